@@ -1,0 +1,1 @@
+"""What pipeline, screens and commands share: settings, store, queue, verdicts, safe text, cell images."""

@@ -1,0 +1,192 @@
+"""Settings: one TOML file, any key overridable by environment, checked before anything runs."""
+
+import hashlib
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used; the message is one sentence for the user."""
+
+
+class Section(BaseModel):
+    """A table of the configuration file: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(Section):
+    """Where candidates and verdicts live."""
+
+    url: str = ""  # empty: SQLite in AstrID's home
+
+
+class QueueSettings(Section):
+    """How frames are claimed and tried again."""
+
+    lease_s: float = Field(300.0, gt=0)
+    attempts: int = Field(3, ge=1)
+    retry_s: float = Field(30.0, ge=0)
+
+
+class CameraSettings(Section):
+    """What the camera is like, where headers are silent. 0 means unknown."""
+
+    gain: float = Field(0.0, ge=0)  # electrons per data unit
+    read_noise: float = Field(0.0, ge=0)  # electrons
+    saturation: float = Field(0.0, ge=0)  # data units
+
+
+class CalibrateSettings(Section):
+    """From raw counts to electrons."""
+
+    cosmic_rays: bool = True
+    cosmic_ray_sigma: float = Field(6.0, gt=0)
+    background_mesh_px: int = Field(64, ge=8)
+    flat_error: float = Field(0.002, ge=0)  # relative error that a flat leaves
+
+
+class QualitySettings(Section):
+    """What a frame must be to be worth a subtraction."""
+
+    max_seeing_px: float = Field(15.0, gt=0)
+    min_stars: int = Field(10, ge=0)
+    max_masked_fraction: float = Field(0.8, gt=0, le=1)
+
+
+class AlignSettings(Section):
+    """Bringing a frame onto its reference's grid."""
+
+    max_rms_px: float = Field(0.5, gt=0)
+    min_matched: int = Field(6, ge=3)
+
+
+class SubtractSettings(Section):
+    """The subtraction itself."""
+
+    method: Literal["zogy", "classic"] = "zogy"
+    tile_px: int = Field(512, ge=64)
+    psf_degree: int = Field(2, ge=0, le=4)
+
+
+class DetectSettings(Section):
+    """What is significant."""
+
+    threshold: float = Field(5.0, gt=0)
+    max_candidates: int = Field(2000, ge=1)
+
+
+class CutoutSettings(Section):
+    """What a reviewer sees."""
+
+    size_px: int = Field(63, ge=15, le=255)
+
+
+class AssociateSettings(Section):
+    """Which candidates are the same object."""
+
+    radius_arcsec: float = Field(1.0, gt=0)
+
+
+class ReviewSettings(Section):
+    """The review screen."""
+
+    reviewer: str = ""  # empty: the login name
+    theme: Literal["dark", "light", "dome"] = "dark"
+    drawing: Literal["auto", "half", "grey", "braille", "ascii"] = "auto"
+    stretch: Literal["linear", "asinh", "log", "zscale"] = "asinh"
+
+
+class Settings(BaseSettings):
+    """All settings, by section."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="ASTRID_", env_nested_delimiter="__"
+    )
+
+    home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("astrid")))
+    store: StoreSettings = StoreSettings()
+    queue: QueueSettings = QueueSettings()
+    camera: CameraSettings = CameraSettings()
+    calibrate: CalibrateSettings = CalibrateSettings()
+    quality: QualitySettings = QualitySettings()
+    align: AlignSettings = AlignSettings()
+    subtract: SubtractSettings = SubtractSettings()
+    detect: DetectSettings = DetectSettings()
+    cutout: CutoutSettings = CutoutSettings()
+    associate: AssociateSettings = AssociateSettings()
+    review: ReviewSettings = ReviewSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 the library's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, the file over the defaults."""
+        return env_settings, init_settings
+
+    @property
+    def store_url(self) -> str:
+        """The URL of the store, SQLite in `home` unless another is set."""
+        return self.store.url or f"sqlite:///{self.home / 'astrid.db'}"
+
+    @property
+    def science_hash(self) -> str:
+        """A short hash of every setting that changes what a frame yields."""
+        science = self.model_dump(
+            mode="json",
+            include={"camera", "calibrate", "quality", "align", "subtract", "detect", "cutout"},
+        )
+        return hashlib.sha256(json.dumps(science, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def find_file(explicit: Path | None = None) -> Path | None:
+    """The configuration file in force: the given one, ``$ASTRID_CONFIG``, ``./config.toml``, the user's."""
+    if explicit is not None:
+        return explicit
+    if named := os.environ.get("ASTRID_CONFIG"):
+        return Path(named)
+    for path in (Path("config.toml"), Path(platformdirs.user_config_dir("astrid")) / "config.toml"):
+        if path.is_file():
+            return path
+    return None
+
+
+def load(explicit: Path | None = None) -> Settings:
+    """Read the settings.
+
+    Parameters
+    ----------
+    explicit : Path, optional
+        A configuration file named on the command line.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read, is no TOML, or holds a key or value that is not allowed.
+    """
+    path = find_file(explicit)
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(f"cannot read the configuration {path}: {error}") from error
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        place = path or "the environment"
+        raise SettingsError(f"configuration key '{key}' in {place}: {first['msg']}") from error

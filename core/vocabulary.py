@@ -1,0 +1,105 @@
+"""The words that the store, the commands and the console share.
+
+Nothing is imported here but the standard library, so that the console can speak of states
+and labels before the store is open.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class ObservationState(StrEnum):
+    """Where one frame stands on its way."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    REJECTED = "rejected"  # judged unusable: the reason says why; trying again would not help
+    QUARANTINED = "quarantined"  # failed where it should not have; a person should look
+    DROPPED = "dropped"  # taken out of the queue by a person
+    CALIBRATION = "calibration"  # a bias, dark or flat: kept for others, never queued
+
+
+class FrameKind(StrEnum):
+    """What an exposure was taken for."""
+
+    SCIENCE = "science"
+    BIAS = "bias"
+    DARK = "dark"
+    FLAT = "flat"
+
+
+class ReviewState(StrEnum):
+    """What the last standing verdict says of a sky object."""
+
+    UNREVIEWED = "unreviewed"
+    REAL = "real"
+    BOGUS = "bogus"
+    INDETERMINATE = "indeterminate"
+    SNOOZED = "snoozed"
+    ESCALATED = "escalated"
+
+
+class Label(StrEnum):
+    """A verdict: one of these, given by one key."""
+
+    REAL = "real"
+    SUPERNOVA = "supernova"
+    VARIABLE = "variable"
+    NUCLEAR = "nuclear"
+    MOVING = "moving"
+    ARTEFACT = "artefact"
+    DIPOLE = "dipole"
+    COSMIC_RAY = "cosmic-ray"
+    TRAIL = "trail"
+    POOR_SUBTRACTION = "poor-subtraction"
+    INDETERMINATE = "indeterminate"
+    SNOOZE = "snooze"
+    ASK_EXPERT = "ask-expert"
+
+
+class LabelFacts(NamedTuple):
+    """The key that gives a label, the state it leaves its object in, and what it means."""
+
+    key: str
+    review_state: ReviewState
+    meaning: str
+
+
+LABELS: dict[Label, LabelFacts] = {
+    Label.REAL: LabelFacts("r", ReviewState.REAL, "a real change of unknown kind"),
+    Label.SUPERNOVA: LabelFacts("s", ReviewState.REAL, "looks like a supernova"),
+    Label.VARIABLE: LabelFacts("v", ReviewState.REAL, "a variable star"),
+    Label.NUCLEAR: LabelFacts("n", ReviewState.REAL, "an active or flaring galactic nucleus"),
+    Label.MOVING: LabelFacts("m", ReviewState.REAL, "a solar-system object"),
+    Label.ARTEFACT: LabelFacts("x", ReviewState.BOGUS, "an artefact of another kind"),
+    Label.DIPOLE: LabelFacts("d", ReviewState.BOGUS, "a dipole of misaligned images"),
+    Label.COSMIC_RAY: LabelFacts("c", ReviewState.BOGUS, "a cosmic ray or hot pixel"),
+    Label.TRAIL: LabelFacts("t", ReviewState.BOGUS, "a satellite or aircraft trail"),
+    Label.POOR_SUBTRACTION: LabelFacts("p", ReviewState.BOGUS, "a residual of a poor subtraction"),
+    Label.INDETERMINATE: LabelFacts("i", ReviewState.INDETERMINATE, "cannot be told"),
+    Label.SNOOZE: LabelFacts("z", ReviewState.SNOOZED, "come back when it is detected again"),
+    Label.ASK_EXPERT: LabelFacts("a", ReviewState.ESCALATED, "an expert should look"),
+}
+
+
+class MaskPlane:
+    """Bits of a frame's ``uint16`` mask."""
+
+    BAD = 1  # dead, hot or non-finite
+    SATURATED = 2  # at or beyond full well, with what bled from it
+    COSMIC_RAY = 4
+    EDGE = 8  # outside the frame, or so near its edge that resampling reached beyond
+    INTERPOLATED = 16  # filled from neighbours before a transform
+    STREAK = 32
+
+
+class ExitCode:
+    """What every command returns to the shell."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    PARTIAL = 3  # some frames failed; the JSON says which
+    UNAVAILABLE = 4  # not configured, or a service is down
+    INTERRUPTED = 130

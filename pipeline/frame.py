@@ -1,0 +1,288 @@
+"""The values that pass from stage to stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.vocabulary import FrameKind
+
+if TYPE_CHECKING:
+    from astropy.io.fits.header import Header
+    from astropy.wcs import WCS
+
+
+Image = NDArray[np.float32]  # (height, width)
+MaskImage = NDArray[np.uint16]  # (height, width), bits of `core.vocabulary.MaskPlane`
+
+
+class FrameRefused(Exception):
+    """A frame cannot be used, for a reason that its owner should read: one clear sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What a header says of an exposure, in one vocabulary.
+
+    Attributes
+    ----------
+    name : str
+        ``file`` or ``file[ext]``, as people call it.
+    kind : FrameKind
+        What it was taken for.
+    mjd : float or None
+        UTC at mid-exposure.
+    exposure_s : float
+        Seconds.
+    gain, read_noise, saturation : float or None
+        Electrons per data unit, electrons, and data units; ``None`` where the header is silent.
+    """
+
+    name: str
+    kind: FrameKind = FrameKind.SCIENCE
+    mjd: float | None = None
+    exposure_s: float | None = None
+    filter: str | None = None
+    field: str | None = None
+    instrument: str | None = None
+    gain: float | None = None
+    read_noise: float | None = None
+    saturation: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RawFrame:
+    """One image extension as it was read: data in the file's own units, nothing corrected."""
+
+    data: Image
+    mask: MaskImage  # what the file itself declares bad: BLANK, non-finite, a mask extension
+    exposure: Exposure
+    header: Header
+    wcs: WCS | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A calibrated frame. No pixel of any array is NaN or infinite: such pixels are masked.
+
+    Attributes
+    ----------
+    data : (height, width) float32
+        Electrons, sky included.
+    background : (height, width) float32
+        Electrons: the smooth sky under the sources.
+    variance : (height, width) float32
+        Electrons squared: read noise, Poisson noise of sky and smoothed sources, flat-field error.
+    mask : (height, width) uint16
+        Bits of `core.vocabulary.MaskPlane`; 0 is a good pixel.
+    gain, read_noise, saturation : float
+        Electrons per data unit of the file, electrons, electrons.
+    """
+
+    data: Image
+    background: Image
+    variance: Image
+    mask: MaskImage
+    exposure: Exposure
+    header: Header
+    wcs: WCS | None
+    gain: float
+    read_noise: float
+    saturation: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.data.shape[0], self.data.shape[1]
+
+    @property
+    def signal(self) -> Image:
+        """Electrons above the sky."""
+        return self.data - self.background
+
+
+@dataclass(frozen=True, slots=True)
+class Stars:
+    """Sources of one frame, brightest first; every attribute is a float64 array of one length.
+
+    ``x, y`` are 0-based pixel centres; ``flux, flux_err`` electrons; ``fwhm`` pixels;
+    ``ellipticity`` is 1 - b/a; ``flags`` are SEP's, ``mask`` the union of mask bits under it.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    flux: NDArray[np.float64]
+    flux_err: NDArray[np.float64]
+    peak: NDArray[np.float64]
+    fwhm: NDArray[np.float64]
+    ellipticity: NDArray[np.float64]
+    flags: NDArray[np.int64]
+    mask: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, which: NDArray[Any]) -> Stars:
+        """The stars of an index or a boolean array, as a new value."""
+        return Stars(*(getattr(self, name)[which] for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class PsfModel:
+    """A point-spread function that varies over the field as a polynomial in x and y.
+
+    Attributes
+    ----------
+    basis : (terms, size, size) float32
+        One stamp a polynomial term, ``size`` odd; the first is the PSF at the field's centre.
+    degree : int
+        Of the polynomial in ``u = 2 x / (width - 1) - 1`` and ``v`` likewise; the terms are
+        ``u**i * v**j`` for ``i + j <= degree``, ordered by ``i + j`` and then by ``j``.
+    shape : (height, width)
+        Of the frame it was measured on.
+    fwhm : float
+        Pixels, at the field's centre.
+    """
+
+    basis: Image
+    degree: int
+    shape: tuple[int, int]
+    fwhm: float
+    n_stars: int = 0
+
+    def at(self, x: float, y: float) -> Image:
+        """The PSF at one place: (size, size), unit sum, its centroid on the central pixel."""
+        height, width = self.shape
+        u = 2.0 * x / max(width - 1, 1) - 1.0
+        v = 2.0 * y / max(height - 1, 1) - 1.0
+        stamp = np.zeros(self.basis.shape[1:], dtype=np.float64)
+        term = 0
+        for order in range(self.degree + 1):
+            for j in range(order + 1):
+                stamp += self.basis[term] * (u ** (order - j) * v**j)
+                term += 1
+        normalised: Image = (stamp / stamp.sum()).astype(np.float32)
+        return normalised
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedReference:
+    """A reference with all that every subtraction from it needs; made once, then cached.
+
+    ``caches`` holds what a method keeps between frames (such as transforms of tiles), by its own
+    keys; it changes nothing that can be seen.
+    """
+
+    frame: Frame
+    stars: Stars
+    psf: PsfModel
+    flux_unit: str = "electron"
+    flux_scale: float = 1.0  # reference electrons per stored unit
+    zeropoint: float | None = None  # magnitude of one stored unit of flux
+    mag_system: str | None = None
+    reference_id: int = 0
+    caches: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """A new frame on the reference's pixel grid.
+
+    Attributes
+    ----------
+    frame : Frame
+        Resampled; `MaskPlane.EDGE` where the new frame does not reach. Its variance is that of the
+        pixels before resampling: neighbours are correlated, and at the scale of the PSF the noise
+        is that of the original pixels.
+    psf : PsfModel
+        Of the resampled frame, on the reference's grid.
+    stars : Stars
+        Of the resampled frame, on the reference's grid.
+    to_new : (2, 3) float64
+        Affine map of reference pixels to the new frame's: ``(x_new, y_new) = A @ (x, y, 1)``; the
+        full map, where it is not affine, is `map_to_new`.
+    rms_px : float
+        Residual of matched stars, per axis, in reference pixels: the floor of one perfect star.
+    n_matched : int
+    """
+
+    frame: Frame
+    psf: PsfModel
+    stars: Stars
+    to_new: NDArray[np.float64]
+    rms_px: float
+    n_matched: int
+    mirrored: bool = False
+
+    def map_to_new(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Places on the reference's grid as places in the new frame's own pixels."""
+        a = self.to_new
+        return a[0, 0] * x + a[0, 1] * y + a[0, 2], a[1, 0] * x + a[1, 1] * y + a[1, 2]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """New minus reference, on the reference's grid, in the reference file's stored units.
+
+    Attributes
+    ----------
+    data : (height, width) float32
+        ``D / F_D``: the difference, whose PSF `psf` has unit sum.
+    score : (height, width) float32
+        Signed significance of a point source at each pixel, standard deviation 1 on empty sky;
+        0 where masked.
+    flux, flux_err : (height, width) float32
+        The PSF-fit flux of a point source centred on each pixel and its error, source and
+        registration noise included.
+    mask : (height, width) uint16
+    psf : PsfModel
+        Of the difference.
+    score_std : float
+        Robust standard deviation of `score` over unmasked sky, before any empirical rescaling.
+    score_scale : float
+        The factor an empirical rescaling applied; 1 is none.
+    seconds : dict
+        By stage.
+    """
+
+    data: Image
+    score: Image
+    flux: Image
+    flux_err: Image
+    mask: MaskImage
+    psf: PsfModel
+    method: str
+    flux_unit: str
+    gain_ratio: float
+    score_std: float
+    score_scale: float = 1.0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One significant place of a difference, on the reference's grid; units as in `Difference`."""
+
+    x: float
+    y: float
+    snr: float  # signed
+    flux: float
+    flux_err: float
+    position_error_px: float
+    mask_flags: int = 0
+    features: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What a stage left out at one place, and by what margin: feeds `astrid why`."""
+
+    stage: str
+    cause: str
+    x: float
+    y: float
+    value: float | None = None
+    limit: float | None = None
