@@ -35,17 +35,17 @@ pictures: $(VENV)/.develop
 clean:
 	rm -rf $(VENV) $(DEMO) build *.egg-info
 
-$(BIN)/python:
+$(BIN)/pip: # written last, so that a set-up that was cut short is done again
 	@test -n "$(PYTHON)" || { echo "AstrID needs Python 3.11, 3.12 or 3.13; none was found. Try: make PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) lacks venv or ensurepip; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/pip
 	@echo "Setting up AstrID in $(VENV): about 130 MB to download, 450 MB on disk. Once."
 	$(PIP_INSTALL) -e .
 	@touch $@
 
-$(VENV)/.develop: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.develop: pyproject.toml constraints.txt | $(BIN)/pip
 	@echo "Setting up AstrID with its tests in $(VENV): about 350 MB to download with a CPU build of torch"
 	@echo "(gigabytes where pip takes the CUDA build), 1.6 GB on disk. Once."
 	$(PIP_INSTALL) -e '.[train,test,check,bench]'

@@ -11,9 +11,14 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from core.errors import AstridError
+from core.vocabulary import ExitCode
 
-class SettingsError(Exception):
-    """The configuration cannot be used; the message is one sentence for the user."""
+
+class SettingsError(AstridError):
+    """The configuration cannot be used."""
+
+    exit_code = ExitCode.UNAVAILABLE
 
 
 class Section(BaseModel):

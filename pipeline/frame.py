@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import AstridError
 from core.vocabulary import FrameKind
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ Image = NDArray[np.float32]  # (height, width)
 MaskImage = NDArray[np.uint16]  # (height, width), bits of `core.vocabulary.MaskPlane`
 
 
-class FrameRefused(Exception):
+class FrameRefused(AstridError):
     """A frame cannot be used, for a reason that its owner should read: one clear sentence."""
 
 
