@@ -179,6 +179,9 @@ class Candidate(SQLModel, table=True):
         UniqueConstraint("source", "external_id"),
         Index("ix_candidate_cone", "zone", "ra"),
         Index("ix_candidate_score", "is_current", "score", "id"),
+        Index("ix_candidate_snr", "is_current", "snr", "id"),
+        Index("ix_candidate_mag", "is_current", "mag", "id"),
+        Index("ix_candidate_mjd", "is_current", "mjd", "id"),
         Index("ix_candidate_object", "sky_object_id", "mjd"),
     )
 
