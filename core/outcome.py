@@ -5,6 +5,8 @@ The pipeline knows no database and the store no pixels; they meet here.
 
 from dataclasses import dataclass, field
 
+from core.vocabulary import FrameKind, ObservationState
+
 
 @dataclass(frozen=True, slots=True)
 class StageRecord:
@@ -103,8 +105,9 @@ class RejectionFacts:
 class FrameOutcome:
     """All that one frame yields; committed in one transaction, or not at all.
 
-    ``state`` is ``done``, ``rejected`` (the frame is unusable, ``reason`` says why) or ``failed``
-    (something broke that should not have; the queue decides between retry and quarantine).
+    ``state`` is ``done``, ``rejected`` (the frame is unusable, ``reason`` says why), ``waiting``
+    (no reference covers it yet; it is queued again when one is added) or ``failed`` (something
+    broke that should not have; the queue decides between retry and quarantine).
     """
 
     state: str
@@ -117,3 +120,72 @@ class FrameOutcome:
     stages: tuple[StageRecord, ...] = ()
     match_radius_px: float = 1.0  # association: max(1 arcsec, half the FWHM, 3 sigma), in pixels
     pixel_scale: float | None = None  # arcsec per pixel, none without a WCS
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationFacts:
+    """One science extension of one file, as ingest found it.
+
+    Attributes
+    ----------
+    content : str
+        SHA-256 of the file's bytes in hexadecimal; of its absolute path where it cannot be read.
+    extension : int
+        The index of the HDU in the file.
+    frame : str
+        What people call it: ``file`` or ``file[ext]``.
+    ra, dec, radius_deg : float or None
+        The frame's centre and the distance from it to a corner, in degrees.
+    state : str
+        Where it starts: ``queued``, ``calibration``, or ``rejected`` or ``quarantined`` with a `reason`.
+    """
+
+    content: str
+    extension: int
+    frame: str
+    path: str
+    kind: str = FrameKind.SCIENCE
+    instrument: str | None = None
+    filter: str | None = None
+    field: str | None = None
+    mjd: float | None = None
+    exposure_s: float | None = None
+    width: int | None = None
+    height: int | None = None
+    has_wcs: bool = False
+    ra: float | None = None
+    dec: float | None = None
+    radius_deg: float | None = None
+    state: str = ObservationState.QUEUED
+    reason: str | None = None
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceFacts:
+    """An image to subtract from frames, as `core.tables.Reference` keeps it.
+
+    ``content`` is the SHA-256 of the file at ``path``; ``chosen`` says how the reference came to be
+    ("added from FILE", "coadd of N frames by ..."), ``sources`` which frames went into it.
+    """
+
+    content: str
+    path: str
+    width: int
+    height: int
+    has_wcs: bool
+    chosen: str
+    field: str | None = None
+    filter: str | None = None
+    ra: float | None = None
+    dec: float | None = None
+    radius_deg: float | None = None
+    pixel_scale: float | None = None  # arcsec per pixel
+    seeing_px: float | None = None
+    zeropoint: float | None = None
+    mag_system: str | None = None
+    flux_unit: str = "electron"
+    mjd_first: float | None = None
+    mjd_last: float | None = None
+    n_frames: int = 1
+    sources: tuple[str, ...] = ()

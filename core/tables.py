@@ -54,6 +54,7 @@ class Observation(SQLModel, table=True):
     reason: str | None = None  # one line: why it is where it is
     priority: int = 0  # lower runs first
     attempts: int = 0
+    interruptions: int = 0  # runs that ended with this frame in hand; no fault of the frame's, up to a limit
     not_before: float = 0.0
     lease_owner: str | None = None
     lease_token: str | None = None

@@ -13,6 +13,7 @@ class ObservationState(StrEnum):
 
     QUEUED = "queued"
     RUNNING = "running"
+    WAITING = "waiting"  # no reference covers it yet; queued again when one is added
     DONE = "done"
     REJECTED = "rejected"  # judged unusable: the reason says why; trying again would not help
     QUARANTINED = "quarantined"  # failed where it should not have; a person should look
