@@ -56,13 +56,17 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True)
 class RawFrame:
-    """One image extension as it was read: data in the file's own units, nothing corrected."""
+    """One image extension as it was read: data in the file's own units, nothing corrected.
+
+    ``notes`` say, a sentence each, what was repaired or assumed on the way.
+    """
 
     data: Image
     mask: MaskImage  # what the file itself declares bad: BLANK, non-finite, a mask extension
     exposure: Exposure
     header: Header
     wcs: WCS | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,10 @@ class Frame:
         Bits of `core.vocabulary.MaskPlane`; 0 is a good pixel.
     gain, read_noise, saturation : float
         Electrons per data unit of the file, electrons, electrons.
+    origin : (int, int)
+        The place (x, y) of pixel (0, 0) in the file's own array: not zero where overscan was trimmed.
+    notes : tuple of str
+        A sentence for each thing that calibration repaired or had to assume.
     """
 
     data: Image
@@ -93,6 +101,8 @@ class Frame:
     gain: float
     read_noise: float
     saturation: float
+    origin: tuple[int, int] = (0, 0)
+    notes: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
