@@ -1,0 +1,50 @@
+"""What starts quickly must not load what is heavy, and our names must be ours alone."""
+
+import subprocess
+import sys
+from importlib.metadata import distributions
+
+import pytest
+
+HEAVY = {"torch", "sklearn", "mlflow", "prefect", "scipy", "astropy", "sep", "pandas", "matplotlib"}
+OURS = {"astrid_tui", "core", "pipeline", "screens"}
+
+
+def _loaded_by(code: str) -> set[str]:
+    """Top-level modules that a fresh interpreter holds after running some code."""
+    script = f"{code}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(run.stdout.splitlines()[-1].split())
+
+
+def test_this_test_can_see_a_heavy_import():
+    assert "scipy" in _loaded_by("import scipy")
+
+
+def test_help_loads_nothing_heavy():
+    code = "from astrid_tui.cli import app\ntry:\n    app(['--help'])\nexcept SystemExit:\n    pass"
+    loaded = _loaded_by(code)
+    assert not loaded & (HEAVY | {"numpy", "textual", "sqlalchemy", "pydantic", "rich"})
+
+
+def test_the_console_starts_without_anything_heavy():
+    loaded = _loaded_by("import astrid_tui.app")
+    assert "textual" in loaded
+    assert not loaded & (HEAVY | {"numpy", "sqlalchemy", "pydantic", "plotext", "pipeline"})
+
+
+@pytest.mark.parametrize(
+    "module", ["core.store", "core.cards", "core.candidates", "core.verdicts", "core.status"]
+)
+def test_the_store_is_read_without_the_science(module):
+    assert not _loaded_by(f"import {module}") & (HEAVY | {"textual", "pipeline"})
+
+
+def test_no_installed_distribution_has_a_module_of_our_names():
+    owners = {
+        (part, distribution.metadata["Name"])
+        for distribution in distributions()
+        for file in distribution.files or ()
+        if (part := file.parts[0].removesuffix(".py")) in OURS
+    }
+    assert {name for _, name in owners} <= {"astrid-tui"}

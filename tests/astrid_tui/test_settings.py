@@ -1,0 +1,73 @@
+"""Settings: the shipped file says every default, and what is wrong is said in one sentence."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from core.settings import Settings, SettingsError, load
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch, tmp_path):
+    monkeypatch.delenv("ASTRID_CONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_shipped_file_lists_every_key_with_its_default():
+    text = (ROOT / "config.toml").read_text()
+    shown = tomllib.loads(re.sub(r"^# (\w+ = .*)$", r"\1", text, flags=re.MULTILINE))
+    shown.pop("home")
+    assert shown == Settings().model_dump(mode="json", exclude={"home"})
+
+
+def test_the_environment_wins_over_the_file(monkeypatch, tmp_path):
+    (tmp_path / "config.toml").write_text("[detect]\nthreshold = 6.0\nmax_candidates = 10\n")
+    monkeypatch.setenv("ASTRID_DETECT__THRESHOLD", "7.5")
+    settings = load()
+    assert settings.detect.threshold == 7.5
+    assert settings.detect.max_candidates == 10
+
+
+def test_the_store_is_in_the_home_unless_a_url_says_otherwise(monkeypatch, tmp_path):
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "home"))
+    assert load().store_url == f"sqlite:///{tmp_path / 'home' / 'astrid.db'}"
+    monkeypatch.setenv("ASTRID_STORE__URL", "postgresql://somewhere/astrid")
+    assert load().store_url == "postgresql://somewhere/astrid"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[detect]\nthreshhold = 5\n", "detect.threshhold"),
+        ("[detect]\nthreshold = -1\n", "detect.threshold"),
+        ("[detect\n", "cannot read"),
+        ("[subtract]\nmethod = 'magic'\n", "subtract.method"),
+    ],
+)
+def test_a_wrong_file_is_told_by_its_key(tmp_path, text, said):
+    path = tmp_path / "wrong.toml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        load(path)
+
+
+def test_a_missing_file_that_was_named_is_an_error(tmp_path):
+    with pytest.raises(SettingsError, match="cannot read"):
+        load(tmp_path / "absent.toml")
+
+
+def test_the_science_hash_follows_what_changes_a_frame_and_nothing_else():
+    settings = Settings()
+    other_review = settings.model_copy(
+        update={"review": settings.review.model_copy(update={"theme": "dome"})}
+    )
+    other_science = settings.model_copy(
+        update={"detect": settings.detect.model_copy(update={"threshold": 6.0})}
+    )
+    assert other_review.science_hash == settings.science_hash
+    assert other_science.science_hash != settings.science_hash
