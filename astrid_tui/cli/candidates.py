@@ -1,0 +1,204 @@
+"""`astrid candidates`: the review queue for scripts, and for a terminal without the console."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import typer
+
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    print_json,
+    print_table,
+    print_text,
+    remark,
+    settings_of,
+    store_of,
+)
+from core.vocabulary import LABELS, Label
+
+app = typer.Typer(help="List, judge and export candidates.", rich_markup_mode=None, no_args_is_help=True)
+
+FilterOption = Annotated[
+    str, typer.Option("--filter", help='Such as "snr>7 mag<20 verdict:none near:10.68,41.27,30arcsec".')
+]
+
+
+@app.command(name="list")
+def list_(
+    context: typer.Context,
+    order: Annotated[
+        str, typer.Option(help="score, snr, significance, mag, mjd or id; - for descending.")
+    ] = "-score",
+    filters: FilterOption = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Candidates on the page.")] = 50,
+    after: Annotated[str | None, typer.Option(help="The cursor that the page before ended with.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List candidates, the most significant first."""
+    from core.candidates import page
+
+    found = page(store_of(context, read_only=True), order=order, filters=filters, limit=limit, after=after)
+    if as_json:
+        print_json(list(found.rows))
+        if found.next:
+            remark(f"more: --after {found.next}")
+        return
+    if not found.rows:
+        print_text("No candidates.")
+        return
+    headings = ("id", "object", "frame", "x", "y", "filter", "snr", "mag", "verdict")
+    rows = [
+        (r["id"], r["object"], r["frame"], _rounded(r["x"], 1), _rounded(r["y"], 1), r["filter"],
+         _rounded(r["snr"], 1), _rounded(r["mag"], 2), r["verdict"])
+        for r in found.rows
+    ]  # fmt: skip
+    print_table(headings, rows)
+    if found.next:
+        print_text(f"more: --after {found.next}")
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    candidate: Annotated[int, typer.Argument(help="The candidate's id.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show all that is known of one candidate."""
+    from core.candidates import show as read_candidate
+
+    detail = read_candidate(store_of(context, read_only=True), candidate)
+    if as_json:
+        print_json(detail)
+        return
+    for key, value in detail.items():
+        if isinstance(value, dict):
+            print_text(f"{key}:")
+            for name, inner in value.items():
+                print_text(f"  {name:24} {_plain(inner)}")
+        elif isinstance(value, list):
+            print_text(f"{key}: {len(value)}")
+            for inner in value:
+                print_text(f"  {_plain(inner)}")
+        else:
+            print_text(f"{key:16} {_plain(value)}")
+
+
+@app.command()
+def label(
+    context: typer.Context,
+    candidate: Annotated[int, typer.Argument(help="The candidate's id.")],
+    verdict: Annotated[Label, typer.Argument(help="What it is.", show_choices=True)],
+    note: Annotated[str | None, typer.Option(help="A remark kept with the verdict.")] = None,
+    reviewer: Annotated[
+        str | None, typer.Option(help="Who decides; default: the settings, then the login name.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a verdict; it is on disk when this returns."""
+    from core.candidates import shown_capsule
+    from core.verdicts import decide
+
+    store = store_of(context)
+    who = _reviewer(context, reviewer)
+    row = decide(
+        store,
+        session=_session(who),
+        reviewer=who,
+        candidate_id=candidate,
+        label=verdict,
+        shown=shown_capsule(store, candidate, by="command line"),
+        note=note,
+    )
+    if as_json:
+        print_json({"verdict": row.id, "candidate": row.candidate_id, "label": row.label, "hash": row.hash})
+        return
+    print_text(
+        f"{row.candidate_id} is {row.label}: {LABELS[verdict].meaning}; astrid candidates undo takes it back"
+    )
+
+
+@app.command()
+def undo(
+    context: typer.Context,
+    reviewer: Annotated[str | None, typer.Option(help="Whose last verdict to take back.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take the reviewer's last standing verdict back; the record keeps both."""
+    from core.verdicts import undo as take_back
+
+    who = _reviewer(context, reviewer)
+    row = take_back(store_of(context), session=_session(who), reviewer=who)
+    if as_json:
+        print_json(
+            {"retracted": row.retracts_id if row else None, "candidate": row.candidate_id if row else None}
+        )
+    elif row is None:
+        print_text(f"{who} has no verdict to take back.")
+    else:
+        print_text(f"The verdict on candidate {row.candidate_id} is taken back.")
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A file; default: standard output.")
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "csv",
+    filters: FilterOption = "",
+) -> None:
+    """Export candidates with their verdicts, and the heads of the verdict chains on standard error."""
+    from core.export import write_csv, write_json_lines
+    from core.verdicts import session_heads
+
+    writers = {"csv": write_csv, "jsonl": write_json_lines}
+    if form not in writers:
+        raise typer.BadParameter(f"'{form}' is not one of {', '.join(writers)}", param_hint="--format")
+    store = store_of(context, read_only=True)
+    with _opened(output) as stream:
+        count = writers[form](store, stream, filters=filters)
+    remark(f"{count} candidates exported")
+    for head in session_heads(store):
+        remark(f"verdict chain {head.session}: {head.sequence} rows, head {head.hash}")
+
+
+def _reviewer(context: typer.Context, given: str | None) -> str:
+    import getpass
+
+    return given or settings_of(context).review.reviewer or getpass.getuser()
+
+
+def _session(reviewer: str) -> str:
+    """One chain a reviewer a day for verdicts from the command line."""
+    from datetime import UTC, datetime
+
+    return f"cli-{reviewer}-{datetime.now(UTC):%Y%m%d}"
+
+
+@contextmanager
+def _opened(path: Path | None) -> Iterator[IO[str]]:
+    """A stream to write to: the file appears whole or not at all."""
+    import sys
+
+    if path is None:
+        yield sys.stdout
+        return
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items() if inner is not None)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

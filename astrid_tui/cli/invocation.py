@@ -1,0 +1,119 @@
+"""What every command shares: the settings in force, the store, and how results are told.
+
+JSON goes to standard output alone; progress and remarks go to standard error. Nothing heavy is
+imported until a command asks for it: `astrid --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+    from core.store import Store
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
+
+Progress = Callable[[int, int, str], None]  # done, of how many, what
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """The options that come before the command."""
+
+    config: Path | None = None
+    read_only: bool = False
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """Read the settings that are in force for this command."""
+    from core.settings import load
+
+    return load(context.find_root().obj.config)
+
+
+def store_of(context: typer.Context, *, create: bool = False, read_only: bool = False) -> Store:
+    """Open the store of the settings in force; the error says what to do where there is none."""
+    from core.store import open_store
+
+    return open_store(settings_of(context).store_url, create=create, read_only=read_only)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document; characters that a terminal would act upon are escaped."""
+    typer.echo(json.dumps(value, ensure_ascii=True, allow_nan=False, indent=2))
+
+
+def print_text(*fields: object) -> None:
+    """Print one line, made safe for the terminal."""
+    from core.text import safe_text
+
+    typer.echo(" ".join(safe_text(field, limit=1000) for field in fields))
+
+
+def remark(*fields: object) -> None:
+    """Say something beside the result, on standard error."""
+    from core.text import safe_text
+
+    typer.echo(" ".join(safe_text(field, limit=1000) for field in fields), err=True)
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print columns, as wide as they need; numbers to the right. Plain text, fit for pipes."""
+    from core.text import safe_text
+
+    cells = [[safe_text("" if value is None else value) for value in row] for row in rows]
+    widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(headings)]
+    numeric = [
+        all(value is None or isinstance(value, int | float) for value in (row[i] for row in rows))
+        for i in range(len(headings))
+    ]
+    for line in [list(headings), *cells]:
+        padded = [
+            text.rjust(width) if right else text.ljust(width)
+            for text, width, right in zip(line, widths, numeric, strict=True)
+        ]
+        typer.echo("  ".join(padded).rstrip())
+
+
+@contextmanager
+def progress_bar(title: str, *, quiet: bool = False) -> Iterator[Progress]:
+    """Show how far long work is, on a terminal; nothing in a pipe.
+
+    Yields
+    ------
+    callable
+        ``report(done, total, what)``.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield lambda _done, _total, _what: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+    from rich.text import Text
+
+    from core.text import safe_text
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[what]}", markup=False),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None, what=Text(""))
+
+        def report(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total or None, what=safe_text(what, limit=40))
+
+        yield report

@@ -1,0 +1,42 @@
+"""`astrid status`: where things stand."""
+
+from typing import Annotated
+
+import typer
+
+from astrid_tui.cli.invocation import JsonOption, print_json, print_table, print_text, store_of
+
+
+def status(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="Frames to list, newest first.")] = 20,
+    after: Annotated[int | None, typer.Option(help="List frames older than this id.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the queue by state and what became of each frame."""
+    from core.status import status as read_status
+
+    report = read_status(store_of(context, read_only=True), limit=limit, after=after)
+    if as_json:
+        print_json(report)
+        return
+    counts = ", ".join(f"{count} {state}" for state, count in report["counts"].items())
+    print_text(counts or "No frames yet: `astrid ingest PATH` registers some.")
+    print_text(f"{report['awaiting_verdict']} objects await a verdict")
+    if not report["frames"]:
+        return
+    rows = [
+        (
+            frame["id"],
+            frame["frame"],
+            frame["state"],
+            frame["candidates"],
+            round(sum(frame["seconds"].values()), 1) or None,
+            frame["seeing_px"] and round(frame["seeing_px"], 2),
+            frame["reason"],
+        )
+        for frame in report["frames"]
+    ]
+    print_table(("id", "frame", "state", "candidates", "seconds", "seeing px", "reason"), rows)
+    if report["next"] is not None:
+        print_text(f"more: astrid status --after {report['next']}")
