@@ -1,0 +1,49 @@
+"""Colours of a brightness: maps in true colour, and the 26 greys of the 256-colour palette."""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Anchors from dark to bright, as 0xRRGGBB, evenly spaced and joined linearly. `viridis` (Smith and
+# van der Walt) and `cividis` (Nunez et al. 2018) read the same to colour-blind eyes; `red` spares
+# the dark adaptation of a dome.
+COLOUR_MAPS: dict[str, tuple[int, ...]] = {
+    "grey": (0x000000, 0xFFFFFF),
+    "viridis": (0x440154, 0x3B528B, 0x21918C, 0x5EC962, 0xFDE725),
+    "cividis": (0x00224E, 0x414D6B, 0x7C7B78, 0xBBAF71, 0xFEE838),
+    "red": (0x000000, 0xFF0000),
+}
+
+MASKED = {"grey": 0x303070, "viridis": 0x303030, "cividis": 0x303030, "red": 0x300000}
+MASKED_INDEX = 17  # the palette's darkest blue
+
+GREY_INDICES = np.array([16, *range(232, 256), 231], dtype=np.int32)
+_GREY_LEVELS = np.array([0, *range(8, 239, 10), 255], dtype=np.float32) / 255
+
+
+def grey_indices(brightness: NDArray[np.float32]) -> NDArray[np.int32]:
+    """The palette's nearest grey; masked (NaN) is `MASKED_INDEX`."""
+    halfway = (_GREY_LEVELS[1:] + _GREY_LEVELS[:-1]) / 2
+    indices = GREY_INDICES[np.searchsorted(halfway, np.nan_to_num(brightness))]
+    indices[np.isnan(brightness)] = MASKED_INDEX
+    return indices
+
+
+def true_colours(brightness: NDArray[np.float32], name: str, levels: int) -> NDArray[np.int32]:
+    """0xRRGGBB of each brightness in ``levels`` steps of a map; masked (NaN) has its own colour."""
+    step = np.rint(np.nan_to_num(brightness) * (levels - 1)).astype(int)
+    colours = _table(name, levels)[step]
+    colours[np.isnan(brightness)] = MASKED[name]
+    return colours
+
+
+@lru_cache(maxsize=16)
+def _table(name: str, levels: int) -> NDArray[np.int32]:
+    anchors = np.array(COLOUR_MAPS[name])
+    place = np.linspace(0, len(anchors) - 1, levels)
+    channels = (
+        np.interp(place, np.arange(len(anchors)), (anchors >> shift) & 255).round().astype(np.int32) << shift
+        for shift in (16, 8, 0)
+    )
+    return np.sum(list(channels), axis=0, dtype=np.int32)
