@@ -25,7 +25,7 @@ _GREY_LEVELS = np.array([0, *range(8, 239, 10), 255], dtype=np.float32) / 255
 def grey_indices(brightness: NDArray[np.float32]) -> NDArray[np.int32]:
     """The palette's nearest grey; masked (NaN) is `MASKED_INDEX`."""
     halfway = (_GREY_LEVELS[1:] + _GREY_LEVELS[:-1]) / 2
-    indices = GREY_INDICES[np.searchsorted(halfway, np.nan_to_num(brightness))]
+    indices = GREY_INDICES.take(np.searchsorted(halfway, np.nan_to_num(brightness)))
     indices[np.isnan(brightness)] = MASKED_INDEX
     return indices
 
@@ -33,7 +33,7 @@ def grey_indices(brightness: NDArray[np.float32]) -> NDArray[np.int32]:
 def true_colours(brightness: NDArray[np.float32], name: str, levels: int) -> NDArray[np.int32]:
     """0xRRGGBB of each brightness in ``levels`` steps of a map; masked (NaN) has its own colour."""
     step = np.rint(np.nan_to_num(brightness) * (levels - 1)).astype(int)
-    colours = _table(name, levels)[step]
+    colours = _table(name, levels).take(step)
     colours[np.isnan(brightness)] = MASKED[name]
     return colours
 
@@ -42,8 +42,8 @@ def true_colours(brightness: NDArray[np.float32], name: str, levels: int) -> NDA
 def _table(name: str, levels: int) -> NDArray[np.int32]:
     anchors = np.array(COLOUR_MAPS[name])
     place = np.linspace(0, len(anchors) - 1, levels)
-    channels = (
-        np.interp(place, np.arange(len(anchors)), (anchors >> shift) & 255).round().astype(np.int32) << shift
+    red, green, blue = (
+        np.interp(place, np.arange(len(anchors)), (anchors >> shift) & 255).round().astype(np.int32)
         for shift in (16, 8, 0)
     )
-    return np.sum(list(channels), axis=0, dtype=np.int32)
+    return (red << 16) | (green << 8) | blue

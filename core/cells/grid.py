@@ -39,7 +39,7 @@ def resampled(plane: Plane, rows: int, columns: int) -> Plane:
     total = vertical @ np.where(good, plane, np.float32(0)) @ horizontal.T
     weight = vertical @ good.astype(np.float32) @ horizontal.T
     seen = weight >= 0.5
-    averaged = np.full(total.shape, np.nan, dtype=np.float32)
+    averaged = np.full((rows, columns), np.nan, dtype=np.float32)
     averaged[seen] = total[seen] / weight[seen]
     return averaged
 
@@ -51,4 +51,5 @@ def _area_weights(pixels: int, samples: int) -> NDArray[np.float32]:
     left = np.maximum(edges[:-1, None], np.arange(pixels))
     right = np.minimum(edges[1:, None], np.arange(1, pixels + 1))
     overlap = np.clip(right - left, 0, None)
-    return (overlap / overlap.sum(axis=1, keepdims=True)).astype(np.float32)
+    overlap /= overlap.sum(axis=1, keepdims=True)
+    return overlap.astype(np.float32)
