@@ -43,7 +43,8 @@ def _table(name: str, levels: int) -> NDArray[np.int32]:
     anchors = np.array(COLOUR_MAPS[name])
     place = np.linspace(0, len(anchors) - 1, levels)
     red, green, blue = (
-        np.interp(place, np.arange(len(anchors)), (anchors >> shift) & 255).round().astype(np.int32)
+        np.rint(np.interp(place, np.arange(len(anchors)), (anchors >> shift) & 255)).astype(np.int32)
         for shift in (16, 8, 0)
     )
-    return (red << 16) | (green << 8) | blue
+    colours: NDArray[np.int32] = (red << 16) | (green << 8) | blue
+    return colours

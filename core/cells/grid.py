@@ -50,6 +50,6 @@ def _area_weights(pixels: int, samples: int) -> NDArray[np.float32]:
     edges = np.linspace(0, pixels, samples + 1)
     left = np.maximum(edges[:-1, None], np.arange(pixels))
     right = np.minimum(edges[1:, None], np.arange(1, pixels + 1))
-    overlap = np.clip(right - left, 0, None)
+    overlap: NDArray[np.float64] = np.maximum(right - left, 0.0)
     overlap /= overlap.sum(axis=1, keepdims=True)
     return overlap.astype(np.float32)
