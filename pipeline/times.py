@@ -1,0 +1,193 @@
+"""When an exposure was taken: UTC at mid-exposure, from the many ways in which headers tell it.
+
+In order of trust:
+
+1. the middle itself (``DATE-AVG``, ``MJD-AVG``, …);
+2. ``DATE-OBS`` with a time of day, with or without an offset from UTC such as ``-0700``;
+3. a date alone with a time of day beside it (``UT``, ``UTSTART``, ``TIME-OBS``, …);
+4. the start as one number (``MJD-OBS``, ``JD``, …), unless it is a whole day.
+
+The start plus half the exposure is the middle. ``TIMESYS`` applies to times without an offset.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from datetime import date
+
+from astropy.time import Time
+
+from pipeline.frame import FrameRefused
+
+Look = Callable[[tuple[str, ...]], object]
+
+MIDDLE_DATES = ("DATE-AVG", "DATE-MID", "DATEMID", "DATE_MID", "UTMIDDLE")
+MIDDLE_MJDS = ("MJD-AVG", "MJD-MID", "MJDMID", "MJD_MID")
+START_DATES = ("DATE-OBS", "DATE-BEG", "DATEOBS", "DATE_OBS", "UT-DATE", "UTDATE")
+START_TIMES = (
+    "UT",
+    "UTSTART",
+    "TIME-OBS",
+    "TIME-BEG",
+    "UTC-OBS",
+    "UT-OBS",
+    "UTC",
+    "TIME_OBS",
+    "UTSHUT",
+    "UT-TIME",
+    "UTIME",
+    "EXPSTART",
+)
+START_MJDS = ("MJD-OBS", "MJD-BEG", "MJD", "OBSMJD", "MJD_OBS", "MJDSTART", "EXPSTART", "TEXPSTRT")
+START_JDS = ("JD", "OBSJD", "JD-OBS", "JD_OBS", "JDSTART")
+
+MJD_OF_ORDINAL_ZERO = -678576  # `date.toordinal` of 1858-11-17 is 678576
+GPS_BEHIND_TAI_S = 19.0
+EARLIEST_MJD = 1.0  # a zero stands for "not known"
+LATEST_MJD = 120000.0  # the year 2187: later is a damaged number
+
+_DATE = re.compile(r"(?P<year>[+-]?\d{4,6})[-/](?P<month>\d{1,2})[-/](?P<day>\d{1,2})")
+_OLD_DATE = re.compile(r"(?P<day>\d{1,2})[-/](?P<month>\d{1,2})[-/](?P<year>\d{2}|\d{4})")
+_CLOCK = re.compile(
+    r"(?P<hour>\d{1,2})[: ](?P<minute>\d{1,2})(?:[: ](?P<second>\d{1,2}(?:\.\d*)?))?"
+    r"\s*(?P<offset>Z|UTC?|[+-]\d{2}:?\d{2}|[+-]\d{2})?",
+    re.IGNORECASE,
+)
+_DIGITS = re.compile(r"(\d{4})(\d{2})(\d{2})")  # 20130706
+
+
+def mid_exposure(look: Look, exposure_s: float) -> float | None:
+    """The middle of an exposure.
+
+    Parameters
+    ----------
+    look : callable
+        Gives the first value that the header holds under any of some keywords, or ``None``.
+    exposure_s : float
+        Seconds; 0 where it is not known, and the result is then the start.
+
+    Returns
+    -------
+    float or None
+        MJD, UTC; ``None`` where the header has no date at all.
+
+    Raises
+    ------
+    FrameRefused
+        The header has a date, but not one that tells the time of the exposure.
+    """
+    middle = _date_and_time(look(MIDDLE_DATES), None)
+    if middle is None or middle.clock is None:
+        number = _in_range(look(MIDDLE_MJDS))
+        middle = None if number is None else _Moment(0, number * 86400.0, False)
+    if middle is not None:
+        return _to_utc(middle, look)
+    start = _start(look)
+    return None if start is None else _to_utc(start, look) + exposure_s / 2.0 / 86400.0
+
+
+class _Moment:
+    """A day (MJD) and, where it is known, the seconds since its beginning."""
+
+    __slots__ = ("clock", "day", "is_utc")
+
+    def __init__(self, day: int, clock: float | None, is_utc: bool) -> None:
+        self.day = day
+        self.clock = clock
+        self.is_utc = is_utc  # an offset or a Z said so: TIMESYS does not apply
+
+
+def _start(look: Look) -> _Moment | None:
+    """The beginning of the exposure, by the order of trust above."""
+    written, clock = look(START_DATES), look(START_TIMES)
+    moment = _date_and_time(written, clock)
+    if moment is None and isinstance(clock, str):
+        moment = _date_and_time(clock, None)  # UT-OBS and UTC-OBS sometimes hold the whole date
+    if moment is not None and moment.clock is not None:
+        return moment
+    mjd = _in_range(look(START_MJDS))
+    if mjd is None and (jd := _in_range(look(START_JDS), 2400000.5)) is not None:
+        mjd = jd
+    if mjd is not None and mjd != math.floor(mjd):
+        return _Moment(0, mjd * 86400.0, False)
+    if moment is not None or mjd is not None:
+        raise FrameRefused(
+            f"the header dates the exposure to the day only ({str(written or mjd)[:40]}); a time of day is "
+            "needed, as UT, UTSTART, TIME-OBS or a fraction in MJD-OBS"
+        )
+    return None
+
+
+def _date_and_time(written: object, clock: object) -> _Moment | None:
+    """Read a date that may hold its time of day, which otherwise is in ``clock``."""
+    text = str(written).strip() if isinstance(written, str | int) else ""
+    found = _DATE.match(text) or _DIGITS.fullmatch(text) or _OLD_DATE.match(text)
+    if found is None:
+        return None
+    groups = found.groupdict()
+    parts = [groups["year"], groups["month"], groups["day"]] if groups else list(found.groups())
+    year, month, day = (int(part) for part in parts)
+    if len(parts[0]) == 2:
+        year += 1900  # FITS Standard 4.0, section 4.4.2.1: the old form is of the 20th century
+    try:
+        mjd = date(year, month, day).toordinal() + MJD_OF_ORDINAL_ZERO
+    except ValueError:
+        return None
+    rest = text[found.end() :].lstrip("T ")
+    return _with_clock(mjd, rest) or _with_clock(mjd, clock) or _Moment(mjd, None, False)
+
+
+def _with_clock(day: int, written: object) -> _Moment | None:
+    """Read a time of day: sexagesimal with or without an offset, or hours as a number."""
+    if isinstance(written, int | float) and not isinstance(written, bool):
+        hours = float(written)
+        return _Moment(day, hours * 3600.0, False) if 0.0 <= hours < 24.0 else None
+    if not isinstance(written, str):
+        return None
+    text = written.strip()
+    if "T" in text:  # a whole date: its time of day is what is missing
+        text = text.split("T", 1)[1]
+    found = _CLOCK.fullmatch(text)
+    if found is None:
+        return None
+    hour, minute, second = int(found["hour"]), int(found["minute"]), float(found["second"] or 0.0)
+    if hour > 24 or minute > 59 or second >= 61.0:
+        return None
+    clock = hour * 3600.0 + minute * 60.0 + second
+    offset = found["offset"]
+    if offset is None:
+        return _Moment(day, clock, False)
+    if offset[0] in "+-":
+        digits = offset[1:].replace(":", "").ljust(4, "0")
+        ahead = int(digits[:2]) * 3600.0 + int(digits[2:]) * 60.0
+        clock -= ahead if offset[0] == "+" else -ahead
+    return _Moment(day, clock, True)
+
+
+def _to_utc(moment: _Moment, look: Look) -> float:
+    """MJD in UTC of a moment in the header's time scale."""
+    mjd = moment.day + (moment.clock or 0.0) / 86400.0
+    if moment.is_utc:
+        return mjd
+    scale = str(look(("TIMESYS",)) or "UTC").strip().upper().split("(")[0]
+    if scale in {"UTC", "UT", "UT1", "GMT", "Z", ""}:
+        return mjd
+    if scale == "GPS":
+        return float(Time(mjd, GPS_BEHIND_TAI_S / 86400.0, format="mjd", scale="tai").utc.mjd)
+    if scale in {"TAI", "IAT", "TT", "ET", "TDT", "TDB"}:  # TDB is TT within 2 ms
+        astropy_scale = "tai" if scale in {"TAI", "IAT"} else "tt"
+        return float(Time(mjd, format="mjd", scale=astropy_scale).utc.mjd)
+    raise FrameRefused(
+        f"its times are in the scale {scale[:20]!r} (TIMESYS); UTC, TAI, TT, TDB and GPS are known"
+    )
+
+
+def _in_range(value: object, zero: float = 0.0) -> float | None:
+    """A day number less its zero point, where it is one of our age."""
+    try:
+        number = float(value) - zero  # type: ignore[arg-type]  # whatever cannot be a number raises
+    except (TypeError, ValueError):
+        return None
+    return number if EARLIEST_MJD < number < LATEST_MJD else None
