@@ -1,0 +1,48 @@
+"""What each stage of one attempt took, and how it ended."""
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from core.outcome import StageRecord
+from pipeline.frame import FrameRefused
+
+
+class StageClock:
+    """Times the stages of one attempt; `records` grows by one as each of them ends."""
+
+    def __init__(self) -> None:
+        self.records: list[StageRecord] = []
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what happens inside. What is raised there is recorded and goes on its way."""
+        started_at, start = time.time(), time.perf_counter()
+        outcome, reason = "done", None
+        try:
+            yield
+        except FrameRefused as refused:
+            outcome, reason = "rejected", str(refused)
+            raise
+        except BaseException as error:
+            outcome, reason = "failed", one_line(error)
+            raise
+        finally:
+            seconds = time.perf_counter() - start
+            self.records.append(
+                StageRecord(name, started_at, seconds, outcome, peak_mib=peak_mib(), reason=reason)
+            )
+
+
+def peak_mib() -> float:
+    """The most memory this process has held so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024.0 * 1024.0) if sys.platform == "darwin" else peak / 1024.0
+
+
+def one_line(error: BaseException) -> str:
+    """The kind of an error and the first line of what it says."""
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
