@@ -1,0 +1,52 @@
+"""The first half of the way: a raw frame, calibrated, judged, its stars and its PSF measured.
+
+New frames, frames of a coadd and references from a file all go through it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.outcome import QualityFacts
+from core.settings import Settings
+from pipeline.calibrate import calibrate
+from pipeline.clock import StageClock
+from pipeline.frame import Frame, PsfModel, RawFrame, Stars
+from pipeline.masters import Masters
+from pipeline.psf import estimate_psf
+from pipeline.quality import assess
+from pipeline.stars import find_stars
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A calibrated frame that passed the quality gate, with what was measured of it."""
+
+    frame: Frame
+    stars: Stars
+    quality: QualityFacts
+    psf: PsfModel
+
+
+def measure(raw: RawFrame, masters: Masters | None, settings: Settings, clock: StageClock) -> Measured:
+    """Calibrate a frame, judge it and measure its PSF.
+
+    Raises
+    ------
+    FrameRefused
+        It cannot be used; the message says what failed and what was needed.
+    """
+    with clock.stage("calibrate"):
+        frame = calibrate(raw, masters, settings)
+    return measure_calibrated(frame, settings, clock)
+
+
+def measure_calibrated(frame: Frame, settings: Settings, clock: StageClock) -> Measured:
+    """The same for a frame that is calibrated already, such as a coadd."""
+    with clock.stage("stars"):
+        stars = find_stars(frame)
+    with clock.stage("quality"):
+        quality = assess(frame, stars, settings)
+    with clock.stage("psf"):
+        psf = estimate_psf(frame, stars, settings.subtract.psf_degree)
+    return Measured(frame, stars, quality, psf)

@@ -1,0 +1,303 @@
+"""The way of one frame, from its file to what the store commits, as one chain of stages."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.wcs.utils import proj_plane_pixel_scales
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+from core.cutouts import pack
+from core.outcome import (
+    CandidateFacts,
+    DifferenceFacts,
+    ForcedFacts,
+    FrameOutcome,
+    QualityFacts,
+    RejectionFacts,
+)
+from core.settings import Settings
+from pipeline.align import align
+from pipeline.clock import StageClock, one_line
+from pipeline.cutting import cut
+from pipeline.detect import detect
+from pipeline.fits_files import read_frame
+from pipeline.forced import forced_flux
+from pipeline.frame import (
+    Aligned,
+    Detection,
+    Difference,
+    Dropped,
+    Frame,
+    FrameRefused,
+    PreparedReference,
+)
+from pipeline.masters import Masters
+from pipeline.measure import Measured, measure
+from pipeline.subtract import subtract
+
+log = logging.getLogger(__name__)
+
+MAG_PER_RELATIVE_ERROR = 2.5 / math.log(10.0)
+UPPER_LIMIT_SIGMA = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class KnownObject:
+    """A sky object that the store knows: at ra, dec (degrees), or at x, y on the reference's grid."""
+
+    sky_object_id: int
+    ra: float | None = None
+    dec: float | None = None
+    x: float | None = None
+    y: float | None = None
+
+
+def process(
+    path: Path,
+    extension: int,
+    reference: PreparedReference,
+    masters: Masters | None,
+    known_objects: Sequence[KnownObject],
+    settings: Settings,
+) -> FrameOutcome:
+    """Take one frame all the way. Nothing is written, and nothing but an interrupt is raised.
+
+    Parameters
+    ----------
+    path : Path
+        The frame's file.
+    extension : int
+        Which of its images.
+    reference : PreparedReference
+        What it is subtracted from.
+    masters : Masters, optional
+        Calibration frames that fit it.
+    known_objects : sequence of KnownObject
+        Where the flux is measured also where nothing is detected.
+    settings : Settings
+
+    Returns
+    -------
+    FrameOutcome
+        ``done``; ``rejected`` where the frame cannot be used; ``failed`` where something broke, with
+        one line of it as the reason and the whole in the log. ``stages`` tells how far it came.
+    """
+    clock = StageClock()
+    quality: QualityFacts | None = None
+    try:
+        with clock.stage("read"):
+            raw = read_frame(path, extension)
+        measured = measure(raw, masters, settings, clock)
+        quality = measured.quality
+        return _subtracted(measured, reference, known_objects, settings, clock)
+    except FrameRefused as refused:
+        state, reason = "rejected", str(refused)
+    except Exception as error:  # whatever broke, SEP raises no narrower type: the night goes on
+        log.exception("%s broke in stage %s", path, clock.records[-1].stage)
+        state, reason = "failed", f"{clock.records[-1].stage}: {one_line(error)}"
+    return FrameOutcome(state, reason, quality=quality, stages=tuple(clock.records))
+
+
+def _subtracted(
+    measured: Measured,
+    reference: PreparedReference,
+    known_objects: Sequence[KnownObject],
+    settings: Settings,
+    clock: StageClock,
+) -> FrameOutcome:
+    """The second half of the way: what changed against the reference."""
+    with clock.stage("align"):
+        new = align(measured.frame, measured.stars, measured.psf, reference, settings)
+    with clock.stage("subtract"):
+        difference = subtract(new, reference, settings)
+    with clock.stage("detect"):
+        detections, dropped = detect(difference, new, reference, settings)
+    with clock.stage("cutouts"):
+        candidates = _candidates(detections, difference, new, reference, measured.frame.origin, settings)
+    radius_px = match_radius_px(reference, max(measured.psf.fwhm, reference.psf.fwhm), settings)
+    with clock.stage("forced"):
+        forced = _forced(known_objects, detections, difference, reference, radius_px)
+    return FrameOutcome(
+        "done",
+        quality=measured.quality,
+        difference=_difference_facts(measured, difference, new, reference, settings),
+        candidates=candidates,
+        forced=forced,
+        rejections=_rejections(dropped, reference.frame),
+        stages=tuple(clock.records),
+        match_radius_px=radius_px,
+        pixel_scale=pixel_scale(reference.frame),
+    )
+
+
+def pixel_scale(frame: Frame) -> float | None:
+    """Arcseconds per pixel, the geometric mean of both axes; none without a WCS."""
+    if frame.wcs is None:
+        return None
+    scales = proj_plane_pixel_scales(frame.wcs)
+    return 3600.0 * math.sqrt(float(scales[0]) * float(scales[1]))
+
+
+def match_radius_px(reference: PreparedReference, fwhm_px: float, settings: Settings) -> float:
+    """How far apart two detections of one object may lie: the radius set, or half the FWHM.
+
+    What a faint detection's own position error adds is known to each candidate, not to the frame.
+    """
+    scale = pixel_scale(reference.frame)
+    least = settings.associate.radius_arcsec / scale if scale else 0.0
+    return max(least, 0.5 * fwhm_px)
+
+
+def magnitude(flux: float, flux_err: float, zeropoint: float | None) -> tuple[float | None, float | None]:
+    """The magnitude of a difference flux's size, and its error; none without a zeropoint."""
+    if zeropoint is None or not math.isfinite(flux) or flux == 0:
+        return None, None
+    return zeropoint - 2.5 * math.log10(abs(flux)), MAG_PER_RELATIVE_ERROR * flux_err / abs(flux)
+
+
+def limit_magnitude(difference: Difference, zeropoint: float | None) -> float | None:
+    """The magnitude of five times the median flux error over the unmasked field."""
+    errors = difference.flux_err[(difference.mask == 0) & (difference.flux_err > 0)]
+    if errors.size == 0:
+        return None
+    return magnitude(UPPER_LIMIT_SIGMA * float(np.median(errors)), 0.0, zeropoint)[0]
+
+
+def _difference_facts(
+    measured: Measured,
+    difference: Difference,
+    new: Aligned,
+    reference: PreparedReference,
+    settings: Settings,
+) -> DifferenceFacts:
+    return DifferenceFacts(
+        reference_id=reference.reference_id,
+        method=difference.method,
+        config_hash=settings.science_hash,
+        flux_unit=difference.flux_unit,
+        score_std=difference.score_std,
+        registration_rms_px=new.rms_px,
+        gain_ratio=difference.gain_ratio,
+        fwhm_new_px=measured.psf.fwhm,
+        fwhm_ref_px=reference.psf.fwhm,
+        masked_fraction=float(np.mean(difference.mask != 0)),
+        mag_system=reference.mag_system,
+        zeropoint=reference.zeropoint,
+        limit_mag=limit_magnitude(difference, reference.zeropoint),
+    )
+
+
+def _candidates(
+    detections: Sequence[Detection],
+    difference: Difference,
+    new: Aligned,
+    reference: PreparedReference,
+    origin: tuple[int, int],
+    settings: Settings,
+) -> tuple[CandidateFacts, ...]:
+    x = np.array([found.x for found in detections])
+    y = np.array([found.y for found in detections])
+    x_frame, y_frame = new.map_to_new(x, y)
+    sky = sky_positions(reference.frame, x, y)
+    candidates = []
+    for i, found in enumerate(detections):
+        stamps = cut(new.frame, reference.frame, difference, found.x, found.y, settings.cutout.size_px)
+        mag, mag_err = magnitude(found.flux, found.flux_err, reference.zeropoint)
+        candidates.append(
+            CandidateFacts(
+                x=found.x,
+                y=found.y,
+                x_frame=float(x_frame[i]) + origin[0],
+                y_frame=float(y_frame[i]) + origin[1],
+                snr=found.snr,
+                flux=found.flux,
+                flux_err=found.flux_err,
+                position_error_px=found.position_error_px,
+                ra=sky[i][0],
+                dec=sky[i][1],
+                mag=mag,
+                mag_err=mag_err,
+                score=abs(found.snr),  # its significance, until models exist
+                features=found.features,
+                mask_flags=found.mask_flags,
+                cutouts=pack(stamps),
+            )
+        )
+    return tuple(candidates)
+
+
+def sky_positions(
+    frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]
+) -> list[tuple[float | None, float | None]]:
+    """Right ascension and declination of places on a frame, degrees; none without a WCS."""
+    if frame.wcs is None or len(x) == 0:
+        return [(None, None)] * len(x)
+    ra, dec = frame.wcs.all_pix2world(x, y, 0)
+    return [
+        (float(a) % 360.0, float(d)) if np.isfinite(a) and np.isfinite(d) else (None, None)
+        for a, d in zip(ra, dec, strict=True)
+    ]
+
+
+def _forced(
+    known_objects: Sequence[KnownObject],
+    detections: Sequence[Detection],
+    difference: Difference,
+    reference: PreparedReference,
+    radius_px: float,
+) -> tuple[ForcedFacts, ...]:
+    """The flux at each known object in the field that no detection belongs to."""
+    ids, places = _on_grid(known_objects, reference.frame)
+    if len(ids) and detections:
+        found = KDTree([(each.x, each.y) for each in detections])
+        alone = found.query(places)[0] > radius_px
+        ids, places = ids[alone], places[alone]
+    forced = []
+    for object_id, (x, y) in zip(ids, places, strict=True):
+        if difference.mask[round(y), round(x)] != 0:
+            continue
+        flux, flux_err = forced_flux(difference, float(x), float(y))
+        if math.isfinite(flux) and math.isfinite(flux_err) and flux_err > 0:
+            forced.append(ForcedFacts(int(object_id), float(flux), float(flux_err)))
+    return tuple(forced)
+
+
+def _on_grid(
+    known_objects: Sequence[KnownObject], frame: Frame
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The ids and places (n, 2) of those objects that lie within a frame."""
+    if frame.wcs is None:
+        known = [(each.sky_object_id, each.x, each.y) for each in known_objects if each.x is not None]
+        ids = np.array([each[0] for each in known], dtype=np.int64)
+        places = np.array([each[1:] for each in known], dtype=np.float64).reshape(-1, 2)
+    else:
+        on_sky = [(each.sky_object_id, each.ra, each.dec) for each in known_objects if each.ra is not None]
+        ids = np.array([each[0] for each in on_sky], dtype=np.int64)
+        coordinates = np.array([each[1:] for each in on_sky], dtype=np.float64).reshape(-1, 2)
+        places = frame.wcs.all_world2pix(coordinates, 0, quiet=True).reshape(-1, 2)
+    height, width = frame.shape
+    inside = (
+        (places[:, 0] > -0.5)
+        & (places[:, 0] < width - 0.5)
+        & (places[:, 1] > -0.5)
+        & (places[:, 1] < height - 0.5)
+    )
+    return ids[inside], places[inside]
+
+
+def _rejections(dropped: Sequence[Dropped], frame: Frame) -> tuple[RejectionFacts, ...]:
+    x, y = np.array([each.x for each in dropped]), np.array([each.y for each in dropped])
+    sky = sky_positions(frame, x, y)
+    return tuple(
+        RejectionFacts(
+            each.stage, each.cause, each.x, each.y, ra=ra, dec=dec, value=each.value, limit=each.limit
+        )
+        for each, (ra, dec) in zip(dropped, sky, strict=True)
+    )

@@ -1,0 +1,163 @@
+"""A reference as a FITS file: the calibrated image, its sky, variance and mask, read back as they were.
+
+Whatever a reference is made from, a single frame or many, it is kept in this one layout, so that a
+run calibrates nothing twice. The primary image is in the flux unit that differences will have and
+its header says the gain, so that other programs see the right noise too.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from pipeline.frame import Exposure, Frame, FrameRefused
+
+MARK = "ASTRIDRF"
+VERSION = 1  # of the layout
+PLANES = (0, "BACKGROUND", "VARIANCE", "MASK")
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceImage:
+    """A calibrated image to subtract from others, and where it comes from.
+
+    ``frame.gain`` is electrons per stored unit; ``zeropoint`` the magnitude of one stored unit.
+    """
+
+    frame: Frame
+    names: tuple[str, ...]  # of the frames in it
+    flux_unit: str
+    mjd_first: float | None = None
+    mjd_last: float | None = None
+    zeropoint: float | None = None
+    mag_system: str | None = None
+
+
+def write(reference: ReferenceImage, path: Path) -> None:
+    """Write a reference, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written.
+    """
+    frame = reference.frame
+    gain = np.float32(frame.gain)
+    layers = fits.HDUList(
+        [
+            fits.PrimaryHDU(frame.data / gain, header=_header(reference)),
+            fits.ImageHDU(frame.background / gain, name="BACKGROUND"),
+            fits.ImageHDU(frame.variance / gain**2, name="VARIANCE"),
+            fits.ImageHDU(frame.mask, name="MASK"),
+        ]
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-", suffix=".fits")
+    os.close(handle)
+    unfinished = Path(name)
+    try:
+        layers.writeto(unfinished, overwrite=True)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def is_reference(path: Path) -> bool:
+    """Whether a file has the layout of `write`."""
+    try:
+        return MARK in fits.getheader(path, 0)
+    except (OSError, IndexError):
+        return False
+
+
+def read(path: Path) -> ReferenceImage:
+    """Read what `write` wrote.
+
+    Raises
+    ------
+    FrameRefused
+        The file is not there, is damaged or has another layout.
+    """
+    try:
+        with fits.open(path, memmap=False) as layers:
+            header = layers[0].header.copy()
+            if header[MARK] != VERSION:
+                raise FrameRefused(f"the reference has layout {header[MARK]}, this program reads {VERSION}")
+            data, background, variance, mask = (np.asarray(layers[plane].data) for plane in PLANES)
+            gain, read_noise = float(header["GAIN"]), float(header["RDNOISE"])
+            saturation = float(header["SATURATE"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise FrameRefused(f"the reference {path} cannot be read: {error}") from error
+    wcs = WCS(header)
+    exposure = Exposure(
+        name=path.name,
+        mjd=header.get("MJD-AVG"),
+        filter=header.get("FILTER"),
+        field=header.get("OBJECT"),
+        gain=gain,
+        read_noise=read_noise,
+        saturation=saturation,
+    )
+    frame = Frame(
+        data=data.astype(np.float32) * np.float32(gain),
+        background=background.astype(np.float32) * np.float32(gain),
+        variance=variance.astype(np.float32) * np.float32(gain**2),
+        mask=mask.astype(np.uint16),
+        exposure=exposure,
+        header=header,
+        wcs=wcs if wcs.has_celestial else None,
+        gain=gain,
+        read_noise=read_noise,
+        saturation=saturation * gain,
+    )
+    return ReferenceImage(
+        frame,
+        names=tuple(str(line).removeprefix("frame ") for line in header.get("HISTORY", [])),
+        flux_unit=str(header["BUNIT"]),
+        mjd_first=header.get("MJD-BEG"),
+        mjd_last=header.get("MJD-END"),
+        zeropoint=header.get("MAGZERO"),
+        mag_system=header.get("MAGSYS"),
+    )
+
+
+def _header(reference: ReferenceImage) -> fits.Header:
+    frame = reference.frame
+    header = frame.wcs.to_header(relax=True) if frame.wcs is not None else fits.Header()
+    for key in ("DATE-OBS", "MJD-OBS"):  # of one frame of many
+        header.remove(key, ignore_missing=True)
+    header[MARK] = (VERSION, "an image to subtract, with its noise and mask")
+    header["BUNIT"] = _ascii(reference.flux_unit)
+    header["GAIN"] = (frame.gain, "electrons per unit, by Poisson noise")
+    header["RDNOISE"] = (frame.read_noise, "electrons")
+    header["SATURATE"] = (frame.saturation / frame.gain, "in the image's unit")
+    header["NCOMBINE"] = len(reference.names)
+    first, last = reference.mjd_first, reference.mjd_last
+    for key, value in (
+        ("MJD-BEG", first),
+        ("MJD-AVG", None if first is None or last is None else 0.5 * (first + last)),
+        ("MJD-END", last),
+        ("FILTER", _ascii(frame.exposure.filter)),
+        ("OBJECT", _ascii(frame.exposure.field)),
+        ("MAGZERO", reference.zeropoint),
+        ("MAGSYS", _ascii(reference.mag_system)),
+    ):
+        if value is not None:
+            header[key] = value
+    for name in reference.names:
+        header.add_history(f"frame {_ascii(name)}")
+    return header
+
+
+def _ascii(text: str | None) -> str | None:
+    """A text as a FITS header can hold it: printable ASCII."""
+    if text is None:
+        return None
+    plain = text.encode("ascii", "backslashreplace").decode()
+    return "".join(letter if letter.isprintable() else "?" for letter in plain)
