@@ -1,0 +1,106 @@
+"""Small square images of single stars: cut out, moved by parts of a pixel, freed of neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import lsmr
+
+from pipeline.frame import PsfModel
+from pipeline.pixel_map import polynomial_terms
+
+Values = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+SINC_LOBES = 6
+
+
+def cut(image: NDArray[np.floating], rows: Whole, columns: Whole, half: int) -> Values:
+    """Stamps of an image around some pixels: (n, 2 half + 1, 2 half + 1), NaN outside the image."""
+    padded = np.pad(image.astype(np.float64), half, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * half + 1, 2 * half + 1))
+    stamps: Values = windows[rows, columns]
+    return stamps
+
+
+def shifted(stamps: Values, dx: Values, dy: Values) -> Values:
+    """Stamps moved by dx, dy pixels (less than one), interpolated by a windowed sinc.
+
+    Parameters
+    ----------
+    stamps : (n, size, size) or (1, size, size)
+    dx, dy : (n,)
+    """
+    size = stamps.shape[-1]
+    moved: Values = _shift_matrices(dy, size) @ stamps @ _shift_matrices(dx, size).transpose(0, 2, 1)
+    return moved
+
+
+def _shift_matrices(shift: Values, size: int) -> Values:
+    """Matrices (n, size, size) that move a row of pixels, each with its edge value going on beyond."""
+    place = np.arange(size)
+    distance = place[None, :, None] - shift[:, None, None] - place[None, None, :]
+    kernel = np.where(np.abs(distance) < SINC_LOBES, np.sinc(distance) * np.sinc(distance / SINC_LOBES), 0.0)
+    normalised: Values = kernel / kernel.sum(axis=2, keepdims=True)
+    return normalised
+
+
+def psf_stamps(model: PsfModel, x: Values, y: Values) -> Values:
+    """The PSF at each place, centred: (n, size, size), unit sums."""
+    terms = polynomial_terms(x, y, model.shape, model.degree)
+    stamps: Values = np.tensordot(terms, model.basis.astype(np.float64), axes=1)
+    return stamps / stamps.sum(axis=(1, 2), keepdims=True)
+
+
+def placed_psfs(model: PsfModel, x: Values, y: Values) -> tuple[Values, Whole, Whole]:
+    """The PSF of each star as it falls on the pixels, and the row and column of its stamp's centre."""
+    rows, columns = np.rint(y).astype(np.int64), np.rint(x).astype(np.int64)
+    return shifted(psf_stamps(model, x, y), x - columns, y - rows), rows, columns
+
+
+def star_model(shape: tuple[int, int], stamps: Values, rows: Whole, columns: Whole, flux: Values) -> Values:
+    """The light of all stars in an image."""
+    half = stamps.shape[-1] // 2
+    padded = np.zeros((shape[0] + 4 * half, shape[1] + 4 * half))
+    for stamp, row, column, light in zip(stamps, rows, columns, flux, strict=True):
+        # A centre may lie up to half a stamp outside the image.
+        padded[row + half : row + 3 * half + 1, column + half : column + 3 * half + 1] += light * stamp
+    return padded[2 * half : 2 * half + shape[0], 2 * half : 2 * half + shape[1]]
+
+
+def joint_fluxes(
+    signal: NDArray[np.floating],
+    weight: NDArray[np.floating],
+    stamps: Values,
+    rows: Whole,
+    columns: Whole,
+    core: NDArray[np.bool_],
+) -> Values:
+    """Fluxes of all stars at once, by least squares on the pixels of their cores.
+
+    Parameters
+    ----------
+    signal, weight : (height, width)
+        Light above the sky, and the inverse of its standard deviation; 0 where masked.
+    stamps : (n, size, size)
+        From `placed_psfs`, with `rows` and `columns`.
+    core : (size, size) bool
+        The pixels of a stamp that count.
+    """
+    height, width = signal.shape
+    dy, dx = np.nonzero(core)
+    half = core.shape[0] // 2
+    row, column = rows[:, None] + dy - half, columns[:, None] + dx - half
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    pixel = np.where(inside, row * width + column, 0)
+    each = np.broadcast_to(np.arange(len(rows))[:, None], pixel.shape)
+    flat_weight = weight.reshape(-1)
+    value = stamps[:, dy, dx] * flat_weight[pixel] * inside
+    used, compact = np.unique(pixel[inside], return_inverse=True)
+    matrix = sparse.csr_matrix(
+        (value[inside], (compact.reshape(-1), each[inside])), shape=(used.size, len(rows))
+    )
+    target = signal.reshape(-1)[used] * flat_weight[used]
+    flux: Values = lsmr(matrix, target, atol=1e-6, btol=1e-6, maxiter=200)[0]
+    return flux
