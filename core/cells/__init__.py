@@ -8,7 +8,7 @@ from core.cells.ansi import to_ansi
 from core.cells.colour import COLOUR_MAPS
 from core.cells.glyphs import DRAWINGS, Cells, Run
 from core.cells.stretch import STRETCHES, Limits
-from core.cells.triplet import Look, Panel, draw_triplet, faint_sources_survive
+from core.cells.triplet import Look, Panel, draw_plane, draw_triplet, faint_sources_survive
 
 __all__ = [
     "COLOUR_MAPS",
@@ -19,6 +19,7 @@ __all__ = [
     "Look",
     "Panel",
     "Run",
+    "draw_plane",
     "draw_triplet",
     "faint_sources_survive",
     "to_ansi",

@@ -79,6 +79,21 @@ def draw_triplet(
     )
 
 
+def draw_plane(values: NDArray[np.float32], rows: int, columns: int, look: Look) -> Panel:
+    """Draw one image, its first row at the bottom, with limits that show its sky.
+
+    Parameters
+    ----------
+    values : (height, width) float32
+        Any linear unit, NaN where masked.
+    rows, columns : int
+        Cells; twice as many columns as rows make square pixels.
+    """
+    grid = sample_grid(look.drawing, rows, columns)
+    shown = resampled(cropped(squared(values), look.zoom)[::-1], *grid)
+    return _panel(shown, sky_limits(shown, look.stretch, look.contrast), look)
+
+
 def faint_sources_survive(drawing: str, columns: int) -> bool:
     """Whether a panel of this width shows a source near the detection limit.
 
