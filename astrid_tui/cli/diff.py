@@ -1,0 +1,85 @@
+"""`astrid diff`: one subtraction, with no store."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    print_json,
+    print_table,
+    print_text,
+    remark,
+    settings_of,
+)
+
+
+class Method(StrEnum):
+    """How to subtract."""
+
+    ZOGY = "zogy"
+    CLASSIC = "classic"
+
+
+def diff(
+    context: typer.Context,
+    new: Annotated[str, typer.Argument(help="The new image: FILE or FILE[EXT].")],
+    reference: Annotated[str, typer.Argument(metavar="REF", help="What it is compared with.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write DIFF, SCORE, MASK, PSF and SOURCES here.")
+    ] = None,
+    method: Annotated[Method | None, typer.Option(help="Default: the settings'.")] = None,
+    psf_new: Annotated[Path | None, typer.Option(help="PSF of the new image: a stamp, or a cube.")] = None,
+    psf_ref: Annotated[Path | None, typer.Option(help="PSF of the reference.")] = None,
+    mask_new: Annotated[Path | None, typer.Option(help="Image that is not 0 where NEW is bad.")] = None,
+    mask_ref: Annotated[Path | None, typer.Option(help="Image that is not 0 where REF is bad.")] = None,
+    aligned: Annotated[
+        bool, typer.Option("--aligned", help="NEW is on the grid of REF, and its noise is white.")
+    ] = False,
+    gain: Annotated[float | None, typer.Option(help="Electrons per data unit, of both.")] = None,
+    read_noise: Annotated[float | None, typer.Option(help="Electrons, of both.")] = None,
+    saturation: Annotated[float | None, typer.Option(help="Data units, of both.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Subtract REF from NEW and list what changed. Needs no store."""
+    from pipeline.diff import DiffOptions, diff_files, report
+
+    options = DiffOptions(
+        method=method.value if method else None,
+        psf_new=psf_new,
+        psf_ref=psf_ref,
+        mask_new=mask_new,
+        mask_ref=mask_ref,
+        aligned=aligned,
+        gain=gain,
+        read_noise=read_noise,
+        saturation=saturation,
+    )
+    result = diff_files(new, reference, options, settings_of(context))
+    if output is not None:
+        from pipeline.diff_file import write
+
+        write(output, result.difference, result.detections, result.new, result.reference)
+    told = report(result)
+    if as_json:
+        print_json(told)
+        return
+    for warning in result.warnings:
+        remark("warning:", warning)
+    print_text(
+        f"{told['method']}: score std {told['score_std']:.3f}, registration {told['registration_rms_px']:.3f} px,"
+        f" gain ratio {told['gain_ratio']:.4f}, FWHM {told['fwhm_new_px']:.2f} px (new)"
+        f" {told['fwhm_ref_px']:.2f} px (ref)"
+    )
+    print_text(", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in told["seconds"].items()))
+    headings = ("x", "y", "x new", "y new", "ra", "dec", "snr", "flux", "flux err")
+    keys = ("x", "y", "x_new", "y_new", "ra", "dec", "snr", "flux", "flux_err")
+    digits = (2, 2, 2, 2, 6, 6, 1, 2, 2)
+    rows = [
+        [None if source[key] is None else round(source[key], n) for key, n in zip(keys, digits, strict=True)]
+        for source in told["sources"]
+    ]
+    print_table(headings, rows)
+    print_text(f"{len(rows)} sources" + (f"; written to {output}" if output else ""))

@@ -1,0 +1,93 @@
+"""`astrid show`: an image or a candidate, drawn in this terminal."""
+
+import os
+import shutil
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from astrid_tui.cli.invocation import print_text, store_of
+from core.errors import AstridError
+
+if TYPE_CHECKING:
+    from core.cells import Look
+
+
+class Drawing(StrEnum):
+    """How to draw."""
+
+    AUTO = "auto"
+    HALF = "half"
+    GREY = "grey"
+    BRAILLE = "braille"
+    ASCII = "ascii"
+
+
+class Stretch(StrEnum):
+    """How brightness follows signal."""
+
+    LINEAR = "linear"
+    ASINH = "asinh"
+    LOG = "log"
+    ZSCALE = "zscale"
+
+
+def show(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(metavar="FILE|CANDIDATE", help="A FITS file, or a candidate's id.")],
+    drawing: Annotated[Drawing, typer.Option(help="How to draw.")] = Drawing.AUTO,
+    stretch: Annotated[Stretch, typer.Option(help="How brightness follows signal.")] = Stretch.ASINH,
+    invert: Annotated[bool, typer.Option("--invert", help="Dark sources on a bright sky.")] = False,
+    width: Annotated[int | None, typer.Option(min=20, help="Columns; default: the terminal's.")] = None,
+) -> None:
+    """Draw an image, or a candidate's new, reference and difference, in this terminal."""
+    from core.cells import Look
+
+    columns = width or shutil.get_terminal_size().columns
+    look = Look(drawing=_mode(drawing), stretch=stretch.value, invert=invert)
+    if what.isdigit() and not Path(what).exists():
+        _show_candidate(context, int(what), look, columns)
+    else:
+        _show_file(what, look, columns)
+
+
+def _mode(drawing: Drawing) -> str:
+    """Half blocks in the terminal's best colours; plain characters where colour is not wanted."""
+    if drawing is not Drawing.AUTO:
+        return drawing.value
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb":
+        return "ascii"
+    return "half" if os.environ.get("COLORTERM") in {"truecolor", "24bit"} else "grey"
+
+
+def _show_file(name: str, look: "Look", columns: int) -> None:
+    import numpy as np
+
+    from core.cells import draw_plane, to_ansi
+    from pipeline.diff import split_extension
+    from pipeline.fits_files import read_frame
+
+    path, extension = split_extension(name)
+    raw = read_frame(path, extension)
+    values = np.where(raw.mask != 0, np.float32(np.nan), raw.data)
+    rows = min(columns // 2, max(4, shutil.get_terminal_size().lines - 3))
+    typer.echo(to_ansi(draw_plane(values, rows, 2 * rows, look).cells))
+    height, width = raw.data.shape
+    exposure = raw.exposure
+    facts = (exposure.field, exposure.filter, exposure.mjd and f"MJD {exposure.mjd:.5f}")
+    print_text(exposure.name, f"{width} x {height}", *(fact for fact in facts if fact))
+
+
+def _show_candidate(context: typer.Context, candidate: int, look: "Look", columns: int) -> None:
+    from core.cards import read_cutouts
+    from core.cells import draw_triplet, to_ansi
+
+    cutouts = read_cutouts(store_of(context, read_only=True), candidate)
+    if cutouts is None:
+        raise AstridError(f"candidate {candidate} has no cutouts")
+    each = min((columns - 2) // 3, 2 * max(4, shutil.get_terminal_size().lines - 3))
+    panels = draw_triplet(cutouts.new, cutouts.ref, cutouts.diff, each // 2, each // 2 * 2, look)
+    print_text("new".ljust(each // 2 * 2), "reference".ljust(each // 2 * 2), "difference")
+    typer.echo(to_ansi(*(panel.cells for panel in panels)))

@@ -1,0 +1,201 @@
+"""One subtraction of two files, with no store: what `astrid diff` does."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from core.settings import Settings
+from core.vocabulary import MaskPlane
+from pipeline.align import align, already_aligned
+from pipeline.clock import StageClock
+from pipeline.detect import detect
+from pipeline.fits_files import read_frame
+from pipeline.frame import Aligned, Detection, Difference, FrameRefused, PreparedReference, RawFrame
+from pipeline.measure import Measured, measure
+from pipeline.prepare import prepare_image
+from pipeline.process import sky_positions
+from pipeline.psf_file import read_psf
+from pipeline.reference_file import ReferenceImage, is_reference, read
+from pipeline.subtract import subtract
+
+
+@dataclass(frozen=True, slots=True)
+class DiffOptions:
+    """What a caller may bring along instead of having it measured.
+
+    ``gain`` (electrons per data unit), ``read_noise`` (electrons) and ``saturation`` (data units)
+    stand over the headers of both files. ``aligned`` says that the new image is on the reference's
+    grid already and that its noise is white.
+    """
+
+    method: str | None = None
+    psf_new: Path | None = None
+    psf_ref: Path | None = None
+    mask_new: Path | None = None
+    mask_ref: Path | None = None
+    aligned: bool = False
+    gain: float | None = None
+    read_noise: float | None = None
+    saturation: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DiffResult:
+    """A difference with what was found in it, and the images it was made from on one grid."""
+
+    difference: Difference
+    detections: tuple[Detection, ...]
+    new: Aligned
+    reference: PreparedReference
+    fwhm_new_px: float
+    seconds: dict[str, float]
+    warnings: list[str] = field(default_factory=list)
+
+
+def diff_files(new: str, reference: str, options: DiffOptions, settings: Settings) -> DiffResult:
+    """Subtract one file from another.
+
+    Parameters
+    ----------
+    new, reference : str
+        FITS files, ``file`` or ``file[ext]``; without an extension the first image is meant.
+    options : DiffOptions
+    settings : Settings
+
+    Returns
+    -------
+    DiffResult
+
+    Raises
+    ------
+    FrameRefused
+        One of the files cannot be used, or they do not belong together.
+    """
+    clock = StageClock()
+    warnings: list[str] = []
+    prepared, said = _reference(reference, options, settings, clock)
+    warnings += said
+    measured = _measured(new, options, options.mask_new, settings, clock)
+    if options.psf_new is not None:
+        psf, said = read_psf(options.psf_new, measured.frame.shape, settings.subtract.psf_degree)
+        measured, warnings = replace(measured, psf=psf), warnings + said
+    with clock.stage("align"):
+        if options.aligned:
+            aligned = already_aligned(measured.frame, measured.stars, measured.psf, prepared, settings)
+        else:
+            aligned = align(measured.frame, measured.stars, measured.psf, prepared, settings)
+    with clock.stage("subtract"):
+        difference = subtract(aligned, prepared, settings, options.method)
+    with clock.stage("detect"):
+        detections, _ = detect(difference, aligned, prepared, settings)
+    seconds: dict[str, float] = {}
+    for record in clock.records:
+        seconds[record.stage] = round(seconds.get(record.stage, 0.0) + record.seconds, 4)
+    return DiffResult(difference, tuple(detections), aligned, prepared, measured.psf.fwhm, seconds, warnings)
+
+
+def report(result: DiffResult) -> dict[str, Any]:
+    """What `astrid diff --json` prints; sources are the most significant first."""
+    detections = sorted(result.detections, key=lambda source: -abs(source.snr))
+    x = np.array([source.x for source in detections])
+    y = np.array([source.y for source in detections])
+    x_new, y_new = result.new.map_to_new(x, y)
+    places = sky_positions(result.reference.frame, x, y)
+    difference = result.difference
+    return {
+        "sources": [
+            {
+                "x": source.x,
+                "y": source.y,
+                "x_new": float(x_new[i]),
+                "y_new": float(y_new[i]),
+                "ra": places[i][0],
+                "dec": places[i][1],
+                "snr": source.snr,
+                "flux": source.flux,
+                "flux_err": source.flux_err,
+            }
+            for i, source in enumerate(detections)
+        ],
+        "method": difference.method,
+        "flux_unit": difference.flux_unit,
+        "score_std": difference.score_std,
+        "score_scale": difference.score_scale,
+        "registration_rms_px": result.new.rms_px,
+        "matched_stars": result.new.n_matched,
+        "mirrored": result.new.mirrored,
+        "gain_ratio": difference.gain_ratio,
+        "fwhm_new_px": result.fwhm_new_px,
+        "fwhm_ref_px": result.reference.psf.fwhm,
+        "masked_fraction": float(np.mean(difference.mask != 0)),
+        "seconds": result.seconds,
+        "reference_cached": False,
+        "warnings": result.warnings,
+    }
+
+
+def split_extension(name: str) -> tuple[Path, int | None]:
+    """``file[3]`` as a path and 3; ``file`` as a path and no extension.
+
+    A file whose own name ends in brackets is taken as it is.
+    """
+    match = re.fullmatch(r"(.+)\[(\d+)\]", name)
+    if match is None or Path(name).exists():
+        return Path(name), None
+    return Path(match[1]), int(match[2])
+
+
+def _reference(
+    name: str, options: DiffOptions, settings: Settings, clock: StageClock
+) -> tuple[PreparedReference, list[str]]:
+    path, _ = split_extension(name)
+    if is_reference(path):
+        with clock.stage("reference"):
+            image = read(path)
+    else:
+        frame = _measured(name, options, options.mask_ref, settings, clock).frame
+        unit = str(frame.header.get("BUNIT") or "adu").strip()
+        image = ReferenceImage(frame=frame, names=(frame.exposure.name,), flux_unit=unit)
+    with clock.stage("reference"):
+        prepared = prepare_image(image, settings)
+    if options.psf_ref is None:
+        return prepared, []
+    psf, warnings = read_psf(options.psf_ref, prepared.frame.shape, settings.subtract.psf_degree)
+    return replace(prepared, psf=psf), warnings
+
+
+def _measured(
+    name: str, options: DiffOptions, mask: Path | None, settings: Settings, clock: StageClock
+) -> Measured:
+    with clock.stage("read"):
+        raw = _raw(name, options, mask)
+    return measure(raw, None, settings, clock)
+
+
+def _raw(name: str, options: DiffOptions, mask: Path | None) -> RawFrame:
+    """Read a file, with what the caller knows better standing over its header."""
+    path, extension = split_extension(name)
+    raw = read_frame(path, extension)
+    known = {"gain": options.gain, "read_noise": options.read_noise, "saturation": options.saturation}
+    exposure = replace(raw.exposure, **{key: value for key, value in known.items() if value is not None})
+    bad = raw.mask if mask is None else raw.mask | _mask(mask, raw.data.shape)
+    return replace(raw, exposure=exposure, mask=bad)
+
+
+def _mask(path: Path, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.uint16]]:
+    """A mask file: every pixel that is not 0 is bad."""
+    try:
+        with fits.open(path, memmap=False) as file:
+            image = next((hdu.data for hdu in file if hdu.is_image and hdu.data is not None), None)
+    except (OSError, ValueError, TypeError) as error:
+        raise FrameRefused(f"cannot read the mask {path}: {error}") from error
+    if image is None or image.shape != shape:
+        found = "no image" if image is None else f"an image of {image.shape}"
+        raise FrameRefused(f"the mask {path} holds {found}, and {shape} is needed")
+    return np.where(np.asarray(image) != 0, MaskPlane.BAD, 0).astype(np.uint16)
