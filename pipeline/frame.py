@@ -58,7 +58,8 @@ class Exposure:
 class RawFrame:
     """One image extension as it was read: data in the file's own units, nothing corrected.
 
-    ``notes`` say, a sentence each, what was repaired or assumed on the way.
+    ``extension`` is its place in the file; ``notes`` say, a sentence each, what was repaired or
+    assumed on the way.
     """
 
     data: Image
@@ -66,6 +67,7 @@ class RawFrame:
     exposure: Exposure
     header: Header
     wcs: WCS | None = None
+    extension: int = 0
     notes: tuple[str, ...] = ()
 
 

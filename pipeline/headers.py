@@ -121,28 +121,28 @@ def exposure_of(header: Header, name: str) -> Exposure:
     name : str
         What people call the frame.
 
+    A date that cannot be used leaves ``mjd`` empty, for not every use of an image needs one;
+    `time_of` tells why.
+
     Raises
     ------
     FrameRefused
-        A negative exposure, a unit that is no light per pixel, or a date that cannot be used.
+        A negative exposure, a unit that is no light per pixel, or no image of the sky.
     """
-    exposure_s = number(header, "exposure_s") or 0.0
-    if exposure_s < 0.0:
+    exposure_s = number(header, "exposure_s")
+    if exposure_s is not None and exposure_s < 0.0:
         raise FrameRefused(f"its exposure time is negative ({exposure_s:g} s)")
-    kind = kind_of(header)
     try:
-        mjd = mid_exposure(lambda keywords: look_up(header, keywords), exposure_s)
+        mjd: float | None = time_of(header, exposure_s)
     except FrameRefused:
-        if kind is FrameKind.SCIENCE:
-            raise
-        mjd = None  # a bias, dark or flat is of use whenever it was taken
+        mjd = None
     detector = text(header, "detector")
     instrument = text(header, "instrument") or text(header, "detector")
     if instrument and detector and detector != instrument:
         instrument = f"{instrument} {detector}"
     return Exposure(
         name=name,
-        kind=kind,
+        kind=kind_of(header),
         mjd=mjd,
         exposure_s=exposure_s,
         filter=filter_of(header),
@@ -152,6 +152,20 @@ def exposure_of(header: Header, name: str) -> Exposure:
         read_noise=_positive(number(header, "read_noise")),
         saturation=_positive(number(header, "saturation")),
     )
+
+
+def time_of(header: Header, exposure_s: float | None) -> float:
+    """The middle of the exposure as MJD, UTC; its start where the exposure time is not known.
+
+    Raises
+    ------
+    FrameRefused
+        The header has no date, or not one that tells the time.
+    """
+    mjd = mid_exposure(lambda keywords: look_up(header, keywords), exposure_s or 0.0)
+    if mjd is None:
+        raise FrameRefused("its header has no date (DATE-OBS, MJD-OBS or JD)")
+    return mjd
 
 
 def kind_of(header: Header) -> FrameKind:
@@ -211,14 +225,14 @@ def data_unit(header: Header) -> DataUnit:
     raise FrameRefused(f"its unit is {written[:40]!r}; counts, electrons or a flux per pixel is needed")
 
 
-def _gain(header: Header, exposure_s: float) -> float | None:
+def _gain(header: Header, exposure_s: float | None) -> float | None:
     """Electrons per unit of the stored data, where the header tells."""
     unit = data_unit(header)
     gain = 1.0 if unit.kind == "electrons" else _positive(number(header, "gain"))
     if gain is None or unit.kind == "flux":
         return None
     if unit.per_second:
-        return gain * exposure_s if exposure_s > 0.0 else None
+        return gain * exposure_s if exposure_s else None
     return gain
 
 
