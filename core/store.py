@@ -7,9 +7,10 @@ willing to wait. A `Store` must not cross a fork; a new process opens its own.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,9 @@ def _sqlite_engine(path: Path, mode: str) -> Engine:
         if mode != "ro":
             connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA foreign_keys=ON")
+        for name, function in (("sin", math.sin), ("cos", math.cos)):
+            # Distances on the sky need them, and not every build of SQLite has its own.
+            connection.create_function(name, 1, _passing_null(function), deterministic=True)
         return connection
 
     engine = create_engine(URL.create("sqlite", database=str(path)), creator=connect)
@@ -240,6 +244,10 @@ def _sqlite_engine(path: Path, mode: str) -> Engine:
         connection.exec_driver_sql(options.get("astrid_begin", "BEGIN"))
 
     return engine
+
+
+def _passing_null(function: Callable[[float], float]) -> Callable[[float | None], float | None]:
+    return lambda value: None if value is None else function(value)
 
 
 def _found_version(place: URL) -> str | None:
