@@ -1,0 +1,71 @@
+"""Lines of a screen as plain values: what is shown, without saying on which toolkit.
+
+Views make them, `screens.widgets.rows` draws them, tests read them. Text that is shown is
+`SafeText`, so that nothing from outside gets here unwashed.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
+
+from core.text import SafeText, safe_text
+
+
+class Tone(StrEnum):
+    """What a piece of text means; themes decide how it looks."""
+
+    PLAIN = "plain"
+    DIM = "dim"  # labels, separators
+    STRONG = "strong"  # values that are read first
+    KEY = "key"
+    BAR = "bar"  # the header line
+    CHIP = "chip"
+    GOOD = "good"  # real
+    BAD = "bad"  # bogus, errors
+    WARN = "warn"
+
+
+class Span(NamedTuple):
+    """Some text in one tone."""
+
+    text: SafeText
+    tone: Tone = Tone.PLAIN
+
+
+class Tinted(NamedTuple):
+    """Cells of an image; colours as in `core.cells.Run`."""
+
+    text: str
+    fore: int | None
+    back: int | None
+    palette: bool
+
+
+Line: TypeAlias = tuple[Span | Tinted, ...]
+
+
+def span(text: object, tone: Tone = Tone.PLAIN, limit: int = 200) -> Span:
+    """Anything as a span, made safe and no longer than ``limit``."""
+    return Span(safe_text(text, max(limit, 1)), tone)
+
+
+def drawn(text: str, tone: Tone = Tone.PLAIN) -> Span:
+    """A span of our own glyphs, such as braille dots, which `safe_text` would spell out."""
+    return Span(SafeText(text), tone)
+
+
+def plain(line: Line) -> str:
+    """A line's characters alone."""
+    return "".join(piece.text for piece in line)
+
+
+def padded(line: Line, width: int, tone: Tone = Tone.PLAIN) -> Line:
+    """A line filled up with blanks; a longer one stays as it is."""
+    missing = width - len(plain(line))
+    return (*line, drawn(" " * missing, tone)) if missing > 0 else line
+
+
+def spread(left: Line, right: Line, width: int, tone: Tone = Tone.PLAIN) -> Line:
+    """Two lines at the two ends of one; the right one is left out where both do not fit."""
+    if len(plain(left)) + len(plain(right)) + 1 > width:
+        return padded(left, width, tone)
+    return (*padded(left, width - len(plain(right)), tone), *right)

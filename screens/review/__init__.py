@@ -1,0 +1,1 @@
+"""The review screen: one card, one key, one verdict."""

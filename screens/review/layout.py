@@ -1,0 +1,54 @@
+"""How the lines of a terminal are shared out between images, facts and light curve."""
+
+from dataclasses import dataclass
+
+MIN_WIDTH, MIN_HEIGHT = 40, 10
+
+_FIXED = 5  # header, chips, caption, last decision, footer
+_FACTS = 4
+_CURVE = 2
+_MAX_PANEL_COLUMNS = 64  # a cutout of 63 pixels has no more to show
+_GAP = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Sizes in cells.
+
+    Attributes
+    ----------
+    panels : int
+        How many images stand side by side: 3, or 1 at full size.
+    panel_columns, panel_rows : int
+        Of one image; twice as many columns as rows, so that pixels are square.
+    fact_rows, curve_rows : int
+        0 leaves the part out.
+    """
+
+    width: int
+    height: int
+    panels: int
+    panel_columns: int
+    panel_rows: int
+    fact_rows: int
+    curve_rows: int
+
+
+def arrange(width: int, height: int, *, full_size: bool = False) -> Layout | None:
+    """Share out a terminal; none when it is too small to judge anything in it.
+
+    Images come first, then four rows of facts, then the light curve, which takes what is left.
+    """
+    if width < MIN_WIDTH or height < MIN_HEIGHT:
+        return None
+    free = height - _FIXED
+    if full_size:
+        rows = min(free, width // 2)
+        return Layout(width, height, 1, 2 * rows, rows, free - rows, 0)
+    columns = min((width - 2 * _GAP) // 3, _MAX_PANEL_COLUMNS)
+    below = _FACTS + _CURVE
+    # Where height is short, the facts keep half of it: an image alone decides little.
+    rows = min(columns // 2, free - below if free - below >= free // 2 else (free + 1) // 2)
+    left = free - rows
+    facts = min(_FACTS, left)
+    return Layout(width, height, 3, 2 * rows if 2 * rows < columns else columns, rows, facts, left - facts)

@@ -1,0 +1,48 @@
+"""What this terminal can do, from its environment alone: nothing is asked, nothing blocks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_FEW_COLOURS = ("linux", "vt100", "vt220", "ansi", "dumb", "unknown", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """What is known of the terminal.
+
+    Attributes
+    ----------
+    colours : int
+        0 (none wanted, or none to be had), 16, 256 or 16,777,216.
+    is_remote : bool
+        Reached over SSH: the line may be thin.
+    in_tmux : bool
+        Inside tmux, which keeps the clipboard to itself.
+    """
+
+    colours: int = 256
+    is_remote: bool = False
+    in_tmux: bool = False
+
+    @property
+    def drawing(self) -> str:
+        """The drawing that suits it: true colour only where it costs nothing, no colours without any."""
+        if self.colours < 256:
+            return "ascii"
+        return "half" if self.colours > 256 and not self.is_remote else "grey"
+
+
+def probe(environment: Mapping[str, str]) -> Terminal:
+    """Read ``NO_COLOR``, ``COLORTERM``, ``TERM``, ``SSH_CONNECTION`` and ``TMUX``."""
+    term = environment.get("TERM", "")
+    if environment.get("NO_COLOR") or term in ("dumb", "unknown", "", "vt100", "vt220"):
+        colours = 0
+    elif environment.get("COLORTERM", "").lower() in ("truecolor", "24bit") or term.endswith("-direct"):
+        colours = 1 << 24
+    else:
+        colours = 16 if term in _FEW_COLOURS else 256
+    return Terminal(
+        colours=colours,
+        is_remote=bool(environment.get("SSH_CONNECTION") or environment.get("SSH_TTY")),
+        in_tmux=bool(environment.get("TMUX")),
+    )

@@ -1,0 +1,105 @@
+"""Three themes: dark, light, and dome (red on black, for eyes that are adapted to the night)."""
+
+from functools import lru_cache
+
+from rich.style import Style
+from textual.theme import Theme
+
+from screens.lines import Tone
+
+DARK = Theme(
+    name="dark",
+    primary="#6cb6ff",
+    foreground="#d0d0d0",
+    background="#101214",
+    surface="#181b1f",
+    panel="#22262b",
+    accent="#ffb000",
+    success="#7ccf7c",
+    warning="#ffb000",
+    error="#ff7b72",
+    dark=True,
+)
+LIGHT = Theme(
+    name="light",
+    primary="#0550ae",
+    foreground="#1f2328",
+    background="#f6f6f2",
+    surface="#ebebe6",
+    panel="#dcdcd6",
+    accent="#8a5a00",
+    success="#116329",
+    warning="#8a5a00",
+    error="#a40e26",
+    dark=False,
+)
+DOME = Theme(
+    name="dome",
+    primary="#d00000",
+    secondary="#900000",
+    foreground="#b00000",
+    background="#000000",
+    surface="#140000",
+    panel="#1e0000",
+    accent="#ff2020",
+    success="#e00000",
+    warning="#ff2020",
+    error="#ff2020",
+    dark=True,
+)
+THEMES = {theme.name: theme for theme in (DARK, LIGHT, DOME)}
+
+# Each tone as (colour or none, attributes). Good and bad always differ by word too, never by colour alone.
+_DARK_TONES = {
+    Tone.PLAIN: "",
+    Tone.DIM: "#8b949e",
+    Tone.STRONG: "bold #ffffff",
+    Tone.KEY: "bold #ffb000",
+    Tone.BAR: "#d0d0d0 on #22262b",
+    Tone.CHIP: "#d0d0d0 on #2d4a6b",
+    Tone.GOOD: "bold #7ccf7c",
+    Tone.BAD: "bold #ff7b72",
+    Tone.WARN: "bold #ffb000",
+}
+_LIGHT_TONES = {
+    Tone.PLAIN: "",
+    Tone.DIM: "#57606a",
+    Tone.STRONG: "bold #000000",
+    Tone.KEY: "bold #8a5a00",
+    Tone.BAR: "#1f2328 on #dcdcd6",
+    Tone.CHIP: "#1f2328 on #c5d9f0",
+    Tone.GOOD: "bold #116329",
+    Tone.BAD: "bold #a40e26",
+    Tone.WARN: "bold #8a5a00",
+}
+_DOME_TONES = {
+    Tone.PLAIN: "",
+    Tone.DIM: "#800000",
+    Tone.STRONG: "bold #ff2020",
+    Tone.KEY: "bold #ff2020",
+    Tone.BAR: "#c00000 on #1e0000",
+    Tone.CHIP: "#ff2020 on #300000",
+    Tone.GOOD: "bold #ff2020",
+    Tone.BAD: "bold #ff2020",
+    Tone.WARN: "bold #ff2020",
+}
+# Without colours the attributes alone must tell tones apart.
+_PLAIN_TONES = {
+    Tone.PLAIN: "",
+    Tone.DIM: "dim",
+    Tone.STRONG: "bold",
+    Tone.KEY: "bold",
+    Tone.BAR: "reverse",
+    Tone.CHIP: "reverse",
+    Tone.GOOD: "bold",
+    Tone.BAD: "bold",
+    Tone.WARN: "bold",
+}
+_TONES = {"dark": _DARK_TONES, "light": _LIGHT_TONES, "dome": _DOME_TONES}
+
+
+@lru_cache(maxsize=64)
+def tone_style(theme: str, tone: Tone, colourless: bool) -> Style:
+    """How a tone looks in a theme; attributes alone where no colours are wanted."""
+    tones = _PLAIN_TONES if colourless else _TONES.get(theme, _DARK_TONES)
+    return Style.parse(tones[tone])

@@ -1,0 +1,78 @@
+"""A widget of plain lines that repaints only those that changed."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import zip_longest
+
+from rich.color import Color
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region, Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+from screens.lines import Line, Tinted
+from screens.themes import tone_style
+
+
+class Rows(Widget):
+    """Shows a page of `screens.lines.Line`; what it is given is never parsed as markup."""
+
+    def __init__(self, *, id: str | None = None, scrollable: bool = False) -> None:  # noqa: A002 Textual's name
+        super().__init__(id=id)
+        self._lines: tuple[Line, ...] = ()
+        self._scrollable = scrollable
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """What is shown."""
+        return self._lines
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Replace the page; lines that stayed the same cost nothing."""
+        before, self._lines = self._lines, tuple(lines)
+        if self._scrollable and len(before) != len(self._lines):
+            self.refresh(layout=True)
+            return
+        changed = [
+            Region(0, row, max(self.size.width, 1), 1)
+            for row, (old, new) in enumerate(zip_longest(before, self._lines, fillvalue=()))
+            if old != new
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002 Textual's
+        """As many rows as there are lines, for a page inside a scrolling container."""
+        return max(len(self._lines), 1)
+
+    def render_line(self, y: int) -> Strip:
+        """One line as Textual draws it."""
+        base = self.rich_style
+        width = self.size.width
+        if y >= len(self._lines):
+            return Strip.blank(width, base)
+        theme, colourless = self.app.theme, self.app.no_color
+        segments = [
+            Segment(
+                piece.text,
+                base + _tint(piece.fore, piece.back, piece.palette)
+                if isinstance(piece, Tinted)
+                else base + tone_style(theme, piece.tone, colourless),
+            )
+            for piece in self._lines[y]
+        ]
+        return Strip(segments).adjust_cell_length(width, base)
+
+
+@lru_cache(maxsize=8192)
+def _tint(fore: int | None, back: int | None, palette: bool) -> Style:
+    return Style(color=_colour(fore, palette), bgcolor=_colour(back, palette))
+
+
+def _colour(number: int | None, palette: bool) -> Color | None:
+    if number is None:
+        return None
+    if palette:
+        return Color.from_ansi(number)
+    return Color.from_rgb(number >> 16, (number >> 8) & 255, number & 255)
