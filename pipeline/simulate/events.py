@@ -92,3 +92,29 @@ class Event:
         dec = self.dec + self.motion[1] * hours / 3600.0
         ra = self.ra + self.motion[0] * hours / 3600.0 / float(np.cos(np.deg2rad(self.dec)))
         return ra, dec
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """A satellite's trail: its two ends in 0-based pixel centres, and its electrons a pixel of length."""
+
+    x: float
+    y: float
+    x_end: float
+    y_end: float
+    electrons_per_px: float
+
+    @property
+    def length(self) -> float:
+        """Pixels."""
+        return float(np.hypot(self.x_end - self.x, self.y_end - self.y))
+
+    def inside(self, shape: tuple[int, int]) -> "Streak":
+        """The part within a frame of (height, width), which the trail must cross."""
+        begin, step = np.array([self.x, self.y]), np.array([self.x_end - self.x, self.y_end - self.y])
+        step = np.where(step == 0.0, 1e-12, step)
+        crossings = (np.array([[-0.5, -0.5], [shape[1] - 0.5, shape[0] - 0.5]]) - begin) / step
+        enter = max(0.0, float(crossings.min(axis=0).max()))
+        leave = min(1.0, float(crossings.max(axis=0).min()))
+        first, last = begin + enter * step, begin + leave * step
+        return Streak(float(first[0]), float(first[1]), float(last[0]), float(last[1]), self.electrons_per_px)

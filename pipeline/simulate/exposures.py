@@ -6,11 +6,11 @@ from astropy.time import Time
 from numpy.typing import NDArray
 
 from pipeline.simulate.detector import BIAS_LEVEL, GAIN, OVERSCAN, READ_NOISE, SATURATION, Detector, Ray
+from pipeline.simulate.events import Streak
 from pipeline.simulate.galaxies import add_galaxy
 from pipeline.simulate.psf import add_stars
 from pipeline.simulate.scene import Scene
 from pipeline.simulate.telescope import PIXEL_SCALE, Pointing
-from pipeline.simulate.truth import Streak
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.uint16]
@@ -66,8 +66,8 @@ def sky_frame(
     header = _camera_header(detector, "OBJECT", pointing.mjd, pointing.exposure)
     header["OBJECT"] = ("SIM-FIELD", "name of the field")
     header["FILTER"] = ("r", "band")
-    header["AIRMASS"] = (round(pointing.airmass, 4), "at the start")
-    header.update(pointing.wcs().to_header(relax=False))
+    header["AIRMASS"] = (round(pointing.airmass, 4), "secant of the zenith distance")
+    header.update(pointing.wcs().to_header())
     return detector.read(random, electrons), header, rays
 
 

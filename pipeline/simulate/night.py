@@ -13,10 +13,11 @@ from astropy.table import Table
 
 from core.errors import AstridError
 from pipeline.simulate.detector import Detector, make_detector
+from pipeline.simulate.events import Streak
 from pipeline.simulate.exposures import Counts, bias_frame, dark_frame, flat_frame, sky_frame
 from pipeline.simulate.scene import make_scene
 from pipeline.simulate.telescope import SCIENCE_START, Pointing, reference_night, science_night
-from pipeline.simulate.truth import Row, Streak, as_table, event_rows, ray_rows, streak_row
+from pipeline.simulate.truth import Row, as_table, event_rows, ray_rows, streak_row
 
 MANIFEST = "simulation.json"
 VERSION = 1  # of the generator: another version makes other files

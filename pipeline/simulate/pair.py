@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from astropy.table import Table
@@ -121,55 +122,51 @@ def simulate_pair(
     """
     shape = (size, size) if isinstance(size, int) else size
     random = np.random.default_rng([seed, 0x7041])
-    height, width = shape
+    if n_stars is None:
+        n_stars = max(40, round(600 * shape[0] * shape[1] / 1024**2))
     psf_new = _moffat(shape, fwhm_new, beta, variation)
     psf_ref = _moffat(shape, fwhm_ref, beta, -variation)
     to_new = _affine(shape, shift, rotation_deg)
-    wcs_ref = _wcs(shape, None)
-    wcs_new = _wcs(shape, to_new)
+    wcs_ref, wcs_new = _wcs(shape, None), _wcs(shape, to_new)
 
-    background_new = np.full(shape, sky_new) * (1.0 + gradient * (np.arange(width) / width - 0.5))
+    stars = _stars(random, shape, n_stars, flux_range, to_new, flux_ratio)
+    galaxies = _galaxies(random, shape, n_galaxies)
+    places, hosts = _event_places(random, shape, n_transients + n_vanished, galaxies)
+    snr = np.exp(random.uniform(np.log(snr_range[0]), np.log(snr_range[1]), len(hosts)))
+    places_new = _apply(to_new, places)
+    vanished = np.arange(len(hosts)) >= n_transients
+    one_sigma_new = _sky_noise(psf_new, places_new, sky_new, read_noise)
+    one_sigma_ref = _sky_noise(psf_ref, places, sky_ref, read_noise)
+    flux_ref = np.where(vanished, -snr * one_sigma_ref, snr * one_sigma_new / flux_ratio)
+    ra, dec = wcs_ref.all_pix2world(places[0], places[1], 0)
+    transients = Table(
+        {
+            "x": places[0],
+            "y": places[1],
+            "x_new": places_new[0],
+            "y_new": places_new[1],
+            "ra": ra,
+            "dec": dec,
+            "flux": flux_ref * flux_ratio,
+            "flux_ref": flux_ref,
+            "snr": snr,
+            "host": hosts,
+        }
+    )
+
+    background_new = np.full(shape, sky_new) * (1.0 + gradient * (np.arange(shape[1]) / shape[1] - 0.5))
     background_ref = np.full(shape, sky_ref)
     clean_new, clean_ref = background_new.copy(), background_ref.copy()
-
-    if n_stars is None:
-        n_stars = max(40, round(600 * height * width / 1024**2))
-    star_xy = _places(random, n_stars, shape, MARGIN_PX)
-    star_flux = _power_law(random, n_stars, flux_range)
-    star_new = _apply(to_new, star_xy)
-    add_stars(clean_ref, psf_ref, star_xy[0], star_xy[1], star_flux)
-    add_stars(clean_new, psf_new, star_new[0], star_new[1], star_flux * flux_ratio)
-
-    galaxy_xy = _places(random, n_galaxies, shape, -min(30, height // 4, width // 4))
-    profiles = [_galaxy(random) for _ in range(n_galaxies)]
-    galaxy_flux = _power_law(random, n_galaxies, (8e3, 2e5))
-    for (x, y), flux, profile in zip(galaxy_xy.T, galaxy_flux, profiles, strict=True):
-        add_galaxy(clean_ref, psf_ref, x, y, flux, profile, np.eye(2))
+    add_stars(clean_new, psf_new, stars["x_new"], stars["y_new"], stars["flux_new"])
+    add_stars(clean_ref, psf_ref, stars["x"], stars["y"], stars["flux_ref"])
+    for x, y, flux, profile in galaxies:
         x_new, y_new = _apply(to_new, np.array([[x], [y]]))[:, 0]
         add_galaxy(clean_new, psf_new, x_new, y_new, flux * flux_ratio, profile, to_new[:, :2])
-
-    total = n_transients + n_vanished
-    places = _places(random, total, shape, -min(25, height // 4, width // 4))
-    hosts = np.full(total, "none", dtype="U8")
-    if n_galaxies:
-        for i in range(1, total, 2):
-            g = int(random.integers(n_galaxies))
-            places[:, i] = galaxy_xy[:, g] + profiles[g].draw_offset(random)
-            hosts[i] = f"galaxy{g}"
-    places_new = _apply(to_new, places)
-    snr = np.exp(random.uniform(np.log(snr_range[0]), np.log(snr_range[1]), total))
-    vanished = np.arange(total) >= n_transients
-    unit = np.where(
-        vanished,
-        [np.sqrt(psf_ref.noise_pixels(x, y) * (sky_ref + read_noise**2)) for x, y in places.T],
-        [np.sqrt(psf_new.noise_pixels(x, y) * (sky_new + read_noise**2)) for x, y in places_new.T],
-    ).reshape(total)
-    flux_in_own = snr * unit
-    appeared = ~vanished
-    add_stars(clean_new, psf_new, places_new[0, appeared], places_new[1, appeared], flux_in_own[appeared])
-    add_stars(clean_ref, psf_ref, places[0, vanished], places[1, vanished], flux_in_own[vanished])
-    flux_ref = np.where(vanished, -flux_in_own, flux_in_own / flux_ratio)
-    ra, dec = wcs_ref.all_pix2world(places[0], places[1], 0)
+        add_galaxy(clean_ref, psf_ref, x, y, flux, profile, np.eye(2))
+    here = transients[~vanished]
+    add_stars(clean_new, psf_new, here["x_new"], here["y_new"], here["flux"])
+    gone = transients[vanished]
+    add_stars(clean_ref, psf_ref, gone["x"], gone["y"], -gone["flux_ref"])
 
     return SimulatedPair(
         new=_noisy(random, clean_new, read_noise),
@@ -187,31 +184,72 @@ def simulate_pair(
         wcs_new=wcs_new,
         wcs_ref=wcs_ref,
         to_new=to_new,
-        transients=Table(
-            {
-                "x": places[0],
-                "y": places[1],
-                "x_new": places_new[0],
-                "y_new": places_new[1],
-                "ra": ra,
-                "dec": dec,
-                "flux": flux_ref * flux_ratio,
-                "flux_ref": flux_ref,
-                "snr": snr,
-                "host": hosts,
-            }
-        ),
-        stars=Table(
-            {
-                "x": star_xy[0],
-                "y": star_xy[1],
-                "x_new": star_new[0],
-                "y_new": star_new[1],
-                "flux_new": star_flux * flux_ratio,
-                "flux_ref": star_flux,
-            }
-        ),
+        transients=transients,
+        stars=stars,
     )
+
+
+class _Galaxy(NamedTuple):
+    """One galaxy on the reference's grid, its flux in the reference's electrons."""
+
+    x: float
+    y: float
+    flux: float
+    profile: Profile
+
+
+def _stars(
+    random: np.random.Generator,
+    shape: tuple[int, int],
+    count: int,
+    flux_range: tuple[float, float],
+    to_new: Array,
+    flux_ratio: float,
+) -> Table:
+    xy = _places(random, count, shape, MARGIN_PX)
+    flux = _power_law(random, count, flux_range)
+    x_new, y_new = _apply(to_new, xy)
+    return Table(
+        {
+            "x": xy[0],
+            "y": xy[1],
+            "x_new": x_new,
+            "y_new": y_new,
+            "flux_new": flux * flux_ratio,
+            "flux_ref": flux,
+        }
+    )
+
+
+def _galaxies(random: np.random.Generator, shape: tuple[int, int], count: int) -> list[_Galaxy]:
+    places = _places(random, count, shape, -min(30, shape[0] // 4, shape[1] // 4))
+    profiles = [_profile(random) for _ in range(count)]
+    fluxes = _power_law(random, count, (8e3, 2e5))
+    return [
+        _Galaxy(float(x), float(y), float(flux), profile)
+        for (x, y), flux, profile in zip(places.T, fluxes, profiles, strict=True)
+    ]
+
+
+def _event_places(
+    random: np.random.Generator, shape: tuple[int, int], count: int, galaxies: list[_Galaxy]
+) -> tuple[Array, NDArray[np.str_]]:
+    """Where things change, (2, count), and on which galaxy: every second one has a host."""
+    places = _places(random, count, shape, -min(25, shape[0] // 4, shape[1] // 4))
+    hosts = np.full(count, "none", dtype="U12")
+    if galaxies:
+        for i in range(1, count, 2):
+            number = int(random.integers(len(galaxies)))
+            host = galaxies[number]
+            places[:, i] = np.array([host.x, host.y]) + host.profile.draw_offset(random)
+            hosts[i] = f"galaxy{number}"
+    return places, hosts
+
+
+def _sky_noise(psf: MoffatField, places: Array, sky: float, read_noise: float) -> Array:
+    """The error of a matched filter's flux at each place, from sky and read noise alone."""
+    variance = sky + read_noise**2
+    return np.array([np.sqrt(psf.noise_pixels(x, y) * variance) for x, y in places.T], dtype=np.float64)
 
 
 def _moffat(shape: tuple[int, int], fwhm: float, beta: float, variation: float) -> MoffatField:
@@ -263,7 +301,7 @@ def _power_law(random: np.random.Generator, count: int, limits: tuple[float, flo
     return flux
 
 
-def _galaxy(random: np.random.Generator) -> Profile:
+def _profile(random: np.random.Generator) -> Profile:
     index = EXPONENTIAL if random.random() < 0.6 else DE_VAUCOULEURS
     return Profile(index, random.uniform(2.0, 6.0), random.uniform(0.35, 1.0), random.uniform(0.0, np.pi))
 

@@ -13,7 +13,7 @@ from pipeline.simulate.telescope import CENTRE, PIXEL_SCALE, SCIENCE_START, tang
 Array = NDArray[np.float64]
 
 MARGIN_PX = 80  # beyond the frame: dither, rotation and the wings of what lies outside
-STAR_LIMITS = (11.5, 21.5)
+STAR_LIMITS = (10.5, 21.5)
 STAR_SLOPE = 0.3  # log10 of counts a magnitude
 GALAXY_LIMITS = (15.0, 20.5)
 GALAXY_SLOPE = 0.45
