@@ -14,7 +14,8 @@ from astropy.wcs import WCS
 from core.outcome import ObservationFacts
 from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
-from pipeline.fits_files import Refusal, read_frames
+from pipeline.fits_files import read_frames
+from pipeline.fits_selection import Refusal
 from pipeline.frame import FrameRefused, RawFrame
 from pipeline.headers import time_of
 

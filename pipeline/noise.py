@@ -1,0 +1,139 @@
+"""What a detector's noise says of its gain and read noise.
+
+A header's gain is checked against the photons: on empty sky of level ``L`` (data units) the variance
+of a pixel is ``L / g + (r / g)**2`` for a gain ``g`` (electrons per data unit) and a read noise ``r``
+(electrons), the relation of the photon-transfer method (Janesick 2001, *Scientific CCDs*, chapter 2).
+Gain wrong by a few per cent spoils the significance of everything, so what disagrees is replaced, and
+said.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, convolve, gaussian_filter
+
+from pipeline.frame import Exposure, Image
+
+TOLERANCE = 0.2  # of the sky's standard deviation, beyond which the header is not believed
+QUIET_SHARE = 0.25  # of the good pixels, those with least light from sources, are the sky
+FULL_WELL = 2e5  # electrons; hardly any pixel holds more, which bounds a gain that nothing else tells
+LARGEST_READ_NOISE = 50.0  # electrons
+
+# Second differences along both axes: blind to any slope and nearly blind to a resolved star
+# (Immerkær 1996, Computer Vision and Image Understanding 64, 300). Unit noise gain.
+_SECOND_DIFFERENCE = np.outer([1.0, -2.0, 1.0], [1.0, -2.0, 1.0]).astype(np.float32) / 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class SkyNoise:
+    """Level and standard deviation of a pixel of empty sky, in data units."""
+
+    level: float
+    sigma: float
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """The numbers that turn data units into electrons and their noise.
+
+    ``sky_variance_factor`` is what the model's variance of the sky must be multiplied by to be what
+    was measured; 1 where they agree.
+    """
+
+    gain: float
+    read_noise: float
+    sky_variance_factor: float
+    notes: tuple[str, ...]
+
+
+def sky_noise(data: Image, background: Image, bad: NDArray[np.bool_]) -> SkyNoise:
+    """Measure the noise of empty sky in one image.
+
+    The noise is that of second differences, so that neither stars in a crowded field nor gradients
+    count; it is right for pixels whose noise is independent, which those of a resampled image are not.
+
+    Parameters
+    ----------
+    data, background : (height, width) float32
+    bad : (height, width) bool
+        Pixels to leave out.
+    """
+    excess = np.where(bad, 0.0, data - background).astype(np.float32)
+    roughness = convolve(excess, _SECOND_DIFFERENCE, mode="nearest")
+    usable = ~binary_dilation(bad, np.ones((3, 3), dtype=bool))
+    if not usable.any():
+        usable = ~bad
+    light = gaussian_filter(excess, 2.0)
+    quiet = usable & (light <= np.quantile(light[usable], QUIET_SHARE))
+    sample = roughness[quiet]
+    sigma = 1.4826 * float(np.median(np.abs(sample)))
+    if sigma == 0.0:  # coarse digitisation: most neighbours are equal
+        sigma = float(sample.std())
+    return SkyNoise(level=float(np.median(data[quiet])), sigma=max(sigma, 1e-6))
+
+
+def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float) -> Detector:
+    """Settle the gain and the read noise of a frame.
+
+    A known gain and read noise stand where the sky's noise agrees with them within 20 per cent. Else:
+
+    - more noise than they explain, and no read noise known: the rest is read noise, if it is at most
+      50 electrons;
+    - more noise in spite of a known read noise: the gain is what makes the sky consistent;
+    - less noise: the level has a pedestal or frames were averaged. The gain stands, which
+      overstates rather than understates the noise of sources, and the sky's variance is as measured;
+    - no gain known: the one that makes the sky consistent, bounded so that the brightest pixel does
+      not exceed 200,000 electrons, for a pedestal makes it too large without limit.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        ``gain`` and ``read_noise`` as the header or the settings have them.
+    sky : SkyNoise
+        In data units.
+    brightest : float
+        The largest value above the sky, in data units.
+    """
+    read_noise = exposure.read_noise or 0.0
+    variance = sky.sigma**2
+    if exposure.gain is None:
+        return _without_gain(sky, read_noise, brightest)
+    gain = exposure.gain
+    expected = max(sky.level, 0.0) / gain + (read_noise / gain) ** 2
+    ratio = sky.sigma / math.sqrt(expected) if expected > 0.0 else math.inf
+    if abs(ratio - 1.0) <= TOLERANCE:
+        return Detector(gain, read_noise, 1.0, ())
+    if ratio < 1.0:
+        note = f"the sky's noise is {ratio:.2f} of what gain {gain:.3g} implies: taken as measured"
+        return Detector(gain, read_noise, ratio**2, (note,))
+    implied = gain * math.sqrt(variance - max(sky.level, 0.0) / gain)
+    if exposure.read_noise is None and implied <= LARGEST_READ_NOISE:
+        return Detector(gain, implied, 1.0, (f"read noise estimated from the sky: {implied:.1f} electrons",))
+    if sky.level <= 0.0:  # sky-subtracted: no photons to take a gain from
+        return Detector(
+            gain, implied, 1.0, (f"the sky's noise, {implied:.1f} electrons, taken as read noise",)
+        )
+    estimated = _consistent_gain(sky, read_noise)
+    note = f"gain {gain:.3g} of the header contradicts the sky's noise: {estimated:.3g} estimated from it"
+    return Detector(estimated, read_noise, 1.0, (note,))
+
+
+def _without_gain(sky: SkyNoise, read_noise: float, brightest: float) -> Detector:
+    """The detector of a frame whose gain nobody tells."""
+    bound = FULL_WELL / max(brightest, sky.sigma)
+    gain = min(_consistent_gain(sky, read_noise), bound) if sky.level > 0.0 else min(1.0, bound)
+    note = f"gain unknown: {gain:.3g} electrons per data unit assumed from the sky's noise"
+    expected = max(sky.level, 0.0) / gain + (read_noise / gain) ** 2
+    if expected <= 0.0:
+        return Detector(gain, gain * sky.sigma, 1.0, (note,))
+    return Detector(gain, read_noise, sky.sigma**2 / expected, (note,))
+
+
+def _consistent_gain(sky: SkyNoise, read_noise: float) -> float:
+    """The gain that makes level and noise agree: the positive root of V g² - L g - r² = 0."""
+    variance = sky.sigma**2
+    return (sky.level + math.sqrt(sky.level**2 + 4.0 * variance * read_noise**2)) / (2.0 * variance)
