@@ -68,10 +68,10 @@ def diff(
         return
     for warning in result.warnings:
         remark("warning:", warning)
+    print_text(f"{told['method']}: score std {told['score_std']:.3f}, gain ratio {told['gain_ratio']:.4f}")
     print_text(
-        f"{told['method']}: score std {told['score_std']:.3f}, registration {told['registration_rms_px']:.3f} px,"
-        f" gain ratio {told['gain_ratio']:.4f}, FWHM {told['fwhm_new_px']:.2f} px (new)"
-        f" {told['fwhm_ref_px']:.2f} px (ref)"
+        f"registration {told['registration_rms_px']:.3f} px,"
+        f" FWHM {told['fwhm_new_px']:.2f} px (new), {told['fwhm_ref_px']:.2f} px (reference)"
     )
     print_text(", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in told["seconds"].items()))
     headings = ("x", "y", "x new", "y new", "ra", "dec", "snr", "flux", "flux err")
