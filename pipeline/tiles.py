@@ -1,0 +1,144 @@
+"""Overlapping tiles: how a frame is cut up for transforms, and put together again without seams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import next_fast_len
+
+from pipeline.frame import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One tile's extent along one axis.
+
+    The tile answers for pixels ``start`` to ``stop``; neighbours overlap, and ``weight`` (one value a
+    pixel) is this tile's share, so that the shares of all tiles add to 1. ``origin`` is where its
+    transform begins, a halo before ``start``; it may lie outside the frame.
+    """
+
+    start: int
+    stop: int
+    origin: int
+    weight: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A rectangle of a frame with its halo, of the same transformed shape as every other tile."""
+
+    rows: Span
+    columns: Span
+    shape: tuple[int, int]  # of the transform
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The middle of what it answers for, as x, y."""
+        return (
+            0.5 * (self.columns.start + self.columns.stop - 1),
+            0.5 * (self.rows.start + self.rows.stop - 1),
+        )
+
+    @property
+    def key(self) -> tuple[int, int, int, int]:
+        """What tells it from other tiles of one frame, whatever its size."""
+        return (self.rows.origin, self.columns.origin, *self.shape)
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """The pixels that it answers for, in the frame."""
+        return slice(self.rows.start, self.rows.stop), slice(self.columns.start, self.columns.stop)
+
+    @property
+    def _inside(self) -> tuple[slice, slice]:
+        """The same pixels in the tile's own coordinates."""
+        return tuple(  # type: ignore[return-value]
+            slice(span.start - span.origin, span.stop - span.origin) for span in (self.rows, self.columns)
+        )
+
+    def cut(self, image: NDArray[np.float32]) -> Image:
+        """The tile with its halo, zero beyond the frame."""
+        out = np.zeros(self.shape, dtype=np.float32)
+        height, width = image.shape
+        (top, left), (tall, wide) = (self.rows.origin, self.columns.origin), self.shape
+        r0, r1 = max(top, 0), min(top + tall, height)
+        c0, c1 = max(left, 0), min(left + wide, width)
+        out[r0 - top : r1 - top, c0 - left : c1 - left] = image[r0:r1, c0:c1]
+        return out
+
+    def add(self, values: NDArray[np.float32], to: Image) -> None:
+        """Add the tile's share of what it computed to a frame that began at zero."""
+        share = self.rows.weight[:, None] * self.columns.weight[None, :]
+        to[self.inner] += share * values[self._inside]
+
+
+def plan(shape: tuple[int, int], tile_px: int, halo: int, blend: int) -> list[Tile]:
+    """Cover a frame with tiles of about one size.
+
+    Parameters
+    ----------
+    shape : (height, width)
+        Of the frame.
+    tile_px : int
+        The size wished for; the frame is divided evenly into the nearest whole number of tiles.
+    halo : int
+        Pixels around each tile whose values are computed but not used: at least the radius of every
+        kernel, or the transform's wrap-around reaches into the tile.
+    blend : int
+        Half the width over which one tile fades into the next.
+    """
+    rows, tall = _spans(shape[0], tile_px, halo, blend)
+    columns, wide = _spans(shape[1], tile_px, halo, blend)
+    return [Tile(r, c, (tall, wide)) for r in rows for c in columns]
+
+
+def _spans(length: int, tile_px: int, halo: int, blend: int) -> tuple[list[Span], int]:
+    count = max(1, round(length / tile_px))
+    edges = [round(length * i / count) for i in range(count + 1)]
+    blend = min(blend, min(b - a for a, b in pairwise(edges)) // 2)
+    fade = ((np.arange(2 * blend) + 0.5) / max(2 * blend, 1)).astype(np.float32)
+    longest = max(b - a for a, b in pairwise(edges)) + 2 * (blend + halo)
+    transformed = int(next_fast_len(longest, real=True))
+    spans = []
+    for first, last in pairwise(edges):
+        start = first - blend if first > 0 else first
+        stop = last + blend if last < length else last
+        weight = np.ones(stop - start, dtype=np.float32)
+        if first > 0 and blend:
+            weight[: 2 * blend] = fade
+        if last < length and blend:
+            weight[-2 * blend :] = fade[::-1]
+        spans.append(Span(start, stop, start - halo, weight))
+    return spans, transformed
+
+
+def centred(stamp: NDArray[np.float32], shape: tuple[int, int]) -> Image:
+    """Put a stamp of odd size into an array with its central pixel at index 0, 0, wrapped around."""
+    out = np.zeros(shape, dtype=np.float32)
+    tall, wide = stamp.shape
+    out[:tall, :wide] = stamp
+    return np.roll(out, (-(tall // 2), -(wide // 2)), axis=(0, 1))
+
+
+def stamp_of(wrapped: NDArray[np.float32], size: int) -> Image:
+    """The reverse of `centred`: the ``size`` x ``size`` pixels around index 0, 0."""
+    half = size // 2
+    index = np.arange(-half, half + 1)
+    taken: Image = wrapped[np.ix_(index, index)]
+    return taken
+
+
+def grow(mask: NDArray[np.uint16], radius: int) -> NDArray[np.uint16]:
+    """Spread every bit of a mask over a square of ``2 radius + 1`` pixels."""
+    out = mask.copy()
+    for axis in (0, 1):
+        source = np.moveaxis(out.copy(), axis, 0)
+        target = np.moveaxis(out, axis, 0)
+        for step in range(1, min(radius, len(source) - 1) + 1):
+            target[step:] |= source[:-step]
+            target[:-step] |= source[step:]
+    return out
