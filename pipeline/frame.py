@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from astropy.io.fits.header import Header
     from astropy.wcs import WCS
 
+    from pipeline.pixel_map import PixelMap
+
 
 Image = NDArray[np.float32]  # (height, width)
 MaskImage = NDArray[np.uint16]  # (height, width), bits of `core.vocabulary.MaskPlane`
@@ -220,6 +222,8 @@ class Aligned:
     rms_px : float
         Residual of matched stars, per axis, in reference pixels: the floor of one perfect star.
     n_matched : int
+    pixel_map : PixelMap or None
+        The full map; none where `to_new` is all of it.
     """
 
     frame: Frame
@@ -229,9 +233,12 @@ class Aligned:
     rms_px: float
     n_matched: int
     mirrored: bool = False
+    pixel_map: PixelMap | None = None
 
     def map_to_new(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Places on the reference's grid as places in the new frame's own pixels."""
+        if self.pixel_map is not None:
+            return self.pixel_map(x, y)
         a = self.to_new
         return a[0, 0] * x + a[0, 1] * y + a[0, 2], a[1, 0] * x + a[1, 1] * y + a[1, 2]
 

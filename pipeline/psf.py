@@ -16,7 +16,7 @@ from scipy import ndimage, optimize
 from scipy.spatial import cKDTree
 
 from pipeline.frame import Frame, FrameRefused, PsfModel, Stars
-from pipeline.pixel_map import polynomial_terms, term_powers
+from pipeline.pixel_map import PixelMap, polynomial_terms, term_powers
 from pipeline.stamps import cut, joint_fluxes, placed_psfs, psf_stamps, shifted, star_model
 from pipeline.stars import half_width, select_psf_stars, stellar_fwhm
 
@@ -86,6 +86,36 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
         _need(np.count_nonzero(shining))
         model = _combined(fit, shining, model, degree if turn > 0 else 0)
     return replace(model, n_stars=int(np.count_nonzero(shining)))
+
+
+def moved_psf(model: PsfModel, to_frame: PixelMap) -> PsfModel:
+    """The PSF of a frame as seen on the grid of a reference; what interpolation adds is left out.
+
+    Parameters
+    ----------
+    model : PsfModel
+        Of the frame.
+    to_frame : PixelMap
+        From the reference's pixels to the frame's.
+    """
+    size = model.basis.shape[-1]
+    dx, dy = _offsets(size // 2)
+    matrix = to_frame.affine[:, :2]
+    columns = matrix[0, 0] * dx + matrix[0, 1] * dy + size // 2
+    rows = matrix[1, 0] * dx + matrix[1, 1] * dy + size // 2
+    y, x = (
+        axis.ravel()
+        for axis in np.meshgrid(*(np.linspace(0, n - 1, 6) for n in to_frame.shape), indexing="ij")
+    )
+    stamps = []
+    for place in zip(*to_frame(x, y), strict=True):
+        seen = ndimage.map_coordinates(model.at(*place), [rows, columns], order=3, mode="constant")
+        stamps.append(seen.astype(np.float64) / seen.sum())
+    terms = polynomial_terms(x, y, to_frame.shape, model.degree)
+    basis = np.linalg.lstsq(terms, np.stack(stamps).reshape(len(x), -1), rcond=None)[0]
+    basis = basis.reshape(-1, size, size).astype(np.float32)
+    scale = float(np.sqrt(abs(to_frame.area)))
+    return PsfModel(basis, model.degree, to_frame.shape, model.fwhm / scale, model.n_stars)
 
 
 def _need(count: int) -> None:
