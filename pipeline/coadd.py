@@ -133,7 +133,8 @@ def flux_ratio(stars: Stars, others: Stars) -> float:
 
 
 def _measurable(stars: Stars) -> NDArray[np.bool_]:
-    return (stars.mask == 0) & (stars.flux > 20.0 * stars.flux_err)
+    good: NDArray[np.bool_] = (stars.mask == 0) & (stars.flux > 20.0 * stars.flux_err)
+    return good
 
 
 def _layer(frame: Frame, fwhm: float, scale: float) -> _Layer:

@@ -7,27 +7,23 @@ made from change nothing.
 from __future__ import annotations
 
 import hashlib
-import math
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-from astropy.coordinates import angular_separation
-
 from core.outcome import ReferenceFacts
 from core.settings import Settings
+from pipeline.calibrators import MastersFor
 from pipeline.clock import StageClock
 from pipeline.coadd import build
 from pipeline.fits_files import read_frame
-from pipeline.frame import Frame, FrameRefused, RawFrame
-from pipeline.masters import Masters
+from pipeline.frame import FrameRefused
+from pipeline.ingest import footprint
 from pipeline.measure import Measured, measure
-from pipeline.process import pixel_scale, sky_positions
+from pipeline.process import pixel_scale
 from pipeline.reference_file import ReferenceImage, write
 
 Progress = Callable[[int, int, str], None]
-MastersFor = Callable[[RawFrame], Masters | None]
 
 
 def from_file(
@@ -44,7 +40,7 @@ def from_file(
     extension : int, optional
         Which image of the file; without one, the first exposure.
     masters_for : callable, optional
-        Finds the calibration frames that fit a raw frame.
+        Finds the masters that fit a raw frame: `pipeline.calibrators.masters_of`.
 
     Returns
     -------
@@ -121,7 +117,9 @@ def _measured(
     path: Path, extension: int | None, settings: Settings, masters_for: MastersFor | None
 ) -> Measured:
     raw = read_frame(path, extension)
-    return measure(raw, masters_for(raw) if masters_for else None, settings, StageClock())
+    height, width = raw.data.shape
+    masters = masters_for(raw.exposure, (height, width)) if masters_for else None
+    return measure(raw, masters, settings, StageClock())
 
 
 def _kept(image: ReferenceImage, seeing_px: float, chosen: str, settings: Settings) -> ReferenceFacts:
@@ -136,7 +134,7 @@ def _kept(image: ReferenceImage, seeing_px: float, chosen: str, settings: Settin
         path = folder / f"{content[:16]}.fits"
         written.replace(path)
     frame = image.frame
-    ra, dec, radius = _cone(frame)
+    ra, dec, radius = footprint(frame.wcs, frame.shape) or (None, None, None)
     return ReferenceFacts(
         content=content,
         path=str(path.resolve()),
@@ -159,19 +157,3 @@ def _kept(image: ReferenceImage, seeing_px: float, chosen: str, settings: Settin
         n_frames=len(image.names),
         sources=image.names,
     )
-
-
-def _cone(frame: Frame) -> tuple[float | None, float | None, float | None]:
-    """Centre and radius of the field in degrees; none without a WCS."""
-    height, width = frame.shape
-    x = np.array([(width - 1) / 2.0, -0.5, width - 0.5, -0.5, width - 0.5])
-    y = np.array([(height - 1) / 2.0, -0.5, -0.5, height - 0.5, height - 0.5])
-    (ra, dec), *corners = sky_positions(frame, x, y)
-    if ra is None or dec is None:
-        return None, None, None
-    distances = [
-        float(angular_separation(*np.radians([ra, dec, corner_ra, corner_dec])))
-        for corner_ra, corner_dec in corners
-        if corner_ra is not None and corner_dec is not None
-    ]
-    return ra, dec, math.degrees(max(distances)) if distances else None

@@ -1,0 +1,291 @@
+"""The local engine: workers as processes of this machine, and nothing else needed.
+
+With one worker the frames are processed in this very process. With more, each worker is a process
+of its own that is told over a pipe to take one frame at a time; so a worker that is killed takes
+nothing with it but the frame in its hands, which returns to the queue at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+from typing import Any, cast
+
+from sqlmodel import col
+
+from core import queue, runs
+from core.errors import AstridError
+from core.settings import Settings
+from core.store import Store, open_store
+from core.tables import Observation
+from pipeline.worker import FrameEvent, Worker
+
+log = logging.getLogger(__name__)
+
+OnEvent = Callable[[FrameEvent], None]
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+class WorkerDied(AstridError):
+    """Worker processes cannot live on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a run did.
+
+    ``state`` is ``done``, or ``interrupted`` by a signal; ``counts`` are the frames by the state
+    that the run left them in; ``frames`` what became of each, in the order in which they ended.
+    """
+
+    run_id: int
+    state: str
+    seconds: float
+    counts: dict[str, int]
+    frames: tuple[FrameEvent, ...] = field(repr=False)
+
+
+def run(
+    settings: Settings,
+    *,
+    limit: int | None = None,
+    workers: int = 1,
+    on_event: OnEvent | None = None,
+) -> RunSummary:
+    """Process what is queued until no frame is due.
+
+    A frame that fails is queued again for later and does not hold the run up. The first SIGINT or
+    SIGTERM lets the frames in hand be finished, the second gives them back.
+
+    Parameters
+    ----------
+    settings : Settings
+    limit : int, optional
+        Frames at most.
+    workers : int
+        Processes.
+    on_event : callable, optional
+        Told of each frame as it is done.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be used.
+    """
+    store = open_store(settings.store_url)
+    log_to_file(settings)
+    runs.reconcile(store)
+    config = settings.model_dump(mode="json", exclude={"store"})  # whose URL may hold a password
+    row = runs.start(store, engine="local", workers=workers, config_hash=settings.science_hash, config=config)
+    run_id, start = row.id or 0, time.perf_counter()
+    events: list[FrameEvent] = []
+    stop = threading.Event()
+
+    def seen(event: FrameEvent) -> None:
+        events.append(event)
+        if on_event:
+            on_event(event)
+
+    state = "failed"
+    try:
+        with _stopped_by_signals(stop):
+            if workers > 1:
+                _with_processes(store, settings, run_id, min(workers, limit or workers), limit, stop, seen)
+            else:
+                _in_this_process(Worker(store, settings, run_id), limit, stop, seen)
+        state = "interrupted" if stop.is_set() else "done"
+    except KeyboardInterrupt:
+        state = "interrupted"
+    finally:
+        counts = dict(Counter(event.state for event in events))
+        runs.finish(store, run_id, state, counts)
+        store.close()
+    return RunSummary(run_id, state, time.perf_counter() - start, counts, tuple(events))
+
+
+def log_to_file(settings: Settings) -> None:
+    """Send what the pipeline logs, tracebacks above all, to a file in AstrID's home."""
+    folder = settings.home / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    logger = logging.getLogger("pipeline")
+    handler = logging.FileHandler(folder / "pipeline.log", encoding="utf-8", delay=True)
+    known = {each.baseFilename for each in logger.handlers if isinstance(each, logging.FileHandler)}
+    if handler.baseFilename not in known:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+        logger.addHandler(handler)
+
+
+def _in_this_process(worker: Worker, limit: int | None, stop: threading.Event, seen: OnEvent) -> None:
+    done = 0
+    while not stop.is_set() and (limit is None or done < limit):
+        event = worker.one()
+        if event is None:
+            return
+        done += 1
+        seen(event)
+
+
+@dataclass(slots=True)
+class _Process:
+    """A worker's process and the pipe to it; ``busy`` from being told to take a frame until it reports."""
+
+    number: int
+    process: SpawnProcess
+    pipe: Connection
+    busy: bool = False
+
+    def take_one(self) -> None:
+        self.pipe.send("next")
+        self.busy = True
+
+    def report(self) -> FrameEvent | None:
+        """What it did; none where no frame was due. EOFError where the process is no more."""
+        event: FrameEvent | AstridError | None = self.pipe.recv()
+        self.busy = False
+        if isinstance(event, AstridError):
+            raise event
+        return event
+
+
+def _with_processes(
+    store: Store,
+    settings: Settings,
+    run_id: int,
+    workers: int,
+    limit: int | None,
+    stop: threading.Event,
+    seen: OnEvent,
+) -> None:
+    """Hand out frames to processes until none is due."""
+    crew = [_started(settings, run_id, number) for number in range(workers)]
+    left = math.inf if limit is None else limit
+    try:
+        while True:
+            for idle in [each for each in crew if not each.busy]:
+                if left > 0 and not stop.is_set():
+                    idle.take_one()
+                    left -= 1
+            busy = {each.pipe: each for each in crew if each.busy}
+            if not busy:
+                return
+            for pipe in wait(list(busy)):
+                each = busy[cast(Connection, pipe)]
+                try:
+                    event = each.report()
+                except EOFError:
+                    _bury(store, run_id, each)
+                    crew[each.number] = _started(settings, run_id, each.number)
+                    left += 1
+                    continue
+                if event is None:
+                    left = 0
+                else:
+                    seen(event)
+    finally:
+        for each in crew:
+            each.pipe.close()  # an idle worker ends by this
+            if each.busy:
+                each.process.terminate()  # and a busy one gives its frame back
+        for each in crew:
+            each.process.join()
+
+
+def _started(settings: Settings, run_id: int, number: int) -> _Process:
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(
+        target=_work, args=(theirs, settings, run_id, number), name=f"worker-{number}", daemon=True
+    )
+    with _one_thread_each():
+        process.start()
+    theirs.close()  # so that the pipe ends with the process
+    return _Process(number, process, ours)
+
+
+def _bury(store: Store, run_id: int, dead: _Process) -> None:
+    """A worker was killed: its frame returns to the queue, which quarantines one that kills many.
+
+    Raises
+    ------
+    WorkerDied
+        It had no frame in hand: another would die as it did.
+    """
+    dead.process.join()
+    dead.pipe.close()
+    code = dead.process.exitcode
+    log.error("worker %d of run %d ended with exit code %s", dead.number, run_id, code)
+    with store.write() as session:
+        freed = queue.interrupt(session, col(Observation.lease_owner) == runs.owner(run_id, dead.number))
+    if not freed:
+        raise WorkerDied(f"a worker ended with exit code {code} before it took a frame")
+
+
+def _work(pipe: Connection, settings: Settings, run_id: int, number: int) -> None:
+    """A worker's process: one frame for each message, until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's goes to every process; one decides
+    signal.signal(signal.SIGTERM, _interrupt)
+    log_to_file(settings)
+    try:
+        store = open_store(settings.store_url)
+        worker = Worker(store, settings, run_id, number)
+        while True:
+            pipe.recv()
+            try:
+                pipe.send(worker.one())
+            except AstridError as error:
+                pipe.send(error)
+    except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
+        return  # the engine is gone, or wants no more
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Within: the first SIGINT or SIGTERM sets `stop`, the second raises KeyboardInterrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            _interrupt(number, frame)
+        stop.set()
+
+    before: dict[signal.Signals, Any] = {
+        each: signal.signal(each, handle) for each in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes that start within use one thread each in numerical libraries; several share the cores."""
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
