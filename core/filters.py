@@ -1,0 +1,280 @@
+"""The filter language of candidate lists and of the review queue.
+
+Terms are separated by spaces and all of them must hold::
+
+    score>0.8  |snr|>=7  mag<20  mjd>60000     a number
+    filter:r  source:astrid                     a word as it is written (r and R are two bands)
+    field:M31  frame:kb*  object:*ab            text, case ignored, * stands for anything
+    field:"M 31"                                text with spaces
+    verdict:none  verdict:bogus  verdict:dipole what was decided of the candidate
+    state:unreviewed                            where its sky object stands
+    near:10.68,41.27,30arcsec                   right ascension, declination, radius
+
+`parse` turns an expression into frozen terms and `conditions` turns terms into SQL for a query
+that joins `Candidate` and `SkyObject`.
+"""
+
+import math
+import operator
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, or_, select
+from sqlmodel import col
+
+from core.errors import AstridError
+from core.sky import MARGIN_DEG, ra_ranges, zone_of
+from core.standing import candidate_label
+from core.tables import Candidate, Observation, SkyObject
+from core.text import safe_text
+from core.vocabulary import LABELS, ExitCode, Label, ReviewState
+
+NUMBERS = ("score", "snr", "|snr|", "mag", "flux", "mjd", "ra", "dec", "x", "y")
+EXACT = ("filter", "source")
+WORDS = (*EXACT, "field", "frame", "object")
+RADIUS_UNITS = {
+    "deg": 1.0,
+    "arcmin": 1 / 60,
+    "'": 1 / 60,
+    "arcsec": 1 / 3600,
+    '"': 1 / 3600,
+}
+MAX_TERMS = 32
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+    "=": operator.eq,
+}
+_TERM = re.compile(r'(?P<key>[^\s:<>="]+)(?P<operator>>=|<=|[:<>=])(?P<value>"[^"]*"(?!\S)|\S*)')
+_RADIUS = re.compile(r"(?P<number>[\d.eE+-]+?)(?P<unit>deg|arcmin|arcsec|'|\")")
+_ESCAPE = "\\"
+_HALF = math.pi / 360  # half of one degree, in radians
+
+
+class FilterError(AstridError):
+    """A filter cannot be understood; the message names the term and what is allowed."""
+
+    exit_code = ExitCode.USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """A number against a limit; what has no value never matches."""
+
+    field: str
+    operator: str
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A text against a pattern: in `EXACT` as it is, else ``*`` is anything and case is ignored."""
+
+    field: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class HasVerdict:
+    """The verdict on the candidate is one of these; none of them: there is no verdict."""
+
+    labels: tuple[Label, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InState:
+    """The review state of the candidate's sky object."""
+
+    state: ReviewState
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Within a radius of a place. Degrees."""
+
+    ra: float
+    dec: float
+    radius: float
+
+
+Term = Compare | Match | HasVerdict | InState | Near
+
+
+def parse(expression: str) -> tuple[Term, ...]:
+    """Read a filter.
+
+    Parameters
+    ----------
+    expression : str
+        Terms separated by spaces; an empty one gives no terms, which every candidate passes.
+
+    Raises
+    ------
+    FilterError
+        A term is not understood.
+    """
+    terms: list[Term] = []
+    position = 0
+    while position < len(expression):
+        if expression[position].isspace():
+            position += 1
+            continue
+        match = _TERM.match(expression, position)
+        if match is None:
+            word = expression[position:].split(maxsplit=1)[0]
+            raise _refusal(word, "a term is a name, one of : < <= = >= >, and a value, such as snr>7")
+        terms.append(_term(match))
+        position = match.end()
+    if len(terms) > MAX_TERMS:
+        raise FilterError(f"a filter of {len(terms)} terms is too long: {MAX_TERMS} are allowed")
+    return tuple(terms)
+
+
+def conditions(terms: Sequence[Term]) -> list[ColumnElement[bool]]:
+    """Terms as conditions on a query that joins `Candidate` and `SkyObject`."""
+    found: list[ColumnElement[bool]] = []
+    for term in terms:
+        match term:
+            case Compare(field, sign, limit):
+                found.append(_OPERATORS[sign](_number(field), limit))
+            case Match(field, pattern):
+                found.append(_match(field, pattern))
+            case HasVerdict(()):
+                found.append(candidate_label().is_(None))
+            case HasVerdict(labels):
+                found.append(candidate_label().in_(labels))
+            case InState(state):
+                found.append(col(SkyObject.review_state) == state)
+            case Near(ra, dec, radius):
+                found.extend(_cone(ra, dec, radius))
+    return found
+
+
+def _term(match: re.Match[str]) -> Term:
+    text, key, sign = match.group(), match["key"].lower(), match["operator"]
+    value = match["value"]
+    if len(value) >= 2 and value[0] == value[-1] == '"':
+        value = value[1:-1]
+    if not value:
+        raise _refusal(text, "its value is missing")
+    if key in NUMBERS:
+        if sign == ":":
+            raise _refusal(text, f"{key} is a number: compare it with < <= = >= or >")
+        return Compare(key, sign, _finite(text, value))
+    if sign not in {":", "="} and (key in WORDS or key in {"verdict", "state", "near"}):
+        raise _refusal(text, f"{key} is no number: write {key}:VALUE")
+    if key in WORDS:
+        return Match(key, value)
+    if key == "verdict":
+        return HasVerdict(_labels(text, value.lower()))
+    if key == "state":
+        return InState(_state(text, value.lower()))
+    if key == "near":
+        return _near(text, value)
+    allowed = ", ".join((*NUMBERS, *WORDS, "verdict", "state", "near"))
+    raise _refusal(text, f"there is no '{safe_text(key, 40)}' to filter by; there are {allowed}")
+
+
+def _labels(text: str, value: str) -> tuple[Label, ...]:
+    if value == "none":
+        return ()
+    if value == "any":
+        return tuple(Label)
+    if value in {label.value for label in Label}:
+        own = (Label(value),)
+        # `real` is a label and the state that other labels give as well: it means them all.
+        return own if value != Label.REAL else _labels_of(ReviewState.REAL)
+    if value == ReviewState.BOGUS:
+        return _labels_of(ReviewState.BOGUS)
+    allowed = ", ".join(("none", "any", ReviewState.BOGUS, *Label))
+    raise _refusal(text, f"a verdict is one of {allowed}")
+
+
+def _labels_of(state: ReviewState) -> tuple[Label, ...]:
+    return tuple(label for label, facts in LABELS.items() if facts.review_state == state)
+
+
+def _state(text: str, value: str) -> ReviewState:
+    try:
+        return ReviewState(value)
+    except ValueError:
+        raise _refusal(text, f"a state is one of {', '.join(ReviewState)}") from None
+
+
+def _near(text: str, value: str) -> Near:
+    parts = value.split(",")
+    if len(parts) != 3:
+        raise _refusal(text, "a place is RA,DEC,RADIUS such as 10.68,41.27,30arcsec")
+    ra, dec = _finite(text, parts[0]), _finite(text, parts[1])
+    radius = _RADIUS.fullmatch(parts[2])
+    if radius is None:
+        raise _refusal(text, f"a radius is a number and a unit, one of {' '.join(RADIUS_UNITS)}")
+    degrees = _finite(text, radius["number"]) * RADIUS_UNITS[radius["unit"]]
+    if not (0 <= ra < 360 and -90 <= dec <= 90):
+        raise _refusal(text, "right ascension is 0 to below 360 and declination -90 to 90 degrees")
+    if not 0 < degrees <= 180:
+        raise _refusal(text, "a radius is above 0 and at most 180 degrees")
+    return Near(ra, dec, degrees)
+
+
+def _finite(text: str, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise _refusal(text, f"'{safe_text(value, 40)}' is no number")
+    return number
+
+
+def _refusal(term: str, why: str) -> FilterError:
+    return FilterError(f"the filter term '{safe_text(term, 60)}' is not understood: {why}")
+
+
+def _number(field: str) -> SQLColumnExpression[Any]:
+    if field == "|snr|":
+        return func.abs(col(Candidate.snr))
+    column: SQLColumnExpression[Any] = col(getattr(Candidate, field))
+    return column
+
+
+def _match(field: str, pattern: str) -> ColumnElement[bool]:
+    if field == "field":
+        observations = select(col(Observation.id)).where(_like(col(Observation.field), pattern))
+        return col(Candidate.observation_id).in_(observations)
+    if field == "object":
+        return _like(col(SkyObject.name), pattern)
+    column: SQLColumnExpression[Any] = col(getattr(Candidate, field))
+    return column == pattern if field in EXACT else _like(column, pattern)
+
+
+def _like(column: SQLColumnExpression[Any], pattern: str) -> ColumnElement[bool]:
+    escaped = pattern
+    for special in (_ESCAPE, "%", "_"):
+        escaped = escaped.replace(special, _ESCAPE + special)
+    # The database lowers both sides: what it takes for a letter's lower case is its own business.
+    return func.lower(column).like(func.lower(escaped.replace("*", "%")), escape=_ESCAPE)
+
+
+def _cone(ra: float, dec: float, radius: float) -> list[ColumnElement[bool]]:
+    """The zones and the right ascensions that the cone touches, for the index; then the distance."""
+    zone, column_ra, column_dec = col(Candidate.zone), col(Candidate.ra), col(Candidate.dec)
+    edge = radius + MARGIN_DEG
+    zones = zone.between(zone_of(max(dec - edge, -90.0)), zone_of(min(dec + edge, 90.0)))
+    ranges = or_(*(column_ra.between(low, high) for low, high in ra_ranges(ra, dec, radius)))
+    haversine = _square(func.sin((column_dec - dec) * _HALF)) + (
+        math.cos(math.radians(dec))
+        * func.cos(column_dec * 2 * _HALF)
+        * _square(func.sin((column_ra - ra) * _HALF))
+    )
+    return [zones, ranges, haversine <= math.sin(radius * _HALF) ** 2]
+
+
+def _square(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    squared: ColumnElement[Any] = value * value
+    return squared

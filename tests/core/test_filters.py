@@ -1,0 +1,191 @@
+"""The filter language: what it means, and what it says of what it does not understand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlmodel import select
+
+from core.filters import (
+    Compare,
+    FilterError,
+    HasVerdict,
+    InState,
+    Match,
+    Near,
+    conditions,
+    parse,
+)
+from core.sky import separation_deg, zone_of
+from core.tables import Candidate, SkyObject
+from core.text import safe_text
+from core.verdicts import decide, undo
+from core.vocabulary import Label, ReviewState
+from tests.core.rows import add_candidate, add_difference, add_object
+
+
+def matching(store, expression):
+    query = (
+        select(Candidate.id)
+        .join(SkyObject, Candidate.sky_object_id == SkyObject.id)
+        .where(*conditions(parse(expression)))
+        .order_by(Candidate.id)
+    )
+    with store.read() as db:
+        return list(db.exec(query))
+
+
+@pytest.mark.parametrize(
+    ("expression", "terms"),
+    [
+        ("", ()),
+        ("  \t ", ()),
+        ("snr>7", (Compare("snr", ">", 7.0),)),
+        ("SCORE>=0.8 mag<20", (Compare("score", ">=", 0.8), Compare("mag", "<", 20.0))),
+        ("|snr|>7", (Compare("|snr|", ">", 7.0),)),
+        ("snr=-5.5e1", (Compare("snr", "=", -55.0),)),
+        ("filter:r", (Match("filter", "r"),)),
+        ('field:"M 31" object:AT*', (Match("field", "M 31"), Match("object", "AT*"))),
+        ("frame=a:b", (Match("frame", "a:b"),)),
+        ("verdict:none", (HasVerdict(()),)),
+        ("verdict:dipole", (HasVerdict((Label.DIPOLE,)),)),
+        ("verdict:any", (HasVerdict(tuple(Label)),)),
+        ("state:escalated", (InState(ReviewState.ESCALATED),)),
+        ("near:10.68,41.27,30arcsec", (Near(10.68, 41.27, pytest.approx(30 / 3600)),)),
+        ('near:10.68,-41.27,30"', (Near(10.68, -41.27, pytest.approx(30 / 3600)),)),
+        ("near:0,90,2arcmin", (Near(0.0, 90.0, pytest.approx(2 / 60)),)),
+        ("near:0,0,1.5deg snr>1", (Near(0.0, 0.0, 1.5), Compare("snr", ">", 1.0))),
+    ],
+)
+def test_what_is_understood(expression, terms):
+    assert parse(expression) == terms
+
+
+def test_real_and_bogus_mean_every_label_of_their_kind():
+    (real,), (bogus,) = parse("verdict:real"), parse("verdict:bogus")
+    assert set(real.labels) == {Label.REAL, Label.SUPERNOVA, Label.VARIABLE, Label.NUCLEAR, Label.MOVING}
+    assert Label.DIPOLE in bogus.labels
+    assert not set(real.labels) & set(bogus.labels)
+
+
+@pytest.mark.parametrize(
+    ("expression", "named"),
+    [
+        ("bright", ["'bright'", "snr>7"]),
+        ("snr>7 colour:red", ["'colour:red'", "score, snr", "near"]),
+        ("snr:7", ["'snr:7'", "number"]),
+        ("snr>seven", ["'snr>seven'", "'seven' is no number"]),
+        ("snr>nan", ["no number"]),
+        ("mag<", ["'mag<'", "missing"]),
+        ("filter>r", ["'filter>r'", "filter:VALUE"]),
+        ("verdict:maybe", ["'verdict:maybe'", "none", "dipole"]),
+        ("state:lost", ["'state:lost'", "unreviewed"]),
+        ("near:10,20", ["'near:10,20'", "RA,DEC,RADIUS"]),
+        ("near:10,20,30", ["unit", "arcsec", "deg"]),
+        ("near:10,20,30s", ["unit"]),
+        ("near:10,91,30arcsec", ["-90 to 90"]),
+        ("near:360,0,30arcsec", ["below 360"]),
+        ("near:1,2,0deg", ["above 0"]),
+        ("near:1,2,181deg", ["at most 180"]),
+        ("\x1b[2J:x", ["␛[2J"]),
+        ("snr>1 " * 40, ["40 terms"]),
+    ],
+)
+def test_what_is_not_understood_is_named_with_what_is_allowed(expression, named):
+    with pytest.raises(FilterError) as refused:
+        parse(expression)
+    for part in named:
+        assert part in str(refused.value)
+    assert refused.value.exit_code == 2
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_understood_or_refused(expression):
+    refusal = ""
+    try:
+        conditions(parse(expression))
+    except FilterError as refused:
+        refusal = str(refused)
+    assert safe_text(refusal, 10_000) == refusal
+
+
+def test_numbers(store):
+    faint = add_candidate(store, snr=-12.0, score=12.0, mag=None)
+    bright = add_candidate(store, snr=6.0, score=6.0, mag=18.0)
+    assert matching(store, "snr>5") == [bright]
+    assert matching(store, "|snr|>10") == [faint]
+    assert matching(store, "score>=6") == [faint, bright]
+    assert matching(store, "mag<20") == [bright]  # what has no magnitude is neither
+    assert matching(store, "mag>=20") == []
+    assert matching(store, "snr=6 mag<=18") == [bright]
+
+
+def test_words(store):
+    observation, difference = add_difference(store, field="M 31_a")
+    in_field = add_candidate(
+        store, observation_id=observation, difference_id=difference, frame="KB01.fits", filter="r"
+    )
+    percent = add_candidate(store, add_object(store, name="AT%"), frame="kb%2.fits", filter="R")
+    assert matching(store, "filter:r") == [in_field]
+    assert matching(store, "filter:R") == [percent]
+    assert matching(store, "frame:kb*") == [in_field, percent]
+    assert matching(store, "frame:kb%*") == [percent]
+    assert matching(store, "frame:kb") == []
+    assert matching(store, 'field:"m 31_a"') == [in_field]
+    assert matching(store, 'field:"m 31*"') == [in_field]
+    assert matching(store, "field:m__31_a") == []
+    assert matching(store, "object:at%") == [percent]
+
+
+def test_quotes_in_a_pattern_are_text(store):
+    add_candidate(store)
+    assert matching(store, "frame:x'OR'1'='1") == []
+
+
+def test_a_bogus_verdict_judges_its_candidate_and_a_real_one_the_object(store):
+    both = add_object(store)
+    first, second = add_candidate(store, both), add_candidate(store, both)
+    other = add_candidate(store)
+    who = {"session": "s", "reviewer": "ada", "shown": {}}
+    decide(store, candidate_id=first, label=Label.DIPOLE, **who)
+    assert matching(store, "verdict:bogus") == [first]
+    assert matching(store, "verdict:none") == [second, other]
+    decide(store, candidate_id=second, label=Label.SUPERNOVA, **who)
+    assert matching(store, "verdict:supernova") == [second]
+    assert matching(store, "verdict:dipole") == [first]
+    undo(store, session="s", reviewer="ada")
+    undo(store, session="s", reviewer="ada")
+    decide(store, candidate_id=second, label=Label.VARIABLE, **who)
+    assert matching(store, "verdict:real") == [first, second]
+    assert matching(store, "verdict:none") == [other]
+    assert matching(store, "state:unreviewed") == [other]
+
+
+@pytest.fixture
+def sky(sqlite_store):
+    """Candidates crowded where cones are hard: at the poles, at RA 0 and at zone edges."""
+    rng = np.random.default_rng(5)
+    ra = np.concatenate([rng.uniform(0, 360, 60), rng.normal(0, 0.02, 60) % 360, rng.uniform(0, 360, 60)])
+    dec = np.concatenate([90 - rng.exponential(0.02, 60), rng.normal(0, 0.02, 60), rng.uniform(-90, 90, 60)])
+    sky_object = add_object(sqlite_store)
+    with sqlite_store.write() as db:
+        for number, (a, d) in enumerate(zip(ra.tolist(), dec.tolist(), strict=True)):
+            values = {"external_id": str(number), "sky_object_id": sky_object, "mjd": 1.0, "snr": 1.0}
+            db.add(Candidate(id=number, ra=a, dec=d, zone=zone_of(d), **values))
+        db.add(Candidate(id=999, x=1.0, y=1.0, **values | {"external_id": "on a grid"}))
+    return sqlite_store, ra, dec
+
+
+@pytest.mark.parametrize("radius", [30 / 3600, 0.03, 1.0, 60.0, 120.0, 180.0])
+@pytest.mark.parametrize("place", [(0.0, 0.0), (359.99, 0.01), (10.0, 90.0), (200.0, 89.99), (120.0, -45.0)])
+def test_a_cone_holds_what_brute_force_finds(sky, place, radius):
+    store, ra, dec = sky
+    expected = np.flatnonzero(separation_deg(ra, dec, *place) <= radius).tolist()
+    assert matching(store, f"near:{place[0]},{place[1]},{radius}deg") == expected
+
+
+def test_a_cone_on_either_database(store):
+    inside = add_candidate(store, ra=359.9999, dec=10.0, zone=zone_of(10.0))
+    add_candidate(store, ra=0.02, dec=10.0, zone=zone_of(10.0))
+    add_candidate(store, x=3.0, y=3.0)
+    assert matching(store, "near:0.0001,10.0001,5arcsec") == [inside]
