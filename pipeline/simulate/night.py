@@ -1,7 +1,6 @@
 """A night on disk: raw frames, calibration sets, an earlier reference epoch, and the truth."""
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -257,5 +256,5 @@ def _write_table(path: Path, table: Table) -> None:
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{MANIFEST}.part"
-    partial.write_text(json.dumps(manifest, indent=1) + os.linesep, encoding="utf-8")
+    partial.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     partial.replace(folder / MANIFEST)

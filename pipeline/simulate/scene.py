@@ -18,6 +18,7 @@ STAR_SLOPE = 0.3  # log10 of counts a magnitude
 GALAXY_LIMITS = (15.0, 20.5)
 GALAXY_SLOPE = 0.45
 STARS_PER_MPX = 1500
+FEWEST_STARS = 400  # of which a frame of 256 pixels shows some thirty at ten sigma in poor air
 GALAXIES_PER_MPX = 90
 TRANSIENT_LIMITS = (17.2, 20.6)
 
@@ -82,12 +83,12 @@ def make_scene(random: np.random.Generator, size: int, night_days: float) -> Sce
     ----------
     random : Generator
     size : int
-        Of the frames, in pixels; counts go with the area.
+        Of the frames, in pixels; counts go with the area, but a small field has stars enough.
     night_days : float
         The length of the night, for what happens during it.
     """
     area = (size + 2 * MARGIN_PX) ** 2 / 1024**2
-    n_stars = round(STARS_PER_MPX * area)
+    n_stars = max(FEWEST_STARS, round(STARS_PER_MPX * area))
     n_transients = max(2, round(12 * (size / 1024) ** 2))
     n_hosts = (n_transients + 1) // 2
     n_galaxies = n_hosts + round(GALAXIES_PER_MPX * area)

@@ -17,7 +17,7 @@ ROTATION_DEG = 0.4
 READOUT_S = 20.0
 
 SCIENCE_START = 60748.0 + 2.5 / 24.0  # MJD: the night of 14 March 2025
-REFERENCE_START = 60646.0 + 7.0 / 24.0  # the night of 2 December 2024
+REFERENCE_START = 60646.0 + 7.6 / 24.0  # the night of 2 December 2024
 
 
 @dataclass(frozen=True, slots=True)
