@@ -1,0 +1,133 @@
+"""Candidates for scripts: pages of records, and one candidate in full."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import SQLColumnExpression, func, select
+from sqlmodel import col
+
+from core.cards import Card, CardError, read_card
+from core.filters import conditions, parse
+from core.keyset import Cursor, PageError, check_limit, fetch
+from core.records import Record, candidate_rows, record
+from core.store import Store
+from core.tables import Candidate
+
+# What a page can be ordered by; `significance` is |snr|. All but that one have an index.
+ORDERS: dict[str, Callable[[], SQLColumnExpression[Any]]] = {
+    "score": lambda: col(Candidate.score),
+    "significance": lambda: func.abs(col(Candidate.snr)),
+    "snr": lambda: col(Candidate.snr),
+    "mag": lambda: col(Candidate.mag),
+    "mjd": lambda: col(Candidate.mjd),
+    "id": lambda: col(Candidate.id),
+}
+
+
+class CandidateError(CardError):
+    """There is no such candidate."""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatePage:
+    """A page of records; ``next`` is the cursor of the page after it, none on the last."""
+
+    rows: tuple[Record, ...]
+    next: str | None
+
+
+def page(
+    store: Store,
+    *,
+    order: str = "-score",
+    filters: str = "",
+    limit: int = 50,
+    after: str | None = None,
+) -> CandidatePage:
+    """A page of the current candidates.
+
+    Candidates of superseded differences are left out. Ties go by id; those without a value to order
+    by come last, in either direction.
+
+    Parameters
+    ----------
+    store : Store
+    order : str
+        One of `ORDERS`, with a leading ``-`` for descending.
+    filters : str
+        Terms of `core.filters`.
+    limit : int
+        Records on the page.
+    after : str, optional
+        The cursor that the page before ended with.
+
+    Raises
+    ------
+    FilterError, PageError
+    """
+    check_limit(limit)
+    name = order.removeprefix("-")
+    if name not in ORDERS:
+        raise PageError(f"candidates can be ordered by {', '.join(ORDERS)}, a - before it for descending")
+    key = ORDERS[name]()
+    query = candidate_rows(key.label("page_key")).where(
+        col(Candidate.is_current).is_(True), *conditions(parse(filters))
+    )
+    start = Cursor.read(after, order) if after is not None else None
+    with store.read() as db:
+        found = fetch(
+            db,
+            query,
+            key=key,
+            row_id=col(Candidate.id),
+            descending=order.startswith("-"),
+            after=start,
+            limit=limit + 1,
+        )
+    rows = tuple(record(row) for row in found[:limit])
+    if len(found) <= limit:
+        return CandidatePage(rows, None)
+    return CandidatePage(rows, str(Cursor(order, found[limit - 1].page_key, rows[-1]["id"])))
+
+
+def show(store: Store, candidate_id: int) -> dict[str, Any]:
+    """All that is known of one candidate, as JSON can hold it: its record and more keys.
+
+    Raises
+    ------
+    CandidateError
+        There is no such candidate.
+    """
+    card = _card(store, candidate_id)
+    return {
+        **card.candidate,
+        "object_id": card.object_id,
+        "review_state": card.review_state,
+        "review_label": card.review_label,
+        "features": card.features,
+        "measured": asdict(card.frame),
+        "epochs": [asdict(epoch) for epoch in card.epochs],
+        "light_curve": [asdict(point) for point in card.light_curve],
+        "verdicts": [asdict(past) | {"tags": list(past.tags)} for past in card.history],
+        "cutouts_sha256": card.cutouts_sha256,
+    }
+
+
+def shown_capsule(store: Store, candidate_id: int, *, by: str) -> dict[str, Any]:
+    """What a verdict rests on that was given without a card, such as from the command line.
+
+    Raises
+    ------
+    CandidateError
+        There is no such candidate.
+    """
+    return _card(store, candidate_id).shown(by=by)
+
+
+def _card(store: Store, candidate_id: int) -> Card:
+    with store.read() as db:
+        object_id = db.scalar(select(col(Candidate.sky_object_id)).where(col(Candidate.id) == candidate_id))
+    if object_id is None:
+        raise CandidateError(f"there is no candidate {candidate_id}")
+    return read_card(store, object_id, candidate_id)
