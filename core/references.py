@@ -14,7 +14,7 @@ from core.store import Store
 from core.tables import Observation, Reference
 from core.vocabulary import ObservationState
 
-__all__ = ["ReferenceFacts", "add", "choose", "covers", "missing", "retire"]
+__all__ = ["ReferenceFacts", "add", "choose", "covers", "missing", "newest_first", "retire"]
 
 SIZE_TOLERANCE = 0.2  # of width and height, where nothing but the field's name tells the place
 CENTRE_STEPS = 4  # centres within a quarter of the radius are equally good, and the newest is taken
@@ -50,6 +50,12 @@ def retire(store: Store, reference_id: int) -> bool:
         if row is not None:
             row.is_current = False
         return row is not None
+
+
+def newest_first(store: Store) -> list[Reference]:
+    """Every reference, retired ones too."""
+    with store.read() as session:
+        return list(session.exec(select(Reference).order_by(col(Reference.id).desc())).all())
 
 
 def choose(store: Store, observation: Observation) -> Reference | None:

@@ -1,0 +1,112 @@
+"""`astrid reference`: the images to subtract from."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    print_json,
+    print_table,
+    print_text,
+    progress_bar,
+    remark,
+    settings_of,
+    store_of,
+)
+from core.vocabulary import ExitCode
+
+if TYPE_CHECKING:
+    from core.tables import Reference
+
+app = typer.Typer(help="The images to subtract from.", rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(help="FILE or FILE[EXT], calibrated or raw.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Add one image as the reference of its field and filter; frames that waited for it are queued."""
+    from core import references
+    from pipeline.calibrators import masters_of
+    from pipeline.diff import split_extension
+    from pipeline.references import from_file
+
+    settings, store = settings_of(context), store_of(context)
+    path, extension = split_extension(file)
+    facts = from_file(path, settings, extension=extension, masters_for=masters_of(store, settings))
+    row = references.add(store, facts)
+    if as_json:
+        print_json(_record(row))
+    else:
+        print_text(f"reference {row.id}: {row.chosen}; {_summary(row)}")
+
+
+@app.command()
+def build(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(help="Frames of one field and filter, and folders of them.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Build a reference as the weighted mean of several frames, on the grid of the sharpest."""
+    from core import references
+    from pipeline.calibrators import masters_of
+    from pipeline.ingest import find_files
+    from pipeline.references import from_frames
+
+    settings, store = settings_of(context), store_of(context)
+    with progress_bar("Building", quiet=as_json) as report:
+        facts, skipped = from_frames(
+            find_files(files), settings, masters_for=masters_of(store, settings), progress=report
+        )
+    row = references.add(store, facts)
+    if as_json:
+        print_json(_record(row) | {"skipped": skipped})
+    else:
+        for name, reason in skipped.items():
+            remark(f"left out {name}: {reason}")
+        print_text(f"reference {row.id}: {row.chosen}; {_summary(row)}")
+    if skipped:
+        raise typer.Exit(ExitCode.PARTIAL)
+
+
+@app.command(name="list")
+def list_(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List the references, the newest first."""
+    from core import references
+
+    rows = references.newest_first(store_of(context, read_only=True))
+    if as_json:
+        print_json([_record(row) for row in rows])
+        return
+    headings = ("id", "field", "filter", "size", "frames", "seeing px", "current", "chosen")
+    print_table(
+        headings,
+        [
+            (
+                row.id,
+                row.field,
+                row.filter,
+                f"{row.width}x{row.height}",
+                row.n_frames,
+                row.seeing_px and round(row.seeing_px, 2),
+                "yes" if row.is_current else "no",
+                row.chosen,
+            )
+            for row in rows
+        ],
+    )
+
+
+def _summary(row: "Reference") -> str:
+    """What kind of image it is, in a few words."""
+    where = f"{row.ra:.5f} {row.dec:+.5f}" if row.ra is not None and row.dec is not None else "no WCS"
+    seeing = f", FWHM {row.seeing_px:.2f} px" if row.seeing_px else ""
+    return f"field {row.field or '-'}, filter {row.filter or '-'}, {row.width}x{row.height}, {where}{seeing}"
+
+
+def _record(row: "Reference") -> dict[str, Any]:
+    return row.model_dump(exclude={"content"})
