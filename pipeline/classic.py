@@ -27,7 +27,7 @@ from pipeline.zogy import Filters, Spectrum, mean_of, power
 Array = NDArray[np.float64]
 
 DEGREES = (4, 2, 2)  # of the polynomial with each Gaussian, narrowest first
-RIDGE = 1e-6  # of the mean diagonal: keeps near-degenerate terms small
+LEAST_POWER = 1e-4  # of the strongest mode: what the stars say less about stays 0
 MAX_STARS = 200
 NEEDED = 5
 FAR_WEIGHT = 0.01  # of a star far away, against one beside
@@ -191,8 +191,10 @@ def kernel_at(fits: StarFits, x: float, y: float, reach: float) -> Image:
 
 def _solve(normal: Array, moment: Array) -> Array:
     scale = np.sqrt(np.maximum(np.diag(normal), 1e-300))
-    scaled = normal / np.outer(scale, scale) + RIDGE * np.eye(len(scale))
-    solution: Array = np.linalg.solve(scaled, moment / scale) / scale
+    values, modes = np.linalg.eigh(normal / np.outer(scale, scale))
+    known = values > LEAST_POWER * values[-1]
+    along = modes[:, known].T @ (moment / scale) / values[known]
+    solution: Array = modes[:, known] @ along / scale
     return solution
 
 

@@ -277,7 +277,7 @@ def _fit_degree(
     x: Array, y: Array, value: Array, error: Array, shape: tuple[int, int], degree: int
 ) -> FittedField:
     design = terms(x, y, shape, degree)
-    start = np.zeros(design.shape[1])
+    start: Array = np.zeros(design.shape[1])
     start[0] = np.median(value)
     coefficients: Array = start
     scatter = _excess(value - start[0], error)
@@ -289,7 +289,8 @@ def _fit_degree(
         if now.sum() < max(NEEDED, design.shape[1]):
             now = kept
         weight = 1.0 / np.maximum(spread[now], 1e-6)
-        coefficients = np.linalg.lstsq(design[now] * weight[:, None], value[now] * weight, rcond=None)[0]
+        fitted, *_ = np.linalg.lstsq(design[now] * weight[:, None], value[now] * weight, rcond=None)
+        coefficients = np.asarray(fitted, dtype=np.float64)
         scatter = _excess((value - design @ coefficients)[now], error[now])
         if np.array_equal(now, kept):
             break

@@ -48,6 +48,8 @@ LOST_SHARE = 0.25  # of a PSF core under the mask: then nothing can be said of i
 MAX_FLUX_SCATTER = 0.05  # more is not a property of single stars
 SMALLEST_TILE_PX = 128
 MAX_PSF_CHANGE = 0.02  # over half a tile; a star of 250 sigma then leaves about 5
+FOUND_SIGMA = 6.0
+FOUND_RADIUS_PX = 12  # beside what is found, its wings are in the score
 MIN_SHIFT_PX = 0.003  # smaller shifts are not worth a phase
 
 
@@ -215,8 +217,12 @@ def combined_mask(mask: MaskImage, fwhm: float) -> MaskImage:
 
 
 def sky_deviation(score: Image, flux_err: Image, mask: MaskImage) -> float:
-    """Standard deviation of the score on empty sky: half the range that holds 68.27 % of it."""
-    good = mask == 0
+    """Standard deviation of the score on empty sky: half the range that holds 68.27 % of it.
+
+    Empty is what is not masked, not beside anything significant, and not on bright sources.
+    """
+    found = grow((np.abs(score) > FOUND_SIGMA).astype(np.uint16), FOUND_RADIUS_PX)
+    good = (mask == 0) & (found == 0)
     if not good.any():
         return float("nan")
     level = np.percentile(flux_err[good][:: max(1, int(good.sum()) // 1_000_000)], 40)

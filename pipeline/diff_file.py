@@ -1,0 +1,130 @@
+"""A difference as one multi-extension FITS file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import numpy as np
+from astropy.io import fits
+
+from pipeline.frame import Aligned, Detection, Difference, PreparedReference
+
+MASK_BITS = "1 bad, 2 saturated, 4 cosmic ray, 8 edge, 16 filled, 32 streak"
+
+
+def write(
+    path: Path,
+    difference: Difference,
+    detections: Sequence[Detection],
+    new: Aligned,
+    reference: PreparedReference,
+) -> None:
+    """Write a difference and what was found in it, all at once or not at all.
+
+    Extensions are ``DIFF`` (stored units of the reference), ``SCORE``, ``MASK``, ``PSF`` (of the
+    difference, at the middle of the frame) and the table ``SOURCES`` (x, y from 0).
+
+    Parameters
+    ----------
+    path : Path
+        An existing file is replaced.
+    difference : Difference
+    detections : sequence of Detection
+    new : Aligned
+    reference : PreparedReference
+        Its WCS is that of every image.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+    height, width = difference.data.shape
+    psf = difference.psf.at((width - 1) / 2.0, (height - 1) / 2.0)
+    files = fits.HDUList(
+        [
+            fits.PrimaryHDU(header=_facts(difference, new, reference)),
+            _image(difference.data, "DIFF", difference.flux_unit, reference),
+            _image(difference.score, "SCORE", "", reference),
+            _image(difference.mask, "MASK", "", reference),
+            fits.ImageHDU(psf, name="PSF"),
+            fits.BinTableHDU(_sources(detections, difference.flux_unit), name="SOURCES"),
+        ]
+    )
+    files["MASK"].header["COMMENT"] = f"bits: {MASK_BITS}"
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        unfinished = Path(file.name)
+        try:
+            files.writeto(file, checksum=True)
+            file.flush()
+            os.fsync(file.fileno())
+            unfinished.chmod(0o666 & ~_umask())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def _facts(difference: Difference, new: Aligned, reference: PreparedReference) -> fits.Header:
+    header = fits.Header()
+    header["METHOD"] = (difference.method, "zogy or classic")
+    header["NEWFRAME"] = (_card(new.frame.exposure.name), "what was subtracted from")
+    header["REFFRAME"] = (_card(reference.frame.exposure.name), "what was subtracted")
+    header["GAINRAT"] = (difference.gain_ratio, "new electrons per reference electron")
+    header["SCORESTD"] = (difference.score_std, "of SCORE on empty sky, before rescaling")
+    header["SCORESCL"] = (difference.score_scale, "factor of an empirical rescaling")
+    header["REGRMS"] = (new.rms_px, "[pix] registration residual per axis")
+    header["NMATCH"] = (new.n_matched, "stars that it rests on")
+    header["FWHMNEW"] = (new.psf.fwhm, "[pix] on the reference's grid")
+    header["FWHMREF"] = (reference.psf.fwhm, "[pix]")
+    header["FWHMDIFF"] = (difference.psf.fwhm, "[pix]")
+    if reference.zeropoint is not None:
+        header["MAGZERO"] = (reference.zeropoint, "magnitude of one unit of DIFF")
+        header["MAGSYS"] = (reference.mag_system or "instrumental", "")
+    if new.frame.exposure.mjd is not None:
+        header["MJD-MID"] = (new.frame.exposure.mjd, "[d] UTC, middle of the new exposure")
+    return header
+
+
+def _image(data: np.ndarray, name: str, unit: str, reference: PreparedReference) -> fits.ImageHDU:
+    wcs = reference.frame.wcs
+    header = wcs.to_header(relax=True) if wcs is not None else fits.Header()
+    hdu = fits.ImageHDU(data, header=header, name=name)
+    if unit:
+        hdu.header["BUNIT"] = _card(unit)
+    return hdu
+
+
+def _sources(detections: Sequence[Detection], flux_unit: str) -> fits.FITS_rec:
+    """One row a detection: what is measured first, then its features."""
+    numbers = [
+        ("x", "pix", [found.x for found in detections]),
+        ("y", "pix", [found.y for found in detections]),
+        ("snr", "", [found.snr for found in detections]),
+        ("flux", flux_unit, [found.flux for found in detections]),
+        ("flux_err", flux_unit, [found.flux_err for found in detections]),
+        ("position_error", "pix", [found.position_error_px for found in detections]),
+    ]
+    names = list(detections[0].features) if detections else []
+    numbers += [(name, "", [found.features[name] for found in detections]) for name in names]
+    columns = [
+        fits.Column(name=name, format="D", unit=_card(unit) or None, array=np.array(values, dtype=np.float64))
+        for name, unit, values in numbers
+    ]
+    flags = np.array([found.mask_flags for found in detections], dtype=np.int32)
+    columns.append(fits.Column(name="mask_flags", format="J", array=flags))
+    table: fits.FITS_rec = fits.FITS_rec.from_columns(fits.ColDefs(columns))
+    return table
+
+
+def _card(text: str) -> str:
+    """Text that a FITS card can hold: printable ASCII, not too long."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text)[:60]
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,69 @@
+"""Forced photometry: the flux of a point source at a place, detected or not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.frame import Difference, Image
+
+Array = NDArray[np.float64]
+
+LOBES = 4  # of the Lanczos kernel, on either side
+
+
+def forced_flux(difference: Difference, x: float, y: float) -> tuple[float, float]:
+    """The PSF-fit flux at one place of a difference and its error, in the difference's flux unit.
+
+    Both are NaN where the nearest pixel is masked or outside.
+
+    Parameters
+    ----------
+    difference : Difference
+    x, y : float
+        0-based pixel centres on the reference's grid.
+    """
+    height, width = difference.mask.shape
+    row, column = round(y), round(x)
+    if not (0 <= row < height and 0 <= column < width) or difference.mask[row, column] != 0:
+        return math.nan, math.nan
+    at = np.array([x]), np.array([y])
+    return float(interpolate(difference.flux, *at)[0]), float(bilinear(difference.flux_err, *at)[0])
+
+
+def interpolate(image: Image, x: Array, y: Array) -> Array:
+    """A band-limited image at some places, by a Lanczos kernel; constants stay what they are.
+
+    The flux of a matched filter has no detail finer than its PSF, so that this is exact to a few parts
+    in ten thousand for a PSF of 2 px or more. Beyond the edges the nearest pixel is repeated.
+    """
+    height, width = image.shape
+    steps = np.arange(1 - LOBES, LOBES + 1)
+    column, row = np.floor(x).astype(int), np.floor(y).astype(int)
+    across = _lanczos((x - column)[:, None] - steps)
+    down = _lanczos((y - row)[:, None] - steps)
+    columns = np.clip(column[:, None] + steps, 0, width - 1)
+    rows = np.clip(row[:, None] + steps, 0, height - 1)
+    values: Array = np.einsum("nij,ni,nj->n", image[rows[:, :, None], columns[:, None, :]], down, across)
+    return values
+
+
+def bilinear(image: Image, x: Array, y: Array) -> Array:
+    """A smooth positive image at some places: between the four pixels around each."""
+    height, width = image.shape
+    column = np.clip(np.floor(x).astype(int), 0, max(width - 2, 0))
+    row = np.clip(np.floor(y).astype(int), 0, max(height - 2, 0))
+    u, v = np.clip(x - column, 0.0, 1.0), np.clip(y - row, 0.0, 1.0)
+    right, below = np.minimum(column + 1, width - 1), np.minimum(row + 1, height - 1)
+    top = image[row, column] * (1.0 - u) + image[row, right] * u
+    bottom = image[below, column] * (1.0 - u) + image[below, right] * u
+    values: Array = top * (1.0 - v) + bottom * v
+    return values
+
+
+def _lanczos(distance: Array) -> Array:
+    weight = np.sinc(distance) * np.sinc(distance / LOBES) * (np.abs(distance) < LOBES)
+    normalised: Array = weight / weight.sum(axis=1, keepdims=True)
+    return normalised
