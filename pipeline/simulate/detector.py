@@ -117,9 +117,12 @@ def _add_dust(random: np.random.Generator, response: Array) -> None:
     x, y = random.uniform(0, size, 2)
     outer = random.uniform(10.0, 22.0)
     depth = random.uniform(0.01, 0.03)
-    rows, columns = np.ogrid[0:size, 0:size]
-    r = np.hypot(columns - x, rows - y)
-    response *= 1.0 - depth * expit(r - 0.45 * outer) * expit(outer - r)
+    reach = 2.0 * outer
+    rows = np.arange(max(int(y - reach), 0), min(int(y + reach), size))
+    columns = np.arange(max(int(x - reach), 0), min(int(x + reach), size))
+    r = np.hypot(columns[None, :] - x, rows[:, None] - y)
+    shade = depth * expit(r - 0.45 * outer) * expit(outer - r)
+    response[np.ix_(rows, columns)] *= 1.0 - shade
 
 
 def add_cosmic_rays(random: np.random.Generator, electrons: Array, seconds: float) -> list[Ray]:

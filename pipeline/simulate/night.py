@@ -23,6 +23,7 @@ VERSION = 1  # of the generator: another version makes other files
 BIASES, DARKS, FLATS = 5, 3, 5
 DARK_S = 150.0
 STREAK_EVERY = 4  # frames
+NIGHT_S = 7 * 3600.0
 
 Progress = Callable[[int, int, str], None]
 
@@ -61,7 +62,7 @@ def simulate_night(
     size: int = 1024,
     seed: int = 0,
     references: int = 5,
-    cadence_s: float = 900.0,
+    cadence_s: float | None = None,
     progress: Progress | None = None,
 ) -> NightPaths:
     """Write a simulated night; a finished one of the same parameters is kept as it is.
@@ -78,8 +79,9 @@ def simulate_night(
         With one version of numpy on one kind of machine, the same parameters give the same bytes.
     references : int
         Exposures of the earlier epoch.
-    cadence_s : float
-        Seconds from one science exposure to the next.
+    cadence_s : float, optional
+        Seconds from the start of one science exposure to the next; by default 900, or what lets all
+        frames fit into one night.
     progress : callable, optional
         Called with the files done, the files in all, and the name of the one that is done.
 
@@ -88,6 +90,8 @@ def simulate_night(
     SimulationRefused
         The parameters make no night, or the folder holds something else.
     """
+    if cadence_s is None:
+        cadence_s = min(900.0, NIGHT_S / max(frames, 1))
     if size < 128 or frames < 1 or references < 1 or seed < 0 or cadence_s <= 0:
         raise SimulationRefused(
             "a night needs at least 1 frame, 1 reference and 128 pixels on a side, a positive cadence "
