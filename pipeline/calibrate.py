@@ -1,0 +1,233 @@
+"""From the counts of a raw frame to electrons with a variance and a mask."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, gaussian_filter
+
+from core.settings import Settings
+from core.vocabulary import FrameKind, MaskPlane
+from pipeline import background
+from pipeline.cosmic_rays import find_cosmic_rays
+from pipeline.frame import Exposure, Frame, FrameRefused, Image, MaskImage, RawFrame
+from pipeline.illumination import vignetted
+from pipeline.masters import Masters
+from pipeline.noise import Detector, detector_of, sky_noise
+from pipeline.overscan import trim
+
+PLATEAU_PIXELS = 3  # so many pixels at the largest value: the detector or its digitiser is full
+PLATEAU_MARGIN = 0.98
+DIGITISER_FULL = 65535.0  # of 16 bits, where nothing else tells
+MODEL_SMOOTHING_PX = 1.0
+SHARPNESS = 50.0
+NEIGHBOUR_SIGMA_PX = 1.0  # of the weights by which a hit pixel is filled from its neighbours
+NEIGHBOUR_LEAST = 0.15  # of all weight must lie on good pixels, or the sky fills it
+EIGHT = np.ones((3, 3), dtype=bool)
+
+
+def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Frame:
+    """Calibrate one frame.
+
+    In this order: saturation is marked in the file's own values; overscan, bias, dark and flat are
+    applied where there are any; gain and read noise are settled (`pipeline.noise`); sky, variance and
+    cosmic rays follow. A frame that was reduced before goes through as it is.
+
+    Parameters
+    ----------
+    raw : RawFrame
+    masters : Masters, optional
+        Of the trimmed frame's shape.
+    settings : Settings
+        ``camera`` stands in where the header is silent.
+
+    Returns
+    -------
+    Frame
+        Electrons. Bad pixels and cosmic rays hold values interpolated from their neighbours
+        (`MaskPlane.INTERPOLATED`), or the sky where those are bad too. Where the sky is dark because
+        the optics let no light through, and no flat says so, the mask is `MaskPlane.BAD`.
+
+    Raises
+    ------
+    FrameRefused
+        The frame is no science frame, of another size than its masters, or has no good pixel.
+    """
+    if raw.exposure.kind is not FrameKind.SCIENCE:
+        raise FrameRefused(f"it is a {raw.exposure.kind} frame, not one of the sky")
+    exposure = _with_settings(raw.exposure, settings)
+    saturation = exposure.saturation or _plateau(raw.data)
+    full = replace(raw, mask=raw.mask | _saturated(raw.data, saturation))
+    trimmed = trim(full)
+    raw = trimmed.raw
+    counts, mask, response = _corrected(raw, masters, exposure)
+    bad = mask != 0
+    if bad.all():
+        raise FrameRefused("none of its pixels is good")
+
+    mesh_px = settings.calibrate.background_mesh_px
+    sky = background.estimate(counts, bad, mesh_px)
+    if masters is None or masters.flat is None:
+        dark = vignetted(counts, sky.level, bad)
+        if dark.any():
+            mask[dark] |= np.uint16(MaskPlane.BAD)
+            bad |= dark
+            sky = background.estimate(counts, bad, mesh_px)
+    noise = sky_noise(counts, sky.level, bad)
+    detector = detector_of(exposure, noise, float(np.max((counts - sky.level)[~bad])))
+
+    gain = np.float32(detector.gain)
+    data, level = counts * gain, sky.level * gain
+    variance = _variance(data, level, bad, response, detector, settings)
+    if settings.calibrate.cosmic_rays:
+        hits = find_cosmic_rays(data, level, variance, bad, settings.calibrate.cosmic_ray_sigma)
+        mask[hits] |= np.uint16(MaskPlane.COSMIC_RAY)
+    fill_bad(data, level, mask)
+    # Once more, without the light of the cosmic rays.
+    unknown = (mask & ~np.uint16(MaskPlane.SATURATED | MaskPlane.INTERPOLATED)) != 0
+    variance = _variance(data, level, unknown, response, detector, settings)
+    return Frame(
+        data=data,
+        background=level,
+        variance=variance,
+        mask=mask,
+        exposure=exposure,
+        header=raw.header,
+        wcs=raw.wcs,
+        gain=detector.gain,
+        read_noise=detector.read_noise,
+        saturation=saturation * detector.gain,
+        origin=trimmed.origin,
+        notes=raw.notes + detector.notes,
+    )
+
+
+def fill_bad(data: Image, level: Image, mask: MaskImage) -> None:
+    """Give masked pixels a value, in place: from good neighbours where there are enough, else the sky.
+
+    Saturated pixels keep theirs: it is the least that they can be. What is filled from neighbours is
+    marked `MaskPlane.INTERPOLATED`.
+    """
+    unknown = (mask & ~np.uint16(MaskPlane.SATURATED | MaskPlane.INTERPOLATED)) != 0
+    if not unknown.any():
+        return
+    good = (~unknown).astype(np.float32)
+    signal = np.where(unknown, np.float32(0.0), data - level)
+    weight = gaussian_filter(good, NEIGHBOUR_SIGMA_PX, truncate=3.0)
+    around = gaussian_filter(signal, NEIGHBOUR_SIGMA_PX, truncate=3.0)
+    near = unknown & (weight > NEIGHBOUR_LEAST)
+    data[unknown] = level[unknown]
+    data[near] += around[near] / weight[near]
+    mask[near] |= np.uint16(MaskPlane.INTERPOLATED)
+
+
+def _with_settings(exposure: Exposure, settings: Settings) -> Exposure:
+    """The exposure with the camera's settings where its header is silent."""
+    camera = settings.camera
+    return replace(
+        exposure,
+        gain=exposure.gain or camera.gain or None,
+        read_noise=exposure.read_noise or camera.read_noise or None,
+        saturation=exposure.saturation or camera.saturation or None,
+    )
+
+
+def _plateau(data: Image) -> float:
+    """Where a frame of unknown saturation is full, in its data's units.
+
+    Several pixels at exactly the largest value are a plateau; without one nothing is full, and the
+    limit is that of 16 bits or the brightest pixel.
+    """
+    largest = float(data.max())
+    at_largest = np.count_nonzero(data >= largest)
+    if PLATEAU_PIXELS <= at_largest < data.size // 4 and largest > 2.0 * max(float(np.median(data)), 0.0):
+        return PLATEAU_MARGIN * largest
+    return max(largest, DIGITISER_FULL)
+
+
+def _saturated(data: Image, saturation: float) -> MaskImage:
+    """Pixels at or beyond full well, and those beside them, into which charge leaks first."""
+    full = data >= saturation
+    if full.any():
+        full = binary_dilation(full, EIGHT)
+    return np.where(full, MaskPlane.SATURATED, 0).astype(np.uint16)
+
+
+def _corrected(
+    raw: RawFrame, masters: Masters | None, exposure: Exposure
+) -> tuple[Image, MaskImage, Image | None]:
+    """Bias, dark and flat applied: the counts, the mask, and the flat by which they were divided."""
+    counts, mask = raw.data.copy(), raw.mask.copy()
+    if masters is None:
+        return counts, mask, None
+    if masters.shape is not None and masters.shape != counts.shape:
+        height, width = masters.shape
+        raise FrameRefused(
+            f"it is {counts.shape[1]} x {counts.shape[0]} pixels, its calibration frames {width} x {height}"
+        )
+    if masters.bias is not None:
+        counts -= masters.bias
+    if masters.dark is not None:
+        counts -= masters.dark * np.float32(exposure.exposure_s or 0.0)
+    response = masters.flat
+    if response is not None:
+        response = np.where(response > 0.0, response, np.float32(1.0))
+        counts /= response
+    if masters.bad is not None:
+        mask[masters.bad] |= np.uint16(MaskPlane.BAD)
+    return counts, mask, response
+
+
+def _variance(
+    data: Image,
+    level: Image,
+    unknown: NDArray[np.bool_],
+    response: Image | None,
+    detector: Detector,
+    settings: Settings,
+) -> Image:
+    """Electrons squared: read noise, Poisson noise of sky and sources, what flat-fielding leaves.
+
+    Under a flat ``f`` a calibrated signal ``S`` was ``S f`` electrons: its Poisson variance is
+    ``S / f`` and the read noise ``r**2 / f**2``.
+    """
+    sky = np.maximum(level, np.float32(0.0))
+    read = np.float32(detector.read_noise**2)
+    factor = np.float32(detector.sky_variance_factor)
+    sources = source_model(data - level, np.sqrt(factor * (sky + read)), unknown)
+    if response is not None:
+        variance = factor * (sky / response + read / response**2) + sources / response
+    else:
+        variance = factor * (sky + read) + sources
+    variance += (np.float32(settings.calibrate.flat_error) * sources) ** 2
+    return np.maximum(variance, np.float32(1e-3)).astype(np.float32)
+
+
+def source_model(signal: Image, noise: Image, unknown: NDArray[np.bool_]) -> Image:
+    """The light of the sources as the noise model takes it: never negative, hardly noisy.
+
+    A variance that follows the noise of its own pixel would favour the pixels that scattered low. So
+    faint light is smoothed. In the cores of bright stars, where smoothing would lose half the peak of
+    a sharp PSF and the noise is a small part of the light, the pixel itself counts: the weight is that
+    of a Wiener filter (signal squared over signal squared plus noise squared) to a high power, so that
+    the transition lies where the noise is about a tenth of the light.
+
+    Parameters
+    ----------
+    signal, noise : (height, width) float32
+        Light above the sky and the sky's standard deviation, in electrons.
+    unknown : (height, width) bool
+        Pixels whose values mean nothing.
+    """
+    known = np.where(unknown, np.float32(0.0), signal)
+    weight = gaussian_filter((~unknown).astype(np.float32), MODEL_SMOOTHING_PX)
+    smooth = gaussian_filter(known, MODEL_SMOOTHING_PX) / np.maximum(weight, np.float32(1e-3))
+    smooth = np.maximum(smooth, np.float32(0.0))
+    power = smooth**2
+    trust = power / (power + noise**2 + smooth + np.float32(1e-6))
+    own = np.where(unknown, smooth, signal)
+    sharp = trust ** np.float32(SHARPNESS)
+    model: Image = np.maximum(smooth + sharp * (own - smooth), np.float32(0.0)).astype(np.float32)
+    return model

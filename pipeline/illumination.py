@@ -1,0 +1,57 @@
+"""Where the optics let no light through, seen in the sky itself, for frames that have no flat."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, binary_propagation, median_filter, zoom
+
+from pipeline.frame import Image
+
+BLOCK_PX = 8
+DARK = 0.5  # of the typical sky: darker, at the frame's border, is vignetted
+UNEVEN = 0.05  # beside the dark part, so far off the typical sky is the vignetting's edge
+REACH_BLOCKS = 12  # how far such an edge is followed
+LEAST_SIGNIFICANCE = 20.0  # of the sky's level in one block, or nothing can be said
+
+
+def vignetted(counts: Image, level: Image, bad: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark the part of a frame that is dark because of vignetting, with its steep edge.
+
+    Blocks of 8 x 8 pixels whose median is below half the typical sky and that reach the border are
+    the dark part; from it the mask goes on through blocks that differ from the typical sky by more
+    than 5 per cent. Sky-subtracted frames, and frames with hardly any sky, have no such part.
+
+    Parameters
+    ----------
+    counts, level : (height, width) float32
+        Data without bias, and its sky.
+    bad : (height, width) bool
+
+    Returns
+    -------
+    (height, width) bool
+    """
+    height, width = counts.shape
+    nothing = np.zeros((height, width), dtype=bool)
+    rows, columns = height // BLOCK_PX, width // BLOCK_PX
+    blocks = counts[: rows * BLOCK_PX, : columns * BLOCK_PX].reshape(rows, BLOCK_PX, columns, BLOCK_PX)
+    medians = median_filter(np.median(blocks, axis=(1, 3)), size=3, mode="nearest")
+    typical = float(np.median(level[~bad]))
+    inner = medians[rows // 4 : -(rows // 4), columns // 4 : -(columns // 4)]
+    scatter = 1.4826 * float(np.median(np.abs(inner - np.median(inner))))
+    if typical <= LEAST_SIGNIFICANCE * scatter:
+        return nothing
+    relative = medians / typical
+    border = np.zeros_like(relative, dtype=bool)
+    border[[0, -1], :] = border[:, [0, -1]] = True
+    dark = relative < DARK
+    dark = binary_propagation(border & dark, mask=dark)
+    if not dark.any():
+        return nothing
+    near = binary_dilation(dark, iterations=REACH_BLOCKS)
+    uneven = np.abs(relative - 1.0) > UNEVEN
+    part = binary_propagation(dark, mask=dark | (near & uneven))
+    part = binary_dilation(part, np.ones((3, 3), dtype=bool))
+    full = zoom(part.astype(np.uint8), BLOCK_PX, order=0, grid_mode=True, mode="nearest").astype(bool)
+    return np.pad(full, ((0, height - full.shape[0]), (0, width - full.shape[1])), mode="edge")
