@@ -1,0 +1,163 @@
+"""A night from the command line alone, as a script lives it: JSON, exit codes, undo, export."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.simulate import simulate_night
+
+
+class Shell:
+    """Runs `astrid` as a process, in a home of its own."""
+
+    def __init__(self, home: Path, store_url: str) -> None:
+        self.env = {
+            "ASTRID_HOME": str(home),
+            "ASTRID_STORE__URL": store_url,
+            "ASTRID_REVIEW__REVIEWER": "vera",
+            "OMP_NUM_THREADS": "1",
+            "PATH": "/usr/bin:/bin",
+        }
+        self.folder = home.parent
+
+    def __call__(self, *words: object, code: int = 0) -> str:
+        command = [sys.executable, "-m", "astrid_tui", *map(str, words)]
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, env=self.env, cwd=self.folder
+        )
+        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        self.said = done.stderr
+        return done.stdout
+
+    def json(self, *words: object, code: int = 0):
+        return json.loads(self(*words, "--json", code=code))
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory):
+    return simulate_night(tmp_path_factory.mktemp("night"), frames=2, size=320, seed=5)
+
+
+@pytest.fixture
+def astrid(tmp_path, store_url):
+    return Shell(tmp_path / "home", store_url)
+
+
+def test_a_script_takes_a_night_to_a_verdict_and_an_export(astrid, night):
+    astrid("init")
+    ingested = astrid.json("ingest", *night.calibration, *night.science)
+    assert {record["state"] for record in ingested} == {"calibration", "queued"}
+    again = astrid.json("ingest", *night.science)
+    assert [record["new"] for record in again] == [False] * len(night.science)
+
+    run = astrid.json("run", code=3)
+    assert set(run["counts"]) == {"waiting"}
+    assert all("astrid reference add" in frame["reason"] for frame in run["frames"])
+
+    reference = astrid.json("reference", "build", *night.reference)
+    assert reference["n_frames"] == len(night.reference)
+
+    run = astrid.json("run", "--workers", 2)
+    assert run["counts"] == {"done": len(night.science)}
+    assert all(frame["seconds"]["subtract"] > 0 for frame in run["frames"])
+    assert all(0.9 < frame["score_std"] < 1.1 for frame in run["frames"])
+    assert astrid.json("run")["counts"] == {}
+
+    status = astrid.json("status")
+    assert status["counts"]["done"] == len(night.science)
+    listed = astrid.json("candidates", "list", "--order=-significance")
+    assert len(listed) == sum(frame["candidates"] for frame in run["frames"]) > 0
+    significance = [abs(candidate["snr"]) for candidate in listed]
+    assert significance == sorted(significance, reverse=True)
+    assert all(candidate["score"] == pytest.approx(abs(candidate["snr"])) for candidate in listed)
+    assert all(candidate["scores"] == {} and candidate["verdict"] is None for candidate in listed)
+
+    first = listed[0]["id"]
+    astrid("candidates", "label", first, "supernova", "--note", "near the core")
+    assert astrid.json("candidates", "show", first)["verdict"] == "supernova"
+    assert [c["id"] for c in astrid.json("candidates", "list", "--filter", "verdict:supernova")] == [first]
+    assert astrid.json("candidates", "undo")["candidate"] == first
+    assert astrid.json("candidates", "show", first)["verdict"] is None
+    astrid("candidates", "label", first, "dipole")
+
+    rows = list(csv.DictReader(io.StringIO(astrid("candidates", "export"))))
+    assert len(rows) == len(listed)
+    assert [row["verdict"] for row in rows if row["id"] == str(first)] == ["dipole"]
+    assert "verdict chain cli-vera-" in astrid.said
+    target = astrid.folder / "out.jsonl"
+    astrid("candidates", "export", "-o", target, "--format", "jsonl")
+    assert len(target.read_text().splitlines()) == len(listed)
+    assert "difference" in astrid("show", first, "--drawing", "ascii")
+
+
+def test_a_page_goes_on_where_the_last_one_ended(astrid, night):
+    astrid("init")
+    astrid("reference", "build", *night.reference)
+    astrid("ingest", night.science[0])
+    astrid("run")
+    everything = [candidate["id"] for candidate in astrid.json("candidates", "list")]
+    first = [candidate["id"] for candidate in astrid.json("candidates", "list", "--limit", 2)]
+    cursor = astrid.said.split("--after ")[1].strip()
+    rest = [candidate["id"] for candidate in astrid.json("candidates", "list", "--after", cursor)]
+    assert first + rest == everything
+
+
+def test_one_bad_file_is_told_and_the_others_are_registered(astrid, night, tmp_path):
+    broken = tmp_path / "broken.fits"
+    broken.write_bytes(Path(night.science[0]).read_bytes()[:5000])
+    astrid("init")
+    ingested = astrid.json("ingest", broken, night.science[0], tmp_path / "absent.fits", code=3)
+    assert [record["state"] for record in ingested] == ["rejected", "queued", "rejected"]
+    assert "truncated" in ingested[0]["reason"]
+    assert "no such file" in ingested[2]["reason"]
+
+
+def test_without_a_store_every_command_says_what_to_do(astrid):
+    for words in (
+        ("status",),
+        ("candidates", "list"),
+        ("run",),
+        ("ingest", "x.fits"),
+        ("candidates", "export"),
+    ):
+        astrid(*words, code=4)
+        assert "astrid init" in astrid.said
+
+
+def test_wrong_words_are_usage_errors(astrid):
+    astrid("init")
+    astrid("candidates", "label", 1, "nonsense", code=2)
+    astrid("candidates", "list", "--filter", "colour>3", code=2)
+    assert "colour" in astrid.said
+    astrid("candidates", "list", "--order", "beauty", code=2)
+    astrid("nonsense", code=2)
+    astrid("candidates", "show", 77, code=1)
+    assert "77" in astrid.said
+
+
+def test_two_files_are_subtracted_without_a_store(astrid, night, tmp_path):
+    out = tmp_path / "diff.fits"
+    told = astrid.json("diff", night.science[1], night.science[0], "-o", out)
+    assert {"sources", "score_std", "registration_rms_px", "gain_ratio", "fwhm_new_px"} <= told.keys()
+    assert 0.9 < told["score_std"] < 1.1
+    from astropy.io import fits
+
+    with fits.open(out) as file:
+        assert [hdu.name for hdu in file if hdu.name != "PRIMARY"][:5] == [
+            "DIFF", "SCORE", "MASK", "PSF", "SOURCES",
+        ]  # fmt: skip
+    assert not (astrid.folder / "home").exists()
+
+
+def test_doctor_sees_what_is_missing_and_what_is_there(astrid):
+    checks = {check["name"]: check for check in astrid.json("doctor", code=4)}
+    assert checks["store"]["state"] == "failed"
+    astrid("init")
+    checks = {check["name"]: check for check in astrid.json("doctor")}
+    assert checks["store"]["state"] == "ok"
