@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 
 from pipeline.frame import Exposure, Frame, FrameRefused
@@ -71,7 +75,8 @@ def write(reference: ReferenceImage, path: Path) -> None:
 def is_reference(path: Path) -> bool:
     """Whether a file has the layout of `write`."""
     try:
-        return MARK in fits.getheader(path, 0)
+        with _quiet():
+            return MARK in fits.getheader(path, 0)
     except (OSError, IndexError):
         return False
 
@@ -85,16 +90,16 @@ def read(path: Path) -> ReferenceImage:
         The file is not there, is damaged or has another layout.
     """
     try:
-        with fits.open(path, memmap=False) as layers:
+        with _quiet(), fits.open(path, memmap=False) as layers:
             header = layers[0].header.copy()
             if header[MARK] != VERSION:
                 raise FrameRefused(f"the reference has layout {header[MARK]}, this program reads {VERSION}")
             data, background, variance, mask = (np.asarray(layers[plane].data) for plane in PLANES)
             gain, read_noise = float(header["GAIN"]), float(header["RDNOISE"])
             saturation = float(header["SATURATE"])
+            wcs = WCS(header)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise FrameRefused(f"the reference {path} cannot be read: {error}") from error
-    wcs = WCS(header)
     exposure = Exposure(
         name=path.name,
         mjd=header.get("MJD-AVG"),
@@ -125,6 +130,14 @@ def read(path: Path) -> ReferenceImage:
         zeropoint=header.get("MAGZERO"),
         mag_system=header.get("MAGSYS"),
     )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without astropy's remarks, on dates it completed and damage that is an error later."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        yield
 
 
 def _header(reference: ReferenceImage) -> fits.Header:

@@ -1,0 +1,258 @@
+"""The demo: a night is simulated, processed as any night is, and compared with its truth."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.table import Table
+from numpy.typing import NDArray
+from sqlmodel import col, select
+
+from core import references
+from core.observations import register
+from core.queue import counts_by_state
+from core.settings import Settings, StoreSettings
+from core.store import Store, open_store
+from core.tables import Candidate, Observation, Reference
+from core.vocabulary import ObservationState
+from pipeline.calibrators import masters_of
+from pipeline.engine_local import run
+from pipeline.ingest import examine
+from pipeline.references import from_frames
+from pipeline.simulate import NightPaths, simulate_night
+
+Progress = Callable[[int, int, str], None]
+
+KINDS = ("transient", "fading", "variable", "moving")  # truths that are points, and so should be found
+SNR = 10.0  # of a change that should not be missed
+MATCH_PX = 3.0
+SHARES = {"simulate": 15, "ingest": 2, "reference": 13, "process": 70}  # of a bar of 100 steps
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """How many of the injected changes of one kind, at a significance of 10 or more, were found."""
+
+    injected: int
+    found: int
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSummary:
+    """What the demo did, and how well.
+
+    ``unexplained`` counts the candidates within 3 pixels of nothing that was injected, nor on a
+    streak or cosmic ray.
+    """
+
+    folder: str
+    seconds: dict[str, float]
+    counts: dict[str, int]
+    candidates: int
+    objects: int
+    recovered: dict[str, Recovery]
+    unexplained: int
+
+    def record(self) -> dict[str, Any]:
+        """Everything, fit for JSON."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """The same for people."""
+        states = ", ".join(f"{count} {state}" for state, count in self.counts.items())
+        times = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.seconds.items())
+        found = [
+            f"  {each.found} of {each.injected} {kind}"
+            for kind, each in self.recovered.items()
+            if each.injected
+        ]
+        return [
+            f"Frames: {states}",
+            f"{self.candidates} candidates of {self.objects} objects",
+            f"Injected changes of {SNR:g} sigma or more that were found, frame by frame:",
+            *found,
+            f"{self.unexplained} candidates are of nothing that was injected",
+            f"Time: {times}",
+        ]
+
+
+def demo_settings(folder: Path) -> Settings:
+    """The demo's own settings: the defaults, with everything kept in its folder."""
+    home = folder.absolute() / "home"
+    url = f"sqlite:///{home / 'astrid.db'}"
+    # Built without the environment and the user's file: neither may lead the demo to a real store.
+    return Settings.model_construct(home=home, store=StoreSettings(url=url))
+
+
+def run_demo(
+    folder: Path,
+    *,
+    frames: int = 8,
+    size: int = 1024,
+    seed: int = 0,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> DemoSummary:
+    """Simulate a night, ingest it, build its reference, process it and look at what was found.
+
+    What an earlier call finished is not done again.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the night and a home of its own.
+    frames, size, seed : int
+        Of the night, as in `pipeline.simulate.simulate_night`.
+    workers : int
+        Processes.
+    progress : callable, optional
+        Told (done, of how many, what).
+    """
+    report = progress or (lambda _done, _total, _what: None)
+    seconds: dict[str, float] = {}
+    settings = demo_settings(folder)
+
+    start = time.perf_counter()
+    night = simulate_night(
+        folder / "night", frames=frames, size=size, seed=seed, progress=_part(report, "simulate")
+    )
+    seconds["simulate"], start = _since(start)
+    store = open_store(settings.store_url, create=True)
+    try:
+        _ingest(store, settings, night, _part(report, "ingest"))
+        seconds["ingest"], start = _since(start)
+        _reference(store, settings, night, _part(report, "reference"))
+        seconds["reference"], start = _since(start)
+        _process(store, settings, workers, _part(report, "process"))
+        seconds["process"], _ = _since(start)
+        return _summary(store, folder, night, seconds)
+    finally:
+        store.close()
+
+
+def _since(start: float) -> tuple[float, float]:
+    now = time.perf_counter()
+    return now - start, now
+
+
+def _part(report: Progress, name: str) -> Progress:
+    """The share of the whole bar that one part of the work has."""
+    names = list(SHARES)
+    before = sum(SHARES[each] for each in names[: names.index(name)])
+
+    def partial(done: int, total: int, what: str) -> None:
+        report(before + round(SHARES[name] * done / max(total, 1)), sum(SHARES.values()), what)
+
+    return partial
+
+
+def _ingest(store: Store, settings: Settings, night: NightPaths, report: Progress) -> None:
+    paths = (*night.calibration, *night.science)
+    with store.read() as session:
+        known = set(session.exec(select(Observation.path)).all())
+    for done, path in enumerate(paths):
+        report(done, len(paths), path.name)
+        if str(path.absolute()) not in known:
+            register(store, examine(path, settings))
+
+
+def _reference(store: Store, settings: Settings, night: NightPaths, report: Progress) -> None:
+    with store.read() as session:
+        if session.exec(select(Reference.id)).first() is not None:
+            return
+    facts, _ = from_frames(
+        night.reference, settings, masters_for=masters_of(store, settings), progress=report
+    )
+    references.add(store, facts)
+
+
+def _process(store: Store, settings: Settings, workers: int, report: Progress) -> None:
+    queued = counts_by_state(store).get(ObservationState.QUEUED, 0)
+    if not queued:
+        return
+    report(0, queued, "starting")
+    done = 0
+
+    def on_event(event: Any) -> None:
+        nonlocal done
+        done += 1
+        report(done, queued, f"{event.frame} {event.state}")
+
+    run(settings, workers=min(workers, queued), on_event=on_event)
+
+
+def _summary(store: Store, folder: Path, night: NightPaths, seconds: dict[str, float]) -> DemoSummary:
+    with store.read() as session:
+        query = select(Candidate).where(col(Candidate.is_current))
+        candidates = session.exec(query.order_by(col(Candidate.id))).all()
+        done = set(
+            session.exec(
+                select(Observation.frame).where(col(Observation.state) == ObservationState.DONE.value)
+            ).all()
+        )
+    recovered, unexplained = compare(candidates, Table.read(night.truth), done)
+    return DemoSummary(
+        folder=str(folder),
+        seconds={name: round(value, 2) for name, value in seconds.items()},
+        counts=counts_by_state(store),
+        candidates=len(candidates),
+        objects=len({each.sky_object_id for each in candidates}),
+        recovered=recovered,
+        unexplained=unexplained,
+    )
+
+
+def compare(
+    candidates: Sequence[Candidate], truth: Table, frames: set[str]
+) -> tuple[dict[str, Recovery], int]:
+    """Match candidates with what was injected, frame by frame, in the frames' own pixels.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+    truth : Table
+        As `pipeline.simulate` writes it.
+    frames : set of str
+        The frames that were done: nothing can be found in others.
+
+    Returns
+    -------
+    recovered : dict
+        By kind.
+    unexplained : int
+        Candidates near nothing that was injected, however faint.
+    """
+    injected: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    unexplained = 0
+    name_of = np.array([Path(str(path)).name for path in truth["file"]])
+    for frame in sorted(frames):
+        rows = truth[name_of == frame]
+        places = np.array([(each.x_frame, each.y_frame) for each in candidates if each.frame == frame])
+        places = places.reshape(-1, 2).astype(float)
+        explained = np.zeros(len(places), dtype=bool)
+        for row in rows:
+            near = _distance(places, row) <= MATCH_PX
+            explained |= near
+            if row["kind"] in KINDS and abs(row["snr_change"]) >= SNR:
+                injected[row["kind"]] += 1
+                found[row["kind"]] += bool(near.any())
+        unexplained += int(np.count_nonzero(~explained))
+    return {kind: Recovery(injected[kind], found[kind]) for kind in KINDS}, unexplained
+
+
+def _distance(places: NDArray[np.float64], row: Any) -> NDArray[np.float64]:
+    """Pixels from each place to something injected: a point, or the line of a streak or cosmic ray."""
+    begin = np.array([row["x"], row["y"]], dtype=float)
+    end = np.array([row["x_end"], row["y_end"]], dtype=float)
+    step = np.where(np.isfinite(end), end, begin) - begin
+    along = np.clip((places - begin) @ step / max(float(step @ step), 1e-12), 0.0, 1.0)
+    offset = places - begin - along[:, None] * step
+    distance: NDArray[np.float64] = np.hypot(offset[:, 0], offset[:, 1])
+    return distance
