@@ -121,9 +121,9 @@ def _verdict(label: Label) -> Action:
         id=_VERDICT_PREFIX + label.value,
         keys=(facts.key,),
         label=_VERDICT_LABELS[label],
-        help=f"{label.value}: {facts.help}",
+        help=f"{label.value}: {facts.meaning}",
         where=Where.REVIEW,
-        group=_VERDICT_GROUPS.get(facts.state, "Verdicts: neither"),
+        group=_VERDICT_GROUPS.get(facts.review_state, "Verdicts: neither"),
         footer=9,
         why_disabled=_no_verdict,
     )
@@ -158,7 +158,9 @@ ACTIONS: tuple[Action, ...] = (
     _move("last", ("G", "end"), "last", "last card that is loaded"),
     _move("page-down", ("ctrl+d", "pagedown"), "ten on", "ten cards on"),
     _move("page-up", ("ctrl+u", "pageup"), "ten back", "ten cards back"),
-    _move("filter", ("slash",), "filter", "choose cards: score>0.8 mag<20 filter:r near:10.68,41.27,30arcsec"),
+    _move(
+        "filter", ("slash",), "filter", "choose cards: score>0.8 mag<20 filter:r near:10.68,41.27,30arcsec"
+    ),
     _card("blink", ("b",), "blink", "blink new and reference in place", _no_cutouts, 5),
     _card("full", ("f",), "full size", "one image as large as the screen, and back", _no_cutouts, 4),
     _card("pane", ("tab",), "image", "choose the image that `f` enlarges", _no_cutouts),
@@ -169,14 +171,16 @@ ACTIONS: tuple[Action, ...] = (
     _card("contrast-less", ("less_than_sign",), "softer", "less contrast", _no_cutouts),
     _card("contrast-more", ("greater_than_sign",), "harder", "more contrast", _no_cutouts),
     _card("view", ("comma",), "view", "view menu: stretch, colours, drawing", _no_cutouts, 3),
-    _card("detail", ("o", "enter"), "details", "every feature, score, verdict and note of this card", footer=4),
+    _card(
+        "detail", ("o", "enter"), "details", "every feature, score, verdict and note of this card", footer=4
+    ),
     _card("copy", ("y",), "copy", "copy name and position to the clipboard"),
     _view("view:stretch", "s", "stretch", "next stretch: asinh, linear, log, zscale"),
     _view("view:invert", "i", "invert", "turn dark and bright round"),
     _view("view:colours", "m", "colours", "next colour map: grey, viridis, cividis, red"),
     _view("view:drawing", "d", "drawing", "next drawing: half blocks, greys, braille, ASCII"),
     _view("view:reset", "0", "reset", "as the settings have it, no zoom"),
-    _everywhere("help", ("question_mark",), "help", "every key", 7),
+    _everywhere("help", ("question_mark",), "help", "every key", 10),
     _everywhere("commands", ("colon", "ctrl+p"), "commands", "find a command by name", 2),
     _everywhere("back", ("escape",), "back", "one step back: close, undo full size, clear the filter"),
     _everywhere("quit", ("q",), "quit", "back; at the review screen, leave", 1),

@@ -100,7 +100,9 @@ def _plot(points: Sequence[CurvePoint], *, magnitudes: bool, unit: str, width: i
     plot.yticks([-tick if magnitudes else tick for tick in ticks], [_number(tick) for tick in ticks])
     margin = (high - low) * 0.05
     plot.ylim(*((-high - margin, -low + margin) if magnitudes else (low - margin, high + margin)))
-    plot.xlabel(f"days since MJD {start} · {_SHOWN} shown  {_DETECTION} detected  {_LIMIT} 5σ upper limit, {unit}")
+    plot.xlabel(
+        f"days since MJD {start} · {_SHOWN} shown  {_DETECTION} detected  {_LIMIT} 5σ upper limit, {unit}"
+    )
     text = plot.build().replace("\x1b[0m", "").split("\n")
     return [_toned(line) for line in text[:rows]]
 

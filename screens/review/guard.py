@@ -24,8 +24,13 @@ class RepeatGuard:
     def is_held(self, key: str) -> bool:
         """Note a press of a verdict key and say whether it must be ignored."""
         now = self._clock()
-        held = key == self._key and (now - self._accepted < HELD_S or now - self._pressed < STREAM_S)
-        self._pressed = now
-        if not held:
-            self._key, self._accepted = key, now
+        same = key == self._key
+        held = same and (now - self._accepted < HELD_S or now - self._pressed < STREAM_S)
+        if not same:
+            self._accepted = float("-inf")
+        self._key, self._pressed = key, now
         return held
+
+    def accept(self) -> None:
+        """The last press gave a verdict."""
+        self._accepted = self._pressed

@@ -9,7 +9,7 @@ from core.text import safe_text
 class Prompt(Input):
     """An input whose pasted text is made safe first, and whose words are never markup."""
 
-    def __init__(self, *, id: str | None = None, max_length: int = 500) -> None:  # noqa: A002 Textual's name
+    def __init__(self, *, id: str | None = None, max_length: int = 500) -> None:
         super().__init__(id=id, max_length=max_length, compact=True, select_on_focus=False)
 
     def _on_paste(self, event: events.Paste) -> None:

@@ -18,7 +18,7 @@ from screens.themes import tone_style
 class Rows(Widget):
     """Shows a page of `screens.lines.Line`; what it is given is never parsed as markup."""
 
-    def __init__(self, *, id: str | None = None, scrollable: bool = False) -> None:  # noqa: A002 Textual's name
+    def __init__(self, *, id: str | None = None, scrollable: bool = False) -> None:
         super().__init__(id=id)
         self._lines: tuple[Line, ...] = ()
         self._scrollable = scrollable

@@ -1,0 +1,84 @@
+"""A card's images as lines, with the caption that says how they are drawn."""
+
+from typing import TYPE_CHECKING
+
+from core.cells import Look, Panel, draw_triplet, faint_sources_survive
+from core.cutouts import Cutouts
+from screens.lines import Line, Span, Tinted, Tone, drawn, padded, span
+
+if TYPE_CHECKING:
+    from screens.review.layout import Layout
+
+PLANES = ("new", "reference", "difference")
+_DRAWING_NAMES = {"half": "colour", "grey": "greys", "braille": "braille", "ascii": "ASCII"}
+
+
+def image_lines(
+    cutouts: Cutouts, layout: "Layout", look: Look, *, plane: int, blinked: bool
+) -> tuple[list[Line], Line]:
+    """Draw what the layout has room for.
+
+    Parameters
+    ----------
+    plane : int
+        The index in `PLANES` of the image that is chosen, and shown alone at full size.
+    blinked : bool
+        The reference stands where the new image was.
+
+    Returns
+    -------
+    lines, caption
+    """
+    panels = draw_triplet(
+        cutouts.new, cutouts.ref, cutouts.diff, layout.panel_rows, layout.panel_columns, look
+    )
+    order = [plane] if layout.panels == 1 else [0, 1, 2]
+    if blinked:
+        order = [1 if place == 0 else place for place in order]
+    lines = [_joined([panels[place] for place in order], row) for row in range(layout.panel_rows)]
+    return lines, _caption(panels, order, layout, look, plane)
+
+
+def _joined(panels: list[Panel], row: int) -> Line:
+    pieces: list[Span | Tinted] = []
+    for panel in panels:
+        if pieces:
+            pieces.append(drawn(" "))
+        pieces.extend(
+            Tinted(run.text, run.fore, run.back, panel.cells.palette) for run in panel.cells.runs(row)
+        )
+    return tuple(pieces)
+
+
+def _caption(panels: tuple[Panel, ...], order: list[int], layout: "Layout", look: Look, plane: int) -> Line:
+    """Under each image its name and limits; under the second the stretch, or a warning."""
+    width = layout.panel_columns
+    middle = how_drawn(look, width)
+    if layout.panels == 1:
+        shown = order[0]
+        return (_name(shown, chosen=True), _limits(panels[shown]), drawn("  "), middle)
+    first = padded((_name(order[0], order[0] == plane), _limits(panels[order[0]])), width + 1)
+    second = padded((_name(1, plane == 1), drawn(" "), middle), width + 1)
+    return (*first, *second, _name(2, plane == 2), _limits(panels[2]))
+
+
+def how_drawn(look: Look, columns: int) -> Span:
+    """The stretch, zoom and drawing in a few words; a warning where faint sources do not show."""
+    if not faint_sources_survive(look.drawing, columns):
+        return span(f"{_DRAWING_NAMES[look.drawing]} hides faint", Tone.WARN)
+    zoom = f" ×{look.zoom:.3g}" if look.zoom != 1 else ""
+    contrast = f" c{look.contrast:.2g}" if look.contrast != 1 else ""
+    inverted = " inv" if look.invert else ""
+    return span(f"{look.stretch}{zoom}{contrast}{inverted}", Tone.DIM)
+
+
+def _name(place: int, chosen: bool) -> Span:
+    return span(PLANES[place], Tone.KEY if chosen else Tone.STRONG)
+
+
+def _limits(panel: Panel) -> Span:
+    if panel.masked_fraction == 1:
+        return span(" all masked", Tone.WARN)
+    limits = panel.limits
+    text = f" ±{limits.high:.3g}σ" if limits.symmetric else f" {limits.low:.2g}…{limits.high:.3g}σ"
+    return span(text, Tone.DIM)

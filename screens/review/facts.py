@@ -1,0 +1,245 @@
+"""What is known of a candidate, as short labelled facts."""
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from core.vocabulary import LABELS, Label, MaskPlane, ReviewState
+from screens.lines import Line, Span, Tone, padded, plain, span
+
+if TYPE_CHECKING:
+    from core.cards import Card, PastVerdict
+
+_MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
+_COLUMN = 40  # cells of one column of facts, at least
+_MASK_WORDS = {
+    MaskPlane.BAD: "bad pixel",
+    MaskPlane.SATURATED: "saturated",
+    MaskPlane.COSMIC_RAY: "cosmic ray",
+    MaskPlane.EDGE: "edge",
+    MaskPlane.INTERPOLATED: "interpolated",
+    MaskPlane.STREAK: "streak",
+}
+_STATE_TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
+
+
+def fact_lines(card: "Card", width: int, rows: int) -> list[Line]:
+    """The first facts that fit, in columns that are read downwards pair by pair."""
+    columns = max(width // _COLUMN, 1)
+    cell = width // columns
+    facts = list(_facts(card))[: rows * columns]
+    lines: list[Line] = []
+    for start in range(0, len(facts), columns):
+        line: Line = ()
+        for place, fact in enumerate(facts[start : start + columns]):
+            line = (*padded(line, place * cell), *shortened(fact, cell - 1))
+        lines.append(line)
+    return [*lines, *[()] * (rows - len(lines))]
+
+
+def shortened(line: Line, width: int) -> Line:
+    """A line cut to a width, the cut marked."""
+    if len(plain(line)) <= width:
+        return line
+    kept: list[Span] = []
+    room = width
+    for piece in line:
+        if isinstance(piece, Span) and room > 0:
+            kept.append(span(piece.text, piece.tone, room))
+            room -= len(kept[-1].text)
+    return tuple(kept)
+
+
+def _facts(card: "Card") -> Iterator[Line]:
+    """All facts, the most telling first."""
+    record, frame = card.candidate, card.frame
+    yield (span(card.name, Tone.STRONG, 26), *standing(card))
+    yield (*_labelled("snr", _signed(record["snr"], "σ")), *_scores(card))
+    yield _position(card)
+    yield _brightness(card)
+    yield _labelled("frame", record["frame"] or record["source"])
+    yield _labelled("flux", _flux(card))
+    if flags := mask_words(record["mask_flags"]):
+        yield (span("touches ", Tone.DIM), span(flags, Tone.WARN))
+    yield _labelled("seen", _seen(card))
+    yield _labelled("depth", _depth(card))
+    yield _labelled("taken", utc(record["mjd"]))
+    yield _labelled(
+        "fwhm", f"{_number(frame.fwhm_new_px, 2)} px, reference {_number(frame.fwhm_ref_px, 2)} px"
+    )
+    yield _labelled(
+        "subtraction",
+        f"{record['method'] or '–'}, score σ {_number(frame.score_std, 3)}, "
+        f"registration {_number(frame.registration_rms_px, 2)} px",
+    )
+    yield _labelled("in frame", _pixel(record["x_frame"], record["y_frame"]))
+
+
+def detail_lines(card: "Card", width: int) -> list[Line]:
+    """Everything: facts, scores, features, epochs and history."""
+    lines: list[Line] = [(span("Facts", Tone.STRONG),)]
+    lines += [(span("  "), *fact) for fact in _facts(card)]
+    record = card.candidate
+    degrees = f"{_number(card.ra, 6)} {_number(card.dec, 6)}"
+    lines += [
+        (span("  "), *_labelled("degrees", degrees)),
+        (span("  "), *_labelled("on the reference's grid", _pixel(record["x"], record["y"]))),
+        (span("  "), *_labelled("file", card.frame.path or "–")),
+        (span("  "), *_labelled("field", card.frame.field or "–")),
+        (span("  "), *_labelled("exposure", f"{_number(card.frame.exposure_s, 1)} s")),
+        (span("  "), *_labelled("masked", _percent(card.frame.masked_fraction))),
+    ]
+    for heading, values in (("Scores", card.scores), ("Features", card.features)):
+        lines += [(), (span(heading, Tone.STRONG),)]
+        lines += [
+            (*padded((span("  "), span(name, Tone.DIM, 26)), 30), span(_number(value, 4)))
+            for name, value in sorted(values.items())
+        ]
+        if not values:
+            lines.append((span("  none", Tone.DIM),))
+    lines += [(), (span("Detections, newest first", Tone.STRONG),)]
+    for epoch in card.epochs:
+        mark = "▸ " if epoch.candidate_id == card.candidate_id else "  "
+        mag = f"  mag {epoch.mag:.2f}" if epoch.mag is not None else ""
+        lines.append(
+            (span(mark, Tone.KEY), span(utc(epoch.mjd)), span(f"  {epoch.filter or '–'}  ", limit=16),
+             span(_signed(epoch.snr, "σ")), span(mag))
+        )  # fmt: skip
+    lines += [(), (span("Verdicts and notes, newest first", Tone.STRONG),)]
+    lines += [_past(past) for past in card.history] or [(span("  none", Tone.DIM),)]
+    return [shortened(line, width) for line in lines]
+
+
+def standing(card: "Card") -> Line:
+    """What stands of an object: nothing, or by whom it was judged."""
+    last = card.last_decision
+    if last is None or last.label is None:
+        return ()
+    tone = _STATE_TONES.get(LABELS[Label(last.label)].review_state, Tone.WARN)
+    return (span("  "), span(last.label, tone), span(f" by {last.reviewer}", Tone.DIM, 14))
+
+
+def last_note(card: "Card") -> Line:
+    """The newest note on the object, if there is one."""
+    past = next((past for past in card.history if past.note), None)
+    if past is None:
+        return ()
+    return (span("note ", Tone.DIM), span(past.note, limit=120), span(f" ({past.reviewer})", Tone.DIM, 20))
+
+
+def mask_words(flags: int) -> str:
+    """The names of mask bits."""
+    return ", ".join(word for bit, word in _MASK_WORDS.items() if flags & bit)
+
+
+def sexagesimal(ra: float, dec: float) -> str:
+    """Hours, minutes, seconds and degrees, minutes, seconds, to a tenth of an arcsecond."""
+    seconds = round(ra % 360 / 15 * 360000) % (24 * 360000)
+    tenths = round(abs(dec) * 36000)
+    sign = "-" if dec < 0 else "+"
+    hours = f"{seconds // 360000:02d}:{seconds // 6000 % 60:02d}:{seconds % 6000 / 100:05.2f}"
+    return f"{hours} {sign}{tenths // 36000:02d}:{tenths // 600 % 60:02d}:{tenths % 600 / 10:04.1f}"
+
+
+def utc(mjd: float | None) -> str:
+    """A date and time of day; the number itself where it is no date."""
+    if mjd is None:
+        return "–"
+    try:
+        return (_MJD_EPOCH + timedelta(days=mjd)).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except OverflowError:
+        return f"MJD {mjd:g}"
+
+
+def _past(past: "PastVerdict") -> Line:
+    when = datetime.fromtimestamp(past.at, UTC).strftime("%Y-%m-%d %H:%M")
+    what = past.label or ("taken back" if past.retracts_id is not None else "note")
+    tone = Tone.STRONG if past.stands else Tone.DIM
+    words = f"  {past.note}" if past.note else ""
+    tags = "".join(f" #{tag}" for tag in past.tags)
+    return (
+        span(f"  {when}  ", Tone.DIM),
+        span(what, tone),
+        span(f"  {past.reviewer}", limit=22),
+        span(words + tags),
+    )
+
+
+def _position(card: "Card") -> Line:
+    if card.ra is not None and card.dec is not None:
+        return (span(sexagesimal(card.ra, card.dec)),)
+    record = card.candidate
+    return (span(f"pixel {_pixel(record['x'], record['y'])}"), span(" no WCS", Tone.WARN))
+
+
+def _scores(card: "Card") -> Line:
+    record = card.candidate
+    models = [(name, value) for name, value in card.scores.items() if value is not None]
+    if models:
+        return tuple(
+            piece
+            for name, value in models
+            for piece in (span(f"  {name} ", Tone.DIM, 16), span(f"{value:.2f}"))
+        )
+    return (span("  score ", Tone.DIM), span(_number(record["score"], 2)), span(", no model yet", Tone.DIM))
+
+
+def _brightness(card: "Card") -> Line:
+    record = card.candidate
+    if record["mag"] is None:
+        return (*_labelled("mag", "no zeropoint"), span(f"  {record['filter'] or ''}", limit=12))
+    error = f" ±{record['mag_err']:.2f}" if record["mag_err"] is not None else ""
+    sign = " fading" if (record["flux"] or 0) < 0 else ""
+    system = f" {record['mag_system'] or ''} {record['filter'] or ''}"
+    return (*_labelled("mag", f"{record['mag']:.2f}{error}"), span(system, limit=16), span(sign, Tone.WARN))
+
+
+def _flux(card: "Card") -> str:
+    record = card.candidate
+    error = f" ±{record['flux_err']:.3g}" if record["flux_err"] is not None else ""
+    return f"{_signed(record['flux'])}{error} {record['flux_unit'] or ''}"
+
+
+def _seen(card: "Card") -> str:
+    dates = [epoch.mjd for epoch in card.epochs]
+    limits = sum(point.is_limit for point in card.light_curve)
+    times = f"{len(dates)}×" if len(dates) != 1 else "once"
+    days = f" in {max(dates) - min(dates):.2f} d" if len(dates) > 1 else ""
+    return f"{times}{days}" + (f", {limits} limits" if limits else "")
+
+
+def _depth(card: "Card") -> str:
+    frame = card.frame
+    parts = []
+    if frame.limit_mag is not None:
+        parts.append(f"5σ {frame.limit_mag:.2f}")
+    if frame.m50 is not None:
+        parts.append(f"m50 {frame.m50:.2f}")
+    if frame.seeing_arcsec is not None:
+        parts.append(f"seeing {frame.seeing_arcsec:.1f}″")
+    elif frame.seeing_px is not None:
+        parts.append(f"seeing {frame.seeing_px:.1f} px")
+    return ", ".join(parts) or "–"
+
+
+def _labelled(label: str, value: object) -> Line:
+    return (span(f"{label} ", Tone.DIM), span(value))
+
+
+def _pixel(x: float | None, y: float | None) -> str:
+    return "–" if x is None or y is None else f"{x:.1f}, {y:.1f}"
+
+
+def _signed(value: float | None, unit: str = "") -> str:
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:+.1f}{unit}" if abs(value) < 1e5 else f"{value:+.3e}{unit}"
+
+
+def _number(value: object, digits: int) -> str:
+    return f"{value:.{digits}f}" if isinstance(value, int | float) else "–"
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"

@@ -1,0 +1,246 @@
+"""The review screen as lines: values in, lines out."""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from core.text import SafeText, safe_text
+from core.vocabulary import LABELS, Label, ReviewState
+from screens.actions import Where, actions_on, footer_actions, key_sign
+from screens.lines import Line, Span, Tone, drawn, span, spread
+from screens.review.curve import CurvePoint, curve_lines
+from screens.review.facts import fact_lines, last_note, sexagesimal, shortened
+from screens.review.layout import MIN_HEIGHT, MIN_WIDTH, Layout
+from screens.review.queue import Queue
+
+if TYPE_CHECKING:
+    from core.cards import Card
+    from screens.review.desk import Counts
+    from screens.review.viewing import Viewing
+
+_TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
+_NIGHT_SHIFT_S = 12 * 3600  # a night has one name from noon to noon
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All that the screen shows."""
+
+    host: SafeText
+    now: float  # Unix seconds
+    counts: "Counts | None"
+    read_only: bool
+    filter: str
+    queue: Queue
+    card: "Card | None"
+    viewing: "Viewing | None"
+    theme: str
+    blinked: bool
+    notice: Line
+
+
+def page_lines(page: Page, layout: Layout) -> list[Line]:
+    """As many lines as the terminal has."""
+    lines = [header(page, layout.width), chips(page, layout.width)]
+    room = layout.height - 4
+    middle = [(), *empty_lines(page)] if page.card is None else _card_lines(page.card, page, layout)
+    lines += (middle + [()] * room)[:room]
+    lines.append(shortened(last_line(page), layout.width))
+    lines.append(footer(layout.width))
+    return lines
+
+
+def too_small(width: int, height: int) -> list[Line]:
+    """What a terminal is told that is too small for images."""
+    return [
+        (span(f"{width}x{height} is too small.", Tone.WARN),),
+        (span(f"Needs {MIN_WIDTH}x{MIN_HEIGHT}, better 80x24."),),
+        (span("q quits.", Tone.DIM),),
+    ]
+
+
+def header(page: Page, width: int) -> Line:
+    """Where and when this is, and how much is waiting."""
+    moment = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(page.now))
+    night = time.strftime("%m-%d", time.gmtime(page.now - _NIGHT_SHIFT_S))
+    left = f" AstrID  {page.host}  {moment}  night of {night}"
+    right = ""
+    if page.counts is not None:
+        queued = f" · {page.counts.queued} frames queued" if page.counts.queued else ""
+        right = f"{page.counts.awaiting} await{queued} "
+    if page.read_only:
+        right = f"READ-ONLY  {right}"
+    while left and len(left) + len(right) + 1 > width:  # what is waiting matters more than where this is
+        left = left.rpartition("  ")[0]
+    return spread((span(left, Tone.BAR),), (span(right, Tone.BAR),), width, Tone.BAR)
+
+
+def chips(page: Page, width: int) -> Line:
+    """The filter, the place in the queue, and what was decided of this card here."""
+    queue = page.queue
+    left: Line = ()
+    if page.filter:
+        left = (span(f" {page.filter} ", Tone.CHIP, max(width - 36, 8)), span(" esc clears ", Tone.DIM))
+    if queue.current is not None:
+        left = (*left, span(f" {queue.place + 1} of {queue.total}", Tone.STRONG))
+        if queue.decided:
+            left = (*left, span(f"  {queue.decided} decided", Tone.DIM))
+        if queue.current.label:
+            left = (*left, span("  judged: ", Tone.DIM), _label_span(queue.current.label))
+    epochs = [epoch.candidate_id for epoch in page.card.epochs] if page.card else []
+    right: Line = ()
+    if page.card and len(epochs) > 1 and page.card.candidate_id in epochs:
+        place = len(epochs) - epochs.index(page.card.candidate_id)
+        right = (span("[ ] ", Tone.KEY), span(f"detection {place} of {len(epochs)} ", Tone.DIM))
+    return spread(left, right, width)
+
+
+def empty_lines(page: Page) -> list[Line]:
+    """What to do where there is no card."""
+    queue, counts = page.queue, page.counts
+    if counts is None:
+        return []
+    if queue.current is not None:
+        return [(span(" reading the card …", Tone.DIM),)]
+    if queue.entries:
+        passed = queue.undecided
+        return [
+            (span(" The end of the queue.", Tone.STRONG),),
+            (span(f" {queue.decided} decided, {passed} passed over."),),
+            (span(" g", Tone.KEY), span(" goes to the first, "), span("k", Tone.KEY), span(" one back, "),
+             span("u", Tone.KEY), span(" takes back the last verdict.")),
+        ]  # fmt: skip
+    if page.filter:
+        return [
+            (span(" No card passes the filter.", Tone.STRONG),),
+            (span(" esc", Tone.KEY), span(" clears it, "), span("/", Tone.KEY), span(" changes it.")),
+        ]
+    lines: list[Line] = [(span(" Nothing awaits a verdict.", Tone.STRONG),)]
+    if counts.queued:
+        lines.append((span(f" {counts.queued} frames are queued: `astrid run` processes what is queued."),))
+    else:
+        lines.append((span(" No frame is queued: `astrid ingest PATH` registers frames."),))
+    if counts.failed:
+        lines.append(
+            (span(f" {counts.failed} frames are quarantined: `astrid status` says why.", Tone.WARN),)
+        )
+    return lines
+
+
+def last_line(page: Page) -> Line:
+    """What happened last; else the newest note on this object."""
+    if page.notice:
+        return (span(" "), *page.notice)
+    note = last_note(page.card) if page.card else ()
+    return (span(" "), *note) if note else ()
+
+
+def footer(width: int) -> Line:
+    """The keys that fit, in the registry's order."""
+    offered = [*actions_on(Where.REVIEW), *actions_on(Where.EVERYWHERE)]
+    line: Line = ()
+    for action in footer_actions(offered, width):
+        gap = drawn(" ") if line else drawn("")
+        line = (*line, gap, span(key_sign(action.keys[0]), Tone.KEY), span(f" {action.label}", Tone.DIM))
+    return line
+
+
+def decided(label: Label, name: str) -> Line:
+    """The notice after a verdict."""
+    return (
+        _label_span(label),
+        span(f"  {name}", limit=40),
+        span("  u", Tone.KEY),
+        span(" takes it back", Tone.DIM),
+    )
+
+
+def changed_back(done: str, label: str | None) -> Line:
+    """The notice after an undo or a redo."""
+    if label is None:
+        return (span(done, Tone.STRONG), span("  ctrl+r", Tone.KEY), span(" gives it again", Tone.DIM))
+    return (
+        span(f"{done}: ", Tone.STRONG),
+        _label_span(label),
+        span("  u", Tone.KEY),
+        span(" takes it back", Tone.DIM),
+    )
+
+
+def heading(card: "Card") -> SafeText:
+    """The title of the page of details."""
+    return safe_text(card.name, 40)
+
+
+def copied_text(card: "Card") -> SafeText:
+    """What goes to the clipboard: the name and, where there is one, the position."""
+    if card.ra is None or card.dec is None:
+        return safe_text(card.name)
+    return safe_text(f"{card.name} {sexagesimal(card.ra, card.dec)} ({card.ra:.6f}, {card.dec:+.6f})")
+
+
+def shown_record(card: "Card", viewing: "Viewing", theme: str, size: tuple[int, int]) -> dict[str, Any]:
+    """What a verdict keeps of what was on the screen."""
+    return card.shown(**viewing.record(theme), theme=theme, terminal=f"{size[0]}x{size[1]}")
+
+
+def _card_lines(card: "Card", page: Page, layout: Layout) -> list[Line]:
+    images, caption = _images(card, page, layout)
+    facts = fact_lines(card, layout.width, layout.fact_rows)
+    points, magnitudes, unit = curve_points(card)
+    plain_signs = page.viewing is not None and page.viewing.look.drawing == "ascii"
+    curve = curve_lines(
+        points,
+        magnitudes=magnitudes,
+        unit=unit,
+        width=layout.width,
+        rows=layout.curve_rows,
+        plain=plain_signs,
+    )
+    return [*images, caption, *facts, *curve]
+
+
+def _images(card: "Card", page: Page, layout: Layout) -> tuple[list[Line], Line]:
+    """The images, or one sentence in their place."""
+    if card.cutouts is None or page.viewing is None:
+        problem = card.cutouts_problem or "No cutouts were kept of this candidate: judge by facts and curve."
+        return [(), (span(f" {problem}", Tone.WARN),), *[()] * (layout.panel_rows - 2)], ()
+    from screens.review.draw import image_lines  # numpy comes with it: not before the first paint
+
+    return image_lines(
+        card.cutouts, layout, page.viewing.dressed(page.theme), plane=page.viewing.plane, blinked=page.blinked
+    )
+
+
+def curve_points(card: "Card") -> tuple[list[CurvePoint], bool, str]:
+    """The light curve's points in magnitudes; in flux where magnitudes would hide a sign or are unknown.
+
+    Returns
+    -------
+    points, magnitudes, unit
+    """
+    points = card.light_curve
+    record = card.candidate
+    in_mag = all(p.mag is not None and (p.is_limit or (p.flux or 0) > 0) for p in points)
+    if in_mag and points:
+        unit = f"mag {record['mag_system'] or ''}".strip()
+        chosen = [
+            CurvePoint(p.mjd, p.mag or 0.0, p.is_limit, _is_shown(p.candidate_id, card)) for p in points
+        ]
+        return chosen, True, unit
+    unit = record["flux_unit"] or "flux"
+    chosen = []
+    for p in points:
+        value = 5 * p.flux_err if p.is_limit and p.flux_err is not None else p.flux
+        if value is not None and p.flux_unit == record["flux_unit"]:
+            chosen.append(CurvePoint(p.mjd, value, p.is_limit, _is_shown(p.candidate_id, card)))
+    return chosen, False, unit
+
+
+def _is_shown(candidate_id: int | None, card: "Card") -> bool:
+    return candidate_id == card.candidate_id
+
+
+def _label_span(label: str) -> Span:
+    known = Label(label)
+    return span(known.value, _TONES.get(LABELS[known].review_state, Tone.WARN))

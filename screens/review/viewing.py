@@ -1,0 +1,80 @@
+"""How cards are looked at: changed by keys, kept from card to card, recorded with each verdict."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from core.cells import COLOUR_MAPS, DRAWINGS, STRETCHES, Look
+
+_ZOOM_STEP, _MAX_ZOOM = 1.5, 8.0
+_CONTRAST_STEP, _MAX_CONTRAST = 1.4, 30.0
+_DIFFERENCE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Viewing:
+    """What is chosen of a card's images, and how they are drawn.
+
+    Attributes
+    ----------
+    look, home : Look
+        As it is, and as `reset` makes it again.
+    plane : int
+        The chosen image: 0 new, 1 reference, 2 difference.
+    full_size : bool
+        The chosen image alone, as large as the screen.
+    """
+
+    look: Look
+    home: Look
+    plane: int = _DIFFERENCE
+    full_size: bool = False
+
+    @classmethod
+    def begin(cls, look: Look) -> "Viewing":
+        """As the settings and the terminal have it."""
+        return cls(look, look)
+
+    def changed(self, action: str) -> "Viewing":
+        """After one of the actions of card or view menu that change it; `KeyError` for others."""
+        return _CHANGES[action](self)
+
+    def dressed(self, theme: str) -> Look:
+        """The look in a theme: red alone in the dome, ink that is dark on a light page."""
+        look = replace(self.look, dark_ink=theme == "light")
+        return replace(look, colour_map="red") if theme == "dome" else look
+
+    def record(self, theme: str) -> dict[str, Any]:
+        """What a verdict keeps of it."""
+        return asdict(self.dressed(theme)) | {"plane": self.plane, "full_size": self.full_size}
+
+    def _redrawn(self, **changes: Any) -> "Viewing":
+        return replace(self, look=replace(self.look, **changes))
+
+    def _zoomed(self, factor: float) -> "Viewing":
+        zoom = min(max(self.look.zoom * factor, 1.0), _MAX_ZOOM)
+        return self._redrawn(zoom=1.0 if zoom < 1.01 else zoom)
+
+    def _contrasted(self, factor: float) -> "Viewing":
+        contrast = min(max(self.look.contrast * factor, 1 / _MAX_CONTRAST), _MAX_CONTRAST)
+        return self._redrawn(contrast=1.0 if abs(contrast - 1) < 0.01 else contrast)
+
+
+def _next(names: tuple[str, ...], name: str) -> str:
+    return names[(names.index(name) + 1) % len(names)]
+
+
+_CHANGES: dict[str, Callable[[Viewing], Viewing]] = {
+    "zoom-in": lambda v: v._zoomed(_ZOOM_STEP),
+    "zoom-out": lambda v: v._zoomed(1 / _ZOOM_STEP),
+    "contrast-more": lambda v: v._contrasted(_CONTRAST_STEP),
+    "contrast-less": lambda v: v._contrasted(1 / _CONTRAST_STEP),
+    "full": lambda v: replace(v, full_size=not v.full_size),
+    "pane": lambda v: replace(v, plane=(v.plane + 1) % 3),
+    "view:stretch": lambda v: v._redrawn(stretch=_next(STRETCHES, v.look.stretch)),
+    "view:invert": lambda v: v._redrawn(invert=not v.look.invert),
+    "view:colours": lambda v: v._redrawn(colour_map=_next(tuple(COLOUR_MAPS), v.look.colour_map)),
+    "view:drawing": lambda v: v._redrawn(drawing=_next(DRAWINGS, v.look.drawing)),
+    "view:reset": lambda v: replace(v, look=v.home),
+}
+CHANGES = frozenset(_CHANGES)
