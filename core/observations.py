@@ -64,16 +64,17 @@ def _register(
     session: Session, batch: Sequence[ObservationFacts], *, on_postgresql: bool
 ) -> list[Registered]:
     now = time.time()
-    rows = {(fact.content, fact.extension): _row(fact) | {"created_at": now} for fact in reversed(batch)}
+    rows: dict[tuple[str, int], dict[str, object]] = {}
+    for fact in batch:  # of two with one content in a batch the first is the frame
+        rows.setdefault((fact.content, fact.extension), _row(fact) | {"created_at": now})
     insert: Insert = (
         postgresql.insert(Observation).on_conflict_do_nothing()
         if on_postgresql
         else sqlite.insert(Observation).on_conflict_do_nothing()
     )
-    # Reversed twice: of two in one batch the first is the frame, and ids follow the given order.
     defaults = Observation(content="", frame="", path="", created_at=now).model_dump(exclude={"id"})
     made = session.scalars(
-        insert.returning(col(Observation.id)), [defaults | row for row in reversed(rows.values())]
+        insert.returning(col(Observation.id)), [defaults | row for row in rows.values()]
     ).all()
     new = set(made)
     keys = tuple_(col(Observation.content), col(Observation.extension))

@@ -1,0 +1,194 @@
+"""A content is registered once; a reference is found for whatever it covers."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from core import references
+from core.commit import commit_frame
+from core.observations import register
+from core.outcome import FrameOutcome
+from core.queue import claim
+from core.references import choose, covers, missing
+from core.store import Store
+from core.tables import Observation, Reference
+from tests.core.frames import DEC, RA, add_frames, add_reference, claimed, frame_facts
+
+
+def rows(store: Store) -> list[Observation]:
+    with store.read() as session:
+        return list(session.exec(select(Observation).order_by(Observation.id)).all())
+
+
+def test_registering_again_changes_nothing(store: Store) -> None:
+    facts = [frame_facts(1), frame_facts(2)]
+    first = register(store, facts)
+    again = register(store, facts)
+    assert [one.new for one in first] == [True, True]
+    assert [(one.id, one.state, one.new) for one in again] == [(one.id, "queued", False) for one in first]
+    assert [row.frame for row in rows(store)] == ["n1.fits", "n2.fits"]
+
+
+def test_every_extension_of_a_file_is_a_frame(store: Store) -> None:
+    facts = [frame_facts(1, extension=number, frame=f"n1.fits[{number}]") for number in (1, 2)]
+    assert [one.new for one in register(store, facts)] == [True, True]
+
+
+def test_the_same_content_under_another_name_is_rejected_by_name(store: Store, tmp_path: Path) -> None:
+    original = tmp_path / "a.fits"
+    original.touch()
+    facts = frame_facts(1, path=str(original), frame="a.fits")
+    copy = frame_facts(1, path=str(tmp_path / "b.fits"), frame="b.fits")
+    first, second = register(store, [facts, copy])
+    (third,) = register(store, [copy])
+    assert (first.state, first.new) == ("queued", True)
+    for told in (second, third):
+        assert (told.id, told.frame, told.state, told.new) == (first.id, "b.fits", "rejected", False)
+        assert "a.fits" in (told.reason or "")
+    assert [row.path for row in rows(store)] == [str(original)]
+
+
+def test_a_moved_file_is_found_at_its_new_place(store: Store, tmp_path: Path) -> None:
+    register(store, [frame_facts(1, path=str(tmp_path / "old.fits"))])
+    (told,) = register(store, [frame_facts(1, path=str(tmp_path / "new.fits"), frame="new.fits")])
+    assert (told.state, told.reason) == ("queued", None)
+    assert [(row.path, row.frame) for row in rows(store)] == [(str(tmp_path / "new.fits"), "new.fits")]
+
+
+def test_many_frames_keep_their_order(store: Store) -> None:
+    register(store, [frame_facts(number) for number in range(1200)])
+    assert [row.frame for row in rows(store)] == [f"n{number}.fits" for number in range(1200)]
+
+
+def test_hostile_text_is_kept_and_what_no_database_holds_is_replaced(store: Store) -> None:
+    field = "M 31\x1b[2J [/bold] \0 \udcff'; DROP TABLE observation; --"
+    (told,) = register(store, [frame_facts(1, field=field)])
+    assert told.new
+    assert rows(store)[0].field == "M 31\x1b[2J [/bold] \ufffd ?'; DROP TABLE observation; --"
+
+
+def test_a_path_that_no_database_holds_is_rejected_once(store: Store) -> None:
+    facts = frame_facts(1, path="/data/\udcff.fits")
+    for _ in range(2):
+        (told,) = register(store, [facts])
+        assert told.state == "rejected"
+        assert "UTF-8" in (told.reason or "")
+    assert len(rows(store)) == 1
+
+
+def test_the_same_reference_is_added_once(store: Store) -> None:
+    first, again = add_reference(store, field=None), add_reference(store, field=None)
+    other_filter = add_reference(store, filter="g", field=None)
+    assert first.id == again.id
+    assert other_filter.id != first.id
+
+
+def a_frame(**changes: Any) -> Observation:
+    return Observation(**asdict(frame_facts(1, **changes)), created_at=0.0)
+
+
+def chosen(store: Store, **changes: Any) -> int | None:
+    """The key of the reference that such a frame gets."""
+    found = choose(store, a_frame(**changes))
+    return found.id if found else None
+
+
+NO_SKY: dict[str, Any] = {"has_wcs": False, "ra": None, "dec": None, "radius_deg": None}
+
+
+def test_a_frame_gets_the_newest_reference_of_its_place_and_filter(store: Store) -> None:
+    add_reference(store, 1)
+    newest = add_reference(store, 2, dec=DEC + 0.001)
+    green = add_reference(store, 3, filter="g")
+    unfiltered = add_reference(store, 4, filter=None)
+    assert chosen(store) == newest.id
+    assert chosen(store, filter="g") == green.id
+    assert chosen(store, filter=None) == unfiltered.id
+    assert chosen(store, filter="R") is None
+
+
+def test_position_decides_whatever_the_field_is_called(store: Store) -> None:
+    here = add_reference(store, 1, field="some other name")
+    add_reference(store, 2, ra=RA + 1.0)
+    assert chosen(store) == here.id
+    assert chosen(store, dec=DEC + 0.019) == here.id
+    assert chosen(store, dec=DEC + 0.021) is None
+
+
+def test_a_detector_of_a_mosaic_gets_its_own_reference(store: Store) -> None:
+    # 2:1 detectors beside each other: each centre lies within the other's radius.
+    left = add_reference(store, 1, radius_deg=0.0224, field="chip 1")
+    right = add_reference(store, 2, radius_deg=0.0224, dec=DEC + 0.02, field="chip 2")
+    assert chosen(store, dec=DEC + 0.001) == left.id
+    assert chosen(store, dec=DEC + 0.019) == right.id
+
+
+def test_across_ra_zero_the_distance_is_short(store: Store) -> None:
+    reference = add_reference(store, 1, ra=359.995)
+    assert chosen(store, ra=0.005) == reference.id
+
+
+def test_without_a_sky_the_name_and_the_size_decide(store: Store) -> None:
+    reference = add_reference(store, 1, field="KB 13475", **NO_SKY)
+    assert chosen(store, field="KB 13475", **NO_SKY) == reference.id
+    assert chosen(store, field="KB 13475") == reference.id, "one sky is not enough"
+    assert chosen(store, field="KB 13475", width=90, **NO_SKY) == reference.id
+    assert chosen(store, field="KB 13475", width=70, **NO_SKY) is None
+    assert chosen(store, field=None, **NO_SKY) is None
+
+
+def test_a_reference_found_by_position_comes_before_a_newer_one_found_by_name(store: Store) -> None:
+    placed = add_reference(store, 1)
+    add_reference(store, 2, **NO_SKY)
+    assert chosen(store) == placed.id
+
+
+def test_a_retired_reference_is_not_chosen_until_it_is_added_again(store: Store) -> None:
+    old, new = add_reference(store, 1), add_reference(store, 2)
+    assert references.retire(store, new.id or 0)
+    assert chosen(store) == old.id
+    assert add_reference(store, 2).id == new.id
+    assert chosen(store) == new.id
+    assert not references.retire(store, 999)
+
+
+def test_frames_wait_for_a_reference_and_come_back_when_it_is_there(store: Store) -> None:
+    here, there = add_frames(store, 1), add_frames(store, 2, ra=RA + 5.0)
+    for _ in range(2):
+        lease = claimed(store)
+        outcome = FrameOutcome(state="waiting", reason=missing(lease.observation))
+        assert commit_frame(store, lease, outcome, attempts=1, retry_s=60.0).state == "waiting"
+    assert claim(store, "me", 60) is None
+    assert "M 31, filter r" in (rows(store)[0].reason or "")
+
+    add_reference(store, 1, filter="g")
+    assert claim(store, "me", 60) is None
+    add_reference(store, 2)
+    lease = claimed(store)
+    assert ([lease.observation.id], lease.attempt, lease.observation.reason) == (here, 1, None)
+    assert claim(store, "me", 60) is None
+    assert [row.id for row in rows(store) if row.state == "waiting"] == there
+
+
+def test_a_frame_of_unknown_size_is_not_matched_by_name() -> None:
+    reference = Reference(
+        content="", path="", width=100, height=100, has_wcs=False, chosen="", field="M 31", filter="r",
+        created_at=0.0,
+    )  # fmt: skip
+    assert covers(reference, a_frame())
+    assert not covers(reference, a_frame(height=None))
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        ({"field": None, "filter": None}, "no reference for its field, no filter"),
+        ({}, "field M 31, filter r"),
+    ],
+)
+def test_the_reason_to_wait_says_what_is_missing(frame: dict[str, Any], words: str) -> None:
+    assert words in missing(a_frame(**frame))
+    assert "astrid reference add" in missing(a_frame(**frame))
