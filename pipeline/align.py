@@ -70,6 +70,33 @@ def align(
     )
 
 
+def already_aligned(
+    frame: Frame, stars: Stars, psf: PsfModel, reference: PreparedReference, settings: Settings
+) -> Aligned:
+    """Take a frame that lies on its reference's grid as it is, and measure how well it does.
+
+    Raises
+    ------
+    FrameRefused
+        The shapes differ, or too few stars are at the same place in both.
+    """
+    if frame.shape != reference.frame.shape:
+        sizes = " and ".join(f"{width} x {height}" for height, width in (frame.shape, reference.frame.shape))
+        raise FrameRefused(f"the images cannot be on one grid: they measure {sizes} pixels")
+    identity = PixelMap.from_affine(np.eye(2, 3), frame.shape)
+    mine, other = StarList(stars, psf.fwhm), StarList(reference.stars, reference.psf.fwhm)
+    found = match_stars(identity, mine, other, frame.shape) if min(len(mine), len(other)) >= 3 else None
+    match = _accepted(found, frame, reference.frame, settings)
+    return Aligned(
+        frame=frame,
+        psf=psf,
+        stars=stars,
+        to_new=np.eye(2, 3),
+        rms_px=match.rms_px,
+        n_matched=match.n_matched,
+    )
+
+
 def find_map(
     new: Frame,
     new_stars: Stars,

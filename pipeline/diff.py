@@ -182,8 +182,13 @@ def _raw(name: str, options: DiffOptions, mask: Path | None) -> RawFrame:
     """Read a file, with what the caller knows better standing over its header."""
     path, extension = split_extension(name)
     raw = read_frame(path, extension)
-    known = {"gain": options.gain, "read_noise": options.read_noise, "saturation": options.saturation}
-    exposure = replace(raw.exposure, **{key: value for key, value in known.items() if value is not None})
+    exposure = raw.exposure
+    if options.gain is not None:
+        exposure = replace(exposure, gain=options.gain)
+    if options.read_noise is not None:
+        exposure = replace(exposure, read_noise=options.read_noise)
+    if options.saturation is not None:
+        exposure = replace(exposure, saturation=options.saturation)
     bad = raw.mask if mask is None else raw.mask | _mask(mask, raw.data.shape)
     return replace(raw, exposure=exposure, mask=bad)
 
