@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
+from core.queue import counts_by_state
 from core.store import Store
 from core.tables import Difference, Observation, SkyObject, StageRun
 from core.vocabulary import ReviewState
@@ -28,13 +29,14 @@ def status(store: Store, *, limit: int = 100, after: int | None = None) -> dict[
         ``counts``, ``awaiting_verdict``, ``frames`` (see `frame_records`) and ``next``: what to
         give as `after` for the next page, or ``None``.
     """
+    counts = counts_by_state(store)
     with store.read() as session:
         query = select(Observation).order_by(col(Observation.id).desc()).limit(limit + 1)
         if after is not None:
             query = query.where(col(Observation.id) < after)
         rows = session.exec(query).all()
         return {
-            "counts": counts_by_state(session),
+            "counts": counts,
             "awaiting_verdict": _awaiting(session),
             "frames": frame_records(session, rows[:limit]),
             "next": rows[limit - 1].id if len(rows) > limit else None,
@@ -46,12 +48,6 @@ def frames_status(store: Store, ids: Sequence[int]) -> list[dict[str, Any]]:
     with store.read() as session:
         query = select(Observation).where(col(Observation.id).in_(ids)).order_by(col(Observation.id))
         return frame_records(session, session.exec(query).all())
-
-
-def counts_by_state(session: Session) -> dict[str, int]:
-    """How many observations are in each state; calibration frames count under theirs."""
-    query = select(Observation.state, func.count()).group_by(Observation.state)
-    return dict(sorted(session.exec(query).all()))
 
 
 def frame_records(session: Session, rows: Sequence[Observation]) -> list[dict[str, Any]]:

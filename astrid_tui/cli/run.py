@@ -40,8 +40,8 @@ def run(
     """
     from core.status import frames_status
     from core.status import status as read_status
-    from pipeline.engine_local import FrameEvent
     from pipeline.engine_local import run as run_local
+    from pipeline.worker import FrameEvent
 
     settings, store = settings_of(context), store_of(context)
     queued = read_status(store, limit=1)["counts"].get(ObservationState.QUEUED, 0)
