@@ -88,7 +88,7 @@ def simulate_night(
     Raises
     ------
     SimulationRefused
-        The parameters make no night, or the folder holds something else.
+        The parameters make no night, or the folder holds something else or cannot be written.
     """
     if cadence_s is None:
         cadence_s = min(900.0, NIGHT_S / max(frames, 1))
@@ -109,9 +109,12 @@ def simulate_night(
     paths = _paths(folder, frames, references)
     if _is_finished(paths, wanted):
         return paths
-    _write_manifest(folder, {"parameters": wanted, "finished": False})
-    facts = _simulate(paths, size, seed, cadence_s, progress)
-    _write_manifest(folder, {"parameters": wanted, "finished": True, "frames": facts})
+    try:
+        _write_manifest(folder, {"parameters": wanted, "finished": False})
+        facts = _simulate(paths, size, seed, cadence_s, progress)
+        _write_manifest(folder, {"parameters": wanted, "finished": True, "frames": facts})
+    except OSError as error:
+        raise SimulationRefused(f"cannot write to {folder}: {error.strerror or error}") from error
     return paths
 
 

@@ -109,29 +109,43 @@ def test_frames_are_dithered_and_turned(calibrated):
     assert 0.2 < np.ptp(angles) <= 0.8
 
 
+def recovered(calibrated, facts, name, x, y, flux, radius):
+    """Aperture fluxes over the true ones, corrected for what the true PSF leaves outside."""
+    electrons, _, good = calibrated[name]
+    background = sep.Background(electrons, mask=~good, bw=32, bh=32)
+    measured, _, _ = sep.sum_circle(electrons - background.back(), x, y, radius, mask=~good)
+    psf = facts[name]["psf"]
+    alpha = psf["fwhm"] / (2 * np.sqrt(2 ** (1 / psf["beta"]) - 1))
+    enclosed = 1 - (1 + (radius / alpha) ** 2) ** (1 - psf["beta"])
+    return measured / flux / enclosed
+
+
 def test_photometry_of_catalogue_stars_returns_their_magnitudes(night, calibrated, facts):
     """Bias, dark, flat, gain, transparency, projection and PSF wings in one number."""
     catalogue = Table.read(night.catalogue)
     stars = catalogue[[str(name).startswith("star") for name in catalogue["id"]]]
-    radius = 9.0
     ratios = []
-    for name, (electrons, wcs, good) in calibrated.items():
-        psf = facts[name]["psf"]
+    for name, (_, wcs, _) in calibrated.items():
         x, y = wcs.all_world2pix(stars["ra"], stars["dec"], 0)
         flux = 10 ** (0.4 * (facts[name]["zeropoint"] - np.array(stars["mag"])))
         distance = np.hypot(x[:, None] - x, y[:, None] - y)
         neighbours = np.where((distance > 0) & (distance < 20), flux, 0).sum(axis=1)
         inside = (x > 20) & (x < SIZE - 20) & (y > 20) & (y < SIZE - 20)
         chosen = inside & (flux > 3e4) & (flux < 4e5) & (neighbours < 0.03 * flux)
-        background = sep.Background(electrons, mask=~good, bw=32, bh=32)
-        measured, _, _ = sep.sum_circle(
-            electrons - background.back(), x[chosen], y[chosen], radius, mask=~good
-        )
-        alpha = psf["fwhm"] / (2 * np.sqrt(2 ** (1 / psf["beta"]) - 1))
-        enclosed = 1 - (1 + (radius / alpha) ** 2) ** (1 - psf["beta"])
-        ratios += list(measured / flux[chosen] / enclosed)
+        ratios += list(recovered(calibrated, facts, name, x[chosen], y[chosen], flux[chosen], 9.0))
     assert len(ratios) > 20
     assert np.median(ratios) == pytest.approx(1.0, abs=0.015)
+
+
+def test_what_changes_shines_as_the_table_says_frame_by_frame(truth, calibrated, facts):
+    events = truth[(truth["snr"] > 40) & (truth["host"] == "none")]
+    ratios = [
+        recovered(calibrated, facts, row["file"], [row["x"]], [row["y"]], row["flux_electrons"], 5.0)[0]
+        for row in events
+    ]
+    assert {"transient", "variable"} & set(events["kind"])
+    assert len(ratios) >= 8
+    assert np.median(ratios) == pytest.approx(1.0, abs=0.05)
 
 
 def test_a_small_frame_has_stars_enough_to_be_aligned(calibrated):
@@ -315,6 +329,8 @@ def test_other_peoples_folders_are_refused_untouched(tmp_path, night):
         simulate_night(tmp_path, frames=1, size=128)
     with pytest.raises(SimulationRefused, match="is a file"):
         simulate_night(tmp_path / "thesis.tex", frames=1, size=128)
+    with pytest.raises(SimulationRefused, match="cannot write"):
+        simulate_night(tmp_path / "thesis.tex" / "night", frames=1, size=128)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
     with pytest.raises(SimulationRefused, match="another simulated night"):
         simulate_night(night.folder, frames=6, size=SIZE, seed=4)
@@ -325,3 +341,11 @@ def test_parameters_that_make_no_night_are_refused(tmp_path, wrong):
     with pytest.raises(SimulationRefused, match="at least"):
         simulate_night(tmp_path / "night", **{"frames": 1, "size": 128, **wrong})
     assert not (tmp_path / "night").exists()
+
+
+def test_many_frames_fit_into_one_night_of_dark_sky(tmp_path):
+    made = simulate_night(tmp_path, frames=30, size=128, references=1)
+    times = [fits.getheader(path)["DATE-OBS"] for path in made.science]
+    assert times == sorted(set(times))
+    assert times[-1] < "2025-03-14T09:30"
+    assert max(fits.getheader(path)["AIRMASS"] for path in made.science) < 4
