@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from core.filters import Term, conditions, parse
+from core.keyset import Cursor, fetch
 from core.records import Record, candidate_rows, record
 from core.standing import candidate_label, stands
 from core.store import Store
@@ -83,7 +84,7 @@ class ExportRow:
 
 
 def rows(store: Store, *, filters: str = "", judged_only: bool = False) -> Iterator[ExportRow]:
-    """The current candidates that are no injected sources, by id, a page at a time.
+    """The current candidates that are no injected sources, in order of time, a page at a time.
 
     While a night is judged blindly, ``judged_only`` keeps the blindness: an injected source that
     awaits its verdict could be told by its absence from an export of everything.
@@ -134,12 +135,18 @@ def _rows(store: Store, terms: Sequence[Term], judged_only: bool) -> Iterator[Ex
     )
     if judged_only:
         query = query.where(candidate_label().is_not(None))
-    last = 0
+    last: Cursor | None = None
     while True:
         with store.read() as db:
-            found = db.execute(
-                query.where(col(Candidate.id) > last).order_by(col(Candidate.id)).limit(PAGE)
-            ).all()
+            found = fetch(
+                db,
+                query,
+                key=col(Candidate.mjd),
+                row_id=col(Candidate.id),
+                descending=False,
+                after=last,
+                limit=PAGE,
+            )
             verdicts = _verdicts(db, found)
         for row in found:
             yield ExportRow(
@@ -147,7 +154,8 @@ def _rows(store: Store, terms: Sequence[Term], judged_only: bool) -> Iterator[Ex
             )
         if len(found) < PAGE:
             return
-        last = found[-1].Candidate.id
+        end: Candidate = found[-1].Candidate
+        last = Cursor("mjd", end.mjd, end.id or 0)
 
 
 def _verdicts(db: Session, found: Sequence[Any]) -> dict[int, Verdict]:
@@ -161,9 +169,9 @@ def _verdicts(db: Session, found: Sequence[Any]) -> dict[int, Verdict]:
         on_object[verdict.sky_object_id] = verdict
     in_force: dict[int, Verdict] = {}
     for row in found:
-        verdict = on_candidate.get(row.Candidate.id) or on_object.get(row.SkyObject.id)
-        if verdict is not None and (verdict.candidate_id == row.Candidate.id or _judges_object(verdict)):
-            in_force[row.Candidate.id] = verdict
+        given = on_candidate.get(row.Candidate.id) or on_object.get(row.SkyObject.id)
+        if given is not None and (given.candidate_id == row.Candidate.id or _judges_object(given)):
+            in_force[row.Candidate.id] = given
     return in_force
 
 

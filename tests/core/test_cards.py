@@ -1,0 +1,224 @@
+"""The review queue and its cards."""
+
+import numpy as np
+import pytest
+from sqlmodel import select
+
+from core.cards import CardError, queue_count, queue_page, read_card
+from core.cutouts import Cutouts, pack
+from core.filters import FilterError
+from core.keyset import PageError
+from core.tables import Candidate, Cutout, Difference, ForcedFlux, Observation, SkyObject
+from core.verdicts import annotate, decide, redo, undo
+from core.vocabulary import Label, ReviewState
+from tests.core.rows import add_candidate, add_difference, add_object
+
+ADA = {"session": "s", "reviewer": "ada"}
+
+
+def judge(store, candidate, label):
+    decide(store, **ADA, candidate_id=candidate, label=label, shown={})
+
+
+def queue(store, **more):
+    return [row.object_id for row in queue_page(store, **more).rows]
+
+
+def test_one_row_for_each_object_that_awaits_the_best_first(store):
+    weak, strong = add_object(store), add_object(store)
+    add_candidate(store, weak, score=6.0)
+    add_candidate(store, strong, score=7.0)
+    best = add_candidate(store, strong, score=60.0, snr=-60.0, filter="r", mag=17.0)
+    rows = queue_page(store).rows
+    assert [row.object_id for row in rows] == [strong, weak]
+    assert (rows[0].candidate_id, rows[0].score, rows[0].snr, rows[0].mag) == (best, 60.0, -60.0, 17.0)
+    assert rows[0].n_candidates == 2
+    assert queue_count(store) == 2
+
+
+def test_a_verdict_takes_an_object_out_and_undo_brings_it_back_to_its_place(store):
+    candidates = [add_candidate(store, score=float(score)) for score in (9, 8, 7)]
+    before = queue(store)
+    judge(store, candidates[1], Label.DIPOLE)
+    assert queue(store) == [before[0], before[2]]
+    undo(store, **ADA)
+    assert queue(store) == before
+    redo(store, **ADA)
+    assert queue_count(store) == 2
+
+
+def test_what_an_expert_was_asked_about_waits_what_was_snoozed_does_not(store):
+    asked, snoozed, unclear, fresh = (add_candidate(store, score=float(score)) for score in (9, 8, 7, 6))
+    for candidate, label in [
+        (asked, Label.ASK_EXPERT), (snoozed, Label.SNOOZE), (unclear, Label.INDETERMINATE)
+    ]:  # fmt: skip
+        judge(store, candidate, label)
+    assert [row.candidate_id for row in queue_page(store).rows] == [asked, fresh]
+    only = queue_page(store, states=[ReviewState.UNREVIEWED]).rows
+    assert [row.candidate_id for row in only] == [fresh]
+    assert queue_count(store, states=[ReviewState.ESCALATED]) == 1
+
+
+def test_superseded_candidates_make_no_row(store):
+    candidate = add_candidate(store)
+    with store.write() as db:
+        db.get_one(Candidate, candidate).is_current = False
+    assert queue(store) == []
+    assert queue_count(store) == 0
+
+
+def test_pages_are_the_whole_while_verdicts_fall_between_them(store):
+    with store.write() as db:
+        for number in range(1, 18):
+            score = None if number % 6 == 0 else float(number % 5)
+            state = ReviewState.ESCALATED if number % 3 == 0 else ReviewState.UNREVIEWED
+            facts = {"best_score": score, "best_candidate_id": number, "review_state": state}
+            db.add(SkyObject(id=number, name=str(number), **facts))
+            db.flush()
+            values = {"sky_object_id": number, "mjd": 1.0, "snr": 1.0}
+            db.add(Candidate(id=number, external_id=str(number), **values))
+    whole = queue(store)
+    assert sorted(whole) == list(range(1, 18))
+    seen, after = [], None
+    while True:
+        page = queue_page(store, limit=4, after=after)
+        seen += [row.object_id for row in page.rows]
+        judge(store, page.rows[-1].candidate_id, Label.REAL)  # the very row the cursor stands on
+        if page.next is None:
+            break
+        after = page.next
+    assert seen == whole
+
+
+def test_the_queue_takes_filters(store):
+    add_candidate(store, score=9.0, filter="r")
+    green = add_candidate(store, score=8.0, filter="g")
+    assert [row.candidate_id for row in queue_page(store, filters="filter:g").rows] == [green]
+    assert queue_count(store, filters="score>8.5") == 1
+    with pytest.raises(FilterError):
+        queue_page(store, filters="colour:g")
+    with pytest.raises(PageError):
+        queue_page(store, limit=0)
+    with pytest.raises(PageError):
+        queue_page(store, after="nonsense")
+
+
+@pytest.fixture
+def night(store):
+    """An object seen twice and missed twice, once in a superseded difference."""
+    observation, difference = add_difference(store, seeing_px=3.25, limit_mag=20.5, m50=20.1)
+    _, superseded = add_difference(store, is_current=False)
+    sky_object = add_object(store, name="AT2026x", ra=10.0, dec=20.0)
+    facts = {"observation_id": observation, "difference_id": difference, "flux_unit": "electron"}
+    first = add_candidate(store, sky_object, mjd=60001.0, score=9.0, snr=9.0, mag=18.0, **facts)
+    last = add_candidate(store, sky_object, mjd=60004.0, score=7.0, snr=7.0, features={"fwhm": 3.0}, **facts)
+    with store.write() as db:
+        for parent, mjd, flux in ((difference, 60002.0, 3.0), (superseded, 60003.0, 3.0)):
+            db.add(
+                ForcedFlux(
+                    difference_id=parent, sky_object_id=sky_object, mjd=mjd, flux=flux, flux_err=2.0,
+                    flux_unit="electron", zeropoint=25.0, mag_system="ab",
+                )
+            )  # fmt: skip
+    return sky_object, first, last, difference
+
+
+def test_a_card_shows_the_best_candidate_unless_another_is_asked_for(store, night):
+    sky_object, first, last, _ = night
+    card = read_card(store, sky_object)
+    assert (card.candidate_id, card.candidate["id"], card.name) == (first, first, "AT2026x")
+    assert [epoch.candidate_id for epoch in card.epochs] == [last, first]
+    other = read_card(store, sky_object, last)
+    assert (other.candidate_id, other.features) == (last, {"fwhm": 3.0})
+    assert other.epochs == card.epochs
+    assert card.scores == {}
+
+
+def test_a_card_tells_of_frame_and_subtraction(store, night):
+    frame = read_card(store, night[0]).frame
+    assert (frame.seeing_px, frame.limit_mag, frame.m50, frame.config_hash) == (3.25, 20.5, 20.1, "cafe")
+    with store.write() as db:
+        db.get_one(Difference, night[3]).limit_mag = 19.5
+        db.exec(select(Observation)).first().seeing_px = 4.0
+    assert read_card(store, night[0]).frame.limit_mag == 19.5
+
+
+def test_a_light_curve_has_limits_of_five_times_the_forced_error(store, night):
+    sky_object, first, last, _ = night
+    points = read_card(store, sky_object).light_curve
+    assert [(point.mjd, point.is_limit, point.candidate_id) for point in points] == [
+        (60001.0, False, first), (60002.0, True, None), (60004.0, False, last),
+    ]  # fmt: skip
+    assert points[1].mag == pytest.approx(25.0 - 2.5 * np.log10(5 * 2.0))
+    assert (points[1].flux, points[1].flux_err) == (3.0, 2.0)
+
+
+@pytest.mark.parametrize(("flux", "is_limit"), [(9.9, True), (10.0, False), (-10.0, False), (-9.9, True)])
+def test_a_forced_flux_beyond_five_sigma_is_a_measurement(sqlite_store, flux, is_limit):
+    _, difference = add_difference(sqlite_store)
+    sky_object = add_object(sqlite_store)
+    add_candidate(sqlite_store, sky_object, mjd=1.0)
+    with sqlite_store.write() as db:
+        db.add(
+            ForcedFlux(
+                difference_id=difference, sky_object_id=sky_object, mjd=2.0, flux=flux, flux_err=2.0,
+                flux_unit="electron", zeropoint=25.0,
+            )
+        )  # fmt: skip
+    point = read_card(sqlite_store, sky_object).light_curve[-1]
+    assert point.is_limit is is_limit
+    assert point.mag == pytest.approx(25.0 - 2.5)  # ten electrons, as a limit and as a flux
+    assert (point.mag_err is None) is is_limit
+
+
+def test_cutouts_come_with_the_card_and_a_damaged_blob_only_says_so(store, night):
+    sky_object, first, last, _ = night
+    plane = np.arange(12, dtype=np.float32).reshape(3, 4)
+    with store.write() as db:
+        db.add(Cutout(candidate_id=first, pixels=pack(Cutouts(plane, plane, plane))))
+        db.add(Cutout(candidate_id=last, pixels=b"rubbish"))
+    card = read_card(store, sky_object)
+    assert np.array_equal(card.cutouts.new, plane)
+    assert len(card.cutouts_sha256) == 64
+    damaged = read_card(store, sky_object, last)
+    assert damaged.cutouts is None
+    assert "truncated" in damaged.cutouts_problem
+    shown = card.shown(stretch="asinh")
+    assert shown["stretch"] == "asinh"
+    assert shown["cutouts_sha256"] == card.cutouts_sha256
+    assert (shown["snr"], shown["config_hash"]) == (9.0, "cafe")
+
+
+def test_the_history_has_everyones_rows_and_which_stand(store, night):
+    sky_object, first, last, _ = night
+    judge(store, first, Label.REAL)
+    decide(store, session="b", reviewer="bob", candidate_id=last, label=Label.SUPERNOVA, shown={})
+    annotate(store, **ADA, candidate_id=first, note="see host", tags=["host"])
+    undo(store, session="b", reviewer="bob")
+    card = read_card(store, sky_object)
+    told = [(past.reviewer, past.label, past.stands) for past in card.history]
+    assert told == [
+        ("bob", None, False), ("ada", None, False), ("bob", "supernova", False), ("ada", "real", True),
+    ]  # fmt: skip
+    assert (card.history[1].note, card.history[1].tags) == ("see host", ("host",))
+    assert card.last_decision == card.history[3]
+    assert (card.review_state, card.review_label) == ("real", "real")
+
+
+def test_an_alert_without_frame_or_difference_makes_a_card(store):
+    sky_object = add_object(store)
+    add_candidate(store, sky_object, source="ztf", external_id="1")
+    card = read_card(store, sky_object)
+    assert card.cutouts is None
+    assert card.frame.seeing_px is None
+    assert card.candidate["source"] == "ztf"
+
+
+def test_what_is_no_card_is_a_clear_error(store, night):
+    stranger = add_candidate(store)
+    with pytest.raises(CardError, match="no sky object 4711"):
+        read_card(store, 4711)
+    with pytest.raises(CardError, match=f"has no candidate {stranger}"):
+        read_card(store, night[0], stranger)
+    with pytest.raises(CardError, match="no candidate to show"):
+        read_card(store, add_object(store))
