@@ -1,0 +1,152 @@
+"""What leaves AstrID: real candidates only, in files that harm nobody who opens them."""
+
+import csv
+import io
+import json
+
+import pytest
+from sqlmodel import select
+
+from core import export
+from core.export import COLUMNS, ExportRow, InjectedSourceError, rows, write_csv, write_json_lines
+from core.filters import FilterError
+from core.tables import Candidate, Injection, SkyObject
+from core.verdicts import annotate, decide, undo
+from core.vocabulary import Label
+from tests.core.rows import add_candidate, add_difference, add_object
+
+ADA = {"session": "s", "reviewer": "ada"}
+
+
+def judge(store, candidate, label, **more):
+    return decide(store, **ADA, candidate_id=candidate, label=label, shown={}, **more)
+
+
+def as_csv(store, **more):
+    stream = io.StringIO(newline="")
+    count = write_csv(store, stream, **more)
+    found = list(csv.DictReader(io.StringIO(stream.getvalue(), newline="")))
+    assert len(found) == count
+    return found
+
+
+def as_json(store, **more):
+    stream = io.StringIO()
+    count = write_json_lines(store, stream, **more)
+    assert stream.getvalue().isascii()
+    found = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert len(found) == count
+    return found
+
+
+def test_an_injected_source_reaches_no_export(store):
+    real = add_candidate(store)
+    of_injected_object = add_candidate(store, add_object(store, injected=True))
+    observation, difference = add_difference(store)
+    named_by_an_injection = add_candidate(store)
+    with store.write() as db:
+        facts = {"observation_id": observation, "difference_id": difference}
+        db.add(Injection(candidate_id=named_by_an_injection, x=1.0, y=1.0, flux=9.0, **facts))
+    for candidate in (real, of_injected_object, named_by_an_injection):
+        judge(store, candidate, Label.REAL)
+    for judged_only in (False, True):
+        assert [row["id"] for row in as_json(store, judged_only=judged_only)] == [real]
+        assert [row["id"] for row in as_csv(store, judged_only=judged_only)] == [str(real)]
+
+
+def test_no_row_can_be_made_of_an_injected_source():
+    candidate = Candidate(id=1, external_id="1", sky_object_id=2, mjd=1.0, snr=5.0)
+    real, injected = SkyObject(id=2, name="a"), SkyObject(id=2, name="a", injected=True)
+    ExportRow(candidate, real, None, {"id": 1})
+    with pytest.raises(InjectedSourceError):
+        ExportRow(candidate, injected, None, {"id": 1})
+    with pytest.raises(InjectedSourceError):
+        ExportRow(candidate, real, 7, {"id": 1})
+
+
+def test_no_row_can_borrow_the_object_or_record_of_another():
+    candidate = Candidate(id=1, external_id="1", sky_object_id=2, mjd=1.0, snr=5.0)
+    with pytest.raises(ValueError, match="its own object"):
+        ExportRow(candidate, SkyObject(id=3, name="b"), None, {"id": 1})
+    with pytest.raises(ValueError, match="its own object"):
+        ExportRow(candidate, SkyObject(id=2, name="a"), None, {"id": 9})
+
+
+def test_rows_come_in_order_of_time_over_many_pages(store, monkeypatch):
+    monkeypatch.setattr(export, "PAGE", 3)
+    sky_object = add_object(store)
+    with store.write() as db:
+        for number in range(11):
+            facts = {"sky_object_id": sky_object, "snr": 5.0}
+            db.add(Candidate(external_id=str(number), mjd=60000.0 - number // 2, **facts))
+    with store.read() as db:
+        expected = db.exec(select(Candidate.id).order_by(Candidate.mjd, Candidate.id)).all()
+    assert [row.candidate.id for row in rows(store)] == expected
+    assert [row["id"] for row in as_json(store)] == expected
+
+
+def test_the_verdict_in_force_goes_along(store):
+    sky_object = add_object(store)
+    first, second, other = (
+        add_candidate(store, sky_object),
+        add_candidate(store, sky_object),
+        add_candidate(store),
+    )
+    judge(store, first, Label.DIPOLE, note="halo", tags=["edge", 7])
+    given = judge(store, second, Label.SUPERNOVA)
+    annotate(store, **ADA, candidate_id=other, note="only a note")
+    told = {row["id"]: row for row in as_json(store)}
+    assert (told[first]["verdict"], told[first]["note"], told[first]["tags"]) == (
+        "dipole",
+        "halo",
+        ["edge", 7],
+    )
+    assert (told[second]["verdict"], told[second]["reviewer"]) == ("supernova", "ada")
+    assert told[second]["verdict_hash"] == given.hash
+    assert told[second]["decided_at"].endswith("+00:00")
+    assert (told[other]["verdict"], told[other]["note"]) == (None, None)
+    assert [row["id"] for row in as_json(store, judged_only=True)] == [first, second]
+
+
+def test_a_real_verdict_speaks_for_all_candidates_of_its_object(store):
+    sky_object = add_object(store)
+    first, second = add_candidate(store, sky_object), add_candidate(store, sky_object)
+    judge(store, second, Label.VARIABLE)
+    assert [row["verdict"] for row in as_json(store)] == ["variable", "variable"]
+    undo(store, **ADA)
+    judge(store, second, Label.TRAIL)
+    assert {row["id"]: row["verdict"] for row in as_json(store)} == {first: None, second: "trail"}
+
+
+def test_hostile_text_is_harmless_in_a_spreadsheet_and_in_a_terminal(store):
+    candidate = add_candidate(
+        store, add_object(store, name="-2+3"), frame="=HYPERLINK(1)\x1b[2J\n.fits", filter="@r", mag=-1.5
+    )
+    judge(store, candidate, Label.REAL, note='+1;"x",\r\n=2', tags=["=1"])
+    (row,) = as_csv(store)
+    assert row["object"] == "'-2+3"
+    assert row["frame"] == "'=HYPERLINK(1)␛[2J␊.fits"
+    assert row["filter"] == "'@r"
+    assert row["mag"] == "-1.5"
+    assert row["note"] == '\'+1;"x",␍␊=2'
+    assert row["tags"] == "'=1"
+    (raw,) = as_json(store)
+    assert raw["frame"] == "=HYPERLINK(1)\x1b[2J\n.fits"
+
+
+def test_an_empty_store_gives_an_empty_table(store):
+    assert as_csv(store) == []
+    stream = io.StringIO()
+    write_csv(store, stream)
+    assert stream.getvalue() == ",".join(COLUMNS) + "\n"
+    assert as_json(store) == []
+
+
+def test_filters_hold_and_a_wrong_one_writes_nothing(store):
+    wanted = add_candidate(store, filter="g")
+    add_candidate(store, filter="r")
+    assert [row["id"] for row in as_json(store, filters="filter:g")] == [wanted]
+    stream = io.StringIO()
+    with pytest.raises(FilterError):
+        write_csv(store, stream, filters="colour:g")
+    assert stream.getvalue() == ""
