@@ -5,7 +5,7 @@ import sys
 
 def main() -> None:
     """Run one command; what a user can act on is one sentence on standard error, never a traceback."""
-    from astrid_tui.cli import app
+    from astrid_tui.cli.app import app
     from core.errors import AstridError
 
     try:

@@ -100,7 +100,7 @@ def show(store: Store, candidate_id: int) -> dict[str, Any]:
     CandidateError
         There is no such candidate.
     """
-    card = _card(store, candidate_id)
+    card = card_of(store, candidate_id)
     return {
         **card.candidate,
         "object_id": card.object_id,
@@ -123,10 +123,17 @@ def shown_capsule(store: Store, candidate_id: int, *, by: str) -> dict[str, Any]
     CandidateError
         There is no such candidate.
     """
-    return _card(store, candidate_id).shown(by=by)
+    return card_of(store, candidate_id).shown(by=by)
 
 
-def _card(store: Store, candidate_id: int) -> Card:
+def card_of(store: Store, candidate_id: int) -> Card:
+    """The card of a candidate's object, seen through that candidate.
+
+    Raises
+    ------
+    CandidateError
+        There is no such candidate.
+    """
     with store.read() as db:
         object_id = db.scalar(select(col(Candidate.sky_object_id)).where(col(Candidate.id) == candidate_id))
     if object_id is None:

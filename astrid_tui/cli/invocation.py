@@ -70,7 +70,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
     """Print columns, as wide as they need; numbers to the right. Plain text, fit for pipes."""
     from core.text import safe_text
 
-    cells = [[safe_text("" if value is None else value) for value in row] for row in rows]
+    cells: list[list[str]] = [[safe_text("" if value is None else value) for value in row] for row in rows]
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(headings)]
     numeric = [
         all(value is None or isinstance(value, int | float) for value in (row[i] for row in rows))

@@ -81,12 +81,13 @@ def _show_file(name: str, look: "Look", columns: int) -> None:
 
 
 def _show_candidate(context: typer.Context, candidate: int, look: "Look", columns: int) -> None:
-    from core.cards import read_cutouts
+    from core.candidates import card_of
     from core.cells import draw_triplet, to_ansi
 
-    cutouts = read_cutouts(store_of(context, read_only=True), candidate)
+    card = card_of(store_of(context, read_only=True), candidate)
+    cutouts = card.cutouts
     if cutouts is None:
-        raise AstridError(f"candidate {candidate} has no cutouts")
+        raise AstridError(f"candidate {candidate}: {card.cutouts_problem or 'no cutouts were kept'}")
     each = min((columns - 2) // 3, 2 * max(4, shutil.get_terminal_size().lines - 3))
     panels = draw_triplet(cutouts.new, cutouts.ref, cutouts.diff, each // 2, each // 2 * 2, look)
     print_text("new".ljust(each // 2 * 2), "reference".ljust(each // 2 * 2), "difference")

@@ -22,7 +22,7 @@ def test_this_test_can_see_a_heavy_import():
 
 
 def test_help_loads_nothing_heavy():
-    code = "from astrid_tui.cli import app\ntry:\n    app(['--help'])\nexcept SystemExit:\n    pass"
+    code = "from astrid_tui.cli.app import app\ntry:\n    app(['--help'])\nexcept SystemExit:\n    pass"
     loaded = _loaded_by(code)
     assert not loaded & (HEAVY | {"numpy", "textual", "sqlalchemy", "pydantic", "rich"})
 

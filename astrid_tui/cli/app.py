@@ -1,0 +1,74 @@
+"""The command line, put together. Importing this imports Typer and nothing heavier."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from astrid_tui.cli import (
+    candidates,
+    database,
+    demo,
+    diff,
+    doctor,
+    ingest,
+    reference,
+    run,
+    show,
+    simulate,
+    status,
+)
+from astrid_tui.cli.invocation import Invocation
+
+app = typer.Typer(
+    rich_markup_mode=None,  # Rich's help doubles the time to show it
+    pretty_exceptions_enable=False,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"astrid {version('astrid-tui')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def astrid(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings to use instead of ./config.toml or the user's.")
+    ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="The console shows everything and changes nothing.")
+    ] = False,
+    version: Annotated[  # noqa: ARG001 its callback prints it
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Find what changed in the sky and decide, at a keyboard, what is real.
+
+    Without a command, the console opens.
+    """
+    context.obj = Invocation(config=config, read_only=read_only)
+    if context.invoked_subcommand is None:
+        from astrid_tui.app import run_console
+
+        run_console(config, read_only)
+
+
+app.command(name="demo")(demo.demo)
+app.command(name="simulate")(simulate.simulate)
+app.command(name="init")(database.init)
+app.command(name="doctor")(doctor.doctor)
+app.command(name="status")(status.status)
+app.command(name="ingest")(ingest.ingest)
+app.add_typer(reference.app, name="reference")
+app.command(name="run")(run.run)
+app.command(name="diff")(diff.diff)
+app.command(name="show")(show.show)
+app.add_typer(candidates.app, name="candidates")
+app.add_typer(database.app, name="db")
