@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import sep
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, gaussian_filter
+from scipy.ndimage import gaussian_filter, maximum_filter
 
 from pipeline.frame import Image
 
@@ -50,7 +50,7 @@ def estimate(data: Image, bad: NDArray[np.bool_], mesh_px: int) -> Background:
     excess[bad] = 0.0
     smooth = gaussian_filter(excess, SMOOTH_PX)
     limit = SOURCE_SIGMA * first.rms / (2.0 * np.sqrt(np.pi) * SMOOTH_PX)
-    sources = binary_dilation(smooth > limit, iterations=GROW_PX)
+    sources = maximum_filter((smooth > limit).astype(np.uint8), size=2 * GROW_PX + 1) > 0
     masked = sources | bad
     if float(np.mean(masked[~bad])) > MOST_MASKED:
         return first

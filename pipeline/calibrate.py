@@ -22,7 +22,7 @@ PLATEAU_PIXELS = 3  # so many pixels at the largest value: the detector or its d
 PLATEAU_MARGIN = 0.98
 DIGITISER_FULL = 65535.0  # of 16 bits, where nothing else tells
 MODEL_SMOOTHING_PX = 1.0
-SHARPNESS = 50.0
+COLD_SIGMA = 10.0  # so far below the sky is no light, but a pixel that does not work
 NEIGHBOUR_SIGMA_PX = 1.0  # of the weights by which a hit pixel is filled from its neighbours
 NEIGHBOUR_LEAST = 0.15  # of all weight must lie on good pixels, or the sky fills it
 EIGHT = np.ones((3, 3), dtype=bool)
@@ -80,14 +80,18 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
 
     gain = np.float32(detector.gain)
     data, level = counts * gain, sky.level * gain
-    variance = _variance(data, level, bad, response, detector, settings)
+    quiet = _sky_variance(level, response, detector)
+    signal = data - level
+    mask[(signal < -COLD_SIGMA * np.sqrt(quiet)) & ~bad] |= np.uint16(MaskPlane.BAD)
     if settings.calibrate.cosmic_rays:
-        hits = find_cosmic_rays(data, level, variance, bad, settings.calibrate.cosmic_ray_sigma)
+        smooth = np.maximum(gaussian_filter(np.where(bad, np.float32(0.0), signal), MODEL_SMOOTHING_PX), 0.0)
+        hits = find_cosmic_rays(signal, quiet + smooth, mask != 0, settings.calibrate.cosmic_ray_sigma)
         mask[hits] |= np.uint16(MaskPlane.COSMIC_RAY)
     fill_bad(data, level, mask)
-    # Once more, without the light of the cosmic rays.
     unknown = (mask & ~np.uint16(MaskPlane.SATURATED | MaskPlane.INTERPOLATED)) != 0
-    variance = _variance(data, level, unknown, response, detector, settings)
+    sources = source_model(data - level, np.sqrt(quiet), unknown)
+    flat_error = np.float32(settings.calibrate.flat_error)
+    variance = quiet + (sources if response is None else sources / response) + (flat_error * sources) ** 2
     return Frame(
         data=data,
         background=level,
@@ -180,29 +184,16 @@ def _corrected(
     return counts, mask, response
 
 
-def _variance(
-    data: Image,
-    level: Image,
-    unknown: NDArray[np.bool_],
-    response: Image | None,
-    detector: Detector,
-    settings: Settings,
-) -> Image:
-    """Electrons squared: read noise, Poisson noise of sky and sources, what flat-fielding leaves.
+def _sky_variance(level: Image, response: Image | None, detector: Detector) -> Image:
+    """Electrons squared: read noise and Poisson noise of the sky.
 
     Under a flat ``f`` a calibrated signal ``S`` was ``S f`` electrons: its Poisson variance is
     ``S / f`` and the read noise ``r**2 / f**2``.
     """
     sky = np.maximum(level, np.float32(0.0))
     read = np.float32(detector.read_noise**2)
-    factor = np.float32(detector.sky_variance_factor)
-    sources = source_model(data - level, np.sqrt(factor * (sky + read)), unknown)
-    if response is not None:
-        variance = factor * (sky / response + read / response**2) + sources / response
-    else:
-        variance = factor * (sky + read) + sources
-    variance += (np.float32(settings.calibrate.flat_error) * sources) ** 2
-    return np.maximum(variance, np.float32(1e-3)).astype(np.float32)
+    model = sky + read if response is None else sky / response + read / response**2
+    return np.maximum(np.float32(detector.sky_variance_factor) * model, np.float32(1e-3))
 
 
 def source_model(signal: Image, noise: Image, unknown: NDArray[np.bool_]) -> Image:
@@ -210,9 +201,8 @@ def source_model(signal: Image, noise: Image, unknown: NDArray[np.bool_]) -> Ima
 
     A variance that follows the noise of its own pixel would favour the pixels that scattered low. So
     faint light is smoothed. In the cores of bright stars, where smoothing would lose half the peak of
-    a sharp PSF and the noise is a small part of the light, the pixel itself counts: the weight is that
-    of a Wiener filter (signal squared over signal squared plus noise squared) to a high power, so that
-    the transition lies where the noise is about a tenth of the light.
+    a sharp PSF and the noise is a small part of the light, the pixel itself counts; between 5 and 15
+    sigma the one passes into the other.
 
     Parameters
     ----------
@@ -225,9 +215,8 @@ def source_model(signal: Image, noise: Image, unknown: NDArray[np.bool_]) -> Ima
     weight = gaussian_filter((~unknown).astype(np.float32), MODEL_SMOOTHING_PX)
     smooth = gaussian_filter(known, MODEL_SMOOTHING_PX) / np.maximum(weight, np.float32(1e-3))
     smooth = np.maximum(smooth, np.float32(0.0))
-    power = smooth**2
-    trust = power / (power + noise**2 + smooth + np.float32(1e-6))
+    significance = smooth / np.sqrt(noise**2 + smooth)
+    sharp = np.clip((significance - np.float32(5.0)) / np.float32(10.0), 0.0, 1.0)
     own = np.where(unknown, smooth, signal)
-    sharp = trust ** np.float32(SHARPNESS)
     model: Image = np.maximum(smooth + sharp * (own - smooth), np.float32(0.0)).astype(np.float32)
     return model

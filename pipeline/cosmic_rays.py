@@ -1,80 +1,163 @@
-"""Cosmic rays in a single frame, by L.A.Cosmic (van Dokkum 2001, PASP 113, 1420)."""
+"""Cosmic rays in a single frame: L.A.Cosmic (van Dokkum 2001, PASP 113, 1420), with a guard for stars.
+
+The paper's tests are made only where its first one succeeds, which is some hundred times less work
+than medians over the whole frame. Its Laplacian of the image sampled twice as finely needs no such
+image: in a quarter of a pixel it is twice the pixel less the two neighbours on that side.
+"""
 
 from __future__ import annotations
 
-import astroscrappy
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.ndimage import label, maximum_filter
+from scipy.ndimage import binary_dilation, label, maximum_filter
 
 from pipeline.frame import Image
 
-SHARP_LIMIT = 5.0  # least contrast of the Laplacian image against the fine-structure image
+SHARP_LIMIT = 5.0  # least contrast of the Laplacian against the fine structure: the paper's f_lim
 NEIGHBOUR_SHARE = 0.3  # of the sigma limit, for neighbours of a hit
+ROUNDS = 3  # of finding, and replacing what was found: thick tracks are peeled from outside
+DARKEST_SIGMA = 3.0
 BRIGHT_SIGMA = 20.0  # peaks that tell how sharp this frame's stars are
 SHARPEST = 0.2  # neighbours over peak of the sharpest PSF that is believed: a FWHM of 1.3 px
 STAR_SHARE = 0.5  # of the typical ratio: a peak whose neighbours reach it is a star's
+PATCHES_AT_ONCE = 20_000
 EIGHT = np.ones((3, 3), dtype=bool)
+NOTHING = np.zeros(0, dtype=np.float32)
+
+Mask = NDArray[np.bool_]
 
 
-def find_cosmic_rays(
-    data: Image, background: Image, variance: Image, bad: NDArray[np.bool_], sigma: float
-) -> NDArray[np.bool_]:
+def find_cosmic_rays(signal: Image, variance: Image, bad: Mask, sigma: float) -> Mask:
     """Mark the pixels that cosmic rays hit.
 
-    L.A.Cosmic takes the cores of undersampled stars for hits. A hit is dark on both sides of its
-    brightest pixel in at least one direction, and a star in none: groups of pixels whose peak is as
-    broad in all directions as half the frame's typical peak are given back.
+    A hit has a Laplacian of at least ``sigma``, and stands out of the fine structure around it.
+    Groups of such pixels are given back when their peak has the shape of a star: a hit is dark on both
+    sides of its brightest pixel in at least one direction, a star in none, however sharp.
 
     Parameters
     ----------
-    data, background : (height, width) float32
-        Electrons.
+    signal : (height, width) float32
+        Electrons above the sky.
     variance : (height, width) float32
-        Electrons squared, of a model without cosmic rays.
+        Electrons squared, of a smooth model.
     bad : (height, width) bool
         Pixels to leave out, saturated ones among them.
     sigma : float
-        How far above the noise the sharp part of a hit must be.
 
     Returns
     -------
     (height, width) bool
     """
-    found, _ = astroscrappy.detect_cosmics(
-        np.ascontiguousarray(data, dtype=np.float32),
-        inmask=np.ascontiguousarray(bad),
-        inbkg=np.ascontiguousarray(background, dtype=np.float32),
-        invar=np.ascontiguousarray(variance, dtype=np.float32),
-        sigclip=sigma,
-        sigfrac=NEIGHBOUR_SHARE,
-        objlim=SHARP_LIMIT,
-        gain=1.0,
-        readnoise=1.0,
-        satlevel=np.inf,
-        niter=3,
-        cleantype="medmask",
+    noise: Image = np.sqrt(variance)
+    # A dark pixel is no reason to take its neighbours for bright.
+    clean: Image = np.maximum(np.where(bad, np.float32(0.0), signal), np.float32(-DARKEST_SIGMA) * noise)
+    hits = np.zeros(signal.shape, dtype=bool)
+    region: Mask | None = None
+    for _ in range(ROUNDS):
+        sharpness: Image = laplacian(clean) / (np.float32(2.0) * noise)
+        tried = (sharpness > sigma) & ~bad
+        found = _passing(clean, noise, sharpness, tried if region is None else tried & region, sigma)
+        for limit in (sigma, NEIGHBOUR_SHARE * sigma):
+            beside = binary_dilation(found, EIGHT) & (sharpness > limit) & ~bad & ~found
+            found |= _sharp(sharpness, beside, limit)
+        found &= ~hits
+        if region is None:
+            found = _without_stars(found, clean, noise, bad)
+        if not found.any():
+            break
+        hits |= found
+        region = binary_dilation(hits, EIGHT, iterations=2)
+        _replace(clean, hits | bad, found)
+    return hits
+
+
+def laplacian(image: Image) -> Image:
+    """The positive part of the Laplacian at twice the sampling, averaged over each pixel.
+
+    An isolated pixel of value 1 gives 2.
+    """
+    padded = np.pad(image, 1, mode="edge")
+    twice = np.float32(2.0) * image
+    up, down = padded[:-2, 1:-1], padded[2:, 1:-1]
+    left, right = padded[1:-1, :-2], padded[1:-1, 2:]
+    out = np.zeros_like(image)
+    for vertical in (up, down):
+        rest = twice - vertical
+        for horizontal in (left, right):
+            out += np.maximum(rest - horizontal, np.float32(0.0))
+    out *= np.float32(0.25)
+    return out
+
+
+def _passing(clean: Image, noise: Image, sharpness: Image, tried: Mask, sigma: float) -> Mask:
+    """Of the pixels tried, those that pass the paper's two tests: sharp, and not fine structure."""
+    passing = _sharp(sharpness, tried, sigma)
+    rows, columns = np.nonzero(passing)
+    fine = np.concatenate(
+        [NOTHING, *(_fine_structure(patches) for patches in _patches(clean, rows, columns, 9))]
     )
-    hits = np.asarray(found, dtype=bool) & ~bad
-    return _without_stars(hits, data - background, variance, bad)
+    excess = sharpness[rows, columns] * noise[rows, columns]
+    structure = excess <= SHARP_LIMIT * np.maximum(fine, 0.01 * noise[rows, columns])
+    passing[rows[structure], columns[structure]] = False
+    return passing
 
 
-def _without_stars(
-    hits: NDArray[np.bool_], signal: Image, variance: Image, bad: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """The hits without those whose peak has the shape of a star."""
+def _sharp(sharpness: Image, tried: Mask, limit: float) -> Mask:
+    """Of the pixels tried, those whose Laplacian exceeds that of their neighbourhood by the limit."""
+    passing = tried.copy()
+    rows, columns = np.nonzero(tried)
+    around = np.concatenate(
+        [NOTHING, *(np.median(patches, axis=(1, 2)) for patches in _patches(sharpness, rows, columns, 5))]
+    )
+    dull = sharpness[rows, columns] - around <= limit
+    passing[rows[dull], columns[dull]] = False
+    return passing
+
+
+def _patches(image: Image, rows: NDArray[np.intp], columns: NDArray[np.intp], size: int) -> list[Image]:
+    """The squares of ``size`` pixels around some pixels, in batches of (n, size, size)."""
+    windows = sliding_window_view(np.pad(image, size // 2, mode="reflect"), (size, size))
+    starts = range(0, len(rows), PATCHES_AT_ONCE)
+    return [windows[rows[i : i + PATCHES_AT_ONCE], columns[i : i + PATCHES_AT_ONCE]] for i in starts]
+
+
+def _fine_structure(patches: Image) -> Image:
+    """The 3 x 3 median at the centre of each patch less the 7 x 7 median of such medians: (n,)."""
+    small: Image = np.median(sliding_window_view(patches, (3, 3), axis=(1, 2)), axis=(3, 4))
+    fine: Image = small[:, 3, 3] - np.median(small, axis=(1, 2))
+    return fine
+
+
+def _replace(clean: Image, masked: Mask, found: Mask) -> None:
+    """Give each pixel found the median of its unmasked neighbours within 2 pixels, in place."""
+    rows, columns = np.nonzero(found)
+    values: Image = np.where(masked, np.float32(np.nan), clean)
+    for start, patches in zip(
+        range(0, len(rows), PATCHES_AT_ONCE), _patches(values, rows, columns, 5), strict=True
+    ):
+        flat = patches.reshape(len(patches), -1)
+        known = ~np.isnan(flat).all(axis=1)
+        middle = np.zeros(len(flat), dtype=np.float32)
+        middle[known] = np.nanmedian(flat[known], axis=1)
+        stop = start + len(flat)
+        clean[rows[start:stop], columns[start:stop]] = middle
+
+
+def _without_stars(hits: Mask, signal: Image, noise: Image, bad: Mask) -> Mask:
+    """The hits without the groups whose peak has the shape of a star."""
     if not hits.any():
         return hits
     beside, diagonal = _narrowest(signal)
     peaks = (signal == maximum_filter(signal, size=3)) & ~bad
-    bright = peaks & (signal > BRIGHT_SIGMA * np.sqrt(variance))
+    bright = peaks & (signal > BRIGHT_SIGMA * noise)
     typical = max(float(np.median(beside[bright])) if bright.any() else 0.0, SHARPEST)
     starlike = peaks & (beside > STAR_SHARE * typical) & (diagonal > STAR_SHARE * typical**2)
     groups, count = label(hits, structure=EIGHT)
     is_star = np.zeros(count + 1, dtype=bool)
     is_star[np.unique(groups[starlike & hits])] = True
     is_star[0] = False
-    kept: NDArray[np.bool_] = hits & ~is_star[groups]
+    kept: Mask = hits & ~is_star[groups]
     return kept
 
 

@@ -11,6 +11,7 @@ from pipeline.frame import Image
 BLOCK_PX = 8
 DARK = 0.5  # of the typical sky: darker, at the frame's border, is vignetted
 UNEVEN = 0.05  # beside the dark part, so far off the typical sky is the vignetting's edge
+MOST_LINES = 32  # rows or columns without light along one border
 REACH_BLOCKS = 12  # how far such an edge is followed
 LEAST_SIGNIFICANCE = 20.0  # of the sky's level in one block, or nothing can be said
 
@@ -43,15 +44,27 @@ def vignetted(counts: Image, level: Image, bad: NDArray[np.bool_]) -> NDArray[np
     if typical <= LEAST_SIGNIFICANCE * scatter:
         return nothing
     relative = medians / typical
+    lines = _dark_lines(counts, typical)
     border = np.zeros_like(relative, dtype=bool)
     border[[0, -1], :] = border[:, [0, -1]] = True
     dark = relative < DARK
     dark = binary_propagation(border & dark, mask=dark)
     if not dark.any():
-        return nothing
+        return lines
     near = binary_dilation(dark, iterations=REACH_BLOCKS)
     uneven = np.abs(relative - 1.0) > UNEVEN
     part = binary_propagation(dark, mask=dark | (near & uneven))
     part = binary_dilation(part, np.ones((3, 3), dtype=bool))
     full = zoom(part.astype(np.uint8), BLOCK_PX, order=0, grid_mode=True, mode="nearest").astype(bool)
-    return np.pad(full, ((0, height - full.shape[0]), (0, width - full.shape[1])), mode="edge")
+    lines |= np.pad(full, ((0, height - full.shape[0]), (0, width - full.shape[1])), mode="edge")
+    return lines
+
+
+def _dark_lines(counts: Image, typical: float) -> NDArray[np.bool_]:
+    """Rows and columns at the frame's border that the chip did not expose."""
+    dark = np.zeros(counts.shape, dtype=bool)
+    for turns in range(4):
+        values, mask = np.rot90(counts, turns), np.rot90(dark, turns)  # views: each border is the first rows
+        faint = np.median(values[:MOST_LINES], axis=1) < DARK * typical
+        mask[: MOST_LINES if faint.all() else int(np.argmin(faint))] = True
+    return dark
