@@ -1,0 +1,103 @@
+"""The whole way of one simulated 2048 x 2048 frame beside the textbook way of the same frame.
+
+Each runs in a process of its own, with one thread, and times itself after everything is loaded and
+the reference is ready. The textbook way gets the calibrated frame and both PSFs for nothing.
+
+    python -m benchmarks.frame
+"""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.usage import Usage, measure
+
+SIZE = 2048
+SPEED_AIM, MEMORY_AIM_MIB = 5.0, 1.2 * 1000**3 / 2**20
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def main() -> None:
+    """Print the figures."""
+    with tempfile.TemporaryDirectory() as name:
+        _child("night", name)
+        ours, textbook = _child("ours", name), _child("textbook", name)
+    mine, theirs = json.loads(ours.output), json.loads(textbook.output)
+    total = mine["seconds"]
+    print(f"AstrID, the whole way     {total:6.2f} s   peak {ours.peak_mib:5.0f} MiB")
+    print("  " + ", ".join(f"{stage} {seconds / total:.0%}" for stage, seconds in mine["stages"].items()))
+    print(f"textbook, align to detect {theirs['seconds']:6.2f} s   peak {textbook.peak_mib:5.0f} MiB")
+    print(f"{theirs['seconds'] / total:.2f} times as fast (aim {SPEED_AIM:g}), ", end="")
+    print(f"{ours.peak_mib / MEMORY_AIM_MIB:.2f} of the memory aimed at")
+
+
+def _child(role: str, folder: str) -> Usage:
+    return measure([sys.executable, "-m", "benchmarks.frame", role, folder], ONE_THREAD)
+
+
+def night(folder: Path) -> None:
+    """Simulate a night with its store and reference."""
+    from astrid_tui.demo import run_demo
+
+    run_demo(folder, frames=2, size=SIZE, seed=1)
+
+
+def ours(folder: Path) -> None:
+    """Process the first frame, which makes the reference ready; then time the second."""
+    from pipeline.process import process
+
+    settings, reference, masters, (first, second) = _ready(folder)
+    process(first, 0, reference, masters, [], settings)
+    began = time.perf_counter()
+    outcome = process(second, 0, reference, masters, [], settings)
+    seconds = time.perf_counter() - began
+    if outcome.state != "done":
+        raise SystemExit(f"{outcome.state}: {outcome.reason}")
+    print(json.dumps({"seconds": seconds, "stages": {each.stage: each.seconds for each in outcome.stages}}))
+
+
+def textbook(folder: Path) -> None:
+    """Align, subtract and segment the calibrated second frame the plain way."""
+    import numpy as np
+
+    from benchmarks.textbook import difference
+    from pipeline.calibrate import calibrate
+    from pipeline.fits_files import read_frame
+    from pipeline.psf import estimate_psf
+    from pipeline.stars import find_stars
+
+    settings, reference, masters, (_, second) = _ready(folder)
+    frame = calibrate(read_frame(second), masters, settings)
+    psf = estimate_psf(frame, find_stars(frame), 0).at(SIZE / 2, SIZE / 2)
+    new, ref = (np.asarray(image.signal, dtype=np.float64) for image in (frame, reference.frame))
+    psf_ref = reference.psf.at(SIZE / 2, SIZE / 2)
+    began = time.perf_counter()
+    difference(new, frame.wcs, psf, ref, reference.frame.wcs, psf_ref, 1.0)
+    print(json.dumps({"seconds": time.perf_counter() - began}))
+
+
+def _ready(folder: Path):  # noqa: ANN202
+    """Settings, the prepared reference, the masters, and the paths of the science frames."""
+    from astrid_tui.demo import demo_settings
+    from core.references import newest_first
+    from core.store import open_store
+    from pipeline.calibrators import masters_of
+    from pipeline.fits_files import read_frame
+    from pipeline.prepare import prepare
+    from pipeline.simulate import simulate_night
+
+    settings = demo_settings(folder)
+    store = open_store(settings.store_url)
+    science = simulate_night(folder / "night", frames=2, size=SIZE, seed=1).science
+    raw = read_frame(science[0])
+    masters = masters_of(store, settings)(raw.exposure, raw.data.shape)
+    return settings, prepare(newest_first(store)[0], settings), masters, science
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        main()
+    else:
+        {"night": night, "ours": ours, "textbook": textbook}[sys.argv[1]](Path(sys.argv[2]))
