@@ -1,0 +1,238 @@
+"""The parts of the review screen that need no terminal: layout, queue, held keys, viewing, curve."""
+
+import math
+
+import pytest
+
+from core.cells import COLOUR_MAPS, STRETCHES, Look
+from screens.lines import plain
+from screens.review.curve import CurvePoint, curve_lines
+from screens.review.facts import mask_words, sexagesimal, utc
+from screens.review.guard import RepeatGuard
+from screens.review.layout import arrange
+from screens.review.queue import Queue
+from screens.review.viewing import Viewing
+from screens.terminal import probe
+
+
+class TestLayout:
+    def test_the_design_size(self):
+        layout = arrange(80, 24)
+        assert (layout.panel_columns, layout.panel_rows) == (26, 13)
+        assert (layout.fact_rows, layout.curve_rows) == (4, 2)
+
+    @pytest.mark.parametrize("width", range(40, 220, 7))
+    @pytest.mark.parametrize("height", range(10, 60, 5))
+    @pytest.mark.parametrize("full", [False, True])
+    def test_everything_fits_with_square_pixels(self, width, height, full):
+        layout = arrange(width, height, full_size=full)
+        used = layout.panels * layout.panel_columns + layout.panels - 1
+        assert used <= width
+        assert layout.panel_columns == 2 * layout.panel_rows
+        assert 5 + layout.panel_rows + layout.fact_rows + layout.curve_rows <= height
+        assert min(layout.panel_rows, layout.fact_rows + 1, layout.curve_rows + 1) >= 1
+
+    @pytest.mark.parametrize("size", [(39, 24), (80, 9), (1, 1), (0, 0)])
+    def test_a_terminal_too_small_is_told(self, size):
+        assert arrange(*size) is None
+
+    def test_larger_terminals_have_larger_images_up_to_the_cutout(self):
+        sizes = [arrange(*size).panel_rows for size in ((60, 20), (80, 24), (120, 30), (140, 40), (400, 100))]
+        assert sizes == sorted(sizes)
+        assert sizes[-1] == 32
+
+
+class TestQueue:
+    def test_an_object_that_moved_in_the_order_is_not_met_twice(self):
+        queue = Queue()
+        queue.extend([1, 2, 3], "cursor")
+        queue.extend([3, 4], None)
+        assert [entry.object_id for entry in queue.entries] == [1, 2, 3, 4]
+        assert queue.is_complete
+
+    def test_the_end_is_one_past_the_last_card(self):
+        queue = Queue()
+        queue.extend([1, 2], None)
+        assert queue.move(5)
+        assert queue.current is None
+        assert not queue.move(1)
+        assert queue.move(-1)
+        assert queue.current.object_id == 2
+
+    def test_an_undone_card_that_was_not_read_is_put_in_place(self):
+        queue = Queue()
+        queue.extend([1, 2], None)
+        queue.move(1)
+        queue.go_to(9, 90)
+        assert [entry.object_id for entry in queue.entries] == [1, 9, 2]
+        assert (queue.current.object_id, queue.current.candidate_id, queue.total) == (9, 90, 3)
+
+    def test_it_reads_on_before_the_reader_gets_there(self):
+        queue = Queue()
+        queue.extend(range(10), "more")
+        assert not queue.needs_page(3)
+        queue.move(7)
+        assert queue.needs_page(3)
+
+
+class TestRepeatGuard:
+    def presses(self, times, keys=None):
+        clock = iter(times)
+        guard = RepeatGuard(lambda: next(clock))
+        given = []
+        for key in keys or ["x"] * len(times):
+            held = guard.is_held(key)
+            if not held:
+                guard.accept()
+            given.append(not held)
+        return given
+
+    @pytest.mark.parametrize("delay", [0.2, 0.25, 0.5, 0.66])
+    @pytest.mark.parametrize("rate", [10, 25, 40])
+    def test_a_key_held_for_ten_seconds_gives_one_verdict(self, delay, rate):
+        times = [0.0] + [delay + step / rate for step in range(10 * rate)]
+        assert sum(self.presses(times)) == 1
+
+    def test_a_key_pressed_anew_after_a_look_counts(self):
+        assert self.presses([0, 1.0, 2.1]) == [True, True, True]
+
+    def test_another_key_counts_at_once(self):
+        assert self.presses([0, 0.1, 0.2], ["x", "r", "x"]) == [True, True, True]
+
+    def test_a_refused_press_gives_nothing_that_holds_back_the_next(self):
+        clock = iter([0.0, 0.4])
+        guard = RepeatGuard(lambda: next(clock))
+        guard.is_held("x")  # not accepted: the card was not drawn yet
+        assert not guard.is_held("x")
+
+
+class TestViewing:
+    def test_zoom_and_contrast_come_back_to_where_they_were(self):
+        start = Viewing.begin(Look())
+        for out, back in (("zoom-in", "zoom-out"), ("contrast-more", "contrast-less")):
+            assert start.changed(out) != start
+            assert start.changed(out).changed(back) == start
+
+    def test_zoom_stays_within_its_bounds(self):
+        viewing = Viewing.begin(Look())
+        for _ in range(20):
+            viewing = viewing.changed("zoom-in")
+        assert viewing.look.zoom == 8
+        assert Viewing.begin(Look()).changed("zoom-out").look.zoom == 1
+
+    def test_menus_go_round(self):
+        viewing = Viewing.begin(Look())
+        for action, times in (
+            ("view:stretch", len(STRETCHES)),
+            ("view:colours", len(COLOUR_MAPS)),
+            ("pane", 3),
+        ):
+            turned = viewing
+            for _ in range(times):
+                turned = turned.changed(action)
+            assert turned == viewing
+
+    def test_the_dome_is_red_whatever_is_chosen(self):
+        viewing = Viewing.begin(Look(colour_map="viridis"))
+        assert viewing.dressed("dome").colour_map == "red"
+        assert viewing.dressed("dark").colour_map == "viridis"
+
+    def test_a_verdict_records_how_the_images_were_drawn(self):
+        record = Viewing.begin(Look()).changed("view:stretch").changed("full").record("dark")
+        assert (record["stretch"], record["full_size"], record["zoom"]) == ("linear", True, 1.0)
+
+
+class TestCurve:
+    POINTS = (
+        CurvePoint(60000, 20.5, is_limit=True),
+        CurvePoint(60001, 19.0),
+        CurvePoint(60002, 18.0, is_shown=True),
+    )
+
+    @pytest.mark.parametrize("rows", [1, 2, 3, 6, 7, 12])
+    @pytest.mark.parametrize("plain_signs", [False, True])
+    @pytest.mark.parametrize("magnitudes", [False, True])
+    def test_it_fills_its_rows_and_no_more(self, rows, plain_signs, magnitudes):
+        lines = curve_lines(
+            self.POINTS, magnitudes=magnitudes, unit="mag", width=80, rows=rows, plain=plain_signs
+        )
+        assert len(lines) == rows
+        assert all(len(plain(line)) <= 80 for line in lines)
+        assert not plain_signs or all(plain(line).isascii() for line in lines)
+
+    @pytest.mark.parametrize("rows", [3, 10])
+    def test_bright_is_up_and_late_is_right(self, rows):
+        lines = [
+            plain(line)
+            for line in curve_lines(
+                self.POINTS, magnitudes=True, unit="mag", width=80, rows=rows, plain=False
+            )
+        ]
+        chart = [line for line in lines if "detected" not in line and "MJD 6" not in line.split("◆")[0]]
+
+        def place(sign):
+            row = next(place for place, line in enumerate(chart) if sign in line)
+            return row, chart[row].index(sign)
+
+        limit, shown = place("▽"), place("◆")
+        assert shown[0] < limit[0]
+        assert shown[1] > limit[1]
+
+    def test_limits_are_marked_and_named(self):
+        text = "\n".join(
+            plain(line)
+            for line in curve_lines(self.POINTS, magnitudes=True, unit="mag ab", width=80, rows=2, plain=True)
+        )
+        assert "v limit, mag ab" in text
+
+    @pytest.mark.parametrize("points", [(), (CurvePoint(math.nan, 1.0),), (CurvePoint(60000.0, math.inf),)])
+    def test_nothing_to_show_is_said(self, points):
+        lines = curve_lines(points, magnitudes=True, unit="mag", width=80, rows=2, plain=False)
+        assert "no light curve" in plain(lines[0])
+
+    def test_one_point_is_drawn(self):
+        lines = curve_lines(
+            (CurvePoint(60000, 18.0),), magnitudes=True, unit="mag", width=80, rows=2, plain=False
+        )
+        assert any("●" in plain(line) for line in lines)
+
+
+class TestFacts:
+    @pytest.mark.parametrize(
+        ("ra", "dec", "text"),
+        [
+            (10.684708, 41.268750, "00:42:44.33 +41:16:07.5"),
+            (0, 0, "00:00:00.00 +00:00:00.0"),
+            (359.9999999, -0.5, "00:00:00.00 -00:30:00.0"),
+            (180, -89.99999999, "12:00:00.00 -90:00:00.0"),
+        ],
+    )
+    def test_sexagesimal_never_shows_sixty(self, ra, dec, text):
+        assert sexagesimal(ra, dec) == text
+
+    def test_dates(self):
+        assert utc(60000.5) == "2023-02-25 12:00:00 UTC"
+        assert utc(None) == "–"
+        assert utc(1e12) == "MJD 1e+12"
+
+    def test_mask_bits_have_names(self):
+        assert mask_words(2 | 8) == "saturated, edge"
+        assert mask_words(0) == ""
+
+
+class TestTerminal:
+    @pytest.mark.parametrize(
+        ("environment", "drawing"),
+        [
+            ({"TERM": "xterm-256color"}, "grey"),
+            ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, "half"),
+            ({"TERM": "xterm-256color", "COLORTERM": "truecolor", "SSH_CONNECTION": "a b"}, "grey"),
+            ({"TERM": "xterm-256color", "NO_COLOR": "1"}, "ascii"),
+            ({"TERM": "xterm-256color", "NO_COLOR": ""}, "grey"),
+            ({"TERM": "linux"}, "ascii"),
+            ({"TERM": "dumb"}, "ascii"),
+            ({}, "ascii"),
+        ],
+    )
+    def test_the_drawing_suits_the_terminal(self, environment, drawing):
+        assert probe(environment).drawing == drawing
