@@ -92,6 +92,21 @@ def page(
     return CandidatePage(rows, str(Cursor(order, found[limit - 1].page_key, rows[-1]["id"])))
 
 
+def card_of(store: Store, candidate_id: int) -> Card:
+    """The card of a candidate's object, drawn through that candidate.
+
+    Raises
+    ------
+    CandidateError
+        There is no such candidate.
+    """
+    with store.read() as db:
+        object_id = db.scalar(select(col(Candidate.sky_object_id)).where(col(Candidate.id) == candidate_id))
+    if object_id is None:
+        raise CandidateError(f"there is no candidate {candidate_id}")
+    return read_card(store, object_id, candidate_id)
+
+
 def show(store: Store, candidate_id: int) -> dict[str, Any]:
     """All that is known of one candidate, as JSON can hold it: its record and more keys.
 
@@ -124,18 +139,3 @@ def shown_capsule(store: Store, candidate_id: int, *, by: str) -> dict[str, Any]
         There is no such candidate.
     """
     return card_of(store, candidate_id).shown(by=by)
-
-
-def card_of(store: Store, candidate_id: int) -> Card:
-    """The card of a candidate's object, seen through that candidate.
-
-    Raises
-    ------
-    CandidateError
-        There is no such candidate.
-    """
-    with store.read() as db:
-        object_id = db.scalar(select(col(Candidate.sky_object_id)).where(col(Candidate.id) == candidate_id))
-    if object_id is None:
-        raise CandidateError(f"there is no candidate {candidate_id}")
-    return read_card(store, object_id, candidate_id)

@@ -8,11 +8,9 @@ returns.
 
 import hashlib
 import json
-import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any
 
 from sqlalchemy import func, select
@@ -20,6 +18,7 @@ from sqlmodel import Session, col
 
 from core.errors import AstridError
 from core.standing import is_taken_back, stands
+from core.storable import storable
 from core.store import Store
 from core.tables import Candidate, SkyObject, Verdict
 from core.vocabulary import LABELS, Label, ReviewState
@@ -284,7 +283,7 @@ def _newest(db: Session, *conditions: Any) -> Verdict | None:
 
 
 def _append(db: Session, **content: Any) -> Verdict:
-    session = _storable(content.pop("session"))
+    session = storable(content.pop("session"))
     if db.get_bind().dialect.name == "postgresql":
         # SQLite has one writer at a time; here two of one session must wait for each other.
         db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(session, 0))))
@@ -300,7 +299,7 @@ def _append(db: Session, **content: Any) -> Verdict:
         previous_hash=end.hash if end else FIRST_HASH,
         created_at=time.time(),
         hash="",
-        **{name: _storable(value) for name, value in content.items()},
+        **{name: storable(value) for name, value in content.items()},
     )
     row.hash = row_hash(row)
     db.add(row)
@@ -323,24 +322,3 @@ def _follow(db: Session, sky_object: SkyObject) -> None:
     sky_object.review_label = label
     sky_object.snoozed_at_mjd = snoozed_at
     db.add(sky_object)
-
-
-def _storable(value: Any) -> Any:
-    """A value as both databases give it back, so that its hash can be computed again.
-
-    Neither can hold a lone surrogate, PostgreSQL no NUL, and JSON neither a number that is not finite
-    nor one of numpy's.
-    """
-    if isinstance(value, str):
-        return (
-            value.encode("utf-8", errors="replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
-        )
-    if isinstance(value, Mapping):
-        return {_storable(str(key)): _storable(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_storable(inner) for inner in value]
-    if isinstance(value, Real) and not isinstance(value, Integral):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        return int(value)
-    return value
