@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import astroalign
 import numpy as np
 from astropy.wcs import WCS
 from astropy.wcs.utils import pixel_to_pixel
@@ -18,6 +17,7 @@ from pipeline.pixel_map import PixelMap, term_powers
 from pipeline.psf import estimate_psf, moved_psf
 from pipeline.resample import resample
 from pipeline.star_match import Match, StarList, match_stars, misfit
+from pipeline.triangles import similarities
 
 Values = NDArray[np.float64]
 
@@ -33,8 +33,7 @@ def align(
 
     Where both images have a WCS these give a first map, which matched stars then correct.
     Without, or where hardly any stars agree with it, triangles of bright stars are matched, in
-    both mirror images (`astroalign`). The map is affine; where more than 60 stars show distortion,
-    a polynomial.
+    both mirror images. The map is affine; where enough stars show distortion, a polynomial.
 
     Parameters
     ----------
@@ -134,28 +133,9 @@ def _first_maps(
         if by_wcs is not None:
             _check_scale(by_wcs)
             yield by_wcs
-    width = reference.shape[1]
-    mirror = np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])
-    flipped = np.column_stack([width - 1.0 - reference_stars.x, reference_stars.y])
-    for control_points in (50, 120):
-        for mirrored in (False, True):
-            places = flipped if mirrored else reference_stars.places
-            affine = _triangle_match(places, new_stars.places, control_points)
-            if affine is None:
-                continue
-            plain = PixelMap.from_affine(affine, reference.shape)
-            found = PixelMap.from_affine(mirror, reference.shape).then(affine) if mirrored else plain
-            if 1.0 / MAX_SCALE**2 < abs(found.area) < MAX_SCALE**2:
-                yield found
-
-
-def _triangle_match(source: Values, target: Values, control_points: int) -> Values | None:
-    """The similarity between two lists of places, brightest first, by their triangles."""
-    try:
-        similarity, _ = astroalign.find_transform(source, target, max_control_points=control_points)
-    except (astroalign.MaxIterError, ValueError, TypeError):
-        return None
-    return np.asarray(similarity.params[:2], dtype=np.float64)
+    for count in (50, 120, 300):
+        proposed = similarities(reference_stars.places[:count], new_stars.places[:count], MAX_SCALE)
+        yield from (PixelMap.from_affine(affine, reference.shape) for affine in proposed)
 
 
 def _wcs_map(reference: WCS, new: WCS, shape: tuple[int, int], new_shape: tuple[int, int]) -> PixelMap | None:

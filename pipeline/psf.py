@@ -83,7 +83,7 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
         _need(len(fit.x))
         x[: len(chosen)], y[: len(chosen)] = fit.x, fit.y
         shining = fit.flux > 0
-        _need(np.count_nonzero(shining))
+        _need(int(np.count_nonzero(shining)))
         model = _combined(fit, shining, model, degree if turn > 0 else 0)
     return replace(model, n_stars=int(np.count_nonzero(shining)))
 
@@ -190,7 +190,7 @@ def _linear_step(
     core: NDArray[np.bool_],
 ) -> tuple[Values, Values, Values]:
     """What to add to each star's flux, x and y: one weighted least-squares step on its core."""
-    slope_y, slope_x = np.gradient(placed, axis=(1, 2))
+    slope_x, slope_y = _slopes(placed)
     light = np.maximum(flux, 1e-3)[:, None]
     design = np.stack([placed[:, core], -light * slope_x[:, core], -light * slope_y[:, core]], axis=2)
     weight = np.where(known[:, core], 1.0 / variance[:, core], 0.0)
@@ -200,6 +200,11 @@ def _linear_step(
     right = np.einsum("npi,np,np->ni", design, weight, residual[:, core])
     step = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
     return step[:, 0], np.clip(step[:, 1], -0.4, 0.4), np.clip(step[:, 2], -0.4, 0.4)
+
+
+def _slopes(stamps: Values) -> tuple[Values, Values]:
+    """Derivatives along x and along y."""
+    return np.asarray(np.gradient(stamps, axis=-1)), np.asarray(np.gradient(stamps, axis=-2))
 
 
 def _combined(fit: _Fit, shining: NDArray[np.bool_], model: PsfModel, degree: int) -> PsfModel:
@@ -242,7 +247,7 @@ def _robust_terms(values: Values, weights: Values, terms: Values, prior: Values)
         scatter = np.maximum(1.4826 * np.median(np.abs(pull), axis=0), 1.0)
         used = np.where(np.abs(pull) < 4.0 * scatter, weights / scatter**2, 0.0)
     error = np.sqrt(np.linalg.inv(normal)[:, 0, 0])
-    return coefficients, error
+    return np.asarray(coefficients), np.asarray(error)
 
 
 def _moffat(offsets: tuple[Values, Values], parameters: Values) -> Values:
@@ -294,13 +299,13 @@ def _normalised(basis: Values, fwhm: float) -> Values:
 
     centre = basis[0] / basis[0].sum()
     for _ in range(3):
-        slope_y, slope_x = np.gradient(centre)
+        slope_x, slope_y = _slopes(centre)
         response = np.column_stack([dipole(slope_x), dipole(slope_y)])
         move = np.clip(np.linalg.solve(response, dipole(centre)), -0.5, 0.5)
         centre = shifted(centre[None], move[:1], move[1:])[0]
     centre = np.maximum(centre, 0.0)
     centre /= centre.sum()
-    slope_y, slope_x = np.gradient(centre)
+    slope_x, slope_y = _slopes(centre)
     response = np.column_stack([dipole(slope_x), dipole(slope_y)])
     result = [centre]
     for term in basis[1:] / basis[0].sum():

@@ -20,7 +20,7 @@ Pairs = tuple[Values, Values, Values, Values]  # x, y in the reference; x, y in 
 MATCHED_STARS = 600  # of each image, the brightest: more add time and no accuracy
 SEARCH_PX = 40.0  # how far a first map may be shifted
 CENTROID_FLOOR_PX = 0.01  # no centroid is better, by pixels and optics
-PAIRS_PER_TERM = 20  # of a map that is not affine
+PAIRS_PER_TERM = 8  # of a map that is not affine
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,11 @@ def misfit(found: PixelMap, pairs: Pairs) -> Values:
     return np.stack(pairs[2:]) - np.stack(found(*pairs[:2]))
 
 
+def _take(pairs: Pairs, which: NDArray[np.bool_]) -> Pairs:
+    x, y, to_x, to_y = pairs
+    return x[which], y[which], to_x[which], to_y[which]
+
+
 def _shifted_by_vote(first: PixelMap, new: StarList, reference: StarList) -> PixelMap:
     """A map moved by the shift that most pairs of bright stars agree on."""
     mapped = np.stack(first(reference.x[:150], reference.y[:150]), axis=1)
@@ -143,7 +148,7 @@ def _corrected(found: PixelMap, pairs: Pairs, noise: Values) -> tuple[PixelMap, 
         if np.count_nonzero(fits) < 4 or np.array_equal(fits, keep):
             break
         keep = fits
-    return found.then(solution.T), keep
+    return found.then(np.asarray(solution.T, dtype=np.float64)), keep
 
 
 def _bent(found: PixelMap, pairs: Pairs, noise: Values) -> PixelMap:
@@ -157,10 +162,8 @@ def _bent(found: PixelMap, pairs: Pairs, noise: Values) -> PixelMap:
     def unseen(degree: int) -> float:
         squares = []
         for learn in (half, ~half):
-            part = tuple(each[learn] for each in pairs)
-            trial = PixelMap.fit(*part, found.shape, degree, weights[learn])
-            rest = misfit(trial, tuple(each[~learn] for each in pairs))  # type: ignore[arg-type]
-            squares.append(rest**2 * weights[~learn])
+            trial = PixelMap.fit(*_take(pairs, learn), found.shape, degree, weights[learn])
+            squares.append(misfit(trial, _take(pairs, ~learn)) ** 2 * weights[~learn])
         return float(np.sqrt(np.median(np.concatenate(squares, axis=1))))
 
     best, error = found, 0.85 * float(np.sqrt(np.median(misfit(found, pairs) ** 2 * weights)))
