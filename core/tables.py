@@ -305,6 +305,8 @@ class Run(SQLModel, table=True):
     heartbeat_at: float
     ended_at: float | None = None
     counts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    energy_j: float | None = None  # all that was measured of its machine meanwhile; none: not measured
+    energy: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))  # by device: `core.power`
 
 
 class StageRun(SQLModel, table=True):
@@ -345,6 +347,21 @@ class Rejection(SQLModel, table=True):
     limit: float | None = None
 
 
+class PowerDevice(SQLModel, table=True):
+    """Something that takes power, and who reads it; or the reason why it cannot be measured."""
+
+    __tablename__ = "power_device"
+
+    device: str = Field(primary_key=True)  # "host/gpu0"; "host/gpu" where there is none
+    host: str = Field(index=True)
+    kind: str  # "gpu", "cpu" or "memory"
+    name: str
+    memory_mib: float | None = None  # that it has
+    reason: str | None = None  # why nothing is measured, or since when no more
+    sampled_by: str | None = None  # one process a host writes samples; another takes over when it is gone
+    seen_at: float
+
+
 class PowerSample(SQLModel, table=True):
     """One reading of one device's power."""
 
@@ -353,12 +370,12 @@ class PowerSample(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     at: float
-    device: str
+    device: str  # `PowerDevice.device`
     watts: float | None = None
-    energy_j: float | None = None
+    energy_j: float | None = None  # its counter: differences have a meaning, the value has none
     temperature_c: float | None = None
-    utilisation: float | None = None
-    memory_mib: float | None = None
+    utilisation: float | None = None  # 0 to 1
+    memory_mib: float | None = None  # in use
 
 
 class HealthEvent(SQLModel, table=True):
