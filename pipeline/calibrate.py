@@ -10,7 +10,7 @@ from scipy.ndimage import binary_dilation, gaussian_filter
 
 from core.settings import Settings
 from core.vocabulary import FrameKind, MaskPlane
-from pipeline import background
+from pipeline.background import sky_level
 from pipeline.cosmic_rays import find_cosmic_rays
 from pipeline.frame import Exposure, Frame, FrameRefused, Image, MaskImage, RawFrame
 from pipeline.illumination import vignetted
@@ -68,18 +68,18 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
         raise FrameRefused("none of its pixels is good")
 
     mesh_px = settings.calibrate.background_mesh_px
-    sky = background.estimate(counts, bad, mesh_px)
+    sky = sky_level(counts, bad, mesh_px)
     if masters is None or masters.flat is None:
-        dark = vignetted(counts, sky.level, bad)
+        dark = vignetted(counts, sky, bad)
         if dark.any():
             mask[dark] |= np.uint16(MaskPlane.BAD)
             bad |= dark
-            sky = background.estimate(counts, bad, mesh_px)
-    noise = sky_noise(counts, sky.level, bad)
-    detector = detector_of(exposure, noise, float(np.max((counts - sky.level)[~bad])))
+            sky = sky_level(counts, bad, mesh_px)
+    noise = sky_noise(counts, sky, bad)
+    detector = detector_of(exposure, noise, float(np.max((counts - sky)[~bad])))
 
     gain = np.float32(detector.gain)
-    data, level = counts * gain, sky.level * gain
+    data, level = counts * gain, sky * gain
     quiet = _sky_variance(level, response, detector)
     signal = data - level
     mask[(signal < -COLD_SIGMA * np.sqrt(quiet)) & ~bad] |= np.uint16(MaskPlane.BAD)

@@ -124,9 +124,9 @@ def _patches(image: Image, rows: NDArray[np.intp], columns: NDArray[np.intp], si
 
 def _fine_structure(patches: Image) -> Image:
     """The 3 x 3 median at the centre of each patch less the 7 x 7 median of such medians: (n,)."""
-    small: Image = np.median(sliding_window_view(patches, (3, 3), axis=(1, 2)), axis=(3, 4))
-    fine: Image = small[:, 3, 3] - np.median(small, axis=(1, 2))
-    return fine
+    small = np.median(sliding_window_view(patches, (3, 3), axis=(1, 2)), axis=(3, 4))
+    fine = small[:, 3, 3] - np.median(small, axis=(1, 2))
+    return np.asarray(fine, dtype=np.float32)
 
 
 def _replace(clean: Image, masked: Mask, found: Mask) -> None:

@@ -12,10 +12,10 @@ from core.settings import Settings
 from core.vocabulary import MaskPlane
 from pipeline.frame import Frame, FrameRefused, Stars
 from pipeline.headers import number
+from pipeline.stars import stellar_fwhm
 
 LIMIT_SIGMA = 5.0
 SIGMA_OF_FWHM = 1.0 / (2.0 * math.sqrt(2.0 * math.log(2.0)))
-UNTRUSTED = MaskPlane.BAD | MaskPlane.SATURATED | MaskPlane.COSMIC_RAY | MaskPlane.EDGE
 
 
 def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
@@ -50,8 +50,8 @@ def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
         )
     if len(stars) < limits.min_stars:
         raise FrameRefused(f"only {len(stars)} stars were found; {limits.min_stars} are needed")
-    seeing_px = seeing(stars)
-    if seeing_px is None:
+    seeing_px = stellar_fwhm(stars)
+    if seeing_px <= 0.0:
         raise FrameRefused("none of its stars is fit to measure the seeing: all are saturated or masked")
     if seeing_px > limits.max_seeing_px:
         raise FrameRefused(
@@ -70,14 +70,6 @@ def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
         n_stars=len(stars),
         masked_fraction=masked_fraction,
     )
-
-
-def seeing(stars: Stars) -> float | None:
-    """The median FWHM in pixels of the stars that are neither saturated nor masked nor blended."""
-    fit = np.isfinite(stars.fwhm) & (stars.fwhm > 0.0) & (stars.mask & UNTRUSTED == 0)
-    alone = fit & (stars.flags == 0)
-    chosen = alone if alone.any() else fit
-    return float(np.median(stars.fwhm[chosen])) if chosen.any() else None
 
 
 def limit_flux(sky_rms: float, fwhm_px: float) -> float:
