@@ -50,7 +50,7 @@ def psf_stamps(model: PsfModel, x: Values, y: Values) -> Values:
     """The PSF at each place, centred: (n, size, size), unit sums."""
     terms = polynomial_terms(x, y, model.shape, model.degree)
     stamps: Values = np.tensordot(terms, model.basis.astype(np.float64), axes=1)
-    return stamps / stamps.sum(axis=(1, 2), keepdims=True)
+    return np.asarray(stamps / stamps.sum(axis=(1, 2), keepdims=True))
 
 
 def placed_psfs(model: PsfModel, x: Values, y: Values) -> tuple[Values, Whole, Whole]:
@@ -66,7 +66,8 @@ def star_model(shape: tuple[int, int], stamps: Values, rows: Whole, columns: Who
     for stamp, row, column, light in zip(stamps, rows, columns, flux, strict=True):
         # A centre may lie up to half a stamp outside the image.
         padded[row + half : row + 3 * half + 1, column + half : column + 3 * half + 1] += light * stamp
-    return padded[2 * half : 2 * half + shape[0], 2 * half : 2 * half + shape[1]]
+    light: Values = padded[2 * half : 2 * half + shape[0], 2 * half : 2 * half + shape[1]]
+    return light
 
 
 def joint_fluxes(
