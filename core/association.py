@@ -95,9 +95,10 @@ def associate(
 
 def refresh(session: Session, object_ids: Collection[int]) -> None:
     """Bring what objects remember of their current candidates up to date."""
+    # Not "= true": SQLite would then walk all current candidates by score to find each object's best.
     candidates = (
         select(Candidate)
-        .where(col(Candidate.sky_object_id) == col(SkyObject.id), col(Candidate.is_current))
+        .where(col(Candidate.sky_object_id) == col(SkyObject.id), col(Candidate.is_current).is_not(False))
         .correlate(SkyObject)
     )
     best = candidates.order_by(
@@ -212,14 +213,21 @@ def _found(session: Session, places: Sequence[Place], reference_id: int | None, 
 
 
 def _new_object(place: Place, reference_id: int | None, injected: bool) -> dict[str, object]:
-    row = SkyObject(name="", injected=injected, review_state=ReviewState.UNREVIEWED.value)
+    """The columns of a new object; every row has the same ones, so that one statement takes them all."""
+    row: dict[str, object] = {
+        "injected": injected,
+        "review_state": ReviewState.UNREVIEWED.value,
+        "n_candidates": 0,
+        "ra": place.ra,
+        "dec": place.dec,
+    }
     if place.ra is not None and place.dec is not None:
-        row.ra, row.dec, row.zone = place.ra, place.dec, zone_of(place.dec)
-        row.name = designation(place.ra, place.dec)
+        row |= {"name": designation(place.ra, place.dec), "zone": zone_of(place.dec)}
+        row |= {"reference_id": None, "x": None, "y": None}
     elif reference_id is not None:
-        row.reference_id, row.x, row.y = reference_id, place.x, place.y
-        row.name = grid_designation(reference_id, place.x, place.y)
-    return row.model_dump(exclude={"id"})
+        row |= {"name": grid_designation(reference_id, place.x, place.y), "zone": None}
+        row |= {"reference_id": reference_id, "x": place.x, "y": place.y}
+    return row
 
 
 def _unique_names(session: Session, names: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,8 @@ def commit_frame(
     """
     _check(lease.observation, outcome)
     state = _next_state(lease, outcome, attempts)
+    # Prepared before the transaction: while it lasts, no verdict can be written.
+    columns = [_candidate(fact, lease.observation, outcome) for fact in outcome.candidates]
     with store.write() as session:
         _end_lease(session, store, lease, outcome, state, retry_s)
         _write_stages(session, lease, outcome, run_id)
@@ -90,7 +92,7 @@ def commit_frame(
         if outcome.state == ObservationState.DONE and outcome.difference is not None:
             lock(session)
             difference_id = _write_difference(session, lease, outcome.difference, len(outcome.candidates))
-            keys, new_objects = _write_candidates(session, lease, outcome, difference_id)
+            keys, new_objects = _write_candidates(session, lease, outcome, columns, difference_id)
             _write_forced(session, lease, outcome, difference_id)
         elif outcome.state in {ObservationState.DONE, ObservationState.REJECTED}:
             lock(session)
@@ -190,7 +192,11 @@ def _supersede(session: Session, observation_id: int, keep: int | None) -> set[i
 
 
 def _write_candidates(
-    session: Session, lease: Lease, outcome: FrameOutcome, difference_id: int
+    session: Session,
+    lease: Lease,
+    outcome: FrameOutcome,
+    columns: Sequence[dict[str, Any]],
+    difference_id: int,
 ) -> tuple[list[int], int]:
     """Write candidates with cutouts; their keys in order, and how many objects they founded.
 
@@ -207,7 +213,7 @@ def _write_candidates(
     for row in old:
         row.is_current = False
     for i, row in kept.items():
-        row.sqlmodel_update(_candidate(facts[i], lease.observation, outcome))
+        row.sqlmodel_update(columns[i])
 
     fresh = [i for i in range(len(facts)) if i not in kept]
     objects, new_objects = associate(
@@ -218,7 +224,7 @@ def _write_candidates(
     )
     next_number = 1 + max((int(row.external_id.rpartition(".")[2]) for row in old), default=0)
     rows = [
-        _candidate(facts[i], lease.observation, outcome)
+        columns[i]
         | {
             "difference_id": difference_id,
             "external_id": f"{difference_id}.{next_number + n}",
@@ -256,7 +262,7 @@ def _candidate(fact: CandidateFacts, observation: Observation, outcome: FrameOut
     """The columns of a candidate but its keys."""
     difference = outcome.difference
     row: dict[str, Any] = storable(
-        {name: value for name, value in asdict(fact).items() if name != "cutouts"}
+        {item.name: getattr(fact, item.name) for item in fields(fact) if item.name != "cutouts"}
         | {
             "source": "astrid",
             "observation_id": observation.id,

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
+PLAIN = frozenset({int, bool, bytes, type(None)})
+
 
 def storable(value: Any) -> Any:
     """The nearest value that both databases hold: in columns, and within JSON.
@@ -12,6 +14,11 @@ def storable(value: Any) -> Any:
     Neither can hold a lone surrogate, PostgreSQL no NUL, JSON no number that is not finite (it becomes
     null), and neither driver knows the numbers of numpy.
     """
+    kind = type(value)
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if kind in PLAIN:  # most values are: a candidate has dozens of them
+        return value
     if isinstance(value, str):
         plain = str.encode(value, "utf-8", errors="replace").decode("utf-8")
         value = plain.replace("\0", "\N{REPLACEMENT CHARACTER}")
@@ -19,8 +26,8 @@ def storable(value: Any) -> Any:
         value = {storable(str(key)): storable(inner) for key, inner in value.items()}
     elif isinstance(value, list | tuple):
         value = [storable(inner) for inner in value]
-    elif isinstance(value, Integral) and not isinstance(value, bool):
+    elif isinstance(value, Integral):
         value = int(value)
-    elif isinstance(value, Real) and not isinstance(value, bool):
+    elif isinstance(value, Real):
         value = float(value) if math.isfinite(value) else None
     return value
