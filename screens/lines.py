@@ -4,6 +4,7 @@ Views make them, `screens.widgets.rows` draws them, tests read them. Text that i
 `SafeText`, so that nothing from outside gets here unwashed.
 """
 
+import textwrap
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
@@ -51,6 +52,12 @@ def span(text: object, tone: Tone = Tone.PLAIN, limit: int = 200) -> Span:
 def drawn(text: str, tone: Tone = Tone.PLAIN) -> Span:
     """A span of our own glyphs, such as braille dots, which `safe_text` would spell out."""
     return Span(SafeText(text), tone)
+
+
+def wrapped(line: Line, width: int) -> list[Line]:
+    """A sentence over as many lines as it needs, all in the tone of its beginning."""
+    tone = line[0].tone if line and isinstance(line[0], Span) else Tone.PLAIN
+    return [(span(text, tone),) for text in textwrap.wrap(plain(line), max(width, 8))]
 
 
 def plain(line: Line) -> str:

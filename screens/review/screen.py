@@ -57,6 +57,8 @@ class ReviewScreen(Screen[None]):
         What tells a held key; tests bring one with a clock of their own.
     """
 
+    AUTO_FOCUS = ""  # keys belong to the card; the prompt has them only while it is open
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(",".join(action.keys), f"do('{action.id}')", action.label, show=False)
         for action in actions_on(Where.REVIEW)
@@ -91,7 +93,7 @@ class ReviewScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """A page of lines, and the prompt that may lie over its last one."""
         yield Rows(id="page")
-        yield Prompt(id="prompt")
+        yield Prompt(id="prompt", disabled=True)
 
     def on_mount(self) -> None:
         """Open the store once the first frame is out."""
@@ -421,12 +423,15 @@ class ReviewScreen(Screen[None]):
         prompt.placeholder = question
         prompt.value = safe_text(before, prompt.max_length or 500)
         prompt.add_class("-open")
+        prompt.disabled = False
         prompt.focus()
         self._submit = submit
 
     def _close_prompt(self) -> None:
         self._submit = None
-        self.query_one(Prompt).remove_class("-open")
+        prompt = self.query_one(Prompt)
+        prompt.remove_class("-open")
+        prompt.disabled = True
         self.set_focus(None)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from core.text import SafeText, safe_text
 from core.vocabulary import LABELS, Label, ReviewState
 from screens.actions import Where, actions_on, footer_actions, key_sign
-from screens.lines import Line, Span, Tone, drawn, span, spread
+from screens.lines import Line, Span, Tone, drawn, span, spread, wrapped
 from screens.review.curve import CurvePoint, curve_lines
 from screens.review.facts import fact_lines, last_note, sexagesimal, shortened
 from screens.review.layout import MIN_HEIGHT, MIN_WIDTH, Layout
@@ -43,9 +43,19 @@ def page_lines(page: Page, layout: Layout) -> list[Line]:
     """As many lines as the terminal has."""
     lines = [header(page, layout.width), chips(page, layout.width)]
     room = layout.height - 4
-    middle = [(), *empty_lines(page)] if page.card is None else _card_lines(page.card, page, layout)
+    notice = last_line(page)
+    if page.card is not None:
+        middle = _card_lines(page.card, page, layout)
+    else:  # there is room to say all of it
+        middle = [
+            (),
+            *empty_lines(page),
+            (),
+            *((span(" "), *line) for line in wrapped(notice, layout.width - 2)),
+        ]
+        notice = ()
     lines += (middle + [()] * room)[:room]
-    lines.append(shortened(last_line(page), layout.width))
+    lines.append(shortened(notice, layout.width))
     lines.append(footer(layout.width))
     return lines
 

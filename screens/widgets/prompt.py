@@ -9,8 +9,8 @@ from core.text import safe_text
 class Prompt(Input):
     """An input whose pasted text is made safe first, and whose words are never markup."""
 
-    def __init__(self, *, id: str | None = None, max_length: int = 500) -> None:
-        super().__init__(id=id, max_length=max_length, compact=True, select_on_focus=False)
+    def __init__(self, *, id: str | None = None, max_length: int = 500, disabled: bool = False) -> None:
+        super().__init__(id=id, max_length=max_length, disabled=disabled, compact=True, select_on_focus=False)
 
     def _on_paste(self, event: events.Paste) -> None:
         first = event.text.splitlines()[0] if event.text else ""

@@ -1,0 +1,96 @@
+"""A reviewer at the console: opens it, presses keys, reads what is on the screen."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from astrid_tui.app import Console
+from screens.lines import plain
+from screens.review.guard import RepeatGuard
+from screens.review.screen import ReviewScreen
+from screens.terminal import Terminal
+from screens.widgets.rows import Rows
+
+PATIENCE_S = 30.0
+
+
+class Reviewer:
+    """Keys in, text out; each key waits until the console has done what it asks for."""
+
+    def __init__(self, app: Console, pilot: Pilot[None]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    @property
+    def screen(self) -> ReviewScreen:
+        """The review screen, also when something lies over it."""
+        return next(screen for screen in self.app.screen_stack if isinstance(screen, ReviewScreen))
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the topmost screen's page."""
+        return [plain(line) for rows in self.app.screen.query(Rows) for line in rows.lines]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    async def until(self, happened: Callable[[], bool]) -> None:
+        """Wait for something, and fail with what is on the screen if it never comes."""
+        waited = 0.0
+        while not happened():
+            await self.pilot.pause(0.02)
+            waited += 0.02
+            if waited > PATIENCE_S:
+                pytest.fail(f"it never happened; the screen says:\n{self.text}")
+
+    async def ready(self) -> None:
+        """Wait until a card, or the page that stands for none, is drawn and nothing is being written."""
+
+        def is_ready() -> bool:
+            now = self.screen.situation
+            shown = now.is_drawn if self.screen._queue.current else not now.has_card
+            return now.is_open and self.screen._counts is not None and shown and not now.is_writing
+
+        await self.until(is_ready)
+        await self.pilot.pause()
+
+    async def press(self, *keys: str) -> None:
+        """Press keys one after the other, as one who looks at each card."""
+        for key in keys:
+            await self.pilot.press(key)
+            await self.ready()
+
+    async def type(self, text: str) -> None:
+        """Type into the prompt and submit it."""
+        for character in text:
+            await self.pilot.press(character)
+        await self.pilot.press("enter")
+        await self.ready()
+
+
+@asynccontextmanager
+async def console(
+    url: str,
+    folder: Path,
+    size: tuple[int, int] = (80, 24),
+    *,
+    read_only: bool = False,
+    colours: int = 256,
+    guard: RepeatGuard | None = None,
+) -> AsyncIterator[Reviewer]:
+    """The console on a store, with a clock on which every key press is five seconds after the last."""
+    settings = folder / "config.toml"
+    settings.write_text(f'[store]\nurl = "{url}"\n[review]\nreviewer = "vera"\n')
+    seconds = count(0, 5)
+    app = Console(
+        settings, read_only, Terminal(colours=colours), guard or RepeatGuard(lambda: float(next(seconds)))
+    )
+    async with app.run_test(size=size) as pilot:
+        reviewer = Reviewer(app, pilot)
+        await reviewer.ready()
+        yield reviewer

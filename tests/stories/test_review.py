@@ -1,0 +1,293 @@
+"""What reviewers do at the console, and what is in the store afterwards."""
+
+import pytest
+from sqlmodel import select
+
+from core import verdicts
+from core.store import Store
+from core.tables import SkyObject, Verdict
+from core.vocabulary import ReviewState
+from screens.review.guard import RepeatGuard
+from tests.builders import add_night, make_store
+from tests.stories.desk import console
+
+SIZES = [(80, 24), (140, 40)]
+
+
+@pytest.fixture
+def night(tmp_path):
+    """A store with five objects that await a verdict."""
+    store, url = make_store(tmp_path)
+    ids = add_night(store)
+    yield store, url, ids
+    store.close()
+
+
+def rows(store: Store) -> list[Verdict]:
+    with store.read() as db:
+        return list(db.exec(select(Verdict).order_by(Verdict.id)))
+
+
+def states(store: Store) -> list[str]:
+    with store.read() as db:
+        return [row.review_state for row in db.exec(select(SkyObject).order_by(SkyObject.id))]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_decide_undo_redo_note_quit_and_come_back(night, tmp_path, size):
+    store, url, _ids = night
+    async with console(url, tmp_path, size) as vera:
+        assert "1 of 5" in vera.text
+        await vera.press("r", "x", "d")
+        assert [row.label for row in rows(store)] == ["real", "artefact", "dipole"]
+        assert "4 of 5" in vera.text
+        assert "2 await" in vera.text
+
+        await vera.press("u")
+        assert "3 of 5" in vera.text
+        assert states(store)[2] == ReviewState.UNREVIEWED
+        await vera.press("ctrl+r")
+        assert states(store)[2] == ReviewState.BOGUS
+        assert "judged: dipole" in vera.text
+
+        await vera.press("j", "w")
+        await vera.type("near the core")
+        assert rows(store)[-1].note == "near the core"
+        assert "near the core" in vera.text
+        await vera.pilot.press("q")
+    assert not vera.app.is_running
+
+    assert states(store) == ["real", "bogus", "bogus", "unreviewed", "unreviewed"]
+    assert verdicts.verify(store) == []
+    async with console(url, tmp_path, size) as vera:
+        assert "1 of 2" in vera.text
+        await vera.press("u")  # the dipole, of the sitting before
+        assert states(store)[2] == ReviewState.UNREVIEWED
+        assert "1 of 3" in vera.text
+
+
+async def test_a_verdict_keeps_what_was_on_the_screen(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("comma", "s")
+        await vera.pilot.press("escape")
+        await vera.press("plus", "s")
+    (row,) = rows(store)
+    assert row.label == "supernova"
+    assert row.reviewer == "vera"
+    assert row.shown["stretch"] == "linear"
+    assert row.shown["zoom"] == 1.5
+    assert row.shown["terminal"] == "80x24"
+    assert row.shown["config_hash"] == "cafe"
+    assert row.shown["cutouts_sha256"]
+
+
+async def test_the_whole_queue_and_then_what_to_do(night, tmp_path):
+    _store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("r", "j", "s", "x", "z")
+        assert "The end of the queue" in vera.text
+        assert "4 decided, 1 passed over" in vera.text
+        await vera.press("g")
+        assert "1 of 5" in vera.text
+        await vera.press("j", "c", "G", "j")
+        assert "5 decided, 0 passed over" in vera.text
+    async with console(url, tmp_path) as vera:
+        assert "Nothing awaits a verdict" in vera.text
+        assert "astrid ingest" in vera.text
+
+
+async def test_a_filter_is_kept_shown_explained_and_cleared(night, tmp_path):
+    _store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("slash")
+        await vera.type("score>22.8")
+        assert "score>22.8" in vera.lines[1]
+        assert "1 of 2" in vera.lines[1]
+        await vera.press("slash", "ctrl+u")
+        await vera.type("nonsense=7")
+        assert "nonsense" in vera.lines[-2]  # the reason, and the old filter stays
+        assert "score>22.8" in vera.lines[1]
+        await vera.press("escape", "escape")
+        assert "1 of 5" in vera.text
+        await vera.press("slash")
+        await vera.type("score>1000")
+        assert "No card passes the filter" in vera.text
+
+
+async def test_earlier_detections_of_an_object_can_be_judged(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("j")
+        assert "detection 2 of 2" in vera.text
+        best = vera.screen._card.candidate_id
+        await vera.press("left_square_bracket")
+        assert "detection 1 of 2" in vera.text
+        shown = vera.screen._card.candidate_id
+        assert shown != best
+        await vera.press("x")
+    assert rows(store)[0].candidate_id == shown
+
+
+async def test_read_only_shows_everything_and_writes_nothing(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path, read_only=True) as vera:
+        assert "READ-ONLY" in vera.lines[0]
+        await vera.press("r", "u", "w", "j")
+        assert "2 of 5" in vera.text
+    assert rows(store) == []
+
+
+async def test_a_held_key_gives_one_verdict(night, tmp_path):
+    store, url, _ = night
+    clock = [0.0]
+    async with console(url, tmp_path, guard=RepeatGuard(lambda: clock[0])) as vera:
+        for _ in range(30):
+            await vera.press("x")
+            clock[0] += 0.04
+        assert "2 of 5" in vera.text
+    assert len(rows(store)) == 1
+
+
+async def test_keys_typed_ahead_fall_on_no_card_that_was_not_drawn(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        drawn = vera.screen._drawn
+        for key in "rxdct":
+            vera.app.simulate_key(key)
+        await vera.ready()
+        judged = [row.candidate_id for row in rows(store)]
+    assert judged == [drawn]
+
+
+async def test_pasted_text_is_never_keys(night, tmp_path):
+    from textual.events import Paste
+
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        vera.app.post_message(Paste("rrxx\nq"))
+        vera.screen.post_message(Paste("rrxx\nq"))
+        await vera.pilot.pause(0.1)
+        await vera.press("slash")
+        vera.app.screen.focused.post_message(Paste("score>1\x1b]52;c;AAAA\x07\u202e\nq"))
+        await vera.pilot.pause(0.1)
+        assert vera.app.screen.focused.value == "score>1␛]52;c;AAAA␇<U+202E>"
+    assert rows(store) == []
+
+
+async def test_a_verdict_that_cannot_be_written_leaves_the_card_and_says_so(night, tmp_path, monkeypatch):
+    from core.store import StoreUnreachable
+
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+
+        def fail(*_):
+            raise StoreUnreachable("the disk is full")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(vera.screen._desk, "decide", fail)
+            await vera.press("r")
+        assert "NOT written: the disk is full" in vera.text
+        assert "1 of 5" in vera.text
+        await vera.press("s")
+        assert [row.label for row in rows(store)] == ["supernova"]
+
+
+async def test_a_store_that_is_missing_is_one_clear_line(tmp_path):
+    folder = tmp_path / "nowhere"
+    folder.mkdir()
+    from astrid_tui.app import Console
+    from screens.terminal import Terminal
+    from tests.stories.desk import Reviewer
+
+    settings = folder / "config.toml"
+    settings.write_text(f'[store]\nurl = "sqlite:///{folder}/none.db"\n')
+    app = Console(settings, False, Terminal())
+    async with app.run_test(size=(80, 24)) as pilot:
+        vera = Reviewer(app, pilot)
+        await vera.until(lambda: "astrid init" in vera.text)
+        assert "Traceback" not in vera.text
+        await pilot.press("r")
+        assert "store is not open" in vera.text
+
+
+async def test_looking_closely(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("f")
+        assert len(vera.screen.query_one("#page").lines[2]) > 0
+        assert "difference" in vera.lines[21]
+        assert "reference" not in vera.lines[21]
+        await vera.press("tab")
+        assert vera.lines[21].startswith("new")
+        await vera.press("b")
+        assert vera.lines[21].startswith("reference")
+        await vera.press("escape", "escape")
+        assert "reference" in vera.lines[15]
+        await vera.press("o")
+        await vera.until(lambda: "negative_fraction" in vera.text)
+        await vera.pilot.press("escape")
+        await vera.press("question_mark")
+        await vera.until(lambda: "give again the verdict" in vera.text)
+        await vera.pilot.press("q")
+        await vera.ready()
+        assert vera.app.is_running
+    assert rows(store) == []
+
+
+async def test_commands_by_name(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.pilot.press("colon")
+        await vera.pilot.pause(0.3)
+        for character in "dome":
+            await vera.pilot.press(character)
+        await vera.pilot.pause(0.8)
+        await vera.pilot.press("enter")
+        await vera.until(lambda: vera.app.theme == "dome")
+        await vera.ready()
+    assert rows(store) == []
+
+
+@pytest.mark.parametrize("size", [(39, 24), (80, 9), (5, 2)])
+async def test_a_small_terminal_says_so_and_takes_no_verdict(night, tmp_path, size):
+    store, url, _ = night
+    settings_size = (80, 24)
+    async with console(url, tmp_path, settings_size) as vera:
+        await vera.pilot.resize_terminal(*size)
+        await vera.until(lambda: "too small" in vera.text)
+        await vera.pilot.press("r")
+        await vera.pilot.pause(0.2)
+        assert rows(store) == []
+        await vera.pilot.resize_terminal(80, 24)
+        await vera.ready()
+        assert "1 of 5" in vera.text
+
+
+HOSTILE = (
+    "[/nothing] \x1b[2J\x1b]52;c;ZWFzeQ==\x07 [@click=app.quit]x[/] \u202egnp.exe\u202c \x9b31m e"
+    + "\u0301" * 500
+)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_hostile_names_reach_no_terminal_and_stop_nothing(tmp_path, size):
+    store, url = make_store(tmp_path)
+    add_night(store, objects=3, object=HOSTILE, frame=HOSTILE, filter=HOSTILE, field=HOSTILE)
+    async with console(url, tmp_path, size) as vera:
+        await vera.press("w")
+        await vera.type("[/] note [bold]")
+        for keys in (("o", "escape"), ("b", "b"), ("f", "f"), ("x",), ("u",)):
+            for key in keys:
+                await vera.pilot.press(key)
+                await vera.pilot.pause(0.1)
+                screen = vera.app.screen
+                for y in range(size[1]):
+                    text = "".join(s.text for s in screen._compositor.render_strips()[y])
+                    bad = [
+                        c for c in text if ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or 0x202A <= ord(c) <= 0x202E
+                    ]
+                    assert bad == [], (key, text)
+        await vera.ready()
+        assert "[/nothing]" in vera.text
+    store.close()
