@@ -63,9 +63,9 @@ def star_model(shape: tuple[int, int], stamps: Values, rows: Whole, columns: Who
     """The light of all stars in an image."""
     half = stamps.shape[-1] // 2
     padded = np.zeros((shape[0] + 4 * half, shape[1] + 4 * half))
-    for stamp, row, column, light in zip(stamps, rows, columns, flux, strict=True):
+    for stamp, row, column, amount in zip(stamps, rows, columns, flux, strict=True):
         # A centre may lie up to half a stamp outside the image.
-        padded[row + half : row + 3 * half + 1, column + half : column + 3 * half + 1] += light * stamp
+        padded[row + half : row + 3 * half + 1, column + half : column + 3 * half + 1] += amount * stamp
     light: Values = padded[2 * half : 2 * half + shape[0], 2 * half : 2 * half + shape[1]]
     return light
 
@@ -103,5 +103,6 @@ def joint_fluxes(
         (value[inside], (compact.reshape(-1), each[inside])), shape=(used.size, len(rows))
     )
     target = signal.reshape(-1)[used] * flat_weight[used]
-    flux: Values = lsmr(matrix, target, atol=1e-6, btol=1e-6, maxiter=200)[0]
-    return flux
+    # Double precision: the solver's own squares overflow in single.
+    solution = lsmr(matrix.astype(np.float64), target.astype(np.float64), atol=1e-6, btol=1e-6, maxiter=200)
+    return np.asarray(solution[0])
