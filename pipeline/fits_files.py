@@ -198,7 +198,13 @@ def _what_is_wrong(path: Path, error: BaseException) -> str:
         return f"it needs more memory than there is ({path.stat().st_size} bytes on disk)"
     said = _first_line(str(error))
     if "SIMPLE" in said or "Empty or corrupt" in said:
-        return "its header is no valid FITS header"
+        with path.open("rb") as file:
+            packed = file.read(6).startswith(COMPRESSIONS)
+        return (
+            "what it compresses is damaged or no FITS file"
+            if packed
+            else "its header is no valid FITS header"
+        )
     return (
         f"it cannot be read as FITS ({type(error).__name__}: {said})" if said else "it cannot be read as FITS"
     )

@@ -49,7 +49,7 @@ EARLIEST_MJD = 1.0  # a zero stands for "not known"
 LATEST_MJD = 120000.0  # the year 2187: later is a damaged number
 
 _DATE = re.compile(r"(?P<year>[+-]?\d{4,6})[-/](?P<month>\d{1,2})[-/](?P<day>\d{1,2})")
-_OLD_DATE = re.compile(r"(?P<day>\d{1,2})[-/](?P<month>\d{1,2})[-/](?P<year>\d{2}|\d{4})")
+_OLD_DATE = re.compile(r"(?P<day>\d{1,2})[-/](?P<month>\d{1,2})[-/](?P<year>\d{4}|\d{2})")
 _CLOCK = re.compile(
     r"(?P<hour>\d{1,2})[: ](?P<minute>\d{1,2})(?:[: ](?P<second>\d{1,2}(?:\.\d*)?))?"
     r"\s*(?P<offset>Z|UTC?|[+-]\d{2}:?\d{2}|[+-]\d{2})?",

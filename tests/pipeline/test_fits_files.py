@@ -1,0 +1,265 @@
+"""Reading FITS files: whole, odd, broken."""
+
+import gzip
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from core.vocabulary import MaskPlane
+from pipeline.fits_files import read_frame, read_frames
+from pipeline.fits_selection import Refusal
+from pipeline.frame import FrameRefused, RawFrame
+
+RNG = np.random.default_rng(1)
+SKY = RNG.normal(1000.0, 20.0, (40, 50)).astype(np.float32)
+
+
+def header(**cards):
+    found = fits.Header()
+    found["DATE-OBS"], found["EXPTIME"] = "2020-01-01T00:00:00", 10.0
+    for key, value in cards.items():
+        found[key] = value
+    return found
+
+
+def written(path: Path, *hdus) -> Path:
+    fits.HDUList(list(hdus)).writeto(path)
+    return path
+
+
+def only(path: Path) -> RawFrame | Refusal:
+    (found,) = read_frames(path)
+    return found
+
+
+def test_data_come_back_as_float32_with_nothing_masked(tmp_path):
+    raw = only(written(tmp_path / "a.fits", fits.PrimaryHDU(SKY, header())))
+    assert raw.data.dtype == np.float32
+    np.testing.assert_array_equal(raw.data, SKY)
+    assert not raw.mask.any()
+    assert raw.exposure.name == "a.fits"
+
+
+def test_unsigned_and_scaled_integers_are_unscaled(tmp_path):
+    counts = np.clip(SKY, 0, None).astype(np.uint16) + 40000
+    raw = only(written(tmp_path / "a.fits", fits.PrimaryHDU(counts, header())))
+    np.testing.assert_array_equal(raw.data, counts)
+
+
+def test_blank_nan_infinite_and_huge_pixels_are_masked_and_finite(tmp_path):
+    data = SKY.copy()
+    data[0, 0], data[1, 1], data[2, 2] = np.nan, np.inf, -3.4e38
+    raw = only(written(tmp_path / "a.fits", fits.PrimaryHDU(data, header())))
+    assert np.isfinite(raw.data).all()
+    assert sorted(zip(*np.nonzero(raw.mask == MaskPlane.BAD), strict=True)) == [(0, 0), (1, 1), (2, 2)]
+
+    integers = SKY.astype(np.int16)
+    integers[3, 4] = -999
+    raw = only(written(tmp_path / "b.fits", fits.PrimaryHDU(integers, header(BLANK=-999))))
+    assert np.argwhere(raw.mask).tolist() == [[3, 4]]
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".fits.gz", ".fits.fz", ".fits.bz2"])
+def test_every_compression_gives_the_same_pixels(tmp_path, suffix):
+    counts = SKY.astype(np.int16)
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".fits.fz":
+        written(path, fits.PrimaryHDU(), fits.CompImageHDU(counts, header()))
+    else:
+        written(path, fits.PrimaryHDU(counts, header()))
+    np.testing.assert_array_equal(only(path).data, counts)
+
+
+def test_every_science_extension_is_a_frame_of_its_own_with_what_the_primary_says(tmp_path):
+    primary = fits.PrimaryHDU(header=header(FILTER="r", CTYPE1="LAMBDA"))
+    chips = [fits.ImageHDU(SKY + n, fits.Header({"CCDNUM": n}), name=f"CCD{n}") for n in (1, 2)]
+    path = written(tmp_path / "a.fits", primary, *chips)
+    frames = list(read_frames(path))
+    assert [frame.exposure.name for frame in frames] == ["a.fits[1]", "a.fits[2]"]
+    assert [frame.extension for frame in frames] == [1, 2]
+    assert {frame.exposure.filter for frame in frames} == {"r"}
+    np.testing.assert_array_equal(read_frame(path, 2).data, SKY + 2)
+    assert "CTYPE1" not in frames[0].header
+
+
+def test_inherit_false_takes_nothing_from_the_primary(tmp_path):
+    chip = fits.ImageHDU(SKY, header(INHERIT=False))
+    path = written(tmp_path / "a.fits", fits.PrimaryHDU(header=header(FILTER="r")), chip)
+    assert only(path).exposure.filter is None
+
+
+def test_companions_are_no_frames_and_a_mask_masks(tmp_path):
+    flags = np.zeros(SKY.shape, np.int16)
+    flags[5, 6] = 4
+    path = written(
+        tmp_path / "a.fits",
+        fits.PrimaryHDU(header=header()),
+        fits.ImageHDU(SKY, name="SCI"),
+        fits.ImageHDU(SKY, name="ERR"),
+        fits.ImageHDU(flags, name="DQ"),
+        fits.ImageHDU(np.ones((41, 41), np.float32), name="PSFIMAGE"),
+    )
+    raw = only(path)
+    assert raw.exposure.name == "a.fits"
+    assert np.argwhere(raw.mask).tolist() == [[5, 6]]
+
+
+def test_a_plane_that_marks_detections_is_no_reason_to_mask(tmp_path):
+    flags = np.zeros(SKY.shape, np.int32)
+    flags[5, 6], flags[7, 8] = 1 << 5, 1 << 2
+    planes = fits.ImageHDU(flags, fits.Header({"HIERARCH MP_DETECTED": 5, "MP_CR": 2}), name="MASK")
+    path = written(tmp_path / "a.fits", fits.PrimaryHDU(header=header()), fits.ImageHDU(SKY), planes)
+    assert np.argwhere(only(path).mask).tolist() == [[7, 8]]
+
+
+def test_a_cube_of_one_plane_is_an_image(tmp_path):
+    raw = only(written(tmp_path / "a.fits", fits.PrimaryHDU(SKY[None], header())))
+    np.testing.assert_array_equal(raw.data, SKY)
+
+
+def test_mirrored_and_plain_wcs_are_kept_and_a_broken_one_is_none(tmp_path):
+    for name, scale, skew, works in (
+        ("plain", -1e-4, 0.0, True),
+        ("mirror", 1e-4, 0.0, True),
+        ("broken", 1e-4, 1e-4, False),
+    ):
+        cards = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 20.0}
+        cards |= {"CRPIX1": 25.0, "CRPIX2": 20.0, "CD1_1": scale, "CD2_2": 1e-4, "CD1_2": skew, "CD2_1": skew}
+        wcs = only(written(tmp_path / f"{name}.fits", fits.PrimaryHDU(SKY, header(**cards)))).wcs
+        assert (wcs is not None) == works
+        if wcs is not None:
+            assert np.sign(np.linalg.det(wcs.pixel_scale_matrix)) == np.sign(scale)
+            assert wcs.all_pix2world([[24.0, 19.0]], 0)[0] == pytest.approx([10.0, 20.0])
+
+
+def cards(**values) -> bytes:
+    return "".join(f"{key:<8}= {value:>20}".ljust(80) for key, value in values.items()).encode()
+
+
+def test_a_huge_header_without_data_is_refused_without_an_array(tmp_path):
+    import tracemalloc
+
+    block = cards(SIMPLE="T", BITPIX=-64, NAXIS=2, NAXIS1=100000, NAXIS2=100000) + b"END".ljust(80)
+    path = tmp_path / "huge.fits"
+    path.write_bytes(block.ljust(2880))
+    (tmp_path / "huge.fits.gz").write_bytes(gzip.compress(path.read_bytes()))
+    tracemalloc.start()
+    plain, packed = only(path), only(tmp_path / "huge.fits.gz")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "truncated" in plain.reason
+    assert plain.damaged
+    assert "100000 x 100000" in plain.reason
+    assert "at most" in packed.reason
+    assert peak < 50e6
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_truncated_file_is_damaged(tmp_path, suffix):
+    whole = written(tmp_path / "a.fits", fits.PrimaryHDU(RNG.normal(size=(200, 200)), header()))
+    path = tmp_path / f"b.fits{suffix}"
+    content = whole.read_bytes()
+    path.write_bytes(gzip.compress(content)[:150_000] if suffix else content[:150_000])
+    found = only(path)
+    assert found.damaged
+    assert ("what it compresses is damaged" if suffix else "truncated") in found.reason
+
+
+@pytest.mark.parametrize(
+    ("hdus", "words"),
+    [
+        ([fits.PrimaryHDU()], "holds no image"),
+        (
+            [fits.PrimaryHDU(), fits.BinTableHDU.from_columns([fits.Column("a", "E", array=[1.0])])],
+            "only tables",
+        ),
+        ([fits.PrimaryHDU(np.zeros(100, np.float32))], "one axis"),
+        ([fits.PrimaryHDU(np.stack([SKY, SKY, SKY]), header())], "cube"),
+        ([fits.PrimaryHDU(SKY * np.nan, header())], "NaN"),
+        ([fits.PrimaryHDU(np.ones((40, 50), np.float32), header())], "one value"),
+        ([fits.PrimaryHDU(SKY[:1, :1], header())], "too small"),
+        ([fits.PrimaryHDU(SKY[:31], header())], "too small"),
+        ([fits.PrimaryHDU(SKY, header(BUNIT="km/s"))], "km/s"),
+        ([fits.PrimaryHDU(SKY, header(EXPTIME=-5.0))], "negative"),
+        ([fits.PrimaryHDU(SKY, header(CTYPE1="LAMBDA", CTYPE2="ANGLE"))], "spectrum"),
+        ([fits.PrimaryHDU(), fits.ImageHDU(SKY, name="PSF")], "an extension named PSF"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_no_exposure_is_refused_in_one_line(tmp_path, hdus, words):
+    found = only(written(tmp_path / "a.fits", *hdus))
+    assert isinstance(found, Refusal)
+    assert words in found.reason
+    assert "\n" not in found.reason
+    with pytest.raises(FrameRefused):
+        read_frame(tmp_path / "a.fits")
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "damaged"),
+    [
+        (b"", "empty", True),
+        (b"hello, this is text", "not a FITS file", False),
+        (b"\x1f\x9d\x90rest", "compress", False),
+        (b"SIMPLE  = nonsense" + b"\x00" * 5000, "header", True),
+        (b"\x1f\x8b not gzip at all", "compresses is damaged", True),
+    ],
+)
+def test_bytes_that_are_no_fits_are_refused(tmp_path, content, words, damaged):
+    path = tmp_path / "a.fits"
+    path.write_bytes(content)
+    found = only(path)
+    assert words in found.reason
+    assert found.damaged is damaged
+
+
+def test_a_folder_a_missing_file_and_a_pipe_are_refused(tmp_path):
+    assert "directory" in only(tmp_path).reason
+    assert "no such file" in only(tmp_path / "none.fits").reason
+    os.mkfifo(tmp_path / "pipe.fits")
+    assert "regular file" in only(tmp_path / "pipe.fits").reason
+
+
+def test_a_file_that_may_not_be_read_is_damaged_goods(tmp_path, monkeypatch):
+    path = written(tmp_path / "a.fits", fits.PrimaryHDU(SKY, header()))
+
+    def denied(*_args, **_kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", denied)  # a mode of 000 stops nobody who is root
+    found = only(path)
+    assert "permission denied" in found.reason
+    assert found.damaged
+
+
+def test_warnings_are_collected_and_never_shown(tmp_path, capfd):
+    path = written(tmp_path / "a.fits", fits.PrimaryHDU(SKY, header()))
+    content = bytearray(path.read_bytes())
+    content += b"rubbish after the last unit" * 10
+    path.write_bytes(bytes(content))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        raw = only(path)
+    assert raw.notes
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damage_anywhere_is_a_frame_or_a_sentence(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    path = tmp_path / "a.fits"
+    written(path, fits.PrimaryHDU(header=header()), fits.CompImageHDU(SKY.astype(np.int16), header()))
+    content = bytearray(path.read_bytes())
+    for place in rng.integers(0, len(content), 30):
+        content[place] = rng.integers(0, 256)
+    path.write_bytes(bytes(content[: rng.integers(1, len(content))] if seed % 2 else content))
+    for found in read_frames(path):
+        if isinstance(found, Refusal):
+            assert found.reason
+            assert "\n" not in found.reason
+        else:
+            assert np.isfinite(found.data).all()

@@ -1,0 +1,106 @@
+"""What headers say, in whatever words."""
+
+import pytest
+from astropy.io.fits import Header
+
+from core.vocabulary import FrameKind
+from pipeline.frame import FrameRefused
+from pipeline.headers import data_unit, exposure_of, filter_of, kind_of
+
+DATE = {"DATE-OBS": "2020-01-01T00:00:00"}
+
+
+@pytest.mark.parametrize(
+    ("cards", "kind"),
+    [
+        ({"IMAGETYP": "object"}, FrameKind.SCIENCE),
+        ({"IMAGETYP": "Light Frame"}, FrameKind.SCIENCE),
+        ({"OBSTYPE": "EXPOSE"}, FrameKind.SCIENCE),
+        ({}, FrameKind.SCIENCE),
+        ({"IMAGETYP": "Bias Frame"}, FrameKind.BIAS),
+        ({"OBSTYPE": "ZERO"}, FrameKind.BIAS),
+        ({"IMAGETYP": "Dark Frame"}, FrameKind.DARK),
+        ({"IMAGETYP": "DOME FLAT"}, FrameKind.FLAT),
+        ({"OBSTYPE": "SKYFLAT"}, FrameKind.FLAT),
+        ({"OBJECT": "bias"}, FrameKind.BIAS),
+        ({"OBJECT": "Sky Flat 3"}, FrameKind.FLAT),
+        ({"OBJECT": "Dark cloud B68"}, FrameKind.SCIENCE),
+        ({"OBJECT": "flat galaxy", "IMAGETYP": "object"}, FrameKind.SCIENCE),
+    ],
+)
+def test_the_kind_of_a_frame_is_read_from_its_type_or_its_target(cards, kind):
+    assert kind_of(Header(cards)) is kind
+
+
+@pytest.mark.parametrize(
+    "cards", [{"IMAGETYP": "ARC"}, {"OBSTYPE": "SPECTROSCOPIC"}, {"IMAGETYP": "comp lamp"}]
+)
+def test_lamps_and_spectra_are_refused(cards):
+    with pytest.raises(FrameRefused, match="not an image of the sky"):
+        kind_of(Header(cards))
+
+
+@pytest.mark.parametrize(
+    ("unit", "kind", "per_second"),
+    [
+        ("", "counts", False),
+        ("ADU", "counts", False),
+        ("adu/pixel", "counts", False),
+        ("DN / s", "counts", True),
+        ("counts s-1", "counts", True),
+        ("electron", "electrons", False),
+        ("ELECTRONS/S", "electrons", True),
+        ("e-", "electrons", False),
+        ("nJy", "flux", False),
+    ],
+)
+def test_units_of_light_per_pixel_are_known(unit, kind, per_second):
+    found = data_unit(Header({"BUNIT": unit}))
+    assert (found.kind, found.per_second) == (kind, per_second)
+
+
+@pytest.mark.parametrize(
+    "unit", ["km/s", "MJy/sr", "Jy/beam", "mag/arcsec2", "K", "erg/s/cm2/arcsec2", "deg"]
+)
+def test_a_unit_that_is_no_light_per_pixel_is_refused_by_name(unit):
+    with pytest.raises(FrameRefused) as refused:
+        exposure_of(Header({"BUNIT": unit, **DATE}), "x")
+    assert unit in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("cards", "gain"),
+    [
+        ({"GAIN": 1.9}, 1.9),
+        ({"GAIN": "1.9"}, 1.9),
+        ({"EGAIN": 1.3, "GAIN": 120}, 1.3),
+        ({"GAIN": 0.0}, None),
+        ({"GAIN": "unknown"}, None),
+        ({"BUNIT": "electron", "GAIN": 1.9}, 1.0),
+        ({"BUNIT": "adu/s", "GAIN": 2.0, "EXPTIME": 30.0}, 60.0),
+        ({"BUNIT": "electron/s", "EXPTIME": 30.0}, 30.0),
+        ({"BUNIT": "nJy", "GAIN": 2.0}, None),
+    ],
+)
+def test_the_gain_is_electrons_per_stored_unit(cards, gain):
+    assert exposure_of(Header({**cards, **DATE}), "x").gain == gain
+
+
+@pytest.mark.parametrize("value", [-1.0, -300])
+def test_a_negative_exposure_is_refused_with_its_number(value):
+    with pytest.raises(FrameRefused, match=rf"negative \({value:g} s\)"):
+        exposure_of(Header({"EXPTIME": value, **DATE}), "x")
+
+
+def test_of_several_wheels_the_one_in_use_gives_the_filter():
+    assert filter_of(Header({"FILTER1": "CLEAR1L", "FILTER2": "F606W"})) == "F606W"
+    assert filter_of(Header({"FILTER1": "air", "FILTER2": "rp", "FILTER": "rp"})) == "rp"
+    assert filter_of(Header({"FILTER": "Clear"})) == "Clear"
+    assert filter_of(Header({"FILTERS": 58})) == "58"
+    assert filter_of(Header()) is None
+
+
+@pytest.mark.parametrize("cards", [{"BAYERPAT": "RGGB"}, {"FILTER": "GBRG"}])
+def test_a_colour_mosaic_is_refused(cards):
+    with pytest.raises(FrameRefused, match="colour mosaic"):
+        filter_of(Header(cards))

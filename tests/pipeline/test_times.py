@@ -1,0 +1,124 @@
+"""When an exposure was taken, in every shape that headers give it."""
+
+import csv
+from datetime import UTC, datetime
+
+import pytest
+from astropy.io import fits
+from astropy.io.fits import Header
+from astropy.time import Time
+
+from pipeline.fits_files import read_frame
+from pipeline.frame import FrameRefused
+from pipeline.headers import exposure_of, time_of
+
+EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
+
+
+def utc(text: str) -> float:
+    """MJD of an ISO date by the calendar alone."""
+    return (datetime.fromisoformat(text).replace(tzinfo=UTC) - EPOCH).total_seconds() / 86400.0
+
+
+@pytest.mark.parametrize(
+    ("cards", "start"),
+    [
+        ({"DATE-OBS": "2020-08-30T21:36:59.101"}, "2020-08-30T21:36:59.101"),
+        ({"DATE-OBS": "2020-08-30 21:36:59.101"}, "2020-08-30T21:36:59.101"),
+        ({"DATE-OBS": "2020-08-30T21:36:59Z"}, "2020-08-30T21:36:59"),
+        ({"DATE-OBS": "2017-12-19T18:33:43.317-0700"}, "2017-12-20T01:33:43.317"),
+        ({"DATE-OBS": "2017-12-20T07:03:43+05:30"}, "2017-12-20T01:33:43"),
+        ({"DATE-OBS": "2013-07-06", "UT": "22:14:16"}, "2013-07-06T22:14:16"),
+        ({"DATE-OBS": "2013-07-06", "UT": 22.5}, "2013-07-06T22:30:00"),
+        ({"DATE-OBS": "2013-07-06", "UTSTART": "22:14:16.5"}, "2013-07-06T22:14:16.5"),
+        ({"DATE-OBS": "2005-03-07", "TIME-OBS": "06:51:26"}, "2005-03-07T06:51:26"),
+        ({"DATE-OBS": "2005-03-07", "UTC-OBS": "2005-03-07T06:51:26"}, "2005-03-07T06:51:26"),
+        ({"DATE-OBS": "06/01/96", "TIME-OBS": "08:56:00"}, "1996-01-06T08:56:00"),
+        ({"DATE-OBS": "06/01/1996", "TIME-OBS": "08:56:00"}, "1996-01-06T08:56:00"),
+        ({"DATE-OBS": "20130706", "UT": "22:14:16"}, "2013-07-06T22:14:16"),
+        ({"MJD-OBS": 56479.5}, "2013-07-06T12:00:00"),
+        ({"MJD-OBS": "56479.5"}, "2013-07-06T12:00:00"),
+        ({"JD": 2456480.25}, "2013-07-06T18:00:00"),
+        ({"DATE-OBS": "2013-07-06", "MJD-OBS": 56479.5}, "2013-07-06T12:00:00"),
+        # A whole day in MJD-OBS is the date again, not midnight.
+        ({"DATE-OBS": "2013-07-13", "UT": "00:57:33", "MJD-OBS": 56486.0}, "2013-07-13T00:57:33"),
+    ],
+)
+def test_the_start_plus_half_the_exposure_is_the_middle(cards, start):
+    assert time_of(Header(cards), 120.0) == pytest.approx(utc(start) + 60.0 / 86400.0, abs=1e-8)
+
+
+def test_a_middle_that_the_header_tells_is_taken_as_it_is():
+    header = Header({"DATE-OBS": "2020-01-01T00:00:00", "DATE-AVG": "2020-01-01T00:01:40"})
+    assert time_of(header, 100.0) == pytest.approx(utc("2020-01-01T00:01:40"), abs=1e-8)
+    assert time_of(Header({"MJD-AVG": 58000.25, "MJD-OBS": 58000.1}), 100.0) == 58000.25
+
+
+@pytest.mark.parametrize("scale", ["TAI", "TT", "TDB", "GPS"])
+def test_other_time_scales_become_utc(scale):
+    header = Header({"DATE-OBS": "2020-08-30T12:00:00", "TIMESYS": scale})
+    behind = {"TAI": 37.0, "TT": 69.184, "TDB": 69.184, "GPS": 18.0}[scale]
+    assert time_of(header, 0.0) == pytest.approx(utc("2020-08-30T12:00:00") - behind / 86400.0, abs=1e-8)
+
+
+def test_a_leap_second_is_a_time():
+    header = Header({"DATE-OBS": "2016-12-31T23:59:60.5"})
+    assert time_of(header, 0.0) == pytest.approx(utc("2017-01-01T00:00:00.5"), abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("cards", "words"),
+    [
+        ({}, "no date"),
+        ({"DATE-OBS": ""}, "no date"),
+        ({"DATE-OBS": "last night"}, "no date"),
+        ({"DATE-OBS": "2013-13-45T00:00:00"}, "no date"),
+        ({"MJD-OBS": 0.0}, "no date"),
+        ({"DATE-OBS": "2013-07-06"}, "day only"),
+        ({"DATE-OBS": "2013-07-06", "UT": "soon"}, "day only"),
+        ({"DATE-OBS": "2013-07-06T01:02:03", "TIMESYS": "LOCAL"}, "TIMESYS"),
+    ],
+)
+def test_what_tells_no_time_is_refused_in_a_sentence(cards, words):
+    with pytest.raises(FrameRefused, match=words):
+        time_of(Header(cards), 60.0)
+
+
+def test_the_file_s_own_date_of_writing_is_no_date_of_exposure():
+    with pytest.raises(FrameRefused, match="no date"):
+        time_of(Header({"DATE": "2020-08-30T12:00:00"}), 60.0)
+
+
+def test_an_exposure_without_a_time_can_still_be_read():
+    assert exposure_of(Header({"EXPTIME": 10.0}), "x").mjd is None
+
+
+def test_saao_frames_are_dated_at_their_start_with_ut_beside_the_date(shared_data):
+    folder = shared_data / "images" / "saao_kb13475"
+    with (folder / "truth.csv").open() as rows:
+        for row in csv.DictReader(rows):
+            exposure = read_frame(folder / row["file"]).exposure
+            start = exposure.mjd - exposure.exposure_s / 2.0 / 86400.0
+            assert start == pytest.approx(float(row["mjd"]), abs=1e-5)
+            header = fits.getheader(folder / row["file"])
+            if "PHJDMID" in header:  # heliocentric: at most 8.4 minutes from the middle, in UTC
+                heliocentric = header["PHJDMID"] - 2400000.5
+                assert 0.0 < heliocentric - exposure.mjd < 8.4 / 1440.0
+
+
+def test_an_offset_of_seven_hours_agrees_with_the_same_header_s_utc(shared_data):
+    for path in sorted((shared_data / "images" / "hatp32_microobservatory").glob("*.FITS")):
+        header = fits.getheader(path)
+        utc_start = header["UT-OBS"].removesuffix("-0000")
+        middle = utc(utc_start) + header["EXPTIME"] / 2.0 / 86400.0
+        assert read_frame(path).exposure.mjd == pytest.approx(middle, abs=1e-8)
+
+
+def test_rise_frames_agree_with_their_mjd(shared_data):
+    for path in sorted((shared_data / "images" / "lt_rise").glob("*.fits")):
+        header = fits.getheader(path)
+        exposure = read_frame(path).exposure
+        assert exposure.mjd - 30.0 / 86400.0 == pytest.approx(header["MJD"], abs=1e-6)
+        assert exposure.mjd == pytest.approx(
+            Time(header["DATE-OBS"], scale="utc").mjd + 30.0 / 86400.0, abs=1e-8
+        )
