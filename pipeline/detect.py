@@ -63,6 +63,8 @@ CUTS = (
     Cut("masked core", "masked_share", above=True, limit=0.3),
     Cut("edge", "edge_distance", above=False, limit=1.0),
     Cut("single pixel", "peak_ratio", above=True, limit=2.0, only=(("fwhm_ratio", -1, 0.75),)),
+    Cut("no point source", "likeness", above=False, limit=0.4),
+    Cut("extended", "ring_share", above=True, limit=0.45),
     Cut("wing of a saturated star", "saturated_distance", above=False, limit=2.0),
     Cut(
         "residual of a bright star",

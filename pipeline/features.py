@@ -22,6 +22,8 @@ MEANING: dict[str, str] = {
     "ellipticity": "1 - b/a of the same moments",
     "chi2": "chi squared per pixel of the PSF fit within one FWHM",
     "psf_correlation": "correlation of the difference with its PSF within one FWHM",
+    "likeness": "that correlation over what a point source of this significance has: 1 if it is one",
+    "ring_share": "mean score between 1 and 2 FWHM away over the detection's: large for what is extended",
     "peak_ratio": "highest pixel over what the PSF fit says of it: large for a single bright pixel",
     "asymmetry": "difference from itself turned by 180 degrees, over its sum, within one FWHM",
     "dipole_ratio": "strongest score of the opposite sign within two FWHM, over the detection's",
@@ -85,9 +87,15 @@ def measure(
 
     offset, sigma = _level(data, ring)
     noise_ratio = places.flux_err / _sky_error(difference, x, y, half)
+    score_peak = np.maximum(np.abs(places.snr), 1e-6)
+    fit = _fit(data, psf, core, np.abs(places.flux), sigma * np.maximum(noise_ratio, 1.0))
+    expected = score_peak / np.sqrt(score_peak**2 + np.maximum(core.sum(axis=(1, 2)), 1))
+    around = (distance > 1.0) & (distance < 2.0) & good
     found = {
+        **fit,
+        "likeness": fit["psf_correlation"] / expected,
+        "ring_share": _mean(score, around) / score_peak,
         **_shape(data, psf, core, fwhm),
-        **_fit(data, psf, core, np.abs(places.flux), sigma * np.maximum(noise_ratio, 1.0)),
         **_opposite(data, score, distance, core),
         "offset_sigma": offset / sigma,
         "score_rms": np.sqrt(_mean(np.square(score), ring, empty=1.0)),
@@ -159,8 +167,7 @@ def _level(data: Stamps, ring: NDArray[np.bool_]) -> tuple[Array, Array]:
 
 
 def _sky_error(difference: Difference, x: Array, y: Array, half: int) -> Array:
-    near = stamps(difference.flux_err, x, y, half)
-    near[near <= 0] = np.nan
+    near = stamps(difference.flux_err, x, y, half, outside=np.nan)
     lowest: Array = np.nanpercentile(near, 20, axis=(1, 2))
     return lowest
 
@@ -243,7 +250,8 @@ def _frame_flux(frame: Frame, psf: PsfModel, places: Places, half: int) -> tuple
     light = stamps(frame.data, x, y, half) - stamps(frame.background, x, y, half)
     model = centred_psfs(psf, x, y, half)
     flux, power = psf_flux(light, model, stamps(frame.mask, x, y, half, outside=1.0) == 0)
-    sky = np.nanpercentile(stamps(frame.variance, x, y, half), 20, axis=(1, 2))
+    variance = stamps(frame.variance, x, y, half, outside=np.nan)
+    sky = np.nanpercentile(variance, 20, axis=(1, 2))
     return flux, np.sqrt(np.maximum(sky, 1e-12) / np.maximum(power, 1e-12))
 
 

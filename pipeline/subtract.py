@@ -11,6 +11,9 @@ rms^2 grad(k_n * N) . grad(k_r * R), negative products as 0: a shift leaves a re
 images have light, and the product's noise averages to nothing on empty sky. V_flux, likewise, is the
 measured scatter of the flux ratio squared times both filtered images. The score is S / sqrt(V), the
 flux S / F_S and its error sqrt(V) / F_S.
+
+Nothing of this is fitted to the score, whose standard deviation on empty sky is 1 where the variances
+are right. Where it is found larger than 1.05, errors are enlarged to what is measured, place by place.
 """
 
 from __future__ import annotations
@@ -50,6 +53,8 @@ SMALLEST_TILE_PX = 128
 MAX_PSF_CHANGE = 0.02  # over half a tile; a star of 250 sigma then leaves about 5
 FOUND_SIGMA = 6.0
 FOUND_RADIUS_PX = 12  # beside what is found, its wings are in the score
+TRUSTED_STD = 1.05  # a score that deviates more than this is rescaled, and the difference says so
+NOISE_MESH_PX = 64
 MIN_SHIFT_PX = 0.003  # smaller shifts are not worth a phase
 
 
@@ -127,6 +132,13 @@ def subtract(
     start = time.perf_counter()
     _remove_background(data, flux, area, mask)
     score = np.where(mask == 0, flux / flux_err, np.float32(0.0))
+    deviation = sky_deviation(score, flux_err, mask)
+    score_scale = 1.0
+    if deviation > TRUSTED_STD:
+        excess = noise_excess(score, mask)
+        flux_err *= excess
+        score /= excess
+        score_scale = float(1.0 / np.median(excess[mask == 0]))
     unit = np.float32(1.0 / reference.flux_scale)
     result = Difference(
         data=data * unit,
@@ -138,7 +150,8 @@ def subtract(
         method=method,
         flux_unit=reference.flux_unit,
         gain_ratio=matched.gain_ratio,
-        score_std=sky_deviation(score, flux_err, mask),
+        score_std=deviation,
+        score_scale=score_scale,
         seconds=seconds,
     )
     seconds["finish"] = time.perf_counter() - start
@@ -229,6 +242,18 @@ def sky_deviation(score: Image, flux_err: Image, mask: MaskImage) -> float:
     values = score[good & (flux_err <= 1.2 * level)]
     low, high = np.percentile(values[:: max(1, len(values) // 2_000_000)], [15.866, 84.134])
     return float(high - low) / 2.0
+
+
+def noise_excess(score: Image, mask: MaskImage) -> Image:
+    """How much larger than 1 the standard deviation of the score is, place by place; never below 1.
+
+    Real frames have noise that no variance of single pixels shows: flat-field structure, noise that
+    neighbours share, the unresolved stars of a crowded field.
+    """
+    mesh = max(16, min(NOISE_MESH_PX, *(length // 2 for length in score.shape)))
+    spread = sep.Background(score, mask=mask != 0, bw=mesh, bh=mesh, fw=3, fh=3).rms(dtype=np.float32)
+    excess: Image = np.maximum(spread, np.float32(1.0))
+    return excess
 
 
 def _reference_light(reference: PreparedReference) -> Image:
