@@ -1,0 +1,142 @@
+"""The console in a real terminal: what its bytes draw, and what they must never hold."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyte
+import pytest
+from sqlmodel import select as rows_of
+
+from core.tables import Verdict
+from tests.builders import add_night, make_store
+
+PATIENCE_S = 60.0
+COLUMNS, LINES = 80, 24
+
+
+class Terminal:
+    """A pseudo-terminal with the console in it, and a screen in memory that its bytes are drawn on."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.screen = pyte.Screen(COLUMNS, LINES)
+        self.sent = b""
+        self._stream = pyte.ByteStream(self.screen)
+        self._descriptor = descriptor
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.screen.display)
+
+    def press(self, keys: str) -> None:
+        os.write(self._descriptor, keys.encode())
+
+    def until(self, words: str) -> None:
+        """Read until some words are on the screen."""
+        deadline = time.monotonic() + PATIENCE_S
+        while words not in self.text:
+            if not self.read(0.2) and time.monotonic() > deadline:
+                pytest.fail(f"{words!r} never came; the screen says:\n{self.text}")
+
+    def read(self, seconds: float) -> bool:
+        """Read what has come; false when nothing did."""
+        if not select.select([self._descriptor], [], [], seconds)[0]:
+            return False
+        try:
+            data = os.read(self._descriptor, 65536)
+        except OSError:  # the other end is closed
+            return False
+        self.sent += data
+        # pyte does not know the queries with which Textual asks what a terminal can do
+        self._stream.feed(
+            re.sub(rb"\x1b\[[?>=<][0-9;$]*[a-zA-Z]|\x1b\[>[0-9;]*[a-z]|\x1bP.*?\x1b\\", b"", data)
+        )
+        return True
+
+
+@contextmanager
+def console(folder: Path, url: str, **environment: str) -> Iterator[Terminal]:
+    """The real program on a store."""
+    settings = folder / "config.toml"
+    settings.write_text(f'[store]\nurl = "{url}"\n[review]\nreviewer = "vera"\n')
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "astrid_tui", "--config", str(settings)],
+        stdin=follower, stdout=follower, stderr=follower, close_fds=True, start_new_session=True,
+        env={**kept, "TERM": "xterm-256color", "PYTHONUTF8": "1", **environment},
+    )  # fmt: skip
+    os.close(follower)
+    terminal = Terminal(leader)
+    try:
+        yield terminal
+        deadline = time.monotonic() + PATIENCE_S
+        while process.poll() is None and time.monotonic() < deadline:
+            terminal.read(0.1)  # a terminal that is not read blocks its program
+        assert process.returncode == 0, terminal.text
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        os.close(leader)
+
+
+def test_a_sitting_in_a_real_terminal(tmp_path):
+    store, url = make_store(tmp_path)
+    add_night(store, objects=3)
+    with console(tmp_path, url) as terminal:
+        terminal.until("1 of 3")
+        terminal.until("difference")
+        terminal.press("r")
+        terminal.until("2 of 3")
+        terminal.until("takes it back")
+        terminal.press("x")
+        terminal.until("3 of 3")
+        terminal.press("u")
+        terminal.until("taken back")
+        terminal.press("q")
+    with store.read() as db:
+        labels = [row.label for row in db.exec(rows_of(Verdict).order_by(Verdict.id))]
+    assert labels == ["real", "artefact", None]
+    store.close()
+
+
+def test_hostile_names_never_reach_the_terminal(tmp_path):
+    store, url = make_store(tmp_path)
+    bomb = "[/x]\x1b]52;c;Ym9tYg==\x07\x1b]0;owned\x07\x9b5m\u202eM31"
+    add_night(store, objects=2, object=bomb, frame=bomb, filter=bomb, field=bomb)
+    with console(tmp_path, url) as terminal:
+        terminal.until("1 of 2")
+        terminal.until("[/x]")
+        terminal.press("o")
+        terminal.until("Scores")
+        terminal.press("q")
+        terminal.until("1 of 2")
+        terminal.press("q")
+    for payload in (b"\x1b]52", b"\x1b]0;", b"Ym9tYg==\x07", "\x9b5m".encode(), "\u202e".encode()):
+        assert payload not in terminal.sent
+    store.close()
+
+
+def test_without_colours_the_images_are_ascii_and_nothing_is_coloured(tmp_path):
+    store, url = make_store(tmp_path)
+    add_night(store, objects=2)
+    with console(tmp_path, url, NO_COLOR="1") as terminal:
+        terminal.until("ASCII hides faint")
+        terminal.press("q")
+    coded = re.findall(rb"\x1b\[([0-9;]*)m", terminal.sent)
+    numbers = {int(number) for code in coded for number in code.split(b";") if number}
+    assert not numbers & {*range(30, 50), *range(90, 108)}
+    store.close()
