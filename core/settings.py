@@ -100,6 +100,16 @@ class AssociateSettings(Section):
     radius_arcsec: float = Field(1.0, gt=0)
 
 
+class PowerSettings(Section):
+    """How power is measured, and how long it is remembered."""
+
+    enabled: bool = True
+    devices: tuple[str, ...] = ()  # such as gpu0, cpu0, dram0; empty: all there are
+    sample_s: float = Field(1.0, ge=0.1)
+    write_s: float = Field(5.0, ge=0)  # samples go to the store in batches
+    keep_days: float = Field(7.0, gt=0)
+
+
 class ReviewSettings(Section):
     """The review screen."""
 
@@ -127,6 +137,7 @@ class Settings(BaseSettings):
     detect: DetectSettings = DetectSettings()
     cutout: CutoutSettings = CutoutSettings()
     associate: AssociateSettings = AssociateSettings()
+    power: PowerSettings = PowerSettings()
     review: ReviewSettings = ReviewSettings()
 
     @classmethod
