@@ -49,6 +49,12 @@ def owner(run_id: int, worker: int = 0) -> str:
     return f"run-{run_id}/{worker}"
 
 
+def workers(store: Store, run_id: int) -> int:
+    """How many workers a run was started with."""
+    with store.read() as session:
+        return session.exec(select(Run.workers).where(col(Run.id) == run_id)).first() or 1
+
+
 def heartbeat(store: Store, run_id: int, counts: Mapping[str, int] | None = None) -> bool:
     """Say that a run is alive; false when it was given up for lost."""
     values: dict[str, Any] = {"heartbeat_at": time.time()}

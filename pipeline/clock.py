@@ -7,18 +7,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from core.outcome import StageRecord
+from pipeline.energy.meter import Begin, unmetered
 from pipeline.frame import FrameRefused
 
 
 class StageClock:
-    """Times the stages of one attempt; `records` grows by one as each of them ends."""
+    """Times the stages of one attempt; `records` grows by one as each of them ends.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    begin_energy : callable
+        Begins to measure energy, as `EnergyMeter.begin` does; by default none is measured.
+    """
+
+    def __init__(self, begin_energy: Begin = unmetered) -> None:
         self.records: list[StageRecord] = []
+        self._begin_energy = begin_energy
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time what happens inside. What is raised there is recorded and goes on its way."""
+        joules = self._begin_energy()
         started_at, start = time.time(), time.perf_counter()
         outcome, reason = "done", None
         try:
@@ -32,7 +41,15 @@ class StageClock:
         finally:
             seconds = time.perf_counter() - start
             self.records.append(
-                StageRecord(name, started_at, seconds, outcome, peak_mib=peak_mib(), reason=reason)
+                StageRecord(
+                    name,
+                    started_at,
+                    seconds,
+                    outcome,
+                    peak_mib=peak_mib(),
+                    energy_j=joules(),
+                    reason=reason,
+                )
             )
 
 

@@ -30,6 +30,7 @@ from core.errors import AstridError
 from core.settings import Settings
 from core.store import Store, open_store
 from core.tables import Observation
+from pipeline.energy.sampler import sampling
 from pipeline.worker import FrameEvent, Worker
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ def run(
 
     state = "failed"
     try:
-        with _stopped_by_signals(stop):
+        with _stopped_by_signals(stop), sampling(store, settings, run_id):
             if workers > 1:
                 _with_processes(store, settings, run_id, min(workers, limit or workers), limit, stop, seen)
             else:

@@ -27,6 +27,7 @@ from pipeline.align import align
 from pipeline.clock import StageClock, one_line
 from pipeline.cutting import cut
 from pipeline.detect import detect
+from pipeline.energy.meter import Begin, unmetered
 from pipeline.fits_files import read_frame
 from pipeline.forced import forced_flux
 from pipeline.frame import (
@@ -66,6 +67,7 @@ def process(
     masters: Masters | None,
     known_objects: Sequence[KnownObject],
     settings: Settings,
+    begin_energy: Begin = unmetered,
 ) -> FrameOutcome:
     """Take one frame all the way. Nothing is written, and nothing but an interrupt is raised.
 
@@ -82,6 +84,8 @@ def process(
     known_objects : sequence of KnownObject
         Where the flux is measured also where nothing is detected.
     settings : Settings
+    begin_energy : callable, optional
+        Begins to measure the energy of a stage, as `EnergyMeter.begin` does.
 
     Returns
     -------
@@ -89,7 +93,7 @@ def process(
         ``done``; ``rejected`` where the frame cannot be used; ``failed`` where something broke, with
         one line of it as the reason and the whole in the log. ``stages`` tells how far it came.
     """
-    clock = StageClock()
+    clock = StageClock(begin_energy)
     quality: QualityFacts | None = None
     try:
         with clock.stage("read"):

@@ -22,6 +22,7 @@ from core.store import Store, StoreError
 from core.tables import Observation, Reference
 from pipeline.calibrators import exposure_of_row, masters_of
 from pipeline.clock import one_line
+from pipeline.energy.meter import EnergyMeter
 from pipeline.frame import FrameRefused
 from pipeline.prepare import prepare
 from pipeline.process import KnownObject, process
@@ -63,6 +64,7 @@ class Worker:
         self.settings = settings
         self.run_id = run_id
         self.owner = runs.owner(run_id, number)
+        self._meter = EnergyMeter.of_this_machine(settings.power, sharers=runs.workers(store, run_id))
 
     def one(self) -> FrameEvent | None:
         """Take the next frame all the way; none where no frame is due.
@@ -115,6 +117,7 @@ class Worker:
             masters,
             self._known_objects(reference),
             self.settings,
+            self._meter.begin,
         )
 
     def _known_objects(self, reference: Reference) -> list[KnownObject]:
