@@ -19,6 +19,7 @@ from sqlmodel import Session, col, select
 from core.association import Place, associate, lock, refresh, wake
 from core.outcome import CandidateFacts, DifferenceFacts, FrameOutcome
 from core.queue import NO_LEASE, Lease, LeaseLost, held
+from core.references import best
 from core.sky import match_nearest, zone_of
 from core.storable import storable
 from core.store import Store
@@ -86,6 +87,8 @@ def commit_frame(
     with store.write() as session:
         _end_lease(session, store, lease, outcome, state, retry_s)
         _write_stages(session, lease, outcome, run_id)
+        if state == ObservationState.WAITING and _waits_in_vain(session, lease):
+            return CommitResult(ObservationState.QUEUED.value)
         difference_id: int | None = None
         keys: list[int] = []
         new_objects = 0
@@ -141,6 +144,20 @@ def _end_lease(
     )
     if result.first() is None:
         raise LeaseLost(f"the lease on {lease.observation.frame} is lost: another worker has the frame now")
+
+
+def _waits_in_vain(session: Session, lease: Lease) -> bool:
+    """Queue a frame again whose reference was added after it had looked for one."""
+    lock(session)
+    if best(session, lease.observation) is None:
+        return False
+    session.exec(
+        update(Observation)
+        .where(col(Observation.id) == lease.observation_id)
+        .values(state=ObservationState.QUEUED.value, reason=None)
+        .execution_options(synchronize_session=False)
+    )
+    return True
 
 
 def _write_stages(session: Session, lease: Lease, outcome: FrameOutcome, run_id: int | None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from sqlmodel import Session, col, select
 
+from core.association import lock
 from core.outcome import ReferenceFacts
 from core.queue import NO_LEASE
 from core.sky import separation_deg
@@ -14,7 +15,7 @@ from core.store import Store
 from core.tables import Observation, Reference
 from core.vocabulary import ObservationState
 
-__all__ = ["ReferenceFacts", "add", "choose", "covers", "missing", "newest_first", "retire"]
+__all__ = ["ReferenceFacts", "add", "best", "choose", "covers", "missing", "newest_first", "retire"]
 
 SIZE_TOLERANCE = 0.2  # of width and height, where nothing but the field's name tells the place
 CENTRE_STEPS = 4  # centres within a quarter of the radius are equally good, and the newest is taken
@@ -26,6 +27,7 @@ def add(store: Store, facts: ReferenceFacts) -> Reference:
     A file that was retired becomes current again. Older references stay: `choose` takes the newest.
     """
     with store.write() as session:
+        lock(session)  # a frame that begins to wait meanwhile would not be seen
         row = session.exec(
             select(Reference).where(
                 col(Reference.content) == facts.content,
@@ -66,10 +68,15 @@ def choose(store: Store, observation: Observation) -> Reference | None:
     position is preferred to one that was found by name.
     """
     with store.read() as session:
-        query = select(Reference).where(
-            col(Reference.is_current), col(Reference.filter).is_not_distinct_from(observation.filter)
-        )
-        found = [row for row in session.exec(query).all() if covers(row, observation)]
+        return best(session, observation)
+
+
+def best(session: Session, observation: Observation) -> Reference | None:
+    """`choose`, within a transaction."""
+    query = select(Reference).where(
+        col(Reference.is_current), col(Reference.filter).is_not_distinct_from(observation.filter)
+    )
+    found = [row for row in session.exec(query).all() if covers(row, observation)]
     return min(found, key=lambda row: _rank(row, observation), default=None)
 
 

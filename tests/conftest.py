@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from sqlalchemy import make_url
 from sqlmodel import SQLModel
 
@@ -21,6 +22,10 @@ from core.migrations import upgrade
 from core.store import Store, open_store
 
 ROOT = Path(__file__).parent.parent
+
+# The same examples each time, however busy the machine is.
+settings.register_profile("astrid", derandomize=True, deadline=None)
+settings.load_profile("astrid")
 
 
 @pytest.fixture(scope="session")

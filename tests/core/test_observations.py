@@ -173,6 +173,17 @@ def test_frames_wait_for_a_reference_and_come_back_when_it_is_there(store: Store
     assert [row.id for row in rows(store) if row.state == "waiting"] == there
 
 
+def test_a_reference_that_came_while_the_frame_looked_for_one_is_not_missed(store: Store) -> None:
+    (key,) = add_frames(store, 1)
+    lease = claimed(store)
+    assert choose(store, lease.observation) is None
+    add_reference(store)
+    outcome = FrameOutcome(state="waiting", reason=missing(lease.observation))
+    assert commit_frame(store, lease, outcome, attempts=1, retry_s=60.0).state == "queued"
+    again = claimed(store)
+    assert (again.observation.id, again.attempt, again.observation.reason) == (key, 1, None)
+
+
 def test_a_frame_of_unknown_size_is_not_matched_by_name() -> None:
     reference = Reference(
         content="", path="", width=100, height=100, has_wcs=False, chosen="", field="M 31", filter="r",
