@@ -213,13 +213,13 @@ def save(folder: Path, masters: Masters) -> None:
 def _clipped_mean_of_stack(stack: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean along the first axis of what lies within the clip around the median.
 
-    A pixel's own scatter is of a handful of values: that of its neighbours is its lower bound.
+    A pixel's own scatter is of a handful of values: that of its row is its lower bound.
     """
     if len(stack) < 3:
         return np.asarray(stack.mean(axis=0))
     deviation = np.abs(stack - np.median(stack, axis=0))
     scatter = 1.4826 * np.median(deviation, axis=0)
-    kept = deviation <= CLIP_SIGMA * np.maximum(scatter, np.median(scatter)) + 1e-12
+    kept = deviation <= CLIP_SIGMA * np.maximum(scatter, np.median(scatter, axis=1, keepdims=True)) + 1e-12
     return np.asarray(np.where(kept, stack, 0.0).sum(axis=0) / np.maximum(kept.sum(axis=0), 1))
 
 

@@ -1,0 +1,274 @@
+"""From counts to electrons: every step against a known truth."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from astropy.io.fits import Header
+from astropy.wcs import WCS
+
+from core.settings import CalibrateSettings, CameraSettings, Settings
+from core.vocabulary import FrameKind, MaskPlane
+from pipeline.calibrate import calibrate, source_model
+from pipeline.fits_files import read_frame
+from pipeline.frame import FrameRefused
+from pipeline.masters import Masters
+from pipeline.overscan import trim
+from tests.pipeline.synthetic_raw import raw_frame
+
+SETTINGS = Settings(calibrate=CalibrateSettings(cosmic_rays=False))
+Y, X = np.mgrid[:256, :256].astype(np.float32)
+FLAT = (1.1 - 0.4 * ((X - 128) ** 2 + (Y - 128) ** 2) / 128**2 / 2).astype(np.float32)
+FLAT /= np.median(FLAT)
+
+
+def pull(frame, truth, where=None):
+    """(data - truth) / sigma of the good pixels."""
+    good = frame.mask == 0 if where is None else (frame.mask == 0) & where
+    residual = (frame.data - truth.sky - truth.model)[good]
+    return residual / np.sqrt(frame.variance[good])
+
+
+def test_electrons_come_back_and_the_variance_is_theirs():
+    raw, truth = raw_frame()
+    frame = calibrate(raw, None, SETTINGS)
+    assert (frame.gain, frame.read_noise, frame.notes) == (2.0, 6.0, ())
+    pulls = pull(frame, truth)
+    assert np.mean(pulls) == pytest.approx(0.0, abs=0.03)
+    assert np.std(pulls) == pytest.approx(1.0, abs=0.02)
+    assert np.median(frame.background) == pytest.approx(truth.sky, rel=0.01)
+
+
+def test_the_variance_also_holds_on_stars():
+    raw, truth = raw_frame(n_stars=60, fwhm=2.5, flux_range=(2e4, 3e5))
+    frame = calibrate(raw, None, SETTINGS)
+    for low, high in ((200.0, 2000.0), (2000.0, 20000.0)):
+        on_stars = (truth.model > low) & (truth.model < high)
+        assert np.count_nonzero(on_stars & (frame.mask == 0)) > 100
+        assert np.std(pull(frame, truth, on_stars)) == pytest.approx(1.0, abs=0.1)
+
+
+def test_the_noise_model_does_not_follow_the_noise():
+    rng = np.random.default_rng(5)
+    noise = rng.normal(0.0, 20.0, (200, 200)).astype(np.float32)
+    model = source_model(noise, np.full_like(noise, 20.0), np.zeros(noise.shape, bool))
+    inverse = 1.0 / (400.0 + model)
+    weighted = float((noise * inverse).sum() / inverse.sum())
+    naive = 1.0 / np.maximum(400.0 + noise, 1.0)
+    assert abs(weighted) < 0.4
+    assert abs(weighted) < abs(float((noise * naive).sum() / naive.sum())) / 2
+
+
+def test_bias_dark_and_flat_are_taken_out():
+    rng = np.random.default_rng(3)
+    bias = (300.0 + 5.0 * np.sin(X / 9.0)).astype(np.float32)
+    dark = np.abs(rng.normal(0.05, 0.01, X.shape)).astype(np.float32)
+    raw, truth = raw_frame(flat=FLAT, bias=bias + dark * 60.0)
+    frame = calibrate(raw, Masters(bias=bias, dark=dark, flat=FLAT), SETTINGS)
+    pulls = pull(frame, truth)
+    assert np.mean(pulls) == pytest.approx(0.0, abs=0.04)
+    assert np.std(pulls) == pytest.approx(1.0, abs=0.03)
+    corner = np.std(pull(frame, truth, (X < 60) & (Y < 60)))
+    assert corner == pytest.approx(1.0, abs=0.05), "under a low flat the noise is larger, and known"
+
+
+def test_dead_pixels_of_the_flat_and_hot_ones_of_the_dark_are_bad():
+    raw, _ = raw_frame()
+    flat = np.ones_like(FLAT)
+    flat[10, 20] = 0.0
+    bad = np.zeros(FLAT.shape, bool)
+    bad[10, 20] = bad[30, 40] = True
+    frame = calibrate(raw, Masters(flat=flat, bad=bad), SETTINGS)
+    assert np.argwhere(frame.mask & MaskPlane.BAD).tolist() == [[10, 20], [30, 40]]
+
+
+def test_masters_of_another_size_are_refused_with_both_sizes():
+    raw, _ = raw_frame()
+    with pytest.raises(FrameRefused, match=r"256 x 256.*10 x 20"):
+        calibrate(raw, Masters(bias=np.zeros((20, 10), np.float32)), SETTINGS)
+
+
+def test_nothing_that_is_not_finite_leaves():
+    raw, truth = raw_frame()
+    mask = raw.mask.copy()
+    mask[50:53, 50:53], mask[100], mask[:, 7] = MaskPlane.BAD, MaskPlane.BAD, MaskPlane.BAD
+    data = raw.data.copy()
+    data[mask != 0] = 0.0
+    frame = calibrate(replace(raw, data=data, mask=mask), None, SETTINGS)
+    for image in (frame.data, frame.background, frame.variance):
+        assert image.dtype == np.float32
+        assert np.isfinite(image).all()
+    assert (frame.variance > 0.0).all()
+    filled = (frame.mask & MaskPlane.INTERPOLATED) != 0
+    assert filled[100].mean() > 0.95
+    residual = (frame.data - truth.sky - truth.model)[filled & (truth.model < 20.0)]
+    assert abs(np.median(residual)) < 3.0 * np.sqrt(truth.sky)
+
+
+@pytest.mark.parametrize("saturation", [3000.0, None])
+def test_saturated_stars_are_masked_with_a_border(saturation):
+    raw, _ = raw_frame(flux_range=(2e4, 3e5))
+    data = np.minimum(raw.data, 3000.0)
+    frame = calibrate(
+        replace(raw, data=data, exposure=replace(raw.exposure, saturation=saturation)), None, SETTINGS
+    )
+    full = data >= 3000.0
+    assert full.sum() >= 3
+    saturated = (frame.mask & MaskPlane.SATURATED) != 0
+    assert saturated[full].all()
+    assert saturated.sum() > full.sum()
+    assert saturated.mean() < 0.02
+    assert frame.saturation == pytest.approx(6000.0, rel=0.03)
+
+
+def test_a_frame_without_a_plateau_has_nothing_saturated():
+    raw, _ = raw_frame()
+    assert not (calibrate(raw, None, SETTINGS).mask & MaskPlane.SATURATED).any()
+
+
+def test_settings_stand_in_for_a_silent_header_and_yield_to_a_telling_one():
+    camera = Settings(camera=CameraSettings(gain=2.0, read_noise=6.0))
+    silent, _ = raw_frame(told=False)
+    assert calibrate(silent, None, camera).gain == 2.0
+    telling, _ = raw_frame()
+    other = Settings(camera=CameraSettings(gain=5.0))
+    assert calibrate(telling, None, other).gain == 2.0
+
+
+@pytest.mark.parametrize("claimed", [0.5, 20.0])
+def test_a_gain_that_the_sky_contradicts_is_replaced_and_said(claimed):
+    raw, truth = raw_frame(sky=4000.0)
+    raw = replace(raw, exposure=replace(raw.exposure, gain=claimed))
+    frame = calibrate(raw, None, SETTINGS)
+    assert frame.notes
+    rms = np.sqrt(np.median(frame.variance)) / frame.gain * truth.gain  # as true electrons
+    assert rms == pytest.approx(np.sqrt(truth.sky + truth.read_noise**2), rel=0.05)
+    if claimed > truth.gain:
+        assert frame.gain == pytest.approx(truth.gain, rel=0.05)
+
+
+def test_an_unknown_gain_is_found_from_the_sky():
+    raw, truth = raw_frame(sky=4000.0, read_noise=3.0, told=False)
+    frame = calibrate(raw, None, SETTINGS)
+    assert frame.gain == pytest.approx(truth.gain, rel=0.05)
+    assert "gain unknown" in frame.notes[0]
+
+
+def test_a_pedestal_leaves_the_sky_s_noise_as_it_is():
+    raw, truth = raw_frame(bias=5000.0)
+    frame = calibrate(raw, None, SETTINGS)
+    assert np.sqrt(np.median(frame.variance)) == pytest.approx(np.sqrt(truth.sky + 36.0), rel=0.05)
+
+
+def test_a_sky_subtracted_frame_has_the_noise_it_shows():
+    raw, truth = raw_frame(bias=-200.0)
+    frame = calibrate(raw, None, SETTINGS)
+    assert abs(np.median(frame.background)) < 5.0
+    assert np.sqrt(np.median(frame.variance)) == pytest.approx(np.sqrt(truth.sky + 36.0), rel=0.05)
+
+
+def test_a_flat_frame_is_no_science_frame():
+    raw, _ = raw_frame()
+    with pytest.raises(FrameRefused, match="flat"):
+        calibrate(replace(raw, exposure=replace(raw.exposure, kind=FrameKind.FLAT)), None, SETTINGS)
+
+
+def with_overscan(level=500.0):
+    """A frame of 256 x 256 with 20 columns of overscan before it and 4 rows below."""
+    raw, truth = raw_frame()
+    rng = np.random.default_rng(9)
+    drift = np.linspace(0.0, 30.0, 260)[:, None]
+    data = np.empty((260, 276), np.float32)
+    data[:] = level + drift + rng.normal(0.0, 3.0, data.shape)
+    data[4:, 20:] = raw.data + level + drift[4:]
+    header = Header(
+        {
+            "BIASSEC": "[  3:18, 1: 260]",
+            "TRIMSEC": "[21:276,5:260]",
+            "CRPIX1": 150.0,
+            "CRPIX2": 130.0,
+            "CRVAL1": 10.0,
+            "CRVAL2": 20.0,
+            "CTYPE1": "RA---TAN",
+            "CTYPE2": "DEC--TAN",
+            "CDELT1": -1e-4,
+            "CDELT2": 1e-4,
+        }
+    )
+    return replace(
+        raw, data=data, mask=np.zeros(data.shape, np.uint16), header=header, wcs=WCS(header)
+    ), truth
+
+
+def test_the_overscan_s_level_is_subtracted_and_its_pixels_cut_off():
+    raw, truth = with_overscan()
+    frame = calibrate(raw, None, SETTINGS)
+    assert frame.shape == (256, 256)
+    assert frame.origin == (20, 4)
+    pulls = pull(frame, truth)
+    assert np.mean(pulls) == pytest.approx(0.0, abs=0.05)
+    assert np.std(pulls) == pytest.approx(1.0, abs=0.03)
+    rows = np.median(frame.data, axis=1) - truth.sky
+    assert abs(rows[:64].mean() - rows[-64:].mean()) < 3.0, "the drift along the strip is followed"
+
+
+def test_a_place_on_the_sky_stays_where_it_was_when_the_overscan_goes():
+    raw, _ = with_overscan()
+    frame = calibrate(raw, None, SETTINGS)
+    before = raw.wcs.all_pix2world([[120.0, 104.0]], 0)
+    np.testing.assert_allclose(frame.wcs.all_pix2world([[100.0, 100.0]], 0), before, atol=1e-10)
+    np.testing.assert_allclose(WCS(frame.header).all_pix2world([[100.0, 100.0]], 0), before, atol=1e-10)
+
+
+def test_a_frame_that_was_trimmed_before_is_left_alone():
+    raw, _ = raw_frame()
+    told = Header({"BIASSEC": "[4:13,1:264]", "TRIMSEC": "[17:272,1:264]"})
+    trimmed = trim(replace(raw, header=told))
+    np.testing.assert_array_equal(trimmed.raw.data, raw.data)
+    assert trimmed.origin == (0, 0)
+
+
+def test_vignetted_corners_are_masked_and_nothing_else():
+    raw, truth = raw_frame((384, 384), sky=2000.0)
+    y, x = np.mgrid[:384, :384]
+    lit = np.hypot(x - 192, y - 192) < 230
+    data = np.where(lit, raw.data, raw.data * 0.02).astype(np.float32)
+    frame = calibrate(replace(raw, data=data), None, SETTINGS)
+    bad = (frame.mask & MaskPlane.BAD) != 0
+    assert bad[~lit].mean() > 0.99
+    assert bad[lit].mean() < 0.05
+    assert truth.sky == 2000.0
+
+
+def test_a_dark_pixel_is_bad_and_a_faint_sky_is_not_vignetted():
+    raw, _ = raw_frame(sky=1.0, read_noise=10.0, n_stars=10)
+    data = raw.data.copy()
+    data[40, 60] = -400.0
+    frame = calibrate(replace(raw, data=data), None, SETTINGS)
+    assert np.argwhere(frame.mask & MaskPlane.BAD).tolist() == [[40, 60]]
+
+
+def test_real_saao_frames_agree_with_their_header(shared_data):
+    frame = calibrate(read_frame(shared_data / "images/saao_kb13475/AKB13475I0028.fits"), None, Settings())
+    assert (frame.gain, frame.read_noise, frame.notes) == (1.9, 5.0, ())
+    assert np.mean(frame.mask != 0) < 0.01
+
+
+def test_real_rise_corners_are_masked_and_hardly_more(shared_data):
+    raw = read_frame(shared_data / "images/lt_rise/q_e_20200830_1_1_1_1.fits")
+    frame = calibrate(raw, None, Settings())
+    bad = frame.mask != 0
+    dark = raw.data < 0.5 * np.median(raw.data)
+    assert bad[dark].mean() > 0.99
+    assert bad[~dark].mean() < 0.15
+    assert frame.notes == ()
+    low = (frame.data - frame.background)[~bad] / np.sqrt(frame.variance[~bad])
+    assert 1.4826 * np.median(np.abs(low[low < 0])) == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_real_raw_frame_loses_its_overscan(shared_data):
+    frame = calibrate(read_frame(shared_data / "odd/fits/a8280271.fits"), None, Settings())
+    assert frame.shape == (520, 512)
+    assert frame.origin == (16, 0)
+    assert 50.0 < np.median(frame.background) / frame.gain < 150.0
+    assert frame.notes == ()

@@ -1,0 +1,122 @@
+"""Master calibration frames."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from astropy.io.fits import Header
+
+from core.settings import Settings
+from core.vocabulary import FrameKind
+from pipeline.frame import Exposure, FrameRefused, RawFrame
+from pipeline.masters import Calibrator, build, clipped_mean, fitting, load, masters_for, save
+
+SHAPE = (40, 60)
+RNG = np.random.default_rng(11)
+PATTERN = RNG.normal(0.0, 4.0, SHAPE).astype(np.float32)
+RATE = np.abs(RNG.normal(0.2, 0.02, SHAPE)).astype(np.float32)
+RATE[5, 6] = 30.0
+RESPONSE = RNG.normal(1.0, 0.05, SHAPE).astype(np.float32)
+RESPONSE[7, 8] = 0.0
+
+
+def calibrator(kind, number, data, exposure_s=0.0, filter_name=None, instrument="cam"):
+    exposure = Exposure(
+        f"{kind}{number}", kind, exposure_s=exposure_s, filter=filter_name, instrument=instrument
+    )
+    raw = RawFrame(data.astype(np.float32), np.zeros(data.shape, np.uint16), exposure, Header())
+    return Calibrator(exposure, data.shape, f"{kind}-{number}", lambda: raw)
+
+
+def night():
+    bias = 500.0 + PATTERN
+    frames = [calibrator(FrameKind.BIAS, n, bias + RNG.normal(0, 3, SHAPE)) for n in range(12)]
+    for n, seconds in enumerate((100.0, 200.0, 100.0, 200.0, 300.0)):
+        dark = bias + RATE * seconds + RNG.normal(0, 3, SHAPE)
+        frames.append(calibrator(FrameKind.DARK, n, dark, seconds))
+    for n, light in enumerate((20000.0, 25000.0, 15000.0, 22000.0)):
+        lit = bias + RATE * 10.0 + light * RESPONSE + RNG.normal(0, 30, SHAPE)
+        frames.append(calibrator(FrameKind.FLAT, n, lit, 10.0, "r"))
+    return frames
+
+
+def test_bias_dark_and_flat_are_what_went_in():
+    masters = build(night())
+    assert np.std(masters.bias - 500.0 - PATTERN) < 1.2
+    normal = RATE < 1.0
+    assert np.std((masters.dark - RATE)[normal]) < 0.03
+    lit = RESPONSE > 0.0
+    assert np.std(masters.flat[lit] / RESPONSE[lit]) < 0.003
+    assert np.median(masters.flat) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_hot_and_dead_pixels_are_bad_and_no_others():
+    assert np.argwhere(build(night()).bad).tolist() == [[5, 6], [7, 8]]
+
+
+def test_a_cosmic_ray_in_one_frame_does_not_reach_the_mean():
+    stack = [np.random.default_rng(n).normal(100.0, 3.0, SHAPE).astype(np.float32) for n in range(5)]
+    stack[2][10, 10] += 5000.0
+    assert clipped_mean(stack)[10, 10] == pytest.approx(100.0, abs=6.0)
+
+
+def test_the_mean_of_chunks_is_the_mean_of_the_whole(monkeypatch):
+    stack = [np.random.default_rng(n).normal(100.0, 3.0, SHAPE).astype(np.float32) for n in range(4)]
+    whole = clipped_mean(stack)
+    monkeypatch.setattr("pipeline.masters.CHUNK_BYTES", 8 * SHAPE[1] * 4 * 7)
+    np.testing.assert_allclose(clipped_mean(stack), whole, rtol=1e-6)
+
+
+def test_only_what_fits_the_frame_is_used():
+    frames = [
+        calibrator(FrameKind.BIAS, 1, PATTERN),
+        calibrator(FrameKind.BIAS, 2, PATTERN, instrument="other"),
+        calibrator(FrameKind.BIAS, 3, PATTERN[:20]),
+        calibrator(FrameKind.DARK, 4, PATTERN, 10.0),
+        calibrator(FrameKind.FLAT, 5, PATTERN, 10.0, "r"),
+        calibrator(FrameKind.FLAT, 6, PATTERN, 10.0, "g"),
+    ]
+    science = Exposure("x", exposure_s=60.0, filter="r", instrument="cam")
+    assert [one.content for one in fitting(frames, science, SHAPE)] == ["bias-1", "dark-4", "flat-5"]
+    assert [one.content for one in fitting(frames[1:], science, SHAPE)] == ["flat-5"], "a dark without a bias"
+    same = replace(science, exposure_s=10.0)
+    assert [one.content for one in fitting(frames[1:], same, SHAPE)] == ["dark-4", "flat-5"]
+
+
+def test_masters_are_kept_by_content_and_read_back_alike(tmp_path):
+    settings = Settings(home=tmp_path)
+    science = Exposure("x", exposure_s=60.0, filter="r", instrument="cam")
+    built = masters_for(night(), science, SHAPE, settings)
+    unreadable = [replace(one, read=lambda: pytest.fail("built again")) for one in night()]
+    kept = masters_for(unreadable, science, SHAPE, settings)
+    assert kept.content == built.content
+    for name in ("bias", "dark", "flat", "bad"):
+        np.testing.assert_array_equal(getattr(kept, name), getattr(built, name))
+    fewer = masters_for(night()[1:], science, SHAPE, settings)
+    assert fewer.content != built.content
+    assert sorted(path.suffix for path in (tmp_path / "masters").iterdir()) == [".npz", ".npz"]
+
+
+def test_without_anything_that_fits_there_are_none(tmp_path):
+    science = Exposure("x", instrument="cam")
+    assert masters_for([], science, SHAPE, Settings(home=tmp_path)) is None
+
+
+def test_damaged_masters_on_disk_are_built_again(tmp_path):
+    masters = build([calibrator(FrameKind.BIAS, 1, PATTERN)], "abc")
+    save(tmp_path, masters)
+    path = tmp_path / "abc.npz"
+    path.write_bytes(path.read_bytes()[:100])
+    assert load(tmp_path, "abc") is None
+    assert load(tmp_path, "none") is None
+
+
+def test_frames_of_different_sizes_are_refused():
+    frames = [calibrator(FrameKind.BIAS, 1, PATTERN), calibrator(FrameKind.BIAS, 2, PATTERN[:20])]
+    with pytest.raises(FrameRefused, match="different sizes"):
+        build(frames)
+
+
+def test_flats_without_light_are_refused():
+    with pytest.raises(FrameRefused, match="light"):
+        build([calibrator(FrameKind.FLAT, 1, PATTERN - 100.0)])
