@@ -12,7 +12,7 @@ from pipeline.frame import Image
 SOURCE_SIGMA = 2.5  # of the lightly smoothed image: what is above it is a source
 SMOOTH_PX = 1.5
 GROW_PX = 3
-MOST_COVERED = 0.5  # by sources: SEP leaves out cells of which more is masked
+MOST_COVERED = 0.5  # of a field by sources; of a cell by a mask: SEP gives such cells no level
 
 
 def sky_level(data: Image, bad: NDArray[np.bool_], mesh_px: int) -> Image:
@@ -51,9 +51,12 @@ def sky_level(data: Image, bad: NDArray[np.bool_], mesh_px: int) -> Image:
 
 
 def _mesh(data: Image, masked: NDArray[np.bool_], mesh_px: int) -> tuple[Image, Image] | None:
-    """SEP's mesh: level and scatter, or ``None`` where hardly a cell has enough pixels for one."""
+    """SEP's mesh: level and scatter, or ``None`` where no cell has the pixels that SEP wants of one."""
     height, width = data.shape
-    mesh = sep.Background(data, mask=masked, bw=min(mesh_px, width), bh=min(mesh_px, height), fw=3, fh=3)
-    if not mesh.globalrms > 0.0:
+    bw, bh = min(mesh_px, width), min(mesh_px, height)
+    in_rows = np.add.reduceat(~masked, np.arange(0, height, bh), axis=0, dtype=np.int64)
+    in_cells = np.add.reduceat(in_rows, np.arange(0, width, bw), axis=1)
+    if in_cells.max() <= (1.0 - MOST_COVERED) * bw * bh:
         return None
+    mesh = sep.Background(data, mask=masked, bw=bw, bh=bh, fw=3, fh=3)
     return mesh.back(dtype=np.float32), mesh.rms(dtype=np.float32)

@@ -1,0 +1,172 @@
+"""What ingest makes of files and folders."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from core.settings import Settings
+from core.vocabulary import FrameKind, ObservationState
+from pipeline.ingest import content_hash, examine, find_files
+
+RNG = np.random.default_rng(1)
+SKY = RNG.normal(1000.0, 20.0, (40, 50)).astype(np.float32)
+CARDS = {
+    "DATE-OBS": "2020-01-01T00:00:00",
+    "EXPTIME": 20.0,
+    "FILTER": "r",
+    "OBJECT": "M31",
+    "INSTRUME": "cam",
+}
+GRID = {
+    "CTYPE1": "RA---TAN",
+    "CTYPE2": "DEC--TAN",
+    "CRPIX1": 25.5,
+    "CRPIX2": 20.5,
+    "CRVAL1": 359.99,
+    "CRVAL2": 60.0,
+    "CDELT1": -0.01,
+    "CDELT2": 0.01,
+}
+
+
+def write(path: Path, **cards) -> Path:
+    fits.PrimaryHDU(SKY, fits.Header(CARDS | cards)).writeto(path)
+    return path
+
+
+def test_a_science_frame_is_queued_with_what_its_header_says(tmp_path):
+    path = write(tmp_path / "a.fits", **GRID)
+    (facts,) = examine(path, Settings())
+    assert facts.state == ObservationState.QUEUED
+    assert facts.reason is None
+    assert facts.content == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (facts.frame, facts.path, facts.extension) == ("a.fits", str(path), 0)
+    assert (facts.kind, facts.filter, facts.field, facts.instrument) == ("science", "r", "M31", "cam")
+    assert facts.mjd == pytest.approx(58849.0 + 10.0 / 86400.0, abs=1e-9)
+    assert (facts.exposure_s, facts.width, facts.height, facts.has_wcs) == (20.0, 50, 40, True)
+    assert facts.ra == pytest.approx(359.99)
+    assert facts.dec == pytest.approx(60.0)
+    assert facts.radius_deg == pytest.approx(0.01 * np.hypot(25.0, 20.0), rel=1e-3)
+
+
+def test_without_a_wcs_there_is_no_place(tmp_path):
+    (facts,) = examine(write(tmp_path / "a.fits"), Settings())
+    assert (facts.has_wcs, facts.ra, facts.dec, facts.radius_deg) == (False, None, None, None)
+
+
+@pytest.mark.parametrize("kind", [FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT])
+def test_calibration_frames_are_kept_and_not_queued(tmp_path, kind):
+    path = write(tmp_path / "a.fits", IMAGETYP=str(kind))
+    (facts,) = examine(path, Settings())
+    assert (facts.kind, facts.state, facts.reason) == (kind, ObservationState.CALIBRATION, None)
+
+
+def test_a_frame_without_a_date_is_rejected_and_a_bias_without_one_is_kept(tmp_path):
+    (facts,) = examine(write(tmp_path / "a.fits", **{"DATE-OBS": ""}), Settings())
+    assert facts.state == ObservationState.REJECTED
+    assert "no date" in facts.reason
+    (facts,) = examine(write(tmp_path / "b.fits", **{"DATE-OBS": "", "IMAGETYP": "bias"}), Settings())
+    assert facts.state == ObservationState.CALIBRATION
+
+
+def test_the_same_bytes_under_another_name_are_the_same_content(tmp_path):
+    path = write(tmp_path / "a.fits")
+    other = tmp_path / "b.fits"
+    other.write_bytes(path.read_bytes())
+    assert content_hash(path) == content_hash(other)
+    assert content_hash(tmp_path / "none") != content_hash(tmp_path / "none too")
+
+
+def test_damage_is_quarantined_and_uselessness_rejected(tmp_path):
+    whole = write(tmp_path / "a.fits").read_bytes()
+    (tmp_path / "short.fits").write_bytes(whole[:6000])
+    (tmp_path / "text.fits").write_bytes(b"no stars here")
+    states = {
+        name: examine(tmp_path / name, Settings())[0].state
+        for name in ("short.fits", "text.fits", "none.fits")
+    }
+    assert states == {
+        "short.fits": ObservationState.QUARANTINED,
+        "text.fits": ObservationState.REJECTED,
+        "none.fits": ObservationState.QUARANTINED,
+    }
+
+
+def test_folders_are_searched_and_named_files_always_taken(tmp_path):
+    for name in (
+        "b.FITS",
+        "a.fit",
+        "sub/c.fts.gz",
+        "sub/d.fits.fz",
+        "notes.txt",
+        ".hidden.fits",
+        ".git/e.fits",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    named = tmp_path / "notes.txt"
+    found = find_files([named, tmp_path, named])
+    assert [str(path.relative_to(tmp_path)) for path in found] == [
+        "notes.txt",
+        "a.fit",
+        "b.FITS",
+        "sub/c.fts.gz",
+        "sub/d.fits.fz",
+    ]
+
+
+ODD = {
+    "a8280271.fits": None,
+    "blank.fits": "too small",
+    "c4d_170316_062107_ood_z_ls9.N2.fits": "one value 0",
+    "c4d_170316_062107_ooi_z_ls9.N2.fits": None,
+    "checksum_false.fits": "too small",
+    "comp.fits": "no date",
+    "double_ext.fits": "too small",
+    "group_invalid.fits": "random groups",
+    "history_header.fits": "no data",
+    "lzw.fits.Z": "compress",
+    "m13_gzip.fits": "no date",
+    "m13_hcomp.fits": "no date",
+    "m13_rice.fits": "no date",
+    "ngc1316_checksum.fits": "no date",
+    "noheader.fits": "no date",
+    "o4sp040b0_raw.fits": "spectrum",
+    "random_groups.fits": "random groups",
+    "sample_cutout.fits": "too small",
+    "scale.fits": "too small",
+    "science-mef.fits": "too small",
+    "solved.fits.fz": "colour mosaic",
+    "tiny.fits": "colour mosaic",
+    "dist.fits": "one axis",
+    "header_with_time.fits": "not standard",
+    "invalid_header.hdr": "header",
+    "j94f05bgq_flt.fits": "too small",
+    "sip.fits": "no data",
+    "siponly.hdr": "truncated",
+    "tpvonly.hdr": "truncated",
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_every_odd_file_is_a_frame_or_a_one_line_reason(shared_data, capfd, name):
+    folder = shared_data / "odd"
+    path = next(path for path in (folder / "fits" / name, folder / "wcs" / name) if path.exists())
+    for facts in examine(path, Settings()):
+        if ODD[name] is None:
+            assert (facts.state, facts.reason) == (ObservationState.QUEUED, None)
+        else:
+            assert facts.state in {ObservationState.REJECTED, ObservationState.QUARANTINED}
+            assert ODD[name] in facts.reason
+            assert "\n" not in facts.reason
+    assert capfd.readouterr() == ("", "")
+
+
+def test_no_odd_file_is_forgotten_here(shared_data):
+    folder = shared_data / "odd"
+    names = {path.name for part in ("fits", "wcs") for path in (folder / part).iterdir()}
+    assert names == set(ODD)

@@ -1,0 +1,78 @@
+"""The quality gate: what is measured, and what does not pass."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from astropy.io.fits import Header
+from astropy.wcs import WCS
+
+from core.settings import QualitySettings, Settings
+from core.vocabulary import MaskPlane
+from pipeline.frame import FrameRefused
+from pipeline.quality import assess, limit_flux
+from pipeline.stars import find_stars
+from tests.pipeline.synthetic import star_frame
+
+FRAME, TRUTH = star_frame((256, 256), seed=4, n_stars=50, fwhm=3.5, sky=300.0, gain=2.0)
+STARS = find_stars(FRAME)
+
+
+def test_what_is_measured_is_what_is_there():
+    facts = assess(FRAME, STARS, Settings())
+    assert facts.seeing_px == pytest.approx(3.5, rel=0.1)
+    assert facts.sky == pytest.approx(300.0)
+    assert facts.sky_rms == pytest.approx(np.sqrt(300.0 + 25.0), rel=0.02)
+    assert facts.n_stars == len(STARS)
+    assert facts.masked_fraction == 0.0
+    assert (facts.seeing_arcsec, facts.zeropoint, facts.limit_mag) == (None, None, None)
+
+
+def test_with_a_wcs_the_seeing_is_also_in_arcseconds():
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.cdelt = ["RA---TAN", "DEC--TAN"], [-0.5 / 3600, 0.5 / 3600]
+    facts = assess(replace(FRAME, wcs=wcs), STARS, Settings())
+    assert facts.seeing_arcsec == pytest.approx(facts.seeing_px / 2.0)
+
+
+def test_the_zeropoint_is_that_of_an_electron_and_gives_the_depth():
+    frame = replace(FRAME, header=Header({"MAGZPT": 25.0}))
+    facts = assess(frame, STARS, Settings())
+    assert facts.zeropoint == pytest.approx(25.0 + 2.5 * np.log10(2.0))
+    flux = limit_flux(facts.sky_rms, facts.seeing_px)
+    assert facts.limit_mag == pytest.approx(facts.zeropoint - 2.5 * np.log10(flux))
+
+
+def test_the_limit_is_five_sigma_of_a_psf_fit():
+    y, x = np.mgrid[-20:21, -20:21]
+    sigma = 3.0 / 2.3548
+    psf = np.exp(-(x**2 + y**2) / (2.0 * sigma**2))
+    psf /= psf.sum()
+    rng = np.random.default_rng(6)
+    fits = [(psf * rng.normal(0.0, 10.0, psf.shape)).sum() / (psf**2).sum() for _ in range(4000)]
+    assert limit_flux(10.0, 3.0) == pytest.approx(5.0 * np.std(fits), rel=0.04)
+
+
+@pytest.mark.parametrize(
+    ("quality", "words"),
+    [
+        (QualitySettings(max_seeing_px=2.0), r"seeing is 3\.\d pixels; at most 2 "),
+        (QualitySettings(min_stars=5000), r"only \d+ stars.*5000 are needed"),
+    ],
+)
+def test_a_poor_frame_is_refused_with_the_number_and_the_limit(quality, words):
+    with pytest.raises(FrameRefused, match=words):
+        assess(FRAME, STARS, Settings(quality=quality))
+
+
+def test_a_frame_that_is_mostly_masked_is_refused():
+    mask = FRAME.mask.copy()
+    mask[:230] = MaskPlane.BAD
+    with pytest.raises(FrameRefused, match=r"90% of the frame is masked; at most 80%"):
+        assess(replace(FRAME, mask=mask), STARS, Settings())
+
+
+def test_a_frame_without_stars_is_refused_even_where_none_are_asked_for():
+    nothing = STARS.take(np.zeros(len(STARS), bool))
+    with pytest.raises(FrameRefused, match="seeing"):
+        assess(FRAME, nothing, Settings(quality=QualitySettings(min_stars=0)))
