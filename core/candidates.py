@@ -4,15 +4,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import SQLColumnExpression, func, select
+from sqlalchemy import Select, SQLColumnExpression, func, select
 from sqlmodel import col
 
 from core.cards import Card, CardError, read_card
 from core.filters import conditions, parse
 from core.keyset import Cursor, PageError, check_limit, fetch
-from core.records import Record, candidate_rows, record
+from core.records import Record, candidate_rows, record, rows_of
 from core.store import Store
-from core.tables import Candidate
+from core.tables import Candidate, SkyObject
 
 # What a page can be ordered by; `significance` is |snr|. All but that one have an index.
 ORDERS: dict[str, Callable[[], SQLColumnExpression[Any]]] = {
@@ -74,7 +74,12 @@ def page(
     is_current = col(Candidate.is_current)
     # Asked for in this way no index can answer it, and the rows are read in order of their ids.
     current = is_current.is_not(False) if name == "id" else is_current.is_(True)
-    query = candidate_rows(key.label("page_key")).where(current, *conditions(parse(filters)))
+    terms = parse(filters)
+    columns: tuple[Any, ...] = (col(Candidate.id), key.label("page_key"))
+    query: Select[Any] = select(*columns).where(current)
+    if terms:  # they may ask for the object
+        query = query.join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
+        query = query.where(*conditions(terms))
     start = Cursor.read(after, order) if after is not None else None
     with store.read() as db:
         found = fetch(
@@ -86,10 +91,10 @@ def page(
             after=start,
             limit=limit + 1,
         )
-    rows = tuple(record(row) for row in found[:limit])
-    if len(found) <= limit:
-        return CandidatePage(rows, None)
-    return CandidatePage(rows, str(Cursor(order, found[limit - 1].page_key, rows[-1]["id"])))
+        rows = rows_of(db, [row.id for row in found[:limit]], candidate_rows())
+    more = len(found) > limit
+    cursor = Cursor(order, found[limit - 1].page_key, found[limit - 1].id) if more else None
+    return CandidatePage(tuple(record(row) for row in rows), str(cursor) if cursor else None)
 
 
 def card_of(store: Store, candidate_id: int) -> Card:

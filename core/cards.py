@@ -212,9 +212,15 @@ def queue_count(store: Store, *, filters: str = "", states: Sequence[ReviewState
     ------
     FilterError
     """
-    query = _queue((func.count(),), states, parse(filters))
+    terms = parse(filters)
     with store.read() as db:
-        return db.scalar(query) or 0
+        if terms:
+            return db.scalar(_queue((func.count(),), states, terms)) or 0
+        # The index alone counts those with a score; the rest, few, may have no candidate left.
+        waiting = select(func.count()).select_from(SkyObject).where(col(SkyObject.review_state).in_(states))
+        score, best = col(SkyObject.best_score), col(SkyObject.best_candidate_id)
+        parts = (waiting.where(score.is_not(None)), waiting.where(score.is_(None), best.is_not(None)))
+        return sum(db.scalar(part) or 0 for part in parts)
 
 
 def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> Card:
@@ -296,16 +302,15 @@ def history(db: Session, sky_object_id: int) -> tuple[PastVerdict, ...]:
 
 
 def _queue(columns: Sequence[Any], states: Sequence[ReviewState], terms: Sequence[Term]) -> Select[Any]:
-    """Objects in some states through their best candidates; superseded ones have left the queue."""
+    """Objects in some states, joined to their best candidates.
+
+    An object all of whose candidates are superseded has no best one, and so is not in the queue.
+    """
     return (
         select(*columns)
         .select_from(SkyObject)
         .join(Candidate, col(SkyObject.best_candidate_id) == col(Candidate.id))
-        .where(
-            col(SkyObject.review_state).in_(states),
-            col(Candidate.is_current).is_(True),
-            *conditions(terms),
-        )
+        .where(col(SkyObject.review_state).in_(states), *conditions(terms))
     )
 
 

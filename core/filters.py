@@ -22,12 +22,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, func, or_, select
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from core.errors import AstridError
 from core.sky import MARGIN_DEG, ra_ranges, zone_of
 from core.standing import candidate_label
-from core.tables import Candidate, Observation, SkyObject
+from core.tables import Candidate, Observation, SkyObject, Verdict
 from core.text import safe_text
 from core.vocabulary import LABELS, ExitCode, Label, ReviewState
 
@@ -147,11 +148,11 @@ def conditions(terms: Sequence[Term]) -> list[ColumnElement[bool]]:
             case HasVerdict(()):
                 found.append(candidate_label().is_(None))
             case HasVerdict(labels):
-                found.append(candidate_label().in_(labels))
+                found.append(_judged() & candidate_label().in_(labels))
             case InState(state):
                 found.append(col(SkyObject.review_state) == state)
             case Near(ra, dec, radius):
-                found.extend(_cone(ra, dec, radius))
+                found.append(_in_cone(ra, dec, radius))
     return found
 
 
@@ -261,18 +262,27 @@ def _like(column: SQLColumnExpression[Any], pattern: str) -> ColumnElement[bool]
     return func.lower(column).like(func.lower(escaped.replace("*", "%")), escape=_ESCAPE)
 
 
-def _cone(ra: float, dec: float, radius: float) -> list[ColumnElement[bool]]:
-    """The zones and the right ascensions that the cone touches, for the index; then the distance."""
-    zone, column_ra, column_dec = col(Candidate.zone), col(Candidate.ra), col(Candidate.dec)
+def _in_cone(ra: float, dec: float, radius: float) -> ColumnElement[bool]:
+    """One search by zone and right ascension, apart from the query: its order wants another index."""
+    near = aliased(Candidate)
+    zone, near_ra, near_dec = col(near.zone), col(near.ra), col(near.dec)
     edge = radius + MARGIN_DEG
     zones = zone.between(zone_of(max(dec - edge, -90.0)), zone_of(min(dec + edge, 90.0)))
-    ranges = or_(*(column_ra.between(low, high) for low, high in ra_ranges(ra, dec, radius)))
-    haversine = _square(func.sin((column_dec - dec) * _HALF)) + (
+    ranges = or_(*(near_ra.between(low, high) for low, high in ra_ranges(ra, dec, radius)))
+    haversine = _square(func.sin((near_dec - dec) * _HALF)) + (
         math.cos(math.radians(dec))
-        * func.cos(column_dec * 2 * _HALF)
-        * _square(func.sin((column_ra - ra) * _HALF))
+        * func.cos(near_dec * 2 * _HALF)
+        * _square(func.sin((near_ra - ra) * _HALF))
     )
-    return [zones, ranges, haversine <= math.sin(radius * _HALF) ** 2]
+    inside = select(col(near.id)).where(zones, ranges, haversine <= math.sin(radius * _HALF) ** 2)
+    return col(Candidate.id).in_(inside)
+
+
+def _judged() -> ColumnElement[bool]:
+    """Anything was ever said of the object; it spares all others the search for their label."""
+    other = aliased(Candidate)
+    said = select(col(Verdict.sky_object_id))
+    return col(Candidate.id).in_(select(col(other.id)).where(col(other.sky_object_id).in_(said)))
 
 
 def _square(value: ColumnElement[Any]) -> ColumnElement[Any]:

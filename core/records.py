@@ -4,10 +4,11 @@ Text in it is as it came: JSON escapes it, and whoever draws it passes it throug
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, Select, select
-from sqlmodel import col
+from sqlmodel import Session, col
 
 from core.standing import candidate_label
 from core.tables import Candidate, Difference, SkyObject
@@ -29,6 +30,16 @@ def candidate_rows(*more: Any) -> Select[Any]:
         .join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
         .outerjoin(Difference, col(Candidate.difference_id) == col(Difference.id))
     )
+
+
+def rows_of(db: Session, ids: Sequence[int], query: Select[Any]) -> list[Row[Any]]:
+    """The rows of `candidate_rows` for some candidates, in the order of their ids as given.
+
+    Pages choose ids first and read these after: what a row costs is then paid for the page alone, not
+    for all that had to be sorted.
+    """
+    found = {row[0].id: row for row in db.execute(query.where(col(Candidate.id).in_(ids)))}
+    return [found[key] for key in ids]
 
 
 def record(row: Row[Any]) -> Record:

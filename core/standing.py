@@ -3,7 +3,11 @@
 Rows of verdicts are never changed. A row with ``retracts_id`` takes the row of that id back: a
 retraction, which has no label, takes back a verdict; a verdict that was given again names the
 retraction it undoes. So a verdict stands while it has a label and no row takes it back.
+
+Expressions never change and are dear to build, so they are kept.
 """
+
+from functools import cache
 
 from sqlalchemy import ColumnElement, case, exists, func, select
 from sqlalchemy.orm import aliased
@@ -13,6 +17,7 @@ from core.tables import Candidate, SkyObject, Verdict
 from core.vocabulary import ReviewState
 
 
+@cache
 def is_taken_back(verdict: type[Verdict]) -> ColumnElement[bool]:
     """Whether some row takes this one back."""
     later = aliased(Verdict)
@@ -24,6 +29,7 @@ def stands(verdict: type[Verdict]) -> ColumnElement[bool]:
     return col(verdict.label).is_not(None) & ~is_taken_back(verdict)
 
 
+@cache
 def candidate_label() -> ColumnElement[str | None]:
     """The verdict on a candidate, in a query that joins `Candidate` and `SkyObject`; null without one.
 

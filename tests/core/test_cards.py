@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sqlmodel import select
 
+from core.association import refresh
 from core.cards import CardError, queue_count, queue_page, read_card
 from core.cutouts import Cutouts, pack
 from core.filters import FilterError
@@ -59,10 +60,12 @@ def test_what_an_expert_was_asked_about_waits_what_was_snoozed_does_not(store):
     assert queue_count(store, states=[ReviewState.ESCALATED]) == 1
 
 
-def test_superseded_candidates_make_no_row(store):
-    candidate = add_candidate(store)
+def test_an_object_whose_candidates_are_all_superseded_makes_no_row(store):
+    sky_object = add_object(store)
+    candidate = add_candidate(store, sky_object)
     with store.write() as db:
         db.get_one(Candidate, candidate).is_current = False
+        refresh(db, [sky_object])
     assert queue(store) == []
     assert queue_count(store) == 0
 
