@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, gaussian_filter
+from scipy.ndimage import gaussian_filter, maximum_filter
 
 from core.settings import Settings
 from core.vocabulary import FrameKind, MaskPlane
@@ -25,7 +25,6 @@ MODEL_SMOOTHING_PX = 1.0
 COLD_SIGMA = 10.0  # so far below the sky is no light, but a pixel that does not work
 NEIGHBOUR_SIGMA_PX = 1.0  # of the weights by which a hit pixel is filled from its neighbours
 NEIGHBOUR_LEAST = 0.15  # of all weight must lie on good pixels, or the sky fills it
-EIGHT = np.ones((3, 3), dtype=bool)
 
 
 def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Frame:
@@ -63,6 +62,9 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
     trimmed = trim(full)
     raw = trimmed.raw
     counts, mask, response = _corrected(raw, masters, exposure)
+    pedestal = trimmed.pedestal
+    if masters is not None and masters.bias is not None:
+        pedestal += float(np.median(masters.bias))
     bad = mask != 0
     if bad.all():
         raise FrameRefused("none of its pixels is good")
@@ -102,7 +104,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
         wcs=raw.wcs,
         gain=detector.gain,
         read_noise=detector.read_noise,
-        saturation=saturation * detector.gain,
+        saturation=(saturation - pedestal) * detector.gain,
         origin=trimmed.origin,
         notes=raw.notes + detector.notes,
     )
@@ -155,7 +157,7 @@ def _saturated(data: Image, saturation: float) -> MaskImage:
     """Pixels at or beyond full well, and those beside them, into which charge leaks first."""
     full = data >= saturation
     if full.any():
-        full = binary_dilation(full, EIGHT)
+        full = maximum_filter(full.view(np.uint8), size=3).view(bool)
     return np.where(full, MaskPlane.SATURATED, 0).astype(np.uint16)
 
 
@@ -212,8 +214,10 @@ def source_model(signal: Image, noise: Image, unknown: NDArray[np.bool_]) -> Ima
         Pixels whose values mean nothing.
     """
     known = np.where(unknown, np.float32(0.0), signal)
-    weight = gaussian_filter((~unknown).astype(np.float32), MODEL_SMOOTHING_PX)
-    smooth = gaussian_filter(known, MODEL_SMOOTHING_PX) / np.maximum(weight, np.float32(1e-3))
+    smooth = gaussian_filter(known, MODEL_SMOOTHING_PX)
+    if unknown.any():
+        weight = gaussian_filter((~unknown).astype(np.float32), MODEL_SMOOTHING_PX)
+        smooth /= np.maximum(weight, np.float32(1e-3))
     smooth = np.maximum(smooth, np.float32(0.0))
     significance = smooth / np.sqrt(noise**2 + smooth)
     sharp = np.clip((significance - np.float32(5.0)) / np.float32(10.0), 0.0, 1.0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, label, maximum_filter
+from scipy.ndimage import label, maximum_filter
 
 from pipeline.frame import Image
 
@@ -57,9 +57,10 @@ def find_cosmic_rays(signal: Image, variance: Image, bad: Mask, sigma: float) ->
     for _ in range(ROUNDS):
         sharpness: Image = laplacian(clean) / (np.float32(2.0) * noise)
         tried = (sharpness > sigma) & ~bad
+        # The paper's two tests, then neighbours by lower limits.
         found = _passing(clean, noise, sharpness, tried if region is None else tried & region, sigma)
         for limit in (sigma, NEIGHBOUR_SHARE * sigma):
-            beside = binary_dilation(found, EIGHT) & (sharpness > limit) & ~bad & ~found
+            beside = _grown(found, 3) & (sharpness > limit) & ~bad & ~found
             found |= _sharp(sharpness, beside, limit)
         found &= ~hits
         if region is None:
@@ -67,9 +68,15 @@ def find_cosmic_rays(signal: Image, variance: Image, bad: Mask, sigma: float) ->
         if not found.any():
             break
         hits |= found
-        region = binary_dilation(hits, EIGHT, iterations=2)
+        region = _grown(hits, 5)
         _replace(clean, hits | bad, found)
     return hits
+
+
+def _grown(mask: Mask, size: int) -> Mask:
+    """The mask and all within the square of ``size`` pixels around it."""
+    grown: Mask = maximum_filter(mask.view(np.uint8), size=size).view(bool)
+    return grown
 
 
 def laplacian(image: Image) -> Image:

@@ -57,13 +57,13 @@ def section(header: Header, *keywords: str) -> Section | None:
 class Trimmed:
     """A raw frame without its overscan.
 
-    ``origin`` is the place (x, y) of its first pixel in the file's array; ``bias_subtracted`` says
-    whether an overscan gave the bias level.
+    ``origin`` is the place (x, y) of its first pixel in the file's array; ``pedestal`` the bias level
+    that was subtracted, in data units: the median over the strip.
     """
 
     raw: RawFrame
-    origin: tuple[int, int]
-    bias_subtracted: bool
+    origin: tuple[int, int] = (0, 0)
+    pedestal: float = 0.0
 
 
 def trim(raw: RawFrame) -> Trimmed:
@@ -77,10 +77,11 @@ def trim(raw: RawFrame) -> Trimmed:
     cut = section(raw.header, "TRIMSEC", "DATASEC")
     strip = section(raw.header, "BIASSEC")
     if cut is None or not cut.inside(shape) or (cut.x1 - cut.x0, cut.y1 - cut.y0) == shape[::-1]:
-        return Trimmed(raw, (0, 0), False)
-    bias_subtracted = strip is not None and strip.inside(shape) and not strip.overlaps(cut)
-    if strip is not None and bias_subtracted:
-        data = data - _overscan_level(strip, data, raw.mask != 0)
+        return Trimmed(raw)
+    pedestal = 0.0
+    if strip is not None and strip.inside(shape) and not strip.overlaps(cut):
+        level = _overscan_level(strip, data, raw.mask != 0)
+        data, pedestal = data - level, float(np.median(level))
     header = raw.header.copy()
     for keyword in STALE_SECTIONS:
         header.remove(keyword, ignore_missing=True)
@@ -94,7 +95,7 @@ def trim(raw: RawFrame) -> Trimmed:
         header=header,
         wcs=None if raw.wcs is None else raw.wcs[cut.y0 : cut.y1, cut.x0 : cut.x1],
     )
-    return Trimmed(trimmed, (cut.x0, cut.y0), bias_subtracted)
+    return Trimmed(trimmed, (cut.x0, cut.y0), pedestal)
 
 
 def _overscan_level(strip: Section, data: Image, bad: NDArray[np.bool_]) -> Image:

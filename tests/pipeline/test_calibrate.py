@@ -205,6 +205,9 @@ def test_the_overscan_s_level_is_subtracted_and_its_pixels_cut_off():
     frame = calibrate(raw, None, SETTINGS)
     assert frame.shape == (256, 256)
     assert frame.origin == (20, 4)
+    assert frame.saturation == pytest.approx((65535.0 - 515.0) * 2.0, rel=1e-3), (
+        "of electrons, without the bias"
+    )
     pulls = pull(frame, truth)
     assert np.mean(pulls) == pytest.approx(0.0, abs=0.05)
     assert np.std(pulls) == pytest.approx(1.0, abs=0.03)
