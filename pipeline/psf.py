@@ -151,7 +151,7 @@ def _fit_stars(frame: Frame, model: PsfModel, x: Values, y: Values, n_chosen: in
     weight = np.where(good, 1.0 / np.sqrt(frame.variance), 0.0)
 
     placed, rows, columns = placed_psfs(model, x, y)
-    flux = joint_fluxes(signal, weight, placed, rows, columns, core)
+    flux = joint_fluxes(signal, weight, placed, rows, columns, core, radius <= 3.0 * model.fwhm)
     rest = np.where(good, signal - star_model(frame.shape, placed, rows, columns, flux), np.nan)
 
     mine = np.s_[:n_chosen]

@@ -80,9 +80,18 @@ def match_stars(
         noise = np.hypot(new.noise[other], reference.noise[mine] * np.sqrt(abs(first.area)))
         pairs: Pairs = (reference.x[mine], reference.y[mine], new.x[other], new.y[other])
         found, keep = _corrected(found, pairs, noise)
-    mine, other, noise = mine[keep], other[keep], noise[keep]
-    pairs = (reference.x[mine], reference.y[mine], new.x[other], new.y[other])
-    found = _bent(found, pairs, noise)
+    bent = _bent(found, _take(pairs, keep), noise[keep])
+    if bent.degree > found.degree:
+        # The stars that distortion carried farthest were no partners of the affine map.
+        mine, other = _partners(bent, tree, reference, tolerance)
+        noise = np.hypot(new.noise[other], reference.noise[mine] * np.sqrt(abs(first.area)))
+        pairs = (reference.x[mine], reference.y[mine], new.x[other], new.y[other])
+        sigma = np.hypot(noise, max(_excess(misfit(bent, pairs), noise, 0), 0.02))
+        keep = np.abs(misfit(bent, pairs)).max(axis=0) < 4.0 * sigma
+        weights = 1.0 / (noise[keep] ** 2 + 0.02**2)
+        bent = PixelMap.fit(*_take(pairs, keep), bent.shape, bent.degree, weights)
+    found, mine, other, noise = bent, mine[keep], other[keep], noise[keep]
+    pairs = _take(pairs, keep)
     n_terms = len(term_powers(found.degree))
     return Match(
         to_new=found,
@@ -164,9 +173,9 @@ def _bent(found: PixelMap, pairs: Pairs, noise: Values) -> PixelMap:
         for learn in (half, ~half):
             trial = PixelMap.fit(*_take(pairs, learn), found.shape, degree, weights[learn])
             squares.append(misfit(trial, _take(pairs, ~learn)) ** 2 * weights[~learn])
-        return float(np.sqrt(np.median(np.concatenate(squares, axis=1))))
+        return float(np.sqrt(_mean_square(np.concatenate(squares, axis=1))))
 
-    best, error = found, 0.85 * float(np.sqrt(np.median(misfit(found, pairs) ** 2 * weights)))
+    best, error = found, 0.85 * float(np.sqrt(_mean_square(misfit(found, pairs) ** 2 * weights)))
     for degree in range(found.degree + 1, 4):
         if len(noise) < PAIRS_PER_TERM * len(term_powers(degree)):
             break
@@ -179,9 +188,17 @@ def _excess(residual: Values, noise: Values, n_terms: int) -> float:
     """The scatter per axis of the better-known half of some stars, beyond the noise of their centroids."""
     sharp = noise <= np.median(noise)
     freedom = len(noise) / max(len(noise) - n_terms, 1)
-    # For a normal distribution the median square is 0.4549 of the mean square.
-    variance = np.median(residual[:, sharp] ** 2) / 0.4549 * freedom
-    return float(np.sqrt(max(variance - np.mean(noise[sharp] ** 2), 0.0)))
+    variance = _mean_square(residual[:, sharp] ** 2) * freedom
+    beyond = variance - float(np.mean(noise[sharp] ** 2))
+    return float(np.sqrt(max(beyond, 0.0)))
+
+
+def _mean_square(squares: Values) -> float:
+    """A robust mean of squares (2, n): of normal values the median square is 0.4549 of the mean.
+
+    Each axis has its own median: distortion along one would drown in a common one.
+    """
+    return float(np.mean(np.median(squares, axis=1)) / 0.4549)
 
 
 def _share(

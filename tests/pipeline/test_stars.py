@@ -1,0 +1,112 @@
+"""Stars are found where they are, and the ones that show the PSF are single, sound and stellar."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+
+from core.vocabulary import MaskPlane
+from pipeline.stars import find_stars, half_width, select_psf_stars, stellar_fwhm
+from tests.pipeline.synthetic import star_frame
+
+SHAPE = (256, 256)
+GRID = [(40.3 + 50 * i, 35.8 + 50 * j, 2e4 * (1 + i + j)) for i in range(4) for j in range(4)]
+
+
+def nearest(stars, truth):
+    return cKDTree(np.column_stack([truth.x, truth.y])).query(np.column_stack([stars.x, stars.y]))
+
+
+def test_lone_bright_stars_are_found_centred_and_measured():
+    frame, truth = star_frame(SHAPE, n_stars=0, extra=GRID)
+    stars = find_stars(frame)
+    assert len(stars) == len(GRID)
+    distance, which = nearest(stars, truth)
+    assert len(set(which)) == len(GRID)
+    assert distance.max() < 0.05
+    assert (np.diff(stars.flux) <= 0).all()
+    # A Moffat star with beta = 3 has 90 % of its light within 1.5 FWHM; pixels blur it a little.
+    assert np.median(stars.flux / truth.flux[which]) == pytest.approx(0.91, abs=0.02)
+    assert stars.fwhm == pytest.approx(3.15, abs=0.15)
+    assert np.abs(stars.ellipticity).max() < 0.1
+
+
+def test_errors_of_fluxes_are_those_of_repeated_frames():
+    pulls = []
+    for noise_seed in range(12):
+        frame, truth = star_frame(SHAPE, n_stars=0, extra=GRID, noise_seed=noise_seed)
+        stars = find_stars(frame)
+        stars = stars.take(nearest(stars, truth)[0] < 1.0)
+        order = nearest(stars, truth)[1].argsort()
+        pulls.append((stars.flux[order], stars.flux_err[order]))
+    flux, error = np.array(pulls).transpose(1, 0, 2)
+    assert np.sqrt((flux.var(axis=0, ddof=1) / (error**2).mean(axis=0)).mean()) == pytest.approx(
+        1.0, abs=0.12
+    )
+
+
+def test_a_crowded_field_is_deblended():
+    frame, truth = star_frame(SHAPE, n_stars=250, flux_range=(3e3, 1e5))
+    stars = find_stars(frame)
+    inside = (truth.x > 5) & (truth.y > 5) & (truth.x < 250) & (truth.y < 250) & (truth.flux > 2e4)
+    found = cKDTree(np.column_stack([stars.x, stars.y]))
+    distance, _ = found.query(np.column_stack([truth.x[inside], truth.y[inside]]))
+    assert (distance < 1.0).mean() > 0.9
+
+
+def test_masked_pixels_make_no_stars_and_tell_of_themselves():
+    frame, _ = star_frame(SHAPE, n_stars=0, extra=GRID)
+    data, mask = frame.data.copy(), frame.mask.copy()
+    data[:, 120] = 1e6
+    mask[:, 120] = MaskPlane.BAD
+    x, y, _ = GRID[0]
+    mask[round(y), round(x) + 2] = MaskPlane.COSMIC_RAY
+    stars = find_stars(replace(frame, data=data, mask=mask))
+    assert (stars.flux[len(GRID) :] < 10.0 * stars.flux_err[len(GRID) :]).all()
+    stars = stars.take(np.arange(len(GRID)))
+    hit = np.hypot(stars.x - x, stars.y - y) < 1.0
+    assert stars.mask[hit] == [MaskPlane.COSMIC_RAY]
+    assert not stars.mask[~hit].any()
+
+
+def test_an_empty_frame_has_no_stars():
+    frame, _ = star_frame(SHAPE, n_stars=0)
+    stars = find_stars(frame, threshold=6.0)
+    assert len(stars) == 0
+    assert stellar_fwhm(stars) == 0.0
+    assert len(select_psf_stars(frame, stars)) == 0
+
+
+def test_seeing_is_that_of_stars_among_galaxies_and_cosmic_rays():
+    frame, _ = star_frame(SHAPE, n_stars=0, extra=GRID)
+    galaxies, _ = star_frame(
+        SHAPE, n_stars=0, fwhm=7.0, sky=1.0, read_noise=0.0, extra=[(x + 25, y, f) for x, y, f in GRID[:8]]
+    )
+    data = frame.data + galaxies.signal
+    for i in range(8):
+        data[60 * (i % 4) + 12, 240 - 5 * i] += 3000.0
+    mixed = replace(frame, data=data)
+    stars = find_stars(mixed)
+    assert stellar_fwhm(stars) == pytest.approx(3.15, abs=0.1)
+    chosen = select_psf_stars(mixed, stars)
+    distance, _ = cKDTree([(x, y) for x, y, _ in GRID]).query(np.column_stack([chosen.x, chosen.y]))
+    assert len(chosen) >= 12
+    assert distance.max() < 0.5
+
+
+def test_psf_stars_are_neither_blended_nor_full_nor_at_the_edge():
+    pair = [(128.0, 60.0, 5e4), (132.5, 60.0, 4e4)]
+    full, edge = (60.0, 128.0, 3e6), (3.0, 200.0, 5e4)
+    lone = [(200.0, 200.0, 5e4), (60.0, 220.0, 3e4), (200.0, 120.0, 4e4)]
+    frame, _ = star_frame(SHAPE, n_stars=0, extra=[*pair, full, edge, *lone], saturation=5e4)
+    chosen = select_psf_stars(frame, find_stars(frame))
+    places = sorted(zip(chosen.x.round().tolist(), chosen.y.round().tolist(), strict=True))
+    assert places == sorted((x, y) for x, y, _ in lone)
+
+
+def test_half_width_of_known_profiles():
+    radius = np.arange(0.0, 10.0, 0.25)
+    widths = np.array([2.0, 3.3, 5.1])
+    profiles = np.exp2(-((radius / widths[:, None]) ** 2))
+    np.testing.assert_allclose(half_width(radius, profiles), widths, atol=0.01)
