@@ -20,7 +20,7 @@ FAR = 99.0  # FWHM: nothing of the kind is near
 MEANING: dict[str, str] = {
     "fwhm_ratio": "width of the source over that of the difference's PSF, by Gaussian-weighted moments",
     "ellipticity": "1 - b/a of the same moments",
-    "chi2": "chi squared per pixel of the PSF fit within one FWHM",
+    "chi2": "chi squared per pixel of the PSF fit within one FWHM, all with the noise of its centre",
     "psf_correlation": "correlation of the difference with its PSF within one FWHM",
     "likeness": "that correlation over what a point source of this significance has: 1 if it is one",
     "ring_share": "mean score between 1 and 2 FWHM away over the detection's: large for what is extended",

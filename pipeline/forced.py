@@ -11,7 +11,7 @@ from pipeline.frame import Difference, Image
 
 Array = NDArray[np.float64]
 
-LOBES = 4  # of the Lanczos kernel, on either side
+LOBES = 6  # of the Lanczos kernel, on either side
 
 
 def forced_flux(difference: Difference, x: float, y: float) -> tuple[float, float]:
@@ -37,7 +37,7 @@ def interpolate(image: Image, x: Array, y: Array) -> Array:
     """A band-limited image at some places, by a Lanczos kernel; constants stay what they are.
 
     The flux of a matched filter has no detail finer than its PSF, so that this is exact to a few parts
-    in ten thousand for a PSF of 2 px or more. Beyond the edges the nearest pixel is repeated.
+    in a thousand for a PSF of 3 px. Beyond the edges the nearest pixel is repeated.
     """
     height, width = image.shape
     steps = np.arange(1 - LOBES, LOBES + 1)

@@ -1,0 +1,171 @@
+"""What is found in a difference, how well it is measured, and what is left out and why."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.settings import Settings
+from core.vocabulary import MaskPlane
+from pipeline.detect import CUTS, detect, position_width
+from pipeline.features import MEANING
+from pipeline.forced import bilinear, forced_flux, interpolate
+from pipeline.frame import FrameRefused
+from pipeline.subtract import subtract
+from tests.pipeline.pairs import make_pair
+from tests.pipeline.synthetic import Moffat
+
+SETTINGS = Settings()
+
+
+def scattered(count, seed, size=400, flux=(3e3, 2e4)):
+    random = np.random.default_rng(seed)
+    side = int(np.ceil(np.sqrt(count)))
+    step = (size - 60) / side
+    cells = [(i % side, i // side) for i in range(count)]
+    return [
+        (
+            40 + step * (i + random.uniform(0, 0.5)),
+            40 + step * (j + random.uniform(0, 0.5)),
+            float(np.exp(random.uniform(*np.log(flux)))),
+        )
+        for i, j in cells
+    ]
+
+
+@pytest.mark.parametrize("method", ["zogy", "classic"])
+def test_changes_of_both_signs_are_found_and_nothing_else(method):
+    appeared, vanished = scattered(30, 1), [(x + 20.0, y + 20.0, f) for x, y, f in scattered(12, 1)]
+    new, reference, *_ = make_pair((400, 400), new={"extra": appeared, "fwhm": 3.5}, ref={"extra": vanished})
+    difference = subtract(new, reference, SETTINGS, method)
+    found, _ = detect(difference, new, reference, SETTINGS)
+    truth = [(x, y, 1.0) for x, y, _ in appeared] + [(x, y, -1.0) for x, y, _ in vanished]
+    matched = set()
+    for x, y, sign in truth:
+        near = [i for i, d in enumerate(found) if np.hypot(d.x - x, d.y - y) < 1.0 and d.snr * sign > 0]
+        matched.update(near[:1])
+    assert len(matched) >= 41
+    assert len(found) == len(matched)
+    assert [abs(d.snr) for d in found] == sorted((abs(d.snr) for d in found), reverse=True)
+
+
+def test_positions_are_as_good_as_they_claim():
+    truth = scattered(49, 5, flux=(2e3, 6e3))  # fainter than the sky under them, as the bound assumes
+    new, reference, *_ = make_pair((400, 400), n_stars=40, flux_range=(1e3, 1e4), new={"extra": truth})
+    found, _ = detect(subtract(new, reference, SETTINGS), new, reference, SETTINGS)
+    pulls = []
+    for x, y, _ in truth:
+        best = min(found, key=lambda d: np.hypot(d.x - x, d.y - y))
+        if np.hypot(best.x - x, best.y - y) < 1.0:
+            pulls += [(best.x - x) / best.position_error_px, (best.y - y) / best.position_error_px]
+    assert len(pulls) >= 90
+    assert np.sqrt(np.mean(np.square(pulls))) == pytest.approx(1.0, abs=0.3)
+
+
+def test_the_threshold_is_what_the_settings_say():
+    new, reference, *_ = make_pair((300, 300))
+    difference = subtract(new, reference, SETTINGS)
+    low, dropped = detect(difference, new, reference, Settings(detect={"threshold": 3.0}))
+    assert len(low) + len(dropped) > 10
+    assert all(abs(found.snr) > 2.9 for found in low)
+    assert detect(difference, new, reference, SETTINGS)[0] == []
+
+
+def test_a_variable_star_is_kept_with_its_features():
+    star = (150.4, 160.2, 8e3)
+    new, reference, *_ = make_pair(new={"extra": [(*star[:2], 2.5 * star[2])]}, ref={"extra": [star]})
+    found, _ = detect(subtract(new, reference, SETTINGS), new, reference, SETTINGS)
+    (one,) = found
+    assert (one.x, one.y) == (pytest.approx(star[0], abs=0.2), pytest.approx(star[1], abs=0.2))
+    assert set(one.features) == set(MEANING)
+    assert all(np.isfinite(list(one.features.values())))
+    assert one.features["relative_change"] == pytest.approx(1.5, rel=0.1)
+    assert one.features["fwhm_ratio"] == pytest.approx(1.0, abs=0.15)
+    assert one.features["likeness"] == pytest.approx(1.0, abs=0.15)
+    assert 0.1 < one.features["chi2"] < 1.5
+    assert one.features["dipole_ratio"] < 0.3
+
+
+def test_a_bright_pixel_that_no_one_masked_is_dropped_and_said_so():
+    new, reference, *_ = make_pair()
+    data = new.frame.data.copy()
+    data[120, 77] += 2000.0
+    new = replace(new, frame=replace(new.frame, data=data))
+    found, dropped = detect(subtract(new, reference, SETTINGS), new, reference, SETTINGS)
+    assert found == []
+    (one,) = dropped
+    assert one.cause == "single pixel"
+    assert (one.x, one.y) == (pytest.approx(77, abs=0.5), pytest.approx(120, abs=0.5))
+    assert one.value > one.limit
+
+
+def test_an_extended_patch_is_no_point_source():
+    new, reference, *_ = make_pair()
+    y, x = np.mgrid[:320, :320]
+    patch = 60.0 * np.exp(-0.5 * ((x - 160) ** 2 + (y - 150) ** 2) / 6.0**2)
+    new = replace(new, frame=replace(new.frame, data=(new.frame.data + patch).astype(np.float32)))
+    found, dropped = detect(subtract(new, reference, SETTINGS), new, reference, SETTINGS)
+    assert found == []
+    assert {one.cause for one in dropped} <= {"extended", "no point source"}
+    assert dropped
+
+
+def test_beside_a_saturated_star_is_left_out():
+    new, reference, *_ = make_pair(new={"extra": [(166.0, 160.0, 5e3), (250.0, 80.0, 5e3)]})
+    mask = new.frame.mask.copy()
+    mask[157:164, 157:164] |= MaskPlane.SATURATED
+    new = replace(new, frame=replace(new.frame, mask=mask))
+    found, dropped = detect(subtract(new, reference, SETTINGS), new, reference, SETTINGS)
+    assert [round(one.x) for one in found] == [250]
+    assert [one.cause for one in dropped] == ["wing of a saturated star"]
+
+
+def test_too_many_detections_refuse_the_frame():
+    new, reference, *_ = make_pair(new={"extra": scattered(9, 3, size=320)})
+    difference = subtract(new, reference, SETTINGS)
+    with pytest.raises(FrameRefused, match=r"more than 5 "):
+        detect(difference, new, reference, Settings(detect={"max_candidates": 5}))
+
+
+def test_a_difference_full_of_residuals_is_refused():
+    new, reference, *_ = make_pair((128, 128))
+    difference = subtract(new, reference, SETTINGS)
+    broken = replace(difference, score=np.full_like(difference.score, 9.0))
+    with pytest.raises(FrameRefused, match="100 % of the difference"):
+        detect(broken, new, reference, SETTINGS)
+
+
+def test_every_cut_names_features_that_exist():
+    for cut in CUTS:
+        assert {cut.feature, *(name for name, _, _ in cut.only)} <= set(MEANING)
+
+
+def test_forced_flux_says_nothing_under_a_mask_or_outside():
+    new, reference, *_ = make_pair((128, 128), new={"extra": [(60.4, 70.3, 9e3)]})
+    difference = subtract(new, reference, SETTINGS)
+    flux, error = forced_flux(difference, 60.4, 70.3)
+    assert flux == pytest.approx(9e3, abs=4.0 * error)
+    for x, y in ((0.0, 60.0), (-3.0, 5.0), (64.0, 500.0)):
+        assert np.isnan(forced_flux(difference, x, y)).all()
+
+
+def test_interpolation_is_exact_on_a_psf_and_keeps_constants():
+    profile = Moffat((41, 41), 4.2, 3.0)  # as wide as the flux of a PSF of 3 px
+    image = profile.stamp(20.3, 19.6, np.arange(41), np.arange(41)).astype(np.float32)
+    x, y = np.array([20.3, 21.05]), np.array([19.6, 18.4])
+    expected = [
+        profile.stamp(20.3 - a + 20, 19.6 - b + 20, np.array([20]), np.array([20]))[0, 0]
+        for a, b in zip(x, y, strict=True)
+    ]
+    assert interpolate(image, x, y) == pytest.approx(expected, rel=3e-3)
+    flat = np.full((20, 30), 7.0, dtype=np.float32)
+    for function in (interpolate, bilinear):
+        assert function(flat, np.array([0.0, 29.0, 3.7]), np.array([0.2, 19.0, 8.5])) == pytest.approx(7.0)
+
+
+def test_position_width_of_a_gaussian_is_the_root_of_two_sigma():
+    new, *_ = make_pair((128, 128))
+    steps = np.arange(-25, 26)
+    stamp = np.exp(-0.5 * (steps[:, None] ** 2 + steps[None, :] ** 2) / 3.0**2)
+    psf = replace(new.psf, basis=(stamp / stamp.sum())[None].astype(np.float32))
+    assert position_width(psf) == pytest.approx(np.sqrt(2.0) * 3.0, rel=0.1)
