@@ -54,10 +54,10 @@ def drawn(text: str, tone: Tone = Tone.PLAIN) -> Span:
     return Span(SafeText(text), tone)
 
 
-def wrapped(line: Line, width: int) -> list[Line]:
-    """A sentence over as many lines as it needs, all in the tone of its beginning."""
-    tone = line[0].tone if line and isinstance(line[0], Span) else Tone.PLAIN
-    return [(span(text, tone),) for text in textwrap.wrap(plain(line), max(width, 8))]
+def indented(line: Line, width: int) -> list[Line]:
+    """A sentence over as many lines as it needs, a blank before each; all in its last tone."""
+    tone = next((piece.tone for piece in reversed(line) if isinstance(piece, Span)), Tone.PLAIN)
+    return [(span(" "), span(text, tone)) for text in textwrap.wrap(plain(line), max(width - 2, 8))]
 
 
 def plain(line: Line) -> str:

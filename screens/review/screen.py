@@ -14,7 +14,7 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from core.errors import AstridError
-from core.text import safe_text
+from core.text import SafeText, safe_text
 from core.vocabulary import Label
 from screens.actions import BY_ID, Situation, Where, actions_on, verdict_label
 from screens.clipboard import copy
@@ -84,6 +84,7 @@ class ReviewScreen(Screen[None]):
         self._is_writing = False
         self._blink: Timer | None = None
         self._blinked = False
+        self._failure: SafeText | None = None  # why there is no store
         self._notice: Line = (span("opening the store …", Tone.DIM),)
         self._submit: Callable[[str], None] | None = None
         self._handlers = self._make_handlers()
@@ -97,7 +98,7 @@ class ReviewScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Open the store once the first frame is out."""
-        self.call_after_refresh(self.run_worker, self._begin(), group="begin")
+        self.call_after_refresh(self.run_worker, self._begin, group="begin")
         self.set_interval(POLL_S, self._poll)
 
     def on_resize(self) -> None:
@@ -144,6 +145,7 @@ class ReviewScreen(Screen[None]):
             theme=self.app.theme,
             blinked=self._blinked,
             notice=self._notice,
+            failure=self._failure,
         )
         rows.show(view.page_lines(page, layout))
         self.call_after_refresh(self._reached_the_terminal, self._card.candidate_id if self._card else None)
@@ -161,7 +163,8 @@ class ReviewScreen(Screen[None]):
         try:
             desk, self._viewing = await asyncio.to_thread(self._open_desk)
         except AstridError as error:
-            self._say(error, Tone.BAD)
+            self._failure = safe_text(error, 400)
+            self._say("", Tone.BAD)
             return
         self._desk, self._reader = desk, CardReader(desk)
         self._notice = ()

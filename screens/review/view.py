@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from core.text import SafeText, safe_text
 from core.vocabulary import LABELS, Label, ReviewState
 from screens.actions import Where, actions_on, footer_actions, key_sign
-from screens.lines import Line, Span, Tone, drawn, span, spread, wrapped
+from screens.lines import Line, Span, Tone, drawn, indented, span, spread
 from screens.review.curve import CurvePoint, curve_lines
 from screens.review.facts import fact_lines, last_note, sexagesimal, shortened
 from screens.review.layout import MIN_HEIGHT, MIN_WIDTH, Layout
@@ -37,6 +37,7 @@ class Page:
     theme: str
     blinked: bool
     notice: Line
+    failure: SafeText | None = None  # why the store could not be opened
 
 
 def page_lines(page: Page, layout: Layout) -> list[Line]:
@@ -47,11 +48,13 @@ def page_lines(page: Page, layout: Layout) -> list[Line]:
     if page.card is not None:
         middle = _card_lines(page.card, page, layout)
     else:  # there is room to say all of it
+        failure: Line = (span(page.failure, Tone.BAD, 400),) if page.failure else ()
         middle = [
             (),
+            *indented(failure, layout.width),
             *empty_lines(page),
             (),
-            *((span(" "), *line) for line in wrapped(notice, layout.width - 2)),
+            *indented(notice, layout.width),
         ]
         notice = ()
     lines += (middle + [()] * room)[:room]

@@ -209,6 +209,7 @@ async def test_a_store_that_is_missing_is_one_clear_line(tmp_path):
         assert "Traceback" not in vera.text
         await pilot.press("r")
         assert "store is not open" in vera.text
+        assert "astrid init" in vera.text
 
 
 async def test_looking_closely(night, tmp_path):
