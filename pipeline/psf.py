@@ -214,6 +214,7 @@ def _combined(fit: _Fit, shining: NDArray[np.bool_], model: PsfModel, degree: in
     terms = polynomial_terms(fit.x[shining], fit.y[shining], model.shape, degree)
     values = fit.stamps[shining].reshape(len(terms), -1)
     weights = 1.0 / fit.variance[shining].reshape(len(terms), -1)
+    weights *= _likeness(values, weights, model, fit.x[shining], fit.y[shining])[:, None]
     prior = np.zeros((previous.size, terms.shape[1]))
     prior[:, 1:] = 1.0 / (VARIATION_PRIOR * previous[:, None]) ** 2
     coefficients, error = _robust_terms(values, weights, terms, prior)
@@ -225,6 +226,17 @@ def _combined(fit: _Fit, shining: NDArray[np.bool_], model: PsfModel, degree: in
     basis = np.concatenate([centre[None], coefficients[1:].reshape(-1, size, size)])
     basis = _normalised(basis, model.fwhm)
     return PsfModel(basis.astype(np.float32), degree, model.shape, _fwhm(basis[0]), len(terms))
+
+
+def _likeness(values: Values, weights: Values, model: PsfModel, x: Values, y: Values) -> Values:
+    """How far each star counts, 0 to 1: less, the worse its core follows the model that others made.
+
+    Blends too close to be told apart look like broader stars; each would broaden the PSF.
+    """
+    expected = psf_stamps(model, x, y).reshape(values.shape)
+    core = np.hypot(*_offsets(model.basis.shape[-1] // 2)).reshape(-1) < 1.5 * model.fwhm
+    misfit = np.mean((values - expected)[:, core] ** 2 * weights[:, core], axis=1)
+    return np.asarray(np.minimum(1.0, np.median(misfit) / np.maximum(misfit, 1e-9)) ** 2)
 
 
 def _robust_terms(values: Values, weights: Values, terms: Values, prior: Values) -> tuple[Values, Values]:
