@@ -128,6 +128,11 @@ def last_note(card: "Card") -> Line:
     return (span("note ", Tone.DIM), span(past.note, limit=120), span(f" ({past.reviewer})", Tone.DIM, 20))
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def mask_words(flags: int) -> str:
     """The names of mask bits."""
     return ", ".join(word for bit, word in _MASK_WORDS.items() if flags & bit)
@@ -206,7 +211,7 @@ def _seen(card: "Card") -> str:
     limits = sum(point.is_limit for point in card.light_curve)
     times = f"{len(dates)}×" if len(dates) != 1 else "once"
     days = f" in {max(dates) - min(dates):.2f} d" if len(dates) > 1 else ""
-    return f"{times}{days}" + (f", {limits} limits" if limits else "")
+    return f"{times}{days}" + (f", {counted(limits, 'limit')}" if limits else "")
 
 
 def _depth(card: "Card") -> str:

@@ -86,6 +86,7 @@ class ReviewScreen(Screen[None]):
         self._blinked = False
         self._failure: SafeText | None = None  # why there is no store
         self._notice: Line = (span("opening the store …", Tone.DIM),)
+        self._last_decision: Line = ()
         self._submit: Callable[[str], None] | None = None
         self._handlers = self._make_handlers()
 
@@ -145,6 +146,7 @@ class ReviewScreen(Screen[None]):
             theme=self.app.theme,
             blinked=self._blinked,
             notice=self._notice,
+            last_decision=self._last_decision,
             failure=self._failure,
         )
         rows.show(view.page_lines(page, layout))
@@ -306,7 +308,7 @@ class ReviewScreen(Screen[None]):
         await asyncio.to_thread(self._desk.decide, card.candidate_id, label, shown)
         entry.label = label
         self._reader.forget(entry.object_id)
-        self._notice = view.decided(label, card.name)
+        self._notice = self._last_decision = view.decided(label, card.name)
         self._lower_count()
         self._queue.move(1)
         self._go()
@@ -332,7 +334,7 @@ class ReviewScreen(Screen[None]):
         entry.label = row.label
         if self._reader is not None:
             self._reader.forget(row.object_id)
-        self._notice = view.changed_back(done, row.label)
+        self._notice = self._last_decision = view.changed_back(done, row.label)
         self._go()
         self.run_worker(self._count(), group="count", exclusive=True)
 

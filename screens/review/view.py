@@ -9,7 +9,7 @@ from core.vocabulary import LABELS, Label, ReviewState
 from screens.actions import Where, actions_on, footer_actions, key_sign
 from screens.lines import Line, Span, Tone, drawn, indented, span, spread
 from screens.review.curve import CurvePoint, curve_lines
-from screens.review.facts import fact_lines, last_note, sexagesimal, shortened
+from screens.review.facts import counted, fact_lines, last_note, sexagesimal, shortened
 from screens.review.layout import MIN_HEIGHT, MIN_WIDTH, Layout
 from screens.review.queue import Queue
 
@@ -37,6 +37,7 @@ class Page:
     theme: str
     blinked: bool
     notice: Line
+    last_decision: Line
     failure: SafeText | None = None  # why the store could not be opened
 
 
@@ -79,7 +80,7 @@ def header(page: Page, width: int) -> Line:
     left = f" AstrID  {page.host}  {moment}  night of {night}"
     right = ""
     if page.counts is not None:
-        queued = f" · {page.counts.queued} frames queued" if page.counts.queued else ""
+        queued = f" · {counted(page.counts.queued, 'frame')} queued" if page.counts.queued else ""
         right = f"{page.counts.awaiting} await{queued} "
     if page.read_only:
         right = f"READ-ONLY  {right}"
@@ -130,22 +131,22 @@ def empty_lines(page: Page) -> list[Line]:
         ]
     lines: list[Line] = [(span(" Nothing awaits a verdict.", Tone.STRONG),)]
     if counts.queued:
-        lines.append((span(f" {counts.queued} frames are queued: `astrid run` processes what is queued."),))
+        lines.append(
+            (span(f" Queued: {counted(counts.queued, 'frame')}. `astrid run` processes what is queued."),)
+        )
     else:
         lines.append((span(" No frame is queued: `astrid ingest PATH` registers frames."),))
     if counts.failed:
         lines.append(
-            (span(f" {counts.failed} frames are quarantined: `astrid status` says why.", Tone.WARN),)
+            (span(f" Quarantined: {counted(counts.failed, 'frame')}. `astrid status` says why.", Tone.WARN),)
         )
     return lines
 
 
 def last_line(page: Page) -> Line:
-    """What happened last; else the newest note on this object."""
-    if page.notice:
-        return (span(" "), *page.notice)
-    note = last_note(page.card) if page.card else ()
-    return (span(" "), *note) if note else ()
+    """What happened last; else the newest note on this object; else the last decision."""
+    line = page.notice or (last_note(page.card) if page.card else ()) or page.last_decision
+    return (span(" "), *line) if line else ()
 
 
 def footer(width: int) -> Line:
