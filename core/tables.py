@@ -7,7 +7,7 @@ from outside unchanged: whoever shows it passes it through `core.text` first.
 
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, Column, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from core.vocabulary import FrameKind, ObservationState, ReviewState
@@ -35,7 +35,7 @@ class Observation(SQLModel, table=True):
     content: str  # SHA-256 of the file; of its path where it could not be read
     extension: int = 0
     frame: str  # what people call it: `file` or `file[ext]`
-    path: str
+    path: str = Field(index=True)
     kind: str = FrameKind.SCIENCE
     instrument: str | None = None
     filter: str | None = None
@@ -297,8 +297,11 @@ class Run(SQLModel, table=True):
     engine: str
     host: str
     pid: int
+    process: str | None = None  # tells its process from a later one of the same id: `core.processes`
     workers: int
     state: str  # running, done, failed, interrupted, lost
+    reason: str | None = None  # one line: why it runs or ended as it did
+    flow_run_id: str | None = None  # of Prefect's flow run
     config_hash: str
     config: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     started_at: float
@@ -345,6 +348,55 @@ class Rejection(SQLModel, table=True):
     zone: int | None = None
     value: float | None = None
     limit: float | None = None
+
+
+class QueueEvent(SQLModel, table=True):
+    """Something out of the ordinary on a frame's way through the queue: its history, oldest first."""
+
+    __tablename__ = "queue_event"
+
+    id: int | None = Field(default=None, primary_key=True)
+    observation_id: int = Field(foreign_key="observation.id", index=True)
+    at: float
+    event: str  # `core.vocabulary.QueueEventKind`
+    state: str  # of the frame after it
+    attempt: int  # the one it ended; 0 before the first
+    by: str | None = None  # the worker that had the frame, or the person
+    reason: str | None = None
+
+
+class WatchedFolder(SQLModel, table=True):
+    """A folder that `astrid watch` looks into, and what it saw last. One process watches it at a time."""
+
+    __tablename__ = "watched_folder"
+    __table_args__ = (UniqueConstraint("host", "path"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    host: str
+    path: str
+    watcher: str | None = None  # proof of who watches now; none: nobody
+    pid: int | None = None
+    interval_s: float
+    processes: bool = False  # it starts runs as frames arrive
+    heartbeat_at: float
+    last_file_at: float | None = None  # when the newest file was taken
+    cadence_s: float | None = None  # between the newest files, the median
+    unsettled: int = 0  # files that are still being written
+    files: int = 0  # that were taken, ever
+    refused: int = 0  # of them, those without any exposure of use
+    problem: str | None = None  # why it cannot be read now
+
+
+class WatchedFile(SQLModel, table=True):
+    """A file of a watched folder as it was when it was taken: it is examined again when it changed."""
+
+    __tablename__ = "watched_file"
+
+    folder_id: int = Field(foreign_key="watched_folder.id", primary_key=True)
+    name: str = Field(primary_key=True)  # from the folder on
+    size: int = Field(sa_type=BigInteger)
+    mtime: float
+    taken_at: float
 
 
 class PowerDevice(SQLModel, table=True):

@@ -25,10 +25,65 @@ def upgrade() -> None:
     op.create_index(op.f("ix_power_device_host"), "power_device", ["host"], unique=False)
     op.add_column("run", sa.Column("energy_j", sa.Float(), nullable=True))
     op.add_column("run", sa.Column("energy", sa.JSON(), nullable=True))
+    for name in ("process", "reason", "flow_run_id"):
+        op.add_column("run", sa.Column(name, sa.String(), nullable=True))
+    op.create_index(op.f("ix_observation_path"), "observation", ["path"], unique=False)
+    op.create_table(
+        "queue_event",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("observation_id", sa.Integer(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("event", sa.String(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("by", sa.String(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["observation_id"], ["observation.id"], name=op.f("fk_queue_event_observation_id_observation")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_queue_event")),
+    )
+    op.create_index(op.f("ix_queue_event_observation_id"), "queue_event", ["observation_id"], unique=False)
+    op.create_table(
+        "watched_folder",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("host", sa.String(), nullable=False),
+        sa.Column("path", sa.String(), nullable=False),
+        sa.Column("watcher", sa.String(), nullable=True),
+        sa.Column("pid", sa.Integer(), nullable=True),
+        sa.Column("interval_s", sa.Float(), nullable=False),
+        sa.Column("processes", sa.Boolean(), nullable=False),
+        sa.Column("heartbeat_at", sa.Float(), nullable=False),
+        sa.Column("last_file_at", sa.Float(), nullable=True),
+        sa.Column("cadence_s", sa.Float(), nullable=True),
+        sa.Column("unsettled", sa.Integer(), nullable=False),
+        sa.Column("files", sa.Integer(), nullable=False),
+        sa.Column("refused", sa.Integer(), nullable=False),
+        sa.Column("problem", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_watched_folder")),
+        sa.UniqueConstraint("host", "path", name=op.f("uq_watched_folder_host_path")),
+    )
+    op.create_table(
+        "watched_file",
+        sa.Column("folder_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("mtime", sa.Float(), nullable=False),
+        sa.Column("taken_at", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["folder_id"], ["watched_folder.id"], name=op.f("fk_watched_file_folder_id_watched_folder")
+        ),
+        sa.PrimaryKeyConstraint("folder_id", "name", name=op.f("pk_watched_file")),
+    )
 
 
 def downgrade() -> None:
+    for table in ("watched_file", "watched_folder", "queue_event"):
+        op.drop_table(table)
+    op.drop_index(op.f("ix_observation_path"), table_name="observation")
     with op.batch_alter_table("run") as batch:
+        for name in ("flow_run_id", "reason", "process"):
+            batch.drop_column(name)
         batch.drop_column("energy")
         batch.drop_column("energy_j")
     op.drop_table("power_device")
