@@ -86,8 +86,11 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
     signal = data - level
     mask[(signal < -COLD_SIGMA * np.sqrt(quiet)) & ~bad] |= np.uint16(MaskPlane.BAD)
     if settings.calibrate.cosmic_rays:
-        smooth = np.maximum(gaussian_filter(np.where(bad, np.float32(0.0), signal), MODEL_SMOOTHING_PX), 0.0)
-        hits = find_cosmic_rays(signal, quiet + smooth, mask != 0, settings.calibrate.cosmic_ray_sigma)
+        full = (mask & MaskPlane.SATURATED) != 0
+        dead = (mask & MaskPlane.BAD) != 0
+        light = gaussian_filter(np.where(dead, np.float32(0.0), signal), MODEL_SMOOTHING_PX)
+        noise2 = quiet + np.maximum(light, np.float32(0.0))
+        hits = find_cosmic_rays(signal, noise2, dead, full, settings.calibrate.cosmic_ray_sigma)
         mask[hits] |= np.uint16(MaskPlane.COSMIC_RAY)
     fill_bad(data, level, mask)
     unknown = (mask & ~np.uint16(MaskPlane.SATURATED | MaskPlane.INTERPOLATED)) != 0

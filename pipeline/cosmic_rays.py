@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.ndimage import label, maximum_filter
+from scipy.ndimage import label, maximum, maximum_filter
 
 from pipeline.frame import Image
 
@@ -28,7 +28,7 @@ NOTHING = np.zeros(0, dtype=np.float32)
 Mask = NDArray[np.bool_]
 
 
-def find_cosmic_rays(signal: Image, variance: Image, bad: Mask, sigma: float) -> Mask:
+def find_cosmic_rays(signal: Image, variance: Image, bad: Mask, full: Mask, sigma: float) -> Mask:
     """Mark the pixels that cosmic rays hit.
 
     A hit has a Laplacian of at least ``sigma``, and stands out of the fine structure around it.
@@ -42,7 +42,9 @@ def find_cosmic_rays(signal: Image, variance: Image, bad: Mask, sigma: float) ->
     variance : (height, width) float32
         Electrons squared, of a smooth model.
     bad : (height, width) bool
-        Pixels to leave out, saturated ones among them.
+        Pixels whose values mean nothing.
+    full : (height, width) bool
+        Saturated pixels: no hits, but light, without which a star's shoulder would be a ridge.
     sigma : float
 
     Returns
@@ -52,25 +54,26 @@ def find_cosmic_rays(signal: Image, variance: Image, bad: Mask, sigma: float) ->
     noise: Image = np.sqrt(variance)
     # A dark pixel is no reason to take its neighbours for bright.
     clean: Image = np.maximum(np.where(bad, np.float32(0.0), signal), np.float32(-DARKEST_SIGMA) * noise)
+    exempt = bad | full
     hits = np.zeros(signal.shape, dtype=bool)
     region: Mask | None = None
     for _ in range(ROUNDS):
         sharpness: Image = laplacian(clean) / (np.float32(2.0) * noise)
-        tried = (sharpness > sigma) & ~bad
+        tried = (sharpness > sigma) & ~exempt
         # The paper's two tests, then neighbours by lower limits.
         found = _passing(clean, noise, sharpness, tried if region is None else tried & region, sigma)
         for limit in (sigma, NEIGHBOUR_SHARE * sigma):
-            beside = _grown(found, 3) & (sharpness > limit) & ~bad & ~found
+            beside = _grown(found, 3) & (sharpness > limit) & ~exempt & ~found
             found |= _sharp(sharpness, beside, limit)
         found &= ~hits
         if region is None:
-            found = _without_stars(found, clean, noise, bad)
+            found = _without_stars(found, clean, noise, exempt)
         if not found.any():
             break
         hits |= found
         region = _grown(hits, 5)
         _replace(clean, hits | bad, found)
-    return hits
+    return _without_shoulders(hits, np.where(bad, np.float32(0.0), signal))
 
 
 def _grown(mask: Mask, size: int) -> Mask:
@@ -165,6 +168,20 @@ def _without_stars(hits: Mask, signal: Image, noise: Image, bad: Mask) -> Mask:
     is_star[np.unique(groups[starlike & hits])] = True
     is_star[0] = False
     kept: Mask = hits & ~is_star[groups]
+    return kept
+
+
+def _without_shoulders(hits: Mask, signal: Image) -> Mask:
+    """The hits without the groups that touch a pixel brighter than all of their own.
+
+    Such a group is the shoulder of a bright star whose top is flat or trailed.
+    """
+    groups, count = label(hits, structure=EIGHT)
+    around = np.where(hits, 0, maximum_filter(groups, size=3))
+    index = np.arange(1, count + 1)
+    shoulder = np.zeros(count + 1, dtype=bool)
+    shoulder[1:] = maximum(signal, around, index) > maximum(signal, groups, index)
+    kept: Mask = hits & ~shoulder[groups]
     return kept
 
 

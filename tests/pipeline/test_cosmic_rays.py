@@ -7,6 +7,11 @@ from pipeline.cosmic_rays import find_cosmic_rays, laplacian
 from tests.pipeline.synthetic import star_frame
 
 
+def unmasked(image):
+    """No bad pixels and no saturated ones."""
+    return np.zeros(image.shape, bool), np.zeros(image.shape, bool)
+
+
 def tracks(shape, count, rng):
     """Electrons of straight tracks of a few pixels."""
     hits = np.zeros(shape)
@@ -30,7 +35,7 @@ def test_tracks_are_found_and_stars_spared_whatever_the_seeing(fwhm):
     hits = tracks(frame.shape, 80, np.random.default_rng(3))
     noise = np.sqrt(336.0)
     signal = (frame.data + hits - 300.0).astype(np.float32)
-    found = find_cosmic_rays(signal, frame.variance, np.zeros(frame.shape, bool), 6.0)
+    found = find_cosmic_rays(signal, frame.variance, *unmasked(frame), 6.0)
     visible = hits > 8.0 * np.sqrt(frame.variance)
     assert found[visible].mean() > 0.85
     assert np.mean(hits[found] > noise) > 0.75
@@ -44,7 +49,7 @@ def test_tracks_are_found_and_stars_spared_whatever_the_seeing(fwhm):
 
 def test_an_empty_sky_has_none():
     noise = np.random.default_rng(2).normal(0.0, 10.0, (500, 500)).astype(np.float32)
-    found = find_cosmic_rays(noise, np.full(noise.shape, 100.0, np.float32), np.zeros(noise.shape, bool), 6.0)
+    found = find_cosmic_rays(noise, np.full(noise.shape, 100.0, np.float32), *unmasked(noise), 6.0)
     assert found.sum() <= 2
 
 
@@ -53,17 +58,24 @@ def test_masked_pixels_are_left_out():
     signal[20, 20] = signal[30, 30] = 1000.0
     bad = np.zeros(signal.shape, bool)
     bad[20, 20] = True
-    found = find_cosmic_rays(signal, np.full(signal.shape, 25.0, np.float32), bad, 6.0)
+    found = find_cosmic_rays(signal, np.full(signal.shape, 25.0, np.float32), bad, np.zeros_like(bad), 6.0)
     assert np.argwhere(found).tolist() == [[30, 30]]
+
+
+def test_the_shoulders_of_a_saturated_star_are_no_hits():
+    frame, _ = star_frame((80, 80), n_stars=0, fwhm=4.0, extra=[(40.0, 40.0, 5e6)], seed=5, sky=300.0)
+    full = frame.data > 60000.0
+    assert full.sum() > 5
+    signal = np.minimum(frame.data, 60000.0) - np.float32(300.0)
+    found = find_cosmic_rays(signal, frame.variance, np.zeros(full.shape, bool), full, 6.0)
+    assert not found.any()
 
 
 def test_the_neighbours_of_a_dead_pixel_are_no_hits():
     signal = np.random.default_rng(4).normal(0.0, 5.0, (60, 60)).astype(np.float32)
     signal[:, 59] = -2000.0
     signal[30, 30] = -2000.0
-    found = find_cosmic_rays(
-        signal, np.full(signal.shape, 25.0, np.float32), np.zeros(signal.shape, bool), 6.0
-    )
+    found = find_cosmic_rays(signal, np.full(signal.shape, 25.0, np.float32), *unmasked(signal), 6.0)
     assert not found.any()
 
 
