@@ -79,8 +79,8 @@ class Sampler:
         self._settings = settings
         self._run_id = run_id
         self._sensors = sensors
-        self._host = socket.gethostname()
-        self._name = f"{self._host}:{os.getpid()}:{run_id or 'no run'}"
+        self.host = socket.gethostname()
+        self._name = f"{self.host}:{os.getpid()}:{run_id or 'no run'}"
         self._watched: list[_Watched] = []
         self._waiting: deque[SampleFacts] = deque(maxlen=MOST_WAITING)
         self._announced: list[DeviceFacts] | None = None
@@ -100,9 +100,7 @@ class Sampler:
             log.warning("the power sampler does not answer and is left behind")
 
     def _sample(self) -> None:
-        sensors = self._sensors or find_sensors(self._settings)
-        self._sensors = sensors
-        self._watched = [_Watched(sensor) for sensor in sensors.present]
+        self.find()
         start, beat, written_at = time.monotonic(), 0, 0.0
         while True:
             last = self._stopped.is_set()
@@ -117,6 +115,12 @@ class Sampler:
             beat = max(beat + 1, int((time.monotonic() - start) / self._settings.sample_s) + 1)
             self._stopped.wait(max(start + beat * self._settings.sample_s - time.monotonic(), 0.0))
         self._let_go()
+
+    def find(self) -> None:
+        """Look for sensors, if none were given."""
+        if self._sensors is None:
+            self._sensors = find_sensors(self._settings)
+        self._watched = [_Watched(sensor) for sensor in self._sensors.present]
 
     def look(self) -> None:
         """Read every sensor once."""
@@ -146,11 +150,11 @@ class Sampler:
         try:
             devices = self._devices()
             if devices != self._announced:
-                power_log.announce(self._store, self._host, devices)
+                power_log.announce(self._store, self.host, devices)
                 self._announced = devices
             power_log.write_samples(
                 self._store,
-                self._host,
+                self.host,
                 self._name,
                 batch,
                 stale_s=max(3 * self._settings.write_s, 10 * self._settings.sample_s),
@@ -198,7 +202,7 @@ class Sampler:
         if now < self._forget_at:
             return
         before = now - self._settings.keep_days * 86400.0
-        if power_log.forget(self._store, self._host, before, FORGET_AT_ONCE) < FORGET_AT_ONCE:
+        if power_log.forget(self._store, self.host, before, FORGET_AT_ONCE) < FORGET_AT_ONCE:
             self._forget_at = now + FORGET_EVERY_S
 
     def _let_go(self) -> None:

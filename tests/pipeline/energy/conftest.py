@@ -53,6 +53,10 @@ class FakeNvml:
     def fail(self, gpu: int, field: Field, error: int) -> None:
         self._library.fake_fail(gpu, int(field), error)
 
+    def calls(self, field: Field) -> int:
+        """How often the field was asked for, of whatever GPU."""
+        return int(self._library.fake_calls(int(field)))
+
     def lose(self, gpu: int, error: int = pynvml.NVML_ERROR_GPU_IS_LOST) -> None:
         for field in QUANTITIES:
             self.fail(gpu, field, error)
