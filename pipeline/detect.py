@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import sep
@@ -27,9 +26,8 @@ from pipeline.frame import (
 
 Array = NDArray[np.float64]
 
-STEP_PX = 0.4
-REFINEMENTS = 2
 STAGE = "detect"
+PARABOLA_STEPS_PX = (1.0, 0.4, 0.4)  # the last ones through values between the pixels
 DEBLEND_LEVELS = 32
 DEBLEND_CONTRAST = 0.005
 PIXEL_STACK = 300_000
@@ -116,13 +114,16 @@ def detect(
         )
     if len(x) == 0:
         return [], []
+    x, y = climb(difference, x, y)
     places = locate(difference, x, y)
     found = features.measure(places, difference, new, reference)
     error = np.hypot(position_width(difference.psf) / np.abs(places.snr), new.rms_px)
     flags = mask_flags(difference, places, difference.psf.fwhm)
+    weak = Cut("weak where its flux peaks", "significance", above=False, limit=settings.detect.threshold)
+    cuts = (weak, *CUTS)
     detections, dropped = [], []
     for i, values in enumerate(_rows(found, len(x))):
-        cut = next((cut for cut in CUTS if cut.holds(values)), None)
+        cut = next((cut for cut in cuts if cut.holds(values)), None)
         if cut is not None:
             dropped.append(
                 Dropped(
@@ -179,26 +180,38 @@ def find_peaks(score: Image, threshold: float) -> tuple[Array, Array]:
     return np.concatenate(xs), np.concatenate(ys)
 
 
-def locate(difference: Difference, x: Array, y: Array) -> Places:
-    """Refine pixel peaks by a parabola through each axis, and read significance and flux there."""
-    score = difference.score
-    height, width = score.shape
+def climb(difference: Difference, x: Array, y: Array) -> tuple[Array, Array]:
+    """From peaks of the score to the peaks of the flux, which is where the sources are.
+
+    The two differ where the noise is steep: beside a bright star the score peaks on the far side. No
+    peak moves by more than one FWHM or onto masked pixels, and those that meet become one.
+    """
+    signed = np.where(difference.mask == 0, difference.flux, np.float32(0.0))
+    height, width = signed.shape
     column, row = np.rint(x).astype(int), np.rint(y).astype(int)
-    left, right = np.maximum(column - 1, 0), np.minimum(column + 1, width - 1)
-    above, below = np.maximum(row - 1, 0), np.minimum(row + 1, height - 1)
-    fine_x = x + _vertex(score[row, left], score[row, column], score[row, right])
-    fine_y = y + _vertex(score[above, column], score[row, column], score[below, column])
-    inner = (column > 0) & (column < width - 1) & (row > 0) & (row < height - 1)
-    inner[inner] &= np.all(features.stamps(score, x[inner], y[inner], 1) != 0, axis=(1, 2))  # none is masked
-    for _ in range(REFINEMENTS):  # the parabola again, now through values between the pixels
+    sign = np.sign(signed[row, column])
+    for _ in range(max(1, int(difference.psf.fwhm))):
+        near = features.stamps(signed, column.astype(np.float64), row.astype(np.float64), 1)
+        best = np.argmax((near * sign[:, None, None]).reshape(len(row), 9), axis=1)
+        column = np.clip(column + best % 3 - 1, 0, width - 1)
+        row = np.clip(row + best // 3 - 1, 0, height - 1)
+    places = np.unique(np.stack([row, column]), axis=1).astype(np.float64)
+    return places[1], places[0]
+
+
+def locate(difference: Difference, x: Array, y: Array) -> Places:
+    """Refine pixel peaks of the flux by parabolas through each axis, and read the flux there.
+
+    A peak beside a masked pixel stays on its own.
+    """
+    free = np.all(features.stamps(difference.mask, x, y, 1, outside=1.0) == 0, axis=(1, 2))
+    fine_x, fine_y = x, y
+    for step in PARABOLA_STEPS_PX:
         here = interpolate(difference.flux, fine_x, fine_y)
-        beside = [
-            interpolate(difference.flux, fine_x + step * along_x, fine_y + step * along_y)
-            for along_x, along_y in ((1, 0), (0, 1))
-            for step in (-STEP_PX, STEP_PX)
-        ]
-        fine_x = fine_x + inner * STEP_PX * _vertex(beside[0], here, beside[1])
-        fine_y = fine_y + inner * STEP_PX * _vertex(beside[2], here, beside[3])
+        left, right = (interpolate(difference.flux, fine_x + way, fine_y) for way in (-step, step))
+        above, below = (interpolate(difference.flux, fine_x, fine_y + way) for way in (-step, step))
+        fine_x = fine_x + free * step * _vertex(left, here, right)
+        fine_y = fine_y + free * step * _vertex(above, here, below)
     flux = interpolate(difference.flux, fine_x, fine_y)
     flux_err = bilinear(difference.flux_err, fine_x, fine_y)
     return Places(fine_x, fine_y, flux / flux_err, flux, flux_err)
@@ -214,12 +227,11 @@ def position_width(psf: PsfModel) -> float:
     return float(np.sqrt(np.sum(stamp**2) / np.mean(slopes)))
 
 
-def _vertex(before: NDArray[Any], here: NDArray[Any], after: NDArray[Any]) -> Array:
-    """Where the parabola through three neighbours has its vertex, at most half a pixel away."""
-    curve = before.astype(np.float64) - 2.0 * here + after
-    shift = 0.5 * (before.astype(np.float64) - after) / np.where(curve == 0, 1.0, curve)
-    usable = (curve != 0) & (before != 0) & (after != 0)  # 0 is masked
-    return np.where(usable, np.clip(shift, -0.5, 0.5), 0.0)
+def _vertex(before: Array, here: Array, after: Array) -> Array:
+    """Where the parabola through three neighbours has its vertex, at most half a step away."""
+    curve = before - 2.0 * here + after
+    shift = 0.5 * (before - after) / np.where(curve == 0, 1.0, curve)
+    return np.where(curve == 0, 0.0, np.clip(shift, -0.5, 0.5))
 
 
 def mask_flags(difference: Difference, places: Places, fwhm: float) -> NDArray[np.int64]:

@@ -18,6 +18,7 @@ Stamps = NDArray[np.float64]  # (n, size, size), the nearest pixel to each place
 FAR = 99.0  # FWHM: nothing of the kind is near
 
 MEANING: dict[str, str] = {
+    "significance": "size of the signal-to-noise ratio",
     "fwhm_ratio": "width of the source over that of the difference's PSF, by Gaussian-weighted moments",
     "ellipticity": "1 - b/a of the same moments",
     "chi2": "chi squared per pixel of the PSF fit within one FWHM, all with the noise of its centre",
@@ -92,6 +93,7 @@ def measure(
     expected = score_peak / np.sqrt(score_peak**2 + np.maximum(core.sum(axis=(1, 2)), 1))
     around = (distance > 1.0) & (distance < 2.0) & good
     found = {
+        "significance": np.abs(places.snr),
         **fit,
         "likeness": fit["psf_correlation"] / expected,
         "ring_share": _mean(score, around) / score_peak,
