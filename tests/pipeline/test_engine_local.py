@@ -1,0 +1,305 @@
+"""A run of the local engine: what is queued is done, whatever single frames or workers do."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import closing
+from dataclasses import dataclass, replace
+from multiprocessing import active_children
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import select
+
+import pipeline.worker
+from core import queue, references
+from core.observations import register
+from core.outcome import FrameOutcome, ObservationFacts, ReferenceFacts
+from core.settings import QueueSettings, Settings, StoreSettings
+from core.store import Store, StoreMissing, open_store
+from core.tables import Candidate, Difference, Observation, Run
+from pipeline.engine_local import RunSummary, run
+from pipeline.ingest import examine
+from pipeline.references import from_frames
+from pipeline.simulate import simulate_night
+from pipeline.worker import LOST, FrameEvent
+
+FRAMES = 4
+
+
+@dataclass(frozen=True)
+class Night:
+    """Small frames of one field, and the reference for them."""
+
+    home: Path
+    frames: list[ObservationFacts]
+    reference: ReferenceFacts
+
+    def settings(self, url: str) -> Settings:
+        return Settings.model_construct(home=self.home, store=StoreSettings(url=url))
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    folder = tmp_path_factory.mktemp("night")
+    settings = Settings.model_construct(home=folder / "home")
+    paths = simulate_night(folder / "frames", frames=FRAMES, size=256, seed=3, references=2)
+    facts, _ = from_frames(paths.reference, settings)
+    frames = [each for path in paths.science for each in examine(path, settings)]
+    return Night(settings.home, frames, facts)
+
+
+@pytest.fixture
+def settings(night: Night, store: Store, store_url: str) -> Settings:
+    """A store with four frames in the queue and their reference."""
+    register(store, night.frames)
+    references.add(store, night.reference)
+    return night.settings(store_url)
+
+
+@pytest.fixture
+def on_sqlite(night: Night, sqlite_store: Store) -> tuple[Settings, Store]:
+    """The same on SQLite alone, for tests of processes, which take seconds to start."""
+    register(sqlite_store, night.frames)
+    references.add(sqlite_store, night.reference)
+    return night.settings(f"sqlite:///{sqlite_store.url}"), sqlite_store
+
+
+def nothing(*_: object) -> FrameOutcome:
+    """Stands for the pipeline where a test is of the queue alone."""
+    return FrameOutcome("done")
+
+
+def rows(store: Store) -> list[Observation]:
+    with store.read() as session:
+        return list(session.exec(select(Observation).order_by(Observation.id)))
+
+
+def states(store: Store) -> list[str]:
+    return [row.state for row in rows(store)]
+
+
+def last_run(store: Store) -> Run:
+    with store.read() as session:
+        return session.exec(select(Run).order_by(Run.id.desc())).first()
+
+
+def test_what_is_queued_is_done(settings: Settings, store: Store) -> None:
+    seen: list[FrameEvent] = []
+    summary = run(settings, on_event=seen.append)
+    assert isinstance(summary, RunSummary)
+    assert (summary.state, summary.counts) == ("done", {"done": FRAMES})
+    assert tuple(seen) == summary.frames
+    assert states(store) == ["done"] * FRAMES
+    with store.read() as session:
+        stored = len(session.exec(select(Candidate)).all())
+        assert len(session.exec(select(Difference)).all()) == FRAMES
+    assert stored == sum(each.candidates for each in seen) > 0
+    row = last_run(store)
+    assert (row.state, row.counts, row.pid) == ("done", {"done": FRAMES}, os.getpid())
+    assert row.config["subtract"]["method"] == "zogy"
+    assert "store" not in row.config  # its URL may hold a password
+    assert run(settings).counts == {}
+
+
+def test_two_workers_do_each_frame_once(on_sqlite: tuple[Settings, Store]) -> None:
+    settings, store = on_sqlite
+    summary = run(settings, workers=2)
+    assert summary.counts == {"done": FRAMES}
+    assert sorted(each.observation_id for each in summary.frames) == [row.id for row in rows(store)]
+    with store.read() as session:
+        assert len(session.exec(select(Difference)).all()) == FRAMES
+    assert active_children() == []
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_frame_done(on_sqlite: tuple[Settings, Store]) -> None:
+    settings, store = on_sqlite
+    killed = []
+
+    def kill(_: FrameEvent) -> None:
+        if not killed:
+            victim = active_children()[0]
+            killed.append(victim.pid)
+            victim.kill()
+
+    summary = run(settings, workers=2, on_event=kill)
+    assert killed
+    assert summary.state == "done"
+    assert states(store) == ["done"] * FRAMES
+    with store.read() as session:
+        assert len(session.exec(select(Difference)).all()) == FRAMES
+
+
+def test_a_limit_is_kept(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline.worker, "process", nothing)
+    assert run(settings, limit=1).counts == {"done": 1}
+    assert states(store) == ["done", "queued", "queued", "queued"]
+    assert run(settings, limit=0).counts == {}
+
+
+def test_frames_without_a_reference_wait_for_one(night: Night, store: Store, store_url: str) -> None:
+    register(store, night.frames[:1])
+    summary = run(night.settings(store_url))
+    assert summary.counts == {"waiting": 1}
+    assert "no reference" in (summary.frames[0].reason or "")
+    references.add(store, night.reference)
+    assert run(night.settings(store_url)).counts == {"done": 1}
+
+
+def test_a_reference_that_cannot_be_read_fails_the_frame(
+    night: Night, store: Store, store_url: str, tmp_path: Path
+) -> None:
+    register(store, night.frames[:1])
+    references.add(store, replace(night.reference, path=str(tmp_path / "gone.fits"), content="other"))
+    summary = run(night.settings(store_url))
+    assert summary.counts == {"queued": 1}
+    assert "reference 1" in (summary.frames[0].reason or "")
+
+
+def test_a_failing_frame_is_tried_again_later_and_holds_nothing_up(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = rows(store)[1].path
+
+    def sometimes(path: Path, *_: object) -> FrameOutcome:
+        return FrameOutcome("failed", "psf: ValueError: x") if str(path) == bad else FrameOutcome("done")
+
+    monkeypatch.setattr(pipeline.worker, "process", sometimes)
+    summary = run(settings)
+    assert summary.counts == {"done": 3, "queued": 1}
+    assert states(store) == ["done", "queued", "done", "done"]
+    quick = settings.model_copy(update={"queue": QueueSettings(retry_s=0.0, attempts=2)})
+    with store.write() as session:
+        row = session.get(Observation, rows(store)[1].id)
+        row.not_before = 0.0
+    assert run(quick).counts == {"quarantined": 1}
+    assert rows(store)[1].reason == "psf: ValueError: x"
+
+
+def test_what_the_store_refuses_is_the_frames_failure(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = pipeline.worker.commit_frame
+
+    def refusing(store: Store, lease: queue.Lease, outcome: FrameOutcome, **limits: object) -> object:
+        if outcome.state == "done" and lease.observation_id == 1:
+            raise IntegrityError("INSERT", {}, Exception("constraint"))
+        return commit(store, lease, outcome, **limits)
+
+    monkeypatch.setattr(pipeline.worker, "process", nothing)
+    monkeypatch.setattr(pipeline.worker, "commit_frame", refusing)
+    assert run(settings).counts == {"queued": 1, "done": 3}
+    assert (rows(store)[0].reason or "").startswith("commit: IntegrityError")
+
+
+def test_a_lost_lease_commits_nothing(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def robbed(*_: object) -> FrameOutcome:
+        with store.write() as session:
+            for row in session.exec(select(Observation).where(Observation.state == "running")):
+                row.lease_token = "another's"
+        return FrameOutcome("done")
+
+    monkeypatch.setattr(pipeline.worker, "process", robbed)
+    summary = run(settings, limit=1)
+    assert summary.counts == {LOST: 1}
+    assert rows(store)[0].state != "done"
+
+
+def test_the_lease_is_renewed_while_a_frame_takes_long(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends: list[float] = []
+
+    def slow(*_: object) -> FrameOutcome:
+        import time
+
+        deadline = time.monotonic() + 20.0
+        while len(set(ends)) < 3 and time.monotonic() < deadline:
+            ends.append(rows(store)[0].lease_until or 0.0)
+            time.sleep(0.05)
+        return FrameOutcome("done")
+
+    monkeypatch.setattr(pipeline.worker, "process", slow)
+    brief = settings.model_copy(update={"queue": QueueSettings(lease_s=1.0)})
+    assert run(brief, limit=1).counts == {"done": 1}
+    assert len(set(ends)) >= 3
+    assert ends == sorted(ends)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_the_frame_in_hand(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def signalled(*_: object) -> FrameOutcome:
+        os.kill(os.getpid(), number)
+        return FrameOutcome("done")
+
+    before = signal.getsignal(number)
+    monkeypatch.setattr(pipeline.worker, "process", signalled)
+    summary = run(settings)
+    assert (summary.state, summary.counts) == ("interrupted", {"done": 1})
+    assert states(store) == ["done", "queued", "queued", "queued"]
+    assert last_run(store).state == "interrupted"
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_signal_gives_the_frame_back(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def signalled(*_: object) -> FrameOutcome:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return FrameOutcome("done")
+
+    monkeypatch.setattr(pipeline.worker, "process", signalled)
+    summary = run(settings)
+    assert (summary.state, summary.counts) == ("interrupted", {})
+    assert states(store) == ["queued"] * FRAMES
+    assert rows(store)[0].attempts == 0
+
+
+def test_a_signal_stops_processes_too(on_sqlite: tuple[Settings, Store]) -> None:
+    settings, store = on_sqlite
+    summary = run(settings, workers=2, on_event=lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    assert summary.state == "interrupted"
+    assert set(states(store)) <= {"done", "queued"}
+    assert active_children() == []
+
+
+def test_a_run_needs_a_store(night: Night, tmp_path: Path) -> None:
+    with pytest.raises(StoreMissing):
+        run(night.settings(f"sqlite:///{tmp_path / 'none.db'}"))
+
+
+def test_an_error_of_the_program_ends_the_run_as_failed(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> FrameOutcome:
+        raise AssertionError("a mistake in the engine")
+
+    monkeypatch.setattr(pipeline.worker, "process", broken)
+    with pytest.raises(AssertionError):
+        run(settings)
+    assert last_run(store).state == "failed"
+    assert states(store) == ["queued"] * FRAMES  # nothing stays leased
+
+
+def test_tracebacks_go_to_the_log_in_its_home(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("deep inside")
+
+    monkeypatch.setattr("pipeline.process.find_stars", broken, raising=False)
+    monkeypatch.setattr("pipeline.measure.find_stars", broken)
+    elsewhere = settings.model_copy(update={"home": tmp_path / "home"})
+    summary = run(elsewhere, limit=1)
+    assert summary.frames[0].reason is not None
+    with closing(open_store(settings.store_url)):
+        text = (tmp_path / "home" / "logs" / "pipeline.log").read_text()
+    assert "Traceback" in text
+    assert "deep inside" in text
