@@ -145,9 +145,16 @@ def _corrected(found: PixelMap, pairs: Pairs, noise: Values) -> tuple[PixelMap, 
     x, y = found(*pairs[:2])
     design = np.column_stack([x, y, np.ones_like(x)])
     target = np.column_stack(pairs[2:])
-    keep = np.ones(len(x), dtype=bool)
-    scatter = 0.0
-    for _ in range(5):
+    # The start is a common shift: a bright defect that moves with the detector, not with the sky, would
+    # bend a fit through everything towards itself.
+    offset = target - design[:, :2]
+    offset -= np.median(offset, axis=0)
+    spread = np.median(np.abs(offset), axis=0) / 0.6745
+    keep = (np.abs(offset) < 3.0 * np.maximum(spread, 0.3)).all(axis=1)
+    if np.count_nonzero(keep) < 4:
+        keep[:] = True
+    scatter = float(np.sqrt(np.mean(spread**2)))
+    for _ in range(8):
         weight = 1.0 / np.hypot(noise, scatter)[keep, None]
         solution = np.linalg.lstsq(design[keep] * weight, target[keep] * weight, rcond=None)[0]
         residual = target - design @ solution

@@ -12,7 +12,7 @@ from astropy.wcs import WCS
 
 from core.settings import Settings
 from pipeline.align import align
-from pipeline.frame import Exposure, Frame, FrameRefused, PreparedReference
+from pipeline.frame import Exposure, Frame, FrameRefused, PreparedReference, Stars
 from pipeline.psf import estimate_psf
 from pipeline.stars import find_stars
 from pipeline.triangles import similarities
@@ -149,6 +149,24 @@ def test_distortion_is_followed_where_stars_show_it():
     expected = x + 20.3
     np.testing.assert_allclose(result.map_to_new(x, y)[0], expected + bend(expected), atol=0.1)
     assert result.rms_px < 0.1
+
+
+def test_bright_defects_that_stay_on_the_detector_do_not_bend_the_map():
+    """Between frames a few pixels apart they look like stars that the first map nearly hits."""
+    affine = rotation(0.0, CENTRE, (0.1, 5.9))
+    against, new = reference(), seen(affine)
+
+    def with_defects(prep):
+        x, y = np.array([60.0, 70.0, 90.0, 250.0]), np.array([300.0, 20.0, 290.0, 310.0])
+        kept = prep.stars.take(
+            np.min(np.hypot(prep.stars.x - x[:, None], prep.stars.y - y[:, None]), axis=0) > 15
+        )
+        defects = replace(kept.take(np.arange(4)), x=x, y=y, flux=np.full(4, 1e6), flux_err=np.full(4, 1e3))
+        both = [np.r_[getattr(defects, name), getattr(kept, name)] for name in Stars.__slots__]
+        return replace(prep, stars=Stars(*both))
+
+    result = aligned(with_defects(new), with_defects(against))
+    assert map_error(result, affine) < 0.1
 
 
 def test_alignment_is_the_same_every_time():
