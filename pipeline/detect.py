@@ -28,8 +28,8 @@ Array = NDArray[np.float64]
 
 STAGE = "detect"
 PARABOLA_STEPS_PX = (1.0, 0.4, 0.4)  # the last ones through values between the pixels
-DEBLEND_LEVELS = 32
-DEBLEND_CONTRAST = 0.005
+DEBLEND_LEVELS = 64
+DEBLEND_CONTRAST = 0.002
 PIXEL_STACK = 300_000
 SUB_OBJECTS = 65_536
 MAX_SHARE = 0.1  # of the pixels beyond the threshold
