@@ -9,7 +9,7 @@ Both images are given in the same flux unit, so the paper's F_n = F_r = 1. For a
 
 What is returned is the pair of filters for :math:`D / F_D`, the pair for :math:`S` (eqs 28, 29), the
 normalisation :math:`F_S` and the PSF of the difference (eq. 14). What is measured in tiles with these
-filters, the variance maps included, is the same for every method: `pipeline.difference`.
+filters, the variance maps included, is the same for every method: `pipeline.subtract`.
 """
 
 from __future__ import annotations
