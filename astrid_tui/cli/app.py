@@ -12,6 +12,7 @@ from astrid_tui.cli import (
     diff,
     doctor,
     ingest,
+    power,
     reference,
     run,
     show,
@@ -68,6 +69,7 @@ app.command(name="status")(status.status)
 app.command(name="ingest")(ingest.ingest)
 app.add_typer(reference.app, name="reference")
 app.command(name="run")(run.run)
+app.command(name="power")(power.power)
 app.command(name="diff")(diff.diff)
 app.command(name="show")(show.show)
 app.add_typer(candidates.app, name="candidates")
