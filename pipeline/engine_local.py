@@ -15,7 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -146,15 +146,24 @@ class _Process:
     process: SpawnProcess
     pipe: Connection
     busy: bool = False
+    proven: bool = False  # it has reported before
 
     def take_one(self) -> None:
-        self.pipe.send("next")
+        """Tell it to; that it is no more shows when it should report."""
+        with suppress(BrokenPipeError):
+            self.pipe.send("next")
         self.busy = True
 
     def report(self) -> FrameEvent | None:
-        """What it did; none where no frame was due. EOFError where the process is no more."""
+        """What it did; none where no frame was due.
+
+        Raises
+        ------
+        EOFError, ConnectionResetError
+            The process is no more.
+        """
         event: FrameEvent | AstridError | None = self.pipe.recv()
-        self.busy = False
+        self.busy, self.proven = False, True
         if isinstance(event, AstridError):
             raise event
         return event
@@ -185,7 +194,7 @@ def _with_processes(
                 each = busy[cast(Connection, pipe)]
                 try:
                     event = each.report()
-                except EOFError:
+                except (EOFError, ConnectionResetError):
                     _bury(store, run_id, each)
                     crew[each.number] = _started(settings, run_id, each.number)
                     left += 1
@@ -221,7 +230,7 @@ def _bury(store: Store, run_id: int, dead: _Process) -> None:
     Raises
     ------
     WorkerDied
-        It had no frame in hand: another would die as it did.
+        It died before it took its first frame: another would, too.
     """
     dead.process.join()
     dead.pipe.close()
@@ -229,8 +238,8 @@ def _bury(store: Store, run_id: int, dead: _Process) -> None:
     log.error("worker %d of run %d ended with exit code %s", dead.number, run_id, code)
     with store.write() as session:
         freed = queue.interrupt(session, col(Observation.lease_owner) == runs.owner(run_id, dead.number))
-    if not freed:
-        raise WorkerDied(f"a worker ended with exit code {code} before it took a frame")
+    if not (freed or dead.proven):
+        raise WorkerDied(f"a worker ended with exit code {code} before it took its first frame")
 
 
 def _work(pipe: Connection, settings: Settings, run_id: int, number: int) -> None:
