@@ -14,7 +14,7 @@ from typing import Any, Literal
 from core.errors import AstridError
 from core.settings import Settings, SettingsError, find_file, load
 
-NEEDED = ("numpy", "scipy", "astropy", "sep", "astroscrappy", "astroalign", "sqlmodel", "alembic", "textual")
+NEEDED = ("numpy", "scipy", "astropy", "sep", "sqlmodel", "alembic", "textual")
 OPTIONAL = {"torch": "training models: pip install 'astrid-tui[train]'"}
 LEAST_FREE_GIB = 2.0
 
