@@ -19,6 +19,7 @@ from sqlmodel import Session, col, select
 from core.association import Place, associate, lock, refresh, wake
 from core.outcome import CandidateFacts, DifferenceFacts, FrameOutcome
 from core.queue import NO_LEASE, Lease, LeaseLost, held
+from core.queue_history import note_all
 from core.references import best
 from core.sky import match_nearest, zone_of
 from core.storable import storable
@@ -32,7 +33,7 @@ from core.tables import (
     Rejection,
     StageRun,
 )
-from core.vocabulary import ObservationState
+from core.vocabulary import ObservationState, QueueEventKind
 
 MIN_RADIUS_DEG = 1.0 / 3600.0  # of association on the sky
 POSITION_SIGMAS = 3.0
@@ -87,6 +88,14 @@ def commit_frame(
     with store.write() as session:
         _end_lease(session, store, lease, outcome, state, retry_s)
         _write_stages(session, lease, outcome, run_id)
+        if outcome.state == "failed":
+            owner = lease.observation.lease_owner
+            note_all(
+                session,
+                QueueEventKind.FAILED,
+                [(lease.observation_id, state, lease.attempt, owner)],
+                reason=outcome.reason,
+            )
         if state == ObservationState.WAITING and _waits_in_vain(session, lease):
             return CommitResult(ObservationState.QUEUED.value)
         difference_id: int | None = None

@@ -15,9 +15,8 @@ that joins `Candidate` and `SkyObject`.
 """
 
 import math
-import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +24,24 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from core.errors import AstridError
+from core.filter_words import (
+    OPERATORS,
+    FilterError,
+    Word,
+    comparison,
+    finite,
+    like,
+    refusal,
+    refuse_order,
+    words,
+)
 from core.sky import MARGIN_DEG, ra_ranges, zone_of
 from core.standing import candidate_label
 from core.tables import Candidate, Observation, SkyObject, Verdict
 from core.text import safe_text
-from core.vocabulary import LABELS, ExitCode, Label, ReviewState
+from core.vocabulary import LABELS, Label, ReviewState
+
+__all__ = ["FilterError", "Term", "conditions", "parse"]
 
 NUMBERS = ("score", "snr", "|snr|", "mag", "flux", "mjd", "ra", "dec", "x", "y")
 EXACT = ("filter", "source")
@@ -42,25 +53,8 @@ RADIUS_UNITS = {
     "arcsec": 1 / 3600,
     '"': 1 / 3600,
 }
-MAX_TERMS = 32
-
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    ">": operator.gt,
-    "<": operator.lt,
-    "=": operator.eq,
-}
-_TERM = re.compile(r'(?P<key>[^\s:<>="]+)(?P<operator>>=|<=|[:<>=])(?P<value>"[^"]*"(?!\S)|\S*)')
 _RADIUS = re.compile(r"(?P<number>[\d.eE+-]+?)(?P<unit>deg|arcmin|arcsec|'|\")")
-_ESCAPE = "\\"
 _HALF = math.pi / 360  # half of one degree, in radians
-
-
-class FilterError(AstridError):
-    """A filter cannot be understood; the message names the term and what is allowed."""
-
-    exit_code = ExitCode.USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +113,7 @@ def parse(expression: str) -> tuple[Term, ...]:
     FilterError
         A term is not understood.
     """
-    terms: list[Term] = []
-    position = 0
-    while position < len(expression):
-        if expression[position].isspace():
-            position += 1
-            continue
-        match = _TERM.match(expression, position)
-        if match is None:
-            word = expression[position:].split(maxsplit=1)[0]
-            raise _refusal(word, "a term is a name, one of : < <= = >= >, and a value, such as snr>7")
-        terms.append(_term(match))
-        position = match.end()
-    if len(terms) > MAX_TERMS:
-        raise FilterError(f"a filter of {len(terms)} terms is too long: {MAX_TERMS} are allowed")
-    return tuple(terms)
+    return tuple(_term(word) for word in words(expression))
 
 
 def conditions(terms: Sequence[Term]) -> list[ColumnElement[bool]]:
@@ -142,7 +122,7 @@ def conditions(terms: Sequence[Term]) -> list[ColumnElement[bool]]:
     for term in terms:
         match term:
             case Compare(field, sign, limit):
-                found.append(_OPERATORS[sign](_number(field), limit))
+                found.append(OPERATORS[sign](_number(field), limit))
             case Match(field, pattern):
                 found.append(_match(field, pattern))
             case HasVerdict(()):
@@ -156,29 +136,21 @@ def conditions(terms: Sequence[Term]) -> list[ColumnElement[bool]]:
     return found
 
 
-def _term(match: re.Match[str]) -> Term:
-    text, key, sign = match.group(), match["key"].lower(), match["operator"]
-    value = match["value"]
-    if len(value) >= 2 and value[0] == value[-1] == '"':
-        value = value[1:-1]
-    if not value:
-        raise _refusal(text, "its value is missing")
+def _term(word: Word) -> Term:
+    key, value = word.key, word.value
     if key in NUMBERS:
-        if sign == ":":
-            raise _refusal(text, f"{key} is a number: compare it with < <= = >= or >")
-        return Compare(key, sign, _finite(text, value))
-    if sign not in {":", "="} and (key in WORDS or key in {"verdict", "state", "near"}):
-        raise _refusal(text, f"{key} is no number: write {key}:VALUE")
+        return Compare(key, *comparison(word))
+    if key not in {*WORDS, "verdict", "state", "near"}:
+        allowed = ", ".join((*NUMBERS, *WORDS, "verdict", "state", "near"))
+        raise refusal(word.text, f"there is no '{safe_text(key, 40)}' to filter by; there are {allowed}")
+    refuse_order(word)
     if key in WORDS:
         return Match(key, value)
     if key == "verdict":
-        return HasVerdict(_labels(text, value.lower()))
+        return HasVerdict(_labels(word.text, value.lower()))
     if key == "state":
-        return InState(_state(text, value.lower()))
-    if key == "near":
-        return _near(text, value)
-    allowed = ", ".join((*NUMBERS, *WORDS, "verdict", "state", "near"))
-    raise _refusal(text, f"there is no '{safe_text(key, 40)}' to filter by; there are {allowed}")
+        return InState(_state(word.text, value.lower()))
+    return _near(word)
 
 
 def _labels(text: str, value: str) -> tuple[Label, ...]:
@@ -193,7 +165,7 @@ def _labels(text: str, value: str) -> tuple[Label, ...]:
     if value == ReviewState.BOGUS:
         return _labels_of(ReviewState.BOGUS)
     allowed = ", ".join(("none", "any", ReviewState.BOGUS, *Label))
-    raise _refusal(text, f"a verdict is one of {allowed}")
+    raise refusal(text, f"a verdict is one of {allowed}")
 
 
 def _labels_of(state: ReviewState) -> tuple[Label, ...]:
@@ -204,37 +176,23 @@ def _state(text: str, value: str) -> ReviewState:
     try:
         return ReviewState(value)
     except ValueError:
-        raise _refusal(text, f"a state is one of {', '.join(ReviewState)}") from None
+        raise refusal(text, f"a state is one of {', '.join(ReviewState)}") from None
 
 
-def _near(text: str, value: str) -> Near:
-    parts = value.split(",")
+def _near(word: Word) -> Near:
+    parts = word.value.split(",")
     if len(parts) != 3:
-        raise _refusal(text, "a place is RA,DEC,RADIUS such as 10.68,41.27,30arcsec")
-    ra, dec = _finite(text, parts[0]), _finite(text, parts[1])
+        raise refusal(word.text, "a place is RA,DEC,RADIUS such as 10.68,41.27,30arcsec")
+    ra, dec = finite(word, parts[0]), finite(word, parts[1])
     radius = _RADIUS.fullmatch(parts[2])
     if radius is None:
-        raise _refusal(text, f"a radius is a number and a unit, one of {' '.join(RADIUS_UNITS)}")
-    degrees = _finite(text, radius["number"]) * RADIUS_UNITS[radius["unit"]]
+        raise refusal(word.text, f"a radius is a number and a unit, one of {' '.join(RADIUS_UNITS)}")
+    degrees = finite(word, radius["number"]) * RADIUS_UNITS[radius["unit"]]
     if not (0 <= ra < 360 and -90 <= dec <= 90):
-        raise _refusal(text, "right ascension is 0 to below 360 and declination -90 to 90 degrees")
+        raise refusal(word.text, "right ascension is 0 to below 360 and declination -90 to 90 degrees")
     if not 0 < degrees <= 180:
-        raise _refusal(text, "a radius is above 0 and at most 180 degrees")
+        raise refusal(word.text, "a radius is above 0 and at most 180 degrees")
     return Near(ra, dec, degrees)
-
-
-def _finite(text: str, value: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise _refusal(text, f"'{safe_text(value, 40)}' is no number")
-    return number
-
-
-def _refusal(term: str, why: str) -> FilterError:
-    return FilterError(f"the filter term '{safe_text(term, 60)}' is not understood: {why}")
 
 
 def _number(field: str) -> SQLColumnExpression[Any]:
@@ -246,20 +204,12 @@ def _number(field: str) -> SQLColumnExpression[Any]:
 
 def _match(field: str, pattern: str) -> ColumnElement[bool]:
     if field == "field":
-        observations = select(col(Observation.id)).where(_like(col(Observation.field), pattern))
+        observations = select(col(Observation.id)).where(like(col(Observation.field), pattern))
         return col(Candidate.observation_id).in_(observations)
     if field == "object":
-        return _like(col(SkyObject.name), pattern)
+        return like(col(SkyObject.name), pattern)
     column: SQLColumnExpression[Any] = col(getattr(Candidate, field))
-    return column == pattern if field in EXACT else _like(column, pattern)
-
-
-def _like(column: SQLColumnExpression[Any], pattern: str) -> ColumnElement[bool]:
-    escaped = pattern
-    for special in (_ESCAPE, "%", "_"):
-        escaped = escaped.replace(special, _ESCAPE + special)
-    # The database lowers both sides: what it takes for a letter's lower case is its own business.
-    return func.lower(column).like(func.lower(escaped.replace("*", "%")), escape=_ESCAPE)
+    return column == pattern if field in EXACT else like(column, pattern)
 
 
 def _in_cone(ra: float, dec: float, radius: float) -> ColumnElement[bool]:

@@ -8,18 +8,20 @@ who lost it cannot commit any more (`core.commit`).
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, case, update
+from sqlalchemy import ColumnElement, and_, update
 from sqlmodel import Session, col, func, select
 
 from core.errors import AstridError
+from core.queue_history import note_all
 from core.store import Store
 from core.tables import Observation
-from core.vocabulary import ObservationState
+from core.vocabulary import ObservationState, QueueEventKind
 
 ATTEMPTS = 3  # as the settings have it
+BATCH = 1000
 MAX_INTERRUPTIONS = 10  # beyond power cuts and impatience: the frame itself kills its runs
 
 # What a person may put back into the queue, and take out of it.
@@ -36,6 +38,8 @@ DROPPABLE = (
     ObservationState.REJECTED,
     ObservationState.QUARANTINED,
 )
+
+ORDERED = (ObservationState.QUEUED, ObservationState.WAITING)  # those that have a place in the queue
 
 NO_LEASE = {"lease_owner": None, "lease_token": None, "lease_until": None}
 
@@ -158,20 +162,25 @@ def interrupt(session: Session, owned: ColumnElement[bool]) -> int:
     Their attempts do not count: to be in hand when the power fails is no fault of a frame's. Only
     one that has been so in `MAX_INTERRUPTIONS` runs is quarantined.
     """
-    often = col(Observation.interruptions) + 1 >= MAX_INTERRUPTIONS
-    result = session.exec(
-        update(Observation)
-        .where(col(Observation.state) == ObservationState.RUNNING.value, owned)
-        .values(
-            state=case((often, ObservationState.QUARANTINED.value), else_=ObservationState.QUEUED.value),
-            reason=case((often, f"{MAX_INTERRUPTIONS} runs ended while they processed it"), else_=None),
-            attempts=col(Observation.attempts) - 1,
-            interruptions=col(Observation.interruptions) + 1,
-            **NO_LEASE,
-        )
-        .returning(col(Observation.id))
+    in_hand = and_(col(Observation.state) == ObservationState.RUNNING.value, owned)
+    rows = session.exec(select(Observation).where(in_hand).with_for_update()).all()
+    ended = []
+    for row in rows:
+        ended.append((row.id or 0, row.attempts, row.lease_owner))
+        row.attempts -= 1
+        row.interruptions += 1
+        often = row.interruptions >= MAX_INTERRUPTIONS
+        row.state = (ObservationState.QUARANTINED if often else ObservationState.QUEUED).value
+        row.reason = f"{MAX_INTERRUPTIONS} runs ended while they processed it" if often else None
+        row.sqlmodel_update(NO_LEASE)
+    session.flush()
+    note_all(
+        session,
+        QueueEventKind.INTERRUPTED,
+        [(key, row.state, attempt, by) for row, (key, attempt, by) in zip(rows, ended, strict=True)],
+        reason="its run ended with the frame in hand",
     )
-    return len(result.all())
+    return len(rows)
 
 
 def counts_by_state(store: Store) -> dict[str, int]:
@@ -181,65 +190,85 @@ def counts_by_state(store: Store) -> dict[str, int]:
         return dict(sorted(session.exec(query).all()))
 
 
-def requeue(store: Store, ids: Sequence[int]) -> int:
+def requeue(store: Store, ids: Sequence[int], by: str | None = None) -> int:
     """Put frames back into the queue as new; those that run or are calibration stay. How many went."""
-    return _move(
-        store,
-        ids,
-        REQUEUED,
-        {
-            "state": ObservationState.QUEUED.value,
-            "reason": None,
-            "attempts": 0,
-            "interruptions": 0,
-            "not_before": 0.0,
-            "finished_at": None,
-        },
-    )
+    values = {
+        "state": ObservationState.QUEUED.value,
+        "reason": None,
+        "attempts": 0,
+        "interruptions": 0,
+        "not_before": 0.0,
+        "finished_at": None,
+    }
+    return _move(store, ids, REQUEUED, values, QueueEventKind.RETRIED, by)
 
 
-def drop(store: Store, ids: Sequence[int], reason: str = "dropped by hand") -> int:
+def drop(store: Store, ids: Sequence[int], reason: str = "dropped by hand", by: str | None = None) -> int:
     """Take frames out of the queue; those that run or are done stay. How many went."""
-    return _move(store, ids, DROPPABLE, {"state": ObservationState.DROPPED.value, "reason": reason})
+    values = {"state": ObservationState.DROPPED.value, "reason": reason}
+    return _move(store, ids, DROPPABLE, values, QueueEventKind.DROPPED, by, reason)
+
+
+def prioritise(store: Store, ids: Sequence[int], priority: int, by: str | None = None) -> int:
+    """Move frames that wait within the queue: a lower priority runs first. How many were moved."""
+    values = {"priority": priority}
+    return _move(store, ids, ORDERED, values, QueueEventKind.PRIORITISED, by, f"priority {priority}")
 
 
 def _move(
-    store: Store, ids: Sequence[int], states: Sequence[ObservationState], values: dict[str, object]
+    store: Store,
+    ids: Sequence[int],
+    states: Sequence[ObservationState],
+    values: Mapping[str, object],
+    event: QueueEventKind,
+    by: str | None,
+    reason: str | None = None,
 ) -> int:
     moved = 0
     with store.write() as session:
-        for start in range(0, len(ids), 1000):
-            result = session.exec(
-                update(Observation)
+        for start in range(0, len(ids), BATCH):
+            movable = (
+                select(Observation.id, Observation.state, Observation.attempts)
                 .where(
-                    col(Observation.id).in_(ids[start : start + 1000]),
+                    col(Observation.id).in_(ids[start : start + BATCH]),
                     col(Observation.state).in_([state.value for state in states]),
                 )
-                .values(**values)
-                .returning(col(Observation.id))
+                .order_by(col(Observation.id))  # so that two who move the same frames never wait in a circle
+                .with_for_update()
             )
-            moved += len(result.all())
+            rows = session.exec(movable).all()
+            keys = [key for key, _, _ in rows]
+            session.exec(update(Observation).where(col(Observation.id).in_(keys)).values(**values))
+            state = values.get("state")
+            note_all(
+                session,
+                event,
+                [(key or 0, str(state or before), attempts, by) for key, before, attempts in rows],
+                reason=reason,
+            )
+            moved += len(rows)
     return moved
 
 
 def _take_back(session: Session, store: Store, attempts: int) -> None:
     """End the leases that ran out; never wait for a row that somebody is committing."""
     expired = (
-        select(Observation.id)
+        select(Observation)
         .where(
             col(Observation.state) == ObservationState.RUNNING.value,
             col(Observation.lease_until) <= store.clock(),
         )
         .with_for_update(skip_locked=True)
     )
-    spent = col(Observation.attempts) >= attempts
-    session.exec(
-        update(Observation)
-        .where(col(Observation.id).in_(expired.scalar_subquery()))
-        .values(
-            state=case((spent, ObservationState.QUARANTINED.value), else_=ObservationState.QUEUED.value),
-            reason=case((spent, f"its worker fell silent in each of {attempts} attempts"), else_=None),
-            **NO_LEASE,
+    for row in session.exec(expired).all():
+        owner, spent = row.lease_owner, row.attempts >= attempts
+        row.state = (ObservationState.QUARANTINED if spent else ObservationState.QUEUED).value
+        row.reason = f"its worker fell silent in each of {attempts} attempts" if spent else None
+        row.sqlmodel_update(NO_LEASE)
+        session.flush()
+        note_all(
+            session,
+            QueueEventKind.EXPIRED,
+            [(row.id or 0, row.state, row.attempts, owner)],
+            reason="its worker fell silent, and the lease ran out",
         )
-        .execution_options(synchronize_session=False)
-    )

@@ -21,6 +21,18 @@ class ObservationState(StrEnum):
     CALIBRATION = "calibration"  # a bias, dark or flat: kept for others, never queued
 
 
+class QueueEventKind(StrEnum):
+    """What happened to a frame in the queue that was not simply being processed."""
+
+    FAILED = "failed"  # an attempt broke
+    EXPIRED = "expired"  # its worker fell silent, and the lease ran out
+    INTERRUPTED = "interrupted"  # its run ended with the frame in hand
+    RETRIED = "retried"  # put back by a person
+    DROPPED = "dropped"  # taken out by a person
+    PRIORITISED = "prioritised"  # moved within the queue by a person
+    REPLACED = "replaced"  # its file holds other content now
+
+
 class FrameKind(StrEnum):
     """What an exposure was taken for."""
 
