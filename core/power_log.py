@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import Float, bindparam, delete, insert, or_, select, update
 from sqlmodel import Session, col
 
 from core.storable import storable
@@ -57,6 +57,9 @@ class DeviceEnergy:
     reason: str | None = None
 
 
+_SAMPLE = tuple(each.name for each in fields(SampleFacts))
+
+
 def key(host: str, device: str) -> str:
     """The name of a device among those of all hosts."""
     return f"{host}/{device}"
@@ -94,10 +97,9 @@ def write_samples(
     Samples of devices that another sampler of this host has written within `stale_s` are left out.
     """
     with store.write() as session:
-        mine = _taken(session, host, sampler, {each.device for each in samples}, stale_s)
+        mine = _taken(session, host, sampler, stale_s)
         rows = [
-            {name: storable(value) for name, value in asdict(each).items()}
-            | {"device": key(host, each.device)}
+            {name: storable(getattr(each, name)) for name in _SAMPLE} | {"device": key(host, each.device)}
             for each in samples
             if key(host, each.device) in mine
         ]
@@ -136,19 +138,25 @@ def _of(host: str) -> Any:
     return col(PowerDevice.host) == host
 
 
-def _taken(session: Session, host: str, sampler: str, devices: set[str], stale_s: float) -> set[str]:
+def _taken(session: Session, host: str, sampler: str, stale_s: float) -> set[str]:
     """Which of a host's devices are this sampler's to write."""
-    now = time.time()
-    by = col(PowerDevice.sampled_by)
-    free = or_(by == sampler, by.is_(None), col(PowerDevice.seen_at) < now - stale_s)
-    result = session.execute(
-        update(PowerDevice)
-        .where(col(PowerDevice.device).in_([key(host, each) for each in devices]), free)
-        .values(sampled_by=sampler, seen_at=now)
-        .returning(col(PowerDevice.device))
-        .execution_options(synchronize_session=False)
+    values = {"a_host": host, "a_sampler": sampler, "now": time.time(), "stale_at": time.time() - stale_s}
+    return set(session.connection().execute(_TAKE, values).scalars())
+
+
+_TAKE = (  # made once: it is run with every batch, all day
+    update(PowerDevice)
+    .where(
+        col(PowerDevice.host) == bindparam("a_host"),
+        or_(
+            col(PowerDevice.sampled_by) == bindparam("a_sampler"),
+            col(PowerDevice.sampled_by).is_(None),
+            col(PowerDevice.seen_at) < bindparam("stale_at", type_=Float),
+        ),
     )
-    return set(result.scalars())
+    .values(sampled_by=bindparam("a_sampler"), seen_at=bindparam("now", type_=Float))
+    .returning(col(PowerDevice.device))
+)
 
 
 def _run_energy(energy: Mapping[str, DeviceEnergy]) -> dict[str, Any]:
