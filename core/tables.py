@@ -431,20 +431,29 @@ class PowerSample(SQLModel, table=True):
 
 
 class HealthEvent(SQLModel, table=True):
-    """Something the operator should know, once, until it is acknowledged."""
+    """Something the operator should know: one row for each trouble, however often it comes back."""
 
     __tablename__ = "health_event"
-    __table_args__ = (Index("ix_health_event_open", "acknowledged_at", "last_at"),)
+    __table_args__ = (
+        Index("ix_health_event_open", "acknowledged_at", "last_at"),
+        Index("uq_health_event_trouble", "check", "host", "cause", unique=True),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     check: str
-    severity: str
+    host: str = Field(default="", sa_column_kwargs={"server_default": ""})  # empty: of the whole store
+    cause: str = Field(default="", sa_column_kwargs={"server_default": ""})  # such as the run it is about
+    severity: str  # "warning" or "failed"
     message: str
     first_at: float
-    last_at: float
-    count: int = 1
+    last_at: float  # when it was last seen, to a minute
+    count: int = 1  # how often it came
+    opened_at: float = Field(default=0.0, sa_column_kwargs={"server_default": "0"})  # when it came last
+    closed_at: float | None = None  # when it was gone; none: it lasts
     acknowledged_at: float | None = None
     acknowledged_by: str | None = None
+    alerted_at: float | None = None  # when an alert of it was last tried
+    alert_problem: str | None = None  # why that did not reach everybody
 
 
 class SavedFilter(SQLModel, table=True):

@@ -75,9 +75,20 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("folder_id", "name", name=op.f("pk_watched_file")),
     )
+    for name in ("host", "cause"):
+        op.add_column("health_event", sa.Column(name, sa.String(), server_default="", nullable=False))
+    op.add_column("health_event", sa.Column("opened_at", sa.Float(), server_default="0", nullable=False))
+    for name in ("closed_at", "alerted_at"):
+        op.add_column("health_event", sa.Column(name, sa.Float(), nullable=True))
+    op.add_column("health_event", sa.Column("alert_problem", sa.String(), nullable=True))
+    op.create_index("uq_health_event_trouble", "health_event", ["check", "host", "cause"], unique=True)
 
 
 def downgrade() -> None:
+    op.drop_index("uq_health_event_trouble", table_name="health_event")
+    with op.batch_alter_table("health_event") as batch:
+        for name in ("alert_problem", "alerted_at", "closed_at", "opened_at", "cause", "host"):
+            batch.drop_column(name)
     for table in ("watched_file", "watched_folder", "queue_event"):
         op.drop_table(table)
     op.drop_index(op.f("ix_observation_path"), table_name="observation")
