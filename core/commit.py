@@ -31,6 +31,7 @@ from core.tables import (
     ForcedFlux,
     Observation,
     Rejection,
+    ScoreMap,
     StageRun,
 )
 from core.vocabulary import ObservationState, QueueEventKind
@@ -106,6 +107,7 @@ def commit_frame(
             difference_id = _write_difference(session, lease, outcome.difference, len(outcome.candidates))
             keys, new_objects = _write_candidates(session, lease, outcome, columns, difference_id)
             _write_forced(session, lease, outcome, difference_id)
+            _write_score_map(session, outcome, difference_id)
         elif outcome.state in {ObservationState.DONE, ObservationState.REJECTED}:
             lock(session)
             refresh(session, _supersede(session, lease.observation_id, keep=None))
@@ -320,6 +322,12 @@ def _write_forced(session: Session, lease: Lease, outcome: FrameOutcome, differe
         "mag_system": difference.mag_system,
     }
     _insert(session, ForcedFlux, [asdict(fact) | common for fact in outcome.forced])
+
+
+def _write_score_map(session: Session, outcome: FrameOutcome, difference_id: int) -> None:
+    session.exec(delete(ScoreMap).where(col(ScoreMap.difference_id) == difference_id))
+    if outcome.score_map is not None:
+        _insert(session, ScoreMap, [{"difference_id": difference_id, "blocks": outcome.score_map}])
 
 
 def _write_rejections(

@@ -19,6 +19,8 @@ class StageRecord:
     peak_mib: float | None = None
     energy_j: float | None = None
     reason: str | None = None
+    value: float | None = None  # where a limit refused the frame: what was measured, and the limit
+    limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class FrameOutcome:
     stages: tuple[StageRecord, ...] = ()
     match_radius_px: float = 1.0  # association: max(1 arcsec, half the FWHM, 3 sigma), in pixels
     pixel_scale: float | None = None  # arcsec per pixel, none without a WCS
+    score_map: bytes | None = None  # `core.block_scores.pack`
 
 
 @dataclass(frozen=True, slots=True)

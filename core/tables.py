@@ -29,6 +29,7 @@ class Observation(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("content", "extension"),
         Index("ix_observation_queue", "state", "priority", "id"),
+        Index("ix_observation_sky", "dec", "ra"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -47,7 +48,7 @@ class Observation(SQLModel, table=True):
     has_wcs: bool = False
     ra: float | None = None  # of the frame's centre
     dec: float | None = None
-    radius_deg: float | None = None  # centre to corner
+    radius_deg: float | None = Field(default=None, index=True)  # centre to corner
 
     # the queue
     state: str = ObservationState.QUEUED
@@ -328,6 +329,8 @@ class StageRun(SQLModel, table=True):
     energy_j: float | None = None  # none: not measured
     outcome: str  # done, rejected, failed
     reason: str | None = None
+    value: float | None = None  # where a limit refused the frame: what was measured, and the limit
+    limit: float | None = None
 
 
 class Rejection(SQLModel, table=True):
@@ -348,6 +351,15 @@ class Rejection(SQLModel, table=True):
     zone: int | None = None
     value: float | None = None
     limit: float | None = None
+
+
+class ScoreMap(SQLModel, table=True):
+    """The significance and the masks all over one difference, coarsely: `core.block_scores` packs it."""
+
+    __tablename__ = "score_map"
+
+    difference_id: int = Field(primary_key=True, foreign_key="difference.id")
+    blocks: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class QueueEvent(SQLModel, table=True):

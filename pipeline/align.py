@@ -110,7 +110,9 @@ def find_map(
     if min(len(new_stars), len(reference_stars)) < needed:
         raise FrameRefused(
             f"{len(new_stars)} stars in the frame and {len(reference_stars)} in the reference are too few "
-            f"to align them: {needed} must match"
+            f"to align them: {needed} must match",
+            min(len(new_stars), len(reference_stars)),
+            needed,
         )
     new_list = StarList(new_stars, new_fwhm)
     reference_list = StarList(reference_stars, reference_fwhm)
@@ -170,7 +172,9 @@ def _check_scale(found: PixelMap) -> None:
     if not 1.0 / MAX_SCALE < scale < MAX_SCALE:
         raise FrameRefused(
             f"a pixel of the reference is {scale:.2g} pixels of the frame wide; a factor of {MAX_SCALE:g} is "
-            f"the most that can be aligned"
+            f"the most that can be aligned",
+            max(scale, 1.0 / scale),
+            MAX_SCALE,
         )
 
 
@@ -194,16 +198,24 @@ def _accepted(best: Match | None, new: Frame, reference: Frame, settings: Settin
             _check_overlap(0.0 if by_wcs is None else _overlap(by_wcs, new.shape), " by their WCS")
         if best is None or best.n_matched < limits.min_matched:
             matched = 0 if best is None else best.n_matched
-            raise FrameRefused(f"{matched} stars match the reference; at least {limits.min_matched} must")
+            raise FrameRefused(
+                f"{matched} stars match the reference; at least {limits.min_matched} must",
+                matched,
+                limits.min_matched,
+            )
         raise FrameRefused(
             f"{best.share:.0%} of the bright stars match the reference, no more than by chance; "
-            f"{MIN_SHARE:.0%} must"
+            f"{MIN_SHARE:.0%} must",
+            best.share,
+            MIN_SHARE,
         )
     _check_overlap(_overlap(best.to_new, new.shape), "")
     if best.rms_px > limits.max_rms_px:
         raise FrameRefused(
             f"matched stars scatter by {best.rms_px:.2f} px around the best map; "
-            f"{limits.max_rms_px:g} px is the most"
+            f"{limits.max_rms_px:g} px is the most",
+            best.rms_px,
+            limits.max_rms_px,
         )
     return best
 
@@ -211,7 +223,9 @@ def _accepted(best: Match | None, new: Frame, reference: Frame, settings: Settin
 def _check_overlap(covered: float, source: str) -> None:
     if covered < MIN_OVERLAP:
         raise FrameRefused(
-            f"the frame covers {covered:.0%} of its reference{source}; {MIN_OVERLAP:.0%} is the least"
+            f"the frame covers {covered:.0%} of its reference{source}; {MIN_OVERLAP:.0%} is the least",
+            covered,
+            MIN_OVERLAP,
         )
 
 

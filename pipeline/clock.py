@@ -30,10 +30,13 @@ class StageClock:
         joules = self._begin_energy()
         started_at, start = time.time(), time.perf_counter()
         outcome, reason = "done", None
+        value: float | None = None
+        limit: float | None = None
         try:
             yield
         except FrameRefused as refused:
             outcome, reason = "rejected", str(refused)
+            value, limit = refused.value, refused.limit
             raise
         except BaseException as error:
             outcome, reason = "failed", one_line(error)
@@ -49,6 +52,8 @@ class StageClock:
                     peak_mib=peak_mib(),
                     energy_j=joules(),
                     reason=reason,
+                    value=value,
+                    limit=limit,
                 )
             )
 

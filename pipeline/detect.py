@@ -110,7 +110,9 @@ def detect(
     if len(x) > settings.detect.max_candidates:
         raise FrameRefused(
             f"{len(x)} detections above {settings.detect.threshold:g} sigma in the difference; more than "
-            f"{settings.detect.max_candidates} mean that the subtraction failed"
+            f"{settings.detect.max_candidates} mean that the subtraction failed",
+            len(x),
+            settings.detect.max_candidates,
         )
     if len(x) == 0:
         return [], []
@@ -159,7 +161,9 @@ def find_peaks(score: Image, threshold: float) -> tuple[Array, Array]:
     if beyond > MAX_SHARE * score.size:
         raise FrameRefused(
             f"{100.0 * beyond / score.size:.0f} % of the difference is beyond {threshold:g} sigma; more than "
-            f"{100.0 * MAX_SHARE:g} % mean that the subtraction failed"
+            f"{100.0 * MAX_SHARE:g} % mean that the subtraction failed",
+            beyond / score.size,
+            MAX_SHARE,
         )
     # SEP stops at limits of its own that crowded fields reach; both belong to the process.
     sep.set_extract_pixstack(max(PIXEL_STACK, 2 * beyond))

@@ -23,7 +23,24 @@ MaskImage = NDArray[np.uint16]  # (height, width), bits of `core.vocabulary.Mask
 
 
 class FrameRefused(AstridError):
-    """A frame cannot be used, for a reason that its owner should read: one clear sentence."""
+    """A frame cannot be used, for a reason that its owner should read: one clear sentence.
+
+    Parameters
+    ----------
+    sentence : str
+        With the number that failed and what was needed.
+    value, limit : float, optional
+        Those two as numbers, where it was a limit that refused the frame.
+    """
+
+    def __init__(self, sentence: str, value: float | None = None, limit: float | None = None) -> None:
+        super().__init__(sentence)
+        self.value = value
+        self.limit = limit
+
+    def __reduce__(self) -> tuple[type[FrameRefused], tuple[str, float | None, float | None]]:
+        """Pass between processes whole."""
+        return type(self), (str(self), self.value, self.limit)
 
 
 @dataclass(frozen=True, slots=True)

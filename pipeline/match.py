@@ -105,7 +105,9 @@ def match(new: Aligned, reference: PreparedReference) -> Match:
     if len(x) < NEEDED:
         raise FrameRefused(
             f"only {len(x)} unmasked stars above {MIN_SNR:g} sigma are in both frames; "
-            f"{NEEDED} are needed to match their fluxes"
+            f"{NEEDED} are needed to match their fluxes",
+            len(x),
+            NEEDED,
         )
     shape = reference.frame.shape
     stars = compare(new, reference, x, y)
@@ -113,7 +115,9 @@ def match(new: Aligned, reference: PreparedReference) -> Match:
     if usable.sum() < NEEDED:
         raise FrameRefused(
             f"only {int(usable.sum())} of {len(x)} stars could be fitted in both frames; "
-            f"{NEEDED} are needed to match their fluxes"
+            f"{NEEDED} are needed to match their fluxes",
+            int(usable.sum()),
+            NEEDED,
         )
     x, y = x[usable], y[usable]
     gain = fit_field(x, y, np.log(stars.ratio[usable]), stars.ratio_error[usable], shape)

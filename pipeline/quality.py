@@ -46,16 +46,22 @@ def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
     masked_fraction = 1.0 - float(np.mean(good))
     if masked_fraction > limits.max_masked_fraction:
         raise FrameRefused(
-            f"{masked_fraction:.0%} of the frame is masked; at most {limits.max_masked_fraction:.0%} may be"
+            f"{masked_fraction:.0%} of the frame is masked; at most {limits.max_masked_fraction:.0%} may be",
+            masked_fraction,
+            limits.max_masked_fraction,
         )
     if len(stars) < limits.min_stars:
-        raise FrameRefused(f"only {len(stars)} stars were found; {limits.min_stars} are needed")
+        raise FrameRefused(
+            f"only {len(stars)} stars were found; {limits.min_stars} are needed", len(stars), limits.min_stars
+        )
     seeing_px = stellar_fwhm(stars)
     if seeing_px <= 0.0:
         raise FrameRefused("none of its stars is fit to measure the seeing: all are saturated or masked")
     if seeing_px > limits.max_seeing_px:
         raise FrameRefused(
-            f"the seeing is {seeing_px:.1f} pixels; at most {limits.max_seeing_px:g} are accepted"
+            f"the seeing is {seeing_px:.1f} pixels; at most {limits.max_seeing_px:g} are accepted",
+            seeing_px,
+            limits.max_seeing_px,
         )
     variance = frame.variance[good]
     sky_rms = math.sqrt(float(np.median(variance[variance <= np.median(variance)])))

@@ -75,6 +75,19 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("folder_id", "name", name=op.f("pk_watched_file")),
     )
+    op.create_table(
+        "score_map",
+        sa.Column("difference_id", sa.Integer(), nullable=False),
+        sa.Column("blocks", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["difference_id"], ["difference.id"], name=op.f("fk_score_map_difference_id_difference")
+        ),
+        sa.PrimaryKeyConstraint("difference_id", name=op.f("pk_score_map")),
+    )
+    for name in ("value", "limit"):
+        op.add_column("stage_run", sa.Column(name, sa.Float(), nullable=True))
+    op.create_index("ix_observation_sky", "observation", ["dec", "ra"], unique=False)
+    op.create_index(op.f("ix_observation_radius_deg"), "observation", ["radius_deg"], unique=False)
     for name in ("host", "cause"):
         op.add_column("health_event", sa.Column(name, sa.String(), server_default="", nullable=False))
     op.add_column("health_event", sa.Column("opened_at", sa.Float(), server_default="0", nullable=False))
@@ -89,7 +102,12 @@ def downgrade() -> None:
     with op.batch_alter_table("health_event") as batch:
         for name in ("alert_problem", "alerted_at", "closed_at", "opened_at", "cause", "host"):
             batch.drop_column(name)
-    for table in ("watched_file", "watched_folder", "queue_event"):
+    op.drop_index(op.f("ix_observation_radius_deg"), table_name="observation")
+    op.drop_index("ix_observation_sky", table_name="observation")
+    with op.batch_alter_table("stage_run") as batch:
+        for name in ("limit", "value"):
+            batch.drop_column(name)
+    for table in ("score_map", "watched_file", "watched_folder", "queue_event"):
         op.drop_table(table)
     op.drop_index(op.f("ix_observation_path"), table_name="observation")
     with op.batch_alter_table("run") as batch:
