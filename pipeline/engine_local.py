@@ -25,17 +25,18 @@ from typing import Any, cast
 
 from sqlmodel import col
 
-from core import queue, runs
+from core import prefect_server, queue, runs
 from core.errors import AstridError
 from core.settings import Settings
 from core.store import Store, open_store
 from core.tables import Observation
+from pipeline.clock import one_line
 from pipeline.energy.sampler import sampling
-from pipeline.worker import FrameEvent, Worker
+from pipeline.worker import FrameBegun, FrameEvent, OnBegin, OnEvent, Worker
 
 log = logging.getLogger(__name__)
 
-OnEvent = Callable[[FrameEvent], None]
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -63,12 +64,18 @@ def run(
     *,
     limit: int | None = None,
     workers: int = 1,
+    on_start: Callable[[int], None] | None = None,
+    on_begin: OnBegin | None = None,
     on_event: OnEvent | None = None,
+    engine: str = "local",
+    run_id: int | None = None,
+    flow_run_id: str | None = None,
 ) -> RunSummary:
     """Process what is queued until no frame is due.
 
-    A frame that fails is queued again for later and does not hold the run up. The first SIGINT or
-    SIGTERM lets the frames in hand be finished, the second gives them back.
+    A frame that fails is queued again for later and does not hold the run up. The first SIGINT,
+    SIGTERM or SIGHUP lets the frames in hand be finished, the second gives them back; a SIGHUP that
+    is ignored already, as by ``nohup``, stays so.
 
     Parameters
     ----------
@@ -77,20 +84,39 @@ def run(
         Frames at most.
     workers : int
         Processes.
-    on_event : callable, optional
-        Told of each frame as it is done.
+    on_start : callable, optional
+        Told the number of the run.
+    on_begin, on_event : callable, optional
+        Told of each frame as a worker takes it in hand, and as it is done.
+    engine : str
+        What drives the run, for the record.
+    run_id : int, optional
+        The run that this process was started for.
+    flow_run_id : str, optional
+        Prefect's, for the record.
 
     Raises
     ------
     StoreError
         The store cannot be used.
+    RunRefused
+        The run that this process was started for is over.
     """
     store = open_store(settings.store_url)
     log_to_file(settings)
     runs.reconcile(store)
-    config = settings.model_dump(mode="json", exclude={"store"})  # whose URL may hold a password
-    row = runs.start(store, engine="local", workers=workers, config_hash=settings.science_hash, config=config)
-    run_id, start = row.id or 0, time.perf_counter()
+    prefect_server.settle(store, settings)
+    row = runs.start(
+        store,
+        engine=engine,
+        workers=workers,
+        config_hash=settings.science_hash,
+        config=settings.model_dump(mode="json", exclude={"store"}),  # whose URL may hold a password
+        run_id=run_id,
+        flow_run_id=flow_run_id,
+    )
+    number, start = row.id or 0, time.perf_counter()
+    begun = on_begin or _unheard
     events: list[FrameEvent] = []
     stop = threading.Event()
 
@@ -99,21 +125,31 @@ def run(
         if on_event:
             on_event(event)
 
-    state = "failed"
+    state, reason = "failed", None
     try:
-        with _stopped_by_signals(stop), sampling(store, settings, run_id):
+        with _stopped_by_signals(stop), sampling(store, settings, number):
+            if on_start:
+                on_start(number)
             if workers > 1:
-                _with_processes(store, settings, run_id, min(workers, limit or workers), limit, stop, seen)
+                crew = min(workers, limit or workers)
+                _with_processes(store, settings, number, crew, limit, stop, begun, seen)
             else:
-                _in_this_process(Worker(store, settings, run_id), limit, stop, seen)
+                _in_this_process(Worker(store, settings, number), limit, stop, begun, seen)
         state = "interrupted" if stop.is_set() else "done"
     except KeyboardInterrupt:
         state = "interrupted"
+    except Exception as error:
+        reason = str(error) if isinstance(error, AstridError) else one_line(error)
+        raise
     finally:
         counts = dict(Counter(event.state for event in events))
-        runs.finish(store, run_id, state, counts)
+        runs.finish(store, number, state, counts, reason)
         store.close()
-    return RunSummary(run_id, state, time.perf_counter() - start, counts, tuple(events))
+    return RunSummary(number, state, time.perf_counter() - start, counts, tuple(events))
+
+
+def _unheard(_frame: FrameBegun) -> None:
+    """Nobody wants to know."""
 
 
 def log_to_file(settings: Settings) -> None:
@@ -128,10 +164,12 @@ def log_to_file(settings: Settings) -> None:
         logger.addHandler(handler)
 
 
-def _in_this_process(worker: Worker, limit: int | None, stop: threading.Event, seen: OnEvent) -> None:
+def _in_this_process(
+    worker: Worker, limit: int | None, stop: threading.Event, begun: OnBegin, seen: OnEvent
+) -> None:
     done = 0
     while not stop.is_set() and (limit is None or done < limit):
-        event = worker.one()
+        event = worker.one(begun)
         if event is None:
             return
         done += 1
@@ -154,19 +192,19 @@ class _Process:
             self.pipe.send("next")
         self.busy = True
 
-    def report(self) -> FrameEvent | None:
-        """What it did; none where no frame was due.
+    def report(self) -> FrameBegun | FrameEvent | None:
+        """What it took in hand, then what it did; none where no frame was due.
 
         Raises
         ------
         EOFError, ConnectionResetError
             The process is no more.
         """
-        event: FrameEvent | AstridError | None = self.pipe.recv()
-        self.busy, self.proven = False, True
-        if isinstance(event, AstridError):
-            raise event
-        return event
+        told: FrameBegun | FrameEvent | AstridError | None = self.pipe.recv()
+        self.busy, self.proven = isinstance(told, FrameBegun), True
+        if isinstance(told, AstridError):
+            raise told
+        return told
 
 
 def _with_processes(
@@ -176,12 +214,12 @@ def _with_processes(
     workers: int,
     limit: int | None,
     stop: threading.Event,
+    begun: OnBegin,
     seen: OnEvent,
 ) -> None:
     """Hand out frames to processes until none is due."""
-    crew = [_started(settings, run_id, number) for number in range(workers)]
     left = math.inf if limit is None else limit
-    try:
+    with _crew(settings, run_id, workers) as crew:
         while True:
             for idle in [each for each in crew if not each.busy]:
                 if left > 0 and not stop.is_set():
@@ -193,16 +231,26 @@ def _with_processes(
             for pipe in wait(list(busy)):
                 each = busy[cast(Connection, pipe)]
                 try:
-                    event = each.report()
+                    told = each.report()
                 except (EOFError, ConnectionResetError):
                     _bury(store, run_id, each)
                     crew[each.number] = _started(settings, run_id, each.number)
                     left += 1
                     continue
-                if event is None:
+                if isinstance(told, FrameBegun):
+                    begun(told)
+                elif told is None:
                     left = 0
                 else:
-                    seen(event)
+                    seen(told)
+
+
+@contextmanager
+def _crew(settings: Settings, run_id: int, workers: int) -> Iterator[list[_Process]]:
+    """Workers' processes, all ended at the end."""
+    crew = [_started(settings, run_id, number) for number in range(workers)]
+    try:
+        yield crew
     finally:
         for each in crew:
             each.pipe.close()  # an idle worker ends by this
@@ -244,7 +292,8 @@ def _bury(store: Store, run_id: int, dead: _Process) -> None:
 
 def _work(pipe: Connection, settings: Settings, run_id: int, number: int) -> None:
     """A worker's process: one frame for each message, until the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's goes to every process; one decides
+    for each in (signal.SIGINT, signal.SIGHUP):  # the terminal's go to every process; one decides
+        signal.signal(each, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)
     log_to_file(settings)
     try:
@@ -253,7 +302,7 @@ def _work(pipe: Connection, settings: Settings, run_id: int, number: int) -> Non
         while True:
             pipe.recv()
             try:
-                pipe.send(worker.one())
+                pipe.send(worker.one(pipe.send))
             except AstridError as error:
                 pipe.send(error)
     except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
@@ -266,19 +315,23 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Within: the first SIGINT or SIGTERM sets `stop`, the second raises KeyboardInterrupt."""
+    """Within: the first of `STOPPING` sets `stop`, the second raises KeyboardInterrupt."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's
         return
+    deaf = (
+        signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    )  # who started it wants it to outlive the terminal
+    stopping = [each for each in STOPPING if not (deaf and each is signal.SIGHUP)]
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
+            for each in stopping:
+                signal.signal(each, signal.SIG_IGN)  # giving back must not be cut short by a third
             _interrupt(number, frame)
         stop.set()
 
-    before: dict[signal.Signals, Any] = {
-        each: signal.signal(each, handle) for each in (signal.SIGINT, signal.SIGTERM)
-    }
+    before: dict[signal.Signals, Any] = {each: signal.signal(each, handle) for each in stopping}
     try:
         yield
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,14 @@ HEARTBEAT_S = 60.0  # at least so often a run says that it is alive
 
 
 @dataclass(frozen=True, slots=True)
+class FrameBegun:
+    """A frame that a worker took in hand."""
+
+    observation_id: int
+    frame: str
+
+
+@dataclass(frozen=True, slots=True)
 class FrameEvent:
     """What became of one frame, for whoever watches a run."""
 
@@ -44,6 +52,10 @@ class FrameEvent:
     reason: str | None
     seconds: float
     candidates: int
+
+
+OnBegin = Callable[[FrameBegun], None]
+OnEvent = Callable[[FrameEvent], None]
 
 
 class Worker:
@@ -66,10 +78,15 @@ class Worker:
         self.owner = runs.owner(run_id, number)
         self._meter = EnergyMeter.of_this_machine(settings.power, sharers=runs.workers(store, run_id))
 
-    def one(self) -> FrameEvent | None:
+    def one(self, on_begin: OnBegin | None = None) -> FrameEvent | None:
         """Take the next frame all the way; none where no frame is due.
 
         An interrupt gives the frame back to the queue before it goes on its way.
+
+        Parameters
+        ----------
+        on_begin : callable, optional
+            Told which frame it is, once it is this worker's.
 
         Raises
         ------
@@ -83,6 +100,8 @@ class Worker:
             return None
         try:
             with self._kept_alive(lease):
+                if on_begin:
+                    on_begin(FrameBegun(lease.observation_id, lease.observation.frame))
                 outcome = self._outcome(lease.observation)
                 state, reason = self._commit(lease, outcome)
         except KeyboardInterrupt:
