@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from core.filter_words import OPERATORS, FilterError, Word, comparison, like, refusal, refuse_order, words
 from core.store import Store
@@ -88,13 +88,9 @@ def matching(store: Store, expression: str) -> list[int]:
     FilterError
         A term is not understood.
     """
+    query = select(Observation.id).where(*conditions(parse(expression))).order_by(col(Observation.id))
     with store.read() as session:
-        return _ids(session, parse(expression))
-
-
-def _ids(session: Session, terms: Sequence[Term]) -> list[int]:
-    query = select(Observation.id).where(*conditions(terms)).order_by(col(Observation.id))
-    return [key for key in session.exec(query) if key is not None]
+        return [key for key in session.exec(query) if key is not None]
 
 
 def _condition(term: Term) -> ColumnElement[bool]:

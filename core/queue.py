@@ -183,10 +183,16 @@ def interrupt(session: Session, owned: ColumnElement[bool]) -> int:
     return len(rows)
 
 
-def counts_by_state(store: Store) -> dict[str, int]:
-    """How many observations are in each state; states without any are left out."""
+def counts_by_state(store: Store, where: Sequence[ColumnElement[bool]] = ()) -> dict[str, int]:
+    """How many observations are in each state; states without any are left out.
+
+    Parameters
+    ----------
+    where : sequence of conditions
+        What is counted: see `core.frame_filters`.
+    """
     with store.read() as session:
-        query = select(Observation.state, func.count()).group_by(Observation.state)
+        query = select(Observation.state, func.count()).where(*where).group_by(Observation.state)
         return dict(sorted(session.exec(query).all()))
 
 

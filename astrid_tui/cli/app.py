@@ -13,6 +13,7 @@ from astrid_tui.cli import (
     doctor,
     ingest,
     power,
+    queue,
     reference,
     run,
     show,
@@ -67,6 +68,7 @@ app.command(name="init")(database.init)
 app.command(name="doctor")(doctor.doctor)
 app.command(name="status")(status.status)
 app.command(name="ingest")(ingest.ingest)
+app.add_typer(queue.app, name="queue")
 app.add_typer(reference.app, name="reference")
 app.command(name="run")(run.run)
 app.command(name="power")(power.power)

@@ -9,11 +9,11 @@ import typer
 
 from astrid_tui.cli.invocation import (
     JsonOption,
+    person_of,
     print_json,
     print_table,
     print_text,
     remark,
-    settings_of,
     store_of,
 )
 from core.vocabulary import LABELS, Label
@@ -101,7 +101,7 @@ def label(
     from core.verdicts import decide
 
     store = store_of(context)
-    who = _reviewer(context, reviewer)
+    who = person_of(context, reviewer)
     row = decide(
         store,
         session=_session(who),
@@ -128,7 +128,7 @@ def undo(
     """Take the reviewer's last standing verdict back; the record keeps both."""
     from core.verdicts import undo as take_back
 
-    who = _reviewer(context, reviewer)
+    who = person_of(context, reviewer)
     row = take_back(store_of(context), session=_session(who), reviewer=who)
     if as_json:
         print_json(
@@ -162,12 +162,6 @@ def export(
     remark(f"{count} candidates exported")
     for head in session_heads(store):
         remark(f"verdict chain {head.session}: {head.sequence} rows, head {head.hash}")
-
-
-def _reviewer(context: typer.Context, given: str | None) -> str:
-    import getpass
-
-    return given or settings_of(context).review.reviewer or getpass.getuser()
 
 
 def _session(reviewer: str) -> str:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.vocabulary import ExitCode
+
 if TYPE_CHECKING:
     from core.settings import Settings
     from core.store import Store
@@ -45,6 +47,40 @@ def store_of(context: typer.Context, *, create: bool = False, read_only: bool = 
     from core.store import open_store
 
     return open_store(settings_of(context).store_url, create=create, read_only=read_only)
+
+
+def person_of(context: typer.Context, given: str | None = None) -> str:
+    """Who gives this command: as told, else by the settings, else by the login name."""
+    import getpass
+
+    return given or settings_of(context).review.reviewer or getpass.getuser()
+
+
+def confirm(question: str, word: str, *, yes: bool) -> None:
+    """Go on only when the person at the terminal types a word, or the script said ``--yes``.
+
+    Raises
+    ------
+    typer.BadParameter
+        Nobody can be asked: standard input is no terminal.
+    typer.Exit
+        Something else was typed.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(f"{question} Add --yes to do it without a terminal.", param_hint="--yes")
+    remark(question)
+    typed = typer.prompt(f"Type {word} to go on", default="", show_default=False, err=True)
+    if typed.strip() != word:
+        remark("Nothing was changed.")
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def print_json_line(value: Any) -> None:
+    """Print one JSON document on one line, at once: for what is told while it happens."""
+    typer.echo(json.dumps(value, ensure_ascii=True, allow_nan=False))
+    sys.stdout.flush()
 
 
 def print_json(value: Any) -> None:

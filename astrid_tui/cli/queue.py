@@ -1,0 +1,205 @@
+"""`astrid queue`: what waits, what failed and why, and what to do about it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    confirm,
+    person_of,
+    print_json,
+    print_table,
+    print_text,
+    remark,
+    store_of,
+)
+from core.vocabulary import ExitCode
+
+if TYPE_CHECKING:
+    from core.queue_history import Happening
+    from core.store import Store
+
+app = typer.Typer(
+    help="See the queue of frames; retry, drop and move them.", rich_markup_mode=None, no_args_is_help=True
+)
+
+IdsArgument = Annotated[list[int] | None, typer.Argument(help="Ids of frames, as `queue list` tells them.")]
+FilterOption = Annotated[
+    str | None, typer.Option("--filter", help='Such as "state:quarantined field:M31 reason:*stars*".')
+]
+UNFINISHED = "state:queued,running,waiting,rejected,quarantined,dropped"
+
+YesOption = Annotated[bool, typer.Option("--yes", help="Ask nothing.")]
+
+
+@app.command(name="list")
+def list_(
+    context: typer.Context,
+    filters: FilterOption = None,
+    order: Annotated[str, typer.Option(help="queue: as workers take them; newest: newest first.")] = "queue",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Frames on the page.")] = 50,
+    after: Annotated[str | None, typer.Option(help="The cursor that the page before ended with.")] = None,
+    with_history: Annotated[
+        bool, typer.Option("--history", help="With all that happened to each: `--filter state:quarantined`.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List frames with their place in the queue; without a filter, those that are not done."""
+    from core.queue import counts_by_state
+    from core.queue_history import histories
+    from core.queue_page import oldest_s, page
+
+    store = store_of(context, read_only=True)
+    wanted = UNFINISHED if filters is None else filters
+    found = page(store, filters=wanted, order=order, limit=limit, after=after)
+    told = histories(store, [row["id"] for row in found.rows]) if with_history else {}
+    if as_json:
+        rows = [
+            row | ({"history": [line.record() for line in told[row["id"]]]} if with_history else {})
+            for row in found.rows
+        ]
+        counts, oldest = counts_by_state(store), oldest_s(store)
+        print_json({"counts": counts, "oldest_queued_s": oldest, "frames": rows, "next": found.next})
+        return
+    if not found.rows:
+        print_text("No such frames.")
+        return
+    _print_frames(found.rows, told)
+    if found.next:
+        print_text(f"more: --after {found.next}")
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    frame: Annotated[int, typer.Argument(help="The frame's id.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show one frame and its whole history: failures, silences, hands laid upon it, stages."""
+    from core.queue_history import history
+    from core.queue_page import page
+
+    store = store_of(context, read_only=True)
+    rows = page(store, filters=f"id={frame}").rows
+    if not rows:
+        raise typer.BadParameter(f"there is no frame {frame}", param_hint="FRAME")
+    lines = history(store, frame)
+    if as_json:
+        print_json(rows[0] | {"history": [line.record() for line in lines]})
+        return
+    for key, value in rows[0].items():
+        if value is not None and not isinstance(value, dict):
+            print_text(f"{key:20} {value}")
+    _print_history(lines)
+
+
+@app.command()
+def retry(
+    context: typer.Context,
+    ids: IdsArgument = None,
+    filters: FilterOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Queue frames again as if they were new; done ones too, if they are named."""
+    from core.queue import requeue
+
+    store, by = store_of(context), person_of(context)
+    chosen = _chosen(store, ids, filters, "retry", yes=yes)
+    _tell("queued again", chosen, requeue(store, chosen, by), by_id=bool(ids), as_json=as_json)
+
+
+@app.command()
+def drop(
+    context: typer.Context,
+    ids: IdsArgument = None,
+    filters: FilterOption = None,
+    reason: Annotated[str, typer.Option(help="Why; kept with each frame.")] = "dropped by hand",
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take frames out of the queue; their files stay, and `retry` brings them back."""
+    from core.queue import drop as take_out
+
+    store, by = store_of(context), person_of(context)
+    chosen = _chosen(store, ids, filters, "drop", yes=yes)
+    _tell("dropped", chosen, take_out(store, chosen, reason, by), by_id=bool(ids), as_json=as_json)
+
+
+@app.command()
+def priority(
+    context: typer.Context,
+    to: Annotated[int, typer.Option(help="Lower runs first; new frames have 0.")],
+    ids: IdsArgument = None,
+    filters: FilterOption = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Move frames that wait ahead in the queue, or back."""
+    from core.queue import prioritise
+
+    store, by = store_of(context), person_of(context)
+    chosen = _chosen(store, ids, filters, "priority", yes=yes)
+    _tell("moved", chosen, prioritise(store, chosen, to, by), by_id=bool(ids), as_json=as_json)
+
+
+def _chosen(store: Store, ids: list[int] | None, filters: str | None, word: str, *, yes: bool) -> list[int]:
+    """The frames that a command is about; many at once are asked about."""
+    from core.frame_filters import conditions, matching, parse
+    from core.queue import counts_by_state
+
+    if bool(ids) == bool(filters and filters.strip()):
+        raise typer.BadParameter("name frames by their ids, or choose them by --filter")
+    if ids:
+        return list(dict.fromkeys(ids))
+    found = matching(store, filters or "")
+    if found:
+        counts = counts_by_state(store, conditions(parse(filters or "")))
+        states = ", ".join(f"{count} {state}" for state, count in counts.items())
+        confirm(f"{word} {len(found)} frames ({states})?", word, yes=yes)
+    return found
+
+
+def _tell(done: str, chosen: list[int], changed: int, *, by_id: bool, as_json: bool) -> None:
+    if as_json:
+        print_json({"matched": len(chosen), "changed": changed})
+    else:
+        print_text(f"{changed} of {len(chosen)} frames {done}.")
+    if by_id and changed < len(chosen):
+        remark("The others are not there, or their state does not allow it: see `astrid queue show ID`.")
+        raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _print_frames(rows: tuple[dict[str, Any], ...], told: Any) -> None:
+    if told:
+        for row in rows:
+            print_text(f"{row['id']} {row['frame']}: {row['state']}, {row['reason'] or 'no reason'}")
+            _print_history(told[row["id"]])
+        return
+    headings = ("id", "frame", "state", "priority", "attempts", "due", "worker", "reason")
+    print_table(
+        headings,
+        [
+            (r["id"], r["frame"], r["state"], r["priority"], r["attempts"], _due(r), r["worker"], r["reason"])
+            for r in rows
+        ],
+    )
+
+
+def _print_history(lines: tuple[Happening, ...]) -> None:
+    for line in lines:
+        what = f"attempt {line.attempt}" if line.attempt else ""
+        took = "" if line.seconds is None else f"{line.seconds:.2f} s"
+        parts = (what, line.what, line.outcome, took, line.by or "", line.reason or "")
+        print_text(
+            f"  {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(line.at))}", *(part for part in parts if part)
+        )
+
+
+def _due(row: dict[str, Any]) -> str | None:
+    wait = (row["not_before"] or 0.0) - time.time()
+    return f"in {wait:.0f} s" if wait > 0 else None

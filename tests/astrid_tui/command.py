@@ -1,0 +1,32 @@
+"""`astrid` called in this very process: as quick as its work, with what it says and how it ends."""
+
+import json
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from astrid_tui.__main__ import main
+
+
+class Command:
+    """Calls `astrid` with a home and a store of its own; nobody sits at its terminal."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capture: Callable[[], tuple[str, str]]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capture = capture
+        self.said = ""
+
+    def __call__(self, *words: object, code: int = 0) -> str:
+        self._monkeypatch.setattr(sys, "argv", ["astrid", *map(str, words)])
+        ended = 0
+        try:
+            main()
+        except SystemExit as end:
+            ended = end.code or 0
+        out, self.said = self._capture()
+        assert ended == code, f"{words}: {ended}\n{out}\n{self.said}"
+        return out
+
+    def json(self, *words: object, code: int = 0):
+        return json.loads(self(*words, "--json", code=code))

@@ -1,0 +1,117 @@
+"""The queue from the command line, as a script uses it, and as a terminal asks."""
+
+import os
+import pty
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+from sqlmodel import col, select
+
+from core.commit import commit_frame
+from core.outcome import FrameOutcome
+from core.store import Store
+from core.tables import Observation
+from tests.astrid_tui.command import Command
+from tests.core.frames import add_frames, claimed
+
+
+@pytest.fixture
+def astrid(tmp_path, store_url, monkeypatch, capsys) -> Command:
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ASTRID_STORE__URL", store_url)
+    monkeypatch.setenv("ASTRID_REVIEW__REVIEWER", "vera")
+    monkeypatch.chdir(tmp_path)
+    return Command(monkeypatch, capsys.readouterr)
+
+
+def quarantine(store: Store, why: str = "align: no stars") -> None:
+    commit_frame(store, claimed(store), FrameOutcome("failed", why), attempts=1, retry_s=0.0)
+
+
+def states(store: Store) -> list[str]:
+    with store.read() as session:
+        return list(session.exec(select(Observation.state).order_by(col(Observation.id))))
+
+
+def test_a_failed_frame_is_found_understood_and_retried(astrid: Command, store: Store) -> None:
+    first, second = add_frames(store, 1, 2)
+    quarantine(store)
+    listed = astrid.json("queue", "list", "--filter", "state:quarantined", "--history")
+    (dead,) = listed["frames"]
+    assert (dead["id"], dead["reason"], dead["history"][0]["what"]) == (first, "align: no stars", "failed")
+    assert listed["counts"] == {"quarantined": 1, "queued": 1}
+    assert listed["oldest_queued_s"] > 0
+    assert astrid.json("queue", "show", first)["history"][0]["reason"] == "align: no stars"
+    assert astrid.json("queue", "retry", first) == {"matched": 1, "changed": 1}
+    assert states(store) == ["queued", "queued"]
+    last = astrid.json("queue", "show", first)["history"][-1]
+    assert (last["what"], last["by"]) == ("retried", "vera")
+    assert [row["id"] for row in astrid.json("queue", "list")["frames"]] == [first, second]
+
+
+def test_many_at_once_need_a_yes_where_nobody_can_be_asked(astrid: Command, store: Store) -> None:
+    add_frames(store, 1, 2, 3)
+    astrid("queue", "drop", "--filter", "frame:n*", code=2)
+    assert "3 frames (3 queued)" in astrid.said
+    assert states(store) == ["queued"] * 3
+    assert astrid.json("queue", "drop", "--filter", "frame:n*", "--yes", "--reason", "clouds")["changed"] == 3
+    assert {row["reason"] for row in astrid.json("queue", "list")["frames"]} == {"clouds"}
+    assert astrid.json("queue", "retry", "--filter", "state:dropped", "--yes")["changed"] == 3
+    assert states(store) == ["queued"] * 3
+
+
+def test_the_order_of_the_queue_can_be_changed_and_is_paged(astrid: Command, store: Store) -> None:
+    first, second, third = add_frames(store, 1, 2, 3)
+    assert astrid.json("queue", "priority", third, "--to", "-10")["changed"] == 1
+    page = astrid.json("queue", "list", "--limit", "2")
+    assert [row["id"] for row in page["frames"]] == [third, first]
+    rest = astrid.json("queue", "list", "--limit", "2", "--after", page["next"])
+    assert ([row["id"] for row in rest["frames"]], rest["next"]) == ([second], None)
+    newest = astrid.json("queue", "list", "--order", "newest", "--limit", "1")
+    assert newest["frames"][0]["id"] == third
+
+
+def test_what_cannot_be_done_is_said(astrid: Command, store: Store) -> None:
+    (key,) = add_frames(store, 1)
+    claimed(store)
+    assert astrid.json("queue", "drop", key, 999, code=3) == {"matched": 2, "changed": 0}
+    astrid("queue", "drop", code=2)
+    astrid("queue", "drop", key, "--filter", "state:queued", code=2)
+    astrid("queue", "list", "--filter", "state:lost", code=2)
+    assert "quarantined" in astrid.said
+    astrid("queue", "show", 999, code=2)
+
+
+def test_names_of_files_cannot_drive_the_terminal(astrid: Command, store: Store) -> None:
+    (key,) = add_frames(store, 1)
+    with store.write() as session:
+        session.execute(update(Observation).values(frame="\x1b[2Jgone", reason="\x1b]0;title\x07"))
+    for words in (("list",), ("show", key), ("list", "--history"), ("list", "--json")):
+        assert "\x1b" not in astrid("queue", *words)
+
+
+@pytest.mark.parametrize(("typed", "left"), [("drop", "dropped"), ("y", "queued")])
+def test_a_person_types_the_word(sqlite_store: Store, tmp_path: Path, typed: str, left: str) -> None:
+    add_frames(sqlite_store, 1, 2)
+    command = [sys.executable, "-m", "astrid_tui", "queue", "drop", "--filter", "state:queued"]
+    url = f"sqlite:///{tmp_path / 'astrid.db'}"
+    env = os.environ | {"ASTRID_HOME": str(tmp_path), "ASTRID_STORE__URL": url}
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe(command[0], command, env)
+    said = b""
+    try:
+        while b"to go on" not in said:
+            said += os.read(terminal, 1000)
+        os.write(terminal, typed.encode() + b"\n")
+        while True:
+            said += os.read(terminal, 1000)
+    except OSError:
+        pass  # the terminal of a process that ended
+    finally:
+        os.waitpid(pid, 0)
+        os.close(terminal)
+    assert b"drop 2 frames (2 queued)?" in said, said
+    assert states(sqlite_store) == [left] * 2
