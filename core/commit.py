@@ -33,6 +33,7 @@ from core.tables import (
     Rejection,
     ScoreMap,
     StageRun,
+    Thumbnail,
 )
 from core.vocabulary import ObservationState, QueueEventKind
 
@@ -89,6 +90,7 @@ def commit_frame(
     with store.write() as session:
         _end_lease(session, store, lease, outcome, state, retry_s)
         _write_stages(session, lease, outcome, run_id)
+        _write_thumbnail(session, lease, outcome)
         if outcome.state == "failed":
             owner = lease.observation.lease_owner
             note_all(
@@ -174,6 +176,14 @@ def _waits_in_vain(session: Session, lease: Lease) -> bool:
 def _write_stages(session: Session, lease: Lease, outcome: FrameOutcome, run_id: int | None) -> None:
     common = {"run_id": run_id, "observation_id": lease.observation_id, "attempt": lease.attempt}
     _insert(session, StageRun, [asdict(record) | common for record in outcome.stages])
+
+
+def _write_thumbnail(session: Session, lease: Lease, outcome: FrameOutcome) -> None:
+    """Replace the frame's thumbnail; an attempt that did not come so far leaves the old one."""
+    if outcome.thumbnail is not None:
+        key = lease.observation_id
+        session.exec(delete(Thumbnail).where(col(Thumbnail.observation_id) == key))
+        _insert(session, Thumbnail, [{"observation_id": key, "pixels": outcome.thumbnail}])
 
 
 def _write_difference(session: Session, lease: Lease, facts: DifferenceFacts, n_candidates: int) -> int:

@@ -123,6 +123,7 @@ class FrameOutcome:
     match_radius_px: float = 1.0  # association: max(1 arcsec, half the FWHM, 3 sigma), in pixels
     pixel_scale: float | None = None  # arcsec per pixel, none without a WCS
     score_map: bytes | None = None  # `core.block_scores.pack`
+    thumbnail: bytes | None = None  # `core.thumbnail.pack`; also of frames that come no farther
 
 
 @dataclass(frozen=True, slots=True)

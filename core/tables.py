@@ -29,6 +29,7 @@ class Observation(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("content", "extension"),
         Index("ix_observation_queue", "state", "priority", "id"),
+        Index("ix_observation_newest", "state", "id"),
         Index("ix_observation_sky", "dec", "ra"),
     )
 
@@ -351,6 +352,15 @@ class Rejection(SQLModel, table=True):
     zone: int | None = None
     value: float | None = None
     limit: float | None = None
+
+
+class Thumbnail(SQLModel, table=True):
+    """A frame in small, after calibration, as `core.thumbnail` packs it."""
+
+    __tablename__ = "thumbnail"
+
+    observation_id: int = Field(primary_key=True, foreign_key="observation.id")
+    pixels: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class ScoreMap(SQLModel, table=True):

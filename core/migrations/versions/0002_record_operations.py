@@ -84,6 +84,16 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("difference_id", name=op.f("pk_score_map")),
     )
+    op.create_table(
+        "thumbnail",
+        sa.Column("observation_id", sa.Integer(), nullable=False),
+        sa.Column("pixels", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["observation_id"], ["observation.id"], name=op.f("fk_thumbnail_observation_id_observation")
+        ),
+        sa.PrimaryKeyConstraint("observation_id", name=op.f("pk_thumbnail")),
+    )
+    op.create_index("ix_observation_newest", "observation", ["state", "id"], unique=False)
     for name in ("value", "limit"):
         op.add_column("stage_run", sa.Column(name, sa.Float(), nullable=True))
     op.create_index("ix_observation_sky", "observation", ["dec", "ra"], unique=False)
@@ -107,7 +117,8 @@ def downgrade() -> None:
     with op.batch_alter_table("stage_run") as batch:
         for name in ("limit", "value"):
             batch.drop_column(name)
-    for table in ("score_map", "watched_file", "watched_folder", "queue_event"):
+    op.drop_index("ix_observation_newest", table_name="observation")
+    for table in ("thumbnail", "score_map", "watched_file", "watched_folder", "queue_event"):
         op.drop_table(table)
     op.drop_index(op.f("ix_observation_path"), table_name="observation")
     with op.batch_alter_table("run") as batch:
