@@ -179,8 +179,12 @@ def _without_shoulders(hits: Mask, signal: Image) -> Mask:
     groups, count = label(hits, structure=EIGHT)
     around = np.where(hits, 0, maximum_filter(groups, size=3))
     index = np.arange(1, count + 1)
+    highest = [
+        maximum(signal[labels > 0], labels[labels > 0], index)  # it would sort the empty sky too
+        for labels in (around, groups)
+    ]
     shoulder = np.zeros(count + 1, dtype=bool)
-    shoulder[1:] = maximum(signal, around, index) > maximum(signal, groups, index)
+    shoulder[1:] = highest[0] > highest[1]
     kept: Mask = hits & ~shoulder[groups]
     return kept
 
