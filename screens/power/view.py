@@ -1,0 +1,261 @@
+"""The power screen as lines: devices, the history of one of them, what run and night took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from screens.lines import Line, Tone, padded, span
+from screens.power.plot import area_lines, ceiling
+
+if TYPE_CHECKING:
+    from core.power import DevicePower, EnergyUse, History, Quantity
+
+FRESH_S = 30.0
+LEAST_PLOT_ROWS = 5
+MOST_PLOT_ROWS = 14
+NOT_MEASURED = "not measured"
+TITLE_COLUMNS = 14  # of the lines about energy
+
+
+class Shown(NamedTuple):
+    """One quantity as it is plotted: ``scale`` times what the store has, in ``unit``."""
+
+    quantity: Quantity
+    title: str
+    unit: str
+    scale: float
+    least_top: float  # of the axis
+
+
+QUANTITIES = (
+    Shown("watts", "draw", "W", 1.0, 10.0),
+    Shown("temperature_c", "temperature", "°C", 1.0, 100.0),
+    Shown("utilisation", "load", "%", 100.0, 100.0),
+    Shown("memory_mib", "memory", "GiB", 1 / 1024, 1.0),
+)
+
+
+class Span(NamedTuple):
+    """A length of time that the plot can cover."""
+
+    seconds: float
+    title: str
+    ago: str
+
+
+SPANS = (
+    Span(600.0, "10 minutes", "-10 min"),
+    Span(3600.0, "1 hour", "-1 h"),
+    Span(43200.0, "12 hours", "-12 h"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All that the screen shows."""
+
+    now: float
+    devices: Sequence[DevicePower] = ()
+    cursor: int = 0
+    shown: Shown = QUANTITIES[0]
+    span: Span = SPANS[1]
+    history: History | None = None  # of the device under the cursor
+    run: EnergyUse | None = None
+    night: EnergyUse | None = None
+
+
+def page_lines(page: Page, width: int, rows: int, *, plain: bool) -> list[Line]:
+    """The page, at most `rows` lines: the plot takes what the tables leave, and is left out last of all.
+
+    Parameters
+    ----------
+    page : Page
+    width, rows : int
+        Cells.
+    plain : bool
+        ASCII only.
+    """
+    energy = energy_lines(page, width)
+    room = rows - len(energy) - 2 - LEAST_PLOT_ROWS
+    devices = device_lines(page, width, max(room, 2))
+    left = rows - len(devices) - len(energy) - 2
+    plot = plot_lines(page, width, min(left, MOST_PLOT_ROWS), plain=plain) if left >= LEAST_PLOT_ROWS else []
+    blocks = [block for block in (devices, plot, energy) if block]
+    lines = [line for block in blocks for line in ((), *block)][1:]
+    return lines[:rows]
+
+
+# -- devices ----------------------------------------------------------------------------------------
+
+
+def device_lines(page: Page, width: int, rows: int) -> list[Line]:
+    """One line a device, a window of them around the cursor where there are many."""
+    if not page.devices:
+        return [
+            (span("Nothing was measured yet.", Tone.STRONG),),
+            (
+                span(
+                    "Power is sampled while a run is at work, or by: astrid power --watch --record",
+                    Tone.DIM,
+                    width,
+                ),
+            ),
+        ]
+    names = [each.device for each in page.devices]
+    name_columns = min(max(len(name) for name in names) + 2, max(width // 4, 12))
+    heading = (
+        span("  " + "device".ljust(name_columns), Tone.DIM),
+        span(f"{'draw':>9} {'temp':>6} {'load':>5}  {'memory':<16} name", Tone.DIM, width),
+    )
+    fits = max(rows - 1, 1)
+    first = min(max(page.cursor - fits + 1, 0), max(len(page.devices) - fits, 0))
+    window = list(enumerate(page.devices))[first : first + fits]
+    lines = [_device_line(page, place, device, name_columns, width) for place, device in window]
+    return [heading, *lines]
+
+
+def _device_line(page: Page, place: int, device: DevicePower, name_columns: int, width: int) -> Line:
+    at_cursor = place == page.cursor
+    name = span(
+        ("> " if at_cursor else "  ") + span(device.device, limit=name_columns - 1).text.ljust(name_columns),
+        Tone.KEY if at_cursor else Tone.STRONG,
+    )
+    room = max(width - name_columns - 2, 1)
+    if device.reason is not None:
+        return (name, span(f"{NOT_MEASURED}: {device.reason}", Tone.WARN, room))
+    if device.at is None:
+        return (name, span("not sampled yet", Tone.DIM, room))
+    values = (
+        f"{_value(device.watts, 'W', 1):>9} {_value(device.temperature_c, '°C', 0):>6} "
+        f"{_percent(device.utilisation):>5}  {_memory(device):<16} "
+    )
+    age = _age(page.now - device.at)
+    more = room - len(values)
+    pieces: Line = (name, span(values, Tone.DIM if age else Tone.PLAIN))
+    if age:
+        pieces = (*pieces, span(age, Tone.WARN, max(more, 1)))
+        more -= len(age) + 1
+        return (*pieces, span(" " + device.name, Tone.DIM, more)) if more > 4 else pieces
+    return (*pieces, span(device.name, Tone.DIM, more)) if more > 4 else pieces
+
+
+def _age(seconds: float) -> str:
+    """How long ago a sample was taken; nothing while it is fresh. Coarse, so that it seldom changes."""
+    if seconds < FRESH_S:
+        return ""
+    if seconds < 3600:
+        return f"{max(seconds / 60, 1):.0f} min ago"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.0f} h ago"
+    return f"{seconds / 86400:.0f} d ago"
+
+
+def _value(value: float | None, unit: str, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f} {unit}"
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"
+
+
+def _memory(device: DevicePower) -> str:
+    if device.memory_mib is None:
+        return "–"
+    used = f"{device.memory_mib / 1024:.1f}"
+    total = device.memory_total_mib
+    return f"{used} GiB" if total is None else f"{used} of {total / 1024:.0f} GiB"
+
+
+# -- the history ------------------------------------------------------------------------------------
+
+
+def plot_lines(page: Page, width: int, rows: int, *, plain: bool) -> list[Line]:
+    """The history of the device under the cursor, or one line that says why there is none."""
+    history = page.history
+    if history is None:
+        return []
+    heading: Line = (
+        span(f"{page.shown.title} of {history.device}", Tone.STRONG, max(width - 24, 8)),
+        span(f"  last {page.span.title}, UTC", Tone.DIM),
+    )
+    if all(mean is None for mean in history.means):
+        return [heading, (span(_why_empty(page), Tone.DIM, width),)]
+    values = [None if mean is None else mean * page.shown.scale for mean in history.means]
+    device = page.devices[page.cursor] if page.cursor < len(page.devices) else None
+    least = page.shown.least_top
+    if page.shown.quantity == "memory_mib" and device is not None and device.memory_total_mib:
+        least = round(device.memory_total_mib * page.shown.scale, 1)
+    area = area_lines(
+        values,
+        top=ceiling(values, least),
+        unit=page.shown.unit,
+        rows=rows - 1,
+        plain=plain,
+        ends=(page.span.ago, "now"),
+    )
+    return [heading, *area]
+
+
+def _why_empty(page: Page) -> str:
+    device = page.devices[page.cursor] if page.cursor < len(page.devices) else None
+    if device is not None and device.reason is not None:
+        return f"{NOT_MEASURED}: {device.reason}"
+    if device is not None and page.shown.quantity == "watts" and device.at is not None:
+        return f"no samples within the last {page.span.title}"
+    return f"no {page.shown.title} was told within the last {page.span.title}"
+
+
+# -- energy -----------------------------------------------------------------------------------------
+
+
+def energy_lines(page: Page, width: int) -> list[Line]:
+    """What the last run and the last night took: in all, by frame, by confirmed candidate, by stage."""
+    if page.run is None:
+        return [(span("No run yet.", Tone.DIM),)]
+    lines = [_use_line(f"run {page.run.run_ids[0]}", page.run, width)]
+    if page.night is not None:
+        count = len(page.night.run_ids)
+        lines.append(_use_line("24 h" if count == 1 else f"24 h, {count} runs", page.night, width))
+    stages = [
+        f"{each.stage} {_joules(each.joules / each.frames)}"
+        for each in page.run.stages
+        if each.joules is not None and each.frames
+    ]
+    if stages:
+        lines.append(_titled("a frame", "  ".join(stages), Tone.PLAIN, width))
+    missing = [each for each in page.run.devices if each.joules is None]
+    if missing and page.run.joules is not None:
+        told = ", ".join(f"{each.device} ({each.reason or NOT_MEASURED})" for each in missing)
+        lines.append(_titled("without", told, Tone.WARN, width))
+    return lines
+
+
+def _titled(title: str, text: str, tone: Tone, width: int) -> Line:
+    return (span(title.ljust(TITLE_COLUMNS), Tone.DIM), span(text, tone, max(width - TITLE_COLUMNS, 1)))
+
+
+def _use_line(title: str, use: EnergyUse, width: int) -> Line:
+    name = padded((span(title, Tone.STRONG, TITLE_COLUMNS - 1),), TITLE_COLUMNS)
+    used = sum(len(piece.text) for piece in name)
+    frames = f"{use.frames} frames, {use.confirmed} confirmed"
+    if use.joules is None:
+        return (*name, span(f"energy {NOT_MEASURED}  ", Tone.WARN), span(frames, Tone.DIM))
+    parts = [("at least " if use.is_partial else "") + _joules(use.joules)]
+    if use.joules_per_frame is not None:
+        parts.append(f"{_joules(use.joules_per_frame)} a frame")
+    if use.joules_per_confirmed is not None:
+        parts.append(f"{_joules(use.joules_per_confirmed)} a confirmed candidate")
+    told = "  ".join(parts)
+    more = width - used - len(told) - 2
+    line: Line = (*name, span(told, Tone.PLAIN, max(width - used, 1)))
+    return (*line, span("  " + frames, Tone.DIM)) if more >= len(frames) else line
+
+
+def _joules(joules: float) -> str:
+    """An energy in the unit in which it is easily read."""
+    for unit, size in (("MJ", 1e6), ("kJ", 1e3)):
+        if joules >= 10 * size:
+            return f"{joules / size:.1f} {unit}"
+    return f"{joules:.1f} J" if joules < 1000 else f"{joules:.0f} J"
