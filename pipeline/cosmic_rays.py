@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.ndimage import label, maximum, maximum_filter
+from scipy.ndimage import label, maximum_filter
 
 from pipeline.frame import Image
 
@@ -178,15 +178,17 @@ def _without_shoulders(hits: Mask, signal: Image) -> Mask:
     """
     groups, count = label(hits, structure=EIGHT)
     around = np.where(hits, 0, maximum_filter(groups, size=3))
-    index = np.arange(1, count + 1)
-    highest = [
-        maximum(signal[labels > 0], labels[labels > 0], index)  # it would sort the empty sky too
-        for labels in (around, groups)
-    ]
-    shoulder = np.zeros(count + 1, dtype=bool)
-    shoulder[1:] = highest[0] > highest[1]
+    shoulder = _highest(signal, around, count) > _highest(signal, groups, count)
     kept: Mask = hits & ~shoulder[groups]
     return kept
+
+
+def _highest(signal: Image, groups: NDArray[np.int32], count: int) -> Image:
+    """The brightest pixel of each group: (count + 1,), the first of no group and always -inf."""
+    highest = np.full(count + 1, -np.inf, dtype=np.float32)
+    inside = groups > 0
+    np.maximum.at(highest, groups[inside], signal[inside])
+    return highest
 
 
 def _narrowest(signal: Image) -> tuple[Image, Image]:
