@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,8 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from core import thumbnail
+from core import block_scores
 from core.cutouts import pack
 from core.outcome import (
     CandidateFacts,
@@ -23,7 +25,9 @@ from core.outcome import (
     RejectionFacts,
 )
 from core.settings import Settings
+from pipeline import record
 from pipeline.align import align
+from pipeline.calibrate import calibrate
 from pipeline.clock import StageClock, one_line
 from pipeline.cutting import cut
 from pipeline.detect import detect
@@ -40,7 +44,8 @@ from pipeline.frame import (
     PreparedReference,
 )
 from pipeline.masters import Masters
-from pipeline.measure import Measured, measure
+from pipeline.measure import Measured, measure_calibrated
+from pipeline.miniature import miniature
 from pipeline.subtract import subtract
 
 log = logging.getLogger(__name__)
@@ -95,18 +100,22 @@ def process(
     """
     clock = StageClock(begin_energy)
     quality: QualityFacts | None = None
+    small: bytes | None = None
     try:
         with clock.stage("read"):
             raw = read_frame(path, extension)
-        measured = measure(raw, masters, settings, clock)
+        with clock.stage("calibrate"):
+            frame = calibrate(raw, masters, settings)
+            small = thumbnail.pack(miniature(frame))
+        measured = measure_calibrated(frame, settings, clock)
         quality = measured.quality
-        return _subtracted(measured, reference, known_objects, settings, clock)
+        return replace(_subtracted(measured, reference, known_objects, settings, clock), thumbnail=small)
     except FrameRefused as refused:
         state, reason = "rejected", str(refused)
     except Exception as error:  # whatever broke, SEP raises no narrower type: the night goes on
         log.exception("%s broke in stage %s", path, clock.records[-1].stage)
         state, reason = "failed", f"{clock.records[-1].stage}: {one_line(error)}"
-    return FrameOutcome(state, reason, quality=quality, stages=tuple(clock.records))
+    return FrameOutcome(state, reason, quality=quality, stages=tuple(clock.records), thumbnail=small)
 
 
 def _subtracted(
@@ -128,6 +137,9 @@ def _subtracted(
     radius_px = match_radius_px(reference, max(measured.psf.fwhm, reference.psf.fwhm), settings)
     with clock.stage("forced"):
         forced = _forced(known_objects, detections, difference, reference, radius_px)
+    with clock.stage("record"):
+        scores = record.block_scores(difference, new, reference, measured.frame.origin, radius_px, settings)
+        score_map = block_scores.pack(scores)
     return FrameOutcome(
         "done",
         quality=measured.quality,
@@ -138,6 +150,7 @@ def _subtracted(
         stages=tuple(clock.records),
         match_radius_px=radius_px,
         pixel_scale=pixel_scale(reference.frame),
+        score_map=score_map,
     )
 
 
