@@ -18,7 +18,7 @@ from core import references
 from core.observations import register
 from core.queue import counts_by_state
 from core.settings import Settings, StoreSettings
-from core.store import Store, open_store
+from core.store import Store, StoreOutdated, open_store
 from core.tables import Candidate, Observation, Reference
 from core.vocabulary import ObservationState
 from pipeline.calibrators import masters_of
@@ -123,7 +123,7 @@ def run_demo(
         folder / "night", frames=frames, size=size, seed=seed, progress=_part(report, "simulate")
     )
     seconds["simulate"], start = _since(start)
-    store = open_store(settings.store_url, create=True)
+    store = _opened(settings)
     try:
         _ingest(store, settings, night, _part(report, "ingest"))
         seconds["ingest"], start = _since(start)
@@ -134,6 +134,17 @@ def run_demo(
         return _summary(store, folder, night, seconds)
     finally:
         store.close()
+
+
+def _opened(settings: Settings) -> Store:
+    """The demo's store; one that an older program made is brought up to date, for nobody else will."""
+    try:
+        return open_store(settings.store_url, create=True)
+    except StoreOutdated:
+        from core.migrations import upgrade
+
+        upgrade(settings.store_url)
+        return open_store(settings.store_url)
 
 
 def _since(start: float) -> tuple[float, float]:
