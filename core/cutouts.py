@@ -12,12 +12,12 @@ but under bright sources.
 
 import math
 import struct
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.deflated import deflate, inflate
 from core.errors import AstridError
 
 Plane = NDArray[np.float32]  # (height, width)
@@ -90,9 +90,7 @@ def pack(cutouts: Cutouts) -> bytes:
     header = _HEADER.pack(_MAGIC, _VERSION, len(planes), *shape)
     scales = struct.pack("<3f", *cutouts.sigma)
     split = (folded & 0xFF).astype(np.uint8).tobytes() + (folded >> 8).astype(np.uint8).tobytes()
-    # Noise does not repeat: looking for nothing but runs of zeros makes the blob smaller, and faster.
-    deflater = zlib.compressobj(strategy=zlib.Z_RLE)
-    return header + scales + deflater.compress(split) + deflater.flush()
+    return header + scales + deflate(split)
 
 
 def unpack(blob: bytes) -> Cutouts:
@@ -117,22 +115,13 @@ def unpack(blob: bytes) -> Cutouts:
         for value in struct.unpack_from("<3f", blob, _HEADER.size)
     )
     n_pixels = n_planes * height * width
-    split = np.frombuffer(_inflate(blob[offset:], 2 * n_pixels), dtype=np.uint8)
+    try:
+        split = np.frombuffer(inflate(blob[offset:], 2 * n_pixels), dtype=np.uint8)
+    except ValueError as error:
+        raise CutoutError(f"a cutout blob {error}") from error
     folded = split[:n_pixels] + np.uint16(256) * split[n_pixels:]
     planes = _decode(_unfold(folded)).reshape(n_planes, height, width)
     return Cutouts(planes[0], planes[1], planes[2], sigma, planes[3] if n_planes == 4 else None)
-
-
-def _inflate(deflated: bytes, size: int) -> bytes:
-    inflater = zlib.decompressobj()
-    try:
-        split = inflater.decompress(deflated, size)
-        surplus = inflater.decompress(inflater.unconsumed_tail, 1)
-    except zlib.error as error:
-        raise CutoutError(f"a cutout blob is damaged: {error}") from error
-    if len(split) != size or surplus or not inflater.eof or inflater.unused_data:
-        raise CutoutError(f"a cutout blob does not hold the {size} bytes that its header claims")
-    return split
 
 
 def _encode(plane: Plane) -> NDArray[np.int16]:

@@ -26,7 +26,10 @@ from pipeline.reference_file import read
 from pipeline.references import from_frames
 from pipeline.simulate import simulate_night
 
-STAGES = ["read", "calibrate", "stars", "quality", "psf", "align", "subtract", "detect", "cutouts", "forced"]
+STAGES = [
+    *("read", "calibrate", "stars", "quality", "psf", "align", "subtract"),
+    *("detect", "cutouts", "forced", "record"),
+]
 
 
 @dataclass(frozen=True)
