@@ -16,6 +16,7 @@ from astrid_tui.cli import (
     queue,
     reference,
     run,
+    runs,
     show,
     simulate,
     status,
@@ -71,6 +72,7 @@ app.command(name="ingest")(ingest.ingest)
 app.add_typer(queue.app, name="queue")
 app.add_typer(reference.app, name="reference")
 app.command(name="run")(run.run)
+app.add_typer(runs.app, name="runs")
 app.command(name="power")(power.power)
 app.command(name="diff")(diff.diff)
 app.command(name="show")(show.show)

@@ -1,5 +1,7 @@
 """`astrid run`: process what is queued."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,26 +13,40 @@ from astrid_tui.cli.invocation import (
     print_table,
     print_text,
     progress_bar,
+    remark,
     settings_of,
     store_of,
 )
+from core.errors import AstridError
 from core.vocabulary import ExitCode, ObservationState
 
 if TYPE_CHECKING:
+    from core.settings import Settings
     from pipeline.engine_local import RunSummary
+    from pipeline.worker import FrameEvent
+
+SERVER_WAIT_S = 120.0
 
 
 class Engine(StrEnum):
     """What drives the workers."""
 
     LOCAL = "local"
+    PREFECT = "prefect"
 
 
 def run(
     context: typer.Context,
-    engine: Annotated[Engine, typer.Option(help="local: processes of this machine.")] = Engine.LOCAL,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="local: processes of this machine. prefect: the same, as a flow with a history."),
+    ] = Engine.LOCAL,
     limit: Annotated[int | None, typer.Option(min=1, help="Frames at most.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return at once; the run outlives this terminal.")
+    ] = False,
+    as_run: Annotated[int | None, typer.Option(hidden=True)] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Process queued frames: calibrate, align, subtract, detect, measure, commit.
@@ -38,25 +54,107 @@ def run(
     Ctrl-C finishes the frames in hand, a second one gives them back. Exit code 3: some frames failed
     or were rejected.
     """
-    from core.status import frames_status
+    if detach:
+        _start(context, engine, limit, workers, as_json)
+        return
+    summary = _process(context, engine, limit, workers, as_run, quiet=as_json)
+    _tell(context, engine, summary, as_json)
+    _exit(summary)
+
+
+def _start(context: typer.Context, engine: Engine, limit: int | None, workers: int, as_json: bool) -> None:
+    from core.launch import start_run
+
+    started = start_run(
+        store_of(context),
+        settings_of(context),
+        config=context.find_root().obj.config,
+        engine=engine.value,
+        workers=workers,
+        limit=limit,
+    )
+    if as_json:
+        record = {
+            "run": started.run_id,
+            "pid": started.pid,
+            "engine": started.engine,
+            "log": str(started.log),
+        }
+        print_json(record)
+    else:
+        print_text(f"run {started.run_id} is process {started.pid}; its log is {started.log}")
+
+
+def _process(
+    context: typer.Context,
+    engine: Engine,
+    limit: int | None,
+    workers: int,
+    as_run: int | None,
+    *,
+    quiet: bool,
+) -> "RunSummary":
+    """Drive the run; if it was started for a recorded one, what hinders it is recorded there."""
+    from core import runs
     from core.status import status as read_status
-    from pipeline.engine_local import run as run_local
-    from pipeline.worker import FrameEvent
 
     settings, store = settings_of(context), store_of(context)
     queued = read_status(store, limit=1)["counts"].get(ObservationState.QUEUED, 0)
     total = min(queued, limit or queued)
     done = 0
-    with progress_bar("Processing", quiet=as_json) as report:
-        report(0, total, "")
+    try:
+        with progress_bar("Processing", quiet=quiet) as report:
+            report(0, total, "")
 
-        def on_event(event: FrameEvent) -> None:
-            nonlocal done
-            done += 1
-            report(done, max(total, done), f"{event.frame} {event.state}")
+            def on_event(event: "FrameEvent") -> None:
+                nonlocal done
+                done += 1
+                if as_run is not None:  # its standard error is the run's log
+                    remark(f"{event.frame} {event.state} in {event.seconds:.1f} s", event.reason or "")
+                with suppress(OSError):  # the terminal may be gone, and the frames go on
+                    report(done, max(total, done), f"{event.frame} {event.state}")
 
-        summary = run_local(settings, limit=limit, workers=workers, on_event=on_event)
-    frames = frames_status(store, [event.observation_id for event in summary.frames])
+            if engine is Engine.PREFECT:
+                return _as_flow(context, settings, limit, workers, as_run, on_event, quiet=quiet)
+            from pipeline.engine_local import run as run_local
+
+            return run_local(settings, limit=limit, workers=workers, on_event=on_event, run_id=as_run)
+    except AstridError as error:
+        if as_run is not None:
+            runs.finish(store, as_run, "failed", reason=str(error))
+        raise
+
+
+def _as_flow(
+    context: typer.Context,
+    settings: "Settings",
+    limit: int | None,
+    workers: int,
+    as_run: int | None,
+    on_event: Callable[["FrameEvent"], None],
+    *,
+    quiet: bool,
+) -> "RunSummary":
+    from core import prefect_server
+    from core.settings import find_file
+    from pipeline.engine_prefect import run as run_flow
+
+    with progress_bar("Waiting for Prefect", quiet=quiet) as report:
+        url = prefect_server.ensure(
+            settings,
+            wait_s=SERVER_WAIT_S,
+            report=lambda waited: report(int(waited), int(SERVER_WAIT_S), "its server is warming up"),
+        )
+    config = find_file(context.find_root().obj.config)
+    return run_flow(
+        settings, url, config=config, limit=limit, workers=workers, on_event=on_event, run_id=as_run
+    )
+
+
+def _tell(context: typer.Context, engine: Engine, summary: "RunSummary", as_json: bool) -> None:
+    from core.status import frames_status
+
+    frames = frames_status(store_of(context), [event.observation_id for event in summary.frames])
     if as_json:
         print_json(
             {
@@ -68,14 +166,13 @@ def run(
                 "frames": frames,
             }
         )
-    else:
-        counts = ", ".join(f"{count} {state}" for state, count in sorted(summary.counts.items()))
-        print_text(f"{counts or 'Nothing was due'} in {summary.seconds:.1f} s")
-        troubled = [frame for frame in frames if frame["reason"]]
-        if troubled:
-            rows = [(frame["frame"], frame["state"], frame["reason"]) for frame in troubled]
-            print_table(("frame", "state", "reason"), rows)
-    _exit(summary)
+        return
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(summary.counts.items()))
+    print_text(f"{counts or 'Nothing was due'} in {summary.seconds:.1f} s")
+    troubled = [frame for frame in frames if frame["reason"]]
+    if troubled:
+        rows = [(frame["frame"], frame["state"], frame["reason"]) for frame in troubled]
+        print_table(("frame", "state", "reason"), rows)
 
 
 def _exit(summary: "RunSummary") -> None:

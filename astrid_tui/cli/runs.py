@@ -1,0 +1,170 @@
+"""`astrid runs`: what is at work, what was, and how to stop it."""
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    print_json,
+    print_table,
+    print_text,
+    settings_of,
+    store_of,
+)
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+    from core.tables import Run
+
+FOLLOW_S = 0.5
+
+app = typer.Typer(help="Runs: which are at work, and how to stop them.", rich_markup_mode=None)
+RunArgument = Annotated[int, typer.Argument(metavar="RUN", help="Its number: astrid runs list.")]
+
+
+@app.command(name="list")
+def list_(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="Runs to list, newest first.")] = 20,
+    before: Annotated[int | None, typer.Option(help="List runs older than this one.")] = None,
+    running: Annotated[bool, typer.Option("--running", help="Only those at work.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List runs, newest first."""
+    from core import runs
+
+    settings, store = settings_of(context), store_of(context, read_only=True)
+    records = [
+        _record(row, settings) for row in runs.newest(store, limit=limit, before=before, running=running)
+    ]
+    if as_json:
+        print_json(records)
+        return
+    if not records:
+        print_text("No run is at work." if running else "No runs yet: `astrid run` processes what is queued.")
+        return
+    rows = [
+        (
+            each["run"],
+            each["state"],
+            each["engine"],
+            each["workers"],
+            _utc(each["started_at"]),
+            round(each["seconds"], 1),
+            _counts(each),
+            each["reason"],
+        )
+        for each in records
+    ]
+    print_table(("run", "state", "engine", "workers", "started (UTC)", "seconds", "frames", "reason"), rows)
+
+
+@app.command()
+def show(context: typer.Context, run: RunArgument, as_json: JsonOption = False) -> None:
+    """Show one run."""
+    from core import runs
+
+    record = _record(runs.read(store_of(context, read_only=True), run), settings_of(context))
+    if as_json:
+        print_json(record)
+        return
+    told = {**record, "counts": _counts(record)}
+    for name in ("started_at", "heartbeat_at", "ended_at"):
+        told[name] = _utc(record[name])
+    print_table(("", ""), [(name, value) for name, value in told.items() if value is not None])
+
+
+@app.command()
+def cancel(
+    context: typer.Context,
+    run: RunArgument,
+    now: Annotated[
+        bool, typer.Option("--now", help="Give the frames in hand back instead of finishing them.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a run of this host to stop, once the frames in hand are finished."""
+    from core import runs
+
+    row = runs.cancel(store_of(context), run, now=now)
+    if as_json:
+        print_json(_record(row, settings_of(context)))
+    elif row.state == "running":
+        print_text(f"run {run} was asked to stop")
+    else:
+        print_text(f"run {run} is {row.state}: {row.reason}")
+
+
+@app.command()
+def log(
+    context: typer.Context,
+    run: RunArgument,
+    lines: Annotated[int, typer.Option(min=1, help="The last so many lines.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run is over.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a detached run said."""
+    from core import runs
+    from core.launch import log_path
+    from core.log_tail import tail
+
+    if follow and as_json:
+        raise typer.BadParameter("--follow goes without --json")
+    settings, store = settings_of(context), store_of(context, read_only=True)
+    path = log_path(settings, run)
+    row = runs.read(store, run)
+    if not path.exists():
+        raise runs.RunRefused(
+            f"run {run} has no log here: it was not detached, or ran elsewhere ({row.host})"
+        )
+    position = path.stat().st_size
+    said = tail(path, lines)
+    if as_json:
+        print_json(said)
+        return
+    for line in said:
+        print_text(line)
+    with path.open(encoding="utf-8", errors="replace") as file:
+        file.seek(position)
+        while follow:
+            over = runs.read(store, run).state != "running"
+            for line in file:
+                print_text(line.rstrip("\n"))
+            if over:
+                return
+            time.sleep(FOLLOW_S)
+
+
+def _record(row: "Run", settings: "Settings") -> dict[str, Any]:
+    from core.launch import log_path
+
+    path = log_path(settings, row.id or 0)
+    return {
+        "run": row.id,
+        "state": row.state,
+        "reason": row.reason,
+        "engine": row.engine,
+        "workers": row.workers,
+        "host": row.host,
+        "pid": row.pid,
+        "started_at": row.started_at,
+        "heartbeat_at": row.heartbeat_at,
+        "ended_at": row.ended_at,
+        "seconds": (row.ended_at or time.time()) - row.started_at,
+        "counts": row.counts,
+        "energy_j": row.energy_j,
+        "config_hash": row.config_hash,
+        "flow_run_id": row.flow_run_id,
+        "log": str(path) if path.exists() else None,
+    }
+
+
+def _counts(record: dict[str, Any]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in sorted(record["counts"].items()))
+
+
+def _utc(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")

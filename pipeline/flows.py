@@ -1,0 +1,221 @@
+"""A run as a Prefect flow, a task a frame: a history that an operator can read, and schedules.
+
+The loop is the local engine's, and so are signals and worker processes. Prefect is told of each
+frame as it begins and as it ends, and the work never waits for that. Importing this imports Prefect:
+its environment must be set before (`core.prefect_server.client_environment`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, runtime, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.states import Cancelled, Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from core.errors import AstridError
+from core.settings import Settings, load
+from core.status import frames_status
+from core.store import open_store
+from core.text import safe_text
+from core.vocabulary import ObservationState
+from pipeline import engine_local
+from pipeline.engine_local import RunSummary
+from pipeline.worker import FrameBegun, FrameEvent, OnEvent
+
+REPORTED_AT_MOST = 1000  # frames in a report, the troubled ones first
+TELLERS: Any = ThreadPoolTaskRunner(max_workers=64)  # wait for frames to end; more than there are workers
+
+
+@dataclass(slots=True)
+class Call:
+    """What a caller in this process gives to the flow beside its parameters, and gets from it."""
+
+    settings: Settings
+    run_id: int | None = None
+    on_event: OnEvent | None = None
+    summary: RunSummary | None = None
+    error: AstridError | None = None
+
+
+CALL: ContextVar[Call | None] = ContextVar("CALL", default=None)
+
+
+@task(
+    name="frame",
+    task_run_name="{name}",
+    retries=0,  # the store's leases alone decide what is tried again
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def frame(name: str, ended: Future[FrameEvent | None]) -> State[Any]:  # noqa: ARG001 its name is told by it
+    """One frame, until it has ended."""
+    return frame_state(ended.result())
+
+
+@flow(
+    name="process",
+    retries=0,
+    persist_result=False,
+    validate_parameters=False,
+    task_runner=TELLERS,
+)
+def process(config: str | None = None, workers: int = 1, limit: int | None = None) -> State[Any]:
+    """Process what is queued.
+
+    Parameters
+    ----------
+    config : str, optional
+        The configuration file.
+    workers : int
+        Processes.
+    limit : int, optional
+        Frames at most.
+    """
+    call = CALL.get() or Call(load(Path(config) if config else None))
+    tellers = _Tellers(call.on_event)
+    try:
+        call.summary = engine_local.run(
+            call.settings,
+            limit=limit,
+            workers=workers,
+            on_start=_named,
+            on_begin=tellers.begin,
+            on_event=tellers.end,
+            engine="prefect",
+            run_id=call.run_id,
+            flow_run_id=runtime.flow_run.id,
+        )
+    except AstridError as error:
+        call.error = error
+        return Failed(message=str(error))
+    finally:
+        tellers.close()
+    _report(call.settings, call.summary)
+    return run_state(call.summary)
+
+
+def frame_state(event: FrameEvent | None) -> State[Any]:
+    """What Prefect is told of a frame: our own word for its state, and our reason."""
+    if event is None:
+        return Cancelled(name="Given back", message="the run ended with this frame in hand")
+    if event.state == ObservationState.DONE:
+        return Completed(name="Done", message=f"{event.candidates} candidates in {event.seconds:.1f} s")
+    return Failed(name=event.state.capitalize(), message=safe_text(event.reason or "no reason is known"))
+
+
+def run_state(summary: RunSummary) -> State[Any]:
+    """What Prefect is told of a run."""
+    counts = counted(summary)
+    if summary.state == "interrupted":
+        return Cancelled(name="Interrupted", message=f"stopped by a signal; {counts}")
+    return Completed(name="Done", message=counts)
+
+
+def counted(summary: RunSummary) -> str:
+    """The frames of a run by state, in words."""
+    return ", ".join(f"{n} {state}" for state, n in sorted(summary.counts.items())) or "nothing was due"
+
+
+def report_markdown(summary: RunSummary, frames: Sequence[dict[str, Any]]) -> str:
+    """The report of a run: what became of each frame, the troubled ones first.
+
+    Parameters
+    ----------
+    summary : RunSummary
+    frames : sequence of dict
+        Their records as `core.status.frames_status` gives them.
+    """
+    lines = [
+        f"# Run {summary.run_id}: {summary.state}",
+        "",
+        f"{counted(summary)} in {summary.seconds:.1f} s",
+        "",
+        "| frame | state | candidates | seeing, px | m50 | seconds | reason |",
+        "|---|---|---:|---:|---:|---:|---|",
+    ]
+    ordered = sorted(frames, key=lambda each: each["state"] == ObservationState.DONE)
+    for each in ordered[:REPORTED_AT_MOST]:
+        seconds = sum(each["seconds"].values())
+        cells = (
+            each["frame"],
+            each["state"],
+            each["candidates"],
+            _rounded(each["seeing_px"]),
+            _rounded(each["m50"]),
+            _rounded(seconds),
+            each["reason"],
+        )
+        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+    if len(frames) > REPORTED_AT_MOST:
+        lines += ["", f"and {len(frames) - REPORTED_AT_MOST} more"]
+    return "\n".join(lines) + "\n"
+
+
+class _Tellers:
+    """One task a frame in hand, which ends when its frame does."""
+
+    def __init__(self, on_event: OnEvent | None) -> None:
+        self._on_event = on_event
+        self._open: dict[int, Future[FrameEvent | None]] = {}
+        self._told: list[PrefectFuture[Any]] = []
+
+    def begin(self, begun: FrameBegun) -> None:
+        self._end(begun.observation_id, None)  # a worker died with it, and another has it now
+        ended: Future[FrameEvent | None] = Future()
+        self._open[begun.observation_id] = ended
+        self._told.append(frame.submit(safe_text(begun.frame), ended))
+
+    def end(self, event: FrameEvent) -> None:
+        self._end(event.observation_id, event)
+        if self._on_event:
+            self._on_event(event)
+
+    def close(self) -> None:
+        """End what was left in hand, and wait until Prefect knows of all."""
+        for key in list(self._open):
+            self._end(key, None)
+        for told in self._told:
+            told.wait()
+
+    def _end(self, observation_id: int, event: FrameEvent | None) -> None:
+        ended = self._open.pop(observation_id, None)
+        if ended is not None:
+            ended.set_result(event)
+
+
+def _named(run_id: int) -> None:
+    """Let Prefect's flow run be called what the store calls the run."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(runtime.flow_run.id, name=f"run {run_id}")
+
+
+def _report(settings: Settings, summary: RunSummary) -> None:
+    store = open_store(settings.store_url, read_only=True)
+    try:
+        frames = frames_status(store, [event.observation_id for event in summary.frames])
+    finally:
+        store.close()
+    create_markdown_artifact(
+        report_markdown(summary, frames), key="night-report", description=f"run {summary.run_id}"
+    )
+
+
+def _rounded(value: float | None) -> str | None:
+    return None if value is None else f"{value:.2f}"
+
+
+def _cell(value: object) -> str:
+    """A value in a table of Markdown, which would take a bar, a bracket or a backtick as its own."""
+    text = safe_text("" if value is None else value)
+    return "".join(f"\\{sign}" if sign in "|\\`*_<>[]#" else sign for sign in text)
