@@ -1,0 +1,83 @@
+"""The demo: the whole way on a simulated night, told with honest numbers, and done once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from astropy.table import Table
+
+from astrid_tui.demo import DemoSummary, Recovery, compare, demo_settings, run_demo
+from core.tables import Candidate
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DemoSummary, list[tuple[int, int]]]:
+    folder = tmp_path_factory.mktemp("demo")
+    steps: list[tuple[int, int]] = []
+
+    def progress(done: int, total: int, _: str) -> None:
+        steps.append((done, total))
+
+    summary = run_demo(folder, frames=3, size=256, seed=3, workers=1, progress=progress)
+    return folder, summary, steps
+
+
+def test_every_frame_is_done_and_bright_changes_are_found(
+    demo: tuple[Path, DemoSummary, list[tuple[int, int]]],
+) -> None:
+    _, summary, _ = demo
+    assert summary.counts == {"calibration": 13, "done": 3}
+    injected = sum(each.injected for each in summary.recovered.values())
+    found = sum(each.found for each in summary.recovered.values())
+    assert injected >= 3
+    assert found >= 0.8 * injected
+    assert summary.unexplained <= 3
+    assert summary.record()["recovered"]["transient"].keys() == {"injected", "found"}
+    assert any("3 done" in line for line in summary.lines())
+
+
+def test_progress_only_rises(demo: tuple[Path, DemoSummary, list[tuple[int, int]]]) -> None:
+    _, _, steps = demo
+    done = [each for each, _ in steps]
+    assert done == sorted(done)
+    assert {total for _, total in steps} == {100}
+
+
+def test_a_second_call_does_nothing_again(demo: tuple[Path, DemoSummary, list[tuple[int, int]]]) -> None:
+    folder, first, _ = demo
+    again = run_demo(folder, frames=3, size=256, seed=3, workers=1)
+    assert (again.counts, again.candidates, again.objects) == (first.counts, first.candidates, first.objects)
+    assert again.recovered == first.recovered
+    assert len(list((folder / "home" / "references").glob("*.fits"))) == 1
+
+
+def test_it_stays_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASTRID_HOME", "/nowhere")
+    monkeypatch.setenv("ASTRID_STORE__URL", "postgresql://real/store")
+    settings = demo_settings(tmp_path)
+    assert settings.home == tmp_path / "home"
+    assert settings.store_url == f"sqlite:///{tmp_path / 'home' / 'astrid.db'}"
+
+
+def candidate(x: float, y: float) -> Candidate:
+    return Candidate(external_id="", sky_object_id=1, frame="a.fits", mjd=0.0, snr=9.0, x_frame=x, y_frame=y)
+
+
+def test_the_truth_is_matched_frame_by_frame() -> None:
+    nan = float("nan")
+    truth = Table(
+        rows=[
+            ("science/a.fits", "transient", 10.0, 10.0, nan, nan, 30.0),
+            ("science/a.fits", "transient", 50.0, 50.0, nan, nan, 30.0),
+            ("science/a.fits", "fading", 80.0, 20.0, nan, nan, -4.0),
+            ("science/a.fits", "streak", 0.0, 100.0, 100.0, 100.0, nan),
+            ("science/b.fits", "transient", 10.0, 10.0, nan, nan, 30.0),
+        ],
+        names=("file", "kind", "x", "y", "x_end", "y_end", "snr_change"),
+    )
+    places = [(11.0, 11.0), (80.5, 20.0), (60.0, 102.0), (120.0, 100.0), (200.0, 200.0)]
+    recovered, unexplained = compare([candidate(*place) for place in places], truth, {"a.fits"})
+    assert recovered["transient"] == Recovery(injected=2, found=1)
+    assert recovered["fading"] == Recovery(injected=0, found=0)  # too faint to be required
+    assert unexplained == 2  # beyond the streak's end, and alone
