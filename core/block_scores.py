@@ -93,7 +93,8 @@ class BlockScores:
         left, top = (self.block * np.arange(count) - 0.5 for count in (columns, rows))
         dx = np.maximum(np.maximum(left - x, x - left - self.block), 0.0)
         dy = np.maximum(np.maximum(top - y, y - top - self.block), 0.0)
-        return np.hypot(dx[None, :], dy[:, None])
+        distances: NDArray[np.float64] = np.hypot(dx[None, :], dy[:, None])
+        return distances
 
     def block_of(self, x: float, y: float) -> tuple[int, int]:
         """The row and column of the block that holds a place."""
@@ -172,7 +173,7 @@ def _unpacked(blob: bytes) -> BlockScores:
     magic, version, has_sky, width, height, block, threshold, radius = _HEADER.unpack_from(blob)
     if magic != _MAGIC or version != _VERSION:
         raise ValueError("is of no known version")
-    if not (1 <= width <= _MAX_SIDE and 1 <= height <= _MAX_SIDE and 1 <= block):
+    if not (1 <= width <= _MAX_SIDE and 1 <= height <= _MAX_SIDE and block >= 1):
         raise ValueError(f"claims {width} x {height} pixels in blocks of {block}")
     rows, columns = -(-height // block), -(-width // block)
     if rows * columns > MOST_BLOCKS:

@@ -13,8 +13,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from core import thumbnail
-from core import block_scores
+from core import block_scores, thumbnail
 from core.cutouts import pack
 from core.outcome import (
     CandidateFacts,
