@@ -71,10 +71,13 @@ def textbook(folder: Path) -> None:
     settings, reference, masters, (_, second) = _ready(folder)
     frame = calibrate(read_frame(second), masters, settings)
     psf = estimate_psf(frame, find_stars(frame), 0).at(SIZE / 2, SIZE / 2)
-    new, ref = (np.asarray(image.signal, dtype=np.float64) for image in (frame, reference.frame))
     psf_ref = reference.psf.at(SIZE / 2, SIZE / 2)
+    sides = [
+        (np.asarray(image.signal, np.float64), image.wcs, stamp, np.asarray(image.variance, np.float64))
+        for image, stamp in ((frame, psf), (reference.frame, psf_ref))
+    ]
     began = time.process_time()
-    difference(new, frame.wcs, psf, ref, reference.frame.wcs, psf_ref, 1.0)
+    difference(*sides[0], *sides[1], rms_px=0.05)
     print(json.dumps({"seconds": time.process_time() - began}))
 
 

@@ -1,7 +1,8 @@
 """The textbook way of one frame, to be measured against: no tiles, no tricks, double precision.
 
 `reproject_interp` onto the reference's grid, proper subtraction with one PSF a frame in complex128
-(Zackay, Ofek & Gal-Yam 2016, equations 12 to 16), photutils segmentation of the score.
+and its significance with source and registration noise (Zackay, Ofek & Gal-Yam 2016, equations 12
+to 16 and 25 to 33), photutils segmentation of the score.
 """
 
 import numpy as np
@@ -15,9 +16,20 @@ Array = NDArray[np.float64]
 
 
 def difference(
-    new: Array, new_wcs: WCS, psf_new: Array, ref: Array, ref_wcs: WCS, psf_ref: Array, flux_ratio: float
+    new: Array,
+    new_wcs: WCS,
+    psf_new: Array,
+    new_variance: Array,
+    ref: Array,
+    ref_wcs: WCS,
+    psf_ref: Array,
+    ref_variance: Array,
+    rms_px: float,
 ) -> int:
-    """Subtract and detect; images are electrons above the sky, PSFs are stamps of unit sum.
+    """Subtract and detect.
+
+    Images are electrons above the sky in one flux unit, variances electrons squared, PSFs stamps of
+    unit sum.
 
     Returns
     -------
@@ -26,8 +38,8 @@ def difference(
     """
     aligned, footprint = reproject_interp((new, new_wcs), ref_wcs, shape_out=ref.shape)
     aligned = np.where((footprint > 0) & np.isfinite(aligned), aligned, 0.0)
-    score = _score(aligned, ref, _placed(psf_new, ref.shape), _placed(psf_ref, ref.shape), flux_ratio)
-    score /= mad_std(score)
+    psfs = (_placed(psf_new, ref.shape), _placed(psf_ref, ref.shape))
+    score = _score(aligned, ref, *psfs, new_variance, ref_variance, rms_px)
     found = 0
     for signed in (score, -score):
         segments = detect_sources(signed, 5.0, 5)
@@ -43,13 +55,22 @@ def _placed(stamp: Array, shape: tuple[int, int]) -> Array:
     return np.roll(image, (-(stamp.shape[0] // 2), -(stamp.shape[1] // 2)), axis=(0, 1))
 
 
-def _score(new: Array, ref: Array, psf_new: Array, psf_ref: Array, flux_ratio: float) -> Array:
-    """The matched-filtered proper difference, in arbitrary units."""
-    sigma_new, sigma_ref = mad_std(new), mad_std(ref)
-    f_new, f_ref = flux_ratio, 1.0
+def _score(
+    new: Array, ref: Array, psf_new: Array, psf_ref: Array, new_var: Array, ref_var: Array, rms_px: float
+) -> Array:
+    """S_corr: the matched-filtered proper difference over its noise."""
+    var_n, var_r = mad_std(new) ** 2, mad_std(ref) ** 2
     n, r, pn, pr = (np.fft.fft2(image) for image in (new, ref, psf_new, psf_ref))
-    weight = sigma_new**2 * f_ref**2 * np.abs(pr) ** 2 + sigma_ref**2 * f_new**2 * np.abs(pn) ** 2
-    proper = (f_ref * pr * n - f_new * pn * r) / np.sqrt(weight)
-    f_d = f_new * f_ref / np.sqrt(sigma_new**2 * f_ref**2 + sigma_ref**2 * f_new**2)
-    psf_d = f_new * f_ref * pn * pr / (f_d * np.sqrt(weight))
-    return np.asarray(np.fft.ifft2(f_d * proper * np.conj(psf_d)).real)
+    weight = var_n * np.abs(pr) ** 2 + var_r * np.abs(pn) ** 2
+    proper = (pr * n - pn * r) / np.sqrt(weight)
+    f_d = 1.0 / np.sqrt(var_n + var_r)
+    psf_d = pn * pr / (f_d * np.sqrt(weight))
+    score = np.fft.ifft2(f_d * proper * np.conj(psf_d)).real
+    k_n, k_r = np.conj(pn) * np.abs(pr) ** 2 / weight, np.conj(pr) * np.abs(pn) ** 2 / weight
+    noise = np.zeros_like(new)
+    for kernel, variance, image in ((k_n, new_var, n), (k_r, ref_var, r)):
+        square = np.fft.fft2(np.fft.ifft2(kernel).real ** 2)
+        noise += np.fft.ifft2(np.fft.fft2(variance) * square).real
+        down, across = np.gradient(np.fft.ifft2(kernel * image).real)
+        noise += rms_px**2 * (down**2 + across**2)
+    return np.asarray(score / np.sqrt(np.maximum(noise, 1e-30)))
