@@ -16,11 +16,12 @@ from sqlmodel import Session, col
 
 from core.standing import candidate_label
 from core.store import Store
-from core.tables import Candidate, PowerDevice, PowerSample, Run, SkyObject, StageRun
+from core.tables import Candidate, PowerDevice, PowerSample, Run, SkyObject, StageRun, Verdict
 from core.vocabulary import LABELS, ReviewState
 
 FRESH_S = 30.0  # a draw that is older is not that of now
 NIGHT_S = 86400.0
+ENERGY_EVERY_S = 30.0
 FULLY = 0.9  # of a run's time counts as all of it: sensors are found a moment after it began
 REAL_LABELS = tuple(label for label, facts in LABELS.items() if facts.review_state is ReviewState.REAL)
 
@@ -125,17 +126,66 @@ class EnergyUse:
     joules_per_confirmed: float | None
 
 
-def version(store: Store) -> tuple[Any, ...]:
-    """Changes whenever anything here may read differently; costs a few look-ups."""
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """All that the power screen shows, read in one go.
+
+    Attributes
+    ----------
+    history : History or None
+        Of the chosen device up to its newest sample, or of the first; none: there are no devices.
+    run, night : EnergyUse or None
+        None before the first run.
+    """
+
+    devices: tuple[DevicePower, ...]
+    history: History | None
+    run: EnergyUse | None
+    night: EnergyUse | None
+    energy_key: tuple[Any, ...]
+    energy_at: float
+
+
+def panel(
+    store: Store,
+    *,
+    device: str | None,
+    quantity: Quantity,
+    span_s: float,
+    bins: int,
+    known: Panel | None = None,
+) -> Panel:
+    """Read what the power screen shows.
+
+    Parameters
+    ----------
+    store : Store
+    device : str, optional
+        Whose history is wanted; the first of all where it is not there.
+    quantity : str
+    span_s : float
+        The length of the history, seconds.
+    bins : int
+    known : Panel, optional
+        What was read before. Its sums over runs are taken over while no run began or ended, no verdict
+        was given, and they are young: a night has many stages.
+    """
+    now = time.time()
+    found = tuple(devices(store))
+    chosen = next((each for each in found if each.device == device), found[0] if found else None)
+    past = None
+    if chosen is not None:
+        past = history(store, chosen.device, quantity, span_s=span_s, bins=bins, now=chosen.at)
+    key = _energy_key(store)
+    if known is not None and known.energy_key == key and now - known.energy_at < ENERGY_EVERY_S:
+        return Panel(found, past, known.run, known.night, key, known.energy_at)
+    return Panel(found, past, last_run(store), last_night(store), key, now)
+
+
+def _energy_key(store: Store) -> tuple[Any, ...]:
     with store.read() as session:
-        query = select(
-            select(func.max(PowerSample.id)).scalar_subquery(),
-            select(func.count()).select_from(PowerDevice).scalar_subquery(),
-            select(func.max(Run.id)).scalar_subquery(),
-            select(func.max(Run.ended_at)).scalar_subquery(),
-            select(func.max(StageRun.id)).scalar_subquery(),
-        )
-        return tuple(session.execute(query).one())
+        newest = (func.max(Run.id), func.max(Run.ended_at), func.max(Verdict.id))
+        return tuple(session.execute(select(*(select(each).scalar_subquery() for each in newest))).one())
 
 
 def devices(store: Store) -> list[DevicePower]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -131,25 +132,21 @@ def _device_line(page: Page, place: int, device: DevicePower, name_columns: int,
         f"{_value(device.watts, 'W', 1):>9} {_value(device.temperature_c, '°C', 0):>6} "
         f"{_percent(device.utilisation):>5}  {_memory(device):<16} "
     )
-    age = _age(page.now - device.at)
+    stale = _stale(page, device)
     more = room - len(values)
-    pieces: Line = (name, span(values, Tone.DIM if age else Tone.PLAIN))
-    if age:
-        pieces = (*pieces, span(age, Tone.WARN, max(more, 1)))
-        more -= len(age) + 1
-        return (*pieces, span(" " + device.name, Tone.DIM, more)) if more > 4 else pieces
+    pieces: Line = (name, span(values, Tone.DIM if stale else Tone.PLAIN))
+    if stale:
+        pieces = (*pieces, span(f"at {stale} ", Tone.WARN, max(more, 1)))
+        more -= len(stale) + 4
     return (*pieces, span(device.name, Tone.DIM, more)) if more > 4 else pieces
 
 
-def _age(seconds: float) -> str:
-    """How long ago a sample was taken; nothing while it is fresh. Coarse, so that it seldom changes."""
-    if seconds < FRESH_S:
+def _stale(page: Page, device: DevicePower) -> str:
+    """When a device was sampled last; nothing while that is now. Not its age, which would always change."""
+    if device.at is None or page.now - device.at < FRESH_S:
         return ""
-    if seconds < 3600:
-        return f"{max(seconds / 60, 1):.0f} min ago"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.0f} h ago"
-    return f"{seconds / 86400:.0f} d ago"
+    pattern = "%H:%M" if page.now - device.at < 86400.0 else "%m-%d %H:%M"
+    return time.strftime(f"{pattern} UTC", time.gmtime(device.at))
 
 
 def _value(value: float | None, unit: str, digits: int) -> str:
@@ -178,12 +175,12 @@ def plot_lines(page: Page, width: int, rows: int, *, plain: bool) -> list[Line]:
         return []
     heading: Line = (
         span(f"{page.shown.title} of {history.device}", Tone.STRONG, max(width - 24, 8)),
-        span(f"  last {page.span.title}, UTC", Tone.DIM),
+        span(f"  {page.span.title}", Tone.DIM),
     )
     if all(mean is None for mean in history.means):
         return [heading, (span(_why_empty(page), Tone.DIM, width),)]
     values = [None if mean is None else mean * page.shown.scale for mean in history.means]
-    device = page.devices[page.cursor] if page.cursor < len(page.devices) else None
+    device = _plotted(page)
     least = page.shown.least_top
     if page.shown.quantity == "memory_mib" and device is not None and device.memory_total_mib:
         least = round(device.memory_total_mib * page.shown.scale, 1)
@@ -193,18 +190,22 @@ def plot_lines(page: Page, width: int, rows: int, *, plain: bool) -> list[Line]:
         unit=page.shown.unit,
         rows=rows - 1,
         plain=plain,
-        ends=(page.span.ago, "now"),
+        ends=(page.span.ago, (_stale(page, device) if device else "") or "now"),
     )
     return [heading, *area]
 
 
+def _plotted(page: Page) -> DevicePower | None:
+    """The device of the history, which is that under the cursor once it was read."""
+    wanted = page.history.device if page.history else None
+    return next((each for each in page.devices if each.device == wanted), None)
+
+
 def _why_empty(page: Page) -> str:
-    device = page.devices[page.cursor] if page.cursor < len(page.devices) else None
+    device = _plotted(page)
     if device is not None and device.reason is not None:
         return f"{NOT_MEASURED}: {device.reason}"
-    if device is not None and page.shown.quantity == "watts" and device.at is not None:
-        return f"no samples within the last {page.span.title}"
-    return f"no {page.shown.title} was told within the last {page.span.title}"
+    return f"no {page.shown.title} was told in the last {page.span.title}"
 
 
 # -- energy -----------------------------------------------------------------------------------------

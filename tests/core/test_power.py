@@ -198,19 +198,39 @@ def test_a_night_is_all_runs_of_the_last_day_and_an_unmeasured_one_makes_it_part
     assert (night.joules, night.until, night.is_partial) == (100.0, None, True)
 
 
-def test_the_version_changes_with_samples_runs_and_stages_and_with_nothing_else(store: Store) -> None:
-    seen = [power.version(store)]
-    power_log.announce(store, "dome", [GPU])
-    seen.append(power.version(store))
-    write(store, SampleFacts("gpu0", 1.0, watts=1.0))
-    seen.append(power.version(store))
-    run_id = add_run(store, joules=None)
-    seen.append(power.version(store))
-    add_stage(store, run_id, 1, "read", None)
-    seen.append(power.version(store))
-    assert len(set(seen)) == len(seen)
-    power.devices(store)
-    assert power.version(store) == seen[-1]
+def test_the_panel_shows_the_history_of_the_chosen_device_up_to_its_newest_sample(store: Store) -> None:
+    power_log.announce(store, "dome", [GPU, DeviceFacts("gpu1", "gpu", "H200")])
+    write(store, SampleFacts("gpu0", 1000.0, watts=1.0), SampleFacts("gpu1", 2000.0, watts=2.0))
+    asked = {"quantity": "watts", "span_s": 10.0, "bins": 2}
+    for device, at, watts in ((None, 1000.0, 1.0), ("dome/gpu1", 2000.0, 2.0), ("gone/gpu0", 1000.0, 1.0)):
+        history = power.panel(store, device=device, **asked).history
+        assert history.means[-1] == watts
+        assert history.since <= at < history.since + 10.0
+
+
+def test_a_panel_without_devices_or_runs_is_empty(store: Store) -> None:
+    found = power.panel(store, device=None, quantity="watts", span_s=10.0, bins=2)
+    assert (found.devices, found.history, found.run, found.night) == ((), None, None, None)
+
+
+def test_sums_over_runs_are_read_again_when_a_run_ended_a_verdict_fell_or_they_grew_old(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"device": None, "quantity": "watts", "span_s": 10.0, "bins": 2}
+    run_id = add_run(store, joules={"gpu0": DeviceEnergy(10.0, 10.0, "counter")})
+    known = power.panel(store, **asked)
+    add_stage(store, run_id, 1, "read", 1.0)
+    assert power.panel(store, **asked, known=known).run.frames == 0
+    candidate = add_candidate(store, observation_id=1)
+    verdicts.decide(store, session="s", reviewer="r", candidate_id=candidate, label=Label.REAL, shown={})
+    known = power.panel(store, **asked, known=known)
+    assert (known.run.frames, known.run.confirmed) == (1, 1)
+    add_run(store, joules=None)
+    assert power.panel(store, **asked, known=known).run.frames == 0
+    monkeypatch.setattr(power, "ENERGY_EVERY_S", 0.0)
+    known = power.panel(store, **asked)
+    add_stage(store, known.run.run_ids[0], 2, "read", 1.0)
+    assert power.panel(store, **asked, known=known).run.frames == 1
 
 
 def sample_times(store: Store) -> list[float]:
