@@ -15,7 +15,6 @@ that joins `Candidate` and `SkyObject`.
 """
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +23,7 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
+from core.coordinates import CoordinateError, parse_radius
 from core.filter_words import (
     OPERATORS,
     FilterError,
@@ -35,7 +35,7 @@ from core.filter_words import (
     refuse_order,
     words,
 )
-from core.sky import MARGIN_DEG, ra_ranges, zone_of
+from core.sky import MARGIN_DEG, haversine, ra_ranges, zone_of
 from core.standing import candidate_label
 from core.tables import Candidate, Observation, SkyObject, Verdict
 from core.text import safe_text
@@ -46,15 +46,6 @@ __all__ = ["FilterError", "Term", "conditions", "parse"]
 NUMBERS = ("score", "snr", "|snr|", "mag", "flux", "mjd", "ra", "dec", "x", "y")
 EXACT = ("filter", "source")
 WORDS = (*EXACT, "field", "frame", "object")
-RADIUS_UNITS = {
-    "deg": 1.0,
-    "arcmin": 1 / 60,
-    "'": 1 / 60,
-    "arcsec": 1 / 3600,
-    '"': 1 / 3600,
-}
-_RADIUS = re.compile(r"(?P<number>[\d.eE+-]+?)(?P<unit>deg|arcmin|arcsec|'|\")")
-_HALF = math.pi / 360  # half of one degree, in radians
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +175,12 @@ def _near(word: Word) -> Near:
     if len(parts) != 3:
         raise refusal(word.text, "a place is RA,DEC,RADIUS such as 10.68,41.27,30arcsec")
     ra, dec = finite(word, parts[0]), finite(word, parts[1])
-    radius = _RADIUS.fullmatch(parts[2])
-    if radius is None:
-        raise refusal(word.text, f"a radius is a number and a unit, one of {' '.join(RADIUS_UNITS)}")
-    degrees = finite(word, radius["number"]) * RADIUS_UNITS[radius["unit"]]
+    try:
+        degrees = parse_radius(parts[2])
+    except CoordinateError as error:
+        raise refusal(word.text, str(error)) from None
     if not (0 <= ra < 360 and -90 <= dec <= 90):
         raise refusal(word.text, "right ascension is 0 to below 360 and declination -90 to 90 degrees")
-    if not 0 < degrees <= 180:
-        raise refusal(word.text, "a radius is above 0 and at most 180 degrees")
     return Near(ra, dec, degrees)
 
 
@@ -219,12 +208,8 @@ def _in_cone(ra: float, dec: float, radius: float) -> ColumnElement[bool]:
     edge = radius + MARGIN_DEG
     zones = zone.between(zone_of(max(dec - edge, -90.0)), zone_of(min(dec + edge, 90.0)))
     ranges = or_(*(near_ra.between(low, high) for low, high in ra_ranges(ra, dec, radius)))
-    haversine = _square(func.sin((near_dec - dec) * _HALF)) + (
-        math.cos(math.radians(dec))
-        * func.cos(near_dec * 2 * _HALF)
-        * _square(func.sin((near_ra - ra) * _HALF))
-    )
-    inside = select(col(near.id)).where(zones, ranges, haversine <= math.sin(radius * _HALF) ** 2)
+    distance = haversine(near_ra, near_dec, ra, dec)
+    inside = select(col(near.id)).where(zones, ranges, distance <= math.sin(math.radians(radius) / 2) ** 2)
     return col(Candidate.id).in_(inside)
 
 
@@ -233,8 +218,3 @@ def _judged() -> ColumnElement[bool]:
     other = aliased(Candidate)
     said = select(col(Verdict.sky_object_id))
     return col(Candidate.id).in_(select(col(other.id)).where(col(other.sky_object_id).in_(said)))
-
-
-def _square(value: ColumnElement[Any]) -> ColumnElement[Any]:
-    squared: ColumnElement[Any] = value * value
-    return squared

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sqlalchemy import ColumnElement, and_
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, func
 from sqlmodel import Session, col, select
 
 from core.tables import Candidate, Rejection, SkyObject
@@ -36,6 +36,19 @@ def separation_deg(ra: ArrayLike, dec: ArrayLike, ra2: ArrayLike, dec2: ArrayLik
     h = np.sin((d2 - d1) / 2) ** 2 + np.cos(d1) * np.cos(d2) * np.sin((a2 - a1) / 2) ** 2
     angle: NDArray[np.float64] = np.degrees(2 * np.arcsin(np.sqrt(np.clip(h, 0.0, 1.0))))
     return angle
+
+
+def haversine(
+    ra: SQLColumnExpression[Any], dec: SQLColumnExpression[Any], ra2: float, dec2: float
+) -> ColumnElement[Any]:
+    """The haversine of the angle between columns and a position (degrees), as an expression.
+
+    It is ``sin(angle / 2)**2``, and so grows with the angle.
+    """
+    half = math.pi / 360.0
+    across: ColumnElement[Any] = func.sin((ra - ra2) * half)
+    up: ColumnElement[Any] = func.sin((dec - dec2) * half)
+    return up * up + math.cos(math.radians(dec2)) * func.cos(dec * 2 * half) * across * across
 
 
 def ra_ranges(ra: float, dec: float, radius_deg: float) -> list[tuple[float, float]]:

@@ -1,0 +1,92 @@
+"""Positions and angles as people write them."""
+
+import math
+import re
+
+from core.errors import AstridError
+from core.text import safe_text
+from core.vocabulary import ExitCode
+
+RADIUS_UNITS = {
+    "deg": 1.0,
+    "arcmin": 1 / 60,
+    "'": 1 / 60,
+    "arcsec": 1 / 3600,
+    '"': 1 / 3600,
+}
+_RADIUS = re.compile(r"(?P<number>[\d.eE+-]+?)(?P<unit>deg|arcmin|arcsec|'|\")")
+_SEPARATORS = re.compile(r"[:\s]+|[hd°m'′](?=.)|[s\"″](?=$)")
+_SEXAGESIMAL = re.compile(
+    r"(?P<sign>[+-]?)(?P<whole>\d{1,3}) (?P<minutes>\d{1,2}) (?P<seconds>\d{1,2}(\.\d*)?)"
+)
+
+
+class CoordinateError(AstridError):
+    """A position or an angle cannot be understood; the message says how to write it."""
+
+    exit_code = ExitCode.USAGE
+
+
+def parse_radius(text: str) -> float:
+    """A radius with its unit, such as ``30arcsec`` or ``0.5'``, in degrees.
+
+    Raises
+    ------
+    CoordinateError
+    """
+    match = _RADIUS.fullmatch(text)
+    if match is None:
+        raise CoordinateError(f"a radius is a number and a unit, one of {' '.join(RADIUS_UNITS)}")
+    degrees = _number(match["number"]) * RADIUS_UNITS[match["unit"]]
+    if not 0 < degrees <= 180:
+        raise CoordinateError("a radius is above 0 and at most 180 degrees")
+    return degrees
+
+
+def parse_position(ra: str, dec: str) -> tuple[float, float]:
+    """A position in degrees.
+
+    Parameters
+    ----------
+    ra, dec : str
+        Each in decimal degrees, or sexagesimal: hours, minutes and seconds of right ascension, degrees,
+        minutes and seconds of declination, with colons, spaces or their letters between.
+
+    Raises
+    ------
+    CoordinateError
+    """
+    right, up = _angle(ra, 15.0), _angle(dec, 1.0)
+    if not (0 <= right < 360 and -90 <= up <= 90):
+        raise CoordinateError("right ascension is 0 to below 360 and declination -90 to 90 degrees")
+    return right, up
+
+
+def _angle(text: str, degrees_a_unit: float) -> float:
+    parts = _SEPARATORS.sub(" ", text.strip().replace("\N{MINUS SIGN}", "-")).strip()
+    match = _SEXAGESIMAL.fullmatch(parts)
+    if match is None:
+        if " " in parts:
+            raise _not_understood(text)
+        return _number(parts)
+    minutes, seconds = int(match["minutes"]), float(match["seconds"])
+    if minutes >= 60 or seconds >= 60:
+        raise _not_understood(text)
+    size = (int(match["whole"]) + minutes / 60 + seconds / 3600) * degrees_a_unit
+    return -size if match["sign"] == "-" else size
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise CoordinateError(f"'{safe_text(text, 40)}' is no number")
+    return number
+
+
+def _not_understood(text: str) -> CoordinateError:
+    return CoordinateError(
+        f"'{safe_text(text, 40)}' is no coordinate: write degrees, or hours and degrees as 10:12:33.1 -04:10:11"
+    )
