@@ -1,38 +1,20 @@
-"""Is everything in place? Each check answers with a state and one sentence."""
+"""Is everything in place? What is installed and set, and then the health of what runs on it."""
 
-import os
-import shutil
-import sqlite3
+from __future__ import annotations
+
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
 
-from core.errors import AstridError
+from core.health import Check, examine
 from core.settings import Settings, SettingsError, find_file, load
 
 NEEDED = ("numpy", "scipy", "astropy", "sep", "sqlmodel", "alembic", "textual")
 OPTIONAL = {"torch": "training models: pip install 'astrid-tui[train]'"}
-LEAST_FREE_GIB = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What one check found."""
-
-    name: str
-    state: Literal["ok", "warning", "failed"]
-    message: str
-
-    def record(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
-
-
-def examine(config: Path | None = None) -> Iterator[Check]:
+def diagnose(config: Path | None = None) -> Iterator[Check]:
     """Check every part, the settings first: without them nothing else can be known.
 
     Parameters
@@ -52,9 +34,10 @@ def examine(config: Path | None = None) -> Iterator[Check]:
         yield Check("settings", "failed", str(error))
         return
     yield Check("settings", "ok", f"{find_file(config) or 'defaults'}; science {settings.science_hash}")
-    checks: tuple[Callable[[Settings], Check], ...] = (_home, _disk, _store, _clock)
-    for check in checks:
-        yield check(settings)
+    yield _home(settings)
+    from core.health_facts import gather
+
+    yield from examine(gather(settings), settings.health)
 
 
 def _python() -> Check:
@@ -86,38 +69,6 @@ def _installed(name: str) -> str | None:
 
 
 def _home(settings: Settings) -> Check:
-    home = settings.home
-    if not home.exists():
-        return Check("home", "warning", f"{home} is not there yet; `astrid init` makes it")
-    writable = os.access(home, os.W_OK | os.X_OK)
-    return Check(
-        "home", "ok" if writable else "failed", f"{home}{'' if writable else ' cannot be written to'}"
-    )
-
-
-def _disk(settings: Settings) -> Check:
-    place = next(path for path in (settings.home, *settings.home.parents) if path.exists())
-    free = shutil.disk_usage(place).free / 2**30
-    state: Literal["ok", "warning"] = "ok" if free >= LEAST_FREE_GIB else "warning"
-    return Check("disk", state, f"{free:.1f} GiB free at {place}")
-
-
-def _store(settings: Settings) -> Check:
-    from core.store import open_store, shown_url
-
-    try:
-        store = open_store(settings.store_url, read_only=True)
-        with store.read() as session:
-            session.connection().exec_driver_sql("SELECT 1")
-    except AstridError as error:
-        return Check("store", "failed", str(error))
-    return Check("store", "ok", f"{shown_url(settings.store_url)} (SQLite library {sqlite3.sqlite_version})")
-
-
-def _clock(settings: Settings) -> Check:
-    """A clock that runs behind what is already in the store would put new frames in the past."""
-    newest = max((path.stat().st_mtime for path in settings.home.glob("*.db*")), default=0.0)
-    ahead = newest - time.time()
-    if ahead > 60:
-        return Check("clock", "warning", f"the store was written {ahead:.0f} s in the future of this clock")
-    return Check("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))
+    if settings.home.exists():
+        return Check("home", "ok", str(settings.home))
+    return Check("home", "warning", f"{settings.home} is not there yet; `astrid init` makes it")

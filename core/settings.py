@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.errors import AstridError
@@ -47,6 +47,14 @@ class CameraSettings(Section):
     gain: float = Field(0.0, ge=0)  # electrons per data unit
     read_noise: float = Field(0.0, ge=0)  # electrons
     saturation: float = Field(0.0, ge=0)  # data units
+    cadence_s: float = Field(0.0, ge=0)  # between two frames; 0: as the watched folders find it
+
+
+class SiteSettings(Section):
+    """Where the telescope stands, in degrees; it tells when the night is."""
+
+    latitude: float | None = Field(None, ge=-90, le=90)
+    longitude: float | None = Field(None, ge=-180, le=360)  # east
 
 
 class CalibrateSettings(Section):
@@ -110,6 +118,32 @@ class PowerSettings(Section):
     keep_days: float = Field(7.0, gt=0)
 
 
+class HealthSettings(Section):
+    """How often AstrID looks at its own health, and from when on something is wrong."""
+
+    look_s: float = Field(30.0, ge=1)  # between two looks of whatever is at work
+    low_disk_gib: float = Field(2.0, ge=0)  # free, warned of below
+    full_disk_gib: float = Field(0.25, ge=0)  # free, failed below
+    clock_error_s: float = Field(60.0, gt=0)
+    queue_age_s: float = Field(3600.0, gt=0)  # of the oldest frame that is due
+    silent_s: float = Field(180.0, gt=0)  # a run at work says so once a minute
+    lost_run_s: float = Field(86400.0, gt=0)  # how long a lost run is told of
+    missed_frames: float = Field(5.0, ge=1)  # so many times the camera's cadence without a frame
+    night_sun_deg: float = Field(-12.0, ge=-18, le=0)  # the Sun's altitude when frames are expected
+    gpu_celsius: float = Field(85.0, gt=0)
+
+
+class AlertSettings(Section):
+    """Whom to tell of trouble besides the console; nobody, unless named here."""
+
+    command: tuple[str, ...] = ()  # a program and its arguments, run without a shell
+    urls: tuple[SecretStr, ...] = ()  # services as Apprise names them, such as mailto://...
+    least: Literal["warning", "failed"] = "warning"
+    quiet_s: float = Field(1800.0, ge=0)  # trouble that comes and goes is told of once in so long
+    per_hour: int = Field(12, ge=1)  # of all alerts together
+    timeout_s: float = Field(20.0, gt=0)
+
+
 class ReviewSettings(Section):
     """The review screen."""
 
@@ -130,6 +164,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     queue: QueueSettings = QueueSettings()
     camera: CameraSettings = CameraSettings()
+    site: SiteSettings = SiteSettings()
     calibrate: CalibrateSettings = CalibrateSettings()
     quality: QualitySettings = QualitySettings()
     align: AlignSettings = AlignSettings()
@@ -138,6 +173,8 @@ class Settings(BaseSettings):
     cutout: CutoutSettings = CutoutSettings()
     associate: AssociateSettings = AssociateSettings()
     power: PowerSettings = PowerSettings()
+    health: HealthSettings = HealthSettings()
+    alerts: AlertSettings = AlertSettings()
     review: ReviewSettings = ReviewSettings()
 
     @classmethod
@@ -163,6 +200,7 @@ class Settings(BaseSettings):
         science = self.model_dump(
             mode="json",
             include={"camera", "calibrate", "quality", "align", "subtract", "detect", "cutout"},
+            exclude={"camera": {"cadence_s"}},
         )
         return hashlib.sha256(json.dumps(science, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -5,15 +5,15 @@ import typer
 from astrid_tui.cli.invocation import JsonOption, print_json, print_text
 from core.vocabulary import ExitCode
 
-SIGNS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
+SIGNS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED ", "unknown": "unknown"}
 
 
 def doctor(context: typer.Context, as_json: JsonOption = False) -> None:
     """Check every part, and say what to do where one is missing."""
-    from core.doctor import examine
+    from core.doctor import diagnose
 
     checks = []
-    for check in examine(context.find_root().obj.config):
+    for check in diagnose(context.find_root().obj.config):
         checks.append(check)
         if not as_json:
             print_text(SIGNS[check.state], f"{check.name:10}", check.message)
