@@ -12,14 +12,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select, tuple_
 
 from core.outcome import ObservationFacts
+from core.queue import DROPPABLE
+from core.queue_history import note_all
 from core.storable import storable
 from core.store import Store
 from core.tables import Observation
-from core.vocabulary import ObservationState
+from core.vocabulary import ObservationState, QueueEventKind
 
 __all__ = ["ObservationFacts", "Registered", "register"]
 
 BATCH = 500
+REPLACED = "its file holds other content now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ def register(store: Store, facts: Sequence[ObservationFacts]) -> list[Registered
     """Put frames into the store, each content once; harmless when repeated.
 
     The same content from another path is a duplicate, and its row stays as it is; but where the
-    registered file is gone, it was moved, and the row learns its new path.
+    registered file is gone, it was moved, and the row learns its new path. Where a file holds other
+    content than it did, what was registered of it and is not done yet leaves the queue.
     """
     registered: list[Registered] = []
     for start in range(0, len(facts), BATCH):
@@ -82,6 +86,7 @@ def _register(
         (row.content, row.extension): row
         for row in session.exec(select(Observation).where(keys.in_(list(rows)))).all()
     }
+    _drop_replaced(session, batch)
     result = []
     for fact in batch:
         row = stored[fact.content, fact.extension]
@@ -97,6 +102,22 @@ def _row(fact: ObservationFacts) -> dict[str, object]:
         # Neither database can hold it, so no worker could find the file again.
         row |= {"state": ObservationState.REJECTED.value, "reason": "its path is no valid UTF-8: rename it"}
     return row
+
+
+def _drop_replaced(session: Session, batch: Sequence[ObservationFacts]) -> None:
+    """Take frames out of the queue whose content is no more: their path holds another now."""
+    # What cannot be read proves nothing: the file server may be away.
+    now = {storable(fact.path): fact.content for fact in batch if fact.state != ObservationState.QUARANTINED}
+    droppable = [state.value for state in DROPPABLE]
+    query = select(Observation).where(
+        col(Observation.path).in_(list(now)), col(Observation.state).in_(droppable)
+    )
+    for row in session.exec(query.with_for_update()).all():
+        if row.content == now[row.path]:
+            continue
+        row.state, row.reason = ObservationState.DROPPED.value, REPLACED
+        dropped = (row.id or 0, row.state, row.attempts, None)
+        note_all(session, QueueEventKind.REPLACED, [dropped], reason=REPLACED)
 
 
 def _told(fact: ObservationFacts, row: Observation, *, new: bool) -> Registered:

@@ -92,10 +92,7 @@ def claim(store: Store, owner: str, lease_s: float, *, attempts: int = ATTEMPTS)
         How often a frame is tried.
     """
     token = secrets.token_hex(16)
-    due = and_(
-        col(Observation.state) == ObservationState.QUEUED.value,
-        col(Observation.not_before) <= store.clock(),
-    )
+    due = _due(store)
     query = (
         select(Observation.id)
         .where(due)
@@ -120,6 +117,12 @@ def claim(store: Store, owner: str, lease_s: float, *, attempts: int = ATTEMPTS)
         _take_back(session, store, attempts)
         row = session.scalars(take).one_or_none()
     return None if row is None else Lease(row, token, row.attempts)
+
+
+def any_due(store: Store) -> bool:
+    """Whether a frame waits that could be claimed now."""
+    with store.read() as session:
+        return session.exec(select(Observation.id).where(_due(store)).limit(1)).first() is not None
 
 
 def renew(store: Store, lease: Lease, lease_s: float) -> bool:
@@ -219,6 +222,13 @@ def prioritise(store: Store, ids: Sequence[int], priority: int, by: str | None =
     """Move frames that wait within the queue: a lower priority runs first. How many were moved."""
     values = {"priority": priority}
     return _move(store, ids, ORDERED, values, QueueEventKind.PRIORITISED, by, f"priority {priority}")
+
+
+def _due(store: Store) -> ColumnElement[bool]:
+    return and_(
+        col(Observation.state) == ObservationState.QUEUED.value,
+        col(Observation.not_before) <= store.clock(),
+    )
 
 
 def _move(

@@ -58,7 +58,8 @@ def page(
         raise PageError(f"frames come in no order '{order}': there are {', '.join(ORDERS)}")
     descending, key = ORDERS[order]
     cursor = None if after is None else Cursor.read(after, order)
-    query: Select[Any] = select(Observation, key).where(*conditions(parse(filters)))
+    columns: tuple[Any, ...] = (Observation, key.label("page_key"))
+    query: Select[Any] = select(*columns).where(*conditions(parse(filters)))
     with store.read() as session:
         found = fetch(
             session,
@@ -69,11 +70,11 @@ def page(
             after=cursor,
             limit=limit + 1,
         )
-        frames = [row for row, _ in found[:limit]]
+        frames = [row.Observation for row in found[:limit]]
         records = frame_records(session, frames)
     places = [_place(row) for row in frames]
     last = found[limit - 1] if len(found) > limit else None
-    following = None if last is None else str(Cursor(order, last[1], last[0].id or 0))
+    following = None if last is None else str(Cursor(order, last.page_key, last.Observation.id))
     rows = tuple(record | place for record, place in zip(records, places, strict=True))
     return FramePage(rows, following)
 

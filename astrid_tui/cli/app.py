@@ -9,10 +9,12 @@ from astrid_tui.cli import (
     candidates,
     database,
     demo,
+    deploy,
     diff,
     doctor,
     ingest,
     power,
+    prefect,
     queue,
     reference,
     run,
@@ -20,6 +22,7 @@ from astrid_tui.cli import (
     show,
     simulate,
     status,
+    watch,
 )
 from astrid_tui.cli.invocation import Invocation
 
@@ -69,10 +72,13 @@ app.command(name="init")(database.init)
 app.command(name="doctor")(doctor.doctor)
 app.command(name="status")(status.status)
 app.command(name="ingest")(ingest.ingest)
+app.command(name="watch")(watch.watch)
 app.add_typer(queue.app, name="queue")
 app.add_typer(reference.app, name="reference")
 app.command(name="run")(run.run)
 app.add_typer(runs.app, name="runs")
+app.command(name="deploy")(deploy.deploy)
+app.add_typer(prefect.app, name="prefect")
 app.command(name="power")(power.power)
 app.command(name="diff")(diff.diff)
 app.command(name="show")(show.show)

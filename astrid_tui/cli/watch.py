@@ -1,0 +1,190 @@
+"""`astrid watch`: register frames as they arrive."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    print_json_line,
+    print_text,
+    remark,
+    settings_of,
+    store_of,
+)
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+    from core.store import Store
+    from pipeline.watch import FolderWatch, Taken
+
+INTERVAL_S = 5.0
+
+
+def watch(
+    context: typer.Context,
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folders, watched to any depth.", exists=True, file_okay=False, resolve_path=True
+        ),
+    ],
+    once: Annotated[bool, typer.Option("--once", help="Take what is there, and end.")] = False,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = INTERVAL_S,
+    process: Annotated[bool, typer.Option("--process", help="Start a run when frames are due.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of such a run.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Register FITS files when they have arrived whole, until SIGTERM or Ctrl-C.
+
+    A file is taken when two looks found it the same. Hidden files and parts of copies are left out. With
+    --json each file is one line. A folder that another process watches is left to it until that ends.
+    """
+    from core.store import StoreUnreachable
+
+    settings, store = settings_of(context), store_of(context)
+    start = _starter(context, store, settings, workers) if process else _nothing
+    crew = _Crew(store, settings, interval_s=interval, processes=process)
+    with _until_stopped() as stop:
+        looks = 0
+        while not stop.is_set():
+            try:
+                for folder in folders:
+                    for taken in crew.poll(folder, lambda: not stop.is_set()):
+                        _tell(taken, as_json=as_json)
+                start()
+            except StoreUnreachable as error:
+                if once:
+                    raise
+                remark(f"{error}; trying again in {interval:g} s")
+            looks += 1
+            if once and looks >= 2:  # what is there must have been seen twice
+                break
+            stop.wait(interval)
+    crew.end()
+
+
+class _Crew:
+    """The watches of this process, each made when its folder is free."""
+
+    def __init__(self, store: Store, settings: Settings, *, interval_s: float, processes: bool) -> None:
+        self._store, self._settings = store, settings
+        self._interval_s, self._processes = interval_s, processes
+        self._watches: dict[Path, FolderWatch] = {}
+        self._told: set[Path] = set()
+
+    def poll(self, folder: Path, go_on: Callable[[], bool]) -> Iterator[Taken]:
+        from pipeline.watch import WatchLost
+
+        watching = self._watch(folder)
+        if watching is None:
+            return
+        try:
+            yield from watching.poll(go_on)
+        except WatchLost as lost:
+            remark(lost)
+            del self._watches[folder]
+
+    def end(self) -> None:
+        from core.store import StoreError
+        from core.watched_folders import let_go
+
+        for watching in self._watches.values():
+            try:
+                let_go(self._store, watching.watch)
+            except StoreError as error:
+                remark(error)  # its process is gone: the next watcher sees that
+        for folder, watching in self._watches.items():
+            if watching.unsettled:
+                remark(f"{folder}: {watching.unsettled} files are not whole yet")
+
+    def _watch(self, folder: Path) -> FolderWatch | None:
+        from core import watched_folders
+        from pipeline.watch import FolderWatch
+
+        if folder not in self._watches:
+            got = watched_folders.take(
+                self._store, folder, interval_s=self._interval_s, processes=self._processes
+            )
+            if isinstance(got, int):
+                if folder not in self._told:
+                    remark(f"{folder} is watched already, by process {got}; it is left to that one")
+                    self._told.add(folder)
+                return None
+            self._watches[folder] = FolderWatch(self._store, self._settings, got)
+            self._told.discard(folder)
+        return self._watches[folder]
+
+
+def _starter(context: typer.Context, store: Store, settings: Settings, workers: int) -> Callable[[], None]:
+    """What starts a run when a frame is due and no run is at work."""
+    from core import queue, runs
+    from core.launch import start_run
+
+    config: Path | None = context.find_root().obj.config
+
+    def start() -> None:
+        if not queue.any_due(store):
+            return
+        runs.reconcile(store)
+        if runs.newest(store, limit=1, running=True):
+            return
+        started = start_run(store, settings, config=config, workers=workers)
+        remark(f"run {started.run_id} started; its log is {started.log}")
+
+    return start
+
+
+def _nothing() -> None:
+    """Start no run."""
+
+
+def _tell(taken: Taken, *, as_json: bool) -> None:
+    if as_json:
+        print_json_line(
+            {
+                "file": str(taken.path),
+                "frames": [
+                    {
+                        "id": each.id,
+                        "frame": each.frame,
+                        "state": each.state,
+                        "reason": each.reason,
+                        "new": each.new,
+                    }
+                    for each in taken.frames
+                ],
+                "cadence_s": taken.cadence_s,
+            }
+        )
+        return
+    cadence = "" if taken.cadence_s is None else f"(one in {taken.cadence_s:.1f} s)"
+    for each in taken.frames:
+        words = (each.frame, each.state, "" if each.new else "known already", each.reason, cadence)
+        print_text(*(word for word in words if word))
+
+
+@contextmanager
+def _until_stopped() -> Iterator[threading.Event]:
+    """An event that the first SIGTERM, SIGINT or SIGHUP sets; the second ends the process."""
+    stop = threading.Event()
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {each: signal.signal(each, handle) for each in signals}
+    try:
+        yield stop
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,96 @@
+"""`astrid watch` as a service: one line a file, a clean end, no quarrel between two."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.store import Store
+from core.watched_folders import folders
+from tests.astrid_tui.command import Command
+from tests.pipeline.test_watch import exposure
+
+PATIENCE_S = 60
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Path:
+    folder = tmp_path / "night"
+    folder.mkdir()
+    (folder / "a.fits").write_bytes(exposure())
+    return folder
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    return {"ASTRID_HOME": str(tmp_path / "home"), "ASTRID_STORE__URL": f"sqlite:///{tmp_path / 'astrid.db'}"}
+
+
+@pytest.fixture
+def astrid(env, tmp_path, monkeypatch, capsys) -> Command:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return Command(monkeypatch, capsys.readouterr)
+
+
+def line(process: subprocess.Popen[str]) -> dict:
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], PATIENCE_S)
+    assert ready, "the watcher says nothing"
+    return json.loads(process.stdout.readline())
+
+
+def test_once_takes_what_is_there_and_ends(astrid: Command, sqlite_store: Store, night: Path) -> None:
+    (told,) = map(json.loads, astrid("watch", night, "--once", "--interval", "0.1", "--json").splitlines())
+    assert told["file"] == str(night / "a.fits")
+    (frame,) = told["frames"]
+    assert (frame["frame"], frame["state"], frame["new"]) == ("a.fits", "queued", True)
+    assert astrid("watch", night, "--once", "--interval", "0.1", "--json") == ""
+    assert not folders(sqlite_store)[0].watched
+
+
+def test_a_folder_that_is_not_there_is_a_usage_error(astrid: Command, tmp_path: Path) -> None:
+    astrid("watch", tmp_path / "none", "--once", code=2)
+    assert "none" in astrid.said
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+def test_a_service_takes_files_and_ends_when_told(
+    env: dict[str, str], astrid: Command, sqlite_store: Store, night: Path, ending: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "astrid_tui", "watch", str(night), "--interval", "0.1", "--json"]
+    service = subprocess.Popen(command, env=os.environ | env, stdout=subprocess.PIPE, text=True)
+    try:
+        assert line(service)["frames"][0]["frame"] == "a.fits"
+        (night / "b.fits").write_bytes(exposure(1))
+        assert line(service)["frames"][0]["frame"] == "b.fits"
+        (seen,) = folders(sqlite_store)
+        assert (seen.watched, seen.pid, seen.files) == (True, service.pid, 2)
+        (night / "c.fits").write_bytes(exposure(2))
+        assert astrid("watch", night, "--once", "--interval", "0.1", "--json") == ""
+        assert f"process {service.pid}" in astrid.said
+        assert line(service)["frames"][0]["frame"] == "c.fits"
+        service.send_signal(ending)
+        assert service.wait(PATIENCE_S) == 0
+    finally:
+        service.kill()
+        service.communicate()
+    assert not folders(sqlite_store)[0].watched
+
+
+def test_a_watcher_that_was_killed_is_replaced_at_once(
+    env: dict[str, str], astrid: Command, sqlite_store: Store, night: Path
+) -> None:
+    command = [sys.executable, "-m", "astrid_tui", "watch", str(night), "--interval", "0.1", "--json"]
+    with subprocess.Popen(command, env=os.environ | env, stdout=subprocess.PIPE, text=True) as service:
+        line(service)
+        service.kill()
+    (night / "b.fits").write_bytes(exposure(1))
+    (told,) = map(json.loads, astrid("watch", night, "--once", "--interval", "0.1", "--json").splitlines())
+    assert told["frames"][0]["frame"] == "b.fits"
