@@ -88,5 +88,5 @@ def _number(text: str) -> float:
 
 def _not_understood(text: str) -> CoordinateError:
     return CoordinateError(
-        f"'{safe_text(text, 40)}' is no coordinate: write degrees, or hours and degrees as 10:12:33.1 -04:10:11"
+        f"'{safe_text(text, 40)}' is no coordinate: write degrees, or hours and degrees, 10:12:33.1 -04:10:11"
     )
