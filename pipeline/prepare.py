@@ -29,12 +29,13 @@ def prepare(reference: Reference, settings: Settings) -> PreparedReference:
     FrameRefused
         Its file cannot be read, or shows too few stars to measure a PSF.
     """
-    return _prepared(reference.id or 0, reference.content, reference.path, settings)
+    degree = settings.subtract.psf_degree
+    return _prepared(reference.id or 0, reference.content, reference.path, degree)
 
 
 @lru_cache(maxsize=KEPT)
-def _prepared(reference_id: int, _content: str, path: str, settings: Settings) -> PreparedReference:
-    return prepare_image(read(Path(path)), settings, reference_id)
+def _prepared(reference_id: int, _content: str, path: str, psf_degree: int) -> PreparedReference:
+    return _measured(read(Path(path)), psf_degree, reference_id)
 
 
 def prepare_image(image: ReferenceImage, settings: Settings, reference_id: int = 0) -> PreparedReference:
@@ -45,11 +46,15 @@ def prepare_image(image: ReferenceImage, settings: Settings, reference_id: int =
     FrameRefused
         It shows too few stars to measure a PSF.
     """
+    return _measured(image, settings.subtract.psf_degree, reference_id)
+
+
+def _measured(image: ReferenceImage, psf_degree: int, reference_id: int) -> PreparedReference:
     stars = find_stars(image.frame)
     return PreparedReference(
         frame=image.frame,
         stars=stars,
-        psf=estimate_psf(image.frame, stars, settings.subtract.psf_degree),
+        psf=estimate_psf(image.frame, stars, psf_degree),
         flux_unit=image.flux_unit,
         flux_scale=image.frame.gain,
         zeropoint=image.zeropoint,
