@@ -86,7 +86,7 @@ class Sampler:
         self._announced: list[DeviceFacts] | None = None
         self._forget_at = 0.0
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._sample, name="power", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="power", daemon=True)
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -99,22 +99,32 @@ class Sampler:
         if self._thread.is_alive():
             log.warning("the power sampler does not answer and is left behind")
 
-    def _sample(self) -> None:
+    def _run(self) -> None:
         self.find()
+        if self._watched:
+            self._sample()
+        else:
+            self.write()  # that nothing can be measured, and why: once is enough
+        try:
+            power_log.let_go(self._store, self._name)
+        except StoreError as error:
+            log.warning("power devices stay taken for a while: %s", error)
+
+    def _sample(self) -> None:
+        """Sample and write until told to stop, and once more then."""
         start, beat, written_at = time.monotonic(), 0, 0.0
         while True:
-            last = self._stopped.is_set()
+            is_last = self._stopped.is_set()
             self.look()
             now = time.monotonic()
-            if last or now - written_at >= self._settings.write_s:
+            if is_last or now - written_at >= self._settings.write_s:
                 self.write()
                 written_at = now
-            if last:
-                break
+            if is_last:
+                return
             # Beats that were missed, because a driver or the database was slow, are left out.
             beat = max(beat + 1, int((time.monotonic() - start) / self._settings.sample_s) + 1)
             self._stopped.wait(max(start + beat * self._settings.sample_s - time.monotonic(), 0.0))
-        self._let_go()
 
     def find(self) -> None:
         """Look for sensors, if none were given."""
@@ -204,9 +214,3 @@ class Sampler:
         before = now - self._settings.keep_days * 86400.0
         if power_log.forget(self._store, self.host, before, FORGET_AT_ONCE) < FORGET_AT_ONCE:
             self._forget_at = now + FORGET_EVERY_S
-
-    def _let_go(self) -> None:
-        try:
-            power_log.let_go(self._store, self._name)
-        except StoreError as error:
-            log.warning("power devices stay taken for a while: %s", error)
