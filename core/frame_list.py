@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import literal, tuple_
 from sqlmodel import Session, col, func, select
 
 from core.frame_filters import conditions, parse
@@ -68,19 +69,38 @@ class FrameRow:
         key = self.priority if listing.order == "queue" else self.id
         return Cursor(listing.order, key, self.id)
 
-    def place_before(self, listing: Listing) -> Cursor:
-        """The place from which a window begins with this very row."""
-        step = 1 if ORDERS[listing.order][0] else -1
-        key = self.priority if listing.order == "queue" else self.id + step
-        return Cursor(listing.order, key, self.id + step)
-
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How many frames a filter lets through; ``more`` says that there are more than were counted."""
+    """How many frames there are; ``more`` says that there are more than were counted."""
 
     frames: int
     more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """A part of a list about one of its rows.
+
+    Attributes
+    ----------
+    rows : tuple of FrameRow
+        Without a gap.
+    here : int
+        The place among them of the row that was asked for, or of what comes after it where it has left
+        the list; 0 where there are no rows.
+    before : Counted
+        How many come before the first of the rows.
+    total : Counted
+    is_end : bool
+        Nothing comes after the last of the rows.
+    """
+
+    rows: tuple[FrameRow, ...]
+    here: int
+    before: Counted
+    total: Counted
+    is_end: bool
 
 
 def window(
@@ -121,6 +141,44 @@ def window(
     return rows[::-1] if backwards else rows
 
 
+def around(
+    store: Store,
+    listing: Listing,
+    row: FrameRow | None = None,
+    *,
+    from_end: bool = False,
+    before: int = 100,
+    after: int = 150,
+) -> Around:
+    """The part of a list about a row, whether that is still in the list or not.
+
+    Parameters
+    ----------
+    row : FrameRow, optional
+        By default the start of the list, or its last row if `from_end`.
+    before, after : int
+        Rows to read on either side.
+
+    Raises
+    ------
+    FilterError, PageError
+    """
+    if row is None and from_end:
+        rows = window(store, listing, backwards=True, limit=before + 1)
+        here, is_end = max(len(rows) - 1, 0), True
+    elif row is None:
+        rows = window(store, listing, limit=after)
+        here, is_end = 0, len(rows) < after
+    else:
+        earlier = window(store, listing, behind=row.place(listing), backwards=True, limit=before)
+        later = window(store, listing, behind=_just_before(row, listing), limit=after)
+        rows, is_end = earlier + later, len(later) < after
+        here = min(len(earlier), max(len(rows) - 1, 0))
+    first = rows[0].place(listing) if rows else None
+    total = _count(store, listing, None)
+    return Around(rows, here, _count(store, listing, first) if first else Counted(0), total, is_end)
+
+
 def count(store: Store, filters: str) -> Counted:
     """How many frames pass a filter, up to `COUNTED`.
 
@@ -128,7 +186,25 @@ def count(store: Store, filters: str) -> Counted:
     ------
     FilterError
     """
-    some = select(Observation.id).where(*conditions(parse(filters))).limit(COUNTED + 1).subquery()
+    return _count(store, Listing(filters), None)
+
+
+def _just_before(row: FrameRow, listing: Listing) -> Cursor:
+    """The place from which a window begins with this very row."""
+    place = row.place(listing)
+    step = 1 if ORDERS[listing.order][0] else -1
+    key = place.key if listing.order == "queue" else row.id + step
+    return Cursor(listing.order, key, row.id + step)
+
+
+def _count(store: Store, listing: Listing, before: Cursor | None) -> Counted:
+    """How many rows of a list come before a place, or are in it at all; up to `COUNTED`."""
+    query = select(Observation.id).where(*conditions(parse(listing.filters)))
+    if before is not None:
+        descending, key = ORDERS[listing.order]
+        here, there = tuple_(key, col(Observation.id)), tuple_(literal(before.key), literal(before.id))
+        query = query.where(here > there if descending else here < there)
+    some = query.limit(COUNTED + 1).subquery()
     with store.read() as session:
         found = session.exec(select(func.count()).select_from(some)).one()
     return Counted(min(found, COUNTED), found > COUNTED)
