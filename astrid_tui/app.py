@@ -1,32 +1,62 @@
-"""The console: which screen is open, in which theme, and what works everywhere.
+"""The console: six screens behind the keys 1 to 6, one store, and what works everywhere.
 
 Until the first frame is out nothing is imported but Textual and the standard library; the store, its
 libraries and numpy follow in a thread.
 """
 
+import asyncio
 import os
-from collections.abc import Iterable
+import socket
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.screen import Screen
 
 import screens
-from screens.actions import ACTIONS, BY_ID, Where, actions_on, key_sign
+from astrid_tui.commands import console_commands
+from astrid_tui.crash import Crash
+from core.errors import AstridError
+from core.text import SafeText, safe_text
+from screens.action import SCREENS, Where
+from screens.actions import Registry
+from screens.frame.actions import SCREEN_PREFIX, THEME_PREFIX
+from screens.frame.base import FrameScreen
+from screens.frame.commands import Command, CommandRefused, completions, run_line
+from screens.frame.header import Clock, Surroundings, header_line
+from screens.frame.host import Target
 from screens.help.view import help_lines
+from screens.lines import Line, Tone
 from screens.review.guard import RepeatGuard
 from screens.review.screen import ReviewScreen
 from screens.terminal import Terminal, probe
 from screens.themes import THEMES
+from screens.widgets.confirm import Confirm
 from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
-    from screens.review.desk import Desk
-    from screens.review.viewing import Viewing
+    from core.headline import Headline
+    from screens.frame.memory import Memory
+    from screens.frame.opened import Opened
+    from screens.frame.opening import Opening
+    from screens.frame.pulse import Pulse
 
+LOOK_S = 1.0
+SAVE_S = 10.0
 _SCREENS = Path(screens.__file__).parent
+_CLASSES = {
+    Where.INGEST: "IngestScreen",
+    Where.PIPELINE: "PipelineScreen",
+    Where.MODELS: "ModelsScreen",
+    Where.POWER: "PowerScreen",
+    Where.HEALTH: "HealthScreen",
+}  # imported when they are first shown
 
 
 class Console(App[None]):
@@ -46,14 +76,11 @@ class Console(App[None]):
 
     TITLE = "AstrID"
     CSS_PATH: ClassVar[list[str | Path]] = [  # type: ignore[assignment] # a list of either is what Textual takes
-        _SCREENS / "review" / "screen.tcss",
+        _SCREENS / "frame" / "frame.tcss",
         _SCREENS / "widgets" / "sheet.tcss",
     ]
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(",".join(action.keys), f"do('{action.id}')", action.label, show=False, priority=False)
-        for action in actions_on(Where.EVERYWHERE)
-        if action.keys
-    ]
+    DEFAULT_MODE = Where.REVIEW.value
+    ENABLE_COMMAND_PALETTE = False  # its key is in the registry
 
     def __init__(
         self,
@@ -62,89 +89,314 @@ class Console(App[None]):
         terminal: Terminal | None = None,
         guard: RepeatGuard | None = None,
     ) -> None:
-        found = terminal or probe(os.environ)  # before Textual takes NO_COLOR out of the environment
+        self.terminal = terminal or probe(os.environ)  # before Textual takes NO_COLOR from the environment
         super().__init__(ansi_color=True)  # or the palette's greys are sent as true colours, thrice the bytes
-        self._settings_path = settings_path
-        self._read_only = read_only
-        self._terminal = found
+        self.settings_path = settings_path
+        self.read_only = read_only
+        self.registry = Registry()
+        self.opened: Opened | None = None
+        self.failure: SafeText | None = None
+        self.headline: Headline | None = None
+        self.clock = Clock()
+        self.note = ""
+        self._host = safe_text(socket.gethostname(), 24)
         self._guard = guard
+        self._pulse: Pulse | None = None
+        self._trouble: SafeText | None = None
+        self._is_looking = False
+        self._trail: list[Where] = []  # screens that jumps came from
+        self._remembered: Memory | None = None
+        self._chosen_theme: str | None = None
+        self._crash = Crash()
+        for where in SCREENS:
+            self.add_mode(where.value, partial(self._make_screen, where))
         for theme in THEMES.values():
             self.register_theme(theme)
         self.theme = "dark"
 
-    def on_mount(self) -> None:
-        """Images follow the theme: they are drawn again when it changes."""
-        self.theme_changed_signal.subscribe(self, self._redraw)
+    # -- screens -----------------------------------------------------------------------------------
 
-    def get_default_screen(self) -> Screen[None]:
-        """The review screen is the root."""
-        return ReviewScreen(self._open_desk, self._terminal, read_only=self._read_only, guard=self._guard)
-
-    def _open_desk(self) -> "tuple[Desk, Viewing]":
-        """Open the store, with all that needs more than the standard library; runs in a thread."""
-        from core.cells import Look
-        from screens.review.desk import Desk
-        from screens.review.viewing import Viewing
-
-        desk = Desk.open(self._settings_path, read_only=self._read_only)
-        chosen = desk.review.drawing
-        drawing = self._terminal.drawing if chosen == "auto" else chosen
-        return desk, Viewing.begin(Look(drawing=drawing, stretch=desk.review.stretch))
-
-    def _redraw(self, _: object) -> None:
-        for screen in self.screen_stack:
-            if isinstance(screen, ReviewScreen):
-                screen.refresh_theme()
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The command palette: every action of the registry that can be used here."""
-        here = {Where.EVERYWHERE, Where.REVIEW} if isinstance(screen, ReviewScreen) else {Where.EVERYWHERE}
-        for action in ACTIONS:
-            if action.where in here and action.id != "commands":
-                keys = " ".join(key_sign(key) for key in action.keys)
-                yield SystemCommand(
-                    f"{action.help}",
-                    f"{action.group}  {keys}",
-                    lambda id_=action.id: self._command(screen, id_),
-                )
-
-    def _command(self, screen: Screen[object], action_id: str) -> None:
-        if BY_ID[action_id].where is Where.REVIEW and isinstance(screen, ReviewScreen):
-            screen.action_do(action_id)
+    def _make_screen(self, where: Where) -> Screen[None]:
+        screen: FrameScreen[object]
+        if where is Where.REVIEW:
+            screen = ReviewScreen(self._guard)  # type: ignore[assignment]
         else:
-            self.action_do(action_id)
+            screen = getattr(import_module(f"screens.{where.value}.screen"), _CLASSES[where])()
+        if self._remembered is not None:
+            screen.recall(self._remembered.screens.get(where.value, {}))
+        return screen
 
-    def action_do(self, action_id: str) -> None:
+    @property
+    def here(self) -> FrameScreen[object]:
+        """The screen behind whatever lies over it."""
+        return self._screen_stack[0]  # type: ignore[return-value]
+
+    def _made(self) -> Iterable[FrameScreen[object]]:
+        """The screens that were shown so far."""
+        for stack in self._screen_stacks.values():
+            if stack and isinstance(stack[0], FrameScreen):
+                yield stack[0]
+
+    def go(self, where: Where) -> None:
+        """Switch to a screen, as it was left."""
+        if where is not Where.REVIEW and find_spec(f"screens.{where.value}.screen") is None:
+            self.here.refuse(f"the screen {where.value} is not installed")
+            return
+        self._trail.clear()
+        self._switch(where)
+
+    def jump(self, where: Where, target: Target) -> None:
+        """Switch to a screen and there to something; ``esc`` leads back to where one came from."""
+        self._trail.append(self.here.WHERE)
+        self._switch(where)
+        self.here.arrive(target)
+
+    def step_out(self) -> bool:
+        """Back to the screen that a jump came from; whether there was one."""
+        if not self._trail:
+            return False
+        self._switch(self._trail.pop())
+        return True
+
+    def _switch(self, where: Where) -> None:
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.switch_mode(where.value)
+
+    def header(self, where: Where, width: int) -> Line:
+        """The header line of a screen."""
+        around = Surroundings(
+            screen=where.value,
+            key=self.registry.sign(SCREEN_PREFIX + where),
+            host=self._host,
+            now=time.time(),
+            clock=self.clock,
+            read_only=self.read_only,
+            trouble=self._trouble,
+            note=self.note,
+        )
+        return header_line(around, self.headline, width)
+
+    # -- the store ---------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Images follow the theme; the store is opened once the first frame is out."""
+        self.theme_changed_signal.subscribe(self, lambda _: self._repaint())
+        self.call_after_refresh(self.run_worker, self._open, group="open")
+
+    async def _open(self) -> None:
+        from screens.frame.opening import open_up
+
+        try:
+            opening = await asyncio.to_thread(open_up, self.settings_path, read_only=self.read_only)
+        except AstridError as error:
+            self.failure = safe_text(error, 400)
+            self.here.say("")
+            return
+        self._take(opening)
+        await self._look()
+        for screen in self._made():
+            screen.begin()
+        self.set_interval(LOOK_S, self.look)
+        self.set_interval(SAVE_S, self._save)
+
+    def _take(self, opening: "Opening") -> None:
+        self.opened, self.registry = opening.opened, opening.registry
+        self._pulse, self._remembered = opening.pulse, opening.memory
+        settings = opening.opened.settings
+        self._crash.folder = settings.home / "logs"
+        self.clock = Clock(settings.console.clock)
+        self._chosen_theme = opening.memory.theme if opening.memory.theme in THEMES else None
+        self.theme = self._chosen_theme or settings.review.theme
+        for screen in self._made():
+            screen.recall(opening.memory.screens.get(screen.WHERE.value, {}))
+        if opening.memory.screen in set(SCREENS) - {Where.REVIEW.value}:
+            self._switch(Where(opening.memory.screen))
+
+    def look(self) -> None:
+        """See what changed in the store, and keep the header true."""
+        if self._pulse is not None and not self._is_looking:
+            self.run_worker(self._look(), group="look")
+
+    async def _look(self) -> None:
+        if self._pulse is None:
+            return
+        self._is_looking = True
+        try:
+            beat = await asyncio.to_thread(self._pulse.look)
+        except AstridError as error:
+            if self._trouble is None:
+                self._trouble = safe_text(error, 400)
+                self.here.say(error, Tone.BAD)
+        else:
+            self.headline = beat.headline
+            recovered, self._trouble = self._trouble is not None, None
+            if recovered:
+                self.here.say("the store answers again", Tone.GOOD)
+            if beat.has_changed or recovered:
+                self.here.store_changed()
+        finally:
+            self._is_looking = False
+        self.here.paint_header()
+
+    # -- memory ------------------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        """Keep where one is, if that changed."""
+        from screens.frame.memory import Memory
+
+        if self.opened is None or self.read_only or not self.opened.settings.console.resume:
+            return
+        before = dict(self._remembered.screens) if self._remembered else {}
+        now = {screen.WHERE.value: screen.remembered() for screen in self._made()}
+        memory = Memory(self.here.WHERE.value, self._chosen_theme, before | now)
+        if memory == self._remembered:
+            return
+        try:
+            memory.write(self.opened.settings.home)
+        except OSError as error:
+            self.here.say(f"where you are cannot be kept: {error.strerror}", Tone.WARN)
+        self._remembered = memory
+
+    # -- actions and commands ----------------------------------------------------------------------
+
+    def act(self, action_id: str) -> None:
         """Do one of the actions that work everywhere."""
-        if action_id.startswith("theme:"):
-            self.theme = action_id.removeprefix("theme:")
-        elif action_id == "help":
-            lines = help_lines(
-                [a for a in ACTIONS if not (self._read_only and a.dangerous)], self.size.width - 3
+        if action_id.startswith(SCREEN_PREFIX):
+            self.go(Where(action_id.removeprefix(SCREEN_PREFIX)))
+        elif action_id.startswith(THEME_PREFIX):
+            self.choose_theme(action_id.removeprefix(THEME_PREFIX))
+        else:
+            {
+                "help": self._show_help,
+                "command": self._ask_command,
+                "palette": lambda: self.push_screen(CommandPalette(id="--command-palette")),
+                "back": self._back,
+                "quit": self.leave,
+            }[action_id]()
+
+    def choose_theme(self, name: str) -> None:
+        """Change the theme, now and for the next console."""
+        self.theme = self._chosen_theme = name
+
+    def commands(self) -> list[Command]:
+        """What can be typed after ``:`` here; actions by their names are among it."""
+        screen = self.here
+        own = [*screen.commands(), *console_commands(self)]
+        taken = {command.name for command in own}
+        for action in screen.usable_actions():
+            if action.id not in taken | {"command", "palette"}:
+                do = partial(self._do_named, screen, action.id)
+                own.append(Command(action.id, action.help, do, keys=action.keys))
+        return own
+
+    def _do_named(self, screen: FrameScreen[object], action_id: str, words: Iterable[str]) -> None:
+        if list(words):
+            raise CommandRefused(f"{action_id} takes no words")
+        screen.do(action_id)
+
+    def _ask_command(self) -> None:
+        commands = self.commands()
+        self.here.ask_line("command, such as: run workers=2", "", self.run_command,
+                           lambda line: completions(line, commands))  # fmt: skip
+
+    def run_command(self, line: str) -> None:
+        """Do what was typed; what is not understood stays, to be mended."""
+        screen = self.here
+        try:
+            screen.prompt.close()
+            if line:
+                run_line(line, self.commands())
+        except CommandRefused as error:
+            screen.refuse(error)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
+        """The command palette: the same commands, by what they do."""
+        for command in self.commands():
+            keys = " ".join(self.registry.sign(command.name) for _ in command.keys[:1])
+            yield SystemCommand(
+                command.help.split(";")[0], f"{command.name} {command.usage}  {keys}", self._chosen(command)
             )
-            self.push_screen(Sheet("Help: every key", lines))
-        elif action_id == "commands":
-            self.action_command_palette()
-        elif action_id == "back":
-            self._back()
-        elif action_id == "quit":
-            self._leave()
+
+    def _chosen(self, command: Command) -> Callable[[], None]:
+        """Do a command that was found in the palette; one that takes words is typed on."""
+        if not command.usage:
+            return partial(self.run_command, command.name)
+        commands = self.commands()
+        return lambda: self.here.ask_line(
+            f"{command.name} {command.usage}", f"{command.name} ", self.run_command,
+            lambda line: completions(line, commands),
+        )  # fmt: skip
+
+    def _show_help(self) -> None:
+        actions = [a for a in self.registry.actions if not (self.read_only and a.dangerous)]
+        typed = [*self.here.commands(), *console_commands(self)]
+        self.push_screen(Sheet("Help: every key", help_lines(actions, typed, self.size.width - 3)))
+
+    def confirm(self, question: str, word: str, then: Callable[[], None]) -> None:
+        """Do something that cannot be undone, once the user has typed a word."""
+
+        def answered(is_sure: bool | None) -> None:
+            if is_sure:
+                then()
+            else:
+                self.here.say("not done")
+
+        self.push_screen(Confirm(question, word), answered)
 
     def _back(self) -> None:
         if len(self.screen_stack) > 1:
             self.pop_screen()
-        elif isinstance(self.screen, ReviewScreen):
-            self.screen.step_back()
+        elif not self.here.back():
+            self.step_out()
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Back to where a jump came from; with nothing to go back to, the end."""
         if len(self.screen_stack) > 1:
             self.pop_screen()
-        elif isinstance(self.screen, ReviewScreen) and self.screen.is_busy:
-            self.bell()  # a verdict is on its way to the disk: its failure must be seen
+        elif self.step_out():
+            return
+        elif any(screen.is_busy for screen in self._made()):
+            self.here.refuse("something is still being written: its failure must be seen")
         else:
+            self._save()
             self.exit()
 
+    async def action_quit(self) -> None:
+        """Textual's own key for it, ctrl+q."""
+        self.leave()
 
-def run_console(settings_path: Path | None = None, read_only: bool = False) -> None:
-    """Open the console and stay in it until the user leaves."""
-    Console(settings_path, read_only).run(mouse=False)
+    def action_help_quit(self) -> None:
+        """Textual's own key for it, ctrl+c."""
+        self.here.say(f"{self.registry.sign('quit')} quits")
+
+    def _repaint(self) -> None:
+        for screen in self._made():
+            screen.repaint()
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def _handle_exception(self, error: Exception) -> None:
+        """What nobody foresaw: one safe sentence and a log, never a traceback with text from outside."""
+        self._return_code = 1
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        self._crash.keep(error)
+        self._close_messages_no_wait()
+
+    @property
+    def last_words(self) -> SafeText | None:
+        """Why the console broke down; none: it did not."""
+        return self._crash.sentence
+
+
+def run_console(settings_path: Path | None = None, read_only: bool = False) -> int:
+    """Open the console and stay in it until the user leaves; the exit code."""
+    from astrid_tui.early import mouse_wanted
+
+    console = Console(settings_path, read_only)
+    console.run(mouse=mouse_wanted(settings_path, console.terminal))
+    if console.last_words is not None:
+        print(console.last_words)  # noqa: T201
+    return console.return_code or 0

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.errors import AstridError
+from core.settings_file import find_file
 from core.vocabulary import ExitCode
+
+
+__all__ = ["Settings", "SettingsError", "find_file", "load"]
 
 
 class SettingsError(AstridError):
@@ -153,6 +156,14 @@ class ReviewSettings(Section):
     stretch: Literal["linear", "asinh", "log", "zscale"] = "asinh"
 
 
+class ConsoleSettings(Section):
+    """The console as a whole."""
+
+    clock: Literal["seconds", "minutes", "off"] = "minutes"  # each change of it is sent to the terminal
+    mouse: Literal["auto", "on", "off"] = "auto"  # auto: not over SSH
+    resume: bool = True  # begin where the last console was left
+
+
 class Settings(BaseSettings):
     """All settings, by section."""
 
@@ -176,6 +187,8 @@ class Settings(BaseSettings):
     health: HealthSettings = HealthSettings()
     alerts: AlertSettings = AlertSettings()
     review: ReviewSettings = ReviewSettings()
+    console: ConsoleSettings = ConsoleSettings()
+    keys: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # of the console's actions, by their ids
 
     @classmethod
     def settings_customise_sources(
@@ -203,18 +216,6 @@ class Settings(BaseSettings):
             exclude={"camera": {"cadence_s"}},
         )
         return hashlib.sha256(json.dumps(science, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def find_file(explicit: Path | None = None) -> Path | None:
-    """The configuration file in force: the given one, ``$ASTRID_CONFIG``, ``./config.toml``, the user's."""
-    if explicit is not None:
-        return explicit
-    if named := os.environ.get("ASTRID_CONFIG"):
-        return Path(named)
-    for path in (Path("config.toml"), Path(platformdirs.user_config_dir("astrid")) / "config.toml"):
-        if path.is_file():
-            return path
-    return None
 
 
 def load(explicit: Path | None = None) -> Settings:

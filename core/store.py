@@ -103,7 +103,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A transaction for reading. Rows stay readable after it; nothing is written."""
-        with self._told(), Session(self._reader, expire_on_commit=False, autoflush=False) as session:
+        with self.told(), Session(self._reader, expire_on_commit=False, autoflush=False) as session:
             yield session
 
     @contextmanager
@@ -124,15 +124,20 @@ class Store:
         if self.read_only:
             raise StoreReadOnly(f"the store {self.url} is open for reading only")
         engine = self._durable if durable else self._writer
-        with self._told(), Session(engine, expire_on_commit=False) as session, session.begin():
+        with self.told(), Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def connect(self) -> Connection:
+        """A connection for reading, of one's own; whoever asked for it closes it."""
+        return self._reader.connect()
 
     def close(self) -> None:
         """Let go of all connections; the store opens new ones when it is used again."""
         self._reader.dispose()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def told(self) -> Iterator[None]:
+        """Turn what the driver says of an unusable database into one sentence."""
         try:
             yield
         except (OperationalError, InterfaceError) as error:

@@ -1,201 +1,35 @@
-"""Every action of the console, once: key bindings, footer, help and command palette come from here."""
+"""Every action of the console, once: keys, footer, help and command palette come from here."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from core.vocabulary import LABELS, Label, ReviewState
-
-
-class Where(StrEnum):
-    """On which screen an action can be used."""
-
-    EVERYWHERE = "everywhere"
-    REVIEW = "review"
-    VIEW_MENU = "view menu"
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What the screen is in the middle of: all that decides whether an action makes sense."""
-
-    is_open: bool = False  # the store
-    has_card: bool = False
-    is_drawn: bool = False  # the card on the screen is the one that a verdict would fall on
-    is_writing: bool = False
-    read_only: bool = False
-    epochs: int = 0  # detections of the object that can be stepped through
-    has_cutouts: bool = False
-
-
-Excuse = Callable[[Situation], str | None]
-
-
-def _always(_: Situation) -> str | None:
-    return None
-
-
-def _no_store(now: Situation) -> str | None:
-    return None if now.is_open else "the store is not open"
-
-
-def _no_card(now: Situation) -> str | None:
-    return _no_store(now) or (None if now.has_card else "there is no card")
-
-
-def _no_cutouts(now: Situation) -> str | None:
-    return _no_card(now) or (None if now.has_cutouts else "no cutouts were kept of this candidate")
-
-
-def _no_epochs(now: Situation) -> str | None:
-    return _no_card(now) or (None if now.epochs > 1 else "the object was detected only once")
-
-
-def _no_writing(now: Situation) -> str | None:
-    if now.read_only:
-        return "the console is read-only"
-    return _no_store(now) or ("the last verdict is still being written" if now.is_writing else None)
-
-
-def _no_verdict(now: Situation) -> str | None:
-    return _no_writing(now) or _no_card(now) or (None if now.is_drawn else "the card is not drawn yet")
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One thing the user can do.
-
-    Attributes
-    ----------
-    id : str
-        What a screen handles, such as ``verdict:real``.
-    keys : tuple of str
-        Textual's names of the keys.
-    label : str
-        One short word, for the footer.
-    help : str
-        What it does, for help and palette.
-    group : str
-        The heading it stands under in help.
-    footer : int
-        How much it deserves a place in the footer; 0 never has one.
-    dangerous : bool
-        Cannot be undone: a capital key, a typed confirmation, and absent in read-only mode.
-    why_disabled : callable
-        The reason why it cannot be used now, or none.
-    """
-
-    id: str
-    keys: tuple[str, ...]
-    label: str
-    help: str
-    where: Where
-    group: str
-    footer: int = 0
-    dangerous: bool = False
-    why_disabled: Excuse = _always
-
-
-_VERDICT_LABELS = {
-    Label.REAL: "real",
-    Label.SUPERNOVA: "sn",
-    Label.VARIABLE: "var",
-    Label.NUCLEAR: "agn",
-    Label.MOVING: "mov",
-    Label.ARTEFACT: "art",
-    Label.DIPOLE: "dip",
-    Label.COSMIC_RAY: "cr",
-    Label.TRAIL: "trail",
-    Label.POOR_SUBTRACTION: "sub",
-    Label.INDETERMINATE: "unsure",
-    Label.SNOOZE: "later",
-    Label.ASK_EXPERT: "ask",
-}
-_VERDICT_GROUPS = {ReviewState.REAL: "Verdicts: real", ReviewState.BOGUS: "Verdicts: bogus"}
-_VERDICT_PREFIX = "verdict:"
-
-
-def _verdict(label: Label) -> Action:
-    facts = LABELS[label]
-    return Action(
-        id=_VERDICT_PREFIX + label.value,
-        keys=(facts.key,),
-        label=_VERDICT_LABELS[label],
-        help=f"{label.value}: {facts.meaning}",
-        where=Where.REVIEW,
-        group=_VERDICT_GROUPS.get(facts.review_state, "Verdicts: neither"),
-        footer=9,
-        why_disabled=_no_verdict,
-    )
-
-
-def _everywhere(id_: str, keys: tuple[str, ...], label: str, text: str, footer: int = 0) -> Action:
-    return Action(id_, keys, label, text, Where.EVERYWHERE, "Everywhere", footer)
-
-
-def _move(id_: str, keys: tuple[str, ...], label: str, text: str) -> Action:
-    return Action(id_, keys, label, text, Where.REVIEW, "Queue", why_disabled=_no_store)
-
-
-def _card(
-    id_: str, keys: tuple[str, ...], label: str, text: str, excuse: Excuse = _no_card, footer: int = 0
-) -> Action:
-    return Action(id_, keys, label, text, Where.REVIEW, "Card", footer, why_disabled=excuse)
-
-
-def _view(id_: str, key: str, label: str, text: str) -> Action:
-    return Action(id_, (key,), label, text, Where.VIEW_MENU, "View menu", footer=5)
-
+from screens.action import SCREENS, Action, Where
+from screens.frame import actions as frame
+from screens.health import actions as health
+from screens.ingest import actions as ingest
+from screens.models import actions as models
+from screens.pipeline import actions as pipeline
+from screens.power import actions as power
+from screens.review import actions as review
 
 ACTIONS: tuple[Action, ...] = (
-    *(_verdict(label) for label in LABELS),
-    _card("undo", ("u",), "undo", "take back the last verdict, as often as you like", _no_writing, 8),
-    _card("redo", ("ctrl+r",), "redo", "give again the verdict that was taken back", _no_writing),
-    _card("note", ("w",), "note", "write a note on this candidate", _no_verdict, 6),
-    _move("next", ("j", "down"), "next", "next card"),
-    _move("previous", ("k", "up"), "previous", "previous card"),
-    _move("first", ("g", "home"), "first", "first card"),
-    _move("last", ("G", "end"), "last", "last card that is loaded"),
-    _move("page-down", ("ctrl+d", "pagedown"), "ten on", "ten cards on"),
-    _move("page-up", ("ctrl+u", "pageup"), "ten back", "ten cards back"),
-    _move(
-        "filter", ("slash",), "filter", "choose cards: score>0.8 mag<20 filter:r near:10.68,41.27,30arcsec"
-    ),
-    _card("blink", ("b",), "blink", "blink new and reference in place", _no_cutouts, 5),
-    _card("full", ("f",), "full size", "one image as large as the screen, and back", _no_cutouts, 4),
-    _card("pane", ("tab",), "image", "choose the image that `f` enlarges", _no_cutouts),
-    _card("epoch-before", ("left_square_bracket",), "earlier", "the object's detection before", _no_epochs),
-    _card("epoch-after", ("right_square_bracket",), "later", "the object's detection after", _no_epochs),
-    _card("zoom-in", ("plus", "equals_sign"), "zoom in", "zoom in", _no_cutouts),
-    _card("zoom-out", ("minus",), "zoom out", "zoom out", _no_cutouts),
-    _card("contrast-less", ("less_than_sign",), "softer", "less contrast", _no_cutouts),
-    _card("contrast-more", ("greater_than_sign",), "harder", "more contrast", _no_cutouts),
-    _card("view", ("comma",), "view", "view menu: stretch, colours, drawing", _no_cutouts, 3),
-    _card(
-        "detail", ("o", "enter"), "details", "every feature, score, verdict and note of this card", footer=4
-    ),
-    _card("copy", ("y",), "copy", "copy name and position to the clipboard"),
-    _view("view:stretch", "s", "stretch", "next stretch: asinh, linear, log, zscale"),
-    _view("view:invert", "i", "invert", "turn dark and bright round"),
-    _view("view:colours", "m", "colours", "next colour map: grey, viridis, cividis, red"),
-    _view("view:drawing", "d", "drawing", "next drawing: half blocks, greys, braille, ASCII"),
-    _view("view:reset", "0", "reset", "as the settings have it, no zoom"),
-    _everywhere("help", ("question_mark",), "help", "every key", 10),
-    _everywhere("commands", ("colon", "ctrl+p"), "commands", "find a command by name", 2),
-    _everywhere("back", ("escape",), "back", "one step back: close, undo full size, clear the filter"),
-    _everywhere("quit", ("q",), "quit", "back; at the review screen, leave", 1),
-    _everywhere("theme:dark", (), "dark", "theme: dark"),
-    _everywhere("theme:light", (), "light", "theme: light"),
-    _everywhere("theme:dome", (), "dome", "theme: dome, red on black, kind to adapted eyes"),
+    *ingest.ACTIONS,
+    *pipeline.ACTIONS,
+    *review.ACTIONS,
+    *models.ACTIONS,
+    *power.ACTIONS,
+    *health.ACTIONS,
+    *frame.ACTIONS,
 )
-
-BY_ID = {action.id: action for action in ACTIONS}
+MENUS = {Where.VIEW_MENU: Where.REVIEW}  # whose keys count only while the menu is open, and where it opens
 
 _KEY_SIGNS = {
     "question_mark": "?",
     "colon": ":",
+    "semicolon": ";",
     "slash": "/",
     "comma": ",",
+    "full_stop": ".",
     "plus": "+",
     "equals_sign": "=",
     "minus": "-",
@@ -209,21 +43,98 @@ _KEY_SIGNS = {
 }
 
 
+class KeyClash(ValueError):
+    """Keys that cannot be given as asked; one sentence that names them."""
+
+
+class Registry:
+    """The actions with their keys in force.
+
+    Parameters
+    ----------
+    actions : sequence of Action
+
+    Raises
+    ------
+    KeyClash
+        Two actions have one key on one screen.
+    """
+
+    def __init__(self, actions: Sequence[Action] = ACTIONS) -> None:
+        self.actions = tuple(actions)
+        self._by_id = {action.id: action for action in self.actions}
+        places = (*SCREENS, *MENUS)
+        self._by_key = {where: self._keys_of(where) for where in places}
+
+    def __getitem__(self, action_id: str) -> Action:
+        return self._by_id[action_id]
+
+    def __contains__(self, action_id: object) -> bool:
+        return action_id in self._by_id
+
+    def on(self, where: Where, *, read_only: bool = False) -> list[Action]:
+        """What can be done on a screen, or in a menu of it; no dangerous actions in read-only mode."""
+        places = {where} if where in MENUS else {where, Where.COMMON, Where.EVERYWHERE}
+        return [a for a in self.actions if a.where in places and not (read_only and a.dangerous)]
+
+    def sign(self, action_id: str) -> str:
+        """The first key of an action as it is written on the keyboard, or its name where it has none."""
+        action = self._by_id[action_id]
+        return key_sign(action.keys[0]) if action.keys else f":{action.label}"
+
+    def find(self, where: Where, key: str) -> Action | None:
+        """The action of a key on a screen or in a menu."""
+        return self._by_key[where].get(key)
+
+    def with_keys(self, keys: Mapping[str, Sequence[str]]) -> "Registry":
+        """The same actions, some with other keys.
+
+        Parameters
+        ----------
+        keys : mapping
+            The keys of an action by its id, as Textual names them or as they are written: ``R``,
+            ``ctrl+r``, ``?``, ``esc``. None at all leaves the action to palette and commands.
+
+        Raises
+        ------
+        KeyClash
+            An action is unknown, two actions would share a key on one screen, or a dangerous action
+            would have a key that is pressed without thought.
+        """
+        for action_id in keys:
+            if action_id not in self._by_id:
+                raise KeyClash(f"there is no action '{action_id}': `astrid keys` names them all")
+        changed = [
+            replace(action, keys=tuple(map(key_name, keys[action.id]))) if action.id in keys else action
+            for action in self.actions
+        ]
+        for action in changed:
+            if action.dangerous and not all(len(key) == 1 and key.isupper() for key in action.keys):
+                raise KeyClash(f"'{action.id}' cannot be undone: only capital letters may be its keys")
+        return Registry(changed)
+
+    def _keys_of(self, where: Where) -> dict[str, Action]:
+        found: dict[str, Action] = {}
+        for action in self.on(where):
+            for key in action.keys:
+                if key in found:
+                    raise KeyClash(
+                        f"'{found[key].id}' and '{action.id}' would share the key {key_sign(key)}"
+                        f" ({where.value})"
+                    )
+                found[key] = action
+        return found
+
+
 def key_sign(key: str) -> str:
     """A key as it is written on the keyboard."""
     return _KEY_SIGNS.get(key, key)
 
 
-def verdict_label(action_id: str) -> Label | None:
-    """The label that a verdict action gives; none for other actions."""
-    if not action_id.startswith(_VERDICT_PREFIX):
-        return None
-    return Label(action_id.removeprefix(_VERDICT_PREFIX))
-
-
-def actions_on(where: Where, *, read_only: bool = False) -> list[Action]:
-    """The actions of one screen, without those of everywhere; no dangerous ones in read-only mode."""
-    return [action for action in ACTIONS if action.where is where and not (read_only and action.dangerous)]
+def key_name(sign: str) -> str:
+    """A key as Textual names it, from its name or from how it is written."""
+    names = {written: name for name, written in _KEY_SIGNS.items()}
+    return names.get(sign, sign)
 
 
 def grouped(actions: Iterable[Action]) -> dict[str, list[Action]]:

@@ -1,24 +1,61 @@
-"""To the clipboard of the machine the user sits at, also through SSH and tmux."""
+"""To the clipboard of the machine the user sits at, also through SSH and tmux; and to a file."""
 
 import asyncio
+from pathlib import Path
 
 from textual.app import App
 
+from core.text import SafeText
 from screens.terminal import Terminal
 
+COPIES = "copied.txt"
 _TMUX_TIMEOUT_S = 2.0
+_KEPT_BYTES = 1 << 20
 
 
-async def copy(app: App[None], terminal: Terminal, text: str) -> str:
-    """Copy, and say by which way: a terminal does not confirm that it obeyed.
+async def copy(app: App[object], terminal: Terminal, text: SafeText, home: Path | None) -> str:
+    """Copy, and say by which way: a terminal does not confirm that it obeyed, so a file keeps it as well.
 
     Inside tmux the text goes into tmux's own buffer, which hands it on (``load-buffer -w``): tmux drops
     the escape sequence (OSC 52) that a plain terminal understands.
+
+    Parameters
+    ----------
+    home : Path or None
+        Where the file lies; none: no file.
+
+    Returns
+    -------
+    str
+        One sentence for the user.
     """
-    if terminal.in_tmux and await _to_tmux(text):
-        return "tmux"
-    app.copy_to_clipboard(text)
-    return "the terminal (OSC 52)"
+    way = "tmux"
+    if not (terminal.in_tmux and await _to_tmux(text)):
+        app.copy_to_clipboard(text)
+        way = "the terminal (OSC 52)"
+    kept = ""
+    if home is not None:
+        file = home / COPIES
+        try:
+            await asyncio.to_thread(keep, file, text)
+            kept = f" and {file}"
+        except OSError as error:
+            kept = f"; {file} cannot be written: {error.strerror}"
+    return f"copied to {way}{kept}: {text}"
+
+
+def keep(file: Path, text: SafeText) -> None:
+    """Append a line to the file of copies; of a file that grew large the older half goes.
+
+    Raises
+    ------
+    OSError
+    """
+    if file.exists() and file.stat().st_size > _KEPT_BYTES:
+        newer = file.read_bytes()[-_KEPT_BYTES // 2 :]
+        file.write_bytes(newer.partition(b"\n")[2])
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(text + "\n")
 
 
 async def _to_tmux(text: str) -> bool:

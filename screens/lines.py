@@ -19,6 +19,8 @@ class Tone(StrEnum):
     STRONG = "strong"  # values that are read first
     KEY = "key"
     BAR = "bar"  # the header line
+    HERE = "here"  # in the header line, the screen one is on
+    BAR_ALERT = "bar-alert"  # in the header line, what must be seen
     CHIP = "chip"
     GOOD = "good"  # real
     BAD = "bad"  # bogus, errors
@@ -76,3 +78,21 @@ def spread(left: Line, right: Line, width: int, tone: Tone = Tone.PLAIN) -> Line
     if len(plain(left)) + len(plain(right)) + 1 > width:
         return padded(left, width, tone)
     return (*padded(left, width - len(plain(right)), tone), *right)
+
+
+def shortened(line: Line, width: int) -> Line:
+    """A line cut to a width, the cut marked."""
+    if len(plain(line)) <= width:
+        return line
+    kept: list[Span] = []
+    room = width
+    for piece in line:
+        if isinstance(piece, Span) and room > 0:
+            kept.append(span(piece.text, piece.tone, room))
+            room -= len(kept[-1].text)
+    return tuple(kept)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

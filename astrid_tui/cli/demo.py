@@ -38,4 +38,4 @@ def demo(
     from astrid_tui.app import run_console
 
     os.environ["ASTRID_HOME"] = str(demo_settings(folder).home)
-    run_console(None, False)
+    raise typer.Exit(run_console(None, False))

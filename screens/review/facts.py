@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from core.vocabulary import LABELS, Label, MaskPlane, ReviewState
-from screens.lines import Line, Span, Tone, padded, plain, span
+from screens.lines import Line, Tone, counted, padded, shortened, span
 
 if TYPE_CHECKING:
     from core.cards import Card, PastVerdict
@@ -36,19 +36,6 @@ def fact_lines(card: "Card", width: int, rows: int) -> list[Line]:
             line = (*padded(line, place * cell), *shortened(fact, cell - 1))
         lines.append(line)
     return [*lines, *[()] * (rows - len(lines))]
-
-
-def shortened(line: Line, width: int) -> Line:
-    """A line cut to a width, the cut marked."""
-    if len(plain(line)) <= width:
-        return line
-    kept: list[Span] = []
-    room = width
-    for piece in line:
-        if isinstance(piece, Span) and room > 0:
-            kept.append(span(piece.text, piece.tone, room))
-            room -= len(kept[-1].text)
-    return tuple(kept)
 
 
 def _facts(card: "Card") -> Iterator[Line]:
@@ -126,11 +113,6 @@ def last_note(card: "Card") -> Line:
     if past is None:
         return ()
     return (span("note ", Tone.DIM), span(past.note, limit=120), span(f" ({past.reviewer})", Tone.DIM, 20))
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def mask_words(flags: int) -> str:

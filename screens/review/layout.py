@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-MIN_WIDTH, MIN_HEIGHT = 40, 10
-
-_FIXED = 5  # header, chips, caption, last decision, footer
+_FIXED = 2  # chips, caption
 _FACTS = 4
 _CURVE = 2
 _MAX_PANEL_COLUMNS = 64  # a cutout of 63 pixels has no more to show
@@ -34,13 +32,11 @@ class Layout:
     curve_rows: int
 
 
-def arrange(width: int, height: int, *, full_size: bool = False) -> Layout | None:
-    """Share out a terminal; none when it is too small to judge anything in it.
+def arrange(width: int, height: int, *, full_size: bool = False) -> Layout:
+    """Share out the page between header and notice.
 
     Images come first, then four rows of facts, then the light curve, which takes what is left.
     """
-    if width < MIN_WIDTH or height < MIN_HEIGHT:
-        return None
     free = height - _FIXED
     if full_size:
         rows = min(free, width // 2)

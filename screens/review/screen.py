@@ -1,283 +1,226 @@
 """The review screen: it reads ahead, draws one card, and writes what is decided before it moves on."""
 
 import asyncio
-import socket
-import time
-from collections.abc import Callable, Coroutine
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Input
 
 from core.errors import AstridError
-from core.text import SafeText, safe_text
+from core.text import SafeText
 from core.vocabulary import Label
-from screens.actions import BY_ID, Situation, Where, actions_on, verdict_label
-from screens.clipboard import copy
+from screens.action import Situation, Where
+from screens.frame.base import FrameScreen
+from screens.frame.host import Target
 from screens.lines import Line, Tone, span
 from screens.review import view
+from screens.review.actions import ACTIONS, verdict_label
 from screens.review.facts import detail_lines
 from screens.review.guard import RepeatGuard
 from screens.review.layout import arrange
 from screens.review.queue import Queue
-from screens.review.reader import CardReader
-from screens.review.view_menu import ViewMenu
-from screens.terminal import Terminal
-from screens.widgets.prompt import Prompt
-from screens.widgets.rows import Rows
+from screens.review.reading import Reading
 from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
     from core.cards import Card
-    from screens.review.desk import Counts, Desk, Undone
+    from screens.review.desk import Desk, Undone
     from screens.review.viewing import Viewing
 
-AHEAD = 3  # cards read before they are needed
-POLL_S = 10.0
 BLINK_S = 0.6
-PAGE_STEP = 10
-
-OpenDesk = Callable[[], "tuple[Desk, Viewing]"]
 
 
-class ReviewScreen(Screen[None]):
+class ReviewScreen(FrameScreen[None]):
     """One card at a time, the highest score first.
 
     Parameters
     ----------
-    open_desk : callable
-        Opens the store; called in a thread after the first paint, raises `AstridError`.
-    terminal : Terminal
-    read_only : bool
     guard : RepeatGuard, optional
         What tells a held key; tests bring one with a clock of their own.
     """
 
-    AUTO_FOCUS = ""  # keys belong to the card; the prompt has them only while it is open
+    WHERE = Where.REVIEW
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(",".join(action.keys), f"do('{action.id}')", action.label, show=False)
-        for action in actions_on(Where.REVIEW)
-    ]
-
-    def __init__(
-        self, open_desk: OpenDesk, terminal: Terminal, *, read_only: bool, guard: RepeatGuard | None = None
-    ) -> None:
+    def __init__(self, guard: RepeatGuard | None = None) -> None:
         super().__init__()
-        self._open_desk = open_desk
-        self._terminal = terminal
-        self._read_only = read_only
         self._guard = guard or RepeatGuard()
-        self._host = safe_text(socket.gethostname(), 24)
         self._desk: Desk | None = None
-        self._reader: CardReader | None = None
+        self._reading: Reading | None = None
         self._viewing: Viewing | None = None
-        self._counts: Counts | None = None
-        self._queue = Queue()
-        self._filter = ""
-        self._card: Card | None = None
         self._drawn: int | None = None  # the candidate of the card that has reached the terminal
         self._is_writing = False
         self._blink: Timer | None = None
         self._blinked = False
-        self._failure: SafeText | None = None  # why there is no store
-        self._notice: Line = (span("opening the store …", Tone.DIM),)
         self._last_decision: Line = ()
-        self._submit: Callable[[str], None] | None = None
-        self._handlers = self._make_handlers()
+        self._recalled: Mapping[str, Any] = {}
 
     # -- what is on the screen -------------------------------------------------------------------
 
-    def compose(self) -> ComposeResult:
-        """A page of lines, and the prompt that may lie over its last one."""
-        yield Rows(id="page")
-        yield Prompt(id="prompt", disabled=True)
+    @property
+    def card(self) -> "Card | None":
+        """The card under review."""
+        return self._reading.card if self._reading else None
 
-    def on_mount(self) -> None:
-        """Open the store once the first frame is out."""
-        self.call_after_refresh(self.run_worker, self._begin, group="begin")
-        self.set_interval(POLL_S, self._poll)
-
-    def on_resize(self) -> None:
-        """Share the new size out."""
-        self._paint()
+    @property
+    def queue(self) -> Queue:
+        """The entries under review."""
+        return self._reading.queue if self._reading else Queue()
 
     @property
     def situation(self) -> Situation:
         """What decides which actions make sense now."""
-        card = self._card
-        return Situation(
+        card = self.card
+        return self.base_situation(
             is_open=self._desk is not None,
             has_card=card is not None,
             is_drawn=card is not None and self._drawn == card.candidate_id,
-            is_writing=self._is_writing,
-            read_only=self._read_only,
             epochs=len(card.epochs) if card else 0,
             has_cutouts=card is not None and card.cutouts is not None,
         )
 
-    def refresh_theme(self) -> None:
-        """Draw again: images follow the theme as well."""
-        self.query_one("#page", Rows).refresh()
-        self._paint()
+    @property
+    def is_busy(self) -> bool:
+        """Whether a verdict is on its way to the disk."""
+        return self._is_writing
 
-    def _paint(self) -> None:
-        """Show the state as it is; what did not change is not sent again."""
-        width, height = self.size
-        layout = arrange(width, height, full_size=self._viewing is not None and self._viewing.full_size)
-        rows = self.query_one("#page", Rows)
-        if layout is None:
-            self._drawn = None
-            rows.show(view.too_small(width, height))
-            return
+    def body(self, width: int, height: int) -> list[Line]:
+        """The card, as far as the terminal has room for it."""
+        full_size = self._viewing is not None and self._viewing.full_size
+        layout = arrange(width, height, full_size=full_size)
         page = view.Page(
-            host=self._host,
-            now=time.time(),
-            counts=self._counts,
-            read_only=self._read_only,
-            filter=self._filter,
-            queue=self._queue,
-            card=self._card,
+            headline=self.host.headline,
+            filter=self.filter,
+            queue=self.queue,
+            card=self.card,
             viewing=self._viewing,
             theme=self.app.theme,
             blinked=self._blinked,
-            notice=self._notice,
-            last_decision=self._last_decision,
-            failure=self._failure,
+            notice=self.notice or self._last_decision,
         )
-        rows.show(view.page_lines(page, layout))
-        self.call_after_refresh(self._reached_the_terminal, self._card.candidate_id if self._card else None)
+        return view.page_lines(page, layout)
+
+    def notice_line(self) -> Line:
+        """What happened last; where there is no card the page says it."""
+        return view.last_line(self.notice, self.card, self._last_decision) if self.card else ()
+
+    def paint(self) -> None:
+        """Show the state as it is, and note when the card has reached the terminal."""
+        super().paint()
+        if self.is_large_enough and self.is_mounted and self.is_current:
+            card = self.card
+            self.call_after_refresh(self._reached_the_terminal, card.candidate_id if card else None)
+        else:
+            self._drawn = None
 
     def _reached_the_terminal(self, candidate_id: int | None) -> None:
-        self._drawn = candidate_id
-
-    def _say(self, text: object, tone: Tone = Tone.PLAIN) -> None:
-        self._notice = (span(text, tone),)
-        self._paint()
+        self._drawn = candidate_id if self.is_large_enough else None
 
     # -- reading -----------------------------------------------------------------------------------
 
-    async def _begin(self) -> None:
-        try:
-            desk, self._viewing = await asyncio.to_thread(self._open_desk)
-        except AstridError as error:
-            self._failure = safe_text(error, 400)
-            self._say("", Tone.BAD)
+    def opened(self) -> None:
+        """Begin the sitting; what needs numpy is imported in a thread."""
+        opened = self.host.opened
+        if opened is None:
             return
-        self._desk, self._reader = desk, CardReader(desk)
-        self._notice = ()
-        self.app.theme = desk.review.theme
-        await self._count()
-        await self._restart("")
+
+        def sit_down() -> "tuple[Desk, Viewing]":
+            from core.cells import Look
+            from screens.review.desk import Desk
+            from screens.review.viewing import Viewing
+
+            review = opened.settings.review
+            drawing = self.host.terminal.drawing if review.drawing == "auto" else review.drawing
+            look = Look(drawing=drawing, stretch=review.stretch)
+            return Desk(opened.store, opened.reviewer), Viewing.begin(look)
+
+        async def begin() -> None:
+            desk, self._viewing = await asyncio.to_thread(sit_down)
+            self._desk, self._reading = desk, Reading(desk)
+            await self._restart(self._remembered_filter())
+            await self._go_back_to_remembered()
+
+        self.run_worker(begin(), group="begin")
+
+    def store_changed(self) -> None:
+        """At the end of the queue, look for what came in since."""
+        waiting = self.host.headline.awaiting if self.host.headline else 0
+        if self._reading and self.card is None and not self.filter and waiting > self.queue.undecided:
+            self._restart_soon("")
+        else:
+            self.paint()
+
+    def choose(self, filters: str) -> None:
+        """Begin at the start of what passes a filter."""
+        self._restart_soon(filters)
+
+    def _restart_soon(self, filters: str) -> None:
+        self.run_worker(self._restart(filters), group="card", exclusive=True)
 
     async def _restart(self, filters: str) -> None:
         """Read the queue from its start; a filter that cannot be understood leaves everything as it was."""
-        if self._desk is None:
+        if self._reading is None:
             return
         try:
-            page = await asyncio.to_thread(self._desk.page, after=None, filters=filters)
-            total = await asyncio.to_thread(self._desk.total, filters)
+            await self._reading.restart(filters)
         except AstridError as error:
-            self._say(error, Tone.BAD)
+            self.say(error, Tone.BAD)
             return
-        self._filter = filters
-        self._queue = Queue(total=total)
-        self._queue.extend((row.object_id for row in page.rows), page.next)
-        self._close_prompt()
+        self.filter = filters
+        self.prompt.close()
         await self._show_place()
 
     def _go(self) -> None:
         """Show the entry at the queue's place; a newer call takes over from an unfinished one."""
         self._stop_blinking()
         self._drawn = None
-        entry = self._queue.current
-        self._card = self._reader.have(entry) if self._reader and entry else None
-        self._paint()
+        self.paint()
         self.run_worker(self._show_place(), group="card", exclusive=True)
 
     async def _show_place(self) -> None:
-        """Read the card at the queue's place, then what will be needed next."""
-        if self._desk is None or self._reader is None:
+        if self._reading is None:
             return
         try:
-            if self._queue.needs_page(0):
-                await self._read_page()
-            entry = self._queue.current
-            self._card = await self._reader.read(entry) if entry else None
-            self._paint()
-            if self._queue.needs_page(AHEAD):
-                await self._read_page()
-                self._paint()
-            for ahead in self._queue.upcoming(AHEAD):
-                await self._reader.read(ahead)
+            await self._reading.read(self.paint)
         except AstridError as error:
-            self._say(error, Tone.BAD)
-
-    async def _read_page(self) -> None:
-        if self._desk is not None:
-            page = await asyncio.to_thread(self._desk.page, after=self._queue.after, filters=self._filter)
-            self._queue.extend((row.object_id for row in page.rows), page.next)
-
-    async def _count(self) -> None:
-        if self._desk is None:
-            return
-        try:
-            self._counts = await asyncio.to_thread(self._desk.counts)
-        except AstridError as error:
-            self._notice = (span(error, Tone.BAD),)
-        self._paint()
-
-    async def _poll(self) -> None:
-        """Keep clock and counts true; at the end of the queue, look for what came in since."""
-        await self._count()
-        waiting = self._counts.awaiting if self._counts else 0
-        if self._queue.current is None and waiting > self._queue.undecided and not self._filter:
-            await self._restart(self._filter)
+            self.say(error, Tone.BAD)
 
     # -- deciding ----------------------------------------------------------------------------------
 
-    def action_do(self, action_id: str) -> None:
-        """Do one action of the registry, or say why not."""
-        action = BY_ID[action_id]
-        label = verdict_label(action_id)
-        if label is not None and self._guard.is_held(action.keys[0]):
-            return
-        if reason := action.why_disabled(self.situation):
-            self.app.bell()
-            self._say(f"{action.label}: {reason}", Tone.WARN)
-        elif label is not None:
-            self._guard.accept()
-            self._write(self._decide, label)
-        elif action_id in self._handlers:
-            self._handlers[action_id]()
-        else:
-            self._change_view(action_id)
-
-    def _make_handlers(self) -> dict[str, Callable[[], None]]:
-        return {
-            "next": lambda: self._move(1),
-            "previous": lambda: self._move(-1),
-            "page-down": lambda: self._move(PAGE_STEP),
-            "page-up": lambda: self._move(-PAGE_STEP),
-            "first": lambda: self._move(-len(self._queue.entries)),
-            "last": lambda: self._move(len(self._queue.entries) - 1 - self._queue.place),
+    def handlers(self) -> Mapping[str, Callable[[], None]]:
+        """Verdicts, what is written, and how cards are looked at."""
+        does: dict[str, Callable[[], None]] = {
             "undo": lambda: self._write(self._take_back),
             "redo": lambda: self._write(self._give_again),
-            "note": lambda: self._ask("a note on this candidate", "", self._note),
-            "filter": lambda: self._ask(
-                "filter, such as: score>0.8 mag<20 filter:r", self._filter, self._choose
+            "note": lambda: self.ask_line("a note on this candidate", "", self._note),
+            "filter": lambda: self.ask_line(
+                "filter, such as: score>0.8 mag<20 filter:r", self.filter, self.choose
             ),
             "blink": self._toggle_blinking,
             "epoch-before": lambda: self._step_epoch(-1),
             "epoch-after": lambda: self._step_epoch(1),
-            "view": self._open_view_menu,
+            "view": lambda: self.open_menu(Where.VIEW_MENU, "view"),
             "detail": self._show_detail,
-            "copy": self._copy,
+            "open": self._show_detail,
+            "pane": lambda: self._change_view("pane"),
         }
+        for action in ACTIONS:
+            if label := verdict_label(action.id):
+                does[action.id] = partial(self._give, label)
+            elif action.id not in does:
+                does[action.id] = partial(self._change_view, action.id)
+        return does
+
+    def do(self, action_id: str, count: int | None = None) -> None:
+        """A key that is held gives no second verdict."""
+        label = verdict_label(action_id)
+        if label is not None and self._guard.is_held(action_id):
+            return
+        super().do(action_id, count)
+
+    def _give(self, label: Label) -> None:
+        self._guard.accept()
+        self._write(self._decide, label)
 
     def _write(self, write: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
         """Write something; until it is on disk no other verdict is taken, and the place stays."""
@@ -288,29 +231,26 @@ class ReviewScreen(Screen[None]):
                 await write(*arguments)
             except AstridError as error:
                 self.app.bell()
-                self._say(f"NOT written: {error}", Tone.BAD)
+                self.say(f"NOT written: {error}", Tone.BAD)
             finally:
                 self._is_writing = False
+                self.host.look()
 
         self.run_worker(until_written(), group="write")
 
     async def _decide(self, label: Label) -> None:
-        card, entry = self._card, self._queue.current
-        if (
-            self._desk is None
-            or self._reader is None
-            or self._viewing is None
-            or card is None
-            or entry is None
-        ):
+        card, reading = self.card, self._reading
+        if self._desk is None or reading is None or self._viewing is None or card is None:
+            return
+        entry = reading.entry
+        if entry is None:
             return
         shown = view.shown_record(card, self._viewing, self.app.theme, self.size)
         await asyncio.to_thread(self._desk.decide, card.candidate_id, label, shown)
         entry.label = label
-        self._reader.forget(entry.object_id)
-        self._notice = self._last_decision = view.decided(label, card.name)
-        self._lower_count()
-        self._queue.move(1)
+        reading.forget(entry.object_id)
+        self.notice = self._last_decision = view.decided(label, card.name)
+        reading.queue.move(1)
         self._go()
 
     async def _take_back(self) -> None:
@@ -327,40 +267,93 @@ class ReviewScreen(Screen[None]):
 
     def _land(self, row: "Undone | None", done: str, nothing: str) -> None:
         """Go to the card whose verdict changed."""
-        if row is None:
-            self._say(nothing, Tone.WARN)
+        if row is None or self._reading is None:
+            self.say(nothing, Tone.WARN)
             return
-        entry = self._queue.go_to(row.object_id, row.candidate_id)
+        entry = self._reading.queue.go_to(row.object_id, row.candidate_id)
         entry.label = row.label
-        if self._reader is not None:
-            self._reader.forget(row.object_id)
-        self._notice = self._last_decision = view.changed_back(done, row.label)
+        self._reading.forget(row.object_id)
+        self.notice = self._last_decision = view.changed_back(done, row.label)
         self._go()
-        self.run_worker(self._count(), group="count", exclusive=True)
 
-    def _lower_count(self) -> None:
-        """One object fewer awaits a verdict; the next poll puts it right where it was not so."""
-        if self._counts is not None:
-            self._counts = replace(self._counts, awaiting=max(self._counts.awaiting - 1, 0))
+    def _note(self, text: str) -> None:
+        self.prompt.close()
+        if text:
+            self._write(self._annotate, text)
+
+    async def _annotate(self, text: str) -> None:
+        card, reading = self.card, self._reading
+        if self._desk is None or reading is None or card is None or reading.entry is None:
+            return
+        await asyncio.to_thread(self._desk.annotate, card.candidate_id, text)
+        reading.forget(reading.entry.object_id)
+        self.notice = (span("note kept: ", Tone.GOOD), span(text))
+        self._go()
 
     # -- moving and looking ------------------------------------------------------------------------
 
-    def _move(self, steps: int) -> None:
-        if self._queue.move(steps):
-            self._notice = ()
+    def move_by(self, steps: int) -> None:
+        """Go on or back by some cards."""
+        if self.queue.move(steps):
+            self.notice = ()
             self._go()
+
+    def move_to(self, place: int | None) -> None:
+        """Go to a card of those that were read."""
+        last = len(self.queue.entries) - 1
+        self.move_by((last if place is None else min(place, last)) - self.queue.place)
+
+    def arrive(self, target: Target) -> None:
+        """Go to an object, or to what passes a filter."""
+        if target.object_id is not None and self._reading is not None:
+            self._reading.queue.go_to(target.object_id)
+            self._go()
+        else:
+            super().arrive(target)
+
+    def copied_text(self) -> SafeText | None:
+        """Name and position."""
+        return view.copied_text(self.card) if self.card else None
+
+    def step_back(self) -> bool:
+        """One step back towards the plain card; whether there was one to take."""
+        if self._blink is not None:
+            self._toggle_blinking()
+        elif self._viewing is not None and self._viewing.full_size:
+            self._change_view("full")
+        else:
+            return super().step_back()
+        return True
+
+    def remembered(self) -> dict[str, Any]:
+        """The filter and the object."""
+        entry = self.queue.current
+        return super().remembered() | {"object": entry.object_id if entry else None}
+
+    def recall(self, state: Mapping[str, Any]) -> None:
+        """Taken up once the store is open."""
+        self._recalled = state
+
+    def _remembered_filter(self) -> str:
+        found = self._recalled.get("filter")
+        return found if isinstance(found, str) else ""
+
+    async def _go_back_to_remembered(self) -> None:
+        """Go to the object of the last sitting, if it still awaits a verdict and is near the start."""
+        wanted = self._recalled.get("object")
+        places = [entry.object_id for entry in self.queue.entries]
+        if wanted in places and self.queue.place == 0 and wanted != places[0]:
+            self.queue.move(places.index(wanted))
+            await self._show_place()
 
     def _change_view(self, action_id: str) -> None:
         if self._viewing is not None:
             self._viewing = self._viewing.changed(action_id)
-            self._paint()
-
-    def _open_view_menu(self) -> None:
-        self.app.push_screen(ViewMenu(self._change_view))
+            self.paint()
 
     def _step_epoch(self, step: int) -> None:
         """Show the object's detection before or after this one."""
-        card, entry = self._card, self._queue.current
+        card, entry = self.card, self.queue.current
         if card is None or entry is None:
             return
         epochs = [epoch.candidate_id for epoch in reversed(card.epochs)]
@@ -369,19 +362,19 @@ class ReviewScreen(Screen[None]):
             entry.candidate_id = epochs[place]
             self._go()
         else:
-            self._say("there is no detection " + ("before" if step < 0 else "after") + " this one", Tone.WARN)
+            self.say("there is no detection " + ("before" if step < 0 else "after") + " this one", Tone.WARN)
 
     def _toggle_blinking(self) -> None:
         if self._blink is not None:
             self._stop_blinking()
-            self._paint()
+            self.paint()
         else:
             self._blink = self.set_interval(BLINK_S, self._flip)
             self._flip()
 
     def _flip(self) -> None:
         self._blinked = not self._blinked
-        self._paint()
+        self.paint()
 
     def _stop_blinking(self) -> None:
         if self._blink is not None:
@@ -389,74 +382,6 @@ class ReviewScreen(Screen[None]):
         self._blink, self._blinked = None, False
 
     def _show_detail(self) -> None:
-        if self._card is not None:
-            lines = detail_lines(self._card, self.size.width - 2)
-            self.app.push_screen(Sheet(view.heading(self._card), lines))
-
-    def _copy(self) -> None:
-        async def to_clipboard(text: str) -> None:
-            way = await copy(self.app, self._terminal, text)
-            self._say(f"copied to {way}: {text}")
-
-        if self._card is not None:
-            self.run_worker(to_clipboard(view.copied_text(self._card)), group="copy")
-
-    def step_back(self) -> bool:
-        """One step back towards the plain card; whether there was one to take."""
-        if self._submit is not None:
-            self._close_prompt()
-        elif self._blink is not None:
-            self._toggle_blinking()
-        elif self._viewing is not None and self._viewing.full_size:
-            self._change_view("full")
-        elif self._filter:
-            self.run_worker(self._restart(""), group="card", exclusive=True)
-        else:
-            return False
-        return True
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a verdict is on its way to the disk."""
-        return self._is_writing
-
-    # -- the prompt --------------------------------------------------------------------------------
-
-    def _ask(self, question: str, before: str, submit: Callable[[str], None]) -> None:
-        """Let the user type a line; ``enter`` submits it, ``esc`` forgets it."""
-        prompt = self.query_one(Prompt)
-        prompt.placeholder = question
-        prompt.value = safe_text(before, prompt.max_length or 500)
-        prompt.add_class("-open")
-        prompt.disabled = False
-        prompt.focus()
-        self._submit = submit
-
-    def _close_prompt(self) -> None:
-        self._submit = None
-        prompt = self.query_one(Prompt)
-        prompt.remove_class("-open")
-        prompt.disabled = True
-        self.set_focus(None)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Hand the line to who asked for it."""
-        if self._submit is not None:
-            self._submit(event.value.strip())
-
-    def _choose(self, filters: str) -> None:
-        self.run_worker(self._restart(filters), group="card", exclusive=True)
-
-    def _note(self, text: str) -> None:
-        self._close_prompt()
-        if text:
-            self._write(self._annotate, text)
-
-    async def _annotate(self, text: str) -> None:
-        card, entry = self._card, self._queue.current
-        if self._desk is None or self._reader is None or card is None or entry is None:
-            return
-        await asyncio.to_thread(self._desk.annotate, card.candidate_id, text)
-        self._reader.forget(entry.object_id)
-        self._notice = (span("note kept: ", Tone.GOOD), span(text))
-        self._go()
+        if self.card is not None:
+            lines = detail_lines(self.card, self.size.width - 2)
+            self.app.push_screen(Sheet(view.heading(self.card), lines))

@@ -1,35 +1,29 @@
 """The review screen as lines: values in, lines out."""
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.text import SafeText, safe_text
 from core.vocabulary import LABELS, Label, ReviewState
-from screens.actions import Where, actions_on, footer_actions, key_sign
-from screens.lines import Line, Span, Tone, drawn, indented, span, spread
+from screens.lines import Line, Span, Tone, counted, indented, span, spread
 from screens.review.curve import CurvePoint, curve_lines
-from screens.review.facts import counted, fact_lines, last_note, sexagesimal, shortened
-from screens.review.layout import MIN_HEIGHT, MIN_WIDTH, Layout
+from screens.review.facts import fact_lines, last_note, sexagesimal
+from screens.review.layout import Layout
 from screens.review.queue import Queue
 
 if TYPE_CHECKING:
     from core.cards import Card
-    from screens.review.desk import Counts
+    from core.headline import Headline
     from screens.review.viewing import Viewing
 
 _TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
-_NIGHT_SHIFT_S = 12 * 3600  # a night has one name from noon to noon
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """All that the screen shows."""
+    """All that the page shows."""
 
-    host: SafeText
-    now: float  # Unix seconds
-    counts: "Counts | None"
-    read_only: bool
+    headline: "Headline | None"
     filter: str
     queue: Queue
     card: "Card | None"
@@ -37,56 +31,15 @@ class Page:
     theme: str
     blinked: bool
     notice: Line
-    last_decision: Line
-    failure: SafeText | None = None  # why the store could not be opened
 
 
 def page_lines(page: Page, layout: Layout) -> list[Line]:
-    """As many lines as the terminal has."""
-    lines = [header(page, layout.width), chips(page, layout.width)]
-    room = layout.height - 4
-    notice = last_line(page)
+    """The lines between header and notice."""
     if page.card is not None:
         middle = _card_lines(page.card, page, layout)
     else:  # there is room to say all of it
-        failure: Line = (span(page.failure, Tone.BAD, 400),) if page.failure else ()
-        middle = [
-            (),
-            *indented(failure, layout.width),
-            *empty_lines(page),
-            (),
-            *indented(notice, layout.width),
-        ]
-        notice = ()
-    lines += (middle + [()] * room)[:room]
-    lines.append(shortened(notice, layout.width))
-    lines.append(footer(layout.width))
-    return lines
-
-
-def too_small(width: int, height: int) -> list[Line]:
-    """What a terminal is told that is too small for images."""
-    return [
-        (span(f"{width}x{height} is too small.", Tone.WARN),),
-        (span(f"Needs {MIN_WIDTH}x{MIN_HEIGHT}, better 80x24."),),
-        (span("q quits.", Tone.DIM),),
-    ]
-
-
-def header(page: Page, width: int) -> Line:
-    """Where and when this is, and how much is waiting."""
-    moment = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(page.now))
-    night = time.strftime("%m-%d", time.gmtime(page.now - _NIGHT_SHIFT_S))
-    left = f" AstrID  {page.host}  {moment}  night of {night}"
-    right = ""
-    if page.counts is not None:
-        queued = f" · {counted(page.counts.queued, 'frame')} queued" if page.counts.queued else ""
-        right = f"{page.counts.awaiting} await{queued} "
-    if page.read_only:
-        right = f"READ-ONLY  {right}"
-    while left and len(left) + len(right) + 1 > width:  # what is waiting matters more than where this is
-        left = left.rpartition("  ")[0]
-    return spread((span(left, Tone.BAR),), (span(right, Tone.BAR),), width, Tone.BAR)
+        middle = [(), *empty_lines(page), (), *indented(page.notice, layout.width)]
+    return [chips(page, layout.width), *middle]
 
 
 def chips(page: Page, width: int) -> Line:
@@ -111,7 +64,7 @@ def chips(page: Page, width: int) -> Line:
 
 def empty_lines(page: Page) -> list[Line]:
     """What to do where there is no card."""
-    queue, counts = page.queue, page.counts
+    queue, counts = page.queue, page.headline
     if counts is None:
         return []
     if queue.current is not None:
@@ -143,20 +96,10 @@ def empty_lines(page: Page) -> list[Line]:
     return lines
 
 
-def last_line(page: Page) -> Line:
+def last_line(notice: Line, card: "Card | None", last_decision: Line) -> Line:
     """What happened last; else the newest note on this object; else the last decision."""
-    line = page.notice or (last_note(page.card) if page.card else ()) or page.last_decision
+    line = notice or (last_note(card) if card else ()) or last_decision
     return (span(" "), *line) if line else ()
-
-
-def footer(width: int) -> Line:
-    """The keys that fit, in the registry's order."""
-    offered = [*actions_on(Where.REVIEW), *actions_on(Where.EVERYWHERE)]
-    line: Line = ()
-    for action in footer_actions(offered, width):
-        gap = drawn(" ") if line else drawn("")
-        line = (*line, gap, span(key_sign(action.keys[0]), Tone.KEY), span(f" {action.label}", Tone.DIM))
-    return line
 
 
 def decided(label: Label, name: str) -> Line:

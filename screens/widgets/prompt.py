@@ -1,19 +1,144 @@
-"""One line to type in, for filters and notes."""
+"""One line to type in: filters, notes, commands."""
+
+from collections.abc import Callable, Sequence
 
 from textual import events
 from textual.widgets import Input
 
 from core.text import safe_text
 
+Complete = Callable[[str], Sequence[str]]  # a line to the lines that it may become
+_KEPT = 50
+
 
 class Prompt(Input):
-    """An input whose pasted text is made safe first, and whose words are never markup."""
+    """An input at the foot of a screen, closed until somebody asks with it.
 
-    def __init__(self, *, id: str | None = None, max_length: int = 500, disabled: bool = False) -> None:
-        super().__init__(id=id, max_length=max_length, disabled=disabled, compact=True, select_on_focus=False)
+    Pasted text is made safe first, words are never markup. ``enter`` submits, ``esc`` forgets, ``tab``
+    completes, ``up`` and ``down`` bring back what was typed earlier at the same question.
+    """
+
+    def __init__(self, *, id: str | None = None, max_length: int = 500) -> None:
+        super().__init__(id=id, max_length=max_length, disabled=True, compact=True, select_on_focus=False)
+        self._submit: Callable[[str], None] | None = None
+        self._complete: Complete | None = None
+        self._hint: Callable[[Sequence[str]], None] | None = None
+        self._forgotten: Callable[[], None] | None = None
+        self._question = ""
+        self._earlier: dict[str, list[str]] = {}
+        self._place = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody asked and has no answer yet."""
+        return self._submit is not None
+
+    def ask(
+        self,
+        question: str,
+        before: str,
+        submit: Callable[[str], None],
+        *,
+        complete: Complete | None = None,
+        hint: Callable[[Sequence[str]], None] | None = None,
+        forgotten: Callable[[], None] | None = None,
+    ) -> None:
+        """Open with a question and what stands there already.
+
+        Parameters
+        ----------
+        question : str
+            Shown while nothing is typed.
+        submit : callable
+            Gets the line; whoever gets it closes the prompt when it is content.
+        complete : callable, optional
+        hint : callable, optional
+            Told what the line may become, whenever it changes.
+        forgotten : callable, optional
+            Called when the user would rather not answer.
+        """
+        self._forgotten = forgotten
+        self._question, self._submit, self._complete, self._hint = question, submit, complete, hint
+        self._place = len(self._earlier.setdefault(question, []))
+        self.placeholder = question
+        self.value = safe_text(before, self.max_length or 500)
+        self.cursor_position = len(self.value)
+        self.add_class("-open")
+        self.disabled = False
+        self.focus()
+        self._show_hint()
+
+    def close(self) -> None:
+        """Forget the question; keys belong to the screen again."""
+        self._submit = self._complete = None
+        hint, self._hint = self._hint, None
+        self.remove_class("-open")
+        self.disabled = True
+        self.screen.set_focus(None)
+        if hint is not None:
+            hint(())
+
+    async def action_submit(self) -> None:
+        """Hand the line to who asked."""
+        line = self.value.strip()
+        earlier = self._earlier[self._question]
+        if line and line not in earlier[-1:]:
+            earlier.append(line)
+            del earlier[:-_KEPT]
+        if self._submit is not None:
+            self._submit(line)
+
+    def watch_value(self, _: str) -> None:
+        """Keep the hint true to what is typed."""
+        self._show_hint()
+
+    async def _on_key(self, event: events.Key) -> None:
+        acts: dict[str, Callable[[], None]] = {
+            "escape": self._forget,
+            "tab": self._fill_in,
+            "up": lambda: self._bring_back(-1),
+            "down": lambda: self._bring_back(1),
+        }
+        act = acts.get(event.key)
+        if act is None:
+            await super()._on_key(event)
+            return
+        event.stop()
+        event.prevent_default()
+        act()
 
     def _on_paste(self, event: events.Paste) -> None:
         first = event.text.splitlines()[0] if event.text else ""
         self.insert_text_at_cursor(safe_text(first, self.max_length or 500))
         event.stop()
         event.prevent_default()
+
+    def _forget(self) -> None:
+        self.close()
+        if self._forgotten is not None:
+            self._forgotten()
+
+    def _show_hint(self) -> None:
+        if self._hint is not None and self._complete is not None:
+            self._hint(self._complete(self.value))
+
+    def _fill_in(self) -> None:
+        """As much as all completions have in common."""
+        found = self._complete(self.value) if self._complete else ()
+        common = _common_start(found)
+        if len(common) > len(self.value):
+            self.value = common
+            self.cursor_position = len(common)
+
+    def _bring_back(self, step: int) -> None:
+        earlier = self._earlier[self._question]
+        self._place = min(max(self._place + step, 0), len(earlier))
+        self.value = earlier[self._place] if self._place < len(earlier) else ""
+        self.cursor_position = len(self.value)
+
+
+def _common_start(lines: Sequence[str]) -> str:
+    if not lines:
+        return ""
+    first, last = min(lines), max(lines)  # what these two have in common, all between them have
+    return first[: next((place for place, sign in enumerate(first) if sign != last[place : place + 1]), None)]

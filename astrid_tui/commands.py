@@ -1,0 +1,143 @@
+"""Commands of the console that work on every screen."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from core.text import safe_text
+from screens.action import SCREENS, Where
+from screens.frame.commands import Command, CommandRefused, Words, one_of, options, positive
+from screens.frame.header import Clock
+from screens.lines import Tone
+from screens.themes import THEMES
+
+if TYPE_CHECKING:
+    from astrid_tui.app import Console
+    from core.launch import StartedRun
+    from screens.frame.opened import Opened
+
+ENGINES = ("auto", "local", "prefect")
+CLOCKS = ("seconds", "minutes", "off")
+
+
+def console_commands(console: "Console") -> list[Command]:
+    """All of them; those that change something are absent in read-only mode."""
+    always = [
+        Command(
+            "theme",
+            "choose a theme",
+            partial(_theme, console),
+            "|".join(THEMES),
+            lambda _: tuple(THEMES),
+        ),
+        Command(
+            "clock",
+            "how exactly the header tells the time",
+            partial(_clock, console),
+            "|".join(CLOCKS),
+            lambda _: CLOCKS,
+        ),
+        Command(
+            "filter",
+            "choose rows of this screen; without words, all",
+            lambda words: console.here.choose(" ".join(words)),
+            "[TERM ...]",
+        ),
+        *(
+            Command(where.value, f"go to the screen {where.value}", partial(_go, console, where))
+            for where in SCREENS
+        ),
+    ]
+    if console.read_only:
+        return always
+    return [
+        Command(
+            "run",
+            "process what is queued; the run outlives the console",
+            partial(_run, console),
+            "[workers=N] [limit=N] [engine=auto|local|prefect]",
+            lambda _: ("workers=", "limit=", *(f"engine={name}" for name in ENGINES)),
+        ),
+        Command(
+            "cancel",
+            "stop a run: frames in hand are finished, with 'now' given back",
+            partial(_cancel, console),
+            "[RUN] [now]",
+            lambda _: ("now",),
+        ),
+        *always,
+    ]
+
+
+def _go(console: "Console", where: Where, words: Words) -> None:
+    if words:
+        raise CommandRefused(f"{where.value} takes no words")
+    console.go(where)
+
+
+def _theme(console: "Console", words: Words) -> None:
+    console.choose_theme(_one(words, tuple(THEMES), "theme"))
+
+
+def _clock(console: "Console", words: Words) -> None:
+    console.clock = Clock(_one(words, CLOCKS, "clock"))
+    console.here.paint_header()
+
+
+def _run(console: "Console", words: Words) -> None:
+    allowed = {"workers": positive, "limit": positive, "engine": one_of(ENGINES)}
+    wished: dict[str, Any] = {"engine": "auto"} | options(words, allowed)
+    opened = _opened(console)
+    if console.headline is not None and not console.headline.queued:
+        raise CommandRefused("no frame is queued")
+
+    def start() -> "StartedRun":
+        from core.launch import start_run
+
+        return start_run(opened.store, opened.settings, config=opened.settings_path, **wished)
+
+    def told(run: "StartedRun") -> None:
+        console.note = ""
+        note = f"; {run.note}" if run.note else ""
+        console.here.say(f"run {run.run_id} has begun, {run.engine}{note}", Tone.GOOD)
+        console.look()
+
+    console.note = "starting a run"
+    console.here.say("starting a run …", Tone.DIM)
+    console.here.in_background(start, told, "no run was started")
+
+
+def _cancel(console: "Console", words: Words) -> None:
+    numbers = [word for word in words if word != "now"]
+    opened = _opened(console)
+    if len(numbers) > 1 or not all(number.isdecimal() and number.isascii() for number in numbers):
+        raise CommandRefused("cancel takes the number of a run, and 'now'")
+    at_work = console.headline.run if console.headline else None
+    if not numbers and at_work is None:
+        raise CommandRefused("no run is at work")
+    run_id = int(numbers[0]) if numbers else at_work.run_id if at_work else 0
+
+    def stop() -> int:
+        from core.runs import cancel
+
+        cancel(opened.store, run_id, now="now" in words)
+        return run_id
+
+    console.here.in_background(
+        stop,
+        lambda number: console.here.say(f"run {number} was asked to stop", Tone.GOOD),
+        "nothing was stopped",
+    )
+
+
+def _opened(console: "Console") -> "Opened":
+    if console.opened is None:
+        raise CommandRefused("the store is not open")
+    return console.opened
+
+
+def _one(words: Words, allowed: Sequence[str], name: str) -> str:
+    if len(words) != 1 or words[0] not in allowed:
+        given = safe_text(" ".join(words), 40)
+        raise CommandRefused(f"'{given}' is no {name}: {', '.join(allowed)}")
+    return words[0]

@@ -1,0 +1,488 @@
+"""What every screen is made of: a header, a page of lines, a footer, and keys that become actions.
+
+A screen brings what it shows and what it can do; the frame brings the rest. To make one::
+
+    class PowerScreen(FrameScreen[PowerPage]):
+        WHERE = Where.POWER
+
+        def question(self):                 # on the event loop: bind what is to be read ...
+            return partial(power.page, span_s=self._span)   # ... called in a thread, with the store
+
+        def body(self, width, height):      # lines from `self.data`, by the pure functions of view.py
+            return view.page_lines(self.data, width, height)
+
+        def handlers(self):                 # actions of actions.py, and common ones it takes part in
+            return {"filter": self.ask_filter, "power:span": self._next_span}
+
+and name it in `astrid_tui.app`. The question is asked again whenever the screen is opened, the store
+changed, or `ask` is called; `answer` gets what was read. Nothing that blocks belongs on the event loop.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.timer import Timer
+
+from core.errors import AstridError
+from core.text import SafeText, safe_text
+from screens.action import Action, Situation, Where
+from screens.clipboard import copy
+from screens.frame.footer import count_line, footer_line, menu_line
+from screens.frame.host import Host, Target
+from screens.frame.keys import KeyReader
+from screens.lines import Line, Tone, drawn, indented, shortened, span
+from screens.widgets.prompt import Complete, Prompt
+from screens.widgets.rows import Rows
+
+if TYPE_CHECKING:
+    from core.store import Store
+    from screens.frame.commands import Command
+
+MIN_WIDTH, MIN_HEIGHT = 40, 10
+PAGE_STEP = 10
+HINT_AFTER_S = 0.5  # a sequence that goes on at once needs no hint
+MARGINS = 3  # header, notice, footer
+
+Data = TypeVar("Data")
+
+
+class FrameScreen(Screen[None], Generic[Data]):
+    """One of the screens behind the keys 1 to 6.
+
+    Attributes
+    ----------
+    WHERE : Where
+        Whose actions its keys do.
+    TICK_S : float or None
+        How often the page is made anew although nothing happened, where it tells ages.
+    data : Data or None
+        The newest answer.
+    filter : str
+        What `question` should choose by; shown as a chip by `chip`.
+    notice : Line
+        What happened last, above the footer.
+    """
+
+    WHERE: ClassVar[Where]
+    TICK_S: ClassVar[float | None] = None
+    AUTO_FOCUS = ""  # keys belong to the screen; the prompt has them only while it is open
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.data: Data | None = None
+        self.filter = ""
+        self.notice: Line = (span("opening the store …", Tone.DIM),)
+        self.count: int | None = None  # typed before the action that is being done
+        self.prompt = Prompt(id="prompt")
+        self._header, self._footer = Rows(id="header"), Rows(id="footer")
+        self._rows = Rows(id="page")
+        self._keys = KeyReader(self.WHERE)
+        self._hint_timer: Timer | None = None
+        self._is_hinting = False
+        self._completions: Sequence[str] = ()
+        self._wanted_filter: str | None = None
+        self._is_asking = self._asks_again = self._has_begun = False
+
+    # -- what a screen brings ----------------------------------------------------------------------
+
+    def question(self) -> "Callable[[Store], Data] | None":
+        """What to read now, bound to the values it needs; none: nothing."""
+        return None
+
+    def answer(self, data: Data) -> None:
+        """Keep what was read."""
+        self.data = data
+
+    def body(self, width: int, height: int) -> list[Line]:
+        """The page between header and notice, made of values by pure functions."""
+        raise NotImplementedError
+
+    def handlers(self) -> Mapping[str, Callable[[], None]]:
+        """What does each action of this screen, by its id."""
+        return {}
+
+    @property
+    def situation(self) -> Situation:
+        """What decides which actions make sense now."""
+        return self.base_situation()
+
+    def move_by(self, steps: int) -> None:
+        """Move the cursor."""
+
+    def move_to(self, place: int | None) -> None:
+        """Move the cursor to a place, 0 the first, none the last."""
+
+    def choose(self, filters: str) -> None:
+        """Choose by a filter; one that cannot be understood leaves everything as it was."""
+        self._wanted_filter = filters
+        self.ask()
+
+    def step_back(self) -> bool:
+        """One step back towards the plain screen; whether there was one to take."""
+        if not self.filter:
+            return False
+        self.choose("")
+        return True
+
+    def arrive(self, target: Target) -> None:
+        """Go to something; by default to what passes its filter."""
+        if target.filter is not None:
+            self.choose(target.filter)
+
+    def copied_text(self) -> SafeText | None:
+        """What `copy` takes; none: there is nothing."""
+        return None
+
+    def commands(self) -> "Sequence[Command]":
+        """What can be typed after ``:`` on this screen alone."""
+        return ()
+
+    def remembered(self) -> dict[str, Any]:
+        """What to find again at the next start, as JSON has it."""
+        return {"filter": self.filter}
+
+    def recall(self, state: Mapping[str, Any]) -> None:
+        """Take up what an earlier console remembered; it may be damaged or of another version."""
+        if isinstance(found := state.get("filter"), str) and found:
+            self._wanted_filter = found
+
+    def opened(self) -> None:
+        """The store is open, for the first time for this screen."""
+
+    def store_changed(self) -> None:
+        """Something was written to the store."""
+        self.ask(at_once=False)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is on its way to the disk: leaving now might hide that it failed."""
+        return False
+
+    # -- what the frame offers ---------------------------------------------------------------------
+
+    @property
+    def host(self) -> Host:
+        """The console."""
+        return cast("Host", self.app)
+
+    def base_situation(self, **facts: Any) -> Situation:
+        """The situation, with what only this screen knows."""
+        known: dict[str, Any] = {
+            "is_open": self.host.opened is not None,
+            "read_only": self.host.read_only,
+            "is_writing": self.is_busy,
+        }
+        return Situation(**(known | facts))
+
+    def say(self, text: object, tone: Tone = Tone.PLAIN) -> None:
+        """Tell the user something; text from outside may be in it."""
+        self.notice = (span(text, tone, 400),)
+        self.paint()
+
+    def refuse(self, text: object) -> None:
+        """Say why something was not done."""
+        self.app.bell()
+        self.say(text, Tone.WARN)
+
+    def ask(self, *, at_once: bool = True) -> None:
+        """Read again what is shown.
+
+        Parameters
+        ----------
+        at_once : bool
+            What is being read already is out of date, and not shown any more.
+        """
+        if self._is_asking:
+            self._asks_again = self._asks_again or at_once
+            return
+        self.run_worker(self._ask(), group="ask")
+
+    def ask_line(
+        self, question: str, before: str, submit: Callable[[str], None], complete: Complete | None = None
+    ) -> None:
+        """Let the user type a line; ``enter`` submits it, ``esc`` forgets it. `submit` closes the prompt."""
+        self.prompt.ask(question, before, submit, complete=complete, hint=self._show_completions)
+
+    def ask_filter(self) -> None:
+        """Let the user type a filter."""
+        self.ask_line("filter, such as: name:value number>7", self.filter, self.choose)
+
+    def in_background(self, work: Callable[[], Any], then: Callable[[Any], None], what: str) -> None:
+        """Do something that blocks in a thread; what it returns goes to `then`, its failure on the screen.
+
+        Parameters
+        ----------
+        what : str
+            What was tried, for the sentence that says that it failed.
+        """
+
+        async def doing() -> None:
+            try:
+                done = await asyncio.to_thread(work)
+            except AstridError as error:
+                self.app.bell()
+                self.say(f"{what}: {error}", Tone.BAD)
+            else:
+                then(done)
+
+        self.run_worker(doing(), group="work")
+
+    def open_menu(self, menu: Where, opener: str) -> None:
+        """Let the keys of a menu count until it is closed by ``esc`` or by the action that opened it."""
+        self._keys.open(menu, opener)
+        self._hint_later()
+
+    def chip(self) -> Line:
+        """The filter, and how to be rid of it."""
+        if not self.filter:
+            return ()
+        back = self.host.registry.sign("back")
+        return (
+            span(f" {self.filter} ", Tone.CHIP, max(self.size.width - 30, 8)),
+            span(f" {back} clears ", Tone.DIM),
+        )
+
+    # -- what is on the screen ---------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """Header, page, footer, and the prompt that may lie over the last."""
+        yield self._header
+        yield self._rows
+        yield self._footer
+        yield self.prompt
+
+    def on_mount(self) -> None:
+        """Show what there is."""
+        if self.TICK_S is not None:
+            self.set_interval(self.TICK_S, self._tick)
+        if self.host.opened is not None:
+            self.begin()
+
+    def on_screen_resume(self) -> None:
+        """Show what became of things while another screen was open."""
+        self.paint()
+        self.ask()
+
+    def on_resize(self) -> None:
+        """Share the new size out."""
+        self.paint()
+
+    def begin(self) -> None:
+        """The store is open now, or was when this screen was first shown; the console calls it."""
+        if self._has_begun or not self.is_mounted:
+            return
+        self._has_begun = True
+        self.notice = ()
+        self.opened()
+        self.ask()
+        self.paint()
+
+    @property
+    def is_large_enough(self) -> bool:
+        """Whether the terminal has room for anything."""
+        return self.size.width >= MIN_WIDTH and self.size.height >= MIN_HEIGHT
+
+    def paint(self) -> None:
+        """Show the state as it is; what did not change is not sent again."""
+        if not self.is_mounted or not self.is_current:
+            return
+        width, height = self.size
+        self.set_class(not self.is_large_enough, "-small")
+        if not self.is_large_enough:
+            self._rows.show(too_small(width, height, self.host.registry.sign("quit")))
+            return
+        self.paint_header()
+        self._rows.show(self._page(width, height - MARGINS))
+        self.paint_footer()
+
+    def repaint(self) -> None:
+        """Draw everything again: the theme is another."""
+        for rows in (self._header, self._rows, self._footer):
+            rows.refresh()
+        self.paint()
+
+    def paint_header(self) -> None:
+        """Show the header as it is."""
+        if self.is_mounted and self.is_large_enough:
+            self._header.show([self.host.header(self.WHERE, self.size.width)])
+
+    def paint_footer(self) -> None:
+        """Show the keys that matter now."""
+        width = self.size.width
+        registry = self.host.registry
+        if self._is_hinting and self._keys.menu is not None:
+            line = menu_line(self._keys.menu.value, registry.on(self._keys.menu), width)
+        elif self._is_hinting and self._keys.digits:
+            line = count_line(self._keys.digits, self.usable_actions(), width)
+        else:
+            line = footer_line(self.usable_actions(), width)
+        self._footer.show([line])
+
+    def usable_actions(self) -> list[Action]:
+        """What can be done here, by key or by name."""
+        handled = {*self._all_handlers()}
+        offered = self.host.registry.on(self.WHERE, read_only=self.host.read_only)
+        return [a for a in offered if a.where is not Where.COMMON or a.id in handled]
+
+    def notice_line(self) -> Line:
+        """The line above the footer."""
+        return (span(" "), *self.notice) if self.notice else ()
+
+    def _page(self, width: int, height: int) -> list[Line]:
+        if self.host.failure is not None:
+            failure: Line = (span(self.host.failure, Tone.BAD, 400),)
+            body = [(), *indented(failure, width)]
+        else:
+            body = self.body(width, height)
+        notice = self.notice_line()
+        if self._completions:
+            notice = (span(" "), span("  ".join(self._completions), Tone.DIM))
+        return [*(body + [()] * height)[:height], shortened(notice, width)]
+
+    def _tick(self) -> None:
+        if self.is_current:
+            self.paint()
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    async def _ask(self) -> None:
+        self._is_asking = True
+        try:
+            while True:
+                self._asks_again = False
+                if not await self._ask_once():
+                    return
+        finally:
+            self._is_asking = False
+
+    async def _ask_once(self) -> bool:
+        """Ask and show; whether to ask again."""
+        wanted, self._wanted_filter = self._wanted_filter, None
+        opened, question = self.host.opened, self._question_by(wanted)
+        if opened is None or question is None:
+            return False
+        try:
+            data = await asyncio.to_thread(question, opened.store)
+        except AstridError as error:
+            self.say(error, Tone.BAD)
+            return self._asks_again
+        if wanted is not None:
+            self.filter = wanted
+            self.prompt.close()
+        if self._asks_again:
+            return True
+        self.answer(data)
+        self.paint()
+        return False
+
+    def _question_by(self, wanted: str | None) -> "Callable[[Store], Data] | None":
+        """The question with a filter that is in force only once it is known to be understood."""
+        before = self.filter
+        if wanted is not None:
+            self.filter = wanted
+        try:
+            return self.question()
+        finally:
+            self.filter = before
+
+    # -- keys --------------------------------------------------------------------------------------
+
+    def on_key(self, event: events.Key) -> None:
+        """Let a key do its action."""
+        if self.prompt.is_open:
+            return
+        pressed = self._keys.press(event.key, self.host.registry)
+        if not pressed.is_known:
+            return
+        event.stop()
+        event.prevent_default()
+        if self._keys.is_pending:
+            self._hint_later()
+        elif self._is_hinting:
+            self._is_hinting = False
+            self.paint_footer()
+        if pressed.action is not None:
+            self.do(pressed.action.id, pressed.count)
+
+    def do(self, action_id: str, count: int | None = None) -> None:
+        """Do one action of the registry, or say why not."""
+        action = self.host.registry[action_id]
+        if action.where is Where.EVERYWHERE:
+            self.host.act(action_id)
+            return
+        handler = self._all_handlers().get(action_id)
+        if handler is None or (action.dangerous and self.host.read_only):
+            self.app.bell()
+            return
+        if reason := action.why_disabled(self.situation):
+            self.refuse(f"{action.label}: {reason}")
+            return
+        self.count = count
+        handler()
+        self.count = None
+
+    def _all_handlers(self) -> dict[str, Callable[[], None]]:
+        motions: dict[str, Callable[[], None]] = {}
+        if type(self).move_by is not FrameScreen.move_by:
+            motions = {
+                "next": lambda: self.move_by(self.count or 1),
+                "previous": lambda: self.move_by(-(self.count or 1)),
+                "page-down": lambda: self.move_by(PAGE_STEP * (self.count or 1)),
+                "page-up": lambda: self.move_by(-PAGE_STEP * (self.count or 1)),
+                "first": lambda: self.move_to(0),
+                "last": lambda: self.move_to(self.count - 1 if self.count else None),
+            }
+        if type(self).copied_text is not FrameScreen.copied_text:
+            motions["copy"] = self._copy
+        return {**motions, **self.handlers()}
+
+    def back(self) -> bool:
+        """One step back on this screen; whether there was one to take."""
+        if self._keys.clear():
+            self._is_hinting = False
+            self.paint_footer()
+            return True
+        return self.step_back()
+
+    def _copy(self) -> None:
+        text = self.copied_text()
+        if text is None:
+            self.refuse("there is nothing to copy")
+            return
+
+        async def to_clipboard() -> None:
+            home = self.host.opened.settings.home if self.host.opened else None
+            self.say(await copy(self.app, self.host.terminal, text, home))
+
+        self.run_worker(to_clipboard(), group="copy")
+
+    def _hint_later(self) -> None:
+        if self._is_hinting:
+            self.paint_footer()
+            return
+        if self._hint_timer is not None:
+            self._hint_timer.stop()
+        self._hint_timer = self.set_timer(HINT_AFTER_S, self._show_hint)
+
+    def _show_hint(self) -> None:
+        if self._keys.is_pending:
+            self._is_hinting = True
+            self.paint_footer()
+
+    def _show_completions(self, lines: Sequence[str]) -> None:
+        self._completions = [safe_text(line.rpartition(" ")[2], 60) for line in lines[:12]]
+        self.paint()
+
+
+def too_small(width: int, height: int, quit_key: str) -> list[Line]:
+    """What a terminal is told that is too small for anything."""
+    return [
+        (span(f"{width}x{height} is too small.", Tone.WARN),),
+        (span(f"Needs {MIN_WIDTH}x{MIN_HEIGHT}, better 80x24."),),
+        (span(f"{quit_key} quits.", Tone.DIM),),
+        (drawn(""),),
+    ]

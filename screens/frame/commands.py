@@ -1,0 +1,128 @@
+"""Commands that are typed after ``:``, and found by name in the palette: one list for both."""
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from core.errors import AstridError
+from core.text import safe_text
+
+Words = Sequence[str]
+
+
+class CommandRefused(AstridError):
+    """A command that cannot be understood or done; one sentence."""
+
+
+def _no_words(_: Words) -> Sequence[str]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing that can be typed.
+
+    Attributes
+    ----------
+    name : str
+        One word.
+    help : str
+        What it does.
+    run : callable
+        Gets the words after the name; raises `CommandRefused`.
+    usage : str
+        The words it takes, as in ``[workers=N]``.
+    complete : callable
+        Gets those words, the last one unfinished, and gives what the last one may become.
+    keys : tuple of str
+        That do the same.
+    """
+
+    name: str
+    help: str
+    run: Callable[[Words], None]
+    usage: str = ""
+    complete: Callable[[Words], Sequence[str]] = field(default=_no_words)
+    keys: tuple[str, ...] = ()
+
+
+def run_line(line: str, commands: Sequence[Command]) -> None:
+    """Do what was typed.
+
+    Raises
+    ------
+    CommandRefused
+    """
+    name, *words = _split(line)
+    by_name = {command.name: command for command in commands}
+    meant = [each for each in by_name if each.startswith(name)]
+    if name in by_name:
+        meant = [name]
+    if len(meant) != 1:
+        known = ", ".join(meant or [each for each in by_name if ":" not in each])
+        raise CommandRefused(f"'{safe_text(name, 40)}' is {'several' if meant else 'no'} command: {known}")
+    by_name[meant[0]].run(words)
+
+
+def completions(line: str, commands: Sequence[Command]) -> list[str]:
+    """The lines that an unfinished one may become."""
+    head, blank, last = line.rpartition(" ")
+    if not blank:
+        return [command.name for command in commands if command.name.startswith(last)]
+    name, *words = head.split()
+    chosen = [command for command in commands if command.name == name]
+    if not chosen:
+        return []
+    offered = chosen[0].complete([*words, last])
+    return [f"{head} {word}" for word in offered if word.startswith(last)]
+
+
+def options(words: Words, allowed: Mapping[str, Callable[[str], object]]) -> dict[str, object]:
+    """Words such as ``workers=2`` as values.
+
+    Raises
+    ------
+    CommandRefused
+        A word is no option, or its value is not understood.
+    """
+    found: dict[str, object] = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not sign or name not in allowed:
+            offered = ", ".join(f"{each}=…" for each in allowed)
+            raise CommandRefused(f"'{safe_text(word, 40)}' is not understood; there is {offered}")
+        try:
+            found[name] = allowed[name](value)
+        except ValueError as error:
+            raise CommandRefused(
+                f"{name} cannot be '{safe_text(value, 40)}': {safe_text(error, 80)}"
+            ) from error
+    return found
+
+
+def one_of(names: Sequence[str]) -> Callable[[str], str]:
+    """A value that is one of some words."""
+
+    def read(value: str) -> str:
+        if value not in names:
+            raise ValueError(f"it is one of {', '.join(names)}")
+        return value
+
+    return read
+
+
+def positive(value: str) -> int:
+    """A whole number above 0."""
+    if not (value.isascii() and value.isdecimal() and 0 < int(value[:9]) and len(value) < 10):
+        raise ValueError("it is a whole number above 0")
+    return int(value)
+
+
+def _split(line: str) -> list[str]:
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise CommandRefused(f"the line is not understood: {error}") from error
+    if not words:
+        raise CommandRefused("nothing was typed")
+    return words

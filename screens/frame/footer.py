@@ -1,0 +1,35 @@
+"""The footer: the keys that matter now, or how a key sequence that was begun may go on."""
+
+from collections.abc import Sequence
+
+from screens.action import Action
+from screens.actions import footer_actions, key_sign
+from screens.lines import Line, Tone, drawn, plain, span
+
+COUNTED = ("next", "previous", "page-down", "page-up", "last")  # what a count may come before
+
+
+def footer_line(actions: Sequence[Action], width: int) -> Line:
+    """The keys that fit, the most deserving first."""
+    line: Line = ()
+    for action in footer_actions(actions, width):
+        gap = drawn(" ") if line else drawn("")
+        line = (*line, gap, span(key_sign(action.keys[0]), Tone.KEY), span(f" {action.label}", Tone.DIM))
+    return line
+
+
+def menu_line(title: str, actions: Sequence[Action], width: int) -> Line:
+    """The keys of a menu that is open."""
+    line: Line = (span(f" {title} ", Tone.CHIP),)
+    for action in (*actions, None):
+        key, label = (key_sign(action.keys[0]), action.label) if action and action.keys else ("esc", "close")
+        piece = (span(f" {key}", Tone.KEY), span(f" {label} ", Tone.BAR))
+        if len(plain((*line, *piece))) <= width:
+            line = (*line, *piece)
+    return line
+
+
+def count_line(digits: str, actions: Sequence[Action], width: int) -> Line:
+    """What a count may be followed by."""
+    counted = [action for action in actions if action.id in COUNTED and action.keys]
+    return menu_line(f"count {int(digits or '0')}", counted, width)

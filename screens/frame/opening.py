@@ -1,0 +1,38 @@
+"""All that a console needs beside its first frame; it is made in a thread once that is out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.settings import SettingsError, find_file
+from screens.actions import KeyClash, Registry
+from screens.frame.memory import Memory
+from screens.frame.opened import Opened
+from screens.frame.pulse import Pulse
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The store and settings, the keys in force, what is remembered, and the pulse of the store."""
+
+    opened: Opened
+    registry: Registry
+    memory: Memory
+    pulse: Pulse
+
+
+def open_up(settings_path: Path | None, *, read_only: bool) -> Opening:
+    """Make it.
+
+    Raises
+    ------
+    AstridError
+        Settings, keys or store cannot be used.
+    """
+    opened = Opened.open(settings_path, read_only=read_only)
+    try:
+        registry = Registry().with_keys(opened.settings.keys)
+    except KeyClash as error:
+        place = find_file(settings_path) or "the environment"
+        raise SettingsError(f"configuration table 'keys' in {place}: {error}") from error
+    memory = Memory.read(opened.settings.home) if opened.settings.console.resume else Memory()
+    return Opening(opened, registry, memory, Pulse(opened.store))

@@ -1,0 +1,5 @@
+"""What can be done on the pipeline screen, beyond what works on all of them."""
+
+from screens.action import Action
+
+ACTIONS: tuple[Action, ...] = ()

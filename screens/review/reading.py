@@ -1,0 +1,101 @@
+"""Which cards are under review: the queue by its filter, and the cards around the reader's place."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from screens.review.queue import Entry, Queue
+
+if TYPE_CHECKING:
+    from core.cards import Card
+    from screens.review.desk import Desk
+
+KEPT = 24
+AHEAD = 3  # cards read before they are needed
+
+
+class Reading:
+    """Reads pages of the queue and cards of the store in threads, and keeps the latest cards.
+
+    A card is known by its object and the detection that is shown, none for the best one.
+
+    Attributes
+    ----------
+    queue : Queue
+    filter : str
+    """
+
+    def __init__(self, desk: "Desk") -> None:
+        self._desk = desk
+        self._kept: OrderedDict[tuple[int, int | None], Card] = OrderedDict()
+        self.queue = Queue()
+        self.filter = ""
+
+    @property
+    def entry(self) -> Entry | None:
+        """The entry under review, none at the end."""
+        return self.queue.current
+
+    @property
+    def card(self) -> "Card | None":
+        """The card under review, if it was read."""
+        entry = self.entry
+        return self._kept.get((entry.object_id, entry.candidate_id)) if entry else None
+
+    async def restart(self, filters: str) -> None:
+        """Read the queue from its start.
+
+        Raises
+        ------
+        FilterError
+            The filter cannot be understood: everything is as it was.
+        StoreError
+        """
+        page = await asyncio.to_thread(self._desk.page, after=None, filters=filters)
+        total = await asyncio.to_thread(self._desk.total, filters)
+        self.filter = filters
+        self.queue = Queue(total=total)
+        self.queue.extend((row.object_id for row in page.rows), page.next)
+
+    async def read(self, shown: Callable[[], None]) -> None:
+        """Read the card at the queue's place, and then what will be needed next.
+
+        Parameters
+        ----------
+        shown : callable
+            Called as soon as the card is there, and when the queue grew.
+
+        Raises
+        ------
+        AstridError
+        """
+        if self.queue.needs_page(0):
+            await self._read_page()
+        if self.entry is not None:
+            await self._read_card(self.entry)
+        shown()
+        if self.queue.needs_page(AHEAD):
+            await self._read_page()
+            shown()
+        for entry in self.queue.upcoming(AHEAD):
+            await self._read_card(entry)
+
+    def forget(self, object_id: int) -> None:
+        """Drop what is known of an object: something was written of it."""
+        for key in [key for key in self._kept if key[0] == object_id]:
+            del self._kept[key]
+
+    async def _read_page(self) -> None:
+        queue = self.queue
+        page = await asyncio.to_thread(self._desk.page, after=queue.after, filters=self.filter)
+        queue.extend((row.object_id for row in page.rows), page.next)
+
+    async def _read_card(self, entry: Entry) -> None:
+        key = entry.object_id, entry.candidate_id
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return
+        self._kept[key] = await asyncio.to_thread(self._desk.card, *key)
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
