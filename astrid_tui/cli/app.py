@@ -63,7 +63,7 @@ def astrid(
     if context.invoked_subcommand is None:
         from astrid_tui.app import run_console
 
-        run_console(config, read_only)
+        raise typer.Exit(run_console(config, read_only))
 
 
 app.command(name="demo")(demo.demo)
