@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, or_
@@ -99,7 +99,8 @@ def record(store: Store, checks: Sequence[Check], host: str, *, now: float | Non
         Who looked.
     """
     at = time.time() if now is None else now
-    troubles = {(each.name, each.host, each.cause): each for each in checks if each.is_trouble}
+    kept = (_storable(each) for each in checks if each.is_trouble)
+    troubles = {(each.name, each.host, each.cause): each for each in kept}
     told = {each.name for each in checks} - {each.name for each in checks if each.state == "unknown"}
     with store.read() as session:
         known = _of_host(session, host, told)
@@ -228,13 +229,20 @@ def _differs(
     return any(row.closed_at is None for key, row in known.items() if key not in troubles)
 
 
+def _storable(check: Check) -> Check:
+    """As the store gives it back, so that it is found again."""
+    return replace(
+        check, host=storable(check.host), cause=storable(check.cause), message=storable(check.message)
+    )
+
+
 def _opened(check: Check, at: float) -> HealthEvent:
     return HealthEvent(
         check=check.name,
-        host=storable(check.host),
-        cause=storable(check.cause),
+        host=check.host,
+        cause=check.cause,
         severity=check.state,
-        message=storable(check.message),
+        message=check.message,
         first_at=at,
         opened_at=at,
         last_at=at,
@@ -248,7 +256,7 @@ def _seen_again(row: HealthEvent, check: Check, at: float) -> None:
         row.opened_at, row.closed_at = at, None
         row.acknowledged_at, row.acknowledged_by = None, None
         row.count += came_back
-    row.severity, row.message, row.last_at = check.state, storable(check.message), at
+    row.severity, row.message, row.last_at = check.state, check.message, at
 
 
 def _event(row: HealthEvent) -> Event:
