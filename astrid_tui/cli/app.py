@@ -12,6 +12,7 @@ from astrid_tui.cli import (
     deploy,
     diff,
     doctor,
+    health,
     ingest,
     power,
     prefect,
@@ -70,6 +71,7 @@ app.command(name="demo")(demo.demo)
 app.command(name="simulate")(simulate.simulate)
 app.command(name="init")(database.init)
 app.command(name="doctor")(doctor.doctor)
+app.add_typer(health.app, name="health")
 app.command(name="status")(status.status)
 app.command(name="ingest")(ingest.ingest)
 app.command(name="watch")(watch.watch)
