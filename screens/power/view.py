@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FRESH_S = 30.0
 LEAST_PLOT_ROWS = 5
-MOST_PLOT_ROWS = 14
+MOST_PLOT_ROWS = 24
 NOT_MEASURED = "not measured"
 TITLE_COLUMNS = 14  # of the lines about energy
 
@@ -173,10 +173,7 @@ def plot_lines(page: Page, width: int, rows: int, *, plain: bool) -> list[Line]:
     history = page.history
     if history is None:
         return []
-    heading: Line = (
-        span(f"{page.shown.title} of {history.device}", Tone.STRONG, max(width - 24, 8)),
-        span(f"  {page.span.title}", Tone.DIM),
-    )
+    heading = _plot_heading(page, history.device, width)
     if all(mean is None for mean in history.means):
         return [heading, (span(_why_empty(page), Tone.DIM, width),)]
     values = [None if mean is None else mean * page.shown.scale for mean in history.means]
@@ -193,6 +190,20 @@ def plot_lines(page: Page, width: int, rows: int, *, plain: bool) -> list[Line]:
         ends=(page.span.ago, (_stale(page, device) if device else "") or "now"),
     )
     return [heading, *area]
+
+
+def _plot_heading(page: Page, device: str, width: int) -> Line:
+    """Every quantity there is, the one that is shown set apart; on a narrow screen that one alone."""
+    name = span(f"of {device}", Tone.STRONG, max(width - 24, 10))
+    of: Line = (name, span(f"  {page.span.title}", Tone.DIM))
+    titles = [each.title for each in QUANTITIES]
+    if sum(len(title) + 3 for title in titles) + sum(len(piece.text) for piece in of) > width:
+        return (span(f"{page.shown.title} ", Tone.STRONG), *of)
+    chips = [
+        (span(f" {title} ", Tone.CHIP if title == page.shown.title else Tone.DIM), span(" "))
+        for title in titles
+    ]
+    return (*(piece for chip in chips for piece in chip), *of)
 
 
 def _plotted(page: Page) -> DevicePower | None:

@@ -98,7 +98,15 @@ def test_the_cursor_stays_in_sight_among_many_devices() -> None:
 def test_every_quantity_can_be_plotted() -> None:
     for shown in QUANTITIES:
         page = replace(FULL, shown=shown, span=SPANS[1], history=replace(HISTORY, quantity=shown.quantity))
-        assert f"{shown.title} of dome/gpu0  1 hour" in text(page)
+        assert "of dome/gpu0  1 hour" in text(page)
+        assert f"{shown.title} of dome/gpu0  1 hour" in text(page, width=50)
+        (chip,) = [
+            piece.text
+            for line in page_lines(page, 80, 21, plain=False)
+            for piece in line
+            if piece.tone is Tone.CHIP
+        ]
+        assert chip.strip() == shown.title
     memory = replace(FULL, shown=QUANTITIES[3], history=replace(HISTORY, quantity="memory_mib"))
     assert "140.4 GiB" in text(memory)  # the axis ends with what the device has
 
