@@ -12,12 +12,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select, tuple_
 
 from core.outcome import ObservationFacts
-from core.queue import DROPPABLE
 from core.queue_history import note_all
 from core.storable import storable
 from core.store import Store
 from core.tables import Observation
-from core.vocabulary import ObservationState, QueueEventKind
+from core.vocabulary import DROPPABLE, ObservationState, QueueEventKind
 
 __all__ = ["ObservationFacts", "Registered", "register"]
 

@@ -18,28 +18,11 @@ from core.errors import AstridError
 from core.queue_history import note_all
 from core.store import Store
 from core.tables import Observation
-from core.vocabulary import ObservationState, QueueEventKind
+from core.vocabulary import DROPPABLE, ORDERED, REQUEUED, ObservationState, QueueEventKind
 
 ATTEMPTS = 3  # as the settings have it
 BATCH = 1000
 MAX_INTERRUPTIONS = 10  # beyond power cuts and impatience: the frame itself kills its runs
-
-# What a person may put back into the queue, and take out of it.
-REQUEUED = (
-    ObservationState.DONE,
-    ObservationState.REJECTED,
-    ObservationState.QUARANTINED,
-    ObservationState.DROPPED,
-    ObservationState.WAITING,
-)
-DROPPABLE = (
-    ObservationState.QUEUED,
-    ObservationState.WAITING,
-    ObservationState.REJECTED,
-    ObservationState.QUARANTINED,
-)
-
-ORDERED = (ObservationState.QUEUED, ObservationState.WAITING)  # those that have a place in the queue
 
 NO_LEASE = {"lease_owner": None, "lease_token": None, "lease_until": None}
 

@@ -21,6 +21,23 @@ class ObservationState(StrEnum):
     CALIBRATION = "calibration"  # a bias, dark or flat: kept for others, never queued
 
 
+# What a person may put back into the queue, take out of it, and move within it.
+REQUEUED = (
+    ObservationState.DONE,
+    ObservationState.REJECTED,
+    ObservationState.QUARANTINED,
+    ObservationState.DROPPED,
+    ObservationState.WAITING,
+)
+DROPPABLE = (
+    ObservationState.QUEUED,
+    ObservationState.WAITING,
+    ObservationState.REJECTED,
+    ObservationState.QUARANTINED,
+)
+ORDERED = (ObservationState.QUEUED, ObservationState.WAITING)
+
+
 class QueueEventKind(StrEnum):
     """What happened to a frame in the queue that was not simply being processed."""
 
