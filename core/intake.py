@@ -65,20 +65,20 @@ class Intake:
         Frames by state.
     oldest_at : float or None
         When the frame that waits longest was registered.
-    retrying : int
-        Queued frames of which an attempt has failed.
     arrived : int
         Science frames of the last `ARRIVALS_S`, as far as the newest `ARRIVALS` tell.
     pace : Pace
         How fast they are processed.
+    set_cadence_s : float or None
+        Between two frames of the camera, where somebody has said so.
     """
 
     counts: Mapping[str, int]
     oldest_at: float | None
-    retrying: int
     arrived: int
     pace: Pace
     folders: tuple[Folder, ...]
+    set_cadence_s: float | None = None
 
     @property
     def total(self) -> int:
@@ -87,34 +87,41 @@ class Intake:
 
     @property
     def cadence_s(self) -> float | None:
-        """Between two frames of the camera, as the watched folders see it; the fastest where several are."""
+        """Between two frames of the camera: as it was set, else as the busiest watched folder has it."""
+        if self.set_cadence_s is not None:
+            return self.set_cadence_s
         return min((f.cadence_s for f in self.folders if f.is_watched and f.cadence_s), default=None)
 
+    @property
+    def keeps_up(self) -> float | None:
+        """How many times as fast frames are processed as taken; none where either is unknown."""
+        if not self.cadence_s or not self.pace.per_hour:
+            return None
+        return self.pace.per_hour * self.cadence_s / 3600.0
 
-def read_intake(store: Store, now: float) -> Intake:
-    """How the queue stands at a moment (Unix seconds)."""
+
+def read_intake(store: Store, now: float, cadence_s: float | None = None) -> Intake:
+    """How the queue stands.
+
+    Parameters
+    ----------
+    now : float
+        Unix seconds.
+    cadence_s : float, optional
+        Of the camera, where it is known.
+    """
     facts = recent_stages(store, limit=PACE_STAGES)
     queued = col(Observation.state) == ObservationState.QUEUED.value
     with store.read() as session:
         counted = session.exec(select(Observation.state, func.count()).group_by(Observation.state)).all()
-        waiting = session.exec(
-            select(
-                func.min(Observation.created_at),
-                func.count(col(Observation.reason)),  # a frame keeps the reason of its last attempt
-            ).where(queued)
-        ).one()
+        oldest = session.exec(
+            select(Observation.created_at).where(queued).order_by(col(Observation.id)).limit(1)
+        ).first()
         folders = session.exec(select(WatchedFolder).order_by(col(WatchedFolder.path))).all()
         arrived = _arrived(session, now)
     return Intake(
-        dict(sorted(counted)), waiting[0], waiting[1], arrived, pace(facts), tuple(map(_folder, folders))
+        dict(sorted(counted)), oldest, arrived, pace(facts), tuple(map(_folder, folders)), cadence_s
     )
-
-
-def keeps_up(now: Pace, cadence_s: float | None) -> float | None:
-    """How many times as fast frames are processed as the camera takes them; none where either is unknown."""
-    if not cadence_s or not now.per_hour:
-        return None
-    return now.per_hour * cadence_s / 3600.0
 
 
 def _arrived(session: Session, now: float) -> int:
