@@ -24,6 +24,7 @@ from astrid_tui.cli import (
     simulate,
     status,
     watch,
+    why,
 )
 from astrid_tui.cli.invocation import Invocation
 
@@ -85,4 +86,5 @@ app.command(name="power")(power.power)
 app.command(name="diff")(diff.diff)
 app.command(name="show")(show.show)
 app.add_typer(candidates.app, name="candidates")
+app.command(name="why", context_settings=why.SETTINGS)(why.why)
 app.add_typer(database.app, name="db")

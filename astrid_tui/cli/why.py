@@ -1,0 +1,167 @@
+"""`astrid why`: what became of a place in every frame."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from astrid_tui.cli.invocation import JsonOption, print_json, print_table, print_text, remark, store_of
+
+if TYPE_CHECKING:
+    from core.store import Store
+    from core.story import FrameStory
+    from core.why import Page, Story
+
+UNIX_EPOCH_MJD = 40587.0
+SETTINGS = {"ignore_unknown_options": True}  # a southern declination begins like an option
+
+
+def why(
+    context: typer.Context,
+    ra: Annotated[
+        str | None, typer.Argument(metavar="RA", help="Degrees, or hours such as 10:12:33.1.")
+    ] = None,
+    dec: Annotated[
+        str | None, typer.Argument(metavar="DEC", help="Degrees, or sexagesimal such as -04:10:11.")
+    ] = None,
+    pixel: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="X Y", help="Instead of RA DEC: a pixel of --frame or of --reference, from 0."),
+    ] = None,
+    frame: Annotated[str | None, typer.Option(help="The id or the name of the one frame to tell of.")] = None,
+    reference: Annotated[
+        int | None, typer.Option(help="The id of the reference whose pixel it is: all its frames.")
+    ] = None,
+    radius: Annotated[
+        str | None,
+        typer.Option(
+            help="What counts as this place: 5arcsec, or 3px of a pixel. Default: each frame's own."
+        ),
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="Frames from this MJD or UTC date on.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Frames on the page.")] = 50,
+    after: Annotated[str | None, typer.Option(help="The cursor that the page before ended with.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what became of a place in every frame: detected, dropped, too faint, masked, never covered.
+
+    A place is a position, RA DEC; or --pixel X Y with --frame (as in its file) or --reference.
+    """
+    from core.why import Page
+
+    page = Page(limit=limit, since=_mjd(since), after=after)
+    store = store_of(context, read_only=True)
+    if pixel is not None:
+        if ra is not None:
+            raise typer.BadParameter("give RA DEC or --pixel X Y, not both")
+        story = _of_pixel(store, pixel, frame, reference, radius, page)
+    elif ra is None or dec is None:
+        raise typer.BadParameter("give a position, RA DEC, or --pixel X Y with --frame or --reference")
+    elif reference is not None:
+        raise typer.BadParameter("--reference goes with --pixel")
+    else:
+        story = _of_position(store, ra, dec, frame, radius, page)
+    if as_json:
+        print_json(story.record())
+    else:
+        _print(story)
+    if story.next is not None:
+        remark(f"more: --after {story.next}")
+
+
+def _of_position(store: Store, ra: str, dec: str, frame: str | None, radius: str | None, page: Page) -> Story:
+    from core.coordinates import parse_position, parse_radius
+    from core.why import why as tell
+
+    radius_deg = parse_radius(radius) if radius is not None else None
+    return tell(store, *parse_position(ra, dec), radius_deg, frame=frame, page=page)
+
+
+def _of_pixel(
+    store: Store,
+    pixel: tuple[float, float],
+    frame: str | None,
+    reference: int | None,
+    radius: str | None,
+    page: Page,
+) -> Story:
+    from core.why import why_in_frame, why_on_grid
+
+    if not all(math.isfinite(value) for value in pixel):
+        raise typer.BadParameter("a pixel is two numbers", param_hint="--pixel")
+    radius_px = _pixels(radius)
+    if reference is not None and frame is None:
+        return why_on_grid(store, reference, *pixel, radius_px, page=page)
+    if frame is not None and reference is None:
+        return why_in_frame(store, frame, *pixel, radius_px)
+    raise typer.BadParameter("--pixel needs either --frame or --reference: whose pixel it is")
+
+
+def _pixels(radius: str | None) -> float | None:
+    if radius is None:
+        return None
+    try:
+        pixels = float(radius.removesuffix("px"))
+    except ValueError:
+        pixels = math.nan
+    if not 0 < pixels < math.inf:
+        raise typer.BadParameter("the radius around a pixel is a number of pixels, such as 3px")
+    return pixels
+
+
+def _mjd(since: str | None) -> float | None:
+    """A modified Julian date, written as such or as a date and time of ISO 8601 in UTC."""
+    if since is None:
+        return None
+    try:
+        return float(since) if since.replace(".", "", 1).isdigit() else _mjd_of(datetime.fromisoformat(since))
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(
+            "write an MJD such as 61000.5, or a date such as 2026-03-01", param_hint="--since"
+        ) from None
+
+
+def _mjd_of(moment: datetime) -> float:
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return UNIX_EPOCH_MJD + aware.timestamp() / 86400.0
+
+
+def _print(story: Story) -> None:
+    if not story.frames:
+        print_text("No frame of this store shows the place, by its own header or by its reference.")
+        return
+    place = story.place
+    where = [f"{place.ra:.6f} {place.dec:+.6f}"] if place.ra is not None and place.dec is not None else []
+    if place.x is not None and place.y is not None:
+        where.append(f"pixel {place.x:.1f} {place.y:.1f} of reference {place.reference}")
+    if where:
+        print_text(", ".join(where))
+    if len(story.frames) == 1:
+        _print_steps(story.frames[0])
+        return
+    rows = [
+        (_moment(each.mjd), each.frame, each.filter, each.fate.value, each.end.text) for each in story.frames
+    ]
+    print_table(("UTC", "frame", "filter", "what became of it", ""), rows)
+
+
+def _print_steps(frame: FrameStory) -> None:
+    parts = [_moment(frame.mjd) or "", frame.frame, frame.filter or ""]
+    if frame.x_frame is not None and frame.y_frame is not None:
+        parts.append(f"pixel {frame.x_frame:.1f} {frame.y_frame:.1f}")
+    print_text("  ".join(part for part in parts if part))
+    for step in frame.steps[:-1]:
+        print_text(f"  {step.stage:10}{step.text}")
+    print_text(f"  {frame.end.stage:10}{frame.fate.value}: {frame.end.text}")
+
+
+def _moment(mjd: float | None) -> str | None:
+    if mjd is None:
+        return None
+    try:
+        return f"{datetime.fromtimestamp((mjd - UNIX_EPOCH_MJD) * 86400.0, UTC):%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return f"MJD {mjd:g}"
