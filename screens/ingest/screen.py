@@ -1,0 +1,424 @@
+"""The ingest screen: what waits, runs, is done or failed; one frame in full; and what to do about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from core.text import SafeText, safe_text
+from screens.action import Situation, Where
+from screens.frame.base import FrameScreen
+from screens.frame.commands import Command, CommandRefused, Words
+from screens.frame.host import Target
+from screens.ingest import detail, view
+from screens.ingest.view import ALL, STATES, ListPage, Marks
+from screens.lines import Line, Tone, counted, span
+
+if TYPE_CHECKING:
+    from core.frame_list import Counted, FrameRow
+    from core.store import Store
+    from screens.ingest.reading import Answer, Chosen
+
+_NEAR = 40  # rows of the list's read part left in the direction of the cursor before more are read
+
+
+class IngestScreen(FrameScreen["Answer"]):
+    """A list of frames by state and filter; ``enter`` shows one of them in full."""
+
+    WHERE = Where.INGEST
+    TICK_S = 30.0  # ages
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._state = ALL
+        self._row: FrameRow | None = None  # under the cursor
+        self._from_end = False
+        self._arriving: int | None = None  # a frame that a jump leads to
+        self._opened: int | None = None  # the frame that is shown in full
+        self._jumped = False  # it was opened by a jump: one step back leaves the screen
+        self._scrolled = 0
+        self._sections: list[int] = []
+        self._top = 0
+        self._marks = Marks()
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def question(self) -> Callable[[Store], Answer]:
+        """The part of the list about the cursor, and the frame that is open."""
+        from screens.ingest.reading import Wish, find, read
+
+        opened = self.host.opened
+        cadence_s = opened.settings.camera.cadence_s if opened else 0.0
+        wish = Wish(self._state, self.filter, self._row, self._from_end, self._opened)
+        arriving, known = self._arriving, self.data
+        if arriving is None:
+            return partial(read, wish, cadence_s, known)
+
+        def read_there(store: Store) -> Answer:
+            there = Wish(ALL, "", find(arriving, store), opened=arriving)
+            return read(there, cadence_s, known, store)
+
+        return read_there
+
+    def answer(self, data: Answer) -> None:
+        """Keep what was read, with the cursor on the row it was on, or what came into its place."""
+        if self._arriving is not None and data.wish.opened == self._arriving:
+            self._arriving = None
+            self._state, self.filter, self._opened = ALL, "", data.wish.opened
+        if self.data is not None and self.data.wish.expression != data.wish.expression:
+            self._marks = Marks()
+        above = self._here - self._top
+        self.data = data
+        self._from_end = False
+        rows, moved_to = data.part.rows, self._row.id if self._row else None
+        here = next((place for place, row in enumerate(rows) if row.id == moved_to), data.part.here)
+        self._row = rows[here] if rows else None
+        self._top = max(here - above, 0)
+
+    @property
+    def _here(self) -> int:
+        """The cursor's place among the rows that were read."""
+        rows = self.data.part.rows if self.data else ()
+        wanted = self._row.id if self._row else None
+        return next((place for place, row in enumerate(rows) if row.id == wanted), 0)
+
+    # -- what is on the screen ---------------------------------------------------------------------
+
+    def body(self, width: int, height: int) -> list[Line]:
+        """The list, or the frame that is open."""
+        if self.data is None:
+            return []
+        if self._opened is not None and self.data.detail is not None:
+            return self._frame_lines(width, height)
+        page = self._list_page(self.data)
+        room = view.room_for_frames(page, width, height)
+        # Scroll no more than the cursor asks for, and never beyond the rows that were read.
+        top = min(max(self._top, page.here - room + 1), page.here)
+        self._top = max(min(top, len(page.rows) - room), 0)
+        return view.list_lines(self._list_page(self.data), width, height)
+
+    def _list_page(self, data: Answer) -> ListPage:
+        return ListPage(
+            now=time.time(),
+            state=data.wish.state,
+            chip=self.chip(),
+            intake=data.intake,
+            rows=data.part.rows,
+            top=self._top,
+            here=self._here,
+            before=data.part.before,
+            total=data.part.total,
+            marks=self._marks,
+        )
+
+    def _frame_lines(self, width: int, height: int) -> list[Line]:
+        data = self.data
+        if data is None or data.detail is None:
+            return []
+        page = detail.DetailPage(
+            now=time.time(),
+            detail=data.detail,
+            header=data.header,
+            look=self._look(),
+            candidates_key=self.host.registry.sign("ingest:candidates"),
+            retry_key=self.host.registry.sign("ingest:retry"),
+        )
+        lines, self._sections = detail.detail_lines(page, width, height)
+        self._scrolled = max(min(self._scrolled, len(lines) - height), 0)
+        return lines[self._scrolled : self._scrolled + height]
+
+    def _look(self) -> Any:
+        from core.cells import Look  # numpy comes with it
+
+        opened = self.host.opened
+        drawing = opened.settings.review.drawing if opened else "auto"
+        theme = self.app.theme
+        return Look(
+            drawing=self.host.terminal.drawing if drawing == "auto" else drawing,
+            colour_map="red" if theme == "dome" else "grey",
+            dark_ink=theme == "light",
+        )
+
+    @property
+    def situation(self) -> Situation:
+        """What is under the cursor, or open, and what is marked."""
+        row = self._chosen_row
+        return self.base_situation(
+            has_row=row is not None,
+            state=row.state if row else "",
+            marked=0 if self._opened is not None else self._marks.count(self._total),
+        )
+
+    @property
+    def _chosen_row(self) -> FrameRow | None:
+        """The frame that is open, else the one under the cursor."""
+        if self._opened is not None and self.data is not None and self.data.detail is not None:
+            return self.data.detail.row
+        return self._row
+
+    @property
+    def _total(self) -> Counted:
+        from core.frame_list import Counted
+
+        return self.data.part.total if self.data else Counted(0)
+
+    # -- moving ------------------------------------------------------------------------------------
+
+    def handlers(self) -> Mapping[str, Callable[[], None]]:
+        """What each key does."""
+        return {
+            "open": self._open,
+            "pane": self._next_pane,
+            "mark": self._mark,
+            "filter": self.ask_filter,
+            "ingest:state-next": lambda: self._change_state(1),
+            "ingest:state-before": lambda: self._change_state(-1),
+            "ingest:frame-after": lambda: self._neighbour(1),
+            "ingest:frame-before": lambda: self._neighbour(-1),
+            "ingest:mark-all": self._mark_all,
+            "ingest:candidates": self._review,
+            "ingest:priority": self._ask_priority,
+            "ingest:retry": self._retry,
+            "ingest:drop": self._drop,
+        }
+
+    def move_by(self, steps: int) -> None:
+        """Move the cursor; in a frame, scroll."""
+        if self._opened is not None:
+            self._scrolled = max(self._scrolled + steps, 0)
+            self.paint()
+        else:
+            self._step(steps)
+
+    def move_to(self, place: int | None) -> None:
+        """Go to the first row, the last one, or the one of a number that was read."""
+        if self._opened is not None:
+            self._scrolled = 1_000_000 if place is None else place
+            self.paint()
+        elif self.data is not None:
+            first = self.data.part.before.frames
+            if place and 0 <= place - first < len(self.data.part.rows):
+                self._step(place - first - self._here)
+            else:
+                self._row, self._from_end = None, place is None
+                self.ask()
+
+    def _step(self, steps: int) -> None:
+        if self.data is None or not self.data.part.rows:
+            return
+        part = self.data.part
+        here = min(max(self._here + steps, 0), len(part.rows) - 1)
+        self._row = part.rows[here]
+        self.paint()
+        short_below = here + _NEAR >= len(part.rows) and not part.is_end
+        short_above = here < _NEAR and (part.before.frames > 0 or part.before.more)
+        if (steps > 0 and short_below) or (steps < 0 and short_above):
+            self.ask(at_once=False)
+
+    def _neighbour(self, steps: int) -> None:
+        """The frame beside this one, open if this one is."""
+        self._step(steps)
+        if self._opened is not None and self._row is not None:
+            self._show(self._row.id)
+
+    def _change_state(self, steps: int) -> None:
+        """Choose the next state that holds frames."""
+        if self.data is None:
+            return
+        counts = self.data.intake.counts
+        offered = [each for each in STATES if each in (ALL, self._state) or counts.get(each)]
+        place = (offered.index(self._state) + steps) % len(offered)
+        self._close()
+        self._state, self._row, self._top = offered[place], None, 0
+        self.ask()
+
+    def _open(self) -> None:
+        if self._opened is not None:
+            self._review()
+        elif self._row is not None:
+            self._show(self._row.id)
+        else:
+            self.refuse("there is no frame under the cursor")
+
+    def _show(self, frame_id: int) -> None:
+        self._opened, self._scrolled = frame_id, 0
+        self.ask()
+
+    def _close(self) -> None:
+        self._opened, self._jumped = None, False
+
+    def _next_pane(self) -> None:
+        """The next state; in a frame, its next section."""
+        if self._opened is None:
+            self._change_state(1)
+            return
+        below = [place for place in self._sections if place > self._scrolled]
+        self._scrolled = below[0] if below else 0
+        self.paint()
+
+    def step_back(self) -> bool:
+        """Close the frame, then forget marks, filter and state."""
+        if self._opened is not None and not self._jumped:
+            self._close()
+        elif self._marks.count(self._total):
+            self._marks = Marks()
+        elif super().step_back():
+            return True
+        elif self._state and not self._jumped:
+            self._state, self._row = ALL, None
+            self.ask()
+        else:
+            self._close()
+            return False
+        self.paint()
+        return True
+
+    def arrive(self, target: Target) -> None:
+        """Show a frame, or the frames that pass a filter."""
+        if target.observation_id is not None:
+            self._arriving, self._jumped, self._scrolled = target.observation_id, True, 0
+            self.ask()
+        elif target.filter is not None:
+            self._close()
+            self._state, self._row = ALL, None
+            self.choose(target.filter)
+
+    def _review(self) -> None:
+        """On to the frame's candidates."""
+        row = self._chosen_row
+        if row is None or not row.candidates:
+            self.refuse("this frame has no candidates")
+            return
+        # A filter has no sign for a quote within quotes; a star stands for anything.
+        name = row.frame.replace('"', "*")
+        self.host.jump(Where.REVIEW, Target(observation_id=row.id, filter=f'frame:"{name}"'))
+
+    def copied_text(self) -> SafeText | None:
+        """Where the frame's file is."""
+        row = self._chosen_row
+        if row is None:
+            return None
+        shown = self.data.detail if self.data and self._opened is not None else None
+        return safe_text(shown.path if shown else row.frame)
+
+    def ask_filter(self) -> None:
+        """Let the user type a filter."""
+        self.ask_line(
+            "filter, such as: field:M31 reason:*stars* attempts>=2", self.filter, self._choose_from_start
+        )
+
+    def _choose_from_start(self, filters: str) -> None:
+        self._close()
+        self._row, self._top = None, 0
+        self.choose(filters)
+
+    def remembered(self) -> dict[str, Any]:
+        """State and filter."""
+        return {"filter": self.filter, "state": self._state}
+
+    def recall(self, state: Mapping[str, Any]) -> None:
+        """Take them up again."""
+        super().recall(state)
+        if state.get("state") in STATES:
+            self._state = str(state["state"])
+
+    # -- acting ------------------------------------------------------------------------------------
+
+    def _mark(self) -> None:
+        if self._row is not None and self._opened is None:
+            everything = self._marks.everything
+            self._marks = Marks() if everything else self._marks.toggled(self._row.id)
+            self._step(1)
+            self.paint()
+
+    def _mark_all(self) -> None:
+        self._marks = Marks() if self._marks.everything else Marks(everything=True)
+        self.paint()
+
+    def _chosen(self) -> tuple[Chosen, str] | None:
+        """The frames of an action and how they are called; none where there are none."""
+        from screens.ingest.reading import Chosen
+
+        row, marks = self._chosen_row, self._marks
+        if self._opened is None and marks.everything and self.data is not None:
+            expression, total = self.data.wish.expression, self.data.part.total
+            called = f"all {total.frames}{' or more' if total.more else ''} frames"
+            return Chosen(filters=expression), f"{called} of {expression or 'the store'}"
+        if self._opened is None and marks.ids:
+            return Chosen(tuple(sorted(marks.ids))), counted(len(marks.ids), "marked frame")
+        return (Chosen((row.id,)), row.frame) if row else None
+
+    def _retry(self) -> None:
+        from screens.ingest.reading import retry
+
+        if chosen := self._chosen():
+            then = partial(self._write, partial(retry, chosen[0], self._by), "queued again")
+            self.host.confirm(f"queue again {safe_text(chosen[1], 60)}", "retry", then)
+
+    def _drop(self) -> None:
+        from screens.ingest.reading import drop
+
+        if chosen := self._chosen():
+            then = partial(self._write, partial(drop, chosen[0], self._by), "dropped")
+            self.host.confirm(f"drop {safe_text(chosen[1], 60)}", "drop", then)
+
+    def _ask_priority(self) -> None:
+        row = self._chosen_row
+        before = str(row.priority) if row and not self._marks.count(self._total) else "0"
+        self.ask_line("priority, a whole number: lower runs first", before, self._prioritise)
+
+    def _prioritise(self, text: str) -> None:
+        from screens.ingest.reading import prioritise
+
+        try:
+            priority = int(text)
+        except ValueError:
+            priority = None
+        if priority is None or abs(priority) > 1_000_000:
+            self.refuse("a priority is a whole number between -1000000 and 1000000")
+            return
+        self.prompt.close()
+        if chosen := self._chosen():
+            self._write(partial(prioritise, chosen[0], priority, self._by), f"moved to priority {priority}")
+
+    @property
+    def _by(self) -> str:
+        return self.host.opened.reviewer if self.host.opened else ""
+
+    def _write(self, change: Callable[[Store], int], done: str) -> None:
+        """Change something in the store, and say how many frames it was."""
+        opened = self.host.opened
+        if opened is None:
+            return
+
+        def told(frames: int) -> None:
+            self._marks = Marks()
+            tone = Tone.GOOD if frames else Tone.WARN
+            self.notice = (span(f"{counted(frames, 'frame')} {done}", tone),)
+            self.ask()
+            self.host.look()
+
+        self.in_background(partial(change, opened.store), told, "nothing was changed")
+
+    def commands(self) -> list[Command]:
+        """The states by name."""
+        names = [state or "all" for state in STATES]
+        return [
+            Command(
+                "state",
+                "frames of one state",
+                self._choose_state,
+                "|".join(names),
+                complete=lambda _: names,
+            )
+        ]
+
+    def _choose_state(self, words: Words) -> None:
+        name = words[0] if len(words) == 1 else ""
+        if name not in ("all", *STATES[1:]):
+            raise CommandRefused(f"state takes one of all, {', '.join(STATES[1:])}")
+        self._close()
+        self._state, self._row, self._top = (ALL if name == "all" else name), None, 0
+        self.ask()
