@@ -335,10 +335,9 @@ class FrameScreen(Screen[None], Generic[Data]):
     def _page(self, width: int, height: int) -> list[Line]:
         if self.host.failure is not None:
             failure: Line = (span(self.host.failure, Tone.BAD, 400),)
-            body = [(), *indented(failure, width)]
+            body, notice = [(), *indented(failure, width)], (span(" "), *self.notice)
         else:
-            body = self.body(width, height)
-        notice = self.notice_line()
+            body, notice = self.body(width, height), self.notice_line()
         if self._completions:
             notice = (span(" "), span("  ".join(self._completions), Tone.DIM))
         return [*(body + [()] * height)[:height], shortened(notice, width)]

@@ -113,7 +113,7 @@ def one_of(names: Sequence[str]) -> Callable[[str], str]:
 
 def positive(value: str) -> int:
     """A whole number above 0."""
-    if not (value.isascii() and value.isdecimal() and 0 < int(value[:9]) and len(value) < 10):
+    if not (value.isascii() and value.isdecimal() and int(value[:9]) > 0 and len(value) < 10):
         raise ValueError("it is a whole number above 0")
     return int(value)
 

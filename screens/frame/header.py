@@ -1,6 +1,7 @@
 """The header: one line that says where one is, when it is, and how things stand."""
 
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,12 @@ class Clock:
         """The time of day in UTC, or nothing."""
         if self.by == "off":
             return ""
-        pattern = "%Y-%m-%d %H:%M:%S UTC" if self.by == "seconds" else "%Y-%m-%d %H:%M UTC"
+        pattern = "%H:%M:%S UTC" if self.by == "seconds" else "%H:%M UTC"
         return time.strftime(pattern, time.gmtime(now))
+
+    def date(self, now: float) -> str:
+        """The day in UTC, or nothing."""
+        return "" if self.by == "off" else time.strftime("%Y-%m-%d", time.gmtime(now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,17 @@ class Surroundings:
     note: str = ""  # such as: Prefect is warming up
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A piece of the header; the lower its rank, the less is it given up for others."""
+
+    rank: int
+    line: Line
+    is_right: bool = False
+
+
 def header_line(around: Surroundings, headline: "Headline | None", width: int) -> Line:
-    """What fits of it; where and when this is gives way to how things stand.
+    """As much as fits: what must be seen first, then how things stand, then where and when this is.
 
     Parameters
     ----------
@@ -53,64 +67,67 @@ def header_line(around: Surroundings, headline: "Headline | None", width: int) -
     width : int
         Cells.
     """
-    right = _standing(around, headline)
-    left = _place(around)
-    # The least important goes first: from the left its last parts, then from the right its first.
-    while left[1:] and _length(left) + _length(right) + 2 > width:
-        left = left[:-1]
-    while right[1:] and _length(left) + _length(right) + 2 > width:
-        right = right[1:]
-    start = padded((drawn(" ", Tone.BAR), *_joined(left)), width - _length(right) - 1, Tone.BAR)
-    return _cut((*start, *_joined(right), drawn(" ", Tone.BAR)), width)
+    parts = [part for part in (*_place(around), *_standing(around, headline)) if plain(part.line)]
+    room = width - 2
+    kept: set[int] = set()
+    for place, part in sorted(enumerate(parts), key=lambda item: item[1].rank):
+        needed = len(plain(part.line)) + (len(_GAP) if kept else 0)
+        if needed <= room or not kept:
+            kept.add(place)
+            room -= needed
+    left = _joined(part.line for place, part in enumerate(parts) if place in kept and not part.is_right)
+    right = _joined(part.line for place, part in enumerate(parts) if place in kept and part.is_right)
+    line = (drawn(" ", Tone.BAR), *left)
+    line = (*padded(line, width - len(plain(right)) - 1, Tone.BAR), *right)
+    return padded(_cut(line, width), width, Tone.BAR)
 
 
-def _place(around: Surroundings) -> list[Line]:
-    screen = (span(f"{around.key} ", Tone.BAR), span(around.screen, Tone.HERE))
-    parts: list[Line] = [
-        (span("AstrID ", Tone.BAR), *screen),
-        (span(around.clock.text(around.now), Tone.BAR),),
-        (span(around.host, Tone.BAR, 24),),
-        (span("night of " + time.strftime("%m-%d", time.gmtime(around.now - _NIGHT_SHIFT_S)), Tone.BAR),),
-    ]
-    return [part for part in parts if plain(part)]
+def _place(around: Surroundings) -> Iterator[_Part]:
+    """Where and when this is."""
+    yield _Part(12, (span("AstrID", Tone.BAR),))
+    yield _Part(0, (span(f"{around.key} ", Tone.BAR), span(around.screen, Tone.HERE)))
+    yield _Part(13, (span(around.clock.date(around.now), Tone.BAR),))
+    yield _Part(7, (span(around.clock.text(around.now), Tone.BAR),))
+    yield _Part(11, (span(around.host, Tone.BAR, 24),))
+    night = time.strftime("%m-%d", time.gmtime(around.now - _NIGHT_SHIFT_S))
+    yield _Part(14, (span(f"night of {night}", Tone.BAR),))
 
 
-def _standing(around: Surroundings, headline: "Headline | None") -> list[Line]:
-    """From what can be missed to what must be seen."""
-    parts: list[Line] = []
+def _standing(around: Surroundings, headline: "Headline | None") -> Iterator[_Part]:
+    """How things stand; from left to right what matters more."""
+
+    def part(rank: int, text: str, tone: Tone = Tone.BAR) -> _Part:
+        return _Part(rank, (span(text, tone, 40),), is_right=True)
+
     if headline is not None:
         if headline.watts is not None:
-            parts.append((span(f"{headline.watts:.0f} W", Tone.BAR),))
+            yield part(10, f"{headline.watts:.0f} W")
         if headline.queued:
-            parts.append((span(f"{headline.queued} queued", Tone.BAR),))
+            yield part(9, f"{headline.queued} queued")
         if headline.failed:
-            parts.append((span(f"{headline.failed} failed", Tone.BAR_ALERT),))
-        parts.append((span(f"{headline.awaiting} await", Tone.BAR),))
-        if headline.run is not None:
-            doing = "stopping" if headline.run.is_stopping else "running"
-            more = f" +{headline.run.others}" if headline.run.others else ""
-            parts.append((span(f"run {headline.run.run_id} {doing}{more}", Tone.BAR),))
-    if around.note:
-        parts.append((span(around.note, Tone.BAR, 30),))
-    if headline is not None and headline.event is not None:
-        more = f" +{headline.event.others}" if headline.event.others else ""
-        parts.append((span(f"! {headline.event.severity}", Tone.BAR_ALERT, 20), span(more, Tone.BAR_ALERT)))
+            yield part(8, f"{headline.failed} failed", Tone.BAR_ALERT)
+        yield part(6, f"{headline.awaiting} await")
+        if (run := headline.run) is not None:
+            doing = " stopping" if run.is_stopping else ""
+            yield part(5, f"run {run.run_id}{doing}{_more(run.others)}")
+    yield part(4, around.note)
+    if headline is not None and (event := headline.event) is not None:
+        yield part(3, f"! {event.severity}{_more(event.others)}", Tone.BAR_ALERT)
     if around.trouble is not None:
-        parts.append((span("STORE DOWN", Tone.BAR_ALERT),))
+        yield part(1, "STORE DOWN", Tone.BAR_ALERT)
     if around.read_only:
-        parts.append((span("READ-ONLY", Tone.BAR_ALERT),))
-    return parts
+        yield part(2, "READ-ONLY", Tone.BAR_ALERT)
 
 
-def _joined(parts: list[Line]) -> Line:
-    line: Line = ()
-    for part in parts:
-        line = (*line, *((drawn(_GAP, Tone.BAR),) if line else ()), *part)
-    return line
+def _more(others: int) -> str:
+    return f" +{others}" if others else ""
 
 
-def _length(parts: list[Line]) -> int:
-    return sum(len(plain(part)) for part in parts) + len(_GAP) * max(len(parts) - 1, 0)
+def _joined(lines: Iterable[Line]) -> Line:
+    joined: Line = ()
+    for line in lines:
+        joined = (*joined, *((drawn(_GAP, Tone.BAR),) if joined else ()), *line)
+    return joined
 
 
 def _cut(line: Line, width: int) -> Line:

@@ -1,40 +1,36 @@
 """The registry of actions: keys that never clash, reasons that are told, help that is complete."""
 
-from collections import Counter
 from dataclasses import replace
 
 import pytest
 
-from astrid_tui.app import Console
 from core.vocabulary import LABELS, Label
-from screens.actions import (
-    ACTIONS,
-    BY_ID,
-    Situation,
-    Where,
-    actions_on,
-    footer_actions,
-    key_sign,
-    verdict_label,
-)
+from screens.action import SCREENS, Action, Situation, Where
+from screens.actions import ACTIONS, KeyClash, Registry, footer_actions, key_name, key_sign
+from screens.frame.commands import Command
 from screens.help.view import help_lines
 from screens.lines import plain
+from screens.review.actions import verdict_label
 from screens.review.screen import ReviewScreen
 from screens.review.viewing import CHANGES
-from screens.terminal import Terminal
 
-READY = Situation(is_open=True, has_card=True, is_drawn=True, epochs=3, has_cutouts=True)
+READY = Situation(is_open=True, has_row=True, has_card=True, is_drawn=True, epochs=3, has_cutouts=True)
+REGISTRY = Registry()
+DANGER = Action("x:erase", ("E",), "erase", "erase everything", Where.INGEST, "Danger", dangerous=True)
 
 
-@pytest.mark.parametrize("where", [Where.REVIEW, Where.VIEW_MENU])
-def test_no_two_actions_share_a_key_on_one_screen(where):
-    here = actions_on(where) + (actions_on(Where.EVERYWHERE) if where is Where.REVIEW else [])
-    counted = Counter(key for action in here for key in action.keys)
-    assert [key for key, times in counted.items() if times > 1] == []
+def test_no_two_actions_share_a_key_on_one_screen():
+    clash = replace(REGISTRY["undo"], id="other")
+    with pytest.raises(KeyClash, match=r"'undo' and 'other' would share the key u \(review\)"):
+        Registry([*ACTIONS, clash])
+
+
+def test_one_key_may_do_different_things_on_different_screens():
+    Registry([*ACTIONS, Action("x", ("x",), "x", "x", Where.MODELS, "X")])
 
 
 def test_ids_are_unique():
-    assert len(BY_ID) == len(ACTIONS)
+    assert len({action.id for action in ACTIONS}) == len(ACTIONS)
 
 
 def test_every_label_has_its_key_of_the_vocabulary():
@@ -42,32 +38,69 @@ def test_every_label_has_its_key_of_the_vocabulary():
     assert given == {label: (facts.key,) for label, facts in LABELS.items()}
 
 
+def test_the_digits_one_to_six_are_the_screens_everywhere():
+    for where in SCREENS:
+        found = [REGISTRY.find(where, digit).id for digit in "123456"]
+        assert found == [f"screen:{screen}" for screen in SCREENS]
+
+
 def test_every_action_is_in_help_with_its_keys():
-    lines = [plain(line) for line in help_lines(list(ACTIONS), 160)]
+    lines = [plain(line) for line in help_lines(ACTIONS, [Command("go", "go there", print, "[N]")], 200)]
     for action in ACTIONS:
         mine = [line for line in lines if line.endswith(action.help)]
         assert mine, action.id
-        assert all(key_sign(key) in mine[0] for key in action.keys)
+        assert any(all(key_sign(key) in line for key in action.keys) for line in mine)
+    assert any("go [N]" in line and "go there" in line for line in lines)
 
 
 def test_every_action_of_the_review_screen_is_handled():
-    screen = ReviewScreen(lambda: None, Terminal(), read_only=False)
-    handled = set(screen._handlers) | CHANGES
-    missing = [a.id for a in actions_on(Where.REVIEW) if a.id not in handled and verdict_label(a.id) is None]
-    assert missing == []
-    assert {action.id for action in actions_on(Where.VIEW_MENU)} <= CHANGES
+    screen = ReviewScreen()
+    handled = set(screen._all_handlers())
+    missing = [a.id for a in REGISTRY.on(Where.REVIEW) if a.where is not Where.EVERYWHERE]
+    assert set(missing) - handled <= {"mark"}
+    assert {action.id for action in REGISTRY.on(Where.VIEW_MENU)} <= CHANGES
 
 
-def test_every_key_of_the_registry_is_bound_once():
-    screen_keys = {key for action in actions_on(Where.REVIEW) for key in action.keys}
-    app_keys = {key for action in actions_on(Where.EVERYWHERE) for key in action.keys}
-    bound = {key for binding in ReviewScreen.BINDINGS for key in binding.key.split(",")}
-    assert bound == screen_keys
-    assert {key for binding in Console.BINDINGS for key in binding.key.split(",")} == app_keys
+def test_dangerous_actions_have_capital_keys_and_are_absent_in_read_only_mode():
+    registry = Registry([*ACTIONS, DANGER])
+    assert DANGER in registry.on(Where.INGEST)
+    assert DANGER not in registry.on(Where.INGEST, read_only=True)
+    for action in ACTIONS:
+        assert not action.dangerous or all(len(key) == 1 and key.isupper() for key in action.keys), action.id
 
 
-def test_keys_of_screens_that_do_not_exist_are_absent():
-    assert not {key for action in ACTIONS for key in action.keys} & set("12456")
+class TestKeyMap:
+    def test_other_keys_replace_the_keys_of_an_action(self):
+        registry = REGISTRY.with_keys({"undo": ["U", "backspace"], "help": ["f1"]})
+        assert registry.find(Where.REVIEW, "U").id == "undo"
+        assert registry.find(Where.REVIEW, "u") is None
+        assert registry.sign("help") == "f1"
+
+    def test_two_actions_may_swap_their_keys(self):
+        registry = REGISTRY.with_keys({"verdict:real": ["s"], "verdict:supernova": ["r"]})
+        assert registry.find(Where.REVIEW, "s").id == "verdict:real"
+
+    def test_keys_are_written_as_they_are_on_the_keyboard(self):
+        registry = REGISTRY.with_keys({"help": ["!", "esc"], "back": ["<"], "contrast-less": []})
+        assert registry.find(Where.REVIEW, "escape").id == "help"
+        assert registry.find(Where.REVIEW, key_name("<")).id == "back"
+
+    @pytest.mark.parametrize(
+        ("keys", "said"),
+        [
+            ({"undoo": ["u"]}, "no action 'undoo'"),
+            ({"undo": ["r"]}, "'verdict:real' and 'undo' would share the key r"),
+            ({"undo": ["1"]}, "share the key 1"),
+            ({"help": ["s"]}, "share the key s"),
+        ],
+    )
+    def test_what_cannot_be_given_is_said_in_a_sentence(self, keys, said):
+        with pytest.raises(KeyClash, match=said):
+            REGISTRY.with_keys(keys)
+
+    def test_what_cannot_be_undone_stays_on_capitals(self):
+        with pytest.raises(KeyClash, match="capital"):
+            Registry([*ACTIONS, DANGER]).with_keys({"x:erase": ["e"]})
 
 
 @pytest.mark.parametrize(
@@ -81,21 +114,21 @@ def test_keys_of_screens_that_do_not_exist_are_absent():
     ],
 )
 def test_a_verdict_says_why_it_cannot_be_given(change, reason):
-    verdict = BY_ID[f"verdict:{Label.REAL.value}"]
+    verdict = REGISTRY[f"verdict:{Label.REAL.value}"]
     assert verdict.why_disabled(READY) is None
     assert reason in verdict.why_disabled(replace(READY, **change))
 
 
 def test_looking_is_never_disabled_by_read_only_mode():
     now = replace(READY, read_only=True)
-    refused = {action.id for action in actions_on(Where.REVIEW) if action.why_disabled(now)}
+    refused = {action.id for action in REGISTRY.on(Where.REVIEW) if action.why_disabled(now)}
     assert refused == {a.id for a in ACTIONS if verdict_label(a.id)} | {"undo", "redo", "note"}
 
 
 @pytest.mark.parametrize("width", [40, 80, 140, 200])
-def test_the_footer_fits_and_always_offers_help(width):
-    offered = [*actions_on(Where.REVIEW), *actions_on(Where.EVERYWHERE)]
-    kept = footer_actions(offered, width)
+@pytest.mark.parametrize("where", SCREENS)
+def test_the_footer_fits_and_always_offers_help(width, where):
+    kept = footer_actions(REGISTRY.on(where), width)
     length = sum(len(key_sign(action.keys[0])) + 1 + len(action.label) for action in kept) + len(kept) - 1
     assert length <= width
-    assert BY_ID["help"] in kept
+    assert REGISTRY["help"] in kept

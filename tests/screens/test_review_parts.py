@@ -5,6 +5,7 @@ import math
 import pytest
 
 from core.cells import COLOUR_MAPS, STRETCHES, Look
+from screens.frame.base import MARGINS
 from screens.lines import plain
 from screens.review.curve import CurvePoint, curve_lines
 from screens.review.facts import mask_words, sexagesimal, utc
@@ -17,7 +18,7 @@ from screens.terminal import probe
 
 class TestLayout:
     def test_the_design_size(self):
-        layout = arrange(80, 24)
+        layout = arrange(80, 24 - MARGINS)
         assert (layout.panel_columns, layout.panel_rows) == (26, 13)
         assert (layout.fact_rows, layout.curve_rows) == (4, 2)
 
@@ -25,16 +26,12 @@ class TestLayout:
     @pytest.mark.parametrize("height", range(10, 60, 5))
     @pytest.mark.parametrize("full", [False, True])
     def test_everything_fits_with_square_pixels(self, width, height, full):
-        layout = arrange(width, height, full_size=full)
+        layout = arrange(width, height - MARGINS, full_size=full)
         used = layout.panels * layout.panel_columns + layout.panels - 1
         assert used <= width
         assert layout.panel_columns == 2 * layout.panel_rows
         assert 5 + layout.panel_rows + layout.fact_rows + layout.curve_rows <= height
         assert min(layout.panel_rows, layout.fact_rows + 1, layout.curve_rows + 1) >= 1
-
-    @pytest.mark.parametrize("size", [(39, 24), (80, 9), (1, 1), (0, 0)])
-    def test_a_terminal_too_small_is_told(self, size):
-        assert arrange(*size) is None
 
     def test_larger_terminals_have_larger_images_up_to_the_cutout(self):
         sizes = [arrange(*size).panel_rows for size in ((60, 20), (80, 24), (120, 30), (140, 40), (400, 100))]

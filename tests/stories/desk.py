@@ -28,7 +28,7 @@ class Reviewer:
     @property
     def screen(self) -> ReviewScreen:
         """The review screen, also when something lies over it."""
-        return next(screen for screen in self.app.screen_stack if isinstance(screen, ReviewScreen))
+        return next(screen for screen in self.app._made() if isinstance(screen, ReviewScreen))
 
     @property
     def lines(self) -> list[str]:
@@ -53,8 +53,8 @@ class Reviewer:
 
         def is_ready() -> bool:
             now = self.screen.situation
-            shown = now.is_drawn if self.screen._queue.current else not now.has_card
-            return now.is_open and self.screen._counts is not None and shown and not now.is_writing
+            shown = now.is_drawn if self.screen.queue.current else not now.has_card
+            return now.is_open and self.app.headline is not None and shown and not now.is_writing
 
         await self.until(is_ready)
         await self.pilot.pause()
@@ -82,10 +82,14 @@ async def console(
     read_only: bool = False,
     colours: int = 256,
     guard: RepeatGuard | None = None,
+    more: str = "",
 ) -> AsyncIterator[Reviewer]:
-    """The console on a store, with a clock on which every key press is five seconds after the last."""
+    """The console on a store, with a clock on which every key press is five seconds after the last.
+
+    ``more`` goes to the end of its settings.
+    """
     settings = folder / "config.toml"
-    settings.write_text(f'[store]\nurl = "{url}"\n[review]\nreviewer = "vera"\n')
+    settings.write_text(f'home = "{folder}"\n[store]\nurl = "{url}"\n[review]\nreviewer = "vera"\n{more}')
     seconds = count(0, 5)
     app = Console(
         settings, read_only, Terminal(colours=colours), guard or RepeatGuard(lambda: float(next(seconds)))

@@ -41,7 +41,7 @@ async def test_decide_undo_redo_note_quit_and_come_back(night, tmp_path, size):
         await vera.press("r", "x", "d")
         assert [row.label for row in rows(store)] == ["real", "artefact", "dipole"]
         assert "4 of 5" in vera.text
-        assert "2 await" in vera.text
+        await vera.until(lambda: "2 await" in vera.text)
 
         await vera.press("u")
         assert "3 of 5" in vera.text
@@ -69,8 +69,7 @@ async def test_decide_undo_redo_note_quit_and_come_back(night, tmp_path, size):
 async def test_a_verdict_keeps_what_was_on_the_screen(night, tmp_path):
     store, url, _ = night
     async with console(url, tmp_path) as vera:
-        await vera.press("comma", "s")
-        await vera.pilot.press("escape")
+        await vera.press("comma", "s", "escape")
         await vera.press("plus", "s")
     (row,) = rows(store)
     assert row.label == "supernova"
@@ -120,10 +119,10 @@ async def test_earlier_detections_of_an_object_can_be_judged(night, tmp_path):
     async with console(url, tmp_path) as vera:
         await vera.press("j")
         assert "detection 2 of 2" in vera.text
-        best = vera.screen._card.candidate_id
+        best = vera.screen.card.candidate_id
         await vera.press("left_square_bracket")
         assert "detection 1 of 2" in vera.text
-        shown = vera.screen._card.candidate_id
+        shown = vera.screen.card.candidate_id
         assert shown != best
         await vera.press("x")
     assert rows(store)[0].candidate_id == shown
@@ -201,7 +200,7 @@ async def test_a_store_that_is_missing_is_one_clear_line(tmp_path):
     from tests.stories.desk import Reviewer
 
     settings = folder / "config.toml"
-    settings.write_text(f'[store]\nurl = "sqlite:///{folder}/none.db"\n')
+    settings.write_text(f'home = "{folder}"\n[store]\nurl = "sqlite:///{folder}/none.db"\n')
     app = Console(settings, False, Terminal())
     async with app.run_test(size=(80, 24)) as pilot:
         vera = Reviewer(app, pilot)
@@ -241,11 +240,18 @@ async def test_commands_by_name(night, tmp_path):
     async with console(url, tmp_path) as vera:
         await vera.pilot.press("colon")
         await vera.pilot.pause(0.3)
-        for character in "dome":
+        for character in "theme do":
+            await vera.pilot.press("space" if character == " " else character)
+        await vera.pilot.press("tab", "enter")
+        await vera.until(lambda: vera.app.theme == "dome")
+        await vera.pilot.press("ctrl+p")
+        await vera.pilot.pause(0.3)
+        for character in "lights":
             await vera.pilot.press(character)
+        await vera.pilot.press("backspace")
         await vera.pilot.pause(0.8)
         await vera.pilot.press("enter")
-        await vera.until(lambda: vera.app.theme == "dome")
+        await vera.until(lambda: vera.app.theme == "light")
         await vera.ready()
     assert rows(store) == []
 

@@ -69,7 +69,7 @@ class Terminal:
 def console(folder: Path, url: str, **environment: str) -> Iterator[Terminal]:
     """The real program on a store."""
     settings = folder / "config.toml"
-    settings.write_text(f'[store]\nurl = "{url}"\n[review]\nreviewer = "vera"\n')
+    settings.write_text(f'home = "{folder}"\n[store]\nurl = "{url}"\n[review]\nreviewer = "vera"\n')
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}

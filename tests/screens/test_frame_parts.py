@@ -1,0 +1,223 @@
+"""The frame's parts: the header, key sequences, commands, and what is remembered."""
+
+import json
+import stat
+
+import pytest
+
+from core.headline import Headline, OpenEvent, RunAtWork
+from core.text import safe_text
+from screens.action import SCREENS, Where
+from screens.actions import Registry
+from screens.clipboard import COPIES, keep
+from screens.frame.commands import Command, CommandRefused, completions, one_of, options, positive, run_line
+from screens.frame.footer import count_line, menu_line
+from screens.frame.header import Clock, Surroundings, header_line
+from screens.frame.keys import KeyReader
+from screens.frame.memory import FILE, Memory
+from screens.lines import plain
+
+NOON = 1_790_000_000.0
+FULL = Headline(
+    awaiting=123, queued=45, running=2, failed=6, watts=311.4, run=RunAtWork(17, "prefect", False, 1),
+    event=OpenEvent("failed", "the disk is full", 3),
+)  # fmt: skip
+
+
+def around(**changes):
+    facts = {
+        "screen": "pipeline", "key": "2", "host": safe_text("observatory-control-1"), "now": NOON,
+        "clock": Clock(), "read_only": False,
+    }  # fmt: skip
+    return Surroundings(**(facts | changes))
+
+
+class TestHeader:
+    @pytest.mark.parametrize("width", range(40, 201, 8))
+    @pytest.mark.parametrize("read_only", [False, True])
+    @pytest.mark.parametrize("trouble", [None, safe_text("gone")])
+    def test_it_is_one_line_of_the_terminals_width(self, width, read_only, trouble):
+        line = plain(header_line(around(read_only=read_only, trouble=trouble), FULL, width))
+        assert len(line) == width
+        assert "pipeline" in line
+
+    def test_at_the_design_size_it_says_how_things_stand(self):
+        line = plain(header_line(around(), FULL, 80))
+        for part in ("2 pipeline", "123 await", "45 queued", "6 failed", "run 17", "! failed +3"):
+            assert part in line
+
+    def test_the_worst_is_said_last_and_never_left_out(self):
+        line = plain(header_line(around(read_only=True, trouble=safe_text("gone")), FULL, 44))
+        assert "STORE DOWN" in line
+        assert "READ-ONLY" in line
+
+    def test_with_room_it_says_everything(self):
+        line = plain(header_line(around(), FULL, 160))
+        for part in ("observatory-control-1", "UTC", "night of", "311 W"):
+            assert part in line
+
+    def test_before_the_store_is_read_it_says_where_one_is(self):
+        assert "AstrID  2 pipeline" in plain(header_line(around(), None, 80))
+
+    def test_the_clock_changes_no_more_often_than_asked_for(self):
+        texts = {
+            by: {Clock(by).text(NOON + second) for second in range(120)} for by in ("seconds", "minutes")
+        }
+        assert len(texts["seconds"]) == 120
+        assert len(texts["minutes"]) <= 3
+        assert Clock("off").text(NOON) == ""
+
+
+class TestKeys:
+    def press(self, keys, where=Where.REVIEW):
+        reader, registry = KeyReader(where), Registry()
+        return [reader.press(key, registry) for key in keys][-1]
+
+    @pytest.mark.parametrize(
+        ("keys", "action", "count"),
+        [
+            ("j", "next", None),
+            ("05j", "next", 5),
+            ("8j", "next", 8),
+            ("0123k", "previous", 123),
+            ("012G", "last", 12),
+            ("5", "screen:power", None),
+            ("r", "verdict:real", None),
+        ],
+    )
+    def test_counts_begin_with_a_digit_that_is_no_screen(self, keys, action, count):
+        pressed = self.press(keys)
+        assert (pressed.action.id, pressed.count) == (action, count)
+
+    def test_an_endless_count_stays_a_number(self):
+        assert self.press("0" + "9" * 500 + "j").count < 10**7
+
+    def test_back_takes_back_a_count_and_nothing_else(self):
+        assert self.press(["0", "5", "escape"]).action is None
+        assert self.press(["0", "5", "escape", "j"]).count is None
+
+    def test_in_a_menu_only_its_own_keys_count(self):
+        reader, registry = KeyReader(Where.REVIEW), Registry()
+        reader.open(Where.VIEW_MENU, "view")
+        assert reader.press("s", registry).action.id == "view:stretch"
+        assert not reader.press("r", registry).is_known  # a verdict must not slip through
+        assert reader.menu is Where.VIEW_MENU
+        assert reader.press("comma", registry).action is None
+        assert reader.menu is None
+        assert reader.press("s", registry).action.id == "verdict:supernova"
+
+    @pytest.mark.parametrize("width", [40, 80])
+    def test_hints_fit_and_name_what_may_follow(self, width):
+        registry = Registry()
+        line = plain(count_line("012", registry.on(Where.REVIEW), width))
+        assert "count 12" in line
+        assert "j next" in line
+        assert len(line) <= width
+        assert len(plain(menu_line("view", registry.on(Where.VIEW_MENU), width))) <= width
+
+
+class TestCommands:
+    @pytest.fixture
+    def done(self):
+        return []
+
+    @pytest.fixture
+    def commands(self, done):
+        return [
+            Command("run", "run", lambda words: done.append(("run", list(words))), "[workers=N]",
+                    lambda _: ("workers=", "limit=")),
+            Command("redo", "redo", lambda words: done.append(("redo", list(words)))),
+        ]  # fmt: skip
+
+    def test_words_may_be_quoted_and_names_cut_short(self, commands, done):
+        run_line('ru "a b" c', commands)
+        assert done == [("run", ["a b", "c"])]
+
+    @pytest.mark.parametrize(
+        ("line", "said"),
+        [("", "nothing"), ("walk", "no command"), ("r", "several"), ('run "', "not understood"),
+         ("\x1b]52;c;x\x07", "no command")],
+    )  # fmt: skip
+    def test_what_is_not_understood_is_said_safely(self, commands, done, line, said):
+        with pytest.raises(CommandRefused, match=said) as refusal:
+            run_line(line, commands)
+        assert not any(ord(character) < 32 for character in str(refusal.value))
+        assert done == []
+
+    def test_completion_goes_word_by_word(self, commands):
+        assert completions("r", commands) == ["run", "redo"]
+        assert completions("run w", commands) == ["run workers="]
+        assert completions("run workers=2 l", commands) == ["run workers=2 limit="]
+        assert completions("walk x", commands) == []
+
+    def test_options_are_values_of_their_kind(self):
+        allowed = {"workers": positive, "engine": one_of(["local", "prefect"])}
+        assert options(["workers=2", "engine=local"], allowed) == {"workers": 2, "engine": "local"}
+
+    @pytest.mark.parametrize(
+        "word", ["workers", "workers=", "workers=0", "workers=-1", "workers=٣", "engine=x", "n=1"]
+    )
+    def test_options_that_make_no_sense_are_refused(self, word):
+        with pytest.raises(CommandRefused):
+            options([word], {"workers": positive, "engine": one_of(["local"])})
+
+
+class TestMemory:
+    def test_what_was_written_is_read(self, tmp_path):
+        memory = Memory("power", "dome", {"review": {"filter": "snr>7", "object": 3}})
+        memory.write(tmp_path)
+        assert Memory.read(tmp_path) == memory
+        assert [file.name for file in tmp_path.iterdir()] == [FILE]
+
+    @pytest.mark.parametrize(
+        "text",
+        ["", "{", "null", "[1]", '"x"', '{"screen": 7, "theme": [], "screens": [1]}', "\x00\xff",
+         '{"screens": {"review": 3}}', "[" * 100_000],
+    )  # fmt: skip
+    def test_a_damaged_file_is_as_none(self, tmp_path, text):
+        (tmp_path / FILE).write_bytes(text.encode("latin-1"))
+        assert Memory.read(tmp_path) == Memory()
+
+    def test_a_failed_write_leaves_the_old_file(self, tmp_path):
+        Memory("power").write(tmp_path)
+        with pytest.raises(ValueError, match="JSON"):
+            Memory("power", None, {"x": {"y": float("nan")}}).write(tmp_path)
+        assert json.loads((tmp_path / FILE).read_text())["screen"] == "power"
+
+
+class TestCopies:
+    def test_copies_are_kept_line_by_line(self, tmp_path):
+        keep(tmp_path / COPIES, safe_text("one"))
+        keep(tmp_path / COPIES, safe_text("two\nthree"))
+        assert (tmp_path / COPIES).read_text() == "one\ntwo␊three\n"
+
+    def test_a_file_that_grew_large_loses_its_older_half(self, tmp_path):
+        file = tmp_path / COPIES
+        file.write_text("".join(f"line {number}\n" for number in range(200_000)))
+        before = file.stat().st_size
+        keep(file, safe_text("newest"))
+        assert file.stat().st_size < before / 2
+        lines = file.read_text().splitlines()
+        assert lines[-1] == "newest"
+        assert all(line.startswith("line ") for line in lines[:-1])
+
+
+def test_every_screen_has_its_own_name_and_key():
+    registry = Registry()
+    assert len({registry.sign(f"screen:{where}") for where in SCREENS}) == 6
+
+
+def test_a_crash_leaves_a_private_log_and_a_safe_sentence(tmp_path):
+    from astrid_tui.crash import Crash
+
+    crash = Crash()
+    crash.folder = tmp_path / "logs"
+    with pytest.raises(RuntimeError) as caught:
+        raise RuntimeError("\x1b]52;c;eA==\x07[/boom] " + "x" * 5000)
+    crash.keep(caught.value)
+    (log,) = crash.folder.iterdir()
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    assert "test_frame_parts" in log.read_text()
+    assert "\x1b" not in log.read_text() + crash.sentence
+    assert str(log) in crash.sentence
+    assert len(crash.sentence) < 1000
