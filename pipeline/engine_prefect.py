@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import os
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 
+from core.errors import AstridError
 from core.prefect_api import PrefectUnavailable
 from core.prefect_server import client_environment
 from core.settings import Settings
 from pipeline.clock import one_line
 from pipeline.engine_local import RunSummary
 from pipeline.worker import OnEvent
+
+
+@dataclass(slots=True)
+class Call:
+    """What a caller in this process gives to the flow beside its parameters, and gets from it."""
+
+    settings: Settings
+    run_id: int | None = None
+    on_event: OnEvent | None = None
+    summary: RunSummary | None = None
+    error: AstridError | None = None
+
+
+_CALL: ContextVar[Call | None] = ContextVar("call", default=None)
+
+
+def current_call() -> Call | None:
+    """The call that the flow at work was made by; none where a schedule of Prefect's made it."""
+    return _CALL.get()
 
 
 def run(
@@ -39,29 +61,80 @@ def run(
     StoreError
         The store cannot be used.
     """
-    os.environ.update(client_environment(settings, url))
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # the run tells by itself
+    _prepare_prefect(settings, url)
     import httpx
     from prefect.exceptions import PrefectException
 
-    from pipeline.flows import CALL, Call, process
+    from pipeline.flows import process
 
     call = Call(settings, run_id=run_id, on_event=on_event)
-    token = CALL.set(call)
+    token = _CALL.set(call)
     try:
-        process(
-            config=None if config is None else str(config.absolute()),
-            workers=workers,
-            limit=limit,
-            return_state=True,
-        )
+        process(config=_named(config), workers=workers, limit=limit, return_state=True)
     except (httpx.HTTPError, PrefectException, RuntimeError) as error:
         if call.summary is None and call.error is None:
             raise PrefectUnavailable(f"the Prefect server at {url} failed: {one_line(error)}") from error
     finally:
-        CALL.reset(token)
+        _CALL.reset(token)
     if call.error is not None:
         raise call.error
     if call.summary is None:
         raise PrefectUnavailable(f"the Prefect server at {url} ended the run before it began")
     return call.summary
+
+
+def serve(
+    settings: Settings,
+    url: str,
+    *,
+    config: Path | None = None,
+    every_s: float | None = None,
+    cron: str | None = None,
+    workers: int = 1,
+    limit: int | None = None,
+) -> None:
+    """Register a schedule with a server and start its runs, one at a time, until a signal.
+
+    Each run is a process of its own, and a run of the store like any other.
+
+    Parameters
+    ----------
+    every_s : float, optional
+        Seconds from one run to the next.
+    cron : str, optional
+        Or when, in the words of cron, UTC.
+
+    Raises
+    ------
+    PrefectUnavailable
+        The server went away, or does not take the schedule.
+    """
+    _prepare_prefect(settings, url)
+    import httpx
+    from prefect.exceptions import PrefectException
+    from prefect.types.entrypoint import EntrypointType
+
+    from pipeline.flows import process
+
+    try:
+        process.serve(
+            name="astrid",
+            interval=every_s,
+            cron=cron,
+            parameters={"config": _named(config), "workers": workers, "limit": limit},
+            entrypoint_type=EntrypointType.MODULE_PATH,
+            print_starting_message=False,
+            limit=1,
+        )
+    except (httpx.HTTPError, PrefectException, ValueError) as error:
+        raise PrefectUnavailable(f"the schedule could not be kept: {one_line(error)}") from error
+
+
+def _prepare_prefect(settings: Settings, url: str) -> None:
+    """Set what Prefect reads from the environment as it is imported."""
+    os.environ.update(client_environment(settings, url))
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # runs tell by themselves
+
+
+def _named(config: Path | None) -> str | None:
+    return None if config is None else str(config.absolute())

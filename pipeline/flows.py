@@ -7,10 +7,7 @@ its environment must be set before (`core.prefect_server.client_environment`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import Future
-from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
-from prefect.states import Cancelled, Completed, Failed
+from prefect.states import Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from core.errors import AstridError
@@ -28,27 +25,13 @@ from core.settings import Settings, load
 from core.status import frames_status
 from core.store import open_store
 from core.text import safe_text
-from core.vocabulary import ObservationState
 from pipeline import engine_local
 from pipeline.engine_local import RunSummary
+from pipeline.engine_prefect import Call, current_call
+from pipeline.flow_words import frame_state, report_markdown, run_state
 from pipeline.worker import FrameBegun, FrameEvent, OnEvent
 
-REPORTED_AT_MOST = 1000  # frames in a report, the troubled ones first
 TELLERS: Any = ThreadPoolTaskRunner(max_workers=64)  # wait for frames to end; more than there are workers
-
-
-@dataclass(slots=True)
-class Call:
-    """What a caller in this process gives to the flow beside its parameters, and gets from it."""
-
-    settings: Settings
-    run_id: int | None = None
-    on_event: OnEvent | None = None
-    summary: RunSummary | None = None
-    error: AstridError | None = None
-
-
-CALL: ContextVar[Call | None] = ContextVar("CALL", default=None)
 
 
 @task(
@@ -82,7 +65,7 @@ def process(config: str | None = None, workers: int = 1, limit: int | None = Non
     limit : int, optional
         Frames at most.
     """
-    call = CALL.get() or Call(load(Path(config) if config else None))
+    call = current_call() or Call(load(Path(config) if config else None))
     tellers = _Tellers(call.on_event)
     try:
         call.summary = engine_local.run(
@@ -103,63 +86,6 @@ def process(config: str | None = None, workers: int = 1, limit: int | None = Non
         tellers.close()
     _report(call.settings, call.summary)
     return run_state(call.summary)
-
-
-def frame_state(event: FrameEvent | None) -> State[Any]:
-    """What Prefect is told of a frame: our own word for its state, and our reason."""
-    if event is None:
-        return Cancelled(name="Given back", message="the run ended with this frame in hand")
-    if event.state == ObservationState.DONE:
-        return Completed(name="Done", message=f"{event.candidates} candidates in {event.seconds:.1f} s")
-    return Failed(name=event.state.capitalize(), message=safe_text(event.reason or "no reason is known"))
-
-
-def run_state(summary: RunSummary) -> State[Any]:
-    """What Prefect is told of a run."""
-    counts = counted(summary)
-    if summary.state == "interrupted":
-        return Cancelled(name="Interrupted", message=f"stopped by a signal; {counts}")
-    return Completed(name="Done", message=counts)
-
-
-def counted(summary: RunSummary) -> str:
-    """The frames of a run by state, in words."""
-    return ", ".join(f"{n} {state}" for state, n in sorted(summary.counts.items())) or "nothing was due"
-
-
-def report_markdown(summary: RunSummary, frames: Sequence[dict[str, Any]]) -> str:
-    """The report of a run: what became of each frame, the troubled ones first.
-
-    Parameters
-    ----------
-    summary : RunSummary
-    frames : sequence of dict
-        Their records as `core.status.frames_status` gives them.
-    """
-    lines = [
-        f"# Run {summary.run_id}: {summary.state}",
-        "",
-        f"{counted(summary)} in {summary.seconds:.1f} s",
-        "",
-        "| frame | state | candidates | seeing, px | m50 | seconds | reason |",
-        "|---|---|---:|---:|---:|---:|---|",
-    ]
-    ordered = sorted(frames, key=lambda each: each["state"] == ObservationState.DONE)
-    for each in ordered[:REPORTED_AT_MOST]:
-        seconds = sum(each["seconds"].values())
-        cells = (
-            each["frame"],
-            each["state"],
-            each["candidates"],
-            _rounded(each["seeing_px"]),
-            _rounded(each["m50"]),
-            _rounded(seconds),
-            each["reason"],
-        )
-        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
-    if len(frames) > REPORTED_AT_MOST:
-        lines += ["", f"and {len(frames) - REPORTED_AT_MOST} more"]
-    return "\n".join(lines) + "\n"
 
 
 class _Tellers:
@@ -209,13 +135,3 @@ def _report(settings: Settings, summary: RunSummary) -> None:
     create_markdown_artifact(
         report_markdown(summary, frames), key="night-report", description=f"run {summary.run_id}"
     )
-
-
-def _rounded(value: float | None) -> str | None:
-    return None if value is None else f"{value:.2f}"
-
-
-def _cell(value: object) -> str:
-    """A value in a table of Markdown, which would take a bar, a bracket or a backtick as its own."""
-    text = safe_text("" if value is None else value)
-    return "".join(f"\\{sign}" if sign in "|\\`*_<>[]#" else sign for sign in text)

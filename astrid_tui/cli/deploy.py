@@ -1,0 +1,42 @@
+"""`astrid deploy`: process what is queued again and again, on a schedule of Prefect's."""
+
+from typing import Annotated
+
+import typer
+
+from astrid_tui.cli.invocation import progress_bar, remark, settings_of, store_of
+
+
+def deploy(
+    context: typer.Context,
+    every: Annotated[float | None, typer.Option(min=1, help="Seconds from one run to the next.")] = None,
+    cron: Annotated[str | None, typer.Option(help='When to run, such as "*/5 18-23 * * *" (UTC).')] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes of a run.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Frames of a run at most.")] = None,
+) -> None:
+    """Register a schedule with Prefect and start its runs, one at a time, until Ctrl-C.
+
+    Prefect can also start a run between two of them. The schedule is paused at the end.
+    """
+    from core.prefect_server import ensure
+    from core.settings import find_file
+    from pipeline.engine_prefect import serve
+
+    if (every is None) == (cron is None):
+        raise typer.BadParameter("say either --every or --cron")
+    settings = settings_of(context)
+    store_of(context).close()  # where there is none, say so now and not at every run
+    with progress_bar("Waiting for Prefect") as report:
+        url = ensure(settings, wait_s=120, report=lambda waited: report(int(waited), 120, ""))
+    remark(
+        "Runs start", f"every {every:g} s" if every else f"at {cron}", "until Ctrl-C; see: astrid runs list"
+    )
+    serve(
+        settings,
+        url,
+        config=find_file(context.find_root().obj.config),
+        every_s=every,
+        cron=cron,
+        workers=workers,
+        limit=limit,
+    )
