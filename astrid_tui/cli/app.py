@@ -16,7 +16,6 @@ from astrid_tui.cli import (
     ingest,
     power,
     prefect,
-    prefect,
     queue,
     reference,
     run,
@@ -81,8 +80,6 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(reference.app, name="reference")
 app.command(name="run")(run.run)
 app.add_typer(runs.app, name="runs")
-app.command(name="deploy")(deploy.deploy)
-app.add_typer(prefect.app, name="prefect")
 app.command(name="deploy")(deploy.deploy)
 app.add_typer(prefect.app, name="prefect")
 app.command(name="power")(power.power)
