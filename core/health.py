@@ -7,7 +7,6 @@ each trouble it finds.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -162,15 +161,14 @@ def _clock(facts: Facts, limits: HealthSettings) -> Check:
         )
     if store.newest_entry_at is not None and store.newest_entry_at - facts.now > margin:
         ahead = ago(store.newest_entry_at - facts.now)
-        return told("warning", f"the newest frame was registered {ahead} in the future of this clock")
+        return told("warning", f"the newest frame was registered {ahead} in its future")
     if store.newest_taken_at is not None and store.newest_taken_at - facts.now > margin:
         ahead = ago(store.newest_taken_at - facts.now)
         return told("warning", f"{store.newest_frame} was taken {ahead} in the future: one clock is wrong")
-    now = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(facts.now))
     if facts.clock_is_kept:
-        return told("ok", now)
+        return told("ok", "a time service keeps it right")
     # The host of a virtual machine may well keep it right, which its kernel does not see.
-    return told("unknown", f"{now}; no time service is seen to keep this clock right")
+    return told("unknown", "no time service is seen to keep it right")
 
 
 def _queue(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
@@ -225,10 +223,11 @@ def _runs(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
             yield Check("runs", "warning", message, cause)
         else:
             well += 1
-    ended = [(run, facts.now - (run.ended_at or run.heartbeat_at)) for run in facts.store.lost]
-    lately = [(run, since) for run, since in ended if since < limits.lost_run_s]
-    for run, since in lately[:LISTED]:
-        message = f"run {run.id} was lost {ago(since)} ago: {run.reason or 'no reason was kept'}"
+    lately = [
+        run for run in facts.store.lost if facts.now - (run.ended_at or run.heartbeat_at) < limits.lost_run_s
+    ]
+    for run in lately[:LISTED]:
+        message = f"run {run.id} was lost: {run.reason or 'no reason was kept'}"
         yield Check("runs", "warning", message, f"run {run.id}")
     if well == len(facts.store.running) and not lately:
         yield Check("runs", "ok", f"{_number(well, 'run')} at work")
@@ -317,7 +316,7 @@ def _gpu(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
             yield Check("gpu", "warning", heat, cause=each.device)
         else:
             warmth = "" if each.temperature_c is None else f" at {each.temperature_c:.0f} °C"
-            well.append(f"{each.device}{warmth}, {ago(facts.now - each.at)} ago")
+            well.append(f"{each.device}{warmth}")
     if len(well) == len(devices):
         yield Check("gpu", "ok", "; ".join(well))
 

@@ -131,7 +131,7 @@ def listed(store: Store, *, past: bool = False, limit: int = LISTED) -> list[Eve
         grave = case((col(HealthEvent.severity) == "failed", 0), else_=1)
         query = query.where(
             or_(col(HealthEvent.closed_at).is_(None), col(HealthEvent.acknowledged_at).is_(None))
-        ).order_by(unseen, lasts, grave, col(HealthEvent.opened_at).desc(), col(HealthEvent.id).desc())
+        ).order_by(unseen, lasts, grave, col(HealthEvent.opened_at).desc(), col(HealthEvent.id))
     with store.read() as session:
         return [_event(row) for row in session.exec(query)]
 
