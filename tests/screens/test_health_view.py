@@ -1,0 +1,137 @@
+"""The health screen's page at every size, and whatever stands in messages and logs."""
+
+import pytest
+
+from core.health import Check
+from core.health_events import Event
+from screens.health.view import Page, Pane, check_lines, event_sheet, line_sheet, log_tone, moment, page_lines
+from screens.lines import Tone, plain
+
+NOW = 1_800_000_000.0
+NAMES = ("store", "disk", "clock", "queue", "frames", "runs", "watch", "camera", "prefect", "gpu")
+CHECKS = tuple(Check(name, "ok", f"all is well with {name}") for name in NAMES)
+HOSTILE = "\x1b]0;x\x07[/red] [bold]\u202e"
+
+
+def event(number: int = 1, **changes) -> Event:
+    values = {
+        "check": "runs", "host": "", "cause": "run 7", "severity": "warning", "message": "run 7 was lost",
+        "first_at": NOW - 9e5, "opened_at": NOW - 3600, "last_at": NOW, "count": 2, "closed_at": None,
+        "acknowledged_at": None, "acknowledged_by": None, "alerted_at": None, "alert_problem": None,
+    }  # fmt: skip
+    return Event(id=number, **(values | changes))
+
+
+def page(**changes) -> Page:
+    return Page(**({"now": NOW, "checks": CHECKS, "events": [event()], "log": "pipeline"} | changes))
+
+
+def text(of: Page, width: int = 80, height: int = 21) -> str:
+    return "\n".join(plain(line) for line in page_lines(of, width, height))
+
+
+@pytest.mark.parametrize("size", [(40, 7), (80, 21), (140, 37), (200, 47)])
+@pytest.mark.parametrize("pane", Pane)
+def test_the_page_keeps_within_its_size_and_shows_the_cursor(size, pane):
+    width, height = size
+    many = page(
+        events=[event(n, message=f"{HOSTILE} {n} " * 20) for n in range(300)],
+        lines=[f"line {n} {HOSTILE}" * 9 for n in range(1000)],
+        pane=pane,
+        event_place=150,
+        line_place=999,
+        other_logs=3,
+    )
+    lines = page_lines(many, width, height)
+    assert len(lines) <= height
+    assert all(len(plain(line)) <= width for line in lines)
+    assert sum(plain(line).startswith(" > ") for line in lines) == 1
+    assert not any(
+        ord(character) < 32 or character == "\u202e" for line in lines for character in plain(line)
+    )
+
+
+def test_a_small_page_spells_out_troubles_alone():
+    hot = Check("gpu", "warning", "gpu0 is at 91 °C, above 85")
+    unknown = Check("camera", "unknown", "its cadence is not known")
+    checks = [*CHECKS[:7], unknown, CHECKS[8], hot]
+    small = [plain(line) for line in check_lines(checks, 80, full=False)]
+    assert small == [
+        " warning   gpu       gpu0 is at 91 °C, above 85",
+        " ok        store disk clock queue frames runs watch prefect",
+        " not known camera",
+    ]
+    assert len(check_lines(checks, 80, full=True)) == len(checks)
+
+
+def test_two_troubles_of_one_check_are_two_lines_and_no_name_is_told_twice():
+    checks = [
+        Check("runs", "warning", "a", "run 1"),
+        Check("runs", "failed", "b", "run 2"),
+        CHECKS[0],
+        CHECKS[0],
+    ]
+    assert [plain(line).split() for line in check_lines(checks, 80, full=False)] == [
+        ["warning", "runs", "a"],
+        ["failed", "runs", "b"],
+        ["ok", "store"],
+    ]
+
+
+def test_a_trouble_tells_its_state_its_times_and_how_often():
+    shown = text(page())
+    assert "> open warning runs" in shown
+    assert "07:00 2x run 7 was lost" in shown
+    assert "1 unseen of 1" in shown
+    seen = event(acknowledged_at=NOW, acknowledged_by="vera", closed_at=NOW)
+    assert "0 unseen" in text(page(events=[seen], past=True))
+    assert "none that lasts" in text(page(events=[]))
+
+
+def test_everything_about_a_trouble():
+    seen = event(acknowledged_at=NOW - 60, acknowledged_by=HOSTILE, alerted_at=NOW, alert_problem="json: no")
+    shown = "\n".join(plain(line) for line in event_sheet(seen, NOW, 70))
+    for said in (
+        "run 7 was lost",
+        "the whole store",
+        "2 times in all",
+        "no: it lasts",
+        "but json: no",
+        "[/red]",
+    ):
+        assert said in shown
+    assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize(
+    ("line", "tone"),
+    [
+        ("2026-11-22 03:00:00,1 99 ERROR pipeline: it broke", Tone.BAD),
+        ("2026-11-22 03:00:00,1 99 WARNING pipeline: hm", Tone.WARN),
+        ("Traceback (most recent call last):", Tone.BAD),
+        ("2026-11-22 03:00:00,1 99 INFO pipeline: no ERRORS", Tone.PLAIN),
+        ("x" * 90 + " ERROR in a name", Tone.PLAIN),
+    ],
+)
+def test_lines_of_a_log_are_toned_by_their_level(line, tone):
+    assert log_tone(line) is tone
+
+
+def test_a_log_that_is_missing_empty_filtered_or_unreadable_says_so():
+    assert "nothing was logged yet" in text(page(log=None))
+    assert "it is empty" in text(page())
+    assert "no line passes" in text(page(chip=page_lines(page(), 80, 21)[0]))
+    assert "cannot be read: Permission denied" in text(page(log_trouble="Permission denied"))
+
+
+def test_a_long_line_is_read_in_full_with_its_neighbours():
+    lines = ["before", "word " * 100, "after"]
+    shown = [plain(line) for line in line_sheet(lines, 1, 60)]
+    assert " ".join(shown).split() == " ".join(lines).split()
+    assert all(len(line) <= 60 for line in shown)
+
+
+def test_times_of_the_last_day_have_no_date():
+    assert moment(NOW - 60, NOW) == "07:59"
+    assert moment(NOW - 86400, NOW) == "01-14 08:00"
+    assert moment(NOW + 60, NOW) == "01-15 08:01"  # a clock is wrong
