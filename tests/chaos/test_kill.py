@@ -5,21 +5,15 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from multiprocessing import get_context
-from multiprocessing.process import BaseProcess
-from pathlib import Path
+from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
 from sqlmodel import Session, col, select
 
-from core import references
-from core.observations import register
-from core.outcome import ObservationFacts, ReferenceFacts
-from core.settings import Settings, StoreSettings
+from core.settings import Settings
 from core.store import open_store
 from core.tables import (
     Candidate,
@@ -32,11 +26,8 @@ from core.tables import (
     SkyObject,
     StageRun,
 )
-from pipeline.calibrators import masters_of
 from pipeline.engine_local import run
-from pipeline.ingest import examine
-from pipeline.references import from_frames
-from pipeline.simulate import simulate_night
+from tests.chaos.nights import Night, make_night
 
 KILLS = 20
 FRAMES = 14
@@ -45,118 +36,75 @@ FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(["pipeline.engine_local"])  # a life then begins in milliseconds
 
 
-@dataclass(frozen=True)
-class Night:
-    """A night of small frames and its reference, ready to be put into any store."""
-
-    home: Path
-    frames: list[ObservationFacts]
-    reference: ReferenceFacts
-
-    def fill(self, url: str) -> Settings:
-        with closing(open_store(url, create=True)) as store:
-            register(store, self.frames)
-            references.add(store, self.reference)
-        return settings_in(self.home, url)
-
-
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
-    folder = tmp_path_factory.mktemp("night")
-    home = folder / "home"
-    paths = simulate_night(folder / "frames", frames=FRAMES, size=SIZE, seed=5, references=2)
-    settings = settings_in(home, f"sqlite:///{folder / 'astrid.db'}")
-    frames = [each for path in (*paths.calibration, *paths.science) for each in examine(path, settings)]
-    with closing(open_store(settings.store_url, create=True)) as store:
-        register(store, frames)
-        reference, _ = from_frames(paths.reference, settings, masters_for=masters_of(store, settings))
-    return Night(home, frames, reference)
-
-
-def settings_in(home: Path, url: str) -> Settings:
-    return Settings.model_construct(home=home, store=StoreSettings(url=url))
-
-
-Undisturbed = tuple[dict[str, Any], float, float]
+    return make_night(tmp_path_factory.mktemp("night"), frames=FRAMES, size=SIZE)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(night: Night, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    """What the store holds after runs that nothing disturbed.
-
-    Also the seconds of a run of one frame, and of each frame that follows in one run.
-    """
+def undisturbed(night: Night, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the store holds after a run that nothing disturbed."""
     url = f"sqlite:///{tmp_path_factory.mktemp('undisturbed') / 'astrid.db'}"
-    settings = night.fill(url)
-    lasted(settings, 0)  # the first waits for the imports
-    first_s = lasted(settings, 1)
-    summary = run(settings)
-    assert summary.counts == {"done": FRAMES - 1}, summary.frames
-    return content(url), first_s, summary.seconds / (FRAMES - 1)
+    summary = run(night.fill(url))
+    assert summary.counts == {"done": FRAMES}, summary.frames
+    return content(url)
 
 
-def lasted(settings: Settings, limit: int) -> float:
-    """The seconds that a run of some frames takes in a process of its own."""
-    start = time.perf_counter()
-    process = FORKS.Process(target=life, args=(settings, limit))
-    process.start()
-    process.join()
-    return time.perf_counter() - start
+class Life:
+    """One `astrid run` with one worker, in a process that tells of each frame it has done."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.pipe, theirs = FORKS.Pipe()
+        self.process = FORKS.Process(target=live, args=(settings, theirs))
+        self.process.start()
+        theirs.close()
+
+    def frame_done(self, timeout: float | None) -> bool:
+        """Wait for the next frame; false where it takes longer."""
+        if not self.pipe.poll(timeout):
+            return False
+        self.pipe.recv()
+        return True
+
+    def kill(self) -> None:
+        assert self.process.is_alive(), "the frames were done before all runs were killed"
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
 
 
-def life(settings: Settings, limit: int | None = None) -> None:
-    """One `astrid run` with one worker."""
-    run(settings, limit=limit)
+def live(settings: Settings, pipe: Connection) -> None:
+    run(settings, on_event=lambda _: pipe.send("done"))
 
 
-def moments(first_s: float, frame_s: float) -> list[float]:
-    """When each run is killed: two within its first frame, then one within its second, and so on.
+def test_twenty_kills_change_nothing(night: Night, undisturbed: dict[str, Any], store_url: str) -> None:
+    """Three runs of four are killed within their first frame, the fourth within its second.
 
     A frame that is in hand whenever its run dies is quarantined in the end, and rightly so.
     """
-    chance = random.Random(42)
-    return [
-        first_s + frame_s * chance.random() if number % 3 == 2 else first_s * chance.random()
-        for number in range(KILLS)
-    ]
-
-
-@pytest.fixture
-def lives() -> Iterator[list[BaseProcess]]:
-    started: list[BaseProcess] = []
-    yield started
-    for each in started:
-        each.kill()
-        each.join()
-
-
-def test_twenty_kills_change_nothing(
-    night: Night,
-    undisturbed: Undisturbed,
-    store_url: str,
-    lives: list[BaseProcess],
-) -> None:
-    expected, first_s, frame_s = undisturbed
     settings = night.fill(store_url)
-    killed = 0
-    for moment in moments(first_s, frame_s):
-        process = FORKS.Process(target=life, args=(settings,))
-        process.start()
-        lives.append(process)
-        process.join(moment)
-        killed += process.is_alive()
-        process.kill()
-        process.join()
+    chance = random.Random(42)
+    first_s = frame_s = 60.0  # what a frame takes, learnt from those that were done
+    for number in range(KILLS):
+        life, start = Life(settings), time.monotonic()
+        if number % 4 == 0:
+            assert life.frame_done(None)
+            first_s = min(first_s, time.monotonic() - start)
+            start = time.monotonic()
+            if life.frame_done(chance.uniform(0.0, min(frame_s, first_s))):
+                frame_s = min(frame_s, time.monotonic() - start)
+        elif life.frame_done(chance.uniform(0.0, first_s)):
+            first_s = min(first_s, time.monotonic() - start)
+        life.kill()
     summary = run(settings)
     assert summary.state == "done"
     found = content(store_url)
-    for table in expected:
-        assert found[table] == expected[table], table
-    assert killed == KILLS, "the frames were done before all runs were killed"
+    for table, rows in undisturbed.items():
+        assert found[table] == rows, table
     with closing(open_store(store_url)) as store, store.read() as session:
         states = [row.state for row in session.exec(select(Run).order_by(col(Run.id)))]
     assert "running" not in states
-    assert states.count("lost") >= 1
+    assert states.count("lost") >= KILLS // 2  # the others died before they could say that they began
 
 
 def content(url: str) -> dict[str, Any]:
