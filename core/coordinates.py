@@ -15,9 +15,10 @@ RADIUS_UNITS = {
     '"': 1 / 3600,
 }
 _RADIUS = re.compile(r"(?P<number>[\d.eE+-]+?)(?P<unit>deg|arcmin|arcsec|'|\")")
-_SEPARATORS = re.compile(r"[:\s]+|[hd°m'′](?=.)|[s\"″](?=$)")
 _SEXAGESIMAL = re.compile(
-    r"(?P<sign>[+-]?)(?P<whole>\d{1,3}) (?P<minutes>\d{1,2}) (?P<seconds>\d{1,2}(\.\d*)?)"
+    r"(?P<sign>[+-]?)(?P<whole>\d{1,3})(\s*[:hd°]\s*|\s+)(?P<minutes>\d{1,2})(\s*[:m'′]\s*|\s+)"
+    r"(?P<seconds>\d{1,2}(\.\d*)?)\s*[s\"″]?",
+    re.ASCII,
 )
 
 
@@ -63,12 +64,13 @@ def parse_position(ra: str, dec: str) -> tuple[float, float]:
 
 
 def _angle(text: str, degrees_a_unit: float) -> float:
-    parts = _SEPARATORS.sub(" ", text.strip().replace("\N{MINUS SIGN}", "-")).strip()
-    match = _SEXAGESIMAL.fullmatch(parts)
+    plain = text.strip().replace("\N{MINUS SIGN}", "-")
+    match = _SEXAGESIMAL.fullmatch(plain)
     if match is None:
-        if " " in parts:
-            raise _not_understood(text)
-        return _number(parts)
+        try:
+            return _number(plain)
+        except CoordinateError:
+            raise _not_understood(text) from None
     minutes, seconds = int(match["minutes"]), float(match["seconds"])
     if minutes >= 60 or seconds >= 60:
         raise _not_understood(text)
