@@ -27,7 +27,12 @@ MIN_SHARE = 0.2  # wrong maps bring together a few per cent of the stars, by cha
 
 
 def align(
-    frame: Frame, stars: Stars, psf: PsfModel, reference: PreparedReference, settings: Settings
+    frame: Frame,
+    stars: Stars,
+    fwhm: float,
+    reference: PreparedReference,
+    settings: Settings,
+    psf: PsfModel | None = None,
 ) -> Aligned:
     """Find the map to the reference, and resample the frame by it.
 
@@ -37,12 +42,14 @@ def align(
 
     Parameters
     ----------
-    frame, stars, psf
-        The new frame, all its sources, and its point-spread function.
+    frame, stars, fwhm
+        The new frame, all its sources, and their width in its pixels.
     reference : PreparedReference
     settings : Settings
-        `align.min_matched` and `align.max_rms_px` are limits; `subtract.psf_degree` is that of the PSF
-        measured again on the resampled frame, which knows what interpolation did to it.
+        `align.min_matched` and `align.max_rms_px` are limits; `subtract.psf_degree` is that of the PSF.
+    psf : PsfModel, optional
+        Of the new frame, where it is known better; else it is measured on the resampled frame, which
+        knows what interpolation did to it.
 
     Raises
     ------
@@ -50,16 +57,14 @@ def align(
         Too few stars match, they do not fit, the frames hardly overlap, or their pixels differ by
         more than a factor of two.
     """
-    match = find_map(frame, stars, reference.frame, reference.stars, psf.fwhm, reference.psf.fwhm, settings)
-    aligned = resample(frame, match.to_new, reference.frame.wcs, psf.fwhm)
-    moved = _on_reference(stars, match.to_new)
-    try:
-        new_psf = estimate_psf(aligned, moved, settings.subtract.psf_degree)
-    except FrameRefused:
-        new_psf = moved_psf(psf, match.to_new)
+    match = find_map(frame, stars, reference.frame, reference.stars, fwhm, reference.psf.fwhm, settings)
+    aligned = resample(frame, match.to_new, reference.frame.wcs, fwhm)
+    moved = moved_stars(stars, match.to_new)
     return Aligned(
         frame=aligned,
-        psf=new_psf,
+        psf=moved_psf(psf, match.to_new)
+        if psf
+        else _measured_psf(aligned, moved, frame, stars, match, settings),
         stars=moved,
         to_new=match.to_new.affine,
         rms_px=match.rms_px,
@@ -69,8 +74,24 @@ def align(
     )
 
 
+def _measured_psf(
+    aligned: Frame, moved: Stars, frame: Frame, stars: Stars, match: Match, settings: Settings
+) -> PsfModel:
+    """The PSF of the resampled frame; where the overlap has too few stars for it, from the whole frame."""
+    degree = settings.subtract.psf_degree
+    try:
+        return estimate_psf(aligned, moved, degree)
+    except FrameRefused:
+        return moved_psf(estimate_psf(frame, stars, degree), match.to_new)
+
+
 def already_aligned(
-    frame: Frame, stars: Stars, psf: PsfModel, reference: PreparedReference, settings: Settings
+    frame: Frame,
+    stars: Stars,
+    fwhm: float,
+    reference: PreparedReference,
+    settings: Settings,
+    psf: PsfModel | None = None,
 ) -> Aligned:
     """Take a frame that lies on its reference's grid as it is, and measure how well it does.
 
@@ -83,12 +104,12 @@ def already_aligned(
         sizes = " and ".join(f"{width} x {height}" for height, width in (frame.shape, reference.frame.shape))
         raise FrameRefused(f"the images cannot be on one grid: they measure {sizes} pixels")
     identity = PixelMap.from_affine(np.eye(2, 3), frame.shape)
-    mine, other = StarList(stars, psf.fwhm), StarList(reference.stars, reference.psf.fwhm)
+    mine, other = StarList(stars, fwhm), StarList(reference.stars, reference.psf.fwhm)
     found = match_stars(identity, mine, other, frame.shape) if min(len(mine), len(other)) >= 3 else None
     match = _accepted(found, frame, reference.frame, settings)
     return Aligned(
         frame=frame,
-        psf=psf,
+        psf=psf or estimate_psf(frame, stars, settings.subtract.psf_degree),
         stars=stars,
         to_new=np.eye(2, 3),
         rms_px=match.rms_px,
@@ -229,7 +250,7 @@ def _check_overlap(covered: float, source: str) -> None:
         )
 
 
-def _on_reference(stars: Stars, to_new: PixelMap) -> Stars:
+def moved_stars(stars: Stars, to_new: PixelMap) -> Stars:
     """The stars at their places on the reference's grid, those that lie on it."""
     x, y = to_new.inverse(stars.x, stars.y)
     height, width = to_new.shape

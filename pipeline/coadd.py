@@ -9,6 +9,7 @@ cosmic ray, a moving object) is left out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,10 +20,11 @@ from scipy.spatial import KDTree
 
 from core.settings import Settings
 from core.vocabulary import MaskPlane
-from pipeline.align import align
-from pipeline.frame import Frame, FrameRefused, Image, MaskImage, PreparedReference, Stars
+from pipeline.align import find_map, moved_stars
+from pipeline.frame import Frame, FrameRefused, Image, MaskImage, Stars
 from pipeline.measure import Measured
 from pipeline.reference_file import ReferenceImage
+from pipeline.resample import resample
 
 UNUSABLE = (
     MaskPlane.BAD
@@ -81,20 +83,22 @@ def build(
     """
     if len(frames) < 2:
         raise FrameRefused(f"a coadd needs at least 2 frames, {len(frames)} can be used")
-    ordered = sorted(frames, key=lambda each: each.psf.fwhm)
+    ordered = sorted(frames, key=lambda each: each.fwhm)
     best = ordered[0]
-    grid = PreparedReference(best.frame, best.stars, best.psf)
-    layers, used, skipped = [_layer(best.frame, best.psf.fwhm, 1.0)], [best], {}
+    layers, used, skipped = [_layer(best.frame, best.fwhm, 1.0)], [best], {}
     for done, each in enumerate(ordered[1:], start=1):
         if progress:
             progress(done, len(ordered), f"align {each.frame.exposure.name}")
         try:
-            aligned = align(each.frame, each.stars, each.psf, grid, settings)
-            scale = flux_ratio(aligned.stars, best.stars)
+            to_frame = find_map(
+                each.frame, each.stars, best.frame, best.stars, each.fwhm, best.fwhm, settings
+            ).to_new
+            scale = flux_ratio(moved_stars(each.stars, to_frame), best.stars)
         except FrameRefused as refused:
             skipped[each.frame.exposure.name] = str(refused)
             continue
-        layers.append(_layer(aligned.frame, aligned.psf.fwhm, scale))
+        aligned = resample(each.frame, to_frame, best.frame.wcs, each.fwhm)
+        layers.append(_layer(aligned, each.fwhm / math.sqrt(abs(to_frame.area)), scale))
         used.append(each)
     if len(used) < 2:
         name, reason = next(iter(skipped.items()))

@@ -16,7 +16,7 @@ from pipeline.align import align, already_aligned
 from pipeline.clock import StageClock
 from pipeline.detect import detect
 from pipeline.fits_files import read_frame
-from pipeline.frame import Aligned, Detection, Difference, FrameRefused, PreparedReference, RawFrame
+from pipeline.frame import Aligned, Detection, Difference, FrameRefused, PreparedReference, PsfModel, RawFrame
 from pipeline.measure import Measured, measure
 from pipeline.prepare import prepare_image
 from pipeline.process import sky_positions
@@ -82,14 +82,13 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
     prepared, said = _reference(reference, options, settings, clock)
     warnings += said
     measured = _measured(new, options, options.mask_new, settings, clock)
+    psf: PsfModel | None = None
     if options.psf_new is not None:
         psf, said = read_psf(options.psf_new, measured.frame.shape, settings.subtract.psf_degree)
-        measured, warnings = replace(measured, psf=psf), warnings + said
+        warnings += said
     with clock.stage("align"):
-        if options.aligned:
-            aligned = already_aligned(measured.frame, measured.stars, measured.psf, prepared, settings)
-        else:
-            aligned = align(measured.frame, measured.stars, measured.psf, prepared, settings)
+        bring = already_aligned if options.aligned else align
+        aligned = bring(measured.frame, measured.stars, measured.fwhm, prepared, settings, psf)
     with clock.stage("subtract"):
         difference = subtract(aligned, prepared, settings, options.method)
     with clock.stage("detect"):
@@ -97,7 +96,7 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
     seconds: dict[str, float] = {}
     for record in clock.records:
         seconds[record.stage] = round(seconds.get(record.stage, 0.0) + record.seconds, 4)
-    return DiffResult(difference, tuple(detections), aligned, prepared, measured.psf.fwhm, seconds, warnings)
+    return DiffResult(difference, tuple(detections), aligned, prepared, measured.fwhm, seconds, warnings)
 
 
 def report(result: DiffResult) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The first half of the way: a raw frame, calibrated, judged, its stars and its PSF measured.
+"""The first half of the way: a raw frame, calibrated, judged, its stars found.
 
 New frames, frames of a coadd and references from a file all go through it.
 """
@@ -11,25 +11,24 @@ from core.outcome import QualityFacts
 from core.settings import Settings
 from pipeline.calibrate import calibrate
 from pipeline.clock import StageClock
-from pipeline.frame import Frame, PsfModel, RawFrame, Stars
+from pipeline.frame import Frame, RawFrame, Stars
 from pipeline.masters import Masters
-from pipeline.psf import estimate_psf
 from pipeline.quality import assess
-from pipeline.stars import find_stars
+from pipeline.stars import find_stars, stellar_fwhm
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A calibrated frame that passed the quality gate, with what was measured of it."""
+    """A calibrated frame that passed the quality gate, with its sources and their width."""
 
     frame: Frame
     stars: Stars
     quality: QualityFacts
-    psf: PsfModel
+    fwhm: float  # of its stars, in pixels
 
 
 def measure(raw: RawFrame, masters: Masters | None, settings: Settings, clock: StageClock) -> Measured:
-    """Calibrate a frame, judge it and measure its PSF.
+    """Calibrate a frame, find its sources and judge it.
 
     Raises
     ------
@@ -47,6 +46,4 @@ def measure_calibrated(frame: Frame, settings: Settings, clock: StageClock) -> M
         stars = find_stars(frame)
     with clock.stage("quality"):
         quality = assess(frame, stars, settings)
-    with clock.stage("psf"):
-        psf = estimate_psf(frame, stars, settings.subtract.psf_degree)
-    return Measured(frame, stars, quality, psf)
+    return Measured(frame, stars, quality, stellar_fwhm(stars))

@@ -126,14 +126,14 @@ def _subtracted(
 ) -> FrameOutcome:
     """The second half of the way: what changed against the reference."""
     with clock.stage("align"):
-        new = align(measured.frame, measured.stars, measured.psf, reference, settings)
+        new = align(measured.frame, measured.stars, measured.fwhm, reference, settings)
     with clock.stage("subtract"):
         difference = subtract(new, reference, settings)
     with clock.stage("detect"):
         detections, dropped = detect(difference, new, reference, settings)
     with clock.stage("cutouts"):
         candidates = _candidates(detections, difference, new, reference, measured.frame.origin, settings)
-    radius_px = match_radius_px(reference, max(measured.psf.fwhm, reference.psf.fwhm), settings)
+    radius_px = match_radius_px(reference, max(new.psf.fwhm, reference.psf.fwhm), settings)
     with clock.stage("forced"):
         forced = _forced(known_objects, detections, difference, reference, radius_px)
     with clock.stage("record"):
@@ -201,7 +201,7 @@ def _difference_facts(
         score_std=difference.score_std,
         registration_rms_px=new.rms_px,
         gain_ratio=difference.gain_ratio,
-        fwhm_new_px=measured.psf.fwhm,
+        fwhm_new_px=measured.fwhm,
         fwhm_ref_px=reference.psf.fwhm,
         masked_fraction=float(np.mean(difference.mask != 0)),
         mag_system=reference.mag_system,

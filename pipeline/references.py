@@ -63,7 +63,7 @@ def from_file(
         zeropoint=measured.quality.zeropoint,
         mag_system=None if measured.quality.zeropoint is None else "ab",
     )
-    return _kept(image, measured.psf.fwhm, f"added from {path.name}", settings)
+    return _kept(image, measured.fwhm, f"added from {path.name}", settings)
 
 
 def from_frames(
@@ -110,7 +110,7 @@ def from_frames(
         frames, settings, lambda done, _total, what: report(len(paths) + done, steps, what)
     )
     chosen = f"coadd of {len(image.names)} frames on the grid of {image.names[0]}"
-    return _kept(image, min(each.psf.fwhm for each in frames), chosen, settings), skipped | unaligned
+    return _kept(image, min(each.fwhm for each in frames), chosen, settings), skipped | unaligned
 
 
 def _measured(

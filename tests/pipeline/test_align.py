@@ -48,7 +48,7 @@ def seen(affine, **facts):
 
 
 def aligned(new, against=None):
-    return align(new.frame, new.stars, new.psf, against or reference(), SETTINGS)
+    return align(new.frame, new.stars, new.psf.fwhm, against or reference(), SETTINGS)
 
 
 def map_error(result, affine):
@@ -143,7 +143,7 @@ def test_distortion_is_followed_where_stars_show_it():
         return 0.7 * ((x - CENTRE[0]) / 160.0) ** 2
 
     bent = replace(new.stars, x=new.stars.x + bend(new.stars.x))
-    result = align(new.frame, bent, new.psf, against, SETTINGS)
+    result = align(new.frame, bent, new.psf.fwhm, against, SETTINGS)
     x = np.array([30.0, 160.0, 280.0])
     y = np.full(3, 150.0)
     expected = x + 20.3

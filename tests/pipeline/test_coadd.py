@@ -14,7 +14,7 @@ from pipeline.frame import FrameRefused
 from pipeline.measure import Measured
 from pipeline.psf import estimate_psf
 from pipeline.reference_file import ReferenceImage, is_reference, read, write
-from pipeline.stars import find_stars
+from pipeline.stars import find_stars, stellar_fwhm
 from tests.pipeline.synthetic import rotation, star_frame
 
 SETTINGS = Settings()
@@ -36,7 +36,7 @@ def exposure(number: int) -> Measured:
     )
     frame = replace(frame, exposure=replace(frame.exposure, name=f"f{number}", mjd=60000.0 + number))
     stars = find_stars(frame)
-    return Measured(frame, stars, QualityFacts(), estimate_psf(frame, stars, 1))
+    return Measured(frame, stars, QualityFacts(), stellar_fwhm(stars))
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_a_frame_of_another_field_is_skipped_with_its_reason(exposures: list[Mea
     frame, _ = star_frame(SHAPE, seed=99, n_stars=80, fwhm=3.5)
     frame = replace(frame, exposure=replace(frame.exposure, name="elsewhere"))
     stars = find_stars(frame)
-    other = Measured(frame, stars, QualityFacts(), estimate_psf(frame, stars, 1))
+    other = Measured(frame, stars, QualityFacts(), stellar_fwhm(stars))
     reference, skipped = build([*exposures[:2], other], SETTINGS)
     assert set(skipped) == {"elsewhere"}
     assert len(reference.names) == 2

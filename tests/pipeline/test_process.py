@@ -27,7 +27,7 @@ from pipeline.references import from_frames
 from pipeline.simulate import simulate_night
 
 STAGES = [
-    *("read", "calibrate", "stars", "quality", "psf", "align", "subtract"),
+    *("read", "calibrate", "stars", "quality", "align", "subtract"),
     *("detect", "cutouts", "forced", "record"),
 ]
 
