@@ -53,6 +53,15 @@ class Cause:
     newest_frame: str
     newest_reason: str
 
+    @property
+    def filter(self) -> str:
+        """An expression of `core.frame_filters` for its frames."""
+        if self.pattern == NO_REASON:
+            return f"state:{self.state}"
+        # A quote cannot stand within quotes; a star stands for anything.
+        like = re.sub(r'["*…#\s]+', "*", self.pattern)
+        return f'state:{self.state} reason:"{like}"'
+
 
 def pattern_of(reason: str | None, frame: str = "") -> str:
     """A reason without what is particular to one frame."""

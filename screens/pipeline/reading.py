@@ -1,0 +1,159 @@
+"""What the pipeline screen reads of the store and of the log. Everything blocks: call it from a thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core import runs
+from core.causes import Cause, causes
+from core.crew import Worker, crew
+from core.launch import StartedRun, log_path, start_run
+from core.log_tail import tail
+from core.night import Night, newest_night
+from core.queue import counts_by_state
+from core.settings import Settings
+from core.stage_times import Pace, StageTimes, pace, recent_stages, stage_times, time_left_s
+from core.store import Store
+from core.tables import Run
+from core.vocabulary import ObservationState
+from screens.frame.opened import Opened
+
+RUNS = 30
+LOG_LINES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """One run. Times are Unix seconds, `reason` is text that may come from outside."""
+
+    run_id: int
+    engine: str
+    host: str
+    state: str
+    workers: int
+    started_at: float
+    heard_at: float
+    ended_at: float | None
+    counts: Mapping[str, int]
+    reason: str | None
+
+    @property
+    def is_at_work(self) -> bool:
+        """It has not ended, as far as is known."""
+        return self.state == "running"
+
+    @property
+    def is_stopping(self) -> bool:
+        """It was asked to stop, and has not ended yet."""
+        return self.is_at_work and self.reason == runs.ASKED_TO_STOP
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was read.
+
+    Attributes
+    ----------
+    run : RunFacts or None
+        The one whose stages and log these are; none: there are no runs, and the stages are of all.
+    left : int
+        Frames that wait for a worker or are in the hands of one.
+    left_s : float or None
+        How long they take, if that can be told.
+    log, log_name : lines and where they are from
+    """
+
+    at: float
+    runs: tuple[RunFacts, ...]
+    run: RunFacts | None
+    stages: tuple[StageTimes, ...]
+    pace: Pace
+    left: int
+    left_s: float | None
+    causes: tuple[Cause, ...]
+    workers: tuple[Worker, ...]
+    night: Night
+    log: tuple[str, ...]
+    log_name: str
+
+
+def read(run_id: int | None, settings: Settings, store: Store) -> Answer:
+    """Read it, for one run or the newest.
+
+    Raises
+    ------
+    AstridError
+    """
+    rows = tuple(_facts(row) for row in runs.newest(store, limit=RUNS))
+    run = next((row for row in rows if row.run_id == run_id), rows[0] if rows else None)
+    stages = recent_stages(store, run.run_id if run else None)
+    at_work = [row for row in rows if row.is_at_work]
+    measured = pace(stages if run in at_work else recent_stages(store))
+    counts = counts_by_state(store)
+    left = counts.get(ObservationState.QUEUED, 0) + counts.get(ObservationState.RUNNING, 0)
+    log, log_name = _log(run, settings)
+    return Answer(
+        at=time.time(),
+        runs=rows,
+        run=run,
+        stages=stage_times(stages),
+        pace=measured,
+        left=left,
+        left_s=time_left_s(left, measured, sum(row.workers for row in at_work)),
+        causes=causes(store),
+        workers=crew(store),
+        night=newest_night(store),
+        log=log,
+        log_name=log_name,
+    )
+
+
+def start(workers: int, opened: Opened) -> StartedRun:
+    """Start a run as a process of its own.
+
+    Raises
+    ------
+    AstridError
+    """
+    return start_run(
+        opened.store, opened.settings, config=opened.settings_path, engine="auto", workers=workers
+    )
+
+
+def stop(run: RunFacts, store: Store) -> bool:
+    """Ask a run to stop; once it was asked, to give its frames back. Whether it ended at once.
+
+    Raises
+    ------
+    RunRefused
+    """
+    return runs.cancel(store, run.run_id, now=run.is_stopping).state != "running"
+
+
+def _log(run: RunFacts | None, settings: Settings) -> tuple[tuple[str, ...], str]:
+    """What a detached run says of itself; else what the pipeline logs of all of them."""
+    files = [settings.home / "logs" / "pipeline.log"]
+    if run is not None:
+        files.insert(0, log_path(settings, run.run_id))
+    file = next((each for each in files if each.is_file()), files[0])
+    try:
+        return tuple(tail(file, LOG_LINES)), file.name
+    except OSError as error:
+        return (f"{file} cannot be read: {error.strerror}",), file.name
+
+
+def _facts(row: Run) -> RunFacts:
+    return RunFacts(
+        row.id or 0,
+        row.engine,
+        row.host,
+        row.state,
+        row.workers,
+        row.started_at,
+        row.heartbeat_at,
+        row.ended_at,
+        row.counts,
+        row.reason,
+    )

@@ -1,0 +1,385 @@
+"""The pipeline screen as lines: runs, stages, the night, failures by cause, workers, the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from core.vocabulary import ObservationState
+from screens.ages import ago, length, short, work
+from screens.ingest.view import STATE_TONES
+from screens.lines import Line, Tone, counted, drawn, padded, plain, shortened, span
+from screens.pipeline.strip import LABEL_COLUMNS, Series, strip_lines
+
+if TYPE_CHECKING:
+    from core.causes import Cause
+    from core.crew import Worker
+    from core.night import Night
+    from core.stage_times import StageTimes
+    from screens.pipeline.reading import Answer, RunFacts
+
+PANES = ("runs", "stages", "night", "failures", "workers", "log")
+WIDE, TALL = 110, 28  # from here on all panes stand beside each other
+_MJD_OF_1970 = 40587.0
+_SILENT_S = 180.0  # a run at work says once a minute that it is alive
+_FEW_RUNS = 3
+_MOST_NIGHT_ROWS = 24
+
+_Row = TypeVar("_Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All that the screen shows.
+
+    Attributes
+    ----------
+    pane : str
+        The one that keys go to.
+    cursors : mapping
+        The place under the cursor of each pane; of the log, how many lines were scrolled back.
+    start_key : str
+        What starts a run.
+    plain : bool
+        ASCII only.
+    """
+
+    now: float
+    answer: Answer
+    pane: str
+    cursors: Mapping[str, int]
+    start_key: str
+    plain: bool = False
+
+    def cursor(self, pane: str) -> int:
+        """The place under a pane's cursor."""
+        return self.cursors.get(pane, 0)
+
+
+def page_lines(page: Page, width: int, rows: int) -> list[Line]:
+    """The page, at most `rows` lines."""
+    if is_wide(width, rows):
+        return _wide(page, width, rows)
+    few = _FEW_RUNS if page.pane != "runs" else max(rows // 2, 2)
+    runs = run_lines(page, width, min(len(page.answer.runs) or 1, few) + 1)
+    lines = [*runs, progress_line(page, width), tab_line(page, width)]
+    pane = "stages" if page.pane == "runs" else page.pane
+    return [*lines, *_BODIES[pane](page, width, max(rows - len(lines), 1))][:rows]
+
+
+def is_wide(width: int, rows: int) -> bool:
+    """Whether all panes have room beside each other."""
+    return width >= WIDE and rows >= TALL
+
+
+def _wide(page: Page, width: int, rows: int) -> list[Line]:
+    left, right = (width - 2) // 2, width - 2 - (width - 2) // 2
+    log_rows = max(rows // 5, 5)
+    above = rows - log_rows - 1
+    stages = _titled(page, "stages", left, len(page.answer.stages) + 1)
+    workers = min(len(page.answer.workers) or 1, 6)
+    few = max(above - len(stages) - workers - 4, 3)
+    runs = [_heading(page, "runs"), *run_lines(page, left, few), progress_line(page, left)]
+    column = [*runs, (), *stages, (), *_titled(page, "workers", left, workers)]
+    night = min(max(above * 2 // 3, 9), _MOST_NIGHT_ROWS)
+    failures = max(above - night - 3, 1)
+    other = [
+        *_titled(page, "night", right, night),
+        (),
+        *_titled(page, "failures", right, failures),
+    ]
+    return [*_beside(column, other, left, above), (), *_titled(page, "log", width, log_rows - 1)][:rows]
+
+
+def _titled(page: Page, pane: str, width: int, rows: int) -> list[Line]:
+    body = _BODIES[pane](page, width, rows)
+    return [_heading(page, pane), *(body + [()] * rows)[:rows]]
+
+
+def _heading(page: Page, pane: str) -> Line:
+    title = f" {_title(page, pane)} "
+    return (span(title, Tone.CHIP if page.pane == pane else Tone.STRONG),)
+
+
+def _beside(left: Sequence[Line], right: Sequence[Line], width: int, rows: int) -> list[Line]:
+    lines = []
+    for row in range(rows):
+        first = left[row] if row < len(left) else ()
+        second = right[row] if row < len(right) else ()
+        lines.append((*padded(shortened(first, width), width + 2), *second))
+    return lines
+
+
+def tab_line(page: Page, width: int) -> Line:
+    """The panes, the one that is shown set apart."""
+    line: Line = ()
+    for pane in PANES:
+        is_here = pane == page.pane
+        line = (*line, span(f" {_title(page, pane)} ", Tone.CHIP if is_here else Tone.DIM))
+    return shortened(line, width)
+
+
+def _title(page: Page, pane: str) -> str:
+    number = {
+        "failures": sum(cause.frames for cause in page.answer.causes),
+        "workers": len(page.answer.workers),
+        "runs": len(page.answer.runs),
+    }.get(pane)
+    if pane == "log" and page.cursor("log"):
+        return f"log -{page.cursor('log')}"
+    return f"{pane} {number}" if number else pane
+
+
+# -- runs -------------------------------------------------------------------------------------------
+
+
+def run_lines(page: Page, width: int, rows: int) -> list[Line]:
+    """A window of runs about the one under the cursor, newest first."""
+    found = page.answer.runs
+    if not found:
+        return [
+            (
+                span(" No run yet: ", Tone.DIM),
+                span(page.start_key, Tone.KEY),
+                span(" starts one, or `astrid run`", Tone.DIM),
+            )
+        ]
+    heading = span(f"  {'run':>4} {'state':<11} {'engine':<8} {'workers':>7} {'took':>7}  frames", Tone.DIM)
+    cursor = min(page.cursor("runs"), len(found) - 1)
+    return [
+        shortened((heading,), width),
+        *(
+            _run_line(run, place == cursor, page, width)
+            for place, run in window(found, cursor, max(rows - 1, 1))
+        ),
+    ]
+
+
+def _run_line(run: RunFacts, is_here: bool, page: Page, width: int) -> Line:
+    state, tone = run.state, _RUN_TONES.get(run.state, Tone.PLAIN)
+    if run.is_stopping:
+        state, tone = "stopping", Tone.WARN
+    elif run.is_at_work and page.now - run.heard_at > _SILENT_S:
+        state, tone = "silent", Tone.BAD
+    took = short((run.ended_at or page.now) - run.started_at)
+    counts = ", ".join(f"{number} {name}" for name, number in run.counts.items()) or "none yet"
+    start: Line = (
+        span(("> " if is_here else "  ") + f"{run.run_id:>4} ", Tone.KEY if is_here else Tone.STRONG),
+        span(f"{state:<11} ", tone),
+        *padded((span(run.engine, limit=8),), 9),
+        span(f"{run.workers:>7} {took:>7}  ", Tone.DIM),
+        span(counts, limit=80),
+    )
+    why = run.reason if run.reason and not run.is_stopping else None
+    return shortened((*start, span(f"  {why}", Tone.DIM)) if why else start, width)
+
+
+_RUN_TONES: Mapping[str, Tone] = {
+    "running": Tone.GOOD,
+    "failed": Tone.BAD,
+    "lost": Tone.BAD,
+    "interrupted": Tone.WARN,
+}
+
+
+def progress_line(page: Page, width: int) -> Line:
+    """How many frames are left, and how long they will take."""
+    answer = page.answer
+    if not answer.left:
+        return (span(" no frame waits", Tone.DIM),)
+    frames = counted(answer.left, "frame")
+    pieces: list[Line] = [(span(f" {frames} left", Tone.STRONG),)]
+    if not any(run.is_at_work for run in answer.runs):
+        pieces.append((span("no run is at work: "), span(page.start_key, Tone.KEY), span(" starts one")))
+    elif answer.left_s is None:
+        pieces.append((span("how long they take is not known yet", Tone.DIM),))
+    else:
+        end = time.strftime("%H:%M", time.gmtime(answer.at + answer.left_s))
+        pieces.append((span(f"{length(answer.left_s)}, until about {end} UTC"),))
+    if answer.pace.per_hour is not None:
+        pieces.append((span(f"{answer.pace.per_hour:.0f} frames/h", Tone.DIM),))
+    line = pieces[0]
+    for piece in pieces[1:]:
+        line = (*line, span(" · ", Tone.DIM), *piece)
+    return shortened(line, width)
+
+
+# -- stages -----------------------------------------------------------------------------------------
+
+
+def stage_lines(page: Page, width: int, rows: int) -> list[Line]:
+    """Stages against their times: median, 95th percentile, last, and the share of all the time."""
+    grid = page.answer.stages
+    if not grid:
+        return [(span(" No stage was recorded yet.", Tone.DIM),)]
+    heading = f" {'stage':<11}{'p50':>8}{'p95':>8}{'last':>8}{'share':>6}"
+    room = max(width - len(heading) - 22, 0)
+    lines = [shortened((span(f"{heading} {'':<{room}} {'times':>5}  ended badly", Tone.DIM),), width)]
+    return [*lines, *(_stage_line(row, room, page.plain, width) for row in grid)][:rows]
+
+
+def _stage_line(row: StageTimes, room: int, is_plain: bool, width: int) -> Line:
+    bar = ("#" if is_plain else "▇") * round(row.share * room)
+    bad = []
+    if row.refused:
+        bad.append(f"{row.refused} refused")
+    if row.failed:
+        bad.append(f"{row.failed} failed")
+    line: Line = (
+        *padded((span(f" {row.stage}", Tone.STRONG, 11),), 12),
+        span(f"{work(row.p50):>8}{work(row.p95):>8}{work(row.last):>8}{row.share:>6.0%} "),
+        *padded((drawn(bar, Tone.DIM),), room),
+        span(f" {row.times:>5}  ", Tone.DIM),
+        span(", ".join(bad), Tone.BAD if row.failed else Tone.WARN),
+    )
+    return shortened(line, width)
+
+
+# -- the night --------------------------------------------------------------------------------------
+
+
+def night_series(night: Night) -> tuple[Series, ...]:
+    """What is plotted of a night."""
+    points = night.points
+    return (
+        Series("seeing", night.seeing_unit, [point.seeing for point in points]),
+        Series("depth", "mag", [point.depth for point in points]),
+        Series("residual", "px rms", [point.residual_px for point in points], 3),
+        Series("score σ", "(1 is honest)", [point.score_std for point in points], 3),
+    )
+
+
+def night_lines(page: Page, width: int, rows: int) -> list[Line]:
+    """The frame under the cursor, and four quantities through the night."""
+    points = page.answer.night.points
+    if not points:
+        return [(span(" No frame with a time was registered yet.", Tone.DIM),)]
+    chosen = min(page.cursor("night"), len(points) - 1)
+    point = points[chosen]
+    lines: list[Line] = [
+        shortened(
+            (
+                span(f" {chosen + 1} of {len(points)} ", Tone.DIM),
+                span(point.frame, Tone.KEY, 40),
+                span(f"  {_hour(point.mjd)} UTC  ", Tone.DIM),
+                span(point.state, STATE_TONES.get(point.state, Tone.PLAIN)),
+            ),
+            width,
+        )
+    ]
+    series = night_series(page.answer.night)
+    shown = series[: max(min((rows - 2) // 2, len(series)), 1)]
+    each = max((rows - 2) // len(shown), 2)
+    times = [point.mjd for point in points]
+    for one in shown:
+        lines += strip_lines(times, one, chosen, width=width, rows=each, plain=page.plain)
+    first, last = _hour(times[0]), _hour(times[-1])
+    axis = padded((span(" " * LABEL_COLUMNS + first, Tone.DIM),), width - len(last))
+    return [*lines, (*axis, span(last, Tone.DIM))][:rows]
+
+
+def _hour(mjd: float) -> str:
+    return _clock((mjd - _MJD_OF_1970) * 86400.0)
+
+
+def _clock(at: float) -> str:
+    try:
+        return time.strftime("%H:%M", time.gmtime(at))
+    except (OverflowError, OSError, ValueError):  # no calendar reaches there
+        return "–"
+
+
+# -- failures, workers, log -------------------------------------------------------------------------
+
+
+def failure_lines(page: Page, width: int, rows: int) -> list[Line]:
+    """Causes, those of most frames first; numbers and names are left out of them."""
+    found = page.answer.causes
+    if not found:
+        return [(span(" Nothing failed.", Tone.GOOD),)]
+    cursor = min(page.cursor("failures"), len(found) - 1)
+    return [
+        _cause_line(cause, place == cursor and page.pane == "failures", width)
+        for place, cause in window(found, cursor, rows)
+    ]
+
+
+def _cause_line(cause: Cause, is_here: bool, width: int) -> Line:
+    tone = STATE_TONES.get(cause.state, Tone.WARN)
+    state = "retried" if cause.state == ObservationState.QUEUED else cause.state
+    start: Line = (
+        span(("> " if is_here else "  ") + f"{cause.frames:>4} ", Tone.KEY if is_here else Tone.STRONG),
+        *padded((span(state, tone, 12),), 12),
+    )
+    room = max(width - len(plain(start)), 8)
+    name = span(f"  {cause.newest_frame}", Tone.DIM, max(room // 3, 8))
+    return shortened((*start, span(cause.pattern, limit=max(room - len(name.text), 8)), name), width)
+
+
+def worker_lines(page: Page, width: int, rows: int) -> list[Line]:
+    """Who is at work on what, and whether they still speak."""
+    found = page.answer.workers
+    if not found:
+        return [(span(" Nobody is at work.", Tone.DIM),)]
+    cursor = min(page.cursor("workers"), len(found) - 1)
+    return [
+        _worker_line(worker, place == cursor and page.pane == "workers", page.now, width)
+        for place, worker in window(found, cursor, rows)
+    ]
+
+
+def _worker_line(worker: Worker, is_here: bool, now: float, width: int) -> Line:
+    if worker.lease_until is not None and worker.lease_until < now:
+        state, tone = f"its lease ran out {ago(now - worker.lease_until)}", Tone.BAD
+    elif worker.heard_at is not None and now - worker.heard_at > _SILENT_S:
+        state, tone = f"silent, heard {ago(now - worker.heard_at)}", Tone.BAD
+    elif worker.heard_at is None:
+        state, tone = "of no run that is known", Tone.WARN
+    else:
+        state, tone = f"heard {ago(now - worker.heard_at)}", Tone.DIM
+    return shortened(
+        (
+            *padded(
+                (span(("> " if is_here else "  ") + worker.name, Tone.KEY if is_here else Tone.STRONG, 20),),
+                16,
+            ),
+            *padded((span(worker.frame or "between two frames", limit=30),), 24),
+            span(f"  {state}", tone),
+            span(f"  {worker.host}" if worker.host else "", Tone.DIM, 30),
+        ),
+        width,
+    )
+
+
+def log_lines(page: Page, width: int, rows: int) -> list[Line]:
+    """The end of the log, or what stands before it where one scrolled back."""
+    found = page.answer.log
+    if not found:
+        return [(span(f" {page.answer.log_name} says nothing yet.", Tone.DIM),)]
+    last = max(len(found) - page.cursor("log"), min(rows, len(found)))
+    shown = found[max(last - rows, 0) : last]
+    return [(span(" "), span(line, _log_tone(line), max(width - 1, 1))) for line in shown]
+
+
+def _log_tone(line: str) -> Tone:
+    if " ERROR " in line or line.startswith(("Traceback", "error:")):
+        return Tone.BAD
+    return Tone.WARN if " WARNING " in line else Tone.PLAIN
+
+
+def window(found: Sequence[_Row], cursor: int, rows: int) -> list[tuple[int, _Row]]:
+    """Those rows about a cursor that there is room for, with their places."""
+    first = min(max(cursor - rows + 1, 0), max(len(found) - rows, 0))
+    return list(enumerate(found))[first : first + rows]
+
+
+_BODIES: Mapping[str, Callable[[Page, int, int], list[Line]]] = {
+    "runs": run_lines,
+    "stages": stage_lines,
+    "night": night_lines,
+    "failures": failure_lines,
+    "workers": worker_lines,
+    "log": log_lines,
+}
