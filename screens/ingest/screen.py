@@ -259,18 +259,22 @@ class IngestScreen(FrameScreen["Answer"]):
         self.paint()
 
     def step_back(self) -> bool:
-        """Close the frame, then forget marks, filter and state."""
-        if self._opened is not None and not self._jumped:
+        """Close the frame, then forget marks, filter and state; after a jump, go where one came from."""
+        if self._jumped:
+            self._close()
+            self._asked_filter = ""
+            self.ask()
+            return False
+        if self._opened is not None:
             self._close()
         elif self._marks.count(self._total):
             self._marks = Marks()
         elif super().step_back():
             return True
-        elif self._state and not self._jumped:
+        elif self._state:
             self._state, self._row = ALL, None
             self.ask()
         else:
-            self._close()
             return False
         self.paint()
         return True
@@ -282,7 +286,7 @@ class IngestScreen(FrameScreen["Answer"]):
             self.ask()
         elif target.filter is not None:
             self._close()
-            self._state, self._row = ALL, None
+            self._state, self._row, self._jumped = ALL, None, True
             self.choose(target.filter)
 
     def _review(self) -> None:

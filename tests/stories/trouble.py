@@ -27,7 +27,7 @@ def troubled_night(store: Store, *, queued: int = 4) -> list[int]:
     now = time.time()
     reference = references.add(store, reference_facts())
     run = runs.start(store, engine="local", workers=2, config_hash="cafe")
-    ids = add_frames(store, *range(1, 10))
+    ids = [_frame(store, number) for number in range(1, 10)]
     small = pack(np.random.default_rng(1).normal(size=(48, 64)).astype(np.float32))
     for number in range(3):
         outcome = done(
@@ -49,10 +49,10 @@ def troubled_night(store: Store, *, queued: int = 4) -> list[int]:
         told = stages(now - 200, "align", "failed", reason)
         _commit(store, FrameOutcome("failed", reason, stages=told), run.id)
     queue.claim(store, runs.owner(run.id, 1), 300.0)
-    ids += add_frames(store, 10, filter="z")
+    ids.append(_frame(store, 10, filter="z"))
     other = queue.claim(store, runs.owner(run.id, 0), 300.0)
     commit_frame(store, other, FrameOutcome("waiting", "no reference in z covers it"), attempts=3, retry_s=1)
-    ids += add_frames(store, *range(11, 11 + queued))
+    ids += [_frame(store, number) for number in range(11, 11 + queued)]
     with store.write() as db:
         db.add(
             WatchedFolder(
@@ -83,6 +83,11 @@ def many_queued(store: Store, count: int) -> list[int]:
 
     made = register(store, [frame_facts(number) for number in range(1, count + 1)])
     return [each.id for each in made]
+
+
+def _frame(store: Store, number: int, **changes) -> int:
+    """A frame every three minutes of one night."""
+    return add_frames(store, number, mjd=60999.1 + 0.002 * number, **changes)[0]
 
 
 def _commit(store: Store, outcome: FrameOutcome, run_id: int) -> None:
