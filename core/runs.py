@@ -76,6 +76,11 @@ def hand_over(store: Store, run_id: int, pid: int) -> bool:
     return _change(store, run_id, _place(pid))
 
 
+def link_flow_run(store: Store, run_id: int, flow_run_id: str) -> bool:
+    """Say which flow run of Prefect's a run is; false when it is over."""
+    return _change(store, run_id, {"flow_run_id": flow_run_id})
+
+
 def read(store: Store, run_id: int) -> Run:
     """One run.
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from core import runs
 from core.errors import AstridError
 from core.prefect_api import PrefectUnavailable
 from core.prefect_server import client_environment
 from core.settings import Settings
+from core.store import Store, open_store
 from pipeline.clock import one_line
 from pipeline.engine_local import RunSummary
 from pipeline.worker import OnEvent
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -61,25 +68,51 @@ def run(
     StoreError
         The store cannot be used.
     """
-    _prepare_prefect(settings, url)
+    with closing(open_store(settings.store_url)) as store:
+        row = runs.start(
+            store, engine="prefect", workers=workers, config_hash=settings.science_hash, run_id=run_id
+        )
+        number = row.id or 0
+        parameters = {"config": _named(config), "workers": workers, "limit": limit}
+        try:
+            return _run_flow(store, url, parameters, Call(settings, number, on_event))
+        except AstridError as error:
+            runs.finish(store, number, "failed", reason=str(error))  # unless the loop has done so
+            raise
+
+
+def _run_flow(store: Store, url: str, parameters: dict[str, Any], call: Call) -> RunSummary:
+    """Make a flow run, tell the store which it is before it begins, and run it here."""
+    _prepare_prefect(call.settings, url)
     import httpx
+    from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectException
+    from prefect.flow_engine import run_flow
+    from prefect.states import Pending
 
     from pipeline.flows import process
 
-    call = Call(settings, run_id=run_id, on_event=on_event)
     token = _CALL.set(call)
+    ended = None
     try:
-        process(config=_named(config), workers=workers, limit=limit, return_state=True)
+        with get_client(sync_client=True) as client:
+            flow_run = client.create_flow_run(
+                process, name=f"run {call.run_id}", parameters=parameters, state=Pending()
+            )
+        runs.link_flow_run(store, call.run_id or 0, str(flow_run.id))
+        ended = run_flow(process, flow_run, parameters, return_type="state")
     except (httpx.HTTPError, PrefectException, RuntimeError) as error:
         if call.summary is None and call.error is None:
             raise PrefectUnavailable(f"the Prefect server at {url} failed: {one_line(error)}") from error
+        log.warning("the Prefect server at %s was not told how the run ended: %s", url, error)
     finally:
         _CALL.reset(token)
     if call.error is not None:
         raise call.error
     if call.summary is None:
-        raise PrefectUnavailable(f"the Prefect server at {url} ended the run before it began")
+        raise PrefectUnavailable(
+            f"the Prefect server at {url} ended the run: {getattr(ended, 'message', '')}"
+        )
     return call.summary
 
 

@@ -72,7 +72,7 @@ def process(config: str | None = None, workers: int = 1, limit: int | None = Non
             call.settings,
             limit=limit,
             workers=workers,
-            on_start=_named,
+            on_start=None if call.run_id else _named,
             on_begin=tellers.begin,
             on_event=tellers.end,
             engine="prefect",
@@ -121,7 +121,7 @@ class _Tellers:
 
 
 def _named(run_id: int) -> None:
-    """Let Prefect's flow run be called what the store calls the run."""
+    """Let a flow run that a schedule made be called what the store calls the run."""
     with get_client(sync_client=True) as client:
         client.update_flow_run(runtime.flow_run.id, name=f"run {run_id}")
 
