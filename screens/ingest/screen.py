@@ -37,7 +37,7 @@ class IngestScreen(FrameScreen["Answer"]):
         self._from_end = False
         self._arriving: int | None = None  # a frame that a jump leads to
         self._opened: int | None = None  # the frame that is shown in full
-        self._jumped = False  # it was opened by a jump: one step back leaves the screen
+        self._before_jump: tuple[str, str, FrameRow | None] | None = None  # state, filter and row, until back
         self._scrolled = 0
         self._sections: list[int] = []
         self._top = 0
@@ -247,7 +247,7 @@ class IngestScreen(FrameScreen["Answer"]):
         self.ask()
 
     def _close(self) -> None:
-        self._opened, self._jumped = None, False
+        self._opened, self._before_jump = None, None
 
     def _next_pane(self) -> None:
         """The next state; in a frame, its next section."""
@@ -260,10 +260,10 @@ class IngestScreen(FrameScreen["Answer"]):
 
     def step_back(self) -> bool:
         """Close the frame, then forget marks, filter and state; after a jump, go where one came from."""
-        if self._jumped:
+        if self._before_jump is not None:
+            self._state, before, self._row = self._before_jump
             self._close()
-            self._asked_filter = ""
-            self.ask()
+            self.choose(before)
             return False
         if self._opened is not None:
             self._close()
@@ -282,12 +282,13 @@ class IngestScreen(FrameScreen["Answer"]):
     def arrive(self, target: Target) -> None:
         """Show a frame, or the frames that pass a filter."""
         if target.observation_id is not None:
-            self._arriving, self._jumped, self._scrolled = target.observation_id, True, 0
+            self._before_jump = self._state, self.filter, self._row
+            self._arriving, self._scrolled = target.observation_id, 0
             self.ask()
         elif target.filter is not None:
             self._close()
-            self._state, self._row, self._jumped = ALL, None, True
-            self.choose(target.filter)
+            self._state, self._row = ALL, None
+            super().arrive(target)
 
     def _review(self) -> None:
         """On to the frame's candidates."""
