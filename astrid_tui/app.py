@@ -8,7 +8,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,11 +17,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.command import CommandPalette
+from textual.filter import LineFilter
+from textual.markup import escape
 from textual.screen import Screen
 
 import screens
 from astrid_tui.commands import console_commands
 from astrid_tui.crash import Crash
+from astrid_tui.early import read_early
 from core.errors import AstridError
 from core.text import SafeText, safe_text
 from screens.action import SCREENS, Where
@@ -36,7 +39,7 @@ from screens.lines import Line, Tone
 from screens.review.guard import RepeatGuard
 from screens.review.screen import ReviewScreen
 from screens.terminal import Terminal, probe
-from screens.themes import THEMES
+from screens.themes import THEMES, filters
 from screens.widgets.confirm import Confirm
 from screens.widgets.sheet import Sheet
 
@@ -112,7 +115,8 @@ class Console(App[None]):
             self.add_mode(where.value, partial(self._make_screen, where))
         for theme in THEMES.values():
             self.register_theme(theme)
-        self.theme = "dark"
+        self.early = read_early(settings_path, self.terminal)
+        self.theme = self.early.theme
 
     # -- screens -----------------------------------------------------------------------------------
 
@@ -162,6 +166,10 @@ class Console(App[None]):
         while len(self.screen_stack) > 1:
             self.pop_screen()
         self.switch_mode(where.value)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """In the dome nothing but red reaches the terminal."""
+        return filters(self.theme, super().get_line_filters(), self.no_color)
 
     def header(self, where: Where, width: int) -> Line:
         """The header line of a screen."""
@@ -314,9 +322,8 @@ class Console(App[None]):
         """The command palette: the same commands, by what they do."""
         for command in self.commands():
             keys = " ".join(self.registry.sign(command.name) for _ in command.keys[:1])
-            yield SystemCommand(
-                command.help.split(";")[0], f"{command.name} {command.usage}  {keys}", self._chosen(command)
-            )
+            told = escape(f"{command.name} {command.usage}  {keys}")  # the palette reads markup
+            yield SystemCommand(escape(command.help.split(";")[0]), told, self._chosen(command))
 
     def _chosen(self, command: Command) -> Callable[[], None]:
         """Do a command that was found in the palette; one that takes words is typed on."""
@@ -393,10 +400,8 @@ class Console(App[None]):
 
 def run_console(settings_path: Path | None = None, read_only: bool = False) -> int:
     """Open the console and stay in it until the user leaves; the exit code."""
-    from astrid_tui.early import mouse_wanted
-
     console = Console(settings_path, read_only)
-    console.run(mouse=mouse_wanted(settings_path, console.terminal))
+    console.run(mouse=console.early.mouse)
     if console.last_words is not None:
         print(console.last_words)  # noqa: T201
     return console.return_code or 0

@@ -96,3 +96,9 @@ def shortened(line: Line, width: int) -> Line:
 def counted(number: int, noun: str) -> str:
     """A number with its noun."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def common_start(one: str, other: str) -> int:
+    """How many characters two texts have in common from their start."""
+    pairs = zip(one, other, strict=False)
+    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))

@@ -1,8 +1,13 @@
 """Three themes: dark, light, and dome (red on black, for eyes that are adapted to the night)."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
+from rich.color import Color, ColorType
+from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color as Shade
+from textual.filter import LineFilter
 from textual.theme import Theme
 
 from screens.lines import Tone
@@ -41,10 +46,10 @@ DOME = Theme(
     background="#000000",
     surface="#140000",
     panel="#1e0000",
-    accent="#ff2020",
+    accent="#ff0000",
     success="#e00000",
-    warning="#ff2020",
-    error="#ff2020",
+    warning="#ff0000",
+    error="#ff0000",
     dark=True,
 )
 THEMES = {theme.name: theme for theme in (DARK, LIGHT, DOME)}
@@ -79,15 +84,15 @@ _LIGHT_TONES = {
 _DOME_TONES = {
     Tone.PLAIN: "",
     Tone.DIM: "#800000",
-    Tone.STRONG: "bold #ff2020",
-    Tone.KEY: "bold #ff2020",
+    Tone.STRONG: "bold #ff0000",
+    Tone.KEY: "bold #ff0000",
     Tone.BAR: "#c00000 on #1e0000",
-    Tone.HERE: "bold #ff2020 on #1e0000",
-    Tone.BAR_ALERT: "bold #ff2020 on #1e0000",
-    Tone.CHIP: "#ff2020 on #300000",
-    Tone.GOOD: "bold #ff2020",
-    Tone.BAD: "bold #ff2020",
-    Tone.WARN: "bold #ff2020",
+    Tone.HERE: "bold #ff0000 on #1e0000",
+    Tone.BAR_ALERT: "bold #ff0000 on #1e0000",
+    Tone.CHIP: "#ff0000 on #300000",
+    Tone.GOOD: "bold #ff0000",
+    Tone.BAD: "bold #ff0000",
+    Tone.WARN: "bold #ff0000",
 }
 # Without colours the attributes alone must tell tones apart.
 _PLAIN_TONES = {
@@ -111,3 +116,31 @@ def tone_style(theme: str, tone: Tone, colourless: bool) -> Style:
     """How a tone looks in a theme; attributes alone where no colours are wanted."""
     tones = _PLAIN_TONES if colourless else _TONES.get(theme, _DARK_TONES)
     return Style.parse(tones[tone])
+
+
+class RedOnly(LineFilter):
+    """Turns every colour into a red of the same brightness: whatever a widget or an image comes with."""
+
+    def apply(self, segments: list[Segment], background: Shade) -> list[Segment]:  # noqa: ARG002 Textual's
+        """The same text, red on black."""
+        return [Segment(text, _reddened(style or Style.null()), control) for text, style, control in segments]
+
+
+def filters(theme: str, before: Sequence[LineFilter], colourless: bool) -> Sequence[LineFilter]:
+    """What every line passes on its way to the terminal; without colours there are none to turn red."""
+    return before if theme != DOME.name or colourless else (*before, _RED_ONLY)
+
+
+_RED_ONLY = RedOnly()
+
+
+@lru_cache(maxsize=8192)
+def _reddened(style: Style) -> Style:
+    return style + Style(color=_red(style.color, 0xB0), bgcolor=_red(style.bgcolor, 0))
+
+
+def _red(colour: Color | None, unset: int) -> Color:
+    """A red as bright as the brightest part of a colour; the terminal's own colours might be white."""
+    if colour is None or colour.type is ColorType.DEFAULT:
+        return Color.from_rgb(unset, 0, 0)
+    return Color.from_rgb(max(colour.get_truecolor()), 0, 0)

@@ -85,6 +85,7 @@ class FrameScreen(Screen[None], Generic[Data]):
         self._is_hinting = False
         self._completions: Sequence[str] = ()
         self._wanted_filter: str | None = None
+        self._filter_before: str | None = None
         self._is_asking = self._asks_again = self._has_begun = False
 
     # -- what a screen brings ----------------------------------------------------------------------
@@ -123,6 +124,10 @@ class FrameScreen(Screen[None], Generic[Data]):
 
     def step_back(self) -> bool:
         """One step back towards the plain screen; whether there was one to take."""
+        if self._filter_before is not None:  # a jump brought the filter; the way back leaves the screen
+            before, self._filter_before = self._filter_before, None
+            self.choose(before)
+            return False
         if not self.filter:
             return False
         self.choose("")
@@ -131,6 +136,7 @@ class FrameScreen(Screen[None], Generic[Data]):
     def arrive(self, target: Target) -> None:
         """Go to something; by default to what passes its filter."""
         if target.filter is not None:
+            self._filter_before = self.filter
             self.choose(target.filter)
 
     def copied_text(self) -> SafeText | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,7 @@ class ReviewScreen(FrameScreen[None]):
         self._blinked = False
         self._last_decision: Line = ()
         self._recalled: Mapping[str, Any] = {}
+        self._arriving: Target | None = None  # where a jump leads that came before the store was open
 
     # -- what is on the screen -------------------------------------------------------------------
 
@@ -137,8 +139,13 @@ class ReviewScreen(FrameScreen[None]):
         async def begin() -> None:
             desk, self._viewing = await asyncio.to_thread(sit_down)
             self._desk, self._reading = desk, Reading(desk)
-            await self._restart(self._remembered_filter())
-            await self._go_back_to_remembered()
+            arriving, self._arriving = self._arriving, None
+            if arriving is not None:
+                await self._restart(arriving.filter or "")
+                self.arrive(replace(arriving, filter=None))
+            else:
+                await self._restart(self._remembered_filter())
+                await self._go_back_to_remembered()
 
         self.run_worker(begin(), group="begin")
 
@@ -305,7 +312,9 @@ class ReviewScreen(FrameScreen[None]):
 
     def arrive(self, target: Target) -> None:
         """Go to an object, or to what passes a filter."""
-        if target.object_id is not None and self._reading is not None:
+        if self._reading is None:
+            self._arriving, self._filter_before = target, ""
+        elif target.object_id is not None:
             self._reading.queue.go_to(target.object_id)
             self._go()
         else:

@@ -6,6 +6,7 @@ from textual import events
 from textual.widgets import Input
 
 from core.text import safe_text
+from screens.lines import common_start
 
 Complete = Callable[[str], Sequence[str]]  # a line to the lines that it may become
 _KEPT = 50
@@ -125,7 +126,10 @@ class Prompt(Input):
     def _fill_in(self) -> None:
         """As much as all completions have in common."""
         found = self._complete(self.value) if self._complete else ()
-        common = _common_start(found)
+        if not found:
+            return
+        first, last = min(found), max(found)  # what these two have in common, all between them have
+        common = first[: common_start(first, last)]
         if len(common) > len(self.value):
             self.value = common
             self.cursor_position = len(common)
@@ -135,10 +139,3 @@ class Prompt(Input):
         self._place = min(max(self._place + step, 0), len(earlier))
         self.value = earlier[self._place] if self._place < len(earlier) else ""
         self.cursor_position = len(self.value)
-
-
-def _common_start(lines: Sequence[str]) -> str:
-    if not lines:
-        return ""
-    first, last = min(lines), max(lines)  # what these two have in common, all between them have
-    return first[: next((place for place, sign in enumerate(first) if sign != last[place : place + 1]), None)]

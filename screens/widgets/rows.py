@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import zip_longest
 
+from rich.cells import cell_len
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
@@ -11,12 +12,15 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from screens.lines import Line, Tinted
+from screens.lines import Line, Tinted, common_start, plain
 from screens.themes import tone_style
 
 
 class Rows(Widget):
-    """Shows a page of `screens.lines.Line`; what it is given is never parsed as markup."""
+    """Shows a page of `screens.lines.Line`; what it is given is never parsed as markup.
+
+    Of a line that changed only the cells from the first to the last change are sent again.
+    """
 
     def __init__(self, *, id: str | None = None, scrollable: bool = False) -> None:
         super().__init__(id=id)
@@ -34,11 +38,12 @@ class Rows(Widget):
         if self._scrollable and len(before) != len(self._lines):
             self.refresh(layout=True)
             return
-        changed = [
-            Region(0, row, max(self.size.width, 1), 1)
-            for row, (old, new) in enumerate(zip_longest(before, self._lines, fillvalue=()))
-            if old != new
-        ]
+        changed: list[Region] = []
+        for row, (old, new) in enumerate(zip_longest(before, self._lines, fillvalue=())):
+            if old != new:
+                start, end = _changed_cells(old, new, self.size.width)
+                if end > start:
+                    changed.append(Region(start, row, end - start, 1))
         if changed:
             self.refresh(*changed)
 
@@ -63,6 +68,28 @@ class Rows(Widget):
             for piece in self._lines[y]
         ]
         return Strip(segments).adjust_cell_length(width, base)
+
+
+def _changed_cells(old: Line, new: Line, width: int) -> tuple[int, int]:
+    """The first cell in which two lines differ, and the one after the last."""
+    start = min(_common_cells(old, new, 1), width)
+    if cell_len(plain(old)) != cell_len(plain(new)):
+        return start, width
+    end = cell_len(plain(new)) - _common_cells(old[::-1], new[::-1], -1)
+    return start, min(max(end, start), width)
+
+
+def _common_cells(old: Line, new: Line, step: int) -> int:
+    """How many cells two lines have in common from their start, or with step -1 from their end."""
+    cells = 0
+    for before, now in zip(old, new, strict=False):
+        if before != now:
+            same_look = before[1:] == now[1:] and type(before) is type(now)
+            if same_look and before.text.isascii() and now.text.isascii():
+                cells += common_start(before.text[::step], now.text[::step])
+            break
+        cells += cell_len(now.text)
+    return cells
 
 
 @lru_cache(maxsize=8192)
