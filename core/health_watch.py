@@ -69,7 +69,7 @@ def watching(settings: Settings, store: Store) -> Iterator[None]:
     finally:
         ended.set()
         # An alert on its way may take its time; it is taken up again by whoever looks next.
-        thread.join(timeout=1.0)
+        thread.join(timeout=5.0)
 
 
 def _watch(settings: Settings, store: Store, ended: threading.Event) -> None:

@@ -27,6 +27,7 @@ from sqlmodel import col
 
 from core import prefect_server, queue, runs
 from core.errors import AstridError
+from core.health_watch import watching
 from core.settings import Settings
 from core.store import Store, open_store
 from core.tables import Observation
@@ -111,7 +112,7 @@ def run(
         engine=engine,
         workers=workers,
         config_hash=settings.science_hash,
-        config=settings.model_dump(mode="json", exclude={"store"}),  # whose URL may hold a password
+        config=settings.model_dump(mode="json", exclude={"store", "alerts"}),  # which may hold passwords
         run_id=run_id,
         flow_run_id=flow_run_id,
     )
@@ -127,7 +128,7 @@ def run(
 
     state, reason = "failed", None
     try:
-        with _stopped_by_signals(stop), sampling(store, settings, number):
+        with _stopped_by_signals(stop), sampling(store, settings, number), watching(settings, store):
             if on_start:
                 on_start(number)
             if workers > 1:
@@ -153,15 +154,15 @@ def _unheard(_frame: FrameBegun) -> None:
 
 
 def log_to_file(settings: Settings) -> None:
-    """Send what the pipeline logs, tracebacks above all, to a file in AstrID's home."""
+    """Send what AstrID logs, tracebacks above all, to a file in its home."""
     folder = settings.home / "logs"
     folder.mkdir(parents=True, exist_ok=True)
-    logger = logging.getLogger("pipeline")
     handler = logging.FileHandler(folder / "pipeline.log", encoding="utf-8", delay=True)
-    known = {each.baseFilename for each in logger.handlers if isinstance(each, logging.FileHandler)}
-    if handler.baseFilename not in known:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
-        logger.addHandler(handler)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+    for logger in map(logging.getLogger, ("core", "pipeline")):
+        known = {each.baseFilename for each in logger.handlers if isinstance(each, logging.FileHandler)}
+        if handler.baseFilename not in known:
+            logger.addHandler(handler)
 
 
 def _in_this_process(

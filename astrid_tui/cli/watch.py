@@ -48,12 +48,13 @@ def watch(
     A file is taken when two looks found it the same. Hidden files and parts of copies are left out. With
     --json each file is one line. A folder that another process watches is left to it until that ends.
     """
+    from core import health_watch
     from core.store import StoreUnreachable
 
     settings, store = settings_of(context), store_of(context)
     start = _starter(context, store, settings, workers) if process else _nothing
     crew = _Crew(store, settings, interval_s=interval, processes=process)
-    with _until_stopped() as stop:
+    with _until_stopped() as stop, health_watch.watching(settings, store):
         looks = 0
         while not stop.is_set():
             try:
