@@ -84,17 +84,17 @@ def test_twenty_kills_change_nothing(night: Night, undisturbed: dict[str, Any], 
     """
     settings = night.fill(store_url)
     chance = random.Random(42)
-    first_s = frame_s = 60.0  # what a frame takes, learnt from those that were done
+    first_s = frame_s = 60.0  # what a frame takes, learnt from the last that was done
     for number in range(KILLS):
         life, start = Life(settings), time.monotonic()
         if number % 4 == 0:
             assert life.frame_done(None)
-            first_s = min(first_s, time.monotonic() - start)
+            first_s = time.monotonic() - start
             start = time.monotonic()
             if life.frame_done(chance.uniform(0.0, min(frame_s, first_s))):
-                frame_s = min(frame_s, time.monotonic() - start)
+                frame_s = time.monotonic() - start
         elif life.frame_done(chance.uniform(0.0, first_s)):
-            first_s = min(first_s, time.monotonic() - start)
+            first_s = time.monotonic() - start
         life.kill()
     summary = run(settings)
     assert summary.state == "done"
@@ -104,7 +104,7 @@ def test_twenty_kills_change_nothing(night: Night, undisturbed: dict[str, Any], 
     with closing(open_store(store_url)) as store, store.read() as session:
         states = [row.state for row in session.exec(select(Run).order_by(col(Run.id)))]
     assert "running" not in states
-    assert states.count("lost") >= KILLS // 2  # the others died before they could say that they began
+    assert states.count("lost") >= KILLS // 4  # those that had done a frame; others died before they began
 
 
 def content(url: str) -> dict[str, Any]:
