@@ -1,0 +1,115 @@
+"""An astronomer asks why nothing was found at a place: from raw frames to the answer."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from pipeline.simulate import simulate_night
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory):
+    return simulate_night(tmp_path_factory.mktemp("night"), frames=2, size=256, seed=3, references=2)
+
+
+@pytest.fixture(scope="module")
+def astrid(night, tmp_path_factory):
+    """The command line of a store in which a night was processed: two good frames and a starless one."""
+    folder = tmp_path_factory.mktemp("observatory")
+    env = {"ASTRID_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
+
+    def run(*words: object, code: int = 0) -> str:
+        command = [sys.executable, "-m", "astrid_tui", *map(str, words)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=env, cwd=folder)
+        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr * (code != 0)
+
+    starless = starless_copy(night.science[0], folder)
+    run("init")
+    run("ingest", *night.calibration, *night.science, starless)
+    run("reference", "build", *night.reference)
+    run("run", code=3)  # one frame is rejected
+    return run
+
+
+def starless_copy(path: Path, folder: Path) -> Path:
+    """The same field and time, behind a closed dome."""
+    target = folder / "closed-dome.fits"
+    with fits.open(path) as hdus:
+        sky = np.random.default_rng(0).normal(np.median(hdus[0].data), 10.0, hdus[0].data.shape)
+        hdus[0].data = sky.astype(hdus[0].data.dtype)
+        hdus.writeto(target)
+    return target
+
+
+@pytest.fixture(scope="module")
+def brightest(night):
+    truth = Table.read(night.truth)
+    rows = truth[(truth["kind"] == "transient") & (truth["epoch"] == "science")]
+    first = rows[rows["file"] == "science/science_001.fits"]
+    return first[np.argmax(first["snr_change"])]
+
+
+def test_a_transient_is_followed_through_the_night(astrid, brightest):
+    position = (f"{brightest['ra']:.7f}", f"{brightest['dec']:.7f}")
+    story = json.loads(astrid("why", *position, "--json"))
+    assert story["next"] is None
+    frames = {frame["frame"]: frame for frame in story["frames"]}
+    assert sorted(frames) == ["closed-dome.fits", "science_001.fits", "science_002.fits"]
+    found = frames["science_001.fits"]
+    assert found["fate"] == "candidate"
+    assert found["x_frame"] == pytest.approx(brightest["x"], abs=0.5)
+    assert found["y_frame"] == pytest.approx(brightest["y"], abs=0.5)
+    number = found["candidates"][0]["candidate"]
+    assert json.loads(astrid("candidates", "show", number, "--json"))["frame"] == "science_001.fits"
+    rejected = frames["closed-dome.fits"]
+    assert (rejected["fate"], rejected["end"]["stage"]) == ("rejected", "quality")
+    assert rejected["end"]["value"] < rejected["end"]["limit"]
+
+    astrid("candidates", "label", number, "supernova")
+    told = astrid("why", *position)
+    assert "verdict supernova" in told
+    assert "2025" in told
+
+    # The same from the frame's own pixel, and from the reference's.
+    alone = json.loads(
+        astrid("why", "--pixel", brightest["x"], brightest["y"], "--frame", found["id"], "--json")
+    )
+    assert [frame["fate"] for frame in alone["frames"]] == ["candidate"]
+    assert alone["place"]["ra"] == pytest.approx(brightest["ra"], abs=1e-4)
+    place = alone["place"]
+    grid = astrid("why", "--pixel", place["x"], place["y"], "--reference", place["reference"])
+    assert "science_002.fits" in grid
+
+
+def test_empty_sky_and_sky_never_seen(astrid, brightest):
+    nowhere = astrid("why", "10:00:00", "-05:00:00")
+    assert "No frame of this store shows the place" in nowhere
+    far = astrid("why", "150", "-5", "--frame", "science_001.fits")
+    assert "not covered" in far
+    ra, dec = brightest["ra"], brightest["dec"]
+    page = json.loads(astrid("why", ra, dec, "--limit", 1, "--json"))
+    rest = json.loads(astrid("why", ra, dec, "--after", page["next"], "--json"))
+    assert len(page["frames"]) + len(rest["frames"]) == 3
+    assert json.loads(astrid("why", ra, dec, "--since", "2035-01-01", "--json"))["frames"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["10:99:00", "1"], 2, "is no coordinate"),
+        (["10", "-5", "--radius", "5"], 2, "a radius is a number and a unit"),
+        (["--pixel", 1, 2], 2, "whose pixel it is"),
+        (["--pixel", 1, 2, "--frame", "none.fits"], 1, "there is no frame none.fits"),
+        (["10", "-5", "--after", "nonsense"], 2, "the cursor is damaged"),
+    ],
+)
+def test_a_wrong_question_is_refused_in_one_sentence(astrid, words, code, says):
+    assert says in astrid("why", *words, code=code).replace("\n", " ")
