@@ -31,7 +31,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlmodel import Session
 
 from core.errors import AstridError
@@ -41,6 +41,9 @@ HEAD = "0002"  # the newest migration; a constant, so that opening a store need 
 
 BUSY_S = 30.0  # how long a writer waits for another
 CONNECT_S = 10
+THROWN_OUT = "25P03"  # PostgreSQL's codes: a transaction slept too long,
+MISSING = ("42P01", "42703")  # and there is no such table, no such column
+ASLEEP_S = 60.0  # PostgreSQL ends the transaction of who does nothing for so long: its locks bar everybody
 
 
 class StoreError(AstridError):
@@ -140,7 +143,9 @@ class Store:
         """Turn what the driver says of an unusable database into one sentence."""
         try:
             yield
-        except (OperationalError, InterfaceError) as error:
+        except DBAPIError as error:
+            if not _is_unusable(error):
+                raise
             raise StoreUnreachable(f"the store {self.url} cannot be used: {_cause(error)}") from error
 
 
@@ -220,7 +225,15 @@ def make_engine(place: URL, *, create: bool = False, read_only: bool = False) ->
     if place.get_backend_name() == "sqlite":
         return _sqlite_engine(Path(str(place.database)), "rwc" if create else "ro" if read_only else "rw")
     timeout = {} if "connect_timeout" in place.query else {"connect_timeout": CONNECT_S}
-    return create_engine(place, connect_args=timeout, pool_pre_ping=True)
+    engine = create_engine(place, connect_args=timeout, pool_pre_ping=True)
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {ASLEEP_S * 1000:.0f}")
+        connection.commit()
+
+    return engine
 
 
 def _sqlite_engine(path: Path, mode: str) -> Engine:
@@ -272,7 +285,23 @@ def _found_version(place: URL) -> str | None:
         engine.dispose()
 
 
+def _is_unusable(error: DBAPIError) -> bool:
+    """Whether the database is at fault, not what was asked of it."""
+    if isinstance(error, OperationalError | InterfaceError) or _lacks_a_table(error):
+        return True
+    if type(error.orig) is sqlite3.DatabaseError:  # itself, no kind of it: the file is damaged
+        return True
+    return getattr(error.orig, "sqlstate", None) == THROWN_OUT
+
+
+def _lacks_a_table(error: Any) -> bool:
+    """Whether a table or column is missing, as after an upgrade by hand or half a copy."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state in MISSING or str(error.orig).startswith(("no such table", "no such column"))
+
+
 def _cause(error: Any) -> str:
-    """The driver's own first line, without the statement and its values."""
+    """The driver's own first line, without the statement and its values, and what to do about it."""
     lines = str(error.orig).strip().splitlines()
-    return lines[0] if lines else type(error.orig).__name__
+    cause = lines[0] if lines else type(error.orig).__name__
+    return f"{cause}; `astrid db check` tells what else is missing" if _lacks_a_table(error) else cause

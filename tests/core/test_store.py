@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -253,3 +254,47 @@ def test_every_table_and_constraint_has_a_name_that_a_migration_can_use() -> Non
     for table in SQLModel.metadata.tables.values():
         for constraint in table.constraints:
             assert constraint.name, f"{table.name}: {constraint}"
+
+
+def test_a_store_that_lacks_what_its_version_promises_says_so(empty_url: str) -> None:
+    migrations.upgrade(empty_url)
+    engine = make_engine(parse_url(empty_url))
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE saved_filter"))
+    engine.dispose()
+    store = open_store(empty_url)
+    with pytest.raises(StoreUnreachable, match=r"saved_filter.*astrid db check"), store.read() as session:
+        session.exec(select(SavedFilter)).all()
+    store.close()
+    assert any("saved_filter" in problem for problem in migrations.check(empty_url))
+
+
+def test_an_upgrade_that_cannot_be_finished_changes_nothing(empty_url: str) -> None:
+    migrations.upgrade(empty_url, "0001")
+    engine = make_engine(parse_url(empty_url))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE watched_file (name VARCHAR)"))  # as if half of it had been done
+    before = set(inspect(engine).get_table_names())
+    with pytest.raises(StoreUnreachable, match=r"cannot change .*watched_file"):
+        migrations.upgrade(empty_url)
+    assert set(inspect(engine).get_table_names()) == before
+    engine.dispose()
+    with pytest.raises(StoreOutdated, match="astrid db upgrade"):
+        open_store(empty_url)
+
+
+def test_a_damaged_file_is_one_sentence(sqlite_store: Store, tmp_path: Path) -> None:
+    with sqlite_store.write() as session:
+        session.add_all([a_filter(f"{number}") for number in range(500)])
+    sqlite_store.close()
+    path = tmp_path / "astrid.db"
+    content = path.read_bytes()
+    half = len(content) // 2
+    path.write_bytes(content[:4096] + b"\xff" * (half - 4096) + content[half:])
+    with pytest.raises(StoreUnreachable, match="malformed"):
+        names_of_filters(f"sqlite:///{path}")
+
+
+def names_of_filters(url: str) -> list[str]:
+    with closing(open_store(url)) as store, store.read() as session:
+        return list(session.exec(select(SavedFilter.name)).all())

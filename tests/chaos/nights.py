@@ -1,0 +1,46 @@
+"""Nights of small frames, ready to be put into any store."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core import references
+from core.observations import register
+from core.outcome import ObservationFacts, ReferenceFacts
+from core.settings import Settings, StoreSettings
+from core.store import open_store
+from pipeline.calibrators import masters_of
+from pipeline.ingest import examine
+from pipeline.references import from_frames
+from pipeline.simulate import simulate_night
+
+
+@dataclass(frozen=True)
+class Night:
+    """A night and its reference."""
+
+    home: Path
+    frames: list[ObservationFacts]
+    reference: ReferenceFacts
+
+    def fill(self, url: str, **sections: Any) -> Settings:
+        with closing(open_store(url, create=True)) as store:
+            register(store, self.frames)
+            references.add(store, self.reference)
+        return settings_in(self.home, url, **sections)
+
+
+def make_night(folder: Path, *, frames: int, size: int, seed: int = 5) -> Night:
+    home = folder / "home"
+    paths = simulate_night(folder / "frames", frames=frames, size=size, seed=seed, references=2)
+    settings = settings_in(home, f"sqlite:///{folder / 'astrid.db'}")
+    found = [each for path in (*paths.calibration, *paths.science) for each in examine(path, settings)]
+    with closing(open_store(settings.store_url, create=True)) as store:
+        register(store, found)
+        reference, _ = from_frames(paths.reference, settings, masters_for=masters_of(store, settings))
+    return Night(home, found, reference)
+
+
+def settings_in(home: Path, url: str, **sections: Any) -> Settings:
+    return Settings.model_construct(home=home, store=StoreSettings(url=url), **sections)

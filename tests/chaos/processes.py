@@ -1,0 +1,101 @@
+"""Processes that tests disturb: runs that start in milliseconds, their children, and what they leave."""
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from core.settings import Settings
+from pipeline.engine_local import run
+
+FORKS = get_context("forkserver")
+FORKS.set_forkserver_preload(["pipeline.engine_local"])  # a run then begins in milliseconds
+
+PROC = Path("/proc")
+MARK = "ASTRID_TEST_MARK"  # in the environment of whatever a run starts
+
+
+def a_run(settings: Settings, workers: int = 1, *, temporary: Path | None = None, log: Path) -> BaseProcess:
+    """Start one `astrid run` in a process of its own."""
+    process = FORKS.Process(target=_run, args=(settings, workers, temporary, log))
+    process.start()
+    return process
+
+
+def _run(settings: Settings, workers: int, temporary: Path | None, log: Path) -> None:
+    stream = log.open("ab", buffering=0)
+    for target in (sys.stdout, sys.stderr):
+        os.dup2(stream.fileno(), target.fileno())
+    os.environ[MARK] = str(log)
+    if temporary is not None:
+        os.environ["TMPDIR"], tempfile.tempdir = str(temporary), str(temporary)
+    run(settings, workers=workers)
+
+
+def family(process: BaseProcess) -> list[int]:
+    """The ids of a process and of all that descend from it."""
+    found = [process.pid or 0]
+    for pid in found:
+        found.extend(children(pid))
+    return found
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for task in (PROC / str(pid) / "task").glob("*/children"):
+        try:
+            found.extend(map(int, task.read_text().split()))
+        except OSError:
+            continue
+    return found
+
+
+def left_behind(log: Path) -> list[int]:
+    """Processes that a run with this log started and that live still."""
+    mark = f"{MARK}={log}".encode()
+    found = []
+    for environ in PROC.glob("[0-9]*/environ"):
+        try:
+            if mark in environ.read_bytes().split(b"\0"):
+                found.append(int(environ.parent.name))
+        except OSError:
+            continue  # ended meanwhile, or not ours
+    return found
+
+
+def send(pid: int, number: signal.Signals) -> bool:
+    """Send a signal; false where the process is no more."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@contextmanager
+def none_survives() -> Iterator[list[BaseProcess]]:
+    """Whatever is put into the list is dead at the end, and so are its children."""
+    started: list[BaseProcess] = []
+    try:
+        yield started
+    finally:
+        for each in started:
+            for pid in reversed(family(each)) if each.is_alive() else []:
+                send(pid, signal.SIGKILL)
+            each.join()
+
+
+def eventually(condition, within_s: float = 60.0, every_s: float = 0.05) -> bool:
+    """Whether something comes true in time."""
+    until = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(every_s)
+    return True
