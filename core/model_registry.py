@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from core.settings import Settings
 
@@ -112,9 +112,7 @@ def read_registry(settings: Settings, known: Registry | None = None) -> Registry
     path = own_database(settings) if not given else _sqlite_file(given)
     if path is None:
         kind = urlsplit(given).scheme or "a folder"
-        return Registry(
-            kind, trouble=f"the registry is kept by {kind}, which is not read here: only SQLite is"
-        )
+        return Registry(kind, trouble=f"the registry is kept by {kind}; only one in SQLite is read here")
     place = str(path)
     stamp = _stamp(path)
     if not stamp:
@@ -137,10 +135,9 @@ def own_database(settings: Settings) -> Path:
 
 
 def _sqlite_file(url: str) -> Path | None:
-    parts = urlsplit(url)
-    if not parts.scheme.startswith("sqlite") or not parts.path:
-        return None
-    return Path(unquote(parts.path.removeprefix("/")))
+    scheme, _, path = url.partition(":///")
+    is_sqlite = scheme.partition("+")[0] == "sqlite"
+    return Path(path.partition("?")[0]) if is_sqlite and path else None
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from astrid_tui.cli import (
     doctor,
     health,
     ingest,
+    models,
     power,
     prefect,
     queue,
@@ -86,5 +87,6 @@ app.command(name="power")(power.power)
 app.command(name="diff")(diff.diff)
 app.command(name="show")(show.show)
 app.add_typer(candidates.app, name="candidates")
+app.add_typer(models.app, name="models")
 app.command(name="why", context_settings=why.SETTINGS)(why.why)
 app.add_typer(database.app, name="db")

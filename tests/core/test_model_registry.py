@@ -53,7 +53,8 @@ def a_model(name: str = "realbogus", versions: int = 2) -> list[str]:
     """A model whose version 1 is the champion."""
     run = "'run1'"
     return [
-        f"INSERT INTO registered_models (name, creation_time, description) VALUES ('{name}', {NOW_MS}, 'CNN')",
+        "INSERT INTO registered_models (name, creation_time, description) VALUES"
+        f" ('{name}', {NOW_MS}, 'CNN')",
         *(
             "INSERT INTO model_versions (name, version, creation_time, source, status, run_id) VALUES"
             f" ('{name}', {n}, {NOW_MS + n}, 'models:/m-{n}', 'READY', {run if n == 1 else 'NULL'})"
@@ -61,8 +62,10 @@ def a_model(name: str = "realbogus", versions: int = 2) -> list[str]:
         ),
         f"INSERT INTO registered_model_aliases (alias, version, name) VALUES ('champion', 1, '{name}')",
         f"INSERT INTO model_version_tags (key, value, name, version) VALUES ('sha256', 'ab', '{name}', 1)",
-        f"INSERT INTO latest_metrics VALUES ('auc', 0.97, 1, 0, 0, {run}), ('ece', 0.0, 1, 0, 1, {run}),"
-        f" ('loss', 9e999, 1, 0, 0, {run})",
+        *(
+            f"INSERT OR REPLACE INTO latest_metrics VALUES ('{key}', {value}, 1, 0, {is_nan}, {run})"
+            for key, value, is_nan in (("auc", 0.97, 0), ("ece", 0.0, 1), ("loss", "9e999", 0))
+        ),
     ]
 
 
@@ -123,7 +126,7 @@ def test_a_damaged_or_busy_database_is_one_sentence(settings: Settings):
 def test_the_registry_of_the_environment_goes_before_astrids_own(settings: Settings, tmp_path, monkeypatch):
     fill(own_database(settings), *a_model("mine"))
     elsewhere = fill(tmp_path / "else where" / "m.db", *a_model("theirs"))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{elsewhere}".replace(" ", "%20"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{elsewhere}")
     assert [model.name for model in read_registry(settings).models] == ["theirs"]
 
 
@@ -141,7 +144,8 @@ def test_hostile_names_and_long_values_are_read_as_they_are(settings: Settings):
         own_database(settings),
         "INSERT INTO registered_models (name) VALUES (char(27) || '[2J[/red]')",
         "INSERT INTO model_versions (name, version) VALUES (char(27) || '[2J[/red]', 1)",
-        f"INSERT INTO model_version_tags (name, version, key, value) VALUES (char(27) || '[2J[/red]', 1, 'k', '{long}')",
+        "INSERT INTO model_version_tags (name, version, key, value) VALUES"
+        f" (char(27) || '[2J[/red]', 1, 'k', '{long}')",
     )
     (model,) = read_registry(settings).models
     assert model.name == "\x1b[2J[/red]"
