@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, or_, union
+from sqlalchemy import Select, exists, func, or_, union
 from sqlmodel import Session, col, select
 
 from core.errors import AstridError
@@ -236,7 +236,7 @@ def _seen(session: Session, place: Place) -> Any:
     lost = select(Observation.id).where(
         col(Observation.field).in_(fields),
         col(Observation.ra).is_(None),
-        col(Observation.id).not_in(select(Difference.observation_id).where(col(Difference.is_current))),
+        ~exists().where(col(Difference.observation_id) == col(Observation.id), col(Difference.is_current)),
     )
     if place.ra is None or place.dec is None:
         return union(processed, lost)
