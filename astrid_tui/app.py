@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -207,6 +208,7 @@ class Console(App[None]):
             screen.begin()
         self.set_interval(LOOK_S, self.look)
         self.set_interval(SAVE_S, self._save)
+        self.set_interval(opening.opened.settings.health.look_s, self._check_health)
 
     def _take(self, opening: "Opening") -> None:
         self.opened, self.registry = opening.opened, opening.registry
@@ -246,6 +248,18 @@ class Console(App[None]):
         finally:
             self._is_looking = False
         self.here.paint_header()
+
+    def _check_health(self) -> None:
+        """See whether anything is wrong, whichever screen is open, and write down what is."""
+        if self.opened is not None and not self.read_only:
+            self.run_worker(self._look_at_health(self.opened), group="health")
+
+    async def _look_at_health(self, opened: "Opened") -> None:
+        from core import health_watch
+
+        # A store that does not answer is told of by the next look at it.
+        with suppress(AstridError):
+            await asyncio.to_thread(health_watch.look, opened.settings, opened.store, over_network=False)
 
     # -- memory ------------------------------------------------------------------------------------
 

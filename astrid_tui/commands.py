@@ -1,12 +1,26 @@
-"""Commands of the console that work on every screen."""
+"""The console's command line: what can be typed on every screen, and found in the palette."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from textual.app import SystemCommand
+from textual.markup import escape
+
 from core.text import safe_text
 from screens.action import SCREENS, Where
-from screens.frame.commands import Command, CommandRefused, Words, one_of, options, positive
+from screens.actions import key_sign
+from screens.frame.base import FrameScreen
+from screens.frame.commands import (
+    Command,
+    CommandRefused,
+    Words,
+    completions,
+    one_of,
+    options,
+    positive,
+    run_line,
+)
 from screens.frame.header import Clock
 from screens.lines import Tone
 from screens.themes import THEMES
@@ -18,6 +32,57 @@ if TYPE_CHECKING:
 
 ENGINES = ("auto", "local", "prefect")
 CLOCKS = ("seconds", "minutes", "off")
+
+
+class CommandLine:
+    """What can be typed after ``:``, or found by name, on the screen that is open."""
+
+    def __init__(self, console: "Console") -> None:
+        self._console = console
+
+    def typed(self) -> list[Command]:
+        """Commands proper: the screen's own, then those of the console."""
+        return [*self._console.here.commands(), *console_commands(self._console)]
+
+    def all(self) -> list[Command]:
+        """Commands, and the actions of the screen by their names."""
+        screen = self._console.here
+        found = self.typed()
+        taken = {command.name for command in found} | {"command", "palette"}
+        for action in screen.usable_actions():
+            if action.id not in taken:
+                found.append(
+                    Command(action.id, action.help, partial(_do, screen, action.id), keys=action.keys)
+                )
+        return found
+
+    def ask(self, question: str = "command, such as: run workers=2", before: str = "") -> None:
+        """Let the user type one."""
+        commands = self.all()
+        self._console.here.ask_line(question, before, self.run, lambda line: completions(line, commands))
+
+    def run(self, line: str) -> None:
+        """Do what was typed, or say what is not understood of it."""
+        screen = self._console.here
+        screen.prompt.close()
+        try:
+            if line:
+                run_line(line, self.all())
+        except CommandRefused as error:
+            screen.refuse(error)
+
+    def palette(self) -> Iterator[SystemCommand]:
+        """The same by what it does; Textual's palette reads markup."""
+        for command in self.all():
+            keys = " ".join(key_sign(key) for key in command.keys)
+            told = escape(f"{command.name} {command.usage}  {keys}")
+            yield SystemCommand(escape(command.help), told, self._chosen(command))
+
+    def _chosen(self, command: Command) -> Callable[[], None]:
+        """Do it; one that takes words is typed on."""
+        if command.usage:
+            return partial(self.ask, f"{command.name} {command.usage}", f"{command.name} ")
+        return partial(self.run, command.name)
 
 
 def console_commands(console: "Console") -> list[Command]:
@@ -67,6 +132,12 @@ def console_commands(console: "Console") -> list[Command]:
         ),
         *always,
     ]
+
+
+def _do(screen: FrameScreen[Any], action_id: str, words: Words) -> None:
+    if words:
+        raise CommandRefused(f"{action_id} takes no words")
+    screen.do(action_id)
 
 
 def _go(console: "Console", where: Where, words: Words) -> None:

@@ -31,10 +31,12 @@ from core.errors import AstridError
 from core.text import SafeText, safe_text
 from screens.action import Action, Situation, Where
 from screens.clipboard import copy
+from screens.frame.asker import Asker
 from screens.frame.footer import count_line, footer_line, menu_line
 from screens.frame.host import Host, Target
 from screens.frame.keys import KeyReader
-from screens.lines import Line, Tone, drawn, indented, shortened, span
+from screens.frame.size import is_large_enough, too_small
+from screens.lines import Line, Tone, indented, shortened, span
 from screens.widgets.prompt import Complete, Prompt
 from screens.widgets.rows import Rows
 
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
     from core.store import Store
     from screens.frame.commands import Command
 
-MIN_WIDTH, MIN_HEIGHT = 40, 10
 PAGE_STEP = 10
 HINT_AFTER_S = 0.5  # a sequence that goes on at once needs no hint
 MARGINS = 3  # header, notice, footer
@@ -84,9 +85,9 @@ class FrameScreen(Screen[None], Generic[Data]):
         self._hint_timer: Timer | None = None
         self._is_hinting = False
         self._completions: Sequence[str] = ()
-        self._wanted_filter: str | None = None
+        self._asker: Asker[Data] = Asker(self)
         self._filter_before: str | None = None
-        self._is_asking = self._asks_again = self._has_begun = False
+        self._has_begun = False
 
     # -- what a screen brings ----------------------------------------------------------------------
 
@@ -119,7 +120,7 @@ class FrameScreen(Screen[None], Generic[Data]):
 
     def choose(self, filters: str) -> None:
         """Choose by a filter; one that cannot be understood leaves everything as it was."""
-        self._wanted_filter = filters
+        self._asker.want(filters)
         self.ask()
 
     def step_back(self) -> bool:
@@ -154,7 +155,7 @@ class FrameScreen(Screen[None], Generic[Data]):
     def recall(self, state: Mapping[str, Any]) -> None:
         """Take up what an earlier console remembered; it may be damaged or of another version."""
         if isinstance(found := state.get("filter"), str) and found:
-            self._wanted_filter = found
+            self._asker.want(found)
 
     def opened(self) -> None:
         """The store is open, for the first time for this screen."""
@@ -202,10 +203,7 @@ class FrameScreen(Screen[None], Generic[Data]):
         at_once : bool
             What is being read already is out of date, and not shown any more.
         """
-        if self._is_asking:
-            self._asks_again = self._asks_again or at_once
-            return
-        self.run_worker(self._ask(), group="ask")
+        self._asker.ask(at_once=at_once)
 
     def ask_line(
         self, question: str, before: str, submit: Callable[[str], None], complete: Complete | None = None
@@ -266,7 +264,7 @@ class FrameScreen(Screen[None], Generic[Data]):
         if self.TICK_S is not None:
             self.set_interval(self.TICK_S, self._tick)
         if self.host.opened is not None:
-            self.begin()
+            self.call_after_refresh(self.begin)  # it is mounted only once this is over
 
     def on_screen_resume(self) -> None:
         """Show what became of things while another screen was open."""
@@ -290,7 +288,7 @@ class FrameScreen(Screen[None], Generic[Data]):
     @property
     def is_large_enough(self) -> bool:
         """Whether the terminal has room for anything."""
-        return self.size.width >= MIN_WIDTH and self.size.height >= MIN_HEIGHT
+        return is_large_enough(*self.size)
 
     def paint(self) -> None:
         """Show the state as it is; what did not change is not sent again."""
@@ -351,48 +349,6 @@ class FrameScreen(Screen[None], Generic[Data]):
     def _tick(self) -> None:
         if self.is_current:
             self.paint()
-
-    # -- reading -----------------------------------------------------------------------------------
-
-    async def _ask(self) -> None:
-        self._is_asking = True
-        try:
-            while True:
-                self._asks_again = False
-                if not await self._ask_once():
-                    return
-        finally:
-            self._is_asking = False
-
-    async def _ask_once(self) -> bool:
-        """Ask and show; whether to ask again."""
-        wanted, self._wanted_filter = self._wanted_filter, None
-        opened, question = self.host.opened, self._question_by(wanted)
-        if opened is None or question is None:
-            return False
-        try:
-            data = await asyncio.to_thread(question, opened.store)
-        except AstridError as error:
-            self.say(error, Tone.BAD)
-            return self._asks_again
-        if wanted is not None:
-            self.filter = wanted
-            self.prompt.close()
-        if self._asks_again:
-            return True
-        self.answer(data)
-        self.paint()
-        return False
-
-    def _question_by(self, wanted: str | None) -> "Callable[[Store], Data] | None":
-        """The question with a filter that is in force only once it is known to be understood."""
-        before = self.filter
-        if wanted is not None:
-            self.filter = wanted
-        try:
-            return self.question()
-        finally:
-            self.filter = before
 
     # -- keys --------------------------------------------------------------------------------------
 
@@ -481,13 +437,3 @@ class FrameScreen(Screen[None], Generic[Data]):
     def _show_completions(self, lines: Sequence[str]) -> None:
         self._completions = [safe_text(line.rpartition(" ")[2], 60) for line in lines[:12]]
         self.paint()
-
-
-def too_small(width: int, height: int, quit_key: str) -> list[Line]:
-    """What a terminal is told that is too small for anything."""
-    return [
-        (span(f"{width}x{height} is too small.", Tone.WARN),),
-        (span(f"Needs {MIN_WIDTH}x{MIN_HEIGHT}, better 80x24."),),
-        (span(f"{quit_key} quits.", Tone.DIM),),
-        (drawn(""),),
-    ]

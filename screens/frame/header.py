@@ -67,7 +67,7 @@ def header_line(around: Surroundings, headline: "Headline | None", width: int) -
     width : int
         Cells.
     """
-    parts = [part for part in (*_place(around), *_standing(around, headline)) if plain(part.line)]
+    parts = [part for part in (*_place(around, headline), *_standing(around, headline)) if plain(part.line)]
     room = width - 2
     kept: set[int] = set()
     for place, part in sorted(enumerate(parts), key=lambda item: item[1].rank):
@@ -82,12 +82,17 @@ def header_line(around: Surroundings, headline: "Headline | None", width: int) -
     return padded(_cut(line, width), width, Tone.BAR)
 
 
-def _place(around: Surroundings) -> Iterator[_Part]:
-    """Where and when this is."""
+def _place(around: Surroundings, headline: "Headline | None") -> Iterator[_Part]:
+    """Where and when this is; what changes by the second stands near the start of the line.
+
+    Textual sends a line from its start to the last cell that changed.
+    """
     yield _Part(12, (span("AstrID", Tone.BAR),))
     yield _Part(0, (span(f"{around.key} ", Tone.BAR), span(around.screen, Tone.HERE)))
-    yield _Part(13, (span(around.clock.date(around.now), Tone.BAR),))
     yield _Part(7, (span(around.clock.text(around.now), Tone.BAR),))
+    if headline is not None and headline.watts is not None:
+        yield _Part(10, (span(f"{headline.watts:.0f} W", Tone.BAR),))
+    yield _Part(13, (span(around.clock.date(around.now), Tone.BAR),))
     yield _Part(11, (span(around.host, Tone.BAR, 24),))
     night = time.strftime("%m-%d", time.gmtime(around.now - _NIGHT_SHIFT_S))
     yield _Part(14, (span(f"night of {night}", Tone.BAR),))
@@ -100,8 +105,6 @@ def _standing(around: Surroundings, headline: "Headline | None") -> Iterator[_Pa
         return _Part(rank, (span(text, tone, 40),), is_right=True)
 
     if headline is not None:
-        if headline.watts is not None:
-            yield part(10, f"{headline.watts:.0f} W")
         if headline.queued:
             yield part(9, f"{headline.queued} queued")
         if headline.failed:

@@ -71,6 +71,8 @@ class Prompt(Input):
 
     def close(self) -> None:
         """Forget the question; keys belong to the screen again."""
+        if not self.is_open:
+            return
         self._submit = self._complete = None
         hint, self._hint = self._hint, None
         self.remove_class("-open")

@@ -67,7 +67,7 @@ class Rows(Widget):
             )
             for piece in self._lines[y]
         ]
-        return Strip(segments).adjust_cell_length(width, base)
+        return Strip(Segment.simplify(segments)).adjust_cell_length(width, base)  # each costs its colours
 
 
 def _changed_cells(old: Line, new: Line, width: int) -> tuple[int, int]:

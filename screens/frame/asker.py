@@ -1,0 +1,86 @@
+"""A screen's question to the store: asked in a thread, and asked again when it is out of date."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from core.errors import AstridError
+from screens.lines import Tone
+
+if TYPE_CHECKING:
+    from core.store import Store
+    from screens.frame.base import FrameScreen
+
+Data = TypeVar("Data")
+
+
+class Asker(Generic[Data]):
+    """Asks for one screen, one question at a time.
+
+    A filter is in force only once a question by it was answered: one that cannot be understood leaves
+    the screen as it was, and its sentence is shown.
+    """
+
+    def __init__(self, screen: "FrameScreen[Data]") -> None:
+        self._screen = screen
+        self._wanted: str | None = None  # a filter that is not in force yet
+        self._is_asking = False
+        self._is_stale = False  # what is being read is out of date already
+        self._has_changed = False  # the store, while it was being read
+
+    def want(self, filters: str) -> None:
+        """Let the next question be by a filter."""
+        self._wanted = filters
+
+    def ask(self, *, at_once: bool = True) -> None:
+        """Ask.
+
+        Parameters
+        ----------
+        at_once : bool
+            What is being read already is not to be shown any more; else it is, before it is read again.
+        """
+        if self._is_asking:
+            self._is_stale = self._is_stale or at_once
+            self._has_changed = True
+            return
+        self._is_asking = True
+        self._screen.run_worker(self._ask(), group="ask")
+
+    async def _ask(self) -> None:
+        try:
+            self._has_changed = True
+            while self._has_changed:
+                self._is_stale = self._has_changed = False
+                await self._ask_once()
+        finally:
+            self._is_asking = False
+
+    async def _ask_once(self) -> None:
+        screen, wanted = self._screen, self._wanted
+        opened, question = screen.host.opened, self._question(wanted)
+        if opened is None or question is None:
+            return
+        try:
+            data = await asyncio.to_thread(question, opened.store)
+        except AstridError as error:
+            if self._wanted == wanted:
+                self._wanted = None
+            screen.say(error, Tone.BAD)
+            return
+        if self._is_stale:
+            return
+        if wanted is not None:
+            self._wanted, screen.filter = None, wanted
+            screen.prompt.close()
+        screen.answer(data)
+        screen.paint()
+
+    def _question(self, wanted: str | None) -> "Callable[[Store], Data] | None":
+        """The screen's question, as it would be with the filter that is wanted."""
+        before = self._screen.filter
+        self._screen.filter = before if wanted is None else wanted
+        try:
+            return self._screen.question()
+        finally:
+            self._screen.filter = before
