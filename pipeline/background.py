@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import sep
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, maximum_filter
 
 from pipeline.frame import Image
+from pipeline.neighbourhood import blurred, grown
 
 SOURCE_SIGMA = 2.5  # of the lightly smoothed image: what is above it is a source
 SMOOTH_PX = 1.5
@@ -41,10 +41,10 @@ def sky_level(data: Image, bad: NDArray[np.bool_], mesh_px: int) -> Image:
     if first is None:
         return np.full(data.shape, np.median(data[~bad]), dtype=np.float32)
     level, rms = first
-    smooth = gaussian_filter(np.where(bad, np.float32(0.0), data - level), SMOOTH_PX)
-    bright = smooth > SOURCE_SIGMA * rms / (2.0 * np.sqrt(np.pi) * SMOOTH_PX)
-    sources = maximum_filter(bright.astype(np.uint8), size=2 * GROW_PX + 1) > 0
-    if float(np.mean(sources[~bad])) > MOST_COVERED:
+    smooth = blurred(np.where(bad, np.float32(0.0), data - level), SMOOTH_PX)
+    share = np.float32(SOURCE_SIGMA / (2.0 * np.sqrt(np.pi) * SMOOTH_PX))
+    sources = grown(smooth > share * rms, GROW_PX)
+    if np.count_nonzero(sources & ~bad) > MOST_COVERED * np.count_nonzero(~bad):
         return level
     second = _mesh(data, bad | sources, mesh_px)
     return level if second is None else second[0]

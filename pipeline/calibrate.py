@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, maximum_filter
 
 from core.settings import Settings
 from core.vocabulary import FrameKind, MaskPlane
@@ -15,6 +14,7 @@ from pipeline.cosmic_rays import find_cosmic_rays
 from pipeline.frame import Exposure, Frame, FrameRefused, Image, MaskImage, RawFrame
 from pipeline.illumination import vignetted
 from pipeline.masters import Masters
+from pipeline.neighbourhood import blurred, gaussian_taps, grown, patches, places
 from pipeline.noise import Detector, detector_of, sky_noise
 from pipeline.overscan import trim
 
@@ -64,7 +64,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
     counts, mask, response = _corrected(raw, masters, exposure)
     pedestal = trimmed.pedestal
     if masters is not None and masters.bias is not None:
-        pedestal += float(np.median(masters.bias))
+        pedestal += float(np.median(masters.bias[::4, ::4]))
     bad = mask != 0
     if bad.all():
         raise FrameRefused("none of its pixels is good")
@@ -78,23 +78,25 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
             bad |= dark
             sky = sky_level(counts, bad, mesh_px)
     noise = sky_noise(counts, sky, bad)
-    detector = detector_of(exposure, noise, float(np.max((counts - sky)[~bad])))
+    brightest = float(np.max(np.where(bad, np.float32(-np.inf), counts - sky)))
+    detector = detector_of(exposure, noise, brightest)
 
     gain = np.float32(detector.gain)
     data, level = counts * gain, sky * gain
     quiet = _sky_variance(level, response, detector)
     signal = data - level
-    mask[(signal < -COLD_SIGMA * np.sqrt(quiet)) & ~bad] |= np.uint16(MaskPlane.BAD)
+    sigma = np.sqrt(quiet)
+    mask[(signal < np.float32(-COLD_SIGMA) * sigma) & ~bad] |= np.uint16(MaskPlane.BAD)
     if settings.calibrate.cosmic_rays:
         full = (mask & MaskPlane.SATURATED) != 0
         dead = (mask & MaskPlane.BAD) != 0
-        light = gaussian_filter(np.where(dead, np.float32(0.0), signal), MODEL_SMOOTHING_PX)
+        light = blurred(np.where(dead, np.float32(0.0), signal), MODEL_SMOOTHING_PX)
         noise2 = quiet + np.maximum(light, np.float32(0.0))
         hits = find_cosmic_rays(signal, noise2, dead, full, settings.calibrate.cosmic_ray_sigma)
         mask[hits] |= np.uint16(MaskPlane.COSMIC_RAY)
     fill_bad(data, level, mask)
     unknown = (mask & ~np.uint16(MaskPlane.SATURATED | MaskPlane.INTERPOLATED)) != 0
-    sources = source_model(data - level, np.sqrt(quiet), unknown)
+    sources = source_model(data - level, sigma, unknown)
     flat_error = np.float32(settings.calibrate.flat_error)
     variance = quiet + (sources if response is None else sources / response) + (flat_error * sources) ** 2
     return Frame(
@@ -122,14 +124,17 @@ def fill_bad(data: Image, level: Image, mask: MaskImage) -> None:
     unknown = (mask & ~np.uint16(MaskPlane.SATURATED | MaskPlane.INTERPOLATED)) != 0
     if not unknown.any():
         return
-    good = (~unknown).astype(np.float32)
-    signal = np.where(unknown, np.float32(0.0), data - level)
-    weight = gaussian_filter(good, NEIGHBOUR_SIGMA_PX, truncate=3.0)
-    around = gaussian_filter(signal, NEIGHBOUR_SIGMA_PX, truncate=3.0)
-    near = unknown & (weight > NEIGHBOUR_LEAST)
+    taps = gaussian_taps(NEIGHBOUR_SIGMA_PX, truncate=3.0)
+    bell = np.outer(taps, taps)
+    rows, columns = places(unknown & grown(~unknown, len(taps) // 2))
+    good = bell * ~patches(unknown, rows, columns, len(taps))
+    weight = good.sum(axis=(1, 2))
+    enough = weight > NEIGHBOUR_LEAST
+    rows, columns, good, weight = rows[enough], columns[enough], good[enough], weight[enough]
+    around = patches(data, rows, columns, len(taps)) - patches(level, rows, columns, len(taps))
     data[unknown] = level[unknown]
-    data[near] += around[near] / weight[near]
-    mask[near] |= np.uint16(MaskPlane.INTERPOLATED)
+    data[rows, columns] += np.einsum("nij,nij->n", good, around) / weight
+    mask[rows, columns] |= np.uint16(MaskPlane.INTERPOLATED)
 
 
 def _with_settings(exposure: Exposure, settings: Settings) -> Exposure:
@@ -160,8 +165,9 @@ def _saturated(data: Image, saturation: float) -> MaskImage:
     """Pixels at or beyond full well, and those beside them, into which charge leaks first."""
     full = data >= saturation
     if full.any():
-        full = maximum_filter(full.view(np.uint8), size=3).view(bool)
-    return np.where(full, MaskPlane.SATURATED, 0).astype(np.uint16)
+        full = grown(full, 1)
+    marked: MaskImage = full * np.uint16(MaskPlane.SATURATED)
+    return marked
 
 
 def _corrected(
@@ -197,7 +203,7 @@ def _sky_variance(level: Image, response: Image | None, detector: Detector) -> I
     """
     sky = np.maximum(level, np.float32(0.0))
     read = np.float32(detector.read_noise**2)
-    model = sky + read if response is None else sky / response + read / response**2
+    model = sky + read if response is None else (sky + read / response) / response
     return np.maximum(np.float32(detector.sky_variance_factor) * model, np.float32(1e-3))
 
 
@@ -217,13 +223,13 @@ def source_model(signal: Image, noise: Image, unknown: NDArray[np.bool_]) -> Ima
         Pixels whose values mean nothing.
     """
     known = np.where(unknown, np.float32(0.0), signal)
-    smooth = gaussian_filter(known, MODEL_SMOOTHING_PX)
+    smooth = blurred(known, MODEL_SMOOTHING_PX)
     if unknown.any():
-        weight = gaussian_filter((~unknown).astype(np.float32), MODEL_SMOOTHING_PX)
+        weight = blurred((~unknown).astype(np.float32), MODEL_SMOOTHING_PX)
         smooth /= np.maximum(weight, np.float32(1e-3))
     smooth = np.maximum(smooth, np.float32(0.0))
     significance = smooth / np.sqrt(noise**2 + smooth)
-    sharp = np.clip((significance - np.float32(5.0)) / np.float32(10.0), 0.0, 1.0)
+    sharp = np.clip(np.float32(0.1) * significance - np.float32(0.5), 0.0, 1.0)
     own = np.where(unknown, smooth, signal)
     model: Image = np.maximum(smooth + sharp * (own - smooth), np.float32(0.0)).astype(np.float32)
     return model

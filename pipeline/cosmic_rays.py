@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
-from scipy.ndimage import label, maximum_filter
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
 
 from pipeline.frame import Image
+from pipeline.neighbourhood import STRIP_ROWS, Mask, Whole, grown, patches, places
 
 SHARP_LIMIT = 5.0  # least contrast of the Laplacian against the fine structure: the paper's f_lim
 NEIGHBOUR_SHARE = 0.3  # of the sigma limit, for neighbours of a hit
@@ -22,10 +24,7 @@ BRIGHT_SIGMA = 20.0  # peaks that tell how sharp this frame's stars are
 SHARPEST = 0.2  # neighbours over peak of the sharpest PSF that is believed: a FWHM of 1.3 px
 STAR_SHARE = 0.5  # of the typical ratio: a peak whose neighbours reach it is a star's
 PATCHES_AT_ONCE = 20_000
-EIGHT = np.ones((3, 3), dtype=bool)
 NOTHING = np.zeros(0, dtype=np.float32)
-
-Mask = NDArray[np.bool_]
 
 
 def find_cosmic_rays(signal: Image, variance: Image, bad: Mask, full: Mask, sigma: float) -> Mask:
@@ -55,15 +54,15 @@ def find_cosmic_rays(signal: Image, variance: Image, bad: Mask, full: Mask, sigm
     # A dark pixel is no reason to take its neighbours for bright.
     clean: Image = np.maximum(np.where(bad, np.float32(0.0), signal), np.float32(-DARKEST_SIGMA) * noise)
     exempt = bad | full
+    sharpness: Image = laplacian(clean) / (np.float32(2.0) * noise)
     hits = np.zeros(signal.shape, dtype=bool)
     region: Mask | None = None
     for _ in range(ROUNDS):
-        sharpness: Image = laplacian(clean) / (np.float32(2.0) * noise)
         tried = (sharpness > sigma) & ~exempt
         # The paper's two tests, then neighbours by lower limits.
         found = _passing(clean, noise, sharpness, tried if region is None else tried & region, sigma)
         for limit in (sigma, NEIGHBOUR_SHARE * sigma):
-            beside = _grown(found, 3) & (sharpness > limit) & ~exempt & ~found
+            beside = grown(found, 1) & (sharpness > limit) & ~exempt & ~found
             found |= _sharp(sharpness, beside, limit)
         found &= ~hits
         if region is None:
@@ -71,15 +70,11 @@ def find_cosmic_rays(signal: Image, variance: Image, bad: Mask, full: Mask, sigm
         if not found.any():
             break
         hits |= found
-        region = _grown(hits, 5)
+        region = grown(hits, 2)
         _replace(clean, hits | bad, found)
+        changed = places(grown(found, 1))
+        sharpness[changed] = _laplacian_of(patches(clean, *changed, 3, "edge")) / (2.0 * noise[changed])
     return _without_shoulders(hits, np.where(bad, np.float32(0.0), signal))
-
-
-def _grown(mask: Mask, size: int) -> Mask:
-    """The mask and all within the square of ``size`` pixels around it."""
-    grown: Mask = maximum_filter(mask.view(np.uint8), size=size).view(bool)
-    return grown
 
 
 def laplacian(image: Image) -> Image:
@@ -88,13 +83,27 @@ def laplacian(image: Image) -> Image:
     An isolated pixel of value 1 gives 2.
     """
     padded = np.pad(image, 1, mode="edge")
-    twice = np.float32(2.0) * image
-    up, down = padded[:-2, 1:-1], padded[2:, 1:-1]
-    left, right = padded[1:-1, :-2], padded[1:-1, 2:]
-    out = np.zeros_like(image)
-    for vertical in (up, down):
+    out = np.empty_like(image)
+    for top in range(0, len(image), STRIP_ROWS):
+        strip = padded[top : top + STRIP_ROWS + 2]
+        verticals, horizontals = (strip[:-2, 1:-1], strip[2:, 1:-1]), (strip[1:-1, :-2], strip[1:-1, 2:])
+        out[top : top + STRIP_ROWS] = _laplacian_from(strip[1:-1, 1:-1], verticals, horizontals)
+    return out
+
+
+def _laplacian_of(squares: Image) -> Image:
+    """The same at the centres of squares of 3 pixels: (n,)."""
+    return _laplacian_from(
+        squares[:, 1, 1], (squares[:, 0, 1], squares[:, 2, 1]), (squares[:, 1, 0], squares[:, 1, 2])
+    )
+
+
+def _laplacian_from(own: Image, verticals: tuple[Image, Image], horizontals: tuple[Image, Image]) -> Image:
+    twice = np.float32(2.0) * own
+    out = np.zeros_like(own)
+    for vertical in verticals:
         rest = twice - vertical
-        for horizontal in (left, right):
+        for horizontal in horizontals:
             out += np.maximum(rest - horizontal, np.float32(0.0))
     out *= np.float32(0.25)
     return out
@@ -103,7 +112,7 @@ def laplacian(image: Image) -> Image:
 def _passing(clean: Image, noise: Image, sharpness: Image, tried: Mask, sigma: float) -> Mask:
     """Of the pixels tried, those that pass the paper's two tests: sharp, and not fine structure."""
     passing = _sharp(sharpness, tried, sigma)
-    rows, columns = np.nonzero(passing)
+    rows, columns = places(passing)
     fine = np.concatenate(
         [NOTHING, *(_fine_structure(patches) for patches in _patches(clean, rows, columns, 9))]
     )
@@ -116,7 +125,7 @@ def _passing(clean: Image, noise: Image, sharpness: Image, tried: Mask, sigma: f
 def _sharp(sharpness: Image, tried: Mask, limit: float) -> Mask:
     """Of the pixels tried, those whose Laplacian exceeds that of their neighbourhood by the limit."""
     passing = tried.copy()
-    rows, columns = np.nonzero(tried)
+    rows, columns = places(tried)
     around = np.concatenate(
         [NOTHING, *(np.median(patches, axis=(1, 2)) for patches in _patches(sharpness, rows, columns, 5))]
     )
@@ -125,11 +134,10 @@ def _sharp(sharpness: Image, tried: Mask, limit: float) -> Mask:
     return passing
 
 
-def _patches(image: Image, rows: NDArray[np.intp], columns: NDArray[np.intp], size: int) -> list[Image]:
+def _patches(image: Image, rows: Whole, columns: Whole, size: int) -> list[Image]:
     """The squares of ``size`` pixels around some pixels, in batches of (n, size, size)."""
-    windows = sliding_window_view(np.pad(image, size // 2, mode="reflect"), (size, size))
     starts = range(0, len(rows), PATCHES_AT_ONCE)
-    return [windows[rows[i : i + PATCHES_AT_ONCE], columns[i : i + PATCHES_AT_ONCE]] for i in starts]
+    return [patches(image, rows[i:][:PATCHES_AT_ONCE], columns[i:][:PATCHES_AT_ONCE], size) for i in starts]
 
 
 def _fine_structure(patches: Image) -> Image:
@@ -141,12 +149,12 @@ def _fine_structure(patches: Image) -> Image:
 
 def _replace(clean: Image, masked: Mask, found: Mask) -> None:
     """Give each pixel found the median of its unmasked neighbours within 2 pixels, in place."""
-    rows, columns = np.nonzero(found)
+    rows, columns = places(found)
     values: Image = np.where(masked, np.float32(np.nan), clean)
-    for start, patches in zip(
+    for start, squares in zip(
         range(0, len(rows), PATCHES_AT_ONCE), _patches(values, rows, columns, 5), strict=True
     ):
-        flat = patches.reshape(len(patches), -1)
+        flat = squares.reshape(len(squares), -1)
         known = ~np.isnan(flat).all(axis=1)
         middle = np.zeros(len(flat), dtype=np.float32)
         middle[known] = np.nanmedian(flat[known], axis=1)
@@ -158,16 +166,20 @@ def _without_stars(hits: Mask, signal: Image, noise: Image, bad: Mask) -> Mask:
     """The hits without the groups whose peak has the shape of a star."""
     if not hits.any():
         return hits
-    beside, diagonal = _narrowest(signal)
-    peaks = (signal == maximum_filter(signal, size=3)) & ~bad
-    bright = peaks & (signal > BRIGHT_SIGMA * noise)
-    typical = max(float(np.median(beside[bright])) if bright.any() else 0.0, SHARPEST)
-    starlike = peaks & (beside > STAR_SHARE * typical) & (diagonal > STAR_SHARE * typical**2)
-    groups, count = label(hits, structure=EIGHT)
-    is_star = np.zeros(count + 1, dtype=bool)
-    is_star[np.unique(groups[starlike & hits])] = True
-    is_star[0] = False
-    kept: Mask = hits & ~is_star[groups]
+    bright = places((signal > BRIGHT_SIGMA * noise) & ~bad)
+    squares = patches(signal, *bright, 3)
+    beside, _ = _narrowest(squares[_peaked(squares)])
+    typical = max(float(np.median(beside)) if len(beside) else 0.0, SHARPEST)
+    rows, columns = places(hits)
+    squares = patches(signal, rows, columns, 3)
+    beside, diagonal = _narrowest(squares)
+    starlike = _peaked(squares) & (beside > STAR_SHARE * typical) & (diagonal > STAR_SHARE * typical**2)
+    # Half of a star in the outermost pixels has no shape.
+    inner = (rows > 0) & (columns > 0) & (rows < hits.shape[0] - 1) & (columns < hits.shape[1] - 1)
+    groups = _groups(rows, columns)
+    given_back = np.isin(groups, groups[starlike & inner])
+    kept = hits.copy()
+    kept[rows[given_back], columns[given_back]] = False
     return kept
 
 
@@ -176,32 +188,42 @@ def _without_shoulders(hits: Mask, signal: Image) -> Mask:
 
     Such a group is the shoulder of a bright star whose top is flat or trailed.
     """
-    groups, count = label(hits, structure=EIGHT)
-    around = np.where(hits, 0, maximum_filter(groups, size=3))
-    shoulder = _highest(signal, around, count) > _highest(signal, groups, count)
-    kept: Mask = hits & ~shoulder[groups]
+    rows, columns = places(hits)
+    groups = _groups(rows, columns)
+    own, around = np.full((2, len(rows)), -np.inf, dtype=np.float32)  # the brightest of each group
+    np.maximum.at(own, groups, signal[rows, columns])
+    beside = ~patches(hits, rows, columns, 3)
+    squares = np.where(beside, patches(signal, rows, columns, 3), np.float32(-np.inf))
+    np.maximum.at(around, groups, squares.max(axis=(1, 2)))
+    shoulder = (around > own)[groups]
+    kept = hits.copy()
+    kept[rows[shoulder], columns[shoulder]] = False
     return kept
 
 
-def _highest(signal: Image, groups: NDArray[np.int32], count: int) -> Image:
-    """The brightest pixel of each group: (count + 1,), the first of no group and always -inf."""
-    highest = np.full(count + 1, -np.inf, dtype=np.float32)
-    inside = groups > 0
-    np.maximum.at(highest, groups[inside], signal[inside])
-    return highest
+def _groups(rows: Whole, columns: Whole) -> Whole:
+    """Which of the groups of touching pixels each pixel belongs to: (n,)."""
+    if len(rows) == 0:
+        return rows
+    one, other = KDTree(np.column_stack([rows, columns])).query_pairs(1.5, output_type="ndarray").T
+    links = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(len(rows), len(rows)))
+    return np.asarray(connected_components(links, directed=False)[1], dtype=np.intp)
 
 
-def _narrowest(signal: Image) -> tuple[Image, Image]:
-    """For each pixel the mean of two opposite neighbours over its own value, in the darkest direction.
+def _peaked(squares: Image) -> Mask:
+    """Whether the centre of each square is its brightest pixel."""
+    peaked: Mask = squares[:, 1, 1] >= squares.max(axis=(1, 2))
+    return peaked
 
-    Of the rows and columns, and of the diagonals; (height, width) each, 0 in the outermost pixels.
+
+def _narrowest(squares: Image) -> tuple[Image, Image]:
+    """For each square of 3 pixels the mean of two opposite ones over the centre, in the darkest direction.
+
+    Of the rows and columns, and of the diagonals; (n,) each.
     """
-    beside, diagonal = np.zeros_like(signal), np.zeros_like(signal)
-    own = np.maximum(signal[1:-1, 1:-1], np.float32(1e-6))
-    rows = signal[1:-1, :-2] + signal[1:-1, 2:]
-    columns = signal[:-2, 1:-1] + signal[2:, 1:-1]
-    falling = signal[:-2, :-2] + signal[2:, 2:]
-    rising = signal[:-2, 2:] + signal[2:, :-2]
-    beside[1:-1, 1:-1] = np.minimum(rows, columns) / (2.0 * own)
-    diagonal[1:-1, 1:-1] = np.minimum(falling, rising) / (2.0 * own)
-    return beside, diagonal
+    own = np.maximum(squares[:, 1, 1], np.float32(1e-6))
+    rows = squares[:, 1, 0] + squares[:, 1, 2]
+    columns = squares[:, 0, 1] + squares[:, 2, 1]
+    falling = squares[:, 0, 0] + squares[:, 2, 2]
+    rising = squares[:, 0, 2] + squares[:, 2, 0]
+    return np.minimum(rows, columns) / (2.0 * own), np.minimum(falling, rising) / (2.0 * own)
