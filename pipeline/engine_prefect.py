@@ -167,6 +167,7 @@ def _prepare_prefect(settings: Settings, url: str) -> None:
     """Set what Prefect reads from the environment as it is imported."""
     os.environ.update(client_environment(settings, url))
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # runs tell by themselves
+    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")  # a server of this machine answers or is gone
 
 
 def _named(config: Path | None) -> str | None:

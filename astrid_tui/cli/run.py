@@ -1,5 +1,7 @@
 """`astrid run`: process what is queued."""
 
+import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
@@ -59,7 +61,10 @@ def run(
         return
     summary = _process(context, engine, limit, workers, as_run, quiet=as_json)
     _tell(context, engine, summary, as_json)
-    _exit(summary)
+    code = _exit_code(summary)
+    if engine is Engine.PREFECT:
+        _leave_if_unheard(context, code)
+    raise typer.Exit(code)
 
 
 def _start(context: typer.Context, engine: Engine, limit: int | None, workers: int, as_json: bool) -> None:
@@ -175,9 +180,23 @@ def _tell(context: typer.Context, engine: Engine, summary: "RunSummary", as_json
         print_table(("frame", "state", "reason"), rows)
 
 
-def _exit(summary: "RunSummary") -> None:
-    """Leave with the code that says whether all frames were done."""
+def _exit_code(summary: "RunSummary") -> int:
+    """Whether all frames were done."""
     if summary.state == "interrupted":
-        raise typer.Exit(ExitCode.INTERRUPTED)
+        return ExitCode.INTERRUPTED
     if any(state != ObservationState.DONE for state in summary.counts):
-        raise typer.Exit(ExitCode.PARTIAL)
+        return ExitCode.PARTIAL
+    return ExitCode.DONE
+
+
+def _leave_if_unheard(context: typer.Context, code: int) -> None:
+    """End at once where the Prefect server is gone: at exit Prefect would try for minutes to tell it."""
+    from core.prefect_server import look
+
+    found = look(settings_of(context))
+    if found.state == "ready":
+        return
+    remark(f"Prefect was not told of all: {found.message}")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
