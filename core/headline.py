@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import case
+from sqlalchemy import and_, case
 from sqlmodel import Session, col, func, select
 
 from core import power
@@ -30,7 +30,7 @@ class RunAtWork:
 
 @dataclass(frozen=True, slots=True)
 class OpenEvent:
-    """The worst event that nobody has acknowledged. The message may hold text from outside."""
+    """The worst trouble that lasts and that nobody has seen. The message may hold text from outside."""
 
     severity: str
     message: str
@@ -93,7 +93,7 @@ def _run(session: Session) -> RunAtWork | None:
 
 
 def _event(session: Session) -> OpenEvent | None:
-    is_open = col(HealthEvent.acknowledged_at).is_(None)
+    is_open = and_(col(HealthEvent.acknowledged_at).is_(None), col(HealthEvent.closed_at).is_(None))
     rank = case(
         {name: place for place, name in enumerate(_SEVERITIES)},
         value=col(HealthEvent.severity),

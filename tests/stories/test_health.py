@@ -118,3 +118,11 @@ def test_a_full_disk_is_an_exit_code(home, sqlite_store: Store, monkeypatch, cap
     assert "the disk is full" in checks["disk"]["message"]
     told = {check["name"]: check for check in astrid.json("doctor", code=4)}
     assert told["disk"]["message"] == checks["disk"]["message"]
+
+
+async def test_the_header_tells_of_trouble_whichever_screen_is_open(home, sqlite_store, monkeypatch) -> None:
+    monkeypatch.setenv("ASTRID_HEALTH__LOOK_S", "1")
+    lose_runs(sqlite_store, "dome")
+    async with Console(terminal=Terminal()).run_test(size=(140, 24)) as pilot:
+        await until(pilot, "3 review", "! warning")
+        assert [event.cause for event in health_events.listed(sqlite_store)] == ["run 1"]
