@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from core import runs
+from core.queue import counts_by_state
 from core.store import Store
 from core.watched_folders import folders
 from tests.astrid_tui.command import Command
+from tests.chaos.processes import eventually
 from tests.pipeline.test_watch import exposure
 
 PATIENCE_S = 60
@@ -82,6 +85,18 @@ def test_a_service_takes_files_and_ends_when_told(
         service.kill()
         service.communicate()
     assert not folders(sqlite_store)[0].watched
+
+
+def test_frames_that_arrive_are_processed_by_a_run_of_its_own(
+    astrid: Command, sqlite_store: Store, night: Path
+) -> None:
+    words = ("watch", night, "--once", "--interval", "0.1", "--process")
+    assert "a.fits queued" in astrid(*words)
+    assert "run 1 started" in astrid.said
+    assert eventually(lambda: runs.read(sqlite_store, 1).state == "done"), runs.read(sqlite_store, 1)
+    assert counts_by_state(sqlite_store) == {"waiting": 1}  # for a reference
+    astrid(*words)
+    assert "started" not in astrid.said  # nothing is due
 
 
 def test_a_watcher_that_was_killed_is_replaced_at_once(

