@@ -109,7 +109,7 @@ def log(
     """Show what a detached run said."""
     from core import runs
     from core.launch import log_path
-    from core.log_tail import tail
+    from core.logs import tail
 
     if follow and as_json:
         raise typer.BadParameter("--follow goes without --json")
@@ -121,9 +121,9 @@ def log(
             f"run {run} has no log here: it was not detached, or ran elsewhere ({row.host})"
         )
     position = path.stat().st_size
-    said = tail(path, lines)
+    said = tail(path, most_lines=lines)
     if as_json:
-        print_json(said)
+        print_json(list(said))
         return
     for line in said:
         print_text(line)

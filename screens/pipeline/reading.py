@@ -10,7 +10,7 @@ from core import runs
 from core.causes import Cause, causes
 from core.crew import Worker, crew
 from core.launch import StartedRun, log_path, start_run
-from core.log_tail import tail
+from core.logs import tail
 from core.night import Night, newest_night
 from core.queue import counts_by_state
 from core.settings import Settings
@@ -139,7 +139,9 @@ def _log(run: RunFacts | None, settings: Settings) -> tuple[tuple[str, ...], str
         files.insert(0, log_path(settings, run.run_id))
     file = next((each for each in files if each.is_file()), files[0])
     try:
-        return tuple(tail(file, LOG_LINES)), file.name
+        return tail(file, most_lines=LOG_LINES), file.name
+    except FileNotFoundError:
+        return (), file.name  # nothing was said yet
     except OSError as error:
         return (f"{file} cannot be read: {error.strerror}",), file.name
 
