@@ -21,6 +21,7 @@ from sqlalchemy.exc import DatabaseError, InterfaceError
 from sqlmodel import SQLModel
 
 from core import tables
+from core.filesystems import is_network, kind_of
 from core.store import HEAD, StoreUnreachable, make_engine, parse_url, shown_url
 
 FOLDER = Path(__file__).parent
@@ -88,6 +89,16 @@ def _version(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def _refuse_network(file: Path) -> None:
+    """SQLite's write-ahead log needs the shared memory of one machine."""
+    kind = kind_of(file)
+    if is_network(kind):
+        raise StoreUnreachable(
+            f"{file} is on a network file system ({kind}), where SQLite loses writes:"
+            " name a file on a local disk, or a PostgreSQL server, as url of [store]"
+        )
+
+
 def _flat(changes: list[Any]) -> Iterator[Any]:
     for change in changes:
         if isinstance(change, list):
@@ -101,6 +112,7 @@ def _migrating(url: str) -> Iterator[Connection]:
     """One transaction that no other upgrade can enter."""
     place = parse_url(url)
     if place.get_backend_name() == "sqlite":
+        _refuse_network(Path(str(place.database)))
         Path(str(place.database)).parent.mkdir(parents=True, exist_ok=True)
     engine = make_engine(place, create=True)
     try:

@@ -17,7 +17,7 @@ from core.health_facts import Facts, Place, StoreFacts, gather
 from core.power import DevicePower
 from core.prefect_server import ServerState
 from core.settings import CameraSettings, HealthSettings, Settings, StoreSettings
-from core.store import Store
+from core.store import Store, StoreUnreachable, open_store
 from core.sun import altitude_deg
 from core.tables import Observation, Run, WatchedFolder
 from tests.core.frames import add_frames
@@ -239,6 +239,14 @@ def test_the_file_system_of_a_path_is_that_of_the_innermost_mount(tmp_path):
     assert is_network("nfs4")
     assert not is_network("ext4")
     assert not is_network(None)
+
+
+def test_no_store_is_made_where_sqlite_loses_writes(tmp_path, monkeypatch):
+    monkeypatch.setattr("core.migrations.kind_of", lambda _: "nfs4")
+    with pytest.raises(StoreUnreachable, match=r"network file system \(nfs4\)") as refused:
+        open_store(f"sqlite:///{tmp_path}/new/astrid.db", create=True)
+    assert refused.value.exit_code == 4
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_sun_is_where_astropy_has_it():
