@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.vocabulary import ObservationState
 from screens.ages import ago, length, work
-from screens.ingest.view import STATE_TONES
+from screens.ingest.view import STATE_TONES, end_of
 from screens.lines import Line, Span, Tinted, Tone, counted, drawn, indented, padded, plain, shortened, span
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def detail_lines(page: DetailPage, width: int, rows: int) -> tuple[list[Line], l
             lines.append(())
             starts.append(len(lines))
             lines += [(span(f" {section.title}", Tone.STRONG),), *section.lines]
-    return lines, starts
+    return [shortened(line, width) for line in lines], starts
 
 
 def title_lines(page: DetailPage, width: int) -> list[Line]:
@@ -104,10 +104,11 @@ def _summary(page: DetailPage, width: int, rows: int) -> list[Line]:
     """The thumbnail, and the facts beside or below it."""
     image = _image(page, width, rows)
     if not image:
-        return [shortened((span(" "), *line), width) for line in _facts(page)]
+        return [shortened((span(" "), *line), width) for line in _facts(page, width - _TITLE - 1)]
     columns = max(len(plain(line)) for line in image) + 2
-    facts = list(_facts(page))
-    if width - columns < 30:
+    is_narrow = width - columns < 30
+    facts = list(_facts(page, width - _TITLE - 1 - (0 if is_narrow else columns)))
+    if is_narrow:
         return [*image, (), *(shortened((span(" "), *line), width) for line in facts)]
     height = max(len(image), len(facts))
     image += [()] * (height - len(image))
@@ -132,10 +133,11 @@ def _image(page: DetailPage, width: int, rows: int) -> list[Line]:
     ]
 
 
-def _facts(page: DetailPage) -> Iterator[Line]:
+def _facts(page: DetailPage, room: int) -> Iterator[Line]:
     """What is known, one fact a line; what was not measured is left out."""
     detail, row = page.detail, page.detail.row
-    yield _fact("file", detail.path if not detail.extension else f"{detail.path}[{detail.extension}]")
+    path = detail.path if not detail.extension else f"{detail.path}[{detail.extension}]"
+    yield _fact("file", end_of(path, room))
     what = [row.field, row.filter and f"filter {row.filter}", detail.instrument]
     if any(what):
         yield _fact("field", "  ".join(part for part in what if part))
@@ -230,6 +232,7 @@ def last_attempt(history: tuple[Happening, ...]) -> list[Happening]:
 def happenings(page: DetailPage, width: int) -> Section:
     """What was out of the ordinary: failures, silences, hands laid upon it."""
     lines: list[Line] = []
+    told = page.detail.row.reason  # in full, above
     for event in page.detail.history:
         if event.seconds is not None:
             continue
@@ -241,7 +244,7 @@ def happenings(page: DetailPage, width: int) -> Section:
             span(f"  → {event.outcome}", Tone.DIM, 20),
         )
         lines.append(shortened(start, width))
-        if event.reason:
+        if event.reason and event.reason != told:
             lines += [(span("    "), *line) for line in indented((span(event.reason, limit=500),), width - 6)]
     return Section("What happened to it", lines)
 

@@ -208,10 +208,10 @@ def _folder_line(folder: Folder, now: float, width: int) -> Line:
         facts.append("starts runs")
     tail = (*state, span(" · " + " · ".join(facts), Tone.DIM))
     room = max(width - len(plain(tail)) - 1, width // 3)
-    return shortened((span(" " + _end_of(folder.path, room - 1)), *tail), width)
+    return shortened((span(" " + end_of(folder.path, room - 1)), *tail), width)
 
 
-def _end_of(path: str, room: int) -> str:
+def end_of(path: str, room: int) -> str:
     """A path's end tells more than its beginning."""
     return path if len(path) <= room else "…" + path[-max(room - 1, 1) :]
 
