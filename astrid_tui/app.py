@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -144,9 +143,6 @@ class Console(App[None]):
 
     def go(self, where: Where) -> None:
         """Switch to a screen, as it was left."""
-        if where is not Where.REVIEW and find_spec(f"screens.{where.value}.screen") is None:
-            self.here.refuse(f"the screen {where.value} is not installed")
-            return
         self._trail.clear()
         self._switch(where)
 

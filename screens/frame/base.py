@@ -435,5 +435,5 @@ class FrameScreen(Screen[None], Generic[Data]):
             self.paint_footer()
 
     def _show_completions(self, lines: Sequence[str]) -> None:
-        self._completions = [safe_text(line.rpartition(" ")[2], 60) for line in lines[:12]]
+        self._completions = [safe_text(line.strip().rpartition(" ")[2], 60) for line in lines[:12]]
         self.paint()

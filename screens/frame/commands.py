@@ -68,7 +68,8 @@ def completions(line: str, commands: Sequence[Command]) -> list[str]:
     """The lines that an unfinished one may become."""
     head, blank, last = line.rpartition(" ")
     if not blank:
-        return [command.name for command in commands if command.name.startswith(last)]
+        found = [command for command in commands if command.name.startswith(last)]
+        return [f"{command.name} " if command.usage else command.name for command in found]
     name, *words = head.split()
     chosen = [command for command in commands if command.name == name]
     if not chosen:

@@ -145,7 +145,7 @@ class TestCommands:
         assert done == []
 
     def test_completion_goes_word_by_word(self, commands):
-        assert completions("r", commands) == ["run", "redo"]
+        assert completions("r", commands) == ["run ", "redo"]
         assert completions("run w", commands) == ["run workers="]
         assert completions("run workers=2 l", commands) == ["run workers=2 limit="]
         assert completions("walk x", commands) == []

@@ -32,8 +32,9 @@ class Reviewer:
 
     @property
     def lines(self) -> list[str]:
-        """The lines of the topmost screen's page."""
-        return [plain(line) for rows in self.app.screen.query(Rows) for line in rows.lines]
+        """The lines of the topmost screen; blank ones before it is drawn."""
+        lines = [plain(line) for rows in self.app.screen.query(Rows) for line in rows.lines]
+        return lines + [""] * (3 - len(lines))
 
     @property
     def text(self) -> str:
@@ -83,10 +84,11 @@ async def console(
     colours: int = 256,
     guard: RepeatGuard | None = None,
     more: str = "",
+    ready: bool = True,
 ) -> AsyncIterator[Reviewer]:
     """The console on a store, with a clock on which every key press is five seconds after the last.
 
-    ``more`` goes to the end of its settings.
+    ``more`` goes to the end of its settings; without ``ready`` the reviewer does not wait for a card.
     """
     settings = folder / "config.toml"
     settings.write_text(f'home = "{folder}"\n[store]\nurl = "{url}"\n[review]\nreviewer = "vera"\n{more}')
@@ -96,5 +98,6 @@ async def console(
     )
     async with app.run_test(size=size) as pilot:
         reviewer = Reviewer(app, pilot)
-        await reviewer.ready()
+        if ready:
+            await reviewer.ready()
         yield reviewer

@@ -1,0 +1,300 @@
+"""The frame of the console: going from screen to screen, coming back, keys, commands, themes."""
+
+import json
+
+import pytest
+from sqlmodel import select
+
+from core.tables import Run, Verdict
+from screens.action import SCREENS, Where
+from screens.frame.host import Target
+from screens.themes import THEMES
+from screens.widgets.confirm import Confirm
+from tests.builders import add_night, make_store
+from tests.stories.desk import console
+from tests.stories.test_review import HOSTILE
+
+DIGITS = "123456"
+
+
+@pytest.fixture
+def night(tmp_path):
+    """A store with five objects that await a verdict."""
+    store, url = make_store(tmp_path)
+    add_night(store)
+    yield store, url
+    store.close()
+
+
+def cells(app):
+    """Every piece of text on the terminal with its style."""
+    return [segment for strip in app.screen._compositor.render_strips() for segment in strip]
+
+
+async def test_each_digit_is_a_screen_and_each_screen_stays_as_it_was_left(night, tmp_path):
+    _, url = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("slash")
+        await vera.type("score>22.2")
+        await vera.press("j")
+        for digit, where in zip(DIGITS, SCREENS, strict=True):
+            await vera.pilot.press(digit)
+            await vera.until(lambda where=where: f"{where.value}" in vera.lines[0])
+            assert vera.app.here.WHERE is where
+        await vera.press("3")
+        assert "score>22.2" in vera.lines[1]
+        assert "2 of 4" in vera.lines[1]
+
+
+async def test_the_console_begins_where_the_last_one_was_left(night, tmp_path):
+    _, url = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("slash")
+        await vera.type("score>22.2")
+        await vera.press("j")
+        name = vera.screen.card.name
+        vera.app.act("theme:light")
+        await vera.pilot.press("5")
+        await vera.until(lambda: "power" in vera.lines[0])
+        await vera.pilot.press("q")
+    async with console(url, tmp_path, ready=False) as vera:
+        await vera.until(lambda: "power" in vera.lines[0])
+        assert vera.app.theme == "light"
+        await vera.press("3")
+        await vera.until(lambda: vera.screen.card is not None and vera.screen.card.name == name)
+        assert "score>22.2" in vera.lines[1]
+
+
+@pytest.mark.parametrize("text", ["{", '{"screen": "nowhere", "theme": "pink", "screens": {"review": 3}}'])
+async def test_a_damaged_memory_is_no_memory(night, tmp_path, text):
+    _, url = night
+    (tmp_path / "console.json").write_text(text)
+    async with console(url, tmp_path) as vera:
+        assert "1 of 5" in vera.text
+        assert vera.app.theme == "dark"
+        await vera.pilot.press("q")
+    assert json.loads((tmp_path / "console.json").read_text())["screen"] == "review"
+
+
+async def test_read_only_leaves_no_trace(night, tmp_path):
+    _, url = night
+    async with console(url, tmp_path, read_only=True) as vera:
+        await vera.press("j")
+        await vera.pilot.press("colon")
+        assert "cancel" not in vera.text
+        await vera.pilot.press("escape", "q")
+    assert not (tmp_path / "console.json").exists()
+
+
+async def test_keys_of_the_configuration_are_the_keys(night, tmp_path):
+    store, url = night
+    keys = '[keys]\n"verdict:real" = ["Y"]\nnext = ["n", "down"]\n"verdict:nuclear" = ["N"]\n'
+    async with console(url, tmp_path, more=keys) as vera:
+        assert "Y real" in vera.lines[-1]
+        await vera.press("r", "n")
+        assert "2 of 5" in vera.text
+        await vera.press("Y")
+    with store.read() as db:
+        assert [row.label for row in db.exec(select(Verdict))] == ["real"]
+
+
+async def test_keys_that_clash_are_one_sentence_on_the_screen(night, tmp_path):
+    _, url = night
+    async with console(url, tmp_path, more='[keys]\nundo = ["r"]\n', ready=False) as vera:
+        await vera.until(lambda: "'verdict:real' and 'undo' would share" in " ".join(vera.text.split()))
+        await vera.pilot.press("q")
+    assert not vera.app.is_running
+
+
+async def test_counts_and_their_hints(night, tmp_path):
+    _, url = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("0", "3", "j")
+        assert "4 of 5" in vera.text
+        await vera.pilot.press("0", "2")
+        await vera.until(lambda: "count 2" in vera.lines[-1])
+        await vera.pilot.press("G")
+        await vera.until(lambda: "2 of 5" in vera.text)
+        assert "count" not in vera.lines[-1]
+        await vera.press("8", "escape", "j")
+        assert "3 of 5" in vera.text
+
+
+async def test_a_menu_lets_no_verdict_through(night, tmp_path):
+    store, url = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("comma", "s", "r", "x")
+        await vera.until(lambda: "view menu" in vera.lines[-1])
+        assert "linear" in vera.text
+    with store.read() as db:
+        assert db.exec(select(Verdict)).all() == []
+
+
+async def test_a_jump_leads_there_and_esc_back(night, tmp_path):
+    _, url = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("slash")
+        await vera.type("score>22.2")
+        await vera.pilot.press("1")
+        await vera.until(lambda: "ingest" in vera.lines[0])
+        vera.app.jump(Where.REVIEW, Target(filter="frame:m31-1.fits"))
+        await vera.until(lambda: "frame:m31-1.fits" in vera.lines[1])
+        await vera.pilot.press("escape")
+        await vera.until(lambda: "ingest" in vera.lines[0])
+        await vera.press("3")
+        await vera.until(lambda: "score>22.2" in vera.lines[1])
+
+
+async def test_a_jump_into_a_screen_that_was_never_open(night, tmp_path):
+    _, url = night
+    (tmp_path / "console.json").write_text('{"screen": "ingest"}')
+    async with console(url, tmp_path, ready=False) as vera:
+        await vera.until(lambda: vera.app.opened is not None and "ingest" in vera.lines[0])
+        vera.app.jump(Where.REVIEW, Target(filter="score>22.8"))
+        await vera.until(lambda: "score>22.8" in vera.lines[1] and "1 of 2" in vera.lines[1])
+
+
+async def test_commands_say_what_they_do_not_understand(night, tmp_path):
+    _, url = night
+    async with console(url, tmp_path) as vera:
+        for line, said in [
+            ("walk", "no command"),
+            ("theme pink", "no theme: dark, light, dome"),
+            ("run workers=many", "whole number"),
+            ("run", "no frame is queued"),
+            ("cancel", "no run is at work"),
+            ("cancel 77", "there is no run 77"),
+        ]:
+            await vera.pilot.press("colon")
+            await vera.type(line)
+            await vera.until(lambda said=said: said in vera.lines[-2])
+        await vera.pilot.press("colon")
+        await vera.type("filter score>22.8")
+        await vera.until(lambda: "1 of 2" in vera.text)
+        await vera.pilot.press("colon")
+        await vera.type("filter")
+        await vera.until(lambda: "1 of 5" in vera.text)
+        await vera.pilot.press("colon")
+        await vera.type("power")
+        await vera.until(lambda: "power" in vera.lines[0])
+
+
+async def test_what_was_typed_comes_back(night, tmp_path):
+    _, url = night
+    async with console(url, tmp_path) as vera:
+        await vera.pilot.press("colon")
+        await vera.type("clock seconds")
+        await vera.pilot.press("colon", "up")
+        assert vera.screen.prompt.value == "clock seconds"
+        await vera.pilot.press("down")
+        assert vera.screen.prompt.value == ""
+        await vera.pilot.press(*"the", "tab", *"lig", "tab", "enter")
+        await vera.until(lambda: vera.app.theme == "light")
+
+
+async def test_what_cannot_be_undone_asks_for_a_word(night, tmp_path):
+    _, url = night
+    done = []
+    async with console(url, tmp_path) as vera:
+        for typed, expected in [("dorp", []), ("", []), ("drop", [1])]:
+            vera.app.confirm("drop 12 frames", "drop", lambda: done.append(1))
+            await vera.until(lambda: "drop 12 frames" in vera.text)
+            for character in typed:
+                await vera.pilot.press(character)
+            await vera.pilot.press("enter")
+            await vera.until(lambda: not isinstance(vera.app.screen, Confirm))
+            assert done == expected
+        vera.app.confirm("drop 12 frames", "drop", lambda: done.append(1))
+        await vera.until(lambda: isinstance(vera.app.screen, Confirm))
+        await vera.pilot.press("escape")
+        await vera.until(lambda: "not done" in vera.text)
+        assert done == [1]
+
+
+async def test_what_others_write_is_seen_at_once(night, tmp_path):
+    store, url = night
+    async with console(url, tmp_path) as vera:
+        with store.write() as db:
+            db.add(Run(host="elsewhere", pid=1, workers=1, state="running", engine="local", config_hash="x",
+                       started_at=1.0, heartbeat_at=1.0))  # fmt: skip
+        await vera.until(lambda: "run 1" in vera.lines[0])
+        add_night(store, objects=2)
+        await vera.until(lambda: "7 await" in vera.lines[0])
+
+
+async def test_a_store_that_goes_away_and_comes_back(night, tmp_path):
+    _, url = night
+    async with console(url, tmp_path) as vera:
+        hidden = tmp_path / "astrid.db.hidden"
+        look = vera.app._pulse.look
+        from core.store import StoreUnreachable
+
+        def fail():
+            raise StoreUnreachable("the server is gone \x1b[2J")
+
+        vera.app._pulse.look = fail
+        await vera.until(lambda: "STORE DOWN" in vera.lines[0])
+        assert "the server is gone ␛[2J" in vera.text
+        vera.app._pulse.look = look
+        await vera.until(lambda: "STORE DOWN" not in vera.lines[0])
+        assert "answers again" in vera.text
+        assert not hidden.exists()
+
+
+@pytest.mark.parametrize("colours", [256, 1 << 24])
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
+async def test_the_dome_has_no_colour_but_red(night, tmp_path, colours, size):
+    _, url = night
+    keys = ["3", "o", "escape", "comma", "escape", "question_mark", "escape", "colon", "escape", "ctrl+p",
+            "escape", *DIGITS]  # fmt: skip
+    more = 'theme = "dome"\n'
+    async with console(url, tmp_path, size, colours=colours, more=more) as vera:
+        for key in keys:
+            await vera.pilot.press(key)
+            await vera.pilot.pause(0.2)
+            for segment in cells(vera.app):
+                for colour in (segment.style.color, segment.style.bgcolor):
+                    _, green, blue = colour.get_truecolor()
+                    assert (green, blue) == (0, 0), (key, segment)
+                assert not colour.is_default
+
+
+def test_the_dome_is_dark():
+    assert THEMES["dome"].background == "#000000"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40), (200, 50)])
+async def test_no_screen_lets_hostile_text_through(tmp_path, size):
+    store, url = make_store(tmp_path)
+    add_night(store, objects=3, object=HOSTILE, frame=HOSTILE, filter=HOSTILE, field=HOSTILE)
+    with store.write() as db:
+        db.add(Run(host=HOSTILE, pid=1, workers=1, state="failed", engine="local", config_hash="x",
+                   reason=HOSTILE, started_at=1.0, heartbeat_at=1.0))  # fmt: skip
+    async with console(url, tmp_path, size) as vera:
+        for key in [*DIGITS, "1", "enter", "escape", "2", "enter", "escape", "3"]:
+            await vera.pilot.press(key)
+            await vera.pilot.pause(0.3)
+            for segment in cells(vera.app):
+                bad = [c for c in segment.text if ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or c in "\u202e\u202c"]
+                assert bad == [], (key, segment.text)
+    store.close()
+
+
+@pytest.mark.parametrize("size", [(39, 24), (80, 9), (2, 1)])
+async def test_every_screen_says_that_a_terminal_is_too_small(night, tmp_path, size):
+    _, url = night
+    async with console(url, tmp_path) as vera:
+        for digit in DIGITS:
+            await vera.pilot.resize_terminal(80, 24)
+            await vera.pilot.press(digit)
+            await vera.pilot.resize_terminal(*size)
+            await vera.until(lambda: "too small" in vera.text)
+
+
+async def test_copies_are_kept_in_a_file(night, tmp_path):
+    _, url = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("y")
+        await vera.until(lambda: "copied to" in vera.text)
+        name = vera.screen.card.name
+    assert (tmp_path / "copied.txt").read_text().startswith(name)
