@@ -55,7 +55,7 @@ def run_line(line: str, commands: Sequence[Command]) -> None:
     """
     name, *words = _split(line)
     by_name = {command.name: command for command in commands}
-    meant = [each for each in by_name if each.startswith(name)]
+    meant = [each for each in by_name if _may_become(name, each)]
     if name in by_name:
         meant = [name]
     if len(meant) != 1:
@@ -68,7 +68,7 @@ def completions(line: str, commands: Sequence[Command]) -> list[str]:
     """The lines that an unfinished one may become."""
     head, blank, last = line.rpartition(" ")
     if not blank:
-        found = [command for command in commands if command.name.startswith(last)]
+        found = [command for command in commands if _may_become(last, command.name)]
         return [f"{command.name} " if command.usage else command.name for command in found]
     name, *words = head.split()
     chosen = [command for command in commands if command.name == name]
@@ -117,6 +117,11 @@ def positive(value: str) -> int:
     if not (value.isascii() and value.isdecimal() and int(value[:9]) > 0 and len(value) < 10):
         raise ValueError("it is a whole number above 0")
     return int(value)
+
+
+def _may_become(start: str, name: str) -> bool:
+    """Whether a name is meant; those of many alike, such as ``verdict:real``, only from their colon on."""
+    return name.startswith(start) and (":" in start or ":" not in name)
 
 
 def _split(line: str) -> list[str]:
