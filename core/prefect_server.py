@@ -184,17 +184,16 @@ def _misfit(found: str) -> str | None:
         ours = installed_version("prefect")
     except PackageNotFoundError as error:
         raise PrefectUnavailable("Prefect is not installed") from error
-    theirs, needed = _numbers(found), _numbers(ours)
-    if theirs[:1] == needed[:1] and theirs >= needed:
+    theirs, (major, minor) = _numbers(found), _numbers(ours)
+    if theirs[0] == major and theirs >= (major, minor):
         return None
-    return (
-        f"the Prefect server is of version {found}, this program needs {ours} or newer, below {needed[0] + 1}"
-    )
+    return f"the Prefect server is of version {found}, this program needs {major}.{minor} or a later {major}"
 
 
-def _numbers(version: str) -> list[int]:
-    """Major and minor."""
-    return [int(part) if part.isdecimal() else -1 for part in version.split(".")[:2]]
+def _numbers(version: str) -> tuple[int, int]:
+    """Major and minor; what is no number is below all."""
+    major, minor, *_ = [int(part) if part.isdecimal() else -1 for part in f"{version}..".split(".")]
+    return major, minor
 
 
 def _start(settings: Settings) -> None:

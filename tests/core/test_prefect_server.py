@@ -1,0 +1,295 @@
+"""The Prefect server seen from outside: whether it can be used, why not, and what it is told."""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from sqlmodel import col
+
+from core import launch, prefect_server, runs
+from core.prefect_api import PrefectUnavailable
+from core.processes import mark_of
+from core.settings import Settings
+from core.store import Store
+from core.tables import Run
+from core.vocabulary import ExitCode
+from tests.core.test_queue import gone_pid
+
+INSTALLED = installed_version("prefect")
+
+
+class FakeServer(ThreadingHTTPServer):
+    """Answers as a Prefect server of a version does, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.version: Any = INSTALLED
+        self.unfinished: dict[str, list[str]] = {}  # task runs by flow run
+        self.asked: list[tuple[str, Any]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/api"
+
+    @property
+    def crashed(self) -> dict[str, str]:
+        return {
+            path.split("/")[-2]: body["state"]["message"]
+            for path, body in self.asked
+            if path.endswith("/set_state") and body["state"]["type"] == "CRASHED" and body["force"]
+        }
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakeServer
+
+    def do_GET(self) -> None:
+        self.answer(self.server.version)
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append((self.path, body))
+        if self.path.endswith("/flow_runs/filter"):
+            wanted = body["flow_runs"]["id"]["any_"]
+            self.answer([{"id": key} for key in self.server.unfinished if key in wanted])
+        elif self.path.endswith("/task_runs/filter"):
+            (flow,) = body["flow_runs"]["id"]["any_"]
+            self.answer([{"id": key} for key in self.server.unfinished[flow]])
+        else:
+            self.answer({"status": "ACCEPT"})
+
+    def answer(self, value: Any) -> None:
+        content = value if isinstance(value, bytes) else json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with FakeServer() as fake:
+        threading.Thread(target=fake.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield fake
+        fake.shutdown()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # none stands between this machine and itself
+    return Settings.model_construct(home=tmp_path / "home")
+
+
+def record(settings: Settings, **facts: Any) -> Path:
+    """Note a server of AstrID's own, in this process if nothing else is said."""
+    known = {
+        "pid": os.getpid(),
+        "process": mark_of(os.getpid()),
+        "port": 9,
+        "version": INSTALLED,
+        "started_at": 0.0,
+    }
+    path = settings.home / "prefect" / "server.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(known | facts))
+    return path
+
+
+def test_a_given_server_is_used_and_none_is_started(
+    settings: Settings, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", f"{server.url}/")
+    found = prefect_server.look(settings)
+    assert (found.state, found.url, found.managed, found.version) == ("ready", server.url, False, INSTALLED)
+    assert prefect_server.ensure(settings, wait_s=0) == server.url
+    assert not settings.home.exists()
+
+
+def test_a_given_server_that_is_down_is_one_sentence(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    with pytest.raises(
+        PrefectUnavailable, match=r"server at http://127\.0\.0\.1:9/api does not answer"
+    ) as error:
+        prefect_server.ensure(settings, wait_s=60)
+    assert error.value.exit_code == ExitCode.UNAVAILABLE
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("older", ["2.20.1", "3.0.0", "4.0.0", "nonsense"])
+def test_a_server_of_another_version_is_one_sentence(
+    settings: Settings, server: FakeServer, monkeypatch: pytest.MonkeyPatch, older: str
+) -> None:
+    server.version = older
+    monkeypatch.setenv("PREFECT_API_URL", server.url)
+    with pytest.raises(PrefectUnavailable, match=f"is of version {older}, this program needs 3"):
+        prefect_server.ensure(settings, wait_s=60)
+
+
+@pytest.mark.parametrize("newer", [INSTALLED + "1", "3.99.0"])
+def test_a_newer_server_of_the_same_generation_will_do(
+    settings: Settings, server: FakeServer, monkeypatch: pytest.MonkeyPatch, newer: str
+) -> None:
+    server.version = newer
+    monkeypatch.setenv("PREFECT_API_URL", server.url)
+    assert prefect_server.look(settings).state == "ready"
+
+
+@pytest.mark.parametrize("answer", [b"<html>", {"detail": "hello"}, b"\xff\x00"])
+def test_something_else_at_the_address_is_no_prefect_server(
+    settings: Settings, server: FakeServer, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    server.version = answer
+    monkeypatch.setenv("PREFECT_API_URL", server.url)
+    with pytest.raises(PrefectUnavailable, match="is no Prefect server"):
+        prefect_server.ensure(settings, wait_s=60)
+
+
+def test_a_file_is_no_address(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "file:///etc/passwd")
+    assert "must begin with http" in prefect_server.look(settings).message
+
+
+def test_an_own_server_that_answers_is_found_again(settings: Settings, server: FakeServer) -> None:
+    record(settings, port=server.server_port)
+    found = prefect_server.look(settings)
+    assert (found.state, found.url, found.managed, found.pid) == ("ready", server.url, True, os.getpid())
+    assert prefect_server.ensure(settings, wait_s=0) == server.url
+
+
+def test_an_own_server_of_another_version_says_how_to_stop_it(settings: Settings, server: FakeServer) -> None:
+    server.version = "3.0.0"
+    record(settings, port=server.server_port)
+    found = prefect_server.look(settings)
+    assert found.state == "unusable"
+    assert found.message.endswith("stop it: astrid prefect stop")
+
+
+def test_an_own_server_that_began_a_moment_ago_is_warming_up(settings: Settings) -> None:
+    path = record(settings, started_at=4e9)
+    assert prefect_server.look(settings).state == "warming"
+    waited: list[float] = []
+    with pytest.raises(PrefectUnavailable, match=r"within 0\.4 s; one is warming up"):
+        prefect_server.ensure(settings, wait_s=0.4, report=waited.append)
+    assert waited == sorted(waited) != []
+    assert json.loads(path.read_text())["started_at"] == 4e9  # no second one was started
+
+
+def test_an_own_server_that_stays_silent_is_unusable(settings: Settings) -> None:
+    record(settings)
+    found = prefect_server.look(settings)
+    assert found.state == "unusable"
+    assert "does not answer" in found.message
+    assert "prefect-server.log" in found.message
+
+
+def test_a_record_of_a_process_that_is_gone_is_no_server(settings: Settings) -> None:
+    record(settings, pid=gone_pid())
+    assert prefect_server.look(settings).state == "absent"
+    record(settings, process="of before the reboot")
+    assert prefect_server.look(settings).state == "absent"
+    assert not prefect_server.stop(settings)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"pid": "x"}', "\x00"])
+def test_a_damaged_record_is_no_server(settings: Settings, content: str) -> None:
+    record(settings).write_text(content)
+    assert prefect_server.look(settings).state == "absent"
+
+
+def test_runs_that_were_killed_are_told_to_prefect_with_their_frames(
+    settings: Settings, store: Store, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", server.url)
+    server.unfinished = {"flow-killed": ["task-1", "task-2"], "flow-alive": ["task-3"], "flow-other": []}
+    killed, _, over = (
+        runs.start(store, engine="prefect", workers=1, config_hash="a", flow_run_id=f"flow-{name}")
+        for name in ("killed", "alive", "over")
+    )
+    runs.start(store, engine="local", workers=1, config_hash="a")
+    runs.finish(store, over.id or 0)  # a moment ago: it may be telling Prefect just now
+    with store.write() as session:
+        session.execute(update(Run).where(col(Run.id) == killed.id).values(pid=gone_pid()))
+    pid = runs.read(store, killed.id or 0).pid
+    assert prefect_server.settle(store, settings) == 0
+    runs.reconcile(store)
+    assert prefect_server.settle(store, settings) == 1
+    reason = f"process {pid} is gone"
+    assert server.crashed == {"flow-killed": reason, "task-1": reason, "task-2": reason}
+
+
+def test_a_store_that_never_saw_prefect_asks_no_server(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefect_server, "look", lambda _: pytest.fail("a server was asked"))
+    runs.start(store, engine="local", workers=1, config_hash="a")
+    assert prefect_server.settle(store, settings) == 0
+
+
+def test_a_server_that_is_down_holds_nothing_up(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    row = runs.start(store, engine="prefect", workers=1, config_hash="a", flow_run_id="f")
+    with store.write() as session:
+        session.execute(update(Run).values(pid=gone_pid()))
+    assert runs.reconcile(store) == [row.id]
+    assert prefect_server.settle(store, settings) == 0
+
+
+def test_clients_of_an_own_server_send_nothing_elsewhere(settings: Settings) -> None:
+    there = prefect_server.client_environment(settings, "http://127.0.0.1:4200/api")
+    assert there["PREFECT_API_URL"] == "http://127.0.0.1:4200/api"
+    assert there["PREFECT_HOME"] == str(settings.home / "prefect")
+    assert there["DO_NOT_TRACK"] == "true"
+    assert there["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    assert there["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] == "false"
+    assert "127.0.0.1" in there["NO_PROXY"].split(",")
+
+
+def test_a_run_goes_local_when_no_server_answers_in_time(
+    settings: Settings, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(settings, started_at=4e9)
+    monkeypatch.setattr(launch, "PREFECT_WAIT_S", 0.1)
+    monkeypatch.setattr(launch, "spawn_astrid", lambda words, *_: spawned.append(words) or os.getpid())
+    spawned: list[list[str]] = []
+    started = launch.start_run(sqlite_store, settings, engine="auto", workers=2, limit=7)
+    assert started.engine == "local"
+    assert started.note == "local: no Prefect server answered within 0.1 s; one is warming up"
+    row = runs.read(sqlite_store, started.run_id)
+    assert (row.engine, row.state, row.reason) == ("local", "running", started.note)
+    expected = ["run", "--engine", "local", "--workers", "2", "--as-run", str(started.run_id), "--limit", "7"]
+    assert spawned == [expected]
+
+
+def test_a_run_is_prefects_when_a_server_answers(
+    settings: Settings, sqlite_store: Store, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(settings, port=server.server_port)
+    monkeypatch.setattr(launch, "spawn_astrid", lambda *_: os.getpid())
+    started = launch.start_run(sqlite_store, settings, engine="auto")
+    assert (started.engine, started.note) == ("prefect", None)
+
+
+def test_a_run_that_cannot_be_started_is_recorded_as_failed(
+    settings: Settings, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.home.write_text("a file where a folder must be")
+    with pytest.raises(runs.RunRefused, match="it could not be started"):
+        launch.start_run(sqlite_store, settings)
+    (row,) = runs.newest(sqlite_store)
+    assert row.state == "failed"
+    assert row.reason is not None

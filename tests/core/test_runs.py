@@ -1,0 +1,148 @@
+"""Runs: recorded before they begin, cancelled by who owns them, reconciled when they are gone."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import update
+from sqlmodel import col
+
+from core import runs
+from core.processes import mark_of
+from core.runs import RunRefused
+from core.store import Store
+from core.tables import Run
+from tests.core.test_queue import gone_pid
+
+LISTENER = """
+import signal, sys, time
+heard = []
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda number, _: heard.append(signal.Signals(number).name))
+print("ready", flush=True)
+while len(heard) < int(sys.argv[1]):
+    time.sleep(0.01)
+print(*sorted(heard), flush=True)
+"""
+
+
+def a_run(store: Store, **facts: object) -> int:
+    row = runs.start(store, engine="local", workers=1, config_hash="abc")
+    if facts:
+        with store.write() as session:
+            session.execute(update(Run).where(col(Run.id) == row.id).values(**facts))
+    return row.id or 0
+
+
+@pytest.fixture
+def listener(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    """A process that ends after so many signals and says which they were."""
+    command = [sys.executable, "-c", LISTENER, request.param]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        yield child
+        child.kill()
+
+
+def test_a_run_is_this_process_and_no_later_one(store: Store) -> None:
+    run = runs.read(store, a_run(store))
+    assert (run.pid, run.process) == (os.getpid(), mark_of(os.getpid()))
+
+
+def test_a_process_id_that_is_in_use_again_does_not_keep_a_run_alive(store: Store) -> None:
+    key = a_run(store, process="boot:1")
+    assert runs.reconcile(store) == [key]
+    run = runs.read(store, key)
+    assert run.state == "lost"
+    assert run.reason == f"process {os.getpid()} is gone"
+
+
+def test_a_run_that_was_announced_is_taken_up_by_its_process(store: Store) -> None:
+    key = a_run(store, pid=gone_pid(), process=None)
+    row = runs.start(store, engine="prefect", workers=3, config_hash="def", run_id=key, flow_run_id="f-1")
+    assert (row.id, row.state, row.pid) == (key, "running", os.getpid())
+    assert (row.engine, row.workers, row.config_hash, row.flow_run_id) == ("prefect", 3, "def", "f-1")
+    assert runs.reconcile(store) == []
+
+
+def test_a_run_that_is_over_cannot_be_taken_up(store: Store) -> None:
+    key = a_run(store)
+    runs.finish(store, key, "interrupted")
+    with pytest.raises(RunRefused, match=f"run {key} was over before it began"):
+        runs.start(store, engine="local", workers=1, config_hash="abc", run_id=key)
+
+
+def test_the_reason_of_a_failure_is_kept(store: Store) -> None:
+    key = a_run(store)
+    runs.finish(store, key, "failed", reason="the disk is full")
+    assert not runs.finish(store, key, "failed", reason="something else")
+    assert runs.read(store, key).reason == "the disk is full"
+
+
+def test_runs_are_listed_newest_first_and_in_pages(store: Store) -> None:
+    keys = [a_run(store) for _ in range(5)]
+    runs.finish(store, keys[4])
+    assert [row.id for row in runs.newest(store, limit=2)] == [keys[4], keys[3]]
+    assert [row.id for row in runs.newest(store, limit=2, before=keys[3])] == [keys[2], keys[1]]
+    assert [row.id for row in runs.newest(store, running=True)] == keys[3::-1]
+
+
+@pytest.mark.parametrize("listener", ["1"], indirect=True)
+def test_cancelling_sends_one_signal(sqlite_store: Store, listener: subprocess.Popen[str]) -> None:
+    key = a_run(sqlite_store)
+    runs.hand_over(sqlite_store, key, listener.pid)
+    assert runs.cancel(sqlite_store, key).reason == runs.ASKED_TO_STOP
+    assert listener.communicate()[0] == "SIGTERM\n"
+
+
+@pytest.mark.parametrize("listener", ["2"], indirect=True)
+def test_cancelling_at_once_sends_two_that_cannot_merge(
+    sqlite_store: Store, listener: subprocess.Popen[str]
+) -> None:
+    key = a_run(sqlite_store)
+    runs.hand_over(sqlite_store, key, listener.pid)
+    runs.cancel(sqlite_store, key, now=True)
+    assert listener.communicate()[0] == "SIGINT SIGTERM\n"
+
+
+@pytest.mark.parametrize("listener", ["1"], indirect=True)
+def test_what_was_asked_before_needs_one_more_signal(
+    sqlite_store: Store, listener: subprocess.Popen[str]
+) -> None:
+    key = a_run(sqlite_store, reason=runs.ASKED_TO_STOP)
+    runs.hand_over(sqlite_store, key, listener.pid)
+    runs.cancel(sqlite_store, key, now=True)
+    assert listener.communicate()[0] == "SIGTERM\n"
+
+
+def test_a_process_that_merely_has_the_id_is_never_signalled(store: Store) -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        key = a_run(store, process="boot:1")  # but this very process's id
+        with pytest.raises(RunRefused, match=f"run {key} is lost already"):
+            runs.cancel(store, key)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == []
+
+
+def test_a_run_that_died_of_its_cancelling_was_interrupted(store: Store) -> None:
+    key = a_run(store, reason=runs.ASKED_TO_STOP, pid=gone_pid())
+    assert runs.reconcile(store) == [key]
+    assert runs.read(store, key).state == "interrupted"
+
+
+def test_what_cannot_be_cancelled_is_said_in_a_sentence(store: Store) -> None:
+    elsewhere, over = a_run(store, host="dome-2"), a_run(store)
+    runs.finish(store, over)
+    with pytest.raises(RunRefused, match=f"run {elsewhere} is at work on dome-2: cancel it there"):
+        runs.cancel(store, elsewhere)
+    with pytest.raises(RunRefused, match=f"run {over} is done already"):
+        runs.cancel(store, over)
+    with pytest.raises(RunRefused, match="there is no run 99"):
+        runs.cancel(store, 99)
