@@ -204,7 +204,8 @@ def _sky_variance(level: Image, response: Image | None, detector: Detector) -> I
     sky = np.maximum(level, np.float32(0.0))
     read = np.float32(detector.read_noise**2)
     model = sky + read if response is None else (sky + read / response) / response
-    return np.maximum(np.float32(detector.sky_variance_factor) * model, np.float32(1e-3))
+    variance: Image = np.maximum(np.float32(detector.sky_variance_factor) * model, np.float32(1e-3))
+    return variance
 
 
 def source_model(signal: Image, noise: Image, unknown: NDArray[np.bool_]) -> Image:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, optimize
 from scipy.spatial import cKDTree
 
-from pipeline.frame import Frame, FrameRefused, PsfModel, Stars
+from pipeline.frame import Frame, FrameRefused, Image, PsfModel, Stars
 from pipeline.pixel_map import PixelMap, polynomial_terms, term_powers
 from pipeline.stamps import cut, joint_fluxes, placed_psfs, psf_stamps, shifted, star_model
 from pipeline.stars import half_width, select_psf_stars, stellar_fwhm
@@ -78,8 +78,11 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
 
     crowd = _with_neighbours(stars, chosen, half)
     x, y = crowd.x.copy(), crowd.y.copy()
+    good = frame.mask == 0
+    weight = np.where(good, np.float32(1.0) / np.sqrt(frame.variance), np.float32(0.0))
+    light = np.where(good, frame.signal, np.float32(0.0)), weight
     for turn in range(ROUNDS):
-        fit = _fit_stars(frame, model, x, y, len(chosen))
+        fit = _fit_stars(frame, light, model, x, y, len(chosen))
         _need(len(fit.x))
         x[: len(chosen)], y[: len(chosen)] = fit.x, fit.y
         shining = fit.flux > 0
@@ -139,28 +142,30 @@ def _offsets(half: int) -> tuple[Values, Values]:
     return dx, dy
 
 
-def _fit_stars(frame: Frame, model: PsfModel, x: Values, y: Values, n_chosen: int) -> _Fit:
-    """Fit the model to every star, subtract the others from the chosen ones and centre these."""
+def _fit_stars(
+    frame: Frame, light: tuple[Image, Image], model: PsfModel, x: Values, y: Values, n_chosen: int
+) -> _Fit:
+    """Fit the model to every star, subtract the others from the chosen ones and centre these.
+
+    ``light`` is the signal and the inverse of its standard deviation, 0 where masked.
+    """
     size = model.basis.shape[-1]
     half = size // 2
     dx, dy = _offsets(half)
     radius = np.hypot(dx, dy)
     core = radius <= max(1.2 * model.fwhm, 2.0)
-    good = frame.mask == 0
-    signal = np.where(good, frame.signal, 0.0)
-    weight = np.where(good, 1.0 / np.sqrt(frame.variance), 0.0)
-
+    signal, weight = light
     placed, rows, columns = placed_psfs(model, x, y)
     flux = joint_fluxes(signal, weight, placed, rows, columns, core, radius <= 3.0 * model.fwhm)
-    rest = np.where(good, signal - star_model(frame.shape, placed, rows, columns, flux), np.nan)
+    rest = signal - star_model(frame.shape, placed, rows, columns, flux)
 
     mine = np.s_[:n_chosen]
     placed, rows, columns, flux = placed[mine], rows[mine], columns[mine], flux[mine]
     residual = cut(rest, rows, columns, half)
     variance = cut(frame.variance, rows, columns, half)
-    known = np.isfinite(residual) & np.isfinite(variance)
+    known = np.isfinite(residual) & (cut(weight, rows, columns, half) > 0)
     outer = np.where(known & (radius > 2.5 * model.fwhm), residual, np.nan)
-    sky = np.array([np.nanmedian(each) if np.isfinite(each).any() else 0.0 for each in outer])
+    sky = _medians(outer.reshape(len(outer), -1))
     residual = np.where(known, residual - sky[:, None, None], 0.0)
     d_flux, shift_x, shift_y = _linear_step(residual, variance, known, placed, flux, core)
     flux = flux + d_flux
@@ -179,6 +184,15 @@ def _fit_stars(frame: Frame, model: PsfModel, x: Values, y: Values, n_chosen: in
         stamps=centred / scale,
         variance=np.where(known, variance / scale**2 + spread, np.inf),
     )
+
+
+def _medians(values: Values) -> Values:
+    """The median of each row without its NaN; 0 where there is nothing else."""
+    ordered = np.sort(values, axis=1)  # NaN last
+    count = np.count_nonzero(np.isfinite(values), axis=1)
+    each = np.arange(len(values))
+    middle = 0.5 * (ordered[each, np.maximum(count - 1, 0) // 2] + ordered[each, count // 2])
+    return np.where(count > 0, middle, 0.0)
 
 
 def _linear_step(

@@ -19,9 +19,12 @@ KAISER_BETA = 8.0  # passes what a star of FWHM 2.5 px or more is made of to wit
 
 def cut(image: NDArray[np.floating], rows: Whole, columns: Whole, half: int) -> Values:
     """Stamps of an image around some pixels: (n, 2 half + 1, 2 half + 1), NaN outside the image."""
-    padded = np.pad(image.astype(np.float64), half, constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * half + 1, 2 * half + 1))
-    stamps: Values = windows[rows, columns]
+    steps = np.arange(-half, half + 1)
+    height, width = image.shape
+    row, column = (rows[:, None] + steps)[:, :, None], (columns[:, None] + steps)[:, None, :]
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    values = image[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
+    stamps: Values = np.where(inside, values, np.nan).astype(np.float64)
     return stamps
 
 
@@ -34,8 +37,9 @@ def shifted(stamps: Values, dx: Values, dy: Values) -> Values:
     dx, dy : (n,)
     """
     size = stamps.shape[-1]
-    moved: Values = _shift_matrices(dy, size) @ stamps @ _shift_matrices(dx, size).transpose(0, 2, 1)
-    return moved
+    down, across = (_shift_matrices(shift, size).astype(np.float32) for shift in (dy, dx))
+    moved = down @ stamps.astype(np.float32) @ across.transpose(0, 2, 1)
+    return moved.astype(np.float64)
 
 
 def _shift_matrices(shift: Values, size: int) -> Values:
@@ -65,15 +69,17 @@ def placed_psfs(model: PsfModel, x: Values, y: Values) -> tuple[Values, Whole, W
     return shifted(psf_stamps(model, x, y), x - columns, y - rows), rows, columns
 
 
-def star_model(shape: tuple[int, int], stamps: Values, rows: Whole, columns: Whole, flux: Values) -> Values:
+def star_model(
+    shape: tuple[int, int], stamps: Values, rows: Whole, columns: Whole, flux: Values
+) -> NDArray[np.float32]:
     """The light of all stars in an image."""
     half = stamps.shape[-1] // 2
-    padded = np.zeros((shape[0] + 4 * half, shape[1] + 4 * half))
-    for stamp, row, column, amount in zip(stamps, rows, columns, flux, strict=True):
+    padded = np.zeros((shape[0] + 4 * half, shape[1] + 4 * half), dtype=np.float32)
+    light = (flux[:, None, None] * stamps).astype(np.float32)
+    for stamp, row, column in zip(light, rows, columns, strict=True):
         # A centre may lie up to half a stamp outside the image.
-        padded[row + half : row + 3 * half + 1, column + half : column + 3 * half + 1] += amount * stamp
-    light: Values = padded[2 * half : 2 * half + shape[0], 2 * half : 2 * half + shape[1]]
-    return light
+        padded[row + half : row + 3 * half + 1, column + half : column + 3 * half + 1] += stamp
+    return padded[2 * half : 2 * half + shape[0], 2 * half : 2 * half + shape[1]]
 
 
 def joint_fluxes(
@@ -107,9 +113,11 @@ def joint_fluxes(
         return np.where(inside, row * width + column, 0), inside
 
     pixel, inside = pixels(core)
-    used = np.unique(pixel[inside])
-    number = np.full(height * width, -1)
-    number[used] = np.arange(used.size)
+    wanted = np.zeros(height * width, dtype=bool)
+    wanted[pixel[inside]] = True
+    used = np.flatnonzero(wanted)
+    number = np.full(height * width, -1, dtype=np.int32)
+    number[used] = np.arange(used.size, dtype=np.int32)
     pixel, inside = pixels(reach)
     inside &= number[pixel] >= 0
     each = np.broadcast_to(np.arange(len(rows))[:, None], pixel.shape)
