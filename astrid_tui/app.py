@@ -7,12 +7,14 @@ libraries and numpy follow in a thread.
 import asyncio
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
@@ -402,16 +404,21 @@ class Console(App[None]):
         self._crash.keep(error)
         self._close_messages_no_wait()
 
-    @property
-    def last_words(self) -> SafeText | None:
-        """Why the console broke down; none: it did not."""
-        return self._crash.sentence
+    def broke_down(self, _: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+        """Python's last resort, for what reaches nobody else: the same sentence and log."""
+        self._crash.keep(error)
+        self.say_last_words()
+
+    def say_last_words(self) -> None:
+        """Say on standard error why the console broke down, if it did."""
+        if self._crash.sentence is not None:
+            sys.stderr.write(self._crash.sentence + "\n")
 
 
 def run_console(settings_path: Path | None = None, read_only: bool = False) -> int:
     """Open the console and stay in it until the user leaves; the exit code."""
     console = Console(settings_path, read_only)
+    sys.excepthook = console.broke_down
     console.run(mouse=console.early.mouse)
-    if console.last_words is not None:
-        print(console.last_words)  # noqa: T201
+    console.say_last_words()
     return console.return_code or 0

@@ -65,16 +65,21 @@ class Terminal:
         return True
 
 
+PROGRAM = "from astrid_tui.__main__ import main; main()"
+
+
 @contextmanager
-def console(folder: Path, url: str, **environment: str) -> Iterator[Terminal]:
-    """The real program on a store."""
+def console(
+    folder: Path, url: str, *, before: str = "", exit_code: int = 0, **environment: str
+) -> Iterator[Terminal]:
+    """The real program on a store, after some code of the test's in the same process."""
     settings = folder / "config.toml"
     settings.write_text(f'home = "{folder}"\n[store]\nurl = "{url}"\n[review]\nreviewer = "vera"\n')
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
     process = subprocess.Popen(
-        [sys.executable, "-m", "astrid_tui", "--config", str(settings)],
+        [sys.executable, "-c", f"{before}\n{PROGRAM}", "--config", str(settings)],
         stdin=follower, stdout=follower, stderr=follower, close_fds=True, start_new_session=True,
         env={**kept, "TERM": "xterm-256color", "PYTHONUTF8": "1", **environment},
     )  # fmt: skip
@@ -85,7 +90,7 @@ def console(folder: Path, url: str, **environment: str) -> Iterator[Terminal]:
         deadline = time.monotonic() + PATIENCE_S
         while process.poll() is None and time.monotonic() < deadline:
             terminal.read(0.1)  # a terminal that is not read blocks its program
-        assert process.returncode == 0, terminal.text
+        assert process.returncode == exit_code, terminal.text
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -139,4 +144,31 @@ def test_without_colours_the_images_are_ascii_and_nothing_is_coloured(tmp_path):
     coded = re.findall(rb"\x1b\[([0-9;]*)m", terminal.sent)
     numbers = {int(number) for code in coded for number in code.split(b";") if number}
     assert numbers <= {0, 1, 2, 7, 39, 49}  # attributes, and the terminal's own colours
+    store.close()
+
+
+BREAKDOWN = """
+from screens.review import screen
+def body(self, width, height):
+    if self.host.headline is None or self.count is None:
+        return whole(self, width, height)
+    raise RuntimeError("[/x] \x1b]52;c;Ym9tYg==\x07 \u202e " + "boom " * 200)
+whole, screen.ReviewScreen.body = screen.ReviewScreen.body, body
+"""
+
+
+def test_what_nobody_foresaw_ends_in_one_sentence_and_a_log(tmp_path):
+    store, url = make_store(tmp_path)
+    add_night(store, objects=9)
+    with console(tmp_path, url, before=BREAKDOWN, exit_code=1) as terminal:
+        terminal.until("1 of 9")
+        terminal.press("8j")
+        terminal.until("broke down")
+    assert "Traceback" not in terminal.text
+    assert "Verdictsgivenbeforeareinthestore" in "".join(terminal.text.split())
+    for payload in (b"\x1b]52", "\u202e".encode()):
+        assert payload not in terminal.sent
+    (log,) = (tmp_path / "logs").glob("console-*.log")
+    assert "RuntimeError" in log.read_text()
+    assert "\x1b" not in log.read_text()
     store.close()
