@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlmodel import col, select
+from sqlalchemy import select
+from sqlmodel import col
 
 from core.store import Store
 from core.tables import Observation
 from core.vocabulary import ObservationState
 
-READ = 2000  # of the newest frames of each state
+READ = 1000  # of the newest frames of each state
 NO_REASON = "no reason was kept"
 
 # What is no success, and no decision of a person's: a queued frame counts once an attempt has failed.
@@ -78,14 +79,21 @@ def causes(store: Store, limit: int = READ) -> tuple[Cause, ...]:
     found: list[tuple[int, str, str, str | None]] = []
     with store.read() as session:
         for state in FAILED:
-            query = (
-                select(Observation.id, Observation.frame, Observation.state, Observation.reason)
+            newest = (
+                select(
+                    col(Observation.id),
+                    col(Observation.frame),
+                    col(Observation.state),
+                    col(Observation.reason),
+                )
                 .where(col(Observation.state) == state.value)
                 .order_by(col(Observation.id).desc())
                 .limit(limit)
+                .subquery()
             )
+            query = select(newest)
             if state is ObservationState.QUEUED:
-                query = query.where(col(Observation.reason).is_not(None))
+                query = query.where(newest.c.reason.is_not(None))
             found.extend(session.connection().execute(query).tuples())
     return group(found)
 

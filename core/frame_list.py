@@ -147,8 +147,8 @@ def around(
     row: FrameRow | None = None,
     *,
     from_end: bool = False,
-    before: int = 100,
-    after: int = 150,
+    before: int = 60,
+    after: int = 100,
 ) -> Around:
     """The part of a list about a row, whether that is still in the list or not.
 
@@ -165,18 +165,22 @@ def around(
     """
     if row is None and from_end:
         rows = window(store, listing, backwards=True, limit=before + 1)
-        here, is_end = max(len(rows) - 1, 0), True
+        here, is_start, is_end = max(len(rows) - 1, 0), len(rows) <= before, True
     elif row is None:
         rows = window(store, listing, limit=after)
-        here, is_end = 0, len(rows) < after
+        here, is_start, is_end = 0, True, len(rows) < after
     else:
         earlier = window(store, listing, behind=row.place(listing), backwards=True, limit=before)
         later = window(store, listing, behind=_just_before(row, listing), limit=after)
-        rows, is_end = earlier + later, len(later) < after
-        here = min(len(earlier), max(len(rows) - 1, 0))
-    first = rows[0].place(listing) if rows else None
-    total = _count(store, listing, None)
-    return Around(rows, here, _count(store, listing, first) if first else Counted(0), total, is_end)
+        rows = earlier + later
+        here, is_start, is_end = (
+            min(len(earlier), max(len(rows) - 1, 0)),
+            len(earlier) < before,
+            len(later) < after,
+        )
+    skipped = Counted(0) if is_start else _count(store, listing, rows[0].place(listing))
+    total = Counted(len(rows)) if is_start and is_end else _count(store, listing, None)
+    return Around(rows, here, skipped, total, is_end)
 
 
 def count(store: Store, filters: str) -> Counted:

@@ -14,7 +14,7 @@ from core.tables import Difference, Observation
 from core.vocabulary import FrameKind
 
 GAP_DAYS = 0.25  # so long without a frame parts two nights
-READ = 1000  # frames of a night at most
+READ = 600  # frames of a night at most
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from sqlmodel import col
 from core.store import Store
 from core.tables import StageRun
 
-READ = 3000  # stages: some three hundred frames
+READ = 1500  # stages: some 150 frames
 RECENT_S = 1800.0  # the pace is that of this long before the newest frame ended
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from core import runs
 from core.causes import Cause, causes
 from core.crew import Worker, crew
+from core.intake import PACE_STAGES
 from core.launch import StartedRun, log_path, start_run
 from core.logs import tail
 from core.night import Night, newest_night
@@ -90,7 +91,7 @@ def read(run_id: int | None, settings: Settings, store: Store) -> Answer:
     run = next((row for row in rows if row.run_id == run_id), rows[0] if rows else None)
     stages = recent_stages(store, run.run_id if run else None)
     at_work = [row for row in rows if row.is_at_work]
-    measured = pace(stages if run in at_work else recent_stages(store))
+    measured = pace(stages if run is None or run in at_work else recent_stages(store, limit=PACE_STAGES))
     counts = counts_by_state(store)
     left = counts.get(ObservationState.QUEUED, 0) + counts.get(ObservationState.RUNNING, 0)
     log, log_name = _log(run, settings)

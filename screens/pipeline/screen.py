@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from screens.pipeline.reading import Answer, RunFacts
 
 _MOST_WORKERS = 64
+_EASE_S = 3.0  # a run writes all the time, and what it changes here is seen by the minute
 
 
 class PipelineScreen(FrameScreen["Answer"]):
@@ -33,6 +34,7 @@ class PipelineScreen(FrameScreen["Answer"]):
         self._pane = PANES[0]
         self._cursors: dict[str, int] = {}
         self._run_id: int | None = None  # none: the newest
+        self._is_easing = self._is_behind = False
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -59,6 +61,20 @@ class PipelineScreen(FrameScreen["Answer"]):
         places = [run.run_id for run in data.runs]
         self._cursors["runs"] = places.index(self._run_id) if self._run_id in places else 0
         self.data = data
+
+    def store_changed(self) -> None:
+        """Read again, but not more often than the page is worth it."""
+        if self._is_easing:
+            self._is_behind = True
+            return
+        self._is_easing, self._is_behind = True, False
+        self.set_timer(_EASE_S, self._eased)
+        super().store_changed()
+
+    def _eased(self) -> None:
+        self._is_easing = False
+        if self._is_behind:
+            self.store_changed()
 
     # -- what is on the screen ---------------------------------------------------------------------
 
