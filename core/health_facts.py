@@ -134,7 +134,7 @@ def gather(settings: Settings, store: Store | None = None, *, over_network: bool
         places=tuple(_places(settings)),
         clock_is_kept=clock.is_synchronised(),
         cadence_s=settings.camera.cadence_s or _cadence(found.folders),
-        site=_site(settings),
+        site=settings.site.position or None,
         prefect=prefect_server.look(settings) if over_network else None,
         gone_runs=frozenset(run.id or 0 for run in running if not is_alive(run.pid, run.process)),
     )
@@ -163,11 +163,6 @@ def _file_of(settings: Settings) -> Path | None:
     except StoreError:
         return None
     return Path(str(place.database)) if place.get_backend_name() == "sqlite" else None
-
-
-def _site(settings: Settings) -> tuple[float, float] | None:
-    latitude, longitude = settings.site.latitude, settings.site.longitude
-    return None if latitude is None or longitude is None else (latitude, longitude)
 
 
 def _cadence(folders: Sequence[WatchedFolder]) -> float | None:

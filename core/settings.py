@@ -4,7 +4,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -53,11 +53,14 @@ class CameraSettings(Section):
     cadence_s: float = Field(0.0, ge=0)  # between two frames; 0: as the watched folders find it
 
 
-class SiteSettings(Section):
-    """Where the telescope stands, in degrees; it tells when the night is."""
+Latitude = Annotated[float, Field(ge=-90, le=90)]
+Longitude = Annotated[float, Field(ge=-180, le=360)]
 
-    latitude: float | None = Field(None, ge=-90, le=90)
-    longitude: float | None = Field(None, ge=-180, le=360)  # east
+
+class SiteSettings(Section):
+    """Where the telescope stands; it tells when the night is."""
+
+    position: tuple[Latitude, Longitude] | tuple[()] = ()  # degrees, north and east; empty: not known
 
 
 class CalibrateSettings(Section):

@@ -16,7 +16,7 @@ from core.health import Check, ago, examine, worst
 from core.health_facts import Facts, Place, StoreFacts, gather
 from core.power import DevicePower
 from core.prefect_server import ServerState
-from core.settings import CameraSettings, HealthSettings, Settings, StoreSettings
+from core.settings import CameraSettings, HealthSettings, Settings, SettingsError, StoreSettings, load
 from core.store import Store, StoreUnreachable, open_store
 from core.sun import altitude_deg
 from core.tables import Observation, Run, WatchedFolder
@@ -183,6 +183,16 @@ def test_a_camera_is_missed_in_the_dark_of_its_site_alone():
     late = {"cadence_s": 60.0, "last_arrival_at": NOW - 5 * 3600}
     assert one("camera", site=mauna_kea, **late).state == "warning"
     assert one("camera", site=la_palma, **late).state == "ok"
+
+
+def test_the_site_is_a_latitude_and_a_longitude(sqlite_store: Store, tmp_path, monkeypatch):
+    file = tmp_path / "config.toml"
+    file.write_text("[site]\nposition = [28.76, -17.88]\n")
+    assert gather(load(file), sqlite_store, over_network=False).site == (28.76, -17.88)
+    for wrong in ("[91.0, 0.0]", "[28.76]", "[0.0, 361.0]"):
+        file.write_text(f"[site]\nposition = {wrong}\n")
+        with pytest.raises(SettingsError, match=r"site\.position"):
+            load(file)
 
 
 def test_a_camera_of_unknown_cadence_is_not_judged():
