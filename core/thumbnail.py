@@ -7,10 +7,11 @@ fit: steps of a sixteenth of a sigma at the sky, up to `LARGEST` sigma.
 from __future__ import annotations
 
 import struct
-import zlib
 
 import numpy as np
 from numpy.typing import NDArray
+
+from core.deflated import deflate, inflate
 
 SIDE = 64  # pixels of the longer side, at most
 STEPS = 16.0  # per unit of asinh
@@ -43,7 +44,7 @@ def pack(values: NDArray[np.float32]) -> bytes:
     seen = np.isfinite(values)
     codes = np.rint(np.arcsinh(np.where(seen, values, 0.0)) * STEPS).clip(-127, 127)
     codes = np.where(seen, codes, _MASKED).astype(np.int8)
-    return _HEAD.pack(_VERSION, *values.shape) + zlib.compress(codes.tobytes(), 6)
+    return _HEAD.pack(_VERSION, *values.shape) + deflate(codes.tobytes())
 
 
 def unpack(blob: bytes) -> NDArray[np.float32]:
@@ -59,11 +60,9 @@ def unpack(blob: bytes) -> NDArray[np.float32]:
     if version != _VERSION or not 0 < min(height, width) <= max(height, width) <= SIDE:
         raise ThumbnailDamaged("the thumbnail is of a kind that is not known")
     try:
-        raw = zlib.decompressobj().decompress(blob[_HEAD.size :], height * width + 1)
-    except zlib.error as error:
-        raise ThumbnailDamaged(f"the thumbnail cannot be unpacked: {error}") from error
-    if len(raw) != height * width:
-        raise ThumbnailDamaged("the thumbnail's size is not what it says")
+        raw = inflate(blob[_HEAD.size :], height * width)
+    except ValueError as error:
+        raise ThumbnailDamaged(f"the thumbnail {error}") from error
     codes = np.frombuffer(raw, dtype=np.int8).reshape(height, width)
     values = np.sinh(codes / np.float32(STEPS)).astype(np.float32)
     values[codes == _MASKED] = np.nan
