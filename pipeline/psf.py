@@ -22,7 +22,7 @@ from pipeline.stars import half_width, select_psf_stars, stellar_fwhm
 
 Values = NDArray[np.float64]
 
-ROUNDS = 4
+ROUNDS = 3
 MIN_STARS = 3
 STARS_PER_TERM = 10
 # No star shows the PSF better than to this part of its value in a pixel: what interpolation, flat
@@ -81,13 +81,13 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
     good = frame.mask == 0
     weight = np.where(good, np.float32(1.0) / np.sqrt(frame.variance), np.float32(0.0))
     light = np.where(good, frame.signal, np.float32(0.0)), weight
-    for turn in range(ROUNDS):
+    for _ in range(ROUNDS):
         fit = _fit_stars(frame, light, model, x, y, len(chosen))
         _need(len(fit.x))
         x[: len(chosen)], y[: len(chosen)] = fit.x, fit.y
         shining = fit.flux > 0
         _need(int(np.count_nonzero(shining)))
-        model = _combined(fit, shining, model, degree if turn > 0 else 0)
+        model = _combined(fit, shining, model, degree)
     return replace(model, n_stars=int(np.count_nonzero(shining)))
 
 
