@@ -21,6 +21,7 @@ from scipy.spatial import KDTree
 
 from pipeline.frame import Aligned, Frame, FrameRefused, PreparedReference, PsfModel, Stars
 from pipeline.resample import inpaint
+from pipeline.stamps import psf_stamps
 
 Array = NDArray[np.float64]
 
@@ -174,10 +175,11 @@ def compare(new: Aligned, reference: PreparedReference, x: Array, y: Array) -> C
     psfs = [_transform(_psf_stamps(psf, x, y, size)) for psf in (new.psf, reference.psf)]
     weights = _fit_weights(psfs[0] * psfs[1], x - np.rint(x), y - np.rint(y), half, core, size)
     fitted, spread = [], []
-    for frame, other in ((new.frame, psfs[1]), (reference.frame, psfs[0])):
+    ours, theirs = inpainted_signal(new.frame), reference_light(reference)
+    for frame, filled, other in ((new.frame, ours, psfs[1]), (reference.frame, theirs, psfs[0])):
         # The weights of the fit, carried back through the convolution onto the frame's own pixels.
         direct = fft.irfft2(_transform(weights) * np.conj(other)[:, None], s=(size, size), workers=1)
-        light = _stamps(inpainted_signal(frame), x, y, half, size)
+        light = _stamps(filled, x, y, half, size)
         noise = _stamps(frame.variance, x, y, half, size)
         fitted.append(np.einsum("nkij,nij->nk", direct, light, dtype=np.float64))
         spread.append(np.einsum("nkij,nkij,nij->nk", direct, direct, noise, dtype=np.float64))
@@ -242,13 +244,22 @@ def inpainted_signal(frame: Frame) -> NDArray[np.float32]:
     return inpaint(signal, bad) if bad.any() else signal
 
 
+def reference_light(reference: PreparedReference) -> NDArray[np.float32]:
+    """The same of a reference, made once."""
+    if "light" not in reference.caches:
+        reference.caches["light"] = inpainted_signal(reference.frame)
+    light: NDArray[np.float32] = reference.caches["light"]
+    return light
+
+
 def _psf_stamps(psf: PsfModel, x: Array, y: Array, size: int) -> NDArray[np.float32]:
     """Each star's PSF, its central pixel at index 0, 0."""
-    half = psf.basis.shape[1] // 2
+    stamps = psf_stamps(psf, x, y)
+    half = stamps.shape[1] // 2
+    index = np.arange(-half, half + 1)
     out = np.zeros((len(x), size, size), dtype=np.float32)
-    for stamp, xs, ys in zip(out, x, y, strict=True):
-        stamp[: 2 * half + 1, : 2 * half + 1] = psf.at(float(xs), float(ys))
-    return np.roll(out, (-half, -half), axis=(1, 2))
+    out[:, index[:, None], index] = stamps
+    return out
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,11 +37,24 @@ def blurred(image: Image, sigma: float, truncate: float = TRUNCATE) -> Image:
     sigma, truncate : float
         Pixels, and how many sigma the kernel reaches.
     """
-    taps = gaussian_taps(sigma, truncate)
+    return convolved(image, gaussian_taps(sigma, truncate))
+
+
+def convolved(image: Image, taps: Image, edge: Literal["symmetric", "reflect"] = "symmetric") -> Image:
+    """An image convolved with one row of numbers along both axes.
+
+    Parameters
+    ----------
+    image : (height, width) float32
+    taps : (2 reach + 1,) float32
+        Symmetric.
+    edge : {"symmetric", "reflect"}
+        How the image goes on beyond its edges, as `numpy.pad` calls it.
+    """
     reach = len(taps) // 2
     half = taps[reach:]
     height, width = image.shape
-    mirrored = np.pad(np.arange(height), reach, mode="symmetric")
+    mirrored = np.pad(np.arange(height), reach, mode=edge)
     out = np.empty((height, width), dtype=np.float32)
     for top in range(0, height, STRIP_ROWS):
         rows = min(STRIP_ROWS, height - top)
@@ -51,7 +64,7 @@ def blurred(image: Image, sigma: float, truncate: float = TRUNCATE) -> Image:
         down = half[0] * strip[reach : reach + rows]
         for i in range(1, reach + 1):
             down += half[i] * (strip[reach - i : reach - i + rows] + strip[reach + i : reach + i + rows])
-        wide = np.pad(down, ((0, 0), (reach, reach)), mode="symmetric")
+        wide = np.pad(down, ((0, 0), (reach, reach)), mode=edge)
         across = out[top : top + rows]
         np.multiply(down, half[0], out=across)
         for i in range(1, reach + 1):

@@ -107,6 +107,13 @@ class PixelMap:
         rows, columns = self._axes(step)
         return _evaluate(self._square(0), rows, columns), _evaluate(self._square(1), rows, columns)
 
+    def rows(self, which: slice) -> tuple[Values, Values]:
+        """The other image's x and y of every pixel in some rows of the reference."""
+        rows, columns = self._axes()
+        return _evaluate(self._square(0), rows[which], columns), _evaluate(
+            self._square(1), rows[which], columns
+        )
+
     def then(self, affine: Values) -> PixelMap:
         """The map that goes this way, then of the other image."""
         moved = affine[:, :2] @ self.coefficients

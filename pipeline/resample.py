@@ -11,10 +11,13 @@ from scipy import ndimage
 
 from core.vocabulary import MaskPlane
 from pipeline.frame import Frame, Image, MaskImage
+from pipeline.neighbourhood import STRIP_ROWS, blurred, gaussian_taps, grown, patches, places
 from pipeline.pixel_map import PixelMap
 
 # What holds no light of the sky. Saturated and streaked pixels do, and are smooth as they are.
 HOLLOW = MaskPlane.BAD | MaskPlane.COSMIC_RAY | MaskPlane.EDGE
+WIDE_PX = 3.0  # sigma of the window that fills wide holes
+BLOCK_PX = 3
 KNOT_PX = 8  # the background is smooth on this scale: no mesh is finer
 
 
@@ -22,7 +25,7 @@ def inpaint(image: Image, bad: NDArray[np.bool_]) -> Image:
     """Fill bad pixels of a sky-subtracted image from the good ones around them.
 
     A bad pixel becomes the mean of its good neighbours under a Gaussian of sigma 1 px within
-    2 px; in wider holes one of 3 px; farther than that from anything good, 0.
+    2 px; in wider holes of about 3 px; farther than that from anything good, 0.
 
     Parameters
     ----------
@@ -35,30 +38,43 @@ def inpaint(image: Image, bad: NDArray[np.bool_]) -> Image:
     (height, width) float32
         A copy, or `image` itself where nothing is bad.
     """
-    rows, columns = np.nonzero(bad)
-    if rows.size == 0:
+    if not bad.any():
         return image
-    # Only next to something good can the small window help; the inside of a large hole is many pixels.
-    near = ~ndimage.minimum_filter(bad, size=5)[rows, columns] if rows.size > 0.02 * bad.size else np.s_[:]
     filled = np.where(bad, np.float32(0.0), image)
-    near_rows, near_columns = rows[near], columns[near]
-    weight, light = np.zeros(near_rows.size), np.zeros(near_rows.size)
-    padded = np.pad(filled, 2)
-    good = np.pad(~bad, 2)
-    for dy in range(-2, 3):
-        for dx in range(-2, 3):
-            at = (near_rows + 2 + dy, near_columns + 2 + dx)
-            nearness = np.exp(-0.5 * (dy * dy + dx * dx)) * good[at]
-            weight += nearness
-            light += nearness * padded[at]
-    if near_rows.size < rows.size or not weight.all():
-        covered = ndimage.gaussian_filter((~bad).astype(np.float32), 3.0, mode="nearest", truncate=3.0)
-        blurred = ndimage.gaussian_filter(filled, 3.0, mode="nearest", truncate=3.0)
-        ratio = blurred[rows, columns] / np.maximum(covered[rows, columns], 1e-6)
-        filled[rows, columns] = np.where(covered[rows, columns] > 1e-3, ratio, 0.0)
-    solved = weight > 0
-    filled[near_rows[solved], near_columns[solved]] = light[solved] / weight[solved]
+    taps = gaussian_taps(1.0, truncate=2.0)
+    # Only next to something good can a window help; the inside of a large hole is many pixels.
+    rows, columns = places(bad & grown(~bad, len(taps) // 2))
+    good = np.outer(taps, taps) * ~patches(bad, rows, columns, len(taps))
+    weight = good.sum(axis=(1, 2))
+    light = np.einsum("nij,nij->n", good, patches(filled, rows, columns, len(taps)))
+    unsolved = bad.copy()
+    unsolved[rows, columns] = False
+    if unsolved.any():
+        _fill_wide(filled, bad, unsolved)
+    filled[rows, columns] = light / weight
     return filled
+
+
+def _fill_wide(filled: Image, bad: NDArray[np.bool_], unsolved: NDArray[np.bool_]) -> None:
+    """Give unsolved pixels the mean of the good ones within about 9 px, in place.
+
+    Deep in a hole nothing is sharp, so that sums over blocks of 3 pixels are fine enough.
+    """
+    sigma = WIDE_PX / BLOCK_PX
+    covered = blurred(_block_sums((~bad).astype(np.float32)), sigma, truncate=3.0)
+    light = blurred(_block_sums(filled), sigma, truncate=3.0)
+    mean = np.where(covered > 1e-2, light / np.maximum(covered, np.float32(1e-2)), np.float32(0.0))
+    rows, columns = places(unsolved)
+    filled[rows, columns] = mean[rows // BLOCK_PX, columns // BLOCK_PX]
+
+
+def _block_sums(image: Image) -> Image:
+    """Sums over squares of `BLOCK_PX`; the last ones may be cut."""
+    height, width = image.shape
+    padded = np.pad(image, ((0, -height % BLOCK_PX), (0, -width % BLOCK_PX)))
+    strips = np.add.reduce([padded[step::BLOCK_PX] for step in range(BLOCK_PX)])
+    sums: Image = np.add.reduce([strips[:, step::BLOCK_PX] for step in range(BLOCK_PX)])
+    return sums
 
 
 def resample(frame: Frame, to_frame: PixelMap, wcs: WCS | None, fwhm: float) -> Frame:
@@ -98,8 +114,8 @@ def resample(frame: Frame, to_frame: PixelMap, wcs: WCS | None, fwhm: float) -> 
     areas = to_frame.areas().astype(np.float32)
     signal = _interpolate(_smoothed(signal, to_frame), to_frame, 5 if fwhm < 3.0 else 3) * areas
     background = _smooth_map(frame.background, to_frame) * areas
-    variance = _interpolate(frame.variance, to_frame, 1, mode="nearest") * areas
-    mask = _resample_mask(frame.mask, to_frame)
+    variance, mask = _between_four(frame.variance, frame.mask, to_frame)
+    variance *= areas
     signal[(mask & MaskPlane.EDGE) != 0] = 0.0
     return replace(
         frame, data=signal + background, background=background, variance=variance, mask=mask, wcs=wcs
@@ -183,31 +199,28 @@ def _hat_weights(size: int) -> Image:
     return np.column_stack([np.interp(np.arange(size), knots, row) for row in unit]).astype(np.float32)
 
 
-def _resample_mask(mask: MaskImage, to_frame: PixelMap) -> MaskImage:
-    """The union of the mask bits of the four pixels around each place; EDGE outside."""
+def _between_four(variance: Image, mask: MaskImage, to_frame: PixelMap) -> tuple[Image, MaskImage]:
+    """The variance, interpolated linearly, and the union of mask bits of the four pixels around each place.
+
+    Outside the frame the mask is EDGE and the variance that of the nearest pixel.
+    """
     height, width = mask.shape
-    result = np.zeros(to_frame.shape, dtype=np.uint16)
-    # One linear interpolation finds what is touched at all; only there are bits gathered.
-    if to_frame.degree == 1:
-        a = to_frame.affine
-        touched = ndimage.affine_transform(
-            (mask != 0).astype(np.float32),
-            np.array([[a[1, 1], a[1, 0]], [a[0, 1], a[0, 0]]]),
-            (a[1, 2], a[0, 2]),
-            to_frame.shape,
-            order=1,
-            mode="constant",
-            cval=1.0,
-        )
-        rows, columns = np.nonzero(touched > 0.01)
-        x, y = to_frame(columns, rows)
-    else:
-        rows, columns = np.indices(to_frame.shape).reshape(2, -1)
-        x, y = (part.ravel() for part in to_frame.grid())
-    outside = (x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)
-    left = np.clip(np.floor(x).astype(np.int64), 0, width - 1)
-    low = np.clip(np.floor(y).astype(np.int64), 0, height - 1)
-    right, high = np.minimum(left + 1, width - 1), np.minimum(low + 1, height - 1)
-    union = mask[low, left] | mask[low, right] | mask[high, left] | mask[high, right]
-    result[rows, columns] = np.where(outside, np.uint16(MaskPlane.EDGE), union)
-    return result
+    flat_variance, flat_mask = variance.ravel(), mask.ravel()
+    new_variance = np.empty(to_frame.shape, dtype=np.float32)
+    new_mask = np.empty(to_frame.shape, dtype=np.uint16)
+    for rows in (slice(top, top + STRIP_ROWS) for top in range(0, to_frame.shape[0], STRIP_ROWS)):
+        x, y = to_frame.rows(rows)
+        outside = (x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)
+        left, low = np.clip(x, 0, width - 2).astype(np.int32), np.clip(y, 0, height - 2).astype(np.int32)
+        u = np.clip(x - left, 0.0, 1.0).astype(np.float32)
+        v = np.clip(y - low, 0.0, 1.0).astype(np.float32)
+        first = low * np.int32(width) + left
+        four = [first, first + 1, first + width, first + width + 1]
+        a, b, c, d = (flat_variance.take(index) for index in four)
+        a += u * (b - a)
+        c += u * (d - c)
+        np.add(a, v * (c - a), out=new_variance[rows])
+        a_bits, b_bits, c_bits, d_bits = (flat_mask.take(index) for index in four)
+        union = a_bits | b_bits | c_bits | d_bits
+        new_mask[rows] = np.where(outside, np.uint16(MaskPlane.EDGE), union)
+    return new_variance, new_mask

@@ -18,6 +18,7 @@ are right. Where it is found larger than 1.05, errors are enlarged to what is me
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,9 +41,10 @@ from pipeline.frame import (
     PreparedReference,
     PsfModel,
 )
-from pipeline.match import Match, inpainted_signal, match, terms
+from pipeline.match import Match, match, reference_light, terms
+from pipeline.neighbourhood import convolved, grown, patches, places
 from pipeline.resample import inpaint
-from pipeline.tiles import Tile, centred, grow, plan, stamp_of
+from pipeline.tiles import Tile, centred, plan, stamp_of
 from pipeline.zogy import Filters, Spectrum
 
 BLEND_PX = 16  # half the width over which tiles fade into each other
@@ -51,6 +53,7 @@ LOST_SHARE = 0.25  # of a PSF core under the mask: then nothing can be said of i
 MAX_FLUX_SCATTER = 0.05  # more is not a property of single stars
 SMALLEST_TILE_PX = 128
 MAX_PSF_CHANGE = 0.02  # over half a tile; a star of 250 sigma then leaves about 5
+ENOUGH = 2**20  # pixels tell a standard deviation to a part in a thousand
 FOUND_SIGMA = 6.0
 FOUND_RADIUS_PX = 12  # beside what is found, its wings are in the score
 TRUSTED_STD = 1.05  # a score that deviates more than this is rescaled, and the difference says so
@@ -70,7 +73,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One tile's results, of the tile's shape, in reference electrons."""
+    """One tile's results, of the pixels that it answers for, in reference electrons."""
 
     data: Image
     flux: Image
@@ -104,14 +107,14 @@ def subtract(
     if np.all(mask != 0):
         raise FrameRefused("no pixel is good in both the frame and its reference")
     matched = match(new, reference)
-    old_light = _reference_light(reference)
+    old_light = reference_light(reference)
     new_light, new_variance = _in_reference_units(new.frame, reference.frame, old_light, matched)
     seconds["match"] = time.perf_counter() - start
 
     start = time.perf_counter()
     size = max(new.psf.basis.shape[1], reference.psf.basis.shape[1])
     tile_px = tile_size(settings.subtract.tile_px, new.psf, reference.psf)
-    tiles = plan(reference.frame.shape, tile_px, size, BLEND_PX)
+    tiles = plan(reference.frame.shape, tile_px, size * 5 // 8, BLEND_PX)
     make = _filter_maker(method, new, reference, new_light, old_light, new_variance, mask, settings)
     seconds["kernels"] = time.perf_counter() - start
 
@@ -122,10 +125,10 @@ def subtract(
         ours = _new_side(tile, new, new_light, new_variance, matched)
         theirs = _reference_side(tile, reference, old_light)
         made = make(tile, ours, theirs)
-        found = measure(made, ours, theirs, tile.shape, matched)
+        found = measure(made, ours, theirs, tile, matched)
         for values, frame in ((found.data, data), (found.flux, flux), (found.flux_err, flux_err)):
             tile.add(values, to=frame)
-        tile.add(np.full(tile.shape, _noise_area(made.psf), dtype=np.float32), to=area)
+        tile.add(np.float32(_noise_area(made.psf)), to=area)
         stamps.append(stamp_of(made.psf, min(size, min(tile.shape) // 2 * 2 - 1)))
     seconds["transforms"] = time.perf_counter() - start
 
@@ -184,33 +187,47 @@ def _change(psf: PsfModel, size: int) -> float:
     return most
 
 
-def measure(made: Filters, new: Side, reference: Side, shape: tuple[int, int], matched: Match) -> Measured:
+def measure(made: Filters, new: Side, reference: Side, tile: Tile, matched: Match) -> Measured:
     """Apply a tile's filters and give every pixel its variance."""
 
     def image(spectrum: Spectrum) -> Image:
-        out: Image = fft.irfft2(spectrum, s=shape, workers=1)
+        out: Image = fft.irfft2(spectrum, s=tile.shape, overwrite_x=True, workers=1)
         return out
 
-    data = image(made.diff_new * new.light - made.diff_ref * reference.light)
+    inside = tile.inside
+    data = image(_pair(made.diff_new, new.light, made.diff_ref, reference.light, np.subtract))[inside]
     ours, theirs = image(made.score_new * new.light), image(made.score_ref * reference.light)
     squares = [fft.rfft2(np.square(image(kernel)), workers=1) for kernel in (made.score_new, made.score_ref)]
-    variance = image(squares[0] * new.variance + squares[1] * reference.variance)
+    variance = image(_pair(squares[0], new.variance, squares[1], reference.variance, np.add))[inside]
+    least = np.float32(1e-6) * np.median(variance[::4, ::4])  # rounding may leave less than nothing
+    if matched.rms_px > 0:
+        for axis in (0, 1):
+            product = slope(ours, inside, axis)
+            product *= slope(theirs, inside, axis)
+            variance += np.float32(matched.rms_px**2) * np.maximum(product, 0, out=product)
+    ours, theirs = ours[inside], theirs[inside]
     scatter = min(matched.gain_scatter, MAX_FLUX_SCATTER)
     if scatter > 0:
         variance += np.float32(scatter**2) * np.maximum(ours * theirs, 0)
-    if matched.rms_px > 0:
-        for axis in (0, 1):
-            product = slope(ours, axis) * slope(theirs, axis)
-            variance += np.float32(matched.rms_px**2) * np.maximum(product, 0)
-    norm: np.float32 = np.float32(made.flux_norm)
-    least = np.float32(1e-6) * np.median(variance)  # rounding may leave less than nothing beyond the edge
     error: Image = np.sqrt(np.maximum(variance, max(least, np.float32(1e-30))))
-    return Measured(data, (ours - theirs) / norm, error / norm)
+    per_norm = np.float32(1.0 / made.flux_norm)
+    return Measured(data, (ours - theirs) * per_norm, error * per_norm)
 
 
-def slope(image: Image, axis: int) -> Image:
-    """The centred gradient along one axis, wrapped around: one-sided ones lie half a pixel off."""
-    return np.float32(0.5) * (np.roll(image, -1, axis) - np.roll(image, 1, axis))
+def _pair(one: Spectrum, first: Spectrum, other: Spectrum, second: Spectrum, join: np.ufunc) -> Spectrum:
+    """The sum or difference of two products."""
+    product = one * first
+    joined: Spectrum = join(product, other * second, out=product)
+    return joined
+
+
+def slope(image: Image, inside: tuple[slice, slice], axis: int) -> Image:
+    """The centred gradient along one axis, of a part of an image: one-sided ones lie half a pixel off."""
+    before, after = list(inside), list(inside)
+    before[axis] = slice(inside[axis].start - 1, inside[axis].stop - 1)
+    after[axis] = slice(inside[axis].start + 1, inside[axis].stop + 1)
+    gradient: Image = np.float32(0.5) * (image[tuple(after)] - image[tuple(before)])
+    return gradient
 
 
 def combined_mask(mask: MaskImage, fwhm: float) -> MaskImage:
@@ -221,11 +238,13 @@ def combined_mask(mask: MaskImage, fwhm: float) -> MaskImage:
     """
     radius = max(1, round(fwhm / 2.0))
     bad = mask != 0
-    share = ndimage.uniform_filter(bad.astype(np.float32), 2 * radius + 1, mode="nearest")
-    framed = np.pad(mask & np.uint16(MaskPlane.EDGE), 1, constant_values=np.uint16(MaskPlane.EDGE))
-    edge = grow(framed, max(1, int(np.ceil(fwhm))))[1:-1, 1:-1]
-    lost = np.where(~bad & (share > LOST_SHARE), grow(mask, radius), np.uint16(0))
-    result: MaskImage = mask | edge | lost
+    width = 2 * radius + 1
+    share = convolved(bad.astype(np.float32), np.full(width, 1.0 / width, dtype=np.float32))
+    result = mask.copy()
+    lost = places((share > np.float32(LOST_SHARE)) & ~bad)
+    result[lost] = np.bitwise_or.reduce(patches(mask, *lost, width), axis=(1, 2))
+    framed = np.pad((mask & np.uint16(MaskPlane.EDGE)) != 0, 1, constant_values=True)
+    result[grown(framed, max(1, int(np.ceil(fwhm))))[1:-1, 1:-1]] |= np.uint16(MaskPlane.EDGE)
     return result
 
 
@@ -234,13 +253,13 @@ def sky_deviation(score: Image, flux_err: Image, mask: MaskImage) -> float:
 
     Empty is what is not masked, not beside anything significant, and not on bright sources.
     """
-    found = grow((np.abs(score) > FOUND_SIGMA).astype(np.uint16), FOUND_RADIUS_PX)
-    good = (mask == 0) & (found == 0)
+    found = grown(np.abs(score) > FOUND_SIGMA, FOUND_RADIUS_PX)
+    sparse = (slice(None, None, max(1, math.isqrt(score.size // ENOUGH))),) * 2
+    good = (mask[sparse] == 0) & ~found[sparse]
     if not good.any():
         return float("nan")
-    level = np.percentile(flux_err[good][:: max(1, int(good.sum()) // 1_000_000)], 40)
-    values = score[good & (flux_err <= 1.2 * level)]
-    low, high = np.percentile(values[:: max(1, len(values) // 2_000_000)], [15.866, 84.134])
+    values, errors = score[sparse][good], flux_err[sparse][good]
+    low, high = np.percentile(values[errors <= 1.2 * np.percentile(errors, 40)], [15.866, 84.134])
     return float(high - low) / 2.0
 
 
@@ -254,13 +273,6 @@ def noise_excess(score: Image, mask: MaskImage) -> Image:
     spread = sep.Background(score, mask=mask != 0, bw=mesh, bh=mesh, fw=3, fh=3).rms(dtype=np.float32)
     excess: Image = np.maximum(spread, np.float32(1.0))
     return excess
-
-
-def _reference_light(reference: PreparedReference) -> Image:
-    if "light" not in reference.caches:
-        reference.caches["light"] = inpainted_signal(reference.frame)
-    light: Image = reference.caches["light"]
-    return light
 
 
 def _in_reference_units(
@@ -328,7 +340,9 @@ def shifted(spectrum: Spectrum, dx: float, dy: float, shape: tuple[int, int]) ->
 
 def background_noise(tile: Tile, variance: Image, mask: MaskImage) -> float:
     """Noise of the sky in a tile: of its fainter pixels, for the others have sources."""
-    values = variance[tile.inner][mask[tile.inner] == 0]
+    rows, columns = tile.inner
+    part = slice(rows.start, rows.stop, 2), slice(columns.start, columns.stop, 2)
+    values = variance[part][mask[part] == 0]
     if values.size < 16:
         values = variance.ravel()[:: max(1, variance.size // 100_000)]
     return float(np.sqrt(np.percentile(values, 25)))

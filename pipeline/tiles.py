@@ -54,7 +54,7 @@ class Tile:
         return slice(self.rows.start, self.rows.stop), slice(self.columns.start, self.columns.stop)
 
     @property
-    def _inside(self) -> tuple[slice, slice]:
+    def inside(self) -> tuple[slice, slice]:
         """The same pixels in the tile's own coordinates."""
         return tuple(  # type: ignore[return-value]
             slice(span.start - span.origin, span.stop - span.origin) for span in (self.rows, self.columns)
@@ -70,10 +70,15 @@ class Tile:
         out[r0 - top : r1 - top, c0 - left : c1 - left] = image[r0:r1, c0:c1]
         return out
 
-    def add(self, values: NDArray[np.float32], to: Image) -> None:
-        """Add the tile's share of what it computed to a frame that began at zero."""
-        share = self.rows.weight[:, None] * self.columns.weight[None, :]
-        to[self.inner] += share * values[self._inside]
+    @property
+    def share(self) -> Image:
+        """How much each pixel that it answers for takes of it, the rest being its neighbours'."""
+        weight: Image = self.rows.weight[:, None] * self.columns.weight[None, :]
+        return weight
+
+    def add(self, values: NDArray[np.float32] | np.float32, to: Image) -> None:
+        """Add the tile's share of values, of the pixels it answers for, to a frame that began at zero."""
+        to[self.inner] += self.share * values
 
 
 def plan(shape: tuple[int, int], tile_px: int, halo: int, blend: int) -> list[Tile]:
@@ -130,15 +135,3 @@ def stamp_of(wrapped: NDArray[np.float32], size: int) -> Image:
     index = np.arange(-half, half + 1)
     taken: Image = wrapped[np.ix_(index, index)]
     return taken
-
-
-def grow(mask: NDArray[np.uint16], radius: int) -> NDArray[np.uint16]:
-    """Spread every bit of a mask over a square of ``2 radius + 1`` pixels."""
-    out = mask.copy()
-    for axis in (0, 1):
-        source = np.moveaxis(out.copy(), axis, 0)
-        target = np.moveaxis(out, axis, 0)
-        for step in range(1, min(radius, len(source) - 1) + 1):
-            target[step:] |= source[:-step]
-            target[:-step] |= source[step:]
-    return out
