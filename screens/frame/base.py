@@ -352,9 +352,18 @@ class FrameScreen(Screen[None], Generic[Data]):
 
     # -- keys --------------------------------------------------------------------------------------
 
-    def on_key(self, event: events.Key) -> None:
+    def on_paste(self, event: events.Paste) -> None:
+        """Pasted text is for the prompt; it is never keys."""
+        event.stop()
+        if self.prompt.is_open:
+            self.prompt.take_paste(event)
+
+    async def on_key(self, event: events.Key) -> None:
         """Let a key do its action."""
         if self.prompt.is_open:
+            event.stop()
+            event.prevent_default()
+            await self.prompt.take(event)
             return
         pressed = self._keys.press(event.key, self.host.registry)
         if not pressed.is_known:

@@ -1,5 +1,6 @@
 """A question before what cannot be undone: it is done only once a word has been typed."""
 
+from textual import events
 from textual.app import ComposeResult
 from textual.screen import ModalScreen
 
@@ -38,6 +39,12 @@ class Confirm(ModalScreen[bool]):
         )
         self.query_one(Rows).show([shortened(line, self.size.width)])
         self.query_one(Prompt).ask(self._word, "", self._typed, forgotten=self._forgotten)
+
+    async def on_key(self, event: events.Key) -> None:
+        """All keys are for the word."""
+        event.stop()
+        event.prevent_default()
+        await self.query_one(Prompt).take(event)
 
     def _forgotten(self) -> None:
         self.dismiss(False)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from textual import events
+from textual.binding import Binding
 from textual.widgets import Input
 
 from core.text import safe_text
@@ -12,15 +13,30 @@ Complete = Callable[[str], Sequence[str]]  # a line to the lines that it may bec
 _KEPT = 50
 
 
+_EDITING = {
+    key: binding.action
+    for binding in Input.BINDINGS
+    if isinstance(binding, Binding)
+    for key in binding.key.split(",")
+    if "shift" not in key and binding.action not in {"cut", "copy", "paste"}
+}
+
+
 class Prompt(Input):
     """An input at the foot of a screen, closed until somebody asks with it.
+
+    It never has Textual's focus: that comes a moment after it is asked for, and keys that were typed
+    meanwhile would go elsewhere. The screen hands it the keys instead, in the order in which they came.
 
     Pasted text is made safe first, words are never markup. ``enter`` submits, ``esc`` forgets, ``tab``
     completes, ``up`` and ``down`` bring back what was typed earlier at the same question.
     """
 
+    can_focus = False
+
     def __init__(self, *, id: str | None = None, max_length: int = 500) -> None:
-        super().__init__(id=id, max_length=max_length, disabled=True, compact=True, select_on_focus=False)
+        super().__init__(id=id, max_length=max_length, compact=True, select_on_focus=False)
+        self.cursor_blink = False  # each blink would be sent to the terminal
         self._submit: Callable[[str], None] | None = None
         self._complete: Complete | None = None
         self._hint: Callable[[Sequence[str]], None] | None = None
@@ -65,19 +81,17 @@ class Prompt(Input):
         self.value = safe_text(before, self.max_length or 500)
         self.cursor_position = len(self.value)
         self.add_class("-open")
-        self.disabled = False
-        self.focus()
+        self.has_focus = True  # as far as its looks go
         self._show_hint()
 
     def close(self) -> None:
-        """Forget the question; keys belong to the screen again."""
+        """Forget the question; keys are the screen's own again."""
         if not self.is_open:
             return
         self._submit = self._complete = None
         hint, self._hint = self._hint, None
         self.remove_class("-open")
-        self.disabled = True
-        self.screen.set_focus(None)
+        self.has_focus = False
         if hint is not None:
             hint(())
 
@@ -95,26 +109,25 @@ class Prompt(Input):
         """Keep the hint true to what is typed."""
         self._show_hint()
 
-    async def _on_key(self, event: events.Key) -> None:
+    async def take(self, event: events.Key) -> None:
+        """Take a key that the screen was given."""
         acts: dict[str, Callable[[], None]] = {
             "escape": self._forget,
             "tab": self._fill_in,
             "up": lambda: self._bring_back(-1),
             "down": lambda: self._bring_back(1),
         }
-        act = acts.get(event.key)
-        if act is None:
-            await super()._on_key(event)
-            return
-        event.stop()
-        event.prevent_default()
-        act()
+        if act := acts.get(event.key):
+            act()
+        elif event.is_printable and event.character is not None:
+            self.insert_text_at_cursor(event.character)
+        elif action := _EDITING.get(event.key):
+            await self.run_action(action)
 
-    def _on_paste(self, event: events.Paste) -> None:
+    def take_paste(self, event: events.Paste) -> None:
+        """Take the first line of what was pasted."""
         first = event.text.splitlines()[0] if event.text else ""
         self.insert_text_at_cursor(safe_text(first, self.max_length or 500))
-        event.stop()
-        event.prevent_default()
 
     def _forget(self) -> None:
         self.close()

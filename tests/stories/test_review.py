@@ -168,9 +168,9 @@ async def test_pasted_text_is_never_keys(night, tmp_path):
         vera.screen.post_message(Paste("rrxx\nq"))
         await vera.pilot.pause(0.1)
         await vera.press("slash")
-        vera.app.screen.focused.post_message(Paste("score>1\x1b]52;c;AAAA\x07\u202e\nq"))
+        vera.screen.post_message(Paste("score>1\x1b]52;c;AAAA\x07\u202e\nq"))
         await vera.pilot.pause(0.1)
-        assert vera.app.screen.focused.value == "score>1␛]52;c;AAAA␇<U+202E>"
+        assert vera.screen.prompt.value == "score>1␛]52;c;AAAA␇<U+202E>"
     assert rows(store) == []
 
 

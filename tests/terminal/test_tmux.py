@@ -1,0 +1,117 @@
+"""The console in tmux: a run is started, the terminal closed and opened again, the run cancelled."""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from core import runs
+from core.processes import is_alive
+from core.queue import counts_by_state
+from core.store import open_store
+from core.tables import Run
+from tests.chaos.nights import make_night
+
+PATIENCE_S = 90.0
+ROOT = Path(__file__).parents[2]
+
+
+class Tmux:
+    """A tmux server of one's own; its session is a terminal that can be closed and opened again."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._socket = f"astrid-test-{uuid.uuid4().hex[:8]}"
+        self._size = size
+
+    def __call__(self, *words: str) -> str:
+        command = ["tmux", "-L", self._socket, "-f", "/dev/null", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
+
+    def open(self, command: str) -> None:
+        columns, lines = map(str, self._size)
+        self("new-session", "-d", "-x", columns, "-y", lines, command, ";",
+             "set-option", "remain-on-exit", "on")  # fmt: skip
+
+    def close(self) -> None:
+        self("kill-server")
+
+    def press(self, *keys: str) -> None:
+        self("send-keys", *keys)
+
+    @property
+    def text(self) -> str:
+        return self("capture-pane", "-p")
+
+    def until(self, words: str) -> None:
+        self.wait(lambda: words in self.text, words)
+
+    def wait(self, happened: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not happened():
+            if time.monotonic() > deadline:
+                pytest.fail(f"{what!r} never came; the screen says:\n{self.text}")
+            time.sleep(0.2)
+
+
+@pytest.fixture(params=[(80, 24), (140, 40)], ids=str)
+def tmux(request) -> Iterator[Tmux]:
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not on the PATH")
+    terminal = Tmux(request.param)
+    yield terminal
+    subprocess.run(["tmux", "-L", terminal._socket, "kill-server"], capture_output=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory):
+    return make_night(tmp_path_factory.mktemp("night"), frames=4, size=200)
+
+
+def test_a_run_outlives_its_terminal_and_is_cancelled_from_another(night, tmux, tmp_path):
+    url = f"sqlite:///{tmp_path / 'astrid.db'}"
+    night.fill(url)
+    settings = {"ASTRID_HOME": tmp_path, "ASTRID_STORE__URL": url, "ASTRID_POWER__ENABLED": "false",
+                "OMP_NUM_THREADS": "1", "PYTHONPATH": ROOT}  # fmt: skip
+    set_to = " ".join(f"{name}={shlex.quote(str(value))}" for name, value in settings.items())
+    command = f"env {set_to} {shlex.quote(sys.executable)} -m astrid_tui"
+    with closing(open_store(url)) as store:
+
+        def run() -> Run:
+            return runs.read(store, 1)
+
+        tmux.open(command)
+        tmux.until("4 queued")
+        tmux.press(":", *"run engine=local", "Enter")
+        tmux.until("run 1")
+        tmux.wait(lambda: counts_by_state(store).get("running", 0) == 1, "a frame in hand")
+        # It must not end before the second console is there: a machine may be fast.
+        os.killpg(run().pid, signal.SIGSTOP)
+        try:
+            tmux.close()
+            assert run().state == "running"
+            assert is_alive(run().pid, run().process)
+
+            tmux.open(command)
+            tmux.until("run 1")
+            tmux.press("2")
+            tmux.until("pipeline")
+            tmux.press(":", *"cancel", "Enter")
+            tmux.until("run 1 was asked to stop")
+            tmux.until("run 1 stopping")
+        finally:
+            os.killpg(run().pid, signal.SIGCONT)
+        tmux.wait(lambda: run().state == "interrupted", "the end of the run")
+        tmux.wait(lambda: "run 1 stopping" not in tmux.text, "a header without a run")
+        tmux.press("q")
+        counts = counts_by_state(store)
+        assert counts.get("running", 0) == 0
+        assert counts.get("queued", 0) + counts.get("done", 0) == 4
