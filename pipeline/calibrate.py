@@ -229,8 +229,12 @@ def source_model(signal: Image, noise: Image, unknown: NDArray[np.bool_]) -> Ima
         weight = blurred((~unknown).astype(np.float32), MODEL_SMOOTHING_PX)
         smooth /= np.maximum(weight, np.float32(1e-3))
     smooth = np.maximum(smooth, np.float32(0.0))
-    significance = smooth / np.sqrt(noise**2 + smooth)
+    # Nothing fainter than 5 sigma of the sky is more significant than that.
+    bright = np.flatnonzero(smooth > np.float32(5.0) * noise)
+    light = smooth.ravel()[bright]
+    significance = light / np.sqrt(np.square(noise.ravel()[bright]) + light)
     sharp = np.clip(np.float32(0.1) * significance - np.float32(0.5), 0.0, 1.0)
-    own = np.where(unknown, smooth, signal)
-    model: Image = np.maximum(smooth + sharp * (own - smooth), np.float32(0.0)).astype(np.float32)
+    own = np.where(unknown.ravel()[bright], light, signal.ravel()[bright])
+    model: Image = smooth
+    model.ravel()[bright] = np.maximum(light + sharp * (own - light), np.float32(0.0))
     return model

@@ -19,6 +19,8 @@ Pixel = TypeVar("Pixel", bound=np.generic)
 
 STRIP_ROWS = 32  # so many rows of a common image stay in a processor's cache
 TRUNCATE = 4.0  # sigma
+SAMPLED_SPLINE = {3: (4 / 6, 1 / 6), 5: (66 / 120, 26 / 120, 1 / 120)}  # from the centre outwards
+SPLINE_REACH = {3: 10, 5: 15}
 
 
 def gaussian_taps(sigma: float, truncate: float = TRUNCATE) -> Image:
@@ -70,6 +72,20 @@ def convolved(image: Image, taps: Image, edge: Literal["symmetric", "reflect"] =
         for i in range(1, reach + 1):
             across += half[i] * (wide[:, reach - i : reach - i + width] + wide[:, reach + i :][:, :width])
     return out
+
+
+def spline_coefficients(image: Image, order: Literal[3, 5]) -> Image:
+    """The coefficients of the B-spline through an image, mirrored at its edges.
+
+    The recursive filter of `scipy.ndimage.spline_filter` is a short kernel here, right to some
+    millionths of the largest coefficient.
+    """
+    middle, *sides = SAMPLED_SPLINE[order]
+    angle = 2.0 * np.pi * np.fft.rfftfreq(64)
+    response = middle + 2.0 * sum(side * np.cos(i * angle) for i, side in enumerate(sides, start=1))
+    inverse = np.fft.irfft(1.0 / response)
+    reach = SPLINE_REACH[order]
+    return convolved(image, inverse[np.arange(-reach, reach + 1)].astype(np.float32), "reflect")
 
 
 def grown(mask: Mask, radius: int) -> Mask:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from astropy.wcs import WCS
@@ -11,7 +12,15 @@ from scipy import ndimage
 
 from core.vocabulary import MaskPlane
 from pipeline.frame import Frame, Image, MaskImage
-from pipeline.neighbourhood import STRIP_ROWS, blurred, gaussian_taps, grown, patches, places
+from pipeline.neighbourhood import (
+    STRIP_ROWS,
+    blurred,
+    gaussian_taps,
+    grown,
+    patches,
+    places,
+    spline_coefficients,
+)
 from pipeline.pixel_map import PixelMap
 
 # What holds no light of the sky. Saturated and streaked pixels do, and are smooth as they are.
@@ -151,21 +160,22 @@ def _copied(
     return replace(frame, data=data, background=background, variance=frame.variance[at], mask=mask, wcs=wcs)
 
 
-def _interpolate(image: Image, to_frame: PixelMap, order: int, mode: str = "mirror") -> Image:
+def _interpolate(image: Image, to_frame: PixelMap, order: Literal[3, 5]) -> Image:
     """A spline through an image at the places of a map."""
+    coefficients = spline_coefficients(image, order)
     if to_frame.degree == 1:
         a = to_frame.affine
         matrix = np.array([[a[1, 1], a[1, 0]], [a[0, 1], a[0, 0]]])  # rows first
         offset = (a[1, 2], a[0, 2])
         shape = to_frame.shape
-        coefficients = ndimage.spline_filter(image, order, output=np.float32) if order > 1 else image
         result: Image = ndimage.affine_transform(
-            coefficients, matrix, offset, shape, np.float32, order, mode=mode, prefilter=False
+            coefficients, matrix, offset, shape, np.float32, order, mode="mirror", prefilter=False
         )
         return result
     x, y = to_frame.grid()
-    coefficients = ndimage.spline_filter(image, order, output=np.float32) if order > 1 else image
-    bent: Image = ndimage.map_coordinates(coefficients, [y, x], np.float32, order, mode=mode, prefilter=False)
+    bent: Image = ndimage.map_coordinates(
+        coefficients, [y, x], np.float32, order, mode="mirror", prefilter=False
+    )
     return bent
 
 

@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from core.vocabulary import MaskPlane
 from pipeline.frame import Frame, Image, MaskImage, Stars
+from pipeline.neighbourhood import spline_coefficients
 
 Values = NDArray[np.float64]
 
@@ -168,7 +169,10 @@ def _half_maximum_width(image: Image, x: Values, y: Values, seeing: float) -> Va
     angle = np.arange(12) * (2.0 * np.pi / 12)
     columns = x[:, None, None] + radius[:, None] * np.cos(angle)
     rows = y[:, None, None] + radius[:, None] * np.sin(angle)
-    samples = ndimage.map_coordinates(image, [rows, columns], order=3, mode="nearest", output=np.float32)
+    coefficients = spline_coefficients(image, 3)
+    samples = ndimage.map_coordinates(
+        coefficients, [rows, columns], order=3, mode="mirror", prefilter=False, output=np.float32
+    )
     return half_width(radius, samples.mean(axis=2).astype(float)) * 2.0
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pipeline.neighbourhood import blurred, grown, patches, places
+from pipeline.neighbourhood import blurred, grown, patches, places, spline_coefficients
 
 SHAPES = [(150, 90), (33, 200), (5, 7), (1, 1)]
 
@@ -29,6 +29,16 @@ def test_a_mask_grows_by_a_square(shape, radius):
     expected = ndimage.maximum_filter(mask.astype(np.uint8), size=2 * radius + 1) > 0
     np.testing.assert_array_equal(grown(mask, radius), expected)
     np.testing.assert_array_equal(mask, before)
+
+
+@pytest.mark.parametrize("order", [3, 5])
+@pytest.mark.parametrize("shape", [(150, 90), (33, 200)])
+def test_a_spline_has_the_coefficients_of_its_recursive_filter(order, shape):
+    image = noise(shape)
+    expected = ndimage.spline_filter(image, order, mode="mirror")
+    np.testing.assert_allclose(
+        spline_coefficients(image, order), expected, atol=1e-5 * np.abs(expected).max()
+    )
 
 
 def test_places_are_those_of_nonzero():
