@@ -1,5 +1,6 @@
 """Processes that tests disturb: runs that start in milliseconds, their children, and what they leave."""
 
+import fcntl
 import os
 import signal
 import sys
@@ -18,7 +19,6 @@ FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(["pipeline.engine_local"])  # a run then begins in milliseconds
 
 PROC = Path("/proc")
-MARK = "ASTRID_TEST_MARK"  # in the environment of whatever a run starts
 
 
 def a_run(settings: Settings, workers: int = 1, *, temporary: Path | None = None, log: Path) -> BaseProcess:
@@ -30,9 +30,9 @@ def a_run(settings: Settings, workers: int = 1, *, temporary: Path | None = None
 
 def _run(settings: Settings, workers: int, temporary: Path | None, log: Path) -> None:
     stream = log.open("ab", buffering=0)
+    fcntl.flock(stream, fcntl.LOCK_SH)  # held by every process that inherits it, until the last one ends
     for target in (sys.stdout, sys.stderr):
         os.dup2(stream.fileno(), target.fileno())
-    os.environ[MARK] = str(log)
     if temporary is not None:
         os.environ["TMPDIR"], tempfile.tempdir = str(temporary), str(temporary)
     run(settings, workers=workers)
@@ -56,17 +56,14 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def left_behind(log: Path) -> list[int]:
-    """Processes that a run with this log started and that live still."""
-    mark = f"{MARK}={log}".encode()
-    found = []
-    for environ in PROC.glob("[0-9]*/environ"):
+def somebody_lives(log: Path) -> bool:
+    """Whether any process that a run with this log started is there still."""
+    with log.open("rb") as stream:
         try:
-            if mark in environ.read_bytes().split(b"\0"):
-                found.append(int(environ.parent.name))
-        except OSError:
-            continue  # ended meanwhile, or not ours
-    return found
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def send(pid: int, number: signal.Signals) -> bool:

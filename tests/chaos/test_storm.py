@@ -22,9 +22,9 @@ from core.store import open_store
 from core.tables import Candidate, Difference, Observation, Run, SkyObject, StageRun
 from pipeline.engine_local import run
 from tests.chaos.nights import Night, make_night
-from tests.chaos.processes import a_run, eventually, family, left_behind, none_survives, send
+from tests.chaos.processes import a_run, eventually, family, none_survives, send, somebody_lives
 
-FRAMES = int(os.environ.get("ASTRID_CHAOS_FRAMES", "14"))
+FRAMES = int(os.environ.get("ASTRID_CHAOS_FRAMES", "10"))
 SIZE = 160
 LEASE_S = 2.0
 ASLEEP_S = 1.5 * LEASE_S
@@ -44,8 +44,9 @@ def calm(night: Night, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[s
     """What becomes of each frame when nothing disturbs, and the seconds that one takes."""
     url = f"sqlite:///{tmp_path_factory.mktemp('calm') / 'astrid.db'}"
     summary = run(night.fill(url))
-    assert summary.counts["done"] >= 0.9 * FRAMES
     assert sum(summary.counts.values()) == FRAMES
+    assert set(summary.counts) <= {"done", "rejected"}  # late in a long night frames are poor
+    assert summary.counts["done"] >= FRAMES / 2
     with closing(open_store(url)) as store, store.read() as session:
         return yielded(session), summary.seconds / FRAMES
 
@@ -72,7 +73,7 @@ def test_a_storm_of_signals_loses_and_repeats_nothing(
         assert "running" not in session.exec(select(Run.state)).all()
         leased = select(Observation).where(col(Observation.lease_token).is_not(None))
         assert session.exec(leased).all() == []
-    assert eventually(lambda: not left_behind(log)), left_behind(log)
+    assert eventually(lambda: not somebody_lives(log))
     assert list(temporary.iterdir()) == []
     assert files_in(night.home) - before <= {"logs/pipeline.log"}
 
@@ -83,7 +84,7 @@ def storm(settings: Settings, frame_s: float, temporary: Path, log: Path) -> Cou
     asleep: dict[int, float] = {}
     limit_s = 120.0 + 40 * FRAMES * frame_s
     until = time.monotonic() + limit_s
-    struck_at = 0  # frames done at the last blow
+    struck_at = 0  # frames that had ended at the last blow
     with none_survives() as runners, closing(open_store(settings.store_url)) as store:
         try:
             while time.monotonic() < until:
@@ -96,12 +97,13 @@ def storm(settings: Settings, frame_s: float, temporary: Path, log: Path) -> Cou
                     alive.append(a_run(settings, 1 + len(runners) % 2, temporary=temporary, log=log))
                     runners.append(alive[-1])
                 time.sleep(frame_s * chance.random())
-                if counts.get("done", 0) == struck_at:
+                ended = counts.get("done", 0) + counts.get("rejected", 0)
+                if ended == struck_at:
                     continue  # so that every frame is reached in the end, however busy the machine is
                 target = chance.choice([pid for each in alive for pid in family(each)])
                 kind = next((each for each in BLOWS if not blows[each]), None) or chance.choice(KINDS)
                 if target not in asleep and send(target, kind):
-                    struck_at = counts.get("done", 0)
+                    struck_at = ended
                     blows[kind] += 1
                     if kind == signal.SIGSTOP:
                         asleep[target] = time.monotonic() + ASLEEP_S
