@@ -10,7 +10,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -20,20 +19,19 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import App, SystemCommand
 from textual.command import CommandPalette
 from textual.filter import LineFilter
-from textual.markup import escape
 from textual.screen import Screen
 
 import screens
-from astrid_tui.commands import console_commands
+from astrid_tui.commands import CommandLine
 from astrid_tui.crash import Crash
 from astrid_tui.early import read_early
+from astrid_tui.watching import Watching
 from core.errors import AstridError
 from core.text import SafeText, safe_text
 from screens.action import SCREENS, Where
 from screens.actions import Registry
 from screens.frame.actions import SCREEN_PREFIX, THEME_PREFIX
 from screens.frame.base import FrameScreen
-from screens.frame.commands import Command, CommandRefused, completions, run_line
 from screens.frame.header import Clock, Surroundings, header_line
 from screens.frame.host import Target
 from screens.help.view import help_lines
@@ -50,9 +48,7 @@ if TYPE_CHECKING:
     from screens.frame.memory import Memory
     from screens.frame.opened import Opened
     from screens.frame.opening import Opening
-    from screens.frame.pulse import Pulse
 
-LOOK_S = 1.0
 SAVE_S = 10.0
 _SCREENS = Path(screens.__file__).parent
 _CLASSES = {
@@ -101,14 +97,11 @@ class Console(App[None]):
         self.registry = Registry()
         self.opened: Opened | None = None
         self.failure: SafeText | None = None
-        self.headline: Headline | None = None
         self.clock = Clock()
-        self.note = ""
         self._host = safe_text(socket.gethostname(), 24)
         self._guard = guard
-        self._pulse: Pulse | None = None
-        self._trouble: SafeText | None = None
-        self._is_looking = False
+        self._watching = Watching(self)
+        self._line = CommandLine(self)
         self._trail: list[Where] = []  # screens that jumps came from
         self._remembered: Memory | None = None
         self._chosen_theme: str | None = None
@@ -179,8 +172,8 @@ class Console(App[None]):
             now=time.time(),
             clock=self.clock,
             read_only=self.read_only,
-            trouble=self._trouble,
-            note=self.note,
+            trouble=self._watching.trouble,
+            note=self._watching.note,
         )
         return header_line(around, self.headline, width)
 
@@ -201,16 +194,14 @@ class Console(App[None]):
             self.here.say("")
             return
         self._take(opening)
-        await self._look()
+        await self._watching.begin(opening.opened, opening.pulse)
         for screen in self._made():
             screen.begin()
-        self.set_interval(LOOK_S, self.look)
         self.set_interval(SAVE_S, self._save)
-        self.set_interval(opening.opened.settings.health.look_s, self._check_health)
 
     def _take(self, opening: "Opening") -> None:
         self.opened, self.registry = opening.opened, opening.registry
-        self._pulse, self._remembered = opening.pulse, opening.memory
+        self._remembered = opening.memory
         settings = opening.opened.settings
         self._crash.folder = settings.home / "logs"
         self.clock = Clock(settings.console.clock)
@@ -221,43 +212,18 @@ class Console(App[None]):
         if opening.memory.screen in set(SCREENS) - {Where.REVIEW.value}:
             self._switch(Where(opening.memory.screen))
 
+    @property
+    def headline(self) -> "Headline | None":
+        """How things stood when the store was last looked at."""
+        return self._watching.headline
+
     def look(self) -> None:
-        """See what changed in the store, and keep the header true."""
-        if self._pulse is not None and not self._is_looking:
-            self.run_worker(self._look(), group="look")
+        """See at once what changed in the store, rather than with the next look."""
+        self._watching.look()
 
-    async def _look(self) -> None:
-        if self._pulse is None:
-            return
-        self._is_looking = True
-        try:
-            beat = await asyncio.to_thread(self._pulse.look)
-        except AstridError as error:
-            if self._trouble is None:
-                self._trouble = safe_text(error, 400)
-                self.here.say(error, Tone.BAD)
-        else:
-            self.headline = beat.headline
-            recovered, self._trouble = self._trouble is not None, None
-            if recovered:
-                self.here.say("the store answers again", Tone.GOOD)
-            if beat.has_changed or recovered:
-                self.here.store_changed()
-        finally:
-            self._is_looking = False
-        self.here.paint_header()
-
-    def _check_health(self) -> None:
-        """See whether anything is wrong, whichever screen is open, and write down what is."""
-        if self.opened is not None and not self.read_only:
-            self.run_worker(self._look_at_health(self.opened), group="health")
-
-    async def _look_at_health(self, opened: "Opened") -> None:
-        from core import health_watch
-
-        # A store that does not answer is told of by the next look at it.
-        with suppress(AstridError):
-            await asyncio.to_thread(health_watch.look, opened.settings, opened.store, over_network=False)
+    def warm_up(self) -> None:
+        """Show for a while how the Prefect server warms up: a run was started that would use it."""
+        self._watching.warm_up()
 
     # -- memory ------------------------------------------------------------------------------------
 
@@ -289,7 +255,7 @@ class Console(App[None]):
         else:
             {
                 "help": self._show_help,
-                "command": self._ask_command,
+                "command": self._line.ask,
                 "palette": lambda: self.push_screen(CommandPalette(id="--command-palette")),
                 "back": self._back,
                 "quit": self.leave,
@@ -299,58 +265,14 @@ class Console(App[None]):
         """Change the theme, now and for the next console."""
         self.theme = self._chosen_theme = name
 
-    def commands(self) -> list[Command]:
-        """What can be typed after ``:`` here; actions by their names are among it."""
-        screen = self.here
-        own = [*screen.commands(), *console_commands(self)]
-        taken = {command.name for command in own}
-        for action in screen.usable_actions():
-            if action.id not in taken | {"command", "palette"}:
-                do = partial(self._do_named, screen, action.id)
-                own.append(Command(action.id, action.help, do, keys=action.keys))
-        return own
-
-    def _do_named(self, screen: FrameScreen[object], action_id: str, words: Iterable[str]) -> None:
-        if list(words):
-            raise CommandRefused(f"{action_id} takes no words")
-        screen.do(action_id)
-
-    def _ask_command(self) -> None:
-        commands = self.commands()
-        self.here.ask_line("command, such as: run workers=2", "", self.run_command,
-                           lambda line: completions(line, commands))  # fmt: skip
-
-    def run_command(self, line: str) -> None:
-        """Do what was typed; what is not understood stays, to be mended."""
-        screen = self.here
-        try:
-            screen.prompt.close()
-            if line:
-                run_line(line, self.commands())
-        except CommandRefused as error:
-            screen.refuse(error)
-
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
-        """The command palette: the same commands, by what they do."""
-        for command in self.commands():
-            keys = " ".join(self.registry.sign(command.name) for _ in command.keys[:1])
-            told = escape(f"{command.name} {command.usage}  {keys}")  # the palette reads markup
-            yield SystemCommand(escape(command.help.split(";")[0]), told, self._chosen(command))
-
-    def _chosen(self, command: Command) -> Callable[[], None]:
-        """Do a command that was found in the palette; one that takes words is typed on."""
-        if not command.usage:
-            return partial(self.run_command, command.name)
-        commands = self.commands()
-        return lambda: self.here.ask_line(
-            f"{command.name} {command.usage}", f"{command.name} ", self.run_command,
-            lambda line: completions(line, commands),
-        )  # fmt: skip
+        """The command palette: all that can be typed, by what it does."""
+        return self._line.palette()
 
     def _show_help(self) -> None:
         actions = [a for a in self.registry.actions if not (self.read_only and a.dangerous)]
-        typed = [*self.here.commands(), *console_commands(self)]
-        self.push_screen(Sheet("Help: every key", help_lines(actions, typed, self.size.width - 3)))
+        lines = help_lines(actions, self._line.typed(), self.size.width - 3)
+        self.push_screen(Sheet("Help: every key", lines))
 
     def confirm(self, question: str, word: str, then: Callable[[], None]) -> None:
         """Do something that cannot be undone, once the user has typed a word."""

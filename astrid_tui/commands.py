@@ -168,12 +168,12 @@ def _run(console: "Console", words: Words) -> None:
         return start_run(opened.store, opened.settings, config=opened.settings_path, **wished)
 
     def told(run: "StartedRun") -> None:
-        console.note = ""
         note = f"; {run.note}" if run.note else ""
         console.here.say(f"run {run.run_id} has begun, {run.engine}{note}", Tone.GOOD)
         console.look()
 
-    console.note = "starting a run"
+    if wished["engine"] != "local":
+        console.warm_up()
     console.here.say("starting a run …", Tone.DIM)
     console.here.in_background(start, told, "no run was started")
 

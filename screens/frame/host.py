@@ -40,10 +40,13 @@ class Host(Protocol):
 
     opened: "Opened | None"  # none until the store is open
     failure: SafeText | None  # why it could not be opened
-    headline: "Headline | None"
     registry: Registry
     terminal: Terminal
     read_only: bool
+
+    @property
+    def headline(self) -> "Headline | None":
+        """How things stood when the store was last looked at; none before."""
 
     def header(self, where: Where, width: int) -> Line:
         """The header line of a screen."""
@@ -62,6 +65,9 @@ class Host(Protocol):
 
     def look(self) -> None:
         """See at once what changed in the store, rather than with the next look."""
+
+    def warm_up(self) -> None:
+        """Show for a while how the Prefect server warms up: a run was started that would use it."""
 
     def confirm(self, question: str, word: str, then: Callable[[], None]) -> None:
         """Do something that cannot be undone, once the user has typed a word."""

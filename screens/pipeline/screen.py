@@ -247,6 +247,7 @@ class PipelineScreen(FrameScreen["Answer"]):
             self.host.look()
             self.ask()
 
+        self.host.warm_up()
         self.say("starting a run …", Tone.DIM)
         self.in_background(partial(start, int(text), opened), told, "no run was started")
 

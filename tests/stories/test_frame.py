@@ -226,16 +226,16 @@ async def test_a_store_that_goes_away_and_comes_back(night, tmp_path):
     _, url = night
     async with console(url, tmp_path) as vera:
         hidden = tmp_path / "astrid.db.hidden"
-        look = vera.app._pulse.look
+        look = vera.app._watching._pulse.look
         from core.store import StoreUnreachable
 
         def fail():
             raise StoreUnreachable("the server is gone \x1b[2J")
 
-        vera.app._pulse.look = fail
+        vera.app._watching._pulse.look = fail
         await vera.until(lambda: "STORE DOWN" in vera.lines[0])
         assert "the server is gone ␛[2J" in vera.text
-        vera.app._pulse.look = look
+        vera.app._watching._pulse.look = look
         await vera.until(lambda: "STORE DOWN" not in vera.lines[0])
         assert "answers again" in vera.text
         assert not hidden.exists()

@@ -1,0 +1,102 @@
+"""What the console looks at again and again: the store, its own health, a Prefect server that starts."""
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from core.errors import AstridError
+from core.text import SafeText, safe_text
+from screens.lines import Tone
+
+if TYPE_CHECKING:
+    from astrid_tui.app import Console
+    from core.headline import Headline
+    from screens.frame.opened import Opened
+    from screens.frame.pulse import Pulse
+
+LOOK_S = 1.0
+STARTS_S = 8.0  # after so long a Prefect server that is to come has begun to warm up
+
+
+class Watching:
+    """Keeps the header true, and tells the screen that is open when the store changed.
+
+    Attributes
+    ----------
+    headline : Headline or None
+        None before the store was read.
+    trouble : SafeText or None
+        Why the store does not answer.
+    note : str
+        What is under way, for the header.
+    """
+
+    def __init__(self, console: "Console") -> None:
+        self._console = console
+        self._pulse: Pulse | None = None
+        self._is_looking = False
+        self.headline: Headline | None = None
+        self.trouble: SafeText | None = None
+        self.note = ""
+
+    async def begin(self, opened: "Opened", pulse: "Pulse") -> None:
+        """Look for the first time, and from now on."""
+        self._pulse = pulse
+        await self._look(pulse)
+        self._console.set_interval(LOOK_S, self.look)
+        self._console.set_interval(opened.settings.health.look_s, self._check_health)
+
+    def look(self) -> None:
+        """See what changed in the store."""
+        if self._pulse is not None and not self._is_looking:
+            self._console.run_worker(self._look(self._pulse), group="look")
+
+    def warm_up(self) -> None:
+        """Show for a while how the Prefect server warms up."""
+        self._console.run_worker(self._follow_prefect(), group="prefect", exclusive=True)
+
+    async def _look(self, pulse: "Pulse") -> None:
+        here = self._console.here
+        self._is_looking = True
+        try:
+            beat = await asyncio.to_thread(pulse.look)
+        except AstridError as error:
+            if self.trouble is None:
+                self.trouble = safe_text(error, 400)
+                here.say(error, Tone.BAD)
+        else:
+            self.headline = beat.headline
+            recovered, self.trouble = self.trouble is not None, None
+            if recovered:
+                here.say("the store answers again", Tone.GOOD)
+            if beat.has_changed or recovered:
+                here.store_changed()
+        finally:
+            self._is_looking = False
+        self._console.here.paint_header()
+
+    def _check_health(self) -> None:
+        """See whether anything is wrong, whichever screen is open, and write down what is."""
+        opened = self._console.opened
+        if opened is not None and not self._console.read_only:
+            self._console.run_worker(self._look_at_health(opened), group="health")
+
+    async def _look_at_health(self, opened: "Opened") -> None:
+        from core import health_watch
+
+        # A store that does not answer is told of by the next look at it.
+        with suppress(AstridError):
+            await asyncio.to_thread(health_watch.look, opened.settings, opened.store, over_network=False)
+
+    async def _follow_prefect(self) -> None:
+        from core.prefect_server import look
+
+        began = time.monotonic()
+        while (opened := self._console.opened) is not None:
+            server = await asyncio.to_thread(look, opened.settings)
+            self.note = "Prefect warms up" if server.state == "warming" else ""
+            self._console.here.paint_header()
+            if not self.note and time.monotonic() - began > STARTS_S:
+                return
+            await asyncio.sleep(LOOK_S)
