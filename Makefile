@@ -2,6 +2,7 @@
 # make test    set up everything, then the tests
 # make check   format, lint, types, import contracts
 # make bench   speed and memory against the textbook way, as ratios
+# make pictures  every screen, drawn by the real program on a processed night, into docs/pictures
 # GNU make 3.81 will do. Everything is installed into .venv and nowhere else.
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -30,7 +31,7 @@ bench: $(VENV)/.develop
 	@$(BIN)/python -m benchmarks
 
 pictures: $(VENV)/.develop
-	@$(BIN)/python -m benchmarks.pictures
+	@$(BIN)/python docs/make_pictures.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) build *.egg-info

@@ -1,0 +1,45 @@
+"""Pictures of every screen, made by the real program on a night that was really processed.
+
+python docs/make_pictures.py
+"""
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+
+from astrid_tui.app import Console
+from astrid_tui.demo import demo_settings, run_demo
+from screens.terminal import Terminal
+
+PICTURES = Path(__file__).parent / "pictures"
+SIZES = ((80, 24), (140, 40))
+SCREENS = {"1": "ingest", "2": "pipeline", "3": "review", "4": "models", "5": "power", "6": "health"}
+SETTLE_S = 2.0  # the store is read in the background, and nothing says when a screen has all it wants
+
+
+async def draw(size: tuple[int, int]) -> None:
+    """Step through the screens at one size, and keep each as an SVG."""
+    app = Console(terminal=Terminal(colours=256))
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause(2 * SETTLE_S)
+        for key, name in SCREENS.items():
+            await pilot.press(key)
+            await pilot.pause(SETTLE_S)
+            svg = app.export_screenshot(title=f"astrid: {name}", simplify=True)
+            (PICTURES / f"{name}-{size[0]}x{size[1]}.svg").write_text(svg, encoding="utf-8")
+
+
+def main() -> None:
+    """Process a small night and draw it."""
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        run_demo(folder, frames=6, size=512, seed=3)
+        os.environ["ASTRID_HOME"] = str(demo_settings(folder).home)
+        for size in SIZES:
+            asyncio.run(draw(size))
+
+
+if __name__ == "__main__":
+    main()
