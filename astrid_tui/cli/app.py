@@ -14,6 +14,7 @@ from astrid_tui.cli import (
     doctor,
     health,
     ingest,
+    keys,
     models,
     power,
     prefect,
@@ -83,6 +84,7 @@ app.command(name="run")(run.run)
 app.add_typer(runs.app, name="runs")
 app.command(name="deploy")(deploy.deploy)
 app.add_typer(prefect.app, name="prefect")
+app.command(name="keys")(keys.keys)
 app.command(name="power")(power.power)
 app.command(name="diff")(diff.diff)
 app.command(name="show")(show.show)

@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 from textual import events
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.timer import Timer
 
 from core.errors import AstridError
 from core.text import SafeText, safe_text
 from screens.action import Action, Situation, Where
 from screens.clipboard import copy
 from screens.frame.asker import Asker
-from screens.frame.footer import count_line, footer_line, menu_line
+from screens.frame.footer import action_at
+from screens.frame.hints import Hints
 from screens.frame.host import Host, Target
 from screens.frame.keys import KeyReader
 from screens.frame.size import is_large_enough, too_small
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from screens.frame.commands import Command
 
 PAGE_STEP = 10
-HINT_AFTER_S = 0.5  # a sequence that goes on at once needs no hint
 MARGINS = 3  # header, notice, footer
 
 Data = TypeVar("Data")
@@ -82,8 +81,7 @@ class FrameScreen(Screen[None], Generic[Data]):
         self._header, self._footer = Rows(id="header"), Rows(id="footer")
         self._rows = Rows(id="page")
         self._keys = KeyReader(self.WHERE)
-        self._hint_timer: Timer | None = None
-        self._is_hinting = False
+        self._hints = Hints(self, self._keys)
         self._completions: Sequence[str] = ()
         self._asker: Asker[Data] = Asker(self)
         self._filter_before: str | None = None
@@ -238,7 +236,7 @@ class FrameScreen(Screen[None], Generic[Data]):
     def open_menu(self, menu: Where, opener: str) -> None:
         """Let the keys of a menu count until it is closed by ``esc`` or by the action that opened it."""
         self._keys.open(menu, opener)
-        self._hint_later()
+        self._hints.follow()
 
     def chip(self) -> Line:
         """The filter, and how to be rid of it."""
@@ -316,14 +314,7 @@ class FrameScreen(Screen[None], Generic[Data]):
 
     def paint_footer(self) -> None:
         """Show the keys that matter now."""
-        width = self.size.width
-        registry = self.host.registry
-        if self._is_hinting and self._keys.menu is not None:
-            line = menu_line(self._keys.menu.value, registry.on(self._keys.menu), width)
-        elif self._is_hinting and self._keys.digits:
-            line = count_line(self._keys.digits, self.usable_actions(), width)
-        else:
-            line = footer_line(self.usable_actions(), width)
+        line = self._hints.line(self.host.registry, self.usable_actions(), self.size.width)
         self._footer.show([line])
 
     def usable_actions(self) -> list[Action]:
@@ -370,13 +361,28 @@ class FrameScreen(Screen[None], Generic[Data]):
             return
         event.stop()
         event.prevent_default()
-        if self._keys.is_pending:
-            self._hint_later()
-        elif self._is_hinting:
-            self._is_hinting = False
-            self.paint_footer()
+        self._hints.follow()
         if pressed.action is not None:
             self.do(pressed.action.id, pressed.count)
+
+    def on_mouse_scroll_down(self) -> None:
+        """The wheel moves the cursor."""
+        self._wheel("next")
+
+    def on_mouse_scroll_up(self) -> None:
+        """The wheel moves the cursor back."""
+        self._wheel("previous")
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on the footer does what stands there."""
+        if event.widget is self._footer and not self.prompt.is_open and not self._keys.is_pending:
+            offered = self.usable_actions()
+            if action := action_at(offered, self.size.width, event.x):
+                self.do(action.id)
+
+    def _wheel(self, action_id: str) -> None:
+        if not self.prompt.is_open and action_id in self._all_handlers():
+            self.do(action_id)
 
     def do(self, action_id: str, count: int | None = None) -> None:
         """Do one action of the registry, or say why not."""
@@ -413,8 +419,7 @@ class FrameScreen(Screen[None], Generic[Data]):
     def back(self) -> bool:
         """One step back on this screen; whether there was one to take."""
         if self._keys.clear():
-            self._is_hinting = False
-            self.paint_footer()
+            self._hints.follow()
             return True
         return self.step_back()
 
@@ -429,19 +434,6 @@ class FrameScreen(Screen[None], Generic[Data]):
             self.say(await copy(self.app, self.host.terminal, text, home))
 
         self.run_worker(to_clipboard(), group="copy")
-
-    def _hint_later(self) -> None:
-        if self._is_hinting:
-            self.paint_footer()
-            return
-        if self._hint_timer is not None:
-            self._hint_timer.stop()
-        self._hint_timer = self.set_timer(HINT_AFTER_S, self._show_hint)
-
-    def _show_hint(self) -> None:
-        if self._keys.is_pending:
-            self._is_hinting = True
-            self.paint_footer()
 
     def _show_completions(self, lines: Sequence[str]) -> None:
         self._completions = [safe_text(line.strip().rpartition(" ")[2], 60) for line in lines[:12]]

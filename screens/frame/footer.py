@@ -18,6 +18,17 @@ def footer_line(actions: Sequence[Action], width: int) -> Line:
     return line
 
 
+def action_at(actions: Sequence[Action], width: int, column: int) -> Action | None:
+    """The action whose key or label stands in a column of `footer_line`."""
+    place = 0
+    for action in footer_actions(actions, width):
+        end = place + len(key_sign(action.keys[0])) + 1 + len(action.label)
+        if place <= column < end:
+            return action
+        place = end + 1
+    return None
+
+
 def menu_line(title: str, actions: Sequence[Action], width: int) -> Line:
     """The keys of a menu that is open."""
     line: Line = (span(f" {title} ", Tone.CHIP),)

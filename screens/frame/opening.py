@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.settings import SettingsError, find_file
+from core.settings import Settings, SettingsError, find_file
 from screens.actions import KeyClash, Registry
 from screens.frame.memory import Memory
 from screens.frame.opened import Opened
@@ -29,10 +29,21 @@ def open_up(settings_path: Path | None, *, read_only: bool) -> Opening:
         Settings, keys or store cannot be used.
     """
     opened = Opened.open(settings_path, read_only=read_only)
+    registry = registry_of(opened.settings, settings_path)
+    memory = Memory.read(opened.settings.home) if opened.settings.console.resume else Memory()
+    return Opening(opened, registry, memory, Pulse(opened.store))
+
+
+def registry_of(settings: Settings, settings_path: Path | None) -> Registry:
+    """The actions with the keys that the settings give them.
+
+    Raises
+    ------
+    SettingsError
+        The keys cannot be given so.
+    """
     try:
-        registry = Registry().with_keys(opened.settings.keys)
+        return Registry().with_keys(settings.keys)
     except KeyClash as error:
         place = find_file(settings_path) or "the environment"
         raise SettingsError(f"configuration table 'keys' in {place}: {error}") from error
-    memory = Memory.read(opened.settings.home) if opened.settings.console.resume else Memory()
-    return Opening(opened, registry, memory, Pulse(opened.store))

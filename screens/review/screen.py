@@ -1,7 +1,7 @@
 """The review screen: it reads ahead, draws one card, and writes what is decided before it moves on."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,12 @@ from core.text import SafeText
 from core.vocabulary import Label
 from screens.action import Situation, Where
 from screens.frame.base import FrameScreen
+from screens.frame.commands import Command
 from screens.frame.host import Target
 from screens.lines import Line, Tone, span
 from screens.review import view
 from screens.review.actions import ACTIONS, verdict_label
+from screens.review.export import export_command
 from screens.review.facts import detail_lines
 from screens.review.guard import RepeatGuard
 from screens.review.layout import arrange
@@ -319,6 +321,10 @@ class ReviewScreen(FrameScreen[None]):
             self._go()
         else:
             super().arrive(target)
+
+    def commands(self) -> Sequence[Command]:
+        """Export what passes the filter."""
+        return [export_command(self)]
 
     def copied_text(self) -> SafeText | None:
         """Name and position."""

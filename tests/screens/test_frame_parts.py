@@ -8,10 +8,10 @@ import pytest
 from core.headline import Headline, OpenEvent, RunAtWork
 from core.text import safe_text
 from screens.action import SCREENS, Where
-from screens.actions import Registry
+from screens.actions import Registry, footer_actions, key_sign
 from screens.clipboard import COPIES, keep
 from screens.frame.commands import Command, CommandRefused, completions, one_of, options, positive, run_line
-from screens.frame.footer import count_line, menu_line
+from screens.frame.footer import action_at, count_line, footer_line, menu_line
 from screens.frame.header import Clock, Surroundings, header_line
 from screens.frame.keys import KeyReader
 from screens.frame.memory import FILE, Memory
@@ -114,6 +114,22 @@ class TestKeys:
         assert "j next" in line
         assert len(line) <= width
         assert len(plain(menu_line("view", registry.on(Where.VIEW_MENU), width))) <= width
+
+
+@pytest.mark.parametrize("width", [40, 80, 140])
+def test_a_click_on_the_footer_is_on_what_stands_there(width):
+    actions = Registry().on(Where.REVIEW)
+    line = plain(footer_line(actions, width))
+    named = [
+        (action, f"{key_sign(action.keys[0])} {action.label}") for action in footer_actions(actions, width)
+    ]
+    assert line == " ".join(text for _, text in named)
+    start = 0
+    for action, text in named:
+        assert action_at(actions, width, start) is action
+        assert action_at(actions, width, start + len(text) - 1) is action
+        start += len(text) + 1
+    assert action_at(actions, width, len(line) + 1) is None
 
 
 class TestCommands:

@@ -298,3 +298,33 @@ async def test_copies_are_kept_in_a_file(night, tmp_path):
         await vera.until(lambda: "copied to" in vera.text)
         name = vera.screen.card.name
     assert (tmp_path / "copied.txt").read_text().startswith(name)
+
+
+async def test_what_passes_the_filter_is_exported_once(night, tmp_path):
+    _, url = night
+    file = tmp_path / "out.csv"
+    async with console(url, tmp_path) as vera:
+        await vera.press("slash")
+        await vera.type("score>22.8")
+        for line, said in [
+            (f"export {file}", "candidates in"),
+            (f"export {file}", "is there already"),
+            (f"export {tmp_path}/none/out.csv", "cannot be written"),
+            ("export", "takes the name of a file"),
+            ("export x.txt", ".csv or .jsonl"),
+        ]:
+            await vera.pilot.press("colon")
+            await vera.type(line)
+            await vera.until(lambda said=said: said in vera.lines[-2])
+    rows = file.read_text().splitlines()
+    assert len(rows) == 1 + 2
+    assert sorted(path.name for path in tmp_path.glob("*out*")) == ["out.csv"]
+
+
+async def test_the_mouse_may_be_used(night, tmp_path):
+    _, url = night
+    async with console(url, tmp_path) as vera:
+        vera.screen.on_mouse_scroll_down()
+        await vera.until(lambda: "2 of 5" in vera.text)
+        await vera.pilot.click("#footer", offset=(vera.lines[-1].index("? help"), 0))
+        await vera.until(lambda: "every key" in vera.text)

@@ -1,0 +1,65 @@
+"""Candidates to a file, by the filter that is in force."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from screens.frame.commands import Command, CommandRefused, Words
+from screens.lines import Tone, counted
+
+if TYPE_CHECKING:
+    from core.store import Store
+    from screens.frame.base import FrameScreen
+
+
+def export_command(screen: "FrameScreen[Any]") -> Command:
+    """The command that exports what passes the filter of a screen."""
+
+    def export(words: Words) -> None:
+        opened = screen.host.opened
+        if opened is None or not words or list(words[1:]) not in ([], ["judged"]):
+            raise CommandRefused("export takes the name of a file, and 'judged' for those with a verdict")
+        file = Path(words[0]).expanduser().absolute()
+
+        def told(count: int) -> None:
+            screen.say(f"{counted(count, 'candidate')} in {file}", Tone.GOOD)
+
+        work = partial(export_to, file, screen.filter, len(words) == 2, opened.store)
+        screen.in_background(work, told, "nothing was exported")
+
+    return Command(
+        "export",
+        "write the candidates that pass the filter to FILE.csv or FILE.jsonl",
+        export,
+        "FILE [judged]",
+        lambda words: ("judged",) if len(words) > 1 else (),
+    )
+
+
+def export_to(file: Path, filters: str, judged_only: bool, store: "Store") -> int:
+    """Write candidates as CSV or, by the file's name, as JSON lines; how many.
+
+    The file appears whole or not at all, and none is overwritten.
+
+    Raises
+    ------
+    AstridError
+        It exists, cannot be written, or the store does not answer.
+    """
+    from core.export import write_csv, write_json_lines
+
+    if file.suffix not in {".csv", ".jsonl"}:
+        raise CommandRefused("a file's name ends in .csv or .jsonl")
+    if file.exists():
+        raise CommandRefused(f"{file.name} is there already")
+    write = write_csv if file.suffix == ".csv" else write_json_lines
+    beside = file.with_name(f".{file.name}.part")
+    try:
+        with beside.open("w", encoding="utf-8", newline="") as stream:
+            count = write(store, stream, filters=filters, judged_only=judged_only)
+        beside.rename(file)
+    except OSError as error:
+        raise CommandRefused(f"{file.name} cannot be written: {error.strerror}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return count
