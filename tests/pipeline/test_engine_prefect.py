@@ -1,0 +1,172 @@
+"""Runs as flows of AstrID's own Prefect server, which is started once for all of these tests."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from core import prefect_server, runs
+from core.launch import start_run
+from core.prefect_api import _ask
+from core.processes import is_alive
+from core.queue import counts_by_state
+from core.settings import Settings, load
+from core.store import Store, open_store
+from core.tables import Observation, Run
+from core.text import safe_text
+from tests.chaos.nights import Night, make_night
+
+FRAMES = 3
+HOSTILE = "n|ght `x` [a](b) <b>\x1b[31m.fits"
+ENDS_S = 180.0
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    return make_night(tmp_path_factory.mktemp("night"), frames=FRAMES, size=200)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASTRID_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("ASTRID_POWER__ENABLED", "false")
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.delenv("PREFECT_API_URL", raising=False)
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def server(environment: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a server that two asked for at once."""
+    settings = load()
+    with ThreadPoolExecutor(2) as both:
+        asked = [both.submit(prefect_server.ensure, settings, wait_s=ENDS_S) for _ in range(2)]
+        (url,) = {each.result() for each in asked}
+    yield url
+    pid = prefect_server.look(settings).pid or 0
+    assert prefect_server.stop(settings)
+    assert not is_alive(pid)
+    assert prefect_server.look(settings).state == "absent"
+
+
+@pytest.fixture
+def settings(night: Night, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    url = f"sqlite:///{tmp_path / 'astrid.db'}"
+    monkeypatch.setenv("ASTRID_STORE__URL", url)
+    night.fill(url)
+    return load()
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    with closing(open_store(settings.store_url)) as opened:
+        yield opened
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + ENDS_S
+    while not condition():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.02)
+
+
+def flow_of(url: str, run: Run) -> dict[str, Any]:
+    (found,) = _ask(url, "/flow_runs/filter", {"flow_runs": {"id": {"any_": [run.flow_run_id]}}})
+    return found
+
+
+def tasks_of(url: str, run: Run) -> dict[str, tuple[str, str]]:
+    found = _ask(url, "/task_runs/filter", {"flow_runs": {"id": {"any_": [run.flow_run_id]}}})
+    return {task["name"]: (task["state_name"], task["state"]["message"]) for task in found if task["state"]}
+
+
+@contextmanager
+def with_a_frame_in_hand(url: str, store: Store, run_id: int) -> Iterator[Run]:
+    """Within: Prefect shows a frame as running, which cannot be committed."""
+    while True:
+        until(lambda: counts_by_state(store).get("running", 0) > 0)
+        with store.write():  # nobody else writes meanwhile
+            if counts_by_state(store).get("running", 0) == 0:
+                continue  # it was done a moment before
+            run = runs.read(store, run_id)
+            until(lambda: "Running" in states(url, run))
+            yield run
+            return
+
+
+def states(url: str, run: Run) -> list[str]:
+    return [state for state, _ in tasks_of(url, run).values()]
+
+
+def science(store: Store) -> list[Observation]:
+    with store.read() as session:
+        return list(session.exec(select(Observation).where(Observation.kind == "science")))
+
+
+def test_an_operator_reads_of_each_frame_what_became_of_it(
+    server: str, settings: Settings, store: Store
+) -> None:
+    broken, *good = science(store)
+    with store.write() as session:
+        session.merge(broken).sqlmodel_update({"path": "/nowhere/it.fits", "frame": HOSTILE})
+    command = [sys.executable, "-m", "astrid_tui", "run", "--engine", "prefect", "--workers", "2", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    run = runs.newest(store)[0]
+    assert (run.engine, run.state, run.counts) == ("prefect", "done", {"done": 2, "rejected": 1})
+    flow = flow_of(server, run)
+    assert (flow["name"], flow["state_name"]) == (f"run {run.id}", "Done")
+    assert flow["state"]["message"] == "2 done, 1 rejected"
+    until(lambda: "Running" not in states(server, run))
+    tasks = tasks_of(server, run)
+    shown = safe_text(HOSTILE)
+    assert set(tasks) == {frame.frame for frame in good} | {shown}
+    assert tasks[shown] == ("Rejected", "there is no such file")
+    assert {tasks[frame.frame][0] for frame in good} == {"Done"}
+    (report,) = _ask(server, "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run.flow_run_id]}}})
+    lines = report["data"].splitlines()
+    assert lines[0] == f"# Run {run.id}: done"
+    assert [line.count(" | ") for line in lines if line.startswith("| ")] == [6] * (1 + FRAMES)
+    assert "\x1b" not in report["data"]
+
+
+def test_what_a_killed_run_left_running_is_crashed_at_the_next_start(
+    server: str, settings: Settings, store: Store
+) -> None:
+    started = start_run(store, settings, engine="auto")
+    assert started.engine == "prefect"
+    with with_a_frame_in_hand(server, store, started.run_id) as run:
+        os.kill(run.pid, signal.SIGKILL)
+        until(lambda: not is_alive(run.pid))
+    assert flow_of(server, run)["state_name"] == "Running"
+    subprocess.run([sys.executable, "-m", "astrid_tui", "run", "--json"], capture_output=True, check=True)
+    flow = flow_of(server, run)
+    assert (flow["state_type"], flow["state"]["message"]) == ("CRASHED", f"process {run.pid} is gone")
+    assert "Running" not in states(server, run)
+    assert {frame.state for frame in science(store)} == {"done"}
+
+
+def test_a_cancelled_flow_says_so_and_lets_go_of_its_frame(
+    server: str, settings: Settings, store: Store
+) -> None:
+    started = start_run(store, settings, engine="prefect")
+    with with_a_frame_in_hand(server, store, started.run_id) as run:
+        os.kill(run.pid, signal.SIGSTOP)
+    runs.cancel(store, started.run_id, now=True)
+    os.kill(run.pid, signal.SIGCONT)
+    until(lambda: not is_alive(run.pid))
+    assert runs.read(store, started.run_id).state == "interrupted"
+    assert flow_of(server, run)["state_name"] == "Interrupted"
+    until(lambda: "Running" not in states(server, run))
+    assert states(server, run).count("Given back") == 1
+    assert counts_by_state(store).get("running", 0) == 0
