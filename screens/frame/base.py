@@ -20,68 +20,49 @@ changed, or `ask` is called; `answer` gets what was read. Nothing that blocks be
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from textual import events
 from textual.app import ComposeResult
-from textual.screen import Screen
 
 from core.errors import AstridError
-from core.text import SafeText, safe_text
-from screens.action import Action, Situation, Where
-from screens.clipboard import copy
+from core.text import safe_text
 from screens.frame.asker import Asker
-from screens.frame.footer import action_at
-from screens.frame.hints import Hints
-from screens.frame.host import Host, Target
-from screens.frame.keys import KeyReader
+from screens.frame.host import Target
+from screens.frame.keyed import KeyedScreen
 from screens.frame.size import is_large_enough, too_small
 from screens.lines import Line, Tone, indented, shortened, span
-from screens.widgets.prompt import Complete, Prompt
+from screens.widgets.prompt import Complete
 from screens.widgets.rows import Rows
 
 if TYPE_CHECKING:
     from core.store import Store
     from screens.frame.commands import Command
 
-PAGE_STEP = 10
 MARGINS = 3  # header, notice, footer
 
 Data = TypeVar("Data")
 
 
-class FrameScreen(Screen[None], Generic[Data]):
+class FrameScreen(KeyedScreen, Generic[Data]):
     """One of the screens behind the keys 1 to 6.
 
     Attributes
     ----------
-    WHERE : Where
-        Whose actions its keys do.
     TICK_S : float or None
         How often the page is made anew although nothing happened, where it tells ages.
     data : Data or None
         The newest answer.
     filter : str
         What `question` should choose by; shown as a chip by `chip`.
-    notice : Line
-        What happened last, above the footer.
     """
 
-    WHERE: ClassVar[Where]
     TICK_S: ClassVar[float | None] = None
-    AUTO_FOCUS = ""  # keys belong to the screen; the prompt has them only while it is open
 
     def __init__(self) -> None:
         super().__init__()
         self.data: Data | None = None
         self.filter = ""
-        self.notice: Line = (span("opening the store …", Tone.DIM),)
-        self.count: int | None = None  # typed before the action that is being done
-        self.prompt = Prompt(id="prompt")
-        self._header, self._footer = Rows(id="header"), Rows(id="footer")
-        self._rows = Rows(id="page")
-        self._keys = KeyReader(self.WHERE)
-        self._hints = Hints(self, self._keys)
+        self._header, self._rows = Rows(id="header"), Rows(id="page")
         self._completions: Sequence[str] = ()
         self._asker: Asker[Data] = Asker(self)
         self._filter_before: str | None = None
@@ -100,21 +81,6 @@ class FrameScreen(Screen[None], Generic[Data]):
     def body(self, width: int, height: int) -> list[Line]:
         """The page between header and notice, made of values by pure functions."""
         raise NotImplementedError
-
-    def handlers(self) -> Mapping[str, Callable[[], None]]:
-        """What does each action of this screen, by its id."""
-        return {}
-
-    @property
-    def situation(self) -> Situation:
-        """What decides which actions make sense now."""
-        return self.base_situation()
-
-    def move_by(self, steps: int) -> None:
-        """Move the cursor."""
-
-    def move_to(self, place: int | None) -> None:
-        """Move the cursor to a place, 0 the first, none the last."""
 
     def choose(self, filters: str) -> None:
         """Choose by a filter; one that cannot be understood leaves everything as it was."""
@@ -138,10 +104,6 @@ class FrameScreen(Screen[None], Generic[Data]):
             self._filter_before = self.filter
             self.choose(target.filter)
 
-    def copied_text(self) -> SafeText | None:
-        """What `copy` takes; none: there is nothing."""
-        return None
-
     def commands(self) -> "Sequence[Command]":
         """What can be typed after ``:`` on this screen alone."""
         return ()
@@ -162,36 +124,7 @@ class FrameScreen(Screen[None], Generic[Data]):
         """Something was written to the store."""
         self.ask(at_once=False)
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether something is on its way to the disk: leaving now might hide that it failed."""
-        return False
-
     # -- what the frame offers ---------------------------------------------------------------------
-
-    @property
-    def host(self) -> Host:
-        """The console."""
-        return cast("Host", self.app)
-
-    def base_situation(self, **facts: Any) -> Situation:
-        """The situation, with what only this screen knows."""
-        known: dict[str, Any] = {
-            "is_open": self.host.opened is not None,
-            "read_only": self.host.read_only,
-            "is_writing": self.is_busy,
-        }
-        return Situation(**(known | facts))
-
-    def say(self, text: object, tone: Tone = Tone.PLAIN) -> None:
-        """Tell the user something; text from outside may be in it."""
-        self.notice = (span(text, tone, 400),)
-        self.paint()
-
-    def refuse(self, text: object) -> None:
-        """Say why something was not done."""
-        self.app.bell()
-        self.say(text, Tone.WARN)
 
     def ask(self, *, at_once: bool = True) -> None:
         """Read again what is shown.
@@ -232,11 +165,6 @@ class FrameScreen(Screen[None], Generic[Data]):
                 then(done)
 
         self.run_worker(doing(), group="work")
-
-    def open_menu(self, menu: Where, opener: str) -> None:
-        """Let the keys of a menu count until it is closed by ``esc`` or by the action that opened it."""
-        self._keys.open(menu, opener)
-        self._hints.follow()
 
     def chip(self) -> Line:
         """The filter, and how to be rid of it."""
@@ -312,17 +240,6 @@ class FrameScreen(Screen[None], Generic[Data]):
         if self.is_mounted and self.is_large_enough:
             self._header.show([self.host.header(self.WHERE, self.size.width)])
 
-    def paint_footer(self) -> None:
-        """Show the keys that matter now."""
-        line = self._hints.line(self.host.registry, self.usable_actions(), self.size.width)
-        self._footer.show([line])
-
-    def usable_actions(self) -> list[Action]:
-        """What can be done here, by key or by name."""
-        handled = {*self._all_handlers()}
-        offered = self.host.registry.on(self.WHERE, read_only=self.host.read_only)
-        return [a for a in offered if a.where is not Where.COMMON or a.id in handled]
-
     def notice_line(self) -> Line:
         """The line above the footer."""
         return (span(" "), *self.notice) if self.notice else ()
@@ -340,100 +257,6 @@ class FrameScreen(Screen[None], Generic[Data]):
     def _tick(self) -> None:
         if self.is_current:
             self.paint()
-
-    # -- keys --------------------------------------------------------------------------------------
-
-    def on_paste(self, event: events.Paste) -> None:
-        """Pasted text is for the prompt; it is never keys."""
-        event.stop()
-        if self.prompt.is_open:
-            self.prompt.take_paste(event)
-
-    async def on_key(self, event: events.Key) -> None:
-        """Let a key do its action."""
-        if self.prompt.is_open:
-            event.stop()
-            event.prevent_default()
-            await self.prompt.take(event)
-            return
-        pressed = self._keys.press(event.key, self.host.registry)
-        if not pressed.is_known:
-            return
-        event.stop()
-        event.prevent_default()
-        self._hints.follow()
-        if pressed.action is not None:
-            self.do(pressed.action.id, pressed.count)
-
-    def on_mouse_scroll_down(self) -> None:
-        """The wheel moves the cursor."""
-        self._wheel("next")
-
-    def on_mouse_scroll_up(self) -> None:
-        """The wheel moves the cursor back."""
-        self._wheel("previous")
-
-    def on_click(self, event: events.Click) -> None:
-        """A click on the footer does what stands there."""
-        if event.widget is self._footer and not self.prompt.is_open and not self._keys.is_pending:
-            offered = self.usable_actions()
-            if action := action_at(offered, self.size.width, event.x):
-                self.do(action.id)
-
-    def _wheel(self, action_id: str) -> None:
-        if not self.prompt.is_open and action_id in self._all_handlers():
-            self.do(action_id)
-
-    def do(self, action_id: str, count: int | None = None) -> None:
-        """Do one action of the registry, or say why not."""
-        action = self.host.registry[action_id]
-        if action.where is Where.EVERYWHERE:
-            self.host.act(action_id)
-            return
-        handler = self._all_handlers().get(action_id)
-        if handler is None or (action.dangerous and self.host.read_only):
-            self.app.bell()
-            return
-        if reason := action.why_disabled(self.situation):
-            self.refuse(f"{action.label}: {reason}")
-            return
-        self.count = count
-        handler()
-        self.count = None
-
-    def _all_handlers(self) -> dict[str, Callable[[], None]]:
-        motions: dict[str, Callable[[], None]] = {}
-        if type(self).move_by is not FrameScreen.move_by:
-            motions = {
-                "next": lambda: self.move_by(self.count or 1),
-                "previous": lambda: self.move_by(-(self.count or 1)),
-                "page-down": lambda: self.move_by(PAGE_STEP * (self.count or 1)),
-                "page-up": lambda: self.move_by(-PAGE_STEP * (self.count or 1)),
-                "first": lambda: self.move_to(0),
-                "last": lambda: self.move_to(self.count - 1 if self.count else None),
-            }
-        if type(self).copied_text is not FrameScreen.copied_text:
-            motions["copy"] = self._copy
-        return {**motions, **self.handlers()}
-
-    def back(self) -> bool:
-        """One step back on this screen; whether there was one to take."""
-        if self._keys.clear():
-            self._hints.follow()
-            return True
-        return self.step_back()
-
-    def _copy(self) -> None:
-        text = self.copied_text()
-        if text is None:
-            self.refuse("there is nothing to copy")
-            return
-
-        async def to_clipboard() -> None:
-            home = self.host.opened.settings.home if self.host.opened else None
-            self.say(await copy(self.app, self.host.terminal, text, home))
-
-        self.run_worker(to_clipboard(), group="copy")
 
     def _show_completions(self, lines: Sequence[str]) -> None:
         self._completions = [safe_text(line.strip().rpartition(" ")[2], 60) for line in lines[:12]]

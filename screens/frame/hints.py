@@ -1,7 +1,7 @@
 """Which-key hints: after a pause in a key sequence the footer says how it may go on."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual.timer import Timer
 
@@ -12,7 +12,7 @@ from screens.frame.keys import KeyReader
 from screens.lines import Line
 
 if TYPE_CHECKING:
-    from screens.frame.base import FrameScreen
+    from screens.frame.keyed import KeyedScreen
 
 HINT_AFTER_S = 0.5  # a sequence that goes on at once needs no hint
 
@@ -20,7 +20,7 @@ HINT_AFTER_S = 0.5  # a sequence that goes on at once needs no hint
 class Hints:
     """The footer of one screen."""
 
-    def __init__(self, screen: "FrameScreen[Any]", keys: KeyReader) -> None:
+    def __init__(self, screen: "KeyedScreen", keys: KeyReader) -> None:
         self._screen = screen
         self._keys = keys
         self._timer: Timer | None = None

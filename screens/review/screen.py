@@ -141,15 +141,19 @@ class ReviewScreen(FrameScreen[None]):
         async def begin() -> None:
             desk, self._viewing = await asyncio.to_thread(sit_down)
             self._desk, self._reading = desk, Reading(desk)
-            arriving, self._arriving = self._arriving, None
-            if arriving is not None:
-                await self._restart(arriving.filter or "")
-                self.arrive(replace(arriving, filter=None))
-            else:
-                await self._restart(self._remembered_filter())
-                await self._go_back_to_remembered()
+            self.run_worker(self._begin_reading(), group="card", exclusive=True)
 
         self.run_worker(begin(), group="begin")
+
+    async def _begin_reading(self) -> None:
+        """Begin where a jump leads that came before the store was open, else where the last sitting ended."""
+        arriving, self._arriving = self._arriving, None
+        if arriving is not None:
+            await self._restart(arriving.filter or "")
+            self.arrive(replace(arriving, filter=None))
+        else:
+            await self._restart(self._remembered_filter())
+            await self._go_back_to_remembered()
 
     def store_changed(self) -> None:
         """At the end of the queue, look for what came in since."""

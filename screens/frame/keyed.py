@@ -1,0 +1,216 @@
+"""Keys, clicks and the wheel on their way to what a screen does."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, cast
+
+from textual import events
+from textual.screen import Screen
+
+from core.text import SafeText
+from screens.action import Action, Situation, Where
+from screens.clipboard import copy
+from screens.frame.footer import action_at
+from screens.frame.hints import Hints
+from screens.frame.host import Host
+from screens.frame.keys import KeyReader
+from screens.lines import Line, Tone, span
+from screens.widgets.prompt import Prompt
+from screens.widgets.rows import Rows
+
+PAGE_STEP = 10
+
+
+class KeyedScreen(Screen[None]):
+    """A screen whose keys are those of the registry; see `screens.frame.base` for all of a screen.
+
+    Attributes
+    ----------
+    WHERE : Where
+        Whose actions its keys do.
+    count : int or None
+        What was typed before the action that is being done.
+    notice : Line
+        What happened last, above the footer.
+    """
+
+    WHERE: ClassVar[Where]
+    AUTO_FOCUS = ""  # nothing has Textual's focus: the screen gets every key, and hands on the prompt's
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notice: Line = (span("opening the store …", Tone.DIM),)
+        self.count: int | None = None
+        self.prompt = Prompt(id="prompt")
+        self._footer = Rows(id="footer")
+        self._keys = KeyReader(self.WHERE)
+        self._hints = Hints(self, self._keys)
+
+    # -- what a screen brings ----------------------------------------------------------------------
+
+    def handlers(self) -> Mapping[str, Callable[[], None]]:
+        """What does each action of this screen, by its id."""
+        return {}
+
+    @property
+    def situation(self) -> Situation:
+        """What decides which actions make sense now."""
+        return self.base_situation()
+
+    def move_by(self, steps: int) -> None:
+        """Move the cursor."""
+
+    def move_to(self, place: int | None) -> None:
+        """Move the cursor to a place, 0 the first, none the last."""
+
+    def copied_text(self) -> SafeText | None:
+        """What `copy` takes; none: there is nothing."""
+        return None
+
+    def step_back(self) -> bool:
+        """One step back towards the plain screen; whether there was one to take."""
+        return False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is on its way to the disk: leaving now might hide that it failed."""
+        return False
+
+    def paint(self) -> None:
+        """Show the state as it is."""
+        raise NotImplementedError
+
+    # -- what every screen can do ------------------------------------------------------------------
+
+    @property
+    def host(self) -> Host:
+        """The console."""
+        return cast("Host", self.app)
+
+    def base_situation(self, **facts: Any) -> Situation:
+        """The situation, with what only this screen knows."""
+        known: dict[str, Any] = {
+            "is_open": self.host.opened is not None,
+            "read_only": self.host.read_only,
+            "is_writing": self.is_busy,
+        }
+        return Situation(**(known | facts))
+
+    def say(self, text: object, tone: Tone = Tone.PLAIN) -> None:
+        """Tell the user something; text from outside may be in it."""
+        self.notice = (span(text, tone, 400),)
+        self.paint()
+
+    def refuse(self, text: object) -> None:
+        """Say why something was not done."""
+        self.app.bell()
+        self.say(text, Tone.WARN)
+
+    def open_menu(self, menu: Where, opener: str) -> None:
+        """Let the keys of a menu count until it is closed by ``esc`` or by the action that opened it."""
+        self._keys.open(menu, opener)
+        self._hints.follow()
+
+    def usable_actions(self) -> list[Action]:
+        """What can be done here, by key or by name."""
+        handled = {*self._all_handlers()}
+        offered = self.host.registry.on(self.WHERE, read_only=self.host.read_only)
+        return [a for a in offered if a.where is not Where.COMMON or a.id in handled]
+
+    def paint_footer(self) -> None:
+        """Show the keys that matter now."""
+        line = self._hints.line(self.host.registry, self.usable_actions(), self.size.width)
+        self._footer.show([line])
+
+    # -- keys --------------------------------------------------------------------------------------
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Pasted text is for the prompt; it is never keys."""
+        event.stop()
+        if self.prompt.is_open:
+            self.prompt.take_paste(event)
+
+    async def on_key(self, event: events.Key) -> None:
+        """Let a key do its action."""
+        if self.prompt.is_open:
+            event.stop()
+            event.prevent_default()
+            await self.prompt.take(event)
+            return
+        pressed = self._keys.press(event.key, self.host.registry)
+        if not pressed.is_known:
+            return
+        event.stop()
+        event.prevent_default()
+        self._hints.follow()
+        if pressed.action is not None:
+            self.do(pressed.action.id, pressed.count)
+
+    def on_mouse_scroll_down(self) -> None:
+        """The wheel moves the cursor."""
+        self._wheel("next")
+
+    def on_mouse_scroll_up(self) -> None:
+        """The wheel moves the cursor back."""
+        self._wheel("previous")
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on the footer does what stands there."""
+        if event.widget is self._footer and not self.prompt.is_open and not self._keys.is_pending:
+            offered = self.usable_actions()
+            if action := action_at(offered, self.size.width, event.x):
+                self.do(action.id)
+
+    def _wheel(self, action_id: str) -> None:
+        if not self.prompt.is_open and action_id in self._all_handlers():
+            self.do(action_id)
+
+    def do(self, action_id: str, count: int | None = None) -> None:
+        """Do one action of the registry, or say why not."""
+        action = self.host.registry[action_id]
+        if action.where is Where.EVERYWHERE:
+            self.host.act(action_id)
+            return
+        handler = self._all_handlers().get(action_id)
+        if handler is None or (action.dangerous and self.host.read_only):
+            self.app.bell()
+            return
+        if reason := action.why_disabled(self.situation):
+            self.refuse(f"{action.label}: {reason}")
+            return
+        self.count = count
+        handler()
+        self.count = None
+
+    def _all_handlers(self) -> dict[str, Callable[[], None]]:
+        motions: dict[str, Callable[[], None]] = {}
+        if type(self).move_by is not KeyedScreen.move_by:
+            motions = {
+                "next": lambda: self.move_by(self.count or 1),
+                "previous": lambda: self.move_by(-(self.count or 1)),
+                "page-down": lambda: self.move_by(PAGE_STEP * (self.count or 1)),
+                "page-up": lambda: self.move_by(-PAGE_STEP * (self.count or 1)),
+                "first": lambda: self.move_to(0),
+                "last": lambda: self.move_to(self.count - 1 if self.count else None),
+            }
+        if type(self).copied_text is not KeyedScreen.copied_text:
+            motions["copy"] = self._copy
+        return {**motions, **self.handlers()}
+
+    def back(self) -> bool:
+        """One step back on this screen; whether there was one to take."""
+        if self._keys.clear():
+            self._hints.follow()
+            return True
+        return self.step_back()
+
+    def _copy(self) -> None:
+        text = self.copied_text()
+        if text is None:
+            self.refuse("there is nothing to copy")
+            return
+
+        async def to_clipboard() -> None:
+            home = self.host.opened.settings.home if self.host.opened else None
+            self.say(await copy(self.app, self.host.terminal, text, home))
+
+        self.run_worker(to_clipboard(), group="copy")
