@@ -22,7 +22,8 @@ from pipeline.stars import half_width, select_psf_stars, stellar_fwhm
 
 Values = NDArray[np.float64]
 
-ROUNDS = 3
+ROUNDS = 4
+SETTLED = 0.003  # where a round changes the PSF by no more, another would by several times less
 MIN_STARS = 3
 STARS_PER_TERM = 10
 # No star shows the PSF better than to this part of its value in a pixel: what interpolation, flat
@@ -87,8 +88,19 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
         x[: len(chosen)], y[: len(chosen)] = fit.x, fit.y
         shining = fit.flux > 0
         _need(int(np.count_nonzero(shining)))
-        model = _combined(fit, shining, model, degree)
+        before, model = model, _combined(fit, shining, model, degree)
+        if _change(before, model) < SETTLED:
+            break
     return replace(model, n_stars=int(np.count_nonzero(shining)))
+
+
+def _change(before: PsfModel, after: PsfModel) -> float:
+    """The most that the PSF changed in the field's corners, relative to its own root sum of squares."""
+    height, width = after.shape
+    x, y = np.array([0.0, width - 1.0, 0.0, width - 1.0]), np.array([0.0, 0.0, height - 1.0, height - 1.0])
+    new = psf_stamps(after, x, y)
+    change = np.linalg.norm(psf_stamps(before, x, y) - new, axis=(1, 2))
+    return float(np.max(change / np.linalg.norm(new, axis=(1, 2))))
 
 
 def moved_psf(model: PsfModel, to_frame: PixelMap) -> PsfModel:
