@@ -58,6 +58,7 @@ FOUND_SIGMA = 6.0
 FOUND_RADIUS_PX = 12  # beside what is found, its wings are in the score
 TRUSTED_STD = 1.05  # a score that deviates more than this is rescaled, and the difference says so
 NOISE_MESH_PX = 64
+LEAST_KERNEL_PX = 112  # wider than any PSF and what a filter adds to it
 MIN_SHIFT_PX = 0.003  # smaller shifts are not worth a phase
 
 
@@ -197,7 +198,7 @@ def measure(made: Filters, new: Side, reference: Side, tile: Tile, matched: Matc
     inside = tile.inside
     data = image(_pair(made.diff_new, new.light, made.diff_ref, reference.light, np.subtract))[inside]
     ours, theirs = image(made.score_new * new.light), image(made.score_ref * reference.light)
-    squares = [fft.rfft2(np.square(image(kernel)), workers=1) for kernel in (made.score_new, made.score_ref)]
+    squares = [_squared(kernel, tile.shape) for kernel in (made.score_new, made.score_ref)]
     variance = image(_pair(squares[0], new.variance, squares[1], reference.variance, np.add))[inside]
     least = np.float32(1e-6) * np.median(variance[::4, ::4])  # rounding may leave less than nothing
     if matched.rms_px > 0:
@@ -212,6 +213,26 @@ def measure(made: Filters, new: Side, reference: Side, tile: Tile, matched: Matc
     error: Image = np.sqrt(np.maximum(variance, max(least, np.float32(1e-30))))
     per_norm = np.float32(1.0 / made.flux_norm)
     return Measured(data, (ours - theirs) * per_norm, error * per_norm)
+
+
+def _squared(kernel: Spectrum, shape: tuple[int, int]) -> Spectrum:
+    """The transform of a kernel's square; the kernel is given as a transform too.
+
+    A kernel is narrow: every third or second of its frequencies are those of the same kernel in an image
+    so much smaller, if it is still wide enough.
+    """
+    part = next(
+        n
+        for n in (3, 2, 1)
+        if n == 1 or (all(length % n == 0 for length in shape) and min(shape) // n >= LEAST_KERNEL_PX)
+    )
+    small = shape[0] // part, shape[1] // part
+    image: Image = fft.irfft2(kernel[::part, ::part], s=small, workers=1)
+    square = np.square(image)
+    if part > 1:
+        square = centred(stamp_of(square, (min(small) - 1) // 2 * 2 + 1), shape)
+    transformed: Spectrum = fft.rfft2(square, overwrite_x=True, workers=1)
+    return transformed
 
 
 def _pair(one: Spectrum, first: Spectrum, other: Spectrum, second: Spectrum, join: np.ufunc) -> Spectrum:
