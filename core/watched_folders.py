@@ -76,7 +76,8 @@ class Watch:
 
     folder_id: int
     path: Path
-    mark: str
+    pid: int  # two processes may have begun at the same tick, and one id is given out again:
+    mark: str  # both together tell
 
 
 def take(store: Store, path: Path, *, interval_s: float, processes: bool = False) -> Watch | int:
@@ -84,7 +85,8 @@ def take(store: Store, path: Path, *, interval_s: float, processes: bool = False
 
     A watcher that is gone or fell silent is replaced.
     """
-    host, mark, now = socket.gethostname(), _own_mark(), time.time()
+    host, pid, now = socket.gethostname(), os.getpid(), time.time()
+    mark = mark_of(pid) or f"process {pid}"
     key = storable(str(path))
     with store.write() as session:
         row = session.exec(
@@ -94,13 +96,13 @@ def take(store: Store, path: Path, *, interval_s: float, processes: bool = False
         ).first()
         if row is None:
             row = WatchedFolder(host=host, path=key, interval_s=interval_s, heartbeat_at=now)
-        elif row.watcher != mark and _is_watched(row, now):
+        elif (row.pid, row.watcher) != (pid, mark) and _is_watched(row, now):
             return row.pid or 0
-        row.watcher, row.pid, row.heartbeat_at = mark, os.getpid(), now
+        row.watcher, row.pid, row.heartbeat_at = mark, pid, now
         row.interval_s, row.processes, row.problem = interval_s, processes, None
         session.add(row)
         session.flush()
-        return Watch(row.id or 0, path, mark)
+        return Watch(row.id or 0, path, pid, mark)
 
 
 def beat(store: Store, watch: Watch, *, unsettled: int = 0, problem: str | None = None) -> bool:
@@ -190,12 +192,12 @@ def _folder(row: WatchedFolder, now: float) -> Folder:
 def _change(session: Session, watch: Watch, values: dict[str, Any]) -> bool:
     result = session.exec(
         update(WatchedFolder)
-        .where(col(WatchedFolder.id) == watch.folder_id, col(WatchedFolder.watcher) == watch.mark)
+        .where(
+            col(WatchedFolder.id) == watch.folder_id,
+            col(WatchedFolder.pid) == watch.pid,
+            col(WatchedFolder.watcher) == watch.mark,
+        )
         .values(**values)
         .returning(col(WatchedFolder.id))
     )
     return result.first() is not None
-
-
-def _own_mark() -> str:
-    return mark_of(os.getpid()) or f"process {os.getpid()}"

@@ -196,6 +196,17 @@ def test_one_process_watches_a_folder_and_another_takes_over_when_it_is_gone(sto
     assert isinstance(take(store, night, interval_s=5.0), Watch)
 
 
+def test_processes_that_began_at_the_same_tick_are_two(store, night, clock, monkeypatch) -> None:
+    monkeypatch.setattr(watched_folders, "mark_of", lambda _pid: "the same tick")
+    monkeypatch.setattr(watched_folders, "is_alive", lambda _pid, _mark: True)
+    first = watcher(store, night, clock)
+    with store.write() as session:
+        session.execute(update(WatchedFolder).values(pid=os.getppid()))
+    assert take(store, night, interval_s=5.0) == os.getppid()
+    with pytest.raises(WatchLost):
+        poll(first)
+
+
 def test_a_look_costs_no_read(night: Path) -> None:
     (night / "a.fits").write_bytes(b"x" * 10)
     (night / "a.fits").chmod(0)
