@@ -93,12 +93,13 @@ def tasks_of(url: str, run: Run) -> dict[str, tuple[str, str]]:
 @contextmanager
 def with_a_frame_in_hand(url: str, store: Store, run_id: int) -> Iterator[Run]:
     """Within: Prefect shows a frame as running, which cannot be committed."""
+    until(lambda: counts_by_state(store).get("running", 0) > 0)
+    run = runs.read(store, run_id)
     while True:
         until(lambda: counts_by_state(store).get("running", 0) > 0)
         with store.write():  # nobody else writes meanwhile
             if counts_by_state(store).get("running", 0) == 0:
                 continue  # it was done a moment before
-            run = runs.read(store, run_id)
             until(lambda: "Running" in states(url, run))
             yield run
             return
