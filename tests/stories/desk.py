@@ -54,7 +54,9 @@ class Reviewer:
 
         def is_ready() -> bool:
             now = self.screen.situation
-            shown = now.is_drawn if self.screen.queue.current else not now.has_card
+            queue = self.screen.queue
+            is_read = bool(queue.entries) or queue.is_complete
+            shown = now.is_drawn if queue.current else is_read and not now.has_card
             return now.is_open and self.app.headline is not None and shown and not now.is_writing
 
         await self.until(is_ready)
