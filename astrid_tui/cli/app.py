@@ -1,5 +1,6 @@
 """The command line, put together. Importing this imports Typer and nothing heavier."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,7 @@ from astrid_tui.cli import (
     why,
 )
 from astrid_tui.cli.invocation import Invocation
+from core.vocabulary import ExitCode
 
 app = typer.Typer(
     rich_markup_mode=None,  # Rich's help doubles the time to show it
@@ -65,6 +67,9 @@ def astrid(
     """
     context.obj = Invocation(config=config, read_only=read_only)
     if context.invoked_subcommand is None:
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            typer.echo("astrid: the console needs a terminal; astrid --help lists the commands", err=True)
+            raise typer.Exit(ExitCode.USAGE)
         from astrid_tui.app import run_console
 
         raise typer.Exit(run_console(config, read_only))

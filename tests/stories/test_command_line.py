@@ -30,7 +30,13 @@ class Shell:
     def __call__(self, *words: object, code: int = 0) -> str:
         command = [sys.executable, "-m", "astrid_tui", *map(str, words)]
         done = subprocess.run(
-            command, check=False, capture_output=True, text=True, env=self.env, cwd=self.folder
+            command,
+            check=False,
+            capture_output=True,
+            text=True,
+            env=self.env,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
         )
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
@@ -134,6 +140,11 @@ def test_without_a_store_every_command_says_what_to_do(astrid):
     ):
         astrid(*words, code=4)
         assert "astrid init" in astrid.said
+
+
+def test_the_console_is_not_opened_where_there_is_no_terminal(astrid):
+    astrid(code=2)
+    assert "needs a terminal" in astrid.said
 
 
 def test_wrong_words_are_usage_errors(astrid):
