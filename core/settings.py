@@ -14,7 +14,6 @@ from core.errors import AstridError
 from core.settings_file import find_file
 from core.vocabulary import ExitCode
 
-
 __all__ = ["Settings", "SettingsError", "find_file", "load"]
 
 
