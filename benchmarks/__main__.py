@@ -1,7 +1,7 @@
 """Every benchmark, one after the other."""
 
-from benchmarks import frame, power, start, why
+from benchmarks import engines, frame, power, start, why
 
-for benchmark in (start, frame, power, why):
+for benchmark in (start, frame, engines, power, why):
     print(f"== {benchmark.__name__}")
     benchmark.main()
