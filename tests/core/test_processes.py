@@ -99,8 +99,10 @@ def test_logs_grow(tmp_path):
 
 
 def test_a_spawned_process_outlives_a_hang_up(tmp_path):
-    pid = spawn(SLEEPER, tmp_path / "it.log")
+    log = tmp_path / "it.log"
+    pid = spawn([sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(60)"], log)
     mark = mark_of(pid)
+    until(lambda: log.read_text() == "ready\n")
     os.kill(pid, signal.SIGHUP)
     time.sleep(0.2)
     assert is_alive(pid, mark)
