@@ -1,29 +1,36 @@
 """A page of lines over the screen, to be read and closed."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, cast
 
+from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 
+from screens.action import Where
+from screens.actions import Registry
 from screens.lines import Line, Tone, span
 from screens.widgets.rows import Rows
 
+if TYPE_CHECKING:
+    from screens.frame.host import Host
+
+
+_CLOSING = ("back", "open", "quit")
+_ROWS = {
+    "next": 1,
+    "previous": -1,
+    "page-down": 15,
+    "mark": 15,
+    "page-up": -15,
+    "first": -1_000_000,
+    "last": 1_000_000,
+}
+
 
 class Sheet(ModalScreen[None]):
-    """Lines to scroll through; ``esc`` and ``q`` go back."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,enter", "dismiss", "back", show=False),
-        Binding("j,down", "scroll(1)", "down", show=False),
-        Binding("k,up", "scroll(-1)", "up", show=False),
-        Binding("ctrl+d,pagedown,space", "scroll(15)", "page down", show=False),
-        Binding("ctrl+u,pageup", "scroll(-15)", "page up", show=False),
-        Binding("g,home", "scroll(-100000)", "top", show=False),
-        Binding("G,end", "scroll(100000)", "bottom", show=False),
-    ]
+    """Lines to scroll through, by the keys that move in lists; ``back``, ``open`` and ``quit`` close it."""
 
     def __init__(self, title: str, lines: Sequence[Line]) -> None:
         super().__init__()
@@ -38,10 +45,26 @@ class Sheet(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Fill in what was given."""
-        heading = (span(f" {self._heading}", Tone.BAR), span("  esc back · j k scroll ", Tone.BAR))
+        back, down, up = (self._registry.sign(action) for action in ("back", "next", "previous"))
+        heading = (
+            span(f" {self._heading}", Tone.BAR),
+            span(f"  {back} back · {down} {up} scroll ", Tone.BAR),
+        )
         self.query_one("#sheet-heading", Rows).show([heading])
         self.query_one("#sheet-lines", Rows).show(self._lines)
 
-    def action_scroll(self, rows: int) -> None:
-        """Scroll by some rows, without animation: on a thin line each frame costs."""
-        self.query_one("#sheet-body", VerticalScroll).scroll_relative(y=rows, animate=False)
+    def on_key(self, event: events.Key) -> None:
+        """Scroll, or go back."""
+        action = self._registry.find(Where.REVIEW, event.key)  # what moves in lists is alike on all screens
+        event.stop()
+        event.prevent_default()
+        if action is not None and action.id in _CLOSING:
+            self.dismiss()
+        elif action is not None and action.id in _ROWS:
+            # Without animation: on a thin line each frame costs.
+            body = self.query_one("#sheet-body", VerticalScroll)
+            body.scroll_relative(y=_ROWS[action.id], animate=False)
+
+    @property
+    def _registry(self) -> Registry:
+        return cast("Host", self.app).registry
