@@ -14,11 +14,15 @@ from astrid_tui.cli.invocation import (
     print_table,
     print_text,
     remark,
+    storable,
     store_of,
+    writing_to,
 )
 from core.vocabulary import LABELS, Label
 
 app = typer.Typer(help="List, judge and export candidates.", rich_markup_mode=None, no_args_is_help=True)
+
+PLACES = {"ra": 6, "dec": 6, "mjd": 5}  # where six figures are too few
 
 FilterOption = Annotated[
     str, typer.Option("--filter", help='Such as "snr>7 mag<20 verdict:none near:10.68,41.27,30arcsec".')
@@ -62,7 +66,7 @@ def list_(
 @app.command()
 def show(
     context: typer.Context,
-    candidate: Annotated[int, typer.Argument(help="The candidate's id.")],
+    candidate: Annotated[int, typer.Argument(callback=storable, help="The candidate's id.")],
     as_json: JsonOption = False,
 ) -> None:
     """Show all that is known of one candidate."""
@@ -76,19 +80,19 @@ def show(
         if isinstance(value, dict):
             print_text(f"{key}:")
             for name, inner in value.items():
-                print_text(f"  {name:24} {_plain(inner)}")
+                print_text(f"  {name:24} {_plain(inner, name)}")
         elif isinstance(value, list):
             print_text(f"{key}: {len(value)}")
             for inner in value:
                 print_text(f"  {_plain(inner)}")
         else:
-            print_text(f"{key:16} {_plain(value)}")
+            print_text(f"{key:18} {_plain(value, key)}")
 
 
 @app.command()
 def label(
     context: typer.Context,
-    candidate: Annotated[int, typer.Argument(help="The candidate's id.")],
+    candidate: Annotated[int, typer.Argument(callback=storable, help="The candidate's id.")],
     verdict: Annotated[Label, typer.Argument(help="What it is.", show_choices=True)],
     note: Annotated[str | None, typer.Option(help="A remark kept with the verdict.")] = None,
     reviewer: Annotated[
@@ -179,20 +183,29 @@ def _opened(path: Path | None) -> Iterator[IO[str]]:
     if path is None:
         yield sys.stdout
         return
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as stream:
-            yield stream
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with writing_to(path):
+        if path.exists() and not path.is_file():  # a device or a pipe, which must not be replaced
+            with path.open("w", encoding="utf-8", newline="") as stream:
+                yield stream
+            return
+        part = path.with_name(path.name + ".part")
+        try:
+            with part.open("w", encoding="utf-8", newline="") as stream:
+                yield stream
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any, key: str = "") -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items() if inner is not None)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+        return ", ".join(
+            f"{name} {_plain(inner, name)}" for name, inner in value.items() if inner is not None
+        )
+    if isinstance(value, float):
+        return f"{value:.{PLACES[key]}f}" if key in PLACES else f"{value:.6g}"
+    return "-" if value is None else str(value)

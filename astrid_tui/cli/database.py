@@ -2,7 +2,14 @@
 
 import typer
 
-from astrid_tui.cli.invocation import JsonOption, print_json, print_text, settings_of
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    print_json,
+    print_text,
+    settings_of,
+    store_of,
+    writing_to,
+)
 from core.vocabulary import ExitCode
 
 app = typer.Typer(help="Look after the store.", rich_markup_mode=None, no_args_is_help=True)
@@ -13,7 +20,8 @@ def init(context: typer.Context, as_json: JsonOption = False) -> None:
     from core.store import open_store, shown_url
 
     settings = settings_of(context)
-    settings.home.mkdir(parents=True, exist_ok=True)
+    with writing_to(settings.home):
+        settings.home.mkdir(parents=True, exist_ok=True)
     open_store(settings.store_url, create=True)
     if as_json:
         print_json({"home": str(settings.home), "store": shown_url(settings.store_url)})
@@ -28,7 +36,12 @@ def upgrade(context: typer.Context) -> None:
     from core.migrations import upgrade as run_upgrade
 
     before, after = run_upgrade(settings_of(context).store_url)
-    print_text("The store is up to date." if before == after else f"The store went from {before} to {after}.")
+    if before == after:
+        print_text("The store is up to date.")
+    elif before is None:
+        print_text(f"The store was made, of version {after}.")
+    else:
+        print_text(f"The store went from {before} to {after}.")
 
 
 @app.command()
@@ -36,6 +49,7 @@ def check(context: typer.Context, as_json: JsonOption = False) -> None:
     """Compare the store with what this program expects."""
     from core.migrations import check as run_check
 
+    store_of(context, read_only=True).close()  # none there, or of another version: that says it all
     problems = run_check(settings_of(context).store_url)
     if as_json:
         print_json({"problems": problems})

@@ -1,5 +1,7 @@
 """`astrid diff`: one subtraction, with no store."""
 
+import math
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +15,7 @@ from astrid_tui.cli.invocation import (
     print_text,
     remark,
     settings_of,
+    writing_to,
 )
 
 
@@ -46,6 +49,13 @@ def diff(
     """Subtract REF from NEW and list what changed. Needs no store."""
     from pipeline.diff import DiffOptions, diff_files, report
 
+    _require_positive("--gain", gain)
+    _require_positive("--saturation", saturation)
+    if read_noise is not None and not 0 <= read_noise < math.inf:
+        raise typer.BadParameter("it is 0 electrons or more", param_hint="--read-noise")
+    if output is not None:
+        _require_writable(output, new, reference, psf_new, psf_ref, mask_new, mask_ref)
+
     options = DiffOptions(
         method=method.value if method else None,
         psf_new=psf_new,
@@ -61,7 +71,8 @@ def diff(
     if output is not None:
         from pipeline.diff_file import write
 
-        write(output, result.difference, result.detections, result.new, result.reference)
+        with writing_to(output):
+            write(output, result.difference, result.detections, result.new, result.reference)
     told = report(result)
     if as_json:
         print_json(told)
@@ -83,3 +94,25 @@ def diff(
     ]
     print_table(headings, rows)
     print_text(f"{len(rows)} sources" + (f"; written to {output}" if output else ""))
+
+
+def _require_positive(option: str, value: float | None) -> None:
+    if value is not None and not 0 < value < math.inf:
+        raise typer.BadParameter("it is a number above 0", param_hint=option)
+
+
+def _require_writable(output: Path, new: str, reference: str, *others: Path | None) -> None:
+    """Refuse, before the work, an output that cannot be written or that would replace an input."""
+    from core.errors import AstridError
+    from pipeline.diff import split_extension
+
+    if output.exists():
+        if not output.is_file():
+            raise AstridError(f"cannot write to {output}: it is no regular file")
+        inputs = [split_extension(new)[0], split_extension(reference)[0], *(each for each in others if each)]
+        if any(each.exists() and output.samefile(each) for each in inputs):
+            raise typer.BadParameter(f"{output} is an input, and would be replaced", param_hint="--output")
+    if not output.absolute().parent.is_dir():
+        raise AstridError(f"cannot write to {output}: there is no folder {output.parent}")
+    if not os.access(output.absolute().parent, os.W_OK):
+        raise AstridError(f"cannot write to {output}: Permission denied")

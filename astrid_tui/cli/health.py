@@ -16,6 +16,7 @@ from astrid_tui.cli.invocation import (
     print_text,
     remark,
     settings_of,
+    storable,
     store_of,
 )
 from core.vocabulary import ExitCode
@@ -82,7 +83,7 @@ def list_(
 @app.command()
 def ack(
     context: typer.Context,
-    ids: Annotated[list[int] | None, typer.Argument(help="The events' numbers.")] = None,
+    ids: Annotated[list[int] | None, typer.Argument(callback=storable, help="The events' numbers.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All that nobody has seen yet.")] = False,
     by: Annotated[str, typer.Option(help="Who has seen them; by default the login name.")] = "",
     as_json: JsonOption = False,

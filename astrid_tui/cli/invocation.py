@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
 
+MOST_ID = 2**31 - 1  # the store's whole numbers have 32 bits
+
 Progress = Callable[[int, int, str], None]  # done, of how many, what
 
 
@@ -47,6 +49,14 @@ def store_of(context: typer.Context, *, create: bool = False, read_only: bool = 
     from core.store import open_store
 
     return open_store(settings_of(context).store_url, create=create, read_only=read_only)
+
+
+def storable(value: Any) -> Any:
+    """Refuse, as wrong usage, whole numbers that no column of the store can hold."""
+    for each in value if isinstance(value, list) else [value]:
+        if each is not None and abs(each) > MOST_ID:
+            raise typer.BadParameter(f"{each} is out of range")
+    return value
 
 
 def person_of(context: typer.Context, given: str | None = None) -> str:
@@ -118,6 +128,17 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
             for text, width, right in zip(line, widths, numeric, strict=True)
         ]
         typer.echo("  ".join(padded).rstrip())
+
+
+@contextmanager
+def writing_to(path: Path) -> Iterator[None]:
+    """Tell in one sentence that a file cannot be written, and why."""
+    from core.errors import AstridError
+
+    try:
+        yield
+    except OSError as error:
+        raise AstridError(f"cannot write to {path}: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from astrid_tui.cli.invocation import (
     print_table,
     print_text,
     remark,
+    storable,
     store_of,
 )
 from core.vocabulary import ExitCode
@@ -27,7 +28,9 @@ app = typer.Typer(
     help="See the queue of frames; retry, drop and move them.", rich_markup_mode=None, no_args_is_help=True
 )
 
-IdsArgument = Annotated[list[int] | None, typer.Argument(help="Ids of frames, as `queue list` tells them.")]
+IdsArgument = Annotated[
+    list[int] | None, typer.Argument(callback=storable, help="Ids of frames, as `queue list` tells them.")
+]
 FilterOption = Annotated[
     str | None, typer.Option("--filter", help='Such as "state:quarantined field:M31 reason:*stars*".')
 ]
@@ -76,7 +79,7 @@ def list_(
 @app.command()
 def show(
     context: typer.Context,
-    frame: Annotated[int, typer.Argument(help="The frame's id.")],
+    frame: Annotated[int, typer.Argument(callback=storable, help="The frame's id.")],
     as_json: JsonOption = False,
 ) -> None:
     """Show one frame and its whole history: failures, silences, hands laid upon it, stages."""
@@ -133,7 +136,7 @@ def drop(
 @app.command()
 def priority(
     context: typer.Context,
-    to: Annotated[int, typer.Option(help="Lower runs first; new frames have 0.")],
+    to: Annotated[int, typer.Option(callback=storable, help="Lower runs first; new frames have 0.")],
     ids: IdsArgument = None,
     filters: FilterOption = None,
     yes: YesOption = False,

@@ -82,6 +82,9 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json([_record(row) for row in rows])
         return
+    if not rows:
+        print_text("No references yet: `astrid reference add FILE` or `build FILES...` makes one.")
+        return
     headings = ("id", "field", "filter", "size", "frames", "seeing px", "current", "chosen")
     print_table(
         headings,

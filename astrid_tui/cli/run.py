@@ -53,8 +53,8 @@ def run(
 ) -> None:
     """Process queued frames: calibrate, align, subtract, detect, measure, commit.
 
-    Ctrl-C finishes the frames in hand, a second one gives them back. Exit code 3: some frames failed
-    or were rejected.
+    Ctrl-C finishes the frames in hand, a second one gives them back. Exit code 3: some frames failed,
+    were rejected, or wait for a reference.
     """
     if detach:
         _start(context, engine, limit, workers, as_json)

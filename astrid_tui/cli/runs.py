@@ -12,6 +12,7 @@ from astrid_tui.cli.invocation import (
     print_table,
     print_text,
     settings_of,
+    storable,
     store_of,
 )
 
@@ -21,15 +22,21 @@ if TYPE_CHECKING:
 
 FOLLOW_S = 0.5
 
-app = typer.Typer(help="Runs: which are at work, and how to stop them.", rich_markup_mode=None)
-RunArgument = Annotated[int, typer.Argument(metavar="RUN", help="Its number: astrid runs list.")]
+app = typer.Typer(
+    help="Runs: which are at work, and how to stop them.", rich_markup_mode=None, no_args_is_help=True
+)
+RunArgument = Annotated[
+    int, typer.Argument(metavar="RUN", callback=storable, help="Its number: astrid runs list.")
+]
 
 
 @app.command(name="list")
 def list_(
     context: typer.Context,
     limit: Annotated[int, typer.Option(min=1, help="Runs to list, newest first.")] = 20,
-    before: Annotated[int | None, typer.Option(help="List runs older than this one.")] = None,
+    before: Annotated[
+        int | None, typer.Option(callback=storable, help="List runs older than this one.")
+    ] = None,
     running: Annotated[bool, typer.Option("--running", help="Only those at work.")] = False,
     as_json: JsonOption = False,
 ) -> None:

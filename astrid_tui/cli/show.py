@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from astrid_tui.cli.invocation import print_text, store_of
+from astrid_tui.cli.invocation import MOST_ID, print_text, store_of
 from core.errors import AstridError
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def _show_candidate(context: typer.Context, candidate: int, look: "Look", column
     from core.candidates import card_of
     from core.cells import draw_triplet, to_ansi
 
+    if candidate > MOST_ID:
+        raise AstridError(f"there is no candidate {candidate}")
     card = card_of(store_of(context, read_only=True), candidate)
     cutouts = card.cutouts
     if cutouts is None:

@@ -4,13 +4,15 @@ from typing import Annotated
 
 import typer
 
-from astrid_tui.cli.invocation import JsonOption, print_json, print_table, print_text, store_of
+from astrid_tui.cli.invocation import JsonOption, print_json, print_table, print_text, storable, store_of
 
 
 def status(
     context: typer.Context,
     limit: Annotated[int, typer.Option(min=1, help="Frames to list, newest first.")] = 20,
-    after: Annotated[int | None, typer.Option(help="List frames older than this id.")] = None,
+    after: Annotated[
+        int | None, typer.Option(callback=storable, help="List frames older than this id.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the queue by state and what became of each frame."""

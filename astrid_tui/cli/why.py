@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from astrid_tui.cli.invocation import JsonOption, print_json, print_table, print_text, remark, store_of
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    print_json,
+    print_table,
+    print_text,
+    remark,
+    storable,
+    store_of,
+)
 
 if TYPE_CHECKING:
     from core.store import Store
@@ -33,7 +41,8 @@ def why(
     ] = None,
     frame: Annotated[str | None, typer.Option(help="The id or the name of the one frame to tell of.")] = None,
     reference: Annotated[
-        int | None, typer.Option(help="The id of the reference whose pixel it is: all its frames.")
+        int | None,
+        typer.Option(callback=storable, help="The id of the reference whose pixel it is: all its frames."),
     ] = None,
     radius: Annotated[
         str | None,

@@ -1,0 +1,138 @@
+"""What a user may get wrong at the command line: one sentence and an exit code, never a traceback."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from core.store import Store
+from tests.astrid_tui.command import Command
+from tests.builders import add_night
+
+FAR_TOO_LARGE = 10**23
+
+
+@pytest.fixture
+def astrid(tmp_path, store_url, monkeypatch, capsys) -> Command:
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ASTRID_STORE__URL", store_url)
+    monkeypatch.chdir(tmp_path)
+    return Command(monkeypatch, capsys.readouterr)
+
+
+@pytest.fixture
+def image(tmp_path) -> Path:
+    path = tmp_path / "image.fits"
+    fits.writeto(path, np.ones((40, 40), dtype=np.float32))
+    return path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("candidates", "show", FAR_TOO_LARGE),
+        ("candidates", "label", FAR_TOO_LARGE, "real"),
+        ("queue", "show", FAR_TOO_LARGE),
+        ("queue", "retry", 1, FAR_TOO_LARGE),
+        ("queue", "priority", 1, "--to", -FAR_TOO_LARGE),
+        ("runs", "show", FAR_TOO_LARGE),
+        ("runs", "list", "--before", FAR_TOO_LARGE),
+        ("status", "--after", FAR_TOO_LARGE),
+        ("health", "ack", FAR_TOO_LARGE),
+        ("why", "--pixel", 1, 1, "--reference", FAR_TOO_LARGE),
+    ],
+)
+def test_a_number_that_no_store_can_hold_is_wrong_usage(
+    astrid: Command, store: Store, words: tuple[object, ...]
+) -> None:
+    astrid(*words, code=2)
+    assert "is out of range" in astrid.said
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("candidates", "show", 77), "candidate 77"),
+        (("show", 77), "candidate 77"),
+        (("show", FAR_TOO_LARGE), "candidate"),
+        (("runs", "show", 77), "run 77"),
+    ],
+)
+def test_what_is_not_there_is_a_failure(
+    astrid: Command, store: Store, words: tuple[object, ...], what: str
+) -> None:
+    astrid(*words, code=1)
+    assert f"astrid: there is no {what}" in astrid.said
+
+
+def test_an_export_that_cannot_be_written_says_why(astrid: Command, store: Store, tmp_path: Path) -> None:
+    astrid("candidates", "export", "-o", tmp_path / "none" / "x.csv", code=1)
+    assert "x.csv: No such file or directory" in astrid.said
+    astrid("candidates", "export", "-o", tmp_path, code=1)
+    assert f"cannot write to {tmp_path}: Is a directory" in astrid.said
+
+
+def test_an_export_to_a_device_leaves_the_device_there(astrid: Command, store: Store, tmp_path: Path) -> None:
+    add_night(store, objects=1, epochs=1)
+    device = tmp_path / "device"
+    device.symlink_to("/dev/null")  # were it replaced, this name would be a file of its own
+    astrid("candidates", "export", "-o", device)
+    assert device.is_symlink()
+    assert device.is_char_device()
+
+
+def test_a_candidate_is_shown_with_the_digits_of_its_place(astrid: Command, store: Store) -> None:
+    first = add_night(store, objects=1, epochs=1)[0]
+    record = astrid.json("candidates", "show", first)
+    shown = astrid("candidates", "show", first)
+    for name, digits in (("ra", 6), ("dec", 6), ("mjd", 5)):
+        assert f"{record[name]:.{digits}f}" in shown
+    assert "None" not in shown
+
+
+@pytest.mark.parametrize(
+    "option", ["--gain=0", "--gain=-1", "--gain=nan", "--saturation=0", "--read-noise=-4"]
+)
+def test_a_detector_that_cannot_be_is_wrong_usage(astrid: Command, image: Path, option: str) -> None:
+    astrid("diff", image, image, option, code=2)
+    assert option.partition("=")[0] in astrid.said
+
+
+def test_an_input_is_not_replaced_by_the_output(astrid: Command, image: Path, tmp_path: Path) -> None:
+    before = image.read_bytes()
+    (tmp_path / "alias.fits").symlink_to(image)
+    for output in (image, tmp_path / "alias.fits"):
+        astrid("diff", image, tmp_path / "other.fits", "-o", output, code=2)
+        assert "is an input" in astrid.said
+    assert image.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("output", "why"), [("none/x.fits", "there is no folder none"), (".", "no regular file")]
+)
+def test_an_output_that_cannot_be_written_is_told_before_the_work(
+    astrid: Command, image: Path, output: str, why: str
+) -> None:
+    astrid("diff", image, image, "-o", output, code=1)
+    assert why in astrid.said
+
+
+def test_a_home_that_cannot_be_made_is_one_sentence(
+    astrid: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "file"))
+    astrid("init", code=1)
+    assert astrid.said.startswith(f"astrid: cannot write to {tmp_path / 'file'}: ")
+
+
+def test_a_store_that_is_not_there_is_told_by_the_check(
+    astrid: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASTRID_STORE__URL", f"sqlite:///{tmp_path}/none/astrid.db")
+    astrid("db", "check", code=4)
+    assert "run `astrid init`" in astrid.said
+    assert not (tmp_path / "none").exists()
+    assert "was made" in astrid("db", "upgrade")
+    assert "as it should be" in astrid("db", "check")
