@@ -44,7 +44,7 @@ from screens.widgets.confirm import Confirm
 from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
-    from core.headline import Headline
+    from core.operations.headline import Headline
     from screens.frame.memory import Memory
     from screens.frame.opened import Opened
     from screens.frame.opening import Opening

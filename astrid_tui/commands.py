@@ -27,7 +27,7 @@ from screens.themes import THEMES
 
 if TYPE_CHECKING:
     from astrid_tui.app import Console
-    from core.launch import StartedRun
+    from core.operations.launch import StartedRun
     from screens.frame.opened import Opened
 
 ENGINES = ("auto", "local", "prefect")
@@ -163,7 +163,7 @@ def _run(console: "Console", words: Words) -> None:
         raise CommandRefused("no frame is queued")
 
     def start() -> "StartedRun":
-        from core.launch import start_run
+        from core.operations.launch import start_run
 
         return start_run(opened.store, opened.settings, config=opened.settings_path, **wished)
 
@@ -189,7 +189,7 @@ def _cancel(console: "Console", words: Words) -> None:
     run_id = int(numbers[0]) if numbers else at_work.run_id if at_work else 0
 
     def stop() -> int:
-        from core.runs import cancel
+        from core.operations.runs import cancel
 
         cancel(opened.store, run_id, now="now" in words)
         return run_id

@@ -14,17 +14,17 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from sqlmodel import col, select
 
-from core import references
-from core.observations import register
-from core.queue import counts_by_state
+from core.database.store import Store, StoreOutdated, open_store
+from core.database.tables import Candidate, Observation, Reference
+from core.frames import references
+from core.frames.observations import register
+from core.frames.queue import counts_by_state
 from core.settings import Settings, StoreSettings
-from core.store import Store, StoreOutdated, open_store
-from core.tables import Candidate, Observation, Reference
 from core.vocabulary import ObservationState
-from pipeline.calibrators import masters_of
-from pipeline.engine_local import run
-from pipeline.ingest import examine
-from pipeline.references import from_frames
+from pipeline.calibration.calibrators import masters_of
+from pipeline.engines.local import run
+from pipeline.intake.ingest import examine
+from pipeline.reference.references import from_frames
 from pipeline.simulate import NightPaths, simulate_night
 
 Progress = Callable[[int, int, str], None]
@@ -141,7 +141,7 @@ def _opened(settings: Settings) -> Store:
     try:
         return open_store(settings.store_url, create=True)
     except StoreOutdated:
-        from core.migrations import upgrade
+        from core.database.migrations import upgrade
 
         upgrade(settings.store_url)
         return open_store(settings.store_url)

@@ -11,7 +11,7 @@ from screens.lines import Tone
 
 if TYPE_CHECKING:
     from astrid_tui.app import Console
-    from core.headline import Headline
+    from core.operations.headline import Headline
     from screens.frame.opened import Opened
     from screens.frame.pulse import Pulse
 
@@ -83,14 +83,14 @@ class Watching:
             self._console.run_worker(self._look_at_health(opened), group="health")
 
     async def _look_at_health(self, opened: "Opened") -> None:
-        from core import health_watch
+        from core.health import watch as health_watch
 
         # A store that does not answer is told of by the next look at it.
         with suppress(AstridError):
             await asyncio.to_thread(health_watch.look, opened.settings, opened.store, over_network=False)
 
     async def _follow_prefect(self) -> None:
-        from core.prefect_server import look
+        from core.operations.prefect_server import look
 
         began = time.monotonic()
         while (opened := self._console.opened) is not None:

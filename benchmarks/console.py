@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.migrations import upgrade
-from core.store import Store, open_store
-from core.tables import Observation, PowerDevice, PowerSample
+from core.database.migrations import upgrade
+from core.database.store import Store, open_store
+from core.database.tables import Observation, PowerDevice, PowerSample
 
 COLUMNS, LINES = 80, 24
 IDLE_S = 20.0

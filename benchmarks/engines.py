@@ -22,10 +22,11 @@ from pathlib import Path
 
 from sqlmodel import select
 
-from core import prefect_server, queue, runs
+from core.database.store import Store, open_store
+from core.database.tables import Observation
+from core.frames import queue
+from core.operations import prefect_server, runs
 from core.settings import Settings, load
-from core.store import Store, open_store
-from core.tables import Observation
 
 FRAMES, SIZE, ROUNDS = 32, 1024, 2
 GAIN_AIM, OVERHEAD_AIM = 1.8, 0.05
@@ -86,10 +87,10 @@ def _measured(settings: Settings, folder: Path, frames: int, size: int) -> dict[
 
 
 def _filled(settings: Settings, folder: Path, frames: int, size: int) -> Store:
-    from core import references
-    from core.observations import register
-    from pipeline.ingest import examine
-    from pipeline.references import from_frames
+    from core.frames import references
+    from core.frames.observations import register
+    from pipeline.intake.ingest import examine
+    from pipeline.reference.references import from_frames
     from pipeline.simulate import simulate_night
 
     paths = simulate_night(folder / "night", frames=frames, size=size, seed=1, references=2)

@@ -63,10 +63,10 @@ def textbook(folder: Path) -> None:
     import numpy as np
 
     from benchmarks.textbook import difference
-    from pipeline.calibrate import calibrate
-    from pipeline.fits_files import read_frame
-    from pipeline.psf import estimate_psf
-    from pipeline.stars import find_stars
+    from pipeline.calibration.calibrate import calibrate
+    from pipeline.files.fits_files import read_frame
+    from pipeline.stellar.psf import estimate_psf
+    from pipeline.stellar.stars import find_stars
 
     settings, reference, masters, (_, second) = _ready(folder)
     frame = calibrate(read_frame(second), masters, settings)
@@ -84,11 +84,11 @@ def textbook(folder: Path) -> None:
 def _ready(folder: Path):  # noqa: ANN202
     """Settings, the prepared reference, the masters, and the paths of the science frames."""
     from astrid_tui.demo import demo_settings
-    from core.references import newest_first
-    from core.store import open_store
-    from pipeline.calibrators import masters_of
-    from pipeline.fits_files import read_frame
-    from pipeline.prepare import prepare
+    from core.database.store import open_store
+    from core.frames.references import newest_first
+    from pipeline.calibration.calibrators import masters_of
+    from pipeline.files.fits_files import read_frame
+    from pipeline.reference.prepare import prepare
     from pipeline.simulate import simulate_night
 
     settings = demo_settings(folder)

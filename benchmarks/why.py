@@ -38,8 +38,8 @@ def child(size: int, folder: Path) -> None:
     from sqlmodel import col, func, select
 
     from astrid_tui.demo import demo_settings, run_demo
-    from core.store import open_store
-    from core.tables import Observation, ScoreMap, StageRun
+    from core.database.store import open_store
+    from core.database.tables import Observation, ScoreMap, StageRun
 
     run_demo(folder, frames=FRAMES, size=size, seed=1, workers=1)
     store = open_store(demo_settings(folder).store_url)
@@ -65,8 +65,8 @@ def _answer_s(store, ra: float, dec: float) -> float:  # noqa: ANN001
     """Seconds of one page of an answer, once the store holds many frames of the place."""
     from sqlmodel import col, select
 
-    from core.tables import Difference, Observation, ScoreMap
-    from core.why import why
+    from core.database.tables import Difference, Observation, ScoreMap
+    from core.places.why import why
 
     with store.write() as session:
         frame = session.exec(select(Observation).where(col(Observation.kind) == "science")).first()

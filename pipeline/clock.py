@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from core.outcome import StageRecord
+from core.frames.outcome import StageRecord
 from pipeline.energy.meter import Begin, unmetered
 from pipeline.frame import FrameRefused
 

@@ -12,17 +12,17 @@ from astropy.io import fits
 
 from core.settings import Settings
 from core.vocabulary import MaskPlane
-from pipeline.align import align, already_aligned
 from pipeline.clock import StageClock
-from pipeline.detect import detect
-from pipeline.fits_files import read_frame
+from pipeline.detection.detect import detect
+from pipeline.files.fits_files import read_frame
+from pipeline.files.psf_file import read_psf
 from pipeline.frame import Aligned, Detection, Difference, FrameRefused, PreparedReference, PsfModel, RawFrame
 from pipeline.measure import Measured, measure
-from pipeline.prepare import prepare_image
 from pipeline.process import sky_positions
-from pipeline.psf_file import read_psf
-from pipeline.reference_file import ReferenceImage, is_reference, read
-from pipeline.subtract import subtract
+from pipeline.reference.prepare import prepare_image
+from pipeline.reference.reference_file import ReferenceImage, is_reference, read
+from pipeline.registration.align import align, already_aligned
+from pipeline.subtraction.subtract import subtract
 
 
 @dataclass(frozen=True, slots=True)

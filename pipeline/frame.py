@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from astropy.io.fits.header import Header
     from astropy.wcs import WCS
 
-    from pipeline.pixel_map import PixelMap
+    from pipeline.registration.pixel_map import PixelMap
 
 
 Image = NDArray[np.float32]  # (height, width)

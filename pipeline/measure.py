@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.outcome import QualityFacts
+from core.frames.outcome import QualityFacts
 from core.settings import Settings
-from pipeline.calibrate import calibrate
+from pipeline.calibration.calibrate import calibrate
+from pipeline.calibration.masters import Masters
+from pipeline.calibration.quality import assess
 from pipeline.clock import StageClock
 from pipeline.frame import Frame, RawFrame, Stars
-from pipeline.masters import Masters
-from pipeline.quality import assess
-from pipeline.stars import find_stars, stellar_fwhm
+from pipeline.stellar.stars import find_stars, stellar_fwhm
 
 
 @dataclass(frozen=True, slots=True)

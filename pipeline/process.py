@@ -13,9 +13,8 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from core import block_scores, thumbnail
-from core.cutouts import pack
-from core.outcome import (
+from core.frames import thumbnail
+from core.frames.outcome import (
     CandidateFacts,
     DifferenceFacts,
     ForcedFacts,
@@ -23,16 +22,19 @@ from core.outcome import (
     QualityFacts,
     RejectionFacts,
 )
+from core.places import block_scores
+from core.review.cutouts import pack
 from core.settings import Settings
 from pipeline import record
-from pipeline.align import align
-from pipeline.calibrate import calibrate
+from pipeline.calibration.calibrate import calibrate
+from pipeline.calibration.masters import Masters
 from pipeline.clock import StageClock, one_line
-from pipeline.cutting import cut
-from pipeline.detect import detect
+from pipeline.detection.cutting import cut
+from pipeline.detection.detect import detect
+from pipeline.detection.forced import forced_flux
 from pipeline.energy.meter import Begin, unmetered
-from pipeline.fits_files import read_frame
-from pipeline.forced import forced_flux
+from pipeline.files.fits_files import read_frame
+from pipeline.files.miniature import miniature
 from pipeline.frame import (
     Aligned,
     Detection,
@@ -42,10 +44,9 @@ from pipeline.frame import (
     FrameRefused,
     PreparedReference,
 )
-from pipeline.masters import Masters
 from pipeline.measure import Measured, measure_calibrated
-from pipeline.miniature import miniature
-from pipeline.subtract import subtract
+from pipeline.registration.align import align
+from pipeline.subtraction.subtract import subtract
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.block_scores import BlockScores, block_side, encode
-from core.grid_maps import PlaneMap, SkyMap
+from core.places.block_scores import BlockScores, block_side, encode
+from core.places.grid_maps import PlaneMap, SkyMap
 from core.settings import Settings
 from pipeline.frame import Aligned, Difference, Frame, PreparedReference
 

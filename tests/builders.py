@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from core.cutouts import Cutouts, pack
-from core.migrations import upgrade
-from core.store import Store, open_store
-from core.tables import Candidate, Cutout, Difference, ForcedFlux, Observation, Reference, SkyObject
+from core.database.migrations import upgrade
+from core.database.store import Store, open_store
+from core.database.tables import Candidate, Cutout, Difference, ForcedFlux, Observation, Reference, SkyObject
+from core.review.cutouts import Cutouts, pack
 
 _numbers = count(1)
 

@@ -18,8 +18,8 @@ from hypothesis import settings
 from sqlalchemy import make_url
 from sqlmodel import SQLModel
 
-from core.migrations import upgrade
-from core.store import Store, open_store
+from core.database.migrations import upgrade
+from core.database.store import Store, open_store
 
 ROOT = Path(__file__).parent.parent
 

@@ -41,7 +41,7 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List candidates, the most significant first."""
-    from core.candidates import page
+    from core.review.candidates import page
 
     found = page(store_of(context, read_only=True), order=order, filters=filters, limit=limit, after=after)
     if as_json:
@@ -70,7 +70,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show all that is known of one candidate."""
-    from core.candidates import show as read_candidate
+    from core.review.candidates import show as read_candidate
 
     detail = read_candidate(store_of(context, read_only=True), candidate)
     if as_json:
@@ -101,8 +101,8 @@ def label(
     as_json: JsonOption = False,
 ) -> None:
     """Give a verdict; it is on disk when this returns."""
-    from core.candidates import shown_capsule
-    from core.verdicts import decide
+    from core.review.candidates import shown_capsule
+    from core.review.verdicts import decide
 
     store = store_of(context)
     who = person_of(context, reviewer)
@@ -130,7 +130,7 @@ def undo(
     as_json: JsonOption = False,
 ) -> None:
     """Take the reviewer's last standing verdict back; the record keeps both."""
-    from core.verdicts import undo as take_back
+    from core.review.verdicts import undo as take_back
 
     who = person_of(context, reviewer)
     row = take_back(store_of(context), session=_session(who), reviewer=who)
@@ -154,8 +154,8 @@ def export(
     filters: FilterOption = "",
 ) -> None:
     """Export candidates with their verdicts, and the heads of the verdict chains on standard error."""
-    from core.export import write_csv, write_json_lines
-    from core.verdicts import session_heads
+    from core.review.export import write_csv, write_json_lines
+    from core.review.verdicts import session_heads
 
     writers = {"csv": write_csv, "jsonl": write_json_lines}
     if form not in writers:

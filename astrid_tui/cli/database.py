@@ -17,7 +17,7 @@ app = typer.Typer(help="Look after the store.", rich_markup_mode=None, no_args_i
 
 def init(context: typer.Context, as_json: JsonOption = False) -> None:
     """Make AstrID's home and its store; harmless where they exist."""
-    from core.store import open_store, shown_url
+    from core.database.store import open_store, shown_url
 
     settings = settings_of(context)
     with writing_to(settings.home):
@@ -33,7 +33,7 @@ def init(context: typer.Context, as_json: JsonOption = False) -> None:
 @app.command()
 def upgrade(context: typer.Context) -> None:
     """Bring the store to this program's version; nothing is lost."""
-    from core.migrations import upgrade as run_upgrade
+    from core.database.migrations import upgrade as run_upgrade
 
     before, after = run_upgrade(settings_of(context).store_url)
     if before == after:
@@ -47,7 +47,7 @@ def upgrade(context: typer.Context) -> None:
 @app.command()
 def check(context: typer.Context, as_json: JsonOption = False) -> None:
     """Compare the store with what this program expects."""
-    from core.migrations import check as run_check
+    from core.database.migrations import check as run_check
 
     store_of(context, read_only=True).close()  # none there, or of another version: that says it all
     problems = run_check(settings_of(context).store_url)

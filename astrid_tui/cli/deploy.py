@@ -18,9 +18,9 @@ def deploy(
 
     Prefect can also start a run between two of them. The schedule is paused at the end.
     """
-    from core.prefect_server import ensure
+    from core.operations.prefect_server import ensure
     from core.settings import find_file
-    from pipeline.engine_prefect import serve
+    from pipeline.engines.prefect import serve
 
     if (every is None) == (cron is None):
         raise typer.BadParameter("say either --every or --cron")

@@ -10,7 +10,7 @@ SIGNS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED ", "unknown": 
 
 def doctor(context: typer.Context, as_json: JsonOption = False) -> None:
     """Check every part, and say what to do where one is missing."""
-    from core.doctor import diagnose
+    from core.health.doctor import diagnose
 
     checks = []
     for check in diagnose(context.find_root().obj.config):

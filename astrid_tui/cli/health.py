@@ -22,7 +22,7 @@ from astrid_tui.cli.invocation import (
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
-    from core.health_events import Event
+    from core.health.events import Event
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Troubles: look for them, list them.")
 
@@ -39,8 +39,8 @@ def check(
 
     Exit code 4 where anything has failed, 0 with warnings alone.
     """
-    from core.health import worst
-    from core.health_watch import look, tell
+    from core.health.checks import worst
+    from core.health.watch import look, tell
 
     settings, store = settings_of(context), store_of(context)
     try:
@@ -65,7 +65,7 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List the troubles that last, and those that nobody has seen yet."""
-    from core.health_events import listed
+    from core.health.events import listed
 
     store = store_of(context, read_only=True)
     try:
@@ -89,7 +89,7 @@ def ack(
     as_json: JsonOption = False,
 ) -> None:
     """Acknowledge troubles: they are alerted of no more, unless they come back or get worse."""
-    from core.health_events import acknowledge, listed
+    from core.health.events import acknowledge, listed
 
     if bool(ids) == everything:
         raise typer.BadParameter("name some events, or --all")

@@ -28,8 +28,8 @@ def ingest(
 
     A file that is already known changes nothing. Exit code 3: some were refused.
     """
-    from core.observations import register
-    from pipeline.ingest import examine, find_files
+    from core.frames.observations import register
+    from pipeline.intake.ingest import examine, find_files
 
     settings, store = settings_of(context), store_of(context)
     files = find_files(paths)

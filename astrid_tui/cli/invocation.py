@@ -19,8 +19,8 @@ import typer
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
+    from core.database.store import Store
     from core.settings import Settings
-    from core.store import Store
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
 
@@ -46,7 +46,7 @@ def settings_of(context: typer.Context) -> Settings:
 
 def store_of(context: typer.Context, *, create: bool = False, read_only: bool = False) -> Store:
     """Open the store of the settings in force; the error says what to do where there is none."""
-    from core.store import open_store
+    from core.database.store import open_store
 
     return open_store(settings_of(context).store_url, create=create, read_only=read_only)
 

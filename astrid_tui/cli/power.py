@@ -24,7 +24,7 @@ from astrid_tui.cli.invocation import (
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
-    from core.power import EnergyUse
+    from core.operations.power import EnergyUse
     from core.settings import Settings
     from pipeline.energy.readings import Reading
     from pipeline.energy.sensors import Sensors
@@ -146,8 +146,8 @@ def _readings_record(sensors: Sensors, readings: dict[str, Reading]) -> dict[str
 
 def _energy_records(context: typer.Context) -> dict[str, Any]:
     """What the last run and the last night took; null before the first run and where there is no store."""
-    from core.power import last_night, last_run
-    from core.store import StoreMissing
+    from core.database.store import StoreMissing
+    from core.operations.power import last_night, last_run
 
     try:
         store = store_of(context, read_only=True)

@@ -14,7 +14,7 @@ app = typer.Typer(help="The Prefect server of AstrID's own.", rich_markup_mode=N
 @app.command()
 def status(context: typer.Context, as_json: JsonOption = False) -> None:
     """Show the server that a run would use. Exit code 4: none answers."""
-    from core.prefect_server import look
+    from core.operations.prefect_server import look
 
     found = look(settings_of(context))
     if as_json:
@@ -32,7 +32,7 @@ def start(
     as_json: JsonOption = False,
 ) -> None:
     """Start AstrID's own server, unless it runs or PREFECT_API_URL names another."""
-    from core.prefect_server import ensure, look
+    from core.operations.prefect_server import ensure, look
 
     settings = settings_of(context)
     with progress_bar("Starting Prefect", quiet=as_json) as report:
@@ -47,7 +47,7 @@ def start(
 @app.command()
 def stop(context: typer.Context, as_json: JsonOption = False) -> None:
     """Stop AstrID's own server; what it knows of runs is kept."""
-    from core import prefect_server
+    from core.operations import prefect_server
 
     stopped = prefect_server.stop(settings_of(context))
     if as_json:

@@ -21,8 +21,8 @@ from astrid_tui.cli.invocation import (
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
-    from core.queue_history import Happening
-    from core.store import Store
+    from core.database.store import Store
+    from core.frames.queue_history import Happening
 
 app = typer.Typer(
     help="See the queue of frames; retry, drop and move them.", rich_markup_mode=None, no_args_is_help=True
@@ -52,9 +52,9 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List frames with their place in the queue; without a filter, those that are not done."""
-    from core.queue import counts_by_state
-    from core.queue_history import histories
-    from core.queue_page import oldest_s, page
+    from core.frames.queue import counts_by_state
+    from core.frames.queue_history import histories
+    from core.frames.queue_page import oldest_s, page
 
     store = store_of(context, read_only=True)
     wanted = UNFINISHED if filters is None else filters
@@ -83,8 +83,8 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show one frame and its whole history: failures, silences, hands laid upon it, stages."""
-    from core.queue_history import history
-    from core.queue_page import page
+    from core.frames.queue_history import history
+    from core.frames.queue_page import page
 
     store = store_of(context, read_only=True)
     rows = page(store, filters=f"id={frame}").rows
@@ -109,7 +109,7 @@ def retry(
     as_json: JsonOption = False,
 ) -> None:
     """Queue frames again as if they were new; done ones too, if they are named."""
-    from core.queue import requeue
+    from core.frames.queue import requeue
 
     store, by = store_of(context), person_of(context)
     chosen = _chosen(store, ids, filters, "retry", yes=yes)
@@ -126,7 +126,7 @@ def drop(
     as_json: JsonOption = False,
 ) -> None:
     """Take frames out of the queue; their files stay, and `retry` brings them back."""
-    from core.queue import drop as take_out
+    from core.frames.queue import drop as take_out
 
     store, by = store_of(context), person_of(context)
     chosen = _chosen(store, ids, filters, "drop", yes=yes)
@@ -143,7 +143,7 @@ def priority(
     as_json: JsonOption = False,
 ) -> None:
     """Move frames that wait ahead in the queue, or back."""
-    from core.queue import prioritise
+    from core.frames.queue import prioritise
 
     store, by = store_of(context), person_of(context)
     chosen = _chosen(store, ids, filters, "priority", yes=yes)
@@ -152,8 +152,8 @@ def priority(
 
 def _chosen(store: Store, ids: list[int] | None, filters: str | None, word: str, *, yes: bool) -> list[int]:
     """The frames that a command is about; many at once are asked about."""
-    from core.frame_filters import conditions, matching, parse
-    from core.queue import counts_by_state
+    from core.frames.frame_filters import conditions, matching, parse
+    from core.frames.queue import counts_by_state
 
     if bool(ids) == bool(filters and filters.strip()):
         raise typer.BadParameter("name frames by their ids, or choose them by --filter")

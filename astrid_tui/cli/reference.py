@@ -18,7 +18,7 @@ from astrid_tui.cli.invocation import (
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
-    from core.tables import Reference
+    from core.database.tables import Reference
 
 app = typer.Typer(help="The images to subtract from.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -30,10 +30,10 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Add one image as the reference of its field and filter; frames that waited for it are queued."""
-    from core import references
-    from pipeline.calibrators import masters_of
+    from core.frames import references
+    from pipeline.calibration.calibrators import masters_of
     from pipeline.diff import split_extension
-    from pipeline.references import from_file
+    from pipeline.reference.references import from_file
 
     settings, store = settings_of(context), store_of(context)
     path, extension = split_extension(file)
@@ -52,10 +52,10 @@ def build(
     as_json: JsonOption = False,
 ) -> None:
     """Build a reference as the weighted mean of several frames, on the grid of the sharpest."""
-    from core import references
-    from pipeline.calibrators import masters_of
-    from pipeline.ingest import find_files
-    from pipeline.references import from_frames
+    from core.frames import references
+    from pipeline.calibration.calibrators import masters_of
+    from pipeline.intake.ingest import find_files
+    from pipeline.reference.references import from_frames
 
     settings, store = settings_of(context), store_of(context)
     with progress_bar("Building", quiet=as_json) as report:
@@ -76,7 +76,7 @@ def build(
 @app.command(name="list")
 def list_(context: typer.Context, as_json: JsonOption = False) -> None:
     """List the references, the newest first."""
-    from core import references
+    from core.frames import references
 
     rows = references.newest_first(store_of(context, read_only=True))
     if as_json:

@@ -24,8 +24,8 @@ from core.vocabulary import ExitCode, ObservationState
 
 if TYPE_CHECKING:
     from core.settings import Settings
-    from pipeline.engine_local import RunSummary
-    from pipeline.worker import FrameEvent
+    from pipeline.engines.local import RunSummary
+    from pipeline.engines.worker import FrameEvent
 
 SERVER_WAIT_S = 120.0
 
@@ -68,7 +68,7 @@ def run(
 
 
 def _start(context: typer.Context, engine: Engine, limit: int | None, workers: int, as_json: bool) -> None:
-    from core.launch import start_run
+    from core.operations.launch import start_run
 
     started = start_run(
         store_of(context),
@@ -100,8 +100,8 @@ def _process(
     quiet: bool,
 ) -> "RunSummary":
     """Drive the run; if it was started for a recorded one, what hinders it is recorded there."""
-    from core import runs
-    from core.status import status as read_status
+    from core.operations import runs
+    from core.operations.status import status as read_status
 
     settings, store = settings_of(context), store_of(context)
     queued = read_status(store, limit=1)["counts"].get(ObservationState.QUEUED, 0)
@@ -121,7 +121,7 @@ def _process(
 
             if engine is Engine.PREFECT:
                 return _as_flow(context, settings, limit, workers, as_run, on_event, quiet=quiet)
-            from pipeline.engine_local import run as run_local
+            from pipeline.engines.local import run as run_local
 
             return run_local(settings, limit=limit, workers=workers, on_event=on_event, run_id=as_run)
     except AstridError as error:
@@ -140,9 +140,9 @@ def _as_flow(
     *,
     quiet: bool,
 ) -> "RunSummary":
-    from core import prefect_server
+    from core.operations import prefect_server
     from core.settings import find_file
-    from pipeline.engine_prefect import run as run_flow
+    from pipeline.engines.prefect import run as run_flow
 
     with progress_bar("Waiting for Prefect", quiet=quiet) as report:
         url = prefect_server.ensure(
@@ -157,7 +157,7 @@ def _as_flow(
 
 
 def _tell(context: typer.Context, engine: Engine, summary: "RunSummary", as_json: bool) -> None:
-    from core.status import frames_status
+    from core.operations.status import frames_status
 
     frames = frames_status(store_of(context), [event.observation_id for event in summary.frames])
     if as_json:
@@ -191,7 +191,7 @@ def _exit_code(summary: "RunSummary") -> int:
 
 def _leave_if_unheard(context: typer.Context, code: int) -> None:
     """End at once where the Prefect server is gone: at exit Prefect would try for minutes to tell it."""
-    from core.prefect_server import look
+    from core.operations.prefect_server import look
 
     found = look(settings_of(context))
     if found.state == "ready":

@@ -17,8 +17,8 @@ from astrid_tui.cli.invocation import (
 )
 
 if TYPE_CHECKING:
+    from core.database.tables import Run
     from core.settings import Settings
-    from core.tables import Run
 
 FOLLOW_S = 0.5
 
@@ -41,7 +41,7 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List runs, newest first."""
-    from core import runs
+    from core.operations import runs
 
     settings, store = settings_of(context), store_of(context, read_only=True)
     records = [
@@ -72,7 +72,7 @@ def list_(
 @app.command()
 def show(context: typer.Context, run: RunArgument, as_json: JsonOption = False) -> None:
     """Show one run."""
-    from core import runs
+    from core.operations import runs
 
     record = _record(runs.read(store_of(context, read_only=True), run), settings_of(context))
     if as_json:
@@ -94,7 +94,7 @@ def cancel(
     as_json: JsonOption = False,
 ) -> None:
     """Ask a run of this host to stop, once the frames in hand are finished."""
-    from core import runs
+    from core.operations import runs
 
     row = runs.cancel(store_of(context), run, now=now)
     if as_json:
@@ -114,9 +114,9 @@ def log(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a detached run said."""
-    from core import runs
-    from core.launch import log_path
-    from core.logs import tail
+    from core.operations import runs
+    from core.operations.launch import log_path
+    from core.operations.logs import tail
 
     if follow and as_json:
         raise typer.BadParameter("--follow goes without --json")
@@ -146,7 +146,7 @@ def log(
 
 
 def _record(row: "Run", settings: "Settings") -> dict[str, Any]:
-    from core.launch import log_path
+    from core.operations.launch import log_path
 
     path = log_path(settings, row.id or 0)
     return {

@@ -67,7 +67,7 @@ def _show_file(name: str, look: "Look", columns: int) -> None:
 
     from core.cells import draw_plane, to_ansi
     from pipeline.diff import split_extension
-    from pipeline.fits_files import read_frame
+    from pipeline.files.fits_files import read_frame
 
     path, extension = split_extension(name)
     raw = read_frame(path, extension)
@@ -81,8 +81,8 @@ def _show_file(name: str, look: "Look", columns: int) -> None:
 
 
 def _show_candidate(context: typer.Context, candidate: int, look: "Look", columns: int) -> None:
-    from core.candidates import card_of
     from core.cells import draw_triplet, to_ansi
+    from core.review.candidates import card_of
 
     if candidate > MOST_ID:
         raise AstridError(f"there is no candidate {candidate}")

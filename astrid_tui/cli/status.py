@@ -16,7 +16,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show the queue by state and what became of each frame."""
-    from core.status import status as read_status
+    from core.operations.status import status as read_status
 
     report = read_status(store_of(context, read_only=True), limit=limit, after=after)
     if as_json:

@@ -22,9 +22,9 @@ from astrid_tui.cli.invocation import (
 )
 
 if TYPE_CHECKING:
+    from core.database.store import Store
     from core.settings import Settings
-    from core.store import Store
-    from pipeline.watch import FolderWatch, Taken
+    from pipeline.intake.watch import FolderWatch, Taken
 
 INTERVAL_S = 5.0
 
@@ -48,8 +48,8 @@ def watch(
     A file is taken when two looks found it the same. Hidden files and parts of copies are left out. With
     --json each file is one line. A folder that another process watches is left to it until that ends.
     """
-    from core import health_watch
-    from core.store import StoreUnreachable
+    from core.database.store import StoreUnreachable
+    from core.health import watch as health_watch
 
     settings, store = settings_of(context), store_of(context)
     start = _starter(context, store, settings, workers) if process else _nothing
@@ -83,7 +83,7 @@ class _Crew:
         self._told: set[Path] = set()
 
     def poll(self, folder: Path, go_on: Callable[[], bool]) -> Iterator[Taken]:
-        from pipeline.watch import WatchLost
+        from pipeline.intake.watch import WatchLost
 
         watching = self._watch(folder)
         if watching is None:
@@ -95,8 +95,8 @@ class _Crew:
             del self._watches[folder]
 
     def end(self) -> None:
-        from core.store import StoreError
-        from core.watched_folders import let_go
+        from core.database.store import StoreError
+        from core.frames.watched_folders import let_go
 
         for watching in self._watches.values():
             try:
@@ -108,8 +108,8 @@ class _Crew:
                 remark(f"{folder}: {watching.unsettled} files are not whole yet")
 
     def _watch(self, folder: Path) -> FolderWatch | None:
-        from core import watched_folders
-        from pipeline.watch import FolderWatch
+        from core.frames import watched_folders
+        from pipeline.intake.watch import FolderWatch
 
         if folder not in self._watches:
             got = watched_folders.take(
@@ -127,8 +127,9 @@ class _Crew:
 
 def _starter(context: typer.Context, store: Store, settings: Settings, workers: int) -> Callable[[], None]:
     """What starts a run when a frame is due and no run is at work."""
-    from core import queue, runs
-    from core.launch import start_run
+    from core.frames import queue
+    from core.operations import runs
+    from core.operations.launch import start_run
 
     config: Path | None = context.find_root().obj.config
 

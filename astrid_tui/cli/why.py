@@ -19,9 +19,9 @@ from astrid_tui.cli.invocation import (
 )
 
 if TYPE_CHECKING:
-    from core.store import Store
-    from core.story import FrameStory
-    from core.why import Page, Story
+    from core.database.store import Store
+    from core.places.story import FrameStory
+    from core.places.why import Page, Story
 
 UNIX_EPOCH_MJD = 40587.0
 SETTINGS = {"ignore_unknown_options": True}  # a southern declination begins like an option
@@ -59,7 +59,7 @@ def why(
 
     A place is a position, RA DEC; or --pixel X Y with --frame (as in its file) or --reference.
     """
-    from core.why import Page
+    from core.places.why import Page
 
     page = Page(limit=limit, since=_mjd(since), after=after)
     store = store_of(context, read_only=True)
@@ -83,7 +83,7 @@ def why(
 
 def _of_position(store: Store, ra: str, dec: str, frame: str | None, radius: str | None, page: Page) -> Story:
     from core.coordinates import parse_position, parse_radius
-    from core.why import why as tell
+    from core.places.why import why as tell
 
     radius_deg = parse_radius(radius) if radius is not None else None
     return tell(store, *parse_position(ra, dec), radius_deg, frame=frame, page=page)
@@ -97,7 +97,7 @@ def _of_pixel(
     radius: str | None,
     page: Page,
 ) -> Story:
-    from core.why import why_in_frame, why_on_grid
+    from core.places.why import why_in_frame, why_on_grid
 
     if not all(math.isfinite(value) for value in pixel):
         raise typer.BadParameter("a pixel is two numbers", param_hint="--pixel")

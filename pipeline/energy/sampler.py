@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from core import power_log
-from core.power_log import DeviceEnergy, DeviceFacts, SampleFacts
+from core.database.store import Store, StoreError
+from core.operations import power_log
+from core.operations.power_log import DeviceEnergy, DeviceFacts, SampleFacts
 from core.settings import PowerSettings, Settings
-from core.store import Store, StoreError
 from pipeline.energy.readings import Reading, Sensor, Spent, add, with_mean_draw
 from pipeline.energy.sensors import Sensors, find_sensors
 

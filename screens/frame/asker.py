@@ -8,7 +8,7 @@ from core.errors import AstridError
 from screens.lines import Tone
 
 if TYPE_CHECKING:
-    from core.store import Store
+    from core.database.store import Store
     from screens.frame.base import FrameScreen
 
 Data = TypeVar("Data")

@@ -35,7 +35,7 @@ from screens.widgets.prompt import Complete
 from screens.widgets.rows import Rows
 
 if TYPE_CHECKING:
-    from core.store import Store
+    from core.database.store import Store
     from screens.frame.commands import Command
 
 MARGINS = 3  # header, notice, footer

@@ -9,7 +9,7 @@ from core.text import SafeText
 from screens.lines import Line, Span, Tone, drawn, padded, plain, span
 
 if TYPE_CHECKING:
-    from core.headline import Headline
+    from core.operations.headline import Headline
 
 _NIGHT_SHIFT_S = 12 * 3600  # a night has one name from noon to noon
 _GAP = "  "

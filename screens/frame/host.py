@@ -11,7 +11,7 @@ from screens.lines import Line
 from screens.terminal import Terminal
 
 if TYPE_CHECKING:
-    from core.headline import Headline
+    from core.operations.headline import Headline
     from screens.frame.opened import Opened
 
 

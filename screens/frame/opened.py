@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import settings as all_settings
+from core.database.store import Store, open_store
 from core.settings import Settings
-from core.store import Store, open_store
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.changes import Changes
-from core.headline import headline
-from core.store import Store
+from core.database.store import Store
+from core.operations.changes import Changes
+from core.operations.headline import headline
 
 if TYPE_CHECKING:
-    from core.headline import Headline
+    from core.operations.headline import Headline
 
 FADES_AFTER_S = 10.0  # a draw that nobody measures any more must not stand for ever
 

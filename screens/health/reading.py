@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from core import health_events, health_watch
-from core.health import Check
-from core.health_events import Event
-from core.logs import LogFile, log_files, tail
+from core.database.store import Store
+from core.health import events as health_events
+from core.health import watch as health_watch
+from core.health.checks import Check
+from core.health.events import Event
+from core.operations.logs import LogFile, log_files, tail
 from core.settings import Settings
-from core.store import Store
 
 LOOK_S = 5.0  # the store may change a hundred times meanwhile
 

@@ -16,8 +16,8 @@ from screens.lines import Line, Tone, counted
 from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
-    from core.health_events import Event
-    from core.store import Store
+    from core.database.store import Store
+    from core.health.events import Event
     from screens.health.reading import Answer, Wish
 
 LOG_S = 2.0  # a log grows without the store being written to

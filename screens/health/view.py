@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from screens.lines import Line, Tone, counted, drawn, indented, plain, shortened, span, spread
 
 if TYPE_CHECKING:
-    from core.health import Check
-    from core.health_events import Event
+    from core.health.checks import Check
+    from core.health.events import Event
 
 CHECK_COLUMNS = 10
 LEAST_LOG_ROWS = 3

@@ -14,8 +14,8 @@ from screens.lines import Line, Span, Tinted, Tone, counted, drawn, indented, pa
 
 if TYPE_CHECKING:
     from core.cells import Look
-    from core.frame_detail import FrameDetail, Header
-    from core.queue_history import Happening
+    from core.frames.frame_detail import FrameDetail, Header
+    from core.frames.queue_history import Happening
 
 _MJD_OF_1970 = 40587.0
 _TITLE = 13  # columns of a fact's name

@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core import frame_detail, frame_filters, frame_list, intake, queue
-from core.frame_detail import FrameDetail, Header
-from core.frame_list import Around, FrameRow, Listing
-from core.intake import Intake
-from core.store import Store
+from core.database.store import Store
+from core.frames import frame_detail, frame_filters, frame_list, intake, queue
+from core.frames.frame_detail import FrameDetail, Header
+from core.frames.frame_list import Around, FrameRow, Listing
+from core.frames.intake import Intake
 
 QUEUE_ORDERED = ("queued", "waiting")  # states whose frames stand as the workers take them
 
@@ -24,7 +24,7 @@ class Wish:
     state : str
         Of the frames to list; empty: all.
     filters : str
-        As `core.frame_filters` understands it.
+        As `core.frames.frame_filters` understands it.
     row : FrameRow or None
         About which row of the list; none: its start, or its end if `from_end`.
     opened : int or None

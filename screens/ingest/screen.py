@@ -17,8 +17,8 @@ from screens.ingest.view import ALL, STATES, ListPage, Marks
 from screens.lines import Line, Tone, counted, span
 
 if TYPE_CHECKING:
-    from core.frame_list import Counted, FrameRow
-    from core.store import Store
+    from core.database.store import Store
+    from core.frames.frame_list import Counted, FrameRow
     from screens.ingest.reading import Answer, Chosen
 
 _NEAR = 40  # rows of the list's read part left in the direction of the cursor before more are read
@@ -160,7 +160,7 @@ class IngestScreen(FrameScreen["Answer"]):
 
     @property
     def _total(self) -> Counted:
-        from core.frame_list import Counted
+        from core.frames.frame_list import Counted
 
         return self.data.part.total if self.data else Counted(0)
 

@@ -11,8 +11,8 @@ from screens.ages import ago, length, short, work
 from screens.lines import Line, Span, Tone, counted, drawn, padded, plain, shortened, span, spread
 
 if TYPE_CHECKING:
-    from core.frame_list import Counted, FrameRow
-    from core.intake import Folder, Intake
+    from core.frames.frame_list import Counted, FrameRow
+    from core.frames.intake import Folder, Intake
 
 ALL = ""  # the state that stands for every one
 STATES: tuple[str, ...] = (

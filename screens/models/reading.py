@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.judged import Judged, judged
+from core.database.store import Store
 from core.model_registry import Registry, read_registry
+from core.review.judged import Judged, judged
 from core.settings import Settings
-from core.store import Store
 
 
 @dataclass(frozen=True, slots=True)

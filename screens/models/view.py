@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from screens.lines import Line, Tone, counted, indented, plain, shortened, span, spread
 
 if TYPE_CHECKING:
-    from core.judged import Judged
     from core.model_registry import Model, ModelVersion, Registry
+    from core.review.judged import Judged
 
 NAME_COLUMNS = 24
 METRICS = 3  # in the line of a version

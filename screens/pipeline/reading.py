@@ -6,18 +6,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core import runs
-from core.causes import Cause, causes
-from core.crew import Worker, crew
-from core.intake import PACE_STAGES
-from core.launch import StartedRun, log_path, start_run
-from core.logs import tail
-from core.night import Night, newest_night
-from core.queue import counts_by_state
+from core.database.store import Store
+from core.database.tables import Run
+from core.frames.intake import PACE_STAGES
+from core.frames.queue import counts_by_state
+from core.operations import runs
+from core.operations.causes import Cause, causes
+from core.operations.crew import Worker, crew
+from core.operations.launch import StartedRun, log_path, start_run
+from core.operations.logs import tail
+from core.operations.night import Night, newest_night
+from core.operations.stage_times import Pace, StageTimes, pace, recent_stages, stage_times, time_left_s
 from core.settings import Settings
-from core.stage_times import Pace, StageTimes, pace, recent_stages, stage_times, time_left_s
-from core.store import Store
-from core.tables import Run
 from core.vocabulary import ObservationState
 from screens.frame.opened import Opened
 

@@ -15,8 +15,8 @@ from screens.lines import Line, Tone
 from screens.pipeline.view import PANES, Page, page_lines
 
 if TYPE_CHECKING:
-    from core.launch import StartedRun
-    from core.store import Store
+    from core.database.store import Store
+    from core.operations.launch import StartedRun
     from screens.pipeline.reading import Answer, RunFacts
 
 _MOST_WORKERS = 64

@@ -14,10 +14,10 @@ from screens.lines import Line, Tone, counted, drawn, padded, plain, shortened, 
 from screens.pipeline.strip import LABEL_COLUMNS, Series, strip_lines
 
 if TYPE_CHECKING:
-    from core.causes import Cause
-    from core.crew import Worker
-    from core.night import Night
-    from core.stage_times import StageTimes
+    from core.operations.causes import Cause
+    from core.operations.crew import Worker
+    from core.operations.night import Night
+    from core.operations.stage_times import StageTimes
     from screens.pipeline.reading import Answer, RunFacts
 
 PANES = ("runs", "stages", "night", "failures", "workers", "log")

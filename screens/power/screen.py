@@ -15,8 +15,8 @@ from screens.power.plot import bins_in
 from screens.power.view import QUANTITIES, SPANS, Page, page_lines
 
 if TYPE_CHECKING:
-    from core.power import DevicePower, Panel
-    from core.store import Store
+    from core.database.store import Store
+    from core.operations.power import DevicePower, Panel
 
 
 class PowerScreen(FrameScreen["Panel"]):
@@ -33,7 +33,7 @@ class PowerScreen(FrameScreen["Panel"]):
 
     def question(self) -> Callable[[Store], Panel]:
         """Read the devices and one history, as wide as the screen."""
-        from core import power  # SQLAlchemy: not before the first frame is out
+        from core.operations import power  # SQLAlchemy: not before the first frame is out
 
         return partial(
             power.panel,

@@ -11,7 +11,7 @@ from screens.lines import Line, Tone, padded, span
 from screens.power.plot import area_lines, ceiling
 
 if TYPE_CHECKING:
-    from core.power import DevicePower, EnergyUse, History, Quantity
+    from core.operations.power import DevicePower, EnergyUse, History, Quantity
 
 FRESH_S = 30.0
 LEAST_PLOT_ROWS = 5

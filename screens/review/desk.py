@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from core import cards, verdicts
-from core.store import Store
+from core.database.store import Store
+from core.review import cards, verdicts
 from core.vocabulary import Label
 
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from core.cells import Look, Panel, draw_triplet, faint_sources_survive
-from core.cutouts import Cutouts
+from core.review.cutouts import Cutouts
 from screens.lines import Line, Span, Tinted, Tone, drawn, padded, span
 
 if TYPE_CHECKING:

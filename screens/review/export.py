@@ -8,7 +8,7 @@ from screens.frame.commands import Command, CommandRefused, Words
 from screens.lines import Tone, counted
 
 if TYPE_CHECKING:
-    from core.store import Store
+    from core.database.store import Store
     from screens.frame.base import FrameScreen
 
 
@@ -46,7 +46,7 @@ def export_to(file: Path, filters: str, judged_only: bool, store: "Store") -> in
     AstridError
         It exists, cannot be written, or the store does not answer.
     """
-    from core.export import write_csv, write_json_lines
+    from core.review.export import write_csv, write_json_lines
 
     if file.suffix not in {".csv", ".jsonl"}:
         raise CommandRefused("a file's name ends in .csv or .jsonl")

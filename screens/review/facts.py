@@ -9,7 +9,7 @@ from core.vocabulary import LABELS, Label, MaskPlane, ReviewState
 from screens.lines import Line, Tone, counted, padded, shortened, span
 
 if TYPE_CHECKING:
-    from core.cards import Card, PastVerdict
+    from core.review.cards import Card, PastVerdict
 
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 _COLUMN = 40  # cells of one column of facts, at least

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from screens.review.queue import Entry, Queue
 
 if TYPE_CHECKING:
-    from core.cards import Card
+    from core.review.cards import Card
     from screens.review.desk import Desk
 
 KEPT = 24

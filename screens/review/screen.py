@@ -27,7 +27,7 @@ from screens.review.reading import Reading
 from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
-    from core.cards import Card
+    from core.review.cards import Card
     from screens.review.desk import Desk, Undone
     from screens.review.viewing import Viewing
 

@@ -12,8 +12,8 @@ from screens.review.layout import Layout
 from screens.review.queue import Queue
 
 if TYPE_CHECKING:
-    from core.cards import Card
-    from core.headline import Headline
+    from core.operations.headline import Headline
+    from core.review.cards import Card
     from screens.review.viewing import Viewing
 
 _TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}

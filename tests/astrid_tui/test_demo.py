@@ -8,7 +8,7 @@ import pytest
 from astropy.table import Table
 
 from astrid_tui.demo import DemoSummary, Recovery, compare, demo_settings, run_demo
-from core.tables import Candidate
+from core.database.tables import Candidate
 
 
 @pytest.fixture(scope="module")

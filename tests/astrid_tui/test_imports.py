@@ -35,7 +35,14 @@ def test_the_console_starts_without_anything_heavy():
 
 @pytest.mark.parametrize(
     "module",
-    ["core.store", "core.cards", "core.candidates", "core.verdicts", "core.status", "core.power"],
+    [
+        "core.database.store",
+        "core.review.cards",
+        "core.review.candidates",
+        "core.review.verdicts",
+        "core.operations.status",
+        "core.operations.power",
+    ],
 )
 def test_the_store_is_read_without_the_science(module):
     assert not _loaded_by(f"import {module}") & (HEAVY | {"textual", "pipeline"})

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col, select
 
-from core.commit import commit_frame
-from core.outcome import FrameOutcome
-from core.store import Store
-from core.tables import Observation
+from core.database.store import Store
+from core.database.tables import Observation
+from core.frames.commit import commit_frame
+from core.frames.outcome import FrameOutcome
 from tests.astrid_tui.command import Command
 from tests.core.frames import add_frames, claimed
 

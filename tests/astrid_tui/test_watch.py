@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from core import runs
-from core.queue import counts_by_state
-from core.store import Store
-from core.watched_folders import folders
+from core.database.store import Store
+from core.frames.queue import counts_by_state
+from core.frames.watched_folders import folders
+from core.operations import runs
 from tests.astrid_tui.command import Command
 from tests.chaos.processes import eventually
 from tests.pipeline.test_watch import exposure

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from core.store import Store
+from core.database.store import Store
 from tests.astrid_tui.command import Command
 from tests.builders import add_night
 

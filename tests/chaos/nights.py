@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core import references
-from core.observations import register
-from core.outcome import ObservationFacts, ReferenceFacts
+from core.database.store import open_store
+from core.frames import references
+from core.frames.observations import register
+from core.frames.outcome import ObservationFacts, ReferenceFacts
 from core.settings import Settings, StoreSettings
-from core.store import open_store
-from pipeline.calibrators import masters_of
-from pipeline.ingest import examine
-from pipeline.references import from_frames
+from pipeline.calibration.calibrators import masters_of
+from pipeline.intake.ingest import examine
+from pipeline.reference.references import from_frames
 from pipeline.simulate import simulate_night
 
 

@@ -13,10 +13,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from core.settings import Settings
-from pipeline.engine_local import run
+from pipeline.engines.local import run
 
 FORKS = get_context("forkserver")
-FORKS.set_forkserver_preload(["pipeline.engine_local"])  # a run then begins in milliseconds
+FORKS.set_forkserver_preload(["pipeline.engines.local"])  # a run then begins in milliseconds
 
 PROC = Path("/proc")
 

@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 from sqlmodel import Session, col, select
 
-from core.settings import Settings
-from core.store import open_store
-from core.tables import (
+from core.database.store import open_store
+from core.database.tables import (
     Candidate,
     Cutout,
     Difference,
@@ -26,14 +25,15 @@ from core.tables import (
     SkyObject,
     StageRun,
 )
-from pipeline.engine_local import run
+from core.settings import Settings
+from pipeline.engines.local import run
 from tests.chaos.nights import Night, make_night
 
 KILLS = 20
 FRAMES = 14
 SIZE = 256
 FORKS = get_context("forkserver")
-FORKS.set_forkserver_preload(["pipeline.engine_local"])  # a life then begins in milliseconds
+FORKS.set_forkserver_preload(["pipeline.engines.local"])  # a life then begins in milliseconds
 
 
 @pytest.fixture(scope="module")

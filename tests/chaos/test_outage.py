@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from sqlmodel import col, select
 
-from core.queue import counts_by_state
+from core.database.store import Store, open_store
+from core.database.tables import Observation, Run, StageRun
+from core.frames.queue import counts_by_state
 from core.settings import Settings
-from core.store import Store, open_store
-from core.tables import Observation, Run, StageRun
 from core.vocabulary import ExitCode
 from tests.chaos.nights import Night, make_night
 from tests.chaos.processes import eventually, send

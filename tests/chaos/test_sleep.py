@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from sqlmodel import col, select
 
-from core import queue
-from core.association import lock
-from core.queue import Lease
+from core.database.store import Store, StoreUnreachable, open_store
+from core.database.tables import Candidate, Observation, Run, StageRun
+from core.frames import queue
+from core.frames.queue import Lease
+from core.objects.association import lock
 from core.settings import QueueSettings
-from core.store import Store, StoreUnreachable, open_store
-from core.tables import Candidate, Observation, Run, StageRun
 from tests.chaos.nights import Night, make_night
 from tests.chaos.processes import a_run, eventually, none_survives, send
 
@@ -51,7 +51,7 @@ def test_who_slept_past_the_lease_commits_nothing(
     night: Night, store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = night.fill(store_url, queue=QueueSettings(lease_s=LEASE_S, attempts=100, retry_s=0.0))
-    monkeypatch.setattr("core.store.BUSY_S", 1.0)
+    monkeypatch.setattr("core.database.store.BUSY_S", 1.0)
     with closing(open_store(store_url)) as store, none_survives() as runs:
         runs.append(a_run(settings, log=tmp_path / "log"))
         lease = claimed_from(runs[0].pid or 0, store)
@@ -71,7 +71,7 @@ def test_who_slept_past_the_lease_commits_nothing(
 def test_who_sleeps_within_a_transaction_is_thrown_out(
     store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.store.ASLEEP_S", 0.5)
+    monkeypatch.setattr("core.database.store.ASLEEP_S", 0.5)
     with closing(open_store(store_url)) as sleeper, closing(open_store(store_url)) as other:
         with pytest.raises(StoreUnreachable, match="idle"):
             lock_and_sleep(sleeper, other)

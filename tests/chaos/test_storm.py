@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from sqlmodel import Session, col, select
 
-from core.queue import counts_by_state
+from core.database.store import open_store
+from core.database.tables import Candidate, Difference, Observation, Run, SkyObject, StageRun
+from core.frames.queue import counts_by_state
+from core.objects.sky import separation_deg
 from core.settings import QueueSettings, Settings
-from core.sky import separation_deg
-from core.store import open_store
-from core.tables import Candidate, Difference, Observation, Run, SkyObject, StageRun
-from pipeline.engine_local import run
+from pipeline.engines.local import run
 from tests.chaos.nights import Night, make_night
 from tests.chaos.processes import a_run, eventually, family, none_survives, send, somebody_lives
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from core.block_scores import BlockScores, encode, pack
-from core.grid_maps import PlaneMap, SkyMap
+from core.places.block_scores import BlockScores, encode, pack
+from core.places.grid_maps import PlaneMap, SkyMap
 from tests.core.frames import DEC, PIXEL_SCALE, RA
 
 SIDE, BLOCK = 100, 4

@@ -3,18 +3,18 @@
 from dataclasses import replace
 from typing import Any
 
-from core import observations, queue, references
-from core.commit import CommitResult, commit_frame
-from core.outcome import (
+from core.database.store import Store
+from core.database.tables import Reference
+from core.frames import observations, queue, references
+from core.frames.commit import CommitResult, commit_frame
+from core.frames.outcome import (
     CandidateFacts,
     DifferenceFacts,
     FrameOutcome,
     ObservationFacts,
     ReferenceFacts,
 )
-from core.queue import Lease
-from core.store import Store
-from core.tables import Reference
+from core.frames.queue import Lease
 
 RA, DEC = 150.0, 2.0
 PIXEL_SCALE = 1.0  # arcsec

@@ -2,8 +2,8 @@
 
 from itertools import count
 
-from core.store import Store
-from core.tables import Candidate, Difference, Observation, Reference, SkyObject
+from core.database.store import Store
+from core.database.tables import Candidate, Difference, Observation, Reference, SkyObject
 
 _numbers = count(1)
 

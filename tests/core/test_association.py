@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 from sqlmodel import select
 
-from core.association import Place, associate, designation, grid_designation, lock
-from core.store import Store
-from core.tables import SkyObject
+from core.database.store import Store
+from core.database.tables import SkyObject
+from core.objects.association import Place, associate, designation, grid_designation, lock
 from tests.core.frames import add_reference
 
 ARCSEC = 1.0 / 3600.0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.block_scores import (
+from core.places.block_scores import (
     MOST_BYTES,
     BlockScoresError,
     block_side,

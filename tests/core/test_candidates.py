@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import event
 from sqlmodel import select
 
-from core.candidates import ORDERS, CandidateError, page, show, shown_capsule
-from core.keyset import PageError
-from core.tables import Candidate, ForcedFlux
-from core.verdicts import decide, undo
+from core.database.keyset import PageError
+from core.database.tables import Candidate, ForcedFlux
+from core.review.candidates import ORDERS, CandidateError, page, show, shown_capsule
+from core.review.verdicts import decide, undo
 from core.vocabulary import Label
 from tests.core.rows import add_candidate, add_difference, add_object
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from sqlmodel import select
 
-from core.association import refresh
-from core.cards import CardError, queue_count, queue_page, read_card
-from core.cutouts import Cutouts, pack
-from core.filters import FilterError
-from core.keyset import PageError
-from core.tables import Candidate, Cutout, Difference, ForcedFlux, Observation, SkyObject
-from core.verdicts import annotate, decide, redo, undo
+from core.database.keyset import PageError
+from core.database.tables import Candidate, Cutout, Difference, ForcedFlux, Observation, SkyObject
+from core.objects.association import refresh
+from core.review.cards import CardError, queue_count, queue_page, read_card
+from core.review.cutouts import Cutouts, pack
+from core.review.filters import FilterError
+from core.review.verdicts import annotate, decide, redo, undo
 from core.vocabulary import Label, ReviewState
 from tests.core.rows import add_candidate, add_difference, add_object
 

@@ -12,12 +12,8 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel, col, func, select
 
-from core import commit
-from core.commit import commit_frame
-from core.outcome import ForcedFacts, FrameOutcome, QualityFacts, RejectionFacts, StageRecord
-from core.queue import LeaseLost, requeue
-from core.store import Store, open_store
-from core.tables import (
+from core.database.store import Store, open_store
+from core.database.tables import (
     Candidate,
     Cutout,
     Difference,
@@ -28,6 +24,10 @@ from core.tables import (
     StageRun,
     Verdict,
 )
+from core.frames import commit
+from core.frames.commit import commit_frame
+from core.frames.outcome import ForcedFacts, FrameOutcome, QualityFacts, RejectionFacts, StageRecord
+from core.frames.queue import LeaseLost, requeue
 from tests.core.frames import (
     DEC,
     RA,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from core.cutouts import STEPS_PER_SIGMA, CutoutError, Cutouts, pack, unpack
+from core.review.cutouts import STEPS_PER_SIGMA, CutoutError, Cutouts, pack, unpack
 
 HALF_STEP = 0.5 / STEPS_PER_SIGMA
 

@@ -7,11 +7,11 @@ import json
 import pytest
 from sqlmodel import select
 
-from core import export
-from core.export import COLUMNS, ExportRow, InjectedSourceError, rows, write_csv, write_json_lines
-from core.filters import FilterError
-from core.tables import Candidate, Injection, SkyObject
-from core.verdicts import annotate, decide, undo
+from core.database.tables import Candidate, Injection, SkyObject
+from core.review import export
+from core.review.export import COLUMNS, ExportRow, InjectedSourceError, rows, write_csv, write_json_lines
+from core.review.filters import FilterError
+from core.review.verdicts import annotate, decide, undo
 from core.vocabulary import Label
 from tests.core.rows import add_candidate, add_difference, add_object
 

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import select
 
-from core.filters import (
+from core.database.tables import Candidate, SkyObject
+from core.objects.sky import separation_deg, zone_of
+from core.review.filters import (
     Compare,
     FilterError,
     HasVerdict,
@@ -16,10 +18,8 @@ from core.filters import (
     conditions,
     parse,
 )
-from core.sky import separation_deg, zone_of
-from core.tables import Candidate, SkyObject
+from core.review.verdicts import decide, undo
 from core.text import safe_text
-from core.verdicts import decide, undo
 from core.vocabulary import Label, ReviewState
 from tests.core.rows import add_candidate, add_difference, add_object
 

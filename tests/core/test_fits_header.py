@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from core.fits_header import MAX_CARDS, HeaderUnreadable, read_cards
+from core.frames.fits_header import MAX_CARDS, HeaderUnreadable, read_cards
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import pytest
 
-from core import queue
-from core.filter_words import FilterError
-from core.frame_list import COUNTED, Counted, Listing, around, count, window
+from core.frames import queue
+from core.frames.frame_list import COUNTED, Counted, Listing, around, count, window
+from core.review.filter_words import FilterError
 from tests.core.frames import add_frames, add_reference, candidate, done, process
 
 QUEUED = Listing("state:queued", "queue")
@@ -82,6 +82,6 @@ def test_rows_tell_what_lists_show(store):
 def test_counting_stops_where_nobody_counts_any_more(store, monkeypatch):
     add_frames(store, 1, 2, 3)
     assert count(store, "frame:n*") == Counted(3)
-    monkeypatch.setattr("core.frame_list.COUNTED", 2)
+    monkeypatch.setattr("core.frames.frame_list.COUNTED", 2)
     assert count(store, "frame:n*") == Counted(2, more=True)
     assert COUNTED >= 10_000

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.wcs import WCS
 
-from core.grid_maps import PlaneMap, SkyMap
+from core.places.grid_maps import PlaneMap, SkyMap
 
 SIZE = 400
 

@@ -4,13 +4,13 @@ import time
 
 import pytest
 
-from core import observations
-from core.changes import Changes
-from core.headline import Headline, OpenEvent, headline
-from core.queue import claim
-from core.runs import start
-from core.store import StoreUnreachable, open_store
-from core.tables import HealthEvent, PowerDevice, PowerSample, SkyObject
+from core.database.store import StoreUnreachable, open_store
+from core.database.tables import HealthEvent, PowerDevice, PowerSample, SkyObject
+from core.frames import observations
+from core.frames.queue import claim
+from core.operations.changes import Changes
+from core.operations.headline import Headline, OpenEvent, headline
+from core.operations.runs import start
 from tests.core.frames import frame_facts
 
 

@@ -10,16 +10,16 @@ from astropy.coordinates import AltAz, EarthLocation, get_sun
 from astropy.time import Time
 from astropy.utils import iers
 
-from core import doctor
-from core.filesystems import is_network, kind_of
-from core.health import Check, ago, examine, worst
-from core.health_facts import Facts, Place, StoreFacts, gather
-from core.power import DevicePower
-from core.prefect_server import ServerState
+from core.database.store import Store, StoreUnreachable, open_store
+from core.database.tables import Observation, Run, WatchedFolder
+from core.health import doctor
+from core.health.checks import Check, ago, examine, worst
+from core.health.facts import Facts, Place, StoreFacts, gather
+from core.health.filesystems import is_network, kind_of
+from core.operations.power import DevicePower
+from core.operations.prefect_server import ServerState
 from core.settings import CameraSettings, HealthSettings, Settings, SettingsError, StoreSettings, load
-from core.store import Store, StoreUnreachable, open_store
 from core.sun import altitude_deg
-from core.tables import Observation, Run, WatchedFolder
 from tests.core.frames import add_frames
 
 NOW = 1_800_000_000.0
@@ -252,7 +252,7 @@ def test_the_file_system_of_a_path_is_that_of_the_innermost_mount(tmp_path):
 
 
 def test_no_store_is_made_where_sqlite_loses_writes(tmp_path, monkeypatch):
-    monkeypatch.setattr("core.migrations.kind_of", lambda _: "nfs4")
+    monkeypatch.setattr("core.database.migrations.kind_of", lambda _: "nfs4")
     with pytest.raises(StoreUnreachable, match=r"network file system \(nfs4\)") as refused:
         open_store(f"sqlite:///{tmp_path}/new/astrid.db", create=True)
     assert refused.value.exit_code == 4

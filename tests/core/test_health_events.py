@@ -7,14 +7,15 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from core import alerts, health_events
-from core.alerts import Alert
-from core.health import Check
-from core.health_events import NoSuchEvent, acknowledge, alerted, claim_alerts, listed
-from core.health_watch import look, tell, watching
+from core.database.store import Store
+from core.database.tables import Run
+from core.health import alerts
+from core.health import events as health_events
+from core.health.alerts import Alert
+from core.health.checks import Check
+from core.health.events import NoSuchEvent, acknowledge, alerted, claim_alerts, listed
+from core.health.watch import look, tell, watching
 from core.settings import AlertSettings, HealthSettings, Settings, StoreSettings
-from core.store import Store
-from core.tables import Run
 
 FULL = Check("disk", "failed", "0.1 GiB free at /data", "/data", "here")
 SHORT = Check("disk", "warning", "1.5 GiB free at /data", "/data", "here")
@@ -301,7 +302,7 @@ def test_a_store_that_goes_away_is_told_of_once_though_nothing_can_be_written(
 
 
 def test_a_store_that_is_only_read_is_not_written_to(sqlite_store: Store, tmp_path):
-    from core.store import open_store
+    from core.database.store import open_store
 
     lose_a_run(sqlite_store)
     url = f"sqlite:///{tmp_path}/astrid.db"

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from core import queue
-from core.frame_detail import NoSuchFrame, read_frame, read_header
-from core.intake import ARRIVALS_S, read_intake
-from core.outcome import FrameOutcome, QualityFacts, RejectionFacts, StageRecord
-from core.tables import Observation, Thumbnail, WatchedFolder
-from core.thumbnail import pack
+from core.database.tables import Observation, Thumbnail, WatchedFolder
+from core.frames import queue
+from core.frames.frame_detail import NoSuchFrame, read_frame, read_header
+from core.frames.intake import ARRIVALS_S, read_intake
+from core.frames.outcome import FrameOutcome, QualityFacts, RejectionFacts, StageRecord
+from core.frames.thumbnail import pack
 from tests.core.frames import add_frames, add_reference, candidate, done, process
 
 NOW = 1_800_000_000.0

@@ -2,7 +2,7 @@
 
 import os
 
-from core.logs import log_files, tail
+from core.operations.logs import log_files, tail
 
 
 def test_the_log_that_was_written_last_comes_first(tmp_path):

@@ -4,14 +4,15 @@ import time
 
 import pytest
 
-from core import queue, runs
-from core.causes import NO_REASON, causes, pattern_of
-from core.commit import commit_frame
-from core.crew import crew
-from core.frame_list import Counted, count
-from core.night import newest_night
-from core.outcome import FrameOutcome, QualityFacts
-from core.tables import Run
+from core.database.tables import Run
+from core.frames import queue
+from core.frames.commit import commit_frame
+from core.frames.frame_list import Counted, count
+from core.frames.outcome import FrameOutcome, QualityFacts
+from core.operations import runs
+from core.operations.causes import NO_REASON, causes, pattern_of
+from core.operations.crew import crew
+from core.operations.night import newest_night
 from tests.core.frames import add_frames, add_reference, claimed, difference_facts, done, process
 
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from core import references
-from core.commit import commit_frame
-from core.observations import register
-from core.outcome import FrameOutcome
-from core.queue import claim
-from core.references import choose, covers, missing
-from core.store import Store
-from core.tables import Observation, Reference
+from core.database.store import Store
+from core.database.tables import Observation, Reference
+from core.frames import references
+from core.frames.commit import commit_frame
+from core.frames.observations import register
+from core.frames.outcome import FrameOutcome
+from core.frames.queue import claim
+from core.frames.references import choose, covers, missing
 from tests.core.frames import DEC, RA, add_frames, add_reference, claimed, frame_facts
 
 

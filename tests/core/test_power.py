@@ -3,10 +3,11 @@
 import pytest
 from sqlmodel import select
 
-from core import power, power_log, runs, verdicts
-from core.power_log import DeviceEnergy, DeviceFacts, SampleFacts
-from core.store import Store
-from core.tables import Observation, PowerSample, Run, StageRun
+from core.database.store import Store
+from core.database.tables import Observation, PowerSample, Run, StageRun
+from core.operations import power, power_log, runs
+from core.operations.power_log import DeviceEnergy, DeviceFacts, SampleFacts
+from core.review import verdicts
 from core.vocabulary import Label
 from tests.core.rows import add_candidate, add_object
 

@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
-from core import launch, prefect_server, runs
-from core.prefect_api import PrefectUnavailable
-from core.processes import mark_of
+from core.database.store import Store
+from core.database.tables import Run
+from core.operations import launch, prefect_server, runs
+from core.operations.prefect_api import PrefectUnavailable
+from core.operations.processes import mark_of
 from core.settings import Settings
-from core.store import Store
-from core.tables import Run
 from core.vocabulary import ExitCode
 from tests.core.test_queue import gone_pid
 

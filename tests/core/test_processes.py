@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from core import processes
-from core.processes import is_alive, mark_of, spawn
+from core.operations import processes
+from core.operations.processes import is_alive, mark_of, spawn
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 

@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col, select
 
-from core import queue, runs
-from core.commit import commit_frame
-from core.outcome import FrameOutcome
-from core.queue import LeaseLost, claim, counts_by_state, drop, release, renew, requeue
-from core.store import Store, open_store
-from core.tables import Observation, Run
+from core.database.store import Store, open_store
+from core.database.tables import Observation, Run
+from core.frames import queue
+from core.frames.commit import commit_frame
+from core.frames.outcome import FrameOutcome
+from core.frames.queue import LeaseLost, claim, counts_by_state, drop, release, renew, requeue
+from core.operations import runs
 from tests.core.frames import add_frames, claimed
 
 
@@ -83,7 +84,7 @@ def test_threads_never_claim_the_same_frame(store: Store) -> None:
 def test_processes_never_claim_the_same_frame(store: Store, store_url: str) -> None:
     keys = add_frames(store, *range(30))
     code = (
-        "import json, sys\nfrom core.queue import claim\nfrom core.store import open_store\n"
+        "import json, sys\nfrom core.frames.queue import claim\nfrom core.database.store import open_store\n"
         "store, got = open_store(sys.argv[1]), []\n"
         "while (lease := claim(store, 'run-1/0', 60)) is not None:\n    got.append(lease.observation_id)\n"
         "print(json.dumps(got))"

@@ -3,15 +3,16 @@
 import pytest
 from sqlalchemy import update
 
-from core import queue, runs
-from core.commit import commit_frame
-from core.filter_words import FilterError
-from core.frame_filters import matching, parse
-from core.outcome import FrameOutcome, StageRecord
-from core.queue import drop, prioritise, requeue
-from core.queue_history import history
-from core.store import Store
-from core.tables import Run
+from core.database.store import Store
+from core.database.tables import Run
+from core.frames import queue
+from core.frames.commit import commit_frame
+from core.frames.frame_filters import matching, parse
+from core.frames.outcome import FrameOutcome, StageRecord
+from core.frames.queue import drop, prioritise, requeue
+from core.frames.queue_history import history
+from core.operations import runs
+from core.review.filter_words import FilterError
 from tests.core.frames import add_frames, add_reference, claimed, done, process
 from tests.core.test_queue import a_run, expire, fail, gone_pid, row
 

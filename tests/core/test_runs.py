@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
-from core import runs
-from core.processes import mark_of
-from core.runs import RunRefused
-from core.store import Store
-from core.tables import Run
+from core.database.store import Store
+from core.database.tables import Run
+from core.operations import runs
+from core.operations.processes import mark_of
+from core.operations.runs import RunRefused
 from tests.core.test_queue import gone_pid
 
 LISTENER = """

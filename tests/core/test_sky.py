@@ -8,7 +8,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlmodel import select
 
-from core.sky import (
+from core.database.store import Store
+from core.database.tables import Rejection, SkyObject
+from core.objects.sky import (
     chord,
     cone_conditions,
     match_nearest,
@@ -20,8 +22,6 @@ from core.sky import (
     unit_vectors,
     zone_of,
 )
-from core.store import Store
-from core.tables import Rejection, SkyObject
 from tests.core.frames import add_frames, add_reference
 
 ANGLES = st.floats(0.0, 360.0, exclude_max=True)

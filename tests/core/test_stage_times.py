@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.outcome import StageRecord
-from core.stage_times import Pace, StageFact, pace, recent_stages, stage_times, time_left_s
+from core.frames.outcome import StageRecord
+from core.operations.stage_times import Pace, StageFact, pace, recent_stages, stage_times, time_left_s
 from tests.core.frames import add_frames, add_reference, done, process
 
 

@@ -14,8 +14,8 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel, select
 
-from core import migrations, tables
-from core.store import (
+from core.database import migrations, tables
+from core.database.store import (
     HEAD,
     Store,
     StoreMissing,
@@ -28,7 +28,7 @@ from core.store import (
     parse_url,
     shown_url,
 )
-from core.tables import SavedFilter
+from core.database.tables import SavedFilter
 
 
 def a_filter(name: str = "bright") -> SavedFilter:
@@ -241,7 +241,7 @@ def test_a_database_of_another_program_is_not_taken_for_a_store(tmp_path: Path) 
 
 def test_opening_a_store_imports_no_alembic(sqlite_store: Store) -> None:
     code = (
-        "import sys\nfrom core.store import open_store\n"
+        "import sys\nfrom core.database.store import open_store\n"
         f"open_store('sqlite:///{sqlite_store.url}')\n"
         "heavy = {'alembic', 'scipy', 'astropy', 'textual'} & set(sys.modules)\n"
         "assert not heavy, heavy"

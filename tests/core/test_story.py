@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from core.story import Cut, Detected, Facts, Fate, Judged, tell
-from core.tables import Difference, Observation, StageRun
+from core.database.tables import Difference, Observation, StageRun
+from core.places.story import Cut, Detected, Facts, Fate, Judged, tell
 from core.vocabulary import MaskPlane
 from tests.core.blocks import block_scores
 

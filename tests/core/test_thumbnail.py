@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import thumbnail
-from core.thumbnail import ThumbnailDamaged, pack, unpack
+from core.frames import thumbnail
+from core.frames.thumbnail import ThumbnailDamaged, pack, unpack
 
 
 def test_faint_and_bright_survive_within_a_step_and_masks_exactly():

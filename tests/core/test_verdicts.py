@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import event, text
 from sqlmodel import select
 
-from core.store import open_store
-from core.tables import SkyObject, Verdict
-from core.verdicts import (
+from core.database.store import open_store
+from core.database.tables import SkyObject, Verdict
+from core.review.verdicts import (
     FIRST_HASH,
     VerdictError,
     annotate,

@@ -5,12 +5,12 @@ import json
 import pytest
 from sqlmodel import select
 
-from core import verdicts
-from core.outcome import ForcedFacts, FrameOutcome, RejectionFacts, StageRecord
-from core.story import Fate
-from core.tables import Candidate, Injection, Observation, ScoreMap, SkyObject
+from core.database.tables import Candidate, Injection, Observation, ScoreMap, SkyObject
+from core.frames.outcome import ForcedFacts, FrameOutcome, RejectionFacts, StageRecord
+from core.places.story import Fate
+from core.places.why import Page, WhyError, why, why_in_frame, why_on_grid
+from core.review import verdicts
 from core.vocabulary import Label, MaskPlane
-from core.why import Page, WhyError, why, why_in_frame, why_on_grid
 from tests.core.blocks import packed, sky_of
 from tests.core.frames import (
     DEC,

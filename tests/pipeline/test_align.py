@@ -11,11 +11,11 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from core.settings import Settings
-from pipeline.align import align
 from pipeline.frame import Exposure, Frame, FrameRefused, PreparedReference, Stars
-from pipeline.psf import estimate_psf
-from pipeline.stars import find_stars
-from pipeline.triangles import similarities
+from pipeline.registration.align import align
+from pipeline.registration.triangles import similarities
+from pipeline.stellar.psf import estimate_psf
+from pipeline.stellar.stars import find_stars
 from tests.pipeline.synthetic import rotation, star_frame
 
 SHAPE = (320, 320)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline.background import sky_level
+from pipeline.calibration.background import sky_level
+from pipeline.calibration.noise import SkyNoise, detector_of, sky_noise
 from pipeline.frame import Exposure
-from pipeline.noise import SkyNoise, detector_of, sky_noise
 from tests.pipeline.synthetic import star_frame
 
 Y, X = np.mgrid[:256, :256]

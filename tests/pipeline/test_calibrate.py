@@ -9,11 +9,11 @@ from astropy.wcs import WCS
 
 from core.settings import CalibrateSettings, CameraSettings, Settings
 from core.vocabulary import FrameKind, MaskPlane
-from pipeline.calibrate import calibrate, source_model
-from pipeline.fits_files import read_frame
+from pipeline.calibration.calibrate import calibrate, source_model
+from pipeline.calibration.masters import Masters
+from pipeline.calibration.overscan import trim
+from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused
-from pipeline.masters import Masters
-from pipeline.overscan import trim
 from tests.pipeline.synthetic_raw import raw_frame
 
 SETTINGS = Settings(calibrate=CalibrateSettings(cosmic_rays=False))

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.outcome import QualityFacts
+from core.frames.outcome import QualityFacts
 from core.settings import Settings
 from core.vocabulary import MaskPlane
-from pipeline.coadd import build, effective_gain
 from pipeline.frame import FrameRefused
 from pipeline.measure import Measured
-from pipeline.psf import estimate_psf
-from pipeline.reference_file import ReferenceImage, is_reference, read, write
-from pipeline.stars import find_stars, stellar_fwhm
+from pipeline.reference.coadd import build, effective_gain
+from pipeline.reference.reference_file import ReferenceImage, is_reference, read, write
+from pipeline.stellar.psf import estimate_psf
+from pipeline.stellar.stars import find_stars, stellar_fwhm
 from tests.pipeline.synthetic import rotation, star_frame
 
 SETTINGS = Settings()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.cosmic_rays import find_cosmic_rays, laplacian
+from pipeline.calibration.cosmic_rays import find_cosmic_rays, laplacian
 from tests.pipeline.synthetic import star_frame
 
 

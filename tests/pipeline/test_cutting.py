@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.cutouts import pack, unpack
+from core.review.cutouts import pack, unpack
 from core.vocabulary import MaskPlane
-from pipeline.cutting import cut
+from pipeline.detection.cutting import cut
 from pipeline.frame import Difference, Frame, PsfModel
 from tests.pipeline.synthetic import star_frame
 

@@ -7,11 +7,11 @@ import pytest
 
 from core.settings import Settings
 from core.vocabulary import MaskPlane
-from pipeline.detect import CUTS, detect, position_width
-from pipeline.features import MEANING
-from pipeline.forced import bilinear, forced_flux, interpolate
+from pipeline.detection.detect import CUTS, detect, position_width
+from pipeline.detection.features import MEANING
+from pipeline.detection.forced import bilinear, forced_flux, interpolate
 from pipeline.frame import FrameRefused
-from pipeline.subtract import subtract
+from pipeline.subtraction.subtract import subtract
 from tests.pipeline.pairs import make_pair
 from tests.pipeline.synthetic import Moffat
 

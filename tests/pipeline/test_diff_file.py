@@ -6,9 +6,9 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from core.settings import Settings
-from pipeline.detect import detect
+from pipeline.detection.detect import detect
 from pipeline.diff_file import write
-from pipeline.subtract import subtract
+from pipeline.subtraction.subtract import subtract
 from tests.pipeline.pairs import make_pair
 
 

@@ -13,18 +13,18 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
-import pipeline.worker
-from core import queue, references
-from core.observations import register
-from core.outcome import FrameOutcome, ObservationFacts, ReferenceFacts
+import pipeline.engines.worker
+from core.database.store import Store, StoreMissing, open_store
+from core.database.tables import Candidate, Difference, Observation, Run
+from core.frames import queue, references
+from core.frames.observations import register
+from core.frames.outcome import FrameOutcome, ObservationFacts, ReferenceFacts
 from core.settings import QueueSettings, Settings, StoreSettings
-from core.store import Store, StoreMissing, open_store
-from core.tables import Candidate, Difference, Observation, Run
-from pipeline.engine_local import RunSummary, run
-from pipeline.ingest import examine
-from pipeline.references import from_frames
+from pipeline.engines.local import RunSummary, run
+from pipeline.engines.worker import LOST, FrameEvent
+from pipeline.intake.ingest import examine
+from pipeline.reference.references import from_frames
 from pipeline.simulate import simulate_night
-from pipeline.worker import LOST, FrameEvent
 
 FRAMES = 4
 
@@ -133,7 +133,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_frame_done(on_sqlite: tuple
 
 
 def test_a_limit_is_kept(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline.worker, "process", nothing)
+    monkeypatch.setattr(pipeline.engines.worker, "process", nothing)
     assert run(settings, limit=1).counts == {"done": 1}
     assert states(store) == ["done", "queued", "queued", "queued"]
     assert run(settings, limit=0).counts == {}
@@ -166,7 +166,7 @@ def test_a_failing_frame_is_tried_again_later_and_holds_nothing_up(
     def sometimes(path: Path, *_: object) -> FrameOutcome:
         return FrameOutcome("failed", "psf: ValueError: x") if str(path) == bad else FrameOutcome("done")
 
-    monkeypatch.setattr(pipeline.worker, "process", sometimes)
+    monkeypatch.setattr(pipeline.engines.worker, "process", sometimes)
     summary = run(settings)
     assert summary.counts == {"done": 3, "queued": 1}
     assert states(store) == ["done", "queued", "done", "done"]
@@ -181,15 +181,15 @@ def test_a_failing_frame_is_tried_again_later_and_holds_nothing_up(
 def test_what_the_store_refuses_is_the_frames_failure(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit = pipeline.worker.commit_frame
+    commit = pipeline.engines.worker.commit_frame
 
     def refusing(store: Store, lease: queue.Lease, outcome: FrameOutcome, **limits: object) -> object:
         if outcome.state == "done" and lease.observation_id == 1:
             raise IntegrityError("INSERT", {}, Exception("constraint"))
         return commit(store, lease, outcome, **limits)
 
-    monkeypatch.setattr(pipeline.worker, "process", nothing)
-    monkeypatch.setattr(pipeline.worker, "commit_frame", refusing)
+    monkeypatch.setattr(pipeline.engines.worker, "process", nothing)
+    monkeypatch.setattr(pipeline.engines.worker, "commit_frame", refusing)
     assert run(settings).counts == {"queued": 1, "done": 3}
     assert (rows(store)[0].reason or "").startswith("commit: IntegrityError")
 
@@ -203,7 +203,7 @@ def test_a_lost_lease_commits_nothing(
                 row.lease_token = "another's"
         return FrameOutcome("done")
 
-    monkeypatch.setattr(pipeline.worker, "process", robbed)
+    monkeypatch.setattr(pipeline.engines.worker, "process", robbed)
     summary = run(settings, limit=1)
     assert summary.counts == {LOST: 1}
     assert rows(store)[0].state != "done"
@@ -223,7 +223,7 @@ def test_the_lease_is_renewed_while_a_frame_takes_long(
             time.sleep(0.05)
         return FrameOutcome("done")
 
-    monkeypatch.setattr(pipeline.worker, "process", slow)
+    monkeypatch.setattr(pipeline.engines.worker, "process", slow)
     brief = settings.model_copy(update={"queue": QueueSettings(lease_s=1.0)})
     assert run(brief, limit=1).counts == {"done": 1}
     assert len(set(ends)) >= 3
@@ -239,7 +239,7 @@ def test_a_signal_finishes_the_frame_in_hand(
         return FrameOutcome("done")
 
     before = signal.getsignal(number)
-    monkeypatch.setattr(pipeline.worker, "process", signalled)
+    monkeypatch.setattr(pipeline.engines.worker, "process", signalled)
     summary = run(settings)
     assert (summary.state, summary.counts) == ("interrupted", {"done": 1})
     assert states(store) == ["done", "queued", "queued", "queued"]
@@ -255,7 +255,7 @@ def test_a_second_signal_gives_the_frame_back(
         os.kill(os.getpid(), signal.SIGTERM)
         return FrameOutcome("done")
 
-    monkeypatch.setattr(pipeline.worker, "process", signalled)
+    monkeypatch.setattr(pipeline.engines.worker, "process", signalled)
     summary = run(settings)
     assert (summary.state, summary.counts) == ("interrupted", {})
     assert states(store) == ["queued"] * FRAMES
@@ -281,7 +281,7 @@ def test_an_error_of_the_program_ends_the_run_as_failed(
     def broken(*_: object) -> FrameOutcome:
         raise AssertionError("a mistake in the engine")
 
-    monkeypatch.setattr(pipeline.worker, "process", broken)
+    monkeypatch.setattr(pipeline.engines.worker, "process", broken)
     with pytest.raises(AssertionError):
         run(settings)
     assert last_run(store).state == "failed"

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from core import prefect_server, runs
-from core.launch import start_run
-from core.prefect_api import _ask
-from core.processes import is_alive
-from core.queue import counts_by_state
+from core.database.store import Store, open_store
+from core.database.tables import Observation, Run
+from core.frames.queue import counts_by_state
+from core.operations import prefect_server, runs
+from core.operations.launch import start_run
+from core.operations.prefect_api import _ask
+from core.operations.processes import is_alive
 from core.settings import Settings, load
-from core.store import Store, open_store
-from core.tables import Observation, Run
 from core.text import safe_text
 from tests.chaos.nights import Night, make_night
 

@@ -10,8 +10,8 @@ import pytest
 from astropy.io import fits
 
 from core.vocabulary import MaskPlane
-from pipeline.fits_files import read_frame, read_frames
-from pipeline.fits_selection import Refusal
+from pipeline.files.fits_files import read_frame, read_frames
+from pipeline.files.fits_selection import Refusal
 from pipeline.frame import FrameRefused, RawFrame
 
 RNG = np.random.default_rng(1)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipeline.engine_local import RunSummary
-from pipeline.flow_words import REPORTED_AT_MOST, counted, frame_state, report_markdown, run_state
-from pipeline.worker import FrameEvent
+from pipeline.engines.flow_words import REPORTED_AT_MOST, counted, frame_state, report_markdown, run_state
+from pipeline.engines.local import RunSummary
+from pipeline.engines.worker import FrameEvent
 
 
 def event(state="done", reason=None):

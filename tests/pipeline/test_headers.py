@@ -4,8 +4,8 @@ import pytest
 from astropy.io.fits import Header
 
 from core.vocabulary import FrameKind
+from pipeline.files.headers import data_unit, exposure_of, filter_of, kind_of
 from pipeline.frame import FrameRefused
-from pipeline.headers import data_unit, exposure_of, filter_of, kind_of
 
 DATE = {"DATE-OBS": "2020-01-01T00:00:00"}
 

@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
-from pipeline.ingest import content_hash, examine, find_files
+from pipeline.intake.ingest import content_hash, examine, find_files
 
 RNG = np.random.default_rng(1)
 SKY = RNG.normal(1000.0, 20.0, (40, 50)).astype(np.float32)

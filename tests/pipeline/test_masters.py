@@ -8,8 +8,8 @@ from astropy.io.fits import Header
 
 from core.settings import Settings
 from core.vocabulary import FrameKind
+from pipeline.calibration.masters import Calibrator, build, clipped_mean, fitting, load, masters_for, save
 from pipeline.frame import Exposure, FrameRefused, RawFrame
-from pipeline.masters import Calibrator, build, clipped_mean, fitting, load, masters_for, save
 
 SHAPE = (40, 60)
 RNG = np.random.default_rng(11)
@@ -63,7 +63,7 @@ def test_a_cosmic_ray_in_one_frame_does_not_reach_the_mean():
 def test_the_mean_of_chunks_is_the_mean_of_the_whole(monkeypatch):
     stack = [np.random.default_rng(n).normal(100.0, 3.0, SHAPE).astype(np.float32) for n in range(4)]
     whole = clipped_mean(stack)
-    monkeypatch.setattr("pipeline.masters.CHUNK_BYTES", 8 * SHAPE[1] * 4 * 7)
+    monkeypatch.setattr("pipeline.calibration.masters.CHUNK_BYTES", 8 * SHAPE[1] * 4 * 7)
     np.testing.assert_allclose(clipped_mean(stack), whole, rtol=1e-6)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.pixel_map import PixelMap, term_powers
+from pipeline.registration.pixel_map import PixelMap, term_powers
 from tests.pipeline.synthetic import rotation
 
 SHAPE = (300, 400)

@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from core.cutouts import unpack
-from core.outcome import FrameOutcome
+from core.database.store import open_store
+from core.frames.outcome import FrameOutcome
+from core.review.cutouts import unpack
 from core.settings import QualitySettings, Settings, StoreSettings
-from core.store import open_store
-from pipeline.calibrators import masters_of
-from pipeline.fits_files import read_frame
+from pipeline.calibration.calibrators import masters_of
+from pipeline.calibration.masters import Masters
+from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused, PreparedReference
-from pipeline.ingest import examine
-from pipeline.masters import Masters
-from pipeline.prepare import prepare_image
+from pipeline.intake.ingest import examine
 from pipeline.process import KnownObject, limit_magnitude, magnitude, match_radius_px, process
-from pipeline.reference_file import read
-from pipeline.references import from_frames
+from pipeline.reference.prepare import prepare_image
+from pipeline.reference.reference_file import read
+from pipeline.reference.references import from_frames
 from pipeline.simulate import simulate_night
 
 STAGES = [
@@ -49,7 +49,7 @@ class Case:
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    from core.observations import register
+    from core.frames.observations import register
 
     folder = tmp_path_factory.mktemp("night")
     night = simulate_night(folder / "frames", frames=1, size=256, seed=3, references=2)
@@ -242,7 +242,7 @@ def test_frames_of_two_filters_make_no_reference(case: Case, tmp_path: Path) -> 
 
 
 def test_a_single_file_becomes_a_reference(case: Case) -> None:
-    from pipeline.references import from_file
+    from pipeline.reference.references import from_file
 
     facts = from_file(case.path, case.settings)
     kept = read(Path(facts.path))

@@ -8,10 +8,10 @@ import pytest
 
 from core.vocabulary import MaskPlane
 from pipeline.frame import FrameRefused, PsfModel
-from pipeline.pixel_map import PixelMap
-from pipeline.psf import estimate_psf, moved_psf
-from pipeline.stamps import joint_fluxes, placed_psfs, shifted, star_model
-from pipeline.stars import find_stars
+from pipeline.registration.pixel_map import PixelMap
+from pipeline.stellar.psf import estimate_psf, moved_psf
+from pipeline.stellar.stamps import joint_fluxes, placed_psfs, shifted, star_model
+from pipeline.stellar.stars import find_stars
 from tests.pipeline.synthetic import Moffat, rotation, star_frame
 
 SHAPE = (384, 384)

@@ -9,9 +9,9 @@ from astropy.wcs import WCS
 
 from core.settings import QualitySettings, Settings
 from core.vocabulary import MaskPlane
+from pipeline.calibration.quality import assess, limit_flux
 from pipeline.frame import FrameRefused
-from pipeline.quality import assess, limit_flux
-from pipeline.stars import find_stars
+from pipeline.stellar.stars import find_stars
 from tests.pipeline.synthetic import star_frame
 
 FRAME, TRUTH = star_frame((256, 256), seed=4, n_stars=50, fwhm=3.5, sky=300.0, gain=2.0)

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from core import references
-from core.observations import register
-from core.queue import counts_by_state
+from core.database.store import Store
+from core.database.tables import Candidate, Difference, Observation
+from core.frames import references
+from core.frames.observations import register
+from core.frames.queue import counts_by_state
 from core.settings import Settings, StoreSettings
-from core.store import Store
-from core.tables import Candidate, Difference, Observation
-from pipeline.engine_local import run
-from pipeline.ingest import examine, find_files
-from pipeline.references import from_file
+from pipeline.engines.local import run
+from pipeline.intake.ingest import examine, find_files
+from pipeline.reference.references import from_file
 
 FAINT = ("AKB13475I0173.fits", "AKB13475I0174.fits", "AKB13475I0177.fits")
 BRIGHT = ("AKB13475I0018.fits", "AKB13475I0020.fits", "AKB13475I0028.fits")

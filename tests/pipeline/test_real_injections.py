@@ -9,11 +9,11 @@ from scipy import ndimage
 
 from core.settings import Settings
 from core.vocabulary import MaskPlane
-from pipeline.calibrate import calibrate
+from pipeline.calibration.calibrate import calibrate
 from pipeline.diff import DiffOptions, diff_files
-from pipeline.fits_files import read_frame
-from pipeline.psf import estimate_psf
-from pipeline.stars import find_stars
+from pipeline.files.fits_files import read_frame
+from pipeline.stellar.psf import estimate_psf
+from pipeline.stellar.stars import find_stars
 
 NAMES = ("q_e_20200830_1_1_1_1.fits", "q_e_20200830_1_21_1_1.fits", "q_e_20200830_1_41_1_1.fits")
 SOURCES = 50

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from astropy.wcs import WCS
 
-from core.block_scores import STEPS_PER_SIGMA, BlockScores, decode, pack, unpack
+from core.database.tables import Difference as DifferenceRow
+from core.database.tables import Observation
+from core.places.block_scores import STEPS_PER_SIGMA, BlockScores, decode, pack, unpack
+from core.places.story import Cut, Detected, Facts, Fate, FrameStory, tell
 from core.settings import Settings
-from core.story import Cut, Detected, Facts, Fate, FrameStory, tell
-from core.tables import Difference as DifferenceRow
-from core.tables import Observation
 from core.vocabulary import MaskPlane
-from pipeline.detect import detect
-from pipeline.forced import forced_flux
+from pipeline.detection.detect import detect
+from pipeline.detection.forced import forced_flux
 from pipeline.frame import Aligned, Detection, Difference, Dropped, PreparedReference
 from pipeline.record import block_scores, sky_map
-from pipeline.subtract import subtract
+from pipeline.subtraction.subtract import subtract
 from tests.pipeline.pairs import make_pair
 from tests.pipeline.synthetic import rotation
 

@@ -9,8 +9,8 @@ from scipy.ndimage import minimum_filter
 from scipy.signal import fftconvolve
 
 from core.vocabulary import MaskPlane
-from pipeline.pixel_map import PixelMap
-from pipeline.resample import inpaint, resample, whole_pixel_map
+from pipeline.registration.pixel_map import PixelMap
+from pipeline.registration.resample import inpaint, resample, whole_pixel_map
 from tests.pipeline.synthetic import Moffat, rotation, star_frame
 
 SHAPE = (256, 256)

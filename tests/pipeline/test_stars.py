@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from core.vocabulary import MaskPlane
-from pipeline.stars import find_stars, half_width, select_psf_stars, stellar_fwhm
+from pipeline.stellar.stars import find_stars, half_width, select_psf_stars, stellar_fwhm
 from tests.pipeline.synthetic import star_frame
 
 SHAPE = (256, 256)

@@ -7,10 +7,10 @@ import pytest
 
 from core.settings import Settings
 from core.vocabulary import MaskPlane
-from pipeline.forced import forced_flux
+from pipeline.detection.forced import forced_flux
 from pipeline.frame import FrameRefused
-from pipeline.match import match
-from pipeline.subtract import combined_mask, sky_deviation, subtract
+from pipeline.subtraction.match import match
+from pipeline.subtraction.subtract import combined_mask, sky_deviation, subtract
 from tests.pipeline.pairs import make_pair, true_stars
 
 SETTINGS = Settings()

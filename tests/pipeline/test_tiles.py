@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.tiles import centred, plan, stamp_of
+from pipeline.subtraction.tiles import centred, plan, stamp_of
 
 
 @pytest.mark.parametrize(

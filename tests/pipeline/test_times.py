@@ -8,9 +8,9 @@ from astropy.io import fits
 from astropy.io.fits import Header
 from astropy.time import Time
 
-from pipeline.fits_files import read_frame
+from pipeline.files.fits_files import read_frame
+from pipeline.files.headers import exposure_of, time_of
 from pipeline.frame import FrameRefused
-from pipeline.headers import exposure_of, time_of
 
 EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 

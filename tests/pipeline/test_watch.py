@@ -11,13 +11,13 @@ from astropy.io import fits
 from sqlalchemy import update
 from sqlmodel import col, select
 
-from core import watched_folders
-from core.processes import mark_of
+from core.database.store import Store
+from core.database.tables import Observation, WatchedFolder
+from core.frames import watched_folders
+from core.frames.watched_folders import Watch, cadence_s, folders, take
+from core.operations.processes import mark_of
 from core.settings import Settings
-from core.store import Store
-from core.tables import Observation, WatchedFolder
-from core.watched_folders import Watch, cadence_s, folders, take
-from pipeline.watch import PATIENCE_S, FolderWatch, WatchLost, look_into
+from pipeline.intake.watch import PATIENCE_S, FolderWatch, WatchLost, look_into
 
 DATA = np.random.default_rng(1).normal(100, 5, (40, 50)).astype(np.float32)
 
@@ -129,7 +129,7 @@ def test_after_a_restart_nothing_is_read_again(store, night, clock, monkeypatch)
     first = watcher(store, night, clock)
     assert [poll(first), poll(first)] == [[], ["a.fits"]]
     watched_folders.let_go(store, first.watch)
-    monkeypatch.setattr("pipeline.watch.examine", lambda *_: pytest.fail("the file was read again"))
+    monkeypatch.setattr("pipeline.intake.watch.examine", lambda *_: pytest.fail("the file was read again"))
     second = watcher(store, night, clock)
     assert [poll(second), poll(second)] == [[], []]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import fft
 
-from pipeline.tiles import centred
-from pipeline.zogy import filters, mean_of
+from pipeline.subtraction.tiles import centred
+from pipeline.subtraction.zogy import filters, mean_of
 from tests.pipeline.synthetic import Moffat
 
 SHAPE = (48, 63)  # not square, one side odd

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from core.headline import Headline, OpenEvent, RunAtWork
+from core.operations.headline import Headline, OpenEvent, RunAtWork
 from core.text import safe_text
 from screens.action import SCREENS, Where
 from screens.actions import Registry, footer_actions, key_sign

@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.health import Check
-from core.health_events import Event
+from core.health.checks import Check
+from core.health.events import Event
 from screens.health.view import Page, Pane, check_lines, event_sheet, line_sheet, log_tone, moment, page_lines
 from screens.lines import Tone, plain
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from core.judged import Judged, judged
+from core.database.store import Store
 from core.model_registry import Model, ModelVersion, Registry
-from core.store import Store
+from core.review.judged import Judged, judged
 from core.vocabulary import ReviewState
 from screens.lines import plain
 from screens.models.view import Page, Pane, number, page_lines, version_sheet

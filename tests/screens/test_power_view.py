@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from core.power import DevicePower, DeviceUse, EnergyUse, History, StageUse
+from core.operations.power import DevicePower, DeviceUse, EnergyUse, History, StageUse
 from screens.lines import Tone, plain
 from screens.power.plot import LABEL_COLUMNS, area_lines, bins_in, ceiling
 from screens.power.view import QUANTITIES, SPANS, Page, page_lines

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from core.causes import Cause
-from core.crew import Worker
-from core.frame_list import Counted, FrameRow
-from core.intake import Folder, Intake
-from core.night import Night, NightPoint
-from core.queue_history import Happening
-from core.stage_times import Pace
+from core.frames.frame_list import Counted, FrameRow
+from core.frames.intake import Folder, Intake
+from core.frames.queue_history import Happening
+from core.operations.causes import Cause
+from core.operations.crew import Worker
+from core.operations.night import Night, NightPoint
+from core.operations.stage_times import Pace
 from screens import ages
 from screens.action import Situation
 from screens.ingest import actions as ingest_actions
@@ -217,7 +217,7 @@ class TestPipeline:
         assert "no frame waits" in plain(progress_line(self.page(left=0), 100))
 
     def test_silence_and_stopping_are_no_work(self):
-        from core.runs import ASKED_TO_STOP
+        from core.operations.runs import ASKED_TO_STOP
 
         assert "silent" in text(page_lines(self.page(runs=(replace(RUN, heard_at=NOW - 999),)), 80, 20))
         assert "stopping" in text(page_lines(self.page(runs=(replace(RUN, reason=ASKED_TO_STOP),)), 80, 20))

@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlmodel import select
 
-from core.tables import Run, Verdict
+from core.database.tables import Run, Verdict
 from screens.action import SCREENS, Where
 from screens.frame.host import Target
 from screens.themes import THEMES
@@ -227,7 +227,7 @@ async def test_a_store_that_goes_away_and_comes_back(night, tmp_path):
     async with console(url, tmp_path) as vera:
         hidden = tmp_path / "astrid.db.hidden"
         look = vera.app._watching._pulse.look
-        from core.store import StoreUnreachable
+        from core.database.store import StoreUnreachable
 
         def fail():
             raise StoreUnreachable("the server is gone \x1b[2J")

@@ -3,9 +3,9 @@
 import pytest
 
 from astrid_tui.app import Console
-from core import health_events
-from core.store import Store
-from core.tables import Run
+from core.database.store import Store
+from core.database.tables import Run
+from core.health import events as health_events
 from screens.lines import plain
 from screens.terminal import Terminal
 from screens.widgets.rows import Rows

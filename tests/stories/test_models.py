@@ -3,9 +3,9 @@
 import pytest
 
 from astrid_tui.app import Console
+from core.database.store import Store
 from core.model_registry import own_database
 from core.settings import load
-from core.store import Store
 from screens.terminal import Terminal
 from tests.astrid_tui.command import Command
 from tests.core.test_model_registry import a_model, fill

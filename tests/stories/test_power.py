@@ -5,10 +5,10 @@ import time
 import pytest
 
 from astrid_tui.app import Console
-from core import power_log
-from core.power_log import DeviceEnergy, DeviceFacts, SampleFacts
-from core.store import Store
-from core.tables import Run
+from core.database.store import Store
+from core.database.tables import Run
+from core.operations import power_log
+from core.operations.power_log import DeviceEnergy, DeviceFacts, SampleFacts
 from screens.lines import plain
 from screens.terminal import Terminal
 from screens.widgets.rows import Rows

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from core import references, runs
-from core.observations import register
+from core.database.store import Store
+from core.database.tables import Observation, QueueEvent
+from core.frames import references
+from core.frames.observations import register
+from core.operations import runs
 from core.settings import QueueSettings, Settings, StoreSettings
-from core.store import Store
-from core.tables import Observation, QueueEvent
-from pipeline.engine_local import run
-from pipeline.ingest import examine
-from pipeline.references import from_frames
+from pipeline.engines.local import run
+from pipeline.intake.ingest import examine
+from pipeline.reference.references import from_frames
 from pipeline.simulate import simulate_night
 from screens.action import Where
 from screens.lines import Tinted

@@ -3,9 +3,9 @@
 import pytest
 from sqlmodel import select
 
-from core import verdicts
-from core.store import Store
-from core.tables import SkyObject, Verdict
+from core.database.store import Store
+from core.database.tables import SkyObject, Verdict
+from core.review import verdicts
 from core.vocabulary import ReviewState
 from screens.review.guard import RepeatGuard
 from tests.builders import add_night, make_store
@@ -175,7 +175,7 @@ async def test_pasted_text_is_never_keys(night, tmp_path):
 
 
 async def test_a_verdict_that_cannot_be_written_leaves_the_card_and_says_so(night, tmp_path, monkeypatch):
-    from core.store import StoreUnreachable
+    from core.database.store import StoreUnreachable
 
     store, url, _ = night
     async with console(url, tmp_path) as vera:

@@ -16,14 +16,14 @@ from sqlmodel import select
 from typer.testing import CliRunner
 
 from astrid_tui.cli.app import app
-from core import runs
+from core.database.store import open_store
+from core.database.tables import Observation, Run
 from core.errors import AstridError
-from core.launch import log_path, start_run
-from core.processes import is_alive
-from core.queue import counts_by_state
+from core.frames.queue import counts_by_state
+from core.operations import runs
+from core.operations.launch import log_path, start_run
+from core.operations.processes import is_alive
 from core.settings import load
-from core.store import open_store
-from core.tables import Observation, Run
 from tests.chaos.nights import Night, make_night
 
 FRAMES = 4

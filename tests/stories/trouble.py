@@ -4,12 +4,13 @@ import time
 
 import numpy as np
 
-from core import queue, references, runs
-from core.commit import commit_frame
-from core.outcome import FrameOutcome, QualityFacts, StageRecord
-from core.store import Store
-from core.tables import Run, WatchedFolder
-from core.thumbnail import pack
+from core.database.store import Store
+from core.database.tables import Run, WatchedFolder
+from core.frames import queue, references
+from core.frames.commit import commit_frame
+from core.frames.outcome import FrameOutcome, QualityFacts, StageRecord
+from core.frames.thumbnail import pack
+from core.operations import runs
 from tests.core.frames import add_frames, candidate, difference_facts, done, frame_facts, reference_facts
 
 STAGES = ("read", "calibrate", "stars", "quality", "psf", "align", "subtract", "detect", "cutouts", "forced")
@@ -79,7 +80,7 @@ def stages(start: float, last: str = "forced", outcome: str = "done", reason: st
 
 def many_queued(store: Store, count: int) -> list[int]:
     """So many frames in the queue."""
-    from core.observations import register
+    from core.frames.observations import register
 
     made = register(store, [frame_facts(number) for number in range(1, count + 1)])
     return [each.id for each in made]

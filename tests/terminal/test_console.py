@@ -19,7 +19,7 @@ import pyte
 import pytest
 from sqlmodel import select as rows_of
 
-from core.tables import Verdict
+from core.database.tables import Verdict
 from tests.builders import add_night, make_store
 
 PATIENCE_S = 60.0

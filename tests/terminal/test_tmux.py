@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from core import runs
-from core.processes import is_alive
-from core.queue import counts_by_state
-from core.store import open_store
-from core.tables import Run
+from core.database.store import open_store
+from core.database.tables import Run
+from core.frames.queue import counts_by_state
+from core.operations import runs
+from core.operations.processes import is_alive
 from tests.chaos.nights import make_night
 
 PATIENCE_S = 90.0

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from core import power, runs
-from core.store import Store
+from core.database.store import Store
+from core.operations import power, runs
 
 WATTS = 250.0
 

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from core import power, references
-from core.observations import register
+from core.database.store import Store
+from core.frames import references
+from core.frames.observations import register
+from core.operations import power
 from core.settings import PowerSettings, Settings, StoreSettings
-from core.store import Store
-from pipeline.engine_local import run
-from pipeline.ingest import examine
-from pipeline.references import from_frames
+from pipeline.engines.local import run
+from pipeline.intake.ingest import examine
+from pipeline.reference.references import from_frames
 from pipeline.simulate import simulate_night
 from tests.pipeline.energy.conftest import FakeNvml
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pynvml
 import pytest
 
-from core import power, runs
+from core.database.store import Store, StoreUnreachable
+from core.database.tables import Run
+from core.operations import power, runs
 from core.settings import PowerSettings, Settings
-from core.store import Store, StoreUnreachable
-from core.tables import Run
 from pipeline.energy import sampler as sampler_module
 from pipeline.energy.readings import Absent, Counter, Reading
 from pipeline.energy.sampler import Sampler, sampling

@@ -1,0 +1,131 @@
+"""Changes of the tables from version to version, run by Alembic on both databases.
+
+A new version: change `core.database.tables`, call ``draft("what changes")``, read and tidy the file that it
+writes into ``versions``, and set `core.database.store.HEAD`. A NOT NULL column needs a ``server_default``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DatabaseError, InterfaceError
+from sqlmodel import SQLModel
+
+from core.database import tables
+from core.database.store import HEAD, StoreUnreachable, make_engine, parse_url, shown_url
+from core.health.filesystems import is_network, kind_of
+
+FOLDER = Path(__file__).parent
+UPGRADE_LOCK = 0x41737472  # of PostgreSQL's advisory locks: one upgrade at a time
+
+assert tables  # imported to fill the metadata
+
+
+def upgrade(url: str, version: str = "head") -> tuple[str | None, str | None]:
+    """Bring a store to a version, all or nothing; a missing SQLite file is made.
+
+    Returns
+    -------
+    tuple
+        The versions before and after; ``None`` is an empty database.
+
+    Raises
+    ------
+    StoreUnreachable
+    """
+    with _migrating(url) as connection:
+        before = _version(connection)
+        command.upgrade(_config(connection), version)
+        return before, _version(connection)
+
+
+def downgrade(url: str, version: str) -> None:
+    """Take a store back to an older version; ``base`` drops all tables."""
+    with _migrating(url) as connection:
+        command.downgrade(_config(connection), version)
+
+
+def check(url: str) -> list[str]:
+    """What differs between a store and the tables of this program, one line each; none is well."""
+    with _migrating(url) as connection:
+        found = _version(connection)
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        problems = [f"{change}" for change in _flat(compare_metadata(context, SQLModel.metadata))]
+    if found != HEAD:
+        problems.insert(0, f"the store is of version {found or 'none'}, this program needs {HEAD}")
+    return problems
+
+
+def draft(message: str) -> Path:
+    """Write the next migration from what `core.database.tables` has and the newest version lacks."""
+    with TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/draft.db"
+        upgrade(url)
+        with _migrating(url) as connection:
+            script: Any = command.revision(
+                _config(connection), message, autogenerate=True, rev_id=f"{int(HEAD) + 1:04d}"
+            )
+    return Path(script.path)
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _version(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_network(file: Path) -> None:
+    """SQLite's write-ahead log needs the shared memory of one machine."""
+    kind = kind_of(file)
+    if is_network(kind):
+        raise StoreUnreachable(
+            f"{file} is on a network file system ({kind}), where SQLite loses writes:"
+            " name a file on a local disk, or a PostgreSQL server, as url of [store]"
+        )
+
+
+def _flat(changes: list[Any]) -> Iterator[Any]:
+    for change in changes:
+        if isinstance(change, list):
+            yield from change
+        else:
+            yield change
+
+
+@contextmanager
+def _migrating(url: str) -> Iterator[Connection]:
+    """One transaction that no other upgrade can enter."""
+    place = parse_url(url)
+    if place.get_backend_name() == "sqlite":
+        _refuse_network(Path(str(place.database)))
+        Path(str(place.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = make_engine(place, create=True)
+    try:
+        with engine.connect().execution_options(astrid_begin="BEGIN IMMEDIATE") as connection:
+            if connection.dialect.name == "sqlite":
+                # A table is changed by copying it; this pragma is void within a transaction.
+                connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
+            with connection.begin():
+                if connection.dialect.name == "postgresql":
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
+                yield connection
+    except (OSError, DatabaseError, InterfaceError) as error:
+        cause = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        raise StoreUnreachable(f"cannot change the store {shown_url(place)}: {cause}") from error
+    finally:
+        engine.dispose()

@@ -1,0 +1,1 @@
+"""Frames and their way: intake, queue and leases, outcome, commit."""

@@ -1,0 +1,382 @@
+"""The commit of a frame: all that it yielded in one transaction, or nothing.
+
+The first statement ends the lease, and only where it still holds: a worker that was taken for dead
+writes nothing. The same subtraction committed again replaces what it wrote before; another reference,
+method or configuration makes a new version, and the older one leaves the queue with its verdicts kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+from sqlalchemy import delete, insert, update
+from sqlmodel import Session, col, select
+
+from core.database.storable import storable
+from core.database.store import Store
+from core.database.tables import (
+    Candidate,
+    Cutout,
+    Difference,
+    ForcedFlux,
+    Observation,
+    Rejection,
+    ScoreMap,
+    StageRun,
+    Thumbnail,
+)
+from core.frames.outcome import CandidateFacts, DifferenceFacts, FrameOutcome
+from core.frames.queue import NO_LEASE, Lease, LeaseLost, held
+from core.frames.queue_history import note_all
+from core.frames.references import best
+from core.objects.association import Place, associate, lock, refresh, wake
+from core.objects.sky import match_nearest, zone_of
+from core.vocabulary import ObservationState, QueueEventKind
+
+MIN_RADIUS_DEG = 1.0 / 3600.0  # of association on the sky
+POSITION_SIGMAS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """What the store made of an outcome.
+
+    Attributes
+    ----------
+    state, reason
+        Of the observation now; a failed frame is ``queued`` again or ``quarantined``.
+    candidate_ids : tuple of int
+        In the order of the outcome's candidates.
+    new_objects : int
+        How many sky objects the frame founded.
+    """
+
+    state: str
+    reason: str | None = None
+    difference_id: int | None = None
+    candidate_ids: tuple[int, ...] = ()
+    new_objects: int = 0
+
+
+def commit_frame(
+    store: Store,
+    lease: Lease,
+    outcome: FrameOutcome,
+    *,
+    attempts: int,
+    retry_s: float,
+    run_id: int | None = None,
+) -> CommitResult:
+    """Write what a frame yielded, and end its lease.
+
+    A ``failed`` frame is queued again, to be tried ``retry_s * 2**(attempt - 1)`` seconds later; after
+    `attempts` it is quarantined. One that is ``waiting`` for a reference has not been tried.
+
+    Raises
+    ------
+    LeaseLost
+        The lease ran out, or the frame was taken from it; nothing was written.
+    ValueError
+        The outcome has no such state, or candidates without a difference or a time.
+    """
+    _check(lease.observation, outcome)
+    state = _next_state(lease, outcome, attempts)
+    # Prepared before the transaction: while it lasts, no verdict can be written.
+    columns = [_candidate(fact, lease.observation, outcome) for fact in outcome.candidates]
+    with store.write() as session:
+        _end_lease(session, store, lease, outcome, state, retry_s)
+        _write_stages(session, lease, outcome, run_id)
+        _write_thumbnail(session, lease, outcome)
+        if outcome.state == "failed":
+            owner = lease.observation.lease_owner
+            note_all(
+                session,
+                QueueEventKind.FAILED,
+                [(lease.observation_id, state, lease.attempt, owner)],
+                reason=outcome.reason,
+            )
+        if state == ObservationState.WAITING and _waits_in_vain(session, lease):
+            return CommitResult(ObservationState.QUEUED.value)
+        difference_id: int | None = None
+        keys: list[int] = []
+        new_objects = 0
+        if outcome.state == ObservationState.DONE and outcome.difference is not None:
+            lock(session)
+            difference_id = _write_difference(session, lease, outcome.difference, len(outcome.candidates))
+            keys, new_objects = _write_candidates(session, lease, outcome, columns, difference_id)
+            _write_forced(session, lease, outcome, difference_id)
+            _write_score_map(session, outcome, difference_id)
+        elif outcome.state in {ObservationState.DONE, ObservationState.REJECTED}:
+            lock(session)
+            refresh(session, _supersede(session, lease.observation_id, keep=None))
+        if outcome.state != "failed":
+            _write_rejections(session, lease, outcome, difference_id)
+    return CommitResult(state, outcome.reason, difference_id, tuple(keys), new_objects)
+
+
+def _check(observation: Observation, outcome: FrameOutcome) -> None:
+    allowed = {ObservationState.DONE, ObservationState.REJECTED, ObservationState.WAITING, "failed"}
+    if outcome.state not in allowed:
+        raise ValueError(f"no frame ends as {outcome.state}")
+    if outcome.candidates and outcome.difference is None:
+        raise ValueError("candidates come from a difference")
+    if outcome.candidates and observation.mjd is None:
+        raise ValueError("candidates need the time of their frame")
+
+
+def _next_state(lease: Lease, outcome: FrameOutcome, attempts: int) -> str:
+    if outcome.state != "failed":
+        return str(outcome.state)
+    last = lease.attempt >= attempts
+    return (ObservationState.QUARANTINED if last else ObservationState.QUEUED).value
+
+
+def _end_lease(
+    session: Session, store: Store, lease: Lease, outcome: FrameOutcome, state: str, retry_s: float
+) -> None:
+    values: dict[str, Any] = {"state": state, "reason": outcome.reason, **NO_LEASE}
+    if outcome.quality is not None:
+        values |= asdict(outcome.quality)
+    if state == ObservationState.QUEUED:
+        values["not_before"] = store.clock() + retry_s * 2 ** (lease.attempt - 1)
+    elif state == ObservationState.WAITING:
+        values["attempts"] = col(Observation.attempts) - 1
+    else:
+        values["finished_at"] = time.time()
+    plain = {key: storable(value) for key, value in values.items()}
+    result = session.exec(
+        update(Observation)
+        .where(held(store, lease))
+        .values(**plain)
+        .returning(col(Observation.id))
+        .execution_options(synchronize_session=False)
+    )
+    if result.first() is None:
+        raise LeaseLost(f"the lease on {lease.observation.frame} is lost: another worker has the frame now")
+
+
+def _waits_in_vain(session: Session, lease: Lease) -> bool:
+    """Queue a frame again whose reference was added after it had looked for one."""
+    lock(session)
+    if best(session, lease.observation) is None:
+        return False
+    session.exec(
+        update(Observation)
+        .where(col(Observation.id) == lease.observation_id)
+        .values(state=ObservationState.QUEUED.value, reason=None)
+        .execution_options(synchronize_session=False)
+    )
+    return True
+
+
+def _write_stages(session: Session, lease: Lease, outcome: FrameOutcome, run_id: int | None) -> None:
+    common = {"run_id": run_id, "observation_id": lease.observation_id, "attempt": lease.attempt}
+    _insert(session, StageRun, [asdict(record) | common for record in outcome.stages])
+
+
+def _write_thumbnail(session: Session, lease: Lease, outcome: FrameOutcome) -> None:
+    """Replace the frame's thumbnail; an attempt that did not come so far leaves the old one."""
+    if outcome.thumbnail is not None:
+        key = lease.observation_id
+        session.exec(delete(Thumbnail).where(col(Thumbnail.observation_id) == key))
+        _insert(session, Thumbnail, [{"observation_id": key, "pixels": outcome.thumbnail}])
+
+
+def _write_difference(session: Session, lease: Lease, facts: DifferenceFacts, n_candidates: int) -> int:
+    """Make the difference the current one of its observation; its key."""
+    row = session.exec(
+        select(Difference).where(
+            col(Difference.observation_id) == lease.observation_id,
+            col(Difference.reference_id) == facts.reference_id,
+            col(Difference.method) == facts.method,
+            col(Difference.config_hash) == facts.config_hash,
+        )
+    ).first()
+    refresh(session, _supersede(session, lease.observation_id, keep=row.id if row else None))
+    values = storable(asdict(facts)) | {"is_current": True, "n_candidates": n_candidates}
+    if row is None:
+        row = Difference(observation_id=lease.observation_id, created_at=time.time(), **values)
+    else:
+        row.sqlmodel_update(values)
+    session.add(row)
+    session.flush()
+    return _key(row.id)
+
+
+def _supersede(session: Session, observation_id: int, keep: int | None) -> set[int]:
+    """Let no difference of an observation be current but one; the objects of what left the queue."""
+    old = session.exec(
+        select(Difference.id).where(
+            col(Difference.observation_id) == observation_id,
+            col(Difference.is_current),
+            col(Difference.id) != (keep or 0),
+        )
+    ).all()
+    if not old:
+        return set()
+    session.exec(update(Difference).where(col(Difference.id).in_(old)).values(is_current=False))
+    left = session.exec(
+        update(Candidate)
+        .where(col(Candidate.difference_id).in_(old), col(Candidate.is_current))
+        .values(is_current=False)
+        .returning(col(Candidate.sky_object_id))
+        .execution_options(synchronize_session=False)
+    )
+    return {row[0] for row in left.all()}
+
+
+def _write_candidates(
+    session: Session,
+    lease: Lease,
+    outcome: FrameOutcome,
+    columns: Sequence[dict[str, Any]],
+    difference_id: int,
+) -> tuple[list[int], int]:
+    """Write candidates with cutouts; their keys in order, and how many objects they founded.
+
+    Where the difference was committed before, a candidate at the same place is the same one: it keeps
+    its key, its object and its verdicts. Those that did not come again leave the queue.
+    """
+    facts = outcome.candidates
+    reference_id = outcome.difference.reference_id if outcome.difference else None
+    old = session.exec(select(Candidate).where(col(Candidate.difference_id) == difference_id)).all()
+    here = np.array([(fact.x, fact.y) for fact in facts], dtype=np.float64).reshape(-1, 2)
+    there = np.array([(row.x, row.y) for row in old], dtype=np.float64).reshape(-1, 2)
+    again = match_nearest(here, there, outcome.match_radius_px)
+    kept = {i: old[j] for i, j in enumerate(again) if j >= 0}
+    for row in old:
+        row.is_current = False
+    for i, row in kept.items():
+        row.sqlmodel_update(columns[i])
+
+    fresh = [i for i in range(len(facts)) if i not in kept]
+    objects, new_objects = associate(
+        session,
+        [_place(facts[i], outcome) for i in fresh],
+        reference_id,
+        taken={row.sky_object_id for row in kept.values()},
+    )
+    next_number = 1 + max((int(row.external_id.rpartition(".")[2]) for row in old), default=0)
+    rows = [
+        columns[i]
+        | {
+            "difference_id": difference_id,
+            "external_id": f"{difference_id}.{next_number + n}",
+            "sky_object_id": sky_object,
+        }
+        for n, (i, sky_object) in enumerate(zip(fresh, objects, strict=True))
+    ]
+    keys = {i: _key(row.id) for i, row in kept.items()}
+    keys |= dict(zip(fresh, _insert_candidates(session, rows), strict=True))
+    _write_cutouts(session, {keys[i]: fact.cutouts for i, fact in enumerate(facts)}, replace=bool(old))
+
+    detected = {*objects, *(row.sky_object_id for row in kept.values())}
+    refresh(session, detected | {row.sky_object_id for row in old})
+    if lease.observation.mjd is not None:
+        wake(session, detected, lease.observation.mjd)
+    return [keys[i] for i in range(len(facts))], new_objects
+
+
+def _write_cutouts(session: Session, cutouts: dict[int, bytes | None], *, replace: bool) -> None:
+    if replace:
+        session.exec(delete(Cutout).where(col(Cutout.candidate_id).in_(list(cutouts))))
+    rows = [{"candidate_id": key, "pixels": pixels} for key, pixels in cutouts.items() if pixels is not None]
+    _insert(session, Cutout, rows)
+
+
+def _place(fact: CandidateFacts, outcome: FrameOutcome) -> Place:
+    radius_px = max(outcome.match_radius_px, POSITION_SIGMAS * fact.position_error_px)
+    if fact.ra is None or fact.dec is None:
+        return Place(fact.x, fact.y, radius_px)
+    radius_deg = max(radius_px * (outcome.pixel_scale or 0.0) / 3600.0, MIN_RADIUS_DEG)
+    return Place(fact.x, fact.y, radius_px, fact.ra % 360.0, fact.dec, radius_deg)
+
+
+def _candidate(fact: CandidateFacts, observation: Observation, outcome: FrameOutcome) -> dict[str, Any]:
+    """The columns of a candidate but its keys."""
+    difference = outcome.difference
+    row: dict[str, Any] = storable(
+        {item.name: getattr(fact, item.name) for item in fields(fact) if item.name != "cutouts"}
+        | {
+            "source": "astrid",
+            "observation_id": observation.id,
+            "is_current": True,
+            "frame": observation.frame,
+            "filter": observation.filter,
+            "mjd": observation.mjd,
+            "flux_unit": difference.flux_unit if difference else None,
+            "mag_system": difference.mag_system if difference else None,
+        }
+    )
+    on_sky = row["ra"] is not None and row["dec"] is not None
+    row["ra"] = row["ra"] % 360.0 if on_sky else None
+    row["zone"] = zone_of(row["dec"]) if on_sky else None
+    return row
+
+
+def _write_forced(session: Session, lease: Lease, outcome: FrameOutcome, difference_id: int) -> None:
+    difference = outcome.difference
+    session.exec(delete(ForcedFlux).where(col(ForcedFlux.difference_id) == difference_id))
+    if difference is None or lease.observation.mjd is None:
+        return
+    common = {
+        "difference_id": difference_id,
+        "mjd": lease.observation.mjd,
+        "filter": lease.observation.filter,
+        "flux_unit": difference.flux_unit,
+        "zeropoint": difference.zeropoint,
+        "mag_system": difference.mag_system,
+    }
+    _insert(session, ForcedFlux, [asdict(fact) | common for fact in outcome.forced])
+
+
+def _write_score_map(session: Session, outcome: FrameOutcome, difference_id: int) -> None:
+    session.exec(delete(ScoreMap).where(col(ScoreMap.difference_id) == difference_id))
+    if outcome.score_map is not None:
+        _insert(session, ScoreMap, [{"difference_id": difference_id, "blocks": outcome.score_map}])
+
+
+def _write_rejections(
+    session: Session, lease: Lease, outcome: FrameOutcome, difference_id: int | None
+) -> None:
+    session.exec(
+        delete(Rejection).where(
+            col(Rejection.observation_id) == lease.observation_id,
+            col(Rejection.difference_id).is_not_distinct_from(difference_id),
+        )
+    )
+    rows = []
+    for fact in outcome.rejections:
+        on_sky = fact.ra is not None and fact.dec is not None
+        rows.append(
+            asdict(fact)
+            | {
+                "observation_id": lease.observation_id,
+                "difference_id": difference_id,
+                "ra": fact.ra % 360.0 if fact.ra is not None and on_sky else None,
+                "zone": zone_of(fact.dec) if fact.dec is not None and on_sky else None,
+            }
+        )
+    _insert(session, Rejection, rows)
+
+
+def _insert(session: Session, table: type[Any], rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        session.connection().execute(insert(table), [storable(row) for row in rows])
+
+
+def _insert_candidates(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
+    if not rows:
+        return []
+    statement = insert(Candidate).returning(col(Candidate.id), sort_by_parameter_order=True)
+    return [_key(key) for key in session.connection().execute(statement, list(rows)).scalars()]
+
+
+def _key(key: int | None) -> int:
+    if key is None:
+        raise ValueError("a row of the store has a key")
+    return key

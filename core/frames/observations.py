@@ -1,0 +1,130 @@
+"""Frames as ingest registers them: each science extension once, whatever its file is called."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sqlalchemy import Insert
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col, select, tuple_
+
+from core.database.storable import storable
+from core.database.store import Store
+from core.database.tables import Observation
+from core.frames.outcome import ObservationFacts
+from core.frames.queue_history import note_all
+from core.vocabulary import DROPPABLE, ObservationState, QueueEventKind
+
+__all__ = ["ObservationFacts", "Registered", "register"]
+
+BATCH = 500
+REPLACED = "its file holds other content now"
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What became of one extension that ingest found.
+
+    Attributes
+    ----------
+    id : int
+        Of the observation that holds this content.
+    frame, path : str
+        As ingest found it.
+    state, reason : str, str or None
+        ``rejected`` with the reason for a file that repeats another's content.
+    new : bool
+        Whether the store did not have it before.
+    """
+
+    id: int
+    frame: str
+    path: str
+    state: str
+    reason: str | None
+    new: bool
+
+
+def register(store: Store, facts: Sequence[ObservationFacts]) -> list[Registered]:
+    """Put frames into the store, each content once; harmless when repeated.
+
+    The same content from another path is a duplicate, and its row stays as it is; but where the
+    registered file is gone, it was moved, and the row learns its new path. Where a file holds other
+    content than it did, what was registered of it and is not done yet leaves the queue.
+    """
+    registered: list[Registered] = []
+    for start in range(0, len(facts), BATCH):
+        batch = facts[start : start + BATCH]
+        with store.write() as session:
+            registered.extend(_register(session, batch, on_postgresql=store.is_postgresql))
+    return registered
+
+
+def _register(
+    session: Session, batch: Sequence[ObservationFacts], *, on_postgresql: bool
+) -> list[Registered]:
+    now = time.time()
+    rows: dict[tuple[str, int], dict[str, object]] = {}
+    for fact in batch:  # of two with one content in a batch the first is the frame
+        rows.setdefault((fact.content, fact.extension), _row(fact) | {"created_at": now})
+    insert: Insert = (
+        postgresql.insert(Observation).on_conflict_do_nothing()
+        if on_postgresql
+        else sqlite.insert(Observation).on_conflict_do_nothing()
+    )
+    defaults = Observation(content="", frame="", path="", created_at=now).model_dump(exclude={"id"})
+    made = session.scalars(
+        insert.returning(col(Observation.id)), [defaults | row for row in rows.values()]
+    ).all()
+    new = set(made)
+    keys = tuple_(col(Observation.content), col(Observation.extension))
+    stored = {
+        (row.content, row.extension): row
+        for row in session.exec(select(Observation).where(keys.in_(list(rows)))).all()
+    }
+    _drop_replaced(session, batch)
+    result = []
+    for fact in batch:
+        row = stored[fact.content, fact.extension]
+        key = row.id or 0
+        result.append(_told(fact, row, new=key in new))
+        new.discard(key)
+    return result
+
+
+def _row(fact: ObservationFacts) -> dict[str, object]:
+    row: dict[str, object] = storable(asdict(fact))
+    if row["path"] != fact.path:
+        # Neither database can hold it, so no worker could find the file again.
+        row |= {"state": ObservationState.REJECTED.value, "reason": "its path is no valid UTF-8: rename it"}
+    return row
+
+
+def _drop_replaced(session: Session, batch: Sequence[ObservationFacts]) -> None:
+    """Take frames out of the queue whose content is no more: their path holds another now."""
+    # What cannot be read proves nothing: the file server may be away.
+    now = {storable(fact.path): fact.content for fact in batch if fact.state != ObservationState.QUARANTINED}
+    droppable = [state.value for state in DROPPABLE]
+    query = select(Observation).where(
+        col(Observation.path).in_(list(now)), col(Observation.state).in_(droppable)
+    )
+    for row in session.exec(query.with_for_update()).all():
+        if row.content == now[row.path]:
+            continue
+        row.state, row.reason = ObservationState.DROPPED.value, REPLACED
+        dropped = (row.id or 0, row.state, row.attempts, None)
+        note_all(session, QueueEventKind.REPLACED, [dropped], reason=REPLACED)
+
+
+def _told(fact: ObservationFacts, row: Observation, *, new: bool) -> Registered:
+    key = row.id or 0
+    if new or row.path == storable(fact.path):
+        return Registered(key, fact.frame, fact.path, row.state, row.reason, new)
+    if not Path(row.path).exists():
+        row.path, row.frame = storable(fact.path), storable(fact.frame)
+        return Registered(key, fact.frame, fact.path, row.state, row.reason, new=False)
+    reason = f"the same content as {row.frame}, which is registered already"
+    return Registered(key, fact.frame, fact.path, ObservationState.REJECTED.value, reason, new=False)

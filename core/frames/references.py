@@ -1,0 +1,136 @@
+"""References: the images to subtract from, and which frame gets which."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+
+from sqlmodel import Session, col, select
+
+from core.database.store import Store
+from core.database.tables import Observation, Reference
+from core.frames.outcome import ReferenceFacts
+from core.frames.queue import NO_LEASE
+from core.objects.association import lock
+from core.objects.sky import separation_deg
+from core.vocabulary import ObservationState
+
+__all__ = ["ReferenceFacts", "add", "best", "choose", "covers", "missing", "newest_first", "retire"]
+
+SIZE_TOLERANCE = 0.2  # of width and height, where nothing but the field's name tells the place
+CENTRE_STEPS = 4  # centres within a quarter of the radius are equally good, and the newest is taken
+
+
+def add(store: Store, facts: ReferenceFacts) -> Reference:
+    """Add a reference, and queue the frames that waited for it; the same file is added once.
+
+    A file that was retired becomes current again. Older references stay: `choose` takes the newest.
+    """
+    with store.write() as session:
+        lock(session)  # a frame that begins to wait meanwhile would not be seen
+        row = session.exec(
+            select(Reference).where(
+                col(Reference.content) == facts.content,
+                col(Reference.filter).is_not_distinct_from(facts.filter),
+                col(Reference.field).is_not_distinct_from(facts.field),
+            )
+        ).first()
+        if row is None:
+            row = Reference(**asdict(facts) | {"sources": list(facts.sources)}, created_at=time.time())
+        row.is_current = True
+        row.path = facts.path
+        session.add(row)
+        session.flush()
+        _queue_waiting(session, row)
+    return row
+
+
+def retire(store: Store, reference_id: int) -> bool:
+    """Stop choosing a reference for new frames; what was done with it stays. False: unknown."""
+    with store.write() as session:
+        row = session.get(Reference, reference_id)
+        if row is not None:
+            row.is_current = False
+        return row is not None
+
+
+def newest_first(store: Store) -> list[Reference]:
+    """Every reference, retired ones too."""
+    with store.read() as session:
+        return list(session.exec(select(Reference).order_by(col(Reference.id).desc())).all())
+
+
+def choose(store: Store, observation: Observation) -> Reference | None:
+    """The reference for a frame: of those that cover it (`covers`) the best centred, then the newest.
+
+    By position, centres that differ by less than a quarter of the reference's radius count as the
+    same: detectors of a mosaic overlap in radius, and each should get its own. A reference found by
+    position is preferred to one that was found by name.
+    """
+    with store.read() as session:
+        return best(session, observation)
+
+
+def best(session: Session, observation: Observation) -> Reference | None:
+    """`choose`, within a transaction."""
+    query = select(Reference).where(
+        col(Reference.is_current), col(Reference.filter).is_not_distinct_from(observation.filter)
+    )
+    found = [row for row in session.exec(query).all() if covers(row, observation)]
+    return min(found, key=lambda row: _rank(row, observation), default=None)
+
+
+def covers(reference: Reference, observation: Observation) -> bool:
+    """Whether a reference can be subtracted from a frame.
+
+    Both have the same filter (none is a filter of its own). Where both have a WCS, the frame's centre
+    lies within the reference's radius. Where one has none, both name the same field (or both none)
+    and their sides differ by less than a fifth; whether it is the same sky the stars then tell.
+    """
+    if reference.filter != observation.filter:
+        return False
+    distance = _distance_deg(reference, observation)
+    if distance is not None:
+        return distance <= (reference.radius_deg or 0.0)
+    return (
+        reference.field == observation.field
+        and _similar(reference.width, observation.width)
+        and _similar(reference.height, observation.height)
+    )
+
+
+def missing(observation: Observation) -> str:
+    """Why a frame waits, in one sentence."""
+    field = f"field {observation.field}" if observation.field else "its field"
+    band = f"filter {observation.filter}" if observation.filter else "no filter"
+    return f"no reference for {field}, {band}: add one with `astrid reference add`"
+
+
+def _queue_waiting(session: Session, reference: Reference) -> None:
+    waiting = session.exec(
+        select(Observation).where(
+            col(Observation.state) == ObservationState.WAITING.value,
+            col(Observation.filter).is_not_distinct_from(reference.filter),
+        )
+    ).all()
+    for observation in waiting:
+        if covers(reference, observation):
+            observation.state = ObservationState.QUEUED.value
+            observation.reason = None
+            observation.sqlmodel_update(NO_LEASE)
+
+
+def _rank(reference: Reference, observation: Observation) -> tuple[bool, int, int]:
+    distance = _distance_deg(reference, observation)
+    steps = 0 if distance is None else round(CENTRE_STEPS * distance / (reference.radius_deg or 1.0))
+    return distance is None, steps, -(reference.id or 0)
+
+
+def _distance_deg(reference: Reference, observation: Observation) -> float | None:
+    if reference.ra is None or reference.dec is None or observation.ra is None or observation.dec is None:
+        return None
+    return float(separation_deg(reference.ra, reference.dec, observation.ra, observation.dec))
+
+
+def _similar(side: int, other: int | None) -> bool:
+    return other is not None and abs(side - other) <= SIZE_TOLERANCE * max(side, other)

@@ -1,0 +1,49 @@
+"""Which verdicts stand, as expressions that any query can use.
+
+Rows of verdicts are never changed. A row with ``retracts_id`` takes the row of that id back: a
+retraction, which has no label, takes back a verdict; a verdict that was given again names the
+retraction it undoes. So a verdict stands while it has a label and no row takes it back.
+
+Expressions never change and are dear to build, so they are kept.
+"""
+
+from functools import cache
+
+from sqlalchemy import ColumnElement, case, exists, func, select
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
+from core.database.tables import Candidate, SkyObject, Verdict
+from core.vocabulary import ReviewState
+
+
+@cache
+def is_taken_back(verdict: type[Verdict]) -> ColumnElement[bool]:
+    """Whether some row takes this one back."""
+    later = aliased(Verdict)
+    return exists().where(col(later.retracts_id) == col(verdict.id))
+
+
+def stands(verdict: type[Verdict]) -> ColumnElement[bool]:
+    """Whether a row is a decision that no later row takes back."""
+    return col(verdict.label).is_not(None) & ~is_taken_back(verdict)
+
+
+@cache
+def candidate_label() -> ColumnElement[str | None]:
+    """The verdict on a candidate, in a query that joins `Candidate` and `SkyObject`; null without one.
+
+    It is the newest standing label given on that very candidate; or else the label of its object, if
+    that is real: a bogus label judges one detection, a real one the object and so all of them.
+    """
+    given = aliased(Verdict)
+    own = (
+        select(col(given.label))
+        .where(col(given.candidate_id) == col(Candidate.id), stands(given))
+        .order_by(col(given.id).desc())
+        .limit(1)
+        .correlate(Candidate)
+        .scalar_subquery()
+    )
+    of_object = case((col(SkyObject.review_state) == ReviewState.REAL, SkyObject.review_label), else_=None)
+    return func.coalesce(own, of_object)

@@ -1,0 +1,203 @@
+"""Folders that `astrid watch` looks into: who watches each, and what was seen there.
+
+A folder of one host is watched by one process. The record of its files makes a restart cheap, and shows
+the console that somebody is there.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from core.database.storable import storable
+from core.database.store import Store
+from core.database.tables import WatchedFile, WatchedFolder
+from core.operations.processes import is_alive, mark_of
+
+SILENT_S = 60.0  # a watcher that was not heard of for so long, and ten intervals, is given up
+CADENCE_FILES = 32  # the newest, between which the cadence is measured
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A file as it looked from outside: it changed if this changed."""
+
+    size: int
+    mtime: float
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A watched folder, for whoever shows it. Times are Unix seconds.
+
+    Attributes
+    ----------
+    watched : bool
+        Somebody looks into it now.
+    unsettled : int
+        Files that are still being written.
+    files, refused : int
+        That were taken, ever; and those of them without any exposure of use.
+    cadence_s : float or None
+        From one of the newest files to the next, the median.
+    problem : str or None
+        Why it cannot be read now.
+    """
+
+    id: int
+    host: str
+    path: str
+    watched: bool
+    pid: int | None
+    interval_s: float
+    processes: bool
+    heartbeat_at: float
+    last_file_at: float | None
+    cadence_s: float | None
+    unsettled: int
+    files: int
+    refused: int
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The right to watch a folder, as long as `beat` says so."""
+
+    folder_id: int
+    path: Path
+    pid: int  # two processes may have begun at the same tick, and one id is given out again:
+    mark: str  # both together tell
+
+
+def take(store: Store, path: Path, *, interval_s: float, processes: bool = False) -> Watch | int:
+    """Become the one who watches a folder of this host; or the id of the process that does already.
+
+    A watcher that is gone or fell silent is replaced.
+    """
+    host, pid, now = socket.gethostname(), os.getpid(), time.time()
+    mark = mark_of(pid) or f"process {pid}"
+    key = storable(str(path))
+    with store.write() as session:
+        row = session.exec(
+            select(WatchedFolder)
+            .where(col(WatchedFolder.host) == host, col(WatchedFolder.path) == key)
+            .with_for_update()
+        ).first()
+        if row is None:
+            row = WatchedFolder(host=host, path=key, interval_s=interval_s, heartbeat_at=now)
+        elif (row.pid, row.watcher) != (pid, mark) and _is_watched(row, now):
+            return row.pid or 0
+        row.watcher, row.pid, row.heartbeat_at = mark, pid, now
+        row.interval_s, row.processes, row.problem = interval_s, processes, None
+        session.add(row)
+        session.flush()
+        return Watch(row.id or 0, path, pid, mark)
+
+
+def beat(store: Store, watch: Watch, *, unsettled: int = 0, problem: str | None = None) -> bool:
+    """Say that a folder was looked into; false when another watches it now."""
+    values = {"heartbeat_at": time.time(), "unsettled": unsettled, "problem": storable(problem)}
+    with store.write() as session:
+        return _change(session, watch, values)
+
+
+def remember(store: Store, watch: Watch, name: str, look: Look, *, refused: bool) -> float | None:
+    """Record that a file was taken as it looked; the cadence of the folder's files now."""
+    now = time.time()
+    with store.write() as session:
+        session.merge(
+            WatchedFile(
+                folder_id=watch.folder_id,
+                name=storable(name),
+                size=look.size,
+                mtime=look.mtime,
+                taken_at=now,
+            )
+        )
+        session.flush()
+        newest = session.exec(
+            select(WatchedFile.mtime)
+            .where(col(WatchedFile.folder_id) == watch.folder_id)
+            .order_by(col(WatchedFile.mtime).desc())
+            .limit(CADENCE_FILES)
+        ).all()
+        cadence = cadence_s(newest)
+        _change(
+            session,
+            watch,
+            {
+                "last_file_at": now,
+                "cadence_s": cadence,
+                "files": col(WatchedFolder.files) + 1,
+                "refused": col(WatchedFolder.refused) + int(refused),
+                "heartbeat_at": now,
+            },
+        )
+    return cadence
+
+
+def known(store: Store, watch: Watch) -> dict[str, Look]:
+    """How the files that were taken from a folder looked, by name."""
+    query = select(WatchedFile).where(col(WatchedFile.folder_id) == watch.folder_id)
+    with store.read() as session:
+        return {row.name: Look(row.size, row.mtime) for row in session.exec(query)}
+
+
+def let_go(store: Store, watch: Watch) -> None:
+    """Watch a folder no more."""
+    with store.write() as session:
+        _change(session, watch, {"watcher": None, "pid": None, "unsettled": 0})
+
+
+def folders(store: Store) -> tuple[Folder, ...]:
+    """All folders that were ever watched, in the order of their names."""
+    now = time.time()
+    with store.read() as session:
+        rows = session.exec(select(WatchedFolder).order_by(WatchedFolder.path, WatchedFolder.host)).all()
+    return tuple(_folder(row, now) for row in rows)
+
+
+def cadence_s(times: Sequence[float]) -> float | None:
+    """The median time from one file to the next; none of fewer than three."""
+    ordered = sorted(times)
+    if len(ordered) < 3:
+        return None
+    return statistics.median(later - earlier for earlier, later in pairwise(ordered))
+
+
+def _is_watched(row: WatchedFolder, now: float) -> bool:
+    if row.watcher is None or row.pid is None:
+        return False
+    if now - row.heartbeat_at > max(SILENT_S, 10.0 * row.interval_s):
+        return False
+    return row.host != socket.gethostname() or is_alive(row.pid, row.watcher)
+
+
+def _folder(row: WatchedFolder, now: float) -> Folder:
+    facts = row.model_dump(exclude={"watcher"})
+    return Folder(watched=_is_watched(row, now), **facts)
+
+
+def _change(session: Session, watch: Watch, values: dict[str, Any]) -> bool:
+    result = session.exec(
+        update(WatchedFolder)
+        .where(
+            col(WatchedFolder.id) == watch.folder_id,
+            col(WatchedFolder.pid) == watch.pid,
+            col(WatchedFolder.watcher) == watch.mark,
+        )
+        .values(**values)
+        .returning(col(WatchedFolder.id))
+    )
+    return result.first() is not None

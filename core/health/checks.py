@@ -1,0 +1,325 @@
+"""Is everything well? Each check turns facts into a state and one sentence; nothing is asked here.
+
+What `core.health.facts` gathers goes in, so that the same checks serve `astrid doctor`, whatever is at
+work, and the console. A check that finds nothing wrong says so once; one that does says so once for
+each trouble it finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from core.health.filesystems import is_network
+from core.settings import HealthSettings
+from core.sun import altitude_deg
+
+if TYPE_CHECKING:
+    from core.database.tables import Run
+    from core.health.facts import Facts, Place
+
+State = Literal["ok", "warning", "failed", "unknown"]
+
+GIB = 2**30
+LISTED = 5  # troubles of one kind that are told one by one
+SESSION_FRAMES = 30  # so many missed in a row, an hour at least: the camera has ended its night
+SESSION_S = 3600.0
+WATCHER_S = 60.0  # a watcher may be silent for so long, however often it looks
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What one check found.
+
+    Attributes
+    ----------
+    name : str
+    state : {"ok", "warning", "failed", "unknown"}
+        ``unknown``: it could not be told, which is no trouble by itself.
+    message : str
+        One sentence. It may hold text from outside.
+    cause : str
+        What tells one trouble of a check from another, such as the run it is about.
+    host : str
+        The machine it is about; empty where it is the whole store.
+    """
+
+    name: str
+    state: State
+    message: str
+    cause: str = ""
+    host: str = ""
+
+    @property
+    def is_trouble(self) -> bool:
+        """Somebody should know."""
+        return self.state in {"warning", "failed"}
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def examine(facts: Facts, limits: HealthSettings) -> list[Check]:
+    """Check everything.
+
+    Parameters
+    ----------
+    facts : Facts
+    limits : HealthSettings
+        From when on something is wrong.
+    """
+    found = [*_disk(facts, limits), _clock(facts, limits)]
+    if facts.store.trouble is not None:
+        return [Check("store", "failed", facts.store.trouble), *found]
+    found.insert(0, _store(facts))
+    checks: tuple[Callable[[Facts, HealthSettings], Iterator[Check]], ...] = (
+        _queue,
+        _frames,
+        _runs,
+        _watch,
+        _camera,
+        _prefect,
+        _gpu,
+    )
+    for check in checks:
+        name = check.__name__.removeprefix("_")
+        found += list(check(facts, limits)) or [Check(name, "ok", "nothing is wrong")]
+    return found
+
+
+def worst(checks: list[Check]) -> State:
+    """The gravest state of some checks."""
+    ranks: tuple[State, ...] = ("failed", "warning", "ok")
+    return next((state for state in ranks if any(check.state == state for check in checks)), "unknown")
+
+
+def ago(seconds: float) -> str:
+    """A length of time, as coarsely as people speak of it."""
+    seconds = max(seconds, 0.0)
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _store(facts: Facts) -> Check:
+    store = facts.store
+    if is_network(store.filesystem):
+        return Check(
+            "store",
+            "failed",
+            f"{store.url} is on a network file system ({store.filesystem}), where SQLite loses writes:"
+            " move it to a local disk, or use PostgreSQL",
+            host=facts.host,
+        )
+    if store.journal_mode not in {None, "wal"}:
+        return Check(
+            "store",
+            "failed",
+            f"{store.url} cannot keep a write-ahead log (its journal is '{store.journal_mode}'), so that"
+            " readers and writers block each other: move it to another file system",
+            host=facts.host,
+        )
+    return Check("store", "ok", f"{store.url}, {store.library}", host=facts.host)
+
+
+def _disk(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
+    for place in facts.places:
+        yield Check("disk", *_space(place, limits), cause=str(place.path), host=facts.host)
+
+
+def _space(place: Place, limits: HealthSettings) -> tuple[State, str]:
+    if not place.is_writable:
+        return "failed", f"{place.path} cannot be written to"
+    free = place.free_bytes / GIB
+    message = f"{free:.1f} GiB free at {place.path}"
+    if free < limits.full_disk_gib:
+        return "failed", f"{message}: the disk is full"
+    return (
+        ("warning", f"{message}, {limits.low_disk_gib:g} wanted")
+        if free < limits.low_disk_gib
+        else (
+            "ok",
+            message,
+        )
+    )
+
+
+def _clock(facts: Facts, limits: HealthSettings) -> Check:
+    """A wrong clock gives wrong times of leases; frames from the future tell of it, or of the camera's."""
+    store, margin = facts.store, limits.clock_error_s
+
+    def told(state: State, message: str) -> Check:
+        return Check("clock", state, message, host=facts.host)
+
+    if store.clock_ahead_s is not None and abs(store.clock_ahead_s) > margin:
+        side = "ahead of" if store.clock_ahead_s > 0 else "behind"
+        return told(
+            "failed", f"the database's clock is {ago(abs(store.clock_ahead_s))} {side} this machine's"
+        )
+    if store.newest_entry_at is not None and store.newest_entry_at - facts.now > margin:
+        ahead = ago(store.newest_entry_at - facts.now)
+        return told("warning", f"the newest frame was registered {ahead} in its future")
+    if store.newest_taken_at is not None and store.newest_taken_at - facts.now > margin:
+        ahead = ago(store.newest_taken_at - facts.now)
+        return told("warning", f"{store.newest_frame} was taken {ahead} in the future: one clock is wrong")
+    if facts.clock_is_kept:
+        return told("ok", "a time service keeps it right")
+    # The host of a virtual machine may well keep it right, which its kernel does not see.
+    return told("unknown", "no time service is seen to keep it right")
+
+
+def _queue(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
+    store = facts.store
+    at_work = [run for run in store.running if not _is_gone(run, facts)]
+    if store.due_since is None:
+        yield Check("queue", "ok", "no frame waits")
+        return
+    frames = _number(store.due, "frame")
+    age = facts.now - store.due_since
+    message = f"{frames} due, the oldest for {ago(age)}"
+    if age <= limits.queue_age_s:
+        yield Check("queue", "ok", message)
+    elif at_work:
+        yield Check("queue", "warning", f"{message}: processing does not keep up")
+    else:
+        yield Check("queue", "warning", f"{message}, and no run is at work: `astrid run`")
+
+
+def _frames(facts: Facts, _: HealthSettings) -> Iterator[Check]:
+    """Frames that stand still and need somebody."""
+    store = facts.store
+    if store.quarantined:
+        yield Check(
+            "frames",
+            "warning",
+            f"{_number(store.quarantined, 'frame')} quarantined, for a person to look at",
+            cause="quarantined",
+        )
+    if store.silent_leases:
+        yield Check(
+            "frames",
+            "warning",
+            f"{_number(store.silent_leases, 'frame')} in the hands of workers that fell silent: the next"
+            " run takes them back",
+            cause="leases",
+        )
+    if not (store.quarantined or store.silent_leases):
+        yield Check("frames", "ok", "none is quarantined, none is in silent hands")
+
+
+def _runs(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
+    well = 0
+    for run in facts.store.running:
+        silent = facts.now - run.heartbeat_at
+        cause = f"run {run.id}"
+        if _is_gone(run, facts):
+            message = f"process {run.pid} of run {run.id} is gone: the next run frees its frames"
+            yield Check("runs", "failed", message, cause, facts.host)
+        elif silent > limits.silent_s:
+            message = f"run {run.id} on {run.host} has been silent for {ago(silent)}"
+            yield Check("runs", "warning", message, cause)
+        else:
+            well += 1
+    lately = [
+        run for run in facts.store.lost if facts.now - (run.ended_at or run.heartbeat_at) < limits.lost_run_s
+    ]
+    for run in lately[:LISTED]:
+        message = f"run {run.id} was lost: {run.reason or 'no reason was kept'}"
+        yield Check("runs", "warning", message, f"run {run.id}")
+    if well == len(facts.store.running) and not lately:
+        yield Check("runs", "ok", f"{_number(well, 'run')} at work")
+
+
+def _is_gone(run: Run, facts: Facts) -> bool:
+    return run.id in facts.gone_runs
+
+
+def _watch(facts: Facts, _: HealthSettings) -> Iterator[Check]:
+    watched = [folder for folder in facts.store.folders if folder.watcher is not None]
+    well = 0
+    for folder in watched:
+        silent = facts.now - folder.heartbeat_at
+        if folder.problem is not None:
+            message = f"{folder.path} cannot be watched: {folder.problem}"
+        elif silent > max(5 * folder.interval_s, WATCHER_S):
+            message = f"nobody watches {folder.path}: {folder.host} fell silent {ago(silent)} ago"
+        else:
+            well += 1
+            continue
+        yield Check("watch", "failed", message, f"{folder.host}:{folder.path}")
+    if well == len(watched):
+        yield Check("watch", "ok", f"{_number(well, 'folder')} watched")
+
+
+def _camera(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
+    """Is it time for a frame that did not come?"""
+    cadence, last = facts.cadence_s, facts.store.last_arrival_at
+    if not cadence:
+        yield Check("camera", "unknown", "its cadence is not known: set cadence_s of [camera]")
+        return
+    if last is None:
+        yield Check("camera", "unknown", "no frame has come yet")
+        return
+    missing, allowed = facts.now - last, limits.missed_frames * cadence
+    message = f"the last frame came {ago(missing)} ago, one every {ago(cadence)} is expected"
+    if missing <= allowed:
+        yield Check("camera", "ok", message)
+    elif _is_observing(facts, limits, missing, cadence):
+        yield Check("camera", "warning", message)
+    else:
+        yield Check("camera", "ok", f"not observing; the last frame came {ago(missing)} ago")
+
+
+def _is_observing(facts: Facts, limits: HealthSettings, missing: float, cadence: float) -> bool:
+    """Whether frames are expected: in the dark of a known site, else until the camera seems to have ended."""
+    if facts.site is None:
+        return missing < max(SESSION_FRAMES * cadence, SESSION_S)
+    # Also a while ago: at dusk the first frames are still to be taken.
+    moments = (facts.now, facts.now - limits.missed_frames * cadence)
+    return all(altitude_deg(at, *facts.site) < limits.night_sun_deg for at in moments)
+
+
+def _prefect(facts: Facts, _: HealthSettings) -> Iterator[Check]:
+    server = facts.prefect
+    needed = [run for run in facts.store.running if run.engine == "prefect"]
+    if server is None:
+        yield Check("prefect", "unknown", "not asked")
+    elif server.state == "ready":
+        yield Check("prefect", "ok", server.message)
+    elif server.state == "unusable":
+        yield Check("prefect", "failed" if needed else "warning", server.message, host=facts.host)
+    elif needed:
+        message = f"{server.message}, and run {needed[0].id} needs it"
+        yield Check("prefect", "failed" if server.state == "absent" else "ok", message, host=facts.host)
+    else:
+        yield Check("prefect", "ok", f"{server.message}; local runs do without")
+
+
+def _gpu(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
+    devices = [each for each in facts.store.devices if each.kind == "gpu"]
+    if not devices:
+        yield Check("gpu", "unknown", "none was looked for yet: runs do")
+        return
+    well: list[str] = []
+    for each in devices:
+        if each.at is not None and each.reason is not None:
+            yield Check("gpu", "warning", f"{each.device}: {each.reason}", cause=each.device)
+        elif each.at is None:
+            well.append(f"{each.device}: not measured: {each.reason or 'no sample yet'}")
+        elif each.temperature_c is not None and each.temperature_c > limits.gpu_celsius:
+            heat = (
+                f"{each.device} is at {each.temperature_c:.0f} °C, {limits.gpu_celsius:g} at most are wanted"
+            )
+            yield Check("gpu", "warning", heat, cause=each.device)
+        else:
+            warmth = "" if each.temperature_c is None else f" at {each.temperature_c:.0f} °C"
+            well.append(f"{each.device}{warmth}")
+    if len(well) == len(devices):
+        yield Check("gpu", "ok", "; ".join(well))
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"

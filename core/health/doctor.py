@@ -1,0 +1,74 @@
+"""Is everything in place? What is installed and set, and then the health of what runs on it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from core.health.checks import Check, examine
+from core.settings import Settings, SettingsError, find_file, load
+
+NEEDED = ("numpy", "scipy", "astropy", "sep", "sqlmodel", "alembic", "textual")
+OPTIONAL = {"torch": "training models: pip install 'astrid-tui[train]'"}
+
+
+def diagnose(config: Path | None = None) -> Iterator[Check]:
+    """Check every part, the settings first: without them nothing else can be known.
+
+    Parameters
+    ----------
+    config : Path, optional
+        The configuration file named on the command line.
+
+    Yields
+    ------
+    Check
+    """
+    yield _python()
+    yield from _packages()
+    try:
+        settings = load(config)
+    except SettingsError as error:
+        yield Check("settings", "failed", str(error))
+        return
+    yield Check("settings", "ok", f"{find_file(config) or 'defaults'}; science {settings.science_hash}")
+    yield _home(settings)
+    from core.health.facts import gather
+
+    yield from examine(gather(settings), settings.health)
+
+
+def _python() -> Check:
+    found = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+    fits = (3, 11) <= sys.version_info[:2] < (3, 14)
+    return Check("python", "ok" if fits else "failed", found if fits else f"{found}; 3.11 to 3.13 is needed")
+
+
+def _packages() -> Iterator[Check]:
+    found = {name: _installed(name) for name in NEEDED}
+    missing = [name for name, what in found.items() if what is None]
+    if missing:
+        yield Check("packages", "failed", f"not installed: {', '.join(missing)}")
+    else:
+        yield Check("packages", "ok", ", ".join(f"{name} {what}" for name, what in found.items()))
+    for name, purpose in OPTIONAL.items():
+        what = _installed(name)
+        if what is None:
+            yield Check(name, "warning", f"not installed; needed for {purpose}")
+        else:
+            yield Check(name, "ok", what)
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _home(settings: Settings) -> Check:
+    if settings.home.exists():
+        return Check("home", "ok", str(settings.home))
+    return Check("home", "warning", f"{settings.home} is not there yet; `astrid init` makes it")

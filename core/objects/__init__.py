@@ -1,0 +1,1 @@
+"""Objects on the sky: association, cone search, light curves."""

@@ -1,0 +1,1 @@
+"""What runs: runs and their processes, Prefect's server, times, power, where things stand."""

@@ -1,0 +1,167 @@
+"""What samplers of power write: which devices a host has, their samples, and what runs took.
+
+One process a host writes samples, so that two runs at once do not write them twice; when it is gone
+another takes over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from sqlalchemy import Float, bindparam, delete, insert, or_, select, update
+from sqlmodel import Session, col
+
+from core.database.storable import storable
+from core.database.store import Store
+from core.database.tables import PowerDevice, PowerSample, Run
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """A device of one host (`core.database.tables.PowerDevice`); ``device`` is unique on its host."""
+
+    device: str
+    kind: str
+    name: str
+    memory_mib: float | None = None
+    reason: str | None = None  # why it is not measured
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFacts:
+    """One reading of one device, as `core.database.tables.PowerSample` keeps it."""
+
+    device: str
+    at: float
+    watts: float | None = None
+    energy_j: float | None = None
+    temperature_c: float | None = None
+    utilisation: float | None = None
+    memory_mib: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEnergy:
+    """What one device took during a run.
+
+    ``seconds`` of it were measured, by its counter or by the integral of its draw (``how``); ``joules``
+    is none, with a ``reason``, where nothing was.
+    """
+
+    joules: float | None = None
+    seconds: float = 0.0
+    how: str | None = None
+    reason: str | None = None
+
+
+_SAMPLE = tuple(each.name for each in fields(SampleFacts))
+
+
+def key(host: str, device: str) -> str:
+    """The name of a device among those of all hosts."""
+    return f"{host}/{device}"
+
+
+def announce(store: Store, host: str, devices: Iterable[DeviceFacts]) -> None:
+    """Say what a host has and why some of it is not measured; replaces what was said before."""
+    facts = {key(host, each.device): each for each in devices}
+    with store.write() as session:
+        known = {row.device: row for row in session.scalars(select(PowerDevice).where(_of(host)))}
+        for name, fact in facts.items():
+            row = known.get(name)
+            if row is None:
+                row = PowerDevice(device=name, host=host, kind=fact.kind, name=fact.name, seen_at=time.time())
+                session.add(row)
+            row.kind, row.name = fact.kind, storable(fact.name)
+            row.memory_mib, row.reason = storable(fact.memory_mib), storable(fact.reason)
+        for name, row in known.items():
+            if name not in facts and row.reason is not None:
+                session.delete(row)  # what was missing then is there now, or nobody asks for it any more
+
+
+def write_samples(
+    store: Store,
+    host: str,
+    sampler: str,
+    samples: Sequence[SampleFacts],
+    *,
+    stale_s: float,
+    run_id: int | None = None,
+    energy: Mapping[str, DeviceEnergy] | None = None,
+) -> None:
+    """Write a batch of samples, and what a run has taken so far, in one transaction.
+
+    Samples of devices that another sampler of this host has written within `stale_s` are left out.
+    """
+    with store.write() as session:
+        mine = _taken(session, host, sampler, stale_s)
+        rows = [
+            {name: storable(getattr(each, name)) for name in _SAMPLE} | {"device": key(host, each.device)}
+            for each in samples
+            if key(host, each.device) in mine
+        ]
+        if rows:
+            session.connection().execute(insert(PowerSample), rows)
+        if run_id is not None and energy is not None:
+            session.execute(update(Run).where(col(Run.id) == run_id).values(**_run_energy(energy)))
+
+
+def let_go(store: Store, sampler: str) -> None:
+    """Leave the devices to the next sampler at once."""
+    with store.write() as session:
+        mine = col(PowerDevice.sampled_by) == sampler
+        session.execute(update(PowerDevice).where(mine).values(sampled_by=None))
+
+
+def forget(store: Store, host: str, before: float, limit: int = 2000) -> int:
+    """Delete at most so many samples of a host's devices that are older than a time; how many it were."""
+    with store.write() as session:
+        devices = select(col(PowerDevice.device)).where(_of(host))
+        old = (
+            select(col(PowerSample.id))
+            .where(col(PowerSample.device).in_(devices), col(PowerSample.at) < before)
+            .limit(limit)
+        )
+        result = session.execute(
+            delete(PowerSample)
+            .where(col(PowerSample.id).in_(old))
+            .returning(col(PowerSample.id))
+            .execution_options(synchronize_session=False)
+        )
+        return len(result.all())
+
+
+def _of(host: str) -> Any:
+    return col(PowerDevice.host) == host
+
+
+def _taken(session: Session, host: str, sampler: str, stale_s: float) -> set[str]:
+    """Which of a host's devices are this sampler's to write."""
+    values = {"a_host": host, "a_sampler": sampler, "now": time.time(), "stale_at": time.time() - stale_s}
+    return set(session.connection().execute(_TAKE, values).scalars())
+
+
+_TAKE = (  # made once: it is run with every batch, all day
+    update(PowerDevice)
+    .where(
+        col(PowerDevice.host) == bindparam("a_host"),
+        or_(
+            col(PowerDevice.sampled_by) == bindparam("a_sampler"),
+            col(PowerDevice.sampled_by).is_(None),
+            col(PowerDevice.seen_at) < bindparam("stale_at", type_=Float),
+        ),
+    )
+    .values(sampled_by=bindparam("a_sampler"), seen_at=bindparam("now", type_=Float))
+    .returning(col(PowerDevice.device))
+)
+
+
+def _run_energy(energy: Mapping[str, DeviceEnergy]) -> dict[str, Any]:
+    measured = [each.joules for each in energy.values() if each.joules is not None]
+    return {
+        "energy_j": sum(measured) if measured else None,
+        "energy": storable({device: asdict(each) for device, each in energy.items()}),
+    }

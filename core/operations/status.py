@@ -1,0 +1,90 @@
+"""Where things stand: counts by state, and what became of each frame."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlmodel import Session, col, func, select
+
+from core.database.store import Store
+from core.database.tables import Difference, Observation, SkyObject, StageRun
+from core.frames.queue import counts_by_state
+from core.vocabulary import ReviewState
+
+
+def status(store: Store, *, limit: int = 100, after: int | None = None) -> dict[str, Any]:
+    """Counts by state, the length of the review queue, and one page of frames, newest first.
+
+    Parameters
+    ----------
+    store : Store
+    limit : int
+        Frames on the page.
+    after : int, optional
+        The ``id`` of the last frame of the page before.
+
+    Returns
+    -------
+    dict
+        ``counts``, ``awaiting_verdict``, ``frames`` (see `frame_records`) and ``next``: what to
+        give as `after` for the next page, or ``None``.
+    """
+    counts = counts_by_state(store)
+    with store.read() as session:
+        query = select(Observation).order_by(col(Observation.id).desc()).limit(limit + 1)
+        if after is not None:
+            query = query.where(col(Observation.id) < after)
+        rows = session.exec(query).all()
+        return {
+            "counts": counts,
+            "awaiting_verdict": _awaiting(session),
+            "frames": frame_records(session, rows[:limit]),
+            "next": rows[limit - 1].id if len(rows) > limit else None,
+        }
+
+
+def frames_status(store: Store, ids: Sequence[int]) -> list[dict[str, Any]]:
+    """What became of the given observations, in the order of their ids."""
+    with store.read() as session:
+        query = select(Observation).where(col(Observation.id).in_(ids)).order_by(col(Observation.id))
+        return frame_records(session, session.exec(query).all())
+
+
+def frame_records(session: Session, rows: Sequence[Observation]) -> list[dict[str, Any]]:
+    """One record a frame: ``state, reason, seconds`` by stage of its last attempt, ``candidates, m50``."""
+    ids = [row.id for row in rows]
+    seconds: dict[int, dict[str, float]] = defaultdict(dict)
+    stages = select(StageRun).where(col(StageRun.observation_id).in_(ids)).order_by(col(StageRun.id))
+    for stage in session.exec(stages):
+        seconds[stage.observation_id][stage.stage] = round(stage.seconds, 4)
+    current = select(Difference).where(col(Difference.observation_id).in_(ids), col(Difference.is_current))
+    differences = {difference.observation_id: difference for difference in session.exec(current)}
+    return [_record(row, seconds.get(row.id or 0, {}), differences.get(row.id or 0)) for row in rows]
+
+
+def _record(row: Observation, seconds: dict[str, float], difference: Difference | None) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "frame": row.frame,
+        "state": row.state,
+        "reason": row.reason,
+        "kind": row.kind,
+        "filter": row.filter,
+        "field": row.field,
+        "mjd": row.mjd,
+        "attempts": row.attempts,
+        "seconds": seconds,
+        "seeing_px": row.seeing_px,
+        "limit_mag": row.limit_mag,
+        "candidates": difference.n_candidates if difference else 0,
+        "m50": difference.m50 if difference else None,
+        "score_std": difference.score_std if difference else None,
+        "registration_rms_px": difference.registration_rms_px if difference else None,
+        "reference": difference.reference_id if difference else None,
+    }
+
+
+def _awaiting(session: Session) -> int:
+    waiting = (ReviewState.UNREVIEWED, ReviewState.ESCALATED)
+    query = select(func.count()).select_from(SkyObject).where(col(SkyObject.review_state).in_(waiting))
+    return session.exec(query).one()

@@ -1,0 +1,1 @@
+"""What became of a place on the sky, in every frame."""

@@ -1,0 +1,1 @@
+"""What a reviewer sees and decides: candidates, cards, cutouts, filters, verdicts, export."""

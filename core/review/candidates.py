@@ -1,0 +1,146 @@
+"""Candidates for scripts: pages of records, and one candidate in full."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Select, SQLColumnExpression, func, select
+from sqlmodel import col
+
+from core.database.keyset import Cursor, PageError, check_limit, fetch
+from core.database.records import Record, candidate_rows, record, rows_of
+from core.database.store import Store
+from core.database.tables import Candidate, SkyObject
+from core.review.cards import Card, CardError, read_card
+from core.review.filters import conditions, parse
+
+# What a page can be ordered by; `significance` is |snr|. All but that one have an index.
+ORDERS: dict[str, Callable[[], SQLColumnExpression[Any]]] = {
+    "score": lambda: col(Candidate.score),
+    "significance": lambda: func.abs(col(Candidate.snr)),
+    "snr": lambda: col(Candidate.snr),
+    "mag": lambda: col(Candidate.mag),
+    "mjd": lambda: col(Candidate.mjd),
+    "id": lambda: col(Candidate.id),
+}
+
+
+class CandidateError(CardError):
+    """There is no such candidate."""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatePage:
+    """A page of records; ``next`` is the cursor of the page after it, none on the last."""
+
+    rows: tuple[Record, ...]
+    next: str | None
+
+
+def page(
+    store: Store,
+    *,
+    order: str = "-score",
+    filters: str = "",
+    limit: int = 50,
+    after: str | None = None,
+) -> CandidatePage:
+    """A page of the current candidates.
+
+    Candidates of superseded differences are left out. Ties go by id; those without a value to order
+    by come last, in either direction.
+
+    Parameters
+    ----------
+    store : Store
+    order : str
+        One of `ORDERS`, with a leading ``-`` for descending.
+    filters : str
+        Terms of `core.review.filters`.
+    limit : int
+        Records on the page.
+    after : str, optional
+        The cursor that the page before ended with.
+
+    Raises
+    ------
+    FilterError, PageError
+    """
+    check_limit(limit)
+    name = order.removeprefix("-")
+    if name not in ORDERS:
+        raise PageError(f"candidates can be ordered by {', '.join(ORDERS)}, a - before it for descending")
+    key = ORDERS[name]()
+    is_current = col(Candidate.is_current)
+    # Asked for in this way no index can answer it, and the rows are read in order of their ids.
+    current = is_current.is_not(False) if name == "id" else is_current.is_(True)
+    terms = parse(filters)
+    columns: tuple[Any, ...] = (col(Candidate.id), key.label("page_key"))
+    query: Select[Any] = select(*columns).where(current)
+    if terms:  # they may ask for the object
+        query = query.join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
+        query = query.where(*conditions(terms))
+    start = Cursor.read(after, order) if after is not None else None
+    with store.read() as db:
+        found = fetch(
+            db,
+            query,
+            key=key,
+            row_id=col(Candidate.id),
+            descending=order.startswith("-"),
+            after=start,
+            limit=limit + 1,
+        )
+        rows = rows_of(db, [row.id for row in found[:limit]], candidate_rows())
+    more = len(found) > limit
+    cursor = Cursor(order, found[limit - 1].page_key, found[limit - 1].id) if more else None
+    return CandidatePage(tuple(record(row) for row in rows), str(cursor) if cursor else None)
+
+
+def card_of(store: Store, candidate_id: int) -> Card:
+    """The card of a candidate's object, drawn through that candidate.
+
+    Raises
+    ------
+    CandidateError
+        There is no such candidate.
+    """
+    with store.read() as db:
+        object_id = db.scalar(select(col(Candidate.sky_object_id)).where(col(Candidate.id) == candidate_id))
+    if object_id is None:
+        raise CandidateError(f"there is no candidate {candidate_id}")
+    return read_card(store, object_id, candidate_id)
+
+
+def show(store: Store, candidate_id: int) -> dict[str, Any]:
+    """All that is known of one candidate, as JSON can hold it: its record and more keys.
+
+    Raises
+    ------
+    CandidateError
+        There is no such candidate.
+    """
+    card = card_of(store, candidate_id)
+    return {
+        **card.candidate,
+        "object_id": card.object_id,
+        "review_state": card.review_state,
+        "review_label": card.review_label,
+        "features": card.features,
+        "measured": asdict(card.frame),
+        "epochs": [asdict(epoch) for epoch in card.epochs],
+        "light_curve": [asdict(point) for point in card.light_curve],
+        "verdicts": [asdict(past) | {"tags": list(past.tags)} for past in card.history],
+        "cutouts_sha256": card.cutouts_sha256,
+    }
+
+
+def shown_capsule(store: Store, candidate_id: int, *, by: str) -> dict[str, Any]:
+    """What a verdict rests on that was given without a card, such as from the command line.
+
+    Raises
+    ------
+    CandidateError
+        There is no such candidate.
+    """
+    return card_of(store, candidate_id).shown(by=by)

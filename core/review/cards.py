@@ -1,0 +1,364 @@
+"""The review queue, and all that one card shows.
+
+The queue has one row for every sky object that awaits a verdict, the most significant first. A card
+is one object, drawn through one of its candidates. Reading it takes five queries, each by an index.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlmodel import Session, col
+
+from core.database.keyset import Cursor, check_limit, fetch
+from core.database.records import Record, candidate_rows, finite, record
+from core.database.store import Store
+from core.database.tables import Candidate, Cutout, Difference, Observation, SkyObject, Verdict
+from core.errors import AstridError
+from core.frames.standing import is_taken_back
+from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
+from core.review.cutouts import CutoutError, Cutouts, unpack
+from core.review.filters import Term, conditions, parse
+from core.vocabulary import ReviewState
+
+AWAITING = (ReviewState.UNREVIEWED, ReviewState.ESCALATED)
+MAX_HISTORY = 200  # rows of one object's history on a card, the newest
+
+_ORDER = "queue"
+
+
+class CardError(AstridError):
+    """There is no such card."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """One sky object that awaits a verdict, and the candidate that stands for it."""
+
+    object_id: int
+    candidate_id: int
+    name: str
+    score: float | None
+    snr: float
+    mag: float | None
+    filter: str | None
+    mjd: float
+    n_candidates: int
+    review_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardPage:
+    """A page of the queue; ``next`` is the cursor of the page after it, none on the last."""
+
+    rows: tuple[QueueRow, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One current candidate of an object."""
+
+    candidate_id: int
+    mjd: float
+    filter: str | None
+    snr: float
+    mag: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PastVerdict:
+    """One row of an object's history; ``label`` and ``retracts_id`` as in `core.database.tables.Verdict`."""
+
+    id: int
+    at: float  # Unix seconds
+    reviewer: str
+    candidate_id: int
+    label: str | None
+    retracts_id: int | None
+    note: str | None
+    tags: tuple[str, ...]
+    stands: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFacts:
+    """What is known of the frame and the subtraction that a candidate came from."""
+
+    path: str | None = None
+    extension: int | None = None
+    field: str | None = None
+    exposure_s: float | None = None
+    seeing_px: float | None = None
+    seeing_arcsec: float | None = None
+    sky_rms: float | None = None
+    zeropoint: float | None = None
+    limit_mag: float | None = None  # of the difference, else of the frame
+    m50: float | None = None
+    fwhm_new_px: float | None = None
+    fwhm_ref_px: float | None = None
+    score_std: float | None = None
+    registration_rms_px: float | None = None
+    masked_fraction: float | None = None
+    config_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One sky object as a reviewer sees it, through one candidate.
+
+    Attributes
+    ----------
+    candidate : dict
+        The candidate's record, as `core.database.records.record` makes it.
+    features : dict
+        Its features by name.
+    epochs : tuple of Epoch
+        The object's current candidates, newest first; each can be asked for by its id.
+    history : tuple of PastVerdict
+        All verdicts and notes on the object, newest first.
+    cutouts : Cutouts or None
+        None where none are kept; where they cannot be read, `cutouts_problem` says why.
+    """
+
+    object_id: int
+    name: str
+    ra: float | None
+    dec: float | None
+    review_state: str
+    review_label: str | None
+    candidate_id: int
+    candidate: Record
+    features: dict[str, float | None]
+    frame: FrameFacts
+    epochs: tuple[Epoch, ...]
+    light_curve: tuple[LightCurvePoint, ...]
+    history: tuple[PastVerdict, ...]
+    cutouts: Cutouts | None
+    cutouts_sha256: str | None
+    cutouts_problem: str | None = None
+
+    @property
+    def scores(self) -> Mapping[str, float | None]:
+        """The scores by model; empty where no model has scored."""
+        scores: Mapping[str, float | None] = self.candidate["scores"]
+        return scores
+
+    @property
+    def last_decision(self) -> PastVerdict | None:
+        """The newest standing verdict on the object."""
+        return next((past for past in self.history if past.stands), None)
+
+    def shown(self, **drawing: Any) -> dict[str, Any]:
+        """What a verdict on this card rests on, with how it was drawn (stretch, mode)."""
+        return {
+            "snr": self.candidate["snr"],
+            "score": self.candidate["score"],
+            "scores": dict(self.scores),
+            "method": self.candidate["method"],
+            "config_hash": self.frame.config_hash,
+            "cutouts_sha256": self.cutouts_sha256,
+            **drawing,
+        }
+
+
+def queue_page(
+    store: Store,
+    *,
+    limit: int = 50,
+    after: str | None = None,
+    filters: str = "",
+    states: Sequence[ReviewState] = AWAITING,
+) -> CardPage:
+    """A page of the review queue, by score.
+
+    Parameters
+    ----------
+    store : Store
+    limit : int
+        Rows on the page.
+    after : str, optional
+        The cursor that the page before ended with.
+    filters : str
+        Terms of `core.review.filters`, on the candidate that stands for each object.
+    states : sequence of ReviewState
+        Which objects are wanted.
+
+    Raises
+    ------
+    FilterError, PageError
+    """
+    check_limit(limit)
+    terms = parse(filters)
+    start = Cursor.read(after, _ORDER) if after is not None else None
+    key, row_id = col(SkyObject.best_score), col(SkyObject.id)
+    found: list[Any] = []
+    with store.read() as db:
+        for state in states:  # each is one range of the index; merged below
+            query = _queue((SkyObject, Candidate), (state,), terms)
+            found += fetch(db, query, key=key, row_id=row_id, descending=True, after=start, limit=limit + 1)
+    found.sort(key=lambda row: (row[0].best_score is not None, row[0].best_score, row[0].id), reverse=True)
+    rows = tuple(_queue_row(*row) for row in found[:limit])
+    more = len(found) > limit
+    return CardPage(rows, str(Cursor(_ORDER, rows[-1].score, rows[-1].object_id)) if more else None)
+
+
+def queue_count(store: Store, *, filters: str = "", states: Sequence[ReviewState] = AWAITING) -> int:
+    """How many objects await a verdict.
+
+    Raises
+    ------
+    FilterError
+    """
+    terms = parse(filters)
+    with store.read() as db:
+        if terms:
+            return db.scalar(_queue((func.count(),), states, terms)) or 0
+        # The index alone counts those with a score; the rest, few, may have no candidate left.
+        waiting = select(func.count()).select_from(SkyObject).where(col(SkyObject.review_state).in_(states))
+        score, best = col(SkyObject.best_score), col(SkyObject.best_candidate_id)
+        parts = (waiting.where(score.is_not(None)), waiting.where(score.is_(None), best.is_not(None)))
+        return sum(db.scalar(part) or 0 for part in parts)
+
+
+def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> Card:
+    """All that a card shows.
+
+    Parameters
+    ----------
+    store : Store
+    object_id : int
+    candidate_id : int, optional
+        Through which of the object's candidates; else through the best.
+
+    Raises
+    ------
+    CardError
+        There is no such object, or it has no such candidate.
+    """
+    with store.read() as db:
+        sky_object = db.get(SkyObject, object_id)
+        if sky_object is None:
+            raise CardError(f"there is no sky object {object_id}")
+        epochs = current_detections(db, object_id)
+        chosen = candidate_id if candidate_id is not None else sky_object.best_candidate_id
+        if chosen is None:
+            raise CardError(f"sky object {object_id} has no candidate to show")
+        query = candidate_rows(Observation, Difference, col(Cutout.pixels).label("pixels"))
+        row = db.execute(
+            query.outerjoin(Observation, col(Candidate.observation_id) == col(Observation.id))
+            .outerjoin(Cutout, col(Cutout.candidate_id) == col(Candidate.id))
+            .where(col(Candidate.id) == chosen, col(Candidate.sky_object_id) == object_id)
+        ).first()
+        if row is None:
+            raise CardError(f"sky object {object_id} has no candidate {chosen}")
+        curve = light_curve(db, object_id, epochs)
+        past = history(db, object_id)
+    cutouts, problem = _cutouts(row.pixels)
+    return Card(
+        object_id=object_id,
+        name=sky_object.name,
+        ra=sky_object.ra,
+        dec=sky_object.dec,
+        review_state=sky_object.review_state,
+        review_label=sky_object.review_label,
+        candidate_id=chosen,
+        candidate=record(row),
+        features={name: finite(value) for name, value in row.Candidate.features.items()},
+        frame=_frame_facts(row.Observation, row.Difference),
+        epochs=tuple(Epoch(one.id or 0, one.mjd, one.filter, one.snr, one.mag) for one in epochs),
+        light_curve=curve,
+        history=past,
+        cutouts=cutouts,
+        cutouts_sha256=hashlib.sha256(row.pixels).hexdigest() if row.pixels is not None else None,
+        cutouts_problem=problem,
+    )
+
+
+def history(db: Session, sky_object_id: int) -> tuple[PastVerdict, ...]:
+    """The verdicts, retractions and notes on an object, newest first."""
+    query = (
+        select(Verdict, is_taken_back(Verdict).label("is_taken_back"))
+        .where(col(Verdict.sky_object_id) == sky_object_id)
+        .order_by(col(Verdict.id).desc())
+        .limit(MAX_HISTORY)
+    )
+    return tuple(
+        PastVerdict(
+            id=row.id or 0,
+            at=row.created_at,
+            reviewer=row.reviewer,
+            candidate_id=row.candidate_id,
+            label=row.label,
+            retracts_id=row.retracts_id,
+            note=row.note,
+            tags=tuple(str(tag) for tag in row.tags),
+            stands=row.label is not None and not taken_back,
+        )
+        for row, taken_back in db.execute(query)
+    )
+
+
+def _queue(columns: Sequence[Any], states: Sequence[ReviewState], terms: Sequence[Term]) -> Select[Any]:
+    """Objects in some states, joined to their best candidates.
+
+    An object all of whose candidates are superseded has no best one, and so is not in the queue.
+    """
+    return (
+        select(*columns)
+        .select_from(SkyObject)
+        .join(Candidate, col(SkyObject.best_candidate_id) == col(Candidate.id))
+        .where(col(SkyObject.review_state).in_(states), *conditions(terms))
+    )
+
+
+def _queue_row(sky_object: SkyObject, candidate: Candidate) -> QueueRow:
+    return QueueRow(
+        object_id=sky_object.id or 0,
+        candidate_id=candidate.id or 0,
+        name=sky_object.name,
+        score=sky_object.best_score,
+        snr=candidate.snr,
+        mag=candidate.mag,
+        filter=candidate.filter,
+        mjd=candidate.mjd,
+        n_candidates=sky_object.n_candidates,
+        review_state=sky_object.review_state,
+    )
+
+
+def _cutouts(pixels: bytes | None) -> tuple[Cutouts | None, str | None]:
+    if pixels is None:
+        return None, None
+    try:
+        return unpack(pixels), None
+    except CutoutError as error:
+        return None, str(error)
+
+
+def _frame_facts(observation: Observation | None, difference: Difference | None) -> FrameFacts:
+    of_frame = {} if observation is None else {
+        "path": observation.path,
+        "extension": observation.extension,
+        "field": observation.field,
+        "exposure_s": observation.exposure_s,
+        "seeing_px": observation.seeing_px,
+        "seeing_arcsec": observation.seeing_arcsec,
+        "sky_rms": observation.sky_rms,
+        "zeropoint": observation.zeropoint,
+        "limit_mag": observation.limit_mag,
+    }  # fmt: skip
+    of_difference = {} if difference is None else {
+        "m50": difference.m50,
+        "fwhm_new_px": difference.fwhm_new_px,
+        "fwhm_ref_px": difference.fwhm_ref_px,
+        "score_std": difference.score_std,
+        "registration_rms_px": difference.registration_rms_px,
+        "masked_fraction": difference.masked_fraction,
+        "config_hash": difference.config_hash,
+    }  # fmt: skip
+    if difference is not None and difference.limit_mag is not None:
+        of_difference["limit_mag"] = difference.limit_mag
+    return FrameFacts(**of_frame | of_difference)  # type: ignore[arg-type]

@@ -1,0 +1,146 @@
+"""The images a reviewer compares, packed into one small blob a candidate.
+
+A pixel is kept as a multiple of a quarter of its plane's sky sigma in 16 bits, which is finer than
+any eye or network needs and leaves only the noise's own entropy to store. Blobs come back from a
+database that others may write to, so unpacking trusts none of their numbers.
+
+Layout, little-endian: ``AC``, version, number of planes, height, width, one float32 sigma a plane;
+then, deflated, the low bytes of every plane's pixels and after them the high bytes. A pixel's code
+is folded to be positive (0, -1, 1, -2 ... become 0, 1, 2, 3 ...), which leaves the high bytes zero
+but under bright sources.
+"""
+
+import math
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.database.deflated import deflate, inflate
+from core.errors import AstridError
+
+Plane = NDArray[np.float32]  # (height, width)
+
+STEPS_PER_SIGMA = 4
+MASKED = -32768
+MAX_SIDE = 1024
+MAX_ABS = 1e30  # beyond it lie BLANK values and the sentinels of surveys, such as -3.4e38
+
+_MAGIC = b"AC"
+_VERSION = 1
+_HEADER = struct.Struct("<2sBBHH")
+_PLANES = (3, 4)  # without and with a score
+_TOP = 32767
+
+
+class CutoutError(AstridError):
+    """A blob holds no cutouts that can be shown, or cutouts cannot be packed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cutouts:
+    """The surroundings of one candidate in new, reference and difference.
+
+    Attributes
+    ----------
+    new, ref, diff : (height, width) float32
+        In units of each plane's own sky sigma, sky at 0, NaN where masked. A plane that is NaN
+        throughout is absent.
+    sigma : tuple of float
+        The sky sigma of each plane, in the plane's own linear unit; NaN where unknown.
+    score : (height, width) float32, optional
+        The significance, in its own sigma, which is 1.
+    """
+
+    new: Plane
+    ref: Plane
+    diff: Plane
+    sigma: tuple[float, ...] = (math.nan, math.nan, math.nan)
+    score: Plane | None = None
+
+    @property
+    def planes(self) -> tuple[Plane, ...]:
+        """New, reference, difference and, if there is one, score."""
+        images = (self.new, self.ref, self.diff)
+        return images if self.score is None else (*images, self.score)
+
+
+def pack(cutouts: Cutouts) -> bytes:
+    """Pack cutouts, to the nearest quarter sigma.
+
+    Values beyond ±8191 sigma are clipped; NaN, infinities and values beyond ±1e30 become masked.
+
+    Raises
+    ------
+    CutoutError
+        The planes differ in shape, are empty, or have a side above 1024 pixels.
+    """
+    planes = cutouts.planes
+    shapes = {np.shape(plane) for plane in planes}
+    shape = shapes.pop()
+    if shapes or len(shape) != 2 or not all(1 <= side <= MAX_SIDE for side in shape):
+        found = ", ".join(str(np.shape(plane)) for plane in planes)
+        raise CutoutError(
+            f"cutouts of shapes {found} cannot be packed: one shape is needed, sides of 1 to {MAX_SIDE}"
+        )
+    if len(cutouts.sigma) != 3:
+        raise CutoutError(f"cutouts need the sigma of 3 planes, not of {len(cutouts.sigma)}")
+    folded = np.stack([_fold(_encode(plane)) for plane in planes])
+    header = _HEADER.pack(_MAGIC, _VERSION, len(planes), *shape)
+    scales = struct.pack("<3f", *cutouts.sigma)
+    split = (folded & 0xFF).astype(np.uint8).tobytes() + (folded >> 8).astype(np.uint8).tobytes()
+    return header + scales + deflate(split)
+
+
+def unpack(blob: bytes) -> Cutouts:
+    """Unpack what `pack` made.
+
+    Raises
+    ------
+    CutoutError
+        The blob is truncated, of another format or version, or claims a size out of bounds. No
+        more is ever decompressed than the largest legal cutouts hold.
+    """
+    offset = _HEADER.size + 12
+    if len(blob) < offset:
+        raise CutoutError(f"a cutout blob of {len(blob)} bytes is truncated: its header alone has {offset}")
+    magic, version, n_planes, height, width = _HEADER.unpack_from(blob)
+    if magic != _MAGIC or version != _VERSION:
+        raise CutoutError("this is no cutout blob of a known version")
+    if n_planes not in _PLANES or not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
+        raise CutoutError(f"a cutout blob claims {n_planes} planes of {height} x {width} pixels")
+    sigma = tuple(
+        value if math.isfinite(value) and value > 0 else math.nan
+        for value in struct.unpack_from("<3f", blob, _HEADER.size)
+    )
+    n_pixels = n_planes * height * width
+    try:
+        split = np.frombuffer(inflate(blob[offset:], 2 * n_pixels), dtype=np.uint8)
+    except ValueError as error:
+        raise CutoutError(f"a cutout blob {error}") from error
+    folded = split[:n_pixels] + np.uint16(256) * split[n_pixels:]
+    planes = _decode(_unfold(folded)).reshape(n_planes, height, width)
+    return Cutouts(planes[0], planes[1], planes[2], sigma, planes[3] if n_planes == 4 else None)
+
+
+def _encode(plane: Plane) -> NDArray[np.int16]:
+    seen = np.abs(plane) <= MAX_ABS  # false for NaN
+    steps = np.clip(np.rint(np.where(seen, plane, 0.0) * STEPS_PER_SIGMA), -_TOP, _TOP)
+    return np.where(seen, steps, MASKED).astype(np.int16)
+
+
+def _decode(codes: NDArray[np.int16]) -> Plane:
+    values = codes.astype(np.float32) / np.float32(STEPS_PER_SIGMA)
+    values[codes == MASKED] = np.nan
+    return values
+
+
+def _fold(codes: NDArray[np.int16]) -> NDArray[np.uint16]:
+    wide = codes.astype(np.int32)
+    return np.where(wide < 0, -2 * wide - 1, 2 * wide).astype(np.uint16)
+
+
+def _unfold(folded: NDArray[np.uint16]) -> NDArray[np.int16]:
+    half = (folded >> 1).astype(np.int32)
+    return np.where(folded & 1, -half - 1, half).astype(np.int16)

@@ -1,0 +1,324 @@
+"""Human decisions: appended, chained by hashes, never changed.
+
+Each row carries the hash of the row before it in the same session, so that a row which was changed,
+removed or slipped in later breaks its chain. The state of the sky object follows in the same
+transaction, from the newest verdict on it that stands. A verdict is on disk when a function here
+returns.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from core.database.storable import storable
+from core.database.store import Store
+from core.database.tables import Candidate, SkyObject, Verdict
+from core.errors import AstridError
+from core.frames.standing import is_taken_back, stands
+from core.vocabulary import LABELS, Label, ReviewState
+
+FIRST_HASH = "0" * 64  # what the first row of a session has before it
+LAST_SEEN = "object_last_mjd"  # in `shown`: the object's newest epoch when it was judged
+
+
+class VerdictError(AstridError):
+    """A verdict cannot be given; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionHead:
+    """The end of one session's chain: who keeps it can prove that no row before it was changed."""
+
+    session: str
+    sequence: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenLink:
+    """A row that does not fit its chain."""
+
+    session: str
+    sequence: int
+    verdict_id: int
+    reason: str
+
+
+def decide(
+    store: Store,
+    *,
+    session: str,
+    reviewer: str,
+    candidate_id: int,
+    label: Label,
+    shown: Mapping[str, Any],
+    note: str | None = None,
+    tags: Iterable[str] = (),
+) -> Verdict:
+    """Append a decision on the candidate that was shown.
+
+    Every call appends a row, also one that repeats the row before: what keeps a held key from
+    deciding twice is the console's business.
+
+    Parameters
+    ----------
+    store : Store
+    session : str
+        The reviewer's sitting; the chain runs within it.
+    reviewer : str
+    candidate_id : int
+        What was on the screen.
+    label : Label
+    shown : mapping
+        What the decision rests on: scores, model, configuration hash, stretch, SHA-256 of the
+        cutouts. Anything that JSON can hold; numbers that are not finite become null.
+    note, tags
+        The reviewer's own words.
+
+    Returns
+    -------
+    Verdict
+        The row as it was written.
+
+    Raises
+    ------
+    VerdictError
+        There is no such candidate.
+    """
+    with store.write(durable=True) as db:
+        sky_object = _locked_object(db, candidate_id)
+        row = _append(
+            db,
+            session=session,
+            reviewer=reviewer,
+            candidate_id=candidate_id,
+            sky_object_id=sky_object.id,
+            label=Label(label).value,
+            note=note,
+            tags=list(tags),
+            shown={**shown, LAST_SEEN: sky_object.last_mjd},
+        )
+        _follow(db, sky_object)
+    return row
+
+
+def annotate(
+    store: Store,
+    *,
+    session: str,
+    reviewer: str,
+    candidate_id: int,
+    note: str | None = None,
+    tags: Iterable[str] = (),
+) -> Verdict:
+    """Append a note or tags to a candidate without deciding anything.
+
+    Raises
+    ------
+    VerdictError
+        There is no such candidate, or neither note nor tags.
+    """
+    words = list(tags)
+    if not (note and note.strip()) and not words:
+        raise VerdictError("a note without words and tags says nothing")
+    with store.write(durable=True) as db:
+        sky_object = _locked_object(db, candidate_id)
+        return _append(
+            db,
+            session=session,
+            reviewer=reviewer,
+            candidate_id=candidate_id,
+            sky_object_id=sky_object.id,
+            note=note,
+            tags=words,
+        )
+
+
+def undo(store: Store, *, session: str, reviewer: str) -> Verdict | None:
+    """Take back the reviewer's newest standing decision, of this session or an earlier one.
+
+    Can be repeated until none stands. The retraction is a row of `session`; the object's state goes
+    back to what stood before.
+
+    Returns
+    -------
+    Verdict or None
+        The retraction, whose `retracts_id` is the decision; none where no decision stands.
+    """
+    with store.write(durable=True) as db:
+        last = _newest(db, col(Verdict.reviewer) == reviewer, stands(Verdict))
+        if last is None:
+            return None
+        sky_object = _locked_object(db, last.candidate_id)
+        row = _append(
+            db,
+            session=session,
+            reviewer=reviewer,
+            candidate_id=last.candidate_id,
+            sky_object_id=last.sky_object_id,
+            retracts_id=last.id,
+        )
+        _follow(db, sky_object)
+    return row
+
+
+def redo(store: Store, *, session: str, reviewer: str) -> Verdict | None:
+    """Give again the decision that the reviewer's last `undo` took back.
+
+    Can be repeated for as many as were undone, until a new decision is made.
+
+    Returns
+    -------
+    Verdict or None
+        The decision, given again; none where there is nothing to redo.
+    """
+    with store.write(durable=True) as db:
+        mine = col(Verdict.reviewer) == reviewer
+        is_retraction = col(Verdict.label).is_(None) & col(Verdict.retracts_id).is_not(None)
+        retraction = _newest(db, mine, is_retraction, ~is_taken_back(Verdict))
+        if retraction is None or retraction.id is None:
+            return None
+        is_fresh = col(Verdict.label).is_not(None) & col(Verdict.retracts_id).is_(None)
+        if _newest(db, mine, is_fresh, col(Verdict.id) > retraction.id) is not None:
+            return None
+        taken_back = db.get_one(Verdict, retraction.retracts_id)
+        sky_object = _locked_object(db, taken_back.candidate_id)
+        row = _append(
+            db,
+            session=session,
+            reviewer=reviewer,
+            candidate_id=taken_back.candidate_id,
+            sky_object_id=taken_back.sky_object_id,
+            label=taken_back.label,
+            retracts_id=retraction.id,
+            note=taken_back.note,
+            tags=taken_back.tags,
+            shown=taken_back.shown,
+        )
+        _follow(db, sky_object)
+    return row
+
+
+def verify(store: Store) -> list[BrokenLink]:
+    """Walk every chain and name each row that does not fit.
+
+    Rows that were cut off a chain's end leave no trace in it; compare `session_heads` with the heads
+    that an earlier export printed.
+    """
+    broken: list[BrokenLink] = []
+    session, sequence, previous = "", 0, FIRST_HASH
+    with store.read() as db:
+        rows = select(Verdict).order_by(col(Verdict.session), col(Verdict.sequence))
+        for row in db.scalars(rows.execution_options(yield_per=500)):
+            if row.session != session:
+                session, sequence, previous = row.session, 0, FIRST_HASH
+            reasons = []
+            if row.sequence != sequence + 1:
+                reasons.append(f"the row before it is {sequence}, not {row.sequence - 1}")
+            if row.previous_hash != previous:
+                reasons.append("it names another row before it")
+            if row.hash != row_hash(row):
+                reasons.append("its content does not have its hash")
+            if reasons:
+                broken.append(BrokenLink(row.session, row.sequence, row.id or 0, "; ".join(reasons)))
+            sequence, previous = row.sequence, row.hash
+    return broken
+
+
+def session_heads(store: Store) -> list[SessionHead]:
+    """The last row of every session, in order of the sessions' names."""
+    session, sequence = col(Verdict.session), col(Verdict.sequence)
+    ends = select(session, func.max(sequence).label("sequence")).group_by(session).subquery()
+    query = (
+        select(session, sequence, col(Verdict.hash))
+        .join(ends, (session == ends.c.session) & (sequence == ends.c.sequence))
+        .order_by(session)
+    )
+    with store.read() as db:
+        return [SessionHead(*row) for row in db.execute(query)]
+
+
+def row_hash(row: Verdict) -> str:
+    """SHA-256 of a row's content, in canonical JSON, that of the row before it included."""
+    content = {
+        "session": row.session,
+        "sequence": row.sequence,
+        "reviewer": row.reviewer,
+        "candidate_id": row.candidate_id,
+        "sky_object_id": row.sky_object_id,
+        "label": row.label,
+        "retracts_id": row.retracts_id,
+        "note": row.note,
+        "tags": row.tags,
+        "shown": row.shown,
+        "created_at": row.created_at,
+        "previous_hash": row.previous_hash,
+    }
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def _locked_object(db: Session, candidate_id: int) -> SkyObject:
+    """The object of a candidate, locked so that two reviewers' verdicts on it follow each other."""
+    query = (
+        select(SkyObject)
+        .join(Candidate, col(Candidate.sky_object_id) == SkyObject.id)
+        .where(col(Candidate.id) == candidate_id)
+        .with_for_update(of=SkyObject)
+    )
+    found = db.scalar(query)
+    if found is None:
+        raise VerdictError(f"there is no candidate {candidate_id}")
+    return found
+
+
+def _newest(db: Session, *conditions: Any) -> Verdict | None:
+    return db.scalar(select(Verdict).where(*conditions).order_by(col(Verdict.id).desc()).limit(1))
+
+
+def _append(db: Session, **content: Any) -> Verdict:
+    session = storable(content.pop("session"))
+    if db.get_bind().dialect.name == "postgresql":
+        # SQLite has one writer at a time; here two of one session must wait for each other.
+        db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(session, 0))))
+    end = db.execute(
+        select(col(Verdict.sequence), col(Verdict.hash))
+        .where(col(Verdict.session) == session)
+        .order_by(col(Verdict.sequence).desc())
+        .limit(1)
+    ).first()
+    row = Verdict(
+        session=session,
+        sequence=end.sequence + 1 if end else 1,
+        previous_hash=end.hash if end else FIRST_HASH,
+        created_at=time.time(),
+        hash="",
+        **{name: storable(value) for name, value in content.items()},
+    )
+    row.hash = row_hash(row)
+    db.add(row)
+    db.flush()
+    return row
+
+
+def _follow(db: Session, sky_object: SkyObject) -> None:
+    """Let the object's state be what the newest standing verdict on it says."""
+    last = _newest(db, col(Verdict.sky_object_id) == sky_object.id, stands(Verdict))
+    state, label, snoozed_at = ReviewState.UNREVIEWED, None, None
+    if last is not None and last.label is not None:
+        state, label = LABELS[Label(last.label)].review_state, last.label
+    if last is not None and state == ReviewState.SNOOZED:
+        snoozed_at = last.shown.get(LAST_SEEN)
+        if (sky_object.last_mjd or 0.0) > (snoozed_at or 0.0):
+            # Detected again since: undoing a later verdict must not put it back to sleep.
+            state, label, snoozed_at = ReviewState.UNREVIEWED, None, None
+    sky_object.review_state = state
+    sky_object.review_label = label
+    sky_object.snoozed_at_mjd = snoozed_at
+    db.add(sky_object)

@@ -1,0 +1,1 @@
+"""From counts to electrons, with variance and mask."""

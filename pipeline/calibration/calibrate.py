@@ -1,0 +1,240 @@
+"""From the counts of a raw frame to electrons with a variance and a mask."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.settings import Settings
+from core.vocabulary import FrameKind, MaskPlane
+from pipeline.calibration.background import sky_level
+from pipeline.calibration.cosmic_rays import find_cosmic_rays
+from pipeline.calibration.illumination import vignetted
+from pipeline.calibration.masters import Masters
+from pipeline.calibration.noise import Detector, detector_of, sky_noise
+from pipeline.calibration.overscan import trim
+from pipeline.frame import Exposure, Frame, FrameRefused, Image, MaskImage, RawFrame
+from pipeline.neighbourhood import blurred, gaussian_taps, grown, patches, places
+
+PLATEAU_PIXELS = 3  # so many pixels at the largest value: the detector or its digitiser is full
+PLATEAU_MARGIN = 0.98
+DIGITISER_FULL = 65535.0  # of 16 bits, where nothing else tells
+MODEL_SMOOTHING_PX = 1.0
+COLD_SIGMA = 10.0  # so far below the sky is no light, but a pixel that does not work
+NEIGHBOUR_SIGMA_PX = 1.0  # of the weights by which a hit pixel is filled from its neighbours
+NEIGHBOUR_LEAST = 0.15  # of all weight must lie on good pixels, or the sky fills it
+
+
+def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Frame:
+    """Calibrate one frame.
+
+    In this order: saturation is marked in the file's own values; overscan, bias, dark and flat are
+    applied where there are any; gain and read noise are settled (`pipeline.calibration.noise`);
+    sky, variance and cosmic rays follow. A frame that was reduced before goes through as it is.
+
+    Parameters
+    ----------
+    raw : RawFrame
+    masters : Masters, optional
+        Of the trimmed frame's shape.
+    settings : Settings
+        ``camera`` stands in where the header is silent.
+
+    Returns
+    -------
+    Frame
+        Electrons. Bad pixels and cosmic rays hold values interpolated from their neighbours
+        (`MaskPlane.INTERPOLATED`), or the sky where those are bad too. Where the sky is dark because
+        the optics let no light through, and no flat says so, the mask is `MaskPlane.BAD`.
+
+    Raises
+    ------
+    FrameRefused
+        The frame is no science frame, of another size than its masters, or has no good pixel.
+    """
+    if raw.exposure.kind is not FrameKind.SCIENCE:
+        raise FrameRefused(f"it is a {raw.exposure.kind} frame, not one of the sky")
+    exposure = _with_settings(raw.exposure, settings)
+    saturation = exposure.saturation or _plateau(raw.data)
+    full = replace(raw, mask=raw.mask | _saturated(raw.data, saturation))
+    trimmed = trim(full)
+    raw = trimmed.raw
+    counts, mask, response = _corrected(raw, masters, exposure)
+    pedestal = trimmed.pedestal
+    if masters is not None and masters.bias is not None:
+        pedestal += float(np.median(masters.bias[::4, ::4]))
+    bad = mask != 0
+    if bad.all():
+        raise FrameRefused("none of its pixels is good")
+
+    mesh_px = settings.calibrate.background_mesh_px
+    sky = sky_level(counts, bad, mesh_px)
+    if masters is None or masters.flat is None:
+        dark = vignetted(counts, sky, bad)
+        if dark.any():
+            mask[dark] |= np.uint16(MaskPlane.BAD)
+            bad |= dark
+            sky = sky_level(counts, bad, mesh_px)
+    noise = sky_noise(counts, sky, bad)
+    brightest = float(np.max(np.where(bad, np.float32(-np.inf), counts - sky)))
+    detector = detector_of(exposure, noise, brightest)
+
+    gain = np.float32(detector.gain)
+    data, level = counts * gain, sky * gain
+    quiet = _sky_variance(level, response, detector)
+    signal = data - level
+    sigma = np.sqrt(quiet)
+    mask[(signal < np.float32(-COLD_SIGMA) * sigma) & ~bad] |= np.uint16(MaskPlane.BAD)
+    if settings.calibrate.cosmic_rays:
+        full = (mask & MaskPlane.SATURATED) != 0
+        dead = (mask & MaskPlane.BAD) != 0
+        light = blurred(np.where(dead, np.float32(0.0), signal), MODEL_SMOOTHING_PX)
+        noise2 = quiet + np.maximum(light, np.float32(0.0))
+        hits = find_cosmic_rays(signal, noise2, dead, full, settings.calibrate.cosmic_ray_sigma)
+        mask[hits] |= np.uint16(MaskPlane.COSMIC_RAY)
+    fill_bad(data, level, mask)
+    unknown = (mask & ~np.uint16(MaskPlane.SATURATED | MaskPlane.INTERPOLATED)) != 0
+    sources = source_model(data - level, sigma, unknown)
+    flat_error = np.float32(settings.calibrate.flat_error)
+    variance = quiet + (sources if response is None else sources / response) + (flat_error * sources) ** 2
+    return Frame(
+        data=data,
+        background=level,
+        variance=variance,
+        mask=mask,
+        exposure=exposure,
+        header=raw.header,
+        wcs=raw.wcs,
+        gain=detector.gain,
+        read_noise=detector.read_noise,
+        saturation=(saturation - pedestal) * detector.gain,
+        origin=trimmed.origin,
+        notes=raw.notes + detector.notes,
+    )
+
+
+def fill_bad(data: Image, level: Image, mask: MaskImage) -> None:
+    """Give masked pixels a value, in place: from good neighbours where there are enough, else the sky.
+
+    Saturated pixels keep theirs: it is the least that they can be. What is filled from neighbours is
+    marked `MaskPlane.INTERPOLATED`.
+    """
+    unknown = (mask & ~np.uint16(MaskPlane.SATURATED | MaskPlane.INTERPOLATED)) != 0
+    if not unknown.any():
+        return
+    taps = gaussian_taps(NEIGHBOUR_SIGMA_PX, truncate=3.0)
+    bell = np.outer(taps, taps)
+    rows, columns = places(unknown & grown(~unknown, len(taps) // 2))
+    good = bell * ~patches(unknown, rows, columns, len(taps))
+    weight = good.sum(axis=(1, 2))
+    enough = weight > NEIGHBOUR_LEAST
+    rows, columns, good, weight = rows[enough], columns[enough], good[enough], weight[enough]
+    around = patches(data, rows, columns, len(taps)) - patches(level, rows, columns, len(taps))
+    data[unknown] = level[unknown]
+    data[rows, columns] += np.einsum("nij,nij->n", good, around) / weight
+    mask[rows, columns] |= np.uint16(MaskPlane.INTERPOLATED)
+
+
+def _with_settings(exposure: Exposure, settings: Settings) -> Exposure:
+    """The exposure with the camera's settings where its header is silent."""
+    camera = settings.camera
+    return replace(
+        exposure,
+        gain=exposure.gain or camera.gain or None,
+        read_noise=exposure.read_noise or camera.read_noise or None,
+        saturation=exposure.saturation or camera.saturation or None,
+    )
+
+
+def _plateau(data: Image) -> float:
+    """Where a frame of unknown saturation is full, in its data's units.
+
+    Several pixels at exactly the largest value are a plateau; without one nothing is full, and the
+    limit is that of 16 bits or the brightest pixel.
+    """
+    largest = float(data.max())
+    at_largest = np.count_nonzero(data >= largest)
+    if PLATEAU_PIXELS <= at_largest < data.size // 4 and largest > 2.0 * max(float(np.median(data)), 0.0):
+        return PLATEAU_MARGIN * largest
+    return max(largest, DIGITISER_FULL)
+
+
+def _saturated(data: Image, saturation: float) -> MaskImage:
+    """Pixels at or beyond full well, and those beside them, into which charge leaks first."""
+    full = data >= saturation
+    if full.any():
+        full = grown(full, 1)
+    marked: MaskImage = full * np.uint16(MaskPlane.SATURATED)
+    return marked
+
+
+def _corrected(
+    raw: RawFrame, masters: Masters | None, exposure: Exposure
+) -> tuple[Image, MaskImage, Image | None]:
+    """Bias, dark and flat applied: the counts, the mask, and the flat by which they were divided."""
+    counts, mask = raw.data.copy(), raw.mask.copy()
+    if masters is None:
+        return counts, mask, None
+    if masters.shape is not None and masters.shape != counts.shape:
+        height, width = masters.shape
+        raise FrameRefused(
+            f"it is {counts.shape[1]} x {counts.shape[0]} pixels, its calibration frames {width} x {height}"
+        )
+    if masters.bias is not None:
+        counts -= masters.bias
+    if masters.dark is not None:
+        counts -= masters.dark * np.float32(exposure.exposure_s or 0.0)
+    response = masters.flat
+    if response is not None:
+        response = np.where(response > 0.0, response, np.float32(1.0))
+        counts /= response
+    if masters.bad is not None:
+        mask[masters.bad] |= np.uint16(MaskPlane.BAD)
+    return counts, mask, response
+
+
+def _sky_variance(level: Image, response: Image | None, detector: Detector) -> Image:
+    """Electrons squared: read noise and Poisson noise of the sky.
+
+    Under a flat ``f`` a calibrated signal ``S`` was ``S f`` electrons: its Poisson variance is
+    ``S / f`` and the read noise ``r**2 / f**2``.
+    """
+    sky = np.maximum(level, np.float32(0.0))
+    read = np.float32(detector.read_noise**2)
+    model = sky + read if response is None else (sky + read / response) / response
+    variance: Image = np.maximum(np.float32(detector.sky_variance_factor) * model, np.float32(1e-3))
+    return variance
+
+
+def source_model(signal: Image, noise: Image, unknown: NDArray[np.bool_]) -> Image:
+    """The light of the sources as the noise model takes it: never negative, hardly noisy.
+
+    A variance that follows the noise of its own pixel would favour the pixels that scattered low. So
+    faint light is smoothed. In the cores of bright stars, where smoothing would lose half the peak of
+    a sharp PSF and the noise is a small part of the light, the pixel itself counts; between 5 and 15
+    sigma the one passes into the other.
+
+    Parameters
+    ----------
+    signal, noise : (height, width) float32
+        Light above the sky and the sky's standard deviation, in electrons.
+    unknown : (height, width) bool
+        Pixels whose values mean nothing.
+    """
+    known = np.where(unknown, np.float32(0.0), signal)
+    smooth = blurred(known, MODEL_SMOOTHING_PX)
+    if unknown.any():
+        weight = blurred((~unknown).astype(np.float32), MODEL_SMOOTHING_PX)
+        smooth /= np.maximum(weight, np.float32(1e-3))
+    smooth = np.maximum(smooth, np.float32(0.0))
+    # Nothing fainter than 5 sigma of the sky is more significant than that.
+    bright = np.flatnonzero(smooth > np.float32(5.0) * noise)
+    light = smooth.ravel()[bright]
+    significance = light / np.sqrt(np.square(noise.ravel()[bright]) + light)
+    sharp = np.clip(np.float32(0.1) * significance - np.float32(0.5), 0.0, 1.0)
+    own = np.where(unknown.ravel()[bright], light, signal.ravel()[bright])
+    model: Image = smooth
+    model.ravel()[bright] = np.maximum(light + sharp * (own - light), np.float32(0.0))
+    return model

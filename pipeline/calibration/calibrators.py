@@ -1,0 +1,57 @@
+"""The calibration frames that the store knows, and the masters for a frame made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from sqlmodel import col, select
+
+from core.database.store import Store
+from core.database.tables import Observation
+from core.settings import Settings
+from core.vocabulary import FrameKind, ObservationState
+from pipeline.calibration.masters import Calibrator, Masters, masters_for
+from pipeline.files.fits_files import read_frame
+from pipeline.frame import Exposure
+
+MastersFor = Callable[[Exposure, tuple[int, int]], Masters | None]
+
+
+def calibrators(store: Store) -> list[Calibrator]:
+    """Every bias, dark and flat that was ingested."""
+    with store.read() as session:
+        query = select(Observation).where(col(Observation.state) == ObservationState.CALIBRATION.value)
+        rows = session.exec(query.order_by(col(Observation.id))).all()
+    return [
+        Calibrator(
+            exposure=exposure_of_row(row),
+            shape=(row.height or 0, row.width or 0),
+            content=f"{row.content}[{row.extension}]",
+            read=partial(read_frame, Path(row.path), row.extension),
+        )
+        for row in rows
+    ]
+
+
+def masters_of(store: Store, settings: Settings) -> MastersFor:
+    """What finds the masters for an exposure of a shape (height, width), of the frames in a store.
+
+    It raises FrameRefused where a calibration frame that fits cannot be used.
+    """
+    known = calibrators(store)
+    return lambda exposure, shape: masters_for(known, exposure, shape, settings)
+
+
+def exposure_of_row(row: Observation) -> Exposure:
+    """What the store remembers of an exposure."""
+    return Exposure(
+        name=row.frame,
+        kind=FrameKind(row.kind),
+        mjd=row.mjd,
+        exposure_s=row.exposure_s,
+        filter=row.filter,
+        field=row.field,
+        instrument=row.instrument,
+    )

@@ -1,0 +1,274 @@
+"""Master calibration frames: the mean bias, the dark current, the flat field.
+
+All are made of raw frames from which the overscan was cut, so that they fit trimmed science frames,
+and are kept on disk by the content of what they were made of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.settings import Settings
+from core.vocabulary import FrameKind
+from pipeline.calibration.overscan import trim
+from pipeline.frame import Exposure, FrameRefused, Image, RawFrame
+
+CLIP_SIGMA = 4.0
+CHUNK_BYTES = 64 * 2**20  # of the stack that is in memory at once
+LOWEST_FLAT = 0.1  # of the median: below it a pixel sees no light to speak of
+SAME_LENGTH = 0.02  # relative difference of exposure times
+HOT_SIGMA = 20.0  # of the dark current's scatter
+CACHE_FORMAT = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Masters:
+    """What raw frames of one camera are corrected with; each is optional.
+
+    Attributes
+    ----------
+    bias : (height, width) float32, optional
+        Data units, after subtraction of the overscan.
+    dark : (height, width) float32, optional
+        Data units per second, without the bias.
+    flat : (height, width) float32, optional
+        Relative response, median 1; 0 where there is none to speak of.
+    bad : (height, width) bool, optional
+        Hot pixels of the dark and dead ones of the flat.
+    content : str
+        A hash of all that they were made of.
+    """
+
+    bias: Image | None = None
+    dark: Image | None = None
+    flat: Image | None = None
+    bad: NDArray[np.bool_] | None = None
+    content: str = ""
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """Height and width, of trimmed frames."""
+        for part in (self.bias, self.dark, self.flat):
+            if part is not None:
+                return part.shape[0], part.shape[1]
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrator:
+    """One bias, dark or flat: what it is, and how to read it when its turn comes."""
+
+    exposure: Exposure
+    shape: tuple[int, int]  # height and width of the file's array
+    content: str  # SHA-256 of its file, with its extension where there are several
+    read: Callable[[], RawFrame]
+
+
+def fitting(
+    calibrators: Sequence[Calibrator], exposure: Exposure, shape: tuple[int, int]
+) -> list[Calibrator]:
+    """The calibration frames that serve a science frame.
+
+    They must be of its instrument and size, flats also of its filter. Without any bias a dark holds
+    the bias too, and serves only frames of its own exposure time.
+    """
+    alike = [
+        one for one in calibrators if one.exposure.instrument == exposure.instrument and one.shape == shape
+    ]
+    has_bias = any(one.exposure.kind is FrameKind.BIAS for one in alike)
+    return [one for one in alike if _serves(one.exposure, exposure, has_bias)]
+
+
+def _serves(calibrator: Exposure, exposure: Exposure, has_bias: bool) -> bool:
+    """Whether a calibration frame of the right camera is also of the right filter or length."""
+    if calibrator.kind is FrameKind.FLAT:
+        return calibrator.filter == exposure.filter
+    if calibrator.kind is FrameKind.DARK and not has_bias:
+        length = exposure.exposure_s or 0.0
+        return abs((calibrator.exposure_s or 0.0) - length) <= SAME_LENGTH * length
+    return True
+
+
+def masters_for(
+    calibrators: Sequence[Calibrator], exposure: Exposure, shape: tuple[int, int], settings: Settings
+) -> Masters | None:
+    """The masters for a frame, from the cache or built and then kept there.
+
+    Parameters
+    ----------
+    calibrators : sequence of Calibrator
+        All that are known; those that do not fit are left out.
+    exposure : Exposure
+        The science frame's.
+    shape : (int, int)
+        Height and width of the science frame's array in its file.
+    settings : Settings
+        ``home`` is where masters are kept.
+
+    Returns
+    -------
+    Masters or None
+        ``None`` where no calibration frame fits.
+
+    Raises
+    ------
+    FrameRefused
+        A calibration frame cannot be read or is of another size than the others.
+    """
+    chosen = sorted(fitting(calibrators, exposure, shape), key=lambda one: one.content)
+    if not chosen:
+        return None
+    names = "\n".join([CACHE_FORMAT, *(f"{one.exposure.kind} {one.content}" for one in chosen)])
+    content = hashlib.sha256(names.encode()).hexdigest()
+    folder = settings.home / "masters"
+    cached = load(folder, content)
+    if cached is None:
+        cached = build(chosen, content)
+        save(folder, cached)
+    return cached
+
+
+def build(calibrators: Sequence[Calibrator], content: str = "") -> Masters:
+    """Combine calibration frames.
+
+    Bias: the clipped mean. Dark: the clipped mean of (frame - bias) / seconds. Flat: the clipped mean
+    of frames less bias and dark, each divided by its median.
+
+    Raises
+    ------
+    FrameRefused
+        A frame cannot be read or is of another size than the others.
+    """
+    by_kind = {
+        kind: [one for one in calibrators if one.exposure.kind is kind]
+        for kind in (FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT)
+    }
+    bias = dark = flat = None
+    if biases := by_kind[FrameKind.BIAS]:
+        bias = clipped_mean([_trimmed(one) for one in biases])
+    if darks := [one for one in by_kind[FrameKind.DARK] if one.exposure.exposure_s]:
+        dark = clipped_mean([_less(_trimmed(one), bias) / _seconds(one) for one in darks])
+    if flats := by_kind[FrameKind.FLAT]:
+        flat = _flat([_less_dark(_less(_trimmed(one), bias), dark, _seconds(one)) for one in flats])
+    return Masters(bias, dark, flat, _bad(dark, flat), content)
+
+
+def clipped_mean(images: Sequence[Image]) -> Image:
+    """The mean of each pixel over images of one shape, without outliers.
+
+    Works through the rows in chunks of bounded memory.
+    """
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1:
+        sizes = " and ".join(f"{width} x {height}" for height, width in sorted(shapes))
+        raise FrameRefused(f"the calibration frames are of different sizes ({sizes})")
+    height, width = images[0].shape
+    rows = max(1, CHUNK_BYTES // (8 * width * len(images)))
+    out = np.empty((height, width), dtype=np.float32)
+    for start in range(0, height, rows):
+        stack = np.stack([image[start : start + rows] for image in images]).astype(np.float64)
+        out[start : start + rows] = _clipped_mean_of_stack(stack)
+    return out
+
+
+def load(folder: Path, content: str) -> Masters | None:
+    """Masters kept on disk, or ``None`` where there are none or they are damaged."""
+    try:
+        with np.load(folder / f"{content}.npz", allow_pickle=False) as arrays:
+            return Masters(**{name: arrays[name] for name in arrays.files}, content=content)
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def save(folder: Path, masters: Masters) -> None:
+    """Keep masters on disk; a reader never sees half of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {
+        field.name: value
+        for field in fields(masters)
+        if isinstance(value := getattr(masters, field.name), np.ndarray)
+    }
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(buffer.getbuffer())
+        Path(name).replace(folder / f"{masters.content}.npz")
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _clipped_mean_of_stack(stack: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean along the first axis of what lies within the clip around the median.
+
+    A pixel's own scatter is of a handful of values: that of its row is its lower bound.
+    """
+    if len(stack) < 3:
+        return np.asarray(stack.mean(axis=0))
+    deviation = np.abs(stack - np.median(stack, axis=0))
+    scatter = 1.4826 * np.median(deviation, axis=0)
+    kept = deviation <= CLIP_SIGMA * np.maximum(scatter, np.median(scatter, axis=1, keepdims=True)) + 1e-12
+    return np.asarray(np.where(kept, stack, 0.0).sum(axis=0) / np.maximum(kept.sum(axis=0), 1))
+
+
+def _trimmed(calibrator: Calibrator) -> Image:
+    """A calibration frame without its overscan."""
+    return trim(calibrator.read()).raw.data
+
+
+def _seconds(calibrator: Calibrator) -> float:
+    """How long it was exposed."""
+    return calibrator.exposure.exposure_s or 0.0
+
+
+def _less(image: Image, bias: Image | None) -> Image:
+    """An image without its bias."""
+    if bias is None:
+        return image
+    if bias.shape != image.shape:
+        raise FrameRefused(
+            f"a calibration frame is {image.shape[1]} x {image.shape[0]} pixels and the bias "
+            f"{bias.shape[1]} x {bias.shape[0]}"
+        )
+    return image - bias
+
+
+def _less_dark(image: Image, dark: Image | None, seconds: float) -> Image:
+    """An image without its dark current."""
+    return image if dark is None else _less(image, (dark * np.float32(seconds)).astype(np.float32))
+
+
+def _flat(images: Sequence[Image]) -> Image | None:
+    """The relative response of the pixels."""
+    levels = [float(np.median(image)) for image in images]
+    lit = [image / np.float32(level) for image, level in zip(images, levels, strict=True) if level > 0.0]
+    if not lit:
+        raise FrameRefused("none of the flats has any light in it once the bias is subtracted")
+    mean = clipped_mean(lit)
+    mean /= np.float32(np.median(mean))
+    mean[mean < LOWEST_FLAT] = 0.0
+    return mean
+
+
+def _bad(dark: Image | None, flat: Image | None) -> NDArray[np.bool_] | None:
+    """Pixels that are hot in the dark or dead in the flat."""
+    bad: NDArray[np.bool_] | None = None
+    if dark is not None:
+        middle = np.median(dark)
+        spread = 1.4826 * np.median(np.abs(dark - middle))
+        bad = np.abs(dark - middle) > HOT_SIGMA * max(float(spread), 1e-9)
+    if flat is not None:
+        bad = flat <= 0.0 if bad is None else bad | (flat <= 0.0)
+    return bad

@@ -1,0 +1,123 @@
+"""The overscan of a raw frame: its level subtracted, its pixels cut off, the WCS shifted with them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+from astropy.io.fits import Header
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+
+from pipeline.files.headers import look_up
+from pipeline.frame import Image, RawFrame
+
+SMOOTH_LINES = 101  # a line's overscan has few pixels: its noise must not become the image's stripes
+CLIP_SIGMA = 5.0
+STALE_SECTIONS = ("TRIMSEC", "DATASEC", "CCDSEC", "BIASSEC")  # all wrong once the frame is cut
+
+_SECTION = re.compile(r"\[\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of an array, as half-open 0-based ranges."""
+
+    x0: int
+    x1: int
+    y0: int
+    y1: int
+
+    def of(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
+        """The part as a view."""
+        return array[self.y0 : self.y1, self.x0 : self.x1]
+
+    def inside(self, shape: tuple[int, ...]) -> bool:
+        """Whether the array has all of it."""
+        return 0 <= self.x0 < self.x1 <= shape[1] and 0 <= self.y0 < self.y1 <= shape[0]
+
+    def overlaps(self, other: Section) -> bool:
+        """Whether both have a pixel in common."""
+        apart_x = self.x1 <= other.x0 or other.x1 <= self.x0
+        apart_y = self.y1 <= other.y0 or other.y1 <= self.y0
+        return not (apart_x or apart_y)
+
+
+def section(header: Header, *keywords: str) -> Section | None:
+    """A section such as ``[17:528,1:520]`` (1-based, inclusive, x first), or ``None``."""
+    found = _SECTION.fullmatch(str(look_up(header, keywords) or "").strip())
+    if found is None:
+        return None
+    x1, x2, y1, y2 = (int(group) for group in found.groups())
+    return Section(min(x1, x2) - 1, max(x1, x2), min(y1, y2) - 1, max(y1, y2))
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """A raw frame without its overscan.
+
+    ``origin`` is the place (x, y) of its first pixel in the file's array; ``pedestal`` the bias level
+    that was subtracted, in data units: the median over the strip.
+    """
+
+    raw: RawFrame
+    origin: tuple[int, int] = (0, 0)
+    pedestal: float = 0.0
+
+
+def trim(raw: RawFrame) -> Trimmed:
+    """Subtract the overscan's level and cut the frame to its illuminated part.
+
+    ``TRIMSEC`` (or ``DATASEC``) and ``BIASSEC`` say where. A frame that is smaller than its own
+    ``TRIMSEC`` was trimmed before and is left as it is, and so is one that names no section. The level
+    is followed along the strip, smoothed over a hundred lines.
+    """
+    data, shape = raw.data, raw.data.shape
+    cut = section(raw.header, "TRIMSEC", "DATASEC")
+    strip = section(raw.header, "BIASSEC")
+    if cut is None or not cut.inside(shape) or (cut.x1 - cut.x0, cut.y1 - cut.y0) == shape[::-1]:
+        return Trimmed(raw)
+    pedestal = 0.0
+    if strip is not None and strip.inside(shape) and not strip.overlaps(cut):
+        level = _overscan_level(strip, data, raw.mask != 0)
+        data, pedestal = data - level, float(np.median(level))
+    header = raw.header.copy()
+    for keyword in STALE_SECTIONS:
+        header.remove(keyword, ignore_missing=True)
+    for axis, start in ((1, cut.x0), (2, cut.y0)):
+        if isinstance(place := header.get(f"CRPIX{axis}"), int | float):
+            header[f"CRPIX{axis}"] = place - start
+    trimmed = replace(
+        raw,
+        data=np.ascontiguousarray(cut.of(data), dtype=np.float32),
+        mask=np.ascontiguousarray(cut.of(raw.mask), dtype=np.uint16),
+        header=header,
+        wcs=None if raw.wcs is None else raw.wcs[cut.y0 : cut.y1, cut.x0 : cut.x1],
+    )
+    return Trimmed(trimmed, (cut.x0, cut.y0), pedestal)
+
+
+def _overscan_level(strip: Section, data: Image, bad: NDArray[np.bool_]) -> Image:
+    """The bias level of every line that crosses the overscan strip: (height, 1) or (1, width)."""
+    values = np.where(strip.of(bad), np.nan, strip.of(data))
+    along_rows = strip.y1 - strip.y0 >= strip.x1 - strip.x0  # a strip of columns: one level a row
+    across = 1 if along_rows else 0
+    overall = np.nanmedian(values)
+    spread = 1.4826 * np.nanmedian(np.abs(values - overall))
+    values = np.where(
+        np.abs(values - np.nanmedian(values, axis=across, keepdims=True)) > 5.0 * spread + 1e-6,
+        np.nan,
+        values,
+    )
+    counts = np.isfinite(values).sum(axis=across)
+    sums = np.nansum(values, axis=across)
+    window = min(SMOOTH_LINES, len(counts))
+    weight = uniform_filter1d(counts.astype(np.float64), window, mode="nearest")
+    level = uniform_filter1d(sums.astype(np.float64), window, mode="nearest")
+    smooth = np.where(weight > 0.0, level / np.maximum(weight, 1e-9), overall)
+    full = np.empty(data.shape[0] if along_rows else data.shape[1], dtype=np.float32)
+    start, stop = (strip.y0, strip.y1) if along_rows else (strip.x0, strip.x1)
+    full[start:stop] = smooth
+    full[:start], full[stop:] = smooth[0], smooth[-1]
+    return full[:, None] if along_rows else full[None, :]

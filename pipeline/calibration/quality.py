@@ -1,0 +1,103 @@
+"""Whether a frame is worth a subtraction, and the numbers that say so."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from astropy.wcs.utils import proj_plane_pixel_scales
+
+from core.frames.outcome import QualityFacts
+from core.settings import Settings
+from core.vocabulary import MaskPlane
+from pipeline.files.headers import number
+from pipeline.frame import Frame, FrameRefused, Stars
+from pipeline.stellar.stars import stellar_fwhm
+
+LIMIT_SIGMA = 5.0
+SIGMA_OF_FWHM = 1.0 / (2.0 * math.sqrt(2.0 * math.log(2.0)))
+
+
+def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
+    """Measure a frame's quality and reject what no subtraction could use.
+
+    Parameters
+    ----------
+    frame : Frame
+    stars : Stars
+        Of the same frame.
+    settings : Settings
+        ``quality`` holds the limits.
+
+    Returns
+    -------
+    QualityFacts
+        ``sky`` and ``sky_rms`` in electrons a pixel; ``zeropoint`` the magnitude of one electron, where
+        the header has one for its data; ``limit_mag`` that of a point source of 5 sigma on empty sky
+        under a Gaussian PSF.
+
+    Raises
+    ------
+    FrameRefused
+        Too much of it is masked, it has too few stars, or its seeing is too poor.
+    """
+    limits = settings.quality
+    good = frame.mask & ~np.uint16(MaskPlane.INTERPOLATED) == 0
+    masked_fraction = 1.0 - float(np.mean(good))
+    if masked_fraction > limits.max_masked_fraction:
+        raise FrameRefused(
+            f"{masked_fraction:.0%} of the frame is masked; at most {limits.max_masked_fraction:.0%} may be",
+            masked_fraction,
+            limits.max_masked_fraction,
+        )
+    if len(stars) < limits.min_stars:
+        raise FrameRefused(
+            f"only {len(stars)} stars were found; {limits.min_stars} are needed", len(stars), limits.min_stars
+        )
+    seeing_px = stellar_fwhm(stars)
+    if seeing_px <= 0.0:
+        raise FrameRefused("none of its stars is fit to measure the seeing: all are saturated or masked")
+    if seeing_px > limits.max_seeing_px:
+        raise FrameRefused(
+            f"the seeing is {seeing_px:.1f} pixels; at most {limits.max_seeing_px:g} are accepted",
+            seeing_px,
+            limits.max_seeing_px,
+        )
+    variance = frame.variance[good]
+    sky_rms = math.sqrt(float(np.median(variance[variance <= np.median(variance)])))
+    zeropoint = _zeropoint(frame)
+    return QualityFacts(
+        seeing_px=seeing_px,
+        seeing_arcsec=_arcsec(frame, seeing_px),
+        sky=float(np.median(frame.background[good])),
+        sky_rms=sky_rms,
+        zeropoint=zeropoint,
+        limit_mag=None if zeropoint is None else zeropoint - 2.5 * math.log10(limit_flux(sky_rms, seeing_px)),
+        n_stars=len(stars),
+        masked_fraction=masked_fraction,
+    )
+
+
+def limit_flux(sky_rms: float, fwhm_px: float) -> float:
+    """Electrons of a point source of 5 sigma on empty sky.
+
+    A PSF fit has the noise of ``4 pi sigma**2`` pixels of sky for a Gaussian PSF (King 1983, PASP 95, 163).
+    """
+    pixels = 4.0 * math.pi * (SIGMA_OF_FWHM * fwhm_px) ** 2
+    return LIMIT_SIGMA * sky_rms * math.sqrt(max(pixels, 1.0))
+
+
+def _zeropoint(frame: Frame) -> float | None:
+    """The magnitude of one electron, from the header's zeropoint for one unit of its data."""
+    stored = number(frame.header, "zeropoint")
+    if stored is None or not 0.0 < stored < 50.0:
+        return None
+    return stored + 2.5 * math.log10(frame.gain)
+
+
+def _arcsec(frame: Frame, pixels: float) -> float | None:
+    """A length in arcseconds, where the frame has a WCS."""
+    if frame.wcs is None:
+        return None
+    scales = proj_plane_pixel_scales(frame.wcs)
+    return pixels * 3600.0 * math.sqrt(float(scales[0]) * float(scales[1]))

@@ -1,0 +1,1 @@
+"""What changed: found, cut, measured."""

@@ -1,0 +1,74 @@
+"""Cutouts of one candidate from the three images that a reviewer compares."""
+
+import math
+
+import numpy as np
+
+from core.review.cutouts import Cutouts
+from core.vocabulary import MaskPlane
+from pipeline.frame import Difference, Frame, Image, MaskImage
+
+# Saturated pixels stay visible: that a bright star is there is what a reviewer must see.
+HIDDEN = MaskPlane.BAD | MaskPlane.COSMIC_RAY | MaskPlane.EDGE | MaskPlane.INTERPOLATED | MaskPlane.STREAK
+
+
+def cut(new: Frame, reference: Frame, difference: Difference, x: float, y: float, size: int) -> Cutouts:
+    """Cut new, reference and difference around one place.
+
+    Parameters
+    ----------
+    new, reference : Frame
+        On one grid; their sky is subtracted.
+    difference : Difference
+        On the same grid.
+    x, y : float
+        The place, 0-based pixel centres; the nearest pixel becomes the centre of the stamps.
+    size : int
+        Odd.
+
+    Returns
+    -------
+    Cutouts
+        Stamps of (size, size), each in units of its own robust sky sigma; NaN outside the images and
+        where a pixel cannot be used.
+    """
+    column, row = round(x), round(y)
+    stamps = (
+        _stamp(new.data, new.mask, column, row, size) - _stamp(new.background, new.mask, column, row, size),
+        _stamp(reference.data, reference.mask, column, row, size)
+        - _stamp(reference.background, reference.mask, column, row, size),
+        _stamp(difference.data, difference.mask, column, row, size),
+    )
+    sigmas = tuple(_sky_sigma(stamp) for stamp in stamps)
+    new_stamp, ref_stamp, diff_stamp = (
+        stamp / np.float32(sigma) for stamp, sigma in zip(stamps, sigmas, strict=True)
+    )
+    return Cutouts(new_stamp, ref_stamp, diff_stamp, sigma=sigmas)
+
+
+def _stamp(image: Image, mask: MaskImage, column: int, row: int, size: int) -> Image:
+    """A square of the image centred on one pixel, NaN where there is nothing to see."""
+    half = size // 2
+    height, width = image.shape
+    stamp = np.full((size, size), np.nan, dtype=np.float32)
+    top, left = max(row - half, 0), max(column - half, 0)
+    bottom, right = min(row - half + size, height), min(column - half + size, width)
+    if top >= bottom or left >= right:
+        return stamp
+    seen = np.where(mask[top:bottom, left:right] & HIDDEN, np.nan, image[top:bottom, left:right])
+    stamp[top - row + half : bottom - row + half, left - column + half : right - column + half] = seen
+    return stamp
+
+
+def _sky_sigma(stamp: Image) -> float:
+    """The robust sigma of a stamp's sky; NaN where too little of it is seen or it has no noise.
+
+    The median absolute deviation is taken below the median alone: sources lie above it.
+    """
+    seen = stamp[np.isfinite(stamp)]
+    if seen.size < 9:
+        return math.nan
+    below = np.median(seen) - seen
+    # Coarsely quantised images may have half of their sky at one value.
+    sigma = 1.4826 * float(np.median(below[below >= 0])) or float(np.std(seen))
+    return sigma if sigma > 0 else math.nan

@@ -1,0 +1,253 @@
+"""Detection: what is significant in a difference, and what of it cannot be a change in the sky."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import sep
+from numpy.typing import NDArray
+
+from core.settings import Settings
+from pipeline.detection import features
+from pipeline.detection.features import Places
+from pipeline.detection.forced import bilinear, interpolate
+from pipeline.frame import (
+    Aligned,
+    Detection,
+    Difference,
+    Dropped,
+    FrameRefused,
+    Image,
+    PreparedReference,
+    PsfModel,
+)
+
+Array = NDArray[np.float64]
+
+STAGE = "detect"
+PARABOLA_STEPS_PX = (1.0, 0.4, 0.4)  # the last ones through values between the pixels
+DEBLEND_LEVELS = 64
+DEBLEND_CONTRAST = 0.002
+PIXEL_STACK = 300_000
+SUB_OBJECTS = 65_536
+MAX_SHARE = 0.1  # of the pixels beyond the threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A reason to drop a detection: a feature beyond a limit, under conditions on others.
+
+    ``above`` says on which side of ``limit`` the feature is bad. ``only`` are (feature, sign, limit),
+    all of which must hold too: sign 1 is above, -1 below.
+    """
+
+    cause: str
+    feature: str
+    above: bool
+    limit: float
+    only: tuple[tuple[str, int, float], ...] = ()
+
+    def holds(self, found: dict[str, float]) -> bool:
+        """Whether a detection with these features is dropped."""
+        bad = found[self.feature] > self.limit if self.above else found[self.feature] < self.limit
+        return bad and all(sign * (found[name] - limit) > 0 for name, sign, limit in self.only)
+
+
+# In order; the first that holds is the cause. A variable star lies on a star by nature: nothing here
+# drops a detection for that alone, but for how little of the star's light has changed.
+CUTS = (
+    Cut("masked core", "masked_share", above=True, limit=0.3),
+    Cut("edge", "edge_distance", above=False, limit=1.0),
+    Cut("single pixel", "peak_ratio", above=True, limit=2.0, only=(("fwhm_ratio", -1, 0.75),)),
+    Cut("no point source", "likeness", above=False, limit=0.4),
+    Cut("extended", "ring_share", above=True, limit=0.45),
+    Cut("wing of a saturated star", "saturated_distance", above=False, limit=2.0),
+    Cut(
+        "residual of a bright star",
+        "bright_ratio",
+        above=False,
+        limit=0.015,
+        only=(("bright_distance", -1, 1.5),),
+    ),
+    Cut(
+        "dipole",
+        "dipole_ratio",
+        above=True,
+        limit=0.5,
+        only=(("bright_ratio", -1, 0.2), ("bright_distance", -1, 1.5)),
+    ),
+)
+
+
+def detect(
+    difference: Difference, new: Aligned, reference: PreparedReference, settings: Settings
+) -> tuple[list[Detection], list[Dropped]]:
+    """Find significant places of both signs, measure them, and leave out what is no change in the sky.
+
+    Parameters
+    ----------
+    difference : Difference
+    new : Aligned
+    reference : PreparedReference
+    settings : Settings
+        ``detect.threshold``, ``detect.max_candidates``.
+
+    Returns
+    -------
+    list of Detection
+        Most significant first.
+    list of Dropped
+        With the feature's value and limit.
+
+    Raises
+    ------
+    FrameRefused
+        More detections than can be real.
+    """
+    x, y = find_peaks(difference.score, settings.detect.threshold)
+    if len(x) > settings.detect.max_candidates:
+        raise FrameRefused(
+            f"{len(x)} detections above {settings.detect.threshold:g} sigma in the difference; more than "
+            f"{settings.detect.max_candidates} mean that the subtraction failed",
+            len(x),
+            settings.detect.max_candidates,
+        )
+    if len(x) == 0:
+        return [], []
+    x, y = climb(difference, x, y)
+    places = locate(difference, x, y)
+    found = features.measure(places, difference, new, reference)
+    error = np.hypot(position_width(difference.psf) / np.abs(places.snr), new.rms_px)
+    flags = mask_flags(difference, places, difference.psf.fwhm)
+    weak = Cut("weak where its flux peaks", "significance", above=False, limit=settings.detect.threshold)
+    cuts = (weak, *CUTS)
+    detections, dropped = [], []
+    for i, values in enumerate(_rows(found, len(x))):
+        cut = next((cut for cut in cuts if cut.holds(values)), None)
+        if cut is not None:
+            dropped.append(
+                Dropped(
+                    STAGE, cut.cause, float(places.x[i]), float(places.y[i]), values[cut.feature], cut.limit
+                )
+            )
+            continue
+        detections.append(
+            Detection(
+                x=float(places.x[i]),
+                y=float(places.y[i]),
+                snr=float(places.snr[i]),
+                flux=float(places.flux[i]),
+                flux_err=float(places.flux_err[i]),
+                position_error_px=float(error[i]),
+                mask_flags=int(flags[i]),
+                features=values,
+            )
+        )
+    detections.sort(key=lambda detection: -abs(detection.snr))
+    return detections, dropped
+
+
+def find_peaks(score: Image, threshold: float) -> tuple[Array, Array]:
+    """The highest pixel of every island beyond the threshold, of both signs, islands parted at saddles.
+
+    Raises
+    ------
+    FrameRefused
+        So much of the difference is beyond the threshold that its islands have no meaning.
+    """
+    beyond = np.count_nonzero(np.abs(score) > threshold)
+    if beyond > MAX_SHARE * score.size:
+        raise FrameRefused(
+            f"{100.0 * beyond / score.size:.0f} % of the difference is beyond {threshold:g} sigma; more than "
+            f"{100.0 * MAX_SHARE:g} % mean that the subtraction failed",
+            beyond / score.size,
+            MAX_SHARE,
+        )
+    # SEP stops at limits of its own that crowded fields reach; both belong to the process.
+    sep.set_extract_pixstack(max(PIXEL_STACK, 2 * beyond))
+    sep.set_sub_object_limit(SUB_OBJECTS)
+    xs, ys = [], []
+    for signed in (score, -score):
+        islands = sep.extract(
+            np.ascontiguousarray(signed),
+            threshold,
+            minarea=1,
+            filter_kernel=None,
+            deblend_nthresh=DEBLEND_LEVELS,
+            deblend_cont=DEBLEND_CONTRAST,
+            clean=False,
+        )
+        xs.append(islands["xpeak"].astype(np.float64))
+        ys.append(islands["ypeak"].astype(np.float64))
+    return np.concatenate(xs), np.concatenate(ys)
+
+
+def climb(difference: Difference, x: Array, y: Array) -> tuple[Array, Array]:
+    """From peaks of the score to the peaks of the flux, which is where the sources are.
+
+    The two differ where the noise is steep: beside a bright star the score peaks on the far side. No
+    peak moves by more than one FWHM or onto masked pixels, and those that meet become one.
+    """
+    signed = np.where(difference.mask == 0, difference.flux, np.float32(0.0))
+    height, width = signed.shape
+    column, row = np.rint(x).astype(int), np.rint(y).astype(int)
+    sign = np.sign(signed[row, column])
+    for _ in range(max(1, int(difference.psf.fwhm))):
+        near = features.stamps(signed, column.astype(np.float64), row.astype(np.float64), 1)
+        best = np.argmax((near * sign[:, None, None]).reshape(len(row), 9), axis=1)
+        column = np.clip(column + best % 3 - 1, 0, width - 1)
+        row = np.clip(row + best // 3 - 1, 0, height - 1)
+    places = np.unique(np.stack([row, column]), axis=1).astype(np.float64)
+    return places[1], places[0]
+
+
+def locate(difference: Difference, x: Array, y: Array) -> Places:
+    """Refine pixel peaks of the flux by parabolas through each axis, and read the flux there.
+
+    A peak beside a masked pixel stays on its own.
+    """
+    free = np.all(features.stamps(difference.mask, x, y, 1, outside=1.0) == 0, axis=(1, 2))
+    fine_x, fine_y = x, y
+    for step in PARABOLA_STEPS_PX:
+        here = interpolate(difference.flux, fine_x, fine_y)
+        left, right = (interpolate(difference.flux, fine_x + way, fine_y) for way in (-step, step))
+        above, below = (interpolate(difference.flux, fine_x, fine_y + way) for way in (-step, step))
+        fine_x = fine_x + free * step * _vertex(left, here, right)
+        fine_y = fine_y + free * step * _vertex(above, here, below)
+    flux = interpolate(difference.flux, fine_x, fine_y)
+    flux_err = bilinear(difference.flux_err, fine_x, fine_y)
+    return Places(fine_x, fine_y, flux / flux_err, flux, flux_err)
+
+
+def position_width(psf: PsfModel) -> float:
+    """What the position error of a fit is at a signal-to-noise ratio of 1, per axis, in pixels.
+
+    The Cramér-Rao bound in white noise: the root of sum P^2 over sum (dP/dx)^2, 0.6 FWHM of a Gaussian.
+    """
+    stamp = psf.basis[0].astype(np.float64)
+    slopes = [np.sum(np.gradient(stamp, axis=axis) ** 2) for axis in (0, 1)]
+    return float(np.sqrt(np.sum(stamp**2) / np.mean(slopes)))
+
+
+def _vertex(before: Array, here: Array, after: Array) -> Array:
+    """Where the parabola through three neighbours has its vertex, at most half a step away."""
+    curve = before - 2.0 * here + after
+    shift = 0.5 * (before - after) / np.where(curve == 0, 1.0, curve)
+    return np.where(curve == 0, 0.0, np.clip(shift, -0.5, 0.5))
+
+
+def mask_flags(difference: Difference, places: Places, fwhm: float) -> NDArray[np.int64]:
+    """The union of mask bits within one FWHM of each place."""
+    half = max(1, int(np.ceil(fwhm)))
+    near = features.stamps(difference.mask, places.x, places.y, half).astype(np.int64)
+    steps = np.arange(-half, half + 1)
+    disc = steps[:, None] ** 2 + steps[None, :] ** 2 <= fwhm**2
+    flags: NDArray[np.int64] = np.bitwise_or.reduce(near[:, disc], axis=1)
+    return flags
+
+
+def _rows(columns: dict[str, Array], count: int) -> Iterator[dict[str, float]]:
+    for i in range(count):
+        yield {name: float(values[i]) for name, values in columns.items()}

@@ -1,0 +1,1 @@
+"""One worker loop and what drives it."""

@@ -1,0 +1,356 @@
+"""The local engine: workers as processes of this machine, and nothing else needed.
+
+With one worker the frames are processed in this very process. With more, each worker is a process
+of its own that is told over a pipe to take one frame at a time; so a worker that is killed takes
+nothing with it but the frame in its hands, which returns to the queue at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+from typing import Any, cast
+
+from sqlmodel import col
+
+from core.database.store import Store, open_store
+from core.database.tables import Observation
+from core.errors import AstridError
+from core.frames import queue
+from core.health.watch import watching
+from core.operations import prefect_server, runs
+from core.settings import Settings
+from pipeline.clock import one_line
+from pipeline.energy.sampler import sampling
+from pipeline.engines.worker import FrameBegun, FrameEvent, OnBegin, OnEvent, Worker
+
+log = logging.getLogger(__name__)
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+class WorkerDied(AstridError):
+    """Worker processes cannot live on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a run did.
+
+    ``state`` is ``done``, or ``interrupted`` by a signal; ``counts`` are the frames by the state
+    that the run left them in; ``frames`` what became of each, in the order in which they ended.
+    """
+
+    run_id: int
+    state: str
+    seconds: float
+    counts: dict[str, int]
+    frames: tuple[FrameEvent, ...] = field(repr=False)
+
+
+def run(
+    settings: Settings,
+    *,
+    limit: int | None = None,
+    workers: int = 1,
+    on_start: Callable[[int], None] | None = None,
+    on_begin: OnBegin | None = None,
+    on_event: OnEvent | None = None,
+    engine: str = "local",
+    run_id: int | None = None,
+    flow_run_id: str | None = None,
+) -> RunSummary:
+    """Process what is queued until no frame is due.
+
+    A frame that fails is queued again for later and does not hold the run up. The first SIGINT,
+    SIGTERM or SIGHUP lets the frames in hand be finished, the second gives them back; a SIGHUP that
+    is ignored already, as by ``nohup``, stays so.
+
+    Parameters
+    ----------
+    settings : Settings
+    limit : int, optional
+        Frames at most.
+    workers : int
+        Processes.
+    on_start : callable, optional
+        Told the number of the run.
+    on_begin, on_event : callable, optional
+        Told of each frame as a worker takes it in hand, and as it is done.
+    engine : str
+        What drives the run, for the record.
+    run_id : int, optional
+        The run that this process was started for.
+    flow_run_id : str, optional
+        Prefect's, for the record.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be used.
+    RunRefused
+        The run that this process was started for is over.
+    """
+    store = open_store(settings.store_url)
+    log_to_file(settings)
+    runs.reconcile(store)
+    prefect_server.settle(store, settings)
+    row = runs.start(
+        store,
+        engine=engine,
+        workers=workers,
+        config_hash=settings.science_hash,
+        config=settings.model_dump(mode="json", exclude={"store", "alerts"}),  # which may hold passwords
+        run_id=run_id,
+        flow_run_id=flow_run_id,
+    )
+    number, start = row.id or 0, time.perf_counter()
+    begun = on_begin or _unheard
+    events: list[FrameEvent] = []
+    stop = threading.Event()
+
+    def seen(event: FrameEvent) -> None:
+        events.append(event)
+        if on_event:
+            on_event(event)
+
+    state, reason = "failed", None
+    try:
+        with _stopped_by_signals(stop), sampling(store, settings, number), watching(settings, store):
+            if on_start:
+                on_start(number)
+            if workers > 1:
+                crew = min(workers, limit or workers)
+                _with_processes(store, settings, number, crew, limit, stop, begun, seen)
+            else:
+                _in_this_process(Worker(store, settings, number), limit, stop, begun, seen)
+        state = "interrupted" if stop.is_set() else "done"
+    except KeyboardInterrupt:
+        state = "interrupted"
+    except Exception as error:
+        reason = str(error) if isinstance(error, AstridError) else one_line(error)
+        raise
+    finally:
+        counts = dict(Counter(event.state for event in events))
+        runs.finish(store, number, state, counts, reason)
+        store.close()
+    return RunSummary(number, state, time.perf_counter() - start, counts, tuple(events))
+
+
+def _unheard(_frame: FrameBegun) -> None:
+    """Nobody wants to know."""
+
+
+def log_to_file(settings: Settings) -> None:
+    """Send what AstrID logs, tracebacks above all, to a file in its home."""
+    folder = settings.home / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(folder / "pipeline.log", encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+    for logger in map(logging.getLogger, ("core", "pipeline")):
+        known = {each.baseFilename for each in logger.handlers if isinstance(each, logging.FileHandler)}
+        if handler.baseFilename not in known:
+            logger.addHandler(handler)
+
+
+def _in_this_process(
+    worker: Worker, limit: int | None, stop: threading.Event, begun: OnBegin, seen: OnEvent
+) -> None:
+    done = 0
+    while not stop.is_set() and (limit is None or done < limit):
+        event = worker.one(begun)
+        if event is None:
+            return
+        done += 1
+        seen(event)
+
+
+@dataclass(slots=True)
+class _Process:
+    """A worker's process and the pipe to it; ``busy`` from being told to take a frame until it reports."""
+
+    number: int
+    process: SpawnProcess
+    pipe: Connection
+    busy: bool = False
+    proven: bool = False  # it has reported before
+
+    def take_one(self) -> None:
+        """Tell it to; that it is no more shows when it should report."""
+        with suppress(BrokenPipeError):
+            self.pipe.send("next")
+        self.busy = True
+
+    def report(self) -> FrameBegun | FrameEvent | None:
+        """What it took in hand, then what it did; none where no frame was due.
+
+        Raises
+        ------
+        EOFError, ConnectionResetError
+            The process is no more.
+        """
+        told: FrameBegun | FrameEvent | AstridError | None = self.pipe.recv()
+        self.busy, self.proven = isinstance(told, FrameBegun), True
+        if isinstance(told, AstridError):
+            raise told
+        return told
+
+
+def _with_processes(
+    store: Store,
+    settings: Settings,
+    run_id: int,
+    workers: int,
+    limit: int | None,
+    stop: threading.Event,
+    begun: OnBegin,
+    seen: OnEvent,
+) -> None:
+    """Hand out frames to processes until none is due."""
+    left = math.inf if limit is None else limit
+    with _crew(settings, run_id, workers) as crew:
+        while True:
+            for idle in [each for each in crew if not each.busy]:
+                if left > 0 and not stop.is_set():
+                    idle.take_one()
+                    left -= 1
+            busy = {each.pipe: each for each in crew if each.busy}
+            if not busy:
+                return
+            for pipe in wait(list(busy)):
+                each = busy[cast(Connection, pipe)]
+                try:
+                    told = each.report()
+                except (EOFError, ConnectionResetError):
+                    _bury(store, run_id, each)
+                    crew[each.number] = _started(settings, run_id, each.number)
+                    left += 1
+                    continue
+                if isinstance(told, FrameBegun):
+                    begun(told)
+                elif told is None:
+                    left = 0
+                else:
+                    seen(told)
+
+
+@contextmanager
+def _crew(settings: Settings, run_id: int, workers: int) -> Iterator[list[_Process]]:
+    """Workers' processes, all ended at the end."""
+    crew = [_started(settings, run_id, number) for number in range(workers)]
+    try:
+        yield crew
+    finally:
+        for each in crew:
+            each.pipe.close()  # an idle worker ends by this
+            if each.busy:
+                each.process.terminate()  # and a busy one gives its frame back
+        for each in crew:
+            each.process.join()
+
+
+def _started(settings: Settings, run_id: int, number: int) -> _Process:
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(
+        target=_work, args=(theirs, settings, run_id, number), name=f"worker-{number}", daemon=True
+    )
+    with _one_thread_each():
+        process.start()
+    theirs.close()  # so that the pipe ends with the process
+    return _Process(number, process, ours)
+
+
+def _bury(store: Store, run_id: int, dead: _Process) -> None:
+    """A worker was killed: its frame returns to the queue, which quarantines one that kills many.
+
+    Raises
+    ------
+    WorkerDied
+        It died before it took its first frame: another would, too.
+    """
+    dead.process.join()
+    dead.pipe.close()
+    code = dead.process.exitcode
+    log.error("worker %d of run %d ended with exit code %s", dead.number, run_id, code)
+    with store.write() as session:
+        freed = queue.interrupt(session, col(Observation.lease_owner) == runs.owner(run_id, dead.number))
+    if not (freed or dead.proven):
+        raise WorkerDied(f"a worker ended with exit code {code} before it took its first frame")
+
+
+def _work(pipe: Connection, settings: Settings, run_id: int, number: int) -> None:
+    """A worker's process: one frame for each message, until the pipe is closed."""
+    for each in (signal.SIGINT, signal.SIGHUP):  # the terminal's go to every process; one decides
+        signal.signal(each, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _interrupt)
+    log_to_file(settings)
+    try:
+        store = open_store(settings.store_url)
+        worker = Worker(store, settings, run_id, number)
+        while True:
+            pipe.recv()
+            try:
+                pipe.send(worker.one(pipe.send))
+            except AstridError as error:
+                pipe.send(error)
+    except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
+        return  # the engine is gone, or wants no more
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Within: the first of `STOPPING` sets `stop`, the second raises KeyboardInterrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    deaf = (
+        signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    )  # who started it wants it to outlive the terminal
+    stopping = [each for each in STOPPING if not (deaf and each is signal.SIGHUP)]
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            for each in stopping:
+                signal.signal(each, signal.SIG_IGN)  # giving back must not be cut short by a third
+            _interrupt(number, frame)
+        stop.set()
+
+    before: dict[signal.Signals, Any] = {each: signal.signal(each, handle) for each in stopping}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes that start within use one thread each in numerical libraries; several share the cores."""
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

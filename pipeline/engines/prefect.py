@@ -1,0 +1,174 @@
+"""The Prefect engine: a run as a flow of a Prefect server, from this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import closing
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.database.store import Store, open_store
+from core.errors import AstridError
+from core.operations import runs
+from core.operations.prefect_api import PrefectUnavailable
+from core.operations.prefect_server import client_environment
+from core.settings import Settings
+from pipeline.clock import one_line
+from pipeline.engines.local import RunSummary
+from pipeline.engines.worker import OnEvent
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Call:
+    """What a caller in this process gives to the flow beside its parameters, and gets from it."""
+
+    settings: Settings
+    run_id: int | None = None
+    on_event: OnEvent | None = None
+    summary: RunSummary | None = None
+    error: AstridError | None = None
+
+
+_CALL: ContextVar[Call | None] = ContextVar("call", default=None)
+
+
+def current_call() -> Call | None:
+    """The call that the flow at work was made by; none where a schedule of Prefect's made it."""
+    return _CALL.get()
+
+
+def run(
+    settings: Settings,
+    url: str,
+    *,
+    config: Path | None = None,
+    limit: int | None = None,
+    workers: int = 1,
+    on_event: OnEvent | None = None,
+    run_id: int | None = None,
+) -> RunSummary:
+    """Process what is queued until no frame is due, as `pipeline.engines.local.run` does.
+
+    Parameters
+    ----------
+    url : str
+        Of the API of a Prefect server that answers: `core.operations.prefect_server.ensure`.
+    config : Path, optional
+        The configuration file, for the record.
+
+    Raises
+    ------
+    PrefectUnavailable
+        The server went away; what was done until then is in the store.
+    StoreError
+        The store cannot be used.
+    """
+    with closing(open_store(settings.store_url)) as store:
+        row = runs.start(
+            store, engine="prefect", workers=workers, config_hash=settings.science_hash, run_id=run_id
+        )
+        number = row.id or 0
+        parameters = {"config": _named(config), "workers": workers, "limit": limit}
+        try:
+            return _run_flow(store, url, parameters, Call(settings, number, on_event))
+        except AstridError as error:
+            runs.finish(store, number, "failed", reason=str(error))  # unless the loop has done so
+            raise
+
+
+def _run_flow(store: Store, url: str, parameters: dict[str, Any], call: Call) -> RunSummary:
+    """Make a flow run, tell the store which it is before it begins, and run it here."""
+    _prepare_prefect(call.settings, url)
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectException
+    from prefect.flow_engine import run_flow
+    from prefect.states import Pending
+
+    from pipeline.engines.flows import process
+
+    token = _CALL.set(call)
+    ended = None
+    try:
+        with get_client(sync_client=True) as client:
+            flow_run = client.create_flow_run(
+                process, name=f"run {call.run_id}", parameters=parameters, state=Pending()
+            )
+        runs.link_flow_run(store, call.run_id or 0, str(flow_run.id))
+        ended = run_flow(process, flow_run, parameters, return_type="state")
+    except (httpx.HTTPError, PrefectException, RuntimeError) as error:
+        if call.summary is None and call.error is None:
+            raise PrefectUnavailable(f"the Prefect server at {url} failed: {one_line(error)}") from error
+        log.warning("the Prefect server at %s was not told how the run ended: %s", url, error)
+    finally:
+        _CALL.reset(token)
+    if call.error is not None:
+        raise call.error
+    if call.summary is None:
+        raise PrefectUnavailable(
+            f"the Prefect server at {url} ended the run: {getattr(ended, 'message', '')}"
+        )
+    return call.summary
+
+
+def serve(
+    settings: Settings,
+    url: str,
+    *,
+    config: Path | None = None,
+    every_s: float | None = None,
+    cron: str | None = None,
+    workers: int = 1,
+    limit: int | None = None,
+) -> None:
+    """Register a schedule with a server and start its runs, one at a time, until a signal.
+
+    Each run is a process of its own, and a run of the store like any other.
+
+    Parameters
+    ----------
+    every_s : float, optional
+        Seconds from one run to the next.
+    cron : str, optional
+        Or when, in the words of cron, UTC.
+
+    Raises
+    ------
+    PrefectUnavailable
+        The server went away, or does not take the schedule.
+    """
+    _prepare_prefect(settings, url)
+    import httpx
+    from prefect.exceptions import PrefectException
+    from prefect.types.entrypoint import EntrypointType
+
+    from pipeline.engines.flows import process
+
+    try:
+        process.serve(
+            name="astrid",
+            interval=every_s,
+            cron=cron,
+            parameters={"config": _named(config), "workers": workers, "limit": limit},
+            entrypoint_type=EntrypointType.MODULE_PATH,
+            print_starting_message=False,
+            limit=1,
+        )
+    except (httpx.HTTPError, PrefectException, ValueError) as error:
+        raise PrefectUnavailable(f"the schedule could not be kept: {one_line(error)}") from error
+
+
+def _prepare_prefect(settings: Settings, url: str) -> None:
+    """Set what Prefect reads from the environment as it is imported."""
+    os.environ.update(client_environment(settings, url))
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # runs tell by themselves
+    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")  # a server of this machine answers or is gone
+
+
+def _named(config: Path | None) -> str | None:
+    return None if config is None else str(config.absolute())

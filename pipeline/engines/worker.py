@@ -1,0 +1,197 @@
+"""One worker: claim a frame, process it, commit what it yields. Engines differ only in who calls it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.exc import StatementError
+
+from core.database.store import Store, StoreError
+from core.database.tables import Observation, Reference
+from core.frames import queue, references
+from core.frames.commit import CommitResult, commit_frame
+from core.frames.outcome import FrameOutcome
+from core.frames.queue import Lease, LeaseLost
+from core.objects.sky import objects_in_cone, objects_on_grid
+from core.operations import runs
+from core.settings import Settings
+from pipeline.calibration.calibrators import exposure_of_row, masters_of
+from pipeline.clock import one_line
+from pipeline.energy.meter import EnergyMeter
+from pipeline.frame import FrameRefused
+from pipeline.process import KnownObject, process
+from pipeline.reference.prepare import prepare
+
+log = logging.getLogger(__name__)
+
+LOST = "lost"  # no state of the store's: another worker has the frame now
+RENEWALS = 3  # within the length of one lease
+HEARTBEAT_S = 60.0  # at least so often a run says that it is alive
+
+
+@dataclass(frozen=True, slots=True)
+class FrameBegun:
+    """A frame that a worker took in hand."""
+
+    observation_id: int
+    frame: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrameEvent:
+    """What became of one frame, for whoever watches a run."""
+
+    observation_id: int
+    frame: str
+    state: str  # as the store has it now, or `LOST`
+    reason: str | None
+    seconds: float
+    candidates: int
+
+
+OnBegin = Callable[[FrameBegun], None]
+OnEvent = Callable[[FrameEvent], None]
+
+
+class Worker:
+    """Takes frames from the queue of one store, one at a time.
+
+    Parameters
+    ----------
+    store : Store
+    settings : Settings
+    run_id : int
+        The run that its frames are counted under.
+    number : int
+        Which of the run's workers it is.
+    """
+
+    def __init__(self, store: Store, settings: Settings, run_id: int, number: int = 0) -> None:
+        self.store = store
+        self.settings = settings
+        self.run_id = run_id
+        self.owner = runs.owner(run_id, number)
+        self._meter = EnergyMeter.of_this_machine(settings.power, sharers=runs.workers(store, run_id))
+
+    def one(self, on_begin: OnBegin | None = None) -> FrameEvent | None:
+        """Take the next frame all the way; none where no frame is due.
+
+        An interrupt gives the frame back to the queue before it goes on its way.
+
+        Parameters
+        ----------
+        on_begin : callable, optional
+            Told which frame it is, once it is this worker's.
+
+        Raises
+        ------
+        StoreError
+            The store cannot be used.
+        """
+        start = time.perf_counter()
+        limits = self.settings.queue
+        lease = queue.claim(self.store, self.owner, limits.lease_s, attempts=limits.attempts)
+        if lease is None:
+            return None
+        try:
+            with self._kept_alive(lease):
+                if on_begin:
+                    on_begin(FrameBegun(lease.observation_id, lease.observation.frame))
+                outcome = self._outcome(lease.observation)
+                state, reason = self._commit(lease, outcome)
+        except KeyboardInterrupt:
+            queue.release(self.store, lease)
+            raise
+        return FrameEvent(
+            observation_id=lease.observation_id,
+            frame=lease.observation.frame,
+            state=state,
+            reason=reason,
+            seconds=time.perf_counter() - start,
+            candidates=len(outcome.candidates) if state == outcome.state else 0,
+        )
+
+    def _outcome(self, observation: Observation) -> FrameOutcome:
+        reference = references.choose(self.store, observation)
+        if reference is None:
+            return FrameOutcome("waiting", references.missing(observation))
+        try:
+            prepared = prepare(reference, self.settings)
+        except FrameRefused as refused:
+            return FrameOutcome("failed", f"reference {reference.id}: {refused}")
+        shape = (observation.height or 0, observation.width or 0)
+        try:
+            masters = masters_of(self.store, self.settings)(exposure_of_row(observation), shape)
+        except FrameRefused as refused:
+            return FrameOutcome("failed", f"calibration frames: {refused}")
+        return process(
+            Path(observation.path),
+            observation.extension,
+            prepared,
+            masters,
+            self._known_objects(reference),
+            self.settings,
+            self._meter.begin,
+        )
+
+    def _known_objects(self, reference: Reference) -> list[KnownObject]:
+        with self.store.read() as session:
+            if reference.ra is None or reference.dec is None or reference.radius_deg is None:
+                rows = objects_on_grid(session, reference.id or 0)
+            else:
+                rows = objects_in_cone(session, reference.ra, reference.dec, reference.radius_deg)
+        return [KnownObject(row.id or 0, ra=row.ra, dec=row.dec, x=row.x, y=row.y) for row in rows]
+
+    def _commit(self, lease: Lease, outcome: FrameOutcome) -> tuple[str, str | None]:
+        """Commit, and say in which state the frame is now."""
+        try:
+            try:
+                result = self._write(lease, outcome)
+            except StatementError as error:
+                # Values that the database does not take are this frame's fault and must not end the night.
+                log.exception("what %s yields cannot be stored", lease.observation.frame)
+                failed = FrameOutcome("failed", f"commit: {one_line(error)}", stages=outcome.stages)
+                result = self._write(lease, failed)
+        except LeaseLost as lost:
+            return LOST, str(lost)
+        return result.state, result.reason
+
+    def _write(self, lease: Lease, outcome: FrameOutcome) -> CommitResult:
+        limits = self.settings.queue
+        return commit_frame(
+            self.store,
+            lease,
+            outcome,
+            attempts=limits.attempts,
+            retry_s=limits.retry_s,
+            run_id=self.run_id,
+        )
+
+    @contextmanager
+    def _kept_alive(self, lease: Lease) -> Iterator[None]:
+        """Renew the lease, and tell that the run is alive, until the frame is done."""
+        finished = threading.Event()
+        lease_s = self.settings.queue.lease_s
+
+        def renew() -> None:
+            while not finished.wait(min(lease_s / RENEWALS, HEARTBEAT_S)):
+                try:
+                    runs.heartbeat(self.store, self.run_id)
+                    if not queue.renew(self.store, lease, lease_s):
+                        return  # the commit will say so
+                except StoreError as error:
+                    log.warning("lease of %s not renewed: %s", lease.observation.frame, error)
+
+        thread = threading.Thread(target=renew, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            finished.set()
+            thread.join()

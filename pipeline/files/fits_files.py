@@ -1,0 +1,293 @@
+"""Reading FITS files: whole, compressed (``.gz``, ``.bz2``, tile-compressed ``.fz``), or broken.
+
+A file may hold several exposures, chosen by `pipeline.files.fits_selection`; each is an observation of its
+own: ``file[ext]``, or just ``file`` where there is only one.
+
+No array is made before the header's claim was compared with the size of the file.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import lzma
+import math
+import re
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.io.fits.verify import VerifyError
+from astropy.utils.exceptions import AstropyWarning
+from astropy.wcs import WCS, FITSFixedWarning
+
+from core.vocabulary import FrameKind, MaskPlane
+from pipeline.files.fits_selection import COMPRESSIONS, MASK, Damaged, Refusal, Selection, role_of, select
+from pipeline.files.headers import exposure_of
+from pipeline.frame import FrameRefused, Image, MaskImage, RawFrame
+
+SENTINEL = 1e30  # surveys mark missing pixels with huge numbers
+SAME_VALUE_SHARE = 0.8  # of an exposure's pixels, no one value is held by so many
+COMPRESS_MAGIC = b"\x1f\x9d"
+
+HARMLESS_PLANES = ("DETECTED", "DETECTED_NEGATIVE", "NOT_DEBLENDED", "CLIPPED", "INEXACT_PSF", "REJECTED")
+# A primary header's cards that describe its own array or grid and are not an extension's to inherit.
+_OWN_CARD = re.compile(
+    r"SIMPLE|BITPIX|NAXIS\d*|EXTEND|GROUPS|PCOUNT|GCOUNT|BSCALE|BZERO|BLANK|CHECKSUM|DATASUM|NEXTEND|FILETYPE"
+    r"|EXTNAME|EXTVER|WCSAXES|C(?:TYPE|RVAL|RPIX|DELT|UNIT|ROTA)\d+|(?:CD|PC|PV|PS)\d+_\d+|L(?:ON|AT)POLE"
+    r"|[AB]P?_(?:ORDER|\d+_\d+)|COMMENT|HISTORY|"
+)
+
+# What astropy raises on damaged files, beside its own errors.
+_DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    VerifyError,
+    struct.error,
+    zlib.error,
+)
+
+
+def read_frames(path: Path) -> Iterator[RawFrame | Refusal]:
+    """Read every exposure of a file, one at a time.
+
+    Parameters
+    ----------
+    path : Path
+        Any file, or what is none.
+
+    Yields
+    ------
+    RawFrame or Refusal
+        One for each image, in the file's order; a single refusal where there is none. Damaged input
+        raises nothing.
+    """
+    try:
+        with _opened(path) as (hdus, _):
+            selection = select(hdus, path)
+    except FrameRefused as refused:
+        yield Refusal(path.name, 0, str(refused), damaged=isinstance(refused, Damaged))
+        return
+    yield from selection.refused
+    for extension in selection.science:
+        try:
+            yield read_frame(path, extension)
+        except FrameRefused as refused:
+            name = _name(path, extension, selection)
+            yield Refusal(name, extension, str(refused), damaged=isinstance(refused, Damaged))
+
+
+def read_frame(path: Path, extension: int | None = None) -> RawFrame:
+    """Read one exposure.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    extension : int, optional
+        The number of the extension in the file; without one, the first exposure.
+
+    Returns
+    -------
+    RawFrame
+        float32 data in the file's own units; pixels that are not finite, ``BLANK``, huge or masked by
+        the file are `MaskPlane.BAD` and hold 0.
+
+    Raises
+    ------
+    FrameRefused
+        The file or the image cannot be used.
+    """
+    with _opened(path) as (hdus, complaints):
+        selection = select(hdus, path)
+        if extension is None:
+            if not selection.science:
+                raise _error(selection.refused[0])
+            extension = selection.science[0]
+        elif extension not in selection.science:
+            for refusal in selection.refused:
+                if refusal.extension == extension:
+                    raise _error(refusal)
+            raise FrameRefused(f"extension {extension} of the file is no exposure")
+        hdu = hdus[extension]
+        header = _merged_header(hdus, extension)
+        exposure = exposure_of(header, _name(path, extension, selection))
+        data = _plane(hdu)
+        bad = ~np.isfinite(data) | (np.abs(data) > SENTINEL)
+        data[bad] = 0.0
+        mask = np.where(bad, MaskPlane.BAD, 0).astype(np.uint16)
+        mask |= _file_mask(hdus, extension, data.shape)
+        _check_content(data, mask, exposure.kind)
+        wcs = _wcs(hdus, extension)
+    notes = tuple(dict.fromkeys(complaints))
+    return RawFrame(data, mask, exposure, header, wcs, extension, notes)
+
+
+def _error(refusal: Refusal) -> FrameRefused:
+    """A refusal as an exception."""
+    return Damaged(refusal.reason) if refusal.damaged else FrameRefused(refusal.reason)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[fits.HDUList, list[str]]]:
+    """Open a file so that damage is one sentence and warnings are collected, not printed."""
+    _check_path(path)
+    complaints: list[str] = []
+    logger = logging.getLogger("astropy")
+    level = logger.level
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        logger.setLevel(logging.ERROR)  # astropy.wcs also speaks through its log
+        try:
+            with fits.open(path, memmap=False, lazy_load_hdus=True) as hdus:
+                len(hdus)  # reads every header now, so that damage shows here
+                yield hdus, complaints
+        except FrameRefused:
+            raise
+        except PermissionError as error:
+            raise Damaged("the file may not be read (permission denied)") from error
+        except _DAMAGE as error:
+            raise Damaged(_what_is_wrong(path, error)) from error
+        finally:
+            logger.setLevel(level)
+            complaints.extend(_first_line(str(w.message)) for w in caught if _matters(w.category))
+
+
+def _check_path(path: Path) -> None:
+    """Refuse what need not be handed to a FITS reader at all."""
+    try:
+        if path.is_dir():
+            raise FrameRefused("it is a directory, not a file")
+        if path.exists() and not path.is_file():
+            raise FrameRefused("it is not a regular file")  # a pipe would be waited for without end
+        with path.open("rb") as file:
+            start = file.read(6)
+    except FileNotFoundError as error:
+        raise Damaged("there is no such file") from error
+    except PermissionError as error:
+        raise Damaged("the file may not be read (permission denied)") from error
+    except OSError as error:
+        raise Damaged(f"the file cannot be read ({error.strerror or type(error).__name__})") from error
+    if not start:
+        raise Damaged("the file is empty")
+    if start.startswith(COMPRESS_MAGIC):
+        raise FrameRefused("it is compressed with `compress` (.Z), which is not supported; gzip it instead")
+    if not start.startswith((b"SIMPLE", *COMPRESSIONS)):
+        raise FrameRefused("it is not a FITS file (it does not begin with SIMPLE)")
+
+
+def _what_is_wrong(path: Path, error: BaseException) -> str:
+    """One sentence for what a FITS reader raised."""
+    if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile | lzma.LZMAError):
+        return "its compressed data are damaged or end too early"
+    if isinstance(error, MemoryError):
+        return f"it needs more memory than there is ({path.stat().st_size} bytes on disk)"
+    said = _first_line(str(error))
+    if "SIMPLE" in said or "Empty or corrupt" in said:
+        with path.open("rb") as file:
+            packed = file.read(6).startswith(COMPRESSIONS)
+        return (
+            "what it compresses is damaged or no FITS file"
+            if packed
+            else "its header is no valid FITS header"
+        )
+    return (
+        f"it cannot be read as FITS ({type(error).__name__}: {said})" if said else "it cannot be read as FITS"
+    )
+
+
+def _first_line(said: str) -> str:
+    """The first line of a message, of bounded length."""
+    lines = said.strip().splitlines()
+    return lines[0][:160] if lines else ""
+
+
+def _matters(category: type[Warning]) -> bool:
+    """Whether a warning tells something of the file (that dates were normalised does not)."""
+    return issubclass(category, AstropyWarning) and not issubclass(category, FITSFixedWarning)
+
+
+def _name(path: Path, extension: int, selection: Selection) -> str:
+    """``file``, or ``file[ext]`` where the file has several images."""
+    alone = len(selection.science) + len(selection.refused) == 1
+    return path.name if alone else f"{path.name}[{extension}]"
+
+
+def _merged_header(hdus: fits.HDUList, extension: int) -> fits.Header:
+    """An extension's header with what it inherits from the primary one (unless ``INHERIT = F``)."""
+    header: fits.Header = hdus[extension].header.copy()
+    if extension > 0 and header.get("INHERIT") is not False:
+        for card in hdus[0].header.cards:
+            if card.keyword not in header and not _OWN_CARD.fullmatch(card.keyword):
+                header.append(card, end=True)
+    return header
+
+
+def _plane(hdu: fits.ImageHDU) -> Image:
+    """The pixels as float32, one plane."""
+    stored = hdu.data
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is masked as a sentinel
+        return np.ascontiguousarray(stored.reshape(stored.shape[-2:]), dtype=np.float32)
+
+
+def _file_mask(hdus: fits.HDUList, extension: int, shape: tuple[int, ...]) -> MaskImage:
+    """The pixels that a mask extension of the file declares bad."""
+    mask = np.zeros(shape, dtype=np.uint16)
+    version = hdus[extension].ver
+    for hdu in hdus:
+        if role_of(hdu) != MASK or hdu.shape != shape or hdu.ver != version:
+            continue
+        planes = hdu.data.astype(np.int64)
+        harmless = sum(1 << _plane_number(hdu.header, name) for name in HARMLESS_PLANES)
+        mask[(planes & ~np.int64(harmless >> 1)) != 0] = MaskPlane.BAD
+    return mask
+
+
+def _plane_number(header: fits.Header, name: str) -> int:
+    """One more than the bit of a named mask plane (``MP_DETECTED = 5``); 0 where it has none."""
+    number = header.get(f"MP_{name}")
+    return number + 1 if isinstance(number, int) and 0 <= number < 62 else 0
+
+
+def _check_content(data: Image, mask: MaskImage, kind: FrameKind) -> None:
+    """Refuse an image that holds nothing, or one value nearly everywhere."""
+    good = data[mask == 0]
+    if good.size == 0:
+        raise FrameRefused("none of its pixels holds a usable number (all are NaN, blank or masked)")
+    if kind is not FrameKind.SCIENCE:
+        return
+    middle = np.median(good)
+    share = float(np.mean(good == middle))
+    if share > SAME_VALUE_SHARE:
+        raise FrameRefused(f"{share:.0%} of its pixels hold the one value {middle:g}: no exposure of the sky")
+
+
+def _wcs(hdus: fits.HDUList, extension: int) -> WCS | None:
+    """The image's celestial WCS, or ``None`` where it has none that works."""
+    try:
+        wcs = WCS(hdus[extension].header, fobj=hdus)
+        if not wcs.has_celestial:
+            return None
+        wcs = wcs.celestial
+        height, width = hdus[extension].shape[-2:]
+        corners = np.array([[0.0, 0.0], [width - 1.0, 0.0], [0.0, height - 1.0], [width / 2.0, height / 2.0]])
+        sky = np.asarray(wcs.wcs_pix2world(corners, 0))
+        scale = float(np.linalg.det(wcs.pixel_scale_matrix))
+    except _DAMAGE:  # WcsError is a ValueError
+        return None
+    usable = np.isfinite(sky).all() and math.isfinite(scale) and scale != 0.0
+    return wcs if usable else None

@@ -1,0 +1,147 @@
+"""Which extensions of a FITS file are exposures of the sky, judged by their headers alone.
+
+- An extension named as a mask (``MASK``, ``DQ``, ``BPM``, …) is used as the mask of the image of the
+  same size and ``EXTVER``.
+- An extension named as something else that goes with an image (an uncertainty, a weight, a PSF, a
+  background) is passed over.
+- Every other image of two axes, or of more that have a single plane, is an observation of its own.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from astropy.io import fits
+
+from pipeline.files.headers import look_up
+from pipeline.frame import FrameRefused
+
+SMALLEST_SIDE = 32
+MOST_PIXELS = 2**28  # 1 GiB as float32; the largest single detectors have 1.1e8 pixels
+COMPRESSIONS = (b"\x1f\x8b", b"BZ", b"\xfd7", b"PK")  # gzip, bzip2, xz, zip
+
+MASK_NAMES = {"MASK", "DQ", "BPM", "BADPIX", "FLAG", "FLAGS", "DQMASK", "DATAQUALITY"}
+COMPANION_NAMES = {
+    "ERR", "ERROR", "ERRORS", "SIGMA", "STD", "STDDEV", "RMS", "NOISE", "UNCERT", "UNCERTAINTY",
+    "VAR", "VARIANCE", "IVAR", "INVVAR", "WEIGHT", "WEIGHTS", "WHT", "WT", "PSF", "PSFIMAGE", "KERNEL",
+    "SKY", "BACKGROUND", "BKG", "BACK", "MODEL", "EXPMAP", "EXP", "SAMP", "TIME", "CTX", "CON",
+    "DIIMARR", "WCSDVARR", "THUMBNAIL", "PREVIEW",
+}  # fmt: skip
+SPECTRAL_AXES = (
+    "LAMBDA", "WAVE", "AWAV", "FREQ", "VELO", "VRAD", "VOPT", "ZOPT", "ENER", "WAVN", "BETA", "FELO"
+)  # fmt: skip
+
+MASK = "a mask"
+NOT_IMAGES = (
+    (fits.GroupsHDU, "random groups"),
+    (fits.BinTableHDU, "tables"),
+    (fits.TableHDU, "tables"),
+)
+
+
+class Damaged(FrameRefused):
+    """A file that cannot be read, or is damaged: a person should look, or fetch it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An image, or a whole file, that cannot be used, and why."""
+
+    name: str
+    extension: int
+    reason: str
+    damaged: bool = False  # the file is broken or cannot be read; else it is just not of use
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The extensions of a file that are exposures, and those that would be but cannot be used."""
+
+    science: tuple[int, ...]
+    refused: tuple[Refusal, ...]
+
+
+def select(hdus: fits.HDUList, path: Path) -> Selection:
+    """Sort the extensions of a file by the rules of this module."""
+    science: list[int] = []
+    refused: list[tuple[int, FrameRefused]] = []
+    others: list[str] = []
+    for index, hdu in enumerate(hdus):
+        role = role_of(hdu)
+        if role != "image":
+            others.append(role)
+        elif (error := _why_not(hdu, path)) is not None:
+            refused.append((index, error))
+        else:
+            science.append(index)
+    if not science and not refused:
+        held = " and ".join(sorted({other for other in others if other}))
+        reason = (
+            f"it holds no image, only {held}" if held else "it holds no image: its header announces no data"
+        )
+        return Selection((), (Refusal(path.name, 0, reason),))
+    alone = len(science) + len(refused) == 1
+    return Selection(
+        tuple(science),
+        tuple(
+            Refusal(path.name if alone else f"{path.name}[{i}]", i, str(why), isinstance(why, Damaged))
+            for i, why in refused
+        ),
+    )
+
+
+def role_of(hdu: object) -> str:
+    """``image`` for an exposure's array, else what it is; empty where there are no data."""
+    for kind, what in NOT_IMAGES:
+        if isinstance(hdu, kind):
+            return what
+    if not isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU):
+        return "data that are not standard FITS"
+    if not hdu.shape or 0 in hdu.shape:
+        return ""
+    name = _plain_name(hdu)
+    if name in MASK_NAMES:
+        return MASK
+    if name in COMPANION_NAMES:
+        return f"an extension named {hdu.name}"
+    return "image" if len(hdu.shape) > 1 else "data of one axis"
+
+
+def _plain_name(hdu: fits.hdu.base._BaseHDU) -> str:
+    """An extension's name in letters only: ``DQ_1`` and ``dq1`` are ``DQ``."""
+    return re.sub(r"[^A-Z]", "", str(hdu.name).upper())
+
+
+def _why_not(hdu: fits.ImageHDU, path: Path) -> FrameRefused | None:
+    """Why an image cannot be an exposure of the sky, judged by its header alone."""
+    sides = [side for side in hdu.shape if side != 1]
+    size = " x ".join(str(side) for side in reversed(hdu.shape))
+    if len(sides) > 2:
+        return FrameRefused(f"it is a cube ({size}): give each plane as an image of its own")
+    if short := _missing_bytes(hdu, path):
+        return Damaged(
+            f"the file is truncated: its header promises {size} pixels, of which {short} bytes are missing"
+        )
+    if math.prod(hdu.shape) > MOST_PIXELS:
+        return FrameRefused(f"its header claims {size} pixels; at most {MOST_PIXELS} are read")
+    if min(hdu.shape[-2:]) < SMALLEST_SIDE or len(sides) < 2:
+        return FrameRefused(f"it is too small ({size} pixels; {SMALLEST_SIDE} x {SMALLEST_SIDE} are needed)")
+    axes = [str(look_up(hdu.header, (keyword,)) or "") for keyword in ("CTYPE1", "CTYPE2")]
+    if any(axis.upper().startswith(SPECTRAL_AXES) for axis in axes):
+        return FrameRefused(f"its axes are {axes[0]} and {axes[1]}: a spectrum, not an image of the sky")
+    return None
+
+
+def _missing_bytes(hdu: fits.ImageHDU, path: Path) -> int:
+    """How many bytes of an image's data lie beyond the end of an uncompressed file."""
+    if isinstance(hdu, fits.CompImageHDU):
+        return 0  # its bytes are a table's; a short one fails when it is read
+    with path.open("rb") as file:
+        if file.read(2) in COMPRESSIONS:
+            return 0
+    start = hdu.fileinfo()["datLoc"]
+    needed = math.prod(hdu.shape) * abs(int(hdu.header["BITPIX"])) // 8
+    return max(int(start + needed - path.stat().st_size), 0)

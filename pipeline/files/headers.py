@@ -1,0 +1,241 @@
+"""What FITS headers say of an exposure, whatever each observatory calls it.
+
+The keywords are data: a camera that names its gain in another way is one more word in `KEYWORDS`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from astropy.io.fits import Header
+from astropy.io.fits.verify import VerifyError
+
+from core.vocabulary import FrameKind
+from pipeline.files.times import mid_exposure
+from pipeline.frame import Exposure, FrameRefused
+
+# The first keyword that holds a usable value wins.
+KEYWORDS: dict[str, tuple[str, ...]] = {
+    "exposure_s": ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPOSED", "ITIME", "TEXPTIME", "ELAPTIME", "PEXP"),
+    "filter": ("FILTER", "FILTERS", "BAND", "FILTNAM", "FILTER1", "FILTER2", "FILTERID", "INSFILTE"),
+    "field": ("OBJECT", "FIELD", "FIELDID", "TARGNAME", "OBJNAME", "TARGET"),
+    "instrument": ("INSTRUME", "INSTRUMENT", "DETECTOR", "CAMERA", "DETNAM"),
+    "detector": ("CCDNUM", "CCDID", "CCDCHIP", "CHIPID", "DETECTID", "CHIP"),
+    "kind": ("IMAGETYP", "IMGTYP", "OBSTYPE", "IMAGETYPE", "EXPTYPE", "FRAME", "OBS_TYPE", "PICTTYPE"),
+    "gain": ("EGAIN", "GAIN", "GAINA", "CCDGAIN", "GAIN1", "HIERARCH ESO DET OUT1 CONAD", "CONAD"),
+    "read_noise": (
+        "RDNOISE",
+        "READNOIS",
+        "READNOISE",
+        "RON",
+        "ENOISE",
+        "RDNOISEA",
+        "HIERARCH ESO DET OUT1 RON",
+    ),
+    "saturation": ("SATURATE", "SATURATA", "SATLEVEL", "MAXLIN", "SATUR_LEVEL", "FULLWELL"),
+    "unit": ("BUNIT", "UNIT", "UNITS"),
+    "zeropoint": ("MAGZPT", "MAGZP", "MAGZERO", "ZEROPT", "ZP", "PHOTZP", "MAG_ZP", "ZPT"),
+}
+
+# Parts of what headers call the kind of an exposure. Flats come first: "sky flat", "dome flat".
+KINDS: tuple[tuple[FrameKind, tuple[str, ...]], ...] = (
+    (FrameKind.FLAT, ("flat", "skyflat", "dflat", "sflat", "flatfield")),
+    (FrameKind.BIAS, ("bias", "zero", "offset")),
+    (FrameKind.DARK, ("dark",)),
+)
+
+NOT_IMAGES = {"arc", "comp", "comparison", "lamp", "focus"}  # whole words of the kind
+EMPTY_SLOTS = ("air", "clear", "open", "none", "empty", "out", "n/a")  # of one filter wheel among several
+WHEELS = ("FILTER1", "FILTER2", "FILTER3", "FILTER4")
+COLOUR_MOSAICS = {"rggb", "bggr", "grbg", "gbrg"}
+
+COUNTS = {"adu", "dn", "du", "count", "counts", "ct", "cts", "data"}
+ELECTRONS = {"electron", "electrons", "e", "e-", "photoelectron", "photoelectrons", "photon", "photons", "ph"}
+FLUXES = {"jy", "mjy", "ujy", "njy", "nmgy", "nanomaggy", "nanomaggies", "maggy", "maggies"}
+NO_UNIT = {"", "none", "unitless", "dimensionless", "n/a", "unknown", "undefined"}
+
+_PER_PIXEL = re.compile(r"\s*/\s*pix(el)?|\s+pix(el)?(\^|\*\*)?-1")
+_PER_SECOND = re.compile(r"(\s*/\s*s(ec(ond)?)?|\s+per\s+s(ec(ond)?)?|[\s*.]+s(ec)?(\^|\*\*)?\(?-1\)?)$")
+_CALIBRATION_TARGET = re.compile(
+    r"(?:dome|sky|twilight|master)?[\s_-]*(?P<kind>flat|bias|zero|dark)s?(?:[\s_-]*(?:field|frame)s?)?[\s_-]*\d*",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DataUnit:
+    """What one unit of the stored data is: ``counts``, ``electrons`` or a physical ``flux``."""
+
+    kind: str
+    per_second: bool = False
+
+
+def look_up(header: Header, keywords: tuple[str, ...]) -> object:
+    """The first value that is there and not empty under any of some keywords, or ``None``."""
+    for keyword in keywords:
+        try:
+            value = header.get(keyword)
+        except (VerifyError, ValueError, AttributeError):  # a card that cannot be parsed
+            continue
+        if isinstance(value, str):
+            value = value.strip()
+        if isinstance(value, str | int | float) and value != "":
+            return value
+    return None
+
+
+def text(header: Header, name: str) -> str | None:
+    """A text of `KEYWORDS`, as it stands in the header."""
+    value = look_up(header, KEYWORDS[name])
+    return None if value is None else str(value)
+
+
+def number(header: Header, name: str) -> float | None:
+    """The first finite number of `KEYWORDS`, also where it was written as text."""
+    for keyword in KEYWORDS[name]:
+        value = look_up(header, (keyword,))
+        if value is None or isinstance(value, bool):
+            continue
+        try:
+            found = float(value)  # type: ignore[arg-type]  # text that is no number raises
+        except ValueError:
+            continue
+        if math.isfinite(found):
+            return found
+    return None
+
+
+def exposure_of(header: Header, name: str) -> Exposure:
+    """Read an exposure's facts from its header.
+
+    A gain, read noise or saturation of zero or less is taken as absent. The gain is electrons per
+    unit of the stored data: 1 for electrons, times the exposure for a rate, absent for a flux in
+    physical units.
+
+    Parameters
+    ----------
+    header : Header
+        Of the image, with what it inherits from the file's primary header.
+    name : str
+        What people call the frame.
+
+    A date that cannot be used leaves ``mjd`` empty, for not every use of an image needs one;
+    `time_of` tells why.
+
+    Raises
+    ------
+    FrameRefused
+        A negative exposure, a unit that is no light per pixel, or no image of the sky.
+    """
+    exposure_s = number(header, "exposure_s")
+    if exposure_s is not None and exposure_s < 0.0:
+        raise FrameRefused(f"its exposure time is negative ({exposure_s:g} s)")
+    try:
+        mjd: float | None = time_of(header, exposure_s)
+    except FrameRefused:
+        mjd = None
+    detector = text(header, "detector")
+    instrument = text(header, "instrument") or text(header, "detector")
+    if instrument and detector and detector != instrument:
+        instrument = f"{instrument} {detector}"
+    return Exposure(
+        name=name,
+        kind=kind_of(header),
+        mjd=mjd,
+        exposure_s=exposure_s,
+        filter=filter_of(header),
+        field=text(header, "field"),
+        instrument=instrument,
+        gain=_gain(header, exposure_s),
+        read_noise=_positive(number(header, "read_noise")),
+        saturation=_positive(number(header, "saturation")),
+    )
+
+
+def time_of(header: Header, exposure_s: float | None) -> float:
+    """The middle of the exposure as MJD, UTC; its start where the exposure time is not known.
+
+    Raises
+    ------
+    FrameRefused
+        The header has no date, or not one that tells the time.
+    """
+    mjd = mid_exposure(lambda keywords: look_up(header, keywords), exposure_s or 0.0)
+    if mjd is None:
+        raise FrameRefused("its header has no date (DATE-OBS, MJD-OBS or JD)")
+    return mjd
+
+
+def kind_of(header: Header) -> FrameKind:
+    """What an exposure was taken for, by its image type or, without one, by the name of its target.
+
+    Raises
+    ------
+    FrameRefused
+        It is no image of the sky and no bias, dark or flat: a lamp, a focus run, a spectrum.
+    """
+    said = (text(header, "kind") or "").lower()
+    for kind, parts in KINDS:
+        if any(part in said for part in parts):
+            return kind
+    words = set(re.split(r"[^a-z]+", said))
+    if words & NOT_IMAGES or "spectr" in said:
+        raise FrameRefused(f"its header calls it {said[:40]!r}: not an image of the sky")
+    if not said and (target := _CALIBRATION_TARGET.fullmatch(text(header, "field") or "")):
+        names = {"flat": FrameKind.FLAT, "dark": FrameKind.DARK}
+        return names.get(target["kind"].lower(), FrameKind.BIAS)
+    return FrameKind.SCIENCE
+
+
+def filter_of(header: Header) -> str | None:
+    """The filter's name; where there are several wheels, the first that is not an empty slot.
+
+    Raises
+    ------
+    FrameRefused
+        The "filter" is a colour mosaic: neighbouring pixels see different colours.
+    """
+    name = text(header, "filter")
+    mosaic = look_up(header, ("BAYERPAT", "COLORTYP")) or name
+    if isinstance(mosaic, str) and mosaic.lower() in COLOUR_MOSAICS:
+        raise FrameRefused(f"it is a colour mosaic ({mosaic}): give each colour as an image of its own")
+    if name is None or look_up(header, KEYWORDS["filter"][:4]) is not None:
+        return name
+    slots = [str(slot) for wheel in WHEELS if (slot := look_up(header, (wheel,))) is not None]
+    in_use = [slot for slot in slots if not slot.lower().startswith(EMPTY_SLOTS)]
+    return (in_use or slots or [name])[0]
+
+
+def data_unit(header: Header) -> DataUnit:
+    """The unit of the stored data; counts where the header is silent.
+
+    Raises
+    ------
+    FrameRefused
+        The unit is not one of light per pixel.
+    """
+    written = text(header, "unit") or ""
+    unit = _PER_PIXEL.sub("", written.lower().strip(" '[]"))
+    bare, per_second = _PER_SECOND.subn("", unit)
+    for kind, names in (("counts", COUNTS | NO_UNIT), ("electrons", ELECTRONS), ("flux", FLUXES)):
+        if bare.strip(" ()") in names:
+            return DataUnit(kind, per_second > 0)
+    raise FrameRefused(f"its unit is {written[:40]!r}; counts, electrons or a flux per pixel is needed")
+
+
+def _gain(header: Header, exposure_s: float | None) -> float | None:
+    """Electrons per unit of the stored data, where the header tells."""
+    unit = data_unit(header)
+    gain = 1.0 if unit.kind == "electrons" else _positive(number(header, "gain"))
+    if gain is None or unit.kind == "flux":
+        return None
+    if unit.per_second:
+        return gain * exposure_s if exposure_s else None
+    return gain
+
+
+def _positive(value: float | None) -> float | None:
+    """A number above zero, or ``None``."""
+    return value if value is not None and value > 0.0 else None

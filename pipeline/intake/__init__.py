@@ -1,0 +1,1 @@
+"""New files: registered once, watched for."""

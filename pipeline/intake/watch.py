@@ -1,0 +1,170 @@
+"""Watching folders for files that have arrived whole.
+
+Folders are looked into again and again, for the camera's computer often writes over NFS, which tells
+nobody of new files. A file is taken when it looked the same twice and can be read to its end; one that
+cannot gets `PATIENCE_S` before it counts as damaged.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.database.store import Store
+from core.frames import watched_folders
+from core.frames.observations import Registered, register
+from core.frames.outcome import ObservationFacts
+from core.frames.watched_folders import Look, Watch
+from core.settings import Settings
+from core.vocabulary import ObservationState
+from pipeline.intake.ingest import examine, find_files
+
+PATIENCE_S = 60.0  # for a file that has stopped growing and cannot be read
+REFUSED = {ObservationState.REJECTED, ObservationState.QUARANTINED}
+
+
+class WatchLost(Exception):
+    """Another process watches the folder now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A file that was registered, and what became of its exposures.
+
+    ``cadence_s`` is the median time between the newest files of its folder.
+    """
+
+    path: Path
+    frames: tuple[Registered, ...]
+    cadence_s: float | None
+
+
+@dataclass(slots=True)
+class _Unsettled:
+    """A file that is not taken yet: how it looked last, since when, and whether it could not be read."""
+
+    look: Look
+    since: float
+    unreadable: bool = False
+
+
+@dataclass(slots=True)
+class FolderWatch:
+    """Looks into one folder, again and again, and registers what has arrived.
+
+    Parameters
+    ----------
+    store : Store
+    settings : Settings
+    watch : Watch
+        The right to do so: `core.frames.watched_folders.take`.
+    clock : callable
+        Seconds that only grow.
+    """
+
+    store: Store
+    settings: Settings
+    watch: Watch
+    clock: Callable[[], float] = time.monotonic
+    _unsettled: dict[str, _Unsettled] = field(default_factory=dict)
+    _known: dict[str, Look] | None = None
+
+    def poll(self, go_on: Callable[[], bool] = lambda: True) -> Iterator[Taken]:
+        """Look into the folder once; what is taken is registered before it is yielded.
+
+        Parameters
+        ----------
+        go_on : callable
+            Asked before each file.
+
+        Raises
+        ------
+        WatchLost
+            Another process watches the folder now.
+        StoreError
+            The store cannot be used; the next call goes on where this one stopped.
+        """
+        if self._known is None:
+            self._known = watched_folders.known(self.store, self.watch)
+        try:
+            looks = look_into(self.watch.path)
+        except OSError as error:
+            self._beat(f"it cannot be read: {error.strerror or error}")
+            return
+        self._unsettled = {name: one for name, one in self._unsettled.items() if name in looks}
+        for name, look in looks.items():
+            if not go_on():
+                break
+            if self._known.get(name) != look and self._has_settled(name, look):
+                taken = self._take(name, look)
+                if taken is not None:
+                    yield taken
+        self._beat(None)
+
+    @property
+    def unsettled(self) -> int:
+        """How many files are still being written."""
+        return len(self._unsettled)
+
+    def _has_settled(self, name: str, look: Look) -> bool:
+        before = self._unsettled.get(name)
+        if before is None or before.look != look:
+            self._unsettled[name] = _Unsettled(look, self.clock())
+            return False
+        return not before.unreadable or self.clock() - before.since >= PATIENCE_S
+
+    def _take(self, name: str, look: Look) -> Taken | None:
+        """Register a file; nothing where it changed while it was read, or may be whole later."""
+        path = self.watch.path / name
+        facts = examine(path, self.settings)
+        waiting = self._unsettled[name]
+        if _look_at(path) != look:
+            return None  # the next look tells what became of it
+        if any(fact.state == ObservationState.QUARANTINED for fact in facts) and not waiting.unreadable:
+            waiting.unreadable = True
+            return None
+        return self._register(name, look, facts)
+
+    def _register(self, name: str, look: Look, facts: list[ObservationFacts]) -> Taken:
+        frames = tuple(register(self.store, facts))
+        refused = all(frame.state in REFUSED for frame in frames)
+        cadence = watched_folders.remember(self.store, self.watch, name, look, refused=refused)
+        del self._unsettled[name]
+        if self._known is not None:
+            self._known[name] = look
+        return Taken(self.watch.path / name, frames, cadence)
+
+    def _beat(self, problem: str | None) -> None:
+        if not watched_folders.beat(self.store, self.watch, unsettled=self.unsettled, problem=problem):
+            raise WatchLost(f"another process watches {self.watch.path} now")
+
+
+def look_into(folder: Path) -> dict[str, Look]:
+    """How the FITS files in a folder and below it look, by their names from the folder on.
+
+    Hidden files and those with another suffix, as copying programs give to parts, are left out.
+
+    Raises
+    ------
+    OSError
+        The folder itself cannot be read.
+    """
+    with os.scandir(folder):
+        pass  # the search below takes a folder that it cannot enter for an empty one
+    looks = {}
+    for path in find_files([folder]):
+        look = _look_at(path)
+        if look is not None and look.size > 0:
+            looks[str(path.relative_to(folder))] = look
+    return looks
+
+
+def _look_at(path: Path) -> Look | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None  # gone again, or not for us to see
+    return Look(found.st_size, found.st_mtime)

@@ -1,0 +1,1 @@
+"""The images to subtract from."""

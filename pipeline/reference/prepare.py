@@ -1,0 +1,63 @@
+"""A reference made ready to be subtracted: its stars and PSF measured once, and kept while needed."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from core.database.tables import Reference
+from core.settings import Settings
+from pipeline.frame import PreparedReference
+from pipeline.reference.reference_file import ReferenceImage, read
+from pipeline.stellar.psf import estimate_psf
+from pipeline.stellar.stars import find_stars
+
+KEPT = 2  # prepared references a process holds: nights hop between two filters more than between fields
+
+
+def prepare(reference: Reference, settings: Settings) -> PreparedReference:
+    """Make a reference of the store ready; the last few are kept.
+
+    Parameters
+    ----------
+    reference : Reference
+        A row of the store.
+    settings : Settings
+
+    Raises
+    ------
+    FrameRefused
+        Its file cannot be read, or shows too few stars to measure a PSF.
+    """
+    degree = settings.subtract.psf_degree
+    return _prepared(reference.id or 0, reference.content, reference.path, degree)
+
+
+@lru_cache(maxsize=KEPT)
+def _prepared(reference_id: int, _content: str, path: str, psf_degree: int) -> PreparedReference:
+    return _measured(read(Path(path)), psf_degree, reference_id)
+
+
+def prepare_image(image: ReferenceImage, settings: Settings, reference_id: int = 0) -> PreparedReference:
+    """Make an image ready that is at hand already.
+
+    Raises
+    ------
+    FrameRefused
+        It shows too few stars to measure a PSF.
+    """
+    return _measured(image, settings.subtract.psf_degree, reference_id)
+
+
+def _measured(image: ReferenceImage, psf_degree: int, reference_id: int) -> PreparedReference:
+    stars = find_stars(image.frame)
+    return PreparedReference(
+        frame=image.frame,
+        stars=stars,
+        psf=estimate_psf(image.frame, stars, psf_degree),
+        flux_unit=image.flux_unit,
+        flux_scale=image.frame.gain,
+        zeropoint=image.zeropoint,
+        mag_system=image.mag_system,
+        reference_id=reference_id,
+    )

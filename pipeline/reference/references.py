@@ -1,0 +1,159 @@
+"""Making references: from one image that somebody chose, or from several frames of a night.
+
+The file of a reference is AstrID's own, named by its content, so that later changes to what it was
+made from change nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from core.frames.outcome import ReferenceFacts
+from core.settings import Settings
+from pipeline.calibration.calibrators import MastersFor
+from pipeline.clock import StageClock
+from pipeline.files.fits_files import read_frame
+from pipeline.frame import FrameRefused
+from pipeline.intake.ingest import footprint
+from pipeline.measure import Measured, measure
+from pipeline.process import pixel_scale
+from pipeline.reference.coadd import build
+from pipeline.reference.reference_file import ReferenceImage, write
+
+Progress = Callable[[int, int, str], None]
+
+
+def from_file(
+    path: Path, settings: Settings, *, extension: int | None = None, masters_for: MastersFor | None = None
+) -> ReferenceFacts:
+    """Make a reference from one image, calibrated as any frame is.
+
+    Parameters
+    ----------
+    path : Path
+        A FITS file.
+    settings : Settings
+        The reference goes to ``home/references``.
+    extension : int, optional
+        Which image of the file; without one, the first exposure.
+    masters_for : callable, optional
+        Finds the masters that fit a raw frame: `pipeline.calibration.calibrators.masters_of`.
+
+    Returns
+    -------
+    ReferenceFacts
+        For `core.frames.references.add`.
+
+    Raises
+    ------
+    FrameRefused
+        The image cannot be used.
+    """
+    measured = _measured(path, extension, settings, masters_for)
+    frame = measured.frame
+    image = ReferenceImage(
+        frame=frame,
+        names=(frame.exposure.name,),
+        flux_unit=str(frame.header.get("BUNIT") or "adu").strip(),
+        mjd_first=frame.exposure.mjd,
+        mjd_last=frame.exposure.mjd,
+        zeropoint=measured.quality.zeropoint,
+        mag_system=None if measured.quality.zeropoint is None else "ab",
+    )
+    return _kept(image, measured.fwhm, f"added from {path.name}", settings)
+
+
+def from_frames(
+    paths: Sequence[Path],
+    settings: Settings,
+    *,
+    masters_for: MastersFor | None = None,
+    progress: Progress | None = None,
+) -> tuple[ReferenceFacts, dict[str, str]]:
+    """Make a reference as the weighted mean of several frames of one field and filter.
+
+    Returns
+    -------
+    facts : ReferenceFacts
+        For `core.frames.references.add`.
+    skipped : dict
+        The names of frames that could not be used, and why.
+
+    Raises
+    ------
+    FrameRefused
+        Fewer than two frames can be used together, or they are of different filters.
+    """
+    report = progress or (lambda _done, _total, _what: None)
+    frames: list[Measured] = []
+    skipped: dict[str, str] = {}
+    steps = 2 * len(paths)
+    for done, path in enumerate(paths):
+        report(done, steps, path.name)
+        try:
+            frames.append(_measured(path, None, settings, masters_for))
+        except FrameRefused as refused:
+            skipped[path.name] = str(refused)
+    filters = {each.frame.exposure.filter for each in frames}
+    if len(filters) > 1:
+        names = ", ".join(sorted(str(name) for name in filters))
+        raise FrameRefused(
+            f"frames of {len(filters)} filters ({names}) cannot be averaged: build one of each"
+        )
+    if len(frames) < 2 and skipped:
+        name, reason = next(iter(skipped.items()))
+        raise FrameRefused(f"a coadd needs at least 2 frames, {len(frames)} can be used; {name}: {reason}")
+    image, unaligned = build(
+        frames, settings, lambda done, _total, what: report(len(paths) + done, steps, what)
+    )
+    chosen = f"coadd of {len(image.names)} frames on the grid of {image.names[0]}"
+    return _kept(image, min(each.fwhm for each in frames), chosen, settings), skipped | unaligned
+
+
+def _measured(
+    path: Path, extension: int | None, settings: Settings, masters_for: MastersFor | None
+) -> Measured:
+    raw = read_frame(path, extension)
+    height, width = raw.data.shape
+    masters = masters_for(raw.exposure, (height, width)) if masters_for else None
+    return measure(raw, masters, settings, StageClock())
+
+
+def _kept(image: ReferenceImage, seeing_px: float, chosen: str, settings: Settings) -> ReferenceFacts:
+    """Put a reference into its place, under the name of its content."""
+    folder = settings.home / "references"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
+        written = Path(unfinished) / "reference.fits"
+        write(image, written)
+        with written.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        path = folder / f"{content[:16]}.fits"
+        written.replace(path)
+    frame = image.frame
+    ra, dec, radius = footprint(frame.wcs, frame.shape) or (None, None, None)
+    return ReferenceFacts(
+        content=content,
+        path=str(path.resolve()),
+        width=frame.shape[1],
+        height=frame.shape[0],
+        has_wcs=frame.wcs is not None,
+        chosen=chosen,
+        field=frame.exposure.field,
+        filter=frame.exposure.filter,
+        ra=ra,
+        dec=dec,
+        radius_deg=radius,
+        pixel_scale=pixel_scale(frame),
+        seeing_px=seeing_px,
+        zeropoint=image.zeropoint,
+        mag_system=image.mag_system,
+        flux_unit=image.flux_unit,
+        mjd_first=image.mjd_first,
+        mjd_last=image.mjd_last,
+        n_frames=len(image.names),
+        sources=image.names,
+    )

@@ -1,0 +1,1 @@
+"""Bringing a frame onto the grid of its reference."""

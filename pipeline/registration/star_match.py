@@ -1,0 +1,228 @@
+"""Pairs of the same stars in two images, and the map that they agree on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from core.vocabulary import MaskPlane
+from pipeline.frame import Stars
+from pipeline.registration.pixel_map import PixelMap, term_powers
+from pipeline.stellar.stars import FWHM_PER_SIGMA
+
+Values = NDArray[np.float64]
+Pairs = tuple[Values, Values, Values, Values]  # x, y in the reference; x, y in the new frame
+
+MATCHED_STARS = 600  # of each image, the brightest: more add time and no accuracy
+SEARCH_PX = 40.0  # how far a first map may be shifted
+CENTROID_FLOOR_PX = 0.01  # no centroid is better, by pixels and optics
+PAIRS_PER_TERM = 8  # of a map that is not affine
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A map found from pairs of stars.
+
+    Attributes
+    ----------
+    to_new : PixelMap
+        From the reference's pixels to the new frame's.
+    rms_px : float
+        Of one perfect star, per axis, in reference pixels: centroid noise is taken off.
+    n_matched : int
+        Pairs that fit.
+    share : float
+        Of the bright stars that should have a partner, those that do.
+    """
+
+    to_new: PixelMap
+    rms_px: float
+    n_matched: int
+    share: float
+
+
+class StarList:
+    """The brightest sound stars of an image, with the noise of their centroids."""
+
+    def __init__(self, stars: Stars, fwhm: float) -> None:
+        sound = stars.take(np.flatnonzero((stars.mask & ~MaskPlane.SATURATED) == 0)[:MATCHED_STARS])
+        self.x, self.y, self.flux = sound.x, sound.y, sound.flux
+        self.fwhm = fwhm
+        self.noise = np.hypot(fwhm / FWHM_PER_SIGMA * sound.flux_err / sound.flux, CENTROID_FLOOR_PX)
+        # The flat top of a saturated star says little of its centre.
+        self.noise[(sound.mask & MaskPlane.SATURATED) != 0] = 0.5 * fwhm
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def places(self) -> Values:
+        """The stars as points: (n, 2)."""
+        return np.column_stack([self.x, self.y])
+
+
+def match_stars(
+    first: PixelMap, new: StarList, reference: StarList, new_shape: tuple[int, int]
+) -> Match | None:
+    """Correct a map by the stars of both images that it brings together, and judge it by them."""
+    found = _shifted_by_vote(first, new, reference)
+    tree = cKDTree(new.places)
+    # Centroids of a broad star wander farther than those of a sharp one.
+    tolerance = max(1.0, 0.5 * max(new.fwhm, reference.fwhm * np.sqrt(abs(first.area))))
+    for radius in (4.0 * tolerance, 2.0 * tolerance, tolerance, tolerance):
+        mine, other = _partners(found, tree, reference, radius)
+        if len(mine) < 4:
+            return None
+        noise = np.hypot(new.noise[other], reference.noise[mine] * np.sqrt(abs(first.area)))
+        pairs: Pairs = (reference.x[mine], reference.y[mine], new.x[other], new.y[other])
+        found, keep = _corrected(found, pairs, noise)
+    bent = _bent(found, _take(pairs, keep), noise[keep])
+    if bent.degree > found.degree:
+        # The stars that distortion carried farthest were no partners of the affine map.
+        mine, other = _partners(bent, tree, reference, tolerance)
+        noise = np.hypot(new.noise[other], reference.noise[mine] * np.sqrt(abs(first.area)))
+        pairs = (reference.x[mine], reference.y[mine], new.x[other], new.y[other])
+        sigma = np.hypot(noise, max(_excess(misfit(bent, pairs), noise, 0), 0.02))
+        keep = np.abs(misfit(bent, pairs)).max(axis=0) < 4.0 * sigma
+        weights = 1.0 / (noise[keep] ** 2 + 0.02**2)
+        bent = PixelMap.fit(*_take(pairs, keep), bent.shape, bent.degree, weights)
+    found, mine, other, noise = bent, mine[keep], other[keep], noise[keep]
+    pairs = _take(pairs, keep)
+    n_terms = len(term_powers(found.degree))
+    return Match(
+        to_new=found,
+        rms_px=_excess(misfit(found, pairs), noise, n_terms) / np.sqrt(abs(found.area)),
+        n_matched=len(mine),
+        share=_share(found, mine, other, reference, new, new_shape),
+    )
+
+
+def misfit(found: PixelMap, pairs: Pairs) -> Values:
+    """Residuals of a map in the new frame's pixels: (2, n)."""
+    return np.stack(pairs[2:]) - np.stack(found(*pairs[:2]))
+
+
+def _take(pairs: Pairs, which: NDArray[np.bool_]) -> Pairs:
+    x, y, to_x, to_y = pairs
+    return x[which], y[which], to_x[which], to_y[which]
+
+
+def _shifted_by_vote(first: PixelMap, new: StarList, reference: StarList) -> PixelMap:
+    """A map moved by the shift that most pairs of bright stars agree on."""
+    mapped = np.stack(first(reference.x[:150], reference.y[:150]), axis=1)
+    offsets = (new.places[None, :150] - mapped[:, None]).reshape(-1, 2)
+    offsets = offsets[np.abs(offsets).max(axis=1) < SEARCH_PX]
+    edges = np.arange(-SEARCH_PX, SEARCH_PX + 2.0, 2.0)
+    votes, _, _ = np.histogram2d(offsets[:, 0], offsets[:, 1], bins=(edges, edges))
+    votes = ndimage.uniform_filter(votes, 3, mode="constant") * 9.0
+    expected = votes.mean()
+    if votes.max() < max(3.0, expected + 5.0 * np.sqrt(expected)):
+        return first
+    peak = np.array(np.unravel_index(votes.argmax(), votes.shape)) * 2.0 - SEARCH_PX + 1.0
+    agreed = offsets[np.abs(offsets - peak).max(axis=1) <= 3.0]
+    return first.then(np.column_stack([np.eye(2), np.median(agreed, axis=0)]))
+
+
+def _partners(
+    found: PixelMap, tree: cKDTree, reference: StarList, radius: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of reference stars and of the new stars nearest to them, each used once."""
+    mapped = np.stack(found(reference.x, reference.y), axis=1)
+    distance, nearest = tree.query(mapped, distance_upper_bound=radius)
+    near = np.flatnonzero(np.isfinite(distance))
+    near = near[np.argsort(distance[near], kind="stable")]
+    _, once = np.unique(nearest[near], return_index=True)
+    mine = np.sort(near[once])
+    return mine, nearest[mine]
+
+
+def _corrected(found: PixelMap, pairs: Pairs, noise: Values) -> tuple[PixelMap, NDArray[np.bool_]]:
+    """A map followed by the affine correction that its pairs ask for, and which of them fit."""
+    x, y = found(*pairs[:2])
+    design = np.column_stack([x, y, np.ones_like(x)])
+    target = np.column_stack(pairs[2:])
+    # The start is a common shift: a bright defect that moves with the detector, not with the sky, would
+    # bend a fit through everything towards itself.
+    offset = target - design[:, :2]
+    offset -= np.median(offset, axis=0)
+    spread = np.median(np.abs(offset), axis=0) / 0.6745
+    keep = (np.abs(offset) < 3.0 * np.maximum(spread, 0.3)).all(axis=1)
+    if np.count_nonzero(keep) < 4:
+        keep[:] = True
+    scatter = float(np.sqrt(np.mean(spread**2)))
+    for _ in range(8):
+        weight = 1.0 / np.hypot(noise, scatter)[keep, None]
+        solution = np.linalg.lstsq(design[keep] * weight, target[keep] * weight, rcond=None)[0]
+        residual = target - design @ solution
+        scatter = _excess(residual[keep].T, noise[keep], 3)
+        sigma = np.hypot(noise, max(scatter, 0.02))
+        fits = np.abs(residual).max(axis=1) < 4.0 * sigma
+        if np.count_nonzero(fits) < 4 or np.array_equal(fits, keep):
+            break
+        keep = fits
+    return found.then(np.asarray(solution.T, dtype=np.float64)), keep
+
+
+def _bent(found: PixelMap, pairs: Pairs, noise: Values) -> PixelMap:
+    """A polynomial through the pairs where it predicts stars it has not seen clearly better.
+
+    Half of the pairs tell of the other half, both ways.
+    """
+    half = np.arange(len(noise)) % 2 == 0
+    weights = 1.0 / (noise**2 + 0.02**2)
+
+    def unseen(degree: int) -> float:
+        squares = []
+        for learn in (half, ~half):
+            trial = PixelMap.fit(*_take(pairs, learn), found.shape, degree, weights[learn])
+            squares.append(misfit(trial, _take(pairs, ~learn)) ** 2 * weights[~learn])
+        return float(np.sqrt(_mean_square(np.concatenate(squares, axis=1))))
+
+    best, error = found, 0.85 * float(np.sqrt(_mean_square(misfit(found, pairs) ** 2 * weights)))
+    for degree in range(found.degree + 1, 4):
+        if len(noise) < PAIRS_PER_TERM * len(term_powers(degree)):
+            break
+        if (trial := unseen(degree)) < error:
+            best, error = PixelMap.fit(*pairs, found.shape, degree, weights), 0.85 * trial
+    return best
+
+
+def _excess(residual: Values, noise: Values, n_terms: int) -> float:
+    """The scatter per axis of the better-known half of some stars, beyond the noise of their centroids."""
+    sharp = noise <= np.median(noise)
+    freedom = len(noise) / max(len(noise) - n_terms, 1)
+    variance = _mean_square(residual[:, sharp] ** 2) * freedom
+    beyond = variance - float(np.mean(noise[sharp] ** 2))
+    return float(np.sqrt(max(beyond, 0.0)))
+
+
+def _mean_square(squares: Values) -> float:
+    """A robust mean of squares (2, n): of normal values the median square is 0.4549 of the mean.
+
+    Each axis has its own median: distortion along one would drown in a common one.
+    """
+    return float(np.mean(np.median(squares, axis=1)) / 0.4549)
+
+
+def _share(
+    found: PixelMap,
+    mine: NDArray[np.int64],
+    other: NDArray[np.int64],
+    reference: StarList,
+    new: StarList,
+    new_shape: tuple[int, int],
+) -> float:
+    """The part with a partner of the 60 brightest stars of each image that lie on the other one."""
+    shares = []
+    forward = found(reference.x, reference.y)
+    backward = found.inverse(new.x, new.y)
+    for places, shape, matched in ((forward, new_shape, mine), (backward, found.shape, other)):
+        x, y = places
+        inside = np.flatnonzero((x >= 0) & (y >= 0) & (x < shape[1]) & (y < shape[0]))[:60]
+        if inside.size:
+            shares.append(float(np.isin(inside, matched).mean()))
+    return float(np.mean(shares)) if shares else 0.0

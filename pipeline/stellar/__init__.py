@@ -1,0 +1,1 @@
+"""Stars of a frame and the point-spread function they show."""

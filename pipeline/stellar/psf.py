@@ -1,0 +1,362 @@
+"""The point-spread function of a frame, measured from its stars.
+
+Stars are moved to a common centre by a windowed sinc, divided by their flux and combined pixel by
+pixel, as a polynomial over the field. Where single pixels sink into noise a Moffat profile takes
+over, fitted to the same stars: a PSF that ends too early, or a Gaussian, would leave
+the wings of every star in a difference image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, optimize
+from scipy.spatial import cKDTree
+
+from pipeline.frame import Frame, FrameRefused, Image, PsfModel, Stars
+from pipeline.registration.pixel_map import PixelMap, polynomial_terms, term_powers
+from pipeline.stellar.stamps import cut, joint_fluxes, placed_psfs, psf_stamps, shifted, star_model
+from pipeline.stellar.stars import half_width, select_psf_stars, stellar_fwhm
+
+Values = NDArray[np.float64]
+
+ROUNDS = 4
+SETTLED = 0.003  # where a round changes the PSF by no more, another would by several times less
+MIN_STARS = 3
+STARS_PER_TERM = 10
+# No star shows the PSF better than to this part of its value in a pixel: what interpolation, flat
+# field and centring leave. It keeps the few brightest stars from deciding alone.
+STAR_ERROR = 0.02
+# A priori, the PSF is a Moffat profile to within about this part of its value ...
+PROFILE_PRIOR = 0.2
+# ... and varies from the centre to the edge of the field by about this one.
+VARIATION_PRIOR = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """PSF stars as fitted: fluxes and places, and stamps centred, in units of the flux."""
+
+    x: Values
+    y: Values
+    flux: Values
+    stamps: Values  # (n, size, size)
+    variance: Values  # of each pixel of `stamps`; infinite where masked
+
+
+def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
+    """Measure the point-spread function of a frame and how it varies over the field.
+
+    Parameters
+    ----------
+    frame : Frame
+        Calibrated, or resampled.
+    stars : Stars
+        All its sources: those that show the PSF are chosen, the others subtracted from them.
+    degree : int
+        The highest degree of the polynomial; lower where there are fewer than 10 stars a term.
+
+    Returns
+    -------
+    PsfModel
+        Stamps of about 13 FWHM, between 25 and 61 px.
+
+    Raises
+    ------
+    FrameRefused
+        Fewer than 3 stars are fit for it.
+    """
+    chosen = select_psf_stars(frame, stars)
+    _need(len(chosen))
+    while degree > 0 and len(chosen) < STARS_PER_TERM * len(term_powers(degree)):
+        degree -= 1
+    seeing = stellar_fwhm(chosen)
+    half = int(np.clip(np.ceil(6.5 * seeing), 12, 30))
+    first = _moffat(_offsets(half), np.array([0.0, np.log(seeing), np.log(3.0), 0.0, 0.0]))
+    model = PsfModel((first / first.sum())[None].astype(np.float32), 0, frame.shape, seeing)
+
+    crowd = _with_neighbours(stars, chosen, half)
+    x, y = crowd.x.copy(), crowd.y.copy()
+    good = frame.mask == 0
+    weight = np.where(good, np.float32(1.0) / np.sqrt(frame.variance), np.float32(0.0))
+    light = np.where(good, frame.signal, np.float32(0.0)), weight
+    for _ in range(ROUNDS):
+        fit = _fit_stars(frame, light, model, x, y, len(chosen))
+        _need(len(fit.x))
+        x[: len(chosen)], y[: len(chosen)] = fit.x, fit.y
+        shining = fit.flux > 0
+        _need(int(np.count_nonzero(shining)))
+        before, model = model, _combined(fit, shining, model, degree)
+        if _change(before, model) < SETTLED:
+            break
+    return replace(model, n_stars=int(np.count_nonzero(shining)))
+
+
+def _change(before: PsfModel, after: PsfModel) -> float:
+    """The most that the PSF changed in the field's corners, relative to its own root sum of squares."""
+    height, width = after.shape
+    x, y = np.array([0.0, width - 1.0, 0.0, width - 1.0]), np.array([0.0, 0.0, height - 1.0, height - 1.0])
+    new = psf_stamps(after, x, y)
+    change = np.linalg.norm(psf_stamps(before, x, y) - new, axis=(1, 2))
+    return float(np.max(change / np.linalg.norm(new, axis=(1, 2))))
+
+
+def moved_psf(model: PsfModel, to_frame: PixelMap) -> PsfModel:
+    """The PSF of a frame as seen on the grid of a reference; what interpolation adds is left out.
+
+    Parameters
+    ----------
+    model : PsfModel
+        Of the frame.
+    to_frame : PixelMap
+        From the reference's pixels to the frame's.
+    """
+    size = model.basis.shape[-1]
+    dx, dy = _offsets(size // 2)
+    matrix = to_frame.affine[:, :2]
+    columns = matrix[0, 0] * dx + matrix[0, 1] * dy + size // 2
+    rows = matrix[1, 0] * dx + matrix[1, 1] * dy + size // 2
+    y, x = (
+        axis.ravel()
+        for axis in np.meshgrid(*(np.linspace(0, n - 1, 6) for n in to_frame.shape), indexing="ij")
+    )
+    stamps = []
+    for place in zip(*to_frame(x, y), strict=True):
+        seen = ndimage.map_coordinates(model.at(*place), [rows, columns], order=3, mode="constant")
+        stamps.append(seen.astype(np.float64) / seen.sum())
+    terms = polynomial_terms(x, y, to_frame.shape, model.degree)
+    basis = np.linalg.lstsq(terms, np.stack(stamps).reshape(len(x), -1), rcond=None)[0]
+    basis = basis.reshape(-1, size, size).astype(np.float32)
+    scale = float(np.sqrt(abs(to_frame.area)))
+    return PsfModel(basis, model.degree, to_frame.shape, model.fwhm / scale, model.n_stars)
+
+
+def _need(count: int) -> None:
+    if count < MIN_STARS:
+        raise FrameRefused(
+            f"only {count} stars show the point-spread function; at least {MIN_STARS} are needed"
+        )
+
+
+def _with_neighbours(stars: Stars, chosen: Stars, half: int) -> Stars:
+    """The chosen stars, then all others whose light reaches a chosen one's stamp."""
+    tree = cKDTree(np.column_stack([chosen.x, chosen.y]))
+    distance, _ = tree.query(np.column_stack([stars.x, stars.y]), distance_upper_bound=2.0 * half)
+    others = stars.take(np.flatnonzero((distance > 0) & np.isfinite(distance)))
+    return Stars(*(np.r_[getattr(chosen, name), getattr(others, name)] for name in Stars.__slots__))
+
+
+def _offsets(half: int) -> tuple[Values, Values]:
+    """dx, dy of a stamp's pixels from its centre."""
+    dy, dx = np.mgrid[-half : half + 1, -half : half + 1].astype(float)
+    return dx, dy
+
+
+def _fit_stars(
+    frame: Frame, light: tuple[Image, Image], model: PsfModel, x: Values, y: Values, n_chosen: int
+) -> _Fit:
+    """Fit the model to every star, subtract the others from the chosen ones and centre these.
+
+    ``light`` is the signal and the inverse of its standard deviation, 0 where masked.
+    """
+    size = model.basis.shape[-1]
+    half = size // 2
+    dx, dy = _offsets(half)
+    radius = np.hypot(dx, dy)
+    core = radius <= max(1.2 * model.fwhm, 2.0)
+    signal, weight = light
+    placed, rows, columns = placed_psfs(model, x, y)
+    flux = joint_fluxes(signal, weight, placed, rows, columns, core, radius <= 3.0 * model.fwhm)
+    rest = signal - star_model(frame.shape, placed, rows, columns, flux)
+
+    mine = np.s_[:n_chosen]
+    placed, rows, columns, flux = placed[mine], rows[mine], columns[mine], flux[mine]
+    residual = cut(rest, rows, columns, half)
+    variance = cut(frame.variance, rows, columns, half)
+    known = np.isfinite(residual) & (cut(weight, rows, columns, half) > 0)
+    outer = np.where(known & (radius > 2.5 * model.fwhm), residual, np.nan)
+    sky = _medians(outer.reshape(len(outer), -1))
+    residual = np.where(known, residual - sky[:, None, None], 0.0)
+    d_flux, shift_x, shift_y = _linear_step(residual, variance, known, placed, flux, core)
+    flux = flux + d_flux
+
+    # Masked pixels are filled with the model, so that nothing rings; their variance says unknown.
+    moved_x, moved_y = x[mine] + shift_x, y[mine] + shift_y
+    star = residual + (flux - d_flux)[:, None, None] * placed
+    star = np.where(known, star, flux[:, None, None] * placed)
+    centred = shifted(star, columns - moved_x, rows - moved_y)
+    scale = np.where(flux > 0, flux, 1.0)[:, None, None]
+    spread = (STAR_ERROR * psf_stamps(model, moved_x, moved_y)) ** 2
+    return _Fit(
+        x=moved_x,
+        y=moved_y,
+        flux=flux,
+        stamps=centred / scale,
+        variance=np.where(known, variance / scale**2 + spread, np.inf),
+    )
+
+
+def _medians(values: Values) -> Values:
+    """The median of each row without its NaN; 0 where there is nothing else."""
+    ordered = np.sort(values, axis=1)  # NaN last
+    count = np.count_nonzero(np.isfinite(values), axis=1)
+    each = np.arange(len(values))
+    middle = 0.5 * (ordered[each, np.maximum(count - 1, 0) // 2] + ordered[each, count // 2])
+    return np.where(count > 0, middle, 0.0)
+
+
+def _linear_step(
+    residual: Values,
+    variance: Values,
+    known: NDArray[np.bool_],
+    placed: Values,
+    flux: Values,
+    core: NDArray[np.bool_],
+) -> tuple[Values, Values, Values]:
+    """What to add to each star's flux, x and y: one weighted least-squares step on its core."""
+    slope_x, slope_y = _slopes(placed)
+    light = np.maximum(flux, 1e-3)[:, None]
+    design = np.stack([placed[:, core], -light * slope_x[:, core], -light * slope_y[:, core]], axis=2)
+    weight = np.where(known[:, core], 1.0 / variance[:, core], 0.0)
+    normal = np.einsum("npi,np,npj->nij", design, weight, design)
+    # A trace of the identity: a star without a usable pixel then stays where it is.
+    normal += np.eye(3) * (1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] + 1e-30)
+    right = np.einsum("npi,np,np->ni", design, weight, residual[:, core])
+    step = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+    return step[:, 0], np.clip(step[:, 1], -0.4, 0.4), np.clip(step[:, 2], -0.4, 0.4)
+
+
+def _slopes(stamps: Values) -> tuple[Values, Values]:
+    """Derivatives along x and along y."""
+    return np.asarray(np.gradient(stamps, axis=-1)), np.asarray(np.gradient(stamps, axis=-2))
+
+
+def _combined(fit: _Fit, shining: NDArray[np.bool_], model: PsfModel, degree: int) -> PsfModel:
+    """A new model from fitted stars."""
+    size = model.basis.shape[-1]
+    previous = np.maximum(model.basis[0].astype(np.float64), 1e-9).reshape(-1)
+    terms = polynomial_terms(fit.x[shining], fit.y[shining], model.shape, degree)
+    values = fit.stamps[shining].reshape(len(terms), -1)
+    weights = 1.0 / fit.variance[shining].reshape(len(terms), -1)
+    weights *= _likeness(values, weights, model, fit.x[shining], fit.y[shining])[:, None]
+    prior = np.zeros((previous.size, terms.shape[1]))
+    prior[:, 1:] = 1.0 / (VARIATION_PRIOR * previous[:, None]) ** 2
+    coefficients, error = _robust_terms(values, weights, terms, prior)
+    stack, error = coefficients[0].reshape(size, size), error.reshape(size, size)
+
+    profile, sky = _fit_profile(stack, error, model.fwhm)
+    trust = (PROFILE_PRIOR * profile) ** 2 / ((PROFILE_PRIOR * profile) ** 2 + error**2)
+    centre = np.maximum(trust * (stack - sky) + (1.0 - trust) * profile, 0.0)
+    basis = np.concatenate([centre[None], coefficients[1:].reshape(-1, size, size)])
+    basis = _normalised(basis, model.fwhm)
+    return PsfModel(basis.astype(np.float32), degree, model.shape, _fwhm(basis[0]), len(terms))
+
+
+def _likeness(values: Values, weights: Values, model: PsfModel, x: Values, y: Values) -> Values:
+    """How far each star counts, 0 to 1: less, the worse its core follows the model that others made.
+
+    Blends too close to be told apart look like broader stars; each would broaden the PSF.
+    """
+    expected = psf_stamps(model, x, y).reshape(values.shape)
+    core = np.hypot(*_offsets(model.basis.shape[-1] // 2)).reshape(-1) < 1.5 * model.fwhm
+    misfit = np.mean((values - expected)[:, core] ** 2 * weights[:, core], axis=1)
+    return np.asarray(np.minimum(1.0, np.median(misfit) / np.maximum(misfit, 1e-9)) ** 2)
+
+
+def _robust_terms(values: Values, weights: Values, terms: Values, prior: Values) -> tuple[Values, Values]:
+    """Polynomial coefficients of every pixel, (terms, pixels), and the error of the first one.
+
+    Pixels of single stars that lie more than 4 sigma off are left out, twice.
+    """
+    n_terms = terms.shape[1]
+    products = (terms[:, :, None] * terms[:, None, :]).reshape(len(terms), -1)
+    used = weights
+    for last in (False, False, True):
+        normal = (used.T @ products).reshape(-1, n_terms, n_terms)
+        normal[:, np.arange(n_terms), np.arange(n_terms)] += prior + 1e-12
+        right = (used * values).T @ terms
+        coefficients = np.linalg.solve(normal, right[:, :, None])[:, :, 0].T
+        if last:
+            break
+        pull = (values - terms @ coefficients) * np.sqrt(weights)
+        # Where the stars scatter more than their errors say, that scatter is the measure.
+        scatter = np.maximum(1.4826 * np.median(np.abs(pull), axis=0), 1.0)
+        used = np.where(np.abs(pull) < 4.0 * scatter, weights / scatter**2, 0.0)
+    error = np.sqrt(np.linalg.inv(normal)[:, 0, 0])
+    return np.asarray(coefficients), np.asarray(error)
+
+
+def _moffat(offsets: tuple[Values, Values], parameters: Values) -> Values:
+    """An elliptical Moffat profile.
+
+    The parameters are the logarithms of its peak, its FWHM and its beta, and two ellipticities.
+    """
+    dx, dy = offsets
+    peak, fwhm, beta = np.exp(parameters[:3])
+    e1, e2 = parameters[3:5]
+    alpha = fwhm / (2.0 * np.sqrt(2.0 ** (1.0 / beta) - 1.0))
+    square = dx * dx * (1.0 + e1) + dy * dy * (1.0 - e1) + 2.0 * e2 * dx * dy
+    profile: Values = peak * (1.0 + np.maximum(square, 0.0) / alpha**2) ** -beta
+    return profile
+
+
+def _fit_profile(stack: Values, error: Values, fwhm: float) -> tuple[Values, float]:
+    """The Moffat profile that follows a stack from core to wings, and the sky left under it.
+
+    The fit allows for 10 % of the profile itself, so that the wings, with their many pixels,
+    count as much as the core, which is seen well without a profile.
+    """
+    offsets = _offsets(stack.shape[0] // 2)
+    peak = float(max(stack.max(), 1e-9))
+    start = np.array([np.log(peak), np.log(fwhm), np.log(3.0), 0.0, 0.0, 0.0])
+    sigma = np.sqrt(error**2 + (0.1 * np.maximum(_moffat(offsets, start), 0.0)) ** 2)
+
+    def residual(parameters: Values) -> Values:
+        misfit: Values = (stack - _moffat(offsets, parameters) - parameters[5] * peak) / sigma
+        return misfit.reshape(-1)
+
+    low = [np.log(peak) - 1.0, np.log(fwhm) - 0.7, np.log(1.3), -0.7, -0.7, -0.1]
+    high = [np.log(peak) + 1.0, np.log(fwhm) + 0.7, np.log(20.0), 0.7, 0.7, 0.1]
+    best = optimize.least_squares(residual, start, bounds=(low, high), x_scale=[1, 1, 1, 1, 1, 1e-3])
+    return _moffat(offsets, best.x), float(best.x[5] * peak)
+
+
+def _normalised(basis: Values, fwhm: float) -> Values:
+    """Unit sum, and the centroid on the central pixel, everywhere in the field.
+
+    Centroids are taken in a Gaussian window of sigma equal to the FWHM, so that noise far out moves
+    nothing. A term's dipole is removed with the first derivatives of the PSF.
+    """
+    dx, dy = _offsets(basis.shape[-1] // 2)
+    window = np.exp(-0.5 * (dx**2 + dy**2) / fwhm**2)
+
+    def dipole(stamp: Values) -> Values:
+        return np.array([(stamp * window * dx).sum(), (stamp * window * dy).sum()])
+
+    centre = basis[0] / basis[0].sum()
+    for _ in range(3):
+        slope_x, slope_y = _slopes(centre)
+        response = np.column_stack([dipole(slope_x), dipole(slope_y)])
+        move = np.clip(np.linalg.solve(response, dipole(centre)), -0.5, 0.5)
+        centre = shifted(centre[None], move[:1], move[1:])[0]
+    centre = np.maximum(centre, 0.0)
+    centre /= centre.sum()
+    slope_x, slope_y = _slopes(centre)
+    response = np.column_stack([dipole(slope_x), dipole(slope_y)])
+    result = [centre]
+    for term in basis[1:] / basis[0].sum():
+        still = term - np.tensordot(np.linalg.solve(response, dipole(term)), [slope_x, slope_y], axes=1)
+        result.append(still - still.sum() * centre)
+    return np.stack(result)
+
+
+def _fwhm(stamp: Values) -> float:
+    """The full width at half maximum of a centred stamp."""
+    half = stamp.shape[0] // 2
+    radius = np.arange(0.0, half, 0.1)
+    angle = np.arange(24) * (2.0 * np.pi / 24)
+    rows, columns = half + radius[:, None] * np.sin(angle), half + radius[:, None] * np.cos(angle)
+    profile = ndimage.map_coordinates(stamp, [rows, columns], order=3).mean(axis=1)
+    return 2.0 * float(half_width(radius, profile[None])[0])

@@ -1,0 +1,132 @@
+"""Small square images of single stars: cut out, moved by parts of a pixel, freed of neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import lsmr
+
+from pipeline.frame import PsfModel
+from pipeline.registration.pixel_map import polynomial_terms
+
+Values = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+SINC_LOBES = 8
+KAISER_BETA = 8.0  # passes what a star of FWHM 2.5 px or more is made of to within 0.01 %
+
+
+def cut(image: NDArray[np.floating], rows: Whole, columns: Whole, half: int) -> Values:
+    """Stamps of an image around some pixels: (n, 2 half + 1, 2 half + 1), NaN outside the image."""
+    steps = np.arange(-half, half + 1)
+    height, width = image.shape
+    row, column = (rows[:, None] + steps)[:, :, None], (columns[:, None] + steps)[:, None, :]
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    values = image[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
+    stamps: Values = np.where(inside, values, np.nan).astype(np.float64)
+    return stamps
+
+
+def shifted(stamps: Values, dx: Values, dy: Values) -> Values:
+    """Stamps moved by dx, dy pixels (less than one), interpolated by a windowed sinc.
+
+    Parameters
+    ----------
+    stamps : (n, size, size) or (1, size, size)
+    dx, dy : (n,)
+    """
+    size = stamps.shape[-1]
+    down, across = (_shift_matrices(shift, size).astype(np.float32) for shift in (dy, dx))
+    moved = down @ stamps.astype(np.float32) @ across.transpose(0, 2, 1)
+    return moved.astype(np.float64)
+
+
+def _shift_matrices(shift: Values, size: int) -> Values:
+    """Matrices (n, size, size) that move a row of pixels, with sums of 1."""
+    offset = np.arange(-SINC_LOBES - 1, SINC_LOBES + 2)
+    distance = offset - shift[:, None]
+    taper = np.sqrt(np.maximum(1.0 - (distance / SINC_LOBES) ** 2, 0.0))
+    taps = np.where(taper > 0.0, np.sinc(distance) * np.i0(KAISER_BETA * taper), 0.0)
+    taps[:, [0, -1]] = 0.0  # they stand for all that is farther
+    place = np.arange(size)
+    apart = np.clip(place[:, None] - place, -SINC_LOBES - 1, SINC_LOBES + 1) + SINC_LOBES + 1
+    kernel = taps[:, apart]
+    normalised: Values = kernel / kernel.sum(axis=2, keepdims=True)
+    return normalised
+
+
+def psf_stamps(model: PsfModel, x: Values, y: Values) -> Values:
+    """The PSF at each place, centred: (n, size, size), unit sums."""
+    terms = polynomial_terms(x, y, model.shape, model.degree)
+    stamps: Values = np.tensordot(terms, model.basis.astype(np.float64), axes=1)
+    return np.asarray(stamps / stamps.sum(axis=(1, 2), keepdims=True))
+
+
+def placed_psfs(model: PsfModel, x: Values, y: Values) -> tuple[Values, Whole, Whole]:
+    """The PSF of each star as it falls on the pixels, and the row and column of its stamp's centre."""
+    rows, columns = np.rint(y).astype(np.int64), np.rint(x).astype(np.int64)
+    return shifted(psf_stamps(model, x, y), x - columns, y - rows), rows, columns
+
+
+def star_model(
+    shape: tuple[int, int], stamps: Values, rows: Whole, columns: Whole, flux: Values
+) -> NDArray[np.float32]:
+    """The light of all stars in an image."""
+    half = stamps.shape[-1] // 2
+    padded = np.zeros((shape[0] + 4 * half, shape[1] + 4 * half), dtype=np.float32)
+    light = (flux[:, None, None] * stamps).astype(np.float32)
+    for stamp, row, column in zip(light, rows, columns, strict=True):
+        # A centre may lie up to half a stamp outside the image.
+        padded[row + half : row + 3 * half + 1, column + half : column + 3 * half + 1] += stamp
+    return padded[2 * half : 2 * half + shape[0], 2 * half : 2 * half + shape[1]]
+
+
+def joint_fluxes(
+    signal: NDArray[np.floating],
+    weight: NDArray[np.floating],
+    stamps: Values,
+    rows: Whole,
+    columns: Whole,
+    core: NDArray[np.bool_],
+    reach: NDArray[np.bool_],
+) -> Values:
+    """Fluxes of all stars at once, by least squares on the pixels of their cores.
+
+    Parameters
+    ----------
+    signal, weight : (height, width)
+        Light above the sky, and the inverse of its standard deviation; 0 where masked.
+    stamps : (n, size, size)
+        From `placed_psfs`, with `rows` and `columns`.
+    core, reach : (size, size) bool
+        The pixels of a stamp that are to be explained, and those on which its star may explain the
+        cores of others.
+    """
+    height, width = signal.shape
+    half = core.shape[0] // 2
+
+    def pixels(within: NDArray[np.bool_]) -> tuple[Whole, NDArray[np.bool_]]:
+        dy, dx = np.nonzero(within)
+        row, column = rows[:, None] + dy - half, columns[:, None] + dx - half
+        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+        return np.where(inside, row * width + column, 0), inside
+
+    pixel, inside = pixels(core)
+    wanted = np.zeros(height * width, dtype=bool)
+    wanted[pixel[inside]] = True
+    used = np.flatnonzero(wanted)
+    number = np.full(height * width, -1, dtype=np.int32)
+    number[used] = np.arange(used.size, dtype=np.int32)
+    pixel, inside = pixels(reach)
+    inside &= number[pixel] >= 0
+    each = np.broadcast_to(np.arange(len(rows))[:, None], pixel.shape)
+    flat_weight = weight.reshape(-1)
+    value = stamps[:, reach] * flat_weight[pixel]
+    matrix = sparse.csr_matrix(
+        (value[inside], (number[pixel[inside]], each[inside])), shape=(used.size, len(rows))
+    )
+    target = signal.reshape(-1)[used] * flat_weight[used]
+    # Double precision: the solver's own squares overflow in single.
+    solution = lsmr(matrix.astype(np.float64), target.astype(np.float64), atol=1e-6, btol=1e-6, maxiter=200)
+    return np.asarray(solution[0])

@@ -1,0 +1,1 @@
+"""New minus reference, and its significance."""

@@ -1,0 +1,348 @@
+"""Photometric match: how much brighter the new frame is, and how far its stars are still off.
+
+A star is compared in N * P_r and R * P_n (convolutions): there both images have one PSF, so one fit of
+that PSF, its two gradients and a constant is the same linear function of the same scene in both, with
+the same neighbours and the same crowding. The ratio of the fluxes is the flux ratio, the difference of
+the gradient terms the shift, and the errors follow from the fit's weights and the variance of the pixels.
+
+Ratios and shifts of all stars then give smooth fields, of as low an order as the stars allow, and
+what scatters around these beyond the photon noise is what the score must expect at bright sources.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+from scipy.spatial import KDTree
+
+from pipeline.frame import Aligned, Frame, FrameRefused, PreparedReference, PsfModel, Stars
+from pipeline.registration.resample import inpaint
+from pipeline.stellar.stamps import psf_stamps
+
+Array = NDArray[np.float64]
+
+MIN_SNR = 15.0  # of a star in both frames
+MAX_STARS = 400
+NEEDED = 3
+PER_TERM = 8  # stars that one coefficient of a field needs
+SIGNIFICANT = 9.0  # drop of chi squared, per coefficient, that a higher order must bring
+CLIP = 3.5  # sigma
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A polynomial over a frame, in the coordinates and the order of terms of `PsfModel`."""
+
+    coefficients: Array
+    shape: tuple[int, int]
+
+    @property
+    def degree(self) -> int:
+        """Of the polynomial."""
+        return round((math.sqrt(8 * len(self.coefficients) + 1) - 3) / 2)
+
+    def at(self, x: Array, y: Array) -> Array:
+        """Its value at some places."""
+        values: Array = terms(x, y, self.shape, self.degree) @ self.coefficients
+        return values
+
+    def image(self) -> NDArray[np.float32]:
+        """Its value at every pixel."""
+        height, width = self.shape
+        x, y = np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64)
+        u, v = _unit(x, width), _unit(y, height)
+        out = np.zeros(self.shape, dtype=np.float32)
+        for (i, j), value in zip(_powers(self.degree), self.coefficients, strict=True):
+            out += (value * v[:, None] ** j * u[None, :] ** i).astype(np.float32)
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How the aligned new frame relates to the reference.
+
+    Attributes
+    ----------
+    log_gain : Field
+        Natural logarithm of new electrons per reference electron.
+    dx, dy : Field
+        Where the new frame's stars lie, less where the reference's do, in pixels.
+    rms_px : float
+        Scatter of single stars around that, per axis, their centroid noise taken off.
+    gain_scatter : float
+        Relative scatter of single stars' flux ratios, their photon noise taken off.
+    n_stars : int
+        Stars that were used.
+    """
+
+    log_gain: Field
+    dx: Field
+    dy: Field
+    rms_px: float
+    gain_scatter: float
+    n_stars: int
+
+    @property
+    def gain_ratio(self) -> float:
+        """New electrons per reference electron, at the middle of the frame."""
+        height, width = self.log_gain.shape
+        middle = np.array([(width - 1) / 2.0]), np.array([(height - 1) / 2.0])
+        return float(np.exp(self.log_gain.at(*middle)[0]))
+
+
+def match(new: Aligned, reference: PreparedReference) -> Match:
+    """Measure the flux ratio and the remaining shift from the stars that both frames have.
+
+    Raises
+    ------
+    FrameRefused
+        Fewer than three stars are clean in both frames.
+    """
+    x, y = common_stars(new, reference)
+    if len(x) < NEEDED:
+        raise FrameRefused(
+            f"only {len(x)} unmasked stars above {MIN_SNR:g} sigma are in both frames; "
+            f"{NEEDED} are needed to match their fluxes",
+            len(x),
+            NEEDED,
+        )
+    shape = reference.frame.shape
+    stars = compare(new, reference, x, y)
+    usable = stars.usable & (np.hypot(stars.dx, stars.dy) < max(new.psf.fwhm, reference.psf.fwhm))
+    if usable.sum() < NEEDED:
+        raise FrameRefused(
+            f"only {int(usable.sum())} of {len(x)} stars could be fitted in both frames; "
+            f"{NEEDED} are needed to match their fluxes",
+            int(usable.sum()),
+            NEEDED,
+        )
+    x, y = x[usable], y[usable]
+    gain = fit_field(x, y, np.log(stars.ratio[usable]), stars.ratio_error[usable], shape)
+    dx = fit_field(x, y, stars.dx[usable], stars.shift_error[usable], shape)
+    dy = fit_field(x, y, stars.dy[usable], stars.shift_error[usable], shape)
+    return Match(
+        log_gain=gain.field,
+        dx=dx.field,
+        dy=dy.field,
+        rms_px=float(np.sqrt((dx.scatter**2 + dy.scatter**2) / 2.0)),
+        gain_scatter=gain.scatter,
+        n_stars=int(gain.kept.sum()),
+    )
+
+
+def common_stars(new: Aligned, reference: PreparedReference) -> tuple[Array, Array]:
+    """Clean bright stars of both frames, brightest first: x, y on the reference's grid."""
+    ours, theirs = _clean(new.stars, new.frame), _clean(reference.stars, reference.frame)
+    if len(ours) == 0 or len(theirs) == 0:
+        return np.zeros(0), np.zeros(0)
+    radius = max(1.0, 0.5 * max(new.psf.fwhm, reference.psf.fwhm))
+    tree = KDTree(np.column_stack([ours.x, ours.y]))
+    distance, nearest = tree.query(np.column_stack([theirs.x, theirs.y]), distance_upper_bound=radius)
+    found = np.flatnonzero(np.isfinite(distance))
+    _, first = np.unique(nearest[found], return_index=True)  # one partner each; the brightest wins
+    found = np.sort(found[first])[:MAX_STARS]
+    return theirs.x[found], theirs.y[found]
+
+
+def _clean(stars: Stars, frame: Frame) -> Stars:
+    height, width = frame.shape
+    inside = (stars.x > 2) & (stars.y > 2) & (stars.x < width - 3) & (stars.y < height - 3)
+    bright = (stars.flux_err > 0) & (stars.flux > MIN_SNR * stars.flux_err)
+    return stars.take(inside & bright & (stars.mask == 0) & (stars.peak < 0.9 * frame.saturation))
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Each star in the new frame against itself in the reference; every attribute is (n,)."""
+
+    ratio: Array  # of the fluxes
+    ratio_error: Array  # relative
+    dx: Array  # new minus reference, pixels
+    dy: Array
+    shift_error: Array  # per axis
+    usable: NDArray[np.bool_]  # bright in both
+
+
+def compare(new: Aligned, reference: PreparedReference, x: Array, y: Array) -> Compared:
+    """Fit every star in both frames, each convolved with the other's PSF."""
+    core = int(np.ceil(1.5 * max(new.psf.fwhm, reference.psf.fwhm)))
+    half = core + max(new.psf.basis.shape[1], reference.psf.basis.shape[1]) // 2
+    size = int(fft.next_fast_len(2 * half + 1, real=True))
+    psfs = [_transform(_psf_stamps(psf, x, y, size)) for psf in (new.psf, reference.psf)]
+    weights = _fit_weights(psfs[0] * psfs[1], x - np.rint(x), y - np.rint(y), half, core, size)
+    fitted, spread = [], []
+    ours, theirs = inpainted_signal(new.frame), reference_light(reference)
+    for frame, filled, other in ((new.frame, ours, psfs[1]), (reference.frame, theirs, psfs[0])):
+        # The weights of the fit, carried back through the convolution onto the frame's own pixels.
+        direct = fft.irfft2(_transform(weights) * np.conj(other)[:, None], s=(size, size), workers=1)
+        light = _stamps(filled, x, y, half, size)
+        noise = _stamps(frame.variance, x, y, half, size)
+        fitted.append(np.einsum("nkij,nij->nk", direct, light, dtype=np.float64))
+        spread.append(np.einsum("nkij,nkij,nij->nk", direct, direct, noise, dtype=np.float64))
+    flux = [np.where(f[:, 0] > 0, f[:, 0], np.nan) for f in fitted]
+    relative = [s / f[:, None] ** 2 for s, f in zip(spread, flux, strict=True)]
+    place = [-f[:, 1:3] / total[:, None] for f, total in zip(fitted, flux, strict=True)]
+    error = np.sqrt(relative[0] + relative[1])
+    shift = place[0] - place[1]
+    return Compared(
+        ratio=flux[0] / flux[1],
+        ratio_error=error[:, 0],
+        dx=shift[:, 0],
+        dy=shift[:, 1],
+        shift_error=np.sqrt(np.mean(error[:, 1:3] ** 2, axis=1)),
+        usable=np.isfinite(error[:, 0]) & (error[:, 0] < 2.0 / MIN_SNR),
+    )
+
+
+def _fit_weights(
+    template: NDArray[np.complex64], x: Array, y: Array, half: int, core: int, size: int
+) -> NDArray[np.float32]:
+    """Weights whose sum over pixels gives flux and gradient terms of a star; (n, 3, size, size).
+
+    ``template`` is the transform of the stars' PSF, ``x, y`` where each star lies from pixel (half, half).
+    """
+    rows, columns = fft.fftfreq(size)[:, None], fft.rfftfreq(size)[None, :]
+    turn = -2j * np.pi * (rows * (half + y[:, None, None]) + columns * (half + x[:, None, None]))
+    placed = template * np.exp(turn).astype(np.complex64)
+    waves = np.stack(np.broadcast_arrays(np.ones(1), 2j * np.pi * columns, 2j * np.pi * rows))
+    shapes = fft.irfft2(placed[:, None] * waves.astype(np.complex64)[None], s=(size, size), workers=1)
+    offset = np.arange(size) - half
+    disc = offset[:, None] ** 2 + offset[None, :] ** 2 <= core**2
+    design = shapes[..., disc].astype(np.float64)
+    design = np.concatenate([design, np.ones_like(design[:, :1])], axis=1)
+    scale = np.sqrt(np.sum(design**2, axis=2, keepdims=True))  # terms differ by orders of magnitude
+    design /= scale
+    normal = np.einsum("nip,njp->nij", design, design)
+    solved = np.linalg.solve(normal, design) / scale
+    weights = np.zeros((len(x), 3, size, size), dtype=np.float32)
+    weights[..., disc] = solved[:, :3]
+    return weights
+
+
+def _transform(images: NDArray[np.float32]) -> NDArray[np.complex64]:
+    spectrum: NDArray[np.complex64] = fft.rfft2(images, workers=1)
+    return spectrum
+
+
+def _stamps(image: NDArray[np.float32], x: Array, y: Array, half: int, size: int) -> NDArray[np.float32]:
+    """The image around each star, the nearest pixel at (half, half); zero beyond its edges."""
+    padded, whole = np.pad(image, half), 2 * half + 1
+    out = np.zeros((len(x), size, size), dtype=np.float32)
+    for stamp, left, top in zip(out, np.rint(x).astype(int), np.rint(y).astype(int), strict=True):
+        stamp[:whole, :whole] = padded[top : top + whole, left : left + whole]
+    return out
+
+
+def inpainted_signal(frame: Frame) -> NDArray[np.float32]:
+    """Electrons above the sky, masked pixels filled from their surroundings."""
+    signal: NDArray[np.float32] = frame.signal
+    bad = frame.mask != 0
+    return inpaint(signal, bad) if bad.any() else signal
+
+
+def reference_light(reference: PreparedReference) -> NDArray[np.float32]:
+    """The same of a reference, made once."""
+    if "light" not in reference.caches:
+        reference.caches["light"] = inpainted_signal(reference.frame)
+    light: NDArray[np.float32] = reference.caches["light"]
+    return light
+
+
+def _psf_stamps(psf: PsfModel, x: Array, y: Array, size: int) -> NDArray[np.float32]:
+    """Each star's PSF, its central pixel at index 0, 0."""
+    stamps = psf_stamps(psf, x, y)
+    half = stamps.shape[1] // 2
+    index = np.arange(-half, half + 1)
+    out = np.zeros((len(x), size, size), dtype=np.float32)
+    out[:, index[:, None], index] = stamps
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class FittedField:
+    """A field, the scatter around it beyond the errors, and which values were kept."""
+
+    field: Field
+    scatter: float
+    kept: NDArray[np.bool_]
+
+
+def fit_field(x: Array, y: Array, value: Array, error: Array, shape: tuple[int, int]) -> FittedField:
+    """Fit the lowest polynomial (up to the second degree) that the values call for, robustly."""
+    best = _fit_degree(x, y, value, error, shape, 0)
+    for degree in (1, 2):
+        more = len(_powers(degree)) - len(_powers(degree - 1))
+        if best.kept.sum() < PER_TERM * len(_powers(degree)):
+            break
+        trial = _fit_degree(x, y, value, error, shape, degree)
+        spread = error**2 + best.scatter**2
+        both = best.kept & trial.kept
+        gain = [np.sum(((value - fit.field.at(x, y)) ** 2 / spread)[both]) for fit in (best, trial)]
+        if gain[0] - gain[1] < SIGNIFICANT * more:
+            break
+        best = trial
+    return best
+
+
+def _fit_degree(
+    x: Array, y: Array, value: Array, error: Array, shape: tuple[int, int], degree: int
+) -> FittedField:
+    design = terms(x, y, shape, degree)
+    start: Array = np.zeros(design.shape[1])
+    start[0] = np.median(value)
+    coefficients: Array = start
+    scatter = _excess(value - start[0], error)
+    kept = np.ones(len(value), dtype=bool)
+    for _ in range(10):
+        spread = np.sqrt(error**2 + scatter**2)
+        residual = value - design @ coefficients
+        now = np.abs(residual) < CLIP * np.maximum(spread, 1e-6)
+        if now.sum() < max(NEEDED, design.shape[1]):
+            now = kept
+        weight = 1.0 / np.maximum(spread[now], 1e-6)
+        fitted, *_ = np.linalg.lstsq(design[now] * weight[:, None], value[now] * weight, rcond=None)
+        coefficients = np.asarray(fitted, dtype=np.float64)
+        scatter = _excess((value - design @ coefficients)[now], error[now])
+        if np.array_equal(now, kept):
+            break
+        kept = now
+    return FittedField(Field(coefficients, shape), scatter, kept)
+
+
+def _excess(residual: Array, error: Array) -> float:
+    """The scatter that must be added to the errors in quadrature, from medians.
+
+    The median of (residual / spread) squared is 0.455 for normal residuals; solved by bisection.
+    """
+    if len(residual) < NEEDED:
+        return 0.0
+    squared = residual**2
+
+    def too_small(extra: float) -> bool:
+        return bool(np.median(squared / (error**2 + extra**2 + 1e-30)) > 0.4549)
+
+    low, high = 0.0, float(np.sqrt(squared.max())) * 2.0 + 1e-12
+    if not too_small(low):
+        return 0.0
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if too_small(middle) else (low, middle)
+    return high
+
+
+def terms(x: Array, y: Array, shape: tuple[int, int], degree: int) -> Array:
+    """The polynomial's terms at some places, (n, terms)."""
+    u, v = _unit(np.asarray(x, dtype=np.float64), shape[1]), _unit(np.asarray(y, dtype=np.float64), shape[0])
+    return np.stack([u**i * v**j for i, j in _powers(degree)], axis=-1)
+
+
+def _powers(degree: int) -> list[tuple[int, int]]:
+    return [(order - j, j) for order in range(degree + 1) for j in range(order + 1)]
+
+
+def _unit(x: Array, length: int) -> Array:
+    return 2.0 * x / max(length - 1, 1) - 1.0
