@@ -7,14 +7,23 @@ def main() -> None:
     """Run one command; what a user can act on is one sentence on standard error, never a traceback."""
     from astrid_tui.cli.app import app
     from core.errors import AstridError
+    from core.vocabulary import ExitCode
 
     try:
         app(prog_name="astrid")
     except AstridError as error:
-        from core.text import safe_text
-
-        print(f"astrid: {safe_text(error, limit=2000)}", file=sys.stderr)  # noqa: T201
+        _tell(str(error))
         sys.exit(error.exit_code)
+    except OSError as error:  # the system refuses: a full disk, a folder without permission, a lost mount
+        where = f"{error.filename}: " if error.filename else ""
+        _tell(f"{where}{error.strerror or error}")
+        sys.exit(ExitCode.FAILED)
+
+
+def _tell(sentence: str) -> None:
+    from core.text import safe_text
+
+    print(f"astrid: {safe_text(sentence, limit=2000)}", file=sys.stderr)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +66,8 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
     Parameters
     ----------
     new, reference : str
-        FITS files, ``file`` or ``file[ext]``; without an extension the first image is meant.
+        FITS files, ``file``, ``file[number]`` or ``file[NAME]``; without an extension the first
+        image is meant.
     options : DiffOptions
     settings : Settings
 
@@ -139,15 +142,15 @@ def report(result: DiffResult) -> dict[str, Any]:
     }
 
 
-def split_extension(name: str) -> tuple[Path, int | None]:
-    """``file[3]`` as a path and 3; ``file`` as a path and no extension.
+def split_extension(name: str) -> tuple[Path, int | str | None]:
+    """``file[3]`` as a path and 3, ``file[SCI]`` as a path and SCI; ``file`` as a path and no extension.
 
     A file whose own name ends in brackets is taken as it is.
     """
-    match = re.fullmatch(r"(.+)\[(\d+)\]", name)
+    match = re.fullmatch(r"(.+)\[([^\[\]]+)\]", name)
     if match is None or Path(name).exists():
         return Path(name), None
-    return Path(match[1]), int(match[2])
+    return Path(match[1]), int(match[2]) if match[2].isdecimal() else match[2]
 
 
 def _reference(
@@ -155,7 +158,7 @@ def _reference(
 ) -> tuple[PreparedReference, list[str]]:
     path, _ = split_extension(name)
     if is_reference(path):
-        with clock.stage("reference"):
+        with clock.stage("reference"), _of_file(name):
             image = read(path)
     else:
         frame = _measured(name, options, options.mask_ref, settings, clock).frame
@@ -172,9 +175,19 @@ def _reference(
 def _measured(
     name: str, options: DiffOptions, mask: Path | None, settings: Settings, clock: StageClock
 ) -> Measured:
-    with clock.stage("read"):
-        raw = _raw(name, options, mask)
-    return measure(raw, None, settings, clock)
+    with _of_file(name):
+        with clock.stage("read"):
+            raw = _raw(name, options, mask)
+        return measure(raw, None, settings, clock)
+
+
+@contextmanager
+def _of_file(name: str) -> Iterator[None]:
+    """Say which of the files was refused."""
+    try:
+        yield
+    except FrameRefused as refused:
+        raise FrameRefused(f"{name}: {refused}", refused.value, refused.limit) from refused
 
 
 def _raw(name: str, options: DiffOptions, mask: Path | None) -> RawFrame:

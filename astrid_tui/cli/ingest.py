@@ -1,5 +1,6 @@
 """`astrid ingest`: register frames."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,8 +33,8 @@ def ingest(
     from pipeline.intake.ingest import examine, find_files
 
     settings, store = settings_of(context), store_of(context)
-    files = find_files(paths)
-    records: list[dict[str, Any]] = []
+    records = [_missing(path) for path in paths if not os.path.lexists(path)]
+    files = find_files(path for path in paths if os.path.lexists(path))
     with progress_bar("Ingesting", quiet=as_json) as report:
         for done, path in enumerate(files):
             report(done, len(files), path.name)
@@ -62,3 +63,16 @@ def ingest(
             )
     if any(record["state"] in REFUSED for record in records):
         raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _missing(path: Path) -> dict[str, Any]:
+    """The record of a path that is not there, likely mistyped: the store keeps nothing of it."""
+    reason = "there is no such file or folder"
+    return {
+        "file": str(path),
+        "id": None,
+        "frame": str(path),
+        "state": ObservationState.REJECTED,
+        "reason": reason,
+        "new": False,
+    }

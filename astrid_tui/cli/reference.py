@@ -13,6 +13,7 @@ from astrid_tui.cli.invocation import (
     progress_bar,
     remark,
     settings_of,
+    storable,
     store_of,
 )
 from core.vocabulary import ExitCode
@@ -26,7 +27,7 @@ app = typer.Typer(help="The images to subtract from.", rich_markup_mode=None, no
 @app.command()
 def add(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(help="FILE or FILE[EXT], calibrated or raw.")],
+    file: Annotated[str, typer.Argument(help="FILE, FILE[NUMBER] or FILE[NAME]; calibrated or raw.")],
     as_json: JsonOption = False,
 ) -> None:
     """Add one image as the reference of its field and filter; frames that waited for it are queued."""
@@ -71,6 +72,24 @@ def build(
         print_text(f"reference {row.id}: {row.chosen}; {_summary(row)}")
     if skipped:
         raise typer.Exit(ExitCode.PARTIAL)
+
+
+@app.command()
+def retire(
+    context: typer.Context,
+    reference: Annotated[int, typer.Argument(callback=storable, help="The reference's id.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Choose a reference no more; what was subtracted from it stays. Adding its file again brings it back."""
+    from core.errors import AstridError
+    from core.frames import references
+
+    if not references.retire(store_of(context), reference):
+        raise AstridError(f"there is no reference {reference}: `astrid reference list` shows them")
+    if as_json:
+        print_json({"id": reference, "is_current": False})
+    else:
+        print_text(f"reference {reference} is retired: new frames are not subtracted from it")
 
 
 @app.command(name="list")

@@ -8,6 +8,7 @@ willing to wait. A `Store` must not cross a fork; a new process opens its own.
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -239,6 +240,8 @@ def make_engine(place: URL, *, create: bool = False, read_only: bool = False) ->
 def _sqlite_engine(path: Path, mode: str) -> Engine:
     def connect() -> sqlite3.Connection:
         uri = f"file:{quote(str(path))}?mode={mode}"
+        if mode == "ro" and _is_still(path):
+            uri += "&immutable=1"
         # SQLAlchemy begins and ends transactions, not the driver; its pool keeps threads apart.
         connection = sqlite3.connect(
             uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
@@ -262,6 +265,15 @@ def _sqlite_engine(path: Path, mode: str) -> Engine:
         connection.exec_driver_sql(options.get("astrid_begin", "BEGIN"))
 
     return engine
+
+
+def _is_still(path: Path) -> bool:
+    """Whether nobody can be writing to a database: SQLite could then not even read it without being told.
+
+    Its folder takes no new files, and no log of changes is left beside it.
+    """
+    log = path.with_name(path.name + "-wal")
+    return not os.access(path.parent, os.W_OK) and not (log.exists() and log.stat().st_size > 0)
 
 
 def _passing_null(function: Callable[[float], float]) -> Callable[[float | None], float | None]:

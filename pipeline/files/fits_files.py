@@ -91,15 +91,15 @@ def read_frames(path: Path) -> Iterator[RawFrame | Refusal]:
             yield Refusal(name, extension, str(refused), damaged=isinstance(refused, Damaged))
 
 
-def read_frame(path: Path, extension: int | None = None) -> RawFrame:
+def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
     """Read one exposure.
 
     Parameters
     ----------
     path : Path
         The file.
-    extension : int, optional
-        The number of the extension in the file; without one, the first exposure.
+    extension : int or str, optional
+        The number or the name of the extension in the file; without one, the first exposure.
 
     Returns
     -------
@@ -118,7 +118,9 @@ def read_frame(path: Path, extension: int | None = None) -> RawFrame:
             if not selection.science:
                 raise _error(selection.refused[0])
             extension = selection.science[0]
-        elif extension not in selection.science:
+        if isinstance(extension, str):
+            extension = _numbered(hdus, extension)
+        if extension not in selection.science:
             for refusal in selection.refused:
                 if refusal.extension == extension:
                     raise _error(refusal)
@@ -135,6 +137,15 @@ def read_frame(path: Path, extension: int | None = None) -> RawFrame:
         wcs = _wcs(hdus, extension)
     notes = tuple(dict.fromkeys(complaints))
     return RawFrame(data, mask, exposure, header, wcs, extension, notes)
+
+
+def _numbered(hdus: fits.HDUList, name: str) -> int:
+    """The number of the first extension of a name, whatever its case."""
+    for number, hdu in enumerate(hdus):
+        if str(hdu.name).upper() == name.upper():
+            return number
+    names = ", ".join(str(hdu.name) for hdu in hdus if hdu.name)
+    raise FrameRefused(f"no extension is named {name}; there are {names or 'none with a name'}")
 
 
 def _error(refusal: Refusal) -> FrameRefused:

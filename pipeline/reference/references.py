@@ -27,7 +27,11 @@ Progress = Callable[[int, int, str], None]
 
 
 def from_file(
-    path: Path, settings: Settings, *, extension: int | None = None, masters_for: MastersFor | None = None
+    path: Path,
+    settings: Settings,
+    *,
+    extension: int | str | None = None,
+    masters_for: MastersFor | None = None,
 ) -> ReferenceFacts:
     """Make a reference from one image, calibrated as any frame is.
 
@@ -37,7 +41,7 @@ def from_file(
         A FITS file.
     settings : Settings
         The reference goes to ``home/references``.
-    extension : int, optional
+    extension : int or str, optional
         Which image of the file; without one, the first exposure.
     masters_for : callable, optional
         Finds the masters that fit a raw frame: `pipeline.calibration.calibrators.masters_of`.
@@ -114,7 +118,7 @@ def from_frames(
 
 
 def _measured(
-    path: Path, extension: int | None, settings: Settings, masters_for: MastersFor | None
+    path: Path, extension: int | str | None, settings: Settings, masters_for: MastersFor | None
 ) -> Measured:
     raw = read_frame(path, extension)
     height, width = raw.data.shape

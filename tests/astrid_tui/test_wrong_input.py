@@ -136,3 +136,50 @@ def test_a_store_that_is_not_there_is_told_by_the_check(
     assert not (tmp_path / "none").exists()
     assert "was made" in astrid("db", "upgrade")
     assert "as it should be" in astrid("db", "check")
+
+
+def test_a_path_that_is_not_there_is_told_and_not_kept(astrid: Command, store: Store, tmp_path: Path) -> None:
+    told = astrid.json("ingest", tmp_path / "mistyped.fits", code=3)
+    assert [(each["id"], each["state"], each["reason"]) for each in told] == [
+        (None, "rejected", "there is no such file or folder")
+    ]
+    assert astrid.json("queue", "list")["counts"] == {}
+
+
+def test_a_reference_is_retired_by_its_number(astrid: Command, store: Store) -> None:
+    astrid("reference", "retire", 7, code=1)
+    assert "there is no reference 7" in astrid.said
+    add_night(store, objects=1, epochs=1)
+    (row,) = astrid.json("reference", "list")
+    assert row["is_current"]
+    astrid("reference", "retire", row["id"])
+    assert not astrid.json("reference", "list")[0]["is_current"]
+
+
+def test_a_subtraction_names_the_file_at_fault(astrid: Command, image: Path, tmp_path: Path) -> None:
+    astrid("diff", tmp_path / "none.fits", image, code=1)
+    assert f"astrid: {image}: " in astrid.said  # it holds one value everywhere, and is read first
+    (tmp_path / "text.fits").write_text("no image")
+    astrid("diff", image, tmp_path / "text.fits", code=1)
+    assert f"astrid: {tmp_path / 'text.fits'}: it is not a FITS file" in astrid.said
+
+
+def test_an_extension_is_named(astrid: Command, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).normal(100.0, 5.0, (64, 64)).astype(np.float32)
+    file = tmp_path / "mef.fits"
+    images = [fits.ImageHDU(pixels, name="SCI"), fits.ImageHDU(pixels[:40], name="OTHER")]
+    fits.HDUList([fits.PrimaryHDU(), *images]).writeto(file)
+    assert "64 x 40" in astrid("show", f"{file}[other]", "--drawing", "ascii")
+    astrid("show", f"{file}[THIRD]", code=1)
+    assert "no extension is named THIRD; there are PRIMARY, SCI, OTHER" in astrid.said
+
+
+def test_what_the_system_refuses_is_one_sentence(
+    astrid: Command, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "/somewhere/file")
+
+    monkeypatch.setattr("core.review.candidates.page", full)
+    astrid("candidates", "list", code=1)
+    assert astrid.said == "astrid: /somewhere/file: No space left on device\n"

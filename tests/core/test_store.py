@@ -298,3 +298,18 @@ def test_a_damaged_file_is_one_sentence(sqlite_store: Store, tmp_path: Path) -> 
 def names_of_filters(url: str) -> list[str]:
     with closing(open_store(url)) as store, store.read() as session:
         return list(session.exec(select(SavedFilter.name)).all())
+
+
+def test_a_store_in_a_folder_that_takes_no_files_can_be_read(tmp_path, monkeypatch):
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    url = f"sqlite:///{folder}/astrid.db"
+    open_store(url, create=True).close()
+    for log in folder.glob("astrid.db-*"):
+        log.unlink()
+    monkeypatch.setattr("os.access", lambda path, _: path != folder)
+    reader = open_store(url, read_only=True)
+    with reader.read() as session:
+        assert session.exec(select(SavedFilter)).all() == []
+    reader.close()
+    assert [each.name for each in folder.iterdir()] == ["astrid.db"]  # reading left nothing behind
