@@ -130,6 +130,11 @@ class Console(App[None]):
         """The screen behind whatever lies over it."""
         return self._screen_stack[0]  # type: ignore[return-value]
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is any screen: not any more while the console closes."""
+        return bool(self._screen_stacks.get(self.current_mode))
+
     def _made(self) -> Iterable[FrameScreen[object]]:
         """The screens that were shown so far."""
         for stack in self._screen_stacks.values():

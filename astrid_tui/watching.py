@@ -57,6 +57,8 @@ class Watching:
         self._console.run_worker(self._follow_prefect(), group="prefect", exclusive=True)
 
     async def _look(self, pulse: "Pulse") -> None:
+        if not self._console.is_open:
+            return
         here = self._console.here
         self._is_looking = True
         try:
@@ -74,7 +76,11 @@ class Watching:
                 here.store_changed()
         finally:
             self._is_looking = False
-        self._console.here.paint_header()
+        self._paint_header()
+
+    def _paint_header(self) -> None:
+        if self._console.is_open:  # it may have closed while something was read
+            self._console.here.paint_header()
 
     def _check_health(self) -> None:
         """See whether anything is wrong, whichever screen is open, and write down what is."""
@@ -96,7 +102,7 @@ class Watching:
         while (opened := self._console.opened) is not None:
             server = await asyncio.to_thread(look, opened.settings)
             self.note = "Prefect warms up" if server.state == "warming" else ""
-            self._console.here.paint_header()
+            self._paint_header()
             if not self.note and time.monotonic() - began > STARTS_S:
                 return
             await asyncio.sleep(LOOK_S)
