@@ -90,8 +90,9 @@ class SubtractSettings(Section):
     """The subtraction itself."""
 
     method: Literal["zogy", "classic"] = "zogy"
-    tile_px: int = Field(512, ge=64)
+    tile_px: int = Field(640, ge=64)
     psf_degree: int = Field(2, ge=0, le=4)
+    device: Literal["cpu", "cuda"] = "cpu"
 
 
 class DetectSettings(Section):
@@ -215,7 +216,7 @@ class Settings(BaseSettings):
         science = self.model_dump(
             mode="json",
             include={"camera", "calibrate", "quality", "align", "subtract", "detect", "cutout"},
-            exclude={"camera": {"cadence_s"}},
+            exclude={"camera": {"cadence_s"}, "subtract": {"device"}},
         )
         return hashlib.sha256(json.dumps(science, sort_keys=True).encode()).hexdigest()[:16]
 

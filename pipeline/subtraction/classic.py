@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from pipeline.frame import Aligned, FrameRefused, Image, PreparedReference
+from pipeline.subtraction.arrays import Arrays, Spectrum
+from pipeline.subtraction.filters import Filters, mean_of, power
 from pipeline.subtraction.match import common_stars
 from pipeline.subtraction.tiles import centred
-from pipeline.subtraction.zogy import Filters, Spectrum, mean_of, power
 
 Array = NDArray[np.float64]
 
@@ -204,10 +205,11 @@ def filters(
     sigma_sharp: float,
     sigma_blurred: float,
     shape: tuple[int, int],
+    xp: Arrays,
     *,
     convolve_new: bool,
 ) -> Filters:
-    """The filters of a difference by kernel, in the terms of `pipeline.subtraction.zogy.Filters`.
+    """The filters of a difference by kernel.
 
     Parameters
     ----------
@@ -219,6 +221,8 @@ def filters(
         Noise of the background per pixel.
     shape : (h, w)
         Of the tile.
+    xp : Arrays
+        Of the device that holds the spectra.
     convolve_new : bool
         The new image is the sharper one.
 
@@ -228,20 +232,21 @@ def filters(
     to the reference; where the reference is convolved, both terms are divided by it. So the difference
     has the reference's flux unit either way.
     """
-    blur = fft.rfft2(centred(kernel, shape), workers=1)
-    unit = np.ones_like(blur)
-    if convolve_new:
-        pair, total = (blur, unit), 1.0
-    else:
-        total = float(kernel.sum())
-        pair = (unit / np.float32(total), blur / np.float32(total))
-    noise = (np.float32(sigma_blurred**2) + np.float32(sigma_sharp**2) * power(blur)) / np.float32(total**2)
-    matched = np.conj(psf_blurred) / noise
+    blur = xp.rfft2_of_narrow(xp.array(centred(kernel, kernel.shape)), shape)
+    plain = blur * 0.0 + 1.0
+    total = 1.0 if convolve_new else float(kernel.sum())
+    noise = power(blur)
+    noise *= (sigma_sharp / total) ** 2
+    noise += (sigma_blurred / total) ** 2
+    if not convolve_new:
+        blur *= 1.0 / total
+        plain *= 1.0 / total
+    match = psf_blurred.conj() * (1.0 / noise)
     return Filters(
-        diff_new=pair[0],
-        diff_ref=pair[1],
-        score_new=matched * pair[0],
-        score_ref=matched * pair[1],
-        flux_norm=mean_of(power(psf_blurred) / noise, shape),
-        psf=fft.irfft2(psf_blurred, s=shape, workers=1),
+        of_new=blur if convolve_new else plain,
+        of_ref=plain if convolve_new else blur,
+        whiten=None,
+        match=match,
+        psf=psf_blurred,
+        flux_norm=mean_of((psf_blurred * match).real, shape),
     )

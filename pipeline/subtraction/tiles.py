@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import next_fast_len
 
 from pipeline.frame import Image
 
@@ -76,9 +75,9 @@ class Tile:
         weight: Image = self.rows.weight[:, None] * self.columns.weight[None, :]
         return weight
 
-    def add(self, values: NDArray[np.float32] | np.float32, to: Image) -> None:
-        """Add the tile's share of values, of the pixels it answers for, to a frame that began at zero."""
-        to[self.inner] += self.share * values
+    def add(self, values: NDArray[np.float32] | np.float32, to: Image, share: Image) -> None:
+        """Add the tile's `share` of values, of the pixels it answers for, to a frame that began at zero."""
+        to[self.inner] += share * values
 
 
 def plan(shape: tuple[int, int], tile_px: int, halo: int, blend: int) -> list[Tile]:
@@ -107,7 +106,7 @@ def _spans(length: int, tile_px: int, halo: int, blend: int) -> tuple[list[Span]
     blend = min(blend, min(b - a for a, b in pairwise(edges)) // 2)
     fade = ((np.arange(2 * blend) + 0.5) / max(2 * blend, 1)).astype(np.float32)
     longest = max(b - a for a, b in pairwise(edges)) + 2 * (blend + halo)
-    transformed = int(next_fast_len(longest, real=True))
+    transformed = fast_length(longest)
     spans = []
     for first, last in pairwise(edges):
         start = first - blend if first > 0 else first
@@ -119,6 +118,19 @@ def _spans(length: int, tile_px: int, halo: int, blend: int) -> tuple[list[Span]
             weight[-2 * blend :] = fade[::-1]
         spans.append(Span(start, stop, start - halo, weight))
     return spans, transformed
+
+
+def fast_length(least: int) -> int:
+    """The next length whose transform is quick: 2, 3 and 5 alone divide it, and 16 does."""
+    length = -(-least // 16) * 16
+    while True:
+        rest = length
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return length
+        length += 16
 
 
 def centred(stamp: NDArray[np.float32], shape: tuple[int, int]) -> Image:
@@ -135,3 +147,9 @@ def stamp_of(wrapped: NDArray[np.float32], size: int) -> Image:
     index = np.arange(-half, half + 1)
     taken: Image = wrapped[np.ix_(index, index)]
     return taken
+
+
+def fitting(stamp: NDArray[np.float32], shape: tuple[int, int]) -> Image:
+    """The stamp, or as much of its middle as a very small tile holds."""
+    spare = max(0, (stamp.shape[0] - min(shape) + 2) // 2)
+    return stamp[spare : stamp.shape[0] - spare, spare : stamp.shape[1] - spare]

@@ -9,8 +9,10 @@ from core.settings import Settings
 from core.vocabulary import MaskPlane
 from pipeline.detection.forced import forced_flux
 from pipeline.frame import FrameRefused
+from pipeline.subtraction.masks import combined_mask
 from pipeline.subtraction.match import match
-from pipeline.subtraction.subtract import combined_mask, sky_deviation, subtract
+from pipeline.subtraction.score_check import sky_deviation
+from pipeline.subtraction.subtract import subtract
 from tests.pipeline.pairs import make_pair, true_stars
 
 SETTINGS = Settings()

@@ -1,0 +1,73 @@
+"""The two images of a tile, transformed; what belongs to the reference is kept for the next frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import fft
+
+from pipeline.frame import Aligned, Image, MaskImage, PreparedReference
+from pipeline.subtraction.arrays import Arrays, Spectrum
+from pipeline.subtraction.match import Match
+from pipeline.subtraction.tile_score import Side
+from pipeline.subtraction.tiles import Tile, centred, fitting
+
+MIN_SHIFT_PX = 0.003  # smaller shifts are not worth a phase
+
+SideOf = Callable[[Tile], Side]
+
+
+def new_side(tile: Tile, new: Aligned, light: Image, variance: Image, matched: Match, xp: Arrays) -> Side:
+    """A tile of the new frame, in reference electrons, moved by what its stars are still off."""
+    x, y = tile.centre
+    at = np.array([x]), np.array([y])
+    spectrum = xp.rfft2(xp.array(tile.cut(light)))
+    dx, dy = float(matched.dx.at(*at)[0]), float(matched.dy.at(*at)[0])
+    if max(abs(dx), abs(dy)) > MIN_SHIFT_PX:
+        spectrum = shifted(spectrum, dx, dy, tile.shape, xp)
+    return Side(
+        light=spectrum,
+        variance=xp.rfft2(xp.array(tile.cut(variance))),
+        psf=_transformed(new.psf.at(x, y), tile, xp),
+        sigma=background_noise(tile, variance, new.frame.mask),
+    )
+
+
+def reference_side(tile: Tile, reference: PreparedReference, light: Image, xp: Arrays) -> Side:
+    """A tile of the reference, from its caches where it was made before."""
+    key = ("tile", xp.name, *tile.key)
+    if key not in reference.caches:
+        frame = reference.frame
+        reference.caches[key] = Side(
+            light=xp.rfft2(xp.array(tile.cut(light))),
+            variance=xp.rfft2(xp.array(tile.cut(frame.variance))),
+            psf=_transformed(reference.psf.at(*tile.centre), tile, xp),
+            sigma=background_noise(tile, frame.variance, frame.mask),
+        )
+    side: Side = reference.caches[key]
+    return side
+
+
+def shifted(spectrum: Spectrum, dx: float, dy: float, shape: tuple[int, int], xp: Arrays) -> Spectrum:
+    """Move an image by (-dx, -dy) pixels, given and returned as its transform."""
+    rows = np.exp(2j * np.pi * dy * fft.fftfreq(shape[0])).astype(np.complex64)
+    columns = np.exp(2j * np.pi * dx * fft.rfftfreq(shape[1])).astype(np.complex64)
+    spectrum *= xp.array(rows[:, None])
+    spectrum *= xp.array(columns[None, :])
+    return spectrum
+
+
+def background_noise(tile: Tile, variance: Image, mask: MaskImage) -> float:
+    """Noise of the sky in a tile: of its fainter pixels, for the others have sources."""
+    rows, columns = tile.inner
+    part = slice(rows.start, rows.stop, 2), slice(columns.start, columns.stop, 2)
+    values = variance[part][mask[part] == 0]
+    if values.size < 16:
+        values = variance.ravel()[:: max(1, variance.size // 100_000)]
+    return float(np.sqrt(np.percentile(values, 25)))
+
+
+def _transformed(stamp: Image, tile: Tile, xp: Arrays) -> Spectrum:
+    middle = fitting(stamp, tile.shape)
+    return xp.rfft2_of_narrow(xp.array(centred(middle, middle.shape)), tile.shape)
