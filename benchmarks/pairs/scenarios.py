@@ -72,9 +72,9 @@ SCENARIOS = {
         Scenario("misregistered", warp_px=0.3),
         Scenario("warped", rotation_deg=2.0, scale=1.02, bend_px=4.0),
         Scenario("crowded", stars=16000.0),
-        Scenario("varying", size=2048, growth=(0.06, -0.05, 0.08), aberration=0.2, nodes=11),
+        Scenario("varying", size=2048, growth=(0.1, -0.07, 0.05), aberration=0.1, nodes=11),
         Scenario("undersampled", fwhm_new=1.6, fwhm_ref=1.6, aberration=0.04),
-        Scenario("elliptical", jitter=(0.9, 0.0, 0.3), drift=(2.0, 0.8)),
+        Scenario("elliptical", jitter=(1.5, 0.0, 0.5), drift=(2.4, 1.0)),
         Scenario("shallow", depth=0.8),
     )
 }
