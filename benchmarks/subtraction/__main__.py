@@ -35,7 +35,12 @@ def main() -> None:
         results[name] = scenario(name, options)
         if options.json:
             Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
-    print("python -m benchmarks.subtraction " + " ".join(sys.argv[1:]))
+    print("\n" + report.HEAD_OFF_MASKS)
+    for name, engines_of in results.items():
+        for engine, result in engines_of.items():
+            if "says" not in result:
+                print(report.line_off_masks(name, engine, result))
+    print("\npython -m benchmarks.subtraction " + " ".join(sys.argv[1:]))
 
 
 def scenario(name: str, options: argparse.Namespace) -> dict[str, Any]:

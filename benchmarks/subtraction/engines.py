@@ -188,44 +188,62 @@ def _facts(way: Way, seen: list[Match], gain_ratio: float) -> dict[str, float]:
     pair, aligned = way.pair, way.aligned
     size = pair.scenario.size
     y, x = (grid.ravel().astype(float) for grid in np.mgrid[32 : size - 32 : 48, 32 : size - 32 : 48])
-    true_x, true_y = pair.geometry(x, y)
-    inside = (true_x > 0) & (true_y > 0) & (true_x < size - 1) & (true_y < size - 1)
-    x, y, true_x, true_y = x[inside], y[inside], true_x[inside], true_y[inside]
-    map_x, map_y = aligned.map_to_new(x, y)
-    back = np.linalg.inv(pair.geometry.matrix(size / 2.0, size / 2.0))
-    off = back @ np.stack([true_x - map_x, true_y - map_y])
     facts = {
-        "map_px": float(np.sqrt(np.mean(off**2))),
+        "map_px": float(np.sqrt(np.mean(_off_map(aligned, pair, x, y) ** 2))),
         "gain": gain_ratio / pair.flux_ratio - 1.0,
-        "psf_new": psf_error(way.aligned.psf, pair, new=True),
-        "psf_ref": psf_error(way.reference.psf, pair, new=False),
     }
+    ticks = np.array([0.15, 0.5, 0.85]) * size
+    y, x = (grid.ravel() for grid in np.meshgrid(ticks, ticks, indexing="ij"))
+    centres = []
+    for name, model, new in (("psf_new", aligned.psf, True), ("psf_ref", way.reference.psf, False)):
+        errors, centre = psf_errors(model, pair, x, y, new=new)
+        facts[name] = float(np.sqrt(np.mean(errors**2)))
+        centres.append(centre)
     if seen:
         match = seen[-1]
-        left = off - np.stack([match.dx.at(x, y), match.dy.at(x, y)])
+        # A fit of PSFs whose centres lie beside the true ones finds the stars so much beside.
+        found = np.stack([match.dx.at(x, y), match.dy.at(x, y)]) - (centres[0] - centres[1])
         facts |= {
-            "left_px": float(np.sqrt(np.mean(left**2))),
+            "left_px": float(np.sqrt(np.nanmean((_off_map(aligned, pair, x, y, np.nan) - found) ** 2))),
             "rms_px": match.rms_px,
             "gain_scatter": match.gain_scatter,
         }
     return facts
 
 
-def psf_error(model: PsfModel, pair: Pair, *, new: bool) -> float:
-    """The root mean square over nine places of |P - P_true| / |P_true|, the best shift taken out."""
+def _off_map(aligned: Aligned, pair: Pair, x: Array, y: Array, beyond: float = 0.0) -> Array:
+    """How far stars lie, on the reference's grid, from where the product's map puts them: (2, n)."""
     size = pair.scenario.size
+    true_x, true_y = pair.geometry(x, y)
+    map_x, map_y = aligned.map_to_new(x, y)
+    back = np.linalg.inv(pair.geometry.matrix(size / 2.0, size / 2.0))
+    off = back @ np.stack([true_x - map_x, true_y - map_y])
+    inside = (true_x > 0) & (true_y > 0) & (true_x < size - 1) & (true_y < size - 1)
+    return np.where(inside, off, beyond)
+
+
+def psf_errors(model: PsfModel, pair: Pair, x: Array, y: Array, *, new: bool) -> tuple[Array, Array]:
+    """How a PSF differs from the true one at some places.
+
+    Returns
+    -------
+    (n,) float
+        |P - P_true| / |P_true|, the best shift taken out.
+    (2, n) float
+        That shift: where the true PSF's centre lies from the other's, x and y.
+    """
     half = model.basis.shape[-1] // 2
-    squares = []
-    for y in np.array([0.15, 0.5, 0.85]) * size:
-        for x in np.array([0.15, 0.5, 0.85]) * size:
-            true = true_stamp(pair, x, y, min(half, 43), new=new)
-            ours = model.at(x, y).astype(float)
-            cut = half - true.shape[0] // 2
-            off = (ours[cut : len(ours) - cut, cut : len(ours) - cut] - true).ravel()
-            slopes = np.stack([np.gradient(true, axis=axis).ravel() for axis in (0, 1)], axis=1)
-            off -= slopes @ np.linalg.lstsq(slopes, off, rcond=None)[0]
-            squares.append(np.sum(off**2) / np.sum(true**2))
-    return float(np.sqrt(np.mean(squares)))
+    errors, shifts = [], []
+    for a, b in zip(x, y, strict=True):
+        true = true_stamp(pair, a, b, min(half, 43), new=new)
+        ours = model.at(a, b).astype(float)
+        cut = half - true.shape[0] // 2
+        off = (ours[cut : len(ours) - cut, cut : len(ours) - cut] - true).ravel()
+        slopes = np.stack([np.gradient(true, axis=axis).ravel() for axis in (1, 0)], axis=1)
+        shift = np.linalg.lstsq(slopes, off, rcond=None)[0]
+        errors.append(np.sqrt(np.sum((off - slopes @ shift) ** 2) / np.sum(true**2)))
+        shifts.append(shift)
+    return np.array(errors), np.array(shifts).T
 
 
 def true_stamp(pair: Pair, x: float, y: float, half: int, *, new: bool) -> Array:

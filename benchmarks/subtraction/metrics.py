@@ -33,6 +33,7 @@ LIFTED = 0.5  # sigma
 BRIGHT_SNR = 100.0
 FORCED_SNR = 20.0
 REGIONS = 4
+CAUSES = ("mask", "source", "sky")  # what a false peak lies beside
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Judged:
     worst_region: float
     expected: float  # false peaks of white noise beyond 5 sigma
     false_peaks: Array  # |score| of all false peaks beyond FAINTEST_PEAK
+    cause: NDArray[np.int64]  # of each, an index into CAUSES
     found: Array  # of each unmasked change: the score of its peak, 0 without one
     snr: Array
     kind: NDArray[np.int64]
@@ -101,6 +103,8 @@ def judge(score: NDArray[np.float32], good: Mask, truth: Truth) -> Judged:
     px, py, value = peaks(score, good)
     rows, columns = np.rint(py).astype(int), np.rint(px).astype(int)
     false = free[rows, columns]
+    edge = discs_around(~good, 2.0 * truth.fwhm)
+    cause = np.where(edge[rows, columns], 0, np.where(sources[rows, columns], 1, 2))
     inside = _inside(good, truth.x, truth.y)
     found = np.zeros(len(truth.x))
     if len(px):
@@ -115,6 +119,7 @@ def judge(score: NDArray[np.float32], good: Mask, truth: Truth) -> Judged:
         worst_region=worst_region(score, sky),
         expected=float(free.sum()) * white_noise_peaks(score, sky),
         false_peaks=np.abs(value[false]),
+        cause=cause[false],
         found=np.maximum(found[inside], 0.0),
         snr=truth.snr[inside],
         kind=truth.kind[inside],
@@ -147,6 +152,13 @@ def discs(shape: tuple[int, ...], x: Array, y: Array, radius: Array) -> Mask:
             part = out[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
             part |= (rows[:, None] - b) ** 2 + (columns[None, :] - a) ** 2 <= r * r
     return out
+
+
+def discs_around(bad: Mask, radius: float) -> Mask:
+    """Pixels within a radius of bad ones."""
+    if not bad.any():
+        return bad
+    return np.asarray(ndimage.distance_transform_edt(~bad) <= radius)
 
 
 def peaks(score: NDArray[np.float32], good: Mask) -> tuple[Array, Array, Array]:

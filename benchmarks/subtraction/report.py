@@ -13,6 +13,13 @@ Columns of the table
     gain, PSF   errors of the flux ratio and of both PSFs
     CPU         of the subtraction and of the whole way, in units of eight real transforms of the image
     B/px        that the subtraction allocates at its peak
+
+Columns of the second table
+    mask, source, sky   false peaks beyond 5 sigma a megapixel: within two FWHM of a masked pixel, else on a
+                        constant source above 5 sigma, else on the sky
+    at, SNR50           as above, of the false peaks that are not beside masks
+    lost                changes that are masked
+    rms, gain±          what the product takes for the scatter of single stars' places and flux ratios
 """
 
 from __future__ import annotations
@@ -21,9 +28,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.pairs.draw import KINDS
 from benchmarks.subtraction.metrics import (
+    CAUSES,
+    Array,
     Forced,
     Judged,
     half_complete,
@@ -54,15 +64,8 @@ def pooled(
     snr, found, kind = (
         np.concatenate([getattr(each, name) for each in judged]) for name in ("snr", "found", "kind")
     )
-    hit = found > threshold
-    complete = {}
-    for index, name in enumerate(KINDS):
-        mine = kind == index
-        complete[name] = {
-            "n": int(mine.sum()),
-            "share": float(hit[mine].mean()) if mine.any() else float("nan"),
-            "snr50": half_complete(snr[mine], hit[mine]),
-        }
+    cause = np.concatenate([each.cause for each in judged])
+    clear = threshold_for(false[cause != 0], area)
     result: dict[str, Any] = {
         "mpx": mpx,
         "sigma": _mean([each.sigma for each in judged]),
@@ -73,7 +76,13 @@ def pooled(
         "false_after_cuts_per_mpx": None if after_cuts is None else after_cuts / mpx,
         "kept_by_cuts": None if kept is None or not kept[1] else kept[0] / kept[1],
         "threshold": threshold,
-        "complete": complete,
+        "complete": _complete(snr, found > threshold, kind),
+        "false_by_cause_per_mpx": {
+            name: float(np.sum((false > 5.0) & (cause == index)) / mpx) for index, name in enumerate(CAUSES)
+        },
+        "threshold_off_masks": clear,
+        "complete_off_masks": _complete(snr, found > clear, kind),
+        "complete_at_5": _complete(snr, found > 5.0, kind),
         "chi2": _chi2(judged),
         "chi2_without_astrometry": _chi2(calm) if calm else None,
         "masked": _mean([each.masked for each in judged]),
@@ -98,6 +107,19 @@ def pooled(
     for name in sorted({name for each in costs for name in each}):
         known = [each[name] for each in costs if name in each and np.isfinite(each[name])]
         result.setdefault("costs", {})[name] = float(np.median(known)) if known else float("nan")
+    return result
+
+
+def _complete(snr: Array, hit: NDArray[np.bool_], kind: NDArray[np.int64]) -> dict[str, dict[str, float]]:
+    """Of each kind of change: how many there are, the share that is found, and where that is a half."""
+    result = {}
+    for index, name in enumerate(KINDS):
+        mine = kind == index
+        result[name] = {
+            "n": int(mine.sum()),
+            "share": float(hit[mine].mean()) if mine.any() else float("nan"),
+            "snr50": half_complete(snr[mine], hit[mine]),
+        }
     return result
 
 
@@ -158,6 +180,34 @@ def line(scenario: str, engine: str, result: dict[str, Any]) -> str:
             _f(costs.get("core_ffts"), 5, 1, 1.0 / FLOOR_FFTS),
             _f(costs.get("whole_ffts"), 6, 1, 1.0 / FLOOR_FFTS),
             _f(costs.get("bytes_per_pixel"), 5, 0),
+        ]
+    )
+
+
+HEAD_OFF_MASKS = (
+    f"{'scenario':14s}{'engine':9s}{'mask':>7s}{'source':>7s}{'sky':>7s} {'at':>6s} "
+    f"{'sky':>6s}{'star':>6s}{'gal':>6s} {'lost%':>6s}{'rms':>7s}{'gain±%':>7s}"
+)
+
+
+def line_off_masks(scenario: str, engine: str, result: dict[str, Any]) -> str:
+    """Where the false peaks are, and what is complete without those beside masks."""
+    start = f"{scenario:14s}{engine:9s}"
+    if "says" in result:
+        return start
+    facts = result.get("facts", {})
+    return "".join(
+        [
+            start,
+            *(_f(result["false_by_cause_per_mpx"][cause], 7, 2) for cause in CAUSES),
+            " ",
+            _f(result["threshold_off_masks"], 6, 2),
+            " ",
+            *(_f(result["complete_off_masks"][kind]["snr50"], 6, 2) for kind in KINDS),
+            " ",
+            _f(result["masked_changes"], 6, 2, 100.0),
+            _f(facts.get("rms_px"), 7, 3),
+            _f(facts.get("gain_scatter"), 7, 2, 100.0),
         ]
     )
 
