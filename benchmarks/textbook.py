@@ -38,24 +38,24 @@ def difference(
     """
     aligned, footprint = reproject_interp((new, new_wcs), ref_wcs, shape_out=ref.shape)
     aligned = np.where((footprint > 0) & np.isfinite(aligned), aligned, 0.0)
-    psfs = (_placed(psf_new, ref.shape), _placed(psf_ref, ref.shape))
-    score = _score(aligned, ref, *psfs, new_variance, ref_variance, rms_px)
+    psfs = (placed(psf_new, ref.shape), placed(psf_ref, ref.shape))
+    significance = score(aligned, ref, *psfs, new_variance, ref_variance, rms_px)
     found = 0
-    for signed in (score, -score):
+    for signed in (significance, -significance):
         segments = detect_sources(signed, 5.0, 5)
         if segments is not None:
             found += len(SourceCatalog(signed, segments).to_table())
     return found
 
 
-def _placed(stamp: Array, shape: tuple[int, int]) -> Array:
+def placed(stamp: Array, shape: tuple[int, int]) -> Array:
     """A stamp in an image of zeros, its central pixel at the origin."""
     image = np.zeros(shape)
     image[: stamp.shape[0], : stamp.shape[1]] = stamp
     return np.roll(image, (-(stamp.shape[0] // 2), -(stamp.shape[1] // 2)), axis=(0, 1))
 
 
-def _score(
+def score(
     new: Array, ref: Array, psf_new: Array, psf_ref: Array, new_var: Array, ref_var: Array, rms_px: float
 ) -> Array:
     """S_corr: the matched-filtered proper difference over its noise."""
@@ -65,7 +65,7 @@ def _score(
     proper = (pr * n - pn * r) / np.sqrt(weight)
     f_d = 1.0 / np.sqrt(var_n + var_r)
     psf_d = pn * pr / (f_d * np.sqrt(weight))
-    score = np.fft.ifft2(f_d * proper * np.conj(psf_d)).real
+    matched = np.fft.ifft2(f_d * proper * np.conj(psf_d)).real
     k_n, k_r = np.conj(pn) * np.abs(pr) ** 2 / weight, np.conj(pr) * np.abs(pn) ** 2 / weight
     noise = np.zeros_like(new)
     for kernel, variance, image in ((k_n, new_var, n), (k_r, ref_var, r)):
@@ -73,4 +73,4 @@ def _score(
         noise += np.fft.ifft2(np.fft.fft2(variance) * square).real
         down, across = np.gradient(np.fft.ifft2(kernel * image).real)
         noise += rms_px**2 * (down**2 + across**2)
-    return np.asarray(score / np.sqrt(np.maximum(noise, 1e-30)))
+    return np.asarray(matched / np.sqrt(np.maximum(noise, 1e-30)))

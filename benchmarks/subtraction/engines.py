@@ -1,0 +1,343 @@
+"""What is judged: the product on the way of `astrid diff`, and others.
+
+Nothing that was rescaled empirically is judged: the product's rescaling of scores that deviate too much is
+switched off, and how often it would have been applied is told.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+
+import numpy as np
+from astropy.io.fits import Header
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+from scipy import fft
+
+from benchmarks.pairs.draw import Exposure as Drawn
+from benchmarks.pairs.draw import Pair
+from core.settings import Settings
+from pipeline.clock import StageClock
+from pipeline.detection.detect import detect
+from pipeline.detection.forced import forced_flux
+from pipeline.frame import Aligned, Exposure, PreparedReference, PsfModel, RawFrame
+from pipeline.measure import measure
+from pipeline.reference.prepare import prepare_image
+from pipeline.reference.reference_file import ReferenceImage
+from pipeline.registration.align import align
+from pipeline.subtraction import subtract as room
+from pipeline.subtraction.match import Match, terms
+
+Array = NDArray[np.float64]
+
+OURS = ("zogy", "classic", "given")
+PEERS = ("textbook", "hotpants", "PyZOGY", "sfft")
+TRUE_DEGREE = 5  # of the polynomial through the true PSFs
+SCALE_DEG = 0.4 / 3600.0
+
+
+@dataclass
+class Outcome:
+    """What an engine made of a pair, on the reference's grid.
+
+    ``flux`` takes a place and returns flux and error in reference electrons. ``detections`` are (x, y) of
+    what it would show a person. ``facts`` are by name: what it got wrong of what it had to find out.
+    """
+
+    score: NDArray[np.float32]
+    good: NDArray[np.bool_]
+    flux: Callable[[float, float], tuple[float, float]] | None = None
+    detections: Array | None = None
+    without_astrometry: NDArray[np.float32] | None = None
+    facts: dict[str, float] = field(default_factory=dict)
+    costs: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Way:
+    """A pair brought as far as all of the product's methods share it."""
+
+    pair: Pair
+    settings: Settings
+    aligned: Aligned
+    reference: PreparedReference
+    cpu_s: float
+    fft_s: float
+
+
+def installed(engine: str) -> bool:
+    """Whether an engine can run here."""
+    if engine in OURS:
+        return True
+    if engine == "textbook":
+        return find_spec("photutils") is not None and find_spec("reproject") is not None
+    return False if engine != "hotpants" else shutil.which("hotpants") is not None
+
+
+def way(pair: Pair) -> Way:
+    """Calibrate both frames, find their stars and PSFs and align them.
+
+    Raises
+    ------
+    FrameRefused
+        The product refuses one of them.
+    """
+    settings = Settings()
+    began = time.process_time()
+    prepared = prepare_image(_image(pair, settings), settings)
+    new = measure(_raw(pair.new, "new", 3.0), None, settings, StageClock())
+    aligned = align(new.frame, new.stars, new.fwhm, prepared, settings)
+    seconds = time.process_time() - began
+    return Way(pair, settings, aligned, prepared, seconds, _fft_seconds(pair.ref.data))
+
+
+def run(engine: str, way: Way) -> Outcome:
+    """Let an engine subtract.
+
+    Raises
+    ------
+    FrameRefused
+        The product refuses the pair.
+    """
+    if engine == "textbook":
+        return _textbook(way)
+    if engine == "given":
+        way = _with_true_psfs(way)
+    return _ours(way, "classic" if engine == "classic" else "zogy")
+
+
+def _ours(way: Way, method: str) -> Outcome:
+    way.reference.caches.clear()
+    with _observed() as seen:
+        began = time.process_time()
+        difference = room.subtract(way.aligned, way.reference, way.settings, method)
+        core = time.process_time() - began
+        began = time.process_time()
+        found, _ = detect(difference, way.aligned, way.reference, way.settings)
+        rest = time.process_time() - began
+    with _observed(astrometry=False):
+        calm = room.subtract(way.aligned, way.reference, way.settings, method)
+    per_unit = way.reference.flux_scale
+
+    def flux(x: float, y: float) -> tuple[float, float]:
+        value, error = forced_flux(difference, x, y)
+        return value * per_unit, error * per_unit
+
+    facts = _facts(way, seen, difference.gain_ratio)
+    facts["rescaled"] = (
+        float(difference.score_std > room.TRUSTED_STD) if hasattr(room, "TRUSTED_STD") else 0.0
+    )
+    return Outcome(
+        score=_unscaled(difference.score, difference.score_scale),
+        good=difference.mask == 0,
+        flux=flux,
+        detections=np.array([(each.x, each.y) for each in found]).reshape(-1, 2),
+        without_astrometry=_unscaled(calm.score, calm.score_scale),
+        facts=facts,
+        costs={
+            "core_ffts": core / way.fft_s,
+            "whole_ffts": (way.cpu_s + core + rest) / way.fft_s,
+            "bytes_per_pixel": float("nan"),
+        },
+    )
+
+
+def peak_bytes(way: Way, method: str) -> float:
+    """Bytes a pixel that a subtraction allocates at its peak, with what it keeps of the reference."""
+    way.reference.caches.clear()
+    tracemalloc.start()
+    room.subtract(way.aligned, way.reference, way.settings, method)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak / way.pair.ref.data.size
+
+
+@contextmanager
+def _observed(*, astrometry: bool = True) -> Iterator[list[Match]]:
+    """Watch the photometric match of a subtraction, or take the astrometric term from its result.
+
+    Scores are not rescaled meanwhile.
+    """
+    seen: list[Match] = []
+    real, trusted = room.match, room.TRUSTED_STD
+
+    def match(new: Aligned, reference: PreparedReference) -> Match:
+        found = real(new, reference)
+        seen.append(found)
+        return found if astrometry else replace(found, rms_px=0.0)
+
+    room.match, room.TRUSTED_STD = match, float("inf")
+    try:
+        yield seen
+    finally:
+        room.match, room.TRUSTED_STD = real, trusted
+
+
+def _unscaled(score: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+    return score if scale == 1.0 else score / np.float32(scale)
+
+
+def _facts(way: Way, seen: list[Match], gain_ratio: float) -> dict[str, float]:
+    """How far off the product is in what it estimated."""
+    pair, aligned = way.pair, way.aligned
+    size = pair.scenario.size
+    y, x = (grid.ravel().astype(float) for grid in np.mgrid[32 : size - 32 : 48, 32 : size - 32 : 48])
+    facts = {
+        "map_px": float(np.sqrt(np.mean(_off_map(aligned, pair, x, y) ** 2))),
+        "gain": gain_ratio / pair.flux_ratio - 1.0,
+    }
+    ticks = np.array([0.15, 0.5, 0.85]) * size
+    y, x = (grid.ravel() for grid in np.meshgrid(ticks, ticks, indexing="ij"))
+    centres = []
+    for name, model, new in (("psf_new", aligned.psf, True), ("psf_ref", way.reference.psf, False)):
+        errors, centre = psf_errors(model, pair, x, y, new=new)
+        facts[name] = float(np.sqrt(np.mean(errors**2)))
+        centres.append(centre)
+    if seen:
+        match = seen[-1]
+        # A fit of PSFs whose centres lie beside the true ones finds the stars so much beside.
+        found = np.stack([match.dx.at(x, y), match.dy.at(x, y)]) - (centres[0] - centres[1])
+        facts |= {
+            "left_px": float(np.sqrt(np.nanmean((_off_map(aligned, pair, x, y, np.nan) - found) ** 2))),
+            "rms_px": match.rms_px,
+            "gain_scatter": match.gain_scatter,
+        }
+    return facts
+
+
+def _off_map(aligned: Aligned, pair: Pair, x: Array, y: Array, beyond: float = 0.0) -> Array:
+    """How far stars lie, on the reference's grid, from where the product's map puts them: (2, n)."""
+    size = pair.scenario.size
+    true_x, true_y = pair.geometry(x, y)
+    map_x, map_y = aligned.map_to_new(x, y)
+    back = np.linalg.inv(pair.geometry.matrix(size / 2.0, size / 2.0))
+    off = back @ np.stack([true_x - map_x, true_y - map_y])
+    inside = (true_x > 0) & (true_y > 0) & (true_x < size - 1) & (true_y < size - 1)
+    return np.where(inside, off, beyond)
+
+
+def psf_errors(model: PsfModel, pair: Pair, x: Array, y: Array, *, new: bool) -> tuple[Array, Array]:
+    """How a PSF differs from the true one at some places.
+
+    Returns
+    -------
+    (n,) float
+        |P - P_true| / |P_true|, the best shift taken out.
+    (2, n) float
+        That shift: where the true PSF's centre lies from the other's, x and y.
+    """
+    half = model.basis.shape[-1] // 2
+    errors, shifts = [], []
+    for a, b in zip(x, y, strict=True):
+        true = true_stamp(pair, a, b, min(half, 43), new=new)
+        ours = model.at(a, b).astype(float)
+        cut = half - true.shape[0] // 2
+        off = (ours[cut : len(ours) - cut, cut : len(ours) - cut] - true).ravel()
+        slopes = np.stack([np.gradient(true, axis=axis).ravel() for axis in (1, 0)], axis=1)
+        shift = np.linalg.lstsq(slopes, off, rcond=None)[0]
+        errors.append(np.sqrt(np.sum((off - slopes @ shift) ** 2) / np.sum(true**2)))
+        shifts.append(shift)
+    return np.array(errors), np.array(shifts).T
+
+
+def true_stamp(pair: Pair, x: float, y: float, half: int, *, new: bool) -> Array:
+    """The true PSF of either frame at a place of the reference, as seen on its grid."""
+    if not new:
+        return pair.psf_ref.stamp(x, y, half).astype(float)
+    at = pair.geometry(np.array([x]), np.array([y]))
+    return pair.psf_new.warped(float(at[0][0]), float(at[1][0]), half, pair.geometry.matrix(x, y)).astype(
+        float
+    )
+
+
+def _with_true_psfs(way: Way) -> Way:
+    """The same with the true PSFs instead of those that were estimated.
+
+    That of the new frame is the true one of its own pixels; what resampling did to it is not in it.
+    """
+    pair = way.pair
+    half = max(psf.basis.shape[-1] for psf in (way.aligned.psf, way.reference.psf)) // 2
+    new = _true_model(pair, half, way.aligned.psf, new=True)
+    reference = replace(way.reference, psf=_true_model(pair, half, way.reference.psf, new=False), caches={})
+    return replace(way, aligned=replace(way.aligned, psf=new), reference=reference)
+
+
+def _true_model(pair: Pair, half: int, like: PsfModel, *, new: bool) -> PsfModel:
+    """A polynomial through the true PSFs of a frame."""
+    shape = pair.ref.data.shape
+    ticks = np.linspace(0, pair.scenario.size - 1, 9)
+    y, x = (grid.ravel() for grid in np.meshgrid(ticks, ticks, indexing="ij"))
+    stamps = np.stack([true_stamp(pair, a, b, half, new=new).ravel() for a, b in zip(x, y, strict=True)])
+    basis = np.linalg.lstsq(terms(x, y, shape, TRUE_DEGREE), stamps, rcond=None)[0]
+    cube = basis.reshape(-1, 2 * half + 1, 2 * half + 1).astype(np.float32)
+    return PsfModel(cube, TRUE_DEGREE, shape, like.fwhm, like.n_stars)
+
+
+def _textbook(way: Way) -> Outcome:
+    """Proper subtraction in one piece with the PSFs of the middle, in double precision."""
+    from benchmarks.textbook import placed, score
+
+    aligned, reference = way.aligned, way.reference
+    mask = aligned.frame.mask | reference.frame.mask
+    middle = way.pair.scenario.size / 2.0
+    scale = 1.0 / room.match(aligned, reference).gain_ratio
+    good = mask == 0
+    light = [
+        np.where(good, image.signal, 0.0).astype(float) * factor
+        for image, factor in ((aligned.frame, scale), (reference.frame, 1.0))
+    ]
+    variance = [
+        image.variance.astype(float) * factor
+        for image, factor in ((aligned.frame, scale**2), (reference.frame, 1.0))
+    ]
+    psfs = [
+        placed(model.at(middle, middle).astype(float), mask.shape) for model in (aligned.psf, reference.psf)
+    ]
+    began = time.process_time()
+    made = score(*light, *psfs, *variance, aligned.rms_px)
+    cost = time.process_time() - began
+    return Outcome(made.astype(np.float32), good, costs={"core_ffts": cost / way.fft_s})
+
+
+def _raw(drawn: Drawn, name: str, off_px: float) -> RawFrame:
+    """A frame as it is read from a file, its WCS a few pixels off."""
+    header = Header()
+    header["OBJECT"], header["EXPTIME"], header["FILTER"] = "FIELD", 60.0, "r"
+    header["GAIN"], header["RDNOISE"], header["SATURATE"] = drawn.gain, drawn.read_noise, drawn.saturation
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval = [150.0, 20.0]
+    wcs.wcs.crpix = [drawn.data.shape[1] / 2.0 + off_px, drawn.data.shape[0] / 2.0 - off_px]
+    wcs.wcs.cdelt = [-SCALE_DEG, SCALE_DEG]
+    header.update(wcs.to_header())
+    exposure = Exposure(
+        name=name,
+        exposure_s=60.0,
+        filter="r",
+        gain=drawn.gain,
+        read_noise=drawn.read_noise,
+        saturation=drawn.saturation,
+    )
+    return RawFrame(drawn.data.copy(), np.zeros(drawn.data.shape, np.uint16), exposure, header, wcs)
+
+
+def _image(pair: Pair, settings: Settings) -> ReferenceImage:
+    """The reference, calibrated as `astrid diff` does with a file."""
+    frame = measure(_raw(pair.ref, "reference", 0.0), None, settings, StageClock()).frame
+    return ReferenceImage(frame=frame, names=("reference",), flux_unit="adu")
+
+
+def _fft_seconds(image: NDArray[np.float32]) -> float:
+    """CPU time of one real transform of the whole image in single precision."""
+    times = []
+    for _ in range(5):
+        began = time.process_time()
+        fft.rfft2(image, workers=1)
+        times.append(time.process_time() - began)
+    return float(np.median(times))
