@@ -20,8 +20,8 @@ from scipy import fft
 from scipy.spatial import KDTree
 
 from pipeline.frame import Aligned, Frame, FrameRefused, PreparedReference, PsfModel, Stars
-from pipeline.registration.resample import inpaint
 from pipeline.stellar.stamps import psf_stamps
+from pipeline.subtraction.lights import inpainted_signal, reference_images
 
 Array = NDArray[np.float64]
 
@@ -175,7 +175,7 @@ def compare(new: Aligned, reference: PreparedReference, x: Array, y: Array) -> C
     psfs = [_transform(_psf_stamps(psf, x, y, size)) for psf in (new.psf, reference.psf)]
     weights = _fit_weights(psfs[0] * psfs[1], x - np.rint(x), y - np.rint(y), half, core, size)
     fitted, spread = [], []
-    ours, theirs = inpainted_signal(new.frame), reference_light(reference)
+    ours, theirs = inpainted_signal(new.frame), reference_images(reference)[0]
     for frame, filled, other in ((new.frame, ours, psfs[1]), (reference.frame, theirs, psfs[0])):
         # The weights of the fit, carried back through the convolution onto the frame's own pixels.
         direct = fft.irfft2(_transform(weights) * np.conj(other)[:, None], s=(size, size), workers=1)
@@ -235,21 +235,6 @@ def _stamps(image: NDArray[np.float32], x: Array, y: Array, half: int, size: int
     for stamp, left, top in zip(out, np.rint(x).astype(int), np.rint(y).astype(int), strict=True):
         stamp[:whole, :whole] = padded[top : top + whole, left : left + whole]
     return out
-
-
-def inpainted_signal(frame: Frame) -> NDArray[np.float32]:
-    """Electrons above the sky, masked pixels filled from their surroundings."""
-    signal: NDArray[np.float32] = frame.signal
-    bad = frame.mask != 0
-    return inpaint(signal, bad) if bad.any() else signal
-
-
-def reference_light(reference: PreparedReference) -> NDArray[np.float32]:
-    """The same of a reference, made once."""
-    if "light" not in reference.caches:
-        reference.caches["light"] = inpainted_signal(reference.frame)
-    light: NDArray[np.float32] = reference.caches["light"]
-    return light
 
 
 def _psf_stamps(psf: PsfModel, x: Array, y: Array, size: int) -> NDArray[np.float32]:

@@ -34,16 +34,17 @@ def new_side(tile: Tile, new: Aligned, light: Image, variance: Image, matched: M
     )
 
 
-def reference_side(tile: Tile, reference: PreparedReference, light: Image, xp: Arrays) -> Side:
+def reference_side(
+    tile: Tile, reference: PreparedReference, light: Image, variance: Image, xp: Arrays
+) -> Side:
     """A tile of the reference, from its caches where it was made before."""
     key = ("tile", xp.name, *tile.key)
     if key not in reference.caches:
-        frame = reference.frame
         reference.caches[key] = Side(
             light=xp.rfft2(xp.array(tile.cut(light))),
-            variance=xp.rfft2(xp.array(tile.cut(frame.variance))),
+            variance=xp.rfft2(xp.array(tile.cut(variance))),
             psf=_transformed(reference.psf.at(*tile.centre), tile, xp),
-            sigma=background_noise(tile, frame.variance, frame.mask),
+            sigma=background_noise(tile, variance, reference.frame.mask),
         )
     side: Side = reference.caches[key]
     return side

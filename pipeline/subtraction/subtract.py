@@ -18,23 +18,21 @@ import numpy as np
 import sep
 
 from core.settings import Settings
-from core.vocabulary import MaskPlane
 from pipeline.frame import (
     Aligned,
     Difference,
-    Frame,
     FrameRefused,
     Image,
     MaskImage,
     PreparedReference,
 )
-from pipeline.registration.resample import inpaint
 from pipeline.subtraction import classic, zogy
 from pipeline.subtraction.arrays import Arrays, arrays
 from pipeline.subtraction.difference_psf import psf_model, tile_size
 from pipeline.subtraction.filters import Filters, compact
+from pipeline.subtraction.lights import new_images, reference_images
 from pipeline.subtraction.masks import combined_mask
-from pipeline.subtraction.match import Match, match, reference_light
+from pipeline.subtraction.match import match
 from pipeline.subtraction.score_check import noise_excess, sky_deviation
 from pipeline.subtraction.sides import new_side, reference_side
 from pipeline.subtraction.tile_score import Side, measure
@@ -75,15 +73,17 @@ def subtract(
     if np.all(mask != 0):
         raise FrameRefused("no pixel is good in both the frame and its reference")
     matched = match(new, reference)
-    old_light = reference_light(reference)
-    new_light, new_variance = _in_reference_units(new.frame, reference.frame, old_light, matched)
+    old_light, old_variance = reference_images(reference)
+    new_light, new_variance = new_images(new, reference, matched)
     seconds["match"] = time.perf_counter() - start
 
     start = time.perf_counter()
     size = max(new.psf.basis.shape[1], reference.psf.basis.shape[1])
     tile_px = tile_size(settings.subtract.tile_px, new.psf, reference.psf)
     tiles = plan(reference.frame.shape, tile_px, size * 5 // 8, BLEND_PX)
-    make = _filter_maker(method, new, reference, new_light, old_light, new_variance, mask, settings, xp)
+    make = _filter_maker(
+        method, new, reference, (new_light, new_variance), (old_light, old_variance), mask, settings, xp
+    )
     seconds["kernels"] = time.perf_counter() - start
 
     start = time.perf_counter()
@@ -91,7 +91,7 @@ def subtract(
     stamps = []
     for tile in tiles:
         ours = new_side(tile, new, new_light, new_variance, matched, xp)
-        theirs = reference_side(tile, reference, old_light, xp)
+        theirs = reference_side(tile, reference, old_light, old_variance, xp)
         made = make(tile, ours, theirs)
         found = measure(made, ours, theirs, tile, matched, xp)
         share = tile.share
@@ -135,25 +135,6 @@ def subtract(
     return result
 
 
-def _in_reference_units(
-    frame: Frame, reference: Frame, old_light: Image, matched: Match
-) -> tuple[Image, Image]:
-    """The new frame's light and variance in reference electrons.
-
-    Under a mask of either frame the light is the reference's, plus what their difference is around the
-    hole: so stars in masked places cancel, and what changed beside a bad pixel stays whole.
-    """
-    scale = np.exp(-matched.log_gain.image())
-    change = frame.signal * scale - old_light
-    mask = frame.mask | reference.mask
-    holes = (mask != 0) & (mask & MaskPlane.EDGE == 0)
-    beyond = (mask & MaskPlane.EDGE) != 0
-    change[beyond] = 0.0
-    if holes.any():
-        change = inpaint(change, holes)
-    return old_light + change, frame.variance * np.square(scale)
-
-
 FilterMaker = Callable[[Tile, Side, Side], Filters]
 
 
@@ -161,9 +142,8 @@ def _filter_maker(
     method: str,
     new: Aligned,
     reference: PreparedReference,
-    new_light: Image,
-    old_light: Image,
-    new_variance: Image,
+    ours: tuple[Image, Image],
+    theirs: tuple[Image, Image],
     mask: MaskImage,
     settings: Settings,
     xp: Arrays,
@@ -172,12 +152,10 @@ def _filter_maker(
     if method == "zogy":
         return lambda tile, n, r: zogy.filters(n.psf, r.psf, n.sigma, r.sigma, tile.shape, xp)
     convolve_new = new.psf.fwhm < reference.psf.fwhm
-    sharp, blurred = (new_light, old_light) if convolve_new else (old_light, new_light)
+    (sharp, sharp_noise), (blurred, blurred_noise) = (ours, theirs) if convolve_new else (theirs, ours)
     basis = classic.kernel_basis(*sorted((new.psf.fwhm, reference.psf.fwhm)))
     stars = classic.fit_stars(new, reference)
-    variances = (new_variance, reference.frame.variance)
-    if not convolve_new:
-        variances = variances[::-1]
+    variances = sharp_noise, blurred_noise
     fits = classic.without_outliers(classic.gather(sharp, blurred, variances, mask != 0, *stars, basis))
 
     def make(tile: Tile, n: Side, r: Side) -> Filters:

@@ -1,0 +1,63 @@
+"""Both frames as they are subtracted: electrons of the reference above the sky, their holes filled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.vocabulary import MaskPlane
+from pipeline.frame import Aligned, Frame, Image, PreparedReference
+from pipeline.registration.resample import inpaint
+from pipeline.subtraction.saturated import fill, lost_cores, saturated_holes
+
+if TYPE_CHECKING:
+    from pipeline.subtraction.match import Match
+
+
+def inpainted_signal(frame: Frame) -> NDArray[np.float32]:
+    """Electrons above the sky, masked pixels filled from their surroundings."""
+    signal: NDArray[np.float32] = frame.signal
+    bad = frame.mask != 0
+    return inpaint(signal, bad) if bad.any() else signal
+
+
+def reference_images(reference: PreparedReference) -> tuple[Image, Image]:
+    """Light and variance of a reference, made once; saturated stars have the cores their wings tell of."""
+    if "images" not in reference.caches:
+        frame = reference.frame
+        light, variance = inpainted_signal(frame), frame.variance
+        holes = saturated_holes(frame.mask)
+        if holes.any():
+            cores = lost_cores(frame.signal, variance, (frame.mask != 0) | holes, holes, reference.psf)
+            light, variance = light.copy(), variance.copy()
+            fill(light, variance, cores, reference.psf)
+        reference.caches["images"] = light, variance
+    images: tuple[Image, Image] = reference.caches["images"]
+    return images
+
+
+def new_images(new: Aligned, reference: PreparedReference, matched: Match) -> tuple[Image, Image]:
+    """Light and variance of the new frame.
+
+    Under a mask of either frame the light is the reference's, plus what their difference is around the
+    hole: so stars in masked places cancel, and what changed beside a bad pixel stays whole. Where a star
+    is saturated in either, it is the reference's star, seen with the new frame's PSF.
+    """
+    frame = new.frame
+    old_light, old_variance = reference_images(reference)
+    scale = np.exp(-matched.log_gain.image())
+    change = frame.signal * scale - old_light
+    mask = frame.mask | reference.frame.mask
+    beyond = (mask & MaskPlane.EDGE) != 0
+    change[beyond] = 0.0
+    holes = (mask != 0) & ~beyond
+    if holes.any():
+        change = inpaint(change, holes)
+    light, variance = old_light + change, frame.variance * np.square(scale)
+    clipped = saturated_holes(mask) & ~beyond
+    if clipped.any():
+        cores = lost_cores(old_light, old_variance, beyond, clipped, reference.psf)
+        fill(light, variance, cores, new.psf)
+    return light, variance

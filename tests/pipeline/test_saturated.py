@@ -1,0 +1,72 @@
+"""Saturated stars leave no ring: their cores are what their wings tell, in both frames alike."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.settings import Settings
+from core.vocabulary import MaskPlane
+from pipeline.subtraction.saturated import fill, lost_cores, saturated_holes
+from pipeline.subtraction.subtract import subtract
+from tests.pipeline.pairs import make_pair
+
+FULL = 9000.0  # electrons in a pixel, above which the test's detector clips
+
+
+def clipped(frame):
+    """The frame as a detector with a small well would have taken it."""
+    over = frame.data > FULL
+    mask = frame.mask | np.where(over, np.uint16(MaskPlane.SATURATED), np.uint16(0))
+    return replace(frame, data=np.minimum(frame.data, np.float32(FULL)), mask=mask, saturation=FULL)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    stars = [(100.3, 120.7, 6e5), (240.6, 80.2, 3e5), (200.0, 250.4, 1.5e5)]
+    both = {"extra": stars, "n_stars": 90, "flux_range": (3e3, 4e4)}
+    new, reference, *_ = make_pair((340, 340), new={"fwhm": 3.6, **both}, ref={"fwhm": 2.9, **both})
+    return (
+        replace(new, frame=clipped(new.frame)),
+        replace(reference, frame=clipped(reference.frame), caches={}),
+        stars,
+    )
+
+
+def test_flux_and_place_follow_from_the_wings(pair):
+    _, reference, stars = pair
+    frame = reference.frame
+    holes = saturated_holes(frame.mask)
+    cores = lost_cores(frame.signal, frame.variance, holes, holes, reference.psf)
+    found = {min(stars, key=lambda star: np.hypot(star[0] - c.x, star[1] - c.y)): c for c in cores}
+    assert len(found) == len(stars)
+    for (x, y, flux), core in found.items():
+        assert core.flux == pytest.approx(flux, rel=0.03)
+        assert np.hypot(core.x - x, core.y - y) < 0.05
+
+
+def test_what_is_filled_in_says_how_little_it_is_worth(pair):
+    _, reference, _ = pair
+    frame = reference.frame
+    holes = saturated_holes(frame.mask)
+    light, variance = frame.signal.copy(), frame.variance.copy()
+    fill(light, variance, lost_cores(light, variance, holes, holes, reference.psf), reference.psf)
+    assert np.all(variance[holes] > frame.variance[holes])
+    assert np.array_equal(variance[~holes], frame.variance[~holes])
+    assert light[holes].max() > 3 * FULL
+
+
+@pytest.mark.parametrize("method", ["zogy", "classic"])
+def test_no_ring_is_left_around_a_saturated_star(pair, method):
+    new, reference, _ = pair
+    difference = subtract(new, replace(reference, caches={}), Settings(), method)
+    assert np.abs(difference.score[difference.mask == 0]).max() < 5.5  # 1e5 pixels, and the stars' noise
+
+
+def test_a_hole_without_a_star_is_left_alone(pair):
+    _, reference, _ = pair
+    shape = reference.frame.shape
+    holes = np.zeros(shape, dtype=bool)
+    holes[50:53, 300:303] = True
+    dark = np.full(shape, -1.0, dtype=np.float32)
+    assert lost_cores(dark, np.ones(shape, dtype=np.float32), holes, holes, reference.psf) == []
