@@ -277,19 +277,29 @@ def poisson_interval(count: int, level: float = 0.68) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Forced:
-    """Forced fluxes of changes: (measured - true) / true, over the best error, over the given error."""
+    """Forced fluxes of changes: (measured - true) / true, the true SNR, and the error over the true flux."""
 
     relative: Array
-    over_ideal: Array
-    pull: Array
+    snr: Array
+    error: Array
+
+    def summary(self) -> dict[str, float]:
+        """Their median error, and what scatters around it over the best error and over the error given."""
+        bias = float(np.median(self.relative)) if len(self.relative) else float("nan")
+        off = self.relative - bias
+        return {
+            "n": len(off),
+            "bias": bias,
+            "over_ideal": robust_std(off * self.snr),
+            "pull": robust_std(off / self.error),
+        }
 
 
 def forced(flux: Array, error: Array, true: Array, snr: Array) -> Forced:
     """Compare measured fluxes with signed true ones; masked ones are NaN and left out."""
     known = np.isfinite(flux) & np.isfinite(error) & (error > 0)
     flux, error, true, snr = flux[known], error[known], true[known], snr[known]
-    off = flux - true
-    return Forced(off / true, off / (np.abs(true) / snr), off / error)
+    return Forced(flux / true - 1.0, snr, error / np.abs(true))
 
 
 def robust_std(values: Array) -> float:
