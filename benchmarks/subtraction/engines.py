@@ -6,22 +6,21 @@ switched off, and how often it would have been applied is told.
 
 from __future__ import annotations
 
-import shutil
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
 
 import numpy as np
 from astropy.io.fits import Header
 from astropy.wcs import WCS
 from numpy.typing import NDArray
-from scipy import fft
+from scipy import fft, ndimage
 
 from benchmarks.pairs.draw import Exposure as Drawn
 from benchmarks.pairs.draw import Pair
+from benchmarks.subtraction import peers
 from core.settings import Settings
 from pipeline.clock import StageClock
 from pipeline.detection.detect import detect
@@ -32,12 +31,12 @@ from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import ReferenceImage
 from pipeline.registration.align import align
 from pipeline.subtraction import subtract as room
-from pipeline.subtraction.match import Match, terms
+from pipeline.subtraction.match import Match, common_stars, terms
 
 Array = NDArray[np.float64]
 
 OURS = ("zogy", "classic", "given")
-PEERS = ("textbook", "hotpants", "PyZOGY", "sfft")
+PEERS = tuple(peers.PEERS)
 TRUE_DEGREE = 5  # of the polynomial through the true PSFs
 SCALE_DEG = 0.4 / 3600.0
 
@@ -73,11 +72,7 @@ class Way:
 
 def installed(engine: str) -> bool:
     """Whether an engine can run here."""
-    if engine in OURS:
-        return True
-    if engine == "textbook":
-        return find_spec("photutils") is not None and find_spec("reproject") is not None
-    return False if engine != "hotpants" else shutil.which("hotpants") is not None
+    return engine in OURS or peers.installed(engine)
 
 
 def way(pair: Pair) -> Way:
@@ -105,8 +100,8 @@ def run(engine: str, way: Way) -> Outcome:
     FrameRefused
         The product refuses the pair.
     """
-    if engine == "textbook":
-        return _textbook(way)
+    if engine in PEERS:
+        return _peer(way, engine)
     if engine == "given":
         way = _with_true_psfs(way)
     return _ours(way, "classic" if engine == "classic" else "zogy")
@@ -279,30 +274,40 @@ def _true_model(pair: Pair, half: int, like: PsfModel, *, new: bool) -> PsfModel
     return PsfModel(cube, TRUE_DEGREE, shape, like.fwhm, like.n_stars)
 
 
-def _textbook(way: Way) -> Outcome:
-    """Proper subtraction in one piece with the PSFs of the middle, in double precision."""
-    from benchmarks.textbook import placed, score
-
+def _peer(way: Way, engine: str) -> Outcome:
+    """Let another program subtract the product's aligned images, in reference electrons."""
     aligned, reference = way.aligned, way.reference
-    mask = aligned.frame.mask | reference.frame.mask
+    good = (aligned.frame.mask | reference.frame.mask) == 0
     middle = way.pair.scenario.size / 2.0
     scale = 1.0 / room.match(aligned, reference).gain_ratio
-    good = mask == 0
-    light = [
-        np.where(good, image.signal, 0.0).astype(float) * factor
-        for image, factor in ((aligned.frame, scale), (reference.frame, 1.0))
-    ]
-    variance = [
-        image.variance.astype(float) * factor
-        for image, factor in ((aligned.frame, scale**2), (reference.frame, 1.0))
-    ]
-    psfs = [
-        placed(model.at(middle, middle).astype(float), mask.shape) for model in (aligned.psf, reference.psf)
-    ]
-    began = time.process_time()
-    made = score(*light, *psfs, *variance, aligned.rms_px)
-    cost = time.process_time() - began
-    return Outcome(made.astype(np.float32), good, costs={"core_ffts": cost / way.fft_s})
+    star_x, star_y = common_stars(aligned, reference)
+    images = peers.Images(
+        new=np.where(good, aligned.frame.signal, 0.0).astype(float) * scale,
+        ref=np.where(good, reference.frame.signal, 0.0).astype(float),
+        var_new=aligned.frame.variance.astype(float) * scale**2,
+        var_ref=reference.frame.variance.astype(float),
+        psf_new=aligned.psf.at(middle, middle).astype(float),
+        psf_ref=reference.psf.at(middle, middle).astype(float),
+        good=good,
+        fwhm_new=aligned.psf.fwhm,
+        fwhm_ref=reference.psf.fwhm,
+        rms_px=aligned.rms_px,
+        star_x=star_x,
+        star_y=star_y,
+    )
+    made = peers.PEERS[engine](images)
+    edge = max(images.fwhm_new, images.fwhm_ref)
+    judged = good & (ndimage.distance_transform_edt(np.pad(good, 1))[1:-1, 1:-1] > edge)
+    flux = None
+    if made.flux is not None and made.flux_err is not None:
+        values, errors = made.flux, made.flux_err
+
+        def flux(x: float, y: float) -> tuple[float, float]:
+            if not judged[round(y), round(x)]:
+                return float("nan"), float("nan")
+            return peers.flux_at(values, x, y), peers.flux_at(errors, x, y)
+
+    return Outcome(made.score.astype(np.float32), judged, flux, costs={"core_ffts": made.cpu_s / way.fft_s})
 
 
 def _raw(drawn: Drawn, name: str, off_px: float) -> RawFrame:

@@ -9,7 +9,7 @@ Sky
 White noise
     A Gaussian random field of unit variance has ``2 (2 pi)^(-3/2) |L|^(1/2) u exp(-u^2 / 2)`` peaks beyond
     u a pixel, of both signs, L the covariance of its gradient (Adler 1981, The Geometry of Random Fields);
-    L is measured on the sky of the score.
+    L is measured on the sky of the score, and that pixels sample the field is allowed for.
 Chi squared of bright stars
     The mean of the score squared within one FWHM of a constant star, the median over the stars, divided
     by the same of places on the empty sky where the score has unit variance. One is a star that left no
@@ -198,8 +198,12 @@ def white_noise_peaks(score: NDArray[np.float32], sky: Mask, threshold: float = 
         likeness = np.corrcoef(first[both], second[both])[0, 1]
         # Two samples of a smooth field are exp(-L / 2) alike, to the order that matters here.
         gradients.append(-2.0 * np.log(max(likeness, 1e-3)))
-    curvature = np.sqrt(gradients[0] * gradients[1])
-    return float(2.0 * (2.0 * np.pi) ** -1.5 * curvature * threshold * np.exp(-0.5 * threshold**2))
+    # A peak between pixels is seen on the nearest one, where it is so much lower.
+    off = (np.arange(9) - 4) / 9.0
+    seen = np.exp(-0.5 * (gradients[0] * off[:, None] ** 2 + gradients[1] * off[None, :] ** 2))
+    u = threshold / seen
+    density = 2.0 * (2.0 * np.pi) ** -1.5 * np.sqrt(gradients[0] * gradients[1]) * u * np.exp(-0.5 * u**2)
+    return float(np.mean(density))
 
 
 def _neighbours(image: NDArray[np.generic], axis: int) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
@@ -273,19 +277,29 @@ def poisson_interval(count: int, level: float = 0.68) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Forced:
-    """Forced fluxes of changes: (measured - true) / true, over the best error, over the given error."""
+    """Forced fluxes of changes: (measured - true) / true, the true SNR, and the error over the true flux."""
 
     relative: Array
-    over_ideal: Array
-    pull: Array
+    snr: Array
+    error: Array
+
+    def summary(self) -> dict[str, float]:
+        """Their median error, and what scatters around it over the best error and over the error given."""
+        bias = float(np.median(self.relative)) if len(self.relative) else float("nan")
+        off = self.relative - bias
+        return {
+            "n": len(off),
+            "bias": bias,
+            "over_ideal": robust_std(off * self.snr),
+            "pull": robust_std(off / self.error),
+        }
 
 
 def forced(flux: Array, error: Array, true: Array, snr: Array) -> Forced:
     """Compare measured fluxes with signed true ones; masked ones are NaN and left out."""
     known = np.isfinite(flux) & np.isfinite(error) & (error > 0)
     flux, error, true, snr = flux[known], error[known], true[known], snr[known]
-    off = flux - true
-    return Forced(off / true, off / (np.abs(true) / snr), off / error)
+    return Forced(flux / true - 1.0, snr, error / np.abs(true))
 
 
 def robust_std(values: Array) -> float:

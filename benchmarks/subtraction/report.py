@@ -7,8 +7,9 @@ Columns of the table
     at          the score beyond which there is one false peak a megapixel
     SNR50       at which half of the changes are found beyond that, on the sky, stars and galaxies
     chi2        of bright constant stars; without the astrometric term
-    flux        forced, of changes of 20 sigma and more: bias, scatter over the best possible error, scatter
-                over the error given
+    bias, scat, pull
+                of forced fluxes of changes of 20 sigma and more: median error; what scatters around that,
+                over the best possible error, and over the error given
     map, left   pixels, root mean square an axis: of the map, and after the photometric match
     gain, PSF   errors of the flux ratio and of both PSFs
     CPU         of the subtraction and of the whole way, in units of eight real transforms of the image
@@ -25,6 +26,7 @@ Columns of the second table
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -38,7 +40,6 @@ from benchmarks.subtraction.metrics import (
     Judged,
     half_complete,
     poisson_interval,
-    robust_std,
     threshold_for,
 )
 
@@ -89,16 +90,11 @@ def pooled(
         "masked_changes": _mean([each.masked_changes for each in judged]),
     }
     if forced:
-        relative, ideal, pull = (
-            np.concatenate([getattr(each, name) for each in forced])
-            for name in ("relative", "over_ideal", "pull")
+        parts = (
+            np.concatenate([getattr(each, each_field.name) for each in forced])
+            for each_field in fields(Forced)
         )
-        result["flux"] = {
-            "n": len(pull),
-            "bias": float(np.median(relative)) if len(relative) else float("nan"),
-            "over_ideal": robust_std(ideal),
-            "pull": robust_std(pull),
-        }
+        result["flux"] = Forced(*parts).summary()
     for name in sorted({name for each in facts for name in each}):
         values = np.array([each[name] for each in facts if name in each])
         result.setdefault("facts", {})[name] = float(
