@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, optimize
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from pipeline.frame import Frame, FrameRefused, Image, PsfModel, Stars
 from pipeline.registration.pixel_map import PixelMap, polynomial_terms, term_powers
+from pipeline.stellar.profile import fit_profile, moffat, offsets, settled_centre, settled_term
 from pipeline.stellar.stamps import cut, joint_fluxes, placed_psfs, psf_stamps, shifted, star_model
 from pipeline.stellar.stars import half_width, select_psf_stars, stellar_fwhm
 
@@ -25,13 +26,14 @@ Values = NDArray[np.float64]
 ROUNDS = 4
 SETTLED = 0.003  # where a round changes the PSF by no more, another would by several times less
 MIN_STARS = 3
-STARS_PER_TERM = 10
+STARS_PER_TERM = 8
 # No star shows the PSF better than to this part of its value in a pixel: what interpolation, flat
 # field and centring leave. It keeps the few brightest stars from deciding alone.
-STAR_ERROR = 0.02
-# A priori, the PSF is a Moffat profile to within about this part of its value ...
-PROFILE_PRIOR = 0.2
-# ... and varies from the centre to the edge of the field by about this one.
+STAR_ERROR = 0.03
+# The sky under a star is known to about this part of a pixel's noise. What is taken off is no more: it
+# would be the star's own wings.
+SKY_ERROR = 0.1
+# A priori, the PSF varies from the centre to the edge of the field by about this part of its value.
 VARIATION_PRIOR = 0.4
 
 
@@ -44,6 +46,7 @@ class _Fit:
     flux: Values
     stamps: Values  # (n, size, size)
     variance: Values  # of each pixel of `stamps`; infinite where masked
+    noise: Values  # of the sky around each star, electrons
 
 
 def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
@@ -56,7 +59,7 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
     stars : Stars
         All its sources: those that show the PSF are chosen, the others subtracted from them.
     degree : int
-        The highest degree of the polynomial; lower where there are fewer than 10 stars a term.
+        The highest degree of the polynomial; lower where there are fewer than 8 stars a term.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
         degree -= 1
     seeing = stellar_fwhm(chosen)
     half = int(np.clip(np.ceil(6.5 * seeing), 12, 30))
-    first = _moffat(_offsets(half), np.array([0.0, np.log(seeing), np.log(3.0), 0.0, 0.0]))
+    first = moffat(offsets(half), seeing, 3.0)
     model = PsfModel((first / first.sum())[None].astype(np.float32), 0, frame.shape, seeing)
 
     crowd = _with_neighbours(stars, chosen, half)
@@ -114,7 +117,7 @@ def moved_psf(model: PsfModel, to_frame: PixelMap) -> PsfModel:
         From the reference's pixels to the frame's.
     """
     size = model.basis.shape[-1]
-    dx, dy = _offsets(size // 2)
+    dx, dy = offsets(size // 2)
     matrix = to_frame.affine[:, :2]
     columns = matrix[0, 0] * dx + matrix[0, 1] * dy + size // 2
     rows = matrix[1, 0] * dx + matrix[1, 1] * dy + size // 2
@@ -148,12 +151,6 @@ def _with_neighbours(stars: Stars, chosen: Stars, half: int) -> Stars:
     return Stars(*(np.r_[getattr(chosen, name), getattr(others, name)] for name in Stars.__slots__))
 
 
-def _offsets(half: int) -> tuple[Values, Values]:
-    """dx, dy of a stamp's pixels from its centre."""
-    dy, dx = np.mgrid[-half : half + 1, -half : half + 1].astype(float)
-    return dx, dy
-
-
 def _fit_stars(
     frame: Frame, light: tuple[Image, Image], model: PsfModel, x: Values, y: Values, n_chosen: int
 ) -> _Fit:
@@ -163,7 +160,7 @@ def _fit_stars(
     """
     size = model.basis.shape[-1]
     half = size // 2
-    dx, dy = _offsets(half)
+    dx, dy = offsets(half)
     radius = np.hypot(dx, dy)
     core = radius <= max(1.2 * model.fwhm, 2.0)
     signal, weight = light
@@ -177,7 +174,8 @@ def _fit_stars(
     variance = cut(frame.variance, rows, columns, half)
     known = np.isfinite(residual) & (cut(weight, rows, columns, half) > 0)
     outer = np.where(known & (radius > 2.5 * model.fwhm), residual, np.nan)
-    sky = _medians(outer.reshape(len(outer), -1))
+    noise = np.sqrt(_medians(np.where(known, variance, np.nan).reshape(len(variance), -1)))
+    sky = np.clip(_medians(outer.reshape(len(outer), -1)), -SKY_ERROR * noise, SKY_ERROR * noise)
     residual = np.where(known, residual - sky[:, None, None], 0.0)
     d_flux, shift_x, shift_y = _linear_step(residual, variance, known, placed, flux, core)
     flux = flux + d_flux
@@ -195,6 +193,7 @@ def _fit_stars(
         flux=flux,
         stamps=centred / scale,
         variance=np.where(known, variance / scale**2 + spread, np.inf),
+        noise=noise,
     )
 
 
@@ -243,14 +242,18 @@ def _combined(fit: _Fit, shining: NDArray[np.bool_], model: PsfModel, degree: in
     weights *= _likeness(values, weights, model, fit.x[shining], fit.y[shining])[:, None]
     prior = np.zeros((previous.size, terms.shape[1]))
     prior[:, 1:] = 1.0 / (VARIATION_PRIOR * previous[:, None]) ** 2
-    coefficients, error = _robust_terms(values, weights, terms, prior)
-    stack, error = coefficients[0].reshape(size, size), error.reshape(size, size)
-
-    profile, sky = _fit_profile(stack, error, model.fwhm)
-    trust = (PROFILE_PRIOR * profile) ** 2 / ((PROFILE_PRIOR * profile) ** 2 + error**2)
-    centre = np.maximum(trust * (stack - sky) + (1.0 - trust) * profile, 0.0)
-    basis = np.concatenate([centre[None], coefficients[1:].reshape(-1, size, size)])
-    basis = _normalised(basis, model.fwhm)
+    coefficients, errors = (
+        each.reshape(-1, size, size) for each in _robust_terms(values, weights, terms, prior)
+    )
+    flux = fit.flux[shining]
+    sky_error = SKY_ERROR * float(np.sum(fit.noise[shining] * flux) / np.sum(flux**2))
+    profile = fit_profile(coefficients[0], errors[0], model.fwhm, sky_error)
+    centre = settled_centre(coefficients[0] - profile.sky, errors[0], profile.light, model.fwhm)
+    varying = [
+        settled_term(term, error, profile.light, model.fwhm, VARIATION_PRIOR)
+        for term, error in zip(coefficients[1:], errors[1:], strict=True)
+    ]
+    basis = _normalised(np.stack([np.maximum(centre, 0.0), *varying]), model.fwhm)
     return PsfModel(basis.astype(np.float32), degree, model.shape, _fwhm(basis[0]), len(terms))
 
 
@@ -260,13 +263,13 @@ def _likeness(values: Values, weights: Values, model: PsfModel, x: Values, y: Va
     Blends too close to be told apart look like broader stars; each would broaden the PSF.
     """
     expected = psf_stamps(model, x, y).reshape(values.shape)
-    core = np.hypot(*_offsets(model.basis.shape[-1] // 2)).reshape(-1) < 1.5 * model.fwhm
+    core = np.hypot(*offsets(model.basis.shape[-1] // 2)).reshape(-1) < 1.5 * model.fwhm
     misfit = np.mean((values - expected)[:, core] ** 2 * weights[:, core], axis=1)
     return np.asarray(np.minimum(1.0, np.median(misfit) / np.maximum(misfit, 1e-9)) ** 2)
 
 
 def _robust_terms(values: Values, weights: Values, terms: Values, prior: Values) -> tuple[Values, Values]:
-    """Polynomial coefficients of every pixel, (terms, pixels), and the error of the first one.
+    """Polynomial coefficients of every pixel and their errors, each (terms, pixels).
 
     Pixels of single stars that lie more than 4 sigma off are left out, twice.
     """
@@ -284,43 +287,8 @@ def _robust_terms(values: Values, weights: Values, terms: Values, prior: Values)
         # Where the stars scatter more than their errors say, that scatter is the measure.
         scatter = np.maximum(1.4826 * np.median(np.abs(pull), axis=0), 1.0)
         used = np.where(np.abs(pull) < 4.0 * scatter, weights / scatter**2, 0.0)
-    error = np.sqrt(np.linalg.inv(normal)[:, 0, 0])
-    return np.asarray(coefficients), np.asarray(error)
-
-
-def _moffat(offsets: tuple[Values, Values], parameters: Values) -> Values:
-    """An elliptical Moffat profile.
-
-    The parameters are the logarithms of its peak, its FWHM and its beta, and two ellipticities.
-    """
-    dx, dy = offsets
-    peak, fwhm, beta = np.exp(parameters[:3])
-    e1, e2 = parameters[3:5]
-    alpha = fwhm / (2.0 * np.sqrt(2.0 ** (1.0 / beta) - 1.0))
-    square = dx * dx * (1.0 + e1) + dy * dy * (1.0 - e1) + 2.0 * e2 * dx * dy
-    profile: Values = peak * (1.0 + np.maximum(square, 0.0) / alpha**2) ** -beta
-    return profile
-
-
-def _fit_profile(stack: Values, error: Values, fwhm: float) -> tuple[Values, float]:
-    """The Moffat profile that follows a stack from core to wings, and the sky left under it.
-
-    The fit allows for 10 % of the profile itself, so that the wings, with their many pixels,
-    count as much as the core, which is seen well without a profile.
-    """
-    offsets = _offsets(stack.shape[0] // 2)
-    peak = float(max(stack.max(), 1e-9))
-    start = np.array([np.log(peak), np.log(fwhm), np.log(3.0), 0.0, 0.0, 0.0])
-    sigma = np.sqrt(error**2 + (0.1 * np.maximum(_moffat(offsets, start), 0.0)) ** 2)
-
-    def residual(parameters: Values) -> Values:
-        misfit: Values = (stack - _moffat(offsets, parameters) - parameters[5] * peak) / sigma
-        return misfit.reshape(-1)
-
-    low = [np.log(peak) - 1.0, np.log(fwhm) - 0.7, np.log(1.3), -0.7, -0.7, -0.1]
-    high = [np.log(peak) + 1.0, np.log(fwhm) + 0.7, np.log(20.0), 0.7, 0.7, 0.1]
-    best = optimize.least_squares(residual, start, bounds=(low, high), x_scale=[1, 1, 1, 1, 1, 1e-3])
-    return _moffat(offsets, best.x), float(best.x[5] * peak)
+    errors = np.sqrt(np.diagonal(np.linalg.inv(normal), axis1=1, axis2=2)).T
+    return np.asarray(coefficients), np.asarray(errors)
 
 
 def _normalised(basis: Values, fwhm: float) -> Values:
@@ -329,7 +297,7 @@ def _normalised(basis: Values, fwhm: float) -> Values:
     Centroids are taken in a Gaussian window of sigma equal to the FWHM, so that noise far out moves
     nothing. A term's dipole is removed with the first derivatives of the PSF.
     """
-    dx, dy = _offsets(basis.shape[-1] // 2)
+    dx, dy = offsets(basis.shape[-1] // 2)
     window = np.exp(-0.5 * (dx**2 + dy**2) / fwhm**2)
 
     def dipole(stamp: Values) -> Values:

@@ -1,0 +1,151 @@
+r"""What a PSF is where no single pixel shows it: a smooth profile, and wings smoothed along it.
+
+The profile is an elliptical Moffat function with a fainter one that carries the far wings (Racine 1996,
+PASP 108, 699): turbulence alone gives these as :math:`r^{-11/3}`. A single Moffat function fitted to the
+core falls off too quickly, and every bright star would leave a halo in a difference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, optimize
+
+Values = NDArray[np.float64]
+
+WING_BETA = 11.0 / 6.0  # r**-11/3, of Kolmogorov turbulence
+WING_WIDTH = 1.5  # of the wings' Moffat function, in FWHM of the core
+# A priori, the PSF is its profile to within about this part of its value, pixel by pixel in the core ...
+PROFILE_PRIOR = 0.2
+# ... and smoothed along the wings.
+WING_PRIOR = 0.1
+WINGS_FROM = 1.0  # FWHM from the centre
+# Gaussians that smooth the wings, and from which radius on; what is there is as large as it is far out.
+SMOOTHING = ((0.6, 0.0), (0.9, 6.0), (1.3, 8.0), (1.8, 11.0), (2.5, 15.0), (3.2, 20.0))  # sigma, radius, px
+FAR = 8.0  # stamps' half widths, out to which the light beyond a stamp is summed
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A fitted profile.
+
+    ``light`` is (size, size), positive; ``sky`` what lay under it; ``beyond`` the light outside the stamp
+    as a part of all.
+    """
+
+    light: Values
+    sky: float
+    beyond: float
+
+
+def offsets(half: int) -> tuple[Values, Values]:
+    """dx, dy of a stamp's pixels from its centre."""
+    dy, dx = np.mgrid[-half : half + 1, -half : half + 1].astype(float)
+    return dx, dy
+
+
+def moffat(
+    places: tuple[Values, Values], fwhm: float, beta: float, e1: float = 0.0, e2: float = 0.0
+) -> Values:
+    """An elliptical Moffat function, 1 at its peak."""
+    dx, dy = places
+    alpha = fwhm / (2.0 * np.sqrt(2.0 ** (1.0 / beta) - 1.0))
+    square = dx * dx * (1.0 + e1) + dy * dy * (1.0 - e1) + 2.0 * e2 * dx * dy
+    profile: Values = (1.0 + np.maximum(square, 0.0) / alpha**2) ** -beta
+    return profile
+
+
+def _shape(places: tuple[Values, Values], parameters: Values) -> Values:
+    """Core and wings; parameters: logarithms of peak, FWHM and beta, ellipticities, the wings' share."""
+    peak, fwhm, beta = np.exp(parameters[:3])
+    e1, e2, wing = parameters[3:6]
+    core = moffat(places, fwhm, beta, e1, e2)
+    far = moffat(places, WING_WIDTH * fwhm, WING_BETA, e1, e2)
+    return np.asarray(peak * ((1.0 - wing) * core + wing * far))
+
+
+def fit_profile(stack: Values, error: Values, fwhm: float, sky_error: float) -> Profile:
+    """The profile that follows a stack from core to wings.
+
+    The fit allows for 10 % of the profile itself, so that the wings, with their many pixels,
+    count as much as the core, which is seen well without a profile.
+
+    Parameters
+    ----------
+    stack, error : (size, size) float64
+        A PSF pixel by pixel, and how well each is known.
+    fwhm : float
+        About, in pixels.
+    sky_error : float
+        How much sky may be left in the stack, per pixel, in its unit.
+    """
+    half = stack.shape[0] // 2
+    places = offsets(half)
+    peak = float(max(stack.max(), 1e-9))
+    start = np.array([np.log(peak), np.log(fwhm), np.log(4.0), 0.0, 0.0, 0.05, 0.0])
+    sigma = np.sqrt(error**2 + (0.1 * np.maximum(_shape(places, start), 0.0)) ** 2)
+
+    def residual(parameters: Values) -> Values:
+        misfit = (stack - _shape(places, parameters) - parameters[6] * sky_error) / sigma
+        return np.append(misfit.reshape(-1), parameters[6])
+
+    low = [np.log(peak) - 1.0, np.log(fwhm) - 0.7, np.log(1.3), -0.7, -0.7, 0.0, -10.0]
+    high = [np.log(peak) + 1.0, np.log(fwhm) + 0.7, np.log(20.0), 0.7, 0.7, 0.5, 10.0]
+    best = optimize.least_squares(residual, start, bounds=(low, high), x_scale=[1, 1, 1, 1, 1, 0.1, 1])
+    light = _shape(places, best.x)
+    return Profile(light, float(best.x[6] * sky_error), _beyond(best.x, half, float(light.sum())))
+
+
+def _beyond(parameters: Values, half: int, inside: float) -> float:
+    """The share of a profile's light that lies outside its stamp, by sums over rings of a coarser grid."""
+    step = max(half // 8, 1)
+    reach = int(FAR * half) // step
+    dx, dy = (step * each for each in offsets(reach))
+    outside = (np.abs(dx) > half) | (np.abs(dy) > half)
+    light = float(_shape((dx, dy), parameters)[outside].sum()) * step**2
+    return light / (inside + light)
+
+
+def settled_centre(stack: Values, error: Values, profile: Values, fwhm: float) -> Values:
+    """A stack where it is known better than its profile, and the profile where it is not.
+
+    In the wings it is compared with the profile not pixel by pixel but in averages along them.
+    """
+    pixel = _pulled(stack / profile - 1.0, error / profile, PROFILE_PRIOR)
+    wings = _smoothed(stack / profile - 1.0, error / profile, WING_PRIOR)
+    return np.asarray(profile * (1.0 + _joined(pixel, wings, fwhm)))
+
+
+def settled_term(term: Values, error: Values, profile: Values, fwhm: float, prior: float) -> Values:
+    """The same of a term of the PSF's variation, which a priori is 0 to within ``prior`` of the profile."""
+    wings = _smoothed(term / profile, error / profile, prior)
+    return np.asarray(profile * _joined(term / profile, wings, fwhm))
+
+
+def _pulled(ratio: Values, error: Values, prior: float) -> Values:
+    """A value drawn towards 0 by what is known beforehand."""
+    return np.asarray(ratio * prior**2 / (prior**2 + error**2))
+
+
+def _smoothed(ratio: Values, error: Values, prior: float) -> Values:
+    """Averages over wider and wider surroundings, each drawn towards 0 as far as it is uncertain.
+
+    The averages are plain ones: weighted by their errors they would follow the brighter, inner pixels.
+    """
+    radius = np.hypot(*offsets(ratio.shape[0] // 2))
+    out = np.zeros_like(ratio)
+    for sigma, start in SMOOTHING:
+        mean = ndimage.gaussian_filter(ratio, sigma, mode="nearest")
+        pixels = 4.0 * np.pi * sigma**2  # that such a Gaussian averages
+        spread = ndimage.gaussian_filter(error**2, sigma / np.sqrt(2.0), mode="nearest") / pixels
+        out = np.where(radius >= start, mean * prior**2 / (prior**2 + spread), out)
+    return out
+
+
+def _joined(inner: Values, outer: Values, fwhm: float) -> Values:
+    """One in the core and the other in the wings, faded into each other over one FWHM."""
+    radius = np.hypot(*offsets(inner.shape[0] // 2))
+    share = np.clip((radius - WINGS_FROM * fwhm) / fwhm, 0.0, 1.0)
+    return np.asarray((1.0 - share) * inner + share * outer)
