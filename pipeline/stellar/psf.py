@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from pipeline.frame import Frame, FrameRefused, Image, PsfModel, Stars
+from pipeline.frame import Frame, FrameRefused, Image, PsfMisfit, PsfModel, Stars
 from pipeline.registration.pixel_map import PixelMap, polynomial_terms, term_powers
 from pipeline.stellar.profile import fit_profile, moffat, offsets, settled_centre, settled_term
 from pipeline.stellar.stamps import cut, joint_fluxes, placed_psfs, psf_stamps, shifted, star_model
@@ -30,6 +30,7 @@ STARS_PER_TERM = 8
 # No star shows the PSF better than to this part of its value in a pixel: what interpolation, flat
 # field and centring leave. It keeps the few brightest stars from deciding alone.
 STAR_ERROR = 0.03
+MOST_LEVERAGE = 0.8  # of one star in a pixel: what it says of others is then too little to be scaled up
 # The sky under a star is known to about this part of a pixel's noise. What is taken off is no more: it
 # would be the star's own wings.
 SKY_ERROR = 0.1
@@ -45,7 +46,7 @@ class _Fit:
     y: Values
     flux: Values
     stamps: Values  # (n, size, size)
-    variance: Values  # of each pixel of `stamps`; infinite where masked
+    variance: Values  # of each pixel of `stamps`, its noise alone; infinite where masked
     noise: Values  # of the sky around each star, electrons
 
 
@@ -91,10 +92,30 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
         x[: len(chosen)], y[: len(chosen)] = fit.x, fit.y
         shining = fit.flux > 0
         _need(int(np.count_nonzero(shining)))
-        before, model = model, _combined(fit, shining, model, degree)
+        before, (model, leverage) = model, _combined(fit, shining, model, degree)
         if _change(before, model) < SETTLED:
             break
-    return replace(model, n_stars=int(np.count_nonzero(shining)))
+    return replace(
+        model, n_stars=int(np.count_nonzero(shining)), misfit=_misfit(fit, shining, model, leverage)
+    )
+
+
+def _misfit(fit: _Fit, shining: NDArray[np.bool_], model: PsfModel, leverage: Values) -> PsfMisfit:
+    """What the stars have that a model without them would not have; their fluxes are fitted once more.
+
+    A star of which the model took a share h is left by the others 1 / (1 - h) times as far off.
+    """
+    stamps, variance = fit.stamps[shining], fit.variance[shining]
+    expected = psf_stamps(model, fit.x[shining], fit.y[shining])
+    core = np.hypot(*offsets(stamps.shape[-1] // 2)) <= max(1.5 * model.fwhm, 2.0)
+    weight = np.where(core, 1.0 / variance, 0.0)
+    light = np.sum(weight * stamps * expected, axis=(1, 2)) / np.maximum(
+        np.sum(weight * expected**2, axis=(1, 2)), 1e-30
+    )
+    residual = np.where(np.isfinite(variance), stamps - light[:, None, None] * expected, 0.0)
+    alone = 1.0 / (1.0 - np.clip(leverage.reshape(stamps.shape), 0.0, MOST_LEVERAGE))
+    residual, variance = residual * alone, variance * alone
+    return PsfMisfit(residual.astype(np.float32), variance.astype(np.float32))
 
 
 def _change(before: PsfModel, after: PsfModel) -> float:
@@ -186,13 +207,12 @@ def _fit_stars(
     star = np.where(known, star, flux[:, None, None] * placed)
     centred = shifted(star, columns - moved_x, rows - moved_y)
     scale = np.where(flux > 0, flux, 1.0)[:, None, None]
-    spread = (STAR_ERROR * psf_stamps(model, moved_x, moved_y)) ** 2
     return _Fit(
         x=moved_x,
         y=moved_y,
         flux=flux,
         stamps=centred / scale,
-        variance=np.where(known, variance / scale**2 + spread, np.inf),
+        variance=np.where(known, variance / scale**2, np.inf),
         noise=noise,
     )
 
@@ -232,19 +252,19 @@ def _slopes(stamps: Values) -> tuple[Values, Values]:
     return np.asarray(np.gradient(stamps, axis=-1)), np.asarray(np.gradient(stamps, axis=-2))
 
 
-def _combined(fit: _Fit, shining: NDArray[np.bool_], model: PsfModel, degree: int) -> PsfModel:
-    """A new model from fitted stars."""
+def _combined(fit: _Fit, shining: NDArray[np.bool_], model: PsfModel, degree: int) -> tuple[PsfModel, Values]:
+    """A new model from fitted stars, and each star's share in it, (stars, pixels)."""
     size = model.basis.shape[-1]
     previous = np.maximum(model.basis[0].astype(np.float64), 1e-9).reshape(-1)
     terms = polynomial_terms(fit.x[shining], fit.y[shining], model.shape, degree)
     values = fit.stamps[shining].reshape(len(terms), -1)
-    weights = 1.0 / fit.variance[shining].reshape(len(terms), -1)
+    spread = (STAR_ERROR * psf_stamps(model, fit.x[shining], fit.y[shining])) ** 2
+    weights = 1.0 / (fit.variance[shining] + spread).reshape(len(terms), -1)
     weights *= _likeness(values, weights, model, fit.x[shining], fit.y[shining])[:, None]
     prior = np.zeros((previous.size, terms.shape[1]))
     prior[:, 1:] = 1.0 / (VARIATION_PRIOR * previous[:, None]) ** 2
-    coefficients, errors = (
-        each.reshape(-1, size, size) for each in _robust_terms(values, weights, terms, prior)
-    )
+    found, error, leverage = _robust_terms(values, weights, terms, prior)
+    coefficients, errors = found.reshape(-1, size, size), error.reshape(-1, size, size)
     flux = fit.flux[shining]
     sky_error = SKY_ERROR * float(np.sum(fit.noise[shining] * flux) / np.sum(flux**2))
     profile = fit_profile(coefficients[0], errors[0], model.fwhm, sky_error)
@@ -254,7 +274,7 @@ def _combined(fit: _Fit, shining: NDArray[np.bool_], model: PsfModel, degree: in
         for term, error in zip(coefficients[1:], errors[1:], strict=True)
     ]
     basis = _normalised(np.stack([np.maximum(centre, 0.0), *varying]), model.fwhm)
-    return PsfModel(basis.astype(np.float32), degree, model.shape, _fwhm(basis[0]), len(terms))
+    return PsfModel(basis.astype(np.float32), degree, model.shape, _fwhm(basis[0]), len(terms)), leverage
 
 
 def _likeness(values: Values, weights: Values, model: PsfModel, x: Values, y: Values) -> Values:
@@ -268,8 +288,10 @@ def _likeness(values: Values, weights: Values, model: PsfModel, x: Values, y: Va
     return np.asarray(np.minimum(1.0, np.median(misfit) / np.maximum(misfit, 1e-9)) ** 2)
 
 
-def _robust_terms(values: Values, weights: Values, terms: Values, prior: Values) -> tuple[Values, Values]:
-    """Polynomial coefficients of every pixel and their errors, each (terms, pixels).
+def _robust_terms(
+    values: Values, weights: Values, terms: Values, prior: Values
+) -> tuple[Values, Values, Values]:
+    """Polynomial coefficients of every pixel and their errors, (terms, pixels); leverages, (stars, pixels).
 
     Pixels of single stars that lie more than 4 sigma off are left out, twice.
     """
@@ -287,8 +309,10 @@ def _robust_terms(values: Values, weights: Values, terms: Values, prior: Values)
         # Where the stars scatter more than their errors say, that scatter is the measure.
         scatter = np.maximum(1.4826 * np.median(np.abs(pull), axis=0), 1.0)
         used = np.where(np.abs(pull) < 4.0 * scatter, weights / scatter**2, 0.0)
-    errors = np.sqrt(np.diagonal(np.linalg.inv(normal), axis1=1, axis2=2)).T
-    return np.asarray(coefficients), np.asarray(errors)
+    inverse = np.linalg.inv(normal)
+    errors = np.sqrt(np.diagonal(inverse, axis1=1, axis2=2)).T
+    leverage = used * (products @ inverse.reshape(len(inverse), -1).T)
+    return np.asarray(coefficients), np.asarray(errors), np.asarray(leverage)
 
 
 def _normalised(basis: Values, fwhm: float) -> Values:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from core.vocabulary import MaskPlane
 from pipeline.frame import Aligned, Frame, Image, PreparedReference
 from pipeline.registration.resample import inpaint
+from pipeline.subtraction.psf_error import StarLight
 from pipeline.subtraction.saturated import fill, lost_cores, saturated_holes
 
 if TYPE_CHECKING:
@@ -33,9 +34,22 @@ def reference_images(reference: PreparedReference) -> tuple[Image, Image]:
             cores = lost_cores(frame.signal, variance, (frame.mask != 0) | holes, holes, reference.psf)
             light, variance = light.copy(), variance.copy()
             fill(light, variance, cores, reference.psf)
+            reference.caches["saturated"] = cores
         reference.caches["images"] = light, variance
     images: tuple[Image, Image] = reference.caches["images"]
     return images
+
+
+def bright_stars(reference: PreparedReference) -> StarLight:
+    """The stars of a reference, also those that are saturated in it."""
+    reference_images(reference)
+    cores = reference.caches.get("saturated", [])
+    stars = reference.stars
+    whole = (stars.mask & np.uint16(MaskPlane.SATURATED)) == 0
+    x, y, flux = (np.array([getattr(core, name) for core in cores]) for name in ("x", "y", "flux"))
+    return StarLight(
+        np.r_[stars.x[whole], x], np.r_[stars.y[whole], y], np.r_[stars.flux[whole], flux].astype(np.float64)
+    )
 
 
 def new_images(new: Aligned, reference: PreparedReference, matched: Match) -> tuple[Image, Image]:

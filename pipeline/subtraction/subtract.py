@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 import sep
+from numpy.typing import NDArray
 
 from core.settings import Settings
 from pipeline.frame import (
@@ -30,9 +31,10 @@ from pipeline.subtraction import classic, zogy
 from pipeline.subtraction.arrays import Arrays, arrays
 from pipeline.subtraction.difference_psf import psf_model, tile_size
 from pipeline.subtraction.filters import Filters, compact
-from pipeline.subtraction.lights import new_images, reference_images
+from pipeline.subtraction.lights import bright_stars, new_images, reference_images
 from pipeline.subtraction.masks import combined_mask
 from pipeline.subtraction.match import match
+from pipeline.subtraction.psf_error import add_psf_errors, error_profile, middle_kernel
 from pipeline.subtraction.score_check import noise_excess, sky_deviation
 from pipeline.subtraction.sides import new_side, reference_side
 from pipeline.subtraction.tile_score import Side, measure
@@ -88,12 +90,15 @@ def subtract(
 
     start = time.perf_counter()
     data, flux, flux_err, area = (np.zeros(reference.frame.shape, dtype=np.float32) for _ in range(4))
-    stamps = []
+    stamps, profile = [], None
+    middle = tiles[len(tiles) // 2]
     for tile in tiles:
         ours = new_side(tile, new, new_light, new_variance, matched, xp)
         theirs = reference_side(tile, reference, old_light, old_variance, xp)
         made = make(tile, ours, theirs)
         found = measure(made, ours, theirs, tile, matched, xp)
+        if method == "zogy" and tile is middle:
+            profile = _psf_error(made, tile, new, reference, size, xp)
         share = tile.share
         for values, frame in ((found.data, data), (found.flux, flux), (found.flux_err, flux_err)):
             tile.add(values, frame, share)
@@ -103,17 +108,10 @@ def subtract(
     seconds["transforms"] = time.perf_counter() - start
 
     start = time.perf_counter()
+    if profile is not None:
+        add_psf_errors(flux_err, bright_stars(reference), profile, float(np.median(flux_err[::16, ::16])))
     _remove_background(data, flux, area, mask)
-    score = area  # its memory
-    np.divide(flux, flux_err, out=score)
-    score[mask != 0] = 0.0
-    deviation = sky_deviation(score, flux_err, mask)
-    score_scale = 1.0
-    if deviation > TRUSTED_STD:
-        excess = noise_excess(score, mask)
-        flux_err *= excess
-        score /= excess
-        score_scale = float(1.0 / np.median(excess[mask == 0]))
+    score, deviation, score_scale = _score(flux, flux_err, mask)
     if reference.flux_scale != 1.0:
         for image in (data, flux, flux_err):
             np.multiply(image, np.float32(1.0 / reference.flux_scale), out=image)
@@ -166,6 +164,35 @@ def _filter_maker(
         )
 
     return make
+
+
+def _score(flux: Image, flux_err: Image, mask: MaskImage) -> tuple[Image, float, float]:
+    """The score, its standard deviation on the sky, and the factor that errors of real frames called for."""
+    score: Image = flux / flux_err
+    score[mask != 0] = 0.0
+    deviation = sky_deviation(score, flux_err, mask)
+    if not deviation > TRUSTED_STD:
+        return score, deviation, 1.0
+    excess = noise_excess(score, mask)
+    flux_err *= excess
+    score /= excess
+    return score, deviation, float(1.0 / np.median(excess[mask == 0]))
+
+
+def _psf_error(
+    made: Filters, tile: Tile, new: Aligned, reference: PreparedReference, size: int, xp: Arrays
+) -> NDArray[np.float64] | None:
+    """What both frames' stars leave of themselves, relative to their fluxes; none where nothing tells."""
+    profiles = []
+    for psf, part in ((new.psf, made.of_new), (reference.psf, made.of_ref)):
+        kernel = xp.host(compact(made.match, tile.shape, xp, by=part)) / np.float32(made.flux_norm)
+        profiles.append(error_profile(psf, middle_kernel(kernel, size)))
+    known = [profile for profile in profiles if profile is not None]
+    if not known:
+        return None
+    length = min(len(profile) for profile in known)
+    total: NDArray[np.float64] = np.sum([profile[:length] for profile in known], axis=0)
+    return total
 
 
 def _noise_area(psf: Image) -> float:

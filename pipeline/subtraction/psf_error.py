@@ -1,0 +1,124 @@
+r"""What a PSF that is not known exactly leaves beside bright stars, as a variance.
+
+A star of flux F whose PSF is wrong by :math:`\Delta P` leaves :math:`F\, (\Delta P * k)` in the matched
+filter, with the filter's part k of that image. How large that is, is seen on the stars that the PSF was
+measured from: their residuals are filtered with the same k, and what they scatter by beyond their own
+noise, ring by ring around the star, is the error that every star of the frame must be expected to leave.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from pipeline.frame import Image, PsfMisfit, PsfModel
+from pipeline.subtraction.tiles import centred, fast_length, stamp_of
+
+Array = NDArray[np.float64]
+
+BRIGHTEST = 0.3  # of the stars: the others show their noise
+FEWEST = 12
+MATTERS = 0.3  # of the flux error on the sky: smaller errors change nothing
+NORMAL_MEDIAN = 0.4549  # of the square of a normal deviate
+
+
+@dataclass(frozen=True, slots=True)
+class StarLight:
+    """Stars that may leave something: places on the reference's grid, fluxes in its electrons."""
+
+    x: Array
+    y: Array
+    flux: Array
+
+
+def error_profile(psf: PsfModel, kernel: Image) -> Array | None:
+    """The relative error that a star leaves, squared, at each whole radius; none where it is unknown.
+
+    Parameters
+    ----------
+    psf : PsfModel
+        With its `PsfMisfit`.
+    kernel : (size, size) float32
+        The part of the matched filter that this image goes through, centred, per unit of its norm: the
+        filtered image is a flux.
+    """
+    misfit = psf.misfit
+    if misfit is None or len(misfit.residual) < FEWEST:
+        return None
+    chosen = _brightest(misfit)
+    residual, variance = misfit.residual[chosen], misfit.variance[chosen]
+    known = np.isfinite(variance)
+    size = residual.shape[-1]
+    wide = fast_length(size + kernel.shape[0])
+    filters = [fft.rfft2(centred(each, (wide, wide)), workers=1) for each in (kernel, np.square(kernel))]
+
+    def filtered(stamps: Image, by: NDArray[np.complex64]) -> Image:
+        whole: Image = fft.irfft2(
+            fft.rfft2(stamps, s=(wide, wide), workers=1) * by, s=(wide, wide), workers=1
+        )
+        return whole[:, :size, :size]
+
+    noise = filtered(np.where(known, variance, np.float32(0.0)), filters[1])
+    squares = np.square(filtered(residual, filters[0]))
+    half = size // 2
+    offset = np.arange(size) - half
+    ring = np.rint(np.hypot(offset[:, None], offset[None, :])).astype(int)
+    return np.array([_excess(squares[:, ring == r], noise[:, ring == r]) for r in range(half)])
+
+
+def _brightest(misfit: PsfMisfit) -> NDArray[np.int64]:
+    """The stars with the least noise relative to their flux."""
+    noise = np.median(misfit.variance.reshape(len(misfit.variance), -1), axis=1)
+    return np.argsort(noise)[: max(FEWEST, int(BRIGHTEST * len(noise)))]
+
+
+def _excess(squares: Image, noise: Image) -> float:
+    """The variance that squares show beyond that of their noise, by medians and bisection."""
+    squares, noise = squares.ravel().astype(np.float64), noise.ravel().astype(np.float64)
+
+    def too_small(extra: float) -> bool:
+        return bool(np.median(squares / (noise + extra + 1e-300)) > NORMAL_MEDIAN)
+
+    if not too_small(0.0):
+        return 0.0
+    low, high = 0.0, float(squares.max())
+    for _ in range(30):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if too_small(middle) else (low, middle)
+    return high
+
+
+def add_psf_errors(flux_err: Image, stars: StarLight, profile: Array, sky_error: float) -> None:
+    """Add what stars may leave to the error of the flux at each pixel, in place.
+
+    Parameters
+    ----------
+    flux_err : (height, width) float32
+    stars : StarLight
+    profile : (radii,) float64
+        Of both images together.
+    sky_error : float
+        The flux error on empty sky: smaller terms are left out.
+    """
+    reach = len(profile)
+    offset = np.arange(-reach, reach + 1)
+    distance = np.hypot(offset[:, None], offset[None, :])
+    shape = np.interp(distance, np.arange(reach), profile, right=0.0).astype(np.float32)
+    height, width = flux_err.shape
+    extra = np.zeros((height + 2 * reach, width + 2 * reach), dtype=np.float32)
+    bright = stars.flux**2 * profile.max(initial=0.0) > (MATTERS * sky_error) ** 2
+    inside = (stars.x > -0.5) & (stars.y > -0.5) & (stars.x < width - 0.5) & (stars.y < height - 0.5)
+    for x, y, flux in zip(*(each[bright & inside] for each in (stars.x, stars.y, stars.flux)), strict=True):
+        row, column = round(y), round(x)
+        extra[row : row + 2 * reach + 1, column : column + 2 * reach + 1] += np.float32(flux**2) * shape
+    inner = extra[reach : reach + height, reach : reach + width]
+    touched = inner > 0
+    flux_err[touched] = np.sqrt(np.square(flux_err[touched]) + inner[touched])
+
+
+def middle_kernel(image: Image, size: int) -> Image:
+    """A kernel wrapped around index 0, 0 as a centred stamp."""
+    return stamp_of(image, min(size, (min(image.shape) - 1) // 2 * 2 - 1))
