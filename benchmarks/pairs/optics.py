@@ -149,8 +149,9 @@ def psf_samples(transfer: NDArray[np.complex128]) -> Array:
     """A transfer function as samples of the PSF: centred, its wings faded, sums over pixels 1."""
     fy, fx = _frequencies()
     image = np.fft.fftshift(fft.irfft2(transfer, s=(GRID, GRID)))
+    width = width_at_half(image)
     for _ in range(3):
-        x, y = centroid(image, width_at_half(image))
+        x, y = centroid(image, width)
         transfer = transfer * np.exp(2j * np.pi * (fx * x + fy * y))
         image = np.fft.fftshift(fft.irfft2(transfer, s=(GRID, GRID)))
     offset = (np.arange(GRID) - GRID // 2) / SAMPLES

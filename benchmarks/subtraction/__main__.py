@@ -15,6 +15,7 @@ from benchmarks.pairs.scenarios import SCENARIOS
 from benchmarks.subtraction import engines, report
 from benchmarks.subtraction.metrics import (
     FORCED_SNR,
+    Array,
     Forced,
     Judged,
     Truth,
@@ -22,6 +23,7 @@ from benchmarks.subtraction.metrics import (
     discs,
     forced,
     judge,
+    star_chi2,
 )
 from pipeline.frame import FrameRefused
 
@@ -87,7 +89,7 @@ class Pool:
 
     def __init__(self) -> None:
         self.judged: list[Judged] = []
-        self.calm: list[Judged] = []
+        self.calm: list[Array] = []
         self.forced: list[Forced] = []
         self.facts: list[dict[str, float]] = []
         self.costs: list[dict[str, float]] = []
@@ -99,7 +101,7 @@ class Pool:
         """Judge an outcome."""
         self.judged.append(judge(outcome.score, outcome.good, truth))
         if outcome.without_astrometry is not None:
-            self.calm.append(judge(outcome.without_astrometry, outcome.good, truth))
+            self.calm.append(star_chi2(outcome.without_astrometry, outcome.good, truth))
         if outcome.flux is not None:
             bright = np.flatnonzero(truth.snr >= FORCED_SNR)
             values = np.array([outcome.flux(truth.x[i], truth.y[i]) for i in bright]).reshape(-1, 2)

@@ -123,7 +123,7 @@ def judge(score: NDArray[np.float32], good: Mask, truth: Truth) -> Judged:
         found=np.maximum(found[inside], 0.0),
         snr=truth.snr[inside],
         kind=truth.kind[inside],
-        chi2=star_chi2(score, good & ~near, truth),
+        chi2=star_chi2(score, good, truth),
         chi2_sky=sky_chi2(score, sky, truth.fwhm) / sigma**2,
     )
 
@@ -213,7 +213,8 @@ def _neighbours(image: NDArray[np.generic], axis: int) -> tuple[NDArray[np.gener
 
 
 def star_chi2(score: NDArray[np.float32], good: Mask, truth: Truth) -> Array:
-    """The mean square of the score within one FWHM of each bright constant star."""
+    """The mean square of the score within one FWHM of each bright constant star, no change beside it."""
+    good = good & ~discs(score.shape, truth.x, truth.y, change_radius(truth))
     bright = (truth.star_snr > BRIGHT_SNR) & truth.usable_star
     return mean_square(score, good, truth.star_x[bright], truth.star_y[bright], truth.fwhm)
 

@@ -49,13 +49,17 @@ FLOOR_FFTS = 8.0
 def pooled(
     judged: Sequence[Judged],
     forced: Sequence[Forced],
-    calm: Sequence[Judged],
+    calm: Sequence[Array],
     after_cuts: int | None,
     kept: tuple[int, int] | None,
     facts: Sequence[dict[str, float]],
     costs: Sequence[dict[str, float]],
 ) -> dict[str, Any]:
-    """One engine's figures in one scenario."""
+    """One engine's figures in one scenario.
+
+    ``calm`` are chi squared of the stars without the astrometric term, a pair each; ``after_cuts`` the
+    number of false detections, ``kept`` those found of the changes above 8 sigma and how many there are.
+    """
     area = sum(each.area for each in judged)
     mpx = area / 1e6
     false = np.concatenate([each.false_peaks for each in judged])
@@ -84,8 +88,8 @@ def pooled(
         "threshold_off_masks": clear,
         "complete_off_masks": _complete(snr, found > clear, kind),
         "complete_at_5": _complete(snr, found > 5.0, kind),
-        "chi2": _chi2(judged),
-        "chi2_without_astrometry": _chi2(calm) if calm else None,
+        "chi2": _chi2([each.chi2 for each in judged], judged),
+        "chi2_without_astrometry": _chi2(calm, judged) if calm else None,
         "masked": _mean([each.masked for each in judged]),
         "masked_changes": _mean([each.masked_changes for each in judged]),
     }
@@ -123,8 +127,8 @@ def _mean(values: Sequence[float]) -> float:
     return float(np.nanmean(values)) if len(values) else float("nan")
 
 
-def _chi2(judged: Sequence[Judged]) -> float:
-    values = np.concatenate([each.chi2 for each in judged])
+def _chi2(of_stars: Sequence[Array], judged: Sequence[Judged]) -> float:
+    values = np.concatenate(of_stars)
     sky = _mean([each.chi2_sky for each in judged])
     return float(np.median(values) / sky) if len(values) else float("nan")
 
