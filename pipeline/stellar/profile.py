@@ -24,20 +24,29 @@ WING_PRIOR = 0.1
 WINGS_FROM = 1.0  # FWHM from the centre
 # Gaussians that smooth the wings, and from which radius on; what is there is as large as it is far out.
 SMOOTHING = ((0.6, 0.0), (0.9, 6.0), (1.3, 8.0), (1.8, 11.0), (2.5, 15.0), (3.2, 20.0))  # sigma, radius, px
-FAR = 8.0  # stamps' half widths, out to which the light beyond a stamp is summed
+EDGE_PX = 4  # of a stamp: what lies there tells how the profile goes on
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
     """A fitted profile.
 
-    ``light`` is (size, size), positive; ``sky`` what lay under it; ``beyond`` the light outside the stamp
-    as a part of all.
+    ``light`` is (size, size), positive; ``sky`` what lay under it.
     """
 
     light: Values
     sky: float
-    beyond: float
+    parameters: Values
+
+    def widened(self, stamp: Values, half: int) -> Values:
+        """A stamp of the PSF continued by the profile to a larger half width."""
+        edge = stamp.shape[0] // 2
+        ring = np.hypot(*offsets(edge)) > edge - EDGE_PX
+        scale = float(stamp[ring].sum() / self.light[ring].sum())
+        wide: Values = scale * _shape(offsets(half), self.parameters)
+        inner = slice(half - edge, half + edge + 1)
+        wide[inner, inner] = stamp
+        return wide
 
 
 def offsets(half: int) -> tuple[Values, Values]:
@@ -95,17 +104,7 @@ def fit_profile(stack: Values, error: Values, fwhm: float, sky_error: float) -> 
     high = [np.log(peak) + 1.0, np.log(fwhm) + 0.7, np.log(20.0), 0.7, 0.7, 0.5, 10.0]
     best = optimize.least_squares(residual, start, bounds=(low, high), x_scale=[1, 1, 1, 1, 1, 0.1, 1])
     light = _shape(places, best.x)
-    return Profile(light, float(best.x[6] * sky_error), _beyond(best.x, half, float(light.sum())))
-
-
-def _beyond(parameters: Values, half: int, inside: float) -> float:
-    """The share of a profile's light that lies outside its stamp, by sums over rings of a coarser grid."""
-    step = max(half // 8, 1)
-    reach = int(FAR * half) // step
-    dx, dy = (step * each for each in offsets(reach))
-    outside = (np.abs(dx) > half) | (np.abs(dy) > half)
-    light = float(_shape((dx, dy), parameters)[outside].sum()) * step**2
-    return light / (inside + light)
+    return Profile(light, float(best.x[6] * sky_error), best.x)
 
 
 def settled_centre(stack: Values, error: Values, profile: Values, fwhm: float) -> Values:

@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 
 from pipeline.frame import Frame, FrameRefused, Image, PsfMisfit, PsfModel, Stars
 from pipeline.registration.pixel_map import PixelMap, polynomial_terms, term_powers
-from pipeline.stellar.profile import fit_profile, moffat, offsets, settled_centre, settled_term
+from pipeline.stellar.profile import Profile, fit_profile, moffat, offsets, settled_centre, settled_term
 from pipeline.stellar.stamps import cut, joint_fluxes, placed_psfs, psf_stamps, shifted, star_model
 from pipeline.stellar.stars import half_width, select_psf_stars, stellar_fwhm
 
@@ -30,6 +30,7 @@ STARS_PER_TERM = 8
 # No star shows the PSF better than to this part of its value in a pixel: what interpolation, flat
 # field and centring leave. It keeps the few brightest stars from deciding alone.
 STAR_ERROR = 0.03
+WIDE_FWHM, MOST_HALF_PX = 10.0, 40  # half width of the stamps in the end
 MOST_LEVERAGE = 0.8  # of one star in a pixel: what it says of others is then too little to be scaled up
 # The sky under a star is known to about this part of a pixel's noise. What is taken off is no more: it
 # would be the star's own wings.
@@ -65,7 +66,7 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
     Returns
     -------
     PsfModel
-        Stamps of about 13 FWHM, between 25 and 61 px.
+        Stamps of about 20 FWHM, at most 81 px.
 
     Raises
     ------
@@ -92,12 +93,21 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
         x[: len(chosen)], y[: len(chosen)] = fit.x, fit.y
         shining = fit.flux > 0
         _need(int(np.count_nonzero(shining)))
-        before, (model, leverage) = model, _combined(fit, shining, model, degree)
+        before, (model, profile, leverage) = model, _combined(fit, shining, model, degree)
         if _change(before, model) < SETTLED:
             break
-    return replace(
-        model, n_stars=int(np.count_nonzero(shining)), misfit=_misfit(fit, shining, model, leverage)
-    )
+    misfit = _misfit(fit, shining, model, leverage)
+    basis = _widened(model.basis, profile, int(np.clip(np.ceil(WIDE_FWHM * seeing), half, MOST_HALF_PX)))
+    return replace(model, basis=basis, n_stars=int(np.count_nonzero(shining)), misfit=misfit)
+
+
+def _widened(basis: Image, profile: Profile, half: int) -> Image:
+    """A PSF continued beyond what single stars show: the brightest shed their light so far."""
+    spare = half - basis.shape[1] // 2
+    wide = np.pad(basis, ((0, 0), (spare, spare), (spare, spare)))
+    wide[0] = profile.widened(basis[0].astype(np.float64), half)
+    normalised: Image = wide / wide[0].sum()
+    return normalised
 
 
 def _misfit(fit: _Fit, shining: NDArray[np.bool_], model: PsfModel, leverage: Values) -> PsfMisfit:
@@ -252,8 +262,10 @@ def _slopes(stamps: Values) -> tuple[Values, Values]:
     return np.asarray(np.gradient(stamps, axis=-1)), np.asarray(np.gradient(stamps, axis=-2))
 
 
-def _combined(fit: _Fit, shining: NDArray[np.bool_], model: PsfModel, degree: int) -> tuple[PsfModel, Values]:
-    """A new model from fitted stars, and each star's share in it, (stars, pixels)."""
+def _combined(
+    fit: _Fit, shining: NDArray[np.bool_], model: PsfModel, degree: int
+) -> tuple[PsfModel, Profile, Values]:
+    """A new model from fitted stars, its profile, and each star's share in it, (stars, pixels)."""
     size = model.basis.shape[-1]
     previous = np.maximum(model.basis[0].astype(np.float64), 1e-9).reshape(-1)
     terms = polynomial_terms(fit.x[shining], fit.y[shining], model.shape, degree)
@@ -274,7 +286,8 @@ def _combined(fit: _Fit, shining: NDArray[np.bool_], model: PsfModel, degree: in
         for term, error in zip(coefficients[1:], errors[1:], strict=True)
     ]
     basis = _normalised(np.stack([np.maximum(centre, 0.0), *varying]), model.fwhm)
-    return PsfModel(basis.astype(np.float32), degree, model.shape, _fwhm(basis[0]), len(terms)), leverage
+    combined = PsfModel(basis.astype(np.float32), degree, model.shape, _fwhm(basis[0]), len(terms))
+    return combined, profile, leverage
 
 
 def _likeness(values: Values, weights: Values, model: PsfModel, x: Values, y: Values) -> Values:

@@ -12,7 +12,7 @@ what scatters around these beyond the photon noise is what the score must expect
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ NEEDED = 3
 PER_TERM = 8  # stars that one coefficient of a field needs
 SIGNIFICANT = 9.0  # drop of chi squared, per coefficient, that a higher order must bring
 CLIP = 3.5  # sigma
+MOST_HALF_PX = 22  # of the PSFs that stars are fitted with: the same light is left out of both frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ class Compared:
 def compare(new: Aligned, reference: PreparedReference, x: Array, y: Array) -> Compared:
     """Fit every star in both frames, each convolved with the other's PSF."""
     core = int(np.ceil(1.5 * max(new.psf.fwhm, reference.psf.fwhm)))
-    half = core + max(new.psf.basis.shape[1], reference.psf.basis.shape[1]) // 2
+    half = core + min(max(new.psf.basis.shape[1], reference.psf.basis.shape[1]) // 2, MOST_HALF_PX)
     size = int(fft.next_fast_len(2 * half + 1, real=True))
     psfs = [_transform(_psf_stamps(psf, x, y, size)) for psf in (new.psf, reference.psf)]
     weights = _fit_weights(psfs[0] * psfs[1], x - np.rint(x), y - np.rint(y), half, core, size)
@@ -239,7 +240,9 @@ def _stamps(image: NDArray[np.float32], x: Array, y: Array, half: int, size: int
 
 def _psf_stamps(psf: PsfModel, x: Array, y: Array, size: int) -> NDArray[np.float32]:
     """Each star's PSF, its central pixel at index 0, 0."""
-    stamps = psf_stamps(psf, x, y)
+    spare = max(0, psf.basis.shape[1] // 2 - MOST_HALF_PX)
+    basis = psf.basis[:, spare : psf.basis.shape[1] - spare, spare : psf.basis.shape[2] - spare]
+    stamps = psf_stamps(replace(psf, basis=basis), x, y)
     half = stamps.shape[1] // 2
     index = np.arange(-half, half + 1)
     out = np.zeros((len(x), size, size), dtype=np.float32)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
+from scipy import fft, signal
 
 from pipeline.frame import Image, PsfMisfit, PsfModel
+from pipeline.stellar.profile import WING_PRIOR
 from pipeline.subtraction.tiles import centred, fast_length, stamp_of
 
 Array = NDArray[np.float64]
@@ -22,6 +23,7 @@ Array = NDArray[np.float64]
 BRIGHTEST = 0.3  # of the stars: the others show their noise
 FEWEST = 12
 MATTERS = 0.3  # of the flux error on the sky: smaller errors change nothing
+WINGS_FWHM = 2.5  # from the centre: farther out the PSF is its profile, known to within `WING_PRIOR`
 NORMAL_MEDIAN = 0.4549  # of the square of a normal deviate
 
 
@@ -66,7 +68,24 @@ def error_profile(psf: PsfModel, kernel: Image) -> Array | None:
     half = size // 2
     offset = np.arange(size) - half
     ring = np.rint(np.hypot(offset[:, None], offset[None, :])).astype(int)
-    return np.array([_excess(squares[:, ring == r], noise[:, ring == r]) for r in range(half)])
+    seen = np.array([_excess(squares[:, ring == r], noise[:, ring == r]) for r in range(half)])
+    # What does not fall off with the star is none of its light: sky, and neighbours too faint to be known.
+    seen = np.maximum(seen - np.median(seen[-max(half // 4, 3) :]), 0.0)
+    wings = WING_PRIOR**2 * np.square(_filtered_wings(psf, kernel))
+    wings[: int(np.ceil(WINGS_FWHM * psf.fwhm))] = 0.0
+    wings[: min(half, len(wings))] += seen[: len(wings)]
+    return wings
+
+
+def _filtered_wings(psf: PsfModel, kernel: Image) -> Array:
+    """The PSF seen through a kernel, at each whole radius."""
+    stamp = psf.basis[0]
+    half = stamp.shape[0] // 2
+    seen = signal.fftconvolve(stamp, kernel, mode="same")
+    offset = np.arange(-half, half + 1)
+    ring = np.rint(np.hypot(offset[:, None], offset[None, :])).astype(int)
+    sums = np.bincount(ring.ravel(), seen.ravel())[: half + 1]
+    return np.asarray(sums / np.bincount(ring.ravel())[: half + 1])
 
 
 def _brightest(misfit: PsfMisfit) -> NDArray[np.int64]:

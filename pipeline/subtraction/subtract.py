@@ -41,6 +41,8 @@ from pipeline.subtraction.tile_score import Side, measure
 from pipeline.subtraction.tiles import Tile, plan, stamp_of
 
 BLEND_PX = 16  # half the width over which tiles fade into each other
+MOST_HALO_PX = 40  # farther out a kernel holds no more than a part in 1e5
+MOST_STAMP_PX = 61  # of the difference's PSF
 BACKGROUND_MESH_PX = 96
 TRUSTED_STD = 1.05  # a score that deviates more than this is rescaled, and the difference says so
 
@@ -82,7 +84,7 @@ def subtract(
     start = time.perf_counter()
     size = max(new.psf.basis.shape[1], reference.psf.basis.shape[1])
     tile_px = tile_size(settings.subtract.tile_px, new.psf, reference.psf)
-    tiles = plan(reference.frame.shape, tile_px, size * 5 // 8, BLEND_PX)
+    tiles = plan(reference.frame.shape, tile_px, min(size * 5 // 8, MOST_HALO_PX), BLEND_PX)
     make = _filter_maker(
         method, new, reference, (new_light, new_variance), (old_light, old_variance), mask, settings, xp
     )
@@ -104,7 +106,7 @@ def subtract(
             tile.add(values, frame, share)
         psf = xp.host(compact(made.psf, tile.shape, xp))
         tile.add(np.float32(_noise_area(psf)), area, share)
-        stamps.append(stamp_of(psf, min(size, (min(psf.shape) - 1) // 2 * 2 - 1)))
+        stamps.append(stamp_of(psf, min(size, MOST_STAMP_PX, (min(psf.shape) - 1) // 2 * 2 - 1)))
     seconds["transforms"] = time.perf_counter() - start
 
     start = time.perf_counter()

@@ -60,14 +60,17 @@ class Tile:
         )
 
     def cut(self, image: NDArray[np.float32]) -> Image:
-        """The tile with its halo, zero beyond the frame."""
-        out = np.zeros(self.shape, dtype=np.float32)
-        height, width = image.shape
-        (top, left), (tall, wide) = (self.rows.origin, self.columns.origin), self.shape
-        r0, r1 = max(top, 0), min(top + tall, height)
-        c0, c1 = max(left, 0), min(left + wide, width)
-        out[r0 - top : r1 - top, c0 - left : c1 - left] = image[r0:r1, c0:c1]
-        return out
+        """The tile with its halo; beyond the frame its mirror image, for a step there would ring."""
+        rows, columns = (
+            _mirrored(span.origin, length, size)
+            for span, length, size in zip((self.rows, self.columns), self.shape, image.shape, strict=True)
+        )
+        taken: Image = (
+            image[np.ix_(rows, columns)]
+            if _leaves(rows) or _leaves(columns)
+            else image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        )
+        return taken
 
     @property
     def share(self) -> Image:
@@ -78,6 +81,18 @@ class Tile:
     def add(self, values: NDArray[np.float32] | np.float32, to: Image, share: Image) -> None:
         """Add the tile's `share` of values, of the pixels it answers for, to a frame that began at zero."""
         to[self.inner] += share * values
+
+
+def _mirrored(origin: int, length: int, size: int) -> NDArray[np.int64]:
+    """The indices of some pixels in a row, reflected at both ends of an axis."""
+    period = max(2 * size - 2, 1)
+    index = np.abs(np.arange(origin, origin + length)) % period
+    return np.asarray(np.minimum(index, period - index))
+
+
+def _leaves(index: NDArray[np.int64]) -> bool:
+    """Whether indices are not simply consecutive."""
+    return bool(np.any(np.diff(index) != 1))
 
 
 def plan(shape: tuple[int, int], tile_px: int, halo: int, blend: int) -> list[Tile]:
