@@ -168,12 +168,16 @@ class PsfMisfit:
 
     Attributes
     ----------
+    x, y : (n,) float64
+        Where the stars are.
     residual : (n, size, size) float32
         Star less model, in units of the star's flux; 0 where masked.
     variance : (n, size, size) float32
         Of its noise alone, in the same unit squared; infinite where masked.
     """
 
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
     residual: Image
     variance: Image
 

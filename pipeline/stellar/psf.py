@@ -125,7 +125,7 @@ def _misfit(fit: _Fit, shining: NDArray[np.bool_], model: PsfModel, leverage: Va
     residual = np.where(np.isfinite(variance), stamps - light[:, None, None] * expected, 0.0)
     alone = 1.0 / (1.0 - np.clip(leverage.reshape(stamps.shape), 0.0, MOST_LEVERAGE))
     residual, variance = residual * alone, variance * alone
-    return PsfMisfit(residual.astype(np.float32), variance.astype(np.float32))
+    return PsfMisfit(fit.x[shining], fit.y[shining], residual.astype(np.float32), variance.astype(np.float32))
 
 
 def _change(before: PsfModel, after: PsfModel) -> float:

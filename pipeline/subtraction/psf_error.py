@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 
 BRIGHTEST = 0.3  # of the stars: the others show their noise
 FEWEST = 12
+MIDDLE = 0.7  # of the half width and height of a frame
 MATTERS = 0.3  # of the flux error on the sky: smaller errors change nothing
 WINGS_FWHM = 2.5  # from the centre: farther out the PSF is its profile, known to within `WING_PRIOR`
 NORMAL_MEDIAN = 0.4549  # of the square of a normal deviate
@@ -36,8 +37,11 @@ class StarLight:
     flux: Array
 
 
-def error_profile(psf: PsfModel, kernel: Image) -> Array | None:
+def error_profiles(psf: PsfModel, kernel: Image) -> Array | None:
     """The relative error that a star leaves, squared, at each whole radius; none where it is unknown.
+
+    Two of them, (2, radii): of stars in the middle of the field, and toward its edges, where a polynomial
+    is tied down from one side alone.
 
     Parameters
     ----------
@@ -52,6 +56,8 @@ def error_profile(psf: PsfModel, kernel: Image) -> Array | None:
         return None
     chosen = _brightest(misfit)
     residual, variance = misfit.residual[chosen], misfit.variance[chosen]
+    outer = toward_edges(misfit.x[chosen], misfit.y[chosen], psf.shape)
+    groups = [group if group.sum() >= FEWEST else outer | True for group in (~outer, outer)]
     known = np.isfinite(variance)
     size = residual.shape[-1]
     wide = fast_length(size + kernel.shape[0])
@@ -68,13 +74,26 @@ def error_profile(psf: PsfModel, kernel: Image) -> Array | None:
     half = size // 2
     offset = np.arange(size) - half
     ring = np.rint(np.hypot(offset[:, None], offset[None, :])).astype(int)
-    seen = np.array([_excess(squares[:, ring == r], noise[:, ring == r]) for r in range(half)])
+    seen = np.array(
+        [
+            [_excess(squares[group][:, ring == r], noise[group][:, ring == r]) for r in range(half)]
+            for group in groups
+        ]
+    )
     # What does not fall off with the star is none of its light: sky, and neighbours too faint to be known.
-    seen = np.maximum(seen - np.median(seen[-max(half // 4, 3) :]), 0.0)
+    seen = np.maximum(seen - np.median(seen[:, -max(half // 4, 3) :], axis=1, keepdims=True), 0.0)
     wings = WING_PRIOR**2 * np.square(_filtered_wings(psf, kernel))
     wings[: int(np.ceil(WINGS_FWHM * psf.fwhm))] = 0.0
-    wings[: min(half, len(wings))] += seen[: len(wings)]
-    return wings
+    profiles = np.stack([wings, wings])
+    profiles[:, : min(half, len(wings))] += seen[:, : len(wings)]
+    return profiles
+
+
+def toward_edges(x: Array, y: Array, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Whether places lie in the outer part of a frame."""
+    height, width = shape
+    across, down = np.abs(2.0 * x / max(width - 1, 1) - 1.0), np.abs(2.0 * y / max(height - 1, 1) - 1.0)
+    return np.asarray(np.maximum(across, down) > MIDDLE)
 
 
 def _filtered_wings(psf: PsfModel, kernel: Image) -> Array:
@@ -110,29 +129,32 @@ def _excess(squares: Image, noise: Image) -> float:
     return high
 
 
-def add_psf_errors(flux_err: Image, stars: StarLight, profile: Array, sky_error: float) -> None:
+def add_psf_errors(flux_err: Image, stars: StarLight, profiles: Array, sky_error: float) -> None:
     """Add what stars may leave to the error of the flux at each pixel, in place.
 
     Parameters
     ----------
     flux_err : (height, width) float32
     stars : StarLight
-    profile : (radii,) float64
-        Of both images together.
+    profiles : (2, radii) float64
+        Of both images together, in the middle of the field and toward its edges.
     sky_error : float
         The flux error on empty sky: smaller terms are left out.
     """
-    reach = len(profile)
+    reach = profiles.shape[1]
     offset = np.arange(-reach, reach + 1)
     distance = np.hypot(offset[:, None], offset[None, :])
-    shape = np.interp(distance, np.arange(reach), profile, right=0.0).astype(np.float32)
+    shapes = [np.interp(distance, np.arange(reach), each, right=0.0).astype(np.float32) for each in profiles]
     height, width = flux_err.shape
     extra = np.zeros((height + 2 * reach, width + 2 * reach), dtype=np.float32)
-    bright = stars.flux**2 * profile.max(initial=0.0) > (MATTERS * sky_error) ** 2
+    bright = stars.flux**2 * profiles.max(initial=0.0) > (MATTERS * sky_error) ** 2
     inside = (stars.x > -0.5) & (stars.y > -0.5) & (stars.x < width - 0.5) & (stars.y < height - 0.5)
-    for x, y, flux in zip(*(each[bright & inside] for each in (stars.x, stars.y, stars.flux)), strict=True):
+    places = [each[bright & inside] for each in (stars.x, stars.y, stars.flux)]
+    outer = toward_edges(places[0], places[1], flux_err.shape)
+    for x, y, flux, at_edge in zip(*places, outer, strict=True):
         row, column = round(y), round(x)
-        extra[row : row + 2 * reach + 1, column : column + 2 * reach + 1] += np.float32(flux**2) * shape
+        part = extra[row : row + 2 * reach + 1, column : column + 2 * reach + 1]
+        part += np.float32(flux**2) * shapes[int(at_edge)]
     inner = extra[reach : reach + height, reach : reach + width]
     touched = inner > 0
     flux_err[touched] = np.sqrt(np.square(flux_err[touched]) + inner[touched])

@@ -34,7 +34,7 @@ from pipeline.subtraction.filters import Filters, compact
 from pipeline.subtraction.lights import bright_stars, new_images, reference_images
 from pipeline.subtraction.masks import combined_mask
 from pipeline.subtraction.match import match
-from pipeline.subtraction.psf_error import add_psf_errors, error_profile, middle_kernel
+from pipeline.subtraction.psf_error import add_psf_errors, error_profiles, middle_kernel
 from pipeline.subtraction.score_check import noise_excess, sky_deviation
 from pipeline.subtraction.sides import new_side, reference_side
 from pipeline.subtraction.tile_score import Side, measure
@@ -92,7 +92,7 @@ def subtract(
 
     start = time.perf_counter()
     data, flux, flux_err, area = (np.zeros(reference.frame.shape, dtype=np.float32) for _ in range(4))
-    stamps, profile = [], None
+    stamps, left_over = [], None
     middle = tiles[len(tiles) // 2]
     for tile in tiles:
         ours = new_side(tile, new, new_light, new_variance, matched, xp)
@@ -100,7 +100,7 @@ def subtract(
         made = make(tile, ours, theirs)
         found = measure(made, ours, theirs, tile, matched, xp)
         if method == "zogy" and tile is middle:
-            profile = _psf_error(made, tile, new, reference, size, xp)
+            left_over = _psf_error(made, tile, new, reference, size, xp)
         share = tile.share
         for values, frame in ((found.data, data), (found.flux, flux), (found.flux_err, flux_err)):
             tile.add(values, frame, share)
@@ -110,8 +110,8 @@ def subtract(
     seconds["transforms"] = time.perf_counter() - start
 
     start = time.perf_counter()
-    if profile is not None:
-        add_psf_errors(flux_err, bright_stars(reference), profile, float(np.median(flux_err[::16, ::16])))
+    if left_over is not None:
+        add_psf_errors(flux_err, bright_stars(reference), left_over, float(np.median(flux_err[::16, ::16])))
     _remove_background(data, flux, area, mask)
     score, deviation, score_scale = _score(flux, flux_err, mask)
     if reference.flux_scale != 1.0:
@@ -188,12 +188,12 @@ def _psf_error(
     profiles = []
     for psf, part in ((new.psf, made.of_new), (reference.psf, made.of_ref)):
         kernel = xp.host(compact(made.match, tile.shape, xp, by=part)) / np.float32(made.flux_norm)
-        profiles.append(error_profile(psf, middle_kernel(kernel, size)))
-    known = [profile for profile in profiles if profile is not None]
+        profiles.append(error_profiles(psf, middle_kernel(kernel, size)))
+    known = [each for each in profiles if each is not None]
     if not known:
         return None
-    length = min(len(profile) for profile in known)
-    total: NDArray[np.float64] = np.sum([profile[:length] for profile in known], axis=0)
+    length = min(each.shape[1] for each in known)
+    total: NDArray[np.float64] = np.sum([each[:, :length] for each in known], axis=0)
     return total
 
 
