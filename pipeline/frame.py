@@ -163,26 +163,6 @@ class Stars:
 
 
 @dataclass(frozen=True, slots=True)
-class PsfMisfit:
-    """How the stars that a PSF was measured from differ from it: what it may be wrong by at any star.
-
-    Attributes
-    ----------
-    x, y : (n,) float64
-        Where the stars are.
-    residual : (n, size, size) float32
-        Star less model, in units of the star's flux; 0 where masked.
-    variance : (n, size, size) float32
-        Of its noise alone, in the same unit squared; infinite where masked.
-    """
-
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    residual: Image
-    variance: Image
-
-
-@dataclass(frozen=True, slots=True)
 class PsfModel:
     """A point-spread function that varies over the field as a polynomial in x and y.
 
@@ -197,8 +177,6 @@ class PsfModel:
         Of the frame it was measured on.
     fwhm : float
         Pixels, at the field's centre.
-    misfit : PsfMisfit or None
-        None where the PSF was not measured here.
     """
 
     basis: Image
@@ -206,7 +184,6 @@ class PsfModel:
     shape: tuple[int, int]
     fwhm: float
     n_stars: int = 0
-    misfit: PsfMisfit | None = field(default=None, compare=False, repr=False)
 
     def at(self, x: float, y: float) -> Image:
         """The PSF at one place: (size, size), unit sum, its centroid on the central pixel."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from pipeline.frame import Frame, FrameRefused, Image, PsfMisfit, PsfModel, Stars
+from pipeline.frame import Frame, FrameRefused, Image, PsfModel, Stars
 from pipeline.registration.pixel_map import PixelMap, polynomial_terms, term_powers
 from pipeline.stellar.profile import Profile, fit_profile, moffat, offsets, settled_centre, settled_term
 from pipeline.stellar.stamps import cut, joint_fluxes, placed_psfs, psf_stamps, shifted, star_model
@@ -31,7 +31,6 @@ STARS_PER_TERM = 8
 # field and centring leave. It keeps the few brightest stars from deciding alone.
 STAR_ERROR = 0.03
 WIDE_FWHM, MOST_HALF_PX = 10.0, 40  # half width of the stamps in the end
-MOST_LEVERAGE = 0.8  # of one star in a pixel: what it says of others is then too little to be scaled up
 # The sky under a star is known to about this part of a pixel's noise. What is taken off is no more: it
 # would be the star's own wings.
 SKY_ERROR = 0.1
@@ -93,12 +92,11 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
         x[: len(chosen)], y[: len(chosen)] = fit.x, fit.y
         shining = fit.flux > 0
         _need(int(np.count_nonzero(shining)))
-        before, (model, profile, leverage) = model, _combined(fit, shining, model, degree)
+        before, (model, profile) = model, _combined(fit, shining, model, degree)
         if _change(before, model) < SETTLED:
             break
-    misfit = _misfit(fit, shining, model, leverage)
     basis = _widened(model.basis, profile, int(np.clip(np.ceil(WIDE_FWHM * seeing), half, MOST_HALF_PX)))
-    return replace(model, basis=basis, n_stars=int(np.count_nonzero(shining)), misfit=misfit)
+    return replace(model, basis=basis, n_stars=int(np.count_nonzero(shining)))
 
 
 def _widened(basis: Image, profile: Profile, half: int) -> Image:
@@ -108,24 +106,6 @@ def _widened(basis: Image, profile: Profile, half: int) -> Image:
     wide[0] = profile.widened(basis[0].astype(np.float64), half)
     normalised: Image = wide / wide[0].sum()
     return normalised
-
-
-def _misfit(fit: _Fit, shining: NDArray[np.bool_], model: PsfModel, leverage: Values) -> PsfMisfit:
-    """What the stars have that a model without them would not have; their fluxes are fitted once more.
-
-    A star of which the model took a share h is left by the others 1 / (1 - h) times as far off.
-    """
-    stamps, variance = fit.stamps[shining], fit.variance[shining]
-    expected = psf_stamps(model, fit.x[shining], fit.y[shining])
-    core = np.hypot(*offsets(stamps.shape[-1] // 2)) <= max(1.5 * model.fwhm, 2.0)
-    weight = np.where(core, 1.0 / variance, 0.0)
-    light = np.sum(weight * stamps * expected, axis=(1, 2)) / np.maximum(
-        np.sum(weight * expected**2, axis=(1, 2)), 1e-30
-    )
-    residual = np.where(np.isfinite(variance), stamps - light[:, None, None] * expected, 0.0)
-    alone = 1.0 / (1.0 - np.clip(leverage.reshape(stamps.shape), 0.0, MOST_LEVERAGE))
-    residual, variance = residual * alone, variance * alone
-    return PsfMisfit(fit.x[shining], fit.y[shining], residual.astype(np.float32), variance.astype(np.float32))
 
 
 def _change(before: PsfModel, after: PsfModel) -> float:
@@ -264,8 +244,8 @@ def _slopes(stamps: Values) -> tuple[Values, Values]:
 
 def _combined(
     fit: _Fit, shining: NDArray[np.bool_], model: PsfModel, degree: int
-) -> tuple[PsfModel, Profile, Values]:
-    """A new model from fitted stars, its profile, and each star's share in it, (stars, pixels)."""
+) -> tuple[PsfModel, Profile]:
+    """A new model from fitted stars, and its profile."""
     size = model.basis.shape[-1]
     previous = np.maximum(model.basis[0].astype(np.float64), 1e-9).reshape(-1)
     terms = polynomial_terms(fit.x[shining], fit.y[shining], model.shape, degree)
@@ -275,7 +255,7 @@ def _combined(
     weights *= _likeness(values, weights, model, fit.x[shining], fit.y[shining])[:, None]
     prior = np.zeros((previous.size, terms.shape[1]))
     prior[:, 1:] = 1.0 / (VARIATION_PRIOR * previous[:, None]) ** 2
-    found, error, leverage = _robust_terms(values, weights, terms, prior)
+    found, error = _robust_terms(values, weights, terms, prior)
     coefficients, errors = found.reshape(-1, size, size), error.reshape(-1, size, size)
     flux = fit.flux[shining]
     sky_error = SKY_ERROR * float(np.sum(fit.noise[shining] * flux) / np.sum(flux**2))
@@ -287,7 +267,7 @@ def _combined(
     ]
     basis = _normalised(np.stack([np.maximum(centre, 0.0), *varying]), model.fwhm)
     combined = PsfModel(basis.astype(np.float32), degree, model.shape, _fwhm(basis[0]), len(terms))
-    return combined, profile, leverage
+    return combined, profile
 
 
 def _likeness(values: Values, weights: Values, model: PsfModel, x: Values, y: Values) -> Values:
@@ -301,10 +281,8 @@ def _likeness(values: Values, weights: Values, model: PsfModel, x: Values, y: Va
     return np.asarray(np.minimum(1.0, np.median(misfit) / np.maximum(misfit, 1e-9)) ** 2)
 
 
-def _robust_terms(
-    values: Values, weights: Values, terms: Values, prior: Values
-) -> tuple[Values, Values, Values]:
-    """Polynomial coefficients of every pixel and their errors, (terms, pixels); leverages, (stars, pixels).
+def _robust_terms(values: Values, weights: Values, terms: Values, prior: Values) -> tuple[Values, Values]:
+    """Polynomial coefficients of every pixel and their errors, each (terms, pixels).
 
     Pixels of single stars that lie more than 4 sigma off are left out, twice.
     """
@@ -324,8 +302,7 @@ def _robust_terms(
         used = np.where(np.abs(pull) < 4.0 * scatter, weights / scatter**2, 0.0)
     inverse = np.linalg.inv(normal)
     errors = np.sqrt(np.diagonal(inverse, axis1=1, axis2=2)).T
-    leverage = used * (products @ inverse.reshape(len(inverse), -1).T)
-    return np.asarray(coefficients), np.asarray(errors), np.asarray(leverage)
+    return np.asarray(coefficients), np.asarray(errors)
 
 
 def _normalised(basis: Values, fwhm: float) -> Values:

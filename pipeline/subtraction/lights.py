@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.vocabulary import MaskPlane
 from pipeline.frame import Aligned, Frame, Image, PreparedReference
 from pipeline.registration.resample import inpaint
-from pipeline.subtraction.psf_error import StarLight
+from pipeline.subtraction.left_over import StarLight
 from pipeline.subtraction.saturated import fill, lost_cores, saturated_holes
 
 if TYPE_CHECKING:
@@ -45,10 +45,13 @@ def bright_stars(reference: PreparedReference) -> StarLight:
     reference_images(reference)
     cores = reference.caches.get("saturated", [])
     stars = reference.stars
-    whole = (stars.mask & np.uint16(MaskPlane.SATURATED)) == 0
+    known = (stars.mask & np.uint16(MaskPlane.SATURATED)) == 0
     x, y, flux = (np.array([getattr(core, name) for core in cores]) for name in ("x", "y", "flux"))
     return StarLight(
-        np.r_[stars.x[whole], x], np.r_[stars.y[whole], y], np.r_[stars.flux[whole], flux].astype(np.float64)
+        np.r_[stars.x[known], x],
+        np.r_[stars.y[known], y],
+        np.r_[stars.flux[known], flux].astype(np.float64),
+        np.r_[stars.mask[known] == 0, np.zeros(len(cores), dtype=bool)],
     )
 
 

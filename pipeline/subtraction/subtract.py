@@ -31,10 +31,10 @@ from pipeline.subtraction import classic, zogy
 from pipeline.subtraction.arrays import Arrays, arrays
 from pipeline.subtraction.difference_psf import psf_model, tile_size
 from pipeline.subtraction.filters import Filters, compact
+from pipeline.subtraction.left_over import StarLight, add_left_over, left_over, wing_error
 from pipeline.subtraction.lights import bright_stars, new_images, reference_images
 from pipeline.subtraction.masks import combined_mask
 from pipeline.subtraction.match import match
-from pipeline.subtraction.psf_error import add_psf_errors, error_profiles, middle_kernel
 from pipeline.subtraction.score_check import noise_excess, sky_deviation
 from pipeline.subtraction.sides import new_side, reference_side
 from pipeline.subtraction.tile_score import Side, measure
@@ -92,15 +92,17 @@ def subtract(
 
     start = time.perf_counter()
     data, flux, flux_err, area = (np.zeros(reference.frame.shape, dtype=np.float32) for _ in range(4))
-    stamps, left_over = [], None
-    middle = tiles[len(tiles) // 2]
+    stamps = []
     for tile in tiles:
         ours = new_side(tile, new, new_light, new_variance, matched, xp)
         theirs = reference_side(tile, reference, old_light, old_variance, xp)
         made = make(tile, ours, theirs)
         found = measure(made, ours, theirs, tile, matched, xp)
-        if method == "zogy" and tile is middle:
-            left_over = _psf_error(made, tile, new, reference, size, xp)
+        if tile is tiles[len(tiles) // 2]:
+            response = made.match * made.of_new * ours.psf * (1.0 / made.flux_norm)
+            wings = wing_error(
+                xp.host(compact(response, tile.shape, xp)), max(new.psf.fwhm, reference.psf.fwhm)
+            )
         share = tile.share
         for values, frame in ((found.data, data), (found.flux, flux), (found.flux_err, flux_err)):
             tile.add(values, frame, share)
@@ -110,9 +112,8 @@ def subtract(
     seconds["transforms"] = time.perf_counter() - start
 
     start = time.perf_counter()
-    if left_over is not None:
-        add_psf_errors(flux_err, bright_stars(reference), left_over, float(np.median(flux_err[::16, ::16])))
     _remove_background(data, flux, area, mask)
+    _expect_left_over(flux, flux_err, mask, bright_stars(reference), wings)
     score, deviation, score_scale = _score(flux, flux_err, mask)
     if reference.flux_scale != 1.0:
         for image in (data, flux, flux_err):
@@ -181,20 +182,13 @@ def _score(flux: Image, flux_err: Image, mask: MaskImage) -> tuple[Image, float,
     return score, deviation, float(1.0 / np.median(excess[mask == 0]))
 
 
-def _psf_error(
-    made: Filters, tile: Tile, new: Aligned, reference: PreparedReference, size: int, xp: Arrays
-) -> NDArray[np.float64] | None:
-    """What both frames' stars leave of themselves, relative to their fluxes; none where nothing tells."""
-    profiles = []
-    for psf, part in ((new.psf, made.of_new), (reference.psf, made.of_ref)):
-        kernel = xp.host(compact(made.match, tile.shape, xp, by=part)) / np.float32(made.flux_norm)
-        profiles.append(error_profiles(psf, middle_kernel(kernel, size)))
-    known = [each for each in profiles if each is not None]
-    if not known:
-        return None
-    length = min(each.shape[1] for each in known)
-    total: NDArray[np.float64] = np.sum([each[:, :length] for each in known], axis=0)
-    return total
+def _expect_left_over(
+    flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight, wings: NDArray[np.float64]
+) -> None:
+    """Add to the flux errors, in place, what bright stars leave of themselves."""
+    seen = left_over(flux, flux_err, mask, stars)
+    profiles = np.stack([wings, wings])
+    add_left_over(flux_err, stars, profiles if seen is None else profiles + seen)
 
 
 def _noise_area(psf: Image) -> float:

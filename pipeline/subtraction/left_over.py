@@ -1,0 +1,179 @@
+r"""What bright stars leave of themselves in a difference, as a variance.
+
+A star of flux F whose PSF is wrong by :math:`\Delta P` leaves :math:`F\, (\Delta P * k)` in the matched
+filter with kernel k. How large that is, the calibrating stars of the very pair show: constant stars leave
+nothing else, whatever stands beside them. What they scatter by beyond the noise that is known, ring by
+ring and relative to their flux, is what every star of the field must be expected to leave. It is one
+function of the distance from a star, taken by medians over all of them: no star, variable or not, is
+judged by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.frame import Image, MaskImage
+from pipeline.stellar.profile import WING_PRIOR
+from pipeline.subtraction.tiles import stamp_of
+
+Array = NDArray[np.float64]
+
+REACH_PX = 40
+WINGS_FWHM = 2.5  # from the centre: farther out the PSF is its profile
+BRIGHT = 60.0  # flux errors of the sky, that a star must have to show anything
+MOST_STARS = 50  # the brightest
+FEWEST = 12
+MIDDLE = 0.7  # of the half width and height of a frame
+MATTERS = 0.3  # of the flux error on the sky: smaller errors change nothing
+NORMAL_MEDIAN = 0.4549  # of the square of a normal deviate
+
+
+@dataclass(frozen=True, slots=True)
+class StarLight:
+    """Stars of a field: places on the reference's grid, fluxes in its electrons, which are measured ones."""
+
+    x: Array
+    y: Array
+    flux: Array
+    whole: NDArray[np.bool_]  # neither saturated nor masked
+
+    def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> StarLight:
+        """Some of them."""
+        return StarLight(self.x[chosen], self.y[chosen], self.flux[chosen], self.whole[chosen])
+
+
+def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight) -> Array | None:
+    """The relative error that stars leave, squared, at each whole radius.
+
+    Parameters
+    ----------
+    flux, flux_err : (height, width) float32
+        The flux of a point source at each pixel, and its error so far.
+    mask : (height, width) uint16
+    stars : StarLight
+
+    Returns
+    -------
+    (2, REACH_PX + 1) float64 or None
+        Of stars in the middle of the field, and toward its edges, where the PSF is tied down from one
+        side alone. None where too few stars tell.
+    """
+    bright = stars.flux > BRIGHT * sky_error(flux_err)
+    chosen = np.flatnonzero(stars.whole & bright & _inside(stars, flux.shape))
+    chosen = chosen[np.argsort(-stars.flux[chosen], kind="stable")[:MOST_STARS]]
+    if len(chosen) < FEWEST:
+        return None
+    seen = stars.take(chosen)
+    offset = np.arange(-REACH_PX, REACH_PX + 1)
+    rows = np.rint(seen.y).astype(int)[:, None, None] + offset[:, None]
+    columns = np.rint(seen.x).astype(int)[:, None, None] + offset
+    height, width = flux.shape
+    known = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    at = np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)
+    known &= mask[at] == 0
+    scale = seen.flux[:, None, None] ** 2
+    squares = np.where(known, flux[at].astype(np.float64) ** 2 / scale, np.nan)
+    noise = np.where(known, flux_err[at].astype(np.float64) ** 2 / scale, np.nan)
+    ring = np.rint(np.hypot(offset[:, None], offset[None, :])).astype(int)
+    outer = toward_edges(seen.x, seen.y, flux.shape)
+    profiles = []
+    for group in (~outer, outer):
+        used = group if group.sum() >= FEWEST else np.ones_like(group)
+        excess = np.array(
+            [_excess(squares[used][:, ring == r], noise[used][:, ring == r]) for r in range(REACH_PX + 1)]
+        )
+        # What does not fall off with the star is none of its light.
+        profiles.append(np.maximum(excess - np.median(excess[-REACH_PX // 4 :]), 0.0))
+    return np.stack(profiles)
+
+
+def wing_error(response: Image, fwhm: float) -> Array:
+    """What the wings of a star may leave, relative and squared, at each whole radius, (REACH_PX + 1,).
+
+    Far from a star the PSF is a profile that goes on as turbulence makes it go on, within `WING_PRIOR`.
+
+    Parameters
+    ----------
+    response : (height, width) float32
+        What the matched filter makes of a star of unit flux, around index 0, 0.
+    fwhm : float
+        Of the wider PSF.
+    """
+    offset = np.arange(-REACH_PX, REACH_PX + 1)
+    ring = np.rint(np.hypot(offset[:, None], offset[None, :])).astype(int)
+    stamp = stamp_of(response, 2 * REACH_PX + 1)
+    profile = np.bincount(ring.ravel(), stamp.ravel()) / np.bincount(ring.ravel())
+    profile = profile[: REACH_PX + 1]
+    profile[: int(np.ceil(WINGS_FWHM * fwhm))] = 0.0
+    return np.asarray((WING_PRIOR * profile) ** 2)
+
+
+def add_left_over(flux_err: Image, stars: StarLight, profiles: Array) -> None:
+    """Add what stars may leave to the error of the flux at each pixel, in place.
+
+    Parameters
+    ----------
+    flux_err : (height, width) float32
+    stars : StarLight
+        All that are bright, saturated ones too.
+    profiles : (2, radii) float64
+        From `left_over`.
+    """
+    reach = profiles.shape[1] - 1
+    offset = np.arange(-reach, reach + 1)
+    distance = np.hypot(offset[:, None], offset[None, :])
+    shapes = [
+        np.interp(distance, np.arange(reach + 1), each, right=0.0).astype(np.float32) for each in profiles
+    ]
+    height, width = flux_err.shape
+    extra = np.zeros((height + 2 * reach, width + 2 * reach), dtype=np.float32)
+    least = (MATTERS * sky_error(flux_err)) ** 2 / max(float(profiles.max(initial=0.0)), 1e-30)
+    bright = stars.take((stars.flux > 0) & (stars.flux**2 > least) & _inside(stars, flux_err.shape))
+    outer = toward_edges(bright.x, bright.y, flux_err.shape)
+    for x, y, flux, at_edge in zip(bright.x, bright.y, bright.flux, outer, strict=True):
+        row, column = round(y), round(x)
+        part = extra[row : row + 2 * reach + 1, column : column + 2 * reach + 1]
+        part += np.float32(flux**2) * shapes[int(at_edge)]
+    inner = extra[reach : reach + height, reach : reach + width]
+    touched = inner > 0
+    flux_err[touched] = np.sqrt(np.square(flux_err[touched]) + inner[touched])
+
+
+def sky_error(flux_err: Image) -> float:
+    """The flux error on empty sky, nearly."""
+    return float(np.percentile(flux_err[::8, ::8], 40))
+
+
+def toward_edges(x: Array, y: Array, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Whether places lie in the outer part of a frame."""
+    height, width = shape
+    across, down = np.abs(2.0 * x / max(width - 1, 1) - 1.0), np.abs(2.0 * y / max(height - 1, 1) - 1.0)
+    return np.asarray(np.maximum(across, down) > MIDDLE)
+
+
+def _inside(stars: StarLight, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    height, width = shape
+    inside = (stars.x > -0.5) & (stars.y > -0.5) & (stars.x < width - 0.5) & (stars.y < height - 0.5)
+    return np.asarray(inside)
+
+
+def _excess(squares: Array, noise: Array) -> float:
+    """The variance that squares show beyond that of their noise, by medians and bisection."""
+    known = np.isfinite(squares)
+    if known.sum() < FEWEST:
+        return 0.0
+    squares, noise = squares[known], noise[known]
+
+    def too_small(extra: float) -> bool:
+        return bool(np.median(squares / (noise + extra + 1e-300)) > NORMAL_MEDIAN)
+
+    if not too_small(0.0):
+        return 0.0
+    low, high = 0.0, float(squares.max())
+    for _ in range(20):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if too_small(middle) else (low, middle)
+    return high
