@@ -73,7 +73,8 @@ def subtract(
     xp = arrays(settings.subtract.device)
     seconds: dict[str, float] = {}
     start = time.perf_counter()
-    mask = combined_mask(new.frame.mask | reference.frame.mask, max(new.psf.fwhm, reference.psf.fwhm))
+    fwhm = max(new.psf.fwhm, reference.psf.fwhm)
+    mask = combined_mask(new.frame.mask | reference.frame.mask, fwhm)
     if np.all(mask != 0):
         raise FrameRefused("no pixel is good in both the frame and its reference")
     matched = match(new, reference)
@@ -100,9 +101,7 @@ def subtract(
         found = measure(made, ours, theirs, tile, matched, xp)
         if tile is tiles[len(tiles) // 2]:
             response = made.match * made.of_new * ours.psf * (1.0 / made.flux_norm)
-            wings = wing_error(
-                xp.host(compact(response, tile.shape, xp)), max(new.psf.fwhm, reference.psf.fwhm)
-            )
+            wings = wing_error(xp.host(compact(response, tile.shape, xp)), fwhm)
         share = tile.share
         for values, frame in ((found.data, data), (found.flux, flux), (found.flux_err, flux_err)):
             tile.add(values, frame, share)
@@ -113,7 +112,7 @@ def subtract(
 
     start = time.perf_counter()
     _remove_background(data, flux, area, mask)
-    _expect_left_over(flux, flux_err, mask, bright_stars(reference), wings)
+    _expect_left_over(flux, flux_err, mask, bright_stars(reference), fwhm, wings)
     score, deviation, score_scale = _score(flux, flux_err, mask)
     if reference.flux_scale != 1.0:
         for image in (data, flux, flux_err):
@@ -183,10 +182,15 @@ def _score(flux: Image, flux_err: Image, mask: MaskImage) -> tuple[Image, float,
 
 
 def _expect_left_over(
-    flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight, wings: NDArray[np.float64]
+    flux: Image,
+    flux_err: Image,
+    mask: MaskImage,
+    stars: StarLight,
+    fwhm: float,
+    wings: NDArray[np.float64],
 ) -> None:
     """Add to the flux errors, in place, what bright stars leave of themselves."""
-    seen = left_over(flux, flux_err, mask, stars)
+    seen = left_over(flux, flux_err, mask, stars, fwhm)
     profiles = np.stack([wings, wings])
     add_left_over(flux_err, stars, profiles if seen is None else profiles + seen)
 

@@ -159,7 +159,7 @@ def test_tiles_agree_with_the_whole():
     whole = subtract(new, reference, SETTINGS)
     reference.caches.clear()
     tiled = subtract(new, reference, Settings(subtract={"tile_px": 128}))
-    assert tiled.score == pytest.approx(whole.score, abs=0.1)
+    assert tiled.score == pytest.approx(whole.score, abs=0.15)  # what stars leave is measured anew
     assert np.std(tiled.score - whole.score) < 0.02
 
 

@@ -1,0 +1,71 @@
+"""What bright stars leave is measured on them, and expected of all of them."""
+
+import numpy as np
+import pytest
+
+from pipeline.subtraction.left_over import REACH_PX, StarLight, add_left_over, left_over, wing_error
+from pipeline.subtraction.tiles import centred
+
+SHAPE = (500, 500)
+FWHM = 4.0
+
+
+def field(leaves: float, count: int = 40, seed: int = 1):
+    """Flux and error images of a field whose stars leave a part of their flux at 9 px from them."""
+    random = np.random.default_rng(seed)
+    x, y = random.uniform(30, 470, (2, count))
+    star_flux = 10 ** random.uniform(3.0, 4.0, count)
+    flux = random.normal(size=SHAPE)
+    rows, columns = np.indices(SHAPE)
+    for a, b, f in zip(x, y, star_flux, strict=True):
+        away = np.hypot(rows - b, columns - a)
+        flux += leaves * f * np.exp(-(((away - 9.0) / 2.5) ** 2)) * random.normal(size=SHAPE)
+    stars = StarLight(x, y, star_flux, np.ones(count, dtype=bool))
+    return flux.astype(np.float32), np.ones(SHAPE, dtype=np.float32), np.zeros(SHAPE, dtype=np.uint16), stars
+
+
+def test_the_error_is_found_where_it_is():
+    flux, error, mask, stars = field(0.01)
+    profiles = np.sqrt(left_over(flux, error, mask, stars, FWHM))
+    assert profiles[:, 9] == pytest.approx(0.01, rel=0.25)
+    assert np.all(profiles[:, 17:] < 0.002)
+
+
+def test_stars_that_leave_nothing_add_nothing():
+    flux, error, mask, stars = field(0.0)
+    found = left_over(flux, error, mask, stars, FWHM)
+    add_left_over(error, stars, found)
+    assert np.median(error) == 1.0
+    assert error.max() < 1.5
+
+
+def test_a_few_variable_stars_change_nothing():
+    flux, error, mask, stars = field(0.005)
+    before = left_over(flux, error, mask, stars, FWHM)
+    rows, columns = np.indices(SHAPE)
+    for i in np.argsort(-stars.flux)[:6:2]:  # three of the brightest vary by all of their light
+        flux += stars.flux[i] * np.exp(-0.5 * ((rows - stars.y[i]) ** 2 + (columns - stars.x[i]) ** 2) / 9.0)
+    after = left_over(flux, error, mask, stars, FWHM)
+    assert np.sqrt(after[:, 9]) == pytest.approx(np.sqrt(before[:, 9]), rel=0.3)
+
+
+def test_the_score_beside_stars_becomes_honest():
+    flux, error, mask, stars = field(0.01)
+    assert np.abs(flux / error).max() > 50
+    add_left_over(error, stars, left_over(flux, error, mask, stars, FWHM))
+    assert np.abs(flux / error).max() < 6
+    assert np.std(flux / error) == pytest.approx(1.0, abs=0.05)
+
+
+def test_too_few_stars_tell_nothing():
+    flux, error, mask, stars = field(0.01, count=8)
+    assert left_over(flux, error, mask, stars, FWHM) is None
+
+
+def test_wings_are_in_doubt_far_out_alone():
+    offset = np.arange(-REACH_PX, REACH_PX + 1)
+    profile = (1.0 + np.hypot(offset[:, None], offset) ** 2 / 9.0) ** -1.8
+    error = wing_error(centred(profile.astype(np.float32), (128, 128)), FWHM)
+    assert np.all(error[:10] == 0)
+    assert np.all(np.diff(error[10:]) < 0)
+    assert np.sqrt(error[20]) == pytest.approx(0.1 * profile[REACH_PX, REACH_PX + 20], rel=0.02)
