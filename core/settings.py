@@ -101,6 +101,13 @@ class DetectSettings(Section):
     max_candidates: int = Field(2000, ge=1)
 
 
+class DepthSettings(Section):
+    """Injected sources that tell how faint a new source may be and still be found."""
+
+    enabled: bool = True
+    sources: int = Field(300, ge=40, le=10_000)  # in a frame at most; smaller frames hold fewer
+
+
 class CutoutSettings(Section):
     """What a reviewer sees."""
 
@@ -183,6 +190,7 @@ class Settings(BaseSettings):
     align: AlignSettings = AlignSettings()
     subtract: SubtractSettings = SubtractSettings()
     detect: DetectSettings = DetectSettings()
+    depth: DepthSettings = DepthSettings()
     cutout: CutoutSettings = CutoutSettings()
     associate: AssociateSettings = AssociateSettings()
     power: PowerSettings = PowerSettings()

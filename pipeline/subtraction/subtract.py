@@ -31,6 +31,7 @@ from scipy import fft, ndimage
 
 from core.settings import Settings
 from core.vocabulary import MaskPlane
+from pipeline.depth.response import Response, response_of
 from pipeline.frame import (
     Aligned,
     Difference,
@@ -60,6 +61,7 @@ FOUND_RADIUS_PX = 12  # beside what is found, its wings are in the score
 TRUSTED_STD = 1.05  # a score that deviates more than this is rescaled, and the difference says so
 NOISE_MESH_PX = 64
 LEAST_KERNEL_PX = 112  # wider than any PSF and what a filter adds to it
+RESPONSE_FWHM = 5.0  # around a source its light is followed through the filters
 MIN_SHIFT_PX = 0.003  # smaller shifts are not worth a phase
 
 
@@ -93,7 +95,7 @@ def subtract(
     reference : PreparedReference
         Its transforms are kept in ``caches`` for the next frame.
     settings : Settings
-        ``subtract.method``, ``subtract.tile_px``.
+        ``subtract.method``, ``subtract.tile_px``; ``depth.enabled``: keep the response to sources.
     method : {"zogy", "classic"}, optional
         Instead of the one in the settings.
 
@@ -122,7 +124,8 @@ def subtract(
 
     start = time.perf_counter()
     data, flux, flux_err, area = (np.zeros(reference.frame.shape, dtype=np.float32) for _ in range(4))
-    stamps = []
+    stamps, responses = [], []
+    response_px = size // 2 + math.ceil(RESPONSE_FWHM * max(new.psf.fwhm, reference.psf.fwhm))
     for tile in tiles:
         ours = _new_side(tile, new, new_light, new_variance, matched)
         theirs = _reference_side(tile, reference, old_light)
@@ -132,6 +135,8 @@ def subtract(
             tile.add(values, to=frame)
         tile.add(np.float32(_noise_area(made.psf)), to=area)
         stamps.append(stamp_of(made.psf, min(size, min(tile.shape) // 2 * 2 - 1)))
+        if settings.depth.enabled:
+            responses.append(response_of(made, tile, response_px))
     seconds["transforms"] = time.perf_counter() - start
 
     start = time.perf_counter()
@@ -158,6 +163,7 @@ def subtract(
         score_std=deviation,
         score_scale=score_scale,
         seconds=seconds,
+        response=Response(tuple(responses), matched.log_gain, reference.flux_scale) if responses else None,
     )
     seconds["finish"] = time.perf_counter() - start
     return result
