@@ -141,7 +141,7 @@ def _subtracted(
     with clock.stage("record"):
         scores = record.block_scores(difference, new, reference, measured.frame.origin, radius_px, settings)
         score_map = block_scores.pack(scores)
-    depth = _depth(difference, new, reference, detections, radius_px, settings, clock)
+    depth = depth_of(difference, new, reference, detections, radius_px, settings, clock)
     return FrameOutcome(
         "done",
         quality=measured.quality,
@@ -187,7 +187,12 @@ def limit_magnitude(difference: Difference, zeropoint: float | None) -> float | 
     return None if typical is None else magnitude(UPPER_LIMIT_SIGMA * typical, 0.0, zeropoint)[0]
 
 
-def _depth(
+def depth_magnitude(depth: Depth, zeropoint: float | None) -> float | None:
+    """m50: the magnitude at which half of the injected sources are found."""
+    return None if depth.flux50 is None else magnitude(depth.flux50, 0.0, zeropoint)[0]
+
+
+def depth_of(
     difference: Difference,
     new: Aligned,
     reference: PreparedReference,
@@ -215,7 +220,6 @@ def _difference_facts(
     depth: Depth,
     settings: Settings,
 ) -> DifferenceFacts:
-    m50 = None if depth.flux50 is None else magnitude(depth.flux50, 0.0, reference.zeropoint)[0]
     return DifferenceFacts(
         reference_id=reference.reference_id,
         method=difference.method,
@@ -230,7 +234,7 @@ def _difference_facts(
         mag_system=reference.mag_system,
         zeropoint=reference.zeropoint,
         limit_mag=limit_magnitude(difference, reference.zeropoint),
-        m50=m50,
+        m50=depth_magnitude(depth, reference.zeropoint),
         m50_err=depth.error,
         flux50=depth.flux50,
         snr50=depth.snr50,

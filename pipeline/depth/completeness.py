@@ -27,10 +27,10 @@ Array = NDArray[np.float64]
 
 LEAST_PLATEAU = 0.51
 # Where the sources say little, the curve is as steep as noise alone makes it, to such a factor.
-USUAL_WIDTH, WIDTH_FACTOR = 0.15, 1.6
-USUAL_LOSS, LOSS_FACTOR = 0.03, 4.0  # odds of losing a bright source
+USUAL_WIDTH, WIDTH_FACTOR = 0.15, 2.0
+USUAL_LOSS, LOSS_FACTOR = 0.03, 8.0  # odds of losing a bright source
 SCATTER = 0.3  # of what was found around the curve, against which those are weighed
-USUAL_SCATTER2, WEIGHT_OF_USUAL = 0.4, 20.0  # its square over p (1 - p), and as many sources' worth
+USUAL_SCATTER2, WEIGHT_OF_USUAL = 0.5, 20.0  # its square over p (1 - p), and as many sources' worth
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ def fit(brightness: Array, found: Array) -> Logistic:
     Notes
     -----
     Least squares, for such values have no likelihood; the error is the one that their scatter
-    around the curve implies (White 1980, Econometrica 48, 817). A few sources may lie on the curve by
-    chance: so that scatter is weighed against what it usually is.
+    around the curve implies, for few of them (HC3 of MacKinnon & White 1985, J. Econometrics 29, 305).
+    Those may all lie on the curve by chance: so their scatter is weighed against what it usually is.
     """
     usual = np.array([0.0, np.log(USUAL_WIDTH), -np.log(USUAL_LOSS)])
     looseness = np.array([np.inf, np.log(WIDTH_FACTOR), np.log(LOSS_FACTOR)])
@@ -87,15 +87,15 @@ def fit(brightness: Array, found: Array) -> Logistic:
     start = np.array([_halfway(brightness, found), *usual[1:]])
     parameters, _, details, *_ = optimize.leastsq(residual, start, full_output=True)
     count = len(found)
-    slopes, misfit, share = (
-        _slopes(residual, parameters),
-        details["fvec"][:count],
-        _curve(parameters, brightness),
-    )
+    slopes = _slopes(residual, parameters)
+    misfit, share = details["fvec"][:count], _curve(parameters, brightness)
+    bread = np.linalg.pinv(slopes.T @ slopes)
+    leverage = np.einsum("ni,ij,nj->n", slopes[:count], bread, slopes[:count])
+    scatter2 = np.square(misfit / (1.0 - np.minimum(leverage, 0.9)))
     usually = USUAL_SCATTER2 * share * (1.0 - share)
-    scatter2 = (count * misfit**2 + WEIGHT_OF_USUAL * usually) / (count + WEIGHT_OF_USUAL)
-    pull = (np.linalg.pinv(slopes.T @ slopes) @ slopes[:count].T)[0]
-    error = float(np.sqrt(np.sum(pull**2 * scatter2) * count / max(count - len(start), 1)))
+    scatter2 = (count * scatter2 + WEIGHT_OF_USUAL * usually) / (count + WEIGHT_OF_USUAL)
+    pull = (bread @ slopes[:count].T)[0]
+    error = float(np.sqrt(np.sum(pull**2 * scatter2)))
     return Logistic(float(parameters[0]), error, float(np.exp(parameters[1])), float(_plateau(parameters[2])))
 
 
