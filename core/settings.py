@@ -219,7 +219,10 @@ class Settings(BaseSettings):
 
     @property
     def science_hash(self) -> str:
-        """A short hash of every setting that changes what a frame yields."""
+        """A short hash of every setting that changes what is found in a frame.
+
+        How the depth is measured changes nothing of that, and so makes no other version of a difference.
+        """
         science = self.model_dump(
             mode="json",
             include={"camera", "calibrate", "quality", "align", "subtract", "detect", "cutout"},
