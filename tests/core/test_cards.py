@@ -156,6 +156,7 @@ def test_a_light_curve_has_limits_of_five_times_the_forced_error(store, night):
         (60001.0, False, first), (60002.0, True, None), (60004.0, False, last),
     ]  # fmt: skip
     assert points[1].mag == pytest.approx(25.0 - 2.5 * np.log10(5 * 2.0))
+    assert [point.m50 for point in points] == [None, 20.1, None]  # of the frame, beside its own limit
     assert (points[1].flux, points[1].flux_err) == (3.0, 2.0)
 
 
