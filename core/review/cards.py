@@ -100,6 +100,7 @@ class FrameFacts:
     m50_err: float | None = None
     flux50: float | None = None
     snr50: float | None = None
+    depth_reason: str | None = None  # why there is none
     fwhm_new_px: float | None = None
     fwhm_ref_px: float | None = None
     score_std: float | None = None
@@ -358,6 +359,7 @@ def _frame_facts(observation: Observation | None, difference: Difference | None)
         "m50_err": difference.m50_err,
         "flux50": difference.flux50,
         "snr50": difference.snr50,
+        "depth_reason": difference.depth_reason,
         "fwhm_new_px": difference.fwhm_new_px,
         "fwhm_ref_px": difference.fwhm_ref_px,
         "score_std": difference.score_std,

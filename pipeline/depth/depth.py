@@ -130,7 +130,8 @@ def measure_depth(
     if typical is None:
         return Depth(reason="no pixel of the difference is unmasked")
     exposure = new.frame.exposure
-    random = np.random.default_rng(zlib.crc32(f"{exposure.name} {exposure.mjd}".encode()))
+    name = f"{exposure.name} {exposure.mjd}".encode(errors="backslashreplace")
+    random = np.random.default_rng(zlib.crc32(name))
     everywhere = free_places(difference, detections, SAMPLE, random)
     at_threshold = settings.detect.threshold * typical
     tried: list[Trials] = []
@@ -142,7 +143,7 @@ def measure_depth(
                 injected = inject(sources, difference, new, random)
                 found = recover(sources, injected, reference, radius_px, settings).found
             except FrameRefused as refused:
-                return Depth(reason=str(refused))
+                return Depth(reason=f"with sources injected, {refused}")
             luck = luck_of(sources, difference, injected.difference, everywhere, settings.detect.threshold)
             tried.append(Trials(2.5 * np.log10(sources.flux / at_threshold), found, luck))
         all_tried = _joined(tried)
@@ -159,8 +160,9 @@ def measure_depth(
     if len(all_tried.found) < LEAST:
         few = f"{len(all_tried.found)} sources found a free place, and {LEAST} are needed"
         return Depth(curve=bins, reason=few)
-    brightest = settings.detect.threshold * 10.0 ** (0.4 * span[1])
-    return Depth(curve=bins, reason=f"half of the injected sources are lost even at {brightest:.0f} sigma")
+    fate, end = ("found", span[0]) if curve.b50 < span[0] + MARGIN else ("lost", span[1])
+    sigma = settings.detect.threshold * 10.0 ** (0.4 * end)
+    return Depth(curve=bins, reason=f"half of the injected sources are {fate} even at {sigma:.1f} sigma")
 
 
 def typical_error(difference: Difference) -> float | None:
@@ -238,7 +240,7 @@ def luck_of(
     at = pixel(everywhere[1], height), pixel(everywhere[0], width)
     flux, flux_err = (image[at].astype(np.float64) for image in (difference.flux, difference.flux_err))
     any_place = np.sort(needed(flux, flux_err, noise2, threshold))
-    share = np.searchsorted(any_place, sources.flux, side="right") / len(any_place)
+    share = np.searchsorted(any_place, sources.flux, side="right") / max(len(any_place), 1)
     luck: Array = alone - share
     return luck
 

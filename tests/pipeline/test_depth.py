@@ -148,7 +148,7 @@ def test_only_copies_are_touched_and_the_same_frame_has_the_same_depth():
     assert all(np.array_equal(a, b) for a, b in zip(kept, now, strict=True))
     assert depth_of(new, reference, difference, detections) == one
     assert detect(difference, new, reference, SETTINGS) == (detections, dropped)
-    exposure = replace(new.frame.exposure, name="another frame")
+    exposure = replace(new.frame.exposure, name="another frame \udcff")  # as undecodable names come
     other = replace(new, frame=replace(new.frame, exposure=exposure))
     assert depth_of(other, reference, difference, detections).curve != one.curve
 
