@@ -102,6 +102,13 @@ class DetectSettings(Section):
     max_candidates: int = Field(2000, ge=1)
 
 
+class DepthSettings(Section):
+    """Injected sources that tell how faint a new source may be and still be found."""
+
+    enabled: bool = True
+    sources: int = Field(300, ge=40, le=10_000)  # in a frame at most; smaller frames hold fewer
+
+
 class CutoutSettings(Section):
     """What a reviewer sees."""
 
@@ -184,6 +191,7 @@ class Settings(BaseSettings):
     align: AlignSettings = AlignSettings()
     subtract: SubtractSettings = SubtractSettings()
     detect: DetectSettings = DetectSettings()
+    depth: DepthSettings = DepthSettings()
     cutout: CutoutSettings = CutoutSettings()
     associate: AssociateSettings = AssociateSettings()
     power: PowerSettings = PowerSettings()
@@ -212,7 +220,10 @@ class Settings(BaseSettings):
 
     @property
     def science_hash(self) -> str:
-        """A short hash of every setting that changes what a frame yields."""
+        """A short hash of every setting that changes what is found in a frame.
+
+        How the depth is measured changes nothing of that, and so makes no other version of a difference.
+        """
         science = self.model_dump(
             mode="json",
             include={"camera", "calibrate", "quality", "align", "subtract", "detect", "cutout"},

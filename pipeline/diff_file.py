@@ -10,6 +10,7 @@ from tempfile import NamedTemporaryFile
 import numpy as np
 from astropy.io import fits
 
+from pipeline.depth.depth import Depth
 from pipeline.frame import Aligned, Detection, Difference, PreparedReference
 
 MASK_BITS = "1 bad, 2 saturated, 4 cosmic ray, 8 edge, 16 filled, 32 streak"
@@ -21,6 +22,7 @@ def write(
     detections: Sequence[Detection],
     new: Aligned,
     reference: PreparedReference,
+    depth: Depth | None = None,
 ) -> None:
     """Write a difference and what was found in it, all at once or not at all.
 
@@ -36,6 +38,7 @@ def write(
     new : Aligned
     reference : PreparedReference
         Its WCS is that of every image.
+    depth : Depth, optional
 
     Raises
     ------
@@ -46,7 +49,7 @@ def write(
     psf = difference.psf.at((width - 1) / 2.0, (height - 1) / 2.0)
     files = fits.HDUList(
         [
-            fits.PrimaryHDU(header=_facts(difference, new, reference)),
+            fits.PrimaryHDU(header=_facts(difference, new, reference, depth)),
             _image(difference.data, "DIFF", difference.flux_unit, reference),
             _image(difference.score, "SCORE", "", reference),
             _image(difference.mask, "MASK", "", reference),
@@ -67,7 +70,9 @@ def write(
             unfinished.unlink(missing_ok=True)
 
 
-def _facts(difference: Difference, new: Aligned, reference: PreparedReference) -> fits.Header:
+def _facts(
+    difference: Difference, new: Aligned, reference: PreparedReference, depth: Depth | None
+) -> fits.Header:
     header = fits.Header()
     header["METHOD"] = (difference.method, "zogy or classic")
     header["NEWFRAME"] = (_card(new.frame.exposure.name), "what was subtracted from")
@@ -83,6 +88,10 @@ def _facts(difference: Difference, new: Aligned, reference: PreparedReference) -
     if reference.zeropoint is not None:
         header["MAGZERO"] = (reference.zeropoint, "magnitude of one unit of DIFF")
         header["MAGSYS"] = (reference.mag_system or "instrumental", "")
+    if depth is not None and depth.flux50 is not None:
+        header["FLUX50"] = (depth.flux50, "[unit of DIFF] half of the sources are found")
+        header["SNR50"] = (depth.snr50, "FLUX50 over the median error")
+        header["M50ERR"] = (depth.error, "[mag] standard error of FLUX50")
     if new.frame.exposure.mjd is not None:
         header["MJD-MID"] = (new.frame.exposure.mjd, "[d] UTC, middle of the new exposure")
     return header

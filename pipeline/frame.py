@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from astropy.io.fits.header import Header
     from astropy.wcs import WCS
 
+    from pipeline.depth.response import Response
     from pipeline.registration.pixel_map import PixelMap
 
 
@@ -283,6 +284,8 @@ class Difference:
         The factor an empirical rescaling applied; 1 is none.
     seconds : dict
         By stage.
+    response : Response or None
+        What a source in the new frame would add.
     """
 
     data: Image
@@ -297,6 +300,7 @@ class Difference:
     score_std: float
     score_scale: float = 1.0
     seconds: dict[str, float] = field(default_factory=dict)
+    response: Response | None = None
 
 
 @dataclass(frozen=True, slots=True)

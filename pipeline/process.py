@@ -29,6 +29,7 @@ from pipeline import record
 from pipeline.calibration.calibrate import calibrate
 from pipeline.calibration.masters import Masters
 from pipeline.clock import StageClock, one_line
+from pipeline.depth.depth import Depth, measure_depth, typical_error
 from pipeline.detection.cutting import cut
 from pipeline.detection.detect import detect
 from pipeline.detection.forced import forced_flux
@@ -140,10 +141,11 @@ def _subtracted(
     with clock.stage("record"):
         scores = record.block_scores(difference, new, reference, measured.frame.origin, radius_px, settings)
         score_map = block_scores.pack(scores)
+    depth = depth_of(difference, new, reference, detections, radius_px, settings, clock)
     return FrameOutcome(
         "done",
         quality=measured.quality,
-        difference=_difference_facts(measured, difference, new, reference, settings),
+        difference=_difference_facts(measured, difference, new, reference, depth, settings),
         candidates=candidates,
         forced=forced,
         rejections=_rejections(dropped, reference.frame),
@@ -181,10 +183,33 @@ def magnitude(flux: float, flux_err: float, zeropoint: float | None) -> tuple[fl
 
 def limit_magnitude(difference: Difference, zeropoint: float | None) -> float | None:
     """The magnitude of five times the median flux error over the unmasked field."""
-    errors = difference.flux_err[(difference.mask == 0) & (difference.flux_err > 0)]
-    if errors.size == 0:
-        return None
-    return magnitude(UPPER_LIMIT_SIGMA * float(np.median(errors)), 0.0, zeropoint)[0]
+    typical = typical_error(difference)
+    return None if typical is None else magnitude(UPPER_LIMIT_SIGMA * typical, 0.0, zeropoint)[0]
+
+
+def depth_magnitude(depth: Depth, zeropoint: float | None) -> float | None:
+    """m50: the magnitude at which half of the injected sources are found."""
+    return None if depth.flux50 is None else magnitude(depth.flux50, 0.0, zeropoint)[0]
+
+
+def depth_of(
+    difference: Difference,
+    new: Aligned,
+    reference: PreparedReference,
+    detections: Sequence[Detection],
+    radius_px: float,
+    settings: Settings,
+    clock: StageClock,
+) -> Depth:
+    """The depth; if it cannot be measured for whatever reason, the frame stands all the same."""
+    if not settings.depth.enabled:
+        return Depth(reason="switched off in [depth]")
+    try:
+        with clock.stage("depth"):
+            return measure_depth(difference, new, reference, detections, radius_px, settings)
+    except Exception as error:  # SEP raises no narrower type
+        log.exception("the depth of %s could not be measured", new.frame.exposure.name)
+        return Depth(reason=one_line(error))
 
 
 def _difference_facts(
@@ -192,6 +217,7 @@ def _difference_facts(
     difference: Difference,
     new: Aligned,
     reference: PreparedReference,
+    depth: Depth,
     settings: Settings,
 ) -> DifferenceFacts:
     return DifferenceFacts(
@@ -208,6 +234,12 @@ def _difference_facts(
         mag_system=reference.mag_system,
         zeropoint=reference.zeropoint,
         limit_mag=limit_magnitude(difference, reference.zeropoint),
+        m50=depth_magnitude(depth, reference.zeropoint),
+        m50_err=depth.error,
+        flux50=depth.flux50,
+        snr50=depth.snr50,
+        depth_reason=depth.reason,
+        completeness=depth.record(),
     )
 
 

@@ -4,7 +4,7 @@ import math
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,6 +44,10 @@ def diff(
     gain: Annotated[float | None, typer.Option(help="Electrons per data unit, of both.")] = None,
     read_noise: Annotated[float | None, typer.Option(help="Electrons, of both.")] = None,
     saturation: Annotated[float | None, typer.Option(help="Data units, of both.")] = None,
+    depth: Annotated[
+        bool,
+        typer.Option("--depth", help="Also inject sources, in memory, and tell how faint half are found."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Subtract REF from NEW and list what changed. Needs no store."""
@@ -66,13 +70,14 @@ def diff(
         gain=gain,
         read_noise=read_noise,
         saturation=saturation,
+        depth=depth,
     )
     result = diff_files(new, reference, options, settings_of(context))
     if output is not None:
         from pipeline.diff_file import write
 
         with writing_to(output):
-            write(output, result.difference, result.detections, result.new, result.reference)
+            write(output, result.difference, result.detections, result.new, result.reference, result.depth)
     told = report(result)
     if as_json:
         print_json(told)
@@ -84,6 +89,8 @@ def diff(
         f"registration {told['registration_rms_px']:.3f} px,"
         f" FWHM {told['fwhm_new_px']:.2f} px (new), {told['fwhm_ref_px']:.2f} px (reference)"
     )
+    if depth:
+        print_text(_depth_line(told))
     print_text(", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in told["seconds"].items()))
     headings = ("x", "y", "x new", "y new", "ra", "dec", "snr", "flux", "flux err")
     keys = ("x", "y", "x_new", "y_new", "ra", "dec", "snr", "flux", "flux_err")
@@ -94,6 +101,18 @@ def diff(
     ]
     print_table(headings, rows)
     print_text(f"{len(rows)} sources" + (f"; written to {output}" if output else ""))
+
+
+def _depth_line(told: dict[str, Any]) -> str:
+    """How faint a new source may be, or why that is not known."""
+    if told["flux50"] is None:
+        return f"depth not measured: {told['depth_reason']}"
+    m50 = "" if told["m50"] is None else f", m50 {told['m50']:.2f}"
+    return (
+        f"half of injected sources are found at {told['flux50']:.4g} {told['flux_unit']}"
+        f" ({told['snr50']:.2f} sigma{m50}), known to {told['m50_err']:.2f} mag;"
+        f" {told['completeness']['plateau']:.0%} of bright ones"
+    )
 
 
 def _require_positive(option: str, value: float | None) -> None:

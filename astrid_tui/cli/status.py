@@ -35,10 +35,11 @@ def status(
             frame["candidates"],
             round(sum(frame["seconds"].values()), 1) or None,
             frame["seeing_px"] and round(frame["seeing_px"], 2),
+            frame["m50"] and round(frame["m50"], 2),
             frame["reason"],
         )
         for frame in report["frames"]
     ]
-    print_table(("id", "frame", "state", "candidates", "seconds", "seeing px", "reason"), rows)
+    print_table(("id", "frame", "state", "candidates", "seconds", "seeing px", "m50", "reason"), rows)
     if report["next"] is not None:
         print_text(f"more: astrid status --after {report['next']}")

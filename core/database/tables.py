@@ -140,7 +140,14 @@ class Difference(SQLModel, table=True):
     fwhm_new_px: float
     fwhm_ref_px: float
     masked_fraction: float
-    m50: float | None = None
+    m50: float | None = None  # where half of the injected sources are found
+    m50_err: float | None = None  # magnitudes, also where no zeropoint gives flux50 one
+    flux50: float | None = None
+    snr50: float | None = None  # flux50 over the median error
+    depth_reason: str | None = None  # why it was not measured
+    completeness: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSON)
+    )  # `core.frames.outcome.DifferenceFacts`
     limit_mag: float | None = None  # 5 sigma in the difference, the median over the field
     n_candidates: int = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,13 @@ class Subtraction:
     masked_fraction: float
     m50: float | None
     limit_mag: float | None
+    zeropoint: float | None = None
+    flux_unit: str | None = None
+    m50_err: float | None = None
+    flux50: float | None = None
+    snr50: float | None = None
+    depth_reason: str | None = None
+    completeness: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +193,13 @@ def _subtraction(session: Session, frame_id: int) -> Subtraction | None:
         made.masked_fraction,
         made.m50,
         made.limit_mag,
+        made.zeropoint,
+        made.flux_unit,
+        made.m50_err,
+        made.flux50,
+        made.snr50,
+        made.depth_reason,
+        made.completeness,
     )
 
 

@@ -4,6 +4,7 @@ The pipeline knows no database and the store no pixels; they meet here.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from core.vocabulary import FrameKind, ObservationState
 
@@ -39,7 +40,23 @@ class QualityFacts:
 
 @dataclass(frozen=True, slots=True)
 class DifferenceFacts:
-    """One subtraction, as `core.database.tables.Difference` keeps it."""
+    """One subtraction, as `core.database.tables.Difference` keeps it.
+
+    Attributes
+    ----------
+    m50, m50_err : float or None
+        The magnitude at which half of the injected sources are found, none without a zeropoint; its
+        standard error in magnitudes, known without one too.
+    flux50, snr50 : float or None
+        That brightness in `flux_unit`, and over the median error of the flux.
+    limit_mag : float or None
+        Five times the median error of the flux. It is no m50, and never stands for one.
+    depth_reason : str or None
+        Why there is no depth.
+    completeness : dict or None
+        ``bins``: lists of a flux, how many sources of about it were injected and how many found, from
+        faint to bright; ``plateau``: the share that is found of bright ones; ``width_mag``: of the fit.
+    """
 
     reference_id: int
     method: str
@@ -55,6 +72,11 @@ class DifferenceFacts:
     zeropoint: float | None = None
     m50: float | None = None
     limit_mag: float | None = None
+    m50_err: float | None = None
+    flux50: float | None = None
+    snr50: float | None = None
+    depth_reason: str | None = None
+    completeness: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,12 @@ class LightCurvePoint:
         Of ``|flux|``; of a limit, of five times the error. None without a zeropoint.
     is_limit : bool
         Nothing was detected and the forced flux is below five times its error. This says how faint a
-        source at this place would have been missed; it is not the depth m50 of the frame.
+        source at this place would have been missed; it is not the depth of the frame.
     candidate_id : int or None
         The detection; none of a forced flux.
+    m50 : float or None
+        The depth of the frame, where nothing was detected: the magnitude at which half of injected
+        sources are found anywhere in it.
     """
 
     mjd: float
@@ -42,6 +45,7 @@ class LightCurvePoint:
     mag_system: str | None
     is_limit: bool
     candidate_id: int | None = None
+    m50: float | None = None
 
 
 def current_detections(db: Session, sky_object_id: int) -> list[Candidate]:
@@ -60,13 +64,14 @@ def light_curve(
 ) -> tuple[LightCurvePoint, ...]:
     """All points of an object in order of time: its detections, and forced fluxes of current differences."""
     query = (
-        select(ForcedFlux)
+        select(ForcedFlux, col(Difference.m50))
         .join(Difference, col(ForcedFlux.difference_id) == col(Difference.id))
         .where(col(ForcedFlux.sky_object_id) == sky_object_id, col(Difference.is_current).is_(True))
         .order_by(col(ForcedFlux.mjd).desc())
         .limit(MAX_POINTS)
     )
-    points = [_detected(row) for row in detections] + [_forced(row) for row in db.scalars(query)]
+    points = [_detected(row) for row in detections]
+    points += [_forced(row, m50) for row, m50 in db.execute(query)]
     return tuple(sorted(points, key=lambda point: point.mjd))
 
 
@@ -77,7 +82,7 @@ def _detected(row: Candidate) -> LightCurvePoint:
     )  # fmt: skip
 
 
-def _forced(row: ForcedFlux) -> LightCurvePoint:
+def _forced(row: ForcedFlux, m50: float | None) -> LightCurvePoint:
     is_limit = not abs(row.flux) >= LIMIT_SIGMA * row.flux_err
     brightness = LIMIT_SIGMA * row.flux_err if is_limit else abs(row.flux)
     mag = mag_err = None
@@ -86,5 +91,6 @@ def _forced(row: ForcedFlux) -> LightCurvePoint:
         if not is_limit:
             mag_err = 2.5 / math.log(10) * row.flux_err / brightness
     return LightCurvePoint(
-        row.mjd, row.filter, row.flux, row.flux_err, row.flux_unit, mag, mag_err, row.mag_system, is_limit
-    )
+        row.mjd, row.filter, row.flux, row.flux_err, row.flux_unit,
+        mag, mag_err, row.mag_system, is_limit, m50=m50,
+    )  # fmt: skip

@@ -31,6 +31,10 @@ class NightPoint:
         Of the registration, rms.
     score_std : float or None
         Of the significance image; 1 is honest.
+    depth_is_m50 : bool
+        Which of both the depth is.
+    flux50 : float or None
+        What has the magnitude m50 where there is a zeropoint, in the reference's unit.
     """
 
     observation_id: int
@@ -41,6 +45,8 @@ class NightPoint:
     depth: float | None = None
     residual_px: float | None = None
     score_std: float | None = None
+    depth_is_m50: bool = False
+    flux50: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ def newest_night(store: Store) -> Night:
         current = select(
             col(Difference.observation_id),
             col(Difference.m50),
+            col(Difference.flux50),
             col(Difference.limit_mag),
             col(Difference.registration_rms_px),
             col(Difference.score_std),
@@ -82,7 +89,7 @@ def newest_night(store: Store) -> Night:
     points = []
     for row in rows:
         made = found.get(row.id)
-        deepest = (made.m50, made.limit_mag, row.limit_mag) if made else (row.limit_mag,)
+        depths = (made.m50, made.limit_mag, row.limit_mag) if made else (None, row.limit_mag)
         points.append(
             NightPoint(
                 row.id,
@@ -90,9 +97,11 @@ def newest_night(store: Store) -> Night:
                 row.state,
                 row.mjd,
                 row.seeing_px if unit == "px" else row.seeing_arcsec,
-                next((depth for depth in deepest if depth is not None), None),
+                next((depth for depth in depths if depth is not None), None),
                 made.registration_rms_px if made else None,
                 made.score_std if made else None,
+                depths[0] is not None,
+                made.flux50 if made else None,
             )
         )
     return Night(tuple(points), unit)

@@ -51,7 +51,12 @@ def frames_status(store: Store, ids: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def frame_records(session: Session, rows: Sequence[Observation]) -> list[dict[str, Any]]:
-    """One record a frame: ``state, reason, seconds`` by stage of its last attempt, ``candidates, m50``."""
+    """One record a frame: ``state, reason, seconds`` by stage of its last attempt, ``candidates, m50``.
+
+    ``m50`` (magnitudes, none without a zeropoint) with ``m50_err``, ``flux50`` (in ``flux_unit``) and
+    ``snr50`` tell at what brightness half of the injected sources are found; ``depth_reason`` why that is
+    not known, ``limit_mag`` five times the noise of the frame.
+    """
     ids = [row.id for row in rows]
     seconds: dict[int, dict[str, float]] = defaultdict(dict)
     stages = select(StageRun).where(col(StageRun.observation_id).in_(ids)).order_by(col(StageRun.id))
@@ -78,6 +83,11 @@ def _record(row: Observation, seconds: dict[str, float], difference: Difference 
         "limit_mag": row.limit_mag,
         "candidates": difference.n_candidates if difference else 0,
         "m50": difference.m50 if difference else None,
+        "m50_err": difference.m50_err if difference else None,
+        "flux50": difference.flux50 if difference else None,
+        "snr50": difference.snr50 if difference else None,
+        "flux_unit": difference.flux_unit if difference else None,
+        "depth_reason": difference.depth_reason if difference else None,
         "score_std": difference.score_std if difference else None,
         "registration_rms_px": difference.registration_rms_px if difference else None,
         "reference": difference.reference_id if difference else None,

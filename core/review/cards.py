@@ -96,7 +96,11 @@ class FrameFacts:
     sky_rms: float | None = None
     zeropoint: float | None = None
     limit_mag: float | None = None  # of the difference, else of the frame
-    m50: float | None = None
+    m50: float | None = None  # where half of the injected sources are found; no limit
+    m50_err: float | None = None
+    flux50: float | None = None
+    snr50: float | None = None
+    depth_reason: str | None = None  # why there is none
     fwhm_new_px: float | None = None
     fwhm_ref_px: float | None = None
     score_std: float | None = None
@@ -352,6 +356,10 @@ def _frame_facts(observation: Observation | None, difference: Difference | None)
     }  # fmt: skip
     of_difference = {} if difference is None else {
         "m50": difference.m50,
+        "m50_err": difference.m50_err,
+        "flux50": difference.flux50,
+        "snr50": difference.snr50,
+        "depth_reason": difference.depth_reason,
         "fwhm_new_px": difference.fwhm_new_px,
         "fwhm_ref_px": difference.fwhm_ref_px,
         "score_std": difference.score_std,

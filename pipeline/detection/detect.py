@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,6 +114,35 @@ def detect(
             len(x),
             settings.detect.max_candidates,
         )
+    return judge(difference, x, y, new, reference, settings)
+
+
+def judge(
+    difference: Difference,
+    x: Array,
+    y: Array,
+    new: Aligned,
+    reference: PreparedReference,
+    settings: Settings,
+) -> tuple[list[Detection], list[Dropped]]:
+    """Measure what is at some peaks of the score, and leave out what is no change in the sky.
+
+    Each is judged on its own, whichever others are given; of its features only ``neighbours`` counts them.
+
+    Parameters
+    ----------
+    difference : Difference
+    x, y : (n,) float64
+        As `find_peaks` gives them.
+    new : Aligned
+    reference : PreparedReference
+    settings : Settings
+
+    Returns
+    -------
+    list of Detection, list of Dropped
+        As `detect`.
+    """
     if len(x) == 0:
         return [], []
     x, y = climb(difference, x, y)
@@ -149,8 +178,8 @@ def detect(
     return detections, dropped
 
 
-def find_peaks(score: Image, threshold: float) -> tuple[Array, Array]:
-    """The highest pixel of every island beyond the threshold, of both signs, islands parted at saddles.
+def find_peaks(score: Image, threshold: float, *, signs: Sequence[int] = (1, -1)) -> tuple[Array, Array]:
+    """The highest pixel of every island beyond the threshold, of the given signs, parted at saddles.
 
     Raises
     ------
@@ -169,9 +198,9 @@ def find_peaks(score: Image, threshold: float) -> tuple[Array, Array]:
     sep.set_extract_pixstack(max(PIXEL_STACK, 2 * beyond))
     sep.set_sub_object_limit(SUB_OBJECTS)
     xs, ys = [], []
-    for signed in (score, -score):
+    for sign in signs:
         islands = sep.extract(
-            np.ascontiguousarray(signed),
+            np.ascontiguousarray(score if sign > 0 else -score),
             threshold,
             minarea=1,
             filter_kernel=None,

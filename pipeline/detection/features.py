@@ -11,6 +11,7 @@ from scipy.spatial import KDTree
 
 from core.vocabulary import MaskPlane
 from pipeline.frame import Aligned, Difference, Frame, PreparedReference, PsfModel, Stars
+from pipeline.stellar.stamps import psf_stamps
 
 Array = NDArray[np.float64]
 Stamps = NDArray[np.float64]  # (n, size, size), the nearest pixel to each place in the middle
@@ -129,11 +130,10 @@ def stamps(image: NDArray[np.generic], x: Array, y: Array, half: int, outside: f
 def centred_psfs(psf: PsfModel, x: Array, y: Array, half: int) -> Stamps:
     """The PSF at each place, on its stamp and at its place between pixels."""
     reach = psf.basis.shape[1] // 2
-    size = 2 * max(half, reach) + 1
+    size = int(fft.next_fast_len(2 * max(half, reach) + 1, real=True))
     out = np.zeros((len(x), size, size))
     inner = slice(size // 2 - reach, size // 2 + reach + 1)
-    for stamp, xs, ys in zip(out, x, y, strict=True):
-        stamp[inner, inner] = psf.at(float(xs), float(ys))
+    out[:, inner, inner] = psf_stamps(psf, x, y)
     turn = fft.rfftfreq(size)[None, None, :] * (x - np.rint(x))[:, None, None]
     turn = turn + fft.fftfreq(size)[None, :, None] * (y - np.rint(y))[:, None, None]
     moved = fft.irfft2(fft.rfft2(out) * np.exp(-2j * np.pi * turn), s=(size, size))
@@ -169,9 +169,17 @@ def _level(data: Stamps, ring: NDArray[np.bool_]) -> tuple[Array, Array]:
 
 
 def _sky_error(difference: Difference, x: Array, y: Array, half: int) -> Array:
-    near = stamps(difference.flux_err, x, y, half, outside=np.nan)
-    lowest: Array = np.nanpercentile(near, 20, axis=(1, 2))
-    return lowest
+    return _percentile(stamps(difference.flux_err, x, y, half, outside=np.nan), 20.0)
+
+
+def _percentile(values: Stamps, share: float) -> Array:
+    """A percentile of each stamp without its NaN, which only those at the edges have."""
+    rows = values.reshape(len(values), -1)
+    found: Array = np.percentile(rows, share, axis=1)
+    cut = np.isnan(found)
+    if cut.any():
+        found[cut] = np.nanpercentile(rows[cut], share, axis=1)
+    return found
 
 
 def _shape(data: Stamps, psf: Stamps, core: NDArray[np.bool_], fwhm: float) -> dict[str, Array]:
@@ -253,7 +261,7 @@ def _frame_flux(frame: Frame, psf: PsfModel, places: Places, half: int) -> tuple
     model = centred_psfs(psf, x, y, half)
     flux, power = psf_flux(light, model, stamps(frame.mask, x, y, half, outside=1.0) == 0)
     variance = stamps(frame.variance, x, y, half, outside=np.nan)
-    sky = np.nanpercentile(variance, 20, axis=(1, 2))
+    sky = _percentile(variance, 20.0)
     return flux, np.sqrt(np.maximum(sky, 1e-12) / np.maximum(power, 1e-12))
 
 

@@ -45,16 +45,22 @@ def mean_of(half: Values, shape: tuple[int, int]) -> float:
     return (2.0 * float(half.sum()) - once) / (shape[0] * shape[1])
 
 
-def compact(kernel: Spectrum, shape: tuple[int, int], xp: Arrays, by: Spectrum | None = None) -> Values:
+def compact(
+    kernel: Spectrum,
+    shape: tuple[int, int],
+    xp: Arrays,
+    by: Spectrum | None = None,
+    least: int = LEAST_KERNEL_PX,
+) -> Values:
     """A narrow kernel as an image around index 0, 0, in the smallest image that still holds it.
 
     Every second, third, ... frequency of a kernel are those of the same kernel in an image so much
-    smaller. ``by`` is a factor that the kernel still lacks.
+    smaller. ``by`` is a factor that the kernel still lacks; ``least`` how wide the image must be.
     """
     part = next(
         n
         for n in (5, 4, 3, 2, 1)
-        if n == 1 or (all(length % n == 0 for length in shape) and min(shape) // n >= LEAST_KERNEL_PX)
+        if n == 1 or (all(length % n == 0 for length in shape) and min(shape) // n >= least)
     )
     few = kernel[::part, ::part]
     few = few + 0.0 if by is None else few * by[::part, ::part]

@@ -11,6 +11,7 @@ are right. Where it is found larger than 1.05, errors are enlarged to what is me
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ import sep
 from numpy.typing import NDArray
 
 from core.settings import Settings
+from pipeline.depth.response import Response, response_of
 from pipeline.frame import (
     Aligned,
     Difference,
@@ -45,6 +47,7 @@ MOST_HALO_PX = 40  # farther out a kernel holds no more than a part in 1e5
 MOST_STAMP_PX = 61  # of the difference's PSF
 BACKGROUND_MESH_PX = 96
 TRUSTED_STD = 1.05  # a score that deviates more than this is rescaled, and the difference says so
+RESPONSE_FWHM = 5.0  # around a source its light is followed through the filters
 
 
 def subtract(
@@ -58,7 +61,8 @@ def subtract(
     reference : PreparedReference
         Its transforms are kept in ``caches`` for the next frame.
     settings : Settings
-        ``subtract.method``, ``subtract.tile_px``, ``subtract.device``.
+        ``subtract.method``, ``subtract.tile_px``, ``subtract.device``; ``depth.enabled``: keep the response
+        to sources.
     method : {"zogy", "classic"}, optional
         Instead of the one in the settings.
 
@@ -93,7 +97,8 @@ def subtract(
 
     start = time.perf_counter()
     data, flux, flux_err, area = (np.zeros(reference.frame.shape, dtype=np.float32) for _ in range(4))
-    stamps = []
+    stamps, responses = [], []
+    response_px = min(size, MOST_STAMP_PX) // 2 + math.ceil(RESPONSE_FWHM * fwhm)
     for tile in tiles:
         ours = new_side(tile, new, new_light, new_variance, matched, xp)
         theirs = reference_side(tile, reference, old_light, old_variance, xp)
@@ -108,6 +113,8 @@ def subtract(
         psf = xp.host(compact(made.psf, tile.shape, xp))
         tile.add(np.float32(_noise_area(psf)), area, share)
         stamps.append(stamp_of(psf, min(size, MOST_STAMP_PX, (min(psf.shape) - 1) // 2 * 2 - 1)))
+        if settings.depth.enabled:
+            responses.append(response_of(made, tile, response_px, xp))
     seconds["transforms"] = time.perf_counter() - start
 
     start = time.perf_counter()
@@ -130,6 +137,7 @@ def subtract(
         score_std=deviation,
         score_scale=score_scale,
         seconds=seconds,
+        response=Response(tuple(responses), matched.log_gain, reference.flux_scale) if responses else None,
     )
     seconds["finish"] = time.perf_counter() - start
     return result

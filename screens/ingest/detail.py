@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.vocabulary import ObservationState
 from screens.ages import ago, length, work
+from screens.ingest.depth import depth_facts
 from screens.ingest.view import STATE_TONES, end_of
 from screens.lines import Line, Span, Tinted, Tone, counted, drawn, indented, padded, plain, shortened, span
 
@@ -185,9 +186,9 @@ def _subtraction(page: DetailPage) -> Iterator[Line]:
     yield (*_fact("score σ", f"{made.score_std:.3f}"), *(() if honest else (span("  not 1", Tone.WARN),)))
     yield _fact("alignment", f"{made.registration_rms_px:.3f} px rms, gain ratio {made.gain_ratio:.3f}")
     yield _fact("FWHM", f"{made.fwhm_new_px:.2f} px, reference {made.fwhm_ref_px:.2f} px")
-    if made.m50 is not None:
-        yield _fact("m50", f"{made.m50:.2f} mag")
-    elif made.limit_mag is not None:
+    for title, line in depth_facts(made, is_plain=page.look.drawing == "ascii"):
+        yield (*_fact(title, ""), *line)
+    if made.limit_mag is not None:
         yield _fact("limit", f"{made.limit_mag:.2f} mag in the difference, 5σ")
 
 

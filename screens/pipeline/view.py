@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from screens.pipeline.strip import LABEL_COLUMNS, Series, strip_lines
 if TYPE_CHECKING:
     from core.operations.causes import Cause
     from core.operations.crew import Worker
-    from core.operations.night import Night
+    from core.operations.night import Night, NightPoint
     from core.operations.stage_times import StageTimes
     from screens.pipeline.reading import Answer, RunFacts
 
@@ -240,15 +241,33 @@ def _stage_line(row: StageTimes, room: int, is_plain: bool, width: int) -> Line:
 # -- the night --------------------------------------------------------------------------------------
 
 
-def night_series(night: Night) -> tuple[Series, ...]:
-    """What is plotted of a night."""
+def night_series(night: Night, chosen: int) -> tuple[Series, ...]:
+    """What is plotted of a night, for the frame at a place."""
     points = night.points
     return (
         Series("seeing", night.seeing_unit, [point.seeing for point in points]),
-        Series("depth", "mag", [point.depth for point in points]),
+        _depth_series(points, chosen),
         Series("residual", "px rms", [point.residual_px for point in points], 3),
         Series("score σ", "(1 is honest)", [point.score_std for point in points], 3),
     )
+
+
+def _depth_series(points: Sequence[NightPoint], chosen: int) -> Series:
+    """The depths, with what the chosen one is: m50 or a 5-sigma limit, which are not the same.
+
+    Where no magnitude is known, those of the flux alone tell the better frames from the worse.
+    """
+    known = [point for point in points if point.depth is not None]
+    if not known and any(point.flux50 for point in points):
+        values = [-2.5 * math.log10(point.flux50) if point.flux50 else None for point in points]
+        return Series("depth", "m50, no zeropoint", values)
+    measured = sum(point.depth_is_m50 for point in known)
+    here = points[chosen]
+    one = here if here.depth is not None else next(iter(known), here)
+    unit = "mag, m50" if one.depth_is_m50 else "mag, 5σ limit"
+    if 0 < measured < len(known):
+        unit += f" (m50 of {measured}, 5σ of {len(known) - measured})"
+    return Series("depth", unit, [point.depth for point in points])
 
 
 def night_lines(page: Page, width: int, rows: int) -> list[Line]:
@@ -269,7 +288,7 @@ def night_lines(page: Page, width: int, rows: int) -> list[Line]:
             width,
         )
     ]
-    series = night_series(page.answer.night)
+    series = night_series(page.answer.night, chosen)
     shown = series[: max(min((rows - 2) // 2, len(series)), 1)]
     each = max((rows - 2) // len(shown), 2)
     times = [point.mjd for point in points]

@@ -203,6 +203,8 @@ def _depth(card: "Card") -> str:
         parts.append(f"5σ {frame.limit_mag:.2f}")
     if frame.m50 is not None:
         parts.append(f"m50 {frame.m50:.2f}")
+    elif frame.snr50 is not None:
+        parts.append(f"half found at {frame.snr50:.1f}σ")
     if frame.seeing_arcsec is not None:
         parts.append(f"seeing {frame.seeing_arcsec:.1f}″")
     elif frame.seeing_px is not None:

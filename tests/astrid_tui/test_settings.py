@@ -70,4 +70,6 @@ def test_the_science_hash_follows_what_changes_a_frame_and_nothing_else():
         update={"detect": settings.detect.model_copy(update={"threshold": 6.0})}
     )
     assert other_review.science_hash == settings.science_hash
+    no_depth = settings.model_copy(update={"depth": settings.depth.model_copy(update={"enabled": False})})
+    assert no_depth.science_hash == settings.science_hash  # it would make second versions of all candidates
     assert other_science.science_hash != settings.science_hash

@@ -109,7 +109,9 @@ def test_the_queue_takes_filters(store):
 @pytest.fixture
 def night(store):
     """An object seen twice and missed twice, once in a superseded difference."""
-    observation, difference = add_difference(store, seeing_px=3.25, limit_mag=20.5, m50=20.1)
+    observation, difference = add_difference(
+        store, seeing_px=3.25, limit_mag=20.5, m50=20.1, m50_err=0.04, snr50=5.2
+    )
     _, superseded = add_difference(store, is_current=False)
     sky_object = add_object(store, name="AT2026x", ra=10.0, dec=20.0)
     facts = {"observation_id": observation, "difference_id": difference, "flux_unit": "electron"}
@@ -140,6 +142,7 @@ def test_a_card_shows_the_best_candidate_unless_another_is_asked_for(store, nigh
 def test_a_card_tells_of_frame_and_subtraction(store, night):
     frame = read_card(store, night[0]).frame
     assert (frame.seeing_px, frame.limit_mag, frame.m50, frame.config_hash) == (3.25, 20.5, 20.1, "cafe")
+    assert (frame.m50_err, frame.snr50, frame.flux50) == (0.04, 5.2, None)
     with store.write() as db:
         db.get_one(Difference, night[3]).limit_mag = 19.5
         db.exec(select(Observation)).first().seeing_px = 4.0
@@ -153,6 +156,7 @@ def test_a_light_curve_has_limits_of_five_times_the_forced_error(store, night):
         (60001.0, False, first), (60002.0, True, None), (60004.0, False, last),
     ]  # fmt: skip
     assert points[1].mag == pytest.approx(25.0 - 2.5 * np.log10(5 * 2.0))
+    assert [point.m50 for point in points] == [None, 20.1, None]  # of the frame, beside its own limit
     assert (points[1].flux, points[1].flux_err) == (3.0, 2.0)
 
 

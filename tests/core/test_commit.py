@@ -26,8 +26,10 @@ from core.database.tables import (
 )
 from core.frames import commit
 from core.frames.commit import commit_frame
+from core.frames.frame_detail import read_frame
 from core.frames.outcome import ForcedFacts, FrameOutcome, QualityFacts, RejectionFacts, StageRecord
 from core.frames.queue import LeaseLost, requeue
+from core.operations.status import frames_status
 from tests.core.frames import (
     DEC,
     RA,
@@ -96,6 +98,35 @@ def test_all_that_a_frame_yields_is_in_the_store(store: Store) -> None:
     rejection = the(store, Rejection)
     assert (rejection.cause, rejection.value, rejection.limit, rejection.zone) == ("edge", 0.5, 3.0, 11040)
     assert [stage.stage for stage in rows(store, StageRun)] == ["align", "subtract"]
+
+
+def test_the_depth_is_kept_and_told_by_frame(store: Store) -> None:
+    reference = add_reference(store).id or 0
+    (key,) = add_frames(store, 1)
+    curve = {"bins": [[120.5, 30, 2], [310.0, 30, 29]], "plateau": 0.97, "width_mag": 0.15}
+    facts = difference_facts(
+        reference, m50=20.1, m50_err=0.03, flux50=180.0, snr50=5.1, limit_mag=20.2, completeness=curve
+    )
+    process(store, done(reference, difference=facts))
+    row = the(store, Difference)
+    assert (row.m50, row.m50_err, row.flux50, row.snr50) == (20.1, 0.03, 180.0, 5.1)
+    assert (row.completeness, row.depth_reason, row.limit_mag) == (curve, None, 20.2)
+    (told,) = frames_status(store, [key])
+    assert (told["m50"], told["m50_err"], told["flux50"], told["snr50"]) == (20.1, 0.03, 180.0, 5.1)
+    made = read_frame(store, key).subtraction
+    assert made is not None
+    assert (made.m50, made.flux50, made.completeness, made.depth_reason) == (20.1, 180.0, curve, None)
+
+
+def test_a_frame_processed_again_has_the_newer_depth_or_none(store: Store) -> None:
+    reference = add_reference(store).id or 0
+    (key,) = add_frames(store, 1)
+    process(store, done(reference, difference=difference_facts(reference, m50=20.1, flux50=180.0)))
+    requeue(store, [key])
+    process(store, done(reference, difference=difference_facts(reference, depth_reason="switched off")))
+    row = the(store, Difference)
+    assert (row.m50, row.flux50, row.completeness, row.depth_reason) == (None, None, None, "switched off")
+    assert frames_status(store, [key])[0]["depth_reason"] == "switched off"
 
 
 def test_objects_remember_their_current_candidates(store: Store) -> None:

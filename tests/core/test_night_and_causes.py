@@ -76,13 +76,16 @@ def test_the_night_ends_at_the_first_gap(store):
     add_frames(store, 6, mjd=60000.21, kind="flat")
     process(store, done(reference.id))
     first = QualityFacts(seeing_px=3.0, seeing_arcsec=1.5, limit_mag=20.0)
-    facts = difference_facts(reference.id, m50=19.5, registration_rms_px=0.08, score_std=1.02)
+    facts = difference_facts(
+        reference.id, m50=19.5, flux50=70.0, limit_mag=19.7, registration_rms_px=0.08, score_std=1.02
+    )
     process(store, done(reference.id, quality=first, difference=facts))
     night = newest_night(store)
     assert [point.mjd for point in night.points] == [60000.1, 60000.15, 60000.2]
     assert night.seeing_unit == "″"
     point = night.points[0]
     assert (point.seeing, point.depth, point.residual_px, point.score_std) == (1.5, 19.5, 0.08, 1.02)
+    assert (point.depth_is_m50, point.flux50) == (True, 70.0)
     assert (night.points[1].seeing, night.points[1].state) == (None, "queued")
 
 
@@ -94,7 +97,7 @@ def test_seeing_is_in_pixels_unless_every_frame_has_a_scale(store):
     night = newest_night(store)
     assert [point.seeing for point in night.points] == [3.0, 4.0]
     assert night.seeing_unit == "px"
-    assert night.points[1].depth == 20.5
+    assert (night.points[1].depth, night.points[1].depth_is_m50) == (20.5, False)
 
 
 def test_no_frames_make_no_night(store):

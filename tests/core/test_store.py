@@ -71,6 +71,20 @@ def test_migrations_go_up_and_down_and_up(empty_url: str) -> None:
     assert migrations.check(empty_url) == []
 
 
+def test_a_step_down_and_up_again_keeps_the_one_current_difference(empty_url: str) -> None:
+    """SQLite copies the table to drop a column, and the condition of an index is easily lost."""
+    migrations.upgrade(empty_url)
+    migrations.downgrade(empty_url, "0002")
+    migrations.upgrade(empty_url)
+    assert migrations.check(empty_url) == []
+    engine = make_engine(parse_url(empty_url))
+    indexes = {each["name"]: each for each in inspect(engine).get_indexes("difference")}
+    engine.dispose()
+    current = indexes["ix_difference_current"]
+    assert current["unique"]
+    assert any("is_current" in str(where) for where in current["dialect_options"].values())
+
+
 def test_the_check_names_what_differs(empty_url: str) -> None:
     migrations.upgrade(empty_url)
     engine = make_engine(parse_url(empty_url))

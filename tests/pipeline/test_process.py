@@ -14,7 +14,7 @@ from astropy.table import Table
 from core.database.store import open_store
 from core.frames.outcome import FrameOutcome
 from core.review.cutouts import unpack
-from core.settings import QualitySettings, Settings, StoreSettings
+from core.settings import DepthSettings, QualitySettings, Settings, StoreSettings
 from pipeline.calibration.calibrators import masters_of
 from pipeline.calibration.masters import Masters
 from pipeline.files.fits_files import read_frame
@@ -28,7 +28,7 @@ from pipeline.simulate import simulate_night
 
 STAGES = [
     *("read", "calibrate", "stars", "quality", "align", "subtract"),
-    *("detect", "cutouts", "forced", "record"),
+    *("detect", "cutouts", "forced", "record", "depth"),
 ]
 
 
@@ -120,6 +120,55 @@ def test_magnitudes_need_a_zero_point(case: Case) -> None:
     for each in outcome.candidates:
         assert each.mag == pytest.approx(25.0 - 2.5 * math.log10(abs(each.flux)))
         assert each.mag_err == pytest.approx(1.0857 * each.flux_err / abs(each.flux), rel=1e-3)
+
+
+def test_the_depth_is_stored_with_a_magnitude_where_there_is_a_zero_point(
+    case: Case, done: FrameOutcome
+) -> None:
+    assert done.difference is not None
+    plain = done.difference
+    assert plain.depth_reason is None
+    assert plain.flux50 is not None
+    assert plain.snr50 == pytest.approx(5.0, abs=1.5)
+    assert (plain.m50, plain.limit_mag) == (None, None)
+    assert plain.completeness is not None
+    assert all(0 <= found <= tried for _, tried, found in plain.completeness["bins"])
+    outcome = case.process(reference=replace(case.reference, zeropoint=25.0, mag_system="ab"))
+    assert outcome.difference is not None
+    assert outcome.difference.flux50 == plain.flux50  # the same frame, the same sources
+    assert outcome.difference.m50 == pytest.approx(25.0 - 2.5 * math.log10(plain.flux50))
+    assert outcome.difference.m50 != outcome.difference.limit_mag
+
+
+def test_measuring_the_depth_changes_nothing_else(case: Case, done: FrameOutcome) -> None:
+    settings = case.settings.model_copy(update={"depth": DepthSettings(enabled=False)})
+    without = case.process(settings=settings)
+    assert [each.stage for each in without.stages] == STAGES[:-1]
+    assert without.difference is not None
+    assert done.difference is not None
+    assert without.difference.depth_reason == "switched off in [depth]"
+    measured = {"flux50", "snr50", "m50_err", "depth_reason", "completeness"}
+    unmeasured = dict.fromkeys(measured)
+    assert replace(without.difference, **unmeasured) == replace(done.difference, **unmeasured)
+    assert (without.candidates, without.rejections) == (done.candidates, done.rejections)
+    assert (without.score_map, without.forced) == (done.score_map, done.forced)
+
+
+def test_a_depth_that_breaks_leaves_the_frame_whole(
+    case: Case, done: FrameOutcome, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise Exception("from C")  # noqa: TRY002 as SEP does
+
+    monkeypatch.setattr("pipeline.process.measure_depth", broken)
+    with caplog.at_level(logging.ERROR):
+        outcome = case.process()
+    assert outcome.state == "done"
+    assert outcome.candidates == done.candidates
+    assert outcome.difference is not None
+    assert (outcome.difference.flux50, outcome.difference.depth_reason) == (None, "Exception: from C")
+    assert (outcome.stages[-1].stage, outcome.stages[-1].outcome) == ("depth", "failed")
+    assert "Traceback" in caplog.text
 
 
 def test_a_magnitude_is_of_the_size_of_the_change() -> None:

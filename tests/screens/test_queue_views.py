@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from core.frames.frame_detail import Subtraction
 from core.frames.frame_list import Counted, FrameRow
 from core.frames.intake import Folder, Intake
 from core.frames.queue_history import Happening
@@ -14,6 +15,7 @@ from core.operations.stage_times import Pace
 from screens import ages
 from screens.action import Situation
 from screens.ingest import actions as ingest_actions
+from screens.ingest.depth import depth_facts
 from screens.ingest.detail import clock, last_attempt, utc
 from screens.ingest.view import (
     ListPage,
@@ -27,7 +29,7 @@ from screens.ingest.view import (
 from screens.lines import Tone, plain
 from screens.pipeline.reading import Answer, RunFacts
 from screens.pipeline.strip import Series, strip_lines
-from screens.pipeline.view import PANES, Page, page_lines, progress_line, worker_lines
+from screens.pipeline.view import PANES, Page, night_series, page_lines, progress_line, worker_lines
 
 NOW = 1_800_000_000.0
 HOSTILE = "\x1b[2J[/red]\u202e\nnight"
@@ -182,6 +184,44 @@ class TestFrame:
         assert said is None if excuse is None else excuse in said
 
 
+MADE = Subtraction(
+    reference_id=1, reference="ref.fits", method="zogy", score_std=1.0, registration_rms_px=0.1,
+    gain_ratio=1.0, fwhm_new_px=3.0, fwhm_ref_px=3.0, masked_fraction=0.0, m50=20.1, limit_mag=20.3,
+    zeropoint=25.0, flux_unit="adu", m50_err=0.031, flux50=91.2, snr50=5.12,
+    completeness={"bins": [[50.0, 10, 0], [91.0, 10, 5], [200.0, 10, 10]], "plateau": 0.98, "width_mag": 0.1},
+)  # fmt: skip
+
+
+class TestDepth:
+    def told(self, is_plain=False, **changes):
+        facts = depth_facts(replace(MADE, **changes), is_plain=is_plain)
+        return {title: plain(line) for title, line in facts}
+
+    def test_the_depth_is_told_with_its_error_and_curve(self):
+        told = self.told()
+        assert told["m50"] == "20.10 ± 0.03 mag  half of injected sources found at 5.1σ"
+        assert told["completeness"] == "20.8 ▁▅█ 19.2, 98% of bright ones"
+        assert self.told(is_plain=True)["completeness"].isascii()
+
+    def test_without_a_zeropoint_there_is_a_flux(self):
+        told = self.told(m50=None, zeropoint=None)
+        assert "no zeropoint" in told["m50"]
+        assert "91.2 adu ± 0.03 mag" in told["m50"]
+        assert told["completeness"].startswith("2.8σ ")
+
+    def test_why_there_is_none_is_told_and_never_a_limit_instead(self):
+        nothing = {"m50": None, "flux50": None, "snr50": None, "m50_err": None, "completeness": None}
+        assert self.told(**nothing) == {}
+        told = self.told(**nothing, depth_reason=HOSTILE)
+        assert told == {"m50": "not measured: ␛[2J[/red]<U+202E>␊night"}
+
+    @pytest.mark.parametrize(
+        "kept", [{}, {"bins": 3}, {"bins": [["x", 1, 1]]}, {"bins": [[1.0, 0, 0], [-1.0, 2, 1], [1.0, 2, 3]]}]
+    )
+    def test_a_curve_that_makes_no_sense_is_left_out(self, kept):
+        assert "completeness" not in self.told(completeness=kept)
+
+
 class TestStrip:
     @pytest.mark.parametrize("plain_signs", [False, True])
     def test_dots_stand_at_their_heights(self, plain_signs):
@@ -206,6 +246,27 @@ class TestStrip:
 
 
 class TestPipeline:
+    @pytest.mark.parametrize(
+        ("first", "second", "said"),
+        [
+            ({"depth": 20.0, "depth_is_m50": True}, {"depth": 20.3, "depth_is_m50": True}, "mag, m50"),
+            ({"depth": 20.0}, {"depth": 20.3}, "mag, 5σ limit"),
+            (
+                {"depth": 20.0, "depth_is_m50": True}, {"depth": 20.3},
+                "mag, m50 (m50 of 1, 5σ of 1)",
+            ),
+            ({"depth": 20.0}, {"depth": 20.3, "depth_is_m50": True}, "mag, 5σ limit (m50 of 1, 5σ of 1)"),
+            ({"flux50": 100.0}, {}, "m50, no zeropoint"),
+        ],
+    )  # fmt: skip
+    def test_depths_say_what_they_are(self, first, second, said):
+        points = tuple(
+            NightPoint(n, "n.fits", "done", 60999.0 + n, **facts) for n, facts in enumerate((first, second))
+        )
+        depth = night_series(Night(points), 0)[1]
+        assert depth.unit == said
+        assert depth.values[0] == first.get("depth", -5.0)
+
     def page(self, **changes) -> Page:
         return Page(now=NOW, answer=replace(ANSWER, **changes), pane="runs", cursors={}, start_key="s")
 

@@ -173,7 +173,7 @@ def test_two_files_are_subtracted_without_a_store(astrid, tmp_path):
     new = _written(tmp_path / "new.fits", pair.new, pair.wcs_new, pair)
     ref = _written(tmp_path / "ref.fits", pair.ref, pair.wcs_ref, pair)
     out = tmp_path / "difference.fits"
-    told = astrid.json("diff", new, ref, "-o", out)
+    told = astrid.json("diff", new, ref, "-o", out, "--depth")
     assert 0.95 < told["score_std"] < 1.05
     assert told["registration_rms_px"] < 0.1
     assert told["gain_ratio"] == pytest.approx(pair.flux_ratio, rel=0.02)
@@ -186,11 +186,16 @@ def test_two_files_are_subtracted_without_a_store(astrid, tmp_path):
         assert nearest["ra"] == pytest.approx(row["ra"], abs=2e-4)
         assert nearest["flux"] == pytest.approx(row["flux_ref"], abs=5 * nearest["flux_err"])
     assert len(told["sources"]) <= len(pair.transients) + 1
+    assert told["m50"] is None  # a single file has no zeropoint
+    assert told["snr50"] == pytest.approx(5.0, abs=1.0)
+    assert told["flux50"] > 0
+    assert told["seconds"]["depth"] > 0
     with fits.open(out) as file:
         names = [hdu.name for hdu in file if hdu.name != "PRIMARY"]
         assert names == ["DIFF", "SCORE", "MASK", "PSF", "SOURCES"]
         assert len(file["SOURCES"].data) == len(told["sources"])
         assert np.isfinite(file["DIFF"].data).all()
+        assert file[0].header["FLUX50"] == pytest.approx(told["flux50"])
     assert not (astrid.folder / "home").exists()
 
 

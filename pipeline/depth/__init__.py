@@ -1,0 +1,1 @@
+"""How faint a new source may be and still be found: injected sources, their recovery, the depth."""
