@@ -59,6 +59,14 @@ class FrameKind(StrEnum):
     FLAT = "flat"
 
 
+class FluxKind(StrEnum):
+    """How a survey came to know the flux of an epoch."""
+
+    DETECTION = "detection"
+    FORCED = "forced"  # measured at the object's place, whether there was something or not
+    LIMIT = "limit"  # nothing was detected; a source as bright would have been
+
+
 class ReviewState(StrEnum):
     """What the last standing verdict says of a sky object."""
 
