@@ -11,9 +11,12 @@ from core.settings import Settings
 from core.surveys.alert import AlertFacts
 from core.surveys.register import BATCH, RegisteredAlert, register_alerts
 from core.vocabulary import ObservationState
+from pipeline.intake import ingest
+from pipeline.surveys import packets
 from pipeline.surveys.packets import read_alerts
 from pipeline.surveys.refusal import Refused
 
+SUFFIXES = (*ingest.SUFFIXES, *packets.SUFFIXES)  # of what is taken from folders: frames and alerts
 MOST_TOLD = 20  # reasons that are kept of one file
 
 Progress = Callable[[Path, int], None]  # which file, and how many of its alerts are in the store
