@@ -7,6 +7,8 @@ and labels before the store is open.
 from enum import StrEnum
 from typing import NamedTuple
 
+OWN = "astrid"  # the source of what was detected on our own differences; others are surveys
+
 
 class ObservationState(StrEnum):
     """Where one frame stands on its way."""

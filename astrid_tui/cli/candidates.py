@@ -54,8 +54,8 @@ def list_(
         return
     headings = ("id", "object", "frame", "x", "y", "filter", "snr", "mag", "verdict")
     rows = [
-        (r["id"], r["object"], r["frame"], _rounded(r["x"], 1), _rounded(r["y"], 1), r["filter"],
-         _rounded(r["snr"], 1), _rounded(r["mag"], 2), r["verdict"])
+        (r["id"], r["object"], r["frame"] or r["source"], _rounded(r["x"], 1), _rounded(r["y"], 1),
+         r["filter"], _rounded(r["snr"], 1), _rounded(r["mag"], 2), r["verdict"])
         for r in found.rows
     ]  # fmt: skip
     print_table(headings, rows)

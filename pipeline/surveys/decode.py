@@ -310,7 +310,7 @@ def _frame(survey: Survey, body: Record) -> str | None:
     for words, names in survey.frame.items():
         told = _value(body, names)
         if told is not None:
-            parts.append(f"{words} {told}".strip())
+            parts.append(f"{words} {str(told).rpartition('/')[2]}".strip())
     return " ".join(parts)[:200] or None
 
 
