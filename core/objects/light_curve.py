@@ -40,6 +40,8 @@ class LightCurvePoint:
         The detection; none of a forced flux, and of what only a packet's history tells.
     source : str
         Who measured it: ``astrid``, or a survey.
+    kind : str
+        `core.vocabulary.FluxKind`: how it came to be known. A forced flux may be a limit.
     zeropoint : float or None
         The magnitude of a flux of 1, in `mag_system`.
     """
@@ -55,6 +57,7 @@ class LightCurvePoint:
     is_limit: bool
     candidate_id: int | None = None
     source: str = OWN
+    kind: str = FluxKind.DETECTION
     zeropoint: float | None = None
 
 
@@ -122,13 +125,14 @@ def _detected(row: Candidate) -> LightCurvePoint:
 
 
 def _forced(row: ForcedFlux) -> LightCurvePoint:
-    return _measured(row, row.flux, row.flux_err, OWN, is_limit=not _is_seen(row.flux, row.flux_err))
+    is_limit = not _is_seen(row.flux, row.flux_err)
+    return _measured(row, row.flux, row.flux_err, OWN, FluxKind.FORCED, is_limit=is_limit)
 
 
 def _told(row: SurveyFlux) -> LightCurvePoint:
     """An epoch of a packet's history. A detection is one by the survey's own threshold."""
     is_limit = row.kind != FluxKind.DETECTION and not _is_seen(row.flux, row.flux_err)
-    return _measured(row, row.flux, row.flux_err, row.source, is_limit=is_limit)
+    return _measured(row, row.flux, row.flux_err, row.source, row.kind, is_limit=is_limit)
 
 
 def _is_seen(flux: float | None, flux_err: float | None) -> bool:
@@ -136,7 +140,13 @@ def _is_seen(flux: float | None, flux_err: float | None) -> bool:
 
 
 def _measured(
-    row: ForcedFlux | SurveyFlux, flux: float | None, flux_err: float | None, source: str, *, is_limit: bool
+    row: ForcedFlux | SurveyFlux,
+    flux: float | None,
+    flux_err: float | None,
+    source: str,
+    kind: str,
+    *,
+    is_limit: bool,
 ) -> LightCurvePoint:
     brightness = LIMIT_SIGMA * (flux_err or 0.0) if is_limit else abs(flux or 0.0)
     mag = mag_err = None
@@ -146,5 +156,5 @@ def _measured(
             mag_err = 2.5 / math.log(10) * flux_err / brightness
     return LightCurvePoint(
         row.mjd, row.filter, flux, flux_err, row.flux_unit, mag, mag_err, row.mag_system, is_limit,
-        source=source, zeropoint=row.zeropoint,
+        source=source, kind=kind, zeropoint=row.zeropoint,
     )  # fmt: skip

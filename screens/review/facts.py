@@ -194,6 +194,11 @@ def _flux(card: "Card") -> str:
 
 def _seen(card: "Card") -> str:
     dates = [epoch.mjd for epoch in card.epochs]
+    dates += [  # and what only the history in a survey's packets tells
+        point.mjd
+        for point in card.light_curve
+        if point.source != OWN and point.candidate_id is None and not point.is_limit
+    ]
     limits = sum(point.is_limit for point in card.light_curve)
     times = f"{len(dates)}×" if len(dates) != 1 else "once"
     days = f" in {max(dates) - min(dates):.2f} d" if len(dates) > 1 else ""
