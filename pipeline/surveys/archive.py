@@ -19,6 +19,8 @@ SLACK = 64 * 2**20  # bytes, on top of that
 MOST_BETWEEN = 2**20  # bytes of headers between two entries
 CHUNK = 2**16
 
+DAMAGE = (tarfile.TarError, zlib.error, EOFError, ValueError, OverflowError)
+
 Entry = tuple[str, BinaryIO]
 
 
@@ -42,16 +44,18 @@ def read_archive(path: Path) -> Iterator[Entry | Refused]:
                 yield from _entries(archive, budget)
         except PacketError as error:
             yield Refused.of("", error)
-        except (tarfile.TarError, zlib.error, EOFError, ValueError, OverflowError) as error:
+        except DAMAGE as error:
             yield Refused("", f"the archive is damaged: {error}", damaged=True)
 
 
 def _entries(archive: tarfile.TarFile, budget: _Budget) -> Iterator[Entry | Refused]:
+    unread = 0
     while True:
-        budget.allow(MOST_BETWEEN)
+        budget.allow(unread + MOST_BETWEEN)  # what is left of the last entry is stepped over
         member = archive.next()
         if member is None:
             return
+        unread = member.size
         cast(Any, archive).members.clear()  # a list of all there were grows with the archive
         budget.allow(member.size + MOST_BETWEEN)
         problem = _why_not(member)
@@ -60,7 +64,7 @@ def _entries(archive: tarfile.TarFile, budget: _Budget) -> Iterator[Entry | Refu
         elif member.isreg():
             stream = archive.extractfile(member)
             if stream is not None:
-                yield member.name, cast(BinaryIO, stream)
+                yield member.name, cast(BinaryIO, _Whole(stream))
 
 
 def _why_not(member: tarfile.TarInfo) -> str | None:
@@ -75,6 +79,20 @@ def _why_not(member: tarfile.TarInfo) -> str | None:
     return None
 
 
+class _Whole:
+    """An entry's bytes; that the archive ends or breaks within them is said in a sentence."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes; fewer at the end alone."""
+        try:
+            return self._stream.read(size)
+        except DAMAGE as error:
+            raise PacketError(f"the archive is damaged: {error}", damaged=True) from None
+
+
 class _Budget:
     """The archive's bytes, inflated as they are asked for, so long as that stays within bounds."""
 
@@ -84,7 +102,7 @@ class _Budget:
         self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 16) if gzipped else None
         self._ready = b""
         self._in_all = MOST_GROWTH * size + SLACK
-        self._now = 0
+        self.allow(MOST_BETWEEN)
 
     def allow(self, size: int) -> None:
         """Let so many bytes be read before it is asked for the next time."""

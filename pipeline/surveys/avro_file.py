@@ -128,6 +128,8 @@ def _header(stream: _Stream) -> tuple[ReadingPlan, str, bytes]:
 
 
 def _what_else(start: bytes) -> str:
+    if not start:
+        return "it is empty"
     if start[:1] == b"\0" and len(start) == len(MAGIC):
         return (
             "it is a message in Confluent's wire format, whose schema is kept by a registry: "
@@ -167,9 +169,8 @@ def _records(stored: bytes, count: int, how: ReadingPlan, codec: str) -> Iterato
                 block, how.writer, how.reader, handle_unicode_errors="replace"
             )
         except DAMAGE as error:
-            raise PacketError(
-                f"a record does not fit its schema: {str(error) or type(error).__name__}", damaged=True
-            ) from None
+            reason = str(error) or ("it ends too early" if isinstance(error, EOFError) else repr(error))
+            raise PacketError(f"a record does not fit its schema: {reason}", damaged=True) from None
         yield record  # type: ignore[misc]  # the schema is a record's
     if block.tell() != len(plain):
         raise PacketError("a block holds more than its alerts", damaged=True)

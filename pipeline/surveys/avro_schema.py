@@ -74,7 +74,7 @@ def plan(schema: bytes) -> ReadingPlan:
         known = ", ".join(each.name for each in SURVEYS)
         raise PacketError(f"its schema, {str(name)[:60]!r}, is of no survey that is known here ({known})")
     wanted = pruned(tree, survey.wanted())
-    least = min((_least(items) for items in _lists(wanted)), default=1)
+    least = min((_least(items) for items in _lists(wanted)), default=MOST_BLOCK)
     try:
         writer, reader = fastavro.parse_schema(tree), fastavro.parse_schema(wanted)
     except (ValueError, KeyError, TypeError, fastavro.schema.SchemaParseException) as error:
