@@ -10,6 +10,7 @@ from sqlalchemy import or_, select
 from sqlmodel import Session, col
 
 from core.database.records import finite
+from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject, SurveyObject
 from core.errors import AstridError
@@ -107,7 +108,7 @@ def read_object(store: Store, what: str) -> ObjectDetail:
         There is no such object, or a name means several.
     """
     with store.read() as db:
-        row = _find(db, what)
+        row = _find(db, storable(what))
         key = row.id or 0
         names = db.execute(
             select(col(SurveyObject.source), col(SurveyObject.external_id))
