@@ -7,8 +7,8 @@ with other content is refused, and the first stays.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from sqlalchemy import insert
@@ -20,14 +20,17 @@ from core.database.store import Store
 from core.database.tables import Candidate, Cutout, SkyObject, SurveyFlux, SurveyObject
 from core.objects.association import Place, lock, refresh, wake
 from core.objects.sky import zone_of
-from core.surveys.alert import AlertFacts
+from core.surveys.alert import AlertFacts, FluxFacts
 from core.surveys.placing import AlertPlace, place_alerts
 from core.vocabulary import ReviewState
 
-BATCH = 100  # alerts of one transaction: a verdict that waits for it does not notice
+BATCH = 64  # alerts of one transaction, and
+MOST_EPOCHS = 3000  # epochs of their histories: a verdict that waits for it does not notice
 RELATIVE_ERROR = 1e-4  # brokers pass numbers on as float32, or rounded
 MJD_ERROR = 1e-6
 DEGREES_ERROR = 1e-6
+
+EPOCH = tuple(field.name for field in fields(FluxFacts))
 
 Key = tuple[str, str]
 
@@ -50,28 +53,44 @@ class RegisteredAlert:
 
 
 def register_alerts(store: Store, alerts: Sequence[AlertFacts]) -> list[RegisteredAlert]:
-    """Put alerts into the store, `BATCH` a transaction; what became of each, in their order.
+    """Put alerts into the store, some a transaction; what became of each, in their order.
 
     Those that are known already may complete what the first packet lacked: cutouts, and epochs of the
     history. Two alerts with one candid among them are treated as if they had come one after the other.
     """
     done: list[RegisteredAlert] = []
-    for start in range(0, len(alerts), BATCH):
-        batch = [_Prepared(alert) for alert in alerts[start : start + BATCH]]
+    for batch in _batches(alerts):
         with store.write() as session:
             lock(session)
             done.extend(_register(session, batch))
     return done
 
 
+def _batches(alerts: Sequence[AlertFacts]) -> Iterator[list[_Prepared]]:
+    batch: list[_Prepared] = []
+    epochs = 0
+    for alert in alerts:
+        if batch and (len(batch) >= BATCH or epochs + len(alert.history) > MOST_EPOCHS):
+            yield batch
+            batch, epochs = [], 0
+        batch.append(_Prepared(alert))
+        epochs += len(alert.history)
+    if batch:
+        yield batch
+
+
 class _Prepared:
     """An alert, made ready before the transaction: while that lasts, no verdict can be written."""
 
-    __slots__ = ("alert", "columns", "key", "place")
+    __slots__ = ("alert", "columns", "fluxes", "key", "place")
 
     def __init__(self, alert: AlertFacts) -> None:
         self.alert = alert
         self.columns = _columns(alert)
+        self.fluxes = [
+            storable({name: getattr(point, name) for name in EPOCH} | {"source": alert.source})
+            for point in alert.history
+        ]
         self.key: Key = (self.columns["source"], self.columns["external_id"])
         name = storable(alert.object_id)
         self.place = AlertPlace(
@@ -113,7 +132,7 @@ def _register(session: Session, batch: Sequence[_Prepared]) -> list[RegisteredAl
         done.append(RegisteredAlert("new" if is_new else "known", candidate))
         if each.alert.cutouts is not None and (is_new or known.get(each.key, (None, b""))[1] is None):
             cutouts.setdefault(candidate, each.alert.cutouts)
-        fluxes += _flux_rows(each.alert, sky_object)
+        fluxes += [row | {"sky_object_id": sky_object} for row in each.fluxes]
     _add(session, Cutout, [{"candidate_id": key, "pixels": pixels} for key, pixels in cutouts.items()])
     _add(session, SurveyObject, _name_rows(new, objects))
     _add(session, SurveyFlux, fluxes)
@@ -206,11 +225,6 @@ def _name_rows(new: Sequence[_Prepared], objects: Sequence[int]) -> list[dict[st
     ]
 
 
-def _flux_rows(alert: AlertFacts, sky_object: int) -> list[dict[str, Any]]:
-    common = {"sky_object_id": sky_object, "source": alert.source}
-    return [common | asdict(point) for point in alert.history]
-
-
 def _insert_candidates(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
     if not rows:
         return []
@@ -224,7 +238,7 @@ def _add(session: Session, table: type[Any], rows: Sequence[dict[str, Any]]) -> 
         return
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table).on_conflict_do_nothing()
-    session.connection().execute(statement, [storable(row) for row in rows])
+    session.connection().execute(statement, list(rows))
 
 
 def _wake(session: Session, detected: Iterable[tuple[_Prepared, int]]) -> None:

@@ -60,7 +60,7 @@ def test_magnitudes_of_two_systems_are_never_on_one_axis(taken) -> None:
     assert len(curve_points(read_card(store, 1, 1))[0]) == 3
 
 
-def test_a_curve_of_ab_magnitudes_has_all_sources(taken) -> None:
+def test_a_light_curve_has_all_sources(taken) -> None:
     store, _ = taken
     add_candidate(store, 1, mjd=59001.0, mag=20.0, mag_system="ab", flux=40.0, flux_unit="electron")
     limit = FluxFacts("limit.x", FluxKind.LIMIT, 59000.5, "o", None, 200.0)
