@@ -17,6 +17,7 @@ from pipeline.surveys.refusal import PacketError, Refused
 MOST_GROWTH = 100  # how many times its size an archive may have inflated
 SLACK = 64 * 2**20  # bytes, on top of that
 MOST_BETWEEN = 2**20  # bytes of headers between two entries
+MOST_NAME = 200  # letters of an entry's name that are told
 CHUNK = 2**16
 
 DAMAGE = (tarfile.TarError, zlib.error, EOFError, ValueError, OverflowError)
@@ -60,11 +61,11 @@ def _entries(archive: tarfile.TarFile, budget: _Budget) -> Iterator[Entry | Refu
         budget.allow(member.size + MOST_BETWEEN)
         problem = _why_not(member)
         if problem is not None:
-            yield Refused(member.name, problem)
+            yield Refused(member.name[:MOST_NAME], problem)
         elif member.isreg():
             stream = archive.extractfile(member)
             if stream is not None:
-                yield member.name, cast(BinaryIO, _Whole(stream))
+                yield member.name[:MOST_NAME], cast(BinaryIO, _Whole(stream))
 
 
 def _why_not(member: tarfile.TarInfo) -> str | None:

@@ -23,6 +23,8 @@ def holds_alerts(path: Path) -> bool:
     if path.name.lower().endswith(SUFFIXES):
         return True
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             start = file.read(TAR_MAGIC_AT + len(TAR_MAGIC))
     except OSError:
@@ -42,6 +44,9 @@ def read_alerts(path: Path, *, cutout_px: int, radius_arcsec: float) -> Iterator
     radius_arcsec : float
         How far the object of an alert is at least looked for.
     """
+    if path.exists() and not path.is_file():
+        yield Refused("", "it is no plain file")  # a pipe would be waited for without end
+        return
     try:
         for name, stream in _streams(path):
             if isinstance(stream, Refused):

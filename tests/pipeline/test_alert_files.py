@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import struct
 import tarfile
 import zlib
@@ -351,5 +352,9 @@ def test_a_file_is_one_of_alerts_by_its_name_or_its_first_bytes(tmp_path):
         add(archive, "a.avro")
     assert holds_alerts(tmp_path / "h")
     assert not holds_alerts(tmp_path / "none")
+    os.mkfifo(tmp_path / "pipe.avro")
+    os.mkfifo(tmp_path / "pipe")
+    assert not holds_alerts(tmp_path / "pipe")
+    assert reasons(tmp_path / "pipe.avro") == ["it is no plain file"]
     (refused,) = read(tmp_path / "none.avro")[1]
     assert (refused.reason, refused.damaged) == ("it cannot be read: No such file or directory", True)
