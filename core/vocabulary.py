@@ -7,6 +7,8 @@ and labels before the store is open.
 from enum import StrEnum
 from typing import NamedTuple
 
+OWN = "astrid"  # the source of what was detected on our own differences; others are surveys
+
 
 class ObservationState(StrEnum):
     """Where one frame stands on its way."""
@@ -57,6 +59,14 @@ class FrameKind(StrEnum):
     BIAS = "bias"
     DARK = "dark"
     FLAT = "flat"
+
+
+class FluxKind(StrEnum):
+    """How a survey came to know the flux of an epoch."""
+
+    DETECTION = "detection"
+    FORCED = "forced"  # measured at the object's place, whether there was something or not
+    LIMIT = "limit"  # nothing was detected; a source as bright would have been
 
 
 class ReviewState(StrEnum):

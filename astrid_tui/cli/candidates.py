@@ -1,14 +1,13 @@
 """`astrid candidates`: the review queue for scripts, and for a terminal without the console."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from astrid_tui.cli.invocation import (
     JsonOption,
+    output_stream,
     person_of,
     print_json,
     print_table,
@@ -16,7 +15,6 @@ from astrid_tui.cli.invocation import (
     remark,
     storable,
     store_of,
-    writing_to,
 )
 from core.vocabulary import LABELS, Label
 
@@ -54,8 +52,8 @@ def list_(
         return
     headings = ("id", "object", "frame", "x", "y", "filter", "snr", "mag", "verdict")
     rows = [
-        (r["id"], r["object"], r["frame"], _rounded(r["x"], 1), _rounded(r["y"], 1), r["filter"],
-         _rounded(r["snr"], 1), _rounded(r["mag"], 2), r["verdict"])
+        (r["id"], r["object"], r["frame"] or r["source"], _rounded(r["x"], 1), _rounded(r["y"], 1),
+         r["filter"], _rounded(r["snr"], 1), _rounded(r["mag"], 2), r["verdict"])
         for r in found.rows
     ]  # fmt: skip
     print_table(headings, rows)
@@ -161,7 +159,7 @@ def export(
     if form not in writers:
         raise typer.BadParameter(f"'{form}' is not one of {', '.join(writers)}", param_hint="--format")
     store = store_of(context, read_only=True)
-    with _opened(output) as stream:
+    with output_stream(output) as stream:
         count = writers[form](store, stream, filters=filters)
     remark(f"{count} candidates exported")
     for head in session_heads(store):
@@ -173,28 +171,6 @@ def _session(reviewer: str) -> str:
     from datetime import UTC, datetime
 
     return f"cli-{reviewer}-{datetime.now(UTC):%Y%m%d}"
-
-
-@contextmanager
-def _opened(path: Path | None) -> Iterator[IO[str]]:
-    """A stream to write to: the file appears whole or not at all."""
-    import sys
-
-    if path is None:
-        yield sys.stdout
-        return
-    with writing_to(path):
-        if path.exists() and not path.is_file():  # a device or a pipe, which must not be replaced
-            with path.open("w", encoding="utf-8", newline="") as stream:
-                yield stream
-            return
-        part = path.with_name(path.name + ".part")
-        try:
-            with part.open("w", encoding="utf-8", newline="") as stream:
-                yield stream
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -1,8 +1,10 @@
-"""`astrid ingest`: register frames."""
+"""`astrid ingest`: register frames, and take alert packets."""
 
 import os
+from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,38 +19,36 @@ from astrid_tui.cli.invocation import (
 )
 from core.vocabulary import ExitCode, ObservationState
 
+if TYPE_CHECKING:
+    from astrid_tui.cli.invocation import Progress
+    from core.database.store import Store
+    from core.settings import Settings
+    from pipeline.intake.alerts import AlertFile
+
+Record = dict[str, Any]
 REFUSED = {ObservationState.REJECTED, ObservationState.QUARANTINED}
 
 
 def ingest(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="Files, and folders to search for FITS files.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Files, and folders to search for FITS files and alert packets.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Register frames: read each header, queue what can be processed, say why the rest cannot.
 
-    A file that is already known changes nothing. Exit code 3: some were refused.
+    Alert packets of surveys (Avro, Parquet, tar and tar.gz of Avro) become candidates at once: ZTF, Rubin,
+    ATLAS, WINTER, PGIR, DECam. What is already known changes nothing. Exit code 3: some were refused.
     """
-    from core.frames.observations import register
-    from pipeline.intake.ingest import examine, find_files
+    from pipeline.intake.alerts import SUFFIXES
+    from pipeline.intake.ingest import find_files
 
     settings, store = settings_of(context), store_of(context)
-    records = [_missing(path) for path in paths if not os.path.lexists(path)]
-    files = find_files(path for path in paths if os.path.lexists(path))
+    records: list[Record] = [_missing(path) for path in paths if not os.path.lexists(path)]
+    files = find_files((path for path in paths if os.path.lexists(path)), SUFFIXES)
     with progress_bar("Ingesting", quiet=as_json) as report:
-        for done, path in enumerate(files):
-            report(done, len(files), path.name)
-            for known in register(store, examine(path, settings)):
-                records.append(
-                    {
-                        "file": str(path),
-                        "id": known.id,
-                        "frame": known.frame,
-                        "state": known.state,
-                        "reason": known.reason,
-                        "new": known.new,
-                    }
-                )
+        records.extend(_taken(store, settings, files, report))
     refused = [record for record in records if record["state"] in REFUSED or record["reason"]]
     if as_json:
         print_json(records)
@@ -56,16 +56,18 @@ def ingest(
         counts: dict[str, int] = {}
         for record in records:
             counts[record["state"]] = counts.get(record["state"], 0) + 1
-        print_text(", ".join(f"{count} {state}" for state, count in counts.items()) or "No FITS files there.")
+        told = ", ".join(f"{count} {state}" for state, count in counts.items())
+        print_text(told or "No FITS files and no alert packets there.")
+        _tell_alerts([record["alerts"] for record in records if "alerts" in record])
         if refused:
             print_table(
                 ("frame", "state", "reason"), [(r["frame"], r["state"], r["reason"]) for r in refused]
             )
-    if any(record["state"] in REFUSED for record in records):
+    if any(record["state"] in REFUSED or _refused_alerts(record) for record in records):
         raise typer.Exit(ExitCode.PARTIAL)
 
 
-def _missing(path: Path) -> dict[str, Any]:
+def _missing(path: Path) -> Record:
     """The record of a path that is not there, likely mistyped: the store keeps nothing of it."""
     reason = "there is no such file or folder"
     return {
@@ -76,3 +78,58 @@ def _missing(path: Path) -> dict[str, Any]:
         "reason": reason,
         "new": False,
     }
+
+
+def alert_record(file: "AlertFile") -> Record:
+    """What became of a file of alerts, for `--json`: the keys of a frame, and the counts of its alerts."""
+    return {
+        "file": str(file.path),
+        "id": None,
+        "frame": file.path.name,
+        "state": file.state,
+        "reason": file.reason,
+        "new": file.new > 0,
+        "alerts": {"new": file.new, "known": file.known, "refused": file.refused},
+        "refusals": file.reasons,
+        "remarks": file.remarks,
+    }
+
+
+def _taken(store: "Store", settings: "Settings", files: list[Path], report: "Progress") -> Iterator[Record]:
+    """Register frames and take alerts, in the order of the files."""
+    from core.frames.observations import register
+    from pipeline.intake.alerts import take_alerts
+    from pipeline.intake.ingest import examine
+    from pipeline.surveys.packets import holds_alerts
+
+    places = {path: place for place, path in enumerate(files)}
+
+    def progress(path: Path, count: int) -> None:
+        report(places[path], len(files), f"{path.name}: {count} alerts")
+
+    for are_alerts, group in groupby(files, holds_alerts):
+        if are_alerts:
+            yield from map(alert_record, take_alerts(store, settings, group, progress))
+            continue
+        for path in group:
+            report(places[path], len(files), path.name)
+            for known in register(store, examine(path, settings)):
+                yield {
+                    "file": str(path),
+                    "id": known.id,
+                    "frame": known.frame,
+                    "state": known.state,
+                    "reason": known.reason,
+                    "new": known.new,
+                }
+
+
+def _tell_alerts(counts: list[dict[str, int]]) -> None:
+    if counts:
+        sums = {name: sum(each[name] for each in counts) for name in ("new", "known", "refused")}
+        print_text(f"alerts: {sums['new']} new, {sums['known']} already known, {sums['refused']} refused")
+
+
+def _refused_alerts(record: Record) -> int:
+    refused: int = record.get("alerts", {}).get("refused", 0)
+    return refused

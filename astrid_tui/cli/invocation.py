@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -139,6 +139,26 @@ def writing_to(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise AstridError(f"cannot write to {path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def output_stream(path: Path | None) -> Iterator[IO[str]]:
+    """A stream to write to, standard output without a path; a file appears whole or not at all."""
+    if path is None:
+        yield sys.stdout
+        return
+    with writing_to(path):
+        if path.exists() and not path.is_file():  # a device or a pipe, which must not be replaced
+            with path.open("w", encoding="utf-8", newline="") as stream:
+                yield stream
+            return
+        part = path.with_name(path.name + ".part")
+        try:
+            with part.open("w", encoding="utf-8", newline="") as stream:
+                yield stream
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 @contextmanager

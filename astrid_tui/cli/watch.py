@@ -1,4 +1,4 @@
-"""`astrid watch`: register frames as they arrive."""
+"""`astrid watch`: register frames and take alerts as they arrive."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from astrid_tui.cli.ingest import alert_record
 from astrid_tui.cli.invocation import (
     JsonOption,
     print_json_line,
@@ -43,7 +44,7 @@ def watch(
     workers: Annotated[int, typer.Option(min=1, help="Processes of such a run.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Register FITS files when they have arrived whole, until SIGTERM or Ctrl-C.
+    """Register FITS files and take alert packets when they have arrived whole, until SIGTERM or Ctrl-C.
 
     A file is taken when two looks found it the same. Hidden files and parts of copies are left out. With
     --json each file is one line. A folder that another process watches is left to it until that ends.
@@ -166,9 +167,14 @@ def _tell(taken: Taken, *, as_json: bool) -> None:
                 ],
                 "cadence_s": taken.cadence_s,
             }
+            | ({} if taken.alerts is None else {"alerts": alert_record(taken.alerts)})
         )
         return
     cadence = "" if taken.cadence_s is None else f"(one in {taken.cadence_s:.1f} s)"
+    if (file := taken.alerts) is not None:
+        counts = f"{file.new} new, {file.known} already known, {file.refused} refused"
+        told = (taken.path.name, file.state, counts, file.reason)
+        print_text(*(word for word in told if word))
     for each in taken.frames:
         words = (each.frame, each.state, "" if each.new else "known already", each.reason, cadence)
         print_text(*(word for word in words if word))

@@ -47,7 +47,8 @@ def record(row: Row[Any]) -> Record:
 
     ``x, y`` are pixels of the reference's grid, ``x_frame, y_frame`` of the frame; ``ra, dec``
     degrees; ``snr`` and ``flux`` signed, ``flux`` in ``flux_unit``; ``mag`` of ``|flux|`` in
-    ``mag_system``. What is unknown is ``None``.
+    ``mag_system``. ``scores`` are by model; those of a survey have its name before theirs, such as
+    ``ztf:drb``. What is unknown is ``None``.
     """
     candidate: Candidate = row[0]
     return {

@@ -253,6 +253,40 @@ class ForcedFlux(SQLModel, table=True):
     mag_system: str | None = None
 
 
+class SurveyObject(SQLModel, table=True):
+    """What a survey calls a sky object; several names may be one object's."""
+
+    __tablename__ = "survey_object"
+    __table_args__ = (UniqueConstraint("external_id", "source"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    source: str  # the survey
+    external_id: str  # its name or number
+    sky_object_id: int = Field(foreign_key="sky_object.id", index=True)
+
+
+class SurveyFlux(SQLModel, table=True):
+    """One epoch of a sky object as the history in a survey's packets tells it.
+
+    Later packets repeat the history of earlier ones: the key keeps each epoch once.
+    """
+
+    __tablename__ = "survey_flux"
+    __table_args__ = ({"sqlite_with_rowid": False},)  # rows lie together by object
+
+    sky_object_id: int = Field(primary_key=True, foreign_key="sky_object.id")
+    source: str = Field(primary_key=True)
+    external_id: str = Field(primary_key=True)  # of a detection its candid, else made of kind and exposure
+    kind: str  # `core.vocabulary.FluxKind`
+    mjd: float
+    filter: str | None = None
+    flux: float | None = None  # signed; none where only a limit is known
+    flux_err: float | None = None  # of a limit, a fifth of its flux
+    flux_unit: str
+    zeropoint: float | None = None
+    mag_system: str | None = None
+
+
 class Verdict(SQLModel, table=True):
     """One human decision, or the retraction of one. Rows are appended, never changed.
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import func, or_, update
 from sqlmodel import Session, col, select
 
 from core.database.storable import storable
@@ -44,6 +44,8 @@ class Folder:
     ----------
     watched : bool
         Somebody looks into it now.
+    last_file_at : float or None
+        When the newest frame was taken.
     unsettled : int
         Files that are still being written.
     files, refused : int
@@ -112,9 +114,16 @@ def beat(store: Store, watch: Watch, *, unsettled: int = 0, problem: str | None 
         return _change(session, watch, values)
 
 
-def remember(store: Store, watch: Watch, name: str, look: Look, *, refused: bool) -> float | None:
-    """Record that a file was taken as it looked; the cadence of the folder's files now."""
+def remember(
+    store: Store, watch: Watch, name: str, look: Look, *, refused: bool, beside: tuple[str, ...] = ()
+) -> float | None:
+    """Record that a file was taken as it looked; the cadence of the folder's files now.
+
+    Files whose names end as one of `beside` are no frames: the camera's pace is not told by them.
+    """
     now = time.time()
+    is_frame = not name.lower().endswith(beside)
+    others = [func.lower(col(WatchedFile.name)).endswith(suffix, autoescape=True) for suffix in beside]
     with store.write() as session:
         session.merge(
             WatchedFile(
@@ -128,7 +137,7 @@ def remember(store: Store, watch: Watch, name: str, look: Look, *, refused: bool
         session.flush()
         newest = session.exec(
             select(WatchedFile.mtime)
-            .where(col(WatchedFile.folder_id) == watch.folder_id)
+            .where(col(WatchedFile.folder_id) == watch.folder_id, ~or_(False, *others))
             .order_by(col(WatchedFile.mtime).desc())
             .limit(CADENCE_FILES)
         ).all()
@@ -137,7 +146,7 @@ def remember(store: Store, watch: Watch, name: str, look: Look, *, refused: bool
             session,
             watch,
             {
-                "last_file_at": now,
+                "last_file_at": now if is_frame else col(WatchedFolder.last_file_at),
                 "cadence_s": cadence,
                 "files": col(WatchedFolder.files) + 1,
                 "refused": col(WatchedFolder.refused) + int(refused),

@@ -36,7 +36,7 @@ class Place:
     """Where one detection is, and how far its object may be.
 
     ``x, y`` and ``radius_px`` on the reference's grid, ``ra, dec`` and ``radius_deg`` on the sky where
-    there is a WCS.
+    there is a WCS. ``name`` is what an object that it founds is called, else it is named after the place.
     """
 
     x: float
@@ -45,6 +45,7 @@ class Place:
     ra: float | None = None
     dec: float | None = None
     radius_deg: float = 0.0
+    name: str | None = None
 
 
 def lock(session: Session) -> None:
@@ -88,7 +89,7 @@ def associate(
     if on_grid and reference_id is not None:
         found |= _known_on_grid(session, places, on_grid, reference_id, injected, taken)
     founders = [i for i in range(len(places)) if i not in found]
-    made = _found(session, [places[i] for i in founders], reference_id, injected)
+    made = make_objects(session, [places[i] for i in founders], reference_id, injected=injected)
     found |= dict(zip(founders, made, strict=True))
     return [found[i] for i in range(len(places))], len(founders)
 
@@ -200,8 +201,10 @@ def _known_on_grid(
     return {which[k]: int(rows[j][0] or 0) for k, j in enumerate(partner) if j >= 0}
 
 
-def _found(session: Session, places: Sequence[Place], reference_id: int | None, injected: bool) -> list[int]:
-    """Make an object for each place; their keys in the same order."""
+def make_objects(
+    session: Session, places: Sequence[Place], reference_id: int | None, *, injected: bool = False
+) -> list[int]:
+    """Make an object for each place; their keys in the same order. Hold the `lock`."""
     if not places:
         return []
     rows = [_new_object(place, reference_id, injected) for place in places]
@@ -222,7 +225,7 @@ def _new_object(place: Place, reference_id: int | None, injected: bool) -> dict[
         "dec": place.dec,
     }
     if place.ra is not None and place.dec is not None:
-        row |= {"name": designation(place.ra, place.dec), "zone": zone_of(place.dec)}
+        row |= {"name": place.name or designation(place.ra, place.dec), "zone": zone_of(place.dec)}
         row |= {"reference_id": None, "x": None, "y": None}
     elif reference_id is not None:
         row |= {"name": grid_designation(reference_id, place.x, place.y), "zone": None}

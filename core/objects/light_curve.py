@@ -1,4 +1,8 @@
-"""The light curve of a sky object: what was detected, and limits where nothing was."""
+"""The light curve of a sky object: what was detected, and limits where nothing was.
+
+Our own detections and forced fluxes stand beside what surveys tell. An exposure of a survey is one
+point: its alert, else the detection that a later packet remembers, else the forced flux, else the limit.
+"""
 
 import math
 from collections.abc import Iterable
@@ -7,10 +11,13 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from core.database.tables import Candidate, Difference, ForcedFlux
+from core.database.tables import Candidate, Difference, ForcedFlux, SurveyFlux
+from core.vocabulary import OWN, FluxKind
 
 LIMIT_SIGMA = 5.0
 MAX_POINTS = 2000  # the newest of each kind
+
+_RANKS: dict[str, int] = {FluxKind.DETECTION: 1, FluxKind.FORCED: 2, FluxKind.LIMIT: 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +29,21 @@ class LightCurvePoint:
     mjd : float
         UTC at mid-exposure.
     flux, flux_err : float or None
-        Signed, in `flux_unit`; of a limit, the forced flux at the place and its error.
+        Signed, in `flux_unit`; of a limit, the forced flux at the place and its error. A limit of a
+        survey may have an error alone, a fifth of the flux that would have been detected.
     mag : float or None
         Of ``|flux|``; of a limit, of five times the error. None without a zeropoint.
     is_limit : bool
         Nothing was detected and the forced flux is below five times its error. This says how faint a
         source at this place would have been missed; it is not the depth of the frame.
     candidate_id : int or None
-        The detection; none of a forced flux.
+        The detection; none of a forced flux, and of what only a packet's history tells.
+    source : str
+        Who measured it: ``astrid``, or a survey.
+    kind : str
+        `core.vocabulary.FluxKind`: how it came to be known. A forced flux may be a limit.
+    zeropoint : float or None
+        The magnitude of a flux of 1, in `mag_system`.
     m50 : float or None
         The depth of the frame, where nothing was detected: the magnitude at which half of injected
         sources are found anywhere in it.
@@ -45,6 +59,9 @@ class LightCurvePoint:
     mag_system: str | None
     is_limit: bool
     candidate_id: int | None = None
+    source: str = OWN
+    kind: str = FluxKind.DETECTION
+    zeropoint: float | None = None
     m50: float | None = None
 
 
@@ -62,7 +79,10 @@ def current_detections(db: Session, sky_object_id: int) -> list[Candidate]:
 def light_curve(
     db: Session, sky_object_id: int, detections: Iterable[Candidate]
 ) -> tuple[LightCurvePoint, ...]:
-    """All points of an object in order of time: its detections, and forced fluxes of current differences."""
+    """All points of an object in order of time: its detections, forced fluxes, what surveys tell.
+
+    Forced fluxes are those of current differences.
+    """
     query = (
         select(ForcedFlux, col(Difference.m50))
         .join(Difference, col(ForcedFlux.difference_id) == col(Difference.id))
@@ -70,27 +90,77 @@ def light_curve(
         .order_by(col(ForcedFlux.mjd).desc())
         .limit(MAX_POINTS)
     )
-    points = [_detected(row) for row in detections]
+    detected = list(detections)
+    points = [_detected(row) for row in detected]
     points += [_forced(row, m50) for row, m50 in db.execute(query)]
+    points += [_told(row) for row in _survey_fluxes(db, sky_object_id, detected)]
     return tuple(sorted(points, key=lambda point: point.mjd))
 
 
+def _survey_fluxes(db: Session, sky_object_id: int, detected: list[Candidate]) -> Iterable[SurveyFlux]:
+    """What surveys tell of the exposures of which there is no candidate: the best of each."""
+    query = (
+        select(SurveyFlux)
+        .where(col(SurveyFlux.sky_object_id) == sky_object_id)
+        .order_by(col(SurveyFlux.mjd).desc())
+        .limit(len(FluxKind) * MAX_POINTS)
+    )
+    known = {(row.source, row.external_id) for row in detected}
+    taken = {_exposure(row) for row in detected}
+    rows = [row for row in db.scalars(query) if (row.source, row.external_id) not in known]
+    for row in sorted(rows, key=lambda row: _RANKS.get(row.kind, len(_RANKS) + 1)):
+        if _exposure(row) not in taken:
+            taken.add(_exposure(row))
+            yield row
+
+
+def _exposure(row: Candidate | SurveyFlux) -> tuple[str, str | None, int]:
+    return row.source, row.filter, round(row.mjd * 86400.0)
+
+
 def _detected(row: Candidate) -> LightCurvePoint:
+    zeropoint = None
+    if row.mag is not None and row.flux:
+        zeropoint = row.mag + 2.5 * math.log10(abs(row.flux))
     return LightCurvePoint(
         row.mjd, row.filter, row.flux, row.flux_err, row.flux_unit,
         row.mag, row.mag_err, row.mag_system, is_limit=False, candidate_id=row.id,
+        source=row.source, zeropoint=zeropoint,
     )  # fmt: skip
 
 
 def _forced(row: ForcedFlux, m50: float | None) -> LightCurvePoint:
-    is_limit = not abs(row.flux) >= LIMIT_SIGMA * row.flux_err
-    brightness = LIMIT_SIGMA * row.flux_err if is_limit else abs(row.flux)
+    is_limit = not _is_seen(row.flux, row.flux_err)
+    return _measured(row, row.flux, row.flux_err, OWN, FluxKind.FORCED, is_limit=is_limit, m50=m50)
+
+
+def _told(row: SurveyFlux) -> LightCurvePoint:
+    """An epoch of a packet's history. A detection is one by the survey's own threshold."""
+    is_limit = row.kind != FluxKind.DETECTION and not _is_seen(row.flux, row.flux_err)
+    return _measured(row, row.flux, row.flux_err, row.source, row.kind, is_limit=is_limit)
+
+
+def _is_seen(flux: float | None, flux_err: float | None) -> bool:
+    return flux is not None and flux_err is not None and abs(flux) >= LIMIT_SIGMA * flux_err
+
+
+def _measured(
+    row: ForcedFlux | SurveyFlux,
+    flux: float | None,
+    flux_err: float | None,
+    source: str,
+    kind: str,
+    *,
+    is_limit: bool,
+    m50: float | None = None,
+) -> LightCurvePoint:
+    brightness = LIMIT_SIGMA * (flux_err or 0.0) if is_limit else abs(flux or 0.0)
     mag = mag_err = None
     if row.zeropoint is not None and brightness > 0:
         mag = row.zeropoint - 2.5 * math.log10(brightness)
-        if not is_limit:
-            mag_err = 2.5 / math.log(10) * row.flux_err / brightness
+        if not is_limit and flux_err is not None:
+            mag_err = 2.5 / math.log(10) * flux_err / brightness
     return LightCurvePoint(
-        row.mjd, row.filter, row.flux, row.flux_err, row.flux_unit,
-        mag, mag_err, row.mag_system, is_limit, m50=m50,
+        row.mjd, row.filter, flux, flux_err, row.flux_unit, mag, mag_err, row.mag_system, is_limit,
+        source=source, kind=kind, zeropoint=row.zeropoint, m50=m50,
     )  # fmt: skip

@@ -24,7 +24,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from core.coordinates import CoordinateError, parse_radius
-from core.database.tables import Candidate, Observation, SkyObject, Verdict
+from core.database.tables import Candidate, Observation, SkyObject, SurveyObject, Verdict
 from core.frames.standing import candidate_label
 from core.objects.sky import MARGIN_DEG, haversine, ra_ranges, zone_of
 from core.review.filter_words import (
@@ -195,8 +195,9 @@ def _match(field: str, pattern: str) -> ColumnElement[bool]:
     if field == "field":
         observations = select(col(Observation.id)).where(like(col(Observation.field), pattern))
         return col(Candidate.observation_id).in_(observations)
-    if field == "object":
-        return like(col(SkyObject.name), pattern)
+    if field == "object":  # by any of its names
+        named = select(col(SurveyObject.sky_object_id)).where(like(col(SurveyObject.external_id), pattern))
+        return or_(like(col(SkyObject.name), pattern), col(SkyObject.id).in_(named))
     column: SQLColumnExpression[Any] = col(getattr(Candidate, field))
     return column == pattern if field in EXACT else like(column, pattern)
 

@@ -39,7 +39,7 @@ def cut(new: Frame, reference: Frame, difference: Difference, x: float, y: float
         - _stamp(reference.background, reference.mask, column, row, size),
         _stamp(difference.data, difference.mask, column, row, size),
     )
-    sigmas = tuple(_sky_sigma(stamp) for stamp in stamps)
+    sigmas = tuple(sky_of(stamp)[1] for stamp in stamps)
     new_stamp, ref_stamp, diff_stamp = (
         stamp / np.float32(sigma) for stamp, sigma in zip(stamps, sigmas, strict=True)
     )
@@ -60,15 +60,18 @@ def _stamp(image: Image, mask: MaskImage, column: int, row: int, size: int) -> I
     return stamp
 
 
-def _sky_sigma(stamp: Image) -> float:
-    """The robust sigma of a stamp's sky; NaN where too little of it is seen or it has no noise.
+def sky_of(stamp: Image) -> tuple[float, float]:
+    """The level and the robust sigma of a stamp's sky; NaN where too little is seen or it has no noise.
 
-    The median absolute deviation is taken below the median alone: sources lie above it.
+    The median absolute deviation is taken below the median alone, for sources lie above it: it is then
+    the distance from the lower quartile to the median.
     """
-    seen = stamp[np.isfinite(stamp)]
+    seen = stamp[np.isfinite(stamp)].astype(np.float64)
     if seen.size < 9:
-        return math.nan
-    below = np.median(seen) - seen
+        return math.nan, math.nan
+    ranks = [seen.size // 4, (seen.size - 1) // 2, seen.size // 2]
+    quartile, low, high = np.partition(seen, ranks)[ranks]
+    level = (low + high) / 2.0
     # Coarsely quantised images may have half of their sky at one value.
-    sigma = 1.4826 * float(np.median(below[below >= 0])) or float(np.std(seen))
-    return sigma if sigma > 0 else math.nan
+    sigma = 1.4826 * (level - quartile) or float(np.std(seen))
+    return float(level), float(sigma) if sigma > 0 else math.nan

@@ -24,10 +24,11 @@ SUFFIXES = tuple(
 )
 
 
-def find_files(paths: Iterable[Path]) -> list[Path]:
+def find_files(paths: Iterable[Path], suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
     """The files to examine: each named file as it is, and from folders whatever is named like FITS.
 
-    Folders are searched to any depth, in the order of names; hidden ones are left out.
+    Folders are searched to any depth, in the order of names; hidden ones are left out. Other `suffixes`
+    find other files.
     """
     found: dict[Path, None] = {}
     for path in paths:
@@ -39,7 +40,7 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
             found.update(
                 (Path(folder) / name, None)
                 for name in sorted(names)
-                if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+                if name.lower().endswith(suffixes) and not name.startswith(".")
             )
     return list(found)
 

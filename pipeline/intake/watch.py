@@ -20,7 +20,10 @@ from core.frames.outcome import ObservationFacts
 from core.frames.watched_folders import Look, Watch
 from core.settings import Settings
 from core.vocabulary import ObservationState
+from pipeline.intake.alerts import SUFFIXES, AlertFile, take_alerts
 from pipeline.intake.ingest import examine, find_files
+from pipeline.surveys import packets
+from pipeline.surveys.packets import holds_alerts
 
 PATIENCE_S = 60.0  # for a file that has stopped growing and cannot be read
 REFUSED = {ObservationState.REJECTED, ObservationState.QUARANTINED}
@@ -32,7 +35,7 @@ class WatchLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A file that was registered, and what became of its exposures.
+    """A file that was registered, and what became of its exposures or alerts.
 
     ``cadence_s`` is the median time between the newest files of its folder.
     """
@@ -40,6 +43,7 @@ class Taken:
     path: Path
     frames: tuple[Registered, ...]
     cadence_s: float | None
+    alerts: AlertFile | None = None
 
 
 @dataclass(slots=True)
@@ -119,6 +123,8 @@ class FolderWatch:
     def _take(self, name: str, look: Look) -> Taken | None:
         """Register a file; nothing where it changed while it was read, or may be whole later."""
         path = self.watch.path / name
+        if holds_alerts(path):
+            return self._take_alerts(name, look)
         facts = examine(path, self.settings)
         waiting = self._unsettled[name]
         if _look_at(path) != look:
@@ -128,14 +134,33 @@ class FolderWatch:
             return None
         return self._register(name, look, facts)
 
+    def _take_alerts(self, name: str, look: Look) -> Taken | None:
+        """Take alerts: of a file that still changes or is damaged those that are whole, more later."""
+        path = self.watch.path / name
+        (file,) = take_alerts(self.store, self.settings, [path])
+        waiting = self._unsettled[name]
+        if _look_at(path) != look:
+            return None
+        if file.state == ObservationState.QUARANTINED and not waiting.unreadable:
+            waiting.unreadable = True
+            return None
+        cadence = self._remember(name, look, refused=file.state in REFUSED)
+        return Taken(path, (), cadence, file)
+
     def _register(self, name: str, look: Look, facts: list[ObservationFacts]) -> Taken:
         frames = tuple(register(self.store, facts))
         refused = all(frame.state in REFUSED for frame in frames)
-        cadence = watched_folders.remember(self.store, self.watch, name, look, refused=refused)
+        cadence = self._remember(name, look, refused=refused)
+        return Taken(self.watch.path / name, frames, cadence)
+
+    def _remember(self, name: str, look: Look, *, refused: bool) -> float | None:
+        cadence = watched_folders.remember(
+            self.store, self.watch, name, look, refused=refused, beside=packets.SUFFIXES
+        )
         del self._unsettled[name]
         if self._known is not None:
             self._known[name] = look
-        return Taken(self.watch.path / name, frames, cadence)
+        return cadence
 
     def _beat(self, problem: str | None) -> None:
         if not watched_folders.beat(self.store, self.watch, unsettled=self.unsettled, problem=problem):
@@ -143,7 +168,7 @@ class FolderWatch:
 
 
 def look_into(folder: Path) -> dict[str, Look]:
-    """How the FITS files in a folder and below it look, by their names from the folder on.
+    """How the FITS files and alert packets in a folder and below it look, by their names from the folder on.
 
     Hidden files and those with another suffix, as copying programs give to parts, are left out.
 
@@ -155,7 +180,7 @@ def look_into(folder: Path) -> dict[str, Look]:
     with os.scandir(folder):
         pass  # the search below takes a folder that it cannot enter for an empty one
     looks = {}
-    for path in find_files([folder]):
+    for path in find_files([folder], SUFFIXES):
         look = _look_at(path)
         if look is not None and look.size > 0:
             looks[str(path.relative_to(folder))] = look

@@ -53,7 +53,8 @@ def _joined(panels: list[Panel], row: int) -> Line:
 def _caption(panels: tuple[Panel, ...], order: list[int], layout: "Layout", look: Look, plane: int) -> Line:
     """Under each image its name and limits; under the second the stretch, or a warning."""
     width = layout.panel_columns
-    middle = how_drawn(look, width)
+    # A packet may have no reference: that is more worth saying than how it is drawn.
+    middle = _limits(panels[1]) if panels[1].masked_fraction == 1 else how_drawn(look, width)
     if layout.panels == 1:
         shown = order[0]
         return (_name(shown, chosen=True), _limits(panels[shown]), drawn("  "), middle)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from core.vocabulary import LABELS, Label, MaskPlane, ReviewState
+from core.vocabulary import LABELS, OWN, Label, MaskPlane, ReviewState
 from screens.lines import Line, Tone, counted, padded, shortened, span
 
 if TYPE_CHECKING:
@@ -45,13 +45,17 @@ def _facts(card: "Card") -> Iterator[Line]:
     yield (*_labelled("snr", _signed(record["snr"], "σ")), *_scores(card))
     yield _position(card)
     yield _brightness(card)
-    yield _labelled("frame", record["frame"] or record["source"])
+    is_alert = record["source"] != OWN
+    yield _labelled(record["source"] if is_alert else "frame", record["frame"] or "–")
     yield _labelled("flux", _flux(card))
     if flags := mask_words(record["mask_flags"]):
         yield (span("touches ", Tone.DIM), span(flags, Tone.WARN))
     yield _labelled("seen", _seen(card))
-    yield _labelled("depth", _depth(card))
+    if not is_alert:
+        yield _labelled("depth", _depth(card))
     yield _labelled("taken", utc(record["mjd"]))
+    if is_alert:  # its frame and its subtraction are the survey's, and not here
+        return
     yield _labelled(
         "fwhm", f"{_number(frame.fwhm_new_px, 2)} px, reference {_number(frame.fwhm_ref_px, 2)} px"
     )
@@ -163,7 +167,7 @@ def _position(card: "Card") -> Line:
 def _scores(card: "Card") -> Line:
     record = card.candidate
     models = [(name, value) for name, value in card.scores.items() if value is not None]
-    if models:
+    if models:  # a survey's own scores have its name before theirs, such as ztf:drb
         return tuple(
             piece
             for name, value in models
@@ -190,6 +194,11 @@ def _flux(card: "Card") -> str:
 
 def _seen(card: "Card") -> str:
     dates = [epoch.mjd for epoch in card.epochs]
+    dates += [  # and what only the history in a survey's packets tells
+        point.mjd
+        for point in card.light_curve
+        if point.source != OWN and point.candidate_id is None and not point.is_limit
+    ]
     limits = sum(point.is_limit for point in card.light_curve)
     times = f"{len(dates)}×" if len(dates) != 1 else "once"
     days = f" in {max(dates) - min(dates):.2f} d" if len(dates) > 1 else ""

@@ -176,11 +176,15 @@ def curve_points(card: "Card") -> tuple[list[CurvePoint], bool, str]:
     -------
     points, magnitudes, unit
     """
-    points = card.light_curve
     record = card.candidate
-    in_mag = all(p.mag is not None and (p.is_limit or (p.flux or 0) > 0) for p in points)
+    system = record["mag_system"]
+    # Of two systems of magnitudes only one can be on an axis: that of the detection which is shown.
+    points = [p for p in card.light_curve if p.mag_system == system or p.flux_unit == record["flux_unit"]]
+    in_mag = all(
+        p.mag is not None and p.mag_system == system and (p.is_limit or (p.flux or 0) > 0) for p in points
+    )
     if in_mag and points:
-        unit = f"mag {record['mag_system'] or ''}".strip()
+        unit = f"mag {system or ''}".strip()
         chosen = [
             CurvePoint(p.mjd, p.mag or 0.0, p.is_limit, _is_shown(p.candidate_id, card)) for p in points
         ]

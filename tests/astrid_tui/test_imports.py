@@ -40,6 +40,7 @@ def test_the_console_starts_without_anything_heavy():
         "core.review.cards",
         "core.review.candidates",
         "core.review.verdicts",
+        "core.objects.detail",
         "core.operations.status",
         "core.operations.power",
     ],

@@ -1,0 +1,194 @@
+"""`astrid objects`: what is known of one place on the sky, and its light curve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    output_stream,
+    print_json,
+    print_table,
+    print_text,
+    remark,
+    store_of,
+)
+
+if TYPE_CHECKING:
+    from core.objects.detail import ObjectDetail
+
+app = typer.Typer(
+    help="Show sky objects and their light curves.", rich_markup_mode=None, no_args_is_help=True
+)
+
+ObjectArgument = Annotated[
+    str, typer.Argument(metavar="OBJECT", help="Its number, its name, or what a survey calls it.")
+]
+
+
+@app.command()
+def show(context: typer.Context, what: ObjectArgument, as_json: JsonOption = False) -> None:
+    """Show all that is known of one object."""
+    from core.objects.detail import read_object
+
+    detail = read_object(store_of(context, read_only=True), what)
+    if as_json:
+        print_json(detail.record())
+        return
+    for block in BLOCKS:
+        block(detail)
+
+
+@app.command()
+def lightcurve(
+    context: typer.Context,
+    what: ObjectArgument,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+    as_votable: Annotated[bool, typer.Option("--votable", help="Write a VOTable.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A file; default: standard output.")
+    ] = None,
+) -> None:
+    """Write an object's light curve: sources and bands side by side, limits where nothing was seen.
+
+    Fluxes are in nanojansky where a zeropoint is known, and marked instrumental where not. A file appears
+    whole or not at all; its form is the one that is asked for, else the one of its name's end.
+    """
+    from core.objects.curve_table import curve_rows
+    from core.objects.detail import read_object
+
+    asked = [form for form, given in (("csv", as_csv), ("json", as_json), ("votable", as_votable)) if given]
+    if len(asked) > 1:
+        raise typer.BadParameter(f"ask for one of --{', --'.join(asked)}")
+    form = asked[0] if asked else _form_of(output)
+    rows = curve_rows(read_object(store_of(context, read_only=True), what).light_curve)
+    if form is None:
+        _print_curve(rows)
+        return
+    with output_stream(output) as stream:
+        _writer(form)(rows, stream)
+    if output is not None:
+        remark(f"{len(rows)} epochs in {output}")
+
+
+def _form_of(output: Path | None) -> str | None:
+    """What a file's name says of its form; a table for the reader where there is no file."""
+    if output is None:
+        return None
+    forms = {".csv": "csv", ".json": "json", ".xml": "votable", ".vot": "votable", ".votable": "votable"}
+    form = forms.get(output.suffix.lower())
+    if form is None:
+        raise typer.BadParameter("say --csv, --json or --votable, or end the file's name so", param_hint="-o")
+    return form
+
+
+def _writer(form: str) -> Callable[[Sequence[dict[str, Any]], IO[str]], None]:
+    from core.objects.curve_table import write_csv, write_json
+
+    return {"csv": write_csv, "json": write_json, "votable": _write_votable}[form]
+
+
+def _write_votable(rows: Sequence[dict[str, Any]], stream: IO[str]) -> None:
+    import io
+
+    from astropy.io.votable import from_table, writeto
+    from astropy.table import MaskedColumn, Table
+
+    from core.objects.curve_table import COLUMNS
+    from core.text import safe_text
+
+    blanks = {float: float("nan"), int: -1, str: "", bool: False}
+    table = Table()
+    for column in COLUMNS:
+        values = [row[column.name] for row in rows]
+        filled = [blanks[column.type] if value is None else value for value in values]
+        if column.type is str:
+            filled = [safe_text(value) for value in filled]
+        table[column.name] = MaskedColumn(
+            filled,
+            mask=[value is None for value in values] if column.type is not bool else False,
+            dtype="U1" if column.type is str and not rows else None if column.type is str else column.type,
+            unit=column.unit,
+            description=column.description,
+        )
+    written = io.BytesIO()
+    writeto(from_table(table), written)
+    stream.write(written.getvalue().decode("utf-8"))
+
+
+def _print_curve(rows: Sequence[dict[str, Any]]) -> None:
+    if not rows:
+        print_text("Nothing was measured of it yet.")
+        return
+    told = [
+        (f"{row['mjd']:.5f}", row["source"], row["filter"], row["kind"],
+         f"{'>' if row['is_limit'] else ''}{_number(row['mag'], 3)}", _number(row["mag_err"], 3),
+         row["mag_system"], _number(row["flux_njy"], 1), row["calibration"])
+        for row in rows
+    ]  # fmt: skip
+    headings = ("mjd", "source", "filter", "kind", "mag", "error", "system", "flux nJy", "calibration")
+    print_table(headings, told)
+
+
+def _print_facts(detail: ObjectDetail) -> None:
+    row = detail.object
+    print_text(row.name)
+    facts: dict[str, object] = {"number": row.id}
+    if row.ra is not None and row.dec is not None:
+        facts["position"] = f"{row.ra:.6f} {row.dec:+.6f}"
+    else:
+        facts["pixel"] = f"{_number(row.x, 1)} {_number(row.y, 1)} of reference {row.reference_id}"
+    if detail.names:
+        facts["called"] = ", ".join(f"{name} ({source})" for source, name in detail.names)
+    facts["state"] = row.review_state + (f", {row.review_label}" if row.review_label else "")
+    for name, value in facts.items():
+        print_text(f"  {name:9} {value}")
+
+
+def _print_bands(detail: ObjectDetail) -> None:
+    if not detail.bands:
+        return
+    print_text("Light curve, by source and band:")
+    rows = [
+        (each.source, each.filter, each.detections, each.limits, f"{each.first_mjd:.3f}",
+         f"{each.last_mjd:.3f}", _number(each.brightest, 2), each.mag_system)
+        for each in detail.bands
+    ]  # fmt: skip
+    print_table(("source", "filter", "seen", "limits", "first mjd", "last mjd", "brightest", "system"), rows)
+
+
+def _print_candidates(detail: ObjectDetail) -> None:
+    if not detail.candidates:
+        return
+    print_text("Candidates, newest first:")
+    rows = [
+        (each.id, each.source, f"{each.mjd:.5f}", each.filter, round(each.snr, 1), _number(each.mag, 2),
+         ", ".join(f"{name} {_number(value, 2)}" for name, value in each.scores.items()))
+        for each in detail.candidates
+    ]  # fmt: skip
+    print_table(("id", "source", "mjd", "filter", "snr", "mag", "scores"), rows)
+
+
+def _print_verdicts(detail: ObjectDetail) -> None:
+    for past in detail.verdicts:
+        what = past.label or ("taken back" if past.retracts_id is not None else "note")
+        words = (f"{what} by {past.reviewer}", "" if past.stands else "(does not stand)", past.note or "")
+        print_text("Verdict:", *(word for word in words if word))
+
+
+# What `astrid objects show` tells, in this order.
+BLOCKS: tuple[Callable[[ObjectDetail], None], ...] = (
+    _print_facts,
+    _print_bands,
+    _print_candidates,
+    _print_verdicts,
+)
+
+
+def _number(value: object, digits: int) -> str:
+    return f"{value:.{digits}f}" if isinstance(value, int | float) else "-"

@@ -1,0 +1,153 @@
+"""Alert packets: how many a second of CPU, part by part, and what the cutouts of one take.
+
+Real packets are written again with fresh candids, names and places, as many as a night's minutes bring,
+and taken into a new store on SQLite. Needs the sample packets: `ASTRID_TEST_DATA`.
+
+    python -m benchmarks.packets [PACKETS]
+"""
+
+import copy
+import io
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.frame import ONE_THREAD
+from benchmarks.usage import measure
+
+PACKETS = 2000
+RATE_AIM, BYTES_AIM = 350.0, 12_000
+DATA = Path(os.environ.get("ASTRID_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+
+def main() -> None:
+    """Print the figures."""
+    if not (DATA / "alerts" / "ztf").is_dir():
+        print(f"no packets in {DATA}: set ASTRID_TEST_DATA")
+        return
+    count = sys.argv[1] if len(sys.argv) > 1 else str(PACKETS)
+    usage = measure([sys.executable, "-m", "benchmarks.packets", "child", count], ONE_THREAD)
+    found = json.loads(usage.output)
+    rate = found["packets"] / found["whole"]
+    print(
+        f"{found['packets']} packets of ZTF, {found['packet_bytes'] / 1000:.0f} kB each, with history: ",
+        end="",
+    )
+    print(f"{rate:.0f} a second of CPU, {rate / RATE_AIM:.2f} of the goal; peak {usage.peak_mib:.0f} MiB")
+    for name in ("avro", "gunzip", "stamps", "pack", "decode", "store"):
+        print(f"  {name:8} {found[name] / found['packets'] * 1e3:6.3f} ms each")
+    print(
+        f"cutouts {found['cutout_bytes'] / 1000:.1f} kB an alert,"
+        f" {found['cutout_bytes'] / BYTES_AIM:.2f} of the goal"
+    )
+    print(f"again, all known: {found['packets'] / found['again']:.0f} a second")
+
+
+def child(count: int) -> None:
+    """Take packets into a store, once as the command does it, then part by part."""
+    from core.database.migrations import upgrade
+    from core.database.store import open_store
+    from core.review.cutouts import pack
+    from core.settings import Settings
+    from core.surveys.register import register_alerts
+    from pipeline.intake.alerts import take_alerts
+    from pipeline.surveys.avro_file import read_avro
+    from pipeline.surveys.packets import read_alerts
+    from pipeline.surveys.stamps import read_stamp, to_cutouts
+
+    with tempfile.TemporaryDirectory() as folder:
+        file, url = Path(folder) / "night.avro", f"sqlite:///{folder}/astrid.db"
+        write_packets(file, count)
+        upgrade(url)
+        store = open_store(url)
+        found: dict[str, Any] = {"packets": count, "packet_bytes": file.stat().st_size / count}
+        found["whole"], (told,) = _timed(lambda: list(take_alerts(store, Settings(), [file])))
+        assert (told.new, told.refused) == (count, 0), told
+        found["again"], (told,) = _timed(lambda: list(take_alerts(store, Settings(), [file])))
+        assert told.known == count, told
+
+        some = min(count, 200)
+        scale = count / some
+        with file.open("rb") as stream:
+            avro_s, records = _timed(lambda: [record for _, record in _first(read_avro(stream), some)])
+        packed = [record[key]["stampData"] for record in records for key in STAMPS]
+        gunzip_s, plain = _timed(lambda: [_gunzip(each) for each in packed])
+        stamps_s, planes = _timed(lambda: [read_stamp(each) for each in plain])
+        triplets = [planes[i : i + 3] for i in range(0, len(planes), 3)]
+        pack_s, blobs = _timed(lambda: [pack(to_cutouts(*three, size=63)) for three in triplets])
+        whole_s, alerts = _timed(
+            lambda: list(_first(read_alerts(file, cutout_px=63, radius_arcsec=1.0), some))
+        )
+        other = f"sqlite:///{folder}/other.db"
+        upgrade(other)
+        empty = open_store(other)
+        store_s, _ = _timed(lambda: register_alerts(empty, alerts))
+        found |= {"avro": avro_s * scale, "gunzip": gunzip_s * scale, "stamps": stamps_s * scale}
+        found["pack"] = pack_s * scale
+        found["decode"] = (whole_s - avro_s - gunzip_s - stamps_s - pack_s) * scale
+        found["store"] = store_s * scale
+        found["cutout_bytes"] = sum(map(len, blobs)) / len(blobs)
+        print(json.dumps(found))
+
+
+STAMPS = ("cutoutScience", "cutoutTemplate", "cutoutDifference")
+
+
+def write_packets(file: Path, count: int) -> None:
+    """Write real packets again and again: other ids, an object of its own each, another place."""
+    import fastavro
+
+    found: list[tuple[dict[str, Any], Any]] = []
+    for path in sorted((DATA / "alerts" / "ztf").glob("*.avro")):
+        reader = fastavro.reader(io.BytesIO(path.read_bytes()))
+        if reader.writer_schema["version"] == "3.3":  # type: ignore[index,call-overload]
+            found += [(record, reader.writer_schema) for record in reader]  # type: ignore[misc]
+    schema = found[0][1]
+    with file.open("wb") as stream:
+        fastavro.writer(stream, schema, (_renewed(found[i % len(found)][0], i) for i in range(count)))
+
+
+def _renewed(record: dict[str, Any], number: int) -> dict[str, Any]:
+    packet = copy.deepcopy(record)
+    candidate = packet["candidate"]
+    packet["candid"] = candidate["candid"] = 10**18 + number
+    packet["objectId"] = f"ZTF99{number:07d}"
+    candidate["ra"] = (candidate["ra"] + 0.01 * number) % 360.0
+    candidate["pid"] = 10**12 + number
+    candidate["jd"] += number * 1e-4
+    for past in packet["prv_candidates"] or ():
+        past["pid"] += number
+        if past["candid"] is not None:
+            past["candid"] = past["candid"] + 10**6 * number
+    return packet
+
+
+def _gunzip(packed: bytes) -> bytes:
+    import zlib
+
+    return zlib.decompress(packed, zlib.MAX_WBITS | 16)
+
+
+def _first(items: Iterable[Any], count: int) -> Iterable[Any]:
+    for number, item in enumerate(items):
+        if number >= count:
+            return
+        yield item
+
+
+def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    began = time.process_time()
+    result = work()
+    return time.process_time() - began, result
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["child"]:
+        child(int(sys.argv[2]))
+    else:
+        main()

@@ -1,0 +1,92 @@
+"""A light curve as a table: a row an epoch, sources and bands side by side, in one unit where it is known."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+from core.database.records import finite
+from core.objects.light_curve import LightCurvePoint
+from core.surveys.alert import AB_ZEROPOINT_NJY
+from core.text import csv_cell
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table, as VOTable describes one."""
+
+    name: str
+    type: type
+    unit: str | None
+    description: str
+
+
+COLUMNS = (
+    Column("mjd", float, "d", "time at mid-exposure, UTC"),
+    Column("source", str, None, "who measured it: astrid, or a survey"),
+    Column("filter", str, None, "band, as its source calls it"),
+    Column("kind", str, None, "detection, forced or limit"),
+    Column("is_limit", bool, None, "nothing was detected: mag is the 5 sigma limit"),
+    Column("flux", float, None, "difference flux, new minus reference, in flux_unit"),
+    Column("flux_err", float, None, "one sigma of flux, in flux_unit"),
+    Column("flux_unit", str, None, "unit of flux and flux_err"),
+    Column("mag", float, "mag", "magnitude of the difference flux without its sign, or of the limit"),
+    Column("mag_err", float, "mag", "one sigma of mag"),
+    Column("mag_system", str, None, "of mag: ab, or instrumental"),
+    Column("flux_njy", float, "nJy", "flux on the AB system; empty where it is instrumental"),
+    Column("flux_err_njy", float, "nJy", "one sigma of flux_njy"),
+    Column("calibration", str, None, "ab where a zeropoint is known, else instrumental"),
+    Column("candidate", int, None, "number of the detection in the store"),
+)
+
+
+def curve_rows(points: Iterable[LightCurvePoint]) -> list[dict[str, Any]]:
+    """The rows of the table, by the names of `COLUMNS`; what is unknown is none."""
+    return [_row(point) for point in points]
+
+
+def write_csv(rows: Sequence[dict[str, Any]], stream: IO[str]) -> None:
+    """Write CSV with a line of names. No cell is one that a spreadsheet takes for a formula."""
+    writer = csv.writer(stream, lineterminator="\n")
+    names = [column.name for column in COLUMNS]
+    writer.writerow(names)
+    writer.writerows([csv_cell(row[name]) for name in names] for row in rows)
+
+
+def write_json(rows: Sequence[dict[str, Any]], stream: IO[str]) -> None:
+    """Write one JSON document, in ASCII."""
+    stream.write(json.dumps(list(rows), allow_nan=False, indent=2) + "\n")
+
+
+def _row(point: LightCurvePoint) -> dict[str, Any]:
+    scale = _nanojansky(point)
+    flux = None if point.flux is None else finite(point.flux)
+    error = None if point.flux_err is None else finite(point.flux_err)
+    return {
+        "mjd": finite(point.mjd),
+        "source": point.source,
+        "filter": point.filter,
+        "kind": str(point.kind),
+        "is_limit": point.is_limit,
+        "flux": flux,
+        "flux_err": error,
+        "flux_unit": point.flux_unit,
+        "mag": finite(point.mag),
+        "mag_err": finite(point.mag_err),
+        "mag_system": point.mag_system,
+        "flux_njy": None if scale is None or flux is None else flux * scale,
+        "flux_err_njy": None if scale is None or error is None else error * scale,
+        "calibration": "instrumental" if scale is None else "ab",
+        "candidate": point.candidate_id,
+    }
+
+
+def _nanojansky(point: LightCurvePoint) -> float | None:
+    """What a flux of 1 is in nanojansky; none where no zeropoint on the AB system is known."""
+    if point.zeropoint is None or point.mag_system != "ab" or not math.isfinite(point.zeropoint):
+        return None
+    return math.pow(10.0, 0.4 * (AB_ZEROPOINT_NJY - point.zeropoint))

@@ -1,0 +1,1 @@
+"""Alerts of surveys: what a packet says, and its way into the store."""

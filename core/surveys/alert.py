@@ -1,0 +1,93 @@
+"""An alert of a survey as the store takes it: plain values, whatever the packet looked like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from core.vocabulary import FluxKind
+
+AB_ZEROPOINT_NJY = 31.4  # the AB magnitude of a nanojansky; Oke & Gunn 1983, 3631 Jy for magnitude 0
+
+
+@dataclass(frozen=True, slots=True)
+class FluxFacts:
+    """One epoch of an object in the history that a packet carries.
+
+    Attributes
+    ----------
+    external_id : str
+        The survey's own id of a detection, the same that the alert of that epoch has; else made of the
+        kind and the exposure. Later packets repeat it.
+    mjd : float
+        UTC at mid-exposure.
+    flux : float or None
+        Signed, new minus reference, in `flux_unit`; none where only a limit is known.
+    flux_err : float or None
+        Of a limit, a fifth of the flux that would have been detected.
+    zeropoint : float or None
+        The magnitude of a flux of 1, in `mag_system`.
+    """
+
+    external_id: str
+    kind: FluxKind
+    mjd: float
+    filter: str | None
+    flux: float | None
+    flux_err: float | None
+    flux_unit: str = "nJy"
+    zeropoint: float | None = AB_ZEROPOINT_NJY
+    mag_system: str | None = "ab"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFacts:
+    """One alert. Signs follow new minus reference; magnitudes are of the difference's ``|flux|``.
+
+    Attributes
+    ----------
+    source, external_id : str
+        The survey and its id of the alert: together they are known once.
+    object_id : str or None
+        What the survey calls the object.
+    mjd : float
+        UTC at mid-exposure.
+    ra, dec, radius_deg : float
+        Degrees; an object within the radius is the alert's own.
+    x_frame, y_frame : float or None
+        0-based pixel centres in the survey's image, where its convention is known.
+    scores : dict
+        The survey's own scores, each under ``survey:name`` with the name that the packet has, such as
+        ``ztf:drb``. They are not ours, and no truth.
+    features : dict
+        More of the packet's numbers, named in the same way.
+    cutouts : bytes or None
+        `core.review.cutouts.pack`.
+    remark : str or None
+        What could not be used of an alert that is otherwise whole.
+    """
+
+    source: str
+    external_id: str
+    object_id: str | None
+    mjd: float
+    ra: float
+    dec: float
+    radius_deg: float
+    snr: float
+    filter: str | None = None
+    frame: str | None = None
+    x_frame: float | None = None
+    y_frame: float | None = None
+    position_error_px: float | None = None
+    flux: float | None = None
+    flux_err: float | None = None
+    flux_unit: str | None = None
+    mag: float | None = None
+    mag_err: float | None = None
+    mag_system: str | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    features: dict[str, float] = field(default_factory=dict)
+    mask_flags: int = 0
+    cutouts: bytes | None = None
+    history: tuple[FluxFacts, ...] = ()
+    remark: str | None = None

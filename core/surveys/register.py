@@ -1,0 +1,253 @@
+"""Alerts into the store: each once, on the sky object of its position, with the history it tells.
+
+An alert is known by its survey and candid. One that comes again changes nothing; one that comes again
+with other content is refused, and the first stays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from sqlalchemy import insert
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col, select, tuple_
+
+from core.database.storable import storable
+from core.database.store import Store
+from core.database.tables import Candidate, Cutout, SkyObject, SurveyFlux, SurveyObject
+from core.objects.association import Place, lock, refresh, wake
+from core.objects.sky import zone_of
+from core.surveys.alert import AlertFacts, FluxFacts
+from core.surveys.placing import AlertPlace, place_alerts
+from core.vocabulary import ReviewState
+
+BATCH = 64  # alerts of one transaction, and
+MOST_EPOCHS = 3000  # epochs of their histories: a verdict that waits for it does not notice
+RELATIVE_ERROR = 1e-4  # brokers pass numbers on as float32, or rounded
+MJD_ERROR = 1e-6
+DEGREES_ERROR = 1e-6
+
+EPOCH = tuple(field.name for field in fields(FluxFacts))
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredAlert:
+    """What became of one alert.
+
+    Attributes
+    ----------
+    state : str
+        ``new``, ``known`` or ``refused``, the last with a `reason`.
+    candidate_id : int
+        The candidate that has this candid.
+    """
+
+    state: Literal["new", "known", "refused"]
+    candidate_id: int
+    reason: str | None = None
+
+
+def register_alerts(store: Store, alerts: Sequence[AlertFacts]) -> list[RegisteredAlert]:
+    """Put alerts into the store, some a transaction; what became of each, in their order.
+
+    Those that are known already may complete what the first packet lacked: cutouts, and epochs of the
+    history. Two alerts with one candid among them are treated as if they had come one after the other.
+    """
+    done: list[RegisteredAlert] = []
+    for batch in _batches(alerts):
+        with store.write() as session:
+            lock(session)
+            done.extend(_register(session, batch))
+    return done
+
+
+def _batches(alerts: Sequence[AlertFacts]) -> Iterator[list[_Prepared]]:
+    batch: list[_Prepared] = []
+    epochs = 0
+    for alert in alerts:
+        if batch and (len(batch) >= BATCH or epochs + len(alert.history) > MOST_EPOCHS):
+            yield batch
+            batch, epochs = [], 0
+        batch.append(_Prepared(alert))
+        epochs += len(alert.history)
+    if batch:
+        yield batch
+
+
+class _Prepared:
+    """An alert, made ready before the transaction: while that lasts, no verdict can be written."""
+
+    __slots__ = ("alert", "columns", "fluxes", "key", "place")
+
+    def __init__(self, alert: AlertFacts) -> None:
+        self.alert = alert
+        self.columns = _columns(alert)
+        self.fluxes = [
+            storable({name: getattr(point, name) for name in EPOCH} | {"source": alert.source})
+            for point in alert.history
+        ]
+        self.key: Key = (self.columns["source"], self.columns["external_id"])
+        name = storable(alert.object_id)
+        self.place = AlertPlace(
+            Place(0.0, 0.0, 0.0, self.columns["ra"], alert.dec, alert.radius_deg, _display_name(alert, name)),
+            (alert.source, alert.mjd),
+            None if name is None else (alert.source, name),
+        )
+
+
+def _register(session: Session, batch: Sequence[_Prepared]) -> list[RegisteredAlert]:
+    first: dict[Key, _Prepared] = {}
+    for each in batch:
+        first.setdefault(each.key, each)
+    known = _known(session, list(first))
+    new = [each for key, each in first.items() if key not in known]
+    objects, _ = place_alerts(session, [each.place for each in new])
+    for each, sky_object in zip(new, objects, strict=True):
+        each.columns["sky_object_id"] = sky_object
+    keys = _insert_candidates(session, [each.columns for each in new])
+    homes = dict(zip((each.key for each in new), zip(keys, objects, strict=True), strict=True))
+
+    done: list[RegisteredAlert] = []
+    cutouts: dict[int, bytes] = {}
+    fluxes: list[dict[str, Any]] = []
+    for each in batch:
+        if each.key in known:
+            row, kept = known[each.key]
+            candidate, sky_object = row.id or 0, row.sky_object_id
+            difference = _difference(row.model_dump(), kept, each)
+        else:
+            candidate, sky_object = homes[each.key]
+            original = first[each.key]
+            difference = _difference(original.columns, original.alert.cutouts, each)
+        if difference is not None:
+            reason = f"the {each.alert.source} alert {each.alert.external_id} is known with {difference}"
+            done.append(RegisteredAlert("refused", candidate, f"{reason}: the first stays"))
+            continue
+        is_new = each.key in homes and each is first[each.key]
+        done.append(RegisteredAlert("new" if is_new else "known", candidate))
+        if each.alert.cutouts is not None and (is_new or known.get(each.key, (None, b""))[1] is None):
+            cutouts.setdefault(candidate, each.alert.cutouts)
+        fluxes += [row | {"sky_object_id": sky_object} for row in each.fluxes]
+    _add(session, Cutout, [{"candidate_id": key, "pixels": pixels} for key, pixels in cutouts.items()])
+    _add(session, SurveyObject, _name_rows(new, objects))
+    _add(session, SurveyFlux, fluxes)
+    refresh(session, set(objects))
+    _wake(session, zip(new, objects, strict=True))
+    return done
+
+
+def _known(session: Session, keys: Sequence[Key]) -> dict[Key, tuple[Candidate, bytes | None]]:
+    """The candidates of some alerts that the store has, with their cutouts."""
+    query = (
+        select(Candidate, Cutout.pixels)
+        .outerjoin(Cutout, col(Cutout.candidate_id) == col(Candidate.id))
+        .where(tuple_(col(Candidate.source), col(Candidate.external_id)).in_(list(keys)))
+    )
+    return {(row.source, row.external_id): (row, pixels) for row, pixels in session.exec(query)}
+
+
+def _difference(first: dict[str, Any], kept: bytes | None, later: _Prepared) -> str | None:
+    """In what an alert differs from the first of its candid; none where it says the same."""
+    other = later.columns
+    for name, error in (("mjd", MJD_ERROR), ("ra", DEGREES_ERROR), ("dec", DEGREES_ERROR)):
+        if not _same(first[name], other[name], error):
+            return f"another {name} ({first[name]:.7g}, not {other[name]:.7g})"
+    for name in ("snr", "flux", "flux_err", "mag", "mag_err"):
+        if not _same(first[name], other[name]):
+            return f"another {name} ({first[name]}, not {other[name]})"
+    if first["filter"] != other["filter"]:
+        return f"another filter ({first['filter']}, not {other['filter']})"
+    for name in first["scores"].keys() & other["scores"].keys():
+        if not _same(first["scores"][name], other["scores"][name]):
+            return f"another {name} ({first['scores'][name]}, not {other['scores'][name]})"
+    if kept is not None and later.alert.cutouts is not None and kept != later.alert.cutouts:
+        return "other cutouts"
+    return None
+
+
+def _same(a: float | None, b: float | None, error: float = 0.0) -> bool:
+    if a is None or b is None:
+        return a is b
+    return math.isclose(a, b, rel_tol=0.0 if error else RELATIVE_ERROR, abs_tol=error or 1e-12)
+
+
+def _columns(alert: AlertFacts) -> dict[str, Any]:
+    """The columns of an alert's candidate but the object it belongs to."""
+    row: dict[str, Any] = storable(
+        {
+            "source": alert.source,
+            "external_id": alert.external_id,
+            "observation_id": None,
+            "difference_id": None,
+            "is_current": True,
+            "frame": alert.frame,
+            "filter": alert.filter,
+            "mjd": alert.mjd,
+            "x": None,
+            "y": None,
+            "x_frame": alert.x_frame,
+            "y_frame": alert.y_frame,
+            "ra": alert.ra % 360.0,
+            "dec": alert.dec,
+            "zone": zone_of(alert.dec),
+            "position_error_px": alert.position_error_px,
+            "snr": alert.snr,
+            "flux": alert.flux,
+            "flux_err": alert.flux_err,
+            "flux_unit": alert.flux_unit,
+            "mag": alert.mag,
+            "mag_err": alert.mag_err,
+            "mag_system": alert.mag_system,
+            "score": abs(alert.snr),  # until a model of ours has scored it
+            "scores": alert.scores,
+            "features": alert.features,
+            "mask_flags": alert.mask_flags,
+        }
+    )
+    return row
+
+
+def _display_name(alert: AlertFacts, name: str | None) -> str | None:
+    """What an object that the alert founds is called: a number alone needs its survey's name with it."""
+    return f"{alert.source.upper()} {name}" if name is not None and name.isdecimal() else name
+
+
+def _name_rows(new: Sequence[_Prepared], objects: Sequence[int]) -> list[dict[str, Any]]:
+    return [
+        {"source": each.place.name[0], "external_id": each.place.name[1], "sky_object_id": sky_object}
+        for each, sky_object in zip(new, objects, strict=True)
+        if each.place.name is not None
+    ]
+
+
+def _insert_candidates(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
+    if not rows:
+        return []
+    statement = insert(Candidate).returning(col(Candidate.id), sort_by_parameter_order=True)
+    return [int(key or 0) for key in session.connection().execute(statement, list(rows)).scalars()]
+
+
+def _add(session: Session, table: type[Any], rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows; those whose key is there already stay as they are."""
+    if not rows:
+        return
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).on_conflict_do_nothing()
+    session.connection().execute(statement, list(rows))
+
+
+def _wake(session: Session, detected: Iterable[tuple[_Prepared, int]]) -> None:
+    """Bring snoozed objects back that have an alert of a later time."""
+    times: dict[int, float] = {}
+    for each, key in detected:
+        times[key] = max(times.get(key, -math.inf), each.alert.mjd)
+    query = select(SkyObject.id).where(
+        col(SkyObject.id).in_(list(times)), col(SkyObject.review_state) == ReviewState.SNOOZED.value
+    )
+    for snoozed in session.exec(query).all():
+        wake(session, [snoozed or 0], times[snoozed or 0])

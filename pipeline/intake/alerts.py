@@ -1,0 +1,119 @@
+"""Alerts from files into the store, a batch at a time, told file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.database.store import Store
+from core.settings import Settings
+from core.surveys.alert import AlertFacts
+from core.surveys.register import BATCH, RegisteredAlert, register_alerts
+from core.vocabulary import ObservationState
+from pipeline.intake import ingest
+from pipeline.surveys import packets
+from pipeline.surveys.packets import read_alerts
+from pipeline.surveys.refusal import Refused
+
+SUFFIXES = (*ingest.SUFFIXES, *packets.SUFFIXES)  # of what is taken from folders: frames and alerts
+MOST_TOLD = 20  # reasons that are kept of one file
+
+Progress = Callable[[Path, int], None]  # which file, and how many of its alerts are in the store
+
+
+@dataclass(slots=True)
+class AlertFile:
+    """What became of a file of alerts.
+
+    Attributes
+    ----------
+    new, known, refused : int
+        Its alerts: those that the store did not have, those that it had, and what could not be used.
+    reasons : list of str
+        Why, the first `MOST_TOLD` of them.
+    """
+
+    path: Path
+    new: int = 0
+    known: int = 0
+    refused: int = 0
+    reasons: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    is_damaged: bool = False
+
+    @property
+    def state(self) -> ObservationState:
+        """``done``; ``quarantined`` where it is damaged, ``rejected`` where it is of no use at all."""
+        if self.is_damaged:
+            return ObservationState.QUARANTINED
+        return ObservationState.DONE if self.new or self.known else ObservationState.REJECTED
+
+    @property
+    def reason(self) -> str | None:
+        """One line: what could not be used of it."""
+        if not self.refused:
+            return None if self.new or self.known else "it holds no alerts"
+        whole = self.refused == 1 and not (self.new or self.known)
+        return self.reasons[0] if whole else f"{self.refused} refused, the first: {self.reasons[0]}"
+
+    def refuse(self, reason: str, *, damaged: bool = False) -> None:
+        """Count something that cannot be used."""
+        self.refused += 1
+        self.is_damaged |= damaged
+        if len(self.reasons) < MOST_TOLD:
+            self.reasons.append(reason)
+
+    def count(self, alert: AlertFacts, done: RegisteredAlert) -> None:
+        """Count an alert that the store was asked to take."""
+        if done.state == "refused":
+            self.refuse(done.reason or "")
+        elif done.state == "new":
+            self.new += 1
+        else:
+            self.known += 1
+        if alert.remark and done.state == "new" and len(self.remarks) < MOST_TOLD:
+            self.remarks.append(f"{alert.source} alert {alert.external_id}: {alert.remark}")
+
+
+def take_alerts(
+    store: Store, settings: Settings, paths: Iterable[Path], progress: Progress = lambda _path, _count: None
+) -> Iterator[AlertFile]:
+    """Put the alerts of files into the store.
+
+    Small files share a transaction; what was committed stays, so an interrupted run goes on where it was.
+
+    Yields
+    ------
+    AlertFile
+        One for each path, in their order, when all its alerts are in the store.
+    """
+    pending: list[tuple[AlertFile, AlertFacts]] = []
+    open_files: list[AlertFile] = []
+
+    def flush() -> None:
+        done = register_alerts(store, [alert for _, alert in pending])
+        for (file, alert), outcome in zip(pending, done, strict=True):
+            file.count(alert, outcome)
+        if pending:
+            last = pending[-1][0]
+            progress(last.path, last.new + last.known)
+        pending.clear()
+
+    for path in paths:
+        file = AlertFile(path)
+        open_files.append(file)
+        for found in read_alerts(
+            path, cutout_px=settings.cutout.size_px, radius_arcsec=settings.associate.radius_arcsec
+        ):
+            if isinstance(found, Refused):
+                file.refuse(str(found), damaged=found.damaged)
+                continue
+            pending.append((file, found))
+            if len(pending) >= BATCH:
+                flush()
+        if not pending:
+            yield from open_files
+            open_files.clear()
+    flush()
+    yield from open_files

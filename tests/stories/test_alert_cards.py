@@ -1,0 +1,94 @@
+"""Alerts of surveys under review: a card like any other, that says whose it is."""
+
+import pytest
+from sqlmodel import select
+
+from core.database.tables import Verdict
+from core.review.cards import read_card
+from core.surveys.alert import FluxFacts
+from core.surveys.register import register_alerts
+from core.vocabulary import FluxKind
+from screens.lines import plain
+from screens.review.facts import detail_lines, fact_lines
+from screens.review.view import curve_points
+from tests.builders import make_store
+from tests.core.rows import add_candidate
+from tests.pipeline.packets import past, read, write_avro, ztf
+from tests.stories.desk import console
+
+
+@pytest.fixture
+def taken(tmp_path):
+    """A store with one object of ZTF: a limit, a detection before, and a negative alert."""
+    store, url = make_store(tmp_path)
+    before = [past(2), past(1, candid=9, magpsf=19.0, sigmapsf=0.2, isdiffpos="t")]
+    packet = ztf(1, isdiffpos="f", prv_candidates=before, objectId="ZTF20\x1b[31mabc")
+    alerts, _ = read(write_avro(tmp_path / "a.avro", [packet]))
+    register_alerts(store, alerts)
+    yield store, url
+    store.close()
+
+
+def test_a_card_tells_whose_alert_it_is_and_calls_no_score_ours(taken) -> None:
+    card = read_card(taken[0], 1)
+    text = "\n".join(plain(line) for line in fact_lines(card, 80, 6))
+    assert "ZTF20␛[31mabc" in text
+    assert "snr -11.5σ  ztf:rb 0.75  ztf:drb 0.50" in text
+    assert "mag 18.00 ±0.12 ab r fading" in text
+    assert "ztf ztf_2020_scimrefdiffimg.fits" in text
+    assert "seen 2× in 1.00 d, 1 limit" in text
+    assert "subtraction" not in text
+    details = "\n".join(plain(line) for line in detail_lines(card, 100))
+    assert "ztf:drb" in details
+    assert "\x1b" not in text + details
+
+
+def test_a_curve_with_a_negative_flux_is_in_the_surveys_unit(taken) -> None:
+    points, in_magnitudes, unit = curve_points(read_card(taken[0], 1))
+    assert (in_magnitudes, unit) == (False, "nJy")
+    assert [point.is_limit for point in points] == [True, False, False]
+    assert points[-1].value < 0 < points[1].value
+    assert points[-1].is_shown
+
+
+def test_magnitudes_of_two_systems_are_never_on_one_axis(taken) -> None:
+    store, _ = taken
+    own = {"mjd": 59001.0, "mag": -9.0, "mag_system": "instrumental", "flux": 4000.0, "flux_unit": "electron"}
+    number = add_candidate(store, 1, **own)
+    points, in_magnitudes, unit = curve_points(read_card(store, 1, number))
+    assert (in_magnitudes, unit, [point.value for point in points]) == (True, "mag instrumental", [-9.0])
+    assert len(curve_points(read_card(store, 1, 1))[0]) == 3
+
+
+def test_a_light_curve_has_all_sources(taken) -> None:
+    store, _ = taken
+    add_candidate(store, 1, mjd=59001.0, mag=20.0, mag_system="ab", flux=40.0, flux_unit="electron")
+    limit = FluxFacts("limit.x", FluxKind.LIMIT, 59000.5, "o", None, 200.0)
+    from tests.core.test_alerts import alert
+
+    place = {"ra": 150.0, "dec": 2.0, "mjd": 59003.0}
+    register_alerts(store, [alert("02a_1", source="atlas", object_id="7", history=(limit,), **place)])
+    card = read_card(store, 1, 3)
+    assert {point.source for point in card.light_curve} == {"ztf", "atlas", "astrid"}
+    assert curve_points(card)[2] == "nJy"  # the alert of ZTF is negative
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
+async def test_an_alert_is_judged_like_any_candidate(taken, tmp_path, size) -> None:
+    store, url = taken
+    async with console(url, tmp_path, size) as vera:
+        assert "ZTF20␛[31mabc" in vera.text
+        assert "ztf:drb 0.50" in vera.text
+        await vera.press("o")
+        await vera.until(lambda: "Detections, newest first" in vera.text)
+        await vera.pilot.press("escape")
+        await vera.press("v")
+        await vera.pilot.press("q")
+    with store.read() as db:
+        (row,) = db.exec(select(Verdict)).all()
+    assert (row.label, row.shown["snr"], row.shown["scores"]) == (
+        "variable",
+        -11.5,
+        {"ztf:rb": 0.75, "ztf:drb": 0.5},
+    )
+    assert row.shown["cutouts_sha256"]
