@@ -113,6 +113,18 @@ class AssociateSettings(Section):
     radius_arcsec: float = Field(1.0, gt=0)
 
 
+class CatalogSettings(Section):
+    """How far from a candidate something known may be and still be told as its match."""
+
+    star_arcsec: float = Field(10.0, gt=0)
+    variable_arcsec: float = Field(5.0, gt=0)
+    transient_arcsec: float = Field(5.0, gt=0)
+    galaxy_sizes: float = Field(5.0, gt=0)  # in units of the galaxy's own size in that direction
+    galaxy_arcsec: float = Field(10.0, gt=0)  # where its catalogue gives no size
+    solar_arcsec: float = Field(10.0, gt=0)  # besides three times the uncertainty of the orbit
+    reference_arcsec: float = Field(10.0, gt=0)
+
+
 class PowerSettings(Section):
     """How power is measured, and how long it is remembered."""
 
@@ -185,6 +197,7 @@ class Settings(BaseSettings):
     detect: DetectSettings = DetectSettings()
     cutout: CutoutSettings = CutoutSettings()
     associate: AssociateSettings = AssociateSettings()
+    catalogs: CatalogSettings = CatalogSettings()
     power: PowerSettings = PowerSettings()
     health: HealthSettings = HealthSettings()
     alerts: AlertSettings = AlertSettings()

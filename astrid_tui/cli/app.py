@@ -8,6 +8,7 @@ import typer
 
 from astrid_tui.cli import (
     candidates,
+    catalog,
     database,
     demo,
     deploy,
@@ -94,6 +95,7 @@ app.command(name="power")(power.power)
 app.command(name="diff")(diff.diff)
 app.command(name="show")(show.show)
 app.add_typer(candidates.app, name="candidates")
+app.add_typer(catalog.app, name="catalog")
 app.add_typer(models.app, name="models")
 app.command(name="why", context_settings=why.SETTINGS)(why.why)
 app.add_typer(database.app, name="db")
