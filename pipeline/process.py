@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
@@ -44,6 +43,8 @@ from pipeline.frame import (
     FrameRefused,
     PreparedReference,
 )
+from pipeline.known.candidates import with_known
+from pipeline.known.match import KnownSky
 from pipeline.measure import Measured, measure_calibrated
 from pipeline.registration.align import align
 from pipeline.subtraction.subtract import subtract
@@ -134,6 +135,9 @@ def _subtracted(
         detections, dropped = detect(difference, new, reference, settings)
     with clock.stage("cutouts"):
         candidates = _candidates(detections, difference, new, reference, measured.frame.origin, settings)
+    with clock.stage("known"):
+        known = KnownSky.of(settings)
+        candidates = with_known(candidates, reference, measured.frame.exposure.mjd, known)
     radius_px = match_radius_px(reference, max(new.psf.fwhm, reference.psf.fwhm), settings)
     with clock.stage("forced"):
         forced = _forced(known_objects, detections, difference, reference, radius_px)
@@ -149,17 +153,10 @@ def _subtracted(
         rejections=_rejections(dropped, reference.frame),
         stages=tuple(clock.records),
         match_radius_px=radius_px,
-        pixel_scale=pixel_scale(reference.frame),
+        pixel_scale=reference.frame.pixel_scale,
+        known_state=known.state,
         score_map=score_map,
     )
-
-
-def pixel_scale(frame: Frame) -> float | None:
-    """Arcseconds per pixel, the geometric mean of both axes; none without a WCS."""
-    if frame.wcs is None:
-        return None
-    scales = proj_plane_pixel_scales(frame.wcs)
-    return 3600.0 * math.sqrt(float(scales[0]) * float(scales[1]))
 
 
 def match_radius_px(reference: PreparedReference, fwhm_px: float, settings: Settings) -> float:
@@ -167,7 +164,7 @@ def match_radius_px(reference: PreparedReference, fwhm_px: float, settings: Sett
 
     What a faint detection's own position error adds is known to each candidate, not to the frame.
     """
-    scale = pixel_scale(reference.frame)
+    scale = reference.frame.pixel_scale
     least = settings.associate.radius_arcsec / scale if scale else 0.0
     return max(least, 0.5 * fwhm_px)
 

@@ -15,6 +15,7 @@ from astrid_tui.cli.invocation import (
     progress_bar,
     remark,
     settings_of,
+    store_of,
 )
 
 if TYPE_CHECKING:
@@ -184,6 +185,27 @@ def near(
         for one in found
     ]  # fmt: skip
     print_table(("catalogue", "kind", "name", "ra", "dec", "arcsec", "mag"), rows)
+
+
+@app.command()
+def match(
+    context: typer.Context,
+    limit: Annotated[int | None, typer.Option(min=1, help="Candidates at most.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the candidates that are there already with the catalogues of now.
+
+    Candidates of a frame are compared when it is processed. Interrupted, this goes on where it was.
+    """
+    from pipeline.known.candidates import match_stored
+
+    settings, store = settings_of(context), store_of(context)
+    with progress_bar("Matching", quiet=as_json) as report:
+        done, left = match_stored(store, settings, limit=limit, progress=report)
+    if as_json:
+        print_json({"matched": done, "left": left})
+    else:
+        print_text(f"{done} candidates matched" + (f", {left} left" if left else ""))
 
 
 def _coverage(area: str | None) -> "Coverage | None":

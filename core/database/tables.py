@@ -228,6 +228,21 @@ class Cutout(SQLModel, table=True):
     pixels: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
+class CandidateMatch(SQLModel, table=True):
+    """What is known at one candidate's place: `pipeline.known.match` answers.
+
+    A row of its own, not a column of the candidate: catalogues come and go while candidates stay as they
+    are, and the pages of the review queue do not carry it.
+    """
+
+    __tablename__ = "candidate_match"
+
+    candidate_id: int = Field(primary_key=True, foreign_key="candidate.id")
+    state: str = Field(index=True)  # of the catalogues that were asked; another one means ask again
+    at: float
+    answers: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
 class ForcedFlux(SQLModel, table=True):
     """The flux at a known object's place in a difference where it was not detected."""
 

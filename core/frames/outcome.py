@@ -4,6 +4,7 @@ The pipeline knows no database and the store no pixels; they meet here.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from core.vocabulary import FrameKind, ObservationState
 
@@ -78,6 +79,7 @@ class CandidateFacts:
     features: dict[str, float] = field(default_factory=dict)
     mask_flags: int = 0
     cutouts: bytes | None = None  # `core.review.cutouts.pack`
+    known: dict[str, Any] | None = None  # what is known there: `pipeline.known.match` answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ class FrameOutcome:
     stages: tuple[StageRecord, ...] = ()
     match_radius_px: float = 1.0  # association: max(1 arcsec, half the FWHM, 3 sigma), in pixels
     pixel_scale: float | None = None  # arcsec per pixel, none without a WCS
+    known_state: str | None = None  # of the catalogues that said what is known
     score_map: bytes | None = None  # `core.places.block_scores.pack`
     thumbnail: bytes | None = None  # `core.frames.thumbnail.pack`; also of frames that come no farther
 

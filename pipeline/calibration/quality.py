@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from astropy.wcs.utils import proj_plane_pixel_scales
 
 from core.frames.outcome import QualityFacts
 from core.settings import Settings
@@ -65,10 +64,10 @@ def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
         )
     variance = frame.variance[good]
     sky_rms = math.sqrt(float(np.median(variance[variance <= np.median(variance)])))
-    zeropoint = _zeropoint(frame)
+    zeropoint, scale = _zeropoint(frame), frame.pixel_scale
     return QualityFacts(
         seeing_px=seeing_px,
-        seeing_arcsec=_arcsec(frame, seeing_px),
+        seeing_arcsec=None if scale is None else seeing_px * scale,
         sky=float(np.median(frame.background[good])),
         sky_rms=sky_rms,
         zeropoint=zeropoint,
@@ -93,11 +92,3 @@ def _zeropoint(frame: Frame) -> float | None:
     if stored is None or not 0.0 < stored < 50.0:
         return None
     return stored + 2.5 * math.log10(frame.gain)
-
-
-def _arcsec(frame: Frame, pixels: float) -> float | None:
-    """A length in arcseconds, where the frame has a WCS."""
-    if frame.wcs is None:
-        return None
-    scales = proj_plane_pixel_scales(frame.wcs)
-    return pixels * 3600.0 * math.sqrt(float(scales[0]) * float(scales[1]))

@@ -48,6 +48,7 @@ BANDS = re.compile(
     r"|(?P<second>[ugrizyUBVRIJHK])_?(?:mean)?_?(?:psf|kron|ap|cmodel)?_?(?:mag)?)(?:_?ab)?",
 )
 GAIA = {"phot_g_mean_mag": "G", "phot_bp_mean_mag": "BP", "phot_rp_mean_mag": "RP"}
+JOHNSON = {"bmag": "B", "vmag": "V", "jmag": "J", "hmag": "H", "kmag": "K", "ksmag": "K"}
 GAIA_SHORT = {"Gmag": "G", "BPmag": "BP", "RPmag": "RP"}  # as VizieR calls them
 MAIN = ("G", "r", "V", "g", "i", "R", "B", "mag")  # which magnitude stands for a source
 UNNAMED = ("mag", "magnitude", "max", "brightness")
@@ -143,6 +144,7 @@ def _bands(columns: Sequence[Column], roles: dict[str, str], is_gaia: bool) -> d
         if each.is_text:
             continue
         band = GAIA.get(each.name.lower()) or (GAIA_SHORT.get(each.name) if is_gaia else None)
+        band = band or JOHNSON.get(each.name.lower())
         if band is None and (match := BANDS.fullmatch(each.name)) and len(match[0]) > 0:
             band = match["first"] or match["second"]
             if band in {"B"} and each.name == roles.get("minor") and "major" in roles:
@@ -153,7 +155,7 @@ def _bands(columns: Sequence[Column], roles: dict[str, str], is_gaia: bool) -> d
     single = [band for band, name in found.items() if len(name) == 1]
     if len(single) < 2:
         found = {band: name for band, name in found.items() if band not in single}
-    unnamed = next((each.name for each in columns if _plain(each.name) in UNNAMED and not each.is_text), None)
+    unnamed = next((each.name for each in columns if _plain(each.name) in UNNAMED), None)
     if unnamed and not found:
         found["mag"] = unnamed
     order = sorted(found, key=lambda band: MAIN.index(band) if band in MAIN else len(MAIN))
@@ -332,12 +334,12 @@ def magnitudes(values: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def numbers(values: NDArray[Any]) -> NDArray[np.float64]:
-    """A column of numbers; of text, the number that each begins with."""
+    """A column of numbers; of text, the number that each begins with, its limits and marks left out."""
     if values.dtype.kind != "S":
         return values.astype(np.float64)
     out = np.full(len(values), np.nan)
     for i, each in enumerate(values):
-        match = re.match(rb"\s*([+-]?\d+\.?\d*)", each)  # VSX has limits and colons around its numbers
+        match = re.match(rb"[\s<>(:]*([+-]?\d+\.?\d*)", each)  # VSX has limits and colons around its numbers
         if match:
             out[i] = float(match[1])
     return out

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,7 +43,12 @@ class KnownSky:
     @classmethod
     def of(cls, settings: Settings) -> KnownSky:
         """The known sky of the settings in force."""
-        return cls(Library(settings.home), settings.catalogs)
+        return cls(_library(settings.home), settings.catalogs)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What is answered of every position."""
+        return tuple(KINDS)
 
     @property
     def state(self) -> str:
@@ -119,6 +126,12 @@ class KnownSky:
         if kind == "galaxy":
             return {"within_sizes": self.limits.galaxy_sizes}
         return {"within_arcsec": getattr(self.limits, f"{kind}_arcsec")}
+
+
+@lru_cache(maxsize=2)
+def _library(home: Path) -> Library:
+    """One a process: what it has opened stays open."""
+    return Library(home)
 
 
 @dataclass(frozen=True, slots=True)

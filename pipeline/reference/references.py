@@ -19,7 +19,6 @@ from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused
 from pipeline.intake.ingest import footprint
 from pipeline.measure import Measured, measure
-from pipeline.process import pixel_scale
 from pipeline.reference.coadd import build
 from pipeline.reference.reference_file import ReferenceImage, write
 
@@ -147,7 +146,7 @@ def _kept(image: ReferenceImage, seeing_px: float, chosen: str, settings: Settin
         ra=ra,
         dec=dec,
         radius_deg=radius,
-        pixel_scale=pixel_scale(frame),
+        pixel_scale=frame.pixel_scale,
         seeing_px=seeing_px,
         zeropoint=image.zeropoint,
         mag_system=image.mag_system,

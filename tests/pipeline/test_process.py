@@ -28,7 +28,7 @@ from pipeline.simulate import simulate_night
 
 STAGES = [
     *("read", "calibrate", "stars", "quality", "align", "subtract"),
-    *("detect", "cutouts", "forced", "record"),
+    *("detect", "cutouts", "known", "forced", "record"),
 ]
 
 

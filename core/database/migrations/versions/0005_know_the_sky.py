@@ -1,0 +1,29 @@
+"""Know the sky: what is known at the places of candidates"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "candidate_match",
+        sa.Column("candidate_id", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.Column("answers", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["candidate_id"], ["candidate.id"], name=op.f("fk_candidate_match_candidate_id_candidate")
+        ),
+        sa.PrimaryKeyConstraint("candidate_id", name=op.f("pk_candidate_match")),
+    )
+    op.create_index(op.f("ix_candidate_match_state"), "candidate_match", ["state"], unique=False)
+
+
+def downgrade() -> None:
+    op.drop_index(op.f("ix_candidate_match_state"), table_name="candidate_match")
+    op.drop_table("candidate_match")
