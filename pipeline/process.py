@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from core.database.tables import SkyObject
 from core.frames import thumbnail
 from core.frames.outcome import (
     CandidateFacts,
@@ -30,7 +31,7 @@ from pipeline.calibration.masters import Masters
 from pipeline.clock import StageClock, one_line
 from pipeline.detection.cutting import cut
 from pipeline.detection.detect import detect
-from pipeline.detection.forced import forced_flux
+from pipeline.detection.forced import forced_fluxes
 from pipeline.energy.meter import Begin, unmetered
 from pipeline.files.fits_files import read_frame
 from pipeline.files.miniature import miniature
@@ -64,6 +65,11 @@ class KnownObject:
     dec: float | None = None
     x: float | None = None
     y: float | None = None
+
+
+def known_objects(rows: Sequence[SkyObject]) -> list[KnownObject]:
+    """Sky objects of the store, as `process` takes them."""
+    return [KnownObject(row.id or 0, ra=row.ra, dec=row.dec, x=row.x, y=row.y) for row in rows]
 
 
 def process(
@@ -117,6 +123,30 @@ def process(
         log.exception("%s broke in stage %s", path, clock.records[-1].stage)
         state, reason = "failed", f"{clock.records[-1].stage}: {one_line(error)}"
     return FrameOutcome(state, reason, quality=quality, stages=tuple(clock.records), thumbnail=small)
+
+
+def measure_again(
+    path: Path,
+    extension: int,
+    reference: PreparedReference,
+    masters: Masters | None,
+    known_objects: Sequence[KnownObject],
+    settings: Settings,
+) -> tuple[ForcedFacts, ...]:
+    """The flux at known objects in a frame that was processed before they were known.
+
+    Parameters are those of `process`.
+
+    Raises
+    ------
+    FrameRefused
+        The frame can no longer be used.
+    """
+    clock = StageClock()
+    frame = calibrate(read_frame(path, extension), masters, settings)
+    measured = measure_calibrated(frame, settings, clock)
+    new = align(measured.frame, measured.stars, measured.fwhm, reference, settings)
+    return _forced(known_objects, [], subtract(new, reference, settings), reference, 0.0)
 
 
 def _subtracted(
@@ -273,14 +303,10 @@ def _forced(
         found = KDTree([(each.x, each.y) for each in detections])
         alone = found.query(places)[0] > radius_px
         ids, places = ids[alone], places[alone]
-    forced = []
-    for object_id, (x, y) in zip(ids, places, strict=True):
-        if difference.mask[round(y), round(x)] != 0:
-            continue
-        flux, flux_err = forced_flux(difference, float(x), float(y))
-        if math.isfinite(flux) and math.isfinite(flux_err) and flux_err > 0:
-            forced.append(ForcedFacts(int(object_id), float(flux), float(flux_err)))
-    return tuple(forced)
+    flux, flux_err = forced_fluxes(difference, places[:, 0], places[:, 1])
+    measured = np.isfinite(flux) & (flux_err > 0)
+    rows = zip(ids[measured].tolist(), flux[measured].tolist(), flux_err[measured].tolist(), strict=True)
+    return tuple(ForcedFacts(*row) for row in rows)
 
 
 def _on_grid(

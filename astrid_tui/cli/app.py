@@ -18,6 +18,7 @@ from astrid_tui.cli import (
     ingest,
     keys,
     models,
+    object_work,
     power,
     prefect,
     queue,
@@ -95,6 +96,7 @@ app.command(name="power")(power.power)
 app.command(name="diff")(diff.diff)
 app.command(name="show")(show.show)
 app.add_typer(candidates.app, name="candidates")
+app.add_typer(object_work.app, name="objects")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(models.app, name="models")
 app.command(name="why", context_settings=why.SETTINGS)(why.why)

@@ -143,6 +143,7 @@ class Difference(SQLModel, table=True):
     m50: float | None = None
     limit_mag: float | None = None  # 5 sigma in the difference, the median over the field
     n_candidates: int = 0
+    forced_through: int | None = None  # sky objects up to this key were measured in it, or cannot be
 
 
 class SkyObject(SQLModel, table=True):

@@ -29,6 +29,7 @@ from core.database.tables import (
     StageRun,
     Thumbnail,
 )
+from core.frames.forced import forced_rows
 from core.frames.outcome import CandidateFacts, DifferenceFacts, FrameOutcome
 from core.frames.queue import NO_LEASE, Lease, LeaseLost, held
 from core.frames.queue_history import note_all
@@ -110,7 +111,7 @@ def commit_frame(
             lock(session)
             difference_id = _write_difference(session, lease, outcome.difference, len(outcome.candidates))
             keys, new_objects = _write_candidates(session, lease, outcome, columns, difference_id)
-            _write_forced(session, lease, outcome, difference_id)
+            _write_forced(session, lease.observation, outcome, difference_id)
             _write_score_map(session, outcome, difference_id)
         elif outcome.state in {ObservationState.DONE, ObservationState.REJECTED}:
             lock(session)
@@ -328,20 +329,18 @@ def _candidate(fact: CandidateFacts, observation: Observation, outcome: FrameOut
     return row
 
 
-def _write_forced(session: Session, lease: Lease, outcome: FrameOutcome, difference_id: int) -> None:
-    difference = outcome.difference
+def _write_forced(
+    session: Session, observation: Observation, outcome: FrameOutcome, difference_id: int
+) -> None:
     session.exec(delete(ForcedFlux).where(col(ForcedFlux.difference_id) == difference_id))
-    if difference is None or lease.observation.mjd is None:
-        return
-    common = {
-        "difference_id": difference_id,
-        "mjd": lease.observation.mjd,
-        "filter": lease.observation.filter,
-        "flux_unit": difference.flux_unit,
-        "zeropoint": difference.zeropoint,
-        "mag_system": difference.mag_system,
-    }
-    _insert(session, ForcedFlux, [asdict(fact) | common for fact in outcome.forced])
+    if outcome.difference is not None and observation.mjd is not None:
+        rows = forced_rows(outcome.forced, outcome.difference, difference_id, observation)
+        _insert(session, ForcedFlux, rows)
+    session.exec(
+        update(Difference)
+        .where(col(Difference.id) == difference_id)
+        .values(forced_through=outcome.forced_through)
+    )
 
 
 def _write_score_map(session: Session, outcome: FrameOutcome, difference_id: int) -> None:

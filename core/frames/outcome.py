@@ -120,6 +120,7 @@ class FrameOutcome:
     difference: DifferenceFacts | None = None
     candidates: tuple[CandidateFacts, ...] = ()
     forced: tuple[ForcedFacts, ...] = ()
+    forced_through: int | None = None  # the key of the newest sky object that was known
     rejections: tuple[RejectionFacts, ...] = ()
     stages: tuple[StageRecord, ...] = ()
     match_radius_px: float = 1.0  # association: max(1 arcsec, half the FWHM, 3 sigma), in pixels

@@ -22,8 +22,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("candidate_id", name=op.f("pk_candidate_match")),
     )
     op.create_index(op.f("ix_candidate_match_state"), "candidate_match", ["state"], unique=False)
+    op.add_column("difference", sa.Column("forced_through", sa.Integer(), nullable=True))
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("difference") as batch:
+        batch.drop_column("forced_through")
     op.drop_index(op.f("ix_candidate_match_state"), table_name="candidate_match")
     op.drop_table("candidate_match")
