@@ -77,6 +77,8 @@ class QualitySettings(Section):
     max_seeing_px: float = Field(15.0, gt=0)
     min_stars: int = Field(10, ge=0)
     max_masked_fraction: float = Field(0.8, gt=0, le=1)
+    max_wcs_offset_arcsec: float = Field(5.0, gt=0)  # from a catalogue's stars, where there is one
+    reject_wcs_offset: bool = False  # else the frame is processed, and says so
 
 
 class AlignSettings(Section):

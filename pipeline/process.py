@@ -176,6 +176,7 @@ def _subtracted(
         score_map = block_scores.pack(scores)
     return FrameOutcome(
         "done",
+        reason=" ".join(measured.remarks) or None,
         quality=measured.quality,
         difference=_difference_facts(measured, difference, new, reference, settings),
         candidates=candidates,

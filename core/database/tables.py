@@ -73,6 +73,15 @@ class Observation(SQLModel, table=True):
     limit_mag: float | None = None  # 5 sigma, a point source on empty sky
     n_stars: int | None = None
     masked_fraction: float | None = None
+    zeropoint_from: str | None = None  # "header", or the catalogue and its band
+    zeropoint_scatter: float | None = None  # magnitudes, of one star
+    zeropoint_stars: int | None = None
+    mag_system: str | None = None
+    wcs_catalog: str | None = None  # that the WCS was compared with
+    wcs_dra_arcsec: float | None = None  # by the WCS less by the catalogue, towards east; the median
+    wcs_ddec_arcsec: float | None = None  # towards north
+    wcs_rms_arcsec: float | None = None  # of one star, per axis
+    wcs_stars: int | None = None
 
 
 class Reference(SQLModel, table=True):
@@ -98,7 +107,7 @@ class Reference(SQLModel, table=True):
     pixel_scale: float | None = None  # arcsec per pixel
     seeing_px: float | None = None
     zeropoint: float | None = None
-    mag_system: str | None = None  # "ab" or "instrumental"
+    mag_system: str | None = None  # "ab", "vega" or "instrumental"
     flux_unit: str = "electron"
     mjd_first: float | None = None
     mjd_last: float | None = None

@@ -36,6 +36,15 @@ class QualityFacts:
     limit_mag: float | None = None
     n_stars: int | None = None
     masked_fraction: float | None = None
+    zeropoint_from: str | None = None  # "header", or the catalogue and its band
+    zeropoint_scatter: float | None = None  # magnitudes, of one star
+    zeropoint_stars: int | None = None
+    mag_system: str | None = None
+    wcs_catalog: str | None = None  # that the WCS was compared with
+    wcs_dra_arcsec: float | None = None  # by the WCS less by the catalogue, towards east; the median
+    wcs_ddec_arcsec: float | None = None  # towards north
+    wcs_rms_arcsec: float | None = None  # of one star, per axis
+    wcs_stars: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,9 +12,12 @@ from core.settings import Settings
 from core.vocabulary import MaskPlane
 from pipeline.files.headers import number
 from pipeline.frame import Frame, FrameRefused, Stars
+from pipeline.known.field_stars import FieldStars
 from pipeline.stellar.stars import stellar_fwhm
 
 LIMIT_SIGMA = 5.0
+HEADER = "header"
+HEADER_SYSTEM = "ab"  # which headers do not say, and mean
 SIGMA_OF_FWHM = 1.0 / (2.0 * math.sqrt(2.0 * math.log(2.0)))
 
 
@@ -71,10 +75,44 @@ def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
         sky=float(np.median(frame.background[good])),
         sky_rms=sky_rms,
         zeropoint=zeropoint,
-        limit_mag=None if zeropoint is None else zeropoint - 2.5 * math.log10(limit_flux(sky_rms, seeing_px)),
+        limit_mag=limit_magnitude(zeropoint, sky_rms, seeing_px),
         n_stars=len(stars),
         masked_fraction=masked_fraction,
+        zeropoint_from=None if zeropoint is None else HEADER,
+        mag_system=None if zeropoint is None else HEADER_SYSTEM,
     )
+
+
+def with_catalog(quality: QualityFacts, found: FieldStars) -> QualityFacts:
+    """The same with what a star catalogue says: its zeropoint goes before the header's."""
+    if found.zeropoint is not None:
+        told = found.zeropoint
+        quality = replace(
+            quality,
+            zeropoint=told.value,
+            zeropoint_from=f"{told.catalog} {told.band}",
+            zeropoint_scatter=told.scatter,
+            zeropoint_stars=told.n_stars,
+            mag_system=told.mag_system,
+            limit_mag=limit_magnitude(told.value, quality.sky_rms or 0.0, quality.seeing_px or 0.0),
+        )
+    if found.astrometry is not None:
+        fit = found.astrometry
+        quality = replace(
+            quality,
+            wcs_catalog=fit.catalog,
+            wcs_dra_arcsec=fit.dra_arcsec,
+            wcs_ddec_arcsec=fit.ddec_arcsec,
+            wcs_rms_arcsec=fit.rms_arcsec,
+            wcs_stars=fit.n_stars,
+        )
+    return quality
+
+
+def limit_magnitude(zeropoint: float | None, sky_rms: float, seeing_px: float) -> float | None:
+    """The magnitude of `limit_flux`; none without a zeropoint or noise."""
+    flux = limit_flux(sky_rms, seeing_px)
+    return None if zeropoint is None or flux <= 0 else zeropoint - 2.5 * math.log10(flux)
 
 
 def limit_flux(sky_rms: float, fwhm_px: float) -> float:

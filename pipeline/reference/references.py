@@ -7,6 +7,7 @@ made from change nothing.
 from __future__ import annotations
 
 import hashlib
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,15 +53,16 @@ def from_file(
         The image cannot be used.
     """
     measured = _measured(path, extension, settings, masters_for)
-    frame = measured.frame
+    frame, zeropoint = measured.frame, measured.quality.zeropoint
     image = ReferenceImage(
         frame=frame,
         names=(frame.exposure.name,),
         flux_unit=str(frame.header.get("BUNIT") or "adu").strip(),
         mjd_first=frame.exposure.mjd,
         mjd_last=frame.exposure.mjd,
-        zeropoint=measured.quality.zeropoint,
-        mag_system=None if measured.quality.zeropoint is None else "ab",
+        # Measured for electrons; the file holds its own unit.
+        zeropoint=None if zeropoint is None else zeropoint - 2.5 * math.log10(frame.gain),
+        mag_system=measured.quality.mag_system,
     )
     return _kept(image, measured.fwhm, f"added from {path.name}", settings)
 
