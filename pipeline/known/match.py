@@ -20,6 +20,7 @@ from core.catalogs.library import Catalog, CatalogError, Library, Part
 from core.catalogs.zones import MAS_PER_DEG
 from core.objects.sky import separation_deg
 from core.settings import CatalogSettings, Settings
+from pipeline.known.small_bodies import small_bodies
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ Answer = dict[str, Any]
 
 # What is answered, and the catalogues that know.
 KINDS = {"star": "stars", "variable": "variables", "galaxy": "galaxies", "transient": "transients"}
+BODIES = "solar_system"
 EXTRAS = {"variable": ("period",), "galaxy": ("redshift",)}
 ARCSEC = 3600.0
 
@@ -39,21 +41,22 @@ class KnownSky:
 
     library: Library
     limits: CatalogSettings
+    site: tuple[float, float] | None = None  # degrees north and east
 
     @classmethod
     def of(cls, settings: Settings) -> KnownSky:
         """The known sky of the settings in force."""
-        return cls(_library(settings.home), settings.catalogs)
+        return cls(_library(settings.home), settings.catalogs, settings.site.position or None)
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """What is answered of every position."""
-        return tuple(KINDS)
+        return (*KINDS, BODIES)
 
     @property
     def state(self) -> str:
         """A hash of all that decides an answer: answers of the same state are the same."""
-        return self.library.state(self.limits.model_dump(mode="json"))
+        return self.library.state(self.limits.model_dump(mode="json"), self.site)
 
     def match(self, ra: Values, dec: Values, mjd: Values) -> list[dict[str, Answer]]:
         """What is known at each position at its time.
@@ -68,26 +71,51 @@ class KnownSky:
         Returns
         -------
         list of dict
-            For each position an answer to each of `KINDS`. ``status`` is ``match``, ``none`` or
+            For each position an answer to each of `kinds`. ``status`` is ``match``, ``none`` or
             ``unknown``. A match has ``catalog``, ``epoch`` (of the catalogue, Julian years or none),
             ``distance_arcsec``, ``name``, ``mag`` and ``band``, and more by kind: ``type`` and ``period``
             of a variable; ``redshift`` and ``sizes`` of a galaxy, its distance over its own size in that
-            direction (none where it has no size). None has the catalogue that looked, its epoch and how far
+            direction (none where it has no size); ``uncertainty_arcsec`` and ``days`` since its orbit's epoch
+            of a body of the solar system. None has the catalogue that looked, its epoch and how far
             it looked; unknown has a ``reason``.
         """
         ra, dec, mjd = (np.asarray(each, dtype=np.float64).ravel() for each in (ra, dec, mjd))
-        by_kind = {kind: self._answers(kind, ra, dec, mjd) for kind in KINDS}
+        by_kind = {kind: self._answers(kind, ra, dec, mjd) for kind in self.kinds}
         return [dict(zip(by_kind, answers, strict=True)) for answers in zip(*by_kind.values(), strict=True)]
 
     def _answers(self, kind: str, ra: Values, dec: Values, mjd: Values) -> list[Answer]:
+        plural = "orbits" if kind == BODIES else KINDS[kind]
         try:
-            catalogs = self.library.catalogs(KINDS[kind])
+            catalogs = self.library.catalogs(plural)
             if not catalogs:
-                return [_unknown(f"no catalogue of {KINDS[kind]}")] * len(ra)
+                return [_unknown(f"no catalogue of {plural}")] * len(ra)
+            if kind == BODIES:
+                return self._bodies(catalogs, ra, dec, mjd)
             return self._matched(kind, catalogs, ra, dec, mjd)
         except (CatalogError, OSError, ValueError) as error:
-            log.warning("the catalogues of %s cannot be asked: %s", KINDS[kind], error)
-            return [_unknown(f"the catalogues of {KINDS[kind]} cannot be read")] * len(ra)
+            log.warning("the catalogues of %s cannot be asked: %s", plural, error)
+            return [_unknown(f"the catalogues of {plural} cannot be read")] * len(ra)
+
+    def _bodies(self, catalogs: Sequence[Catalog], ra: Values, dec: Values, mjd: Values) -> list[Answer]:
+        """Small bodies of the solar system, exposure by exposure."""
+        first = {"catalog": catalogs[0].name, "epoch": catalogs[0].epoch}
+        none = {"status": "none", **first, "within_arcsec": self.limits.solar_arcsec}
+        answers: list[Answer] = [none] * len(ra)
+        for time in np.unique(mjd):
+            here = np.flatnonzero(mjd == time) if np.isfinite(time) else np.flatnonzero(~np.isfinite(mjd))
+            told = []
+            for catalog in catalogs:
+                bodies = small_bodies(catalog.folder, catalog.name, catalog.epoch, self.site)
+                told.append(bodies.matches(ra[here], dec[here], float(time), self.limits.solar_arcsec))
+            lists = [each for each in told if not isinstance(each, str)]
+            for number, point in enumerate(here):
+                matches = [each[number] for each in lists]
+                found = [each for each in matches if each is not None]
+                if found:
+                    answers[point] = min(found, key=lambda one: float(one["distance_arcsec"]))
+                elif not lists:
+                    answers[point] = _unknown(str(told[0]))
+        return answers
 
     def _matched(
         self, kind: str, catalogs: Sequence[Catalog], ra: Values, dec: Values, mjd: Values
