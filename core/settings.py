@@ -127,6 +127,16 @@ class CatalogSettings(Section):
     reference_arcsec: float = Field(10.0, gt=0)
 
 
+class TrackletSettings(Section):
+    """What moves within a night."""
+
+    min_arcsec_hour: float = Field(3.0, gt=0)
+    max_arcsec_hour: float = Field(900.0, gt=0)
+    max_gap_hours: float = Field(3.0, gt=0)  # between the first two detections
+    false_share: float = Field(0.05, gt=0, le=1)  # of all tracklets that are told, those of chance
+    max_mag_difference: float = Field(0.4, gt=0)  # besides three times the errors; of one filter
+
+
 class PowerSettings(Section):
     """How power is measured, and how long it is remembered."""
 
@@ -200,6 +210,7 @@ class Settings(BaseSettings):
     cutout: CutoutSettings = CutoutSettings()
     associate: AssociateSettings = AssociateSettings()
     catalogs: CatalogSettings = CatalogSettings()
+    tracklets: TrackletSettings = TrackletSettings()
     power: PowerSettings = PowerSettings()
     health: HealthSettings = HealthSettings()
     alerts: AlertSettings = AlertSettings()

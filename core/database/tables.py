@@ -182,6 +182,8 @@ class SkyObject(SQLModel, table=True):
     review_label: str | None = None
     snoozed_at_mjd: float | None = None
     injected: bool = False  # injected sources associate only among themselves
+    # All that was seen of it belongs to tracklets: nothing else is ever associated with it.
+    moving: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
 
 
 class Candidate(SQLModel, table=True):
@@ -251,6 +253,35 @@ class CandidateMatch(SQLModel, table=True):
     state: str = Field(index=True)  # of the catalogues that were asked; another one means ask again
     at: float
     answers: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+class Tracklet(SQLModel, table=True):
+    """Detections of one night that a body in straight motion explains."""
+
+    __tablename__ = "tracklet"
+
+    id: int | None = Field(default=None, primary_key=True)
+    n: int  # detections
+    first_mjd: float = Field(index=True)
+    last_mjd: float
+    ra: float  # in the middle of that time
+    dec: float
+    rate_arcsec_hour: float
+    position_angle: float  # of the motion, degrees from north to east
+    rms_arcsec: float | None = None  # about the straight line; none of two detections
+    mag: float | None = None  # the median
+    filter: str | None = None  # of all detections, where it is one
+    chance: float  # how many as good would be expected from one detection by chance
+    made_at: float
+
+
+class TrackletMember(SQLModel, table=True):
+    """A candidate of a tracklet; none belongs to two."""
+
+    __tablename__ = "tracklet_member"
+
+    candidate_id: int = Field(primary_key=True, foreign_key="candidate.id")
+    tracklet_id: int = Field(foreign_key="tracklet.id", index=True)
 
 
 class ForcedFlux(SQLModel, table=True):

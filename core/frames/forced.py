@@ -63,10 +63,11 @@ def newest_object(session: Session) -> int:
 
 
 def objects_of(session: Session, reference: Reference) -> list[SkyObject]:
-    """The sky objects that may lie on a reference."""
+    """The sky objects that may lie on a reference, and stay where they are."""
     if reference.ra is None or reference.dec is None or reference.radius_deg is None:
         return objects_on_grid(session, reference.id or 0)
-    return objects_in_cone(session, reference.ra, reference.dec, reference.radius_deg)
+    rows = objects_in_cone(session, reference.ra, reference.dec, reference.radius_deg)
+    return [row for row in rows if not row.moving]
 
 
 def lacking(store: Store, object_ids: Collection[int] | None = None) -> list[tuple[int, int]]:
