@@ -133,7 +133,7 @@ class TrackletSettings(Section):
     min_arcsec_hour: float = Field(3.0, gt=0)
     max_arcsec_hour: float = Field(900.0, gt=0)
     max_gap_hours: float = Field(3.0, gt=0)  # between the first two detections
-    false_share: float = Field(0.05, gt=0, le=1)  # of all tracklets that are told, those of chance
+    false_share: float = Field(0.02, gt=0, le=1)  # of all tracklets that are told, those of chance
     max_mag_difference: float = Field(0.4, gt=0)  # besides three times the errors; of one filter
 
 

@@ -9,6 +9,7 @@ import typer
 from astrid_tui.cli import (
     candidates,
     catalog,
+    chart,
     database,
     demo,
     deploy,
@@ -98,6 +99,7 @@ app.command(name="show")(show.show)
 app.add_typer(candidates.app, name="candidates")
 app.add_typer(object_work.app, name="objects")
 app.add_typer(catalog.app, name="catalog")
+app.command(name="chart")(chart.chart)
 app.add_typer(models.app, name="models")
 app.command(name="why", context_settings=why.SETTINGS)(why.why)
 app.add_typer(database.app, name="db")

@@ -169,7 +169,7 @@ def near(
 
     library = Library(settings_of(context).home)
     place = parse_position(ra, dec)
-    found = sources_near(library, *place, parse_radius(radius), limit=limit)[:limit]
+    found = sources_near(library, *place, parse_radius(radius), limit=limit).records()
     if as_json:
         print_json(found)
         return

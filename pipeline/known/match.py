@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.catalogs.library import Catalog, CatalogError, Library, Part
+from core.catalogs.near import names, rounded
 from core.catalogs.zones import MAS_PER_DEG
 from core.objects.sky import separation_deg
 from core.settings import CatalogSettings, Settings
@@ -265,20 +266,6 @@ def light_radii(ellipse: Ellipse, ra: Values, dec: Values) -> Values:
     phi = towards - np.radians(angle)
     radius = size / np.sqrt(np.cos(phi) ** 2 + (np.sin(phi) / ratio) ** 2)
     return np.asarray(distance / radius)
-
-
-def names(column: NDArray[Any] | None, rows: Whole) -> list[str | None]:
-    """What some sources are called."""
-    if column is None:
-        return [None] * len(rows)
-    if column.dtype.kind == "i":
-        return [str(each) for each in column[rows].tolist()]
-    return [each.decode("utf-8", errors="replace") or None for each in column[rows].tolist()]
-
-
-def rounded(values: Values, digits: int) -> list[float | None]:
-    """Numbers as JSON can hold them."""
-    return [round(each, digits) if np.isfinite(each) else None for each in values.tolist()]
 
 
 def _unknown(reason: str) -> Answer:
