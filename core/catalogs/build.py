@@ -15,9 +15,9 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,23 +164,20 @@ class PartWriter:
         for number, part in enumerate(sorted(self._rows)):
             folder = self._folder / f"part{number}"
             folder.mkdir()
-            columns = self._opened(folder, self._rows[part])
             starts = np.zeros(ZONES + 1, dtype=np.int64)
-            place = 0
-            for path in sorted(self._bands.glob(f"{part:02d}????")):
-                rows = np.fromfile(path, dtype=self._dtype)
-                path.unlink()
-                zone = zones_of(rows["dec"])
-                order = np.lexsort((rows["dec"], rows["ra"], zone))
-                starts[1:] += np.bincount(zone, minlength=ZONES)
-                for name, column in columns.items():
-                    column[place : place + len(rows)] = rows[name][order]
-                place += len(rows)
-                done += len(rows)
-                if report:
-                    report(done, total, "sorting")
-            for column in columns.values():
-                column.flush()
+            with ExitStack() as open_files:
+                columns = self._opened(folder, self._rows[part], open_files)
+                for path in sorted(self._bands.glob(f"{part:02d}????")):
+                    rows = np.fromfile(path, dtype=self._dtype)
+                    path.unlink()
+                    zone = zones_of(rows["dec"])
+                    order = np.lexsort((rows["dec"], rows["ra"], zone))
+                    starts[1:] += np.bincount(zone, minlength=ZONES)
+                    for name, (file, kind) in columns.items():
+                        rows[name][order].astype(kind).tofile(file)
+                    done += len(rows)
+                    if report:
+                        report(done, total, "sorting")
             np.save(folder / "starts.npy", np.cumsum(starts))
             reach = {name: self._most[name].get(part, 0.0) for name in self._most}
             parts.append(
@@ -205,11 +202,15 @@ class PartWriter:
                 most[int(one)] = max(most.get(int(one), 0.0), float(values[part == one].max()))
         return np.asarray(part, dtype=np.int64)
 
-    def _opened(self, folder: Path, rows: int) -> dict[str, np.memmap[Any, Any]]:
-        columns = {}
+    def _opened(
+        self, folder: Path, rows: int, open_files: ExitStack
+    ) -> dict[str, tuple[IO[bytes], np.dtype[Any]]]:
+        """A file for each column, its header written: rows are appended, none of them held."""
+        columns: dict[str, tuple[IO[bytes], np.dtype[Any]]] = {}
         for name in self._dtype.names or ():
-            kind = f"S{self._widths[name]}" if name in self._widths else self._dtype[name]
-            columns[name] = np.lib.format.open_memmap(
-                folder / f"{name}.npy", mode="w+", dtype=kind, shape=(rows,)
-            )
+            kind = np.dtype(f"S{self._widths[name]}") if name in self._widths else self._dtype[name]
+            file = open_files.enter_context((folder / f"{name}.npy").open("wb"))
+            header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": (rows,)}
+            np.lib.format.write_array_header_1_0(file, header)
+            columns[name] = (file, kind)
         return columns

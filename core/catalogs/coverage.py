@@ -8,6 +8,7 @@ catalogue knows nothing, and not chance. A catalogue too sparse for the largest 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,6 @@ Whole = NDArray[np.int64]
 FINEST_DEG = 0.125
 SCALES = tuple(FINEST_DEG * 2**k for k in range(8))  # up to 16 degrees
 ENOUGH = 10  # rows: a covered cell is empty by chance once in exp(10)
-STRIDE = 1 << 20  # cells of one band of declination at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,42 +64,44 @@ class RowCounter:
     """Counts rows in the finest cells as they stream by, and says what they cover."""
 
     def __init__(self) -> None:
-        self._cells: Whole = np.zeros(0, dtype=np.int64)
-        self._counts: Whole = np.zeros(0, dtype=np.int64)
+        self._counts: Whole = np.zeros(int(_grid(FINEST_DEG)[0][-1]), dtype=np.int64)
 
     def add(self, ra: Values, dec: Values) -> None:
         """Count some rows, degrees."""
-        cells, counts = np.unique(cells_of(ra, dec, FINEST_DEG), return_counts=True)
-        merged, place = np.unique(np.concatenate([self._cells, cells]), return_inverse=True)
-        both = np.concatenate([self._counts, counts])
-        self._cells = merged
-        self._counts = np.bincount(place, weights=both, minlength=len(merged)).astype(np.int64)
+        self._counts += np.bincount(cells_of(ra, dec, FINEST_DEG), minlength=len(self._counts))
 
     def coverage(self) -> Coverage:
         """What the rows cover, at the smallest scale that can be trusted."""
-        ra, dec = centres(self._cells, FINEST_DEG)
+        finest = np.flatnonzero(self._counts)
+        ra, dec = centres(finest, FINEST_DEG)
         for scale in SCALES:
-            cells, place = np.unique(cells_of(ra, dec, scale), return_inverse=True)
-            counts = np.bincount(place, weights=self._counts)
-            if len(cells) and float(np.median(counts)) >= ENOUGH:
-                return Coverage("rows", cell_deg=scale, cells=cells)
+            counts = np.bincount(cells_of(ra, dec, scale), weights=self._counts[finest])
+            cells = np.flatnonzero(counts)
+            if len(cells) and float(np.median(counts[cells])) >= ENOUGH:
+                return Coverage("rows", cell_deg=scale, cells=cells.astype(np.int64))
         return Coverage("unknown")
 
 
 def cells_of(ra: Values, dec: Values, scale: float) -> Whole:
     """The cell of each position: bands of declination, each parted into cells of about equal width."""
-    band = np.clip(np.floor((dec + 90.0) / scale), 0, round(180.0 / scale) - 1).astype(np.int64)
-    number = _cells_in(band, scale)
-    across = np.minimum(np.floor((ra % 360.0) / 360.0 * number), number - 1).astype(np.int64)
-    return np.asarray(band * STRIDE + across)
+    first, number = _grid(scale)
+    band = np.clip(np.floor((dec + 90.0) / scale), 0, len(number) - 1).astype(np.int64)
+    across = np.minimum(np.floor((ra % 360.0) / 360.0 * number[band]), number[band] - 1).astype(np.int64)
+    return np.asarray(first[band] + across)
 
 
 def centres(cells: Whole, scale: float) -> tuple[Values, Values]:
     """The middles of cells, degrees."""
-    band, across = np.divmod(cells, STRIDE)
-    return (across + 0.5) * 360.0 / _cells_in(band, scale), (band + 0.5) * scale - 90.0
+    first, number = _grid(scale)
+    band = np.searchsorted(first, cells, side="right") - 1
+    ra: Values = (cells - first[band] + 0.5) * 360.0 / number[band]
+    dec: Values = np.asarray((band + 0.5) * scale - 90.0, dtype=np.float64)
+    return ra, dec
 
 
-def _cells_in(band: Whole, scale: float) -> Values:
-    width = np.cos(np.radians((band + 0.5) * scale - 90.0))
-    return np.asarray(np.maximum(np.floor(360.0 * width / scale), 1.0))
+@lru_cache(maxsize=len(SCALES))
+def _grid(scale: float) -> tuple[Whole, Whole]:
+    """The first cell of each band of declination, with the count of all at the end; how many each has."""
+    middles = (np.arange(round(180.0 / scale)) + 0.5) * scale - 90.0
+    number = np.maximum(np.floor(360.0 * np.cos(np.radians(middles)) / scale), 1.0).astype(np.int64)
+    return np.concatenate([[0], np.cumsum(number)]), number

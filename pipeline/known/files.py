@@ -117,7 +117,7 @@ class ParquetTable:
 
         self._path = path
         try:
-            self._file = parquet.ParquetFile(path)
+            self._file = parquet.ParquetFile(path, pre_buffer=False)  # else all of it is held
             schema = self._file.schema_arrow
         except (pa.ArrowException, OSError) as error:
             raise _refused(path, error) from error
