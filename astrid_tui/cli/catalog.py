@@ -197,7 +197,7 @@ def match(
 
     Candidates of a frame are compared when it is processed. Interrupted, this goes on where it was.
     """
-    from pipeline.known.candidates import match_stored
+    from pipeline.engines.matching import match_stored
 
     settings, store = settings_of(context), store_of(context)
     with progress_bar("Matching", quiet=as_json) as report:

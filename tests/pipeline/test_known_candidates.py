@@ -13,7 +13,8 @@ from core.database.store import Store
 from core.database.tables import Candidate, CandidateMatch
 from core.objects.known import known_sky
 from core.settings import Settings, StoreSettings
-from pipeline.known.candidates import match_stored, with_known
+from pipeline.engines.matching import match_stored
+from pipeline.known.candidates import with_known
 from pipeline.known.match import KnownSky
 from pipeline.known.reference_sources import answers as reference_answers
 from pipeline.known.reference_sources import enclosed
