@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
-from scipy.stats import poisson
+from scipy.special import gammainc
 
 from core.objects.sky import chord, unit_vectors
 from core.settings import TrackletSettings
@@ -249,7 +249,8 @@ def _supported(
         rows = others[fits][same]
         members[rows, number] = best[fits][same]
     supports = (members >= 0).sum(axis=1) - 2
-    chance = pairs.chance * np.where(supports > 0, poisson.sf(supports - 1, expected), 1.0)
+    # Poisson's chance of so many or more.
+    chance = pairs.chance * np.where(supports > 0, gammainc(np.maximum(supports, 1), expected), 1.0)
     return members, np.asarray(chance)
 
 
