@@ -77,6 +77,8 @@ class QualitySettings(Section):
     max_seeing_px: float = Field(15.0, gt=0)
     min_stars: int = Field(10, ge=0)
     max_masked_fraction: float = Field(0.8, gt=0, le=1)
+    max_wcs_offset_arcsec: float = Field(5.0, gt=0)  # from a catalogue's stars, where there is one
+    reject_wcs_offset: bool = False  # else the frame is processed, and says so
 
 
 class AlignSettings(Section):
@@ -119,6 +121,28 @@ class AssociateSettings(Section):
     """Which candidates are the same object."""
 
     radius_arcsec: float = Field(1.0, gt=0)
+
+
+class CatalogSettings(Section):
+    """How far from a candidate something known may be and still be told as its match."""
+
+    star_arcsec: float = Field(10.0, gt=0)
+    variable_arcsec: float = Field(5.0, gt=0)
+    transient_arcsec: float = Field(5.0, gt=0)
+    galaxy_sizes: float = Field(5.0, gt=0)  # in units of the galaxy's own size in that direction
+    galaxy_arcsec: float = Field(10.0, gt=0)  # where its catalogue gives no size
+    solar_arcsec: float = Field(10.0, gt=0)  # besides three times the uncertainty of the orbit
+    reference_arcsec: float = Field(10.0, gt=0)
+
+
+class TrackletSettings(Section):
+    """What moves within a night."""
+
+    min_arcsec_hour: float = Field(3.0, gt=0)
+    max_arcsec_hour: float = Field(900.0, gt=0)
+    max_gap_hours: float = Field(3.0, gt=0)  # between the first two detections
+    false_share: float = Field(0.02, gt=0, le=1)  # of all tracklets that are told, those of chance
+    max_mag_difference: float = Field(0.4, gt=0)  # besides three times the errors; of one filter
 
 
 class PowerSettings(Section):
@@ -194,6 +218,8 @@ class Settings(BaseSettings):
     depth: DepthSettings = DepthSettings()
     cutout: CutoutSettings = CutoutSettings()
     associate: AssociateSettings = AssociateSettings()
+    catalogs: CatalogSettings = CatalogSettings()
+    tracklets: TrackletSettings = TrackletSettings()
     power: PowerSettings = PowerSettings()
     health: HealthSettings = HealthSettings()
     alerts: AlertSettings = AlertSettings()

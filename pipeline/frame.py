@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +136,16 @@ class Frame:
     def signal(self) -> Image:
         """Electrons above the sky."""
         return self.data - self.background
+
+    @property
+    def pixel_scale(self) -> float | None:
+        """Arcseconds per pixel, the geometric mean of both axes; none without a WCS."""
+        if self.wcs is None:
+            return None
+        from astropy.wcs.utils import proj_plane_pixel_scales
+
+        scales = proj_plane_pixel_scales(self.wcs)
+        return 3600.0 * math.sqrt(float(scales[0]) * float(scales[1]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,22 @@ New frames, frames of a coadd and references from a file all go through it.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
+from core.catalogs.library import CatalogError
 from core.frames.outcome import QualityFacts
 from core.settings import Settings
 from pipeline.calibration.calibrate import calibrate
 from pipeline.calibration.masters import Masters
-from pipeline.calibration.quality import assess
+from pipeline.calibration.quality import assess, with_catalog
 from pipeline.clock import StageClock
-from pipeline.frame import Frame, RawFrame, Stars
+from pipeline.frame import Frame, FrameRefused, PsfModel, RawFrame, Stars
+from pipeline.known.field_stars import FieldStars, compare
+from pipeline.known.match import KnownSky
 from pipeline.stellar.stars import find_stars, stellar_fwhm
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,7 @@ class Measured:
     stars: Stars
     quality: QualityFacts
     fwhm: float  # of its stars, in pixels
+    remarks: tuple[str, ...] = ()  # what its owner should know, a sentence each
 
 
 def measure(raw: RawFrame, masters: Masters | None, settings: Settings, clock: StageClock) -> Measured:
@@ -46,4 +53,19 @@ def measure_calibrated(frame: Frame, settings: Settings, clock: StageClock) -> M
         stars = find_stars(frame)
     with clock.stage("quality"):
         quality = assess(frame, stars, settings)
-    return Measured(frame, stars, quality, stellar_fwhm(stars))
+        found = compared(frame, stars, settings)
+        complaint = found.astrometry and found.astrometry.complaint(settings.quality.max_wcs_offset_arcsec)
+        if complaint and settings.quality.reject_wcs_offset:
+            offset = found.astrometry.offset_arcsec if found.astrometry else None
+            raise FrameRefused(complaint, offset, settings.quality.max_wcs_offset_arcsec)
+    remarks = (complaint,) if complaint else ()
+    return Measured(frame, stars, with_catalog(quality, found), stellar_fwhm(stars), remarks)
+
+
+def compared(frame: Frame, stars: Stars, settings: Settings, psf: PsfModel | None = None) -> FieldStars:
+    """What the star catalogues of this machine say of a frame; nothing where they cannot be read."""
+    try:
+        return compare(frame, stars, KnownSky.of(settings).library, psf)
+    except (CatalogError, OSError, ValueError) as error:
+        log.warning("%s is not compared with star catalogues: %s", frame.exposure.name, error)
+        return FieldStars()

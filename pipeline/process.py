@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from core.database.tables import SkyObject
 from core.frames import thumbnail
 from core.frames.outcome import (
     CandidateFacts,
@@ -32,7 +32,7 @@ from pipeline.clock import StageClock, one_line
 from pipeline.depth.depth import Depth, measure_depth, typical_error
 from pipeline.detection.cutting import cut
 from pipeline.detection.detect import detect
-from pipeline.detection.forced import forced_flux
+from pipeline.detection.forced import forced_fluxes
 from pipeline.energy.meter import Begin, unmetered
 from pipeline.files.fits_files import read_frame
 from pipeline.files.miniature import miniature
@@ -45,6 +45,8 @@ from pipeline.frame import (
     FrameRefused,
     PreparedReference,
 )
+from pipeline.known.candidates import with_known
+from pipeline.known.match import KnownSky
 from pipeline.measure import Measured, measure_calibrated
 from pipeline.registration.align import align
 from pipeline.subtraction.subtract import subtract
@@ -64,6 +66,11 @@ class KnownObject:
     dec: float | None = None
     x: float | None = None
     y: float | None = None
+
+
+def known_objects(rows: Sequence[SkyObject]) -> list[KnownObject]:
+    """Sky objects of the store, as `process` takes them."""
+    return [KnownObject(row.id or 0, ra=row.ra, dec=row.dec, x=row.x, y=row.y) for row in rows]
 
 
 def process(
@@ -119,6 +126,30 @@ def process(
     return FrameOutcome(state, reason, quality=quality, stages=tuple(clock.records), thumbnail=small)
 
 
+def measure_again(
+    path: Path,
+    extension: int,
+    reference: PreparedReference,
+    masters: Masters | None,
+    known_objects: Sequence[KnownObject],
+    settings: Settings,
+) -> tuple[ForcedFacts, ...]:
+    """The flux at known objects in a frame that was processed before they were known.
+
+    Parameters are those of `process`.
+
+    Raises
+    ------
+    FrameRefused
+        The frame can no longer be used.
+    """
+    clock = StageClock()
+    frame = calibrate(read_frame(path, extension), masters, settings)
+    measured = measure_calibrated(frame, settings, clock)
+    new = align(measured.frame, measured.stars, measured.fwhm, reference, settings)
+    return _forced(known_objects, [], subtract(new, reference, settings), reference, 0.0)
+
+
 def _subtracted(
     measured: Measured,
     reference: PreparedReference,
@@ -135,6 +166,9 @@ def _subtracted(
         detections, dropped = detect(difference, new, reference, settings)
     with clock.stage("cutouts"):
         candidates = _candidates(detections, difference, new, reference, measured.frame.origin, settings)
+    with clock.stage("known"):
+        known = KnownSky.of(settings)
+        candidates = with_known(candidates, reference, measured.frame.exposure.mjd, known)
     radius_px = match_radius_px(reference, max(new.psf.fwhm, reference.psf.fwhm), settings)
     with clock.stage("forced"):
         forced = _forced(known_objects, detections, difference, reference, radius_px)
@@ -144,6 +178,7 @@ def _subtracted(
     depth = depth_of(difference, new, reference, detections, radius_px, settings, clock)
     return FrameOutcome(
         "done",
+        reason=" ".join(measured.remarks) or None,
         quality=measured.quality,
         difference=_difference_facts(measured, difference, new, reference, depth, settings),
         candidates=candidates,
@@ -151,17 +186,10 @@ def _subtracted(
         rejections=_rejections(dropped, reference.frame),
         stages=tuple(clock.records),
         match_radius_px=radius_px,
-        pixel_scale=pixel_scale(reference.frame),
+        pixel_scale=reference.frame.pixel_scale,
+        known_state=known.state,
         score_map=score_map,
     )
-
-
-def pixel_scale(frame: Frame) -> float | None:
-    """Arcseconds per pixel, the geometric mean of both axes; none without a WCS."""
-    if frame.wcs is None:
-        return None
-    scales = proj_plane_pixel_scales(frame.wcs)
-    return 3600.0 * math.sqrt(float(scales[0]) * float(scales[1]))
 
 
 def match_radius_px(reference: PreparedReference, fwhm_px: float, settings: Settings) -> float:
@@ -169,7 +197,7 @@ def match_radius_px(reference: PreparedReference, fwhm_px: float, settings: Sett
 
     What a faint detection's own position error adds is known to each candidate, not to the frame.
     """
-    scale = pixel_scale(reference.frame)
+    scale = reference.frame.pixel_scale
     least = settings.associate.radius_arcsec / scale if scale else 0.0
     return max(least, 0.5 * fwhm_px)
 
@@ -308,14 +336,10 @@ def _forced(
         found = KDTree([(each.x, each.y) for each in detections])
         alone = found.query(places)[0] > radius_px
         ids, places = ids[alone], places[alone]
-    forced = []
-    for object_id, (x, y) in zip(ids, places, strict=True):
-        if difference.mask[round(y), round(x)] != 0:
-            continue
-        flux, flux_err = forced_flux(difference, float(x), float(y))
-        if math.isfinite(flux) and math.isfinite(flux_err) and flux_err > 0:
-            forced.append(ForcedFacts(int(object_id), float(flux), float(flux_err)))
-    return tuple(forced)
+    flux, flux_err = forced_fluxes(difference, places[:, 0], places[:, 1])
+    measured = np.isfinite(flux) & (flux_err > 0)
+    rows = zip(ids[measured].tolist(), flux[measured].tolist(), flux_err[measured].tolist(), strict=True)
+    return tuple(ForcedFacts(*row) for row in rows)
 
 
 def _on_grid(

@@ -8,6 +8,8 @@ import typer
 
 from astrid_tui.cli import (
     candidates,
+    catalog,
+    chart,
     database,
     demo,
     deploy,
@@ -17,6 +19,7 @@ from astrid_tui.cli import (
     ingest,
     keys,
     models,
+    object_work,
     objects,
     power,
     prefect,
@@ -96,6 +99,9 @@ app.command(name="diff")(diff.diff)
 app.command(name="show")(show.show)
 app.add_typer(candidates.app, name="candidates")
 app.add_typer(objects.app, name="objects")
+object_work.register(objects.app)
+app.add_typer(catalog.app, name="catalog")
+app.command(name="chart")(chart.chart)
 app.add_typer(models.app, name="models")
 app.command(name="why", context_settings=why.SETTINGS)(why.why)
 app.add_typer(database.app, name="db")

@@ -75,7 +75,9 @@ def show(
         print_json(detail)
         return
     for key, value in detail.items():
-        if isinstance(value, dict):
+        if key == "known":
+            _print_known(value)
+        elif isinstance(value, dict):
             print_text(f"{key}:")
             for name, inner in value.items():
                 print_text(f"  {name:24} {_plain(inner, name)}")
@@ -164,6 +166,17 @@ def export(
     remark(f"{count} candidates exported")
     for head in session_heads(store):
         remark(f"verdict chain {head.session}: {head.sequence} rows, head {head.hash}")
+
+
+def _print_known(known: dict[str, Any] | None) -> None:
+    from core.objects.known import known_lines
+
+    if known is None:
+        print_text("known sky          not looked up: `astrid catalog match` does it")
+        return
+    print_text("known sky:")
+    for kind, sentence in known_lines(known):
+        print_text(f"  {kind:24} {sentence}")
 
 
 def _session(reviewer: str) -> str:

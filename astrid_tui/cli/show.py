@@ -46,14 +46,14 @@ def show(
     from core.cells import Look
 
     columns = width or shutil.get_terminal_size().columns
-    look = Look(drawing=_mode(drawing), stretch=stretch.value, invert=invert)
+    look = Look(drawing=mode(drawing), stretch=stretch.value, invert=invert)
     if what.isdigit() and not Path(what).exists():
         _show_candidate(context, int(what), look, columns)
     else:
         _show_file(what, look, columns)
 
 
-def _mode(drawing: Drawing) -> str:
+def mode(drawing: Drawing) -> str:
     """Half blocks in the terminal's best colours; plain characters where colour is not wanted."""
     if drawing is not Drawing.AUTO:
         return drawing.value

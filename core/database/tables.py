@@ -73,6 +73,15 @@ class Observation(SQLModel, table=True):
     limit_mag: float | None = None  # 5 sigma, a point source on empty sky
     n_stars: int | None = None
     masked_fraction: float | None = None
+    zeropoint_from: str | None = None  # "header", or the catalogue and its band
+    zeropoint_scatter: float | None = None  # magnitudes, of one star
+    zeropoint_stars: int | None = None
+    mag_system: str | None = None
+    wcs_catalog: str | None = None  # that the WCS was compared with
+    wcs_dra_arcsec: float | None = None  # by the WCS less by the catalogue, towards east; the median
+    wcs_ddec_arcsec: float | None = None  # towards north
+    wcs_rms_arcsec: float | None = None  # of one star, per axis
+    wcs_stars: int | None = None
 
 
 class Reference(SQLModel, table=True):
@@ -98,7 +107,7 @@ class Reference(SQLModel, table=True):
     pixel_scale: float | None = None  # arcsec per pixel
     seeing_px: float | None = None
     zeropoint: float | None = None
-    mag_system: str | None = None  # "ab" or "instrumental"
+    mag_system: str | None = None  # "ab", "vega" or "instrumental"
     flux_unit: str = "electron"
     mjd_first: float | None = None
     mjd_last: float | None = None
@@ -150,6 +159,7 @@ class Difference(SQLModel, table=True):
     )  # `core.frames.outcome.DifferenceFacts`
     limit_mag: float | None = None  # 5 sigma in the difference, the median over the field
     n_candidates: int = 0
+    forced_through: int | None = None  # sky objects up to this key were measured in it, or cannot be
 
 
 class SkyObject(SQLModel, table=True):
@@ -179,6 +189,8 @@ class SkyObject(SQLModel, table=True):
     review_label: str | None = None
     snoozed_at_mjd: float | None = None
     injected: bool = False  # injected sources associate only among themselves
+    # All that was seen of it belongs to tracklets: nothing else is ever associated with it.
+    moving: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
 
 
 class Candidate(SQLModel, table=True):
@@ -233,6 +245,50 @@ class Cutout(SQLModel, table=True):
 
     candidate_id: int = Field(primary_key=True, foreign_key="candidate.id")
     pixels: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class CandidateMatch(SQLModel, table=True):
+    """What is known at one candidate's place: `pipeline.known.match` answers.
+
+    A row of its own, not a column of the candidate: catalogues come and go while candidates stay as they
+    are, and the pages of the review queue do not carry it.
+    """
+
+    __tablename__ = "candidate_match"
+
+    candidate_id: int = Field(primary_key=True, foreign_key="candidate.id")
+    state: str = Field(index=True)  # of the catalogues that were asked; another one means ask again
+    at: float
+    answers: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+class Tracklet(SQLModel, table=True):
+    """Detections of one night that a body in straight motion explains."""
+
+    __tablename__ = "tracklet"
+
+    id: int | None = Field(default=None, primary_key=True)
+    n: int  # detections
+    first_mjd: float = Field(index=True)
+    last_mjd: float
+    ra: float  # in the middle of that time
+    dec: float
+    rate_arcsec_hour: float
+    position_angle: float  # of the motion, degrees from north to east
+    rms_arcsec: float | None = None  # about the straight line; none of two detections
+    mag: float | None = None  # the median
+    filter: str | None = None  # of all detections, where it is one
+    chance: float  # how many as good would be expected from one detection by chance
+    made_at: float
+
+
+class TrackletMember(SQLModel, table=True):
+    """A candidate of a tracklet; none belongs to two."""
+
+    __tablename__ = "tracklet_member"
+
+    candidate_id: int = Field(primary_key=True, foreign_key="candidate.id")
+    tracklet_id: int = Field(foreign_key="tracklet.id", index=True)
 
 
 class ForcedFlux(SQLModel, table=True):

@@ -29,16 +29,19 @@ from core.database.tables import (
     StageRun,
     Thumbnail,
 )
+from core.frames.forced import forced_rows
 from core.frames.outcome import CandidateFacts, DifferenceFacts, FrameOutcome
 from core.frames.queue import NO_LEASE, Lease, LeaseLost, held
 from core.frames.queue_history import note_all
 from core.frames.references import best
 from core.objects.association import Place, associate, lock, refresh, wake
+from core.objects.known import write_known
 from core.objects.sky import match_nearest, zone_of
 from core.vocabulary import ObservationState, QueueEventKind
 
 MIN_RADIUS_DEG = 1.0 / 3600.0  # of association on the sky
 POSITION_SIGMAS = 3.0
+ELSEWHERE = frozenset({"cutouts", "known"})  # facts of a candidate with a table of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ def commit_frame(
             lock(session)
             difference_id = _write_difference(session, lease, outcome.difference, len(outcome.candidates))
             keys, new_objects = _write_candidates(session, lease, outcome, columns, difference_id)
-            _write_forced(session, lease, outcome, difference_id)
+            _write_forced(session, lease.observation, outcome, difference_id)
             _write_score_map(session, outcome, difference_id)
         elif outcome.state in {ObservationState.DONE, ObservationState.REJECTED}:
             lock(session)
@@ -273,6 +276,7 @@ def _write_candidates(
     keys = {i: _key(row.id) for i, row in kept.items()}
     keys |= dict(zip(fresh, _insert_candidates(session, rows), strict=True))
     _write_cutouts(session, {keys[i]: fact.cutouts for i, fact in enumerate(facts)}, replace=bool(old))
+    _write_known(session, outcome, keys)
 
     detected = {*objects, *(row.sky_object_id for row in kept.values())}
     refresh(session, detected | {row.sky_object_id for row in old})
@@ -288,6 +292,13 @@ def _write_cutouts(session: Session, cutouts: dict[int, bytes | None], *, replac
     _insert(session, Cutout, rows)
 
 
+def _write_known(session: Session, outcome: FrameOutcome, keys: dict[int, int]) -> None:
+    if outcome.known_state is None:
+        return
+    told = {keys[i]: fact.known for i, fact in enumerate(outcome.candidates) if fact.known is not None}
+    write_known(session, told, outcome.known_state)
+
+
 def _place(fact: CandidateFacts, outcome: FrameOutcome) -> Place:
     radius_px = max(outcome.match_radius_px, POSITION_SIGMAS * fact.position_error_px)
     if fact.ra is None or fact.dec is None:
@@ -300,7 +311,7 @@ def _candidate(fact: CandidateFacts, observation: Observation, outcome: FrameOut
     """The columns of a candidate but its keys."""
     difference = outcome.difference
     row: dict[str, Any] = storable(
-        {item.name: getattr(fact, item.name) for item in fields(fact) if item.name != "cutouts"}
+        {item.name: getattr(fact, item.name) for item in fields(fact) if item.name not in ELSEWHERE}
         | {
             "source": "astrid",
             "observation_id": observation.id,
@@ -318,20 +329,18 @@ def _candidate(fact: CandidateFacts, observation: Observation, outcome: FrameOut
     return row
 
 
-def _write_forced(session: Session, lease: Lease, outcome: FrameOutcome, difference_id: int) -> None:
-    difference = outcome.difference
+def _write_forced(
+    session: Session, observation: Observation, outcome: FrameOutcome, difference_id: int
+) -> None:
     session.exec(delete(ForcedFlux).where(col(ForcedFlux.difference_id) == difference_id))
-    if difference is None or lease.observation.mjd is None:
-        return
-    common = {
-        "difference_id": difference_id,
-        "mjd": lease.observation.mjd,
-        "filter": lease.observation.filter,
-        "flux_unit": difference.flux_unit,
-        "zeropoint": difference.zeropoint,
-        "mag_system": difference.mag_system,
-    }
-    _insert(session, ForcedFlux, [asdict(fact) | common for fact in outcome.forced])
+    if outcome.difference is not None and observation.mjd is not None:
+        rows = forced_rows(outcome.forced, outcome.difference, difference_id, observation)
+        _insert(session, ForcedFlux, rows)
+    session.exec(
+        update(Difference)
+        .where(col(Difference.id) == difference_id)
+        .values(forced_through=outcome.forced_through)
+    )
 
 
 def _write_score_map(session: Session, outcome: FrameOutcome, difference_id: int) -> None:

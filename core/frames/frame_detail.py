@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,15 @@ class Quality:
     limit_mag: float | None
     n_stars: int | None
     masked_fraction: float | None
+    zeropoint_from: str | None = None
+    zeropoint_scatter: float | None = None
+    zeropoint_stars: int | None = None
+    mag_system: str | None = None
+    wcs_catalog: str | None = None
+    wcs_dra_arcsec: float | None = None
+    wcs_ddec_arcsec: float | None = None
+    wcs_rms_arcsec: float | None = None
+    wcs_stars: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +154,7 @@ def read_frame(store: Store, frame_id: int) -> FrameDetail:
         has_wcs=row.has_wcs,
         position=(row.ra, row.dec) if row.ra is not None and row.dec is not None else None,
         interruptions=row.interruptions,
-        quality=Quality(
-            row.seeing_px,
-            row.seeing_arcsec,
-            row.sky,
-            row.sky_rms,
-            row.zeropoint,
-            row.limit_mag,
-            row.n_stars,
-            row.masked_fraction,
-        ),
+        quality=Quality(*(getattr(row, item.name) for item in fields(Quality))),
         subtraction=subtraction,
         history=history(store, frame_id),
         dropped=dropped,

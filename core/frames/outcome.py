@@ -36,6 +36,15 @@ class QualityFacts:
     limit_mag: float | None = None
     n_stars: int | None = None
     masked_fraction: float | None = None
+    zeropoint_from: str | None = None  # "header", or the catalogue and its band
+    zeropoint_scatter: float | None = None  # magnitudes, of one star
+    zeropoint_stars: int | None = None
+    mag_system: str | None = None
+    wcs_catalog: str | None = None  # that the WCS was compared with
+    wcs_dra_arcsec: float | None = None  # by the WCS less by the catalogue, towards east; the median
+    wcs_ddec_arcsec: float | None = None  # towards north
+    wcs_rms_arcsec: float | None = None  # of one star, per axis
+    wcs_stars: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,7 @@ class CandidateFacts:
     features: dict[str, float] = field(default_factory=dict)
     mask_flags: int = 0
     cutouts: bytes | None = None  # `core.review.cutouts.pack`
+    known: dict[str, Any] | None = None  # what is known there: `pipeline.known.match` answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +150,12 @@ class FrameOutcome:
     difference: DifferenceFacts | None = None
     candidates: tuple[CandidateFacts, ...] = ()
     forced: tuple[ForcedFacts, ...] = ()
+    forced_through: int | None = None  # the key of the newest sky object that was known
     rejections: tuple[RejectionFacts, ...] = ()
     stages: tuple[StageRecord, ...] = ()
     match_radius_px: float = 1.0  # association: max(1 arcsec, half the FWHM, 3 sigma), in pixels
     pixel_scale: float | None = None  # arcsec per pixel, none without a WCS
+    known_state: str | None = None  # of the catalogues that said what is known
     score_map: bytes | None = None  # `core.places.block_scores.pack`
     thumbnail: bytes | None = None  # `core.frames.thumbnail.pack`; also of frames that come no farther
 

@@ -170,7 +170,10 @@ def _known_on_sky(
     centre_ra, centre_dec = math.degrees(math.atan2(y, x)), math.degrees(math.atan2(z, math.hypot(x, y)))
     radii = np.array([places[i].radius_deg for i in which])
     reach = float((separation_deg(ra, dec, centre_ra, centre_dec) + radii).max())
-    columns = select(SkyObject.id, SkyObject.ra, SkyObject.dec).where(col(SkyObject.injected) == injected)
+    # What moved through a place says nothing of what is seen there later.
+    columns = select(SkyObject.id, SkyObject.ra, SkyObject.dec).where(
+        col(SkyObject.injected) == injected, col(SkyObject.moving).is_(False)
+    )
     rows = [
         row
         for cone in cone_conditions(SkyObject, centre_ra, centre_dec, reach)

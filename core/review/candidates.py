@@ -11,6 +11,8 @@ from core.database.keyset import Cursor, PageError, check_limit, fetch
 from core.database.records import Record, candidate_rows, record, rows_of
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject
+from core.objects.known import known_sky
+from core.objects.tracklets import tracklets_of
 from core.review.cards import Card, CardError, read_card
 from core.review.filters import conditions, parse
 
@@ -132,6 +134,8 @@ def show(store: Store, candidate_id: int) -> dict[str, Any]:
         "light_curve": [asdict(point) for point in card.light_curve],
         "verdicts": [asdict(past) | {"tags": list(past.tags)} for past in card.history],
         "cutouts_sha256": card.cutouts_sha256,
+        "known": known_sky(store, [candidate_id]).get(candidate_id),
+        "tracklet": tracklets_of(store, [candidate_id]).get(candidate_id),
     }
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
-from astropy.wcs.utils import proj_plane_pixel_scales
 
 from core.frames.outcome import QualityFacts
 from core.settings import Settings
 from core.vocabulary import MaskPlane
 from pipeline.files.headers import number
 from pipeline.frame import Frame, FrameRefused, Stars
+from pipeline.known.field_stars import FieldStars
 from pipeline.stellar.stars import stellar_fwhm
 
 LIMIT_SIGMA = 5.0
+HEADER = "header"
+HEADER_SYSTEM = "ab"  # which headers do not say, and mean
 SIGMA_OF_FWHM = 1.0 / (2.0 * math.sqrt(2.0 * math.log(2.0)))
 
 
@@ -65,17 +68,51 @@ def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
         )
     variance = frame.variance[good]
     sky_rms = math.sqrt(float(np.median(variance[variance <= np.median(variance)])))
-    zeropoint = _zeropoint(frame)
+    zeropoint, scale = _zeropoint(frame), frame.pixel_scale
     return QualityFacts(
         seeing_px=seeing_px,
-        seeing_arcsec=_arcsec(frame, seeing_px),
+        seeing_arcsec=None if scale is None else seeing_px * scale,
         sky=float(np.median(frame.background[good])),
         sky_rms=sky_rms,
         zeropoint=zeropoint,
-        limit_mag=None if zeropoint is None else zeropoint - 2.5 * math.log10(limit_flux(sky_rms, seeing_px)),
+        limit_mag=limit_magnitude(zeropoint, sky_rms, seeing_px),
         n_stars=len(stars),
         masked_fraction=masked_fraction,
+        zeropoint_from=None if zeropoint is None else HEADER,
+        mag_system=None if zeropoint is None else HEADER_SYSTEM,
     )
+
+
+def with_catalog(quality: QualityFacts, found: FieldStars) -> QualityFacts:
+    """The same with what a star catalogue says: its zeropoint goes before the header's."""
+    if found.zeropoint is not None:
+        told = found.zeropoint
+        quality = replace(
+            quality,
+            zeropoint=told.value,
+            zeropoint_from=f"{told.catalog} {told.band}",
+            zeropoint_scatter=told.scatter,
+            zeropoint_stars=told.n_stars,
+            mag_system=told.mag_system,
+            limit_mag=limit_magnitude(told.value, quality.sky_rms or 0.0, quality.seeing_px or 0.0),
+        )
+    if found.astrometry is not None:
+        fit = found.astrometry
+        quality = replace(
+            quality,
+            wcs_catalog=fit.catalog,
+            wcs_dra_arcsec=fit.dra_arcsec,
+            wcs_ddec_arcsec=fit.ddec_arcsec,
+            wcs_rms_arcsec=fit.rms_arcsec,
+            wcs_stars=fit.n_stars,
+        )
+    return quality
+
+
+def limit_magnitude(zeropoint: float | None, sky_rms: float, seeing_px: float) -> float | None:
+    """The magnitude of `limit_flux`; none without a zeropoint or noise."""
+    flux = limit_flux(sky_rms, seeing_px)
+    return None if zeropoint is None or flux <= 0 else zeropoint - 2.5 * math.log10(flux)
 
 
 def limit_flux(sky_rms: float, fwhm_px: float) -> float:
@@ -93,11 +130,3 @@ def _zeropoint(frame: Frame) -> float | None:
     if stored is None or not 0.0 < stored < 50.0:
         return None
     return stored + 2.5 * math.log10(frame.gain)
-
-
-def _arcsec(frame: Frame, pixels: float) -> float | None:
-    """A length in arcseconds, where the frame has a WCS."""
-    if frame.wcs is None:
-        return None
-    scales = proj_plane_pixel_scales(frame.wcs)
-    return pixels * 3600.0 * math.sqrt(float(scales[0]) * float(scales[1]))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,12 +23,30 @@ def forced_flux(difference: Difference, x: float, y: float) -> tuple[float, floa
     x, y : float
         0-based pixel centres on the reference's grid.
     """
+    flux, flux_err = forced_fluxes(difference, np.array([x]), np.array([y]))
+    return float(flux[0]), float(flux_err[0])
+
+
+def forced_fluxes(difference: Difference, x: Array, y: Array) -> tuple[Array, Array]:
+    """`forced_flux` of many places at once.
+
+    Parameters
+    ----------
+    difference : Difference
+    x, y : (n,) float64
+
+    Returns
+    -------
+    flux, flux_err : (n,) float64
+    """
     height, width = difference.mask.shape
-    row, column = round(y), round(x)
-    if not (0 <= row < height and 0 <= column < width) or difference.mask[row, column] != 0:
-        return math.nan, math.nan
-    at = np.array([x]), np.array([y])
-    return float(interpolate(difference.flux, *at)[0]), float(bilinear(difference.flux_err, *at)[0])
+    row, column = np.rint(y), np.rint(x)  # of a NaN no comparison holds
+    seen = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    seen[seen] = difference.mask[row[seen].astype(int), column[seen].astype(int)] == 0
+    flux, flux_err = np.full(len(x), np.nan), np.full(len(x), np.nan)
+    flux[seen] = interpolate(difference.flux, x[seen], y[seen])
+    flux_err[seen] = bilinear(difference.flux_err, x[seen], y[seen])
+    return flux, flux_err
 
 
 def interpolate(image: Image, x: Array, y: Array) -> Array:

@@ -34,6 +34,7 @@ from core.operations import prefect_server, runs
 from core.settings import Settings
 from pipeline.clock import one_line
 from pipeline.energy.sampler import sampling
+from pipeline.engines.tracklets import link_frames
 from pipeline.engines.worker import FrameBegun, FrameEvent, OnBegin, OnEvent, Worker
 
 log = logging.getLogger(__name__)
@@ -137,6 +138,7 @@ def run(
                 _with_processes(store, settings, number, crew, limit, stop, begun, seen)
             else:
                 _in_this_process(Worker(store, settings, number), limit, stop, begun, seen)
+            link_frames(store, settings, {event.observation_id for event in events if event.candidates})
         state = "interrupted" if stop.is_set() else "done"
     except KeyboardInterrupt:
         state = "interrupted"

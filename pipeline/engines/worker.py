@@ -7,25 +7,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy.exc import StatementError
 
 from core.database.store import Store, StoreError
-from core.database.tables import Observation, Reference
+from core.database.tables import Observation
 from core.frames import queue, references
 from core.frames.commit import CommitResult, commit_frame
+from core.frames.forced import newest_object, objects_of
 from core.frames.outcome import FrameOutcome
 from core.frames.queue import Lease, LeaseLost
-from core.objects.sky import objects_in_cone, objects_on_grid
 from core.operations import runs
 from core.settings import Settings
 from pipeline.calibration.calibrators import exposure_of_row, masters_of
 from pipeline.clock import one_line
 from pipeline.energy.meter import EnergyMeter
 from pipeline.frame import FrameRefused
-from pipeline.process import KnownObject, process
+from pipeline.process import known_objects, process
 from pipeline.reference.prepare import prepare
 
 log = logging.getLogger(__name__)
@@ -130,23 +130,20 @@ class Worker:
             masters = masters_of(self.store, self.settings)(exposure_of_row(observation), shape)
         except FrameRefused as refused:
             return FrameOutcome("failed", f"calibration frames: {refused}")
-        return process(
+        with self.store.read() as session:
+            # First the newest key: what is founded in between is then measured again, not forgotten.
+            through = newest_object(session)
+            objects = objects_of(session, reference)
+        outcome = process(
             Path(observation.path),
             observation.extension,
             prepared,
             masters,
-            self._known_objects(reference),
+            known_objects(objects),
             self.settings,
             self._meter.begin,
         )
-
-    def _known_objects(self, reference: Reference) -> list[KnownObject]:
-        with self.store.read() as session:
-            if reference.ra is None or reference.dec is None or reference.radius_deg is None:
-                rows = objects_on_grid(session, reference.id or 0)
-            else:
-                rows = objects_in_cone(session, reference.ra, reference.dec, reference.radius_deg)
-        return [KnownObject(row.id or 0, ra=row.ra, dec=row.dec, x=row.x, y=row.y) for row in rows]
+        return replace(outcome, forced_through=through)
 
     def _commit(self, lease: Lease, outcome: FrameOutcome) -> tuple[str, str | None]:
         """Commit, and say in which state the frame is now."""

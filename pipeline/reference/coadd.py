@@ -111,6 +111,7 @@ def build(
         mjd_first=min(epochs, default=None),
         mjd_last=max(epochs, default=None),
         zeropoint=best.quality.zeropoint,
+        mag_system=best.quality.mag_system,
     )
     return reference, skipped
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from core.database.tables import Reference
 from core.settings import Settings
 from pipeline.frame import PreparedReference
+from pipeline.known.match import KnownSky
+from pipeline.measure import compared
 from pipeline.reference.reference_file import ReferenceImage, read
 from pipeline.stellar.psf import estimate_psf
 from pipeline.stellar.stars import find_stars
@@ -30,12 +34,25 @@ def prepare(reference: Reference, settings: Settings) -> PreparedReference:
         Its file cannot be read, or shows too few stars to measure a PSF.
     """
     degree = settings.subtract.psf_degree
-    return _prepared(reference.id or 0, reference.content, reference.path, degree)
+    prepared = _prepared(reference.id or 0, reference.content, reference.path, degree)
+    return _calibrated(prepared, settings) if prepared.zeropoint is None else prepared
 
 
 @lru_cache(maxsize=KEPT)
 def _prepared(reference_id: int, _content: str, path: str, psf_degree: int) -> PreparedReference:
     return _measured(read(Path(path)), psf_degree, reference_id)
+
+
+def _calibrated(prepared: PreparedReference, settings: Settings) -> PreparedReference:
+    """A reference without a zeropoint, with that of a star catalogue, where there is one by now."""
+    key = ("zeropoint", KnownSky.of(settings).state)
+    if key not in prepared.caches:
+        prepared.caches[key] = compared(prepared.frame, prepared.stars, settings, prepared.psf).zeropoint
+    found = prepared.caches[key]
+    if found is None:
+        return prepared
+    value = found.value - 2.5 * math.log10(prepared.flux_scale)  # of one stored unit
+    return replace(prepared, zeropoint=value, mag_system=found.mag_system)
 
 
 def prepare_image(image: ReferenceImage, settings: Settings, reference_id: int = 0) -> PreparedReference:

@@ -7,6 +7,7 @@ made from change nothing.
 from __future__ import annotations
 
 import hashlib
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +20,6 @@ from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused
 from pipeline.intake.ingest import footprint
 from pipeline.measure import Measured, measure
-from pipeline.process import pixel_scale
 from pipeline.reference.coadd import build
 from pipeline.reference.reference_file import ReferenceImage, write
 
@@ -57,15 +57,16 @@ def from_file(
         The image cannot be used.
     """
     measured = _measured(path, extension, settings, masters_for)
-    frame = measured.frame
+    frame, zeropoint = measured.frame, measured.quality.zeropoint
     image = ReferenceImage(
         frame=frame,
         names=(frame.exposure.name,),
         flux_unit=str(frame.header.get("BUNIT") or "adu").strip(),
         mjd_first=frame.exposure.mjd,
         mjd_last=frame.exposure.mjd,
-        zeropoint=measured.quality.zeropoint,
-        mag_system=None if measured.quality.zeropoint is None else "ab",
+        # Measured for electrons; the file holds its own unit.
+        zeropoint=None if zeropoint is None else zeropoint - 2.5 * math.log10(frame.gain),
+        mag_system=measured.quality.mag_system,
     )
     return _kept(image, measured.fwhm, f"added from {path.name}", settings)
 
@@ -151,7 +152,7 @@ def _kept(image: ReferenceImage, seeing_px: float, chosen: str, settings: Settin
         ra=ra,
         dec=dec,
         radius_deg=radius,
-        pixel_scale=pixel_scale(frame),
+        pixel_scale=frame.pixel_scale,
         seeing_px=seeing_px,
         zeropoint=image.zeropoint,
         mag_system=image.mag_system,

@@ -15,7 +15,7 @@ from screens.lines import Line, Span, Tinted, Tone, counted, drawn, indented, pa
 
 if TYPE_CHECKING:
     from core.cells import Look
-    from core.frames.frame_detail import FrameDetail, Header
+    from core.frames.frame_detail import FrameDetail, Header, Quality
     from core.frames.queue_history import Happening
 
 _MJD_OF_1970 = 40587.0
@@ -170,11 +170,27 @@ def _quality(page: DetailPage) -> Iterator[Line]:
     if quality.n_stars is not None:
         yield _fact("stars", str(quality.n_stars))
     if quality.zeropoint is not None:
-        yield _fact("zeropoint", f"{quality.zeropoint:.2f} mag")
+        yield _fact("zeropoint", _zeropoint(quality))
     if quality.limit_mag is not None:
         yield _fact("depth", f"{quality.limit_mag:.2f} mag, 5σ")
     if quality.masked_fraction is not None:
         yield _fact("masked", f"{quality.masked_fraction:.1%}")
+    if quality.wcs_stars == 0:
+        yield (*_fact("WCS", f"fits no star of {quality.wcs_catalog}"), span("  off", Tone.WARN))
+    elif quality.wcs_dra_arcsec is not None and quality.wcs_ddec_arcsec is not None:
+        rms = "" if quality.wcs_rms_arcsec is None else f" ± {quality.wcs_rms_arcsec:.2f}″"
+        offset = f"{quality.wcs_dra_arcsec:+.2f}″ {quality.wcs_ddec_arcsec:+.2f}″{rms}"
+        yield _fact("WCS", f"{offset} by {quality.wcs_stars} stars of {quality.wcs_catalog}")
+
+
+def _zeropoint(quality: Quality) -> str:
+    """The zeropoint, and where it is from; one of a catalogue has no colour term."""
+    system = f" {quality.mag_system}" if quality.mag_system else ""
+    text = f"{quality.zeropoint:.2f} mag{system}"
+    if quality.zeropoint_stars is None or quality.zeropoint_scatter is None:
+        return text + (f", {quality.zeropoint_from}" if quality.zeropoint_from else "")
+    stars = f"{quality.zeropoint_stars} stars of {quality.zeropoint_from}"
+    return f"{text} ± {quality.zeropoint_scatter:.2f}, {stars}, no colour term"
 
 
 def _subtraction(page: DetailPage) -> Iterator[Line]:

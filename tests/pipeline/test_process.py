@@ -28,7 +28,7 @@ from pipeline.simulate import simulate_night
 
 STAGES = [
     *("read", "calibrate", "stars", "quality", "align", "subtract"),
-    *("detect", "cutouts", "forced", "record", "depth"),
+    *("detect", "cutouts", "known", "forced", "record", "depth"),
 ]
 
 
@@ -303,3 +303,19 @@ def test_a_single_file_becomes_a_reference(case: Case) -> None:
     assert facts.radius_deg is not None
     again = from_file(case.path, case.settings)
     assert (again.content, again.path) == (facts.content, facts.path)
+
+
+def test_the_zeropoint_of_a_reference_is_of_its_stored_unit(case: Case, tmp_path: Path) -> None:
+    """A header's zeropoint is of its data units, and so are those of a reference made from it."""
+    from astropy.io import fits
+
+    from pipeline.reference.references import from_file
+
+    told = tmp_path / "told.fits"
+    with fits.open(case.path) as hdus:
+        hdus[0].header["MAGZPT"] = 26.5
+        assert hdus[0].header["GAIN"] != 1.0
+        hdus.writeto(told)
+    facts = from_file(told, case.settings)
+    assert facts.zeropoint == pytest.approx(26.5)
+    assert (facts.flux_unit, facts.mag_system) == ("adu", "ab")

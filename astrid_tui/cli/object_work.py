@@ -1,0 +1,130 @@
+"""`astrid objects forced|tracklets`: work on the objects of the sky, over all frames there are."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    print_json,
+    print_table,
+    print_text,
+    progress_bar,
+    settings_of,
+    storable,
+    store_of,
+)
+from core.vocabulary import ExitCode
+
+if TYPE_CHECKING:
+    from core.database.store import Store
+    from core.objects.tracklets import NightSpan
+
+
+def register(objects: typer.Typer) -> None:
+    """Add these commands to a group of commands."""
+    objects.command()(forced)
+    objects.command()(tracklets)
+
+
+def forced(
+    context: typer.Context,
+    ids: Annotated[
+        list[int] | None,
+        typer.Argument(callback=storable, help="Objects; default: all that were not judged bogus."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Frames to subtract again at most.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure objects in the frames that were processed before they were known.
+
+    Each such frame is subtracted again; its candidates stay as they are. Interrupted, this goes on where
+    it was. Exit code 3: some frames could not be measured.
+    """
+    from pipeline.engines.remeasure import remeasure
+
+    settings, store = settings_of(context), store_of(context)
+    with progress_bar("Measuring", quiet=as_json) as report:
+        frames, left = remeasure(store, settings, set(ids) if ids else None, limit=limit, progress=report)
+    points = sum(each.points for each in frames)
+    if as_json:
+        rows = [
+            {"id": each.observation_id, "frame": each.frame, "points": each.points, "reason": each.reason}
+            for each in frames
+        ]
+        print_json({"points": points, "left": left, "frames": rows})
+    else:
+        if frames:
+            print_table(
+                ("id", "frame", "points", "reason"),
+                [(each.observation_id, each.frame, each.points, each.reason) for each in frames],
+            )
+        more = f", {left} frames left" if left else ""
+        print_text(f"{points} points added in {len(frames)} frames{more}")
+    if any(each.reason for each in frames):
+        raise typer.Exit(ExitCode.PARTIAL)
+
+
+def tracklets(
+    context: typer.Context,
+    night: Annotated[
+        str | None,
+        typer.Option(help="Nights with frames on this day of UTC, such as 2026-11-25; default: the newest."),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All nights there are.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find what moved within a night: detections on a straight line, of one brightness.
+
+    A run does this when it ends. Found anew, the same candidates make the same tracklets.
+    """
+    from core.objects import tracklets as kept
+    from pipeline.engines.tracklets import link_night
+
+    settings, store = settings_of(context), store_of(context)
+    spans = _nights(store, night, every)
+    records: list[dict[str, Any]] = []
+    with progress_bar("Linking", quiet=as_json) as report:
+        for done, span in enumerate(spans):
+            report(done, len(spans), f"MJD {span.first:.1f}")
+            link_night(store, settings, span)
+            records += kept.tracklets_of_night(store, span)
+    if as_json:
+        print_json(records)
+        return
+    if not records:
+        print_text("Nothing moves." if spans else "There are no candidates of such a night.")
+        return
+    headings = ("id", "n", "MJD", "ra", "dec", "arcsec/h", "PA", "rms", "mag", "chance", "candidates")
+    rows = [
+        (
+            each["id"], each["n"], f"{each['first_mjd']:.4f}", f"{each['ra']:.5f}", f"{each['dec']:+.5f}",
+            round(each["rate_arcsec_hour"], 2), round(each["position_angle"], 1),
+            each["rms_arcsec"] and round(each["rms_arcsec"], 2), each["mag"] and round(each["mag"], 2),
+            f"{each['chance']:.1g}", " ".join(map(str, each["candidates"])),
+        )
+        for each in records
+    ]  # fmt: skip
+    print_table(headings, rows)
+
+
+def _nights(store: "Store", day: str | None, every: bool) -> "list[NightSpan]":
+    from datetime import date
+
+    from core.objects.tracklets import newest_night, nights
+
+    if every:
+        return nights(store)
+    if day is None:
+        found = newest_night(store)
+        return [found] if found else []
+    try:
+        mjd = float(date.fromisoformat(day).toordinal() - date(1858, 11, 17).toordinal())
+    except ValueError:
+        raise typer.BadParameter(
+            f"'{day}' is no date: write it as 2026-11-25", param_hint="--night"
+        ) from None
+    return nights(store, mjd, mjd + 1.0)
+
+
+register(app)

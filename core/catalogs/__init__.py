@@ -1,0 +1,1 @@
+"""Catalogues of the known sky, kept in files of AstrID's home: no network, no database."""

@@ -1,0 +1,92 @@
+"""What a finding chart can be drawn from: an object's place, and the images that show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from core.database.store import Store
+from core.database.tables import Candidate, Difference, Observation, Reference, SkyObject
+from core.errors import AstridError
+from core.text import safe_text
+
+
+class NoSuchObject(AstridError):
+    """The object is not in the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChartImage:
+    """An image of the field: a reference of the store, or a frame's file and which of its images."""
+
+    path: str
+    what: str  # for people: "reference 3" or the frame's name
+    filter: str | None
+    mjd: float | None
+    is_reference: bool
+    extension: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChartTarget:
+    """An object and where it is: degrees, or pixels of its reference's grid where that has no WCS."""
+
+    object_id: int
+    name: str
+    ra: float | None
+    dec: float | None
+    x: float | None
+    y: float | None
+    reference: ChartImage | None
+    newest: ChartImage | None
+
+
+def chart_target(store: Store, what: str) -> ChartTarget:
+    """An object by its id or its name.
+
+    Raises
+    ------
+    NoSuchObject
+    """
+    with store.read() as session:
+        row = _found(session, what)
+        if row is None:
+            raise NoSuchObject(f"there is no sky object '{safe_text(what, 60)}': give its id or its name")
+        query = (
+            select(Observation, Reference)
+            .select_from(Candidate)
+            .join(Difference, col(Difference.id) == col(Candidate.difference_id))
+            .join(Observation, col(Observation.id) == col(Difference.observation_id))
+            .join(Reference, col(Reference.id) == col(Difference.reference_id))
+            .where(col(Candidate.sky_object_id) == row.id)
+            .order_by(col(Candidate.is_current).desc(), col(Candidate.mjd).desc())
+            .limit(1)
+        )
+        newest = session.execute(query).first()
+        reference = session.get(Reference, row.reference_id) if row.reference_id is not None else None
+    frame: ChartImage | None = None
+    if newest is not None:
+        observation, reference = newest[0], newest[1]
+        frame = ChartImage(
+            observation.path,
+            observation.frame,
+            observation.filter,
+            observation.mjd,
+            is_reference=False,
+            extension=observation.extension,
+        )
+    return ChartTarget(row.id or 0, row.name, row.ra, row.dec, row.x, row.y, _reference(reference), frame)
+
+
+def _found(session: Session, what: str) -> SkyObject | None:
+    if what.isdecimal() and len(what) < 10:
+        return session.get(SkyObject, int(what))
+    return session.scalar(select(SkyObject).where(col(SkyObject.name) == what))
+
+
+def _reference(row: Reference | None) -> ChartImage | None:
+    if row is None:
+        return None
+    return ChartImage(row.path, f"reference {row.id}", row.filter, row.mjd_last, is_reference=True)

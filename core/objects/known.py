@@ -1,0 +1,108 @@
+"""What is known at the places of candidates, as it was answered when they were committed or matched again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, insert
+from sqlmodel import Session, col, select
+
+from core.database.storable import storable
+from core.database.store import Store
+from core.database.tables import CandidateMatch
+
+BATCH = 500  # candidates of one statement
+TITLES = {
+    "solar_system": "solar system",
+    "variable": "variable",
+    "star": "star",
+    "galaxy": "galaxy",
+    "transient": "transient",
+    "reference": "reference",
+}
+EXTRAS = (
+    ("sizes", "{:.2f} of its sizes"),
+    ("redshift", "z {:.4g}"),
+    ("type", "{}"),
+    ("period", "period {:.6g} d"),
+    ("uncertainty_arcsec", '± {:.1f}"'),
+    ("days", "{:+.0f} d from its orbit's epoch"),
+)
+
+
+def known_sky(store: Store, candidate_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """What is known at the places of some candidates.
+
+    Returns
+    -------
+    dict
+        For each candidate that was ever matched ``at`` (Unix seconds), and an answer by kind: ``star``,
+        ``variable``, ``galaxy``, ``transient``, ``solar_system``, ``reference``; see `pipeline.known.match`.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    ids = list(candidate_ids)
+    with store.read() as session:
+        for start in range(0, len(ids), BATCH):
+            query = select(CandidateMatch).where(
+                col(CandidateMatch.candidate_id).in_(ids[start : start + BATCH])
+            )
+            found |= {row.candidate_id: {"at": row.at, **row.answers} for row in session.exec(query)}
+    return found
+
+
+def known_lines(known: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is known at a place in words: a kind and a sentence each; not fit to be shown as they are.
+
+    Parameters
+    ----------
+    known : mapping
+        Of one candidate, as `known_sky` gives it.
+    """
+    return [(title, _sentence(known[kind])) for kind, title in TITLES.items() if kind in known]
+
+
+def _sentence(answer: Mapping[str, Any]) -> str:
+    status = answer.get("status")
+    if status == "unknown":
+        return f"unknown: {answer.get('reason')}"
+    epoch = answer.get("epoch")
+    source = f"{answer.get('catalog')}{f', epoch {epoch:.6g}' if isinstance(epoch, int | float) else ''}"
+    if status != "match":
+        return f"none{_within(answer)} in {source}"
+    words = [str(answer.get("name") or "a source"), _distance(answer)]
+    mag = answer.get("mag")
+    if mag is not None:
+        words.append(f"{answer.get('band') or 'mag'} {mag:.2f}")
+    for key, form in EXTRAS:
+        if answer.get(key) is not None:
+            words.append(form.format(answer[key]))
+    return f"{', '.join(words)}; {source}"
+
+
+def _within(answer: Mapping[str, Any]) -> str:
+    for key, unit in (("within_arcsec", '"'), ("within_px", " px"), ("within_sizes", " of its sizes")):
+        if answer.get(key) is not None:
+            return f" within {answer[key]:g}{unit}"
+    return ""
+
+
+def _distance(answer: Mapping[str, Any]) -> str:
+    if answer.get("distance_arcsec") is not None:
+        return f'{answer["distance_arcsec"]:.2f}"'
+    return f"{answer.get('distance_px', float('nan')):.2f} px"
+
+
+def write_known(session: Session, answers: Mapping[int, Mapping[str, Any]], state: str) -> None:
+    """Keep what is known of some candidates, in place of what was known before."""
+    ids = list(answers)
+    now = time.time()
+    for start in range(0, len(ids), BATCH):
+        some = ids[start : start + BATCH]
+        session.connection().execute(delete(CandidateMatch).where(col(CandidateMatch.candidate_id).in_(some)))
+        rows = [
+            {"candidate_id": key, "state": state, "at": now, "answers": storable(answers[key])}
+            for key in some
+        ]
+        session.connection().execute(insert(CandidateMatch), rows)

@@ -1,0 +1,268 @@
+"""Tracklets in the store: what of a night may belong to them, and how they are kept.
+
+They are found anew for a whole night from its committed candidates; those that are found again keep
+their keys. An object of which all was seen in tracklets is marked as moving: nothing else is associated
+with it, and no flux is measured where it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlmodel import Session, col
+
+from core.database.store import Store
+from core.database.tables import (
+    Candidate,
+    Difference,
+    Observation,
+    Reference,
+    SkyObject,
+    Tracklet,
+    TrackletMember,
+)
+from core.objects.association import BATCH, lock
+from core.operations.night import GAP_DAYS
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NightSpan:
+    """A night: from its first frame to its last, MJD."""
+
+    first: float
+    last: float
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTracklet:
+    """A tracklet to be kept; its columns are those of `core.database.tables.Tracklet`."""
+
+    candidate_ids: tuple[int, ...]
+    columns: Record
+
+
+def nights(store: Store, first: float | None = None, last: float | None = None) -> list[NightSpan]:
+    """The nights that have candidates between two times (MJD), oldest first; all without times.
+
+    A quarter of a day without a candidate parts two nights.
+    """
+    query = select(col(Candidate.mjd)).where(col(Candidate.is_current).is_(True)).distinct()
+    if first is not None:
+        query = query.where(col(Candidate.mjd) >= first - 1.0)
+    if last is not None:
+        query = query.where(col(Candidate.mjd) <= last + 1.0)
+    with store.read() as session:
+        times = sorted(session.scalars(query))
+    spans: list[NightSpan] = []
+    for mjd in times:
+        if spans and mjd - spans[-1].last <= GAP_DAYS:
+            spans[-1] = NightSpan(spans[-1].first, mjd)
+        else:
+            spans.append(NightSpan(mjd, mjd))
+    low, high = first if first is not None else -1e9, last if last is not None else 1e9
+    return [span for span in spans if span.last >= low and span.first <= high]
+
+
+def times_of(store: Store, observation_ids: Collection[int]) -> list[float]:
+    """The times of the frames of some observations that have candidates."""
+    found: set[float] = set()
+    ids = list(observation_ids)
+    with store.read() as session:
+        for start in range(0, len(ids), BATCH):
+            some = ids[start : start + BATCH]
+            query = select(col(Candidate.mjd)).where(col(Candidate.observation_id).in_(some)).distinct()
+            found.update(session.scalars(query))
+    return sorted(found)
+
+
+def newest_night(store: Store) -> NightSpan | None:
+    """The night of the newest candidate."""
+    with store.read() as session:
+        mjd = session.scalar(select(func.max(col(Candidate.mjd))).where(col(Candidate.is_current).is_(True)))
+    if mjd is None:
+        return None
+    found = nights(store, mjd, mjd)
+    return found[-1] if found else None
+
+
+def movable(store: Store, night: NightSpan, *, min_deg_day: float, radius_deg: float) -> list[Any]:
+    """The candidates of a night that may be of something that moves.
+
+    Left out are fading sources, injected ones, objects that other nights have seen too, and those seen
+    twice at one place while the slowest body would have left it.
+
+    Parameters
+    ----------
+    min_deg_day : float
+        Of the slowest body.
+    radius_deg : float
+        Within which detections are of one object.
+
+    Returns
+    -------
+    list of rows
+        ``id, mjd, ra, dec, observation_id, sky_object_id, position_error_px, pixel_scale, mag, mag_err,
+        flux, flux_err, flux_unit, filter, radius_deg``.
+    """
+    query = (
+        select(
+            col(Candidate.id),
+            col(Candidate.mjd),
+            col(Candidate.ra),
+            col(Candidate.dec),
+            col(Candidate.observation_id),
+            col(Candidate.sky_object_id),
+            col(Candidate.position_error_px),
+            col(Reference.pixel_scale),
+            col(Candidate.mag),
+            col(Candidate.mag_err),
+            col(Candidate.flux),
+            col(Candidate.flux_err),
+            col(Candidate.flux_unit),
+            col(Candidate.filter),
+            col(Observation.radius_deg),
+        )
+        .join(SkyObject, col(SkyObject.id) == col(Candidate.sky_object_id))
+        .outerjoin(Observation, col(Observation.id) == col(Candidate.observation_id))
+        .outerjoin(Difference, col(Difference.id) == col(Candidate.difference_id))
+        .outerjoin(Reference, col(Reference.id) == col(Difference.reference_id))
+        .where(
+            col(Candidate.is_current).is_(True),
+            col(Candidate.mjd).between(night.first, night.last),
+            col(Candidate.ra).is_not(None),
+            col(Candidate.snr) > 0,
+            col(SkyObject.injected).is_(False),
+            col(SkyObject.first_mjd) >= night.first,
+            col(SkyObject.last_mjd) <= night.last,
+        )
+        .order_by(col(Candidate.mjd), col(Candidate.id))
+    )
+    with store.read() as session:
+        rows = list(session.execute(query))
+    times: dict[int, list[float]] = defaultdict(list)
+    for row in rows:
+        times[row.sky_object_id].append(row.mjd)
+    stays = {key for key, seen in times.items() if (max(seen) - min(seen)) * min_deg_day > 2.0 * radius_deg}
+    return [row for row in rows if row.sky_object_id not in stays]
+
+
+def write_tracklets(store: Store, night: NightSpan, found: Sequence[FoundTracklet]) -> tuple[int, int]:
+    """Keep the tracklets of a night in place of those that it had.
+
+    Returns
+    -------
+    new, gone : int
+        None of both means that nothing was written.
+    """
+    with store.write() as session:
+        lock(session)
+        before = _members_of(session, night)
+        wanted = {frozenset(each.candidate_ids): each for each in found}
+        gone = [key for key, members in before.items() if frozenset(members) not in wanted]
+        there = {frozenset(members) for members in before.values()}
+        new = [each for members, each in wanted.items() if members not in there]
+        if not gone and not new:
+            return 0, 0
+        for start in range(0, len(gone), BATCH):
+            some = gone[start : start + BATCH]
+            session.execute(delete(TrackletMember).where(col(TrackletMember.tracklet_id).in_(some)))
+            session.execute(delete(Tracklet).where(col(Tracklet.id).in_(some)))
+        for each in new:
+            row = Tracklet(**each.columns, n=len(each.candidate_ids), made_at=time.time())
+            session.add(row)
+            session.flush()
+            rows = [{"candidate_id": key, "tracklet_id": row.id} for key in each.candidate_ids]
+            session.connection().execute(insert(TrackletMember), rows)
+        touched = {key for number in gone for key in before[number]}
+        touched |= {key for each in new for key in each.candidate_ids}
+        _mark_moving(session, sorted(touched))
+    return len(new), len(gone)
+
+
+def tracklets_of(store: Store, candidate_ids: Sequence[int]) -> dict[int, Record]:
+    """The tracklet of each candidate that has one, with its members in order of time."""
+    found: dict[int, Record] = {}
+    ids = list(candidate_ids)
+    with store.read() as session:
+        for start in range(0, len(ids), BATCH):
+            query = (
+                select(col(TrackletMember.candidate_id), Tracklet)
+                .join(Tracklet, col(Tracklet.id) == col(TrackletMember.tracklet_id))
+                .where(col(TrackletMember.candidate_id).in_(ids[start : start + BATCH]))
+            )
+            rows = list(session.execute(query))
+            members = _candidates_of(session, [row[1].id for row in rows])
+            found |= {row[0]: record(row[1], members[row[1].id]) for row in rows}
+    return found
+
+
+def tracklets_of_night(store: Store, night: NightSpan) -> list[Record]:
+    """The tracklets of a night, in order of time."""
+    query = (
+        select(Tracklet)
+        .where(col(Tracklet.first_mjd) >= night.first, col(Tracklet.last_mjd) <= night.last)
+        .order_by(col(Tracklet.first_mjd), col(Tracklet.id))
+    )
+    with store.read() as session:
+        rows = list(session.scalars(query))
+        members = _candidates_of(session, [row.id or 0 for row in rows])
+    return [record(row, members[row.id or 0]) for row in rows]
+
+
+def record(row: Tracklet, members: Sequence[int]) -> Record:
+    """A tracklet as scripts read it."""
+    return row.model_dump(exclude={"made_at"}) | {"candidates": list(members)}
+
+
+def _members_of(session: Session, night: NightSpan) -> dict[int, list[int]]:
+    query = (
+        select(col(TrackletMember.tracklet_id), col(TrackletMember.candidate_id))
+        .join(Tracklet, col(Tracklet.id) == col(TrackletMember.tracklet_id))
+        .where(col(Tracklet.last_mjd) >= night.first, col(Tracklet.first_mjd) <= night.last)
+    )
+    members: dict[int, list[int]] = defaultdict(list)
+    for key, candidate in session.execute(query):
+        members[key].append(candidate)
+    return members
+
+
+def _candidates_of(session: Session, tracklet_ids: Sequence[int]) -> dict[int, list[int]]:
+    members: dict[int, list[int]] = defaultdict(list)
+    query = (
+        select(col(TrackletMember.tracklet_id), col(TrackletMember.candidate_id))
+        .join(Candidate, col(Candidate.id) == col(TrackletMember.candidate_id))
+        .where(col(TrackletMember.tracklet_id).in_(tracklet_ids))
+        .order_by(col(Candidate.mjd), col(Candidate.id))
+    )
+    for key, candidate in session.execute(query):
+        members[key].append(candidate)
+    return members
+
+
+def _mark_moving(session: Session, candidate_ids: Sequence[int]) -> None:
+    """Say of the objects of some candidates whether all that was seen of them is in tracklets."""
+    member = select(col(TrackletMember.candidate_id)).where(
+        col(TrackletMember.candidate_id) == col(Candidate.id)
+    )
+    current = (
+        select(col(Candidate.id))
+        .where(col(Candidate.sky_object_id) == col(SkyObject.id), col(Candidate.is_current).is_not(False))
+        .correlate(SkyObject)
+    )
+    moving = current.exists() & ~current.where(~member.exists()).exists()
+    for start in range(0, len(candidate_ids), BATCH):
+        some = candidate_ids[start : start + BATCH]
+        objects = select(col(Candidate.sky_object_id)).where(col(Candidate.id).in_(some))
+        session.execute(
+            update(SkyObject)
+            .where(col(SkyObject.id).in_(objects))
+            .values(moving=moving)
+            .execution_options(synchronize_session=False)
+        )

@@ -1,0 +1,282 @@
+"""Adding a catalogue: a file of anybody's becomes tables that can be searched, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.catalogs.build import NAME_BYTES, PartWriter, finish, unfinished
+from core.catalogs.coverage import Coverage
+from core.catalogs.library import DAYS_PER_YEAR, J2000_MJD, KINDS, VERSION, Catalog, Library
+from core.text import safe_text
+from pipeline.known import columns, orbit_file
+from pipeline.known.columns import Layout
+from pipeline.known.files import CatalogRefused, open_table
+
+Progress = Callable[[int, int, str], None]
+NUMBERS = ("pmra", "pmdec", "redshift", "period")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a user says of a file that it does not say itself."""
+
+    name: str | None = None
+    kind: str | None = None
+    epoch: float | None = None
+    ra_unit: str | None = None  # "hours" or "degrees"
+    band: str | None = None  # of a magnitude whose column does not say
+    mag_system: str | None = None
+    coverage: Coverage | None = None
+    replace: bool = False  # take the place of the catalogue of this name
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A catalogue that is there now, and what should be known of it."""
+
+    catalog: Catalog
+    is_new: bool
+    remarks: tuple[str, ...] = ()
+
+
+def add(path: Path, library: Library, options: Options, progress: Progress | None = None) -> Added:
+    """Add a catalogue from a file; the same file is added once.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, FITS, VOTable or Parquet with positions, or orbits as the Minor Planet Center exports them.
+    library : Library
+    options : Options
+    progress : callable, optional
+        ``report(done, total, what)``; a total of 0 is unknown.
+
+    Raises
+    ------
+    CatalogRefused
+        It cannot be added, for one reason; nothing was changed.
+    """
+    report = progress or (lambda _done, _total, _what: None)
+    content = _content(path, report)
+    name = options.name or path.name.split(".")[0]
+    older = [each for each in library.catalogs() if each.name == name]
+    for each in library.catalogs():
+        if each.content == content and options.kind in {None, each.kind}:
+            return Added(each, is_new=False)
+    if older and not options.replace:
+        raise CatalogRefused(
+            f"there is a catalogue '{safe_text(name, 60)}' already, of other content:"
+            " --replace puts this one in its place, another --name beside it"
+        )
+    try:
+        with unfinished(library.folder) as mine:
+            common: dict[str, Any] = {
+                "version": VERSION,
+                "name": name,
+                "file": str(path.absolute()),
+                "content": content,
+                "created_at": time.time(),
+            }
+            if orbit_file.is_orbits(path) or options.kind == "orbits":
+                facts, remarks = _orbits(path, mine, report)
+            else:
+                facts, remarks = _positions(path, mine, options, report)
+            key = f"{content[:16]}-{facts['kind']}"
+            finish(mine, library.folder / key, common | facts)
+    except FileExistsError:
+        return Added(library.named(key), is_new=False)
+    except OSError as error:
+        raise CatalogRefused(
+            f"cannot keep the catalogue in {library.folder}: {error.strerror or error}"
+        ) from error
+    for each in older:
+        library.remove(each.key)
+    return Added(library.named(key), is_new=True, remarks=tuple(remarks))
+
+
+def _content(path: Path, report: Progress) -> str:
+    """The SHA-256 of a file."""
+    digest = hashlib.sha256()
+    try:
+        total, done = path.stat().st_size, 0
+        with path.open("rb") as file:
+            while block := file.read(1 << 22):
+                digest.update(block)
+                done += len(block)
+                report(done >> 20, total >> 20, "reading (MiB)")
+    except OSError as error:
+        raise CatalogRefused(f"cannot read {path}: {error.strerror or error}") from error
+    if done == 0:
+        raise CatalogRefused(f"{path} is empty")
+    return digest.hexdigest()
+
+
+def _orbits(path: Path, mine: Path, report: Progress) -> tuple[dict[str, Any], list[str]]:
+    kept, skipped, epoch = orbit_file.write(path, mine, report)
+    facts = {
+        "kind": "orbits",
+        "epoch": epoch,
+        "rows": kept,
+        "skipped": skipped,
+        "bands": ["V"],
+        "mag_system": None,
+        "coverage": Coverage("all-sky").record(),
+        "parts": [],
+    }
+    return facts, []
+
+
+def _positions(
+    path: Path, mine: Path, options: Options, report: Progress
+) -> tuple[dict[str, Any], list[str]]:
+    table = open_table(path, mine)
+    layout = columns.recognise(table.columns, path.name)
+    kind = options.kind or layout.kind
+    if kind is None:
+        raise CatalogRefused(
+            f"what {path.name} holds its columns do not tell: say --kind, one of {', '.join(KINDS[:-1])}"
+        )
+    bands = _renamed(layout.bands, options.band)
+    reader = _Reader(layout, kind, options, bands)
+    writer: PartWriter | None = None
+    skipped = 0
+    for chunk in table.chunks(
+        layout.wanted, {layout.roles[role] for role in ("name", "type") if role in layout.roles}
+    ):
+        rows = reader.standard(chunk.columns)
+        good = np.isfinite(rows["ra"]) & np.isfinite(rows["dec"])
+        skipped += int(np.count_nonzero(~good))
+        if writer is None:
+            texts = [name for name in rows if name in {"name", "type"}]
+            numbers = [name for name in rows if name not in {"ra", "dec", *texts}]
+            whole = "name" in rows and rows["name"].dtype.kind == "i"
+            writer = PartWriter(mine, numbers, texts, whole_names=whole)
+        writer.add({name: values[good] for name, values in rows.items()})
+        report(chunk.done, chunk.total, "rows")
+    if writer is None or writer.rows == 0:
+        raise CatalogRefused(f"no row of {path.name} has a position")
+    parts, found = writer.write(report)
+    coverage = options.coverage or found
+    if coverage.cells is not None:
+        np.save(mine / "cells.npy", coverage.cells)
+    (mine / "unpacked.fits").unlink(missing_ok=True)
+    facts = {
+        "kind": kind,
+        "epoch": reader.epoch,
+        "rows": writer.rows,
+        "skipped": skipped,
+        "bands": list(bands),
+        "mag_system": options.mag_system or layout.mag_system,
+        "coverage": coverage.record(),
+        "parts": parts,
+    }
+    return facts, _remarks(layout, reader, coverage)
+
+
+def _renamed(bands: dict[str, str], told: str | None) -> dict[str, str]:
+    """The bands, the one of unknown name as the user calls it."""
+    return {told if told and band == "mag" else band: name for band, name in bands.items()}
+
+
+def _remarks(layout: Layout, reader: _Reader, coverage: Coverage) -> list[str]:
+    remarks = []
+    if reader.epoch is None and "pmra" in layout.roles:
+        remarks.append("it says no epoch, so its proper motions are not applied: add it with --epoch")
+    if coverage.how == "unknown":
+        remarks.append(
+            "it is too sparse to tell what it covers, so nothing is said where it has no source:"
+            " add it with --area"
+        )
+    return remarks
+
+
+class _Reader:
+    """Makes of a file's columns what the tables hold."""
+
+    def __init__(self, layout: Layout, kind: str, options: Options, bands: dict[str, str]) -> None:
+        self._layout = layout
+        self._kind = kind
+        self._options = options
+        self._bands = bands
+        self.epoch = options.epoch if options.epoch is not None else layout.epoch
+
+    def standard(self, chunk: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Columns as `PartWriter` takes them; positions that are none are NaN."""
+        layout, roles = self._layout, self._layout.roles
+        rows: dict[str, NDArray[Any]] = {}
+        for role, is_ra in (("ra", True), ("dec", False)):
+            name = roles[role]
+            told = self._options.ra_unit if is_ra else None
+            rows[role] = columns.angles(chunk[name], name, layout.units.get(name), is_ra=is_ra, told=told)
+        rows["ra"] = rows["ra"] % 360.0
+        wanted = [
+            role for role in NUMBERS if role in roles and (role != "period" or self._kind == "variables")
+        ]
+        for role in wanted:
+            rows[role] = (
+                columns.magnitudes(chunk[roles[role]]) if role == "redshift" else _number(chunk[roles[role]])
+            )
+        if self._kind == "galaxies":
+            rows |= columns.shape(chunk, layout)
+        for band, name in self._bands.items():
+            rows[f"mag_{band}"] = columns.magnitudes(chunk[name])
+        if "name" in roles:
+            rows["name"] = _name(chunk[roles["name"]])
+        if "type" in roles and self._kind in {"variables", "transients"}:
+            rows["type"] = _text(chunk[roles["type"]])
+        if not {"pmra", "pmdec"} <= rows.keys():
+            rows.pop("pmra", None)
+            rows.pop("pmdec", None)
+        self._to_one_epoch(chunk, rows)
+        return rows
+
+    def _to_one_epoch(self, chunk: dict[str, NDArray[Any]], rows: dict[str, NDArray[Any]]) -> None:
+        """Move sources of other times than the catalogue's, where they say how they move."""
+        if "epoch" not in self._layout.roles:
+            return
+        years = _years(_number(chunk[self._layout.roles["epoch"]]))
+        if self.epoch is None and np.isfinite(years).any():
+            self.epoch = round(float(np.nanmedian(years)), 3)
+        if self.epoch is None or "pmra" not in rows:
+            return
+        since = np.nan_to_num(self.epoch - years)
+        if not since.any():
+            return
+        cosine = np.maximum(np.cos(np.radians(rows["dec"])), 1e-9)
+        rows["ra"] = (rows["ra"] + np.nan_to_num(rows["pmra"]) * since / 3.6e6 / cosine) % 360.0
+        rows["dec"] = np.clip(rows["dec"] + np.nan_to_num(rows["pmdec"]) * since / 3.6e6, -90.0, 90.0)
+
+
+def _years(epochs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Epochs as Julian years, which some catalogues write as (modified) Julian dates."""
+    years = np.where(epochs > 2_400_000.5, epochs - 2_400_000.5, epochs)
+    return np.where(years > 20_000.0, 2000.0 + (years - J2000_MJD) / DAYS_PER_YEAR, years)
+
+
+def _number(values: NDArray[Any]) -> NDArray[np.float64]:
+    if values.dtype.kind != "S":
+        return values.astype(np.float64)
+    return columns.numbers(values)
+
+
+def _name(values: NDArray[Any]) -> NDArray[Any]:
+    """Names: whole numbers as they are, text cut to what is kept."""
+    if values.dtype.kind == "i":
+        return values
+    if values.dtype.kind == "f":
+        return np.array([b"" if not np.isfinite(each) else b"%d" % int(each) for each in values], dtype="S24")
+    return _text(values)
+
+
+def _text(values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype.kind != "S":
+        values = values.astype("S")
+    return np.char.strip(values).astype(f"S{NAME_BYTES}")

@@ -1,0 +1,345 @@
+"""What the columns of a catalogue are: roles, units and the kinds of catalogue that they betray."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.known.files import CatalogRefused, Column
+
+# Names by which catalogues call a thing, the best first; compared without case, spaces and signs.
+ALIASES: dict[str, tuple[str, ...]] = {
+    "ra": (
+        "ra", "raicrs", "raj2000", "rajdeg", "radeg", "rad", "ramean", "meanra", "rastack", "raepoch2000",
+        "rightascension", "alpha", "alphaj2000", "radegrees", "rahours", "rahour", "rahms", "rah", "rahr",
+        "raj",
+    ),
+    "dec": (
+        "dec", "deicrs", "dej2000", "decicrs", "decj2000", "decjdeg", "decdeg", "dedeg", "ded", "decd",
+        "decmean", "meandec", "decstack", "decepoch2000", "declination", "delta", "deltaj2000", "decdms",
+        "de", "dej",
+    ),
+    "name": (
+        "sourceid", "source", "name", "objname", "designation", "id", "objid", "oid", "lsid", "pgcname",
+        "pgc", "mainid", "star", "object",
+    ),
+    "pmra": ("pmra", "pmracosdec", "pmrastar", "pmraicrs"),
+    "pmdec": ("pmdec", "pmde", "pmdeicrs"),
+    "epoch": ("refepoch", "epoch", "epochyr", "epmean"),
+    "redshift": ("z", "redshift", "zspec", "zbest", "zhelio", "zphot", "zphotmedian"),
+    "type": ("type", "vartype", "varclass", "class", "classification", "bestclassname", "claimedtype"),
+    "period": ("period", "per"),
+    "major": ("semimajor", "sma", "a", "aimage", "semimajoraxis", "majaxis", "smaarcsec", "r25", "radius"),
+    "diameter": ("d25", "majdiam", "majordiameter", "diam", "diameter", "majaxisarcmin"),
+    "logd25": ("logd25",),
+    "light": ("shaper", "petror50", "petrorad", "reff", "re", "hlr"),
+    "minor": ("semiminor", "smb", "b", "semiminoraxis", "minaxis"),
+    "ratio": ("ba", "axisratio", "boverabi", "bovera", "q", "axratio"),
+    "logr25": ("logr25",),
+    "pa": ("pa", "posang", "positionangle", "padeg", "theta", "phi"),
+}  # fmt: skip
+BANDS = re.compile(
+    r"(?:(?:psf|mean|model|cmodel|petro|stack|kron|dered)?mag_?(?P<first>[ugrizyUBVRIJHKG])"
+    r"|(?P<second>[ugrizyUBVRIJHK])_?(?:mean)?_?(?:psf|kron|ap|cmodel)?_?(?:mag)?)(?:_?ab)?",
+)
+GAIA = {"phot_g_mean_mag": "G", "phot_bp_mean_mag": "BP", "phot_rp_mean_mag": "RP"}
+JOHNSON = {"bmag": "B", "vmag": "V", "jmag": "J", "hmag": "H", "kmag": "K", "ksmag": "K"}
+GAIA_SHORT = {"Gmag": "G", "BPmag": "BP", "RPmag": "RP"}  # as VizieR calls them
+MAIN = ("G", "r", "V", "g", "i", "R", "B", "mag")  # which magnitude stands for a source
+UNNAMED = ("mag", "magnitude", "max", "brightness")
+HOURS = {"h", "hr", "hrs", "hour", "hours", "hourangle", "hms", "h:m:s", '"h:m:s"', "'h:m:s'"}
+DEGREES = {"deg", "degs", "degree", "degrees", "°", "d"}
+MOST_BANDS = 8
+RA_UNITS = ("degrees", "hours")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which column plays which part.
+
+    Attributes
+    ----------
+    roles : dict
+        From a role of `ALIASES` to a column's name.
+    bands : dict
+        From a band to a column's name; ``mag`` is an unknown band.
+    kind : str or None
+        One of `core.catalogs.library.KINDS`, where the columns tell.
+    epoch : float or None
+        Of positions, Julian years, where the columns tell.
+    mag_system : str or None
+    units : dict
+        From a column's name to its unit.
+    texts : frozenset of str
+        Columns that hold text.
+    """
+
+    roles: dict[str, str]
+    bands: dict[str, str]
+    kind: str | None
+    epoch: float | None
+    mag_system: str | None
+    units: dict[str, str] = field(default_factory=dict)
+    texts: frozenset[str] = frozenset()
+
+    @property
+    def wanted(self) -> list[str]:
+        """The columns to read, each once."""
+        return list(dict.fromkeys([*self.roles.values(), *self.bands.values()]))
+
+
+def recognise(columns: Sequence[Column], file: str) -> Layout:
+    """Find what each column is by its name and unit.
+
+    Raises
+    ------
+    CatalogRefused
+        There are no positions.
+    """
+    plain: dict[str, str] = {}
+    for each in columns:
+        plain.setdefault(_plain(each.name), each.name)
+    roles = {}
+    for role, names in ALIASES.items():
+        found = next((plain[name] for name in names if name in plain), None)
+        if found is not None:
+            roles[role] = found
+    missing = [role for role in ("ra", "dec") if role not in roles]
+    if missing:
+        words = {"ra": "right ascension", "dec": "declination"}
+        raise CatalogRefused(
+            f"{file} has no column of {' and '.join(words[role] for role in missing)}:"
+            " one called ra and one called dec, or as catalogues call them, are needed"
+        )
+    exact = {each.name for each in columns}
+    lower = {each.lower() for each in exact}
+    is_gaia = bool(lower & GAIA.keys()) or {"Gmag", "BPmag"} <= exact
+    bands = _bands(columns, roles, is_gaia)
+    if "z" in {_plain(each) for each in (roles.get("redshift"),) if each} and _is_photometric(bands):
+        del roles["redshift"]  # beside g, r and i it is a magnitude
+    kind = _kind(lower, roles, is_gaia)
+    return Layout(
+        roles=roles,
+        bands=bands,
+        kind=kind,
+        epoch=2016.0 if is_gaia and ("ruwe" in lower or "RA_ICRS" in exact) else None,
+        mag_system="vega" if is_gaia else _mag_system(lower),
+        units={each.name: each.unit for each in columns if each.unit},
+        texts=frozenset(each.name for each in columns if each.is_text),
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _bands(columns: Sequence[Column], roles: dict[str, str], is_gaia: bool) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in columns:
+        if each.is_text:
+            continue
+        band = GAIA.get(each.name.lower()) or (GAIA_SHORT.get(each.name) if is_gaia else None)
+        band = band or JOHNSON.get(each.name.lower())
+        if band is None and (match := BANDS.fullmatch(each.name)) and len(match[0]) > 0:
+            band = match["first"] or match["second"]
+            if band in {"B"} and each.name == roles.get("minor") and "major" in roles:
+                band = None  # of an ellipse
+        if band and band not in found:
+            found[band] = each.name
+    # One letter alone is a magnitude only in company: a column z is more often a redshift.
+    single = [band for band, name in found.items() if len(name) == 1]
+    if len(single) < 2:
+        found = {band: name for band, name in found.items() if band not in single}
+    unnamed = next((each.name for each in columns if _plain(each.name) in UNNAMED), None)
+    if unnamed and not found:
+        found["mag"] = unnamed
+    order = sorted(found, key=lambda band: MAIN.index(band) if band in MAIN else len(MAIN))
+    return {band: found[band] for band in order[:MOST_BANDS]}
+
+
+def _is_photometric(bands: dict[str, str]) -> bool:
+    return bands.get("z") is not None
+
+
+def _kind(lower: set[str], roles: dict[str, str], is_gaia: bool) -> str | None:
+    if is_gaia:
+        return "stars"
+    if {"oid", "type", "period"} <= lower or {"oid", "type", "max"} <= lower or "vartype" in lower:
+        return "variables"
+    shaped = {"major", "diameter", "logd25", "light"} & roles.keys()
+    if shaped or ("redshift" in roles and "pmra" not in roles):
+        return "galaxies"
+    return "stars" if "pmra" in roles else None
+
+
+def _mag_system(lower: set[str]) -> str | None:
+    pan_starrs = {"gmeanpsfmag", "rmeanpsfmag"}
+    sdss = {"psfmag_g", "psfmag_r"}
+    return "ab" if lower & (pan_starrs | sdss) else None
+
+
+def angles(
+    values: NDArray[Any], name: str, unit: str | None, *, is_ra: bool, told: str | None = None
+) -> NDArray[np.float64]:
+    """A column of positions in degrees, NaN where there is none.
+
+    Whether right ascension is in hours is what its unit, its name or the user says, never what the
+    numbers look like; sexagesimal text is hours, minutes and seconds.
+
+    Parameters
+    ----------
+    values : array
+        Numbers, or text as bytes.
+    told : str, optional
+        ``hours`` or ``degrees``, as the user said.
+
+    Raises
+    ------
+    CatalogRefused
+        The numbers contradict what was said of them.
+    """
+    is_text = values.dtype.kind == "S"
+    size = sexagesimal(values, name) if is_text else values.astype(np.float64)
+    hours = is_ra and in_hours(name, unit, told, is_text=is_text)
+    good = size[np.isfinite(size)]
+    if hours and good.size and float(np.abs(good).max()) > 24.0:
+        raise CatalogRefused(
+            f"column {name} says it is in hours and holds {float(np.abs(good).max()):g}:"
+            " say --ra-unit degrees if it is in degrees"
+        )
+    degrees = size * (
+        15.0 if hours else 180.0 / np.pi if _unit(unit) in {"rad", "radian", "radians"} else 1.0
+    )
+    good = degrees[np.isfinite(degrees)]
+    most = 360.0 if is_ra else 90.0
+    if good.size and float(np.abs(good).max()) > most:
+        what = "right ascension" if is_ra else "declination"
+        raise CatalogRefused(
+            f"column {name} holds {float(np.abs(good).max()):g}, which is no {what} in degrees"
+        )
+    return degrees
+
+
+def in_hours(name: str, unit: str | None, told: str | None, *, is_text: bool) -> bool:
+    """Whether a right ascension is in hours, by what is said of it."""
+    if told is not None:
+        return told == "hours"
+    if _unit(unit) in DEGREES | {"rad", "radian", "radians"}:
+        return False
+    if _unit(unit) in HOURS or is_text:
+        return True
+    return re.search(r"(?i)(hour|hms|[_\s(\[]h(r|rs)?[)\]]?$|^rah(r|rs)?$)", name) is not None
+
+
+def _unit(unit: str | None) -> str:
+    return (unit or "").strip().lower()
+
+
+def sexagesimal(values: NDArray[Any], name: str) -> NDArray[np.float64]:
+    """Text such as ``10:12:33.1``, ``10 12 33.1`` or ``10h12m33.1s`` as a number of its first unit.
+
+    Raises
+    ------
+    CatalogRefused
+        Some text is neither that nor a number.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = pc.cast(pa.array(values.tolist(), pa.binary()), pa.string())
+    text = pc.replace_substring_regex(text, r"[hdms°'\"′″:\s]+", " ")
+    text = pc.utf8_trim_whitespace(text)
+    parts = pc.split_pattern(text, " ")
+    counts = pc.list_value_length(parts).to_numpy(zero_copy_only=False)
+    empty = pc.equal(text, "").to_numpy(zero_copy_only=False)
+    out = np.full(len(values), np.nan)
+    try:
+        for count in (1, 2, 3):
+            here = np.flatnonzero((counts == count) & ~empty)
+            if len(here) == 0:
+                continue
+            flat = pc.cast(pc.list_flatten(parts.take(pa.array(here))), pa.float64())
+            each = np.abs(flat.to_numpy().reshape(-1, count))
+            if count > 1 and float(each[:, 1:].max()) >= 60.0:
+                raise CatalogRefused(f"column {name} holds minutes or seconds of 60 and more")
+            size = each @ (1.0, 1 / 60, 1 / 3600)[:count]
+            minus = pc.starts_with(text.take(pa.array(here)), "-").to_numpy(zero_copy_only=False)
+            out[here] = np.where(minus, -size, size)
+    except (pa.ArrowException, ValueError) as error:
+        raise CatalogRefused(f"column {name} holds text that is no position: {error}") from error
+    if np.any((counts > 3) & ~empty):
+        raise CatalogRefused(f"column {name} holds text that is no position")
+    return out
+
+
+def shape(chunk: dict[str, NDArray[Any]], layout: Layout) -> dict[str, NDArray[np.float64]]:
+    """The ellipse of each galaxy: half the major axis in arcsec, the ratio of axes, the position angle.
+
+    Parameters
+    ----------
+    chunk : dict
+        Columns by their names in the file.
+    layout : Layout
+    """
+    roles = layout.roles
+
+    def read(role: str) -> NDArray[np.float64]:
+        return numbers(chunk[roles[role]])
+
+    size = None
+    if "major" in roles:
+        size = read("major") * _arcsec(layout, "major", 1.0)
+    elif "diameter" in roles:
+        size = read("diameter") * _arcsec(layout, "diameter", 60.0) / 2.0
+    elif "logd25" in roles:
+        size = 6.0 * 10.0 ** read("logd25") / 2.0  # HyperLEDA: log of the diameter in 0.1 arcmin
+    elif "light" in roles:
+        size = read("light") * _arcsec(layout, "light", 1.0)
+    if size is None:
+        return {}
+    found = {"size": np.where((size > 0.0) & (size < 36000.0), size, np.nan)}
+    ratio = None
+    if "ratio" in roles:
+        ratio = read("ratio")
+    elif "minor" in roles and "major" in roles:
+        ratio = read("minor") * _arcsec(layout, "minor", 1.0) / size
+    elif "logr25" in roles:
+        ratio = 10.0 ** -read("logr25")
+    if ratio is not None:
+        found["axis_ratio"] = np.where((ratio > 0.0) & (ratio <= 1.0), ratio, np.nan)
+    if "pa" in roles:
+        found["pa"] = read("pa")
+    return found
+
+
+def _arcsec(layout: Layout, role: str, default: float) -> float:
+    """Arcseconds in one unit of a column, by its unit or its name."""
+    name = layout.roles[role]
+    told = f"{_unit(layout.units.get(name))} {name.lower()}"
+    for word, size in (("arcmin", 60.0), ("arcsec", 1.0), ("deg", 3600.0)):
+        if word in told:
+            return size
+    return default
+
+
+def magnitudes(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Magnitudes; NaN for what stands for none, such as 99 and -999."""
+    size = numbers(values)
+    return np.where((size > -30.0) & (size < 50.0), size, np.nan)
+
+
+def numbers(values: NDArray[Any]) -> NDArray[np.float64]:
+    """A column of numbers; of text, the number that each begins with, its limits and marks left out."""
+    if values.dtype.kind != "S":
+        return values.astype(np.float64)
+    out = np.full(len(values), np.nan)
+    for i, each in enumerate(values):
+        match = re.match(rb"[\s<>(:]*([+-]?\d+\.?\d*)", each)  # VSX has limits and colons around its numbers
+        if match:
+            out[i] = float(match[1])
+    return out

@@ -1,0 +1,262 @@
+"""The motion of small bodies: two-body orbits, what the planets add to them, and where that is seen.
+
+Elements are osculating, heliocentric, on the ecliptic of J2000.0. The Earth is that of `erfa.epv00`, the
+other planets those of `erfa.plan94`, whose errors of some arcseconds do not matter for what they pull.
+Relativity and the pull of other small bodies are neglected.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import erfa
+import numpy as np
+from numpy.typing import NDArray
+
+from core.objects.sky import unit_vectors
+
+Values = NDArray[np.float64]
+Vectors = NDArray[np.float64]  # (n, 3), au or au a day, axes of the ICRS
+
+GAUSS = 0.01720209895  # au**1.5 a day, for a body without mass
+MU = GAUSS**2
+OBLIQUITY = np.radians(84381.448 / 3600.0)  # of the ecliptic of J2000.0 (IAU 1976), which the orbits are on
+LIGHT_DAYS = 499.004783836 / 86400.0  # that light takes for one au
+AU_KM = 149597870.7
+# The mass of the Sun over that of Mercury, Venus, Earth and Moon, Mars, Jupiter, Saturn, Uranus, Neptune.
+RECIPROCAL_MASSES = (6023600.0, 408523.71, 328900.56, 3098708.0, 1047.3486, 3497.898, 22902.98, 19412.24)
+STEP_DAYS = 4.0  # of the integration of what the planets add
+MJD0 = 2400000.5
+KEPLER_TOLERANCE = 1e-12
+LIGHT_ITERATIONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Orbits:
+    """Orbits of n bodies; angles in radians, epochs as MJD (TT), axes in au."""
+
+    epoch: Values
+    mean: Values
+    a: Values
+    e: Values
+    p: Vectors  # towards perihelion, of length a
+    q: Vectors  # a quarter of a turn on, of length a * sqrt(1 - e**2)
+
+    @classmethod
+    def of(cls, table: NDArray[Any]) -> Orbits:
+        """Orbits from rows of `pipeline.known.orbit_file`."""
+        peri, node, incl = (np.radians(table[name]) for name in ("peri", "node", "incl"))
+        a, e = (np.asarray(table[name], dtype=np.float64) for name in ("a", "e"))
+        cw, sw, cn, sn, ci, si = (f(x) for x in (peri, node, incl) for f in (np.cos, np.sin))
+        p = np.stack([cw * cn - sw * sn * ci, cw * sn + sw * cn * ci, sw * si], axis=-1)
+        q = np.stack([-sw * cn - cw * sn * ci, -sw * sn + cw * cn * ci, cw * si], axis=-1)
+        return cls(
+            epoch=np.asarray(table["epoch"], dtype=np.float64),
+            mean=np.radians(table["mean"]),
+            a=a,
+            e=e,
+            p=equatorial(p) * a[:, None],
+            q=equatorial(q) * (a * np.sqrt(1.0 - e**2))[:, None],
+        )
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    def take(self, which: NDArray[Any]) -> Orbits:
+        """Some of them."""
+        return Orbits(*(getattr(self, name)[which] for name in self.__slots__))
+
+    def states(self, tt: Values | float) -> tuple[Vectors, Vectors]:
+        """Heliocentric positions and velocities at times (MJD, TT) on the two-body orbits."""
+        motion = GAUSS * self.a**-1.5
+        anomaly = eccentric_anomaly(self.mean + motion * (tt - self.epoch), self.e)
+        cosine, sine = np.cos(anomaly), np.sin(anomaly)
+        pace = motion / (1.0 - self.e * cosine)
+        position = (cosine - self.e)[:, None] * self.p + sine[:, None] * self.q
+        velocity = (-sine * pace)[:, None] * self.p + (cosine * pace)[:, None] * self.q
+        return position, velocity
+
+
+def eccentric_anomaly(mean: Values, e: Values) -> Values:
+    """Solve Kepler's equation ``E - e sin E = M`` of elliptic orbits.
+
+    Danby's start and quartic steps (Danby 1987, Celestial Mechanics 40, 303): three or four do, also
+    for eccentricities near 1.
+    """
+    turn = np.remainder(mean + np.pi, 2.0 * np.pi) - np.pi
+    anomaly = turn + 0.85 * e * np.sign(np.sin(turn))
+    for _ in range(30):
+        sine, cosine = e * np.sin(anomaly), e * np.cos(anomaly)
+        f, f1 = anomaly - sine - turn, 1.0 - cosine
+        d1 = -f / f1
+        d2 = -f / (f1 + 0.5 * d1 * sine)
+        step = -f / (f1 + 0.5 * d2 * sine + d2**2 * cosine / 6.0)
+        anomaly = anomaly + step
+        if np.abs(step).max(initial=0.0) < KEPLER_TOLERANCE:
+            break
+    return np.asarray(anomaly)
+
+
+def equatorial(vectors: Vectors) -> Vectors:
+    """From axes of the ecliptic to those of the equator, J2000.0."""
+    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    cosine, sine = np.cos(OBLIQUITY), np.sin(OBLIQUITY)
+    return np.stack([x, cosine * y - sine * z, sine * y + cosine * z], axis=-1)
+
+
+def displaced(orbits: Orbits, tt: float) -> Vectors:
+    """How far the planets have moved bodies off their two-body orbits since their epochs.
+
+    Encke's method: what is integrated, by Runge-Kutta of the fourth order, is the small difference alone.
+
+    Parameters
+    ----------
+    orbits : Orbits
+    tt : float
+        MJD.
+    """
+    moved = np.zeros((len(orbits), 3))
+    for epoch in np.unique(orbits.epoch):
+        which = np.flatnonzero(orbits.epoch == epoch)
+        moved[which] = _integrated(orbits.take(which), float(epoch), tt)
+    return moved
+
+
+def _integrated(orbits: Orbits, epoch: float, tt: float) -> Vectors:
+    steps = max(int(np.ceil(abs(tt - epoch) / STEP_DAYS)), 1)
+    h = (tt - epoch) / steps
+    times: Values = epoch + 0.5 * h * np.arange(2 * steps + 1, dtype=np.float64)
+    planets = _planets(times)
+    place, speed = np.zeros((len(orbits), 3)), np.zeros((len(orbits), 3))
+    here = orbits.states(times[0])[0]
+    for number in range(steps):
+        half, there = (orbits.states(times[2 * number + k])[0] for k in (1, 2))
+        pulls = planets[2 * number : 2 * number + 3]
+        k1 = _pull(here, place, pulls[0])
+        k2 = _pull(half, place + 0.5 * h * speed, pulls[1])
+        k3 = _pull(half, place + 0.5 * h * speed + 0.25 * h**2 * k1, pulls[1])
+        k4 = _pull(there, place + h * speed + 0.5 * h**2 * k2, pulls[2])
+        place = place + h * speed + h**2 / 6.0 * (k1 + k2 + k3)
+        speed = speed + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
+        here = there
+    return place
+
+
+def _planets(times: Values) -> NDArray[np.float64]:
+    """Heliocentric places of the planets: (times, 8, 3)."""
+    places = []
+    for number in range(1, 9):
+        found = erfa.plan94(MJD0, times, number)
+        places.append(np.asarray(found["p"]))
+    return np.stack(places, axis=1)
+
+
+def _pull(on_orbit: Vectors, moved: Vectors, planets: Vectors) -> Vectors:
+    """What accelerates a body off its orbit: the planets, and the Sun at the place it is at instead."""
+    here = on_orbit + moved
+    total = MU * (on_orbit / _cube(on_orbit) - here / _cube(here))
+    for place, mass in zip(planets, RECIPROCAL_MASSES, strict=True):
+        towards = place - here
+        total = total + MU / mass * (towards / _cube(towards) - place / _cube(place[None, :]))
+    return np.asarray(total)
+
+
+def _cube(vectors: Vectors) -> Values:
+    return np.asarray(np.sum(vectors**2, axis=-1, keepdims=True) ** 1.5)
+
+
+def terrestrial_time(mjd_utc: float) -> float:
+    """MJD in TT of a UTC, by the leap seconds that ERFA knows."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a year beyond its table has the last leap second
+        tai = erfa.utctai(MJD0, mjd_utc)
+    tt = erfa.taitt(*tai)
+    return float(tt[0] - MJD0 + tt[1])
+
+
+def observer(mjd_utc: float, site: tuple[float, float] | None) -> tuple[Vectors, Vectors, Vectors]:
+    """Where an observer is: heliocentric place and velocity, and the velocity of the Sun.
+
+    Parameters
+    ----------
+    mjd_utc : float
+    site : (float, float) or None
+        Degrees north and east; the Earth's centre where it is not known. Its height does not matter: a
+        kilometre is a milliarcsecond at one au.
+
+    Returns
+    -------
+    place, velocity, sun_velocity : (3,) float64
+        au and au a day; the last is barycentric.
+    """
+    tt = terrestrial_time(mjd_utc)
+    heliocentric, barycentric = erfa.epv00(MJD0, tt)
+    place, velocity = np.array(heliocentric["p"]), np.array(heliocentric["v"])
+    sun_velocity = np.array(barycentric["v"]) - velocity
+    if site is not None:
+        ground = erfa.gd2gc(1, np.radians(site[1]), np.radians(site[0]), 0.0) / (1000.0 * AU_KM)
+        # UT1 is within a second of UTC: half a kilometre of ground.
+        turned = erfa.c2t06a(MJD0, tt, MJD0, mjd_utc, 0.0, 0.0)
+        place = place + turned.T @ ground
+    return place, velocity, sun_velocity
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where bodies are seen: astrometric, as catalogues of stars have it; degrees, au."""
+
+    ra: Values
+    dec: Values
+    distance: Values  # from the observer
+    sun_distance: Values
+    phase: Values  # Sun, body, observer; radians
+
+    @property
+    def vectors(self) -> Vectors:
+        """Points of the unit sphere."""
+        return unit_vectors(self.ra, self.dec)
+
+
+def seen(
+    orbits: Orbits, mjd_utc: float, site: tuple[float, float] | None, *, perturbed: bool = True
+) -> Places:
+    """Where bodies are seen at a time: with light-time, the observer's place, and what the planets add.
+
+    Parameters
+    ----------
+    orbits : Orbits
+    mjd_utc : float
+    site : (float, float) or None
+        As for `observer`.
+    perturbed : bool
+        Without, the two-body orbits alone.
+    """
+    tt = terrestrial_time(mjd_utc)
+    here, _, sun_velocity = observer(mjd_utc, site)
+    # What the planets add changes little within the light-time.
+    moved = displaced(orbits, tt) if perturbed and len(orbits) else np.zeros((len(orbits), 3))
+    delay = np.zeros(len(orbits))
+    for _ in range(LIGHT_ITERATIONS):
+        body = orbits.states(tt - delay)[0] + moved
+        line = body - sun_velocity * delay[:, None] - here
+        distance = np.linalg.norm(line, axis=1)
+        delay = distance * LIGHT_DAYS
+    sun_distance = np.linalg.norm(body, axis=1)
+    cosine = np.sum(line * body, axis=1) / (distance * sun_distance)
+    return Places(
+        ra=np.degrees(np.arctan2(line[:, 1], line[:, 0])) % 360.0,
+        dec=np.degrees(np.arcsin(np.clip(line[:, 2] / distance, -1.0, 1.0))),
+        distance=distance,
+        sun_distance=sun_distance,
+        phase=np.arccos(np.clip(cosine, -1.0, 1.0)),
+    )
+
+
+def magnitude(h: Values, g: Values, places: Places) -> Values:
+    """Apparent magnitude in V of bodies by the HG system (Bowell et al. 1989, Asteroids II, 524)."""
+    half = np.tan(np.clip(places.phase, 0.0, 3.0) / 2.0)
+    first, second = np.exp(-3.33 * half**0.63), np.exp(-1.87 * half**1.22)
+    light = np.maximum((1.0 - g) * first + g * second, 1e-10)
+    return np.asarray(h + 5.0 * np.log10(places.sun_distance * places.distance) - 2.5 * np.log10(light))

@@ -1,0 +1,241 @@
+"""Files of each shape become catalogues, or one sentence says why not."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from core.catalogs.library import CatalogError, Library
+from pipeline.known.add import Options, add
+from pipeline.known.files import CatalogRefused
+from tests.pipeline.catalogs import added, gaia, scattered, write_csv, write_parquet
+
+CERES = (
+    "00001    3.4   0.15 K205V 162.68631   73.73161   80.28698   10.58862  0.0775571  0.21406009   2.7676569"
+    "  0 MPO492748  6751 115 1801-2019 0.60 M-v 30h Williams   0000      (1) Ceres              20190915"
+)  # of MPCORB.DAT, 2020
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    return Library(tmp_path / "home")
+
+
+def positions(library: Library, name: str) -> set[tuple[float, float]]:
+    catalog = library.named(name)
+    return {
+        (round(float(a), 6), round(float(d), 6))
+        for part in catalog.parts
+        for a, d in zip(part.table.column("ra"), part.table.column("dec"), strict=True)
+    }
+
+
+def test_the_same_sky_is_read_from_every_kind_of_file(library: Library, tmp_path: Path) -> None:
+    ra, dec = scattered(500, (359.99, 70.0), 0.05)
+    columns = gaia(ra, dec)
+    paths = [write_csv(tmp_path / "text.csv", **columns), write_parquet(tmp_path / "parquet.pq", **columns)]
+    table = Table(columns)
+    table["ra"].unit = "deg"
+    for name, form in (("fits.fits", "fits"), ("vo.xml", "votable"), ("ecsv.ecsv", "ascii.ecsv")):
+        table.write(tmp_path / name, format=form)
+        paths.append(tmp_path / name)
+    for name in ("text.csv", "fits.fits"):
+        packed = tmp_path / f"packed-{name}.gz"
+        packed.write_bytes(gzip.compress((tmp_path / name).read_bytes()))
+        paths.append(packed)
+    expected = {(round(a, 6), round(d, 6)) for a, d in zip(ra % 360.0, dec, strict=True)}
+    for path in paths:
+        catalog = added(library, path)
+        assert (catalog.kind, catalog.epoch, catalog.bands, catalog.rows) == ("stars", 2016.0, ("G",), 500), (
+            path
+        )
+        assert positions(library, catalog.name) == expected
+        names = {str(n).strip("b'") for n in catalog.parts[0].table.column("name")}
+        assert "4000000000000000017" in names  # all of its digits
+    assert len(library.catalogs()) == len(paths)
+
+
+def test_a_catalogue_is_added_once_and_another_of_its_name_only_in_its_place(
+    library: Library, tmp_path: Path
+) -> None:
+    ra, dec = scattered(50, (10.0, 10.0), 0.05)
+    first = write_csv(tmp_path / "gaia.csv", **gaia(ra, dec))
+    assert add(first, library, Options()).is_new
+    assert not add(first, library, Options()).is_new
+    (tmp_path / "new").mkdir()
+    second = write_csv(tmp_path / "new" / "gaia.csv", **gaia(ra[:40], dec[:40]))
+    with pytest.raises(CatalogRefused, match="--replace"):
+        add(second, library, Options())
+    assert add(second, library, Options(replace=True)).catalog.rows == 40
+    assert [each.rows for each in library.catalogs()] == [40]
+    library.remove("gaia")
+    assert library.catalogs() == []
+    with pytest.raises(CatalogError, match="no catalogue 'gaia'"):
+        library.named("gaia")
+
+
+def test_sexagesimal_text_and_units_say_what_right_ascension_is_in(library: Library, tmp_path: Path) -> None:
+    text = tmp_path / "vsx.csv"
+    text.write_text(
+        "OID,Name,RAJ2000,DEJ2000,Type,max,Period\n"
+        "1,RR Lyr,19:25:27.91,+42:47:03.7,RRAB,7.06,0.566868\n"
+        "2,no place,,,EA,10.1,\n"
+        "3,south,00 00 01.0,-00 30 00,M,<12.5:,300\n"
+    )
+    catalog = added(library, text)
+    assert (catalog.kind, catalog.rows, catalog.skipped) == ("variables", 2, 1)
+    assert positions(library, "vsx") == {(291.366292, 42.784361), (0.004167, -0.5)}
+    hours = write_csv(tmp_path / "hours.csv", ra_hours=[12.5], dec=[3.0], vmag=[9.0])
+    added(library, hours, kind="stars")
+    assert positions(library, "hours") == {(187.5, 3.0)}
+    said = write_csv(tmp_path / "said.csv", ra=[12.5], dec=[3.0])
+    added(library, said, kind="stars", ra_unit="hours")
+    assert positions(library, "said") == {(187.5, 3.0)}
+    plain = write_csv(tmp_path / "plain.csv", ra=[12.5, -10.0], dec=[3.0, 4.0])
+    added(library, plain, kind="stars")
+    assert positions(library, "plain") == {(12.5, 3.0), (350.0, 4.0)}
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "sentence"),
+    [
+        ({"mag": [1.0], "dec": [2.0]}, {}, "no column of right ascension"),
+        ({"ra_h": [150.0], "dec": [2.0]}, {"kind": "stars"}, "in hours and holds 150"),
+        ({"ra": ["150:00:01"], "dec": ["2:00:00"]}, {"kind": "stars"}, "in hours and holds 150"),
+        ({"ra": [361.0], "dec": [2.0]}, {"kind": "stars"}, "no right ascension in degrees"),
+        ({"ra": [10.0], "dec": [-91.0]}, {"kind": "stars"}, "no declination in degrees"),
+        ({"ra": ["M 31"], "dec": ["x"]}, {"kind": "stars"}, "text that is no position"),
+        ({"ra": [None], "dec": [1.0]}, {"kind": "stars"}, "no row of .* has a position"),
+        ({"ra": [1.0], "dec": [1.0]}, {}, "say --kind"),
+        ({"ra": [1.0], "dec": [1.0]}, {"kind": "orbits"}, "no orbit"),
+    ],
+)
+def test_what_is_no_catalogue_is_refused_in_one_sentence(
+    library: Library, tmp_path: Path, columns: dict, options: dict, sentence: str
+) -> None:
+    path = write_csv(tmp_path / "bad.csv", **columns)
+    with pytest.raises(CatalogRefused, match=sentence) as told:
+        add(path, library, Options(**options))
+    assert "\n" not in str(told.value)
+    assert list(library.folder.glob("*")) == []
+    assert list(library.folder.glob(".*")) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0\1\2", b"SIMPLE  =" + b" " * 100, b"PAR1 and nothing", b"<VOTABLE>", b"just words\n1\n"],
+)
+def test_broken_files_are_refused(library: Library, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.dat"
+    path.write_bytes(content)
+    with pytest.raises(CatalogRefused) as told:
+        add(path, library, Options(kind="stars"))
+    assert "\n" not in str(told.value)
+    with pytest.raises(CatalogRefused, match="cannot read"):
+        add(tmp_path / "gone.csv", library, Options())
+
+
+def test_a_row_that_is_no_number_names_itself(library: Library, tmp_path: Path) -> None:
+    rows = "".join(f"{i * 0.001},{i * 0.001}\n" for i in range(400))
+    path = tmp_path / "late.csv"
+    path.write_text(f"ra,dec\n{rows}oops,1\n")
+    with pytest.raises(CatalogRefused, match=r"late\.csv.*oops"):
+        add(path, library, Options(kind="stars"))
+
+
+def test_positions_of_several_epochs_are_brought_to_one(library: Library, tmp_path: Path) -> None:
+    """One arcsec a year for 10 years, in three rows of which one is of another epoch."""
+    columns = gaia([10.0, 11.0, 12.0], [0.0, 60.0, 0.0], pmra=[0.0, 1000.0, 0.0], pmdec=[1000.0] * 3)
+    columns["ref_epoch"] = [2016.0, 2006.0, 2016.0]
+    added(library, write_csv(tmp_path / "mixed.csv", **columns))
+    moved = 10.0 / 3600.0
+    assert (round(11.0 + moved / 0.5, 6), round(60.0 + moved, 6)) in positions(library, "mixed")
+    assert library.named("mixed").epoch == 2016.0
+
+
+def test_galaxies_bring_their_shapes_in_any_unit(library: Library, tmp_path: Path) -> None:
+    leda = write_csv(
+        tmp_path / "leda.csv",
+        pgc=[2557],
+        raj2000=[10.6847],
+        dej2000=[41.269],
+        logd25=[3.25],
+        logr25=[0.5],
+        pa=[35.0],
+    )
+    catalog = added(library, leda)
+    part = catalog.parts[0]
+    assert catalog.kind == "galaxies"
+    rows = np.array([0])
+    assert part.table.values("size", rows)[0] == pytest.approx(0.5 * 6.0 * 10**3.25, rel=1e-6)
+    assert part.table.values("axis_ratio", rows)[0] == pytest.approx(10**-0.5, rel=1e-6)
+    table = Table({"ra": [1.0], "dec": [1.0], "a": [0.5], "b": [0.25], "pa": [90.0], "z": [0.02]})
+    table["a"].unit = table["b"].unit = "arcmin"
+    table.write(tmp_path / "shapes.fits")
+    part = added(library, tmp_path / "shapes.fits").parts[0]
+    assert part.table.values("size", rows)[0] == pytest.approx(30.0)
+    assert part.table.values("axis_ratio", rows)[0] == pytest.approx(0.5)
+    assert part.table.values("redshift", rows)[0] == pytest.approx(0.02)
+
+
+def test_orbits_are_read_in_both_formats_and_what_is_none_is_counted(
+    library: Library, tmp_path: Path
+) -> None:
+    text = tmp_path / "MPCORB.DAT"
+    text.write_text(f"MINOR PLANET CENTER\n{'-' * 80}\n{CERES}\n\n{CERES[:26]}  broken  {CERES[36:]}\n")
+    catalog = added(library, text)
+    assert (catalog.kind, catalog.rows, catalog.skipped) == ("orbits", 1, 1)
+    one = np.load(catalog.folder / "orbits.npy")[0]
+    assert (one["epoch"], one["a"], one["e"], one["name"]) == (59000.0, 2.7676569, 0.0775571, b"(1) Ceres")
+    record = {
+        "Number": "(1)", "Name": "Ceres", "Principal_desig": "A801 AA", "Epoch": 2459000.5, "M": 162.68631,
+        "Peri": 73.73161, "Node": 80.28698, "i": 10.58862, "e": 0.0775571, "a": 2.7676569, "H": 3.4, "U": "0",
+    }  # fmt: skip
+    packed = tmp_path / "extended.json.gz"
+    packed.write_bytes(gzip.compress(json.dumps([record, {"Principal_desig": "none"}]).encode()))
+    catalog = added(library, packed)
+    assert (catalog.kind, catalog.rows, catalog.skipped) == ("orbits", 1, 1)
+    other = np.load(catalog.folder / "orbits.npy")[0]
+    assert all(
+        other[name] == one[name] for name in ("epoch", "mean", "peri", "node", "incl", "e", "a", "name")
+    )
+
+
+def test_a_killed_add_leaves_nothing_that_can_be_seen(library: Library, tmp_path: Path) -> None:
+    """The writer dies by SIGKILL with its rows sorted; the next one finds an empty house."""
+    ra, dec = scattered(2000, (10.0, 10.0), 0.5)
+    path = write_csv(tmp_path / "gaia.csv", **gaia(ra, dec))
+    script = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom core.catalogs import build\n"
+        "from core.catalogs.library import Library\nfrom pipeline.known import add as module\n"
+        "module.finish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"module.add(Path({str(path)!r}), Library(Path({str(library.folder.parent)!r})), module.Options())\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], check=False, cwd=Path(__file__).parents[2])
+    assert ended.returncode == -9
+    assert len(list(library.folder.glob(".unfinished-*"))) == 1
+    assert library.catalogs() == []
+    assert added(library, path).rows == 2000
+    assert list(library.folder.glob(".unfinished-*")) == []
+
+
+def test_a_damaged_catalogue_is_told(library: Library, tmp_path: Path) -> None:
+    ra, dec = scattered(20, (10.0, 10.0), 0.5)
+    catalog = added(library, write_csv(tmp_path / "gaia.csv", **gaia(ra, dec)))
+    (catalog.folder / "catalog.json").write_text("{")
+    with pytest.raises(CatalogError, match="damaged"):
+        Library(library.folder.parent).catalogs()
+
+
+def test_fits_with_several_tables_and_none(library: Library, tmp_path: Path) -> None:
+    fits.PrimaryHDU(np.zeros((2, 2))).writeto(tmp_path / "image.fits")
+    with pytest.raises(CatalogRefused, match="without a table"):
+        add(tmp_path / "image.fits", library, Options())

@@ -1,0 +1,198 @@
+"""A finding chart shows the field as the sky is, and says how to get to the target."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.wcs import WCS
+from PIL import Image
+
+from core.catalogs.library import Library
+from core.database.store import Store
+from core.objects.chart_images import ChartImage, ChartTarget, NoSuchObject, chart_target
+from core.settings import Settings
+from pipeline.charts.chart import SIDE_PX, ChartError, make_chart, offset, tangent_plane
+from pipeline.charts.chart_file import sexagesimal, stars_on, text_lines, write
+from pipeline.reference.reference_file import ReferenceImage
+from pipeline.reference.reference_file import write as write_reference
+from tests.builders import add_night
+from tests.pipeline.catalogs import added, write_csv
+from tests.pipeline.synthetic import star_frame
+
+CENTRE = (359.998, 72.0)  # across RA 0, and far from the equator
+SCALE = 0.7
+SHAPE = (420, 380)
+SIZE = 120.0  # arcsec
+MJD = 61000.0
+
+
+def wcs(turn_deg: float = 35.0, *, mirrored: bool = False) -> WCS:
+    made = WCS(naxis=2)
+    made.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    made.wcs.crval, made.wcs.crpix = list(CENTRE), [SHAPE[1] / 2, SHAPE[0] / 2]
+    cosine, sine = np.cos(np.radians(turn_deg)), np.sin(np.radians(turn_deg))
+    flip = 1.0 if mirrored else -1.0
+    made.wcs.cd = np.array([[flip * cosine, sine], [flip * -sine, cosine]]) * SCALE / 3600.0
+    return made
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "mirrored"])
+def field(request: pytest.FixtureRequest, tmp_path: Path):
+    """A reference in a file, turned and perhaps mirrored; its stars on the sky, and one of them as target."""
+    frame, truth = star_frame(SHAPE, 8, n_stars=25, flux_range=(2e4, 2e5), wcs=wcs(mirrored=request.param))
+    path = tmp_path / "reference.fits"
+    write_reference(ReferenceImage(frame, ("one",), "electron"), path)
+    ra, dec = frame.wcs.all_pix2world(truth.x, truth.y, 0)
+    middle = int(np.argmin(np.hypot(truth.x - SHAPE[1] / 2, truth.y - SHAPE[0] / 2)))
+    image = ChartImage(str(path), "reference 1", "r", MJD, is_reference=True)
+    target = ChartTarget(1, "AID test", float(ra[middle]), float(dec[middle]), None, None, image, None)
+    return target, image, ra % 360.0, dec, truth.flux
+
+
+def settings_in(folder: Path) -> Settings:
+    return Settings.model_construct(home=folder / "home")
+
+
+def test_the_chart_is_north_up_and_east_left_with_the_target_in_its_middle(field, tmp_path: Path) -> None:
+    target, image, ra, dec, _ = field
+    made = make_chart(target, [image], settings_in(tmp_path), size_arcsec=SIZE, mjd=MJD)
+    assert made.pixels.shape == (SIDE_PX, SIDE_PX)
+    assert made.size_arcsec == pytest.approx(SIZE)
+    plane = tangent_plane(target.ra, target.dec, SIZE / SIDE_PX)
+    x, y = plane.all_world2pix(np.column_stack([ra, dec]), 0).T
+    inside = np.flatnonzero((np.abs(x - SIDE_PX / 2) < 220) & (np.abs(y - SIDE_PX / 2) < 220))
+    assert len(inside) > 3
+    level = np.nanpercentile(made.pixels, 99.0)
+    for i in inside:
+        around = made.pixels[round(y[i]) - 2 : round(y[i]) + 3, round(x[i]) - 2 : round(x[i]) + 3]
+        assert np.nanmax(around) > 0.5 * level
+    middle = made.pixels[SIDE_PX // 2 - 3 : SIDE_PX // 2 + 3, SIDE_PX // 2 - 3 : SIDE_PX // 2 + 3]
+    assert np.nanmax(middle) > level
+    for star in made.stars:  # the image's own stars, where no catalogue is
+        assert star.source == "the image"
+        assert (
+            np.nanmax(
+                made.pixels[round(star.y) - 2 : round(star.y) + 3, round(star.x) - 2 : round(star.x) + 3]
+            )
+            > level
+        )
+
+
+def test_offset_stars_of_a_catalogue_lead_to_the_target(field, tmp_path: Path) -> None:
+    target, image, ra, dec, flux = field
+    settings = settings_in(tmp_path)
+    mag = 22.0 - 2.5 * np.log10(flux / 1e4)
+    added(
+        Library(settings.home),
+        write_csv(tmp_path / "stars.csv", name=[f"S{i}" for i in range(len(ra))], ra=ra, dec=dec, rmag=mag),
+        kind="stars",
+    )
+    made = make_chart(target, [image], settings, size_arcsec=SIZE, mjd=MJD, n_stars=4)
+    assert [star.letter for star in made.stars] == list("ABCD")[: len(made.stars)]
+    assert len(made.stars) >= 2
+    goal = SkyCoord(target.ra, target.dec, unit="deg")
+    for star in made.stars:
+        assert star.source == "stars"
+        here = SkyCoord(star.ra, star.dec, unit="deg")
+        assert np.hypot(star.east, star.north) == pytest.approx(here.separation(goal).arcsec, abs=0.01)
+        east, north = here.spherical_offsets_to(goal)
+        assert star.east == pytest.approx(east.arcsec, abs=0.1)
+        assert star.north == pytest.approx(north.arcsec, abs=0.1)
+        assert np.hypot(star.east, star.north) > 10.0
+        index = int(star.name.removeprefix("S"))
+        assert star.mag == pytest.approx(mag[index], abs=1e-3)
+    words = text_lines(made)
+    assert any("from A go" in line and "arcsec" in line for line in words)
+
+
+def test_an_offset_is_the_way_from_the_first_to_the_second() -> None:
+    assert offset(10.0, 0.0, 10.0 + 1 / 3600, 0.0) == pytest.approx((1.0, 0.0), abs=1e-6)
+    assert offset(10.0, 20.0, 10.0, 20.0 - 5 / 3600) == pytest.approx((0.0, -5.0), abs=1e-6)
+    east, north = offset(359.9999, 60.0, 0.0001, 60.0)
+    assert east == pytest.approx(0.36, abs=1e-3)
+    assert abs(north) < 1e-3
+    over = offset(0.0, 89.999, 180.0, 89.999)
+    assert over == pytest.approx((0.0, 7.2), abs=1e-4)
+    assert offset(0.0, 0.0, 180.0, 0.0) == (np.inf, np.inf)
+
+
+def test_positions_are_written_as_telescopes_take_them() -> None:
+    assert sexagesimal(187.70593, 12.39112) == "12:30:49.42 +12:23:28.0"
+    assert sexagesimal(359.9999999, -0.5) == "00:00:00.00 -00:30:00.0"
+    assert sexagesimal(0.0, 89.99999999) == "00:00:00.00 +90:00:00.0"
+
+
+@pytest.mark.parametrize("ending", ["png", "pdf"])
+def test_pictures_are_written_whole(field, tmp_path: Path, ending: str) -> None:
+    target, image, *_ = field
+    hostile = replace(target, name="AID \x1b[31m\n name")
+    made = make_chart(hostile, [image], settings_in(tmp_path), size_arcsec=SIZE, mjd=MJD)
+    path = tmp_path / f"chart.{ending}"
+    write(made, path)
+    assert not path.with_name(f"{path.name}.part").exists()
+    if ending == "pdf":
+        assert path.read_bytes().startswith(b"%PDF-")
+        return
+    with Image.open(path) as picture:
+        drawn = np.asarray(picture.convert("RGB")).astype(int)
+    red = (drawn[..., 0] > 180) & (drawn[..., 1] < 40)
+    assert red.any()
+    assert (drawn == 255).all(axis=2).mean() > 0.05
+
+
+def test_what_cannot_be_drawn_is_told_in_one_sentence(field, tmp_path: Path) -> None:
+    target, image, *_ = field
+    settings = settings_in(tmp_path)
+    gone = replace(image, path=str(tmp_path / "gone.fits"))
+    with pytest.raises(ChartError, match="cannot be read"):
+        make_chart(target, [gone], settings, size_arcsec=SIZE, mjd=MJD)
+    with pytest.raises(ChartError, match="no image of it is known"):
+        make_chart(target, [], settings, size_arcsec=SIZE, mjd=MJD)
+    away = replace(target, ra=10.0, dec=-20.0)
+    with pytest.raises(ChartError, match="does not show its place"):
+        make_chart(away, [image], settings, size_arcsec=SIZE, mjd=MJD)
+    # The first that shows it is taken.
+    assert make_chart(target, [gone, image], settings, size_arcsec=SIZE, mjd=MJD).image == image
+    made = make_chart(target, [image], settings, size_arcsec=SIZE, mjd=MJD)
+    with pytest.raises(ChartError, match=r"\.png or \.pdf"):
+        write(made, tmp_path / "chart.gif")
+
+
+def test_without_a_wcs_the_chart_is_in_pixels(tmp_path: Path) -> None:
+    frame, truth = star_frame(SHAPE, 8, n_stars=25, flux_range=(2e4, 2e5))
+    path = tmp_path / "reference.fits"
+    write_reference(ReferenceImage(frame, ("one",), "electron"), path)
+    image = ChartImage(str(path), "reference 1", None, MJD, is_reference=True)
+    target = ChartTarget(1, "AID R1", None, None, 190.0, 210.0, image, None)
+    made = make_chart(target, [image], settings_in(tmp_path), size_arcsec=SIZE, mjd=MJD)
+    assert (made.scale, made.size_arcsec) == (None, None)
+    star = made.stars[0]
+    nearest = np.hypot(truth.x - (190.0 - star.east), truth.y - (210.0 - star.north)).min()
+    assert nearest < 0.2
+    assert "px right" in text_lines(made)[1] or "px left" in text_lines(made)[1]
+    write(made, tmp_path / "chart.png")
+
+
+def test_letters_stand_in_the_cells_of_their_stars(field, tmp_path: Path) -> None:
+    target, image, *_ = field
+    made = make_chart(target, [image], settings_in(tmp_path), size_arcsec=SIZE, mjd=MJD)
+    for (row, column, letter), star in zip(stars_on(made, 20, 40), made.stars, strict=True):
+        assert letter == star.letter
+        assert column == int((star.x + 0.5) / SIDE_PX * 40)
+        assert row == 19 - int((star.y + 0.5) / SIDE_PX * 20)
+
+
+def test_an_object_is_found_by_id_and_by_name_with_its_images(sqlite_store: Store) -> None:
+    key = add_night(sqlite_store, objects=1, epochs=2)[0]
+    target = chart_target(sqlite_store, str(key))
+    assert target == chart_target(sqlite_store, target.name)
+    assert target.reference.is_reference
+    assert target.newest.mjd == 61000.1
+    for what in ("999", "no such name", "9" * 40, "\x1b[31m"):
+        with pytest.raises(NoSuchObject) as told:
+            chart_target(sqlite_store, what)
+        assert "\x1b" not in str(told.value)
