@@ -125,6 +125,3 @@ def _nights(store: "Store", day: str | None, every: bool) -> "list[NightSpan]":
             f"'{day}' is no date: write it as 2026-11-25", param_hint="--night"
         ) from None
     return nights(store, mjd, mjd + 1.0)
-
-
-register(app)
