@@ -36,6 +36,7 @@ WIDE_FWHM, MOST_HALF_PX = 10.0, 40  # half width of the stamps in the end
 SKY_ERROR = 0.1
 # A priori, the PSF varies from the centre to the edge of the field by about this part of its value.
 VARIATION_PRIOR = 0.4
+HIGHER_ORDER = 0.6  # times as much with each order of the polynomial
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +255,8 @@ def _combined(
     weights = 1.0 / (fit.variance[shining] + spread).reshape(len(terms), -1)
     weights *= _likeness(values, weights, model, fit.x[shining], fit.y[shining])[:, None]
     prior = np.zeros((previous.size, terms.shape[1]))
-    prior[:, 1:] = 1.0 / (VARIATION_PRIOR * previous[:, None]) ** 2
+    orders = np.array([i + j for i, j in term_powers(degree)][1:])
+    prior[:, 1:] = 1.0 / (VARIATION_PRIOR * HIGHER_ORDER ** (orders - 1.0) * previous[:, None]) ** 2
     found, error = _robust_terms(values, weights, terms, prior)
     coefficients, errors = found.reshape(-1, size, size), error.reshape(-1, size, size)
     flux = fit.flux[shining]

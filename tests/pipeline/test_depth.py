@@ -60,7 +60,8 @@ def test_linear_response_is_what_drawn_pixels_give(scene, method, held, monkeypa
     for name in ("flux", "data", "score"):
         one, other, without = (getattr(each, name)[core] for each in (linear, pixels, before))
         size = np.std(one - without)
-        assert np.std(one - other) < 0.03 * size, name  # most of it the sky, which the pixels move
+        # Most of it the sky, which the pixels move, and in the score what stars leave, measured anew.
+        assert np.std(one - other) < (0.06 if name == "score" else 0.03) * size, name
     more, other = (
         np.mean(each.flux_err[core] ** 2 - before.flux_err[core] ** 2) for each in (linear, pixels)
     )

@@ -125,9 +125,9 @@ def test_one_bad_file_is_told_and_the_others_are_registered(astrid, night, tmp_p
     broken.write_bytes(whole[: len(whole) // 2])
     astrid("init")
     ingested = astrid.json("ingest", broken, night.science[0], tmp_path / "absent.fits", code=3)
-    assert [record["state"] for record in ingested] == ["quarantined", "queued", "quarantined"]
-    assert "truncated" in ingested[0]["reason"]
-    assert "no such file" in ingested[2]["reason"]
+    assert [record["state"] for record in ingested] == ["rejected", "quarantined", "queued"]
+    assert "no such file" in ingested[0]["reason"]
+    assert "truncated" in ingested[1]["reason"]
 
 
 def test_without_a_store_every_command_says_what_to_do(astrid):
