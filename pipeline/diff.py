@@ -19,7 +19,16 @@ from pipeline.depth.depth import Depth
 from pipeline.detection.detect import detect
 from pipeline.files.fits_files import read_frame
 from pipeline.files.psf_file import read_psf
-from pipeline.frame import Aligned, Detection, Difference, FrameRefused, PreparedReference, PsfModel, RawFrame
+from pipeline.frame import (
+    Aligned,
+    Detection,
+    Difference,
+    Frame,
+    FrameRefused,
+    PreparedReference,
+    PsfModel,
+    RawFrame,
+)
 from pipeline.measure import Measured, measure
 from pipeline.process import depth_magnitude, depth_of, match_radius_px, sky_positions
 from pipeline.reference.prepare import prepare_image
@@ -92,6 +101,7 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
     prepared, said = _reference(reference, options, settings, clock)
     warnings += said
     measured = _measured(new, options, options.mask_new, settings, clock)
+    warnings += _filters(measured.frame, prepared.frame)
     psf: PsfModel | None = None
     if options.psf_new is not None:
         psf, said = read_psf(options.psf_new, measured.frame.shape, settings.subtract.psf_degree)
@@ -159,6 +169,14 @@ def report(result: DiffResult) -> dict[str, Any]:
         "reference_cached": False,
         "warnings": result.warnings,
     }
+
+
+def _filters(new: Frame, reference: Frame) -> list[str]:
+    """A warning where both frames name a filter, and not the same."""
+    bands = new.exposure.filter, reference.exposure.filter
+    if None in bands or bands[0] == bands[1]:
+        return []
+    return [f"NEW is of filter {bands[0]} and REF of {bands[1]}: stars of other than the usual colour remain"]
 
 
 def split_extension(name: str) -> tuple[Path, int | str | None]:

@@ -7,6 +7,7 @@ import pytest
 from astropy.io import fits
 
 from core.database.store import Store
+from pipeline.simulate.pair import simulate_pair
 from tests.astrid_tui.command import Command
 from tests.builders import add_night
 
@@ -183,3 +184,15 @@ def test_what_the_system_refuses_is_one_sentence(
     monkeypatch.setattr("core.review.candidates.page", full)
     astrid("candidates", "list", code=1)
     assert astrid.said == "astrid: /somewhere/file: No space left on device\n"
+
+
+def test_frames_of_two_filters_are_subtracted_with_a_warning(astrid: Command, tmp_path: Path) -> None:
+    pair = simulate_pair(320, 3, n_stars=90)
+    for name, image, band in (("new", pair.new, "g"), ("ref", pair.ref, "r")):
+        header = pair.wcs_ref.to_header()
+        header["GAIN"], header["RDNOISE"], header["FILTER"] = 1.0, 6.0, band
+        fits.writeto(tmp_path / f"{name}.fits", image, header)
+    told = astrid.json("diff", tmp_path / "new.fits", tmp_path / "ref.fits")
+    assert told["warnings"] == [
+        "NEW is of filter g and REF of r: stars of other than the usual colour remain"
+    ]
