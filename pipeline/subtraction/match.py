@@ -31,6 +31,7 @@ NEEDED = 3
 PER_TERM = 8  # stars that one coefficient of a field needs
 SIGNIFICANT = 9.0  # drop of chi squared, per coefficient, that a higher order must bring
 CLIP = 3.5  # sigma
+TOGETHER = 100  # stars in memory at a time
 MOST_HALF_PX = 22  # of the PSFs that stars are fitted with: the same light is left out of both frames
 
 
@@ -170,18 +171,30 @@ class Compared:
 
 def compare(new: Aligned, reference: PreparedReference, x: Array, y: Array) -> Compared:
     """Fit every star in both frames, each convolved with the other's PSF."""
-    core = int(np.ceil(1.5 * max(new.psf.fwhm, reference.psf.fwhm)))
-    half = core + min(max(new.psf.basis.shape[1], reference.psf.basis.shape[1]) // 2, MOST_HALF_PX)
+    sides = (
+        (inpainted_signal(new.frame), new.frame.variance, new.psf),
+        (reference_images(reference)[0], reference.frame.variance, reference.psf),
+    )
+    parts = [_compared(sides, x[i : i + TOGETHER], y[i : i + TOGETHER]) for i in range(0, len(x), TOGETHER)]
+    return Compared(*(np.concatenate([getattr(part, name) for part in parts]) for name in Compared.__slots__))
+
+
+_Side = tuple[NDArray[np.float32], NDArray[np.float32], PsfModel]  # light, variance, PSF
+
+
+def _compared(sides: tuple[_Side, _Side], x: Array, y: Array) -> Compared:
+    models = [psf for _, _, psf in sides]
+    core = int(np.ceil(1.5 * max(psf.fwhm for psf in models)))
+    half = core + min(max(psf.basis.shape[1] for psf in models) // 2, MOST_HALF_PX)
     size = int(fft.next_fast_len(2 * half + 1, real=True))
-    psfs = [_transform(_psf_stamps(psf, x, y, size)) for psf in (new.psf, reference.psf)]
+    psfs = [_transform(_psf_stamps(psf, x, y, size)) for psf in models]
     weights = _fit_weights(psfs[0] * psfs[1], x - np.rint(x), y - np.rint(y), half, core, size)
     fitted, spread = [], []
-    ours, theirs = inpainted_signal(new.frame), reference_images(reference)[0]
-    for frame, filled, other in ((new.frame, ours, psfs[1]), (reference.frame, theirs, psfs[0])):
+    for (filled, variance, _), other in zip(sides, psfs[::-1], strict=True):
         # The weights of the fit, carried back through the convolution onto the frame's own pixels.
         direct = fft.irfft2(_transform(weights) * np.conj(other)[:, None], s=(size, size), workers=1)
         light = _stamps(filled, x, y, half, size)
-        noise = _stamps(frame.variance, x, y, half, size)
+        noise = _stamps(variance, x, y, half, size)
         fitted.append(np.einsum("nkij,nij->nk", direct, light, dtype=np.float64))
         spread.append(np.einsum("nkij,nkij,nij->nk", direct, direct, noise, dtype=np.float64))
     flux = [np.where(f[:, 0] > 0, f[:, 0], np.nan) for f in fitted]
@@ -207,8 +220,9 @@ def _fit_weights(
     ``template`` is the transform of the stars' PSF, ``x, y`` where each star lies from pixel (half, half).
     """
     rows, columns = fft.fftfreq(size)[:, None], fft.rfftfreq(size)[None, :]
-    turn = -2j * np.pi * (rows * (half + y[:, None, None]) + columns * (half + x[:, None, None]))
-    placed = template * np.exp(turn).astype(np.complex64)
+    down = np.exp(-2j * np.pi * rows * (half + y[:, None, None])).astype(np.complex64)
+    across = np.exp(-2j * np.pi * columns * (half + x[:, None, None])).astype(np.complex64)
+    placed = template * down * across
     waves = np.stack(np.broadcast_arrays(np.ones(1), 2j * np.pi * columns, 2j * np.pi * rows))
     shapes = fft.irfft2(placed[:, None] * waves.astype(np.complex64)[None], s=(size, size), workers=1)
     offset = np.arange(size) - half
@@ -231,10 +245,13 @@ def _transform(images: NDArray[np.float32]) -> NDArray[np.complex64]:
 
 def _stamps(image: NDArray[np.float32], x: Array, y: Array, half: int, size: int) -> NDArray[np.float32]:
     """The image around each star, the nearest pixel at (half, half); zero beyond its edges."""
-    padded, whole = np.pad(image, half), 2 * half + 1
+    (height, width), offset = image.shape, np.arange(-half, half + 1)
+    rows = np.rint(y).astype(int)[:, None, None] + offset[:, None]
+    columns = np.rint(x).astype(int)[:, None, None] + offset
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    taken = image[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
     out = np.zeros((len(x), size, size), dtype=np.float32)
-    for stamp, left, top in zip(out, np.rint(x).astype(int), np.rint(y).astype(int), strict=True):
-        stamp[:whole, :whole] = padded[top : top + whole, left : left + whole]
+    out[:, : len(offset), : len(offset)] = np.where(inside, taken, np.float32(0.0))
     return out
 
 

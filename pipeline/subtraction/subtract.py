@@ -96,8 +96,8 @@ def subtract(
     seconds["kernels"] = time.perf_counter() - start
 
     start = time.perf_counter()
-    data, flux, flux_err, area = (np.zeros(reference.frame.shape, dtype=np.float32) for _ in range(4))
-    stamps, responses = [], []
+    data, flux, flux_err = (np.zeros(reference.frame.shape, dtype=np.float32) for _ in range(3))
+    stamps, areas, responses = [], [], []
     response_px = min(size, MOST_STAMP_PX) // 2 + math.ceil(RESPONSE_FWHM * fwhm)
     for tile in tiles:
         ours = new_side(tile, new, new_light, new_variance, matched, xp)
@@ -111,14 +111,14 @@ def subtract(
         for values, frame in ((found.data, data), (found.flux, flux), (found.flux_err, flux_err)):
             tile.add(values, frame, share)
         psf = xp.host(compact(made.psf, tile.shape, xp))
-        tile.add(np.float32(_noise_area(psf)), area, share)
+        areas.append(_noise_area(psf))
         stamps.append(stamp_of(psf, min(size, MOST_STAMP_PX, (min(psf.shape) - 1) // 2 * 2 - 1)))
         if settings.depth.enabled:
             responses.append(response_of(made, tile, response_px, xp))
     seconds["transforms"] = time.perf_counter() - start
 
     start = time.perf_counter()
-    _remove_background(data, flux, area, mask)
+    _remove_background(data, flux, tiles, areas, mask)
     _expect_left_over(flux, flux_err, mask, bright_stars(reference), fwhm, wings)
     score, deviation, score_scale = _score(flux, flux_err, mask)
     if reference.flux_scale != 1.0:
@@ -208,15 +208,18 @@ def _noise_area(psf: Image) -> float:
     return float(1.0 / np.sum(np.square(psf), dtype=np.float64))
 
 
-def _remove_background(data: Image, flux: Image, area: Image, mask: MaskImage) -> None:
+def _remove_background(
+    data: Image, flux: Image, tiles: list[Tile], areas: list[float], mask: MaskImage
+) -> None:
     """Take what is left of the sky out of the difference, in place, and its share out of the flux.
 
     In the difference both images have one PSF and constant stars are gone, so a plain mesh sees the sky
-    even where the field is crowded. A level of b per pixel adds b / sum(P_D^2) to a PSF fit.
+    even where the field is crowded. A level of b per pixel adds b / sum(P_D^2) to a PSF fit:
+    ``areas`` are these sums, tile by tile.
     """
     height, width = data.shape
     mesh_y, mesh_x = (max(16, min(BACKGROUND_MESH_PX, length // 2)) for length in (height, width))
     sky = sep.Background(data, mask=mask != 0, bw=mesh_x, bh=mesh_y, fw=3, fh=3).back(dtype=np.float32)
     data -= sky
-    sky *= area
-    flux -= sky
+    for tile, area in zip(tiles, areas, strict=True):
+        flux[tile.inner] -= (tile.share * np.float32(area)) * sky[tile.inner]
