@@ -9,7 +9,8 @@ With S the matched filter and :math:`k_n, k_r` its parts, :math:`S = k_n * N - k
 where V(N) and V(R) are the variances of all pixels, sources included. The registration term is
 :math:`rms^2 \nabla(k_n * N) \cdot \nabla(k_r * R)`, negative products as 0: a shift leaves a residual only
 where both images have light, and the product's noise averages to nothing on empty sky. V_flux, likewise,
-is the measured scatter of the flux ratio squared times both filtered images.
+is the measured scatter of the flux ratio squared times both filtered images, and times the square of their
+difference: the flux of what changed is known no better than those of the stars.
 """
 
 from __future__ import annotations
@@ -72,11 +73,11 @@ def measure(made: Filters, new: Side, reference: Side, tile: Tile, matched: Matc
         variance += xp.at_least(product, 0.0) * matched.rms_px**2
     ours, theirs = ours[inside], theirs[inside]
     scatter = min(matched.gain_scatter, MAX_FLUX_SCATTER)
+    flux = ours - theirs
     if scatter > 0:
-        variance += xp.at_least(ours * theirs, 0.0) * scatter**2
+        variance += (xp.at_least(ours * theirs, 0.0) + flux * flux) * scatter**2
     error = xp.sqrt(variance)
     error *= 1.0 / made.flux_norm
-    flux = ours - theirs
     flux *= 1.0 / made.flux_norm
     return Measured(xp.host(data), xp.host(flux), xp.host(error))
 

@@ -44,10 +44,13 @@ def test_score_has_unit_deviation_and_constant_stars_leave_nothing(scene, method
 @pytest.mark.parametrize("method", METHODS)
 def test_flux_of_changes_of_both_signs_is_unbiased(method):
     random = np.random.default_rng(8)
-    grid = np.stack(np.meshgrid(np.arange(30, 480, 45), np.arange(30, 480, 45)), axis=-1).reshape(-1, 2)
+    # Far apart, and among few stars: a crowd scatters the flux ratios that tell how well fluxes are known.
+    grid = np.stack(np.meshgrid(np.arange(40, 680, 80), np.arange(40, 680, 80)), axis=-1).reshape(-1, 2)
     places = grid + random.uniform(-0.5, 0.5, grid.shape)
     appeared, vanished = [(x, y, 20000.0) for x, y in places[::2]], [(x, y, 20000.0) for x, y in places[1::2]]
-    new, reference, *_ = make_pair((500, 500), new={"extra": appeared, "fwhm": 3.6}, ref={"extra": vanished})
+    new, reference, *_ = make_pair(
+        (700, 700), n_stars=120, new={"extra": appeared, "fwhm": 3.6}, ref={"extra": vanished}
+    )
     difference = subtract(new, reference, SETTINGS, method)
     for truth in (appeared, vanished):
         sign = 1.0 if truth is appeared else -1.0
@@ -56,7 +59,7 @@ def test_flux_of_changes_of_both_signs_is_unbiased(method):
         # The mean is known to 0.2 %, the gain ratio to 0.2 %, the sum of a fitted kernel to 0.5 %.
         within = 0.007 if method == "zogy" else 0.015
         assert np.mean(measured[:, 0]) == pytest.approx(sign * 20000.0, rel=within)
-        assert np.std(pull) == pytest.approx(1.0, abs=0.35)  # 50 values
+        assert np.std(pull) == pytest.approx(1.0, abs=0.35)  # 32 values
         assert np.median(np.abs(measured[:, 0] / measured[:, 1])) > 15
 
 
