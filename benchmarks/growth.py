@@ -46,7 +46,8 @@ def main(sizes: tuple[int, ...] = SIZES) -> None:
         print(
             f"{size:5}   {told['first_tiles_s'] / (8 * unit):8.2f}{told['next_tiles_s'] / (6 * unit):8.2f}"
             f"   {told['first_s'] / (8 * unit):10.2f}{told['next_s'] / (6 * unit):8.2f}"
-            f"   {told['next_s'] * 1e6 / size**2:10.3f}   {told['first_bytes']:21.0f}, {told['next_bytes']:4.0f}"
+            f"   {told['next_s'] * 1e6 / size**2:10.3f}"
+            f"   {told['first_bytes']:20.0f}, {told['next_bytes']:4.0f}"
             f"   {child.peak_mib:8.0f}"
         )
 
