@@ -8,14 +8,16 @@ from core.vocabulary import MaskPlane
 from pipeline.frame import MaskImage
 from pipeline.neighbourhood import convolved, grown, patches, places
 
+SATURATED_FWHM = 1.25  # around saturated pixels
 LOST_SHARE = 0.25  # of a PSF core under the mask: then nothing can be said of its centre
 
 
 def combined_mask(mask: MaskImage, fwhm: float) -> MaskImage:
     """The mask of a difference: that of both images, and where too much of a PSF's core is under it.
 
-    The edge of the data grows by a whole FWHM, for what lies beyond it is not known at all; a single
-    bad pixel does not grow, for its neighbours lose little.
+    The edge of the data grows by a whole FWHM, for what lies beyond it is not known at all, and saturated
+    stars by somewhat more, for what is left of their wings is no noise; a single bad pixel does not grow,
+    for its neighbours lose little.
     """
     radius = max(1, round(fwhm / 2.0))
     bad = mask != 0
@@ -26,4 +28,7 @@ def combined_mask(mask: MaskImage, fwhm: float) -> MaskImage:
     result[lost] = np.bitwise_or.reduce(patches(mask, *lost, width), axis=(1, 2))
     framed = np.pad((mask & np.uint16(MaskPlane.EDGE)) != 0, 1, constant_values=True)
     result[grown(framed, max(1, int(np.ceil(fwhm))))[1:-1, 1:-1]] |= np.uint16(MaskPlane.EDGE)
+    clipped = (mask & np.uint16(MaskPlane.SATURATED)) != 0
+    if clipped.any():
+        result[grown(clipped, round(SATURATED_FWHM * fwhm))] |= np.uint16(MaskPlane.SATURATED)
     return result
