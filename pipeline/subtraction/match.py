@@ -31,8 +31,6 @@ NEEDED = 3
 PER_TERM = 8  # stars that one coefficient of a field needs
 SIGNIFICANT = 9.0  # drop of chi squared, per coefficient, that a higher order must bring
 CLIP = 3.5  # sigma
-REGION = 0.15  # of a frame's side: on this scale the scatter of the registration is told apart
-AS_MANY = 8.0
 TOGETHER = 100  # stars in memory at a time
 MOST_HALF_PX = 22  # of the PSFs that stars are fitted with: the same light is left out of both frames
 
@@ -66,25 +64,6 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class LocalScatter:
-    """How far single stars lie from where the map puts them; attributes are (n,).
-
-    ``square`` is the squared residual per axis, in pixels, less that of the centroid's noise.
-    """
-
-    x: Array
-    y: Array
-    square: Array
-    reach: float  # pixels around a place whose stars speak for it
-
-    def around(self, x: float, y: float, overall: float) -> float:
-        """The root mean square at one place; `AS_MANY` stars of the overall one are added."""
-        near = np.exp(-0.5 * ((self.x - x) ** 2 + (self.y - y) ** 2) / self.reach**2)
-        mean = (near @ self.square + AS_MANY * overall**2) / (near.sum() + AS_MANY)
-        return float(np.sqrt(np.clip(mean, (overall / 3.0) ** 2, (3.0 * overall) ** 2)))
-
-
-@dataclass(frozen=True, slots=True)
 class Match:
     """How the aligned new frame relates to the reference.
 
@@ -100,8 +79,6 @@ class Match:
         Relative scatter of single stars' flux ratios, their photon noise taken off.
     n_stars : int
         Stars that were used.
-    local : LocalScatter or None
-        What `rms_at` tells from.
     """
 
     log_gain: Field
@@ -110,13 +87,6 @@ class Match:
     rms_px: float
     gain_scatter: float
     n_stars: int
-    local: LocalScatter | None = None
-
-    def rms_at(self, x: float, y: float) -> float:
-        """The scatter of the stars around one place, drawn towards that of all as far as they are few."""
-        if self.local is None or self.rms_px == 0.0:
-            return self.rms_px
-        return self.local.around(x, y, self.rms_px)
 
     @property
     def gain_ratio(self) -> float:
@@ -156,9 +126,6 @@ def match(new: Aligned, reference: PreparedReference) -> Match:
     gain = fit_field(x, y, np.log(stars.ratio[usable]), stars.ratio_error[usable], shape)
     dx = fit_field(x, y, stars.dx[usable], stars.shift_error[usable], shape)
     dy = fit_field(x, y, stars.dy[usable], stars.shift_error[usable], shape)
-    kept = dx.kept & dy.kept
-    off = (stars.dx[usable] - dx.field.at(x, y)) ** 2 + (stars.dy[usable] - dy.field.at(x, y)) ** 2
-    square = (off / 2.0 - stars.shift_error[usable] ** 2)[kept]
     return Match(
         log_gain=gain.field,
         dx=dx.field,
@@ -166,7 +133,6 @@ def match(new: Aligned, reference: PreparedReference) -> Match:
         rms_px=float(np.sqrt((dx.scatter**2 + dy.scatter**2) / 2.0)),
         gain_scatter=gain.scatter,
         n_stars=int(gain.kept.sum()),
-        local=LocalScatter(x[kept], y[kept], square, REGION * max(shape)),
     )
 
 

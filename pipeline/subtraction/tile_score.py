@@ -64,14 +64,13 @@ def measure(made: Filters, new: Side, reference: Side, tile: Tile, matched: Matc
     ours *= made.match
     theirs *= made.match
     ours, theirs = xp.irfft2(ours, shape), xp.irfft2(theirs, shape)
-    rms_px = matched.rms_at(*tile.centre)
-    if rms_px > 0:
+    if matched.rms_px > 0:
         product = slope(ours, inside, 0)
         product *= slope(theirs, inside, 0)
-        variance += xp.at_least(product, 0.0) * rms_px**2
+        variance += xp.at_least(product, 0.0) * matched.rms_px**2
         product = slope(ours, inside, 1)
         product *= slope(theirs, inside, 1)
-        variance += xp.at_least(product, 0.0) * rms_px**2
+        variance += xp.at_least(product, 0.0) * matched.rms_px**2
     ours, theirs = ours[inside], theirs[inside]
     scatter = min(matched.gain_scatter, MAX_FLUX_SCATTER)
     flux = ours - theirs

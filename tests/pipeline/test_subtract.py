@@ -10,7 +10,7 @@ from core.vocabulary import MaskPlane
 from pipeline.detection.forced import forced_flux
 from pipeline.frame import FrameRefused
 from pipeline.subtraction.masks import combined_mask
-from pipeline.subtraction.match import LocalScatter, match
+from pipeline.subtraction.match import match
 from pipeline.subtraction.score_check import sky_deviation
 from pipeline.subtraction.subtract import subtract
 from tests.pipeline.pairs import make_pair, true_stars
@@ -217,15 +217,3 @@ def test_noise_that_no_variance_shows_is_measured_and_said():
     assert difference.score_scale < 0.9
     after = sky_deviation(difference.score, difference.flux_err, difference.mask)
     assert after == pytest.approx(1.0, abs=0.06)
-
-
-def test_the_scatter_of_the_registration_is_told_place_by_place():
-    random = np.random.default_rng(2)
-    x, y = random.uniform(0, 2000, (2, 300))
-    sigma = np.where(x < 1000, 0.05, 0.4)
-    off = random.normal(size=(2, 300)) * sigma
-    local = LocalScatter(x, y, np.mean(off**2, axis=0), 300.0)
-    overall = float(np.sqrt(np.mean(off**2)))
-    assert local.around(300.0, 1000.0, overall) == pytest.approx(0.1, abs=0.05)  # drawn to all a little
-    assert local.around(1700.0, 1000.0, overall) == pytest.approx(0.4, rel=0.15)
-    assert local.around(9000.0, 1000.0, overall) == pytest.approx(overall)
