@@ -22,7 +22,6 @@ from pipeline.subtraction.tiles import stamp_of
 Array = NDArray[np.float64]
 
 REACH_PX = 40
-CORE_FWHM = 1.0
 WINGS_FWHM = 2.5  # from the centre: farther out the PSF is its profile
 BRIGHT = 60.0  # flux errors of the sky, that a star must have to show anything
 MOST_STARS = 50  # the brightest
@@ -46,7 +45,9 @@ class StarLight:
         return StarLight(self.x[chosen], self.y[chosen], self.flux[chosen], self.whole[chosen])
 
 
-def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight, fwhm: float) -> Array | None:
+def left_over(
+    flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight, from_px: float
+) -> Array | None:
     """The relative error that stars leave, squared, at each whole radius.
 
     Parameters
@@ -55,9 +56,9 @@ def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight, f
         The flux of a point source at each pixel, and its error so far.
     mask : (height, width) uint16
     stars : StarLight
-    fwhm : float
-        Of the wider PSF. Nearer to a star than `CORE_FWHM` the scatter of the flux ratio and of the
-        registration say what is left.
+    from_px : float
+        Nearer to a star something else says what is left: the scatter of the flux ratio and of the
+        registration.
 
     Returns
     -------
@@ -91,7 +92,7 @@ def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight, f
         )
         # What does not fall off with the star is none of its light.
         excess = np.maximum(excess - np.median(excess[-REACH_PX // 4 :]), 0.0)
-        excess[: int(np.ceil(CORE_FWHM * fwhm))] = 0.0
+        excess[: int(np.ceil(from_px))] = 0.0
         profiles.append(excess)
     return np.stack(profiles)
 
