@@ -4,7 +4,7 @@ A star of flux F whose PSF is wrong by :math:`\Delta P` leaves :math:`F\, (\Delt
 filter with kernel k. How large that is, the calibrating stars of the very pair show: constant stars leave
 nothing else, whatever stands beside them. What they scatter by beyond the noise that is known, ring by
 ring and relative to their flux, is what every star of the field must be expected to leave. It is one
-function of the distance from a star, taken by medians over all of them: no star, variable or not, is
+function of the distance from a star, taken by a quantile over all of them: no star, variable or not, is
 judged by itself.
 """
 
@@ -28,7 +28,8 @@ MOST_STARS = 50  # the brightest
 FEWEST = 12
 MIDDLE = 0.7  # of the half width and height of a frame
 MATTERS = 0.3  # of the flux error on the sky: smaller errors change nothing
-NORMAL_MEDIAN = 0.4549  # of the square of a normal deviate
+# Stars leave unlike amounts, those toward the edges most: the largest fifth decides, not the median.
+QUANTILE, NORMAL_QUANTILE = 0.8, 1.6424  # of the square of a normal deviate
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,7 @@ class StarLight:
         return StarLight(self.x[chosen], self.y[chosen], self.flux[chosen], self.whole[chosen])
 
 
-def left_over(
-    flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight, from_px: float
-) -> Array | None:
+def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight) -> Array | None:
     """The relative error that stars leave, squared, at each whole radius.
 
     Parameters
@@ -56,9 +55,6 @@ def left_over(
         The flux of a point source at each pixel, and its error so far.
     mask : (height, width) uint16
     stars : StarLight
-    from_px : float
-        Nearer to a star something else says what is left: the scatter of the flux ratio and of the
-        registration.
 
     Returns
     -------
@@ -91,9 +87,7 @@ def left_over(
             [_excess(squares[used][:, ring == r], noise[used][:, ring == r]) for r in range(REACH_PX + 1)]
         )
         # What does not fall off with the star is none of its light.
-        excess = np.maximum(excess - np.median(excess[-REACH_PX // 4 :]), 0.0)
-        excess[: int(np.ceil(from_px))] = 0.0
-        profiles.append(excess)
+        profiles.append(np.maximum(excess - np.median(excess[-REACH_PX // 4 :]), 0.0))
     return np.stack(profiles)
 
 
@@ -168,14 +162,14 @@ def _inside(stars: StarLight, shape: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def _excess(squares: Array, noise: Array) -> float:
-    """The variance that squares show beyond that of their noise, by medians and bisection."""
+    """The variance that squares show beyond that of their noise, by a quantile and bisection."""
     known = np.isfinite(squares)
     if known.sum() < FEWEST:
         return 0.0
     squares, noise = squares[known], noise[known]
 
     def too_small(extra: float) -> bool:
-        return bool(np.median(squares / (noise + extra + 1e-300)) > NORMAL_MEDIAN)
+        return bool(np.quantile(squares / (noise + extra + 1e-300), QUANTILE) > NORMAL_QUANTILE)
 
     if not too_small(0.0):
         return 0.0

@@ -119,9 +119,7 @@ def subtract(
 
     start = time.perf_counter()
     _remove_background(data, flux, tiles, areas, mask)
-    # A fitted kernel may miss the very cores of stars, of which neither their fluxes nor their places tell.
-    from_px = fwhm if method == "zogy" else 0.0
-    _expect_left_over(flux, flux_err, mask, bright_stars(reference), from_px, wings)
+    _expect_left_over(flux, flux_err, mask, bright_stars(reference), wings)
     score, deviation, score_scale = _score(flux, flux_err, mask)
     if reference.flux_scale != 1.0:
         for image in (data, flux, flux_err):
@@ -196,11 +194,10 @@ def _expect_left_over(
     flux_err: Image,
     mask: MaskImage,
     stars: StarLight,
-    from_px: float,
     wings: NDArray[np.float64],
 ) -> None:
     """Add to the flux errors, in place, what bright stars leave of themselves."""
-    seen = left_over(flux, flux_err, mask, stars, from_px)
+    seen = left_over(flux, flux_err, mask, stars)
     profiles = np.stack([wings, wings])
     add_left_over(flux_err, stars, profiles if seen is None else profiles + seen)
 

@@ -47,12 +47,17 @@ def silent() -> Silent:
 def test_linear_response_is_what_drawn_pixels_give(scene, method, held, monkeypatch):
     new, reference, truth, _ = make_pair((320, 320), **SCENES[scene])
     matched = match(new, reference)
+    left = []
+    measured = subtraction.left_over
+    monkeypatch.setattr(subtraction, "left_over", lambda *given: left.append(measured(*given)) or left[-1])
     before = subtract(new, reference, SETTINGS, method)
     sources = grid_of_sources((320, 320), 64, 8.0 * typical_error(before))
     linear = inject(sources, before, new, silent()).difference
     drawn = drawn_into_pixels(new, truth, sources, matched.gain_ratio)
     if held:
         monkeypatch.setattr(subtraction, "match", lambda *_: matched)
+    # So many sources in so small a frame disturb what the stars are seen to leave.
+    monkeypatch.setattr(subtraction, "left_over", lambda *_: left[0])
     pixels = subtract(drawn, replace(reference, caches={}), SETTINGS, method)
     core = np.zeros(before.mask.shape, dtype=bool)
     for x, y in zip(np.rint(sources.x).astype(int), np.rint(sources.y).astype(int), strict=True):
@@ -60,8 +65,7 @@ def test_linear_response_is_what_drawn_pixels_give(scene, method, held, monkeypa
     for name in ("flux", "data", "score"):
         one, other, without = (getattr(each, name)[core] for each in (linear, pixels, before))
         size = np.std(one - without)
-        # Most of it the sky, which the pixels move, and in the score what stars leave, measured anew.
-        assert np.std(one - other) < (0.06 if name == "score" else 0.03) * size, name
+        assert np.std(one - other) < 0.03 * size, name  # most of it the sky, which the pixels move
     more, other = (
         np.mean(each.flux_err[core] ** 2 - before.flux_err[core] ** 2) for each in (linear, pixels)
     )
