@@ -47,7 +47,7 @@ class _Signs:
         shown = next((p.series for p in points if p.is_shown), points[-1].series)
         self._first = shown if len({p.series for p in points}) > 1 else None
         self._has_other_limits = any(p.is_limit and self._is_other(p) for p in points)
-        self._first_band = shown[1]
+        self._first_band = safe_text(shown[1], 8)
 
     def sign(self, point: CurvePoint) -> str:
         """The glyph of a point."""
