@@ -231,4 +231,5 @@ def _number(value: float) -> str:
     for text in (f"{value:.2f}", f"{value:.1f}", f"{value:.0f}"):
         if len(text) <= _LABEL_COLUMNS - 1:
             return text
-    return f"{value:.0e}"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}"

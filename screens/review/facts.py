@@ -54,7 +54,10 @@ def _facts(card: "Card") -> Iterator[Line]:
     if flags := mask_words(record["mask_flags"]):
         yield (span("touches ", Tone.DIM), span(flags, Tone.WARN))
     is_alert = record["source"] != OWN
-    yield _labelled(record["source"] if is_alert else "frame", record["frame"] or "–")
+    if is_alert and not record["frame"]:
+        yield _labelled("survey", record["source"])
+    else:
+        yield _labelled(record["source"] if is_alert else "frame", record["frame"] or "–")
     yield _labelled("flux", _flux(card))
     if not is_alert:
         yield _labelled("depth", _depth(card))
@@ -195,7 +198,7 @@ def _scores(card: "Card") -> Line:
         return tuple(
             piece
             for name, value in models
-            for piece in (span(f"  {name} ", Tone.DIM, 16), span(f"{value:.2f}"))
+            for piece in (span("  "), span(name, Tone.DIM, 20), span(f" {value:.2f}"))
         )
     return (span("  score ", Tone.DIM), span(_number(record["score"], 2)), span(", no model yet", Tone.DIM))
 
