@@ -24,6 +24,7 @@ from pipeline.surveys.refusal import Refused
 log = logging.getLogger(__name__)
 
 SUFFIXES = (*ingest.SUFFIXES, *packets.SUFFIXES)  # of what is taken from folders: frames and alerts
+MOST_DAYS = 2  # of one transaction's alerts whose small bodies are looked up at once
 MOST_TOLD = 20  # reasons that are kept of one file
 
 Progress = Callable[[Path, int], None]  # which file, and how many of its alerts are in the store
@@ -130,11 +131,17 @@ def take_alerts(
 
 
 def _with_known(alerts: Sequence[AlertFacts], known: KnownSky) -> tuple[Sequence[AlertFacts], str | None]:
-    """Alerts with what is known at their places, and the state of the catalogues that were asked."""
+    """Alerts with what is known at their places, and the state of the catalogues that were asked.
+
+    All small bodies have to be propagated once for each day: of alerts of many days, as archives hold them,
+    nothing is looked up here, and `astrid catalog match` does it in order of their times.
+    """
     if not alerts:
         return alerts, None
     try:
         state = known.state
+        if len({int(each.mjd) for each in alerts}) > MOST_DAYS and known.library.catalogs("orbits"):
+            return alerts, None
     except CatalogError as error:
         log.warning("what is known at the places of alerts was not looked up: %s", error)
         return alerts, None

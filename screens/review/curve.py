@@ -187,10 +187,14 @@ def _plot(points: Sequence[CurvePoint], *, magnitudes: bool, unit: str, width: i
     margin = (high - low) * 0.05
     plot.ylim(*((-high - margin, -low + margin) if magnitudes else (low - margin, high + margin)))
     detected = safe_text(signs.series(), max(width // 3, 1)) or _DETECTION
-    legend = (
-        f"{_SHOWN} shown  {detected} detected  {signs.limits(unit).replace('limit', '5σ upper limit', 1)}"
-    )
-    plot.xlabel(f"days since MJD {start} · {legend}")
+    limits = signs.limits(unit)
+    legends = (
+        f"days since MJD {start} · {_SHOWN} shown  {detected} detected  "
+        + limits.replace("limit", "5σ upper limit", 1),
+        f"MJD {start} + days · {_SHOWN} shown  {detected} seen  {limits}",
+        f"MJD {start} + d  {detected}  {limits}",
+    )  # plotext leaves out what is wider than its axis
+    plot.xlabel(next((one for one in legends if len(one) < width - _LABEL_COLUMNS), limits))
     text = plot.build().replace("\x1b[0m", "").split("\n")
     lines = text[:rows]
     tones = signs.tones()
