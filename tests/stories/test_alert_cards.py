@@ -15,6 +15,7 @@ from core.vocabulary import FluxKind
 from pipeline.engines.matching import match_stored
 from pipeline.intake.alerts import take_alerts
 from pipeline.known.add import Options, add
+from pipeline.known.alerts import reference_answer
 from pipeline.known.match import KnownSky
 from screens.lines import plain
 from screens.review.facts import _facts, detail_lines, fact_lines
@@ -105,14 +106,20 @@ async def test_an_alert_is_judged_like_any_candidate(taken, tmp_path, size) -> N
 def test_alerts_come_with_what_is_known_and_are_matched_again_with_new_catalogues(tmp_path) -> None:
     store, _ = make_store(tmp_path)
     settings = Settings(home=tmp_path / "home")
-    path = write_avro(tmp_path / "a.avro", [ztf(1, distnr=2.0, magnr=18.25)])
+    path = write_avro(tmp_path / "a.avro", [ztf(1)])
     (file,) = take_alerts(store, settings, [path])
     assert file.new == 1
     card = read_card(store, 1)
     assert card.known["star"] == {"status": "unknown", "reason": "no catalogue of stars"}
-    assert (card.known["reference"]["distance_arcsec"], card.known["reference"]["mag"]) == (2.024, 18.25)
-    near = ["near ref 2.0″ 18.2", "unknown SSO var star gal trans"]
-    assert set(near) <= {plain(piece) for piece in _facts(card)}
+    told = reference_answer("ztf", {"ztf:distnr": 2.0, "ztf:magnr": 18.25}, "r")
+    assert (told["status"], told["distance_arcsec"], told["mag"], told["band"]) == (
+        "match",
+        2.024,
+        18.25,
+        "r",
+    )
+    assert card.known["reference"] == reference_answer("ztf", {}, "r")  # unknown
+    assert "known sky unknown: no catalogue" in {plain(piece) for piece in _facts(card)}
     assert read_object(store, "1").record()["known"]["star"]["status"] == "unknown"
 
     stars = tmp_path / "stars.csv"
