@@ -1,7 +1,8 @@
 """Alert packets: how many a second of CPU, part by part, and what the cutouts of one take.
 
 Real packets are written again with fresh candids, names and places, as many as a night's minutes bring,
-and taken into a new store on SQLite. Needs the sample packets: `ASTRID_TEST_DATA`.
+and taken into a new store on SQLite, without catalogues and with them. Needs the sample packets:
+`ASTRID_TEST_DATA`.
 
     python -m benchmarks.packets [PACKETS]
 """
@@ -21,6 +22,9 @@ from benchmarks.frame import ONE_THREAD
 from benchmarks.usage import measure
 
 PACKETS = 2000
+EXPOSURE_ALERTS = 100  # a real exposure brings hundreds
+NIGHT_JD = 2461000.6
+STARS, BODIES = 1_000_000, 1_400_000
 RATE_AIM, BYTES_AIM = 350.0, 12_000
 DATA = Path(os.environ.get("ASTRID_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
@@ -39,6 +43,11 @@ def main() -> None:
         end="",
     )
     print(f"{rate:.0f} a second of CPU, {rate / RATE_AIM:.2f} of the goal; peak {usage.peak_mib:.0f} MiB")
+    print(
+        f"beside {STARS} stars, as many variables and galaxies as packets, and {BODIES} orbits:"
+        f" {found['packets'] / found['beside']:.0f} a second,"
+        f" {found['packets'] / found['beside'] / RATE_AIM:.2f} of the goal, and {found['day']:.1f} s a night"
+    )
     for name in ("avro", "gunzip", "stamps", "pack", "decode", "store"):
         print(f"  {name:8} {found[name] / found['packets'] * 1e3:6.3f} ms each")
     print(
@@ -66,10 +75,12 @@ def child(count: int) -> None:
         upgrade(url)
         store = open_store(url)
         found: dict[str, Any] = {"packets": count, "packet_bytes": file.stat().st_size / count}
-        found["whole"], (told,) = _timed(lambda: list(take_alerts(store, Settings(), [file])))
+        bare = Settings(home=Path(folder) / "none")
+        found["whole"], (told,) = _timed(lambda: list(take_alerts(store, bare, [file])))
         assert (told.new, told.refused) == (count, 0), told
-        found["again"], (told,) = _timed(lambda: list(take_alerts(store, Settings(), [file])))
+        found["again"], (told,) = _timed(lambda: list(take_alerts(store, bare, [file])))
         assert told.known == count, told
+        found |= _beside(store, Path(folder), file, count)
 
         some = min(count, 200)
         scale = count / some
@@ -95,6 +106,71 @@ def child(count: int) -> None:
         print(json.dumps(found))
 
 
+def _beside(store: Any, folder: Path, file: Path, count: int) -> dict[str, float]:
+    """The same into another new store, beside catalogues."""
+    import numpy as np
+    from sqlalchemy import text
+
+    from core.database.migrations import upgrade
+    from core.database.store import open_store
+    from core.settings import Settings
+    from pipeline.intake.alerts import take_alerts
+    from pipeline.known.match import KnownSky
+
+    with store.read() as session:
+        places = np.array(session.execute(text("SELECT ra, dec FROM candidate")).all())
+    settings = Settings(home=folder / "home")
+    _catalogues(settings.home, folder, places)
+    url = f"sqlite:///{folder}/beside.db"
+    upgrade(url)
+    known = KnownSky.of(settings)
+    # Where all bodies are is found once for each day of UTC, which a night has one or two of.
+    day, _ = _timed(lambda: known.match(*places[:1].T, np.array([NIGHT_JD - 2400000.5])))
+    beside, (told,) = _timed(lambda: list(take_alerts(open_store(url), settings, [file])))
+    assert (told.new, told.refused) == (count, 0), told
+    return {"beside": beside, "day": day}
+
+
+def _catalogues(home: Path, folder: Path, places: Any) -> None:
+    """Stars, variables and galaxies around some places, and orbits anywhere."""
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from core.catalogs.coverage import Coverage
+    from core.catalogs.library import Library
+    from pipeline.known.add import Options, add
+    from pipeline.known.orbit_file import DTYPE
+
+    random = np.random.default_rng(0)
+    library = Library(home)
+    for kind, rows, spread in (("stars", STARS, 0.1), ("variables", 0, 1e-3), ("galaxies", 0, 5e-3)):
+        around = places[np.arange(rows or len(places)) % len(places)]
+        table: dict[str, Any] = {
+            "name": np.arange(len(around)),
+            "ra": (around[:, 0] + random.uniform(-spread, spread, len(around))) % 360.0,
+            "dec": np.clip(around[:, 1] + random.uniform(-spread, spread, len(around)), -90.0, 90.0),
+            "mag": random.uniform(14.0, 21.0, len(around)),
+        }
+        if kind == "galaxies":
+            table["a_arcsec"] = random.uniform(2.0, 30.0, len(around))
+        path = folder / f"{kind}.parquet"
+        parquet.write_table(pa.table(table), path)
+        add(path, library, Options(kind=kind, coverage=Coverage("all-sky")))
+    bodies = np.zeros(BODIES, dtype=DTYPE)
+    bodies["epoch"], bodies["h"], bodies["g"] = NIGHT_JD - 2400000.5 - 20.0, 18.0, 0.15
+    bodies["a"], bodies["e"] = random.uniform(2.1, 3.4, BODIES), random.uniform(0.0, 0.3, BODIES)
+    bodies["incl"] = random.rayleigh(8.0, BODIES)
+    for name in ("node", "peri", "mean"):
+        bodies[name] = random.uniform(0.0, 360.0, BODIES)
+    kept = library.folder / "0000-orbits"
+    kept.mkdir()
+    np.save(kept / "orbits.npy", bodies)
+    stars = json.loads(next(library.folder.glob("*-stars/catalog.json")).read_text())
+    facts = stars | {"name": "orbits", "kind": "orbits", "rows": BODIES, "parts": [], "bands": ["V"]}
+    (kept / "catalog.json").write_text(json.dumps(facts))
+
+
 STAMPS = ("cutoutScience", "cutoutTemplate", "cutoutDifference")
 
 
@@ -117,9 +193,11 @@ def _renewed(record: dict[str, Any], number: int) -> dict[str, Any]:
     candidate = packet["candidate"]
     packet["candid"] = candidate["candid"] = 10**18 + number
     packet["objectId"] = f"ZTF99{number:07d}"
-    candidate["ra"] = (candidate["ra"] + 0.01 * number) % 360.0
+    exposure, place = divmod(number, EXPOSURE_ALERTS)
+    candidate["ra"] = (40.0 + 7.0 * exposure + 0.6 * (place % 10)) % 360.0
+    candidate["dec"] = 10.0 + 0.6 * (place // 10)
     candidate["pid"] = 10**12 + number
-    candidate["jd"] += number * 1e-4
+    candidate["jd"] = NIGHT_JD + number // EXPOSURE_ALERTS * 5e-4
     for past in packet["prv_candidates"] or ():
         past["pid"] += number
         if past["candid"] is not None:

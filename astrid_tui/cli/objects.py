@@ -146,6 +146,8 @@ def _print_facts(detail: ObjectDetail) -> None:
     if detail.names:
         facts["called"] = ", ".join(f"{name} ({source})" for source, name in detail.names)
     facts["state"] = row.review_state + (f", {row.review_label}" if row.review_label else "")
+    if row.moving:
+        facts["moving"] = "all that was seen of it belongs to tracklets"
     for name, value in facts.items():
         print_text(f"  {name:9} {value}")
 
@@ -160,6 +162,28 @@ def _print_bands(detail: ObjectDetail) -> None:
         for each in detail.bands
     ]  # fmt: skip
     print_table(("source", "filter", "seen", "limits", "first mjd", "last mjd", "brightest", "system"), rows)
+
+
+def _print_known(detail: ObjectDetail) -> None:
+    from core.objects.known import known_lines
+
+    at = detail.told_at
+    if at is None:
+        if detail.candidates:
+            print_text("Known sky: not looked up; `astrid catalog match` does it.")
+        return
+    several = f", at candidate {at}" if len(detail.candidates) > 1 else ""
+    print_text(f"Known sky{several}:")
+    for kind, sentence in known_lines(detail.known[at]):
+        print_text(f"  {kind:12} {sentence}")
+
+
+def _print_tracklets(detail: ObjectDetail) -> None:
+    from core.objects.tracklets import sentence
+
+    for each in detail.tracklets:
+        numbers = " ".join(map(str, each["candidates"]))
+        print_text(f"Tracklet {each['id']}: {sentence(each)}; candidates {numbers}")
 
 
 def _print_candidates(detail: ObjectDetail) -> None:
@@ -184,6 +208,8 @@ def _print_verdicts(detail: ObjectDetail) -> None:
 # What `astrid objects show` tells, in this order.
 BLOCKS: tuple[Callable[[ObjectDetail], None], ...] = (
     _print_facts,
+    _print_known,
+    _print_tracklets,
     _print_bands,
     _print_candidates,
     _print_verdicts,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -14,7 +14,9 @@ from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject, SurveyObject
 from core.errors import AstridError
+from core.objects.known import known_sky
 from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
+from core.objects.tracklets import tracklets_of
 from core.review.cards import PastVerdict, history
 from core.text import safe_text
 
@@ -59,6 +61,10 @@ class ObjectDetail:
         The light curve by source and band.
     verdicts : tuple of PastVerdict
         Newest first.
+    known : dict
+        What is known at the places of its candidates, by their ids: `core.objects.known.known_sky`.
+    tracklets : tuple of dict
+        Those that its candidates belong to, in order of time: `core.objects.tracklets.record`.
     """
 
     object: SkyObject
@@ -67,6 +73,19 @@ class ObjectDetail:
     light_curve: tuple[LightCurvePoint, ...]
     bands: tuple[BandSummary, ...]
     verdicts: tuple[PastVerdict, ...]
+    known: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    tracklets: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def told_at(self) -> int | None:
+        """The candidate whose known sky stands for the object's: the best, else the newest that has one."""
+        best = self.object.best_candidate_id
+        ids = [each.id or 0 for each in self.candidates]
+        return next((key for key in ([best] if best else []) + ids if key in self.known), None)
+
+    def _known_here(self) -> dict[str, Any] | None:
+        at = self.told_at
+        return None if at is None else {"candidate": at, **self.known[at]}
 
     def record(self) -> dict[str, Any]:
         """All of it as JSON can hold it."""
@@ -86,7 +105,14 @@ class ObjectDetail:
             "last_mjd": finite(row.last_mjd),
             "best_candidate": row.best_candidate_id,
             "best_score": finite(row.best_score),
-            "candidates": [_candidate(each) for each in self.candidates],
+            "moving": row.moving,
+            "known": None
+            if self.told_at is None
+            else {"candidate": self.told_at, **self.known[self.told_at]},
+            "tracklets": [dict(each) for each in self.tracklets],
+            "candidates": [
+                _candidate(each) | {"known": self.known.get(each.id or 0)} for each in self.candidates
+            ],
             "bands": [asdict(each) for each in self.bands],
             "light_curve": [asdict(point) for point in self.light_curve],
             "verdicts": [asdict(past) | {"tags": list(past.tags)} for past in self.verdicts],
@@ -118,6 +144,8 @@ def read_object(store: Store, what: str) -> ObjectDetail:
         candidates = current_detections(db, key)
         curve = light_curve(db, key, candidates)
         past = history(db, key)
+    ids = [each.id or 0 for each in candidates]
+    linked = {each["id"]: each for each in tracklets_of(store, ids).values()}
     return ObjectDetail(
         row,
         tuple((source, name) for source, name in names),
@@ -125,6 +153,8 @@ def read_object(store: Store, what: str) -> ObjectDetail:
         curve,
         band_summaries(curve),
         past,
+        known_sky(store, ids),
+        tuple(sorted(linked.values(), key=lambda each: (each["first_mjd"], each["id"]))),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -219,6 +219,15 @@ def tracklets_of_night(store: Store, night: NightSpan) -> list[Record]:
 def record(row: Tracklet, members: Sequence[int]) -> Record:
     """A tracklet as scripts read it."""
     return row.model_dump(exclude={"made_at"}) | {"candidates": list(members)}
+
+
+def sentence(tracklet: Mapping[str, Any]) -> str:
+    """A tracklet in words, such as ``3 detections in 1.2 h, 31.2"/h towards PA 241``."""
+    hours = (tracklet["last_mjd"] - tracklet["first_mjd"]) * 24.0
+    words = f'{tracklet["n"]} detections in {hours:.2g} h, {tracklet["rate_arcsec_hour"]:.3g}"/h'
+    words += f" towards PA {tracklet['position_angle']:.0f}"
+    rms = tracklet["rms_arcsec"]
+    return words if rms is None else f'{words}, rms {rms:.2f}"'
 
 
 def _members_of(session: Session, night: NightSpan) -> dict[int, list[int]]:

@@ -15,7 +15,17 @@ from sqlmodel import Session, col
 from core.database.keyset import Cursor, check_limit, fetch
 from core.database.records import Record, candidate_rows, finite, record
 from core.database.store import Store
-from core.database.tables import Candidate, Cutout, Difference, Observation, SkyObject, Verdict
+from core.database.tables import (
+    Candidate,
+    CandidateMatch,
+    Cutout,
+    Difference,
+    Observation,
+    SkyObject,
+    Tracklet,
+    TrackletMember,
+    Verdict,
+)
 from core.errors import AstridError
 from core.frames.standing import is_taken_back
 from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
@@ -125,6 +135,13 @@ class Card:
         All verdicts and notes on the object, newest first.
     cutouts : Cutouts or None
         None where none are kept; where they cannot be read, `cutouts_problem` says why.
+    known : mapping or None
+        What is known at the candidate's place, an answer by kind as in `core.objects.known`; None where
+        nobody was asked.
+    tracklet : Tracklet or None
+        What the candidate is one detection of.
+    moving : bool
+        All that was seen of the object belongs to tracklets.
     """
 
     object_id: int
@@ -143,6 +160,9 @@ class Card:
     cutouts: Cutouts | None
     cutouts_sha256: str | None
     cutouts_problem: str | None = None
+    known: Mapping[str, Any] | None = None
+    tracklet: Tracklet | None = None
+    moving: bool = False
 
     @property
     def scores(self) -> Mapping[str, float | None]:
@@ -250,10 +270,15 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         chosen = candidate_id if candidate_id is not None else sky_object.best_candidate_id
         if chosen is None:
             raise CardError(f"sky object {object_id} has no candidate to show")
-        query = candidate_rows(Observation, Difference, col(Cutout.pixels).label("pixels"))
+        query = candidate_rows(
+            Observation, Difference, Tracklet, CandidateMatch, col(Cutout.pixels).label("pixels")
+        )
         row = db.execute(
             query.outerjoin(Observation, col(Candidate.observation_id) == col(Observation.id))
             .outerjoin(Cutout, col(Cutout.candidate_id) == col(Candidate.id))
+            .outerjoin(CandidateMatch, col(CandidateMatch.candidate_id) == col(Candidate.id))
+            .outerjoin(TrackletMember, col(TrackletMember.candidate_id) == col(Candidate.id))
+            .outerjoin(Tracklet, col(Tracklet.id) == col(TrackletMember.tracklet_id))
             .where(col(Candidate.id) == chosen, col(Candidate.sky_object_id) == object_id)
         ).first()
         if row is None:
@@ -278,6 +303,9 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         cutouts=cutouts,
         cutouts_sha256=hashlib.sha256(row.pixels).hexdigest() if row.pixels is not None else None,
         cutouts_problem=problem,
+        known=row.CandidateMatch.answers if row.CandidateMatch is not None else None,
+        tracklet=row.Tracklet,
+        moving=sky_object.moving,
     )
 
 

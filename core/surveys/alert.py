@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from core.vocabulary import FluxKind
 
@@ -62,6 +64,8 @@ class AlertFacts:
         More of the packet's numbers, named in the same way.
     cutouts : bytes or None
         `core.review.cutouts.pack`.
+    known : mapping or None
+        What is known at its place, an answer by kind: `pipeline.known.match`.
     remark : str or None
         What could not be used of an alert that is otherwise whole.
     """
@@ -90,4 +94,5 @@ class AlertFacts:
     mask_flags: int = 0
     cutouts: bytes | None = None
     history: tuple[FluxFacts, ...] = ()
+    known: Mapping[str, Any] | None = None
     remark: str | None = None

@@ -19,6 +19,7 @@ from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, SkyObject, SurveyFlux, SurveyObject
 from core.objects.association import Place, lock, refresh, wake
+from core.objects.known import write_known
 from core.objects.sky import zone_of
 from core.surveys.alert import AlertFacts, FluxFacts
 from core.surveys.placing import AlertPlace, place_alerts
@@ -52,17 +53,24 @@ class RegisteredAlert:
     reason: str | None = None
 
 
-def register_alerts(store: Store, alerts: Sequence[AlertFacts]) -> list[RegisteredAlert]:
+def register_alerts(
+    store: Store, alerts: Sequence[AlertFacts], known_state: str | None = None
+) -> list[RegisteredAlert]:
     """Put alerts into the store, some a transaction; what became of each, in their order.
 
     Those that are known already may complete what the first packet lacked: cutouts, and epochs of the
     history. Two alerts with one candid among them are treated as if they had come one after the other.
+
+    Parameters
+    ----------
+    known_state : str, optional
+        Of the catalogues that said what is known at the places of the new ones.
     """
     done: list[RegisteredAlert] = []
     for batch in _batches(alerts):
         with store.write() as session:
             lock(session)
-            done.extend(_register(session, batch))
+            done.extend(_register(session, batch, known_state))
     return done
 
 
@@ -100,7 +108,7 @@ class _Prepared:
         )
 
 
-def _register(session: Session, batch: Sequence[_Prepared]) -> list[RegisteredAlert]:
+def _register(session: Session, batch: Sequence[_Prepared], known_state: str | None) -> list[RegisteredAlert]:
     first: dict[Key, _Prepared] = {}
     for each in batch:
         first.setdefault(each.key, each)
@@ -133,6 +141,9 @@ def _register(session: Session, batch: Sequence[_Prepared]) -> list[RegisteredAl
         if each.alert.cutouts is not None and (is_new or known.get(each.key, (None, b""))[1] is None):
             cutouts.setdefault(candidate, each.alert.cutouts)
         fluxes += [row | {"sky_object_id": sky_object} for row in each.fluxes]
+    if known_state is not None:
+        told = {homes[each.key][0]: each.alert.known for each in new if each.alert.known is not None}
+        write_known(session, told, known_state)
     _add(session, Cutout, [{"candidate_id": key, "pixels": pixels} for key, pixels in cutouts.items()])
     _add(session, SurveyObject, _name_rows(new, objects))
     _add(session, SurveyFlux, fluxes)

@@ -16,7 +16,9 @@ from core.database.store import Store
 from core.database.tables import Candidate, CandidateMatch, Difference, Reference
 from core.objects.known import write_known
 from core.settings import Settings
+from core.vocabulary import OWN
 from pipeline.frame import Frame, FrameRefused, Stars
+from pipeline.known.alerts import reference_answer
 from pipeline.known.candidates import at_places
 from pipeline.known.match import Answer, KnownSky
 from pipeline.known.reference_sources import answers as reference_answers
@@ -106,6 +108,9 @@ def _page(session: Session, state: str, after: int, limit: int) -> list[Any]:
             col(Candidate.mjd),
             col(Candidate.x),
             col(Candidate.y),
+            col(Candidate.source),
+            col(Candidate.filter),
+            col(Candidate.features),
             col(CandidateMatch.answers),
             col(Difference.reference_id),
         )
@@ -127,6 +132,8 @@ def _reference_answers(store: Store, rows: Sequence[Any], settings: Settings) ->
         before = (row.answers or {}).get("reference")
         if before is not None:
             found[row.id] = before
+        elif row.source != OWN:
+            found[row.id] = reference_answer(row.source, row.features, row.filter)
         elif row.reference_id is None or row.x is None or row.y is None:
             found[row.id] = {"status": "unknown", "reason": "its reference image is not here"}
         else:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from core.catalogs.library import CatalogError
 from core.database.store import Store
 from core.settings import Settings
 from core.surveys.alert import AlertFacts
 from core.surveys.register import BATCH, RegisteredAlert, register_alerts
 from core.vocabulary import ObservationState
 from pipeline.intake import ingest
+from pipeline.known.alerts import reference_answer
+from pipeline.known.candidates import at_places
+from pipeline.known.match import KnownSky
 from pipeline.surveys import packets
 from pipeline.surveys.packets import read_alerts
 from pipeline.surveys.refusal import Refused
 
+log = logging.getLogger(__name__)
+
 SUFFIXES = (*ingest.SUFFIXES, *packets.SUFFIXES)  # of what is taken from folders: frames and alerts
+MOST_DAYS = 2  # of one transaction's alerts whose small bodies are looked up at once
 MOST_TOLD = 20  # reasons that are kept of one file
 
 Progress = Callable[[Path, int], None]  # which file, and how many of its alerts are in the store
@@ -82,17 +90,20 @@ def take_alerts(
     """Put the alerts of files into the store.
 
     Small files share a transaction; what was committed stays, so an interrupted run goes on where it was.
+    What is known at their places is asked once for all alerts of a transaction.
 
     Yields
     ------
     AlertFile
         One for each path, in their order, when all its alerts are in the store.
     """
+    known = KnownSky.of(settings)
     pending: list[tuple[AlertFile, AlertFacts]] = []
     open_files: list[AlertFile] = []
 
     def flush() -> None:
-        done = register_alerts(store, [alert for _, alert in pending])
+        alerts, state = _with_known([alert for _, alert in pending], known)
+        done = register_alerts(store, alerts, state)
         for (file, alert), outcome in zip(pending, done, strict=True):
             file.count(alert, outcome)
         if pending:
@@ -117,3 +128,25 @@ def take_alerts(
             open_files.clear()
     flush()
     yield from open_files
+
+
+def _with_known(alerts: Sequence[AlertFacts], known: KnownSky) -> tuple[Sequence[AlertFacts], str | None]:
+    """Alerts with what is known at their places, and the state of the catalogues that were asked.
+
+    All small bodies have to be propagated once for each day: of alerts of many days, as archives hold them,
+    nothing is looked up here, and `astrid catalog match` does it in order of their times.
+    """
+    if not alerts:
+        return alerts, None
+    try:
+        state = known.state
+        if len({int(each.mjd) for each in alerts}) > MOST_DAYS and known.library.catalogs("orbits"):
+            return alerts, None
+    except CatalogError as error:
+        log.warning("what is known at the places of alerts was not looked up: %s", error)
+        return alerts, None
+    told = zip(alerts, at_places([(each.ra, each.dec, each.mjd) for each in alerts], known), strict=True)
+    return [
+        replace(each, known={**sky, "reference": reference_answer(each.source, each.features, each.filter)})
+        for each, sky in told
+    ], state

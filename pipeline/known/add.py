@@ -37,6 +37,17 @@ class Options:
     coverage: Coverage | None = None
     replace: bool = False  # take the place of the catalogue of this name
 
+    def told(self) -> dict[str, Any]:
+        """What was said of how the file is to be read, as JSON can hold it."""
+        told = {
+            "epoch": self.epoch,
+            "ra_unit": self.ra_unit,
+            "band": self.band,
+            "mag_system": self.mag_system,
+            "coverage": None if self.coverage is None else self.coverage.record(),
+        }
+        return {name: value for name, value in told.items() if value is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Added:
@@ -68,8 +79,14 @@ def add(path: Path, library: Library, options: Options, progress: Progress | Non
     content = _content(path, report)
     name = options.name or path.name.split(".")[0]
     older = [each for each in library.catalogs() if each.name == name]
+    told = options.told()
     for each in library.catalogs():
         if each.content == content and options.kind in {None, each.kind}:
+            if told and told != each.facts.get("told"):
+                raise CatalogRefused(
+                    f"the same file is there already as '{safe_text(each.name, 60)}', with other options:"
+                    f" `astrid catalog remove` that one first to add it anew"
+                )
             return Added(each, is_new=False)
     if older and not options.replace:
         raise CatalogRefused(
@@ -84,6 +101,7 @@ def add(path: Path, library: Library, options: Options, progress: Progress | Non
                 "file": str(path.absolute()),
                 "content": content,
                 "created_at": time.time(),
+                "told": told,
             }
             if orbit_file.is_orbits(path) or options.kind == "orbits":
                 facts, remarks = _orbits(path, mine, report)

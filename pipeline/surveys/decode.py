@@ -232,7 +232,11 @@ def _exposure(record: Record, point: Point, epoch: _Epoch, mjd: float) -> str:
 def _position(survey: Survey, body: Record) -> tuple[float, float]:
     ra, dec = _number(survey, body, survey.ra), _number(survey, body, survey.dec)
     if ra is None or dec is None or not (0.0 <= ra <= 360.0 and -90.0 <= dec <= 90.0):
-        raise PacketError(f"it is nowhere on the sky: right ascension {ra}, declination {dec}")
+        places = ", ".join(
+            f"{name} {'missing' if value is None else value}"
+            for name, value in (("right ascension", ra), ("declination", dec))
+        )
+        raise PacketError(f"it is nowhere on the sky: {places}")
     return ra % 360.0, dec
 
 

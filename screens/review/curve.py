@@ -4,13 +4,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from screens.lines import Line, Tone, drawn, padded, span
+from core.text import safe_text
+from screens.lines import Line, Tone, drawn, padded, shortened, span
 
 PLOT_ROWS = 7  # below this a frame with axes leaves no room for the curve
 _LABEL_COLUMNS = 7
-_DETECTION, _SHOWN, _LIMIT = "●", "◆", "▽"
-_PLAIN_SIGNS = {_DETECTION: "o", _SHOWN: "X", _LIMIT: "v"}
-_TONES = {_DETECTION: Tone.PLAIN, _SHOWN: Tone.KEY, _LIMIT: Tone.DIM}
+_DETECTION, _SHOWN, _LIMIT, _OTHER_LIMIT = "●", "◆", "▽", "▿"
+_PLAIN_SIGNS = {_DETECTION: "o", _SHOWN: "X", _LIMIT: "v", _OTHER_LIMIT: ","}
+_TONES = {_DETECTION: Tone.PLAIN, _SHOWN: Tone.KEY, _LIMIT: Tone.DIM, _OTHER_LIMIT: Tone.DIM}
+_SPARE_LETTERS = "ABCDEFGHKLMNPQRSTUWYZ123456789"  # of bands whose own letter another has
+
+Series = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +25,81 @@ class CurvePoint:
     value: float  # a magnitude, or a flux
     is_limit: bool = False
     is_shown: bool = False  # the epoch whose cutouts are on the screen
+    band: str = ""
+    source: str = ""  # who measured it
 
     @property
-    def sign(self) -> str:
-        """The glyph it is drawn with."""
-        return _LIMIT if self.is_limit else _SHOWN if self.is_shown else _DETECTION
+    def series(self) -> Series:
+        """What belongs together: one source's points in one band."""
+        return self.source, self.band
+
+
+class _Signs:
+    """How the points of a curve are drawn.
+
+    Of one band and source they have one sign; of several, a detection is the letter of its band, and the
+    limits of the band on the screen are other ones than the rest.
+    """
+
+    def __init__(self, points: Sequence[CurvePoint], plain: bool) -> None:
+        self._plain = plain
+        self._letters = _letters(points)
+        shown = next((p.series for p in points if p.is_shown), points[-1].series)
+        self._first = shown if len({p.series for p in points}) > 1 else None
+        self._has_other_limits = any(p.is_limit and self._is_other(p) for p in points)
+        self._first_band = safe_text(shown[1], 8)
+
+    def sign(self, point: CurvePoint) -> str:
+        """The glyph of a point."""
+        if point.is_limit:
+            sign = _OTHER_LIMIT if self._is_other(point) else _LIMIT
+        else:
+            sign = _SHOWN if point.is_shown else self._letters.get(point.series, _DETECTION)
+        return self._drawn(sign)
+
+    def tones(self) -> dict[str, Tone]:
+        """The tone of each glyph."""
+        letters = dict.fromkeys(self._letters.values(), Tone.PLAIN)
+        return letters | {self._drawn(sign): tone for sign, tone in _TONES.items()}
+
+    def limits(self, unit: str) -> str:
+        """The legend of limits, and what all values are in."""
+        sign = self._drawn(_LIMIT)
+        if not self._has_other_limits:
+            return f"{sign} limit, {unit}"
+        return f"{sign} limit {self._first_band}, {self._drawn(_OTHER_LIMIT)} others, {unit}"
+
+    def series(self) -> str:
+        """The legend of letters; empty of one series."""
+        sources = {source for source, _ in self._letters}
+        words = []
+        for (source, band), letter in self._letters.items():
+            name = f"{source} {band}".strip() if len(sources) > 1 else band
+            words.append(letter if name == letter else f"{letter} {name or 'no band'}")
+        return (", " if any(" " in word for word in words) else " ").join(words)
+
+    def _is_other(self, point: CurvePoint) -> bool:
+        return self._first is not None and point.series != self._first
+
+    def _drawn(self, sign: str) -> str:
+        return _PLAIN_SIGNS.get(sign, sign) if self._plain else sign
+
+
+def _letters(points: Sequence[CurvePoint]) -> dict[Series, str]:
+    """A letter for each series where there are several: the band's own where that is free."""
+    series = sorted({point.series for point in points}, key=lambda one: (one[1], one[0]))
+    if len(series) < 2:
+        return {}
+    spare = iter(_SPARE_LETTERS)
+    letters: dict[Series, str] = {}
+    for one in series:
+        own = one[1][:1]
+        usable = own.isascii() and own.isalnum() and own not in "vX"
+        letter = own if usable else next(spare, "+")
+        while letter in letters.values() and letter != "+":
+            letter = next(spare, "+")
+        letters[one] = letter
+    return letters
 
 
 def curve_lines(
@@ -61,7 +135,14 @@ def _strip(
 ) -> list[Line]:
     """Signs at their dates, as many heights as rows, the range of values left and of dates right."""
     dates = _date_range(points)
-    columns = max(width - _LABEL_COLUMNS - 2 - len(dates), 8)
+    signs = _Signs(points, plain)
+    series, limits = safe_text(signs.series(), max(width // 3, 1)), signs.limits(unit)
+    if rows < 3 and series:
+        limits = f"{series}  {limits}"
+    ends = [dates, *[""] * (rows - 2), limits]
+    if rows >= 3:
+        ends[1] = series
+    columns = max(width - _LABEL_COLUMNS - 2 - max(map(len, ends[:rows])), 8)
     low, high = _value_range(points)
     grid = [[" "] * columns for _ in range(rows)]
     for point in sorted(points, key=lambda p: (not p.is_limit, p.is_shown)):  # the shown epoch on top
@@ -69,16 +150,17 @@ def _strip(
         row = round((share if magnitudes else 1 - share) * (rows - 1))
         first, last = points[0].mjd, points[-1].mjd
         column = round((point.mjd - first) / (last - first) * (columns - 1)) if last > first else columns // 2
-        grid[row][column] = _PLAIN_SIGNS[point.sign] if plain else point.sign
+        grid[row][column] = signs.sign(point)
     top, bottom = (low, high) if magnitudes else (high, low)
     labels = [_number(top)] + [""] * (rows - 2) + [_number(bottom)] if rows > 1 else [_number(top)]
-    ends = [dates, *[""] * (rows - 2), f"v limit, {unit}" if plain else f"▽ limit, {unit}"]
-    tones = {_PLAIN_SIGNS[sign]: tone for sign, tone in _TONES.items()} if plain else _TONES
+    tones = signs.tones()
     lines: list[Line] = []
     for row in range(rows):
         label = span(labels[row].rjust(_LABEL_COLUMNS - 1) + " ", Tone.DIM)
         line: Line = (label, *_toned("".join(grid[row]), tones))
-        lines.append((*padded(line, _LABEL_COLUMNS + columns), span("  " + ends[row], Tone.DIM)))
+        lines.append(
+            shortened((*padded(line, _LABEL_COLUMNS + columns), span("  " + ends[row], Tone.DIM)), width)
+        )
     return lines
 
 
@@ -91,8 +173,10 @@ def _plot(points: Sequence[CurvePoint], *, magnitudes: bool, unit: str, width: i
     plot.limit_size(False, False)  # it would go by the size of the terminal that it was started in
     plot.plot_size(width, rows)
     start = math.floor(points[0].mjd)
-    for sign in (_LIMIT, _DETECTION, _SHOWN):
-        chosen = [point for point in points if point.sign == sign]
+    signs = _Signs(points, plain=False)
+    drawn_last = sorted(points, key=lambda p: (not p.is_limit, p.is_shown))
+    for sign in dict.fromkeys(map(signs.sign, drawn_last)):
+        chosen = [point for point in points if signs.sign(point) == sign]
         # plotext draws upwards and cannot turn an axis round: magnitudes go in with their sign changed
         heights = [-point.value if magnitudes else point.value for point in chosen]
         if chosen:
@@ -102,11 +186,19 @@ def _plot(points: Sequence[CurvePoint], *, magnitudes: bool, unit: str, width: i
     plot.yticks([-tick if magnitudes else tick for tick in ticks], [_number(tick) for tick in ticks])
     margin = (high - low) * 0.05
     plot.ylim(*((-high - margin, -low + margin) if magnitudes else (low - margin, high + margin)))
-    plot.xlabel(
-        f"days since MJD {start} · {_SHOWN} shown  {_DETECTION} detected  {_LIMIT} 5σ upper limit, {unit}"
-    )
+    detected = safe_text(signs.series(), max(width // 3, 1)) or _DETECTION
+    limits = signs.limits(unit)
+    legends = (
+        f"days since MJD {start} · {_SHOWN} shown  {detected} detected  "
+        + limits.replace("limit", "5σ upper limit", 1),
+        f"MJD {start} + days · {_SHOWN} shown  {detected} seen  {limits}",
+        f"MJD {start} + d  {detected}  {limits}",
+    )  # plotext leaves out what is wider than its axis
+    plot.xlabel(next((one for one in legends if len(one) < width - _LABEL_COLUMNS), limits))
     text = plot.build().replace("\x1b[0m", "").split("\n")
-    return [_toned(line, _TONES) for line in text[:rows]]
+    lines = text[:rows]
+    tones = signs.tones()
+    return [*(_toned(line, tones) for line in lines[:-1]), _toned(lines[-1], _TONES)]
 
 
 def _toned(text: str, tones: Mapping[str, Tone]) -> Line:
@@ -143,4 +235,5 @@ def _number(value: float) -> str:
     for text in (f"{value:.2f}", f"{value:.1f}", f"{value:.0f}"):
         if len(text) <= _LABEL_COLUMNS - 1:
             return text
-    return f"{value:.0e}"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}"

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from core.vocabulary import LABELS, OWN, Label, MaskPlane, ReviewState
 from screens.lines import Line, Tone, counted, padded, shortened, span
+from screens.review.known import known_facts
 
 if TYPE_CHECKING:
+    from core.database.tables import Tracklet
     from core.review.cards import Card, PastVerdict
 
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
@@ -45,12 +47,18 @@ def _facts(card: "Card") -> Iterator[Line]:
     yield (*_labelled("snr", _signed(record["snr"], "σ")), *_scores(card))
     yield _position(card)
     yield _brightness(card)
-    is_alert = record["source"] != OWN
-    yield _labelled(record["source"] if is_alert else "frame", record["frame"] or "–")
-    yield _labelled("flux", _flux(card))
+    yield from known_facts(card.known)
+    if card.tracklet is not None:
+        yield _moving(card.tracklet)
+    yield _labelled("seen", _seen(card))
     if flags := mask_words(record["mask_flags"]):
         yield (span("touches ", Tone.DIM), span(flags, Tone.WARN))
-    yield _labelled("seen", _seen(card))
+    is_alert = record["source"] != OWN
+    if is_alert and not record["frame"]:
+        yield _labelled("survey", record["source"])
+    else:
+        yield _labelled(record["source"] if is_alert else "frame", record["frame"] or "–")
+    yield _labelled("flux", _flux(card))
     if not is_alert:
         yield _labelled("depth", _depth(card))
     yield _labelled("taken", utc(record["mjd"]))
@@ -81,6 +89,7 @@ def detail_lines(card: "Card", width: int) -> list[Line]:
         (span("  "), *_labelled("exposure", f"{_number(card.frame.exposure_s, 1)} s")),
         (span("  "), *_labelled("masked", _percent(card.frame.masked_fraction))),
     ]
+    lines += _known_lines(card)
     for heading, values in (("Scores", card.scores), ("Features", card.features)):
         lines += [(), (span(heading, Tone.STRONG),)]
         lines += [
@@ -100,6 +109,24 @@ def detail_lines(card: "Card", width: int) -> list[Line]:
     lines += [(), (span("Verdicts and notes, newest first", Tone.STRONG),)]
     lines += [_past(past) for past in card.history] or [(span("  none", Tone.DIM),)]
     return [shortened(line, width) for line in lines]
+
+
+def _known_lines(card: "Card") -> list[Line]:
+    from core.objects.known import known_lines  # the store comes with it: not before the first paint
+
+    lines: list[Line] = [(), (span("Known sky", Tone.STRONG),)]
+    if card.known is None:
+        return [*lines, (span("  unknown: not looked up; `astrid catalog match` does it", Tone.DIM),)]
+    for kind, sentence in known_lines(card.known):
+        lines.append((*padded((span("  "), span(kind, Tone.DIM)), 16), span(sentence)))
+    return lines
+
+
+def _moving(tracklet: "Tracklet") -> Line:
+    hours = (tracklet.last_mjd - tracklet.first_mjd) * 24.0
+    rate = f"{tracklet.rate_arcsec_hour:.3g}″/h"
+    words = f"{rate} PA {tracklet.position_angle:.0f}°, seen {tracklet.n}× in {hours:.1f} h"
+    return (span("moving ", Tone.WARN), span(words))
 
 
 def standing(card: "Card") -> Line:
@@ -171,7 +198,7 @@ def _scores(card: "Card") -> Line:
         return tuple(
             piece
             for name, value in models
-            for piece in (span(f"  {name} ", Tone.DIM, 16), span(f"{value:.2f}"))
+            for piece in (span("  "), span(name, Tone.DIM, 20), span(f" {value:.2f}"))
         )
     return (span("  score ", Tone.DIM), span(_number(record["score"], 2)), span(", no model yet", Tone.DIM))
 

@@ -186,7 +186,10 @@ def curve_points(card: "Card") -> tuple[list[CurvePoint], bool, str]:
     if in_mag and points:
         unit = f"mag {system or ''}".strip()
         chosen = [
-            CurvePoint(p.mjd, p.mag or 0.0, p.is_limit, _is_shown(p.candidate_id, card)) for p in points
+            CurvePoint(
+                p.mjd, p.mag or 0.0, p.is_limit, _is_shown(p.candidate_id, card), p.filter or "", p.source
+            )
+            for p in points
         ]
         return chosen, True, unit
     unit = record["flux_unit"] or "flux"
@@ -194,7 +197,8 @@ def curve_points(card: "Card") -> tuple[list[CurvePoint], bool, str]:
     for p in points:
         value = 5 * p.flux_err if p.is_limit and p.flux_err is not None else p.flux
         if value is not None and p.flux_unit == record["flux_unit"]:
-            chosen.append(CurvePoint(p.mjd, value, p.is_limit, _is_shown(p.candidate_id, card)))
+            shown = _is_shown(p.candidate_id, card)
+            chosen.append(CurvePoint(p.mjd, value, p.is_limit, shown, p.filter or "", p.source))
     return chosen, False, unit
 
 

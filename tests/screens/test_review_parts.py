@@ -10,6 +10,7 @@ from screens.lines import plain
 from screens.review.curve import CurvePoint, curve_lines
 from screens.review.facts import mask_words, sexagesimal, utc
 from screens.review.guard import RepeatGuard
+from screens.review.known import known_facts
 from screens.review.layout import arrange
 from screens.review.queue import Queue
 from screens.review.viewing import Viewing
@@ -192,6 +193,60 @@ class TestCurve:
             (CurvePoint(60000, 18.0),), magnitudes=True, unit="mag", width=80, rows=2, plain=False
         )
         assert any("●" in plain(line) for line in lines)
+
+    BANDS = (
+        CurvePoint(60000, 20.5, is_limit=True, band="g", source="ztf"),
+        CurvePoint(60001, 19.0, band="g", source="ztf"),
+        CurvePoint(60001.5, 20.0, is_limit=True, band="r", source="ztf"),
+        CurvePoint(60002, 18.0, is_shown=True, band="r", source="ztf"),
+        CurvePoint(60003, 18.5, band="r", source="ztf"),
+    )
+
+    @pytest.mark.parametrize(("rows", "plain_signs"), [(2, True), (2, False), (4, False), (12, False)])
+    def test_bands_are_told_apart_without_colour(self, rows, plain_signs):
+        lines = curve_lines(
+            self.BANDS, magnitudes=True, unit="mag ab", width=80, rows=rows, plain=plain_signs
+        )
+        text = "\n".join(plain(line) for line in lines)
+        shown, own, other = "Xv," if plain_signs else "◆▽▿"
+        assert "g r" in text
+        assert f"{own} limit r, {other} others" in text or f"{own} 5σ upper limit r, {other} others" in text
+        assert min(text.count(sign) for sign in ("g", "r", shown)) >= 1
+        assert (text.count(own), text.count(other)) == (2, 2) or plain_signs  # the point and the legend
+
+    def test_two_surveys_of_one_band_have_two_letters(self):
+        others = (CurvePoint(60001.2, 19.5, band="r", source="atlas\x1b[31m"),)
+        lines = curve_lines(self.BANDS + others, magnitudes=True, unit="mag", width=120, rows=4, plain=False)
+        text = "\n".join(plain(line) for line in lines)
+        assert "A ztf r" in text
+        assert "r atlas␛[31m r"[:8] in text
+        assert "\x1b" not in text
+
+
+class TestKnown:
+    STAR = {"status": "match", "name": "1", "distance_arcsec": 0.31, "mag": 17.24, "catalog": "gaia"}  # noqa: RUF012
+    NONE = {"status": "none", "catalog": "vsx"}  # noqa: RUF012
+    UNKNOWN = {"status": "unknown", "reason": "no catalogue"}  # noqa: RUF012
+
+    def told(self, known):
+        return [plain(line) for line in known_facts(known)]
+
+    def test_what_is_near_what_is_not_and_what_nobody_knows(self):
+        body = {"status": "match", "name": "Cer\x1bes", "distance_arcsec": 0.2, "mag": None}
+        known = {"star": self.STAR, "variable": self.NONE, "galaxy": self.UNKNOWN, "solar_system": body}
+        assert self.told(known) == ["near SSO Cer␛es 0.2″, star 0.3″ 17.2", "no var, unknown gal"]
+
+    def test_unknown_is_never_none(self):
+        assert self.told(None) == ["known sky unknown: not looked up"]
+        assert self.told(dict.fromkeys(("star", "galaxy"), self.UNKNOWN)) == [
+            "known sky unknown: no catalogue"
+        ]
+        assert self.told({"star": self.UNKNOWN, "galaxy": self.NONE}) == ["no gal, unknown star"]
+        assert self.told({"star": self.STAR}) == ["near star 0.3″ 17.2"]
+
+    def test_a_distance_without_a_wcs_is_in_pixels(self):
+        source = {"status": "match", "distance_arcsec": None, "distance_px": 1.24, "mag": None}
+        assert self.told({"reference": source}) == ["near ref 1.2 px"]
 
 
 class TestFacts:

@@ -3,13 +3,22 @@
 import pytest
 from sqlmodel import select
 
+from core.catalogs.coverage import Coverage
 from core.database.tables import Verdict
+from core.objects.detail import read_object
+from core.objects.tracklets import FoundTracklet, NightSpan, sentence, write_tracklets
 from core.review.cards import read_card
+from core.settings import Settings
 from core.surveys.alert import FluxFacts
 from core.surveys.register import register_alerts
 from core.vocabulary import FluxKind
+from pipeline.engines.matching import match_stored
+from pipeline.intake.alerts import take_alerts
+from pipeline.known.add import Options, add
+from pipeline.known.alerts import reference_answer
+from pipeline.known.match import KnownSky
 from screens.lines import plain
-from screens.review.facts import detail_lines, fact_lines
+from screens.review.facts import _facts, detail_lines, fact_lines
 from screens.review.view import curve_points
 from tests.builders import make_store
 from tests.core.rows import add_candidate
@@ -92,3 +101,49 @@ async def test_an_alert_is_judged_like_any_candidate(taken, tmp_path, size) -> N
         {"ztf:rb": 0.75, "ztf:drb": 0.5},
     )
     assert row.shown["cutouts_sha256"]
+
+
+def test_alerts_come_with_what_is_known_and_are_matched_again_with_new_catalogues(tmp_path) -> None:
+    store, _ = make_store(tmp_path)
+    settings = Settings(home=tmp_path / "home")
+    path = write_avro(tmp_path / "a.avro", [ztf(1)])
+    (file,) = take_alerts(store, settings, [path])
+    assert file.new == 1
+    card = read_card(store, 1)
+    assert card.known["star"] == {"status": "unknown", "reason": "no catalogue of stars"}
+    told = reference_answer("ztf", {"ztf:distnr": 2.0, "ztf:magnr": 18.25}, "r")
+    assert (told["status"], told["distance_arcsec"], told["mag"], told["band"]) == (
+        "match",
+        2.024,
+        18.25,
+        "r",
+    )
+    assert card.known["reference"] == reference_answer("ztf", {}, "r")  # unknown
+    assert "known sky unknown: no catalogue" in {plain(piece) for piece in _facts(card)}
+    assert read_object(store, "1").record()["known"]["star"]["status"] == "unknown"
+
+    stars = tmp_path / "stars.csv"
+    stars.write_text(f"source_id,ra,dec,phot_g_mean_mag\n7,{card.ra},{card.dec},15.5\n")
+    add(stars, KnownSky.of(settings).library, Options(kind="stars", coverage=Coverage("all-sky")))
+    assert match_stored(store, settings) == (1, 0)
+    again = read_card(store, 1)
+    assert (again.known["star"]["name"], again.known["star"]["distance_arcsec"]) == ("7", 0.0)
+    assert again.known["reference"] == card.known["reference"]
+    second = write_avro(tmp_path / "b.avro", [ztf(2)])
+    assert next(iter(take_alerts(store, settings, [second]))).new == 1
+    assert match_stored(store, settings) == (0, 0)  # what came beside the catalogues is not asked again
+    store.close()
+
+
+def test_a_card_and_its_object_tell_that_it_moves(taken) -> None:
+    store, _ = taken
+    motion = {"rate_arcsec_hour": 31.0, "position_angle": 241.0, "ra": 1.0, "dec": 1.0, "chance": 0.01}
+    facts = FoundTracklet((1,), {**motion, "first_mjd": 59000.0, "last_mjd": 59000.05})
+    mjd = read_card(store, 1).candidate["mjd"]
+    write_tracklets(store, NightSpan(mjd - 0.1, mjd + 0.1), [facts])
+    card = read_card(store, 1)
+    assert card.moving
+    assert "moving 31″/h PA 241°, seen 1× in 1.2 h" in {plain(piece) for piece in _facts(card)}
+    detail = read_object(store, "1")
+    assert [each["candidates"] for each in detail.record()["tracklets"]] == [[1]]
+    assert sentence(detail.tracklets[0]) == '1 detections in 1.2 h, 31"/h towards PA 241'
