@@ -1,7 +1,7 @@
 """The review queue, and all that one card shows.
 
-The queue has one row for every sky object that awaits a verdict, the most significant first. A card
-is one object, drawn through one of its candidates. Reading it takes five queries, each by an index.
+The queue has one row for every sky object that awaits a verdict, in one of `ORDERS`. A card is one
+object, drawn through one of its candidates. Reading it takes five queries, each by an index.
 """
 
 import hashlib
@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, SQLColumnExpression, func, select
 from sqlmodel import Session, col
 
-from core.database.keyset import Cursor, check_limit, fetch
+from core.database.keyset import Cursor, PageError, check_limit, fetch
 from core.database.records import Record, candidate_rows, finite, record
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, Difference, Observation, SkyObject, Verdict
@@ -26,7 +26,40 @@ from core.vocabulary import ReviewState
 AWAITING = (ReviewState.UNREVIEWED, ReviewState.ESCALATED)
 MAX_HISTORY = 200  # rows of one object's history on a card, the newest
 
-_ORDER = "queue"
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order of the queue: a column of the object with an index, and what comes first.
+
+    Attributes
+    ----------
+    only_known : bool
+        Objects without a value are left out, rather than put last.
+    """
+
+    column: str
+    descending: bool
+    first: str
+    only_known: bool = False
+
+    def key(self) -> SQLColumnExpression[Any]:
+        """The column that the order goes by."""
+        column: SQLColumnExpression[Any] = col(getattr(SkyObject, self.column))
+        return column
+
+    def sorts(self, sky_object: SkyObject) -> tuple[bool, float, int]:
+        """A key by which Python sorts as the database does."""
+        value, sign = getattr(sky_object, self.column), -1 if self.descending else 1
+        return (value is None, sign * (value or 0.0), sign * (sky_object.id or 0))
+
+
+ORDERS = {
+    "score": Order("best_score", True, "the highest score"),
+    "brightness": Order("best_mag", False, "the brightest"),
+    "age": Order("first_mjd", False, "what was detected first"),
+    "uncertainty": Order("uncertainty", True, "what models know least of", only_known=True),
+    "anomaly": Order("anomaly", True, "what is least like all others", only_known=True),
+}
 
 
 class CardError(AstridError):
@@ -175,8 +208,9 @@ def queue_page(
     after: str | None = None,
     filters: str = "",
     states: Sequence[ReviewState] = AWAITING,
+    order: str = "score",
 ) -> CardPage:
-    """A page of the review queue, by score.
+    """A page of the review queue.
 
     Parameters
     ----------
@@ -189,37 +223,61 @@ def queue_page(
         Terms of `core.review.filters`, on the candidate that stands for each object.
     states : sequence of ReviewState
         Which objects are wanted.
+    order : str
+        One of `ORDERS`.
 
     Raises
     ------
     FilterError, PageError
     """
     check_limit(limit)
-    terms = parse(filters)
-    start = Cursor.read(after, _ORDER) if after is not None else None
-    key, row_id = col(SkyObject.best_score), col(SkyObject.id)
+    terms, by = parse(filters), order_of(order)
+    start = Cursor.read(after, order) if after is not None else None
+    key, row_id = by.key(), col(SkyObject.id)
     found: list[Any] = []
     with store.read() as db:
         for state in states:  # each is one range of the index; merged below
-            query = _queue((SkyObject, Candidate), (state,), terms)
-            found += fetch(db, query, key=key, row_id=row_id, descending=True, after=start, limit=limit + 1)
-    found.sort(key=lambda row: (row[0].best_score is not None, row[0].best_score, row[0].id), reverse=True)
+            query = _queue((SkyObject, Candidate), (state,), terms, by)
+            found += fetch(
+                db, query, key=key, row_id=row_id, descending=by.descending, after=start, limit=limit + 1
+            )
+    found.sort(key=lambda row: by.sorts(row[0]))
     rows = tuple(_queue_row(*row) for row in found[:limit])
-    more = len(found) > limit
-    return CardPage(rows, str(Cursor(_ORDER, rows[-1].score, rows[-1].object_id)) if more else None)
+    if len(found) <= limit:
+        return CardPage(rows, None)
+    last = found[limit - 1][0]
+    return CardPage(rows, str(Cursor(order, getattr(last, by.column), last.id)))
 
 
-def queue_count(store: Store, *, filters: str = "", states: Sequence[ReviewState] = AWAITING) -> int:
-    """How many objects await a verdict.
+def order_of(name: str) -> Order:
+    """An order by its name.
+
+    Raises
+    ------
+    PageError
+    """
+    if name not in ORDERS:
+        raise PageError(f"the queue can be ordered by {', '.join(ORDERS)}")
+    return ORDERS[name]
+
+
+def queue_count(
+    store: Store,
+    *,
+    filters: str = "",
+    states: Sequence[ReviewState] = AWAITING,
+    order: str = "score",
+) -> int:
+    """How many objects await a verdict; in an order that leaves objects out, without those.
 
     Raises
     ------
     FilterError
     """
-    terms = parse(filters)
+    terms, by = parse(filters), order_of(order)
     with store.read() as db:
-        if terms:
-            return db.scalar(_queue((func.count(),), states, terms)) or 0
+        if terms or by.only_known:
+            return db.scalar(_queue((func.count(),), states, terms, by)) or 0
         # The index alone counts those with a score; the rest, few, may have no candidate left.
         waiting = select(func.count()).select_from(SkyObject).where(col(SkyObject.review_state).in_(states))
         score, best = col(SkyObject.best_score), col(SkyObject.best_candidate_id)
@@ -305,17 +363,20 @@ def history(db: Session, sky_object_id: int) -> tuple[PastVerdict, ...]:
     )
 
 
-def _queue(columns: Sequence[Any], states: Sequence[ReviewState], terms: Sequence[Term]) -> Select[Any]:
+def _queue(
+    columns: Sequence[Any], states: Sequence[ReviewState], terms: Sequence[Term], by: Order
+) -> Select[Any]:
     """Objects in some states, joined to their best candidates.
 
     An object all of whose candidates are superseded has no best one, and so is not in the queue.
     """
-    return (
+    query = (
         select(*columns)
         .select_from(SkyObject)
         .join(Candidate, col(SkyObject.best_candidate_id) == col(Candidate.id))
         .where(col(SkyObject.review_state).in_(states), *conditions(terms))
     )
+    return query.where(by.key().is_not(None)) if by.only_known else query
 
 
 def _queue_row(sky_object: SkyObject, candidate: Candidate) -> QueueRow:
