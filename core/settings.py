@@ -188,6 +188,12 @@ class ReviewSettings(Section):
     theme: Literal["dark", "light", "dome"] = "dark"
     drawing: Literal["auto", "half", "grey", "braille", "ascii"] = "auto"
     stretch: Literal["linear", "asinh", "log", "zscale"] = "asinh"
+    blind: bool = False  # what others said of an object is hidden until it is decided
+    again_share: float = Field(default=0.02, ge=0, le=0.5)  # of cards, shown again blind
+    again_after_s: float = Field(default=3600.0, ge=0)
+    experts: tuple[str, ...] = ()
+    votes: int = Field(default=2, ge=1)  # that confirm an object without an expert
+    open_card_s: float = Field(default=120.0, ge=10)  # others are told for so long that a card is open
 
 
 class ConsoleSettings(Section):

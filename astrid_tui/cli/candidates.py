@@ -1,7 +1,7 @@
 """`astrid candidates`: the review queue for scripts, and for a terminal without the console."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +16,11 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
+from astrid_tui.cli.reviewing import register
 from core.vocabulary import LABELS, Label
+
+if TYPE_CHECKING:
+    from core.database.store import Store
 
 app = typer.Typer(help="List, judge and export candidates.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -41,7 +45,9 @@ def list_(
     """List candidates, the most significant first."""
     from core.review.candidates import page
 
-    found = page(store_of(context, read_only=True), order=order, filters=filters, limit=limit, after=after)
+    store = store_of(context, read_only=True)
+    filters = _expanded(context, store, filters)
+    found = page(store, order=order, filters=filters, limit=limit, after=after)
     if as_json:
         print_json(list(found.rows))
         if found.next:
@@ -161,6 +167,7 @@ def export(
     if form not in writers:
         raise typer.BadParameter(f"'{form}' is not one of {', '.join(writers)}", param_hint="--format")
     store = store_of(context, read_only=True)
+    filters = _expanded(context, store, filters)
     with output_stream(output) as stream:
         count = writers[form](store, stream, filters=filters)
     remark(f"{count} candidates exported")
@@ -198,3 +205,15 @@ def _plain(value: Any, key: str = "") -> str:
     if isinstance(value, float):
         return f"{value:.{PLACES[key]}f}" if key in PLACES else f"{value:.6g}"
     return "-" if value is None else str(value)
+
+
+def _expanded(context: typer.Context, store: "Store", filters: str) -> str:
+    """A filter with what was saved in place of each @NAME."""
+    if "@" not in filters:
+        return filters
+    from core.review.saved_filters import expanded
+
+    return expanded(store, filters, reviewer=person_of(context))
+
+
+register(app)

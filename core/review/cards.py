@@ -6,7 +6,7 @@ object, drawn through one of its candidates. Reading it takes five queries, each
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Select, SQLColumnExpression, func, select
@@ -84,10 +84,19 @@ class QueueRow:
 
 @dataclass(frozen=True, slots=True)
 class CardPage:
-    """A page of the queue; ``next`` is the cursor of the page after it, none on the last."""
+    """A page of the queue.
+
+    Attributes
+    ----------
+    next : str or None
+        The cursor of the page after it, none on the last.
+    last_key : float or None
+        What the order goes by, of the last row.
+    """
 
     rows: tuple[QueueRow, ...]
     next: str | None
+    last_key: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,16 +246,18 @@ def queue_page(
     found: list[Any] = []
     with store.read() as db:
         for state in states:  # each is one range of the index; merged below
-            query = _queue((SkyObject, Candidate), (state,), terms, by)
+            query = queue_rows((SkyObject, Candidate), (state,), terms, by)
             found += fetch(
                 db, query, key=key, row_id=row_id, descending=by.descending, after=start, limit=limit + 1
             )
     found.sort(key=lambda row: by.sorts(row[0]))
     rows = tuple(_queue_row(*row) for row in found[:limit])
-    if len(found) <= limit:
-        return CardPage(rows, None)
-    last = found[limit - 1][0]
-    return CardPage(rows, str(Cursor(order, getattr(last, by.column), last.id)))
+    if not rows:
+        return CardPage((), None)
+    last = found[len(rows) - 1][0]
+    key_of_last = getattr(last, by.column)
+    more = len(found) > limit
+    return CardPage(rows, str(Cursor(order, key_of_last, last.id)) if more else None, key_of_last)
 
 
 def order_of(name: str) -> Order:
@@ -277,7 +288,7 @@ def queue_count(
     terms, by = parse(filters), order_of(order)
     with store.read() as db:
         if terms or by.only_known:
-            return db.scalar(_queue((func.count(),), states, terms, by)) or 0
+            return db.scalar(queue_rows((func.count(),), states, terms, by)) or 0
         # The index alone counts those with a score; the rest, few, may have no candidate left.
         waiting = select(func.count()).select_from(SkyObject).where(col(SkyObject.review_state).in_(states))
         score, best = col(SkyObject.best_score), col(SkyObject.best_candidate_id)
@@ -339,6 +350,26 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
     )
 
 
+def hidden(card: Card, *, keep: str | None = None) -> Card:
+    """A card without what others said of its object, until it is decided.
+
+    Parameters
+    ----------
+    keep : str, optional
+        The reviewer whose own words stay; a card that this one has judged stays as it is. None: nothing
+        stays, as for a card that is shown again.
+    """
+    if keep is not None and any(past.reviewer == keep and past.stands for past in card.history):
+        return card
+    return replace(
+        card,
+        history=tuple(past for past in card.history if keep is not None and past.reviewer == keep),
+        candidate=card.candidate | {"verdict": None},
+        review_state=ReviewState.UNREVIEWED,
+        review_label=None,
+    )
+
+
 def history(db: Session, sky_object_id: int) -> tuple[PastVerdict, ...]:
     """The verdicts, retractions and notes on an object, newest first."""
     query = (
@@ -363,7 +394,7 @@ def history(db: Session, sky_object_id: int) -> tuple[PastVerdict, ...]:
     )
 
 
-def _queue(
+def queue_rows(
     columns: Sequence[Any], states: Sequence[ReviewState], terms: Sequence[Term], by: Order
 ) -> Select[Any]:
     """Objects in some states, joined to their best candidates.
