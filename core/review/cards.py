@@ -296,6 +296,15 @@ def queue_count(
         return sum(db.scalar(part) or 0 for part in parts)
 
 
+def best_candidates(store: Store, objects: Sequence[int]) -> dict[int, int]:
+    """The candidate that stands for each of some objects; those that have none any more are left out."""
+    query = select(col(SkyObject.id), col(SkyObject.best_candidate_id)).where(
+        col(SkyObject.id).in_(objects), col(SkyObject.best_candidate_id).is_not(None)
+    )
+    with store.read() as db:
+        return {row[0]: row[1] for row in db.execute(query)}
+
+
 def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> Card:
     """All that a card shows.
 

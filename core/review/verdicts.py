@@ -250,6 +250,12 @@ def step_size(row: Verdict) -> int:
     return bulk[1] if isinstance(bulk, list) and len(bulk) == 2 else 1
 
 
+def objects_of_step(store: Store, row: Verdict) -> tuple[int, ...]:
+    """The objects of all rows that were written as one step with this one."""
+    with store.read() as db:
+        return tuple(each.sky_object_id for each in _step_of(db, row))
+
+
 def _step_of(db: Session, row: Verdict, *conditions: Any) -> list[Verdict]:
     """The rows that were written as one step with this one and fulfil some conditions, in order."""
     if step_size(row) == 1:
