@@ -7,6 +7,7 @@ import typer
 
 from astrid_tui.cli.invocation import (
     JsonOption,
+    output_bytes,
     output_stream,
     person_of,
     print_json,
@@ -154,22 +155,34 @@ def undo(
 def export(
     context: typer.Context,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="A file; default: standard output.")
+        Path | None, typer.Option("-o", "--output", help="A file; default: standard output, for text alone.")
     ] = None,
-    form: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "csv",
+    form: Annotated[
+        str, typer.Option("--format", help="csv, jsonl, parquet, votable, regions (DS9) or fits (cutouts).")
+    ] = "csv",
     filters: FilterOption = "",
 ) -> None:
     """Export candidates with their verdicts, and the heads of the verdict chains on standard error."""
     from core.review.export import write_csv, write_json_lines
+    from core.review.export_files import write_cutouts, write_parquet, write_regions, write_votable
     from core.review.verdicts import session_heads
 
-    writers = {"csv": write_csv, "jsonl": write_json_lines}
-    if form not in writers:
-        raise typer.BadParameter(f"'{form}' is not one of {', '.join(writers)}", param_hint="--format")
+    as_text = {"csv": write_csv, "jsonl": write_json_lines, "regions": write_regions}
+    as_bytes = {"parquet": write_parquet, "votable": write_votable, "fits": write_cutouts}
+    if form not in {*as_text, *as_bytes}:
+        raise typer.BadParameter(
+            f"'{form}' is not one of {', '.join((*as_text, *as_bytes))}", param_hint="--format"
+        )
+    if form in as_bytes and output is None:
+        raise typer.BadParameter(f"{form} is no text for a terminal: name a file", param_hint="--output")
     store = store_of(context, read_only=True)
     filters = _expanded(context, store, filters)
-    with output_stream(output) as stream:
-        count = writers[form](store, stream, filters=filters)
+    if form in as_bytes and output is not None:
+        with output_bytes(output) as binary:
+            count = as_bytes[form](store, binary, filters=filters)
+    else:
+        with output_stream(output) as stream:
+            count = as_text[form](store, stream, filters=filters)
     remark(f"{count} candidates exported")
     for head in session_heads(store):
         remark(f"verdict chain {head.session}: {head.sequence} rows, head {head.hash}")

@@ -1,12 +1,14 @@
 """`astrid candidates`: how the work is going, who agrees with whom, experts, and filters by name."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from astrid_tui.cli.invocation import (
     JsonOption,
+    output_stream,
     person_of,
     print_json,
     print_table,
@@ -15,6 +17,7 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
+from core.vocabulary import ExitCode
 
 ReviewerOption = Annotated[str | None, typer.Option(help="Who; default: the settings, then the login name.")]
 
@@ -26,6 +29,7 @@ def register(app: typer.Typer) -> None:
     app.command()(assign)
     app.command()(disagreements)
     app.command()(filters)
+    app.command()(tns)
 
 
 def stats(
@@ -171,6 +175,45 @@ def filters(
         print_table(("name", "filter"), [(each.name, each.expression) for each in found])
     else:
         print_text(f"{who} has saved no filter.")
+
+
+def tns(
+    context: typer.Context,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The report, as JSON; without it a dry run.")
+    ] = None,
+    filter_: Annotated[str, typer.Option("--filter", help='Such as "object:AT* mjd>60000".')] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Check what could be reported to the Transient Name Server, and write the report to a file.
+
+    Nothing is sent. Exit code 3: some objects did not pass; 1: none did.
+    """
+    import json
+
+    from core.review.saved_filters import expanded
+    from core.review.tns_report import document, preflight
+
+    settings, store = settings_of(context), store_of(context, read_only=True)
+    terms = expanded(store, filter_, reviewer=person_of(context))
+    checked = preflight(store, settings.tns, settings.review, filters=terms)
+    passed = [each for each in checked if each.report is not None]
+    if output is not None and passed:
+        with output_stream(output) as stream:
+            json.dump(document(checked), stream, indent=1, allow_nan=False)
+    if as_json:
+        print_json([asdict(each) for each in checked])
+    else:
+        for each in checked:
+            print_text(f"{each.name} ({each.label}): {'to be reported' if each.report else 'not reported'}")
+            for problem in each.problems:
+                print_text(f"  problem: {problem}")
+            for warning in each.warnings:
+                print_text(f"  warning: {warning}")
+        where = f"in {output}" if output is not None and passed else "dry run, nothing was written"
+        print_text(f"{len(passed)} of {len(checked)} objects pass; {where}.")
+    if len(passed) < len(checked):
+        raise typer.Exit(ExitCode.PARTIAL if passed else ExitCode.FAILED)
 
 
 def _share(found: Any) -> str:
