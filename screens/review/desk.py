@@ -9,6 +9,7 @@ from uuid import uuid4
 from core.database.store import Store
 from core.database.tables import Verdict
 from core.review import agreement, cards, filter_help, open_cards, pace, saved_filters, verdicts
+from core.settings import ReviewSettings
 from core.vocabulary import Label
 
 
@@ -32,6 +33,18 @@ class Habits:
     experts: tuple[str, ...] = ()
     votes: int = 2
     open_card_s: float = 120.0
+
+    @classmethod
+    def of(cls, settings: ReviewSettings, *, read_only: bool) -> "Habits":
+        """By the settings; who decides nothing is shown nothing again."""
+        return cls(
+            blind=settings.blind,
+            again_share=0.0 if read_only else settings.again_share,
+            again_after_s=settings.again_after_s,
+            experts=settings.experts,
+            votes=settings.votes,
+            open_card_s=settings.open_card_s,
+        )
 
 
 class Desk:

@@ -152,14 +152,7 @@ class ReviewScreen(FrameScreen[None]):
             review = opened.settings.review
             drawing = self.host.terminal.drawing if review.drawing == "auto" else review.drawing
             look = Look(drawing=drawing, stretch=review.stretch)
-            habits = Habits(
-                blind=review.blind,
-                again_share=0.0 if self.host.read_only else review.again_share,
-                again_after_s=review.again_after_s,
-                experts=review.experts,
-                votes=review.votes,
-                open_card_s=review.open_card_s,
-            )
+            habits = Habits.of(review, read_only=self.host.read_only)
             return Desk(opened.store, opened.reviewer, habits), Viewing.begin(look)
 
         async def begin() -> None:
