@@ -1,4 +1,4 @@
-"""`astrid review`: the review queue; with --linear as questions and answers, line by line, for a screen reader."""
+"""`astrid review`: the review queue; with --linear as questions and answers, line by line."""
 
 import sys
 from collections.abc import Iterator
@@ -86,7 +86,7 @@ class Sitting:
             if after is None:
                 return
 
-    def _card(self, row: "QueueRow", place: int, total: int) -> bool:
+    def _card(self, row: "QueueRow", place: int, total: int) -> bool:  # noqa: PLR0912 one for each answer
         """Ask about one object until it is decided or passed over; whether to go on."""
         card = self._desk.card(row.object_id)
         print_text(f"Card {place} of {total}.")
