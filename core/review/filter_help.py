@@ -81,6 +81,9 @@ def explained(line: str) -> str:
     try:
         terms = parse(line)
     except FilterError as error:
+        started = last.lower().partition(":")[0]
+        if ":" in last and started in NAMES and any(_values(started, Known())):
+            return NAMES[started]  # a word that is not finished yet is no mistake
         return safe_text(error, 200)
     return safe_text(" and ".join(_meaning(term) for term in terms), 300) if terms else "all that awaits"
 

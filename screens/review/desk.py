@@ -124,8 +124,9 @@ class Desk:
         return agreement.assign(self._store, object_id, expert, by=self.reviewer, at=time.time())
 
     def others(self, object_id: int) -> list[str]:
-        """Who else has the card of an object open."""
-        return open_cards.others(self._store, object_id, session=self._session)
+        """Who else has the card of an object open; an own sitting that has just ended is nobody else."""
+        found = open_cards.others(self._store, object_id, session=self._session)
+        return [name for name in found if name != self.reviewer]
 
     def keep_open(self, object_id: int) -> None:
         """Tell others that this card is open here."""
