@@ -188,6 +188,24 @@ class ReviewSettings(Section):
     theme: Literal["dark", "light", "dome"] = "dark"
     drawing: Literal["auto", "half", "grey", "braille", "ascii"] = "auto"
     stretch: Literal["linear", "asinh", "log", "zscale"] = "asinh"
+    blind: bool = False  # what others said of an object is hidden until it is decided
+    again_share: float = Field(default=0.02, ge=0, le=0.5)  # of cards, shown again blind
+    again_after_s: float = Field(default=3600.0, ge=0)
+    experts: tuple[str, ...] = ()
+    votes: int = Field(default=2, ge=1)  # that confirm an object without an expert
+    open_card_s: float = Field(default=120.0, ge=10)  # others are told for so long that a card is open
+
+
+class TnsSettings(Section):
+    """How the Transient Name Server knows this site: its own numbers, as text. For reports in a file."""
+
+    reporter: str = ""  # names, as they shall be published
+    observer: str = ""
+    reporting_group_id: str = ""
+    data_source_group_id: str = ""
+    instrument_id: str = ""
+    filters: dict[str, str] = Field(default_factory=dict)  # the number of each band
+    units: dict[str, str] = Field(default_factory=lambda: {"ab": "1"})  # of each system of magnitudes
 
 
 class ConsoleSettings(Section):
@@ -224,6 +242,7 @@ class Settings(BaseSettings):
     health: HealthSettings = HealthSettings()
     alerts: AlertSettings = AlertSettings()
     review: ReviewSettings = ReviewSettings()
+    tns: TnsSettings = TnsSettings()
     console: ConsoleSettings = ConsoleSettings()
     keys: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # of the console's actions, by their ids
 

@@ -123,6 +123,11 @@ LABELS: dict[Label, LabelFacts] = {
 }
 
 
+# What these say is over within so many days: a later detection at the same place contradicts them, and
+# brings the object back for review. Dipoles, residues and artefacts recur, and so contradict nothing.
+ONCE_FOR_DAYS = {Label.COSMIC_RAY: 0.0, Label.TRAIL: 0.0, Label.MOVING: 0.5}
+
+
 class MaskPlane:
     """Bits of a frame's ``uint16`` mask."""
 

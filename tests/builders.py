@@ -118,4 +118,4 @@ def _add_candidate(
     row.n_candidates += 1
     row.last_mjd = candidate.mjd
     if row.best_score is None or snr > row.best_score:
-        row.best_score, row.best_candidate_id = snr, candidate.id
+        row.best_score, row.best_candidate_id, row.best_mag = snr, candidate.id, candidate.mag

@@ -25,6 +25,7 @@ from astrid_tui.cli import (
     prefect,
     queue,
     reference,
+    review,
     run,
     runs,
     show,
@@ -96,6 +97,7 @@ app.add_typer(prefect.app, name="prefect")
 app.command(name="keys")(keys.keys)
 app.command(name="power")(power.power)
 app.command(name="diff")(diff.diff)
+app.command(name="review")(review.review)
 app.command(name="show")(show.show)
 app.add_typer(candidates.app, name="candidates")
 app.add_typer(objects.app, name="objects")

@@ -1,12 +1,13 @@
 """`astrid candidates`: the review queue for scripts, and for a terminal without the console."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from astrid_tui.cli.invocation import (
     JsonOption,
+    output_bytes,
     output_stream,
     person_of,
     print_json,
@@ -16,7 +17,11 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
+from astrid_tui.cli.reviewing import register
 from core.vocabulary import LABELS, Label
+
+if TYPE_CHECKING:
+    from core.database.store import Store
 
 app = typer.Typer(help="List, judge and export candidates.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -41,7 +46,9 @@ def list_(
     """List candidates, the most significant first."""
     from core.review.candidates import page
 
-    found = page(store_of(context, read_only=True), order=order, filters=filters, limit=limit, after=after)
+    store = store_of(context, read_only=True)
+    filters = _expanded(context, store, filters)
+    found = page(store, order=order, filters=filters, limit=limit, after=after)
     if as_json:
         print_json(list(found.rows))
         if found.next:
@@ -148,21 +155,34 @@ def undo(
 def export(
     context: typer.Context,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="A file; default: standard output.")
+        Path | None, typer.Option("-o", "--output", help="A file; default: standard output, for text alone.")
     ] = None,
-    form: Annotated[str, typer.Option("--format", help="csv or jsonl.")] = "csv",
+    form: Annotated[
+        str, typer.Option("--format", help="csv, jsonl, parquet, votable, regions (DS9) or fits (cutouts).")
+    ] = "csv",
     filters: FilterOption = "",
 ) -> None:
     """Export candidates with their verdicts, and the heads of the verdict chains on standard error."""
     from core.review.export import write_csv, write_json_lines
+    from core.review.export_files import write_cutouts, write_parquet, write_regions, write_votable
     from core.review.verdicts import session_heads
 
-    writers = {"csv": write_csv, "jsonl": write_json_lines}
-    if form not in writers:
-        raise typer.BadParameter(f"'{form}' is not one of {', '.join(writers)}", param_hint="--format")
+    as_text = {"csv": write_csv, "jsonl": write_json_lines, "regions": write_regions}
+    as_bytes = {"parquet": write_parquet, "votable": write_votable, "fits": write_cutouts}
+    if form not in {*as_text, *as_bytes}:
+        raise typer.BadParameter(
+            f"'{form}' is not one of {', '.join((*as_text, *as_bytes))}", param_hint="--format"
+        )
+    if form in as_bytes and output is None:
+        raise typer.BadParameter(f"{form} is no text for a terminal: name a file", param_hint="--output")
     store = store_of(context, read_only=True)
-    with output_stream(output) as stream:
-        count = writers[form](store, stream, filters=filters)
+    filters = _expanded(context, store, filters)
+    if form in as_bytes and output is not None:
+        with output_bytes(output) as binary:
+            count = as_bytes[form](store, binary, filters=filters)
+    else:
+        with output_stream(output) as stream:
+            count = as_text[form](store, stream, filters=filters)
     remark(f"{count} candidates exported")
     for head in session_heads(store):
         remark(f"verdict chain {head.session}: {head.sequence} rows, head {head.hash}")
@@ -198,3 +218,15 @@ def _plain(value: Any, key: str = "") -> str:
     if isinstance(value, float):
         return f"{value:.{PLACES[key]}f}" if key in PLACES else f"{value:.6g}"
     return "-" if value is None else str(value)
+
+
+def _expanded(context: typer.Context, store: "Store", filters: str) -> str:
+    """A filter with what was saved in place of each @NAME."""
+    if "@" not in filters:
+        return filters
+    from core.review.saved_filters import expanded
+
+    return expanded(store, filters, reviewer=person_of(context))
+
+
+register(app)

@@ -162,6 +162,19 @@ def output_stream(path: Path | None) -> Iterator[IO[str]]:
 
 
 @contextmanager
+def output_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write bytes to; it appears whole or not at all."""
+    with writing_to(path):
+        part = path.with_name(path.name + ".part")
+        try:
+            with part.open("wb") as stream:
+                yield stream
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
 def progress_bar(title: str, *, quiet: bool = False) -> Iterator[Progress]:
     """Show how far long work is, on a terminal; nothing in a pipe.
 

@@ -170,6 +170,19 @@ class SkyObject(SQLModel, table=True):
         Index("ix_sky_object_cone", "zone", "ra"),
         Index("ix_sky_object_grid", "reference_id", "x"),
         Index("ix_sky_object_queue", "review_state", "best_score", "id"),
+        Index("ix_sky_object_brightness", "review_state", "best_mag", "id"),
+        Index("ix_sky_object_age", "review_state", "first_mjd", "id"),
+        *(
+            Index(
+                f"ix_sky_object_{name}",
+                "review_state",
+                name,
+                "id",
+                sqlite_where=text(f"{name} IS NOT NULL"),
+                postgresql_where=text(f"{name} IS NOT NULL"),
+            )
+            for name in ("anomaly", "uncertainty")
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -185,9 +198,12 @@ class SkyObject(SQLModel, table=True):
     n_candidates: int = 0
     best_score: float | None = None  # what the review queue is ordered by
     best_candidate_id: int | None = None  # the card's; no foreign key, the tables would be circular
+    best_mag: float | None = None  # of that candidate
+    anomaly: float | None = None  # how unlike all others a model finds it; none: no model did
+    uncertainty: float | None = None  # how little models know what it is; none: no model was asked
     review_state: str = ReviewState.UNREVIEWED
     review_label: str | None = None
-    snoozed_at_mjd: float | None = None
+    snoozed_at_mjd: float | None = None  # a detection later than this brings it back for review
     injected: bool = False  # injected sources associate only among themselves
     # All that was seen of it belongs to tracklets: nothing else is ever associated with it.
     moving: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
@@ -590,3 +606,25 @@ class SavedFilter(SQLModel, table=True):
     name: str
     expression: str
     created_at: float
+
+
+class OpenCard(SQLModel, table=True):
+    """The card that a sitting has before it: others are told, until the time is over."""
+
+    __tablename__ = "open_card"
+
+    session: str = Field(primary_key=True)
+    reviewer: str
+    sky_object_id: int = Field(foreign_key="sky_object.id", index=True)
+    until: float
+
+
+class Assignment(SQLModel, table=True):
+    """The expert who was asked to look at a sky object."""
+
+    __tablename__ = "assignment"
+
+    sky_object_id: int = Field(primary_key=True, foreign_key="sky_object.id")
+    expert: str = Field(index=True)
+    assigned_by: str
+    assigned_at: float

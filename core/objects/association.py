@@ -25,7 +25,7 @@ from core.objects.sky import (
     unit_vectors,
     zone_of,
 )
-from core.vocabulary import ReviewState
+from core.vocabulary import ONCE_FOR_DAYS, ReviewState
 
 LOCK = 0x41737441  # of PostgreSQL's advisory locks: one association at a time
 BATCH = 5000
@@ -114,6 +114,7 @@ def refresh(session: Session, object_ids: Collection[int]) -> None:
                 n_candidates=candidates.with_only_columns(func.count()).scalar_subquery(),
                 best_score=candidates.with_only_columns(func.max(Candidate.score)).scalar_subquery(),
                 best_candidate_id=best.with_only_columns(col(Candidate.id)).scalar_subquery(),
+                best_mag=best.with_only_columns(col(Candidate.mag)).scalar_subquery(),
                 first_mjd=candidates.with_only_columns(func.min(Candidate.mjd)).scalar_subquery(),
                 last_mjd=candidates.with_only_columns(func.max(Candidate.mjd)).scalar_subquery(),
             )
@@ -122,15 +123,26 @@ def refresh(session: Session, object_ids: Collection[int]) -> None:
 
 
 def wake(session: Session, object_ids: Collection[int], mjd: float) -> None:
-    """Bring snoozed objects that were detected later than they were snoozed back for review."""
+    """Bring objects back for review that a later detection was to bring back.
+
+    That is those that were snoozed, and those whose verdict another detection contradicts
+    (`core.vocabulary.ONCE_FOR_DAYS`).
+    """
     ids = sorted(object_ids)
     for start in range(0, len(ids), BATCH):
         session.exec(
             update(SkyObject)
             .where(
                 col(SkyObject.id).in_(ids[start : start + BATCH]),
-                col(SkyObject.review_state) == ReviewState.SNOOZED.value,
-                or_(col(SkyObject.snoozed_at_mjd).is_(None), col(SkyObject.snoozed_at_mjd) < mjd),
+                or_(
+                    col(SkyObject.snoozed_at_mjd) < mjd,
+                    col(SkyObject.snoozed_at_mjd).is_(None)
+                    & (col(SkyObject.review_state) == ReviewState.SNOOZED.value),
+                ),
+                or_(
+                    col(SkyObject.review_state) == ReviewState.SNOOZED.value,
+                    col(SkyObject.review_label).in_([label.value for label in ONCE_FOR_DAYS]),
+                ),
             )
             .values(review_state=ReviewState.UNREVIEWED.value, review_label=None, snoozed_at_mjd=None)
             .execution_options(synchronize_session=False)

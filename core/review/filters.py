@@ -9,23 +9,36 @@ Terms are separated by spaces and all of them must hold::
     verdict:none  verdict:bogus  verdict:dipole what was decided of the candidate
     state:unreviewed                            where its sky object stands
     near:10.68,41.27,30arcsec                   right ascension, declination, radius
+    known:star  known:none  known:unknown       what catalogues say of its place (`KNOWN`)
+    tracklet:any  tracklet:none  tracklet:12    whether it moves with others of its night
+    survey:any  survey:none  survey:ztf         from a survey's alerts, from our own frames
+    tag:host  tag:any  tag:none                 tags that reviewers gave its object
 
 `parse` turns an expression into frozen terms and `conditions` turns terms into SQL for a query
 that joins `Candidate` and `SkyObject`.
 """
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, func, or_, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, Text, and_, cast, exists, func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from core.coordinates import CoordinateError, parse_radius
-from core.database.tables import Candidate, Observation, SkyObject, SurveyObject, Verdict
-from core.frames.standing import candidate_label
+from core.database.tables import (
+    Candidate,
+    CandidateMatch,
+    Observation,
+    SkyObject,
+    SurveyObject,
+    TrackletMember,
+    Verdict,
+)
+from core.frames.standing import candidate_label, is_taken_back
 from core.objects.sky import MARGIN_DEG, haversine, ra_ranges, zone_of
 from core.review.filter_words import (
     OPERATORS,
@@ -39,13 +52,23 @@ from core.review.filter_words import (
     words,
 )
 from core.text import safe_text
-from core.vocabulary import LABELS, Label, ReviewState
+from core.vocabulary import LABELS, OWN, Label, ReviewState
 
 __all__ = ["FilterError", "Term", "conditions", "parse"]
 
 NUMBERS = ("score", "snr", "|snr|", "mag", "flux", "mjd", "ra", "dec", "x", "y")
 EXACT = ("filter", "source")
 WORDS = (*EXACT, "field", "frame", "object")
+# Kinds of answers of catalogues, by the word for them here.
+KNOWN = {
+    "star": "star",
+    "variable": "variable",
+    "galaxy": "galaxy",
+    "transient": "transient",
+    "solar": "solar_system",
+    "reference": "reference",
+}
+OTHERS = ("verdict", "state", "near", "known", "tracklet", "survey", "tag")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +111,40 @@ class Near:
     radius: float
 
 
-Term = Compare | Match | HasVerdict | InState | Near
+@dataclass(frozen=True, slots=True)
+class IsKnown:
+    """What catalogues answered.
+
+    A match of a kind; ``none``: all that were asked have nothing there; ``unknown``: none was asked.
+    """
+
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class InTracklet:
+    """Whether the candidate is of any tracklet, or of one by its number."""
+
+    member: bool
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FromSurvey:
+    """From the alerts of a survey, of any (none given), or of our own frames."""
+
+    survey: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HasTag:
+    """Reviewers gave the object a tag; none named: any at all, or no tag."""
+
+    tag: str | None
+    wanted: bool = True
+
+
+Term = Compare | Match | HasVerdict | InState | Near | IsKnown | InTracklet | FromSurvey | HasTag
 
 
 def parse(expression: str) -> tuple[Term, ...]:
@@ -124,6 +180,16 @@ def conditions(terms: Sequence[Term]) -> list[ColumnElement[bool]]:
                 found.append(col(SkyObject.review_state) == state)
             case Near(ra, dec, radius):
                 found.append(_in_cone(ra, dec, radius))
+            case IsKnown(answer):
+                found.append(_known(answer))
+            case InTracklet(member, number):
+                found.append(_in_tracklet(number) if member else ~_in_tracklet(None))
+            case FromSurvey(None):
+                found.append(col(Candidate.source) != OWN)
+            case FromSurvey(survey):
+                found.append(col(Candidate.source) == survey)
+            case HasTag(tag, wanted):
+                found.append(_tagged(tag) if wanted else ~_tagged(tag))
     return found
 
 
@@ -131,8 +197,8 @@ def _term(word: Word) -> Term:
     key, value = word.key, word.value
     if key in NUMBERS:
         return Compare(key, *comparison(word))
-    if key not in {*WORDS, "verdict", "state", "near"}:
-        allowed = ", ".join((*NUMBERS, *WORDS, "verdict", "state", "near"))
+    if key not in {*WORDS, *OTHERS}:
+        allowed = ", ".join((*NUMBERS, *WORDS, *OTHERS))
         raise refusal(word.text, f"there is no '{safe_text(key, 40)}' to filter by; there are {allowed}")
     refuse_order(word)
     if key in WORDS:
@@ -141,7 +207,31 @@ def _term(word: Word) -> Term:
         return HasVerdict(_labels(word.text, value.lower()))
     if key == "state":
         return InState(_state(word.text, value.lower()))
-    return _near(word)
+    return _near(word) if key == "near" else _relation(word)
+
+
+def _relation(word: Word) -> Term:  # noqa: PLR0911 one for each word
+    """A term about what belongs to the candidate: answers of catalogues, a tracklet, a survey, tags."""
+    value = word.value.lower()
+    match word.key, value:
+        case "known", _ if value in {*KNOWN, "none", "unknown"}:
+            return IsKnown(value)
+        case "known", _:
+            raise refusal(word.text, f"what is known is one of {', '.join((*KNOWN, 'none', 'unknown'))}")
+        case "tracklet", ("any" | "none"):
+            return InTracklet(value == "any")
+        case "tracklet", _ if value.isdecimal() and value.isascii() and len(value) < 10:
+            return InTracklet(True, int(value))
+        case "tracklet", _:
+            raise refusal(word.text, "a tracklet is any, none or a number")
+        case "survey", "any":
+            return FromSurvey()
+        case "survey", "none":
+            return FromSurvey(OWN)
+        case "survey", _:
+            return FromSurvey(word.value)
+        case _:  # tags are kept in small letters
+            return HasTag(None if value in {"any", "none"} else value, value != "none")
 
 
 def _labels(text: str, value: str) -> tuple[Label, ...]:
@@ -219,3 +309,42 @@ def _judged() -> ColumnElement[bool]:
     other = aliased(Candidate)
     said = select(col(Verdict.sky_object_id))
     return col(Candidate.id).in_(select(col(other.id)).where(col(other.sky_object_id).in_(said)))
+
+
+def _known(answer: str) -> ColumnElement[bool]:
+    """By the answers of one candidate at a time: they are read by its key, wherever the order leads."""
+    of_it = select(col(CandidateMatch.candidate_id)).where(
+        col(CandidateMatch.candidate_id) == col(Candidate.id)
+    )
+
+    def status(kind: str) -> SQLColumnExpression[str | None]:
+        answers: Any = col(CandidateMatch.answers)
+        found: SQLColumnExpression[str | None] = answers[(kind, "status")].as_string()
+        return found
+
+    def is_one(kind: str, word: str) -> ColumnElement[bool]:
+        return func.coalesce(status(kind), "unknown") == word
+
+    if answer in KNOWN:
+        return exists(of_it.where(is_one(KNOWN[answer], "match")))
+    was_asked = or_(*(is_one(kind, "none") | is_one(kind, "match") for kind in KNOWN.values()))
+    if answer == "unknown":
+        return ~exists(of_it.where(was_asked))
+    nothing = and_(*(~is_one(kind, "match") for kind in KNOWN.values()))
+    return exists(of_it.where(was_asked, nothing))
+
+
+def _in_tracklet(number: int | None) -> ColumnElement[bool]:
+    members = select(col(TrackletMember.candidate_id))
+    if number is not None:
+        members = members.where(col(TrackletMember.tracklet_id) == number)
+    return col(Candidate.id).in_(members)
+
+
+def _tagged(tag: str | None) -> ColumnElement[bool]:
+    """Tags are a list in JSON, which both databases keep as it was written: ASCII, in double quotes."""
+    given = aliased(Verdict)
+    text = cast(col(given.tags), Text)
+    has = text != "[]" if tag is None else text.contains(json.dumps(tag), autoescape=True)
+    named = select(col(given.sky_object_id)).where(has, ~is_taken_back(given))
+    return col(SkyObject.id).in_(named)

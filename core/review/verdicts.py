@@ -9,7 +9,7 @@ returns.
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,13 @@ from core.database.store import Store
 from core.database.tables import Candidate, SkyObject, Verdict
 from core.errors import AstridError
 from core.frames.standing import is_taken_back, stands
-from core.vocabulary import LABELS, Label, ReviewState
+from core.vocabulary import LABELS, ONCE_FOR_DAYS, Label, ReviewState
 
 FIRST_HASH = "0" * 64  # what the first row of a session has before it
 LAST_SEEN = "object_last_mjd"  # in `shown`: the object's newest epoch when it was judged
+BULK = "bulk"  # in `shown`: [first, n], the rows of the session that were written as one step
+MOST_AT_ONCE = 2000  # decisions of one step
+_BATCH = 2000  # ids of one query
 
 
 class VerdictError(AstridError):
@@ -108,6 +111,53 @@ def decide(
     return row
 
 
+def decide_together(
+    store: Store,
+    *,
+    session: str,
+    reviewer: str,
+    candidate_ids: Sequence[int],
+    label: Label,
+    shown: Mapping[str, Any],
+) -> list[Verdict]:
+    """Append one decision on many candidates, all or none; `undo` takes them back as one step.
+
+    Parameters
+    ----------
+    shown : mapping
+        What the decision rests on, the same for all: that they were not looked at one by one, and how
+        they were chosen. Significance and score of each are added.
+
+    Raises
+    ------
+    VerdictError
+        A candidate does not exist, none is given, or there are more than `MOST_AT_ONCE`.
+    """
+    ids = sorted(set(candidate_ids))
+    if not 1 <= len(ids) <= MOST_AT_ONCE:
+        raise VerdictError(f"{len(ids)} verdicts at once are not possible: 1 to {MOST_AT_ONCE} are")
+    with store.write(durable=True) as db:
+        objects = _locked_objects(db, ids)
+        bulk = [_next_sequence(db, session), len(ids)]
+        rows = []
+        for candidate, sky_object in objects:
+            facts = {"snr": candidate.snr, "score": candidate.score, LAST_SEEN: sky_object.last_mjd}
+            row = _append(
+                db,
+                session=session,
+                reviewer=reviewer,
+                candidate_id=candidate.id,
+                sky_object_id=sky_object.id,
+                label=Label(label).value,
+                note=None,
+                tags=[],
+                shown={**shown, **facts, BULK: bulk},
+            )
+            rows.append(row)
+            _follow(db, sky_object)
+    return rows
+
+
 def annotate(
     store: Store,
     *,
@@ -143,29 +193,21 @@ def annotate(
 def undo(store: Store, *, session: str, reviewer: str) -> Verdict | None:
     """Take back the reviewer's newest standing decision, of this session or an earlier one.
 
-    Can be repeated until none stands. The retraction is a row of `session`; the object's state goes
-    back to what stood before.
+    What was decided as one step is taken back as one. Can be repeated until none stands. A retraction
+    is a row of `session`; the object's state goes back to what stood before.
 
     Returns
     -------
     Verdict or None
-        The retraction, whose `retracts_id` is the decision; none where no decision stands.
+        The retraction, whose `retracts_id` is the decision, the first of a step of many (`step_size`);
+        none where no decision stands.
     """
     with store.write(durable=True) as db:
         last = _newest(db, col(Verdict.reviewer) == reviewer, stands(Verdict))
         if last is None:
             return None
-        sky_object = _locked_object(db, last.candidate_id)
-        row = _append(
-            db,
-            session=session,
-            reviewer=reviewer,
-            candidate_id=last.candidate_id,
-            sky_object_id=last.sky_object_id,
-            retracts_id=last.id,
-        )
-        _follow(db, sky_object)
-    return row
+        step = _step_of(db, last, stands(Verdict))
+        return _answer(db, step, session, reviewer, lambda row: {"retracts_id": row.id})
 
 
 def redo(store: Store, *, session: str, reviewer: str) -> Verdict | None:
@@ -176,7 +218,7 @@ def redo(store: Store, *, session: str, reviewer: str) -> Verdict | None:
     Returns
     -------
     Verdict or None
-        The decision, given again; none where there is nothing to redo.
+        The decision, given again, the first of a step of many; none where there is nothing to redo.
     """
     with store.write(durable=True) as db:
         mine = col(Verdict.reviewer) == reviewer
@@ -187,22 +229,74 @@ def redo(store: Store, *, session: str, reviewer: str) -> Verdict | None:
         is_fresh = col(Verdict.label).is_not(None) & col(Verdict.retracts_id).is_(None)
         if _newest(db, mine, is_fresh, col(Verdict.id) > retraction.id) is not None:
             return None
-        taken_back = db.get_one(Verdict, retraction.retracts_id)
-        sky_object = _locked_object(db, taken_back.candidate_id)
-        row = _append(
-            db,
-            session=session,
-            reviewer=reviewer,
-            candidate_id=taken_back.candidate_id,
-            sky_object_id=taken_back.sky_object_id,
-            label=taken_back.label,
-            retracts_id=retraction.id,
-            note=taken_back.note,
-            tags=taken_back.tags,
-            shown=taken_back.shown,
+        step = _step_of(db, retraction, is_retraction, ~is_taken_back(Verdict))
+
+        def again(row: Verdict) -> dict[str, Any]:
+            taken_back = db.get_one(Verdict, row.retracts_id)
+            return {
+                "label": taken_back.label,
+                "retracts_id": row.id,
+                "note": taken_back.note,
+                "tags": taken_back.tags,
+                "shown": taken_back.shown,
+            }
+
+        return _answer(db, step, session, reviewer, again)
+
+
+def step_size(row: Verdict) -> int:
+    """How many rows were written as one step with this one."""
+    bulk = row.shown.get(BULK)
+    return bulk[1] if isinstance(bulk, list) and len(bulk) == 2 else 1
+
+
+def objects_of_step(store: Store, row: Verdict) -> tuple[int, ...]:
+    """The objects of all rows that were written as one step with this one."""
+    with store.read() as db:
+        return tuple(each.sky_object_id for each in _step_of(db, row))
+
+
+def _step_of(db: Session, row: Verdict, *conditions: Any) -> list[Verdict]:
+    """The rows that were written as one step with this one and fulfil some conditions, in order."""
+    if step_size(row) == 1:
+        return [row]
+    first, count = row.shown[BULK]
+    query = select(Verdict).where(
+        col(Verdict.session) == row.session,
+        col(Verdict.sequence).between(first, first + count - 1),
+        *conditions,
+    )
+    return list(db.scalars(query.order_by(col(Verdict.sequence))))
+
+
+def _answer(
+    db: Session,
+    step: Sequence[Verdict],
+    session: str,
+    reviewer: str,
+    content: Callable[[Verdict], dict[str, Any]],
+) -> Verdict:
+    """Append what answers each row of a step, as one step; the first of the new rows."""
+    locked = _locked_objects(db, sorted({row.candidate_id for row in step}))
+    objects = {candidate.id: sky_object for candidate, sky_object in locked}
+    bulk = {BULK: [_next_sequence(db, session), len(step)]} if len(step) > 1 else {}
+    rows = []
+    for row in step:
+        facts = content(row)
+        before = facts.get("shown", {})
+        facts["shown"] = {name: value for name, value in before.items() if name != BULK} | bulk
+        rows.append(
+            _append(
+                db,
+                session=session,
+                reviewer=reviewer,
+                candidate_id=row.candidate_id,
+                sky_object_id=row.sky_object_id,
+                **facts,
+            )
         )
-        _follow(db, sky_object)
-    return row
+        _follow(db, objects[row.candidate_id])
+    return rows[0]
 
 
 def verify(store: Store) -> list[BrokenLink]:
@@ -266,16 +360,43 @@ def row_hash(row: Verdict) -> str:
 
 def _locked_object(db: Session, candidate_id: int) -> SkyObject:
     """The object of a candidate, locked so that two reviewers' verdicts on it follow each other."""
-    query = (
-        select(SkyObject)
-        .join(Candidate, col(Candidate.sky_object_id) == SkyObject.id)
-        .where(col(Candidate.id) == candidate_id)
-        .with_for_update(of=SkyObject)
-    )
-    found = db.scalar(query)
-    if found is None:
-        raise VerdictError(f"there is no candidate {candidate_id}")
+    return _locked_objects(db, [candidate_id])[0][1]
+
+
+def _locked_objects(db: Session, candidate_ids: Sequence[int]) -> list[tuple[Candidate, SkyObject]]:
+    """Candidates with their objects, in one order for everybody: two who lock many never wait crosswise."""
+    found: list[tuple[Candidate, SkyObject]] = []
+    for start in range(0, len(candidate_ids), _BATCH):
+        query = (
+            select(Candidate, SkyObject)
+            .join(SkyObject, col(Candidate.sky_object_id) == SkyObject.id)
+            .where(col(Candidate.id).in_(candidate_ids[start : start + _BATCH]))
+            .order_by(col(SkyObject.id), col(Candidate.id))
+            .with_for_update(of=SkyObject)
+        )
+        found += [(candidate, sky_object) for candidate, sky_object in db.execute(query)]
+    if missing := set(candidate_ids) - {candidate.id for candidate, _ in found}:
+        raise VerdictError(f"there is no candidate {min(missing)}")
     return found
+
+
+def _next_sequence(db: Session, session: str) -> int:
+    """The number that the next row of a session will have, which nobody else can take meanwhile."""
+    end = _end_of(db, storable(session))
+    return end.sequence + 1 if end else 1
+
+
+def _end_of(db: Session, session: str) -> Any:
+    """The last row of a session, none before its first; the session is held to the end of the transaction."""
+    if db.get_bind().dialect.name == "postgresql":
+        # SQLite has one writer at a time; here two of one session must wait for each other.
+        db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(session, 0))))
+    return db.execute(
+        select(col(Verdict.sequence), col(Verdict.hash))
+        .where(col(Verdict.session) == session)
+        .order_by(col(Verdict.sequence).desc())
+        .limit(1)
+    ).first()
 
 
 def _newest(db: Session, *conditions: Any) -> Verdict | None:
@@ -284,15 +405,7 @@ def _newest(db: Session, *conditions: Any) -> Verdict | None:
 
 def _append(db: Session, **content: Any) -> Verdict:
     session = storable(content.pop("session"))
-    if db.get_bind().dialect.name == "postgresql":
-        # SQLite has one writer at a time; here two of one session must wait for each other.
-        db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(session, 0))))
-    end = db.execute(
-        select(col(Verdict.sequence), col(Verdict.hash))
-        .where(col(Verdict.session) == session)
-        .order_by(col(Verdict.sequence).desc())
-        .limit(1)
-    ).first()
+    end = _end_of(db, session)
     row = Verdict(
         session=session,
         sequence=end.sequence + 1 if end else 1,
@@ -313,9 +426,11 @@ def _follow(db: Session, sky_object: SkyObject) -> None:
     state, label, snoozed_at = ReviewState.UNREVIEWED, None, None
     if last is not None and last.label is not None:
         state, label = LABELS[Label(last.label)].review_state, last.label
-    if last is not None and state == ReviewState.SNOOZED:
-        snoozed_at = last.shown.get(LAST_SEEN)
-        if (sky_object.last_mjd or 0.0) > (snoozed_at or 0.0):
+    if last is not None and (state == ReviewState.SNOOZED or label in ONCE_FOR_DAYS):
+        snoozed_at = (last.shown.get(LAST_SEEN) or 0.0) + (
+            ONCE_FOR_DAYS.get(Label(label), 0.0) if label else 0.0
+        )
+        if (sky_object.last_mjd or 0.0) > snoozed_at:
             # Detected again since: undoing a later verdict must not put it back to sleep.
             state, label, snoozed_at = ReviewState.UNREVIEWED, None, None
     sky_object.review_state = state

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sqlalchemy import insert
+from sqlalchemy import insert, or_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select, tuple_
 
@@ -253,12 +253,16 @@ def _add(session: Session, table: type[Any], rows: Sequence[dict[str, Any]]) -> 
 
 
 def _wake(session: Session, detected: Iterable[tuple[_Prepared, int]]) -> None:
-    """Bring snoozed objects back that have an alert of a later time."""
+    """Bring objects back that a later alert was to bring back, or whose verdict it contradicts."""
     times: dict[int, float] = {}
     for each, key in detected:
         times[key] = max(times.get(key, -math.inf), each.alert.mjd)
     query = select(SkyObject.id).where(
-        col(SkyObject.id).in_(list(times)), col(SkyObject.review_state) == ReviewState.SNOOZED.value
+        col(SkyObject.id).in_(list(times)),
+        or_(
+            col(SkyObject.review_state) == ReviewState.SNOOZED.value,
+            col(SkyObject.snoozed_at_mjd).is_not(None),
+        ),
     )
-    for snoozed in session.exec(query).all():
-        wake(session, [snoozed or 0], times[snoozed or 0])
+    for waiting in session.exec(query).all():
+        wake(session, [waiting or 0], times[waiting or 0])

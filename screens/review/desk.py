@@ -1,23 +1,50 @@
 """What the review screen asks of the store. Every method blocks: call it from a thread."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 from core.database.store import Store
-from core.review import cards, verdicts
+from core.database.tables import Verdict
+from core.review import agreement, cards, filter_help, open_cards, pace, saved_filters, verdicts
+from core.settings import ReviewSettings
 from core.vocabulary import Label
 
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """A verdict that was taken back, or given again."""
+    """A verdict that was taken back, or given again; of many at once the first, and all their objects."""
 
     object_id: int
     candidate_id: int
     label: str | None  # what stands now by this row: none after an undo
+    objects: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How this reviewer's cards are chosen and shown, by the settings."""
+
+    blind: bool = False
+    again_share: float = 0.0
+    again_after_s: float = 3600.0
+    experts: tuple[str, ...] = ()
+    votes: int = 2
+    open_card_s: float = 120.0
+
+    @classmethod
+    def of(cls, settings: ReviewSettings, *, read_only: bool) -> "Habits":
+        """By the settings; who decides nothing is shown nothing again."""
+        return cls(
+            blind=settings.blind,
+            again_share=0.0 if read_only else settings.again_share,
+            again_after_s=settings.again_after_s,
+            experts=settings.experts,
+            votes=settings.votes,
+            open_card_s=settings.open_card_s,
+        )
 
 
 class Desk:
@@ -27,25 +54,110 @@ class Desk:
     ----------
     store : Store
     reviewer : str
+    habits : Habits, optional
     """
 
-    def __init__(self, store: Store, reviewer: str) -> None:
+    def __init__(self, store: Store, reviewer: str, habits: Habits | None = None) -> None:
         self._store = store
+        self.habits = habits or Habits()
         self.reviewer = reviewer
         started = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         self._session = f"{reviewer}-{started}-{uuid4().hex[:8]}"
 
-    def page(self, *, after: str | None, filters: str, limit: int = 50) -> cards.CardPage:
-        """The next objects that await a verdict, the highest score first."""
-        return cards.queue_page(self._store, limit=limit, after=after, filters=filters)
+    def page(
+        self, *, after: str | None, filters: str, limit: int = 50, order: str = "score"
+    ) -> cards.CardPage:
+        """The next objects that await a verdict."""
+        return cards.queue_page(self._store, limit=limit, after=after, filters=filters, order=order)
 
-    def total(self, filters: str) -> int:
+    def total(self, filters: str, order: str = "score") -> int:
         """How many objects that pass the filter await a verdict."""
-        return cards.queue_count(self._store, filters=filters)
+        return cards.queue_count(self._store, filters=filters, order=order)
 
-    def card(self, object_id: int, candidate_id: int | None = None) -> cards.Card:
-        """Everything about one object, with the cutouts of its best or of the given detection."""
-        return cards.read_card(self._store, object_id, candidate_id)
+    def again(self, count: int) -> list[int]:
+        """Objects that this reviewer decided before, to be shown blind among so many new ones."""
+        wanted = round(count * self.habits.again_share + 0.5 * self.habits.again_share)
+        before = time.time() - self.habits.again_after_s
+        return pace.due_again(self._store, self.reviewer, wanted, before=before)
+
+    def card(self, object_id: int, candidate_id: int | None = None, *, again: bool = False) -> cards.Card:
+        """Everything about one object, with the cutouts of its best or of the given detection.
+
+        What is said of it already is left out where it would sway: of a card that is shown again, and
+        where this reviewer works blind.
+        """
+        card = cards.read_card(self._store, object_id, candidate_id)
+        if again:
+            return cards.hidden(card)
+        return cards.hidden(card, keep=self.reviewer) if self.habits.blind else card
+
+    def expanded(self, filters: str) -> str:
+        """A filter with what was saved in place of each ``@NAME``."""
+        return saved_filters.expanded(self._store, filters, reviewer=self.reviewer)
+
+    def offered(self) -> filter_help.Known:
+        """What values a filter can be completed with."""
+        return saved_filters.offered(self._store, reviewer=self.reviewer)
+
+    def save_filter(self, name: str, expression: str) -> None:
+        """Keep a filter by a name."""
+        saved_filters.save(self._store, reviewer=self.reviewer, name=name, expression=expression)
+
+    def forget_filter(self, name: str) -> None:
+        """Forget a filter that was kept."""
+        saved_filters.forget(self._store, reviewer=self.reviewer, name=name)
+
+    def cut(self, minutes: float, filters: str, order: str) -> pace.Cut:
+        """Where this reviewer's own pace cuts the queue."""
+        return pace.cut(self._store, self.reviewer, minutes, filters=filters, order=order)
+
+    def measured(self) -> tuple[pace.Pace, pace.Share | None, list[agreement.Pair]]:
+        """Pace, reliability, and agreement with each other reviewer."""
+        rule: dict[str, Any] = {"experts": self.habits.experts, "needed": self.habits.votes}
+        found = agreement.standings(self._store, **rule)
+        pairs = [p for p in agreement.agreement(found) if self.reviewer in {p.first, p.second}]
+        reliable = agreement.reliability(found, **rule).get(self.reviewer)
+        return pace.pace(self._store, self.reviewer), reliable, pairs
+
+    def assign(self, object_id: int, expert: str) -> str:
+        """Ask an expert about an object; its name."""
+        return agreement.assign(self._store, object_id, expert, by=self.reviewer, at=time.time())
+
+    def others(self, object_id: int) -> list[str]:
+        """Who else has the card of an object open; an own sitting that has just ended is nobody else."""
+        found = open_cards.others(self._store, object_id, session=self._session)
+        return [name for name in found if name != self.reviewer]
+
+    def keep_open(self, object_id: int) -> None:
+        """Tell others that this card is open here."""
+        open_cards.keep_open(
+            self._store,
+            object_id,
+            session=self._session,
+            reviewer=self.reviewer,
+            seconds=self.habits.open_card_s,
+        )
+
+    def passing(self, filters: str, order: str) -> list[tuple[int, int]]:
+        """Object and candidate of all that pass a filter, one more than can be decided at once at most."""
+        limit = verdicts.MOST_AT_ONCE + 1
+        page = cards.queue_page(self._store, limit=limit, filters=filters, order=order)
+        return [(row.object_id, row.candidate_id) for row in page.rows]
+
+    def best_candidates(self, objects: Sequence[int]) -> dict[int, int]:
+        """The candidate that stands for each of some objects."""
+        return cards.best_candidates(self._store, objects)
+
+    def decide_together(self, candidates: Sequence[int], label: Label, shown: Mapping[str, Any]) -> None:
+        """Write one verdict on many, all or none."""
+        verdicts.decide_together(
+            self._store,
+            session=self._session,
+            reviewer=self.reviewer,
+            candidate_ids=candidates,
+            label=label,
+            shown=shown,
+        )
 
     def decide(self, candidate_id: int, label: Label, shown: Mapping[str, Any]) -> None:
         """Write a verdict; it is on disk when this returns."""
@@ -58,22 +170,27 @@ class Desk:
             shown=shown,
         )
 
-    def annotate(self, candidate_id: int, note: str) -> None:
-        """Write a note."""
+    def annotate(self, candidate_id: int, note: str | None, tags: Sequence[str] = ()) -> None:
+        """Write a note, tags or both."""
         verdicts.annotate(
             self._store,
             session=self._session,
             reviewer=self.reviewer,
             candidate_id=candidate_id,
             note=note,
+            tags=tags,
         )
 
     def undo(self) -> Undone | None:
-        """Take back this reviewer's newest verdict that stands."""
-        row = verdicts.undo(self._store, session=self._session, reviewer=self.reviewer)
-        return Undone(row.sky_object_id, row.candidate_id, None) if row else None
+        """Take back this reviewer's newest verdict that stands, or step of many."""
+        return self._undone(verdicts.undo(self._store, session=self._session, reviewer=self.reviewer))
 
     def redo(self) -> Undone | None:
         """Give again what was taken back last."""
-        row = verdicts.redo(self._store, session=self._session, reviewer=self.reviewer)
-        return Undone(row.sky_object_id, row.candidate_id, row.label) if row else None
+        return self._undone(verdicts.redo(self._store, session=self._session, reviewer=self.reviewer))
+
+    def _undone(self, row: Verdict | None) -> Undone | None:
+        if row is None:
+            return None
+        objects = verdicts.objects_of_step(self._store, row)
+        return Undone(row.sky_object_id, row.candidate_id, row.label, objects)

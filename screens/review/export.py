@@ -29,7 +29,8 @@ def export_command(screen: "FrameScreen[Any]") -> Command:
 
     return Command(
         "export",
-        "write the candidates that pass the filter to FILE.csv or FILE.jsonl",
+        "write the candidates that pass the filter to FILE, its form by its name: "
+        ".csv .jsonl .parquet .vot .reg .fits",
         export,
         "FILE [judged]",
         lambda words: ("judged",) if len(words) > 1 else (),
@@ -37,7 +38,7 @@ def export_command(screen: "FrameScreen[Any]") -> Command:
 
 
 def export_to(file: Path, filters: str, judged_only: bool, store: "Store") -> int:
-    """Write candidates as CSV or, by the file's name, as JSON lines; how many.
+    """Write candidates in the form that the file's name ends in; how many.
 
     The file appears whole or not at all, and none is overwritten.
 
@@ -47,16 +48,22 @@ def export_to(file: Path, filters: str, judged_only: bool, store: "Store") -> in
         It exists, cannot be written, or the store does not answer.
     """
     from core.review.export import write_csv, write_json_lines
+    from core.review.export_files import write_cutouts, write_parquet, write_regions, write_votable
 
-    if file.suffix not in {".csv", ".jsonl"}:
-        raise CommandRefused("a file's name ends in .csv or .jsonl")
+    text = {".csv": write_csv, ".jsonl": write_json_lines, ".reg": write_regions}
+    binary = {".parquet": write_parquet, ".vot": write_votable, ".fits": write_cutouts}
+    if file.suffix not in {*text, *binary}:
+        raise CommandRefused(f"a file's name ends in {', '.join((*text, *binary))}")
     if file.exists():
         raise CommandRefused(f"{file.name} is there already")
-    write = write_csv if file.suffix == ".csv" else write_json_lines
     beside = file.with_name(f".{file.name}.part")
     try:
-        with beside.open("w", encoding="utf-8", newline="") as stream:
-            count = write(store, stream, filters=filters, judged_only=judged_only)
+        if file.suffix in binary:
+            with beside.open("wb") as stream:
+                count = binary[file.suffix](store, stream, filters=filters, judged_only=judged_only)
+        else:
+            with beside.open("w", encoding="utf-8", newline="") as lines:
+                count = text[file.suffix](store, lines, filters=filters, judged_only=judged_only)
         beside.rename(file)
     except OSError as error:
         raise CommandRefused(f"{file.name} cannot be written: {error.strerror}") from error

@@ -1,6 +1,6 @@
 """The cards under review: pages of the store as they were read, and a place among them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 
@@ -11,6 +11,8 @@ class Entry:
     object_id: int
     label: str | None = None
     candidate_id: int | None = None  # the detection to show, where it is not the best one
+    is_marked: bool = False
+    is_again: bool = False  # decided before, shown blind once more: nothing may tell
 
 
 @dataclass(slots=True)
@@ -25,6 +27,7 @@ class Queue:
     after: str | None = None  # the cursor of the next page; none when all are here
     is_complete: bool = False
     total: int = 0  # how many there are in the store and here, read or not
+    cut: int | None = None  # no more entries than these: what a given time reaches
 
     @property
     def current(self) -> Entry | None:
@@ -41,11 +44,35 @@ class Queue:
         """How many were given a verdict here."""
         return len(self.entries) - self.undecided
 
+    @property
+    def marked(self) -> list[Entry]:
+        """The entries that are marked."""
+        return [entry for entry in self.entries if entry.is_marked]
+
+    def put_in(self, objects: Sequence[int], places: Sequence[int]) -> None:
+        """Put in objects that were decided before, at places among those that were not reached yet."""
+        known = {entry.object_id for entry in self.entries}
+        for object_id, place in zip(objects, places, strict=False):
+            if object_id not in known:
+                at = min(max(place, self.place + 1), len(self.entries))
+                self.entries.insert(at, Entry(object_id, is_again=True))
+                self.total += 1
+
+    def cut_at(self, rank: int | None) -> None:
+        """Hold no more than so many entries from the start; none: all again, as pages are read."""
+        self.cut = rank
+        if rank is not None:
+            del self.entries[max(rank, self.place + 1) :]
+            self.total, self.is_complete = min(self.total, rank), len(self.entries) >= rank
+
     def extend(self, objects: Iterable[int], after: str | None) -> None:
         """Append a page. Objects that are here already, because the order moved on, stay where they are."""
         known = {entry.object_id for entry in self.entries}
         self.entries.extend(Entry(object_id) for object_id in objects if object_id not in known)
         self.after, self.is_complete = after, after is None
+        if self.cut is not None and len(self.entries) >= self.cut:
+            del self.entries[self.cut :]
+            self.is_complete = True
         self.total = max(self.total, len(self.entries))
 
     def needs_page(self, ahead: int) -> bool:

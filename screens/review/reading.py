@@ -1,6 +1,7 @@
 """Which cards are under review: the queue by its filter, and the cards around the reader's place."""
 
 import asyncio
+import random
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 from screens.review.queue import Entry, Queue
 
 if TYPE_CHECKING:
-    from core.review.cards import Card
+    from core.review.cards import Card, CardPage
     from screens.review.desk import Desk
 
 KEPT = 24
@@ -31,6 +32,7 @@ class Reading:
         self._kept: OrderedDict[tuple[int, int | None], Card] = OrderedDict()
         self.queue = Queue()
         self.filter = ""
+        self.order = "score"
 
     @property
     def entry(self) -> Entry | None:
@@ -43,7 +45,7 @@ class Reading:
         entry = self.entry
         return self._kept.get((entry.object_id, entry.candidate_id)) if entry else None
 
-    async def restart(self, filters: str) -> None:
+    async def restart(self, filters: str, order: str = "score") -> None:
         """Read the queue from its start.
 
         Raises
@@ -52,11 +54,13 @@ class Reading:
             The filter cannot be understood: everything is as it was.
         StoreError
         """
-        page = await asyncio.to_thread(self._desk.page, after=None, filters=filters)
-        total = await asyncio.to_thread(self._desk.total, filters)
-        self.filter = filters
+        if "@" in filters:
+            filters = await asyncio.to_thread(self._desk.expanded, filters)
+        page = await asyncio.to_thread(self._desk.page, after=None, filters=filters, order=order)
+        total = await asyncio.to_thread(self._desk.total, filters, order)
+        self.filter, self.order = filters, order
         self.queue = Queue(total=total)
-        self.queue.extend((row.object_id for row in page.rows), page.next)
+        await self._take(page)
 
     async def read(self, shown: Callable[[], None]) -> None:
         """Read the card at the queue's place, and then what will be needed next.
@@ -88,14 +92,27 @@ class Reading:
 
     async def _read_page(self) -> None:
         queue = self.queue
-        page = await asyncio.to_thread(self._desk.page, after=queue.after, filters=self.filter)
+        page = await asyncio.to_thread(
+            self._desk.page, after=queue.after, filters=self.filter, order=self.order
+        )
+        if queue is self.queue:
+            await self._take(page)
+
+    async def _take(self, page: "CardPage") -> None:
+        """Append a page, and among its cards some that were decided before."""
+        queue, before = self.queue, len(self.queue.entries)
         queue.extend((row.object_id for row in page.rows), page.next)
+        if self.filter or queue.cut is not None or not self._desk.habits.again_share:
+            return
+        due = await asyncio.to_thread(self._desk.again, len(queue.entries) - before)
+        if due:
+            queue.put_in(due, sorted(random.choices(range(before, len(queue.entries) + 1), k=len(due))))
 
     async def _read_card(self, entry: Entry) -> None:
         key = entry.object_id, entry.candidate_id
         if key in self._kept:
             self._kept.move_to_end(key)
             return
-        self._kept[key] = await asyncio.to_thread(self._desk.card, *key)
+        self._kept[key] = await asyncio.to_thread(self._desk.card, *key, again=entry.is_again)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)

@@ -18,20 +18,23 @@ from screens.frame.host import Target
 from screens.lines import Line, Tone, span
 from screens.review import view
 from screens.review.actions import ACTIONS, verdict_label
-from screens.review.export import export_command
+from screens.review.commands import review_commands
 from screens.review.facts import detail_lines
 from screens.review.guard import RepeatGuard
 from screens.review.layout import arrange
 from screens.review.queue import Queue
 from screens.review.reading import Reading
+from screens.review.steering import FEW, NAMED_ORDERS, Remark, filter_hint, label_of, label_words
 from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
     from core.review.cards import Card
+    from core.review.filter_help import Known
     from screens.review.desk import Desk, Undone
     from screens.review.viewing import Viewing
 
 BLINK_S = 0.6
+SETTLE_S = 2.0  # a card that is before the reviewer for so long is told to others as open
 
 
 class ReviewScreen(FrameScreen[None]):
@@ -57,6 +60,10 @@ class ReviewScreen(FrameScreen[None]):
         self._blinked = False
         self._last_decision: Line = ()
         self._recalled: Mapping[str, Any] = {}
+        self.order = "score"
+        self._others: tuple[str, ...] = ()  # who else has the card open
+        self._offered: Known | None = None  # values that a filter can be completed with
+        self._hint: Line = ()  # while a filter is typed
         self._arriving: Target | None = None  # where a jump leads that came before the store was open
 
     # -- what is on the screen -------------------------------------------------------------------
@@ -65,6 +72,11 @@ class ReviewScreen(FrameScreen[None]):
     def card(self) -> "Card | None":
         """The card under review."""
         return self._reading.card if self._reading else None
+
+    @property
+    def desk(self) -> "Desk | None":
+        """The sitting, none until the store is open."""
+        return self._desk
 
     @property
     def queue(self) -> Queue:
@@ -101,11 +113,15 @@ class ReviewScreen(FrameScreen[None]):
             theme=self.app.theme,
             blinked=self._blinked,
             notice=self.notice or self._last_decision,
+            order=self.order,
+            others=self._others,
         )
         return view.page_lines(page, layout)
 
     def notice_line(self) -> Line:
-        """What happened last; where there is no card the page says it."""
+        """What is being typed means; what happened last; where there is no card the page says it."""
+        if self._hint:
+            return (span(" "), *self._hint)
         return view.last_line(self.notice, self.card, self._last_decision) if self.card else ()
 
     def paint(self) -> None:
@@ -130,13 +146,14 @@ class ReviewScreen(FrameScreen[None]):
 
         def sit_down() -> "tuple[Desk, Viewing]":
             from core.cells import Look
-            from screens.review.desk import Desk
+            from screens.review.desk import Desk, Habits
             from screens.review.viewing import Viewing
 
             review = opened.settings.review
             drawing = self.host.terminal.drawing if review.drawing == "auto" else review.drawing
             look = Look(drawing=drawing, stretch=review.stretch)
-            return Desk(opened.store, opened.reviewer), Viewing.begin(look)
+            habits = Habits.of(review, read_only=self.host.read_only)
+            return Desk(opened.store, opened.reviewer, habits), Viewing.begin(look)
 
         async def begin() -> None:
             desk, self._viewing = await asyncio.to_thread(sit_down)
@@ -175,11 +192,12 @@ class ReviewScreen(FrameScreen[None]):
         if self._reading is None:
             return
         try:
-            await self._reading.restart(filters)
+            await self._reading.restart(filters, self.order)
         except AstridError as error:
+            self.order = self._reading.order
             self.say(error, Tone.BAD)
             return
-        self.filter = filters
+        self.filter = self._reading.filter
         self.prompt.close()
         await self._show_place()
 
@@ -197,6 +215,28 @@ class ReviewScreen(FrameScreen[None]):
             await self._reading.read(self.paint)
         except AstridError as error:
             self.say(error, Tone.BAD)
+        self.run_worker(self._tell_others(), group="open card", exclusive=True)
+
+    async def _tell_others(self) -> None:
+        """Say who else has this card open; and, once it has been looked at for a while, that it is here.
+
+        Cards that are decided at once are told to nobody: that would be a write for each.
+        """
+        desk, entry = self._desk, self.queue.current
+        if desk is None or entry is None:
+            return
+        try:
+            while True:
+                others = tuple(await asyncio.to_thread(desk.others, entry.object_id))
+                if others != self._others:
+                    self._others = others
+                    self.paint()
+                await asyncio.sleep(SETTLE_S)
+                if not self.host.read_only:
+                    await asyncio.to_thread(desk.keep_open, entry.object_id)
+                await asyncio.sleep(desk.habits.open_card_s / 3)
+        except AstridError:  # whoever decides is told that the store does not answer
+            return
 
     # -- deciding ----------------------------------------------------------------------------------
 
@@ -205,9 +245,12 @@ class ReviewScreen(FrameScreen[None]):
         does: dict[str, Callable[[], None]] = {
             "undo": lambda: self._write(self._take_back),
             "redo": lambda: self._write(self._give_again),
-            "note": lambda: self.ask_line("a note on this candidate", "", self._note),
-            "filter": lambda: self.ask_line(
-                "filter, such as: score>0.8 mag<20 filter:r", self.filter, self.choose
+            "note": lambda: self.ask_line("a note on this candidate, #words are tags", "", self._note),
+            "filter": self.ask_filter,
+            "mark": self._mark,
+            "bulk": self._ask_bulk,
+            "order": lambda: self.choose_order(
+                NAMED_ORDERS[(NAMED_ORDERS.index(self.order) + 1) % len(NAMED_ORDERS)]
             ),
             "blink": self._toggle_blinking,
             "epoch-before": lambda: self._step_epoch(-1),
@@ -259,8 +302,10 @@ class ReviewScreen(FrameScreen[None]):
         if entry is None:
             return
         shown = view.shown_record(card, self._viewing, self.app.theme, self.size)
+        if entry.is_again:
+            shown["again"] = True
         await asyncio.to_thread(self._desk.decide, card.candidate_id, label, shown)
-        entry.label = label
+        entry.label, entry.is_again = label, False
         reading.forget(entry.object_id)
         self.notice = self._last_decision = view.decided(label, card.name)
         reading.queue.move(1)
@@ -284,24 +329,153 @@ class ReviewScreen(FrameScreen[None]):
             self.say(nothing, Tone.WARN)
             return
         entry = self._reading.queue.go_to(row.object_id, row.candidate_id)
+        objects = {row.object_id, *row.objects}
+        for each in self._reading.queue.entries:
+            if each.object_id in objects:
+                each.label = row.label
         entry.label = row.label
-        self._reading.forget(row.object_id)
-        self.notice = self._last_decision = view.changed_back(done, row.label)
+        for object_id in objects:
+            self._reading.forget(object_id)
+        self.notice = self._last_decision = view.changed_back(done, row.label, len(objects))
         self._go()
 
     def _note(self, text: str) -> None:
         self.prompt.close()
-        if text:
-            self._write(self._annotate, text)
+        remark = Remark.read(text)
+        if remark.note or remark.tags:
+            self._write(self._annotate, remark)
 
-    async def _annotate(self, text: str) -> None:
+    async def _annotate(self, remark: Remark) -> None:
         card, reading = self.card, self._reading
         if self._desk is None or reading is None or card is None or reading.entry is None:
             return
-        await asyncio.to_thread(self._desk.annotate, card.candidate_id, text)
+        await asyncio.to_thread(self._desk.annotate, card.candidate_id, remark.note, remark.tags)
         reading.forget(reading.entry.object_id)
-        self.notice = (span("note kept: ", Tone.GOOD), span(text))
+        tags = " ".join(f"#{tag}" for tag in remark.tags)
+        self.notice = (span("note kept: ", Tone.GOOD), span(f"{remark.note or ''} {tags}".strip()))
+        self._offered = None
         self._go()
+
+    # -- many at once ------------------------------------------------------------------------------
+
+    def _mark(self) -> None:
+        """Mark the card and go on, or take its mark away."""
+        entry = self.queue.current
+        if entry is None:
+            self.refuse("there is no card to mark")
+            return
+        entry.is_marked = not entry.is_marked
+        if entry.is_marked:
+            self.move_by(1)
+        self.paint()
+
+    def _ask_bulk(self) -> None:
+        """Ask for the one verdict that all marked cards get, or all that pass the filter."""
+        marked = [entry.object_id for entry in self.queue.marked]
+        if not marked and not self.filter:
+            self.refuse("bulk: mark cards with space first, or choose them by a filter")
+            return
+        what = f"{len(marked)} marked" if marked else "all that pass the filter"
+        self.ask_line(
+            f"one verdict on {what}, such as: artefact",
+            "",
+            lambda text: self._prepare_bulk(text, marked),
+            label_words,
+        )
+
+    def _prepare_bulk(self, text: str, marked: list[int]) -> None:
+        """Count what would be decided, and let many be confirmed by a word."""
+        desk, filters, order = self._desk, self.filter, self.order
+        if desk is None or not text:
+            self.prompt.close()
+            return
+        try:
+            label = label_of(text)
+        except AstridError as error:
+            self.refuse(error)
+            return
+        self.prompt.close()
+
+        def find() -> dict[int, int]:
+            if not marked:
+                return dict(desk.passing(filters, order))
+            return desk.best_candidates(marked)
+
+        def found(chosen: dict[int, int]) -> None:
+            shown = {"by": "bulk", "filter": filters, "chosen": "marks" if marked else "filter"}
+
+            def decide() -> None:
+                self._write(self._decide_together, chosen, label, shown)
+
+            if not chosen:
+                self.refuse("bulk: no card passes the filter")
+            elif len(chosen) <= FEW and marked:
+                decide()
+            else:
+                question = f"{label.value} for {len(chosen)} objects, not looked at one by one"
+                self.host.confirm(question, label.value, decide)
+
+        self.in_background(find, found, "nothing was decided")
+
+    async def _decide_together(self, chosen: dict[int, int], label: Label, shown: dict[str, Any]) -> None:
+        desk, reading = self._desk, self._reading
+        if desk is None or reading is None:
+            return
+        await asyncio.to_thread(desk.decide_together, list(chosen.values()), label, shown)
+        for entry in reading.queue.entries:
+            if entry.object_id in chosen:
+                entry.label, entry.is_marked, entry.is_again = label, False, False
+                reading.forget(entry.object_id)
+        while (entry_here := reading.queue.current) is not None and entry_here.label is not None:
+            reading.queue.move(1)
+        self.notice = self._last_decision = view.decided(label, f"{len(chosen)} objects")
+        self._go()
+
+    # -- choosing ----------------------------------------------------------------------------------
+
+    def ask_filter(self) -> None:
+        """Let the user type a filter, with what it means and how it can go on."""
+
+        def complete(line: str) -> Sequence[str]:
+            from core.review.filter_help import Known, completions
+
+            return completions(line, self._offered or Known())
+
+        def hint(_: Sequence[str]) -> None:
+            from core.review.filter_help import Known
+
+            is_open = self.prompt.is_open
+            line = self.prompt.value
+            self._hint = filter_hint(line, self._offered or Known(), self.size.width) if is_open else ()
+            self.paint()
+
+        self.notice = ()
+        question = "filter, such as: score>0.8 mag<20 filter:r"
+        self.prompt.ask(question, self.filter, self._submit_filter, complete=complete, hint=hint)
+        if self._desk is not None and self._offered is None:
+            self.in_background(self._desk.offered, self._take_offered, "values cannot be offered")
+
+    def _submit_filter(self, line: str) -> None:
+        self._hint = ()
+        self.choose(line)
+
+    def _take_offered(self, offered: "Known") -> None:
+        self._offered = offered
+
+    def choose_order(self, order: str) -> None:
+        """Begin at the start of the queue in another order."""
+        self.order = order
+        self._restart_soon(self.filter)
+
+    def cut_at(self, rank: int | None, told: Line) -> None:
+        """Cut the queue at a rank from here on, or read all of it again."""
+        self.queue.cut_at(self.queue.place + rank if rank is not None else None)
+        self.say_line(told)
+
+    def say_line(self, line: Line) -> None:
+        """Tell the user something in several tones."""
+        self.notice = line
+        self.paint()
 
     # -- moving and looking ------------------------------------------------------------------------
 
@@ -327,8 +501,8 @@ class ReviewScreen(FrameScreen[None]):
             super().arrive(target)
 
     def commands(self) -> Sequence[Command]:
-        """Export what passes the filter."""
-        return [export_command(self)]
+        """Export, orders, a given time, pace, saved filters, experts."""
+        return review_commands(self)
 
     def copied_text(self) -> SafeText | None:
         """Name and position."""
@@ -345,13 +519,15 @@ class ReviewScreen(FrameScreen[None]):
         return True
 
     def remembered(self) -> dict[str, Any]:
-        """The filter and the object."""
+        """The filter, the order and the object."""
         entry = self.queue.current
-        return super().remembered() | {"object": entry.object_id if entry else None}
+        return super().remembered() | {"object": entry.object_id if entry else None, "order": self.order}
 
     def recall(self, state: Mapping[str, Any]) -> None:
         """Taken up once the store is open."""
         self._recalled = state
+        if (order := state.get("order")) in NAMED_ORDERS:
+            self.order = str(order)
 
     def _remembered_filter(self) -> str:
         found = self._recalled.get("filter")

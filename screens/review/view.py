@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from core.review.cards import Card
     from screens.review.viewing import Viewing
 
+MODEL_ORDERS = ("uncertainty", "anomaly")
 _TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
 
 
@@ -31,6 +32,8 @@ class Page:
     theme: str
     blinked: bool
     notice: Line
+    order: str = "score"
+    others: tuple[str, ...] = ()  # who else has the card open
 
 
 def page_lines(page: Page, layout: Layout) -> list[Line]:
@@ -50,6 +53,14 @@ def chips(page: Page, width: int) -> Line:
         left = (span(f" {page.filter} ", Tone.CHIP, max(width - 36, 8)), span(" esc clears ", Tone.DIM))
     if queue.current is not None:
         left = (*left, span(f" {queue.place + 1} of {queue.total}", Tone.STRONG))
+        if page.order != "score":
+            left = (*left, span(f" by {page.order}", Tone.DIM))
+        if queue.current.is_marked:
+            left = (*left, span("  marked", Tone.KEY))
+        if marked := len(queue.marked):
+            left = (*left, span(f"  {marked} marked", Tone.DIM))
+        if page.others:
+            left = (*left, span(f"  open: {', '.join(page.others)}", Tone.WARN, 30))
         if queue.decided:
             left = (*left, span(f"  {queue.decided} decided", Tone.DIM))
         if queue.current.label:
@@ -77,6 +88,11 @@ def empty_lines(page: Page) -> list[Line]:
             (span(" g", Tone.KEY), span(" goes to the first, "), span("k", Tone.KEY), span(" one back, "),
              span("u", Tone.KEY), span(" takes back the last verdict.")),
         ]  # fmt: skip
+    if page.order in MODEL_ORDERS:
+        return [
+            (span(f" No model has given any {page.order} yet: this order is empty.", Tone.STRONG),),
+            (span(" O", Tone.KEY), span(" takes the next order.")),
+        ]
     if page.filter:
         return [
             (span(" No card passes the filter.", Tone.STRONG),),
@@ -112,8 +128,9 @@ def decided(label: Label, name: str) -> Line:
     )
 
 
-def changed_back(done: str, label: str | None) -> Line:
+def changed_back(done: str, label: str | None, count: int = 1) -> Line:
     """The notice after an undo or a redo."""
+    done = f"{done}: {count} verdicts" if count > 1 else done
     if label is None:
         return (span(done, Tone.STRONG), span("  ctrl+r", Tone.KEY), span(" gives it again", Tone.DIM))
     return (

@@ -29,9 +29,10 @@ def add_candidate(store: Store, sky_object_id: int | None = None, **facts) -> in
         db.flush()
         parent = db.get_one(SkyObject, sky_object_id)
         parent.n_candidates += 1
+        parent.first_mjd = min(parent.first_mjd or row.mjd, row.mjd)
         parent.last_mjd = max(parent.last_mjd or row.mjd, row.mjd)
         if parent.best_candidate_id is None or (row.score or 0) > (parent.best_score or 0):
-            parent.best_score, parent.best_candidate_id = row.score, row.id
+            parent.best_score, parent.best_candidate_id, parent.best_mag = row.score, row.id, row.mag
         return row.id
 
 

@@ -6,7 +6,7 @@ from sqlmodel import select
 
 from core.database.keyset import PageError
 from core.database.tables import Candidate, Cutout, Difference, ForcedFlux, Observation, SkyObject
-from core.objects.association import refresh
+from core.objects.association import refresh, wake
 from core.review.cards import CardError, queue_count, queue_page, read_card
 from core.review.cutouts import Cutouts, pack
 from core.review.filters import FilterError
@@ -229,3 +229,62 @@ def test_what_is_no_card_is_a_clear_error(store, night):
         read_card(store, night[0], stranger)
     with pytest.raises(CardError, match="no candidate to show"):
         read_card(store, add_object(store))
+
+
+def test_orders_of_the_queue_page_by_page_and_what_has_no_value_last(store):
+    facts = [(9.0, 18.0, 60003.0), (8.0, None, 60001.0), (7.0, 17.0, 60002.0), (6.0, 18.0, 60004.0)]
+    first, second, third, fourth = (
+        add_candidate(store, score=score, mag=mag, mjd=mjd) for score, mag, mjd in facts
+    )
+    judge(store, third, Label.ASK_EXPERT)  # another state: merged into the same order
+
+    def paged(order):
+        found, after = [], None
+        while True:
+            page = queue_page(store, limit=1, order=order, after=after)
+            found += [row.candidate_id for row in page.rows]
+            after = page.next
+            if after is None:
+                return found
+
+    assert paged("score") == [first, second, third, fourth]
+    assert paged("brightness") == [third, first, fourth, second]
+    assert paged("age") == [second, third, first, fourth]
+
+
+def test_an_order_by_models_holds_only_what_a_model_has_seen(store):
+    one, _other = add_object(store, anomaly=0.9, uncertainty=0.1), add_object(store)
+    two = add_object(store, anomaly=0.2, uncertainty=0.4)
+    for sky_object in (one, _other, two):
+        add_candidate(store, sky_object)
+    assert queue(store, order="anomaly") == [one, two]
+    assert queue(store, order="uncertainty") == [two, one]
+    assert queue_count(store, order="anomaly") == 2
+    assert queue_count(store) == 3
+    with pytest.raises(PageError, match="anomaly"):
+        queue_page(store, order="beauty")
+
+
+@pytest.mark.parametrize(
+    ("label", "days", "comes_back"),
+    [
+        (Label.COSMIC_RAY, 0.01, True),
+        (Label.TRAIL, 0.01, True),
+        (Label.MOVING, 0.2, False),
+        (Label.MOVING, 1.0, True),
+        (Label.DIPOLE, 1.0, False),
+        (Label.SUPERNOVA, 1.0, False),
+        (Label.SNOOZE, 0.01, True),
+    ],
+)
+def test_a_decided_object_comes_back_when_asked_for_or_contradicted(store, label, days, comes_back):
+    sky_object = add_object(store)
+    candidate = add_candidate(store, sky_object, mjd=60000.0)
+    judge(store, candidate, label)
+    add_candidate(store, sky_object, mjd=60000.0)  # the same epoch again, such as a new version of it
+    with store.write() as db:
+        wake(db, [sky_object], 60000.0)
+    assert queue(store) == []
+    with store.write() as db:
+        wake(db, [sky_object], 60000.0 + days)
+    assert bool(queue(store)) is comes_back

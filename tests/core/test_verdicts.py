@@ -8,15 +8,17 @@ from sqlalchemy import event, text
 from sqlmodel import select
 
 from core.database.store import open_store
-from core.database.tables import SkyObject, Verdict
+from core.database.tables import Candidate, SkyObject, Verdict
 from core.review.verdicts import (
     FIRST_HASH,
     VerdictError,
     annotate,
     decide,
+    decide_together,
     redo,
     row_hash,
     session_heads,
+    step_size,
     undo,
     verify,
 )
@@ -275,3 +277,51 @@ def test_two_at_once_in_one_session_make_one_chain(store, store_url):
     assert failures == []
     assert verify(store) == []
     assert [head.sequence for head in session_heads(store)] == [20]
+
+
+def test_many_verdicts_of_one_step_are_undone_and_redone_as_one(store):
+    before = add_candidate(store)
+    many = [add_candidate(store) for _ in range(4)]
+    decide(store, **ADA, candidate_id=before, label=Label.REAL, shown={})
+    given = decide_together(store, **ADA, candidate_ids=many, label=Label.DIPOLE, shown={"by": "bulk"})
+    assert [row.candidate_id for row in given] == many
+    assert step_size(given[0]) == 4
+
+    taken = undo(store, session="another day", reviewer="ada")
+    assert step_size(taken) == 4
+    assert _labels(store, [before, *many]) == ["real", None, None, None, None]
+    again = redo(store, session="a third", reviewer="ada")
+    assert (again.label, step_size(again)) == ("dipole", 4)
+    assert _labels(store, [before, *many]) == ["real", *["dipole"] * 4]
+    assert redo(store, session="a third", reviewer="ada") is None
+
+    undo(store, session="a third", reviewer="ada")
+    undo(store, session="a third", reviewer="ada")
+    assert _labels(store, [before, *many]) == [None] * 5
+    assert step_size(redo(store, session="a third", reviewer="ada")) == 1
+    assert step_size(redo(store, session="a third", reviewer="ada")) == 4
+    assert _labels(store, [before, *many]) == ["real", *["dipole"] * 4]
+    assert verify(store) == []
+
+
+def test_a_step_with_a_candidate_that_does_not_exist_writes_nothing(store):
+    candidate = add_candidate(store)
+    with pytest.raises(VerdictError, match="no candidate"):
+        decide_together(store, **ADA, candidate_ids=[candidate, 999999], label=Label.REAL, shown={})
+    with pytest.raises(VerdictError, match="at once"):
+        decide_together(store, **ADA, candidate_ids=[], label=Label.REAL, shown={})
+    assert _labels(store, [candidate]) == [None]
+    assert undo(store, **ADA) is None
+
+
+def _labels(store, candidates):
+    with store.read() as db:
+        found = {
+            row.id: label
+            for row, label in db.execute(
+                select(Candidate, SkyObject.review_label).join(
+                    SkyObject, Candidate.sky_object_id == SkyObject.id
+                )
+            )
+        }
+    return [found[each] for each in candidates]

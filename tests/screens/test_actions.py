@@ -122,7 +122,7 @@ def test_a_verdict_says_why_it_cannot_be_given(change, reason):
 def test_looking_is_never_disabled_by_read_only_mode():
     now = replace(READY, read_only=True)
     refused = {action.id for action in REGISTRY.on(Where.REVIEW) if action.why_disabled(now)}
-    assert refused == {a.id for a in ACTIONS if verdict_label(a.id)} | {"undo", "redo", "note"}
+    assert refused == {a.id for a in ACTIONS if verdict_label(a.id)} | {"undo", "redo", "note", "bulk"}
 
 
 @pytest.mark.parametrize("width", [40, 80, 140, 200])

@@ -1,0 +1,232 @@
+"""`astrid candidates`: how the work is going, who agrees with whom, experts, and filters by name."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    output_stream,
+    person_of,
+    print_json,
+    print_table,
+    print_text,
+    settings_of,
+    storable,
+    store_of,
+)
+from core.vocabulary import ExitCode
+
+ReviewerOption = Annotated[str | None, typer.Option(help="Who; default: the settings, then the login name.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to those of candidates."""
+    app.command()(stats)
+    app.command()(experts)
+    app.command()(assign)
+    app.command()(disagreements)
+    app.command()(filters)
+    app.command()(tns)
+
+
+def stats(
+    context: typer.Context,
+    reviewer: Annotated[str | None, typer.Option(help="Of one reviewer alone.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell pace, fatigue and self-agreement of reviewers, how they agree, and what is confirmed."""
+    from core.review.agreement import agreement, reliability, standings
+    from core.review.pace import pace, reviewers
+
+    settings, store = settings_of(context).review, store_of(context, read_only=True)
+    rule: dict[str, Any] = {"experts": settings.experts, "needed": settings.votes}
+    paces = [pace(store, who) for who in ([reviewer] if reviewer else reviewers(store))]
+    found = standings(store, **rule)
+    shares = reliability(found, **rule)
+    pairs = [pair for pair in agreement(found) if reviewer in {None, pair.first, pair.second}]
+    confirmed = {by: sum(each.by == by for each in found) for by in ("expert", "votes")}
+    disputed = sum(each.is_disputed for each in found)
+    if as_json:
+        print_json(
+            {
+                "reviewers": [
+                    each.as_json()
+                    | {"reliability": asdict(shares[each.reviewer]) if each.reviewer in shares else None}
+                    for each in paces
+                ],
+                "agreement": [asdict(pair) for pair in pairs],
+                "judged": len(found),
+                "confirmed": confirmed,
+                "disputed": disputed,
+                "rule": {"experts": list(settings.experts), "votes": settings.votes},
+            }
+        )
+        return
+    if not paces:
+        print_text("Nobody has given a verdict yet.")
+        return
+    rows = [
+        (each.reviewer, each.verdicts, _seconds(each.seconds), _rounded(each.per_hour),
+         sum(one.is_tired for one in each.stretches), _share(each.self_agreement),
+         _share(shares.get(each.reviewer)))
+        for each in paces
+    ]  # fmt: skip
+    print_table(
+        ("reviewer", "verdicts", "s each", "per hour", "tired stretches", "self-agreement", "reliability"),
+        rows,
+    )
+    for pair in pairs:
+        kappa = f"kappa {pair.kappa:.2f}" if pair.kappa is not None else "kappa not known"
+        print_text(f"{pair.first} and {pair.second}: {kappa}, the same on {pair.agree} of {pair.n}")
+    print_text(
+        f"{len(found)} objects judged: {confirmed['expert']} confirmed by an expert, "
+        f"{confirmed['votes']} by {settings.votes} votes, {disputed} disputed"
+    )
+
+
+def experts(
+    context: typer.Context,
+    expert: Annotated[str | None, typer.Option(help="Only what this expert was asked.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what awaits an expert, the first question first."""
+    from core.review.agreement import asked
+
+    found = asked(store_of(context, read_only=True), expert=expert)
+    if as_json:
+        print_json([asdict(each) for each in found])
+    elif found:
+        print_table(
+            ("object", "candidate", "name", "asked by", "expert", "note"),
+            [(e.object_id, e.candidate_id, e.name, e.asked_by, e.expert, e.note) for e in found],
+        )
+    else:
+        print_text("Nothing awaits an expert.")
+
+
+def assign(
+    context: typer.Context,
+    object_id: Annotated[
+        int, typer.Argument(metavar="OBJECT", callback=storable, help="The sky object's id.")
+    ],
+    expert: Annotated[str, typer.Argument(help="Who is asked; - for nobody in particular.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Ask one expert about an object that awaits one."""
+    import time
+
+    from core.review.agreement import assign as ask
+
+    whom = None if expert == "-" else expert
+    name = ask(store_of(context), object_id, whom, by=person_of(context), at=time.time())
+    if as_json:
+        print_json({"object": object_id, "expert": whom})
+    else:
+        print_text(f"{name} awaits {whom or 'any expert'}.")
+
+
+def disagreements(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List objects that reviewers differ on, until an expert or the reviewers themselves settle it."""
+    from core.review.agreement import standings
+
+    settings = settings_of(context).review
+    store = store_of(context, read_only=True)
+    found = [
+        each for each in standings(store, experts=settings.experts, needed=settings.votes) if each.is_disputed
+    ]
+    if as_json:
+        print_json([{"object": e.object_id, "name": e.name, "votes": e.votes} for e in found])
+    elif found:
+        rows = [
+            (e.object_id, e.name, ", ".join(f"{who} {label}" for who, label in e.votes.items()))
+            for e in found
+        ]
+        print_table(("object", "name", "votes"), rows)
+    else:
+        print_text("No object is disputed.")
+
+
+def filters(
+    context: typer.Context,
+    save: Annotated[str | None, typer.Option(help="Keep the filter that is given by this name.")] = None,
+    forget: Annotated[str | None, typer.Option(help="Forget the filter of this name.")] = None,
+    expression: Annotated[str, typer.Argument(help='Such as "score>0.8 verdict:none".')] = "",
+    reviewer: ReviewerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List filters that were saved by name, save one or forget one; @NAME stands for it in any filter."""
+    from core.review import saved_filters
+
+    who = person_of(context, reviewer)
+    if save is None and expression:
+        raise typer.BadParameter("a filter is kept by a name: add --save NAME", param_hint="--save")
+    store = store_of(context, read_only=save is None and forget is None)
+    if save is not None:
+        saved_filters.save(store, reviewer=who, name=save, expression=expression)
+    if forget is not None:
+        saved_filters.forget(store, reviewer=who, name=forget)
+    found = saved_filters.saved(store, reviewer=who)
+    if as_json:
+        print_json([asdict(each) for each in found])
+    elif found:
+        print_table(("name", "filter"), [(each.name, each.expression) for each in found])
+    else:
+        print_text(f"{who} has saved no filter.")
+
+
+def tns(
+    context: typer.Context,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The report, as JSON; without it a dry run.")
+    ] = None,
+    filter_: Annotated[str, typer.Option("--filter", help='Such as "object:AT* mjd>60000".')] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Check what could be reported to the Transient Name Server, and write the report to a file.
+
+    Nothing is sent. Exit code 3: some objects did not pass; 1: none did.
+    """
+    import json
+
+    from core.review.saved_filters import expanded
+    from core.review.tns_report import document, preflight
+
+    settings, store = settings_of(context), store_of(context, read_only=True)
+    terms = expanded(store, filter_, reviewer=person_of(context))
+    checked = preflight(store, settings.tns, settings.review, filters=terms)
+    passed = [each for each in checked if each.report is not None]
+    if output is not None and passed:
+        with output_stream(output) as stream:
+            json.dump(document(checked), stream, indent=1, allow_nan=False)
+    if as_json:
+        print_json([asdict(each) for each in checked])
+    else:
+        for each in checked:
+            print_text(f"{each.name} ({each.label}): {'to be reported' if each.report else 'not reported'}")
+            for problem in each.problems:
+                print_text(f"  problem: {problem}")
+            for warning in each.warnings:
+                print_text(f"  warning: {warning}")
+        where = f"in {output}" if output is not None and passed else "dry run, nothing was written"
+        print_text(f"{len(passed)} of {len(checked)} objects pass; {where}.")
+    if len(passed) < len(checked):
+        raise typer.Exit(ExitCode.PARTIAL if passed else ExitCode.FAILED)
+
+
+def _share(found: Any) -> str:
+    if found is None or found.n == 0:
+        return "-"
+    if found.share is None:
+        return f"n {found.n}, too few"
+    return f"{found.share:.0%} ({found.low:.0%} to {found.high:.0%}, n {found.n})"
+
+
+def _rounded(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
+def _seconds(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)

@@ -1,0 +1,233 @@
+"""What reviewers say of the same objects: what is confirmed, what is disputed, how far they agree.
+
+An object is confirmed by one expert; or, where no expert judged it, by as many reviewers as the
+settings ask for, all of whom say real, or all of whom say bogus. It is disputed while reviewers differ
+and no expert has judged it. Only the newest standing verdict of each reviewer counts, and only real
+and bogus: unsure, snooze and a question to an expert take no side.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, groupby
+
+from sqlalchemy import delete, select
+from sqlmodel import col
+
+from core.database.store import Store
+from core.database.tables import Assignment, SkyObject, Verdict
+from core.errors import AstridError
+from core.frames.standing import stands
+from core.review.pace import FEWEST, Share, share
+from core.vocabulary import LABELS, Label, ReviewState
+
+SIDES = (ReviewState.REAL, ReviewState.BOGUS)
+SETTLED_BY = ("expert", "votes")
+
+
+class ExpertError(AstridError):
+    """An expert cannot be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What reviewers say of one object.
+
+    Attributes
+    ----------
+    votes : dict
+        The label that each reviewer gave last, by reviewer.
+    confirmed : ReviewState or None
+        Real or bogus.
+    by : str or None
+        One of `SETTLED_BY`.
+    """
+
+    object_id: int
+    name: str
+    votes: dict[str, str]
+    confirmed: ReviewState | None
+    by: str | None
+    is_disputed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two reviewers' agreement; kappa is none below `FEWEST` objects, or where both say one thing alone."""
+
+    first: str
+    second: str
+    n: int
+    agree: int
+    kappa: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An object that awaits an expert."""
+
+    object_id: int
+    candidate_id: int | None
+    name: str
+    asked_by: str | None
+    note: str | None
+    expert: str | None
+
+
+def side(label: str) -> ReviewState | None:
+    """Real or bogus; none for labels that take no side."""
+    state = LABELS[Label(label)].review_state
+    return state if state in SIDES else None
+
+
+def settled(
+    votes: Mapping[str, str], *, experts: Collection[str], needed: int
+) -> tuple[ReviewState | None, str | None, bool]:
+    """Whether some votes confirm an object, by what, and whether they are disputed.
+
+    Parameters
+    ----------
+    votes : mapping
+        The newest label of each reviewer, the oldest vote first.
+    needed : int
+        Votes that confirm without an expert.
+    """
+    sides = {reviewer: taken for reviewer, label in votes.items() if (taken := side(label))}
+    of_experts = [taken for reviewer, taken in sides.items() if reviewer in experts]
+    if of_experts:
+        is_one = len(set(of_experts)) == 1
+        return (of_experts[0] if is_one else None, "expert" if is_one else None, not is_one)
+    if len(set(sides.values())) > 1:
+        return None, None, True
+    if len(sides) >= needed:
+        return next(iter(sides.values())), "votes", False
+    return None, None, False
+
+
+def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
+    """Agreement of two raters beyond chance (Cohen 1960); none where chance alone would give all of it."""
+    n = len(pairs)
+    if n == 0:
+        return None
+    observed = sum(one == other for one, other in pairs) / n
+    words = {word for pair in pairs for word in pair}
+    chance = sum(
+        sum(one == word for one, _ in pairs) * sum(other == word for _, other in pairs) for word in words
+    ) / (n * n)
+    return None if chance >= 1 else (observed - chance) / (1 - chance)
+
+
+def standings(store: Store, *, experts: Collection[str] = (), needed: int = 2) -> list[Standing]:
+    """All objects that anybody judged, by their ids. Injected sources are among them: they are blind."""
+    query = (
+        select(col(Verdict.sky_object_id), col(SkyObject.name), col(Verdict.reviewer), col(Verdict.label))
+        .join(SkyObject, col(Verdict.sky_object_id) == col(SkyObject.id))
+        .where(stands(Verdict))
+        .order_by(col(Verdict.sky_object_id), col(Verdict.id))
+    )
+    found: list[Standing] = []
+    with store.read() as db:
+        for object_id, rows in groupby(db.execute(query), key=lambda row: row[0]):
+            votes: dict[str, str] = {}
+            name = ""
+            for _, name, reviewer, label in rows:  # noqa: B007 the same in all
+                votes.pop(reviewer, None)
+                votes[reviewer] = label
+            found.append(Standing(object_id, name, votes, *settled(votes, experts=experts, needed=needed)))
+    return found
+
+
+def agreement(found: Iterable[Standing]) -> list[Pair]:
+    """Every two reviewers on the objects that both took a side on."""
+    sides: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for standing in found:
+        taken = {who: said for who, label in standing.votes.items() if (said := side(label))}
+        for first, second in combinations(sorted(taken), 2):
+            sides.setdefault((first, second), []).append((taken[first], taken[second]))
+    return [
+        Pair(
+            first,
+            second,
+            len(pairs),
+            sum(one == other for one, other in pairs),
+            cohens_kappa(pairs) if len(pairs) >= FEWEST else None,
+        )
+        for (first, second), pairs in sorted(sides.items())
+    ]
+
+
+def reliability(
+    found: Iterable[Standing], *, experts: Collection[str] = (), needed: int = 2
+) -> dict[str, Share]:
+    """How often each reviewer says what the others confirm without that reviewer's own vote."""
+    counts: dict[str, list[int]] = {}
+    for standing in found:
+        for reviewer, label in standing.votes.items():
+            others = {who: said for who, said in standing.votes.items() if who != reviewer}
+            confirmed, _, _ = settled(others, experts=experts, needed=needed)
+            own = side(label)
+            if confirmed is not None and own is not None:
+                tally = counts.setdefault(reviewer, [0, 0])
+                tally[0] += own == confirmed
+                tally[1] += 1
+    return {reviewer: share(*tally) for reviewer, tally in sorted(counts.items())}
+
+
+def asked(store: Store, *, expert: str | None = None, limit: int = 1000) -> list[Asked]:
+    """Objects that await an expert, the first that was asked about first; of one expert if named."""
+    query = (
+        select(SkyObject, col(Assignment.expert))
+        .outerjoin(Assignment, col(Assignment.sky_object_id) == col(SkyObject.id))
+        .where(col(SkyObject.review_state) == ReviewState.ESCALATED.value)
+        .limit(limit)
+    )
+    if expert is not None:
+        query = query.where(col(Assignment.expert) == expert)
+    with store.read() as db:
+        rows = [(sky_object, who) for sky_object, who in db.execute(query)]
+        ids = [sky_object.id for sky_object, _ in rows]
+        questions: dict[int, Verdict] = {}
+        for verdict in db.scalars(
+            select(Verdict)
+            .where(
+                col(Verdict.sky_object_id).in_(ids), col(Verdict.label) == Label.ASK_EXPERT, stands(Verdict)
+            )
+            .order_by(col(Verdict.id))
+        ):
+            questions[verdict.sky_object_id] = verdict
+    found = []
+    for sky_object, who in rows:
+        question = questions.get(sky_object.id or 0)
+        found.append(
+            Asked(
+                object_id=sky_object.id or 0,
+                candidate_id=question.candidate_id if question else sky_object.best_candidate_id,
+                name=sky_object.name,
+                asked_by=question.reviewer if question else None,
+                note=question.note if question else None,
+                expert=who,
+            )
+        )
+    order = {key: verdict.id or 0 for key, verdict in questions.items()}
+    return sorted(found, key=lambda each: (order.get(each.object_id, 0), each.object_id))
+
+
+def assign(store: Store, object_id: int, expert: str | None, *, by: str, at: float) -> str:
+    """Ask an expert about an object that awaits one, in place of whoever was asked before; its name.
+
+    Raises
+    ------
+    ExpertError
+        The object does not exist or does not await an expert.
+    """
+    with store.write() as db:
+        sky_object = db.scalar(select(SkyObject).where(col(SkyObject.id) == object_id).with_for_update())
+        if sky_object is None:
+            raise ExpertError(f"there is no sky object {object_id}")
+        if sky_object.review_state != ReviewState.ESCALATED:
+            raise ExpertError(
+                f"sky object {object_id} does not await an expert: it is {sky_object.review_state}"
+            )
+        db.execute(delete(Assignment).where(col(Assignment.sky_object_id) == object_id))
+        if expert is not None:
+            db.add(Assignment(sky_object_id=object_id, expert=expert, assigned_by=by, assigned_at=at))
+        return sky_object.name

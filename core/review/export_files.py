@@ -1,0 +1,212 @@
+"""Candidates as files of other programs: Parquet, VOTable, DS9 regions and FITS cutouts.
+
+All are made of `core.review.export.ExportRow`, which no injected source can become.
+"""
+
+import io
+import json
+import math
+from collections.abc import Iterator
+from itertools import islice
+from typing import IO, Any
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from core.database.store import Store
+from core.database.tables import Cutout
+from core.review.cutouts import CutoutError, unpack
+from core.review.export import COLUMNS, PAGE, ExportRow, rows
+from core.text import safe_text
+from core.vocabulary import LABELS, Label, ReviewState
+
+UNITS = {
+    "mjd": "d", "ra": "deg", "dec": "deg", "x": "pix", "y": "pix", "x_frame": "pix", "y_frame": "pix",
+    "mag": "mag", "mag_err": "mag",
+}  # fmt: skip
+UCDS = {
+    "id": "meta.id;meta.main", "mjd": "time.epoch", "ra": "pos.eq.ra;meta.main",
+    "dec": "pos.eq.dec;meta.main", "mag": "phot.mag", "mag_err": "stat.error;phot.mag", "snr": "stat.snr",
+    "filter": "instr.bandpass",
+}  # fmt: skip
+_INTEGERS = ("id",)
+_NUMBERS = (
+    "mjd", "x", "y", "x_frame", "y_frame", "ra", "dec", "snr", "flux", "flux_err", "mag", "mag_err", "score",
+)  # fmt: skip
+_RADIUS_ARCSEC = 3.0
+_COLOURS = {ReviewState.REAL: "green", ReviewState.BOGUS: "red"}
+_BLOCK = 2880  # bytes of a block of FITS
+
+
+def write_parquet(store: Store, stream: IO[bytes], *, filters: str = "", judged_only: bool = False) -> int:
+    """Write candidates as Parquet, a page at a time; return how many. Tags are a list, scores JSON.
+
+    Raises
+    ------
+    FilterError
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def kind(name: str) -> Any:
+        if name in _INTEGERS:
+            return pa.int64()
+        return pa.float64() if name in _NUMBERS else pa.list_(pa.string()) if name == "tags" else pa.string()
+
+    schema = pa.schema(
+        [
+            pa.field(name, kind(name), metadata={"unit": UNITS[name]} if name in UNITS else None)
+            for name in COLUMNS
+        ]
+    )
+    count = 0
+    with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+        for page in _pages(rows(store, filters=filters, judged_only=judged_only)):
+            records = [_plain(row) for row in page]
+            for record in records:
+                record["tags"] = [str(tag) for tag in record["tags"]]
+            writer.write_table(pa.Table.from_pylist(records, schema=schema))
+            count += len(page)
+    return count
+
+
+def write_votable(store: Store, stream: IO[bytes], *, filters: str = "", judged_only: bool = False) -> int:
+    """Write candidates as a VOTable; return how many. It is made in memory, all of it.
+
+    Raises
+    ------
+    FilterError
+    """
+    from astropy.io.votable import from_table, writeto
+    from astropy.table import MaskedColumn, Table
+
+    records = [_plain(row) for row in rows(store, filters=filters, judged_only=judged_only)]
+    table = Table()
+    for name in COLUMNS:
+        values = [record[name] for record in records]
+        if name == "tags":
+            values = [" ".join(str(tag) for tag in each) for each in values]
+        blank: Any
+        dtype: str | None
+        if name in _INTEGERS:
+            blank, dtype = 0, "i8"
+        elif name in _NUMBERS:
+            blank, dtype = math.nan, "f8"
+        else:  # XML knows no control characters
+            values = [None if each is None else safe_text(each, 2000) for each in values]
+            blank, dtype = "", None if records else "U1"
+        table[name] = MaskedColumn(
+            [blank if each is None else each for each in values],
+            mask=[each is None for each in values],
+            dtype=dtype,
+            unit=UNITS.get(name),
+        )
+    found = from_table(table)
+    for field in found.get_first_table().fields:
+        field.ucd = UCDS.get(field.name)
+    written = io.BytesIO()  # astropy closes some streams that it is given
+    writeto(found, written)
+    stream.write(written.getvalue())
+    return len(records)
+
+
+def write_regions(store: Store, stream: IO[str], *, filters: str = "", judged_only: bool = False) -> int:
+    """Write candidates that have a place on the sky as DS9 regions: real green, bogus red, others yellow.
+
+    Raises
+    ------
+    FilterError
+    """
+    stream.write("# Region file format: DS9 version 4.1\nicrs\n")
+    count = 0
+    for row in rows(store, filters=filters, judged_only=judged_only):
+        values = row.values()
+        if values["ra"] is None or values["dec"] is None:
+            continue
+        label = values["verdict"]
+        colour = _COLOURS.get(LABELS[Label(label)].review_state, "yellow") if label else "yellow"
+        words = f"{values['id']} {values['object']} {label or ''}".strip()
+        text = safe_text(words, 80).translate({ord("{"): "(", ord("}"): ")"})  # they would end it
+        place = f"{values['ra']:.7f},{values['dec']:+.7f}"
+        stream.write(f'circle({place},{_RADIUS_ARCSEC:g}") # color={colour} text={{{text}}}\n')
+        count += 1
+    return count
+
+
+def write_cutouts(store: Store, stream: IO[bytes], *, filters: str = "", judged_only: bool = False) -> int:
+    """Write the cutouts of candidates as one FITS file, three images each; return of how many candidates.
+
+    ``NEW``, ``REF`` and ``DIFF`` carry the candidate's id as ``EXTVER``. Pixels are in units of the sky's
+    sigma in that plane (``SKYSIG``, where it is known) and on the reference's grid: ``XREF, YREF`` is the
+    candidate's place there, 0-based. Candidates without cutouts that can be read are left out.
+
+    Raises
+    ------
+    FilterError
+    """
+    from astropy.io import fits
+
+    stream.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
+    count = 0
+    for page in _pages(rows(store, filters=filters, judged_only=judged_only)):
+        with store.read() as db:
+            ids = [row.candidate.id for row in page]
+            found = db.execute(
+                select(col(Cutout.candidate_id), col(Cutout.pixels)).where(col(Cutout.candidate_id).in_(ids))
+            )
+            blobs = {key: blob for key, blob in found}  # noqa: C416 rows are no pairs to the type checker
+        for row in page:
+            try:
+                cutouts = unpack(blobs[row.candidate.id])
+            except (KeyError, CutoutError):
+                continue
+            count += 1
+            for name, plane, sigma in zip(
+                ("NEW", "REF", "DIFF"), cutouts.planes, cutouts.sigma, strict=False
+            ):
+                header = _header(row, name, sigma)
+                hdu = fits.ImageHDU(plane, header=header, name=name, ver=row.candidate.id)
+                data = plane.astype(">f4").tobytes()
+                stream.write(hdu.header.tostring().encode("ascii"))
+                stream.write(data + b"\0" * (-len(data) % _BLOCK))
+    return count
+
+
+def _header(row: ExportRow, plane: str, sigma: float) -> Any:
+    from astropy.io import fits
+
+    values = row.values()
+    header = fits.Header()
+    header["OBJECT"] = _ascii(values["object"])
+    header["CANDID"] = values["id"]
+    header["BUNIT"] = ("sigma", "of the sky in this plane")
+    cards = {
+        "FRAME": ("frame", ""), "FILTER": ("filter", ""), "MJD-AVG": ("mjd", "UTC, mid-exposure"),
+        "RA": ("ra", "deg, ICRS"), "DEC": ("dec", "deg, ICRS"), "XREF": ("x", "0-based, on the reference"),
+        "YREF": ("y", "0-based, on the reference"), "SNR": ("snr", ""), "MAG": ("mag", ""),
+        "SCORE": ("score", ""), "VERDICT": ("verdict", ""),
+    }  # fmt: skip
+    for keyword, (name, comment) in cards.items():
+        value = values[name]
+        if value is not None:
+            header[keyword] = (_ascii(value) if isinstance(value, str) else value, comment)
+    if math.isfinite(sigma):
+        header["SKYSIG"] = (float(sigma), f"one sigma of {plane} in its linear unit")
+    return header
+
+
+def _ascii(text: str) -> str:
+    """Fit for a card of FITS: printable ASCII of one card's length."""
+    return "".join(each if " " <= each <= "~" else "?" for each in safe_text(text, 60))
+
+
+def _plain(row: ExportRow) -> dict[str, Any]:
+    """A record of plain values; scores as JSON."""
+    values = row.values()
+    values["scores"] = json.dumps(values["scores"]) if values["scores"] else None
+    return values
+
+
+def _pages(found: Iterator[ExportRow]) -> Iterator[list[ExportRow]]:
+    while page := list(islice(found, PAGE)):
+        yield page

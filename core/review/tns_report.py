@@ -1,0 +1,244 @@
+"""Discovery reports for the Transient Name Server: checked first, written to a file, sent by nobody here.
+
+A report is made of the `core.review.export.ExportRow` of one object's candidates, which no injected
+source can become. What an AT report must hold, and the names of its fields, are those of TNS's manual of
+bulk reports in JSON; the numbers by which TNS knows groups, instruments, filters and units come from
+the settings, because they differ from site to site and AstrID asks no server.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from core.database.store import Store
+from core.objects.known import known_sky
+from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
+from core.objects.sky import separation_deg
+from core.objects.tracklets import tracklets_of
+from core.review.agreement import settled, standings
+from core.review.export import ExportRow, rows
+from core.settings import ReviewSettings, TnsSettings
+from core.text import safe_text
+from core.vocabulary import Label, ReviewState
+
+REPORTED = (Label.SUPERNOVA, Label.NUCLEAR, Label.REAL)  # what is new at a fixed place
+DUPLICATE_ARCSEC = 2.0
+_MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
+# By TNS: 1 possible supernova, 4 nuclear, 0 other.
+_TYPES = {Label.SUPERNOVA: "1", Label.NUCLEAR: "4", Label.REAL: "0"}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One object before it is reported.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        Why it is not reported; none: it is.
+    warnings : tuple of str
+        What a person should know before sending.
+    report : dict or None
+        As TNS wants it; none where there are problems.
+    """
+
+    object_id: int
+    name: str
+    label: str
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+    report: dict[str, Any] | None
+
+
+def preflight(
+    store: Store, settings: TnsSettings, review: ReviewSettings, *, filters: str = ""
+) -> list[Checked]:
+    """Check every object that passes a filter and was judged to be new at its place.
+
+    Parameters
+    ----------
+    review : ReviewSettings
+        The rule for what is confirmed: an object that is not, is not reported.
+
+    Raises
+    ------
+    FilterError
+    """
+    confirmed = {
+        each.object_id: settled(each.votes, experts=review.experts, needed=review.votes)[0]
+        for each in standings(store, experts=review.experts, needed=review.votes)
+    }
+    found = [
+        (object_id, part)
+        for object_id, part in _by_object(rows(store, filters=filters, judged_only=True))
+        if part[0].sky_object.review_label in REPORTED
+    ]
+    checked: list[Checked] = []
+    places: list[tuple[float, float, str]] = []
+    for object_id, part in found:
+        first = part[0].sky_object
+        problems = []
+        if confirmed.get(object_id) is not ReviewState.REAL:
+            problems.append(
+                f"it is not confirmed: one of the experts, or {review.votes} reviewers who agree, do that"
+            )
+        if first.ra is not None and first.dec is not None:
+            for ra, dec, name in places:
+                if separation_deg(first.ra, first.dec, ra, dec) * 3600 <= DUPLICATE_ARCSEC:
+                    problems.append(f"duplicate: {name} of this report is within {DUPLICATE_ARCSEC:g} arcsec")
+            places.append((first.ra, first.dec, first.name))
+        checked.append(_checked(store, settings, part, problems))
+    return checked
+
+
+def document(checked: Sequence[Checked]) -> dict[str, Any]:
+    """The bulk report of all that passed."""
+    passed = [each.report for each in checked if each.report is not None]
+    return {"at_report": {str(number): report for number, report in enumerate(passed)}}
+
+
+def _by_object(found: Iterator[ExportRow]) -> Iterator[tuple[int, list[ExportRow]]]:
+    """The rows of each object, the earliest first."""
+    ordered = sorted(
+        found, key=lambda row: (row.sky_object.id or 0, row.candidate.mjd, row.candidate.id or 0)
+    )
+    for object_id, part in groupby(ordered, key=lambda row: row.sky_object.id or 0):
+        yield object_id, list(part)
+
+
+def _checked(store: Store, settings: TnsSettings, part: Sequence[ExportRow], problems: list[str]) -> Checked:
+    sky_object, first = part[0].sky_object, part[0].candidate
+    label = Label(sky_object.review_label or Label.REAL)
+    warnings: list[str] = []
+    for name in ("reporter", "reporting_group_id", "data_source_group_id", "instrument_id"):
+        if not getattr(settings, name):
+            problems.append(f"required: [tns] {name} is not set")
+    if sky_object.ra is None or sky_object.dec is None:
+        problems.append("required: a position on the sky")
+    if len({row.candidate.mjd for row in part}) < 2:
+        warnings.append("it was detected at one time alone")
+    _check_known(store, part, problems, warnings)
+    with store.read() as db:
+        detections = current_detections(db, sky_object.id or 0)
+        curve = light_curve(db, sky_object.id or 0, detections)
+    photometry = _photometry(settings, part, problems)
+    before = _last_limit(curve, first.mjd, settings)
+    if before is None:
+        warnings.append("no limit before the first detection is known")
+    report = None
+    if not problems:
+        report = {
+            "ra": {"value": f"{sky_object.ra:.6f}", "error": "", "units": "arcsec"},
+            "dec": {"value": f"{sky_object.dec:+.6f}", "error": "", "units": "arcsec"},
+            "reporting_group_id": settings.reporting_group_id,
+            "discovery_data_source_id": settings.data_source_group_id,
+            "reporter": settings.reporter,
+            "discovery_datetime": _date(first.mjd),
+            "at_type": _TYPES[label],
+            "internal_name": safe_text(sky_object.name, 60),
+            "non_detection": before
+            or {
+                "obsdate": "",
+                "archiveid": "0",
+                "archival_remarks": "No limit before the discovery is known",
+            },
+            "photometry": {"photometry_group": {str(n): row for n, row in enumerate(photometry)}},
+        }
+    return Checked(sky_object.id or 0, sky_object.name, label.value, tuple(problems), tuple(warnings), report)
+
+
+def _check_known(store: Store, part: Sequence[ExportRow], problems: list[str], warnings: list[str]) -> None:
+    """What catalogues and tracklets say against a discovery."""
+    ids = [row.candidate.id or 0 for row in part]
+    known = known_sky(store, ids)
+    told: dict[str, str] = {}
+    for answers in known.values():
+        for kind in ("transient", "solar_system", "variable", "star"):
+            if (answer := answers.get(kind)) and answer.get("status") == "match":
+                told[kind] = safe_text(answer.get("name") or "a source", 60)
+    if "transient" in told:
+        problems.append(f"duplicate: {told['transient']} is known there")
+    if "solar_system" in told:
+        problems.append(f"it is at the place of {told['solar_system']}, of the solar system")
+    for kind in ("variable", "star"):
+        if kind in told:
+            warnings.append(f"a known {kind} is there: {told[kind]}")
+    asked = {
+        kind
+        for answers in known.values()
+        for kind in ("transient", "solar_system")
+        if (answer := answers.get(kind)) and answer.get("status") in {"match", "none"}
+    }
+    for kind in ("transient", "solar_system"):
+        if kind not in asked:
+            warnings.append(f"no catalogue of kind {kind.replace('_', ' ')} was asked")
+    if tracklets_of(store, ids):
+        problems.append("it moves: its detections belong to a tracklet")
+
+
+def _photometry(
+    settings: TnsSettings, part: Sequence[ExportRow], problems: list[str]
+) -> list[dict[str, str]]:
+    """The detections that TNS can hold: those with a magnitude in a filter and system it has numbers for."""
+    found = []
+    lacking: set[str] = set()
+    for row in part:
+        one = row.candidate
+        filter_id = settings.filters.get(one.filter or "")
+        unit = settings.units.get(one.mag_system or "")
+        if one.mag is None or one.mag_err is None:
+            lacking.add("a magnitude with its error")
+        elif filter_id is None:
+            lacking.add(f"[tns] filters has no number for '{safe_text(one.filter or 'no filter', 20)}'")
+        elif unit is None:
+            lacking.add(f"[tns] units has no number for '{safe_text(one.mag_system or 'no system', 20)}'")
+        else:
+            found.append(
+                {
+                    "obsdate": _date(one.mjd),
+                    "flux": f"{one.mag:.3f}",
+                    "flux_error": f"{one.mag_err:.3f}",
+                    "limiting_flux": "",
+                    "flux_units": unit,
+                    "filter_value": filter_id,
+                    "instrument_value": settings.instrument_id,
+                    "exptime": "",
+                    "observer": settings.observer,
+                    "comments": "",
+                }
+            )
+    if not found or found[0]["obsdate"] != _date(part[0].candidate.mjd):
+        missing = "; ".join(sorted(lacking)) or "a magnitude"
+        problems.append(f"required: photometry of the discovery: {missing}")
+    return found
+
+
+def _last_limit(
+    curve: Sequence[LightCurvePoint], first_mjd: float, settings: TnsSettings
+) -> dict[str, str] | None:
+    """The last limit before the first detection."""
+    found = None
+    for point in curve:
+        filter_id = settings.filters.get(point.filter or "")
+        unit = settings.units.get(point.mag_system or "")
+        is_usable = point.is_limit and point.mag is not None and filter_id and unit
+        if is_usable and point.mjd < first_mjd and (found is None or point.mjd > found[0]):
+            found = (point.mjd, {
+                "obsdate": _date(point.mjd),
+                "limiting_flux": f"{point.mag:.3f}",
+                "flux_units": unit or "",
+                "filter_value": filter_id or "",
+                "instrument_value": settings.instrument_id,
+                "exptime": "",
+                "observer": settings.observer,
+                "comments": "",
+                "archiveid": "",
+                "archival_remarks": "",
+            })  # fmt: skip
+    return found[1] if found else None
+
+
+def _date(mjd: float) -> str:
+    return (_MJD_EPOCH + timedelta(days=mjd)).strftime("%Y-%m-%d %H:%M:%S")

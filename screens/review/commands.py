@@ -1,0 +1,109 @@
+"""The commands of the review screen besides its actions."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from screens.frame.commands import Command, CommandRefused, Words
+from screens.lines import Line, Tone, span
+from screens.review.export import export_command
+from screens.review.steering import NAMED_ORDERS, cut_line, minutes_of, pace_lines
+from screens.widgets.sheet import Sheet
+
+if TYPE_CHECKING:
+    from core.review.pace import Cut
+    from screens.review.desk import Desk
+    from screens.review.screen import ReviewScreen
+
+
+def review_commands(screen: "ReviewScreen") -> list[Command]:
+    """All of them; those that write are absent in read-only mode."""
+    found = [
+        export_command(screen),
+        Command(
+            "order",
+            "order the queue: by score, brightness, age, or what models say of it",
+            partial(_order, screen),
+            "|".join(NAMED_ORDERS),
+            lambda _: NAMED_ORDERS,
+        ),
+        Command(
+            "minutes",
+            "cut the queue at what your own pace reaches in so many minutes",
+            partial(_minutes, screen),
+            "N",
+        ),
+        Command("pace", "your pace, streaks and agreement with others", partial(_pace, screen)),
+    ]
+    if screen.host.read_only:
+        return found
+    return [
+        *found,
+        Command(
+            "save", "keep the filter by a name: @NAME stands for it", partial(_save, screen, False), "NAME"
+        ),
+        Command("forget", "forget a filter that was saved", partial(_save, screen, True), "NAME"),
+        Command("assign", "ask one expert about this card", partial(_assign, screen), "EXPERT"),
+    ]
+
+
+def _desk(screen: "ReviewScreen") -> "Desk":
+    if screen.desk is None:
+        raise CommandRefused("the store is not open")
+    return screen.desk
+
+
+def _order(screen: "ReviewScreen", words: Words) -> None:
+    if len(words) != 1 or words[0] not in NAMED_ORDERS:
+        raise CommandRefused(f"the queue can be ordered by {', '.join(NAMED_ORDERS)}")
+    screen.choose_order(words[0])
+
+
+def _minutes(screen: "ReviewScreen", words: Words) -> None:
+    minutes, desk = minutes_of(words), _desk(screen)
+    filters, order = screen.filter, screen.order
+
+    def told(found: "Cut") -> None:
+        screen.cut_at(found.rank if found.below else None, cut_line(found))
+
+    screen.in_background(lambda: desk.cut(minutes, filters, order), told, "the queue was not cut")
+
+
+def _pace(screen: "ReviewScreen", words: Words) -> None:
+    if words:
+        raise CommandRefused("pace takes no words")
+    desk = _desk(screen)
+
+    def told(lines: list[Line]) -> None:
+        screen.app.push_screen(Sheet("Pace and agreement", lines))
+
+    screen.in_background(lambda: pace_lines(*desk.measured()), told, "the pace was not measured")
+
+
+def _save(screen: "ReviewScreen", forget: bool, words: Words) -> None:
+    desk, filters = _desk(screen), screen.filter
+    if len(words) != 1:
+        raise CommandRefused(f"{'forget' if forget else 'save'} takes one name")
+    name = words[0]
+
+    def told(_: object) -> None:
+        said = f"the filter {name} is forgotten" if forget else f"kept: @{name} is {filters}"
+        screen.say(said, Tone.GOOD)
+
+    def work() -> None:
+        if forget:
+            desk.forget_filter(name)
+        else:
+            desk.save_filter(name, filters)
+
+    screen.in_background(work, told, "nothing was changed")
+
+
+def _assign(screen: "ReviewScreen", words: Words) -> None:
+    desk, card = _desk(screen), screen.card
+    if card is None or len(words) != 1:
+        raise CommandRefused("assign takes the name of an expert, and asks about the card that is open")
+    screen.in_background(
+        lambda: desk.assign(card.object_id, words[0]),
+        lambda name: screen.say_line((span(f"{name} awaits {words[0]}", Tone.GOOD, 80),)),
+        "nobody was asked",
+    )

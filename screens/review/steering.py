@@ -1,0 +1,125 @@
+"""What can be typed on the review screen: filters with help, orders, a given time, notes with tags, bulk."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.text import safe_text
+from core.vocabulary import LABELS, Label
+from screens.frame.commands import CommandRefused, Words
+from screens.lines import Line, Tone, counted, span
+
+if TYPE_CHECKING:
+    from core.review.agreement import Pair
+    from core.review.filter_help import Known
+    from core.review.pace import Cut, Pace, Share
+
+FEW = 10  # verdicts at once that need no word typed
+NAMED_ORDERS = ("score", "brightness", "age", "uncertainty", "anomaly")
+_SHOWN = 10  # completions
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A note as it was typed: words that begin with # are tags."""
+
+    note: str | None
+    tags: tuple[str, ...]
+
+    @classmethod
+    def read(cls, text: str) -> "Remark":
+        """Part tags from the note, small letters, each once."""
+        words = text.split()
+        tags = [word[1:].lower() for word in words if len(word) > 1 and word[0] == "#"]
+        rest = " ".join(word for word in words if not (len(word) > 1 and word[0] == "#"))
+        return cls(rest or None, tuple(dict.fromkeys(tags)))
+
+
+def filter_hint(line: str, known: "Known", width: int) -> Line:
+    """What a filter means that is being typed, and what can come next."""
+    from core.review.filter_help import completions, explained
+
+    told = (span(explained(line), Tone.PLAIN, max(width // 2, 20)),)
+    offered = [each.rpartition(" ")[2] for each in completions(line, known)[:_SHOWN]]
+    return (*told, span("  "), span("  ".join(offered), Tone.DIM)) if offered else told
+
+
+def label_words(line: str) -> list[str]:
+    """The labels that a line may become."""
+    return [label.value for label in LABELS if label.value.startswith(line.strip().lower())]
+
+
+def label_of(text: str) -> Label:
+    """The label that was typed, by its name or its key.
+
+    Raises
+    ------
+    CommandRefused
+    """
+    typed = text.strip()
+    for label, facts in LABELS.items():
+        if typed.lower() == label.value or typed == facts.key:
+            return label
+    raise CommandRefused(f"'{safe_text(typed, 40)}' is no verdict: {', '.join(LABELS)}")
+
+
+def minutes_of(words: Words) -> float:
+    """The time that was typed.
+
+    Raises
+    ------
+    CommandRefused
+    """
+    try:
+        minutes = float(words[0]) if len(words) == 1 else 0.0
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes <= 24 * 60:
+        raise CommandRefused("minutes takes the time that you have, such as: minutes 25")
+    return minutes
+
+
+def cut_line(found: "Cut") -> Line:
+    """Where a given time cuts the queue, and what is expected below."""
+    head = (span(f"{found.minutes:g} min at {found.seconds:.1f} s a card: "),)
+    if not found.below:
+        return (*head, span("all of the queue", Tone.GOOD))
+    real = found.expected_real
+    if real is None:
+        expected = f"how many are real is not known: {found.real.n} were judged there"
+    else:
+        expected = f"{real[0]:.0f} to {real[1]:.0f} of them real, as {found.real.hits} of {found.real.n} were"
+    return (*head, span(f"{found.rank} cards", Tone.STRONG), span(f"; below {found.below}, {expected}"))
+
+
+def pace_lines(own: "Pace", reliability: "Share | None", pairs: "list[Pair]") -> list[Line]:
+    """A reviewer's pace, streaks and agreement."""
+    lines: list[Line] = [(span("Pace", Tone.STRONG),)]
+    if own.seconds is None or own.per_hour is None:
+        lines.append((span(f"  not known yet: {own.gaps} gaps between verdicts"),))
+    else:
+        lines.append((span(f"  {own.seconds:.1f} s a verdict, {own.per_hour:.0f} an hour"),))
+    lines.append((span(f"  {counted(own.verdicts, 'verdict')}, breaks left out", Tone.DIM),))
+    lines += [(), (span("Stretches without a break, the newest first", Tone.STRONG),)]
+    for each in own.stretches[:-11:-1]:
+        told: Line = (span(f"  {each.seconds / 60:6.1f} min  {each.verdicts:5d} verdicts"),)
+        if each.slowing is not None:
+            tone = Tone.WARN if each.is_tired else Tone.DIM
+            tired = ", tired: rest" if each.is_tired else ""
+            told = (*told, span(f"  {each.slowing:.2f}× the pace of its beginning{tired}", tone))
+        lines.append(told)
+    if not own.stretches:
+        lines.append((span("  none", Tone.DIM),))
+    lines += [(), (span("Agreement", Tone.STRONG),)]
+    lines.append((span("  with yourself, shown again blind  "), span(_share(own.self_agreement))))
+    lines.append((span("  with what others confirm          "), span(_share(reliability))))
+    for pair in pairs:
+        other = pair.second if pair.first == own.reviewer else pair.first
+        kappa = f"kappa {pair.kappa:.2f}" if pair.kappa is not None else "kappa not known yet"
+        lines.append((span(f"  with {other}", limit=30), span(f"  {kappa}, {pair.agree} of {pair.n} alike")))
+    return lines
+
+
+def _share(found: "Share | None") -> str:
+    if found is None or found.share is None or found.low is None or found.high is None:
+        return f"not known: {found.n if found else 0} of them"
+    return f"{found.share:.0%} ({found.low:.0%} to {found.high:.0%}), n {found.n}"

@@ -1,0 +1,124 @@
+"""What several reviewers say of the same objects."""
+
+import time
+
+import pytest
+
+from core.review.agreement import (
+    ExpertError,
+    agreement,
+    asked,
+    assign,
+    cohens_kappa,
+    reliability,
+    settled,
+    standings,
+)
+from core.review.open_cards import close_card, keep_open, others
+from core.review.pace import FEWEST
+from core.review.verdicts import decide, undo
+from core.vocabulary import Label, ReviewState
+from tests.core.rows import add_candidate
+
+RULE = {"experts": ["eve"], "needed": 2}
+
+
+def judge(store, who, candidate, label, **more):
+    decide(store, session=who, reviewer=who, candidate_id=candidate, label=label, shown={}, **more)
+
+
+def test_kappa_of_a_known_table():
+    # Cohen (1960) in the common example: 20 yes-yes, 5 yes-no, 10 no-yes, 15 no-no.
+    pairs = [("y", "y")] * 20 + [("y", "n")] * 5 + [("n", "y")] * 10 + [("n", "n")] * 15
+    assert cohens_kappa(pairs) == pytest.approx(0.4)
+    assert cohens_kappa([("y", "n"), ("n", "y")]) == pytest.approx(-1.0)
+    assert cohens_kappa([("y", "y")] * 9) is None
+    assert cohens_kappa([]) is None
+
+
+@pytest.mark.parametrize(
+    ("votes", "verdict"),
+    [
+        ({"ada": "real"}, (None, None, False)),
+        ({"ada": "real", "bob": "supernova"}, (ReviewState.REAL, "votes", False)),
+        ({"ada": "real", "bob": "dipole"}, (None, None, True)),
+        ({"ada": "real", "bob": "dipole", "eve": "variable"}, (ReviewState.REAL, "expert", False)),
+        ({"eve": "dipole"}, (ReviewState.BOGUS, "expert", False)),
+        ({"ada": "real", "eve": "indeterminate"}, (None, None, False)),
+        ({"ada": "snooze", "bob": "ask-expert"}, (None, None, False)),
+    ],
+)
+def test_the_rule_for_what_is_confirmed(votes, verdict):
+    assert settled(votes, **RULE) == verdict
+
+
+def test_two_experts_who_differ_leave_it_disputed():
+    votes = {"eve": "real", "dan": "dipole"}
+    assert settled(votes, experts=["eve", "dan"], needed=1) == (None, None, True)
+
+
+def test_disputes_last_until_an_expert_settles_them(store):
+    candidate = add_candidate(store)
+    judge(store, "ada", candidate, Label.REAL)
+    judge(store, "bob", candidate, Label.ARTEFACT)
+    (found,) = standings(store, **RULE)
+    assert found.is_disputed
+    assert found.votes == {"ada": "real", "bob": "artefact"}
+    judge(store, "eve", candidate, Label.SUPERNOVA)
+    (found,) = standings(store, **RULE)
+    assert (found.is_disputed, found.confirmed, found.by) == (False, ReviewState.REAL, "expert")
+    undo(store, session="eve", reviewer="eve")
+    judge(store, "bob", candidate, Label.REAL)
+    (found,) = standings(store, **RULE)
+    assert (found.confirmed, found.by) == (ReviewState.REAL, "votes")
+
+
+def test_agreement_and_reliability_of_reviewers(store):
+    for i in range(FEWEST + 4):
+        candidate = add_candidate(store)
+        judge(store, "eve", candidate, Label.REAL if i % 2 else Label.DIPOLE)
+        judge(store, "ada", candidate, Label.SUPERNOVA if i % 2 else Label.TRAIL)
+        judge(store, "bob", candidate, Label.REAL if i % 4 else Label.TRAIL)
+    found = standings(store, **RULE)
+    by_pair = {(pair.first, pair.second): pair for pair in agreement(found)}
+    assert by_pair["ada", "eve"].kappa == pytest.approx(1.0)
+    assert by_pair["ada", "bob"].kappa == pytest.approx(0.5)
+    shares = reliability(found, **RULE)
+    assert shares["ada"].share == 1.0
+    assert shares["bob"].share == 0.75
+    assert agreement(found[: FEWEST - 1])[0].kappa is None
+
+
+def test_an_expert_is_asked_assigned_and_answers(store):
+    first, second = add_candidate(store), add_candidate(store)
+    judge(store, "ada", second, Label.ASK_EXPERT, note="odd colour")
+    judge(store, "ada", first, Label.ASK_EXPERT)
+    waiting = asked(store)
+    assert [(each.candidate_id, each.asked_by, each.note) for each in waiting] == [
+        (second, "ada", "odd colour"),
+        (first, "ada", None),
+    ]
+    assign(store, waiting[0].object_id, "dan", by="ada", at=time.time())
+    assign(store, waiting[0].object_id, "eve", by="ada", at=time.time())
+    assert [each.candidate_id for each in asked(store, expert="eve")] == [second]
+    assert asked(store, expert="dan") == []
+    judge(store, "eve", second, Label.REAL)
+    assert [each.candidate_id for each in asked(store)] == [first]
+    with pytest.raises(ExpertError, match="does not await"):
+        assign(store, waiting[0].object_id, "eve", by="ada", at=1.0)
+    with pytest.raises(ExpertError, match="no sky object"):
+        assign(store, 10**6, "eve", by="ada", at=1.0)
+
+
+def test_an_open_card_is_told_to_others_until_it_is_left_or_its_time_is_over(store):
+    add_candidate(store)
+    add_candidate(store)
+    keep_open(store, 1, session="a", reviewer="ada", seconds=60)
+    assert others(store, 1, session="b") == ["ada"]
+    assert others(store, 1, session="a") == []
+    keep_open(store, 2, session="a", reviewer="ada", seconds=60)
+    assert (others(store, 1, session="b"), others(store, 2, session="b")) == ([], ["ada"])
+    close_card(store, session="a")
+    assert others(store, 2, session="b") == []
+    keep_open(store, 1, session="a", reviewer="ada", seconds=-1)
+    assert others(store, 1, session="b") == []

@@ -1,0 +1,107 @@
+"""What leaves AstrID for other programs: read again by their own readers, without any injected source."""
+
+import io
+import json
+import warnings
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from astropy.io import fits
+from astropy.io.votable import parse_single_table
+
+from core.database.tables import Cutout, SkyObject
+from core.review.cutouts import pack
+from core.review.export import COLUMNS
+from core.review.export_files import write_cutouts, write_parquet, write_regions, write_votable
+from core.review.verdicts import decide
+from core.vocabulary import Label
+from tests.builders import cutouts
+from tests.core.rows import add_candidate, add_object
+
+HOSTILE = "x}\x1b[2J\u202e{ # color=blue\n"
+
+
+@pytest.fixture
+def night(store):
+    """Two real candidates, the second with no place and a hostile name, and an injected one."""
+    first = add_candidate(store, ra=10.5, dec=-41.25, mag=19.25, flux=5.0, scores={"m": 0.5})
+    second = add_candidate(store, add_object(store, HOSTILE), frame=HOSTILE)
+    fake = add_candidate(store, add_object(store, injected=True), ra=10.5, dec=-41.25)
+    for candidate in (first, fake):
+        decide(store, session="s", reviewer="ada", candidate_id=candidate, label=Label.REAL, shown={},
+               note="seen", tags=["host", "blue"])  # fmt: skip
+    with store.write() as db:
+        for candidate in (first, fake):
+            db.add(Cutout(candidate_id=candidate, pixels=pack(cutouts(candidate))))
+        db.add(Cutout(candidate_id=second, pixels=b"damaged"))
+    return store, first, second
+
+
+def written(write, store, **more):
+    stream = io.BytesIO()
+    count = write(store, stream, **more)
+    return count, io.BytesIO(stream.getvalue())
+
+
+def test_parquet(night):
+    store, first, second = night
+    count, stream = written(write_parquet, store)
+    table = pq.read_table(stream)
+    assert tuple(table.column_names) == COLUMNS
+    records = {row["id"]: row for row in table.to_pylist()}
+    assert count == len(records) == 2
+    assert records[first]["tags"] == ["host", "blue"]
+    assert (records[first]["ra"], records[first]["verdict"]) == (10.5, "real")
+    assert json.loads(records[first]["scores"]) == {"m": 0.5}
+    assert records[second]["ra"] is None
+    assert written(write_parquet, store, judged_only=True)[0] == 1
+
+
+def test_votable(night):
+    store, first, second = night
+    count, stream = written(write_votable, store)
+    assert b"\x1b" not in stream.getvalue()
+    table = parse_single_table(stream).to_table()
+    assert count == len(table) == 2
+    assert list(table["id"]) == [first, second]
+    assert table["ra"].unit == "deg"
+    assert bool(table["ra"].mask[1]) is True
+    empty, stream = written(write_votable, store, filters="score>1000")
+    assert empty == len(parse_single_table(stream).array) == 0
+
+
+def test_regions(night):
+    store, first, _ = night
+    with store.write() as db:
+        row = db.get_one(SkyObject, 1)
+        row.name = HOSTILE.replace("\n", "") + "1"
+        db.add(row)
+    stream = io.StringIO()
+    assert write_regions(store, stream) == 1
+    lines = stream.getvalue().splitlines()
+    assert lines[1] == "icrs"
+    assert lines[2].startswith('circle(10.5000000,-41.2500000,3") # color=green text={')
+    assert str(first) in lines[2]
+    assert lines[2].count("{") == lines[2].count("}") == 1
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_cutouts_are_fits_that_another_program_verifies(night):
+    store, first, _ = night
+    count, stream = written(write_cutouts, store)
+    assert count == 1  # one has none that can be read, and is left out
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with fits.open(stream) as found:
+            found.verify("exception")
+            assert [(hdu.name, hdu.ver) for hdu in found[1:]] == [
+                ("NEW", first),
+                ("REF", first),
+                ("DIFF", first),
+            ]
+            header = found["DIFF", first].header
+            assert (header["CANDID"], header["RA"], header["VERDICT"]) == (first, 10.5, "real")
+            assert header["SKYSIG"] == 12.0
+            expected = np.round(cutouts(first).diff * 4) / 4
+            np.testing.assert_allclose(found["DIFF", first].data, expected, atol=0.13)

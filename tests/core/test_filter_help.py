@@ -1,0 +1,141 @@
+"""Filters as they are typed: completed, explained, and kept by name."""
+
+import pytest
+
+from core.database.tables import CandidateMatch, Tracklet, TrackletMember
+from core.review.filter_help import NAMES, Known, completions, explained
+from core.review.filters import NUMBERS, OTHERS, WORDS, FilterError, parse
+from core.review.saved_filters import SavedFilterError, expanded, forget, offered, save, saved
+from core.review.verdicts import annotate, undo
+from tests.core.rows import add_candidate, add_difference
+from tests.core.test_filters import matching
+
+ADA = {"session": "s", "reviewer": "ada"}
+KNOWN = Known({"field": ["M31", "M 33"], "filter": ["r", "g"]}, ["faint", "mine"])
+
+
+def test_every_name_is_explained_by_an_example_that_is_understood():
+    assert set(NAMES) == {*NUMBERS, *WORDS, *OTHERS}
+    for told in NAMES.values():
+        assert parse(told.rpartition(" ")[2])
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("sc", ["score>"]),
+        ("snr>7 ver", ["snr>7 verdict:"]),
+        ("snr>7 verdict:di", ["snr>7 verdict:dipole"]),
+        ("filter:", ["filter:r", "filter:g"]),
+        ("field:M", ["field:M31"]),
+        ('field:"', ['field:"M 33"']),
+        ("known:s", ["known:star", "known:solar"]),
+        ("@m", ["@mine"]),
+        ("score>0", []),
+    ],
+)
+def test_what_a_line_may_become(line, offered):
+    assert completions(line, KNOWN) == offered
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("", "all that awaits"),
+        ("mag<", "magnitude: mag<20"),
+        ("snr", "significance"),
+        ("snr>7 verdict:none", "snr above 7 and no verdict"),
+        ("near:10.68,41.27,30arcsec", "within 30″ of 10.68 +41.27"),
+        ("near:10.68", "RA,DEC,RADIUS"),
+        (
+            "known:none tracklet:none",
+            "nothing known there by any catalogue that was asked and in no tracklet",
+        ),
+        ("survey:none tag:none", "from our own frames and without tags"),
+        ("colour:red", "there is no 'colour'"),
+    ],
+)
+def test_what_a_line_means(line, told):
+    assert told in explained(line)
+
+
+def test_what_catalogues_answered(store):
+    star, nothing, silent, never = (add_candidate(store) for _ in range(4))
+    answers = {
+        star: {"star": {"status": "match", "name": "V1"}, "galaxy": {"status": "none"}},
+        nothing: {"star": {"status": "none"}, "galaxy": {"status": "unknown", "reason": "no catalogue"}},
+        silent: {"star": {"status": "unknown", "reason": "no catalogue"}},
+    }
+    with store.write() as db:
+        for key, known in answers.items():
+            db.add(CandidateMatch(candidate_id=key, state="x", at=1.0, answers=known))
+    assert matching(store, "known:star") == [star]
+    assert matching(store, "known:galaxy") == []
+    assert matching(store, "known:none") == [nothing]
+    assert matching(store, "known:unknown") == [silent, never]
+
+
+def test_tracklets_surveys_and_tags(store):
+    own, moving = add_candidate(store), add_candidate(store)
+    alert = add_candidate(store, source="ztf")
+    with store.write() as db:
+        row = Tracklet(
+            n=2, first_mjd=1, last_mjd=2, ra=1, dec=1, rate_arcsec_hour=30, position_angle=9, chance=0.1,
+            made_at=1,
+        )  # fmt: skip
+        db.add(row)
+        db.flush()
+        db.add(TrackletMember(candidate_id=moving, tracklet_id=row.id))
+        number = row.id
+    annotate(store, **ADA, candidate_id=own, tags=["host", "50%"])
+    assert matching(store, "tracklet:any") == matching(store, f"tracklet:{number}") == [moving]
+    assert matching(store, "tracklet:none") == [own, alert]
+    assert matching(store, f"tracklet:{number + 1}") == []
+    assert matching(store, "survey:any") == matching(store, "survey:ztf") == [alert]
+    assert matching(store, "survey:none") == [own, moving]
+    assert matching(store, "tag:host") == matching(store, "tag:any") == matching(store, "tag:50%") == [own]
+    assert matching(store, "tag:hos") == matching(store, "tag:%") == []
+    assert matching(store, "tag:none") == [moving, alert]
+
+
+@pytest.mark.parametrize("wrong", ["known:nova", "tracklet:x", "tracklet:-1", "known>star"])
+def test_words_that_are_refused(wrong):
+    with pytest.raises(FilterError):
+        parse(wrong)
+
+
+def test_a_filter_is_kept_by_its_name_for_its_reviewer_alone(store):
+    save(store, reviewer="ada", name="faint", expression="mag>19")
+    save(store, reviewer="ada", name="faint", expression="mag>20 snr>5")
+    save(store, reviewer="bob", name="faint", expression="mag>10")
+    assert [(each.name, each.expression) for each in saved(store, reviewer="ada")] == [
+        ("faint", "mag>20 snr>5")
+    ]
+    assert expanded(store, "filter:r @faint", reviewer="ada") == "filter:r mag>20 snr>5"
+    with pytest.raises(SavedFilterError, match="faint"):
+        expanded(store, "@bright", reviewer="ada")
+    forget(store, reviewer="ada", name="faint")
+    assert saved(store, reviewer="ada") == []
+    assert len(saved(store, reviewer="bob")) == 1
+    with pytest.raises(SavedFilterError):
+        forget(store, reviewer="ada", name="faint")
+
+
+@pytest.mark.parametrize(("name", "expression"), [("a b", "snr>7"), ("@", "snr>7"), ("ok", "")])
+def test_what_cannot_be_kept(store, name, expression):
+    with pytest.raises(SavedFilterError):
+        save(store, reviewer="ada", name=name, expression=expression)
+
+
+def test_values_are_offered_as_the_store_has_them(store):
+    observation, _ = add_difference(store, field="M31")
+    first = add_candidate(store, observation_id=observation)
+    add_candidate(store, source="ztf")
+    annotate(store, **ADA, candidate_id=first, tags=["host"])
+    found = offered(store, reviewer="ada")
+    assert found.values["field"] == ["M31"]
+    assert found.values["filter"] == ["r"]
+    assert found.values["source"] == ["astrid", "ztf"]
+    assert found.values["survey"] == ["ztf"]
+    assert found.values["tag"] == ["host"]
+    assert undo(store, **ADA) is None

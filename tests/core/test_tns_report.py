@@ -1,0 +1,93 @@
+"""Reports of discoveries: what is refused and why, and what the report holds."""
+
+import pytest
+
+from core.database.tables import CandidateMatch
+from core.review.tns_report import document, preflight
+from core.review.verdicts import decide
+from core.settings import ReviewSettings, TnsSettings
+from core.vocabulary import Label
+from tests.core.rows import add_candidate, add_object
+
+SITE = TnsSettings(
+    reporter="A. Observer", reporting_group_id="7", data_source_group_id="8", instrument_id="9",
+    filters={"r": "22"},
+)  # fmt: skip
+RULE = ReviewSettings(experts=("eve",))
+FACTS = {"ra": 10.5, "dec": -41.25, "filter": "r", "mag": 19.25, "mag_err": 0.05, "mag_system": "ab"}
+
+
+def discovery(store, name, label=Label.SUPERNOVA, who="eve", injected=False, **facts):
+    values = FACTS | facts
+    sky_object = add_object(store, name, ra=values["ra"], dec=values["dec"], injected=injected)
+    for mjd in (60000.5, 60001.5):
+        candidate = add_candidate(store, sky_object, mjd=mjd, **values)
+    decide(store, session=who, reviewer=who, candidate_id=candidate, label=label, shown={})
+    return candidate
+
+
+def check(store, settings=SITE, **more):
+    return {each.name: each for each in preflight(store, settings, RULE, **more)}
+
+
+def test_what_passes_is_reported_with_all_that_is_required(store):
+    discovery(store, "new")
+    found = check(store)["new"]
+    assert found.problems == ()
+    report = document([found])["at_report"]["0"]
+    assert (report["ra"]["value"], report["dec"]["value"]) == ("10.500000", "-41.250000")
+    assert report["discovery_datetime"] == "2023-02-25 12:00:00"
+    assert (report["reporter"], report["reporting_group_id"], report["at_type"]) == ("A. Observer", "7", "1")
+    first = report["photometry"]["photometry_group"]["0"]
+    assert (first["flux"], first["flux_units"], first["filter_value"]) == ("19.250", "1", "22")
+    assert report["non_detection"]["archival_remarks"]
+
+
+@pytest.mark.parametrize("label", [Label.MOVING, Label.VARIABLE, Label.DIPOLE, Label.INDETERMINATE])
+def test_what_is_nothing_new_at_its_place_is_not_looked_at(store, label):
+    discovery(store, "old", label)
+    assert check(store) == {}
+
+
+def test_injected_sources_are_no_discoveries(store):
+    discovery(store, "fake", injected=True)
+    discovery(store, "true", ra=20.0)
+    assert list(check(store)) == ["true"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "settings", "problem"),
+    [
+        ({}, TnsSettings(), "[tns] reporter is not set"),
+        ({"filter": "g"}, SITE, "no number for 'g'"),
+        ({"mag": None}, SITE, "a magnitude with its error"),
+        ({"mag_system": "vega"}, SITE, "no number for 'vega'"),
+        ({"ra": None, "dec": None}, SITE, "position"),
+        ({"who": "ada"}, SITE, "not confirmed"),
+    ],
+)
+def test_what_is_missing_is_told_and_nothing_is_reported(store, facts, settings, problem):
+    discovery(store, "new", **facts)
+    found = check(store, settings)["new"]
+    assert any(problem in each for each in found.problems)
+    assert found.report is None
+    assert document([found]) == {"at_report": {}}
+
+
+def test_duplicates_are_refused_of_this_report_and_of_catalogues(store):
+    discovery(store, "one")
+    discovery(store, "two", dec=-41.25 + 1.0 / 3600)
+    known = discovery(store, "three", ra=30.0)
+    body = discovery(store, "four", ra=40.0)
+    for candidate, kind in ((known, "transient"), (body, "solar_system")):
+        with store.write() as db:
+            answers = {kind: {"status": "match", "name": "2026abc"}}
+            db.add(CandidateMatch(candidate_id=candidate, state="x", at=1.0, answers=answers))
+    found = check(store)
+    assert found["one"].problems == ()
+    assert "one of this report" in found["two"].problems[0]
+    assert "2026abc is known there" in found["three"].problems[0]
+    assert "of the solar system" in found["four"].problems[0]
+    assert len(document(list(found.values()))["at_report"]) == 1
+    assert any("no catalogue of kind transient" in each for each in found["one"].warnings)
+    assert list(check(store, filters="object:one")) == ["one"]

@@ -1,0 +1,231 @@
+"""Choosing, marking, many verdicts at once, a given time, several reviewers: as done at the console."""
+
+import pytest
+from sqlmodel import select
+
+from core.database.tables import OpenCard, SavedFilter, SkyObject, Verdict
+from core.review.verdicts import annotate, decide
+from core.vocabulary import Label
+from tests.builders import add_night, make_store
+from tests.core.test_pace import set_times
+from tests.stories.desk import console
+
+SIZES = [(80, 24), (140, 40)]
+
+
+@pytest.fixture
+def night(tmp_path):
+    """A store with five objects that await a verdict."""
+    store, url = make_store(tmp_path)
+    ids = add_night(store)
+    yield store, url, ids
+    store.close()
+
+
+def rows(store):
+    with store.read() as db:
+        return list(db.exec(select(Verdict).order_by(Verdict.id)))
+
+
+def states(store):
+    with store.read() as db:
+        return [row.review_state for row in db.exec(select(SkyObject).order_by(SkyObject.id))]
+
+
+def best(store, object_id):
+    with store.read() as db:
+        return db.get_one(SkyObject, object_id).best_candidate_id
+
+
+async def type_command(vera, line):
+    await vera.pilot.press("colon")
+    for character in line:
+        await vera.pilot.press({" ": "space", "@": "at"}.get(character, character))
+    await vera.pilot.press("enter")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_marked_cards_get_one_verdict_that_is_undone_as_one_step_later(night, tmp_path, size):
+    store, url, _ = night
+    async with console(url, tmp_path, size) as vera:
+        await vera.press("space", "space")
+        assert "2 marked" in vera.lines[1]
+        await vera.press("B")
+        await vera.type("dipole")
+        await vera.until(lambda: "2 objects" in vera.text)
+        assert states(store)[:3] == ["bogus", "bogus", "unreviewed"]
+        assert "3 of 5" in vera.lines[1]
+        assert "marked" not in vera.lines[1]
+    assert {row.shown["by"] for row in rows(store)} == {"bulk"}
+    async with console(url, tmp_path, size) as vera:
+        await vera.press("u")
+        assert "taken back: 2 verdicts" in vera.text
+        assert set(states(store)) == {"unreviewed"}
+        await vera.press("ctrl+r")
+        assert states(store)[:3] == ["bogus", "bogus", "unreviewed"]
+
+
+async def test_all_of_a_filter_get_one_verdict_once_it_is_confirmed(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("B")
+        assert "mark cards with space" in vera.text
+        await vera.press("slash")
+        await vera.type("score>22.8")
+        await vera.pilot.press("B")
+        for character in "nonsense":
+            await vera.pilot.press(character)
+        await vera.pilot.press("enter")
+        await vera.until(lambda: "is no verdict" in vera.text)
+        await vera.pilot.press("ctrl+u", *"trail", "enter")
+        await vera.until(lambda: "for 2 objects" in vera.text)
+        assert rows(store) == []
+        await vera.pilot.press(*"trail", "enter")
+        await vera.until(lambda: len(rows(store)) == 2)
+        await vera.ready()
+    assert states(store) == ["bogus", "bogus", "unreviewed", "unreviewed", "unreviewed"]
+    assert {row.shown["filter"] for row in rows(store)} == {"score>22.8"}
+
+
+async def test_a_filter_is_explained_and_completed_while_it_is_typed_and_kept_by_name(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path, (140, 40)) as vera:
+        await vera.pilot.press("slash", *"field:")
+        await vera.until(lambda: "field:M31" in vera.lines[-2])
+        assert "the field" in vera.lines[-2]
+        await vera.pilot.press("tab", "space", *"verdict:none", "space", *"score")
+        await vera.until(lambda: "what the queue is ordered by" in vera.lines[-2])
+        await vera.pilot.press("greater_than_sign", *"22")
+        await vera.until(lambda: "field M31 and no verdict and score above 22" in vera.lines[-2])
+        await vera.press("enter")
+        await type_command(vera, "save strong")
+        await vera.until(lambda: "kept: @strong" in vera.text)
+        await vera.press("escape")
+        assert "field:M31" not in vera.lines[1]
+        await vera.press("slash")
+        await vera.type("@strong")
+        assert "field:M31 verdict:none score>22" in vera.lines[1]
+        await vera.press("slash")
+        await vera.pilot.press("ctrl+u")
+        await vera.type("@weak")
+        assert "no saved filter 'weak'" in vera.text
+    with store.read() as db:
+        (kept,) = db.exec(select(SavedFilter)).all()
+    assert (kept.reviewer, kept.name) == ("vera", "strong")
+
+
+async def test_orders_of_the_queue_and_one_that_is_empty_until_there_are_models(night, tmp_path):
+    _store, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("O")
+        assert "by brightness" in vera.lines[1]
+        assert vera.screen.card.object_id == ids[0]
+        await vera.press("O", "O")
+        assert "No model has given any uncertainty yet" in vera.text
+        await type_command(vera, "order age")
+        await vera.until(lambda: "by age" in vera.lines[1])
+        await vera.pilot.press("q")
+    async with console(url, tmp_path) as vera:
+        assert "by age" in vera.lines[1]
+
+
+async def test_a_note_with_tags_can_be_filtered_by(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("j", "w")
+        await vera.type("off the nucleus #Host #host #blue")
+        (row,) = rows(store)
+        assert (row.note, row.tags) == ("off the nucleus", ["host", "blue"])
+        await vera.press("slash")
+        await vera.type("tag:blue")
+        assert "1 of 1" in vera.lines[1]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_given_time_cuts_the_queue_at_the_own_pace(tmp_path, size):
+    store, url = make_store(tmp_path)
+    ids = add_night(store, objects=40)
+    for object_id in ids[-25:]:
+        decide(store, session="s", reviewer="vera", candidate_id=best(store, object_id),
+               label=Label.DIPOLE, shown={})  # fmt: skip
+    set_times(store, [12.0 * i for i in range(25)])
+    async with console(url, tmp_path, size) as vera:
+        assert "1 of 15" in vera.lines[1]
+        await type_command(vera, "minutes 2")
+        await vera.until(lambda: "1 of 10" in vera.lines[1])
+        assert "2 min at 12.0 s a card: 10 cards; below 5" in vera.text
+        await vera.press("G", "j")
+        assert "The end of the queue" in vera.text
+        await type_command(vera, "pace")
+        await vera.until(lambda: "12.0 s a verdict, 300 an hour" in vera.text)
+        await vera.pilot.press("escape")
+        await type_command(vera, "minutes soon")
+        await vera.until(lambda: "minutes 25" in vera.text)
+    store.close()
+
+
+async def test_a_card_that_somebody_has_open_is_marked(night, tmp_path, monkeypatch):
+    from core.review.open_cards import keep_open
+
+    monkeypatch.setattr("screens.review.screen.SETTLE_S", 0.05)
+    store, url, ids = night
+    keep_open(store, ids[0], session="b", reviewer="bob", seconds=60)
+    async with console(url, tmp_path) as vera:
+        await vera.until(lambda: "open: bob" in vera.lines[1])
+        await vera.press("j")
+        await vera.until(lambda: "open: bob" not in vera.lines[1])
+
+        def told():
+            with store.read() as db:
+                return [r.sky_object_id for r in db.exec(select(OpenCard).where(OpenCard.reviewer == "vera"))]
+
+        await vera.until(lambda: told() == [ids[1]])
+
+
+async def test_blind_what_others_said_is_hidden_until_one_has_decided(night, tmp_path):
+    store, url, ids = night
+    who = {"session": "bob", "reviewer": "bob", "candidate_id": best(store, ids[0])}
+    decide(store, **who, label=Label.ASK_EXPERT, shown={})
+    annotate(store, **who, note="surely a nova")
+    async with console(url, tmp_path) as vera:
+        assert "surely a nova" in vera.text
+    async with console(url, tmp_path, more="blind = true\n") as vera:
+        assert vera.screen.card.object_id == ids[0]
+        assert "surely a nova" not in vera.text
+        assert "bob" not in vera.text
+        await vera.press("s", "k")
+        assert "surely a nova" in vera.text
+
+
+async def test_a_share_is_shown_again_blind_and_measures_self_agreement(night, tmp_path):
+    store, url, ids = night
+    decide(store, session="s", reviewer="vera", candidate_id=best(store, ids[0]), label=Label.REAL,
+           shown={}, note="mine")  # fmt: skip
+    more = "again_share = 0.5\nagain_after_s = 0.0\n"
+    async with console(url, tmp_path, more=more) as vera:
+        assert "of 5" in vera.lines[1]
+        for _ in range(5):
+            if vera.screen.card.object_id == ids[0]:
+                break
+            await vera.press("j")
+        assert vera.screen.card.object_id == ids[0]
+        assert "mine" not in vera.text
+        assert "judged" not in vera.text
+        assert "by vera" not in vera.text
+        await vera.press("d", "k")
+        assert "mine" in vera.text
+    assert rows(store)[-1].shown["again"] is True
+    assert rows(store)[-1].label == "dipole"
+
+
+async def test_an_expert_is_asked_by_name(night, tmp_path):
+    from core.review.agreement import asked
+
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await type_command(vera, "assign eve")
+        await vera.until(lambda: "does not await an expert" in vera.text)
+        await vera.press("a", "k")
+        await type_command(vera, "assign eve")
+        await vera.until(lambda: "awaits eve" in vera.text)
+    assert [each.expert for each in asked(store)] == ["eve"]
