@@ -34,10 +34,18 @@ class Terminal:
         self.sent = b""
         self._stream = pyte.ByteStream(self.screen)
         self._descriptor = descriptor
+        self.answers = True  # to CSI 6n, as terminals do
+        self.questions: list[str] = []  # the answers that were asked for, given or not
+        self.screen.write_process_input = self._answer  # type: ignore[method-assign]
 
     @property
     def text(self) -> str:
         return "\n".join(self.screen.display)
+
+    def _answer(self, answer: str) -> None:
+        self.questions.append(answer)
+        if self.answers:
+            self.press(answer)
 
     def press(self, keys: str) -> None:
         os.write(self._descriptor, keys.encode())
@@ -70,9 +78,12 @@ PROGRAM = "from astrid_tui.__main__ import main; main()"
 
 @contextmanager
 def console(
-    folder: Path, url: str, *, before: str = "", exit_code: int = 0, **environment: str
+    folder: Path, url: str, *, before: str = "", exit_code: int = 0, deaf: bool = False, **environment: str
 ) -> Iterator[Terminal]:
-    """The real program on a store, after some code of the test's in the same process."""
+    """The real program on a store, after some code of the test's in the same process.
+
+    A ``deaf`` terminal does not say where its cursor is.
+    """
     settings = folder / "config.toml"
     settings.write_text(f'home = "{folder}"\n[store]\nurl = "{url}"\n[review]\nreviewer = "vera"\n')
     leader, follower = pty.openpty()
@@ -85,6 +96,7 @@ def console(
     )  # fmt: skip
     os.close(follower)
     terminal = Terminal(leader)
+    terminal.answers = not deaf
     try:
         yield terminal
         deadline = time.monotonic() + PATIENCE_S
