@@ -302,6 +302,11 @@ class Console(App[None]):
         self._driver.write(f"\x1b[{row};{column}H\x1b[6n")
         return True
 
+    def post_display_hook(self) -> None:
+        """Let the screen know that something was sent: Textual calls this after each update."""
+        if self.is_open and isinstance(self._screen_stack[0], FrameScreen):
+            self.here.displayed()
+
     def on_cursor_position(self, event: events.CursorPosition) -> None:
         """An answer goes the way that keys go: a key that was pressed before it is handled before it."""
         if self.is_open:

@@ -139,13 +139,13 @@ class ReviewScreen(FrameScreen[None]):
             return
         self._painted = picture
         super().paint()
-        self.call_after_refresh(self._ask_whether_seen, picture)
+        self.call_after_refresh(self.displayed)
 
-    def _ask_whether_seen(self, picture: Picture | None) -> None:
-        """The picture was sent: have the terminal say when it is drawn."""
-        if picture != self._painted or not self.is_current:
+    def displayed(self) -> None:
+        """Once the picture was sent: have the terminal say when it is drawn."""
+        if not self._rows.is_rendered or not self.is_current or not self.is_large_enough:
             return
-        serial = self._sight.drew(picture)
+        serial = self._sight.drew(self._painted)
         if serial is None:
             return
         if not self.host.ask_terminal(self.size.height, serial):

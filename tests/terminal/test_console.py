@@ -57,6 +57,11 @@ class Terminal:
             if not self.read(0.2) and time.monotonic() > deadline:
                 pytest.fail(f"{words!r} never came; the screen says:\n{self.text}")
 
+    def settle(self, seconds: float = 0.5) -> None:
+        """Read until nothing has come for a while."""
+        while self.read(seconds):
+            pass
+
     def read(self, seconds: float) -> bool:
         """Read what has come; false when nothing did."""
         if not select.select([self._descriptor], [], [], seconds)[0]:
@@ -116,9 +121,11 @@ def test_a_sitting_in_a_real_terminal(tmp_path):
     with console(tmp_path, url) as terminal:
         terminal.until("1 of 3")
         terminal.until("difference")
+        terminal.settle()
         terminal.press("r")
         terminal.until("2 of 3")
         terminal.until("takes it back")
+        terminal.settle()
         terminal.press("x")
         terminal.until("3 of 3")
         terminal.press("u")
@@ -174,6 +181,7 @@ def test_what_nobody_foresaw_ends_in_one_sentence_and_a_log(tmp_path):
     add_night(store, objects=9)
     with console(tmp_path, url, before=BREAKDOWN, exit_code=1) as terminal:
         terminal.until("1 of 9")
+        terminal.settle()
         terminal.press("8j")
         terminal.until("broke down")
     assert "Traceback" not in terminal.text

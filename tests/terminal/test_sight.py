@@ -9,7 +9,7 @@ from sqlmodel import select
 from core.database.tables import Verdict
 from screens.tty.sight import ANSWER_S, DELAY_S
 from tests.builders import add_night, make_store
-from tests.terminal.test_console import Terminal, console
+from tests.terminal.test_console import console
 
 ASKS = re.compile(rb"\x1b\[24;[0-9]+H\x1b\[6n")
 
@@ -27,36 +27,30 @@ def labels(store) -> list[str | None]:
         return [row.label for row in db.exec(select(Verdict).order_by(Verdict.id))]
 
 
-def quiet(terminal: Terminal, seconds: float = 0.5) -> None:
-    """Read until nothing has come for a while."""
-    while terminal.read(seconds):
-        pass
-
-
 def test_no_verdict_before_the_terminal_answers_and_none_is_lost_after(night, tmp_path):
     store, url = night
     with console(tmp_path, url) as terminal:
         terminal.until("1 of 6")
-        quiet(terminal)
+        terminal.settle()
         terminal.answers = False
         asked = len(terminal.questions)
         terminal.press("r")
         terminal.until("2 of 6")
-        quiet(terminal)
+        terminal.settle()
         assert len(terminal.questions) == asked + 1
         bells = terminal.sent.count(b"\x07")
         terminal.press("x")
-        quiet(terminal)
+        terminal.settle()
         assert labels(store) == ["real"]
         assert terminal.sent.count(b"\x07") == bells + 1
         # In one write: the key was pressed before the answer, and so before the card was drawn.
         terminal.press("d" + terminal.questions[-1])
-        quiet(terminal)
+        terminal.settle()
         assert labels(store) == ["real"]
         terminal.press("c")
         terminal.until("3 of 6")
         # And the other way round: the answer comes first.
-        quiet(terminal)
+        terminal.settle()
         terminal.press(terminal.questions[-1] + "t")
         terminal.until("4 of 6")
         assert labels(store) == ["real", "cosmic-ray", "trail"]
@@ -67,13 +61,13 @@ def test_an_answer_to_another_question_counts_for_nothing(night, tmp_path):
     store, url = night
     with console(tmp_path, url) as terminal:
         terminal.until("1 of 6")
-        quiet(terminal)
+        terminal.settle()
         terminal.answers = False
         terminal.press("r")
         terminal.until("2 of 6")
-        quiet(terminal)
+        terminal.settle()
         terminal.press("\x1b[1;2R\x1b[24;77R" + terminal.questions[0] + "x")
-        quiet(terminal)
+        terminal.settle()
         assert labels(store) == ["real"]
         terminal.press(terminal.questions[-1] + "q")
 
@@ -82,12 +76,12 @@ def test_one_question_is_open_and_late_pictures_are_left_out(night, tmp_path):
     _store, url = night
     with console(tmp_path, url) as terminal:
         terminal.until("1 of 6")
-        quiet(terminal)
+        terminal.settle()
         terminal.answers = False
         asked, sent = len(terminal.questions), len(terminal.sent)
         for _ in range(5):
             terminal.press("j")
-            quiet(terminal, 0.15)
+            terminal.settle(0.15)
         assert len(terminal.questions) == asked + 1
         assert "2 of 6" in terminal.text  # the rest was not sent
         terminal.answers = True
@@ -106,7 +100,7 @@ def test_where_the_terminal_never_answers_a_short_delay_guards(night, tmp_path):
         terminal.until("1 of 6")
         terminal.until("difference")
         terminal.press("r")
-        quiet(terminal)
+        terminal.settle()
         assert labels(store) == []
         time.sleep(ANSWER_S)
         terminal.press("s")
@@ -129,18 +123,18 @@ def test_terminal_replies_and_pasted_text_are_never_keys(night, tmp_path):
     store, url = night
     with console(tmp_path, url) as terminal:
         terminal.until("1 of 6")
-        quiet(terminal)
+        terminal.settle()
         for reply in REPLIES:
             terminal.press(reply)
-            quiet(terminal, 0.15)
+            terminal.settle(0.15)
             half = len(reply) // 2
             terminal.press(reply[:half])
-            quiet(terminal, 0.2)  # longer than the escape key waits
+            terminal.settle(0.2)  # longer than the escape key waits
             terminal.press(reply[half:])
-            quiet(terminal, 0.15)
+            terminal.settle(0.15)
         for paste in ("rxdct", "r\x1b" + "x" * 60, "\x1b[?62;4c\x1b", "\x1bOr\rc\n"):
             terminal.press(f"\x1b[200~{paste}\x1b[201~")
-            quiet(terminal, 0.2)
+            terminal.settle(0.2)
         assert labels(store) == []
         assert "1 of 6" in terminal.text
         terminal.press("\x1bOB")  # while what is a key still is one: down
@@ -156,11 +150,11 @@ def test_a_key_that_is_held_gives_one_verdict(night, tmp_path):
     store, url = night
     with console(tmp_path, url) as terminal:
         terminal.until("1 of 6")
-        quiet(terminal)
+        terminal.settle()
         end = time.monotonic() + 2.0
         while time.monotonic() < end:
             terminal.press("x")
             terminal.read(0.04)
-        quiet(terminal)
+        terminal.settle()
         assert labels(store) == ["artefact"]
         terminal.press("q")
