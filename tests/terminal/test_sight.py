@@ -87,6 +87,7 @@ def test_one_question_is_open_and_late_pictures_are_left_out(night, tmp_path):
         terminal.answers = True
         terminal.press(terminal.questions[-1])
         terminal.until("6 of 6")
+        terminal.settle()
         drawn = terminal.sent[sent:]
         assert len(ASKS.findall(drawn)) == 2
         assert b"3 of 6" not in drawn
@@ -113,9 +114,9 @@ def test_where_the_terminal_never_answers_a_short_delay_guards(night, tmp_path):
 
 
 REPLIES = [
-    "\x1b[?62;4c", "\x1b[>0;276;0c", "\x1b[0n", "\x1b[?2026;2$y", "\x1b[?1u", "\x1b[6;20;10t", "\x1b[?2;0;800;600S",
-    "\x1b_Gi=31;OK\x1b\\", "\x1bP>|XTerm(390)\x1b\\", "\x1b]11;rgb:0000/0000/0000\x07", "\x1b]52;c;cnhkY3Q=\x1b\\",
-    "\x1b_Gi=31;" + "rxdct" * 40 + "\x1b\\",
+    "\x1b[?62;4c", "\x1b[>0;276;0c", "\x1b[0n", "\x1b[?2026;2$y", "\x1b[?1u", "\x1b[6;20;10t",
+    "\x1b[?2;0;800;600S", "\x1b_Gi=31;OK\x1b\\", "\x1bP>|XTerm(390)\x1b\\",
+    "\x1b]11;rgb:0000/0000/0000\x07", "\x1b]52;c;cnhkY3Q=\x1b\\", "\x1b_Gi=31;" + "rxdct" * 40 + "\x1b\\",
 ]  # fmt: skip
 
 
