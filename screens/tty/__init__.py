@@ -1,1 +1,0 @@
-"""Between the terminal and Textual: what comes in, and what has really been drawn."""
