@@ -311,7 +311,7 @@ async def test_what_passes_the_filter_is_exported_once(night, tmp_path):
             (f"export {file}", "is there already"),
             (f"export {tmp_path}/none/out.csv", "cannot be written"),
             ("export", "takes the name of a file"),
-            ("export x.txt", ".csv or .jsonl"),
+            ("export x.txt", "name ends in .csv, .jsonl"),
         ]:
             await vera.pilot.press("colon")
             await vera.type(line)

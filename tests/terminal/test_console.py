@@ -126,7 +126,7 @@ def test_hostile_names_never_reach_the_terminal(tmp_path):
         terminal.until("1 of 2")
         terminal.until("[/x]")
         terminal.press("o")
-        terminal.until("Scores")
+        terminal.until("Known sky")
         terminal.press("q")
         terminal.until("1 of 2")
         terminal.press("q")
