@@ -29,7 +29,7 @@ class Tmux:
     """A tmux server of one's own; its session is a terminal that can be closed and opened again."""
 
     def __init__(self, size: tuple[int, int]) -> None:
-        self._socket = f"astrid-test-{uuid.uuid4().hex[:8]}"
+        self._socket = ""
         self._size = size
 
     def __call__(self, *words: str) -> str:
@@ -37,6 +37,9 @@ class Tmux:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
 
     def open(self, command: str) -> None:
+        # A socket of its own each time: kill-server returns while the server still shuts its socket, and a client that
+        # comes then is told that the server exited.
+        self._socket = f"astrid-test-{uuid.uuid4().hex[:8]}"
         columns, lines = map(str, self._size)
         self("new-session", "-d", "-x", columns, "-y", lines, command, ";",
              "set-option", "remain-on-exit", "on")  # fmt: skip
