@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.command import CommandPalette
 from textual.filter import LineFilter
@@ -40,6 +41,7 @@ from screens.review.guard import RepeatGuard
 from screens.review.screen import ReviewScreen
 from screens.terminal import Terminal, probe
 from screens.themes import THEMES, filters
+from screens.tty.driver import ReplyDriver
 from screens.widgets.confirm import Confirm
 from screens.widgets.sheet import Sheet
 
@@ -91,7 +93,8 @@ class Console(App[None]):
         guard: RepeatGuard | None = None,
     ) -> None:
         self.terminal = terminal or probe(os.environ)  # before Textual takes NO_COLOR from the environment
-        super().__init__(ansi_color=True)  # or the palette's greys are sent as true colours, thrice the bytes
+        # Without ansi_color the palette's greys are sent as true colours, thrice the bytes.
+        super().__init__(driver_class=ReplyDriver, ansi_color=True)
         self.settings_path = settings_path
         self.read_only = read_only
         self.registry = Registry()
@@ -289,6 +292,25 @@ class Console(App[None]):
                 self.here.say("not done")
 
         self.push_screen(Confirm(question, word), answered)
+
+    # -- the terminal ------------------------------------------------------------------------------
+
+    def ask_terminal(self, row: int, column: int) -> bool:
+        """Ask the terminal for its cursor's position, put there first; false: there is no terminal."""
+        if self.is_headless or self._driver is None:
+            return False
+        self._driver.write(f"\x1b[{row};{column}H\x1b[6n")
+        return True
+
+    def post_display_hook(self) -> None:
+        """Let the screen know that something was sent: Textual calls this after each update."""
+        if self.is_open and isinstance(self._screen_stack[0], FrameScreen):
+            self.here.displayed()
+
+    def on_cursor_position(self, event: events.CursorPosition) -> None:
+        """An answer goes the way that keys go: a key that was pressed before it is handled before it."""
+        if self.is_open:
+            self.here.post_message(events.CursorPosition(event.x, event.y))
 
     def _back(self) -> None:
         if len(self.screen_stack) > 1:

@@ -120,6 +120,9 @@ class FrameScreen(KeyedScreen, Generic[Data]):
     def opened(self) -> None:
         """The store is open, for the first time for this screen."""
 
+    def displayed(self) -> None:
+        """Something was sent to the terminal."""
+
     def store_changed(self) -> None:
         """Something was written to the store."""
         self.ask(at_once=False)

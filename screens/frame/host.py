@@ -69,5 +69,8 @@ class Host(Protocol):
     def warm_up(self) -> None:
         """Show for a while how the Prefect server warms up: a run was started that would use it."""
 
+    def ask_terminal(self, row: int, column: int) -> bool:
+        """Ask the terminal for its cursor's position, put there first; false: there is no terminal."""
+
     def confirm(self, question: str, word: str, then: Callable[[], None]) -> None:
         """Do something that cannot be undone, once the user has typed a word."""

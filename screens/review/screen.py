@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from textual import events
 from textual.timer import Timer
 
 from core.errors import AstridError
@@ -25,6 +26,7 @@ from screens.review.layout import arrange
 from screens.review.queue import Queue
 from screens.review.reading import Reading
 from screens.review.steering import FEW, NAMED_ORDERS, Remark, filter_hint, label_of, label_words
+from screens.tty.sight import Sight
 from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -35,6 +37,15 @@ if TYPE_CHECKING:
 
 BLINK_S = 0.6
 SETTLE_S = 2.0  # a card that is before the reviewer for so long is told to others as open
+
+
+class Picture(NamedTuple):
+    """What a verdict rests on: which card, how it is drawn, and how large."""
+
+    candidate_id: int
+    viewing: "Viewing | None"
+    theme: str
+    size: tuple[int, int]
 
 
 class ReviewScreen(FrameScreen[None]):
@@ -54,7 +65,9 @@ class ReviewScreen(FrameScreen[None]):
         self._desk: Desk | None = None
         self._reading: Reading | None = None
         self._viewing: Viewing | None = None
-        self._drawn: int | None = None  # the candidate of the card that has reached the terminal
+        self._sight = Sight()
+        self._painted: Picture | None = None  # what was handed to Textual last
+        self._question: Timer | None = None  # rings when the terminal has not answered
         self._is_writing = False
         self._blink: Timer | None = None
         self._blinked = False
@@ -90,7 +103,7 @@ class ReviewScreen(FrameScreen[None]):
         return self.base_situation(
             is_open=self._desk is not None,
             has_card=card is not None,
-            is_drawn=card is not None and self._drawn == card.candidate_id,
+            is_drawn=self._sight.has_seen(self._picture()),
             epochs=len(card.epochs) if card else 0,
             has_cutouts=card is not None and card.cutouts is not None,
         )
@@ -124,17 +137,51 @@ class ReviewScreen(FrameScreen[None]):
             return (span(" "), *self._hint)
         return view.last_line(self.notice, self.card, self._last_decision) if self.card else ()
 
-    def paint(self) -> None:
-        """Show the state as it is, and note when the card has reached the terminal."""
-        super().paint()
-        if self.is_large_enough and self.is_mounted and self.is_current:
-            card = self.card
-            self.call_after_refresh(self._reached_the_terminal, card.candidate_id if card else None)
-        else:
-            self._drawn = None
+    def _picture(self) -> Picture | None:
+        """What is to be seen; none where there is no card."""
+        card = self.card
+        if card is None:
+            return None
+        return Picture(card.candidate_id, self._viewing, self.app.theme, (self.size.width, self.size.height))
 
-    def _reached_the_terminal(self, candidate_id: int | None) -> None:
-        self._drawn = candidate_id if self.is_large_enough else None
+    def paint(self) -> None:
+        """Show the state as it is; while another card is on its way to the terminal, later."""
+        if not (self.is_large_enough and self.is_mounted and self.is_current):
+            self._sight.lose()
+            super().paint()
+            return
+        picture = self._picture()
+        if not self._sight.may_draw(picture):
+            return
+        self._painted = picture
+        super().paint()
+        self.call_after_refresh(self.displayed)
+
+    def displayed(self) -> None:
+        """Once the picture was sent: have the terminal say when it is drawn."""
+        if not self._rows.is_rendered or not self.is_current or not self.is_large_enough:
+            return
+        serial = self._sight.drew(self._painted)
+        if serial is None:
+            return
+        if not self.host.ask_terminal(self.size.height, serial):
+            self._sight.answered(serial)  # there is no terminal at all
+            return
+        if self._question is not None:
+            self._question.stop()
+        self._question = self.set_timer(self._sight.patience_s, self.paint)
+
+    def on_cursor_position(self, event: events.CursorPosition) -> None:
+        """The terminal's answer; what had to wait for it is drawn now."""
+        if event.y + 1 == self.size.height and self._sight.answered(event.x + 1):
+            if self._question is not None:
+                self._question.stop()
+                self._question = None
+            self.paint()
+
+    def on_screen_suspend(self) -> None:
+        """Something lies over the card, or another screen is shown."""
+        self._sight.lose()
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -204,7 +251,6 @@ class ReviewScreen(FrameScreen[None]):
     def _go(self) -> None:
         """Show the entry at the queue's place; a newer call takes over from an unfinished one."""
         self._stop_blinking()
-        self._drawn = None
         self.paint()
         self.run_worker(self._show_place(), group="card", exclusive=True)
 

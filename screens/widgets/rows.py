@@ -26,6 +26,7 @@ class Rows(Widget):
         super().__init__(id=id)
         self._lines: tuple[Line, ...] = ()
         self._scrollable = scrollable
+        self.is_rendered = True  # what is shown was handed on to be sent to the terminal
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -45,6 +46,7 @@ class Rows(Widget):
                 if end > start:
                     changed.append(Region(start, row, end - start, 1))
         if changed:
+            self.is_rendered = False
             self.refresh(*changed)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002 Textual's
@@ -53,6 +55,7 @@ class Rows(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One line as Textual draws it."""
+        self.is_rendered = True
         base = self.rich_style
         width = self.size.width
         if y >= len(self._lines):

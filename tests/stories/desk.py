@@ -56,7 +56,8 @@ class Reviewer:
             now = self.screen.situation
             queue = self.screen.queue
             is_read = bool(queue.entries) or queue.is_complete
-            shown = now.is_drawn if queue.current else is_read and not now.has_card
+            is_seen = now.is_drawn or not self.screen.is_current  # a sheet may lie over the card
+            shown = is_seen if queue.current else is_read and not now.has_card
             return now.is_open and self.app.headline is not None and shown and not now.is_writing
 
         await self.until(is_ready)

@@ -151,7 +151,7 @@ async def test_a_held_key_gives_one_verdict(night, tmp_path):
 async def test_keys_typed_ahead_fall_on_no_card_that_was_not_drawn(night, tmp_path):
     store, url, _ = night
     async with console(url, tmp_path) as vera:
-        drawn = vera.screen._drawn
+        drawn = vera.screen.card.candidate_id
         for key in "rxdct":
             vera.app.simulate_key(key)
         await vera.ready()

@@ -34,10 +34,18 @@ class Terminal:
         self.sent = b""
         self._stream = pyte.ByteStream(self.screen)
         self._descriptor = descriptor
+        self.answers = True  # to CSI 6n, as terminals do
+        self.questions: list[str] = []  # the answers that were asked for, given or not
+        self.screen.write_process_input = self._answer  # type: ignore[method-assign]
 
     @property
     def text(self) -> str:
         return "\n".join(self.screen.display)
+
+    def _answer(self, answer: str) -> None:
+        self.questions.append(answer)
+        if self.answers:
+            self.press(answer)
 
     def press(self, keys: str) -> None:
         os.write(self._descriptor, keys.encode())
@@ -48,6 +56,11 @@ class Terminal:
         while words not in self.text:
             if not self.read(0.2) and time.monotonic() > deadline:
                 pytest.fail(f"{words!r} never came; the screen says:\n{self.text}")
+
+    def settle(self, seconds: float = 0.5) -> None:
+        """Read until nothing has come for a while."""
+        while self.read(seconds):
+            pass
 
     def read(self, seconds: float) -> bool:
         """Read what has come; false when nothing did."""
@@ -70,9 +83,12 @@ PROGRAM = "from astrid_tui.__main__ import main; main()"
 
 @contextmanager
 def console(
-    folder: Path, url: str, *, before: str = "", exit_code: int = 0, **environment: str
+    folder: Path, url: str, *, before: str = "", exit_code: int = 0, deaf: bool = False, **environment: str
 ) -> Iterator[Terminal]:
-    """The real program on a store, after some code of the test's in the same process."""
+    """The real program on a store, after some code of the test's in the same process.
+
+    A ``deaf`` terminal does not say where its cursor is.
+    """
     settings = folder / "config.toml"
     settings.write_text(f'home = "{folder}"\n[store]\nurl = "{url}"\n[review]\nreviewer = "vera"\n')
     leader, follower = pty.openpty()
@@ -85,6 +101,7 @@ def console(
     )  # fmt: skip
     os.close(follower)
     terminal = Terminal(leader)
+    terminal.answers = not deaf
     try:
         yield terminal
         deadline = time.monotonic() + PATIENCE_S
@@ -104,9 +121,11 @@ def test_a_sitting_in_a_real_terminal(tmp_path):
     with console(tmp_path, url) as terminal:
         terminal.until("1 of 3")
         terminal.until("difference")
+        terminal.settle()
         terminal.press("r")
         terminal.until("2 of 3")
         terminal.until("takes it back")
+        terminal.settle()
         terminal.press("x")
         terminal.until("3 of 3")
         terminal.press("u")
@@ -162,6 +181,7 @@ def test_what_nobody_foresaw_ends_in_one_sentence_and_a_log(tmp_path):
     add_night(store, objects=9)
     with console(tmp_path, url, before=BREAKDOWN, exit_code=1) as terminal:
         terminal.until("1 of 9")
+        terminal.settle()
         terminal.press("8j")
         terminal.until("broke down")
     assert "Traceback" not in terminal.text

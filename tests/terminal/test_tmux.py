@@ -37,8 +37,8 @@ class Tmux:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
 
     def open(self, command: str) -> None:
-        # A socket of its own each time: kill-server returns while the server still shuts its socket, and a client that
-        # comes then is told that the server exited.
+        # A socket of its own each time: kill-server returns while the server still shuts its socket,
+        # and a client that comes then is told that the server exited.
         self._socket = f"astrid-test-{uuid.uuid4().hex[:8]}"
         columns, lines = map(str, self._size)
         self("new-session", "-d", "-x", columns, "-y", lines, command, ";",

@@ -1,0 +1,82 @@
+"""What the reader has really seen: the terminal itself says so.
+
+After a picture the terminal is asked where its cursor is (``CSI 6n``). It answers once it has drawn all
+that came before, so the answer says that the picture is on the screen. The cursor, which is hidden, is put
+on the last line at a column that counts the questions: so an answer tells which question it answers, and
+no key looks like it (shift+F3 sends ``ESC [ 1 ; 2 R``). At most one question is open, and while it is, no
+other picture is drawn: on a thin line late pictures are left out rather than queued.
+
+A terminal that never answers within `ANSWER_S` is taken for one that cannot; from then on a picture counts
+as seen `DELAY_S` after it was sent. One that has answered before is given `PATIENCE_S`. Inside tmux or
+screen it is the multiplexer that answers: it has drawn the picture, the terminal behind it perhaps not yet.
+"""
+
+import time
+from collections.abc import Callable, Hashable
+
+ANSWER_S = 2.0
+PATIENCE_S = 10.0
+DELAY_S = 0.3
+ASK_AGAIN_S = 30.0  # a terminal that did not answer is asked once more after so long
+COLUMNS = 40  # no terminal that is large enough for the console is narrower
+
+
+class Sight:
+    """Which picture was drawn, and whether it was seen. Pictures are told apart by ``==``."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._asked: Hashable = None
+        self._asked_at = float("-inf")
+        self._serial = 0
+        self._is_open = False  # a question is unanswered
+        self._has_answered = False
+        self._drawn: Hashable = None
+        self._drawn_at = float("-inf")
+        self._seen: Hashable = None
+
+    @property
+    def patience_s(self) -> float:
+        """How long an answer may take."""
+        return PATIENCE_S if self._has_answered else ANSWER_S
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an answer is still to be expected."""
+        return self._is_open and self._clock() - self._asked_at < self.patience_s
+
+    def may_draw(self, picture: Hashable) -> bool:
+        """Whether a picture may be sent now: not while another is on its way."""
+        return not self.is_waiting or picture == self._asked
+
+    def drew(self, picture: Hashable) -> int | None:
+        """A picture was sent; the number of the question to ask now, or none."""
+        if picture != self._drawn:
+            self._drawn, self._drawn_at = picture, self._clock()
+        if picture in (None, self._seen) or self.is_waiting:
+            return None
+        if self._is_open and self._clock() - self._asked_at < ASK_AGAIN_S:
+            return None  # the last question was not answered: by now the delay guards
+        self._serial = self._serial % COLUMNS + 1
+        self._asked, self._asked_at, self._is_open = picture, self._clock(), True
+        return self._serial
+
+    def answered(self, serial: int) -> bool:
+        """Take an answer; whether it is the one that was waited for."""
+        if not self._is_open or serial != self._serial:
+            return False
+        self._is_open, self._has_answered, self._seen = False, True, self._asked
+        return True
+
+    def has_seen(self, picture: Hashable) -> bool:
+        """Whether a picture is on the reader's screen."""
+        if picture is None or picture != self._drawn:
+            return False
+        if picture == self._seen:
+            return True
+        is_silent = self._is_open and not self.is_waiting
+        return is_silent and self._clock() - self._drawn_at >= DELAY_S
+
+    def lose(self) -> None:
+        """Something else is on the screen now."""
+        self._drawn = self._seen = None
