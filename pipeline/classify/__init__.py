@@ -1,0 +1,1 @@
+"""What the models say of detections and of difference images."""

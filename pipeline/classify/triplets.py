@@ -1,0 +1,137 @@
+"""Cutouts of candidates as the models take them: one size, one scale, masked pixels apart.
+
+The same way for a candidate of a frame, for a survey's alert and for arrays from anywhere, so that a
+model never learns where its examples came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import AstridError
+from core.review.cutouts import MAX_ABS, Cutouts
+
+Stack = NDArray[np.float32]  # (n, side, side)
+
+SIDE = 63
+SOFTENING = 3.0  # sigma up to which the network sees values in proportion, beyond it their logarithm
+MAD_TO_SIGMA = 1.4826
+LEAST_PIXELS = 25  # that a sky sigma is measured on
+PLANES = ("new", "ref", "diff")
+
+
+class TripletError(AstridError):
+    """Arrays that are no triplets of cutouts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Triplets:
+    """The surroundings of n candidates in new, reference and difference.
+
+    Attributes
+    ----------
+    new, ref, diff : (n, SIDE, SIDE) float32
+        In units of each cutout's own robust sky sigma, sky at 0; NaN where there is nothing to see. A
+        plane that is NaN throughout is absent.
+    """
+
+    new: Stack
+    ref: Stack
+    diff: Stack
+
+    def __len__(self) -> int:
+        return len(self.new)
+
+    def __getitem__(self, which: slice | NDArray[np.intp]) -> Triplets:
+        return Triplets(self.new[which], self.ref[which], self.diff[which])
+
+    @property
+    def planes(self) -> tuple[Stack, Stack, Stack]:
+        """New, reference, difference."""
+        return self.new, self.ref, self.diff
+
+
+def of_arrays(new: NDArray[np.generic], ref: NDArray[np.generic], diff: NDArray[np.generic]) -> Triplets:
+    """Triplets of arrays in any linear unit.
+
+    Parameters
+    ----------
+    new, ref, diff : (n, height, width) array
+        The candidate at the middle; NaN, infinities and values beyond 1e30 are masked. They may differ
+        in size from each other.
+
+    Raises
+    ------
+    TripletError
+        They are no stacks of images, or not equally many.
+    """
+    stacks = [np.asarray(each) for each in (new, ref, diff)]
+    for name, stack in zip(PLANES, stacks, strict=True):
+        if stack.ndim != 3 or 0 in stack.shape[1:] or stack.dtype.kind not in "fiu":
+            raise TripletError(f"{name} must be numbers of shape (n, height, width), not {stack.shape}")
+    if len({len(stack) for stack in stacks}) != 1:
+        counts = ", ".join(f"{len(stack)} {name}" for name, stack in zip(PLANES, stacks, strict=True))
+        raise TripletError(f"new, ref and diff must be equally many; there are {counts}")
+    return Triplets(*(_scaled(_fitted(stack)) for stack in stacks))
+
+
+def of_cutouts(cutouts: Sequence[Cutouts]) -> Triplets:
+    """Triplets of what the store keeps of candidates, of whatever sizes."""
+    if not cutouts:
+        return Triplets(*(np.empty((0, SIDE, SIDE), np.float32) for _ in PLANES))
+    stacks = [
+        np.concatenate([_fitted(getattr(each, name)[np.newaxis]) for each in cutouts]) for name in PLANES
+    ]
+    return Triplets(*(_scaled(stack) for stack in stacks))
+
+
+def network_input(triplets: Triplets) -> NDArray[np.float32]:
+    """What a network takes: the three planes, softened, and where each can be used.
+
+    Returns
+    -------
+    (n, 6, SIDE, SIDE) float32
+        ``arcsinh(value / SOFTENING)`` with 0 where masked, then 1 where a pixel is good and 0 where not.
+    """
+    planes = np.stack(triplets.planes, axis=1)
+    good = np.isfinite(planes)
+    values = np.arcsinh(np.where(good, planes, 0.0) / SOFTENING)
+    return np.concatenate([values, good], axis=1, dtype=np.float32)
+
+
+def _fitted(stack: NDArray[np.generic]) -> Stack:
+    """Squares of SIDE around the middle pixel: cropped, or filled up with NaN."""
+    values = stack.astype(np.float32)
+    values[~(np.abs(values) <= MAX_ABS)] = np.nan
+    count, height, width = values.shape
+    out = np.full((count, SIDE, SIDE), np.nan, np.float32)
+    rows, out_rows = _overlap(height)
+    columns, out_columns = _overlap(width)
+    out[:, out_rows, out_columns] = values[:, rows, columns]
+    return out
+
+
+def _overlap(size: int) -> tuple[slice, slice]:
+    """Where a length and SIDE lie over each other when their middle pixels do."""
+    shift = SIDE // 2 - size // 2
+    first, last = max(shift, 0), min(shift + size, SIDE)
+    return slice(first - shift, last - shift), slice(first, last)
+
+
+def _scaled(stack: Stack) -> Stack:
+    """In units of each image's own robust sky sigma, sky at 0."""
+    flat = stack.reshape(len(stack), -1)
+    known = np.count_nonzero(np.isfinite(flat), axis=1) >= LEAST_PIXELS
+    out = np.full_like(flat, np.nan)
+    if known.any():
+        middle = np.nanmedian(flat[known], axis=1, keepdims=True)
+        sigma = MAD_TO_SIGMA * np.nanmedian(np.abs(flat[known] - middle), axis=1, keepdims=True)
+        # More than half of the pixels of one value: the spread of all is what there is to go by.
+        spread = np.nanstd(flat[known], axis=1, keepdims=True)
+        sigma = np.where(sigma > 0, sigma, np.where(spread > 0, spread, 1.0))
+        out[known] = (flat[known] - middle) / sigma
+    return out.reshape(stack.shape)

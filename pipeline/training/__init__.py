@@ -1,0 +1,1 @@
+"""How models are made and judged: examples, training, scorecards, the registry."""
