@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.database.store import Store
-from core.model_registry import Registry, read_registry
+from core.models.registry import Registry, read_registry
 from core.review.judged import Judged, judged
 from core.settings import Settings
 

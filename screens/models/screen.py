@@ -15,7 +15,7 @@ from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
     from core.database.store import Store
-    from core.model_registry import Model, ModelVersion
+    from core.models.registry import Model, ModelVersion
     from screens.models.reading import Answer
 
 LOOK_S = 10.0  # MLflow's database is written to by others, which the store does not tell

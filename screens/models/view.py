@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from screens.lines import Line, Tone, counted, indented, plain, shortened, span, spread
 
 if TYPE_CHECKING:
-    from core.model_registry import Model, ModelVersion, Registry
+    from core.models.registry import Model, ModelVersion, Registry
     from core.review.judged import Judged
 
 NAME_COLUMNS = 24

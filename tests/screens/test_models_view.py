@@ -3,7 +3,7 @@
 import pytest
 
 from core.database.store import Store
-from core.model_registry import Model, ModelVersion, Registry
+from core.models.registry import Model, ModelVersion, Registry
 from core.review.judged import Judged, judged
 from core.vocabulary import ReviewState
 from screens.lines import plain

@@ -4,11 +4,11 @@ import pytest
 
 from astrid_tui.app import Console
 from core.database.store import Store
-from core.model_registry import own_database
+from core.models.registry import own_database
 from core.settings import load
 from screens.terminal import Terminal
 from tests.astrid_tui.command import Command
-from tests.core.test_model_registry import a_model, fill
+from tests.core.test_registry_file import a_model, fill
 from tests.stories.test_health import until
 
 
@@ -42,13 +42,12 @@ async def test_before_the_first_model_the_screen_says_what_is_true(home) -> None
         await until(pilot, "no model is registered")
 
 
-def test_scripts_list_them(home, monkeypatch, capsys) -> None:
+def test_scripts_list_what_others_registered(home, monkeypatch, capsys) -> None:
     astrid = Command(monkeypatch, capsys.readouterr)
-    assert astrid.json("models", "list")["models"] == []
-    assert "No model is registered" in astrid("models", "list")
+    assert astrid.json("models", "list")["registered"] == []
+    assert "those that AstrID came with are in use" in astrid("models", "list")
     fill(own_database(load()), *a_model())
-    (model,) = astrid.json("models", "list")["models"]
+    (model,) = astrid.json("models", "list")["registered"]
     assert (model["name"], model["champion"], len(model["versions"])) == ("realbogus", 1, 2)
-    assert "auc=0.97" in astrid("models", "list")
     fill(own_database(load()), "DROP TABLE latest_metrics")
-    assert "latest_metrics" in astrid.json("models", "list", code=4)["trouble"]
+    assert "latest_metrics" in astrid.json("models", "list")["trouble"]
