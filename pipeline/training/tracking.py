@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from core.database.store import Store
 from core.database.tables import TrainedModel
@@ -168,9 +169,8 @@ def _publish(client: Any, settings: Settings, training: Training) -> str:
             client.log_artifact(run_id, str(path))
     status = {"done": "FINISHED", "stopped": "KILLED"}.get(training.state, "FAILED")
     client.set_terminated(run_id, status, end_time=at)
-    write_json(
-        training.folder / PUBLISHED, {"run_id": run_id, "tracking_uri": _shown(tracking_uri(settings))}
-    )
+    uri = tracking_uri(settings)
+    write_json(training.folder / PUBLISHED, {"run_id": run_id, "tracking_uri": _without_password(uri, uri)})
     return run_id
 
 
@@ -290,7 +290,10 @@ def _client(settings: Settings) -> Iterator[Any]:
     except ImportError as error:
         raise TrackingUnavailable(f"MLflow cannot be used here: {one_line(error)}") from error
     except Exception as error:  # MLflow, SQLAlchemy, requests and boto3 each have their own
-        raise TrackingUnavailable(f"MLflow at {_shown(uri)} could not be told: {one_line(error)}") from error
+        told = _without_password(one_line(error), uri)
+        raise TrackingUnavailable(
+            f"MLflow at {_without_password(uri, uri)} could not be told: {told}"
+        ) from None
 
 
 @contextmanager
@@ -307,7 +310,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield f"{prefix}{key}", value if isinstance(value, str | int | float) else json.dumps(value)
 
 
-def _shown(uri: str) -> str:
-    """A URI without a password."""
-    head, at, tail = uri.rpartition("@")
-    return f"{head.partition('://')[0]}://***@{tail}" if at else uri
+def _without_password(text: str, uri: str) -> str:
+    """A text that may name a URI, without what lets one in there."""
+    user = urlsplit(uri).netloc.rpartition("@")[0]
+    return text.replace(user, "***") if user else text
