@@ -293,7 +293,7 @@ def _client(settings: Settings) -> Iterator[Any]:
         told = _without_password(one_line(error), uri)
         raise TrackingUnavailable(
             f"MLflow at {_without_password(uri, uri)} could not be told: {told}"
-        ) from None
+        ) from error
 
 
 @contextmanager
