@@ -25,6 +25,7 @@ from core.models import versions
 from core.models.registry import CHAMPION, own_database
 from core.models.trainings import MODEL, PUBLISHED, RUNNING, SCORECARD, Training, curve, trainings
 from core.settings import Settings
+from core.vocabulary import ExitCode
 from pipeline.clock import one_line
 from pipeline.training.keeping import copy_in, folder_of
 from pipeline.training.recording import write_json
@@ -49,6 +50,8 @@ ENVIRONMENT = {
 
 class TrackingUnavailable(AstridError):
     """MLflow could not be told; what it was to be told is kept."""
+
+    exit_code = ExitCode.UNAVAILABLE
 
 
 @dataclass(frozen=True, slots=True)
