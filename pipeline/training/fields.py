@@ -200,8 +200,8 @@ def _classes(events: list[Event], difference: Difference, defects: dict[str, NDA
         if abs(event.snr) > 10.0 or event.is_streak:
             near |= distance < LOBES_FWHM * fwhm
     _paint_islands(classes, difference.score, told, near)
-    for kind, spoilt in defects.items():
-        classes[spoilt if kind == "ghost" else spoilt & (np.abs(difference.score) > 2.0)] = ARTEFACT
+    for fault, spoilt in defects.items():
+        classes[spoilt if fault == "ghost" else spoilt & (np.abs(difference.score) > 2.0)] = ARTEFACT
     for where, value in drawn:
         classes[where] = value
     classes[difference.mask != 0] = UNTOLD
