@@ -92,7 +92,7 @@ def write(made: TrainingField, path: Path) -> None:
     unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
     try:
         with unfinished.open("wb") as file:
-            np.savez_compressed(
+            np.savez(
                 file,
                 name=np.array(made.name),
                 planes=frame_input(made.difference, made.new, made.reference).astype(np.float16),

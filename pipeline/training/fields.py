@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from core.settings import Settings
 from core.vocabulary import MaskPlane
+from pipeline.classify.unet import CLASSES
 from pipeline.clock import StageClock
 from pipeline.frame import Aligned, Difference, Exposure, FrameRefused, Image, PreparedReference, RawFrame
 from pipeline.measure import measure
@@ -29,7 +30,6 @@ from pipeline.training.scenes import Plate, Scene, draw_scene, on_new
 Array = NDArray[np.float64]
 Classes = NDArray[np.uint8]
 
-CLASSES = ("background", "point", "dark", "streak", "artefact")
 BACKGROUND, POINT, DARK, STREAK, ARTEFACT = range(len(CLASSES))
 UNTOLD = 255  # masked, or too faint or too near something bright to have a class
 FAINTEST = 4.0  # sigma: fainter events have no class
