@@ -6,7 +6,7 @@ ONNX holds no code; what else it can do to its reader is looked for first, by `o
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,16 +28,24 @@ ARCHITECTURE, IMPORTED = "cutout_cnn", "imported"
 INPUT, OUTPUT = "triplet", "logit"
 PLANES, ALL_PLANES = 3, 6  # without and with the masks
 MOST_ACTIVATIONS = 2**27  # numbers of one layer's output, of a whole batch
+# fmt: off
 OWN_OPERATORS = frozenset(
-    """Add AveragePool Concat Constant Conv Flatten Gemm GlobalAveragePool GlobalMaxPool Identity MatMul MaxPool
-    ReduceMax ReduceMean Relu Reshape Slice Squeeze""".split()
+    (
+        "Add", "AveragePool", "Concat", "Constant", "Conv", "Flatten", "Gemm", "GlobalAveragePool",
+        "GlobalMaxPool", "Identity", "MatMul", "MaxPool", "ReduceMax", "ReduceMean", "Relu", "Reshape",
+        "Shape", "Slice", "Squeeze",
+    )
 )
 # Nothing that loops, branches, calls, or grows what it is given.
 OPERATORS = OWN_OPERATORS | frozenset(
-    """Abs BatchNormalization Cast Clip Div Dropout Elu Erf Exp Gather GatherElements GatherND HardSigmoid
-    HardSwish LayerNormalization LeakyRelu Log Max Min Mul Neg Pad Pow PRelu ReduceSum Selu Shape Sigmoid
-    Softmax Softplus Split Sqrt Sub Sum Tanh Transpose Unsqueeze Where""".split()
+    (
+        "Abs", "BatchNormalization", "Cast", "Clip", "Div", "Dropout", "Elu", "Erf", "Exp", "Gather",
+        "GatherElements", "GatherND", "HardSigmoid", "HardSwish", "LayerNormalization", "LeakyRelu",
+        "Log", "Max", "Min", "Mul", "Neg", "Pad", "Pow", "PRelu", "ReduceSum", "Selu", "Sigmoid",
+        "Softmax", "Softplus", "Split", "Sqrt", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze", "Where",
+    )
 )
+# fmt: on
 
 
 class CandidateNetwork:
@@ -113,8 +121,9 @@ class CandidateNetwork:
             raise ModelRefused(f"{name}: it takes neither triplets nor features")
         return (SIDE, SIDE, self._planes) if self._last else (self._planes, SIDE, SIDE)
 
-    def _batches(self, inputs: Inputs) -> Sequence[Batch]:
-        return _Batches(self, inputs)
+    def _batches(self, inputs: Inputs) -> Iterator[Batch]:
+        for first in range(0, len(inputs), BATCH):
+            yield self.input_of(inputs, slice(first, first + BATCH))
 
     def input_of(self, inputs: Inputs, which: slice) -> Batch:
         """What goes into the network for some candidates."""
@@ -137,21 +146,6 @@ class CandidateNetwork:
             sure = np.clip(raw, 1e-7, 1.0 - 1e-7)
             raw = np.log(sure) - np.log1p(-sure)
         return raw, found[-1]
-
-
-class _Batches(Sequence[Batch]):
-    """The input of some candidates, made a batch at a time."""
-
-    def __init__(self, network: CandidateNetwork, inputs: Inputs) -> None:
-        self._network, self._inputs = network, inputs
-
-    def __len__(self) -> int:
-        return -(-len(self._inputs) // BATCH)
-
-    def __getitem__(self, number: Any) -> Any:
-        if not 0 <= number < len(self):
-            raise IndexError(number)
-        return self._network.input_of(self._inputs, slice(number * BATCH, (number + 1) * BATCH))
 
 
 def check_sizes(name: str, network: bytes, inputs: dict[str, tuple[int, ...]]) -> None:
