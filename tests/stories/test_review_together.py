@@ -167,7 +167,7 @@ async def test_a_given_time_cuts_the_queue_at_the_own_pace(tmp_path, size):
 async def test_a_card_that_somebody_has_open_is_marked(night, tmp_path, monkeypatch):
     from core.review.open_cards import keep_open
 
-    monkeypatch.setattr("screens.review.screen.SETTLE_S", 0.05)
+    monkeypatch.setattr("screens.review.company.SETTLE_S", 0.05)
     store, url, ids = night
     keep_open(store, ids[0], session="b", reviewer="bob", seconds=60)
     async with console(url, tmp_path) as vera:
