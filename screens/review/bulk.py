@@ -18,15 +18,15 @@ def mark(screen: "ReviewScreen") -> None:
     if entry is None:
         screen.refuse("there is no card to mark")
         return
-    entry.is_marked = not entry.is_marked
-    if entry.is_marked:
+    screen.queue.marks ^= {entry.object_id}
+    if entry.object_id in screen.queue.marks:
         screen.move_by(1)
     screen.paint()
 
 
 def ask_bulk(screen: "ReviewScreen") -> None:
     """Ask for the one verdict that all marked cards get, or all that pass the filter."""
-    marked = [entry.object_id for entry in screen.queue.marked]
+    marked = sorted(screen.queue.marks)
     if not marked and not screen.filter:
         screen.refuse("bulk: mark cards with space first, or choose them by a filter")
         return
@@ -83,8 +83,9 @@ async def _decide_all(
     await asyncio.to_thread(desk.decide_together, list(chosen.values()), label, shown)
     for entry in reading.queue.entries:
         if entry.object_id in chosen:
-            entry.label, entry.is_marked, entry.is_again = label, False, False
+            entry.label, entry.is_again = label, False
             reading.forget(entry.object_id)
+    reading.queue.marks.difference_update(chosen)
     while (entry_here := reading.queue.current) is not None and entry_here.label is not None:
         reading.queue.move(1)
     screen.deciding.told(view.decided(label, f"{len(chosen)} objects"))

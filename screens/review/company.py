@@ -1,9 +1,11 @@
 """Who else has the card open, and telling them that it is open here."""
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from core.errors import AstridError
+from screens.frame.work import start
 
 if TYPE_CHECKING:
     from screens.review.screen import ReviewScreen
@@ -26,7 +28,13 @@ class Company:
 
     def follow(self) -> None:
         """Look at the card at the queue's place from now on."""
-        self._screen.run_worker(self._tell(), group="open card", exclusive=True)
+        start(self._screen, self._tell, group="open card", exclusive=True)
+
+    async def leave(self) -> None:
+        """The sitting is over."""
+        if (desk := self._screen.desk) is not None:
+            with suppress(AstridError):  # then the time that was told runs out
+                await asyncio.to_thread(desk.put_away, for_good=True)
 
     async def _tell(self) -> None:
         """Say who else has this card open; and, once it has been looked at for a while, that it is here.
@@ -35,9 +43,13 @@ class Company:
         """
         screen = self._screen
         desk, entry = screen.desk, screen.queue.current
-        if desk is None or entry is None:
+        if desk is None:
             return
         try:
+            if entry is None:
+                self.others = ()
+                await asyncio.to_thread(desk.put_away)
+                return
             while True:
                 others = tuple(await asyncio.to_thread(desk.others, entry.object_id))
                 if others != self.others:

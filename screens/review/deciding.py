@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import AstridError
 from core.vocabulary import Label
+from screens.frame.work import start
 from screens.lines import Line, Tone, span
 from screens.review import view
 from screens.review.steering import Remark
@@ -62,7 +63,7 @@ class Deciding:
                 self.is_writing = False
                 screen.host.look()
 
-        screen.run_worker(until_written(), group="write")
+        start(screen, until_written, group="write")
 
     def told(self, line: Line) -> None:
         """Say what was decided, and keep it above the footer."""

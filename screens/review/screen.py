@@ -14,6 +14,7 @@ from core.vocabulary import Label
 from screens.action import Situation, Where
 from screens.frame.commands import Command
 from screens.frame.host import Target
+from screens.frame.work import start
 from screens.lines import Line, Tone, span
 from screens.review import view
 from screens.review.actions import ACTIONS, verdict_label
@@ -161,9 +162,9 @@ class ReviewScreen(PictureScreen):
         async def begin() -> None:
             desk, self._viewing = await asyncio.to_thread(sit_down)
             self._desk, self._reading = desk, Reading(desk)
-            self.run_worker(self._begin_reading(), group="card", exclusive=True)
+            start(self, self._begin_reading, group="card", exclusive=True)
 
-        self.run_worker(begin(), group="begin")
+        start(self, begin, group="begin")
 
     async def _begin_reading(self) -> None:
         """Begin where a jump leads that came before the store was open, else where the last sitting ended."""
@@ -188,7 +189,7 @@ class ReviewScreen(PictureScreen):
         self._restart_soon(filters)
 
     def _restart_soon(self, filters: str) -> None:
-        self.run_worker(self._restart(filters), group="card", exclusive=True)
+        start(self, partial(self._restart, filters), group="card", exclusive=True)
 
     async def _restart(self, filters: str) -> None:
         """Read the queue from its start; a filter that cannot be understood leaves everything as it was."""
@@ -208,7 +209,7 @@ class ReviewScreen(PictureScreen):
         """Show the entry at the queue's place; a newer call takes over from an unfinished one."""
         self._stop_blinking()
         self.paint()
-        self.run_worker(self._read_place(), group="card", exclusive=True)
+        start(self, self._read_place, group="card", exclusive=True)
 
     async def _read_place(self) -> None:
         if self._reading is None:
@@ -279,6 +280,10 @@ class ReviewScreen(PictureScreen):
         """Tell the user something in several tones."""
         self.notice = line
         self.paint()
+
+    async def on_unmount(self) -> None:
+        """The console closes."""
+        await self.company.leave()
 
     # -- moving and looking ------------------------------------------------------------------------
 
