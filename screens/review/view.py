@@ -55,9 +55,9 @@ def chips(page: Page, width: int) -> Line:
         left = (*left, span(f" {queue.place + 1} of {queue.total}", Tone.STRONG))
         if page.order != "score":
             left = (*left, span(f" by {page.order}", Tone.DIM))
-        if queue.current.is_marked:
+        if queue.current.object_id in queue.marks:
             left = (*left, span("  marked", Tone.KEY))
-        if marked := len(queue.marked):
+        if marked := len(queue.marks):
             left = (*left, span(f"  {marked} marked", Tone.DIM))
         if page.others:
             left = (*left, span(f"  open: {', '.join(page.others)}", Tone.WARN, 30))
