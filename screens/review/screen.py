@@ -353,7 +353,7 @@ class ReviewScreen(FrameScreen[None]):
         await asyncio.to_thread(self._desk.decide, card.candidate_id, label, shown)
         entry.label, entry.is_again = label, False
         reading.forget(entry.object_id)
-        self.notice = self._last_decision = view.decided(label, card.name)
+        self.notice = self._last_decision = view.decided(label, card.name, len(card.objects))
         reading.queue.move(1)
         self._go()
 
