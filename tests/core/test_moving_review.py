@@ -6,9 +6,11 @@ import io
 import json
 
 import pytest
+from sqlalchemy import text
 from sqlmodel import col, select, update
 
-from core.database.store import Store
+from core.database import migrations
+from core.database.store import Store, make_engine, open_store, parse_url
 from core.database.tables import Candidate, SkyObject
 from core.objects.association import refresh
 from core.objects.detail import read_object
@@ -197,3 +199,32 @@ def test_votes_on_any_detection_of_a_body_are_votes_on_one_thing(body) -> None:
     judge(store, candidates[2], Label.MOVING, reviewer="bob")
     (only,) = standings(store)
     assert (only.votes, only.by) == ({"ann": "moving", "bob": "moving"}, "votes")
+
+
+def test_a_store_of_before_is_told_which_objects_are_one_body(empty_url: str) -> None:
+    migrations.upgrade(empty_url)
+    store = open_store(empty_url)
+    candidates = one_mover(store)
+    objects = objects_of(store, candidates)
+    night = newest_night(store)
+    write_tracklets(store, night, [found(*candidates[:2]), found(*candidates[2:])])
+    judge(store, candidates[1], Label.MOVING)
+    before = states(store, objects)
+    store.close()
+    migrations.downgrade(empty_url, "0006")
+    engine = make_engine(parse_url(empty_url))
+    with engine.begin() as connection:  # as it was judged then, object by object
+        connection.execute(
+            text("UPDATE sky_object SET review_state = 'unreviewed', review_label = NULL WHERE id = :key"),
+            {"key": objects[0]},
+        )
+    engine.dispose()
+    migrations.upgrade(empty_url)
+    store = open_store(empty_url)
+    assert (
+        states(store, objects)
+        == before
+        == [("real", "moving")] * 2 + [("unreviewed", None), ("linked", None)]
+    )
+    assert read_card(store, objects[0]).objects == tuple(objects[:2])
+    store.close()
