@@ -203,7 +203,7 @@ class SmallBodies:
         cosine = line @ middle / np.maximum(distance, 1e-12)
         radius = float(np.arccos(np.clip(points @ middle, -1.0, 1.0)).max())
         margin = radius + np.radians(MARGIN_DEG + MOST_ARCSEC / 3600.0) + np.arctan2(SLACK_AU, distance)
-        return bodies[np.arccos(np.clip(cosine, -1.0, 1.0)) <= margin]
+        return np.asarray(bodies[np.arccos(np.clip(cosine, -1.0, 1.0)) <= margin])
 
     def _day(self, number: int) -> _Day:
         if number not in self._days:
