@@ -83,7 +83,7 @@ class Deciding:
         await asyncio.to_thread(desk.decide, card.candidate_id, label, shown)
         entry.label, entry.is_again = label, False
         reading.forget(entry.object_id)
-        self.told(view.decided(label, card.name))
+        self.told(view.decided(label, card.name, len(card.objects)))
         reading.queue.move(1)
         screen.show_place()
 

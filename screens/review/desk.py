@@ -16,7 +16,10 @@ from core.vocabulary import Label
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """A verdict that was taken back, or given again; of many at once the first, and all their objects."""
+    """A verdict that was taken back, or given again; of many at once the first, and all their objects.
+
+    Of a body that moves it is the object that carries the card, whichever was judged.
+    """
 
     object_id: int
     candidate_id: int
@@ -214,4 +217,6 @@ class Desk:
         if row is None:
             return None
         objects = verdicts.objects_of_step(self._store, row)
-        return Undone(row.sky_object_id, row.candidate_id, row.label, objects)
+        on = cards.carriers(self._store, objects)
+        carried = tuple(dict.fromkeys(on[key] for key in objects))
+        return Undone(on[row.sky_object_id], row.candidate_id, row.label, carried)
