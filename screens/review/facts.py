@@ -50,6 +50,8 @@ def _facts(card: "Card") -> Iterator[Line]:
     yield from known_facts(card.known)
     if card.tracklet is not None:
         yield _moving(card.tracklet)
+        if (words := judged_as_one(card)) is not None:
+            yield (span(words, Tone.WARN),)
     yield _labelled("seen", _seen(card))
     if flags := mask_words(record["mask_flags"]):
         yield (span("touches ", Tone.DIM), span(flags, Tone.WARN))
@@ -127,6 +129,13 @@ def _moving(tracklet: "Tracklet") -> Line:
     rate = f"{tracklet.rate_arcsec_hour:.3g}″/h"
     words = f"{rate} PA {tracklet.position_angle:.0f}°, seen {tracklet.n}× in {hours:.1f} h"
     return (span("moving ", Tone.WARN), span(words))
+
+
+def judged_as_one(card: "Card") -> str | None:
+    """What a verdict falls on where that is more than one object, in words."""
+    if card.tracklet is None or len(card.objects) < 2:
+        return None
+    return f"{len(card.objects)} objects of tracklet {card.tracklet.id}: one card"
 
 
 def standing(card: "Card") -> Line:
