@@ -65,7 +65,7 @@ def session(
 
 def _check(name: str, content: bytes, operators: frozenset[str]) -> None:
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         network = onnx.load_from_string(content)
