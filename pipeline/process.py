@@ -28,11 +28,13 @@ from core.settings import Settings
 from pipeline import record
 from pipeline.calibration.calibrate import calibrate
 from pipeline.calibration.masters import Masters
+from pipeline.classify.unet import NAME as UNET
 from pipeline.clock import StageClock, one_line
 from pipeline.depth.depth import Depth, measure_depth, typical_error
 from pipeline.detection.cutting import cut
 from pipeline.detection.detect import detect
 from pipeline.detection.forced import forced_fluxes
+from pipeline.detection.joined import with_unet
 from pipeline.energy.meter import Begin, unmetered
 from pipeline.files.fits_files import read_frame
 from pipeline.files.miniature import miniature
@@ -164,6 +166,9 @@ def _subtracted(
         difference = subtract(new, reference, settings)
     with clock.stage("detect"):
         detections, dropped = detect(difference, new, reference, settings)
+    with clock.stage("unet"):
+        joined = with_unet(detections, dropped, difference, new, reference, settings)
+        detections, dropped = joined.detections, joined.dropped
     with clock.stage("cutouts"):
         candidates = _candidates(detections, difference, new, reference, measured.frame.origin, settings)
     with clock.stage("known"):
@@ -178,7 +183,7 @@ def _subtracted(
     depth = depth_of(difference, new, reference, detections, radius_px, settings, clock)
     return FrameOutcome(
         "done",
-        reason=" ".join(measured.remarks) or None,
+        reason=" ".join((*measured.remarks, *joined.remarks)) or None,
         quality=measured.quality,
         difference=_difference_facts(measured, difference, new, reference, depth, settings),
         candidates=candidates,
@@ -301,7 +306,8 @@ def _candidates(
                 dec=sky[i][1],
                 mag=mag,
                 mag_err=mag_err,
-                score=abs(found.snr),  # its significance, until models exist
+                score=found.scores.get(UNET, abs(found.snr)),  # without a model, its significance
+                scores=found.scores,
                 features=found.features,
                 mask_flags=found.mask_flags,
                 cutouts=pack(stamps),

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from astrid_tui.cli.invocation import JsonOption, print_json, print_table, print_text, settings_of
+from astrid_tui.cli.models_train import train_app
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
     from core.model_registry import Model
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Models: what is registered.")
+app.add_typer(train_app, name="train")
 
 
 @app.callback()
