@@ -133,7 +133,8 @@ def publish(
             "trained": {**plain.trained, "metrics": metrics, "false_alarms": false_alarms},
         }
     )
-    arrays = {key: value.numpy() for key, value in state.averaged.state_dict().items()}
+    kept = state.averaged.state_dict().items()
+    arrays = {key: value.numpy() for key, value in kept if value.dtype.is_floating_point}
     if out is None:
         name = hashlib.sha256(content).hexdigest()[:12]
         out = home / "models" / f"{NAME}-{name}"
