@@ -28,6 +28,7 @@ from core.settings import Settings
 from pipeline import record
 from pipeline.calibration.calibrate import calibrate
 from pipeline.calibration.masters import Masters
+from pipeline.classify.classify import Classifier, with_scores
 from pipeline.clock import StageClock, one_line
 from pipeline.depth.depth import Depth, measure_depth, typical_error
 from pipeline.detection.cutting import cut
@@ -166,6 +167,7 @@ def _subtracted(
         detections, dropped = detect(difference, new, reference, settings)
     with clock.stage("cutouts"):
         candidates = _candidates(detections, difference, new, reference, measured.frame.origin, settings)
+    candidates, remarks = _classified(candidates, settings, clock)
     with clock.stage("known"):
         known = KnownSky.of(settings)
         candidates = with_known(candidates, reference, measured.frame.exposure.mjd, known)
@@ -178,7 +180,7 @@ def _subtracted(
     depth = depth_of(difference, new, reference, detections, radius_px, settings, clock)
     return FrameOutcome(
         "done",
-        reason=" ".join(measured.remarks) or None,
+        reason=" ".join((*measured.remarks, *remarks)) or None,
         quality=measured.quality,
         difference=_difference_facts(measured, difference, new, reference, depth, settings),
         candidates=candidates,
@@ -190,6 +192,27 @@ def _subtracted(
         known_state=known.state,
         score_map=score_map,
     )
+
+
+def _classified(
+    candidates: tuple[CandidateFacts, ...], settings: Settings, clock: StageClock
+) -> tuple[tuple[CandidateFacts, ...], tuple[str, ...]]:
+    """Candidates with what the models say of them, and what is to be said of the models.
+
+    The models are those that are chosen when the frame comes here; what a later frame is scored by may be
+    others. If scoring breaks for whatever reason, the frame stands, ordered by significance.
+    """
+    try:
+        with clock.stage("classify") as remark:
+            classifier = Classifier.of(settings)
+            remark.text = classifier.told
+            scores = classifier.score_packed(
+                [each.cutouts for each in candidates], [each.snr for each in candidates]
+            )
+            return with_scores(candidates, scores), (*classifier.remarks, *scores.remarks)
+    except Exception as error:  # ONNX Runtime raises many kinds, of no common base
+        log.exception("candidates could not be scored")
+        return candidates, (f"No model scored: {one_line(error)}.",)
 
 
 def match_radius_px(reference: PreparedReference, fwhm_px: float, settings: Settings) -> float:
@@ -301,7 +324,7 @@ def _candidates(
                 dec=sky[i][1],
                 mag=mag,
                 mag_err=mag_err,
-                score=abs(found.snr),  # its significance, until models exist
+                score=abs(found.snr),  # its significance, until a model scores it
                 features=found.features,
                 mask_flags=found.mask_flags,
                 cutouts=pack(stamps),
