@@ -55,6 +55,17 @@ class Scores:
     digests: dict[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
+    @classmethod
+    def joined(cls, parts: Sequence[Scores]) -> Scores:
+        """Those of several batches as one."""
+        digests = {name: digest for part in parts for name, digest in part.digests.items()}
+        by_model = {
+            name: np.concatenate([part.by_model.get(name, np.full(part.count, np.nan)) for part in parts])
+            for name in digests
+        }
+        remarks = dict.fromkeys(said for part in parts for said in part.remarks)
+        return cls(sum(part.count for part in parts), by_model, digests, tuple(remarks))
+
     def of(self, number: int) -> dict[str, float]:
         """The scores of one candidate by model."""
         return {
@@ -151,7 +162,7 @@ class Classifier:
             )
             if progress is not None:
                 progress(first + len(some), len(blobs))
-        return _joined(parts)
+        return Scores.joined(parts)
 
 
 def with_scores(candidates: Sequence[CandidateFacts], scores: Scores) -> tuple[CandidateFacts, ...]:
@@ -163,16 +174,6 @@ def with_scores(candidates: Sequence[CandidateFacts], scores: Scores) -> tuple[C
         for number, candidate in enumerate(candidates)
         for best in [scores.best(number)]
     )
-
-
-def _joined(parts: Sequence[Scores]) -> Scores:
-    digests = {name: digest for part in parts for name, digest in part.digests.items()}
-    by_model = {
-        name: np.concatenate([part.by_model.get(name, np.full(part.count, np.nan)) for part in parts])
-        for name in digests
-    }
-    remarks = dict.fromkeys(said for part in parts for said in part.remarks)
-    return Scores(sum(part.count for part in parts), by_model, digests, tuple(remarks))
 
 
 def _triplets(blobs: Sequence[bytes | None]) -> Triplets:
