@@ -28,7 +28,7 @@ from core.settings import Settings
 from pipeline import record
 from pipeline.calibration.calibrate import calibrate
 from pipeline.calibration.masters import Masters
-from pipeline.classify.classify import Classifier, with_scores
+from pipeline.classify.classify import Classifier, Models, with_scores
 from pipeline.clock import StageClock, one_line
 from pipeline.depth.depth import Depth, measure_depth, typical_error
 from pipeline.detection.cutting import cut
@@ -82,6 +82,7 @@ def process(
     known_objects: Sequence[KnownObject],
     settings: Settings,
     begin_energy: Begin = unmetered,
+    models: Models | None = None,
 ) -> FrameOutcome:
     """Take one frame all the way. Nothing is written, and nothing but an interrupt is raised.
 
@@ -100,6 +101,8 @@ def process(
     settings : Settings
     begin_energy : callable, optional
         Begins to measure the energy of a stage, as `EnergyMeter.begin` does.
+    models : mapping, optional
+        Those that score: `pipeline.classify.chosen.chosen`. By default those that came with AstrID.
 
     Returns
     -------
@@ -118,7 +121,9 @@ def process(
             small = thumbnail.pack(miniature(frame))
         measured = measure_calibrated(frame, settings, clock)
         quality = measured.quality
-        return replace(_subtracted(measured, reference, known_objects, settings, clock), thumbnail=small)
+        return replace(
+            _subtracted(measured, reference, known_objects, settings, clock, models), thumbnail=small
+        )
     except FrameRefused as refused:
         state, reason = "rejected", str(refused)
     except Exception as error:  # whatever broke, SEP raises no narrower type: the night goes on
@@ -157,6 +162,7 @@ def _subtracted(
     known_objects: Sequence[KnownObject],
     settings: Settings,
     clock: StageClock,
+    models: Models | None,
 ) -> FrameOutcome:
     """The second half of the way: what changed against the reference."""
     with clock.stage("align"):
@@ -167,7 +173,7 @@ def _subtracted(
         detections, dropped = detect(difference, new, reference, settings)
     with clock.stage("cutouts"):
         candidates = _candidates(detections, difference, new, reference, measured.frame.origin, settings)
-    candidates, remarks = _classified(candidates, settings, clock)
+    candidates, remarks = _classified(candidates, models, clock)
     with clock.stage("known"):
         known = KnownSky.of(settings)
         candidates = with_known(candidates, reference, measured.frame.exposure.mjd, known)
@@ -195,16 +201,15 @@ def _subtracted(
 
 
 def _classified(
-    candidates: tuple[CandidateFacts, ...], settings: Settings, clock: StageClock
+    candidates: tuple[CandidateFacts, ...], models: Models | None, clock: StageClock
 ) -> tuple[tuple[CandidateFacts, ...], tuple[str, ...]]:
     """Candidates with what the models say of them, and what is to be said of the models.
 
-    The models are those that are chosen when the frame comes here; what a later frame is scored by may be
-    others. If scoring breaks for whatever reason, the frame stands, ordered by significance.
+    If scoring breaks for whatever reason, the frame stands, ordered by significance.
     """
     try:
         with clock.stage("classify") as remark:
-            classifier = Classifier.of(settings)
+            classifier = Classifier.of(models)
             remark.text = classifier.told
             scores = classifier.score_packed(
                 [each.cutouts for each in candidates], [each.snr for each in candidates]

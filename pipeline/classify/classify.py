@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import Lock
 
 import numpy as np
@@ -12,10 +13,9 @@ from numpy.typing import NDArray
 
 from core.frames.outcome import CandidateFacts
 from core.review.cutouts import CutoutError, Cutouts, unpack
-from core.settings import Settings
-from pipeline.classify.chosen import Choice, chosen
 from pipeline.classify.model_file import DESCRIPTION, ModelRefused
 from pipeline.classify.scorers import Inputs, Scorer, load, probabilities
+from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.triplets import Triplets, of_cutouts
 
 log = logging.getLogger(__name__)
@@ -26,12 +26,13 @@ BEST_FIRST = ("ensemble", "realbogus", "unet", "tree")  # whose score orders the
 LAST = ("ensemble",)  # judge by what the others say
 OF_FRAMES = ("unet",)  # models that see whole frames, no candidates
 BATCH = 512  # candidates that are unpacked at a time
-_MADE: dict[tuple[Choice, int, int], Scorer | str] = {}  # models that were loaded, or why one was refused
+_MADE: dict[tuple[Path, str, int, int], Scorer | str] = {}  # models that were loaded, or why one was refused
 _MOST_MADE = 32
 _LOCK = Lock()
 _UNSEEN = np.full((1, 1), np.nan, dtype=np.float32)
 _NOTHING = Cutouts(_UNSEEN, _UNSEEN, _UNSEEN)
 
+Models = Mapping[str, tuple[Path, str | None]]  # folder and digest by name; none: what came with AstrID
 Progress = Callable[[int, int], None]  # how many are scored, of how many
 
 
@@ -95,26 +96,34 @@ class Classifier:
     remarks: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, settings: Settings) -> Classifier:
-        """The models that are chosen at this moment; those that did not change are not read again.
+    def of(cls, models: Models | None = None) -> Classifier:
+        """The models in use; those that did not change since are not read again.
 
-        A version that is refused is passed over for the next best of its name.
+        A version that is refused is passed over for the one that came with AstrID.
+
+        Parameters
+        ----------
+        models : mapping, optional
+            As `pipeline.classify.chosen.chosen` gives them; by default those that came with AstrID.
         """
+        asked: Models = (
+            models if models is not None else {name: (each.folder, None) for name, each in SHIPPED.items()}
+        )
         scorers: list[Scorer] = []
         remarks: list[str] = []
-        every = [(name, choices) for name, choices in chosen(settings).items() if name not in OF_FRAMES]
-        for name, choices in sorted(every, key=lambda each: each[0] in LAST):
+        names = [name for name in asked if name not in OF_FRAMES]
+        for name in sorted(names, key=lambda each: each in LAST):
             refused: list[str] = []
-            for choice in choices:
-                made = _ready(choice)
+            for folder, digest in _versions(name, *asked[name]):
+                made = _ready(folder, digest)
                 if not isinstance(made, str):
                     scorers.append(made)
-                    if refused:
-                        remarks.append(f"{refused[0]}; the {name} that comes with AstrID scores instead.")
                     break
                 refused.append(made)
-            else:
-                remarks.append(f"{refused[0]}; no {name} scores.")
+            if refused:
+                instead = f"the {name} that comes with AstrID scores instead"
+                here = any(each.name == name for each in scorers)
+                remarks.append(f"{refused[0]}; {instead if here else f'no {name} scores'}.")
         return cls(tuple(scorers), tuple(remarks))
 
     @property
@@ -187,17 +196,23 @@ def _triplets(blobs: Sequence[bytes | None]) -> Triplets:
     return of_cutouts(stamps)
 
 
-def _ready(choice: Choice) -> Scorer | str:
-    """A model that is chosen, loaded once; or why it is refused."""
+def _versions(name: str, folder: Path, digest: str | None) -> list[tuple[Path, str]]:
+    """Folders and digests that may score under a name, the one in use first."""
+    shipped = [(SHIPPED[name].folder, SHIPPED[name].digest)] if name in SHIPPED else []
+    return shipped if digest is None else [(folder, digest), *shipped]
+
+
+def _ready(folder: Path, digest: str) -> Scorer | str:
+    """A model, loaded once; or why it is refused."""
     try:
-        stamp = (choice.folder / DESCRIPTION).stat()
-        key = (choice, stamp.st_mtime_ns, stamp.st_size)
+        stamp = (folder / DESCRIPTION).stat()
+        key = (folder, digest, stamp.st_mtime_ns, stamp.st_size)
     except OSError:
-        key = (choice, 0, 0)
+        key = (folder, digest, 0, 0)
     with _LOCK:
         if key not in _MADE:
             try:
-                made: Scorer | str = load(choice.folder, choice.digest or "none was named")
+                made: Scorer | str = load(folder, digest)
             except ModelRefused as refused:
                 made = str(refused)
                 log.warning("%s", refused)
