@@ -23,9 +23,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.errors import AstridError
-from pipeline.classify.unet import STRIDE_PX
+from pipeline.classify.unet import CLASSES, STRIDE_PX
 from pipeline.training.field_cache import CachedField, read
-from pipeline.training.fields import CLASSES, STREAK, UNTOLD
+from pipeline.training.fields import STREAK, UNTOLD
 from pipeline.training.unet_network import UNetwork
 
 CLASS_WEIGHTS = (
@@ -245,7 +245,8 @@ def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _same(options: TrainOptions) -> str:
     """What must be the same for a training to be gone on with."""
-    said = {key: value for key, value in asdict(options).items() if key not in ("threads", "epoch_steps")}
+    free = ("steps", "threads", "epoch_steps")  # a training may be prolonged
+    said = {key: value for key, value in asdict(options).items() if key not in free}
     return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
