@@ -2,6 +2,7 @@
 
 import typer
 
+from astrid_tui.cli.models_realbogus import realbogus, tree
 from astrid_tui.cli.models_unet import unet
 
 train_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Train a model.")
@@ -13,3 +14,5 @@ def train() -> None:
 
 
 train_app.command()(unet)
+train_app.command()(realbogus)
+train_app.command()(tree)
