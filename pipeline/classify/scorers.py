@@ -140,4 +140,5 @@ MAKERS: dict[tuple[str, str], Callable[[ModelFile, int], Scorer]] = {
     ("isolation_forest", "isolation_trees"): _forest,
     ("one_class_svm", "rbf_vectors"): _machine,
     ("ensemble", "logistic_stacking"): _ensemble,
+    ("tree", "imported"): _network,
 }

@@ -28,7 +28,7 @@ from pipeline.simulate import simulate_night
 
 STAGES = [
     *("read", "calibrate", "stars", "quality", "align", "subtract"),
-    *("detect", "cutouts", "known", "forced", "record", "depth"),
+    *("detect", "unet", "cutouts", "known", "forced", "record", "depth"),
 ]
 
 
@@ -104,8 +104,9 @@ def test_what_was_injected_is_found_where_it_is_in_the_file(case: Case, done: Fr
 
 def test_a_candidate_is_complete(done: FrameOutcome) -> None:
     for each in done.candidates:
-        assert each.score == abs(each.snr)
-        assert each.scores == {}
+        assert set(each.scores) == {"unet"}
+        assert 0.0 <= each.scores["unet"] <= 1.0
+        assert each.score == each.scores["unet"]
         assert each.mag is None  # nothing tells the zero point of this reference
         assert each.features
         assert each.cutouts is not None
