@@ -28,7 +28,7 @@ from pipeline.simulate import simulate_night
 
 STAGES = [
     *("read", "calibrate", "stars", "quality", "align", "subtract"),
-    *("detect", "unet", "cutouts", "known", "forced", "record", "depth"),
+    *("detect", "unet", "cutouts", "classify", "known", "forced", "record", "depth"),
 ]
 
 
