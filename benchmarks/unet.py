@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classify import unet
+from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.unet import LogOdds, UNet
 from pipeline.classify.unet_input import CHANNELS, frame_input
 from pipeline.detection.detect import detect
@@ -112,7 +113,7 @@ def _work(worker: str) -> None:
         from pipeline.training.unet_network import UNetwork
 
         torch.set_num_threads(1)
-        model = read(unet.SHIPPED)
+        model = read(SHIPPED["unet"].folder)
         eager = UNetwork(int(model.description.config["width"]))
         eager.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in model.arrays.items()}, strict=False)
         eager.eval()

@@ -29,6 +29,7 @@ from pipeline import record
 from pipeline.calibration.calibrate import calibrate
 from pipeline.calibration.masters import Masters
 from pipeline.classify.classify import Classifier, Models, with_scores
+from pipeline.classify.unet import NAME as UNET
 from pipeline.clock import StageClock, one_line
 from pipeline.depth.depth import Depth, measure_depth, typical_error
 from pipeline.detection.cutting import cut
@@ -172,8 +173,10 @@ def _subtracted(
         difference = subtract(new, reference, settings)
     with clock.stage("detect"):
         detections, dropped = detect(difference, new, reference, settings)
-    with clock.stage("unet"):
-        joined = with_unet(detections, dropped, difference, new, reference, settings)
+    with clock.stage("unet") as remark:
+        version = (models or {}).get(UNET)
+        joined = with_unet(detections, dropped, difference, new, reference, settings, version)
+        remark.text = joined.told
         detections, dropped = joined.detections, joined.dropped
     with clock.stage("cutouts"):
         candidates = _candidates(detections, difference, new, reference, measured.frame.origin, settings)

@@ -31,6 +31,10 @@ def unet(
     false_alarms: Annotated[
         float, typer.Option(min=0.0, help="Of what only the U-Net sees, per 2048 x 2048 pixels.")
     ] = 2.0,
+    frames: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Own frames: every second field is made of them."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the model; it must not exist.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,9 +50,9 @@ def unet(
     from pipeline.training.stopping import until_stopped
 
     settings = settings_of(context)
-    wanted = UnetRun(fields, held_out, size, steps, width, seed, threads, false_alarms)
+    wanted = UnetRun(fields, held_out, size, steps, width, seed, threads, false_alarms, frames)
     with until_stopped() as stopped, progress_bar("Training", quiet=as_json) as report:
-        made = run(settings.home, wanted, out, report, stopped)
+        made = run(settings, wanted, out, report, stopped)
     if made is None:
         remark("Stopped; the same command goes on from here.")
         raise typer.Exit(ExitCode.INTERRUPTED)

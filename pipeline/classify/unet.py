@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.classify.model_file import Calibration, ModelFile, ModelRefused, read
 from pipeline.classify.onnx_network import session
+from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.unet_input import CHANNELS, Planes
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ STRIDE_PX = 8  # what its pooling brings together
 HALO_PX = 56  # as far as a pixel's result depends on others
 TILE_PX = 1024  # of a tile without its halo
 OPERATORS = frozenset({"Conv", "ConvTranspose", "Relu", "MaxPool", "Concat", "Identity", "Constant"})
-SHIPPED = Path(__file__).parent / "shipped" / NAME
-SHIPPED_DIGEST = "7ef9e4bf4312d0b579124af941e1bb45bfd9eb78ae49abd65ac85835b4f08803"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,18 @@ class UNet:
         return logits
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
+def loaded(folder: Path, digest: str | None = None, threads: int = 1) -> UNet:
+    """A network from its folder; the last few are kept.
+
+    Raises
+    ------
+    ModelRefused
+        Its files are not what they were when it was made, or it is no U-Net.
+    """
+    return UNet(read(folder, digest), threads)
+
+
 def shipped(threads: int = 1) -> UNet:
     """The network that comes with AstrID.
 
@@ -134,7 +144,8 @@ def shipped(threads: int = 1) -> UNet:
     ModelRefused
         Its files are not what they were when it was made.
     """
-    return UNet(read(SHIPPED, SHIPPED_DIGEST), threads)
+    model = SHIPPED[NAME]
+    return loaded(model.folder, model.digest, threads)
 
 
 def _number(model: ModelFile, key: str) -> float:

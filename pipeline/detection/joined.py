@@ -8,8 +8,10 @@ spared the cuts, which are made for point sources.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -18,7 +20,7 @@ from scipy.special import expit
 
 from core.settings import Settings
 from pipeline.classify.model_file import ModelRefused
-from pipeline.classify.unet import NAME, LogOdds, UNet, shipped
+from pipeline.classify.unet import NAME, LogOdds, UNet, loaded, shipped
 from pipeline.classify.unet_input import frame_input
 from pipeline.detection import features
 from pipeline.detection.detect import judge, mask_flags, position_width
@@ -40,11 +42,21 @@ STREAK_CAUSE = "part of a streak"
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Detections, surest significance first, what was dropped, and what the owner should know."""
+    """Detections, the most significant first, and what was dropped.
+
+    ``remarks`` are what the owner should know; ``network`` is the one that took part.
+    """
 
     detections: list[Detection]
     dropped: list[Dropped]
     remarks: tuple[str, ...] = ()
+    network: UNet | None = None
+
+    @property
+    def told(self) -> str:
+        """Which network took part, and what was refused."""
+        seen_by = "no U-Net took part" if self.network is None else f"seen by unet {self.network.digest[:12]}"
+        return " ".join([f"{seen_by}.", *self.remarks])
 
 
 def with_unet(
@@ -54,8 +66,9 @@ def with_unet(
     new: Aligned,
     reference: PreparedReference,
     settings: Settings,
+    version: tuple[Path, str | None] | None = None,
 ) -> Joined:
-    """Detections with the shipped U-Net's objects and scores; as they are where it cannot be used.
+    """Detections with the U-Net's objects and scores; as they are where no U-Net can be used.
 
     Parameters
     ----------
@@ -66,15 +79,27 @@ def with_unet(
     reference : PreparedReference
     settings : Settings
         ``detect.unet``.
+    version : (Path, str or None), optional
+        Folder and digest of the U-Net in use; where it is refused, or none is given, the one that comes
+        with AstrID takes part.
     """
+    plain = Joined(list(detections), list(dropped))
     if not settings.detect.unet:
-        return Joined(list(detections), list(dropped))
-    try:
-        network = shipped()
-        maps = network.log_odds(frame_input(difference, new, reference))
-    except ModelRefused as refused:
-        return Joined(list(detections), list(dropped), (f"No U-Net took part: {refused}.",))
-    return join(detections, dropped, maps, network, difference, new, reference, settings)
+        return plain
+    planes = frame_input(difference, new, reference)
+    remarks: list[str] = []
+    versions: list[Callable[[], UNet]] = [partial(loaded, *version)] if version else []
+    for load in (*versions, shipped):
+        try:
+            network = load()
+            maps = network.log_odds(planes)
+        except ModelRefused as refused:
+            remarks.append(f"{refused}.")
+            continue
+        found = join(detections, dropped, maps, network, difference, new, reference, settings)
+        said = [*remarks, "The U-Net that comes with AstrID took part instead."] if remarks else []
+        return replace(found, remarks=tuple(said), network=network)
+    return replace(plain, remarks=(remarks[0], "No U-Net took part."))
 
 
 def join(

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from core.settings import Settings
 from pipeline.classify.model_file import Calibration, Description, ModelFile, write
 from pipeline.classify.unet import ARCHITECTURE, CLASSES, NAME, STRIDE_PX, UNet
 from pipeline.classify.unet_input import CHANNELS
 from pipeline.training import field_cache
 from pipeline.training.fields import field
+from pipeline.training.real_fields import RealFields
 from pipeline.training.unet_choice import Examined, calibration, examine, fields_of, thresholds
 from pipeline.training.unet_network import UNetwork, exported
 from pipeline.training.unet_train import Training, TrainingError, TrainOptions, train
@@ -30,7 +32,11 @@ Report = Callable[[int, int, str], None]  # done, of how many, what
 
 @dataclass(frozen=True, slots=True)
 class UnetRun:
-    """What a run makes; ``false_alarms`` of the network alone per 2048 x 2048 pixels."""
+    """What a run makes; ``false_alarms`` of the network alone per 2048 x 2048 pixels.
+
+    With ``frames`` every second field is of the frames in that folder. Thresholds are always chosen on
+    simulated fields: real frames have no complete truth.
+    """
 
     fields: int = 400
     held_out: int = 60
@@ -40,6 +46,7 @@ class UnetRun:
     seed: int = 1
     threads: int = 1
     false_alarms: float = 2.0
+    frames: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +63,14 @@ class Made:
 
 
 def run(
-    home: Path, wanted: UnetRun, out: Path | None, report: Report, stopped: Callable[[], bool]
+    settings: Settings, wanted: UnetRun, out: Path | None, report: Report, stopped: Callable[[], bool]
 ) -> Made | None:
     """Make a U-Net.
 
     Parameters
     ----------
-    home : Path
-        Fields and checkpoints are kept below it.
+    settings : Settings
+        Fields and checkpoints are kept below ``home``.
     wanted : UnetRun
     out : Path, optional
         The model's folder; by default one below ``home`` that is named by its digest.
@@ -84,20 +91,26 @@ def run(
     """
     if out is not None and out.exists():
         raise TrainingError(f"{out} exists already")
+    home = settings.home
+    real = None if wanted.frames is None else RealFields(wanted.frames, settings)
     cache = home / "training" / f"fields-{wanted.size}"
     seeds = range(wanted.seed * 100_000 % HELD_OUT, wanted.seed * 100_000 % HELD_OUT + wanted.fields)
     held = range(HELD_OUT, HELD_OUT + wanted.held_out)
     files: list[Path] = []
     for number, seed in enumerate(seeds):
-        files += field_cache.make(cache, range(seed, seed + 1), wanted.size)
+        one = range(seed, seed + 1)
+        if real is not None and number % 2:
+            files += field_cache.make(cache, one, wanted.size, source=real.field, kind=real.name)
+        else:
+            files += field_cache.make(cache, one, wanted.size)
         report(number + 1, wanted.fields, "fields")
         if stopped():
             return None
     measured = field_cache.make(cache, held[:METRIC_FIELDS], wanted.size)
     options = TrainOptions(steps=wanted.steps, width=wanted.width, seed=wanted.seed, threads=wanted.threads)
-    checkpoint = (
-        home / "training" / f"unet-{wanted.width}-{wanted.seed}-{wanted.fields}x{wanted.size}.safetensors"
-    )
+    data = "simulated" if real is None else real.name
+    made_of = f"{wanted.width}-{wanted.seed}-{wanted.fields}x{wanted.size}-{data}"
+    checkpoint = home / "training" / f"unet-{made_of}.safetensors"
 
     def epoch(step: int, metrics: dict[str, float]) -> None:
         report(step, wanted.steps, f"loss {metrics['loss']:.3f}")

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ WARM_UP = 100  # steps
 LAST_RATE = 0.02  # of the first
 BUSY_SHARE = 0.7  # of patches that are centred on a pixel of some other class than background
 CLIP_NORM = 5.0
+KEPT_FIELDS = 256  # in memory; one of 512 x 512 pixels has 3 MB
 
 
 class TrainingError(AstridError):
@@ -70,7 +72,7 @@ class TrainOptions:
 
     steps: int = 4000
     width: int = 8
-    patch_px: int = 256
+    patch_px: int = 160
     batch: int = 4
     rate: float = 2e-3
     weight_decay: float = 1e-4
@@ -277,10 +279,11 @@ def _rate_share(step: int, steps: int) -> float:
 
 def _batches(files: Sequence[Path], options: TrainOptions, first: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Random patches, turned and mirrored; the batch of a step is the same whenever it is asked for."""
+    kept = lru_cache(maxsize=KEPT_FIELDS)(read)
     for step in range(first, options.steps):
         random = np.random.default_rng([options.seed, step])
         chosen = random.choice(len(files), options.batch, replace=len(files) < options.batch)
-        patches = [_patch(random, read(files[i]), options.patch_px) for i in chosen]
+        patches = [_patch(random, kept(files[i]), options.patch_px) for i in chosen]
         planes = torch.from_numpy(np.stack([each[0] for each in patches]))
         classes = torch.from_numpy(np.stack([each[1] for each in patches]).astype(np.int64))
         yield planes.contiguous(memory_format=torch.channels_last), classes

@@ -11,6 +11,7 @@ import pytest
 from core.settings import DetectSettings, Settings
 from pipeline.classify import unet
 from pipeline.classify.model_file import Calibration, ModelRefused, read
+from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.unet import LogOdds
 from pipeline.classify.unet_input import frame_input
 from pipeline.detection import joined
@@ -114,25 +115,33 @@ def test_without_its_weights_detection_goes_on_and_says_so(made, peaks, monkeypa
         return read(tmp_path / "unet")
 
     monkeypatch.setattr(joined, "shipped", refuse)
+    assert (
+        "No U-Net took part."
+        in with_unet(*peaks, made.difference, made.new, made.reference, made.settings).told
+    )
     result = with_unet(*peaks, made.difference, made.new, made.reference, made.settings)
     assert (result.detections, result.dropped) == (list(peaks[0]), list(peaks[1]))
-    (remark,) = result.remarks
-    assert "U-Net" in remark
-    assert "\n" not in remark
+    assert result.remarks == (
+        "unet: model.json cannot be read: No such file or directory.",
+        "No U-Net took part.",
+    )
 
 
-def test_weights_that_were_changed_are_refused(tmp_path, monkeypatch):
+def test_a_refused_version_leaves_its_place_to_the_shipped_one(made, peaks, result, tmp_path):
+    version = (tmp_path / "mine", "0" * 64)
+    found = with_unet(*peaks, made.difference, made.new, made.reference, made.settings, version)
+    assert found.detections == result.detections
+    assert found.remarks[0] == "mine: model.json cannot be read: No such file or directory."
+    assert found.told.startswith(f"seen by unet {SHIPPED['unet'].digest[:12]}")
+
+
+def test_weights_that_were_changed_are_refused(tmp_path):
     for name in ("model.json", "model.onnx", "weights.safetensors"):
-        (tmp_path / name).write_bytes((unet.SHIPPED / name).read_bytes())
+        (tmp_path / name).write_bytes((SHIPPED["unet"].folder / name).read_bytes())
     content = (tmp_path / "model.json").read_bytes()
     (tmp_path / "model.json").write_bytes(content.replace(b'"seed"', b'"seeD"'))
-    monkeypatch.setattr(unet, "SHIPPED", tmp_path)
-    unet.shipped.cache_clear()
-    try:
-        with pytest.raises(ModelRefused, match="SHA-256 differs"):
-            unet.shipped()
-    finally:
-        unet.shipped.cache_clear()
+    with pytest.raises(ModelRefused, match="SHA-256 differs"):
+        unet.loaded(tmp_path, SHIPPED["unet"].digest)
 
 
 def test_switched_off_nothing_changes(made, peaks):
@@ -142,8 +151,8 @@ def test_switched_off_nothing_changes(made, peaks):
 
 
 def test_the_shipped_files_are_small_and_are_those_in_the_code():
-    assert sum(path.stat().st_size for path in unet.SHIPPED.iterdir()) < 1_000_000
-    assert unet.shipped().digest == unet.SHIPPED_DIGEST
+    assert sum(path.stat().st_size for path in SHIPPED["unet"].folder.iterdir()) < 1_000_000
+    assert unet.shipped().digest == SHIPPED["unet"].digest
 
 
 def opinions(made, **spots):
