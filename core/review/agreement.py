@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlmodel import col
 
 from core.database.store import Store
@@ -187,16 +187,18 @@ def asked(store: Store, *, expert: str | None = None, limit: int = 1000) -> list
         query = query.where(col(Assignment.expert) == expert)
     with store.read() as db:
         rows = [(sky_object, who) for sky_object, who in db.execute(query)]
-        ids = [sky_object.id for sky_object, _ in rows]
+        ids = [sky_object.id or 0 for sky_object, _ in rows]
+        # Of a body that moves any object may be the one that was asked about.
+        carriers = {row.tracklet_id: row.id or 0 for row, _ in rows if row.tracklet_id is not None}
+        about = or_(col(SkyObject.id).in_(ids), col(SkyObject.tracklet_id).in_(list(carriers)))
         questions: dict[int, Verdict] = {}
-        for verdict in db.scalars(
-            select(Verdict)
-            .where(
-                col(Verdict.sky_object_id).in_(ids), col(Verdict.label) == Label.ASK_EXPERT, stands(Verdict)
-            )
+        for verdict, tracklet in db.execute(
+            select(Verdict, col(SkyObject.tracklet_id))
+            .join(SkyObject, col(Verdict.sky_object_id) == col(SkyObject.id))
+            .where(about, col(Verdict.label) == Label.ASK_EXPERT, stands(Verdict))
             .order_by(col(Verdict.id))
         ):
-            questions[verdict.sky_object_id] = verdict
+            questions[carriers.get(tracklet, verdict.sky_object_id)] = verdict
     found = []
     for sky_object, who in rows:
         question = questions.get(sky_object.id or 0)

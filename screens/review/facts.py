@@ -30,7 +30,7 @@ def fact_lines(card: "Card", width: int, rows: int) -> list[Line]:
     """The first facts that fit, in columns that are read downwards pair by pair."""
     columns = max(width // _COLUMN, 1)
     cell = width // columns
-    facts = list(_facts(card))[: rows * columns]
+    facts = list(_facts(card, cell))[: rows * columns]
     lines: list[Line] = []
     for start in range(0, len(facts), columns):
         line: Line = ()
@@ -40,10 +40,12 @@ def fact_lines(card: "Card", width: int, rows: int) -> list[Line]:
     return [*lines, *[()] * (rows - len(lines))]
 
 
-def _facts(card: "Card") -> Iterator[Line]:
-    """All facts, the most telling first."""
+def _facts(card: "Card", cell: int = _COLUMN) -> Iterator[Line]:
+    """All facts, the most telling first; a long name takes what the standing leaves of its cell."""
     record, frame = card.candidate, card.frame
-    yield (span(card.name, Tone.STRONG, 26), *standing(card))
+    stands = standing(card)
+    room = max(cell - 1 - sum(len(piece.text) for piece in stands), 26)
+    yield (span(card.name, Tone.STRONG, room), *stands)
     yield (*_labelled("snr", _signed(record["snr"], "σ")), *_scores(card))
     yield _position(card)
     yield _brightness(card)

@@ -15,7 +15,7 @@ from core.database.tables import Candidate, SkyObject
 from core.objects.association import refresh
 from core.objects.detail import read_object
 from core.objects.tracklets import newest_night, nights, tracklets_of, write_tracklets
-from core.review.agreement import standings
+from core.review.agreement import asked, standings
 from core.review.candidates import page, show
 from core.review.cards import carriers, queue_count, queue_page, read_card
 from core.review.export import write_json_lines
@@ -96,6 +96,12 @@ def test_an_expert_is_asked_about_one_card(body) -> None:
     store, candidates, objects = body
     judge(store, candidates[1], Label.ASK_EXPERT)
     assert words(store, objects) == ["escalated", "linked", "linked", "linked"]
+    (question,) = asked(store)
+    assert (question.object_id, question.candidate_id, question.asked_by) == (
+        objects[0],
+        candidates[1],
+        "ann",
+    )
 
 
 def test_a_bogus_verdict_judges_one_detection_and_the_rest_is_a_card_of_its_own(body) -> None:
