@@ -145,6 +145,14 @@ class TrackletSettings(Section):
     max_mag_difference: float = Field(0.4, gt=0)  # besides three times the errors; of one filter
 
 
+class MlflowSettings(Section):
+    """Where MLflow keeps the files of trainings and models; its server is ``MLFLOW_TRACKING_URI``."""
+
+    artifacts: str = ""  # such as s3://bucket/folder; empty: in AstrID's home, or as the server says
+    s3_endpoint: str = ""  # such as https://ACCOUNT.r2.cloudflarestorage.com; empty: Amazon's
+    s3_region: str = ""  # such as auto, for Cloudflare R2; keys are AWS_ACCESS_KEY_ID's and ..._SECRET_...
+
+
 class PowerSettings(Section):
     """How power is measured, and how long it is remembered."""
 
@@ -238,6 +246,7 @@ class Settings(BaseSettings):
     associate: AssociateSettings = AssociateSettings()
     catalogs: CatalogSettings = CatalogSettings()
     tracklets: TrackletSettings = TrackletSettings()
+    mlflow: MlflowSettings = MlflowSettings()
     power: PowerSettings = PowerSettings()
     health: HealthSettings = HealthSettings()
     alerts: AlertSettings = AlertSettings()

@@ -163,9 +163,9 @@ def export(
     filters: FilterOption = "",
 ) -> None:
     """Export candidates with their verdicts, and the heads of the verdict chains on standard error."""
+    from core.review.chain import session_heads
     from core.review.export import write_csv, write_json_lines
     from core.review.export_files import write_cutouts, write_parquet, write_regions, write_votable
-    from core.review.verdicts import session_heads
 
     as_text = {"csv": write_csv, "jsonl": write_json_lines, "regions": write_regions}
     as_bytes = {"parquet": write_parquet, "votable": write_votable, "fits": write_cutouts}

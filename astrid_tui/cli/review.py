@@ -10,7 +10,8 @@ from astrid_tui.cli.invocation import person_of, print_text, remark, settings_of
 from core.vocabulary import LABELS, ExitCode
 
 if TYPE_CHECKING:
-    from core.review.cards import Card, QueueRow
+    from core.review.cards import Card
+    from core.review.waiting import QueueRow
     from screens.review.desk import Desk, Undone
 
 HELP = (

@@ -1,18 +1,16 @@
-"""The review queue, and all that one card shows.
+"""All that one card of the review queue shows.
 
-The queue has one row for every sky object that awaits a verdict, in one of `ORDERS`. A card is one
-object, drawn through one of its candidates. Reading it takes five queries, each by an index.
+A card is one object, drawn through one of its candidates. Reading it takes five queries, each by an index.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Select, SQLColumnExpression, func, select
+from sqlalchemy import select
 from sqlmodel import Session, col
 
-from core.database.keyset import Cursor, PageError, check_limit, fetch
 from core.database.records import Record, candidate_rows, finite, record
 from core.database.store import Store
 from core.database.tables import (
@@ -30,83 +28,13 @@ from core.errors import AstridError
 from core.frames.standing import is_taken_back
 from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
 from core.review.cutouts import CutoutError, Cutouts, unpack
-from core.review.filters import Term, conditions, parse
 from core.vocabulary import ReviewState
 
-AWAITING = (ReviewState.UNREVIEWED, ReviewState.ESCALATED)
 MAX_HISTORY = 200  # rows of one object's history on a card, the newest
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """An order of the queue: a column of the object with an index, and what comes first.
-
-    Attributes
-    ----------
-    only_known : bool
-        Objects without a value are left out, rather than put last.
-    """
-
-    column: str
-    descending: bool
-    first: str
-    only_known: bool = False
-
-    def key(self) -> SQLColumnExpression[Any]:
-        """The column that the order goes by."""
-        column: SQLColumnExpression[Any] = col(getattr(SkyObject, self.column))
-        return column
-
-    def sorts(self, sky_object: SkyObject) -> tuple[bool, float, int]:
-        """A key by which Python sorts as the database does."""
-        value, sign = getattr(sky_object, self.column), -1 if self.descending else 1
-        return (value is None, sign * (value or 0.0), sign * (sky_object.id or 0))
-
-
-ORDERS = {
-    "score": Order("best_score", True, "the highest score"),
-    "brightness": Order("best_mag", False, "the brightest"),
-    "age": Order("first_mjd", False, "what was detected first"),
-    "uncertainty": Order("uncertainty", True, "what models know least of", only_known=True),
-    "anomaly": Order("anomaly", True, "what is least like all others", only_known=True),
-}
 
 
 class CardError(AstridError):
     """There is no such card."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueRow:
-    """One sky object that awaits a verdict, and the candidate that stands for it."""
-
-    object_id: int
-    candidate_id: int
-    name: str
-    score: float | None
-    snr: float
-    mag: float | None
-    filter: str | None
-    mjd: float
-    n_candidates: int
-    review_state: str
-
-
-@dataclass(frozen=True, slots=True)
-class CardPage:
-    """A page of the queue.
-
-    Attributes
-    ----------
-    next : str or None
-        The cursor of the page after it, none on the last.
-    last_key : float or None
-        What the order goes by, of the last row.
-    """
-
-    rows: tuple[QueueRow, ...]
-    next: str | None
-    last_key: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,101 +158,6 @@ class Card:
         }
 
 
-def queue_page(
-    store: Store,
-    *,
-    limit: int = 50,
-    after: str | None = None,
-    filters: str = "",
-    states: Sequence[ReviewState] = AWAITING,
-    order: str = "score",
-) -> CardPage:
-    """A page of the review queue.
-
-    Parameters
-    ----------
-    store : Store
-    limit : int
-        Rows on the page.
-    after : str, optional
-        The cursor that the page before ended with.
-    filters : str
-        Terms of `core.review.filters`, on the candidate that stands for each object.
-    states : sequence of ReviewState
-        Which objects are wanted.
-    order : str
-        One of `ORDERS`.
-
-    Raises
-    ------
-    FilterError, PageError
-    """
-    check_limit(limit)
-    terms, by = parse(filters), order_of(order)
-    start = Cursor.read(after, order) if after is not None else None
-    key, row_id = by.key(), col(SkyObject.id)
-    found: list[Any] = []
-    with store.read() as db:
-        for state in states:  # each is one range of the index; merged below
-            query = queue_rows((SkyObject, Candidate), (state,), terms, by)
-            found += fetch(
-                db, query, key=key, row_id=row_id, descending=by.descending, after=start, limit=limit + 1
-            )
-    found.sort(key=lambda row: by.sorts(row[0]))
-    rows = tuple(_queue_row(*row) for row in found[:limit])
-    if not rows:
-        return CardPage((), None)
-    last = found[len(rows) - 1][0]
-    key_of_last = getattr(last, by.column)
-    more = len(found) > limit
-    return CardPage(rows, str(Cursor(order, key_of_last, last.id)) if more else None, key_of_last)
-
-
-def order_of(name: str) -> Order:
-    """An order by its name.
-
-    Raises
-    ------
-    PageError
-    """
-    if name not in ORDERS:
-        raise PageError(f"the queue can be ordered by {', '.join(ORDERS)}")
-    return ORDERS[name]
-
-
-def queue_count(
-    store: Store,
-    *,
-    filters: str = "",
-    states: Sequence[ReviewState] = AWAITING,
-    order: str = "score",
-) -> int:
-    """How many objects await a verdict; in an order that leaves objects out, without those.
-
-    Raises
-    ------
-    FilterError
-    """
-    terms, by = parse(filters), order_of(order)
-    with store.read() as db:
-        if terms or by.only_known:
-            return db.scalar(queue_rows((func.count(),), states, terms, by)) or 0
-        # The index alone counts those with a score; the rest, few, may have no candidate left.
-        waiting = select(func.count()).select_from(SkyObject).where(col(SkyObject.review_state).in_(states))
-        score, best = col(SkyObject.best_score), col(SkyObject.best_candidate_id)
-        parts = (waiting.where(score.is_not(None)), waiting.where(score.is_(None), best.is_not(None)))
-        return sum(db.scalar(part) or 0 for part in parts)
-
-
-def best_candidates(store: Store, objects: Sequence[int]) -> dict[int, int]:
-    """The candidate that stands for each of some objects; those that have none any more are left out."""
-    query = select(col(SkyObject.id), col(SkyObject.best_candidate_id)).where(
-        col(SkyObject.id).in_(objects), col(SkyObject.best_candidate_id).is_not(None)
-    )
-    with store.read() as db:
-        return {row[0]: row[1] for row in db.execute(query)}
-
-
 def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> Card:
     """All that a card shows.
 
@@ -428,37 +261,6 @@ def history(db: Session, sky_object_id: int) -> tuple[PastVerdict, ...]:
             stands=row.label is not None and not taken_back,
         )
         for row, taken_back in db.execute(query)
-    )
-
-
-def queue_rows(
-    columns: Sequence[Any], states: Sequence[ReviewState], terms: Sequence[Term], by: Order
-) -> Select[Any]:
-    """Objects in some states, joined to their best candidates.
-
-    An object all of whose candidates are superseded has no best one, and so is not in the queue.
-    """
-    query = (
-        select(*columns)
-        .select_from(SkyObject)
-        .join(Candidate, col(SkyObject.best_candidate_id) == col(Candidate.id))
-        .where(col(SkyObject.review_state).in_(states), *conditions(terms))
-    )
-    return query.where(by.key().is_not(None)) if by.only_known else query
-
-
-def _queue_row(sky_object: SkyObject, candidate: Candidate) -> QueueRow:
-    return QueueRow(
-        object_id=sky_object.id or 0,
-        candidate_id=candidate.id or 0,
-        name=sky_object.name,
-        score=sky_object.best_score,
-        snr=candidate.snr,
-        mag=candidate.mag,
-        filter=candidate.filter,
-        mjd=candidate.mjd,
-        n_candidates=sky_object.n_candidates,
-        review_state=sky_object.review_state,
     )
 
 

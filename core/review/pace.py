@@ -18,9 +18,9 @@ from core.database.store import Store
 from core.database.tables import SkyObject, Verdict
 from core.errors import AstridError
 from core.frames.standing import stands
-from core.review.cards import order_of, queue_count, queue_page, queue_rows
 from core.review.filters import parse
 from core.review.verdicts import step_size
+from core.review.waiting import order_of, queue_count, queue_page, queue_rows
 from core.vocabulary import LABELS, Label, ReviewState
 
 AGAIN = "again"  # in `shown`: the card was decided before by the same reviewer, and shown blind once more

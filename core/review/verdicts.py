@@ -1,29 +1,22 @@
-"""Human decisions: appended, chained by hashes, never changed.
+"""Human decisions: appended to the chain of `core.review.chain`, never changed.
 
-Each row carries the hash of the row before it in the same session, so that a row which was changed,
-removed or slipped in later breaks its chain. The state of the sky object follows in the same
-transaction, from the newest verdict on it that stands. A verdict is on disk when a function here
-returns.
+The state of the sky object follows in the same transaction, from the newest verdict on it that stands.
+A verdict is on disk when a function here returns.
 """
 
-import hashlib
-import json
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlmodel import Session, col
 
-from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject, Verdict
 from core.errors import AstridError
 from core.frames.standing import is_taken_back, stands
+from core.review.chain import append, next_sequence
 from core.vocabulary import LABELS, ONCE_FOR_DAYS, Label, ReviewState
 
-FIRST_HASH = "0" * 64  # what the first row of a session has before it
 LAST_SEEN = "object_last_mjd"  # in `shown`: the object's newest epoch when it was judged
 BULK = "bulk"  # in `shown`: [first, n], the rows of the session that were written as one step
 MOST_AT_ONCE = 2000  # decisions of one step
@@ -32,25 +25,6 @@ _BATCH = 2000  # ids of one query
 
 class VerdictError(AstridError):
     """A verdict cannot be given; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionHead:
-    """The end of one session's chain: who keeps it can prove that no row before it was changed."""
-
-    session: str
-    sequence: int
-    hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenLink:
-    """A row that does not fit its chain."""
-
-    session: str
-    sequence: int
-    verdict_id: int
-    reason: str
 
 
 def decide(
@@ -96,7 +70,7 @@ def decide(
     """
     with store.write(durable=True) as db:
         sky_object = _locked_object(db, candidate_id)
-        row = _append(
+        row = append(
             db,
             session=session,
             reviewer=reviewer,
@@ -138,11 +112,11 @@ def decide_together(
         raise VerdictError(f"{len(ids)} verdicts at once are not possible: 1 to {MOST_AT_ONCE} are")
     with store.write(durable=True) as db:
         objects = _locked_objects(db, ids)
-        bulk = [_next_sequence(db, session), len(ids)]
+        bulk = [next_sequence(db, session), len(ids)]
         rows = []
         for candidate, sky_object in objects:
             facts = {"snr": candidate.snr, "score": candidate.score, LAST_SEEN: sky_object.last_mjd}
-            row = _append(
+            row = append(
                 db,
                 session=session,
                 reviewer=reviewer,
@@ -179,7 +153,7 @@ def annotate(
         raise VerdictError("a note without words and tags says nothing")
     with store.write(durable=True) as db:
         sky_object = _locked_object(db, candidate_id)
-        return _append(
+        return append(
             db,
             session=session,
             reviewer=reviewer,
@@ -279,14 +253,14 @@ def _answer(
     """Append what answers each row of a step, as one step; the first of the new rows."""
     locked = _locked_objects(db, sorted({row.candidate_id for row in step}))
     objects = {candidate.id: sky_object for candidate, sky_object in locked}
-    bulk = {BULK: [_next_sequence(db, session), len(step)]} if len(step) > 1 else {}
+    bulk = {BULK: [next_sequence(db, session), len(step)]} if len(step) > 1 else {}
     rows = []
     for row in step:
         facts = content(row)
         before = facts.get("shown", {})
         facts["shown"] = {name: value for name, value in before.items() if name != BULK} | bulk
         rows.append(
-            _append(
+            append(
                 db,
                 session=session,
                 reviewer=reviewer,
@@ -297,65 +271,6 @@ def _answer(
         )
         _follow(db, objects[row.candidate_id])
     return rows[0]
-
-
-def verify(store: Store) -> list[BrokenLink]:
-    """Walk every chain and name each row that does not fit.
-
-    Rows that were cut off a chain's end leave no trace in it; compare `session_heads` with the heads
-    that an earlier export printed.
-    """
-    broken: list[BrokenLink] = []
-    session, sequence, previous = "", 0, FIRST_HASH
-    with store.read() as db:
-        rows = select(Verdict).order_by(col(Verdict.session), col(Verdict.sequence))
-        for row in db.scalars(rows.execution_options(yield_per=500)):
-            if row.session != session:
-                session, sequence, previous = row.session, 0, FIRST_HASH
-            reasons = []
-            if row.sequence != sequence + 1:
-                reasons.append(f"the row before it is {sequence}, not {row.sequence - 1}")
-            if row.previous_hash != previous:
-                reasons.append("it names another row before it")
-            if row.hash != row_hash(row):
-                reasons.append("its content does not have its hash")
-            if reasons:
-                broken.append(BrokenLink(row.session, row.sequence, row.id or 0, "; ".join(reasons)))
-            sequence, previous = row.sequence, row.hash
-    return broken
-
-
-def session_heads(store: Store) -> list[SessionHead]:
-    """The last row of every session, in order of the sessions' names."""
-    session, sequence = col(Verdict.session), col(Verdict.sequence)
-    ends = select(session, func.max(sequence).label("sequence")).group_by(session).subquery()
-    query = (
-        select(session, sequence, col(Verdict.hash))
-        .join(ends, (session == ends.c.session) & (sequence == ends.c.sequence))
-        .order_by(session)
-    )
-    with store.read() as db:
-        return [SessionHead(*row) for row in db.execute(query)]
-
-
-def row_hash(row: Verdict) -> str:
-    """SHA-256 of a row's content, in canonical JSON, that of the row before it included."""
-    content = {
-        "session": row.session,
-        "sequence": row.sequence,
-        "reviewer": row.reviewer,
-        "candidate_id": row.candidate_id,
-        "sky_object_id": row.sky_object_id,
-        "label": row.label,
-        "retracts_id": row.retracts_id,
-        "note": row.note,
-        "tags": row.tags,
-        "shown": row.shown,
-        "created_at": row.created_at,
-        "previous_hash": row.previous_hash,
-    }
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
 def _locked_object(db: Session, candidate_id: int) -> SkyObject:
@@ -380,44 +295,8 @@ def _locked_objects(db: Session, candidate_ids: Sequence[int]) -> list[tuple[Can
     return found
 
 
-def _next_sequence(db: Session, session: str) -> int:
-    """The number that the next row of a session will have, which nobody else can take meanwhile."""
-    end = _end_of(db, storable(session))
-    return end.sequence + 1 if end else 1
-
-
-def _end_of(db: Session, session: str) -> Any:
-    """The last row of a session, none before its first; the session is held to the end of the transaction."""
-    if db.get_bind().dialect.name == "postgresql":
-        # SQLite has one writer at a time; here two of one session must wait for each other.
-        db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(session, 0))))
-    return db.execute(
-        select(col(Verdict.sequence), col(Verdict.hash))
-        .where(col(Verdict.session) == session)
-        .order_by(col(Verdict.sequence).desc())
-        .limit(1)
-    ).first()
-
-
 def _newest(db: Session, *conditions: Any) -> Verdict | None:
     return db.scalar(select(Verdict).where(*conditions).order_by(col(Verdict.id).desc()).limit(1))
-
-
-def _append(db: Session, **content: Any) -> Verdict:
-    session = storable(content.pop("session"))
-    end = _end_of(db, session)
-    row = Verdict(
-        session=session,
-        sequence=end.sequence + 1 if end else 1,
-        previous_hash=end.hash if end else FIRST_HASH,
-        created_at=time.time(),
-        hash="",
-        **{name: storable(value) for name, value in content.items()},
-    )
-    row.hash = row_hash(row)
-    db.add(row)
-    db.flush()
-    return row
 
 
 def _follow(db: Session, sky_object: SkyObject) -> None:

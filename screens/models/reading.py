@@ -1,33 +1,165 @@
-"""What the models screen reads: the registry, and how much there is to learn from. Blocks."""
+"""What the models screen reads and starts. Blocks."""
 
 from __future__ import annotations
 
+import getpass
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from core.database.store import Store
-from core.model_registry import Registry, read_registry
+from core.models import trainings, versions
+from core.models.overview import NAMES, ModelRow, overview
+from core.models.registry import Registry, read_registry
+from core.models.trainings import Training, TrainingRefused
+from core.operations.launch import spawn_astrid
 from core.review.judged import Judged, judged
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    from screens.frame.opened import Opened
+
+MOST_TRAININGS = 50
+OPTIONS = ("minutes", "seed", "examples", "fields")  # that a training may be started with
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was read."""
+    """What was read. ``curve`` is of the chosen training: by name, pairs of step and value."""
 
     registry: Registry
     judged: Judged
+    models: tuple[ModelRow, ...] = ()
+    trainings: tuple[Training, ...] = ()
+    curve: Mapping[str, Sequence[tuple[float, float]]] | None = None
 
 
-def read(settings: Settings, known: Answer | None, store: Store) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Card:
+    """All that is known of one version, and the one in use beside it."""
+
+    name: str
+    number: int
+    champion: int
+    facts: Mapping[str, Any]
+    scorecard: Mapping[str, Any] | None
+    champion_scorecard: Mapping[str, Any] | None
+
+
+def read(settings: Settings, known: Answer | None, training: str | None, store: Store) -> Answer:
     """Read it.
 
     Parameters
     ----------
     known : Answer or None
         The answer before: a registry that was not written to is not read again.
+    training : str or None
+        The key of the chosen one: none is the newest.
 
     Raises
     ------
     StoreError
     """
-    return Answer(read_registry(settings, known.registry if known else None), judged(store))
+    found = tuple(trainings.trainings(settings.home, MOST_TRAININGS))
+    chosen = next((each for each in found if each.key == training), found[0] if found else None)
+    return Answer(
+        read_registry(settings, known.registry if known else None),
+        judged(store),
+        overview(store),
+        found,
+        trainings.curve(chosen) if chosen else None,
+    )
+
+
+def read_card(model: ModelRow, number: int, store: Store) -> Card:
+    """Everything about one version.
+
+    Raises
+    ------
+    ModelUnknown, StoreError
+    """
+    row = versions.version(store, model.name, number)
+    champion = versions.version(store, model.name, model.in_use).scorecard if model.in_use else None
+    trained = row.description.get("trained")
+    return Card(
+        name=model.name,
+        number=number,
+        champion=model.in_use,
+        facts={
+            "digest": row.digest,
+            "origin": row.origin,
+            "by": row.created_by,
+            "training": row.training or "none of ours",
+            "registry": f"version {row.registry_version}" if row.registry_version else "not told yet",
+            "architecture": row.description.get("architecture", ""),
+            **(trained if isinstance(trained, dict) else {}),
+        },
+        scorecard=row.scorecard,
+        champion_scorecard=champion,
+    )
+
+
+def start(words: str, opened: Opened) -> str:
+    """Start a training as a process of its own; what was started, in words.
+
+    Parameters
+    ----------
+    words : str
+        The model, then options such as ``minutes=10``.
+
+    Raises
+    ------
+    TrainingRefused
+    """
+    name, options = command_of(words)
+    log = opened.settings.home / "logs" / f"training-{name}.log"
+    try:
+        spawn_astrid(["models", "train", name, *options, "--json"], log, opened.settings_path)
+    except OSError as error:
+        raise TrainingRefused(f"it could not be started: {error.strerror or error}") from None
+    return name
+
+
+def command_of(words: str) -> tuple[str, list[str]]:
+    """The model and the options of ``realbogus minutes=10``.
+
+    Raises
+    ------
+    TrainingRefused
+    """
+    try:
+        name, *options = shlex.split(words) or [""]
+    except ValueError as error:
+        raise TrainingRefused(f"{words!r} cannot be understood: {error}") from None
+    if name not in NAMES:
+        raise TrainingRefused(f"there is no model {name!r}; there are {', '.join(NAMES)}")
+    told: list[str] = []
+    for option in options:
+        key, equals, value = option.partition("=")
+        if key not in OPTIONS or not equals or not value or value.startswith("-"):
+            raise TrainingRefused(f"{option!r} is no option; there are {', '.join(f'{o}=' for o in OPTIONS)}")
+        told += [f"--{key}", value]
+    return name, told
+
+
+def promote(name: str, number: int, store: Store) -> str:
+    """Let a version be used from the next frame on.
+
+    Raises
+    ------
+    ModelUnknown, StoreError
+    """
+    row = versions.promote(store, name, number, by=getpass.getuser())
+    return f"version {row.number} of {name} is in use from the next frame on; it was {row.previous}"
+
+
+def rollback(name: str, store: Store) -> str:
+    """Go back to the version that was in use before.
+
+    Raises
+    ------
+    ModelUnknown, StoreError
+    """
+    row = versions.rollback(store, name, by=getpass.getuser())
+    return f"version {row.number} of {name} is in use again from the next frame on; it was {row.previous}"

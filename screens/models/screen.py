@@ -1,7 +1,8 @@
-"""The models screen: what the registry holds, read from MLflow's own database."""
+"""The models screen: versions and which is in use, trainings and how they go."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,20 +10,22 @@ from typing import TYPE_CHECKING, Any
 from core.text import SafeText, safe_text
 from screens.action import Situation, Where
 from screens.frame.base import FrameScreen
-from screens.lines import Line
-from screens.models.view import Page, Pane, page_lines, version_sheet
+from screens.lines import Line, Tone
+from screens.models.card import card_lines, training_sheet
+from screens.models.view import PANES, SHIPPED, Page, Pane, page_lines, version_rows
 from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
     from core.database.store import Store
-    from core.model_registry import Model, ModelVersion
-    from screens.models.reading import Answer
+    from core.models.overview import ModelRow, VersionRow
+    from core.models.trainings import Training
+    from screens.models.reading import Answer, Card
 
-LOOK_S = 10.0  # MLflow's database is written to by others, which the store does not tell
+LOOK_S = 5.0  # trainings write files and MLflow its database, which the store does not tell
 
 
 class ModelsScreen(FrameScreen["Answer"]):
-    """Models above, the versions of the one under the cursor below; ``tab`` goes between them."""
+    """Models, versions of the one under the cursor, trainings; ``tab`` goes between them."""
 
     WHERE = Where.MODELS
 
@@ -31,13 +34,16 @@ class ModelsScreen(FrameScreen["Answer"]):
         self._pane = Pane.MODELS
         self._name: str | None = None  # of the model that is chosen
         self._version: int | None = None  # and its version: the newest where that is none
+        self._training: str | None = None  # the newest where that is none
+
+    # -- reading -----------------------------------------------------------------------------------
 
     def question(self) -> Callable[[Store], Answer] | None:
-        """Read the registry, if it was written to."""
+        """Read models and trainings, and the registry if it was written to."""
         from screens.models.reading import read  # SQLAlchemy: not before the first frame is out
 
         opened = self.host.opened
-        return None if opened is None else partial(read, opened.settings, self.data)
+        return None if opened is None else partial(read, opened.settings, self.data, self._training)
 
     def opened(self) -> None:
         """Look again from time to time."""
@@ -47,53 +53,135 @@ class ModelsScreen(FrameScreen["Answer"]):
         if self.is_current:
             self.ask(at_once=False)
 
+    # -- what is on the screen ---------------------------------------------------------------------
+
     def body(self, width: int, height: int) -> list[Line]:
         """The page."""
         if self.data is None:
             return []
-        page = Page(self.data.registry, self.data.judged, self._pane, self._model_place, self._version_place)
+        page = Page(
+            self.data,
+            time.time(),
+            self._pane,
+            self._model_place,
+            self._version_place,
+            self._training_place,
+            self._is_plain,
+        )
         return page_lines(page, width, height)
 
     @property
     def situation(self) -> Situation:
-        """Whether there is a model."""
-        return self.base_situation(has_row=self._model is not None)
+        """What is under the cursor."""
+        chosen = self._chosen_training
+        at_training = self._pane is Pane.TRAININGS
+        return self.base_situation(
+            has_row=chosen is not None if at_training else self._model is not None,
+            state=chosen.state if at_training and chosen else "",
+        )
+
+    @property
+    def _is_plain(self) -> bool:
+        return self.host.terminal.drawing == "ascii"
+
+    @property
+    def _models(self) -> tuple[ModelRow, ...]:
+        return self.data.models if self.data else ()
+
+    @property
+    def _model_place(self) -> int:
+        return next((place for place, each in enumerate(self._models) if each.name == self._name), 0)
+
+    @property
+    def _model(self) -> ModelRow | None:
+        return self._models[self._model_place] if self._models else None
+
+    @property
+    def _versions(self) -> list[VersionRow | None]:
+        return version_rows(self._model) if self._model else []
+
+    @property
+    def _version_place(self) -> int:
+        numbers = (row.number if row else SHIPPED for row in self._versions)
+        return next((place for place, number in enumerate(numbers) if number == self._version), 0)
+
+    @property
+    def _chosen_number(self) -> int:
+        row = self._versions[self._version_place] if self._versions else None
+        return row.number if row else SHIPPED
+
+    @property
+    def _trainings(self) -> tuple[Training, ...]:
+        return self.data.trainings if self.data else ()
+
+    @property
+    def _training_place(self) -> int:
+        return next((place for place, each in enumerate(self._trainings) if each.key == self._training), 0)
+
+    @property
+    def _chosen_training(self) -> Training | None:
+        return self._trainings[self._training_place] if self._trainings else None
+
+    # -- moving ------------------------------------------------------------------------------------
 
     def handlers(self) -> Mapping[str, Callable[[], None]]:
-        """Look into a version."""
-        return {"pane": self._next_pane, "open": self._open}
+        """What each key does."""
+        return {
+            "pane": self._next_pane,
+            "open": self._open,
+            "models:train": self._ask_training,
+            "models:promote": self._ask_promote,
+            "models:rollback": self._ask_rollback,
+            "models:stop": self._ask_stop,
+        }
 
     def move_by(self, steps: int) -> None:
-        """Choose another model or version."""
-        place = self._model_place if self._pane is Pane.MODELS else self._version_place
-        self.move_to(max(place + steps, 0))
+        """Choose another model, version or training."""
+        places = {
+            Pane.MODELS: self._model_place,
+            Pane.VERSIONS: self._version_place,
+            Pane.TRAININGS: self._training_place,
+        }
+        self.move_to(max(places[self._pane] + steps, 0))
 
     def move_to(self, place: int | None) -> None:
         """Choose the one at a place."""
-        rows = self._models if self._pane is Pane.MODELS else self._versions
-        if not rows:
+        counts = {
+            Pane.MODELS: len(self._models),
+            Pane.VERSIONS: len(self._versions),
+            Pane.TRAININGS: len(self._trainings),
+        }
+        last = counts[self._pane] - 1
+        if last < 0:
             return
-        chosen = rows[-1 if place is None else min(place, len(rows) - 1)]
+        place = last if place is None else min(place, last)
         if self._pane is Pane.MODELS:
-            self._name, self._version = self._models[rows.index(chosen)].name, None
+            self._name, self._version = self._models[place].name, None
+        elif self._pane is Pane.VERSIONS:
+            row = self._versions[place]
+            self._version = row.number if row else SHIPPED
         else:
-            self._version = self._versions[rows.index(chosen)].number
+            self._training = self._trainings[place].key
+            self.ask()  # its curve
         self.paint()
 
     def step_back(self) -> bool:
-        """From the versions to the models."""
+        """To the models."""
         if self._pane is Pane.MODELS:
             return False
-        self._next_pane()
+        self._pane = Pane.MODELS
+        self.paint()
         return True
 
     def copied_text(self) -> SafeText | None:
-        """What MLflow calls the version."""
+        """The training, or the digest of the version."""
+        if self._pane is Pane.TRAININGS:
+            return safe_text(self._chosen_training.key) if self._chosen_training else None
+        row = self._versions[self._version_place] if self._versions else None
         if self._model is None:
             return None
-        if not self._versions:
-            return safe_text(self._model.name, 400)
-        return safe_text(f"models:/{self._model.name}/{self._versions[self._version_place].number}", 400)
+        digest = f" {row.digest}" if row else ""
+        return safe_text(f"{self._model.name} {self._chosen_number}{digest}", 400)
 
     def remembered(self) -> dict[str, Any]:
         """The model."""
@@ -103,40 +191,118 @@ class ModelsScreen(FrameScreen["Answer"]):
         """Take it up again."""
         self._name = found if isinstance(found := state.get("model"), str) else None
 
-    @property
-    def _models(self) -> tuple[Model, ...]:
-        return self.data.registry.models if self.data else ()
-
-    @property
-    def _model_place(self) -> int:
-        return next((place for place, each in enumerate(self._models) if each.name == self._name), 0)
-
-    @property
-    def _model(self) -> Model | None:
-        return self._models[self._model_place] if self._models else None
-
-    @property
-    def _versions(self) -> tuple[ModelVersion, ...]:
-        return self._model.versions if self._model else ()
-
-    @property
-    def _version_place(self) -> int:
-        places = (place for place, each in enumerate(self._versions) if each.number == self._version)
-        return next(places, 0)
-
     def _next_pane(self) -> None:
-        self._pane = Pane.VERSIONS if self._pane is Pane.MODELS else Pane.MODELS
+        self._pane = PANES[(PANES.index(self._pane) + 1) % len(PANES)]
         self.paint()
 
     def _open(self) -> None:
-        """A model opens its versions, a version all that is known of it."""
-        if self._model is None:
-            self.refuse("no model is registered")
-        elif self._pane is Pane.MODELS:
+        """A model opens its versions; a version or a training all that is known of it."""
+        if self._pane is Pane.MODELS:
             self._next_pane()
-        elif self._versions:
-            version = self._versions[self._version_place]
-            title = f"{safe_text(self._model.name, 40)}, version {version.number}"
-            self.app.push_screen(Sheet(title, version_sheet(self._model, version, self.size.width - 3)))
+        elif self._pane is Pane.TRAININGS:
+            self._open_training()
+        elif self._chosen_number == SHIPPED:
+            name = self._model.name if self._model else ""
+            self.refuse(f"`astrid models card {name} 0` tells of the one that AstrID came with")
         else:
-            self.refuse("it has no version yet")
+            self._open_version()
+
+    def _open_training(self) -> None:
+        training = self._chosen_training
+        if training is None or self.data is None:
+            self.refuse("nothing was trained yet")
+            return
+        curve = self.data.curve or {}
+        lines = training_sheet(training, curve, self.size.width - 3, plain=self._is_plain)
+        self.app.push_screen(Sheet(f"training {safe_text(training.key, 60)}", lines))
+
+    def _open_version(self) -> None:
+        from screens.models.reading import read_card
+
+        opened, model = self.host.opened, self._model
+        if opened is None or model is None:
+            return
+
+        def show(card: Card) -> None:
+            lines = card_lines(card, self.size.width - 3, plain=self._is_plain)
+            self.app.push_screen(Sheet(f"{safe_text(card.name, 40)}, version {card.number}", lines))
+
+        what = "the version cannot be shown"
+        self.in_background(partial(read_card, model, self._chosen_number, opened.store), show, what)
+
+    # -- acting ------------------------------------------------------------------------------------
+
+    def _ask_training(self) -> None:
+        name = self._model.name if self._model else "realbogus"
+        self.ask_line("train what, such as: realbogus minutes=10", name, self._train)
+
+    def _train(self, words: str) -> None:
+        from core.models.trainings import TrainingRefused
+        from screens.models.reading import command_of, start
+
+        try:
+            command_of(words)
+        except TrainingRefused as refused:
+            self.refuse(safe_text(refused))
+            return
+        self.prompt.close()
+        opened = self.host.opened
+        if opened is None:
+            return
+
+        def told(name: str) -> None:
+            self._training = None
+            self.say(f"a training of {name} begins; it is listed once it has its examples", Tone.GOOD)
+            self.ask()
+
+        self.in_background(partial(start, words, opened), told, "nothing was started")
+
+    def _ask_promote(self) -> None:
+        model, number = self._model, self._chosen_number
+        if model is None or self._pane is not Pane.VERSIONS:
+            self.refuse("choose a version first")
+        elif number == model.in_use:
+            self.refuse(f"version {number} of {model.name} is in use already")
+        else:
+            question = f"use version {number} of {safe_text(model.name, 24)} instead of {model.in_use}"
+            self.host.confirm(question, "promote", partial(self._change, model.name, number))
+
+    def _ask_rollback(self) -> None:
+        model = self._model
+        if model is None or model.previous is None:
+            self.refuse("no other version was in use before")
+            return
+        question = f"go back to version {model.previous} of {safe_text(model.name, 24)} from {model.in_use}"
+        self.host.confirm(question, "rollback", partial(self._change, model.name, None))
+
+    def _change(self, name: str, number: int | None) -> None:
+        """Promote a version, or roll back where that is none."""
+        from screens.models.reading import promote, rollback
+
+        opened = self.host.opened
+        if opened is None:
+            return
+
+        def told(sentence: str) -> None:
+            self.say(safe_text(sentence), Tone.GOOD)
+            self.host.look()
+            self.ask()
+
+        store = opened.store
+        work = partial(rollback, name, store) if number is None else partial(promote, name, number, store)
+        self.in_background(work, told, "nothing was changed")
+
+    def _ask_stop(self) -> None:
+        training = self._chosen_training
+        if training is not None:
+            question = f"stop the training {safe_text(training.key, 40)}"
+            self.host.confirm(question, "stop", partial(self._stop, training))
+
+    def _stop(self, training: Training) -> None:
+        from core.models.trainings import stop
+
+        def told(_none: None) -> None:
+            self.say(f"the training of {safe_text(training.name, 24)} was asked to stop", Tone.GOOD)
+            self.ask()
+
+        self.in_background(partial(stop, training), told, "nothing was stopped")

@@ -1,22 +1,28 @@
-"""The models screen as lines: what is registered, and the versions of the model under the cursor."""
+"""The models screen as lines: models, versions of the one under the cursor, trainings and their curves."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from screens.lines import Line, Tone, counted, indented, plain, shortened, span, spread
+from screens.models.plots import training_curve_lines
 
 if TYPE_CHECKING:
-    from core.model_registry import Model, ModelVersion, Registry
-    from core.review.judged import Judged
+    from core.models.overview import ModelRow, VersionRow
+    from core.models.trainings import Training
+    from screens.models.reading import Answer
 
-NAME_COLUMNS = 24
-METRICS = 3  # in the line of a version
-READY = "READY"
+NAME_COLUMNS = 18
+METRICS = 3  # in a line
+SHIPPED = 0
+CURVE_ROWS = 6
+LEAST_ROWS_FOR_CURVE = 24
+USE_TONES = {"champion": Tone.GOOD, "challenger": Tone.KEY}
+STATE_TONES = {"running": Tone.KEY, "done": Tone.GOOD, "failed": Tone.BAD, "lost": Tone.BAD}
 
 
 class Pane(StrEnum):
@@ -24,124 +30,158 @@ class Pane(StrEnum):
 
     MODELS = "models"
     VERSIONS = "versions"
+    TRAININGS = "trainings"
+
+
+PANES = tuple(Pane)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """All that the screen shows."""
 
-    registry: Registry
-    judged: Judged
+    answer: Answer
+    now: float
     pane: Pane = Pane.MODELS
     model_place: int = 0
     version_place: int = 0
+    training_place: int = 0
+    plain: bool = False  # ASCII alone
 
 
 def page_lines(page: Page, width: int, height: int) -> list[Line]:
     """The page, at most `height` lines."""
-    registry = page.registry
-    if registry.trouble is not None:
-        return indented((span(registry.trouble, Tone.WARN, 400),), width)[:height]
-    if not registry.models:
-        return nothing_lines(page, width)[:height]
-    versions = registry.models[page.model_place].versions
-    most = max(height // 2 - 2, 1)
-    models = model_lines(page, width, min(len(registry.models), most))
-    room = height - len(models) - 2
-    return [*models, (), *version_lines(page, versions, width, max(room, 1))][:height]
+    models = page.answer.models
+    top = [*_trouble(page, width), *model_lines(page, width, min(len(models), max(height // 3, 2)))]
+    room = max(height - len(top), 0)
+    curve = CURVE_ROWS if height >= LEAST_ROWS_FOR_CURVE and page.answer.curve else 0
+    trainings = min(len(page.answer.trainings) + 1, max((room - curve) // 3, 3))
+    versions = max(room - trainings - curve - 2, 2)
+    lines = [
+        *top,
+        *version_lines(page, width, versions),
+        *training_lines(page, width, trainings - 1),
+    ]
+    if curve and page.answer.curve:
+        lines += training_curve_lines(
+            page.answer.curve, width, min(curve, max(height - len(lines), 0)), plain=page.plain
+        )
+    return lines[:height]
 
 
-def nothing_lines(page: Page, width: int) -> list[Line]:
-    """What is true while nothing is registered."""
-    judged = page.judged
-    real, bogus = counted(judged.real, "object"), judged.bogus
-    found: Line = (
-        span("No model is registered: candidates are ordered by their significance alone.", Tone.STRONG),
-    )
-    learned: Line = (
-        span(f"Models will learn from verdicts; so far {real} judged real and {bogus} bogus.", Tone.DIM),
-    )
-    return [*indented(found, width), *indented(learned, width)]
+def version_rows(model: ModelRow) -> list[VersionRow | None]:
+    """The versions of a model, and last, as none, the one that AstrID came with."""
+    return [*model.versions, None]
+
+
+def _trouble(page: Page, width: int) -> list[Line]:
+    trouble = page.answer.registry.trouble
+    return [] if trouble is None else indented((span(trouble, Tone.WARN, 400),), width)
 
 
 def model_lines(page: Page, width: int, rows: int) -> list[Line]:
     """A line for each model."""
-    models = page.registry.models
+    answer = page.answer
     here = page.pane is Pane.MODELS
+    judged = answer.judged
+    learned = f"{counted(judged.real, 'object')} judged real, {judged.bogus} bogus to learn from "
     title = (span(" "), span("Models", Tone.KEY if here else Tone.STRONG))
-    lines: list[Line] = [spread(title, (span(f"{page.registry.place} ", Tone.DIM, 60),), width)]
-    for place in _window(page.model_place, len(models), rows):
-        lines.append(_model_line(models[place], width, is_chosen=place == page.model_place, has_cursor=here))
+    lines: list[Line] = [spread(title, (span(learned, Tone.DIM),), width)]
+    for place in window(page.model_place, len(answer.models), rows):
+        lines.append(_model_line(answer.models[place], width, is_chosen=place == page.model_place, here=here))
     return lines
 
 
-def _model_line(model: Model, width: int, *, is_chosen: bool, has_cursor: bool) -> Line:
-    sign = (" > " if has_cursor else " * ") if is_chosen else "   "
-    champion = model.champion
-    used = f"version {champion.number} in use" if champion else "none in use"
-    head: Line = (
-        span(sign, Tone.KEY),
-        span(model.name, Tone.STRONG if is_chosen else Tone.PLAIN, NAME_COLUMNS),
-    )
-    gap = span(" " * max(NAME_COLUMNS + 4 - len(plain(head)), 1))
+def _model_line(model: ModelRow, width: int, *, is_chosen: bool, here: bool) -> Line:
+    used = "as AstrID came" if model.in_use == SHIPPED else f"version {model.in_use}"
+    row = next((each for each in model.versions if each.number == model.in_use), None)
     return shortened(
         (
-            *head,
-            gap,
-            span(used.ljust(18), Tone.GOOD if champion else Tone.DIM),
-            span(f"of {counted(len(model.versions), 'version')}  ".ljust(16), Tone.DIM),
-            span(model.description.partition("\n")[0], Tone.DIM),
+            span((" > " if here else " * ") if is_chosen else "   ", Tone.KEY),
+            span(model.name.ljust(NAME_COLUMNS), Tone.STRONG if is_chosen else Tone.PLAIN),
+            span(used.ljust(16), Tone.GOOD),
+            span(f"of {counted(len(model.versions), 'version')}".ljust(16), Tone.DIM),
+            span(_metrics(row.metrics if row else {}), Tone.DIM),
         ),
         width,
     )
 
 
-def version_lines(page: Page, versions: Sequence[ModelVersion], width: int, rows: int) -> list[Line]:
+def version_lines(page: Page, width: int, rows: int) -> list[Line]:
     """A line for each version of the chosen model, the newest first."""
-    model = page.registry.models[page.model_place]
+    if not page.answer.models:
+        return []
+    model = page.answer.models[page.model_place]
     here = page.pane is Pane.VERSIONS
-    tone = Tone.KEY if here else Tone.STRONG
-    lines: list[Line] = [shortened((span(" "), span(f"Versions of {model.name}", tone)), width)]
-    if not versions:
-        return [*lines, (span("   it has none yet", Tone.DIM),)]
-    for place in _window(page.version_place, len(versions), rows):
+    lines: list[Line] = [
+        shortened((span(" "), span(f"Versions of {model.name}", Tone.KEY if here else Tone.STRONG)), width)
+    ]
+    versions = version_rows(model)
+    for place in window(page.version_place, len(versions), rows):
         has_cursor = here and place == page.version_place
-        lines.append(_version_line(versions[place], width, has_cursor=has_cursor))
+        lines.append(_version_line(model, versions[place], width, has_cursor=has_cursor))
     return lines
 
 
-def _version_line(version: ModelVersion, width: int, *, has_cursor: bool) -> Line:
-    metrics = list(version.metrics.items())[:METRICS]
-    pieces: Line = (
-        span(" > " if has_cursor else "   ", Tone.KEY),
-        span(f"{version.number:>4}  ", Tone.STRONG),
-        span(f"{_date(version.created_at)}  ", Tone.DIM),
-        span("".join(f"{alias} " for alias in version.aliases), Tone.GOOD),
-        *(() if version.status == READY else (span(f"{version.status or 'of no status'} ", Tone.WARN, 30),)),
-        span("  ".join(f"{name} {number(value)}" for name, value in metrics)),
+def _version_line(model: ModelRow, row: VersionRow | None, width: int, *, has_cursor: bool) -> Line:
+    use = model.use(row.number if row else SHIPPED)
+    facts: Line = (
+        (span("came with AstrID", Tone.DIM),)
+        if row is None
+        else (
+            span(f"{date(row.created_at)}  {row.origin.ljust(9)}", Tone.DIM),
+            span("" if row.registry_version else "registry not told  ", Tone.WARN),
+            span(_metrics(row.metrics)),
+        )
     )
-    return shortened(pieces, width)
+    number = row.number if row else SHIPPED
+    head: Line = (
+        span(" > " if has_cursor else "   ", Tone.KEY),
+        span(f"{number:>4}  ", Tone.STRONG),
+        span(use.ljust(11), USE_TONES.get(use, Tone.DIM)),
+    )
+    return shortened((*head, *facts), width)
 
 
-def version_sheet(model: Model, version: ModelVersion, width: int) -> list[Line]:
-    """Everything about one version."""
-    facts = [
-        ("version", f"{version.number} of {model.name}"),
-        ("registered", _date(version.created_at)),
-        ("status", version.status or "none"),
-        ("aliases", ", ".join(version.aliases) or "none"),
-        ("source", version.source or "none"),
-        ("run", version.run_id or "none"),
+def training_lines(page: Page, width: int, rows: int) -> list[Line]:
+    """A line for each training, the newest first."""
+    trainings = page.answer.trainings
+    here = page.pane is Pane.TRAININGS
+    lines: list[Line] = [(span(" "), span("Trainings", Tone.KEY if here else Tone.STRONG))]
+    if not trainings:
+        return [*lines, (span("   none yet", Tone.DIM),)]
+    for place in window(page.training_place, len(trainings), rows):
+        has_cursor = here and place == page.training_place
+        lines.append(_training_line(trainings[place], page.now, width, has_cursor=has_cursor))
+    return lines
+
+
+def _training_line(training: Training, now: float, width: int, *, has_cursor: bool) -> Line:
+    took = (training.ended_at or now) - training.started_at
+    energy = "" if training.energy_j is None else f"{training.energy_j / 1000:.1f} kJ  "
+    said = training.reason or _metrics(training.metrics)
+    return shortened(
+        (
+            span(" > " if has_cursor else "   ", Tone.KEY),
+            span(f"{date(training.started_at)}  ", Tone.DIM),
+            span(training.name.ljust(NAME_COLUMNS), Tone.PLAIN, NAME_COLUMNS),
+            span(training.state.ljust(9), STATE_TONES.get(training.state, Tone.DIM), 9),
+            span(f"{max(took, 0) / 60:.1f} min  ", Tone.DIM),
+            span(energy, Tone.DIM),
+            span(said),
+        ),
+        width,
+    )
+
+
+def facts_lines(facts: Iterable[tuple[str, object]], width: int) -> list[Line]:
+    """Names and values in two columns."""
+    shown = [(span(name, Tone.DIM, 60), span(_value(value), limit=400)) for name, value in facts]
+    widest = max((len(name.text) for name, _ in shown), default=0)
+    return [
+        shortened((span(" "), name, span(" " * (widest - len(plain((name,))) + 2)), value), width)
+        for name, value in shown
     ]
-    lines = _facts(facts)
-    if version.description:
-        lines += [(), *indented((span(version.description, limit=2000),), width)]
-    for title, values in (
-        ("Metrics", [(name, number(value)) for name, value in version.metrics.items()]),
-        ("Tags", list(version.tags.items())),
-    ):
-        lines += [(), (span(f" {title}", Tone.STRONG),), *(_facts(values) or [(span(" none", Tone.DIM),)])]
-    return [shortened(line, width) for line in lines]
 
 
 def number(value: float | None) -> str:
@@ -149,21 +189,32 @@ def number(value: float | None) -> str:
     return "not a number" if value is None else f"{value:.4g}"
 
 
-def _facts(facts: Sequence[tuple[str, str]]) -> list[Line]:
-    columns = max((min(len(name), NAME_COLUMNS) for name, _ in facts), default=0) + 2
-    lines: list[Line] = []
-    for name, value in facts:
-        label = span(name, Tone.DIM, NAME_COLUMNS)
-        gap = span(" " * (columns - len(label.text)))
-        lines.append((span(" "), label, gap, span(value, limit=400)))
-    return lines
+def date(at: float | None) -> str:
+    """A time of book-keeping, UTC, to a minute."""
+    if at is None:
+        return "at no known time"
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
+    except (OverflowError, ValueError, OSError):
+        return "at no known time"
 
 
-def _date(at: float | None) -> str:
-    return "of no date      " if at is None else time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
+def window(place: int, count: int, rows: int) -> range:
+    """Which rows are shown, so that the cursor is among them."""
+    rows = max(rows, 1)
+    first = min(max(place - rows // 2, 0), max(count - rows, 0))
+    return range(first, min(first + rows, count))
 
 
-def _window(place: int, count: int, rows: int) -> range:
-    fits = max(rows, 1)
-    first = min(max(place - fits // 2, 0), max(count - fits, 0))
-    return range(first, min(first + fits, count))
+def _metrics(metrics: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {number(value)}" for name, value in list(metrics.items())[:METRICS])
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, Mapping):
+        return "  ".join(f"{name} {_value(inner)}" for name, inner in list(value.items())[:12])
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(str, value[:12]))
+    return str(value)

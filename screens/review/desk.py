@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from core.database.store import Store
 from core.database.tables import Verdict
-from core.review import agreement, cards, filter_help, open_cards, pace, saved_filters, verdicts
+from core.review import agreement, cards, filter_help, open_cards, pace, saved_filters, verdicts, waiting
 from core.settings import ReviewSettings
 from core.vocabulary import Label
 
@@ -66,13 +66,13 @@ class Desk:
 
     def page(
         self, *, after: str | None, filters: str, limit: int = 50, order: str = "score"
-    ) -> cards.CardPage:
+    ) -> waiting.CardPage:
         """The next objects that await a verdict."""
-        return cards.queue_page(self._store, limit=limit, after=after, filters=filters, order=order)
+        return waiting.queue_page(self._store, limit=limit, after=after, filters=filters, order=order)
 
     def total(self, filters: str, order: str = "score") -> int:
         """How many objects that pass the filter await a verdict."""
-        return cards.queue_count(self._store, filters=filters, order=order)
+        return waiting.queue_count(self._store, filters=filters, order=order)
 
     def again(self, count: int) -> list[int]:
         """Objects that this reviewer decided before, to be shown blind among so many new ones."""
@@ -141,12 +141,12 @@ class Desk:
     def passing(self, filters: str, order: str) -> list[tuple[int, int]]:
         """Object and candidate of all that pass a filter, one more than can be decided at once at most."""
         limit = verdicts.MOST_AT_ONCE + 1
-        page = cards.queue_page(self._store, limit=limit, filters=filters, order=order)
+        page = waiting.queue_page(self._store, limit=limit, filters=filters, order=order)
         return [(row.object_id, row.candidate_id) for row in page.rows]
 
     def best_candidates(self, objects: Sequence[int]) -> dict[int, int]:
         """The candidate that stands for each of some objects."""
-        return cards.best_candidates(self._store, objects)
+        return waiting.best_candidates(self._store, objects)
 
     def decide_together(self, candidates: Sequence[int], label: Label, shown: Mapping[str, Any]) -> None:
         """Write one verdict on many, all or none."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from screens.review.queue import Entry, Queue
 
 if TYPE_CHECKING:
-    from core.review.cards import Card, CardPage
+    from core.review.cards import Card
+    from core.review.waiting import CardPage
     from screens.review.desk import Desk
 
 KEPT = 24

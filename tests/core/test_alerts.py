@@ -10,9 +10,10 @@ from core.database.tables import Candidate, Cutout, SkyObject, SurveyFlux, Surve
 from core.objects.association import Place, associate, lock
 from core.objects.detail import ObjectError, read_object
 from core.review.candidates import page, show
-from core.review.cards import queue_page, read_card
+from core.review.cards import read_card
 from core.review.export import rows as exported
 from core.review.verdicts import decide
+from core.review.waiting import queue_page
 from core.surveys.alert import AlertFacts, FluxFacts
 from core.surveys.register import register_alerts
 from core.vocabulary import FluxKind, Label, ReviewState

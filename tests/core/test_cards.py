@@ -7,10 +7,11 @@ from sqlmodel import select
 from core.database.keyset import PageError
 from core.database.tables import Candidate, Cutout, Difference, ForcedFlux, Observation, SkyObject
 from core.objects.association import refresh, wake
-from core.review.cards import CardError, queue_count, queue_page, read_card
+from core.review.cards import CardError, read_card
 from core.review.cutouts import Cutouts, pack
 from core.review.filters import FilterError
 from core.review.verdicts import annotate, decide, redo, undo
+from core.review.waiting import queue_count, queue_page
 from core.vocabulary import Label, ReviewState
 from tests.core.rows import add_candidate, add_difference, add_object
 

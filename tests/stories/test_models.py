@@ -1,14 +1,16 @@
-"""An observer asks which model scores the candidates."""
+"""An observer asks which model scores the candidates, and puts another to use."""
 
 import pytest
 
 from astrid_tui.app import Console
 from core.database.store import Store
-from core.model_registry import own_database
+from core.models import versions
+from core.models.registry import own_database
 from core.settings import load
 from screens.terminal import Terminal
 from tests.astrid_tui.command import Command
-from tests.core.test_model_registry import a_model, fill
+from tests.core.test_registry_file import a_model, fill
+from tests.core.test_trainings import a_training
 from tests.stories.test_health import until
 
 
@@ -21,34 +23,81 @@ def home(sqlite_store: Store, tmp_path, monkeypatch):
     return tmp_path
 
 
-async def test_models_are_looked_into(home) -> None:
-    fill(own_database(load()), *a_model("forest", versions=0), *a_model("realbogus"))
+def two_versions(store: Store) -> None:
+    for digest in ("aa", "bb"):
+        trained = {"metrics": {"auc": 0.97}, "seed": 7}
+        versions.add(
+            store, name="realbogus", digest=digest, origin="training", created_by="ann@dome",
+            description={"architecture": "cut_cnn", "trained": trained},
+        )  # fmt: skip
+
+
+async def test_a_version_is_looked_into_promoted_and_rolled_back(home, sqlite_store) -> None:
+    two_versions(sqlite_store)
     async with Console(terminal=Terminal()).run_test(size=(80, 24)) as pilot:
         await pilot.press("4")
-        await until(pilot, "> forest", "it has none yet")
-        await pilot.press("j")
-        await until(pilot, "> realbogus", "version 1 in use", "Versions of realbogus", "champion auc 0.97")
-        await pilot.press("enter", "j", "enter")
-        await until(pilot, "realbogus, version 1", "sha256  ab", "run         run1")
-        await pilot.press("escape", "escape")
-        await until(pilot, "> realbogus")
+        await until(pilot, "> realbogus", "as AstrID came", "Versions of realbogus", "challenger", "auc 0.97")
+        await pilot.press("tab", "enter")
+        await until(pilot, "realbogus, version 2", "cut_cnn", "It has no scorecard")
+        await pilot.press("escape", "P")
+        await until(pilot, "use version 2 of realbogus instead of 0")
+        await pilot.press(*"promote", "enter")
+        await until(pilot, "version 2 of realbogus is in use from the next frame on", "champion")
+        await pilot.press("R")
+        await until(pilot, "go back to version 0 of realbogus from 2")
+        await pilot.press(*"no", "enter")
+        await until(pilot, "> ")
+        assert versions.in_use(sqlite_store, ["realbogus"])["realbogus"].number == 2
+        await pilot.press("R")
+        await until(pilot, "go back to version 0")
+        await pilot.press(*"rollback", "enter")
+        await until(pilot, "version 0 of realbogus is in use again")
+        await pilot.press("R")
+        await until(pilot, "no other version was in use before")
+    assert [row.kind for row in versions.promotions(sqlite_store)] == ["rollback", "promote"]
 
 
-async def test_before_the_first_model_the_screen_says_what_is_true(home) -> None:
-    async with Console(terminal=Terminal()).run_test(size=(40, 10)) as pilot:
+async def test_nothing_is_promoted_in_a_console_that_only_looks(home, sqlite_store) -> None:
+    two_versions(sqlite_store)
+    async with Console(terminal=Terminal(), read_only=True).run_test(size=(80, 24)) as pilot:
         await pilot.press("4")
-        await until(pilot, "No model is registered")
-        await pilot.press("j", "enter")
-        await until(pilot, "no model is registered")
+        await until(pilot, "> realbogus")
+        await pilot.press("tab", "P", "R", "t")
+        await until(pilot, "read-only")
+    assert versions.promotions(sqlite_store) == []
 
 
-def test_scripts_list_them(home, monkeypatch, capsys) -> None:
+async def test_trainings_are_watched(home) -> None:
+    folder = a_training(home, state="done", metrics={"auc": 0.5}, ended_at=61.0)
+    (folder / "curve.jsonl").write_text('{"step": 1, "metrics": {"loss": 0.5}}\n')
+    async with Console(terminal=Terminal()).run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await until(pilot, "tree              done", "1.0 min", "auc 0.5")
+        await pilot.press("tab", "tab", "enter")
+        await until(pilot, "training 20270101-000000-tree-abcdef", "not measured")
+        await pilot.press("escape", "K")
+        await until(pilot, "the training under the cursor is not at work")
+        await pilot.press("t")
+        await pilot.press(*"s x", "enter")
+        await until(pilot, "there is no model")
+
+
+def test_scripts_list_promote_and_roll_back(home, sqlite_store, monkeypatch, capsys) -> None:
     astrid = Command(monkeypatch, capsys.readouterr)
-    assert astrid.json("models", "list")["models"] == []
-    assert "No model is registered" in astrid("models", "list")
+    assert astrid.json("models", "list")["registered"] == []
+    assert "those that AstrID came with are in use" in astrid("models", "list")
     fill(own_database(load()), *a_model())
-    (model,) = astrid.json("models", "list")["models"]
+    (model,) = astrid.json("models", "list")["registered"]
     assert (model["name"], model["champion"], len(model["versions"])) == ("realbogus", 1, 2)
-    assert "auc=0.97" in astrid("models", "list")
     fill(own_database(load()), "DROP TABLE latest_metrics")
-    assert "latest_metrics" in astrid.json("models", "list", code=4)["trouble"]
+    assert "latest_metrics" in astrid.json("models", "list")["trouble"]
+    two_versions(sqlite_store)
+    found = {each["name"]: each for each in astrid.json("models", "list")["models"]}["realbogus"]
+    assert [each["number"] for each in found["versions"]] == [2, 1]
+    assert astrid.json("models", "card", "realbogus", "1")["digest"] == "aa"
+    assert astrid.json("models", "trainings") == []
+    # The files of this version were never here: it must not be promoted.
+    astrid("models", "promote", "realbogus", "1", "--yes", code=4)
+    assert "neither in" in astrid.said
+    astrid("models", "rollback", "realbogus", "--yes", code=1)
+    assert "nothing to go back to" in astrid.said

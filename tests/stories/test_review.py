@@ -5,7 +5,7 @@ from sqlmodel import select
 
 from core.database.store import Store
 from core.database.tables import SkyObject, Verdict
-from core.review import verdicts
+from core.review import chain
 from core.vocabulary import ReviewState
 from screens.review.guard import RepeatGuard
 from tests.builders import add_night, make_store
@@ -58,7 +58,7 @@ async def test_decide_undo_redo_note_quit_and_come_back(night, tmp_path, size):
     assert not vera.app.is_running
 
     assert states(store) == ["real", "bogus", "bogus", "unreviewed", "unreviewed"]
-    assert verdicts.verify(store) == []
+    assert chain.verify(store) == []
     async with console(url, tmp_path, size) as vera:
         assert "1 of 2" in vera.text
         await vera.press("u")  # the dipole, of the sitting before

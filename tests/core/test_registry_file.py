@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.model_registry import own_database, read_registry
+from core.models.registry import own_database, read_registry
 from core.settings import Settings
 
 NOW_MS = 1_800_000_000_000

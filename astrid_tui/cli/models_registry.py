@@ -1,0 +1,337 @@
+"""`astrid models list|card|promote|rollback|sync|trainings|stop`: versions of models, and which is in use."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    confirm,
+    print_json,
+    print_table,
+    print_text,
+    remark,
+    settings_of,
+    store_of,
+)
+from core.vocabulary import ExitCode
+
+if TYPE_CHECKING:
+    from core.database.store import Store
+    from core.database.tables import TrainedModel
+    from core.settings import Settings
+    from pipeline.training.tracking import Told
+
+NAMES = ("realbogus", "tree", "unet", "isolation_forest", "one_class_svm", "ensemble")
+METRICS_SHOWN = 3
+
+NameArgument = Annotated[str, typer.Argument(help=f"The model: {', '.join(NAMES)}.")]
+ReasonOption = Annotated[str | None, typer.Option("--because", help="Why; it is kept.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+QuietRegistry = Annotated[
+    bool, typer.Option("--no-sync", help="Do not tell MLflow now; `astrid models sync` does later.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to ``astrid models``."""
+    app.command(name="list")(list_)
+    app.command()(card)
+    app.command()(promote)
+    app.command()(rollback)
+    app.command()(sync)
+    app.command()(trainings)
+    app.command()(stop)
+
+
+def list_(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List models and their versions, and which is in use. Version 0 came with AstrID."""
+    from core.models import versions
+    from core.models.registry import read_registry
+
+    settings = settings_of(context)
+    with closing(store_of(context, read_only=True)) as store:
+        rows = versions.versions(store)
+        used = versions.in_use(store, NAMES)
+        before = {name: versions.previous(store, name) for name in NAMES}
+    records = [
+        {
+            "name": name,
+            "in_use": used[name].number,
+            "previous": before[name],
+            "versions": [_record(row, used[name].number) for row in rows if row.name == name],
+        }
+        for name in NAMES
+    ]
+    registry = read_registry(settings)
+    if as_json:
+        registered = [model.record() for model in registry.models]
+        told = {"registry": registry.place, "trouble": registry.trouble, "registered": registered}
+        print_json({**told, "models": records})
+        return
+    if registry.trouble is not None:
+        remark(registry.trouble)
+    print_table(("model", "version", "made", "by", "use", "registry", "metrics"), _table(records))
+    if not rows:
+        print_text("No version was trained or imported yet: those that AstrID came with are in use.")
+
+
+def card(
+    context: typer.Context,
+    name: NameArgument,
+    number: Annotated[int | None, typer.Argument(help="The version; default: the one in use.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell all that is known of one version: what it is, what it was trained on, what it is worth."""
+    from core.models import versions
+
+    known_name(name)
+    with closing(store_of(context)) as store:
+        used = versions.in_use(store, [name])[name].number
+        number = used if number is None else number
+        if number == versions.SHIPPED:
+            facts = _shipped(name)
+        else:
+            row = versions.version(store, name, number)
+            facts = _record(row, used) | {"description": row.description, "scorecard": row.scorecard}
+        history = [
+            {
+                "at": each.promoted_at,
+                "by": each.promoted_by,
+                "kind": each.kind,
+                "number": each.number,
+                "previous": each.previous,
+                "reason": each.reason,
+            }
+            for each in versions.promotions(store, name)
+        ]
+    facts |= {"name": name, "number": number, "in_use": used == number, "promotions": history}
+    if as_json:
+        print_json(facts)
+        return
+    for key, value in _flat(facts):
+        print_text(f"{key:<36} {value}")
+
+
+def promote(
+    context: typer.Context,
+    name: NameArgument,
+    number: Annotated[int, typer.Argument(help="The version; 0 is the one that AstrID came with.")],
+    because: ReasonOption = None,
+    yes: YesOption = False,
+    no_sync: QuietRegistry = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a version be used from the next frame on. Running pipelines take it up by themselves."""
+    from core.models import versions
+    from pipeline.training.tracking import fetch
+
+    known_name(name)
+    settings = settings_of(context)
+    with closing(store_of(context)) as store:
+        if number != versions.SHIPPED:
+            fetch(store, settings, name, number)  # a version whose files are gone must not be promoted
+        used = versions.in_use(store, [name])[name].number
+        confirm(f"Version {number} of {name} will be used instead of {used}.", "promote", yes=yes)
+        row = versions.promote(store, name, number, by=getpass.getuser(), reason=because)
+        _tell_change(store, settings, row.number, row.previous, name, no_sync=no_sync, as_json=as_json)
+
+
+def rollback(
+    context: typer.Context,
+    name: NameArgument,
+    because: ReasonOption = None,
+    yes: YesOption = False,
+    no_sync: QuietRegistry = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let the version that was in use before be used again."""
+    from core.models import versions
+
+    known_name(name)
+    settings = settings_of(context)
+    with closing(store_of(context)) as store:
+        before = versions.previous(store, name)
+        if before is not None:
+            used = versions.in_use(store, [name])[name].number
+            confirm(f"Version {before} of {name} will be used again instead of {used}.", "rollback", yes=yes)
+        row = versions.rollback(store, name, by=getpass.getuser(), reason=because)
+        _tell_change(store, settings, row.number, row.previous, name, no_sync=no_sync, as_json=as_json)
+
+
+def sync(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Tell MLflow what it does not know yet: trainings, versions, and which is in use.
+
+    Exit code 4 where MLflow cannot be told; nothing is lost, and the next time tells it.
+    """
+    from pipeline.training import tracking
+
+    settings = settings_of(context)
+    with closing(store_of(context)) as store:
+        told = tracking.sync(store, settings, None if as_json else remark)
+    if as_json:
+        print_json(told.record())
+    else:
+        print_text(
+            f"MLflow was told of {told.trainings} trainings, {told.versions} versions, {told.aliases} aliases"
+        )
+        if told.trouble:
+            remark(told.trouble)
+    if told.trouble:
+        raise typer.Exit(ExitCode.UNAVAILABLE)
+
+
+def trainings(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="The newest.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """List trainings, the newest first."""
+    from core.models.trainings import trainings as newest
+
+    found = newest(settings_of(context).home, limit)
+    if as_json:
+        print_json([each.record() for each in found])
+        return
+    if not found:
+        print_text("Nothing was trained yet: `astrid models train` does.")
+        return
+    print_table(
+        ("training", "model", "state", "began", "metrics", "energy, kJ", "reason"),
+        [
+            (
+                each.key,
+                each.name,
+                each.state,
+                _date(each.started_at),
+                _metrics(each.metrics),
+                "not measured" if each.energy_j is None else f"{each.energy_j / 1000:.1f}",
+                each.reason,
+            )
+            for each in found
+        ],
+    )
+
+
+def stop(
+    context: typer.Context, key: Annotated[str, typer.Argument(help="The training, or `last`.")]
+) -> None:
+    """Ask a training to stop; it keeps what it has, to go on later with ``--resume``."""
+    from core.models import trainings as folders
+
+    found = folders.trainings(settings_of(context).home, 1000)
+    wanted = [each for each in found if key in {each.key, "last"}]
+    if not wanted:
+        raise folders.TrainingRefused(f"there is no training {key}; `astrid models trainings` lists them")
+    folders.stop(wanted[0])
+    print_text(f"training {wanted[0].key} was asked to stop")
+
+
+def known_name(name: str) -> None:
+    """Refuse a model that does not exist.
+
+    Raises
+    ------
+    typer.BadParameter
+    """
+    if name not in NAMES:
+        raise typer.BadParameter(
+            f"there is no model {name!r}; there are {', '.join(NAMES)}", param_hint="NAME"
+        )
+
+
+def tell_registry(store: Store, settings: Settings) -> Told:
+    """Tell MLflow, and say in a remark where it could not be told."""
+    from pipeline.training import tracking
+
+    told = tracking.sync(store, settings)
+    if told.trouble:
+        remark(f"{told.trouble}; `astrid models sync` tells it later")
+    return told
+
+
+def _tell_change(
+    store: Store, settings: Settings, number: int, before: int, name: str, *, no_sync: bool, as_json: bool
+) -> None:
+    trouble = None if no_sync else tell_registry(store, settings).trouble
+    if as_json:
+        print_json({"name": name, "in_use": number, "was": before, "registry_trouble": trouble})
+    else:
+        print_text(f"Version {number} of {name} is in use from the next frame on; it was {before}.")
+
+
+def _record(row: TrainedModel, used: int) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "number": row.number,
+        "digest": row.digest,
+        "origin": row.origin,
+        "created_at": row.created_at,
+        "created_by": row.created_by,
+        "training": row.training,
+        "in_use": row.number == used,
+        "registry_version": row.registry_version,
+        "metrics": dict((row.description.get("trained") or {}).get("metrics") or {}),
+    }
+
+
+def _table(records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = []
+    for model in records:
+        for each in model["versions"]:
+            use = "in use" if each["in_use"] else "previous" if each["number"] == model["previous"] else ""
+            rows.append(
+                (
+                    model["name"],
+                    each["number"],
+                    _date(each["created_at"]),
+                    each["origin"],
+                    use,
+                    each["registry_version"] or "not told yet",
+                    _metrics(each["metrics"]),
+                )
+            )
+        shipped = "in use" if model["in_use"] == 0 else "previous" if model["previous"] == 0 else ""
+        rows.append((model["name"], 0, None, "AstrID", shipped, None, None))
+    return rows
+
+
+def _shipped(name: str) -> dict[str, Any]:
+    from pipeline.classify.chosen import shipped_folder
+    from pipeline.classify.model_file import read
+
+    model = read(shipped_folder(name))
+    return {
+        "digest": model.digest,
+        "origin": "AstrID",
+        "description": model.description.model_dump(mode="json"),
+        "scorecard": model.description.trained.get("scorecard"),
+    }
+
+
+def _flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        return [
+            pair
+            for key, inner in value.items()
+            for pair in _flat(inner, f"{prefix}.{key}" if prefix else key)
+        ]
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [pair for n, inner in enumerate(value) for pair in _flat(inner, f"{prefix}[{n}]")]
+    if prefix.endswith("_at") or prefix.endswith(".at"):
+        value = _date(value)
+    return [(prefix, value)]
+
+
+def _metrics(metrics: dict[str, Any] | Any) -> str:
+    shown = [(k, v) for k, v in dict(metrics).items() if isinstance(v, int | float)][:METRICS_SHOWN]
+    return " ".join(f"{name}={value:.4g}" for name, value in shown)
+
+
+def _date(at: float | None) -> str | None:
+    return None if at is None else time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))

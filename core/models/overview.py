@@ -1,0 +1,94 @@
+"""All models at a glance, for whoever lists them: versions without their scorecards, and which is in use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlmodel import col, select
+
+from core.database.store import Store
+from core.database.tables import TrainedModel
+from core.models import versions
+
+NAMES = ("realbogus", "tree", "unet", "isolation_forest", "one_class_svm", "ensemble")
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """One version, as it is listed. Text in it is as it came."""
+
+    number: int
+    created_at: float
+    origin: str
+    created_by: str
+    digest: str
+    training: str | None
+    registry_version: str | None
+    architecture: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One model: its versions, the newest first, and which is and was in use; 0 came with AstrID."""
+
+    name: str
+    in_use: int
+    previous: int | None
+    versions: tuple[VersionRow, ...] = ()
+
+    def use(self, number: int) -> str:
+        """What a version is used for, in a word."""
+        if number == self.in_use:
+            return "champion"
+        if number == self.previous:
+            return "previous"
+        is_newest = bool(self.versions) and number == self.versions[0].number
+        return "challenger" if is_newest else ""
+
+
+def overview(store: Store) -> tuple[ModelRow, ...]:
+    """All models."""
+    columns = (
+        TrainedModel.name,
+        TrainedModel.number,
+        TrainedModel.created_at,
+        TrainedModel.origin,
+        TrainedModel.created_by,
+        TrainedModel.digest,
+        TrainedModel.training,
+        TrainedModel.registry_version,
+        TrainedModel.description,
+    )
+    query = select(*map(col, columns)).order_by(col(TrainedModel.name), col(TrainedModel.number).desc())
+    found: dict[str, list[VersionRow]] = {name: [] for name in NAMES}
+    with store.read() as session:
+        for row in session.execute(query).all():
+            found.setdefault(row.name, []).append(
+                VersionRow(
+                    row.number,
+                    row.created_at,
+                    row.origin,
+                    row.created_by,
+                    row.digest,
+                    row.training,
+                    row.registry_version,
+                    str(row.description.get("architecture", "")),
+                    _metrics(row.description),
+                )
+            )
+    used = versions.in_use(store, found)
+    return tuple(
+        ModelRow(name, used[name].number, versions.previous(store, name), tuple(rows))
+        for name, rows in found.items()
+    )
+
+
+def _metrics(description: Mapping[str, Any]) -> dict[str, float]:
+    trained = description.get("trained")
+    metrics = trained.get("metrics") if isinstance(trained, dict) else None
+    if not isinstance(metrics, dict):
+        return {}
+    return {str(k): float(v) for k, v in metrics.items() if isinstance(v, int | float)}

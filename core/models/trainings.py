@@ -1,0 +1,200 @@
+"""Trainings as their folders tell of them: what was asked, how far each is, what came of it.
+
+A training is a process that may outlive the console, and what it writes is small files in
+``home/trainings/KEY``: ``training.json``, and ``curve.jsonl`` with a line for each step. So its curves can
+be watched without a server, and nothing of it is lost when one is away.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from core.errors import AstridError
+from core.operations.processes import is_alive
+
+FACTS = "training.json"
+CURVE = "curve.jsonl"
+SCORECARD = "scorecard.json"
+MODEL = "model"
+PUBLISHED = "published.json"  # what the registry calls it, once it is there
+MOST_FACTS = 1_000_000  # bytes
+MOST_CURVE = 4_000_000  # bytes, the newest
+RUNNING = "running"
+LOST = "lost"
+
+
+class TrainingRefused(AstridError):
+    """What was asked of a training cannot be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One training. Text in it is as it came.
+
+    Attributes
+    ----------
+    state : str
+        ``running``, ``done``, ``stopped``, ``failed``; ``lost`` where its process is no more.
+    parameters : mapping
+        By which it can be done again: seed, sizes, digests of data and code.
+    """
+
+    key: str
+    name: str
+    state: str
+    folder: Path
+    started_at: float
+    ended_at: float | None = None
+    reason: str | None = None
+    pid: int = 0
+    mark: str | None = None
+    host: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    digest: str | None = None
+    energy_j: float | None = None
+    is_published: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        names = ("key", "name", "state", "started_at", "ended_at", "reason", "host", "digest", "energy_j")
+        facts = {name: getattr(self, name) for name in names}
+        return {
+            **facts,
+            "parameters": dict(self.parameters),
+            "metrics": dict(self.metrics),
+            "is_published": self.is_published,
+            "folder": str(self.folder),
+        }
+
+
+def folder_of(home: Path) -> Path:
+    """Where trainings are kept."""
+    return home / "trainings"
+
+
+def trainings(home: Path, limit: int = 50) -> list[Training]:
+    """The newest trainings, the newest first. What cannot be read is left out."""
+    try:
+        names = sorted((each.name for each in folder_of(home).iterdir()), reverse=True)
+    except OSError:
+        return []
+    found = (read(folder_of(home) / name) for name in names)
+    return [each for each in found if each is not None][:limit]
+
+
+def read(folder: Path) -> Training | None:
+    """One training; none where its folder holds nothing that can be understood."""
+    facts = _json(folder / FACTS)
+    if not isinstance(facts, dict):
+        return None
+    try:
+        training = Training(
+            key=folder.name,
+            name=str(facts["name"]),
+            state=str(facts["state"]),
+            folder=folder,
+            started_at=float(facts["started_at"]),
+            ended_at=_number(facts.get("ended_at")),
+            reason=_text(facts.get("reason")),
+            pid=int(facts.get("pid") or 0),
+            mark=_text(facts.get("mark")),
+            host=str(facts.get("host") or ""),
+            parameters=dict(facts.get("parameters") or {}),
+            metrics={str(k): float(v) for k, v in dict(facts.get("metrics") or {}).items()},
+            digest=_text(facts.get("digest")),
+            energy_j=_number(facts.get("energy_j")),
+            is_published=(folder / PUBLISHED).exists(),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+    if (
+        training.state == RUNNING
+        and training.host == os.uname().nodename
+        and not is_alive(training.pid, training.mark)
+    ):
+        return _lost(training)
+    return training
+
+
+def curve(training: Training) -> dict[str, list[tuple[float, float]]]:
+    """What was measured at each step: by name, pairs of step and value."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for line in _lines(training.folder / CURVE):
+        step = _number(line.get("step"))
+        metrics = line.get("metrics")
+        if step is None or not isinstance(metrics, dict):
+            continue
+        for name, value in metrics.items():
+            number = _number(value)
+            if number is not None:
+                found.setdefault(str(name), []).append((step, number))
+    return found
+
+
+def stop(training: Training) -> None:
+    """Ask a training to stop; it keeps what it has, to go on later.
+
+    Raises
+    ------
+    TrainingRefused
+        It is not at work, or not on this machine.
+    """
+    if training.state != RUNNING:
+        raise TrainingRefused(f"training {training.key} is not at work: it is {training.state}")
+    if training.host != os.uname().nodename:
+        raise TrainingRefused(f"training {training.key} is at work on {training.host}; stop it there")
+    try:
+        os.kill(training.pid, signal.SIGTERM)
+    except OSError as error:
+        raise TrainingRefused(f"training {training.key} cannot be stopped: {error.strerror}") from None
+
+
+def _lost(training: Training) -> Training:
+    return replace(
+        training, state=LOST, reason="its process is no more; `--resume` goes on from what it kept"
+    )
+
+
+def _json(path: Path) -> Any:
+    try:
+        if path.stat().st_size > MOST_FACTS:
+            return None
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file with one a line; a line that is being written is left out."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - MOST_CURVE, 0))
+            content = file.read()
+    except OSError:
+        return
+    for line in content.splitlines():
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found, dict):
+            yield found
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,111 @@
+"""A network from a model's folder, seen to be harmless before it is run.
+
+ONNX holds no code, but it can name files to be read as weights and operators that others must bring. Neither
+is let through: all weights are inside, and every operator is one that the architecture has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pipeline.classify.model_file import ModelFile, ModelRefused
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+MOST_NODES = 10_000
+STANDARD = ("", "ai.onnx")  # domains of operators that ONNX itself defines
+
+
+def session(
+    model: ModelFile, operators: frozenset[str], inputs: dict[str, list[Any]], threads: int = 1
+) -> onnxruntime.InferenceSession:
+    """A network ready to be run.
+
+    Parameters
+    ----------
+    model : ModelFile
+    operators : frozenset of str
+        Those that it may consist of.
+    inputs : dict of str to list
+        Shape of each input; sizes that are free are None.
+    threads : int
+        Of one run.
+
+    Raises
+    ------
+    ModelRefused
+        There is no network, or it is none that may be run.
+    """
+    import onnxruntime
+
+    name = model.description.kind
+    if model.network is None:
+        raise ModelRefused(f"{name}: there is no network to be run, model.onnx is missing")
+    _check(name, model.network, operators)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        made = onnxruntime.InferenceSession(model.network, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - ONNX Runtime raises many kinds, of no common base
+        raise ModelRefused(f"{name}: model.onnx cannot be run: {str(error).splitlines()[0][:200]}") from None
+    found = {each.name: list(each.shape) for each in made.get_inputs()}
+    fits = found.keys() == inputs.keys() and all(
+        len(found[key]) == len(shape)
+        and all(want is None or want == size for want, size in zip(shape, found[key], strict=True))
+        for key, shape in inputs.items()
+    )
+    if not fits:
+        raise ModelRefused(f"{name}: model.onnx takes other inputs than the architecture has")
+    return made
+
+
+def _check(name: str, content: bytes, operators: frozenset[str]) -> None:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        network = onnx.load_from_string(content)
+    except (DecodeError, ValueError, RecursionError) as error:
+        raise ModelRefused(f"{name}: model.onnx is no ONNX: {str(error)[:200]}") from None
+    if len(network.functions):
+        raise ModelRefused(f"{name}: model.onnx defines functions of its own")
+    count = 0
+    for graph in _graphs(network.graph):
+        if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(graph)):
+            raise ModelRefused(f"{name}: model.onnx names other files as its weights")
+        for node in graph.node:
+            count += 1
+            if node.domain not in STANDARD or node.op_type not in operators:
+                raise ModelRefused(
+                    f"{name}: model.onnx holds the operator {node.op_type[:64]!r}, not of its architecture"
+                )
+    if count > MOST_NODES:
+        raise ModelRefused(f"{name}: model.onnx has {count} nodes; more than {MOST_NODES} are not run")
+
+
+def _graphs(graph: Any) -> Iterator[Any]:
+    """A graph and all within it."""
+    waiting = [graph]
+    while waiting:
+        here = waiting.pop()
+        yield here
+        for node in here.node:
+            for attribute in node.attribute:
+                waiting += [attribute.g] if attribute.HasField("g") else []
+                waiting += attribute.graphs
+
+
+def _tensors(graph: Any) -> Iterator[Any]:
+    yield from graph.initializer
+    for each in graph.sparse_initializer:
+        yield each.values
+        yield each.indices
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors

@@ -1,0 +1,176 @@
+"""The U-Net as it is served: log-odds of a change in the sky for every pixel of a frame, by ONNX Runtime.
+
+A frame goes through in tiles that overlap by as much as the network sees, from origins that its pooling
+divides, with inputs that were scaled once for the whole frame: the result is that of the frame in one piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.classify.model_file import Calibration, ModelFile, ModelRefused, read
+from pipeline.classify.onnx_network import session
+from pipeline.classify.unet_input import CHANNELS, Planes
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+Maps = NDArray[np.float32]
+
+NAME = "unet"
+ARCHITECTURE = "unet"
+CLASSES = ("background", "point", "dark", "streak", "artefact")
+CHANGES = ("point", "dark", "streak")  # the classes of something in the sky
+STRIDE_PX = 8  # what its pooling brings together
+HALO_PX = 56  # as far as a pixel's result depends on others
+TILE_PX = 1024  # of a tile without its halo
+OPERATORS = frozenset({"Conv", "ConvTranspose", "Relu", "MaxPool", "Concat", "Identity", "Constant"})
+SHIPPED = Path(__file__).parent / "shipped" / NAME
+SHIPPED_DIGEST: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogOdds:
+    """What the network says of every pixel: natural logarithms, not calibrated; (height, width) float32.
+
+    Each is the log-odds of one class against background and artefact together.
+    """
+
+    point: Maps
+    dark: Maps
+    streak: Maps
+
+    @property
+    def real(self) -> Maps:
+        """The largest of the three."""
+        return np.maximum(np.maximum(self.point, self.dark), self.streak)
+
+
+class UNet:
+    """A U-Net that was read, verified and made ready.
+
+    Parameters
+    ----------
+    model : ModelFile
+    threads : int
+        Of one run.
+
+    Raises
+    ------
+    ModelRefused
+        It is none of this architecture.
+    """
+
+    def __init__(self, model: ModelFile, threads: int = 1) -> None:
+        said = model.description
+        if (said.kind, said.architecture, said.inputs) != (NAME, ARCHITECTURE, "image"):
+            raise ModelRefused(f"{NAME}: this is a model of kind {said.kind} ({said.architecture}), no U-Net")
+        if tuple(said.classes) != CLASSES:
+            raise ModelRefused(f"{NAME}: its classes are not {', '.join(CLASSES)}")
+        self.name = NAME
+        self.digest = model.digest
+        self.calibration: Calibration = said.calibration
+        self.point_threshold = _number(model, "point_threshold")
+        self.streak_threshold = _number(model, "streak_threshold")
+        self._session: onnxruntime.InferenceSession = session(
+            model, OPERATORS, {"image": [None, CHANNELS, None, None]}, threads
+        )
+
+    def log_odds(self, planes: Planes, tile_px: int = TILE_PX) -> LogOdds:
+        """The log-odds of every pixel of a frame.
+
+        Parameters
+        ----------
+        planes : (CHANNELS, height, width) float32
+            `pipeline.classify.unet_input.frame_input`.
+        tile_px : int
+            A multiple of `STRIDE_PX`.
+
+        Raises
+        ------
+        ModelRefused
+            The network fails, or gives what is no logits.
+        """
+        _, height, width = planes.shape
+        whole = _padded(planes)
+        found = np.empty((len(CHANGES), height, width), dtype=np.float32)
+        for outer, inner, there in _tiles((height, width), whole.shape[1:], tile_px):
+            logits = self._run(whole[(slice(None), *outer)])
+            found[(slice(None), *there)] = _against_the_rest(logits[(slice(None), *inner)])
+        return LogOdds(*found)
+
+    def _run(self, planes: Planes) -> Maps:
+        try:
+            (found,) = self._session.run(["logits"], {"image": np.ascontiguousarray(planes[np.newaxis])})
+        except Exception as error:  # noqa: BLE001 - ONNX Runtime raises many kinds, of no common base
+            raise ModelRefused(f"{NAME}: it cannot be run: {str(error).splitlines()[0][:200]}") from None
+        logits: Maps = found[0]
+        if logits.shape != (len(CLASSES), *planes.shape[1:]) or not np.isfinite(logits).all():
+            raise ModelRefused(f"{NAME}: what it gives is no logits of {len(CLASSES)} classes")
+        return logits
+
+
+@lru_cache(maxsize=2)
+def shipped(threads: int = 1) -> UNet:
+    """The network that comes with AstrID.
+
+    Raises
+    ------
+    ModelRefused
+        Its files are not what they were when it was made.
+    """
+    return UNet(read(SHIPPED, SHIPPED_DIGEST), threads)
+
+
+def _number(model: ModelFile, key: str) -> float:
+    value = model.description.config.get(key)
+    if isinstance(value, str) or value is None or not abs(value) < 1e3:
+        raise ModelRefused(f"{NAME}: its {key} is no log-odds")
+    return float(value)
+
+
+def _padded(planes: Planes) -> Planes:
+    """Filled up below and on the right to sides that the stride divides, as masked pixels."""
+    _, height, width = planes.shape
+    below, right = -height % STRIDE_PX, -width % STRIDE_PX
+    if not (below or right):
+        return planes
+    whole = np.zeros((CHANNELS, height + below, width + right), dtype=np.float32)
+    whole[4] = 1.0
+    whole[:, :height, :width] = planes
+    return whole
+
+
+Box = tuple[slice, slice]
+
+
+def _tiles(shape: tuple[int, ...], padded: tuple[int, ...], tile_px: int) -> Iterator[tuple[Box, Box, Box]]:
+    """Of each tile: what is put in, which part of what comes out is good, and where it belongs."""
+    rows, columns = (_spans(shape[axis], padded[axis], tile_px) for axis in (0, 1))
+    for row in rows:
+        for column in columns:
+            yield (row[0], column[0]), (row[1], column[1]), (row[2], column[2])
+
+
+def _spans(length: int, padded: int, tile_px: int) -> list[tuple[slice, slice, slice]]:
+    spans = []
+    for start in range(0, length, tile_px):
+        stop = min(start + tile_px, length)
+        first, last = max(start - HALO_PX, 0), min(-(-stop // STRIDE_PX) * STRIDE_PX + HALO_PX, padded)
+        spans.append((slice(first, last), slice(start - first, stop - first), slice(start, stop)))
+    return spans
+
+
+def _against_the_rest(logits: Maps) -> Maps:
+    """Log-odds of each kind of change against background and artefact together."""
+    background, artefact = logits[CLASSES.index("background")], logits[CLASSES.index("artefact")]
+    changes = logits[[CLASSES.index(each) for each in CHANGES]]
+    against: Maps = changes - np.logaddexp(background, artefact)
+    return against

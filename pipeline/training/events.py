@@ -1,0 +1,182 @@
+"""What changes in a training field: new, fading, vanished and varying sources, and trails of moving ones.
+
+Each is light added to science pixels with the frame's own PSF and its own photon noise: to the new image
+what is brighter now, to the reference what was brighter then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.training.scenes import Brush, Scene, log_uniform, on_new
+
+Array = NDArray[np.float64]
+
+SNR = (3.0, 60.0)  # of point sources, on empty sky, in the difference
+TRAIL_SNR = (8.0, 150.0)  # in all
+SATELLITE_SNR = (1.3, 25.0)  # within one FWHM of length
+KINDS = ("point", "variable", "fading", "vanished", "satellite", "trail")
+STREAKS = ("satellite", "trail")
+DENSITY_PX = 9000  # of the field for each point event
+STREAK_SHARE = 0.55  # of fields with streaks
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One injected change, on the reference's grid.
+
+    Attributes
+    ----------
+    kind : str
+        One of `KINDS`.
+    x, y : float
+        0-based pixel centres; of a streak its middle within the field.
+    flux : float
+        Of the change, the reference's electrons, signed; of a streak that of a FWHM of its length.
+    snr : float
+        Signed, on empty sky; of a streak within a FWHM of its length.
+    host : str
+        ``none``, ``galaxy`` or ``star``.
+    group : str
+        Names the sky object: events of one group are one object.
+    x_begin, y_begin, x_end, y_end : float
+        A streak's ends; else x, y.
+    """
+
+    kind: str
+    x: float
+    y: float
+    flux: float
+    snr: float
+    host: str
+    group: str
+    x_begin: float
+    y_begin: float
+    x_end: float
+    y_end: float
+
+    @property
+    def is_streak(self) -> bool:
+        """Whether it is extended along a line."""
+        return self.kind in STREAKS
+
+
+def draw_events(random: np.random.Generator, scene: Scene, size: int, name: str) -> list[Event]:
+    """Random events for a scene; galaxies host them in proportion to their light."""
+    events: list[Event] = []
+    count = max(4, random.poisson(size * size / DENSITY_PX))
+    for i in range(count):
+        kind = str(random.choice(["point", "variable", "fading", "vanished"], p=[0.5, 0.1, 0.15, 0.25]))
+        x, y, host = _place(random, scene, size, kind)
+        if not (0.0 <= x <= size - 1 and 0.0 <= y <= size - 1):
+            continue
+        sign = (
+            -1.0 if kind in ("fading", "vanished") or (kind == "variable" and random.random() < 0.5) else 1.0
+        )
+        snr = sign * float(log_uniform(random, *SNR))
+        flux = snr * _one_sigma(scene, x, y)
+        events.append(Event(kind, x, y, flux, snr, host, f"{name}-{i}", x, y, x, y))
+    if random.random() < STREAK_SHARE:
+        events += [_streak(random, scene, size, f"{name}-s{i}") for i in range(1 + int(random.poisson(0.6)))]
+    return events
+
+
+def add_events(random: np.random.Generator, scene: Scene, events: list[Event]) -> None:
+    """Add the light of events to both plates, in place."""
+    light_new, light_ref = np.zeros_like(scene.new.electrons), np.zeros_like(scene.ref.electrons)
+    for event in events:
+        if event.is_streak:
+            _paint_streak(scene, event, light_new)
+            continue
+        xy = np.array([[event.x], [event.y]])
+        steady = _steady(random, event)
+        now, then = max(event.flux, 0.0) + steady, max(-event.flux, 0.0) + steady
+        if now > 0.0:
+            x, y = on_new(scene.to_new, xy)
+            scene.new.brush.paint(light_new, x, y, np.array([now * scene.flux_ratio]))
+        if then > 0.0:
+            scene.ref.brush.paint(light_ref, xy[0], xy[1], np.array([then]))
+    scene.new.electrons += random.poisson(np.maximum(light_new, 0.0))
+    scene.ref.electrons += random.poisson(np.maximum(light_ref, 0.0))
+
+
+def _steady(random: np.random.Generator, event: Event) -> float:
+    """The light of a fading source that stays; stars that vary are in the scene already."""
+    return float(abs(event.flux) * log_uniform(random, 0.1, 3.0)) if event.kind == "fading" else 0.0
+
+
+def _place(random: np.random.Generator, scene: Scene, size: int, kind: str) -> tuple[float, float, str]:
+    if kind == "variable":
+        faint = np.flatnonzero(scene.stars[2] < 0.2 * scene.ref.full_well)
+        if faint.size:
+            i = int(random.choice(faint))
+            return float(scene.stars[0, i]), float(scene.stars[1, i]), "star"
+    elif scene.hosts and random.random() < 0.5:
+        light = np.array([host.flux for host in scene.hosts])
+        host = scene.hosts[int(random.choice(len(light), p=light / light.sum()))]
+        dx, dy = host.profile.draw_offset(random)
+        return host.x + float(dx), host.y + float(dy), "galaxy"
+    x, y = random.uniform(0.0, size - 1.0, 2)
+    return float(x), float(y), "none"
+
+
+def _one_sigma(scene: Scene, x: float, y: float) -> float:
+    """The error of a point source's flux in the difference on empty sky, in the reference's electrons."""
+    x_new, y_new = on_new(scene.to_new, np.array([[x], [y]]))[:, 0]
+    return float(
+        np.hypot(
+            _sky_error(scene.new.brush, float(x_new), float(y_new), scene.new.noise) / scene.flux_ratio,
+            _sky_error(scene.ref.brush, x, y, scene.ref.noise),
+        )
+    )
+
+
+def _sky_error(brush: Brush, x: float, y: float, noise: float) -> float:
+    return noise * float(np.sqrt(brush.noise_pixels(x, y)))
+
+
+def _streak(random: np.random.Generator, scene: Scene, size: int, group: str) -> Event:
+    middle = random.uniform(0.1 * size, 0.9 * size, 2)
+    angle = random.uniform(0.0, np.pi)
+    along = np.array([np.cos(angle), np.sin(angle)])
+    fwhm = scene.new.brush.fwhm
+    satellite = random.random() < 0.6
+    if satellite:
+        ends = [_to_border(middle, way * along, size) for way in (-1.0, 1.0)]
+        if random.random() < 0.25:  # it began or ended within the exposure
+            ends[0] = middle
+        snr = float(log_uniform(random, *SATELLITE_SNR))
+    else:
+        length = fwhm * float(log_uniform(random, 2.5, 14.0))
+        ends = [middle - along * length / 2.0, middle + along * length / 2.0]
+        snr = float(log_uniform(random, *TRAIL_SNR)) / float(np.sqrt(length / fwhm))
+    x, y = (ends[0] + ends[1]) / 2.0
+    flux = snr * _one_sigma(scene, float(x), float(y))
+    kind = "satellite" if satellite else "trail"
+    begin, end = ends[0].tolist(), ends[1].tolist()
+    return Event(kind, float(x), float(y), flux, snr, "none", group, begin[0], begin[1], end[0], end[1])
+
+
+def _to_border(start: Array, way: Array, size: int) -> Array:
+    """Where a line from a place within the field leaves it."""
+    with np.errstate(divide="ignore"):
+        steps = np.where(way > 0, (size - 1.0 - start) / way, np.where(way < 0, -start / way, np.inf))
+    end: Array = start + way * float(steps.min())
+    return end
+
+
+def _paint_streak(scene: Scene, event: Event, light: Array) -> None:
+    """A trail in the new image: point sources half a FWHM or a pixel apart, whichever is less."""
+    ends = np.array([[event.x_begin, event.x_end], [event.y_begin, event.y_end]])
+    x, y = on_new(scene.to_new, ends)
+    length = float(np.hypot(x[1] - x[0], y[1] - y[0]))
+    fwhm = scene.new.brush.fwhm
+    points = max(2, int(np.ceil(length / max(1.0, 0.4 * fwhm))))
+    along = (np.arange(points) + 0.5) / points
+    total = event.flux * scene.flux_ratio * length / fwhm
+    scene.new.brush.paint(
+        light, x[0] + along * (x[1] - x[0]), y[0] + along * (y[1] - y[0]), np.full(points, total / points)
+    )

@@ -1,0 +1,142 @@
+"""Training fields kept in a folder, as the U-Net learns from them: one file a field, made once.
+
+A file holds the four images in units of sigma, the mask, the classes and the events. It is written whole or
+not at all, so that a folder that was interrupted goes on where it was.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.classify.unet_input import frame_input
+from pipeline.frame import FrameRefused
+from pipeline.training.fields import Classes, TrainingField, field
+
+VERSION = 1  # of what a seed gives; a folder of another version is not mixed with this one
+EVENT_COLUMNS = ("x", "y", "snr", "x_begin", "y_begin", "x_end", "y_end")
+
+
+@dataclass(frozen=True, slots=True)
+class CachedField:
+    """A field as it is read back.
+
+    Attributes
+    ----------
+    name : str
+    planes : (5, height, width) float16
+        `pipeline.classify.unet_input.frame_input`.
+    classes : (height, width) uint8
+    fwhm : float
+        Of the difference, pixels.
+    kinds, hosts : (n,) str
+        Of its events.
+    places : (n, 7) float64
+        `EVENT_COLUMNS` of its events.
+    """
+
+    name: str
+    planes: NDArray[np.float16]
+    classes: Classes
+    fwhm: float
+    kinds: NDArray[np.str_]
+    hosts: NDArray[np.str_]
+    places: NDArray[np.float64]
+
+
+def make(
+    folder: Path,
+    seeds: range,
+    size: int,
+    on_field: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Make the fields of some seeds that a folder lacks.
+
+    Parameters
+    ----------
+    folder : Path
+    seeds : range
+    size : int
+        Pixels along a side.
+    on_field : callable
+        Called with how many are there and how many will be, after each.
+
+    Returns
+    -------
+    list of Path
+        The files of all seeds that could be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for done, seed in enumerate(seeds, start=1):
+        path = folder / f"field-{VERSION}-{size}-{seed:07d}.npz"
+        if not path.exists():
+            with suppress(FrameRefused):
+                write(field(seed, size), path)
+        if path.exists():
+            files.append(path)
+        if on_field is not None:
+            on_field(done, len(seeds))
+    return files
+
+
+def write(made: TrainingField, path: Path) -> None:
+    """Write one field, whole or not at all."""
+    unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
+    try:
+        with unfinished.open("wb") as file:
+            np.savez(
+                file,
+                name=np.array(made.name),
+                planes=frame_input(made.difference, made.new, made.reference).astype(np.float16),
+                classes=made.classes,
+                fwhm=np.float64(made.difference.psf.fwhm),
+                kinds=np.array([event.kind for event in made.events], dtype="U16"),
+                hosts=np.array([event.host for event in made.events], dtype="U16"),
+                places=np.array(
+                    [[getattr(event, name) for name in EVENT_COLUMNS] for event in made.events],
+                    dtype=np.float64,
+                ).reshape(-1, len(EVENT_COLUMNS)),
+            )
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read(path: Path) -> CachedField:
+    """Read one field back.
+
+    Raises
+    ------
+    ValueError
+        It is no file of `write`.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = CachedField(
+                name=str(file["name"]),
+                planes=file["planes"],
+                classes=file["classes"],
+                fwhm=float(file["fwhm"]),
+                kinds=file["kinds"],
+                hosts=file["hosts"],
+                places=file["places"],
+            )
+    except (OSError, KeyError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path.name} is no training field: {error}") from error
+    if found.planes.ndim != 3 or found.planes.shape[1:] != found.classes.shape:
+        raise ValueError(f"{path.name} holds arrays that do not fit together")
+    return found
+
+
+def read_all(paths: list[Path]) -> Iterator[CachedField]:
+    """The fields of some files that can be read."""
+    for path in paths:
+        yield read(path)

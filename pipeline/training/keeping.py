@@ -1,0 +1,107 @@
+"""Models that may be used: their files by digest in AstrID's home, their versions in the store."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from core.database.store import Store
+from core.database.tables import TrainedModel
+from core.models import versions
+from core.models.trainings import MODEL, SCORECARD, Training, TrainingRefused
+from core.settings import Settings
+from pipeline.classify import model_file
+from pipeline.training.recording import DONE
+
+
+def folder_of(settings: Settings, digest: str) -> Path:
+    """Where the files of a model are kept."""
+    return settings.home / "models" / digest
+
+
+def keep(
+    store: Store,
+    settings: Settings,
+    folder: Path,
+    *,
+    origin: str,
+    training: str | None = None,
+    scorecard: Mapping[str, Any] | None = None,
+) -> TrainedModel:
+    """Make a model's files AstrID's own, and a version of them; the same files again are the same version.
+
+    Raises
+    ------
+    ModelRefused
+        The files are damaged or dangerous.
+    StoreError
+    """
+    model = model_file.read(folder)
+    copy_in(settings, folder, model.digest)
+    return versions.add(
+        store,
+        name=model.description.kind,
+        digest=model.digest,
+        origin=origin,
+        created_by=f"{getpass.getuser()}@{os.uname().nodename}",
+        description=model.description.model_dump(mode="json"),
+        training=training,
+        scorecard=scorecard,
+    )
+
+
+def keep_trained(store: Store, settings: Settings, training: Training) -> TrainedModel:
+    """Make what a training made a version.
+
+    Raises
+    ------
+    TrainingRefused
+        It made nothing.
+    ModelRefused, StoreError
+    """
+    if training.state != DONE or not (training.folder / MODEL).is_dir():
+        raise TrainingRefused(f"training {training.key} made no model: it is {training.state}")
+    scorecard = _scorecard(training.folder / SCORECARD)
+    return keep(
+        store,
+        settings,
+        training.folder / MODEL,
+        origin="training",
+        training=training.key,
+        scorecard=scorecard,
+    )
+
+
+def copy_in(settings: Settings, folder: Path, digest: str) -> Path:
+    """Copy a model's files to where models are kept, whole or not at all, and verify the copy."""
+    place = folder_of(settings, digest)
+    if place.is_dir():
+        return place
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".copy-") as work:
+        whole = Path(work) / digest
+        whole.mkdir()
+        for name in (model_file.DESCRIPTION, model_file.WEIGHTS, model_file.NETWORK):
+            if (folder / name).is_file():
+                shutil.copyfile(folder / name, whole / name)
+        model_file.read(whole, digest)
+        try:
+            whole.rename(place)
+        except OSError:
+            if not place.is_dir():  # another process may have been quicker
+                raise
+    return place
+
+
+def _scorecard(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

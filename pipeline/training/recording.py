@@ -1,0 +1,138 @@
+"""A training writes down what it does, in small files that outlive it.
+
+The folder is `core.models.trainings`'s: the console watches it, and `pipeline.training.tracking` tells
+MLflow what is in it, whenever MLflow is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from core.database.storable import storable
+from core.models.trainings import CURVE, FACTS, MODEL, RUNNING, SCORECARD, folder_of
+from core.operations.processes import mark_of
+from core.settings import Settings
+from pipeline.clock import one_line
+from pipeline.energy.meter import EnergyMeter
+
+STOPPED = "stopped"
+DONE = "done"
+FAILED = "failed"
+
+
+class Recording:
+    """One training while it runs.
+
+    Leaving it by an exception makes it ``failed`` with one line of it as the reason, by a keyboard
+    interrupt ``stopped``; else it is ``done``, or ``stopped`` where `stopped` was called.
+
+    Parameters
+    ----------
+    settings : Settings
+    name : str
+        Of the model, such as ``realbogus``.
+    parameters : mapping
+        By which it can be done again: seed, sizes, SHA-256 of examples and code.
+    key : str, optional
+        The training that this one goes on with.
+    """
+
+    def __init__(
+        self, settings: Settings, name: str, parameters: Mapping[str, Any], key: str | None = None
+    ) -> None:
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        self.key = key or f"{stamp}-{re.sub('[^a-z0-9_]', '', name)}-{secrets.token_hex(3)}"
+        self.folder = folder_of(settings.home) / self.key
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._meter = EnergyMeter.of_this_machine(settings.power)
+        self._curve = (self.folder / CURVE).open("a", encoding="utf-8")
+        self._facts: dict[str, Any] = {
+            "name": name,
+            "state": RUNNING,
+            "started_at": time.time(),
+            "pid": os.getpid(),
+            "mark": mark_of(os.getpid()),
+            "host": os.uname().nodename,
+            "parameters": dict(parameters),
+        }
+        self._reason: str | None = None
+
+    @property
+    def model(self) -> Path:
+        """Where the model's folder goes."""
+        return self.folder / MODEL
+
+    def __enter__(self) -> Self:
+        self._energy = self._meter.begin()
+        self._write()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._curve.close()
+        if isinstance(error, KeyboardInterrupt):
+            self._reason = "interrupted"
+        elif error is not None:
+            self._facts |= {"state": FAILED, "reason": one_line(error)}
+        if error is None or isinstance(error, KeyboardInterrupt):
+            self._facts |= {"state": STOPPED if self._reason else DONE, "reason": self._reason}
+        self._facts |= {"ended_at": time.time(), "energy_j": self._energy()}
+        self._write()
+
+    def step(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Note what was measured at a step; it is on disk when this returns."""
+        line = json.dumps({"step": step, "at": time.time(), "metrics": storable(dict(metrics))})
+        self._curve.write(line + "\n")
+        self._curve.flush()
+
+    def stopped(self, reason: str) -> None:
+        """Say that it ends before it is done, and can go on later."""
+        self._reason = reason
+
+    def finish(self, digest: str, metrics: Mapping[str, float], scorecard: Mapping[str, Any] | None) -> None:
+        """Note what came of it: the digest of its model and what that is worth."""
+        self._facts |= {"digest": digest, "metrics": storable(dict(metrics))}
+        if scorecard is not None:
+            write_json(self.folder / SCORECARD, storable(dict(scorecard)))
+
+    def _write(self) -> None:
+        write_json(self.folder / FACTS, storable(self._facts))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with part.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+@contextmanager
+def stopped_by_sigterm(stop: threading.Event) -> Iterator[None]:
+    """Let SIGTERM ask a training to stop at its next step instead of ending it."""
+
+    def ask(_signal: int, _frame: object) -> None:
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,86 @@
+"""The U-Net in torch: to be trained, and exported as it will be served.
+
+An encoder of four levels and a decoder that takes in what the encoder saw at each (Ronneberger, Fischer and
+Brox 2015, arXiv:1505.04597), narrow enough for a CPU: 8, 16, 32 and 64 channels are 121 thousand parameters.
+"""
+
+from __future__ import annotations
+
+import io
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.classify.unet import HALO_PX, STRIDE_PX
+from pipeline.classify.unet_input import CHANNELS
+from pipeline.training.fields import CLASSES
+
+LEVELS = 4
+OPSET = 18
+
+
+class Pair(nn.Module):
+    """Two convolutions of 3 x 3, each normalised over the batch and rectified."""
+
+    def __init__(self, inside: int, outside: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(inside, outside, 3, padding=1, bias=False)
+        self.first_norm = nn.BatchNorm2d(outside)
+        self.second = nn.Conv2d(outside, outside, 3, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm2d(outside)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of (n, inside, height, width): (n, outside, height, width)."""
+        x = torch.relu(self.first_norm(self.first(x)))
+        return torch.relu(self.second_norm(self.second(x)))
+
+
+class UNetwork(nn.Module):
+    """Logits of `CLASSES` for every pixel of images whose sides are multiples of `STRIDE_PX`."""
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__()
+        widths = [width * 2**level for level in range(LEVELS)]
+        self.down = nn.ModuleList(
+            Pair(inside, outside) for inside, outside in zip([CHANNELS, *widths], widths, strict=False)
+        )
+        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * each, each, 2, stride=2) for each in widths[:-1])
+        self.merge = nn.ModuleList(Pair(2 * each, each) for each in widths[:-1])
+        self.head = nn.Conv2d(width, len(CLASSES), 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of (n, CHANNELS, height, width): (n, classes, height, width)."""
+        seen: list[Tensor] = []
+        for level, pair in enumerate(self.down):
+            x = pair(x if level == 0 else torch.max_pool2d(x, 2))
+            seen.append(x)
+        for level in reversed(range(LEVELS - 1)):
+            x = self.merge[level](torch.cat([seen[level], self.up[level](x)], dim=1))
+        logits: Tensor = self.head(x)
+        return logits
+
+
+def exported(network: UNetwork) -> bytes:
+    """The network as ONNX, for any number of images of any size that its stride divides.
+
+    Parameters
+    ----------
+    network : UNetwork
+        It is left in evaluation mode.
+    """
+    assert 2 ** (LEVELS - 1) == STRIDE_PX
+    assert HALO_PX % STRIDE_PX == 0
+    network.eval()
+    image = torch.zeros(1, CHANNELS, 8 * STRIDE_PX, 8 * STRIDE_PX)
+    content = io.BytesIO()
+    torch.onnx.export(
+        network,
+        (image,),
+        content,
+        input_names=["image"],
+        output_names=["logits"],
+        dynamic_axes={name: {0: "n", 2: "height", 3: "width"} for name in ("image", "logits")},
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    return content.getvalue()

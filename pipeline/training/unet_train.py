@@ -1,0 +1,326 @@
+"""The training of the U-Net: seeded, resumable at any step, and stopped at any step without loss.
+
+What a step does follows from the options, the files and its number alone: a training that was stopped and
+resumed ends with the weights of one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from core.errors import AstridError
+from pipeline.classify.unet import STRIDE_PX
+from pipeline.training.field_cache import CachedField, read
+from pipeline.training.fields import CLASSES, STREAK, UNTOLD
+from pipeline.training.unet_network import UNetwork
+
+CLASS_WEIGHTS = (
+    0.2,
+    15.0,
+    15.0,
+    5.0,
+    5.0,
+)  # with small and equal ones nothing is learnt in the first minutes
+DICE_SHARE = 0.3
+WARM_UP = 100  # steps
+LAST_RATE = 0.02  # of the first
+BUSY_SHARE = 0.7  # of patches that are centred on a pixel of some other class than background
+CLIP_NORM = 5.0
+
+
+class TrainingError(AstridError):
+    """A training that cannot begin or go on; one sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """What a training does.
+
+    Attributes
+    ----------
+    steps : int
+        In all.
+    width : int
+        Channels of the first level.
+    patch_px, batch : int
+    rate : float
+        Of AdamW, after the warm-up; it falls to `LAST_RATE` of that as half a cosine.
+    weight_decay, average : float
+        Of AdamW; of the exponential moving average of the weights, which is what is kept.
+    seed : int
+    threads : int
+        Of torch. On a machine that others use too, more than one are slower.
+    epoch_steps : int
+        Steps between two measurements and checkpoints.
+    """
+
+    steps: int = 4000
+    width: int = 8
+    patch_px: int = 256
+    batch: int = 4
+    rate: float = 2e-3
+    weight_decay: float = 1e-4
+    average: float = 0.998
+    seed: int = 1
+    threads: int = 1
+    epoch_steps: int = 250
+
+
+@dataclass(slots=True)
+class Training:
+    """A training as it stands.
+
+    ``network`` is trained, ``averaged`` is what is kept; ``history`` has the metrics of every epoch.
+    """
+
+    network: UNetwork
+    averaged: UNetwork
+    optimiser: torch.optim.AdamW
+    step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def train(
+    files: Sequence[Path],
+    held_out: Sequence[Path],
+    options: TrainOptions,
+    checkpoint: Path,
+    on_epoch: Callable[[int, dict[str, float]], None] | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Training:
+    """Train, from a checkpoint where there is one.
+
+    Parameters
+    ----------
+    files, held_out : sequence of Path
+        Of `pipeline.training.field_cache`; what is held out is never trained on.
+    options : TrainOptions
+    checkpoint : Path
+        A safetensors file, written after every epoch and where the training is stopped.
+    on_epoch : callable, optional
+        Called with the step and the metrics after every epoch.
+    stopped : callable
+        Asked after every step; where it answers True the training is kept and returned as it stands.
+
+    Returns
+    -------
+    Training
+        Finished where its ``step`` is that of the options.
+
+    Raises
+    ------
+    TrainingError
+        There is nothing to train on, a field is both trained on and held out, or the checkpoint is of
+        another training.
+    """
+    if not files:
+        raise TrainingError("there are no fields to train on")
+    both = {path.name for path in files} & {path.name for path in held_out}
+    if both:
+        raise TrainingError(f"{min(both)} is both trained on and held out")
+    with _threads(options.threads):
+        state = _start(options, checkpoint)
+        batches = _batches(files, options, state.step)
+        losses: list[float] = []
+        while state.step < options.steps:
+            losses.append(_step(state, *next(batches), options))
+            state.step += 1
+            epoch_ends = state.step % options.epoch_steps == 0 or state.step == options.steps
+            if epoch_ends:
+                metrics = {"step": float(state.step), "loss": float(np.mean(losses))}
+                metrics |= intersections(state.averaged, held_out) if held_out else {}
+                state.history.append(metrics)
+                losses = []
+            if epoch_ends or stopped():
+                save(state, options, checkpoint)
+            if epoch_ends and on_epoch is not None:
+                on_epoch(state.step, state.history[-1])
+            if stopped():
+                break
+    return state
+
+
+def intersections(network: UNetwork, files: Sequence[Path]) -> dict[str, float]:
+    """Intersection over union of every class over some fields; NaN is left out."""
+    both, either = np.zeros(len(CLASSES)), np.zeros(len(CLASSES))
+    network.eval()
+    for path in files:
+        made = read(path)
+        planes, classes = _cropped(made)
+        with torch.inference_mode():
+            found = network(torch.from_numpy(planes[np.newaxis])).argmax(dim=1)[0].numpy()
+        told = classes != UNTOLD
+        for each in range(len(CLASSES)):
+            true, said = (classes == each) & told, (found == each) & told
+            both[each] += np.count_nonzero(true & said)
+            either[each] += np.count_nonzero(true | said)
+    return {f"iou_{name}": float(both[i] / either[i]) for i, name in enumerate(CLASSES) if either[i] > 0}
+
+
+def loss_of(logits: Tensor, classes: Tensor) -> Tensor:
+    """Weighted cross entropy, and the Dice loss of what is no background; untold pixels count in neither."""
+    told = classes != UNTOLD
+    target = torch.where(told, classes, 0)
+    weights = torch.tensor(CLASS_WEIGHTS, dtype=logits.dtype)
+    entropy = torch.nn.functional.cross_entropy(logits, target, reduction="none")
+    weight = weights[target] * told
+    entropy = (entropy * weight).sum() / weight.sum().clamp(min=1.0)
+    share = torch.softmax(logits, dim=1)[:, 1:] * told[:, None]
+    truth = torch.stack([(target == each) & told for each in range(1, len(CLASSES))], dim=1).to(logits.dtype)
+    overlap = (share * truth).sum(dim=(0, 2, 3))
+    total = share.sum(dim=(0, 2, 3)) + truth.sum(dim=(0, 2, 3))
+    dice = 1.0 - (2.0 * overlap + 1.0) / (total + 1.0)
+    loss: Tensor = entropy + DICE_SHARE * dice.mean()
+    return loss
+
+
+def save(state: Training, options: TrainOptions, path: Path) -> None:
+    """Write a checkpoint, whole or not at all."""
+    tensors = {f"network.{key}": value for key, value in state.network.state_dict().items()}
+    tensors |= {f"averaged.{key}": value for key, value in state.averaged.state_dict().items()}
+    for number, moments in state.optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{number}.{key}": value for key, value in moments.items()}
+    said = {"step": str(state.step), "options": _same(options), "history": json.dumps(state.history)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
+    try:
+        save_file({key: value.contiguous() for key, value in tensors.items()}, unfinished, metadata=said)
+        with unfinished.open("rb+") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _start(options: TrainOptions, checkpoint: Path) -> Training:
+    torch.manual_seed(options.seed)
+    network = UNetwork(options.width)
+    averaged = UNetwork(options.width)
+    averaged.load_state_dict(network.state_dict())
+    optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.weight_decay)
+    state = Training(network, averaged, optimiser)
+    if checkpoint.exists():
+        _resume(state, options, checkpoint)
+    return state
+
+
+def _resume(state: Training, options: TrainOptions, path: Path) -> None:
+    try:
+        with safe_open(path, framework="pt") as file:
+            said = file.metadata() or {}
+        tensors = load_file(path)
+        if said.get("options") != _same(options):
+            raise TrainingError(f"{path.name} is of a training with other options; remove it to begin anew")
+        state.network.load_state_dict(_below(tensors, "network."))
+        state.averaged.load_state_dict(_below(tensors, "averaged."))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in _below(tensors, "optimiser.").items():
+            number, name = key.split(".")
+            moments.setdefault(int(number), {})[name] = value
+        groups = state.optimiser.state_dict()["param_groups"]
+        state.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        state.step = int(said["step"])
+        state.history = json.loads(said["history"])
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise TrainingError(f"{path.name} is no checkpoint of a training: {str(error)[:200]}") from error
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def _same(options: TrainOptions) -> str:
+    """What must be the same for a training to be gone on with."""
+    said = {key: value for key, value in asdict(options).items() if key not in ("threads", "epoch_steps")}
+    return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _step(state: Training, planes: Tensor, classes: Tensor, options: TrainOptions) -> float:
+    for group in state.optimiser.param_groups:
+        group["lr"] = options.rate * _rate_share(state.step, options.steps)
+    state.network.train()
+    loss = loss_of(state.network(planes), classes)
+    state.optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), CLIP_NORM)
+    state.optimiser.step()
+    keep = min(options.average, (1.0 + state.step) / (10.0 + state.step))
+    with torch.no_grad():
+        ours = state.network.state_dict()
+        for key, value in state.averaged.state_dict().items():
+            if value.dtype.is_floating_point:
+                value.lerp_(ours[key], 1.0 - keep)
+            else:
+                value.copy_(ours[key])
+    return float(loss.detach())
+
+
+def _rate_share(step: int, steps: int) -> float:
+    warm = min(1.0, (step + 1) / WARM_UP)
+    return warm * (LAST_RATE + (1.0 - LAST_RATE) * 0.5 * (1.0 + float(np.cos(np.pi * step / steps))))
+
+
+def _batches(files: Sequence[Path], options: TrainOptions, first: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Random patches, turned and mirrored; the batch of a step is the same whenever it is asked for."""
+    for step in range(first, options.steps):
+        random = np.random.default_rng([options.seed, step])
+        chosen = random.choice(len(files), options.batch, replace=len(files) < options.batch)
+        patches = [_patch(random, read(files[i]), options.patch_px) for i in chosen]
+        planes = torch.from_numpy(np.stack([each[0] for each in patches]))
+        classes = torch.from_numpy(np.stack([each[1] for each in patches]).astype(np.int64))
+        yield planes.contiguous(memory_format=torch.channels_last), classes
+
+
+def _patch(
+    random: np.random.Generator, made: CachedField, patch_px: int
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    height, width = made.classes.shape
+    size = min(patch_px, height, width) // STRIDE_PX * STRIDE_PX
+    row, column = int(random.integers(height - size + 1)), int(random.integers(width - size + 1))
+    if random.random() < BUSY_SHARE:
+        busy = made.classes == STREAK if random.random() < 0.4 else np.zeros(0, dtype=bool)
+        if not busy.any():
+            busy = (made.classes > 0) & (made.classes != UNTOLD)
+        places = np.flatnonzero(busy)
+        if places.size:
+            place = int(random.choice(places))
+            row, column = (
+                int(np.clip(at - random.integers(size), 0, length - size))
+                for at, length in ((place // width, height), (place % width, width))
+            )
+    cut = (slice(row, row + size), slice(column, column + size))
+    planes, classes = made.planes[(slice(None), *cut)].astype(np.float32), made.classes[cut]
+    turns = int(random.integers(4))
+    planes, classes = np.rot90(planes, turns, axes=(1, 2)), np.rot90(classes, turns)
+    if random.random() < 0.5:
+        planes, classes = planes[:, :, ::-1], classes[:, ::-1]
+    return np.ascontiguousarray(planes), np.ascontiguousarray(classes)
+
+
+def _cropped(made: CachedField) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    height, width = (length // STRIDE_PX * STRIDE_PX for length in made.classes.shape)
+    return made.planes[:, :height, :width].astype(np.float32), made.classes[:height, :width]
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before: Any = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,69 @@
+"""Trainings as their folders tell of them, also when those were damaged."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from core.models import trainings
+from core.models.trainings import TrainingRefused
+from core.operations.processes import mark_of
+from pipeline.training.recording import write_json
+
+
+def a_training(home, key="20270101-000000-tree-abcdef", **facts):
+    folder = trainings.folder_of(home) / key
+    folder.mkdir(parents=True)
+    write_json(folder / trainings.FACTS, {"name": "tree", "state": "done", "started_at": 1.0} | facts)
+    return folder
+
+
+def test_the_newest_come_first_and_what_cannot_be_read_is_left_out(tmp_path):
+    a_training(tmp_path, "20270101-000000-tree-a")
+    a_training(tmp_path, "20270102-000000-tree-b", metrics={"auc": 0.9})
+    (a_training(tmp_path, "20270103-000000-tree-c") / trainings.FACTS).write_text("{")
+    (a_training(tmp_path, "20270104-000000-tree-d") / trainings.FACTS).write_text("[" * 100_000)
+    (trainings.folder_of(tmp_path) / "20270105-e").mkdir()
+    found = trainings.trainings(tmp_path)
+    assert [each.key[-1] for each in found] == ["b", "a"]
+    assert found[0].metrics == {"auc": 0.9}
+    assert trainings.trainings(tmp_path / "nowhere") == []
+
+
+def test_a_curve_is_read_while_it_is_written(tmp_path):
+    folder = a_training(tmp_path)
+    (folder / trainings.CURVE).write_text(
+        '{"step": 1, "metrics": {"loss": 0.5, "odd": "x"}}\n[]\n{"step": 2, "metrics": {"loss": 0.25}}\n{"st'
+    )
+    assert trainings.curve(trainings.read(folder)) == {"loss": [(1.0, 0.5), (2.0, 0.25)]}
+
+
+def test_a_training_whose_process_is_gone_is_lost(tmp_path):
+    host = os.uname().nodename
+    me = {"pid": os.getpid(), "mark": mark_of(os.getpid()), "host": host, "state": "running"}
+    assert trainings.read(a_training(tmp_path, "a", **me)).state == "running"
+    assert trainings.read(a_training(tmp_path, "b", **me | {"mark": "of another boot"})).state == "lost"
+    assert (
+        trainings.read(a_training(tmp_path, "c", **me | {"mark": "x", "host": "elsewhere"})).state
+        == "running"
+    )
+
+
+def test_a_training_is_asked_to_stop_where_it_is(tmp_path):
+    program = "import signal, sys; print('up', flush=True); signal.pause()"
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    facts = {
+        "pid": process.pid,
+        "mark": mark_of(process.pid),
+        "host": os.uname().nodename,
+        "state": "running",
+    }
+    trainings.stop(trainings.read(a_training(tmp_path, "a", **facts)))
+    assert process.wait(10) == -15
+    process.stdout.close()
+    with pytest.raises(TrainingRefused, match="not at work"):
+        trainings.stop(trainings.read(a_training(tmp_path, "b")))
+    with pytest.raises(TrainingRefused, match="elsewhere"):
+        trainings.stop(trainings.read(a_training(tmp_path, "c", **facts | {"host": "elsewhere"})))

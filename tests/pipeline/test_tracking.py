@@ -1,0 +1,222 @@
+"""MLflow is told everything, once, whenever it is there; files that it keeps are trusted by their digest."""
+
+import json
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.models import trainings, versions
+from core.models.registry import own_database, read_registry
+from core.settings import MlflowSettings, PowerSettings, Settings
+from pipeline.classify import model_file
+from pipeline.classify.model_file import Description, ModelRefused
+from pipeline.training import tracking
+from pipeline.training.keeping import folder_of, keep, keep_trained
+from pipeline.training.recording import Recording
+
+STEPS = 3
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch):
+    before = dict(os.environ)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    yield
+    for name in set(os.environ) - set(before):  # what MLflow's client needs is set for the process
+        os.environ.pop(name)
+
+
+@pytest.fixture(scope="module")
+def registry_template(tmp_path_factory) -> Path:
+    """MLflow's database before anything is in it: making its tables takes seconds."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    os.environ.update({name: value for name, value in tracking.ENVIRONMENT.items() if name not in os.environ})
+    from mlflow import MlflowClient
+
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+def home(tmp_path: Path, template: Path, name: str = "home", **mlflow) -> Settings:
+    found = Settings(
+        home=tmp_path / name, mlflow=MlflowSettings(**mlflow), power=PowerSettings(enabled=False)
+    )
+    own_database(found).parent.mkdir(parents=True)
+    shutil.copy(template, own_database(found))
+    return found
+
+
+@pytest.fixture
+def settings(tmp_path, registry_template) -> Settings:
+    return home(tmp_path, registry_template)
+
+
+def a_model(folder: Path, seed: int) -> str:
+    description = Description(
+        kind="tree", architecture="boosted", inputs="features", trained={"metrics": {"auc": 0.99}}
+    )
+    return model_file.write(folder, description, {"leaf": np.full(4, seed, np.float32)})
+
+
+def train(settings: Settings, seed: int = 1):
+    with Recording(settings, "tree", {"seed": seed, "data": {"sha256": "d" * 64}}) as recording:
+        for step in range(STEPS):
+            recording.step(step, {"loss": 1.0 / (step + 1)})
+        recording.finish(a_model(recording.model, seed), {"auc": 0.99}, {"fnr": 0.03})
+    return trainings.read(recording.folder)
+
+
+def client(settings: Settings):
+    from mlflow import MlflowClient
+
+    uri = tracking.tracking_uri(settings)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def test_a_training_becomes_a_run_a_version_and_an_alias_once(sqlite_store, settings):
+    training = train(settings)
+    model = keep_trained(sqlite_store, settings, training)
+    told = tracking.sync(sqlite_store, settings)
+    assert (told.trainings, told.versions, told.aliases, told.trouble) == (1, 1, 1, None)
+    (row,) = versions.versions(sqlite_store, "tree")
+    mlflow = client(settings)
+    run = mlflow.get_run(row.registry_run)
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"seed": "1", "data.sha256": "d" * 64}
+    assert run.data.metrics["auc"] == 0.99
+    assert [each.value for each in mlflow.get_metric_history(row.registry_run, "loss")] == [1.0, 0.5, 1 / 3]
+    assert {each.path for each in mlflow.list_artifacts(row.registry_run)} >= {"model", "scorecard.json"}
+    version = mlflow.get_model_version_by_alias("tree", tracking.CHALLENGER)
+    assert version.tags[tracking.DIGEST_TAG] == model.digest
+    again = tracking.sync(sqlite_store, settings)
+    assert (again.trainings, again.versions, again.aliases) == (0, 0, 0)
+    (registered,) = read_registry(settings).models  # as the console reads it, without MLflow
+    assert registered.versions[0].metrics["auc"] == 0.99
+
+
+def test_aliases_follow_promotions_and_roll_backs(sqlite_store, settings):
+    for seed in (1, 2):
+        keep_trained(sqlite_store, settings, train(settings, seed))
+    versions.promote(sqlite_store, "tree", 1, by="ann")
+    versions.promote(sqlite_store, "tree", 2, by="ann")
+    tracking.sync(sqlite_store, settings)
+
+    def aliases():
+        found = client(settings).get_registered_model("tree").aliases
+        tags = {alias: client(settings).get_model_version("tree", n).tags for alias, n in found.items()}
+        return {alias: tags[alias][tracking.NUMBER_TAG] for alias in tags}
+
+    assert aliases() == {"champion": "2", "previous": "1"}
+    versions.rollback(sqlite_store, "tree", by="ann")
+    tracking.sync(sqlite_store, settings)
+    assert aliases() == {"champion": "1", "challenger": "2"}
+
+
+def test_a_registry_that_is_away_is_told_later(sqlite_store, settings, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://somebody:secret@127.0.0.1:{port}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    keep_trained(sqlite_store, settings, train(settings))
+    versions.promote(sqlite_store, "tree", 1, by="ann")
+    told = tracking.sync(sqlite_store, settings)
+    assert (told.trainings, told.versions) == (0, 0)
+    assert "could not be told" in told.trouble
+    assert "secret" not in told.trouble
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert tracking.sync(sqlite_store, settings).record() == {
+        "trainings": 1, "versions": 1, "aliases": 1, "trouble": None,
+    }  # fmt: skip
+
+
+def test_a_telling_that_was_cut_short_is_finished_without_doubles(sqlite_store, settings, monkeypatch):
+    training = train(settings)
+    keep_trained(sqlite_store, settings, training)
+
+    def killed(*_args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tracking, "write_json", killed)  # the last thing that telling of a training does
+        with pytest.raises(KeyboardInterrupt):
+            tracking.sync(sqlite_store, settings)
+    tracking.sync(sqlite_store, settings)
+    mlflow = client(settings)
+    experiment = mlflow.get_experiment_by_name(tracking.EXPERIMENT).experiment_id
+    (run,) = mlflow.search_runs([experiment])
+    assert len(mlflow.get_metric_history(run.info.run_id, "loss")) == STEPS
+    assert len(mlflow.search_model_versions("name = 'tree'")) == 1
+
+
+def test_a_failed_and_a_stopped_training_are_told_as_such(sqlite_store, settings):
+    with pytest.raises(ValueError, match="no examples"), Recording(settings, "tree", {}) as recording:
+        raise ValueError("no examples")
+    assert trainings.read(recording.folder).state == "failed"
+    with Recording(settings, "tree", {}) as recording:
+        recording.stopped("asked to")
+    found = {each.state: each for each in trainings.trainings(settings.home)}
+    assert found["failed"].reason == "ValueError: no examples"
+    assert found["stopped"].reason == "asked to"
+    tracking.sync(sqlite_store, settings)
+    mlflow = client(settings)
+    runs = mlflow.search_runs([mlflow.get_experiment_by_name(tracking.EXPERIMENT).experiment_id])
+    assert {run.info.status for run in runs} == {"FAILED", "KILLED"}
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """An S3 store of this machine, speaking the real protocol."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+def test_files_in_an_s3_store_reach_another_machine_and_are_verified(
+    sqlite_store, tmp_path, registry_template, s3, monkeypatch
+):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    import boto3
+
+    bucket = boto3.client("s3", endpoint_url=s3, region_name="us-east-1")
+    bucket.create_bucket(Bucket="astrid")
+    place = {"artifacts": "s3://astrid/mlflow", "s3_endpoint": s3, "s3_region": "auto"}
+    here = home(tmp_path, registry_template, **place)
+    model = keep_trained(sqlite_store, here, train(here))
+    assert tracking.sync(sqlite_store, here).trouble is None
+    there = Settings(home=tmp_path / "there", mlflow=here.mlflow)
+    own_database(there).parent.mkdir(parents=True)
+    shutil.copy(own_database(here), own_database(there))
+    found = tracking.fetch(sqlite_store, there, "tree", model.number)
+    assert found == folder_of(there, model.digest)
+    assert model_file.read(found, model.digest).arrays["leaf"].tolist() == [1.0] * 4
+    shutil.rmtree(found)
+    (key,) = (
+        each["Key"]
+        for each in bucket.list_objects_v2(Bucket="astrid")["Contents"]
+        if each["Key"].endswith("model/model.json")
+    )
+    forged = json.loads(bucket.get_object(Bucket="astrid", Key=key)["Body"].read()) | {"classes": ["forged"]}
+    bucket.put_object(Bucket="astrid", Key=key, Body=json.dumps(forged).encode())
+    with pytest.raises(ModelRefused, match="SHA-256 differs"):
+        tracking.fetch(sqlite_store, there, "tree", model.number)
+    assert not found.exists()
+
+
+def test_a_model_from_elsewhere_is_kept_once_and_damage_is_refused(sqlite_store, settings, tmp_path):
+    a_model(tmp_path / "given", 3)
+    numbers = [keep(sqlite_store, settings, tmp_path / "given", origin="import").number for _ in range(2)]
+    assert numbers == [1, 1]
+    assert tracking.sync(sqlite_store, settings).versions == 1
+    weights = tmp_path / "given" / model_file.WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:-4])
+    with pytest.raises(ModelRefused, match="damaged or was changed"):
+        keep(sqlite_store, settings, tmp_path / "given", origin="import")

@@ -1,0 +1,98 @@
+"""Training fields: what is injected is told truly, and a seed is a field."""
+
+import numpy as np
+import pytest
+
+from pipeline.detection.detect import detect
+from pipeline.detection.forced import forced_fluxes
+from pipeline.training import field_cache
+from pipeline.training.events import KINDS
+from pipeline.training.fields import ARTEFACT, DARK, POINT, STREAK, UNTOLD, field, nature
+
+SEEDS = (0, 2)
+
+
+@pytest.fixture(scope="module")
+def fields():
+    return [field(seed, 384) for seed in SEEDS]
+
+
+def test_a_seed_gives_one_field_and_another_seed_another(fields):
+    again = field(SEEDS[0], 384)
+    assert np.array_equal(again.difference.score, fields[0].difference.score)
+    assert np.array_equal(again.classes, fields[0].classes)
+    assert again.events == fields[0].events
+    assert not np.array_equal(fields[0].difference.score, fields[1].difference.score)
+
+
+def test_injected_sources_have_the_flux_and_the_significance_that_the_truth_tells(fields):
+    pulls = []
+    for made in fields:
+        events = [event for event in made.events if not event.is_streak and event.host == "none"]
+        x, y = np.array([[event.x, event.y] for event in events]).T
+        flux, error = forced_fluxes(made.difference, x, y)
+        expected = np.array([event.snr for event in events])
+        pulls.append((flux / error - expected) / np.hypot(1.0, 0.1 * expected))
+    pulls = np.concatenate(pulls)
+    assert len(pulls) > 10
+    assert abs(np.median(pulls)) < 0.6
+    assert np.mean(np.abs(pulls) < 3.0) > 0.85
+
+
+def test_every_bright_event_has_the_class_of_its_kind_at_its_place(fields):
+    told = 0
+    for made in fields:
+        for event in made.events:
+            if event.is_streak or abs(event.snr) < 20.0:
+                continue
+            at = made.classes[round(event.y), round(event.x)]
+            assert at in (POINT if event.snr > 0 else DARK, STREAK)
+            told += 1
+    assert told > 5
+
+
+def test_every_significant_place_without_an_event_is_an_artefact(fields):
+    """A bogus is always a detection, never blank sky."""
+    for made in fields:
+        artefact = made.classes == ARTEFACT
+        assert artefact.any()
+        spoilt = np.any(list(made.defects.values()), axis=0)
+        assert np.abs(made.difference.score[artefact & ~spoilt]).min() > 4.0
+        assert (made.classes[made.difference.mask != 0] == UNTOLD).all()
+
+
+def test_what_is_detected_is_told_apart_by_what_it_is(fields):
+    kinds = set()
+    for made in fields:
+        detections, dropped = detect(made.difference, made.new, made.reference, made.settings)
+        for found in (*detections, *dropped):
+            kind, event = nature(made, found.x, found.y)
+            assert (event is not None) == (kind in KINDS)
+            kinds.add(kind)
+    assert {"point", "vanished"} <= kinds
+    assert kinds - set(KINDS)
+
+
+def test_a_folder_of_fields_is_made_once_and_read_back(tmp_path, fields, monkeypatch):
+    monkeypatch.setattr(field_cache, "field", lambda seed, size: fields[SEEDS.index(seed)])
+    seen = []
+    files = field_cache.make(tmp_path, range(0, 1), 384, lambda done, of: seen.append((done, of)))
+    before = files[0].read_bytes()
+    monkeypatch.setattr(field_cache, "field", lambda seed, size: pytest.fail("made twice"))
+    assert field_cache.make(tmp_path, range(0, 1), 384) == files
+    assert files[0].read_bytes() == before
+    assert seen == [(1, 1)]
+    back = field_cache.read(files[0])
+    assert np.array_equal(back.classes, fields[0].classes)
+    assert back.planes.shape == (5, 384, 384)
+    assert np.isfinite(back.planes).all()
+    assert back.kinds.tolist() == [event.kind for event in fields[0].events]
+    assert sorted(tmp_path.iterdir()) == files
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04cos\nsystem\n."])
+def test_a_file_that_is_no_field_is_refused(tmp_path, content):
+    path = tmp_path / "field.npz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="no training field"):
+        field_cache.read(path)
