@@ -1,0 +1,188 @@
+"""Networks that score candidates, by ONNX Runtime: our own, and those of other frameworks.
+
+ONNX holds no code; what else it can do to its reader is looked for first, by `onnx_network` and here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.classify.model_file import ModelFile, ModelRefused
+from pipeline.classify.onnx_network import session
+from pipeline.classify.scorers import Inputs, calibrated
+from pipeline.classify.triplets import SIDE, network_input
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+Array = NDArray[np.float64]
+Batch = NDArray[np.float32]
+
+BATCH = 64
+ARCHITECTURE, IMPORTED = "cutout_cnn", "imported"
+INPUT, OUTPUT = "triplet", "logit"
+PLANES, ALL_PLANES = 3, 6  # without and with the masks
+MOST_ACTIVATIONS = 2**27  # numbers of one layer's output, of a whole batch
+# fmt: off
+OWN_OPERATORS = frozenset(
+    (
+        "Add", "AveragePool", "Concat", "Constant", "Conv", "Flatten", "Gemm", "GlobalAveragePool",
+        "GlobalMaxPool", "Identity", "MatMul", "MaxPool", "ReduceMax", "ReduceMean", "Relu", "Reshape",
+        "Shape", "Slice", "Squeeze",
+    )
+)
+# Nothing that loops, branches, calls, or grows what it is given.
+OPERATORS = OWN_OPERATORS | frozenset(
+    (
+        "Abs", "BatchNormalization", "Cast", "Clip", "Div", "Dropout", "Elu", "Erf", "Exp", "Gather",
+        "GatherElements", "GatherND", "HardSigmoid", "HardSwish", "LayerNormalization", "LeakyRelu",
+        "Log", "Max", "Min", "Mul", "Neg", "Pad", "Pow", "PRelu", "ReduceSum", "Selu", "Sigmoid",
+        "Softmax", "Softplus", "Split", "Sqrt", "Sub", "Sum", "Tanh", "Transpose", "Unsqueeze", "Where",
+    )
+)
+# fmt: on
+
+
+class CandidateNetwork:
+    """A network that was read, looked through and made ready.
+
+    Parameters
+    ----------
+    model : ModelFile
+        ``config`` of an imported one says ``input`` and ``output``, the names; ``layout``, ``nchw`` or
+        ``nhwc``; ``planes``, 3 or 6; ``gives``, ``logit`` or ``probability``; and its own ``name``.
+    threads : int
+        Of one run.
+
+    Raises
+    ------
+    ModelRefused
+        It is none that may be run, or does not take what it should.
+    """
+
+    def __init__(self, model: ModelFile, threads: int = 1) -> None:
+        said = model.description
+        config = said.config
+        own = said.architecture == ARCHITECTURE
+        self.name = said.kind if own else str(config.get("name", said.kind))[:64]
+        self.digest = model.digest
+        self._calibration = said.calibration
+        self._takes_features = said.inputs == "features"
+        self._features = list(said.features)
+        self._input = INPUT if own else str(config.get("input", INPUT))
+        self._output = OUTPUT if own else str(config.get("output", OUTPUT))
+        self._last = str(config.get("layout", "nchw")) == "nhwc"
+        self._planes = int(config.get("planes", ALL_PLANES))
+        self._is_probability = str(config.get("gives", "logit")) == "probability"
+        shape = self._shape(self.name, said.inputs)
+        if model.network is not None:
+            check_sizes(self.name, model.network, {self._input: (BATCH, *shape)})
+        self._session: onnxruntime.InferenceSession = session(
+            model, OWN_OPERATORS if own else OPERATORS, {self._input: [None, *shape]}, threads
+        )
+        outputs = {each.name for each in self._session.get_outputs()}
+        if self._output not in outputs:
+            raise ModelRefused(f"{self.name}: model.onnx has no output {self._output[:64]!r}")
+        self._has_embedding = "embedding" in outputs
+
+    def logits(self, inputs: Inputs) -> Array:
+        """See `pipeline.classify.scorers.Scorer`.
+
+        Raises
+        ------
+        ModelRefused
+            It fails, or gives what are no logits.
+        """
+        raw = np.concatenate([np.empty(0), *(self._run(batch)[0] for batch in self._batches(inputs))])
+        return calibrated(raw, self._calibration)
+
+    def embedding(self, inputs: Inputs) -> NDArray[np.float32] | None:
+        """What it sees of each candidate as numbers, (n, E), the layer before its last; none of most
+        imported networks.
+        """
+        if not self._has_embedding:
+            return None
+        found = [self._run(batch, "embedding")[1] for batch in self._batches(inputs)]
+        return np.concatenate(found) if found else np.empty((0, 0), dtype=np.float32)
+
+    def _shape(self, name: str, inputs: str) -> tuple[int, ...]:
+        if inputs == "features":
+            from pipeline.classify.cutout_features import NAMES
+
+            if self._features != list(NAMES):
+                raise ModelRefused(f"{name}: it takes other features than are measured here")
+            return (len(NAMES),)
+        if inputs != "triplet" or self._planes not in (PLANES, ALL_PLANES):
+            raise ModelRefused(f"{name}: it takes neither triplets nor features")
+        return (SIDE, SIDE, self._planes) if self._last else (self._planes, SIDE, SIDE)
+
+    def _batches(self, inputs: Inputs) -> Iterator[Batch]:
+        for first in range(0, len(inputs), BATCH):
+            yield self.input_of(inputs, slice(first, first + BATCH))
+
+    def input_of(self, inputs: Inputs, which: slice) -> Batch:
+        """What goes into the network for some candidates."""
+        if self._takes_features:
+            return np.ascontiguousarray(inputs.features[which])
+        planes = network_input(inputs.triplets[which])[:, : self._planes]
+        return np.ascontiguousarray(np.moveaxis(planes, 1, -1) if self._last else planes)
+
+    def _run(self, batch: Batch, also: str | None = None) -> tuple[Array, Any]:
+        names = [self._output] if also is None else [self._output, also]
+        try:
+            found = self._session.run(names, {self._input: batch})
+        except Exception as error:  # noqa: BLE001 - ONNX Runtime raises many kinds, of no common base
+            raise ModelRefused(f"{self.name}: it cannot be run: {_line(error)}") from None
+        raw = np.asarray(found[0], dtype=np.float64)
+        if raw.size != len(batch) or not np.isfinite(raw).all():
+            raise ModelRefused(f"{self.name}: what it gives is not one finite number a candidate")
+        raw = raw.reshape(len(batch))
+        if self._is_probability:
+            sure = np.clip(raw, 1e-7, 1.0 - 1e-7)
+            raw = np.log(sure) - np.log1p(-sure)
+        return raw, found[-1]
+
+
+def check_sizes(name: str, network: bytes, inputs: dict[str, tuple[int, ...]]) -> None:
+    """Refuse a network whose layers would need more memory than any of ours.
+
+    Parameters
+    ----------
+    name : str
+    network : bytes
+        ONNX.
+    inputs : dict of str to tuple
+        The shape of each input, of a whole batch.
+
+    Raises
+    ------
+    ModelRefused
+        It is no ONNX, or a layer gives more than `MOST_ACTIVATIONS` numbers.
+    """
+    import onnx
+
+    try:
+        graph = onnx.load_from_string(network)
+        for each in graph.graph.input:
+            for size, dim in zip(inputs.get(each.name, ()), each.type.tensor_type.shape.dim, strict=False):
+                dim.dim_value = size
+        for each in graph.graph.output:
+            each.type.tensor_type.ClearField("shape")
+        inferred = onnx.shape_inference.infer_shapes(graph, data_prop=True)
+    except Exception as error:  # noqa: BLE001 - protobuf and ONNX raise many kinds, of no common base
+        raise ModelRefused(f"{name}: model.onnx is no ONNX that can be understood: {_line(error)}") from None
+    for each in (*inferred.graph.value_info, *inferred.graph.output):
+        sides = [dim.dim_value or 1 for dim in each.type.tensor_type.shape.dim]
+        if math.prod(sides) > MOST_ACTIVATIONS:
+            raise ModelRefused(
+                f"{name}: a layer of model.onnx has {math.prod(sides)} numbers, too many to run"
+            )
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,320 @@
+"""Example sets: what models learn from and are judged by, one row a detection.
+
+A set is an ``.npz`` of plain arrays. Every detection beyond the threshold is an example, also those that
+the pipeline's cuts would drop; a bogus is always a detection, never empty sky.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import AstridError
+from core.review.cutouts import Cutouts, pack, unpack
+from pipeline.classify.triplets import SIDE, Triplets, of_cutouts
+from pipeline.detection.cutting import cut
+from pipeline.detection.detect import find_peaks, judge
+from pipeline.detection.forced import bilinear, interpolate
+from pipeline.frame import FrameRefused
+from pipeline.training.events import Event
+from pipeline.training.fields import TrainingField, field, nature
+
+REAL, BOGUS, UNKNOWN = 1, 0, -1  # labels; survey alerts are of unknown nature
+MOST_EXAMPLES = 2_000_000
+MOST_OF_STREAK = 4  # detections along one trail that are kept
+# A trail across the frame is light in the sky, but what a reviewer calls bogus; a moving object is real.
+BOGUS_EVENTS = ("satellite",)
+KIND_OF = {"variable": "star", "fading": "dark", "vanished": "dark", "satellite": "streak"}
+BRIGHT_RATIO, BRIGHT_FWHM = 20.0, 4.0
+COLUMNS: dict[str, str] = {  # by the kind of dtype
+    "new": "f",
+    "ref": "f",
+    "diff": "f",
+    "label": "i",
+    "kind": "U",
+    "snr": "f",
+    "snr_true": "f",
+    "group": "U",
+    "night": "U",
+    "field": "U",
+    "host": "U",
+    "near_bright": "b",
+    "filter": "U",
+    "instrument": "U",
+    "cut": "U",
+    "source": "U",
+}
+
+
+class ExamplesError(AstridError):
+    """A file is no set of examples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """A set of examples; every array has n rows.
+
+    Attributes
+    ----------
+    new, ref, diff : (n, SIDE, SIDE) float16
+        In sigma, NaN where masked.
+    label : (n,) int8
+        1 real, 0 bogus, -1 unknown.
+    kind : (n,) str
+        What it is or what went wrong.
+    snr, snr_true : (n,) float32
+        As measured, signed; of the injected source on the frame's noise, NaN for what is not injected.
+    group : (n,) str
+        Rows of one group are one object of the sky, or one fault.
+    night, field, filter, instrument : (n,) str
+    host : (n,) str
+        ``none``, ``galaxy`` or ``star``.
+    near_bright : (n,) bool
+    cut : (n,) str
+        Why the pipeline's cuts would drop it; empty if they would not.
+    source : (n,) str
+        ``training``, ``judge``, ``label`` or ``survey``.
+    """
+
+    new: NDArray[np.float16]
+    ref: NDArray[np.float16]
+    diff: NDArray[np.float16]
+    label: NDArray[np.int8]
+    kind: NDArray[np.str_]
+    snr: NDArray[np.float32]
+    snr_true: NDArray[np.float32]
+    group: NDArray[np.str_]
+    night: NDArray[np.str_]
+    field: NDArray[np.str_]
+    host: NDArray[np.str_]
+    near_bright: NDArray[np.bool_]
+    filter: NDArray[np.str_]
+    instrument: NDArray[np.str_]
+    cut: NDArray[np.str_]
+    source: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def __getitem__(self, which: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Examples:
+        return Examples(**{each.name: getattr(self, each.name)[which] for each in fields(self)})
+
+    @property
+    def triplets(self) -> Triplets:
+        """The images as the models take them."""
+        return Triplets(*(plane.astype(np.float32) for plane in (self.new, self.ref, self.diff)))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all of it, in hexadecimal."""
+        made = hashlib.sha256()
+        for each in fields(self):
+            column = getattr(self, each.name)
+            made.update(f"{each.name} {column.dtype.kind} {column.shape}".encode())
+            if column.dtype.kind == "U":
+                made.update("\0".join(column.tolist()).encode())
+            else:
+                made.update(np.ascontiguousarray(column).tobytes())
+        return made.hexdigest()
+
+
+def write(examples: Examples, path: Path) -> None:
+    """Write a set, whole or not at all."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            np.savez(file, **{each.name: getattr(examples, each.name) for each in fields(examples)})
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read(path: Path) -> Examples:
+    """Read a set. Nothing in a file can run.
+
+    Raises
+    ------
+    ExamplesError
+        It is none, or its columns do not fit together.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            lacking = [name for name in COLUMNS if name not in file]
+            if lacking:
+                raise ExamplesError(f"{path.name} is no set of examples: it lacks {', '.join(lacking)}")
+            columns = {name: file[name] for name in COLUMNS}
+    except OSError as error:
+        raise ExamplesError(f"{path.name} cannot be read: {error.strerror or error}") from None
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
+        raise ExamplesError(f"{path.name} is no set of examples: {str(error)[:200]}") from None
+    count = columns["label"].shape[:1]
+    for name, kind in COLUMNS.items():
+        shape = (*count, SIDE, SIDE) if name in ("new", "ref", "diff") else count
+        if columns[name].shape != shape or not count or not _is_kind(columns[name], kind):
+            raise ExamplesError(f"{path.name}: the column {name} is not as the others are")
+    return Examples(**{name: _narrow(name, column) for name, column in columns.items()})
+
+
+def _is_kind(column: NDArray[np.generic], kind: str) -> bool:
+    return column.dtype.kind in {"i": "iub", "b": "b", "U": "U", "f": "f"}[kind]
+
+
+def _narrow(name: str, column: NDArray[np.generic]) -> NDArray[np.generic]:
+    if name in ("new", "ref", "diff"):
+        return column.astype(np.float16, copy=False)
+    if name == "label":
+        return column.astype(np.int8, copy=False)
+    return column.astype(np.float32, copy=False) if column.dtype.kind == "f" else column
+
+
+def join(parts: Sequence[Examples]) -> Examples:
+    """One set of several."""
+    return Examples(
+        **{
+            each.name: np.concatenate([getattr(part, each.name) for part in parts])
+            for each in fields(Examples)
+        }
+    )
+
+
+def of_seeds(
+    seeds: Iterable[int], size: int = 512, on_field: Callable[[int, int], None] | None = None
+) -> Examples:
+    """Examples of simulated fields, a field for each seed.
+
+    Parameters
+    ----------
+    seeds : iterable of int
+    size : int
+        Pixels along the sides of a field.
+    on_field : callable
+        Called with the number of fields and of examples so far.
+
+    Raises
+    ------
+    ExamplesError
+        No field gave any.
+    """
+    parts: list[Examples] = []
+    total = 0
+    for done, seed in enumerate(seeds, start=1):
+        try:
+            part = of_field(field(seed, size))
+        except FrameRefused:
+            part = None  # no draw of this seed could be subtracted
+        if part is not None:
+            parts.append(part)
+            total += len(part)
+        if on_field is not None:
+            on_field(done, total)
+    if not parts:
+        raise ExamplesError("no field gave any detection to learn from")
+    return join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Peak:
+    x: float
+    y: float
+    cut: str
+
+
+def of_field(found: TrainingField) -> Examples | None:
+    """What the product detects in one training field, with what each detection is; None where nothing is."""
+    threshold = found.settings.detect.threshold
+    try:
+        x, y = find_peaks(found.difference.score, threshold)
+    except FrameRefused:
+        return None
+    detections, dropped = judge(found.difference, x, y, found.new, found.reference, found.settings)
+    peaks = [_Peak(each.x, each.y, "") for each in detections]
+    peaks += [
+        _Peak(each.x, each.y, each.cause)
+        for each in dropped
+        if each.cause != "weak where its flux peaks"  # it is no detection at its own place
+    ]
+    told = [(peak, *nature(found, peak.x, peak.y)) for peak in peaks]
+    told = _few_of_streaks(told)
+    if not told:
+        return None
+    places = np.array([(peak.x, peak.y) for peak, _, _ in told])
+    flux = interpolate(found.difference.flux, places[:, 0], places[:, 1])
+    error = bilinear(found.difference.flux_err, places[:, 0], places[:, 1])
+    events = [event for _, _, event in told]
+    count = len(told)
+    kinds = [_kind(kind, event) for _, kind, event in told]
+    planes = _planes(found, [peak for peak, _, _ in told])
+    return Examples(
+        new=planes[0],
+        ref=planes[1],
+        diff=planes[2],
+        label=np.array([_label(event) for event in events], dtype=np.int8),
+        kind=np.array(kinds),
+        snr=(flux / np.maximum(error, 1e-30)).astype(np.float32),
+        snr_true=np.array([np.nan if event is None else event.snr for event in events], dtype=np.float32),
+        group=np.array(
+            [
+                f"{found.name}-bogus-{i}" if event is None else f"{found.name}:{event.group}"
+                for i, event in enumerate(events)
+            ]
+        ),
+        night=np.full(count, found.name),
+        field=np.full(count, found.name),
+        host=np.array(["none" if event is None else event.host for event in events]),
+        near_bright=_near_bright(found, places, flux),
+        filter=np.full(count, ""),
+        instrument=np.full(count, "simulated"),
+        cut=np.array([peak.cut for peak, _, _ in told]),
+        source=np.full(count, "training"),
+    )
+
+
+def _few_of_streaks(told: list[tuple[_Peak, str, Event | None]]) -> list[tuple[_Peak, str, Event | None]]:
+    kept, seen = [], dict[str, int]()
+    for row in told:
+        event = row[2]
+        if event is not None and event.is_streak:
+            seen[event.group] = seen.get(event.group, 0) + 1
+            if seen[event.group] > MOST_OF_STREAK:
+                continue
+        kept.append(row)
+    return kept
+
+
+def _label(event: Event | None) -> int:
+    return BOGUS if event is None or event.kind in BOGUS_EVENTS else REAL
+
+
+def _kind(kind: str, event: Event | None) -> str:
+    if event is not None and event.kind == "variable" and event.snr < 0:
+        return "dark"
+    return KIND_OF.get(kind, kind)
+
+
+def _planes(found: TrainingField, peaks: Sequence[_Peak]) -> list[NDArray[np.float16]]:
+    """As they come back from the store: to a quarter of a sigma."""
+    cutouts: list[Cutouts] = [
+        unpack(pack(cut(found.new.frame, found.reference.frame, found.difference, each.x, each.y, SIDE)))
+        for each in peaks
+    ]
+    return [plane.astype(np.float16) for plane in of_cutouts(cutouts).planes]
+
+
+def _near_bright(
+    found: TrainingField, places: NDArray[np.float64], flux: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Whether a star of many times its flux is near."""
+    stars = found.reference.stars
+    if len(stars) == 0:
+        return np.zeros(len(places), dtype=bool)
+    distance = np.hypot(stars.x - places[:, :1], stars.y - places[:, 1:])
+    brighter = stars.flux / found.reference.flux_scale > BRIGHT_RATIO * np.abs(flux[:, None])
+    near: NDArray[np.bool_] = np.any(brighter & (distance < BRIGHT_FWHM * found.difference.psf.fwhm), axis=1)
+    return near

@@ -1,0 +1,100 @@
+"""The real-bogus network as it is trained: a sharp look at the middle and a wide one at its surroundings."""
+
+from __future__ import annotations
+
+import io
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.classify.networks import ALL_PLANES, INPUT, OUTPUT
+from pipeline.classify.triplets import SIDE
+
+OPSET = 18
+EMBEDDING = 32
+CENTRE = 31  # pixels a side that are looked at in full resolution
+FIRST = (SIDE - CENTRE) // 2
+
+
+class Layer(nn.Module):
+    """A convolution of 3 x 3, normalised over the batch and rectified."""
+
+    def __init__(self, inside: int, outside: int) -> None:
+        super().__init__()
+        self.convolve = nn.Conv2d(inside, outside, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(outside)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of (n, inside, height, width): (n, outside, height, width)."""
+        return torch.relu(self.norm(self.convolve(x)))
+
+
+class CutoutNetwork(nn.Module):
+    """The logit of each candidate, and the layer before it.
+
+    Parameters
+    ----------
+    width : int
+        Channels of the first layer.
+    """
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        self.centre = nn.ModuleList(
+            Layer(a, b) for a, b in itertools.pairwise([ALL_PLANES, width, width, 2 * width, 2 * width])
+        )
+        around = 3 * width // 4
+        self.around = nn.ModuleList(
+            Layer(a, b) for a, b in itertools.pairwise([ALL_PLANES, around, 2 * around, 2 * around])
+        )
+        pooled = 2 * width * (2 + 9) + 2 * (2 * around)
+        self.dropout = nn.Dropout(0.2)
+        self.embed = nn.Linear(pooled, EMBEDDING)
+        self.head = nn.Linear(EMBEDDING, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Of (n, 6, SIDE, SIDE): logits (n,) and embeddings (n, EMBEDDING)."""
+        sharp = x[:, :, FIRST : FIRST + CENTRE, FIRST : FIRST + CENTRE]
+        sharp = torch.max_pool2d(self.centre[1](self.centre[0](sharp)), 2)
+        sharp = torch.max_pool2d(self.centre[2](sharp), 2)
+        sharp = self.centre[3](sharp)
+        wide = torch.max_pool2d(self.around[0](nn.functional.avg_pool2d(x, 2)), 2)
+        wide = torch.max_pool2d(self.around[1](wide), 2)
+        wide = self.around[2](wide)
+        pooled = torch.cat(
+            [
+                sharp.mean(dim=(2, 3)),
+                sharp.amax(dim=(2, 3)),
+                torch.flatten(sharp[:, :, 2:5, 2:5], 1),
+                wide.mean(dim=(2, 3)),
+                wide.amax(dim=(2, 3)),
+            ],
+            dim=1,
+        )
+        embedding = torch.relu(self.embed(self.dropout(pooled)))
+        return torch.flatten(self.head(embedding)), embedding
+
+
+def exported(network: CutoutNetwork) -> bytes:
+    """The network as ONNX, for any number of candidates.
+
+    Parameters
+    ----------
+    network : CutoutNetwork
+        It is left in evaluation mode.
+    """
+    network.eval()
+    content = io.BytesIO()
+    names = (INPUT, OUTPUT, "embedding")
+    torch.onnx.export(
+        network,
+        (torch.zeros(2, ALL_PLANES, SIDE, SIDE),),
+        content,
+        input_names=[INPUT],
+        output_names=[OUTPUT, "embedding"],
+        dynamic_axes={name: {0: "n"} for name in names},
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    return content.getvalue()

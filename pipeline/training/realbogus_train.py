@@ -1,0 +1,333 @@
+"""The training of the real-bogus network: seeded, resumable at any epoch, stopped at any step without loss.
+
+What a step learns from follows from the options, the examples and its number alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from core.errors import AstridError
+from pipeline.classify.networks import PLANES
+from pipeline.classify.triplets import SOFTENING
+from pipeline.training.calibration import fnr_at_fpr
+from pipeline.training.examples import BOGUS, REAL, Examples
+from pipeline.training.realbogus_network import CutoutNetwork
+
+WARM_UP = 60  # steps
+LAST_RATE = 0.01  # of the first
+CLIP_NORM = 5.0
+NO_REFERENCE, NO_PLANE, CUT_OFF = 0.03, 0.01, 0.05  # shares of examples that are spoilt in each way
+MOST_CUT_OFF = 24  # pixels of one side
+SCORED = 256
+
+
+class TrainingError(AstridError):
+    """A training that cannot begin or go on; one sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """What a training does.
+
+    Attributes
+    ----------
+    steps : int
+        In all.
+    minutes : float, optional
+        After which it is to be done, if that is earlier; the rate then falls with the time, and two
+        trainings are no longer the same to the last bit.
+    width : int
+        Channels of the first layer.
+    batch : int
+    rate, weight_decay : float
+        Of AdamW; the rate falls as half a cosine.
+    average : float
+        Of the exponential moving average of the weights, which is what is kept.
+    seed : int
+    threads : int
+        Of torch. On a machine that others use too, more than one are slower.
+    epoch_steps : int
+        Steps between two measurements and checkpoints.
+    """
+
+    steps: int = 4000
+    minutes: float | None = None
+    width: int = 16
+    batch: int = 128
+    rate: float = 3e-3
+    weight_decay: float = 1e-3
+    average: float = 0.995
+    seed: int = 1
+    threads: int = 1
+    epoch_steps: int = 100
+
+
+@dataclass(slots=True)
+class Training:
+    """A training as it stands.
+
+    ``network`` is trained, ``averaged`` is what is kept; ``history`` has the metrics of every epoch.
+    """
+
+    network: CutoutNetwork
+    averaged: CutoutNetwork
+    optimiser: torch.optim.AdamW
+    step: int = 0
+    seconds: float = 0.0
+    finished: bool = False
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def train(
+    examples: Examples,
+    held_out: Examples,
+    options: TrainOptions,
+    checkpoint: Path,
+    on_epoch: Callable[[int, dict[str, float]], None] | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Training:
+    """Train, from a checkpoint where there is one.
+
+    Parameters
+    ----------
+    examples, held_out : Examples
+        Of different fields; those of unknown label are left out.
+    options : TrainOptions
+    checkpoint : Path
+        A safetensors file, written after every epoch and where the training is stopped.
+    on_epoch : callable, optional
+        Called with the step and the metrics after every epoch.
+    stopped : callable
+        Asked after every step; where it answers True the training is kept and returned as it stands.
+
+    Raises
+    ------
+    TrainingError
+        There is nothing to learn, or the checkpoint is of another training.
+    """
+    examples = examples[examples.label >= 0]
+    for label, word in ((REAL, "real"), (BOGUS, "bogus")):
+        if np.count_nonzero(examples.label == label) < options.batch // 8:
+            raise TrainingError(f"there are too few {word} examples to learn from")
+    with _threads(options.threads):
+        state = _start(options, checkpoint, examples.digest)
+        planes = _softened(examples)
+        target = examples.label.astype(np.float32)
+        weight = _weights(target)
+        before, begun, losses = state.seconds, time.monotonic(), list[float]()
+        while not state.finished:
+            batch, chosen = _batch(planes, options, state.step)
+            losses.append(
+                _step(
+                    state, batch, torch.from_numpy(target[chosen]), torch.from_numpy(weight[chosen]), options
+                )
+            )
+            state.step += 1
+            state.seconds = before + time.monotonic() - begun
+            state.finished = _progress(state, options) >= 1.0
+            epoch_ends = state.finished or state.step % options.epoch_steps == 0
+            if epoch_ends:
+                state.history.append(_metrics(state, losses, held_out))
+                losses = []
+            if epoch_ends or stopped():
+                save(state, options, checkpoint, examples.digest)
+            if epoch_ends and on_epoch is not None:
+                on_epoch(state.step, state.history[-1])
+            if stopped():
+                break
+    return state
+
+
+def scores(network: CutoutNetwork, examples: Examples) -> NDArray[np.float64]:
+    """The network's logits, (n,)."""
+    network.eval()
+    found = []
+    with torch.inference_mode():
+        for first in range(0, len(examples), SCORED):
+            planes = _softened(examples[slice(first, first + SCORED)])
+            found.append(network(_input(planes))[0].numpy().astype(np.float64))
+    return np.concatenate(found) if found else np.empty(0)
+
+
+def save(state: Training, options: TrainOptions, path: Path, data: str) -> None:
+    """Write a checkpoint, whole or not at all."""
+    tensors = {f"network.{key}": value for key, value in state.network.state_dict().items()}
+    tensors |= {f"averaged.{key}": value for key, value in state.averaged.state_dict().items()}
+    for number, moments in state.optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{number}.{key}": value for key, value in moments.items()}
+    said = {
+        "step": str(state.step),
+        "seconds": str(state.seconds),
+        "options": _same(options, data),
+        "history": json.dumps(state.history),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
+    try:
+        save_file({key: value.contiguous() for key, value in tensors.items()}, unfinished, metadata=said)
+        with unfinished.open("rb+") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _start(options: TrainOptions, checkpoint: Path, data: str) -> Training:
+    torch.manual_seed(options.seed)
+    network, averaged = CutoutNetwork(options.width), CutoutNetwork(options.width)
+    averaged.load_state_dict(network.state_dict())
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    averaged.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.weight_decay)
+    state = Training(network, averaged, optimiser)
+    if checkpoint.exists():
+        _resume(state, options, checkpoint, data)
+    state.finished = _progress(state, options) >= 1.0
+    return state
+
+
+def _resume(state: Training, options: TrainOptions, path: Path, data: str) -> None:
+    try:
+        with safe_open(path, framework="pt") as file:
+            said = file.metadata() or {}
+        if said.get("options") != _same(options, data):
+            raise TrainingError(
+                f"{path.name} is of a training with other options or examples; remove it to begin anew"
+            )
+        tensors = load_file(path)
+        state.network.load_state_dict(_below(tensors, "network."))
+        state.averaged.load_state_dict(_below(tensors, "averaged."))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in _below(tensors, "optimiser.").items():
+            number, name = key.split(".")
+            moments.setdefault(int(number), {})[name] = value
+        groups = state.optimiser.state_dict()["param_groups"]
+        state.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        state.step, state.seconds = int(said["step"]), float(said["seconds"])
+        state.history = json.loads(said["history"])
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise TrainingError(f"{path.name} is no checkpoint of a training: {str(error)[:200]}") from error
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def _same(options: TrainOptions, data: str) -> str:
+    """What must be the same for a training to be gone on with."""
+    said = {key: value for key, value in asdict(options).items() if key not in ("threads", "epoch_steps")}
+    return sha256(json.dumps([said, data], sort_keys=True).encode()).hexdigest()
+
+
+def _progress(state: Training, options: TrainOptions) -> float:
+    by_time = state.seconds / (60.0 * options.minutes) if options.minutes else 0.0
+    return max(state.step / options.steps, by_time)
+
+
+def _step(state: Training, batch: Tensor, target: Tensor, weight: Tensor, options: TrainOptions) -> float:
+    share = min(1.0, _progress(state, options))
+    fall = LAST_RATE + (1.0 - LAST_RATE) * 0.5 * (1.0 + float(np.cos(np.pi * share)))
+    for group in state.optimiser.param_groups:
+        group["lr"] = options.rate * min(1.0, (state.step + 1) / WARM_UP) * fall
+    # What is left out by chance must be the same in a training that was resumed.
+    torch.manual_seed(options.seed * 1_000_003 + state.step)
+    state.network.train()
+    logits, _ = state.network(batch)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, weight)
+    state.optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), CLIP_NORM)
+    state.optimiser.step()
+    keep = min(options.average, (1.0 + state.step) / (10.0 + state.step))
+    with torch.no_grad():
+        ours = state.network.state_dict()
+        for key, value in state.averaged.state_dict().items():
+            if value.dtype.is_floating_point:
+                value.lerp_(ours[key], 1.0 - keep)
+            else:
+                value.copy_(ours[key])
+    return float(loss.detach())
+
+
+def _weights(target: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Both classes weigh the same, 1 on average."""
+    share = float(target.mean())
+    return np.where(target > 0, 0.5 / share, 0.5 / (1.0 - share)).astype(np.float32)
+
+
+def _metrics(state: Training, losses: list[float], held_out: Examples) -> dict[str, float]:
+    metrics = {"step": float(state.step), "seconds": state.seconds, "loss": float(np.mean(losses))}
+    known = held_out[held_out.label >= 0]
+    if 0 < np.count_nonzero(known.label == REAL) < len(known):
+        metrics["fnr_at_1_percent_fpr"] = fnr_at_fpr(scores(state.averaged, known), known.label, 0.01)
+    return metrics
+
+
+def _softened(examples: Examples) -> NDArray[np.float16]:
+    """(n, 3, SIDE, SIDE), NaN where masked: `network_input` before its masks, in half the memory."""
+    out = np.empty((len(examples), PLANES, *examples.new.shape[1:]), dtype=np.float16)
+    for i, plane in enumerate((examples.new, examples.ref, examples.diff)):
+        for first in range(0, len(plane), 1024):
+            part = slice(first, first + 1024)
+            out[part, i] = np.arcsinh(plane[part].astype(np.float32) / SOFTENING)
+    return out
+
+
+def _input(planes: NDArray[np.float16]) -> Tensor:
+    values = torch.from_numpy(planes.astype(np.float32))
+    good = torch.isfinite(values)
+    whole = torch.cat([torch.where(good, values, 0.0), good.float()], dim=1)
+    return whole.contiguous(memory_format=torch.channels_last)
+
+
+def _batch(planes: NDArray[np.float16], options: TrainOptions, step: int) -> tuple[Tensor, NDArray[np.intp]]:
+    """The examples of one step: every epoch in an order of its own, turned, mirrored and spoilt."""
+    per_epoch = max(1, len(planes) // options.batch)
+    epoch, place = divmod(step, per_epoch)
+    order = np.random.default_rng([options.seed, 1, epoch]).permutation(len(planes))
+    random = np.random.default_rng([options.seed, 2, step])
+    chosen = order[place * options.batch : (place + 1) * options.batch]
+    batch = planes[chosen]
+    for turn in range(8):
+        some = batch[turn::8]
+        turned = np.rot90(some, turn % 4, axes=(2, 3))
+        batch[turn::8] = (turned[..., ::-1] if turn >= 4 else turned).copy()
+    _spoil(random, batch)
+    return _input(batch), chosen
+
+
+def _spoil(random: np.random.Generator, batch: NDArray[np.float16]) -> None:
+    """Take away at random what may be absent of real candidates, in place."""
+    draw = random.random((3, len(batch)))
+    batch[draw[0] < NO_REFERENCE, 1] = np.nan
+    for i in np.flatnonzero(draw[1] < NO_PLANE):
+        batch[i, random.integers(PLANES)] = np.nan
+    for i in np.flatnonzero(draw[2] < CUT_OFF):
+        lost = int(random.integers(1, MOST_CUT_OFF))
+        side = batch[i] if random.random() < 0.5 else batch[i].swapaxes(1, 2)
+        side[:, :lost] = np.nan
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
