@@ -113,7 +113,7 @@ def check(train: Columns, test: Columns, by: By = "night") -> None:
                 )
 
 
-def check_groups(groups: frozenset[str], test: Columns, what: str) -> None:
+def check_groups(groups: frozenset[str], test: Columns, what: str, by: By = "group") -> None:
     """Refuse examples of objects that a model is recorded to have been trained on.
 
     Parameters
@@ -121,18 +121,24 @@ def check_groups(groups: frozenset[str], test: Columns, what: str) -> None:
     groups : frozenset of str
         `group_digest` of each.
     test : mapping
-        With ``group``.
+        With ``by``.
     what : str
         Who was trained, for the message.
+    by : "group", "night" or "field"
+        The column whose values are compared.
 
     Raises
     ------
     LeakingSplit
     """
-    for row, value in enumerate(test["group"].tolist()):
-        if group_digest(str(value)) in groups:
+    known: dict[str, bool] = {}
+    for row, value in enumerate(test[by].tolist()):
+        if value not in known:
+            known[value] = group_digest(str(value)) in groups
+        if known[value]:
+            noun = "object" if by == "group" else by
             raise LeakingSplit(
-                f"row {row} of what judges is of object {safe_text(value)}, which {what} was trained on"
+                f"row {row} of what judges is of {noun} {safe_text(value)}, which {what} was trained on"
             )
 
 
