@@ -1,0 +1,178 @@
+"""From examples to a model in its folder: split by field, train, calibrate, check, write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import AstridError
+from pipeline.classify import cutout_features, trees
+from pipeline.classify.model_file import Calibration, Description, read, write
+from pipeline.classify.scorers import Inputs, load
+from pipeline.training import tree_train
+from pipeline.training.calibration import calibration_error, fnr_at_fpr, is_held_out, platt
+from pipeline.training.examples import Examples
+from pipeline.training.tree_train import TreeOptions
+
+Array = NDArray[np.float64]
+
+SAME = 1e-4  # logits of the served network and of the trained one
+CHECKED = 64  # examples that they are compared on
+OnEpoch = Callable[[int, dict[str, float]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A model that was written.
+
+    Attributes
+    ----------
+    folder : Path
+    digest : str
+    metrics : dict of str to float
+        On the fields that were held out.
+    finished : bool
+        False where the training was stopped before its end; the folder then is not there yet.
+    """
+
+    folder: Path
+    digest: str
+    metrics: dict[str, float]
+    finished: bool = True
+
+
+def split(examples: Examples) -> tuple[Examples, Examples]:
+    """What is trained on, and the fields that are held out; only rows of known label.
+
+    Raises
+    ------
+    AstridError
+        They are of so few fields that none could be held out, or none be trained on.
+    """
+    known = examples[examples.label >= 0]
+    held = is_held_out(known.field)
+    if not held.any() or held.all():
+        raise AstridError("the examples are of too few fields: some are held out to be judged on")
+    return known[~held], known[held]
+
+
+def metrics_of(log_odds: Array, examples: Examples) -> dict[str, float]:
+    """How good calibrated log-odds are: at natural prevalence of these examples."""
+    labels = examples.label
+    strong = (np.abs(examples.snr) >= 10.0) | (labels == 0)
+    return {
+        "fnr_at_1_percent_fpr": fnr_at_fpr(log_odds, labels, 0.01),
+        "fnr_at_1_percent_fpr_snr_10": fnr_at_fpr(log_odds[strong], labels[strong], 0.01),
+        "fnr_at_10_percent_fpr": fnr_at_fpr(log_odds, labels, 0.10),
+        "calibration_error": calibration_error(log_odds, labels),
+        "prevalence": float(np.mean(labels == 1)),
+        "held_out_examples": float(len(labels)),
+    }
+
+
+def train_tree(examples: Examples, options: TreeOptions, folder: Path) -> Trained:
+    """Grow the trees and write them.
+
+    Parameters
+    ----------
+    examples : Examples
+    options : TreeOptions
+    folder : Path
+        It must not exist.
+    """
+    ours, held = split(examples)
+    arrays, _ = tree_train.train(ours, options)
+    names = cutout_features.NAMES
+    raw = trees.sound("tree", arrays, len(names)).sums(cutout_features.measure(held.triplets))
+    calibration = platt(raw, held.label)
+    metrics = metrics_of(calibration.slope * raw + calibration.offset, held)
+    description = Description(
+        kind="tree",
+        architecture=trees.ARCHITECTURE,
+        inputs="features",
+        features=list(names),
+        calibration=calibration,
+        trained=_trained(asdict(options), examples, ours, metrics),
+    )
+    return Trained(folder, write(folder, description, arrays), metrics)
+
+
+def train_realbogus(
+    examples: Examples,
+    options: Any,
+    folder: Path,
+    checkpoint: Path,
+    on_epoch: OnEpoch | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Trained:
+    """Train the network, or go on with it, and write it.
+
+    Parameters
+    ----------
+    examples : Examples
+    options : pipeline.training.realbogus_train.TrainOptions
+    folder : Path
+        It must not exist.
+    checkpoint : Path
+        Where the training is kept while it lasts.
+    on_epoch : callable, optional
+        Called with the step and the metrics after every epoch.
+    stopped : callable
+        Where it answers True, the checkpoint is written and nothing else.
+
+    Raises
+    ------
+    AstridError
+        What is served is not what was trained, or there is nothing to learn from.
+    """
+    from pipeline.training import realbogus_train
+    from pipeline.training.realbogus_network import exported
+
+    ours, held = split(examples)
+    state = realbogus_train.train(ours, held, options, checkpoint, on_epoch, stopped)
+    if not state.finished:
+        return Trained(folder, "", state.history[-1] if state.history else {}, finished=False)
+    raw = realbogus_train.scores(state.averaged, held)
+    calibration = platt(raw, held.label)
+    metrics = metrics_of(calibration.slope * raw + calibration.offset, held)
+    weights = {key: value.numpy() for key, value in state.averaged.state_dict().items()}
+    description = Description(
+        kind="realbogus",
+        architecture="cutout_cnn",
+        config={"width": options.width},
+        inputs="triplet",
+        calibration=calibration,
+        trained=_trained(asdict(options), examples, ours, metrics)
+        | {"steps": state.step, "seconds": round(state.seconds, 1), "history": state.history},
+    )
+    digest = write(folder, description, weights, exported(state.averaged))
+    _check_served(folder, digest, held, raw, calibration)
+    return Trained(folder, digest, metrics)
+
+
+def _check_served(folder: Path, digest: str, held: Examples, raw: Array, calibration: Calibration) -> None:
+    some = held[slice(0, CHECKED)]
+    served = load(read(folder, digest)).logits(Inputs(some.triplets))
+    apart = float(np.abs(served - (calibration.slope * raw[: len(some)] + calibration.offset)).max())
+    if apart > SAME * max(1.0, float(np.abs(served).max())):
+        raise AstridError(f"the served network differs from the trained one by {apart:.2g} in log-odds")
+
+
+def _trained(
+    options: dict[str, Any], examples: Examples, ours: Examples, metrics: dict[str, float]
+) -> dict[str, Any]:
+    kinds, counts = np.unique(ours.kind, return_counts=True)
+    return {
+        "options": options,
+        "examples": len(ours),
+        "examples_sha256": examples.digest,
+        "kinds": dict(zip(kinds.tolist(), counts.tolist(), strict=True)),
+        "sources": sorted(set(ours.source.tolist())),
+        "metrics": metrics,
+        "judged_by": "held-out fields of the same kind of data",
+    }
