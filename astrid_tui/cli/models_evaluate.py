@@ -90,17 +90,9 @@ def evaluate(
     are refused. Exit code 3 where a model that was asked for could not be judged.
     """
     from core.errors import AstridError
-    from core.models.overview import NAMES
     from pipeline.training import evaluate as room
-    from pipeline.training.scorecard_text import lines, table
 
-    for name in models or ():
-        if name not in NAMES:
-            raise typer.BadParameter(
-                f"{name} is no model; there are {', '.join(NAMES)}", param_hint="--models"
-            )
-    if any(not 0.0 < each < 1.0 for each in prevalence or ()):
-        raise typer.BadParameter("a share of real lies between 0 and 1", param_hint="--prevalence")
+    _usage(models, prevalence)
     judged_by = _examples(examples, fields, quiet=as_json)
     if surviving:
         judged_by = _surviving(judged_by)
@@ -115,29 +107,46 @@ def evaluate(
     except ValueError as error:
         raise AstridError(f"nothing can be judged: {error}") from None
     gap = None if beside is None else room.gaps(evaluation, beside)
+    title = _title(examples, fields)
     if output is not None:
-        _draw(output, evaluation, judged_by, score, _title(examples, fields))
+        _draw(output, evaluation, judged_by, score, title)
     if as_json:
-        print_json(
-            {"examples": _title(examples, fields), "gap": gap, "picture": output and str(output)}
-            | room.plain(evaluation)
-        )
+        picture = None if output is None else str(output)
+        print_json({"examples": title, "gap": gap, "picture": picture} | room.plain(evaluation))
     else:
-        print_text(_title(examples, fields))
-        print_table(*table(evaluation))
-        for name, why in evaluation.absent.items():
-            print_text(f"{name} is not judged: {why}")
-        if gap is not None:
-            _print_gap(gap)
-        for card in evaluation.cards:
-            print_text("")
-            for line in lines(card):
-                print_text(line)
-        if evaluation.left_out:
-            remark(f"{evaluation.left_out} examples without a label were left out")
+        _print(title, evaluation, gap)
     asked = set(models or ()) & set(evaluation.absent)
     if asked or (folder and evaluation.absent and not models):
         raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _usage(models: Sequence[str] | None, prevalence: Sequence[float] | None) -> None:
+    from core.models.overview import NAMES
+
+    for name in models or ():
+        if name not in NAMES:
+            raise typer.BadParameter(
+                f"{name} is no model; there are {', '.join(NAMES)}", param_hint="--models"
+            )
+    if any(not 0.0 < each < 1.0 for each in prevalence or ()):
+        raise typer.BadParameter("a share of real lies between 0 and 1", param_hint="--prevalence")
+
+
+def _print(title: str, evaluation: Evaluation, gap: dict[str, dict[str, float | None]] | None) -> None:
+    from pipeline.training.scorecard_text import lines, table
+
+    print_text(title)
+    print_table(*table(evaluation))
+    for name, why in evaluation.absent.items():
+        print_text(f"{name} is not judged: {why}")
+    if gap is not None:
+        _print_gap(gap)
+    for card in evaluation.cards:
+        print_text("")
+        for line in lines(card):
+            print_text(line)
+    if evaluation.left_out:
+        remark(f"{evaluation.left_out} examples without a label were left out")
 
 
 def _examples(path: Path | None, fields: int, *, quiet: bool) -> Examples:
@@ -167,13 +176,18 @@ def _candidates(
     context: typer.Context, models: Sequence[str] | None, folders: Sequence[Path] | None
 ) -> list[Candidate]:
     """The models to judge: those in use, with given folders in their places; the tree is never left out."""
-    from pipeline.classify.chosen import chosen
+    from core.database.store import StoreMissing
+    from core.models.overview import NAMES
+    from pipeline.classify.chosen import chosen, shipped_folder
     from pipeline.classify.model_file import read
     from pipeline.training.evaluate import ORDER, ready
 
-    found: dict[str, tuple[Path, str | None]] = {}
-    with closing(store_of(context, create=True)) as store:
-        found |= chosen(store, settings_of(context))
+    found: dict[str, tuple[Path, str | None]]
+    try:
+        with closing(store_of(context, read_only=True)) as store:
+            found = chosen(store, settings_of(context))
+    except StoreMissing:  # those that AstrID came with need none
+        found = {name: (shipped_folder(name), None) for name in NAMES if shipped_folder(name).is_dir()}
     for each in folders or ():
         found[read(each).description.kind] = (each, None)
     names = [name for name in ORDER if not models or name in models or name == "tree"]
