@@ -5,10 +5,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from core.frames.outcome import StageRecord
 from pipeline.energy.meter import Begin, unmetered
 from pipeline.frame import FrameRefused
+
+
+@dataclass(slots=True)
+class Remark:
+    """What a stage that was done has to say, if anything."""
+
+    text: str | None = None
 
 
 class StageClock:
@@ -25,15 +33,16 @@ class StageClock:
         self._begin_energy = begin_energy
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Iterator[Remark]:
         """Time what happens inside. What is raised there is recorded and goes on its way."""
         joules = self._begin_energy()
         started_at, start = time.time(), time.perf_counter()
-        outcome, reason = "done", None
+        outcome, remark = "done", Remark()
+        reason: str | None = None
         value: float | None = None
         limit: float | None = None
         try:
-            yield
+            yield remark
         except FrameRefused as refused:
             outcome, reason = "rejected", str(refused)
             value, limit = refused.value, refused.limit
@@ -51,7 +60,7 @@ class StageClock:
                     outcome,
                     peak_mib=peak_mib(),
                     energy_j=joules(),
-                    reason=reason,
+                    reason=reason or remark.text,
                     value=value,
                     limit=limit,
                 )

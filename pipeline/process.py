@@ -28,6 +28,7 @@ from core.settings import Settings
 from pipeline import record
 from pipeline.calibration.calibrate import calibrate
 from pipeline.calibration.masters import Masters
+from pipeline.classify.classify import Classifier, Models, with_scores
 from pipeline.clock import StageClock, one_line
 from pipeline.depth.depth import Depth, measure_depth, typical_error
 from pipeline.detection.cutting import cut
@@ -81,6 +82,7 @@ def process(
     known_objects: Sequence[KnownObject],
     settings: Settings,
     begin_energy: Begin = unmetered,
+    models: Models | None = None,
 ) -> FrameOutcome:
     """Take one frame all the way. Nothing is written, and nothing but an interrupt is raised.
 
@@ -99,6 +101,8 @@ def process(
     settings : Settings
     begin_energy : callable, optional
         Begins to measure the energy of a stage, as `EnergyMeter.begin` does.
+    models : mapping, optional
+        Those that score: `pipeline.classify.chosen.chosen`. By default those that came with AstrID.
 
     Returns
     -------
@@ -117,7 +121,9 @@ def process(
             small = thumbnail.pack(miniature(frame))
         measured = measure_calibrated(frame, settings, clock)
         quality = measured.quality
-        return replace(_subtracted(measured, reference, known_objects, settings, clock), thumbnail=small)
+        return replace(
+            _subtracted(measured, reference, known_objects, settings, clock, models), thumbnail=small
+        )
     except FrameRefused as refused:
         state, reason = "rejected", str(refused)
     except Exception as error:  # whatever broke, SEP raises no narrower type: the night goes on
@@ -156,6 +162,7 @@ def _subtracted(
     known_objects: Sequence[KnownObject],
     settings: Settings,
     clock: StageClock,
+    models: Models | None,
 ) -> FrameOutcome:
     """The second half of the way: what changed against the reference."""
     with clock.stage("align"):
@@ -166,6 +173,7 @@ def _subtracted(
         detections, dropped = detect(difference, new, reference, settings)
     with clock.stage("cutouts"):
         candidates = _candidates(detections, difference, new, reference, measured.frame.origin, settings)
+    candidates, remarks = _classified(candidates, models, clock)
     with clock.stage("known"):
         known = KnownSky.of(settings)
         candidates = with_known(candidates, reference, measured.frame.exposure.mjd, known)
@@ -178,7 +186,7 @@ def _subtracted(
     depth = depth_of(difference, new, reference, detections, radius_px, settings, clock)
     return FrameOutcome(
         "done",
-        reason=" ".join(measured.remarks) or None,
+        reason=" ".join((*measured.remarks, *remarks)) or None,
         quality=measured.quality,
         difference=_difference_facts(measured, difference, new, reference, depth, settings),
         candidates=candidates,
@@ -190,6 +198,26 @@ def _subtracted(
         known_state=known.state,
         score_map=score_map,
     )
+
+
+def _classified(
+    candidates: tuple[CandidateFacts, ...], models: Models | None, clock: StageClock
+) -> tuple[tuple[CandidateFacts, ...], tuple[str, ...]]:
+    """Candidates with what the models say of them, and what is to be said of the models.
+
+    If scoring breaks for whatever reason, the frame stands, ordered by significance.
+    """
+    try:
+        with clock.stage("classify") as remark:
+            classifier = Classifier.of(models)
+            remark.text = classifier.told
+            scores = classifier.score_packed(
+                [each.cutouts for each in candidates], [each.snr for each in candidates]
+            )
+            return with_scores(candidates, scores), (*classifier.remarks, *scores.remarks)
+    except Exception as error:  # ONNX Runtime raises many kinds, of no common base
+        log.exception("candidates could not be scored")
+        return candidates, (f"No model scored: {one_line(error)}.",)
 
 
 def match_radius_px(reference: PreparedReference, fwhm_px: float, settings: Settings) -> float:
@@ -301,7 +329,7 @@ def _candidates(
                 dec=sky[i][1],
                 mag=mag,
                 mag_err=mag_err,
-                score=abs(found.snr),  # its significance, until models exist
+                score=abs(found.snr),  # its significance, until a model scores it
                 features=found.features,
                 mask_flags=found.mask_flags,
                 cutouts=pack(stamps),

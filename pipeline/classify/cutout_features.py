@@ -135,7 +135,9 @@ class _Plane:
         return np.sqrt((major + minor) / 2.0), 1.0 - np.sqrt(minor / major), np.hypot(x, y)
 
 
-def _axes(xx: Values, yy: Values, xy: Values) -> tuple[Values, Values]:
+def _axes(
+    xx: NDArray[np.floating], yy: NDArray[np.floating], xy: NDArray[np.floating]
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """The larger and the smaller principal moment."""
     middle, gap = (xx + yy) / 2.0, np.hypot((xx - yy) / 2.0, xy)
     return np.maximum(middle + gap, 1e-3), np.maximum(middle - gap, 0.0)

@@ -55,7 +55,7 @@ class CandidateNetwork:
     ----------
     model : ModelFile
         ``config`` of an imported one says ``input`` and ``output``, the names; ``layout``, ``nchw`` or
-        ``nhwc``; ``planes``, 3 or 6; ``gives``, ``logit`` or ``probability``; and its own ``name``.
+        ``nhwc``; ``planes``, 3 or 6; ``gives``, ``logit`` or ``probability``.
     threads : int
         Of one run.
 
@@ -69,7 +69,7 @@ class CandidateNetwork:
         said = model.description
         config = said.config
         own = said.architecture == ARCHITECTURE
-        self.name = said.kind if own else str(config.get("name", said.kind))[:64]
+        self.name: str = said.kind
         self.digest = model.digest
         self._calibration = said.calibration
         self._takes_features = said.inputs == "features"

@@ -119,4 +119,5 @@ MAKERS: dict[tuple[str, str], Callable[[ModelFile, int], Scorer]] = {
     ("tree", "boosted_trees"): _tree,
     ("realbogus", "cutout_cnn"): _network,
     ("realbogus", "imported"): _network,
+    ("tree", "imported"): _network,
 }

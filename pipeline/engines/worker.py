@@ -22,6 +22,7 @@ from core.frames.queue import Lease, LeaseLost
 from core.operations import runs
 from core.settings import Settings
 from pipeline.calibration.calibrators import exposure_of_row, masters_of
+from pipeline.classify.chosen import chosen
 from pipeline.clock import one_line
 from pipeline.energy.meter import EnergyMeter
 from pipeline.frame import FrameRefused
@@ -142,6 +143,7 @@ class Worker:
             known_objects(objects),
             self.settings,
             self._meter.begin,
+            chosen(self.store, self.settings),
         )
         return replace(outcome, forced_through=through)
 

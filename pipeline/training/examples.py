@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,7 +150,7 @@ def read(path: Path) -> Examples:
             lacking = [name for name in COLUMNS if name not in file]
             if lacking:
                 raise ExamplesError(f"{path.name} is no set of examples: it lacks {', '.join(lacking)}")
-            columns = {name: file[name] for name in COLUMNS}
+            columns: dict[str, Any] = {name: file[name] for name in COLUMNS}
     except OSError as error:
         raise ExamplesError(f"{path.name} cannot be read: {error.strerror or error}") from None
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
@@ -166,7 +167,7 @@ def _is_kind(column: NDArray[np.generic], kind: str) -> bool:
     return column.dtype.kind in {"i": "iub", "b": "b", "U": "U", "f": "f"}[kind]
 
 
-def _narrow(name: str, column: NDArray[np.generic]) -> NDArray[np.generic]:
+def _narrow(name: str, column: NDArray[Any]) -> NDArray[Any]:
     if name in ("new", "ref", "diff"):
         return column.astype(np.float16, copy=False)
     if name == "label":

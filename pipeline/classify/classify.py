@@ -1,0 +1,222 @@
+"""The scores of candidates: every model that can be loaded says how likely each of them is real."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.frames.outcome import CandidateFacts
+from core.review.cutouts import CutoutError, Cutouts, unpack
+from pipeline.classify.model_file import DESCRIPTION, ModelRefused
+from pipeline.classify.scorers import Inputs, Scorer, load, probabilities
+from pipeline.classify.shipped import SHIPPED
+from pipeline.classify.triplets import Triplets, of_cutouts
+
+log = logging.getLogger(__name__)
+
+Array = NDArray[np.float64]
+
+BEST_FIRST = ("ensemble", "realbogus", "unet", "tree")  # whose score orders the queue
+LAST = ("ensemble",)  # judge by what the others say
+OF_FRAMES = ("unet",)  # models that see whole frames, no candidates
+BATCH = 512  # candidates that are unpacked at a time
+_MADE: dict[tuple[Path, str, int, int], Scorer | str] = {}  # models that were loaded, or why one was refused
+_MOST_MADE = 32
+_LOCK = Lock()
+_UNSEEN = np.full((1, 1), np.nan, dtype=np.float32)
+_NOTHING = Cutouts(_UNSEEN, _UNSEEN, _UNSEEN)
+
+Models = Mapping[str, tuple[Path, str | None]]  # folder and digest by name; none: what came with AstrID
+Progress = Callable[[int, int], None]  # how many are scored, of how many
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the models say of n candidates.
+
+    Attributes
+    ----------
+    count : int
+    by_model : dict of str to (n,) float64
+        Probabilities; NaN where a model gave none.
+    digests : dict of str to str
+        Of the models that gave them.
+    remarks : tuple of str
+        A sentence for each model that could not be used.
+    """
+
+    count: int
+    by_model: dict[str, Array] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    @classmethod
+    def joined(cls, parts: Sequence[Scores]) -> Scores:
+        """Those of several batches as one."""
+        digests = {name: digest for part in parts for name, digest in part.digests.items()}
+        by_model = {
+            name: np.concatenate([part.by_model.get(name, np.full(part.count, np.nan)) for part in parts])
+            for name in digests
+        }
+        remarks = dict.fromkeys(said for part in parts for said in part.remarks)
+        return cls(sum(part.count for part in parts), by_model, digests, tuple(remarks))
+
+    def of(self, number: int) -> dict[str, float]:
+        """The scores of one candidate by model."""
+        return {
+            name: float(values[number])
+            for name, values in self.by_model.items()
+            if np.isfinite(values[number])
+        }
+
+    def best(self, number: int) -> float | None:
+        """The score of the best model that scored a candidate."""
+        scores = self.of(number)
+        return next((scores[name] for name in BEST_FIRST if name in scores), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """The models that are in use, ready: the same for a whole frame.
+
+    Attributes
+    ----------
+    scorers : tuple of Scorer
+    remarks : tuple of str
+        Which version of a model was refused and why, and what scores instead.
+    """
+
+    scorers: tuple[Scorer, ...]
+    remarks: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, models: Models | None = None) -> Classifier:
+        """The models in use; those that did not change since are not read again.
+
+        A version that is refused is passed over for the one that came with AstrID.
+
+        Parameters
+        ----------
+        models : mapping, optional
+            As `pipeline.classify.chosen.chosen` gives them; by default those that came with AstrID.
+        """
+        asked: Models = (
+            models if models is not None else {name: (each.folder, None) for name, each in SHIPPED.items()}
+        )
+        scorers: list[Scorer] = []
+        remarks: list[str] = []
+        names = [name for name in asked if name not in OF_FRAMES]
+        for name in sorted(names, key=lambda each: each in LAST):
+            refused: list[str] = []
+            for folder, digest in _versions(name, *asked[name]):
+                made = _ready(folder, digest)
+                if not isinstance(made, str):
+                    scorers.append(made)
+                    break
+                refused.append(made)
+            if refused:
+                instead = f"the {name} that comes with AstrID scores instead"
+                here = any(each.name == name for each in scorers)
+                remarks.append(f"{refused[0]}; {instead if here else f'no {name} scores'}.")
+        return cls(tuple(scorers), tuple(remarks))
+
+    @property
+    def told(self) -> str:
+        """Which models score, each with the first digits of its digest, and what was refused."""
+        models = ", ".join(f"{each.name} {each.digest[:12]}" for each in self.scorers)
+        return " ".join([f"scored by {models or 'no model'}.", *self.remarks])
+
+    def score(self, triplets: Triplets, snr: Array | None = None) -> Scores:
+        """Score candidates.
+
+        Parameters
+        ----------
+        triplets : Triplets
+        snr : (n,) float64, optional
+            Signed.
+        """
+        inputs = Inputs(triplets, snr)
+        by_model: dict[str, Array] = {}
+        digests: dict[str, str] = {}
+        remarks: list[str] = []
+        for scorer in self.scorers:
+            try:
+                inputs.log_odds[scorer.name] = scorer.logits(inputs)
+            except ModelRefused as refused:
+                remarks.append(f"{refused}; no {scorer.name} scores.")
+                log.warning("%s", refused)
+                continue
+            by_model[scorer.name] = probabilities(inputs.log_odds[scorer.name])
+            digests[scorer.name] = scorer.digest
+        unseen = ~np.any([np.isfinite(plane).any(axis=(1, 2)) for plane in triplets.planes], axis=0)
+        for values in by_model.values():
+            values[unseen] = np.nan
+        return Scores(len(triplets), by_model, digests, tuple(remarks))
+
+    def score_packed(
+        self, blobs: Sequence[bytes | None], snr: Sequence[float], progress: Progress | None = None
+    ) -> Scores:
+        """Score candidates by the cutouts that the store keeps; those without any get no score."""
+        parts: list[Scores] = []
+        for first in range(0, len(blobs), BATCH):
+            some = blobs[first : first + BATCH]
+            parts.append(
+                self.score(_triplets(some), np.asarray(snr[first : first + BATCH], dtype=np.float64))
+            )
+            if progress is not None:
+                progress(first + len(some), len(blobs))
+        return Scores.joined(parts)
+
+
+def with_scores(candidates: Sequence[CandidateFacts], scores: Scores) -> tuple[CandidateFacts, ...]:
+    """Candidates with their scores, ordered by the best model's; those of no model keep what they have."""
+    return tuple(
+        candidate
+        if best is None
+        else replace(candidate, score=best, scores={**candidate.scores, **scores.of(number)})
+        for number, candidate in enumerate(candidates)
+        for best in [scores.best(number)]
+    )
+
+
+def _triplets(blobs: Sequence[bytes | None]) -> Triplets:
+    """Triplets of packed cutouts; all masked where there are none that can be read."""
+    stamps = []
+    for blob in blobs:
+        try:
+            stamps.append(_NOTHING if blob is None else unpack(blob))
+        except CutoutError:
+            stamps.append(_NOTHING)
+    return of_cutouts(stamps)
+
+
+def _versions(name: str, folder: Path, digest: str | None) -> list[tuple[Path, str]]:
+    """Folders and digests that may score under a name, the one in use first."""
+    shipped = [(SHIPPED[name].folder, SHIPPED[name].digest)] if name in SHIPPED else []
+    return shipped if digest is None else [(folder, digest), *shipped]
+
+
+def _ready(folder: Path, digest: str) -> Scorer | str:
+    """A model, loaded once; or why it is refused."""
+    try:
+        stamp = (folder / DESCRIPTION).stat()
+        key = (folder, digest, stamp.st_mtime_ns, stamp.st_size)
+    except OSError:
+        key = (folder, digest, 0, 0)
+    with _LOCK:
+        if key not in _MADE:
+            try:
+                made: Scorer | str = load(folder, digest)
+            except ModelRefused as refused:
+                made = str(refused)
+                log.warning("%s", refused)
+            if len(_MADE) >= _MOST_MADE:
+                _MADE.clear()
+            _MADE[key] = made
+        return _MADE[key]

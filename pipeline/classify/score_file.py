@@ -1,0 +1,105 @@
+"""Triplets from a file, and the scores of every model for them."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import AstridError
+from pipeline.classify.classify import Classifier, Scores
+from pipeline.classify.scorers import BATCH
+from pipeline.classify.triplets import PLANES, TripletError, of_arrays
+
+MOST_SIDE = 1024
+MOST_BYTES = 8 * 2**30  # of one array
+
+
+class TripletFileError(AstridError):
+    """A file is no set of triplets; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class TripletFile:
+    """The arrays of a file: new, ref, diff (n, height, width), and what their pixels are wide, arcsec."""
+
+    new: NDArray[np.generic]
+    ref: NDArray[np.generic]
+    diff: NDArray[np.generic]
+    pixel_scale: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.new)
+
+
+def read(path: Path) -> TripletFile:
+    """Read an ``.npz`` with arrays ``new``, ``ref``, ``diff``. Nothing in it can run.
+
+    Raises
+    ------
+    TripletFileError
+        It is none; an array is absent, of objects, or too large; or they do not fit together.
+    """
+    try:
+        _check_sizes(path)
+        with np.load(path, allow_pickle=False) as file:
+            lacking = [name for name in PLANES if name not in file]
+            if lacking:
+                raise TripletFileError(f"{path.name} lacks the arrays {', '.join(lacking)}")
+            arrays = [file[name] for name in PLANES]
+            scale = float(np.asarray(file["pixel_scale"]).ravel()[0]) if "pixel_scale" in file else None
+    except OSError as error:
+        raise TripletFileError(f"{path.name} cannot be read: {error.strerror or error}") from None
+    except (ValueError, EOFError, KeyError, IndexError, zipfile.BadZipFile, MemoryError, zlib.error) as error:
+        raise TripletFileError(f"{path.name} is no file of triplets: {str(error)[:200]}") from None
+    shapes = {name: array.shape for name, array in zip(PLANES, arrays, strict=True)}
+    for name, array in zip(PLANES, arrays, strict=True):
+        if array.ndim != 3 or 0 in array.shape[1:] or max(array.shape[1:]) > MOST_SIDE:
+            raise TripletFileError(
+                f"{path.name}: {name} must be of shape (n, height, width) with sides up to {MOST_SIDE}, "
+                f"not {shapes[name]}"
+            )
+        if array.dtype.kind not in "fiu":
+            raise TripletFileError(f"{path.name}: {name} holds no numbers but {array.dtype}")
+    if len({len(array) for array in arrays}) != 1:
+        raise TripletFileError(f"{path.name}: new, ref and diff are not equally many: {shapes}")
+    return TripletFile(arrays[0], arrays[1], arrays[2], scale)
+
+
+def _check_sizes(path: Path) -> None:
+    """Refuse what would fill the memory, by the sizes that its directory tells."""
+    with zipfile.ZipFile(path) as file:
+        for each in file.infolist():
+            if each.file_size > MOST_BYTES:
+                raise TripletFileError(
+                    f"{path.name}: {each.filename[:64]} has {each.file_size} bytes; "
+                    f"more than {MOST_BYTES} are not read"
+                )
+
+
+def score(
+    triplets: TripletFile, classifier: Classifier, progress: Callable[[int, int], None] | None = None
+) -> Scores:
+    """Score triplets in batches.
+
+    Raises
+    ------
+    TripletFileError
+        They are no triplets.
+    """
+    parts: list[Scores] = []
+    for first in range(0, len(triplets), BATCH):
+        part = slice(first, first + BATCH)
+        try:
+            some = of_arrays(triplets.new[part], triplets.ref[part], triplets.diff[part])
+        except TripletError as error:
+            raise TripletFileError(str(error)) from None
+        parts.append(classifier.score(some))
+        if progress is not None:
+            progress(first + len(some), len(triplets))
+    return Scores.joined(parts)

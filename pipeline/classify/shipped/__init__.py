@@ -1,0 +1,23 @@
+"""The models that come with AstrID, and the digests that they must have."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedModel:
+    """A model's folder and its digest."""
+
+    folder: Path
+    digest: str
+
+
+SHIPPED: dict[str, ShippedModel] = {
+    name: ShippedModel(_HERE / name, digest)
+    for name, digest in {
+        "realbogus": "0" * 64,
+        "tree": "0" * 64,
+    }.items()
+}
