@@ -35,6 +35,7 @@ BESIDE_FWHM = 2.5  # so near a true change nothing is a bogus
 NEAR_BRIGHT_PX = 30.0
 LIT_SIGMA = 8.0  # a constant source brighter than this leaves residuals, nothing leaves noise
 ON_TARGET_FWHM, ON_TARGET_PX = 0.7, 2.0
+WEAK = "weak where its flux peaks"  # it is no detection at its own place
 UNTOLD = "untold"  # what a real frame shows and nobody knows the truth of
 
 
@@ -72,6 +73,7 @@ def judge(field: Field, images: Path | None) -> Judged:
     settings = Settings()
     difference, aligned, prepared = subtracted(field, images, settings)
     detections, dropped = detect(difference, aligned, prepared, settings)
+    dropped = [each for each in dropped if each.cause != WEAK]
     x = np.array([each.x for each in (*detections, *dropped)])
     y = np.array([each.y for each in (*detections, *dropped)])
     cuts = np.array([""] * len(detections) + [each.cause for each in dropped], dtype="U40")
