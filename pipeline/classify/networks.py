@@ -131,7 +131,7 @@ class CandidateNetwork:
     def input_of(self, inputs: Inputs, which: slice) -> Batch:
         """What goes into the network for some candidates."""
         if self._takes_features:
-            return np.ascontiguousarray(inputs.features[which])
+            return np.nan_to_num(inputs.features[which], nan=0.0)  # what is missing is 0 to a network
         planes = network_input(inputs.triplets[which])[:, : self._planes]
         return np.ascontiguousarray(np.moveaxis(planes, 1, -1) if self._last else planes)
 

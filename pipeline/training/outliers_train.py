@@ -118,7 +118,7 @@ def machine(features: NDArray[np.float32], options: OutlierOptions) -> Arrays:
     chosen = features
     if len(features) > options.vectors_from:
         chosen = features[random.choice(len(features), options.vectors_from, replace=False)]
-    told: NDArray[np.bool_] = ~np.isnan(features).all(axis=0)  # a feature that no example has says nothing
+    told = np.asarray(~np.isnan(features).all(axis=0))  # a feature that no example has says nothing
     seen = features[:, told]
     centre, low, high = np.zeros(len(told)), np.zeros(len(told)), np.zeros(len(told))
     centre[told] = np.nanmedian(seen, axis=0)
