@@ -207,15 +207,16 @@ def with_scores(
     found = []
     for number, candidate in enumerate(candidates):
         every = candidate.scores if scores is None else {**candidate.scores, **scores.of(number)}
-<<<<<<< HEAD
-        best = next((every[name] for name in BEST_FIRST if name in every), candidate.score)
-        moved = {} if scores is None or "ensemble" not in every else scores.moved_of(number)
-        features = {**candidate.features, **moved}
-        found.append(replace(candidate, score=best, scores=every, features=features))
-=======
         best = best_of(every)
-        found.append(replace(candidate, score=candidate.score if best is None else best, scores=every))
->>>>>>> jg
+        moved = {} if scores is None or "ensemble" not in every else scores.moved_of(number)
+        found.append(
+            replace(
+                candidate,
+                score=candidate.score if best is None else best,
+                scores=every,
+                features={**candidate.features, **moved},
+            )
+        )
     return tuple(found)
 
 
