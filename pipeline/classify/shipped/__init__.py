@@ -19,6 +19,6 @@ SHIPPED: dict[str, ShippedModel] = {
     for name, digest in {
         "realbogus": "0" * 64,
         "tree": "0" * 64,
-        "unet": "7ef9e4bf4312d0b579124af941e1bb45bfd9eb78ae49abd65ac85835b4f08803",
+        "unet": "5f1671ae7e38d317a329c5ecd3bafcec799d5289d44ae60318be1080d015c173",
     }.items()
 }
