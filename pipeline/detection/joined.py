@@ -35,8 +35,9 @@ Array = NDArray[np.float64]
 Placed = TypeVar("Placed", PointObject, Detection)
 
 STAGE = "unet"
-# Cuts by shape stand in for a look at the pixels, which the network has had.
-SPARED = frozenset({"no point source", "extended", "dipole"})
+# Cuts that stand in for a look at the pixels, which the network has had. What is extended stays cut: where
+# a whole galaxy is badly matched, the network is fooled too.
+SPARED = frozenset({"no point source", "dipole"})
 FLOOR_SIGMA = 3.5  # what only the network sees has at least this significance
 CORE_FWHM = 0.5  # around a place the network's largest log-odds are its opinion of it
 SAME_FWHM = 1.0  # nearer objects are one
@@ -152,9 +153,11 @@ def _only_seen_by_unet(
     found, cut = judge(
         difference, column, row, new, reference, settings, threshold=FLOOR_SIGMA, spared=SPARED
     )
-    # A peak climbs: it may have come to where a detection is already.
-    found = _far_from(found, detections, SAME_FWHM * fwhm)
-    return found, [replace(each, stage=STAGE) for each in cut]
+    # A peak climbs: it may have come to where a detection is already, or another of these.
+    apart: list[Detection] = []
+    for each in found:
+        apart += _far_from([each], [*detections, *apart], SAME_FWHM * fwhm)
+    return apart, [replace(each, stage=STAGE) for each in cut]
 
 
 def _far_from(points: Sequence[Placed], others: Sequence[Detection], distance: float) -> list[Placed]:
