@@ -191,9 +191,14 @@ def with_scores(
     found = []
     for number, candidate in enumerate(candidates):
         every = candidate.scores if scores is None else {**candidate.scores, **scores.of(number)}
-        best = next((every[name] for name in BEST_FIRST if name in every), candidate.score)
-        found.append(replace(candidate, score=best, scores=every))
+        best = best_of(every)
+        found.append(replace(candidate, score=candidate.score if best is None else best, scores=every))
     return tuple(found)
+
+
+def best_of(scores: Mapping[str, float]) -> float | None:
+    """The score of the best model that gave one."""
+    return next((scores[name] for name in BEST_FIRST if name in scores), None)
 
 
 def _triplets(blobs: Sequence[bytes | None]) -> Triplets:

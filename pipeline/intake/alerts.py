@@ -13,6 +13,8 @@ from core.settings import Settings
 from core.surveys.alert import AlertFacts
 from core.surveys.register import BATCH, RegisteredAlert, register_alerts
 from core.vocabulary import ObservationState
+from pipeline.classify.chosen import chosen
+from pipeline.classify.classify import Classifier, best_of
 from pipeline.intake import ingest
 from pipeline.known.alerts import reference_answer
 from pipeline.known.candidates import at_places
@@ -103,6 +105,7 @@ def take_alerts(
 
     def flush() -> None:
         alerts, state = _with_known([alert for _, alert in pending], known)
+        alerts = _scored(alerts, store, settings)
         done = register_alerts(store, alerts, state)
         for (file, alert), outcome in zip(pending, done, strict=True):
             file.count(alert, outcome)
@@ -128,6 +131,21 @@ def take_alerts(
             open_files.clear()
     flush()
     yield from open_files
+
+
+def _scored(alerts: Sequence[AlertFacts], store: Store, settings: Settings) -> Sequence[AlertFacts]:
+    """Alerts with what our models in use say of them; as they are where none can, or none shall."""
+    if not (alerts and settings.classify.alerts):
+        return alerts
+    try:
+        scores = Classifier.of(chosen(store, settings)).score_candidates(alerts)
+    except Exception:  # ONNX Runtime raises many kinds, of no common base
+        log.exception("alerts could not be scored")
+        return alerts
+    return [
+        replace(alert, score=best_of(ours), model_scores=ours) if (ours := scores.of(number)) else alert
+        for number, alert in enumerate(alerts)
+    ]
 
 
 def _with_known(alerts: Sequence[AlertFacts], known: KnownSky) -> tuple[Sequence[AlertFacts], str | None]:
