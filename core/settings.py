@@ -102,6 +102,7 @@ class DetectSettings(Section):
 
     threshold: float = Field(5.0, gt=0)
     max_candidates: int = Field(2000, ge=1)
+    unet: bool = True  # objects that the U-Net sees are candidates too
 
 
 class DepthSettings(Section):

@@ -316,7 +316,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One significant place of a difference, on the reference's grid; units as in `Difference`."""
+    """One significant place of a difference, on the reference's grid; units as in `Difference`.
+
+    ``scores`` are probabilities by the name of the model that gave them.
+    """
 
     x: float
     y: float
@@ -326,6 +329,7 @@ class Detection:
     position_error_px: float
     mask_flags: int = 0
     features: dict[str, float] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

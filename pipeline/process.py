@@ -29,11 +29,13 @@ from pipeline import record
 from pipeline.calibration.calibrate import calibrate
 from pipeline.calibration.masters import Masters
 from pipeline.classify.classify import Classifier, Models, with_scores
+from pipeline.classify.unet import NAME as UNET
 from pipeline.clock import StageClock, one_line
 from pipeline.depth.depth import Depth, measure_depth, typical_error
 from pipeline.detection.cutting import cut
 from pipeline.detection.detect import detect
 from pipeline.detection.forced import forced_fluxes
+from pipeline.detection.joined import with_unet
 from pipeline.energy.meter import Begin, unmetered
 from pipeline.files.fits_files import read_frame
 from pipeline.files.miniature import miniature
@@ -171,6 +173,11 @@ def _subtracted(
         difference = subtract(new, reference, settings)
     with clock.stage("detect"):
         detections, dropped = detect(difference, new, reference, settings)
+    with clock.stage("unet") as remark:
+        version = (models or {}).get(UNET)
+        joined = with_unet(detections, dropped, difference, new, reference, settings, version)
+        remark.text = joined.told
+        detections, dropped = joined.detections, joined.dropped
     with clock.stage("cutouts"):
         candidates = _candidates(detections, difference, new, reference, measured.frame.origin, settings)
     candidates, remarks = _classified(candidates, models, clock)
@@ -186,7 +193,7 @@ def _subtracted(
     depth = depth_of(difference, new, reference, detections, radius_px, settings, clock)
     return FrameOutcome(
         "done",
-        reason=" ".join((*measured.remarks, *remarks)) or None,
+        reason=" ".join((*measured.remarks, *joined.remarks, *remarks)) or None,
         quality=measured.quality,
         difference=_difference_facts(measured, difference, new, reference, depth, settings),
         candidates=candidates,
@@ -211,13 +218,11 @@ def _classified(
         with clock.stage("classify") as remark:
             classifier = Classifier.of(models)
             remark.text = classifier.told
-            scores = classifier.score_packed(
-                [each.cutouts for each in candidates], [each.snr for each in candidates]
-            )
+            scores = classifier.score_candidates(candidates)
             return with_scores(candidates, scores), (*classifier.remarks, *scores.remarks)
     except Exception as error:  # ONNX Runtime raises many kinds, of no common base
         log.exception("candidates could not be scored")
-        return candidates, (f"No model scored: {one_line(error)}.",)
+        return with_scores(candidates), (f"No model scored: {one_line(error)}.",)
 
 
 def match_radius_px(reference: PreparedReference, fwhm_px: float, settings: Settings) -> float:
@@ -330,6 +335,7 @@ def _candidates(
                 mag=mag,
                 mag_err=mag_err,
                 score=abs(found.snr),  # its significance, until a model scores it
+                scores=found.scores,
                 features=found.features,
                 mask_flags=found.mask_flags,
                 cutouts=pack(stamps),

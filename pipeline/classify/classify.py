@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.frames.outcome import CandidateFacts
 from core.review.cutouts import CutoutError, Cutouts, unpack
+from core.surveys.alert import AlertFacts
 from pipeline.classify.model_file import DESCRIPTION, ModelRefused
 from pipeline.classify.scorers import Inputs, Scorer, load, probabilities
 from pipeline.classify.shipped import SHIPPED
@@ -75,11 +76,6 @@ class Scores:
             if np.isfinite(values[number])
         }
 
-    def best(self, number: int) -> float | None:
-        """The score of the best model that scored a candidate."""
-        scores = self.of(number)
-        return next((scores[name] for name in BEST_FIRST if name in scores), None)
-
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
@@ -132,7 +128,9 @@ class Classifier:
         models = ", ".join(f"{each.name} {each.digest[:12]}" for each in self.scorers)
         return " ".join([f"scored by {models or 'no model'}.", *self.remarks])
 
-    def score(self, triplets: Triplets, snr: Array | None = None) -> Scores:
+    def score(
+        self, triplets: Triplets, snr: Array | None = None, given: Mapping[str, Array] | None = None
+    ) -> Scores:
         """Score candidates.
 
         Parameters
@@ -140,8 +138,10 @@ class Classifier:
         triplets : Triplets
         snr : (n,) float64, optional
             Signed.
+        given : mapping of str to (n,) float64, optional
+            Log-odds of models that see whole frames, by name.
         """
-        inputs = Inputs(triplets, snr)
+        inputs = Inputs(triplets, snr, dict(given or {}))
         by_model: dict[str, Array] = {}
         digests: dict[str, str] = {}
         remarks: list[str] = []
@@ -159,30 +159,41 @@ class Classifier:
             values[unseen] = np.nan
         return Scores(len(triplets), by_model, digests, tuple(remarks))
 
-    def score_packed(
-        self, blobs: Sequence[bytes | None], snr: Sequence[float], progress: Progress | None = None
+    def score_candidates(
+        self, candidates: Sequence[CandidateFacts | AlertFacts], progress: Progress | None = None
     ) -> Scores:
-        """Score candidates by the cutouts that the store keeps; those without any get no score."""
+        """Score candidates by their packed cutouts; those without any get no score.
+
+        Scores that they have of models that see whole frames count as given.
+        """
         parts: list[Scores] = []
-        for first in range(0, len(blobs), BATCH):
-            some = blobs[first : first + BATCH]
-            parts.append(
-                self.score(_triplets(some), np.asarray(snr[first : first + BATCH], dtype=np.float64))
-            )
+        for first in range(0, len(candidates), BATCH):
+            some = candidates[first : first + BATCH]
+            snr = np.array([each.snr for each in some], dtype=np.float64)
+            given = {name: _given(some, name) for name in OF_FRAMES}
+            parts.append(self.score(_triplets([each.cutouts for each in some]), snr, given))
             if progress is not None:
-                progress(first + len(some), len(blobs))
+                progress(first + len(some), len(candidates))
         return Scores.joined(parts)
 
 
-def with_scores(candidates: Sequence[CandidateFacts], scores: Scores) -> tuple[CandidateFacts, ...]:
+def _given(candidates: Sequence[CandidateFacts | AlertFacts], name: str) -> Array:
+    """Log-odds of scores that candidates have; NaN where they have none."""
+    found = np.array([each.scores.get(name, np.nan) for each in candidates], dtype=np.float64)
+    sure = np.clip(found, 1e-7, 1.0 - 1e-7)
+    return np.log(sure) - np.log1p(-sure)
+
+
+def with_scores(
+    candidates: Sequence[CandidateFacts], scores: Scores | None = None
+) -> tuple[CandidateFacts, ...]:
     """Candidates with their scores, ordered by the best model's; those of no model keep what they have."""
-    return tuple(
-        candidate
-        if best is None
-        else replace(candidate, score=best, scores={**candidate.scores, **scores.of(number)})
-        for number, candidate in enumerate(candidates)
-        for best in [scores.best(number)]
-    )
+    found = []
+    for number, candidate in enumerate(candidates):
+        every = candidate.scores if scores is None else {**candidate.scores, **scores.of(number)}
+        best = next((every[name] for name in BEST_FIRST if name in every), candidate.score)
+        found.append(replace(candidate, score=best, scores=every))
+    return tuple(found)
 
 
 def _triplets(blobs: Sequence[bytes | None]) -> Triplets:

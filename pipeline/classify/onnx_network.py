@@ -43,7 +43,7 @@ def session(
     name = model.description.kind
     if model.network is None:
         raise ModelRefused(f"{name}: there is no network to be run, model.onnx is missing")
-    _check(name, model.network, operators)
+    checked(name, model.network, operators)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -63,9 +63,16 @@ def session(
     return made
 
 
-def _check(name: str, content: bytes, operators: frozenset[str]) -> None:
+def checked(name: str, content: bytes, operators: frozenset[str]) -> Any:
+    """A network as `onnx` reads it, if it is harmless.
+
+    Raises
+    ------
+    ModelRefused
+        It is no ONNX, names other files, or consists of other operators.
+    """
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         network = onnx.load_from_string(content)
@@ -85,6 +92,7 @@ def _check(name: str, content: bytes, operators: frozenset[str]) -> None:
                 )
     if count > MOST_NODES:
         raise ModelRefused(f"{name}: model.onnx has {count} nodes; more than {MOST_NODES} are not run")
+    return network
 
 
 def _graphs(graph: Any) -> Iterator[Any]:

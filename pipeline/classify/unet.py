@@ -7,6 +7,7 @@ divides, with inputs that were scaled once for the whole frame: the result is th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.classify.model_file import Calibration, ModelFile, ModelRefused, read
 from pipeline.classify.onnx_network import session
+from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.unet_input import CHANNELS, Planes
 
 if TYPE_CHECKING:
@@ -32,8 +34,6 @@ STRIDE_PX = 8  # what its pooling brings together
 HALO_PX = 56  # as far as a pixel's result depends on others
 TILE_PX = 1024  # of a tile without its halo
 OPERATORS = frozenset({"Conv", "ConvTranspose", "Relu", "MaxPool", "Concat", "Identity", "Constant"})
-SHIPPED = Path(__file__).parent / "shipped" / NAME
-SHIPPED_DIGEST: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,12 @@ class UNet:
             model, OPERATORS, {"image": [None, CHANNELS, None, None]}, threads
         )
 
+    def with_thresholds(self, point: float, streak: float) -> UNet:
+        """The same network with other thresholds."""
+        other = copy(self)
+        other.point_threshold, other.streak_threshold = point, streak
+        return other
+
     def log_odds(self, planes: Planes, tile_px: int = TILE_PX) -> LogOdds:
         """The log-odds of every pixel of a frame.
 
@@ -102,11 +108,12 @@ class UNet:
         whole = _padded(planes)
         found = np.empty((len(CHANGES), height, width), dtype=np.float32)
         for outer, inner, there in _tiles((height, width), whole.shape[1:], tile_px):
-            logits = self._run(whole[(slice(None), *outer)])
+            logits = self.logits(whole[(slice(None), *outer)])
             found[(slice(None), *there)] = _against_the_rest(logits[(slice(None), *inner)])
         return LogOdds(*found)
 
-    def _run(self, planes: Planes) -> Maps:
+    def logits(self, planes: Planes) -> Maps:
+        """The logits of one image whose sides the stride divides: (classes, height, width) float32."""
         try:
             (found,) = self._session.run(["logits"], {"image": np.ascontiguousarray(planes[np.newaxis])})
         except Exception as error:  # noqa: BLE001 - ONNX Runtime raises many kinds, of no common base
@@ -117,7 +124,18 @@ class UNet:
         return logits
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
+def loaded(folder: Path, digest: str | None = None, threads: int = 1) -> UNet:
+    """A network from its folder; the last few are kept.
+
+    Raises
+    ------
+    ModelRefused
+        Its files are not what they were when it was made, or it is no U-Net.
+    """
+    return UNet(read(folder, digest), threads)
+
+
 def shipped(threads: int = 1) -> UNet:
     """The network that comes with AstrID.
 
@@ -126,7 +144,8 @@ def shipped(threads: int = 1) -> UNet:
     ModelRefused
         Its files are not what they were when it was made.
     """
-    return UNet(read(SHIPPED, SHIPPED_DIGEST), threads)
+    model = SHIPPED[NAME]
+    return loaded(model.folder, model.digest, threads)
 
 
 def _number(model: ModelFile, key: str) -> float:

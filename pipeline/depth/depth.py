@@ -1,4 +1,8 @@
-"""The depth of one frame: the brightness at which half of the sources injected into it are found."""
+"""The depth of one frame: the brightness at which half of the sources injected into it are found.
+
+Found means by the peaks of the score and their cuts. What the U-Net alone sees below the threshold
+(`pipeline.detection.joined`) is not modelled: where it takes part, a frame goes at least as deep as it says.
+"""
 
 from __future__ import annotations
 

@@ -124,6 +124,7 @@ def judge(
     new: Aligned,
     reference: PreparedReference,
     settings: Settings,
+    threshold: float | None = None,
 ) -> tuple[list[Detection], list[Dropped]]:
     """Measure what is at some peaks of the score, and leave out what is no change in the sky.
 
@@ -137,6 +138,8 @@ def judge(
     new : Aligned
     reference : PreparedReference
     settings : Settings
+    threshold : float, optional
+        The least significance, instead of ``detect.threshold``.
 
     Returns
     -------
@@ -150,7 +153,8 @@ def judge(
     found = features.measure(places, difference, new, reference)
     error = np.hypot(position_width(difference.psf) / np.abs(places.snr), new.rms_px)
     flags = mask_flags(difference, places, difference.psf.fwhm)
-    weak = Cut("weak where its flux peaks", "significance", above=False, limit=settings.detect.threshold)
+    least = settings.detect.threshold if threshold is None else threshold
+    weak = Cut("weak where its flux peaks", "significance", above=False, limit=least)
     cuts = (weak, *CUTS)
     detections, dropped = [], []
     for i, values in enumerate(_rows(found, len(x))):

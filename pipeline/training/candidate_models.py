@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.errors import AstridError
 from pipeline.classify import cutout_features, trees
-from pipeline.classify.model_file import Calibration, Description, read, write
+from pipeline.classify.model_file import Calibration, Description, ModelFile, write
 from pipeline.classify.scorers import Inputs, load
 from pipeline.training import tree_train
 from pipeline.training.calibration import calibration_error, fnr_at_fpr, is_held_out, platt
@@ -150,14 +150,14 @@ def train_realbogus(
         trained=_trained(asdict(options), examples, ours, metrics)
         | {"steps": state.step, "seconds": round(state.seconds, 1), "history": state.history},
     )
-    digest = write(folder, description, weights, exported(state.averaged))
-    _check_served(folder, digest, held, raw, calibration)
-    return Trained(folder, digest, metrics)
+    network = exported(state.averaged)
+    _check_served(ModelFile(description, "", {}, network), held, raw, calibration)
+    return Trained(folder, write(folder, description, weights, network), metrics)
 
 
-def _check_served(folder: Path, digest: str, held: Examples, raw: Array, calibration: Calibration) -> None:
+def _check_served(model: ModelFile, held: Examples, raw: Array, calibration: Calibration) -> None:
     some = held[slice(0, CHECKED)]
-    served = load(read(folder, digest)).logits(Inputs(some.triplets))
+    served = load(model).logits(Inputs(some.triplets))
     apart = float(np.abs(served - (calibration.slope * raw[: len(some)] + calibration.offset)).max())
     if apart > SAME * max(1.0, float(np.abs(served).max())):
         raise AstridError(f"the served network differs from the trained one by {apart:.2g} in log-odds")

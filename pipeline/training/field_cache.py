@@ -56,6 +56,8 @@ def make(
     seeds: range,
     size: int,
     on_field: Callable[[int, int], None] | None = None,
+    source: Callable[[int, int], TrainingField] | None = None,
+    kind: str = "field",
 ) -> list[Path]:
     """Make the fields of some seeds that a folder lacks.
 
@@ -67,6 +69,10 @@ def make(
         Pixels along a side.
     on_field : callable
         Called with how many are there and how many will be, after each.
+    source : callable, optional
+        What makes a field of a seed and a size, instead of `pipeline.training.fields.field`.
+    kind : str
+        Begins the files' names; of another source, another.
 
     Returns
     -------
@@ -76,10 +82,10 @@ def make(
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for done, seed in enumerate(seeds, start=1):
-        path = folder / f"field-{VERSION}-{size}-{seed:07d}.npz"
+        path = folder / f"{kind}-{VERSION}-{size}-{seed:07d}.npz"
         if not path.exists():
             with suppress(FrameRefused):
-                write(field(seed, size), path)
+                write((source or field)(seed, size), path)
         if path.exists():
             files.append(path)
         if on_field is not None:

@@ -23,7 +23,7 @@ from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import ReferenceImage
 from pipeline.registration.align import align
 from pipeline.subtraction.subtract import subtract
-from pipeline.training.defects import add_defects
+from pipeline.training.defects import Defects, add_defects
 from pipeline.training.events import Event, add_events, draw_events
 from pipeline.training.scenes import Plate, Scene, draw_scene, on_new
 
@@ -97,18 +97,25 @@ def field(seed: int, size: int = 512) -> TrainingField:
         scene = draw_scene(random, size)
         name = f"sim-{seed}"
         events = draw_events(random, scene, size, name)
+        add_events(random, scene, events)
+        defects = add_defects(random, scene)
         try:
-            return _subtracted(random, scene, events, name, seed)
+            return subtracted(random, scene, events, defects, name, seed)
         except FrameRefused as error:
             refused = error
     raise FrameRefused(f"no draw of seed {seed} could be subtracted: {refused}")
 
 
-def _subtracted(
-    random: np.random.Generator, scene: Scene, events: list[Event], name: str, seed: int
+def subtracted(
+    random: np.random.Generator, scene: Scene, events: list[Event], defects: Defects, name: str, seed: int
 ) -> TrainingField:
-    add_events(random, scene, events)
-    defects = add_defects(random, scene)
+    """A scene with events and defects in it, taken through the pipeline.
+
+    Raises
+    ------
+    FrameRefused
+        The pipeline does not take it.
+    """
     settings = _settings(random)
     clock = StageClock()
     raw_ref = _raw(scene.ref, f"{name} reference", np.zeros(scene.ref.electrons.shape, np.uint16))
@@ -121,7 +128,8 @@ def _subtracted(
     difference = subtract(new, reference, settings, method)
     seen = _seen(events, difference, reference.flux_scale)
     on_ref = {kind: _on_reference(where, scene.to_new) for kind, where in defects.maps.items()}
-    on_ref["cosmic_ray"] |= ndimage.binary_dilation(defects.of_reference, np.ones((3, 3), dtype=bool))
+    kept = ndimage.binary_dilation(defects.of_reference, np.ones((3, 3), dtype=bool))
+    on_ref["cosmic_ray"] = on_ref.get("cosmic_ray", np.zeros_like(kept)) | kept
     classes = _classes(seen, difference, on_ref)
     return TrainingField(
         name, seed, new, reference, difference, tuple(seen), classes, on_ref, scene.moved, settings

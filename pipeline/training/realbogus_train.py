@@ -23,7 +23,7 @@ from torch import Tensor
 
 from core.errors import AstridError
 from pipeline.classify.networks import PLANES
-from pipeline.classify.triplets import SOFTENING
+from pipeline.classify.triplets import SOFTENING, network_input
 from pipeline.training.calibration import fnr_at_fpr
 from pipeline.training.examples import BOGUS, REAL, Examples
 from pipeline.training.realbogus_network import CutoutNetwork
@@ -159,8 +159,9 @@ def scores(network: CutoutNetwork, examples: Examples) -> NDArray[np.float64]:
     found = []
     with torch.inference_mode():
         for first in range(0, len(examples), SCORED):
-            planes = _softened(examples[slice(first, first + SCORED)])
-            found.append(network(_input(planes))[0].numpy().astype(np.float64))
+            planes = network_input(examples[slice(first, first + SCORED)].triplets)
+            batch = torch.from_numpy(planes).contiguous(memory_format=torch.channels_last)
+            found.append(network(batch)[0].numpy().astype(np.float64))
     return np.concatenate(found) if found else np.empty(0)
 
 

@@ -11,9 +11,8 @@ import io
 import torch
 from torch import Tensor, nn
 
-from pipeline.classify.unet import HALO_PX, STRIDE_PX
+from pipeline.classify.unet import CLASSES, HALO_PX, STRIDE_PX
 from pipeline.classify.unet_input import CHANNELS
-from pipeline.training.fields import CLASSES
 
 LEVELS = 4
 OPSET = 18
@@ -76,7 +75,7 @@ def exported(network: UNetwork) -> bytes:
     torch.onnx.export(
         network,
         (image,),
-        content,
+        content,  # type: ignore[arg-type]
         input_names=["image"],
         output_names=["logits"],
         dynamic_axes={name: {0: "n", 2: "height", 3: "width"} for name in ("image", "logits")},

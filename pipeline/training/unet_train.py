@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.errors import AstridError
-from pipeline.classify.unet import STRIDE_PX
+from pipeline.classify.unet import CLASSES, STRIDE_PX
 from pipeline.training.field_cache import CachedField, read
-from pipeline.training.fields import CLASSES, STREAK, UNTOLD
+from pipeline.training.fields import STREAK, UNTOLD
 from pipeline.training.unet_network import UNetwork
 
 CLASS_WEIGHTS = (
@@ -40,6 +41,7 @@ WARM_UP = 100  # steps
 LAST_RATE = 0.02  # of the first
 BUSY_SHARE = 0.7  # of patches that are centred on a pixel of some other class than background
 CLIP_NORM = 5.0
+KEPT_FIELDS = 256  # in memory; one of 512 x 512 pixels has 3 MB
 
 
 class TrainingError(AstridError):
@@ -70,7 +72,7 @@ class TrainOptions:
 
     steps: int = 4000
     width: int = 8
-    patch_px: int = 256
+    patch_px: int = 160
     batch: int = 4
     rate: float = 2e-3
     weight_decay: float = 1e-4
@@ -245,7 +247,8 @@ def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _same(options: TrainOptions) -> str:
     """What must be the same for a training to be gone on with."""
-    said = {key: value for key, value in asdict(options).items() if key not in ("threads", "epoch_steps")}
+    free = ("steps", "threads", "epoch_steps")  # a training may be prolonged
+    said = {key: value for key, value in asdict(options).items() if key not in free}
     return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -276,10 +279,11 @@ def _rate_share(step: int, steps: int) -> float:
 
 def _batches(files: Sequence[Path], options: TrainOptions, first: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Random patches, turned and mirrored; the batch of a step is the same whenever it is asked for."""
+    kept = lru_cache(maxsize=KEPT_FIELDS)(read)
     for step in range(first, options.steps):
         random = np.random.default_rng([options.seed, step])
         chosen = random.choice(len(files), options.batch, replace=len(files) < options.batch)
-        patches = [_patch(random, read(files[i]), options.patch_px) for i in chosen]
+        patches = [_patch(random, kept(files[i]), options.patch_px) for i in chosen]
         planes = torch.from_numpy(np.stack([each[0] for each in patches]))
         classes = torch.from_numpy(np.stack([each[1] for each in patches]).astype(np.int64))
         yield planes.contiguous(memory_format=torch.channels_last), classes

@@ -17,6 +17,7 @@ from core.review.cutouts import unpack
 from core.settings import DepthSettings, QualitySettings, Settings, StoreSettings
 from pipeline.calibration.calibrators import masters_of
 from pipeline.calibration.masters import Masters
+from pipeline.classify.shipped import SHIPPED
 from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused, PreparedReference
 from pipeline.intake.ingest import examine
@@ -28,7 +29,7 @@ from pipeline.simulate import simulate_night
 
 STAGES = [
     *("read", "calibrate", "stars", "quality", "align", "subtract"),
-    *("detect", "cutouts", "known", "forced", "record", "depth"),
+    *("detect", "unet", "cutouts", "classify", "known", "forced", "record", "depth"),
 ]
 
 
@@ -104,12 +105,28 @@ def test_what_was_injected_is_found_where_it_is_in_the_file(case: Case, done: Fr
 
 def test_a_candidate_is_complete(done: FrameOutcome) -> None:
     for each in done.candidates:
-        assert each.score == abs(each.snr)
-        assert each.scores == {}
+        assert set(each.scores) == {"realbogus", "tree", "unet"}
+        assert all(0.0 <= score <= 1.0 for score in each.scores.values())
+        assert each.score == each.scores["realbogus"]
         assert each.mag is None  # nothing tells the zero point of this reference
         assert each.features
         assert each.cutouts is not None
         assert unpack(each.cutouts).new.shape == (63, 63)
+
+
+def test_the_record_of_the_frame_says_which_versions_scored_it(done: FrameOutcome) -> None:
+    told = {each.stage: each.reason for each in done.stages}["classify"]
+    for name in ("realbogus", "tree"):
+        assert f"{name} {SHIPPED[name].digest[:12]}" in told
+
+
+def test_a_version_that_is_refused_is_told_with_the_frame(case: Case, tmp_path: Path) -> None:
+    outcome = process(
+        case.path, 0, case.reference, case.masters, [], case.settings, models={"tree": (tmp_path, "0" * 64)}
+    )
+    assert outcome.state == "done"
+    assert "the tree that comes with AstrID scores instead" in outcome.reason
+    assert all(each.score == each.scores["tree"] for each in outcome.candidates)
 
 
 def test_magnitudes_need_a_zero_point(case: Case) -> None:

@@ -1,0 +1,114 @@
+"""`astrid models score`: what every model says of triplets from anywhere."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    output_stream,
+    print_json,
+    print_table,
+    print_text,
+    progress_bar,
+    remark,
+    settings_of,
+    store_of,
+)
+from core.vocabulary import ExitCode
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+    from pipeline.classify.classify import Models, Scores
+
+SHOWN = 20  # rows of a table
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to ``astrid models``."""
+    app.command()(score)
+
+
+def score(
+    context: typer.Context,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="An .npz with arrays new, ref, diff of shape (n, height, width): any linear unit, the "
+            "candidate at the middle, NaN where masked; a ref that is NaN throughout is absent."
+        ),
+    ],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the JSON here.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score triplets with every model in use. Needs no store: without one, what AstrID came with scores.
+
+    Exit code 4 where no model can score.
+    """
+    from pipeline.classify import score_file
+    from pipeline.classify.classify import Classifier
+
+    triplets = score_file.read(file)
+    classifier = Classifier.of(_models(context, settings_of(context)))
+    with progress_bar("Scoring", quiet=as_json) as report:
+        scores = score_file.score(triplets, classifier, lambda done, of: report(done, of, ""))
+    for said in (*classifier.remarks, *scores.remarks):
+        remark(said)
+    told = _told(file, scores, classifier.remarks)
+    if output is not None:
+        with output_stream(output) as stream:
+            json.dump(told, stream, allow_nan=False, indent=2)
+            stream.write("\n")
+    if as_json:
+        print_json(told)
+    elif output is not None:
+        print_text(f"{scores.count} triplets scored by {', '.join(scores.digests) or 'no model'}: {output}")
+    else:
+        _print(scores)
+    if not scores.digests and scores.count:
+        raise typer.Exit(ExitCode.UNAVAILABLE)
+
+
+def _models(context: typer.Context, settings: Settings) -> Models | None:
+    """Those in use by the store; those that came with AstrID where there is no store that can be read."""
+    from contextlib import closing
+
+    from core.database.store import StoreError
+    from pipeline.classify.chosen import chosen
+
+    try:
+        with closing(store_of(context, read_only=True)) as store:
+            return chosen(store, settings)
+    except StoreError as error:
+        if settings.store.url or (settings.home / "astrid.db").exists():
+            remark(f"the models that came with AstrID score: {error}")
+        return None
+
+
+def _told(file: Path, scores: Scores, remarks: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "file": str(file),
+        "count": scores.count,
+        "scores": {name: [_number(value) for value in values] for name, values in scores.by_model.items()},
+        "models": scores.digests,
+        "remarks": [*remarks, *scores.remarks],
+    }
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 6) if math.isfinite(value) else None
+
+
+def _print(scores: Scores) -> None:
+    names = list(scores.by_model)
+    rows = [
+        [i, *(_number(scores.by_model[name][i]) for name in names)] for i in range(min(scores.count, SHOWN))
+    ]
+    print_table(["row", *names], rows)
+    if scores.count > SHOWN:
+        print_text(f"and {scores.count - SHOWN} more: --json or -o tells all")

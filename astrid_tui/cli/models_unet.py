@@ -1,0 +1,71 @@
+"""`astrid models train unet`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    print_json,
+    print_table,
+    print_text,
+    progress_bar,
+    remark,
+    settings_of,
+)
+from core.vocabulary import ExitCode
+
+
+def unet(
+    context: typer.Context,
+    fields: Annotated[int, typer.Option(min=2, help="Simulated fields to train on.")] = 400,
+    held_out: Annotated[int, typer.Option(min=1, help="Others, to choose thresholds on.")] = 60,
+    size: Annotated[int, typer.Option(min=192, help="Pixels along a side of a field.")] = 512,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 4000,
+    width: Annotated[int, typer.Option(min=1, max=64, help="Channels of the first level.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="One is best on a busy machine.")] = 1,
+    false_alarms: Annotated[
+        float, typer.Option(min=0.0, help="Of what only the U-Net sees, per 2048 x 2048 pixels.")
+    ] = 2.0,
+    frames: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Own frames: every second field is made of them."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the model; it must not exist.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the U-Net on simulated fields, choose its thresholds on others, and export it.
+
+    Fields and checkpoint are kept in AstrID's home: the same command goes on where it was stopped. Ctrl-C
+    and SIGTERM stop it after the step in hand.
+    """
+    try:
+        from pipeline.training.unet_run import UnetRun, run
+    except ModuleNotFoundError as missing:
+        raise typer.Exit(_without(missing)) from None
+    from pipeline.training.stopping import until_stopped
+
+    settings = settings_of(context)
+    wanted = UnetRun(fields, held_out, size, steps, width, seed, threads, false_alarms, frames)
+    with until_stopped() as stopped, progress_bar("Training", quiet=as_json) as report:
+        made = run(settings, wanted, out, report, stopped)
+    if made is None:
+        remark("Stopped; the same command goes on from here.")
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    if as_json:
+        print_json(made.record())
+        return
+    print_text(f"The model is in {made.folder}, digest {made.digest}")
+    rows: list[tuple[Any, ...]] = [(name, f"{value:.4g}") for name, value in made.metrics.items()]
+    print_table(("metric", "value"), rows)
+
+
+def _without(missing: ModuleNotFoundError) -> int:
+    if missing.name not in ("torch", "onnxscript"):
+        raise missing
+    remark("Training needs torch: install AstrID with its extra 'train'.")
+    return ExitCode.UNAVAILABLE

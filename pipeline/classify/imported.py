@@ -1,0 +1,146 @@
+"""A network of any framework, brought in as ONNX: looked through, tried, and put into a model's folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from pipeline.classify.cutout_features import NAMES
+from pipeline.classify.model_file import MOST_FILE, Calibration, Description, ModelRefused, write
+from pipeline.classify.networks import ALL_PLANES, IMPORTED, OPERATORS, PLANES
+from pipeline.classify.onnx_network import checked
+from pipeline.classify.scorers import Inputs, load
+from pipeline.classify.triplets import SIDE, of_arrays
+
+if TYPE_CHECKING:
+    from pipeline.training.examples import Examples
+
+TRIED = 8  # candidates that it is tried on
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """How an imported network is fed: the name of its input, the order of its axes, its planes."""
+
+    inputs: Literal["triplet", "features"]
+    name: str
+    layout: str = "nchw"
+    planes: int = ALL_PLANES
+
+
+def bring_in(
+    path: Path,
+    folder: Path,
+    name: str,
+    inputs: str,
+    gives: str | None = None,
+    examples: Examples | None = None,
+) -> str:
+    """Make a model's folder of an ONNX file, and return its digest.
+
+    Parameters
+    ----------
+    path : Path
+    folder : Path
+        It must not exist.
+    name : str
+        ``realbogus`` or ``tree``: the model that it is a version of.
+    inputs : str
+        ``triplet``: (n, 3, 63, 63) or (n, 6, 63, 63), or with the planes last;
+        ``features``: (n, F), those of `pipeline.classify.cutout_features`.
+    gives : str, optional
+        ``probability`` or ``logit``; by default a probability where its last operation is one of those
+        that end in 0 to 1.
+    examples : Examples, optional
+        To calibrate it on; without, it is taken at its word.
+
+    Raises
+    ------
+    ModelRefused
+        It cannot be read, holds what may not be run, takes or gives something else, or fails when tried.
+    """
+    content = _read(path)
+    network = checked(path.name, content, OPERATORS)
+    takes = _takes(path.name, network, inputs)
+    (output, is_bounded) = _output(path.name, network)
+    gives = gives or ("probability" if is_bounded else "logit")
+    config: dict[str, int | float | str] = {
+        "input": takes.name,
+        "output": output,
+        "layout": takes.layout,
+        "planes": takes.planes,
+        "gives": gives,
+    }
+    description = Description(
+        kind="tree" if name == "tree" else "realbogus",
+        architecture=IMPORTED,
+        config=config,
+        inputs=takes.inputs,
+        features=list(NAMES) if takes.inputs == "features" else [],
+        trained={"imported_from": path.name[:200], "producer": str(network.producer_name)[:100]},
+    )
+    tried = _tried(description, content)
+    if examples is not None:
+        from pipeline.training.calibration import platt
+
+        known = examples[examples.label >= 0]
+        calibration: Calibration = platt(tried.logits(Inputs(known.triplets)), known.label)
+        description = description.model_copy(update={"calibration": calibration})
+    return write(folder, description, {}, content)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MOST_FILE:
+            raise ModelRefused(f"{path.name} has more than {MOST_FILE} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelRefused(f"{path.name} cannot be read: {error.strerror or error}") from None
+
+
+def _takes(name: str, network: Any, inputs: str) -> Takes:
+    weights = {each.name for each in network.graph.initializer}
+    asked = [each for each in network.graph.input if each.name not in weights]
+    if len(asked) != 1:
+        raise ModelRefused(f"{name} takes {len(asked)} inputs; one is needed")
+    shape = [dim.dim_value for dim in asked[0].type.tensor_type.shape.dim]  # 0 where it is free
+    if shape and shape[0] > 0:
+        raise ModelRefused(f"{name} takes exactly {shape[0]} candidates at a time; export it for any number")
+    if inputs == "features":
+        if shape[1:] != [len(NAMES)]:
+            raise ModelRefused(f"{name} takes {shape[1:]} numbers a candidate; {len(NAMES)} are measured")
+        return Takes("features", asked[0].name)
+    for planes in (PLANES, ALL_PLANES):
+        for layout, wanted in (("nchw", [planes, SIDE, SIDE]), ("nhwc", [SIDE, SIDE, planes])):
+            if shape[1:] == wanted:
+                return Takes("triplet", asked[0].name, layout, planes)
+    raise ModelRefused(
+        f"{name} takes {shape[1:]}; a triplet is of 3 planes, or 6 with the masks, of {SIDE} x {SIDE} pixels"
+    )
+
+
+def _output(name: str, network: Any) -> tuple[str, bool]:
+    """The name of its output, and whether that is between 0 and 1 by its last operation."""
+    if len(network.graph.output) != 1:
+        raise ModelRefused(f"{name} has {len(network.graph.output)} outputs; one is needed")
+    output = str(network.graph.output[0].name)
+    makers = {given: node for node in network.graph.node for given in node.output}
+    node = makers.get(output)
+    while node is not None and node.op_type in ("Identity", "Reshape", "Squeeze", "Flatten", "Cast"):
+        node = makers.get(node.input[0])
+    return output, node is not None and node.op_type in ("Sigmoid", "HardSigmoid")
+
+
+def _tried(description: Description, content: bytes) -> Any:
+    """The model, after it has scored some candidates, also of the kinds that are hardest to take."""
+    from pipeline.classify.model_file import ModelFile
+
+    made = load(ModelFile(description, "", {}, content))
+    random = np.random.default_rng(0)
+    planes = random.normal(size=(3, TRIED, SIDE, SIDE)).astype(np.float32)
+    planes[1, 0] = np.nan
+    made.logits(Inputs(of_arrays(*planes)))
+    return made

@@ -1,0 +1,229 @@
+"""What the U-Net sees, joined to what is significant in the score.
+
+The peaks of the score stay as they were, each now with the network's opinion. A point source that only the
+network sees is measured and judged like any other, but may be fainter than the threshold: its light alone
+would not have told it from noise. A streak is one candidate, and the peaks along it are a part of it; it is
+spared the cuts, which are made for point sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from core.settings import Settings
+from pipeline.classify.model_file import ModelRefused
+from pipeline.classify.unet import NAME, LogOdds, UNet, loaded, shipped
+from pipeline.classify.unet_input import frame_input
+from pipeline.detection import features
+from pipeline.detection.detect import judge, mask_flags, position_width
+from pipeline.detection.features import Places
+from pipeline.detection.forced import forced_fluxes
+from pipeline.detection.unet_objects import PointObject, StreakObject, point_objects, streak_objects
+from pipeline.frame import Aligned, Detection, Difference, Dropped, PreparedReference
+
+Array = NDArray[np.float64]
+
+Placed = TypeVar("Placed", PointObject, Detection)
+
+STAGE = "unet"
+FLOOR_SIGMA = 3.5  # what only the network sees has at least this significance
+CORE_FWHM = 0.5  # around a place the network's largest log-odds are its opinion of it
+SAME_FWHM = 1.0  # nearer objects are one
+STREAK_CAUSE = "part of a streak"
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Detections, the most significant first, and what was dropped.
+
+    ``remarks`` are what the owner should know; ``network`` is the one that took part.
+    """
+
+    detections: list[Detection]
+    dropped: list[Dropped]
+    remarks: tuple[str, ...] = ()
+    network: UNet | None = None
+
+    @property
+    def told(self) -> str:
+        """Which network took part, and what was refused."""
+        seen_by = "no U-Net took part" if self.network is None else f"seen by unet {self.network.digest[:12]}"
+        return " ".join([f"{seen_by}.", *self.remarks])
+
+
+def with_unet(
+    detections: Sequence[Detection],
+    dropped: Sequence[Dropped],
+    difference: Difference,
+    new: Aligned,
+    reference: PreparedReference,
+    settings: Settings,
+    version: tuple[Path, str | None] | None = None,
+) -> Joined:
+    """Detections with the U-Net's objects and scores; as they are where no U-Net can be used.
+
+    Parameters
+    ----------
+    detections, dropped
+        Of `pipeline.detection.detect.detect`.
+    difference : Difference
+    new : Aligned
+    reference : PreparedReference
+    settings : Settings
+        ``detect.unet``.
+    version : (Path, str or None), optional
+        Folder and digest of the U-Net in use; where it is refused, or none is given, the one that comes
+        with AstrID takes part.
+    """
+    plain = Joined(list(detections), list(dropped))
+    if not settings.detect.unet:
+        return plain
+    planes = frame_input(difference, new, reference)
+    remarks: list[str] = []
+    versions: list[Callable[[], UNet]] = [partial(loaded, *version)] if version else []
+    for load in (*versions, shipped):
+        try:
+            network = load()
+            maps = network.log_odds(planes)
+        except ModelRefused as refused:
+            remarks.append(f"{refused}.")
+            continue
+        found = join(detections, dropped, maps, network, difference, new, reference, settings)
+        said = [*remarks, "The U-Net that comes with AstrID took part instead."] if remarks else []
+        return replace(found, remarks=tuple(said), network=network)
+    return replace(plain, remarks=(remarks[0], "No U-Net took part."))
+
+
+def join(
+    detections: Sequence[Detection],
+    dropped: Sequence[Dropped],
+    maps: LogOdds,
+    network: UNet,
+    difference: Difference,
+    new: Aligned,
+    reference: PreparedReference,
+    settings: Settings,
+) -> Joined:
+    """`with_unet` of a network whose maps are at hand."""
+    masked = difference.mask != 0
+    fwhm = max(difference.psf.fwhm, 1.5)
+    points = point_objects(maps, masked, network.point_threshold)
+    streaks = streak_objects(maps, masked, network.streak_threshold, fwhm)
+    only, cut = _only_seen_by_unet(points, detections, difference, new, reference, settings)
+    trails = _streak_detections(streaks, difference, new, reference)
+    kept, parts = _without_parts([*detections, *only], streaks, maps, fwhm)
+    scored = _scored([*kept, *trails], maps, network, fwhm)
+    scored.sort(key=lambda each: -abs(each.snr))
+    room = settings.detect.max_candidates
+    return Joined(scored[:room], [*dropped, *cut, *parts])
+
+
+def opinion(maps: LogOdds, x: Array, y: Array, fwhm: float) -> Array:
+    """The largest log-odds of any change within the core of a PSF at each place: (n,), not calibrated."""
+    half = max(1, round(CORE_FWHM * fwhm))
+    near: Array = features.stamps(maps.real, x, y, half, outside=-np.inf).max(axis=(1, 2))
+    return near
+
+
+def _only_seen_by_unet(
+    points: Sequence[PointObject],
+    detections: Sequence[Detection],
+    difference: Difference,
+    new: Aligned,
+    reference: PreparedReference,
+    settings: Settings,
+) -> tuple[list[Detection], list[Dropped]]:
+    """Objects that no detection is near, through the measurements and cuts of all others."""
+    fwhm = max(difference.psf.fwhm, 1.5)
+    alone = _far_from(points, detections, SAME_FWHM * fwhm)[: settings.detect.max_candidates]
+    x, y = np.array([each.x for each in alone]), np.array([each.y for each in alone])
+    column, row = np.rint(x), np.rint(y)
+    found, cut = judge(difference, column, row, new, reference, settings, threshold=FLOOR_SIGMA)
+    # A peak climbs: it may have come to where a detection is already.
+    found = _far_from(found, detections, SAME_FWHM * fwhm)
+    return found, [replace(each, stage=STAGE) for each in cut]
+
+
+def _far_from(points: Sequence[Placed], others: Sequence[Detection], distance: float) -> list[Placed]:
+    if not others:
+        return list(points)
+    x, y = np.array([each.x for each in others]), np.array([each.y for each in others])
+    return [each for each in points if np.hypot(x - each.x, y - each.y).min() > distance]
+
+
+def _streak_detections(
+    streaks: Sequence[StreakObject], difference: Difference, new: Aligned, reference: PreparedReference
+) -> list[Detection]:
+    """One detection for each streak, at its middle or where it is unmasked nearest to that."""
+    placed = [(streak, _unmasked_middle(streak, difference)) for streak in streaks]
+    seen = [(streak, at) for streak, at in placed if at is not None]
+    if not seen:
+        return []
+    x, y = np.array([at[0] for _, at in seen]), np.array([at[1] for _, at in seen])
+    flux, flux_err = forced_fluxes(difference, x, y)
+    places = Places(x, y, flux / flux_err, flux, flux_err)
+    found = features.measure(places, difference, new, reference)
+    flags = mask_flags(difference, places, difference.psf.fwhm)
+    error = np.hypot(position_width(difference.psf) / np.maximum(np.abs(places.snr), 1.0), new.rms_px)
+    return [
+        Detection(
+            x=float(x[i]),
+            y=float(y[i]),
+            snr=float(places.snr[i]),
+            flux=float(flux[i]),
+            flux_err=float(flux_err[i]),
+            position_error_px=float(error[i]),
+            mask_flags=int(flags[i]),
+            features={name: float(values[i]) for name, values in found.items()}
+            | {"streak_length": streak.length, "streak_angle": streak.angle_deg},
+        )
+        for i, (streak, _) in enumerate(seen)
+    ]
+
+
+def _unmasked_middle(streak: StreakObject, difference: Difference) -> tuple[float, float] | None:
+    along = np.linspace(0.0, 1.0, max(3, int(streak.length)))
+    along = along[np.argsort(np.abs(along - 0.5), kind="stable")]
+    x = streak.x_begin + along * (streak.x_end - streak.x_begin)
+    y = streak.y_begin + along * (streak.y_end - streak.y_begin)
+    flux, error = forced_fluxes(difference, x, y)
+    good = np.flatnonzero(np.isfinite(flux) & (error > 0) & (flux != 0))
+    return (float(x[good[0]]), float(y[good[0]])) if good.size else None
+
+
+def _without_parts(
+    detections: Sequence[Detection], streaks: Sequence[StreakObject], maps: LogOdds, fwhm: float
+) -> tuple[list[Detection], list[Dropped]]:
+    """Detections without those that are light of a streak: positive, on its line, and no point source."""
+    kept, parts = [], []
+    for each in detections:
+        x, y = np.array([each.x]), np.array([each.y])
+        near = [float(streak.distance(x, y)[0]) for streak in streaks]
+        on_streak = each.snr > 0 and bool(near) and min(near) <= SAME_FWHM * fwhm
+        row, column = round(each.y), round(each.x)
+        if on_streak and maps.streak[row, column] >= maps.point[row, column]:
+            parts.append(Dropped(STAGE, STREAK_CAUSE, each.x, each.y, min(near), SAME_FWHM * fwhm))
+        else:
+            kept.append(each)
+    return kept, parts
+
+
+def _scored(detections: Sequence[Detection], maps: LogOdds, network: UNet, fwhm: float) -> list[Detection]:
+    """The same with the network's calibrated probability that each is a change in the sky."""
+    if not detections:
+        return []
+    x, y = np.array([each.x for each in detections]), np.array([each.y for each in detections])
+    calibration = network.calibration
+    sure = expit(calibration.slope * opinion(maps, x, y, fwhm) + calibration.offset)
+    return [
+        replace(each, scores={**each.scores, NAME: float(probability)})
+        for each, probability in zip(detections, sure, strict=True)
+    ]

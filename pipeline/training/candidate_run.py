@@ -1,0 +1,191 @@
+"""A training of the tree or the real-bogus network as a whole: examples, record and model."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from core.errors import AstridError
+from core.models.trainings import Training, read, trainings
+from core.settings import Settings
+from pipeline.classify.model_file import read as read_model
+from pipeline.training import examples as example_sets
+from pipeline.training.candidate_models import Trained, train_realbogus, train_tree
+from pipeline.training.examples import Examples
+from pipeline.training.recording import DONE, Recording
+from pipeline.training.tree_train import TreeOptions
+
+CHECKPOINT = "checkpoint.safetensors"
+FIRST_SEED = 1_000_000  # of the fields of a training, and as many for each seed of it
+FIELD_PX = 512
+CHUNK = 20  # fields whose examples are kept in one file
+VERSION = 1  # of what a field's seed gives
+
+Report = Callable[[int, int, str], None]  # done, of how many, what
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateRun:
+    """What is asked of a training.
+
+    Attributes
+    ----------
+    name : str
+        ``tree`` or ``realbogus``.
+    examples : Path, optional
+        A set to learn from; else `fields` simulated ones.
+    fields, seed : int
+    minutes : float, optional
+        After which the training ends.
+    steps, width, threads : int
+        Of the network.
+    """
+
+    name: str
+    examples: Path | None = None
+    fields: int = 400
+    seed: int = 1
+    minutes: float | None = None
+    steps: int = 4000
+    width: int = 16
+    threads: int = 1
+
+
+def run(
+    settings: Settings,
+    wanted: CandidateRun,
+    report: Report,
+    stopped: Callable[[], bool],
+    resume: bool = False,
+) -> Training:
+    """Train, and leave the record and the model in AstrID's home.
+
+    Parameters
+    ----------
+    settings : Settings
+    wanted : CandidateRun
+    report : callable
+    stopped : callable
+        Asked at every step; where it answers True the training is kept as it stands.
+    resume : bool
+        Go on with the newest training of this model that has not ended by itself.
+
+    Returns
+    -------
+    Training
+        ``done``, or ``stopped``.
+
+    Raises
+    ------
+    AstridError
+        There is nothing to learn from or to go on with.
+    """
+    before = unfinished(settings, wanted.name) if resume else None
+    asked = asdict(wanted) | {"examples": str(wanted.examples) if wanted.examples else None}
+    parameters = asked | {"examples_sha256": ""}
+    if before is not None and dict(before.parameters) | {"examples_sha256": ""} != parameters:
+        raise AstridError(
+            f"training {before.key} was begun with other options; it goes on only with the same"
+        )
+    found = _examples(settings, wanted, report, stopped)
+    if found is None:
+        raise AstridError("it was stopped while examples were made; the same command goes on from there")
+    parameters["examples_sha256"] = found.digest
+    with Recording(settings, wanted.name, parameters, before.key if before else None) as recording:
+        made = _train(wanted, found, recording, report, stopped)
+        if made.finished:
+            recording.finish(made.digest, made.metrics, None)
+        else:
+            recording.stopped("stopped; --resume goes on from here")
+    training = read(recording.folder)
+    if training is None:
+        raise AstridError(f"the record of the training in {recording.folder} cannot be read")
+    if training.state == DONE:
+        (recording.folder / CHECKPOINT).unlink(missing_ok=True)
+    return training
+
+
+def unfinished(settings: Settings, name: str) -> Training:
+    """The newest training of a model that was stopped or lost.
+
+    Raises
+    ------
+    AstridError
+        There is none.
+    """
+    for each in trainings(settings.home):
+        if each.name == name and each.state in ("stopped", "lost") and (each.folder / CHECKPOINT).exists():
+            return each
+    raise AstridError(f"there is no training of {name} that was stopped and can go on")
+
+
+def copy_out(training: Training, folder: Path) -> None:
+    """Copy the model of a training that is done, whole or not at all.
+
+    Raises
+    ------
+    AstridError
+        The folder is there already, or cannot be written.
+    """
+    if folder.exists():
+        raise AstridError(f"{folder} is there already")
+    part = folder.with_name(f".{folder.name}.part")
+    try:
+        shutil.copytree(training.folder / "model", part, dirs_exist_ok=True)
+        part.rename(folder)
+    except OSError as error:
+        raise AstridError(f"cannot write to {folder}: {error.strerror or error}") from None
+    read_model(folder, training.digest)
+
+
+def _train(
+    wanted: CandidateRun, found: Examples, recording: Recording, report: Report, stopped: Callable[[], bool]
+) -> Trained:
+    if recording.model.exists():  # it was written, but the record of it was not
+        shutil.rmtree(recording.model)
+    if wanted.name == "tree":
+        report(0, 1, "growing trees")
+        return train_tree(found, TreeOptions(seed=wanted.seed), recording.model)
+    from pipeline.training.realbogus_train import TrainOptions
+
+    options = TrainOptions(
+        steps=wanted.steps,
+        minutes=wanted.minutes,
+        width=wanted.width,
+        seed=wanted.seed,
+        threads=wanted.threads,
+    )
+
+    def on_epoch(step: int, metrics: dict[str, float]) -> None:
+        recording.step(step, metrics)
+        report(step, wanted.steps, f"loss {metrics['loss']:.3f}")
+
+    checkpoint = recording.folder / CHECKPOINT
+    return train_realbogus(found, options, recording.model, checkpoint, on_epoch, stopped)
+
+
+def _examples(
+    settings: Settings, wanted: CandidateRun, report: Report, stopped: Callable[[], bool]
+) -> Examples | None:
+    """Those of a file, or of simulated fields, which are kept in files so that none is made twice."""
+    if wanted.examples is not None:
+        return example_sets.read(wanted.examples)
+    folder = settings.home / "examples"
+    folder.mkdir(parents=True, exist_ok=True)
+    parts: list[Examples] = []
+    first = FIRST_SEED * (1 + wanted.seed)
+    for begin in range(first, first + wanted.fields, CHUNK):
+        seeds = range(begin, min(begin + CHUNK, first + wanted.fields))
+        path = folder / f"fields-{VERSION}-{FIELD_PX}-{begin}-{len(seeds)}.npz"
+        if stopped():
+            return None
+        if not path.exists():
+            done = begin - first
+            made = example_sets.of_seeds(
+                seeds, FIELD_PX, lambda n, _total, done=done: report(done + n, wanted.fields, "fields")
+            )
+            example_sets.write(made, path)
+        parts.append(example_sets.read(path))
+    return example_sets.join(parts)

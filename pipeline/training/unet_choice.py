@@ -1,0 +1,150 @@
+"""The thresholds and the calibration of a U-Net, from fields that it was not trained on.
+
+The thresholds keep what only the network sees within a budget of false alarms; the calibration makes a
+probability of the log-odds at a candidate's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.classify.model_file import Calibration
+from pipeline.classify.unet import UNet
+from pipeline.classify.unet_input import frame_input
+from pipeline.detection.detect import detect
+from pipeline.detection.joined import join, opinion
+from pipeline.frame import Detection, FrameRefused
+from pipeline.training.fields import TrainingField, nature
+
+Array = NDArray[np.float64]
+
+FRAME_PX = 2048**2  # budgets are told for so many pixels
+PATCH_PX = 256**2
+STREAKS_PER_PATCH = 0.003
+LOWEST = 0.0  # log-odds from which objects are looked at
+MARGIN = 1e-3
+STEPS = 50  # of Newton's method
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One candidate of a field whose truth is known.
+
+    ``origin`` is ``peak`` (of the score), ``unet`` (seen by the network alone) or ``streak``.
+    """
+
+    origin: str
+    log_odds: float
+    snr: float
+    kind: str
+    real: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """All candidates of some fields, with how many pixels were unmasked in them."""
+
+    seen: tuple[Seen, ...]
+    pixels: int
+
+
+def examine(network: UNet, fields: Iterable[TrainingField]) -> Examined:
+    """What detection and network find in some fields, at the lowest thresholds."""
+    seen: list[Seen] = []
+    pixels = 0
+    low = network.with_thresholds(LOWEST, LOWEST)
+    for made in fields:
+        difference = made.difference
+        try:
+            peaks, dropped = detect(difference, made.new, made.reference, made.settings)
+        except FrameRefused:
+            continue
+        maps = network.log_odds(frame_input(difference, made.new, made.reference))
+        found = join(
+            peaks, dropped, maps, low, difference, made.new, made.reference, made.settings
+        ).detections
+        places = {(each.x, each.y) for each in peaks}
+        fwhm = max(difference.psf.fwhm, 1.5)
+        x, y = np.array([each.x for each in found]), np.array([each.y for each in found])
+        odds = opinion(maps, x, y, fwhm) if found else np.zeros(0)
+        seen += [_seen(made, each, places, float(odd)) for each, odd in zip(found, odds, strict=True)]
+        pixels += int(np.count_nonzero(difference.mask == 0))
+    return Examined(tuple(seen), pixels)
+
+
+def thresholds(examined: Examined, false_alarms: float) -> tuple[float, float]:
+    """Log-odds from which point sources and streaks of the network are candidates.
+
+    Parameters
+    ----------
+    examined : Examined
+    false_alarms : float
+        Point sources that only the network sees and that are none, allowed per `FRAME_PX`. Of streaks,
+        `STREAKS_PER_PATCH` per `PATCH_PX` are allowed.
+    """
+    points = [each.log_odds for each in examined.seen if each.origin == "unet" and not each.real]
+    streaks = [each.log_odds for each in examined.seen if each.origin == "streak" and not each.real]
+    return (
+        _above(points, int(false_alarms * examined.pixels / FRAME_PX)),
+        _above(streaks, int(STREAKS_PER_PATCH * examined.pixels / PATCH_PX)),
+    )
+
+
+def calibration(examined: Examined) -> Calibration:
+    """A logistic fit of being real on the log-odds, by Newton's method with a weak prior on the slope."""
+    odds = np.array([each.log_odds for each in examined.seen])
+    real = np.array([each.real for each in examined.seen], dtype=np.float64)
+    if len(odds) < 10 or real.min() == real.max():
+        return Calibration()
+    design = np.column_stack([odds, np.ones_like(odds)])
+    prior, towards = np.diag([1.0, 1e-3]), np.array([1.0, 0.0])
+    found = towards.copy()
+    for _ in range(STEPS):
+        sure = 1.0 / (1.0 + np.exp(-np.clip(design @ found, -500.0, 500.0)))
+        slope = design.T @ (real - sure) - prior @ (found - towards)
+        curve = (design * (sure * (1.0 - sure))[:, None]).T @ design + prior
+        step = np.linalg.solve(curve, slope)
+        found = found + np.clip(step, -2.0, 2.0)
+        if np.abs(step).max() < 1e-9:
+            break
+    share = float(np.clip(real.mean(), 1e-6, 1.0 - 1e-6))
+    return Calibration(slope=float(np.clip(found[0], 1e-3, 1e3)), offset=float(found[1]), prevalence=share)
+
+
+def fields_of(
+    make: Callable[[int, int], TrainingField],
+    seeds: Sequence[int],
+    size: int,
+    on_field: Callable[[int], None] | None = None,
+) -> Iterable[TrainingField]:
+    """The fields of some seeds, one after the other, without those that are refused."""
+    for done, seed in enumerate(seeds, start=1):
+        try:
+            yield make(seed, size)
+        except FrameRefused:
+            continue
+        finally:
+            if on_field is not None:
+                on_field(done)
+
+
+def _seen(made: TrainingField, found: Detection, peaks: set[tuple[float, float]], odds: float) -> Seen:
+    if "streak_length" in found.features:
+        origin = "streak"
+    else:
+        origin = "peak" if (found.x, found.y) in peaks else "unet"
+    kind, event = nature(made, found.x, found.y)
+    real = event is not None
+    if event is not None and not event.is_streak and origin != "streak":
+        real = event.snr * found.snr > 0
+    return Seen(origin, odds, abs(found.snr), kind, real)
+
+
+def _above(false: list[float], allowed: int) -> float:
+    """The log-odds above which no more than so many lie."""
+    ordered = sorted(false, reverse=True)
+    return LOWEST if allowed >= len(ordered) else max(LOWEST, ordered[allowed] + MARGIN)

@@ -1,0 +1,203 @@
+"""From a seed to a U-Net that can be served: fields, training, thresholds, export, each step resumable."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.settings import Settings
+from pipeline.classify.model_file import Calibration, Description, ModelFile, write
+from pipeline.classify.unet import ARCHITECTURE, CLASSES, NAME, STRIDE_PX, UNet
+from pipeline.classify.unet_input import CHANNELS
+from pipeline.training import field_cache
+from pipeline.training.fields import field
+from pipeline.training.real_fields import RealFields
+from pipeline.training.unet_choice import Examined, calibration, examine, fields_of, thresholds
+from pipeline.training.unet_network import UNetwork, exported
+from pipeline.training.unet_train import Training, TrainingError, TrainOptions, train
+
+HELD_OUT = 1_000_000  # seeds from here on are never trained on
+MOST_DIFFERENCE = 1e-4  # of the exported network's logits from torch's
+METRIC_FIELDS = 8  # held-out fields that are measured after every epoch
+
+Report = Callable[[int, int, str], None]  # done, of how many, what
+
+
+@dataclass(frozen=True, slots=True)
+class UnetRun:
+    """What a run makes; ``false_alarms`` of the network alone per 2048 x 2048 pixels.
+
+    With ``frames`` every second field is of the frames in that folder. Thresholds are always chosen on
+    simulated fields: real frames have no complete truth.
+    """
+
+    fields: int = 400
+    held_out: int = 60
+    size: int = 512
+    steps: int = 4000
+    width: int = 8
+    seed: int = 1
+    threads: int = 1
+    false_alarms: float = 2.0
+    frames: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A model that was written."""
+
+    folder: Path
+    digest: str
+    metrics: dict[str, float]
+
+    def record(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return {"folder": str(self.folder), "digest": self.digest, "metrics": self.metrics}
+
+
+def run(
+    settings: Settings, wanted: UnetRun, out: Path | None, report: Report, stopped: Callable[[], bool]
+) -> Made | None:
+    """Make a U-Net.
+
+    Parameters
+    ----------
+    settings : Settings
+        Fields and checkpoints are kept below ``home``.
+    wanted : UnetRun
+    out : Path, optional
+        The model's folder; by default one below ``home`` that is named by its digest.
+    report : callable
+        Progress.
+    stopped : callable
+        Asked between steps.
+
+    Returns
+    -------
+    Made or None
+        None where it was stopped.
+
+    Raises
+    ------
+    TrainingError
+        ``out`` exists, or the checkpoint is of another training.
+    """
+    if out is not None and out.exists():
+        raise TrainingError(f"{out} exists already")
+    home = settings.home
+    real = None if wanted.frames is None else RealFields(wanted.frames, settings)
+    cache = home / "training" / f"fields-{wanted.size}"
+    seeds = range(wanted.seed * 100_000 % HELD_OUT, wanted.seed * 100_000 % HELD_OUT + wanted.fields)
+    held = range(HELD_OUT, HELD_OUT + wanted.held_out)
+    files: list[Path] = []
+    for number, seed in enumerate(seeds):
+        one = range(seed, seed + 1)
+        if real is not None and number % 2:
+            files += field_cache.make(cache, one, wanted.size, source=real.field, kind=real.name)
+        else:
+            files += field_cache.make(cache, one, wanted.size)
+        report(number + 1, wanted.fields, "fields")
+        if stopped():
+            return None
+    measured = field_cache.make(cache, held[:METRIC_FIELDS], wanted.size)
+    options = TrainOptions(steps=wanted.steps, width=wanted.width, seed=wanted.seed, threads=wanted.threads)
+    data = "simulated" if real is None else real.name
+    made_of = f"{wanted.width}-{wanted.seed}-{wanted.fields}x{wanted.size}-{data}"
+    checkpoint = home / "training" / f"unet-{made_of}.safetensors"
+
+    def epoch(step: int, metrics: dict[str, float]) -> None:
+        report(step, wanted.steps, f"loss {metrics['loss']:.3f}")
+
+    state = train(files, measured, options, checkpoint, epoch, stopped)
+    if state.step < wanted.steps:
+        return None
+    made = fields_of(field, held, wanted.size, lambda done: report(done, wanted.held_out, "thresholds"))
+    return publish(state, options, files, made, wanted.false_alarms, out, home)
+
+
+def publish(
+    state: Training,
+    options: TrainOptions,
+    files: Sequence[Path],
+    held_out: Any,
+    false_alarms: float,
+    out: Path | None,
+    home: Path,
+) -> Made:
+    """Export a training, choose its thresholds on held-out fields, and write it as a model."""
+    content = exported(state.averaged)
+    plain = _description(options, state, files)
+    network = UNet(ModelFile(plain, "", {}, content), options.threads)
+    _compare(state.averaged, network)
+    found = examine(network, held_out)
+    point, streak = thresholds(found, false_alarms)
+    metrics = {**state.history[-1], **_counts(found, point, streak)}
+    description = plain.model_copy(
+        update={
+            "config": {**plain.config, "point_threshold": point, "streak_threshold": streak},
+            "calibration": calibration(found),
+            "trained": {**plain.trained, "metrics": metrics, "false_alarms": false_alarms},
+        }
+    )
+    kept = state.averaged.state_dict().items()
+    arrays = {key: value.numpy() for key, value in kept if value.dtype.is_floating_point}
+    if out is None:
+        name = hashlib.sha256(content).hexdigest()[:12]
+        out = home / "models" / f"{NAME}-{name}"
+        if out.exists():
+            raise TrainingError(f"{out} exists already: this model was made before")
+    return Made(out, write(out, description, arrays, content), metrics)
+
+
+def _description(options: TrainOptions, state: Training, files: Sequence[Path]) -> Description:
+    names = hashlib.sha256("\n".join(sorted(path.name for path in files)).encode()).hexdigest()
+    return Description(
+        kind="unet",
+        architecture=ARCHITECTURE,
+        config={"width": options.width, "point_threshold": 0.0, "streak_threshold": 0.0},
+        inputs="image",
+        classes=list(CLASSES),
+        calibration=Calibration(),
+        trained={
+            "options": asdict(options),
+            "steps": state.step,
+            "fields": len(files),
+            "data": names,
+            "field_version": field_cache.VERSION,
+            "versions": {name: version(name) for name in ("torch", "numpy", "onnx", "onnxruntime")},
+            "history": state.history,
+        },
+    )
+
+
+def _compare(network: UNetwork, served: UNet) -> None:
+    """Refuse an export that gives other numbers than torch, at sizes that it was not exported with."""
+    random = np.random.default_rng(0)
+    for height, width in ((9 * STRIDE_PX, 12 * STRIDE_PX), (5 * STRIDE_PX, 4 * STRIDE_PX)):
+        planes = random.normal(0.0, 2.0, (CHANNELS, height, width)).astype(np.float32)
+        with torch.inference_mode():
+            ours = network(torch.from_numpy(planes[np.newaxis]))[0].numpy()
+        theirs = served.logits(planes)
+        if not float(np.abs(ours - theirs).max()) <= MOST_DIFFERENCE * max(1.0, float(np.abs(ours).max())):
+            raise TrainingError("the exported network gives other numbers than the one that was trained")
+
+
+def _counts(found: Examined, point: float, streak: float) -> dict[str, float]:
+    kept = [
+        each
+        for each in found.seen
+        if each.origin == "peak" or each.log_odds > (point if each.origin == "unet" else streak)
+    ]
+    counts = {}
+    for origin in ("peak", "unet", "streak"):
+        mine = [each for each in kept if each.origin == origin]
+        counts[f"{origin}_real"] = float(sum(each.real for each in mine))
+        counts[f"{origin}_false"] = float(sum(not each.real for each in mine))
+    return {**counts, "held_out_megapixels": found.pixels / 1e6}

@@ -1,0 +1,68 @@
+"""`astrid models train unet`: a model comes out, once, and bad wishes are refused."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from core.vocabulary import ExitCode
+from pipeline.classify.model_file import read
+from pipeline.classify.unet import UNet
+from tests.astrid_tui.command import Command
+
+pytest.importorskip("torch")
+
+TINY = ("--fields", 2, "--held-out", 1, "--size", 192, "--steps", 2, "--width", 1)
+
+
+@pytest.fixture
+def astrid(tmp_path, monkeypatch, capsys) -> Command:
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.chdir(tmp_path)
+    return Command(monkeypatch, capsys.readouterr)
+
+
+def test_a_model_is_trained_and_can_be_served(astrid: Command, tmp_path: Path) -> None:
+    made = astrid.json("models", "train", "unet", *TINY)
+    folder = Path(made["folder"])
+    assert folder.parent == tmp_path / "home" / "models"
+    model = read(folder, made["digest"])
+    assert UNet(model).digest == made["digest"]
+    assert model.description.config["width"] == 1
+    assert model.description.trained["metrics"]["step"] == 2
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "home" / "training").rglob("*.npz")}
+    assert len(before) == 3
+    astrid("models", "train", "unet", *TINY, "--out", tmp_path / "again")
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert (tmp_path / "again" / "model.onnx").read_bytes() == (folder / "model.onnx").read_bytes()
+    said = astrid("models", "train", "unet", *TINY, "--out", tmp_path / "again", code=ExitCode.FAILED)
+    assert said == ""
+    assert "exists already" in astrid.said
+    assert "Traceback" not in astrid.said
+
+
+def test_a_folder_without_frames_is_refused_in_one_sentence(astrid: Command, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    astrid("models", "train", "unet", *TINY, "--frames", tmp_path / "empty", code=ExitCode.FAILED)
+    assert "two frames of one sky" in astrid.said
+    astrid("models", "train", "unet", *TINY, "--frames", tmp_path / "none", code=ExitCode.USAGE)
+
+
+def test_a_signal_ends_it_whole(astrid: Command, tmp_path: Path, monkeypatch) -> None:
+    from pipeline.training import unet_run
+
+    train = unet_run.train
+
+    def interrupted(*arguments, **named):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return train(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unet_run, "train", interrupted)
+        astrid("models", "train", "unet", *TINY, code=ExitCode.INTERRUPTED)
+    assert "goes on from here" in astrid.said
+    assert not (tmp_path / "home" / "models").exists()
+    assert json.loads(astrid("models", "train", "unet", *TINY, "--json"))["digest"]

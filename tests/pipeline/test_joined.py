@@ -1,0 +1,208 @@
+"""The shipped U-Net beside the peaks of the score, on fields whose truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from core.settings import DetectSettings, Settings
+from pipeline.classify import unet
+from pipeline.classify.model_file import Calibration, ModelRefused, read
+from pipeline.classify.shipped import SHIPPED
+from pipeline.classify.unet import LogOdds
+from pipeline.classify.unet_input import frame_input
+from pipeline.detection import joined
+from pipeline.detection.detect import detect
+from pipeline.detection.joined import STREAK_CAUSE, join, with_unet
+from pipeline.detection.unet_objects import streak_objects
+from pipeline.subtraction.subtract import subtract
+from pipeline.training import fields as training_fields
+from pipeline.training.events import Event
+from pipeline.training.fields import CLASSES, field
+from tests.pipeline.pairs import make_pair
+
+NOTHING = -9.0
+SURE = 6.0
+
+
+def a_streak(name="t"):
+    return Event("satellite", 128.0, 128.0, 0.0, 12.0, "none", name, 20.0, 60.0, 236.0, 196.0)
+
+
+@pytest.fixture(scope="module")
+def made():
+    """One field with a bright new source and a bright trail, and nothing else that changes."""
+
+    def draw(random, scene, size, name):
+        one_sigma = training_fields_sigma(scene)
+        point = Event(
+            "point", 70.0, 190.0, 25.0 * one_sigma, 25.0, "none", f"{name}-0", 70.0, 190.0, 70.0, 190.0
+        )
+        return [point, replace(a_streak(), flux=12.0 * one_sigma)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_fields, "draw_events", draw)
+        return field(12, 256)
+
+
+def training_fields_sigma(scene):
+    from pipeline.training.events import _one_sigma
+
+    return _one_sigma(scene, 128.0, 128.0)
+
+
+@pytest.fixture(scope="module")
+def peaks(made):
+    return detect(made.difference, made.new, made.reference, made.settings)
+
+
+@pytest.fixture(scope="module")
+def result(made, peaks):
+    return with_unet(*peaks, made.difference, made.new, made.reference, made.settings)
+
+
+def near(found, x, y, within=2.0):
+    return [each for each in found if np.hypot(each.x - x, each.y - y) < within]
+
+
+def test_the_classes_of_training_are_those_that_are_served():
+    assert CLASSES == unet.CLASSES
+
+
+def test_the_shipped_weights_find_a_bright_source_and_are_sure_of_it(result):
+    (source,) = near(result.detections, 70.0, 190.0)
+    assert source.snr > 8.0
+    assert source.scores["unet"] > 0.8
+    assert result.remarks == ()
+
+
+def test_a_streak_is_one_candidate_with_its_middle_length_and_angle(result, peaks):
+    (streak,) = [each for each in result.detections if "streak_length" in each.features]
+    event = a_streak()
+    length = np.hypot(event.x_end - event.x_begin, event.y_end - event.y_begin)
+    angle = np.degrees(np.arctan2(event.y_end - event.y_begin, event.x_end - event.x_begin))
+    assert streak.features["streak_length"] == pytest.approx(length, rel=0.15)
+    assert streak.features["streak_angle"] == pytest.approx(angle, abs=2.0)
+    assert np.hypot(streak.x - 128.0, streak.y - 128.0) < 20.0
+    assert streak.scores["unet"] > 0.8
+    parts = [each for each in result.dropped if each.cause == STREAK_CAUSE]
+    assert {(each.x, each.y) for each in parts} <= {(each.x, each.y) for each in peaks[0]}
+    assert len(result.detections) < len(peaks[0]) + 1
+
+
+def test_every_detection_has_a_probability_and_none_is_lost(result, peaks):
+    assert all(0.0 <= each.scores["unet"] <= 1.0 for each in result.detections)
+    everything = [*result.detections, *result.dropped]
+    assert all(near(everything, each.x, each.y, 0.01) for each in (*peaks[0], *peaks[1]))
+    snr = [abs(each.snr) for each in result.detections]
+    assert snr == sorted(snr, reverse=True)
+
+
+def test_a_frame_without_changes_has_nothing_of_the_network_alone():
+    new, reference, _, _ = make_pair((256, 256), seed=11)
+    difference = subtract(new, reference, Settings())
+    peaks = detect(difference, new, reference, Settings())
+    result = with_unet(*peaks, difference, new, reference, Settings())
+    assert len(result.detections) <= len(peaks[0])
+    assert not any("streak_length" in each.features for each in result.detections)
+
+
+def test_without_its_weights_detection_goes_on_and_says_so(made, peaks, monkeypatch, tmp_path):
+    def refuse():
+        return read(tmp_path / "unet")
+
+    monkeypatch.setattr(joined, "shipped", refuse)
+    assert (
+        "No U-Net took part."
+        in with_unet(*peaks, made.difference, made.new, made.reference, made.settings).told
+    )
+    result = with_unet(*peaks, made.difference, made.new, made.reference, made.settings)
+    assert (result.detections, result.dropped) == (list(peaks[0]), list(peaks[1]))
+    assert result.remarks == (
+        "unet: model.json cannot be read: No such file or directory.",
+        "No U-Net took part.",
+    )
+
+
+def test_a_refused_version_leaves_its_place_to_the_shipped_one(made, peaks, result, tmp_path):
+    version = (tmp_path / "mine", "0" * 64)
+    found = with_unet(*peaks, made.difference, made.new, made.reference, made.settings, version)
+    assert found.detections == result.detections
+    assert found.remarks[0] == "mine: model.json cannot be read: No such file or directory."
+    assert found.told.startswith(f"seen by unet {SHIPPED['unet'].digest[:12]}")
+
+
+def test_weights_that_were_changed_are_refused(tmp_path):
+    for name in ("model.json", "model.onnx", "weights.safetensors"):
+        (tmp_path / name).write_bytes((SHIPPED["unet"].folder / name).read_bytes())
+    content = (tmp_path / "model.json").read_bytes()
+    (tmp_path / "model.json").write_bytes(content.replace(b'"seed"', b'"seeD"'))
+    with pytest.raises(ModelRefused, match="SHA-256 differs"):
+        unet.loaded(tmp_path, SHIPPED["unet"].digest)
+
+
+def test_switched_off_nothing_changes(made, peaks):
+    settings = Settings(detect=DetectSettings(unet=False))
+    result = with_unet(*peaks, made.difference, made.new, made.reference, settings)
+    assert (result.detections, result.dropped, result.remarks) == (list(peaks[0]), list(peaks[1]), ())
+
+
+def test_the_shipped_files_are_small_and_are_those_in_the_code():
+    assert sum(path.stat().st_size for path in SHIPPED["unet"].folder.iterdir()) < 1_000_000
+    assert unet.shipped().digest == SHIPPED["unet"].digest
+
+
+def opinions(made, **spots):
+    """Maps that say nothing but at some places."""
+    shape = made.difference.mask.shape
+    maps = LogOdds(*(np.full(shape, NOTHING, dtype=np.float32) for _ in range(3)))
+    for name, places in spots.items():
+        for x, y in places:
+            getattr(maps, name)[round(y) - 1 : round(y) + 2, round(x) - 1 : round(x) + 2] = SURE
+    return maps
+
+
+def says(point=1.0, streak=1.0):
+    return SimpleNamespace(
+        point_threshold=point, streak_threshold=streak, calibration=Calibration(slope=0.5, offset=-1.0)
+    )
+
+
+def joined_by(made, peaks, maps):
+    return join(*peaks, maps, says(), made.difference, made.new, made.reference, made.settings)
+
+
+def test_an_object_at_a_peak_is_that_peak_and_one_on_empty_sky_is_judged_as_any_other(made, peaks):
+    source = near(peaks[0], 70.0, 190.0)[0]
+    empty = np.argwhere((np.abs(made.difference.score) < 0.3) & (made.difference.mask == 0))[1000]
+    maps = opinions(made, point=[(source.x, source.y), (float(empty[1]), float(empty[0]))])
+    result = joined_by(made, peaks, maps)
+    (same,) = near(result.detections, source.x, source.y)
+    assert replace(same, scores={}) == source
+    assert same.scores["unet"] == pytest.approx(1.0 / (1.0 + np.exp(-(0.5 * SURE - 1.0))))
+    assert len(result.detections) == len(peaks[0])
+    assert len(result.dropped) == len(peaks[1]) + 1
+    assert result.dropped[-1].stage == "unet"
+
+
+def test_a_faint_source_that_the_network_sees_is_measured_below_the_threshold(made, peaks):
+    """Between the floor and the threshold the score alone makes no candidate."""
+    maps = opinions(made, point=[(70.0, 190.0)])
+    above = made.settings.model_copy(update={"detect": DetectSettings(threshold=1e3)})
+    strict = detect(made.difference, made.new, made.reference, above)
+    assert strict[0] == []
+    result = join(*strict, maps, says(), made.difference, made.new, made.reference, above)
+    (found,) = result.detections
+    (source,) = near(peaks[0], 70.0, 190.0)
+    assert (found.x, found.y, found.flux) == pytest.approx((source.x, source.y, source.flux), rel=1e-3)
+    assert found.features.keys() == source.features.keys()
+
+
+def test_the_network_finds_the_streak_where_it_is(made):
+    maps = unet.shipped().log_odds(frame_input(made.difference, made.new, made.reference))
+    found = streak_objects(maps, made.difference.mask != 0, 0.0, made.difference.psf.fwhm)
+    assert found
+    assert found[0].distance(np.array([128.0]), np.array([128.0]))[0] < 3.0

@@ -1,0 +1,192 @@
+"""The training of the U-Net: it learns, and stopping it changes nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from pipeline.classify.model_file import ModelRefused, read  # noqa: E402
+from pipeline.classify.unet import CLASSES, UNet  # noqa: E402
+from pipeline.training import unet_run  # noqa: E402
+from pipeline.training.fields import UNTOLD  # noqa: E402
+from pipeline.training.stopping import until_stopped  # noqa: E402
+from pipeline.training.unet_choice import Examined, Seen, calibration, thresholds  # noqa: E402
+from pipeline.training.unet_train import TrainingError, TrainOptions, loss_of, train  # noqa: E402
+
+SMALL = TrainOptions(steps=8, width=2, patch_px=64, batch=2, epoch_steps=4, seed=5)
+
+
+def write_field(path, seed):
+    """A field with spots of three classes that a glance at one plane tells apart."""
+    random = np.random.default_rng(seed)
+    planes = random.normal(0.0, 0.3, (5, 72, 72))
+    classes = np.zeros((72, 72), dtype=np.uint8)
+    for kind in (1, 2, 3):
+        row, column = random.integers(8, 60, 2)
+        planes[kind, row : row + 6, column : column + 6] += 3.0
+        classes[row : row + 6, column : column + 6] = kind
+    planes[4] = 0.0
+    classes[:2] = UNTOLD
+    np.savez(
+        path,
+        name=np.array(path.stem),
+        planes=planes.astype(np.float16),
+        classes=classes,
+        fwhm=np.float64(3.0),
+        kinds=np.array([], dtype="U16"),
+        hosts=np.array([], dtype="U16"),
+        places=np.zeros((0, 7)),
+    )
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fields")
+    paths = [folder / f"field-{seed}.npz" for seed in range(5)]
+    for seed, path in enumerate(paths):
+        write_field(path, seed)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def whole(files, tmp_path_factory):
+    return train(files[:4], files[4:], SMALL, tmp_path_factory.mktemp("whole") / "checkpoint.safetensors")
+
+
+def weights(state):
+    found = state.averaged.state_dict().items()
+    return {key: value.numpy() for key, value in found if value.dtype.is_floating_point}
+
+
+def same(one, other):
+    return all(np.array_equal(value, weights(other)[key]) for key, value in weights(one).items())
+
+
+def test_a_training_that_was_stopped_ends_as_one_that_was_not(files, whole, tmp_path):
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    asked = []
+
+    def after_five():
+        asked.append(1)
+        return len(asked) >= 5
+
+    first = train(files[:4], files[4:], SMALL, checkpoint, stopped=after_five)
+    assert 0 < first.step < SMALL.steps
+    again = train(files[:4], files[4:], SMALL, checkpoint)
+    assert again.step == SMALL.steps
+    assert same(again, whole)
+    assert [each["step"] for each in again.history] == [each["step"] for each in whole.history]
+    assert list(tmp_path.iterdir()) == [checkpoint]
+
+
+def test_the_seed_decides_the_weights(files, whole, tmp_path):
+    other = train(files[:4], [], TrainOptions(**{**vars_of(SMALL), "seed": 6}), tmp_path / "c.safetensors")
+    assert not same(other, whole)
+
+
+def vars_of(options):
+    return {name: getattr(options, name) for name in options.__slots__}
+
+
+def test_it_tells_its_metrics_after_every_epoch(files, tmp_path):
+    seen = []
+    train(
+        files[:4], files[4:], SMALL, tmp_path / "c.safetensors", lambda step, told: seen.append((step, told))
+    )
+    assert [step for step, _ in seen] == [4, 8]
+    assert all(np.isfinite(told["loss"]) for _, told in seen)
+    assert all(0.0 <= told["iou_background"] <= 1.0 for _, told in seen)
+
+
+def test_it_learns_what_a_glance_tells(files, tmp_path):
+    options = TrainOptions(steps=75, width=4, patch_px=64, batch=2, epoch_steps=25, rate=1e-2, average=0.9)
+    history = train(files[:4], files[4:], options, tmp_path / "c.safetensors").history
+    assert history[-1]["loss"] < 0.6 * history[0]["loss"]
+    learnt = [history[-1][f"iou_{name}"] for name in ("point", "dark", "streak")]
+    assert np.mean(learnt) > 0.15
+
+
+def test_a_checkpoint_of_another_training_or_none_at_all_is_refused(files, whole, tmp_path):
+    checkpoint = tmp_path / "c.safetensors"
+    train(files[:4], [], TrainOptions(**{**vars_of(SMALL), "steps": 1}), checkpoint)
+    with pytest.raises(TrainingError, match="other options"):
+        train(files[:4], [], TrainOptions(**{**vars_of(SMALL), "rate": 0.5}), checkpoint)
+    for content in (checkpoint.read_bytes()[:-100], b"\x80\x04cos\nsystem\n.", b"\xff" * 64):
+        checkpoint.write_bytes(content)
+        with pytest.raises(TrainingError, match="no checkpoint"):
+            train(files[:4], [], SMALL, checkpoint)
+
+
+def test_a_field_on_both_sides_is_refused_by_name(files, tmp_path):
+    with pytest.raises(TrainingError, match=r"field-4\.npz is both"):
+        train(files, files[4:], SMALL, tmp_path / "c.safetensors")
+    with pytest.raises(TrainingError, match="no fields"):
+        train([], [], SMALL, tmp_path / "c.safetensors")
+
+
+def test_untold_pixels_do_not_count():
+    random = torch.Generator().manual_seed(1)
+    logits = torch.randn(1, len(CLASSES), 16, 16, generator=random)
+    classes = torch.randint(0, len(CLASSES), (1, 16, 16), generator=random)
+    classes[:, :8] = UNTOLD
+    changed = logits.clone()
+    changed[:, :, :8] += torch.randn(1, len(CLASSES), 8, 16, generator=random) * 10.0
+    assert loss_of(logits, classes).item() == pytest.approx(loss_of(changed, classes).item(), rel=1e-5)
+    right = torch.nn.functional.one_hot(torch.where(classes == UNTOLD, 0, classes), len(CLASSES))
+    assert loss_of(right.permute(0, 3, 1, 2) * 30.0, classes).item() < 0.05
+
+
+def test_a_signal_asks_a_training_to_stop_and_is_given_back():
+    before = signal.getsignal(signal.SIGTERM)
+    with until_stopped() as stopped:
+        assert not stopped()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stopped()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def seen(origin, odds, *, real):
+    return Seen(origin, odds, 6.0, "point", real)
+
+
+def test_thresholds_keep_to_the_budget_of_false_alarms():
+    false = [seen("unet", odds, real=False) for odds in np.linspace(0.1, 5.0, 50)]
+    streaks = [seen("streak", odds, real=False) for odds in (1.0, 2.0)]
+    real = [seen("unet", 9.0, real=True), seen("peak", 9.0, real=False)]
+    point, streak = thresholds(Examined((*false, *streaks, *real), 6 * 2048**2), false_alarms=2.0)
+    assert sum(each.log_odds > point for each in false) == 12
+    assert sum(each.log_odds > streak for each in streaks) == 1  # 0.003 of 384 patches
+    assert thresholds(Examined((), 2048**2), 2.0) == (0.0, 0.0)
+
+
+def test_the_calibration_recovers_the_chances_that_made_the_labels():
+    random = np.random.default_rng(2)
+    odds = random.normal(0.0, 3.0, 8000)
+    real = random.random(8000) < 1.0 / (1.0 + np.exp(-(0.6 * odds - 1.0)))
+    found = calibration(Examined(tuple(seen("peak", o, real=bool(r)) for o, r in zip(odds, real)), 1))  # noqa: B905
+    assert found.slope == pytest.approx(0.6, abs=0.05)
+    assert found.offset == pytest.approx(-1.0, abs=0.1)
+    assert found.prevalence == pytest.approx(real.mean())
+    one = calibration(Examined((seen("peak", 1.0, real=True),), 1))
+    assert (one.slope, one.offset) == (1.0, 0.0)
+
+
+def test_a_model_is_published_whole_and_read_back(whole, files, tmp_path):
+    made = unet_run.publish(whole, SMALL, files[:4], [], 2.0, tmp_path / "model", tmp_path)
+    model = read(made.folder, made.digest)
+    network = UNet(model)
+    assert network.digest == made.digest
+    assert model.description.trained["fields"] == 4
+    assert same_arrays(model.arrays, weights(whole))
+    (made.folder / "model.onnx").write_bytes(b"other")
+    with pytest.raises(ModelRefused, match="damaged"):
+        read(made.folder)
+
+
+def same_arrays(one, other):
+    return one.keys() == other.keys() and all(np.array_equal(one[key], other[key]) for key in one)
