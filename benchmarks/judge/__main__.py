@@ -100,7 +100,7 @@ def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: 
             digests=digests,
             absent=absent,
             extra={"mag": columns["mag"][which]},
-            drawn_by="field",
+            drawn_by="night",
         )
         print(f"\n{what}: {np.count_nonzero(label == 1)} real, {np.count_nonzero(label == 0)} bogus")
         headings, rows = overview(evaluation)
@@ -122,7 +122,8 @@ def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: 
             print(f"\n{key}, {' and '.join(skies)}:")
             print("\n".join(table.told(goals)))
             out[f"detection {key} {skies[0]}"] = [room.plain(line) for line in goals]
-    goals = table.streaks(columns)
+    wrong = zip(columns["frame_false_streaks"].tolist(), columns["frame_free_patches"].tolist(), strict=True)
+    goals = table.streaks(columns, dict(zip(columns["frame"].tolist(), wrong, strict=True)))
     print("\n" + "\n".join(table.told(goals)))
     out["streaks"] = [room.plain(line) for line in goals]
     return out
@@ -135,7 +136,7 @@ def _gap(evaluation: Any, own: Any, candidates: Any) -> dict[str, Any] | None:
         print("\nThe gap to the training's kind of data is not told: --own-kind was not given.")
         return None
     shown = own[own.cut == ""]
-    gaps = room.gaps(evaluation, room.evaluate(shown, room.scores(candidates, shown), drawn_by="field"))
+    gaps = room.gaps(evaluation, room.evaluate(shown, room.scores(candidates, shown), drawn_by="night"))
     print("\nmissed at 1 % FPR by the judge, on held-out examples of the training's kind, and the gap:")
     for name, each in gaps.items():
         values = ["-" if value is None else f"{100 * value:.2f} %" for value in each.values()]

@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 
 SIGNIFICANCE = "S_corr"  # the baseline that needs no model
 ORDER = ("tree", "realbogus", "unet", "ensemble")  # the last needs what the others say
+OF_FRAMES = ("unet",)
 CHUNK = 1024
 BY: tuple[By, ...] = ("group", "night", "field")
 
@@ -68,8 +69,13 @@ def ready(folders: Mapping[str, tuple[Path, str | None]], names: Sequence[str]) 
     """Read models; one that is refused is told of and does not stop the others."""
     out = []
     for name in names:
-        if name not in folders:
-            out.append(Candidate(name, None, None, "there is no version of it"))
+        if name in OF_FRAMES or name not in folders:
+            why = (
+                "it sees whole frames, and these are cutouts"
+                if name in OF_FRAMES
+                else "there is no version of it"
+            )
+            out.append(Candidate(name, None, None, why))
             continue
         try:
             model = read(*folders[name])
