@@ -40,10 +40,11 @@ class StarLight:
     y: Array
     flux: Array
     whole: NDArray[np.bool_]  # neither saturated nor masked
+    doubt: Array  # how far the PSFs may be off at each, in any unit
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> StarLight:
         """Some of them."""
-        return StarLight(self.x[chosen], self.y[chosen], self.flux[chosen], self.whole[chosen])
+        return StarLight(*(getattr(self, name)[chosen] for name in StarLight.__slots__))
 
 
 def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight) -> Array | None:
@@ -75,7 +76,7 @@ def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight) -
     known = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     at = np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)
     known &= mask[at] == 0
-    scale = seen.flux[:, None, None] ** 2
+    scale = (seen.flux * seen.doubt)[:, None, None] ** 2
     squares = np.where(known, flux[at].astype(np.float64) ** 2 / scale, np.nan)
     noise = np.where(known, flux_err[at].astype(np.float64) ** 2 / scale, np.nan)
     ring = np.rint(np.hypot(offset[:, None], offset[None, :])).astype(int)
@@ -132,9 +133,10 @@ def add_left_over(flux_err: Image, stars: StarLight, profiles: Array) -> None:
     height, width = flux_err.shape
     extra = np.zeros((height + 2 * reach, width + 2 * reach), dtype=np.float32)
     least = (MATTERS * sky_error(flux_err)) ** 2 / max(float(profiles.max(initial=0.0)), 1e-30)
-    bright = stars.take((stars.flux > 0) & (stars.flux**2 > least) & _inside(stars, flux_err.shape))
+    loud = (stars.flux * stars.doubt) ** 2 > least
+    bright = stars.take((stars.flux > 0) & loud & _inside(stars, flux_err.shape))
     outer = toward_edges(bright.x, bright.y, flux_err.shape)
-    for x, y, flux, at_edge in zip(bright.x, bright.y, bright.flux, outer, strict=True):
+    for x, y, flux, at_edge in zip(bright.x, bright.y, bright.flux * bright.doubt, outer, strict=True):
         row, column = round(y), round(x)
         part = extra[row : row + 2 * reach + 1, column : column + 2 * reach + 1]
         part += np.float32(flux**2) * shapes[int(at_edge)]
