@@ -35,9 +35,14 @@ WIDE_FWHM, MOST_HALF_PX = 10.0, 40  # half width of the stamps in the end
 # The sky under a star is known to about this part of a pixel's noise. What is taken off is no more: it
 # would be the star's own wings.
 SKY_ERROR = 0.1
-# A priori, the PSF varies from the centre to the edge of the field by about this part of its value.
+# A priori, the PSF varies from the centre to the edge of the field by about this part of its value, or of
+# its neighbours' within a part of the FWHM: aberrations move light, and beside a steep core it is much.
 VARIATION_PRIOR = 0.4
+MOVED_FWHM = 0.5
 HIGHER_ORDER = 0.6  # times as much with each order of the polynomial
+# A star may follow the model of the others so much worse than most do: those in the corners of the field,
+# few and little like the first model, must not be taken for blends.
+TOLERATED = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +274,8 @@ def _combined(
     weights *= _likeness(values, weights, model, fit.x[shining], fit.y[shining])[:, None]
     prior = np.zeros((previous.size, terms.shape[1]))
     orders = np.array([i + j for i, j in term_powers(degree)][1:])
-    prior[:, 1:] = 1.0 / (VARIATION_PRIOR * HIGHER_ORDER ** (orders - 1.0) * previous[:, None]) ** 2
+    nearby = _moved(previous.reshape(size, size), model.fwhm).reshape(-1)
+    prior[:, 1:] = 1.0 / (VARIATION_PRIOR * HIGHER_ORDER ** (orders - 1.0) * nearby[:, None]) ** 2
     found, covariances = _robust_terms(values, weights, terms, prior)
     error = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2)).T
     coefficients, errors = found.reshape(-1, size, size), error.reshape(-1, size, size)
@@ -277,8 +283,9 @@ def _combined(
     sky_error = SKY_ERROR * float(np.sum(fit.noise[shining] * flux) / np.sum(flux**2))
     profile = fit_profile(coefficients[0], errors[0], model.fwhm, sky_error)
     centre = settled_centre(coefficients[0] - profile.sky, errors[0], profile.light, model.fwhm)
+    nearby = _moved(profile.light, model.fwhm)
     varying = [
-        settled_term(term, error, profile.light, model.fwhm, VARIATION_PRIOR)
+        settled_term(term, error, nearby, model.fwhm, VARIATION_PRIOR)
         for term, error in zip(coefficients[1:], errors[1:], strict=True)
     ]
     basis = _normalised(np.stack([np.maximum(centre, 0.0), *varying]), model.fwhm)
@@ -294,6 +301,11 @@ def _combined(
     return combined, profile
 
 
+def _moved(stamp: Values, fwhm: float) -> Values:
+    """A stamp, its light moved about as aberrations may move it."""
+    return np.asarray(ndimage.gaussian_filter(stamp, MOVED_FWHM * fwhm, mode="nearest"))
+
+
 def _likeness(values: Values, weights: Values, model: PsfModel, x: Values, y: Values) -> Values:
     """How far each star counts, 0 to 1: less, the worse its core follows the model that others made.
 
@@ -302,7 +314,7 @@ def _likeness(values: Values, weights: Values, model: PsfModel, x: Values, y: Va
     expected = psf_stamps(model, x, y).reshape(values.shape)
     core = np.hypot(*offsets(model.basis.shape[-1] // 2)).reshape(-1) < CORE_FWHM * model.fwhm
     misfit = np.mean((values - expected)[:, core] ** 2 * weights[:, core], axis=1)
-    return np.asarray(np.minimum(1.0, np.median(misfit) / np.maximum(misfit, 1e-9)) ** 2)
+    return np.asarray(np.minimum(1.0, TOLERATED * np.median(misfit) / np.maximum(misfit, 1e-9)) ** 2)
 
 
 def _robust_terms(values: Values, weights: Values, terms: Values, prior: Values) -> tuple[Values, Values]:

@@ -199,7 +199,7 @@ def _expect_left_over(
 ) -> None:
     """Add to the flux errors, in place, what bright stars leave of themselves."""
     seen = left_over(flux, flux_err, mask, stars)
-    add_left_over(flux_err, replace(stars, doubt=np.ones(len(stars.x))), np.stack([wings, wings]))
+    add_left_over(flux_err, replace(stars, doubt=np.ones(len(stars.x))), wings)
     if seen is not None:
         add_left_over(flux_err, stars, seen)
 
