@@ -21,6 +21,8 @@ from core.database.store import Store
 from core.database.tables import Candidate, SkyObject, Verdict
 from core.errors import AstridError
 from core.frames.standing import is_taken_back, stands
+from core.objects.association import lock
+from core.review.fakes import any_injected, reveal
 from core.vocabulary import LABELS, ONCE_FOR_DAYS, Label, ReviewState
 
 FIRST_HASH = "0" * 64  # what the first row of a session has before it
@@ -364,7 +366,13 @@ def _locked_object(db: Session, candidate_id: int) -> SkyObject:
 
 
 def _locked_objects(db: Session, candidate_ids: Sequence[int]) -> list[tuple[Candidate, SkyObject]]:
-    """Candidates with their objects, in one order for everybody: two who lock many never wait crosswise."""
+    """Candidates with their objects, in one order for everybody: two who lock many never wait crosswise.
+
+    What is injected may be revealed, which takes candidates out of the queue as the commit of a frame does:
+    so this waits for such a commit first, as that one would for this.
+    """
+    if any_injected(db, candidate_ids):
+        lock(db)
     found: list[tuple[Candidate, SkyObject]] = []
     for start in range(0, len(candidate_ids), _BATCH):
         query = (
@@ -417,6 +425,7 @@ def _append(db: Session, **content: Any) -> Verdict:
     row.hash = row_hash(row)
     db.add(row)
     db.flush()
+    reveal(db, row)
     return row
 
 
