@@ -82,12 +82,13 @@ def draw_of(session: Session, observation: Observation, reference: Reference) ->
     """What is to be drawn into a frame before it is subtracted from a reference."""
     processed = exists().where(col(Difference.observation_id) == observation.id)
     is_fresh = not session.scalar(select(processed))
-    lost = () if is_fresh else _never_found(session, observation, reference)
-    return Draw(
-        f"{observation.content}[{observation.extension}]",
-        (*sources_of(session, reference), *lost),
-        is_fresh,
-    )
+    lost = () if is_fresh else _without_object(session, observation, reference)
+    return Draw(content_of(observation), (*sources_of(session, reference), *lost), is_fresh)
+
+
+def content_of(observation: Observation) -> str:
+    """What tells a frame from all others, wherever its file lies."""
+    return f"{observation.content}[{observation.extension}]"
 
 
 def sources_of(session: Session, reference: Reference) -> tuple[DrawnSource, ...]:
@@ -112,7 +113,9 @@ def sources_of(session: Session, reference: Reference) -> tuple[DrawnSource, ...
     )  # fmt: skip
 
 
-def _never_found(session: Session, observation: Observation, reference: Reference) -> tuple[DrawnSource, ...]:
+def _without_object(
+    session: Session, observation: Observation, reference: Reference
+) -> tuple[DrawnSource, ...]:
     """What was drawn into a frame and not made an object of, to be drawn again."""
     query = (
         select(Injection)
@@ -208,25 +211,22 @@ def write_injections(
         )
     )
     _insert(session, InjectedSource, [row for row in fresh if row["sky_object_id"] not in known])
-    rows = []
+    rows: list[dict[str, Any]] = []
     for i, fact in enumerate(outcome.injected):
+        if not fact.flux > 0:  # it was measured, not drawn
+            continue
         candidate, sky_object = made.get(i, (None, fact.sky_object_id))
+        names = ("x", "y", "flux", "snr", "mag", "host", "found")
         rows.append(
-            {
+            {name: getattr(fact, name) for name in names}
+            | {
                 "observation_id": observation.id,
                 "difference_id": difference_id,
                 "candidate_id": candidate,
                 "sky_object_id": sky_object,
-                "x": fact.x,
-                "y": fact.y,
-                "flux": fact.flux,
-                "snr": fact.snr,
-                "mag": fact.mag,
-                "host": fact.host,
-                "found": fact.found,
             }
         )
-    _insert(session, Injection, [row for row in rows if row["flux"] > 0])
+    _insert(session, Injection, rows)
 
 
 def _source(

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import select, update
 from sqlmodel import Session, col
 
 from core.database.store import Store
@@ -86,7 +86,7 @@ def any_injected(db: Session, candidate_ids: Sequence[int]) -> bool:
 def are_injected(store: Store) -> bool:
     """Whether sources were ever injected into the queue: then what is undecided may be one."""
     with store.read() as db:
-        return bool(db.scalar(select(exists(select(InjectedSource.sky_object_id)))))
+        return db.scalar(select(col(InjectedSource.sky_object_id)).limit(1)) is not None
 
 
 def revealed(store: Store, object_ids: Collection[int]) -> dict[int, Reveal]:
