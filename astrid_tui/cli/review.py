@@ -154,12 +154,14 @@ class Sitting:
             return False
         shown: dict[str, Any] = card.shown(by="linear")
         try:
-            self._desk.decide(card.candidate_id, label, shown)
+            revealed = self._desk.decide(card.candidate_id, label, shown)
         except AstridError as error:
             remark(f"NOT written: {error}")
             raise typer.Exit(ExitCode.FAILED) from error
         self._decided += 1
         print_text(f"{card.name} is {label.value}: {LABELS[label].meaning}.")
+        if revealed:
+            print_text(f"{revealed[0].upper()}{revealed[1:]}.")
         return True
 
     def _note(self, card: "Card", text: str) -> None:

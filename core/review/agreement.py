@@ -18,6 +18,7 @@ from core.database.tables import Assignment, SkyObject, Verdict
 from core.errors import AstridError
 from core.frames.standing import stands
 from core.review.pace import FEWEST, Share, share
+from core.review.real_rows import real_verdicts
 from core.vocabulary import LABELS, Label, ReviewState
 
 SIDES = (ReviewState.REAL, ReviewState.BOGUS)
@@ -117,22 +118,16 @@ def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
 
 
 def standings(store: Store, *, experts: Collection[str] = (), needed: int = 2) -> list[Standing]:
-    """All objects that anybody judged, by their ids. Injected sources are among them: they are blind."""
-    query = (
-        select(col(Verdict.sky_object_id), col(SkyObject.name), col(Verdict.reviewer), col(Verdict.label))
-        .join(SkyObject, col(Verdict.sky_object_id) == col(SkyObject.id))
-        .where(stands(Verdict))
-        .order_by(col(Verdict.sky_object_id), col(Verdict.id))
-    )
+    """All objects that anybody judged, by their ids, but for injected sources."""
     found: list[Standing] = []
-    with store.read() as db:
-        for object_id, rows in groupby(db.execute(query), key=lambda row: row[0]):
-            votes: dict[str, str] = {}
-            name = ""
-            for _, name, reviewer, label in rows:  # noqa: B007 the same in all
-                votes.pop(reviewer, None)
-                votes[reviewer] = label
-            found.append(Standing(object_id, name, votes, *settled(votes, experts=experts, needed=needed)))
+    for object_id, given in groupby(real_verdicts(store), key=lambda each: each.sky_object.id or 0):
+        votes: dict[str, str] = {}
+        name = ""
+        for each in given:
+            name = each.sky_object.name
+            votes.pop(each.verdict.reviewer, None)
+            votes[each.verdict.reviewer] = each.verdict.label or ""
+        found.append(Standing(object_id, name, votes, *settled(votes, experts=experts, needed=needed)))
     return found
 
 

@@ -350,10 +350,10 @@ class ReviewScreen(FrameScreen[None]):
         shown = view.shown_record(card, self._viewing, self.app.theme, self.size)
         if entry.is_again:
             shown["again"] = True
-        await asyncio.to_thread(self._desk.decide, card.candidate_id, label, shown)
+        revealed = await asyncio.to_thread(self._desk.decide, card.candidate_id, label, shown)
         entry.label, entry.is_again = label, False
         reading.forget(entry.object_id)
-        self.notice = self._last_decision = view.decided(label, card.name)
+        self.notice = self._last_decision = view.decided(label, card.name, revealed)
         reading.queue.move(1)
         self._go()
 
@@ -382,7 +382,7 @@ class ReviewScreen(FrameScreen[None]):
         entry.label = row.label
         for object_id in objects:
             self._reading.forget(object_id)
-        self.notice = self._last_decision = view.changed_back(done, row.label, len(objects))
+        self.notice = self._last_decision = view.changed_back(done, row.label, len(objects), row.revealed)
         self._go()
 
     def _note(self, text: str) -> None:
@@ -467,14 +467,14 @@ class ReviewScreen(FrameScreen[None]):
         desk, reading = self._desk, self._reading
         if desk is None or reading is None:
             return
-        await asyncio.to_thread(desk.decide_together, list(chosen.values()), label, shown)
+        revealed = await asyncio.to_thread(desk.decide_together, list(chosen.values()), label, shown)
         for entry in reading.queue.entries:
             if entry.object_id in chosen:
                 entry.label, entry.is_marked, entry.is_again = label, False, False
                 reading.forget(entry.object_id)
         while (entry_here := reading.queue.current) is not None and entry_here.label is not None:
             reading.queue.move(1)
-        self.notice = self._last_decision = view.decided(label, f"{len(chosen)} objects")
+        self.notice = self._last_decision = view.decided(label, f"{len(chosen)} objects", revealed)
         self._go()
 
     # -- choosing ----------------------------------------------------------------------------------

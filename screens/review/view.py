@@ -118,19 +118,21 @@ def last_line(notice: Line, card: "Card | None", last_decision: Line) -> Line:
     return (span(" "), *line) if line else ()
 
 
-def decided(label: Label, name: str) -> Line:
+def decided(label: Label, name: str, revealed: str = "") -> Line:
     """The notice after a verdict."""
     return (
         _label_span(label),
-        span(f"  {name}", limit=40),
+        *((span(f"  {revealed}", Tone.WARN),) if revealed else (span(f"  {name}", limit=40),)),
         span("  u", Tone.KEY),
         span(" takes it back", Tone.DIM),
     )
 
 
-def changed_back(done: str, label: str | None, count: int = 1) -> Line:
+def changed_back(done: str, label: str | None, count: int = 1, revealed: str = "") -> Line:
     """The notice after an undo or a redo."""
     done = f"{done}: {count} verdicts" if count > 1 else done
+    if revealed:
+        done = f"{done}; {revealed}"
     if label is None:
         return (span(done, Tone.STRONG), span("  ctrl+r", Tone.KEY), span(" gives it again", Tone.DIM))
     return (
