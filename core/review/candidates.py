@@ -138,7 +138,7 @@ def show(store: Store, candidate_id: int) -> dict[str, Any]:
         "cutouts_sha256": card.cutouts_sha256,
         "known": known_sky(store, [candidate_id]).get(candidate_id),
         "tracklet": tracklets_of(store, [candidate_id]).get(candidate_id),
-        "injected": truth.record() if truth else None,
+        **({"injected": truth.record()} if truth else {}),
     }
 
 

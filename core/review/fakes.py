@@ -69,6 +69,12 @@ def reveal(db: Session, row: Verdict) -> None:
     refresh(db, [row.sky_object_id])
 
 
+def is_revealed(db: Session, sky_object_id: int) -> bool:
+    """Whether an object was injected and a verdict has revealed it."""
+    source = db.get(InjectedSource, sky_object_id)
+    return source is not None and source.revealed_at is not None
+
+
 def any_injected(db: Session, candidate_ids: Sequence[int]) -> bool:
     """Whether one of some candidates is an injected source."""
     for start in range(0, len(candidate_ids), _BATCH):

@@ -22,13 +22,14 @@ from core.database.tables import Candidate, SkyObject, Verdict
 from core.errors import AstridError
 from core.frames.standing import is_taken_back, stands
 from core.objects.association import lock
-from core.review.fakes import any_injected, reveal
+from core.review.fakes import any_injected, is_revealed, reveal
 from core.vocabulary import LABELS, ONCE_FOR_DAYS, Label, ReviewState
 
 FIRST_HASH = "0" * 64  # what the first row of a session has before it
 LAST_SEEN = "object_last_mjd"  # in `shown`: the object's newest epoch when it was judged
 BULK = "bulk"  # in `shown`: [first, n], the rows of the session that were written as one step
 MOST_AT_ONCE = 2000  # decisions of one step
+AWAITING = (ReviewState.UNREVIEWED, ReviewState.ESCALATED)
 _BATCH = 2000  # ids of one query
 
 
@@ -442,6 +443,8 @@ def _follow(db: Session, sky_object: SkyObject) -> None:
         if (sky_object.last_mjd or 0.0) > snoozed_at:
             # Detected again since: undoing a later verdict must not put it back to sleep.
             state, label, snoozed_at = ReviewState.UNREVIEWED, None, None
+    if state in AWAITING and is_revealed(db, sky_object.id or 0):
+        state, label = ReviewState.INDETERMINATE, None  # whatever is taken back: nobody need judge it again
     sky_object.review_state = state
     sky_object.review_label = label
     sky_object.snoozed_at_mjd = snoozed_at

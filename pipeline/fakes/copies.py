@@ -114,7 +114,7 @@ def inject(
     drawn = [each for each in chosen if each.flux > 0]
     if drawn:
         new = drawn_into(searched.new, drawn, difference, draw, settings)
-        difference = subtract(new, searched.reference, settings)
+        difference = _subtracted(new, searched.reference, settings)
         detections, _ = detect(difference, new, searched.reference, settings)
     # What lies where nothing was drawn is no injected source.
     found = matched(drawn, detections, searched.radius_px)
@@ -141,7 +141,7 @@ def forced_in_copy(
     drawn = [each for each in there if each.flux > 0]
     if drawn:
         copy = drawn_into(new, drawn, difference, draw, settings)
-        difference = subtract(copy, reference, settings)
+        difference = _subtracted(copy, reference, settings)
     flux, error = forced_fluxes(
         difference, np.array([each.x for each in there]), np.array([each.y for each in there])
     )
@@ -192,6 +192,12 @@ def drawn_into(
         data[place] += photons[part].astype(np.float32)
         variance[place] += positive[part].astype(np.float32)
     return replace(new, frame=replace(new.frame, data=data, variance=variance))
+
+
+def _subtracted(copy: Aligned, reference: PreparedReference, settings: Settings) -> Difference:
+    """The difference of a copy, of which no depth is measured."""
+    without = settings.depth.model_copy(update={"enabled": False})
+    return subtract(copy, reference, settings.model_copy(update={"depth": without}))
 
 
 def matched(sources: Sequence[Chosen], detections: Sequence[Detection], radius_px: float) -> list[int | None]:
