@@ -111,7 +111,8 @@ def inject(
     if not chosen:
         return ()
     difference, new, detections = searched.difference, searched.new, list(searched.detections)
-    drawn = [each for each in chosen if each.flux > 0]
+    # In one order, new or known: so the same frame comes out the same to the last digit.
+    drawn = sorted((each for each in chosen if each.flux > 0), key=lambda each: (each.x, each.y))
     if drawn:
         new = drawn_into(searched.new, drawn, difference, draw, settings)
         difference = _subtracted(new, searched.reference, settings)

@@ -295,7 +295,10 @@ def test_it_is_detected_again_as_itself_until_it_is_revealed(store):
     judge(store, key)
     process(store, done(1, injected=(again,)))  # the frame was in work meanwhile
     with store.read() as db:
-        assert db.exec(select(Candidate.id).where(Candidate.is_current).order_by(Candidate.id)).all() == [1, 3]
+        assert db.exec(select(Candidate.id).where(Candidate.is_current).order_by(Candidate.id)).all() == [
+            1,
+            3,
+        ]
         assert db.get_one(SkyObject, fake).best_candidate_id is None
         assert [row.n_candidates for row in db.exec(select(Difference).order_by(Difference.id))] == [
             2,
