@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 from sqlmodel import select
 
-from core.database.store import Store
+from core.database.store import Store, open_store
 from core.database.tables import (
     Candidate,
     Cutout,
@@ -18,6 +20,8 @@ from core.database.tables import (
     InjectedSource,
     Injection,
     Observation,
+    Rejection,
+    ScoreMap,
     SkyObject,
 )
 from core.frames import references
@@ -211,8 +215,47 @@ def rows_of(store: Store, *tables: type) -> list[object]:
         ]
 
 
+def real_rows(store: Store) -> list[object]:
+    """What is measured of a night but for injected sources: candidates, differences, limits, score maps."""
+    with store.read() as db:
+        found = db.exec(select(Candidate, SkyObject).where(Candidate.sky_object_id == SkyObject.id)).all()
+        real = sorted(
+            (row.frame, row.x, row.y, row.snr, row.mag, str(row.features))
+            for row, sky_object in found
+            if not sky_object.injected
+        )
+        differences = [
+            row.model_dump(exclude={"created_at", "n_candidates", "forced_through"})
+            for row in db.exec(select(Difference).order_by(Difference.id))
+        ]
+        names = {row.id: (row.ra, row.dec) for row in db.exec(select(SkyObject)) if not row.injected}
+        forced = sorted(
+            (row.difference_id, *names[row.sky_object_id], row.flux, row.flux_err)
+            for row in db.exec(select(ForcedFlux))
+            if row.sky_object_id in names
+        )
+        maps = [row.blocks for row in db.exec(select(ScoreMap).order_by(ScoreMap.difference_id))]
+        dropped = sorted((row.x, row.y, row.cause) for row in db.exec(select(Rejection)))
+    return [real, differences, forced, maps, dropped, sorted(names.values())]
+
+
+def test_what_is_real_is_measured_as_in_a_night_without_them(
+    night: Night, sqlite_store: Store, sqlite_template: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "without.db"
+    shutil.copy(sqlite_template, path)
+    with closing(open_store(f"sqlite:///{path}")) as without:
+        for store, share in ((sqlite_store, 0.4), (without, 0.0)):
+            register(store, night.frames)
+            references.add(store, night.reference)
+            work(store, night.settings(share), frames=2)
+        assert real_rows(sqlite_store) == real_rows(without)
+        with sqlite_store.read() as db:
+            assert len(db.exec(select(InjectedSource)).all()) > 3
+
+
 def test_a_night_with_injected_sources(night: Night, sqlite_store: Store) -> None:
-    """Worked twice over it has the same ones, and its real rows are those of a night without."""
+    """They live as objects do, are the same when the night is worked again, and end with their reveal."""
     settings = night.settings(0.4)
     register(sqlite_store, night.frames)
     references.add(sqlite_store, night.reference)
