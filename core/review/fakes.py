@@ -115,4 +115,4 @@ def told(found: Collection[Reveal], count: int) -> str:
         return ""
     if count == 1:
         return next(iter(found)).sentence
-    return f"{len(found)} of them were injected sources" if len(found) > 1 else "one of them was injected"
+    return f"of {count} objects {len(found)} {'were' if len(found) > 1 else 'was'} injected"
