@@ -12,7 +12,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-import numpy as np
 from sqlalchemy import delete, insert, update
 from sqlmodel import Session, col, select
 
@@ -35,9 +34,10 @@ from core.frames.outcome import CandidateFacts, DifferenceFacts, FrameOutcome
 from core.frames.queue import NO_LEASE, Lease, LeaseLost, held
 from core.frames.queue_history import note_all
 from core.frames.references import best
+from core.frames.shown import Shown, in_order, kept_of
 from core.objects.association import Place, associate, lock, refresh, wake
 from core.objects.known import write_known
-from core.objects.sky import match_nearest, zone_of
+from core.objects.sky import zone_of
 from core.vocabulary import ObservationState, QueueEventKind
 
 MIN_RADIUS_DEG = 1.0 / 3600.0  # of association on the sky
@@ -90,7 +90,7 @@ def commit_frame(
     _check(lease.observation, outcome)
     state = _next_state(lease, outcome, attempts)
     # Prepared before the transaction: while it lasts, no verdict can be written.
-    columns = [_candidate(fact, lease.observation, outcome) for fact in outcome.candidates]
+    shown = in_order(outcome, lambda fact: _candidate(fact, lease.observation, outcome))
     with store.write() as session:
         _end_lease(session, store, lease, outcome, state, retry_s)
         _write_stages(session, lease, outcome, run_id)
@@ -111,7 +111,7 @@ def commit_frame(
         if outcome.state == ObservationState.DONE and outcome.difference is not None:
             lock(session)
             spent = injected.revealed_ids(session, [each.sky_object_id or 0 for each in outcome.injected])
-            shown = _shown(lease.observation, outcome, columns, spent)
+            shown = [each for each in shown if each.sky_object_id not in spent]
             difference_id = _write_difference(session, lease, outcome.difference, len(shown))
             keys, new_objects = _write_candidates(session, lease, outcome, shown, difference_id)
             _write_forced(session, lease.observation, outcome, difference_id, spent)
@@ -122,37 +122,6 @@ def commit_frame(
         if outcome.state != "failed":
             _write_rejections(session, lease, outcome, difference_id)
     return CommitResult(state, outcome.reason, difference_id, tuple(keys), new_objects)
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """A candidate to be judged, with its columns; ``source`` is its place among the injected ones."""
-
-    fact: CandidateFacts
-    columns: dict[str, Any]
-    source: int | None = None
-    sky_object_id: int | None = None  # of an injected source that is known
-
-
-def _shown(
-    observation: Observation,
-    outcome: FrameOutcome,
-    columns: Sequence[dict[str, Any]],
-    spent: Collection[int],
-) -> list[_Shown]:
-    """All candidates, injected ones at the places that their significance gives them among the others."""
-    drawn = [
-        _Shown(each.candidate, _candidate(each.candidate, observation, outcome), i, each.sky_object_id)
-        for i, each in enumerate(outcome.injected)
-        if each.candidate is not None and each.sky_object_id not in spent
-    ]
-    drawn.sort(key=lambda each: abs(each.fact.snr))
-    shown = []
-    for fact, row in zip(outcome.candidates, columns, strict=True):
-        while drawn and abs(drawn[-1].fact.snr) > abs(fact.snr):
-            shown.append(drawn.pop())
-        shown.append(_Shown(fact, row))
-    return shown + drawn[::-1]
 
 
 def _check(observation: Observation, outcome: FrameOutcome) -> None:
@@ -270,7 +239,7 @@ def _write_candidates(
     session: Session,
     lease: Lease,
     outcome: FrameOutcome,
-    shown: Sequence[_Shown],
+    shown: Sequence[Shown],
     difference_id: int,
 ) -> tuple[list[int], int]:
     """Write candidates with cutouts; the real ones' keys in order, and how many objects all founded.
@@ -280,7 +249,7 @@ def _write_candidates(
     """
     reference_id = outcome.difference.reference_id if outcome.difference else None
     old = session.exec(select(Candidate).where(col(Candidate.difference_id) == difference_id)).all()
-    kept = _kept(session, shown, old, outcome.match_radius_px, difference_id)
+    kept = kept_of(session, shown, old, outcome.match_radius_px, difference_id)
     for row in old:
         row.is_current = False
     for i, row in kept.items():
@@ -319,28 +288,6 @@ def _write_candidates(
     return [keys[i] for i, each in enumerate(shown) if each.source is None], new_objects
 
 
-def _kept(
-    session: Session,
-    shown: Sequence[_Shown],
-    old: Sequence[Candidate],
-    radius_px: float,
-    difference_id: int,
-) -> dict[int, Candidate]:
-    """The candidates that are there already, by their places among those to be written."""
-    if not old:
-        return {}
-    drawn = injected.candidates_of(session, difference_id)
-    kept: dict[int, Candidate] = {}
-    for is_drawn in (False, True):
-        mine = [i for i, each in enumerate(shown) if (each.source is not None) == is_drawn]
-        theirs = [row for row in old if (row.id in drawn) == is_drawn]
-        here = np.array([(shown[i].fact.x, shown[i].fact.y) for i in mine], dtype=np.float64)
-        there = np.array([(row.x, row.y) for row in theirs], dtype=np.float64)
-        again = match_nearest(here.reshape(-1, 2), there.reshape(-1, 2), radius_px)
-        kept |= {mine[k]: theirs[j] for k, j in enumerate(again) if j >= 0}
-    return kept
-
-
 def _write_cutouts(session: Session, cutouts: dict[int, bytes | None], *, replace: bool) -> None:
     if replace:
         session.exec(delete(Cutout).where(col(Cutout.candidate_id).in_(list(cutouts))))
@@ -355,7 +302,7 @@ def _write_known(session: Session, outcome: FrameOutcome, facts: dict[int, Candi
     write_known(session, told, outcome.known_state)
 
 
-def _place(shown: _Shown, outcome: FrameOutcome) -> Place:
+def _place(shown: Shown, outcome: FrameOutcome) -> Place:
     fact, is_drawn = shown.fact, shown.source is not None
     radius_px = max(outcome.match_radius_px, POSITION_SIGMAS * fact.position_error_px)
     if fact.ra is None or fact.dec is None:
