@@ -91,7 +91,7 @@ def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight, f
     # What does not fall off with the star is none of its light.
     profile = np.maximum(excess - np.median(excess[-REACH_PX // 4 :]), 0.0)
     outside = np.arange(len(profile)) >= OUTSIDE_FWHM * fwhm
-    return np.where(outside, ndimage.maximum_filter1d(profile, 2 * BESIDE_PX + 1), profile)
+    return np.asarray(np.where(outside, ndimage.maximum_filter1d(profile, 2 * BESIDE_PX + 1), profile))
 
 
 def wing_error(response: Image, fwhm: float) -> Array:
