@@ -56,8 +56,7 @@ def test_the_score_beside_stars_becomes_honest():
     assert np.abs(flux / error).max() > 50
     add_left_over(error, stars, left_over(flux, error, mask, stars, FWHM))
     assert np.abs(flux / error).max() < 6
-    # Somewhat less than 1: at a radius the most is expected that is seen within a pixel of it.
-    assert 0.9 < np.std(flux / error) < 1.05
+    assert np.std(flux / error) == pytest.approx(1.0, abs=0.05)
 
 
 def test_stars_where_the_psf_is_doubtful_leave_more():
