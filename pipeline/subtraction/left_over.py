@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pipeline.frame import Image, MaskImage
 from pipeline.stellar.profile import WING_PRIOR
@@ -29,10 +28,6 @@ WINGS_FWHM = 2.5  # from the centre: farther out the PSF is its profile
 BRIGHT = 60.0  # flux errors of the sky, that a star must have to show anything
 MOST_STARS = 50  # the brightest
 FEWEST = 12
-# Outside a core the profile is steep, and one star's lies farther out than another's: what is expected at a
-# radius is the most that is seen within a pixel of it.
-OUTSIDE_FWHM = 1.5
-BESIDE_PX = 1
 MATTERS = 0.3  # of the flux error on the sky: smaller errors change nothing
 # Stars leave unlike amounts, even for what is known of the PSF at each: the larger third decides.
 QUANTILE, NORMAL_QUANTILE = 0.6827, 1.0  # of the square of a normal deviate
@@ -53,7 +48,7 @@ class StarLight:
         return StarLight(*(getattr(self, name)[chosen] for name in StarLight.__slots__))
 
 
-def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight, fwhm: float) -> Array | None:
+def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight) -> Array | None:
     """The relative error that stars leave, in units of their ``doubt``, squared, at each whole radius.
 
     Parameters
@@ -62,8 +57,6 @@ def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight, f
         The flux of a point source at each pixel, and its error so far.
     mask : (height, width) uint16
     stars : StarLight
-    fwhm : float
-        Of the wider PSF.
 
     Returns
     -------
@@ -89,9 +82,7 @@ def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight, f
     ring = np.rint(np.hypot(offset[:, None], offset[None, :])).astype(int)
     excess = np.array([_excess(squares[:, ring == r], noise[:, ring == r]) for r in range(REACH_PX + 1)])
     # What does not fall off with the star is none of its light.
-    profile = np.maximum(excess - np.median(excess[-REACH_PX // 4 :]), 0.0)
-    outside = np.arange(len(profile)) >= OUTSIDE_FWHM * fwhm
-    return np.where(outside, ndimage.maximum_filter1d(profile, 2 * BESIDE_PX + 1), profile)
+    return np.maximum(excess - np.median(excess[-REACH_PX // 4 :]), 0.0)
 
 
 def wing_error(response: Image, fwhm: float) -> Array:

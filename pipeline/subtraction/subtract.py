@@ -120,7 +120,7 @@ def subtract(
 
     start = time.perf_counter()
     _remove_background(data, flux, tiles, areas, mask)
-    _expect_left_over(flux, flux_err, mask, bright_stars(new, reference), wings, fwhm)
+    _expect_left_over(flux, flux_err, mask, bright_stars(new, reference), wings)
     score, deviation, score_scale = _score(flux, flux_err, mask)
     if reference.flux_scale != 1.0:
         for image in (data, flux, flux_err):
@@ -196,10 +196,9 @@ def _expect_left_over(
     mask: MaskImage,
     stars: StarLight,
     wings: NDArray[np.float64],
-    fwhm: float,
 ) -> None:
     """Add to the flux errors, in place, what bright stars leave of themselves."""
-    seen = left_over(flux, flux_err, mask, stars, fwhm)
+    seen = left_over(flux, flux_err, mask, stars)
     add_left_over(flux_err, replace(stars, doubt=np.ones(len(stars.x))), wings)
     if seen is not None:
         add_left_over(flux_err, stars, seen)
