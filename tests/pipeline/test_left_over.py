@@ -1,5 +1,7 @@
 """What bright stars leave is measured on them, and expected of all of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,16 @@ def test_the_score_beside_stars_becomes_honest():
     add_left_over(error, stars, left_over(flux, error, mask, stars))
     assert np.abs(flux / error).max() < 6
     assert np.std(flux / error) == pytest.approx(1.0, abs=0.05)
+
+
+def test_stars_where_the_psf_is_doubtful_leave_more():
+    flux, error, mask, stars = field(0.01)
+    corner = np.maximum(stars.x, stars.y) > 350
+    doubtful = replace(stars, doubt=np.where(corner, 4.0, 1.0))
+    profile = left_over(flux, error, mask, doubtful)
+    add_left_over(error, doubtful, profile)
+    leaves = error[np.rint(stars.y).astype(int), np.rint(stars.x).astype(int) + 9] / stars.flux
+    assert np.median(leaves[corner]) > 3.0 * np.median(leaves[~corner])
 
 
 def test_too_few_stars_tell_nothing():
