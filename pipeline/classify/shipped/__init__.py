@@ -19,6 +19,6 @@ SHIPPED: dict[str, ShippedModel] = {
     for name, digest in {
         "realbogus": "0e2cd55d7a69893605831d4d94f3c6d3d7a2fca3105a7e4cd86bf058a3b7fb47",
         "tree": "2155ab0cc33283b3757b71a0ed015c32c5286ee0249632f199bf62366993dadd",
-        "unet": "5f1671ae7e38d317a329c5ecd3bafcec799d5289d44ae60318be1080d015c173",
+        "unet": "38401ed49c6cdd10aeb41a07124b276477877e06821ffbdaefc0562bf2b8d752",
     }.items()
 }
