@@ -50,7 +50,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """All candidates of some fields; pixels that were unmasked, in all fields and in those without streaks."""
+    """All candidates of some fields; how many pixels were unmasked in all, and in those without streaks."""
 
     seen: tuple[Seen, ...]
     pixels: int
