@@ -17,6 +17,7 @@ from sqlalchemy import insert, or_, text, update
 from sqlmodel import Session, col, func, select
 
 from core.database.tables import Candidate, SkyObject
+from core.objects.moving import linked_among, settle
 from core.objects.sky import (
     chord,
     cone_conditions,
@@ -120,6 +121,8 @@ def refresh(session: Session, object_ids: Collection[int]) -> None:
             )
             .execution_options(synchronize_session=False)
         )
+    if moved := linked_among(session, ids):
+        settle(session, moved)
 
 
 def wake(session: Session, object_ids: Collection[int], mjd: float) -> None:

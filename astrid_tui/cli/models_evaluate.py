@@ -1,0 +1,240 @@
+"""`astrid models evaluate`: what models are worth, beside the baselines that they have to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    output_bytes,
+    print_json,
+    print_table,
+    print_text,
+    progress_bar,
+    remark,
+    settings_of,
+    store_of,
+)
+from core.vocabulary import ExitCode
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipeline.training.evaluate import Candidate, Evaluation
+    from pipeline.training.examples import Examples
+
+FIRST_SEED = 3_000_000  # of fields that are drawn to judge by; no training draws from there
+FIELDS = 12
+
+
+class Together(StrEnum):
+    """What the bootstrap draws together."""
+
+    OBJECTS = "group"
+    NIGHTS = "night"
+    FIELDS = "field"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to ``astrid models``."""
+    app.command()(evaluate)
+
+
+def evaluate(
+    context: typer.Context,
+    models: Annotated[
+        list[str] | None, typer.Option("--models", help="Only these; default: all that can score.")
+    ] = None,
+    examples: Annotated[
+        Path | None,
+        typer.Option(help="Labelled examples (.npz) to judge by; default: fields that are simulated now."),
+    ] = None,
+    own_kind: Annotated[
+        Path | None,
+        typer.Option(help="Held-out examples of the kind that was trained on: the gap to them is told."),
+    ] = None,
+    trained_on: Annotated[
+        list[Path] | None,
+        typer.Option(help="Examples that were trained on: refuse if any of them is among those that judge."),
+    ] = None,
+    folder: Annotated[
+        list[Path] | None, typer.Option(help="A model's folder that is judged in place of the one in use.")
+    ] = None,
+    together: Annotated[
+        Together, typer.Option(help="What the bootstrap of the intervals draws together.")
+    ] = Together.OBJECTS,
+    prevalence: Annotated[
+        list[float] | None,
+        typer.Option(help="Share of real among a night's candidates, at which precision is told."),
+    ] = None,
+    surviving: Annotated[
+        bool, typer.Option("--surviving", help="Judge by what the pipeline's cuts keep, not by every peak.")
+    ] = False,
+    fields: Annotated[
+        int, typer.Option(min=1, max=1000, help="How many fields are simulated without --examples.")
+    ] = FIELDS,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also draw a picture (PNG) to this file.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge models: what they miss, what they let through, and whether their probabilities hold.
+
+    The significance alone and the tree alone are always in the table. Examples that a model was trained on
+    are refused. Exit code 3 where a model that was asked for could not be judged.
+    """
+    from core.errors import AstridError
+    from pipeline.training import evaluate as room
+
+    _usage(models, prevalence)
+    judged_by = _examples(examples, fields, quiet=as_json)
+    if surviving:
+        judged_by = _surviving(judged_by)
+    candidates = _candidates(context, models, folder)
+    own = None if own_kind is None else _read(own_kind)
+    for each in (judged_by,) if own is None else (judged_by, own):
+        room.refuse_leaks(each, candidates, [_read(path) for path in trained_on or ()])
+    options = {"drawn_by": together.value, "prevalences": tuple(prevalence or ())}
+    try:
+        evaluation, score = _evaluated(judged_by, candidates, options, quiet=as_json)
+        beside = None if own is None else _evaluated(own, candidates, options, quiet=as_json)[0]
+    except ValueError as error:
+        raise AstridError(f"nothing can be judged: {error}") from None
+    gap = None if beside is None else room.gaps(evaluation, beside)
+    title = _title(examples, fields)
+    if output is not None:
+        _draw(output, evaluation, judged_by, score, title)
+    if as_json:
+        picture = None if output is None else str(output)
+        print_json({"examples": title, "gap": gap, "picture": picture} | room.plain(evaluation))
+    else:
+        _print(title, evaluation, gap)
+    asked = set(models or ()) & set(evaluation.absent)
+    if asked or (folder and evaluation.absent and not models):
+        raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _usage(models: Sequence[str] | None, prevalence: Sequence[float] | None) -> None:
+    from core.models.overview import NAMES
+
+    for name in models or ():
+        if name not in NAMES:
+            raise typer.BadParameter(
+                f"{name} is no model; there are {', '.join(NAMES)}", param_hint="--models"
+            )
+    if any(not 0.0 < each < 1.0 for each in prevalence or ()):
+        raise typer.BadParameter("a share of real lies between 0 and 1", param_hint="--prevalence")
+
+
+def _print(title: str, evaluation: Evaluation, gap: dict[str, dict[str, float | None]] | None) -> None:
+    from pipeline.training.scorecard_text import lines, table
+
+    print_text(title)
+    print_table(*table(evaluation))
+    for name, why in evaluation.absent.items():
+        print_text(f"{name} is not judged: {why}")
+    if gap is not None:
+        _print_gap(gap)
+    for card in evaluation.cards:
+        print_text("")
+        for line in lines(card):
+            print_text(line)
+    if evaluation.left_out:
+        remark(f"{evaluation.left_out} examples without a label were left out")
+
+
+def _examples(path: Path | None, fields: int, *, quiet: bool) -> Examples:
+    if path is not None:
+        return _read(path)
+    from pipeline.training.examples import of_seeds
+
+    with progress_bar("simulating", quiet=quiet) as report:
+        return of_seeds(
+            range(FIRST_SEED, FIRST_SEED + fields),
+            on_field=lambda done, total: report(done, fields, f"{total} examples"),
+        )
+
+
+def _read(path: Path) -> Examples:
+    from pipeline.training.examples import read
+
+    return read(path)
+
+
+def _surviving(examples: Examples) -> Examples:
+    which: NDArray[Any] = examples.cut == ""
+    return examples[which]
+
+
+def _candidates(
+    context: typer.Context, models: Sequence[str] | None, folders: Sequence[Path] | None
+) -> list[Candidate]:
+    """The models to judge: those in use, with given folders in their places; the tree is never left out."""
+    from core.database.store import StoreMissing
+    from core.models.overview import NAMES
+    from pipeline.classify.chosen import chosen, shipped_folder
+    from pipeline.classify.model_file import read
+    from pipeline.training.evaluate import ORDER, ready
+
+    found: dict[str, tuple[Path, str | None]]
+    try:
+        with closing(store_of(context, read_only=True)) as store:
+            found = chosen(store, settings_of(context))
+    except StoreMissing:  # those that AstrID came with need none
+        found = {name: (shipped_folder(name), None) for name in NAMES if shipped_folder(name).is_dir()}
+    for each in folders or ():
+        found[read(each).description.kind] = (each, None)
+    names = [name for name in ORDER if not models or name in models or name == "tree"]
+    names += [name for name in models or () if name not in ORDER]
+    return ready(found, names)
+
+
+def _evaluated(
+    examples: Examples, candidates: Sequence[Candidate], options: dict[str, Any], *, quiet: bool
+) -> tuple[Evaluation, dict[str, NDArray[Any]]]:
+    from pipeline.training.evaluate import evaluate as judge
+    from pipeline.training.evaluate import scores
+
+    with progress_bar("scoring", quiet=quiet) as report:
+        found = scores(candidates, examples, lambda done: report(done, len(examples), "examples"))
+    digests = {each.name: each.scorer.digest for each in candidates if each.scorer is not None}
+    absent = {each.name: each.why_not for each in candidates if each.scorer is None}
+    return judge(examples, found, digests=digests, absent=absent, **options), found
+
+
+def _draw(
+    path: Path, evaluation: Evaluation, examples: Examples, score: dict[str, NDArray[Any]], title: str
+) -> None:
+    import numpy as np
+
+    from pipeline.training.evaluate import SIGNIFICANCE
+    from pipeline.training.scorecard_picture import draw
+
+    known = examples.label >= 0
+    curves = {SIGNIFICANCE: np.abs(examples.snr.astype(float))} | score
+    with output_bytes(path) as out:
+        draw(out, evaluation, examples.label[known] == 1, {k: v[known] for k, v in curves.items()}, title)
+
+
+def _title(path: Path | None, fields: int) -> str:
+    from core.text import safe_text
+
+    if path is not None:
+        return f"judged by {safe_text(path.name)}"
+    return f"judged by {fields} fields that were simulated as for training, and not trained on"
+
+
+def _print_gap(gap: dict[str, dict[str, float | None]]) -> None:
+    def share(value: float | None) -> str:
+        return "-" if value is None else f"{100 * value:.2f} %"
+
+    print_text("")
+    print_text("missed at 1 % FPR on these examples, and on the kind that was trained on:")
+    rows = [(name, *(share(each[key]) for key in ("here", "own_kind", "gap"))) for name, each in gap.items()]
+    print_table(("scorer", "here", "own kind", "gap"), rows)

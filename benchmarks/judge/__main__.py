@@ -1,0 +1,168 @@
+"""Judge the models by the second generator.
+
+python -m benchmarks.judge --work FOLDER [--images FOLDER] [--own-kind FILE.npz] [--json FILE]
+
+Fields are drawn once and kept in the folder; the product subtracts and searches them every time. Without
+--images the half of the changes that lies in real pixels is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def main() -> None:
+    """Print the table."""
+    from benchmarks.judge import examples as sets
+    from core.models.overview import NAMES
+    from pipeline.classify.chosen import shipped_folder
+    from pipeline.training import evaluate as room
+    from pipeline.training.examples import read
+
+    parser = argparse.ArgumentParser(prog="benchmarks.judge", description="Judge the models.")
+    parser.add_argument("--work", type=Path, required=True, help="where fields and examples are kept")
+    parser.add_argument("--images", type=Path, help="the folder of the real frames")
+    parser.add_argument("--own-kind", type=Path, help="held-out examples of the training's kind")
+    parser.add_argument("--simulated", type=int, default=sets.SIMULATED, help="how many fields are simulated")
+    parser.add_argument("--models", type=Path, help="a folder with a model in each of its folders")
+    parser.add_argument("--again", action="store_true", help="judge the examples that are kept")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    if options.images is None:
+        print("Without the real frames: half of the changes, those in real pixels, are left out.")
+
+    file = options.work / "examples.npz"
+    if not (options.again and file.exists()):
+        began = time.process_time()
+        parts = sets.judged(options.images, options.work, options.simulated, _say)
+        sets.write(file, sets.assemble(parts))
+        print(f"{len(parts)} fields, {time.process_time() - began:.0f} CPU s")
+    with np.load(file, allow_pickle=False) as kept:
+        columns = {name: kept[name] for name in kept.files}
+    _describe(columns)
+    folders = _models(options.models) if options.models else {
+        name: (shipped_folder(name), None) for name in NAMES if shipped_folder(name).is_dir()
+    }  # fmt: skip
+    candidates = room.ready(folders, room.ORDER)
+    judged = read(file)
+    own = None if options.own_kind is None else read(options.own_kind)
+    for each in (judged, own):
+        if each is not None:
+            room.refuse_leaks(each, candidates)
+    result = report(columns, judged, candidates, own)
+    if options.json is not None:
+        options.json.write_text(json.dumps(result, indent=1, allow_nan=False))
+
+
+def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: Any) -> dict[str, Any]:
+    """Print everything that is judged; what was printed, for JSON."""
+    from benchmarks.judge import table
+    from pipeline.training import evaluate as room
+    from pipeline.training.scorecard_text import lines
+    from pipeline.training.scorecard_text import table as overview
+
+    found = room.scores(candidates, judged)
+    digests = {each.name: each.scorer.digest for each in candidates if each.scorer is not None}
+    absent = {each.name: each.why_not for each in candidates if each.scorer is None}
+    if "unet" in columns:
+        found["unet"] = columns["unet"].astype(np.float64)
+        absent.pop("unet", None)
+    shown = judged.cut == ""
+    out: dict[str, Any] = {"absent": absent}
+    every = {
+        "shown": (shown, "of what the cuts let through"),
+        "peaks": (np.ones(len(judged), bool), "of every peak beyond the threshold"),
+        "shown simulated": (
+            shown & (judged.instrument == "simulated"),
+            "of what is shown of simulated fields",
+        ),
+        "shown real": (shown & (judged.instrument != "simulated"), "of what is shown of real frames"),
+    }
+    for name, (which, what) in every.items():
+        label = judged.label[which]
+        if label.min(initial=1) == label.max(initial=0):
+            continue
+        part = {key: values[which] for key, values in found.items()}
+        evaluation = room.evaluate(
+            judged[which],
+            part,
+            digests=digests,
+            absent=absent,
+            extra={"mag": columns["mag"][which]},
+            drawn_by="field",
+        )
+        print(f"\n{what}: {np.count_nonzero(label == 1)} real, {np.count_nonzero(label == 0)} bogus")
+        headings, rows = overview(evaluation)
+        for row in (headings, *rows):
+            print("  " + "  ".join(cell.ljust(38 if i == 0 else 26) for i, cell in enumerate(row)).rstrip())
+        goals = [line for card in evaluation.cards for line in table.real_bogus(card)]
+        print("\n".join(table.told(goals)))
+        out[name] = {"evaluation": room.plain(evaluation), "goals": [room.plain(line) for line in goals]}
+        if name == "shown":
+            for card in evaluation.cards[1:]:
+                print("\n".join(lines(card)))
+            out["gap"] = _gap(evaluation, own, candidates)
+    usable = {"S_corr": np.abs(judged.snr.astype(np.float64)), **found}
+    for key, values in usable.items():
+        for skies in (("simulated",), ("saao", "lt")):
+            if not np.isin(columns["frame_sky"], skies).any() or np.isnan(values).any():
+                continue
+            goals = table.detection(columns, np.where(shown, values, -np.inf), skies)
+            print(f"\n{key}, {' and '.join(skies)}:")
+            print("\n".join(table.told(goals)))
+            out[f"detection {key} {skies[0]}"] = [room.plain(line) for line in goals]
+    goals = table.streaks(columns)
+    print("\n" + "\n".join(table.told(goals)))
+    out["streaks"] = [room.plain(line) for line in goals]
+    return out
+
+
+def _gap(evaluation: Any, own: Any, candidates: Any) -> dict[str, Any] | None:
+    from pipeline.training import evaluate as room
+
+    if own is None:
+        print("\nThe gap to the training's kind of data is not told: --own-kind was not given.")
+        return None
+    shown = own[own.cut == ""]
+    gaps = room.gaps(evaluation, room.evaluate(shown, room.scores(candidates, shown), drawn_by="field"))
+    print("\nmissed at 1 % FPR by the judge, on held-out examples of the training's kind, and the gap:")
+    for name, each in gaps.items():
+        values = ["-" if value is None else f"{100 * value:.2f} %" for value in each.values()]
+        print(f"  {name:<12} {'  '.join(values)}")
+    return gaps
+
+
+def _describe(columns: dict[str, NDArray[Any]]) -> None:
+    counts = (len(columns[name]) for name in ("label", "truth_snr", "frame"))
+    print("{} candidates, {} truths, {} frames".format(*counts))
+    for name, which in (("shown", columns["cut"] == ""), ("dropped", columns["cut"] != "")):
+        counts = Counter(columns["kind"][which].tolist())
+        print(f"  {name}: {', '.join(f'{count} {kind}' for kind, count in counts.most_common())}")
+
+
+def _models(folder: Path) -> dict[str, tuple[Path, str | None]]:
+    from pipeline.classify.model_file import DESCRIPTION, read
+
+    return {
+        read(each.parent).description.kind: (each.parent, None) for each in folder.glob(f"*/{DESCRIPTION}")
+    }
+
+
+def _say(text: str) -> None:
+    if "refused" in text:
+        print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""All fields as one set of examples, with what is needed to judge detection.
+
+Columns, one row a candidate: ``new, ref, diff`` (n, 63, 63) float16 in sigma, ``label`` (1 real, 0 bogus),
+``kind``, ``snr`` (measured, signed), ``snr_true``, ``mag``, ``group`` (one object of the sky), ``night``,
+``field``, ``host``, ``near_bright``, ``filter``, ``instrument``, ``cut``, ``source``. One row a truth:
+``truth_snr, truth_sign, truth_host, truth_mag, truth_field, truth_findable`` and ``truth_row``, the
+candidate that it became or -1. One row a frame: ``frame, frame_pixels, frame_sky``. One row a streak:
+``streak_field, streak_snr, streak_length, streak_found``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.judge import real_skies, skies
+from benchmarks.judge.field import HOSTS, Field, load, save
+from benchmarks.judge.product import UNTOLD, Judged, host_names, judge
+from pipeline.frame import FrameRefused
+
+Array = NDArray[np.float64]
+
+SIMULATED = 36
+ROUNDS = {"saao": 3, "lt": 4}
+SAME_PX = 2.5
+NEAR_BRIGHT_STAR_PX = 9.0  # at which a repeated detection is a residual of that star
+INSTRUMENTS = {"simulated": "simulated", "saao": "SAAO 1.0m STE3", "lt": "LT RISE"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A field and what the product made of it."""
+
+    field: Field
+    judged: Judged
+
+
+def recipes(images: Path | None, simulated: int) -> Iterator[tuple[str, Callable[[], Field]]]:
+    """Name and drawing of each field; real ones only where their frames are."""
+    for seed in range(simulated):
+        yield f"simulated-{seed:03d}", lambda seed=seed: skies.field_of(seed)
+    if images is None:
+        return
+    for sky, number in real_skies.SKIES:
+        for round_ in range(ROUNDS[sky]):
+            yield (
+                f"{sky}-{number:02d}-{round_}",
+                lambda sky=sky, number=number, round_=round_: real_skies.field_of(
+                    images, sky, number, round_
+                ),
+            )
+
+
+def drawn(name: str, draw: Callable[[], Field], work: Path) -> Field:
+    """A field, from the folder of those that were drawn before or anew."""
+    path = work / "fields" / f"{name}.npz"
+    if not path.exists():
+        save(path, draw())
+    return load(path)
+
+
+def judged(images: Path | None, work: Path, simulated: int, tell: Callable[[str], None]) -> list[Part]:
+    """Every field and what the product made of it; those that the product refuses are told of."""
+    parts = []
+    for name, draw in recipes(images, simulated):
+        field = drawn(name, draw, work)
+        try:
+            parts.append(Part(field, judge(field, images)))
+        except FrameRefused as refusal:
+            tell(f"{name}: refused: {refusal}")
+            continue
+        tell(f"{name}: {len(parts[-1].judged.snr)} candidates")
+    return parts
+
+
+def assemble(parts: list[Part]) -> dict[str, NDArray[Any]]:
+    """One set of all. Second detections of a change, and what nobody knows the truth of, are left out."""
+    untold = _untold(parts)
+    rows: dict[str, list[NDArray[Any]]] = {}
+    truths: dict[str, list[NDArray[Any]]] = {}
+    first = 0
+    for part, unknown in zip(parts, untold, strict=True):
+        field, found = part.field, part.judged
+        real = found.match >= 0
+        later = field.sky != "simulated" and not field.name.endswith("-0")
+        keep = real | ~(unknown | (found.kind == "beside") | (found.kind == UNTOLD) | later)
+        columns = _columns(part, keep)
+        for name, column in columns.items():
+            rows.setdefault(name, []).append(column)
+        row = np.full(len(found.match), -1)
+        row[keep] = first + np.arange(np.count_nonzero(keep))
+        first += int(np.count_nonzero(keep))
+        for name, column in _truths(part, row).items():
+            truths.setdefault(name, []).append(column)
+    frames = {
+        "frame": np.array([part.field.name for part in parts]),
+        "frame_pixels": np.array([part.judged.pixels for part in parts]),
+        "frame_sky": np.array([part.field.sky for part in parts]),
+    }
+    streaks = [(part.field.name, *each, ok) for part in parts for each, ok in
+               zip(part.field.streaks, part.judged.streak_found, strict=True)]  # fmt: skip
+    return {
+        **{name: np.concatenate(each) for name, each in {**rows, **truths}.items()},
+        **frames,
+        "streak_field": np.array([each[0] for each in streaks], dtype="U32"),
+        "streak_snr": np.array([each[6] for each in streaks], dtype=float),
+        "streak_length": np.array(
+            [np.hypot(each[3] - each[1], each[4] - each[2]) for each in streaks], dtype=float
+        ),
+        "streak_found": np.array([each[7] for each in streaks], dtype=bool),
+    }
+
+
+def write(path: Path, columns: dict[str, NDArray[Any]]) -> None:
+    """Keep an example set, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    with part.open("wb") as out:
+        np.savez_compressed(out, **columns)
+    part.replace(path)
+
+
+def _columns(part: Part, keep: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    field, found = part.field, part.judged
+    which = np.flatnonzero(keep)
+    match = found.match[which]
+    real = match >= 0
+    planes = found.triplets[which]
+    count = len(which)
+    true = np.full(count, np.nan)
+    true[real] = field.injected.snr[match[real]]
+    group = np.array(
+        [
+            f"{field.name}/change {match[i]}"
+            if real[i]
+            else f"{field.night}/{found.x_new[k]:.0f} {found.y_new[k]:.0f}"
+            for i, k in enumerate(which)
+        ],
+        dtype="U48",
+    )
+    return {
+        **{
+            name: np.clip(plane, -6e4, 6e4).astype(np.float16)
+            for name, plane in zip(("new", "ref", "diff"), planes.planes, strict=True)
+        },
+        "label": real.astype(np.int8),
+        "kind": found.kind[which],
+        "snr": found.snr[which],
+        "snr_true": true,
+        "mag": found.mag[which],
+        "group": group,
+        "night": np.full(count, field.night, dtype="U32"),
+        "field": np.full(count, field.name, dtype="U32"),
+        "host": host_names(field, found)[which],
+        "near_bright": found.near_bright[which],
+        "filter": np.full(count, "r" if field.sky == "simulated" else "", dtype="U8"),
+        "instrument": np.full(count, INSTRUMENTS[field.sky], dtype="U32"),
+        "cut": found.cut[which],
+        "source": np.full(count, "judge", dtype="U8"),
+    }
+
+
+def _truths(part: Part, row: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    field, found = part.field, part.judged
+    count = len(field.injected)
+    became = np.full(count, -1)
+    mine = np.flatnonzero(found.match >= 0)
+    became[found.match[mine]] = row[mine]
+    return {
+        "truth_snr": field.injected.snr,
+        "truth_sign": field.injected.sign,
+        "truth_host": np.array(HOSTS)[field.injected.host],
+        "truth_mag": 25.0 - 2.5 * np.log10(field.injected.flux),
+        "truth_field": np.full(count, field.name, dtype="U32"),
+        "truth_findable": found.findable,
+        "truth_row": became,
+    }
+
+
+def _untold(parts: list[Part]) -> list[NDArray[np.bool_]]:
+    """Which candidates of the SAAO field may be stars that really vary.
+
+    What one difference alone shows is none: the other differences of the same frame would show it too. What
+    several show is a residual where a bright star is, and untold elsewhere.
+    """
+    saao = [k for k, part in enumerate(parts) if part.field.sky == "saao" and part.field.name.endswith("-0")]
+    places, nights = {}, {}
+    for k in saao:
+        field, found = parts[k].field, parts[k].judged
+        places[k] = np.column_stack([found.x_new, found.y_new]) - field.excluded[0, :2]
+        nights[k] = field.night
+    out = [np.zeros(len(part.judged.snr), bool) for part in parts]
+    for k in saao:
+        seen = [{nights[k]} for _ in places[k]]
+        for other in saao:
+            if len(places[other]) == 0:
+                continue
+            away = np.hypot(*(places[k][:, None] - places[other][None]).transpose(2, 0, 1))
+            for i in np.flatnonzero(away.min(axis=1) < SAME_PX) if len(away) else ():
+                seen[i].add(nights[other])
+        field, found = parts[k].field, parts[k].judged
+        for i, each in enumerate(seen):
+            at_bright = len(field.bright) > 0 and bool(
+                np.min(np.hypot(field.bright[:, 0] - found.x_new[i], field.bright[:, 1] - found.y_new[i]))
+                < NEAR_BRIGHT_STAR_PX
+            )
+            out[k][i] = len(each) > 1 and not at_bright and found.match[i] < 0
+    return out

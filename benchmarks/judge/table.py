@@ -1,0 +1,188 @@
+"""The judged table: what the models are worth by the second generator, and whether the goals are met.
+
+Every bound is the unfavourable end of a 95 % bootstrap over fields, at the natural ratio of real to bogus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.training.resample import Estimate, draws, of_draws
+from pipeline.training.scorecard import Scorecard
+from pipeline.training.scorecard_text import clear, number, percent
+
+Array = NDArray[np.float64]
+Columns = Mapping[str, NDArray[Any]]
+
+FRAME_PIXELS = 2048**2
+PATCH_PIXELS = 256**2
+FALSE_PER_FRAME = 6.4, 2.0
+SNR_BINS = (6.0, 10.0), (10.0, 20.0), (20.0, np.inf)
+GOAL_FOUND = {6.4: (0.62, 0.90, 0.94), 2.0: (0.50, 0.86, 0.92)}
+GOAL_MISSED = 0.03
+GOAL_ECE = 0.02
+GOAL_STREAKS = 0.90
+STREAK_FALSE_PER_PATCH = 0.003
+ROUNDS = 400
+
+
+@dataclass(frozen=True)
+class Line:
+    """A number, and the goal it is held against, if there is one."""
+
+    what: str
+    estimate: Estimate
+    goal: float | None = None
+    at_most: bool = True
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the unfavourable end of the interval is on the right side; None without a goal."""
+        if self.goal is None or self.estimate.value is None:
+            return None
+        end = self.estimate.high if self.at_most else self.estimate.low
+        if end is None:
+            return None
+        return end <= self.goal if self.at_most else end >= self.goal
+
+
+def detection(columns: Columns, score: Array, skies: tuple[str, ...]) -> list[Line]:
+    """What is found of the truths that are not under masked pixels, at fixed false alarms a frame.
+
+    Parameters
+    ----------
+    columns : mapping
+        As `benchmarks.judge.examples` tells.
+    score : (n,) float64
+        Of the candidates; -inf for those that are not shown.
+    skies : tuple of str
+        Which fields count.
+    """
+    frames = np.asarray(columns["frame"])
+    counted = np.isin(columns["frame_sky"], skies)
+    # Of real fields only the first draw has its bogus in the set: the others add truths, not sky.
+    first = np.array([name.startswith("simulated") or name.endswith("-0") for name in frames])
+    pixels = {
+        name: float(size)
+        for name, size, ok in zip(frames, columns["frame_pixels"], counted & first, strict=True)
+        if ok
+    }
+    names = np.array(sorted(frames[counted]))
+    false = (np.asarray(columns["label"]) == 0) & np.isin(columns["field"], list(pixels))
+    false_score, false_field = score[false], np.asarray(columns["field"])[false]
+    mine = np.asarray(columns["truth_findable"]) & np.isin(columns["truth_field"], names)
+    row = np.asarray(columns["truth_row"])[mine]
+    truth_score = np.where(row >= 0, score[row], -np.inf)
+    truth_snr, truth_field = np.asarray(columns["truth_snr"])[mine], np.asarray(columns["truth_field"])[mine]
+    order = np.argsort(-false_score)
+    weights = draws(names, ROUNDS, 1)
+    at = {name: i for i, name in enumerate(names)}
+    of_false = np.array([at[name] for name in false_field], dtype=int)
+    of_truth = np.array([at[name] for name in truth_field], dtype=int)
+    area = np.array([pixels.get(name, 0.0) for name in names])
+
+    def found(weight: Array, rate: float, inside: NDArray[np.bool_]) -> float:
+        allowed = rate * float(weight @ area) / FRAME_PIXELS
+        taken = np.cumsum(weight[of_false][order])
+        over = int(np.searchsorted(taken, allowed, side="right"))
+        threshold = false_score[order][over] if over < len(order) else -np.inf
+        kept = (truth_score > threshold) & inside
+        total = float(weight[of_truth][inside].sum())
+        return float(weight[of_truth][kept].sum()) / total if total > 0 else float("nan")
+
+    lines = []
+    for rate in FALSE_PER_FRAME:
+        for place, (low, high) in enumerate(SNR_BINS):
+            inside = (truth_snr >= low) & (truth_snr < high)
+            name = f"{low:g} to {high:g}" if np.isfinite(high) else f"{low:g} and more"
+            estimate = _estimated(lambda w, r=rate, i=inside: found(w, r, i), weights, int(inside.sum()))
+            goal = GOAL_FOUND[rate][place] if skies == ("simulated",) else None
+            lines.append(Line(f"found at {rate:g} false a frame, SNR {name}", estimate, goal, at_most=False))
+    return lines
+
+
+def streaks(columns: Columns, false_patches: Mapping[str, tuple[int, int]] | None = None) -> list[Line]:
+    """What is found of streaks, by field; with false streaks and streak-free patches where they are known."""
+    field = np.asarray(columns["streak_field"])
+    found = np.asarray(columns["streak_found"])
+    if len(field) == 0:
+        return []
+    names = np.array(sorted(np.asarray(columns["frame"])))
+    weights = draws(names, ROUNDS, 2)
+    at = {name: i for i, name in enumerate(names)}
+    which = np.array([at[name] for name in field])
+    lines = []
+    for low, high in ((0.0, np.inf), (1.5, 4.0), (4.0, 20.0)):
+        inside = (columns["streak_snr"] >= low) & (columns["streak_snr"] < high)
+
+        def share(w: Array, i: NDArray[np.bool_] = inside) -> float:
+            total = float(w[which][i].sum())
+            return float(w[which][i & found].sum()) / total if total > 0 else float("nan")
+
+        name = "all" if low == 0 else f"SNR {low:g} to {high:g} a FWHM of length"
+        goal = GOAL_STREAKS if low == 0 else None
+        lines.append(
+            Line(f"streaks found, {name}", _estimated(share, weights, int(inside.sum())), goal, at_most=False)
+        )
+    if false_patches is not None:
+        wrong = np.array([false_patches.get(name, (0, 0)) for name in names], dtype=float)
+
+        def rate(w: Array) -> float:
+            patches = float(w @ wrong[:, 1])
+            return float(w @ wrong[:, 0]) / patches if patches > 0 else float("nan")
+
+        patches = int(wrong[:, 1].sum())
+        lines.append(
+            Line(
+                "false streaks a streak-free patch of 256 x 256",
+                _estimated(rate, weights, patches),
+                STREAK_FALSE_PER_PATCH,
+            )
+        )
+    return lines
+
+
+def real_bogus(card: Scorecard) -> list[Line]:
+    """The goals of one model's scorecard."""
+    lines = [
+        Line(f"{card.name}: missed at 1 % FPR, off stars, SNR 10 and more", clear(card), GOAL_MISSED),
+        Line(f"{card.name}: missed at 1 % FPR, all", card.fnr_at_fpr[0.01]),
+    ]
+    if card.calibration is not None:
+        lines.append(Line(f"{card.name}: expected calibration error", card.calibration.ece, GOAL_ECE))
+        lines.append(
+            Line(
+                f"{card.name}: Brier score of the constant less its own",
+                card.calibration.better_than_constant,
+                0.0,
+                at_most=False,
+            )
+        )
+    return lines
+
+
+def _estimated(measure: Callable[[Array], float], weights: Array, n: int) -> Estimate:
+    return of_draws(
+        measure(np.ones(weights.shape[1])), np.array([measure(w) for w in weights]), n, what="truths"
+    )
+
+
+def told(lines: list[Line]) -> list[str]:
+    """The lines as text, with whether each goal is met."""
+    out = []
+    for each in lines:
+        small = "calibration" in each.what or "Brier" in each.what or "false streaks" in each.what
+        value = number(each.estimate, 4) if small else percent(each.estimate)
+        goal = ""
+        if each.goal is not None:
+            sign = "<=" if each.at_most else ">="
+            wanted = f"{each.goal:g}" if small else f"{100 * each.goal:g} %"
+            met = {True: "met", False: "MISSED", None: "not told"}[each.met]
+            goal = f"   goal {sign} {wanted}: {met}"
+        out.append(f"  {each.what:<62} {value} of {each.estimate.n}{goal}")
+    return out

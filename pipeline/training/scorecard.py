@@ -1,0 +1,266 @@
+"""A scorecard: what a model's scores are worth, by stratum, each number with its interval.
+
+Arrays in, a typed value out. Every share but those of calibration is at a stated working point: where one
+in a hundred (or thousand) of the bogus is kept, or so many candidates a night.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.training import measures, resample
+from pipeline.training.resample import Estimate
+from pipeline.training.strata import Stratum, is_streak, strata_of
+
+Array = NDArray[np.float64]
+Columns = Mapping[str, NDArray[Any]]
+
+FPRS = 0.01, 0.001
+WORKING_FPR = 0.01
+PER_NIGHT = 20, 50, 100
+BINS = 15  # of calibration
+RANKS = 10, 20, 50
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Examples of one range of probabilities: what the model said, and how it was."""
+
+    said: float
+    real: float
+    n: int
+    low_logit: float
+    high_logit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """How well probabilities are what they say, at the prevalence of the examples."""
+
+    ece: Estimate
+    brier: Estimate
+    brier_constant: float  # of always saying the prevalence
+    better_than_constant: Estimate  # the constant's Brier score minus the model's
+    bins: tuple[Bin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scorecard:
+    """All of one scorer over one set of examples.
+
+    Attributes
+    ----------
+    threshold : float
+        Score at which `WORKING_FPR` of the bogus is kept; all of ``strata`` is at it.
+    fnr_at_fpr, fnr_at_per_night, recall_at_rank : dict
+        By share, candidates a night (one threshold for all nights), place in the night.
+    precision : dict
+        By prevalence, at the working threshold.
+    strata : tuple
+        Of the real the share that is missed, of the bogus the share that is kept.
+    calibration : Calibrated or None
+        None for a score that is no probability.
+    """
+
+    name: str
+    digest: str
+    n_real: int
+    n_bogus: int
+    nights: int
+    drawn_by: str
+    prevalence: float
+    threshold: float
+    fnr_at_fpr: dict[float, Estimate]
+    fpr_at_fnr: dict[float, Estimate]
+    fnr_at_per_night: dict[int, Estimate]
+    recall_at_rank: dict[int, Estimate]
+    auc: Estimate
+    average_precision: Estimate
+    mcc: Estimate
+    precision: dict[float, Estimate]
+    strata: tuple[Stratum, ...]
+    calibration: Calibrated | None
+    notes: tuple[str, ...] = field(default=())
+
+
+def scorecard(
+    name: str,
+    columns: Columns,
+    score: Array,
+    *,
+    digest: str = "",
+    is_probability: bool = True,
+    drawn_by: str = "group",
+    prevalences: tuple[float, ...] = (),
+    rounds: int = resample.ROUNDS,
+    seed: int = 0,
+) -> Scorecard:
+    """Judge one scorer.
+
+    Parameters
+    ----------
+    name : str
+    columns : mapping
+        Of an example set, (n,) each: ``label`` (1 real, 0 bogus) and ``group``; what it has of ``night``,
+        ``kind``, ``snr_true``, ``snr``, ``mag``, ``host``, ``near_bright``, ``filter``, ``instrument`` and
+        ``cut`` makes strata.
+    score : (n,) float
+        Calibrated log-odds if ``is_probability``, else anything that is higher for what is likelier real.
+    drawn_by : str
+        The column whose values the bootstrap draws: "group" (objects) or "field".
+    prevalences : tuple of float
+        Shares of real among a night's candidates at which the precision is told, besides the examples' own.
+
+    Raises
+    ------
+    ValueError
+        The arrays do not go together, a score is NaN, or nothing is real or bogus.
+    """
+    real = np.asarray(columns["label"]) == 1
+    score = np.asarray(score, dtype=np.float64)
+    rank = measures.ranking(real, score)
+    n_real, n_bogus = int(real.sum()), int((~real).sum())
+    if n_real == 0 or n_bogus == 0:
+        raise ValueError(f"{n_real} real and {n_bogus} bogus examples judge nothing: both are needed")
+    groups = np.asarray(columns[drawn_by])
+    weights = resample.draws(groups, rounds, seed)
+    night = np.asarray(columns["night"]) if "night" in columns else np.full(len(real), "one")
+    nights = len(np.unique(night))
+    prevalence = n_real / len(real)
+    threshold = measures.threshold_at_fpr(rank, WORKING_FPR)
+    thresholds = np.array([measures.threshold_at_fpr(rank, WORKING_FPR, weight) for weight in weights])
+
+    def of(measure: resample.Measure, n: int = n_real, what: str = "real examples") -> Estimate:
+        return resample.estimate(measure, weights, n, what=what)
+
+    by_night = resample.draws(night, rounds, seed)
+    return Scorecard(
+        name=name,
+        digest=digest,
+        n_real=n_real,
+        n_bogus=n_bogus,
+        nights=nights,
+        drawn_by=drawn_by,
+        prevalence=prevalence,
+        threshold=threshold,
+        fnr_at_fpr={fpr: _fnr(rank, fpr, n_bogus, of) for fpr in FPRS},
+        fpr_at_fnr={0.01: of(lambda w: measures.fpr_at_fnr(rank, 0.01, w), min(n_real, n_bogus))},
+        fnr_at_per_night={
+            count: of(lambda w, count=count: measures.fnr_at_count(rank, count * nights * w.mean(), w))  # type: ignore[misc]
+            for count in PER_NIGHT
+        },
+        recall_at_rank={
+            place: resample.estimate(
+                lambda w, place=place: measures.recall_at_rank(real, score, night, place, w),  # type: ignore[misc]
+                by_night,
+                n_real,
+                what="real examples",
+            )
+            for place in RANKS
+        },
+        auc=of(lambda w: measures.auc(rank, w), min(n_real, n_bogus), "examples of a kind"),
+        average_precision=of(lambda w: measures.average_precision(rank, w)),
+        mcc=of(lambda w: measures.mcc(rank, measures.threshold_at_fpr(rank, WORKING_FPR, w), w)),
+        precision={p: of(lambda w, p=p: _precision(rank, p, w)) for p in (prevalence, *prevalences)},  # type: ignore[misc]
+        strata=strata_of(columns, real, score, threshold, thresholds, weights),
+        calibration=calibrated(real, score, weights) if is_probability else None,
+        notes=_notes(columns, nights),
+    )
+
+
+def calibrated(real: NDArray[np.bool_], logit: Array, weights: Array, count: int = BINS) -> Calibrated:
+    """How well log-odds are calibrated, in bins of equally many by rising logit."""
+    bins = measures.calibration_bins(logit, count)
+    prevalence = float(real.mean())
+    said = measures.probability(logit)
+    table = []
+    for number in np.unique(bins):
+        inside = bins == number
+        table.append(
+            Bin(
+                float(said[inside].mean()),
+                float(real[inside].mean()),
+                int(inside.sum()),
+                float(logit[inside].min()),
+                float(logit[inside].max()),
+            )
+        )
+    flat = np.full(len(real), np.log(prevalence / (1.0 - prevalence)) if 0 < prevalence < 1 else 0.0)
+
+    def gain(w: Array) -> float:
+        mean = float(np.average(real, weights=w)) if w.sum() > 0 else float("nan")
+        return mean * (1.0 - mean) - measures.brier(real, logit, w)
+
+    n = len(real)
+    return Calibrated(
+        ece=resample.estimate(lambda w: measures.ece(real, logit, bins, w), weights, n),
+        brier=resample.estimate(lambda w: measures.brier(real, logit, w), weights, n),
+        brier_constant=measures.brier(real, flat),
+        better_than_constant=resample.estimate(gain, weights, n),
+        bins=tuple(table),
+    )
+
+
+def paired(
+    columns: Columns,
+    first: Array,
+    second: Array,
+    *,
+    fpr: float = WORKING_FPR,
+    only: NDArray[np.bool_] | None = None,
+    drawn_by: str = "group",
+    rounds: int = resample.ROUNDS,
+    seed: int = 0,
+) -> Estimate:
+    """What the second scorer misses minus what the first does, at one FPR and from the same draws.
+
+    ``only`` says which of the real count; each scorer's threshold is that of all bogus. Negative is better.
+    """
+    real = np.asarray(columns["label"]) == 1
+    wanted = real if only is None else real & only
+    weights = resample.draws(np.asarray(columns[drawn_by]), rounds, seed)
+
+    def missed(score: Array) -> resample.Measure:
+        rank = measures.ranking(real, score)
+
+        def measure(w: Array) -> float:
+            threshold = measures.threshold_at_fpr(rank, fpr, w)
+            total = float(w[wanted].sum())
+            return float(w[wanted & (score < threshold)].sum()) / total if total > 0 else float("nan")
+
+        return measure
+
+    first, second = (np.asarray(each, dtype=np.float64) for each in (first, second))
+    return resample.difference(missed(first), missed(second), weights, int(wanted.sum()))
+
+
+def _fnr(rank: measures.Ranking, fpr: float, n_bogus: int, of: Any) -> Estimate:
+    needed = round(1.0 / fpr)
+    if n_bogus < needed:
+        note = f"only {n_bogus} bogus; at least {needed} are needed to tell a rate of {fpr:g}"
+        return Estimate(None, n=n_bogus, note=note)
+    found: Estimate = of(lambda w: measures.fnr_at_fpr(rank, fpr, w))
+    return found
+
+
+def _precision(rank: measures.Ranking, prevalence: float, weight: Array) -> float:
+    threshold = measures.threshold_at_fpr(rank, WORKING_FPR, weight)
+    tp, fp, p, n = measures.kept_at(rank, threshold, weight)
+    if p == 0 or n == 0:
+        return float("nan")
+    return measures.precision_at(tp / p, fp / n, prevalence)
+
+
+def _notes(columns: Columns, nights: int) -> tuple[str, ...]:
+    notes = []
+    if nights == 1:
+        notes.append("all is of one night: what is told by night rests on it alone")
+    streaks = int(np.count_nonzero(is_streak(columns))) if "kind" in columns else 0
+    if streaks:
+        notes.append(f"{streaks} examples are streaks, which count as their label says")
+    return tuple(notes)

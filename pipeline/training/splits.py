@@ -1,0 +1,173 @@
+"""Splits of examples that do not leak, and the refusal of those that do.
+
+A model that has seen an object, or a night's weather and optics, is not judged by them. So a split goes by
+object, or by night or field, before anything is augmented; what was augmented keeps its object.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import AstridError
+from core.text import safe_text
+
+By = Literal["group", "night", "field"]
+Columns = Mapping[str, NDArray[Any]]
+
+PLANES = ("new", "ref", "diff")
+
+
+class LeakingSplit(AstridError):
+    """What is to judge was trained on; the message names the first row that was."""
+
+
+def split(columns: Columns, share: float, by: By, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows to train on, and rows to judge by.
+
+    Parameters
+    ----------
+    columns : mapping
+        With ``group`` and ``by``, (n,) text.
+    share : float
+        Of the units (objects, nights or fields) that judge.
+    by : "group", "night" or "field"
+        What is never on both sides; a group never is, so that units which share one go together.
+    seed : int
+
+    Returns
+    -------
+    train, test : (k,) int
+        In the order of the rows.
+
+    Raises
+    ------
+    ValueError
+        A share that is none, or so few units that one side stays empty.
+    """
+    if not 0.0 < share < 1.0:
+        raise ValueError(f"a share of {share:g} leaves nothing on one side")
+    units = _together(columns, by)
+    names = np.unique(units)
+    count = round(share * len(names))
+    if not 0 < count < len(names):
+        raise ValueError(f"{len(names)} units cannot be split by a share of {share:g}")
+    test_units = np.random.default_rng(seed).permutation(names)[:count]
+    test = np.isin(units, test_units)
+    return np.flatnonzero(~test), np.flatnonzero(test)
+
+
+def _together(columns: Columns, by: By) -> NDArray[np.intp]:
+    """Units by number: rows of one ``by``, or of one group, are in one unit."""
+    keys = [np.unique(columns[name], return_inverse=True)[1] for name in {by, "group"}]
+    parent = list(range(sum(int(key.max(initial=-1)) + 1 for key in keys)))
+
+    def root(node: int) -> int:
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    offset = int(keys[0].max(initial=-1)) + 1
+    if len(keys) > 1:
+        for a, b in zip(keys[0].tolist(), (keys[1] + offset).tolist(), strict=True):
+            parent[root(a)] = root(b)
+    return np.array([root(a) for a in keys[0].tolist()], dtype=np.intp)
+
+
+def check(train: Columns, test: Columns, by: By = "night") -> None:
+    """Refuse a split that leaks.
+
+    Parameters
+    ----------
+    train, test : mapping
+        Columns of example sets: ``group`` and ``by``; where both have ``new, ref, diff`` the pixels are
+        compared too, in all eight orientations.
+    by : "group", "night" or "field"
+        What the split is said to go by.
+
+    Raises
+    ------
+    LeakingSplit
+        An object, a ``by``, or the same pixels turned or mirrored are on both sides.
+    """
+    for name, what in (("group", "object"), (by, by)):
+        seen = {value: row for row, value in reversed(list(enumerate(train[name].tolist())))}
+        for row, value in enumerate(test[name].tolist()):
+            if value in seen:
+                raise LeakingSplit(
+                    f"row {row} of what judges is of {what} {safe_text(value)}, which was trained on "
+                    f"(row {seen[value]})"
+                )
+    if all(name in columns for columns in (train, test) for name in PLANES):
+        trained = {digest: row for row, digest in reversed(list(enumerate(content(train))))}
+        for row, digest in enumerate(content(test)):
+            if digest in trained:
+                raise LeakingSplit(
+                    f"row {row} of what judges has the pixels of row {trained[digest]}, which was trained "
+                    "on, as they are, turned or mirrored"
+                )
+
+
+def check_groups(groups: frozenset[str], test: Columns, what: str, by: By = "group") -> None:
+    """Refuse examples of objects that a model is recorded to have been trained on.
+
+    Parameters
+    ----------
+    groups : frozenset of str
+        `group_digest` of each.
+    test : mapping
+        With ``by``.
+    what : str
+        Who was trained, for the message.
+    by : "group", "night" or "field"
+        The column whose values are compared.
+
+    Raises
+    ------
+    LeakingSplit
+    """
+    known: dict[str, bool] = {}
+    for row, value in enumerate(test[by].tolist()):
+        if value not in known:
+            known[value] = group_digest(str(value)) in groups
+        if known[value]:
+            noun = "object" if by == "group" else by
+            raise LeakingSplit(
+                f"row {row} of what judges is of {noun} {safe_text(value)}, which {what} was trained on"
+            )
+
+
+def group_digest(group: str) -> str:
+    """A short digest of a group's name, which a model can keep of thousands."""
+    return hashlib.sha256(group.encode()).hexdigest()[:12]
+
+
+def content(columns: Columns) -> list[bytes]:
+    """A digest of each row's pixels that is the same for all eight orientations of them."""
+    stack = np.stack([np.asarray(columns[name], dtype=np.float16) for name in PLANES], axis=1)
+    stack = np.where(np.isnan(stack), np.float16(np.inf), stack) + np.float16(0.0)  # one NaN, one zero
+    out = []
+    for image in stack:
+        if image.shape[-1] == image.shape[-2]:
+            turned = [np.rot90(image, k, axes=(1, 2)) for k in range(4)]
+            turned += [each[:, :, ::-1] for each in turned]
+        else:
+            half = image[:, ::-1, ::-1]
+            turned = [image, half, image[:, ::-1], half[:, ::-1]]
+        out.append(min(hashlib.sha256(np.ascontiguousarray(each).tobytes()).digest() for each in turned))
+    return out
+
+
+def digest(columns: Columns) -> str:
+    """SHA-256 of a whole example set: what a model is recorded to be trained on."""
+    whole = hashlib.sha256()
+    for name in sorted(columns):
+        array = np.ascontiguousarray(columns[name])
+        whole.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        whole.update(array.tobytes())
+    return whole.hexdigest()

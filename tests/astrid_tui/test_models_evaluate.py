@@ -1,0 +1,123 @@
+"""`astrid models evaluate`: baselines beside models, leaks refused, in text, JSON and a picture."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.training.candidate_models import train_tree
+from pipeline.training.evaluate import ready, scores
+from pipeline.training.examples import join, write
+from pipeline.training.tree_train import TreeOptions
+from tests.astrid_tui.command import Command
+from tests.pipeline.example_sets import plain_examples
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with a tree, what it was trained on, and two sets that it was not trained on."""
+    folder = tmp_path_factory.mktemp("models")
+    sets = {
+        "trained": plain_examples(1500, 1, "training"),
+        "judge": plain_examples(600, 2, "judge", confusing=0.2),
+        "own": plain_examples(600, 3, "own"),
+    }
+    for name, examples in sets.items():
+        write(examples, folder / f"{name}.npz")
+    train_tree(sets["trained"], TreeOptions(trees=25), folder / "tree")
+    return folder, sets
+
+
+@pytest.fixture
+def astrid(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+    return Command(monkeypatch, capsys.readouterr)
+
+
+def test_the_significance_alone_stands_beside_the_models(astrid, trained):
+    folder, sets = trained
+    told = astrid.json(
+        "models", "evaluate", "--models", "tree", "--folder", folder / "tree",
+        "--examples", folder / "judge.npz", "--own-kind", folder / "own.npz", "--prevalence", "0.01",
+    )  # fmt: skip
+    cards = {card["name"]: card for card in told["cards"]}
+    assert set(cards) == {"S_corr", "tree"}
+    assert cards["S_corr"]["calibration"] is None
+    assert cards["S_corr"]["auc"]["value"] == pytest.approx(0.5, abs=0.06)
+    assert cards["tree"]["auc"]["value"] == pytest.approx(0.8, abs=0.05)  # a fifth is confusing either way
+    assert cards["tree"]["n_real"] == np.count_nonzero(sets["judge"].label == 1)
+    assert cards["tree"]["fnr_at_fpr"]["0.001"]["value"] is None  # 300 bogus tell no rate of .1 %
+    shares = cards["tree"]["precision"]
+    assert len(shares) == 2
+    assert shares["0.01"]["value"] < min(value["value"] for key, value in shares.items() if key != "0.01")
+    found = scores(ready({"tree": (folder / "tree", None)}, ["tree"]), sets["judge"])["tree"]
+    bogus = np.sort(found[sets["judge"].label == 0])[::-1]
+    missed = np.mean(found[sets["judge"].label == 1] < bogus[int(0.01 * len(bogus)) - 1])
+    assert cards["tree"]["fnr_at_fpr"]["0.01"]["value"] == pytest.approx(missed, abs=0.02)
+    assert told["gap"]["tree"]["own_kind"] < told["gap"]["tree"]["here"]
+    assert told["better"]["S_corr"]["value"] >= 0.0
+    assert told["than"] == "tree"
+
+
+def test_text_and_picture(astrid, trained, tmp_path):
+    folder, _ = trained
+    said = astrid(
+        "models", "evaluate", "--models", "tree", "--folder", folder / "tree", "--surviving",
+        "--examples", folder / "judge.npz", "-o", tmp_path / "card.png",
+    )  # fmt: skip
+    for words in (
+        "S_corr",
+        "missed at 1 % FPR",
+        "expected calibration error",
+        "kind: dipole",
+        "SNR: 10 to 20",
+    ):
+        assert words in said
+    with Image.open(tmp_path / "card.png") as picture:
+        assert picture.format == "PNG"
+        pixels = np.asarray(picture.convert("L"))
+    assert min(pixels.shape) > 300
+    assert np.mean(pixels < 200) > 0.005
+
+
+def test_what_was_trained_on_does_not_judge(astrid, trained):
+    folder, sets = trained
+    given = ("models", "evaluate", "--models", "tree", "--folder", folder / "tree")
+    astrid(*given, "--examples", folder / "trained.npz", code=1)
+    assert "row 0 of what judges, and every other, is what tree was trained on" in astrid.said
+    mixed = join([sets["judge"], sets["trained"][slice(40, 41)]])
+    write(mixed, folder / "mixed.npz")
+    options = ("--examples", folder / "mixed.npz", "--trained-on", folder / "trained.npz")
+    astrid(*given, *options, code=1)
+    assert (
+        "row 600 of what judges is of object training-object-40, which was trained on (row 40)" in astrid.said
+    )
+    astrid(*given, "--examples", folder / "judge.npz", "--trained-on", folder / "trained.npz")
+
+
+def test_a_model_that_is_not_there_does_not_hide_the_others(astrid, trained):
+    folder, _ = trained
+    astrid(
+        "models", "evaluate", "--models", "one_class_svm", "--folder", folder / "tree",
+        "--examples", folder / "judge.npz", code=3,
+    )  # fmt: skip
+    broken = folder / "broken"
+    broken.mkdir(exist_ok=True)
+    (broken / "model.json").write_text("{}")
+    astrid("models", "evaluate", "--folder", broken, "--examples", folder / "judge.npz", code=1)
+    assert "broken" in astrid.said
+    assert "Traceback" not in astrid.said
+
+
+def test_wrong_input_is_one_sentence(astrid, trained, tmp_path):
+    folder, sets = trained
+    astrid("models", "evaluate", "--models", "nonsense", code=2)
+    assert "nonsense is no model" in astrid.said.replace("\n", " ")
+    astrid("models", "evaluate", "--prevalence", "2", "--examples", folder / "judge.npz", code=2)
+    (tmp_path / "no.npz").write_bytes(b"PK\x03\x04 nothing")
+    astrid("models", "evaluate", "--examples", tmp_path / "no.npz", code=1)
+    assert "no.npz" in astrid.said
+    real = sets["judge"].label == 1
+    write(sets["judge"][real], tmp_path / "real.npz")
+    astrid("models", "evaluate", "--examples", tmp_path / "real.npz", code=1)
+    assert "nothing can be judged" in astrid.said

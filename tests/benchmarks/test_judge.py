@@ -1,0 +1,122 @@
+"""What judges the models says the truth: places in galaxies, charge, PSFs of real frames, labels."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from benchmarks.judge import blemishes, examples, real_skies, skies
+from benchmarks.judge.examples import Part
+from benchmarks.judge.field import BLEMISHES, load, save
+from benchmarks.judge.product import UNTOLD, judge
+
+
+@pytest.fixture(scope="module")
+def field():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(skies, "SIZE", 512)
+        patch.setattr(skies, "INJECTED", 32)
+        return skies.field_of(3)
+
+
+def test_changes_in_galaxies_are_distributed_as_their_light():
+    rng = np.random.default_rng(1)
+    count = 200_000
+    shape = np.tile([4.0, 1.5, 1.2], (count, 1))
+    for nu in (-0.3, 0.5):
+        off = skies._within_galaxies(shape, np.full(count, nu), rng)
+        for wave in ((0.3, 0.0), (0.2, -0.4), (0.5, 0.6)):
+            w = np.array(wave)
+            form = (1.0 + w @ np.array([[4.0, 1.2], [1.2, 1.5]]) @ w) ** (-1.0 - nu)
+            assert np.cos(w @ off).mean() == pytest.approx(form, abs=4.0 / np.sqrt(count))
+
+
+def test_overflowing_charge_is_neither_lost_nor_made():
+    image = np.full((200, 5), 10.0, np.float32)
+    image[95:105, 2] = 5000.0
+    marks = np.zeros(image.shape, np.uint8)
+    before = image.sum(dtype=float)
+    blemishes.overflow(image, marks, 1000.0)
+    assert image.sum(dtype=float) == pytest.approx(before, rel=1e-6)
+    assert image.max() <= 1000.0
+    bled = np.flatnonzero(marks[:, 2] == blemishes.code("bleed"))
+    assert bled.min() < 80
+    assert bled.max() > 120
+    assert not marks[:, [0, 1, 3, 4]].any()
+
+
+def test_a_field_is_the_same_when_it_is_drawn_again_and_when_it_was_kept(field, tmp_path, monkeypatch):
+    monkeypatch.setattr(skies, "SIZE", 512)
+    monkeypatch.setattr(skies, "INJECTED", 32)
+    again = skies.field_of(3)
+    save(tmp_path / "f.npz", field)
+    for other in (again, load(tmp_path / "f.npz")):
+        np.testing.assert_array_equal(other.new.data, field.new.data)
+        np.testing.assert_array_equal(other.injected.flux, field.injected.flux)
+        np.testing.assert_array_equal(other.footprints_new, field.footprints_new)
+        assert (other.name, other.files, other.misplaced) == (field.name, (), field.misplaced)
+
+
+def test_what_the_product_finds_is_labelled_by_what_is_there(field):
+    found = judge(field, None)
+    truth = field.injected
+    clear = found.findable & (truth.snr > 12)
+    assert np.count_nonzero(clear) >= 8
+    assert np.isin(np.flatnonzero(clear), found.match).mean() > 0.7
+    real = found.match >= 0
+    assert len(set(found.match[real])) == np.count_nonzero(real)  # no change twice
+    assert np.all(np.sign(found.snr[real]) == truth.sign[found.match[real]])
+    assert set(found.kind) <= {"point", "dark", "beside", UNTOLD, "residual", "dipole", "noise", *BLEMISHES}
+    columns = examples.assemble([Part(field, found)])
+    assert len(columns["label"]) == len(columns["new"]) == np.count_nonzero(real | (found.kind != "beside"))
+    assert columns["label"].sum() == np.count_nonzero(real)
+    became = columns["truth_row"]
+    np.testing.assert_allclose(columns["snr_true"][became[became >= 0]], columns["truth_snr"][became >= 0])
+    assert Counter(columns["kind"][columns["label"] == 1]).keys() <= {"point", "dark"}
+
+
+def test_the_psf_of_a_real_frame_and_the_way_to_another_are_measured():
+    rng = np.random.default_rng(5)
+    images, places = [], rng.uniform(40, 472, (150, 2))
+    flux = 10 ** rng.uniform(3.7, 5.3, 150)
+    for shift in ((0.0, 0.0), (13.4, -7.7)):
+        image = np.zeros((512, 512))
+        for (x, y), light in zip(places + shift, flux, strict=True):
+            row, column = round(y), round(x)
+            yy, xx = np.mgrid[row - 12 : row + 13, column - 12 : column + 13]
+            at = np.exp(-((yy - y) ** 2 + (xx - x) ** 2) / (2 * 1.8**2)) / (2 * np.pi * 1.8**2)
+            image[row - 12 : row + 13, column - 12 : column + 13] += (
+                light * at * (1.0 if shift[0] == 0 else 0.8)
+            )
+        images.append((image + 300 + rng.normal(0, 10, image.shape)).astype(np.float32))
+    seen = []
+    for image in images:
+        sky = real_skies._sky(image)
+        signal = image - sky
+        noise = real_skies._noise(signal)
+        assert noise == pytest.approx(10.0, rel=0.05)
+        stars = real_skies._stars(signal, noise)
+        fwhm = real_skies._width(signal, stars, sky, 6e4)
+        assert fwhm == pytest.approx(1.8 * 2.355, rel=0.06)
+        psf = real_skies._psf(signal, stars, sky, 6e4, fwhm)
+        seen.append(real_skies._Seen(image, sky, noise, stars, psf, fwhm))
+    half = seen[0].psf.shape[0] // 2
+    yy, xx = np.mgrid[-half : half + 1, -half : half + 1]
+    true = np.exp(-(yy**2 + xx**2) / (2 * 1.8**2)) / (2 * np.pi * 1.8**2)
+    assert np.abs(seen[0].psf - true).max() < 0.05 * true.max()
+    assert ndimage.center_of_mass(seen[0].psf) == pytest.approx((half, half), abs=0.05)
+    shift, ratio = real_skies._offset(*seen)
+    assert shift == pytest.approx((13.4, -7.7), abs=0.1)
+    assert ratio == pytest.approx(1.25, rel=0.03)
+
+
+def test_changes_in_a_real_frame_are_found_where_they_were_put(shared_data):
+    field = real_skies.field_of(shared_data / "images", "saao", 6)
+    found = judge(field, shared_data / "images")
+    bright = found.findable & (field.injected.snr > 20) & (field.injected.host == 0)
+    assert np.count_nonzero(bright) >= 3
+    assert np.isin(np.flatnonzero(bright), found.match).mean() >= 0.7
+    event = field.excluded[0, :2]
+    near = np.hypot(found.x_new - event[0], found.y_new - event[1]) < 6.0
+    assert not set(found.kind[near]) - {UNTOLD, "point", "dark", "beside"}

@@ -1,0 +1,200 @@
+"""Scorecards tell the truth where it is known: perfect, constant and random scores, Gaussians, coverage."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from pipeline.training import measures, resample
+from pipeline.training.scorecard import calibrated, paired, scorecard
+from pipeline.training.strata import CLEAR_NAME, CLEAR_OF
+
+
+def examples(n=3000, share=0.25, shift=2.0, seed=0, per_group=1):
+    """Scores of two unit Gaussians, `shift` apart, and columns."""
+    rng = np.random.default_rng(seed)
+    real = rng.random(n) < share
+    score = rng.normal(size=n) + shift * real
+    group = np.arange(n) // per_group
+    return {
+        "label": real.astype(np.int8),
+        "group": group.astype(str),
+        "night": (np.arange(n) % 4).astype(str),
+        "snr_true": np.where(real, np.exp(rng.uniform(1, 4, n)), np.nan),
+        "snr": np.exp(rng.uniform(1.7, 4, n)),
+        "host": np.where(real, rng.choice(["none", "galaxy", "star"], n), "none"),
+        "kind": np.where(real, "point", "residual"),
+        "mag": rng.uniform(18, 22, n),
+    }, score
+
+
+def log_odds(columns, score, shift=2.0):
+    """The true ones of `examples`."""
+    share = columns["label"].mean()
+    return shift * score - shift**2 / 2 + np.log(share / (1 - share))
+
+
+def test_two_gaussians_give_what_theory_says():
+    columns, score = examples(n=200_000)
+    rank = measures.ranking(columns["label"] == 1, score)
+    for fpr in (0.1, 0.01, 0.001):
+        expected = norm.cdf(norm.isf(fpr) - 2.0)
+        assert measures.fnr_at_fpr(rank, fpr) == pytest.approx(expected, abs=0.02)
+    assert measures.fpr_at_fnr(rank, 0.01) == pytest.approx(norm.sf(2.0 + norm.ppf(0.01)), abs=0.02)
+    assert measures.auc(rank) == pytest.approx(norm.cdf(2.0 / math.sqrt(2.0)), abs=0.003)
+    assert measures.threshold_at_fpr(rank, 0.01) == pytest.approx(norm.isf(0.01), abs=0.03)
+    tp, fp, p, n = measures.kept_at(rank, 1.0)
+    assert (tp / p, fp / n) == pytest.approx((norm.sf(-1.0), norm.sf(1.0)), abs=0.01)
+
+
+def test_perfect_scores_miss_nothing_and_constant_ones_tell_nothing():
+    columns, _ = examples(400)
+    real = columns["label"] == 1
+    perfect = measures.ranking(real, np.where(real, 5.0, -5.0))
+    assert measures.fnr_at_fpr(perfect, 0.01) == 0.0
+    assert measures.fpr_at_fnr(perfect, 0.01) == 0.0
+    assert measures.auc(perfect) == measures.average_precision(perfect) == measures.mcc(perfect, 0.0) == 1.0
+    constant = measures.ranking(real, np.zeros(400))
+    assert measures.fnr_at_fpr(constant, 0.01) == measures.fpr_at_fnr(constant, 0.01) == 1.0
+    assert measures.auc(constant) == 0.5
+    assert measures.average_precision(constant) == pytest.approx(real.mean())
+    assert measures.mcc(constant, 0.0) == measures.mcc(constant, 1.0) == 0.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(-3, 3)), min_size=2, max_size=40), st.floats(0.0, 1.0))
+def test_a_threshold_keeps_no_more_bogus_than_it_says_and_none_lower_does(rows, fpr):
+    real, score = (np.array(column) for column in zip(*rows, strict=True))
+    rank = measures.ranking(real, score.astype(float))
+    threshold = measures.threshold_at_fpr(rank, fpr)
+    if (~real).any():
+        assert np.mean(score[~real] >= threshold) <= fpr + 1e-9
+        lower = score[score < threshold]
+        assert len(lower) == 0 or np.mean(score[~real] >= lower.max()) > fpr
+        if real.any():
+            assert measures.fnr_at_fpr(rank, fpr) == pytest.approx(np.mean(score[real] < threshold))
+            by_hand = np.mean([(a > b) + 0.5 * (a == b) for a in score[real] for b in score[~real]])
+            assert measures.auc(rank) == pytest.approx(by_hand)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(-2, 2), st.integers(0, 3)), min_size=3, max_size=30))
+def test_weights_are_the_same_as_copies(rows):
+    real, score, often = (np.array(column) for column in zip(*rows, strict=True))
+    rank = measures.ranking(real, score.astype(float))
+    copies = measures.ranking(np.repeat(real, often), np.repeat(score, often).astype(float))
+    for measure in (
+        lambda r, w: measures.fnr_at_fpr(r, 0.3, w),
+        lambda r, w: measures.fpr_at_fnr(r, 0.3, w),
+        measures.auc,
+        lambda r, w: measures.mcc(r, 0.0, w),
+        lambda r, w: measures.fnr_at_count(r, 4, w),
+    ):
+        np.testing.assert_allclose(measure(rank, often.astype(float)), measure(copies, None))
+
+
+def test_recall_at_rank_counts_the_highest_of_each_night_and_equal_scores_against_it():
+    real = np.array([True, False, True, True, False, True])
+    score = np.array([3.0, 2.0, 1.0, 5.0, 5.0, 4.0])
+    night = np.array(["a", "a", "a", "b", "b", "b"])
+    assert measures.recall_at_rank(real, score, night, 1) == pytest.approx(1 / 4)  # b's tie is lost
+    assert measures.recall_at_rank(real, score, night, 2) == pytest.approx(2 / 4)
+    assert measures.recall_at_rank(real, score, night, 3) == 1.0
+
+
+def test_true_log_odds_are_calibrated_and_doubled_ones_are_not():
+    columns, score = examples(40_000)
+    real = columns["label"] == 1
+    weights = resample.draws(columns["group"], 50, 1)
+    good = calibrated(real, log_odds(columns, score), weights)
+    assert good.ece.value < 0.01
+    assert good.better_than_constant.low > 0.05
+    assert sum(each.n for each in good.bins) == len(real)
+    assert np.ptp([each.n for each in good.bins]) <= 1
+    for each in good.bins:
+        assert each.said == pytest.approx(each.real, abs=4 * math.sqrt(0.25 / each.n))
+    proud = calibrated(real, 3.0 * log_odds(columns, score), weights)
+    assert proud.ece.low > 0.02
+    assert proud.brier.value > good.brier.value
+    constant = np.full(len(real), np.log(real.mean() / (1 - real.mean())))
+    none = calibrated(real, constant, weights)
+    assert none.brier.value == pytest.approx(none.brier_constant)
+    assert len(none.bins) == 1
+
+
+def test_precision_is_that_of_the_nights_prevalence():
+    columns, score = examples(100_000)
+    card = scorecard("x", columns, score, is_probability=False, prevalences=(0.001,), rounds=20)
+    tpr = norm.sf(norm.isf(0.01) - 2.0)
+    assert card.precision[0.001].value == pytest.approx(0.001 * tpr / (0.001 * tpr + 0.999 * 0.01), rel=0.05)
+    assert card.precision[card.prevalence].value > 0.9
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say_when_groups_are_drawn_together():
+    truth = norm.cdf(norm.isf(0.1) - 1.5)
+    inside, alone = 0, 0
+    rounds = 60
+    for seed in range(rounds):
+        rng = np.random.default_rng(seed)
+        groups, each = 80, 10
+        real = np.repeat(rng.random(groups) < 0.5, each)
+        # What a group shares is most of a score's spread.
+        score = np.sqrt(0.9) * np.repeat(rng.normal(size=groups), each) + np.sqrt(0.1) * rng.normal(
+            size=groups * each
+        )
+        rank = measures.ranking(real, score + 1.5 * real)
+        together = np.repeat(np.arange(groups), each)
+        for by, what in ((together, "together"), (np.arange(len(real)), "alone")):
+            found = resample.estimate(
+                lambda w, rank=rank: measures.fnr_at_fpr(rank, 0.1, w), resample.draws(by, 150, seed), 100
+            )
+            hit = found.low <= truth <= found.high
+            inside += hit and what == "together"
+            alone += hit and what == "alone"
+    assert inside / rounds >= 0.83
+    assert alone / rounds < 0.7
+
+
+def test_a_paired_difference_sees_what_two_intervals_hide():
+    columns, score = examples(3000, seed=3)
+    rng = np.random.default_rng(9)
+    worse = score + 0.4 * rng.normal(size=len(score))
+    options = {"rounds": 150, "fpr": 0.05}
+    same = paired(columns, score, score, **options)
+    assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
+    difference = paired(columns, score, worse, **options)
+    assert difference.low > 0.0
+    backwards = paired(columns, worse, score, **options)
+    assert backwards.value == pytest.approx(-difference.value)
+    strong = paired(columns, score, worse, only=columns["snr_true"] > 20, **options)
+    assert 0 < strong.n < difference.n
+
+
+def test_small_strata_say_so_and_rare_rates_are_not_told():
+    columns, score = examples(500, share=0.5)
+    columns["kind"][:7] = "ghost"
+    columns["label"][:7] = 0
+    card = scorecard("x", columns, score, rounds=40)
+    ghost = next(each for each in card.strata if each.name == "ghost")
+    assert ghost.kept.value is None
+    assert "only 7 bogus" in ghost.kept.note
+    assert card.fnr_at_fpr[0.01].value is not None
+    assert card.fnr_at_fpr[0.001].value is None
+    assert "1000 are needed" in card.fnr_at_fpr[0.001].note
+    clear = next(each for each in card.strata if (each.of, each.name) == (CLEAR_OF, CLEAR_NAME))
+    which = (columns["label"] == 1) & (columns["snr_true"] >= 10) & (columns["host"] != "star")
+    assert clear.missed.n == np.count_nonzero(which)
+    assert clear.missed.value == pytest.approx(np.mean(score[which] < card.threshold))
+    assert clear.missed.low <= clear.missed.value <= clear.missed.high
+
+
+def test_what_judges_nothing_is_refused():
+    columns, score = examples(100)
+    with pytest.raises(ValueError, match="no numbers"):
+        scorecard("x", columns, np.where(score > 2, np.nan, score))
+    columns["label"][:] = 1
+    with pytest.raises(ValueError, match="judge nothing"):
+        scorecard("x", columns, score)

@@ -1,0 +1,99 @@
+"""No object, night or turned picture on both sides of a split."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.training.splits import (
+    LeakingSplit,
+    check,
+    check_groups,
+    content,
+    digest,
+    group_digest,
+    split,
+)
+
+
+def columns(n=12, seed=0):
+    rng = np.random.default_rng(seed)
+    planes = {name: rng.normal(size=(n, 7, 7)).astype(np.float16) for name in ("new", "ref", "diff")}
+    return planes | {
+        "group": np.array([f"object {seed}/{i // 2}" for i in range(n)]),
+        "night": np.array([f"night {seed}/{i // 4}" for i in range(n)]),
+        "field": np.array(["one"] * n),
+    }
+
+
+def of(rows, which):
+    return {name: column[which] for name, column in rows.items()}
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=40),
+    st.integers(0, 5),
+    st.sampled_from(["group", "night"]),
+)
+def test_a_split_never_leaks_and_loses_no_row(rows, seed, by):
+    group, night = (np.array([str(row[k]) for row in rows]) for k in (0, 1))
+    table = {"group": group, "night": night}
+    try:
+        train, test = split(table, 0.4, by, seed)
+    except ValueError:
+        return
+    assert sorted([*train, *test]) == list(range(len(rows)))
+    check(of(table, train), of(table, test), by)
+    np.testing.assert_array_equal(split(table, 0.4, by, seed)[1], test)
+
+
+def test_a_night_on_both_sides_is_refused_with_its_row_but_not_where_objects_are_split():
+    rows = columns()
+    train, test = of(rows, np.arange(6)), of(rows, np.arange(6, 12))
+    with pytest.raises(LeakingSplit, match=r"row 0 of what judges is of night night 0/1.*row 4"):
+        check(train, test, "night")
+    check(train, test, "group")
+
+
+def test_an_object_on_both_sides_is_refused_with_its_row():
+    rows = columns()
+    with pytest.raises(LeakingSplit, match=r"row 0 of what judges is of object object 0/2.*row 4"):
+        check(of(rows, np.arange(5)), of(rows, np.arange(5, 12)), "group")
+
+
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+@pytest.mark.parametrize("mirror", [False, True])
+def test_an_augmented_sibling_under_another_name_is_refused(turn, mirror):
+    train, test = columns(seed=1), columns(seed=2)
+    for name in ("new", "ref", "diff"):
+        image = np.rot90(train[name][7], turn)
+        test[name][3] = image[:, ::-1] if mirror else image
+    with pytest.raises(LeakingSplit, match=r"row 3 of what judges has the pixels of row 7"):
+        check(train, test, "night")
+    test["diff"][3] = np.rot90(test["diff"][3])  # the planes turned apart: no sibling
+    check(train, test, "night")
+
+
+def test_masked_pixels_do_not_hide_a_sibling():
+    rows = columns()
+    rows["ref"][:] = np.nan
+    turned = {name: np.rot90(rows[name], axes=(1, 2)) for name in ("new", "ref", "diff")}
+    assert content(rows) == content(turned)
+    assert len(set(content(rows))) == 12
+
+
+def test_what_a_model_says_it_was_trained_on_does_not_judge_it():
+    rows = columns()
+    trained = frozenset(group_digest(name) for name in ("elsewhere", "object 0/3"))
+    with pytest.raises(LeakingSplit, match=r"row 6 .*object 0/3, which tree was trained on"):
+        check_groups(trained, rows, "tree")
+    check_groups(frozenset([group_digest("elsewhere")]), rows, "tree")
+
+
+def test_the_digest_of_a_set_changes_with_any_value_and_not_with_the_order_of_columns():
+    rows = columns()
+    assert digest(dict(reversed(rows.items()))) == digest(rows)
+    other = {name: column.copy() for name, column in rows.items()}
+    other["new"][3, 2, 2] += 1
+    assert digest(other) != digest(rows)
