@@ -128,10 +128,28 @@ def _scaled(stack: Stack) -> Stack:
     known = np.count_nonzero(np.isfinite(flat), axis=1) >= LEAST_PIXELS
     out = np.full_like(flat, np.nan)
     if known.any():
-        middle = np.nanmedian(flat[known], axis=1, keepdims=True)
-        sigma = MAD_TO_SIGMA * np.nanmedian(np.abs(flat[known] - middle), axis=1, keepdims=True)
+        seen = flat[known]
+        seen -= _medians(seen)[:, np.newaxis]
+        sigma = MAD_TO_SIGMA * _medians(np.abs(seen))
         # More than half of the pixels of one value: the spread of all is what there is to go by.
-        spread = np.nanstd(flat[known], axis=1, keepdims=True)
-        sigma = np.where(sigma > 0, sigma, np.where(spread > 0, spread, 1.0))
-        out[known] = (flat[known] - middle) / sigma
+        flat_ones = sigma <= 0
+        if flat_ones.any():
+            spread = np.nanstd(seen[flat_ones].astype(np.float64), axis=1)
+            sigma[flat_ones] = np.where(spread > 0, spread, 1.0)
+        out[known] = seen / sigma[:, np.newaxis]
     return out.reshape(stack.shape)
+
+
+def _medians(rows: Stack) -> Stack:
+    """The median of each row without its NaN; each row has a number."""
+    found = np.empty(len(rows), np.float32)
+    count = np.count_nonzero(~np.isnan(rows), axis=1)
+    whole = count == rows.shape[1]
+    if whole.any():
+        middle = rows.shape[1] // 2  # their number is odd
+        found[whole] = np.partition(rows[whole], middle, axis=1)[:, middle]
+    if not whole.all():
+        ordered, last = np.sort(rows[~whole], axis=1), count[~whole, np.newaxis]  # NaN comes last
+        low, high = (np.take_along_axis(ordered, place // 2, axis=1)[:, 0] for place in (last - 1, last))
+        found[~whole] = (low + high) / 2.0
+    return found

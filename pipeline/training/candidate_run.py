@@ -183,9 +183,11 @@ def _examples(
             return None
         if not path.exists():
             done = begin - first
-            made = example_sets.of_seeds(
-                seeds, FIELD_PX, lambda n, _total, done=done: report(done + n, wanted.fields, "fields")
-            )
-            example_sets.write(made, path)
+            example_sets.write(example_sets.of_seeds(seeds, FIELD_PX, _from(done, wanted, report)), path)
         parts.append(example_sets.read(path))
     return example_sets.join(parts)
+
+
+def _from(done: int, wanted: CandidateRun, report: Report) -> Callable[[int, int], None]:
+    """Tell of fields beyond those that are done."""
+    return lambda fields, _examples: report(done + fields, wanted.fields, "fields")
