@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import AstridError
-from core.review.cutouts import MAX_ABS, Cutouts
+from core.review.cutouts import MAX_ABS, Cutouts, Plane
 
 Stack = NDArray[np.float32]  # (n, side, side)
 
@@ -83,10 +83,7 @@ def of_cutouts(cutouts: Sequence[Cutouts]) -> Triplets:
     """Triplets of what the store keeps of candidates, of whatever sizes."""
     if not cutouts:
         return Triplets(*(np.empty((0, SIDE, SIDE), np.float32) for _ in PLANES))
-    stacks = [
-        np.concatenate([_fitted(getattr(each, name)[np.newaxis]) for each in cutouts]) for name in PLANES
-    ]
-    return Triplets(*(_scaled(stack) for stack in stacks))
+    return Triplets(*(_scaled(_stacked([getattr(each, name) for each in cutouts])) for name in PLANES))
 
 
 def network_input(triplets: Triplets) -> NDArray[np.float32]:
@@ -113,6 +110,13 @@ def _fitted(stack: NDArray[np.generic]) -> Stack:
     columns, out_columns = _overlap(width)
     out[:, out_rows, out_columns] = values[:, rows, columns]
     return out
+
+
+def _stacked(planes: Sequence[Plane]) -> Stack:
+    """Planes of whatever sizes as one stack of squares; at once where they are of one size, as most are."""
+    if len({plane.shape for plane in planes}) == 1:
+        return _fitted(np.stack(planes))
+    return np.concatenate([_fitted(plane[np.newaxis]) for plane in planes])
 
 
 def _overlap(size: int) -> tuple[slice, slice]:
