@@ -59,6 +59,7 @@ def run(
     report: Report,
     stopped: Callable[[], bool],
     resume: bool = False,
+    labelled: Examples | None = None,
 ) -> Training:
     """Train, and leave the record and the model in AstrID's home.
 
@@ -71,6 +72,8 @@ def run(
         Asked at every step; where it answers True the training is kept as it stands.
     resume : bool
         Go on with the newest training of this model that has not ended by itself.
+    labelled : Examples, optional
+        What reviewers agree on, to be learnt from besides.
 
     Returns
     -------
@@ -92,6 +95,8 @@ def run(
     found = _examples(settings, wanted, report, stopped)
     if found is None:
         raise AstridError("it was stopped while examples were made; the same command goes on from there")
+    if labelled is not None:
+        found = example_sets.join([found, labelled])
     parameters["examples_sha256"] = found.digest
     with Recording(settings, wanted.name, parameters, before.key if before else None) as recording:
         made = _train(wanted, found, recording, report, stopped)
