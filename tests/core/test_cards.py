@@ -5,7 +5,7 @@ import pytest
 from sqlmodel import select
 
 from core.database.keyset import PageError
-from core.database.tables import Candidate, Cutout, Difference, ForcedFlux, Observation, SkyObject
+from core.database.tables import Candidate, Cutout, Difference, ForcedFlux, Observation, SkyObject, StageRun
 from core.objects.association import refresh, wake
 from core.review.cards import CardError, read_card
 from core.review.cutouts import Cutouts, pack
@@ -148,6 +148,22 @@ def test_a_card_tells_of_frame_and_subtraction(store, night):
         db.get_one(Difference, night[3]).limit_mag = 19.5
         db.exec(select(Observation)).first().seeing_px = 4.0
     assert read_card(store, night[0]).frame.limit_mag == 19.5
+
+
+def test_a_card_tells_which_models_scored_the_newest_attempt_and_which_could_not(store, night):
+    assert read_card(store, night[0]).frame.scored_by is None
+    said_of_models = ("scored by tree abc.", "scored by tree abc. realbogus is damaged.")
+    with store.write() as db:
+        observation = db.exec(select(Observation)).first().id
+        for attempt, said in enumerate(said_of_models):
+            db.add(
+                StageRun(
+                    observation_id=observation, attempt=attempt, stage="classify", started_at=1.0,
+                    seconds=0.1, outcome="done", reason=said,
+                )
+            )  # fmt: skip
+    card = read_card(store, night[0])
+    assert card.frame.scored_by == "scored by tree abc. realbogus is damaged."
 
 
 def test_a_light_curve_has_limits_of_five_times_the_forced_error(store, night):
