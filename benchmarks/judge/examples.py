@@ -189,8 +189,8 @@ def _truths(part: Part, row: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
 def _untold(parts: list[Part]) -> list[NDArray[np.bool_]]:
     """Which candidates of the SAAO field may be stars that really vary.
 
-    Its nights are days apart and its stars are those of the bulge, so what changed there is a bogus only where
-    it can be nothing else: at a bright star, seen again in another difference. All the rest is untold.
+    Its nights are days apart and its stars are those of the bulge, so what changed there is a bogus only
+    where it can be nothing else: at a bright star, seen again in another difference. The rest is untold.
     """
     saao = [k for k, part in enumerate(parts) if part.field.sky == "saao"]
     first = [k for k in saao if parts[k].field.name.endswith("-0")]  # the draws of a pair show the same sky
