@@ -26,6 +26,7 @@ import screens
 from astrid_tui.commands import CommandLine
 from astrid_tui.crash import Crash
 from astrid_tui.early import read_early
+from astrid_tui.ending import Ending
 from astrid_tui.watching import Watching
 from core.errors import AstridError
 from core.text import SafeText, safe_text
@@ -109,6 +110,7 @@ class Console(App[None]):
         self._remembered: Memory | None = None
         self._chosen_theme: str | None = None
         self._crash = Crash()
+        self._ending = Ending(self)
         for where in SCREENS:
             self.add_mode(where.value, partial(self._make_screen, where))
         for theme in THEMES.values():
@@ -137,6 +139,11 @@ class Console(App[None]):
     def is_open(self) -> bool:
         """Whether there is any screen: not any more while the console closes."""
         return bool(self._screen_stacks.get(self.current_mode))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is on its way to the disk."""
+        return any(screen.is_busy for screen in self._made())
 
     def _made(self) -> Iterable[FrameScreen[object]]:
         """The screens that were shown so far."""
@@ -189,6 +196,7 @@ class Console(App[None]):
 
     def on_mount(self) -> None:
         """Images follow the theme; the store is opened once the first frame is out."""
+        self._ending.listen()
         self.theme_changed_signal.subscribe(self, lambda _: self._repaint())
         self.call_after_refresh(self.run_worker, self._open, group="open")
 
@@ -205,7 +213,7 @@ class Console(App[None]):
         await self._watching.begin(opening.opened, opening.pulse)
         for screen in self._made():
             screen.begin()
-        self.set_interval(SAVE_S, self._save)
+        self.set_interval(SAVE_S, self.save)
 
     def _take(self, opening: "Opening") -> None:
         self.opened, self.registry = opening.opened, opening.registry
@@ -235,7 +243,7 @@ class Console(App[None]):
 
     # -- memory ------------------------------------------------------------------------------------
 
-    def _save(self) -> None:
+    def save(self) -> None:
         """Keep where one is, if that changed."""
         from screens.frame.memory import Memory
 
@@ -302,6 +310,11 @@ class Console(App[None]):
         self._driver.write(f"\x1b[{row};{column}H\x1b[6n")
         return True
 
+    def on_resize(self, event: events.Resize) -> None:
+        """A terminal of another size may show anything."""
+        if isinstance(self._driver, ReplyDriver) and event.size != self._size:
+            self._driver.forget(resized=True)
+
     def post_display_hook(self) -> None:
         """Let the screen know that something was sent: Textual calls this after each update."""
         if self.is_open and isinstance(self._screen_stack[0], FrameScreen):
@@ -324,11 +337,15 @@ class Console(App[None]):
             self.pop_screen()
         elif self.step_out():
             return
-        elif any(screen.is_busy for screen in self._made()):
+        elif self.is_busy:
             self.here.refuse("something is still being written: its failure must be seen")
         else:
-            self._save()
+            self.save()
             self.exit()
+
+    def on_terminal_closed(self) -> None:
+        """Nobody can see the console any more."""
+        self._ending.begin()
 
     async def action_quit(self) -> None:
         """Textual's own key for it, ctrl+q."""

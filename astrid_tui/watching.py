@@ -3,10 +3,12 @@
 import asyncio
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from core.errors import AstridError
 from core.text import SafeText, safe_text
+from screens.frame.work import start
 from screens.lines import Tone
 
 if TYPE_CHECKING:
@@ -50,11 +52,11 @@ class Watching:
     def look(self) -> None:
         """See what changed in the store."""
         if self._pulse is not None and not self._is_looking:
-            self._console.run_worker(self._look(self._pulse), group="look")
+            start(self._console, partial(self._look, self._pulse), group="look")
 
     def warm_up(self) -> None:
         """Show for a while how the Prefect server warms up."""
-        self._console.run_worker(self._follow_prefect(), group="prefect", exclusive=True)
+        start(self._console, self._follow_prefect, group="prefect", exclusive=True)
 
     async def _look(self, pulse: "Pulse") -> None:
         if not self._console.is_open:
@@ -86,7 +88,7 @@ class Watching:
         """See whether anything is wrong, whichever screen is open, and write down what is."""
         opened = self._console.opened
         if opened is not None and not self._console.read_only:
-            self._console.run_worker(self._look_at_health(opened), group="health")
+            start(self._console, partial(self._look_at_health, opened), group="health")
 
     async def _look_at_health(self, opened: "Opened") -> None:
         from core.health import watch as health_watch

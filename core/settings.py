@@ -112,6 +112,12 @@ class DepthSettings(Section):
     sources: int = Field(300, ge=40, le=10_000)  # in a frame at most; smaller frames hold fewer
 
 
+class ClassifySettings(Section):
+    """What models score."""
+
+    alerts: bool = True  # survey alerts too, as they come in
+
+
 class CutoutSettings(Section):
     """What a reviewer sees."""
 
@@ -244,6 +250,7 @@ class Settings(BaseSettings):
     detect: DetectSettings = DetectSettings()
     depth: DepthSettings = DepthSettings()
     cutout: CutoutSettings = CutoutSettings()
+    classify: ClassifySettings = ClassifySettings()
     associate: AssociateSettings = AssociateSettings()
     catalogs: CatalogSettings = CatalogSettings()
     tracklets: TrackletSettings = TrackletSettings()

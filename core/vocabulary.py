@@ -78,6 +78,7 @@ class ReviewState(StrEnum):
     INDETERMINATE = "indeterminate"
     SNOOZED = "snoozed"
     ESCALATED = "escalated"
+    LINKED = "linked"  # part of a tracklet, whose card another of its objects carries
 
 
 class Label(StrEnum):

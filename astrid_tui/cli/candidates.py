@@ -57,10 +57,10 @@ def list_(
     if not found.rows:
         print_text("No candidates.")
         return
-    headings = ("id", "object", "frame", "x", "y", "filter", "snr", "mag", "verdict")
+    headings = ("id", "object", "frame", "x", "y", "filter", "snr", "mag", "verdict", "tracklet")
     rows = [
         (r["id"], r["object"], r["frame"] or r["source"], _rounded(r["x"], 1), _rounded(r["y"], 1),
-         r["filter"], _rounded(r["snr"], 1), _rounded(r["mag"], 2), r["verdict"])
+         r["filter"], _rounded(r["snr"], 1), _rounded(r["mag"], 2), r["verdict"], r["tracklet"])
         for r in found.rows
     ]  # fmt: skip
     print_table(headings, rows)

@@ -40,8 +40,9 @@ def chart(
 ) -> None:
     """Draw a finding chart: north up, east to the left, with stars to go from.
 
-    Offset stars are those of the star catalogues (`astrid catalog`), where they are today; without one
-    those of the image itself.
+    Where no image of ours shows it, as for alerts of surveys, the field is drawn from the star catalogues,
+    or else the newest cutout is shown as it is. Offset stars are those of the star catalogues (`astrid
+    catalog`), where they are today; without one those of the image itself.
     """
     from core.coordinates import parse_radius
     from core.objects.chart_images import chart_target
@@ -80,6 +81,7 @@ def _record(made: "Chart", output: Path | None) -> dict[str, Any]:
         "dec": made.dec,
         "size_arcsec": made.size_arcsec,
         "image": made.image.what,
+        "drawn_from": made.drawn_from,
         "filter": made.image.filter,
         "file": None if output is None else str(output),
         "offset_stars": [

@@ -17,6 +17,7 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
+from core.text import safe_text
 from core.vocabulary import ExitCode, ObservationState
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def ingest(
             counts[record["state"]] = counts.get(record["state"], 0) + 1
         told = ", ".join(f"{count} {state}" for state, count in counts.items())
         print_text(told or "No FITS files and no alert packets there.")
-        _tell_alerts([record["alerts"] for record in records if "alerts" in record])
+        _tell_alerts([record for record in records if "alerts" in record])
         if refused:
             print_table(
                 ("frame", "state", "reason"), [(r["frame"], r["state"], r["reason"]) for r in refused]
@@ -89,7 +90,13 @@ def alert_record(file: "AlertFile") -> Record:
         "state": file.state,
         "reason": file.reason,
         "new": file.new > 0,
-        "alerts": {"new": file.new, "known": file.known, "refused": file.refused},
+        "alerts": {
+            "new": file.new,
+            "known": file.known,
+            "refused": file.refused,
+            "unmatched": file.unmatched,
+        },
+        "unmatched_reason": file.unmatched_reason,
         "refusals": file.reasons,
         "remarks": file.remarks,
     }
@@ -124,10 +131,16 @@ def _taken(store: "Store", settings: "Settings", files: list[Path], report: "Pro
                 }
 
 
-def _tell_alerts(counts: list[dict[str, int]]) -> None:
-    if counts:
-        sums = {name: sum(each[name] for each in counts) for name in ("new", "known", "refused")}
-        print_text(f"alerts: {sums['new']} new, {sums['known']} already known, {sums['refused']} refused")
+def _tell_alerts(records: list[Record]) -> None:
+    if not records:
+        return
+    names = ("new", "known", "refused", "unmatched")
+    sums = {name: sum(record["alerts"][name] for record in records) for name in names}
+    print_text(f"alerts: {sums['new']} new, {sums['known']} already known, {sums['refused']} refused")
+    if sums["unmatched"]:
+        why = next(record["unmatched_reason"] for record in records if record["unmatched_reason"])
+        print_text(f"not asked of catalogues: {sums['unmatched']} of the new ones ({safe_text(why, 300)});")
+        print_text("`astrid catalog match` does it")
 
 
 def _refused_alerts(record: Record) -> int:

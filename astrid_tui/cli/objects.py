@@ -148,6 +148,11 @@ def _print_facts(detail: ObjectDetail) -> None:
     facts["state"] = row.review_state + (f", {row.review_label}" if row.review_label else "")
     if row.moving:
         facts["moving"] = "all that was seen of it belongs to tracklets"
+    if len(detail.judged_with) > 1:
+        others = " ".join(str(key) for key in detail.judged_with if key != row.id)
+        carrier = detail.judged_with[0]
+        card = "this object carries" if carrier == row.id else f"object {carrier} carries"
+        facts["judged"] = f"as part of tracklet {row.tracklet_id}, whose card {card}; with {others}"
     for name, value in facts.items():
         print_text(f"  {name:9} {value}")
 

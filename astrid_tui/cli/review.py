@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from astrid_tui.cli.invocation import person_of, print_text, remark, settings_of, store_of
-from core.vocabulary import LABELS, ExitCode
+from core.vocabulary import LABELS, ExitCode, ReviewState
 
 if TYPE_CHECKING:
     from core.review.cards import Card
@@ -161,6 +161,10 @@ class Sitting:
             raise typer.Exit(ExitCode.FAILED) from error
         self._decided += 1
         print_text(f"{card.name} is {label.value}: {LABELS[label].meaning}.")
+        if card.tracklet is not None and (more := len(card.objects) - 1) > 0:
+            others = f"{more} more object{'s' if more > 1 else ''} of tracklet {card.tracklet.id}"
+            is_bogus = LABELS[label].review_state == ReviewState.BOGUS
+            print_text(f"{others}: {'not judged by this' if is_bogus else 'the same'}.")
         return True
 
     def _note(self, card: "Card", text: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, Select, select
 from sqlmodel import Session, col
 
-from core.database.tables import Candidate, Difference, SkyObject
+from core.database.tables import Candidate, Difference, SkyObject, TrackletMember
 from core.frames.standing import candidate_label
 
 Record = dict[str, Any]
@@ -18,6 +18,12 @@ Record = dict[str, Any]
 
 def candidate_rows(*more: Any) -> Select[Any]:
     """The query that `record` reads, with more columns if wanted."""
+    tracklet = (
+        select(col(TrackletMember.tracklet_id))
+        .where(col(TrackletMember.candidate_id) == col(Candidate.id))
+        .correlate(Candidate)
+        .scalar_subquery()
+    )
     return (
         select(
             Candidate,
@@ -25,6 +31,7 @@ def candidate_rows(*more: Any) -> Select[Any]:
             candidate_label().label("verdict"),
             col(Difference.reference_id).label("reference_id"),
             col(Difference.method).label("method"),
+            tracklet.label("tracklet_id"),
             *more,
         )
         .join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
@@ -48,7 +55,8 @@ def record(row: Row[Any]) -> Record:
     ``x, y`` are pixels of the reference's grid, ``x_frame, y_frame`` of the frame; ``ra, dec``
     degrees; ``snr`` and ``flux`` signed, ``flux`` in ``flux_unit``; ``mag`` of ``|flux|`` in
     ``mag_system``. ``scores`` are by model; those of a survey have its name before theirs, such as
-    ``ztf:drb``. What is unknown is ``None``.
+    ``ztf:drb``. ``tracklet`` is the number of that which the candidate is one detection of. What is
+    unknown is ``None``.
     """
     candidate: Candidate = row[0]
     return {
@@ -78,6 +86,7 @@ def record(row: Row[Any]) -> Record:
         "source": candidate.source,
         "reference": row.reference_id,
         "method": row.method,
+        "tracklet": row.tracklet_id,
     }
 
 

@@ -183,6 +183,12 @@ class SkyObject(SQLModel, table=True):
             )
             for name in ("anomaly", "uncertainty")
         ),
+        Index(
+            "ix_sky_object_tracklet",
+            "tracklet_id",
+            sqlite_where=text("tracklet_id IS NOT NULL"),
+            postgresql_where=text("tracklet_id IS NOT NULL"),
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -207,6 +213,7 @@ class SkyObject(SQLModel, table=True):
     injected: bool = False  # injected sources associate only among themselves
     # All that was seen of it belongs to tracklets: nothing else is ever associated with it.
     moving: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    tracklet_id: int | None = None  # what it is judged with while it moves; kept by `core.objects.moving`
 
 
 class Candidate(SQLModel, table=True):

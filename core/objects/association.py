@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sqlalchemy import insert, or_, text, update
+from sqlalchemy import case, insert, or_, text, update
 from sqlmodel import Session, col, func, select
 
 from core.database.tables import Candidate, SkyObject
+from core.objects.moving import linked_among, settle
 from core.objects.sky import (
     chord,
     cone_conditions,
@@ -29,6 +31,9 @@ from core.vocabulary import ONCE_FOR_DAYS, ReviewState
 
 LOCK = 0x41737441  # of PostgreSQL's advisory locks: one association at a time
 BATCH = 5000
+REAL_BY = ("ensemble", "realbogus", "tree")  # models, the best first
+ODD_BY = ("isolation_forest", "one_class_svm")
+LEAST_REAL = 0.1  # less likely real, nothing is a rarity
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +120,40 @@ def refresh(session: Session, object_ids: Collection[int]) -> None:
                 best_score=candidates.with_only_columns(func.max(Candidate.score)).scalar_subquery(),
                 best_candidate_id=best.with_only_columns(col(Candidate.id)).scalar_subquery(),
                 best_mag=best.with_only_columns(col(Candidate.mag)).scalar_subquery(),
+                anomaly=best.with_only_columns(_anomaly()).scalar_subquery(),
+                uncertainty=best.with_only_columns(_uncertainty()).scalar_subquery(),
                 first_mjd=candidates.with_only_columns(func.min(Candidate.mjd)).scalar_subquery(),
                 last_mjd=candidates.with_only_columns(func.max(Candidate.mjd)).scalar_subquery(),
             )
             .execution_options(synchronize_session=False)
         )
+    if moved := linked_among(session, ids):
+        settle(session, moved)
+
+
+def _said(model: str) -> Any:
+    """What a model says of a candidate, null where it said nothing."""
+    return col(Candidate.scores)[model].as_float()
+
+
+def _real() -> Any:
+    """How likely a candidate is real, by the best model that scored it."""
+    return func.coalesce(*map(_said, REAL_BY))
+
+
+def _anomaly() -> Any:
+    """How unlike all others it is: the mean rank of those that say so, of what is real at least perhaps.
+
+    Without that limit the oddest would be artefacts (compare Malanchev et al. 2021).
+    """
+    one, other = map(_said, ODD_BY)
+    mean = (func.coalesce(one, other) + func.coalesce(other, one)) / 2.0
+    return case((_real() >= LEAST_REAL, mean))
+
+
+def _uncertainty() -> Any:
+    """From 0, where models are sure of either, to 1, where they know nothing."""
+    return 1.0 - func.abs(2.0 * _real() - 1.0)
 
 
 def wake(session: Session, object_ids: Collection[int], mjd: float) -> None:

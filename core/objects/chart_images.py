@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from core.database.store import Store
-from core.database.tables import Candidate, Difference, Observation, Reference, SkyObject
+from core.database.tables import Candidate, Cutout, Difference, Observation, Reference, SkyObject
 from core.errors import AstridError
 from core.text import safe_text
 
@@ -30,6 +30,16 @@ class ChartImage:
 
 
 @dataclass(frozen=True, slots=True)
+class ChartCutout:
+    """The newest cutouts of an object, packed: neither scale nor orientation of a survey's is kept."""
+
+    what: str
+    filter: str | None
+    mjd: float
+    pixels: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ChartTarget:
     """An object and where it is: degrees, or pixels of its reference's grid where that has no WCS."""
 
@@ -41,6 +51,7 @@ class ChartTarget:
     y: float | None
     reference: ChartImage | None
     newest: ChartImage | None
+    cutout: ChartCutout | None = None
 
 
 def chart_target(store: Store, what: str) -> ChartTarget:
@@ -65,6 +76,13 @@ def chart_target(store: Store, what: str) -> ChartTarget:
             .limit(1)
         )
         newest = session.execute(query).first()
+        cutout = session.execute(
+            select(Candidate, col(Cutout.pixels))
+            .join(Cutout, col(Cutout.candidate_id) == col(Candidate.id))
+            .where(col(Candidate.sky_object_id) == row.id)
+            .order_by(col(Candidate.is_current).desc(), col(Candidate.mjd).desc())
+            .limit(1)
+        ).first()
         reference = session.get(Reference, row.reference_id) if row.reference_id is not None else None
     frame: ChartImage | None = None
     if newest is not None:
@@ -77,7 +95,13 @@ def chart_target(store: Store, what: str) -> ChartTarget:
             is_reference=False,
             extension=observation.extension,
         )
-    return ChartTarget(row.id or 0, row.name, row.ra, row.dec, row.x, row.y, _reference(reference), frame)
+    stamp = None
+    if cutout is not None:
+        candidate = cutout[0]
+        what = f"cutout of {candidate.source} candidate {candidate.id}"
+        stamp = ChartCutout(what, candidate.filter, candidate.mjd, cutout[1])
+    image = _reference(reference)
+    return ChartTarget(row.id or 0, row.name, row.ra, row.dec, row.x, row.y, image, frame, stamp)
 
 
 def _found(session: Session, what: str) -> SkyObject | None:

@@ -18,6 +18,7 @@ from core.objects.known import known_sky
 from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
 from core.objects.tracklets import tracklets_of
 from core.review.cards import PastVerdict, history
+from core.review.states import judged_together
 from core.text import safe_text
 
 MOST_ID = 2**31 - 1
@@ -65,6 +66,9 @@ class ObjectDetail:
         What is known at the places of its candidates, by their ids: `core.objects.known.known_sky`.
     tracklets : tuple of dict
         Those that its candidates belong to, in order of time: `core.objects.tracklets.record`.
+    judged_with : tuple of int
+        The objects of its tracklet that a verdict falls on as one, itself among them; the first carries the
+        card. Empty where it is judged alone.
     """
 
     object: SkyObject
@@ -75,6 +79,7 @@ class ObjectDetail:
     verdicts: tuple[PastVerdict, ...]
     known: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     tracklets: tuple[Mapping[str, Any], ...] = ()
+    judged_with: tuple[int, ...] = ()
 
     @property
     def told_at(self) -> int | None:
@@ -106,6 +111,8 @@ class ObjectDetail:
             "best_candidate": row.best_candidate_id,
             "best_score": finite(row.best_score),
             "moving": row.moving,
+            "tracklet": row.tracklet_id,
+            "judged_with": list(self.judged_with),
             "known": None
             if self.told_at is None
             else {"candidate": self.told_at, **self.known[self.told_at]},
@@ -142,8 +149,9 @@ def read_object(store: Store, what: str) -> ObjectDetail:
             .order_by(col(SurveyObject.id))
         ).all()
         candidates = current_detections(db, key)
-        curve = light_curve(db, key, candidates)
-        past = history(db, key)
+        curve = light_curve(db, [key], candidates)
+        judged = judged_together(db, row)
+        past = history(db, *judged)
     ids = [each.id or 0 for each in candidates]
     linked = {each["id"]: each for each in tracklets_of(store, ids).values()}
     return ObjectDetail(
@@ -155,6 +163,7 @@ def read_object(store: Store, what: str) -> ObjectDetail:
         past,
         known_sky(store, ids),
         tuple(sorted(linked.values(), key=lambda each: (each["first_mjd"], each["id"]))),
+        tuple(judged) if len(judged) > 1 else (),
     )
 
 

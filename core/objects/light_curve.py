@@ -5,7 +5,7 @@ point: its alert, else the detection that a later packet remembers, else the for
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -65,11 +65,11 @@ class LightCurvePoint:
     m50: float | None = None
 
 
-def current_detections(db: Session, sky_object_id: int) -> list[Candidate]:
-    """The object's current candidates, newest first."""
+def current_detections(db: Session, *object_ids: int) -> list[Candidate]:
+    """The current candidates of an object or more, newest first."""
     query = (
         select(Candidate)
-        .where(col(Candidate.sky_object_id) == sky_object_id, col(Candidate.is_current).is_(True))
+        .where(col(Candidate.sky_object_id).in_(object_ids), col(Candidate.is_current).is_(True))
         .order_by(col(Candidate.mjd).desc(), col(Candidate.id).desc())
         .limit(MAX_POINTS)
     )
@@ -77,31 +77,31 @@ def current_detections(db: Session, sky_object_id: int) -> list[Candidate]:
 
 
 def light_curve(
-    db: Session, sky_object_id: int, detections: Iterable[Candidate]
+    db: Session, object_ids: Sequence[int], detections: Iterable[Candidate]
 ) -> tuple[LightCurvePoint, ...]:
-    """All points of an object in order of time: its detections, forced fluxes, what surveys tell.
+    """All points of an object or more in order of time: detections, forced fluxes, what surveys tell.
 
     Forced fluxes are those of current differences.
     """
     query = (
         select(ForcedFlux, col(Difference.m50))
         .join(Difference, col(ForcedFlux.difference_id) == col(Difference.id))
-        .where(col(ForcedFlux.sky_object_id) == sky_object_id, col(Difference.is_current).is_(True))
+        .where(col(ForcedFlux.sky_object_id).in_(object_ids), col(Difference.is_current).is_(True))
         .order_by(col(ForcedFlux.mjd).desc())
         .limit(MAX_POINTS)
     )
     detected = list(detections)
     points = [_detected(row) for row in detected]
     points += [_forced(row, m50) for row, m50 in db.execute(query)]
-    points += [_told(row) for row in _survey_fluxes(db, sky_object_id, detected)]
+    points += [_told(row) for row in _survey_fluxes(db, object_ids, detected)]
     return tuple(sorted(points, key=lambda point: point.mjd))
 
 
-def _survey_fluxes(db: Session, sky_object_id: int, detected: list[Candidate]) -> Iterable[SurveyFlux]:
+def _survey_fluxes(db: Session, object_ids: Sequence[int], detected: list[Candidate]) -> Iterable[SurveyFlux]:
     """What surveys tell of the exposures of which there is no candidate: the best of each."""
     query = (
         select(SurveyFlux)
-        .where(col(SurveyFlux.sky_object_id) == sky_object_id)
+        .where(col(SurveyFlux.sky_object_id).in_(object_ids))
         .order_by(col(SurveyFlux.mjd).desc())
         .limit(len(FluxKind) * MAX_POINTS)
     )

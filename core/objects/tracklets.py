@@ -2,7 +2,7 @@
 
 They are found anew for a whole night from its committed candidates; those that are found again keep
 their keys. An object of which all was seen in tracklets is marked as moving: nothing else is associated
-with it, and no flux is measured where it was.
+with it, no flux is measured where it was, and it is judged with the others of its tracklet.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select
 from sqlmodel import Session, col
 
 from core.database.store import Store
@@ -27,6 +27,7 @@ from core.database.tables import (
     TrackletMember,
 )
 from core.objects.association import BATCH, lock
+from core.objects.moving import settle
 from core.operations.night import GAP_DAYS
 
 Record = dict[str, Any]
@@ -182,7 +183,7 @@ def write_tracklets(store: Store, night: NightSpan, found: Sequence[FoundTrackle
             session.connection().execute(insert(TrackletMember), rows)
         touched = {key for number in gone for key in before[number]}
         touched |= {key for each in new for key in each.candidate_ids}
-        _mark_moving(session, sorted(touched))
+        settle(session, _objects_of(session, sorted(touched)))
     return len(new), len(gone)
 
 
@@ -255,23 +256,9 @@ def _candidates_of(session: Session, tracklet_ids: Sequence[int]) -> dict[int, l
     return members
 
 
-def _mark_moving(session: Session, candidate_ids: Sequence[int]) -> None:
-    """Say of the objects of some candidates whether all that was seen of them is in tracklets."""
-    member = select(col(TrackletMember.candidate_id)).where(
-        col(TrackletMember.candidate_id) == col(Candidate.id)
-    )
-    current = (
-        select(col(Candidate.id))
-        .where(col(Candidate.sky_object_id) == col(SkyObject.id), col(Candidate.is_current).is_not(False))
-        .correlate(SkyObject)
-    )
-    moving = current.exists() & ~current.where(~member.exists()).exists()
+def _objects_of(session: Session, candidate_ids: Sequence[int]) -> set[int]:
+    found: set[int] = set()
     for start in range(0, len(candidate_ids), BATCH):
         some = candidate_ids[start : start + BATCH]
-        objects = select(col(Candidate.sky_object_id)).where(col(Candidate.id).in_(some))
-        session.execute(
-            update(SkyObject)
-            .where(col(SkyObject.id).in_(objects))
-            .values(moving=moving)
-            .execution_options(synchronize_session=False)
-        )
+        found.update(session.scalars(select(col(Candidate.sky_object_id)).where(col(Candidate.id).in_(some))))
+    return found

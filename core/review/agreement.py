@@ -8,9 +8,9 @@ and bogus: unsure, snooze and a question to an expert take no side.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, groupby
+from itertools import combinations
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlmodel import col
 
 from core.database.store import Store
@@ -119,21 +119,24 @@ def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
 def standings(store: Store, *, experts: Collection[str] = (), needed: int = 2) -> list[Standing]:
     """All objects that anybody judged, by their ids. Injected sources are among them: they are blind."""
     query = (
-        select(col(Verdict.sky_object_id), col(SkyObject.name), col(Verdict.reviewer), col(Verdict.label))
+        select(SkyObject, col(Verdict.reviewer), col(Verdict.label))
         .join(SkyObject, col(Verdict.sky_object_id) == col(SkyObject.id))
         .where(stands(Verdict))
-        .order_by(col(Verdict.sky_object_id), col(Verdict.id))
+        .order_by(col(Verdict.id))
     )
-    found: list[Standing] = []
+    judged: dict[tuple[bool, int], tuple[SkyObject, dict[str, str]]] = {}
     with store.read() as db:
-        for object_id, rows in groupby(db.execute(query), key=lambda row: row[0]):
-            votes: dict[str, str] = {}
-            name = ""
-            for _, name, reviewer, label in rows:  # noqa: B007 the same in all
-                votes.pop(reviewer, None)
-                votes[reviewer] = label
-            found.append(Standing(object_id, name, votes, *settled(votes, experts=experts, needed=needed)))
-    return found
+        for row, reviewer, label in db.execute(query):
+            alone = row.tracklet_id is None or row.review_state == ReviewState.BOGUS
+            key = (True, row.id) if alone else (False, row.tracklet_id)  # a body that moves is judged as one
+            votes = judged.setdefault(key, (row, {}))[1]
+            votes.pop(reviewer, None)
+            votes[reviewer] = label
+    found = [
+        Standing(row.id or 0, row.name, votes, *settled(votes, experts=experts, needed=needed))
+        for row, votes in judged.values()
+    ]
+    return sorted(found, key=lambda each: each.object_id)
 
 
 def agreement(found: Iterable[Standing]) -> list[Pair]:
@@ -184,16 +187,18 @@ def asked(store: Store, *, expert: str | None = None, limit: int = 1000) -> list
         query = query.where(col(Assignment.expert) == expert)
     with store.read() as db:
         rows = [(sky_object, who) for sky_object, who in db.execute(query)]
-        ids = [sky_object.id for sky_object, _ in rows]
+        ids = [sky_object.id or 0 for sky_object, _ in rows]
+        # Of a body that moves any object may be the one that was asked about.
+        carriers = {row.tracklet_id: row.id or 0 for row, _ in rows if row.tracklet_id is not None}
+        about = or_(col(SkyObject.id).in_(ids), col(SkyObject.tracklet_id).in_(list(carriers)))
         questions: dict[int, Verdict] = {}
-        for verdict in db.scalars(
-            select(Verdict)
-            .where(
-                col(Verdict.sky_object_id).in_(ids), col(Verdict.label) == Label.ASK_EXPERT, stands(Verdict)
-            )
+        for verdict, tracklet in db.execute(
+            select(Verdict, col(SkyObject.tracklet_id))
+            .join(SkyObject, col(Verdict.sky_object_id) == col(SkyObject.id))
+            .where(about, col(Verdict.label) == Label.ASK_EXPERT, stands(Verdict))
             .order_by(col(Verdict.id))
         ):
-            questions[verdict.sky_object_id] = verdict
+            questions[carriers.get(tracklet, verdict.sky_object_id)] = verdict
     found = []
     for sky_object, who in rows:
         question = questions.get(sky_object.id or 0)

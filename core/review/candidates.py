@@ -128,6 +128,7 @@ def show(store: Store, candidate_id: int) -> dict[str, Any]:
         "object_id": card.object_id,
         "review_state": card.review_state,
         "review_label": card.review_label,
+        "judged_with": list(card.objects) if len(card.objects) > 1 else [],
         "features": card.features,
         "measured": asdict(card.frame),
         "epochs": [asdict(epoch) for epoch in card.epochs],

@@ -1,10 +1,11 @@
 """All that one card of the review queue shows.
 
-A card is one object, drawn through one of its candidates. Reading it takes five queries, each by an index.
+A card is one object, or all objects of a body that moves, drawn through one of its candidates. Reading it
+takes six queries at most, each by an index.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +29,7 @@ from core.errors import AstridError
 from core.frames.standing import is_taken_back
 from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
 from core.review.cutouts import CutoutError, Cutouts, unpack
+from core.review.states import judged_together
 from core.vocabulary import ReviewState
 
 MAX_HISTORY = 200  # rows of one object's history on a card, the newest
@@ -112,6 +114,9 @@ class Card:
         What the candidate is one detection of.
     moving : bool
         All that was seen of the object belongs to tracklets.
+    objects : tuple of int
+        What is judged as one with it, itself among them, the one that carries the card in the queue first.
+        Epochs, light curve and history are those of all.
     """
 
     object_id: int
@@ -133,6 +138,7 @@ class Card:
     known: Mapping[str, Any] | None = None
     tracklet: Tracklet | None = None
     moving: bool = False
+    objects: tuple[int, ...] = ()
 
     @property
     def scores(self) -> Mapping[str, float | None]:
@@ -177,7 +183,8 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         sky_object = db.get(SkyObject, object_id)
         if sky_object is None:
             raise CardError(f"there is no sky object {object_id}")
-        epochs = current_detections(db, object_id)
+        objects = judged_together(db, sky_object)
+        epochs = current_detections(db, *objects)
         chosen = candidate_id if candidate_id is not None else sky_object.best_candidate_id
         if chosen is None:
             raise CardError(f"sky object {object_id} has no candidate to show")
@@ -190,12 +197,12 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
             .outerjoin(CandidateMatch, col(CandidateMatch.candidate_id) == col(Candidate.id))
             .outerjoin(TrackletMember, col(TrackletMember.candidate_id) == col(Candidate.id))
             .outerjoin(Tracklet, col(Tracklet.id) == col(TrackletMember.tracklet_id))
-            .where(col(Candidate.id) == chosen, col(Candidate.sky_object_id) == object_id)
+            .where(col(Candidate.id) == chosen, col(Candidate.sky_object_id).in_(objects))
         ).first()
         if row is None:
             raise CardError(f"sky object {object_id} has no candidate {chosen}")
-        curve = light_curve(db, object_id, epochs)
-        past = history(db, object_id)
+        curve = light_curve(db, objects, epochs)
+        past = history(db, *objects)
     cutouts, problem = _cutouts(row.pixels)
     return Card(
         object_id=object_id,
@@ -217,6 +224,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         known=row.CandidateMatch.answers if row.CandidateMatch is not None else None,
         tracklet=row.Tracklet,
         moving=sky_object.moving,
+        objects=tuple(objects),
     )
 
 
@@ -240,11 +248,18 @@ def hidden(card: Card, *, keep: str | None = None) -> Card:
     )
 
 
-def history(db: Session, sky_object_id: int) -> tuple[PastVerdict, ...]:
-    """The verdicts, retractions and notes on an object, newest first."""
+def carriers(store: Store, objects: Sequence[int]) -> dict[int, int]:
+    """The object that carries the card of each of some objects: itself, or the first of its tracklet."""
+    with store.read() as db:
+        rows = db.scalars(select(SkyObject).where(col(SkyObject.id).in_(objects)))
+        return {row.id or 0: judged_together(db, row)[0] for row in rows}
+
+
+def history(db: Session, *object_ids: int) -> tuple[PastVerdict, ...]:
+    """The verdicts, retractions and notes on an object or more, newest first."""
     query = (
         select(Verdict, is_taken_back(Verdict).label("is_taken_back"))
-        .where(col(Verdict.sky_object_id) == sky_object_id)
+        .where(col(Verdict.sky_object_id).in_(object_ids))
         .order_by(col(Verdict.id).desc())
         .limit(MAX_HISTORY)
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlmodel import Session, col
 
 from core.database.keyset import Cursor, fetch
@@ -27,7 +27,7 @@ PAGE = 500
 COLUMNS = (
     "id", "object", "frame", "source", "filter", "mjd", "x", "y", "x_frame", "y_frame", "ra", "dec",
     "snr", "flux", "flux_err", "flux_unit", "mag", "mag_err", "mag_system", "score", "scores", "method",
-    "verdict", "reviewer", "decided_at", "note", "tags", "verdict_hash",
+    "verdict", "reviewer", "decided_at", "note", "tags", "verdict_hash", "tracklet",
 )  # fmt: skip
 
 
@@ -161,15 +161,27 @@ def _rows(store: Store, terms: Sequence[Term], judged_only: bool) -> Iterator[Ex
 def _verdicts(db: Session, found: Sequence[Any]) -> dict[int, Verdict]:
     """The verdict in force on each candidate of some rows (`core.frames.standing.candidate_label`)."""
     objects = {row.SkyObject.id for row in found}
-    query = select(Verdict).where(col(Verdict.sky_object_id).in_(objects), stands(Verdict))
+    tracklets = {row.SkyObject.tracklet_id for row in found if row.SkyObject.tracklet_id is not None}
+    query = (
+        select(Verdict, col(SkyObject.tracklet_id))
+        .join(SkyObject, col(Verdict.sky_object_id) == col(SkyObject.id))
+        .where(or_(col(SkyObject.id).in_(objects), col(SkyObject.tracklet_id).in_(tracklets)))
+        .where(stands(Verdict))
+        .order_by(col(Verdict.id))
+    )
     on_candidate: dict[int, Verdict] = {}
     on_object: dict[int, Verdict] = {}
-    for verdict in db.scalars(query.order_by(col(Verdict.id))):  # the newest stays
+    on_tracklet: dict[int, Verdict] = {}
+    for verdict, tracklet in db.execute(query):  # the newest stays
         on_candidate[verdict.candidate_id] = verdict
         on_object[verdict.sky_object_id] = verdict
+        if tracklet is not None and _judges_object(verdict):
+            on_tracklet[tracklet] = verdict
     in_force: dict[int, Verdict] = {}
     for row in found:
-        given = on_candidate.get(row.Candidate.id) or on_object.get(row.SkyObject.id)
+        given = on_candidate.get(row.Candidate.id)
+        if given is None and row.SkyObject.review_state == ReviewState.REAL:
+            given = on_tracklet.get(row.SkyObject.tracklet_id) or on_object.get(row.SkyObject.id)
         if given is not None and (given.candidate_id == row.Candidate.id or _judges_object(given)):
             in_force[row.Candidate.id] = given
     return in_force

@@ -29,7 +29,7 @@ UCDS = {
     "dec": "pos.eq.dec;meta.main", "mag": "phot.mag", "mag_err": "stat.error;phot.mag", "snr": "stat.snr",
     "filter": "instr.bandpass",
 }  # fmt: skip
-_INTEGERS = ("id",)
+_INTEGERS = ("id", "tracklet")
 _NUMBERS = (
     "mjd", "x", "y", "x_frame", "y_frame", "ra", "dec", "snr", "flux", "flux_err", "mag", "mag_err", "score",
 )  # fmt: skip

@@ -122,7 +122,7 @@ def _checked(store: Store, settings: TnsSettings, part: Sequence[ExportRow], pro
     _check_known(store, part, problems, warnings)
     with store.read() as db:
         detections = current_detections(db, sky_object.id or 0)
-        curve = light_curve(db, sky_object.id or 0, detections)
+        curve = light_curve(db, [sky_object.id or 0], detections)
     photometry = _photometry(settings, part, problems)
     before = _last_limit(curve, first.mjd, settings)
     if before is None:

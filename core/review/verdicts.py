@@ -1,7 +1,7 @@
 """Human decisions: appended to the chain of `core.review.chain`, never changed.
 
-The state of the sky object follows in the same transaction, from the newest verdict on it that stands.
-A verdict is on disk when a function here returns.
+The state of the sky object, and of those that are judged with it, follows in the same transaction
+(`core.review.states`). A verdict is on disk when a function here returns.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,12 +15,11 @@ from core.database.tables import Candidate, SkyObject, Verdict
 from core.errors import AstridError
 from core.frames.standing import is_taken_back, stands
 from core.review.chain import append, next_sequence
-from core.vocabulary import LABELS, ONCE_FOR_DAYS, Label, ReviewState
+from core.review.states import LAST_SEEN, follow_verdicts, last_seen, locked
+from core.vocabulary import Label
 
-LAST_SEEN = "object_last_mjd"  # in `shown`: the object's newest epoch when it was judged
 BULK = "bulk"  # in `shown`: [first, n], the rows of the session that were written as one step
 MOST_AT_ONCE = 2000  # decisions of one step
-_BATCH = 2000  # ids of one query
 
 
 class VerdictError(AstridError):
@@ -69,7 +68,8 @@ def decide(
         There is no such candidate.
     """
     with store.write(durable=True) as db:
-        sky_object = _locked_object(db, candidate_id)
+        judged, objects = _locked_objects(db, [candidate_id])
+        ((_, sky_object),) = judged
         row = append(
             db,
             session=session,
@@ -79,9 +79,9 @@ def decide(
             label=Label(label).value,
             note=note,
             tags=list(tags),
-            shown={**shown, LAST_SEEN: sky_object.last_mjd},
+            shown={**shown, LAST_SEEN: last_seen(objects, sky_object)},
         )
-        _follow(db, sky_object)
+        follow_verdicts(db, objects)
     return row
 
 
@@ -111,11 +111,15 @@ def decide_together(
     if not 1 <= len(ids) <= MOST_AT_ONCE:
         raise VerdictError(f"{len(ids)} verdicts at once are not possible: 1 to {MOST_AT_ONCE} are")
     with store.write(durable=True) as db:
-        objects = _locked_objects(db, ids)
+        judged, objects = _locked_objects(db, ids)
         bulk = [next_sequence(db, session), len(ids)]
         rows = []
-        for candidate, sky_object in objects:
-            facts = {"snr": candidate.snr, "score": candidate.score, LAST_SEEN: sky_object.last_mjd}
+        for candidate, sky_object in judged:
+            facts = {
+                "snr": candidate.snr,
+                "score": candidate.score,
+                LAST_SEEN: last_seen(objects, sky_object),
+            }
             row = append(
                 db,
                 session=session,
@@ -128,7 +132,7 @@ def decide_together(
                 shown={**shown, **facts, BULK: bulk},
             )
             rows.append(row)
-            _follow(db, sky_object)
+        follow_verdicts(db, objects)
     return rows
 
 
@@ -152,7 +156,7 @@ def annotate(
     if not (note and note.strip()) and not words:
         raise VerdictError("a note without words and tags says nothing")
     with store.write(durable=True) as db:
-        sky_object = _locked_object(db, candidate_id)
+        ((_, sky_object),) = _locked_objects(db, [candidate_id])[0]
         return append(
             db,
             session=session,
@@ -251,8 +255,7 @@ def _answer(
     content: Callable[[Verdict], dict[str, Any]],
 ) -> Verdict:
     """Append what answers each row of a step, as one step; the first of the new rows."""
-    locked = _locked_objects(db, sorted({row.candidate_id for row in step}))
-    objects = {candidate.id: sky_object for candidate, sky_object in locked}
+    _, objects = _locked_objects(db, sorted({row.candidate_id for row in step}))
     bulk = {BULK: [next_sequence(db, session), len(step)]} if len(step) > 1 else {}
     rows = []
     for row in step:
@@ -269,50 +272,22 @@ def _answer(
                 **facts,
             )
         )
-        _follow(db, objects[row.candidate_id])
+    follow_verdicts(db, objects)
     return rows[0]
 
 
-def _locked_object(db: Session, candidate_id: int) -> SkyObject:
-    """The object of a candidate, locked so that two reviewers' verdicts on it follow each other."""
-    return _locked_objects(db, [candidate_id])[0][1]
-
-
-def _locked_objects(db: Session, candidate_ids: Sequence[int]) -> list[tuple[Candidate, SkyObject]]:
-    """Candidates with their objects, in one order for everybody: two who lock many never wait crosswise."""
-    found: list[tuple[Candidate, SkyObject]] = []
-    for start in range(0, len(candidate_ids), _BATCH):
-        query = (
-            select(Candidate, SkyObject)
-            .join(SkyObject, col(Candidate.sky_object_id) == SkyObject.id)
-            .where(col(Candidate.id).in_(candidate_ids[start : start + _BATCH]))
-            .order_by(col(SkyObject.id), col(Candidate.id))
-            .with_for_update(of=SkyObject)
-        )
-        found += [(candidate, sky_object) for candidate, sky_object in db.execute(query)]
-    if missing := set(candidate_ids) - {candidate.id for candidate, _ in found}:
+def _locked_objects(
+    db: Session, candidate_ids: Sequence[int]
+) -> tuple[list[tuple[Candidate, SkyObject]], list[SkyObject]]:
+    """Candidates with their objects, in order of these; and all objects that verdicts on them touch."""
+    found = list(db.scalars(select(Candidate).where(col(Candidate.id).in_(candidate_ids))))
+    if missing := set(candidate_ids) - {candidate.id for candidate in found}:
         raise VerdictError(f"there is no candidate {min(missing)}")
-    return found
+    objects = locked(db, {candidate.sky_object_id for candidate in found})
+    by_id = {row.id: row for row in objects}
+    pairs = [(candidate, by_id[candidate.sky_object_id]) for candidate in found]
+    return sorted(pairs, key=lambda pair: (pair[1].id or 0, pair[0].id or 0)), objects
 
 
 def _newest(db: Session, *conditions: Any) -> Verdict | None:
     return db.scalar(select(Verdict).where(*conditions).order_by(col(Verdict.id).desc()).limit(1))
-
-
-def _follow(db: Session, sky_object: SkyObject) -> None:
-    """Let the object's state be what the newest standing verdict on it says."""
-    last = _newest(db, col(Verdict.sky_object_id) == sky_object.id, stands(Verdict))
-    state, label, snoozed_at = ReviewState.UNREVIEWED, None, None
-    if last is not None and last.label is not None:
-        state, label = LABELS[Label(last.label)].review_state, last.label
-    if last is not None and (state == ReviewState.SNOOZED or label in ONCE_FOR_DAYS):
-        snoozed_at = (last.shown.get(LAST_SEEN) or 0.0) + (
-            ONCE_FOR_DAYS.get(Label(label), 0.0) if label else 0.0
-        )
-        if (sky_object.last_mjd or 0.0) > snoozed_at:
-            # Detected again since: undoing a later verdict must not put it back to sleep.
-            state, label, snoozed_at = ReviewState.UNREVIEWED, None, None
-    sky_object.review_state = state
-    sky_object.review_label = label
-    sky_object.snoozed_at_mjd = snoozed_at
-    db.add(sky_object)

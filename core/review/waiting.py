@@ -11,9 +11,8 @@ from core.database.keyset import Cursor, PageError, check_limit, fetch
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject
 from core.review.filters import Term, conditions, parse
+from core.review.states import AWAITING
 from core.vocabulary import ReviewState
-
-AWAITING = (ReviewState.UNREVIEWED, ReviewState.ESCALATED)
 
 
 @dataclass(frozen=True, slots=True)

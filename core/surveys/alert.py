@@ -60,6 +60,10 @@ class AlertFacts:
     scores : dict
         The survey's own scores, each under ``survey:name`` with the name that the packet has, such as
         ``ztf:drb``. They are not ours, and no truth.
+    score : float or None
+        Of the best of our own models, which orders the queue; none where no model scored it.
+    model_scores : dict
+        Of our own models, by their names.
     features : dict
         More of the packet's numbers, named in the same way.
     cutouts : bytes or None
@@ -90,6 +94,8 @@ class AlertFacts:
     mag_err: float | None = None
     mag_system: str | None = None
     scores: dict[str, float] = field(default_factory=dict)
+    score: float | None = None
+    model_scores: dict[str, float] = field(default_factory=dict)
     features: dict[str, float] = field(default_factory=dict)
     mask_flags: int = 0
     cutouts: bytes | None = None

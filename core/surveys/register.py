@@ -173,7 +173,7 @@ def _difference(first: dict[str, Any], kept: bytes | None, later: _Prepared) -> 
             return f"another {name} ({first[name]}, not {other[name]})"
     if first["filter"] != other["filter"]:
         return f"another filter ({first['filter']}, not {other['filter']})"
-    for name in first["scores"].keys() & other["scores"].keys():
+    for name in first["scores"].keys() & later.alert.scores.keys():
         if not _same(first["scores"][name], other["scores"][name]):
             return f"another {name} ({first['scores'][name]}, not {other['scores'][name]})"
     if kept is not None and later.alert.cutouts is not None and kept != later.alert.cutouts:
@@ -214,8 +214,8 @@ def _columns(alert: AlertFacts) -> dict[str, Any]:
             "mag": alert.mag,
             "mag_err": alert.mag_err,
             "mag_system": alert.mag_system,
-            "score": abs(alert.snr),  # until a model of ours has scored it
-            "scores": alert.scores,
+            "score": abs(alert.snr) if alert.score is None else alert.score,
+            "scores": alert.scores | alert.model_scores,
             "features": alert.features,
             "mask_flags": alert.mask_flags,
         }

@@ -12,13 +12,15 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from core.catalogs.library import Library
+from core.catalogs.library import CatalogError, Library
 from core.catalogs.near import near
 from core.errors import AstridError
 from core.objects.chart_images import ChartImage, ChartTarget
+from core.review.cutouts import CutoutError, unpack
 from core.settings import Settings
 from core.vocabulary import MaskPlane
 from pipeline.calibration.calibrate import calibrate
+from pipeline.charts.discs import discs
 from pipeline.files.fits_files import read_frame
 from pipeline.frame import Frame
 from pipeline.known.field_stars import all_light
@@ -73,6 +75,8 @@ class Chart:
         The first row at the bottom, NaN where there is nothing; the target is in the middle.
     scale : float or None
         Arcseconds of one pixel of it; none without a WCS, and then north is anywhere.
+    drawn_from : str
+        ``image``; ``catalog``, stars as discs; or ``cutout``.
     """
 
     name: str
@@ -82,6 +86,7 @@ class Chart:
     scale: float | None
     image: ChartImage
     stars: tuple[OffsetStar, ...]
+    drawn_from: str = "image"
 
     @property
     def size_arcsec(self) -> float | None:
@@ -112,6 +117,9 @@ def make_chart(
 ) -> Chart:
     """Draw the field of an object from the first image that can be read and shows it.
 
+    Without any, as for alerts of surveys, it is drawn from the star catalogues, north up; where none of
+    them covers the place, the newest cutout is shown as it is.
+
     Parameters
     ----------
     target : ChartTarget
@@ -128,9 +136,9 @@ def make_chart(
     Raises
     ------
     ChartError
-        No image shows the object.
+        No image shows the object, no catalogue of stars covers its place, and no cutout is kept.
     """
-    reason = "no image of it is known"
+    reason = "no image of it is here"
     for image in images:
         try:
             frame = _frame(image, settings)
@@ -151,7 +159,58 @@ def make_chart(
         found = _from_catalogs(target, settings, size_arcsec, mjd) or _from_image(frame, target, size_arcsec)
         stars = _offsets(target.ra, target.dec, _chosen(found, n_stars), scale)
         return Chart(target.name, target.ra, target.dec, chart, scale, image, stars)
-    raise ChartError(f"no chart of {target.name}: {reason}")
+    chart_or_why = _from_stars(target, settings, size_arcsec, mjd, n_stars)
+    if isinstance(chart_or_why, Chart):
+        return chart_or_why
+    return _from_cutout(target, f"{reason}, {chart_or_why}")
+
+
+def _from_stars(
+    target: ChartTarget, settings: Settings, size_arcsec: float, mjd: float, n_stars: int
+) -> Chart | str:
+    """The field as the star catalogues have it; or why not."""
+    if target.ra is None or target.dec is None:
+        return "and its place on the sky is not known"
+    place = np.array([target.ra]), np.array([target.dec])
+    try:
+        catalogs = Library(settings.home).catalogs("stars")
+        covering = [each.name for each in catalogs if each.coverage.covers(*place)[0]]
+        found = _from_catalogs(target, settings, size_arcsec, mjd)
+    except (CatalogError, OSError, ValueError) as error:
+        return f"and the star catalogues cannot be read ({error})"
+    if not catalogs:
+        return "and there is no star catalogue (`astrid catalog add`)"
+    if not covering and not found:
+        return "and no star catalogue covers its place"
+    scale = size_arcsec / SIDE_PX
+    away = np.array([offset(target.ra, target.dec, one.ra, one.dec) for one in found]).reshape(-1, 2) / scale
+    middle = (SIDE_PX - 1) / 2.0
+    mags = np.array([one.mag for one in found], dtype=np.float64)
+    names = ", ".join(sorted({one.source for one in found} or set(covering)))
+    image = ChartImage("", f"drawn from the stars of {names}, no image", None, mjd, is_reference=False)
+    pixels = discs(middle - away[:, 0], middle + away[:, 1], mags, SIDE_PX)
+    stars = _offsets(target.ra, target.dec, _chosen(found, n_stars), scale)
+    return Chart(target.name, target.ra, target.dec, pixels, scale, image, stars, "catalog")
+
+
+def _from_cutout(target: ChartTarget, reason: str) -> Chart:
+    """The newest cutout as it is: its scale and where north is are not kept."""
+    if target.cutout is None:
+        raise ChartError(f"no chart of {target.name}: {reason}, and no cutout of it is kept")
+    try:
+        planes = unpack(target.cutout.pixels)
+    except CutoutError as error:
+        raise ChartError(f"no chart of {target.name}: {reason}, and {error}") from error
+    plane = next((each for each in planes.planes[:3] if np.isfinite(each).any()), None)
+    if plane is None:
+        raise ChartError(f"no chart of {target.name}: {reason}, and its cutouts are empty")
+    side = max(plane.shape)
+    pixels = np.full((side, side), np.nan, dtype=np.float32)
+    top, left = ((side - each) // 2 for each in plane.shape)
+    pixels[top : top + plane.shape[0], left : left + plane.shape[1]] = plane
+    what = f"{target.cutout.what}, {plane.shape[1]} px, north unknown"
+    image = ChartImage("", what, target.cutout.filter, target.cutout.mjd, is_reference=False)
+    return Chart(target.name, target.ra, target.dec, pixels, None, image, (), "cutout")
 
 
 def _frame(image: ChartImage, settings: Settings) -> Frame:

@@ -88,7 +88,7 @@ def text_lines(chart: Chart) -> list[str]:
         f"{size / 60.0:.4g} arcmin, north up, east to the left" if size else "pixels of the image, no WCS"
     )
     band = f", filter {chart.image.filter}" if chart.image.filter else ""
-    lines.append(f"{safe_text(chart.image.what, 50)}{safe_text(band, 20)}; {extent}")
+    lines.append(f"{safe_text(chart.image.what, 80)}{safe_text(band, 20)}; {extent}")
     unit, right, up = ("arcsec", "E", "N") if chart.scale is not None else ("px", "right", "up")
     for star in chart.stars:
         go = " and ".join(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classify.model_file import ModelFile, ModelRefused
-from pipeline.classify.onnx_network import session
+from pipeline.classify.onnx_network import checked, session
 from pipeline.classify.scorers import Inputs, calibrated
 from pipeline.classify.triplets import SIDE, network_input
 
@@ -80,10 +80,13 @@ class CandidateNetwork:
         self._planes = int(config.get("planes", ALL_PLANES))
         self._is_probability = str(config.get("gives", "logit")) == "probability"
         shape = self._shape(self.name, said.inputs)
+        operators = OWN_OPERATORS if own else OPERATORS
         if model.network is not None:
-            check_sizes(self.name, model.network, {self._input: (BATCH, *shape)})
+            check_sizes(
+                self.name, checked(self.name, model.network, operators), {self._input: (BATCH, *shape)}
+            )
         self._session: onnxruntime.InferenceSession = session(
-            model, OWN_OPERATORS if own else OPERATORS, {self._input: [None, *shape]}, threads
+            model, operators, {self._input: [None, *shape]}, threads
         )
         outputs = {each.name for each in self._session.get_outputs()}
         if self._output not in outputs:
@@ -128,7 +131,7 @@ class CandidateNetwork:
     def input_of(self, inputs: Inputs, which: slice) -> Batch:
         """What goes into the network for some candidates."""
         if self._takes_features:
-            return np.ascontiguousarray(inputs.features[which])
+            return np.nan_to_num(inputs.features[which], nan=0.0)  # what is missing is 0 to a network
         planes = network_input(inputs.triplets[which])[:, : self._planes]
         return np.ascontiguousarray(np.moveaxis(planes, 1, -1) if self._last else planes)
 
@@ -148,32 +151,31 @@ class CandidateNetwork:
         return raw, found[-1]
 
 
-def check_sizes(name: str, network: bytes, inputs: dict[str, tuple[int, ...]]) -> None:
+def check_sizes(name: str, network: Any, inputs: dict[str, tuple[int, ...]]) -> None:
     """Refuse a network whose layers would need more memory than any of ours.
 
     Parameters
     ----------
     name : str
-    network : bytes
-        ONNX.
+    network : onnx.ModelProto
+        Of operators that were looked at. It is changed.
     inputs : dict of str to tuple
         The shape of each input, of a whole batch.
 
     Raises
     ------
     ModelRefused
-        It is no ONNX, or a layer gives more than `MOST_ACTIVATIONS` numbers.
+        Its layers do not fit together, or one gives more than `MOST_ACTIVATIONS` numbers.
     """
     import onnx
 
     try:
-        graph = onnx.load_from_string(network)
-        for each in graph.graph.input:
+        for each in network.graph.input:
             for size, dim in zip(inputs.get(each.name, ()), each.type.tensor_type.shape.dim, strict=False):
                 dim.dim_value = size
-        for each in graph.graph.output:
+        for each in network.graph.output:
             each.type.tensor_type.ClearField("shape")
-        inferred = onnx.shape_inference.infer_shapes(graph, data_prop=True)
+        inferred = onnx.shape_inference.infer_shapes(network, data_prop=True)
     except Exception as error:  # noqa: BLE001 - protobuf and ONNX raise many kinds, of no common base
         raise ModelRefused(f"{name}: model.onnx is no ONNX that can be understood: {_line(error)}") from None
     for each in (*inferred.graph.value_info, *inferred.graph.output):

@@ -115,9 +115,30 @@ def _network(model: ModelFile, threads: int) -> Scorer:
     return CandidateNetwork(model, threads)
 
 
+def _forest(model: ModelFile, threads: int) -> Scorer:  # noqa: ARG001 it uses one
+    from pipeline.classify.outliers import IsolationForest
+
+    return IsolationForest(model)
+
+
+def _machine(model: ModelFile, threads: int) -> Scorer:  # noqa: ARG001 it uses one
+    from pipeline.classify.outliers import OneClassMachine
+
+    return OneClassMachine(model)
+
+
+def _ensemble(model: ModelFile, threads: int) -> Scorer:  # noqa: ARG001 it uses one
+    from pipeline.classify.ensemble import Ensemble
+
+    return Ensemble(model)
+
+
 MAKERS: dict[tuple[str, str], Callable[[ModelFile, int], Scorer]] = {
     ("tree", "boosted_trees"): _tree,
     ("realbogus", "cutout_cnn"): _network,
     ("realbogus", "imported"): _network,
+    ("isolation_forest", "isolation_trees"): _forest,
+    ("one_class_svm", "rbf_vectors"): _machine,
+    ("ensemble", "logistic_stacking"): _ensemble,
     ("tree", "imported"): _network,
 }

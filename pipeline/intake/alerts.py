@@ -13,6 +13,8 @@ from core.settings import Settings
 from core.surveys.alert import AlertFacts
 from core.surveys.register import BATCH, RegisteredAlert, register_alerts
 from core.vocabulary import ObservationState
+from pipeline.classify.chosen import chosen
+from pipeline.classify.classify import Classifier, best_of
 from pipeline.intake import ingest
 from pipeline.known.alerts import reference_answer
 from pipeline.known.candidates import at_places
@@ -40,6 +42,8 @@ class AlertFile:
         Its alerts: those that the store did not have, those that it had, and what could not be used.
     reasons : list of str
         Why, the first `MOST_TOLD` of them.
+    unmatched : int
+        Of the new ones those that no catalogue was asked about; `unmatched_reason` says why.
     """
 
     path: Path
@@ -48,6 +52,8 @@ class AlertFile:
     refused: int = 0
     reasons: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    unmatched: int = 0
+    unmatched_reason: str | None = None
     is_damaged: bool = False
 
     @property
@@ -72,12 +78,15 @@ class AlertFile:
         if len(self.reasons) < MOST_TOLD:
             self.reasons.append(reason)
 
-    def count(self, alert: AlertFacts, done: RegisteredAlert) -> None:
-        """Count an alert that the store was asked to take."""
+    def count(self, alert: AlertFacts, done: RegisteredAlert, unmatched: str | None = None) -> None:
+        """Count an alert that the store was asked to take, and why no catalogue was asked about it."""
         if done.state == "refused":
             self.refuse(done.reason or "")
         elif done.state == "new":
             self.new += 1
+            if unmatched is not None:
+                self.unmatched += 1
+                self.unmatched_reason = unmatched
         else:
             self.known += 1
         if alert.remark and done.state == "new" and len(self.remarks) < MOST_TOLD:
@@ -102,10 +111,11 @@ def take_alerts(
     open_files: list[AlertFile] = []
 
     def flush() -> None:
-        alerts, state = _with_known([alert for _, alert in pending], known)
+        alerts, state, unmatched = _with_known([alert for _, alert in pending], known)
+        alerts = _scored(alerts, store, settings)
         done = register_alerts(store, alerts, state)
         for (file, alert), outcome in zip(pending, done, strict=True):
-            file.count(alert, outcome)
+            file.count(alert, outcome, unmatched)
         if pending:
             last = pending[-1][0]
             progress(last.path, last.new + last.known)
@@ -130,23 +140,47 @@ def take_alerts(
     yield from open_files
 
 
-def _with_known(alerts: Sequence[AlertFacts], known: KnownSky) -> tuple[Sequence[AlertFacts], str | None]:
-    """Alerts with what is known at their places, and the state of the catalogues that were asked.
+def _scored(alerts: Sequence[AlertFacts], store: Store, settings: Settings) -> Sequence[AlertFacts]:
+    """Alerts with what our models in use say of them; as they are where none can, or none shall."""
+    if not (alerts and settings.classify.alerts):
+        return alerts
+    try:
+        scores = Classifier.of(chosen(store, settings)).score_candidates(alerts)
+    except Exception:  # ONNX Runtime raises many kinds, of no common base
+        log.exception("alerts could not be scored")
+        return alerts
+    return [
+        replace(alert, score=best_of(ours), model_scores=ours) if (ours := scores.of(number)) else alert
+        for number, alert in enumerate(alerts)
+    ]
+
+
+def _with_known(
+    alerts: Sequence[AlertFacts], known: KnownSky
+) -> tuple[Sequence[AlertFacts], str | None, str | None]:
+    """Alerts with what is known at their places, and the state of the catalogues, or why none was asked.
 
     All small bodies have to be propagated once for each day: of alerts of many days, as archives hold them,
     nothing is looked up here, and `astrid catalog match` does it in order of their times.
     """
     if not alerts:
-        return alerts, None
+        return alerts, None, None
     try:
         state = known.state
-        if len({int(each.mjd) for each in alerts}) > MOST_DAYS and known.library.catalogs("orbits"):
-            return alerts, None
+        days = len({int(each.mjd) for each in alerts})
+        if days > MOST_DAYS and known.library.catalogs("orbits"):
+            return alerts, None, f"those of {days} days came at once, and orbits take a while for each day"
     except CatalogError as error:
         log.warning("what is known at the places of alerts was not looked up: %s", error)
-        return alerts, None
+        return alerts, None, str(error)
     told = zip(alerts, at_places([(each.ra, each.dec, each.mjd) for each in alerts], known), strict=True)
-    return [
-        replace(each, known={**sky, "reference": reference_answer(each.source, each.features, each.filter)})
-        for each, sky in told
-    ], state
+    return (
+        [
+            replace(
+                each, known={**sky, "reference": reference_answer(each.source, each.features, each.filter)}
+            )
+            for each, sky in told
+        ],
+        state,
+        None,
+    )

@@ -106,8 +106,8 @@ def equatorial(vectors: Vectors) -> Vectors:
     return np.stack([x, cosine * y - sine * z, sine * y + cosine * z], axis=-1)
 
 
-def displaced(orbits: Orbits, tt: float) -> Vectors:
-    """How far the planets have moved bodies off their two-body orbits since their epochs.
+def displaced(orbits: Orbits, tt: float) -> tuple[Vectors, Vectors]:
+    """How far the planets have moved bodies off their two-body orbits since their epochs, and how fast.
 
     Encke's method: what is integrated, by Runge-Kutta of the fourth order, is the small difference alone.
 
@@ -117,14 +117,14 @@ def displaced(orbits: Orbits, tt: float) -> Vectors:
     tt : float
         MJD.
     """
-    moved = np.zeros((len(orbits), 3))
+    moved, speed = np.zeros((len(orbits), 3)), np.zeros((len(orbits), 3))
     for epoch in np.unique(orbits.epoch):
         which = np.flatnonzero(orbits.epoch == epoch)
-        moved[which] = _integrated(orbits.take(which), float(epoch), tt)
-    return moved
+        moved[which], speed[which] = _integrated(orbits.take(which), float(epoch), tt)
+    return moved, speed
 
 
-def _integrated(orbits: Orbits, epoch: float, tt: float) -> Vectors:
+def _integrated(orbits: Orbits, epoch: float, tt: float) -> tuple[Vectors, Vectors]:
     steps = max(int(np.ceil(abs(tt - epoch) / STEP_DAYS)), 1)
     h = (tt - epoch) / steps
     times: Values = epoch + 0.5 * h * np.arange(2 * steps + 1, dtype=np.float64)
@@ -141,7 +141,7 @@ def _integrated(orbits: Orbits, epoch: float, tt: float) -> Vectors:
         place = place + h * speed + h**2 / 6.0 * (k1 + k2 + k3)
         speed = speed + h / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
         here = there
-    return place
+    return place, speed
 
 
 def _planets(times: Values) -> NDArray[np.float64]:
@@ -220,7 +220,12 @@ class Places:
 
 
 def seen(
-    orbits: Orbits, mjd_utc: float, site: tuple[float, float] | None, *, perturbed: bool = True
+    orbits: Orbits,
+    mjd_utc: float,
+    site: tuple[float, float] | None,
+    *,
+    perturbed: bool = True,
+    moved: Vectors | None = None,
 ) -> Places:
     """Where bodies are seen at a time: with light-time, the observer's place, and what the planets add.
 
@@ -232,11 +237,14 @@ def seen(
         As for `observer`.
     perturbed : bool
         Without, the two-body orbits alone.
+    moved : (n, 3) float64, optional
+        What the planets have added (`displaced`), where that is known already.
     """
     tt = terrestrial_time(mjd_utc)
     here, _, sun_velocity = observer(mjd_utc, site)
     # What the planets add changes little within the light-time.
-    moved = displaced(orbits, tt) if perturbed and len(orbits) else np.zeros((len(orbits), 3))
+    if moved is None:
+        moved = displaced(orbits, tt)[0] if perturbed and len(orbits) else np.zeros((len(orbits), 3))
     delay = np.zeros(len(orbits))
     for _ in range(LIGHT_ITERATIONS):
         body = orbits.states(tt - delay)[0] + moved

@@ -98,24 +98,23 @@ class KnownSky:
             return [_unknown(f"the catalogues of {plural} cannot be read")] * len(ra)
 
     def _bodies(self, catalogs: Sequence[Catalog], ra: Values, dec: Values, mjd: Values) -> list[Answer]:
-        """Small bodies of the solar system, exposure by exposure."""
+        """Small bodies of the solar system."""
         first = {"catalog": catalogs[0].name, "epoch": catalogs[0].epoch}
         none = {"status": "none", **first, "within_arcsec": self.limits.solar_arcsec}
         answers: list[Answer] = [none] * len(ra)
-        for time in np.unique(mjd):
-            here = np.flatnonzero(mjd == time) if np.isfinite(time) else np.flatnonzero(~np.isfinite(mjd))
-            told = []
-            for catalog in catalogs:
-                bodies = small_bodies(catalog.folder, catalog.name, catalog.epoch, self.site)
-                told.append(bodies.matches(ra[here], dec[here], float(time), self.limits.solar_arcsec))
-            lists = [each for each in told if not isinstance(each, str)]
-            for number, point in enumerate(here):
-                matches = [each[number] for each in lists]
-                found = [each for each in matches if each is not None]
-                if found:
-                    answers[point] = min(found, key=lambda one: float(one["distance_arcsec"]))
-                elif not lists:
-                    answers[point] = _unknown(str(told[0]))
+        told = [
+            small_bodies(catalog.folder, catalog.name, catalog.epoch, self.site).matches(
+                ra, dec, mjd, self.limits.solar_arcsec
+            )
+            for catalog in catalogs
+        ]
+        for point, each in enumerate(zip(*told, strict=True)):
+            found = [one for one in each if isinstance(one, dict)]
+            reasons = [one for one in each if isinstance(one, str)]
+            if found:
+                answers[point] = min(found, key=lambda one: float(one["distance_arcsec"]))
+            elif len(reasons) == len(each):
+                answers[point] = _unknown(reasons[0])
         return answers
 
     def _matched(

@@ -1,8 +1,9 @@
 """Which known small bodies are where candidates are: orbits propagated to each frame's time and place.
 
 A night is looked at once: all bodies on their two-body orbits at the middle of a day, with how fast they
-go. A frame then takes those that can be near it, a few hundred of a million, and only these are
-propagated with light-time, the planets' pull and the observer's place.
+go. Places then take those that can be near them, few of a million. The planets' pull on these is
+integrated once for all places of a day, and each is propagated with light-time and the observer's place
+to the times of its places.
 
 Against JPL Horizons this is right to 0.02 arcsec within 30 days of the elements' epoch, and to 0.5 arcsec
 over 840 days for a main-belt body from MPCORB (`tests.pipeline.test_kepler`); close approaches and the
@@ -20,15 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from core.objects.sky import chord, separation_deg, unit_vectors
-from pipeline.known.kepler import Orbits, magnitude, observer, seen, terrestrial_time
+from core.objects.sky import chord, unit_vectors
+from pipeline.known.kepler import Orbits, Places, displaced, magnitude, observer, seen, terrestrial_time
 
 Values = NDArray[np.float64]
 Answer = dict[str, Any]
 Site = tuple[float, float]
 
 MAX_DAYS = 400.0  # from an orbit's epoch; beyond, the two-body orbits that choose go astray
-CHUNK = 200_000  # bodies propagated at once
+CHUNK = 200_000  # bodies propagated at once, and compared with 64 directions at once
+CELL = 0.02  # of the unit sphere: the side of a cube of places; none in it is farther from their middle
 MARGIN_DEG = 0.15  # of what the planets add to two-body orbits meanwhile
 SLACK_AU = 3e-4  # the Sun's pull in half a day, light-time, and the Earth's radius
 MOST_ARCSEC = 60.0  # a match farther away would be chance, whatever the orbit's uncertainty
@@ -48,8 +50,10 @@ class _Day:
     mjd: float
     towards: NDArray[np.float32]  # (n, 3)
     distance: NDArray[np.float32]  # au
-    across: NDArray[np.float32]  # au a day, across the line of sight
-    along: NDArray[np.float32]  # au a day, along it
+    motion: NDArray[np.float32]  # (n, 3), au a day, as the Earth sees it
+    least: NDArray[
+        np.float32
+    ]  # the cosine of how far it can be from there in half a day, and a cell's radius
 
 
 class SmallBodies:
@@ -72,52 +76,90 @@ class SmallBodies:
         self._epochs = np.unique(self._table["epoch"])
         self._days: dict[int, _Day] = {}
 
-    def matches(self, ra: Values, dec: Values, mjd: float, within_arcsec: float) -> list[Answer | None] | str:
-        """The nearest body to each place at one time.
+    def matches(
+        self, ra: Values, dec: Values, mjd: Values | float, within_arcsec: float
+    ) -> list[Answer | str | None]:
+        """The nearest body to each place at its time; those of one day are looked for together.
 
         Parameters
         ----------
         ra, dec : (n,) float64
             Degrees.
-        mjd : float
+        mjd : (n,) float64, or float
             UTC.
         within_arcsec : float
             A body may be so far, and three times its uncertainty, but not beyond a minute of arc.
 
         Returns
         -------
-        list of dict or None
+        list of dict, str or None
             A match has its ``uncertainty_arcsec`` (1 sigma) and ``days`` from the orbit's epoch, and its
-            magnitude in V as the orbit's absolute magnitude has it. Or, for all, the reason why it cannot
+            magnitude in V as the orbit's absolute magnitude has it. A string is the reason why it cannot
             be told.
         """
-        if not np.isfinite(mjd):
-            return "the time is not known"
-        days = float(np.min(np.abs(self._epochs - mjd)))
-        if days > MAX_DAYS:
-            return f"the orbits of {self._name} are of {days:.0f} days before or after"
-        answers: list[Answer | None] = [None] * len(ra)
+        times = np.broadcast_to(np.asarray(mjd, dtype=np.float64), ra.shape)
+        answers: list[Answer | str | None] = [None] * len(ra)
         points = unit_vectors(ra, dec)
-        middle = points.mean(axis=0)
-        middle /= max(float(np.linalg.norm(middle)), 1e-12)
-        radius = float(np.arccos(np.clip(points @ middle, -1.0, 1.0)).max(initial=0.0))
-        near = self._near(mjd, middle, radius)
-        if len(near) == 0:
+        for number in np.unique(np.floor(times[np.isfinite(times)])):
+            here = np.flatnonzero(np.floor(times) == number)
+            days = float(np.min(np.abs(self._epochs - times[here[0]])))
+            if days > MAX_DAYS:
+                told = f"the orbits of {self._name} are of {days:.0f} days before or after"
+                for point in here:
+                    answers[point] = told
+                continue
+            for point, found in zip(
+                here, self._of_day(points[here], times[here], within_arcsec), strict=True
+            ):
+                answers[point] = found
+        for point in np.flatnonzero(~np.isfinite(times)):
+            answers[point] = "the time is not known"
+        return answers
+
+    def _of_day(self, points: Values, times: Values, within_arcsec: float) -> list[Answer | None]:
+        """The nearest body to each place, all of one day."""
+        near = self._near(points, times)
+        every = np.unique(np.concatenate(near)) if near else np.zeros(0, dtype=np.int64)
+        answers: list[Answer | None] = [None] * len(points)
+        if len(every) == 0:
             return answers
-        rows = np.asarray(self._table[near])
-        places = seen(Orbits.of(rows), mjd, self._site)
+        rows = np.asarray(self._table[every])
+        orbits = Orbits.of(rows)
+        # What the planets add is integrated once: within the day it goes straight on.
+        middle = float(times.mean())
+        moved, speed = displaced(orbits, terrestrial_time(middle))
+        for time in np.unique(times):
+            here = np.flatnonzero(times == time)
+            which = np.searchsorted(every, np.unique(np.concatenate([near[point] for point in here])))
+            if len(which) == 0:
+                continue
+            shift = moved[which] + speed[which] * (time - middle)
+            places = seen(orbits.take(which), float(time), self._site, moved=shift)
+            found = self._nearest(rows[which], places, points[here], float(time), within_arcsec)
+            for point, answer in zip(here, found, strict=True):
+                answers[point] = answer
+        return answers
+
+    def _nearest(
+        self, rows: NDArray[Any], places: Places, points: Values, mjd: float, within_arcsec: float
+    ) -> list[Answer | None]:
+        """The nearest of some bodies to each place at one time."""
         sigma = uncertainty(rows, mjd)
         reach = np.minimum(within_arcsec + SIGMAS * sigma, MOST_ARCSEC)
         mag = magnitude(rows["h"].astype(float), rows["g"].astype(float), places)
-        tree = KDTree(places.vectors)
-        for i, found in enumerate(tree.query_ball_point(points, chord(MOST_ARCSEC / 3600.0))):
+        vectors = places.vectors
+        answers: list[Answer | None] = []
+        for i, found in enumerate(KDTree(vectors).query_ball_point(points, chord(MOST_ARCSEC / 3600.0))):
             which = np.array(found, dtype=np.int64)
-            apart = separation_deg(places.ra[which], places.dec[which], ra[i], dec[i]) * 3600.0
+            chords = np.linalg.norm(vectors[which] - points[i], axis=1)
+            apart = np.degrees(2.0 * np.arcsin(chords / 2.0)) * 3600.0
             which, apart = which[apart <= reach[which]], apart[apart <= reach[which]]
-            if len(which):
-                best = which[int(np.argmin(apart))]
-                told = (float(apart.min()), float(sigma[best]), float(mag[best]))
-                answers[i] = self._answer(rows[best], *told, mjd)
+            if len(which) == 0:
+                answers.append(None)
+                continue
+            best = which[int(np.argmin(apart))]
+            told = (float(apart.min()), float(sigma[best]), float(mag[best]))
+            answers.append(self._answer(rows[best], *told, mjd))
         return answers
 
     def _answer(self, row: Any, apart: float, sigma: float, mag: float, mjd: float) -> Answer:
@@ -133,17 +175,35 @@ class SmallBodies:
             "days": round(mjd - float(row["epoch"]), 1),
         }
 
-    def _near(self, mjd: float, middle: Values, radius: float) -> NDArray[np.int64]:
-        """Bodies that can be within a radius (radians) of a direction at a time."""
-        day = self._day(int(np.floor(mjd)))
-        cosine = day.towards @ middle.astype(np.float32)
-        since = np.float32(abs(mjd - day.mjd))
-        # A straight line, and what is left of it by the Sun's pull, light-time and the observer's place.
-        nearest = day.distance - day.along * since
-        turned = np.arctan2(day.across * since + SLACK_AU, nearest)
-        margin = np.float32(np.radians(MARGIN_DEG + MOST_ARCSEC / 3600.0)) + turned
-        # In single precision the angle is right to an arcminute, which the margin holds.
-        return np.flatnonzero(np.arccos(np.clip(cosine, -1.0, 1.0)) <= radius + margin)
+    def _near(self, points: Values, times: Values) -> list[NDArray[np.int64]]:
+        """For each place of one day the bodies that can be near it at its time."""
+        day = self._day(int(np.floor(times[0])))
+        # Places in one small cube at one time are one question.
+        keys = np.column_stack([np.floor(points / CELL), times])
+        _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        group = np.ravel(group)
+        order = np.argsort(group, kind="stable")
+        members = np.split(order, np.cumsum(np.bincount(group))[:-1])
+        middles = np.array([points[each].mean(axis=0) for each in members])
+        middles /= np.linalg.norm(middles, axis=1, keepdims=True)
+        chosen = [
+            self._there(day, bodies, points[each], middle, float(times[at]))
+            for bodies, each, middle, at in zip(_around(day, middles), members, middles, first, strict=True)
+        ]
+        return [chosen[number] for number in group]
+
+    @staticmethod
+    def _there(
+        day: _Day, bodies: NDArray[np.int64], points: Values, middle: Values, mjd: float
+    ) -> NDArray[np.int64]:
+        """Those of some bodies that can be near places around a direction at a time."""
+        line = day.towards[bodies].astype(np.float64) * day.distance[bodies, None]
+        line += day.motion[bodies] * (mjd - day.mjd)
+        distance = np.linalg.norm(line, axis=1)
+        cosine = line @ middle / np.maximum(distance, 1e-12)
+        radius = float(np.arccos(np.clip(points @ middle, -1.0, 1.0)).max())
+        margin = radius + np.radians(MARGIN_DEG + MOST_ARCSEC / 3600.0) + np.arctan2(SLACK_AU, distance)
+        return np.asarray(bodies[np.arccos(np.clip(cosine, -1.0, 1.0)) <= margin])
 
     def _day(self, number: int) -> _Day:
         if number not in self._days:
@@ -154,8 +214,8 @@ class SmallBodies:
 
     def _propagated(self, mjd: float) -> _Day:
         count = len(self._table)
-        towards = np.zeros((count, 3), dtype=np.float32)
-        distances, transverse, radial = (np.zeros(count, dtype=np.float32) for _ in range(3))
+        towards, motion = (np.zeros((count, 3), dtype=np.float32) for _ in range(2))
+        distances, least = (np.zeros(count, dtype=np.float32) for _ in range(2))
         tt = terrestrial_time(mjd)
         here, speed, _ = observer(mjd, None)
         for start in range(0, count, CHUNK):
@@ -168,10 +228,30 @@ class SmallBodies:
             along = np.sum(relative * line, axis=1, keepdims=True)
             towards[start:end] = line
             distances[start:end] = distance[:, 0]
-            transverse[start:end] = np.linalg.norm(relative - along * line, axis=1)
-            radial[start:end] = np.abs(along[:, 0])
+            motion[start:end] = relative
+            # A straight line, and what is left of it by the Sun's pull, light-time and the observer's place.
+            across = np.linalg.norm(relative - along * line, axis=1)
+            turned = np.arctan2(0.5 * across + SLACK_AU, (distance - 0.5 * np.abs(along))[:, 0])
+            reach = turned + np.radians(MARGIN_DEG + MOST_ARCSEC / 3600.0) + CELL
+            least[start:end] = np.cos(np.minimum(reach, np.pi))
             towards[start:end][np.abs(rows["epoch"] - mjd) > MAX_DAYS] = np.nan
-        return _Day(mjd, towards, distances, transverse, radial)
+        return _Day(mjd, towards, distances, motion, least)
+
+
+def _around(day: _Day, middles: Values) -> list[NDArray[np.int64]]:
+    """For each direction the bodies that can be within a cell of it at some time of a day."""
+    found: list[list[NDArray[np.int64]]] = [[] for _ in middles]
+    directions = middles.astype(np.float32).T
+    chunk = max(CHUNK * 64 // max(len(middles), 64), 1)
+    for start in range(0, len(day.towards), chunk):
+        # In single precision the angle is right to an arcminute, which the margin holds.
+        near = day.towards[start : start + chunk] @ directions >= day.least[start : start + chunk, None]
+        bodies, which = np.nonzero(near)
+        order = np.argsort(which, kind="stable")
+        ends = np.cumsum(np.bincount(which, minlength=len(middles)))[:-1]
+        for number, part in enumerate(np.split(bodies[order], ends)):
+            found[number].append(part + start)
+    return [np.concatenate(each) for each in found]
 
 
 def uncertainty(rows: NDArray[Any], mjd: float) -> Values:

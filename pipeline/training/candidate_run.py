@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from core.errors import AstridError
@@ -89,7 +90,7 @@ def run(
         raise AstridError(
             f"training {before.key} was begun with other options; it goes on only with the same"
         )
-    found = _examples(settings, wanted, report, stopped)
+    found = examples_of(settings, wanted, report, stopped)
     if found is None:
         raise AstridError("it was stopped while examples were made; the same command goes on from there")
     parameters["examples_sha256"] = found.digest
@@ -166,10 +167,13 @@ def _train(
     return train_realbogus(found, options, recording.model, checkpoint, on_epoch, stopped)
 
 
-def _examples(
+def examples_of(
     settings: Settings, wanted: CandidateRun, report: Report, stopped: Callable[[], bool]
 ) -> Examples | None:
-    """Those of a file, or of simulated fields, which are kept in files so that none is made twice."""
+    """Those of a file, or of simulated fields, which are kept in files so that none is made twice.
+
+    None where it was stopped before all were made.
+    """
     if wanted.examples is not None:
         return example_sets.read(wanted.examples)
     folder = settings.home / "examples"
@@ -182,10 +186,13 @@ def _examples(
         if stopped():
             return None
         if not path.exists():
-            done = begin - first
             made = example_sets.of_seeds(
-                seeds, FIELD_PX, lambda n, _total, done=done: report(done + n, wanted.fields, "fields")
+                seeds, FIELD_PX, partial(_tell, report, begin - first, wanted.fields)
             )
             example_sets.write(made, path)
         parts.append(example_sets.read(path))
     return example_sets.join(parts)
+
+
+def _tell(report: Report, before: int, total: int, done: int, _examples: int) -> None:
+    report(before + done, total, "fields")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import warnings
 
 import torch
 from torch import Tensor, nn
@@ -87,14 +88,16 @@ def exported(network: CutoutNetwork) -> bytes:
     network.eval()
     content = io.BytesIO()
     names = (INPUT, OUTPUT, "embedding")
-    torch.onnx.export(
-        network,
-        (torch.zeros(2, ALL_PLANES, SIDE, SIDE),),
-        content,  # type: ignore[arg-type] # a stream is taken where the older exporter is asked for
-        input_names=[INPUT],
-        output_names=[OUTPUT, "embedding"],
-        dynamic_axes={name: {0: "n"} for name in names},
-        opset_version=OPSET,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the older exporter writes what we let through
+        torch.onnx.export(
+            network,
+            (torch.zeros(2, ALL_PLANES, SIDE, SIDE),),
+            content,  # type: ignore[arg-type] # a stream is taken where the older exporter is asked for
+            input_names=[INPUT],
+            output_names=[OUTPUT, "embedding"],
+            dynamic_axes={name: {0: "n"} for name in names},
+            opset_version=OPSET,
+            dynamo=False,
+        )
     return content.getvalue()

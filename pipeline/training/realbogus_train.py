@@ -28,7 +28,7 @@ from pipeline.training.calibration import fnr_at_fpr
 from pipeline.training.examples import BOGUS, REAL, Examples
 from pipeline.training.realbogus_network import CutoutNetwork
 
-WARM_UP = 60  # steps
+WARM_UP = 60  # steps, or a tenth of all
 LAST_RATE = 0.01  # of the first
 CLIP_NORM = 5.0
 NO_REFERENCE, NO_PLANE, CUT_OFF = 0.03, 0.01, 0.05  # shares of examples that are spoilt in each way
@@ -244,7 +244,7 @@ def _step(state: Training, batch: Tensor, target: Tensor, weight: Tensor, option
     share = min(1.0, _progress(state, options))
     fall = LAST_RATE + (1.0 - LAST_RATE) * 0.5 * (1.0 + float(np.cos(np.pi * share)))
     for group in state.optimiser.param_groups:
-        group["lr"] = options.rate * min(1.0, (state.step + 1) / WARM_UP) * fall
+        group["lr"] = options.rate * min(1.0, (state.step + 1) / min(WARM_UP, 1 + options.steps // 10)) * fall
     # What is left out by chance must be the same in a training that was resumed.
     torch.manual_seed(options.seed * 1_000_003 + state.step)
     state.network.train()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from core.errors import AstridError
+from screens.frame.work import start
 from screens.lines import Tone
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Asker(Generic[Data]):
             self._has_changed = True
             return
         self._is_asking = True
-        self._screen.run_worker(self._ask(), group="ask")
+        start(self._screen, self._ask, group="ask")
 
     async def _ask(self) -> None:
         try:

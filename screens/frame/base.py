@@ -30,6 +30,7 @@ from screens.frame.asker import Asker
 from screens.frame.host import Target
 from screens.frame.keyed import KeyedScreen
 from screens.frame.size import is_large_enough, too_small
+from screens.frame.work import start
 from screens.lines import Line, Tone, indented, shortened, span
 from screens.widgets.prompt import Complete
 from screens.widgets.rows import Rows
@@ -167,7 +168,7 @@ class FrameScreen(KeyedScreen, Generic[Data]):
             else:
                 then(done)
 
-        self.run_worker(doing(), group="work")
+        start(self, doing, group="work")
 
     def chip(self) -> Line:
         """The filter, and how to be rid of it."""

@@ -13,6 +13,7 @@ from screens.frame.footer import action_at
 from screens.frame.hints import Hints
 from screens.frame.host import Host
 from screens.frame.keys import KeyReader
+from screens.frame.work import start
 from screens.lines import Line, Tone, span
 from screens.widgets.prompt import Prompt
 from screens.widgets.rows import Rows
@@ -213,4 +214,4 @@ class KeyedScreen(Screen[None]):
             home = self.host.opened.settings.home if self.host.opened else None
             self.say(await copy(self.app, self.host.terminal, text, home))
 
-        self.run_worker(to_clipboard(), group="copy")
+        start(self, to_clipboard, group="copy")

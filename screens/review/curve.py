@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.text import safe_text
 from screens.lines import Line, Tone, drawn, padded, shortened, span
@@ -125,6 +125,8 @@ def curve_lines(
         return []
     if not seen:
         return [(span("no light curve: nothing was measured with a date", Tone.DIM),), *[()] * (rows - 1)]
+    if not magnitudes:
+        seen, unit = _scaled(seen, unit, plain=plain)
     if rows >= PLOT_ROWS and not plain:
         return _plot(seen, magnitudes=magnitudes, unit=unit, width=width, rows=rows)
     return _strip(seen, magnitudes=magnitudes, unit=unit, width=width, rows=rows, plain=plain)
@@ -211,6 +213,19 @@ def _toned(text: str, tones: Mapping[str, Tone]) -> Line:
         else:
             pieces.append((character, tone))
     return tuple(drawn(text, tone) for text, tone in pieces)
+
+
+def _scaled(points: Sequence[CurvePoint], unit: str, *, plain: bool) -> tuple[list[CurvePoint], str]:
+    """Fluxes too large for a label's six characters in thousands of their unit, or in thousands of these."""
+    largest = max(abs(point.value) for point in points)
+    power = 0
+    while largest >= 1e4 and power < 9:
+        largest, power = largest / 1e3, power + 3
+    if power == 0:
+        return list(points), unit
+    micro = "uJy" if plain else "µJy"
+    named = {"nJy": {3: micro, 6: "mJy", 9: "Jy"}}.get(unit, {}).get(power, f"1e{power} {unit}")
+    return [replace(point, value=point.value / 10**power) for point in points], named
 
 
 def _value_range(points: Sequence[CurvePoint]) -> tuple[float, float]:

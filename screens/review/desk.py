@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +16,10 @@ from core.vocabulary import Label
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """A verdict that was taken back, or given again; of many at once the first, and all their objects."""
+    """A verdict that was taken back, or given again; of many at once the first, and all their objects.
+
+    Of a body that moves it is the object that carries the card, whichever was judged.
+    """
 
     object_id: int
     candidate_id: int
@@ -63,6 +67,8 @@ class Desk:
         self.reviewer = reviewer
         started = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         self._session = f"{reviewer}-{started}-{uuid4().hex[:8]}"
+        self._open_card = Lock()  # held while others are told of it
+        self._is_told = self._has_left = False
 
     def page(
         self, *, after: str | None, filters: str, limit: int = 50, order: str = "score"
@@ -130,13 +136,31 @@ class Desk:
 
     def keep_open(self, object_id: int) -> None:
         """Tell others that this card is open here."""
-        open_cards.keep_open(
-            self._store,
-            object_id,
-            session=self._session,
-            reviewer=self.reviewer,
-            seconds=self.habits.open_card_s,
-        )
+        with self._open_card:
+            if self._has_left:
+                return
+            open_cards.keep_open(
+                self._store,
+                object_id,
+                session=self._session,
+                reviewer=self.reviewer,
+                seconds=self.habits.open_card_s,
+            )
+            self._is_told = True
+
+    def put_away(self, *, for_good: bool = False) -> None:
+        """Tell others that no card is open here any more; what was told to nobody is not written.
+
+        Parameters
+        ----------
+        for_good : bool
+            The sitting is over: a thread that is late tells nobody of a card after this.
+        """
+        with self._open_card:
+            self._has_left = self._has_left or for_good
+            if self._is_told:
+                open_cards.close_card(self._store, session=self._session)
+                self._is_told = False
 
     def passing(self, filters: str, order: str) -> list[tuple[int, int]]:
         """Object and candidate of all that pass a filter, one more than can be decided at once at most."""
@@ -193,4 +217,6 @@ class Desk:
         if row is None:
             return None
         objects = verdicts.objects_of_step(self._store, row)
-        return Undone(row.sky_object_id, row.candidate_id, row.label, objects)
+        on = cards.carriers(self._store, objects)
+        carried = tuple(dict.fromkeys(on[key] for key in objects))
+        return Undone(on[row.sky_object_id], row.candidate_id, row.label, carried)

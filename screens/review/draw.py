@@ -79,7 +79,7 @@ def _name(place: int, chosen: bool) -> Span:
 
 def _limits(panel: Panel) -> Span:
     if panel.masked_fraction == 1:
-        return span(" all masked", Tone.WARN)
+        return span(" absent", Tone.WARN)  # such is a plane without any pixel (`core.review.cutouts`)
     limits = panel.limits
     text = f" ±{limits.high:.3g}σ" if limits.symmetric else f" {limits.low:.2g}…{limits.high:.3g}σ"
     return span(text, Tone.DIM)

@@ -30,7 +30,7 @@ def fact_lines(card: "Card", width: int, rows: int) -> list[Line]:
     """The first facts that fit, in columns that are read downwards pair by pair."""
     columns = max(width // _COLUMN, 1)
     cell = width // columns
-    facts = list(_facts(card))[: rows * columns]
+    facts = list(_facts(card, cell))[: rows * columns]
     lines: list[Line] = []
     for start in range(0, len(facts), columns):
         line: Line = ()
@@ -40,16 +40,20 @@ def fact_lines(card: "Card", width: int, rows: int) -> list[Line]:
     return [*lines, *[()] * (rows - len(lines))]
 
 
-def _facts(card: "Card") -> Iterator[Line]:
-    """All facts, the most telling first."""
+def _facts(card: "Card", cell: int = _COLUMN) -> Iterator[Line]:
+    """All facts, the most telling first; a long name takes what the standing leaves of its cell."""
     record, frame = card.candidate, card.frame
-    yield (span(card.name, Tone.STRONG, 26), *standing(card))
+    stands = standing(card)
+    room = max(cell - 1 - sum(len(piece.text) for piece in stands), 26)
+    yield (span(card.name, Tone.STRONG, room), *stands)
     yield (*_labelled("snr", _signed(record["snr"], "σ")), *_scores(card))
     yield _position(card)
     yield _brightness(card)
     yield from known_facts(card.known)
     if card.tracklet is not None:
         yield _moving(card.tracklet)
+        if (words := judged_as_one(card)) is not None:
+            yield (span(words, Tone.WARN),)
     yield _labelled("seen", _seen(card))
     if flags := mask_words(record["mask_flags"]):
         yield (span("touches ", Tone.DIM), span(flags, Tone.WARN))
@@ -127,6 +131,13 @@ def _moving(tracklet: "Tracklet") -> Line:
     rate = f"{tracklet.rate_arcsec_hour:.3g}″/h"
     words = f"{rate} PA {tracklet.position_angle:.0f}°, seen {tracklet.n}× in {hours:.1f} h"
     return (span("moving ", Tone.WARN), span(words))
+
+
+def judged_as_one(card: "Card") -> str | None:
+    """What a verdict falls on where that is more than one object, in words."""
+    if card.tracklet is None or len(card.objects) < 2:
+        return None
+    return f"{len(card.objects)} objects of tracklet {card.tracklet.id}: one card"
 
 
 def standing(card: "Card") -> Line:

@@ -11,7 +11,6 @@ class Entry:
     object_id: int
     label: str | None = None
     candidate_id: int | None = None  # the detection to show, where it is not the best one
-    is_marked: bool = False
     is_again: bool = False  # decided before, shown blind once more: nothing may tell
 
 
@@ -28,6 +27,7 @@ class Queue:
     is_complete: bool = False
     total: int = 0  # how many there are in the store and here, read or not
     cut: int | None = None  # no more entries than these: what a given time reaches
+    marks: set[int] = field(default_factory=set)  # objects, also such as another filter would show
 
     @property
     def current(self) -> Entry | None:
@@ -43,11 +43,6 @@ class Queue:
     def decided(self) -> int:
         """How many were given a verdict here."""
         return len(self.entries) - self.undecided
-
-    @property
-    def marked(self) -> list[Entry]:
-        """The entries that are marked."""
-        return [entry for entry in self.entries if entry.is_marked]
 
     def put_in(self, objects: Sequence[int], places: Sequence[int]) -> None:
         """Put in objects that were decided before, at places among those that were not reached yet."""

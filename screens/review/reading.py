@@ -60,7 +60,7 @@ class Reading:
         page = await asyncio.to_thread(self._desk.page, after=None, filters=filters, order=order)
         total = await asyncio.to_thread(self._desk.total, filters, order)
         self.filter, self.order = filters, order
-        self.queue = Queue(total=total)
+        self.queue = Queue(total=total, marks=self.queue.marks)
         await self._take(page)
 
     async def read(self, shown: Callable[[], None]) -> None:

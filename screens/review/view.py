@@ -55,9 +55,9 @@ def chips(page: Page, width: int) -> Line:
         left = (*left, span(f" {queue.place + 1} of {queue.total}", Tone.STRONG))
         if page.order != "score":
             left = (*left, span(f" by {page.order}", Tone.DIM))
-        if queue.current.is_marked:
+        if queue.current.object_id in queue.marks:
             left = (*left, span("  marked", Tone.KEY))
-        if marked := len(queue.marked):
+        if marked := len(queue.marks):
             left = (*left, span(f"  {marked} marked", Tone.DIM))
         if page.others:
             left = (*left, span(f"  open: {', '.join(page.others)}", Tone.WARN, 30))
@@ -118,11 +118,14 @@ def last_line(notice: Line, card: "Card | None", last_decision: Line) -> Line:
     return (span(" "), *line) if line else ()
 
 
-def decided(label: Label, name: str) -> Line:
-    """The notice after a verdict."""
+def decided(label: Label, name: str, objects: int = 1) -> Line:
+    """The notice after a verdict, which may fall on several objects of one body; a bogus one on one alone."""
+    is_bogus = LABELS[label].review_state == ReviewState.BOGUS
+    also = "" if objects < 2 else " alone" if is_bogus else f" and {objects - 1} more of its tracklet"
     return (
         _label_span(label),
         span(f"  {name}", limit=40),
+        span(also),
         span("  u", Tone.KEY),
         span(" takes it back", Tone.DIM),
     )

@@ -1,16 +1,19 @@
-"""Textual's driver, with terminal replies taken out before anything can take them for keys."""
+"""Textual's driver, with replies taken out of what comes in, and sending only what differs."""
 
 import os
 import selectors
 import time
 from codecs import getincrementaldecoder
+from typing import Any
 
 from textual import events
 from textual._parser import ParseError
 from textual._xterm_parser import XTermParser
+from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
+from screens.tty.output import Output
 from screens.tty.replies import ReplyFilter
 
 _CHUNK = 4096
@@ -25,8 +28,46 @@ class TerminalReply(Message, bubble=False):
         self.text = text
 
 
+class TerminalClosed(Message, bubble=False):
+    """Nothing will come from the terminal any more, and nothing that is sent to it be seen."""
+
+
 class ReplyDriver(LinuxDriver):
-    """Reads the terminal through `screens.tty.replies`."""
+    """Reads the terminal through `screens.tty.replies`, and writes to it through `screens.tty.output`."""
+
+    def __init__(
+        self,
+        app: App[Any],
+        *,
+        debug: bool = False,
+        mouse: bool = True,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self._output: Output | None = None
+
+    def start_application_mode(self) -> None:
+        """Take the terminal over, at the start and after it was left to others."""
+        assert self._file is not None  # standard error: without it there is no console
+        self._output = Output(self._file.fileno())
+        self._output.start()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+
+    def write(self, data: str) -> None:
+        """Send something to the terminal."""
+        if self._output is not None:
+            self._output.write(data)
+
+    def forget(self, *, resized: bool = False) -> None:
+        """The terminal does not show any more what was sent to it."""
+        if self._output is not None:
+            self._output.forget(resized=resized)
+
+    def close(self) -> None:
+        """Send what there is, and end."""
+        if self._output is not None:
+            self._output.stop()
+        super().close()
 
     def run_input_thread(self) -> None:
         """Read until the console closes."""
@@ -39,8 +80,9 @@ class ReplyDriver(LinuxDriver):
         try:
             while not self.exit_event.is_set():
                 if selector.select(_LOOK_S):
-                    data = os.read(self.fileno, _CHUNK)
+                    data = self._read()
                     if not data:
+                        self.process_message(TerminalClosed())
                         break
                     came = time.monotonic()
                     self._pass_on(parser, replies, decode(data))
@@ -55,6 +97,13 @@ class ReplyDriver(LinuxDriver):
                     pass
             except (EOFError, ParseError):
                 pass
+
+    def _read(self) -> bytes:
+        """What came; nothing where the terminal is gone."""
+        try:
+            return os.read(self.fileno, _CHUNK)
+        except OSError:
+            return b""
 
     def _pass_on(self, parser: XTermParser, replies: ReplyFilter, text: str) -> None:
         if passed := replies.feed(text):

@@ -11,9 +11,11 @@ from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 from PIL import Image
 
+from core.catalogs.coverage import Coverage
 from core.catalogs.library import Library
 from core.database.store import Store
-from core.objects.chart_images import ChartImage, ChartTarget, NoSuchObject, chart_target
+from core.objects.chart_images import ChartCutout, ChartImage, ChartTarget, NoSuchObject, chart_target
+from core.review.cutouts import Cutouts, pack
 from core.settings import Settings
 from pipeline.charts.chart import SIDE_PX, ChartError, make_chart, offset, tangent_plane
 from pipeline.charts.chart_file import sexagesimal, stars_on, text_lines, write
@@ -150,7 +152,7 @@ def test_what_cannot_be_drawn_is_told_in_one_sentence(field, tmp_path: Path) -> 
     gone = replace(image, path=str(tmp_path / "gone.fits"))
     with pytest.raises(ChartError, match="cannot be read"):
         make_chart(target, [gone], settings, size_arcsec=SIZE, mjd=MJD)
-    with pytest.raises(ChartError, match="no image of it is known"):
+    with pytest.raises(ChartError, match="no image of it is here"):
         make_chart(target, [], settings, size_arcsec=SIZE, mjd=MJD)
     away = replace(target, ra=10.0, dec=-20.0)
     with pytest.raises(ChartError, match="does not show its place"):
@@ -196,3 +198,68 @@ def test_an_object_is_found_by_id_and_by_name_with_its_images(sqlite_store: Stor
         with pytest.raises(NoSuchObject) as told:
             chart_target(sqlite_store, what)
         assert "\x1b" not in str(told.value)
+
+
+def alert_target(**facts) -> ChartTarget:
+    return ChartTarget(1, "ZTF20test", *CENTRE, None, None, None, None, **facts)
+
+
+def field_of_stars(folder: Path, settings: Settings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    random = np.random.default_rng(3)
+    east, north = random.uniform(-55.0, 55.0, (2, 12))
+    mag = np.sort(random.uniform(12.0, 18.0, 12))
+    dec = CENTRE[1] + north / 3600.0
+    ra = (CENTRE[0] + east / 3600.0 / np.cos(np.radians(dec))) % 360.0
+    path = write_csv(folder / "stars.csv", source_id=np.arange(12), ra=ra, dec=dec, phot_g_mean_mag=mag)
+    added(Library(settings.home), path, kind="stars", coverage=Coverage("all-sky"))
+    return ra, dec, mag
+
+
+def test_an_alert_without_an_image_is_drawn_from_the_star_catalogue(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    ra, dec, mag = field_of_stars(tmp_path, settings)
+    made = make_chart(alert_target(), [], settings, size_arcsec=SIZE, mjd=MJD)
+    assert (made.drawn_from, made.size_arcsec) == ("catalog", SIZE)
+    assert "drawn from the stars of stars, no image; 2 arcmin, north up" in text_lines(made)[1]
+    assert len(made.stars) == 3
+    columns, rows = tangent_plane(*CENTRE, made.scale).all_world2pix(ra, dec, 0)
+    shown = [
+        made.pixels[round(y), round(x)]
+        for x, y in zip(columns, rows, strict=True)
+        if min(x, y) > 5 and max(x, y) < SIDE_PX - 5
+    ]
+    assert len(shown) > 5
+    assert np.min(shown) > 0.9
+    sizes = [
+        made.pixels[round(y), max(round(x) - 20, 0) : round(x) + 21].sum()
+        for x, y in zip(columns[[0, -1]], rows[[0, -1]], strict=True)
+    ]
+    assert mag[0] < mag[-1]
+    assert sizes[0] > sizes[1]  # the brighter the larger
+    for star in made.stars:
+        near_by = np.argmin(np.hypot(columns - star.x, rows - star.y))
+        assert np.hypot(columns[near_by] - star.x, rows[near_by] - star.y) < 0.5
+    write(made, tmp_path / "chart.png")
+    write(made, tmp_path / "chart.pdf")
+
+
+def test_an_alert_where_no_catalogue_is_shows_its_cutout_and_says_what_is_not_known(tmp_path: Path) -> None:
+    plane = np.random.default_rng(0).normal(0.0, 1.0, (41, 63)).astype(np.float32)
+    empty = np.full_like(plane, np.nan)
+    cutout = ChartCutout("cutout of ztf candidate 7", "r", MJD, pack(Cutouts(plane, plane, plane)))
+    made = make_chart(alert_target(cutout=cutout), [], settings_in(tmp_path), size_arcsec=SIZE, mjd=MJD)
+    assert (made.drawn_from, made.scale, made.stars) == ("cutout", None, ())
+    assert made.pixels.shape == (63, 63)
+    assert "cutout of ztf candidate 7, 63 px, north unknown" in text_lines(made)[1]
+    write(made, tmp_path / "chart.png")
+    for pixels, why in ((b"AC", "truncated"), (pack(Cutouts(empty, empty, empty)), "are empty")):
+        broken = replace(cutout, pixels=pixels)
+        with pytest.raises(ChartError, match=why):
+            make_chart(alert_target(cutout=broken), [], settings_in(tmp_path), size_arcsec=SIZE, mjd=MJD)
+    with pytest.raises(ChartError, match=r"no star catalogue .* no cutout of it is kept"):
+        make_chart(alert_target(), [], settings_in(tmp_path), size_arcsec=SIZE, mjd=MJD)
+
+
+def test_the_newest_cutout_of_an_object_is_found(sqlite_store: Store) -> None:
+    key = add_night(sqlite_store, objects=1, epochs=2)[0]
+    assert chart_target(sqlite_store, str(key)).cutout.mjd == 61000.1

@@ -133,7 +133,7 @@ def test_an_object_gets_its_points_in_the_frames_from_before(done: Done) -> None
     with store.read() as session:
         for row in others:
             detections = current_detections(session, row.id)
-            curve = light_curve(session, row.id, detections)
+            curve = light_curve(session, [row.id], detections)
             epochs = [point.mjd for point in curve]
             assert len(epochs) == len(set(epochs))  # a detection and a forced point are never both
             assert len(epochs) <= FRAMES
@@ -147,7 +147,7 @@ def test_an_object_gets_its_points_in_the_frames_from_before(done: Done) -> None
         assert point.flux_err > 0
         assert abs(point.flux) < 6 * point.flux_err
     with store.read() as session:
-        curve = light_curve(session, key, [])
+        curve = light_curve(session, [key], [])
         assert [point.is_limit for point in curve] == [abs(p.flux) < 5 * p.flux_err for p in curve]
     assert remeasure(store, done.settings) == ([], 0)
 

@@ -232,8 +232,32 @@ def test_nothing_is_where_no_body_is_and_old_orbits_do_not_say_so(
     bodies, _ = crowd
     pole = np.array([10.0]), np.array([89.0])
     assert bodies.matches(*pole, 60230.0, 10.0) == [None]
-    assert "days before or after" in bodies.matches(*pole, 61000.0, 10.0)
-    assert bodies.matches(*pole, float("nan"), 10.0) == "the time is not known"
+    assert "days before or after" in bodies.matches(*pole, 61000.0, 10.0)[0]
+    assert bodies.matches(*pole, float("nan"), 10.0) == ["the time is not known"]
+
+
+def test_places_all_over_the_sky_and_over_days_are_answered_as_one_by_one(
+    crowd: tuple[SmallBodies, np.ndarray],
+) -> None:
+    bodies, rows = crowd
+    random = np.random.default_rng(5)
+    some = random.choice(len(rows), 60, replace=False)
+    times = 60230.0 + random.choice([0.03, 0.51, 0.97, 1.2, 9.4], 60)
+    places = [seen(Orbits.of(rows[[one]]), mjd, None) for one, mjd in zip(some, times, strict=True)]
+    ra, dec = (np.concatenate([getattr(each, axis) for each in places]) for axis in ("ra", "dec"))
+    dec[::6] = np.clip(dec[::6] + 0.1, -89.0, 89.0)  # and places where nothing need be
+    times[7], times[8] = np.nan, 61000.0
+    together = bodies.matches(ra, dec, times, 1.0)
+    for i, answer in enumerate(together):
+        (alone,) = bodies.matches(ra[[i]], dec[[i]], times[i], 1.0)
+        if isinstance(alone, dict):
+            assert answer["name"] == alone["name"]
+            assert answer["distance_arcsec"] == pytest.approx(alone["distance_arcsec"], abs=0.002)
+        else:
+            assert answer == alone
+    # Each is propagated alone above by its own integration: straight on within a day is as good.
+    hits = [i for i in range(60) if i % 6 and i not in (7, 8)]
+    assert max(together[i]["distance_arcsec"] for i in hits) < 0.01
 
 
 def test_uncertainty_grows_with_time_and_with_u() -> None:

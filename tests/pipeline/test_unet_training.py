@@ -151,7 +151,7 @@ def test_a_signal_asks_a_training_to_stop_and_is_given_back():
 
 
 def seen(origin, odds, *, real):
-    return Seen(origin, odds, 6.0, "point", real)
+    return Seen(origin, odds, odds, 6.0, "point", real)
 
 
 def test_thresholds_keep_to_the_budget_of_false_alarms():

@@ -1,6 +1,7 @@
 """The parts of the review screen that need no terminal: layout, queue, held keys, viewing, curve."""
 
 import math
+import re
 
 import pytest
 
@@ -288,3 +289,23 @@ class TestTerminal:
     )
     def test_the_drawing_suits_the_terminal(self, environment, drawing):
         assert probe(environment).drawing == drawing
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "told"),
+    [
+        ("nJy", -3.876e5, "µJy"),
+        ("nJy", 6.5e9, "mJy"),
+        ("electron", 2.5e6, "1e3 electron"),
+        ("nJy", 940.0, "nJy"),
+    ],
+)
+def test_labels_of_large_fluxes_differ(unit: str, value: float, told: str) -> None:
+    points = [CurvePoint(60000.0, value), CurvePoint(60001.0, value * 1.02)]
+    for rows in (2, 8):
+        lines = curve_lines(points, magnitudes=False, unit=unit, width=100, rows=rows, plain=False)
+        text = "\n".join(plain(line) for line in lines)
+        assert re.search(rf"[ ,]{told}\b", text)
+        labels = [float(found) for found in re.findall(r"^ *(-?[0-9.]+)(?=[ ┤])", text, re.MULTILINE)]
+        assert len(labels) >= 2
+        assert len(set(labels)) == len(labels)

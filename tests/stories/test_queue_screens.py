@@ -276,7 +276,7 @@ async def test_the_screens_come_back_as_they_were_left(night, tmp_path):
         await sees(vera, "1 of 1")
         await on(vera, Where.PIPELINE, "2")
         await keys(vera, "tab", "tab")
-        vera.app._save()
+        vera.app.save()
     async with console(url, tmp_path, ready=False) as vera:  # the review screen is not read before it is seen
         await vera.until(lambda: vera.app.here.WHERE is Where.PIPELINE)
         await sees(vera, "seeing")

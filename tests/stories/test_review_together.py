@@ -141,6 +141,25 @@ async def test_a_note_with_tags_can_be_filtered_by(night, tmp_path):
         assert "1 of 1" in vera.lines[1]
 
 
+async def test_marks_stay_while_the_filter_and_the_order_change(night, tmp_path):
+    store, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("space")
+        await vera.press("slash")
+        await vera.type("snr>0")
+        await vera.press("O")
+        assert "by brightness" in vera.lines[1]
+        assert "1 marked" in vera.lines[1]
+        await vera.press("escape", "j", "space")
+        assert "2 marked" in vera.lines[1]
+        await vera.press("B")
+        await vera.type("dipole")
+        await vera.until(lambda: "2 objects" in vera.text)
+        assert "marked" not in vera.lines[1]
+    assert {row.sky_object_id for row in rows(store)} > {ids[0]}
+    assert len(rows(store)) == 2
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_given_time_cuts_the_queue_at_the_own_pace(tmp_path, size):
     store, url = make_store(tmp_path)
@@ -167,7 +186,7 @@ async def test_a_given_time_cuts_the_queue_at_the_own_pace(tmp_path, size):
 async def test_a_card_that_somebody_has_open_is_marked(night, tmp_path, monkeypatch):
     from core.review.open_cards import keep_open
 
-    monkeypatch.setattr("screens.review.screen.SETTLE_S", 0.05)
+    monkeypatch.setattr("screens.review.company.SETTLE_S", 0.05)
     store, url, ids = night
     keep_open(store, ids[0], session="b", reviewer="bob", seconds=60)
     async with console(url, tmp_path) as vera:
@@ -180,6 +199,12 @@ async def test_a_card_that_somebody_has_open_is_marked(night, tmp_path, monkeypa
                 return [r.sky_object_id for r in db.exec(select(OpenCard).where(OpenCard.reviewer == "vera"))]
 
         await vera.until(lambda: told() == [ids[1]])
+        await vera.pilot.press("G", "j")
+        await vera.until(lambda: told() == [])
+        await vera.press("k")
+        await vera.until(lambda: told() != [])
+        await vera.pilot.press("q")
+    assert told() == []  # whoever comes now is not told that vera is there
 
 
 async def test_blind_what_others_said_is_hidden_until_one_has_decided(night, tmp_path):

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,13 +29,15 @@ COLUMNS, LINES = 80, 24
 class Terminal:
     """A pseudo-terminal with the console in it, and a screen in memory that its bytes are drawn on."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, process: "subprocess.Popen[bytes]") -> None:
+        self.process = process
         self.screen = pyte.Screen(COLUMNS, LINES)
         self.sent = b""
         self._stream = pyte.ByteStream(self.screen)
         self._descriptor = descriptor
         self.answers = True  # to CSI 6n, as terminals do
         self.questions: list[str] = []  # the answers that were asked for, given or not
+        self.is_open = True
         self.screen.write_process_input = self._answer  # type: ignore[method-assign]
 
     @property
@@ -50,12 +52,22 @@ class Terminal:
     def press(self, keys: str) -> None:
         os.write(self._descriptor, keys.encode())
 
+    def close(self) -> None:
+        """As a terminal window is closed: its programs are hung up on."""
+        if self.is_open:
+            self.is_open = False
+            os.close(self._descriptor)
+
     def until(self, words: str) -> None:
         """Read until some words are on the screen."""
+        self.wait(lambda: words in self.text, words)
+
+    def wait(self, happened: Callable[[], bool], what: str = "it") -> None:
+        """Read until something has happened."""
         deadline = time.monotonic() + PATIENCE_S
-        while words not in self.text:
+        while not happened():
             if not self.read(0.2) and time.monotonic() > deadline:
-                pytest.fail(f"{words!r} never came; the screen says:\n{self.text}")
+                pytest.fail(f"{what!r} never came; the screen says:\n{self.text}")
 
     def settle(self, seconds: float = 0.5) -> None:
         """Read until nothing has come for a while."""
@@ -64,7 +76,7 @@ class Terminal:
 
     def read(self, seconds: float) -> bool:
         """Read what has come; false when nothing did."""
-        if not select.select([self._descriptor], [], [], seconds)[0]:
+        if not self.is_open or not select.select([self._descriptor], [], [], seconds)[0]:
             return False
         try:
             data = os.read(self._descriptor, 65536)
@@ -100,7 +112,7 @@ def console(
         env={**kept, "TERM": "xterm-256color", "PYTHONUTF8": "1", **environment},
     )  # fmt: skip
     os.close(follower)
-    terminal = Terminal(leader)
+    terminal = Terminal(leader, process)
     terminal.answers = not deaf
     try:
         yield terminal
@@ -112,7 +124,7 @@ def console(
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        os.close(leader)
+        terminal.close()
 
 
 def test_a_sitting_in_a_real_terminal(tmp_path):

@@ -17,8 +17,10 @@ class ShippedModel:
 SHIPPED: dict[str, ShippedModel] = {
     name: ShippedModel(_HERE / name, digest)
     for name, digest in {
-        "realbogus": "bbe14a0ff2a91e7783e79ee10bac79b53041d82b4a5672787a616c8356c7cf90",
-        "tree": "c736dc01db023d90652ee565fbd7cdcae76b7b7325d3f69cdd5fc1131d21c653",
-        "unet": "7ef9e4bf4312d0b579124af941e1bb45bfd9eb78ae49abd65ac85835b4f08803",
+        "realbogus": "0e2cd55d7a69893605831d4d94f3c6d3d7a2fca3105a7e4cd86bf058a3b7fb47",
+        "tree": "2155ab0cc33283b3757b71a0ed015c32c5286ee0249632f199bf62366993dadd",
+        "unet": "5f1671ae7e38d317a329c5ecd3bafcec799d5289d44ae60318be1080d015c173",
+        "isolation_forest": "39daf492016ca17459ad36a06ce231dd8ac14510cac8008060ead43ccccd9070",
+        "one_class_svm": "716c90bbe1282870db757c8b59a45570e065209a113bc4269e7aa1e2385a838d",
     }.items()
 }

@@ -1,0 +1,154 @@
+"""What stands of sky objects: their review states, derived from their verdicts.
+
+The objects of one tracklet are one body, and are judged as one. The first of them, in order of time,
+carries the card; the others leave the queue (`ReviewState.LINKED`) until something is decided, which then
+stands of all. A bogus verdict judges one detection: its object alone, which is not of the body then. So
+any object is judged with the others of its tracklet, except while what stands of it is bogus.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlmodel import Session, col
+
+from core.database.tables import SkyObject, Verdict
+from core.frames.standing import stands
+from core.vocabulary import LABELS, ONCE_FOR_DAYS, Label, ReviewState
+
+AWAITING = (ReviewState.UNREVIEWED, ReviewState.ESCALATED)
+LAST_SEEN = "object_last_mjd"  # in `shown`: the object's newest epoch when it was judged
+_BATCH = 2000  # ids of one query
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The newest standing verdict on an object."""
+
+    id: int
+    label: Label
+    shown: Mapping[str, Any]
+
+    @property
+    def is_bogus(self) -> bool:
+        return LABELS[self.label].review_state == ReviewState.BOGUS
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    state: ReviewState = ReviewState.UNREVIEWED
+    label: str | None = None
+    snoozed_at: float | None = None
+
+    def follow(self, row: SkyObject) -> None:
+        row.review_state, row.review_label, row.snoozed_at_mjd = self.state, self.label, self.snoozed_at
+
+
+def locked(db: Session, object_ids: Collection[int]) -> list[SkyObject]:
+    """Objects with all others of their tracklets, locked: two reviewers' verdicts follow each other.
+
+    In one order for everybody, so that two who lock many never wait crosswise.
+    """
+    found: dict[int, SkyObject] = {}
+    ids = sorted(object_ids)
+    for start in range(0, len(ids), _BATCH):
+        some = ids[start : start + _BATCH]
+        tracklets = select(col(SkyObject.tracklet_id)).where(
+            col(SkyObject.id).in_(some), col(SkyObject.tracklet_id).is_not(None)
+        )
+        query = (
+            select(SkyObject)
+            .where(or_(col(SkyObject.id).in_(some), col(SkyObject.tracklet_id).in_(tracklets)))
+            .order_by(col(SkyObject.id))
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        found |= {row.id or 0: row for row in db.scalars(query)}
+    return list(found.values())
+
+
+def judged_together(db: Session, sky_object: SkyObject) -> list[int]:
+    """The objects that a verdict on one falls on, the one that carries the card first; itself among them."""
+    if sky_object.tracklet_id is None or sky_object.review_state == ReviewState.BOGUS:
+        return [sky_object.id or 0]
+    query = select(SkyObject).where(
+        col(SkyObject.tracklet_id) == sky_object.tracklet_id,
+        col(SkyObject.review_state) != ReviewState.BOGUS.value,
+    )
+    return [row.id or 0 for row in sorted(db.scalars(query), key=_in_time)]
+
+
+def last_seen(objects: Sequence[SkyObject], sky_object: SkyObject) -> float | None:
+    """The newest epoch of what is judged with an object, itself among it."""
+    if sky_object.tracklet_id is None:
+        return sky_object.last_mjd
+    times = [row.last_mjd for row in objects if row.tracklet_id == sky_object.tracklet_id]
+    return max((mjd for mjd in times if mjd is not None), default=None)
+
+
+def follow_verdicts(db: Session, objects: Sequence[SkyObject]) -> None:
+    """Let the states of `locked` objects be what the newest standing verdicts on them say."""
+    said = _newest(db, [row.id or 0 for row in objects])
+    groups: dict[tuple[str, int], list[SkyObject]] = {}
+    for row in objects:
+        key = ("object", row.id or 0) if row.tracklet_id is None else ("tracklet", row.tracklet_id)
+        groups.setdefault(key, []).append(row)
+    for group in groups.values():
+        _follow(group, said)
+    db.flush()
+
+
+def _follow(group: Sequence[SkyObject], said: Mapping[int, _Said]) -> None:
+    """The states of the objects of one tracklet, or of one object."""
+    together = []
+    for row in group:
+        own = _standing(said.get(row.id or 0), row.last_mjd)
+        if own.state == ReviewState.BOGUS:
+            own.follow(row)
+        else:
+            together.append(row)
+    if not together:
+        return
+    first, *others = sorted(together, key=_in_time)
+    heard = (said[row.id or 0] for row in together if row.id in said)
+    newest = max((each for each in heard if not each.is_bogus), key=lambda each: each.id, default=None)
+    shared = _standing(newest, max(row.last_mjd or 0.0 for row in together))
+    shared.follow(first)
+    for row in others:
+        (_Standing(ReviewState.LINKED) if shared.state in AWAITING else shared).follow(row)
+
+
+def _in_time(row: SkyObject) -> tuple[bool, float, int]:
+    """What was seen first comes first; what has no candidate left cannot carry a card."""
+    return row.best_candidate_id is None, row.first_mjd or math.inf, row.id or 0
+
+
+def _standing(said: _Said | None, last_mjd: float | None) -> _Standing:
+    if said is None:
+        return _Standing()
+    state = LABELS[said.label].review_state
+    if state != ReviewState.SNOOZED and said.label not in ONCE_FOR_DAYS:
+        return _Standing(state, said.label.value)
+    snoozed_at = (said.shown.get(LAST_SEEN) or 0.0) + ONCE_FOR_DAYS.get(said.label, 0.0)
+    if (last_mjd or 0.0) > snoozed_at:
+        # Detected again since: undoing a later verdict must not put it back to sleep.
+        return _Standing()
+    return _Standing(state, said.label.value, snoozed_at)
+
+
+def _newest(db: Session, object_ids: Sequence[int]) -> dict[int, _Said]:
+    """The newest standing verdict on each of some objects that has one."""
+    found: dict[int, _Said] = {}
+    for start in range(0, len(object_ids), _BATCH):
+        query = (
+            select(col(Verdict.sky_object_id), col(Verdict.id), col(Verdict.label), col(Verdict.shown))
+            .where(col(Verdict.sky_object_id).in_(object_ids[start : start + _BATCH]), stands(Verdict))
+            .order_by(col(Verdict.id))
+        )
+        for key, number, label, shown in db.execute(query):
+            found[key] = _Said(number or 0, Label(label), shown)
+    return found

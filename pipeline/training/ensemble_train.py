@@ -1,0 +1,116 @@
+"""Weighing the members of the ensemble, on examples that none of them was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from core.errors import AstridError
+from pipeline.classify.ensemble import SIGNIFICANCE
+from pipeline.classify.model_file import Arrays
+
+Array = NDArray[np.float64]
+
+RIDGE = 1e-3
+LEAST_OF_A_KIND = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Zones:
+    """What is done with a candidate by its probability, by a stated budget. Nothing is ever deleted.
+
+    Attributes
+    ----------
+    reject_below : float
+        Below it at most `lost` of all real ones lie: they are not queued for people.
+    fast_above : float
+        Above it at most `wrong` are bogus: they go first.
+    """
+
+    reject_below: float
+    fast_above: float
+
+
+def weigh(table: Array, label: NDArray[np.integer], members: tuple[str, ...]) -> Arrays:
+    """Weights for every set of members that holds at least one model.
+
+    Parameters
+    ----------
+    table : (n, members) float64
+        What the members say of the examples (`pipeline.classify.ensemble.member_table`); NaN where one
+        did not speak: such rows count only for the sets without it.
+    label : (n,) int
+        1 real, 0 bogus.
+    members : tuple of str
+
+    Raises
+    ------
+    AstridError
+        There are too few of either kind.
+    """
+    present, weights, bias = [], [], []
+    for chosen in product((True, False), repeat=len(members)):
+        has_model = any(here for name, here in zip(members, chosen, strict=True) if name != SIGNIFICANCE)
+        columns = np.array(chosen)
+        rows = np.isfinite(table[:, columns]).all(axis=1) if has_model else np.zeros(len(table), bool)
+        if not has_model or not _both_kinds(label[rows]):
+            continue
+        fitted = _logistic(table[rows][:, columns], label[rows])
+        full = np.zeros(len(members))
+        full[columns] = fitted[1:]
+        present.append(columns)
+        weights.append(full)
+        bias.append(fitted[0])
+    if not present:
+        raise AstridError(f"{LEAST_OF_A_KIND} real and as many bogus examples are needed to weigh models")
+    return {
+        "present": np.array(present, dtype=np.uint8),
+        "weights": np.array(weights),
+        "bias": np.array(bias),
+    }
+
+
+def zones(
+    probability: Array, label: NDArray[np.integer], *, lost: float = 0.005, wrong: float = 0.01
+) -> Zones:
+    """The zones that keep within a budget on some examples.
+
+    Parameters
+    ----------
+    lost : float
+        The share of the real that may be rejected unseen.
+    wrong : float
+        The share of bogus among those that go first.
+    """
+    real = probability[label == 1]
+    reject = float(np.quantile(real, lost, method="lower")) if len(real) else 0.0
+    order = np.argsort(-probability, kind="stable")
+    bogus_share = np.cumsum(label[order] == 0) / np.arange(1, len(order) + 1)
+    good = np.flatnonzero(bogus_share <= wrong)
+    fast = float(probability[order][good[-1]]) if len(good) else 1.0
+    return Zones(min(reject, fast), fast)
+
+
+def _logistic(values: Array, label: NDArray[np.integer]) -> Array:
+    """A bias and weights that are not negative, by maximum likelihood with a small ridge."""
+    real = (label == 1).astype(np.float64)
+
+    def cost(given: Array) -> tuple[float, Array]:
+        z = given[0] + values @ given[1:]
+        loss = float(np.mean(np.logaddexp(0.0, z) - real * z)) + RIDGE * float(given[1:] @ given[1:])
+        error = 1.0 / (1.0 + np.exp(-np.clip(z, -500.0, 500.0))) - real
+        slope = values.T @ error / len(values) + 2.0 * RIDGE * given[1:]
+        return loss, np.concatenate([[error.mean()], slope])
+
+    start = np.concatenate([[0.0], np.full(values.shape[1], 0.5)])
+    bounds = [(None, None), *[(0.0, None)] * values.shape[1]]
+    found: Array = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return found
+
+
+def _both_kinds(label: NDArray[np.integer]) -> bool:
+    return bool(min(np.count_nonzero(label == 1), np.count_nonzero(label == 0)) >= LEAST_OF_A_KIND)

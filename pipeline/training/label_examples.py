@@ -1,0 +1,169 @@
+"""Example sets of what reviewers decided, and of survey alerts, which nobody told the nature of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import ColumnElement, exists, select
+from sqlmodel import col
+
+from core.database.store import Store
+from core.database.tables import Candidate, Cutout, Injection, Observation, SkyObject, Verdict
+from core.frames.standing import candidate_label, stands
+from core.review.agreement import side, standings
+from core.review.cutouts import CutoutError, Cutouts, unpack
+from core.settings import ReviewSettings
+from core.surveys.alert import AlertFacts
+from core.vocabulary import ReviewState
+from pipeline.classify.triplets import of_cutouts
+from pipeline.training.examples import BOGUS, REAL, UNKNOWN, Examples, join
+
+PAGE = 500
+LABELS = {ReviewState.REAL: REAL, ReviewState.BOGUS: BOGUS}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    cutouts: Cutouts
+    label: int
+    kind: str
+    snr: float
+    group: str
+    night: str
+    field: str
+    filter: str
+    instrument: str
+    source: str
+
+
+def is_no_fake() -> ColumnElement[bool]:
+    """Whether a candidate is what the sky showed, in a query that joins `Candidate` and `SkyObject`.
+
+    What was injected must never teach: of that one knows the answer before the question.
+    """
+    injected = exists().where(col(Injection.candidate_id) == col(Candidate.id))
+    return ~col(SkyObject.injected) & ~injected
+
+
+def of_labels(store: Store, review: ReviewSettings) -> Examples | None:
+    """What reviewers agree on, an example for each candidate; none where they decided nothing yet.
+
+    A real label judges the object and so all its detections, a bogus label the one detection that was
+    shown. Candidates of objects that are disputed or await more votes are left out.
+
+    Parameters
+    ----------
+    store : Store
+    review : ReviewSettings
+        Who is an expert, and how many votes confirm without one.
+    """
+    agreed = {
+        each.object_id: each.confirmed
+        for each in standings(store, experts=review.experts, needed=review.votes)
+        if each.confirmed is not None
+    }
+    parts: list[Examples] = []
+    ids = sorted(agreed)
+    for first in range(0, len(ids), PAGE):
+        rows = list(_labelled(store, ids[first : first + PAGE], agreed))
+        if rows:
+            parts.append(_examples(rows))
+    return join(parts) if parts else None
+
+
+def of_alerts(alerts: Iterable[AlertFacts]) -> Examples | None:
+    """Examples of unknown nature of survey alerts with cutouts; what a survey says of them is no truth."""
+    rows = []
+    for alert in alerts:
+        cutouts = _unpacked(alert.cutouts)
+        if cutouts is not None:
+            night = f"{alert.source}:{int(alert.mjd)}"
+            rows.append(
+                _Row(
+                    cutouts,
+                    UNKNOWN,
+                    "alert",
+                    alert.snr,
+                    f"{alert.source}:{alert.object_id or alert.external_id}",
+                    night,
+                    night,
+                    alert.filter or "",
+                    alert.source,
+                    "survey",
+                )
+            )
+    return _examples(rows) if rows else None
+
+
+def _labelled(store: Store, ids: Sequence[int], agreed: dict[int, ReviewState]) -> Iterator[_Row]:
+    own = (
+        select(col(Verdict.label))
+        .where(col(Verdict.candidate_id) == col(Candidate.id), stands(Verdict))
+        .order_by(col(Verdict.id).desc())
+        .limit(1)
+        .correlate(Candidate)
+        .scalar_subquery()
+    )
+    query = (
+        select(Candidate, SkyObject, col(Cutout.pixels), candidate_label(), own, Observation)
+        .join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
+        .join(Cutout, col(Cutout.candidate_id) == col(Candidate.id))
+        .outerjoin(Observation, col(Candidate.observation_id) == col(Observation.id))
+        .where(col(SkyObject.id).in_(ids), col(Candidate.is_current), is_no_fake())
+        .order_by(col(Candidate.id))
+    )
+    with store.read() as session:
+        for candidate, sky_object, pixels, label, shown, observation in session.execute(query):
+            taken = side(label) if label is not None else None
+            confirmed = agreed[sky_object.id]
+            if taken is not confirmed or (taken is ReviewState.BOGUS and shown is None):
+                continue
+            cutouts = _unpacked(pixels)
+            if cutouts is None:
+                continue
+            instrument = (observation.instrument if observation else None) or candidate.source
+            place = (observation.field if observation else None) or instrument
+            yield _Row(
+                cutouts,
+                LABELS[taken],
+                str(label),
+                candidate.snr,
+                f"object:{sky_object.id}",
+                f"{instrument}:{int(candidate.mjd)}",
+                f"label:{place}:{int(candidate.mjd)}",
+                candidate.filter or "",
+                instrument,
+                "label",
+            )
+
+
+def _unpacked(pixels: bytes | None) -> Cutouts | None:
+    try:
+        return None if pixels is None else unpack(pixels)
+    except CutoutError:
+        return None
+
+
+def _examples(rows: Sequence[_Row]) -> Examples:
+    planes = [plane.astype(np.float16) for plane in of_cutouts([row.cutouts for row in rows]).planes]
+    count = len(rows)
+    return Examples(
+        new=planes[0],
+        ref=planes[1],
+        diff=planes[2],
+        label=np.array([row.label for row in rows], dtype=np.int8),
+        kind=np.array([row.kind for row in rows]),
+        snr=np.array([row.snr for row in rows], dtype=np.float32),
+        snr_true=np.full(count, np.nan, dtype=np.float32),
+        group=np.array([row.group for row in rows]),
+        night=np.array([row.night for row in rows]),
+        field=np.array([row.field for row in rows]),
+        host=np.full(count, "none"),
+        near_bright=np.zeros(count, dtype=bool),
+        filter=np.array([row.filter for row in rows]),
+        instrument=np.array([row.instrument for row in rows]),
+        cut=np.full(count, ""),
+        source=np.array([row.source for row in rows]),
+    )

@@ -1,0 +1,54 @@
+"""The search for more of a rare kind: a forest on the labels so far, with a little of how odd each is.
+
+Unlabelled detectors of outliers do not find what a person looks for; a forest that learns from each answer
+does, and a few examples are enough to begin with (compare Lochner & Bassett 2021, whose regression it is
+in the plainest form).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+TREES = 100
+ODDNESS_SHARE = 0.05  # of the order: decides where the forest has nothing to say
+UNKNOWN, OTHER, WANTED = -1, 0, 1
+
+
+def order(
+    features: NDArray[np.floating], labels: NDArray[np.integer], oddness: Array, seed: int = 1
+) -> NDArray[np.intp]:
+    """What to look at next, the likeliest first; what has a label is left out.
+
+    Parameters
+    ----------
+    features : (n, F) float
+    labels : (n,) int
+        `WANTED`, `OTHER` or `UNKNOWN`.
+    oddness : (n,) float64
+        From 0 to 1: all there is to go by without an example.
+    seed : int
+    """
+    from sklearn.ensemble import RandomForestClassifier
+
+    known = labels != UNKNOWN
+    score = ODDNESS_SHARE * np.asarray(oddness, dtype=np.float64)
+    wanted = labels == WANTED
+    if wanted.any():
+        teach, says = features[known], wanted[known]
+        if not (labels == OTHER).any():  # nothing is known to be something else: most of the rest is
+            random = np.random.default_rng(seed)
+            rest = np.flatnonzero(~known)
+            some = random.choice(rest, min(len(rest), 20 * int(wanted.sum())), replace=False)
+            teach = np.concatenate([teach, features[some]])
+            says = np.concatenate([says, np.zeros(len(some), bool)])
+        if says.any() and not says.all():
+            grown = RandomForestClassifier(
+                n_estimators=TREES, class_weight="balanced", min_samples_leaf=1, random_state=seed, n_jobs=1
+            ).fit(teach, says)
+            score = score + grown.predict_proba(features)[:, 1]
+    found = np.argsort(-score, kind="stable")
+    left: NDArray[np.intp] = found[~known[found]]
+    return left

@@ -1,0 +1,92 @@
+"""Many cards at once: marks, and one verdict for all that are marked or all that pass the filter."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from core.errors import AstridError
+from core.vocabulary import Label
+from screens.review import view
+from screens.review.steering import FEW, label_of, label_words
+
+if TYPE_CHECKING:
+    from screens.review.screen import ReviewScreen
+
+
+def mark(screen: "ReviewScreen") -> None:
+    """Mark the card and go on, or take its mark away."""
+    entry = screen.queue.current
+    if entry is None:
+        screen.refuse("there is no card to mark")
+        return
+    screen.queue.marks ^= {entry.object_id}
+    if entry.object_id in screen.queue.marks:
+        screen.move_by(1)
+    screen.paint()
+
+
+def ask_bulk(screen: "ReviewScreen") -> None:
+    """Ask for the one verdict that all marked cards get, or all that pass the filter."""
+    marked = sorted(screen.queue.marks)
+    if not marked and not screen.filter:
+        screen.refuse("bulk: mark cards with space first, or choose them by a filter")
+        return
+    what = f"{len(marked)} marked" if marked else "all that pass the filter"
+    screen.ask_line(
+        f"one verdict on {what}, such as: artefact",
+        "",
+        lambda text: _prepare(screen, text, marked),
+        label_words,
+    )
+
+
+def _prepare(screen: "ReviewScreen", text: str, marked: list[int]) -> None:
+    """Count what would be decided, and let many be confirmed by a word."""
+    desk, filters, order = screen.desk, screen.filter, screen.order
+    if desk is None or not text:
+        screen.prompt.close()
+        return
+    try:
+        label = label_of(text)
+    except AstridError as error:
+        screen.refuse(error)
+        return
+    screen.prompt.close()
+
+    def find() -> dict[int, int]:
+        if not marked:
+            return dict(desk.passing(filters, order))
+        return desk.best_candidates(marked)
+
+    def found(chosen: dict[int, int]) -> None:
+        shown = {"by": "bulk", "filter": filters, "chosen": "marks" if marked else "filter"}
+
+        def decide() -> None:
+            screen.deciding.write(_decide_all, screen, chosen, label, shown)
+
+        if not chosen:
+            screen.refuse("bulk: no card passes the filter")
+        elif len(chosen) <= FEW and marked:
+            decide()
+        else:
+            question = f"{label.value} for {len(chosen)} objects, not looked at one by one"
+            screen.host.confirm(question, label.value, decide)
+
+    screen.in_background(find, found, "nothing was decided")
+
+
+async def _decide_all(
+    screen: "ReviewScreen", chosen: dict[int, int], label: Label, shown: dict[str, Any]
+) -> None:
+    desk, reading = screen.desk, screen.reading
+    if desk is None or reading is None:
+        return
+    await asyncio.to_thread(desk.decide_together, list(chosen.values()), label, shown)
+    for entry in reading.queue.entries:
+        if entry.object_id in chosen:
+            entry.label, entry.is_again = label, False
+            reading.forget(entry.object_id)
+    reading.queue.marks.difference_update(chosen)
+    while (entry_here := reading.queue.current) is not None and entry_here.label is not None:
+        reading.queue.move(1)
+    screen.deciding.told(view.decided(label, f"{len(chosen)} objects"))
+    screen.show_place()

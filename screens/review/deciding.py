@@ -1,0 +1,131 @@
+"""What is written on the review screen, and where the reviewer stands after it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from core.errors import AstridError
+from core.vocabulary import Label
+from screens.frame.work import start
+from screens.lines import Line, Tone, span
+from screens.review import view
+from screens.review.steering import Remark
+
+if TYPE_CHECKING:
+    from screens.review.desk import Undone
+    from screens.review.screen import ReviewScreen
+
+
+class Deciding:
+    """Verdicts, notes, undo and redo of one screen, one write at a time.
+
+    Attributes
+    ----------
+    is_writing : bool
+        Something is on its way to the disk; until it is there nothing else is written, and the place stays.
+    last : Line
+        What was decided last.
+    """
+
+    def __init__(self, screen: "ReviewScreen") -> None:
+        self._screen = screen
+        self.is_writing = False
+        self.last: Line = ()
+
+    def give(self, label: Label) -> None:
+        """Give the card a verdict."""
+        self.write(self._decide, label)
+
+    def take_back(self) -> None:
+        """Take back the newest verdict that stands."""
+        self.write(self._undo)
+
+    def give_again(self) -> None:
+        """Give again what was taken back last."""
+        self.write(self._redo)
+
+    def ask_note(self) -> None:
+        """Let the user type a note on the card."""
+        self._screen.ask_line("a note on this candidate, #words are tags", "", self._note)
+
+    def write(self, write: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
+        """Write something; where it fails, say so."""
+        screen = self._screen
+        self.is_writing = True
+
+        async def until_written() -> None:
+            try:
+                await write(*arguments)
+            except AstridError as error:
+                screen.app.bell()
+                screen.say(f"NOT written: {error}", Tone.BAD)
+            finally:
+                self.is_writing = False
+                screen.host.look()
+
+        start(screen, until_written, group="write")
+
+    def told(self, line: Line) -> None:
+        """Say what was decided, and keep it above the footer."""
+        self._screen.notice = self.last = line
+
+    async def _decide(self, label: Label) -> None:
+        screen = self._screen
+        card, reading, desk, viewing = screen.card, screen.reading, screen.desk, screen.viewing
+        if desk is None or reading is None or viewing is None or card is None:
+            return
+        entry = reading.entry
+        if entry is None:
+            return
+        shown = view.shown_record(card, viewing, screen.app.theme, screen.size)
+        if entry.is_again:
+            shown["again"] = True
+        await asyncio.to_thread(desk.decide, card.candidate_id, label, shown)
+        entry.label, entry.is_again = label, False
+        reading.forget(entry.object_id)
+        self.told(view.decided(label, card.name, len(card.objects)))
+        reading.queue.move(1)
+        screen.show_place()
+
+    async def _undo(self) -> None:
+        if (desk := self._screen.desk) is not None:
+            self._land(await asyncio.to_thread(desk.undo), "taken back", "there is no verdict to take back")
+
+    async def _redo(self) -> None:
+        if (desk := self._screen.desk) is not None:
+            self._land(await asyncio.to_thread(desk.redo), "given again", "there is nothing to give again")
+
+    def _land(self, row: "Undone | None", done: str, nothing: str) -> None:
+        """Go to the card whose verdict changed."""
+        reading = self._screen.reading
+        if row is None or reading is None:
+            self._screen.say(nothing, Tone.WARN)
+            return
+        entry = reading.queue.go_to(row.object_id, row.candidate_id)
+        objects = {row.object_id, *row.objects}
+        for each in reading.queue.entries:
+            if each.object_id in objects:
+                each.label = row.label
+        entry.label = row.label
+        for object_id in objects:
+            reading.forget(object_id)
+        self.told(view.changed_back(done, row.label, len(objects)))
+        self._screen.show_place()
+
+    def _note(self, text: str) -> None:
+        self._screen.prompt.close()
+        remark = Remark.read(text)
+        if remark.note or remark.tags:
+            self.write(self._annotate, remark)
+
+    async def _annotate(self, remark: Remark) -> None:
+        screen = self._screen
+        card, reading, desk = screen.card, screen.reading, screen.desk
+        if desk is None or reading is None or card is None or reading.entry is None:
+            return
+        await asyncio.to_thread(desk.annotate, card.candidate_id, remark.note, remark.tags)
+        reading.forget(reading.entry.object_id)
+        tags = " ".join(f"#{tag}" for tag in remark.tags)
+        screen.notice = (span("note kept: ", Tone.GOOD), span(f"{remark.note or ''} {tags}".strip()))
+        screen.filtering.forget_offered()
+        screen.show_place()

@@ -1,0 +1,59 @@
+"""A filter while it is typed: what it means, and how it can go on."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from screens.lines import Line
+from screens.review.steering import filter_hint
+
+if TYPE_CHECKING:
+    from core.review.filter_help import Known
+    from screens.review.screen import ReviewScreen
+
+
+class Filtering:
+    """The prompt for a screen's filter.
+
+    Attributes
+    ----------
+    hint : Line
+        What is being typed means; empty while nothing is.
+    """
+
+    def __init__(self, screen: "ReviewScreen") -> None:
+        self._screen = screen
+        self._offered: Known | None = None  # values that a filter can be completed with
+        self.hint: Line = ()
+
+    def ask(self) -> None:
+        """Let the user type a filter."""
+        screen = self._screen
+        screen.notice = ()
+        question = "filter, such as: score>0.8 mag<20 filter:r"
+        screen.prompt.ask(question, screen.filter, self._submit, complete=self._complete, hint=self._tell)
+        if screen.desk is not None and self._offered is None:
+            screen.in_background(screen.desk.offered, self._take, "values cannot be offered")
+
+    def forget_offered(self) -> None:
+        """Something was written that a filter can ask for."""
+        self._offered = None
+
+    def _complete(self, line: str) -> Sequence[str]:
+        from core.review.filter_help import Known, completions
+
+        return completions(line, self._offered or Known())
+
+    def _tell(self, _: Sequence[str]) -> None:
+        from core.review.filter_help import Known
+
+        prompt, width = self._screen.prompt, self._screen.size.width
+        known = self._offered or Known()
+        self.hint = filter_hint(prompt.value, known, width) if prompt.is_open else ()
+        self._screen.paint()
+
+    def _submit(self, line: str) -> None:
+        self.hint = ()
+        self._screen.choose(line)
+
+    def _take(self, offered: "Known") -> None:
+        self._offered = offered

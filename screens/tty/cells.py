@@ -1,0 +1,255 @@
+"""What the terminal shows, cell by cell, so that only what differs is sent to it.
+
+Textual writes whole lines of a widget again, each piece with all its attributes and a reset after it. Here
+its output is drawn on cells in memory; `Cells.difference` then says what has to be sent to make the terminal
+equal. Anything that is not text, a position or attributes is not drawn but passed on, in its place.
+
+Text whose width terminals do not agree on (combining marks, wide and pictorial characters) makes its line
+one that is sent whole whenever it changes, and the cursor is placed anew after each such character.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from rich.cells import get_character_cell_size
+
+_TOKEN = re.compile(
+    r"(?P<text>[^\x00-\x1f\x7f-\x9f]+)"
+    r"|\x1b\[(?P<style>[0-9;:]*)m"
+    r"|\x1b\[(?P<place>[0-9;]*)H"
+    r"|(?P<string>\x1b[P_\]^X].*?(?:\x1b\\|\x07))"
+    r"|(?P<sequence>\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~])"
+    r"|(?P<bell>\x07)"
+    r"|(?P<line>\n)"
+    r"|(?P<return>\r)"
+    r"|(?P<other>.)",
+    re.DOTALL,
+)
+_SYNC = ("\x1b[?2026h", "\x1b[?2026l")
+_MOVES_CELLS = re.compile(r"\x1b\[\??[0-9;]*(?:[JKLMSTPX@r]|1049[hl])\Z|\x1bc\Z")
+_FEW = 6  # unchanged cells that cost less than to place the cursor behind them
+_PICTORIAL = 0x1F000
+
+Cell = tuple[str, str]  # a character with what combines with it, and its attributes; "" behind a wide one
+_UNKNOWN: Cell = ("\0", "")  # nothing was drawn there, or it is not known whether it is still there
+
+
+class Pass(NamedTuple):
+    """A sequence that is no drawing: it goes to the terminal as it is, after the drawing before it."""
+
+    text: str
+    forgets: bool  # what the terminal shows is not known after it
+
+
+class Look(NamedTuple):
+    """Attributes, as parameters of SGR."""
+
+    other: tuple[str, ...]  # bold, reverse and so on
+    fore: str
+    back: str
+
+
+@lru_cache(maxsize=8192)
+def look_of(style: str) -> Look:
+    """The parameters of one SGR sequence that follows a reset."""
+    other: list[str] = []
+    fore, back = "39", "49"
+    parts = iter(style.split(";"))
+    for part in parts:
+        if part in ("38", "48"):
+            kind = next(parts, "5")
+            values = [next(parts, "0") for _ in range(3 if kind == "2" else 1)]
+            colour = ";".join((part, kind, *values))
+            fore, back = (colour, back) if part == "38" else (fore, colour)
+        elif part in ("39", "49"):
+            fore, back = (part, back) if part == "39" else (fore, part)
+        elif (len(part) == 2 and part[0] in "34") or (len(part) == 2 and part[0] == "9"):
+            fore, back = (fore, part) if part[0] == "4" else (part, back)
+        elif len(part) == 3 and part.startswith("10"):
+            back = part
+        elif part not in ("", "0"):
+            other.append(part)
+    return Look(tuple(other), fore, back)
+
+
+@lru_cache(maxsize=65536)
+def change(before: str, after: str) -> str:
+    """The shortest SGR sequence from some attributes to others."""
+    old, new = look_of(before), look_of(after)
+    if old == new:
+        return ""
+    if new == look_of(""):
+        return "\x1b[m"
+    if old.other != new.other:
+        colours = [part for part in new[1:] if part not in ("39", "49")]
+        return f"\x1b[{';'.join(('0', *new.other, *colours))}m"
+    return f"\x1b[{';'.join(b for a, b in zip(old[1:], new[1:], strict=True) if a != b)}m"
+
+
+@lru_cache(maxsize=4096)
+def is_plain(character: str) -> bool:
+    """Whether every terminal gives a character one cell."""
+    return get_character_cell_size(character) == 1 and ord(character) < _PICTORIAL
+
+
+class Cells:
+    """The screen as it is to be, and as it was sent."""
+
+    def __init__(self) -> None:
+        self._wanted: list[list[Cell]] = []
+        self._sent: list[list[Cell]] = []
+        self._changed: set[int] = set()  # rows
+        self._uneven: set[int] = set()  # rows with text whose width is not sure
+        self._x = self._y = 0
+        self._style = ""
+        self._was_placed = False
+
+    def forget(self) -> None:
+        """What the terminal shows is not known any more: what is wanted will be sent again."""
+        self._sent = [[_UNKNOWN] * len(row) for row in self._wanted]
+        self._changed = set(range(len(self._wanted)))
+
+    def clear(self) -> None:
+        """Nothing is wanted, and nothing known: the screen has another size."""
+        self.__init__()  # type: ignore[misc]
+
+    def feed(self, data: str) -> Iterator[Pass | None]:
+        """Draw on the cells.
+
+        Yields
+        ------
+        Pass or None
+            What is to be passed on; none where something was drawn since the last one.
+        """
+        has_drawn = False
+        for token in _TOKEN.finditer(data):
+            kind, text = token.lastgroup, token.group()
+            if kind == "text":
+                self._write(text)
+                has_drawn, self._was_placed = True, False
+            elif kind == "style":
+                self._restyle(token["style"])
+            elif kind == "place":
+                row, _, column = token["place"].partition(";")
+                self._y, self._x = max(int(row or 1), 1) - 1, max(int(column or 1), 1) - 1
+                self._was_placed = True
+            elif kind == "line":
+                self._y, self._x = self._y + 1, 0
+            elif kind == "return":
+                self._x = 0
+            elif kind in ("string", "sequence", "bell") and text not in _SYNC:
+                if has_drawn:
+                    yield None
+                    has_drawn = False
+                yield Pass(self._placing() + text, bool(_MOVES_CELLS.match(text)))
+        if has_drawn:
+            yield None
+
+    def difference(self) -> str:
+        """What makes the terminal show what is wanted, from now on taken as sent."""
+        out: list[str] = []
+        style, x, y = "", -1, -1
+        for row in sorted(self._changed):
+            wanted, sent = self._wanted[row], self._sent[row]
+            if wanted == sent:
+                continue
+            uneven = row in self._uneven
+            for column in _stretches(wanted, sent, whole=uneven):
+                text, look = wanted[column]
+                if not text or wanted[column] is _UNKNOWN:
+                    continue  # not text is what lies behind a wide character
+                if (row, column) != (y, x):
+                    out.append(f"\x1b[{row + 1};{column + 1}H")
+                if look != style:
+                    out.append(change(style, look))
+                    style = look
+                out.append(text)
+                y, x = row, column + 1
+                if uneven and not (len(text) == 1 and is_plain(text)):
+                    x = -1
+            self._sent[row] = list(wanted)
+            if uneven and all(len(text) == 1 and is_plain(text) for text, _ in wanted):
+                self._uneven.discard(row)
+        self._changed.clear()
+        if style:
+            out.append(change(style, ""))
+        if out:
+            out.append(self._placing())
+        return "".join(out)
+
+    def _placing(self) -> str:
+        """The cursor's position, where it was set for what comes now."""
+        was_placed, self._was_placed = self._was_placed, False
+        return f"\x1b[{self._y + 1};{self._x + 1}H" if was_placed else ""
+
+    def _restyle(self, style: str) -> None:
+        if style in ("", "0"):
+            self._style = ""
+        else:
+            self._style = f"{self._style};{style}" if self._style else style
+
+    def _row(self, end: int) -> list[Cell]:
+        """The cursor's row, at least so long."""
+        while len(self._wanted) <= self._y:
+            self._wanted.append([])
+            self._sent.append([])
+        row = self._wanted[self._y]
+        if (missing := end - len(row)) > 0:
+            row.extend([_UNKNOWN] * missing)
+            self._sent[self._y].extend([_UNKNOWN] * missing)
+        return row
+
+    def _write(self, text: str) -> None:
+        self._changed.add(self._y)
+        if text.isascii() or all(map(is_plain, text)):
+            end = self._x + len(text)
+            row, style = self._row(end), self._style
+            self._part(row, self._x, end)
+            row[self._x : end] = [(character, style) for character in text]
+            self._x = end
+            return
+        self._uneven.add(self._y)
+        for character in text:
+            width = get_character_cell_size(character)
+            if width == 0:
+                self._combine(character)
+                continue
+            row = self._row(self._x + width)
+            self._part(row, self._x, self._x + width)
+            row[self._x : self._x + width] = [(character, self._style), ("", self._style)][:width]
+            self._x += width
+
+    def _combine(self, mark: str) -> None:
+        """Put a combining mark on the character before the cursor."""
+        row = self._row(self._x)
+        for column in (self._x - 1, self._x - 2):
+            if column >= 0 and row[column][0]:
+                row[column] = (row[column][0] + mark, row[column][1])
+                return
+
+    def _part(self, row: list[Cell], start: int, end: int) -> None:
+        """Half of a wide character that is written over leaves a blank of the other half."""
+        if start > 0 and start < len(row) and not row[start][0]:
+            row[start - 1] = (" ", row[start - 1][1])
+        if end < len(row) and not row[end][0]:
+            row[end] = (" ", row[end][1])
+
+
+def _stretches(wanted: list[Cell], sent: list[Cell], *, whole: bool) -> Iterator[int]:
+    """The columns to send: those that differ, and a few that do not between them."""
+    if whole:
+        yield from range(len(wanted))
+        return
+    last = -_FEW - 1
+    for column, (new, old) in enumerate(zip(wanted, sent, strict=True)):
+        if new == old:
+            continue
+        between = range(last + 1, column)
+        if column - last <= _FEW and all(
+            wanted[each][1] == new[1] and wanted[each] is not _UNKNOWN for each in between
+        ):
+            yield from between
+        yield column
+        last = column

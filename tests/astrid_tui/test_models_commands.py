@@ -1,0 +1,152 @@
+"""`astrid models train`, `score` and `import`, as a script calls them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from astrid_tui.cli.models_score import SHOWN
+from pipeline.classify.model_file import read
+from pipeline.training import examples as example_sets
+from pipeline.training.candidate_run import CHECKPOINT
+from tests.astrid_tui.command import Command
+from tests.pipeline.toy_models import blobs
+
+
+@pytest.fixture
+def astrid(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("ASTRID_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return Command(monkeypatch, lambda: tuple(capsys.readouterr()))
+
+
+@pytest.fixture
+def triplets(tmp_path):
+    made = blobs(30, seed=8)
+    path = tmp_path / "some.npz"
+    np.savez(path, new=made.new * 117.0 + 5e4, ref=made.ref, diff=made.diff.astype(np.float32))
+    return path, made
+
+
+def test_score_says_what_every_model_says_without_a_store(astrid, triplets):
+    path, made = triplets
+    told = astrid.json("models", "score", path)
+    assert told["count"] == 30
+    assert told["scores"].keys() == told["models"].keys() == {"realbogus", "tree"}
+    for scores in told["scores"].values():
+        assert min(np.array(scores)[made.label == 1]) > max(np.array(scores)[made.label == 0])
+
+
+def test_score_writes_a_file_and_shows_a_table(astrid, triplets, tmp_path):
+    path, _ = triplets
+    assert "some.json" in astrid("models", "score", path, "-o", tmp_path / "some.json")
+    assert json.loads((tmp_path / "some.json").read_text())["count"] == 30
+    table = astrid("models", "score", path)
+    assert f"and {30 - SHOWN} more" in table
+
+
+def test_score_takes_other_sizes_and_an_absent_reference_and_tells_none_of_nothing(astrid, tmp_path):
+    random = np.random.default_rng(0)
+    new, diff = random.normal(size=(2, 3, 51, 80))
+    new[2] = diff[2] = np.nan
+    np.savez(tmp_path / "a.npz", new=new, ref=np.full((3, 21, 21), np.nan), diff=diff, pixel_scale=1.01)
+    told = astrid.json("models", "score", tmp_path / "a.npz")
+    for scores in told["scores"].values():
+        assert all(0 < score < 1 for score in scores[:2])
+        assert scores[2] is None
+
+
+@pytest.mark.parametrize(
+    ("arrays", "word"),
+    [
+        ({"new": np.zeros((1, 5, 5))}, "lacks the arrays ref, diff"),
+        (dict.fromkeys(("new", "ref", "diff"), np.zeros((5, 5))), "shape"),
+        (dict.fromkeys(("new", "ref", "diff"), np.zeros((2, 0, 5))), "shape"),
+        (dict.fromkeys(("new", "ref", "diff"), np.array([[["a"]]])), "no numbers"),
+        (
+            {"new": np.zeros((2, 9, 9)), "ref": np.zeros((1, 9, 9)), "diff": np.zeros((2, 9, 9))},
+            "equally many",
+        ),
+        (
+            dict.fromkeys(("new", "ref", "diff"), np.array([[[object()]]], dtype=object)),
+            "no file of triplets",
+        ),
+    ],
+)
+def test_files_that_are_no_triplets_get_one_sentence(astrid, tmp_path, arrays, word):
+    np.savez(tmp_path / "bad.npz", **arrays)
+    astrid("models", "score", tmp_path / "bad.npz", code=1)
+    assert word in astrid.said
+    assert len(astrid.said.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04" + b"\0" * 50, b"\x80\x02pickle", None])
+def test_bytes_that_are_no_archive_get_one_sentence(astrid, tmp_path, content):
+    if content is not None:
+        (tmp_path / "bad.npz").write_bytes(content)
+    astrid("models", "score", tmp_path / "bad.npz", code=1)
+    assert "bad.npz" in astrid.said
+    assert "Traceback" not in astrid.said
+
+
+def test_a_trained_tree_becomes_a_version_and_scores_once_it_is_promoted(astrid, triplets, tmp_path):
+    example_sets.write(blobs(200), tmp_path / "examples.npz")
+    astrid("init")
+    told = astrid.json(
+        "models", "train", "tree", "--examples", tmp_path / "examples.npz", "-o", tmp_path / "out"
+    )
+    assert (told["state"], told["version"]) == ("done", 1)
+    assert read(tmp_path / "out", told["digest"]).description.kind == "tree"
+    before = astrid.json("models", "score", triplets[0])
+    astrid("models", "promote", "tree", 1, "--yes", "--no-sync")
+    after = astrid.json("models", "score", triplets[0])
+    assert before["models"]["tree"] != after["models"]["tree"] == told["digest"]
+    assert before["models"]["realbogus"] == after["models"]["realbogus"]
+
+
+def test_a_training_that_is_stopped_is_resumed_with_the_same_options_alone(astrid, tmp_path, monkeypatch):
+    pytest.importorskip("torch", reason="training needs the extra 'train'")
+    from contextlib import contextmanager
+
+    from pipeline.training import stopping
+
+    example_sets.write(blobs(160), tmp_path / "examples.npz")
+    astrid("init")
+    words = ("models", "train", "realbogus", "--examples", tmp_path / "examples.npz", "--width", 8, "--steps")
+
+    @contextmanager
+    def at_once():
+        yield lambda: True
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stopping, "until_stopped", at_once)
+        stopped = astrid.json(*words, 3, code=130)
+    assert stopped["state"] == "stopped"
+    astrid(*words, 4, "--resume", code=1)
+    assert "other options" in astrid.said
+    told = astrid.json(*words, 3, "--resume")
+    assert (told["key"], told["state"], told["version"]) == (stopped["key"], "done", 1)
+    assert not list((tmp_path / "home").rglob(CHECKPOINT))
+    astrid(*words, 3, "--resume", code=1)
+    assert "no training of realbogus" in astrid.said
+
+
+def test_what_cannot_be_learnt_from_is_told_in_one_sentence(astrid, tmp_path):
+    astrid("init")
+    np.savez(tmp_path / "bad.npz", new=np.zeros(3))
+    astrid("models", "train", "tree", "--examples", tmp_path / "bad.npz", code=1)
+    assert "lacks ref" in astrid.said
+    one = blobs(20)
+    example_sets.write(one[one.label == 1], tmp_path / "one.npz")
+    astrid("models", "train", "tree", "--examples", tmp_path / "one.npz", code=1)
+    assert "real and bogus examples are both needed" in astrid.said
+
+
+def test_a_file_that_is_no_network_is_refused(astrid, tmp_path):
+    astrid("init")
+    (tmp_path / "model.pt").write_bytes(b"PK\x03\x04")
+    astrid("models", "import", tmp_path / "model.pt", "--input", "triplet", code=1)
+    assert "model.pt" in astrid.said

@@ -1,0 +1,236 @@
+"""A tracklet under review: one card for one body, whatever happens to its objects."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from sqlalchemy import text
+from sqlmodel import col, select, update
+
+from core.database import migrations
+from core.database.store import Store, make_engine, open_store, parse_url
+from core.database.tables import Candidate, SkyObject
+from core.objects.association import refresh
+from core.objects.detail import read_object
+from core.objects.tracklets import newest_night, nights, tracklets_of, write_tracklets
+from core.review.agreement import asked, standings
+from core.review.candidates import page, show
+from core.review.cards import carriers, queue_count, queue_page, read_card
+from core.review.export import write_json_lines
+from core.review.verdicts import decide, decide_together, objects_of_step, redo, undo, verify
+from core.vocabulary import Label, ReviewState
+from tests.core.test_tracklets import found, one_mover
+
+
+@pytest.fixture
+def body(store: Store) -> tuple[Store, list[int], list[int]]:
+    """A body of four detections and so four objects, and a star: the keys of the body's, in time."""
+    candidates = one_mover(store)
+    write_tracklets(store, newest_night(store), [found(*candidates)])
+    return store, candidates, objects_of(store, candidates)
+
+
+def objects_of(store: Store, candidates: list[int]) -> list[int]:
+    with store.read() as db:
+        by_id = {row.id: row.sky_object_id for row in db.exec(select(Candidate))}
+    return [by_id[key] for key in candidates]
+
+
+def states(store: Store, objects: list[int]) -> list[tuple[str, str | None]]:
+    with store.read() as db:
+        rows = {row.id: row for row in db.exec(select(SkyObject))}
+    return [(rows[key].review_state, rows[key].review_label) for key in objects]
+
+
+def words(store: Store, objects: list[int]) -> list[str]:
+    return [state for state, _ in states(store, objects)]
+
+
+def judge(store: Store, candidate: int, label: Label, reviewer: str = "ann"):
+    return decide(
+        store, session=reviewer, reviewer=reviewer, candidate_id=candidate, label=label, shown={"by": "test"}
+    )
+
+
+def queue(store: Store) -> set[int]:
+    return {row.object_id for row in queue_page(store).rows}
+
+
+LINKED = ["unreviewed", "linked", "linked", "linked"]
+
+
+def test_a_body_is_one_row_of_the_queue_and_its_card_has_all_epochs(body) -> None:
+    store, candidates, objects = body
+    assert words(store, objects) == LINKED
+    assert objects[0] in queue(store)
+    assert not queue(store) & set(objects[1:])
+    assert queue_count(store) == 2  # with the star
+    card = read_card(store, objects[0])
+    assert card.objects == tuple(objects)
+    assert [epoch.candidate_id for epoch in card.epochs] == candidates[::-1]
+    assert len(card.light_curve) == 4
+    assert read_card(store, objects[0], candidates[2]).candidate_id == candidates[2]
+    assert read_card(store, objects[3]).objects == tuple(objects)
+    assert carriers(store, objects) == dict.fromkeys(objects, objects[0])
+    assert queue_page(store, filters="tracklet:any").rows[0].object_id == objects[0]
+
+
+@pytest.mark.parametrize("label", [Label.MOVING, Label.INDETERMINATE, Label.SNOOZE])
+def test_a_verdict_on_any_detection_falls_on_all_and_undo_restores_all(body, label: Label) -> None:
+    store, candidates, objects = body
+    judge(store, candidates[2], label)
+    assert len(set(states(store, objects))) == 1
+    assert states(store, objects)[0][1] == label
+    assert not queue(store) & set(objects)
+    row = undo(store, session="ann", reviewer="ann")
+    assert words(store, objects) == LINKED
+    assert objects_of_step(store, row) == (objects[2],)
+    redo(store, session="ann", reviewer="ann")
+    assert [word for _, word in states(store, objects)] == [label] * 4
+    assert verify(store) == []
+
+
+def test_an_expert_is_asked_about_one_card(body) -> None:
+    store, candidates, objects = body
+    judge(store, candidates[1], Label.ASK_EXPERT)
+    assert words(store, objects) == ["escalated", "linked", "linked", "linked"]
+    (question,) = asked(store)
+    assert (question.object_id, question.candidate_id, question.asked_by) == (
+        objects[0],
+        candidates[1],
+        "ann",
+    )
+
+
+def test_a_bogus_verdict_judges_one_detection_and_the_rest_is_a_card_of_its_own(body) -> None:
+    store, candidates, objects = body
+    judge(store, candidates[0], Label.ARTEFACT)
+    assert words(store, objects) == ["bogus", "unreviewed", "linked", "linked"]
+    assert read_card(store, objects[1]).objects == tuple(objects[1:])
+    assert [epoch.candidate_id for epoch in read_card(store, objects[0]).epochs] == candidates[:1]
+    judge(store, candidates[3], Label.MOVING)
+    assert words(store, objects) == ["bogus", "real", "real", "real"]
+    undo(store, session="ann", reviewer="ann")
+    undo(store, session="ann", reviewer="ann")
+    assert words(store, objects) == LINKED
+    judge(store, candidates[0], Label.ARTEFACT)
+    judge(store, candidates[0], Label.MOVING)  # it is of the body after all
+    assert words(store, objects) == ["real"] * 4
+
+
+def test_many_decided_together_are_one_step(body) -> None:
+    store, _, objects = body
+    rows = queue_page(store).rows
+    step = {"session": "ann", "reviewer": "ann"}
+    decide_together(
+        store, **step, candidate_ids=[row.candidate_id for row in rows], label=Label.MOVING, shown={}
+    )
+    assert words(store, objects) == ["real"] * 4
+    assert queue_count(store) == 0
+    undo(store, **step)
+    assert words(store, objects) == LINKED
+    assert queue_count(store) == len(rows) == 2
+
+
+def test_states_follow_a_tracklet_that_grows_shrinks_and_goes(body) -> None:
+    store, candidates, objects = body
+    night = newest_night(store)
+    write_tracklets(store, night, [found(*candidates[:2])])
+    assert words(store, objects) == ["unreviewed", "linked", "unreviewed", "unreviewed"]
+    judge(store, candidates[1], Label.MOVING)
+    assert words(store, objects) == ["real", "real", "unreviewed", "unreviewed"]
+    assert write_tracklets(store, night, [found(*candidates)]) == (1, 1)
+    assert words(store, objects) == ["real"] * 4
+    assert write_tracklets(store, night, [found(*candidates)]) == (0, 0)
+    assert words(store, objects) == ["real"] * 4
+    write_tracklets(store, night, [])
+    assert words(store, objects) == ["unreviewed", "real", "unreviewed", "unreviewed"]  # its own stands
+
+
+def test_a_body_that_is_seen_again_wakes(body) -> None:
+    store, candidates, objects = body
+    night = newest_night(store)
+    write_tracklets(store, night, [found(*candidates[:3])])
+    judge(store, candidates[0], Label.SNOOZE)
+    assert words(store, objects) == ["snoozed"] * 3 + ["unreviewed"]
+    write_tracklets(store, night, [found(*candidates)])
+    assert words(store, objects) == LINKED
+
+
+def test_another_carries_the_card_when_the_first_is_superseded(body) -> None:
+    store, candidates, objects = body
+    with store.write() as db:
+        db.exec(update(Candidate).where(col(Candidate.id) == candidates[0]).values(is_current=False))
+        refresh(db, [objects[0]])
+    assert words(store, objects) == ["unreviewed", "unreviewed", "linked", "linked"]
+    assert objects[1] in queue(store)
+    assert objects[0] not in queue(store)
+
+
+def test_two_tracklets_of_one_night_are_two_cards(store: Store) -> None:
+    candidates = one_mover(store)
+    objects = objects_of(store, candidates)
+    write_tracklets(store, nights(store)[0], [found(*candidates[:2]), found(*candidates[2:])])
+    assert words(store, objects) == ["unreviewed", "linked"] * 2
+    judge(store, candidates[1], Label.MOVING)
+    assert words(store, objects) == ["real", "real", "unreviewed", "linked"]
+
+
+def test_scripts_are_told(body) -> None:
+    store, candidates, objects = body
+    number = tracklets_of(store, candidates)[candidates[0]]["id"]
+    judge(store, candidates[1], Label.MOVING)
+    stream = io.StringIO()
+    write_json_lines(store, stream, judged_only=True)
+    rows = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(row["id"], row["tracklet"], row["verdict"], row["reviewer"]) for row in rows] == [
+        (key, number, "moving", "ann") for key in candidates
+    ]
+    listed = {row["id"]: row["tracklet"] for row in page(store).rows}
+    assert [listed.pop(key) for key in candidates] == [number] * 4
+    assert set(listed.values()) == {None}
+    shown = show(store, candidates[3])
+    assert (shown["review_state"], shown["judged_with"]) == (ReviewState.REAL, objects)
+    assert [each["candidate_id"] for each in shown["verdicts"]] == [candidates[1]]
+    told = read_object(store, str(objects[3])).record()
+    assert (told["tracklet"], told["judged_with"]) == (number, objects)
+    assert [each["label"] for each in told["verdicts"]] == ["moving"]
+
+
+def test_votes_on_any_detection_of_a_body_are_votes_on_one_thing(body) -> None:
+    store, candidates, _ = body
+    judge(store, candidates[0], Label.MOVING)
+    judge(store, candidates[2], Label.MOVING, reviewer="bob")
+    (only,) = standings(store)
+    assert (only.votes, only.by) == ({"ann": "moving", "bob": "moving"}, "votes")
+
+
+def test_a_store_of_before_is_told_which_objects_are_one_body(empty_url: str) -> None:
+    migrations.upgrade(empty_url)
+    store = open_store(empty_url)
+    candidates = one_mover(store)
+    objects = objects_of(store, candidates)
+    night = newest_night(store)
+    write_tracklets(store, night, [found(*candidates[:2]), found(*candidates[2:])])
+    judge(store, candidates[1], Label.MOVING)
+    before = states(store, objects)
+    store.close()
+    migrations.downgrade(empty_url, "0006")
+    engine = make_engine(parse_url(empty_url))
+    with engine.begin() as connection:  # as it was judged then, object by object
+        connection.execute(
+            text("UPDATE sky_object SET review_state = 'unreviewed', review_label = NULL WHERE id = :key"),
+            {"key": objects[0]},
+        )
+    engine.dispose()
+    migrations.upgrade(empty_url)
+    store = open_store(empty_url)
+    assert (
+        states(store, objects)
+        == before
+        == [("real", "moving")] * 2 + [("unreviewed", None), ("linked", None)]
+    )
+    assert read_card(store, objects[0]).objects == tuple(objects[:2])
+    store.close()

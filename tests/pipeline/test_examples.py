@@ -1,0 +1,135 @@
+"""Example sets: what is in them is what the product detects and what people decided, and nothing leaks in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sqlmodel import select
+
+from core.database.tables import Candidate, Injection, SkyObject
+from core.review.verdicts import decide
+from core.settings import ReviewSettings
+from core.surveys.alert import AlertFacts
+from core.vocabulary import Label
+from pipeline.training import examples as sets
+from pipeline.training.examples import BOGUS, REAL, UNKNOWN, ExamplesError, of_seeds
+from pipeline.training.label_examples import of_alerts, of_labels
+from tests.builders import add_night
+from tests.pipeline.toy_models import blobs
+
+RULE = ReviewSettings(experts=("eve",), votes=2)
+
+
+@pytest.fixture(scope="module")
+def made():
+    return of_seeds([7, 8], 320)
+
+
+def test_what_is_detected_in_a_field_is_told_truly(made):
+    assert len(made) > 8
+    assert set(made.label.tolist()) <= {REAL, BOGUS}
+    real = made[made.label == REAL]
+    # What was injected is measured as bright as it was made, to its noise.
+    points = real[np.isin(real.kind, ["point", "dark"]) & (real.cut == "") & (np.abs(real.snr_true) > 8)]
+    assert len(points) >= 3
+    assert np.median(np.abs(points.snr - points.snr_true) / np.abs(points.snr_true)) < 0.25
+    assert np.array_equal(np.sign(points.snr), np.sign(points.snr_true))
+    middle = made.diff[:, 30:33, 30:33].astype(np.float32)
+    seen = np.isfinite(middle).all(axis=(1, 2))
+    assert np.mean(np.sign(middle[seen].sum(axis=(1, 2))) == np.sign(made.snr[seen])) > 0.9
+    assert np.isnan(made.snr_true[made.kind == "cosmic_ray"]).all()
+
+
+def test_a_seed_gives_the_same_examples_and_no_two_fields_share_a_name(made):
+    again = of_seeds([7, 8], 320)
+    assert again.digest == made.digest
+    assert len(set(made.field)) == 2
+    assert not set(made.group[made.field == "sim-7"]) & set(made.group[made.field == "sim-8"])
+
+
+def test_a_set_comes_back_as_it_was_written(made, tmp_path):
+    sets.write(made, tmp_path / "a.npz")
+    assert sets.read(tmp_path / "a.npz").digest == made.digest
+    assert sets.join([made, made])[slice(0, len(made))].digest == made.digest
+
+
+@pytest.mark.parametrize("spoil", ["no label", "short", "objects", "shape", "bytes", "absent"])
+def test_what_is_no_set_is_refused_in_one_sentence(tmp_path, spoil):
+    good = blobs(4)
+    columns = {name: getattr(good, name) for name in sets.COLUMNS}
+    path = tmp_path / "bad.npz"
+    if spoil == "no label":
+        columns.pop("label")
+    elif spoil == "short":
+        columns["snr"] = columns["snr"][:-1]
+    elif spoil == "objects":
+        columns["kind"] = np.array([object()] * 4, dtype=object)
+    elif spoil == "shape":
+        columns["diff"] = columns["diff"][:, :9]
+    if spoil == "bytes":
+        path.write_bytes(b"\x80\x02no archive")
+    elif spoil != "absent":
+        np.savez(path, **columns)
+    with pytest.raises(ExamplesError, match=r"bad\.npz") as told:
+        sets.read(path)
+    assert "\n" not in str(told.value)
+
+
+def judge(store, who, candidate, label):
+    decide(store, session=who, reviewer=who, candidate_id=candidate, label=label, shown={})
+
+
+@pytest.fixture
+def night(store):
+    """Six objects of one epoch or two: the candidates of each object."""
+    objects = add_night(store, objects=6, epochs=3)
+    with store.read() as db:
+        rows = db.exec(select(Candidate).order_by(Candidate.id)).all()
+    return [[row.id for row in rows if row.sky_object_id == each] for each in objects]
+
+
+def test_a_real_label_teaches_all_detections_of_its_object_and_a_bogus_one_its_own(store, night):
+    for who in ("ada", "bob"):
+        judge(store, who, night[1][0], Label.SUPERNOVA)
+        judge(store, who, night[3][0], Label.DIPOLE)
+    found = of_labels(store, RULE)
+    assert [len(night[1]), len(night[3])] == [2, 2]
+    assert sorted(found.label.tolist()) == [BOGUS, REAL, REAL]
+    assert set(found.kind[found.label == REAL]) == {"supernova"}
+    assert set(found.source) == {"label"}
+    assert len(set(found.group)) == 2
+
+
+def test_votes_that_are_too_few_or_disagree_or_take_no_side_teach_nothing(store, night):
+    assert of_labels(store, RULE) is None
+    judge(store, "ada", night[0][0], Label.REAL)
+    judge(store, "ada", night[1][0], Label.REAL)
+    judge(store, "bob", night[1][0], Label.DIPOLE)
+    judge(store, "eve", night[2][0], Label.INDETERMINATE)
+    assert of_labels(store, RULE) is None
+    judge(store, "eve", night[1][0], Label.DIPOLE)
+    assert of_labels(store, RULE).label.tolist() == [BOGUS]
+
+
+def test_what_was_injected_never_teaches(store, night):
+    for candidates in night[:3]:
+        judge(store, "eve", candidates[0], Label.REAL)
+    with store.write() as db:
+        candidate = db.get_one(Candidate, night[0][0])
+        db.get_one(SkyObject, candidate.sky_object_id).injected = True
+        observation = db.get_one(Candidate, night[1][0]).observation_id
+        db.add(Injection(observation_id=observation, candidate_id=night[1][0], x=1.0, y=1.0, flux=1.0))
+    found = of_labels(store, RULE)
+    assert [len(each) for each in night[:3]] == [1, 2, 1]
+    assert len(found) == 0 + 1 + 1
+
+
+def test_alerts_of_a_survey_are_of_unknown_nature_whatever_it_says(store, night):
+    from core.review.cutouts import pack
+    from tests.builders import cutouts
+
+    alert = AlertFacts("ztf", "1", "ZTF1", 60000.2, 1.0, 2.0, 0.1, 9.0, scores={"ztf:drb": 1.0})
+    with_image = AlertFacts("ztf", "2", "ZTF1", 60001.2, 1.0, 2.0, 0.1, 9.0, cutouts=pack(cutouts()))
+    found = of_alerts([alert, with_image])
+    assert found.label.tolist() == [UNKNOWN]
+    assert of_alerts([alert]) is None

@@ -1,0 +1,239 @@
+"""Files that are no models, or that want something of their reader: one sentence each, and nothing runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.classify.model_file import DESCRIPTION, NETWORK, WEIGHTS, ModelRefused, read
+from pipeline.classify.scorers import load
+from pipeline.classify.triplets import SIDE
+from tests.pipeline import toy_models
+
+
+class Canary:
+    """Leaves a file behind when a pickle of it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.fixture
+def canary(tmp_path: Path) -> Path:
+    return tmp_path / "canary"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    toy_models.tree(tmp_path / "tree")
+    return tmp_path / "tree"
+
+
+def put(folder: Path, name: str, content: bytes) -> None:
+    """Write a file, and its right hash into the description: only the content is wrong."""
+    (folder / name).write_bytes(content)
+    said = json.loads((folder / DESCRIPTION).read_bytes())
+    said["files"][name] = hashlib.sha256(content).hexdigest()
+    (folder / DESCRIPTION).write_text(json.dumps(said))
+
+
+def tensors(header: object, data: bytes = b"") -> bytes:
+    packed = json.dumps(header).encode()
+    return struct.pack("<Q", len(packed)) + packed + data
+
+
+def refused(folder: Path, word: str) -> None:
+    with pytest.raises(ModelRefused, match=word) as told:
+        load(folder)
+    assert "\n" not in str(told.value)
+    assert len(str(told.value)) < 500
+
+
+ONE = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (tensors({"a": {**ONE, "shape": [10**12]}}, b"\0" * 4), "1000000000000 numbers"),
+        (tensors({"a": {**ONE, "shape": [10**6, 10**6, 10**6]}}, b"\0" * 4), "numbers"),
+        (tensors({"a": {**ONE, "shape": [2**63, 2]}}, b"\0" * 4), "numbers"),
+        (tensors({"a": {**ONE, "shape": [-1]}}, b"\0" * 4), "cannot be read"),
+        (tensors({"a": {**ONE, "shape": "all"}}, b"\0" * 4), "cannot be read"),
+        (tensors({"a": ONE}, b"\0"), "cannot be read"),
+        (tensors({"a": ONE}, np.float32(np.nan).tobytes()), "no finite numbers"),
+        (tensors({"a": ONE}, np.float32(np.inf).tobytes()), "no finite numbers"),
+        (tensors([1, 2]), "no header"),
+        (struct.pack("<Q", 2**62) + b"{}", "no header"),
+        (b"", "no header"),
+        (
+            tensors({f"a{i}": {**ONE, "shape": [0], "data_offsets": [0, 0]} for i in range(20_000)}),
+            "no header",
+        ),
+        (struct.pack("<Q", 200_000) + b"[" * 200_000, "cannot be read|no header"),
+        (tensors({"a": ONE}, b"\0" * 4), "the trees lack"),
+    ],
+)
+def test_weights_that_are_none_are_refused(tree: Path, content: bytes, word: str) -> None:
+    put(tree, WEIGHTS, content)
+    refused(tree, word)
+
+
+def test_a_pickle_as_weights_or_as_a_network_does_not_run(tree: Path, canary: Path) -> None:
+    packed = pickle.dumps(Canary(canary))
+    for name in (WEIGHTS, NETWORK):
+        for content in (packed, tensors({"a": {**ONE, "data_offsets": [0, len(packed)]}}, packed)):
+            put(tree, name, content)
+            refused(tree, "cannot be read|no header|no ONNX")
+    assert not canary.exists()
+    pickle.loads(packed)
+    assert canary.exists()
+
+
+def test_a_file_that_was_cut_off_or_changed_is_refused_by_its_hash(tree: Path) -> None:
+    whole = (tree / WEIGHTS).read_bytes()
+    for changed in (whole[:-1], whole + b"\0", b""):
+        (tree / WEIGHTS).write_bytes(changed)
+        refused(tree, "SHA-256 differs")
+    (tree / WEIGHTS).unlink()
+    refused(tree, "cannot be read")
+    with pytest.raises(ModelRefused, match="not the one that was registered"):
+        read(tree, "0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"kind": "oracle"}, "kind"),
+        ({"architecture": "../../etc/passwd"}, "architecture"),
+        ({"architecture": "resnet"}, "is not known"),
+        ({"kind": "realbogus", "architecture": "cutout_cnn"}, "neither|takes other|no network"),
+        ({"features": ["a"]}, "other features"),
+        ({"inputs": "triplet"}, "other features"),
+        ({"files": {"../../secret": "0" * 64}}, "no file of the name"),
+        ({"files": {"/etc/passwd": "0" * 64}}, "no file of the name"),
+        ({"config": {"a" * 10: [1]}}, "config"),
+        ({"calibration": {"slope": float("inf")}}, "slope|no description"),
+        ({"loader_module": "evil"}, "loader_module"),
+        ({"features": ["a"] * 10_000}, "features"),
+    ],
+)
+def test_descriptions_that_are_none_are_refused(tree: Path, change: dict[str, object], word: str) -> None:
+    said = json.loads((tree / DESCRIPTION).read_bytes())
+    (tree / DESCRIPTION).write_text(json.dumps(said | change))
+    refused(tree, word)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"null", b"[" * 100_000, b'{"a":' * 50_000, b" " * 1_000_001])
+def test_json_of_absurd_shape_or_size_is_refused(tree: Path, content: bytes) -> None:
+    (tree / DESCRIPTION).write_bytes(content)
+    refused(tree, "no description|not read|nested")
+
+
+def network(
+    *nodes: onnx.NodeProto,
+    weights: tuple[onnx.TensorProto, ...] = (),
+    shape: tuple[object, ...] = ("n", 6, SIDE, SIDE),
+) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        nodes or [helper.make_node("GlobalAveragePool", ["triplet"], ["logit"])],
+        "g",
+        [helper.make_tensor_value_info("triplet", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("logit", TensorProto.FLOAT, None)],
+        weights,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+def outside(place: str) -> onnx.ModelProto:
+    weight = numpy_helper.from_array(np.zeros((1, 6, 1, 1), np.float32), "w")
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    for key, value in {"location": place, "offset": "0", "length": "24"}.items():
+        weight.external_data.add(key=key, value=value)
+    return network(helper.make_node("Conv", ["triplet", "w"], ["logit"]), weights=(weight,))
+
+
+def hidden() -> onnx.ModelProto:
+    """The same within a branch."""
+    inner = outside("/etc/passwd").graph
+    node = helper.make_node("If", ["triplet"], ["logit"], then_branch=inner, else_branch=inner)
+    return network(node)
+
+
+def padded() -> onnx.ModelProto:
+    pads = [0, 0, 500_000, 500_000]
+    weight = numpy_helper.from_array(np.zeros((1, 6, 1, 1), np.float32), "w")
+    return network(
+        helper.make_node("Conv", ["triplet", "w"], ["logit"], pads=[*pads[2:], *pads[2:]]), weights=(weight,)
+    )
+
+
+def own_domain() -> onnx.ModelProto:
+    return network(helper.make_node("Evil", ["triplet"], ["logit"], domain="com.evil"))
+
+
+def own_function() -> onnx.ModelProto:
+    made = network()
+    made.functions.add(name="GlobalAveragePool", domain="")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("make", "word"),
+    [
+        (lambda: outside("/etc/passwd"), "other files"),
+        (lambda: outside("../../../secret.bin"), "other files"),
+        (hidden, "operator 'If'|other files"),
+        (own_domain, "operator 'Evil'"),
+        (own_function, "functions of its own"),
+        (padded, "too many to run"),
+        (lambda: network(helper.make_node("Loop", ["triplet"], ["logit"])), "operator 'Loop'"),
+        (lambda: network(helper.make_node("ConstantOfShape", ["triplet"], ["logit"])), "ConstantOfShape"),
+        (lambda: network(shape=("n", 3, 5, 5)), "other inputs|no ONNX"),
+    ],
+)
+def test_networks_that_want_more_than_to_be_run_are_refused(
+    tmp_path: Path, make: Callable[[], onnx.ModelProto], word: str
+) -> None:
+    folder = tmp_path / "realbogus"
+    folder.mkdir()
+    said = {"kind": "realbogus", "architecture": "cutout_cnn", "inputs": "triplet", "files": {}}
+    (folder / DESCRIPTION).write_text(json.dumps(said))
+    put(folder, NETWORK, make().SerializeToString())
+    refused(folder, word)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 1000, b"\x80\x02not onnx", pickle.dumps({"a": 1})])
+def test_bytes_that_are_no_network_are_refused(tmp_path: Path, content: bytes) -> None:
+    folder = tmp_path / "realbogus"
+    folder.mkdir()
+    said = {"kind": "realbogus", "architecture": "cutout_cnn", "inputs": "triplet", "files": {}}
+    (folder / DESCRIPTION).write_text(json.dumps(said))
+    put(folder, NETWORK, content)
+    refused(folder, "ONNX|cannot be run|other inputs|no output")
+
+
+def test_a_tree_whose_nodes_go_round_in_a_circle_is_refused(tree: Path) -> None:
+    from safetensors.numpy import load as load_arrays
+    from safetensors.numpy import save
+
+    arrays = load_arrays((tree / WEIGHTS).read_bytes())
+    asks = np.flatnonzero(arrays["feature"] >= 0)
+    arrays["left"] = arrays["left"].copy()
+    arrays["left"][asks] = 0
+    put(tree, WEIGHTS, save(arrays))
+    refused(tree, "before it or outside")

@@ -1,0 +1,132 @@
+"""A network of another framework: brought in as ONNX it scores as it did at home."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.classify.cutout_features import NAMES
+from pipeline.classify.imported import bring_in
+from pipeline.classify.model_file import ModelRefused, read
+from pipeline.classify.scorers import Inputs, load
+from pipeline.classify.triplets import SIDE, network_input
+from tests.pipeline.toy_models import blobs
+
+
+@pytest.fixture(scope="module")
+def examples():
+    return blobs(24, seed=3)
+
+
+def linear(path: Path, shape: list[object], *, sigmoid: bool = False) -> np.ndarray:
+    """A network that sums its input with random weights; those weights."""
+    size = int(np.prod(shape[1:]))
+    weights = np.random.default_rng(4).normal(size=(size, 1)).astype(np.float32) / np.float32(size)
+    nodes = [
+        helper.make_node("Flatten", ["in"], ["flat"], axis=1),
+        helper.make_node("MatMul", ["flat", "w"], ["sum"]),
+        helper.make_node("Sigmoid" if sigmoid else "Identity", ["sum"], ["out"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("in", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["n", 1])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    save(graph, path)
+    return weights
+
+
+def save(graph: onnx.GraphProto, path: Path) -> None:
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
+
+
+def test_a_keras_model_comes_in_and_scores_as_keras_does(tmp_path, monkeypatch, examples):
+    pytest.importorskip("torch", reason="Keras needs one of its backends")
+    monkeypatch.setenv("KERAS_BACKEND", os.environ.get("KERAS_BACKEND", "torch"))
+    keras = pytest.importorskip("keras", reason="Keras is not installed")
+    if keras.backend.backend() != "torch":
+        pytest.skip("Keras was loaded with another backend")
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((SIDE, SIDE, 3)),
+            keras.layers.Conv2D(4, 5, strides=3, activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    seen = np.moveaxis(network_input(examples.triplets)[:, :3], 1, -1)
+    theirs = np.asarray(model.predict(seen, verbose=0), dtype=np.float64).ravel()
+    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    digest = bring_in(tmp_path / "model.onnx", tmp_path / "realbogus", "realbogus", "triplet")
+    scorer = load(tmp_path / "realbogus", digest)
+    assert scorer.name == "realbogus"
+    ours = 1 / (1 + np.exp(-scorer.logits(Inputs(examples.triplets))))
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert theirs.std() > 0
+
+
+@pytest.mark.parametrize("shape", [["n", 3, 63, 63], ["n", 6, 63, 63], ["n", 63, 63, 3], ["n", 63, 63, 6]])
+def test_every_order_of_axes_and_with_or_without_the_masks(tmp_path, examples, shape):
+    weights = linear(tmp_path / "a.onnx", shape)
+    scorer = load(tmp_path / "m", bring_in(tmp_path / "a.onnx", tmp_path / "m", "realbogus", "triplet"))
+    seen = network_input(examples.triplets)
+    seen = seen[:, :3] if 3 in shape else seen
+    seen = np.moveaxis(seen, 1, -1) if shape[1] == SIDE else seen
+    expected = seen.reshape(len(seen), -1) @ weights
+    np.testing.assert_allclose(scorer.logits(Inputs(examples.triplets)), expected.ravel(), atol=1e-5)
+
+
+def test_a_network_on_features_and_its_calibration_on_examples(tmp_path):
+    examples = blobs(200, seed=6)
+    linear(tmp_path / "a.onnx", ["n", len(NAMES)], sigmoid=True)
+    known = bring_in(tmp_path / "a.onnx", tmp_path / "m", "tree", "features", examples=examples)
+    said = read(tmp_path / "m", known).description
+    assert (said.kind, said.features, said.config["gives"]) == ("tree", list(NAMES), "probability")
+    assert said.calibration.prevalence == 0.5
+    assert said.calibration.slope != 1.0
+    assert np.isfinite(load(tmp_path / "m").logits(Inputs(examples.triplets))).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "inputs", "word"),
+    [
+        ([1, 3, 63, 63], "triplet", "exactly 1 candidates"),
+        (["n", 3, 51, 51], "triplet", "63 x 63"),
+        (["n", 3, "h", "w"], "triplet", "63 x 63"),
+        (["n", 25], "features", "37 are measured"),
+        (["n", 3, 63, 63], "features", "37 are measured"),
+    ],
+)
+def test_a_network_that_takes_something_else_is_refused(tmp_path, shape, inputs, word):
+    linear(tmp_path / "a.onnx", [8 if isinstance(each, str) and each in "hw" else each for each in shape])
+    with pytest.raises(ModelRefused, match=word):
+        bring_in(tmp_path / "a.onnx", tmp_path / "m", "realbogus", inputs)
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model.pkl", "model.h5", "absent.onnx"])
+def test_files_of_other_kinds_are_refused(tmp_path, name):
+    if name != "absent.onnx":
+        (tmp_path / name).write_bytes(b"\x80\x05\x95something")
+    with pytest.raises(ModelRefused, match=r"no ONNX|cannot be read"):
+        bring_in(tmp_path / name, tmp_path / "m", "realbogus", "triplet")
+
+
+def test_a_network_that_gives_more_than_one_number_is_refused(tmp_path):
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["in"], ["out"])],
+        "g",
+        [helper.make_tensor_value_info("in", TensorProto.FLOAT, ["n", len(NAMES)])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["n", len(NAMES)])],
+    )
+    save(graph, tmp_path / "a.onnx")
+    with pytest.raises(ModelRefused, match="not one finite number"):
+        bring_in(tmp_path / "a.onnx", tmp_path / "m", "tree", "features")

@@ -1,0 +1,115 @@
+"""The training of the real-bogus network: it learns, can be repeated, and loses nothing when stopped."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.classify.model_file import read
+from pipeline.classify.networks import CandidateNetwork
+from pipeline.classify.scorers import Inputs
+from pipeline.training.calibration import calibration_error, fnr_at_fpr, is_held_out, platt
+from pipeline.training.candidate_models import split
+from tests.pipeline.toy_models import blobs
+
+torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
+
+from pipeline.training import realbogus_train  # noqa: E402
+from pipeline.training.candidate_models import train_realbogus  # noqa: E402
+from pipeline.training.realbogus_train import TrainingError, TrainOptions  # noqa: E402
+
+SHORT = TrainOptions(steps=32, batch=32, width=8, epoch_steps=16)
+
+
+@pytest.fixture(scope="module")
+def examples():
+    return blobs(160)
+
+
+@pytest.fixture(scope="module")
+def made(examples, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    epochs = []
+    trained = train_realbogus(
+        examples,
+        SHORT,
+        folder / "model",
+        folder / "kept",
+        lambda step, metrics: epochs.append((step, metrics)),
+    )
+    return trained, epochs, folder / "kept"
+
+
+def test_it_learns_and_tells_of_every_epoch(made):
+    trained, epochs, _ = made
+    assert trained.finished
+    assert [step for step, _ in epochs] == [16, 32]
+    assert epochs[1][1]["loss"] < 0.8 * epochs[0][1]["loss"]
+    assert trained.metrics["fnr_at_1_percent_fpr"] < 0.2
+
+
+def test_what_is_served_is_what_was_trained(made, examples):
+    trained, _, kept = made
+    served = CandidateNetwork(read(trained.folder, trained.digest))
+    state = realbogus_train._start(SHORT, kept, split(examples)[0].digest)
+    raw = realbogus_train.scores(state.averaged, examples)
+    calibration = read(trained.folder).description.calibration
+    expected = calibration.slope * raw + calibration.offset
+    np.testing.assert_allclose(served.logits(Inputs(examples.triplets)), expected, rtol=1e-4, atol=1e-4)
+    assert served.embedding(Inputs(examples.triplets)).shape == (len(examples), 32)
+
+
+def test_a_training_that_was_stopped_ends_as_one_that_was_not(made, examples, tmp_path):
+    asked = iter([False, False, True])
+    halted = train_realbogus(
+        examples, SHORT, tmp_path / "m", tmp_path / "k", stopped=lambda: next(asked, True)
+    )
+    assert not halted.finished
+    assert not (tmp_path / "m").exists()
+    train_realbogus(examples, SHORT, tmp_path / "m", tmp_path / "k")
+    whole, resumed = (read(folder).arrays for folder in (made[0].folder, tmp_path / "m"))
+    assert whole.keys() == resumed.keys()
+    for name, array in whole.items():
+        np.testing.assert_allclose(resumed[name], array, rtol=1e-5, atol=1e-6)
+
+
+def test_a_checkpoint_of_another_training_or_of_none_is_refused(made, examples, tmp_path):
+    ours, held = split(examples)
+    other = TrainOptions(steps=32, batch=32, width=8, epoch_steps=16, seed=2)
+    with pytest.raises(TrainingError, match="other options"):
+        realbogus_train.train(ours, held, other, made[2])
+    for content in (b"", b"\x80\x02pickle", made[2].read_bytes()[:-50]):
+        (tmp_path / "k").write_bytes(content)
+        with pytest.raises(TrainingError, match="no checkpoint"):
+            realbogus_train.train(ours, held, SHORT, tmp_path / "k")
+
+
+def test_examples_of_one_kind_alone_teach_nothing(examples, tmp_path):
+    real = examples[examples.label == 1]
+    with pytest.raises(TrainingError, match="too few bogus"):
+        realbogus_train.train(real, real, SHORT, tmp_path / "k")
+
+
+def test_what_is_held_out_is_whole_fields_and_the_same_every_time(examples):
+    held = is_held_out(examples.field)
+    ours, others = split(examples)
+    assert not set(ours.field) & set(others.field)
+    assert np.array_equal(held, is_held_out(examples.field[::-1])[::-1])
+
+
+def test_calibration_finds_the_slope_and_offset_that_were_hidden():
+    random = np.random.default_rng(1)
+    truth = random.normal(-1.0, 2.5, 20_000)
+    labels = (random.random(20_000) < 1 / (1 + np.exp(-truth))).astype(int)
+    found = platt((truth - 0.7) / 3.0, labels)
+    assert found.slope == pytest.approx(3.0, rel=0.05)
+    assert found.offset == pytest.approx(0.7, abs=0.1)
+    assert found.prevalence == pytest.approx(labels.mean())
+    assert calibration_error(truth, labels) < 0.01 < 0.05 < calibration_error(3.0 * truth, labels)
+
+
+def test_the_share_that_is_missed_is_counted_at_the_share_that_is_let_through():
+    labels = np.array([0] * 100 + [1] * 4)
+    logits = np.concatenate([np.arange(100.0), [97.5, 98.5, 99.5, 10.0]])
+    assert fnr_at_fpr(logits, labels, 0.01) == 0.5  # above 98 are one bogus and two of the real
+    assert fnr_at_fpr(logits, labels, 0.0) == 0.75

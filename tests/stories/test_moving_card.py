@@ -1,0 +1,78 @@
+"""One card for one body that moves: at the console, and without a screen."""
+
+import pytest
+from sqlmodel import select
+
+from core.database.store import open_store
+from core.database.tables import SkyObject, Verdict
+from core.objects.tracklets import newest_night, write_tracklets
+from tests.core.test_tracklets import found, one_mover
+from tests.stories.desk import console
+from tests.stories.test_review_linear import astrid
+
+LINKED = ["linked", "linked", "linked", "unreviewed"]
+
+
+@pytest.fixture
+def body(store_url):
+    """A body of four detections and a star on each database; the candidates of the body in time."""
+    store = open_store(store_url)
+    candidates = one_mover(store)
+    write_tracklets(store, newest_night(store), [found(*candidates)])
+    yield store, store_url, candidates
+    store.close()
+
+
+def states(store, candidates) -> list[str]:
+    from core.database.tables import Candidate
+
+    with store.read() as db:
+        mine = {row.sky_object_id for row in db.exec(select(Candidate)) if row.id in candidates}
+        return sorted(row.review_state for row in db.exec(select(SkyObject)) if row.id in mine)
+
+
+async def test_a_reviewer_steps_through_a_body_and_judges_it_once(body, tmp_path) -> None:
+    store, url, candidates = body
+    async with console(url, tmp_path, (140, 40)) as desk:
+        await desk.type("/tracklet:any")
+        assert desk.screen.queue.total == 1
+        assert "4 objects of tracklet 1: one card" in desk.text
+        assert desk.screen.card.candidate_id == candidates[0]
+        await desk.press("]", "]")
+        assert desk.screen.card.candidate_id == candidates[2]
+        await desk.press("m")
+        assert "and 3 more of its tracklet" in desk.text
+        assert states(store, candidates) == ["real"] * 4
+        await desk.press("u")
+        assert states(store, candidates) == LINKED
+        assert desk.screen.card.candidate_id == candidates[2]  # where it was judged
+        assert len(desk.screen.queue.entries) == 1
+        await desk.press("x")
+        assert states(store, candidates) == ["bogus", "linked", "linked", "unreviewed"]
+    with store.read() as db:
+        rows = db.exec(select(Verdict).order_by(Verdict.id)).all()
+    assert [(row.candidate_id, row.label) for row in rows] == [
+        (candidates[2], "moving"),
+        (candidates[2], None),
+        (candidates[2], "artefact"),
+    ]
+
+
+def test_commands_tell_of_a_body_what_they_tell_of_one_object(body, tmp_path) -> None:
+    store, url, candidates = body
+    said = astrid(url, tmp_path, "review", "--linear", "--filter", "tracklet:any", typed="moving\n")
+    assert "1 objects await a verdict" in said
+    assert "4 objects of tracklet 1: one card" in said
+    assert "3 more objects of tracklet 1: the same." in said
+    assert states(store, candidates) == ["real"] * 4
+    astrid(url, tmp_path, "candidates", "undo")
+    with store.read() as db:
+        objects = [row.id for row in db.exec(select(SkyObject)) if row.tracklet_id == 1]
+    shown = astrid(url, tmp_path, "objects", "show", objects[1])
+    assert "state     linked" in shown
+    assert f"as part of tracklet 1, whose card object {objects[0]} carries" in shown
+    assert "Tracklet 1: 4 detections" in shown
+    listed = astrid(url, tmp_path, "candidates", "list", "--filter", "state:linked")
+    assert listed.splitlines()[0].split()[-1] == "tracklet"
+    assert [line.split()[-1] for line in listed.splitlines()[1:] if line.strip("-─ ")] == ["1"] * 3
+    assert "judged_with: 4" in astrid(url, tmp_path, "candidates", "show", candidates[1])
