@@ -25,6 +25,7 @@ Array = NDArray[np.float64]
 SIGNIFICANCE = "S_corr"  # the baseline that needs no model
 ORDER = ("tree", "realbogus", "unet", "ensemble")  # the last needs what the others say
 OF_FRAMES = ("unet",)
+NO_PROBABILITY = (SIGNIFICANCE, "isolation_forest", "one_class_svm")  # they rank, and tell no probability
 CHUNK = 1024
 BY: tuple[By, ...] = ("group", "night", "field")
 
@@ -162,7 +163,7 @@ def evaluate(
             columns,
             values,
             digest=(digests or {}).get(name, ""),
-            is_probability=name != SIGNIFICANCE,
+            is_probability=name not in NO_PROBABILITY,
             drawn_by=drawn_by,
             prevalences=prevalences,
             rounds=rounds,
