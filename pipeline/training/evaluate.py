@@ -90,6 +90,7 @@ def scores(
     candidates: Sequence[Candidate],
     examples: Examples,
     on_chunk: Callable[[int], None] | None = None,
+    given: Mapping[str, Array] | None = None,
 ) -> dict[str, Array]:
     """Calibrated log-odds of every model that is ready, by name.
 
@@ -99,11 +100,15 @@ def scores(
         In `ORDER`: a later one may use what the former say.
     on_chunk : callable
         Called with the number of examples that are done.
+    given : mapping of str to (n,) float64
+        Log-odds that are known already, of models that see whole frames.
     """
     out: dict[str, list[Array]] = {each.name: [] for each in candidates if each.scorer is not None}
     for first in range(0, len(examples), CHUNK):
         part = examples[slice(first, first + CHUNK)]
         inputs = Inputs(part.triplets, part.snr.astype(np.float64))
+        for name, values in (given or {}).items():
+            inputs.log_odds[name] = values[first : first + CHUNK]
         for each in candidates:
             if each.scorer is not None:
                 found = np.asarray(each.scorer.logits(inputs), dtype=np.float64)
