@@ -72,12 +72,11 @@ def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: 
     from pipeline.training.scorecard_text import lines
     from pipeline.training.scorecard_text import table as overview
 
-    found = room.scores(candidates, judged)
+    whole = {"unet": columns["unet"].astype(np.float64)}
+    found = whole | room.scores(candidates, judged, given=whole)
     digests = {each.name: each.scorer.digest for each in candidates if each.scorer is not None}
     absent = {each.name: each.why_not for each in candidates if each.scorer is None}
-    if "unet" in columns:
-        found["unet"] = columns["unet"].astype(np.float64)
-        absent.pop("unet", None)
+    absent.pop("unet", None)
     shown = judged.cut == ""
     out: dict[str, Any] = {"absent": absent}
     every = {
@@ -109,6 +108,10 @@ def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: 
         goals = [line for card in evaluation.cards for line in table.real_bogus(card)]
         print("\n".join(table.told(goals)))
         out[name] = {"evaluation": room.plain(evaluation), "goals": [room.plain(line) for line in goals]}
+        if "ensemble" in part:
+            lines_of = table.ensemble(judged[which], part)
+            print("\n".join(table.told(lines_of)))
+            out[name]["ensemble"] = [room.plain(line) for line in lines_of]
         if name == "shown":
             for card in evaluation.cards[1:]:
                 print("\n".join(lines(card)))

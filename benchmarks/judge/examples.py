@@ -189,8 +189,8 @@ def _truths(part: Part, row: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
 def _untold(parts: list[Part]) -> list[NDArray[np.bool_]]:
     """Which candidates of the SAAO field may be stars that really vary.
 
-    What one difference alone shows is none: the other differences of the same frame would show it too. What
-    several show is a residual where a bright star is, and untold elsewhere.
+    Its nights are days apart and its stars are those of the bulge, so what changed there is a bogus only
+    where it can be nothing else: at a bright star, seen again in another difference. The rest is untold.
     """
     saao = [k for k, part in enumerate(parts) if part.field.sky == "saao"]
     first = [k for k in saao if parts[k].field.name.endswith("-0")]  # the draws of a pair show the same sky
@@ -218,5 +218,5 @@ def _untold(parts: list[Part]) -> list[NDArray[np.bool_]]:
                 np.min(np.hypot(field.bright[:, 0] - found.x_new[i], field.bright[:, 1] - found.y_new[i]))
                 < NEAR_BRIGHT_STAR_PX
             )
-            out[k][i] = len(each) > 1 and not at_bright and found.match[i] < 0
+            out[k][i] = found.match[i] < 0 and not (len(each) > 1 and at_bright)
     return out

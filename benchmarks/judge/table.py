@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.training.evaluate import columns_of
+from pipeline.training.examples import Examples
+from pipeline.training.measures import fnr_at_fpr, ranking
 from pipeline.training.resample import Estimate, draws, of_draws
-from pipeline.training.scorecard import Scorecard
+from pipeline.training.scorecard import Scorecard, paired
 from pipeline.training.scorecard_text import clear, number, percent
 
 Array = NDArray[np.float64]
@@ -161,6 +164,24 @@ def real_bogus(card: Scorecard) -> list[Line]:
                 at_most=False,
             )
         )
+    return lines
+
+
+def ensemble(examples: Examples, score: Mapping[str, Array]) -> list[Line]:
+    """What the ensemble misses less what its best member does, at 1 % FPR: paired, negative is better."""
+    columns = columns_of(examples)
+    real = np.asarray(examples.label) == 1
+    alone = {
+        name: fnr_at_fpr(ranking(real, values), 0.01) for name, values in score.items() if name != "ensemble"
+    }
+    best = min(alone, key=lambda name: alone[name])
+    snr = np.nan_to_num(examples.snr_true)
+    lines = []
+    for low, high in ((3.0, 6.0), *SNR_BINS):
+        only = (snr >= low) & (snr < high)
+        found = paired(columns, score[best], score["ensemble"], only=only, drawn_by="night")
+        name = f"{low:g} to {high:g}" if np.isfinite(high) else f"{low:g} and more"
+        lines.append(Line(f"ensemble: missed, less what {best} misses, SNR {name}", found))
     return lines
 
 

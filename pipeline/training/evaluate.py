@@ -25,6 +25,7 @@ Array = NDArray[np.float64]
 SIGNIFICANCE = "S_corr"  # the baseline that needs no model
 ORDER = ("tree", "realbogus", "unet", "ensemble")  # the last needs what the others say
 OF_FRAMES = ("unet",)
+NO_PROBABILITY = (SIGNIFICANCE, "isolation_forest", "one_class_svm")  # they rank, and tell no probability
 CHUNK = 1024
 BY: tuple[By, ...] = ("group", "night", "field")
 
@@ -89,6 +90,7 @@ def scores(
     candidates: Sequence[Candidate],
     examples: Examples,
     on_chunk: Callable[[int], None] | None = None,
+    given: Mapping[str, Array] | None = None,
 ) -> dict[str, Array]:
     """Calibrated log-odds of every model that is ready, by name.
 
@@ -98,11 +100,15 @@ def scores(
         In `ORDER`: a later one may use what the former say.
     on_chunk : callable
         Called with the number of examples that are done.
+    given : mapping of str to (n,) float64
+        Log-odds that are known already, of models that see whole frames.
     """
     out: dict[str, list[Array]] = {each.name: [] for each in candidates if each.scorer is not None}
     for first in range(0, len(examples), CHUNK):
         part = examples[slice(first, first + CHUNK)]
         inputs = Inputs(part.triplets, part.snr.astype(np.float64))
+        for name, values in (given or {}).items():
+            inputs.log_odds[name] = values[first : first + CHUNK]
         for each in candidates:
             if each.scorer is not None:
                 found = np.asarray(each.scorer.logits(inputs), dtype=np.float64)
@@ -162,7 +168,7 @@ def evaluate(
             columns,
             values,
             digest=(digests or {}).get(name, ""),
-            is_probability=name != SIGNIFICANCE,
+            is_probability=name not in NO_PROBABILITY,
             drawn_by=drawn_by,
             prevalences=prevalences,
             rounds=rounds,
