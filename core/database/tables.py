@@ -162,6 +162,21 @@ class Difference(SQLModel, table=True):
     forced_through: int | None = None  # sky objects up to this key were measured in it, or cannot be
 
 
+KNOWN_KINDS = ("star", "variable", "galaxy", "transient", "solar_system", "reference")
+
+
+def known_status(kind: str, dialect: str) -> str:
+    """What was answered of a kind, as SQL: a query must say it like the index does, to the letter."""
+    if dialect == "postgresql":
+        return f"((answers -> '{kind}'::text) ->> 'status'::text)"
+    return f"json_extract(answers, '$.{kind}.status')"
+
+
+def tagged(dialect: str) -> str:
+    """That a verdict has tags, as SQL: a query must say it like the index does, to the letter."""
+    return "(tags)::text <> '[]'::text" if dialect == "postgresql" else "CAST(tags AS TEXT) <> '[]'"
+
+
 class SkyObject(SQLModel, table=True):
     """What the candidates at one position are."""
 
@@ -278,6 +293,15 @@ class CandidateMatch(SQLModel, table=True):
     """
 
     __tablename__ = "candidate_match"
+    __table_args__ = tuple(
+        Index(
+            f"ix_candidate_match_{kind}",
+            "candidate_id",
+            sqlite_where=text(f"{known_status(kind, 'sqlite')} = 'match'"),
+            postgresql_where=text(f"{known_status(kind, 'postgresql')} = 'match'"),
+        )
+        for kind in KNOWN_KINDS
+    )
 
     candidate_id: int = Field(primary_key=True, foreign_key="candidate.id")
     state: str = Field(index=True)  # of the catalogues that were asked; another one means ask again
@@ -373,7 +397,15 @@ class Verdict(SQLModel, table=True):
     """
 
     __tablename__ = "verdict"
-    __table_args__ = (UniqueConstraint("session", "sequence"),)
+    __table_args__ = (
+        UniqueConstraint("session", "sequence"),
+        Index(
+            "ix_verdict_tagged",
+            "sky_object_id",
+            sqlite_where=text(tagged("sqlite")),
+            postgresql_where=text(tagged("postgresql")),
+        ),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     session: str = Field(index=True)  # one reviewer's sitting; the hash chain runs within it

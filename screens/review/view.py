@@ -52,7 +52,10 @@ def chips(page: Page, width: int) -> Line:
     if page.filter:
         left = (span(f" {page.filter} ", Tone.CHIP, max(width - 36, 8)), span(" esc clears ", Tone.DIM))
     if queue.current is not None:
-        left = (*left, span(f" {queue.place + 1} of {queue.total}", Tone.STRONG))
+        left = (
+            *left,
+            span(f" {queue.place + 1} of {queue.total}{'' if queue.is_counted else '+'}", Tone.STRONG),
+        )
         if page.order != "score":
             left = (*left, span(f" by {page.order}", Tone.DIM))
         if queue.current.object_id in queue.marks:
