@@ -32,6 +32,8 @@ class Stretch(StrEnum):
     ASINH = "asinh"
     LOG = "log"
     ZSCALE = "zscale"
+    PERCENTILE = "percentile"
+    HISTOGRAM = "histogram"
 
 
 def show(

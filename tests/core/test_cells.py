@@ -98,6 +98,32 @@ class TestStretch:
                 level = brightness(plane, limits, stretch)
                 assert np.isnan(level).all() == np.isnan(value)
 
+    def test_percentile_leaves_one_pixel_in_a_hundred_beyond_its_limits(self):
+        plane = sky(side=255)
+        limits, both = sky_limits(plane, "percentile"), symmetric_limits(plane, "percentile")
+        outside = ((plane < limits.low) | (plane > limits.high)).mean()
+        assert outside == pytest.approx(0.01, abs=1e-3)
+        assert (np.abs(plane) > both.high).mean() == pytest.approx(0.01, abs=1e-3)
+
+    @pytest.mark.parametrize("bright", [0, 400])
+    def test_an_equalised_histogram_has_as_much_of_every_brightness(self, bright):
+        plane = sky() + star(bright, sigma=6)
+        for limits in (sky_limits(plane, "histogram"), symmetric_limits(plane, "histogram")):
+            level = brightness(plane, limits, "histogram")
+            counts, _ = np.histogram(abs(2 * level - 1) if limits.symmetric else level, 8, (0, 1))
+            np.testing.assert_allclose(counts / counts.mean(), 1, atol=0.1)
+
+    def test_an_equalised_histogram_of_the_triplet_is_common_to_new_and_reference(self):
+        new, ref, diff = draw_triplet(sky(1) + star(90), sky(2), sky(3), 13, 26, Look(stretch="histogram"))
+        assert new.limits == ref.limits
+        assert new.limits.ladder != diff.limits.ladder
+
+    def test_values_that_are_quantised_are_equalised_without_a_gap_in_their_order(self):
+        plane = np.rint(sky() * 2) / 2
+        values = np.unique(plane)
+        for limits in (sky_limits(plane, "histogram"), symmetric_limits(plane, "histogram")):
+            assert (np.diff(brightness(values, limits, "histogram")) > 0).all()
+
 
 class TestColour:
     def test_greys_run_from_black_to_white_in_the_palettes_order(self):
