@@ -29,12 +29,19 @@ def image_lines(
     -------
     lines, caption
     """
-    panels = draw_triplet(
-        cutouts.new, cutouts.ref, cutouts.diff, layout.panel_rows, layout.panel_columns, look
-    )
     order = [plane] if layout.panels == 1 else [0, 1, 2]
     if blinked:
         order = [1 if place == 0 else place for place in order]
+    panels = draw_triplet(
+        cutouts.new,
+        cutouts.ref,
+        cutouts.diff,
+        layout.panel_rows,
+        layout.panel_columns,
+        look,
+        to_sky=cutouts.to_sky,
+        marked=order[0],
+    )
     lines = [_joined([panels[place] for place in order], row) for row in range(layout.panel_rows)]
     return lines, _caption(panels, order, layout, look, plane)
 
