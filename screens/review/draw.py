@@ -9,7 +9,7 @@ from screens.lines import Line, Span, Tinted, Tone, drawn, padded, span
 if TYPE_CHECKING:
     from screens.review.layout import Layout
 
-PLANES = ("new", "reference", "difference")
+PLANES = ("new", "reference", "difference", "score")
 _DRAWING_NAMES = {"half": "colour", "grey": "greys", "braille": "braille", "ascii": "ASCII"}
 
 
@@ -29,7 +29,7 @@ def image_lines(
     -------
     lines, caption
     """
-    order = [plane] if layout.panels == 1 else [0, 1, 2]
+    order = [plane] if layout.panels == 1 else list(range(layout.panels))
     if blinked:
         order = [1 if place == 0 else place for place in order]
     panels = draw_triplet(
@@ -39,6 +39,7 @@ def image_lines(
         layout.panel_rows,
         layout.panel_columns,
         look,
+        score=cutouts.score if layout.panels == 4 else None,
         to_sky=cutouts.to_sky,
         marked=order[0],
     )
@@ -67,7 +68,10 @@ def _caption(panels: tuple[Panel, ...], order: list[int], layout: "Layout", look
         return (_name(shown, chosen=True), _limits(panels[shown]), drawn("  "), middle)
     first = padded((_name(order[0], order[0] == plane), _limits(panels[order[0]])), width + 1)
     second = padded((_name(1, plane == 1), drawn(" "), middle), width + 1)
-    return (*first, *second, _name(2, plane == 2), _limits(panels[2]))
+    third = (_name(2, plane == 2), _limits(panels[2]))
+    if len(order) == 3:
+        return (*first, *second, *third)
+    return (*first, *second, *padded(third, width + 1), _name(3, chosen=False), _limits(panels[3]))
 
 
 def how_drawn(look: Look, columns: int) -> Span:

@@ -141,6 +141,11 @@ def changed_back(done: str, label: str | None, count: int = 1) -> Line:
     )
 
 
+def has_score(card: "Card") -> bool:
+    """Whether the significance of each pixel was kept with the card's images."""
+    return card.cutouts is not None and card.cutouts.score is not None
+
+
 def heading(card: "Card") -> SafeText:
     """The title of the page of details."""
     return safe_text(card.name, 40)
