@@ -143,6 +143,13 @@ class TestColour:
     def test_the_red_map_leaves_green_and_blue_dark(self):
         assert not (true_colours(np.linspace(0, 1, 50, dtype=np.float32), "red", 64) & 0xFFFF).any()
 
+    @pytest.mark.parametrize("name", ["grey", "viridis", "cividis"])
+    def test_brightness_can_be_told_without_telling_colours_apart(self, name):
+        """Luminance (sRGB) rises all the way, so that an eye that lacks a kind of cones reads it as well."""
+        colours = true_colours(np.linspace(0, 1, 64, dtype=np.float32), name, 64)
+        linear = (np.stack([colours >> 16, (colours >> 8) & 255, colours & 255]) / 255) ** 2.2
+        assert (np.diff(np.array([0.2126, 0.7152, 0.0722]) @ linear) > 0).all()
+
 
 class TestGlyphs:
     def test_half_blocks_put_the_upper_sample_before_the_lower(self):
