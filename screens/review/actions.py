@@ -94,5 +94,6 @@ ACTIONS: tuple[Action, ...] = (
     _view("view:invert", "i", "invert", "turn dark and bright round"),
     _view("view:colours", "m", "colours", "next colour map: grey, viridis, cividis, red"),
     _view("view:drawing", "d", "drawing", "next drawing: half blocks, greys, braille, ASCII"),
+    _view("view:score", "p", "score", "the score in place of the reference, and back"),
     _view("view:reset", "0", "reset", "as the settings have it, no zoom"),
 )

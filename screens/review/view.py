@@ -187,7 +187,12 @@ def _images(card: "Card", page: Page, layout: Layout) -> tuple[list[Line], Line]
     from screens.review.draw import image_lines  # numpy comes with it: not before the first paint
 
     return image_lines(
-        card.cutouts, layout, page.viewing.dressed(page.theme), plane=page.viewing.plane, blinked=page.blinked
+        card.cutouts,
+        layout,
+        page.viewing.dressed(page.theme),
+        plane=page.viewing.plane,
+        blinked=page.blinked,
+        score=page.viewing.score,
     )
 
 

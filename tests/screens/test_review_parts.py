@@ -63,6 +63,18 @@ class TestLayout:
         assert starts == [place * (layout.panel_columns + 1) for place in range(4)]
         assert plain(caption).count("all masked") == (4 if absent else 0)
 
+    @pytest.mark.parametrize("kept", [False, True])
+    def test_the_score_can_stand_where_the_reference_was(self, kept):
+        plane = np.ones((63, 63), dtype=np.float32)
+        layout = arrange(80, 24 - MARGINS)
+        cutouts = Cutouts(plane, plane, plane, score=9 * plane if kept else None)
+        lines, caption = image_lines(
+            cutouts, layout, Look(drawing="ascii"), plane=2, blinked=False, score=True
+        )
+        assert len(plain(lines[0])) == 80
+        assert ("score" in plain(caption)) == kept
+        assert ("reference" in plain(caption)) != kept
+
 
 class TestQueue:
     def test_an_object_that_moved_in_the_order_is_not_met_twice(self):
