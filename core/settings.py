@@ -217,7 +217,7 @@ class ReviewSettings(Section):
     reviewer: str = ""  # empty: the login name
     theme: Literal["dark", "light", "dome"] = "dark"
     drawing: Literal["auto", "half", "grey", "braille", "ascii"] = "auto"
-    stretch: Literal["linear", "asinh", "log", "zscale"] = "asinh"
+    stretch: Literal["linear", "asinh", "log", "zscale", "percentile", "histogram"] = "asinh"
     blind: bool = False  # what others said of an object is hidden until it is decided
     again_share: float = Field(default=0.02, ge=0, le=0.5)  # of cards, shown again blind
     again_after_s: float = Field(default=3600.0, ge=0)

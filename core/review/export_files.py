@@ -36,6 +36,7 @@ _NUMBERS = (
 )  # fmt: skip
 _RADIUS_ARCSEC = 3.0
 _COLOURS = {ReviewState.REAL: "green", ReviewState.BOGUS: "red"}
+_PLANES = ("NEW", "REF", "DIFF", "SCORE")
 _BLOCK = 2880  # bytes of a block of FITS
 
 
@@ -120,11 +121,12 @@ def write_regions(found: Iterable[RealCandidate], stream: IO[str]) -> int:
 
 
 def write_cutouts(found: Iterable[RealCandidate], stream: IO[bytes], store: Store) -> int:
-    """Write the cutouts of candidates as one FITS file, three images each; return of how many candidates.
+    """Write the cutouts of candidates as one FITS file, three or four images each; return of how many.
 
-    ``NEW``, ``REF`` and ``DIFF`` carry the candidate's id as ``EXTVER``. Pixels are in units of the sky's
-    sigma in that plane (``SKYSIG``, where it is known) and on the reference's grid: ``XREF, YREF`` is the
-    candidate's place there, 0-based. Candidates without cutouts that can be read are left out.
+    ``NEW``, ``REF``, ``DIFF`` and, where it is kept, ``SCORE`` carry the candidate's id as ``EXTVER``.
+    Pixels are in units of the sky's sigma in that plane (``SKYSIG``, where it is known) and on the
+    reference's grid: ``XREF, YREF`` is the candidate's place there, 0-based. Candidates without cutouts
+    that can be read are left out.
     """
     from astropy.io import fits
 
@@ -143,9 +145,8 @@ def write_cutouts(found: Iterable[RealCandidate], stream: IO[bytes], store: Stor
             except (KeyError, CutoutError):
                 continue
             count += 1
-            for name, plane, sigma in zip(
-                ("NEW", "REF", "DIFF"), cutouts.planes, cutouts.sigma, strict=False
-            ):
+            sigmas = (*cutouts.sigma, math.nan)  # the score is in its own
+            for name, plane, sigma in zip(_PLANES, cutouts.planes, sigmas, strict=False):
                 header = _header(row, name, sigma)
                 hdu = fits.ImageHDU(plane, header=header, name=name, ver=row.candidate.id)
                 data = plane.astype(">f4").tobytes()

@@ -112,7 +112,8 @@ class ReviewScreen(PictureScreen):
     def body(self, width: int, height: int) -> list[Line]:
         """The card, as far as the terminal has room for it."""
         full_size = self._viewing is not None and self._viewing.full_size
-        layout = arrange(width, height, full_size=full_size)
+        has_score = self.card is not None and view.has_score(self.card)
+        layout = arrange(width, height, full_size=full_size, has_score=has_score)
         page = view.Page(
             headline=self.host.headline,
             filter=self.filter,

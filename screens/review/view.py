@@ -152,6 +152,11 @@ def changed_back(done: str, label: str | None, count: int = 1, revealed: str = "
     )
 
 
+def has_score(card: "Card") -> bool:
+    """Whether the significance of each pixel was kept with the card's images."""
+    return card.cutouts is not None and card.cutouts.score is not None
+
+
 def heading(card: "Card") -> SafeText:
     """The title of the page of details."""
     return safe_text(card.name, 40)
@@ -193,7 +198,12 @@ def _images(card: "Card", page: Page, layout: Layout) -> tuple[list[Line], Line]
     from screens.review.draw import image_lines  # numpy comes with it: not before the first paint
 
     return image_lines(
-        card.cutouts, layout, page.viewing.dressed(page.theme), plane=page.viewing.plane, blinked=page.blinked
+        card.cutouts,
+        layout,
+        page.viewing.dressed(page.theme),
+        plane=page.viewing.plane,
+        blinked=page.blinked,
+        score=page.viewing.score,
     )
 
 
