@@ -76,7 +76,7 @@ def astrid(url, folder, *words, code=0, typed=None):
     env = {"ASTRID_HOME": str(folder), "ASTRID_STORE__URL": url, "ASTRID_REVIEW__REVIEWER": "vera"}
     done = CliRunner().invoke(app, [str(word) for word in words], env=env, input=typed)
     assert done.exit_code == code, done.output
-    return done.stdout if code == 0 else done.stderr
+    return done.stdout if code == 0 else str(done.exception)
 
 
 def test_by_commands_nothing_leaves_and_the_truth_comes_after_the_verdict(night, tmp_path, monkeypatch):
