@@ -19,6 +19,7 @@ from core.database.store import Store
 from core.database.tables import Candidate, Difference, ForcedFlux, Observation, Reference, SkyObject
 from core.frames.injected import DrawnSource, hidden_objects, sources_of
 from core.frames.outcome import ForcedFacts
+from core.objects.association import lock
 from core.objects.sky import objects_in_cone, objects_on_grid, separation_deg
 from core.vocabulary import ReviewState
 
@@ -148,6 +149,7 @@ def add_points(store: Store, difference_id: int, points: Sequence[ForcedFacts], 
         How many are new; none where the difference is no longer current, and nothing was written.
     """
     with store.write() as session:
+        lock(session)  # before any row: a verdict that reveals what was injected takes them crosswise
         difference = session.scalar(
             select(Difference).where(col(Difference.id) == difference_id).with_for_update()
         )

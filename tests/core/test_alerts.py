@@ -10,8 +10,9 @@ from core.database.tables import Candidate, Cutout, SkyObject, SurveyFlux, Surve
 from core.objects.association import Place, associate, lock
 from core.objects.detail import ObjectError, read_object
 from core.review.candidates import page, show
-from core.review.cards import read_card
-from core.review.export import rows as exported
+from core.review.cards import queue_page, read_card
+from core.review.export import values_of
+from core.review.real_rows import real_candidates as exported
 from core.review.verdicts import decide
 from core.review.waiting import queue_page
 from core.surveys.alert import AlertFacts, FluxFacts
@@ -270,7 +271,7 @@ def test_a_card_shows_an_alert_with_its_curve_and_export_keeps_it(store: Store) 
     assert card.frame.seeing_px is None
     assert show(store, done.candidate_id)["light_curve"][0]["source"] == "ztf"
     (row,) = exported(store)
-    assert (row.values()["source"], row.values()["object"]) == ("ztf", "ZTF1")
+    assert (values_of(row)["source"], values_of(row)["object"]) == ("ztf", "ZTF1")
 
 
 def test_candidates_are_found_by_source_and_by_any_name_of_their_object(store: Store) -> None:

@@ -76,7 +76,7 @@ def astrid(url, folder, *words, code=0, typed=None):
     env = {"ASTRID_HOME": str(folder), "ASTRID_STORE__URL": url, "ASTRID_REVIEW__REVIEWER": "vera"}
     done = CliRunner().invoke(app, [str(word) for word in words], env=env, input=typed)
     assert done.exit_code == code, done.output
-    return done.stdout
+    return done.stdout if code == 0 else str(done.exception)
 
 
 def test_by_commands_nothing_leaves_and_the_truth_comes_after_the_verdict(night, tmp_path, monkeypatch):
@@ -90,6 +90,8 @@ def test_by_commands_nothing_leaves_and_the_truth_comes_after_the_verdict(night,
     assert "No source" in astrid(url, tmp_path, "candidates", "fakes")
     assert astrid(url, tmp_path, "candidates", "export", "--format", "jsonl") == ""
     astrid(url, tmp_path, "objects", "lightcurve", fake, code=1)
+    # A frame's own pixels would tell.
+    assert "may be an injected source" in astrid(url, tmp_path, "chart", fake, "--from", "frame", code=1)
     told = json.loads(astrid(url, tmp_path, "candidates", "label", key, "supernova", "--json"))
     assert told["injected"] == {"snr": 7.3, "mag": 19.6, "host": "none"}
     assert astrid(url, tmp_path, "candidates", "export", "--format", "jsonl") == ""
