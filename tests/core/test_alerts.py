@@ -10,7 +10,7 @@ from core.database.tables import Candidate, Cutout, SkyObject, SurveyFlux, Surve
 from core.objects.association import Place, associate, lock
 from core.objects.detail import ObjectError, read_object
 from core.review.candidates import page, show
-from core.review.cards import queue_page, read_card
+from core.review.cards import read_card
 from core.review.export import values_of
 from core.review.real_rows import real_candidates as exported
 from core.review.verdicts import decide
