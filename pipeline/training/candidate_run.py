@@ -101,7 +101,7 @@ def run(
     with Recording(settings, wanted.name, parameters, before.key if before else None) as recording:
         made = _train(wanted, found, recording, report, stopped)
         if made.finished:
-            recording.finish(made.digest, made.metrics, None)
+            recording.finish(made.digest, made.metrics, made.scorecard)
         else:
             recording.stopped("stopped; --resume goes on from here")
     training = read(recording.folder)

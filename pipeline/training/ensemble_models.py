@@ -14,6 +14,7 @@ from pipeline.classify.scorers import Inputs, Scorer, probabilities
 from pipeline.training.calibration import is_held_out
 from pipeline.training.candidate_models import Trained, metrics_of
 from pipeline.training.ensemble_train import weigh, zones
+from pipeline.training.scorecard_summary import of_held_out
 from pipeline.training.scored_fields import Scored
 
 Array = NDArray[np.float64]
@@ -21,7 +22,7 @@ Array = NDArray[np.float64]
 HELD_OUT = 3  # one field in so many judges
 
 
-def train_ensemble(scored: Scored, scorers: Sequence[Scorer], folder: Path) -> Trained:
+def train_ensemble(scored: Scored, scorers: Sequence[Scorer], unet: str, folder: Path) -> Trained:
     """Weigh the models on some fields, judge the sum on others, and write it.
 
     Parameters
@@ -30,6 +31,8 @@ def train_ensemble(scored: Scored, scorers: Sequence[Scorer], folder: Path) -> T
         Of fields that none of the models was trained on.
     scorers : sequence of Scorer
         Those of candidates: the members besides the U-Net.
+    unet : str
+        Digest of the U-Net that scored the fields.
     folder : Path
         It must not exist.
 
@@ -57,7 +60,7 @@ def train_ensemble(scored: Scored, scorers: Sequence[Scorer], folder: Path) -> T
     metrics |= _each_alone(inputs.log_odds, held, examples.snr, judged.label)
     found = zones(probabilities(said[held]), judged.label)
     trained = {
-        "members": {scorer.name: scorer.digest for scorer in scorers if scorer.name in MEMBERS},
+        "members": {each.name: each.digest for each in scorers if each.name in MEMBERS} | {"unet": unet},
         "examples": int(np.count_nonzero(~held)),
         "examples_sha256": examples.digest,
         "metrics": metrics,
@@ -70,7 +73,8 @@ def train_ensemble(scored: Scored, scorers: Sequence[Scorer], folder: Path) -> T
             "config": {"reject_below": found.reject_below, "fast_above": found.fast_above},
         }
     )
-    return Trained(folder, write(folder, whole, arrays), metrics)
+    card = of_held_out("ensemble", said[held], judged)
+    return Trained(folder, write(folder, whole, arrays), metrics, scorecard=card)
 
 
 def _each_alone(

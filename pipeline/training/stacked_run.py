@@ -79,7 +79,7 @@ def run_ensemble(
             recording.stopped("stopped; the same command goes on from the fields that were made")
         else:
             _clear(recording.model)
-            _finish(recording, train_ensemble(scored, scorers, recording.model))
+            _finish(recording, train_ensemble(scored, scorers, network.digest, recording.model))
     return _read(recording)
 
 
@@ -89,7 +89,7 @@ def _clear(folder: Path) -> None:
 
 
 def _finish(recording: Recording, made: Trained) -> None:
-    recording.finish(made.digest, made.metrics, None)
+    recording.finish(made.digest, made.metrics, made.scorecard)
 
 
 def _read(recording: Recording) -> Training:

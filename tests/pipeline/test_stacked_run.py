@@ -13,6 +13,10 @@ from pipeline.classify.classify import Classifier
 from pipeline.classify.shipped import SHIPPED
 from pipeline.training import stacked_run
 from pipeline.training.examples import read, write
+from pipeline.training.scorecard_summary import of_held_out
+from screens.lines import plain
+from screens.models.card import card_lines
+from screens.models.reading import Card
 from tests.astrid_tui.command import Command
 from tests.pipeline.example_sets import plain_examples
 
@@ -60,3 +64,19 @@ def test_an_ensemble_is_weighed_on_fields_of_its_own(tmp_path, monkeypatch):
     assert np.isfinite(scores.by_model["ensemble"]).all()
     assert set(scores.moved) >= {"realbogus", "tree", "snr"}
     assert (scores.moved["unet"] == 0).all()
+
+
+def test_a_card_lays_what_was_measured_by_stratum(tmp_path):
+    examples = plain_examples(600, 2, "field")
+    logit = np.where(examples.label == 1, 2.0, -2.0) + np.random.default_rng(2).standard_normal(600)
+    found = of_held_out("tree", logit, examples)
+    assert found["examples"] == {"real": int(examples.label.sum()), "bogus": int((examples.label == 0).sum())}
+    by_name = {each["name"]: each for each in found["strata"]}
+    assert by_name["kind point"]["low"] <= by_name["kind point"]["value"] <= by_name["kind point"]["high"]
+    assert len(found["reliability"]["predicted"]) == len(found["reliability"]["observed"]) > 5
+    shown = "\n".join(
+        plain(line) for line in card_lines(Card("tree", 1, 0, {}, found, None), 100, plain=True)
+    )
+    assert "kind point" in shown
+    assert "Calibration" in shown
+    assert of_held_out("tree", logit[:1], examples[slice(0, 1)]) is None
