@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from astrid_tui.cli.candidates_search import search
 from astrid_tui.cli.invocation import (
     JsonOption,
     output_bytes,
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from core.database.store import Store
 
 app = typer.Typer(help="List, judge and export candidates.", rich_markup_mode=None, no_args_is_help=True)
+
+app.command()(search)
 
 PLACES = {"ra": 6, "dec": 6, "mjd": 5}  # where six figures are too few
 

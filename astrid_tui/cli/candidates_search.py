@@ -1,0 +1,87 @@
+"""`astrid candidates search`: more of a kind, by a few examples."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    print_json,
+    print_table,
+    print_text,
+    progress_bar,
+    remark,
+    store_of,
+)
+
+NEUTRAL = 0.5  # how odd a candidate is that no model asked
+
+
+def search(
+    context: typer.Context,
+    tag: Annotated[
+        str | None,
+        typer.Option(help="Objects that reviewers tagged so are examples; others judged are none."),
+    ] = None,
+    like: Annotated[list[int] | None, typer.Option(help="A candidate that is one; may be repeated.")] = None,
+    unlike: Annotated[list[int] | None, typer.Option(help="One that is none; may be repeated.")] = None,
+    filters: Annotated[str, typer.Option("--filter", help='Among which, such as "snr>7 verdict:none".')] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to list.")] = 20,
+    newest: Annotated[int, typer.Option(min=1, max=200_000, help="Among so many of the newest.")] = 20_000,
+    as_json: JsonOption = False,
+) -> None:
+    """List candidates that look like some examples, the likeliest first.
+
+    A forest learns from the examples and from what was judged to be something else; without an example
+    the oddest come first. Judge what is listed, tag what fits (`w`, then `#tag`), and search again: a rare
+    kind is found within a hundred looks.
+    """
+    import numpy as np
+
+    from core.review.alike import SearchError, candidates_alike
+    from core.review.cutouts import CutoutError, unpack
+    from pipeline.classify import cutout_features
+    from pipeline.classify.triplets import of_cutouts
+    from pipeline.training.search import OTHER, UNKNOWN, WANTED, order
+
+    with closing(store_of(context, read_only=True)) as store:
+        rows = candidates_alike(
+            store, tag=tag, like=like or (), unlike=unlike or (), filters=filters, limit=newest
+        )
+    cutouts, kept = [], []
+    for row in rows:
+        try:
+            cutouts.append(unpack(row.cutouts))
+        except CutoutError:
+            continue  # damaged: there is nothing to look at
+        kept.append(row)
+    if not kept:
+        raise SearchError("no candidate with cutouts passes the filter")
+    with progress_bar("Measuring", quiet=as_json) as report:
+        parts = []
+        for first in range(0, len(kept), 1000):
+            parts.append(cutout_features.measure(of_cutouts(cutouts[first : first + 1000])))
+            report(min(first + 1000, len(kept)), len(kept), "cutouts")
+    labels = np.array([UNKNOWN if r.is_wanted is None else WANTED if r.is_wanted else OTHER for r in kept])
+    oddness = np.array([NEUTRAL if r.oddness is None else r.oddness for r in kept])
+    features = np.nan_to_num(np.concatenate(parts), nan=0.0)
+    found = [kept[place] for place in order(features, labels, oddness)[:limit]]
+    examples = int(np.count_nonzero(labels == WANTED))
+    if as_json:
+        print_json(
+            {
+                "examples": examples,
+                "others": int(np.count_nonzero(labels == OTHER)),
+                "candidates": [{"id": r.candidate_id, "object": r.name, "snr": r.snr} for r in found],
+            }
+        )
+        return
+    if not examples:
+        remark("there is no example yet: the oddest come first")
+    if not found:
+        print_text("Everything has an answer already.")
+        return
+    print_table(("id", "object", "snr"), [(r.candidate_id, r.name, f"{r.snr:.1f}") for r in found])

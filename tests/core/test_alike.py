@@ -1,0 +1,61 @@
+"""The search for more of a kind by example: what is an example, what is none, and what is found."""
+
+import numpy as np
+import pytest
+
+from core.database.tables import Cutout
+from core.review.alike import SearchError, candidates_alike
+from core.review.cutouts import Cutouts, pack
+from core.review.verdicts import annotate, decide
+from core.vocabulary import Label
+from tests.astrid_tui.command import Command
+from tests.core.rows import add_candidate, add_object
+
+SIDE = 63
+
+
+def add(store, *, odd: bool, seed: int) -> int:
+    """A candidate whose cutouts show a point, or a ring."""
+    y, x = np.mgrid[:SIDE, :SIDE] - SIDE // 2
+    r = np.hypot(x, y)
+    shape = 30 * np.exp(-((r - 9) ** 2) / 4) if odd else 30 * np.exp(-(r**2) / 6)
+    noise = np.random.default_rng(seed).standard_normal((3, SIDE, SIDE))
+    planes = (noise + np.stack([shape, np.zeros_like(shape), shape])).astype(np.float32)
+    key = add_candidate(store, add_object(store))
+    with store.write() as db:
+        db.add(Cutout(candidate_id=key, pixels=pack(Cutouts(*planes))))
+    return key
+
+
+def words(store, **more):
+    return {row.candidate_id: row.is_wanted for row in candidates_alike(store, **more)}
+
+
+def test_tags_and_verdicts_say_what_is_an_example(store):
+    ring, point, other = (add(store, odd=n == 0, seed=n) for n in range(3))
+    who = {"session": "s", "reviewer": "ann"}
+    annotate(store, candidate_id=ring, tags=["ghost"], note=None, **who)
+    decide(store, candidate_id=point, label=Label.REAL, shown={}, **who)
+    assert words(store, tag="ghost") == {ring: True, point: False, other: None}
+    assert words(store, tag="#ghost", like=[other], unlike=[ring]) == {ring: False, point: False, other: True}
+    assert words(store, tag=None) == {ring: None, point: None, other: None}
+    assert words(store, tag="ghost", filters="snr>1000") == {ring: True}
+    with pytest.raises(SearchError, match="candidate 999"):
+        candidates_alike(store, tag=None, like=[999])
+
+
+def test_what_looks_like_the_example_comes_first(sqlite_store, tmp_path, monkeypatch, capsys):
+    rings = [add(sqlite_store, odd=True, seed=n) for n in range(6)]
+    points = [add(sqlite_store, odd=False, seed=100 + n) for n in range(14)]
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path))
+    monkeypatch.setenv("ASTRID_STORE__URL", f"sqlite:///{sqlite_store.url}")
+    astrid = Command(monkeypatch, capsys.readouterr)
+    examples = ["--like", rings[0], "--like", rings[1]]
+    told = astrid.json("candidates", "search", *examples, "--unlike", points[0], "--limit", 4)
+    assert (told["examples"], told["others"]) == (2, 1)
+    assert {each["id"] for each in told["candidates"]} == set(rings[2:])
+    assert "no example yet" not in astrid.said
+    astrid("candidates", "search", "--limit", 3)
+    assert "the oddest come first" in astrid.said
+    astrid("candidates", "search", "--filter", "snr>1000", code=1)
+    assert "no candidate with cutouts" in astrid.said
