@@ -104,10 +104,11 @@ def keys(shown: Terminal, key: str, count: int = KEYS) -> str:
 
 def lag(shown: Terminal, key: str) -> float:
     """Seconds from the last of some presses, ten a second, to the last byte on a thin line."""
+    pressed = 0.0
     for _ in range(PRESSES):
+        pressed = time.perf_counter()
         shown.press(key)
         time.sleep(0.1)
-    pressed = time.perf_counter()
     shown.settle(1.0)
     return shown.came[-1][0] - pressed
 

@@ -174,7 +174,7 @@ def test_without_colours_the_images_are_ascii_and_nothing_is_coloured(tmp_path):
         terminal.press("q")
     coded = re.findall(rb"\x1b\[([0-9;]*)m", terminal.sent)
     numbers = {int(number) for code in coded for number in code.split(b";") if number}
-    assert numbers <= {0, 1, 2, 7, 39, 49}  # attributes, and the terminal's own colours
+    assert numbers <= {0, 1, 2, 7, 22, 27, 39, 49}  # attributes, their ends, and the terminal's own colours
     store.close()
 
 
