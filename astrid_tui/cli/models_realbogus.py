@@ -21,12 +21,17 @@ from astrid_tui.cli.invocation import (
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
+    from core.settings import Settings
     from pipeline.training.candidate_run import CandidateRun
+    from pipeline.training.examples import Examples
 
 ExamplesOption = Annotated[
     Path | None, typer.Option("--examples", help="Learn from this set (.npz) instead of simulated fields.")
 ]
 FieldsOption = Annotated[int, typer.Option(min=2, help="Simulated fields to learn from.")]
+LabelsOption = Annotated[
+    bool, typer.Option("--labels/--no-labels", help="Learn also from what reviewers agree on in the store.")
+]
 SeedOption = Annotated[int, typer.Option(min=0, max=1000, help="The same seed gives the same model.")]
 OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", help="Also put the model's folder here; it must not exist.")
@@ -37,6 +42,7 @@ def realbogus(
     context: typer.Context,
     examples: ExamplesOption = None,
     fields: FieldsOption = 400,
+    labels: LabelsOption = True,
     seed: SeedOption = 1,
     minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Be done after so many, if not earlier.")
@@ -56,13 +62,14 @@ def realbogus(
     from pipeline.training.candidate_run import CandidateRun
 
     wanted = CandidateRun("realbogus", examples, fields, seed, minutes, steps, width, threads)
-    _run(context, wanted, output, resume=resume, as_json=as_json)
+    _run(context, wanted, output, labels=labels, resume=resume, as_json=as_json)
 
 
 def tree(
     context: typer.Context,
     examples: ExamplesOption = None,
     fields: FieldsOption = 400,
+    labels: LabelsOption = True,
     seed: SeedOption = 1,
     output: OutputOption = None,
     as_json: JsonOption = False,
@@ -73,11 +80,18 @@ def tree(
     """
     from pipeline.training.candidate_run import CandidateRun
 
-    _run(context, CandidateRun("tree", examples, fields, seed), output, resume=False, as_json=as_json)
+    wanted = CandidateRun("tree", examples, fields, seed)
+    _run(context, wanted, output, labels=labels, resume=False, as_json=as_json)
 
 
 def _run(
-    context: typer.Context, wanted: CandidateRun, output: Path | None, *, resume: bool, as_json: bool
+    context: typer.Context,
+    wanted: CandidateRun,
+    output: Path | None,
+    *,
+    labels: bool,
+    resume: bool,
+    as_json: bool,
 ) -> None:
     from core.database.store import StoreMissing
     from pipeline.training.candidate_run import copy_out, run
@@ -86,9 +100,10 @@ def _run(
     settings = settings_of(context)
     if output is not None and output.exists():
         raise typer.BadParameter(f"{output} is there already", param_hint="--output")
+    labelled = _labelled(context, settings) if labels else None
     try:
         with until_stopped() as stopped, progress_bar("Training", quiet=as_json) as report:
-            training = run(settings, wanted, report, stopped, resume)
+            training = run(settings, wanted, report, stopped, resume, labelled)
     except ModuleNotFoundError as missing:
         if missing.name not in ("torch", "onnxscript"):
             raise
@@ -111,6 +126,21 @@ def _run(
         _print(told, training.folder)
     if training.digest is None:
         raise typer.Exit(ExitCode.INTERRUPTED)
+
+
+def _labelled(context: typer.Context, settings: Settings) -> Examples | None:
+    """What reviewers agree on; none without a store."""
+    from core.database.store import StoreMissing
+    from pipeline.training.label_examples import of_labels
+
+    try:
+        with closing(store_of(context, read_only=True)) as store:
+            found = of_labels(store, settings.review)
+    except StoreMissing:
+        return None
+    if found is not None:
+        remark(f"{len(found)} labelled candidates are learnt from besides.")
+    return found
 
 
 def _print(told: dict[str, Any], folder: Path) -> None:

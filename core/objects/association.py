@@ -42,6 +42,7 @@ class Place:
 
     ``x, y`` and ``radius_px`` on the reference's grid, ``ra, dec`` and ``radius_deg`` on the sky where
     there is a WCS. ``name`` is what an object that it founds is called, else it is named after the place.
+    Injected sources associate among themselves alone, and real ones too.
     """
 
     x: float
@@ -51,6 +52,7 @@ class Place:
     dec: float | None = None
     radius_deg: float = 0.0
     name: str | None = None
+    injected: bool = False
 
 
 def lock(session: Session) -> None:
@@ -64,7 +66,6 @@ def associate(
     places: Sequence[Place],
     reference_id: int | None,
     *,
-    injected: bool = False,
     taken: Collection[int] = (),
 ) -> tuple[list[int], int]:
     """Find or make the sky object of each detection of one frame; hold the `lock`.
@@ -74,8 +75,6 @@ def associate(
     places : sequence of Place
     reference_id : int or None
         Whose grid holds the places without ra and dec.
-    injected : bool
-        Injected sources associate among themselves alone, and real ones too.
     taken : collection of int
         Objects that have a detection of this frame already.
 
@@ -89,12 +88,14 @@ def associate(
     if on_grid and reference_id is None:
         raise ValueError("a place without ra and dec needs the reference whose grid it is on")
     found: dict[int, int] = {}
-    if on_sky:
-        found |= _known_on_sky(session, places, on_sky, injected, taken)
-    if on_grid and reference_id is not None:
-        found |= _known_on_grid(session, places, on_grid, reference_id, injected, taken)
+    for injected in (False, True):
+        if here := [i for i in on_sky if places[i].injected == injected]:
+            found |= _known_on_sky(session, places, here, injected, taken)
+        here = [i for i in on_grid if places[i].injected == injected]
+        if here and reference_id is not None:
+            found |= _known_on_grid(session, places, here, reference_id, injected, taken)
     founders = [i for i in range(len(places)) if i not in found]
-    made = make_objects(session, [places[i] for i in founders], reference_id, injected=injected)
+    made = make_objects(session, [places[i] for i in founders], reference_id)
     found |= dict(zip(founders, made, strict=True))
     return [found[i] for i in range(len(places))], len(founders)
 
@@ -250,13 +251,11 @@ def _known_on_grid(
     return {which[k]: int(rows[j][0] or 0) for k, j in enumerate(partner) if j >= 0}
 
 
-def make_objects(
-    session: Session, places: Sequence[Place], reference_id: int | None, *, injected: bool = False
-) -> list[int]:
+def make_objects(session: Session, places: Sequence[Place], reference_id: int | None) -> list[int]:
     """Make an object for each place; their keys in the same order. Hold the `lock`."""
     if not places:
         return []
-    rows = [_new_object(place, reference_id, injected) for place in places]
+    rows = [_new_object(place, reference_id) for place in places]
     names = _unique_names(session, [str(row["name"]) for row in rows])
     for row, name in zip(rows, names, strict=True):
         row["name"] = name
@@ -264,10 +263,10 @@ def make_objects(
     return [int(key or 0) for key in session.scalars(statement, rows).all()]
 
 
-def _new_object(place: Place, reference_id: int | None, injected: bool) -> dict[str, object]:
+def _new_object(place: Place, reference_id: int | None) -> dict[str, object]:
     """The columns of a new object; every row has the same ones, so that one statement takes them all."""
     row: dict[str, object] = {
-        "injected": injected,
+        "injected": place.injected,
         "review_state": ReviewState.UNREVIEWED.value,
         "n_candidates": 0,
         "ra": place.ra,

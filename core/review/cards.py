@@ -1,7 +1,7 @@
 """All that one card of the review queue shows.
 
 A card is one object, or all objects of a body that moves, drawn through one of its candidates. Reading it
-takes six queries at most, each by an index.
+takes seven queries at most, each by an index.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from core.database.tables import (
     Difference,
     Observation,
     SkyObject,
+    StageRun,
     Tracklet,
     TrackletMember,
     Verdict,
@@ -89,6 +90,7 @@ class FrameFacts:
     registration_rms_px: float | None = None
     masked_fraction: float | None = None
     config_hash: str | None = None
+    scored_by: str | None = None  # which versions of which models, and which were refused and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
             raise CardError(f"sky object {object_id} has no candidate {chosen}")
         curve = light_curve(db, objects, epochs)
         past = history(db, *objects)
+        scored = _scored_by(db, row.Observation)
     cutouts, problem = _cutouts(row.pixels)
     return Card(
         object_id=object_id,
@@ -214,7 +217,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         candidate_id=chosen,
         candidate=record(row),
         features={name: finite(value) for name, value in row.Candidate.features.items()},
-        frame=_frame_facts(row.Observation, row.Difference),
+        frame=_frame_facts(row.Observation, row.Difference, scored),
         epochs=tuple(Epoch(one.id or 0, one.mjd, one.filter, one.snr, one.mag) for one in epochs),
         light_curve=curve,
         history=past,
@@ -288,7 +291,19 @@ def _cutouts(pixels: bytes | None) -> tuple[Cutouts | None, str | None]:
         return None, str(error)
 
 
-def _frame_facts(observation: Observation | None, difference: Difference | None) -> FrameFacts:
+def _scored_by(db: Session, observation: Observation | None) -> str | None:
+    """What the stage that scored the newest attempt at a frame said of its models."""
+    if observation is None:
+        return None
+    query = select(StageRun.reason).where(
+        col(StageRun.observation_id) == observation.id, col(StageRun.stage) == "classify"
+    )
+    return db.scalar(query.order_by(col(StageRun.id).desc()).limit(1))
+
+
+def _frame_facts(
+    observation: Observation | None, difference: Difference | None, scored_by: str | None
+) -> FrameFacts:
     of_frame = {} if observation is None else {
         "path": observation.path,
         "extension": observation.extension,
@@ -315,4 +330,4 @@ def _frame_facts(observation: Observation | None, difference: Difference | None)
     }  # fmt: skip
     if difference is not None and difference.limit_mag is not None:
         of_difference["limit_mag"] = difference.limit_mag
-    return FrameFacts(**of_frame | of_difference)  # type: ignore[arg-type]
+    return FrameFacts(**of_frame | of_difference, scored_by=scored_by)  # type: ignore[arg-type]

@@ -38,7 +38,7 @@ class CutoutError(AstridError):
     """A blob holds no cutouts that can be shown, or cutouts cannot be packed."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # told apart by identity: what is drawn of them is kept
 class Cutouts:
     """The surroundings of one candidate in new, reference and difference.
 

@@ -14,6 +14,7 @@ from pipeline.classify.triplets import SIDE, Triplets
 
 Features = NDArray[np.float32]  # (n, F)
 Values = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 MEANING: dict[str, str] = {
     "sign": "1 where the difference is positive at its middle, -1 where it is negative",
@@ -125,25 +126,25 @@ class _Plane:
         found = np.where(self.good[:, where], self.values[:, where], -np.inf).max(axis=1)
         return np.where(np.isfinite(found), found, np.nan).astype(np.float32)
 
-    def shape(self) -> tuple[Values, Values, Values]:
+    def shape(self) -> tuple[Array, Array, Array]:
         """Width, ellipticity and offset of the positive light, by windowed moments."""
         total, x, y, xx, yy, xy = (np.maximum(self.values, 0.0) @ _MOMENTS).T
         total = np.where(total > _LEAST, total, np.nan)
         x, y = x / total, y / total
         xx, yy, xy = xx / total - x * x, yy / total - y * y, xy / total - x * y
         major, minor = _axes(xx, yy, xy)
-        return np.sqrt((major + minor) / 2.0), 1.0 - np.sqrt(minor / major), np.hypot(x, y)
+        found = (np.sqrt((major + minor) / 2.0), 1.0 - np.sqrt(minor / major), np.hypot(x, y))
+        width, ellipticity, offset = (each.astype(np.float32) for each in found)
+        return width, ellipticity, offset
 
 
-def _axes(
-    xx: NDArray[np.floating], yy: NDArray[np.floating], xy: NDArray[np.floating]
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+def _axes(xx: Array, yy: Array, xy: Array) -> tuple[Array, Array]:
     """The larger and the smaller principal moment."""
     middle, gap = (xx + yy) / 2.0, np.hypot((xx - yy) / 2.0, xy)
     return np.maximum(middle + gap, 1e-3), np.maximum(middle - gap, 0.0)
 
 
-def _measured(triplets: Triplets) -> dict[str, Values]:
+def _measured(triplets: Triplets) -> dict[str, Array]:
     with np.errstate(all="ignore"):  # NaN is an answer here
         diff, new, ref = _Plane(triplets.diff), _Plane(triplets.new), _Plane(triplets.ref)
         sign = np.where(diff.light[:, 1] < 0, -1.0, 1.0).astype(np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import AstridError
-from core.review.cutouts import MAX_ABS, Cutouts
+from core.review.cutouts import MAX_ABS, Cutouts, Plane
 
 Stack = NDArray[np.float32]  # (n, side, side)
 
@@ -83,10 +83,7 @@ def of_cutouts(cutouts: Sequence[Cutouts]) -> Triplets:
     """Triplets of what the store keeps of candidates, of whatever sizes."""
     if not cutouts:
         return Triplets(*(np.empty((0, SIDE, SIDE), np.float32) for _ in PLANES))
-    stacks = [
-        np.concatenate([_fitted(getattr(each, name)[np.newaxis]) for each in cutouts]) for name in PLANES
-    ]
-    return Triplets(*(_scaled(stack) for stack in stacks))
+    return Triplets(*(_scaled(_stacked([getattr(each, name) for each in cutouts])) for name in PLANES))
 
 
 def network_input(triplets: Triplets) -> NDArray[np.float32]:
@@ -115,6 +112,13 @@ def _fitted(stack: NDArray[np.generic]) -> Stack:
     return out
 
 
+def _stacked(planes: Sequence[Plane]) -> Stack:
+    """Planes of whatever sizes as one stack of squares; at once where they are of one size, as most are."""
+    if len({plane.shape for plane in planes}) == 1:
+        return _fitted(np.stack(planes))
+    return np.concatenate([_fitted(plane[np.newaxis]) for plane in planes])
+
+
 def _overlap(size: int) -> tuple[slice, slice]:
     """Where a length and SIDE lie over each other when their middle pixels do."""
     shift = SIDE // 2 - size // 2
@@ -128,10 +132,28 @@ def _scaled(stack: Stack) -> Stack:
     known = np.count_nonzero(np.isfinite(flat), axis=1) >= LEAST_PIXELS
     out = np.full_like(flat, np.nan)
     if known.any():
-        middle = np.nanmedian(flat[known], axis=1, keepdims=True)
-        sigma = MAD_TO_SIGMA * np.nanmedian(np.abs(flat[known] - middle), axis=1, keepdims=True)
+        seen = flat[known]
+        seen -= _medians(seen)[:, np.newaxis]
+        sigma = MAD_TO_SIGMA * _medians(np.abs(seen))
         # More than half of the pixels of one value: the spread of all is what there is to go by.
-        spread = np.nanstd(flat[known], axis=1, keepdims=True)
-        sigma = np.where(sigma > 0, sigma, np.where(spread > 0, spread, 1.0))
-        out[known] = (flat[known] - middle) / sigma
+        flat_ones = sigma <= 0
+        if flat_ones.any():
+            spread = np.nanstd(seen[flat_ones].astype(np.float64), axis=1)
+            sigma[flat_ones] = np.where(spread > 0, spread, 1.0)
+        out[known] = seen / sigma[:, np.newaxis]
     return out.reshape(stack.shape)
+
+
+def _medians(rows: Stack) -> Stack:
+    """The median of each row without its NaN; each row has a number."""
+    found = np.empty(len(rows), np.float32)
+    count = np.count_nonzero(~np.isnan(rows), axis=1)
+    whole = count == rows.shape[1]
+    if whole.any():
+        middle = rows.shape[1] // 2  # their number is odd
+        found[whole] = np.partition(rows[whole], middle, axis=1)[:, middle]
+    if not whole.all():
+        ordered, last = np.sort(rows[~whole], axis=1), count[~whole, np.newaxis]  # NaN comes last
+        low, high = (np.take_along_axis(ordered, place // 2, axis=1)[:, 0] for place in (last - 1, last))
+        found[~whole] = (low + high) / 2.0
+    return found

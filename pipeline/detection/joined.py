@@ -106,6 +106,28 @@ def with_unet(
     return replace(plain, remarks=(remarks[0], "No U-Net took part."))
 
 
+def with_opinion(
+    detections: Sequence[Detection],
+    difference: Difference,
+    new: Aligned,
+    reference: PreparedReference,
+    settings: Settings,
+    version: tuple[Path, str | None] | None = None,
+) -> list[Detection]:
+    """The same detections with the U-Net's opinion of each, as `with_unet` would give it."""
+    if not settings.detect.unet:
+        return list(detections)
+    versions: list[Callable[[], UNet]] = [partial(loaded, *version)] if version else []
+    for load in (*versions, shipped):
+        try:
+            network = load()
+            maps = network.log_odds(frame_input(difference, new, reference))
+        except ModelRefused:
+            continue
+        return _scored(detections, maps, network, max(difference.psf.fwhm, 1.5))
+    return list(detections)
+
+
 def join(
     detections: Sequence[Detection],
     dropped: Sequence[Dropped],

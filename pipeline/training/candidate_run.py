@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 from core.errors import AstridError
@@ -60,6 +59,7 @@ def run(
     report: Report,
     stopped: Callable[[], bool],
     resume: bool = False,
+    labelled: Examples | None = None,
 ) -> Training:
     """Train, and leave the record and the model in AstrID's home.
 
@@ -72,6 +72,8 @@ def run(
         Asked at every step; where it answers True the training is kept as it stands.
     resume : bool
         Go on with the newest training of this model that has not ended by itself.
+    labelled : Examples, optional
+        What reviewers agree on, to be learnt from besides.
 
     Returns
     -------
@@ -93,6 +95,8 @@ def run(
     found = examples_of(settings, wanted, report, stopped)
     if found is None:
         raise AstridError("it was stopped while examples were made; the same command goes on from there")
+    if labelled is not None:
+        found = example_sets.join([found, labelled])
     parameters["examples_sha256"] = found.digest
     with Recording(settings, wanted.name, parameters, before.key if before else None) as recording:
         made = _train(wanted, found, recording, report, stopped)
@@ -186,13 +190,12 @@ def examples_of(
         if stopped():
             return None
         if not path.exists():
-            made = example_sets.of_seeds(
-                seeds, FIELD_PX, partial(_tell, report, begin - first, wanted.fields)
-            )
-            example_sets.write(made, path)
+            done = begin - first
+            example_sets.write(example_sets.of_seeds(seeds, FIELD_PX, _from(done, wanted, report)), path)
         parts.append(example_sets.read(path))
     return example_sets.join(parts)
 
 
-def _tell(report: Report, before: int, total: int, done: int, _examples: int) -> None:
-    report(before + done, total, "fields")
+def _from(done: int, wanted: CandidateRun, report: Report) -> Callable[[int, int], None]:
+    """Tell of fields beyond those that are done."""
+    return lambda fields, _examples: report(done + fields, wanted.fields, "fields")

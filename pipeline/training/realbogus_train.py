@@ -33,6 +33,9 @@ LAST_RATE = 0.01  # of the first
 CLIP_NORM = 5.0
 NO_REFERENCE, NO_PLANE, CUT_OFF = 0.03, 0.01, 0.05  # shares of examples that are spoilt in each way
 MOST_CUT_OFF = 24  # pixels of one side
+SCALE_ERROR, LEVEL_ERROR = 0.12, 0.15  # of a plane's sigma, in logarithm, and of its sky, in sigma
+ZOOMED = 0.25  # share of steps whose cutouts are of other pixels, and with them of other seeing and noise
+ZOOM = (0.75, 1.3)
 SCORED = 256
 
 
@@ -126,7 +129,7 @@ def train(
             raise TrainingError(f"there are too few {word} examples to learn from")
     with _threads(options.threads):
         state = _start(options, checkpoint, examples.digest)
-        planes = _softened(examples)
+        planes = _stacked(examples)
         target = examples.label.astype(np.float32)
         weight = _weights(target)
         before, begun, losses = state.seconds, time.monotonic(), list[float]()
@@ -279,40 +282,53 @@ def _metrics(state: Training, losses: list[float], held_out: Examples) -> dict[s
     return metrics
 
 
-def _softened(examples: Examples) -> NDArray[np.float16]:
-    """(n, 3, SIDE, SIDE), NaN where masked: `network_input` before its masks, in half the memory."""
-    out = np.empty((len(examples), PLANES, *examples.new.shape[1:]), dtype=np.float16)
-    for i, plane in enumerate((examples.new, examples.ref, examples.diff)):
-        for first in range(0, len(plane), 1024):
-            part = slice(first, first + 1024)
-            out[part, i] = np.arcsinh(plane[part].astype(np.float32) / SOFTENING)
-    return out
+def _stacked(examples: Examples) -> NDArray[np.float16]:
+    """(n, 3, SIDE, SIDE), in sigma, NaN where masked."""
+    return np.stack([examples.new, examples.ref, examples.diff], axis=1)
 
 
-def _input(planes: NDArray[np.float16]) -> Tensor:
-    values = torch.from_numpy(planes.astype(np.float32))
-    good = torch.isfinite(values)
-    whole = torch.cat([torch.where(good, values, 0.0), good.float()], dim=1)
+def _input(values: Tensor, good: Tensor) -> Tensor:
+    """As `pipeline.classify.triplets.network_input` makes it."""
+    softened = torch.asinh(torch.where(good, values, 0.0) / SOFTENING)
+    whole = torch.cat([softened, good.float()], dim=1)
     return whole.contiguous(memory_format=torch.channels_last)
 
 
 def _batch(planes: NDArray[np.float16], options: TrainOptions, step: int) -> tuple[Tensor, NDArray[np.intp]]:
-    """The examples of one step: every epoch in an order of its own, turned, mirrored and spoilt."""
+    """The examples of one step: every epoch in an order of its own, turned, mirrored, varied and spoilt."""
     per_epoch = max(1, len(planes) // options.batch)
     epoch, place = divmod(step, per_epoch)
     order = np.random.default_rng([options.seed, 1, epoch]).permutation(len(planes))
     random = np.random.default_rng([options.seed, 2, step])
     chosen = order[place * options.batch : (place + 1) * options.batch]
-    batch = planes[chosen]
+    batch = planes[chosen].astype(np.float32)
     for turn in range(8):
         some = batch[turn::8]
         turned = np.rot90(some, turn % 4, axes=(2, 3))
         batch[turn::8] = (turned[..., ::-1] if turn >= 4 else turned).copy()
+    each = (*batch.shape[:2], 1, 1)
+    batch *= np.exp(SCALE_ERROR * random.normal(size=each)).astype(np.float32)
+    batch += (LEVEL_ERROR * random.normal(size=each)).astype(np.float32)
     _spoil(random, batch)
-    return _input(batch), chosen
+    values = torch.from_numpy(batch)
+    good = torch.isfinite(values)
+    if random.random() < ZOOMED:
+        values, good = _zoomed(random, torch.where(good, values, 0.0), good)
+    return _input(values, good), chosen
 
 
-def _spoil(random: np.random.Generator, batch: NDArray[np.float16]) -> None:
+def _zoomed(random: np.random.Generator, values: Tensor, good: Tensor) -> tuple[Tensor, Tensor]:
+    """Cutouts as they would be with other pixels; what lies outside is masked."""
+    zoom = torch.from_numpy(random.uniform(*ZOOM, len(values)).astype(np.float32))
+    move = torch.zeros(len(values), 2, 3)
+    move[:, 0, 0] = move[:, 1, 1] = zoom
+    grid = torch.nn.functional.affine_grid(move, list(values.shape), align_corners=True)
+    both = torch.cat([values, good.float()], dim=1)
+    moved = torch.nn.functional.grid_sample(both, grid, align_corners=True)
+    return moved[:, :PLANES], moved[:, PLANES:] > 0.99
+
+
+def _spoil(random: np.random.Generator, batch: NDArray[np.float32]) -> None:
     """Take away at random what may be absent of real candidates, in place."""
     draw = random.random((3, len(batch)))
     batch[draw[0] < NO_REFERENCE, 1] = np.nan

@@ -36,7 +36,7 @@ class Seen:
     """One candidate of a field whose truth is known.
 
     ``origin`` is ``peak`` (of the score), ``unet`` (seen by the network alone) or ``streak``; ``rank`` is
-    what the threshold of its origin is held against.
+    what the threshold of its origin is held against. ``streak_free`` says that its field has no streak.
     """
 
     origin: str
@@ -45,20 +45,22 @@ class Seen:
     snr: float
     kind: str
     real: bool
+    streak_free: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """All candidates of some fields, with how many pixels were unmasked in them."""
+    """All candidates of some fields; how many pixels were unmasked in all, and in those without streaks."""
 
     seen: tuple[Seen, ...]
     pixels: int
+    streak_free_pixels: int
 
 
 def examine(network: UNet, fields: Iterable[TrainingField]) -> Examined:
     """What detection and network find in some fields, at the lowest thresholds."""
     seen: list[Seen] = []
-    pixels = 0
+    pixels = streak_free = 0
     low = network.with_thresholds(LOWEST, LOWEST)
     for made in fields:
         difference = made.difference
@@ -75,8 +77,10 @@ def examine(network: UNet, fields: Iterable[TrainingField]) -> Examined:
         x, y = np.array([each.x for each in found]), np.array([each.y for each in found])
         odds = opinion(maps, x, y, fwhm) if found else np.zeros(0)
         seen += [_seen(made, each, places, float(odd)) for each, odd in zip(found, odds, strict=True)]
-        pixels += int(np.count_nonzero(difference.mask == 0))
-    return Examined(tuple(seen), pixels)
+        unmasked = int(np.count_nonzero(difference.mask == 0))
+        pixels += unmasked
+        streak_free += unmasked if _streak_free(made) else 0
+    return Examined(tuple(seen), pixels, streak_free)
 
 
 def thresholds(examined: Examined, false_alarms: float) -> tuple[float, float]:
@@ -87,13 +91,15 @@ def thresholds(examined: Examined, false_alarms: float) -> tuple[float, float]:
     examined : Examined
     false_alarms : float
         Point sources that only the network sees and that are none, allowed per `FRAME_PX`. Of streaks,
-        `STREAKS_PER_PATCH` per `PATCH_PX` are allowed.
+        `STREAKS_PER_PATCH` per `PATCH_PX` are allowed in fields without any.
     """
     points = [each.rank for each in examined.seen if each.origin == "unet" and not each.real]
-    streaks = [each.rank for each in examined.seen if each.origin == "streak" and not each.real]
+    streaks = [
+        each.rank for each in examined.seen if each.origin == "streak" and not each.real and each.streak_free
+    ]
     return (
         _above(points, int(false_alarms * examined.pixels / FRAME_PX)),
-        _above(streaks, int(STREAKS_PER_PATCH * examined.pixels / PATCH_PX)),
+        _above(streaks, int(STREAKS_PER_PATCH * examined.streak_free_pixels / PATCH_PX)),
     )
 
 
@@ -148,10 +154,14 @@ def _seen(made: TrainingField, found: Detection, peaks: set[tuple[float, float]]
     if "streak_length" in found.features:
         rank = found.features["streak_evidence"]
         real = (event is not None and event.is_streak) or _along_a_trail(made, found)
-        return Seen("streak", odds, rank, abs(found.snr), kind, real)
+        return Seen("streak", odds, rank, abs(found.snr), kind, real, _streak_free(made))
     origin = "peak" if (found.x, found.y) in peaks else "unet"
     real = event is not None and (event.is_streak or event.snr * found.snr > 0)
-    return Seen(origin, odds, odds, abs(found.snr), kind, real)
+    return Seen(origin, odds, odds, abs(found.snr), kind, real, _streak_free(made))
+
+
+def _streak_free(made: TrainingField) -> bool:
+    return not any(event.is_streak for event in made.events)
 
 
 def _along_a_trail(made: TrainingField, found: Detection) -> bool:

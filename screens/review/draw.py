@@ -1,5 +1,6 @@
 """A card's images as lines, with the caption that says how they are drawn."""
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from core.cells import Look, Panel, draw_triplet, faint_sources_survive
@@ -13,6 +14,7 @@ PLANES = ("new", "reference", "difference")
 _DRAWING_NAMES = {"half": "colour", "grey": "greys", "braille": "braille", "ascii": "ASCII"}
 
 
+@lru_cache(maxsize=8)  # a card is painted several times: with its facts, its light curve, what was decided
 def image_lines(
     cutouts: Cutouts, layout: "Layout", look: Look, *, plane: int, blinked: bool
 ) -> tuple[list[Line], Line]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from core.vocabulary import LABELS, OWN, Label, MaskPlane, ReviewState
-from screens.lines import Line, Tone, counted, padded, shortened, span
+from screens.lines import Line, Tone, counted, indented, padded, shortened, span
 from screens.review.known import known_facts
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def _facts(card: "Card", cell: int = _COLUMN) -> Iterator[Line]:
     room = max(cell - 1 - sum(len(piece.text) for piece in stands), 26)
     yield (span(card.name, Tone.STRONG, room), *stands)
     yield (*_labelled("snr", _signed(record["snr"], "σ")), *_scores(card))
+    if refused := _refused(card):
+        yield (span(refused, Tone.WARN),)
     yield _position(card)
     yield _brightness(card)
     yield from known_facts(card.known)
@@ -102,6 +104,8 @@ def detail_lines(card: "Card", width: int) -> list[Line]:
         ]
         if not values:
             lines.append((span("  none", Tone.DIM),))
+        if heading == "Scores" and card.frame.scored_by:
+            lines += indented((span(card.frame.scored_by, Tone.DIM, 1000),), width)
     lines += [(), (span("Detections, newest first", Tone.STRONG),)]
     for epoch in card.epochs:
         mark = "▸ " if epoch.candidate_id == card.candidate_id else "  "
@@ -212,6 +216,11 @@ def _scores(card: "Card") -> Line:
             for piece in (span("  "), span(name, Tone.DIM, 20), span(f" {value:.2f}"))
         )
     return (span("  score ", Tone.DIM), span(_number(record["score"], 2)), span(", no model yet", Tone.DIM))
+
+
+def _refused(card: "Card") -> str:
+    """Which model could not score it, and why; empty where all could."""
+    return (card.frame.scored_by or "").partition(". ")[2]
 
 
 def _brightness(card: "Card") -> Line:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -203,7 +204,14 @@ class ReviewScreen(PictureScreen):
             return
         self.filter = self._reading.filter
         self.prompt.close()
+        start(self, self._count, group="count", exclusive=True)
         await self._read_place()
+
+    async def _count(self) -> None:
+        if self._reading is not None:
+            with suppress(AstridError):  # then the length stays unknown
+                await self._reading.count()
+            self.paint()
 
     def show_place(self) -> None:
         """Show the entry at the queue's place; a newer call takes over from an unfinished one."""

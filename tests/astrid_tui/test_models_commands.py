@@ -107,6 +107,31 @@ def test_a_trained_tree_becomes_a_version_and_scores_once_it_is_promoted(astrid,
     assert before["models"]["realbogus"] == after["models"]["realbogus"]
 
 
+def test_what_reviewers_agree_on_is_learnt_from_unless_it_shall_not(astrid, tmp_path):
+    from contextlib import closing
+
+    from core.database.store import open_store
+    from core.database.tables import Candidate
+    from core.review.verdicts import decide
+    from core.vocabulary import Label
+    from tests.builders import add_night
+
+    example_sets.write(blobs(200), tmp_path / "examples.npz")
+    astrid("init")
+    with closing(open_store(f"sqlite:///{tmp_path / 'home' / 'astrid.db'}")) as store:
+        add_night(store, objects=2, epochs=1)
+        with store.read() as db:
+            shown = db.get_one(Candidate, 1).id
+        for who in ("ada", "bob"):
+            decide(store, session=who, reviewer=who, candidate_id=shown, label=Label.REAL, shown={})
+    words = ("models", "train", "tree", "--examples", tmp_path / "examples.npz")
+    without = astrid.json(*words, "--no-labels")
+    assert "labelled" not in astrid.said
+    told = astrid.json(*words)
+    assert "1 labelled candidates" in astrid.said
+    assert told["parameters"]["examples_sha256"] != without["parameters"]["examples_sha256"]
+
+
 def test_a_training_that_is_stopped_is_resumed_with_the_same_options_alone(astrid, tmp_path, monkeypatch):
     pytest.importorskip("torch", reason="training needs the extra 'train'")
     from contextlib import contextmanager

@@ -145,7 +145,7 @@ def test_an_alert_and_our_own_detection_of_one_place_are_one_object(store: Store
 def test_an_alert_never_joins_an_injected_source(store: Store) -> None:
     with store.write() as session:
         lock(session)
-        associate(session, [Place(0, 0, 1, 150.0, 2.0, ARCSEC)], None, injected=True)
+        associate(session, [Place(0, 0, 1, 150.0, 2.0, ARCSEC, injected=True)], None)
     register_alerts(store, [alert(1)])
     assert objects(store)[-1] == ("ZTF1", 1)
 

@@ -19,8 +19,9 @@ SHIPPED: dict[str, ShippedModel] = {
     for name, digest in {
         "realbogus": "0e2cd55d7a69893605831d4d94f3c6d3d7a2fca3105a7e4cd86bf058a3b7fb47",
         "tree": "2155ab0cc33283b3757b71a0ed015c32c5286ee0249632f199bf62366993dadd",
-        "unet": "5f1671ae7e38d317a329c5ecd3bafcec799d5289d44ae60318be1080d015c173",
+        "unet": "38401ed49c6cdd10aeb41a07124b276477877e06821ffbdaefc0562bf2b8d752",
         "isolation_forest": "39daf492016ca17459ad36a06ce231dd8ac14510cac8008060ead43ccccd9070",
         "one_class_svm": "716c90bbe1282870db757c8b59a45570e065209a113bc4269e7aa1e2385a838d",
+        "ensemble": "15cb3bc25eefda56bab3e15241709c05bd790f2a303e2c3e59c29625714a8aa2",
     }.items()
 }

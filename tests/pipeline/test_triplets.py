@@ -1,0 +1,91 @@
+"""Cutouts as the models take them: the same whatever their unit, size and company."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.review.cutouts import Cutouts
+from pipeline.classify.triplets import SIDE, SOFTENING, TripletError, network_input, of_arrays, of_cutouts
+
+
+@pytest.fixture
+def planes():
+    random = np.random.default_rng(1)
+    made = random.normal(size=(3, 6, SIDE, SIDE)).astype(np.float32)
+    made[1, 2] = np.nan
+    made[0, 3, :20] = np.nan
+    made[2, 4, 10:12, 30] = np.nan
+    return made
+
+
+def test_the_unit_and_the_level_of_a_plane_do_not_matter(planes):
+    same = of_arrays(*(planes * np.float32(37.5) + np.float32(900.0)))
+    for ours, theirs in zip(of_arrays(*planes).planes, same.planes, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-3, equal_nan=True)
+
+
+def test_each_plane_is_in_its_own_sigma_with_its_sky_at_nought(planes):
+    for plane in of_arrays(*planes).planes:
+        for image in plane:
+            seen = image[np.isfinite(image)]
+            if seen.size:
+                assert np.median(seen) == pytest.approx(0.0, abs=1e-5)
+                assert np.median(np.abs(seen)) * 1.4826 == pytest.approx(1.0, rel=1e-3)
+
+
+def test_what_is_masked_or_beyond_all_measure_stays_masked(planes):
+    marked = planes.copy()
+    marked[0, 0, 5, 5], marked[0, 0, 5, 6], marked[0, 0, 5, 7] = np.inf, -3.4e38, 2e30
+    found = of_arrays(*marked)
+    assert np.isnan(found.new[0, 5, 5:8]).all()
+    assert np.array_equal(np.isnan(found.new[1:]), np.isnan(planes[0, 1:]))
+    assert np.isnan(found.ref[2]).all()
+
+
+@pytest.mark.parametrize("side", [15, 61, 62, 63, 64, 101])
+def test_another_size_shares_the_middle_pixel(side):
+    image = np.zeros((1, side, side), np.float32)
+    image[0, side // 2, side // 2] = 100.0
+    found = of_arrays(image, image, image)
+    assert np.unravel_index(np.nanargmax(found.new[0]), (SIDE, SIDE)) == (SIDE // 2, SIDE // 2)
+    assert np.isfinite(found.new).sum() == min(side, SIDE) ** 2
+
+
+def test_cutouts_of_many_sizes_are_as_each_alone(planes):
+    cutouts = [Cutouts(*planes[:, 0]), Cutouts(*planes[:, 1, :51, :]), Cutouts(*planes[:, 3])]
+    together = of_cutouts(cutouts)
+    for i, each in enumerate(cutouts):
+        for ours, alone in zip(together.planes, of_cutouts([each]).planes, strict=True):
+            np.testing.assert_array_equal(ours[i], alone[0])
+
+
+def test_a_network_sees_softened_values_and_where_they_can_be_used(planes):
+    triplets = of_arrays(*planes)
+    seen = network_input(triplets)
+    assert seen.shape == (6, 6, SIDE, SIDE)
+    assert np.isfinite(seen).all()
+    good = seen[:, 3:] == 1
+    assert np.array_equal(good, np.isfinite(np.stack(triplets.planes, axis=1)))
+    np.testing.assert_allclose(
+        np.sinh(seen[:, :3])[good] * SOFTENING, np.stack(triplets.planes, axis=1)[good], rtol=1e-4, atol=1e-5
+    )
+    assert (seen[:, :3][~good] == 0).all()
+
+
+def test_an_image_of_one_value_is_nought_and_a_quantised_one_has_the_spread_of_all():
+    flat = np.full((1, SIDE, SIDE), 7.0)
+    coarse = flat.copy()
+    coarse[0, :, :10] = 8.0
+    found = of_arrays(flat, coarse, coarse)
+    assert (found.new == 0).all()
+    assert found.ref.max() == pytest.approx(1.0 / coarse.std(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [((2, 5), (2, 5, 5), (2, 5, 5)), ((2, 5, 5), (1, 5, 5), (2, 5, 5)), ((2, 0, 5), (2, 5, 5), (2, 5, 5))],
+)
+def test_what_is_no_stack_of_images_is_refused(shapes):
+    with pytest.raises(TripletError):
+        of_arrays(*(np.zeros(shape) for shape in shapes))
