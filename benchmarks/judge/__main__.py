@@ -90,7 +90,7 @@ def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: 
     }
     for name, (which, what) in every.items():
         label = judged.label[which]
-        if label.min(initial=1) == label.max(initial=0):
+        if len(np.unique(label)) < 2:
             continue
         part = {key: values[which] for key, values in found.items()}
         evaluation = room.evaluate(

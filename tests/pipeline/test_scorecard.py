@@ -38,7 +38,7 @@ def log_odds(columns, score, shift=2.0):
 
 
 def test_two_gaussians_give_what_theory_says():
-    columns, score = examples(n=200_000)
+    columns, score = examples(n=100_000)
     rank = measures.ranking(columns["label"] == 1, score)
     for fpr in (0.1, 0.01, 0.001):
         expected = norm.cdf(norm.isf(fpr) - 2.0)
@@ -126,10 +126,10 @@ def test_true_log_odds_are_calibrated_and_doubled_ones_are_not():
 
 
 def test_precision_is_that_of_the_nights_prevalence():
-    columns, score = examples(100_000)
+    columns, score = examples(30_000)
     card = scorecard("x", columns, score, is_probability=False, prevalences=(0.001,), rounds=20)
     tpr = norm.sf(norm.isf(0.01) - 2.0)
-    assert card.precision[0.001].value == pytest.approx(0.001 * tpr / (0.001 * tpr + 0.999 * 0.01), rel=0.05)
+    assert card.precision[0.001].value == pytest.approx(0.001 * tpr / (0.001 * tpr + 0.999 * 0.01), rel=0.1)
     assert card.precision[card.prevalence].value > 0.9
 
 
