@@ -17,8 +17,8 @@ class ShippedModel:
 SHIPPED: dict[str, ShippedModel] = {
     name: ShippedModel(_HERE / name, digest)
     for name, digest in {
-        "realbogus": "0e2cd55d7a69893605831d4d94f3c6d3d7a2fca3105a7e4cd86bf058a3b7fb47",
-        "tree": "2155ab0cc33283b3757b71a0ed015c32c5286ee0249632f199bf62366993dadd",
+        "realbogus": "778b61fddeb44f7a5fbac5130c924ffb3fb450bbd6f1c226f557e58724045e97",
+        "tree": "685de23615a44421c09a540980c5ba91b33270928ae08e9bfffe9f7cfc14e765",
         "unet": "7ef9e4bf4312d0b579124af941e1bb45bfd9eb78ae49abd65ac85835b4f08803",
     }.items()
 }
