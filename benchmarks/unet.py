@@ -20,15 +20,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from pipeline.classify import unet
+from pipeline.classify.classify import Classifier
 from pipeline.classify.shipped import SHIPPED
+from pipeline.classify.triplets import of_cutouts
 from pipeline.classify.unet import LogOdds, UNet
 from pipeline.classify.unet_input import CHANNELS, frame_input
+from pipeline.detection.cutting import cut
 from pipeline.detection.detect import detect
 from pipeline.detection.joined import join, opinion
 from pipeline.detection.unet_objects import StreakObject, point_objects, streak_objects
-from pipeline.frame import FrameRefused
+from pipeline.frame import Detection, FrameRefused
 from pipeline.training.events import Event
 from pipeline.training.fields import TrainingField, nature
 from pipeline.training.fields import field as make_field
@@ -42,7 +46,15 @@ BINS = ((6.0, 10.0), (10.0, 20.0), (20.0, np.inf))
 LOW = -4.0
 Row = tuple[float, float, float, float]  # x, y, sign, rank
 RESAMPLED = 400
-METHODS = ("score and cuts, by score", "score and cuts, by U-Net", "U-Net alone", "both, by U-Net")
+OTHERS = ("tree", "realbogus")  # models of candidates that come with AstrID
+METHODS = (
+    "score and cuts, by score",
+    "score and cuts, by U-Net",
+    "U-Net alone",
+    "both, by U-Net",
+    *(f"score and cuts, by {name}" for name in OTHERS),
+    *(f"both, by U-Net and {name}" for name in OTHERS),
+)
 
 
 @dataclass
@@ -183,6 +195,7 @@ def _examined(made: TrainingField, network: UNet) -> FieldResult:
         METHODS[2]: [(each.x, each.y, each.sign, each.log_odds) for each in objects],
         METHODS[3]: _by_unet([(each.x, each.y, np.sign(each.snr)) for each in points], maps, fwhm),
     }
+    found |= _by_others(made, peaks, points, found[METHODS[3]])
     events = [each for each in made.events if not each.is_streak]
     streaks = streak_objects(maps, masked, network.streak_threshold, fwhm)
     true_streaks = [each for each in made.events if each.is_streak]
@@ -201,6 +214,39 @@ def _by_unet(places: list[tuple[float, float, float]], maps: LogOdds, fwhm: floa
         return []
     x, y = np.array([each[0] for each in places]), np.array([each[1] for each in places])
     return [(*each, odds) for each, odds in zip(places, opinion(maps, x, y, fwhm), strict=True)]
+
+
+def _by_others(
+    made: TrainingField, peaks: list[Detection], points: list[Detection], by_unet: list[Row]
+) -> dict[str, list[Row]]:
+    """By the models of candidates alone, and by the sum of their log-odds and the U-Net's calibrated ones."""
+    of_peaks, of_points = _scored(made, peaks), _scored(made, points)
+    calibration = unet.shipped().calibration
+    found: dict[str, list[Row]] = {}
+    for name in OTHERS:
+        alone, beside = of_peaks.get(name), of_points.get(name)
+        found[f"score and cuts, by {name}"] = [
+            (each.x, each.y, np.sign(each.snr), rank)
+            for each, rank in zip(peaks, [-np.inf] * len(peaks) if alone is None else alone, strict=True)
+        ]
+        found[f"both, by U-Net and {name}"] = [
+            (x, y, sign, calibration.slope * odds + calibration.offset + more)
+            for (x, y, sign, odds), more in zip(
+                by_unet, [0.0] * len(points) if beside is None else beside, strict=True
+            )
+        ]
+    return found
+
+
+def _scored(made: TrainingField, detections: list[Detection]) -> dict[str, NDArray[np.float64]]:
+    """Log-odds of each model of candidates."""
+    if not detections:
+        return {}
+    size = made.settings.cutout.size_px
+    frames = made.new.frame, made.reference.frame, made.difference
+    triplets = of_cutouts([cut(*frames, each.x, each.y, size) for each in detections])
+    scores = Classifier.of().score(triplets, np.array([each.snr for each in detections]))
+    return {name: logit(np.clip(values, 1e-12, 1.0 - 1e-12)) for name, values in scores.by_model.items()}
 
 
 def _ranked(made: TrainingField, rows: list[Row], events: list[Event]) -> Ranked:

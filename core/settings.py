@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.errors import AstridError
@@ -118,6 +118,21 @@ class ClassifySettings(Section):
     alerts: bool = True  # survey alerts too, as they come in
 
 
+class FakesSettings(Section):
+    """Injected sources among the cards of the review, told apart only after the verdict."""
+
+    share: float = Field(0.0, ge=0, le=0.5)  # of the cards; 0: none
+    snr: tuple[float, float] = (4.5, 30.0)  # as they are drawn, evenly in the logarithm
+    host_share: float = Field(0.5, ge=0, le=1)  # beside galaxies of the reference, the others anywhere
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "FakesSettings":
+        faintest, brightest = self.snr
+        if not 1.0 <= faintest < brightest <= 1000.0:
+            raise ValueError("snr is two numbers of 1 to 1000, the smaller first")
+        return self
+
+
 class CutoutSettings(Section):
     """What a reviewer sees."""
 
@@ -202,7 +217,7 @@ class ReviewSettings(Section):
     reviewer: str = ""  # empty: the login name
     theme: Literal["dark", "light", "dome"] = "dark"
     drawing: Literal["auto", "half", "grey", "braille", "ascii"] = "auto"
-    stretch: Literal["linear", "asinh", "log", "zscale"] = "asinh"
+    stretch: Literal["linear", "asinh", "log", "zscale", "percentile", "histogram"] = "asinh"
     blind: bool = False  # what others said of an object is hidden until it is decided
     again_share: float = Field(default=0.02, ge=0, le=0.5)  # of cards, shown again blind
     again_after_s: float = Field(default=3600.0, ge=0)
@@ -249,6 +264,7 @@ class Settings(BaseSettings):
     subtract: SubtractSettings = SubtractSettings()
     detect: DetectSettings = DetectSettings()
     depth: DepthSettings = DepthSettings()
+    fakes: FakesSettings = FakesSettings()
     cutout: CutoutSettings = CutoutSettings()
     classify: ClassifySettings = ClassifySettings()
     associate: AssociateSettings = AssociateSettings()

@@ -30,7 +30,8 @@ from pipeline.frame import (
     RawFrame,
 )
 from pipeline.measure import Measured, measure
-from pipeline.process import depth_magnitude, depth_of, match_radius_px, sky_positions
+from pipeline.places import sky_positions
+from pipeline.process import depth_magnitude, depth_of, match_radius_px
 from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import ReferenceImage, is_reference, read
 from pipeline.registration.align import align, already_aligned

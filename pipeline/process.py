@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +13,13 @@ from scipy.spatial import KDTree
 
 from core.database.tables import SkyObject
 from core.frames import thumbnail
+from core.frames.injected import Draw
 from core.frames.outcome import (
     CandidateFacts,
     DifferenceFacts,
     ForcedFacts,
     FrameOutcome,
+    InjectedFacts,
     QualityFacts,
     RejectionFacts,
 )
@@ -35,8 +36,9 @@ from pipeline.depth.depth import Depth, measure_depth, typical_error
 from pipeline.detection.cutting import cut
 from pipeline.detection.detect import detect
 from pipeline.detection.forced import forced_fluxes
-from pipeline.detection.joined import with_unet
+from pipeline.detection.joined import with_opinion, with_unet
 from pipeline.energy.meter import Begin, unmetered
+from pipeline.fakes.copies import Finish, Searched, forced_in_copy, inject, is_wanted
 from pipeline.files.fits_files import read_frame
 from pipeline.files.miniature import miniature
 from pipeline.frame import (
@@ -51,12 +53,12 @@ from pipeline.frame import (
 from pipeline.known.candidates import with_known
 from pipeline.known.match import KnownSky
 from pipeline.measure import Measured, measure_calibrated
+from pipeline.places import magnitude, sky_positions
 from pipeline.registration.align import align
 from pipeline.subtraction.subtract import subtract
 
 log = logging.getLogger(__name__)
 
-MAG_PER_RELATIVE_ERROR = 2.5 / math.log(10.0)
 UPPER_LIMIT_SIGMA = 5.0
 
 
@@ -85,6 +87,7 @@ def process(
     settings: Settings,
     begin_energy: Begin = unmetered,
     models: Models | None = None,
+    draw: Draw | None = None,
 ) -> FrameOutcome:
     """Take one frame all the way. Nothing is written, and nothing but an interrupt is raised.
 
@@ -105,6 +108,8 @@ def process(
         Begins to measure the energy of a stage, as `EnergyMeter.begin` does.
     models : mapping, optional
         Those that score: `pipeline.classify.chosen.chosen`. By default those that came with AstrID.
+    draw : Draw, optional
+        What is drawn into a copy of the frame, for reviewers to be tried by.
 
     Returns
     -------
@@ -123,9 +128,8 @@ def process(
             small = thumbnail.pack(miniature(frame))
         measured = measure_calibrated(frame, settings, clock)
         quality = measured.quality
-        return replace(
-            _subtracted(measured, reference, known_objects, settings, clock, models), thumbnail=small
-        )
+        outcome = _subtracted(measured, reference, known_objects, settings, clock, models, draw)
+        return replace(outcome, thumbnail=small)
     except FrameRefused as refused:
         state, reason = "rejected", str(refused)
     except Exception as error:  # whatever broke, SEP raises no narrower type: the night goes on
@@ -141,10 +145,11 @@ def measure_again(
     masters: Masters | None,
     known_objects: Sequence[KnownObject],
     settings: Settings,
+    draw: Draw | None = None,
 ) -> tuple[ForcedFacts, ...]:
     """The flux at known objects in a frame that was processed before they were known.
 
-    Parameters are those of `process`.
+    Parameters are those of `process`; of what is drawn into a copy, the sources are measured in it.
 
     Raises
     ------
@@ -155,7 +160,11 @@ def measure_again(
     frame = calibrate(read_frame(path, extension), masters, settings)
     measured = measure_calibrated(frame, settings, clock)
     new = align(measured.frame, measured.stars, measured.fwhm, reference, settings)
-    return _forced(known_objects, [], subtract(new, reference, settings), reference, 0.0)
+    difference = subtract(new, reference, settings)
+    points = _forced(known_objects, [], difference, reference, 0.0)
+    if draw is not None:
+        points += forced_in_copy(draw.sources, draw, difference, new, reference, settings)
+    return points
 
 
 def _subtracted(
@@ -165,6 +174,7 @@ def _subtracted(
     settings: Settings,
     clock: StageClock,
     models: Models | None,
+    draw: Draw | None,
 ) -> FrameOutcome:
     """The second half of the way: what changed against the reference."""
     with clock.stage("align"):
@@ -190,6 +200,23 @@ def _subtracted(
     with clock.stage("record"):
         scores = record.block_scores(difference, new, reference, measured.frame.origin, radius_px, settings)
         score_map = block_scores.pack(scores)
+    injected: tuple[InjectedFacts, ...] = ()
+    if draw is not None and is_wanted(draw, settings):
+
+        def finish(
+            found: Sequence[Detection], copied: Difference, copy: Aligned
+        ) -> tuple[CandidateFacts, ...]:
+            if not found:
+                return ()
+            seen = with_opinion(found, copied, copy, reference, settings, version)
+            made = _candidates(seen, copied, copy, reference, measured.frame.origin, settings)
+            made = with_scores(made, Classifier.of(models).score_candidates(made))
+            return with_known(made, reference, measured.frame.exposure.mjd, known)
+
+        mjd = measured.frame.exposure.mjd
+        searched = Searched(detections, difference, new, reference, radius_px, mjd)
+        objects = _on_grid(known_objects, reference.frame)[1]
+        injected = _injected(draw, searched, objects, finish, settings, clock)
     depth = depth_of(difference, new, reference, detections, radius_px, settings, clock)
     return FrameOutcome(
         "done",
@@ -204,6 +231,7 @@ def _subtracted(
         pixel_scale=reference.frame.pixel_scale,
         known_state=known.state,
         score_map=score_map,
+        injected=injected,
     )
 
 
@@ -225,6 +253,23 @@ def _classified(
         return with_scores(candidates), (f"No model scored: {one_line(error)}.",)
 
 
+def _injected(
+    draw: Draw,
+    searched: Searched,
+    objects: NDArray[np.float64],
+    finish: Finish,
+    settings: Settings,
+    clock: StageClock,
+) -> tuple[InjectedFacts, ...]:
+    """What was drawn into a copy; if that cannot be searched for whatever reason, the frame stands."""
+    try:
+        with clock.stage("copy"):
+            return inject(draw, searched, objects, finish, settings)
+    except Exception:  # SEP raises no narrower type
+        log.exception("nothing could be injected into %s", searched.new.frame.exposure.name)
+        return ()
+
+
 def match_radius_px(reference: PreparedReference, fwhm_px: float, settings: Settings) -> float:
     """How far apart two detections of one object may lie: the radius set, or half the FWHM.
 
@@ -233,13 +278,6 @@ def match_radius_px(reference: PreparedReference, fwhm_px: float, settings: Sett
     scale = reference.frame.pixel_scale
     least = settings.associate.radius_arcsec / scale if scale else 0.0
     return max(least, 0.5 * fwhm_px)
-
-
-def magnitude(flux: float, flux_err: float, zeropoint: float | None) -> tuple[float | None, float | None]:
-    """The magnitude of a difference flux's size, and its error; none without a zeropoint."""
-    if zeropoint is None or not math.isfinite(flux) or flux == 0:
-        return None, None
-    return zeropoint - 2.5 * math.log10(abs(flux)), MAG_PER_RELATIVE_ERROR * flux_err / abs(flux)
 
 
 def limit_magnitude(difference: Difference, zeropoint: float | None) -> float | None:
@@ -342,19 +380,6 @@ def _candidates(
             )
         )
     return tuple(candidates)
-
-
-def sky_positions(
-    frame: Frame, x: NDArray[np.float64], y: NDArray[np.float64]
-) -> list[tuple[float | None, float | None]]:
-    """Right ascension and declination of places on a frame, degrees; none without a WCS."""
-    if frame.wcs is None or len(x) == 0:
-        return [(None, None)] * len(x)
-    ra, dec = frame.wcs.all_pix2world(x, y, 0)
-    return [
-        (float(a) % 360.0, float(d)) if np.isfinite(a) and np.isfinite(d) else (None, None)
-        for a, d in zip(ra, dec, strict=True)
-    ]
 
 
 def _forced(

@@ -1,5 +1,7 @@
 """`astrid candidates`: the review queue for scripts, and for a terminal without the console."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -109,6 +111,7 @@ def label(
 ) -> None:
     """Give a verdict; it is on disk when this returns."""
     from core.review.candidates import shown_capsule
+    from core.review.fakes import revealed
     from core.review.verdicts import decide
 
     store = store_of(context)
@@ -122,12 +125,23 @@ def label(
         shown=shown_capsule(store, candidate, by="command line"),
         note=note,
     )
+    truth = revealed(store, [row.sky_object_id]).get(row.sky_object_id)
     if as_json:
-        print_json({"verdict": row.id, "candidate": row.candidate_id, "label": row.label, "hash": row.hash})
+        print_json(
+            {
+                "verdict": row.id,
+                "candidate": row.candidate_id,
+                "label": row.label,
+                "hash": row.hash,
+                "injected": truth.record() if truth else None,
+            }
+        )
         return
     print_text(
         f"{row.candidate_id} is {row.label}: {LABELS[verdict].meaning}; astrid candidates undo takes it back"
     )
+    if truth:
+        print_text(truth.sentence)
 
 
 @app.command()
@@ -162,27 +176,38 @@ def export(
     ] = "csv",
     filters: FilterOption = "",
 ) -> None:
-    """Export candidates with their verdicts, and the heads of the verdict chains on standard error."""
+    """Export candidates with their verdicts, and the heads of the verdict chains on standard error.
+
+    Where sources were injected into the queue, only judged candidates are exported.
+    """
     from core.review.chain import session_heads
     from core.review.export import write_csv, write_json_lines
     from core.review.export_files import write_cutouts, write_parquet, write_regions, write_votable
+    from core.review.fakes import are_injected
+    from core.review.real_rows import real_candidates
 
     as_text = {"csv": write_csv, "jsonl": write_json_lines, "regions": write_regions}
-    as_bytes = {"parquet": write_parquet, "votable": write_votable, "fits": write_cutouts}
+    store = store_of(context, read_only=True)
+    as_bytes: dict[str, Callable[..., int]] = {
+        "parquet": write_parquet,
+        "votable": write_votable,
+        "fits": partial(write_cutouts, store=store),
+    }
     if form not in {*as_text, *as_bytes}:
         raise typer.BadParameter(
             f"'{form}' is not one of {', '.join((*as_text, *as_bytes))}", param_hint="--format"
         )
     if form in as_bytes and output is None:
         raise typer.BadParameter(f"{form} is no text for a terminal: name a file", param_hint="--output")
-    store = store_of(context, read_only=True)
-    filters = _expanded(context, store, filters)
+    found = real_candidates(store, filters=_expanded(context, store, filters))
     if form in as_bytes and output is not None:
         with output_bytes(output) as binary:
-            count = as_bytes[form](store, binary, filters=filters)
+            count = as_bytes[form](found, binary)
     else:
         with output_stream(output) as stream:
-            count = as_text[form](store, stream, filters=filters)
+            count = as_text[form](found, stream)
+    if are_injected(store):
+        remark("sources were injected into the queue: candidates without a verdict are left out")
     remark(f"{count} candidates exported")
     for head in session_heads(store):
         remark(f"verdict chain {head.session}: {head.sequence} rows, head {head.hash}")

@@ -46,10 +46,14 @@ def chart(
     """
     from core.coordinates import parse_radius
     from core.objects.chart_images import chart_target
+    from core.review.real_rows import real_object
     from pipeline.charts.chart import make_chart
     from pipeline.charts.chart_file import text_lines, write
 
-    target = chart_target(store_of(context, read_only=True), object_)
+    store = store_of(context, read_only=True)
+    target = chart_target(store, object_)
+    if source is not Source.REFERENCE:
+        real_object(store, str(target.object_id))  # a frame shows what is real alone
     both = (target.reference, target.newest)
     images = [each for each in (both if source is Source.REFERENCE else both[::-1]) if each is not None]
     made = make_chart(

@@ -3,6 +3,7 @@
 import typer
 
 from astrid_tui.cli.models_realbogus import realbogus, tree
+from astrid_tui.cli.models_stacked import ensemble, outliers
 from astrid_tui.cli.models_unet import unet
 
 train_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Train a model.")
@@ -16,3 +17,5 @@ def train() -> None:
 train_app.command()(unet)
 train_app.command()(realbogus)
 train_app.command()(tree)
+train_app.command()(outliers)
+train_app.command()(ensemble)

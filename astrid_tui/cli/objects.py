@@ -57,16 +57,17 @@ def lightcurve(
     """Write an object's light curve: sources and bands side by side, limits where nothing was seen.
 
     Fluxes are in nanojansky where a zeropoint is known, and marked instrumental where not. A file appears
-    whole or not at all; its form is the one that is asked for, else the one of its name's end.
+    whole or not at all; its form is the one that is asked for, else the one of its name's end. Where
+    sources were injected into the review queue, an object has none before its verdict.
     """
     from core.objects.curve_table import curve_rows
-    from core.objects.detail import read_object
+    from core.review.real_rows import real_object
 
     asked = [form for form, given in (("csv", as_csv), ("json", as_json), ("votable", as_votable)) if given]
     if len(asked) > 1:
         raise typer.BadParameter(f"ask for one of --{', --'.join(asked)}")
     form = asked[0] if asked else _form_of(output)
-    rows = curve_rows(read_object(store_of(context, read_only=True), what).light_curve)
+    rows = curve_rows(real_object(store_of(context, read_only=True), what))
     if form is None:
         _print_curve(rows)
         return

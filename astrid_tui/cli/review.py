@@ -155,7 +155,7 @@ class Sitting:
             return False
         shown: dict[str, Any] = card.shown(by="linear")
         try:
-            self._desk.decide(card.candidate_id, label, shown)
+            revealed = self._desk.decide(card.candidate_id, label, shown)
         except AstridError as error:
             remark(f"NOT written: {error}")
             raise typer.Exit(ExitCode.FAILED) from error
@@ -165,6 +165,8 @@ class Sitting:
             others = f"{more} more object{'s' if more > 1 else ''} of tracklet {card.tracklet.id}"
             is_bogus = LABELS[label].review_state == ReviewState.BOGUS
             print_text(f"{others}: {'not judged by this' if is_bogus else 'the same'}.")
+        if revealed:
+            print_text(f"{revealed[0].upper()}{revealed[1:]}.")
         return True
 
     def _note(self, card: "Card", text: str) -> None:

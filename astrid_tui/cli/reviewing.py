@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command()(disagreements)
     app.command()(filters)
     app.command()(tns)
+    app.command()(fakes)
 
 
 def stats(
@@ -214,6 +215,36 @@ def tns(
         print_text(f"{len(passed)} of {len(checked)} objects pass; {where}.")
     if len(passed) < len(checked):
         raise typer.Exit(ExitCode.PARTIAL if passed else ExitCode.FAILED)
+
+
+def fakes(
+    context: typer.Context,
+    reviewer: Annotated[str | None, typer.Option(help="Of one reviewer alone.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell how many injected sources the pipeline finds, and how many of these reviewers judge real.
+
+    By the significance they were drawn with; with Wilson intervals of 95 %, and no share below n = 20.
+    """
+    from core.review.recovery import recovery
+
+    found = recovery(store_of(context, read_only=True))
+    told = {who: some for who, some in found.judged.items() if reviewer in {None, who}}
+    if as_json:
+        record = found.record()
+        print_json(record | {"reviewers": {who: record["reviewers"][who] for who in told}})
+        return
+    if not found.found and not found.all_judged:
+        print_text("No source was injected: `share` in [fakes] of the configuration does that.")
+        return
+    parts = {"found by the pipeline": found.found, "judged real": found.all_judged}
+    parts |= {f"by {who}": some for who, some in told.items()}
+    rows = [
+        (name, f"{each.low:g} to {each.high:g}" if each.high else f"{each.low:g} and more", _share(each.got))
+        for name, some in parts.items()
+        for each in some
+    ]
+    print_table(("what", "SNR", "share"), rows)
 
 
 def _share(found: Any) -> str:

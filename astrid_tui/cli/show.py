@@ -32,6 +32,8 @@ class Stretch(StrEnum):
     ASINH = "asinh"
     LOG = "log"
     ZSCALE = "zscale"
+    PERCENTILE = "percentile"
+    HISTOGRAM = "histogram"
 
 
 def show(
@@ -91,6 +93,8 @@ def _show_candidate(context: typer.Context, candidate: int, look: "Look", column
     if cutouts is None:
         raise AstridError(f"candidate {candidate}: {card.cutouts_problem or 'no cutouts were kept'}")
     each = min((columns - 2) // 3, 2 * max(4, shutil.get_terminal_size().lines - 3))
-    panels = draw_triplet(cutouts.new, cutouts.ref, cutouts.diff, each // 2, each // 2 * 2, look)
+    panels = draw_triplet(
+        cutouts.new, cutouts.ref, cutouts.diff, each // 2, each // 2 * 2, look, to_sky=cutouts.to_sky
+    )
     print_text("new".ljust(each // 2 * 2), "reference".ljust(each // 2 * 2), "difference")
     typer.echo(to_ansi(*(panel.cells for panel in panels)))

@@ -72,12 +72,11 @@ def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: 
     from pipeline.training.scorecard_text import lines
     from pipeline.training.scorecard_text import table as overview
 
-    found = room.scores(candidates, judged)
+    whole = {"unet": columns["unet"].astype(np.float64)}
+    found = whole | room.scores(candidates, judged, given=whole)
     digests = {each.name: each.scorer.digest for each in candidates if each.scorer is not None}
     absent = {each.name: each.why_not for each in candidates if each.scorer is None}
-    if "unet" in columns:
-        found["unet"] = columns["unet"].astype(np.float64)
-        absent.pop("unet", None)
+    absent.pop("unet", None)
     shown = judged.cut == ""
     out: dict[str, Any] = {"absent": absent}
     every = {
@@ -100,7 +99,7 @@ def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: 
             digests=digests,
             absent=absent,
             extra={"mag": columns["mag"][which]},
-            drawn_by="field",
+            drawn_by="night",
         )
         print(f"\n{what}: {np.count_nonzero(label == 1)} real, {np.count_nonzero(label == 0)} bogus")
         headings, rows = overview(evaluation)
@@ -109,6 +108,10 @@ def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: 
         goals = [line for card in evaluation.cards for line in table.real_bogus(card)]
         print("\n".join(table.told(goals)))
         out[name] = {"evaluation": room.plain(evaluation), "goals": [room.plain(line) for line in goals]}
+        if "ensemble" in part:
+            lines_of = table.ensemble(judged[which], part)
+            print("\n".join(table.told(lines_of)))
+            out[name]["ensemble"] = [room.plain(line) for line in lines_of]
         if name == "shown":
             for card in evaluation.cards[1:]:
                 print("\n".join(lines(card)))
@@ -122,7 +125,8 @@ def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: 
             print(f"\n{key}, {' and '.join(skies)}:")
             print("\n".join(table.told(goals)))
             out[f"detection {key} {skies[0]}"] = [room.plain(line) for line in goals]
-    goals = table.streaks(columns)
+    wrong = zip(columns["frame_false_streaks"].tolist(), columns["frame_free_patches"].tolist(), strict=True)
+    goals = table.streaks(columns, dict(zip(columns["frame"].tolist(), wrong, strict=True)))
     print("\n" + "\n".join(table.told(goals)))
     out["streaks"] = [room.plain(line) for line in goals]
     return out
@@ -135,7 +139,7 @@ def _gap(evaluation: Any, own: Any, candidates: Any) -> dict[str, Any] | None:
         print("\nThe gap to the training's kind of data is not told: --own-kind was not given.")
         return None
     shown = own[own.cut == ""]
-    gaps = room.gaps(evaluation, room.evaluate(shown, room.scores(candidates, shown), drawn_by="field"))
+    gaps = room.gaps(evaluation, room.evaluate(shown, room.scores(candidates, shown), drawn_by="night"))
     print("\nmissed at 1 % FPR by the judge, on held-out examples of the training's kind, and the gap:")
     for name, each in gaps.items():
         values = ["-" if value is None else f"{100 * value:.2f} %" for value in each.values()]

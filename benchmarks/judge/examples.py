@@ -5,7 +5,7 @@ Columns, one row a candidate: ``new, ref, diff`` (n, 63, 63) float16 in sigma, `
 ``field``, ``host``, ``near_bright``, ``filter``, ``instrument``, ``cut``, ``source``. One row a truth:
 ``truth_snr, truth_sign, truth_host, truth_mag, truth_field, truth_findable`` and ``truth_row``, the
 candidate that it became or -1. One row a frame: ``frame, frame_pixels, frame_sky``. One row a streak:
-``streak_field, streak_snr, streak_length, streak_found``.
+``streak_field, streak_snr, streak_length, streak_found``; ``unet`` is the U-Net's log-odds of a candidate.
 """
 
 from __future__ import annotations
@@ -86,10 +86,9 @@ def assemble(parts: list[Part]) -> dict[str, NDArray[Any]]:
     truths: dict[str, list[NDArray[Any]]] = {}
     first = 0
     for part, unknown in zip(parts, untold, strict=True):
-        field, found = part.field, part.judged
+        found = part.judged
         real = found.match >= 0
-        later = field.sky != "simulated" and not field.name.endswith("-0")
-        keep = real | ~(unknown | (found.kind == "beside") | (found.kind == UNTOLD) | later)
+        keep = real | ~(unknown | (found.kind == "beside") | (found.kind == UNTOLD))
         columns = _columns(part, keep)
         for name, column in columns.items():
             rows.setdefault(name, []).append(column)
@@ -102,6 +101,9 @@ def assemble(parts: list[Part]) -> dict[str, NDArray[Any]]:
         "frame": np.array([part.field.name for part in parts]),
         "frame_pixels": np.array([part.judged.pixels for part in parts]),
         "frame_sky": np.array([part.field.sky for part in parts]),
+        "frame_night": np.array([part.field.night for part in parts]),
+        "frame_false_streaks": np.array([part.judged.false_streaks for part in parts]),
+        "frame_free_patches": np.array([part.judged.free_patches for part in parts]),
     }
     streaks = [(part.field.name, *each, ok) for part in parts for each, ok in
                zip(part.field.streaks, part.judged.streak_found, strict=True)]  # fmt: skip
@@ -154,6 +156,7 @@ def _columns(part: Part, keep: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
         "snr": found.snr[which],
         "snr_true": true,
         "mag": found.mag[which],
+        "unet": found.unet[which],
         "group": group,
         "night": np.full(count, field.night, dtype="U32"),
         "field": np.full(count, field.name, dtype="U32"),
@@ -186,22 +189,27 @@ def _truths(part: Part, row: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
 def _untold(parts: list[Part]) -> list[NDArray[np.bool_]]:
     """Which candidates of the SAAO field may be stars that really vary.
 
-    What one difference alone shows is none: the other differences of the same frame would show it too. What
-    several show is a residual where a bright star is, and untold elsewhere.
+    Its nights are days apart and its stars are those of the bulge, so what changed there is a bogus only
+    where it can be nothing else: at a bright star, seen again in another difference. The rest is untold.
     """
-    saao = [k for k, part in enumerate(parts) if part.field.sky == "saao" and part.field.name.endswith("-0")]
+    saao = [k for k, part in enumerate(parts) if part.field.sky == "saao"]
+    first = [k for k in saao if parts[k].field.name.endswith("-0")]  # the draws of a pair show the same sky
     places, nights = {}, {}
     for k in saao:
         field, found = parts[k].field, parts[k].judged
-        places[k] = np.column_stack([found.x_new, found.y_new]) - field.excluded[0, :2]
+        # What was injected into one draw is no sky.
+        at = np.column_stack([found.x_new, found.y_new]) - field.excluded[0, :2]
+        places[k] = np.where((found.match < 0)[:, None], at, np.inf)
         nights[k] = field.night
     out = [np.zeros(len(part.judged.snr), bool) for part in parts]
     for k in saao:
         seen = [{nights[k]} for _ in places[k]]
-        for other in saao:
-            if len(places[other]) == 0:
+        for other in first:
+            if len(places[other]) == 0 or nights[other] == nights[k]:
                 continue
-            away = np.hypot(*(places[k][:, None] - places[other][None]).transpose(2, 0, 1))
+            with np.errstate(invalid="ignore"):
+                away = np.hypot(*(places[k][:, None] - places[other][None]).transpose(2, 0, 1))
+            away = np.where(np.isfinite(away), away, np.inf)
             for i in np.flatnonzero(away.min(axis=1) < SAME_PX) if len(away) else ():
                 seen[i].add(nights[other])
         field, found = parts[k].field, parts[k].judged
@@ -210,5 +218,5 @@ def _untold(parts: list[Part]) -> list[NDArray[np.bool_]]:
                 np.min(np.hypot(field.bright[:, 0] - found.x_new[i], field.bright[:, 1] - found.y_new[i]))
                 < NEAR_BRIGHT_STAR_PX
             )
-            out[k][i] = len(each) > 1 and not at_bright and found.match[i] < 0
+            out[k][i] = found.match[i] < 0 and not (len(each) > 1 and at_bright)
     return out

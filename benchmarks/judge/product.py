@@ -15,9 +15,12 @@ from benchmarks.judge.field import BLEMISHES, HOSTS, Field, Shot
 from core.review.cutouts import Cutouts
 from core.settings import Settings
 from pipeline.classify.triplets import SIDE, Triplets, of_cutouts
+from pipeline.classify.unet import shipped
+from pipeline.classify.unet_input import frame_input
 from pipeline.clock import StageClock
 from pipeline.detection.cutting import cut
 from pipeline.detection.detect import detect
+from pipeline.detection.joined import join, opinion
 from pipeline.files.fits_files import read_frame
 from pipeline.frame import Aligned, Difference, Exposure, PreparedReference, RawFrame
 from pipeline.measure import measure
@@ -30,6 +33,7 @@ Array = NDArray[np.float64]
 
 SCALE_DEG = 0.4 / 3600.0
 WCS_OFF_PX = 3.0
+PATCH_PX = 256
 FOOTPRINT_PX = 2.0  # a detection so near a blemish is of it
 BESIDE_FWHM = 2.5  # so near a true change nothing is a bogus
 NEAR_BRIGHT_PX = 30.0
@@ -60,6 +64,9 @@ class Judged:
     findable: NDArray[np.bool_]
     streak_found: NDArray[np.bool_]
     pixels: int  # that are not masked
+    false_streaks: int
+    free_patches: int  # of 256 x 256 pixels that no streak crosses
+    unet: Array  # (n,), log-odds of the U-Net at the place of each candidate
 
 
 def judge(field: Field, images: Path | None) -> Judged:
@@ -73,10 +80,18 @@ def judge(field: Field, images: Path | None) -> Judged:
     settings = Settings()
     difference, aligned, prepared = subtracted(field, images, settings)
     detections, dropped = detect(difference, aligned, prepared, settings)
-    dropped = [each for each in dropped if each.cause != WEAK]
-    x = np.array([each.x for each in (*detections, *dropped)])
-    y = np.array([each.y for each in (*detections, *dropped)])
-    cuts = np.array([""] * len(detections) + [each.cause for each in dropped], dtype="U40")
+    network = shipped()
+    maps = network.log_odds(frame_input(difference, aligned, prepared))
+    joined = join(detections, dropped, maps, network, difference, aligned, prepared, settings)
+    dropped = [each for each in joined.dropped if each.cause != WEAK]
+    trail = np.array(
+        ["streak_length" in each.features for each in joined.detections] + [False] * len(dropped)
+    )
+    x = np.array([each.x for each in (*joined.detections, *dropped)])
+    y = np.array([each.y for each in (*joined.detections, *dropped)])
+    cuts = np.array([""] * len(joined.detections) + [each.cause for each in dropped], dtype="U40")
+    fit = network.calibration
+    unet = fit.slope * opinion(maps, x, y, max(difference.psf.fwhm, 1.5)) + fit.offset
     snr, flux = _measured(difference, x, y)
     x_new, y_new = (np.asarray(each, dtype=float) for each in aligned.map_to_new(x, y))
     fwhm = max(aligned.psf.fwhm, prepared.psf.fwhm)
@@ -101,7 +116,10 @@ def judge(field: Field, images: Path | None) -> Judged:
         x_new=x_new,
         y_new=y_new,
         findable=_findable(field, aligned, difference),
-        streak_found=_crossed(field, x_new, y_new),
+        streak_found=_crossed(field, x_new[trail], y_new[trail]),
+        false_streaks=_false(field, x_new[trail], y_new[trail]),
+        free_patches=_free_patches(field),
+        unet=np.where(np.isfinite(unet), unet, -60.0),
         pixels=int(np.count_nonzero(difference.mask == 0)),
     )
 
@@ -259,15 +277,47 @@ def _findable(field: Field, aligned: Aligned, difference: Difference) -> NDArray
     return out
 
 
-def _crossed(field: Field, x: Array, y: Array) -> NDArray[np.bool_]:
-    """Whether anything was detected on each streak."""
-    found = np.zeros(len(field.streaks), bool)
+def _along(field: Field, x: Array, y: Array) -> NDArray[np.bool_]:
+    """Which places lie on which streak, (places, streaks)."""
+    on = np.zeros((len(x), len(field.streaks)), bool)
     for i, (x0, y0, x1, y1, fwhm, _) in enumerate(field.streaks):
         length = max(np.hypot(x1 - x0, y1 - y0), 1e-6)
         along = ((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / length
         across = np.abs((x - x0) * (y1 - y0) - (y - y0) * (x1 - x0)) / length
-        found[i] = bool(np.any((along > -fwhm) & (along < length + fwhm) & (across < 1.5 * fwhm)))
-    return found
+        on[:, i] = (along > -2 * fwhm) & (along < length + 2 * fwhm) & (across < 2.0 * fwhm)
+    return on
+
+
+def _crossed(field: Field, x: Array, y: Array) -> NDArray[np.bool_]:
+    """Whether a trail was detected on each streak."""
+    return np.any(_along(field, x, y), axis=0)
+
+
+def _false(field: Field, x: Array, y: Array) -> int:
+    """How many trails were detected where there is no streak, in patches that no streak crosses."""
+    free = _free(field)
+    row, column = (
+        np.clip((each // PATCH_PX).astype(int), 0, n - 1) for each, n in zip((y, x), free.shape, strict=True)
+    )
+    return int(np.count_nonzero(~np.any(_along(field, x, y), axis=1) & free[row, column]))
+
+
+def _free_patches(field: Field) -> int:
+    return int(np.count_nonzero(_free(field)))
+
+
+def _free(field: Field) -> NDArray[np.bool_]:
+    """The whole patches of the new frame that no streak crosses."""
+    rows, columns = (max(side // PATCH_PX, 1) for side in field.new.data.shape)
+    free = np.ones((rows, columns), bool)
+    for x0, y0, x1, y1, _, _ in field.streaks:
+        steps = np.linspace(0.0, 1.0, 2000)
+        for near in (-6.0, 0.0, 6.0):
+            row = ((y0 + steps * (y1 - y0) + near) // PATCH_PX).astype(int)
+            column = ((x0 + steps * (x1 - x0) + near) // PATCH_PX).astype(int)
+            inside = (row >= 0) & (column >= 0) & (row < rows) & (column < columns)
+            free[row[inside], column[inside]] = False
+    return free
 
 
 def host_names(field: Field, judged: Judged) -> NDArray[np.str_]:

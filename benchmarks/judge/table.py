@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.training.evaluate import columns_of
+from pipeline.training.examples import Examples
+from pipeline.training.measures import fnr_at_fpr, ranking
 from pipeline.training.resample import Estimate, draws, of_draws
-from pipeline.training.scorecard import Scorecard
+from pipeline.training.scorecard import Scorecard, paired
 from pipeline.training.scorecard_text import clear, number, percent
 
 Array = NDArray[np.float64]
@@ -63,28 +66,23 @@ def detection(columns: Columns, score: Array, skies: tuple[str, ...]) -> list[Li
     skies : tuple of str
         Which fields count.
     """
-    frames = np.asarray(columns["frame"])
+    frames, night_of = np.asarray(columns["frame"]), np.asarray(columns["frame_night"])
     counted = np.isin(columns["frame_sky"], skies)
-    # Of real fields only the first draw has its bogus in the set: the others add truths, not sky.
-    first = np.array([name.startswith("simulated") or name.endswith("-0") for name in frames])
-    pixels = {
-        name: float(size)
-        for name, size, ok in zip(frames, columns["frame_pixels"], counted & first, strict=True)
-        if ok
-    }
-    names = np.array(sorted(frames[counted]))
-    false = (np.asarray(columns["label"]) == 0) & np.isin(columns["field"], list(pixels))
+    names = np.unique(night_of[counted])
+    at = {name: int(np.searchsorted(names, night)) for name, night in
+          zip(frames[counted], night_of[counted], strict=True)}  # fmt: skip
+    false = (np.asarray(columns["label"]) == 0) & np.isin(columns["field"], frames[counted])
     false_score, false_field = score[false], np.asarray(columns["field"])[false]
-    mine = np.asarray(columns["truth_findable"]) & np.isin(columns["truth_field"], names)
+    mine = np.asarray(columns["truth_findable"]) & np.isin(columns["truth_field"], frames[counted])
     row = np.asarray(columns["truth_row"])[mine]
     truth_score = np.where(row >= 0, score[row], -np.inf)
     truth_snr, truth_field = np.asarray(columns["truth_snr"])[mine], np.asarray(columns["truth_field"])[mine]
     order = np.argsort(-false_score)
     weights = draws(names, ROUNDS, 1)
-    at = {name: i for i, name in enumerate(names)}
     of_false = np.array([at[name] for name in false_field], dtype=int)
     of_truth = np.array([at[name] for name in truth_field], dtype=int)
-    area = np.array([pixels.get(name, 0.0) for name in names])
+    area = np.zeros(len(names))
+    np.add.at(area, list(at.values()), np.asarray(columns["frame_pixels"], dtype=float)[counted])
 
     def found(weight: Array, rate: float, inside: NDArray[np.bool_]) -> float:
         allowed = rate * float(weight @ area) / FRAME_PIXELS
@@ -112,9 +110,10 @@ def streaks(columns: Columns, false_patches: Mapping[str, tuple[int, int]] | Non
     found = np.asarray(columns["streak_found"])
     if len(field) == 0:
         return []
-    names = np.array(sorted(np.asarray(columns["frame"])))
+    frames, night_of = np.asarray(columns["frame"]), np.asarray(columns["frame_night"])
+    names = np.unique(night_of)
     weights = draws(names, ROUNDS, 2)
-    at = {name: i for i, name in enumerate(names)}
+    at = {name: int(np.searchsorted(names, night)) for name, night in zip(frames, night_of, strict=True)}
     which = np.array([at[name] for name in field])
     lines = []
     for low, high in ((0.0, np.inf), (1.5, 4.0), (4.0, 20.0)):
@@ -130,7 +129,9 @@ def streaks(columns: Columns, false_patches: Mapping[str, tuple[int, int]] | Non
             Line(f"streaks found, {name}", _estimated(share, weights, int(inside.sum())), goal, at_most=False)
         )
     if false_patches is not None:
-        wrong = np.array([false_patches.get(name, (0, 0)) for name in names], dtype=float)
+        wrong = np.zeros((len(names), 2))
+        for name, counts in false_patches.items():
+            wrong[at[name]] += counts
 
         def rate(w: Array) -> float:
             patches = float(w @ wrong[:, 1])
@@ -163,6 +164,24 @@ def real_bogus(card: Scorecard) -> list[Line]:
                 at_most=False,
             )
         )
+    return lines
+
+
+def ensemble(examples: Examples, score: Mapping[str, Array]) -> list[Line]:
+    """What the ensemble misses less what its best member does, at 1 % FPR: paired, negative is better."""
+    columns = columns_of(examples)
+    real = np.asarray(examples.label) == 1
+    alone = {
+        name: fnr_at_fpr(ranking(real, values), 0.01) for name, values in score.items() if name != "ensemble"
+    }
+    best = min(alone, key=lambda name: alone[name])
+    snr = np.nan_to_num(examples.snr_true)
+    lines = []
+    for low, high in ((3.0, 6.0), *SNR_BINS):
+        only = (snr >= low) & (snr < high)
+        found = paired(columns, score[best], score["ensemble"], only=only, drawn_by="night")
+        name = f"{low:g} to {high:g}" if np.isfinite(high) else f"{low:g} and more"
+        lines.append(Line(f"ensemble: missed, less what {best} misses, SNR {name}", found))
     return lines
 
 

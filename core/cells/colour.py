@@ -1,4 +1,4 @@
-"""Colours of a brightness: maps in true colour, and the 26 greys of the 256-colour palette."""
+"""Colours of a brightness: maps in true colour, and greys of the 256-colour palette."""
 
 from functools import lru_cache
 
@@ -18,8 +18,9 @@ COLOUR_MAPS: dict[str, tuple[int, ...]] = {
 MASKED = {"grey": 0x303070, "viridis": 0x303030, "cividis": 0x303030, "red": 0x300000}
 MASKED_INDEX = 17  # the palette's darkest blue
 
-GREY_INDICES = np.array([16, *range(232, 256), 231], dtype=np.int32)
-_GREY_LEVELS = np.array([0, *range(8, 239, 10), 255], dtype=np.float32) / 255
+# Every second grey: no faint source is lost by it, and neighbours that are alike cost nothing to send.
+GREY_INDICES = np.array([16, *range(233, 256, 2), 231], dtype=np.int32)
+_GREY_LEVELS = np.array([0, *range(18, 239, 20), 255], dtype=np.float32) / 255
 
 
 def grey_indices(brightness: NDArray[np.float32]) -> NDArray[np.int32]:

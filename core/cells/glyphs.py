@@ -126,29 +126,6 @@ def braille_dots(brightness: NDArray[np.float32], dark_ink: bool) -> Cells:
     return _uncoloured(np.array([[chr(code) for code in row] for row in codes.tolist()]))
 
 
-def with_ticks(cells: Cells, colour: int, plain: bool) -> Cells:
-    """Short ticks at the middle of each edge, pointing at the candidate without covering it.
-
-    Parameters
-    ----------
-    colour : int
-        Of the cells' own kind, or -1.
-    plain : bool
-        Use ASCII only.
-    """
-    glyphs, fore = cells.glyphs.copy(), cells.fore.copy()
-    middle, centre = cells.rows // 2, cells.columns // 2
-    vertical, horizontal = ("|", "-") if plain else ("▏" if cells.columns % 2 == 0 else "│", "─")
-    for row, column, glyph in (
-        (0, centre, vertical),
-        (cells.rows - 1, centre, vertical),
-        (middle, 0, horizontal),
-        (middle, cells.columns - 1, horizontal),
-    ):
-        glyphs[row, column], fore[row, column] = glyph, colour
-    return Cells(glyphs, fore, cells.back, cells.palette)
-
-
 def _uncoloured(glyphs: NDArray[np.str_]) -> Cells:
     default = np.full(glyphs.shape, -1, dtype=np.int32)
     return Cells(glyphs, default, default)

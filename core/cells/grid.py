@@ -22,10 +22,15 @@ def squared(plane: Plane) -> Plane:
 def cropped(plane: Plane, zoom: float) -> Plane:
     """The central ``1 / zoom`` of a square plane, at least 5 pixels, centred on the same pixel."""
     side = plane.shape[0]
-    keep = min(side, max(5, round(side / zoom)))
-    keep -= (side - keep) % 2  # an even remainder keeps the centre where it was
+    keep = zoomed_side(side, zoom)
     start = (side - keep) // 2
     return plane[start : start + keep, start : start + keep]
+
+
+def zoomed_side(side: int, zoom: float) -> int:
+    """How many pixels of so many a side are left at a zoom."""
+    keep = min(side, max(5, round(side / zoom)))
+    return keep - (side - keep) % 2  # an even remainder keeps the centre where it was
 
 
 def resampled(plane: Plane, rows: int, columns: int) -> Plane:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cells.glyphs import Cells, ascii_ink, braille_dots, half_blocks, sample_grid, with_ticks
-from core.cells.grid import cropped, resampled, squared
+from core.cells.glyphs import Cells, ascii_ink, braille_dots, half_blocks, sample_grid
+from core.cells.grid import cropped, resampled, squared, zoomed_side
+from core.cells.marks import Mark, compass, on_blank, scale_bar, ticks, with_marks
 from core.cells.stretch import Limits, brightness, sky_limits, symmetric_limits
+from core.orientation import ToSky
 
-_TICK_COLOURS = {"grey": 0xFFB000, "viridis": 0xFFFFFF, "cividis": 0xFFFFFF, "red": 0xFF5050}
-_TICK_INDEX = 214  # the palette's amber
+_MARK_COLOURS = {"grey": 0xFFB000, "viridis": 0xFFFFFF, "cividis": 0xFFFFFF, "red": 0xFF5050}
+_MARK_INDEX = 214  # the palette's amber
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +58,39 @@ def draw_triplet(
     rows: int,
     columns: int,
     look: Look,
-) -> tuple[Panel, Panel, Panel]:
-    """Draw three planes of one place, north-up as the pixels are: the first row at the bottom.
+    *,
+    score: NDArray[np.float32] | None = None,
+    to_sky: ToSky | None = None,
+    marked: int = 0,
+) -> tuple[Panel, ...]:
+    """Draw three or four planes of one place as the pixels are: the first row at the bottom.
 
-    New and reference share their limits; the difference has its own, symmetric about 0.
+    New and reference share their limits; difference and score have their own, symmetric about 0.
 
     Parameters
     ----------
-    new, ref, diff : (height, width) float32
+    new, ref, diff, score : (height, width) float32
         In sigma of each plane's own sky, NaN where masked.
     rows, columns : int
         Cells of one panel; twice as many columns as rows make square pixels.
+    to_sky : ToSky, optional
+        How the pixels lie on the sky; without it there is no compass, and the bar is in pixels.
+    marked : int
+        Which plane has the compass and the bar over it.
+
+    Returns
+    -------
+    tuple of Panel
+        New, reference, difference and, if there is one, score.
     """
-    grid = sample_grid(look.drawing, rows, columns)
-    shown = [resampled(cropped(squared(plane), look.zoom)[::-1], *grid) for plane in (new, ref, diff)]
+    planes = (new, ref, diff) if score is None else (new, ref, diff, score)
+    shown = [_shown(plane, rows, columns, look) for plane in planes]
     sky = sky_limits(np.concatenate([shown[0], shown[1]]), look.stretch, look.contrast)
-    both = symmetric_limits(shown[2], look.stretch, look.contrast)
-    return (
-        _panel(shown[0], sky, look),
-        _panel(shown[1], sky, look),
-        _panel(shown[2], both, look),
+    limits = [sky, sky, *(symmetric_limits(each, look.stretch, look.contrast) for each in shown[2:])]
+    marks = _marks(new.shape, rows, columns, look, to_sky)
+    return tuple(
+        _panel(each, limit, look, marks if place == marked else [])
+        for place, (each, limit) in enumerate(zip(shown, limits, strict=True))
     )
 
 
@@ -89,9 +104,9 @@ def draw_plane(values: NDArray[np.float32], rows: int, columns: int, look: Look)
     rows, columns : int
         Cells; twice as many columns as rows make square pixels.
     """
-    grid = sample_grid(look.drawing, rows, columns)
-    shown = resampled(cropped(squared(values), look.zoom)[::-1], *grid)
-    return _panel(shown, sky_limits(shown, look.stretch, look.contrast), look)
+    shown = _shown(values, rows, columns, look)
+    limits = sky_limits(shown, look.stretch, look.contrast)
+    return _panel(shown, limits, look, [])
 
 
 def faint_sources_survive(drawing: str, columns: int) -> bool:
@@ -103,16 +118,33 @@ def faint_sources_survive(drawing: str, columns: int) -> bool:
     return drawing in ("half", "grey") or columns >= 60
 
 
-def _panel(values: NDArray[np.float32], limits: Limits, look: Look) -> Panel:
+def _marks(shape: tuple[int, ...], rows: int, columns: int, look: Look, to_sky: ToSky | None) -> list[Mark]:
+    """Compass and bar."""
+    plain = look.drawing == "ascii"
+    across = zoomed_side(max(shape), look.zoom)
+    groups = [scale_bar(rows, columns, across, to_sky, plain=plain)]
+    if to_sky is not None:
+        groups.append(compass(rows, columns, to_sky, plain=plain))
+    if look.drawing in ("ascii", "braille"):
+        groups = [on_blank(group) for group in groups]
+    return [mark for group in groups for mark in group]
+
+
+def _shown(plane: NDArray[np.float32], rows: int, columns: int, look: Look) -> NDArray[np.float32]:
+    """The samples that a panel can show."""
+    return resampled(cropped(squared(plane), look.zoom)[::-1], *sample_grid(look.drawing, rows, columns))
+
+
+def _panel(values: NDArray[np.float32], limits: Limits, look: Look, marks: list[Mark]) -> Panel:
     level = brightness(values, limits, look.stretch)
     if look.invert:
         level = 1 - level
     if look.drawing == "ascii":
-        cells = with_ticks(ascii_ink(level, look.dark_ink), -1, plain=True)
+        cells, colour = ascii_ink(level, look.dark_ink), -1
     elif look.drawing == "braille":
-        cells = with_ticks(braille_dots(level, look.dark_ink), -1, plain=False)
+        cells, colour = braille_dots(level, look.dark_ink), -1
     else:
-        blocks = half_blocks(level, look.colour_map, palette=look.drawing == "grey")
-        colour = _TICK_INDEX if blocks.palette else _TICK_COLOURS[look.colour_map]
-        cells = with_ticks(blocks, colour, plain=False)
-    return Panel(cells, limits, float(np.isnan(values).mean()))
+        cells = half_blocks(level, look.colour_map, palette=look.drawing == "grey")
+        colour = _MARK_INDEX if cells.palette else _MARK_COLOURS[look.colour_map]
+    marks = marks + ticks(cells.rows, cells.columns, plain=look.drawing == "ascii")
+    return Panel(with_marks(cells, marks, colour), limits, float(np.isnan(values).mean()))

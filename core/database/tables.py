@@ -162,6 +162,21 @@ class Difference(SQLModel, table=True):
     forced_through: int | None = None  # sky objects up to this key were measured in it, or cannot be
 
 
+KNOWN_KINDS = ("star", "variable", "galaxy", "transient", "solar_system", "reference")
+
+
+def known_status(kind: str, dialect: str) -> str:
+    """What was answered of a kind, as SQL: a query must say it like the index does, to the letter."""
+    if dialect == "postgresql":
+        return f"((answers -> '{kind}'::text) ->> 'status'::text)"
+    return f"json_extract(answers, '$.{kind}.status')"
+
+
+def tagged(dialect: str) -> str:
+    """That a verdict has tags, as SQL: a query must say it like the index does, to the letter."""
+    return "(tags)::text <> '[]'::text" if dialect == "postgresql" else "CAST(tags AS TEXT) <> '[]'"
+
+
 class SkyObject(SQLModel, table=True):
     """What the candidates at one position are."""
 
@@ -278,6 +293,15 @@ class CandidateMatch(SQLModel, table=True):
     """
 
     __tablename__ = "candidate_match"
+    __table_args__ = tuple(
+        Index(
+            f"ix_candidate_match_{kind}",
+            "candidate_id",
+            sqlite_where=text(f"{known_status(kind, 'sqlite')} = 'match'"),
+            postgresql_where=text(f"{known_status(kind, 'postgresql')} = 'match'"),
+        )
+        for kind in KNOWN_KINDS
+    )
 
     candidate_id: int = Field(primary_key=True, foreign_key="candidate.id")
     state: str = Field(index=True)  # of the catalogues that were asked; another one means ask again
@@ -373,7 +397,15 @@ class Verdict(SQLModel, table=True):
     """
 
     __tablename__ = "verdict"
-    __table_args__ = (UniqueConstraint("session", "sequence"),)
+    __table_args__ = (
+        UniqueConstraint("session", "sequence"),
+        Index(
+            "ix_verdict_tagged",
+            "sky_object_id",
+            sqlite_where=text(tagged("sqlite")),
+            postgresql_where=text(tagged("postgresql")),
+        ),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     session: str = Field(index=True)  # one reviewer's sitting; the hash chain runs within it
@@ -391,23 +423,48 @@ class Verdict(SQLModel, table=True):
     hash: str = Field(unique=True)
 
 
+class InjectedSource(SQLModel, table=True):
+    """A sky object that is none: a source drawn into copies of frames. Nothing but this tells what it is.
+
+    From ``mjd`` on it is drawn into each frame that shows its place, until a verdict reveals it.
+    """
+
+    __tablename__ = "injected_source"
+
+    sky_object_id: int = Field(primary_key=True, foreign_key="sky_object.id")
+    reference_id: int = Field(foreign_key="reference.id", index=True)  # whose grid and unit of flux
+    x: float  # where it truly is
+    y: float
+    ra: float | None = None
+    dec: float | None = None
+    mjd: float  # of the frame that it was first drawn into
+    flux: float  # then; positive
+    mag: float | None = None  # then
+    mag_system: str | None = None
+    mag_per_day: float  # by which it fades since then
+    snr: float  # expected then
+    host: str  # "galaxy" or "none"
+    revealed_at: float | None = None
+    verdict_id: int | None = Field(default=None, foreign_key="verdict.id")  # that revealed it
+
+
 class Injection(SQLModel, table=True):
-    """A source that was drawn into a copy of a frame. It betrays itself nowhere but here."""
+    """A source that was drawn into a copy of one frame, found or not. It betrays itself nowhere but here."""
 
     __tablename__ = "injection"
 
     id: int | None = Field(default=None, primary_key=True)
     observation_id: int = Field(foreign_key="observation.id", index=True)
-    difference_id: int | None = Field(default=None, foreign_key="difference.id")
+    difference_id: int | None = Field(default=None, foreign_key="difference.id", index=True)
     candidate_id: int | None = Field(default=None, foreign_key="candidate.id", unique=True)
+    sky_object_id: int | None = Field(default=None, foreign_key="sky_object.id", index=True)
     x: float
     y: float
     flux: float
-    snr: float | None = None
+    snr: float | None = None  # expected
     mag: float | None = None
-    host: str | None = None  # "none", "galaxy" or "star"
+    host: str | None = None  # "galaxy" or "none"
     found: bool | None = None
-    revealed_at: float | None = None
 
 
 class Run(SQLModel, table=True):

@@ -8,11 +8,10 @@ method or configuration makes a new version, and the older one leaves the queue 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-import numpy as np
 from sqlalchemy import delete, insert, update
 from sqlmodel import Session, col, select
 
@@ -29,14 +28,16 @@ from core.database.tables import (
     StageRun,
     Thumbnail,
 )
+from core.frames import injected
 from core.frames.forced import forced_rows
 from core.frames.outcome import CandidateFacts, DifferenceFacts, FrameOutcome
 from core.frames.queue import NO_LEASE, Lease, LeaseLost, held
 from core.frames.queue_history import note_all
 from core.frames.references import best
+from core.frames.shown import Shown, in_order, kept_of
 from core.objects.association import Place, associate, lock, refresh, wake
 from core.objects.known import write_known
-from core.objects.sky import match_nearest, zone_of
+from core.objects.sky import zone_of
 from core.vocabulary import ObservationState, QueueEventKind
 
 MIN_RADIUS_DEG = 1.0 / 3600.0  # of association on the sky
@@ -89,7 +90,7 @@ def commit_frame(
     _check(lease.observation, outcome)
     state = _next_state(lease, outcome, attempts)
     # Prepared before the transaction: while it lasts, no verdict can be written.
-    columns = [_candidate(fact, lease.observation, outcome) for fact in outcome.candidates]
+    shown = in_order(outcome, lambda fact: _candidate(fact, lease.observation, outcome))
     with store.write() as session:
         _end_lease(session, store, lease, outcome, state, retry_s)
         _write_stages(session, lease, outcome, run_id)
@@ -109,9 +110,11 @@ def commit_frame(
         new_objects = 0
         if outcome.state == ObservationState.DONE and outcome.difference is not None:
             lock(session)
-            difference_id = _write_difference(session, lease, outcome.difference, len(outcome.candidates))
-            keys, new_objects = _write_candidates(session, lease, outcome, columns, difference_id)
-            _write_forced(session, lease.observation, outcome, difference_id)
+            spent = injected.revealed_ids(session, [each.sky_object_id or 0 for each in outcome.injected])
+            shown = [each for each in shown if each.sky_object_id not in spent]
+            difference_id = _write_difference(session, lease, outcome.difference, len(shown))
+            keys, new_objects = _write_candidates(session, lease, outcome, shown, difference_id)
+            _write_forced(session, lease.observation, outcome, difference_id, spent)
             _write_score_map(session, outcome, difference_id)
         elif outcome.state in {ObservationState.DONE, ObservationState.REJECTED}:
             lock(session)
@@ -125,9 +128,9 @@ def _check(observation: Observation, outcome: FrameOutcome) -> None:
     allowed = {ObservationState.DONE, ObservationState.REJECTED, ObservationState.WAITING, "failed"}
     if outcome.state not in allowed:
         raise ValueError(f"no frame ends as {outcome.state}")
-    if outcome.candidates and outcome.difference is None:
+    if outcome.n_candidates and outcome.difference is None:
         raise ValueError("candidates come from a difference")
-    if outcome.candidates and observation.mjd is None:
+    if outcome.n_candidates and observation.mjd is None:
         raise ValueError("candidates need the time of their frame")
 
 
@@ -236,53 +239,53 @@ def _write_candidates(
     session: Session,
     lease: Lease,
     outcome: FrameOutcome,
-    columns: Sequence[dict[str, Any]],
+    shown: Sequence[Shown],
     difference_id: int,
 ) -> tuple[list[int], int]:
-    """Write candidates with cutouts; their keys in order, and how many objects they founded.
+    """Write candidates with cutouts; the real ones' keys in order, and how many objects all founded.
 
     Where the difference was committed before, a candidate at the same place is the same one: it keeps
     its key, its object and its verdicts. Those that did not come again leave the queue.
     """
-    facts = outcome.candidates
     reference_id = outcome.difference.reference_id if outcome.difference else None
     old = session.exec(select(Candidate).where(col(Candidate.difference_id) == difference_id)).all()
-    here = np.array([(fact.x, fact.y) for fact in facts], dtype=np.float64).reshape(-1, 2)
-    there = np.array([(row.x, row.y) for row in old], dtype=np.float64).reshape(-1, 2)
-    again = match_nearest(here, there, outcome.match_radius_px)
-    kept = {i: old[j] for i, j in enumerate(again) if j >= 0}
+    kept = kept_of(session, shown, old, outcome.match_radius_px, difference_id)
     for row in old:
         row.is_current = False
     for i, row in kept.items():
-        row.sqlmodel_update(columns[i])
+        row.sqlmodel_update(shown[i].columns)
 
-    fresh = [i for i in range(len(facts)) if i not in kept]
-    objects, new_objects = associate(
-        session,
-        [_place(facts[i], outcome) for i in fresh],
-        reference_id,
-        taken={row.sky_object_id for row in kept.values()},
-    )
+    objects = {i: row.sky_object_id for i, row in kept.items()}
+    taken = set(objects.values())
+    fresh = [i for i in range(len(shown)) if i not in kept]
+    objects |= {i: known for i in fresh if (known := shown[i].sky_object_id) is not None}
+    seekers = [i for i in fresh if i not in objects]
+    places = [_place(shown[i], outcome) for i in seekers]
+    found, new_objects = associate(session, places, reference_id, taken=taken)
+    objects |= dict(zip(seekers, found, strict=True))
     next_number = 1 + max((int(row.external_id.rpartition(".")[2]) for row in old), default=0)
     rows = [
-        columns[i]
+        shown[i].columns
         | {
             "difference_id": difference_id,
             "external_id": f"{difference_id}.{next_number + n}",
-            "sky_object_id": sky_object,
+            "sky_object_id": objects[i],
         }
-        for n, (i, sky_object) in enumerate(zip(fresh, objects, strict=True))
+        for n, i in enumerate(fresh)
     ]
     keys = {i: _key(row.id) for i, row in kept.items()}
     keys |= dict(zip(fresh, _insert_candidates(session, rows), strict=True))
-    _write_cutouts(session, {keys[i]: fact.cutouts for i, fact in enumerate(facts)}, replace=bool(old))
-    _write_known(session, outcome, keys)
+    facts = {keys[i]: each.fact for i, each in enumerate(shown)}
+    _write_cutouts(session, {key: fact.cutouts for key, fact in facts.items()}, replace=bool(old))
+    _write_known(session, outcome, facts)
+    made = {each.source: (keys[i], objects[i]) for i, each in enumerate(shown) if each.source is not None}
+    injected.write_injections(session, lease.observation, outcome, difference_id, made)
 
-    detected = {*objects, *(row.sky_object_id for row in kept.values())}
+    detected = set(objects.values())
     refresh(session, detected | {row.sky_object_id for row in old})
     if lease.observation.mjd is not None:
         wake(session, detected, lease.observation.mjd)
-    return [keys[i] for i in range(len(facts))], new_objects
+    return [keys[i] for i, each in enumerate(shown) if each.source is None], new_objects
 
 
 def _write_cutouts(session: Session, cutouts: dict[int, bytes | None], *, replace: bool) -> None:
@@ -292,19 +295,20 @@ def _write_cutouts(session: Session, cutouts: dict[int, bytes | None], *, replac
     _insert(session, Cutout, rows)
 
 
-def _write_known(session: Session, outcome: FrameOutcome, keys: dict[int, int]) -> None:
+def _write_known(session: Session, outcome: FrameOutcome, facts: dict[int, CandidateFacts]) -> None:
     if outcome.known_state is None:
         return
-    told = {keys[i]: fact.known for i, fact in enumerate(outcome.candidates) if fact.known is not None}
+    told = {key: fact.known for key, fact in facts.items() if fact.known is not None}
     write_known(session, told, outcome.known_state)
 
 
-def _place(fact: CandidateFacts, outcome: FrameOutcome) -> Place:
+def _place(shown: Shown, outcome: FrameOutcome) -> Place:
+    fact, is_drawn = shown.fact, shown.source is not None
     radius_px = max(outcome.match_radius_px, POSITION_SIGMAS * fact.position_error_px)
     if fact.ra is None or fact.dec is None:
-        return Place(fact.x, fact.y, radius_px)
+        return Place(fact.x, fact.y, radius_px, injected=is_drawn)
     radius_deg = max(radius_px * (outcome.pixel_scale or 0.0) / 3600.0, MIN_RADIUS_DEG)
-    return Place(fact.x, fact.y, radius_px, fact.ra % 360.0, fact.dec, radius_deg)
+    return Place(fact.x, fact.y, radius_px, fact.ra % 360.0, fact.dec, radius_deg, injected=is_drawn)
 
 
 def _candidate(fact: CandidateFacts, observation: Observation, outcome: FrameOutcome) -> dict[str, Any]:
@@ -330,11 +334,17 @@ def _candidate(fact: CandidateFacts, observation: Observation, outcome: FrameOut
 
 
 def _write_forced(
-    session: Session, observation: Observation, outcome: FrameOutcome, difference_id: int
+    session: Session,
+    observation: Observation,
+    outcome: FrameOutcome,
+    difference_id: int,
+    spent: Collection[int],
 ) -> None:
     session.exec(delete(ForcedFlux).where(col(ForcedFlux.difference_id) == difference_id))
     if outcome.difference is not None and observation.mjd is not None:
-        rows = forced_rows(outcome.forced, outcome.difference, difference_id, observation)
+        rows = forced_rows(
+            injected.forced_points(outcome, spent), outcome.difference, difference_id, observation
+        )
         _insert(session, ForcedFlux, rows)
     session.exec(
         update(Difference)

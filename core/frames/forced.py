@@ -17,7 +17,9 @@ from sqlmodel import Session, col
 from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Candidate, Difference, ForcedFlux, Observation, Reference, SkyObject
+from core.frames.injected import DrawnSource, hidden_objects, sources_of
 from core.frames.outcome import ForcedFacts
+from core.objects.association import lock
 from core.objects.sky import objects_in_cone, objects_on_grid, separation_deg
 from core.vocabulary import ReviewState
 
@@ -47,6 +49,8 @@ class Lack:
         One of them at least is asked for.
     through : int
         The key of the newest object there was.
+    sources : tuple of DrawnSource
+        What is known of those objects that are injected sources.
     """
 
     observation: Observation
@@ -55,6 +59,7 @@ class Lack:
     objects: tuple[SkyObject, ...]
     is_wanted: bool
     through: int
+    sources: tuple[DrawnSource, ...] = ()
 
 
 def newest_object(session: Session) -> int:
@@ -68,6 +73,11 @@ def objects_of(session: Session, reference: Reference) -> list[SkyObject]:
         return objects_on_grid(session, reference.id or 0)
     rows = objects_in_cone(session, reference.ra, reference.dec, reference.radius_deg)
     return [row for row in rows if not row.moving]
+
+
+def _measurable(session: Session, reference: Reference) -> list[SkyObject]:
+    """What may be measured on a reference: its sky objects, and injected ones as if they were such."""
+    return objects_of(session, reference) + hidden_objects(session, reference)
 
 
 def lacking(store: Store, object_ids: Collection[int] | None = None) -> list[tuple[int, int]]:
@@ -86,7 +96,7 @@ def lacking(store: Store, object_ids: Collection[int] | None = None) -> list[tup
     found: list[tuple[int, int]] = []
     with store.read() as session:
         for reference in session.scalars(select(Reference)):
-            wanted = [row.id or 0 for row in objects_of(session, reference) if _is_wanted(row, object_ids)]
+            wanted = [row.id or 0 for row in _measurable(session, reference) if _is_wanted(row, object_ids)]
             if not wanted:
                 continue
             query = (
@@ -115,11 +125,14 @@ def look(store: Store, difference_id: int, object_ids: Collection[int] | None = 
         known = difference.forced_through or 0
         rows = [
             row
-            for row in objects_of(session, reference)
+            for row in _measurable(session, reference)
             if (row.id or 0) > known and row.id not in has and _covers(observation, row)
         ]
+        drawn = sources_of(session, reference) if any(row.injected for row in rows) else ()
     is_wanted = any(_is_wanted(row, object_ids) for row in rows)
-    return Lack(observation, difference, reference, tuple(rows), is_wanted, through)
+    lacked = {row.id for row in rows}
+    sources = tuple(each for each in drawn if each.sky_object_id in lacked)
+    return Lack(observation, difference, reference, tuple(rows), is_wanted, through, sources)
 
 
 def add_points(store: Store, difference_id: int, points: Sequence[ForcedFacts], through: int) -> int | None:
@@ -136,6 +149,7 @@ def add_points(store: Store, difference_id: int, points: Sequence[ForcedFacts], 
         How many are new; none where the difference is no longer current, and nothing was written.
     """
     with store.write() as session:
+        lock(session)  # before any row: a verdict that reveals what was injected takes them crosswise
         difference = session.scalar(
             select(Difference).where(col(Difference.id) == difference_id).with_for_update()
         )

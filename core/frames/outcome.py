@@ -113,6 +113,46 @@ class CandidateFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class InjectedFacts:
+    """One source that was drawn into a copy of the frame, and what became of it there.
+
+    Attributes
+    ----------
+    x, y, ra, dec : float or None
+        Where it truly is, on the reference's grid and on the sky.
+    flux, mag, mag_system, snr
+        As it was drawn; ``snr`` is what is expected of that.
+    mag_per_day : float
+        By which it fades from this frame on.
+    host : str
+        ``galaxy`` or ``none``.
+    sky_object_id : int or None
+        That it is known by from an earlier frame.
+    found : bool
+        The search of the copy found it.
+    candidate : CandidateFacts or None
+        What was found, where it is to be judged.
+    forced : tuple of float or None
+        The flux and its error at the place of a known one that was not found.
+    """
+
+    x: float
+    y: float
+    flux: float
+    snr: float
+    host: str
+    found: bool
+    ra: float | None = None
+    dec: float | None = None
+    mag: float | None = None
+    mag_system: str | None = None
+    mag_per_day: float = 0.0
+    sky_object_id: int | None = None
+    candidate: CandidateFacts | None = None
+    forced: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ForcedFacts:
     """The flux of a known sky object where it was not detected."""
 
@@ -158,6 +198,12 @@ class FrameOutcome:
     known_state: str | None = None  # of the catalogues that said what is known
     score_map: bytes | None = None  # `core.places.block_scores.pack`
     thumbnail: bytes | None = None  # `core.frames.thumbnail.pack`; also of frames that come no farther
+    injected: tuple[InjectedFacts, ...] = ()
+
+    @property
+    def n_candidates(self) -> int:
+        """How many there are to judge, whatever they are."""
+        return len(self.candidates) + sum(each.candidate is not None for each in self.injected)
 
 
 @dataclass(frozen=True, slots=True)

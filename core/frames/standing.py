@@ -11,9 +11,9 @@ from functools import cache
 
 from sqlalchemy import ColumnElement, case, exists, func, select
 from sqlalchemy.orm import aliased
-from sqlmodel import col
+from sqlmodel import Session, col
 
-from core.database.tables import Candidate, SkyObject, Verdict
+from core.database.tables import Candidate, InjectedSource, SkyObject, Verdict
 from core.vocabulary import ReviewState
 
 
@@ -47,3 +47,9 @@ def candidate_label() -> ColumnElement[str | None]:
     )
     of_object = case((col(SkyObject.review_state) == ReviewState.REAL, SkyObject.review_label), else_=None)
     return func.coalesce(own, of_object)
+
+
+def is_revealed(db: Session, sky_object_id: int) -> bool:
+    """Whether an object was injected and a verdict has revealed it."""
+    source = db.get(InjectedSource, sky_object_id)
+    return source is not None and source.revealed_at is not None

@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sqlalchemy import insert, or_, text, update
+from sqlalchemy import case, insert, or_, text, update
 from sqlmodel import Session, col, func, select
 
 from core.database.tables import Candidate, SkyObject
@@ -30,6 +31,9 @@ from core.vocabulary import ONCE_FOR_DAYS, ReviewState
 
 LOCK = 0x41737441  # of PostgreSQL's advisory locks: one association at a time
 BATCH = 5000
+REAL_BY = ("ensemble", "realbogus", "tree")  # models, the best first
+ODD_BY = ("isolation_forest", "one_class_svm")
+LEAST_REAL = 0.1  # less likely real, nothing is a rarity
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Place:
 
     ``x, y`` and ``radius_px`` on the reference's grid, ``ra, dec`` and ``radius_deg`` on the sky where
     there is a WCS. ``name`` is what an object that it founds is called, else it is named after the place.
+    Injected sources associate among themselves alone, and real ones too.
     """
 
     x: float
@@ -47,6 +52,7 @@ class Place:
     dec: float | None = None
     radius_deg: float = 0.0
     name: str | None = None
+    injected: bool = False
 
 
 def lock(session: Session) -> None:
@@ -60,7 +66,6 @@ def associate(
     places: Sequence[Place],
     reference_id: int | None,
     *,
-    injected: bool = False,
     taken: Collection[int] = (),
 ) -> tuple[list[int], int]:
     """Find or make the sky object of each detection of one frame; hold the `lock`.
@@ -70,8 +75,6 @@ def associate(
     places : sequence of Place
     reference_id : int or None
         Whose grid holds the places without ra and dec.
-    injected : bool
-        Injected sources associate among themselves alone, and real ones too.
     taken : collection of int
         Objects that have a detection of this frame already.
 
@@ -85,12 +88,14 @@ def associate(
     if on_grid and reference_id is None:
         raise ValueError("a place without ra and dec needs the reference whose grid it is on")
     found: dict[int, int] = {}
-    if on_sky:
-        found |= _known_on_sky(session, places, on_sky, injected, taken)
-    if on_grid and reference_id is not None:
-        found |= _known_on_grid(session, places, on_grid, reference_id, injected, taken)
+    for injected in (False, True):
+        if here := [i for i in on_sky if places[i].injected == injected]:
+            found |= _known_on_sky(session, places, here, injected, taken)
+        here = [i for i in on_grid if places[i].injected == injected]
+        if here and reference_id is not None:
+            found |= _known_on_grid(session, places, here, reference_id, injected, taken)
     founders = [i for i in range(len(places)) if i not in found]
-    made = make_objects(session, [places[i] for i in founders], reference_id, injected=injected)
+    made = make_objects(session, [places[i] for i in founders], reference_id)
     found |= dict(zip(founders, made, strict=True))
     return [found[i] for i in range(len(places))], len(founders)
 
@@ -116,6 +121,8 @@ def refresh(session: Session, object_ids: Collection[int]) -> None:
                 best_score=candidates.with_only_columns(func.max(Candidate.score)).scalar_subquery(),
                 best_candidate_id=best.with_only_columns(col(Candidate.id)).scalar_subquery(),
                 best_mag=best.with_only_columns(col(Candidate.mag)).scalar_subquery(),
+                anomaly=best.with_only_columns(_anomaly()).scalar_subquery(),
+                uncertainty=best.with_only_columns(_uncertainty()).scalar_subquery(),
                 first_mjd=candidates.with_only_columns(func.min(Candidate.mjd)).scalar_subquery(),
                 last_mjd=candidates.with_only_columns(func.max(Candidate.mjd)).scalar_subquery(),
             )
@@ -123,6 +130,31 @@ def refresh(session: Session, object_ids: Collection[int]) -> None:
         )
     if moved := linked_among(session, ids):
         settle(session, moved)
+
+
+def _said(model: str) -> Any:
+    """What a model says of a candidate, null where it said nothing."""
+    return col(Candidate.scores)[model].as_float()
+
+
+def _real() -> Any:
+    """How likely a candidate is real, by the best model that scored it."""
+    return func.coalesce(*map(_said, REAL_BY))
+
+
+def _anomaly() -> Any:
+    """How unlike all others it is: the mean rank of those that say so, of what is real at least perhaps.
+
+    Without that limit the oddest would be artefacts (compare Malanchev et al. 2021).
+    """
+    one, other = map(_said, ODD_BY)
+    mean = (func.coalesce(one, other) + func.coalesce(other, one)) / 2.0
+    return case((_real() >= LEAST_REAL, mean))
+
+
+def _uncertainty() -> Any:
+    """From 0, where models are sure of either, to 1, where they know nothing."""
+    return 1.0 - func.abs(2.0 * _real() - 1.0)
 
 
 def wake(session: Session, object_ids: Collection[int], mjd: float) -> None:
@@ -219,13 +251,11 @@ def _known_on_grid(
     return {which[k]: int(rows[j][0] or 0) for k, j in enumerate(partner) if j >= 0}
 
 
-def make_objects(
-    session: Session, places: Sequence[Place], reference_id: int | None, *, injected: bool = False
-) -> list[int]:
+def make_objects(session: Session, places: Sequence[Place], reference_id: int | None) -> list[int]:
     """Make an object for each place; their keys in the same order. Hold the `lock`."""
     if not places:
         return []
-    rows = [_new_object(place, reference_id, injected) for place in places]
+    rows = [_new_object(place, reference_id) for place in places]
     names = _unique_names(session, [str(row["name"]) for row in rows])
     for row, name in zip(rows, names, strict=True):
         row["name"] = name
@@ -233,10 +263,10 @@ def make_objects(
     return [int(key or 0) for key in session.scalars(statement, rows).all()]
 
 
-def _new_object(place: Place, reference_id: int | None, injected: bool) -> dict[str, object]:
+def _new_object(place: Place, reference_id: int | None) -> dict[str, object]:
     """The columns of a new object; every row has the same ones, so that one statement takes them all."""
     row: dict[str, object] = {
-        "injected": injected,
+        "injected": place.injected,
         "review_state": ReviewState.UNREVIEWED.value,
         "n_candidates": 0,
         "ra": place.ra,

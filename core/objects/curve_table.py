@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
 from core.database.records import finite
 from core.objects.light_curve import LightCurvePoint
+from core.review.real_rows import RealObject
 from core.surveys.alert import AB_ZEROPOINT_NJY
 from core.text import csv_cell
 
@@ -44,9 +45,9 @@ COLUMNS = (
 )
 
 
-def curve_rows(points: Iterable[LightCurvePoint]) -> list[dict[str, Any]]:
-    """The rows of the table, by the names of `COLUMNS`; what is unknown is none."""
-    return [_row(point) for point in points]
+def curve_rows(found: RealObject) -> list[dict[str, Any]]:
+    """The rows of an object's table, by the names of `COLUMNS`; what is unknown is none."""
+    return [_row(point) for point in found.detail.light_curve]
 
 
 def write_csv(rows: Sequence[dict[str, Any]], stream: IO[str]) -> None:

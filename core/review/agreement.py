@@ -18,6 +18,7 @@ from core.database.tables import Assignment, SkyObject, Verdict
 from core.errors import AstridError
 from core.frames.standing import stands
 from core.review.pace import FEWEST, Share, share
+from core.review.real_rows import real_verdicts
 from core.vocabulary import LABELS, Label, ReviewState
 
 SIDES = (ReviewState.REAL, ReviewState.BOGUS)
@@ -117,21 +118,16 @@ def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
 
 
 def standings(store: Store, *, experts: Collection[str] = (), needed: int = 2) -> list[Standing]:
-    """All objects that anybody judged, by their ids. Injected sources are among them: they are blind."""
-    query = (
-        select(SkyObject, col(Verdict.reviewer), col(Verdict.label))
-        .join(SkyObject, col(Verdict.sky_object_id) == col(SkyObject.id))
-        .where(stands(Verdict))
-        .order_by(col(Verdict.id))
-    )
+    """All objects that anybody judged, by their ids, but for injected sources."""
     judged: dict[tuple[bool, int], tuple[SkyObject, dict[str, str]]] = {}
-    with store.read() as db:
-        for row, reviewer, label in db.execute(query):
-            alone = row.tracklet_id is None or row.review_state == ReviewState.BOGUS
-            key = (True, row.id) if alone else (False, row.tracklet_id)  # a body that moves is judged as one
-            votes = judged.setdefault(key, (row, {}))[1]
-            votes.pop(reviewer, None)
-            votes[reviewer] = label
+    for given in sorted(real_verdicts(store), key=lambda each: each.verdict.id or 0):
+        row, verdict = given.sky_object, given.verdict
+        alone = row.tracklet_id is None or row.review_state == ReviewState.BOGUS
+        # A body that moves is judged as one.
+        key = (True, row.id or 0) if row.tracklet_id is None or alone else (False, row.tracklet_id)
+        votes = judged.setdefault(key, (row, {}))[1]
+        votes.pop(verdict.reviewer, None)
+        votes[verdict.reviewer] = verdict.label or ""
     found = [
         Standing(row.id or 0, row.name, votes, *settled(votes, experts=experts, needed=needed))
         for row, votes in judged.values()

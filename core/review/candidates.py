@@ -14,6 +14,7 @@ from core.database.tables import Candidate, SkyObject
 from core.objects.known import known_sky
 from core.objects.tracklets import tracklets_of
 from core.review.cards import Card, CardError, read_card
+from core.review.fakes import revealed
 from core.review.filters import conditions, parse
 
 # What a page can be ordered by; `significance` is |snr|. All but that one have an index.
@@ -123,6 +124,7 @@ def show(store: Store, candidate_id: int) -> dict[str, Any]:
         There is no such candidate.
     """
     card = card_of(store, candidate_id)
+    truth = revealed(store, [card.object_id]).get(card.object_id)
     return {
         **card.candidate,
         "object_id": card.object_id,
@@ -137,6 +139,7 @@ def show(store: Store, candidate_id: int) -> dict[str, Any]:
         "cutouts_sha256": card.cutouts_sha256,
         "known": known_sky(store, [candidate_id]).get(candidate_id),
         "tracklet": tracklets_of(store, [candidate_id]).get(candidate_id),
+        **({"injected": truth.record()} if truth else {}),
     }
 
 

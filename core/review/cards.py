@@ -295,10 +295,11 @@ def _scored_by(db: Session, observation: Observation | None) -> str | None:
     """What the stage that scored the newest attempt at a frame said of its models."""
     if observation is None:
         return None
-    query = select(StageRun.reason).where(
+    query = select(StageRun).where(
         col(StageRun.observation_id) == observation.id, col(StageRun.stage) == "classify"
     )
-    return db.scalar(query.order_by(col(StageRun.id).desc()).limit(1))
+    newest = db.scalar(query.order_by(col(StageRun.id).desc()).limit(1))
+    return newest.reason if newest is not None else None
 
 
 def _frame_facts(

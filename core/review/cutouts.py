@@ -4,10 +4,11 @@ A pixel is kept as a multiple of a quarter of its plane's sky sigma in 16 bits, 
 any eye or network needs and leaves only the noise's own entropy to store. Blobs come back from a
 database that others may write to, so unpacking trusts none of their numbers.
 
-Layout, little-endian: ``AC``, version, number of planes, height, width, one float32 sigma a plane;
-then, deflated, the low bytes of every plane's pixels and after them the high bytes. A pixel's code
-is folded to be positive (0, -1, 1, -2 ... become 0, 1, 2, 3 ...), which leaves the high bytes zero
-but under bright sources.
+Layout, little-endian: ``AC``, version, number of planes, height, width, a float32 sigma of each of the
+first three planes; in version 2 four float32 that tell how the pixels lie on the sky; then, deflated,
+the low bytes of every plane's pixels and after them the high bytes. A pixel's code is folded to be
+positive (0, -1, 1, -2 ... become 0, 1, 2, 3 ...), which leaves the high bytes zero but under bright
+sources.
 """
 
 import math
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from core.database.deflated import deflate, inflate
 from core.errors import AstridError
+from core.orientation import ToSky, sane
 
 Plane = NDArray[np.float32]  # (height, width)
 
@@ -28,7 +30,8 @@ MAX_SIDE = 1024
 MAX_ABS = 1e30  # beyond it lie BLANK values and the sentinels of surveys, such as -3.4e38
 
 _MAGIC = b"AC"
-_VERSION = 1
+_VERSION, _VERSION_WITH_SKY = 1, 2
+_SKY = struct.Struct("<4f")
 _HEADER = struct.Struct("<2sBBHH")
 _PLANES = (3, 4)  # without and with a score
 _TOP = 32767
@@ -38,7 +41,7 @@ class CutoutError(AstridError):
     """A blob holds no cutouts that can be shown, or cutouts cannot be packed."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # told apart by identity: what is drawn of them is kept
 class Cutouts:
     """The surroundings of one candidate in new, reference and difference.
 
@@ -51,6 +54,8 @@ class Cutouts:
         The sky sigma of each plane, in the plane's own linear unit; NaN where unknown.
     score : (height, width) float32, optional
         The significance, in its own sigma, which is 1.
+    to_sky : ToSky, optional
+        How the pixels lie on the sky at the candidate; none where no WCS is known.
     """
 
     new: Plane
@@ -58,6 +63,7 @@ class Cutouts:
     diff: Plane
     sigma: tuple[float, ...] = (math.nan, math.nan, math.nan)
     score: Plane | None = None
+    to_sky: ToSky | None = None
 
     @property
     def planes(self) -> tuple[Plane, ...]:
@@ -87,8 +93,12 @@ def pack(cutouts: Cutouts) -> bytes:
     if len(cutouts.sigma) != 3:
         raise CutoutError(f"cutouts need the sigma of 3 planes, not of {len(cutouts.sigma)}")
     folded = np.stack([_fold(_encode(plane)) for plane in planes])
-    header = _HEADER.pack(_MAGIC, _VERSION, len(planes), *shape)
+    to_sky = sane(cutouts.to_sky)
+    version = _VERSION if to_sky is None else _VERSION_WITH_SKY
+    header = _HEADER.pack(_MAGIC, version, len(planes), *shape)
     scales = struct.pack("<3f", *cutouts.sigma)
+    if to_sky is not None:
+        scales += _SKY.pack(*to_sky[0], *to_sky[1])
     split = (folded & 0xFF).astype(np.uint8).tobytes() + (folded >> 8).astype(np.uint8).tobytes()
     return header + scales + deflate(split)
 
@@ -106,7 +116,7 @@ def unpack(blob: bytes) -> Cutouts:
     if len(blob) < offset:
         raise CutoutError(f"a cutout blob of {len(blob)} bytes is truncated: its header alone has {offset}")
     magic, version, n_planes, height, width = _HEADER.unpack_from(blob)
-    if magic != _MAGIC or version != _VERSION:
+    if magic != _MAGIC or version not in (_VERSION, _VERSION_WITH_SKY):
         raise CutoutError("this is no cutout blob of a known version")
     if n_planes not in _PLANES or not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
         raise CutoutError(f"a cutout blob claims {n_planes} planes of {height} x {width} pixels")
@@ -114,6 +124,13 @@ def unpack(blob: bytes) -> Cutouts:
         value if math.isfinite(value) and value > 0 else math.nan
         for value in struct.unpack_from("<3f", blob, _HEADER.size)
     )
+    to_sky = None
+    if version == _VERSION_WITH_SKY:
+        if len(blob) < offset + _SKY.size:
+            raise CutoutError(f"a cutout blob of {len(blob)} bytes is truncated")
+        east_x, east_y, north_x, north_y = _SKY.unpack_from(blob, offset)
+        to_sky = sane(((east_x, east_y), (north_x, north_y)))
+        offset += _SKY.size
     n_pixels = n_planes * height * width
     try:
         split = np.frombuffer(inflate(blob[offset:], 2 * n_pixels), dtype=np.uint8)
@@ -121,7 +138,20 @@ def unpack(blob: bytes) -> Cutouts:
         raise CutoutError(f"a cutout blob {error}") from error
     folded = split[:n_pixels] + np.uint16(256) * split[n_pixels:]
     planes = _decode(_unfold(folded)).reshape(n_planes, height, width)
-    return Cutouts(planes[0], planes[1], planes[2], sigma, planes[3] if n_planes == 4 else None)
+    score = planes[3] if n_planes == 4 else None
+    return Cutouts(planes[0], planes[1], planes[2], sigma, score, to_sky)
+
+
+def same_pixels(one: bytes, other: bytes) -> bool:
+    """Whether two blobs hold the same planes, whatever else is known of them."""
+    return _without_sky(one) == _without_sky(other)
+
+
+def _without_sky(blob: bytes) -> bytes:
+    if blob[:3] != _MAGIC + bytes([_VERSION_WITH_SKY]):
+        return blob
+    offset = _HEADER.size + 12
+    return _MAGIC + bytes([_VERSION]) + blob[3:offset] + blob[offset + _SKY.size :]
 
 
 def _encode(plane: Plane) -> NDArray[np.int16]:

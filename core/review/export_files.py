@@ -1,12 +1,12 @@
 """Candidates as files of other programs: Parquet, VOTable, DS9 regions and FITS cutouts.
 
-All are made of `core.review.export.ExportRow`, which no injected source can become.
+All are made of `core.review.real_rows.RealCandidate`, which no injected source can be.
 """
 
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO, Any
 
@@ -16,7 +16,8 @@ from sqlmodel import col
 from core.database.store import Store
 from core.database.tables import Cutout
 from core.review.cutouts import CutoutError, unpack
-from core.review.export import COLUMNS, PAGE, ExportRow, rows
+from core.review.export import COLUMNS, values_of
+from core.review.real_rows import PAGE, RealCandidate
 from core.text import safe_text
 from core.vocabulary import LABELS, Label, ReviewState
 
@@ -35,16 +36,12 @@ _NUMBERS = (
 )  # fmt: skip
 _RADIUS_ARCSEC = 3.0
 _COLOURS = {ReviewState.REAL: "green", ReviewState.BOGUS: "red"}
+_PLANES = ("NEW", "REF", "DIFF", "SCORE")
 _BLOCK = 2880  # bytes of a block of FITS
 
 
-def write_parquet(store: Store, stream: IO[bytes], *, filters: str = "", judged_only: bool = False) -> int:
-    """Write candidates as Parquet, a page at a time; return how many. Tags are a list, scores JSON.
-
-    Raises
-    ------
-    FilterError
-    """
+def write_parquet(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
+    """Write candidates as Parquet, a page at a time; return how many. Tags are a list, scores JSON."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -61,7 +58,7 @@ def write_parquet(store: Store, stream: IO[bytes], *, filters: str = "", judged_
     )
     count = 0
     with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
-        for page in _pages(rows(store, filters=filters, judged_only=judged_only)):
+        for page in _pages(iter(found)):
             records = [_plain(row) for row in page]
             for record in records:
                 record["tags"] = [str(tag) for tag in record["tags"]]
@@ -70,17 +67,12 @@ def write_parquet(store: Store, stream: IO[bytes], *, filters: str = "", judged_
     return count
 
 
-def write_votable(store: Store, stream: IO[bytes], *, filters: str = "", judged_only: bool = False) -> int:
-    """Write candidates as a VOTable; return how many. It is made in memory, all of it.
-
-    Raises
-    ------
-    FilterError
-    """
+def write_votable(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
+    """Write candidates as a VOTable; return how many. It is made in memory, all of it."""
     from astropy.io.votable import from_table, writeto
     from astropy.table import MaskedColumn, Table
 
-    records = [_plain(row) for row in rows(store, filters=filters, judged_only=judged_only)]
+    records = [_plain(row) for row in found]
     table = Table()
     for name in COLUMNS:
         values = [record[name] for record in records]
@@ -101,26 +93,21 @@ def write_votable(store: Store, stream: IO[bytes], *, filters: str = "", judged_
             dtype=dtype,
             unit=UNITS.get(name),
         )
-    found = from_table(table)
-    for field in found.get_first_table().fields:
+    document = from_table(table)
+    for field in document.get_first_table().fields:
         field.ucd = UCDS.get(field.name)
     written = io.BytesIO()  # astropy closes some streams that it is given
-    writeto(found, written)
+    writeto(document, written)
     stream.write(written.getvalue())
     return len(records)
 
 
-def write_regions(store: Store, stream: IO[str], *, filters: str = "", judged_only: bool = False) -> int:
-    """Write candidates that have a place on the sky as DS9 regions: real green, bogus red, others yellow.
-
-    Raises
-    ------
-    FilterError
-    """
+def write_regions(found: Iterable[RealCandidate], stream: IO[str]) -> int:
+    """Write candidates that have a place on the sky as DS9 regions: real green, bogus red, others yellow."""
     stream.write("# Region file format: DS9 version 4.1\nicrs\n")
     count = 0
-    for row in rows(store, filters=filters, judged_only=judged_only):
-        values = row.values()
+    for row in found:
+        values = values_of(row)
         if values["ra"] is None or values["dec"] is None:
             continue
         label = values["verdict"]
@@ -133,37 +120,33 @@ def write_regions(store: Store, stream: IO[str], *, filters: str = "", judged_on
     return count
 
 
-def write_cutouts(store: Store, stream: IO[bytes], *, filters: str = "", judged_only: bool = False) -> int:
-    """Write the cutouts of candidates as one FITS file, three images each; return of how many candidates.
+def write_cutouts(found: Iterable[RealCandidate], stream: IO[bytes], store: Store) -> int:
+    """Write the cutouts of candidates as one FITS file, three or four images each; return of how many.
 
-    ``NEW``, ``REF`` and ``DIFF`` carry the candidate's id as ``EXTVER``. Pixels are in units of the sky's
-    sigma in that plane (``SKYSIG``, where it is known) and on the reference's grid: ``XREF, YREF`` is the
-    candidate's place there, 0-based. Candidates without cutouts that can be read are left out.
-
-    Raises
-    ------
-    FilterError
+    ``NEW``, ``REF``, ``DIFF`` and, where it is kept, ``SCORE`` carry the candidate's id as ``EXTVER``.
+    Pixels are in units of the sky's sigma in that plane (``SKYSIG``, where it is known) and on the
+    reference's grid: ``XREF, YREF`` is the candidate's place there, 0-based. Candidates without cutouts
+    that can be read are left out.
     """
     from astropy.io import fits
 
     stream.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
     count = 0
-    for page in _pages(rows(store, filters=filters, judged_only=judged_only)):
+    for page in _pages(iter(found)):
         with store.read() as db:
             ids = [row.candidate.id for row in page]
-            found = db.execute(
+            kept = db.execute(
                 select(col(Cutout.candidate_id), col(Cutout.pixels)).where(col(Cutout.candidate_id).in_(ids))
             )
-            blobs = {key: blob for key, blob in found}  # noqa: C416 rows are no pairs to the type checker
+            blobs = {key: blob for key, blob in kept}  # noqa: C416 rows are no pairs to the type checker
         for row in page:
             try:
                 cutouts = unpack(blobs[row.candidate.id])
             except (KeyError, CutoutError):
                 continue
             count += 1
-            for name, plane, sigma in zip(
-                ("NEW", "REF", "DIFF"), cutouts.planes, cutouts.sigma, strict=False
-            ):
+            sigmas = (*cutouts.sigma, math.nan)  # the score is in its own
+            for name, plane, sigma in zip(_PLANES, cutouts.planes, sigmas, strict=False):
                 header = _header(row, name, sigma)
                 hdu = fits.ImageHDU(plane, header=header, name=name, ver=row.candidate.id)
                 data = plane.astype(">f4").tobytes()
@@ -172,10 +155,10 @@ def write_cutouts(store: Store, stream: IO[bytes], *, filters: str = "", judged_
     return count
 
 
-def _header(row: ExportRow, plane: str, sigma: float) -> Any:
+def _header(row: RealCandidate, plane: str, sigma: float) -> Any:
     from astropy.io import fits
 
-    values = row.values()
+    values = values_of(row)
     header = fits.Header()
     header["OBJECT"] = _ascii(values["object"])
     header["CANDID"] = values["id"]
@@ -200,13 +183,13 @@ def _ascii(text: str) -> str:
     return "".join(each if " " <= each <= "~" else "?" for each in safe_text(text, 60))
 
 
-def _plain(row: ExportRow) -> dict[str, Any]:
+def _plain(row: RealCandidate) -> dict[str, Any]:
     """A record of plain values; scores as JSON."""
-    values = row.values()
+    values = values_of(row)
     values["scores"] = json.dumps(values["scores"]) if values["scores"] else None
     return values
 
 
-def _pages(found: Iterator[ExportRow]) -> Iterator[list[ExportRow]]:
+def _pages(found: Iterator[RealCandidate]) -> Iterator[list[RealCandidate]]:
     while page := list(islice(found, PAGE)):
         yield page

@@ -17,7 +17,7 @@ from sqlalchemy import or_, select
 from sqlmodel import Session, col
 
 from core.database.tables import SkyObject, Verdict
-from core.frames.standing import stands
+from core.frames.standing import is_revealed, stands
 from core.vocabulary import LABELS, ONCE_FOR_DAYS, Label, ReviewState
 
 AWAITING = (ReviewState.UNREVIEWED, ReviewState.ESCALATED)
@@ -99,6 +99,10 @@ def follow_verdicts(db: Session, objects: Sequence[SkyObject]) -> None:
         groups.setdefault(key, []).append(row)
     for group in groups.values():
         _follow(group, said)
+        for row in group:
+            if row.review_state in AWAITING and is_revealed(db, row.id or 0):
+                # An injected source: whatever is taken back, nobody need judge it again.
+                _Standing(ReviewState.INDETERMINATE).follow(row)
     db.flush()
 
 

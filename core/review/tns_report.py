@@ -1,7 +1,7 @@
 """Discovery reports for the Transient Name Server: checked first, written to a file, sent by nobody here.
 
-A report is made of the `core.review.export.ExportRow` of one object's candidates, which no injected
-source can become. What an AT report must hold, and the names of its fields, are those of TNS's manual of
+A report is made of the `core.review.real_rows.RealCandidate` of one object's candidates, which no injected
+source can be. What an AT report must hold, and the names of its fields, are those of TNS's manual of
 bulk reports in JSON; the numbers by which TNS knows groups, instruments, filters and units come from
 the settings, because they differ from site to site and AstrID asks no server.
 """
@@ -18,7 +18,7 @@ from core.objects.light_curve import LightCurvePoint, current_detections, light_
 from core.objects.sky import separation_deg
 from core.objects.tracklets import tracklets_of
 from core.review.agreement import settled, standings
-from core.review.export import ExportRow, rows
+from core.review.real_rows import RealCandidate, real_candidates
 from core.settings import ReviewSettings, TnsSettings
 from core.text import safe_text
 from core.vocabulary import Label, ReviewState
@@ -72,7 +72,7 @@ def preflight(
     }
     found = [
         (object_id, part)
-        for object_id, part in _by_object(rows(store, filters=filters, judged_only=True))
+        for object_id, part in _by_object(real_candidates(store, filters=filters, judged_only=True))
         if part[0].sky_object.review_label in REPORTED
     ]
     checked: list[Checked] = []
@@ -99,7 +99,7 @@ def document(checked: Sequence[Checked]) -> dict[str, Any]:
     return {"at_report": {str(number): report for number, report in enumerate(passed)}}
 
 
-def _by_object(found: Iterator[ExportRow]) -> Iterator[tuple[int, list[ExportRow]]]:
+def _by_object(found: Iterator[RealCandidate]) -> Iterator[tuple[int, list[RealCandidate]]]:
     """The rows of each object, the earliest first."""
     ordered = sorted(
         found, key=lambda row: (row.sky_object.id or 0, row.candidate.mjd, row.candidate.id or 0)
@@ -108,7 +108,9 @@ def _by_object(found: Iterator[ExportRow]) -> Iterator[tuple[int, list[ExportRow
         yield object_id, list(part)
 
 
-def _checked(store: Store, settings: TnsSettings, part: Sequence[ExportRow], problems: list[str]) -> Checked:
+def _checked(
+    store: Store, settings: TnsSettings, part: Sequence[RealCandidate], problems: list[str]
+) -> Checked:
     sky_object, first = part[0].sky_object, part[0].candidate
     label = Label(sky_object.review_label or Label.REAL)
     warnings: list[str] = []
@@ -149,7 +151,9 @@ def _checked(store: Store, settings: TnsSettings, part: Sequence[ExportRow], pro
     return Checked(sky_object.id or 0, sky_object.name, label.value, tuple(problems), tuple(warnings), report)
 
 
-def _check_known(store: Store, part: Sequence[ExportRow], problems: list[str], warnings: list[str]) -> None:
+def _check_known(
+    store: Store, part: Sequence[RealCandidate], problems: list[str], warnings: list[str]
+) -> None:
     """What catalogues and tracklets say against a discovery."""
     ids = [row.candidate.id or 0 for row in part]
     known = known_sky(store, ids)
@@ -179,7 +183,7 @@ def _check_known(store: Store, part: Sequence[ExportRow], problems: list[str], w
 
 
 def _photometry(
-    settings: TnsSettings, part: Sequence[ExportRow], problems: list[str]
+    settings: TnsSettings, part: Sequence[RealCandidate], problems: list[str]
 ) -> list[dict[str, str]]:
     """The detections that TNS can hold: those with a magnitude in a filter and system it has numbers for."""
     found = []

@@ -14,7 +14,10 @@ from core.database.store import Store
 from core.database.tables import Candidate, SkyObject, Verdict
 from core.errors import AstridError
 from core.frames.standing import is_taken_back, stands
-from core.review.chain import append, next_sequence
+from core.objects.association import lock
+from core.review import chain
+from core.review.chain import next_sequence
+from core.review.fakes import any_injected, reveal
 from core.review.states import LAST_SEEN, follow_verdicts, last_seen, locked
 from core.vocabulary import Label
 
@@ -279,7 +282,13 @@ def _answer(
 def _locked_objects(
     db: Session, candidate_ids: Sequence[int]
 ) -> tuple[list[tuple[Candidate, SkyObject]], list[SkyObject]]:
-    """Candidates with their objects, in order of these; and all objects that verdicts on them touch."""
+    """Candidates with their objects, in order of these; and all objects that verdicts on them touch.
+
+    What is injected may be revealed, which takes candidates out of the queue as the commit of a frame does:
+    so this waits for such a commit first, as that one would for this.
+    """
+    if any_injected(db, candidate_ids):
+        lock(db)
     found = list(db.scalars(select(Candidate).where(col(Candidate.id).in_(candidate_ids))))
     if missing := set(candidate_ids) - {candidate.id for candidate in found}:
         raise VerdictError(f"there is no candidate {min(missing)}")
@@ -291,3 +300,10 @@ def _locked_objects(
 
 def _newest(db: Session, *conditions: Any) -> Verdict | None:
     return db.scalar(select(Verdict).where(*conditions).order_by(col(Verdict.id).desc()).limit(1))
+
+
+def append(db: Session, **content: Any) -> Verdict:
+    """Append a row to its session's chain, and reveal what it judges if that was injected."""
+    row = chain.append(db, **content)
+    reveal(db, row)
+    return row

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, SQLColumnExpression, func, select
-from sqlmodel import col
+from sqlmodel import Session, col
 
 from core.database.keyset import Cursor, PageError, check_limit, fetch
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject
 from core.review.filters import Term, conditions, parse
+from core.review.narrow import Objects, few
 from core.review.states import AWAITING
 from core.vocabulary import ReviewState
+
+_BEGINNING = 2500  # objects that are looked through before anything else is tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +118,10 @@ def queue_page(
     check_limit(limit)
     terms, by = parse(filters), order_of(order)
     start = Cursor.read(after, order) if after is not None else None
-    key, row_id = by.key(), col(SkyObject.id)
     found: list[Any] = []
     with store.read() as db:
         for state in states:  # each is one range of the index; merged below
-            query = queue_rows((SkyObject, Candidate), (state,), terms, by)
-            found += fetch(
-                db, query, key=key, row_id=row_id, descending=by.descending, after=start, limit=limit + 1
-            )
+            found += _rows(db, state, terms, by, start, limit + 1)
     found.sort(key=lambda row: by.sorts(row[0]))
     rows = tuple(_queue_row(*row) for row in found[:limit])
     if not rows:
@@ -131,6 +130,32 @@ def queue_page(
     key_of_last = getattr(last, by.column)
     more = len(found) > limit
     return CardPage(rows, str(Cursor(order, key_of_last, last.id)) if more else None, key_of_last)
+
+
+def _rows(
+    db: Session, state: ReviewState, terms: Sequence[Term], by: Order, start: Cursor | None, limit: int
+) -> Sequence[Any]:
+    """The next rows of one state: of the queue's beginning, or, if few of those pass, by what finds few."""
+
+    def found(columns: Sequence[Any], terms: Sequence[Term], among: Objects | None, limit: int) -> list[Any]:
+        return fetch(
+            db,
+            queue_rows(columns, (state,), terms, by, among),
+            key=by.key(),
+            row_id=col(SkyObject.id),
+            descending=by.descending,
+            after=start,
+            limit=limit,
+        )
+
+    if not terms:
+        return found((SkyObject, Candidate), terms, None, limit)
+    looked_at = max(_BEGINNING, 2 * limit)
+    beginning = [row[0] for row in found((SkyObject.id,), (), None, looked_at)]
+    rows = found((SkyObject, Candidate), terms, beginning, limit)
+    if len(rows) == limit or len(beginning) < looked_at:
+        return rows
+    return found((SkyObject, Candidate), terms, few(db, terms), limit)
 
 
 def order_of(name: str) -> Order:
@@ -161,7 +186,7 @@ def queue_count(
     terms, by = parse(filters), order_of(order)
     with store.read() as db:
         if terms or by.only_known:
-            return db.scalar(queue_rows((func.count(),), states, terms, by)) or 0
+            return db.scalar(queue_rows((func.count(),), states, terms, by, few(db, terms))) or 0
         # The index alone counts those with a score; the rest, few, may have no candidate left.
         waiting = select(func.count()).select_from(SkyObject).where(col(SkyObject.review_state).in_(states))
         score, best = col(SkyObject.best_score), col(SkyObject.best_candidate_id)
@@ -179,9 +204,13 @@ def best_candidates(store: Store, objects: Sequence[int]) -> dict[int, int]:
 
 
 def queue_rows(
-    columns: Sequence[Any], states: Sequence[ReviewState], terms: Sequence[Term], by: Order
+    columns: Sequence[Any],
+    states: Sequence[ReviewState],
+    terms: Sequence[Term],
+    by: Order,
+    among: Objects | None = None,
 ) -> Select[Any]:
-    """Objects in some states, joined to their best candidates.
+    """Objects in some states, joined to their best candidates; where only few can be wanted, among those.
 
     An object all of whose candidates are superseded has no best one, and so is not in the queue.
     """
@@ -189,8 +218,13 @@ def queue_rows(
         select(*columns)
         .select_from(SkyObject)
         .join(Candidate, col(SkyObject.best_candidate_id) == col(Candidate.id))
-        .where(col(SkyObject.review_state).in_(states), *conditions(terms))
+        .where(*conditions(terms))
     )
+    state: SQLColumnExpression[Any] = col(SkyObject.review_state)
+    if among is not None:
+        # The sum keeps the database from the queue's index: it is to begin with these.
+        query, state = query.where(col(SkyObject.id).in_(among)), state + ""
+    query = query.where(state.in_(states))
     return query.where(by.key().is_not(None)) if by.only_known else query
 
 

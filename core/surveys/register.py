@@ -21,6 +21,7 @@ from core.database.tables import Candidate, Cutout, SkyObject, SurveyFlux, Surve
 from core.objects.association import Place, lock, refresh, wake
 from core.objects.known import write_known
 from core.objects.sky import zone_of
+from core.review.cutouts import same_pixels
 from core.surveys.alert import AlertFacts, FluxFacts
 from core.surveys.placing import AlertPlace, place_alerts
 from core.vocabulary import ReviewState
@@ -176,7 +177,8 @@ def _difference(first: dict[str, Any], kept: bytes | None, later: _Prepared) -> 
     for name in first["scores"].keys() & later.alert.scores.keys():
         if not _same(first["scores"][name], other["scores"][name]):
             return f"another {name} ({first['scores'][name]}, not {other['scores'][name]})"
-    if kept is not None and later.alert.cutouts is not None and kept != later.alert.cutouts:
+    sent = later.alert.cutouts
+    if kept is not None and sent is not None and not same_pixels(kept, sent):
         return "other cutouts"
     return None
 

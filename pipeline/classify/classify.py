@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from core.frames.outcome import CandidateFacts
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.surveys.alert import AlertFacts
+from pipeline.classify.ensemble import Ensemble
 from pipeline.classify.model_file import DESCRIPTION, ModelRefused
 from pipeline.classify.scorers import Inputs, Scorer, load, probabilities
 from pipeline.classify.shipped import SHIPPED
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 
 BEST_FIRST = ("ensemble", "realbogus", "unet", "tree")  # whose score orders the queue
+MOVED = "ensemble."  # before the name of a model, in a candidate's features
 LAST = ("ensemble",)  # judge by what the others say
 OF_FRAMES = ("unet",)  # models that see whole frames, no candidates
 BATCH = 512  # candidates that are unpacked at a time
@@ -50,12 +52,15 @@ class Scores:
         Of the models that gave them.
     remarks : tuple of str
         A sentence for each model that could not be used.
+    moved : dict of str to (n,) float64
+        How much each model moved the ensemble's log-odds.
     """
 
     count: int
     by_model: dict[str, Array] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    moved: dict[str, Array] = field(default_factory=dict)
 
     @classmethod
     def joined(cls, parts: Sequence[Scores]) -> Scores:
@@ -65,8 +70,12 @@ class Scores:
             name: np.concatenate([part.by_model.get(name, np.full(part.count, np.nan)) for part in parts])
             for name in digests
         }
+        moved = {
+            name: np.concatenate([part.moved.get(name, np.zeros(part.count)) for part in parts])
+            for name in dict.fromkeys(name for part in parts for name in part.moved)
+        }
         remarks = dict.fromkeys(said for part in parts for said in part.remarks)
-        return cls(sum(part.count for part in parts), by_model, digests, tuple(remarks))
+        return cls(sum(part.count for part in parts), by_model, digests, tuple(remarks), moved)
 
     def of(self, number: int) -> dict[str, float]:
         """The scores of one candidate by model."""
@@ -75,6 +84,10 @@ class Scores:
             for name, values in self.by_model.items()
             if np.isfinite(values[number])
         }
+
+    def moved_of(self, number: int) -> dict[str, float]:
+        """How much each model moved the ensemble's log-odds of one candidate, as its features are named."""
+        return {f"{MOVED}{name}": float(values[number]) for name, values in self.moved.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +158,7 @@ class Classifier:
         by_model: dict[str, Array] = {}
         digests: dict[str, str] = {}
         remarks: list[str] = []
+        moved: dict[str, Array] = {}
         for scorer in self.scorers:
             try:
                 inputs.log_odds[scorer.name] = scorer.logits(inputs)
@@ -154,10 +168,12 @@ class Classifier:
                 continue
             by_model[scorer.name] = probabilities(inputs.log_odds[scorer.name])
             digests[scorer.name] = scorer.digest
+            if isinstance(scorer, Ensemble):
+                moved = scorer.contributions(inputs)
         unseen = ~np.any([np.isfinite(plane).any(axis=(1, 2)) for plane in triplets.planes], axis=0)
         for values in by_model.values():
             values[unseen] = np.nan
-        return Scores(len(triplets), by_model, digests, tuple(remarks))
+        return Scores(len(triplets), by_model, digests, tuple(remarks), moved)
 
     def score_candidates(
         self, candidates: Sequence[CandidateFacts | AlertFacts], progress: Progress | None = None
@@ -192,7 +208,15 @@ def with_scores(
     for number, candidate in enumerate(candidates):
         every = candidate.scores if scores is None else {**candidate.scores, **scores.of(number)}
         best = best_of(every)
-        found.append(replace(candidate, score=candidate.score if best is None else best, scores=every))
+        moved = {} if scores is None or "ensemble" not in every else scores.moved_of(number)
+        found.append(
+            replace(
+                candidate,
+                score=candidate.score if best is None else best,
+                scores=every,
+                features={**candidate.features, **moved},
+            )
+        )
     return tuple(found)
 
 

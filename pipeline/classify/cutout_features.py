@@ -133,7 +133,9 @@ class _Plane:
         x, y = x / total, y / total
         xx, yy, xy = xx / total - x * x, yy / total - y * y, xy / total - x * y
         major, minor = _axes(xx, yy, xy)
-        return np.sqrt((major + minor) / 2.0), 1.0 - np.sqrt(minor / major), np.hypot(x, y)
+        found = (np.sqrt((major + minor) / 2.0), 1.0 - np.sqrt(minor / major), np.hypot(x, y))
+        width, ellipticity, offset = (each.astype(np.float32) for each in found)
+        return width, ellipticity, offset
 
 
 def _axes(xx: Array, yy: Array, xy: Array) -> tuple[Array, Array]:

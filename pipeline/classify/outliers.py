@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 FOREST, MACHINE = "isolation_trees", "rbf_vectors"
 MOST_VECTORS = 20_000
 QUANTILES = 1001
+DIGITS = 4
 LEAST_RANK = 0.5 / QUANTILES
 ROWS = 512
 CLIPPED = 6.0  # scaled features beyond it say nothing more
@@ -93,8 +94,11 @@ def scaled_features(
 
 
 def rank(oddness: Array, quantiles: Array) -> Array:
-    """The share of the fitted sources that are less odd, from 0 to 1 and never quite either."""
-    place = np.interp(oddness, quantiles, np.linspace(0.0, 1.0, len(quantiles)))
+    """The share of the fitted sources that are less odd, from 0 to 1 and never quite either.
+
+    To as many digits as the quantiles tell, so that it does not hang on how sums were rounded.
+    """
+    place = np.round(np.interp(oddness, quantiles, np.linspace(0.0, 1.0, len(quantiles))), DIGITS)
     found: Array = np.clip(place, LEAST_RANK, 1.0 - LEAST_RANK)
     return found
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from core.orientation import ToSky, sane
 from core.review.cutouts import Cutouts
 from core.vocabulary import MaskPlane
 from pipeline.frame import Difference, Frame, Image, MaskImage
@@ -29,8 +30,8 @@ def cut(new: Frame, reference: Frame, difference: Difference, x: float, y: float
     Returns
     -------
     Cutouts
-        Stamps of (size, size), each in units of its own robust sky sigma; NaN outside the images and
-        where a pixel cannot be used.
+        Stamps of (size, size), each in units of its own robust sky sigma, the score as it is; NaN outside
+        the images and where a pixel cannot be used. With the reference's WCS at that place, if it has one.
     """
     column, row = round(x), round(y)
     stamps = (
@@ -43,7 +44,31 @@ def cut(new: Frame, reference: Frame, difference: Difference, x: float, y: float
     new_stamp, ref_stamp, diff_stamp = (
         stamp / np.float32(sigma) for stamp, sigma in zip(stamps, sigmas, strict=True)
     )
-    return Cutouts(new_stamp, ref_stamp, diff_stamp, sigma=sigmas)
+    return Cutouts(
+        new_stamp,
+        ref_stamp,
+        diff_stamp,
+        sigma=sigmas,
+        score=_stamp(difference.score, difference.mask, column, row, size),
+        to_sky=to_sky(reference, x, y),
+    )
+
+
+def to_sky(frame: Frame, x: float, y: float) -> ToSky | None:
+    """How the pixels of a frame lie on the sky at one place, its distortions included.
+
+    By the two pixels beside it in each direction; none without a WCS, and where it has no position.
+    """
+    if frame.wcs is None:
+        return None
+    ra, dec = frame.wcs.all_pix2world([x - 1, x + 1, x, x], [y, y, y - 1, y + 1], 0)
+    # Differences of right ascension shrink with the cosine of the declination, and may pass 360 degrees.
+    turn = (np.array([ra[1] - ra[0], ra[3] - ra[2]]) + 180.0) % 360.0 - 180.0
+    east = turn * np.cos(np.radians(dec.mean()))
+    north = np.array([dec[1] - dec[0], dec[3] - dec[2]])
+    east_x, east_y = (1800.0 * east).tolist()
+    north_x, north_y = (1800.0 * north).tolist()
+    return sane(((east_x, east_y), (north_x, north_y)))
 
 
 def _stamp(image: Image, mask: MaskImage, column: int, row: int, size: int) -> Image:

@@ -125,6 +125,7 @@ def judge(
     reference: PreparedReference,
     settings: Settings,
     threshold: float | None = None,
+    spared: frozenset[str] = frozenset(),
 ) -> tuple[list[Detection], list[Dropped]]:
     """Measure what is at some peaks of the score, and leave out what is no change in the sky.
 
@@ -140,6 +141,8 @@ def judge(
     settings : Settings
     threshold : float, optional
         The least significance, instead of ``detect.threshold``.
+    spared : frozenset of str
+        Causes for which nothing is dropped.
 
     Returns
     -------
@@ -155,7 +158,7 @@ def judge(
     flags = mask_flags(difference, places, difference.psf.fwhm)
     least = settings.detect.threshold if threshold is None else threshold
     weak = Cut("weak where its flux peaks", "significance", above=False, limit=least)
-    cuts = (weak, *CUTS)
+    cuts = (weak, *(cut for cut in CUTS if cut.cause not in spared))
     detections, dropped = [], []
     for i, values in enumerate(_rows(found, len(x))):
         cut = next((cut for cut in cuts if cut.holds(values)), None)

@@ -1,8 +1,9 @@
 """What the U-Net sees, joined to what is significant in the score.
 
 The peaks of the score stay as they were, each now with the network's opinion. A point source that only the
-network sees is measured and judged like any other, but may be fainter than the threshold: its light alone
-would not have told it from noise. A streak is one candidate, and the peaks along it are a part of it; it is
+network sees is measured and judged like any other, but for two things. It may be fainter than the threshold,
+for its light alone would not have told it from noise; and the cuts by shape are spared it, for which the
+network's threshold stands in. A streak is one candidate, and the peaks along it are a part of it; it is
 spared the cuts, which are made for point sources.
 """
 
@@ -34,6 +35,9 @@ Array = NDArray[np.float64]
 Placed = TypeVar("Placed", PointObject, Detection)
 
 STAGE = "unet"
+# Cuts that stand in for a look at the pixels, which the network has had. What is extended stays cut: where
+# a whole galaxy is badly matched, the network is fooled too.
+SPARED = frozenset({"no point source", "dipole"})
 FLOOR_SIGMA = 3.5  # what only the network sees has at least this significance
 CORE_FWHM = 0.5  # around a place the network's largest log-odds are its opinion of it
 SAME_FWHM = 1.0  # nearer objects are one
@@ -102,6 +106,28 @@ def with_unet(
     return replace(plain, remarks=(remarks[0], "No U-Net took part."))
 
 
+def with_opinion(
+    detections: Sequence[Detection],
+    difference: Difference,
+    new: Aligned,
+    reference: PreparedReference,
+    settings: Settings,
+    version: tuple[Path, str | None] | None = None,
+) -> list[Detection]:
+    """The same detections with the U-Net's opinion of each, as `with_unet` would give it."""
+    if not settings.detect.unet:
+        return list(detections)
+    versions: list[Callable[[], UNet]] = [partial(loaded, *version)] if version else []
+    for load in (*versions, shipped):
+        try:
+            network = load()
+            maps = network.log_odds(frame_input(difference, new, reference))
+        except ModelRefused:
+            continue
+        return _scored(detections, maps, network, max(difference.psf.fwhm, 1.5))
+    return list(detections)
+
+
 def join(
     detections: Sequence[Detection],
     dropped: Sequence[Dropped],
@@ -146,10 +172,14 @@ def _only_seen_by_unet(
     alone = _far_from(points, detections, SAME_FWHM * fwhm)[: settings.detect.max_candidates]
     x, y = np.array([each.x for each in alone]), np.array([each.y for each in alone])
     column, row = np.rint(x), np.rint(y)
-    found, cut = judge(difference, column, row, new, reference, settings, threshold=FLOOR_SIGMA)
-    # A peak climbs: it may have come to where a detection is already.
-    found = _far_from(found, detections, SAME_FWHM * fwhm)
-    return found, [replace(each, stage=STAGE) for each in cut]
+    found, cut = judge(
+        difference, column, row, new, reference, settings, threshold=FLOOR_SIGMA, spared=SPARED
+    )
+    # A peak climbs: it may have come to where a detection is already, or another of these.
+    apart: list[Detection] = []
+    for each in found:
+        apart += _far_from([each], [*detections, *apart], SAME_FWHM * fwhm)
+    return apart, [replace(each, stage=STAGE) for each in cut]
 
 
 def _far_from(points: Sequence[Placed], others: Sequence[Detection], distance: float) -> list[Placed]:
@@ -183,7 +213,11 @@ def _streak_detections(
             position_error_px=float(error[i]),
             mask_flags=int(flags[i]),
             features={name: float(values[i]) for name, values in found.items()}
-            | {"streak_length": streak.length, "streak_angle": streak.angle_deg},
+            | {
+                "streak_length": streak.length,
+                "streak_angle": streak.angle_deg,
+                "streak_evidence": streak.evidence,
+            },
         )
         for i, (streak, _) in enumerate(seen)
     ]

@@ -14,12 +14,15 @@ Array = NDArray[np.float64]
 Maps = NDArray[np.float32]
 
 TOUCHING = np.ones((3, 3), dtype=bool)  # pixels that touch at a corner are connected
-SHORTEST_FWHM = 2.0  # of a streak
-ASIDE_FWHM = 1.0  # a piece of a streak lies so near its line
-ELONGATION = 2.0  # a piece is at least so much longer than wide to tell a direction
-GAP = 1.5  # a streak goes on over so much of the length that is seen of it
-SMALLEST_GAP_FWHM = 10.0
+SHORTEST_FWHM = 3.0  # of a streak; shorter ones pass for point sources
+LOWEST = 0.0  # log-odds of its pixels
+ASIDE_FWHM = 0.8  # its pixels lie so near its line
+ELONGATION = 2.0  # it is at least so much longer than wide
+GAP_FWHM = 20.0  # so much of it may be hidden by a star
+COVERED = 0.3  # of its length at least is seen
+DRAWS = 200  # pairs of pixels through which a line is tried
 MOST_STREAKS = 50  # in one frame; more are no streaks
+MOST_PIXELS = 20_000  # of all streaks together on which lines are tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +38,17 @@ class PointObject:
 
 @dataclass(frozen=True, slots=True)
 class StreakObject:
-    """A straight trail: its ends in 0-based pixel centres, its largest log-odds, its pixels seen."""
+    """A straight trail: its ends in 0-based pixel centres and its pixels seen.
+
+    ``evidence`` is the mean log-odds of its pixels times the root of its length in FWHM: a long streak may
+    be fainter, and is as sure.
+    """
 
     x_begin: float
     y_begin: float
     x_end: float
     y_end: float
-    log_odds: float
+    evidence: float
     pixels: int
 
     @property
@@ -101,14 +108,17 @@ def point_objects(maps: LogOdds, masked: NDArray[np.bool_], threshold: float) ->
 def streak_objects(
     maps: LogOdds, masked: NDArray[np.bool_], threshold: float, fwhm: float
 ) -> list[StreakObject]:
-    """Streaks: elongated connected pixels, with the other pieces that lie on the same line.
+    """Streaks: straight lines of pixels, whatever crosses or hides parts of them.
+
+    The line that most pixels lie on is found from random pairs of them (Fischler and Bolles 1981), its
+    pixels are taken away, and so on.
 
     Parameters
     ----------
     maps : LogOdds
     masked : (height, width) bool
     threshold : float
-        Log-odds, not calibrated.
+        The least evidence.
     fwhm : float
         Pixels.
 
@@ -117,31 +127,63 @@ def streak_objects(
     list of StreakObject
         The longest first.
     """
-    chosen = (maps.streak > threshold) & (maps.streak >= np.maximum(maps.point, maps.dark)) & ~masked
-    labels, _ = ndimage.label(chosen, TOUCHING)
-    pieces = []
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        rows, columns = np.nonzero(labels[box] == number)
-        pieces.append(np.stack([columns + box[1].start, rows + box[0].start]).astype(np.float64))
-    pieces.sort(key=lambda piece: -piece.shape[1])
+    chosen = (maps.streak > LOWEST) & (maps.streak >= np.maximum(maps.point, maps.dark)) & ~masked
+    rows, columns = np.nonzero(chosen)
+    pixels = np.stack([columns, rows]).astype(np.float64)
+    random = np.random.default_rng(0)  # the same frame has the same streaks
     found: list[StreakObject] = []
-    while pieces and len(found) < MOST_STREAKS:
-        seed = pieces.pop(0)
-        if seed.shape[1] < SHORTEST_FWHM * fwhm:
+    for _ in range(2 * MOST_STREAKS):
+        if pixels.shape[1] < SHORTEST_FWHM * fwhm or len(found) == MOST_STREAKS:
             break
-        if _elongation(seed) < ELONGATION:
-            continue
-        line = seed
-        for _ in range(2):  # the whole tells the direction better than its largest piece
-            ours = [_on_line(line, piece, fwhm) for piece in pieces]
-            line = np.concatenate(
-                [line, *(piece for piece, mine in zip(pieces, ours, strict=True) if mine)], axis=1
-            )
-            pieces = [piece for piece, mine in zip(pieces, ours, strict=True) if not mine]
-        streak = _streak(line, maps.streak)
-        if streak.length >= SHORTEST_FWHM * fwhm:
-            found.append(streak)
+        line = _best_line(pixels, ASIDE_FWHM * fwhm, random)
+        run = _longest_run(pixels[:, line], GAP_FWHM * fwhm)
+        streak = _streak(pixels[:, line][:, run], maps.streak, fwhm)
+        if streak is not None:
+            if streak.evidence > threshold:
+                found.append(streak)
+            # Its edges, and what else is on it, are no streaks of their own.
+            line = streak.distance(pixels[0], pixels[1]) <= 2.0 * ASIDE_FWHM * fwhm
+        pixels = pixels[:, ~line]
     return sorted(found, key=lambda each: -each.length)
+
+
+def _best_line(pixels: Array, aside: float, random: np.random.Generator) -> NDArray[np.bool_]:
+    """Which pixels lie on the line that most lie on."""
+    count = pixels.shape[1]
+    tried = pixels[:, random.choice(count, MOST_PIXELS, replace=False)] if count > MOST_PIXELS else pixels
+    ends = random.integers(tried.shape[1], size=(2, DRAWS))
+    start, way = tried[:, ends[0]], tried[:, ends[1]] - tried[:, ends[0]]
+    length = np.hypot(*way)
+    start, way = start[:, length > 0], way[:, length > 0] / length[length > 0]
+    if start.shape[1] == 0:
+        return np.ones(count, dtype=bool)
+    # A pair from the two rims of a streak is askew: the widest agreement wins, and is then fitted.
+    off = np.abs(
+        way[1][:, None] * (tried[0] - start[0][:, None]) - way[0][:, None] * (tried[1] - start[1][:, None])
+    )
+    best = int(np.argmax(np.count_nonzero(off <= aside, axis=1)))
+    on: NDArray[np.bool_] = _aside(pixels, start[:, best], way[:, best]) <= aside
+    for _ in range(2):
+        centre, axes, _ = _axis(pixels[:, on])
+        fitted = _aside(pixels, centre[:, 0], axes[:, 0]) <= aside
+        if np.count_nonzero(fitted) < np.count_nonzero(on):
+            break
+        on = fitted
+    return on
+
+
+def _aside(pixels: Array, start: Array, way: Array) -> Array:
+    away: Array = np.abs(way[1] * (pixels[0] - start[0]) - way[0] * (pixels[1] - start[1]))
+    return away
+
+
+def _longest_run(pixels: Array, gap: float) -> NDArray[np.intp]:
+    """The largest group of pixels along their own line that no gap parts."""
+    centre, axes, _ = _axis(pixels)
+    along = axes[:, 0] @ (pixels - centre)
+    order = np.argsort(along)
+    parts = np.split(order, np.flatnonzero(np.diff(along[order]) > gap) + 1)
+    return max(parts, key=len)
 
 
 def _axis(pixels: Array) -> tuple[Array, Array, Array]:
@@ -152,26 +194,17 @@ def _axis(pixels: Array) -> tuple[Array, Array, Array]:
     return centre, vectors[:, ::-1], np.sqrt(np.maximum(values[::-1], 1.0 / 12.0))
 
 
-def _elongation(pixels: Array) -> float:
-    _, _, spread = _axis(pixels)
-    return float(spread[0] / spread[1])
-
-
-def _on_line(line: Array, piece: Array, fwhm: float) -> bool:
-    """Whether a piece continues a line: near it all along, and not too far beyond its ends."""
-    centre, axes, _ = _axis(line)
-    ours, theirs = axes.T @ (line - centre), axes.T @ (piece - centre)
-    first, last = ours[0].min(), ours[0].max()
-    gap = max(float(theirs[0].min() - last), float(first - theirs[0].max()), 0.0)
-    reach = max(GAP * float(last - first), SMALLEST_GAP_FWHM * fwhm)
-    return gap <= reach and float(np.abs(theirs[1]).mean()) <= ASIDE_FWHM * fwhm
-
-
-def _streak(pixels: Array, map_: Maps) -> StreakObject:
-    centre, axes, _ = _axis(pixels)
-    along = (axes.T @ (pixels - centre))[0]
+def _streak(pixels: Array, map_: Maps, fwhm: float) -> StreakObject | None:
+    """The streak of some pixels on a line; none where they are too few, too round or too sparse."""
+    centre, axes, spread = _axis(pixels)
+    along = axes[:, 0] @ (pixels - centre)
+    length = float(along.max() - along.min())
+    covered = len(np.unique(np.floor(along)))
+    if length < SHORTEST_FWHM * fwhm or spread[0] < ELONGATION * spread[1] or covered < COVERED * length:
+        return None
     begin, end = (centre[:, 0] + axes[:, 0] * at for at in (along.min(), along.max()))
-    largest = float(map_[pixels[1].astype(int), pixels[0].astype(int)].max())
+    mean = float(map_[pixels[1].astype(int), pixels[0].astype(int)].mean())
+    evidence = mean * float(np.sqrt(length / fwhm))
     return StreakObject(
-        float(begin[0]), float(begin[1]), float(end[0]), float(end[1]), largest, pixels.shape[1]
+        float(begin[0]), float(begin[1]), float(end[0]), float(end[1]), evidence, pixels.shape[1]
     )

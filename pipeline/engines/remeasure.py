@@ -14,6 +14,7 @@ from pathlib import Path
 
 from core.database.store import Store
 from core.frames.forced import Lack, add_points, lacking, look
+from core.frames.injected import Draw, content_of
 from core.frames.outcome import ForcedFacts
 from core.settings import Settings
 from pipeline.calibration.calibrators import exposure_of_row, masters_of
@@ -108,6 +109,7 @@ def _measured(store: Store, settings: Settings, lack: Lack) -> tuple[ForcedFacts
         observation.extension,
         prepare(lack.reference, settings),
         masters_of(store, settings)(exposure_of_row(observation), shape),
-        known_objects(lack.objects),
+        known_objects([row for row in lack.objects if not row.injected]),
         settings,
+        Draw(content_of(observation), lack.sources),
     )

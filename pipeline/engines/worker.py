@@ -17,6 +17,7 @@ from core.database.tables import Observation
 from core.frames import queue, references
 from core.frames.commit import CommitResult, commit_frame
 from core.frames.forced import newest_object, objects_of
+from core.frames.injected import draw_of
 from core.frames.outcome import FrameOutcome
 from core.frames.queue import Lease, LeaseLost
 from core.operations import runs
@@ -115,7 +116,7 @@ class Worker:
             state=state,
             reason=reason,
             seconds=time.perf_counter() - start,
-            candidates=len(outcome.candidates) if state == outcome.state else 0,
+            candidates=outcome.n_candidates if state == outcome.state else 0,
         )
 
     def _outcome(self, observation: Observation) -> FrameOutcome:
@@ -135,6 +136,7 @@ class Worker:
             # First the newest key: what is founded in between is then measured again, not forgotten.
             through = newest_object(session)
             objects = objects_of(session, reference)
+            draw = draw_of(session, observation, reference)
         outcome = process(
             Path(observation.path),
             observation.extension,
@@ -144,6 +146,7 @@ class Worker:
             self.settings,
             self._meter.begin,
             chosen(self.store, self.settings),
+            draw,
         )
         return replace(outcome, forced_through=through)
 

@@ -11,11 +11,12 @@ import numpy as np
 from astropy.time import Time
 from erfa import ErfaWarning
 
+from core.orientation import ToSky
 from core.review.cutouts import MAX_ABS, pack
 from core.surveys.alert import AB_ZEROPOINT_NJY, AlertFacts, FluxFacts
 from core.vocabulary import FluxKind
 from pipeline.surveys.refusal import PacketError
-from pipeline.surveys.stamps import Plane, read_stamp, to_cutouts
+from pipeline.surveys.stamps import Plane, read_image, to_cutouts
 from pipeline.surveys.survey import STAMP, Names, Point, Survey
 
 Record = Mapping[str, Any]
@@ -70,10 +71,10 @@ def decode(survey: Survey, record: Record, *, cutout_px: int, radius_arcsec: flo
     if snr is None:
         raise PacketError("it tells no significance: neither its own nor a flux with an error")
     mag, mag_err = _magnitude(flux, epoch.flux_err) if epoch.zeropoint is not None else (None, None)
-    stamps, remark = _stamps(survey, record)
+    stamps, to_sky, remark = _stamps(survey, record)
     if survey.difference_follows_sign and sign < 0 and stamps[2] is not None:
         stamps = (stamps[0], stamps[1], -stamps[2])
-    cutouts = to_cutouts(*stamps, size=cutout_px)
+    cutouts = to_cutouts(*stamps, size=cutout_px, to_sky=to_sky)
     error_deg = max((abs(e) for e in _numbers(survey, body, survey.position_errors).values()), default=0.0)
     radii = (
         radius_arcsec / 3600.0,
@@ -284,10 +285,11 @@ def _sign(survey: Survey, record: Record, epoch: _Epoch, point: Point | None = N
 
 def _stamps(
     survey: Survey, record: Record
-) -> tuple[tuple[Plane | None, Plane | None, Plane | None], str | None]:
-    """New, reference and difference, none where it is missing; and why one cannot be read."""
+) -> tuple[tuple[Plane | None, Plane | None, Plane | None], ToSky | None, str | None]:
+    """New, reference and difference, none where it is missing; how they lie; why one cannot be read."""
     planes: list[Plane | None] = []
     problems: list[str] = []
+    to_sky: ToSky | None = None  # of the first that tells: all three show one place of one grid
     for what, names in (
         ("science", survey.new), ("reference", survey.reference), ("difference", survey.difference)
     ):  # fmt: skip
@@ -296,11 +298,12 @@ def _stamps(
         plane = None
         if isinstance(packed, bytes) and packed:
             try:
-                plane = read_stamp(packed)
+                plane, lies = read_image(packed)
+                to_sky = to_sky or lies
             except PacketError as error:
                 problems.append(f"its {what} cutout is left out: {error}")
         planes.append(plane)
-    return (planes[0], planes[1], planes[2]), "; ".join(problems) or None
+    return (planes[0], planes[1], planes[2]), to_sky, "; ".join(problems) or None
 
 
 def _pixel(survey: Survey, body: Record, names: Names) -> float | None:

@@ -13,9 +13,12 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+from core.orientation import ToSky
 from core.review.cutouts import MAX_ABS, Cutouts
 from pipeline.detection.cutting import sky_of
 from pipeline.surveys.refusal import PacketError
+from pipeline.surveys.stamp_sky import KEYWORDS as SKY_KEYWORDS
+from pipeline.surveys.stamp_sky import stamp_sky
 
 Plane = NDArray[np.float32]  # (height, width), NaN where masked
 
@@ -37,12 +40,19 @@ Header = dict[bytes, float]
 
 
 def read_stamp(packed: bytes) -> Plane:
-    """The first image of a FITS file.
+    """The first image of a FITS file, as `read_image` has it."""
+    return read_image(packed)[0]
+
+
+def read_image(packed: bytes) -> tuple[Plane, ToSky | None]:
+    """The first image of a FITS file, and how it lies on the sky.
 
     Returns
     -------
-    (height, width) float32
+    plane : (height, width) float32
         NaN where a pixel is BLANK, not finite, or a sentinel beyond `MAX_ABS`.
+    to_sky : ToSky or None
+        None where its header has no WCS that is understood.
 
     Raises
     ------
@@ -55,19 +65,22 @@ def read_stamp(packed: bytes) -> Plane:
         raise PacketError("it is no FITS file")
     start = 0
     for _ in range(MOST_UNITS):
-        header, is_image, start = _read_header(data, start)
+        words: dict[bytes, bytes] = {}
+        header, is_image, start = _read_header(data, start, words)
         shape = _shape(header)
         size = math.prod(shape) * abs(int(header[b"BITPIX  "])) // 8 if shape else 0
         size = (size + int(header.get(PCOUNT, 0))) * int(header.get(GCOUNT, 1))
         if is_image and len(shape) == 2:
-            return _pixels(data, start, header, (shape[0], shape[1]))
+            return _pixels(data, start, header, (shape[0], shape[1])), stamp_sky(words)
         start += -(-size // BLOCK) * BLOCK
         if size < 0 or start >= len(data):
             break
     raise PacketError("it holds no image of two axes")
 
 
-def to_cutouts(new: Plane | None, ref: Plane | None, diff: Plane | None, size: int) -> Cutouts | None:
+def to_cutouts(
+    new: Plane | None, ref: Plane | None, diff: Plane | None, size: int, to_sky: ToSky | None = None
+) -> Cutouts | None:
     """Cutouts in units of their own sky sigma, of one size; none where there is no image at all.
 
     Images of different sizes share their centres. What lies beyond `size` pixels is left out.
@@ -80,7 +93,7 @@ def to_cutouts(new: Plane | None, ref: Plane | None, diff: Plane | None, size: i
     stamps, sigmas = zip(
         *(_in_sigma(_on_canvas(plane, shape), level=i < 2) for i, plane in enumerate(planes)), strict=True
     )
-    return Cutouts(stamps[0], stamps[1], stamps[2], sigma=sigmas)
+    return Cutouts(stamps[0], stamps[1], stamps[2], sigma=sigmas, to_sky=to_sky)
 
 
 def _unzipped(packed: bytes) -> bytes:
@@ -96,8 +109,8 @@ def _unzipped(packed: bytes) -> bytes:
     return data
 
 
-def _read_header(data: bytes, start: int) -> tuple[Header, bool, int]:
-    """The numbers of a header, whether it is an image's, and where the data begin."""
+def _read_header(data: bytes, start: int, words: dict[bytes, bytes]) -> tuple[Header, bool, int]:
+    """The numbers of a header, whether it is an image's, and where the data begin; `words` gets its WCS."""
     header: Header = {}
     is_image = data[start : start + CARD].startswith((b"SIMPLE  =", b"XTENSION= 'IMAGE   '"))
     for place in range(start, start + MOST_CARDS * CARD, CARD):
@@ -109,6 +122,8 @@ def _read_header(data: bytes, start: int) -> tuple[Header, bool, int]:
             break
         if (name in KEYWORDS or name.startswith((AXES, PCOUNT, GCOUNT))) and card[8:9] == b"=":
             header[name] = _number(name, card[10:].partition(b"/")[0])
+        elif name in SKY_KEYWORDS and card[8:9] == b"=":
+            words[name] = card[10:]
     raise PacketError("its header has no end")
 
 

@@ -17,6 +17,7 @@ from pipeline.classify.scorers import Inputs, load
 from pipeline.training import tree_train
 from pipeline.training.calibration import calibration_error, fnr_at_fpr, is_held_out, platt
 from pipeline.training.examples import Examples
+from pipeline.training.scorecard_summary import of_held_out
 from pipeline.training.tree_train import TreeOptions
 
 Array = NDArray[np.float64]
@@ -36,6 +37,8 @@ class Trained:
     digest : str
     metrics : dict of str to float
         On the fields that were held out.
+    scorecard : dict, optional
+        What `pipeline.training.scorecard_summary` keeps of how it was judged on them.
     finished : bool
         False where the training was stopped before its end; the folder then is not there yet.
     """
@@ -44,6 +47,7 @@ class Trained:
     digest: str
     metrics: dict[str, float]
     finished: bool = True
+    scorecard: dict[str, Any] | None = None
 
 
 def split(examples: Examples) -> tuple[Examples, Examples]:
@@ -90,7 +94,8 @@ def train_tree(examples: Examples, options: TreeOptions, folder: Path) -> Traine
     names = cutout_features.NAMES
     raw = trees.sound("tree", arrays, len(names)).sums(cutout_features.measure(held.triplets))
     calibration = platt(raw, held.label)
-    metrics = metrics_of(calibration.slope * raw + calibration.offset, held)
+    log_odds = calibration.slope * raw + calibration.offset
+    metrics = metrics_of(log_odds, held)
     description = Description(
         kind="tree",
         architecture=trees.ARCHITECTURE,
@@ -99,7 +104,8 @@ def train_tree(examples: Examples, options: TreeOptions, folder: Path) -> Traine
         calibration=calibration,
         trained=_trained(asdict(options), examples, ours, metrics),
     )
-    return Trained(folder, write(folder, description, arrays), metrics)
+    card = of_held_out("tree", log_odds, held)
+    return Trained(folder, write(folder, description, arrays), metrics, scorecard=card)
 
 
 def train_realbogus(
@@ -139,7 +145,8 @@ def train_realbogus(
         return Trained(folder, "", state.history[-1] if state.history else {}, finished=False)
     raw = realbogus_train.scores(state.averaged, held)
     calibration = platt(raw, held.label)
-    metrics = metrics_of(calibration.slope * raw + calibration.offset, held)
+    log_odds = calibration.slope * raw + calibration.offset
+    metrics = metrics_of(log_odds, held)
     weights = {key: value.numpy() for key, value in state.averaged.state_dict().items()}
     description = Description(
         kind="realbogus",
@@ -152,7 +159,8 @@ def train_realbogus(
     )
     network = exported(state.averaged)
     _check_served(ModelFile(description, "", {}, network), held, raw, calibration)
-    return Trained(folder, write(folder, description, weights, network), metrics)
+    card = of_held_out("realbogus", log_odds, held)
+    return Trained(folder, write(folder, description, weights, network), metrics, scorecard=card)
 
 
 def _check_served(model: ModelFile, held: Examples, raw: Array, calibration: Calibration) -> None:

@@ -92,7 +92,7 @@ def run(
         raise AstridError(
             f"training {before.key} was begun with other options; it goes on only with the same"
         )
-    found = _examples(settings, wanted, report, stopped)
+    found = examples_of(settings, wanted, report, stopped)
     if found is None:
         raise AstridError("it was stopped while examples were made; the same command goes on from there")
     if labelled is not None:
@@ -101,7 +101,7 @@ def run(
     with Recording(settings, wanted.name, parameters, before.key if before else None) as recording:
         made = _train(wanted, found, recording, report, stopped)
         if made.finished:
-            recording.finish(made.digest, made.metrics, None)
+            recording.finish(made.digest, made.metrics, made.scorecard)
         else:
             recording.stopped("stopped; --resume goes on from here")
     training = read(recording.folder)
@@ -171,10 +171,13 @@ def _train(
     return train_realbogus(found, options, recording.model, checkpoint, on_epoch, stopped)
 
 
-def _examples(
+def examples_of(
     settings: Settings, wanted: CandidateRun, report: Report, stopped: Callable[[], bool]
 ) -> Examples | None:
-    """Those of a file, or of simulated fields, which are kept in files so that none is made twice."""
+    """Those of a file, or of simulated fields, which are kept in files so that none is made twice.
+
+    None where it was stopped before all were made.
+    """
     if wanted.examples is not None:
         return example_sets.read(wanted.examples)
     folder = settings.home / "examples"

@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 
 SIGNIFICANCE = "S_corr"  # the baseline that needs no model
 ORDER = ("tree", "realbogus", "unet", "ensemble")  # the last needs what the others say
+OF_FRAMES = ("unet",)
+NO_PROBABILITY = (SIGNIFICANCE, "isolation_forest", "one_class_svm")  # they rank, and tell no probability
 CHUNK = 1024
 BY: tuple[By, ...] = ("group", "night", "field")
 
@@ -68,8 +70,13 @@ def ready(folders: Mapping[str, tuple[Path, str | None]], names: Sequence[str]) 
     """Read models; one that is refused is told of and does not stop the others."""
     out = []
     for name in names:
-        if name not in folders:
-            out.append(Candidate(name, None, None, "there is no version of it"))
+        if name in OF_FRAMES or name not in folders:
+            why = (
+                "it sees whole frames, and these are cutouts"
+                if name in OF_FRAMES
+                else "there is no version of it"
+            )
+            out.append(Candidate(name, None, None, why))
             continue
         try:
             model = read(*folders[name])
@@ -83,6 +90,7 @@ def scores(
     candidates: Sequence[Candidate],
     examples: Examples,
     on_chunk: Callable[[int], None] | None = None,
+    given: Mapping[str, Array] | None = None,
 ) -> dict[str, Array]:
     """Calibrated log-odds of every model that is ready, by name.
 
@@ -92,11 +100,15 @@ def scores(
         In `ORDER`: a later one may use what the former say.
     on_chunk : callable
         Called with the number of examples that are done.
+    given : mapping of str to (n,) float64
+        Log-odds that are known already, of models that see whole frames.
     """
     out: dict[str, list[Array]] = {each.name: [] for each in candidates if each.scorer is not None}
     for first in range(0, len(examples), CHUNK):
         part = examples[slice(first, first + CHUNK)]
         inputs = Inputs(part.triplets, part.snr.astype(np.float64))
+        for name, values in (given or {}).items():
+            inputs.log_odds[name] = values[first : first + CHUNK]
         for each in candidates:
             if each.scorer is not None:
                 found = np.asarray(each.scorer.logits(inputs), dtype=np.float64)
@@ -156,7 +168,7 @@ def evaluate(
             columns,
             values,
             digest=(digests or {}).get(name, ""),
-            is_probability=name != SIGNIFICANCE,
+            is_probability=name not in NO_PROBABILITY,
             drawn_by=drawn_by,
             prevalences=prevalences,
             rounds=rounds,

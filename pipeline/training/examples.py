@@ -221,28 +221,37 @@ def of_seeds(
 
 
 @dataclass(frozen=True, slots=True)
-class _Peak:
+class Peak:
+    """A detection, and why the pipeline's cuts would drop it."""
+
     x: float
     y: float
     cut: str
 
 
-def of_field(found: TrainingField) -> Examples | None:
-    """What the product detects in one training field, with what each detection is; None where nothing is."""
+Told = tuple["Peak", str, Event | None]  # a detection, what it is, and the event that it is
+
+
+def detections_of(found: TrainingField) -> list[Told]:
+    """What the product detects in one training field, with what each detection is."""
     threshold = found.settings.detect.threshold
     try:
         x, y = find_peaks(found.difference.score, threshold)
     except FrameRefused:
-        return None
+        return []
     detections, dropped = judge(found.difference, x, y, found.new, found.reference, found.settings)
-    peaks = [_Peak(each.x, each.y, "") for each in detections]
+    peaks = [Peak(each.x, each.y, "") for each in detections]
     peaks += [
-        _Peak(each.x, each.y, each.cause)
+        Peak(each.x, each.y, each.cause)
         for each in dropped
         if each.cause != "weak where its flux peaks"  # it is no detection at its own place
     ]
-    told = [(peak, *nature(found, peak.x, peak.y)) for peak in peaks]
-    told = _few_of_streaks(told)
+    return _few_of_streaks([(peak, *nature(found, peak.x, peak.y)) for peak in peaks])
+
+
+def of_field(found: TrainingField) -> Examples | None:
+    """The examples of one training field; None where nothing is detected."""
+    told = detections_of(found)
     if not told:
         return None
     places = np.array([(peak.x, peak.y) for peak, _, _ in told])
@@ -277,7 +286,7 @@ def of_field(found: TrainingField) -> Examples | None:
     )
 
 
-def _few_of_streaks(told: list[tuple[_Peak, str, Event | None]]) -> list[tuple[_Peak, str, Event | None]]:
+def _few_of_streaks(told: list[Told]) -> list[Told]:
     kept, seen = [], dict[str, int]()
     for row in told:
         event = row[2]
@@ -299,7 +308,7 @@ def _kind(kind: str, event: Event | None) -> str:
     return KIND_OF.get(kind, kind)
 
 
-def _planes(found: TrainingField, peaks: Sequence[_Peak]) -> list[NDArray[np.float16]]:
+def _planes(found: TrainingField, peaks: Sequence[Peak]) -> list[NDArray[np.float16]]:
     """As they come back from the store: to a quarter of a sigma."""
     cutouts: list[Cutouts] = [
         unpack(pack(cut(found.new.frame, found.reference.frame, found.difference, each.x, each.y, SIDE)))

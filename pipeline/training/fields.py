@@ -257,7 +257,7 @@ def nature(found: TrainingField, x: float, y: float) -> tuple[str, Event | None]
     event : Event or None
     """
     fwhm = max(found.difference.psf.fwhm, 2.0)
-    events = [(_from_line(event, x, y), event) for event in found.events]
+    events = [(from_line(event, x, y), event) for event in found.events]
     points = [each for each in events if not each[1].is_streak and each[0] < max(1.0, 0.7 * fwhm)]
     trails = [each for each in events if each[1].is_streak and each[0] < 1.2 * fwhm]
     for near in (points, trails):
@@ -294,7 +294,8 @@ def _residual(found: TrainingField, x: float, y: float, fwhm: float) -> str:
     return "noise"
 
 
-def _from_line(event: Event, x: float, y: float) -> float:
+def from_line(event: Event, x: float, y: float) -> float:
+    """The distance of a place from an event, or from the line of a streak."""
     dx, dy = event.x_end - event.x_begin, event.y_end - event.y_begin
     squared = dx * dx + dy * dy
     along = 0.0

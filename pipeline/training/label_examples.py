@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import select
 from sqlmodel import col
 
 from core.database.store import Store
-from core.database.tables import Candidate, Cutout, Injection, Observation, SkyObject, Verdict
+from core.database.tables import Candidate, Cutout, Observation, SkyObject, Verdict
 from core.frames.standing import candidate_label, stands
 from core.review.agreement import side, standings
 from core.review.cutouts import CutoutError, Cutouts, unpack
+from core.review.real_rows import is_injected_candidate
 from core.settings import ReviewSettings
 from core.surveys.alert import AlertFacts
 from core.vocabulary import ReviewState
@@ -38,20 +39,12 @@ class _Row:
     source: str
 
 
-def is_no_fake() -> ColumnElement[bool]:
-    """Whether a candidate is what the sky showed, in a query that joins `Candidate` and `SkyObject`.
-
-    What was injected must never teach: of that one knows the answer before the question.
-    """
-    injected = exists().where(col(Injection.candidate_id) == col(Candidate.id))
-    return ~col(SkyObject.injected) & ~injected
-
-
 def of_labels(store: Store, review: ReviewSettings) -> Examples | None:
     """What reviewers agree on, an example for each candidate; none where they decided nothing yet.
 
     A real label judges the object and so all its detections, a bogus label the one detection that was
-    shown. Candidates of objects that are disputed or await more votes are left out.
+    shown. Candidates of objects that are disputed or await more votes are left out, and what was injected
+    never teaches: of that one knows the answer before the question.
 
     Parameters
     ----------
@@ -111,7 +104,7 @@ def _labelled(store: Store, ids: Sequence[int], agreed: dict[int, ReviewState]) 
         .join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
         .join(Cutout, col(Cutout.candidate_id) == col(Candidate.id))
         .outerjoin(Observation, col(Candidate.observation_id) == col(Observation.id))
-        .where(col(SkyObject.id).in_(ids), col(Candidate.is_current), is_no_fake())
+        .where(col(SkyObject.id).in_(ids), col(Candidate.is_current), ~is_injected_candidate())
         .order_by(col(Candidate.id))
     )
     with store.read() as session:

@@ -69,9 +69,8 @@ def forest(features: NDArray[np.float32], options: OutlierOptions) -> Arrays:
 
 def forest_arrays(grown: IsolationForest) -> Arrays:
     """The nodes of a grown forest as `pipeline.classify.trees` walks them, a leaf's value its path."""
-    columns: dict[str, list[NDArray[Any]]] = {
-        name: [] for name in ("feature", "threshold", "left", "right", "value")
-    }
+    names = ("feature", "threshold", "left", "right", "missing_left", "value")
+    columns: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
     sizes = []
     for each, chosen in zip(grown.estimators_, grown.estimators_features_, strict=True):
         tree = each.tree_
@@ -81,6 +80,7 @@ def forest_arrays(grown: IsolationForest) -> Arrays:
         columns["threshold"].append(np.where(leaf, 0.0, tree.threshold))
         columns["left"].append(np.where(leaf, 0, tree.children_left))
         columns["right"].append(np.where(leaf, 0, tree.children_right))
+        columns["missing_left"].append(tree.missing_go_to_left)
         columns["value"].append(np.where(leaf, _depths(tree) + path_left(tree.n_node_samples), 0.0))
     table = {name: np.concatenate(parts) for name, parts in columns.items()}
     return {
@@ -89,7 +89,7 @@ def forest_arrays(grown: IsolationForest) -> Arrays:
         "threshold": table["threshold"].astype(np.float64),
         "left": table["left"].astype(np.int32),
         "right": table["right"].astype(np.int32),
-        "missing_left": np.ones(len(table["left"]), np.uint8),
+        "missing_left": table["missing_left"].astype(np.uint8),
         "value": table["value"].astype(np.float32),
         "baseline": np.zeros(1),
     }
@@ -118,8 +118,11 @@ def machine(features: NDArray[np.float32], options: OutlierOptions) -> Arrays:
     chosen = features
     if len(features) > options.vectors_from:
         chosen = features[random.choice(len(features), options.vectors_from, replace=False)]
-    centre = np.median(features, axis=0).astype(np.float64)
-    low, high = np.percentile(features, [25.0, 75.0], axis=0)
+    told = np.asarray(~np.isnan(features).all(axis=0))  # a feature that no example has says nothing
+    seen = features[:, told]
+    centre, low, high = np.zeros(len(told)), np.zeros(len(told)), np.zeros(len(told))
+    centre[told] = np.nanmedian(seen, axis=0)
+    low[told], high[told] = np.nanpercentile(seen, [25.0, 75.0], axis=0)
     scale = np.maximum((high - low) / 1.349, 1e-3 * np.maximum(np.abs(centre), 1.0))
     scaled = outliers.scaled_features(chosen, centre, scale)
     fitted = OneClassSVM(kernel="rbf", gamma="scale", nu=options.outside).fit(scaled)

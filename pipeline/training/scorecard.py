@@ -135,6 +135,8 @@ def scorecard(
     threshold = measures.threshold_at_fpr(rank, WORKING_FPR)
     thresholds = np.array([measures.threshold_at_fpr(rank, WORKING_FPR, weight) for weight in weights])
 
+    enough = n_bogus >= round(1.0 / WORKING_FPR)
+
     def of(measure: resample.Measure, n: int = n_real, what: str = "real examples") -> Estimate:
         return resample.estimate(measure, weights, n, what=what)
 
@@ -148,7 +150,10 @@ def scorecard(
         drawn_by=drawn_by,
         prevalence=prevalence,
         threshold=threshold,
-        fnr_at_fpr={fpr: _fnr(rank, fpr, n_bogus, of) for fpr in FPRS},
+        fnr_at_fpr={
+            fpr: _told(lambda w, fpr=fpr: measures.fnr_at_fpr(rank, fpr, w), n_bogus, of, fpr)  # type: ignore[misc]
+            for fpr in FPRS
+        },
         fpr_at_fnr={0.01: of(lambda w: measures.fpr_at_fnr(rank, 0.01, w), min(n_real, n_bogus))},
         fnr_at_per_night={
             count: of(lambda w, count=count: measures.fnr_at_count(rank, count * nights * w.mean(), w))  # type: ignore[misc]
@@ -165,11 +170,16 @@ def scorecard(
         },
         auc=of(lambda w: measures.auc(rank, w), min(n_real, n_bogus), "examples of a kind"),
         average_precision=of(lambda w: measures.average_precision(rank, w)),
-        mcc=of(lambda w: measures.mcc(rank, measures.threshold_at_fpr(rank, WORKING_FPR, w), w)),
-        precision={p: of(lambda w, p=p: _precision(rank, p, w)) for p in (prevalence, *prevalences)},  # type: ignore[misc]
-        strata=strata_of(columns, real, score, threshold, thresholds, weights),
+        mcc=_told(
+            lambda w: measures.mcc(rank, measures.threshold_at_fpr(rank, WORKING_FPR, w), w), n_bogus, of
+        ),
+        precision={
+            p: _told(lambda w, p=p: _precision(rank, p, w), n_bogus, of)  # type: ignore[misc]
+            for p in (prevalence, *prevalences)
+        },
+        strata=strata_of(columns, real, score, threshold, thresholds, weights) if enough else (),
         calibration=calibrated(real, score, weights) if is_probability else None,
-        notes=_notes(columns, nights),
+        notes=_notes(columns, nights) + (() if enough else (f"no strata: {_too_few(n_bogus, WORKING_FPR)}",)),
     )
 
 
@@ -235,17 +245,23 @@ def paired(
 
         return measure
 
+    n_bogus = int((~real).sum())
+    if n_bogus < round(1.0 / fpr):
+        return Estimate(None, n=n_bogus, note=_too_few(n_bogus, fpr))
     first, second = (np.asarray(each, dtype=np.float64) for each in (first, second))
     return resample.difference(missed(first), missed(second), weights, int(wanted.sum()))
 
 
-def _fnr(rank: measures.Ranking, fpr: float, n_bogus: int, of: Any) -> Estimate:
-    needed = round(1.0 / fpr)
-    if n_bogus < needed:
-        note = f"only {n_bogus} bogus; at least {needed} are needed to tell a rate of {fpr:g}"
-        return Estimate(None, n=n_bogus, note=note)
-    found: Estimate = of(lambda w: measures.fnr_at_fpr(rank, fpr, w))
+def _told(measure: resample.Measure, n_bogus: int, of: Any, fpr: float = WORKING_FPR) -> Estimate:
+    """What is told at a rate of bogus, if there are enough of them to tell it."""
+    if n_bogus < round(1.0 / fpr):
+        return Estimate(None, n=n_bogus, note=_too_few(n_bogus, fpr))
+    found: Estimate = of(measure)
     return found
+
+
+def _too_few(n_bogus: int, fpr: float) -> str:
+    return f"only {n_bogus} bogus; at least {round(1.0 / fpr)} are needed to tell a rate of {fpr:g}"
 
 
 def _precision(rank: measures.Ranking, prevalence: float, weight: Array) -> float:

@@ -13,6 +13,7 @@ from pipeline.training.evaluate import Evaluation
 from pipeline.training.scorecard import WORKING_FPR, Scorecard
 
 Array = NDArray[np.float64]
+TICKS = 3.0, 5.0, 10.0, 20.0, 50.0
 INCHES = (13.0, 4.4)
 
 
@@ -37,16 +38,19 @@ def draw(
     figure = Figure(figsize=INCHES, layout="constrained")
     FigureCanvasAgg(figure)
     trade, found, told = figure.subplots(1, 3)
-    for card in evaluation.cards:
+    for number, card in enumerate(evaluation.cards):
+        colour = f"C{number}"
         if card.name in score:
             kept, missed = _trade(real, score[card.name])
-            trade.plot(kept, missed, drawstyle="steps-post", label=card.name)
+            trade.plot(kept, missed, drawstyle="steps-post", color=colour, label=card.name)
         at, share, low, high = _by_snr(card)
         if len(at):
-            found.errorbar(at, share, [share - low, high - share], marker="o", capsize=2, label=card.name)
+            bars = np.maximum([share - low, high - share], 0.0)
+            found.errorbar(at, share, bars, marker="o", capsize=2, color=colour, label=card.name)
         if card.calibration is not None:
             bins = card.calibration.bins
-            told.plot([each.said for each in bins], [each.real for each in bins], "o-", label=card.name)
+            said, true = ([getattr(each, name) for each in bins] for name in ("said", "real"))
+            told.plot(said, true, "o-", color=colour, label=card.name)
     trade.axvline(WORKING_FPR, color="0.7", linewidth=0.8)
     trade.set(
         xscale="log",
@@ -57,10 +61,13 @@ def draw(
     found.set(
         xscale="log", ylim=(0, 1.02), xlabel="signal-to-noise ratio", ylabel=f"kept at {WORKING_FPR:.0%} FPR"
     )
+    found.set_xticks(TICKS, labels=[f"{tick:g}" for tick in TICKS])
+    found.set_xticks([], minor=True)
     told.plot([0, 1], [0, 1], color="0.7", linewidth=0.8)
     told.set(xlabel="probability as told", ylabel="share that is real")
     for axes in (trade, found, told):
-        axes.legend(fontsize=8)
+        if axes.get_legend_handles_labels()[1]:
+            axes.legend(fontsize=8)
         axes.grid(alpha=0.3)
     figure.suptitle(title, parse_math=False)
     figure.savefig(out, format="png", dpi=110)

@@ -13,20 +13,27 @@ from pipeline.training.strata import CLEAR_NAME, CLEAR_OF
 def table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
     """Headings and rows: the numbers to compare scorers by, with their 95 % intervals."""
     cards = evaluation.cards
+
+    def share(estimate: Estimate) -> str:
+        return percent(estimate) if estimate.value is not None else "too few to tell"
+
+    def value(estimate: Estimate, digits: int) -> str:
+        return number(estimate, digits) if estimate.value is not None else "too few to tell"
+
     rows = [
-        ["missed at 1 % FPR", *(percent(card.fnr_at_fpr[0.01]) for card in cards)],
-        [f"missed at 1 % FPR, {CLEAR_NAME}", *(percent(clear(card)) for card in cards)],
-        ["missed at 0.1 % FPR", *(percent(card.fnr_at_fpr[0.001]) for card in cards)],
-        ["FPR at 1 % missed", *(percent(card.fpr_at_fnr[0.01]) for card in cards)],
-        ["area under the ROC", *(number(card.auc, 4) for card in cards)],
+        ["missed at 1 % FPR", *(share(card.fnr_at_fpr[0.01]) for card in cards)],
+        [f"missed at 1 % FPR, {CLEAR_NAME}", *(share(clear(card)) for card in cards)],
+        ["missed at 0.1 % FPR", *(share(card.fnr_at_fpr[0.001]) for card in cards)],
+        ["FPR at 1 % missed", *(share(card.fpr_at_fnr[0.01]) for card in cards)],
+        ["area under the ROC", *(value(card.auc, 4) for card in cards)],
         [
             "expected calibration error",
-            *(number(card.calibration.ece, 4) if card.calibration else "no probability" for card in cards),
+            *(value(card.calibration.ece, 4) if card.calibration else "no probability" for card in cards),
         ],
         [
             f"missed, less what {evaluation.than} misses",
             *(
-                percent(evaluation.better[card.name]) if card.name in evaluation.better else ""
+                share(evaluation.better[card.name]) if card.name in evaluation.better else ""
                 for card in cards
             ),
         ],

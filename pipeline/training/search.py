@@ -50,4 +50,5 @@ def order(
             ).fit(teach, says)
             score = score + grown.predict_proba(features)[:, 1]
     found = np.argsort(-score, kind="stable")
-    return found[~known[found]]
+    left: NDArray[np.intp] = found[~known[found]]
+    return left

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from pipeline.classify.model_file import Calibration
 from pipeline.classify.unet import UNet
@@ -18,7 +19,7 @@ from pipeline.classify.unet_input import frame_input
 from pipeline.detection.detect import detect
 from pipeline.detection.joined import join, opinion
 from pipeline.frame import Detection, FrameRefused
-from pipeline.training.fields import TrainingField, nature
+from pipeline.training.fields import TrainingField, from_line, nature
 
 Array = NDArray[np.float64]
 
@@ -34,28 +35,32 @@ STEPS = 50  # of Newton's method
 class Seen:
     """One candidate of a field whose truth is known.
 
-    ``origin`` is ``peak`` (of the score), ``unet`` (seen by the network alone) or ``streak``.
+    ``origin`` is ``peak`` (of the score), ``unet`` (seen by the network alone) or ``streak``; ``rank`` is
+    what the threshold of its origin is held against. ``streak_free`` says that its field has no streak.
     """
 
     origin: str
     log_odds: float
+    rank: float
     snr: float
     kind: str
     real: bool
+    streak_free: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """All candidates of some fields, with how many pixels were unmasked in them."""
+    """All candidates of some fields; how many pixels were unmasked in all, and in those without streaks."""
 
     seen: tuple[Seen, ...]
     pixels: int
+    streak_free_pixels: int
 
 
 def examine(network: UNet, fields: Iterable[TrainingField]) -> Examined:
     """What detection and network find in some fields, at the lowest thresholds."""
     seen: list[Seen] = []
-    pixels = 0
+    pixels = streak_free = 0
     low = network.with_thresholds(LOWEST, LOWEST)
     for made in fields:
         difference = made.difference
@@ -72,8 +77,10 @@ def examine(network: UNet, fields: Iterable[TrainingField]) -> Examined:
         x, y = np.array([each.x for each in found]), np.array([each.y for each in found])
         odds = opinion(maps, x, y, fwhm) if found else np.zeros(0)
         seen += [_seen(made, each, places, float(odd)) for each, odd in zip(found, odds, strict=True)]
-        pixels += int(np.count_nonzero(difference.mask == 0))
-    return Examined(tuple(seen), pixels)
+        unmasked = int(np.count_nonzero(difference.mask == 0))
+        pixels += unmasked
+        streak_free += unmasked if _streak_free(made) else 0
+    return Examined(tuple(seen), pixels, streak_free)
 
 
 def thresholds(examined: Examined, false_alarms: float) -> tuple[float, float]:
@@ -84,13 +91,15 @@ def thresholds(examined: Examined, false_alarms: float) -> tuple[float, float]:
     examined : Examined
     false_alarms : float
         Point sources that only the network sees and that are none, allowed per `FRAME_PX`. Of streaks,
-        `STREAKS_PER_PATCH` per `PATCH_PX` are allowed.
+        `STREAKS_PER_PATCH` per `PATCH_PX` are allowed in fields without any.
     """
-    points = [each.log_odds for each in examined.seen if each.origin == "unet" and not each.real]
-    streaks = [each.log_odds for each in examined.seen if each.origin == "streak" and not each.real]
+    points = [each.rank for each in examined.seen if each.origin == "unet" and not each.real]
+    streaks = [
+        each.rank for each in examined.seen if each.origin == "streak" and not each.real and each.streak_free
+    ]
     return (
         _above(points, int(false_alarms * examined.pixels / FRAME_PX)),
-        _above(streaks, int(STREAKS_PER_PATCH * examined.pixels / PATCH_PX)),
+        _above(streaks, int(STREAKS_PER_PATCH * examined.streak_free_pixels / PATCH_PX)),
     )
 
 
@@ -101,14 +110,22 @@ def calibration(examined: Examined) -> Calibration:
     if len(odds) < 10 or real.min() == real.max():
         return Calibration()
     design = np.column_stack([odds, np.ones_like(odds)])
-    prior, towards = np.diag([1.0, 1e-3]), np.array([1.0, 0.0])
+    prior, towards = np.array([1.0, 1e-3]), np.array([1.0, 0.0])
+
+    def loss(values: Array) -> float:
+        chance = design @ values
+        likelihood = np.sum(np.logaddexp(0.0, chance) - real * chance)
+        return float(likelihood + 0.5 * np.sum(prior * (values - towards) ** 2))
+
     found = towards.copy()
     for _ in range(STEPS):
-        sure = 1.0 / (1.0 + np.exp(-np.clip(design @ found, -500.0, 500.0)))
-        slope = design.T @ (real - sure) - prior @ (found - towards)
-        curve = (design * (sure * (1.0 - sure))[:, None]).T @ design + prior
+        sure = expit(design @ found)
+        slope = design.T @ (sure - real) + prior * (found - towards)
+        curve = (design * (sure * (1.0 - sure))[:, None]).T @ design + np.diag(prior)
         step = np.linalg.solve(curve, slope)
-        found = found + np.clip(step, -2.0, 2.0)
+        while loss(found - step) > loss(found) and np.abs(step).max() > 1e-9:
+            step = step / 2.0
+        found = found - step
         if np.abs(step).max() < 1e-9:
             break
     share = float(np.clip(real.mean(), 1e-6, 1.0 - 1e-6))
@@ -133,15 +150,30 @@ def fields_of(
 
 
 def _seen(made: TrainingField, found: Detection, peaks: set[tuple[float, float]], odds: float) -> Seen:
-    if "streak_length" in found.features:
-        origin = "streak"
-    else:
-        origin = "peak" if (found.x, found.y) in peaks else "unet"
     kind, event = nature(made, found.x, found.y)
-    real = event is not None
-    if event is not None and not event.is_streak and origin != "streak":
-        real = event.snr * found.snr > 0
-    return Seen(origin, odds, abs(found.snr), kind, real)
+    if "streak_length" in found.features:
+        rank = found.features["streak_evidence"]
+        real = (event is not None and event.is_streak) or _along_a_trail(made, found)
+        return Seen("streak", odds, rank, abs(found.snr), kind, real, _streak_free(made))
+    origin = "peak" if (found.x, found.y) in peaks else "unet"
+    real = event is not None and (event.is_streak or event.snr * found.snr > 0)
+    return Seen(origin, odds, odds, abs(found.snr), kind, real, _streak_free(made))
+
+
+def _streak_free(made: TrainingField) -> bool:
+    return not any(event.is_streak for event in made.events)
+
+
+def _along_a_trail(made: TrainingField, found: Detection) -> bool:
+    """Whether most of a streak lies on one that is true."""
+    half, angle = found.features["streak_length"] / 2.0, np.radians(found.features["streak_angle"])
+    steps = np.linspace(-0.8, 0.8, 17) * half
+    x, y = found.x + steps * np.cos(angle), found.y + steps * np.sin(angle)
+    near = 1.5 * max(made.difference.psf.fwhm, 2.0)
+    trails = [event for event in made.events if event.is_streak]
+    return any(
+        np.mean([from_line(event, *at) < near for at in zip(x, y, strict=True)]) > 0.5 for event in trails
+    )
 
 
 def _above(false: list[float], allowed: int) -> float:

@@ -193,7 +193,7 @@ def _counts(found: Examined, point: float, streak: float) -> dict[str, float]:
     kept = [
         each
         for each in found.seen
-        if each.origin == "peak" or each.log_odds > (point if each.origin == "unet" else streak)
+        if each.origin == "peak" or each.rank > (point if each.origin == "unet" else streak)
     ]
     counts = {}
     for origin in ("peak", "unet", "streak"):

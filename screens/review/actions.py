@@ -90,9 +90,10 @@ ACTIONS: tuple[Action, ...] = (
     _card("contrast-more", ("greater_than_sign",), "harder", "more contrast", _no_cutouts),
     _card("view", ("comma",), "view", "view menu: stretch, colours, drawing", _no_cutouts, 3),
     _card("detail", ("o",), "details", "every feature, score, verdict and note of this card", footer=4),
-    _view("view:stretch", "s", "stretch", "next stretch: asinh, linear, log, zscale"),
+    _view("view:stretch", "s", "stretch", "next stretch: asinh, linear, log, zscale, percentile, histogram"),
     _view("view:invert", "i", "invert", "turn dark and bright round"),
     _view("view:colours", "m", "colours", "next colour map: grey, viridis, cividis, red"),
     _view("view:drawing", "d", "drawing", "next drawing: half blocks, greys, braille, ASCII"),
+    _view("view:score", "p", "score", "the score in place of the reference, and back"),
     _view("view:reset", "0", "reset", "as the settings have it, no zoom"),
 )

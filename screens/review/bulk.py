@@ -80,7 +80,7 @@ async def _decide_all(
     desk, reading = screen.desk, screen.reading
     if desk is None or reading is None:
         return
-    await asyncio.to_thread(desk.decide_together, list(chosen.values()), label, shown)
+    revealed = await asyncio.to_thread(desk.decide_together, list(chosen.values()), label, shown)
     for entry in reading.queue.entries:
         if entry.object_id in chosen:
             entry.label, entry.is_again = label, False
@@ -88,5 +88,5 @@ async def _decide_all(
     reading.queue.marks.difference_update(chosen)
     while (entry_here := reading.queue.current) is not None and entry_here.label is not None:
         reading.queue.move(1)
-    screen.deciding.told(view.decided(label, f"{len(chosen)} objects"))
+    screen.deciding.told(view.decided(label, f"{len(chosen)} objects", revealed=revealed))
     screen.show_place()

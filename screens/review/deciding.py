@@ -80,10 +80,10 @@ class Deciding:
         shown = view.shown_record(card, viewing, screen.app.theme, screen.size)
         if entry.is_again:
             shown["again"] = True
-        await asyncio.to_thread(desk.decide, card.candidate_id, label, shown)
+        revealed = await asyncio.to_thread(desk.decide, card.candidate_id, label, shown)
         entry.label, entry.is_again = label, False
         reading.forget(entry.object_id)
-        self.told(view.decided(label, card.name, len(card.objects)))
+        self.told(view.decided(label, card.name, len(card.objects), revealed))
         reading.queue.move(1)
         screen.show_place()
 
@@ -109,7 +109,7 @@ class Deciding:
         entry.label = row.label
         for object_id in objects:
             reading.forget(object_id)
-        self.told(view.changed_back(done, row.label, len(objects)))
+        self.told(view.changed_back(done, row.label, len(objects), row.revealed))
         self._screen.show_place()
 
     def _note(self, text: str) -> None:

@@ -9,7 +9,17 @@ from uuid import uuid4
 
 from core.database.store import Store
 from core.database.tables import Verdict
-from core.review import agreement, cards, filter_help, open_cards, pace, saved_filters, verdicts, waiting
+from core.review import (
+    agreement,
+    cards,
+    fakes,
+    filter_help,
+    open_cards,
+    pace,
+    saved_filters,
+    verdicts,
+    waiting,
+)
 from core.settings import ReviewSettings
 from core.vocabulary import Label
 
@@ -25,6 +35,7 @@ class Undone:
     candidate_id: int
     label: str | None  # what stands now by this row: none after an undo
     objects: tuple[int, ...] = ()
+    revealed: str = ""  # that it was an injected source
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +183,9 @@ class Desk:
         """The candidate that stands for each of some objects."""
         return waiting.best_candidates(self._store, objects)
 
-    def decide_together(self, candidates: Sequence[int], label: Label, shown: Mapping[str, Any]) -> None:
-        """Write one verdict on many, all or none."""
-        verdicts.decide_together(
+    def decide_together(self, candidates: Sequence[int], label: Label, shown: Mapping[str, Any]) -> str:
+        """Write one verdict on many, all or none; what it reveals."""
+        rows = verdicts.decide_together(
             self._store,
             session=self._session,
             reviewer=self.reviewer,
@@ -182,10 +193,11 @@ class Desk:
             label=label,
             shown=shown,
         )
+        return self._revealed([row.sky_object_id for row in rows])
 
-    def decide(self, candidate_id: int, label: Label, shown: Mapping[str, Any]) -> None:
-        """Write a verdict; it is on disk when this returns."""
-        verdicts.decide(
+    def decide(self, candidate_id: int, label: Label, shown: Mapping[str, Any]) -> str:
+        """Write a verdict, which is on disk when this returns; what it reveals."""
+        row = verdicts.decide(
             self._store,
             session=self._session,
             reviewer=self.reviewer,
@@ -193,6 +205,7 @@ class Desk:
             label=label,
             shown=shown,
         )
+        return self._revealed([row.sky_object_id])
 
     def annotate(self, candidate_id: int, note: str | None, tags: Sequence[str] = ()) -> None:
         """Write a note, tags or both."""
@@ -219,4 +232,8 @@ class Desk:
         objects = verdicts.objects_of_step(self._store, row)
         on = cards.carriers(self._store, objects)
         carried = tuple(dict.fromkeys(on[key] for key in objects))
-        return Undone(on[row.sky_object_id], row.candidate_id, row.label, carried)
+        return Undone(on[row.sky_object_id], row.candidate_id, row.label, carried, self._revealed(objects))
+
+    def _revealed(self, objects: Sequence[int]) -> str:
+        """That some of these objects were injected; empty where none was, or none was decided."""
+        return fakes.told(fakes.revealed(self._store, objects).values(), len(objects))

@@ -1,5 +1,6 @@
 """A card's images as lines, with the caption that says how they are drawn."""
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from core.cells import Look, Panel, draw_triplet, faint_sources_survive
@@ -9,12 +10,13 @@ from screens.lines import Line, Span, Tinted, Tone, drawn, padded, span
 if TYPE_CHECKING:
     from screens.review.layout import Layout
 
-PLANES = ("new", "reference", "difference")
+PLANES = ("new", "reference", "difference", "score")
 _DRAWING_NAMES = {"half": "colour", "grey": "greys", "braille": "braille", "ascii": "ASCII"}
 
 
+@lru_cache(maxsize=8)  # a card is painted several times: with its facts, its light curve, what was decided
 def image_lines(
-    cutouts: Cutouts, layout: "Layout", look: Look, *, plane: int, blinked: bool
+    cutouts: Cutouts, layout: "Layout", look: Look, *, plane: int, blinked: bool, score: bool = False
 ) -> tuple[list[Line], Line]:
     """Draw what the layout has room for.
 
@@ -24,17 +26,30 @@ def image_lines(
         The index in `PLANES` of the image that is chosen, and shown alone at full size.
     blinked : bool
         The reference stands where the new image was.
+    score : bool
+        The score stands where the reference was, if it was kept and has no panel of its own.
 
     Returns
     -------
     lines, caption
     """
-    panels = draw_triplet(
-        cutouts.new, cutouts.ref, cutouts.diff, layout.panel_rows, layout.panel_columns, look
-    )
-    order = [plane] if layout.panels == 1 else [0, 1, 2]
+    order = [plane] if layout.panels == 1 else list(range(layout.panels))
+    instead = score and cutouts.score is not None and layout.panels < 4
+    if instead:
+        order = [3 if place == 1 else place for place in order]
     if blinked:
         order = [1 if place == 0 else place for place in order]
+    panels = draw_triplet(
+        cutouts.new,
+        cutouts.ref,
+        cutouts.diff,
+        layout.panel_rows,
+        layout.panel_columns,
+        look,
+        score=cutouts.score if layout.panels == 4 or instead else None,
+        to_sky=cutouts.to_sky,
+        marked=order[0],
+    )
     lines = [_joined([panels[place] for place in order], row) for row in range(layout.panel_rows)]
     return lines, _caption(panels, order, layout, look, plane)
 
@@ -59,8 +74,14 @@ def _caption(panels: tuple[Panel, ...], order: list[int], layout: "Layout", look
         shown = order[0]
         return (_name(shown, chosen=True), _limits(panels[shown]), drawn("  "), middle)
     first = padded((_name(order[0], order[0] == plane), _limits(panels[order[0]])), width + 1)
-    second = padded((_name(1, plane == 1), drawn(" "), middle), width + 1)
-    return (*first, *second, _name(2, plane == 2), _limits(panels[2]))
+    second_shown = order[1]
+    if second_shown == 3:
+        middle = _limits(panels[3])
+    second = padded((_name(second_shown, plane == 1), drawn(" "), middle), width + 1)
+    third = (_name(2, plane == 2), _limits(panels[2]))
+    if len(order) == 3:
+        return (*first, *second, *third)
+    return (*first, *second, *padded(third, width + 1), _name(3, chosen=False), _limits(panels[3]))
 
 
 def how_drawn(look: Look, columns: int) -> Span:

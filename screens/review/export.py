@@ -1,5 +1,6 @@
 """Candidates to a file, by the filter that is in force."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,9 +50,16 @@ def export_to(file: Path, filters: str, judged_only: bool, store: "Store") -> in
     """
     from core.review.export import write_csv, write_json_lines
     from core.review.export_files import write_cutouts, write_parquet, write_regions, write_votable
+    from core.review.real_rows import real_candidates
 
+    found = real_candidates(store, filters=filters, judged_only=judged_only)
     text = {".csv": write_csv, ".jsonl": write_json_lines, ".reg": write_regions}
-    binary = {".parquet": write_parquet, ".vot": write_votable, ".fits": write_cutouts}
+    cutouts = partial(write_cutouts, store=store)
+    binary: dict[str, Callable[..., int]] = {
+        ".parquet": write_parquet,
+        ".vot": write_votable,
+        ".fits": cutouts,
+    }
     if file.suffix not in {*text, *binary}:
         raise CommandRefused(f"a file's name ends in {', '.join((*text, *binary))}")
     if file.exists():
@@ -60,10 +68,10 @@ def export_to(file: Path, filters: str, judged_only: bool, store: "Store") -> in
     try:
         if file.suffix in binary:
             with beside.open("wb") as stream:
-                count = binary[file.suffix](store, stream, filters=filters, judged_only=judged_only)
+                count = binary[file.suffix](found, stream)
         else:
             with beside.open("w", encoding="utf-8", newline="") as lines:
-                count = text[file.suffix](store, lines, filters=filters, judged_only=judged_only)
+                count = text[file.suffix](found, lines)
         beside.rename(file)
     except OSError as error:
         raise CommandRefused(f"{file.name} cannot be written: {error.strerror}") from error

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from core.orientation import described
 from core.vocabulary import LABELS, OWN, Label, MaskPlane, ReviewState
 from screens.lines import Line, Tone, counted, indented, padded, shortened, span
 from screens.review.known import known_facts
@@ -94,6 +95,7 @@ def detail_lines(card: "Card", width: int) -> list[Line]:
         (span("  "), *_labelled("field", card.frame.field or "–")),
         (span("  "), *_labelled("exposure", f"{_number(card.frame.exposure_s, 1)} s")),
         (span("  "), *_labelled("masked", _percent(card.frame.masked_fraction))),
+        (span("  "), *_labelled("images", _images(card))),
     ]
     lines += _known_lines(card)
     for heading, values in (("Scores", card.scores), ("Features", card.features)):
@@ -117,6 +119,15 @@ def detail_lines(card: "Card", width: int) -> list[Line]:
     lines += [(), (span("Verdicts and notes, newest first", Tone.STRONG),)]
     lines += [_past(past) for past in card.history] or [(span("  none", Tone.DIM),)]
     return [shortened(line, width) for line in lines]
+
+
+def _images(card: "Card") -> str:
+    cutouts = card.cutouts
+    if cutouts is None:
+        return "none"
+    height, width = cutouts.new.shape
+    lie = described(cutouts.to_sky) if cutouts.to_sky else "no WCS: scale and north unknown"
+    return f"{width} x {height} px, {lie}"
 
 
 def _known_lines(card: "Card") -> list[Line]:

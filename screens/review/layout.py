@@ -7,6 +7,7 @@ _FACTS = 4
 _CURVE = 2
 _MAX_PANEL_COLUMNS = 64  # a cutout of 63 pixels has no more to show
 _GAP = 1
+_SCORE_COLUMNS = 120  # from this width on the score has a panel of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Layout:
     Attributes
     ----------
     panels : int
-        How many images stand side by side: 3, or 1 at full size.
+        How many images stand side by side: 3, 4 with the score, or 1 at full size.
     panel_columns, panel_rows : int
         Of one image; twice as many columns as rows, so that pixels are square.
     fact_rows, curve_rows : int
@@ -32,7 +33,7 @@ class Layout:
     curve_rows: int
 
 
-def arrange(width: int, height: int, *, full_size: bool = False) -> Layout:
+def arrange(width: int, height: int, *, full_size: bool = False, has_score: bool = False) -> Layout:
     """Share out the page between header and notice.
 
     Images come first, then four rows of facts, then the light curve, which takes what is left.
@@ -41,10 +42,13 @@ def arrange(width: int, height: int, *, full_size: bool = False) -> Layout:
     if full_size:
         rows = min(free, width // 2)
         return Layout(width, height, 1, 2 * rows, rows, free - rows, 0)
-    columns = min((width - 2 * _GAP) // 3, _MAX_PANEL_COLUMNS)
+    panels = 4 if has_score and width >= _SCORE_COLUMNS else 3
+    columns = min((width - (panels - 1) * _GAP) // panels, _MAX_PANEL_COLUMNS)
     below = _FACTS + _CURVE
     # Where height is short, the facts keep half of it: an image alone decides little.
     rows = min(columns // 2, free - below if free - below >= free // 2 else (free + 1) // 2)
     left = free - rows
     facts = min(_FACTS, left)
-    return Layout(width, height, 3, 2 * rows if 2 * rows < columns else columns, rows, facts, left - facts)
+    return Layout(
+        width, height, panels, 2 * rows if 2 * rows < columns else columns, rows, facts, left - facts
+    )

@@ -25,6 +25,7 @@ class Queue:
     place: int = 0
     after: str | None = None  # the cursor of the next page; none when all are here
     is_complete: bool = False
+    is_counted: bool = True  # whether the total is known; else it is of those that were read
     total: int = 0  # how many there are in the store and here, read or not
     cut: int | None = None  # no more entries than these: what a given time reaches
     marks: set[int] = field(default_factory=set)  # objects, also such as another filter would show
@@ -58,13 +59,15 @@ class Queue:
         self.cut = rank
         if rank is not None:
             del self.entries[max(rank, self.place + 1) :]
-            self.total, self.is_complete = min(self.total, rank), len(self.entries) >= rank
+            self.total = min(self.total, rank) if self.is_counted else rank
+            self.is_counted, self.is_complete = True, len(self.entries) >= rank
 
     def extend(self, objects: Iterable[int], after: str | None) -> None:
         """Append a page. Objects that are here already, because the order moved on, stay where they are."""
         known = {entry.object_id for entry in self.entries}
         self.entries.extend(Entry(object_id) for object_id in objects if object_id not in known)
         self.after, self.is_complete = after, after is None
+        self.is_counted = self.is_counted or self.is_complete
         if self.cut is not None and len(self.entries) >= self.cut:
             del self.entries[self.cut :]
             self.is_complete = True

@@ -47,7 +47,7 @@ class Reading:
         return self._kept.get((entry.object_id, entry.candidate_id)) if entry else None
 
     async def restart(self, filters: str, order: str = "score") -> None:
-        """Read the queue from its start.
+        """Read the queue from its start; its length is only known once it was counted.
 
         Raises
         ------
@@ -58,10 +58,25 @@ class Reading:
         if "@" in filters:
             filters = await asyncio.to_thread(self._desk.expanded, filters)
         page = await asyncio.to_thread(self._desk.page, after=None, filters=filters, order=order)
-        total = await asyncio.to_thread(self._desk.total, filters, order)
         self.filter, self.order = filters, order
-        self.queue = Queue(total=total, marks=self.queue.marks)
+        self.queue = Queue(total=len(page.rows), is_counted=page.next is None, marks=self.queue.marks)
         await self._take(page)
+
+    async def count(self) -> None:
+        """Learn how many pass the filter: among a million it takes longer than to read the first.
+
+        Raises
+        ------
+        StoreError
+        """
+        queue = self.queue
+        if queue.is_counted:
+            return
+        decided = queue.decided
+        total = await asyncio.to_thread(self._desk.total, self.filter, self.order)
+        if queue.cut is None:
+            queue.total = max(total + decided, len(queue.entries))
+        queue.is_counted = True
 
     async def read(self, shown: Callable[[], None]) -> None:
         """Read the card at the queue's place, and then what will be needed next.

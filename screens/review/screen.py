@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -111,7 +112,8 @@ class ReviewScreen(PictureScreen):
     def body(self, width: int, height: int) -> list[Line]:
         """The card, as far as the terminal has room for it."""
         full_size = self._viewing is not None and self._viewing.full_size
-        layout = arrange(width, height, full_size=full_size)
+        has_score = self.card is not None and view.has_score(self.card)
+        layout = arrange(width, height, full_size=full_size, has_score=has_score)
         page = view.Page(
             headline=self.host.headline,
             filter=self.filter,
@@ -203,7 +205,14 @@ class ReviewScreen(PictureScreen):
             return
         self.filter = self._reading.filter
         self.prompt.close()
+        start(self, self._count, group="count", exclusive=True)
         await self._read_place()
+
+    async def _count(self) -> None:
+        if self._reading is not None:
+            with suppress(AstridError):  # then the length stays unknown
+                await self._reading.count()
+            self.paint()
 
     def show_place(self) -> None:
         """Show the entry at the queue's place; a newer call takes over from an unfinished one."""

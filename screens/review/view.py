@@ -52,7 +52,10 @@ def chips(page: Page, width: int) -> Line:
     if page.filter:
         left = (span(f" {page.filter} ", Tone.CHIP, max(width - 36, 8)), span(" esc clears ", Tone.DIM))
     if queue.current is not None:
-        left = (*left, span(f" {queue.place + 1} of {queue.total}", Tone.STRONG))
+        left = (
+            *left,
+            span(f" {queue.place + 1} of {queue.total}{'' if queue.is_counted else '+'}", Tone.STRONG),
+        )
         if page.order != "score":
             left = (*left, span(f" by {page.order}", Tone.DIM))
         if queue.current.object_id in queue.marks:
@@ -118,22 +121,27 @@ def last_line(notice: Line, card: "Card | None", last_decision: Line) -> Line:
     return (span(" "), *line) if line else ()
 
 
-def decided(label: Label, name: str, objects: int = 1) -> Line:
-    """The notice after a verdict, which may fall on several objects of one body; a bogus one on one alone."""
+def decided(label: Label, name: str, objects: int = 1, revealed: str = "") -> Line:
+    """The notice after a verdict, which may fall on several objects of one body; a bogus one on one alone.
+
+    Where the verdict reveals that a source was injected, the notice says that instead.
+    """
     is_bogus = LABELS[label].review_state == ReviewState.BOGUS
     also = "" if objects < 2 else " alone" if is_bogus else f" and {objects - 1} more of its tracklet"
+    told: Line = (span(f"  {name}", limit=40), span(also))
     return (
         _label_span(label),
-        span(f"  {name}", limit=40),
-        span(also),
+        *((span(f"  {revealed}", Tone.WARN),) if revealed else told),
         span("  u", Tone.KEY),
         span(" takes it back", Tone.DIM),
     )
 
 
-def changed_back(done: str, label: str | None, count: int = 1) -> Line:
+def changed_back(done: str, label: str | None, count: int = 1, revealed: str = "") -> Line:
     """The notice after an undo or a redo."""
     done = f"{done}: {count} verdicts" if count > 1 else done
+    if revealed:
+        done = f"{done}; {revealed}"
     if label is None:
         return (span(done, Tone.STRONG), span("  ctrl+r", Tone.KEY), span(" gives it again", Tone.DIM))
     return (
@@ -142,6 +150,11 @@ def changed_back(done: str, label: str | None, count: int = 1) -> Line:
         span("  u", Tone.KEY),
         span(" takes it back", Tone.DIM),
     )
+
+
+def has_score(card: "Card") -> bool:
+    """Whether the significance of each pixel was kept with the card's images."""
+    return card.cutouts is not None and card.cutouts.score is not None
 
 
 def heading(card: "Card") -> SafeText:
@@ -185,7 +198,12 @@ def _images(card: "Card", page: Page, layout: Layout) -> tuple[list[Line], Line]
     from screens.review.draw import image_lines  # numpy comes with it: not before the first paint
 
     return image_lines(
-        card.cutouts, layout, page.viewing.dressed(page.theme), plane=page.viewing.plane, blinked=page.blinked
+        card.cutouts,
+        layout,
+        page.viewing.dressed(page.theme),
+        plane=page.viewing.plane,
+        blinked=page.blinked,
+        score=page.viewing.score,
     )
 
 

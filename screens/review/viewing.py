@@ -23,12 +23,15 @@ class Viewing:
         The chosen image: 0 new, 1 reference, 2 difference.
     full_size : bool
         The chosen image alone, as large as the screen.
+    score : bool
+        The score stands where the reference was, if it was kept.
     """
 
     look: Look
     home: Look
     plane: int = _DIFFERENCE
     full_size: bool = False
+    score: bool = False
 
     @classmethod
     def begin(cls, look: Look) -> "Viewing":
@@ -46,7 +49,11 @@ class Viewing:
 
     def record(self, theme: str) -> dict[str, Any]:
         """What a verdict keeps of it."""
-        return asdict(self.dressed(theme)) | {"plane": self.plane, "full_size": self.full_size}
+        return asdict(self.dressed(theme)) | {
+            "plane": self.plane,
+            "full_size": self.full_size,
+            "score": self.score,
+        }
 
     def _redrawn(self, **changes: Any) -> "Viewing":
         return replace(self, look=replace(self.look, **changes))
@@ -75,6 +82,7 @@ _CHANGES: dict[str, Callable[[Viewing], Viewing]] = {
     "view:invert": lambda v: v._redrawn(invert=not v.look.invert),
     "view:colours": lambda v: v._redrawn(colour_map=_next(tuple(COLOUR_MAPS), v.look.colour_map)),
     "view:drawing": lambda v: v._redrawn(drawing=_next(DRAWINGS, v.look.drawing)),
-    "view:reset": lambda v: replace(v, look=v.home),
+    "view:score": lambda v: replace(v, score=not v.score),
+    "view:reset": lambda v: replace(v, look=v.home, score=False),
 }
 CHANGES = frozenset(_CHANGES)

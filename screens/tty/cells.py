@@ -4,6 +4,9 @@ Textual writes whole lines of a widget again, each piece with all its attributes
 its output is drawn on cells in memory; `Cells.difference` then says what has to be sent to make the terminal
 equal. Anything that is not text, a position or attributes is not drawn but passed on, in its place.
 
+Half a block over another colour looks like the other half the other way round; it is sent as whichever of
+the two needs less.
+
 Text whose width terminals do not agree on (combining marks, wide and pictorial characters) makes its line
 one that is sent whole whenever it changes, and the cursor is placed anew after each such character.
 """
@@ -29,6 +32,9 @@ _TOKEN = re.compile(
 )
 _SYNC = ("\x1b[?2026h", "\x1b[?2026l")
 _MOVES_CELLS = re.compile(r"\x1b\[\??[0-9;]*(?:[JKLMSTPX@r]|1049[hl])\Z|\x1bc\Z")
+_OF_LETTERS = ("1", "2", "3", "5")  # bold, dim, italic, blinking
+_ENDS = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "7": "27", "8": "28", "9": "29"}
+_UPPER, _LOWER = "▀▄"
 _FEW = 6  # unchanged cells that cost less than to place the cursor behind them
 _PICTORIAL = 0x1F000
 
@@ -75,23 +81,56 @@ def look_of(style: str) -> Look:
 
 
 @lru_cache(maxsize=65536)
-def change(before: str, after: str) -> str:
+def change(style: str, wanted: str) -> str:
     """The shortest SGR sequence from some attributes to others."""
-    old, new = look_of(before), look_of(after)
+    old, new = look_of(style), look_of(wanted)
     if old == new:
         return ""
     if new == look_of(""):
         return "\x1b[m"
-    if old.other != new.other:
+    ends = dict.fromkeys(_ENDS.get(part, "0") for part in old.other if part not in new.other)
+    if "0" in ends:
         colours = [part for part in new[1:] if part not in ("39", "49")]
         return f"\x1b[{';'.join(('0', *new.other, *colours))}m"
-    return f"\x1b[{';'.join(b for a, b in zip(old[1:], new[1:], strict=True) if a != b)}m"
+    begins = [part for part in new.other if part not in old.other or _ENDS.get(part) in ends]
+    colours = [after for before, after in zip(old[1:], new[1:], strict=True) if after != before]
+    return f"\x1b[{';'.join((*ends, *begins, *colours))}m"
+
+
+@lru_cache(maxsize=8192)
+def blank(style: str) -> Cell:
+    """A space: where nothing is drawn across it, only its background is seen."""
+    look = look_of(style)
+    if any(part not in _OF_LETTERS for part in look.other):
+        return " ", style
+    return " ", "" if look.back == "49" else look.back
 
 
 @lru_cache(maxsize=4096)
 def is_plain(character: str) -> bool:
     """Whether every terminal gives a character one cell."""
     return get_character_cell_size(character) == 1 and ord(character) < _PICTORIAL
+
+
+@lru_cache(maxsize=65536)
+def under(style: str, wanted: str) -> str:
+    """Attributes that show a space as it is wanted, as near as can be to those that are in force."""
+    now, new = look_of(style), look_of(wanted)
+    if new.other or any(part not in _OF_LETTERS for part in now.other):
+        return wanted
+    return ";".join(part for part in (*now.other, now.fore, new.back) if part not in ("39", "49"))
+
+
+@lru_cache(maxsize=65536)
+def turned(style: str, wanted: str) -> Cell:
+    """A half block by the upper or the lower half, whichever needs less after some attributes."""
+    look = look_of(wanted)
+    if look.other or not (look.fore.startswith("38;") and look.back.startswith("48;")):
+        return _UPPER, wanted
+    other = f"3{look.back[1:]};4{look.fore[1:]}"
+    if len(change(style, other)) < len(change(style, wanted)):
+        return _LOWER, other
+    return _UPPER, wanted
 
 
 class Cells:
@@ -162,6 +201,10 @@ class Cells:
                     continue  # not text is what lies behind a wide character
                 if (row, column) != (y, x):
                     out.append(f"\x1b[{row + 1};{column + 1}H")
+                if text == " ":
+                    look = under(style, look)
+                elif text == _UPPER and style:
+                    text, look = turned(style, look)
                 if look != style:
                     out.append(change(style, look))
                     style = look
@@ -207,7 +250,8 @@ class Cells:
             end = self._x + len(text)
             row, style = self._row(end), self._style
             self._part(row, self._x, end)
-            row[self._x : end] = [(character, style) for character in text]
+            space = blank(style)
+            row[self._x : end] = [space if character == " " else (character, style) for character in text]
             self._x = end
             return
         self._uneven.add(self._y)
@@ -237,6 +281,13 @@ class Cells:
             row[end] = (" ", row[end][1])
 
 
+def _fits(cell: Cell, style: str) -> bool:
+    """Whether a cell can be sent between others of a style without another change of attributes."""
+    if cell is _UNKNOWN:
+        return False
+    return cell[1] == style or (cell[0] == " " and under(style, cell[1]) == style)
+
+
 def _stretches(wanted: list[Cell], sent: list[Cell], *, whole: bool) -> Iterator[int]:
     """The columns to send: those that differ, and a few that do not between them."""
     if whole:
@@ -246,10 +297,8 @@ def _stretches(wanted: list[Cell], sent: list[Cell], *, whole: bool) -> Iterator
     for column, (new, old) in enumerate(zip(wanted, sent, strict=True)):
         if new == old:
             continue
-        between = range(last + 1, column)
-        if column - last <= _FEW and all(
-            wanted[each][1] == new[1] and wanted[each] is not _UNKNOWN for each in between
-        ):
-            yield from between
+        between = wanted[last + 1 : column] if column - last <= _FEW else ()
+        if between and all(_fits(each, new[1]) for each in between):
+            yield from range(last + 1, column)
         yield column
         last = column

@@ -39,7 +39,7 @@ def test_packets_and_frames_are_taken_together_and_each_file_is_told(astrid: Com
     assert [(each["frame"], each["state"], each["new"]) for each in told] == [
         ("a.fits", "queued", True), ("b.avro", "done", True), ("c.avro", "rejected", False),
     ]  # fmt: skip
-    assert told[1]["alerts"] == {"new": 2, "known": 0, "refused": 1}
+    assert told[1]["alerts"] == {"new": 2, "known": 0, "refused": 1, "unmatched": 0}
     assert told[1]["reason"].startswith("1 refused, the first: alert 2: it is nowhere on the sky")
     assert "alerts" not in told[0]
     text = astrid("ingest", night, code=3)
@@ -51,7 +51,7 @@ def test_packets_and_frames_are_taken_together_and_each_file_is_told(astrid: Com
 def test_one_candid_with_two_contents_is_told(astrid: Command, tmp_path) -> None:
     astrid("ingest", write_avro(tmp_path / "a.avro", [ztf(1)]))
     (told,) = astrid.json("ingest", write_avro(tmp_path / "b.avro", [ztf(1, magpsf=19.0)]), code=3)
-    assert told["alerts"] == {"new": 0, "known": 0, "refused": 1}
+    assert told["alerts"] == {"new": 0, "known": 0, "refused": 1, "unmatched": 0}
     assert told["reason"].startswith("the ztf alert 1 is known with another flux (")
     assert len(astrid.json("candidates", "list")) == 1
 
@@ -64,7 +64,7 @@ def test_an_archive_may_hold_anything(astrid: Command, tmp_path) -> None:
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
     (told,) = astrid.json("ingest", tmp_path / "a.tar.gz", code=3)
-    assert (told["state"], told["alerts"]) == ("done", {"new": 1, "known": 0, "refused": 2})
+    assert (told["state"], told["alerts"]) == ("done", {"new": 1, "known": 0, "refused": 2, "unmatched": 0})
     assert told["refusals"] == [
         "../../a.avro: its name leads out of the archive", "c.avro: it is a link",
     ]  # fmt: skip
@@ -75,7 +75,7 @@ def test_watching_takes_packets_and_leaves_the_cameras_pace_alone(astrid: Comman
     lines = [json.loads(line) for line in astrid(*words).splitlines()]
     assert [line["file"].rpartition("/")[2] for line in lines] == ["a.fits", "b.avro", "c.avro"]
     assert lines[1]["frames"] == []
-    assert lines[1]["alerts"]["alerts"] == {"new": 2, "known": 0, "refused": 1}
+    assert lines[1]["alerts"]["alerts"] == {"new": 2, "known": 0, "refused": 1, "unmatched": 0}
     assert [line["cadence_s"] for line in lines] == [None] * 3
     assert astrid(*words) == ""
     write_avro(night / "d.avro", [ztf(4, ra=30.0)])

@@ -98,7 +98,7 @@ def test_what_was_trained_on_does_not_judge(astrid, trained):
 def test_a_model_that_is_not_there_does_not_hide_the_others(astrid, trained):
     folder, _ = trained
     astrid(
-        "models", "evaluate", "--models", "one_class_svm", "--folder", folder / "tree",
+        "models", "evaluate", "--models", "unet", "--folder", folder / "tree",
         "--examples", folder / "judge.npz", code=3,
     )  # fmt: skip
     broken = folder / "broken"

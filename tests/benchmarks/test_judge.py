@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from benchmarks.judge import blemishes, examples, real_skies, skies
+from benchmarks.judge import blemishes, examples, real_skies, skies, table
 from benchmarks.judge.examples import Part
 from benchmarks.judge.field import BLEMISHES, load, save
 from benchmarks.judge.product import UNTOLD, judge
+from pipeline.training.resample import Estimate
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +121,39 @@ def test_changes_in_a_real_frame_are_found_where_they_were_put(shared_data):
     event = field.excluded[0, :2]
     near = np.hypot(found.x_new - event[0], found.y_new - event[1]) < 6.0
     assert not set(found.kind[near]) - {UNTOLD, "point", "dark", "beside"}
+
+
+def test_detection_is_counted_by_truths_and_by_false_alarms_of_the_area():
+    frames = np.array(["a", "b"])
+    false = np.array([9.0, 5.0, 3.0, 2.0])  # over both frames, which are half a frame of 2048 x 2048 each
+    real = np.array([8.0, 6.0, 4.0, 1.0])
+    count = 24
+    columns = {
+        "label": np.r_[np.ones(count), np.zeros(4)].astype(int),
+        "field": np.r_[np.tile(frames, count // 2), np.tile(frames, 2)],
+        "frame": frames,
+        "frame_night": frames,
+        "frame_sky": np.array(["simulated"] * 2),
+        "frame_pixels": np.full(2, 2048 * 2048 / 2),
+        "truth_snr": np.full(count + 6, 8.0),
+        "truth_field": np.tile(frames, (count + 6) // 2),
+        "truth_findable": np.r_[np.ones(count + 3), np.zeros(3)].astype(bool),
+        "truth_row": np.r_[np.arange(count), np.full(6, -1)],
+    }
+    score = np.r_[np.repeat(real, 6), false]
+    lines = {line.what: line for line in table.detection(columns, score, ("simulated",))}
+    # Two false alarms are allowed: what is above the third, 18 of 24 that were detected, of 27 findable.
+    line = lines["found at 2 false a frame, SNR 6 to 10"]
+    assert (line.estimate.value, line.estimate.n) == (pytest.approx(18 / 27), 27)
+    assert lines["found at 6.4 false a frame, SNR 6 to 10"].estimate.value == pytest.approx(24 / 27)
+    assert lines["found at 2 false a frame, SNR 10 to 20"].estimate.value is None
+    hidden = table.detection(columns, np.where(score == 8.0, -np.inf, score), ("simulated",))
+    assert hidden[0].estimate.value == pytest.approx(18 / 27)
+    assert table.detection(columns, score, ("simulated",))[3].met is (line.estimate.low >= 0.5)
+
+
+def test_a_goal_is_met_only_by_the_unfavourable_end():
+    assert table.Line("x", Estimate(0.02, 0.01, 0.031, 50), 0.03).met is False
+    assert table.Line("x", Estimate(0.02, 0.01, 0.029, 50), 0.03).met is True
+    assert table.Line("x", Estimate(0.95, 0.89, 0.97, 50), 0.9, at_most=False).met is False
+    assert table.Line("x", Estimate(None, n=3, note="too few"), 0.9).met is None

@@ -11,7 +11,8 @@ from core.objects.association import Place, associate, lock
 from core.objects.detail import ObjectError, read_object
 from core.review.candidates import page, show
 from core.review.cards import read_card
-from core.review.export import rows as exported
+from core.review.export import values_of
+from core.review.real_rows import real_candidates as exported
 from core.review.verdicts import decide
 from core.review.waiting import queue_page
 from core.surveys.alert import AlertFacts, FluxFacts
@@ -145,7 +146,7 @@ def test_an_alert_and_our_own_detection_of_one_place_are_one_object(store: Store
 def test_an_alert_never_joins_an_injected_source(store: Store) -> None:
     with store.write() as session:
         lock(session)
-        associate(session, [Place(0, 0, 1, 150.0, 2.0, ARCSEC)], None, injected=True)
+        associate(session, [Place(0, 0, 1, 150.0, 2.0, ARCSEC, injected=True)], None)
     register_alerts(store, [alert(1)])
     assert objects(store)[-1] == ("ZTF1", 1)
 
@@ -270,7 +271,7 @@ def test_a_card_shows_an_alert_with_its_curve_and_export_keeps_it(store: Store) 
     assert card.frame.seeing_px is None
     assert show(store, done.candidate_id)["light_curve"][0]["source"] == "ztf"
     (row,) = exported(store)
-    assert (row.values()["source"], row.values()["object"]) == ("ztf", "ZTF1")
+    assert (values_of(row)["source"], values_of(row)["object"]) == ("ztf", "ZTF1")
 
 
 def test_candidates_are_found_by_source_and_by_any_name_of_their_object(store: Store) -> None:

@@ -1,5 +1,7 @@
 """The same place is the same object, a frame's two detections are two, and names say where."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,15 +104,15 @@ def test_a_frame_across_ra_zero_finds_objects_on_both_sides(store: Store) -> Non
 
 def test_injected_sources_are_never_joined_with_real_ones(store: Store) -> None:
     (real,) = joined(store, at(10.0, 20.0))
-    (drawn,) = joined(store, at(10.0, 20.0), injected=True)
+    (drawn,) = joined(store, replace(at(10.0, 20.0), injected=True))
     assert drawn != real
     assert joined(store, at(10.0, 20.0)) == [real]
-    assert joined(store, at(10.0, 20.0), injected=True) == [drawn]
+    assert joined(store, replace(at(10.0, 20.0), injected=True)) == [drawn]
 
 
 def test_equal_names_get_a_letter(store: Store) -> None:
     joined(store, at(10.0, 20.0), at(10.0, 20.0 + 1e-6))
-    joined(store, at(10.0, 20.0), injected=True)
+    joined(store, replace(at(10.0, 20.0), injected=True))
     assert names(store) == [f"AID J004000.00+200000.0{suffix}" for suffix in ("", "b", "c")]
 
 

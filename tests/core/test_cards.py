@@ -1,15 +1,29 @@
 """The review queue and its cards."""
 
+import itertools
+
 import numpy as np
 import pytest
+from sqlalchemy import event
 from sqlmodel import select
 
 from core.database.keyset import PageError
-from core.database.tables import Candidate, Cutout, Difference, ForcedFlux, Observation, SkyObject, StageRun
+from core.database.tables import (
+    Candidate,
+    CandidateMatch,
+    Cutout,
+    Difference,
+    ForcedFlux,
+    Observation,
+    SkyObject,
+    StageRun,
+)
 from core.objects.association import refresh, wake
+from core.review import waiting
 from core.review.cards import CardError, read_card
 from core.review.cutouts import Cutouts, pack
-from core.review.filters import FilterError
+from core.review.filters import FilterError, conditions, parse
+from core.review.narrow import few
 from core.review.verdicts import annotate, decide, redo, undo
 from core.review.waiting import queue_count, queue_page
 from core.vocabulary import Label, ReviewState
@@ -305,3 +319,51 @@ def test_a_decided_object_comes_back_when_asked_for_or_contradicted(store, label
     with store.write() as db:
         wake(db, [sky_object], 60000.0 + days)
     assert bool(queue(store)) is comes_back
+
+
+FILTERS = (
+    "score<12 snr>5", "mag>20", "field:M*", "known:star", "known:none", "tag:host", "tag:any", "tag:none",
+    "verdict:real", "verdict:none", "tracklet:none", "survey:any", "survey:none", "object:*",
+)  # fmt: skip
+
+
+def test_a_page_is_the_same_whichever_way_it_is_found(store, monkeypatch):
+    """By the queue's beginning, by what leaves few, or through all of it: page by page the same objects."""
+    for number in range(14):
+        key = add_candidate(store, score=float(number), snr=5.0 + number, mag=19.0 + number % 3)
+        if number % 5 == 0:
+            judge(store, key, Label.ASK_EXPERT)
+            annotate(store, **ADA, candidate_id=key, tags=["host"] if number else ["other"])
+        if number % 3 == 0:
+            star = {"star": {"status": "match" if number % 2 else "none"}}
+            with store.write() as db:
+                db.add(CandidateMatch(candidate_id=key, state="x", at=1.0, answers=star))
+    for beginning, filters in itertools.product((2500, 1), FILTERS):
+        monkeypatch.setattr(waiting, "_BEGINNING", beginning)
+        with store.read() as db:
+            query = select(SkyObject.id).join(Candidate, SkyObject.best_candidate_id == Candidate.id)
+            wanted = set(db.scalars(query.where(*conditions(parse(filters)))))
+        found, after = [], None
+        while True:
+            page = queue_page(store, limit=4, filters=filters, after=after)
+            found += [(row.score, row.object_id) for row in page.rows]
+            if (after := page.next) is None:
+                break
+        assert {object_id for _, object_id in found} == wanted, filters
+        assert len(found) == len(wanted) == queue_count(store, filters=filters)
+        assert found == sorted(found, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [("tag:host", "ix_verdict_tagged"), ("known:star", "ix_candidate_match_star"),
+     ("known:solar", "ix_candidate_match_solar_system"), ("snr>9", "ix_candidate_snr")],
+)  # fmt: skip
+def test_what_leaves_few_is_found_by_an_index(sqlite_store, filters, index):
+    statements = []
+    with sqlite_store.read() as db:
+        connection = db.connection()
+        event.listen(connection, "before_cursor_execute", lambda *given: statements.append(given[2:4]))
+        few(db, parse(filters))
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statements[0][0]}", statements[0][1]).all()
+    assert any(index in str(step) for step in plan), plan

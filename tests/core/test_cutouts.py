@@ -1,5 +1,6 @@
 """Cutouts survive packing, and a hostile blob does no harm."""
 
+import math
 import struct
 import tracemalloc
 import zlib
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from core.review.cutouts import STEPS_PER_SIGMA, CutoutError, Cutouts, pack, unpack
+from core.review.cutouts import STEPS_PER_SIGMA, CutoutError, Cutouts, pack, same_pixels, unpack
 
 HALF_STEP = 0.5 / STEPS_PER_SIGMA
 
@@ -147,3 +148,35 @@ def test_a_bomb_is_never_inflated():
 def test_a_damaged_sigma_is_unknown():
     blob = struct.pack("<2sBBHH3f", b"AC", 1, 3, 1, 1, float("inf"), -1.0, 0.0) + zlib.compress(bytes(6))
     assert np.isnan(unpack(blob).sigma).all()
+
+
+SKY = ((-0.5, 0.125), (0.125, 0.5))
+
+
+def test_how_the_pixels_lie_on_the_sky_comes_back():
+    whole = stamps()
+    blob = pack(Cutouts(whole.new, whole.ref, whole.diff, whole.sigma, to_sky=SKY))
+    assert unpack(blob).to_sky == SKY
+    assert len(blob) == len(pack(whole)) + 16
+    assert same_pixels(blob, pack(whole))
+    assert not same_pixels(blob, pack(stamps(seed=2)))
+    assert pack(unpack(blob)) == blob
+
+
+@pytest.mark.parametrize(
+    "numbers", [(0, 0, 0, 0), (math.nan, 0, 0, 1), (math.inf, 0, 0, 1), (1e20, 0, 0, 1e20)]
+)
+def test_numbers_that_no_image_has_are_no_orientation(numbers):
+    whole = stamps()
+    blob = bytearray(pack(Cutouts(whole.new, whole.ref, whole.diff, whole.sigma, to_sky=SKY)))
+    struct.pack_into("<4f", blob, 20, *numbers)
+    assert unpack(bytes(blob)).to_sky is None
+    odd = ((float(numbers[0]), float(numbers[1])), (float(numbers[2]), float(numbers[3])))
+    assert pack(Cutouts(whole.new, whole.ref, whole.diff, whole.sigma, to_sky=odd)) == pack(whole)
+
+
+def test_a_blob_cut_within_its_orientation_is_refused():
+    whole = stamps()
+    blob = pack(Cutouts(whole.new, whole.ref, whole.diff, whole.sigma, to_sky=SKY))
+    with pytest.raises(CutoutError, match="truncated"):
+        unpack(blob[:30])

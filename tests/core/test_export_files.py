@@ -14,6 +14,7 @@ from core.database.tables import Cutout, SkyObject
 from core.review.cutouts import pack
 from core.review.export import COLUMNS
 from core.review.export_files import write_cutouts, write_parquet, write_regions, write_votable
+from core.review.real_rows import real_candidates
 from core.review.verdicts import decide
 from core.vocabulary import Label
 from tests.builders import cutouts
@@ -40,7 +41,8 @@ def night(store):
 
 def written(write, store, **more):
     stream = io.BytesIO()
-    count = write(store, stream, **more)
+    found = real_candidates(store, **more)
+    count = write(found, stream, store) if write is write_cutouts else write(found, stream)
     return count, io.BytesIO(stream.getvalue())
 
 
@@ -78,7 +80,7 @@ def test_regions(night):
         row.name = HOSTILE.replace("\n", "") + "1"
         db.add(row)
     stream = io.StringIO()
-    assert write_regions(store, stream) == 1
+    assert write_regions(real_candidates(store), stream) == 1
     lines = stream.getvalue().splitlines()
     assert lines[1] == "icrs"
     assert lines[2].startswith('circle(10.5000000,-41.2500000,3") # color=green text={')

@@ -17,9 +17,12 @@ from core.objects.detail import read_object
 from core.objects.tracklets import newest_night, nights, tracklets_of, write_tracklets
 from core.review.agreement import asked, standings
 from core.review.candidates import page, show
-from core.review.cards import carriers, queue_count, queue_page, read_card
+from core.review.cards import carriers, read_card
+from core.review.chain import verify
 from core.review.export import write_json_lines
-from core.review.verdicts import decide, decide_together, objects_of_step, redo, undo, verify
+from core.review.real_rows import real_candidates
+from core.review.verdicts import decide, decide_together, objects_of_step, redo, undo
+from core.review.waiting import queue_count, queue_page
 from core.vocabulary import Label, ReviewState
 from tests.core.test_tracklets import found, one_mover
 
@@ -183,7 +186,7 @@ def test_scripts_are_told(body) -> None:
     number = tracklets_of(store, candidates)[candidates[0]]["id"]
     judge(store, candidates[1], Label.MOVING)
     stream = io.StringIO()
-    write_json_lines(store, stream, judged_only=True)
+    write_json_lines(real_candidates(store, judged_only=True), stream)
     rows = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [(row["id"], row["tracklet"], row["verdict"], row["reviewer"]) for row in rows] == [
         (key, number, "moving", "ann") for key in candidates

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from astropy.wcs import WCS
 
 from core.review.cutouts import pack, unpack
 from core.vocabulary import MaskPlane
@@ -34,14 +35,14 @@ def test_the_nearest_pixel_is_the_centre(frame: Frame) -> None:
     data[::2] += 1.0
     peaked = replace(frame, data=data)
     stamps = cut(peaked, peaked, difference_of(peaked), 50.4, 39.6, 21)
-    for plane in stamps.planes:
+    for plane in stamps.planes[:3]:
         assert plane.shape == (21, 21)
         assert np.unravel_index(np.argmax(plane), plane.shape) == (10, 10)
 
 
 def test_the_sky_has_unit_noise_and_no_level(frame: Frame) -> None:
     stamps = cut(frame, frame, difference_of(frame), 50, 40, 63)
-    for plane, sigma in zip(stamps.planes, stamps.sigma, strict=True):
+    for plane, sigma in zip(stamps.planes[:3], stamps.sigma, strict=True):
         seen = plane[np.isfinite(plane)]
         low, middle = np.quantile(seen, [0.1587, 0.5])
         assert middle == pytest.approx(0.0, abs=0.2)
@@ -75,3 +76,42 @@ def test_they_survive_the_store(frame: Frame) -> None:
     kept = unpack(pack(stamps))
     np.testing.assert_allclose(kept.new, stamps.new, atol=0.126)
     assert np.array_equal(np.isnan(kept.diff), np.isnan(stamps.diff))
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize(
+    ("ra", "dec", "degrees"), [(10.0, 41.0, 0), (0.0001, -70.0, 130), (359.9999, 5.0, -45)]
+)
+def test_it_is_known_how_the_pixels_lie_on_the_sky(frame: Frame, ra, dec, degrees, mirrored) -> None:
+    turn = np.radians(degrees)
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval, wcs.wcs.crpix = [ra, dec], [50.0, 40.0]
+    turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    wcs.wcs.cd = np.diag([1.0 if mirrored else -1.0, 1.0]) @ turned * 0.4 / 3600
+    placed = replace(frame, wcs=wcs)
+    found = cut(placed, placed, difference_of(placed), 55.0, 38.0, 21).to_sky
+    assert found is not None
+    for step in ((1.0, 0.0), (0.0, 1.0), (3.0, -2.0)):
+        east, north = np.array(found) @ step
+        here, there = wcs.pixel_to_world(55.0, 38.0), wcs.pixel_to_world(55.0 + step[0], 38.0 + step[1])
+        expected = here.spherical_offsets_to(there)
+        assert [east, north] == pytest.approx([each.arcsec for each in expected], abs=2e-3)
+
+
+def test_without_a_wcs_it_is_not_known(frame: Frame) -> None:
+    assert cut(frame, frame, difference_of(frame), 50, 40, 21).to_sky is None
+
+
+def test_the_score_is_cut_as_it_is_and_masked_as_the_difference(frame: Frame) -> None:
+    score = np.random.default_rng(4).normal(size=frame.shape).astype(np.float32)
+    score[40, 50] = 17.0
+    mask = frame.mask.copy()
+    mask[41, 50] = MaskPlane.BAD
+    stamps = cut(frame, frame, replace(difference_of(frame), score=score, mask=mask), 50, 40, 21)
+    assert stamps.score is not None
+    assert stamps.score[10, 10] == 17.0
+    assert np.array_equal(np.isnan(stamps.score), np.isnan(stamps.diff))
+    kept = unpack(pack(stamps)).score
+    assert kept is not None
+    np.testing.assert_allclose(kept, stamps.score, atol=0.126)

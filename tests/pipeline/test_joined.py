@@ -45,7 +45,7 @@ def made():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training_fields, "draw_events", draw)
-        return field(12, 256)
+        return field(3, 256)
 
 
 def training_fields_sigma(scene):

@@ -36,6 +36,18 @@ def test_the_forest_orders_as_scikit_learn_does(usual):
     np.testing.assert_allclose(2.0 ** (-path / typical), -grown.score_samples(usual), rtol=1e-6)
 
 
+def test_what_is_missing_takes_the_way_that_scikit_learn_gives_it(usual):
+    holes = usual.copy()
+    holes[np.random.default_rng(5).random(holes.shape) < 0.1] = np.nan
+    grown = SklearnForest(n_estimators=20, max_samples=64, random_state=1).fit(holes)
+    ours = trees.sound("isolation_forest", outliers_train.forest_arrays(grown), F)
+    path = -outliers.forest_oddness(ours, holes)
+    typical = float(outliers_train.path_left(np.array([64]))[0])
+    np.testing.assert_allclose(2.0 ** (-path / typical), -grown.score_samples(holes), rtol=1e-6)
+    arrays = outliers_train.machine(holes, OPTIONS)
+    assert np.isfinite(outliers.machine_oddness(arrays, holes)).all()
+
+
 def test_the_machine_says_what_scikit_learn_says(usual):
     arrays = outliers_train.machine(usual, OutlierOptions(vectors_from=1000))
     scaled = outliers.scaled_features(usual, arrays["centre"], arrays["scale"])

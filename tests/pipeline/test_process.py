@@ -17,11 +17,13 @@ from core.review.cutouts import unpack
 from core.settings import DepthSettings, QualitySettings, Settings, StoreSettings
 from pipeline.calibration.calibrators import masters_of
 from pipeline.calibration.masters import Masters
+from pipeline.classify.classify import best_of
 from pipeline.classify.shipped import SHIPPED
 from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused, PreparedReference
 from pipeline.intake.ingest import examine
-from pipeline.process import KnownObject, limit_magnitude, magnitude, match_radius_px, process
+from pipeline.places import magnitude
+from pipeline.process import KnownObject, limit_magnitude, match_radius_px, process
 from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import read
 from pipeline.reference.references import from_frames
@@ -105,9 +107,9 @@ def test_what_was_injected_is_found_where_it_is_in_the_file(case: Case, done: Fr
 
 def test_a_candidate_is_complete(done: FrameOutcome) -> None:
     for each in done.candidates:
-        assert set(each.scores) == {"realbogus", "tree", "unet"}
+        assert set(each.scores) == set(SHIPPED)
         assert all(0.0 <= score <= 1.0 for score in each.scores.values())
-        assert each.score == each.scores["realbogus"]
+        assert each.score == best_of(each.scores)
         assert each.mag is None  # nothing tells the zero point of this reference
         assert each.features
         assert each.cutouts is not None

@@ -191,6 +191,17 @@ def test_small_strata_say_so_and_rare_rates_are_not_told():
     assert clear.missed.low <= clear.missed.value <= clear.missed.high
 
 
+def test_with_few_bogus_nothing_at_a_rate_of_bogus_is_told():
+    columns, score = examples(600, share=0.9)
+    card = scorecard("x", columns, score, rounds=30)
+    assert card.n_bogus < 100
+    assert card.fnr_at_fpr[0.01].value is card.mcc.value is card.precision[card.prevalence].value is None
+    assert card.strata == ()
+    assert any("no strata: only" in note for note in card.notes)
+    assert paired(columns, score, -score, rounds=30).value is None
+    assert card.auc.value == pytest.approx(norm.cdf(2.0 / math.sqrt(2.0)), abs=0.06)
+
+
 def test_what_judges_nothing_is_refused():
     columns, score = examples(100)
     with pytest.raises(ValueError, match="no numbers"):

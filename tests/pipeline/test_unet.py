@@ -221,15 +221,28 @@ def test_a_streak_that_stars_break_is_one_with_its_length_and_angle():
     assert streak.distance(np.array([75.0]), np.array([60.0]))[0] < 1.0
 
 
-def test_two_streaks_that_cross_are_two():
+@pytest.mark.parametrize(
+    "ends", [((10, 10, 150, 110), (10, 105, 150, 30)), ((10, 60, 150, 60), (10, 90, 150, 90))]
+)
+def test_two_streaks_are_two_though_they_cross(ends):
     maps = maps_with()
-    trail(maps.streak, 10, 10, 150, 110)
-    parallel = maps_with()
-    trail(parallel.streak, 10, 60, 150, 60)
-    trail(parallel.streak, 10, 90, 150, 90)
+    for each in ends:
+        trail(maps.streak, *each)
     masked = np.zeros(maps.point.shape, dtype=bool)
-    assert len(streak_objects(parallel, masked, 0.5, fwhm=3.0)) == 2
-    assert len(streak_objects(maps, masked, 0.5, fwhm=3.0)) == 1
+    found = streak_objects(maps, masked, 0.5, fwhm=3.0)
+    assert len(found) == 2
+    for x, y, x_end, y_end in ends:
+        there = [each.distance(np.array([x, x_end]), np.array([y, y_end])).max() < 3.0 for each in found]
+        assert there.count(True) == 1
+
+
+def test_blobs_and_scattered_pixels_are_no_streak():
+    maps = maps_with()
+    spot(maps.streak, 40, 40, height=5.0, sigma=4.0)
+    random = np.random.default_rng(3)
+    maps.streak[random.integers(0, 120, 40), random.integers(0, 160, 40)] = 3.0
+    masked = np.zeros(maps.point.shape, dtype=bool)
+    assert streak_objects(maps, masked, 0.5, fwhm=3.0) == []
 
 
 def test_the_opinion_of_a_place_is_the_largest_within_its_core():

@@ -150,29 +150,32 @@ def test_a_signal_asks_a_training_to_stop_and_is_given_back():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def seen(origin, odds, *, real):
-    return Seen(origin, odds, 6.0, "point", real)
+def seen(origin, odds, *, real, streak_free=True):
+    return Seen(origin, odds, odds, 6.0, "point", real, streak_free)
 
 
 def test_thresholds_keep_to_the_budget_of_false_alarms():
     false = [seen("unet", odds, real=False) for odds in np.linspace(0.1, 5.0, 50)]
     streaks = [seen("streak", odds, real=False) for odds in (1.0, 2.0)]
+    streaks.append(seen("streak", 9.0, real=False, streak_free=False))  # a piece of a true one, perhaps
     real = [seen("unet", 9.0, real=True), seen("peak", 9.0, real=False)]
-    point, streak = thresholds(Examined((*false, *streaks, *real), 6 * 2048**2), false_alarms=2.0)
+    point, streak = thresholds(
+        Examined((*false, *streaks, *real), 6 * 2048**2, 6 * 2048**2), false_alarms=2.0
+    )
     assert sum(each.log_odds > point for each in false) == 12
-    assert sum(each.log_odds > streak for each in streaks) == 1  # 0.003 of 384 patches
-    assert thresholds(Examined((), 2048**2), 2.0) == (0.0, 0.0)
+    assert sum(each.log_odds > streak for each in streaks[:2]) == 1  # 0.003 of 384 patches
+    assert thresholds(Examined((), 2048**2, 0), 2.0) == (0.0, 0.0)
 
 
 def test_the_calibration_recovers_the_chances_that_made_the_labels():
     random = np.random.default_rng(2)
     odds = random.normal(0.0, 3.0, 8000)
     real = random.random(8000) < 1.0 / (1.0 + np.exp(-(0.6 * odds - 1.0)))
-    found = calibration(Examined(tuple(seen("peak", o, real=bool(r)) for o, r in zip(odds, real)), 1))  # noqa: B905
+    found = calibration(Examined(tuple(seen("peak", o, real=bool(r)) for o, r in zip(odds, real)), 1, 1))  # noqa: B905
     assert found.slope == pytest.approx(0.6, abs=0.05)
     assert found.offset == pytest.approx(-1.0, abs=0.1)
     assert found.prevalence == pytest.approx(real.mean())
-    one = calibration(Examined((seen("peak", 1.0, real=True),), 1))
+    one = calibration(Examined((seen("peak", 1.0, real=True),), 1, 1))
     assert (one.slope, one.offset) == (1.0, 0.0)
 
 

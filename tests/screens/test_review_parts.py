@@ -3,12 +3,15 @@
 import math
 import re
 
+import numpy as np
 import pytest
 
 from core.cells import COLOUR_MAPS, STRETCHES, Look
+from core.review.cutouts import Cutouts
 from screens.frame.base import MARGINS
 from screens.lines import plain
 from screens.review.curve import CurvePoint, curve_lines
+from screens.review.draw import image_lines
 from screens.review.facts import mask_words, sexagesimal, utc
 from screens.review.guard import RepeatGuard
 from screens.review.known import known_facts
@@ -39,6 +42,39 @@ class TestLayout:
         sizes = [arrange(*size).panel_rows for size in ((60, 20), (80, 24), (120, 30), (140, 40), (400, 100))]
         assert sizes == sorted(sizes)
         assert sizes[-1] == 32
+
+    @pytest.mark.parametrize(("width", "panels"), [(80, 3), (119, 3), (120, 4), (140, 4), (240, 4)])
+    def test_the_score_has_a_panel_where_the_terminal_is_wide(self, width, panels):
+        layout = arrange(width, 40 - MARGINS, has_score=True)
+        assert layout.panels == panels
+        assert panels * layout.panel_columns + panels - 1 <= width
+        assert layout.panel_columns == 2 * layout.panel_rows
+        assert arrange(width, 40 - MARGINS).panels == 3
+
+    @pytest.mark.parametrize("shape", [(63, 63), (5, 5), (20, 63)])
+    @pytest.mark.parametrize("absent", [False, True])
+    def test_four_panels_of_any_cutouts_have_four_captions(self, shape, absent):
+        plane = np.full(shape, np.nan if absent else 1.0, dtype=np.float32)
+        layout = arrange(140, 40 - MARGINS, has_score=True)
+        cutouts = Cutouts(plane, plane, plane, score=plane)
+        lines, caption = image_lines(cutouts, layout, Look(drawing="ascii"), plane=2, blinked=False)
+        assert {len(plain(line)) for line in lines} == {4 * layout.panel_columns + 3}
+        names = ("new", "reference", "difference", "score")
+        starts = [plain(caption).index(name) for name in names]
+        assert starts == [place * (layout.panel_columns + 1) for place in range(4)]
+        assert plain(caption).count("all masked") == (4 if absent else 0)
+
+    @pytest.mark.parametrize("kept", [False, True])
+    def test_the_score_can_stand_where_the_reference_was(self, kept):
+        plane = np.ones((63, 63), dtype=np.float32)
+        layout = arrange(80, 24 - MARGINS)
+        cutouts = Cutouts(plane, plane, plane, score=9 * plane if kept else None)
+        lines, caption = image_lines(
+            cutouts, layout, Look(drawing="ascii"), plane=2, blinked=False, score=True
+        )
+        assert len(plain(lines[0])) == 80
+        assert ("score" in plain(caption)) == kept
+        assert ("reference" in plain(caption)) != kept
 
 
 class TestQueue:

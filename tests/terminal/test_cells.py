@@ -47,13 +47,22 @@ def picture(lot: random.Random, characters: list[str]) -> str:
     return out + f"\x1b[{LINES};1H"
 
 
+def _seen(char) -> tuple:
+    """What of a cell can be seen."""
+    if char.data == " " and not (char.reverse or char.underscore or char.strikethrough):
+        return (" ", char.bg)
+    if char.data == "▄":  # the same picture as the other half, the other way round
+        return ("▀", char.bg, char.fg, *tuple(char)[3:])
+    return tuple(char)
+
+
 def shown(data: list[str]) -> list[list[tuple]]:
     screen = pyte.Screen(COLUMNS, LINES)
     stream = pyte.Stream(screen)
     for each in data:
         stream.feed(each)
     blank = screen.default_char
-    return [[tuple(screen.buffer[y].get(x, blank)) for x in range(COLUMNS)] for y in range(LINES)] + [
+    return [[_seen(screen.buffer[y].get(x, blank)) for x in range(COLUMNS)] for y in range(LINES)] + [
         [(screen.cursor.x, screen.cursor.y)]
     ]
 
@@ -71,6 +80,13 @@ def test_the_terminal_shows_what_it_would_of_all_that_was_written(seed, characte
     sent.append(cells.difference())
     assert shown(sent) == shown(pictures)
     assert len("".join(sent)) < len("".join(pictures))
+
+
+def test_a_half_block_is_turned_where_that_needs_less():
+    dark, light = "38;5;240;48;5;250", "38;5;250;48;5;240"
+    cells = Cells()
+    list(cells.feed(f"\x1b[1;1H\x1b[{dark}m▀\x1b[0m\x1b[{light}m▀\x1b[0m"))
+    assert cells.difference() == f"\x1b[1;1H\x1b[{dark}m▀▄\x1b[m"
 
 
 def test_nothing_is_sent_again():
@@ -91,7 +107,9 @@ def test_attributes_change_by_what_differs():
     assert look_of("7;33;102") == (("7",), "33", "102")
     assert change("38;5;240;48;5;250", "38;5;241;48;5;250") == "\x1b[38;5;241m"
     assert change("38;5;240;48;5;250", "38;5;240") == "\x1b[49m"
-    assert change("1;38;5;240", "38;5;240") == "\x1b[0;38;5;240m"
+    assert change("1;38;5;240", "38;5;240") == "\x1b[22m"
+    assert change("1;2;38;5;240", "2;38;5;241") == "\x1b[22;2;38;5;241m"
+    assert change("53;38;5;240", "1;38;5;240") == "\x1b[0;1;38;5;240m"
     assert change("1", "") == "\x1b[m"
 
 

@@ -19,6 +19,9 @@ SHIPPED: dict[str, ShippedModel] = {
     for name, digest in {
         "realbogus": "778b61fddeb44f7a5fbac5130c924ffb3fb450bbd6f1c226f557e58724045e97",
         "tree": "685de23615a44421c09a540980c5ba91b33270928ae08e9bfffe9f7cfc14e765",
-        "unet": "7ef9e4bf4312d0b579124af941e1bb45bfd9eb78ae49abd65ac85835b4f08803",
+        "unet": "38401ed49c6cdd10aeb41a07124b276477877e06821ffbdaefc0562bf2b8d752",
+        "isolation_forest": "39daf492016ca17459ad36a06ce231dd8ac14510cac8008060ead43ccccd9070",
+        "one_class_svm": "716c90bbe1282870db757c8b59a45570e065209a113bc4269e7aa1e2385a838d",
+        "ensemble": "15cb3bc25eefda56bab3e15241709c05bd790f2a303e2c3e59c29625714a8aa2",
     }.items()
 }

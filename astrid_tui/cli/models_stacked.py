@@ -1,0 +1,90 @@
+"""`astrid models train outliers` and `ensemble`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    print_json,
+    print_table,
+    print_text,
+    progress_bar,
+    settings_of,
+    store_of,
+)
+from astrid_tui.cli.models_realbogus import ExamplesOption, FieldsOption, SeedOption
+from core.vocabulary import ExitCode
+
+if TYPE_CHECKING:
+    from core.models.trainings import Training
+
+ENSEMBLE_FIELDS = 200
+
+
+def outliers(
+    context: typer.Context,
+    examples: ExamplesOption = None,
+    fields: FieldsOption = 400,
+    seed: SeedOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit the isolation forest and the one-class machine on what real sources look like.
+
+    Each becomes a new version, which tells what is odd once it is promoted.
+    """
+    from pipeline.training.stacked_run import run_outliers
+    from pipeline.training.stopping import until_stopped
+
+    settings = settings_of(context)
+    with until_stopped() as stopped, progress_bar("Fitting", quiet=as_json) as report:
+        done = run_outliers(settings, examples, fields, seed, report, stopped)
+    _tell(context, done, as_json=as_json)
+
+
+def ensemble(
+    context: typer.Context,
+    fields: Annotated[int, typer.Option(min=4, help="Simulated fields to weigh on.")] = ENSEMBLE_FIELDS,
+    seed: SeedOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Weigh the models in use against each other, on simulated fields that none was trained on.
+
+    What is made becomes a new version, which scores once it is promoted. Weigh again after a promotion of
+    one of its members.
+    """
+    from pipeline.classify.chosen import chosen
+    from pipeline.training.stacked_run import run_ensemble
+    from pipeline.training.stopping import until_stopped
+
+    settings = settings_of(context)
+    with closing(store_of(context)) as store:
+        models = chosen(store, settings)
+    with until_stopped() as stopped, progress_bar("Weighing", quiet=as_json) as report:
+        done = run_ensemble(settings, models, fields, seed, report, stopped)
+    _tell(context, [done], as_json=as_json)
+
+
+def _tell(context: typer.Context, done: list[Training], *, as_json: bool) -> None:
+    from pipeline.training.keeping import keep_trained
+
+    settings = settings_of(context)
+    told: list[dict[str, Any]] = []
+    with closing(store_of(context)) as store:
+        for training in done:
+            number = keep_trained(store, settings, training).number if training.digest else None
+            told.append(training.record() | {"version": number})
+    if as_json:
+        print_json(told)
+    else:
+        for each in told:
+            print_table(("metric", "value"), [(k, f"{v:.4g}") for k, v in each["metrics"].items()])
+            if each["version"] is not None:
+                print_text(
+                    f"It is version {each['version']}: astrid models promote {each['name']} {each['version']}"
+                )
+    if any(training.digest is None for training in done):
+        raise typer.Exit(ExitCode.INTERRUPTED)

@@ -1,0 +1,215 @@
+"""Candidates, verdicts and objects that no injected source can be: what may leave AstrID, and what may teach.
+
+The types here are made in this module alone, out of rows that were joined with the record of what was
+injected. Whatever exports, reports, compares reviewers or makes training labels takes one of them, so that
+an injected source cannot even be handed to it.
+
+What is absent tells too: where sources were ever injected, an undecided candidate is no `RealCandidate`,
+whatever it is, and an undecided object no `RealObject`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, or_, select
+from sqlmodel import Session, col
+
+from core.database.keyset import Cursor, fetch
+from core.database.records import Record, candidate_rows, record
+from core.database.store import Store
+from core.database.tables import Candidate, InjectedSource, Injection, SkyObject, Verdict
+from core.errors import AstridError
+from core.frames.standing import candidate_label, stands
+from core.objects.detail import ObjectDetail, read_object
+from core.review.fakes import are_injected
+from core.review.filters import Term, conditions, parse
+from core.vocabulary import LABELS, Label, ReviewState
+
+PAGE = 500
+_MADE_HERE = object()
+_DECIDED = (ReviewState.REAL, ReviewState.BOGUS, ReviewState.INDETERMINATE)
+
+
+class InjectedSourceError(AstridError):
+    """Something real was to be made of what is, or may be, an injected source."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Real:
+    """Made in this module alone."""
+
+    _proof: object = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self._proof is not _MADE_HERE:
+            raise InjectedSourceError(f"{type(self).__name__} is made by core.review.real_rows alone")
+
+
+@dataclass(frozen=True, slots=True)
+class RealCandidate(_Real):
+    """One candidate that is fit to leave: no injected source.
+
+    Attributes
+    ----------
+    candidate, sky_object : Candidate, SkyObject
+    record : dict
+        The candidate's record.
+    verdict : Verdict or None
+        The decision in force.
+    """
+
+    candidate: Candidate
+    sky_object: SkyObject
+    record: Record
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class RealVerdict(_Real):
+    """One standing decision on what is no injected source: what a model may learn from."""
+
+    verdict: Verdict
+    sky_object: SkyObject
+
+
+@dataclass(frozen=True, slots=True)
+class RealObject(_Real):
+    """One sky object that is no injected source, with all that is known of it."""
+
+    detail: ObjectDetail
+
+
+def is_injected_object() -> ColumnElement[bool]:
+    """Whether a sky object is injected, in a query that has `SkyObject`."""
+    drawn = exists().where(col(InjectedSource.sky_object_id) == col(SkyObject.id))
+    return or_(col(SkyObject.injected), drawn)
+
+
+def is_injected_candidate() -> ColumnElement[bool]:
+    """Whether a candidate is injected, in a query that has `Candidate` and `SkyObject`."""
+    drawn = exists().where(col(Injection.candidate_id) == col(Candidate.id))
+    return or_(drawn, is_injected_object())
+
+
+def real_candidates(store: Store, *, filters: str = "", judged_only: bool = False) -> Iterator[RealCandidate]:
+    """The current candidates that are no injected sources, in order of time, a page at a time.
+
+    Where sources were ever injected, those without a verdict are left out: one that awaits its verdict
+    could be told by its absence from all that does.
+
+    Raises
+    ------
+    FilterError
+    """
+    terms = parse(filters)
+    return _candidates(store, terms, judged_only or are_injected(store))
+
+
+def real_verdicts(store: Store) -> Iterator[RealVerdict]:
+    """All standing decisions on what is no injected source, by object and then in order of time."""
+    query = (
+        select(Verdict, SkyObject)
+        .join(SkyObject, col(Verdict.sky_object_id) == col(SkyObject.id))
+        .join(Candidate, col(Verdict.candidate_id) == col(Candidate.id))
+        .where(stands(Verdict), ~is_injected_candidate())
+        .order_by(col(Verdict.sky_object_id), col(Verdict.id))
+    )
+    with store.read() as db:
+        for verdict, sky_object in db.execute(query.execution_options(yield_per=PAGE)):
+            yield RealVerdict(_MADE_HERE, verdict, sky_object)
+
+
+def real_object(store: Store, what: str) -> RealObject:
+    """A sky object by its number or name, to be handed on.
+
+    Raises
+    ------
+    InjectedSourceError
+        It is an injected source, or undecided where sources were injected, and so may be one.
+    ObjectError
+        There is no such object.
+    """
+    detail = read_object(store, what)
+    row = detail.object
+    with store.read() as db:
+        is_injected = db.scalar(select(is_injected_object()).where(col(SkyObject.id) == row.id))
+        is_revealed = row.id in _revealed(db, row.id or 0)
+    if is_revealed:
+        raise InjectedSourceError(f"{row.name} was an injected source")
+    if is_injected or (row.review_state not in _DECIDED and are_injected(store)):
+        raise InjectedSourceError(
+            f"{row.name} is undecided and may be an injected source: a verdict comes before its data leave"
+        )
+    return RealObject(_MADE_HERE, detail)
+
+
+def _revealed(db: Session, object_id: int) -> set[int]:
+    query = select(col(InjectedSource.sky_object_id)).where(
+        col(InjectedSource.sky_object_id) == object_id, col(InjectedSource.revealed_at).is_not(None)
+    )
+    return set(db.scalars(query))
+
+
+def _candidates(store: Store, terms: Sequence[Term], judged_only: bool) -> Iterator[RealCandidate]:
+    query = candidate_rows(SkyObject).where(
+        col(Candidate.is_current).is_(True), ~is_injected_candidate(), *conditions(terms)
+    )
+    if judged_only:
+        query = query.where(candidate_label().is_not(None))
+    last: Cursor | None = None
+    while True:
+        with store.read() as db:
+            found = fetch(
+                db,
+                query,
+                key=col(Candidate.mjd),
+                row_id=col(Candidate.id),
+                descending=False,
+                after=last,
+                limit=PAGE,
+            )
+            verdicts = _verdicts(db, found)
+        for row in found:
+            yield RealCandidate(
+                _MADE_HERE, row.Candidate, row.SkyObject, record(row), verdicts.get(row.Candidate.id)
+            )
+        if len(found) < PAGE:
+            return
+        end: Candidate = found[-1].Candidate
+        last = Cursor("mjd", end.mjd, end.id or 0)
+
+
+def _verdicts(db: Session, found: Sequence[Any]) -> dict[int, Verdict]:
+    """The verdict in force on each candidate of some rows (`core.frames.standing.candidate_label`)."""
+    objects = {row.SkyObject.id for row in found}
+    tracklets = {row.SkyObject.tracklet_id for row in found if row.SkyObject.tracklet_id is not None}
+    query = (
+        select(Verdict, col(SkyObject.tracklet_id))
+        .join(SkyObject, col(Verdict.sky_object_id) == col(SkyObject.id))
+        .where(or_(col(SkyObject.id).in_(objects), col(SkyObject.tracklet_id).in_(tracklets)))
+        .where(stands(Verdict))
+        .order_by(col(Verdict.id))
+    )
+    on_candidate: dict[int, Verdict] = {}
+    on_object: dict[int, Verdict] = {}
+    on_tracklet: dict[int, Verdict] = {}
+    for verdict, tracklet in db.execute(query):  # the newest stays
+        on_candidate[verdict.candidate_id] = verdict
+        on_object[verdict.sky_object_id] = verdict
+        if tracklet is not None and _judges_object(verdict):
+            on_tracklet[tracklet] = verdict
+    in_force: dict[int, Verdict] = {}
+    for row in found:
+        given = on_candidate.get(row.Candidate.id)
+        if given is None and row.SkyObject.review_state == ReviewState.REAL:
+            given = on_tracklet.get(row.SkyObject.tracklet_id) or on_object.get(row.SkyObject.id)
+        if given is not None and (given.candidate_id == row.Candidate.id or _judges_object(given)):
+            in_force[row.Candidate.id] = given
+    return in_force
+
+
+def _judges_object(verdict: Verdict) -> bool:
+    return verdict.label is not None and LABELS[Label(verdict.label)].review_state == ReviewState.REAL

@@ -1,0 +1,93 @@
+"""From fields that no model was trained on to an ensemble in its folder, and what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.classify.ensemble import ARCHITECTURE, MEMBERS, Ensemble, member_table
+from pipeline.classify.model_file import Description, ModelFile, write
+from pipeline.classify.scorers import Inputs, Scorer, probabilities
+from pipeline.training.calibration import is_held_out
+from pipeline.training.candidate_models import Trained, metrics_of
+from pipeline.training.ensemble_train import weigh, zones
+from pipeline.training.scorecard_summary import of_held_out
+from pipeline.training.scored_fields import Scored
+
+Array = NDArray[np.float64]
+
+HELD_OUT = 3  # one field in so many judges
+
+
+def train_ensemble(scored: Scored, scorers: Sequence[Scorer], unet: str, folder: Path) -> Trained:
+    """Weigh the models on some fields, judge the sum on others, and write it.
+
+    Parameters
+    ----------
+    scored : Scored
+        Of fields that none of the models was trained on.
+    scorers : sequence of Scorer
+        Those of candidates: the members besides the U-Net.
+    unet : str
+        Digest of the U-Net that scored the fields.
+    folder : Path
+        It must not exist.
+
+    Raises
+    ------
+    AstridError
+        There are too few examples.
+    """
+    examples = scored.examples
+    inputs = Inputs(examples.triplets, examples.snr.astype(np.float64), {"unet": scored.unet})
+    for scorer in scorers:
+        if scorer.name in MEMBERS:
+            inputs.log_odds[scorer.name] = scorer.logits(inputs)
+    members = tuple(name for name in MEMBERS if name == "snr" or name in inputs.log_odds)
+    table = member_table(inputs, members)
+    held = is_held_out(examples.field, HELD_OUT)
+    arrays = weigh(table[~held], examples.label[~held], members)
+    description = Description(
+        kind="ensemble", architecture=ARCHITECTURE, inputs="scores", features=list(members)
+    )
+    ensemble = Ensemble(ModelFile(description, "", arrays))
+    said = ensemble.logits(inputs)
+    judged = examples[held]
+    metrics = metrics_of(said[held], judged)
+    metrics |= _each_alone(inputs.log_odds, held, examples.snr, judged.label)
+    found = zones(probabilities(said[held]), judged.label)
+    trained = {
+        "members": {each.name: each.digest for each in scorers if each.name in MEMBERS} | {"unet": unet},
+        "examples": int(np.count_nonzero(~held)),
+        "examples_sha256": examples.digest,
+        "metrics": metrics,
+        "judged_by": "fields that neither the members nor the weights were trained on",
+        "zones": {"reject_below": found.reject_below, "fast_above": found.fast_above},
+    }
+    whole = description.model_copy(
+        update={
+            "trained": trained,
+            "config": {"reject_below": found.reject_below, "fast_above": found.fast_above},
+        }
+    )
+    card = of_held_out("ensemble", said[held], judged)
+    return Trained(folder, write(folder, whole, arrays), metrics, scorecard=card)
+
+
+def _each_alone(
+    log_odds: Mapping[str, Array],
+    held: NDArray[np.bool_],
+    snr: NDArray[np.floating],
+    label: NDArray[np.integer],
+) -> dict[str, float]:
+    """What each member misses by itself at one false positive in a hundred."""
+    alone = {**log_odds, "snr": np.abs(snr).astype(np.float64)}
+    found = {}
+    for name, said in alone.items():
+        values = np.nan_to_num(said[held], nan=-np.inf)
+        threshold = np.quantile(values[label == 0], 0.99)
+        found[f"{name}_alone_fnr_at_1_percent_fpr"] = float(np.mean(values[label == 1] <= threshold))
+    return found

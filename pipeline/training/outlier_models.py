@@ -1,0 +1,74 @@
+"""From examples to outlier detectors in their folders, and what they are worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import AstridError
+from pipeline.classify import cutout_features, outliers, trees
+from pipeline.classify.model_file import Description, write
+from pipeline.training import outliers_train
+from pipeline.training.candidate_models import Trained, split
+from pipeline.training.examples import Examples
+from pipeline.training.outliers_train import OutlierOptions
+
+KINDS = ("isolation_forest", "one_class_svm")
+_ARCHITECTURES = {"isolation_forest": outliers.FOREST, "one_class_svm": outliers.MACHINE}
+
+
+def train_outliers(kind: str, examples: Examples, options: OutlierOptions, folder: Path) -> Trained:
+    """Fit one detector on the real among some examples, and write it.
+
+    Its metric is the share of held-out bogus among the oddest tenth of the held-out, beside their share in
+    all: it says how much an unlimited search for the odd would be a search for artefacts.
+
+    Parameters
+    ----------
+    kind : {"isolation_forest", "one_class_svm"}
+    examples : Examples
+    options : OutlierOptions
+    folder : Path
+        It must not exist.
+
+    Raises
+    ------
+    AstridError
+        There are too few real ones.
+    """
+    if kind not in KINDS:
+        raise AstridError(f"{kind} is no outlier detector; there are {', '.join(KINDS)}")
+    ours, held = split(examples)
+    usual = cutout_features.measure(ours[ours.label == 1].triplets)
+    if kind == "isolation_forest":
+        arrays = outliers_train.forest(usual, options)
+        forest = trees.sound(kind, arrays, usual.shape[1])
+        odd = outliers.forest_oddness(forest, cutout_features.measure(held.triplets))
+    else:
+        arrays = outliers_train.machine(usual, options)
+        odd = outliers.machine_oddness(arrays, cutout_features.measure(held.triplets))
+    metrics = {
+        "bogus_among_the_oddest": _bogus_share(odd, held.label),
+        "prevalence": float(held.label.mean()),
+    }
+    description = Description(
+        kind=kind,
+        architecture=_ARCHITECTURES[kind],
+        inputs="features",
+        features=list(cutout_features.NAMES),
+        trained={
+            "options": options.record(),
+            "examples": len(usual),
+            "examples_sha256": examples.digest,
+            "metrics": metrics,
+            "fitted_on": "real examples alone: what is said is a rank among them",
+        },
+    )
+    return Trained(folder, write(folder, description, arrays), metrics)
+
+
+def _bogus_share(odd: NDArray[np.float64], label: NDArray[np.integer]) -> float:
+    top = np.argsort(-odd)[: max(1, len(odd) // 10)]
+    return float(np.mean(label[top] == 0))

@@ -1,0 +1,123 @@
+"""Training fields as the ensemble learns from them: examples, and what the U-Net saw at their places."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.classify.unet import UNet
+from pipeline.classify.unet_input import frame_input
+from pipeline.detection.joined import opinion
+from pipeline.frame import FrameRefused
+from pipeline.training import examples as example_sets
+from pipeline.training.examples import Examples, ExamplesError, detections_of, of_field
+from pipeline.training.fields import TrainingField, field
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Examples, and the calibrated log-odds that the U-Net gives each: (n,)."""
+
+    examples: Examples
+    unet: Array
+
+
+def of_training_field(found: TrainingField, network: UNet) -> Scored | None:
+    """One field; none where nothing is detected."""
+    examples = of_field(found)
+    if examples is None:
+        return None
+    places = np.array([(peak.x, peak.y) for peak, _, _ in detections_of(found)])
+    maps = network.log_odds(frame_input(found.difference, found.new, found.reference))
+    raw = opinion(maps, places[:, 0], places[:, 1], max(found.difference.psf.fwhm, 1.5))
+    return Scored(examples, network.calibration.slope * raw + network.calibration.offset)
+
+
+def make(
+    folder: Path,
+    seeds: range,
+    size: int,
+    network: UNet,
+    on_field: Callable[[int, int], None] | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Scored:
+    """The fields of some seeds; those that a folder lacks are made, and kept there.
+
+    Parameters
+    ----------
+    folder : Path
+    seeds : range
+    size : int
+        Pixels along a side.
+    network : UNet
+    on_field : callable, optional
+        Called with how many are there and how many will be.
+    stopped : callable
+        Asked after every field; where it answers True no more are made.
+
+    Raises
+    ------
+    ExamplesError
+        No field gave any detection.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    parts: list[Scored] = []
+    for done, seed in enumerate(seeds, start=1):
+        path = folder / f"scored-{network.digest[:12]}-{size}-{seed}.npz"
+        part = _read(path) if path.exists() else None
+        if part is None:
+            try:
+                part = of_training_field(field(seed, size), network)
+            except FrameRefused:
+                part = None
+            if part is not None:
+                _write(path, part)
+        if part is not None:
+            parts.append(part)
+        if on_field is not None:
+            on_field(done, len(seeds))
+        if stopped():
+            break
+    return joined(parts)
+
+
+def joined(parts: Sequence[Scored]) -> Scored:
+    """Several as one.
+
+    Raises
+    ------
+    ExamplesError
+        There is none.
+    """
+    if not parts:
+        raise ExamplesError("no field gave any detection to learn from")
+    return Scored(
+        example_sets.join([each.examples for each in parts]), np.concatenate([each.unet for each in parts])
+    )
+
+
+def _write(path: Path, scored: Scored) -> None:
+    example_sets.write(scored.examples, path)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    with part.open("wb") as file:
+        np.save(file, scored.unet, allow_pickle=False)
+    part.replace(path.with_suffix(".npy"))
+
+
+def _read(path: Path) -> Scored | None:
+    """What is kept of a field; none where that is incomplete or damaged."""
+    try:
+        found = Scored(
+            example_sets.read(path), np.load(path.with_suffix(".npy"), allow_pickle=False).astype(np.float64)
+        )
+    except (OSError, ValueError, ExamplesError, zipfile.BadZipFile):
+        return None
+    return found if found.unet.shape == (len(found.examples),) else None

@@ -1,0 +1,99 @@
+"""Trainings of the outlier detectors and of the ensemble as a whole: examples, record and model."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from core.errors import AstridError
+from core.models.trainings import Training, read
+from core.settings import Settings
+from pipeline.classify import unet
+from pipeline.classify.classify import Classifier, Models
+from pipeline.training import scored_fields
+from pipeline.training.candidate_models import Trained
+from pipeline.training.candidate_run import FIELD_PX, FIRST_SEED, CandidateRun, Report, examples_of
+from pipeline.training.ensemble_models import train_ensemble
+from pipeline.training.outlier_models import KINDS, train_outliers
+from pipeline.training.outliers_train import OutlierOptions
+from pipeline.training.recording import Recording
+
+ENSEMBLE_SEED = 3_000_000_000  # far from the fields that any model is trained on
+
+
+def run_outliers(
+    settings: Settings,
+    examples: Path | None,
+    fields: int,
+    seed: int,
+    report: Report,
+    stopped: Callable[[], bool],
+) -> list[Training]:
+    """Fit both detectors, each as a training of its own.
+
+    Raises
+    ------
+    AstridError
+        There is too little to learn from, or it was stopped while examples were made.
+    """
+    found = examples_of(settings, CandidateRun("tree", examples, fields, seed), report, stopped)
+    if found is None:
+        raise AstridError("it was stopped while examples were made; the same command goes on from there")
+    options = OutlierOptions(seed=seed)
+    done = []
+    for number, kind in enumerate(KINDS):
+        report(number, len(KINDS), kind)
+        with Recording(settings, kind, options.record() | {"examples_sha256": found.digest}) as recording:
+            _clear(recording.model)
+            _finish(recording, train_outliers(kind, found, options, recording.model))
+        done.append(_read(recording))
+    return done
+
+
+def run_ensemble(
+    settings: Settings, models: Models, fields: int, seed: int, report: Report, stopped: Callable[[], bool]
+) -> Training:
+    """Weigh the models in use.
+
+    Raises
+    ------
+    AstridError
+        There is too little to learn from.
+    """
+    scorers = [each for each in Classifier.of(models).scorers if each.name != "ensemble"]
+    folder, digest = models.get(unet.NAME, (None, None))
+    network = unet.shipped() if folder is None or digest is None else unet.loaded(folder, digest)
+    parameters = {"fields": fields, "seed": seed, "members": {each.name: each.digest for each in scorers}}
+    first = ENSEMBLE_SEED + FIRST_SEED * seed
+    with Recording(settings, "ensemble", parameters) as recording:
+        scored = scored_fields.make(
+            settings.home / "examples" / "scored",
+            range(first, first + fields),
+            FIELD_PX,
+            network,
+            lambda done, total: report(done, total, "fields"),
+            stopped,
+        )
+        if stopped():
+            recording.stopped("stopped; the same command goes on from the fields that were made")
+        else:
+            _clear(recording.model)
+            _finish(recording, train_ensemble(scored, scorers, network.digest, recording.model))
+    return _read(recording)
+
+
+def _clear(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _finish(recording: Recording, made: Trained) -> None:
+    recording.finish(made.digest, made.metrics, made.scorecard)
+
+
+def _read(recording: Recording) -> Training:
+    training = read(recording.folder)
+    if training is None:
+        raise AstridError(f"the record of the training in {recording.folder} cannot be read")
+    return training

@@ -1,0 +1,82 @@
+"""Outlier detectors and the ensemble by their commands, from a few fields to versions that score."""
+
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from core.database.store import open_store
+from core.models import trainings
+from core.settings import PowerSettings, Settings, load
+from pipeline.classify.chosen import chosen
+from pipeline.classify.classify import Classifier
+from pipeline.classify.shipped import SHIPPED
+from pipeline.training import stacked_run
+from pipeline.training.examples import read, write
+from pipeline.training.scorecard_summary import of_held_out
+from screens.lines import plain
+from screens.models.card import card_lines
+from screens.models.reading import Card
+from tests.astrid_tui.command import Command
+from tests.pipeline.example_sets import plain_examples
+
+
+@pytest.fixture
+def home(sqlite_store, tmp_path, monkeypatch):
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path))
+    monkeypatch.setenv("ASTRID_STORE__URL", f"sqlite:///{sqlite_store.url}")
+    monkeypatch.setenv("ASTRID_POWER__ENABLED", "false")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_outliers_become_versions_that_tell_what_is_odd(home, monkeypatch, capsys):
+    path = home / "set.npz"
+    write(plain_examples(600, 1, "field"), path)
+    astrid = Command(monkeypatch, capsys.readouterr)
+    told = astrid.json("models", "train", "outliers", "--examples", path)
+    assert [(each["name"], each["version"], each["state"]) for each in told] == [
+        ("isolation_forest", 1, "done"), ("one_class_svm", 1, "done"),
+    ]  # fmt: skip
+    for name in ("isolation_forest", "one_class_svm"):
+        astrid("models", "promote", name, "1", "--yes", "--no-sync")
+    with closing(open_store(load().store_url)) as store:
+        models = chosen(store, load())
+    scores = Classifier.of(models).score(read(path).triplets)
+    for name in ("isolation_forest", "one_class_svm"):
+        assert 0.0 < scores.by_model[name].min() < scores.by_model[name].max() < 1.0
+
+
+def test_an_ensemble_is_weighed_on_fields_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(stacked_run, "FIELD_PX", 256)
+    monkeypatch.setattr("pipeline.training.ensemble_train.LEAST_OF_A_KIND", 3)
+    settings = Settings(home=tmp_path, power=PowerSettings(enabled=False))
+    models = {name: (each.folder, None) for name, each in SHIPPED.items() if name != "ensemble"}
+    done = stacked_run.run_ensemble(settings, models, 6, 1, lambda *_: None, lambda: False)
+    assert done.state == "done"
+    assert "realbogus_alone_fnr_at_1_percent_fpr" in done.metrics
+    model = done.folder / trainings.MODEL
+    scored = Classifier.of({**models, "ensemble": (model, done.digest)})
+    (path, *_) = sorted((tmp_path / "examples" / "scored").glob("*.npz"))
+    examples = read(path)
+    scores = scored.score(examples.triplets, examples.snr.astype(float))
+    assert np.isfinite(scores.by_model["ensemble"]).all()
+    assert set(scores.moved) >= {"realbogus", "tree", "snr"}
+    assert (scores.moved["unet"] == 0).all()
+
+
+def test_a_card_lays_what_was_measured_by_stratum(tmp_path):
+    examples = plain_examples(600, 2, "field")
+    logit = np.where(examples.label == 1, 2.0, -2.0) + np.random.default_rng(2).standard_normal(600)
+    found = of_held_out("tree", logit, examples)
+    assert found["examples"] == {"real": int(examples.label.sum()), "bogus": int((examples.label == 0).sum())}
+    by_name = {each["name"]: each for each in found["strata"]}
+    assert by_name["kind point"]["low"] <= by_name["kind point"]["value"] <= by_name["kind point"]["high"]
+    assert len(found["reliability"]["predicted"]) == len(found["reliability"]["observed"]) > 5
+    shown = "\n".join(
+        plain(line) for line in card_lines(Card("tree", 1, 0, {}, found, None), 100, plain=True)
+    )
+    assert "kind point" in shown
+    assert "Calibration" in shown
+    assert of_held_out("tree", logit[:1], examples[slice(0, 1)]) is None
