@@ -43,7 +43,8 @@ def of_labels(store: Store, review: ReviewSettings) -> Examples | None:
     """What reviewers agree on, an example for each candidate; none where they decided nothing yet.
 
     A real label judges the object and so all its detections, a bogus label the one detection that was
-    shown. Candidates of objects that are disputed or await more votes are left out.
+    shown. Candidates of objects that are disputed or await more votes are left out, and what was injected
+    never teaches: of that one knows the answer before the question.
 
     Parameters
     ----------
