@@ -22,6 +22,6 @@ SHIPPED: dict[str, ShippedModel] = {
         "unet": "38401ed49c6cdd10aeb41a07124b276477877e06821ffbdaefc0562bf2b8d752",
         "isolation_forest": "39daf492016ca17459ad36a06ce231dd8ac14510cac8008060ead43ccccd9070",
         "one_class_svm": "716c90bbe1282870db757c8b59a45570e065209a113bc4269e7aa1e2385a838d",
-        "ensemble": "15cb3bc25eefda56bab3e15241709c05bd790f2a303e2c3e59c29625714a8aa2",
+        "ensemble": "2f665c628e9d042ff6cce8f072bae4c1b451e569bf31a7c9fc1f8ed095dd4aaf",
     }.items()
 }
