@@ -117,8 +117,8 @@ def test_what_was_injected_never_teaches(store, night):
     with store.write() as db:
         candidate = db.get_one(Candidate, night[0][0])
         db.get_one(SkyObject, candidate.sky_object_id).injected = True
-        observation = db.get_one(Candidate, night[1][0]).observation_id
-        db.add(Injection(observation_id=observation, candidate_id=night[1][0], x=1.0, y=1.0, flux=1.0))
+        observation = db.get_one(Candidate, night[1][1]).observation_id
+        db.add(Injection(observation_id=observation, candidate_id=night[1][1], x=1.0, y=1.0, flux=1.0))
     found = of_labels(store, RULE)
     assert [len(each) for each in night[:3]] == [1, 2, 1]
     assert len(found) == 0 + 1 + 1
