@@ -1,7 +1,7 @@
 """What is known of a candidate, as short labelled facts."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,10 @@ _MASK_WORDS = {
     MaskPlane.STREAK: "streak",
 }
 _STATE_TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
+
+BEST_FIRST = ("ensemble", "realbogus", "unet", "tree")
+ODD = ("isolation_forest", "one_class_svm")  # how unlike others, not how real
+MOVED = "ensemble."  # before the name of a score, among the features
 
 
 def fact_lines(card: "Card", width: int, rows: int) -> list[Line]:
@@ -98,11 +102,16 @@ def detail_lines(card: "Card", width: int) -> list[Line]:
         (span("  "), *_labelled("images", _images(card))),
     ]
     lines += _known_lines(card)
-    for heading, values in (("Scores", card.scores), ("Features", card.features)):
+    features = {name: value for name, value in card.features.items() if not name.startswith(MOVED)}
+    for heading, values in (("Scores", card.scores), ("Features", features)):
         lines += [(), (span(heading, Tone.STRONG),)]
         lines += [
-            (*padded((span("  "), span(name, Tone.DIM, 26)), 30), span(_number(value, 4)))
-            for name, value in sorted(values.items())
+            (
+                *padded((span("  "), span(name, Tone.DIM, 26)), 30),
+                span(_number(value, 4)),
+                *(_moved(card, name) if heading == "Scores" else ()),
+            )
+            for name, value in (best_first(values) if heading == "Scores" else sorted(values.items()))
         ]
         if not values:
             lines.append((span("  none", Tone.DIM),))
@@ -219,7 +228,7 @@ def _position(card: "Card") -> Line:
 
 def _scores(card: "Card") -> Line:
     record = card.candidate
-    models = [(name, value) for name, value in card.scores.items() if value is not None]
+    models = [(name, value) for name, value in best_first(card.scores) if value is not None]
     if models:  # a survey's own scores have its name before theirs, such as ztf:drb
         return tuple(
             piece
@@ -227,6 +236,18 @@ def _scores(card: "Card") -> Line:
             for piece in (span("  "), span(name, Tone.DIM, 20), span(f" {value:.2f}"))
         )
     return (span("  score ", Tone.DIM), span(_number(record["score"], 2)), span(", no model yet", Tone.DIM))
+
+
+def best_first(scores: Mapping[str, float | None]) -> list[tuple[str, float | None]]:
+    """The scores, that which orders the queue first; how odd it is comes last."""
+    ranks = {name: place for place, name in enumerate(BEST_FIRST)}
+    return sorted(scores.items(), key=lambda each: (each[0] in ODD, ranks.get(each[0], len(ranks)), each[0]))
+
+
+def _moved(card: "Card", name: str) -> Line:
+    """How much a score moved the ensemble's log-odds, where it did."""
+    moved = card.features.get(f"{MOVED}{name}")
+    return () if not moved else (span(f"  moved the ensemble by {moved:+.2f}", Tone.DIM),)
 
 
 def _refused(card: "Card") -> str:

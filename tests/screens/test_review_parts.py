@@ -12,7 +12,7 @@ from screens.frame.base import MARGINS
 from screens.lines import plain
 from screens.review.curve import CurvePoint, curve_lines
 from screens.review.draw import image_lines
-from screens.review.facts import mask_words, sexagesimal, utc
+from screens.review.facts import best_first, mask_words, sexagesimal, utc
 from screens.review.guard import RepeatGuard
 from screens.review.known import known_facts
 from screens.review.layout import arrange
@@ -345,3 +345,16 @@ def test_labels_of_large_fluxes_differ(unit: str, value: float, told: str) -> No
         labels = [float(found) for found in re.findall(r"^ *(-?[0-9.]+)(?=[ ┤])", text, re.MULTILINE)]
         assert len(labels) >= 2
         assert len(set(labels)) == len(labels)
+
+
+def test_the_score_that_orders_the_queue_is_told_first_and_oddness_last():
+    scores = {
+        "isolation_forest": 0.9,
+        "tree": 0.2,
+        "ztf:drb": 0.7,
+        "ensemble": 0.4,
+        "realbogus": 0.3,
+        "unet": None,
+    }
+    names = [name for name, _ in best_first(scores)]
+    assert names == ["ensemble", "realbogus", "unet", "tree", "ztf:drb", "isolation_forest"]
