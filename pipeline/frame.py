@@ -189,6 +189,8 @@ class PsfModel:
         Of the frame it was measured on.
     fwhm : float
         Pixels, at the field's centre.
+    covariance : (terms, terms) float64, optional
+        Of the terms, in units of the PSF squared, summed over its core: how well the stars tell them.
     """
 
     basis: Image
@@ -196,6 +198,7 @@ class PsfModel:
     shape: tuple[int, int]
     fwhm: float
     n_stars: int = 0
+    covariance: NDArray[np.float64] | None = None
 
     def at(self, x: float, y: float) -> Image:
         """The PSF at one place: (size, size), unit sum, its centroid on the central pixel."""

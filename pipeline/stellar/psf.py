@@ -30,6 +30,7 @@ STARS_PER_TERM = 8
 # No star shows the PSF better than to this part of its value in a pixel: what interpolation, flat
 # field and centring leave. It keeps the few brightest stars from deciding alone.
 STAR_ERROR = 0.03
+CORE_FWHM = 1.5  # radius within which a PSF is judged
 WIDE_FWHM, MOST_HALF_PX = 10.0, 40  # half width of the stamps in the end
 # The sky under a star is known to about this part of a pixel's noise. What is taken off is no more: it
 # would be the star's own wings.
@@ -148,6 +149,18 @@ def moved_psf(model: PsfModel, to_frame: PixelMap) -> PsfModel:
     return PsfModel(basis, model.degree, to_frame.shape, model.fwhm / scale, model.n_stars)
 
 
+def relative_error(model: PsfModel, x: Values, y: Values) -> Values:
+    """How far the PSF may be off at some places, its root sum of squares over that of the PSF, (n,).
+
+    As the noise of its stars, their number and their places have it: least in their midst, several times as
+    much in corners that few stars tie down. 0 everywhere where that is not known.
+    """
+    if model.covariance is None:
+        return np.zeros(len(x))
+    terms = polynomial_terms(x, y, model.shape, model.degree)
+    return np.asarray(np.sqrt(np.einsum("nt,ts,ns->n", terms, model.covariance, terms)))
+
+
 def _need(count: int) -> None:
     if count < MIN_STARS:
         raise FrameRefused(
@@ -257,7 +270,8 @@ def _combined(
     prior = np.zeros((previous.size, terms.shape[1]))
     orders = np.array([i + j for i, j in term_powers(degree)][1:])
     prior[:, 1:] = 1.0 / (VARIATION_PRIOR * HIGHER_ORDER ** (orders - 1.0) * previous[:, None]) ** 2
-    found, error = _robust_terms(values, weights, terms, prior)
+    found, covariances = _robust_terms(values, weights, terms, prior)
+    error = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2)).T
     coefficients, errors = found.reshape(-1, size, size), error.reshape(-1, size, size)
     flux = fit.flux[shining]
     sky_error = SKY_ERROR * float(np.sum(fit.noise[shining] * flux) / np.sum(flux**2))
@@ -268,7 +282,15 @@ def _combined(
         for term, error in zip(coefficients[1:], errors[1:], strict=True)
     ]
     basis = _normalised(np.stack([np.maximum(centre, 0.0), *varying]), model.fwhm)
-    combined = PsfModel(basis.astype(np.float32), degree, model.shape, _fwhm(basis[0]), len(terms))
+    core = np.hypot(*offsets(size // 2)).reshape(-1) < CORE_FWHM * model.fwhm
+    combined = PsfModel(
+        basis=basis.astype(np.float32),
+        degree=degree,
+        shape=model.shape,
+        fwhm=_fwhm(basis[0]),
+        n_stars=len(terms),
+        covariance=covariances[core].sum(axis=0) / np.sum(previous[core] ** 2),
+    )
     return combined, profile
 
 
@@ -278,13 +300,13 @@ def _likeness(values: Values, weights: Values, model: PsfModel, x: Values, y: Va
     Blends too close to be told apart look like broader stars; each would broaden the PSF.
     """
     expected = psf_stamps(model, x, y).reshape(values.shape)
-    core = np.hypot(*offsets(model.basis.shape[-1] // 2)).reshape(-1) < 1.5 * model.fwhm
+    core = np.hypot(*offsets(model.basis.shape[-1] // 2)).reshape(-1) < CORE_FWHM * model.fwhm
     misfit = np.mean((values - expected)[:, core] ** 2 * weights[:, core], axis=1)
     return np.asarray(np.minimum(1.0, np.median(misfit) / np.maximum(misfit, 1e-9)) ** 2)
 
 
 def _robust_terms(values: Values, weights: Values, terms: Values, prior: Values) -> tuple[Values, Values]:
-    """Polynomial coefficients of every pixel and their errors, each (terms, pixels).
+    """Polynomial coefficients of every pixel, (terms, pixels), and their covariance, (pixels, terms, terms).
 
     Pixels of single stars that lie more than 4 sigma off are left out, twice.
     """
@@ -302,9 +324,7 @@ def _robust_terms(values: Values, weights: Values, terms: Values, prior: Values)
         # Where the stars scatter more than their errors say, that scatter is the measure.
         scatter = np.maximum(1.4826 * np.median(np.abs(pull), axis=0), 1.0)
         used = np.where(np.abs(pull) < 4.0 * scatter, weights / scatter**2, 0.0)
-    inverse = np.linalg.inv(normal)
-    errors = np.sqrt(np.diagonal(inverse, axis1=1, axis2=2)).T
-    return np.asarray(coefficients), np.asarray(errors)
+    return np.asarray(coefficients), np.asarray(np.linalg.inv(normal))
 
 
 def _normalised(basis: Values, fwhm: float) -> Values:

@@ -5,7 +5,9 @@ filter with kernel k. How large that is, the calibrating stars of the very pair 
 nothing else, whatever stands beside them. What they scatter by beyond the noise that is known, ring by
 ring and relative to their flux, is what every star of the field must be expected to leave. It is one
 function of the distance from a star, taken by a quantile over all of them: no star, variable or not, is
-judged by itself.
+judged by itself. Its size follows what the fits of the PSFs say of their own errors at each place: toward the
+edges and in the corners of a field, where stars tie a PSF down from one side alone, they are several times as
+large as in its middle.
 """
 
 from __future__ import annotations
@@ -26,10 +28,9 @@ WINGS_FWHM = 2.5  # from the centre: farther out the PSF is its profile
 BRIGHT = 60.0  # flux errors of the sky, that a star must have to show anything
 MOST_STARS = 50  # the brightest
 FEWEST = 12
-MIDDLE = 0.7  # of the half width and height of a frame
 MATTERS = 0.3  # of the flux error on the sky: smaller errors change nothing
-# Stars leave unlike amounts, those toward the edges most: the largest fifth decides, not the median.
-QUANTILE, NORMAL_QUANTILE = 0.8, 1.6424  # of the square of a normal deviate
+# Stars leave unlike amounts, even for what is known of the PSF at each: the larger quarter decides.
+QUANTILE, NORMAL_QUANTILE = 0.75, 1.3233  # of the square of a normal deviate
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +41,15 @@ class StarLight:
     y: Array
     flux: Array
     whole: NDArray[np.bool_]  # neither saturated nor masked
+    doubt: Array  # how far the PSFs may be off at each, in any unit
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> StarLight:
         """Some of them."""
-        return StarLight(self.x[chosen], self.y[chosen], self.flux[chosen], self.whole[chosen])
+        return StarLight(*(getattr(self, name)[chosen] for name in StarLight.__slots__))
 
 
 def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight) -> Array | None:
-    """The relative error that stars leave, squared, at each whole radius.
+    """The relative error that stars leave, in units of their ``doubt``, squared, at each whole radius.
 
     Parameters
     ----------
@@ -58,9 +60,8 @@ def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight) -
 
     Returns
     -------
-    (2, REACH_PX + 1) float64 or None
-        Of stars in the middle of the field, and toward its edges, where the PSF is tied down from one
-        side alone. None where too few stars tell.
+    (REACH_PX + 1,) float64 or None
+        None where too few stars tell.
     """
     bright = stars.flux > BRIGHT * sky_error(flux_err)
     chosen = np.flatnonzero(stars.whole & bright & _inside(stars, flux.shape))
@@ -75,20 +76,13 @@ def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight) -
     known = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     at = np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)
     known &= mask[at] == 0
-    scale = seen.flux[:, None, None] ** 2
+    scale = (seen.flux * seen.doubt)[:, None, None] ** 2
     squares = np.where(known, flux[at].astype(np.float64) ** 2 / scale, np.nan)
     noise = np.where(known, flux_err[at].astype(np.float64) ** 2 / scale, np.nan)
     ring = np.rint(np.hypot(offset[:, None], offset[None, :])).astype(int)
-    outer = toward_edges(seen.x, seen.y, flux.shape)
-    profiles = []
-    for group in (~outer, outer):
-        used = group if group.sum() >= FEWEST else np.ones_like(group)
-        excess = np.array(
-            [_excess(squares[used][:, ring == r], noise[used][:, ring == r]) for r in range(REACH_PX + 1)]
-        )
-        # What does not fall off with the star is none of its light.
-        profiles.append(np.maximum(excess - np.median(excess[-REACH_PX // 4 :]), 0.0))
-    return np.stack(profiles)
+    excess = np.array([_excess(squares[:, ring == r], noise[:, ring == r]) for r in range(REACH_PX + 1)])
+    # What does not fall off with the star is none of its light.
+    return np.asarray(np.maximum(excess - np.median(excess[-REACH_PX // 4 :]), 0.0))
 
 
 def wing_error(response: Image, fwhm: float) -> Array:
@@ -112,7 +106,7 @@ def wing_error(response: Image, fwhm: float) -> Array:
     return np.asarray((WING_PRIOR * profile) ** 2)
 
 
-def add_left_over(flux_err: Image, stars: StarLight, profiles: Array) -> None:
+def add_left_over(flux_err: Image, stars: StarLight, profile: Array) -> None:
     """Add what stars may leave to the error of the flux at each pixel, in place.
 
     Parameters
@@ -120,24 +114,22 @@ def add_left_over(flux_err: Image, stars: StarLight, profiles: Array) -> None:
     flux_err : (height, width) float32
     stars : StarLight
         All that are bright, saturated ones too.
-    profiles : (2, radii) float64
+    profile : (radii,) float64
         From `left_over`.
     """
-    reach = profiles.shape[1] - 1
+    reach = len(profile) - 1
     offset = np.arange(-reach, reach + 1)
     distance = np.hypot(offset[:, None], offset[None, :])
-    shapes = [
-        np.interp(distance, np.arange(reach + 1), each, right=0.0).astype(np.float32) for each in profiles
-    ]
+    shape = np.interp(distance, np.arange(reach + 1), profile, right=0.0).astype(np.float32)
     height, width = flux_err.shape
     extra = np.zeros((height + 2 * reach, width + 2 * reach), dtype=np.float32)
-    least = (MATTERS * sky_error(flux_err)) ** 2 / max(float(profiles.max(initial=0.0)), 1e-30)
-    bright = stars.take((stars.flux > 0) & (stars.flux**2 > least) & _inside(stars, flux_err.shape))
-    outer = toward_edges(bright.x, bright.y, flux_err.shape)
-    for x, y, flux, at_edge in zip(bright.x, bright.y, bright.flux, outer, strict=True):
+    least = (MATTERS * sky_error(flux_err)) ** 2 / max(float(profile.max(initial=0.0)), 1e-30)
+    loud = (stars.flux * stars.doubt) ** 2 > least
+    bright = stars.take((stars.flux > 0) & loud & _inside(stars, flux_err.shape))
+    for x, y, error in zip(bright.x, bright.y, bright.flux * bright.doubt, strict=True):
         row, column = round(y), round(x)
         part = extra[row : row + 2 * reach + 1, column : column + 2 * reach + 1]
-        part += np.float32(flux**2) * shapes[int(at_edge)]
+        part += np.float32(error**2) * shape
     inner = extra[reach : reach + height, reach : reach + width]
     touched = inner > 0
     flux_err[touched] = np.sqrt(np.square(flux_err[touched]) + inner[touched])
@@ -146,13 +138,6 @@ def add_left_over(flux_err: Image, stars: StarLight, profiles: Array) -> None:
 def sky_error(flux_err: Image) -> float:
     """The flux error on empty sky, nearly."""
     return float(np.percentile(flux_err[::8, ::8], 40))
-
-
-def toward_edges(x: Array, y: Array, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Whether places lie in the outer part of a frame."""
-    height, width = shape
-    across, down = np.abs(2.0 * x / max(width - 1, 1) - 1.0), np.abs(2.0 * y / max(height - 1, 1) - 1.0)
-    return np.asarray(np.maximum(across, down) > MIDDLE)
 
 
 def _inside(stars: StarLight, shape: tuple[int, int]) -> NDArray[np.bool_]:

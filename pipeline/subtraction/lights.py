@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 from core.vocabulary import MaskPlane
 from pipeline.frame import Aligned, Frame, Image, PreparedReference
 from pipeline.registration.resample import inpaint
+from pipeline.stellar.psf import relative_error
 from pipeline.subtraction.left_over import StarLight
 from pipeline.subtraction.saturated import fill, lost_cores, saturated_holes
 
 if TYPE_CHECKING:
     from pipeline.subtraction.match import Match
+
+LEAST_ERROR = 0.005  # of a PSF, however many stars show it
 
 
 def inpainted_signal(frame: Frame) -> NDArray[np.float32]:
@@ -40,18 +43,21 @@ def reference_images(reference: PreparedReference) -> tuple[Image, Image]:
     return images
 
 
-def bright_stars(reference: PreparedReference) -> StarLight:
-    """The stars of a reference, also those that are saturated in it."""
+def bright_stars(new: Aligned, reference: PreparedReference) -> StarLight:
+    """The stars of a reference, also those that are saturated in it, and what is known of the PSFs there."""
     reference_images(reference)
     cores = reference.caches.get("saturated", [])
     stars = reference.stars
     known = (stars.mask & np.uint16(MaskPlane.SATURATED)) == 0
     x, y, flux = (np.array([getattr(core, name) for core in cores]) for name in ("x", "y", "flux"))
+    x, y = np.r_[stars.x[known], x], np.r_[stars.y[known], y]
+    errors = (relative_error(psf, x, y) for psf in (new.psf, reference.psf))
     return StarLight(
-        np.r_[stars.x[known], x],
-        np.r_[stars.y[known], y],
-        np.r_[stars.flux[known], flux].astype(np.float64),
-        np.r_[stars.mask[known] == 0, np.zeros(len(cores), dtype=bool)],
+        x=x,
+        y=y,
+        flux=np.r_[stars.flux[known], flux].astype(np.float64),
+        whole=np.r_[stars.mask[known] == 0, np.zeros(len(cores), dtype=bool)],
+        doubt=np.sqrt(sum((error**2 for error in errors), start=np.full(len(x), LEAST_ERROR**2))),
     )
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import sep
@@ -119,7 +120,7 @@ def subtract(
 
     start = time.perf_counter()
     _remove_background(data, flux, tiles, areas, mask)
-    _expect_left_over(flux, flux_err, mask, bright_stars(reference), wings)
+    _expect_left_over(flux, flux_err, mask, bright_stars(new, reference), wings)
     score, deviation, score_scale = _score(flux, flux_err, mask)
     if reference.flux_scale != 1.0:
         for image in (data, flux, flux_err):
@@ -198,8 +199,9 @@ def _expect_left_over(
 ) -> None:
     """Add to the flux errors, in place, what bright stars leave of themselves."""
     seen = left_over(flux, flux_err, mask, stars)
-    profiles = np.stack([wings, wings])
-    add_left_over(flux_err, stars, profiles if seen is None else profiles + seen)
+    add_left_over(flux_err, replace(stars, doubt=np.ones(len(stars.x))), wings)
+    if seen is not None:
+        add_left_over(flux_err, stars, seen)
 
 
 def _noise_area(psf: Image) -> float:
