@@ -36,6 +36,7 @@ from screens.frame.actions import SCREEN_PREFIX, THEME_PREFIX
 from screens.frame.base import FrameScreen
 from screens.frame.header import Clock, Surroundings, header_line
 from screens.frame.host import Target
+from screens.frame.notice import escape
 from screens.help.view import help_lines
 from screens.lines import Line, Tone
 from screens.review.guard import RepeatGuard
@@ -309,6 +310,15 @@ class Console(App[None]):
             return False
         self._driver.write(f"\x1b[{row};{column}H\x1b[6n")
         return True
+
+    def tell_arrival(self, text: SafeText) -> None:
+        """Tell of what arrived: on the screen, and by a bell or on the desktop as the settings have it."""
+        self.here.say(text, Tone.KEY)
+        if self.opened is not None and self._driver is not None and not self.is_headless:
+            self._driver.write(
+                escape(text, self.opened.settings.review.notify, in_tmux=self.terminal.in_tmux)
+            )
+            self._driver.flush()
 
     def on_resize(self, event: events.Resize) -> None:
         """A terminal of another size may show anything."""

@@ -76,6 +76,8 @@ class Watching:
                 here.say("the store answers again", Tone.GOOD)
             if beat.has_changed or recovered:
                 here.store_changed()
+            if beat.arrived is not None:
+                self._console.tell_arrival(beat.arrived)
         finally:
             self._is_looking = False
         self._paint_header()

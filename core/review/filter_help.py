@@ -13,12 +13,14 @@ from core.review.filters import (
     HasVerdict,
     InState,
     InTracklet,
+    InZone,
     IsKnown,
     Match,
     Near,
     Term,
     parse,
 )
+from core.review.zones import Zone, bounds
 from core.text import safe_text
 from core.vocabulary import OWN, Label, ReviewState
 
@@ -45,6 +47,7 @@ NAMES = {
     "tracklet": "whether it moves with others: tracklet:any",
     "survey": "from a survey's alerts: survey:any",
     "tag": "a reviewer's tag on its object: tag:host",
+    "zone": "what its score puts it among: zone:fast",
 }
 _SIGNS = {">": "above", ">=": "at least", "<": "below", "<=": "at most", "=": "exactly"}
 
@@ -96,6 +99,7 @@ def _values(name: str, known: Known) -> list[str]:
         "tracklet": ("any", "none"),
         "survey": ("any", "none"),
         "tag": ("any", "none"),
+        "zone": tuple(Zone),
     }
     found = [*fixed.get(name, ()), *known.values.get(name, ())]
     return [f'"{each}"' if " " in each else each for each in found]
@@ -124,5 +128,10 @@ def _meaning(term: Term) -> str:  # noqa: PLR0911 one for each kind
             return (f"in tracklet {number}" if number else "in a tracklet") if member else "in no tracklet"
         case FromSurvey(survey):
             return "from our own frames" if survey == OWN else f"from alerts of {survey or 'any survey'}"
+        case InZone(zone):
+            low, high = bounds(zone)
+            return f"score {f'from {low:g}' if low else ''}{f' below {high:g}' if high else ''}".replace(
+                "  ", " "
+            )
         case HasTag(tag, wanted):
             return f"tagged {tag or 'at all'}" if wanted else "without tags"

@@ -13,6 +13,7 @@ Terms are separated by spaces and all of them must hold::
     tracklet:any  tracklet:none  tracklet:12    whether it moves with others of its night
     survey:any  survey:none  survey:ztf         from a survey's alerts, from our own frames
     tag:host  tag:any  tag:none                 tags that reviewers gave its object
+    zone:fast  zone:human  zone:reject          what its score puts it among (`core.review.zones`)
 
 `parse` turns an expression into frozen terms and `conditions` turns terms into SQL for a query
 that joins `Candidate` and `SkyObject`.
@@ -51,6 +52,7 @@ from core.review.filter_words import (
     refuse_order,
     words,
 )
+from core.review.zones import Zone, bounds
 from core.text import safe_text
 from core.vocabulary import LABELS, OWN, Label, ReviewState
 
@@ -68,7 +70,7 @@ KNOWN = {
     "solar": "solar_system",
     "reference": "reference",
 }
-OTHERS = ("verdict", "state", "near", "known", "tracklet", "survey", "tag")
+OTHERS = ("verdict", "state", "near", "known", "tracklet", "survey", "tag", "zone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,14 @@ class HasTag:
     wanted: bool = True
 
 
-Term = Compare | Match | HasVerdict | InState | Near | IsKnown | InTracklet | FromSurvey | HasTag
+@dataclass(frozen=True, slots=True)
+class InZone:
+    """The score lies in a zone."""
+
+    zone: Zone
+
+
+Term = Compare | Match | HasVerdict | InState | Near | IsKnown | InTracklet | FromSurvey | HasTag | InZone
 
 
 def parse(expression: str) -> tuple[Term, ...]:
@@ -165,32 +174,36 @@ def parse(expression: str) -> tuple[Term, ...]:
 
 def conditions(terms: Sequence[Term]) -> list[ColumnElement[bool]]:
     """Terms as conditions on a query that joins `Candidate` and `SkyObject`."""
-    found: list[ColumnElement[bool]] = []
-    for term in terms:
-        match term:
-            case Compare(field, sign, limit):
-                found.append(OPERATORS[sign](_number(field), limit))
-            case Match(field, pattern):
-                found.append(_match(field, pattern))
-            case HasVerdict(()):
-                found.append(candidate_label().is_(None))
-            case HasVerdict(labels):
-                found.append(_judged() & candidate_label().in_(labels))
-            case InState(state):
-                found.append(col(SkyObject.review_state) == state)
-            case Near(ra, dec, radius):
-                found.append(_in_cone(ra, dec, radius))
-            case IsKnown(answer):
-                found.append(_known(answer))
-            case InTracklet(member, number):
-                found.append(_in_tracklet(number) if member else ~_in_tracklet(None))
-            case FromSurvey(None):
-                found.append(col(Candidate.source) != OWN)
-            case FromSurvey(survey):
-                found.append(col(Candidate.source) == survey)
-            case HasTag(tag, wanted):
-                found.append(_tagged(tag) if wanted else ~_tagged(tag))
-    return found
+    return [_condition(term) for term in terms]
+
+
+def _condition(term: Term) -> ColumnElement[bool]:  # noqa: PLR0911, PLR0912 one for each kind
+    match term:
+        case Compare(field, sign, limit):
+            found: ColumnElement[bool] = OPERATORS[sign](_number(field), limit)
+            return found
+        case Match(field, pattern):
+            return _match(field, pattern)
+        case HasVerdict(()):
+            return candidate_label().is_(None)
+        case HasVerdict(labels):
+            return _judged() & candidate_label().in_(labels)
+        case InState(state):
+            return col(SkyObject.review_state) == state
+        case Near(ra, dec, radius):
+            return _in_cone(ra, dec, radius)
+        case IsKnown(answer):
+            return _known(answer)
+        case InTracklet(member, number):
+            return _in_tracklet(number) if member else ~_in_tracklet(None)
+        case FromSurvey(None):
+            return col(Candidate.source) != OWN
+        case FromSurvey(survey):
+            return col(Candidate.source) == survey
+        case InZone(zone):
+            return _in_zone(zone)
+        case HasTag(tag, wanted):
+            return _tagged(tag) if wanted else ~_tagged(tag)
 
 
 def _term(word: Word) -> Term:
@@ -230,6 +243,10 @@ def _relation(word: Word) -> Term:  # noqa: PLR0911 one for each word
             return FromSurvey(OWN)
         case "survey", _:
             return FromSurvey(word.value)
+        case "zone", _ if value in set(Zone):
+            return InZone(Zone(value))
+        case "zone", _:
+            raise refusal(word.text, f"a zone is one of {', '.join(Zone)}")
         case _:  # tags are kept in small letters
             return HasTag(None if value in {"any", "none"} else value, value != "none")
 
@@ -339,6 +356,12 @@ def _in_tracklet(number: int | None) -> ColumnElement[bool]:
     if number is not None:
         members = members.where(col(TrackletMember.tracklet_id) == number)
     return col(Candidate.id).in_(members)
+
+
+def _in_zone(zone: Zone) -> ColumnElement[bool]:
+    low, high = bounds(zone)
+    ends = [] if low is None else [col(Candidate.score) >= low]
+    return and_(*ends, *([] if high is None else [col(Candidate.score) < high]))
 
 
 def _tagged(tag: str | None) -> ColumnElement[bool]:

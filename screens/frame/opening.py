@@ -31,7 +31,7 @@ def open_up(settings_path: Path | None, *, read_only: bool) -> Opening:
     opened = Opened.open(settings_path, read_only=read_only)
     registry = registry_of(opened.settings, settings_path)
     memory = Memory.read(opened.settings.home) if opened.settings.console.resume else Memory()
-    return Opening(opened, registry, memory, Pulse(opened.store))
+    return Opening(opened, registry, memory, Pulse(opened.store, opened.settings.review))
 
 
 def registry_of(settings: Settings, settings_path: Path | None) -> Registry:

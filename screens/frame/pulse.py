@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from core.database.store import Store
 from core.operations.changes import Changes
 from core.operations.headline import headline
+from core.text import SafeText
+from screens.frame.notice import Arriving
 
 if TYPE_CHECKING:
     from core.operations.headline import Headline
+    from core.settings import ReviewSettings
 
 FADES_AFTER_S = 10.0  # a draw that nobody measures any more must not stand for ever
 
@@ -21,13 +24,15 @@ class Beat:
 
     headline: "Headline"
     has_changed: bool
+    arrived: SafeText | None = None  # what to tell the user of, wherever he looks
 
 
 class Pulse:
     """One store, looked at about once a second. Blocks: call it from a thread."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, settings: "ReviewSettings") -> None:
         self._store = store
+        self._arriving = Arriving(store, settings)
         self._changes = Changes(store)
         self._token: Hashable = None
         self._headline: Headline | None = None
@@ -48,8 +53,9 @@ class Pulse:
         if newest is None or has_changed or fades:
             newest = self._headline = headline(self._store)
             self._read_at = now
+        arrived = self._arriving.look() if has_changed else None
         self._token = token
-        return Beat(newest, has_changed)
+        return Beat(newest, has_changed, arrived)
 
     def forget(self) -> None:
         """Take everything for changed at the next look."""

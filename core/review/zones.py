@@ -1,0 +1,29 @@
+"""What is done with a candidate by its score: first, in its turn, or only on request.
+
+Nothing is ever deleted. The limits are those of the ensemble that AstrID comes with, on fields that nothing
+was trained on: below the lower one lie at most 0.5 % of the real, above the upper one at most 1 % are bogus.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+REJECT_BELOW = 0.03
+FAST_ABOVE = 0.54
+
+
+class Zone(StrEnum):
+    """A range of scores."""
+
+    FAST = "fast"
+    HUMAN = "human"
+    REJECT = "reject"
+
+
+def bounds(zone: Zone) -> tuple[float | None, float | None]:
+    """The scores of a zone: from the first on, below the second; none where it has no such end."""
+    return {
+        Zone.FAST: (FAST_ABOVE, None),
+        Zone.HUMAN: (REJECT_BELOW, FAST_ABOVE),
+        Zone.REJECT: (None, REJECT_BELOW),
+    }[zone]

@@ -1,0 +1,66 @@
+"""Zones of scores, and the note that something of a high score arrived."""
+
+import pytest
+
+from core.review import arrivals
+from core.review.candidates import page
+from core.review.filters import FilterError, parse
+from core.review.verdicts import decide
+from core.review.zones import FAST_ABOVE, REJECT_BELOW, Zone, bounds
+from core.settings import ReviewSettings
+from core.vocabulary import Label
+from screens.frame.notice import Arriving, escape
+from tests.core.rows import add_candidate, add_object
+
+
+def test_every_score_is_in_one_zone(store):
+    scores = (0.0, REJECT_BELOW, 0.3, FAST_ABOVE, 1.0)
+    keys = {add_candidate(store, score=score): score for score in scores}
+    found = {zone: {row["id"] for row in page(store, filters=f"zone:{zone}").rows} for zone in Zone}
+    assert sorted(key for ids in found.values() for key in ids) == sorted(keys)
+    assert {keys[key] for key in found[Zone.FAST]} == {FAST_ABOVE, 1.0}
+    assert {keys[key] for key in found[Zone.REJECT]} == {0.0}
+    assert bounds(Zone.HUMAN) == (REJECT_BELOW, FAST_ABOVE)
+    with pytest.raises(FilterError, match="fast, human, reject"):
+        parse("zone:good")
+
+
+def test_what_arrives_above_the_score_is_told_once_and_not_too_often(store):
+    now = [0.0]
+    settings = ReviewSettings(notify="desktop", notify_above=0.9, notify_every_s=60.0)
+    arriving = Arriving(store, settings, lambda: now[0])
+    add_candidate(store, score=0.99)
+    assert arriving.look() is None  # it was there before
+    add_candidate(store, score=0.5)
+    assert arriving.look() is None
+    add_candidate(store, add_object(store, name="A\x1b]0;x\x07"), score=0.95)
+    add_candidate(store, add_object(store, name="B"), score=0.97)
+    told = arriving.look()
+    assert told == "AstrID: B and 1 more to look at, score 0.97"
+    add_candidate(store, add_object(store, name="C"), score=1.0)
+    now[0] = 30.0
+    assert arriving.look() is None
+    now[0] = 61.0
+    assert "C to look at" in arriving.look()
+    assert arriving.look() is None
+
+
+def test_what_was_judged_meanwhile_is_no_news(store):
+    before = arrivals.newest(store)
+    key = add_candidate(store, score=0.99)
+    assert arrivals.since(store, before, 0.9).count == 1
+    decide(store, session="s", reviewer="ann", candidate_id=key, label=Label.REAL, shown={})
+    assert arrivals.since(store, before, 0.9) is None
+
+
+def test_nothing_is_asked_where_nobody_wants_to_know(store):
+    arriving = Arriving(store, ReviewSettings())
+    assert arriving.look() is None
+    add_candidate(store, score=1.0)
+    assert arriving.look() is None
+
+
+def test_the_note_is_one_sequence_that_text_cannot_end():
+    assert escape("x", "bell") == "\a"
+    assert escape("AstrID: a;b", "desktop") == "\x1b]9;AstrID: a,b\a"
+    assert escape("x", "desktop", in_tmux=True) == "\x1bPtmux;\x1b\x1b]9;x\a\x1b\\"
