@@ -28,7 +28,7 @@ def newest(store: Store) -> int:
 
 
 def since(store: Store, after: int, above: float) -> Arrivals | None:
-    """What was added after a candidate, awaits a verdict and scores above a limit; none where nothing does."""
+    """What was added after a candidate, awaits a verdict and scores above a limit; none where nothing."""
     query = (
         select(col(SkyObject.id), col(SkyObject.name), func.max(Candidate.score).label("best"))
         .join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))

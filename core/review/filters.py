@@ -177,7 +177,7 @@ def conditions(terms: Sequence[Term]) -> list[ColumnElement[bool]]:
     return [_condition(term) for term in terms]
 
 
-def _condition(term: Term) -> ColumnElement[bool]:  # noqa: PLR0911, PLR0912 one for each kind
+def _condition(term: Term) -> ColumnElement[bool]:  # noqa: PLR0911 one for each kind
     match term:
         case Compare(field, sign, limit):
             found: ColumnElement[bool] = OPERATORS[sign](_number(field), limit)
