@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, update
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from core.database.store import Store
 from core.database.tables import Observation, Run
@@ -181,8 +181,8 @@ def finish(
         values["counts"] = dict(counts)
     if reason is not None:
         values["reason"] = reason
-    ended = _change(store, run_id, values)
-    with store.write() as session:
+    with store.write() as session:  # both or neither: a run that ended with frames in hand is never looked at
+        ended = _changed(session, run_id, values)
         interrupt(session, _in_hand(run_id))
     return ended
 
@@ -223,10 +223,14 @@ def _in_hand(run_id: int) -> ColumnElement[bool]:
 
 def _change(store: Store, run_id: int, values: dict[str, Any]) -> bool:
     with store.write() as session:
-        result = session.exec(
-            update(Run)
-            .where(col(Run.id) == run_id, col(Run.state) == "running")
-            .values(**values)
-            .returning(col(Run.id))
-        )
-        return result.first() is not None
+        return _changed(session, run_id, values)
+
+
+def _changed(session: Session, run_id: int, values: dict[str, Any]) -> bool:
+    result = session.exec(
+        update(Run)
+        .where(col(Run.id) == run_id, col(Run.state) == "running")
+        .values(**values)
+        .returning(col(Run.id))
+    )
+    return result.first() is not None

@@ -6,6 +6,7 @@ is let through: all weights are inside, and every operator is one that the archi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ def session(
     ModelRefused
         There is no network, or it is none that may be run.
     """
+    # ONNX Runtime 1.32 tells Microsoft of every session, and leaves a file behind, unless this is set before.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     name = model.description.kind

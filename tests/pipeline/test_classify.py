@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -120,7 +121,7 @@ def test_candidates_without_cutouts_or_with_broken_ones_have_no_score(candidates
     assert scored[0].score == 12.0
 
 
-def test_a_fresh_machine_scores_with_numpy_and_onnx_runtime_alone():
+def test_a_fresh_machine_scores_with_numpy_and_onnx_runtime_alone(tmp_path):
     code = (
         "import sys, numpy as np\n"
         "from pipeline.classify.classify import Classifier\n"
@@ -131,5 +132,10 @@ def test_a_fresh_machine_scores_with_numpy_and_onnx_runtime_alone():
         "heavy = {'torch', 'sklearn', 'mlflow', 'astropy', 'textual'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    plain = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment = plain | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []  # where ONNX Runtime's telemetry would have left its session

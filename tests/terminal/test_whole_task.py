@@ -59,7 +59,7 @@ def test_open_filter_decide_undo_note_quit_come_back_export(tmux, tmp_path):
     tmux.press("Enter")
     tmux.until("note kept")
     tmux.press("q")
-    tmux.wait(lambda: "Pane is dead" in tmux.text or "dead" in tmux.text, "the end of the console")
+    tmux.wait(lambda: tmux("list-panes", "-F", "#{pane_dead}").strip() == "1", "the end of the console")
     tmux.close()
     tmux.open(command)
     tmux.until(f"1 of {PASS - len(KEYS) + UNDONE}")
