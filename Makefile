@@ -42,12 +42,12 @@ $(BIN)/pip: # written last, so that a set-up that was cut short is done again
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/pip
-	@echo "Setting up AstrID in $(VENV): about 240 MB to download, 800 MB on disk. Once."
+	@echo "Setting up AstrID in $(VENV): about 400 MB to download, 1.2 GB on disk. Once."
 	$(PIP_INSTALL) -e .
 	@touch $@
 
 $(VENV)/.develop: pyproject.toml constraints.txt | $(BIN)/pip
-	@echo "Setting up AstrID with its tests in $(VENV): about 500 MB to download with a CPU build of torch"
-	@echo "(gigabytes where pip takes the CUDA build), 2 GB on disk. Once."
+	@echo "Setting up AstrID with its tests in $(VENV): about 650 MB to download with a CPU build of torch"
+	@echo "(gigabytes where pip takes the CUDA build), 2.5 GB on disk. Once."
 	$(PIP_INSTALL) -e '.[train,s3,test,check,bench]'
 	@touch $(VENV)/.run $@
