@@ -241,7 +241,7 @@ def _scores(card: "Card") -> Line:
 def best_first(scores: Mapping[str, float | None]) -> list[tuple[str, float | None]]:
     """The scores, that which orders the queue first; how odd it is comes last."""
     ranks = {name: place for place, name in enumerate(BEST_FIRST)}
-    return sorted(scores.items(), key=lambda each: (each[0] in ODD, ranks.get(each[0], len(ranks)), each[0]))
+    return sorted(scores.items(), key=lambda each: (each[0] in ODD, ranks.get(each[0], len(ranks))))
 
 
 def _moved(card: "Card", name: str) -> Line:
