@@ -300,16 +300,17 @@ async def test_copies_are_kept_in_a_file(night, tmp_path):
     assert (tmp_path / "copied.txt").read_text().startswith(name)
 
 
-async def test_what_passes_the_filter_is_exported_once(night, tmp_path):
+async def test_what_passes_the_filter_is_exported_once(night, tmp_path, monkeypatch):
     _, url = night
     file = tmp_path / "out.csv"
+    monkeypatch.chdir(tmp_path)  # each character of a path is a key
     async with console(url, tmp_path) as vera:
         await vera.press("slash")
         await vera.type("score>22.8")
         for line, said in [
-            (f"export {file}", "candidates in"),
-            (f"export {file}", "is there already"),
-            (f"export {tmp_path}/none/out.csv", "cannot be written"),
+            ("export out.csv", "candidates in"),
+            ("export out.csv", "is there already"),
+            ("export none/out.csv", "cannot be written"),
             ("export", "takes the name of a file"),
             ("export x.txt", "name ends in .csv, .jsonl"),
         ]:
