@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,8 +16,12 @@ from astrid_tui.cli.invocation import (
     progress_bar,
     remark,
     settings_of,
+    store_of,
 )
 from core.vocabulary import ExitCode
+
+if TYPE_CHECKING:
+    from pipeline.training.unet_run import Made
 
 
 def unet(
@@ -56,12 +61,32 @@ def unet(
     if made is None:
         remark("Stopped; the same command goes on from here.")
         raise typer.Exit(ExitCode.INTERRUPTED)
+    number = _kept(context, made)
     if as_json:
-        print_json(made.record())
+        print_json(made.record() | {"version": number})
         return
     print_text(f"The model is in {made.folder}, digest {made.digest}")
+    if number is not None:
+        print_text(f"It is version {number}: astrid models promote unet {number}")
     rows: list[tuple[Any, ...]] = [(name, f"{value:.4g}") for name, value in made.metrics.items()]
     print_table(("metric", "value"), rows)
+
+
+def _kept(context: typer.Context, made: Made) -> int | None:
+    """The number of the version that was made; none where there is no store to keep it in."""
+    from core.database.store import StoreMissing
+    from core.models.trainings import read
+    from pipeline.training.keeping import keep_trained
+
+    training = None if made.training is None else read(made.training)
+    if training is None:
+        return None
+    try:
+        with closing(store_of(context)) as store:
+            return keep_trained(store, settings_of(context), training).number
+    except StoreMissing as missing:
+        remark(f"the model is no version yet: {missing}")
+        return None
 
 
 def _without(missing: ModuleNotFoundError) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from pipeline.classify.unet_input import CHANNELS
 from pipeline.training import field_cache
 from pipeline.training.fields import field
 from pipeline.training.real_fields import RealFields
+from pipeline.training.recording import Recording
 from pipeline.training.unet_choice import Examined, calibration, examine, fields_of, thresholds
 from pipeline.training.unet_network import UNetwork, exported
 from pipeline.training.unet_train import Training, TrainingError, TrainOptions, train
@@ -56,6 +58,7 @@ class Made:
     folder: Path
     digest: str
     metrics: dict[str, float]
+    training: Path | None = None  # the folder of its record
 
     def record(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -73,7 +76,7 @@ def run(
         Fields and checkpoints are kept below ``home``.
     wanted : UnetRun
     out : Path, optional
-        The model's folder; by default one below ``home`` that is named by its digest.
+        Where the model's folder is copied to; it is kept with the record of the training anyway.
     report : callable
         Progress.
     stopped : callable
@@ -112,14 +115,23 @@ def run(
     made_of = f"{wanted.width}-{wanted.seed}-{wanted.fields}x{wanted.size}-{data}"
     checkpoint = home / "training" / f"unet-{made_of}.safetensors"
 
-    def epoch(step: int, metrics: dict[str, float]) -> None:
-        report(step, wanted.steps, f"loss {metrics['loss']:.3f}")
+    parameters = asdict(wanted) | {"frames": None if wanted.frames is None else str(wanted.frames)}
+    with Recording(settings, NAME, parameters) as recording:
 
-    state = train(files, measured, options, checkpoint, epoch, stopped)
-    if state.step < wanted.steps:
-        return None
-    made = fields_of(field, held, wanted.size, lambda done: report(done, wanted.held_out, "thresholds"))
-    return publish(state, options, files, made, wanted.false_alarms, out, home)
+        def epoch(step: int, metrics: dict[str, float]) -> None:
+            recording.step(step, metrics)
+            report(step, wanted.steps, f"loss {metrics['loss']:.3f}")
+
+        state = train(files, measured, options, checkpoint, epoch, stopped)
+        if state.step < wanted.steps:
+            recording.stopped("stopped; the same command goes on from here")
+            return None
+        made = fields_of(field, held, wanted.size, lambda done: report(done, wanted.held_out, "thresholds"))
+        published = publish(state, options, files, made, wanted.false_alarms, recording.model)
+        recording.finish(published.digest, published.metrics, None)
+    if out is not None:
+        shutil.copytree(published.folder, out)
+    return replace(published, folder=out or published.folder, training=recording.folder)
 
 
 def publish(
@@ -128,8 +140,7 @@ def publish(
     files: Sequence[Path],
     held_out: Any,
     false_alarms: float,
-    out: Path | None,
-    home: Path,
+    out: Path,
 ) -> Made:
     """Export a training, choose its thresholds on held-out fields, and write it as a model."""
     content = exported(state.averaged)
@@ -148,11 +159,6 @@ def publish(
     )
     kept = state.averaged.state_dict().items()
     arrays = {key: value.numpy() for key, value in kept if value.dtype.is_floating_point}
-    if out is None:
-        name = hashlib.sha256(content).hexdigest()[:12]
-        out = home / "models" / f"{NAME}-{name}"
-        if out.exists():
-            raise TrainingError(f"{out} exists already: this model was made before")
     return Made(out, write(out, description, arrays, content), metrics)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.database.store import Store
 from core.models import trainings, versions
-from core.models.overview import NAMES, ModelRow, overview
+from core.models.overview import ModelRow, overview
 from core.models.registry import Registry, read_registry
 from core.models.trainings import Training, TrainingRefused
 from core.operations.launch import spawn_astrid
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from screens.frame.opened import Opened
 
 MOST_TRAININGS = 50
-OPTIONS = ("minutes", "seed", "examples", "fields")  # that a training may be started with
+# What a training of each model may be started with; both outlier detectors are fitted by one.
+OPTIONS = {
+    "realbogus": ("minutes", "steps", "seed", "examples", "fields"),
+    "tree": ("seed", "examples", "fields"),
+    "unet": ("steps", "seed", "fields"),
+    "outliers": ("seed", "examples", "fields"),
+    "ensemble": ("seed", "fields"),
+}
+SAME = {"isolation_forest": "outliers", "one_class_svm": "outliers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +140,15 @@ def command_of(words: str) -> tuple[str, list[str]]:
         name, *options = shlex.split(words) or [""]
     except ValueError as error:
         raise TrainingRefused(f"{words!r} cannot be understood: {error}") from None
-    if name not in NAMES:
-        raise TrainingRefused(f"there is no model {name!r}; there are {', '.join(NAMES)}")
+    name = SAME.get(name, name)
+    if name not in OPTIONS:
+        raise TrainingRefused(f"there is no model {name!r}; there are {', '.join(OPTIONS)}")
+    allowed = OPTIONS[name]
     told: list[str] = []
     for option in options:
         key, equals, value = option.partition("=")
-        if key not in OPTIONS or not equals or not value or value.startswith("-"):
-            raise TrainingRefused(f"{option!r} is no option; there are {', '.join(f'{o}=' for o in OPTIONS)}")
+        if key not in allowed or not equals or not value or value.startswith("-"):
+            raise TrainingRefused(f"{option!r} is no option; there are {', '.join(f'{o}=' for o in allowed)}")
         told += [f"--{key}", value]
     return name, told
 

@@ -28,14 +28,19 @@ def astrid(tmp_path, monkeypatch, capsys) -> Command:
 def test_a_model_is_trained_and_can_be_served(astrid: Command, tmp_path: Path) -> None:
     made = astrid.json("models", "train", "unet", *TINY)
     folder = Path(made["folder"])
-    assert folder.parent == tmp_path / "home" / "models"
+    (training,) = astrid.json("models", "trainings")
+    assert (training["name"], training["state"], training["digest"]) == ("unet", "done", made["digest"])
+    assert folder == Path(training["folder"]) / "model"
+    assert made["version"] is None
     model = read(folder, made["digest"])
     assert UNet(model).digest == made["digest"]
     assert model.description.config["width"] == 1
     assert model.description.trained["metrics"]["step"] == 2
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "home" / "training").rglob("*.npz")}
     assert len(before) == 3
-    astrid("models", "train", "unet", *TINY, "--out", tmp_path / "again")
+    astrid("init")
+    again = astrid.json("models", "train", "unet", *TINY, "--out", tmp_path / "again")
+    assert again["version"] == 1
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert (tmp_path / "again" / "model.onnx").read_bytes() == (folder / "model.onnx").read_bytes()
     said = astrid("models", "train", "unet", *TINY, "--out", tmp_path / "again", code=ExitCode.FAILED)

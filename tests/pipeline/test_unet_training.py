@@ -180,7 +180,7 @@ def test_the_calibration_recovers_the_chances_that_made_the_labels():
 
 
 def test_a_model_is_published_whole_and_read_back(whole, files, tmp_path):
-    made = unet_run.publish(whole, SMALL, files[:4], [], 2.0, tmp_path / "model", tmp_path)
+    made = unet_run.publish(whole, SMALL, files[:4], [], 2.0, tmp_path / "model")
     model = read(made.folder, made.digest)
     network = UNet(model)
     assert network.digest == made.digest
