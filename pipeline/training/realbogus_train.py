@@ -6,10 +6,8 @@ What a step learns from follows from the options, the examples and its number al
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -17,14 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from core.errors import AstridError
 from pipeline.classify.networks import PLANES
 from pipeline.classify.triplets import SOFTENING, network_input
+from pipeline.training import checkpoint as checkpoints
 from pipeline.training.calibration import fnr_at_fpr
+from pipeline.training.checkpoint import TrainingError
 from pipeline.training.examples import BOGUS, REAL, Examples
 from pipeline.training.realbogus_network import CutoutNetwork
 
@@ -37,10 +34,6 @@ SCALE_ERROR, LEVEL_ERROR = 0.12, 0.15  # of a plane's sigma, in logarithm, and o
 ZOOMED = 0.25  # share of steps whose cutouts are of other pixels, and with them of other seeing and noise
 ZOOM = (0.75, 1.3)
 SCORED = 256
-
-
-class TrainingError(AstridError):
-    """A training that cannot begin or go on; one sentence says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +120,7 @@ def train(
     for label, word in ((REAL, "real"), (BOGUS, "bogus")):
         if np.count_nonzero(examples.label == label) < options.batch // 8:
             raise TrainingError(f"there are too few {word} examples to learn from")
-    with _threads(options.threads):
+    with checkpoints.threads(options.threads):
         state = _start(options, checkpoint, examples.digest)
         planes = _stacked(examples)
         target = examples.label.astype(np.float32)
@@ -170,25 +163,13 @@ def scores(network: CutoutNetwork, examples: Examples) -> NDArray[np.float64]:
 
 def save(state: Training, options: TrainOptions, path: Path, data: str) -> None:
     """Write a checkpoint, whole or not at all."""
-    tensors = {f"network.{key}": value for key, value in state.network.state_dict().items()}
-    tensors |= {f"averaged.{key}": value for key, value in state.averaged.state_dict().items()}
-    for number, moments in state.optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{number}.{key}": value for key, value in moments.items()}
     said = {
         "step": str(state.step),
         "seconds": str(state.seconds),
         "options": _same(options, data),
         "history": json.dumps(state.history),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
-    try:
-        save_file({key: value.contiguous() for key, value in tensors.items()}, unfinished, metadata=said)
-        with unfinished.open("rb+") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    checkpoints.save(state.network, state.averaged, state.optimiser, said, path)
 
 
 def _start(options: TrainOptions, checkpoint: Path, data: str) -> Training:
@@ -206,30 +187,12 @@ def _start(options: TrainOptions, checkpoint: Path, data: str) -> Training:
 
 
 def _resume(state: Training, options: TrainOptions, path: Path, data: str) -> None:
+    said = checkpoints.load(state.network, state.averaged, state.optimiser, _same(options, data), path)
     try:
-        with safe_open(path, framework="pt") as file:
-            said = file.metadata() or {}
-        if said.get("options") != _same(options, data):
-            raise TrainingError(
-                f"{path.name} is of a training with other options or examples; remove it to begin anew"
-            )
-        tensors = load_file(path)
-        state.network.load_state_dict(_below(tensors, "network."))
-        state.averaged.load_state_dict(_below(tensors, "averaged."))
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in _below(tensors, "optimiser.").items():
-            number, name = key.split(".")
-            moments.setdefault(int(number), {})[name] = value
-        groups = state.optimiser.state_dict()["param_groups"]
-        state.optimiser.load_state_dict({"state": moments, "param_groups": groups})
         state.step, state.seconds = int(said["step"]), float(said["seconds"])
         state.history = json.loads(said["history"])
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise TrainingError(f"{path.name} is no checkpoint of a training: {str(error)[:200]}") from error
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    except (KeyError, ValueError) as error:
+        raise checkpoints.damaged(path, error) from error
 
 
 def _same(options: TrainOptions, data: str) -> str:
@@ -338,13 +301,3 @@ def _spoil(random: np.random.Generator, batch: NDArray[np.float32]) -> None:
         lost = int(random.integers(1, MOST_CUT_OFF))
         side = batch[i] if random.random() < 0.5 else batch[i].swapaxes(1, 2)
         side[:, :lost] = np.nan
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

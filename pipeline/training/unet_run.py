@@ -18,12 +18,13 @@ from pipeline.classify.model_file import Calibration, Description, ModelFile, wr
 from pipeline.classify.unet import ARCHITECTURE, CLASSES, NAME, STRIDE_PX, UNet
 from pipeline.classify.unet_input import CHANNELS
 from pipeline.training import field_cache
+from pipeline.training.checkpoint import TrainingError
 from pipeline.training.fields import field
 from pipeline.training.real_fields import RealFields
 from pipeline.training.recording import Recording
 from pipeline.training.unet_choice import Examined, calibration, examine, fields_of, thresholds
 from pipeline.training.unet_network import UNetwork, exported
-from pipeline.training.unet_train import Training, TrainingError, TrainOptions, train
+from pipeline.training.unet_train import Training, TrainOptions, train
 
 HELD_OUT = 1_000_000  # seeds from here on are never trained on
 MOST_DIFFERENCE = 1e-4  # of the exported network's logits from torch's

@@ -7,24 +7,20 @@ resumed ends with the weights of one that was not.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from core.errors import AstridError
 from pipeline.classify.unet import CLASSES, STRIDE_PX
+from pipeline.training import checkpoint as checkpoints
+from pipeline.training.checkpoint import TrainingError
 from pipeline.training.field_cache import CachedField, read
 from pipeline.training.fields import STREAK, UNTOLD
 from pipeline.training.unet_network import UNetwork
@@ -42,10 +38,6 @@ LAST_RATE = 0.02  # of the first
 BUSY_SHARE = 0.7  # of patches that are centred on a pixel of some other class than background
 CLIP_NORM = 5.0
 KEPT_FIELDS = 256  # in memory; one of 512 x 512 pixels has 3 MB
-
-
-class TrainingError(AstridError):
-    """A training that cannot begin or go on; one sentence says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +126,7 @@ def train(
     both = {path.name for path in files} & {path.name for path in held_out}
     if both:
         raise TrainingError(f"{min(both)} is both trained on and held out")
-    with _threads(options.threads):
+    with checkpoints.threads(options.threads):
         state = _start(options, checkpoint)
         batches = _batches(files, options, state.step)
         losses: list[float] = []
@@ -192,20 +184,8 @@ def loss_of(logits: Tensor, classes: Tensor) -> Tensor:
 
 def save(state: Training, options: TrainOptions, path: Path) -> None:
     """Write a checkpoint, whole or not at all."""
-    tensors = {f"network.{key}": value for key, value in state.network.state_dict().items()}
-    tensors |= {f"averaged.{key}": value for key, value in state.averaged.state_dict().items()}
-    for number, moments in state.optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{number}.{key}": value for key, value in moments.items()}
     said = {"step": str(state.step), "options": _same(options), "history": json.dumps(state.history)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
-    try:
-        save_file({key: value.contiguous() for key, value in tensors.items()}, unfinished, metadata=said)
-        with unfinished.open("rb+") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    checkpoints.save(state.network, state.averaged, state.optimiser, said, path)
 
 
 def _start(options: TrainOptions, checkpoint: Path) -> Training:
@@ -221,28 +201,11 @@ def _start(options: TrainOptions, checkpoint: Path) -> Training:
 
 
 def _resume(state: Training, options: TrainOptions, path: Path) -> None:
+    said = checkpoints.load(state.network, state.averaged, state.optimiser, _same(options), path)
     try:
-        with safe_open(path, framework="pt") as file:
-            said = file.metadata() or {}
-        tensors = load_file(path)
-        if said.get("options") != _same(options):
-            raise TrainingError(f"{path.name} is of a training with other options; remove it to begin anew")
-        state.network.load_state_dict(_below(tensors, "network."))
-        state.averaged.load_state_dict(_below(tensors, "averaged."))
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in _below(tensors, "optimiser.").items():
-            number, name = key.split(".")
-            moments.setdefault(int(number), {})[name] = value
-        groups = state.optimiser.state_dict()["param_groups"]
-        state.optimiser.load_state_dict({"state": moments, "param_groups": groups})
-        state.step = int(said["step"])
-        state.history = json.loads(said["history"])
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise TrainingError(f"{path.name} is no checkpoint of a training: {str(error)[:200]}") from error
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        state.step, state.history = int(said["step"]), json.loads(said["history"])
+    except (KeyError, ValueError) as error:
+        raise checkpoints.damaged(path, error) from error
 
 
 def _same(options: TrainOptions) -> str:
@@ -318,13 +281,3 @@ def _patch(
 def _cropped(made: CachedField) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     height, width = (length // STRIDE_PX * STRIDE_PX for length in made.classes.shape)
     return made.planes[:, :height, :width].astype(np.float32), made.classes[:height, :width]
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before: Any = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

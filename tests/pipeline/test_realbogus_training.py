@@ -16,7 +16,8 @@ torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
 
 from pipeline.training import realbogus_train  # noqa: E402
 from pipeline.training.candidate_models import train_realbogus  # noqa: E402
-from pipeline.training.realbogus_train import TrainingError, TrainOptions  # noqa: E402
+from pipeline.training.checkpoint import TrainingError  # noqa: E402
+from pipeline.training.realbogus_train import TrainOptions  # noqa: E402
 
 SHORT = TrainOptions(steps=32, batch=32, width=8, epoch_steps=16)
 

@@ -13,10 +13,11 @@ torch = pytest.importorskip("torch")
 from pipeline.classify.model_file import ModelRefused, read  # noqa: E402
 from pipeline.classify.unet import CLASSES, UNet  # noqa: E402
 from pipeline.training import unet_run  # noqa: E402
+from pipeline.training.checkpoint import TrainingError  # noqa: E402
 from pipeline.training.fields import UNTOLD  # noqa: E402
 from pipeline.training.stopping import until_stopped  # noqa: E402
 from pipeline.training.unet_choice import Examined, Seen, calibration, thresholds  # noqa: E402
-from pipeline.training.unet_train import TrainingError, TrainOptions, loss_of, train  # noqa: E402
+from pipeline.training.unet_train import TrainOptions, loss_of, train  # noqa: E402
 
 SMALL = TrainOptions(steps=8, width=2, patch_px=64, batch=2, epoch_steps=4, seed=5)
 

@@ -1,0 +1,99 @@
+"""Checkpoints of trainings of networks, in which nothing can run, and what all such trainings need."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from core.errors import AstridError
+
+
+class TrainingError(AstridError):
+    """A training that cannot begin or go on; one sentence says why."""
+
+
+def save(
+    network: nn.Module,
+    averaged: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    said: dict[str, str],
+    path: Path,
+) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Parameters
+    ----------
+    said : dict of str
+        What `load` gives back; ``options`` says of which training it is.
+    """
+    tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
+    tensors |= {f"averaged.{key}": value for key, value in averaged.state_dict().items()}
+    for number, moments in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{number}.{key}": value for key, value in moments.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
+    try:
+        save_file({key: value.contiguous() for key, value in tensors.items()}, unfinished, metadata=said)
+        with unfinished.open("rb+") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load(
+    network: nn.Module, averaged: nn.Module, optimiser: torch.optim.Optimizer, options: str, path: Path
+) -> dict[str, str]:
+    """Take up a checkpoint, and give back what was said with it.
+
+    Raises
+    ------
+    TrainingError
+        It is damaged, or of a training with other options or examples.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            said = dict(file.metadata() or {})
+        if said.get("options") != options:
+            raise TrainingError(
+                f"{path.name} is of a training with other options or examples; remove it to begin anew"
+            )
+        tensors = load_file(path)
+        network.load_state_dict(_below(tensors, "network."))
+        averaged.load_state_dict(_below(tensors, "averaged."))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in _below(tensors, "optimiser.").items():
+            number, name = key.split(".")
+            moments.setdefault(int(number), {})[name] = value
+        groups = optimiser.state_dict()["param_groups"]
+        optimiser.load_state_dict({"state": moments, "param_groups": groups})
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise damaged(path, error) from error
+    return said
+
+
+def damaged(path: Path, error: Exception) -> TrainingError:
+    """What is told of a file that is no checkpoint."""
+    return TrainingError(f"{path.name} is no checkpoint of a training: {str(error)[:200]}")
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch use so many threads meanwhile."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
