@@ -27,6 +27,7 @@ async def draw(size: tuple[int, int]) -> None:
             await pilot.press(key)
             await pilot.pause(SETTLE_S)
             svg = app.export_screenshot(title=f"astrid: {name}", simplify=True)
+            svg = svg.replace("<text ", '<text xml:space="preserve" ')  # some viewers trim the spaces else
             (PICTURES / f"{name}-{size[0]}x{size[1]}.svg").write_text(svg, encoding="utf-8")
 
 

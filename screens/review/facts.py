@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.orientation import described
 from core.vocabulary import LABELS, OWN, Label, MaskPlane, ReviewState
-from screens.lines import Line, Tone, counted, indented, padded, shortened, span
+from screens.lines import Line, Tone, counted, indented, padded, plain, shortened, span
 from screens.review.known import known_facts
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _facts(card: "Card", cell: int = _COLUMN) -> Iterator[Line]:
     stands = standing(card)
     room = max(cell - 1 - sum(len(piece.text) for piece in stands), 26)
     yield (span(card.name, Tone.STRONG, room), *stands)
-    yield (*_labelled("snr", _signed(record["snr"], "σ")), *_scores(card))
+    yield _with_scores(_labelled("snr", _signed(record["snr"], "σ")), card, cell - 1)
     if refused := _refused(card):
         yield (span(refused, Tone.WARN),)
     yield _position(card)
@@ -226,16 +226,19 @@ def _position(card: "Card") -> Line:
     return (span(f"pixel {_pixel(record['x'], record['y'])}"), span(" no WCS", Tone.WARN))
 
 
-def _scores(card: "Card") -> Line:
-    record = card.candidate
+def _with_scores(line: Line, card: "Card", room: int) -> Line:
+    """A line and as many whole scores after it as fit: half a number would mislead."""
     models = [(name, value) for name, value in best_first(card.scores) if value is not None]
-    if models:  # a survey's own scores have its name before theirs, such as ztf:drb
-        return tuple(
-            piece
-            for name, value in models
-            for piece in (span("  "), span(name, Tone.DIM, 20), span(f" {value:.2f}"))
-        )
-    return (span("  score ", Tone.DIM), span(_number(record["score"], 2)), span(", no model yet", Tone.DIM))
+    if not models:
+        score = _number(card.candidate["score"], 2)
+        return (*line, span("  score ", Tone.DIM), span(score), span(", no model yet", Tone.DIM))
+    for place, (name, value) in enumerate(models):  # a survey's have its name before theirs, such as ztf:drb
+        longer = (*line, span("  "), span(name, Tone.DIM, 20), span(f" {value:.2f}"))
+        last = place == len(models) - 1
+        if place and len(plain(longer)) > room - (0 if last else 2):
+            return (*line, span(" …", Tone.DIM))
+        line = longer
+    return line
 
 
 def best_first(scores: Mapping[str, float | None]) -> list[tuple[str, float | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from core.review.cards import read_card
@@ -26,3 +27,16 @@ def test_a_model_that_was_refused_is_told_on_the_card_and_all_versions_in_its_de
     details = " ".join(plain(line).strip() for line in detail_lines(broken, 60))
     assert "scored by tree abc." in details
     assert why in details
+
+
+def test_scores_are_shown_whole_or_not_at_all(store):
+    (sky_object,) = add_night(store, objects=1, epochs=1)
+    card = read_card(store, sky_object)
+    scores = {"ensemble": 0.9917, "realbogus": 0.9812, "unet": 0.5, "tree": 0.25}
+    many = replace(card, candidate={**card.candidate, "snr": -23.6, "scores": scores})
+    for width in range(40, 140):
+        line = next(plain(each) for each in fact_lines(many, width, 12) if "snr" in plain(each))
+        told = re.findall(r"(ensemble|realbogus|unet|tree) (\S+)", line)
+        assert told[0] == ("ensemble", "0.99")
+        assert all(value == f"{scores[name]:.2f}" for name, value in told)
+        assert ("…" in line) == (len(told) < len(scores))
