@@ -175,6 +175,12 @@ class MlflowSettings(Section):
     s3_region: str = ""  # such as auto, for Cloudflare R2; keys are AWS_ACCESS_KEY_ID's and ..._SECRET_...
 
 
+class DramatiqSettings(Section):
+    """Where workers on other machines are told that frames are due."""
+
+    broker: SecretStr = SecretStr("")  # such as redis://host:6379/0; empty: there are none
+
+
 class PowerSettings(Section):
     """How power is measured, and how long it is remembered."""
 
@@ -274,6 +280,7 @@ class Settings(BaseSettings):
     catalogs: CatalogSettings = CatalogSettings()
     tracklets: TrackletSettings = TrackletSettings()
     mlflow: MlflowSettings = MlflowSettings()
+    dramatiq: DramatiqSettings = DramatiqSettings()
     power: PowerSettings = PowerSettings()
     health: HealthSettings = HealthSettings()
     alerts: AlertSettings = AlertSettings()

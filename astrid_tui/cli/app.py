@@ -33,6 +33,7 @@ from astrid_tui.cli import (
     status,
     watch,
     why,
+    worker,
 )
 from astrid_tui.cli.invocation import Invocation
 from core.vocabulary import ExitCode
@@ -92,6 +93,7 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(reference.app, name="reference")
 app.command(name="run")(run.run)
 app.add_typer(runs.app, name="runs")
+app.command(name="worker")(worker.worker)
 app.command(name="deploy")(deploy.deploy)
 app.add_typer(prefect.app, name="prefect")
 app.command(name="keys")(keys.keys)

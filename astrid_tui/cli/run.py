@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +24,7 @@ from core.vocabulary import ExitCode, ObservationState
 
 if TYPE_CHECKING:
     from core.settings import Settings
+    from pipeline.engines.dramatiq import Followed
     from pipeline.engines.local import RunSummary
     from pipeline.engines.worker import FrameEvent
 
@@ -35,13 +36,17 @@ class Engine(StrEnum):
 
     LOCAL = "local"
     PREFECT = "prefect"
+    DRAMATIQ = "dramatiq"
 
 
 def run(
     context: typer.Context,
     engine: Annotated[
         Engine,
-        typer.Option(help="local: processes of this machine. prefect: the same, as a flow with a history."),
+        typer.Option(
+            help="local: processes of this machine. prefect: the same, as a flow with a history. "
+            "dramatiq: the workers that `astrid worker` started, on any machine."
+        ),
     ] = Engine.LOCAL,
     limit: Annotated[int | None, typer.Option(min=1, help="Frames at most.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
@@ -56,15 +61,41 @@ def run(
     Ctrl-C finishes the frames in hand, a second one gives them back. Exit code 3: some frames failed,
     were rejected, or wait for a reference.
     """
+    if engine is Engine.DRAMATIQ:
+        if limit is not None or workers > 1:
+            raise typer.BadParameter("with dramatiq each `astrid worker` has its own --workers, and no limit")
+        _by_workers(context, detach=detach, as_json=as_json)
+        return
     if detach:
         _start(context, engine, limit, workers, as_json)
         return
     summary = _process(context, engine, limit, workers, as_run, quiet=as_json)
-    _tell(context, engine, summary, as_json)
+    ids = [event.observation_id for event in summary.frames]
+    _tell(context, engine, summary, ids, as_json, run_id=summary.run_id)
     code = _exit_code(summary)
     if engine is Engine.PREFECT:
         _leave_if_unheard(context, code)
     raise typer.Exit(code)
+
+
+def _by_workers(context: typer.Context, *, detach: bool, as_json: bool) -> None:
+    """Wake the workers; unless detached, wait for what they make of the frames that are due."""
+    from pipeline.engines import dramatiq
+
+    settings = settings_of(context)
+    if detach:
+        due = dramatiq.wake(settings)
+        if as_json:
+            print_json({"engine": Engine.DRAMATIQ.value, "due": due})
+        else:
+            print_text(f"Frames that are due: {due}." + (" The workers were told." if due else ""))
+        return
+    with progress_bar("Processing", quiet=as_json) as report:
+        followed = dramatiq.run(settings, on_progress=lambda done, total: report(done, total, ""))
+    _tell(context, Engine.DRAMATIQ, followed, followed.observation_ids, as_json, run_id=None)
+    if followed.state == "interrupted":
+        remark("The workers go on with what is left: `astrid status`.")
+    raise typer.Exit(_exit_code(followed))
 
 
 def _start(context: typer.Context, engine: Engine, limit: int | None, workers: int, as_json: bool) -> None:
@@ -74,7 +105,7 @@ def _start(context: typer.Context, engine: Engine, limit: int | None, workers: i
         store_of(context),
         settings_of(context),
         config=context.find_root().obj.config,
-        engine=engine.value,
+        engine="prefect" if engine is Engine.PREFECT else "local",
         workers=workers,
         limit=limit,
     )
@@ -156,15 +187,23 @@ def _as_flow(
     )
 
 
-def _tell(context: typer.Context, engine: Engine, summary: "RunSummary", as_json: bool) -> None:
+def _tell(
+    context: typer.Context,
+    engine: Engine,
+    summary: "RunSummary | Followed",
+    ids: Sequence[int],
+    as_json: bool,
+    *,
+    run_id: int | None,
+) -> None:
     from core.operations.status import frames_status
 
-    frames = frames_status(store_of(context), [event.observation_id for event in summary.frames])
+    frames = frames_status(store_of(context), ids)
     if as_json:
         print_json(
             {
                 "engine": engine.value,
-                "run": summary.run_id,
+                "run": run_id,
                 "state": summary.state,
                 "seconds": round(summary.seconds, 3),
                 "counts": summary.counts,
@@ -180,7 +219,7 @@ def _tell(context: typer.Context, engine: Engine, summary: "RunSummary", as_json
         print_table(("frame", "state", "reason"), rows)
 
 
-def _exit_code(summary: "RunSummary") -> int:
+def _exit_code(summary: "RunSummary | Followed") -> int:
     """Whether all frames were done."""
     if summary.state == "interrupted":
         return ExitCode.INTERRUPTED

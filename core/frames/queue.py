@@ -8,10 +8,10 @@ who lost it cannot commit any more (`core.frames.commit`).
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, update
+from sqlalchemy import ColumnElement, and_, or_, true, update
 from sqlmodel import Session, col, func, select
 
 from core.database.store import Store
@@ -106,6 +106,32 @@ def any_due(store: Store) -> bool:
     """Whether a frame waits that could be claimed now."""
     with store.read() as session:
         return session.exec(select(Observation.id).where(_due(store)).limit(1)).first() is not None
+
+
+def due(store: Store) -> list[int]:
+    """The keys of all frames that could be claimed now."""
+    with store.read() as session:
+        return [key or 0 for key in session.exec(select(Observation.id).where(_due(store)))]
+
+
+def unfinished(store: Store, ids: Iterable[int]) -> set[int]:
+    """Which of some frames could be claimed now, or are in somebody's hands."""
+    pending = or_(_due(store), col(Observation.state) == ObservationState.RUNNING.value)
+    return {key for key, _ in _states(store, ids, pending)}
+
+
+def states(store: Store, ids: Iterable[int]) -> dict[int, str]:
+    """The state of each of some frames."""
+    return dict(_states(store, ids, true()))
+
+
+def _states(store: Store, ids: Iterable[int], where: ColumnElement[bool]) -> Iterator[tuple[int, str]]:
+    wanted = sorted(ids)
+    with store.read() as session:
+        for start in range(0, len(wanted), BATCH):
+            some = col(Observation.id).in_(wanted[start : start + BATCH])
+            rows = session.exec(select(Observation.id, Observation.state).where(some, where))
+            yield from ((key or 0, state) for key, state in rows)
 
 
 def renew(store: Store, lease: Lease, lease_s: float) -> bool:

@@ -38,6 +38,7 @@ def diagnose(config: Path | None = None) -> Iterator[Check]:
     from core.health.facts import gather
 
     yield from examine(gather(settings), settings.health)
+    yield from _broker(settings)
 
 
 def _python() -> Check:
@@ -66,6 +67,19 @@ def _installed(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def _broker(settings: Settings) -> Iterator[Check]:
+    from core.operations import broker
+
+    if not settings.dramatiq.broker.get_secret_value():
+        return  # nothing needs it
+    try:
+        broker.connect(settings)
+    except broker.BrokerUnavailable as error:
+        yield Check("dramatiq", "failed", str(error))
+    else:
+        yield Check("dramatiq", "ok", f"Redis at {broker.place(settings)} answers")
 
 
 def _home(settings: Settings) -> Check:

@@ -20,8 +20,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from types import FrameType
-from typing import Any, cast
+from typing import cast
 
 from sqlmodel import col
 
@@ -34,12 +33,12 @@ from core.operations import prefect_server, runs
 from core.settings import Settings
 from pipeline.clock import one_line
 from pipeline.energy.sampler import sampling
+from pipeline.engines.signals import interrupt, stopped_by_signals
 from pipeline.engines.tracklets import link_frames
 from pipeline.engines.worker import FrameBegun, FrameEvent, OnBegin, OnEvent, Worker
 
 log = logging.getLogger(__name__)
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -130,7 +129,7 @@ def run(
 
     state, reason = "failed", None
     try:
-        with _stopped_by_signals(stop), sampling(store, settings, number), watching(settings, store):
+        with stopped_by_signals(stop), sampling(store, settings, number), watching(settings, store):
             if on_start:
                 on_start(number)
             if workers > 1:
@@ -298,7 +297,7 @@ def _work(pipe: Connection, settings: Settings, run_id: int, number: int) -> Non
     """A worker's process: one frame for each message, until the pipe is closed."""
     for each in (signal.SIGINT, signal.SIGHUP):  # the terminal's go to every process; one decides
         signal.signal(each, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     log_to_file(settings)
     try:
         store = open_store(settings.store_url)
@@ -311,36 +310,6 @@ def _work(pipe: Connection, settings: Settings, run_id: int, number: int) -> Non
                 pipe.send(error)
     except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         return  # the engine is gone, or wants no more
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Within: the first of `STOPPING` sets `stop`, the second raises KeyboardInterrupt."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
-        return
-    deaf = (
-        signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    )  # who started it wants it to outlive the terminal
-    stopping = [each for each in STOPPING if not (deaf and each is signal.SIGHUP)]
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            for each in stopping:
-                signal.signal(each, signal.SIG_IGN)  # giving back must not be cut short by a third
-            _interrupt(number, frame)
-        stop.set()
-
-    before: dict[signal.Signals, Any] = {each: signal.signal(each, handle) for each in stopping}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 @contextmanager

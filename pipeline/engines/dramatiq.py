@@ -1,0 +1,245 @@
+"""The Dramatiq engine: workers on many machines, woken by messages through Redis.
+
+A message says only that frames are due. Whose a frame is, the leases of the store say, and what failed its
+queue tries again: a message that is lost, or comes twice, changes nothing, and a worker that hears of
+nothing looks by itself every `LOOK_S`. Messages are JSON and name nothing that would be run.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.errors import BrokerError
+from redis.exceptions import RedisError
+
+from core.database.store import Store, open_store
+from core.errors import AstridError
+from core.frames import queue
+from core.operations import broker, runs
+from core.operations.broker import BrokerUnavailable
+from core.settings import Settings
+from pipeline.clock import one_line
+from pipeline.engines import local
+from pipeline.engines.signals import stopped_by_signals
+from pipeline.engines.worker import OnEvent
+
+log = logging.getLogger(__name__)
+
+ENGINE = "dramatiq"
+QUEUE = "astrid"
+LOOK_S = 10.0  # a worker that hears of nothing looks into the queue so often
+ANSWER_S = 10.0  # a worker that listens answers within that
+WAKES = 64  # messages at most; who is not reached by one looks by himself
+_TICK_S = 0.5
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What became of the frames that were due when the workers were woken.
+
+    ``state`` is ``done``, or ``interrupted``: then the workers go on alone.
+    """
+
+    state: str
+    seconds: float
+    counts: dict[str, int]
+    observation_ids: tuple[int, ...]
+
+
+def connect(settings: Settings) -> RedisBroker:
+    """The broker of the settings, which answers.
+
+    Raises
+    ------
+    BrokerUnavailable
+        None is named, or it does not answer.
+    """
+    client = broker.connect(settings)
+    # No middleware: the store's queue tries again, and nothing is cut off by time.
+    return RedisBroker(client=client, middleware=[], namespace=QUEUE)  # type: ignore[no-untyped-call]
+
+
+def serve(
+    settings: Settings,
+    *,
+    workers: int = 1,
+    on_ready: Callable[[str], None] | None = None,
+    on_event: OnEvent | None = None,
+    on_trouble: Callable[[str], None] | None = None,
+    stop: threading.Event | None = None,
+) -> None:
+    """Process what is queued whenever there is something, until a signal.
+
+    The first SIGINT, SIGTERM or SIGHUP lets the frames in hand be finished, the second gives them back.
+
+    Parameters
+    ----------
+    settings : Settings
+    workers : int
+        Processes.
+    on_ready : callable, optional
+        Told where messages are listened for, once.
+    on_event : callable, optional
+        Told of each frame as it is done.
+    on_trouble : callable, optional
+        Told why the store cannot be used for a while; the worker goes on trying.
+    stop : Event, optional
+        Set by whoever wants it to end when it has nothing in hand.
+
+    Raises
+    ------
+    BrokerUnavailable
+        None is named, or it does not answer. One that goes away later is waited for.
+    """
+    redis = connect(settings)
+    stop = stop or threading.Event()
+    woken, idle = threading.Event(), threading.Event()
+    _declare(redis, woken, idle)
+    listener = dramatiq.Worker(redis, worker_threads=1)
+    with stopped_by_signals(stop):
+        listener.start()
+        if on_ready:
+            on_ready(broker.place(settings))
+        try:
+            while not stop.is_set():
+                idle.clear()
+                if _process(settings, workers, on_event, on_trouble) == "interrupted":
+                    return
+                idle.set()
+                _await(woken, stop)
+                woken.clear()
+        finally:
+            idle.set()
+            listener.stop()
+            redis.close()
+
+
+def wake(settings: Settings) -> int:
+    """Tell the workers that frames are due; how many are.
+
+    Raises
+    ------
+    BrokerUnavailable
+        Redis does not answer, or no worker does.
+    """
+    redis = connect(settings)
+    with closing(open_store(settings.store_url)) as store:
+        due = len(queue.due(store))
+        if due:
+            _send(redis, store, due)
+    return due
+
+
+def run(settings: Settings, *, on_progress: Callable[[int, int], None] | None = None) -> Followed:
+    """Wake the workers and wait until none of the frames that are due now waits or is in hand.
+
+    Parameters
+    ----------
+    on_progress : callable, optional
+        Told how many of how many frames are through.
+
+    Raises
+    ------
+    BrokerUnavailable
+        Redis does not answer, or no worker does. The frames stay queued.
+    StoreError
+        The store cannot be used.
+    """
+    start = time.perf_counter()
+    redis = connect(settings)
+    stop = threading.Event()
+    with closing(open_store(settings.store_url)) as store, stopped_by_signals(stop):
+        ids = queue.due(store)
+        if ids:
+            _send(redis, store, len(ids))
+        left = set(ids)
+        while left and not stop.is_set():
+            left = queue.unfinished(store, left)
+            if on_progress:
+                on_progress(len(ids) - len(left), len(ids))
+            if left:
+                stop.wait(2 * _TICK_S)
+        through = tuple(each for each in ids if each not in left)
+        counts = dict(Counter(queue.states(store, through).values()))
+    state = "interrupted" if left else "done"
+    return Followed(state, time.perf_counter() - start, counts, through)
+
+
+def _declare(redis: RedisBroker, woken: threading.Event, idle: threading.Event) -> None:
+    """Take messages: answer, wake the main thread, and take no other while it is at work."""
+
+    def wake_up(token: str) -> None:
+        if _TOKEN.fullmatch(token):
+            answers = f"{QUEUE}:answers:{token}"
+            redis.client.lpush(answers, socket.gethostname())
+            redis.client.expire(answers, round(6 * ANSWER_S))
+        woken.set()
+        idle.wait()
+
+    dramatiq.actor(actor_name="wake_up", queue_name=QUEUE, broker=redis)(wake_up)
+
+
+def _send(redis: RedisBroker, store: Store, due: int) -> None:
+    """Wake as many workers as there are frames; one must answer, unless one is at work and will look."""
+    token = uuid.uuid4().hex
+    try:
+        redis.declare_queue(QUEUE)
+        for _ in range(min(due, WAKES)):
+            redis.enqueue(
+                dramatiq.Message(queue_name=QUEUE, actor_name="wake_up", args=(token,), kwargs={}, options={})
+            )
+        answered = _answered(redis, f"{QUEUE}:answers:{token}")
+    except (BrokerError, RedisError, OSError) as error:
+        raise BrokerUnavailable(f"Redis went away: {one_line(error)}; the frames stay queued") from error
+    at_work = any(row.engine == ENGINE for row in runs.newest(store, limit=100, running=True))
+    if not (answered or at_work):
+        raise BrokerUnavailable(
+            f"no worker answered within {ANSWER_S:g} s: start one with `astrid worker`; frames stay queued"
+        )
+
+
+def _answered(redis: RedisBroker, answers: str) -> bool:
+    until = time.monotonic() + ANSWER_S
+    while time.monotonic() < until:
+        if redis.client.brpop([answers], timeout=1) is not None:
+            return True
+    return False
+
+
+def _process(
+    settings: Settings,
+    workers: int,
+    on_event: OnEvent | None,
+    on_trouble: Callable[[str], None] | None,
+) -> str:
+    """One run, if a frame is due; how it ended. Trouble with the store is told and is no end."""
+    try:
+        with closing(open_store(settings.store_url)) as store:
+            if not queue.any_due(store):
+                return "done"
+        return local.run(settings, workers=workers, on_event=on_event, engine=ENGINE).state
+    except AstridError as error:
+        log.warning("the worker could not work: %s", error)
+        if on_trouble:
+            on_trouble(str(error))
+        return "failed"
+
+
+def _await(woken: threading.Event, stop: threading.Event) -> None:
+    """Until a message comes, a signal, or the time for a look."""
+    until = time.monotonic() + LOOK_S
+    while time.monotonic() < until and not stop.is_set():
+        if woken.wait(_TICK_S):
+            return

