@@ -5,8 +5,23 @@ The low-precision formulae of the Astronomical Almanac, section C; refraction is
 
 from math import asin, atan2, cos, degrees, radians, sin
 
-_J2000 = 946_728_000.0  # Unix seconds
-_DAY_S = 86400.0
+from core import horizon
+from core.horizon import DAY_S, J2000_S
+
+
+def ecliptic_longitude(days: float) -> float:
+    """The Sun's longitude in degrees, so many days after J2000."""
+    anomaly = radians(357.528 + 0.9856003 * days)
+    return (280.460 + 0.9856474 * days + 1.915 * sin(anomaly) + 0.020 * sin(2 * anomaly)) % 360.0
+
+
+def equatorial(longitude: float, latitude: float, days: float) -> tuple[float, float]:
+    """Right ascension and declination of a place by the ecliptic, in degrees."""
+    obliquity = radians(23.439 - 4e-7 * days)
+    along, off = radians(longitude), radians(latitude)
+    ra = atan2(sin(along) * cos(obliquity) - sin(off) / cos(off) * sin(obliquity), cos(along))
+    dec = asin(sin(off) * cos(obliquity) + cos(off) * sin(obliquity) * sin(along))
+    return degrees(ra) % 360.0, degrees(dec)
 
 
 def altitude_deg(at: float, latitude: float, longitude: float) -> float:
@@ -19,13 +34,6 @@ def altitude_deg(at: float, latitude: float, longitude: float) -> float:
     latitude, longitude : float
         Degrees, east positive.
     """
-    days = (at - _J2000) / _DAY_S
-    anomaly = radians(357.528 + 0.9856003 * days)
-    ecliptic = radians(280.460 + 0.9856474 * days + 1.915 * sin(anomaly) + 0.020 * sin(2 * anomaly))
-    obliquity = radians(23.439 - 4e-7 * days)
-    ra = atan2(cos(obliquity) * sin(ecliptic), cos(ecliptic))
-    dec = asin(sin(obliquity) * sin(ecliptic))
-    sidereal = radians(280.46061837 + 360.98564736629 * days)
-    hour_angle = sidereal + radians(longitude) - ra
-    place = radians(latitude)
-    return degrees(asin(sin(place) * sin(dec) + cos(place) * cos(dec) * cos(hour_angle)))
+    days = (at - J2000_S) / DAY_S
+    ra, dec = equatorial(ecliptic_longitude(days), 0.0, days)
+    return horizon.altitude_deg(at, ra, dec, latitude, longitude)

@@ -61,6 +61,7 @@ class Exposure:
         Seconds.
     gain, read_noise, saturation : float or None
         Electrons per data unit, electrons, and data units; ``None`` where the header is silent.
+    airmass : float or None
     """
 
     name: str
@@ -73,6 +74,7 @@ class Exposure:
     gain: float | None = None
     read_noise: float | None = None
     saturation: float | None = None
+    airmass: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,6 +234,7 @@ class ObservationFacts:
     field: str | None = None
     mjd: float | None = None
     exposure_s: float | None = None
+    airmass: float | None = None
     width: int | None = None
     height: int | None = None
     has_wcs: bool = False

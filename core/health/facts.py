@@ -19,6 +19,7 @@ from core.database.store import Store, StoreError, open_store, parse_url, shown_
 from core.database.tables import Observation, Run, WatchedFolder
 from core.errors import AstridError
 from core.health.filesystems import kind_of
+from core.horizon import unix_s
 from core.operations import power, prefect_server
 from core.operations.power import DevicePower
 from core.operations.prefect_server import ServerState
@@ -27,8 +28,6 @@ from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
 
 LOST_AT_MOST = 20
-MJD_OF_UNIX = 40587.0
-DAY_S = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +239,7 @@ def _ask(store: Store, file: Path | None) -> StoreFacts:
         folders=folders,
         devices=devices,
         newest_frame=newest.frame if newest else None,
-        newest_taken_at=(newest.mjd - MJD_OF_UNIX) * DAY_S if newest and newest.mjd is not None else None,
+        newest_taken_at=unix_s(newest.mjd) if newest and newest.mjd is not None else None,
         newest_entry_at=entered,
         last_arrival_at=max(
             (at for at in (entered, *(each.last_file_at for each in folders)) if at is not None), default=None

@@ -74,6 +74,7 @@ class FrameFacts:
     extension: int | None = None
     field: str | None = None
     exposure_s: float | None = None
+    airmass: float | None = None
     seeing_px: float | None = None
     seeing_arcsec: float | None = None
     sky_rms: float | None = None
@@ -310,6 +311,7 @@ def _frame_facts(
         "extension": observation.extension,
         "field": observation.field,
         "exposure_s": observation.exposure_s,
+        "airmass": observation.airmass,
         "seeing_px": observation.seeing_px,
         "seeing_arcsec": observation.seeing_arcsec,
         "sky_rms": observation.sky_rms,

@@ -36,6 +36,7 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     ),
     "saturation": ("SATURATE", "SATURATA", "SATLEVEL", "MAXLIN", "SATUR_LEVEL", "FULLWELL"),
     "unit": ("BUNIT", "UNIT", "UNITS"),
+    "airmass": ("AIRMASS", "SECZ", "AM", "HIERARCH ESO TEL AIRM START", "HIERARCH ESO TEL AIRM END"),
     "zeropoint": ("MAGZPT", "MAGZP", "MAGZERO", "ZEROPT", "ZP", "PHOTZP", "MAG_ZP", "ZPT"),
 }
 
@@ -151,6 +152,7 @@ def exposure_of(header: Header, name: str) -> Exposure:
         gain=_gain(header, exposure_s),
         read_noise=_positive(number(header, "read_noise")),
         saturation=_positive(number(header, "saturation")),
+        airmass=_airmass(number(header, "airmass")),
     )
 
 
@@ -234,6 +236,11 @@ def _gain(header: Header, exposure_s: float | None) -> float | None:
     if unit.per_second:
         return gain * exposure_s if exposure_s else None
     return gain
+
+
+def _airmass(value: float | None) -> float | None:
+    """An airmass that can be: 1 at the zenith, about 38 at the horizon."""
+    return value if value is not None and 0.99 < value < 40.0 else None
 
 
 def _positive(value: float | None) -> float | None:

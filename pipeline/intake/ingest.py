@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from astropy.wcs import WCS
 
+from core import horizon
 from core.frames.outcome import ObservationFacts
 from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
 from pipeline.files.fits_files import read_frames
 from pipeline.files.fits_selection import Refusal
 from pipeline.files.headers import time_of
-from pipeline.frame import FrameRefused, RawFrame
+from pipeline.frame import Exposure, FrameRefused, RawFrame
 
 SUFFIXES = tuple(
     stem + packing for stem in (".fits", ".fit", ".fts") for packing in ("", ".gz", ".fz", ".bz2", ".z")
@@ -45,7 +46,7 @@ def find_files(paths: Iterable[Path], suffixes: tuple[str, ...] = SUFFIXES) -> l
     return list(found)
 
 
-def examine(path: Path, settings: Settings) -> list[ObservationFacts]:  # noqa: ARG001 every stage takes them
+def examine(path: Path, settings: Settings) -> list[ObservationFacts]:
     """What a file holds, one value for each exposure.
 
     Parameters
@@ -76,7 +77,7 @@ def examine(path: Path, settings: Settings) -> list[ObservationFacts]:  # noqa: 
                 )
             )
         else:
-            facts.append(_facts(item, content, location))
+            facts.append(_facts(item, content, location, settings))
     return facts
 
 
@@ -109,7 +110,7 @@ def footprint(wcs: WCS | None, shape: tuple[int, int]) -> tuple[float, float, fl
     return math.degrees(ra[0]) % 360.0, math.degrees(dec[0]), radius
 
 
-def _facts(raw: RawFrame, content: str, path: str) -> ObservationFacts:
+def _facts(raw: RawFrame, content: str, path: str, settings: Settings) -> ObservationFacts:
     """One readable exposure as the store keeps it."""
     exposure = raw.exposure
     state, reason = ObservationState.QUEUED, None
@@ -130,6 +131,7 @@ def _facts(raw: RawFrame, content: str, path: str) -> ObservationFacts:
         field=exposure.field,
         mjd=exposure.mjd,
         exposure_s=exposure.exposure_s,
+        airmass=exposure.airmass or _airmass(exposure, ra, dec, settings),
         width=width,
         height=height,
         has_wcs=raw.wcs is not None,
@@ -139,6 +141,14 @@ def _facts(raw: RawFrame, content: str, path: str) -> ObservationFacts:
         state=state,
         reason=reason,
     )
+
+
+def _airmass(exposure: Exposure, ra: float | None, dec: float | None, settings: Settings) -> float | None:
+    """The airmass of the frame's centre at the site of the settings, where header and settings tell."""
+    if ra is None or dec is None or exposure.mjd is None or not settings.site.position:
+        return None
+    at = horizon.unix_s(exposure.mjd)
+    return horizon.airmass(horizon.altitude_deg(at, ra, dec, *settings.site.position))
 
 
 def _why_no_time(raw: RawFrame) -> str:

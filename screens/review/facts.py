@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from core.moon import moon
 from core.orientation import described
 from core.vocabulary import LABELS, OWN, Label, MaskPlane, ReviewState
 from screens.lines import Line, Tone, counted, indented, padded, plain, shortened, span
@@ -65,13 +66,14 @@ def _facts(card: "Card", cell: int = _COLUMN) -> Iterator[Line]:
     if flags := mask_words(record["mask_flags"]):
         yield (span("touches ", Tone.DIM), span(flags, Tone.WARN))
     is_alert = record["source"] != OWN
+    if not is_alert:
+        yield _labelled("depth", _depth(card))
+    yield _labelled("sky", _sky(card))
     if is_alert and not record["frame"]:
         yield _labelled("survey", record["source"])
     else:
         yield _labelled(record["source"] if is_alert else "frame", record["frame"] or "–")
     yield _labelled("flux", _flux(card))
-    if not is_alert:
-        yield _labelled("depth", _depth(card))
     yield _labelled("taken", utc(record["mjd"]))
     if is_alert:  # its frame and its subtraction are the survey's, and not here
         return
@@ -301,6 +303,18 @@ def _depth(card: "Card") -> str:
     elif frame.seeing_px is not None:
         parts.append(f"seeing {frame.seeing_px:.1f} px")
     return ", ".join(parts) or "–"
+
+
+def _sky(card: "Card") -> str:
+    """How bright the sky was beside it, and through how much air it was seen."""
+    parts = []
+    if card.ra is not None and card.dec is not None:
+        shining = moon(card.candidate["mjd"])
+        away = shining.distance_deg(card.ra, card.dec)
+        parts.append(f"moon {away:.0f}° away, {100 * shining.lit:.0f} % lit")
+    if (airmass := card.frame.airmass) is not None:
+        parts.append(f"airmass {airmass:.2f}")
+    return ", ".join(parts) or "moon and airmass unknown"
 
 
 def _labelled(label: str, value: object) -> Line:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.coordinates import AltAz, EarthLocation, SkyCoord
 from astropy.io import fits
+from astropy.time import Time
 
-from core.settings import Settings
+from core.settings import Settings, SiteSettings
 from core.vocabulary import FrameKind, ObservationState
 from pipeline.intake.ingest import content_hash, examine, find_files
 
@@ -50,6 +52,26 @@ def test_a_science_frame_is_queued_with_what_its_header_says(tmp_path):
     assert facts.ra == pytest.approx(359.99)
     assert facts.dec == pytest.approx(60.0)
     assert facts.radius_deg == pytest.approx(0.01 * np.hypot(25.0, 20.0), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("cards", "site", "airmass"),
+    [
+        ({"AIRMASS": 1.35}, (28.76, -17.88), 1.35),  # the header's own
+        ({"AIRMASS": 0.0}, (28.76, -17.88), 2.10),  # no airmass can be that: the site's, as astropy has it
+        ({}, (), None),
+        ({}, (-60.0, -17.88), None),  # below the horizon
+    ],
+)
+def test_the_airmass_is_the_header_s_or_the_site_s(tmp_path, cards, site, airmass):
+    settings = Settings(site=SiteSettings(position=site))
+    (facts,) = examine(write(tmp_path / "a.fits", **GRID, **cards), settings)
+    assert facts.airmass == (None if airmass is None else pytest.approx(airmass, abs=0.02))
+    if airmass == 2.10:
+        at = EarthLocation(lat=site[0], lon=site[1])
+        place = SkyCoord(facts.ra, facts.dec, unit="deg")
+        high = place.transform_to(AltAz(obstime=Time(facts.mjd, format="mjd"), location=at))
+        assert facts.airmass == pytest.approx(float(high.secz), rel=0.01)
 
 
 def test_without_a_wcs_there_is_no_place(tmp_path):

@@ -31,6 +31,7 @@ class Observation(Stored, table=True):
     field: str | None = Field(default=None, index=True)
     mjd: float | None = Field(default=None, index=True)
     exposure_s: float | None = None
+    airmass: float | None = None  # as its header says, else by [site]
     width: int | None = None
     height: int | None = None
     has_wcs: bool = False

@@ -1,0 +1,38 @@
+"""How high something stands above a site's horizon, and through how much air it is seen."""
+
+from math import asin, cos, degrees, radians, sin
+
+J2000_S = 946_728_000.0  # Unix seconds
+DAY_S = 86400.0
+MJD_OF_UNIX = 40587.0
+
+
+def unix_s(mjd: float) -> float:
+    """Unix seconds of a time (MJD, UTC)."""
+    return (mjd - MJD_OF_UNIX) * DAY_S
+
+
+def altitude_deg(at: float, ra: float, dec: float, latitude: float, longitude: float) -> float:
+    """The altitude of a place in the sky above the horizon, in degrees, without refraction.
+
+    Parameters
+    ----------
+    at : float
+        Unix seconds, UTC.
+    ra, dec, latitude, longitude : float
+        Degrees, east positive.
+    """
+    sidereal = 280.46061837 + 360.98564736629 * (at - J2000_S) / DAY_S
+    hour_angle = radians(sidereal + longitude - ra)
+    place, high = radians(latitude), radians(dec)
+    return degrees(asin(sin(place) * sin(high) + cos(place) * cos(high) * cos(hour_angle)))
+
+
+def airmass(altitude: float) -> float | None:
+    """The airmass at an altitude in degrees; none below the horizon.
+
+    Kasten & Young (1989, Appl. Opt. 28, 4735), eq. 3.
+    """
+    if altitude <= 0:
+        return None
+    return float(1.0 / (sin(radians(altitude)) + 0.50572 * (altitude + 6.07995) ** -1.6364))
