@@ -288,7 +288,7 @@ class Console(App[None]):
 
     def _show_help(self) -> None:
         actions = [a for a in self.registry.actions if not (self.read_only and a.dangerous)]
-        lines = help_lines(actions, self._line.typed(), self.size.width - 3)
+        lines = help_lines(actions, self._line.typed(), self.size.width - 3, Where(self.current_mode))
         self.push_screen(Sheet("Help: every key", lines))
 
     def confirm(self, question: str, word: str, then: Callable[[], None]) -> None:

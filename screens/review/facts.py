@@ -29,6 +29,7 @@ _STATE_TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
 
 BEST_FIRST = ("ensemble", "realbogus", "unet", "tree")
 ODD = ("isolation_forest", "one_class_svm")  # how unlike others, not how real
+_NONE: Line = (span("  none", Tone.DIM),)
 MOVED = "ensemble."  # before the name of a score, among the features
 
 
@@ -91,7 +92,7 @@ def _facts(card: "Card", cell: int = _COLUMN) -> Iterator[Line]:
 def detail_lines(card: "Card", width: int) -> list[Line]:
     """Everything: facts, scores, features, epochs and history."""
     lines: list[Line] = [(span("Facts", Tone.STRONG),)]
-    lines += [(span("  "), *fact) for fact in _facts(card)]
+    lines += [(span("  "), *fact) for fact in _facts(card, width)]
     record = card.candidate
     degrees = f"{_number(card.ra, 6)} {_number(card.dec, 6)}"
     lines += [
@@ -104,21 +105,10 @@ def detail_lines(card: "Card", width: int) -> list[Line]:
         (span("  "), *_labelled("images", _images(card))),
     ]
     lines += _known_lines(card)
+    lines += _score_lines(card, width)
     features = {name: value for name, value in card.features.items() if not name.startswith(MOVED)}
-    for heading, values in (("Scores", card.scores), ("Features", features)):
-        lines += [(), (span(heading, Tone.STRONG),)]
-        lines += [
-            (
-                *padded((span("  "), span(name, Tone.DIM, 26)), 30),
-                span(_number(value, 4)),
-                *(_moved(card, name) if heading == "Scores" else ()),
-            )
-            for name, value in (best_first(values) if heading == "Scores" else sorted(values.items()))
-        ]
-        if not values:
-            lines.append((span("  none", Tone.DIM),))
-        if heading == "Scores" and card.frame.scored_by:
-            lines += indented((span(card.frame.scored_by, Tone.DIM, 1000),), width)
+    lines += [(), (span("Features", Tone.STRONG),)]
+    lines += [_valued(name, value) for name, value in sorted(features.items())] or [_NONE]
     lines += [(), (span("Detections, newest first", Tone.STRONG),)]
     for epoch in card.epochs:
         mark = "▸ " if epoch.candidate_id == card.candidate_id else "  "
@@ -128,8 +118,28 @@ def detail_lines(card: "Card", width: int) -> list[Line]:
              span(_signed(epoch.snr, "σ")), span(mag))
         )  # fmt: skip
     lines += [(), (span("Verdicts and notes, newest first", Tone.STRONG),)]
-    lines += [_past(past) for past in card.history] or [(span("  none", Tone.DIM),)]
+    lines += [_past(past) for past in card.history] or [_NONE]
     return [shortened(line, width) for line in lines]
+
+
+def _score_lines(card: "Card", width: int) -> list[Line]:
+    """Each score and what it did to the ensemble; also what moved that without being one, as |snr| does."""
+    others = (name.removeprefix(MOVED) for name in card.features if name.startswith(MOVED))
+    told = {**card.scores, **{name: None for name in others if name not in card.scores}}
+    lines: list[Line] = [(), (span("Scores", Tone.STRONG),)]
+    for name, value in best_first(told):
+        moved = card.features.get(f"{MOVED}{name}")
+        said = () if moved is None else (span(f"  moved the ensemble by {moved:+.2f}", Tone.DIM),)
+        lines.append((*padded(_valued(name, value), 36), *said))
+    if not told:
+        lines.append(_NONE)
+    if card.frame.scored_by:
+        lines += indented((span(card.frame.scored_by, Tone.DIM, 1000),), width)
+    return lines
+
+
+def _valued(name: str, value: float | None) -> Line:
+    return (*padded((span("  "), span(name, Tone.DIM, 26)), 30), span(_number(value, 4)))
 
 
 def _images(card: "Card") -> str:
@@ -176,11 +186,12 @@ def standing(card: "Card") -> Line:
 
 
 def last_note(card: "Card") -> Line:
-    """The newest note on the object, if there is one."""
-    past = next((past for past in card.history if past.note), None)
+    """The newest note or tags on the object, if there are any."""
+    past = next((past for past in card.history if past.note or past.tags), None)
     if past is None:
         return ()
-    return (span("note ", Tone.DIM), span(past.note, limit=120), span(f" ({past.reviewer})", Tone.DIM, 20))
+    words = " ".join([past.note or "", *(f"#{tag}" for tag in past.tags)]).strip()
+    return (span("note ", Tone.DIM), span(words, limit=120), span(f" ({past.reviewer})", Tone.DIM, 20))
 
 
 def mask_words(flags: int) -> str:
@@ -247,12 +258,6 @@ def best_first(scores: Mapping[str, float | None]) -> list[tuple[str, float | No
     """The scores, that which orders the queue first; how odd it is comes last."""
     ranks = {name: place for place, name in enumerate(BEST_FIRST)}
     return sorted(scores.items(), key=lambda each: (each[0] in ODD, ranks.get(each[0], len(ranks))))
-
-
-def _moved(card: "Card", name: str) -> Line:
-    """How much a score moved the ensemble's log-odds, where it did."""
-    moved = card.features.get(f"{MOVED}{name}")
-    return () if not moved else (span(f"  moved the ensemble by {moved:+.2f}", Tone.DIM),)
 
 
 def _refused(card: "Card") -> str:

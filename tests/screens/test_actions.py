@@ -53,6 +53,17 @@ def test_every_action_is_in_help_with_its_keys():
     assert any("go [N]" in line and "go there" in line for line in lines)
 
 
+def test_help_begins_where_one_is_and_cuts_nothing_off():
+    long = Command("go", "go there " * 20, print, "[SOMEWHERE] [and=on] [until=LATER] [by=WHOM] [with=WHAT]")
+    for here in SCREENS:
+        lines = [plain(line) for line in help_lines(ACTIONS, [long], 77, here)]
+        assert lines[0] == next(action.group for action in ACTIONS if action.where is here)
+        assert max(map(len, lines)) <= 77
+        words = " ".join(" ".join(lines).split())
+        assert all(" ".join(action.help.split()) in words for action in ACTIONS)
+        assert words.endswith(long.help.strip())
+
+
 def test_every_action_of_the_review_screen_is_handled():
     screen = ReviewScreen()
     handled = set(screen._all_handlers())

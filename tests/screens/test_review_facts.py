@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from core.review.cards import read_card
+from core.review.cards import PastVerdict, read_card
 from screens.lines import plain
-from screens.review.facts import detail_lines, fact_lines
+from screens.review.facts import detail_lines, fact_lines, last_note
 from tests.builders import add_night
 
 
@@ -40,3 +40,24 @@ def test_scores_are_shown_whole_or_not_at_all(store):
         assert told[0] == ("ensemble", "0.99")
         assert all(value == f"{scores[name]:.2f}" for name, value in told)
         assert ("…" in line) == (len(told) < len(scores))
+
+
+def test_details_say_all_that_moved_the_ensemble_also_what_is_no_score(store):
+    (sky_object,) = add_night(store, objects=1, epochs=1)
+    card = read_card(store, sky_object)
+    scores = {"ensemble": 0.9, "unet": 0.4, "one_class_svm": 0.2}
+    moved = {"ensemble.unet": 0.0, "ensemble.snr": 1.6, "fwhm": 3.0}
+    shown = replace(card, candidate={**card.candidate, "scores": scores}, features=moved)
+    lines = [plain(line).split() for line in detail_lines(shown, 100)]
+    assert ["unet", "0.4000", "moved", "the", "ensemble", "by", "+0.00"] in lines
+    assert ["snr", "–", "moved", "the", "ensemble", "by", "+1.60"] in lines
+    assert ["one_class_svm", "0.2000"] in lines
+    assert ["fwhm", "3.0000"] in lines
+
+
+def test_tags_are_on_the_card_as_a_note_is(store):
+    (sky_object,) = add_night(store, objects=1, epochs=1)
+    card = read_card(store, sky_object)
+    past = PastVerdict(1, 0.0, "ann", card.candidate_id, None, None, None, ("host", "late"), False)
+    assert plain(last_note(replace(card, history=(past,)))) == "note #host #late (ann)"
+    assert last_note(replace(card, history=())) == ()
