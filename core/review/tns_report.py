@@ -200,8 +200,8 @@ def _brightening(
     fading = [row for row in part if is_fading(row)]
     if part[0] in fading:
         problems.append(
-            f"it fades: its first detection is {part[0].candidate.snr:+.1f} sigma, fainter than the reference, "
-            "and a difference's magnitude is not that of a new source then"
+            f"it fades: its first detection is {part[0].candidate.snr:+.1f} sigma, fainter than the "
+            "reference, and a difference's magnitude is not that of a new source then"
         )
         return part
     if fading:
