@@ -115,6 +115,7 @@ def label(
     """Give a verdict; it is on disk when this returns."""
     from core.review.candidates import shown_capsule
     from core.review.fakes import revealed
+    from core.review.pace import COMMAND_LINE
     from core.review.verdicts import decide
 
     store = store_of(context)
@@ -125,7 +126,7 @@ def label(
         reviewer=who,
         candidate_id=candidate,
         label=verdict,
-        shown=shown_capsule(store, candidate, by="command line"),
+        shown=shown_capsule(store, candidate, by=COMMAND_LINE),
         note=note,
     )
     truth = revealed(store, [row.sky_object_id]).get(row.sky_object_id)

@@ -70,13 +70,22 @@ def stats(
         print_text("Nobody has given a verdict yet.")
         return
     rows = [
-        (each.reviewer, each.verdicts, _seconds(each.seconds), _rounded(each.per_hour),
+        (each.reviewer, each.verdicts, _seconds(each.mean_s), _seconds(each.seconds), _rounded(each.per_hour),
          sum(one.is_tired for one in each.stretches), _share(each.self_agreement),
          _share(shares.get(each.reviewer)))
         for each in paces
     ]  # fmt: skip
     print_table(
-        ("reviewer", "verdicts", "s each", "per hour", "tired stretches", "self-agreement", "reliability"),
+        (
+            "reviewer",
+            "verdicts",
+            "mean s",
+            "median s",
+            "per hour",
+            "tired stretches",
+            "self-agreement",
+            "reliability",
+        ),
         rows,
     )
     for pair in pairs:
