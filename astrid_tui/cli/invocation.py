@@ -172,6 +172,15 @@ def writing_to(path: Path) -> Iterator[None]:
         raise AstridError(f"cannot write to {path}: {error.strerror or error}") from error
 
 
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")]
+
+
+def not_there(path: Path | None, *, force: bool) -> None:
+    """Refuse, as wrong usage, to replace a file unless told to; devices and pipes are written to."""
+    if path is not None and path.is_file() and not force:
+        raise typer.BadParameter(f"{path} is there already: --force replaces it", param_hint="--output")
+
+
 @contextmanager
 def output_stream(path: Path | None) -> Iterator[IO[str]]:
     """A stream to write to, standard output without a path; a file appears whole or not at all."""
