@@ -9,7 +9,9 @@ import typer
 
 from astrid_tui.cli.candidates_search import search
 from astrid_tui.cli.invocation import (
+    ForceOption,
     JsonOption,
+    not_there,
     output_bytes,
     output_stream,
     person_of,
@@ -115,6 +117,7 @@ def label(
     """Give a verdict; it is on disk when this returns."""
     from core.review.candidates import shown_capsule
     from core.review.fakes import revealed
+    from core.review.pace import COMMAND_LINE
     from core.review.verdicts import decide
 
     store = store_of(context)
@@ -125,7 +128,7 @@ def label(
         reviewer=who,
         candidate_id=candidate,
         label=verdict,
-        shown=shown_capsule(store, candidate, by="command line"),
+        shown=shown_capsule(store, candidate, by=COMMAND_LINE),
         note=note,
     )
     truth = revealed(store, [row.sky_object_id]).get(row.sky_object_id)
@@ -175,13 +178,20 @@ def export(
         Path | None, typer.Option("-o", "--output", help="A file; default: standard output, for text alone.")
     ] = None,
     form: Annotated[
-        str, typer.Option("--format", help="csv, jsonl, parquet, votable, regions (DS9) or fits (cutouts).")
-    ] = "csv",
+        str | None,
+        typer.Option(
+            "--format",
+            help="csv, jsonl, parquet, votable, regions (DS9) or fits (cutouts); default: by the file's name "
+            "(.csv .jsonl .parquet .vot .reg .fits), csv on standard output.",
+        ),
+    ] = None,
     filters: FilterOption = "",
+    force: ForceOption = False,
 ) -> None:
     """Export candidates with their verdicts, and the heads of the verdict chains on standard error.
 
-    Where sources were injected into the queue, only judged candidates are exported.
+    Where sources were injected into the queue, only judged candidates are exported. A file that is there
+    already is left alone unless --force is given.
     """
     from core.review.chain import session_heads
     from core.review.export import write_csv, write_json_lines
@@ -196,12 +206,14 @@ def export(
         "votable": write_votable,
         "fits": partial(write_cutouts, store=store),
     }
+    form = form or _form_of(output)
     if form not in {*as_text, *as_bytes}:
         raise typer.BadParameter(
             f"'{form}' is not one of {', '.join((*as_text, *as_bytes))}", param_hint="--format"
         )
     if form in as_bytes and output is None:
         raise typer.BadParameter(f"{form} is no text for a terminal: name a file", param_hint="--output")
+    not_there(output, force=force)
     found = real_candidates(store, filters=_expanded(context, store, filters))
     if form in as_bytes and output is not None:
         with output_bytes(output) as binary:
@@ -214,6 +226,19 @@ def export(
     remark(f"{count} candidates exported")
     for head in session_heads(store):
         remark(f"verdict chain {head.session}: {head.sequence} rows, head {head.hash}")
+
+
+def _form_of(output: Path | None) -> str:
+    """The format that a file's name ends in; CSV where there is no file."""
+    from core.review.export import FORMS
+
+    if output is None or (output.exists() and not output.is_file()):  # a device or a pipe has no such name
+        return "csv"
+    if output.suffix.lower() not in FORMS:
+        raise typer.BadParameter(
+            f"'{output.name}' ends in none of {' '.join(FORMS)}: name its format", param_hint="--format"
+        )
+    return FORMS[output.suffix.lower()]
 
 
 def _print_known(known: dict[str, Any] | None) -> None:

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from astrid_tui.cli.invocation import (
+    ForceOption,
     JsonOption,
+    not_there,
     output_stream,
     person_of,
     print_json,
@@ -70,13 +72,22 @@ def stats(
         print_text("Nobody has given a verdict yet.")
         return
     rows = [
-        (each.reviewer, each.verdicts, _seconds(each.seconds), _rounded(each.per_hour),
+        (each.reviewer, each.verdicts, _seconds(each.mean_s), _seconds(each.seconds), _rounded(each.per_hour),
          sum(one.is_tired for one in each.stretches), _share(each.self_agreement),
          _share(shares.get(each.reviewer)))
         for each in paces
     ]  # fmt: skip
     print_table(
-        ("reviewer", "verdicts", "s each", "per hour", "tired stretches", "self-agreement", "reliability"),
+        (
+            "reviewer",
+            "verdicts",
+            "mean s",
+            "median s",
+            "per hour",
+            "tired stretches",
+            "self-agreement",
+            "reliability",
+        ),
         rows,
     )
     for pair in pairs:
@@ -184,6 +195,7 @@ def tns(
         Path | None, typer.Option("-o", "--output", help="The report, as JSON; without it a dry run.")
     ] = None,
     filter_: Annotated[str, typer.Option("--filter", help='Such as "object:AT* mjd>60000".')] = "",
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check what could be reported to the Transient Name Server, and write the report to a file.
@@ -195,6 +207,7 @@ def tns(
     from core.review.saved_filters import expanded
     from core.review.tns_report import document, preflight
 
+    not_there(output, force=force)
     settings, store = settings_of(context), store_of(context, read_only=True)
     terms = expanded(store, filter_, reviewer=person_of(context))
     checked = preflight(store, settings.tns, settings.review, filters=terms)

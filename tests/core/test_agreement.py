@@ -14,9 +14,10 @@ from core.review.agreement import (
     settled,
     standings,
 )
+from core.review.cards import hidden, read_card
 from core.review.open_cards import close_card, keep_open, others
 from core.review.pace import FEWEST
-from core.review.verdicts import decide, undo
+from core.review.verdicts import annotate, decide, undo
 from core.vocabulary import Label, ReviewState
 from tests.core.rows import add_candidate
 
@@ -122,3 +123,20 @@ def test_an_open_card_is_told_to_others_until_it_is_left_or_its_time_is_over(sto
     assert others(store, 2, session="b") == []
     keep_open(store, 1, session="a", reviewer="ada", seconds=-1)
     assert others(store, 1, session="b") == []
+
+
+def test_a_card_names_the_expert_who_was_asked_and_the_tags_that_stand(store):
+    candidate = add_candidate(store)
+    judge(store, "ada", candidate, Label.ASK_EXPERT, tags=["host"])
+    annotate(store, session="bob", reviewer="bob", candidate_id=candidate, tags=["blue", "host"])
+    number = asked(store)[0].object_id
+    assert read_card(store, number).expert is None
+    assign(store, number, "eve", by="ada", at=time.time())
+    card = read_card(store, number)
+    assert (card.expert, card.tags) == ("eve", ("host", "blue"))
+    assert hidden(card, keep="eve").expert == "eve"
+    blind = hidden(card, keep="bob")
+    assert (blind.expert, blind.tags) == (None, ("blue", "host"))
+    undo(store, session="ada", reviewer="ada")
+    card = read_card(store, number)
+    assert (card.expert, card.tags) == (None, ("blue", "host"))
