@@ -13,6 +13,7 @@ from core.errors import AstridError
 from core.text import SafeText
 from core.vocabulary import Label
 from screens.action import Situation, Where
+from screens.frame.base import MARGINS
 from screens.frame.commands import Command
 from screens.frame.host import Target
 from screens.frame.work import start
@@ -26,7 +27,6 @@ from screens.review.deciding import Deciding
 from screens.review.facts import detail_lines
 from screens.review.filtering import Filtering
 from screens.review.guard import RepeatGuard
-from screens.review.layout import arrange
 from screens.review.queue import Queue
 from screens.review.reading import Reading
 from screens.review.seen import Picture, PictureScreen
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from screens.review.viewing import Viewing
 
 BLINK_S = 0.6
+SENT_S = 0.05  # a card that was read is on its way to the terminal by then
 
 
 class ReviewScreen(PictureScreen):
@@ -111,14 +112,15 @@ class ReviewScreen(PictureScreen):
 
     def body(self, width: int, height: int) -> list[Line]:
         """The card, as far as the terminal has room for it."""
-        full_size = self._viewing is not None and self._viewing.full_size
-        has_score = self.card is not None and view.has_score(self.card)
-        layout = arrange(width, height, full_size=full_size, has_score=has_score)
-        page = view.Page(
+        page = self._page_with(self.card)
+        return view.page_lines(page, view.layout_of(page, width, height))
+
+    def _page_with(self, card: "Card | None") -> view.Page:
+        return view.Page(
             headline=self.host.headline,
             filter=self.filter,
             queue=self.queue,
-            card=self.card,
+            card=card,
             viewing=self._viewing,
             theme=self.app.theme,
             blinked=self._blinked,
@@ -126,7 +128,6 @@ class ReviewScreen(PictureScreen):
             order=self.order,
             others=self.company.others,
         )
-        return view.page_lines(page, layout)
 
     def notice_line(self) -> Line:
         """What is being typed means; what happened last; where there is no card the page says it."""
@@ -218,16 +219,31 @@ class ReviewScreen(PictureScreen):
         """Show the entry at the queue's place; a newer call takes over from an unfinished one."""
         self._stop_blinking()
         self.paint()
-        start(self, self._read_place, group="card", exclusive=True)
+        start(self, self._read_on, group="card", exclusive=True)
+
+    async def _read_on(self) -> None:
+        """Read what comes next; what is there already is sent before, for threads share one processor."""
+        if self.card is not None:
+            await asyncio.sleep(SENT_S)
+        await self._read_place()
 
     async def _read_place(self) -> None:
         if self._reading is None:
             return
         try:
             await self._reading.read(self.paint)
+            await self._draw_ahead()
         except AstridError as error:
             self.say(error, Tone.BAD)
         self.company.follow()
+
+    async def _draw_ahead(self) -> None:
+        """Draw the images of the card that comes next: a key then has only to show them."""
+        card = self._reading.next_card if self._reading else None
+        if card is not None and self.is_large_enough:
+            page = self._page_with(card)
+            layout = view.layout_of(page, self.size.width, self.size.height - MARGINS)
+            self._rows.draw_ahead(await asyncio.to_thread(view.picture_lines, page, layout))
 
     # -- deciding ----------------------------------------------------------------------------------
 
