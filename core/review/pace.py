@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlmodel import col
 
+from core.database.keyset import MAX_LIMIT
 from core.database.store import Store
 from core.database.tables import SkyObject, Verdict
 from core.errors import AstridError
@@ -32,7 +33,6 @@ FEWEST = 20  # below, a share or a pace is told as not known
 NEWEST = 20_000  # verdicts of a reviewer that are read
 WINDOW = 20  # verdicts over which a slowing is looked for
 SLOWED = 1.5  # times the pace of the stretch's beginning
-_MOST_RANK = 10_000
 
 
 class PaceError(AstridError):
@@ -204,8 +204,15 @@ def reviewers(store: Store) -> list[str]:
         return list(db.scalars(select(col(Verdict.reviewer)).distinct().order_by(col(Verdict.reviewer))))
 
 
-def cut(store: Store, reviewer: str, minutes: float, *, filters: str = "", order: str = "score") -> Cut:
+def cut(
+    store: Store, reviewer: str, minutes: float, *, filters: str = "", order: str = "score", passed: int = 0
+) -> Cut:
     """Where a reviewer's own pace cuts the queue.
+
+    Parameters
+    ----------
+    passed : int
+        How many of those that await a verdict lie before the reviewer, who passed over them.
 
     Raises
     ------
@@ -217,14 +224,15 @@ def cut(store: Store, reviewer: str, minutes: float, *, filters: str = "", order
     if own.mean_s is None or own.per_hour is None:
         raise PaceError(f"your pace is not known yet: {FEWEST} gaps between verdicts tell it, {own.gaps} are")
     seconds = own.mean_s  # a sum of times goes by the mean
-    rank = min(int(minutes * 60 / seconds), _MOST_RANK)
+    rank = min(int(minutes * 60 / seconds), MAX_LIMIT)
     if rank < 1:
         raise PaceError(f"{minutes:g} min are less than one verdict takes, {seconds:.0f} s")
-    total = queue_count(store, filters=filters, order=order)
-    if total <= rank:
+    below = queue_count(store, filters=filters, order=order) - passed - rank
+    if below <= 0:
         return Cut(minutes, seconds, rank, 0, share(0, 0))
-    last = queue_page(store, limit=rank, filters=filters, order=order).last_key
-    return Cut(minutes, seconds, rank, total - rank, _real_beyond(store, last, filters, order))
+    reached = min(passed + rank, MAX_LIMIT)
+    last = queue_page(store, limit=reached, filters=filters, order=order).last_key
+    return Cut(minutes, seconds, rank, below, _real_beyond(store, last, filters, order))
 
 
 def _real_beyond(store: Store, last: float | None, filters: str, order: str) -> Share:

@@ -124,9 +124,9 @@ class Desk:
         """Forget a filter that was kept."""
         saved_filters.forget(self._store, reviewer=self.reviewer, name=name)
 
-    def cut(self, minutes: float, filters: str, order: str) -> pace.Cut:
-        """Where this reviewer's own pace cuts the queue."""
-        return pace.cut(self._store, self.reviewer, minutes, filters=filters, order=order)
+    def cut(self, minutes: float, filters: str, order: str, passed: int = 0) -> pace.Cut:
+        """Where this reviewer's own pace cuts the queue, behind so many that were passed over."""
+        return pace.cut(self._store, self.reviewer, minutes, filters=filters, order=order, passed=passed)
 
     def measured(self) -> tuple[pace.Pace, pace.Share | None, list[agreement.Pair]]:
         """Pace, reliability, and agreement with each other reviewer."""

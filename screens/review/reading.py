@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from screens.review.queue import Entry, Queue
+from screens.review.steering import MODEL_ORDERS
 
 if TYPE_CHECKING:
     from core.review.cards import Card
@@ -62,25 +63,47 @@ class Reading:
         if "@" in filters:
             filters = await asyncio.to_thread(self._desk.expanded, filters)
         page = await asyncio.to_thread(self._desk.page, after=None, filters=filters, order=order)
+        before, is_same = self.queue, filters == self.filter
         self.filter, self.order = filters, order
-        self.queue = Queue(total=len(page.rows), is_counted=page.next is None, marks=self.queue.marks)
+        self.queue = Queue(
+            total=len(page.rows),
+            is_counted=page.next is None,
+            without=None if order in MODEL_ORDERS else 0,
+            cut=before.left if is_same else None,  # a given time holds in any order
+            marks=before.marks,
+        )
         await self._take(page)
 
     async def count(self) -> None:
-        """Learn how many pass the filter: among a million it takes longer than to read the first.
+        """Learn how many pass the filter, and how many have no value in this order.
+
+        Among a million it takes longer than to read the first.
+
+        Raises
+        ------
+        StoreError
+        """
+        queue, order = self.queue, self.order
+        if queue.is_counted and queue.without is not None:
+            return
+        decided = queue.decided
+        total = await asyncio.to_thread(self._desk.total, self.filter, order)
+        if not queue.is_counted:
+            queue.total, queue.is_counted = max(total + decided, len(queue.entries)), True
+        if queue.without is None:
+            awaiting = await asyncio.to_thread(self._desk.total, self.filter)
+            queue.without = max(awaiting - total, 0)
+
+    async def look_for_more(self) -> None:
+        """Learn how many came in since all of the queue was read.
 
         Raises
         ------
         StoreError
         """
         queue = self.queue
-        if queue.is_counted:
-            return
-        decided = queue.decided
         total = await asyncio.to_thread(self._desk.total, self.filter, self.order)
-        if queue.cut is None:
-            queue.total = max(total + decided, len(queue.entries))
-        queue.is_counted = True
+        queue.came_in = max(total - queue.awaiting, 0)
 
     async def read(self, shown: Callable[[], None]) -> None:
         """Read the card at the queue's place, and then what will be needed next.

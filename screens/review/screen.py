@@ -275,10 +275,12 @@ class ReviewScreen(PictureScreen):
         if self.queue.move(steps):
             self.notice = ()
             self.show_place()
+        elif steps > 0 and self.queue.came_in:
+            self.choosing.restart_soon(self.filter)
 
     def move_to(self, place: int | None) -> None:
         """Go to a card of those that were read."""
-        last = len(self.queue.entries) - 1
+        last = self.queue.reach - 1
         self.move_by((last if place is None else min(place, last)) - self.queue.place)
 
     def arrive(self, target: Target) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FEW = 10  # verdicts at once that need no word typed
 NAMED_ORDERS = ("score", "brightness", "age", "uncertainty", "anomaly")
+MODEL_ORDERS = ("uncertainty", "anomaly")  # what has no value there is left out
 _SHOWN = 10  # completions
 
 
@@ -62,19 +63,21 @@ def label_of(text: str) -> Label:
     raise CommandRefused(f"'{safe_text(typed, 40)}' is no verdict: {', '.join(LABELS)}")
 
 
-def minutes_of(words: Words) -> float:
-    """The time that was typed.
+def minutes_of(words: Words) -> float | None:
+    """The time that was typed; none for ``off``.
 
     Raises
     ------
     CommandRefused
     """
+    if [word.lower() for word in words] == ["off"]:
+        return None
     try:
         minutes = float(words[0]) if len(words) == 1 else 0.0
     except ValueError:
         minutes = 0.0
     if not 0 < minutes <= 24 * 60:
-        raise CommandRefused("minutes takes the time that you have, such as: minutes 25")
+        raise CommandRefused("minutes takes the time that you have, such as: minutes 25; or off, for all")
     return minutes
 
 
@@ -83,12 +86,20 @@ def cut_line(found: "Cut") -> Line:
     head = (span(f"{found.minutes:g} min at {found.seconds:.1f} s a card: "),)
     if not found.below:
         return (*head, span("all of the queue", Tone.GOOD))
-    real = found.expected_real
+    real, judged = found.expected_real, f"judged there {'was' if found.real.n == 1 else 'were'}"
     if real is None:
-        expected = f"how many are real is not known: {found.real.n} were judged there"
+        expected = f"how many of them are real is not known, for only {found.real.n} {judged}"
     else:
-        expected = f"{real[0]:.0f} to {real[1]:.0f} of them real, as {found.real.hits} of {found.real.n} were"
-    return (*head, span(f"{found.rank} cards", Tone.STRONG), span(f"; below {found.below}, {expected}"))
+        expected = (
+            f"{real[0]:.0f} to {real[1]:.0f} of them real, as {found.real.hits} of {found.real.n} {judged}"
+        )
+    return (
+        *head,
+        span(counted(found.rank, "card"), Tone.STRONG),
+        span(f"; below the cut {found.below} more, {expected}; "),
+        span(":minutes off", Tone.KEY),
+        span(" reads on", Tone.DIM),
+    )
 
 
 def pace_lines(own: "Pace", reliability: "Share | None", pairs: "list[Pair]") -> list[Line]:

@@ -10,13 +10,13 @@ from screens.review.curve import CurvePoint, curve_lines
 from screens.review.facts import fact_lines, last_note, sexagesimal
 from screens.review.layout import Layout, arrange
 from screens.review.queue import Queue
+from screens.review.steering import MODEL_ORDERS
 
 if TYPE_CHECKING:
     from core.operations.headline import Headline
     from core.review.cards import Card
     from screens.review.viewing import Viewing
 
-MODEL_ORDERS = ("uncertainty", "anomaly")
 _TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
 
 
@@ -67,10 +67,14 @@ def chips(page: Page, width: int) -> Line:
     if queue.current is not None:
         left = (
             *left,
-            span(f" {queue.place + 1} of {queue.total}{'' if queue.is_counted else '+'}", Tone.STRONG),
+            span(f" {queue.place + 1} of {queue.length}{'' if queue.is_counted else '+'}", Tone.STRONG),
         )
+        if queue.cut is not None:
+            left = (*left, span(f", {queue.below} below the cut", Tone.DIM))
         if page.order != "score":
             left = (*left, span(f" by {page.order}", Tone.DIM))
+        if queue.without:
+            left = (*left, span(f", {queue.without} without", Tone.DIM))
         if queue.current.object_id in queue.marks:
             left = (*left, span("  marked", Tone.KEY))
         if marked := len(queue.marks):
@@ -97,17 +101,11 @@ def empty_lines(page: Page) -> list[Line]:
     if queue.current is not None:
         return [(span(" reading the card …", Tone.DIM),)]
     if queue.entries:
-        passed = queue.undecided
-        return [
-            (span(" The end of the queue.", Tone.STRONG),),
-            (span(f" {queue.decided} decided, {passed} passed over."),),
-            (span(" g", Tone.KEY), span(" goes to the first, "), span("k", Tone.KEY), span(" one back, "),
-             span("u", Tone.KEY), span(" takes back the last verdict.")),
-        ]  # fmt: skip
+        return _end_lines(page)
     if page.order in MODEL_ORDERS:
         return [
             (span(f" No model has given any {page.order} yet: this order is empty.", Tone.STRONG),),
-            (span(" O", Tone.KEY), span(" takes the next order.")),
+            *_without_lines(page),
         ]
     if page.filter:
         return [
@@ -126,6 +124,40 @@ def empty_lines(page: Page) -> list[Line]:
             (span(f" Quarantined: {counted(counts.failed, 'frame')}. `astrid status` says why.", Tone.WARN),)
         )
     return lines
+
+
+def _end_lines(page: Page) -> list[Line]:
+    """What was done at the end, and what there is beyond it."""
+    queue = page.queue
+    lines: list[Line] = [
+        (span(" The end of the queue.", Tone.STRONG),),
+        (span(f" {queue.decided} decided, {queue.undecided} passed over."),),
+        (span(" g", Tone.KEY), span(" goes to the first, "), span("k", Tone.KEY), span(" one back, "),
+         span("u", Tone.KEY), span(" takes back the last verdict.")),
+    ]  # fmt: skip
+    if queue.cut is not None:
+        lines[0] = (span(" The end of what the given time reaches.", Tone.STRONG),)
+        lines.append(
+            (
+                span(f" Below the cut: {queue.below} more. "),
+                span(":minutes off", Tone.KEY),
+                span(" reads on."),
+            )
+        )
+    if page.order in MODEL_ORDERS:
+        lines += _without_lines(page)
+    if queue.came_in:
+        lines.append(
+            (span(f" Came in since: {queue.came_in} more. "), span("j", Tone.KEY), span(" begins anew."))
+        )
+    return lines
+
+
+def _without_lines(page: Page) -> list[Line]:
+    """What an order leaves out."""
+    others = f" Without any {page.order}, and so not in this order: {page.queue.without}."
+    next_order: Line = (span(" O", Tone.KEY), span(" takes the next order."))
+    return [(span(others),), next_order] if page.queue.without else [next_order]
 
 
 def last_line(notice: Line, card: "Card | None", last_decision: Line) -> Line:

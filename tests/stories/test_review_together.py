@@ -129,6 +129,39 @@ async def test_orders_of_the_queue_and_one_that_is_empty_until_there_are_models(
         assert "by age" in vera.lines[1]
 
 
+async def test_an_order_says_how_many_have_no_value_and_leads_nowhere_at_its_end(night, tmp_path):
+    store, url, ids = night
+    with store.write() as db:
+        for place in (1, 3):
+            db.get_one(SkyObject, ids[place]).anomaly = 0.5 + place
+    async with console(url, tmp_path) as vera:
+        await type_command(vera, "order anomaly")
+        await vera.until(lambda: "1 of 2 by anomaly, 3 without" in vera.lines[1])
+        assert vera.screen.card.object_id == ids[3]
+        await vera.press("j", "j")
+        assert "Without any anomaly, and so not in this order: 3" in vera.text
+        for _ in range(2):
+            vera.screen.store_changed()
+            await vera.pilot.pause(0.3)
+        assert "The end of the queue" in vera.text
+
+
+async def test_at_the_end_what_came_in_since_is_said_and_shown_where_nothing_was_passed_over(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("x", "j", "d", "c", "t")
+        assert "4 decided, 1 passed over" in vera.text
+        add_night(store, objects=2)
+        vera.app.look()
+        await vera.until(lambda: "Came in since: 2 more" in vera.text)
+        await vera.press("j")
+        assert "1 of 3" in vera.lines[1]
+        await vera.press("x", "d", "c")
+        add_night(store, objects=1)
+        vera.app.look()
+        await vera.until(lambda: "1 of 1" in vera.lines[1])
+
+
 async def test_a_note_with_tags_can_be_filtered_by(night, tmp_path):
     store, url, _ = night
     async with console(url, tmp_path) as vera:
@@ -172,9 +205,27 @@ async def test_a_given_time_cuts_the_queue_at_the_own_pace(tmp_path, size):
         assert "1 of 15" in vera.lines[1]
         await type_command(vera, "minutes 2")
         await vera.until(lambda: "1 of 10" in vera.lines[1])
-        assert "2 min at 12.0 s a card: 10 cards; below 5" in vera.text
-        await vera.press("G", "j")
-        assert "The end of the queue" in vera.text
+        told = " ".join(line.strip() for line in vera.lines[-4:-1])
+        assert "2 min at 12.0 s a card: 10 cards; below the cut 5 more, 0 to 1 of them real" in told
+        assert "as 0 of 25 judged there were; :minutes off reads on" in told
+        assert "5 below the cut" in vera.lines[1]
+        await vera.press("j", "G", "j")
+        assert "The end of what the given time reaches" in vera.text
+        assert "Below the cut: 5 more" in vera.text
+        vera.app.look()  # what awaits is more than what is reached: that leads nowhere by itself
+        await vera.pilot.pause(0.3)
+        vera.screen.store_changed()
+        await vera.pilot.pause(0.3)
+        assert "Below the cut: 5 more" in vera.text
+        await vera.press("g", "O")
+        assert "1 of 10, 5 below the cut by brightness" in vera.lines[1]
+        await vera.press("j", "j", "j", "j")
+        await type_command(vera, "minutes 2")
+        await vera.until(lambda: "5 of 14, 1 below the cut" in vera.lines[1])  # four were passed over
+        await type_command(vera, "minutes off")
+        await vera.until(lambda: "5 of 15 by brightness" in vera.lines[1])
+        await vera.press("G")
+        assert "15 of 15" in vera.lines[1]
         await type_command(vera, "pace")
         await vera.until(lambda: "12.0 s a verdict in the mean, 12.0 s in the median; 300" in vera.text)
         await vera.pilot.press("escape")
