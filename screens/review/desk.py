@@ -21,7 +21,7 @@ from core.review import (
     waiting,
 )
 from core.settings import ReviewSettings
-from core.vocabulary import Label
+from core.vocabulary import Label, ReviewState
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +144,14 @@ class Desk:
         """Who else has the card of an object open; an own sitting that has just ended is nobody else."""
         found = open_cards.others(self._store, object_id, session=self._session)
         return [name for name in found if name != self.reviewer]
+
+    def said_by_others(self, objects: Sequence[int]) -> dict[str, str]:
+        """The label of everybody else who says that a card is real, or that it is not."""
+        return agreement.said_by_others(self._store, objects, self.reviewer)
+
+    def settled(self, votes: Mapping[str, str]) -> tuple[ReviewState | None, str | None, bool]:
+        """Whether votes confirm a card, by what, and whether they are disputed."""
+        return agreement.settled(votes, experts=self.habits.experts, needed=self.habits.votes)
 
     def keep_open(self, object_id: int) -> None:
         """Tell others that this card is open here."""

@@ -125,6 +125,7 @@ class ReviewScreen(PictureScreen):
             notice=self.notice or self.deciding.last,
             order=self.choosing.order,
             others=self.company.others,
+            said=self.company.said,
         )
 
     def notice_line(self) -> Line:

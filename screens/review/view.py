@@ -1,6 +1,7 @@
 """The review screen as lines: values in, lines out."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from core.text import SafeText, safe_text
@@ -34,6 +35,7 @@ class Page:
     notice: Line
     order: str = "score"
     others: tuple[str, ...] = ()  # who else has the card open
+    said: Mapping[str, str] = field(default_factory=dict)  # what others decided of it, by reviewer
 
 
 def page_lines(page: Page, layout: Layout) -> list[Line]:
@@ -81,6 +83,8 @@ def chips(page: Page, width: int) -> Line:
             left = (*left, span(f"  {marked} marked", Tone.DIM))
         if page.others:
             left = (*left, span(f"  open: {', '.join(page.others)}", Tone.WARN, 30))
+        for who, label in page.said.items():
+            left = (*left, span(f"  {who}: ", Tone.WARN, 24), _label_span(label))
         if queue.decided:
             left = (*left, span(f"  {queue.decided} decided", Tone.DIM))
         if queue.current.label:
@@ -180,6 +184,17 @@ def decided(label: Label, name: str, objects: int = 1, revealed: str = "") -> Li
         span("  u", Tone.KEY),
         span(" takes it back", Tone.DIM),
     )
+
+
+def others_said(label: Label, votes: Mapping[str, str], confirmed: str | None, *, is_disputed: bool) -> Line:
+    """What others said of what was just decided, and what follows; those who differ first."""
+    side = LABELS[label].review_state
+    differ = [who for who, said in votes.items() if LABELS[Label(said)].review_state != side]
+    line: Line = ()
+    for who in differ or [*votes]:
+        line = (*line, span(f"{', ' if line else ''}{who} said ", Tone.WARN, 40), _label_span(votes[who]))
+    end = ": disputed" if is_disputed else f": {confirmed} is confirmed" if confirmed else ""
+    return (*line, span("" if differ else " too", Tone.WARN), span(end, Tone.WARN))
 
 
 def changed_back(done: str, label: str | None, count: int = 1, revealed: str = "") -> Line:

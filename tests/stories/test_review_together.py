@@ -258,6 +258,48 @@ async def test_a_card_that_somebody_has_open_is_marked(night, tmp_path, monkeypa
     assert told() == []  # whoever comes now is not told that vera is there
 
 
+async def test_two_at_one_card_are_told_of_each_other_before_and_after_their_verdicts(
+    night, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("screens.review.company.SETTLE_S", 0.05)
+    monkeypatch.setattr("screens.review.company.LOOK_S", 0.1)
+    from core.review.open_cards import keep_open
+
+    store, url, ids = night
+    bob = {"session": "b", "reviewer": "bob", "shown": {}}
+    async with console(url, tmp_path) as vera:
+        await vera.pilot.pause(0.3)  # vera has looked, and told, before bob comes to the same card
+        keep_open(store, ids[0], session="b", reviewer="bob", seconds=60)
+        await vera.until(lambda: "open: bob" in vera.lines[1])
+        decide(store, **bob, candidate_id=best(store, ids[0]), label=Label.REAL)
+        await vera.until(lambda: "bob: real" in vera.lines[1])
+        await vera.press("x")
+        await vera.until(lambda: "bob said real: disputed · artefact" in vera.lines[-2])
+        assert "bob: real" not in vera.lines[1]  # that is another card
+        monkeypatch.setattr("screens.review.company.LOOK_S", 60.0)
+        await vera.press("j")
+        decide(store, **bob, candidate_id=best(store, ids[2]), label=Label.SUPERNOVA)
+        await vera.press("r")
+        await vera.until(lambda: "bob said supernova too: real is confirmed · real" in vera.lines[-2])
+
+
+async def test_blind_what_others_decided_meanwhile_is_told_after_the_verdict(night, tmp_path, monkeypatch):
+    monkeypatch.setattr("screens.review.company.LOOK_S", 0.1)
+    store, url, ids = night
+    bob = {"session": "b", "reviewer": "bob", "shown": {}}
+    async with console(url, tmp_path, more="blind = true\n") as vera:
+        decide(store, **bob, candidate_id=best(store, ids[0]), label=Label.REAL)
+        await vera.pilot.pause(0.5)
+        assert "bob" not in vera.text
+        await vera.press("x")
+        await vera.until(lambda: "bob said real: disputed" in vera.lines[-2])
+        await vera.press("k")
+        await vera.until(lambda: "bob: real" in vera.lines[1])
+        await vera.press("u")
+        await vera.pilot.pause(0.3)
+        assert "bob: real" not in vera.lines[1]
+
+
 async def test_blind_what_others_said_is_hidden_until_one_has_decided(night, tmp_path):
     store, url, ids = night
     who = {"session": "bob", "reviewer": "bob", "candidate_id": best(store, ids[0])}
