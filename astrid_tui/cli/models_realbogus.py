@@ -22,8 +22,10 @@ from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
     from core.settings import Settings
-    from pipeline.training.candidate_run import CandidateRun
+    from pipeline.training.candidate_run import CandidateRun, Tuning
     from pipeline.training.examples import Examples
+
+FIELDS, STEPS = 400, 4000
 
 ExamplesOption = Annotated[
     Path | None, typer.Option("--examples", help="Learn from this set (.npz) instead of simulated fields.")
@@ -41,13 +43,31 @@ OutputOption = Annotated[
 def realbogus(
     context: typer.Context,
     examples: ExamplesOption = None,
-    fields: FieldsOption = 400,
+    fields: Annotated[
+        int | None,
+        typer.Option(min=2, help=f"Simulated fields to learn from; default {FIELDS}, with --from none."),
+    ] = None,
     labels: LabelsOption = True,
     seed: SeedOption = 1,
     minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Be done after so many, if not earlier.")
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 4000,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"Steps of training; default {STEPS}, with --from by the examples."),
+    ] = None,
+    begin_with: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="VERSION",
+            help="Fine-tune this version (a number, or `shipped`) on labels and --examples, and judge it "
+            "object by object by networks that did not learn of it.",
+        ),
+    ] = None,
+    layers: Annotated[
+        str, typer.Option(help="With --from: which learn. head, all, or auto, by how many labels there are.")
+    ] = "auto",
     width: Annotated[int, typer.Option(min=4, max=64, help="Channels of the first layer.")] = 16,
     threads: Annotated[int, typer.Option(min=1, help="One is best on a busy machine.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest that was stopped.")] = False,
@@ -57,18 +77,34 @@ def realbogus(
     """Train the real-bogus network on cutouts, calibrate it on held-out fields, and export it.
 
     Ctrl-C and SIGTERM stop it after the step in hand; --resume with the same options goes on. What is made
-    becomes a new version, which scores once it is promoted.
+    becomes a new version, which scores once it is promoted. With --from it learns for a minute or a few
+    what is different about your own data; a fine-tuning that was stopped begins anew.
     """
     from pipeline.training.candidate_run import CandidateRun
 
-    wanted = CandidateRun("realbogus", examples, fields, seed, minutes, steps, width, threads)
-    _run(context, wanted, output, labels=labels, resume=resume, as_json=as_json)
+    if begin_with is None:
+        if layers != "auto":
+            raise typer.BadParameter("it goes with --from", param_hint="--layers")
+        wanted = CandidateRun(
+            "realbogus", examples, fields or FIELDS, seed, minutes, steps or STEPS, width, threads
+        )
+        _run(context, wanted, output, labels=labels, resume=resume, as_json=as_json)
+        return
+    if layers not in ("auto", "head", "all"):
+        raise typer.BadParameter("it is auto, head or all", param_hint="--layers")
+    if resume or minutes is not None:
+        raise typer.BadParameter(
+            "a fine-tuning is short: --resume and --minutes do not go with it", param_hint="--from"
+        )
+    wanted = CandidateRun("realbogus", examples, fields or 0, seed, None, steps or 0, 0, threads)
+    tuning = _tuning(context, begin_with, layers)
+    _run(context, wanted, output, labels=labels, resume=False, as_json=as_json, tuning=tuning)
 
 
 def tree(
     context: typer.Context,
     examples: ExamplesOption = None,
-    fields: FieldsOption = 400,
+    fields: FieldsOption = FIELDS,
     labels: LabelsOption = True,
     seed: SeedOption = 1,
     output: OutputOption = None,
@@ -92,6 +128,7 @@ def _run(
     labels: bool,
     resume: bool,
     as_json: bool,
+    tuning: Tuning | None = None,
 ) -> None:
     from core.database.store import StoreMissing
     from pipeline.training.candidate_run import copy_out, run
@@ -103,7 +140,7 @@ def _run(
     labelled = _labelled(context, settings) if labels else None
     try:
         with until_stopped() as stopped, progress_bar("Training", quiet=as_json) as report:
-            training = run(settings, wanted, report, stopped, resume, labelled)
+            training = run(settings, wanted, report, stopped, resume, labelled, tuning)
     except ModuleNotFoundError as missing:
         if missing.name not in ("torch", "onnxscript"):
             raise
@@ -126,6 +163,24 @@ def _run(
         _print(told, training.folder)
     if training.digest is None:
         raise typer.Exit(ExitCode.INTERRUPTED)
+
+
+def _tuning(context: typer.Context, version: str, layers: str) -> Tuning:
+    """The network to begin with: one that AstrID came with, or a version in the store."""
+    from pipeline.classify.chosen import shipped_folder
+    from pipeline.classify.model_file import read
+    from pipeline.classify.shipped import SHIPPED
+    from pipeline.training.candidate_run import Tuning
+    from pipeline.training.tracking import fetch
+
+    if version in ("shipped", "0"):
+        start = read(shipped_folder("realbogus"), SHIPPED["realbogus"].digest)
+    elif version.isdecimal():
+        with closing(store_of(context, read_only=True)) as store:
+            start = read(fetch(store, settings_of(context), "realbogus", int(version)))
+    else:
+        raise typer.BadParameter("it is the number of a version, or `shipped`", param_hint="--from")
+    return Tuning(start, layers)
 
 
 def _labelled(context: typer.Context, settings: Settings) -> Examples | None:

@@ -176,3 +176,23 @@ def test_a_file_that_is_no_network_is_refused(astrid, tmp_path):
     (tmp_path / "model.pt").write_bytes(b"PK\x03\x04")
     astrid("models", "import", tmp_path / "model.pt", "--input", "triplet", code=1)
     assert "model.pt" in astrid.said
+
+
+def test_a_network_is_fine_tuned_from_a_version_and_its_card_says_what_that_changed(astrid, tmp_path):
+    pytest.importorskip("torch", reason="training needs the extra 'train'")
+    example_sets.write(blobs(24), tmp_path / "own.npz")
+    astrid("init")
+    words = ("models", "train", "realbogus", "--examples", tmp_path / "own.npz", "--steps", 1, "--from")
+    told = astrid.json(*words, "shipped")
+    assert (told["state"], told["version"], told["parameters"]["layers"]) == ("done", 1, "auto")
+    card = astrid.json("models", "card", "realbogus", 1)
+    assert card["description"]["trained"]["fine_tuned"]["start"] == told["parameters"]["start"]
+    assert card["metrics"].keys() >= {"auc_before", "auc_after", "brier_before", "brier_after"}
+    again = astrid.json(*words, 1)
+    assert again["parameters"]["start"] == told["digest"]
+    astrid(*words, 9, code=1)
+    assert "no version 9" in astrid.said
+    astrid(*words, "newest", code=2)
+    astrid(*words, "shipped", "--resume", code=2)
+    astrid("models", "train", "realbogus", "--from", "shipped", code=1)
+    assert "--examples" in astrid.said
