@@ -60,10 +60,28 @@ def test_score_takes_other_sizes_and_an_absent_reference_and_tells_none_of_nothi
         assert scores[2] is None
 
 
+def test_coarse_pixels_are_told_by_their_scale_of_one_for_all_or_one_for_each(astrid, tmp_path):
+    made = blobs(4, seed=8)
+    planes = {"new": made.new, "ref": made.ref, "diff": made.diff}
+    said = {}
+    for name, scale in {"none": None, "fine": 0.3, "coarse": 1.2, "each": [0.3, 1.2, 0.3, 1.2]}.items():
+        np.savez(tmp_path / "a.npz", **planes, **({} if scale is None else {"pixel_scale": scale}))
+        said[name] = astrid.json("models", "score", tmp_path / "a.npz")["scores"]["tree"]
+    assert said["none"] == said["fine"] != said["coarse"]
+    assert said["each"] == [said["fine" if i % 2 == 0 else "coarse"][i] for i in range(4)]
+
+
 @pytest.mark.parametrize(
     ("arrays", "word"),
     [
         ({"new": np.zeros((1, 5, 5))}, "lacks the arrays ref, diff"),
+        (
+            dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))) | {"pixel_scale": [1, 2]},
+            "one for each",
+        ),
+        (dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))) | {"pixel_scale": 0.0}, "positive"),
+        (dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))) | {"pixel_scale": np.nan}, "positive"),
+        (dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))) | {"pixel_scale": "x"}, "pixel_scale"),
         (dict.fromkeys(("new", "ref", "diff"), np.zeros((5, 5))), "shape"),
         (dict.fromkeys(("new", "ref", "diff"), np.zeros((2, 0, 5))), "shape"),
         (dict.fromkeys(("new", "ref", "diff"), np.array([[["a"]]])), "no numbers"),
