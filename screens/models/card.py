@@ -20,14 +20,15 @@ _UNIT = (0.0, 1.0)
 
 def card_lines(card: Card, width: int, *, plain: bool) -> list[Line]:
     """What it is, its scorecard beside that of the version in use, calibration and completeness."""
-    skipped = {"scorecard", "metrics"}
+    skipped = {"scorecard", "metrics", "history"}
     facts = [(name, value) for name, value in card.facts.items() if name not in skipped]
     lines = facts_lines(facts, width)
     metrics = card.facts.get("metrics")
     if isinstance(metrics, Mapping):
         lines += [(), _title("Metrics"), *facts_lines(metrics.items(), width)]
     if card.scorecard is None:
-        return [*lines, (), (span(" It has no scorecard: `astrid models evaluate` makes one.", Tone.DIM),)]
+        words = " It has no scorecard: `astrid models evaluate` judges models by examples."
+        return [*lines, (), (span(words, Tone.DIM),)]
     return [*lines, *scorecard_lines(card, width, plain=plain)]
 
 
