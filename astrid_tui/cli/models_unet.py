@@ -28,6 +28,7 @@ def unet(
     context: typer.Context,
     fields: Annotated[int, typer.Option(min=2, help="Simulated fields to train on.")] = 400,
     held_out: Annotated[int, typer.Option(min=1, help="Others, to choose thresholds on.")] = 60,
+    judged: Annotated[int, typer.Option(min=0, help="Yet others, to make its scorecard on.")] = 20,
     size: Annotated[int, typer.Option(min=192, help="Pixels along a side of a field.")] = 512,
     steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 4000,
     width: Annotated[int, typer.Option(min=1, max=64, help="Channels of the first level.")] = 8,
@@ -55,7 +56,7 @@ def unet(
     from pipeline.training.stopping import until_stopped
 
     settings = settings_of(context)
-    wanted = UnetRun(fields, held_out, size, steps, width, seed, threads, false_alarms, frames)
+    wanted = UnetRun(fields, held_out, size, steps, width, seed, threads, false_alarms, frames, judged)
     with until_stopped() as stopped, progress_bar("Training", quiet=as_json) as report:
         made = run(settings, wanted, out, report, stopped)
     if made is None:

@@ -14,7 +14,7 @@ from tests.astrid_tui.command import Command
 
 pytest.importorskip("torch")
 
-TINY = ("--fields", 2, "--held-out", 1, "--size", 192, "--steps", 2, "--width", 1)
+TINY = ("--fields", 2, "--held-out", 1, "--size", 192, "--steps", 2, "--width", 1, "--judged", 1)
 
 
 @pytest.fixture
@@ -41,6 +41,10 @@ def test_a_model_is_trained_and_can_be_served(astrid: Command, tmp_path: Path) -
     astrid("init")
     again = astrid.json("models", "train", "unet", *TINY, "--out", tmp_path / "again")
     assert again["version"] == 1
+    card = astrid.json("models", "card", "unet", 1)["scorecard"]
+    assert card["fields"] == 1
+    assert {each["name"] for each in card["strata"]} >= {"all", "SNR 6 to 10"}
+    assert card["tables"][-1]["rows"][0]["name"] == "background"
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert (tmp_path / "again" / "model.onnx").read_bytes() == (folder / "model.onnx").read_bytes()
     said = astrid("models", "train", "unet", *TINY, "--out", tmp_path / "again", code=ExitCode.FAILED)
