@@ -18,6 +18,16 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
+from astrid_tui.cli.models_options import (
+    FIELDS,
+    ExamplesOption,
+    FieldsOption,
+    LabelsOption,
+    OutputOption,
+    SeedOption,
+    ThreadsOption,
+    without_torch,
+)
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -25,19 +35,7 @@ if TYPE_CHECKING:
     from pipeline.training.candidate_run import CandidateRun, Tuning
     from pipeline.training.examples import Examples
 
-FIELDS, STEPS = 400, 4000
-
-ExamplesOption = Annotated[
-    Path | None, typer.Option("--examples", help="Learn from this set (.npz) instead of simulated fields.")
-]
-FieldsOption = Annotated[int, typer.Option(min=2, help="Simulated fields to learn from.")]
-LabelsOption = Annotated[
-    bool, typer.Option("--labels/--no-labels", help="Learn also from what reviewers agree on in the store.")
-]
-SeedOption = Annotated[int, typer.Option(min=0, max=1000, help="The same seed gives the same model.")]
-OutputOption = Annotated[
-    Path | None, typer.Option("-o", "--output", help="Also put the model's folder here; it must not exist.")
-]
+STEPS = 4000
 
 
 def realbogus(
@@ -69,7 +67,7 @@ def realbogus(
         str, typer.Option(help="With --from: which learn. head, all, or auto, by how many labels there are.")
     ] = "auto",
     width: Annotated[int, typer.Option(min=4, max=64, help="Channels of the first layer.")] = 16,
-    threads: Annotated[int, typer.Option(min=1, help="One is best on a busy machine.")] = 1,
+    threads: ThreadsOption = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest that was stopped.")] = False,
     output: OutputOption = None,
     as_json: JsonOption = False,
@@ -142,10 +140,7 @@ def _run(
         with until_stopped() as stopped, progress_bar("Training", quiet=as_json) as report:
             training = run(settings, wanted, report, stopped, resume, labelled, tuning)
     except ModuleNotFoundError as missing:
-        if missing.name not in ("torch", "onnxscript"):
-            raise
-        remark("Training needs torch: install AstrID with its extra 'train'.")
-        raise typer.Exit(ExitCode.UNAVAILABLE) from None
+        raise without_torch(missing) from None
     told: dict[str, Any] = training.record() | {"version": None}
     if training.digest is not None:
         from pipeline.training.keeping import keep_trained

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MOST_TRAININGS = 50
 # What a training of each model may be started with; both outlier detectors are fitted by one.
 OPTIONS = {
-    "realbogus": ("minutes", "steps", "seed", "examples", "fields"),
+    "realbogus": ("minutes", "steps", "seed", "examples", "fields", "from", "layers"),
     "tree": ("seed", "examples", "fields"),
     "unet": ("steps", "seed", "fields"),
     "outliers": ("seed", "examples", "fields"),
