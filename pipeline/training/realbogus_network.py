@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import itertools
-import warnings
 from collections.abc import Mapping
 from typing import Self
 
@@ -16,8 +14,8 @@ from torch import Tensor, nn
 from pipeline.classify.networks import ALL_PLANES, INPUT, OUTPUT
 from pipeline.classify.triplets import SIDE
 from pipeline.training.checkpoint import TrainingError
+from pipeline.training.onnx_export import export
 
-OPSET = 18
 EMBEDDING = 32
 CENTRE = 31  # pixels a side that are looked at in full resolution
 FIRST = (SIDE - CENTRE) // 2
@@ -120,19 +118,5 @@ def exported(network: CutoutNetwork) -> bytes:
     network : CutoutNetwork
         It is left in evaluation mode.
     """
-    network.eval()
-    content = io.BytesIO()
-    names = (INPUT, OUTPUT, "embedding")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the older exporter writes what we let through
-        torch.onnx.export(
-            network,
-            (torch.zeros(2, ALL_PLANES, SIDE, SIDE),),
-            content,  # type: ignore[arg-type] # a stream is taken where the older exporter is asked for
-            input_names=[INPUT],
-            output_names=[OUTPUT, "embedding"],
-            dynamic_axes={name: {0: "n"} for name in names},
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    return content.getvalue()
+    example = torch.zeros(2, ALL_PLANES, SIDE, SIDE)
+    return export(network, example, INPUT, (OUTPUT, "embedding"), {0: "n"})

@@ -204,10 +204,18 @@ def test_a_network_is_fine_tuned_from_a_version_and_its_card_says_what_that_chan
     told = astrid.json(*words, "shipped")
     assert (told["state"], told["version"], told["parameters"]["layers"]) == ("done", 1, "auto")
     card = astrid.json("models", "card", "realbogus", 1)
-    assert card["description"]["trained"]["fine_tuned"]["start"] == told["parameters"]["start"]
-    assert card["metrics"].keys() >= {"auc_before", "auc_after", "brier_before", "brier_after"}
-    again = astrid.json(*words, 1)
-    assert again["parameters"]["start"] == told["digest"]
+    said = card["description"]["trained"]["fine_tuned"]
+    assert said["start"] == told["parameters"]["start"]
+    assert (said["real"], said["bogus"], said["folds"], said["layers"]) == (12, 12, 5, "head")
+    assert card["metrics"].keys() == {"auc_before", "auc_after", "auc_difference"} | {
+        f"brier_{when}" for when in ("before", "after", "difference")
+    }  # of 12 bogus a hundredth is none
+    assert card["metrics"]["brier_after"] == said["judged"]["brier"]["after"]["value"]
+    example_sets.write(blobs(8), tmp_path / "own.npz")
+    astrid(*words, 1, code=1)
+    assert "4 real and 4 bogus objects" in astrid.said
+    failed = astrid.json("models", "trainings")
+    assert told["digest"] in [each["parameters"]["start"] for each in failed if each["state"] == "failed"]
     astrid(*words, 9, code=1)
     assert "no version 9" in astrid.said
     astrid(*words, "newest", code=2)

@@ -7,9 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.classify.model_file import Calibration, Description, ModelFile, read
-from pipeline.classify.networks import CandidateNetwork
-from pipeline.classify.scorers import Inputs
+from pipeline.classify.model_file import Calibration, Description, ModelFile
 from pipeline.training.splits import LeakingSplit
 from tests.pipeline.toy_models import blobs
 
@@ -126,17 +124,6 @@ def test_probabilities_are_those_of_the_start_until_there_are_enough_to_calibrat
     made = tuned(start, blobs(40), tmp_path / "more", steps=2)
     assert made.calibration != start.description.calibration
     assert made.record["is_recalibrated"]
-
-
-def test_what_is_served_is_what_was_tuned_and_says_of_what(start, tmp_path):
-    examples = blobs(40)
-    made = fine_tune_realbogus(start, examples, FineTuneOptions(steps=5, folds=2), tmp_path / "m", quietly)
-    model = read(tmp_path / "m", made.digest)
-    said = model.description.trained["fine_tuned"]
-    assert (said["start"], said["real"], said["bogus"], said["folds"]) == (start.digest, 20, 20, 2)
-    assert "fnr_at_1_percent_fpr" not in made.metrics  # of 20 bogus a hundredth is none
-    assert made.metrics["brier_after"] == said["judged"]["brier"]["after"]["value"]
-    assert np.isfinite(CandidateNetwork(model).logits(Inputs(examples.triplets))).all()
 
 
 def test_what_cannot_be_tuned_is_refused_in_a_sentence(start, tmp_path):

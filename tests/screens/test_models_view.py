@@ -158,6 +158,7 @@ def test_a_plot_needs_room_and_numbers():
 
 def test_a_training_is_asked_for_in_words():
     assert command_of("realbogus minutes=10 seed=3") == ("realbogus", ["--minutes", "10", "--seed", "3"])
+    assert command_of("realbogus from=shipped")[1] == ["--from", "shipped"]
     for words in (
         "",
         "forest",
