@@ -1,4 +1,4 @@
-"""`astrid models drift`: whether the newest nights are still what the models in use know."""
+"""`astrid models drift|retrain`: whether the newest nights are still what the models in use know."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from astrid_tui.cli.invocation import JsonOption, print_json, print_table, print
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
+    from core.database.store import Store
     from core.models.drift import Calibration, Drift, Quantity, Share
     from core.objects.tracklets import NightSpan
 
@@ -20,8 +21,9 @@ MJD_UNIX = 40587.0
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command to ``astrid models``."""
+    """Add the commands to ``astrid models``."""
     app.command()(drift)
+    app.command()(retrain)
 
 
 def drift(
@@ -43,21 +45,56 @@ def drift(
     what the models had said. Limits are in [drift] of config.toml.
     """
     from core.models.drift import drift as measured
-    from core.models.versions import in_use
-    from pipeline.classify.shipped import SHIPPED
 
     limits = settings_of(context).drift
     asked = {"nights": nights, "reference_nights": reference_nights}
     limits = limits.model_copy(update={key: value for key, value in asked.items() if value is not None})
     with closing(store_of(context, read_only=True)) as store:
-        digests = {name: used.digest or SHIPPED[name].digest for name, used in in_use(store, SHIPPED).items()}
-        found = measured(store, digests, limits)
+        found = measured(store, _digests(store), limits)
     if as_json:
         print_json(found.record())
     else:
         _print(found)
     if fail and found.state == "drift":
         raise typer.Exit(ExitCode.PARTIAL)
+
+
+def retrain(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say whether it is due.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fine-tune the real-bogus in use on what reviewers agree on, if that is due; fit for cron.
+
+    It is due where its scores drifted or people agree with it less, or where they decided much that no
+    version learnt of: [drift] of config.toml. What is made is a new version, which scores only once it is
+    promoted.
+    """
+    from astrid_tui.cli.models_realbogus import fine_tuned, print_training
+    from core.models.retraining import retraining
+
+    with closing(store_of(context, read_only=True)) as store:
+        found = retraining(store, _digests(store), settings_of(context).drift)
+    told: dict[str, Any] = {"is_due": found.is_due, "reason": found.reason, "start": found.start}
+    told |= {"decisions": found.decisions, "state": found.drift.state, "training": None}
+    if not as_json:
+        print_text(f"A training is {'due' if found.is_due else 'not due'}: {found.reason}.")
+    if found.is_due and not dry_run:
+        told["training"] = fine_tuned(context, str(found.start), quiet=as_json)
+        if not as_json:
+            print_training(told["training"])
+    if as_json:
+        print_json(told)
+    if told["training"] is not None and told["training"]["digest"] is None:
+        raise typer.Exit(ExitCode.INTERRUPTED)
+
+
+def _digests(store: Store) -> dict[str, str]:
+    """Of the versions in use, by model."""
+    from core.models.versions import in_use
+    from pipeline.classify.shipped import SHIPPED
+
+    return {name: used.digest or SHIPPED[name].digest for name, used in in_use(store, SHIPPED).items()}
 
 
 def _print(found: Drift) -> None:

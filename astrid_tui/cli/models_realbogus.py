@@ -128,6 +128,35 @@ def _run(
     as_json: bool,
     tuning: Tuning | None = None,
 ) -> None:
+    told = _trained(context, wanted, output, labels=labels, resume=resume, quiet=as_json, tuning=tuning)
+    if as_json:
+        print_json(told)
+    else:
+        print_training(told)
+    if told["digest"] is None:
+        raise typer.Exit(ExitCode.INTERRUPTED)
+
+
+def fine_tuned(context: typer.Context, version: str, *, quiet: bool) -> dict[str, Any]:
+    """Fine-tune a version of the real-bogus on what reviewers agree on; the record of it, for JSON."""
+    from pipeline.training.candidate_run import CandidateRun
+
+    wanted = CandidateRun("realbogus", None, 0, 1, None, 0, 0, 1)
+    tuning = _tuning(context, version, "auto")
+    return _trained(context, wanted, None, labels=True, resume=False, quiet=quiet, tuning=tuning)
+
+
+def _trained(
+    context: typer.Context,
+    wanted: CandidateRun,
+    output: Path | None,
+    *,
+    labels: bool,
+    resume: bool,
+    quiet: bool,
+    tuning: Tuning | None,
+) -> dict[str, Any]:
+    """Train, and keep what is made as a version; the record of it, for JSON."""
     from core.database.store import StoreMissing
     from pipeline.training.candidate_run import copy_out, run
     from pipeline.training.stopping import until_stopped
@@ -137,7 +166,7 @@ def _run(
         raise typer.BadParameter(f"{output} is there already", param_hint="--output")
     labelled = _labelled(context, settings) if labels else None
     try:
-        with until_stopped() as stopped, progress_bar("Training", quiet=as_json) as report:
+        with until_stopped() as stopped, progress_bar("Training", quiet=quiet) as report:
             training = run(settings, wanted, report, stopped, resume, labelled, tuning)
     except ModuleNotFoundError as missing:
         raise without_torch(missing) from None
@@ -152,12 +181,7 @@ def _run(
                 told["version"] = keep_trained(store, settings, training).number
         except StoreMissing as missing_store:
             remark(f"the model is no version yet: {missing_store}")
-    if as_json:
-        print_json(told)
-    else:
-        _print(told, training.folder)
-    if training.digest is None:
-        raise typer.Exit(ExitCode.INTERRUPTED)
+    return told
 
 
 def _tuning(context: typer.Context, version: str, layers: str) -> Tuning:
@@ -193,11 +217,12 @@ def _labelled(context: typer.Context, settings: Settings) -> Examples | None:
     return found
 
 
-def _print(told: dict[str, Any], folder: Path) -> None:
+def print_training(told: dict[str, Any]) -> None:
+    """Say what came of a training."""
     if told["digest"] is None:
         print_text(f"{told['key']}: {told['reason']}")
         return
-    print_text(f"The model is in {folder / 'model'}, digest {told['digest']}")
+    print_text(f"The model is in {told['folder']}/model, digest {told['digest']}")
     print_table(("metric", "value"), [(name, f"{value:.4g}") for name, value in told["metrics"].items()])
     if told["version"] is not None:
         print_text(f"It is version {told['version']}: astrid models promote {told['name']} {told['version']}")

@@ -35,3 +35,15 @@ def test_a_script_learns_of_drift_by_the_exit_code_if_it_wants_to(astrid, tmp_pa
     assert text.startswith("There is drift.")
     assert "score of realbogus" in text
     assert astrid.json("models", "drift", "--nights", 7, "--fail")["state"] == "too little"
+
+
+def test_a_training_that_is_not_due_is_not_begun(astrid, tmp_path):
+    told = astrid.json("models", "retrain")
+    assert (told["is_due"], told["training"], told["state"]) == (False, None, "too little")
+    with closing(open_store(f"sqlite:///{tmp_path / 'home' / 'astrid.db'}")) as store:
+        add_nights(store, 2, decided=30)
+    (tmp_path / "config.toml").write_text("[drift]\ndecisions = 60\n")
+    assert "due: 60 decisions" in astrid("models", "retrain", "--dry-run")
+    astrid("models", "retrain", code=1)  # those have no cutouts
+    assert "nothing to learn from" in astrid.said
+    assert astrid.json("models", "trainings") == []

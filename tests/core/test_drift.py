@@ -11,6 +11,7 @@ from scipy import stats
 from core.models import versions
 from core.models.distributions import adjusted, compare, effective, kolmogorov, ks_distance, psi
 from core.models.drift import drift
+from core.models.retraining import retraining
 from core.settings import DriftSettings
 from tests.core.nights import add_nights
 
@@ -142,3 +143,26 @@ def test_decisions_that_were_not_learnt_of_are_counted(sqlite_store):
 
 def test_an_empty_store_has_too_little(store):
     assert measured(store).state == "too little"
+
+
+def test_a_training_is_due_by_drift_or_by_decisions_that_no_version_learnt_of(sqlite_store, monkeypatch):
+    def due(decisions):
+        limits = LIMITS.model_copy(update={"decisions": decisions})
+        return retraining(sqlite_store, {"realbogus": DIGEST}, limits)
+
+    add_nights(sqlite_store, 5, decided=4)
+    add_nights(sqlite_store, 3, first=5, decided=4)
+    assert (due(33).is_due, due(32).is_due) == (False, True)
+    assert due(33).reason == "no drift of its scores, and 32 of 33 decisions so far"
+    add_nights(sqlite_store, 3, first=8, shift=1.5)
+    assert due(320).is_due
+    assert due(330).reason.endswith("33 are needed to learn of it")
+    # The last decisions were made 1007 s after 1970: a version of that day has learnt of all but four.
+    monkeypatch.setattr(versions.time, "time", lambda: 1006.5)
+    versions.add(
+        sqlite_store, name="realbogus", digest="b" * 64, origin="training", created_by="ada", description={}
+    )
+    found = due(41)
+    assert (found.start, found.decisions, found.is_due) == (0, 4, True)
+    assert not due(50).is_due
+    assert "since version 1 was made" in found.reason
