@@ -181,6 +181,16 @@ class DramatiqSettings(Section):
     broker: SecretStr = SecretStr("")  # such as redis://host:6379/0; empty: there are none
 
 
+class DriftSettings(Section):
+    """What nights `astrid models drift` compares, and what it calls drift."""
+
+    nights: int = Field(3, ge=1)  # the newest
+    reference_nights: int = Field(10, ge=1)  # the first since the models in use were promoted
+    psi: float = Field(0.2, gt=0)  # population stability index, at least
+    p: float = Field(0.01, gt=0, lt=1)  # by chance, corrected for the number of distributions, at most
+    decisions: int = Field(500, ge=1)  # of people, that a model did not learn of, before it should
+
+
 class PowerSettings(Section):
     """How power is measured, and how long it is remembered."""
 
@@ -281,6 +291,7 @@ class Settings(BaseSettings):
     tracklets: TrackletSettings = TrackletSettings()
     mlflow: MlflowSettings = MlflowSettings()
     dramatiq: DramatiqSettings = DramatiqSettings()
+    drift: DriftSettings = DriftSettings()
     power: PowerSettings = PowerSettings()
     health: HealthSettings = HealthSettings()
     alerts: AlertSettings = AlertSettings()
