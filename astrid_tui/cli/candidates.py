@@ -11,6 +11,7 @@ from astrid_tui.cli.candidates_search import search
 from astrid_tui.cli.invocation import (
     ForceOption,
     JsonOption,
+    expanded_filter,
     not_there,
     output_bytes,
     output_stream,
@@ -19,6 +20,7 @@ from astrid_tui.cli.invocation import (
     print_table,
     print_text,
     remark,
+    session_of,
     storable,
     store_of,
 )
@@ -26,7 +28,7 @@ from astrid_tui.cli.reviewing import register
 from core.vocabulary import LABELS, Label
 
 if TYPE_CHECKING:
-    from core.database.store import Store
+    pass
 
 app = typer.Typer(help="List, judge and export candidates.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -54,7 +56,7 @@ def list_(
     from core.review.candidates import page
 
     store = store_of(context, read_only=True)
-    filters = _expanded(context, store, filters)
+    filters = expanded_filter(context, store, filters)
     found = page(store, order=order, filters=filters, limit=limit, after=after)
     if as_json:
         print_json(list(found.rows))
@@ -124,7 +126,7 @@ def label(
     who = person_of(context, reviewer)
     row = decide(
         store,
-        session=_session(who),
+        session=session_of(who),
         reviewer=who,
         candidate_id=candidate,
         label=verdict,
@@ -160,7 +162,7 @@ def undo(
     from core.review.verdicts import undo as take_back
 
     who = person_of(context, reviewer)
-    row = take_back(store_of(context), session=_session(who), reviewer=who)
+    row = take_back(store_of(context), session=session_of(who), reviewer=who)
     if as_json:
         print_json(
             {"retracted": row.retracts_id if row else None, "candidate": row.candidate_id if row else None}
@@ -214,7 +216,7 @@ def export(
     if form in as_bytes and output is None:
         raise typer.BadParameter(f"{form} is no text for a terminal: name a file", param_hint="--output")
     not_there(output, force=force)
-    found = real_candidates(store, filters=_expanded(context, store, filters))
+    found = real_candidates(store, filters=expanded_filter(context, store, filters))
     if form in as_bytes and output is not None:
         with output_bytes(output) as binary:
             count = as_bytes[form](found, binary)
@@ -252,13 +254,6 @@ def _print_known(known: dict[str, Any] | None) -> None:
         print_text(f"  {kind:24} {sentence}")
 
 
-def _session(reviewer: str) -> str:
-    """One chain a reviewer a day for verdicts from the command line."""
-    from datetime import UTC, datetime
-
-    return f"cli-{reviewer}-{datetime.now(UTC):%Y%m%d}"
-
-
 def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
 
@@ -271,15 +266,6 @@ def _plain(value: Any, key: str = "") -> str:
     if isinstance(value, float):
         return f"{value:.{PLACES[key]}f}" if key in PLACES else f"{value:.6g}"
     return "-" if value is None else str(value)
-
-
-def _expanded(context: typer.Context, store: "Store", filters: str) -> str:
-    """A filter with what was saved in place of each @NAME."""
-    if "@" not in filters:
-        return filters
-    from core.review.saved_filters import expanded
-
-    return expanded(store, filters, reviewer=person_of(context))
 
 
 register(app)

@@ -99,6 +99,20 @@ def person_of(context: typer.Context, given: str | None = None) -> str:
     return given or settings_of(context).review.reviewer or getpass.getuser()
 
 
+def session_of(reviewer: str) -> str:
+    """The sitting of verdicts from the command line: one chain a reviewer a day."""
+    from datetime import UTC, datetime
+
+    return f"cli-{reviewer}-{datetime.now(UTC):%Y%m%d}"
+
+
+def expanded_filter(context: typer.Context, store: Store, filters: str) -> str:
+    """A filter of candidates with what was saved in place of each @NAME, and with who asks."""
+    from core.review.saved_filters import expanded
+
+    return expanded(store, filters, reviewer=person_of(context), experts=settings_of(context).review.experts)
+
+
 def confirm(question: str, word: str, *, yes: bool) -> None:
     """Go on only when the person at the terminal types a word, or the script said ``--yes``.
 

@@ -9,7 +9,7 @@ from core.database.store import Store
 from core.review.verdicts import decide
 from core.vocabulary import Label
 from tests.astrid_tui.command import Command
-from tests.core.rows import add_candidate
+from tests.core.rows import add_candidate, add_object
 
 
 @pytest.fixture
@@ -49,3 +49,32 @@ def test_a_report_replaces_no_file_unless_told(astrid: Command, tmp_path: Path) 
     there.write_text("{}")
     astrid("candidates", "tns", "-o", there, code=2)
     assert "--force replaces it" in astrid.said
+
+
+def test_a_saved_filter_stands_in_any_filter(astrid: Command, sqlite_store: Store) -> None:
+    bright = add_candidate(sqlite_store, snr=20.0, mag=17.0)
+    add_candidate(sqlite_store, snr=9.0, mag=19.0)
+    astrid("candidates", "filters", "--save", "b2", "snr>8")
+    astrid("candidates", "filters", "--save", "b3", "@b2 mag<18")
+    assert astrid.json("candidates", "filters")[1]["expression"] == "snr>8 mag<18"
+    assert [row["id"] for row in astrid.json("candidates", "list", "--filter", "@b3")] == [bright]
+    astrid("candidates", "search", "--filter", "@b3", code=1)
+    assert "no candidate with cutouts" in astrid.said
+    assert astrid.json("candidates", "tns", "--filter", "@b3") == []
+
+
+def test_a_dispute_is_listed_with_what_settles_it_and_an_expert_is_asked_at_once(
+    astrid: Command, sqlite_store: Store
+) -> None:
+    add_object(sqlite_store)  # so that the two numbers differ
+    candidate = add_candidate(sqlite_store)
+    judge(sqlite_store, "ada", candidate, Label.REAL)
+    judge(sqlite_store, "bob", candidate, Label.DIPOLE)
+    (dispute,) = astrid.json("candidates", "disagreements")
+    assert dispute["candidate"] == candidate != dispute["object"]
+    assert [row["id"] for row in astrid.json("candidates", "list", "--filter", "disputed:yes")] == [candidate]
+    astrid("candidates", "assign", dispute["object"], "evve")
+    assert "evve is no expert by [review] experts, which names nobody" in astrid.said
+    assert astrid.json("candidates", "experts")[0]["expert"] == "evve"
+    astrid("candidates", "assign", dispute["object"], "vera")
+    assert [row["id"] for row in astrid.json("candidates", "list", "--filter", "expert:me")] == [candidate]
