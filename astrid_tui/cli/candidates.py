@@ -11,6 +11,7 @@ from astrid_tui.cli.candidates_search import search
 from astrid_tui.cli.invocation import (
     ForceOption,
     JsonOption,
+    blind_to,
     expanded_filter,
     not_there,
     output_bytes,
@@ -52,12 +53,12 @@ def list_(
     after: Annotated[str | None, typer.Option(help="The cursor that the page before ended with.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List candidates, the most significant first."""
+    """List candidates, in the order of their scores unless another is asked for."""
     from core.review.candidates import page
 
     store = store_of(context, read_only=True)
     filters = expanded_filter(context, store, filters)
-    found = page(store, order=order, filters=filters, limit=limit, after=after)
+    found = page(store, order=order, filters=filters, limit=limit, after=after, blind_to=blind_to(context))
     if as_json:
         print_json(list(found.rows))
         if found.next:
@@ -66,10 +67,11 @@ def list_(
     if not found.rows:
         print_text("No candidates.")
         return
-    headings = ("id", "object", "frame", "x", "y", "filter", "snr", "mag", "verdict", "tracklet")
+    headings = ("id", "object", "frame", "x", "y", "filter", "snr", "mag", "score", "verdict", "tracklet")
     rows = [
         (r["id"], r["object"], r["frame"] or r["source"], _rounded(r["x"], 1), _rounded(r["y"], 1),
-         r["filter"], _rounded(r["snr"], 1), _rounded(r["mag"], 2), r["verdict"], r["tracklet"])
+         r["filter"], _rounded(r["snr"], 1), _rounded(r["mag"], 2), _rounded(r["score"], 3),
+         r["verdict"], r["tracklet"])
         for r in found.rows
     ]  # fmt: skip
     print_table(headings, rows)
@@ -86,7 +88,7 @@ def show(
     """Show all that is known of one candidate."""
     from core.review.candidates import show as read_candidate
 
-    detail = read_candidate(store_of(context, read_only=True), candidate)
+    detail = read_candidate(store_of(context, read_only=True), candidate, blind_to=blind_to(context))
     if as_json:
         print_json(detail)
         return

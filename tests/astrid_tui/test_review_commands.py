@@ -1,14 +1,18 @@
 """What reviewers type at the command line: exports, reports, filters, verdicts and experts."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
 from core.database.store import Store
+from core.database.tables import Cutout
+from core.review.cutouts import pack
 from core.review.verdicts import decide
 from core.vocabulary import Label
 from tests.astrid_tui.command import Command
+from tests.builders import cutouts
 from tests.core.rows import add_candidate, add_object
 
 
@@ -78,3 +82,58 @@ def test_a_dispute_is_listed_with_what_settles_it_and_an_expert_is_asked_at_once
     assert astrid.json("candidates", "experts")[0]["expert"] == "evve"
     astrid("candidates", "assign", dispute["object"], "vera")
     assert [row["id"] for row in astrid.json("candidates", "list", "--filter", "expert:me")] == [candidate]
+
+
+def with_cutouts(store: Store, candidate: int, *, score: bool = False) -> None:
+    content = cutouts(peak=9.0)
+    planes = dataclasses.replace(content, score=content.diff) if score else content
+    with store.write() as db:
+        db.add(Cutout(candidate_id=candidate, pixels=pack(planes)))
+
+
+def test_a_candidate_is_shown_with_facts_limits_and_score(astrid: Command, sqlite_store: Store) -> None:
+    candidate = add_candidate(
+        sqlite_store, add_object(sqlite_store, "AT9", ra=10.0, dec=20.0), snr=8.4, mag=19.5, filter="r"
+    )
+    said = astrid("show", candidate)
+    assert "AT9" in said
+    assert "+8.4σ" in said
+    assert "19.50" in said
+    assert "No images: no cutouts were kept." in said
+    with_cutouts(sqlite_store, candidate, score=True)
+    judge(sqlite_store, "ada", candidate, Label.DIPOLE, note="two halves")
+    said = astrid("show", candidate, "--width", 200, "--drawing", "ascii")
+    for word in ("AT9", "dipole by ada", "two halves", "new ", "reference ", "difference ±", "score ±"):
+        assert word in said
+    assert "faint sources are hidden" in said
+    said = astrid("show", candidate, "--width", 80, "--drawing", "half")
+    assert "score ±" not in said
+    assert "hidden" not in said
+
+
+def test_what_is_no_file_and_no_number_is_named(astrid: Command) -> None:
+    astrid("show", "abc", code=1)
+    assert "there is no file abc, and a candidate has a number" in astrid.said
+
+
+def test_a_blind_reviewer_hears_no_verdict_of_others_before_an_own_one(
+    astrid: Command, sqlite_store: Store, monkeypatch
+) -> None:
+    monkeypatch.setenv("ASTRID_REVIEW__BLIND", "true")
+    candidate = add_candidate(sqlite_store)
+    judge(sqlite_store, "ada", candidate, Label.DIPOLE, note="two halves")
+    assert astrid.json("candidates", "list")[0]["verdict"] is None
+    told = astrid.json("candidates", "show", candidate)
+    assert (told["verdict"], told["verdicts"], told["review_state"]) == (None, [], "unreviewed")
+    assert "ada" not in astrid("show", candidate)
+    astrid("candidates", "label", candidate, "real")
+    assert astrid.json("candidates", "list")[0]["verdict"] == "real"
+    assert len(astrid.json("candidates", "show", candidate)["verdicts"]) == 2
+
+
+def test_the_list_shows_what_it_is_ordered_by(astrid: Command, sqlite_store: Store) -> None:
+    for score in (0.25, 0.75):
+        add_candidate(sqlite_store, score=score)
+    heading, *rows = astrid("candidates", "list").splitlines()
+    assert "score" in heading.split()
+    assert ["0.75" in row for row in rows] == [True, False]
