@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,25 @@ def test_the_list_shows_what_it_is_ordered_by(astrid: Command, sqlite_store: Sto
     heading, *rows = astrid("candidates", "list").splitlines()
     assert "score" in heading.split()
     assert ["0.75" in row for row in rows] == [True, False]
+
+
+def test_a_verdict_is_noted_tagged_taken_back_and_given_again(astrid: Command, sqlite_store: Store) -> None:
+    candidate = add_candidate(sqlite_store)
+    astrid("candidates", "redo")
+    astrid("candidates", "label", candidate, "real", "--note", "nice #Host", "--tag", "blue")
+    astrid("candidates", "undo")
+    assert f"Candidate {candidate} is real again." in astrid("candidates", "redo")
+    astrid("candidates", "note", candidate, "look again #later")
+    astrid("candidates", "note", candidate, code=2)
+    assert "a note needs words or tags" in astrid.said
+    astrid("candidates", "label", candidate, "real", "--tag", "two words", code=2)
+    noted, again, retracted, first = astrid.json("candidates", "show", candidate)["verdicts"]
+    assert (noted["note"], noted["tags"]) == ("look again", ["later"])
+    assert (first["note"], first["tags"], again["tags"]) == ("nice", ["host", "blue"], ["host", "blue"])
+    assert (again["stands"], first["stands"], retracted["label"]) == (True, False, None)
+    said = astrid("candidates", "show", candidate)
+    assert re.search(r"\d{4}-\d\d-\d\d [\d:]{8} UTC, note by vera on candidate 1: look again #later", said)
+    assert "real by vera on candidate 1, taken back since: nice #host #blue" in said
+    assert "stands" not in said
+    assert astrid.json("candidates", "redo")["verdict"] is None
+    assert len(astrid.json("candidates", "list", "--filter", "tag:later")) == 1
