@@ -61,7 +61,7 @@ def astrid(
         Path | None, typer.Option(help="Settings to use instead of ./config.toml or the user's.")
     ] = None,
     read_only: Annotated[
-        bool, typer.Option("--read-only", help="The console shows everything and changes nothing.")
+        bool, typer.Option("--read-only", help="Show everything and change nothing.")
     ] = False,
     version: Annotated[  # noqa: ARG001 its callback prints it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")

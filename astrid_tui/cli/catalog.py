@@ -9,6 +9,7 @@ import typer
 from astrid_tui.cli.invocation import (
     JsonOption,
     confirm,
+    must_write,
     print_json,
     print_table,
     print_text,
@@ -77,6 +78,7 @@ def add(
     from pipeline.known.add import Options
     from pipeline.known.add import add as add_file
 
+    must_write(context)
     options = Options(
         name=name,
         kind=kind.value if kind else None,
@@ -143,6 +145,7 @@ def remove(
     """Remove a catalogue; what was matched with it stays with the candidates until they are matched again."""
     from core.catalogs.library import Library
 
+    must_write(context)
     library = Library(settings_of(context).home)
     found = library.named(name)
     confirm(f"This removes {found.name} with {found.rows} rows.", "remove", yes=yes)

@@ -4,6 +4,7 @@ import typer
 
 from astrid_tui.cli.invocation import (
     JsonOption,
+    must_write,
     print_json,
     print_text,
     settings_of,
@@ -19,6 +20,7 @@ def init(context: typer.Context, as_json: JsonOption = False) -> None:
     """Make AstrID's home and its store; harmless where they exist."""
     from core.database.store import open_store, shown_url
 
+    must_write(context)
     settings = settings_of(context)
     with writing_to(settings.home):
         settings.home.mkdir(parents=True, exist_ok=True)
@@ -35,6 +37,7 @@ def upgrade(context: typer.Context) -> None:
     """Bring the store to this program's version; nothing is lost."""
     from core.database.migrations import upgrade as run_upgrade
 
+    must_write(context)
     before, after = run_upgrade(settings_of(context).store_url)
     if before == after:
         print_text("The store is up to date.")

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from astrid_tui.cli.invocation import JsonOption, print_json, print_text, progress_bar
+from astrid_tui.cli.invocation import JsonOption, must_write, print_json, print_text, progress_bar
 
 
 def demo(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Where the night and its store go.")] = Path("astrid-demo"),
     headless: Annotated[bool, typer.Option("--headless", help="Do not open the console at the end.")] = False,
     frames: Annotated[int, typer.Option(min=1, help="Science frames of the night.")] = 8,
@@ -23,6 +24,7 @@ def demo(
     """
     from astrid_tui.demo import demo_settings, run_demo
 
+    must_write(context)
     with progress_bar("Demo", quiet=as_json) as report:
         summary = run_demo(folder, frames=frames, size=size, seed=seed, progress=report)
     if as_json:

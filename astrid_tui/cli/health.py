@@ -10,6 +10,7 @@ import typer
 from astrid_tui.cli.doctor import SIGNS
 from astrid_tui.cli.invocation import (
     JsonOption,
+    is_read_only,
     person_of,
     print_json,
     print_table,
@@ -42,7 +43,9 @@ def check(
     from core.health.checks import worst
     from core.health.watch import look, tell
 
-    settings, store = settings_of(context), store_of(context)
+    settings = settings_of(context)
+    # What --read-only looks at is told and not recorded.
+    store = store_of(context, read_only=is_read_only(context) and not alert)
     try:
         checks = look(settings, store)
         told = tell(settings.alerts, store) if alert else 0

@@ -16,10 +16,12 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.errors import AstridError
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
     from core.database.store import Store
+    from core.review.cards import Card
     from core.settings import Settings
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
@@ -27,6 +29,12 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard
 MOST_ID = 2**31 - 1  # the store's whole numbers have 32 bits
 
 Progress = Callable[[int, int, str], None]  # done, of how many, what
+
+
+class ReadOnlyRefused(AstridError):
+    """A command would write, and was told not to."""
+
+    exit_code = ExitCode.USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +52,36 @@ def settings_of(context: typer.Context) -> Settings:
     return load(context.find_root().obj.config)
 
 
+def is_read_only(context: typer.Context) -> bool:
+    """Whether ``--read-only`` came before the command."""
+    read_only: bool = context.find_root().obj.read_only
+    return read_only
+
+
+def must_write(context: typer.Context) -> None:
+    """Refuse a command that changes something of AstrID's where nothing shall be changed.
+
+    Raises
+    ------
+    ReadOnlyRefused
+    """
+    if is_read_only(context):
+        words = context.command_path.split(maxsplit=1)
+        raise ReadOnlyRefused(f"--read-only: `astrid {words[-1]}` writes, so nothing was done")
+
+
 def store_of(context: typer.Context, *, create: bool = False, read_only: bool = False) -> Store:
-    """Open the store of the settings in force; the error says what to do where there is none."""
+    """Open the store of the settings in force; the error says what to do where there is none.
+
+    Raises
+    ------
+    ReadOnlyRefused
+        It is to be opened for writing, and ``--read-only`` came before the command.
+    """
     from core.database.store import open_store
 
+    if not read_only:
+        must_write(context)
     return open_store(settings_of(context).store_url, create=create, read_only=read_only)
 
 
@@ -64,6 +98,32 @@ def person_of(context: typer.Context, given: str | None = None) -> str:
     import getpass
 
     return given or settings_of(context).review.reviewer or getpass.getuser()
+
+
+def session_of(reviewer: str) -> str:
+    """The sitting of verdicts from the command line: one chain a reviewer a day."""
+    from datetime import UTC, datetime
+
+    return f"cli-{reviewer}-{datetime.now(UTC):%Y%m%d}"
+
+
+def expanded_filter(context: typer.Context, store: Store, filters: str) -> str:
+    """A filter of candidates with what was saved in place of each @NAME, and with who asks."""
+    from core.review.saved_filters import expanded
+
+    return expanded(store, filters, reviewer=person_of(context), experts=settings_of(context).review.experts)
+
+
+def blind_to(context: typer.Context) -> str | None:
+    """The reviewer who must not hear what others say of what is undecided; none where all is told."""
+    return person_of(context) if settings_of(context).review.blind else None
+
+
+def card_for(context: typer.Context, store: Store, candidate: int) -> Card:
+    """The card of a candidate; where this reviewer works blind, without what others said of it."""
+    from core.review.candidates import card_of
+
+    return card_of(store, candidate, blind_to=blind_to(context))
 
 
 def confirm(question: str, word: str, *, yes: bool) -> None:
@@ -133,12 +193,19 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
 @contextmanager
 def writing_to(path: Path) -> Iterator[None]:
     """Tell in one sentence that a file cannot be written, and why."""
-    from core.errors import AstridError
-
     try:
         yield
     except OSError as error:
         raise AstridError(f"cannot write to {path}: {error.strerror or error}") from error
+
+
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")]
+
+
+def not_there(path: Path | None, *, force: bool) -> None:
+    """Refuse, as wrong usage, to replace a file unless told to; devices and pipes are written to."""
+    if path is not None and path.is_file() and not force:
+        raise typer.BadParameter(f"{path} is there already: --force replaces it", param_hint="--output")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import typer
 
 from astrid_tui.cli.invocation import (
     JsonOption,
+    must_write,
     print_json,
     print_table,
     print_text,
@@ -161,6 +162,7 @@ def _trained(
     from pipeline.training.candidate_run import copy_out, run
     from pipeline.training.stopping import until_stopped
 
+    must_write(context)
     settings = settings_of(context)
     if output is not None and output.exists():
         raise typer.BadParameter(f"{output} is there already", param_hint="--output")

@@ -12,6 +12,7 @@ import typer
 from astrid_tui.cli.invocation import (
     JsonOption,
     confirm,
+    must_write,
     print_json,
     print_table,
     print_text,
@@ -91,7 +92,7 @@ def card(
     from core.models import versions
 
     known_name(name)
-    with closing(store_of(context)) as store:
+    with closing(store_of(context, read_only=True)) as store:
         used = versions.in_use(store, [name])[name].number
         number = used if number is None else number
         if number == versions.SHIPPED:
@@ -224,6 +225,7 @@ def stop(
     """Ask a training to stop; it keeps what it has, to go on later with ``--resume``."""
     from core.models import trainings as folders
 
+    must_write(context)
     found = folders.trainings(settings_of(context).home, 1000)
     wanted = [each for each in found if key in {each.key, "last"}]
     if not wanted:

@@ -9,6 +9,7 @@ import typer
 
 from astrid_tui.cli.invocation import (
     JsonOption,
+    must_write,
     print_json,
     print_table,
     print_text,
@@ -39,6 +40,7 @@ def outliers(
     from pipeline.training.stacked_run import run_outliers
     from pipeline.training.stopping import until_stopped
 
+    must_write(context)
     settings = settings_of(context)
     with until_stopped() as stopped, progress_bar("Fitting", quiet=as_json) as report:
         done = run_outliers(settings, examples, fields, seed, report, stopped)

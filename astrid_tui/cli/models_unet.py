@@ -10,6 +10,7 @@ import typer
 
 from astrid_tui.cli.invocation import (
     JsonOption,
+    must_write,
     print_json,
     print_table,
     print_text,
@@ -56,6 +57,7 @@ def unet(
         raise without_torch(missing) from None
     from pipeline.training.stopping import until_stopped
 
+    must_write(context)
     settings = settings_of(context)
     wanted = UnetRun(fields, held_out, size, steps, width, seed, threads, false_alarms, frames, judged)
     with until_stopped() as stopped, progress_bar("Training", quiet=as_json) as report:

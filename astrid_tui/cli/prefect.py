@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from astrid_tui.cli.invocation import JsonOption, print_json, print_text, progress_bar, settings_of
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    must_write,
+    print_json,
+    print_text,
+    progress_bar,
+    settings_of,
+)
 from core.vocabulary import ExitCode
 
 app = typer.Typer(help="The Prefect server of AstrID's own.", rich_markup_mode=None, no_args_is_help=True)
@@ -34,6 +41,7 @@ def start(
     """Start AstrID's own server, unless it runs or PREFECT_API_URL names another."""
     from core.operations.prefect_server import ensure, look
 
+    must_write(context)
     settings = settings_of(context)
     with progress_bar("Starting Prefect", quiet=as_json) as report:
         ensure(settings, wait_s=wait, report=lambda waited: report(int(waited), int(wait), ""))
@@ -49,6 +57,7 @@ def stop(context: typer.Context, as_json: JsonOption = False) -> None:
     """Stop AstrID's own server; what it knows of runs is kept."""
     from core.operations import prefect_server
 
+    must_write(context)
     stopped = prefect_server.stop(settings_of(context))
     if as_json:
         print_json({"stopped": stopped})

@@ -11,6 +11,7 @@ import typer
 
 from astrid_tui.cli.invocation import (
     JsonOption,
+    must_write,
     print_json,
     print_table,
     print_text,
@@ -61,6 +62,7 @@ def run(
     Ctrl-C finishes the frames in hand, a second one gives them back. Exit code 3: some frames failed,
     were rejected, or wait for a reference.
     """
+    must_write(context)
     if engine is Engine.DRAMATIQ:
         if limit is not None or workers > 1:
             raise typer.BadParameter("with dramatiq each `astrid worker` has its own --workers, and no limit")

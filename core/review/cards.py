@@ -15,6 +15,7 @@ from sqlmodel import Session, col
 from core.database.records import Record, candidate_rows, finite, record
 from core.database.store import Store
 from core.database.tables import (
+    Assignment,
     Candidate,
     CandidateMatch,
     Cutout,
@@ -120,6 +121,8 @@ class Card:
     objects : tuple of int
         What is judged as one with it, itself among them, the one that carries the card in the queue first.
         Epochs, light curve and history are those of all.
+    expert : str or None
+        Who was asked to judge it, while it awaits an expert.
     """
 
     object_id: int
@@ -142,6 +145,13 @@ class Card:
     tracklet: Tracklet | None = None
     moving: bool = False
     objects: tuple[int, ...] = ()
+    expert: str | None = None
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that reviewers gave the object, each once, the first given first."""
+        given = (tag for past in self.history[::-1] if past.stands or past.label is None for tag in past.tags)
+        return tuple(dict.fromkeys(given))
 
     @property
     def scores(self) -> Mapping[str, float | None]:
@@ -192,7 +202,12 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         if chosen is None:
             raise CardError(f"sky object {object_id} has no candidate to show")
         query = candidate_rows(
-            Observation, Difference, Tracklet, CandidateMatch, col(Cutout.pixels).label("pixels")
+            Observation,
+            Difference,
+            Tracklet,
+            CandidateMatch,
+            col(Cutout.pixels).label("pixels"),
+            col(Assignment.expert).label("expert"),
         )
         row = db.execute(
             query.outerjoin(Observation, col(Candidate.observation_id) == col(Observation.id))
@@ -200,6 +215,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
             .outerjoin(CandidateMatch, col(CandidateMatch.candidate_id) == col(Candidate.id))
             .outerjoin(TrackletMember, col(TrackletMember.candidate_id) == col(Candidate.id))
             .outerjoin(Tracklet, col(Tracklet.id) == col(TrackletMember.tracklet_id))
+            .outerjoin(Assignment, col(Assignment.sky_object_id) == objects[0])
             .where(col(Candidate.id) == chosen, col(Candidate.sky_object_id).in_(objects))
         ).first()
         if row is None:
@@ -229,6 +245,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         tracklet=row.Tracklet,
         moving=sky_object.moving,
         objects=tuple(objects),
+        expert=row.expert if sky_object.review_state == ReviewState.ESCALATED else None,
     )
 
 
@@ -249,6 +266,7 @@ def hidden(card: Card, *, keep: str | None = None) -> Card:
         candidate=card.candidate | {"verdict": None},
         review_state=ReviewState.UNREVIEWED,
         review_label=None,
+        expert=card.expert if keep is not None and card.expert == keep else None,
     )
 
 

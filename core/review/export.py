@@ -19,6 +19,10 @@ COLUMNS = (
     "snr", "flux", "flux_err", "flux_unit", "mag", "mag_err", "mag_system", "score", "scores", "method",
     "verdict", "reviewer", "decided_at", "note", "tags", "verdict_hash", "tracklet",
 )  # fmt: skip
+FORMS = {  # by what a file's name ends in
+    ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".vot": "votable", ".reg": "regions",
+    ".fits": "fits",
+}  # fmt: skip
 
 
 def values_of(row: RealCandidate) -> Record:

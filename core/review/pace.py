@@ -1,7 +1,9 @@
 """How fast a reviewer decides, how long without a rest, and how far a given time will reach.
 
-A pace is measured between verdicts that followed each other in one sitting. A gap longer than
-`BREAK_S` is a break and counts nowhere; what was decided as one step of many is left out.
+A pace is measured between verdicts that followed each other in one sitting of a person, and stand: what
+was taken back was no decision, and a script has no pace. A gap longer than `BREAK_S` is a break and counts
+nowhere; what was decided as one step of many is left out. Work goes by the mean gap; the median tells what
+one verdict mostly takes.
 """
 
 import itertools
@@ -24,6 +26,7 @@ from core.review.waiting import order_of, queue_count, queue_page, queue_rows
 from core.vocabulary import LABELS, Label, ReviewState
 
 AGAIN = "again"  # in `shown`: the card was decided before by the same reviewer, and shown blind once more
+BY, COMMAND_LINE = "by", "command line"  # in `shown`: what gave a verdict without a card
 BREAK_S = 120.0
 FEWEST = 20  # below, a share or a pace is told as not known
 NEWEST = 20_000  # verdicts of a reviewer that are read
@@ -74,8 +77,12 @@ class Pace:
 
     Attributes
     ----------
-    seconds : float or None
-        Median between verdicts; none below `FEWEST` gaps.
+    verdicts : int
+        All that stand, whoever or whatever gave them.
+    gaps : int
+        Between verdicts of a sitting.
+    seconds, mean_s : float or None
+        Median and mean gap; none below `FEWEST` gaps.
     per_hour : float or None
         Verdicts an hour of time at work, from the mean.
     self_agreement : Share
@@ -89,10 +96,12 @@ class Pace:
     per_hour: float | None
     stretches: tuple[Stretch, ...]
     self_agreement: Share
+    mean_s: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As JSON has it."""
         content = asdict(self)
+        content["median_s"] = content.pop("seconds")
         content["stretches"] = [asdict(each) | {"tired": each.is_tired} for each in self.stretches]
         return content
 
@@ -113,7 +122,7 @@ class Cut:
     """
 
     minutes: float
-    seconds: float
+    seconds: float  # the mean of a verdict
     rank: int
     below: int
     real: Share
@@ -156,14 +165,13 @@ def pace(store: Store, reviewer: str) -> Pace:
     """Measure a reviewer's pace from the newest verdicts."""
     query = (
         select(Verdict)
-        .where(col(Verdict.reviewer) == reviewer, col(Verdict.label).is_not(None))
-        .where(col(Verdict.retracts_id).is_(None))
+        .where(col(Verdict.reviewer) == reviewer, stands(Verdict))
         .order_by(col(Verdict.id).desc())
         .limit(NEWEST)
     )
     with store.read() as db:
         rows = list(db.scalars(query))[::-1]
-    single = [row for row in rows if step_size(row) == 1]
+    single = [row for row in rows if _was_looked_at(row)]
     found: list[Stretch] = []
     gaps: list[float] = []
     for session in dict.fromkeys(row.session for row in single):
@@ -171,16 +179,23 @@ def pace(store: Store, reviewer: str) -> Pace:
         found += stretches(times)
         gaps += [after - before for before, after in itertools.pairwise(times)]
     gaps = [gap for gap in gaps if 0 <= gap <= BREAK_S]
-    is_known = len(gaps) >= FEWEST
+    mean = sum(gaps) / len(gaps) if len(gaps) >= FEWEST else None
     return Pace(
         reviewer=reviewer,
         verdicts=len(rows),
         gaps=len(gaps),
-        seconds=median(gaps) if is_known else None,
-        per_hour=3600 * len(gaps) / sum(gaps) if is_known and sum(gaps) > 0 else None,
+        seconds=median(gaps) if mean is not None else None,
+        mean_s=mean,
+        per_hour=3600 / mean if mean else None,
         stretches=tuple(found),
         self_agreement=_self_agreement(rows),
     )
+
+
+def _was_looked_at(row: Verdict) -> bool:
+    """Whether a person decided it at a card of its own, when the row says."""
+    given_again = row.retracts_id is not None
+    return step_size(row) == 1 and not given_again and row.shown.get(BY) != COMMAND_LINE
 
 
 def reviewers(store: Store) -> list[str]:
@@ -199,9 +214,9 @@ def cut(store: Store, reviewer: str, minutes: float, *, filters: str = "", order
     FilterError, PageError
     """
     own = pace(store, reviewer)
-    if own.per_hour is None or own.seconds is None:
+    if own.mean_s is None or own.per_hour is None:
         raise PaceError(f"your pace is not known yet: {FEWEST} gaps between verdicts tell it, {own.gaps} are")
-    seconds = 3600 / own.per_hour  # the mean: a sum of times goes by it
+    seconds = own.mean_s  # a sum of times goes by the mean
     rank = min(int(minutes * 60 / seconds), _MOST_RANK)
     if rank < 1:
         raise PaceError(f"{minutes:g} min are less than one verdict takes, {seconds:.0f} s")

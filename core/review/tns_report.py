@@ -57,6 +57,8 @@ def preflight(
 ) -> list[Checked]:
     """Check every object that passes a filter and was judged to be new at its place.
 
+    An object passes by any of its detections; the report then holds all of them.
+
     Parameters
     ----------
     review : ReviewSettings
@@ -70,10 +72,11 @@ def preflight(
         each.object_id: settled(each.votes, experts=review.experts, needed=review.votes)[0]
         for each in standings(store, experts=review.experts, needed=review.votes)
     }
+    chosen = _passing(store, filters)
     found = [
         (object_id, part)
-        for object_id, part in _by_object(real_candidates(store, filters=filters, judged_only=True))
-        if part[0].sky_object.review_label in REPORTED
+        for object_id, part in _by_object(real_candidates(store, judged_only=True))
+        if part[0].sky_object.review_label in REPORTED and (chosen is None or object_id in chosen)
     ]
     checked: list[Checked] = []
     places: list[tuple[float, float, str]] = []
@@ -99,6 +102,13 @@ def document(checked: Sequence[Checked]) -> dict[str, Any]:
     return {"at_report": {str(number): report for number, report in enumerate(passed)}}
 
 
+def _passing(store: Store, filters: str) -> set[int] | None:
+    """The objects one of whose detections passes a filter; none where there is no filter."""
+    if not filters.strip():
+        return None
+    return {row.sky_object.id or 0 for row in real_candidates(store, filters=filters, judged_only=True)}
+
+
 def _by_object(found: Iterator[RealCandidate]) -> Iterator[tuple[int, list[RealCandidate]]]:
     """The rows of each object, the earliest first."""
     ordered = sorted(
@@ -122,6 +132,7 @@ def _checked(
     if len({row.candidate.mjd for row in part}) < 2:
         warnings.append("it was detected at one time alone")
     _check_known(store, part, problems, warnings)
+    part = _brightening(part, problems, warnings)
     with store.read() as db:
         detections = current_detections(db, sky_object.id or 0)
         curve = light_curve(db, [sky_object.id or 0], detections)
@@ -180,6 +191,28 @@ def _check_known(
             warnings.append(f"no catalogue of kind {kind.replace('_', ' ')} was asked")
     if tracklets_of(store, ids):
         problems.append("it moves: its detections belong to a tracklet")
+
+
+def _brightening(
+    part: Sequence[RealCandidate], problems: list[str], warnings: list[str]
+) -> Sequence[RealCandidate]:
+    """The detections that are brighter than the reference: of a fading one the magnitude is no brightness."""
+    fading = [row for row in part if is_fading(row)]
+    if part[0] in fading:
+        problems.append(
+            f"it fades: its first detection is {part[0].candidate.snr:+.1f} sigma, fainter than the "
+            "reference, and a difference's magnitude is not that of a new source then"
+        )
+        return part
+    if fading:
+        warnings.append(f"{len(fading)} of {len(part)} detections are fading, and are left out")
+    return [row for row in part if row not in fading]
+
+
+def is_fading(row: RealCandidate) -> bool:
+    """Whether a detection is fainter than the reference."""
+    flux = row.candidate.flux
+    return (row.candidate.snr if flux is None else flux) < 0
 
 
 def _photometry(

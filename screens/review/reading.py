@@ -55,8 +55,7 @@ class Reading:
             The filter cannot be understood: everything is as it was.
         StoreError
         """
-        if "@" in filters:
-            filters = await asyncio.to_thread(self._desk.expanded, filters)
+        filters = await asyncio.to_thread(self._desk.expanded, filters)
         page = await asyncio.to_thread(self._desk.page, after=None, filters=filters, order=order)
         self.filter, self.order = filters, order
         self.queue = Queue(total=len(page.rows), is_counted=page.next is None, marks=self.queue.marks)

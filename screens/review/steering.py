@@ -94,10 +94,11 @@ def cut_line(found: "Cut") -> Line:
 def pace_lines(own: "Pace", reliability: "Share | None", pairs: "list[Pair]") -> list[Line]:
     """A reviewer's pace, streaks and agreement."""
     lines: list[Line] = [(span("Pace", Tone.STRONG),)]
-    if own.seconds is None or own.per_hour is None:
+    if own.seconds is None or own.mean_s is None or own.per_hour is None:
         lines.append((span(f"  not known yet: {own.gaps} gaps between verdicts"),))
     else:
-        lines.append((span(f"  {own.seconds:.1f} s a verdict, {own.per_hour:.0f} an hour"),))
+        times = f"{own.mean_s:.1f} s a verdict in the mean, {own.seconds:.1f} s in the median"
+        lines.append((span(f"  {times}; {own.per_hour:.0f} an hour", limit=200),))
     lines.append((span(f"  {counted(own.verdicts, 'verdict')}, breaks left out", Tone.DIM),))
     lines += [(), (span("Stretches without a break, the newest first", Tone.STRONG),)]
     for each in own.stretches[:-11:-1]:

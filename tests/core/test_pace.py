@@ -11,6 +11,8 @@ from core.database.tables import Verdict
 from core.review.pace import (
     AGAIN,
     BREAK_S,
+    BY,
+    COMMAND_LINE,
     FEWEST,
     WINDOW,
     PaceError,
@@ -20,7 +22,7 @@ from core.review.pace import (
     share,
     stretches,
 )
-from core.review.verdicts import decide, decide_together
+from core.review.verdicts import decide, decide_together, redo, undo
 from core.vocabulary import Label
 from tests.core.rows import add_candidate
 
@@ -136,3 +138,38 @@ def test_only_what_one_decided_once_and_long_ago_is_due_again(store):
     assert due_again(store, "ada", 5, before=rows[0].created_at) == []
     assert due_again(store, "bob", 5, before=late) == []
     assert due_again(store, "ada", 0, before=late) == []
+
+
+def test_what_was_taken_back_and_what_scripts_gave_has_no_pace(sqlite_store):
+    store = sqlite_store
+    for i in range(FEWEST + 2):
+        judge(store, add_candidate(store), Label.REAL)
+        if i == 0:
+            judge(store, add_candidate(store), Label.DIPOLE)
+            undo(store, **ADA)
+    for _ in range(3 * FEWEST):
+        judge(store, add_candidate(store), Label.DIPOLE, **{BY: COMMAND_LINE})
+    times = [0.0, 1.0, 2.0, *(6.0 * i for i in range(1, FEWEST + 2))]
+    set_times(store, times + [1000.0 + 0.1 * i for i in range(3 * FEWEST)])
+    found = pace(store, "ada")
+    assert (found.gaps, found.mean_s, found.seconds) == (FEWEST + 1, 6.0, 6.0)
+    assert found.verdicts == FEWEST + 2 + 3 * FEWEST
+    assert (found.as_json()["median_s"], found.as_json()["mean_s"]) == (6.0, 6.0)
+    add_candidate(store)
+    assert cut(store, "ada", 1).seconds == found.mean_s
+
+
+def test_self_agreement_is_of_what_stands(sqlite_store):
+    store = sqlite_store
+    candidates = [add_candidate(store) for _ in range(FEWEST)]
+    for candidate in candidates:
+        judge(store, candidate, Label.REAL)
+    for candidate in candidates:
+        judge(store, candidate, Label.DIPOLE, **{AGAIN: True})  # a slip of the hand
+        undo(store, **ADA)
+        judge(store, candidate, Label.REAL, **{AGAIN: True})
+    found = pace(store, "ada").self_agreement
+    assert (found.hits, found.n) == (FEWEST, FEWEST)
+    undo(store, **ADA)
+    redo(store, **ADA)
+    assert pace(store, "ada").self_agreement == found

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.database.tables import CandidateMatch
+from core.database.tables import Candidate, CandidateMatch
 from core.review.tns_report import document, preflight
 from core.review.verdicts import decide
 from core.settings import ReviewSettings, TnsSettings
@@ -91,3 +91,24 @@ def test_duplicates_are_refused_of_this_report_and_of_catalogues(store):
     assert len(document(list(found.values()))["at_report"]) == 1
     assert any("no catalogue of kind transient" in each for each in found["one"].warnings)
     assert list(check(store, filters="object:one")) == ["one"]
+
+
+def test_a_filter_chooses_objects_and_the_report_holds_all_their_detections(sqlite_store):
+    discovery(sqlite_store, "new")
+    found = check(sqlite_store, filters="mjd>60001")["new"].report
+    assert found["discovery_datetime"] == "2023-02-25 12:00:00"
+    assert len(found["photometry"]["photometry_group"]) == 2
+    assert check(sqlite_store, filters="mjd>60002") == {}
+
+
+def test_what_fades_is_no_discovery_and_a_fading_detection_is_left_out(sqlite_store):
+    discovery(sqlite_store, "gone", snr=-41.7, flux=-900.0)
+    candidate = discovery(sqlite_store, "late", ra=30.0, flux=900.0)
+    with sqlite_store.write() as db:
+        row = db.get_one(Candidate, candidate)
+        row.flux, row.snr = -200.0, -8.0
+    found = check(sqlite_store)
+    assert "it fades: its first detection is -41.7 sigma" in found["gone"].problems[0]
+    assert found["gone"].report is None
+    assert "1 of 2 detections are fading, and are left out" in found["late"].warnings
+    assert len(found["late"].report["photometry"]["photometry_group"]) == 1

@@ -79,7 +79,7 @@ def test_what_reviewers_did_is_told_and_exported_by_commands(night, tmp_path):
 
     told = json.loads(astrid(url, tmp_path, "candidates", "stats", "--json"))
     assert [each["reviewer"] for each in told["reviewers"]] == ["bob", "vera"]
-    assert told["reviewers"][0]["seconds"] is None  # too few gaps
+    assert told["reviewers"][0]["mean_s"] is None  # too few gaps
     assert (told["disputed"], told["agreement"][0]["n"], told["agreement"][0]["kappa"]) == (1, 1, None)
     assert "1 disputed" in astrid(url, tmp_path, "candidates", "stats")
     (disputed,) = json.loads(astrid(url, tmp_path, "candidates", "disagreements", "--json"))
