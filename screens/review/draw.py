@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 from core.cells import Look, Panel, draw_triplet, faint_sources_survive
 from core.review.cutouts import Cutouts
 from screens.lines import Line, Span, Tinted, Tone, drawn, padded, span
+from screens.tty.graphics import Placed
 
 if TYPE_CHECKING:
     from screens.review.layout import Layout
 
 PLANES = ("new", "reference", "difference", "score")
 _DRAWING_NAMES = {"half": "colour", "grey": "greys", "braille": "braille", "ascii": "ASCII"}
+_TOP = 2  # lines above the images: the header and the chips
 
 
 @lru_cache(maxsize=8)  # a card is painted several times: with its facts, its light curve, what was decided
@@ -33,6 +35,42 @@ def image_lines(
     -------
     lines, caption
     """
+    panels, order = _panels(cutouts, layout, look, plane=plane, blinked=blinked, score=score)
+    lines = [_joined([panels[place] for place in order], row) for row in range(layout.panel_rows)]
+    return lines, _caption(panels, order, layout, look, plane)
+
+
+def pictures(
+    cutouts: Cutouts,
+    layout: "Layout",
+    look: Look,
+    cell: tuple[int, int] | None,
+    *,
+    plane: int,
+    blinked: bool,
+    score: bool = False,
+) -> tuple[Placed, ...]:
+    """What lies on the cells of `image_lines`, where the drawing is one of pixels.
+
+    Parameters
+    ----------
+    cell : (int, int) or None
+        As `Placed` has it.
+    """
+    panels, order = _panels(cutouts, layout, look, plane=plane, blinked=blinked, score=score)
+    step = layout.panel_columns + 1
+    return tuple(
+        Placed(_TOP, place * step, layout.panel_rows, layout.panel_columns, image, cell)
+        for place, image in enumerate(panels[each].image for each in order)
+        if image is not None
+    )
+
+
+@lru_cache(maxsize=8)
+def _panels(
+    cutouts: Cutouts, layout: "Layout", look: Look, *, plane: int, blinked: bool, score: bool
+) -> tuple[tuple[Panel, ...], list[int]]:
+    """All images, and which of them are shown in which order."""
     order = [plane] if layout.panels == 1 else list(range(layout.panels))
     instead = score and cutouts.score is not None and layout.panels < 4
     if instead:
@@ -50,8 +88,7 @@ def image_lines(
         to_sky=cutouts.to_sky,
         marked=order[0],
     )
-    lines = [_joined([panels[place] for place in order], row) for row in range(layout.panel_rows)]
-    return lines, _caption(panels, order, layout, look, plane)
+    return panels, order
 
 
 def _joined(panels: list[Panel], row: int) -> Line:

@@ -25,6 +25,8 @@ class Viewing:
         The chosen image alone, as large as the screen.
     score : bool
         The score stands where the reference was, if it was kept.
+    drawings : tuple of str
+        The ways to draw that there are here, in turn.
     """
 
     look: Look
@@ -32,11 +34,17 @@ class Viewing:
     plane: int = _DIFFERENCE
     full_size: bool = False
     score: bool = False
+    drawings: tuple[str, ...] = DRAWINGS
 
     @classmethod
     def begin(cls, look: Look) -> "Viewing":
         """As the settings and the terminal have it."""
         return cls(look, look)
+
+    def suited(self, drawing: str, drawings: tuple[str, ...]) -> "Viewing":
+        """With the ways to draw that there turned out to be; what was chosen by hand stays."""
+        look = self.look if self.look.drawing != self.home.drawing else replace(self.look, drawing=drawing)
+        return replace(self, look=look, home=replace(self.home, drawing=drawing), drawings=drawings)
 
     def changed(self, action: str) -> "Viewing":
         """After one of the actions of card or view menu that change it; `KeyError` for others."""
@@ -68,7 +76,7 @@ class Viewing:
 
 
 def _next(names: tuple[str, ...], name: str) -> str:
-    return names[(names.index(name) + 1) % len(names)]
+    return names[(names.index(name) + 1) % len(names)] if name in names else names[0]
 
 
 _CHANGES: dict[str, Callable[[Viewing], Viewing]] = {
@@ -81,7 +89,7 @@ _CHANGES: dict[str, Callable[[Viewing], Viewing]] = {
     "view:stretch": lambda v: v._redrawn(stretch=_next(STRETCHES, v.look.stretch)),
     "view:invert": lambda v: v._redrawn(invert=not v.look.invert),
     "view:colours": lambda v: v._redrawn(colour_map=_next(tuple(COLOUR_MAPS), v.look.colour_map)),
-    "view:drawing": lambda v: v._redrawn(drawing=_next(DRAWINGS, v.look.drawing)),
+    "view:drawing": lambda v: v._redrawn(drawing=_next(v.drawings, v.look.drawing)),
     "view:score": lambda v: replace(v, score=not v.score),
     "view:reset": lambda v: replace(v, look=v.home, score=False),
 }
