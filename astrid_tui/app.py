@@ -202,6 +202,7 @@ class Console(App[None]):
         """Images follow the theme; the store is opened once the first frame is out."""
         self._ending.listen()
         self.theme_changed_signal.subscribe(self, lambda _: self._repaint())
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))  # others wrote there
         self.call_after_refresh(self.run_worker, self._open, group="open")
 
     async def _open(self) -> None:

@@ -54,7 +54,7 @@ def probe(environment: Mapping[str, str]) -> Terminal:
     elif colours < 256:
         shows_no_pictures = "too few colours"
     elif environment.get("TERM_PROGRAM") == "Apple_Terminal":  # it would show the question as text
-        shows_no_pictures = "this terminal has none"
+        shows_no_pictures = "not in this terminal"
     return Terminal(
         colours=colours,
         is_remote=bool(environment.get("SSH_CONNECTION") or environment.get("SSH_TTY")),

@@ -72,18 +72,14 @@ def cell_of(drawing: str, probe: Probe) -> tuple[int, int] | None:
 
 
 def told(drawing: str, why: dict[str, str]) -> Line:
-    """What is drawn by, what else could be, and what cannot."""
+    """What is drawn by, what else could be, and what cannot: as a rule in 80 columns."""
     others = ", ".join(NAMES[name] for name in NAMES if name not in why and name != drawing)
-    line: Line = (
-        span("drawing ", Tone.DIM),
-        span(NAMES[drawing], Tone.STRONG),
-        span(f" · also {others}", Tone.DIM),
-    )
+    line: Line = (span(NAMES[drawing], Tone.STRONG), span(f", else {others}", Tone.DIM))
     reasons: dict[str, list[str]] = {}
     for name, reason in why.items():
         reasons.setdefault(reason, []).append(NAMES[name])
     for reason, names in reasons.items():
-        line = (*line, span(f" · no {', '.join(names)}: {reason}", Tone.DIM))
+        line = (*line, span(f"; no {', '.join(names)}: {reason}", Tone.DIM))
     return line
 
 
@@ -91,11 +87,11 @@ def _no_picture(name: str, terminal: Terminal, probe: Probe) -> str:
     if terminal.shows_no_pictures:
         return terminal.shows_no_pictures
     if not probe.was_asked:
-        return 'asked only if drawing = "auto"'
+        return "not asked (settings)"
     if not probe.is_answered:
-        return "the terminal does not say"
+        return "it does not answer"
     if name == "kitty":
-        return "" if probe.kitty else "this terminal has none"
+        return "" if probe.kitty else "not in this terminal"
     if not probe.sixel:
-        return "this terminal has none"
-    return "" if probe.cell else "the size of its cells is unknown"
+        return "not in this terminal"
+    return "" if probe.cell else "cell size unknown"

@@ -61,8 +61,8 @@ class ReplyDriver(LinuxDriver):
         assert self._file is not None  # standard error: without it there is no console
         self._output = Output(self._file.fileno())
         self._output.start()
-        self._has_left = False
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        self._has_left = False
 
     def write(self, data: str) -> None:
         """Send something to the terminal, with the pictures that belong to it."""

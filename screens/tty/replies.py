@@ -10,7 +10,9 @@ import re
 from dataclasses import dataclass, field
 
 ESCAPE_S = 0.1  # an escape that is followed by nothing for so long was the key
-SPLIT_S = 1.0  # so long may a sequence be on its way in pieces; then it is dropped, and its rest when it comes
+SPLIT_S = (
+    1.0  # so long may a sequence be on its way in pieces; then it is dropped, and its rest when it comes
+)
 LONGEST = 4096
 
 _ESC = "\x1b"

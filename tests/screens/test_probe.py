@@ -112,15 +112,15 @@ class TestDrawings:
             return plain(told(suited("auto", terminal, found), refusals("auto", terminal, found)))
 
         assert said({}, asked(KITTY, NEITHER)) == (
-            "drawing Kitty · also half blocks, greys, braille, ASCII · no Sixel: this terminal has none"
+            "Kitty, else half blocks, greys, braille, ASCII; no Sixel: not in this terminal"
         )
         assert said({"TMUX": "x"}, Probe()) == (
-            "drawing half blocks · also greys, braille, ASCII · no Kitty, Sixel: inside tmux or screen"
+            "half blocks, else greys, braille, ASCII; no Kitty, Sixel: inside tmux or screen"
         )
         assert said({"NO_COLOR": "1"}, Probe()) == (
-            "drawing ASCII · also braille · no Kitty, Sixel, half blocks, greys: no colours here"
+            "ASCII, else braille; no Kitty, Sixel, half blocks, greys: no colours here"
         )
-        assert "no Kitty, Sixel: the terminal does not say" in said({}, asked())
+        assert "no Kitty, Sixel: it does not answer" in said({}, asked())
 
     def test_characters_are_drawn_where_there_is_no_room_for_pixels(self):
         terminal = Terminal(1 << 24)
