@@ -335,9 +335,7 @@ class Console(App[None]):
         """Tell of what arrived: on the screen, and by a bell or on the desktop as the settings have it."""
         self.here.say(text, Tone.KEY)
         if self.opened is not None and self._driver is not None and not self.is_headless:
-            self._driver.write(
-                escape(text, self.opened.settings.review.notify, in_tmux=self.terminal.in_tmux)
-            )
+            self._driver.write(escape(text, self.opened.settings.review.notify, self.terminal))
             self._driver.flush()
 
     def on_resize(self, event: events.Resize) -> None:

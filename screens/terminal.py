@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+_SCREEN_BYTES = 512
 _FEW_COLOURS = ("linux", "vt100", "vt220", "ansi", "dumb", "unknown", "")
 
 
@@ -34,6 +35,20 @@ class Terminal:
         if self.colours < 256:
             return "ascii"
         return "half" if self.colours > 256 and not self.is_remote else "grey"
+
+    def wrapped(self, sequence: str) -> str:
+        """A sequence for the terminal behind the multiplexer, if there is one."""
+        if self.in_tmux:
+            doubled = sequence.replace("\x1b", "\x1b\x1b")
+            return f"\x1bPtmux;{doubled}\x1b\\"
+        if (
+            self.in_screen
+        ):  # which takes no more than 768 bytes at once, and joins nothing but what it passed on
+            pieces = [
+                sequence[start : start + _SCREEN_BYTES] for start in range(0, len(sequence), _SCREEN_BYTES)
+            ]
+            return "".join(f"\x1bP{piece}\x1b\\" for piece in pieces)
+        return sequence
 
 
 def probe(environment: Mapping[str, str]) -> Terminal:

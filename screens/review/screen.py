@@ -104,6 +104,7 @@ class ReviewScreen(PictureScreen):
             is_drawn=self.is_seen,
             epochs=len(card.epochs) if card else 0,
             has_cutouts=card is not None and card.cutouts is not None,
+            has_colours=self.host.terminal.colours > 0,
         )
 
     @property

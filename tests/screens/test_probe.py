@@ -1,8 +1,12 @@
 """What a terminal says that it can show, and what is drawn by then."""
 
+import re
+
 import pytest
 
 from core.cells import DRAWINGS, GRAPHICS
+from core.text import SafeText
+from screens.clipboard import osc52
 from screens.lines import plain
 from screens.review.drawings import NAMES, in_cells, questions, refusals, suited, told
 from screens.terminal import Terminal, probe
@@ -132,3 +136,13 @@ class TestDrawings:
 def test_gnu_screen_is_known():
     assert probe(HERE | {"STY": "1.pts-0.host"}).in_screen
     assert not probe(HERE | {"STY": "1.pts-0.host", "TMUX": "x"}).in_screen
+
+
+def test_gnu_screen_passes_long_sequences_on_in_pieces():
+    text = osc52(SafeText("x" * 3000))
+    wrapped = Terminal(in_screen=True).wrapped(text)
+    pieces = re.findall(r"\x1bP(.*?)\x1b\\", wrapped, re.DOTALL)
+    assert "".join(f"\x1bP{piece}\x1b\\" for piece in pieces) == wrapped
+    assert "".join(pieces) == text
+    assert max(map(len, pieces)) <= 768
+    assert Terminal().wrapped(text) == text

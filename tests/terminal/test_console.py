@@ -184,6 +184,17 @@ def test_without_colours_the_images_are_ascii_and_nothing_is_coloured(tmp_path):
     add_night(store, objects=2)
     with console(tmp_path, url, NO_COLOR="1") as terminal:
         terminal.until("ASCII hides faint")
+        terminal.settle()
+        terminal.press(",")
+        terminal.until("no Kitty, Sixel, half blocks, greys: no colours here")
+        terminal.press("d")
+        terminal.until("braille, else ASCII")
+        terminal.press("d")
+        terminal.until("ASCII, else braille")
+        terminal.press("m")
+        terminal.until("colours: no colours here")
+        terminal.press("\x1b")
+        terminal.settle()
         terminal.press("q")
     coded = re.findall(rb"\x1b\[([0-9;]*)m", terminal.sent)
     numbers = {int(number) for code in coded for number in code.split(b";") if number}
