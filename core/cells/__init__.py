@@ -8,6 +8,7 @@ from core.cells.ansi import to_ansi
 from core.cells.colour import COLOUR_MAPS
 from core.cells.glyphs import DRAWINGS, GRAPHICS, Cells, Run
 from core.cells.image import Image
+from core.cells.inline import to_pictures
 from core.cells.stretch import STRETCHES, Limits
 from core.cells.triplet import Look, Panel, draw_plane, draw_triplet, faint_sources_survive
 
@@ -26,4 +27,5 @@ __all__ = [
     "draw_triplet",
     "faint_sources_survive",
     "to_ansi",
+    "to_pictures",
 ]

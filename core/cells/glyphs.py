@@ -67,6 +67,11 @@ class Cells:
         """How many characters a line has."""
         return int(self.glyphs.shape[1])
 
+    def part(self, row: int, column: int) -> "Cells":
+        """One cell."""
+        place = slice(row, row + 1), slice(column, column + 1)
+        return Cells(self.glyphs[place], self.fore[place], self.back[place], self.palette)
+
     def runs(self, row: int) -> Iterator[Run]:
         """One line, neighbours of one style joined."""
         cells = zip(self.glyphs[row].tolist(), self.fore[row].tolist(), self.back[row].tolist(), strict=True)

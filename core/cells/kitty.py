@@ -19,13 +19,12 @@ _GREYSCALE, _PALETTE = 0, 3
 
 def transmission(number: int, image: Image) -> str:
     """Give a picture to the terminal, which forgets what it had under the number."""
-    data = b64encode(png(image)).decode("ascii")
-    chunks = [data[start : start + _CHUNK] for start in range(0, len(data), _CHUNK)]
-    keys = [f"a=t,f=100,i={number},q=2,", *["q=2,"] * (len(chunks) - 1)]
-    return "".join(
-        f"\x1b_G{key}m={int(place < len(chunks) - 1)};{chunk}\x1b\\"
-        for place, (key, chunk) in enumerate(zip(keys, chunks, strict=True))
-    )
+    return _sent(f"a=t,i={number}", image)
+
+
+def display(image: Image, rows: int, columns: int) -> str:
+    """Show a picture at the cursor, which stays there, under no number: it goes with the lines it is on."""
+    return _sent(f"a=T,{_filling(rows, columns)}", image)
 
 
 def placement(number: int, place: int, rows: int, columns: int) -> str:
@@ -40,7 +39,7 @@ def placement(number: int, place: int, rows: int, columns: int) -> str:
     rows, columns : int
         Cells that it fills.
     """
-    return f"\x1b_Ga=p,i={number},p={place},c={columns},r={rows},z={_UNDER_TEXT},C=1,q=2\x1b\\"
+    return f"\x1b_Ga=p,i={number},p={place},{_filling(rows, columns)},q=2\x1b\\"
 
 
 def removal(number: int, place: int) -> str:
@@ -74,6 +73,20 @@ def png(image: Image) -> bytes:
         + _chunk(b"IDAT", zlib.compress(lines, 9))
         + _chunk(b"IEND", b"")
     )
+
+
+def _sent(keys: str, image: Image) -> str:
+    data = b64encode(png(image)).decode("ascii")
+    chunks = [data[start : start + _CHUNK] for start in range(0, len(data), _CHUNK)]
+    before = [f"{keys},f=100,q=2,", *["q=2,"] * (len(chunks) - 1)]
+    return "".join(
+        f"\x1b_G{key}m={int(place < len(chunks) - 1)};{chunk}\x1b\\"
+        for place, (key, chunk) in enumerate(zip(before, chunks, strict=True))
+    )
+
+
+def _filling(rows: int, columns: int) -> str:
+    return f"c={columns},r={rows},z={_UNDER_TEXT},C=1"
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -1,16 +1,32 @@
 """Pictures for terminals that show pixels: decoded again they are the pixels that were to be shown."""
 
+import re
+from base64 import b64encode
+
 import numpy as np
 import pytest
 
-from core.cells import COLOUR_MAPS, GRAPHICS, Look, draw_plane, draw_triplet, faint_sources_survive
+from core.cells import (
+    COLOUR_MAPS,
+    GRAPHICS,
+    Look,
+    draw_plane,
+    draw_triplet,
+    faint_sources_survive,
+    to_pictures,
+)
 from core.cells.colour import MASKED, true_colours
 from core.cells.grid import cropped
 from core.cells.image import Image, picture
-from core.cells.kitty import deletion, placement, removal, transmission
+from core.cells.kitty import deletion, placement, png, removal, transmission
 from core.cells.sixel import sixel
 from core.cells.stretch import brightness
 from tests.core.pictures import KITTY, SIXEL, KittyScreen, sixel_pixels
+
+INLINE = re.compile(
+    r"\x1b8|\x1b\[(?P<count>[0-9]+)(?P<way>[BC])|\x1b\[[0-9;]*m"
+    r"|(?P<picture>(?:\x1b_G[^\x1b]*\x1b\\)+|\x1bP[^\x1b]*\x1b\\)|(?P<text>[^\x1b]+)"
+)
 
 
 def sky(seed: int = 0, side: int = 63) -> np.ndarray:
@@ -123,3 +139,44 @@ class TestPanels:
 
     def test_faint_sources_survive(self, drawing):
         assert faint_sources_survive(drawing, 10)
+
+
+@pytest.mark.parametrize("drawing", GRAPHICS)
+def test_among_the_lines_of_a_plain_terminal_they_stand_side_by_side_with_their_marks(drawing):
+    panels = draw_triplet(sky(1), sky(2), sky(3), 6, 12, Look(drawing=drawing))
+    text = to_pictures(*panels, cell=(4, 2) if drawing == "sixel" else None)
+    start, saved, rest = text.partition("\n" * 6 + "\x1b[6A\x1b7")
+    assert (start, bool(saved)) == ("", True)
+    found, marks = [], {}
+    row = column = -1
+    for token in INLINE.finditer(rest):
+        if token.group() == "\x1b8":
+            row = column = 0
+        elif token["count"]:
+            row, column = (
+                (row + int(token["count"]), column)
+                if token["way"] == "B"
+                else (row, column + int(token["count"]))
+            )
+        elif token["picture"]:
+            found.append((row, column, token["picture"]))
+        elif token["text"]:
+            marks[row, column] = token["text"]
+    assert [each[:2] for each in found] == [(0, 0), (0, 13), (0, 26)]
+    for (_, _, sent), panel in zip(found, panels, strict=True):
+        if drawing == "kitty":
+            keys = KITTY.match(sent)[1]
+            assert {"a=T", "c=12", "r=6", "C=1"} <= set(keys.split(","))
+            assert "i=" not in keys
+            assert "".join(part[2] for part in KITTY.finditer(sent)) == b64encode(png(panel.image)).decode()
+        else:
+            assert sent == sixel(panel.image, 24, 24)
+    wanted = {
+        (y, 13 * place + x): panel.cells.glyphs[y, x]
+        for place, panel in enumerate(panels)
+        for y in range(6)
+        for x in range(12)
+        if panel.cells.glyphs[y, x] != " "
+    }
+    assert marks == wanted
+    assert (row, column) == (6, 0)  # what comes next stands below
