@@ -25,7 +25,8 @@ def image_lines(
     Parameters
     ----------
     plane : int
-        The index in `PLANES` of the image that is chosen, and shown alone at full size.
+        The index in `PLANES` of the image that is chosen, and shown alone at full size; a chosen score
+        without a panel of its own stands where the reference was.
     blinked : bool
         The reference stands where the new image was.
     score : bool
@@ -72,7 +73,7 @@ def _panels(
 ) -> tuple[tuple[Panel, ...], list[int]]:
     """All images, and which of them are shown in which order."""
     order = [plane] if layout.panels == 1 else list(range(layout.panels))
-    instead = score and cutouts.score is not None and layout.panels < 4
+    instead = (score or plane == 3) and cutouts.score is not None and layout.panels < 4
     if instead:
         order = [3 if place == 1 else place for place in order]
     if blinked:
@@ -114,11 +115,11 @@ def _caption(panels: tuple[Panel, ...], order: list[int], layout: "Layout", look
     second_shown = order[1]
     if second_shown == 3:
         middle = _limits(panels[3])
-    second = padded((_name(second_shown, plane == 1), drawn(" "), middle), width + 1)
+    second = padded((_name(second_shown, plane in (1, second_shown)), drawn(" "), middle), width + 1)
     third = (_name(2, plane == 2), _limits(panels[2]))
     if len(order) == 3:
         return (*first, *second, *third)
-    return (*first, *second, *padded(third, width + 1), _name(3, chosen=False), _limits(panels[3]))
+    return (*first, *second, *padded(third, width + 1), _name(3, plane == 3), _limits(panels[3]))
 
 
 def how_drawn(look: Look, columns: int) -> Span:

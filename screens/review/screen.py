@@ -259,7 +259,7 @@ class ReviewScreen(PictureScreen):
             "view": self._open_view_menu,
             "detail": self._show_detail,
             "open": self._show_detail,
-            "pane": lambda: self._change_view("pane"),
+            "pane": self._next_plane,
         }
         for action in ACTIONS:
             if label := verdict_label(action.id):
@@ -373,6 +373,11 @@ class ReviewScreen(PictureScreen):
             self._viewing = self._viewing.changed(action_id)
             if action_id == "view:drawing":
                 self._drawing.tell()
+            self.paint()
+
+    def _next_plane(self) -> None:
+        if self._viewing is not None and self.card is not None:
+            self._viewing = self._viewing.next_plane(has_score=view.has_score(self.card))
             self.paint()
 
     def _open_view_menu(self) -> None:

@@ -173,6 +173,7 @@ def copied_text(card: "Card") -> SafeText:
 
 def shown_record(card: "Card", viewing: "Viewing", theme: str, size: tuple[int, int]) -> dict[str, Any]:
     """What a verdict keeps of what was on the screen."""
+    viewing = viewing.on_card(has_score=has_score(card))
     return card.shown(**viewing.record(theme), theme=theme, terminal=f"{size[0]}x{size[1]}")
 
 
@@ -200,7 +201,7 @@ def _images(card: "Card", page: Page, layout: Layout) -> tuple[list[Line], Line]
     from screens.review.draw import image_lines  # numpy comes with it: not before the first paint
 
     return image_lines(
-        card.cutouts, layout, page.viewing.dressed(page.theme), **_chosen(page.viewing, page.blinked)
+        card.cutouts, layout, page.viewing.dressed(page.theme), **_chosen(card, page.viewing, page.blinked)
     )
 
 
@@ -213,10 +214,11 @@ def pictures(page: Page, layout: Layout, cell: tuple[int, int] | None) -> "tuple
     from screens.review.draw import pictures as placed
 
     look = page.viewing.dressed(page.theme)
-    return placed(page.card.cutouts, layout, look, cell, **_chosen(page.viewing, page.blinked))
+    return placed(page.card.cutouts, layout, look, cell, **_chosen(page.card, page.viewing, page.blinked))
 
 
-def _chosen(viewing: "Viewing", blinked: bool) -> dict[str, Any]:
+def _chosen(card: "Card", viewing: "Viewing", blinked: bool) -> dict[str, Any]:
+    viewing = viewing.on_card(has_score=has_score(card))
     return {"plane": viewing.plane, "blinked": blinked, "score": viewing.score}
 
 
