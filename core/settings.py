@@ -232,7 +232,7 @@ class ReviewSettings(Section):
 
     reviewer: str = ""  # empty: the login name
     theme: Literal["dark", "light", "dome"] = "dark"
-    drawing: Literal["auto", "half", "grey", "braille", "ascii"] = "auto"
+    drawing: Literal["auto", "kitty", "sixel", "half", "grey", "braille", "ascii"] = "auto"
     stretch: Literal["linear", "asinh", "log", "zscale", "percentile", "histogram"] = "asinh"
     blind: bool = False  # what others said of an object is hidden until it is decided
     again_share: float = Field(default=0.02, ge=0, le=0.5)  # of cards, shown again blind

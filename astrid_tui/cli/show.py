@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,6 +32,18 @@ class Drawing(StrEnum):
     ASCII = "ascii"
 
 
+class Shown(StrEnum):
+    """How to draw, where pictures may be shown too."""
+
+    AUTO = "auto"
+    KITTY = "kitty"
+    SIXEL = "sixel"
+    HALF = "half"
+    GREY = "grey"
+    BRAILLE = "braille"
+    ASCII = "ascii"
+
+
 class Stretch(StrEnum):
     """How brightness follows signal."""
 
@@ -44,7 +58,9 @@ class Stretch(StrEnum):
 def show(
     context: typer.Context,
     what: Annotated[str, typer.Argument(metavar="FILE|CANDIDATE", help="A FITS file, or a candidate's id.")],
-    drawing: Annotated[Drawing, typer.Option(help="How to draw.")] = Drawing.AUTO,
+    drawing: Annotated[
+        Shown, typer.Option(help="How to draw; the terminal is not asked for Kitty or Sixel.")
+    ] = Shown.AUTO,
     stretch: Annotated[Stretch, typer.Option(help="How brightness follows signal.")] = Stretch.ASINH,
     invert: Annotated[bool, typer.Option("--invert", help="Dark sources on a bright sky.")] = False,
     width: Annotated[int | None, typer.Option(min=20, help="Columns; default: the terminal's.")] = None,
@@ -53,11 +69,21 @@ def show(
     from core.cells import Look
 
     columns = width or shutil.get_terminal_size().columns
-    look = Look(drawing=mode(drawing), stretch=stretch.value, invert=invert)
+    look = Look(drawing=_chosen(drawing), stretch=stretch.value, invert=invert)
     if what.isdigit() and not Path(what).exists():
         _show_candidate(context, int(what), look, columns)
     else:
         _show_file(what, look, columns)
+
+
+def _chosen(drawing: Shown) -> str:
+    if drawing not in (Shown.KITTY, Shown.SIXEL):
+        return mode(Drawing(drawing.value))
+    if not sys.stdout.isatty():
+        raise typer.BadParameter(f"{drawing.value} is for a terminal, and standard output is none")
+    if os.environ.get("NO_COLOR"):
+        raise typer.BadParameter(f"{drawing.value} needs colours, and NO_COLOR is set")
+    return drawing.value
 
 
 def mode(drawing: Drawing) -> str:
@@ -69,10 +95,23 @@ def mode(drawing: Drawing) -> str:
     return "half" if os.environ.get("COLORTERM") in {"truecolor", "24bit"} else "grey"
 
 
+def _draw(panels: "Sequence[Panel]", drawing: str) -> None:
+    from core.cells import GRAPHICS, to_ansi, to_pictures
+    from screens.review.drawings import cell_of
+    from screens.tty.probe import Probe
+
+    if drawing not in GRAPHICS:
+        typer.echo(to_ansi(*(panel.cells for panel in panels)))
+        return
+    probe = Probe()
+    probe.measure(sys.stdout.fileno())
+    typer.echo(to_pictures(*panels, cell=cell_of(drawing, probe)))
+
+
 def _show_file(name: str, look: "Look", columns: int) -> None:
     import numpy as np
 
-    from core.cells import draw_plane, to_ansi
+    from core.cells import draw_plane
     from pipeline.diff import split_extension
     from pipeline.files.fits_files import read_frame
 
@@ -82,7 +121,7 @@ def _show_file(name: str, look: "Look", columns: int) -> None:
     raw = read_frame(path, extension)
     values = np.where(raw.mask != 0, np.float32(np.nan), raw.data)
     rows = min(columns // 2, max(4, shutil.get_terminal_size().lines - 3))
-    typer.echo(to_ansi(draw_plane(values, rows, 2 * rows, look).cells))
+    _draw([draw_plane(values, rows, 2 * rows, look)], look.drawing)
     height, width = raw.data.shape
     exposure = raw.exposure
     facts = (exposure.field, exposure.filter, exposure.mjd and f"MJD {exposure.mjd:.5f}")
@@ -109,7 +148,7 @@ def _show_candidate(context: typer.Context, candidate: int, look: "Look", column
 
 def _draw_cutouts(cutouts: "Cutouts", look: "Look", columns: int, below: int) -> None:
     """New, reference, difference, and the score where there is room, each with the limits of its scale."""
-    from core.cells import draw_triplet, faint_sources_survive, to_ansi
+    from core.cells import draw_triplet, faint_sources_survive
 
     score = cutouts.score if columns >= 4 * _LEAST_PANEL + 3 else None
     count = 3 if score is None else 4
@@ -119,7 +158,7 @@ def _draw_cutouts(cutouts: "Cutouts", look: "Look", columns: int, below: int) ->
         cutouts.new, cutouts.ref, cutouts.diff, side, 2 * side, look, score=score, to_sky=cutouts.to_sky
     )
     names = ("new", "reference", "difference", "score")
-    typer.echo(to_ansi(*(panel.cells for panel in panels)))
+    _draw(panels[:count], look.drawing)
     captions = [
         f"{name} {_limits(panel)}"[: 2 * side].ljust(2 * side)
         for name, panel in zip(names, panels, strict=False)
