@@ -4,11 +4,14 @@ Views make them, `screens.widgets.rows` draws them, tests read them. Text that i
 `SafeText`, so that nothing from outside gets here unwashed.
 """
 
+import re
 import textwrap
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 from core.text import SafeText, safe_text
+
+_WORDS = re.compile(r"\s*\S+\s*|\s+")
 
 
 class Tone(StrEnum):
@@ -90,7 +93,36 @@ def shortened(line: Line, width: int) -> Line:
         if isinstance(piece, Span) and room > 0:
             kept.append(span(piece.text, piece.tone, room))
             room -= len(kept[-1].text)
+    if kept and not kept[-1].text.endswith("…"):  # it was cut between two pieces
+        kept[-1] = Span(SafeText(kept[-1].text[:-1] + "…"), kept[-1].tone)
     return tuple(kept)
+
+
+def wrapped(line: Line, width: int, rows: int) -> list[Line]:
+    """A sentence over as many lines as it needs, up to ``rows``; only what does not fit into those is cut."""
+    if len(plain(line)) <= width or rows < 2:
+        return [shortened(line, width)]
+    pieces = [piece for piece in line if isinstance(piece, Span)]
+    words = [Span(SafeText(word), piece.tone) for piece in pieces for word in _WORDS.findall(piece.text)]
+    found: list[Line] = []
+    while words and len(found) < rows - 1:
+        here: list[Span] = [span(" ")] if found else []
+        room = width - len(here)
+        while words and len(words[0].text.rstrip()) <= room:
+            room -= len(words[0].text)
+            here.append(words.pop(0))
+        if len(here) <= bool(found):  # a word that is longer than a line
+            break
+        found.append(_trimmed(here))
+    if words:
+        found.append(shortened(_trimmed([*([span(" ")] if found else []), *words]), width))
+    return found
+
+
+def _trimmed(pieces: "list[Span]") -> Line:
+    """Without blanks at the end."""
+    last = pieces[-1]
+    return (*pieces[:-1], Span(SafeText(last.text.rstrip()), last.tone))
 
 
 def counted(number: int, noun: str) -> str:

@@ -31,7 +31,7 @@ from screens.frame.host import Target
 from screens.frame.keyed import KeyedScreen
 from screens.frame.size import is_large_enough, too_small
 from screens.frame.work import start
-from screens.lines import Line, Tone, indented, shortened, span
+from screens.lines import Line, Tone, indented, shortened, span, wrapped
 from screens.widgets.prompt import Complete
 from screens.widgets.rows import Rows
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from screens.tty.graphics import Placed
 
 MARGINS = 3  # header, notice, footer
+NOTICE_ROWS = 3  # of a notice that is too long for its line, over the end of the page
 
 Data = TypeVar("Data")
 
@@ -265,7 +266,8 @@ class FrameScreen(KeyedScreen, Generic[Data]):
             body, notice = self.body(width, height), self.notice_line()
         if self._completions:
             notice = (span(" "), span("  ".join(self._completions), Tone.DIM))
-        return [*(body + [()] * height)[:height], shortened(notice, width)]
+        told = wrapped(notice, width, NOTICE_ROWS) if not self._completions else [shortened(notice, width)]
+        return [*(body + [()] * height)[: height + 1 - len(told)], *told]
 
     def _tick(self) -> None:
         if self.is_current:

@@ -41,7 +41,7 @@ def ask_bulk(screen: "ReviewScreen") -> None:
 
 def _prepare(screen: "ReviewScreen", text: str, marked: list[int]) -> None:
     """Count what would be decided, and let many be confirmed by a word."""
-    desk, filters, order = screen.desk, screen.filter, screen.order
+    desk, filters, order = screen.desk, screen.filter, screen.choosing.order
     if desk is None or not text:
         screen.prompt.close()
         return

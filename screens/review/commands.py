@@ -55,15 +55,15 @@ def _desk(screen: "ReviewScreen") -> "Desk":
 def _order(screen: "ReviewScreen", words: Words) -> None:
     if len(words) != 1 or words[0] not in NAMED_ORDERS:
         raise CommandRefused(f"the queue can be ordered by {', '.join(NAMED_ORDERS)}")
-    screen.choose_order(words[0])
+    screen.choosing.in_order(words[0])
 
 
 def _minutes(screen: "ReviewScreen", words: Words) -> None:
     minutes, desk = minutes_of(words), _desk(screen)
-    filters, order = screen.filter, screen.order
+    filters, order = screen.filter, screen.choosing.order
 
     def told(found: "Cut") -> None:
-        screen.cut_at(found.rank if found.below else None, cut_line(found))
+        screen.choosing.cut_at(found.rank if found.below else None, cut_line(found))
 
     screen.in_background(lambda: desk.cut(minutes, filters, order), told, "the queue was not cut")
 

@@ -1,6 +1,7 @@
 """What is written on the review screen, and where the reviewer stands after it."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,17 @@ if TYPE_CHECKING:
     from screens.review.screen import ReviewScreen
 
 
+WAIT_S = 1.0  # a write that takes longer is told of, and again after each such time
+
+
 class Deciding:
     """Verdicts, notes, undo and redo of one screen, one write at a time.
 
     Attributes
     ----------
     is_writing : bool
-        Something is on its way to the disk; until it is there nothing else is written, and the place stays.
+        Something is on its way to the disk; until it is there nothing else is written. The reader may look
+        at other cards meanwhile, and stays where that led.
     last : Line
         What was decided last.
     """
@@ -31,6 +36,7 @@ class Deciding:
         self._screen = screen
         self.is_writing = False
         self.last: Line = ()
+        self._waiting: Line = ()
 
     def give(self, label: Label) -> None:
         """Give the card a verdict."""
@@ -52,6 +58,11 @@ class Deciding:
         """Write something; where it fails, say so."""
         screen = self._screen
         self.is_writing = True
+        about = screen.card.name if screen.card else ""
+        began, waiting = (
+            time.monotonic(),
+            screen.set_interval(WAIT_S, lambda: self._tell_waiting(about, began)),
+        )
 
         async def until_written() -> None:
             try:
@@ -60,10 +71,19 @@ class Deciding:
                 screen.app.bell()
                 screen.say(f"NOT written: {error}", Tone.BAD)
             finally:
+                waiting.stop()
                 self.is_writing = False
+                if screen.notice is self._waiting:
+                    screen.say_line(())
                 screen.host.look()
 
         start(screen, until_written, group="write")
+
+    def _tell_waiting(self, about: str, began: float) -> None:
+        """Say that the store does not answer yet."""
+        told = f"still being written for {time.monotonic() - began:.0f} s: the store does not answer yet; "
+        self._waiting = (span(told, Tone.WARN), span(f"the last key was at {about}", Tone.DIM, 60))
+        self._screen.say_line(self._waiting)
 
     def told(self, line: Line) -> None:
         """Say what was decided, and keep it above the footer."""
@@ -84,7 +104,8 @@ class Deciding:
         entry.label, entry.is_again = label, False
         reading.forget(entry.object_id)
         self.told(view.decided(label, card.name, len(card.objects), revealed))
-        reading.queue.move(1)
+        if reading.entry is entry:  # else the reader went elsewhere meanwhile: no card is passed over
+            reading.queue.move(1)
         screen.show_place()
 
     async def _undo(self) -> None:
@@ -121,10 +142,11 @@ class Deciding:
     async def _annotate(self, remark: Remark) -> None:
         screen = self._screen
         card, reading, desk = screen.card, screen.reading, screen.desk
-        if desk is None or reading is None or card is None or reading.entry is None:
+        entry = reading.entry if reading is not None else None
+        if desk is None or reading is None or card is None or entry is None:
             return
         await asyncio.to_thread(desk.annotate, card.candidate_id, remark.note, remark.tags)
-        reading.forget(reading.entry.object_id)
+        reading.forget(entry.object_id)
         tags = " ".join(f"#{tag}" for tag in remark.tags)
         screen.notice = (span("note kept: ", Tone.GOOD), span(f"{remark.note or ''} {tags}".strip()))
         screen.filtering.forget_offered()

@@ -43,8 +43,12 @@ class Reading:
     @property
     def card(self) -> "Card | None":
         """The card under review, if it was read."""
-        entry = self.entry
-        return self._kept.get((entry.object_id, entry.candidate_id)) if entry else None
+        return self._card_of(self.entry)
+
+    @property
+    def next_card(self) -> "Card | None":
+        """The card after it, if it was read."""
+        return self._card_of(next(iter(self.queue.upcoming(1)), None))
 
     async def restart(self, filters: str, order: str = "score") -> None:
         """Read the queue from its start; its length is only known once it was counted.
@@ -104,6 +108,9 @@ class Reading:
         """Drop what is known of an object: something was written of it."""
         for key in [key for key in self._kept if key[0] == object_id]:
             del self._kept[key]
+
+    def _card_of(self, entry: Entry | None) -> "Card | None":
+        return self._kept.get((entry.object_id, entry.candidate_id)) if entry else None
 
     async def _read_page(self) -> None:
         queue = self.queue

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from core.errors import AstridError
 from core.text import SafeText
 from core.vocabulary import Label
 from screens.action import Situation, Where
+from screens.frame.base import MARGINS
 from screens.frame.commands import Command
 from screens.frame.host import Target
 from screens.frame.work import start
@@ -20,6 +20,7 @@ from screens.lines import Line, Tone, span
 from screens.review import view
 from screens.review.actions import ACTIONS, verdict_label
 from screens.review.bulk import ask_bulk, mark
+from screens.review.choosing import Choosing
 from screens.review.commands import review_commands
 from screens.review.company import Company
 from screens.review.deciding import Deciding
@@ -27,11 +28,9 @@ from screens.review.drawing import Drawing
 from screens.review.facts import detail_lines
 from screens.review.filtering import Filtering
 from screens.review.guard import RepeatGuard
-from screens.review.layout import arrange
 from screens.review.queue import Queue
 from screens.review.reading import Reading
 from screens.review.seen import Picture, PictureScreen
-from screens.review.steering import NAMED_ORDERS
 from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from screens.review.viewing import Viewing
 
 BLINK_S = 0.6
+SENT_S = 0.05  # a card that was read is on its way to the terminal by then
 
 
 class ReviewScreen(PictureScreen):
@@ -61,9 +61,8 @@ class ReviewScreen(PictureScreen):
         self._viewing: Viewing | None = None
         self._blink: Timer | None = None
         self._blinked = False
-        self._recalled: Mapping[str, Any] = {}
-        self.order = "score"
-        self.deciding, self.filtering, self.company = Deciding(self), Filtering(self), Company(self)
+        self.choosing, self.filtering = Choosing(self), Filtering(self)
+        self.deciding, self.company = Deciding(self), Company(self)
         self._drawing = Drawing(self)
         self._arriving: Target | None = None  # where a jump leads that came before the store was open
 
@@ -114,23 +113,24 @@ class ReviewScreen(PictureScreen):
 
     def body(self, width: int, height: int) -> list[Line]:
         """The card, as far as the terminal has room for it."""
-        full_size = self._viewing is not None and self._viewing.full_size
-        has_score = self.card is not None and view.has_score(self.card)
-        layout = arrange(width, height, full_size=full_size, has_score=has_score)
-        page = view.Page(
+        page = self._page_with(self.card)
+        layout = view.layout_of(page, width, height)
+        self.show_pictures(self._drawing.pictures(page, layout))
+        return view.page_lines(page, layout)
+
+    def _page_with(self, card: "Card | None") -> view.Page:
+        return view.Page(
             headline=self.host.headline,
             filter=self.filter,
             queue=self.queue,
-            card=self.card,
+            card=card,
             viewing=self._viewing,
             theme=self.app.theme,
             blinked=self._blinked,
             notice=self.notice or self.deciding.last,
-            order=self.order,
+            order=self.choosing.order,
             others=self.company.others,
         )
-        self.show_pictures(self._drawing.pictures(page, layout))
-        return view.page_lines(page, layout)
 
     def notice_line(self) -> Line:
         """What is being typed means; what happened last; where there is no card the page says it."""
@@ -182,62 +182,49 @@ class ReviewScreen(PictureScreen):
         """Begin where a jump leads that came before the store was open, else where the last sitting ended."""
         arriving, self._arriving = self._arriving, None
         if arriving is not None:
-            await self._restart(arriving.filter or "")
+            await self.choosing.restart(arriving.filter or "")
             self.arrive(replace(arriving, filter=None))
         else:
-            await self._restart(self._remembered_filter())
-            await self._go_back_to_remembered()
+            await self.choosing.begin_again()
 
     def store_changed(self) -> None:
         """At the end of the queue, look for what came in since."""
-        waiting = self.host.headline.awaiting if self.host.headline else 0
-        if self._reading and self.card is None and not self.filter and waiting > self.queue.undecided:
-            self._restart_soon("")
-        else:
-            self.paint()
+        self.choosing.look_for_more()
 
     def choose(self, filters: str) -> None:
         """Begin at the start of what passes a filter."""
-        self._restart_soon(filters)
-
-    def _restart_soon(self, filters: str) -> None:
-        start(self, partial(self._restart, filters), group="card", exclusive=True)
-
-    async def _restart(self, filters: str) -> None:
-        """Read the queue from its start; a filter that cannot be understood leaves everything as it was."""
-        if self._reading is None:
-            return
-        try:
-            await self._reading.restart(filters, self.order)
-        except AstridError as error:
-            self.order = self._reading.order
-            self.say(error, Tone.BAD)
-            return
-        self.filter = self._reading.filter
-        self.prompt.close()
-        start(self, self._count, group="count", exclusive=True)
-        await self._read_place()
-
-    async def _count(self) -> None:
-        if self._reading is not None:
-            with suppress(AstridError):  # then the length stays unknown
-                await self._reading.count()
-            self.paint()
+        self.choosing.restart_soon(filters)
 
     def show_place(self) -> None:
         """Show the entry at the queue's place; a newer call takes over from an unfinished one."""
         self._stop_blinking()
         self.paint()
-        start(self, self._read_place, group="card", exclusive=True)
+        start(self, self._read_on, group="card", exclusive=True)
 
-    async def _read_place(self) -> None:
+    async def _read_on(self) -> None:
+        """Read what comes next; what is there already is sent before, for threads share one processor."""
+        if self.card is not None:
+            await asyncio.sleep(SENT_S)
+        await self.read_place()
+
+    async def read_place(self) -> None:
+        """Read the card at the queue's place, and those that come next."""
         if self._reading is None:
             return
         try:
             await self._reading.read(self.paint)
+            await self._draw_ahead()
         except AstridError as error:
             self.say(error, Tone.BAD)
         self.company.follow()
+
+    async def _draw_ahead(self) -> None:
+        """Draw the images of the card that comes next: a key then has only to show them."""
+        card = self._reading.next_card if self._reading else None
+        if card is not None and self.is_large_enough:
+            page = self._page_with(card)
+            layout = view.layout_of(page, self.size.width, self.size.height - MARGINS)
+            self._rows.draw_ahead(await asyncio.to_thread(view.picture_lines, page, layout))
 
     # -- deciding ----------------------------------------------------------------------------------
 
@@ -250,9 +237,7 @@ class ReviewScreen(PictureScreen):
             "filter": self.ask_filter,
             "mark": partial(mark, self),
             "bulk": partial(ask_bulk, self),
-            "order": lambda: self.choose_order(
-                NAMED_ORDERS[(NAMED_ORDERS.index(self.order) + 1) % len(NAMED_ORDERS)]
-            ),
+            "order": self.choosing.in_next_order,
             "blink": self._toggle_blinking,
             "epoch-before": lambda: self._step_epoch(-1),
             "epoch-after": lambda: self._step_epoch(1),
@@ -284,16 +269,6 @@ class ReviewScreen(PictureScreen):
     def ask_filter(self) -> None:
         """Let the user type a filter, with what it means and how it can go on."""
         self.filtering.ask()
-
-    def choose_order(self, order: str) -> None:
-        """Begin at the start of the queue in another order."""
-        self.order = order
-        self._restart_soon(self.filter)
-
-    def cut_at(self, rank: int | None, told: Line) -> None:
-        """Cut the queue at a rank from here on, or read all of it again."""
-        self.queue.cut_at(self.queue.place + rank if rank is not None else None)
-        self.say_line(told)
 
     def say_line(self, line: Line) -> None:
         """Tell the user something in several tones."""
@@ -348,25 +323,14 @@ class ReviewScreen(PictureScreen):
     def remembered(self) -> dict[str, Any]:
         """The filter, the order and the object."""
         entry = self.queue.current
-        return super().remembered() | {"object": entry.object_id if entry else None, "order": self.order}
+        return super().remembered() | {
+            "object": entry.object_id if entry else None,
+            "order": self.choosing.order,
+        }
 
     def recall(self, state: Mapping[str, Any]) -> None:
         """Taken up once the store is open."""
-        self._recalled = state
-        if (order := state.get("order")) in NAMED_ORDERS:
-            self.order = str(order)
-
-    def _remembered_filter(self) -> str:
-        found = self._recalled.get("filter")
-        return found if isinstance(found, str) else ""
-
-    async def _go_back_to_remembered(self) -> None:
-        """Go to the object of the last sitting, if it still awaits a verdict and is near the start."""
-        wanted = self._recalled.get("object")
-        places = [entry.object_id for entry in self.queue.entries]
-        if wanted in places and self.queue.place == 0 and wanted != places[0]:
-            self.queue.move(places.index(wanted))
-            await self._read_place()
+        self.choosing.recall(state)
 
     def _change_view(self, action_id: str) -> None:
         if self._viewing is not None:

@@ -9,7 +9,7 @@ from screens.lines import Line, Span, Tone, counted, indented, span, spread
 from screens.review.curve import CurvePoint, curve_lines
 from screens.review.drawings import GRAPHICS
 from screens.review.facts import fact_lines, last_note, sexagesimal
-from screens.review.layout import Layout
+from screens.review.layout import Layout, arrange
 from screens.review.queue import Queue
 
 if TYPE_CHECKING:
@@ -45,6 +45,19 @@ def page_lines(page: Page, layout: Layout) -> list[Line]:
     else:  # there is room to say all of it
         middle = [(), *empty_lines(page), (), *indented(page.notice, layout.width)]
     return [chips(page, layout.width), *middle]
+
+
+def layout_of(page: Page, width: int, height: int) -> Layout:
+    """How the lines of a terminal are shared out to a page."""
+    full_size = page.viewing is not None and page.viewing.full_size
+    return arrange(
+        width, height, full_size=full_size, has_score=page.card is not None and has_score(page.card)
+    )
+
+
+def picture_lines(page: Page, layout: Layout) -> list[Line]:
+    """The images alone, which take the time; they are kept for a while, so that to show them takes none."""
+    return _images(page.card, page, layout)[0] if page.card is not None else []
 
 
 def chips(page: Page, width: int) -> Line:

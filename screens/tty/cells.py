@@ -5,7 +5,7 @@ its output is drawn on cells in memory; `Cells.difference` then says what has to
 equal. Anything that is not text, a position or attributes is not drawn but passed on, in its place.
 
 Half a block over another colour looks like the other half the other way round; it is sent as whichever of
-the two needs less.
+the two needs less. So is a space within a picture: as a full block where that needs no other colour.
 
 Text whose width terminals do not agree on (combining marks, wide and pictorial characters) makes its line
 one that is sent whole whenever it changes, and the cursor is placed anew after each such character.
@@ -19,7 +19,8 @@ from typing import NamedTuple
 from rich.cells import get_character_cell_size
 
 _TOKEN = re.compile(
-    r"(?P<text>[^\x00-\x1f\x7f-\x9f]+)"
+    r"(?P<run>\x1b\[(?P<of>[0-9;:]+)m(?P<piece>[^\x00-\x1f\x7f-\x9f]+)\x1b\[0?m)"
+    r"|(?P<text>[^\x00-\x1f\x7f-\x9f]+)"
     r"|\x1b\[(?P<style>[0-9;:]*)m"
     r"|\x1b\[(?P<place>[0-9;]*)H"
     r"|(?P<string>\x1b[P_\]^X].*?(?:\x1b\\|\x07))"
@@ -34,9 +35,11 @@ _SYNC = ("\x1b[?2026h", "\x1b[?2026l")
 _MOVES_CELLS = re.compile(r"\x1b\[\??[0-9;]*(?:[JKLMSTPX@r]|1049[hl])\Z|\x1bc\Z")
 _OF_LETTERS = ("1", "2", "3", "5")  # bold, dim, italic, blinking
 _ENDS = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "7": "27", "8": "28", "9": "29"}
-_UPPER, _LOWER = "▀▄"
+_UPPER, _LOWER, _FULL = "▀▄█"
+_BLOCKS = frozenset((_UPPER, _LOWER, _FULL))
 _FEW = 6  # unchanged cells that cost less than to place the cursor behind them
 _PICTORIAL = 0x1F000
+_SHORT = 4  # characters of a text that may well come again in the same attributes
 
 Cell = tuple[str, str]  # a character with what combines with it, and its attributes; "" behind a wide one
 _UNKNOWN: Cell = ("\0", "")  # nothing was drawn there, or it is not known whether it is still there
@@ -112,6 +115,17 @@ def is_plain(character: str) -> bool:
     return get_character_cell_size(character) == 1 and ord(character) < _PICTORIAL
 
 
+def plain_cells(text: str, style: str) -> tuple[Cell, ...]:
+    """The cells of a text that every terminal gives one cell a character; none of any other."""
+    if not (text.isascii() or all(map(is_plain, text))):
+        return ()
+    space = blank(style)
+    return tuple(space if character == " " else (character, style) for character in text)
+
+
+short_cells = lru_cache(maxsize=16384)(plain_cells)  # a picture's: the same again and again
+
+
 @lru_cache(maxsize=65536)
 def under(style: str, wanted: str) -> str:
     """Attributes that show a space as it is wanted, as near as can be to those that are in force."""
@@ -119,6 +133,16 @@ def under(style: str, wanted: str) -> str:
     if new.other or any(part not in _OF_LETTERS for part in now.other):
         return wanted
     return ";".join(part for part in (*now.other, now.fore, new.back) if part not in ("39", "49"))
+
+
+@lru_cache(maxsize=65536)
+def across(style: str, wanted: str, in_picture: bool) -> Cell:
+    """A space after some attributes; in a picture a full block where that needs no other colour."""
+    now, new = look_of(style), look_of(wanted)
+    has_other = now.other or new.other or now.back == new.back
+    if in_picture and not has_other and now.fore.startswith("38;") and now.fore[1:] == new.back[1:]:
+        return _FULL, style
+    return " ", under(style, wanted)
 
 
 @lru_cache(maxsize=65536)
@@ -165,7 +189,12 @@ class Cells:
         has_drawn = False
         for token in _TOKEN.finditer(data):
             kind, text = token.lastgroup, token.group()
-            if kind == "text":
+            if kind == "run":  # Textual's usual piece, taken at once: a picture has a thousand
+                self._restyle(token["of"])
+                self._write(token["piece"])
+                self._style = ""
+                has_drawn, self._was_placed = True, False
+            elif kind == "text":
                 self._write(text)
                 has_drawn, self._was_placed = True, False
             elif kind == "style":
@@ -189,7 +218,7 @@ class Cells:
     def difference(self) -> str:
         """What makes the terminal show what is wanted, from now on taken as sent."""
         out: list[str] = []
-        style, x, y = "", -1, -1
+        style, x, y, is_in_picture = "", -1, -1, False
         for row in sorted(self._changed):
             wanted, sent = self._wanted[row], self._sent[row]
             if wanted == sent:
@@ -200,14 +229,16 @@ class Cells:
                 if not text or wanted[column] is _UNKNOWN:
                     continue  # not text is what lies behind a wide character
                 if (row, column) != (y, x):
-                    out.append(f"\x1b[{row + 1};{column + 1}H")
+                    ahead = row == y and 0 <= x < column
+                    out.append(f"\x1b[{column - x}C" if ahead else f"\x1b[{row + 1};{column + 1}H")
                 if text == " ":
-                    look = under(style, look)
+                    text, look = across(style, look, is_in_picture)
                 elif text == _UPPER and style:
                     text, look = turned(style, look)
                 if look != style:
                     out.append(change(style, look))
                     style = look
+                is_in_picture = text in _BLOCKS
                 out.append(text)
                 y, x = row, column + 1
                 if uneven and not (len(text) == 1 and is_plain(text)):
@@ -273,12 +304,12 @@ class Cells:
 
     def _write(self, text: str) -> None:
         self._changed.add(self._y)
-        if text.isascii() or all(map(is_plain, text)):
+        plain = short_cells(text, self._style) if len(text) <= _SHORT else plain_cells(text, self._style)
+        if plain:
             end = self._x + len(text)
-            row, style = self._row(end), self._style
+            row = self._row(end)
             self._part(row, self._x, end)
-            space = blank(style)
-            row[self._x : end] = [space if character == " " else (character, style) for character in text]
+            row[self._x : end] = plain
             self._x = end
             return
         self._uneven.add(self._y)

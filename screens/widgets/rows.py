@@ -26,6 +26,7 @@ class Rows(Widget):
         super().__init__(id=id)
         self._lines: tuple[Line, ...] = ()
         self._scrollable = scrollable
+        self._base: Style | None = None  # while lines are rendered: Textual works it out anew for each
         self.is_rendered = True  # what is shown was handed on to be sent to the terminal
 
     @property
@@ -53,24 +54,43 @@ class Rows(Widget):
         """As many rows as there are lines, for a page inside a scrolling container."""
         return max(len(self._lines), 1)
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Some lines as Textual draws them."""
+        self._base = self.rich_style
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._base = None
+
     def render_line(self, y: int) -> Strip:
         """One line as Textual draws it."""
         self.is_rendered = True
-        base = self.rich_style
-        width = self.size.width
         if y >= len(self._lines):
-            return Strip.blank(width, base)
-        theme, colourless = self.app.theme, self.app.no_color
-        segments = [
-            Segment(
-                piece.text,
-                base + _tint(piece.fore, piece.back, piece.palette)
-                if isinstance(piece, Tinted)
-                else base + tone_style(theme, piece.tone, colourless),
-            )
-            for piece in self._lines[y]
-        ]
-        return Strip(Segment.simplify(segments)).adjust_cell_length(width, base)  # each costs its colours
+            return Strip.blank(self.size.width, self._base or self.rich_style)
+        return self._strip(self._lines[y], self._base or self.rich_style)
+
+    def draw_ahead(self, lines: Sequence[Line]) -> None:
+        """Do what takes time with lines that will be shown soon."""
+        base = self.rich_style
+        for line in lines:
+            self._strip(line, base)
+
+    def _strip(self, line: Line, base: Style) -> Strip:
+        return _strip(line, base, self.size.width, self.app.theme, self.app.no_color)
+
+
+@lru_cache(maxsize=256)
+def _strip(line: Line, base: Style, width: int, theme: str, colourless: bool) -> Strip:
+    segments = [
+        Segment(
+            piece.text,
+            base + _tint(piece.fore, piece.back, piece.palette)
+            if isinstance(piece, Tinted)
+            else base + tone_style(theme, piece.tone, colourless),
+        )
+        for piece in line
+    ]
+    return Strip(Segment.simplify(segments)).adjust_cell_length(width, base)  # each costs its colours
 
 
 def _changed_cells(old: Line, new: Line, width: int) -> tuple[int, int]:

@@ -4,6 +4,8 @@ import json
 import stat
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.operations.headline import Headline, OpenEvent, RunAtWork
 from core.text import safe_text
@@ -15,7 +17,7 @@ from screens.frame.footer import action_at, count_line, footer_line, menu_line
 from screens.frame.header import Clock, Surroundings, header_line
 from screens.frame.keys import KeyReader
 from screens.frame.memory import FILE, Memory
-from screens.lines import plain
+from screens.lines import Tone, plain, span, wrapped
 
 NOON = 1_790_000_000.0
 FULL = Headline(
@@ -237,3 +239,22 @@ def test_a_crash_leaves_a_private_log_and_a_safe_sentence(tmp_path):
     assert "\x1b" not in log.read_text() + crash.sentence
     assert str(log) in crash.sentence
     assert len(crash.sentence) < 1000
+
+
+@given(
+    words=st.lists(st.text("abcé", min_size=1, max_size=12), max_size=40),
+    width=st.integers(14, 90),
+    rows=st.integers(1, 4),
+)
+def test_a_long_notice_is_told_over_several_lines_and_only_a_cut_is_marked(words, width, rows):
+    sentence = tuple(
+        span(word + " ", Tone.WARN if place % 3 else Tone.KEY) for place, word in enumerate(words)
+    )
+    found = wrapped((span(" "), *sentence), width, rows)
+    assert 1 <= len(found) <= rows
+    assert all(len(plain(line)) <= width for line in found)
+    told = " ".join(plain(line) for line in found).split()
+    if not any(word.endswith("…") for word in told):
+        assert told == words
+    else:
+        assert told[:-1] == words[: len(told) - 1]

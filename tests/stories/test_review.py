@@ -192,6 +192,36 @@ async def test_a_verdict_that_cannot_be_written_leaves_the_card_and_says_so(nigh
         assert [row.label for row in rows(store)] == ["supernova"]
 
 
+async def test_keys_while_a_slow_verdict_is_written_pass_over_no_card_and_the_waiting_is_said(
+    night, tmp_path, monkeypatch
+):
+    from threading import Event
+
+    monkeypatch.setattr("screens.review.deciding.WAIT_S", 0.05)
+    store, url, ids = night
+    async with console(url, tmp_path) as vera:
+        is_free, decide = Event(), vera.screen.desk.decide
+
+        def slowly(*args):
+            is_free.wait(20)
+            return decide(*args)
+
+        monkeypatch.setattr(vera.screen.desk, "decide", slowly)
+        await vera.pilot.press("x", "j")
+        await vera.until(lambda: "still being written" in vera.lines[-2])
+        await vera.until(lambda: "2 of 5" in vera.lines[1])
+        is_free.set()
+        await vera.until(lambda: len(rows(store)) == 1)
+        await vera.ready()
+        assert "2 of 5" in vera.lines[1]  # not 3: the second card has no verdict
+        assert "artefact" in vera.lines[-2]
+        await vera.press("d")
+    assert [(row.label, row.sky_object_id) for row in rows(store)] == [
+        ("artefact", ids[0]),
+        ("dipole", ids[1]),
+    ]
+
+
 async def test_a_store_that_is_missing_is_one_clear_line(tmp_path):
     folder = tmp_path / "nowhere"
     folder.mkdir()

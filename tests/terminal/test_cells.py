@@ -19,6 +19,7 @@ STYLES = [
     Style(bold=True),
     Style(reverse=True, color=Color.from_ansi(3)),
     Style(color=Color.from_ansi(240), bgcolor=Color.from_ansi(250)),
+    Style(color=Color.from_ansi(250), bgcolor=Color.from_ansi(240)),
     Style(color=Color.from_rgb(1, 2, 3), bgcolor=Color.from_ansi(12)),
     Style(bgcolor=Color.from_ansi(102), underline=True),
 ]
@@ -53,6 +54,8 @@ def _seen(char) -> tuple:
         return (" ", char.bg)
     if char.data == "▄":  # the same picture as the other half, the other way round
         return ("▀", char.bg, char.fg, *tuple(char)[3:])
+    if char.data == "█" and not char.reverse:  # nothing of the background is seen
+        return (" ", char.fg)
     return tuple(char)
 
 
@@ -87,6 +90,23 @@ def test_a_half_block_is_turned_where_that_needs_less():
     cells = Cells()
     list(cells.feed(f"\x1b[1;1H\x1b[{dark}m▀\x1b[0m\x1b[{light}m▀\x1b[0m"))
     assert cells.difference() == f"\x1b[1;1H\x1b[{dark}m▀▄\x1b[m"
+
+
+def test_a_space_in_a_picture_is_a_full_block_where_that_needs_no_colour():
+    dark, light = "38;5;240;48;5;250", "38;5;250;48;5;240"
+    cells = Cells()
+    list(cells.feed(f"\x1b[1;1H\x1b[{dark}m▀\x1b[0m\x1b[{light}m \x1b[0m\x1b[{dark}m  \x1b[0m"))
+    assert cells.difference() == f"\x1b[1;1H\x1b[{dark}m▀█  \x1b[m"
+    list(cells.feed(f"\x1b[2;1H\x1b[{dark}mtext\x1b[0m\x1b[{light}m \x1b[0m"))
+    assert cells.difference() == f"\x1b[2;1H\x1b[{dark}mtext\x1b[48;5;240m \x1b[m"
+
+
+def test_the_cursor_goes_on_in_a_line_by_as_many_cells():
+    cells = Cells()
+    list(cells.feed("\x1b[2;1H" + "." * COLUMNS))
+    cells.difference()
+    list(cells.feed("\x1b[2;1H" + "x" + "." * (COLUMNS - 2) + "x"))
+    assert cells.difference() == f"\x1b[2;1Hx\x1b[{COLUMNS - 2}Cx"
 
 
 def test_nothing_is_sent_again():

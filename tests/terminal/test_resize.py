@@ -37,8 +37,8 @@ def open_at(tmp_path):
 
 
 def picture(tmux: Tmux) -> str:
-    """What is shown; half a block may stand for the other half the other way round."""
-    return tmux.text.replace("▄", "▀")
+    """What is shown; half a block may stand for the other half the other way round, a full one for none."""
+    return tmux.text.replace("▄", "▀").replace("█", " ")
 
 
 def test_what_is_shown_after_a_change_is_as_if_drawn_afresh(open_at):

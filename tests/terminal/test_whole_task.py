@@ -53,8 +53,11 @@ def test_open_filter_decide_undo_note_quit_come_back_export(tmux, tmp_path):
     for time_ in range(UNDONE):
         press("u", len(KEYS) + time_ + 1)
         tmux.until(f" {len(KEYS) - time_} of {PASS}")
-    tmux.press("w")
-    tmux.until("#words are tags")
+    while "#words are tags" not in tmux.text:
+        tmux.press("w")
+        end = time.monotonic() + 3.0
+        while "#words are tags" not in tmux.text and time.monotonic() < end:
+            time.sleep(0.05)
     tmux.press("-l", NOTE)
     tmux.press("Enter")
     tmux.until("note kept")
