@@ -27,6 +27,7 @@ from astrid_tui.commands import CommandLine
 from astrid_tui.crash import Crash
 from astrid_tui.early import read_early
 from astrid_tui.ending import Ending
+from astrid_tui.picturing import Picturing
 from astrid_tui.watching import Watching
 from core.errors import AstridError
 from core.text import SafeText, safe_text
@@ -43,7 +44,8 @@ from screens.review.guard import RepeatGuard
 from screens.review.screen import ReviewScreen
 from screens.terminal import Terminal, probe
 from screens.themes import THEMES, filters
-from screens.tty.driver import ReplyDriver
+from screens.tty.driver import ReplyDriver, TerminalReply
+from screens.tty.probe import Probe
 from screens.widgets.confirm import Confirm
 from screens.widgets.sheet import Sheet
 
@@ -112,6 +114,7 @@ class Console(App[None]):
         self._chosen_theme: str | None = None
         self._crash = Crash()
         self._ending = Ending(self)
+        self._picturing = Picturing(self)
         for where in SCREENS:
             self.add_mode(where.value, partial(self._make_screen, where))
         for theme in THEMES.values():
@@ -199,6 +202,7 @@ class Console(App[None]):
         """Images follow the theme; the store is opened once the first frame is out."""
         self._ending.listen()
         self.theme_changed_signal.subscribe(self, lambda _: self._repaint())
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))  # others wrote there
         self.call_after_refresh(self.run_worker, self._open, group="open")
 
     async def _open(self) -> None:
@@ -224,6 +228,7 @@ class Console(App[None]):
         self.clock = Clock(settings.console.clock)
         self._chosen_theme = opening.memory.theme if opening.memory.theme in THEMES else None
         self.theme = self._chosen_theme or settings.review.theme
+        self._picturing.begin(settings.review.drawing)
         for screen in self._made():
             screen.recall(opening.memory.screens.get(screen.WHERE.value, {}))
         if opening.memory.screen in set(SCREENS) - {Where.REVIEW.value}:
@@ -311,19 +316,33 @@ class Console(App[None]):
         self._driver.write(f"\x1b[{row};{column}H\x1b[6n")
         return True
 
+    @property
+    def probe(self) -> Probe:
+        """What the terminal said of itself."""
+        return self._picturing.probe
+
+    def on_terminal_reply(self, reply: TerminalReply) -> None:
+        """What the terminal can show."""
+        if self._picturing.probe.take(reply.text):
+            for screen in self._made():
+                screen.terminal_known()
+
+    def send_pictures(self) -> None:
+        """Send the pictures that belong to what is on the screen, where they are not there yet."""
+        self._picturing.send()
+
     def tell_arrival(self, text: SafeText) -> None:
         """Tell of what arrived: on the screen, and by a bell or on the desktop as the settings have it."""
         self.here.say(text, Tone.KEY)
         if self.opened is not None and self._driver is not None and not self.is_headless:
-            self._driver.write(
-                escape(text, self.opened.settings.review.notify, in_tmux=self.terminal.in_tmux)
-            )
+            self._driver.write(escape(text, self.opened.settings.review.notify, self.terminal))
             self._driver.flush()
 
     def on_resize(self, event: events.Resize) -> None:
         """A terminal of another size may show anything."""
         if isinstance(self._driver, ReplyDriver) and event.size != self._size:
             self._driver.forget(resized=True)
+            self._picturing.measure_again()
 
     def post_display_hook(self) -> None:
         """Let the screen know that something was sent: Textual calls this after each update."""

@@ -2,22 +2,25 @@
 
 A survey's score is no truth: what is told is agreement. The classes are those of the index beside the
 packets: alerts at known asteroids, at classified objects, and those that the survey finds bogus.
+With ``--fine-tune`` also what a small fine-tuning on those of one survey changes (`packets_tuned`),
+and with ``--fields N`` what it does to simulated examples.
 
-    python -m benchmarks.packets_scores [--json]
+    python -m benchmarks.packets_scores [--fine-tune [--fields N]] [--json]
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
 
+from benchmarks import packets_tuned
 from pipeline.classify.classify import Classifier
 from pipeline.surveys.packets import read_alerts
 from pipeline.surveys.refusal import Refused
@@ -33,12 +36,17 @@ MODELS = ("realbogus", "tree")
 
 def main() -> None:
     """Print the figures."""
+    parser = argparse.ArgumentParser(description="How the shipped models rank real alerts.")
+    parser.add_argument("--fine-tune", action="store_true", help="also what a small fine-tuning changes")
+    parser.add_argument("--fields", type=int, default=0, help="simulated ones to judge that by, too")
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
     folder = DATA / "alerts"
     if not folder.is_dir():
         print(f"no packets in {DATA}: set ASTRID_TEST_DATA")
         return
-    told = measure(folder)
-    if "--json" in sys.argv:
+    told = measure(folder, fine_tune=asked.fine_tune, fields=asked.fields)
+    if asked.json:
         print(json.dumps(told, indent=2))
         return
     print(f"{told['alerts']} alerts with cutouts, {told['with_drb']} of ZTF with drb")
@@ -51,9 +59,11 @@ def main() -> None:
                 f"  {group:12} {ranks['count']:3}: median score {ranks['median']:.3f},"
                 f" above one half {ranks['above_half']:.2f}, over one of low drb {ranks['above_low_drb']:.2f}"
             )
+    if "fine_tuned" in told:
+        print("\n".join(packets_tuned.lines(told["fine_tuned"])))
 
 
-def measure(folder: Path) -> dict[str, Any]:
+def measure(folder: Path, *, fine_tune: bool = False, fields: int = 0) -> dict[str, Any]:
     """The figures of all alerts in a folder."""
     with (folder / "alert_index.csv").open(newline="") as file:
         index = {row["candid"]: row for row in csv.DictReader(file)}
@@ -78,6 +88,8 @@ def measure(folder: Path) -> dict[str, Any]:
                 kind: _group(ours, groups == kind, groups == "low drb") for kind in sorted(set(groups))
             },
         }
+    if fine_tune:
+        told["fine_tuned"] = packets_tuned.tuned(list(alerts.values()), groups, drb, fields)
     return told
 
 

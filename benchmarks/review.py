@@ -179,7 +179,11 @@ def main(count: int = 1_000_000) -> None:
         with terminal(["-c", STOCK, "triplet"]) as shown:
             shown.settle()
             print("stock triplet, next           ", keys(shown, "j"))
-        for drawing, goal in (("grey", "35 ms, 13 kB"), ("ascii", "35 ms, 1.8 kB")):
+        for drawing, goal in (
+            ("grey", "35 ms, 13 kB"),
+            ("kitty", "35 ms, 13 kB"),
+            ("ascii", "35 ms, 1.8 kB"),
+        ):
             with terminal(settings(full, drawing)) as shown:
                 shown.until(b"difference")
                 shown.settle()
@@ -187,7 +191,7 @@ def main(count: int = 1_000_000) -> None:
         with terminal(["-c", STOCK, "triplet"], bytes_s=THIN) as shown:
             shown.settle()
             print(f"stock triplet on 256 kbit/s: last of {PRESSES} presses {lag(shown, 'j'):.1f} s late")
-        for drawing in ("grey", "ascii"):
+        for drawing in ("grey", "kitty", "ascii"):
             with terminal(settings(full, drawing), bytes_s=THIN) as shown:
                 shown.until(b"difference")
                 shown.settle()

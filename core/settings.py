@@ -181,6 +181,16 @@ class DramatiqSettings(Section):
     broker: SecretStr = SecretStr("")  # such as redis://host:6379/0; empty: there are none
 
 
+class DriftSettings(Section):
+    """What nights `astrid models drift` compares, and what it calls drift."""
+
+    nights: int = Field(3, ge=1)  # the newest
+    reference_nights: int = Field(10, ge=1)  # the first since the models in use were promoted
+    psi: float = Field(0.2, gt=0)  # population stability index, at least
+    p: float = Field(0.01, gt=0, lt=1)  # by chance, corrected for the number of distributions, at most
+    decisions: int = Field(500, ge=1)  # of people, that a model did not learn of, before it should
+
+
 class PowerSettings(Section):
     """How power is measured, and how long it is remembered."""
 
@@ -222,7 +232,7 @@ class ReviewSettings(Section):
 
     reviewer: str = ""  # empty: the login name
     theme: Literal["dark", "light", "dome"] = "dark"
-    drawing: Literal["auto", "half", "grey", "braille", "ascii"] = "auto"
+    drawing: Literal["auto", "kitty", "sixel", "half", "grey", "braille", "ascii"] = "auto"
     stretch: Literal["linear", "asinh", "log", "zscale", "percentile", "histogram"] = "asinh"
     blind: bool = False  # what others said of an object is hidden until it is decided
     again_share: float = Field(default=0.02, ge=0, le=0.5)  # of cards, shown again blind
@@ -281,6 +291,7 @@ class Settings(BaseSettings):
     tracklets: TrackletSettings = TrackletSettings()
     mlflow: MlflowSettings = MlflowSettings()
     dramatiq: DramatiqSettings = DramatiqSettings()
+    drift: DriftSettings = DriftSettings()
     power: PowerSettings = PowerSettings()
     health: HealthSettings = HealthSettings()
     alerts: AlertSettings = AlertSettings()

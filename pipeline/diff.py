@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 
 from core.settings import Settings
 from core.vocabulary import MaskPlane
 from pipeline.clock import StageClock
 from pipeline.depth.depth import Depth
 from pipeline.detection.detect import detect
-from pipeline.files.fits_files import read_frame
-from pipeline.files.psf_file import read_psf
+from pipeline.files.fits_files import opened, read_frame
+from pipeline.files.psf_file import check_width, read_psf
 from pipeline.frame import (
     Aligned,
     Detection,
@@ -35,6 +34,7 @@ from pipeline.process import depth_magnitude, depth_of, match_radius_px
 from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import ReferenceImage, is_reference, read
 from pipeline.registration.align import align, already_aligned
+from pipeline.stellar.stars import stellar_fwhm
 from pipeline.subtraction.subtract import subtract
 
 
@@ -103,11 +103,12 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
     warnings += said
     measured = _measured(new, options, options.mask_new, settings, clock)
     warnings += _filters(measured.frame, prepared.frame)
+    warnings += [f"{new}: {note}" for note in measured.frame.notes]
     psf: PsfModel | None = None
     if options.psf_new is not None:
-        psf, said = read_psf(options.psf_new, measured.frame.shape, settings.subtract.psf_degree)
+        psf, said = _given_psf(options.psf_new, measured.frame, measured.fwhm, settings)
         warnings += said
-    with clock.stage("align"):
+    with clock.stage("align"), _of_file(new):
         bring = already_aligned if options.aligned else align
         aligned = bring(measured.frame, measured.stars, measured.fwhm, prepared, settings, psf)
     with clock.stage("subtract"):
@@ -122,7 +123,14 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
     for record in clock.records:
         seconds[record.stage] = round(seconds.get(record.stage, 0.0) + record.seconds, 4)
     return DiffResult(
-        difference, tuple(detections), aligned, prepared, measured.fwhm, depth, seconds, warnings
+        difference,
+        tuple(detections),
+        aligned,
+        prepared,
+        measured.fwhm if psf is None else psf.fwhm,
+        depth,
+        seconds,
+        warnings,
     )
 
 
@@ -195,19 +203,32 @@ def _reference(
     name: str, options: DiffOptions, settings: Settings, clock: StageClock
 ) -> tuple[PreparedReference, list[str]]:
     path, _ = split_extension(name)
+    warnings: list[str] = []
     if is_reference(path):
         with clock.stage("reference"), _of_file(name):
             image = read(path)
+            if options.mask_ref is not None:
+                mask = image.frame.mask | _mask(options.mask_ref, image.frame.shape)
+                image = replace(image, frame=replace(image.frame, mask=mask))
+        if {options.gain, options.read_noise, options.saturation} != {None}:
+            warnings.append(f"{name} is calibrated already: gain, read noise and saturation are NEW's alone")
     else:
         frame = _measured(name, options, options.mask_ref, settings, clock).frame
+        warnings += [f"{name}: {note}" for note in frame.notes]
         unit = str(frame.header.get("BUNIT") or "adu").strip()
         image = ReferenceImage(frame=frame, names=(frame.exposure.name,), flux_unit=unit)
-    with clock.stage("reference"):
+    with clock.stage("reference"), _of_file(name):
         prepared = prepare_image(image, settings)
     if options.psf_ref is None:
-        return prepared, []
-    psf, warnings = read_psf(options.psf_ref, prepared.frame.shape, settings.subtract.psf_degree)
-    return replace(prepared, psf=psf), warnings
+        return prepared, warnings
+    psf, said = _given_psf(options.psf_ref, prepared.frame, stellar_fwhm(prepared.stars), settings)
+    return replace(prepared, psf=psf), warnings + said
+
+
+def _given_psf(path: Path, frame: Frame, fwhm: float, settings: Settings) -> tuple[PsfModel, list[str]]:
+    """A PSF that was brought along, which must be about as wide as the stars that it belongs to."""
+    psf, warnings = read_psf(path, frame.shape, settings.subtract.psf_degree)
+    return psf, warnings + check_width(psf, fwhm, path)
 
 
 def _measured(
@@ -246,10 +267,10 @@ def _raw(name: str, options: DiffOptions, mask: Path | None) -> RawFrame:
 def _mask(path: Path, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.uint16]]:
     """A mask file: every pixel that is not 0 is bad."""
     try:
-        with fits.open(path, memmap=False) as file:
+        with opened(path) as (file, _):
             image = next((hdu.data for hdu in file if hdu.is_image and hdu.data is not None), None)
-    except (OSError, ValueError, TypeError) as error:
-        raise FrameRefused(f"cannot read the mask {path}: {error}") from error
+    except FrameRefused as refused:
+        raise FrameRefused(f"the mask {path}: {refused}") from refused
     if image is None or image.shape != shape:
         found = "no image" if image is None else f"an image of {image.shape}"
         raise FrameRefused(f"the mask {path} holds {found}, and {shape} is needed")

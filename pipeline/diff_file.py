@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,9 @@ from astropy.io import fits
 
 from pipeline.depth.depth import Depth
 from pipeline.frame import Aligned, Detection, Difference, PreparedReference
+from pipeline.places import sky_positions
 
+_TIMES = ("DATE", "MJD", "JD", "JEPOCH", "BEPOCH", "TIMESYS", "TSTART", "TSTOP", "XPOSURE", "TELAPSE")
 MASK_BITS = "1 bad, 2 saturated, 4 cosmic ray, 8 edge, 16 filled, 32 streak"
 
 
@@ -50,11 +53,11 @@ def write(
     files = fits.HDUList(
         [
             fits.PrimaryHDU(header=_facts(difference, new, reference, depth)),
-            _image(difference.data, "DIFF", difference.flux_unit, reference),
-            _image(difference.score, "SCORE", "", reference),
-            _image(difference.mask, "MASK", "", reference),
+            _image(difference.data, "DIFF", difference.flux_unit, new, reference),
+            _image(difference.score, "SCORE", "", new, reference),
+            _image(difference.mask, "MASK", "", new, reference),
             fits.ImageHDU(psf, name="PSF"),
-            fits.BinTableHDU(_sources(detections, difference.flux_unit), name="SOURCES"),
+            fits.BinTableHDU(_sources(detections, difference.flux_unit, new, reference), name="SOURCES"),
         ]
     )
     files["MASK"].header["COMMENT"] = f"bits: {MASK_BITS}"
@@ -97,20 +100,40 @@ def _facts(
     return header
 
 
-def _image(data: np.ndarray, name: str, unit: str, reference: PreparedReference) -> fits.ImageHDU:
+def _image(
+    data: np.ndarray, name: str, unit: str, new: Aligned, reference: PreparedReference
+) -> fits.ImageHDU:
+    """An image on the reference's grid, at the time of the new frame."""
     wcs = reference.frame.wcs
     header = wcs.to_header(relax=True) if wcs is not None else fits.Header()
+    for keyword in [each for each in header if each.startswith(_TIMES)]:
+        del header[keyword]  # the reference's
+    if new.frame.exposure.mjd is not None:
+        header["MJD-AVG"] = (new.frame.exposure.mjd, "[d] UTC, middle of the new exposure")
+        header["TIMESYS"] = "UTC"
     hdu = fits.ImageHDU(data, header=header, name=name)
     if unit:
         hdu.header["BUNIT"] = _card(unit)
     return hdu
 
 
-def _sources(detections: Sequence[Detection], flux_unit: str) -> fits.FITS_rec:
-    """One row a detection: what is measured first, then its features."""
+def _sources(
+    detections: Sequence[Detection], flux_unit: str, new: Aligned, reference: PreparedReference
+) -> fits.FITS_rec:
+    """One row a detection: what is measured first, then its features. No place on the sky is NaN."""
+    x, y = np.array([found.x for found in detections]), np.array([found.y for found in detections])
+    x_new, y_new = new.map_to_new(x, y)
+    places = [
+        (math.nan if ra is None else ra, math.nan if dec is None else dec)
+        for ra, dec in sky_positions(reference.frame, x, y)
+    ]
     numbers = [
-        ("x", "pix", [found.x for found in detections]),
-        ("y", "pix", [found.y for found in detections]),
+        ("x", "pix", list(x)),
+        ("y", "pix", list(y)),
+        ("x_new", "pix", list(x_new)),
+        ("y_new", "pix", list(y_new)),
+        ("ra", "deg", [ra for ra, _ in places]),
+        ("dec", "deg", [dec for _, dec in places]),
         ("snr", "", [found.snr for found in detections]),
         ("flux", flux_unit, [found.flux for found in detections]),
         ("flux_err", flux_unit, [found.flux_err for found in detections]),

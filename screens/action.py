@@ -49,6 +49,7 @@ class Situation:
     is_drawn: bool = False  # the card on the screen is the one that a verdict would fall on
     epochs: int = 0  # detections of the object that can be stepped through
     has_cutouts: bool = False
+    has_colours: bool = True
 
 
 Excuse = Callable[[Situation], str | None]

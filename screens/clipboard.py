@@ -1,6 +1,7 @@
 """To the clipboard of the machine the user sits at, also through SSH and tmux; and to a file."""
 
 import asyncio
+from base64 import b64encode
 from pathlib import Path
 
 from textual.app import App
@@ -17,7 +18,7 @@ async def copy(app: App[object], terminal: Terminal, text: SafeText, home: Path 
     """Copy, and say by which way: a terminal does not confirm that it obeyed, so a file keeps it as well.
 
     Inside tmux the text goes into tmux's own buffer, which hands it on (``load-buffer -w``): tmux drops
-    the escape sequence (OSC 52) that a plain terminal understands.
+    the escape sequence (OSC 52) that a plain terminal understands. GNU screen passes it on wrapped.
 
     Parameters
     ----------
@@ -31,7 +32,10 @@ async def copy(app: App[object], terminal: Terminal, text: SafeText, home: Path 
     """
     way = "tmux"
     if not (terminal.in_tmux and await _to_tmux(text)):
-        app.copy_to_clipboard(text)
+        if terminal.in_screen and app._driver is not None:
+            app._driver.write(terminal.wrapped(osc52(text)))
+        else:
+            app.copy_to_clipboard(text)
         way = "the terminal (OSC 52)"
     kept = ""
     if home is not None:
@@ -42,6 +46,11 @@ async def copy(app: App[object], terminal: Terminal, text: SafeText, home: Path 
         except OSError as error:
             kept = f"; {file} cannot be written: {error.strerror}"
     return f"copied to {way}{kept}: {text}"
+
+
+def osc52(text: SafeText) -> str:
+    """The sequence that puts a text on the clipboard of the machine the terminal is on."""
+    return f"\x1b]52;c;{b64encode(text.encode()).decode()}\a"
 
 
 def keep(file: Path, text: SafeText) -> None:

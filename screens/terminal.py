@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+_SCREEN_BYTES = 512
 _FEW_COLOURS = ("linux", "vt100", "vt220", "ansi", "dumb", "unknown", "")
 
 
@@ -16,13 +17,17 @@ class Terminal:
         0 (none wanted, or none to be had), 16, 256 or 16,777,216.
     is_remote : bool
         Reached over SSH: the line may be thin.
-    in_tmux : bool
-        Inside tmux, which keeps the clipboard to itself.
+    in_tmux, in_screen : bool
+        Inside tmux or GNU screen, which keep the clipboard and notes to the desktop to themselves.
+    shows_no_pictures : str
+        Why it is not to be asked for pictures; empty: it may be.
     """
 
     colours: int = 256
     is_remote: bool = False
     in_tmux: bool = False
+    in_screen: bool = False
+    shows_no_pictures: str = ""
 
     @property
     def drawing(self) -> str:
@@ -31,9 +36,23 @@ class Terminal:
             return "ascii"
         return "half" if self.colours > 256 and not self.is_remote else "grey"
 
+    def wrapped(self, sequence: str) -> str:
+        """A sequence for the terminal behind the multiplexer, if there is one."""
+        if self.in_tmux:
+            doubled = sequence.replace("\x1b", "\x1b\x1b")
+            return f"\x1bPtmux;{doubled}\x1b\\"
+        if (
+            self.in_screen
+        ):  # which takes no more than 768 bytes at once, and joins nothing but what it passed on
+            pieces = [
+                sequence[start : start + _SCREEN_BYTES] for start in range(0, len(sequence), _SCREEN_BYTES)
+            ]
+            return "".join(f"\x1bP{piece}\x1b\\" for piece in pieces)
+        return sequence
+
 
 def probe(environment: Mapping[str, str]) -> Terminal:
-    """Read ``NO_COLOR``, ``COLORTERM``, ``TERM``, ``SSH_CONNECTION`` and ``TMUX``."""
+    """Read ``NO_COLOR``, ``COLORTERM``, ``TERM``, ``TERM_PROGRAM``, ``SSH_CONNECTION``, ``TMUX``, ``STY``."""
     term = environment.get("TERM", "")
     if environment.get("NO_COLOR") or term in ("dumb", "unknown", "", "vt100", "vt220"):
         colours = 0
@@ -41,8 +60,20 @@ def probe(environment: Mapping[str, str]) -> Terminal:
         colours = 1 << 24
     else:
         colours = 16 if term in _FEW_COLOURS else 256
+    in_tmux, in_screen = bool(environment.get("TMUX")), bool(environment.get("STY"))
+    # Over SSH a multiplexer at the other end is known by the name of its terminal alone.
+    is_within = in_tmux or in_screen or term.startswith(("tmux", "screen"))
+    shows_no_pictures = ""
+    if is_within:
+        shows_no_pictures = "inside tmux or screen"
+    elif colours < 256:
+        shows_no_pictures = "too few colours"
+    elif environment.get("TERM_PROGRAM") == "Apple_Terminal":  # it would show the question as text
+        shows_no_pictures = "not in this terminal"
     return Terminal(
         colours=colours,
         is_remote=bool(environment.get("SSH_CONNECTION") or environment.get("SSH_TTY")),
-        in_tmux=bool(environment.get("TMUX")),
+        in_tmux=in_tmux,
+        in_screen=in_screen and not in_tmux,
+        shows_no_pictures=shows_no_pictures,
     )

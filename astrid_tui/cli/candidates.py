@@ -11,6 +11,8 @@ from astrid_tui.cli.candidates_search import search
 from astrid_tui.cli.invocation import (
     ForceOption,
     JsonOption,
+    blind_to,
+    expanded_filter,
     not_there,
     output_bytes,
     output_stream,
@@ -19,6 +21,7 @@ from astrid_tui.cli.invocation import (
     print_table,
     print_text,
     remark,
+    session_of,
     storable,
     store_of,
 )
@@ -26,7 +29,7 @@ from astrid_tui.cli.reviewing import register
 from core.vocabulary import LABELS, Label
 
 if TYPE_CHECKING:
-    from core.database.store import Store
+    from screens.review.steering import Remark
 
 app = typer.Typer(help="List, judge and export candidates.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -37,6 +40,8 @@ PLACES = {"ra": 6, "dec": 6, "mjd": 5}  # where six figures are too few
 FilterOption = Annotated[
     str, typer.Option("--filter", help='Such as "snr>7 mag<20 verdict:none near:10.68,41.27,30arcsec".')
 ]
+
+TagOption = Annotated[list[str] | None, typer.Option(help="A tag of its object; may be repeated.")]
 
 
 @app.command(name="list")
@@ -50,12 +55,12 @@ def list_(
     after: Annotated[str | None, typer.Option(help="The cursor that the page before ended with.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List candidates, the most significant first."""
+    """List candidates, in the order of their scores unless another is asked for."""
     from core.review.candidates import page
 
     store = store_of(context, read_only=True)
-    filters = _expanded(context, store, filters)
-    found = page(store, order=order, filters=filters, limit=limit, after=after)
+    filters = expanded_filter(context, store, filters)
+    found = page(store, order=order, filters=filters, limit=limit, after=after, blind_to=blind_to(context))
     if as_json:
         print_json(list(found.rows))
         if found.next:
@@ -64,10 +69,11 @@ def list_(
     if not found.rows:
         print_text("No candidates.")
         return
-    headings = ("id", "object", "frame", "x", "y", "filter", "snr", "mag", "verdict", "tracklet")
+    headings = ("id", "object", "frame", "x", "y", "filter", "snr", "mag", "score", "verdict", "tracklet")
     rows = [
         (r["id"], r["object"], r["frame"] or r["source"], _rounded(r["x"], 1), _rounded(r["y"], 1),
-         r["filter"], _rounded(r["snr"], 1), _rounded(r["mag"], 2), r["verdict"], r["tracklet"])
+         r["filter"], _rounded(r["snr"], 1), _rounded(r["mag"], 2), _rounded(r["score"], 3),
+         r["verdict"], r["tracklet"])
         for r in found.rows
     ]  # fmt: skip
     print_table(headings, rows)
@@ -84,7 +90,7 @@ def show(
     """Show all that is known of one candidate."""
     from core.review.candidates import show as read_candidate
 
-    detail = read_candidate(store_of(context, read_only=True), candidate)
+    detail = read_candidate(store_of(context, read_only=True), candidate, blind_to=blind_to(context))
     if as_json:
         print_json(detail)
         return
@@ -98,7 +104,7 @@ def show(
         elif isinstance(value, list):
             print_text(f"{key}: {len(value)}")
             for inner in value:
-                print_text(f"  {_plain(inner)}")
+                print_text(f"  {_past(inner) if key == 'verdicts' else _plain(inner)}")
         else:
             print_text(f"{key:18} {_plain(value, key)}")
 
@@ -108,7 +114,10 @@ def label(
     context: typer.Context,
     candidate: Annotated[int, typer.Argument(callback=storable, help="The candidate's id.")],
     verdict: Annotated[Label, typer.Argument(help="What it is.", show_choices=True)],
-    note: Annotated[str | None, typer.Option(help="A remark kept with the verdict.")] = None,
+    note: Annotated[
+        str | None, typer.Option(help="A remark kept with the verdict; its #words are tags.")
+    ] = None,
+    tag: TagOption = None,
     reviewer: Annotated[
         str | None, typer.Option(help="Who decides; default: the settings, then the login name.")
     ] = None,
@@ -122,14 +131,16 @@ def label(
 
     store = store_of(context)
     who = person_of(context, reviewer)
+    remarked = _remarked(note, tag)
     row = decide(
         store,
-        session=_session(who),
+        session=session_of(who),
         reviewer=who,
         candidate_id=candidate,
         label=verdict,
         shown=shown_capsule(store, candidate, by=COMMAND_LINE),
-        note=note,
+        note=remarked.note,
+        tags=remarked.tags,
     )
     truth = revealed(store, [row.sky_object_id]).get(row.sky_object_id)
     if as_json:
@@ -160,7 +171,7 @@ def undo(
     from core.review.verdicts import undo as take_back
 
     who = person_of(context, reviewer)
-    row = take_back(store_of(context), session=_session(who), reviewer=who)
+    row = take_back(store_of(context), session=session_of(who), reviewer=who)
     if as_json:
         print_json(
             {"retracted": row.retracts_id if row else None, "candidate": row.candidate_id if row else None}
@@ -169,6 +180,70 @@ def undo(
         print_text(f"{who} has no verdict to take back.")
     else:
         print_text(f"The verdict on candidate {row.candidate_id} is taken back.")
+
+
+@app.command()
+def redo(
+    context: typer.Context,
+    reviewer: Annotated[str | None, typer.Option(help="Whose verdict to give again.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give the verdict again that the last undo took back; until a new verdict is given."""
+    from core.review.fakes import revealed, told
+    from core.review.verdicts import objects_of_step
+    from core.review.verdicts import redo as give_again
+
+    who = person_of(context, reviewer)
+    store = store_of(context)
+    row = give_again(store, session=session_of(who), reviewer=who)
+    if as_json:
+        print_json(
+            {
+                "verdict": row.id if row else None,
+                "candidate": row.candidate_id if row else None,
+                "label": row.label if row else None,
+            }
+        )
+    elif row is None:
+        print_text(f"{who} has no verdict to give again.")
+    else:
+        print_text(f"Candidate {row.candidate_id} is {row.label} again.")
+        objects = objects_of_step(store, row)
+        if truth := told(revealed(store, objects).values(), len(objects)):
+            print_text(truth)
+
+
+@app.command()
+def note(
+    context: typer.Context,
+    candidate: Annotated[int, typer.Argument(callback=storable, help="The candidate's id.")],
+    words: Annotated[str, typer.Argument(help="The note; its #words are tags.")] = "",
+    tag: TagOption = None,
+    reviewer: Annotated[
+        str | None, typer.Option(help="Who notes; default: the settings, then the login name.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep a note or tags on a candidate without a verdict; it is on disk when this returns."""
+    from core.review.verdicts import annotate
+
+    who, remarked = person_of(context, reviewer), _remarked(words, tag)
+    if not remarked.note and not remarked.tags:
+        raise typer.BadParameter("a note needs words or tags", param_hint="WORDS")
+    row = annotate(
+        store_of(context),
+        session=session_of(who),
+        reviewer=who,
+        candidate_id=candidate,
+        note=remarked.note,
+        tags=remarked.tags,
+    )
+    if as_json:
+        print_json(
+            {"note": row.note, "tags": list(row.tags), "candidate": row.candidate_id, "hash": row.hash}
+        )
+    else:
+        print_text(f"The note on candidate {row.candidate_id} is kept.")
 
 
 @app.command()
@@ -214,7 +289,7 @@ def export(
     if form in as_bytes and output is None:
         raise typer.BadParameter(f"{form} is no text for a terminal: name a file", param_hint="--output")
     not_there(output, force=force)
-    found = real_candidates(store, filters=_expanded(context, store, filters))
+    found = real_candidates(store, filters=expanded_filter(context, store, filters))
     if form in as_bytes and output is not None:
         with output_bytes(output) as binary:
             count = as_bytes[form](found, binary)
@@ -226,6 +301,16 @@ def export(
     remark(f"{count} candidates exported")
     for head in session_heads(store):
         remark(f"verdict chain {head.session}: {head.sequence} rows, head {head.hash}")
+
+
+def _remarked(note: str | None, tags: list[str] | None) -> "Remark":
+    """A note with its tags: the words that begin with #, and those that were given apart."""
+    from screens.review.steering import Remark
+
+    given = " ".join(f"#{each.lstrip('#')}" for each in tags or ())
+    if any(not each.lstrip("#") or len(each.split()) != 1 for each in tags or ()):
+        raise typer.BadParameter("a tag is one word", param_hint="--tag")
+    return Remark.read(f"{note or ''} {given}")
 
 
 def _form_of(output: Path | None) -> str:
@@ -252,15 +337,20 @@ def _print_known(known: dict[str, Any] | None) -> None:
         print_text(f"  {kind:24} {sentence}")
 
 
-def _session(reviewer: str) -> str:
-    """One chain a reviewer a day for verdicts from the command line."""
-    from datetime import UTC, datetime
-
-    return f"cli-{reviewer}-{datetime.now(UTC):%Y%m%d}"
-
-
 def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
+
+
+def _past(row: dict[str, Any]) -> str:
+    """One verdict, retraction or note in words."""
+    from datetime import UTC, datetime
+
+    at = f"{datetime.fromtimestamp(row['at'], UTC):%Y-%m-%d %H:%M:%S} UTC"
+    what = row["label"] or ("taken back" if row["retracts_id"] is not None else "note")
+    stands = ", taken back since" if row["label"] and not row["stands"] else ""
+    tags = "".join(f" #{tag}" for tag in row["tags"])
+    note = f": {row['note']}" if row["note"] else ""
+    return f"{at}, {what} by {row['reviewer']} on candidate {row['candidate_id']}{stands}{note}{tags}"
 
 
 def _plain(value: Any, key: str = "") -> str:
@@ -271,15 +361,6 @@ def _plain(value: Any, key: str = "") -> str:
     if isinstance(value, float):
         return f"{value:.{PLACES[key]}f}" if key in PLACES else f"{value:.6g}"
     return "-" if value is None else str(value)
-
-
-def _expanded(context: typer.Context, store: "Store", filters: str) -> str:
-    """A filter with what was saved in place of each @NAME."""
-    if "@" not in filters:
-        return filters
-    from core.review.saved_filters import expanded
-
-    return expanded(store, filters, reviewer=person_of(context))
 
 
 register(app)

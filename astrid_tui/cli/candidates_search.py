@@ -9,6 +9,7 @@ import typer
 
 from astrid_tui.cli.invocation import (
     JsonOption,
+    expanded_filter,
     print_json,
     print_table,
     print_text,
@@ -48,8 +49,9 @@ def search(
     from pipeline.training.search import OTHER, UNKNOWN, WANTED, order
 
     with closing(store_of(context, read_only=True)) as store:
+        terms = expanded_filter(context, store, filters)
         rows = candidates_alike(
-            store, tag=tag, like=like or (), unlike=unlike or (), filters=filters, limit=newest
+            store, tag=tag, like=like or (), unlike=unlike or (), filters=terms, limit=newest
         )
     cutouts, kept = [], []
     for row in rows:

@@ -34,8 +34,10 @@ def diff(
         Path | None, typer.Option("-o", "--output", help="Write DIFF, SCORE, MASK, PSF and SOURCES here.")
     ] = None,
     method: Annotated[Method | None, typer.Option(help="Default: the settings'.")] = None,
-    psf_new: Annotated[Path | None, typer.Option(help="PSF of the new image: a stamp, or a cube.")] = None,
-    psf_ref: Annotated[Path | None, typer.Option(help="PSF of the reference.")] = None,
+    psf_new: Annotated[
+        Path | None, typer.Option(help="PSF of NEW: a stamp, or a cube and a table of x, y.")
+    ] = None,
+    psf_ref: Annotated[Path | None, typer.Option(help="PSF of REF, likewise.")] = None,
     mask_new: Annotated[Path | None, typer.Option(help="Image that is not 0 where NEW is bad.")] = None,
     mask_ref: Annotated[Path | None, typer.Option(help="Image that is not 0 where REF is bad.")] = None,
     aligned: Annotated[
@@ -85,6 +87,9 @@ def diff(
     for warning in result.warnings:
         remark("warning:", warning)
     print_text(f"{told['method']}: score std {told['score_std']:.3f}, gain ratio {told['gain_ratio']:.4f}")
+    if told["score_scale"] != 1.0:
+        enlarged = 1.0 / told["score_scale"]
+        print_text(f"errors enlarged by {enlarged:.2f} in the mean: there is more noise than the model has")
     print_text(
         f"registration {told['registration_rms_px']:.3f} px,"
         f" FWHM {told['fwhm_new_px']:.2f} px (new), {told['fwhm_ref_px']:.2f} px (reference)"

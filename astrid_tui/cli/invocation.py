@@ -21,6 +21,7 @@ from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
     from core.database.store import Store
+    from core.review.cards import Card
     from core.settings import Settings
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
@@ -97,6 +98,32 @@ def person_of(context: typer.Context, given: str | None = None) -> str:
     import getpass
 
     return given or settings_of(context).review.reviewer or getpass.getuser()
+
+
+def session_of(reviewer: str) -> str:
+    """The sitting of verdicts from the command line: one chain a reviewer a day."""
+    from datetime import UTC, datetime
+
+    return f"cli-{reviewer}-{datetime.now(UTC):%Y%m%d}"
+
+
+def expanded_filter(context: typer.Context, store: Store, filters: str) -> str:
+    """A filter of candidates with what was saved in place of each @NAME, and with who asks."""
+    from core.review.saved_filters import expanded
+
+    return expanded(store, filters, reviewer=person_of(context), experts=settings_of(context).review.experts)
+
+
+def blind_to(context: typer.Context) -> str | None:
+    """The reviewer who must not hear what others say of what is undecided; none where all is told."""
+    return person_of(context) if settings_of(context).review.blind else None
+
+
+def card_for(context: typer.Context, store: Store, candidate: int) -> Card:
+    """The card of a candidate; where this reviewer works blind, without what others said of it."""
+    from core.review.candidates import card_of
+
+    return card_of(store, candidate, blind_to=blind_to(context))
 
 
 def confirm(question: str, word: str, *, yes: bool) -> None:

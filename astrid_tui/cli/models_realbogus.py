@@ -19,38 +19,56 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
+from astrid_tui.cli.models_options import (
+    FIELDS,
+    ExamplesOption,
+    FieldsOption,
+    LabelsOption,
+    OutputOption,
+    SeedOption,
+    ThreadsOption,
+    without_torch,
+)
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
     from core.settings import Settings
-    from pipeline.training.candidate_run import CandidateRun
+    from pipeline.training.candidate_run import CandidateRun, Tuning
     from pipeline.training.examples import Examples
 
-ExamplesOption = Annotated[
-    Path | None, typer.Option("--examples", help="Learn from this set (.npz) instead of simulated fields.")
-]
-FieldsOption = Annotated[int, typer.Option(min=2, help="Simulated fields to learn from.")]
-LabelsOption = Annotated[
-    bool, typer.Option("--labels/--no-labels", help="Learn also from what reviewers agree on in the store.")
-]
-SeedOption = Annotated[int, typer.Option(min=0, max=1000, help="The same seed gives the same model.")]
-OutputOption = Annotated[
-    Path | None, typer.Option("-o", "--output", help="Also put the model's folder here; it must not exist.")
-]
+STEPS = 4000
 
 
 def realbogus(
     context: typer.Context,
     examples: ExamplesOption = None,
-    fields: FieldsOption = 400,
+    fields: Annotated[
+        int | None,
+        typer.Option(min=2, help=f"Simulated fields to learn from; default {FIELDS}, with --from none."),
+    ] = None,
     labels: LabelsOption = True,
     seed: SeedOption = 1,
     minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Be done after so many, if not earlier.")
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 4000,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"Steps of training; default {STEPS}, with --from by the examples."),
+    ] = None,
+    begin_with: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="VERSION",
+            help="Fine-tune this version (a number, or `shipped`) on labels and --examples, and judge it "
+            "object by object by networks that did not learn of it.",
+        ),
+    ] = None,
+    layers: Annotated[
+        str, typer.Option(help="With --from: which learn. head, all, or auto, by how many labels there are.")
+    ] = "auto",
     width: Annotated[int, typer.Option(min=4, max=64, help="Channels of the first layer.")] = 16,
-    threads: Annotated[int, typer.Option(min=1, help="One is best on a busy machine.")] = 1,
+    threads: ThreadsOption = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest that was stopped.")] = False,
     output: OutputOption = None,
     as_json: JsonOption = False,
@@ -58,18 +76,34 @@ def realbogus(
     """Train the real-bogus network on cutouts, calibrate it on held-out fields, and export it.
 
     Ctrl-C and SIGTERM stop it after the step in hand; --resume with the same options goes on. What is made
-    becomes a new version, which scores once it is promoted.
+    becomes a new version, which scores once it is promoted. With --from it learns for a minute or a few
+    what is different about your own data; a fine-tuning that was stopped begins anew.
     """
     from pipeline.training.candidate_run import CandidateRun
 
-    wanted = CandidateRun("realbogus", examples, fields, seed, minutes, steps, width, threads)
-    _run(context, wanted, output, labels=labels, resume=resume, as_json=as_json)
+    if begin_with is None:
+        if layers != "auto":
+            raise typer.BadParameter("it goes with --from", param_hint="--layers")
+        wanted = CandidateRun(
+            "realbogus", examples, fields or FIELDS, seed, minutes, steps or STEPS, width, threads
+        )
+        _run(context, wanted, output, labels=labels, resume=resume, as_json=as_json)
+        return
+    if layers not in ("auto", "head", "all"):
+        raise typer.BadParameter("it is auto, head or all", param_hint="--layers")
+    if resume or minutes is not None:
+        raise typer.BadParameter(
+            "a fine-tuning is short: --resume and --minutes do not go with it", param_hint="--from"
+        )
+    wanted = CandidateRun("realbogus", examples, fields or 0, seed, None, steps or 0, 0, threads)
+    tuning = _tuning(context, begin_with, layers)
+    _run(context, wanted, output, labels=labels, resume=False, as_json=as_json, tuning=tuning)
 
 
 def tree(
     context: typer.Context,
     examples: ExamplesOption = None,
-    fields: FieldsOption = 400,
+    fields: FieldsOption = FIELDS,
     labels: LabelsOption = True,
     seed: SeedOption = 1,
     output: OutputOption = None,
@@ -93,7 +127,37 @@ def _run(
     labels: bool,
     resume: bool,
     as_json: bool,
+    tuning: Tuning | None = None,
 ) -> None:
+    told = _trained(context, wanted, output, labels=labels, resume=resume, quiet=as_json, tuning=tuning)
+    if as_json:
+        print_json(told)
+    else:
+        print_training(told)
+    if told["digest"] is None:
+        raise typer.Exit(ExitCode.INTERRUPTED)
+
+
+def fine_tuned(context: typer.Context, version: str, *, quiet: bool) -> dict[str, Any]:
+    """Fine-tune a version of the real-bogus on what reviewers agree on; the record of it, for JSON."""
+    from pipeline.training.candidate_run import CandidateRun
+
+    wanted = CandidateRun("realbogus", None, 0, 1, None, 0, 0, 1)
+    tuning = _tuning(context, version, "auto")
+    return _trained(context, wanted, None, labels=True, resume=False, quiet=quiet, tuning=tuning)
+
+
+def _trained(
+    context: typer.Context,
+    wanted: CandidateRun,
+    output: Path | None,
+    *,
+    labels: bool,
+    resume: bool,
+    quiet: bool,
+    tuning: Tuning | None,
+) -> dict[str, Any]:
+    """Train, and keep what is made as a version; the record of it, for JSON."""
     from core.database.store import StoreMissing
     from pipeline.training.candidate_run import copy_out, run
     from pipeline.training.stopping import until_stopped
@@ -104,13 +168,10 @@ def _run(
         raise typer.BadParameter(f"{output} is there already", param_hint="--output")
     labelled = _labelled(context, settings) if labels else None
     try:
-        with until_stopped() as stopped, progress_bar("Training", quiet=as_json) as report:
-            training = run(settings, wanted, report, stopped, resume, labelled)
+        with until_stopped() as stopped, progress_bar("Training", quiet=quiet) as report:
+            training = run(settings, wanted, report, stopped, resume, labelled, tuning)
     except ModuleNotFoundError as missing:
-        if missing.name not in ("torch", "onnxscript"):
-            raise
-        remark("Training needs torch: install AstrID with its extra 'train'.")
-        raise typer.Exit(ExitCode.UNAVAILABLE) from None
+        raise without_torch(missing) from None
     told: dict[str, Any] = training.record() | {"version": None}
     if training.digest is not None:
         from pipeline.training.keeping import keep_trained
@@ -122,12 +183,25 @@ def _run(
                 told["version"] = keep_trained(store, settings, training).number
         except StoreMissing as missing_store:
             remark(f"the model is no version yet: {missing_store}")
-    if as_json:
-        print_json(told)
+    return told
+
+
+def _tuning(context: typer.Context, version: str, layers: str) -> Tuning:
+    """The network to begin with: one that AstrID came with, or a version in the store."""
+    from pipeline.classify.chosen import shipped_folder
+    from pipeline.classify.model_file import read
+    from pipeline.classify.shipped import SHIPPED
+    from pipeline.training.candidate_run import Tuning
+    from pipeline.training.tracking import fetch
+
+    if version in ("shipped", "0"):
+        start = read(shipped_folder("realbogus"), SHIPPED["realbogus"].digest)
+    elif version.isdecimal():
+        with closing(store_of(context, read_only=True)) as store:
+            start = read(fetch(store, settings_of(context), "realbogus", int(version)))
     else:
-        _print(told, training.folder)
-    if training.digest is None:
-        raise typer.Exit(ExitCode.INTERRUPTED)
+        raise typer.BadParameter("it is the number of a version, or `shipped`", param_hint="--from")
+    return Tuning(start, layers)
 
 
 def _labelled(context: typer.Context, settings: Settings) -> Examples | None:
@@ -145,11 +219,12 @@ def _labelled(context: typer.Context, settings: Settings) -> Examples | None:
     return found
 
 
-def _print(told: dict[str, Any], folder: Path) -> None:
+def print_training(told: dict[str, Any]) -> None:
+    """Say what came of a training."""
     if told["digest"] is None:
         print_text(f"{told['key']}: {told['reason']}")
         return
-    print_text(f"The model is in {folder / 'model'}, digest {told['digest']}")
+    print_text(f"The model is in {told['folder']}/model, digest {told['digest']}")
     print_table(("metric", "value"), [(name, f"{value:.4g}") for name, value in told["metrics"].items()])
     if told["version"] is not None:
         print_text(f"It is version {told['version']}: astrid models promote {told['name']} {told['version']}")

@@ -17,7 +17,7 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
-from astrid_tui.cli.models_realbogus import ExamplesOption, FieldsOption, SeedOption
+from astrid_tui.cli.models_options import FIELDS, ExamplesOption, FieldsOption, SeedOption
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ ENSEMBLE_FIELDS = 200
 def outliers(
     context: typer.Context,
     examples: ExamplesOption = None,
-    fields: FieldsOption = 400,
+    fields: FieldsOption = FIELDS,
     seed: SeedOption = 1,
     as_json: JsonOption = False,
 ) -> None:

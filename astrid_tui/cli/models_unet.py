@@ -19,6 +19,7 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
+from astrid_tui.cli.models_options import FIELDS, FieldsOption, SeedOption, ThreadsOption, without_torch
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
 
 def unet(
     context: typer.Context,
-    fields: Annotated[int, typer.Option(min=2, help="Simulated fields to train on.")] = 400,
+    fields: FieldsOption = FIELDS,
     held_out: Annotated[int, typer.Option(min=1, help="Others, to choose thresholds on.")] = 60,
+    judged: Annotated[int, typer.Option(min=0, help="Yet others, to make its scorecard on.")] = 20,
     size: Annotated[int, typer.Option(min=192, help="Pixels along a side of a field.")] = 512,
     steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 4000,
     width: Annotated[int, typer.Option(min=1, max=64, help="Channels of the first level.")] = 8,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model.")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="One is best on a busy machine.")] = 1,
+    seed: SeedOption = 1,
+    threads: ThreadsOption = 1,
     false_alarms: Annotated[
         float, typer.Option(min=0.0, help="Of what only the U-Net sees, per 2048 x 2048 pixels.")
     ] = 2.0,
@@ -52,12 +54,12 @@ def unet(
     try:
         from pipeline.training.unet_run import UnetRun, run
     except ModuleNotFoundError as missing:
-        raise typer.Exit(_without(missing)) from None
+        raise without_torch(missing) from None
     from pipeline.training.stopping import until_stopped
 
     must_write(context)
     settings = settings_of(context)
-    wanted = UnetRun(fields, held_out, size, steps, width, seed, threads, false_alarms, frames)
+    wanted = UnetRun(fields, held_out, size, steps, width, seed, threads, false_alarms, frames, judged)
     with until_stopped() as stopped, progress_bar("Training", quiet=as_json) as report:
         made = run(settings, wanted, out, report, stopped)
     if made is None:
@@ -89,10 +91,3 @@ def _kept(context: typer.Context, made: Made) -> int | None:
     except StoreMissing as missing:
         remark(f"the model is no version yet: {missing}")
         return None
-
-
-def _without(missing: ModuleNotFoundError) -> int:
-    if missing.name not in ("torch", "onnxscript"):
-        raise missing
-    remark("Training needs torch: install AstrID with its extra 'train'.")
-    return ExitCode.UNAVAILABLE

@@ -9,12 +9,15 @@ import typer
 from astrid_tui.cli.invocation import (
     ForceOption,
     JsonOption,
+    expanded_filter,
     not_there,
     output_stream,
     person_of,
     print_json,
     print_table,
     print_text,
+    remark,
+    session_of,
     settings_of,
     storable,
     store_of,
@@ -127,13 +130,17 @@ def assign(
     expert: Annotated[str, typer.Argument(help="Who is asked; - for nobody in particular.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Ask one expert about an object that awaits one."""
+    """Ask one expert about an object; one that does not await an expert yet does so from then on."""
     import time
 
     from core.review.agreement import assign as ask
+    from core.review.agreement import unknown_expert
 
-    whom = None if expert == "-" else expert
-    name = ask(store_of(context), object_id, whom, by=person_of(context), at=time.time())
+    whom, who = None if expert == "-" else expert, person_of(context)
+    store = store_of(context)
+    name = ask(store, object_id, whom, by=who, at=time.time(), session=session_of(who))
+    if whom is not None and (warning := unknown_expert(whom, settings_of(context).review.experts)):
+        remark(warning)
     if as_json:
         print_json({"object": object_id, "expert": whom})
     else:
@@ -141,7 +148,10 @@ def assign(
 
 
 def disagreements(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List objects that reviewers differ on, until an expert or the reviewers themselves settle it."""
+    """List objects that reviewers differ on, until an expert or the reviewers themselves settle it.
+
+    `astrid candidates label CANDIDATE VERDICT` settles one.
+    """
     from core.review.agreement import standings
 
     settings = settings_of(context).review
@@ -150,13 +160,23 @@ def disagreements(context: typer.Context, as_json: JsonOption = False) -> None:
         each for each in standings(store, experts=settings.experts, needed=settings.votes) if each.is_disputed
     ]
     if as_json:
-        print_json([{"object": e.object_id, "name": e.name, "votes": e.votes} for e in found])
+        print_json(
+            [
+                {"object": e.object_id, "candidate": e.candidate_id, "name": e.name, "votes": e.votes}
+                for e in found
+            ]
+        )
     elif found:
         rows = [
-            (e.object_id, e.name, ", ".join(f"{who} {label}" for who, label in e.votes.items()))
+            (
+                e.object_id,
+                e.candidate_id,
+                e.name,
+                ", ".join(f"{who} {label}" for who, label in e.votes.items()),
+            )
             for e in found
         ]
-        print_table(("object", "name", "votes"), rows)
+        print_table(("object", "candidate", "name", "votes"), rows)
     else:
         print_text("No object is disputed.")
 
@@ -177,7 +197,8 @@ def filters(
         raise typer.BadParameter("a filter is kept by a name: add --save NAME", param_hint="--save")
     store = store_of(context, read_only=save is None and forget is None)
     if save is not None:
-        saved_filters.save(store, reviewer=who, name=save, expression=expression)
+        meant = saved_filters.expanded(store, expression, reviewer=who)
+        saved_filters.save(store, reviewer=who, name=save, expression=meant)
     if forget is not None:
         saved_filters.forget(store, reviewer=who, name=forget)
     found = saved_filters.saved(store, reviewer=who)
@@ -204,12 +225,11 @@ def tns(
     """
     import json
 
-    from core.review.saved_filters import expanded
     from core.review.tns_report import document, preflight
 
     not_there(output, force=force)
     settings, store = settings_of(context), store_of(context, read_only=True)
-    terms = expanded(store, filter_, reviewer=person_of(context))
+    terms = expanded_filter(context, store, filter_)
     checked = preflight(store, settings.tns, settings.review, filters=terms)
     passed = [each for each in checked if each.report is not None]
     if output is not None and passed:

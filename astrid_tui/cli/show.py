@@ -2,23 +2,42 @@
 
 import os
 import shutil
+import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from astrid_tui.cli.invocation import MOST_ID, print_text, store_of
+from astrid_tui.cli.invocation import MOST_ID, card_for, print_text, store_of
 from core.errors import AstridError
 
 if TYPE_CHECKING:
-    from core.cells import Look
+    from core.cells import Look, Panel
+    from core.review.cutouts import Cutouts
+
+
+_FACTS = 6  # lines of facts
+_LEAST_PANEL = 24  # columns of an image, for a fourth one
 
 
 class Drawing(StrEnum):
     """How to draw."""
 
     AUTO = "auto"
+    HALF = "half"
+    GREY = "grey"
+    BRAILLE = "braille"
+    ASCII = "ascii"
+
+
+class Shown(StrEnum):
+    """How to draw, where pictures may be shown too."""
+
+    AUTO = "auto"
+    KITTY = "kitty"
+    SIXEL = "sixel"
     HALF = "half"
     GREY = "grey"
     BRAILLE = "braille"
@@ -39,20 +58,32 @@ class Stretch(StrEnum):
 def show(
     context: typer.Context,
     what: Annotated[str, typer.Argument(metavar="FILE|CANDIDATE", help="A FITS file, or a candidate's id.")],
-    drawing: Annotated[Drawing, typer.Option(help="How to draw.")] = Drawing.AUTO,
+    drawing: Annotated[
+        Shown, typer.Option(help="How to draw; the terminal is not asked for Kitty or Sixel.")
+    ] = Shown.AUTO,
     stretch: Annotated[Stretch, typer.Option(help="How brightness follows signal.")] = Stretch.ASINH,
     invert: Annotated[bool, typer.Option("--invert", help="Dark sources on a bright sky.")] = False,
     width: Annotated[int | None, typer.Option(min=20, help="Columns; default: the terminal's.")] = None,
 ) -> None:
-    """Draw an image, or a candidate's new, reference and difference, in this terminal."""
+    """Draw an image, or a candidate's new, reference and difference with what is known of it."""
     from core.cells import Look
 
     columns = width or shutil.get_terminal_size().columns
-    look = Look(drawing=mode(drawing), stretch=stretch.value, invert=invert)
+    look = Look(drawing=_chosen(drawing), stretch=stretch.value, invert=invert)
     if what.isdigit() and not Path(what).exists():
         _show_candidate(context, int(what), look, columns)
     else:
         _show_file(what, look, columns)
+
+
+def _chosen(drawing: Shown) -> str:
+    if drawing not in (Shown.KITTY, Shown.SIXEL):
+        return mode(Drawing(drawing.value))
+    if not sys.stdout.isatty():
+        raise typer.BadParameter(f"{drawing.value} is for a terminal, and standard output is none")
+    if os.environ.get("NO_COLOR"):
+        raise typer.BadParameter(f"{drawing.value} needs colours, and NO_COLOR is set")
+    return drawing.value
 
 
 def mode(drawing: Drawing) -> str:
@@ -64,18 +95,33 @@ def mode(drawing: Drawing) -> str:
     return "half" if os.environ.get("COLORTERM") in {"truecolor", "24bit"} else "grey"
 
 
+def _draw(panels: "Sequence[Panel]", drawing: str) -> None:
+    from core.cells import GRAPHICS, to_ansi, to_pictures
+    from screens.review.drawings import cell_of
+    from screens.tty.probe import Probe
+
+    if drawing not in GRAPHICS:
+        typer.echo(to_ansi(*(panel.cells for panel in panels)))
+        return
+    probe = Probe()
+    probe.measure(sys.stdout.fileno())
+    typer.echo(to_pictures(*panels, cell=cell_of(drawing, probe)))
+
+
 def _show_file(name: str, look: "Look", columns: int) -> None:
     import numpy as np
 
-    from core.cells import draw_plane, to_ansi
+    from core.cells import draw_plane
     from pipeline.diff import split_extension
     from pipeline.files.fits_files import read_frame
 
     path, extension = split_extension(name)
+    if not path.exists():
+        raise AstridError(f"there is no file {path}, and a candidate has a number")
     raw = read_frame(path, extension)
     values = np.where(raw.mask != 0, np.float32(np.nan), raw.data)
     rows = min(columns // 2, max(4, shutil.get_terminal_size().lines - 3))
-    typer.echo(to_ansi(draw_plane(values, rows, 2 * rows, look).cells))
+    _draw([draw_plane(values, rows, 2 * rows, look)], look.drawing)
     height, width = raw.data.shape
     exposure = raw.exposure
     facts = (exposure.field, exposure.filter, exposure.mjd and f"MJD {exposure.mjd:.5f}")
@@ -83,18 +129,48 @@ def _show_file(name: str, look: "Look", columns: int) -> None:
 
 
 def _show_candidate(context: typer.Context, candidate: int, look: "Look", columns: int) -> None:
-    from core.cells import draw_triplet, to_ansi
-    from core.review.candidates import card_of
+    """Facts of a candidate, and its images if they were kept."""
+    from screens.lines import plain
+    from screens.review.facts import fact_lines, last_note
 
     if candidate > MOST_ID:
         raise AstridError(f"there is no candidate {candidate}")
-    card = card_of(store_of(context, read_only=True), candidate)
-    cutouts = card.cutouts
-    if cutouts is None:
-        raise AstridError(f"candidate {candidate}: {card.cutouts_problem or 'no cutouts were kept'}")
-    each = min((columns - 2) // 3, 2 * max(4, shutil.get_terminal_size().lines - 3))
+    card = card_for(context, store_of(context, read_only=True), candidate)
+    lines = [*fact_lines(card, columns, _FACTS), last_note(card)]
+    if card.cutouts is not None:
+        _draw_cutouts(card.cutouts, look, columns, len(lines))
+    for line in lines:
+        if text := plain(line).rstrip():
+            print_text(text)
+    if card.cutouts is None:
+        print_text(f"No images: {card.cutouts_problem or 'no cutouts were kept'}.")
+
+
+def _draw_cutouts(cutouts: "Cutouts", look: "Look", columns: int, below: int) -> None:
+    """New, reference, difference, and the score where there is room, each with the limits of its scale."""
+    from core.cells import draw_triplet, faint_sources_survive
+
+    score = cutouts.score if columns >= 4 * _LEAST_PANEL + 3 else None
+    count = 3 if score is None else 4
+    rows = max(4, shutil.get_terminal_size().lines - 3 - below)
+    side = min((columns - count + 1) // count // 2, rows)
     panels = draw_triplet(
-        cutouts.new, cutouts.ref, cutouts.diff, each // 2, each // 2 * 2, look, to_sky=cutouts.to_sky
+        cutouts.new, cutouts.ref, cutouts.diff, side, 2 * side, look, score=score, to_sky=cutouts.to_sky
     )
-    print_text("new".ljust(each // 2 * 2), "reference".ljust(each // 2 * 2), "difference")
-    typer.echo(to_ansi(*(panel.cells for panel in panels)))
+    names = ("new", "reference", "difference", "score")
+    _draw(panels[:count], look.drawing)
+    captions = [
+        f"{name} {_limits(panel)}"[: 2 * side].ljust(2 * side)
+        for name, panel in zip(names, panels, strict=False)
+    ]
+    print_text(" ".join(captions).rstrip())
+    if not faint_sources_survive(look.drawing, 2 * side):
+        print_text("Drawn so, faint sources are hidden: a wider terminal or --drawing half shows more.")
+
+
+def _limits(panel: "Panel") -> str:
+    """The scale of an image in sigma; a plane without any pixel is absent."""
+    if panel.masked_fraction == 1:
+        return "absent"
+    low, high = panel.limits.low, panel.limits.high
+    return f"±{high:.3g}σ" if panel.limits.symmetric else f"{low:.2g} to {high:.3g}σ"

@@ -6,15 +6,19 @@ its own kind of line (`to_ansi` is the plain terminal's).
 
 from core.cells.ansi import to_ansi
 from core.cells.colour import COLOUR_MAPS
-from core.cells.glyphs import DRAWINGS, Cells, Run
+from core.cells.glyphs import DRAWINGS, GRAPHICS, Cells, Run
+from core.cells.image import Image
+from core.cells.inline import to_pictures
 from core.cells.stretch import STRETCHES, Limits
 from core.cells.triplet import Look, Panel, draw_plane, draw_triplet, faint_sources_survive
 
 __all__ = [
     "COLOUR_MAPS",
     "DRAWINGS",
+    "GRAPHICS",
     "STRETCHES",
     "Cells",
+    "Image",
     "Limits",
     "Look",
     "Panel",
@@ -23,4 +27,5 @@ __all__ = [
     "draw_triplet",
     "faint_sources_survive",
     "to_ansi",
+    "to_pictures",
 ]

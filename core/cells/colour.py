@@ -20,6 +20,7 @@ MASKED_INDEX = 17  # the palette's darkest blue
 
 # Every second grey: no faint source is lost by it, and neighbours that are alike cost nothing to send.
 GREY_INDICES = np.array([16, *range(233, 256, 2), 231], dtype=np.int32)
+_INDEXED_LEVELS = 64
 _GREY_LEVELS = np.array([0, *range(18, 239, 20), 255], dtype=np.float32) / 255
 
 
@@ -37,6 +38,18 @@ def true_colours(brightness: NDArray[np.float32], name: str, levels: int) -> NDA
     colours = _table(name, levels).take(step)
     colours[np.isnan(brightness)] = MASKED[name]
     return colours
+
+
+def indexed(brightness: NDArray[np.float32], name: str) -> tuple[NDArray[np.uint8], tuple[int, ...]]:
+    """Each brightness as the index of one of 64 colours of a map, and the colours.
+
+    Masked (NaN) is a colour of its own, the last, which is only there where something is masked.
+    """
+    masked = np.isnan(brightness)
+    indices = np.rint(np.nan_to_num(brightness) * (_INDEXED_LEVELS - 1)).astype(np.uint8)
+    indices[masked] = _INDEXED_LEVELS
+    colours = tuple(_table(name, _INDEXED_LEVELS).tolist())
+    return indices, (*colours, MASKED[name]) if masked.any() else colours
 
 
 @lru_cache(maxsize=16)

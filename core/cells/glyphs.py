@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from core.cells.colour import grey_indices, true_colours
 
 DRAWINGS = ("half", "grey", "braille", "ascii")
+GRAPHICS = ("kitty", "sixel")  # pixels that the terminal shows over blank cells
 
 # Sixteen characters whose ink was measured (DejaVu Sans Mono, share of the densest one), chosen
 # about evenly; the usual long ramps are not monotone in ink.
@@ -65,6 +66,11 @@ class Cells:
     def columns(self) -> int:
         """How many characters a line has."""
         return int(self.glyphs.shape[1])
+
+    def part(self, row: int, column: int) -> "Cells":
+        """One cell."""
+        place = slice(row, row + 1), slice(column, column + 1)
+        return Cells(self.glyphs[place], self.fore[place], self.back[place], self.palette)
 
     def runs(self, row: int) -> Iterator[Run]:
         """One line, neighbours of one style joined."""
@@ -124,6 +130,11 @@ def braille_dots(brightness: NDArray[np.float32], dark_ink: bool) -> Cells:
     cells = dots.reshape(height // 4, 4, width // 2, 2)
     codes = 0x2800 + np.einsum("rycx,yx->rc", cells.astype(np.int64), _DOTS)
     return _uncoloured(np.array([[chr(code) for code in row] for row in codes.tolist()]))
+
+
+def blanks(rows: int, columns: int) -> Cells:
+    """Cells for a picture to lie on."""
+    return _uncoloured(np.full((rows, columns), " "))
 
 
 def _uncoloured(glyphs: NDArray[np.str_]) -> Cells:

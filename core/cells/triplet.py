@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.cells.glyphs import Cells, ascii_ink, braille_dots, half_blocks, sample_grid
+from core.cells.glyphs import GRAPHICS, Cells, ascii_ink, blanks, braille_dots, half_blocks, sample_grid
 from core.cells.grid import cropped, resampled, squared, zoomed_side
+from core.cells.image import PIXELS, Image, picture
 from core.cells.marks import Mark, compass, on_blank, scale_bar, ticks, with_marks
 from core.cells.stretch import Limits, brightness, sky_limits, symmetric_limits
 from core.orientation import ToSky
@@ -22,7 +23,8 @@ class Look:
     Attributes
     ----------
     drawing : str
-        ``half`` (true colour), ``grey`` (few colours), ``braille`` or ``ascii``.
+        ``half`` (true colour), ``grey`` (few colours), ``braille``, ``ascii``, or pixels by ``kitty`` or
+        ``sixel``.
     stretch : str
         One of `STRETCHES`.
     colour_map : str
@@ -44,11 +46,18 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One drawn plane, with the limits that its caption states."""
+    """One drawn plane, with the limits that its caption states.
+
+    Attributes
+    ----------
+    image : Image or None
+        To be shown under the text of the cells, where the drawing is one of `GRAPHICS`.
+    """
 
     cells: Cells
     limits: Limits
     masked_fraction: float  # of the samples shown
+    image: Image | None = None
 
 
 def draw_triplet(
@@ -89,7 +98,7 @@ def draw_triplet(
     limits = [sky, sky, *(symmetric_limits(each, look.stretch, look.contrast) for each in shown[2:])]
     marks = _marks(new.shape, rows, columns, look, to_sky)
     return tuple(
-        _panel(each, limit, look, marks if place == marked else [])
+        _panel(each, rows, columns, limit, look, marks if place == marked else [])
         for place, (each, limit) in enumerate(zip(shown, limits, strict=True))
     )
 
@@ -106,7 +115,7 @@ def draw_plane(values: NDArray[np.float32], rows: int, columns: int, look: Look)
     """
     shown = _shown(values, rows, columns, look)
     limits = sky_limits(shown, look.stretch, look.contrast)
-    return _panel(shown, limits, look, [])
+    return _panel(shown, rows, columns, limits, look, [])
 
 
 def faint_sources_survive(drawing: str, columns: int) -> bool:
@@ -115,7 +124,7 @@ def faint_sources_survive(drawing: str, columns: int) -> bool:
     Half blocks keep .85 of its significance at 26 columns; braille and ASCII .12 and .22 there and
     about .8 at 63 (measured on simulated cutouts of 63 pixels).
     """
-    return drawing in ("half", "grey") or columns >= 60
+    return drawing in ("half", "grey", *GRAPHICS) or columns >= 60
 
 
 def _marks(shape: tuple[int, ...], rows: int, columns: int, look: Look, to_sky: ToSky | None) -> list[Mark]:
@@ -132,14 +141,28 @@ def _marks(shape: tuple[int, ...], rows: int, columns: int, look: Look, to_sky: 
 
 def _shown(plane: NDArray[np.float32], rows: int, columns: int, look: Look) -> NDArray[np.float32]:
     """The samples that a panel can show."""
-    return resampled(cropped(squared(plane), look.zoom)[::-1], *sample_grid(look.drawing, rows, columns))
+    seen = cropped(squared(plane), look.zoom)[::-1]
+    if look.drawing not in GRAPHICS:
+        return resampled(seen, *sample_grid(look.drawing, rows, columns))
+    most = PIXELS[0] * rows, PIXELS[1] * columns
+    return (
+        seen
+        if seen.shape[0] <= most[0] and seen.shape[1] <= most[1]
+        else resampled(seen, *np.minimum(seen.shape, most).tolist())
+    )
 
 
-def _panel(values: NDArray[np.float32], limits: Limits, look: Look, marks: list[Mark]) -> Panel:
+def _panel(
+    values: NDArray[np.float32], rows: int, columns: int, limits: Limits, look: Look, marks: list[Mark]
+) -> Panel:
     level = brightness(values, limits, look.stretch)
     if look.invert:
         level = 1 - level
-    if look.drawing == "ascii":
+    image = None
+    if look.drawing in GRAPHICS:
+        cells, image = blanks(rows, columns), picture(level, look.colour_map)
+        colour = _MARK_COLOURS[look.colour_map]
+    elif look.drawing == "ascii":
         cells, colour = ascii_ink(level, look.dark_ink), -1
     elif look.drawing == "braille":
         cells, colour = braille_dots(level, look.dark_ink), -1
@@ -147,4 +170,4 @@ def _panel(values: NDArray[np.float32], limits: Limits, look: Look, marks: list[
         cells = half_blocks(level, look.colour_map, palette=look.drawing == "grey")
         colour = _MARK_INDEX if cells.palette else _MARK_COLOURS[look.colour_map]
     marks = marks + ticks(cells.rows, cells.columns, plain=look.drawing == "ascii")
-    return Panel(with_marks(cells, marks, colour), limits, float(np.isnan(values).mean()))
+    return Panel(with_marks(cells, marks, colour), limits, float(np.isnan(values).mean()), image)

@@ -19,6 +19,9 @@ from core.errors import AstridError
 from core.frames.standing import stands
 from core.review.pace import FEWEST, Share, share
 from core.review.real_rows import real_verdicts
+from core.review.states import judged_together
+from core.review.verdicts import decide_in
+from core.text import safe_text
 from core.vocabulary import LABELS, Label, ReviewState
 
 SIDES = (ReviewState.REAL, ReviewState.BOGUS)
@@ -49,6 +52,7 @@ class Standing:
     confirmed: ReviewState | None
     by: str | None
     is_disputed: bool
+    candidate_id: int  # of the newest verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,7 @@ def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
 def standings(store: Store, *, experts: Collection[str] = (), needed: int = 2) -> list[Standing]:
     """All objects that anybody judged, by their ids, but for injected sources."""
     judged: dict[tuple[bool, int], tuple[SkyObject, dict[str, str]]] = {}
+    newest: dict[tuple[bool, int], int] = {}
     for given in sorted(real_verdicts(store), key=lambda each: each.verdict.id or 0):
         row, verdict = given.sky_object, given.verdict
         alone = row.tracklet_id is None or row.review_state == ReviewState.BOGUS
@@ -128,9 +133,10 @@ def standings(store: Store, *, experts: Collection[str] = (), needed: int = 2) -
         votes = judged.setdefault(key, (row, {}))[1]
         votes.pop(verdict.reviewer, None)
         votes[verdict.reviewer] = verdict.label or ""
+        newest[key] = verdict.candidate_id
     found = [
-        Standing(row.id or 0, row.name, votes, *settled(votes, experts=experts, needed=needed))
-        for row, votes in judged.values()
+        Standing(row.id or 0, row.name, votes, *settled(votes, experts=experts, needed=needed), newest[key])
+        for key, (row, votes) in judged.items()
     ]
     return sorted(found, key=lambda each: each.object_id)
 
@@ -233,23 +239,49 @@ def asked(store: Store, *, expert: str | None = None, limit: int = 1000) -> list
     return sorted(found, key=lambda each: (order.get(each.object_id, 0), each.object_id))
 
 
-def assign(store: Store, object_id: int, expert: str | None, *, by: str, at: float) -> str:
-    """Ask an expert about an object that awaits one, in place of whoever was asked before; its name.
+def assign(store: Store, object_id: int, expert: str | None, *, by: str, at: float, session: str) -> str:
+    """Ask an expert about an object, in place of whoever was asked before; its name.
+
+    An object that does not await an expert yet is escalated in the same transaction, by a verdict of `by`
+    on the candidate that stands for it.
+
+    Parameters
+    ----------
+    expert : str or None
+        None: any expert.
+    at : float
+        Unix seconds.
+    session : str
+        The sitting whose chain the verdict belongs to.
 
     Raises
     ------
     ExpertError
-        The object does not exist or does not await an expert.
+        The object does not exist, or has no candidate to ask about.
     """
-    with store.write() as db:
-        sky_object = db.scalar(select(SkyObject).where(col(SkyObject.id) == object_id).with_for_update())
+    with store.write(durable=True) as db:
+        sky_object = db.get(SkyObject, object_id)
         if sky_object is None:
             raise ExpertError(f"there is no sky object {object_id}")
-        if sky_object.review_state != ReviewState.ESCALATED:
-            raise ExpertError(
-                f"sky object {object_id} does not await an expert: it is {sky_object.review_state}"
+        carrier = db.get_one(SkyObject, judged_together(db, sky_object)[0])
+        if carrier.review_state != ReviewState.ESCALATED:
+            candidate = sky_object.best_candidate_id
+            if candidate is None:
+                raise ExpertError(f"sky object {object_id} has no candidate to ask an expert about")
+            shown = {"by": "assignment"}
+            decide_in(
+                db, session=session, reviewer=by, candidate_id=candidate, label=Label.ASK_EXPERT, shown=shown
             )
-        db.execute(delete(Assignment).where(col(Assignment.sky_object_id) == object_id))
+            carrier = db.get_one(SkyObject, judged_together(db, sky_object)[0])
+        db.execute(delete(Assignment).where(col(Assignment.sky_object_id) == carrier.id))
         if expert is not None:
-            db.add(Assignment(sky_object_id=object_id, expert=expert, assigned_by=by, assigned_at=at))
-        return sky_object.name
+            db.add(Assignment(sky_object_id=carrier.id or 0, expert=expert, assigned_by=by, assigned_at=at))
+        return carrier.name
+
+
+def unknown_expert(expert: str, experts: Collection[str]) -> str:
+    """What to say of a name that the settings know as no expert's; empty of one they know."""
+    if expert in experts:
+        return ""
+    there = ", ".join(sorted(experts)) or "nobody"
+    return safe_text(f"{expert} is no expert by [review] experts, which names {there}", 200)

@@ -1,19 +1,20 @@
 """Candidates for scripts: pages of records, and one candidate in full."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Select, SQLColumnExpression, func, select
-from sqlmodel import col
+from sqlmodel import Session, col
 
 from core.database.keyset import Cursor, PageError, check_limit, fetch
 from core.database.records import Record, candidate_rows, record, rows_of
 from core.database.store import Store
-from core.database.tables import Candidate, SkyObject
+from core.database.tables import Candidate, SkyObject, Verdict
+from core.frames.standing import stands
 from core.objects.known import known_sky
 from core.objects.tracklets import tracklets_of
-from core.review.cards import Card, CardError, read_card
+from core.review.cards import Card, CardError, hidden, read_card
 from core.review.fakes import revealed
 from core.review.filters import conditions, parse
 
@@ -47,6 +48,7 @@ def page(
     filters: str = "",
     limit: int = 50,
     after: str | None = None,
+    blind_to: str | None = None,
 ) -> CandidatePage:
     """A page of the current candidates.
 
@@ -64,6 +66,8 @@ def page(
         Records on the page.
     after : str, optional
         The cursor that the page before ended with.
+    blind_to : str, optional
+        A reviewer who is told no verdict on an object that this one has not judged.
 
     Raises
     ------
@@ -95,13 +99,30 @@ def page(
             limit=limit + 1,
         )
         rows = rows_of(db, [row.id for row in found[:limit]], candidate_rows())
+        known = None if blind_to is None else _judged_by(db, blind_to, [row[0].sky_object_id for row in rows])
     more = len(found) > limit
     cursor = Cursor(order, found[limit - 1].page_key, found[limit - 1].id) if more else None
-    return CandidatePage(tuple(record(row) for row in rows), str(cursor) if cursor else None)
+    records = (
+        record(row) | ({} if known is None or row[0].sky_object_id in known else {"verdict": None})
+        for row in rows
+    )
+    return CandidatePage(tuple(records), str(cursor) if cursor else None)
 
 
-def card_of(store: Store, candidate_id: int) -> Card:
+def _judged_by(db: Session, reviewer: str, object_ids: Sequence[int]) -> set[int]:
+    query = select(col(Verdict.sky_object_id)).where(
+        col(Verdict.reviewer) == reviewer, col(Verdict.sky_object_id).in_(object_ids), stands(Verdict)
+    )
+    return set(db.scalars(query))
+
+
+def card_of(store: Store, candidate_id: int, *, blind_to: str | None = None) -> Card:
     """The card of a candidate's object, drawn through that candidate.
+
+    Parameters
+    ----------
+    blind_to : str, optional
+        A reviewer who is not told what others said of an object before having judged it.
 
     Raises
     ------
@@ -112,18 +133,24 @@ def card_of(store: Store, candidate_id: int) -> Card:
         object_id = db.scalar(select(col(Candidate.sky_object_id)).where(col(Candidate.id) == candidate_id))
     if object_id is None:
         raise CandidateError(f"there is no candidate {candidate_id}")
-    return read_card(store, object_id, candidate_id)
+    card = read_card(store, object_id, candidate_id)
+    return card if blind_to is None else hidden(card, keep=blind_to)
 
 
-def show(store: Store, candidate_id: int) -> dict[str, Any]:
+def show(store: Store, candidate_id: int, *, blind_to: str | None = None) -> dict[str, Any]:
     """All that is known of one candidate, as JSON can hold it: its record and more keys.
+
+    Parameters
+    ----------
+    blind_to : str, optional
+        As of `card_of`.
 
     Raises
     ------
     CandidateError
         There is no such candidate.
     """
-    card = card_of(store, candidate_id)
+    card = card_of(store, candidate_id, blind_to=blind_to)
     truth = revealed(store, [card.object_id]).get(card.object_id)
     return {
         **card.candidate,

@@ -7,7 +7,9 @@ from core.review.filter_words import FilterError
 from core.review.filters import (
     KNOWN,
     NUMBERS,
+    AwaitsExpert,
     Compare,
+    Disputed,
     FromSurvey,
     HasTag,
     HasVerdict,
@@ -20,6 +22,7 @@ from core.review.filters import (
     Term,
     parse,
 )
+from core.review.waiting import ONLY_WAITING, asks_for_decided
 from core.review.zones import Zone, bounds
 from core.text import safe_text
 from core.vocabulary import OWN, Label, ReviewState
@@ -47,6 +50,8 @@ NAMES = {
     "tracklet": "whether it moves with others: tracklet:any",
     "survey": "from a survey's alerts: survey:any",
     "tag": "a reviewer's tag on its object: tag:host",
+    "expert": "who was asked to judge it: expert:me",
+    "disputed": "whether reviewers differ on it: disputed:yes",
     "zone": "what its score puts it among: zone:fast",
 }
 _SIGNS = {">": "above", ">=": "at least", "<": "below", "<=": "at most", "=": "exactly"}
@@ -88,7 +93,10 @@ def explained(line: str) -> str:
         if ":" in last and started in NAMES and any(_values(started, Known())):
             return NAMES[started]  # a word that is not finished yet is no mistake
         return safe_text(error, 200)
-    return safe_text(" and ".join(_meaning(term) for term in terms), 300) if terms else "all that awaits"
+    if not terms:
+        return "all that awaits"
+    beyond = f"; {ONLY_WAITING}" if asks_for_decided(terms) else ""
+    return safe_text(" and ".join(_meaning(term) for term in terms) + beyond, 300)
 
 
 def _values(name: str, known: Known) -> list[str]:
@@ -100,12 +108,14 @@ def _values(name: str, known: Known) -> list[str]:
         "survey": ("any", "none"),
         "tag": ("any", "none"),
         "zone": tuple(Zone),
+        "expert": ("me", "any", "none"),
+        "disputed": ("yes", "no"),
     }
     found = [*fixed.get(name, ()), *known.values.get(name, ())]
     return [f'"{each}"' if " " in each else each for each in found]
 
 
-def _meaning(term: Term) -> str:  # noqa: PLR0911 one for each kind
+def _meaning(term: Term) -> str:  # noqa: PLR0911, PLR0912 one for each kind
     match term:
         case Compare(name, sign, limit):
             return f"{name} {_SIGNS[sign]} {limit:g}"
@@ -133,5 +143,11 @@ def _meaning(term: Term) -> str:  # noqa: PLR0911 one for each kind
             return f"score {f'from {low:g}' if low else ''}{f' below {high:g}' if high else ''}".replace(
                 "  ", " "
             )
+        case AwaitsExpert(None, wanted):
+            return "awaits an expert by name" if wanted else "awaits any expert"
+        case AwaitsExpert(expert):
+            return f"awaits {'your verdict as an expert' if expert == 'me' else f'the expert {expert}'}"
+        case Disputed(wanted):
+            return "reviewers differ on it" if wanted else "reviewers do not differ on it"
         case HasTag(tag, wanted):
             return f"tagged {tag or 'at all'}" if wanted else "without tags"

@@ -14,6 +14,11 @@ Terms are separated by spaces and all of them must hold::
     survey:any  survey:none  survey:ztf         from a survey's alerts, from our own frames
     tag:host  tag:any  tag:none                 tags that reviewers gave its object
     zone:fast  zone:human  zone:reject          what its score puts it among (`core.review.zones`)
+    expert:eve  expert:me  expert:any           who was asked to judge it, while it awaits an expert
+    disputed:yes  disputed:no                   whether reviewers differ on its object
+
+`core.review.saved_filters.expanded` puts a name in place of ``me``, and the experts after ``disputed:yes``
+whose verdict settles.
 
 `parse` turns an expression into frozen terms and `conditions` turns terms into SQL for a query
 that joins `Candidate` and `SkyObject`.
@@ -52,6 +57,7 @@ from core.review.filter_words import (
     refuse_order,
     words,
 )
+from core.review.opinions import awaits_expert, is_disputed
 from core.review.zones import Zone, bounds
 from core.text import safe_text
 from core.vocabulary import LABELS, OWN, Label, ReviewState
@@ -70,7 +76,7 @@ KNOWN = {
     "solar": "solar_system",
     "reference": "reference",
 }
-OTHERS = ("verdict", "state", "near", "known", "tracklet", "survey", "tag", "zone")
+OTHERS = ("verdict", "state", "near", "known", "tracklet", "survey", "tag", "zone", "expert", "disputed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +159,36 @@ class InZone:
     zone: Zone
 
 
-Term = Compare | Match | HasVerdict | InState | Near | IsKnown | InTracklet | FromSurvey | HasTag | InZone
+@dataclass(frozen=True, slots=True)
+class AwaitsExpert:
+    """The object awaits an expert: the one who is named, any who is (none given), or nobody in particular."""
+
+    expert: str | None
+    wanted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Disputed:
+    """Reviewers differ on the object, and none of some experts settled it; or not."""
+
+    wanted: bool
+    experts: tuple[str, ...] = ()
+
+
+Term = (
+    Compare
+    | Match
+    | HasVerdict
+    | InState
+    | Near
+    | IsKnown
+    | InTracklet
+    | FromSurvey
+    | HasTag
+    | InZone
+    | AwaitsExpert
+    | Disputed
+)
 
 
 def parse(expression: str) -> tuple[Term, ...]:
@@ -177,7 +212,7 @@ def conditions(terms: Sequence[Term]) -> list[ColumnElement[bool]]:
     return [_condition(term) for term in terms]
 
 
-def _condition(term: Term) -> ColumnElement[bool]:  # noqa: PLR0911 one for each kind
+def _condition(term: Term) -> ColumnElement[bool]:  # noqa: PLR0911, PLR0912 one for each kind
     match term:
         case Compare(field, sign, limit):
             found: ColumnElement[bool] = OPERATORS[sign](_number(field), limit)
@@ -204,6 +239,10 @@ def _condition(term: Term) -> ColumnElement[bool]:  # noqa: PLR0911 one for each
             return _in_zone(zone)
         case HasTag(tag, wanted):
             return _tagged(tag) if wanted else ~_tagged(tag)
+        case AwaitsExpert(expert, wanted):
+            return awaits_expert(expert, wanted)
+        case Disputed(wanted, experts):
+            return is_disputed(experts) if wanted else ~is_disputed(experts)
 
 
 def _term(word: Word) -> Term:
@@ -223,7 +262,7 @@ def _term(word: Word) -> Term:
     return _near(word) if key == "near" else _relation(word)
 
 
-def _relation(word: Word) -> Term:  # noqa: PLR0911 one for each word
+def _relation(word: Word) -> Term:  # noqa: PLR0911, PLR0912 one for each word
     """A term about what belongs to the candidate: answers of catalogues, a tracklet, a survey, tags."""
     value = word.value.lower()
     match word.key, value:
@@ -247,6 +286,13 @@ def _relation(word: Word) -> Term:  # noqa: PLR0911 one for each word
             return InZone(Zone(value))
         case "zone", _:
             raise refusal(word.text, f"a zone is one of {', '.join(Zone)}")
+        case "expert", _:
+            return AwaitsExpert(None if value in {"any", "none"} else word.value, value != "none")
+        case "disputed", _:
+            answer, *experts = word.value.split(",")
+            if answer.lower() not in {"yes", "no"}:
+                raise refusal(word.text, "disputed is yes or no")
+            return Disputed(answer.lower() == "yes", tuple(name for name in experts if name))
         case _:  # tags are kept in small letters
             return HasTag(None if value in {"any", "none"} else value, value != "none")
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, o
 from sqlmodel import Session, col
 
 from core.database.tables import (
+    Assignment,
     Candidate,
     CandidateMatch,
     Observation,
@@ -25,7 +26,9 @@ from core.database.tables import (
 from core.review.filter_words import OPERATORS, like
 from core.review.filters import (
     KNOWN,
+    AwaitsExpert,
     Compare,
+    Disputed,
     FromSurvey,
     HasTag,
     HasVerdict,
@@ -72,6 +75,10 @@ def _objects(term: Term, dialect: str) -> Select[Any] | None:
             return select(col(SkyObject.id)).where(conditions([term])[0])  # few names, short rows
         case HasVerdict(labels) if labels:
             return select(col(Verdict.sky_object_id))
+        case AwaitsExpert(_, True):
+            return select(col(Assignment.sky_object_id))
+        case AwaitsExpert() | Disputed(True):
+            return select(col(SkyObject.id)).where(conditions([term])[0])
         case HasTag(_, True):
             return select(col(Verdict.sky_object_id)).where(text(tagged(dialect)))
     chosen = _candidates(term, dialect)

@@ -2,15 +2,18 @@
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from core.database.store import Store
-from core.database.tables import Candidate, Observation, SavedFilter, Verdict
+from core.database.tables import Assignment, Candidate, Observation, SavedFilter, Verdict
 from core.errors import AstridError
+from core.frames.standing import stands
 from core.review.filter_help import Known
 from core.review.filters import parse
 from core.text import safe_text
@@ -18,6 +21,8 @@ from core.vocabulary import ExitCode
 
 MOST_VALUES = 200
 _NAME = re.compile(r"[\w.-]{1,40}")
+_ME = re.compile(r"(?i)(?<!\S)(expert[:=])me(?!\S)")
+_DISPUTED = re.compile(r"(?i)(?<!\S)(disputed[:=])(yes|no)(?!\S)")
 _REFERENCE = re.compile(r"(?<!\S)@(\S*)")
 
 
@@ -87,8 +92,11 @@ def saved(store: Store, *, reviewer: str) -> list[Saved]:
         return [Saved(row.name, row.expression) for row in db.scalars(query)]
 
 
-def expanded(store: Store, expression: str, *, reviewer: str) -> str:
-    """A filter with what was saved in place of each ``@NAME``.
+def expanded(store: Store, expression: str, *, reviewer: str, experts: Sequence[str] = ()) -> str:
+    """A filter with what was saved in place of each ``@NAME``, and with who asks.
+
+    The reviewer's name stands in place of ``me`` in ``expert:me``, and the experts whose verdict settles
+    a dispute after ``disputed:yes``.
 
     Raises
     ------
@@ -96,7 +104,7 @@ def expanded(store: Store, expression: str, *, reviewer: str) -> str:
         There is none of that name.
     """
     if "@" not in expression:
-        return expression
+        return _of_reviewer(expression, reviewer, experts)
     known = {each.name: each.expression for each in saved(store, reviewer=reviewer)}
 
     def put_in(match: re.Match[str]) -> str:
@@ -105,11 +113,27 @@ def expanded(store: Store, expression: str, *, reviewer: str) -> str:
             raise SavedFilterError(f"there is no saved filter '{safe_text(match[1], 40)}': {there}")
         return known[match[1]]
 
-    return _REFERENCE.sub(put_in, expression)
+    return _of_reviewer(_REFERENCE.sub(put_in, expression), reviewer, experts)
 
 
-def offered(store: Store, *, reviewer: str) -> Known:
-    """What values of the store a filter can be completed with."""
+def _of_reviewer(expression: str, reviewer: str, experts: Sequence[str]) -> str:
+    own = _ME.sub(lambda match: f'{match[1]}"{_quotable(reviewer)}"', expression)
+    settling = ",".join(_quotable(each).replace(",", " ") for each in experts)
+    return _DISPUTED.sub(lambda match: f'{match[1]}"{match[2]},{settling}"', own) if settling else own
+
+
+def _quotable(name: str) -> str:
+    return name.replace('"', "")
+
+
+def offered(store: Store, *, reviewer: str, blind: bool = False) -> Known:
+    """What values of the store a filter can be completed with.
+
+    Parameters
+    ----------
+    blind : bool
+        Of others' tags only those on objects that this reviewer has judged.
+    """
     own, survey = col(Observation.field), col(Candidate.source)
     with store.read() as db:
         fields = db.scalars(select(own).where(own.is_not(None)).distinct().limit(MOST_VALUES)).all()
@@ -122,7 +146,17 @@ def offered(store: Store, *, reviewer: str) -> Known:
             sources.append(after)
             if len(sources) == MOST_VALUES:
                 break
-        lists = db.scalars(select(col(Verdict.tags)).order_by(col(Verdict.id).desc()).limit(5000)).all()
+        tagged = select(col(Verdict.tags)).order_by(col(Verdict.id).desc()).limit(5000)
+        if blind:
+            own_word = aliased(Verdict)
+            judged = select(col(own_word.sky_object_id)).where(
+                col(own_word.reviewer) == reviewer, stands(own_word)
+            )
+            tagged = tagged.where(
+                (col(Verdict.reviewer) == reviewer) | col(Verdict.sky_object_id).in_(judged)
+            )
+        lists = db.scalars(tagged).all()
+        experts = db.scalars(select(col(Assignment.expert)).distinct().limit(MOST_VALUES)).all()
     tags = sorted({str(tag) for each in lists for tag in each})
     values = {
         "field": sorted(each for each in fields if each),
@@ -130,5 +164,6 @@ def offered(store: Store, *, reviewer: str) -> Known:
         "source": sources,
         "survey": [each for each in sources if each != "astrid"],
         "tag": tags[:MOST_VALUES],
+        "expert": sorted(experts),
     }
     return Known(values, [each.name for each in saved(store, reviewer=reviewer)])

@@ -71,20 +71,44 @@ def decide(
         There is no such candidate.
     """
     with store.write(durable=True) as db:
-        judged, objects = _locked_objects(db, [candidate_id])
-        ((_, sky_object),) = judged
-        row = append(
+        return decide_in(
             db,
             session=session,
             reviewer=reviewer,
             candidate_id=candidate_id,
-            sky_object_id=sky_object.id,
-            label=Label(label).value,
+            label=label,
+            shown=shown,
             note=note,
-            tags=list(tags),
-            shown={**shown, LAST_SEEN: last_seen(objects, sky_object)},
+            tags=tags,
         )
-        follow_verdicts(db, objects)
+
+
+def decide_in(
+    db: Session,
+    *,
+    session: str,
+    reviewer: str,
+    candidate_id: int,
+    label: Label,
+    shown: Mapping[str, Any],
+    note: str | None = None,
+    tags: Iterable[str] = (),
+) -> Verdict:
+    """As `decide` does it, within a durable transaction that does more."""
+    judged, objects = _locked_objects(db, [candidate_id])
+    ((_, sky_object),) = judged
+    row = append(
+        db,
+        session=session,
+        reviewer=reviewer,
+        candidate_id=candidate_id,
+        sky_object_id=sky_object.id,
+        label=Label(label).value,
+        note=note,
+        tags=list(tags),
+        shown={**shown, LAST_SEEN: last_seen(objects, sky_object)},
+    )
+    follow_verdicts(db, objects)
     return row
 
 

@@ -10,11 +10,13 @@ from sqlmodel import Session, col
 from core.database.keyset import Cursor, PageError, check_limit, fetch
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject
-from core.review.filters import Term, conditions, parse
+from core.review.filters import Disputed, HasVerdict, InState, Term, conditions, parse
 from core.review.narrow import Objects, few
 from core.review.states import AWAITING
 from core.vocabulary import ReviewState
 
+ONLY_WAITING = "the queue holds only what awaits a verdict: `astrid candidates list` lists the rest"
+DISPUTABLE = (ReviewState.REAL, ReviewState.BOGUS, ReviewState.INDETERMINATE, ReviewState.SNOOZED)
 _BEGINNING = 2500  # objects that are looked through before anything else is tried
 
 
@@ -92,7 +94,7 @@ def queue_page(
     limit: int = 50,
     after: str | None = None,
     filters: str = "",
-    states: Sequence[ReviewState] = AWAITING,
+    states: Sequence[ReviewState] | None = None,
     order: str = "score",
 ) -> CardPage:
     """A page of the review queue.
@@ -106,8 +108,9 @@ def queue_page(
         The cursor that the page before ended with.
     filters : str
         Terms of `core.review.filters`, on the candidate that stands for each object.
-    states : sequence of ReviewState
-        Which objects are wanted.
+    states : sequence of ReviewState, optional
+        Which objects are wanted; else those that await a verdict. What is disputed awaits one too, where
+        the filter asks for it.
     order : str
         One of `ORDERS`.
 
@@ -120,7 +123,9 @@ def queue_page(
     start = Cursor.read(after, order) if after is not None else None
     found: list[Any] = []
     with store.read() as db:
-        for state in states:  # each is one range of the index; merged below
+        for state in (
+            _states(terms) if states is None else states
+        ):  # each is one range of the index; merged below
             found += _rows(db, state, terms, by, start, limit + 1)
     found.sort(key=lambda row: by.sorts(row[0]))
     rows = tuple(_queue_row(*row) for row in found[:limit])
@@ -174,7 +179,7 @@ def queue_count(
     store: Store,
     *,
     filters: str = "",
-    states: Sequence[ReviewState] = AWAITING,
+    states: Sequence[ReviewState] | None = None,
     order: str = "score",
 ) -> int:
     """How many objects await a verdict; in an order that leaves objects out, without those.
@@ -184,6 +189,7 @@ def queue_count(
     FilterError
     """
     terms, by = parse(filters), order_of(order)
+    states = _states(terms) if states is None else states
     with store.read() as db:
         if terms or by.only_known:
             return db.scalar(queue_rows((func.count(),), states, terms, by, few(db, terms))) or 0
@@ -192,6 +198,19 @@ def queue_count(
         score, best = col(SkyObject.best_score), col(SkyObject.best_candidate_id)
         parts = (waiting.where(score.is_not(None)), waiting.where(score.is_(None), best.is_not(None)))
         return sum(db.scalar(part) or 0 for part in parts)
+
+
+def asks_for_decided(terms: Sequence[Term]) -> bool:
+    """Whether a filter asks for what the queue does not hold, so that it lists nothing there."""
+    asked_state = any(isinstance(term, InState) and term.state not in _states(terms) for term in terms)
+    decided = any(isinstance(term, HasVerdict) and term.labels for term in terms)
+    return asked_state or (decided and _states(terms) == AWAITING)
+
+
+def _states(terms: Sequence[Term]) -> tuple[ReviewState, ...]:
+    """The states of what awaits a verdict, under a filter."""
+    settling = any(isinstance(term, Disputed) and term.wanted for term in terms)
+    return (*AWAITING, *DISPUTABLE) if settling else AWAITING
 
 
 def best_candidates(store: Store, objects: Sequence[int]) -> dict[int, int]:

@@ -12,6 +12,7 @@ from pipeline.neighbourhood import blurred, grown
 SOURCE_SIGMA = 2.5  # of the lightly smoothed image: what is above it is a source
 SMOOTH_PX = 1.5
 GROW_PX = 3
+SLOPE_POINTS, SLOPE_ROUNDS, SLOPE_SIGMA = 200, 6, 2.5  # points along the shorter side
 MOST_COVERED = 0.5  # of a field by sources; of a cell by a mask: SEP gives such cells no level
 
 
@@ -46,8 +47,41 @@ def sky_level(data: Image, bad: NDArray[np.bool_], mesh_px: int) -> Image:
     sources = grown(smooth > share * rms, GROW_PX)
     if np.count_nonzero(sources & ~bad) > MOST_COVERED * np.count_nonzero(~bad):
         return level
-    second = _mesh(data, bad | sources, mesh_px)
-    return level if second is None else second[0]
+    bad = bad | sources
+    slope = _slope(data, bad)
+    second = _mesh(data - slope, bad, mesh_px)
+    return level if second is None else second[0] + slope
+
+
+def _slope(data: Image, bad: NDArray[np.bool_]) -> Image:
+    """The slope of the sky over the whole image, without its level.
+
+    A mesh follows a slope within the image, and falls short of it at the edges, where half a cell and a
+    median of too few cells have to do.
+    """
+    height, width = data.shape
+    step = max(1, min(height, width) // SLOPE_POINTS)
+    part = np.s_[step // 2 :: step, step // 2 :: step]
+    known = ~bad[part]
+    if np.count_nonzero(known) < 100:
+        return np.zeros_like(data)
+    rows = np.linspace(-1.0, 1.0, height, dtype=np.float32)[:, None]
+    columns = np.linspace(-1.0, 1.0, width, dtype=np.float32)[None, :]
+    terms = np.stack(
+        [axis[part][known] for axis in np.broadcast_arrays(rows, columns, np.float32(1.0))], axis=1
+    ).astype(np.float64)
+    values = data[part][known].astype(np.float64)
+    kept = np.ones(len(values), dtype=bool)
+    for _ in range(SLOPE_ROUNDS):
+        found = np.linalg.lstsq(terms[kept], values[kept], rcond=None)[0]
+        rest = values - terms @ found
+        rest -= np.median(rest[kept])
+        scatter = 1.4826 * np.median(np.abs(rest[kept]))
+        kept = np.abs(rest) <= SLOPE_SIGMA * scatter
+        if np.count_nonzero(kept) < 100:
+            return np.zeros_like(data)
+    slope: Image = rows * np.float32(found[0]) + columns * np.float32(found[1])
+    return slope
 
 
 def _mesh(data: Image, masked: NDArray[np.bool_], mesh_px: int) -> tuple[Image, Image] | None:

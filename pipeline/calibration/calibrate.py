@@ -67,7 +67,9 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
         pedestal += float(np.median(masters.bias[::4, ::4]))
     bad = mask != 0
     if bad.all():
-        raise FrameRefused("none of its pixels is good")
+        share = float(np.mean((mask & np.uint16(MaskPlane.SATURATED)) != 0))
+        cause = f": {share:.0%} are saturated, at {saturation:g} and above" if share > 0 else ""
+        raise FrameRefused(f"none of its pixels is good{cause}")
 
     mesh_px = settings.calibrate.background_mesh_px
     sky = sky_level(counts, bad, mesh_px)

@@ -135,7 +135,7 @@ def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float) -> Detector
             gain, implied, 1.0, (f"the sky's noise, {implied:.1f} electrons, taken as read noise",)
         )
     estimated = _consistent_gain(sky, read_noise)
-    note = f"gain {gain:.3g} of the header contradicts the sky's noise: {estimated:.3g} estimated from it"
+    note = f"gain {gain:.3g} contradicts the sky's noise: {estimated:.3g} estimated from it"
     return Detector(estimated, read_noise, 1.0, (note,))
 
 

@@ -18,7 +18,8 @@ from pipeline.classify.ensemble import Ensemble
 from pipeline.classify.model_file import DESCRIPTION, ModelRefused
 from pipeline.classify.scorers import Inputs, Scorer, load, probabilities
 from pipeline.classify.shipped import SHIPPED
-from pipeline.classify.triplets import Triplets, of_cutouts
+from pipeline.classify.survey_cutouts import of_sources
+from pipeline.classify.triplets import Triplets
 
 log = logging.getLogger(__name__)
 
@@ -187,7 +188,7 @@ class Classifier:
             some = candidates[first : first + BATCH]
             snr = np.array([each.snr for each in some], dtype=np.float64)
             given = {name: _given(some, name) for name in OF_FRAMES}
-            parts.append(self.score(_triplets([each.cutouts for each in some]), snr, given))
+            parts.append(self.score(_triplets(some), snr, given))
             if progress is not None:
                 progress(first + len(some), len(candidates))
         return Scores.joined(parts)
@@ -225,15 +226,15 @@ def best_of(scores: Mapping[str, float]) -> float | None:
     return next((scores[name] for name in BEST_FIRST if name in scores), None)
 
 
-def _triplets(blobs: Sequence[bytes | None]) -> Triplets:
+def _triplets(candidates: Sequence[CandidateFacts | AlertFacts]) -> Triplets:
     """Triplets of packed cutouts; all masked where there are none that can be read."""
     stamps = []
-    for blob in blobs:
+    for each in candidates:
         try:
-            stamps.append(_NOTHING if blob is None else unpack(blob))
+            stamps.append(_NOTHING if each.cutouts is None else unpack(each.cutouts))
         except CutoutError:
             stamps.append(_NOTHING)
-    return of_cutouts(stamps)
+    return of_sources(stamps, [each.source if isinstance(each, AlertFacts) else "" for each in candidates])
 
 
 def _versions(name: str, folder: Path, digest: str | None) -> list[tuple[Path, str]]:

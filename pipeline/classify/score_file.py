@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from core.errors import AstridError
 from pipeline.classify.classify import Classifier, Scores
 from pipeline.classify.scorers import BATCH
-from pipeline.classify.triplets import PLANES, TripletError, of_arrays
+from pipeline.classify.triplets import (
+    PLANES,
+    SEEING_ARCSEC,
+    TripletError,
+    enlarged,
+    enlargement,
+    of_arrays,
+)
 
 MOST_SIDE = 1024
 MOST_BYTES = 8 * 2**30  # of one array
@@ -26,12 +33,19 @@ class TripletFileError(AstridError):
 
 @dataclass(frozen=True, slots=True)
 class TripletFile:
-    """The arrays of a file: new, ref, diff (n, height, width), and what their pixels are wide, arcsec."""
+    """The arrays of a file.
+
+    Attributes
+    ----------
+    new, ref, diff : (n, height, width) array
+    pixel_scale : (n,) float64, optional
+        How wide their pixels are, arcsec.
+    """
 
     new: NDArray[np.generic]
     ref: NDArray[np.generic]
     diff: NDArray[np.generic]
-    pixel_scale: float | None = None
+    pixel_scale: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.new)
@@ -52,7 +66,7 @@ def read(path: Path) -> TripletFile:
             if lacking:
                 raise TripletFileError(f"{path.name} lacks the arrays {', '.join(lacking)}")
             arrays = [file[name] for name in PLANES]
-            scale = float(np.asarray(file["pixel_scale"]).ravel()[0]) if "pixel_scale" in file else None
+            scale = file.get("pixel_scale")
     except OSError as error:
         raise TripletFileError(f"{path.name} cannot be read: {error.strerror or error}") from None
     except (ValueError, EOFError, KeyError, IndexError, zipfile.BadZipFile, MemoryError, zlib.error) as error:
@@ -68,7 +82,19 @@ def read(path: Path) -> TripletFile:
             raise TripletFileError(f"{path.name}: {name} holds no numbers but {array.dtype}")
     if len({len(array) for array in arrays}) != 1:
         raise TripletFileError(f"{path.name}: new, ref and diff are not equally many: {shapes}")
-    return TripletFile(arrays[0], arrays[1], arrays[2], scale)
+    return TripletFile(arrays[0], arrays[1], arrays[2], _scale(path, scale, len(arrays[0])))
+
+
+def _scale(path: Path, given: NDArray[np.generic] | None, count: int) -> NDArray[np.float64] | None:
+    """The pixel scale of each, of one for all or one for each."""
+    if given is None:
+        return None
+    if given.dtype.kind not in "fiu" or given.size not in (1, count):
+        raise TripletFileError(f"{path.name}: pixel_scale must be one number, or one for each triplet")
+    scale = given.astype(np.float64).ravel()
+    if not (np.isfinite(scale) & (scale > 0.0)).all():
+        raise TripletFileError(f"{path.name}: pixel_scale must be positive: arcsec that a pixel is wide")
+    return np.array(np.broadcast_to(scale, (count,)))
 
 
 def _check_sizes(path: Path) -> None:
@@ -99,6 +125,9 @@ def score(
             some = of_arrays(triplets.new[part], triplets.ref[part], triplets.diff[part])
         except TripletError as error:
             raise TripletFileError(str(error)) from None
+        if triplets.pixel_scale is not None:
+            fwhm_px = SEEING_ARCSEC / triplets.pixel_scale[part]
+            some = enlarged(some, np.array([enlargement(each) for each in fwhm_px]))
         parts.append(classifier.score(some))
         if progress is not None:
             progress(first + len(some), len(triplets))

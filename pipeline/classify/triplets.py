@@ -22,6 +22,10 @@ SOFTENING = 3.0  # sigma up to which the network sees values in proportion, beyo
 MAD_TO_SIGMA = 1.4826
 LEAST_PIXELS = 25  # that a sky sigma is measured on
 PLANES = ("new", "ref", "diff")
+STAR_PX = 3.0  # FWHM below which cutouts are enlarged; models know stars of 2 to 6 pixels
+MOST_ENLARGED = 2.0
+SEEING_ARCSEC = 2.0  # of pixels of which only the scale is told
+MASKED_SHARE = 0.1  # of the surroundings of an enlarged pixel
 
 
 class TripletError(AstridError):
@@ -86,6 +90,32 @@ def of_cutouts(cutouts: Sequence[Cutouts]) -> Triplets:
     return Triplets(*(_scaled(_stacked([getattr(each, name) for each in cutouts])) for name in PLANES))
 
 
+def enlargement(fwhm_px: float | None) -> float:
+    """By how much cutouts with stars of this FWHM are enlarged; 1 where it is not known.
+
+    Stars that pixels hardly resolve look like cosmic rays and hot pixels to models that know wider ones.
+    """
+    return 1.0 if fwhm_px is None else float(np.clip(STAR_PX / fwhm_px, 1.0, MOST_ENLARGED))
+
+
+def enlarged(triplets: Triplets, factors: NDArray[np.float64]) -> Triplets:
+    """The middle of cutouts in finer pixels, by cubic splines, in units of its own sigma anew.
+
+    Parameters
+    ----------
+    triplets : Triplets
+    factors : (n,) float64
+        Those of 1 stay as they are.
+    """
+    rows = np.flatnonzero(factors != 1.0)
+    if not len(rows):
+        return triplets
+    planes = [plane.copy() for plane in triplets.planes]
+    for plane in planes:
+        plane[rows] = _scaled(np.stack([_enlarged(plane[row], float(factors[row])) for row in rows]))
+    return Triplets(*planes)
+
+
 def network_input(triplets: Triplets) -> NDArray[np.float32]:
     """What a network takes: the three planes, softened, and where each can be used.
 
@@ -98,6 +128,21 @@ def network_input(triplets: Triplets) -> NDArray[np.float32]:
     good = np.isfinite(planes)
     values = np.arcsinh(np.where(good, planes, 0.0) / SOFTENING)
     return np.concatenate([values, good], axis=1, dtype=np.float32)
+
+
+def _enlarged(image: Stack, factor: float) -> Stack:
+    from scipy.ndimage import affine_transform
+
+    good = np.isfinite(image)
+    if not good.any():
+        return image
+    middle = SIDE // 2
+    move = {"matrix": np.full(2, 1.0 / factor), "offset": middle * (1.0 - 1.0 / factor), "mode": "nearest"}
+    values: Stack = affine_transform(np.where(good, image, np.float32(0.0)), order=3, **move)
+    if not good.all():
+        masked = affine_transform((~good).astype(np.float32), order=1, **move)
+        values[masked > MASKED_SHARE] = np.nan
+    return values
 
 
 def _fitted(stack: NDArray[np.generic]) -> Stack:

@@ -77,7 +77,7 @@ def read_frames(path: Path) -> Iterator[RawFrame | Refusal]:
         raises nothing.
     """
     try:
-        with _opened(path) as (hdus, _):
+        with opened(path) as (hdus, _):
             selection = select(hdus, path)
     except FrameRefused as refused:
         yield Refusal(path.name, 0, str(refused), damaged=isinstance(refused, Damaged))
@@ -112,7 +112,7 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
     FrameRefused
         The file or the image cannot be used.
     """
-    with _opened(path) as (hdus, complaints):
+    with opened(path) as (hdus, complaints):
         selection = select(hdus, path)
         if extension is None:
             if not selection.science:
@@ -154,7 +154,7 @@ def _error(refusal: Refusal) -> FrameRefused:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[fits.HDUList, list[str]]]:
+def opened(path: Path) -> Iterator[tuple[fits.HDUList, list[str]]]:
     """Open a file so that damage is one sentence and warnings are collected, not printed."""
     _check_path(path)
     complaints: list[str] = []

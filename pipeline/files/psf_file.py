@@ -7,9 +7,13 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pipeline.files.fits_files import opened
 from pipeline.frame import FrameRefused, Image, PsfModel
 
 CENTRE_TOLERANCE_PX = 0.05
+LEAST_PX, MOST_PX = 5, 1024  # sides of a stamp
+MOST_UNLIKE = 1.5  # times the width of the frame's stars, or their part: another image's PSF
+UNLIKE = 1.1  # is told
 
 
 def read_psf(path: Path, shape: tuple[int, int], degree: int) -> tuple[PsfModel, list[str]]:
@@ -52,23 +56,59 @@ def read_psf(path: Path, shape: tuple[int, int], degree: int) -> tuple[PsfModel,
     return PsfModel(basis, degree, shape, _fwhm(cube.mean(axis=0)), n_stars=len(cube)), warnings
 
 
+def check_width(psf: PsfModel, fwhm: float, path: Path) -> list[str]:
+    """Hold a PSF that was brought along against the stars of the frame that it is said to belong to.
+
+    Parameters
+    ----------
+    psf : PsfModel
+    fwhm : float
+        Of the frame's stars, in its pixels.
+    path : Path
+        Of the PSF.
+
+    Returns
+    -------
+    list of str
+        A warning where they differ by more than a tenth.
+
+    Raises
+    ------
+    FrameRefused
+        They differ by half: it is the PSF of something else, and every flux would be wrong.
+    """
+    ratio = psf.fwhm / fwhm
+    told = f"the PSF {path} is {psf.fwhm:.2f} px wide, the stars of its image {fwhm:.2f} px (FWHM)"
+    if not 1.0 / MOST_UNLIKE < ratio < MOST_UNLIKE:
+        raise FrameRefused(f"{told}: it is not theirs", ratio, MOST_UNLIKE)
+    return [told] if not 1.0 / UNLIKE < ratio < UNLIKE else []
+
+
 def _read(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Stamps (n, size, size) and centres (n, 2); one stamp needs no centre."""
     try:
-        with fits.open(path, memmap=False) as file:
+        with opened(path) as (file, _):
             image = next((hdu.data for hdu in file if hdu.is_image and hdu.data is not None), None)
             table = next((hdu.data for hdu in file if isinstance(hdu, fits.BinTableHDU)), None)
-    except (OSError, ValueError, TypeError) as error:
-        raise FrameRefused(f"cannot read the PSF {path}: {error}") from error
+    except FrameRefused as refused:
+        raise FrameRefused(f"the PSF {path}: {refused}") from refused
     if image is None or image.ndim not in {2, 3} or min(image.shape) < 1:
         raise FrameRefused(f"the PSF {path} is neither an image nor a cube of images")
+    sides = image.shape[-2:]
+    if min(sides) < LEAST_PX or max(sides) > MOST_PX:
+        raise FrameRefused(
+            f"the PSF {path} is {sides[1]} x {sides[0]} px: {LEAST_PX} to {MOST_PX} are needed"
+        )
     stamps = (image if image.ndim == 3 else image[None]).astype(np.float64)
     if len(stamps) == 1:
         return stamps, np.zeros((1, 2))
     names = {} if table is None else {name.lower(): name for name in table.names}
     if table is None or not {"x", "y"} <= names.keys() or len(table) != len(stamps):
         raise FrameRefused(f"the PSF cube {path} needs a table with x and y for each of {len(stamps)} stamps")
-    return stamps, np.column_stack([table[names["x"]], table[names["y"]]]).astype(np.float64)
+    centres = np.column_stack([table[names["x"]], table[names["y"]]]).astype(np.float64)
+    if not np.isfinite(centres).all():
+        raise FrameRefused(f"the table of the PSF cube {path} holds an x or y that is no number")
+    return stamps, centres
 
 
 def _centred(stamp: NDArray[np.float64], path: Path) -> tuple[Image, float]:

@@ -23,6 +23,7 @@ Values = NDArray[np.float64]
 
 MIN_OVERLAP = 0.05
 MAX_SCALE = 2.0
+MAX_OFF_GRID_PX = 0.3  # of a frame that is said to lie on its reference's grid; the subtraction mends as much
 MIN_SHARE = 0.2  # wrong maps bring together a few per cent of the stars, by chance
 
 
@@ -98,7 +99,7 @@ def already_aligned(
     Raises
     ------
     FrameRefused
-        The shapes differ, or too few stars are at the same place in both.
+        The shapes differ, too few stars are at the same place in both, or they are not at the same place.
     """
     if frame.shape != reference.frame.shape:
         sizes = " and ".join(f"{width} x {height}" for height, width in (frame.shape, reference.frame.shape))
@@ -106,7 +107,19 @@ def already_aligned(
     identity = PixelMap.from_affine(np.eye(2, 3), frame.shape)
     mine, other = StarList(stars, fwhm), StarList(reference.stars, reference.psf.fwhm)
     found = match_stars(identity, mine, other, frame.shape) if min(len(mine), len(other)) >= 3 else None
-    match = _accepted(found, frame, reference.frame, settings)
+    try:
+        match = _accepted(found, frame, reference.frame, settings)
+    except FrameRefused as refused:
+        raise FrameRefused(
+            f"{refused}; is it on the grid of its reference?", refused.value, refused.limit
+        ) from None
+    if (off := _off_grid(match.to_new)) > MAX_OFF_GRID_PX:
+        raise FrameRefused(
+            f"its stars lie up to {off:.2f} px from those of its reference: it is not on the same grid, "
+            f"where {MAX_OFF_GRID_PX:g} px is the most",
+            off,
+            MAX_OFF_GRID_PX,
+        )
     return Aligned(
         frame=frame,
         psf=psf or estimate_psf(frame, stars, settings.subtract.psf_degree),
@@ -115,6 +128,14 @@ def already_aligned(
         rms_px=match.rms_px,
         n_matched=match.n_matched,
     )
+
+
+def _off_grid(found: PixelMap) -> float:
+    """The most that a map moves any place of the field, in pixels."""
+    height, width = found.shape
+    x, y = (axis.ravel() for axis in np.meshgrid(np.linspace(0, width - 1, 9), np.linspace(0, height - 1, 9)))
+    to_x, to_y = found(x, y)
+    return float(np.hypot(to_x - x, to_y - y).max())
 
 
 def find_map(
@@ -244,7 +265,7 @@ def _accepted(best: Match | None, new: Frame, reference: Frame, settings: Settin
 def _check_overlap(covered: float, source: str) -> None:
     if covered < MIN_OVERLAP:
         raise FrameRefused(
-            f"the frame covers {covered:.0%} of its reference{source}; {MIN_OVERLAP:.0%} is the least",
+            f"the frame covers {covered:.1%} of its reference{source}; {MIN_OVERLAP:.0%} is the least",
             covered,
             MIN_OVERLAP,
         )

@@ -187,7 +187,7 @@ def _score(flux: Image, flux_err: Image, mask: MaskImage) -> tuple[Image, float,
     excess = noise_excess(score, mask)
     flux_err *= excess
     score /= excess
-    return score, deviation, float(1.0 / np.median(excess[mask == 0]))
+    return score, deviation, float(np.mean(1.0 / excess[mask == 0]))
 
 
 def _expect_left_over(

@@ -110,6 +110,8 @@ class Survey:
         The difference cutout of a negative alert is reference minus new.
     seeing_arcsec : float
         The FWHM that is usual; a half of it is how far an object may be from its alert.
+    pixel_arcsec : float, optional
+        Of its cutouts, where it is known.
     """
 
     name: str
@@ -138,6 +140,12 @@ class Survey:
     difference: Names = ("cutoutDifference",)
     difference_follows_sign: bool = False
     seeing_arcsec: float = 2.0
+    pixel_arcsec: float | None = None
+
+    @property
+    def fwhm_px(self) -> float | None:
+        """The FWHM that is usual, in pixels of the cutouts."""
+        return None if self.pixel_arcsec is None else self.seeing_arcsec / self.pixel_arcsec
 
     def wanted(self) -> dict[str, set[str] | None]:
         """The fields that are read, and of records and lists of records the fields within."""

@@ -76,6 +76,7 @@ ZTF = Survey(
     },
     difference_follows_sign=True,
     seeing_arcsec=2.0,
+    pixel_arcsec=1.013,
 )  # fmt: skip
 
 # Rubin Observatory, lsst.v4 to v10, as brokers pass it on. Fluxes are nanojansky; times are TAI, in the
@@ -139,6 +140,7 @@ RUBIN = Survey(
         "diaNondetectionLimits": _RUBIN_LIMIT,
     },
     seeing_arcsec=1.0,
+    pixel_arcsec=0.2,
 )
 
 # ATLAS. Times are the middle of the exposure (the cutouts' MJD-OBS is 15 s earlier). Fluxes are microjansky
@@ -163,6 +165,7 @@ ATLAS = Survey(
     scores=("rb",),
     features=("ChiN", "Det", "Major", "Minor", "Pbn", "Pcr", "Pkn", "Pmv", "Pno", "Psc", "Ptr", "Pvr", "Pxt"),
     seeing_arcsec=4.0,
+    pixel_arcsec=1.862,
 )  # fmt: skip
 
 # WINTER, as mirar writes it: calibrated to 2MASS in AB magnitudes. Times are the start of the exposure.
@@ -280,6 +283,8 @@ DECAM = Survey(
         )
     },
     seeing_arcsec=1.2,
+    pixel_arcsec=0.263,
 )
 
 SURVEYS = (ZTF, RUBIN, ATLAS, WINTER, PGIR, DECAM)
+FWHM_PX = {each.name: each.fwhm_px for each in SURVEYS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ Array = NDArray[np.float64]
 
 SAME = 1e-4  # logits of the served network and of the trained one
 CHECKED = 64  # examples that they are compared on
+LEAST_BOGUS = 100  # below which a hundredth of them is none
 OnEpoch = Callable[[int, dict[str, float]], None]
 
 
@@ -160,6 +162,66 @@ def train_realbogus(
     network = exported(state.averaged)
     _check_served(ModelFile(description, "", {}, network), held, raw, calibration)
     card = of_held_out("realbogus", log_odds, held)
+    return Trained(folder, write(folder, description, weights, network), metrics, scorecard=card)
+
+
+def fine_tune_realbogus(
+    start: ModelFile,
+    examples: Examples,
+    options: Any,
+    folder: Path,
+    report: Callable[[int, int, str], None],
+    stopped: Callable[[], bool] = lambda: False,
+) -> Trained:
+    """Fine-tune a network that is there, and write what it became.
+
+    Parameters
+    ----------
+    start : ModelFile
+    examples : Examples
+    options : pipeline.training.fine_tune.FineTuneOptions
+    folder : Path
+        It must not exist.
+    report : callable
+    stopped : callable
+        Where it answers True, nothing is written.
+
+    Raises
+    ------
+    AstridError
+        There are too few examples, the start is of another architecture, or what is served is not what
+        was trained.
+    """
+    from pipeline.training.fine_tune import fine_tune
+    from pipeline.training.realbogus_network import exported
+    from pipeline.training.realbogus_train import scores
+
+    known = examples[examples.label >= 0]
+    with tempfile.TemporaryDirectory() as work:
+        made = fine_tune(start, known, options, Path(work), report, stopped)
+    if made is None:
+        return Trained(folder, "", {}, finished=False)
+    judged, log_odds = known[made.judged], made.log_odds[made.judged]
+    bogus = np.count_nonzero(judged.label == 0)
+    both = 0 < bogus < len(judged)
+    metrics = metrics_of(log_odds, judged) if both and bogus >= LEAST_BOGUS else {}
+    for what in ("auc", "brier"):
+        told = made.record["judged"].get(what, {})
+        metrics |= {
+            f"{what}_{when}": each["value"] for when, each in told.items() if each["value"] is not None
+        }
+    trained = _trained(asdict(options), examples, known, metrics) | {
+        "judged_by": "the same examples, each by a network that did not learn of its object",
+        "fine_tuned": made.record,
+    }
+    description = start.description.model_copy(
+        update={"calibration": made.calibration, "trained": trained, "files": {}}
+    )
+    weights = {key: value.numpy() for key, value in made.network.state_dict().items()}
+    network = exported(made.network)
+    raw = scores(made.network, known[slice(0, CHECKED)])
+    _check_served(ModelFile(description, "", {}, network), known, raw, made.calibration)
+    card = of_held_out("realbogus", log_odds, judged, drawn_by="group") if both else None
     return Trained(folder, write(folder, description, weights, network), metrics, scorecard=card)
 
 

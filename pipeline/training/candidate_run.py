@@ -10,9 +10,10 @@ from pathlib import Path
 from core.errors import AstridError
 from core.models.trainings import Training, read, trainings
 from core.settings import Settings
+from pipeline.classify.model_file import ModelFile
 from pipeline.classify.model_file import read as read_model
 from pipeline.training import examples as example_sets
-from pipeline.training.candidate_models import Trained, train_realbogus, train_tree
+from pipeline.training.candidate_models import Trained, fine_tune_realbogus, train_realbogus, train_tree
 from pipeline.training.examples import Examples
 from pipeline.training.recording import DONE, Recording
 from pipeline.training.tree_train import TreeOptions
@@ -37,6 +38,7 @@ class CandidateRun:
     examples : Path, optional
         A set to learn from; else `fields` simulated ones.
     fields, seed : int
+        No fields where a fine-tuning learns of labels alone.
     minutes : float, optional
         After which the training ends.
     steps, width, threads : int
@@ -53,6 +55,14 @@ class CandidateRun:
     threads: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """A network to begin with, and which layers learn: ``auto``, ``head`` or ``all``."""
+
+    start: ModelFile
+    layers: str = "auto"
+
+
 def run(
     settings: Settings,
     wanted: CandidateRun,
@@ -60,6 +70,7 @@ def run(
     stopped: Callable[[], bool],
     resume: bool = False,
     labelled: Examples | None = None,
+    tuning: Tuning | None = None,
 ) -> Training:
     """Train, and leave the record and the model in AstrID's home.
 
@@ -74,6 +85,8 @@ def run(
         Go on with the newest training of this model that has not ended by itself.
     labelled : Examples, optional
         What reviewers agree on, to be learnt from besides.
+    tuning : Tuning, optional
+        The network to begin with; it is fine-tuned, and cannot be gone on with later.
 
     Returns
     -------
@@ -87,21 +100,32 @@ def run(
     """
     before = unfinished(settings, wanted.name) if resume else None
     asked = asdict(wanted) | {"examples": str(wanted.examples) if wanted.examples else None}
+    if tuning is not None:
+        asked |= {"start": tuning.start.digest, "layers": tuning.layers}
     parameters = asked | {"examples_sha256": ""}
     if before is not None and dict(before.parameters) | {"examples_sha256": ""} != parameters:
         raise AstridError(
             f"training {before.key} was begun with other options; it goes on only with the same"
         )
-    found = examples_of(settings, wanted, report, stopped)
-    if found is None:
-        raise AstridError("it was stopped while examples were made; the same command goes on from there")
-    if labelled is not None:
-        found = example_sets.join([found, labelled])
+    parts = [] if labelled is None else [labelled]
+    if wanted.examples is not None or wanted.fields:
+        made_of = examples_of(settings, wanted, report, stopped)
+        if made_of is None:
+            raise AstridError("it was stopped while examples were made; the same command goes on from there")
+        parts = [made_of, *parts]
+    if not parts:
+        raise AstridError("there is nothing to learn from: reviewers agree on nothing yet; give --examples")
+    found = example_sets.join(parts)
     parameters["examples_sha256"] = found.digest
     with Recording(settings, wanted.name, parameters, before.key if before else None) as recording:
-        made = _train(wanted, found, recording, report, stopped)
+        if tuning is None:
+            made = _train(wanted, found, recording, report, stopped)
+        else:
+            made = _tune(wanted, tuning, found, recording, report, stopped)
         if made.finished:
             recording.finish(made.digest, made.metrics, made.scorecard)
+        elif tuning is not None:
+            recording.stopped("stopped; a fine-tuning begins anew")
         else:
             recording.stopped("stopped; --resume goes on from here")
     training = read(recording.folder)
@@ -169,6 +193,20 @@ def _train(
 
     checkpoint = recording.folder / CHECKPOINT
     return train_realbogus(found, options, recording.model, checkpoint, on_epoch, stopped)
+
+
+def _tune(
+    wanted: CandidateRun,
+    tuning: Tuning,
+    found: Examples,
+    recording: Recording,
+    report: Report,
+    stopped: Callable[[], bool],
+) -> Trained:
+    from pipeline.training.fine_tune import FineTuneOptions
+
+    options = FineTuneOptions(tuning.layers, wanted.steps or None, seed=wanted.seed, threads=wanted.threads)
+    return fine_tune_realbogus(tuning.start, found, options, recording.model, report, stopped)
 
 
 def examples_of(

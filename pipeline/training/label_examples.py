@@ -18,7 +18,7 @@ from core.review.real_rows import is_injected_candidate
 from core.settings import ReviewSettings
 from core.surveys.alert import AlertFacts
 from core.vocabulary import ReviewState
-from pipeline.classify.triplets import of_cutouts
+from pipeline.classify.survey_cutouts import of_sources
 from pipeline.training.examples import BOGUS, REAL, UNKNOWN, Examples, join
 
 PAGE = 500
@@ -37,6 +37,7 @@ class _Row:
     filter: str
     instrument: str
     source: str
+    survey: str
 
 
 def of_labels(store: Store, review: ReviewSettings) -> Examples | None:
@@ -85,6 +86,7 @@ def of_alerts(alerts: Iterable[AlertFacts]) -> Examples | None:
                     alert.filter or "",
                     alert.source,
                     "survey",
+                    alert.source,
                 )
             )
     return _examples(rows) if rows else None
@@ -129,6 +131,7 @@ def _labelled(store: Store, ids: Sequence[int], agreed: dict[int, ReviewState]) 
                 candidate.filter or "",
                 instrument,
                 "label",
+                candidate.source,
             )
 
 
@@ -140,7 +143,8 @@ def _unpacked(pixels: bytes | None) -> Cutouts | None:
 
 
 def _examples(rows: Sequence[_Row]) -> Examples:
-    planes = [plane.astype(np.float16) for plane in of_cutouts([row.cutouts for row in rows]).planes]
+    triplets = of_sources([row.cutouts for row in rows], [row.survey for row in rows])
+    planes = [plane.astype(np.float16) for plane in triplets.planes]
     count = len(rows)
     return Examples(
         new=planes[0],

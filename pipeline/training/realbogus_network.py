@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import itertools
-import warnings
+from collections.abc import Mapping
+from typing import Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.classify.networks import ALL_PLANES, INPUT, OUTPUT
 from pipeline.classify.triplets import SIDE
+from pipeline.training.checkpoint import TrainingError
+from pipeline.training.onnx_export import export
 
-OPSET = 18
 EMBEDDING = 32
 CENTRE = 31  # pixels a side that are looked at in full resolution
 FIRST = (SIDE - CENTRE) // 2
@@ -53,6 +56,36 @@ class CutoutNetwork(nn.Module):
         self.dropout = nn.Dropout(0.2)
         self.embed = nn.Linear(pooled, EMBEDDING)
         self.head = nn.Linear(EMBEDDING, 1)
+        self._is_frozen = False
+
+    def take(self, weights: Mapping[str, NDArray[np.generic]]) -> None:
+        """Take a model's weights.
+
+        Raises
+        ------
+        TrainingError
+            They are of another network.
+        """
+        try:
+            self.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in weights.items()})
+        except (RuntimeError, TypeError) as error:
+            why = str(error).splitlines()[-1].strip()[:200]
+            raise TrainingError(f"the weights are those of another network: {why}") from None
+
+    def freeze(self, *, head_only: bool) -> None:
+        """Keep what normalises the layers, and all layers but the last where `head_only`, as they are."""
+        self._is_frozen = True
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(name.startswith("head.") if head_only else ".norm." not in name)
+
+    def train(self, mode: bool = True) -> Self:
+        """See `torch.nn.Module.train`; the norms of what was frozen learn nothing."""
+        super().train(mode)
+        if self._is_frozen:
+            for each in self.modules():
+                if isinstance(each, nn.BatchNorm2d):
+                    each.eval()
+        return self
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Of (n, 6, SIDE, SIDE): logits (n,) and embeddings (n, EMBEDDING)."""
@@ -85,19 +118,5 @@ def exported(network: CutoutNetwork) -> bytes:
     network : CutoutNetwork
         It is left in evaluation mode.
     """
-    network.eval()
-    content = io.BytesIO()
-    names = (INPUT, OUTPUT, "embedding")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the older exporter writes what we let through
-        torch.onnx.export(
-            network,
-            (torch.zeros(2, ALL_PLANES, SIDE, SIDE),),
-            content,  # type: ignore[arg-type] # a stream is taken where the older exporter is asked for
-            input_names=[INPUT],
-            output_names=[OUTPUT, "embedding"],
-            dynamic_axes={name: {0: "n"} for name in names},
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    return content.getvalue()
+    example = torch.zeros(2, ALL_PLANES, SIDE, SIDE)
+    return export(network, example, INPUT, (OUTPUT, "embedding"), {0: "n"})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -73,6 +73,25 @@ class TrainOptions:
     epoch_steps: int = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A network that a training begins with instead of chance.
+
+    Attributes
+    ----------
+    digest : str
+        Of its model.
+    weights : mapping of str to array
+    head_only : bool
+        Only the last layer learns; else all do. What normalises the layers stays as it was either way: few
+        examples say little of it.
+    """
+
+    digest: str
+    weights: Mapping[str, NDArray[np.generic]]
+    head_only: bool = False
+
+
 @dataclass(slots=True)
 class Training:
     """A training as it stands.
@@ -96,6 +115,7 @@ def train(
     checkpoint: Path,
     on_epoch: Callable[[int, dict[str, float]], None] | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    start: Start | None = None,
 ) -> Training:
     """Train, from a checkpoint where there is one.
 
@@ -110,6 +130,8 @@ def train(
         Called with the step and the metrics after every epoch.
     stopped : callable
         Asked after every step; where it answers True the training is kept and returned as it stands.
+    start : Start, optional
+        What to begin with; of the width of the options.
 
     Raises
     ------
@@ -121,7 +143,8 @@ def train(
         if np.count_nonzero(examples.label == label) < options.batch // 8:
             raise TrainingError(f"there are too few {word} examples to learn from")
     with checkpoints.threads(options.threads):
-        state = _start(options, checkpoint, examples.digest)
+        data = examples.digest if start is None else f"{examples.digest} {start.digest} {start.head_only}"
+        state = _start(options, checkpoint, data, start)
         planes = _stacked(examples)
         target = examples.label.astype(np.float32)
         weight = _weights(target)
@@ -141,7 +164,7 @@ def train(
                 state.history.append(_metrics(state, losses, held_out))
                 losses = []
             if epoch_ends or stopped():
-                save(state, options, checkpoint, examples.digest)
+                save(state, options, checkpoint, data)
             if epoch_ends and on_epoch is not None:
                 on_epoch(state.step, state.history[-1])
             if stopped():
@@ -172,13 +195,17 @@ def save(state: Training, options: TrainOptions, path: Path, data: str) -> None:
     checkpoints.save(state.network, state.averaged, state.optimiser, said, path)
 
 
-def _start(options: TrainOptions, checkpoint: Path, data: str) -> Training:
+def _start(options: TrainOptions, checkpoint: Path, data: str, start: Start | None = None) -> Training:
     torch.manual_seed(options.seed)
     network, averaged = CutoutNetwork(options.width), CutoutNetwork(options.width)
+    if start is not None:
+        network.take(start.weights)
+        network.freeze(head_only=start.head_only)
     averaged.load_state_dict(network.state_dict())
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.weight_decay)
+    learning = [each for each in network.parameters() if each.requires_grad]
+    optimiser = torch.optim.AdamW(learning, lr=options.rate, weight_decay=options.weight_decay)
     state = Training(network, averaged, optimiser)
     if checkpoint.exists():
         _resume(state, options, checkpoint, data)

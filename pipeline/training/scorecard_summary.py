@@ -15,12 +15,14 @@ COLUMNS = ("label", "group", "field", "night", "kind", "snr", "snr_true", "host"
 SIGNIFICANCE = "SNR"  # the strata that make the completeness
 
 
-def of_held_out(name: str, log_odds: NDArray[np.float64], held: Examples) -> dict[str, Any] | None:
+def of_held_out(
+    name: str, log_odds: NDArray[np.float64], held: Examples, drawn_by: str = "field"
+) -> dict[str, Any] | None:
     """The summary of calibrated log-odds over held-out examples; none where these judge nothing."""
     if len(np.unique(held.label)) != 2:
         return None
     columns = {each: getattr(held, each) for each in COLUMNS}
-    return summary(scorecard(name, columns, log_odds, drawn_by="field", rounds=ROUNDS))
+    return summary(scorecard(name, columns, log_odds, drawn_by=drawn_by, rounds=ROUNDS))
 
 
 def summary(card: Scorecard) -> dict[str, Any]:

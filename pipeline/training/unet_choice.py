@@ -19,6 +19,7 @@ from pipeline.classify.unet_input import frame_input
 from pipeline.detection.detect import detect
 from pipeline.detection.joined import join, opinion
 from pipeline.frame import Detection, FrameRefused
+from pipeline.training.events import Event
 from pipeline.training.fields import TrainingField, from_line, nature
 
 Array = NDArray[np.float64]
@@ -153,7 +154,8 @@ def _seen(made: TrainingField, found: Detection, peaks: set[tuple[float, float]]
     kind, event = nature(made, found.x, found.y)
     if "streak_length" in found.features:
         rank = found.features["streak_evidence"]
-        real = (event is not None and event.is_streak) or _along_a_trail(made, found)
+        trails = [event for event in made.events if event.is_streak]
+        real = (event is not None and event.is_streak) or along_a_trail(made, found, trails)
         return Seen("streak", odds, rank, abs(found.snr), kind, real, _streak_free(made))
     origin = "peak" if (found.x, found.y) in peaks else "unet"
     real = event is not None and (event.is_streak or event.snr * found.snr > 0)
@@ -164,13 +166,12 @@ def _streak_free(made: TrainingField) -> bool:
     return not any(event.is_streak for event in made.events)
 
 
-def _along_a_trail(made: TrainingField, found: Detection) -> bool:
-    """Whether most of a streak lies on one that is true."""
+def along_a_trail(made: TrainingField, found: Detection, trails: Sequence[Event]) -> bool:
+    """Whether most of a streak lies on one of some trails."""
     half, angle = found.features["streak_length"] / 2.0, np.radians(found.features["streak_angle"])
     steps = np.linspace(-0.8, 0.8, 17) * half
     x, y = found.x + steps * np.cos(angle), found.y + steps * np.sin(angle)
     near = 1.5 * max(made.difference.psf.fwhm, 2.0)
-    trails = [event for event in made.events if event.is_streak]
     return any(
         np.mean([from_line(event, *at) < near for at in zip(x, y, strict=True)]) > 0.5 for event in trails
     )

@@ -6,16 +6,14 @@ Brox 2015, arXiv:1505.04597), narrow enough for a CPU: 8, 16, 32 and 64 channels
 
 from __future__ import annotations
 
-import io
-
 import torch
 from torch import Tensor, nn
 
 from pipeline.classify.unet import CLASSES, HALO_PX, STRIDE_PX
 from pipeline.classify.unet_input import CHANNELS
+from pipeline.training.onnx_export import export
 
 LEVELS = 4
-OPSET = 18
 
 
 class Pair(nn.Module):
@@ -69,17 +67,5 @@ def exported(network: UNetwork) -> bytes:
     """
     assert 2 ** (LEVELS - 1) == STRIDE_PX
     assert HALO_PX % STRIDE_PX == 0
-    network.eval()
-    image = torch.zeros(1, CHANNELS, 8 * STRIDE_PX, 8 * STRIDE_PX)
-    content = io.BytesIO()
-    torch.onnx.export(
-        network,
-        (image,),
-        content,  # type: ignore[arg-type]
-        input_names=["image"],
-        output_names=["logits"],
-        dynamic_axes={name: {0: "n", 2: "height", 3: "width"} for name in ("image", "logits")},
-        opset_version=OPSET,
-        dynamo=False,
-    )
-    return content.getvalue()
+    image = torch.zeros(2, CHANNELS, 8 * STRIDE_PX, 9 * STRIDE_PX)
+    return export(network, image, "image", ("logits",), {0: "n", 2: "height", 3: "width"})

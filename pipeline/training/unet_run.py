@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from core.settings import Settings
-from pipeline.classify.model_file import Calibration, Description, ModelFile, write
+from pipeline.classify.model_file import Calibration, Description, ModelFile, read, write
 from pipeline.classify.unet import ARCHITECTURE, CLASSES, NAME, STRIDE_PX, UNet
 from pipeline.classify.unet_input import CHANNELS
-from pipeline.training import field_cache
+from pipeline.training import field_cache, unet_scorecard
 from pipeline.training.checkpoint import TrainingError
 from pipeline.training.fields import field
 from pipeline.training.real_fields import RealFields
@@ -37,6 +37,7 @@ Report = Callable[[int, int, str], None]  # done, of how many, what
 class UnetRun:
     """What a run makes; ``false_alarms`` of the network alone per 2048 x 2048 pixels.
 
+    On ``held_out`` fields thresholds are chosen, on ``judged`` others the scorecard is made.
     With ``frames`` every second field is of the frames in that folder. Thresholds are always chosen on
     simulated fields: real frames have no complete truth.
     """
@@ -50,6 +51,7 @@ class UnetRun:
     threads: int = 1
     false_alarms: float = 2.0
     frames: Path | None = None
+    judged: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +131,19 @@ def run(
             return None
         made = fields_of(field, held, wanted.size, lambda done: report(done, wanted.held_out, "thresholds"))
         published = publish(state, options, files, made, wanted.false_alarms, recording.model)
-        recording.finish(published.digest, published.metrics, None)
+        card = _scorecard(published, held, wanted, report)
+        recording.finish(published.digest, published.metrics, card)
     if out is not None:
         shutil.copytree(published.folder, out)
     return replace(published, folder=out or published.folder, training=recording.folder)
+
+
+def _scorecard(made: Made, held: range, wanted: UnetRun, report: Report) -> dict[str, Any] | None:
+    """What the model is worth on fields that nothing of it was chosen by; none without any."""
+    others = range(held.stop, held.stop + wanted.judged)
+    fields = fields_of(field, others, wanted.size, lambda done: report(done, wanted.judged, "judging"))
+    judged = unet_scorecard.judge(UNet(read(made.folder, made.digest), wanted.threads), fields)
+    return unet_scorecard.summary(judged) if judged else None
 
 
 def publish(

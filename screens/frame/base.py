@@ -38,6 +38,7 @@ from screens.widgets.rows import Rows
 if TYPE_CHECKING:
     from core.database.store import Store
     from screens.frame.commands import Command
+    from screens.tty.graphics import Placed
 
 MARGINS = 3  # header, notice, footer
 NOTICE_ROWS = 3  # of a notice that is too long for its line, over the end of the page
@@ -124,6 +125,14 @@ class FrameScreen(KeyedScreen, Generic[Data]):
 
     def displayed(self) -> None:
         """Something was sent to the terminal."""
+
+    @property
+    def pictures(self) -> "tuple[Placed, ...] | None":
+        """What lies on the cells; none: those that are there."""
+        return ()
+
+    def terminal_known(self) -> None:
+        """The terminal said what it can show."""
 
     def store_changed(self) -> None:
         """Something was written to the store."""

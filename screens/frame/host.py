@@ -9,6 +9,7 @@ from screens.action import Where
 from screens.actions import Registry
 from screens.lines import Line
 from screens.terminal import Terminal
+from screens.tty.probe import Probe
 
 if TYPE_CHECKING:
     from core.operations.headline import Headline
@@ -45,6 +46,10 @@ class Host(Protocol):
     read_only: bool
 
     @property
+    def probe(self) -> Probe:
+        """What the terminal said of itself."""
+
+    @property
     def headline(self) -> "Headline | None":
         """How things stood when the store was last looked at; none before."""
 
@@ -71,6 +76,9 @@ class Host(Protocol):
 
     def ask_terminal(self, row: int, column: int) -> bool:
         """Ask the terminal for its cursor's position, put there first; false: there is no terminal."""
+
+    def send_pictures(self) -> None:
+        """Send the pictures that belong to what is on the screen, where they are not there yet."""
 
     def confirm(self, question: str, word: str, then: Callable[[], None]) -> None:
         """Do something that cannot be undone, once the user has typed a word."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from core.text import SafeText, safe_text
+from screens.terminal import Terminal
 
 if TYPE_CHECKING:
     from core.database.store import Store
@@ -68,12 +69,8 @@ def sentence(found: Arrivals) -> SafeText:
     return safe_text(f"AstrID: {found.name}{more} to look at, score {found.score:.2f}", 120)
 
 
-def escape(text: SafeText, way: str, *, in_tmux: bool = False) -> str:
-    """What makes the terminal tell it: a bell, or OSC 9, which tmux passes on only when it is wrapped."""
+def escape(text: SafeText, way: str, terminal: Terminal) -> str:
+    """What makes the terminal tell it: a bell, or OSC 9, which tmux and GNU screen pass on only wrapped."""
     if way != "desktop":
         return BELL
-    note = f"\x1b]9;{text.replace(';', ',')}{BELL}"
-    if in_tmux:
-        doubled = note.replace("\x1b", "\x1b\x1b")
-        note = f"\x1bPtmux;{doubled}\x1b\\"
-    return note
+    return terminal.wrapped(f"\x1b]9;{text.replace(';', ',')}{BELL}")

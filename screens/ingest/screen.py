@@ -15,6 +15,7 @@ from screens.frame.host import Target
 from screens.ingest import detail, view
 from screens.ingest.view import ALL, STATES, ListPage, Marks
 from screens.lines import Line, Tone, counted, span
+from screens.review.drawings import in_cells
 
 if TYPE_CHECKING:
     from core.database.store import Store
@@ -136,7 +137,7 @@ class IngestScreen(FrameScreen["Answer"]):
         drawing = opened.settings.review.drawing if opened else "auto"
         theme = self.app.theme
         return Look(
-            drawing=self.host.terminal.drawing if drawing == "auto" else drawing,
+            drawing=in_cells(drawing, self.host.terminal),
             colour_map="red" if theme == "dome" else "grey",
             dark_ink=theme == "light",
         )

@@ -15,19 +15,21 @@ if TYPE_CHECKING:
 
 PLOT_ROWS = 14
 MOST_STRATA = 60
+MOST_TABLES = 8
 _UNIT = (0.0, 1.0)
 
 
 def card_lines(card: Card, width: int, *, plain: bool) -> list[Line]:
     """What it is, its scorecard beside that of the version in use, calibration and completeness."""
-    skipped = {"scorecard", "metrics"}
+    skipped = {"scorecard", "metrics", "history"}
     facts = [(name, value) for name, value in card.facts.items() if name not in skipped]
     lines = facts_lines(facts, width)
     metrics = card.facts.get("metrics")
     if isinstance(metrics, Mapping):
         lines += [(), _title("Metrics"), *facts_lines(metrics.items(), width)]
     if card.scorecard is None:
-        return [*lines, (), (span(" It has no scorecard: `astrid models evaluate` makes one.", Tone.DIM),)]
+        words = " It has no scorecard: `astrid models evaluate` judges models by examples."
+        return [*lines, (), (span(words, Tone.DIM),)]
     return [*lines, *scorecard_lines(card, width, plain=plain)]
 
 
@@ -64,7 +66,12 @@ def scorecard_lines(card: Card, width: int, *, plain: bool) -> list[Line]:
     names = {f"version {card.number}": own}
     if other and not is_champion:
         names[f"version {card.champion}, in use"] = other
-    lines: list[Line] = [(), _title("Missed at 1 % false positives, by stratum"), *_strata(names, width)]
+    title = own.get("title")
+    title = title if isinstance(title, str) else "Missed at 1 % false positives, by stratum"
+    lines: list[Line] = [(), _title(title), *_strata(names, width)]
+    for title in _tables(own):
+        rows = {name: {"strata": _tables(each).get(title)} for name, each in names.items()}
+        lines += [(), _title(title), *_strata(rows, width)]
     reliability = {
         name: _points(each.get("reliability"), "predicted", "observed") for name, each in names.items()
     }
@@ -88,6 +95,13 @@ def _strata(cards: Mapping[str, Mapping[str, Any]], width: int) -> list[Line]:
         cells = [span(_rate(rows.get(stratum)).ljust(24)) for rows in found.values()]
         lines.append(shortened((span("   "), span(stratum.ljust(24), Tone.DIM, 24), *cells), width))
     return lines
+
+
+def _tables(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Further tables of a scorecard, by their titles."""
+    tables = card.get("tables")
+    rows = [each for each in tables if isinstance(each, dict)] if isinstance(tables, list) else []
+    return {str(each.get("title")): each.get("rows") for each in rows[:MOST_TABLES]}
 
 
 def _by_name(rows: object) -> dict[str, Mapping[str, Any]]:

@@ -12,6 +12,7 @@ from core.database.store import Store
 from core.models import trainings, versions
 from core.models.overview import ModelRow, overview
 from core.models.registry import Registry, read_registry
+from core.models.shipped import shipped
 from core.models.trainings import Training, TrainingRefused
 from core.operations.launch import spawn_astrid
 from core.review.judged import Judged, judged
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 MOST_TRAININGS = 50
 # What a training of each model may be started with; both outlier detectors are fitted by one.
 OPTIONS = {
-    "realbogus": ("minutes", "steps", "seed", "examples", "fields"),
+    "realbogus": ("minutes", "steps", "seed", "examples", "fields", "from", "layers"),
     "tree": ("seed", "examples", "fields"),
     "unet": ("steps", "seed", "fields"),
     "outliers": ("seed", "examples", "fields"),
@@ -85,27 +86,37 @@ def read_card(model: ModelRow, number: int, store: Store) -> Card:
 
     Raises
     ------
-    ModelUnknown, StoreError
+    ModelUnknown, ShippedModelMissing, StoreError
     """
-    row = versions.version(store, model.name, number)
-    champion = versions.version(store, model.name, model.in_use).scorecard if model.in_use else None
-    trained = row.description.get("trained")
-    return Card(
-        name=model.name,
-        number=number,
-        champion=model.in_use,
-        facts={
+    if number == versions.SHIPPED:
+        came = shipped(model.name)
+        facts: dict[str, Any] = {"digest": came.digest, "origin": "came with AstrID"}
+        description, scorecard = came.description, _trained(came.description).get("scorecard")
+    else:
+        row = versions.version(store, model.name, number)
+        facts = {
             "digest": row.digest,
             "origin": row.origin,
             "by": row.created_by,
             "training": row.training or "none of ours",
             "registry": f"version {row.registry_version}" if row.registry_version else "not told yet",
-            "architecture": row.description.get("architecture", ""),
-            **(trained if isinstance(trained, dict) else {}),
-        },
-        scorecard=row.scorecard,
+        }
+        description, scorecard = row.description, row.scorecard
+    facts |= {"architecture": description.get("architecture", ""), **_trained(description)}
+    champion = versions.version(store, model.name, model.in_use).scorecard if model.in_use else None
+    return Card(
+        name=model.name,
+        number=number,
+        champion=model.in_use,
+        facts=facts,
+        scorecard=scorecard if isinstance(scorecard, dict) else None,
         champion_scorecard=champion,
     )
+
+
+def _trained(description: Mapping[str, Any]) -> dict[str, Any]:
+    found = description.get("trained")
+    return found if isinstance(found, dict) else {}
 
 
 def start(words: str, opened: Opened) -> str:

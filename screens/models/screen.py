@@ -201,9 +201,6 @@ class ModelsScreen(FrameScreen["Answer"]):
             self._next_pane()
         elif self._pane is Pane.TRAININGS:
             self._open_training()
-        elif self._chosen_number == SHIPPED:
-            name = self._model.name if self._model else ""
-            self.refuse(f"`astrid models card {name} 0` tells of the one that AstrID came with")
         else:
             self._open_version()
 

@@ -1,7 +1,7 @@
 """What can be done on the review screen."""
 
 from core.vocabulary import LABELS, Label, ReviewState
-from screens.action import Action, Excuse, Situation, Where, no_store, no_writing
+from screens.action import Action, Excuse, Situation, Where, always, no_store, no_writing
 
 _LABELS = {
     Label.REAL: "real",
@@ -35,6 +35,10 @@ def _no_cutouts(now: Situation) -> str | None:
     return _no_card(now) or (None if now.has_cutouts else "no cutouts were kept of this candidate")
 
 
+def _no_colours(now: Situation) -> str | None:
+    return None if now.has_colours else "no colours here"
+
+
 def _no_epochs(now: Situation) -> str | None:
     return _no_card(now) or (None if now.epochs > 1 else "the object was detected only once")
 
@@ -63,8 +67,8 @@ def _card(
     return Action(id_, keys, label, text, Where.REVIEW, "Card", footer, why_disabled=excuse)
 
 
-def _view(id_: str, key: str, label: str, text: str) -> Action:
-    return Action(id_, (key,), label, text, Where.VIEW_MENU, "View menu", footer=5)
+def _view(id_: str, key: str, label: str, text: str, excuse: Excuse = always) -> Action:
+    return Action(id_, (key,), label, text, Where.VIEW_MENU, "View menu", footer=5, why_disabled=excuse)
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -92,8 +96,8 @@ ACTIONS: tuple[Action, ...] = (
     _card("detail", ("o",), "details", "every feature, score, verdict and note of this card", footer=4),
     _view("view:stretch", "s", "stretch", "next stretch: asinh, linear, log, zscale, percentile, histogram"),
     _view("view:invert", "i", "invert", "turn dark and bright round"),
-    _view("view:colours", "m", "colours", "next colour map: grey, viridis, cividis, red"),
-    _view("view:drawing", "d", "drawing", "next drawing: half blocks, greys, braille, ASCII"),
+    _view("view:colours", "m", "colours", "next colour map: grey, viridis, cividis, red", _no_colours),
+    _view("view:drawing", "d", "drawing", "next drawing that the terminal can show, from pictures to ASCII"),
     _view("view:score", "p", "score", "the score in place of the reference, and back"),
     _view("view:reset", "0", "reset", "as the settings have it, no zoom"),
 )

@@ -110,11 +110,13 @@ class Desk:
 
     def expanded(self, filters: str) -> str:
         """A filter with what was saved in place of each ``@NAME``."""
-        return saved_filters.expanded(self._store, filters, reviewer=self.reviewer)
+        return saved_filters.expanded(
+            self._store, filters, reviewer=self.reviewer, experts=self.habits.experts
+        )
 
     def offered(self) -> filter_help.Known:
         """What values a filter can be completed with."""
-        return saved_filters.offered(self._store, reviewer=self.reviewer)
+        return saved_filters.offered(self._store, reviewer=self.reviewer, blind=self.habits.blind)
 
     def save_filter(self, name: str, expression: str) -> None:
         """Keep a filter by a name."""
@@ -137,8 +139,10 @@ class Desk:
         return pace.pace(self._store, self.reviewer), reliable, pairs
 
     def assign(self, object_id: int, expert: str) -> str:
-        """Ask an expert about an object; its name."""
-        return agreement.assign(self._store, object_id, expert, by=self.reviewer, at=time.time())
+        """Ask an expert about an object, which then awaits one; its name."""
+        return agreement.assign(
+            self._store, object_id, expert, by=self.reviewer, at=time.time(), session=self._session
+        )
 
     def others(self, object_id: int) -> list[str]:
         """Who else has the card of an object open; an own sitting that has just ended is nobody else."""

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 from core.cells import Look, Panel, draw_triplet, faint_sources_survive
 from core.review.cutouts import Cutouts
 from screens.lines import Line, Span, Tinted, Tone, drawn, padded, span
+from screens.tty.graphics import Placed
 
 if TYPE_CHECKING:
     from screens.review.layout import Layout
 
 PLANES = ("new", "reference", "difference", "score")
 _DRAWING_NAMES = {"half": "colour", "grey": "greys", "braille": "braille", "ascii": "ASCII"}
+_TOP = 2  # lines above the images: the header and the chips
 
 
 @lru_cache(maxsize=8)  # a card is painted several times: with its facts, its light curve, what was decided
@@ -23,7 +25,8 @@ def image_lines(
     Parameters
     ----------
     plane : int
-        The index in `PLANES` of the image that is chosen, and shown alone at full size.
+        The index in `PLANES` of the image that is chosen, and shown alone at full size; a chosen score
+        without a panel of its own stands where the reference was.
     blinked : bool
         The reference stands where the new image was.
     score : bool
@@ -33,8 +36,44 @@ def image_lines(
     -------
     lines, caption
     """
+    panels, order = _panels(cutouts, layout, look, plane=plane, blinked=blinked, score=score)
+    lines = [_joined([panels[place] for place in order], row) for row in range(layout.panel_rows)]
+    return lines, _caption(panels, order, layout, look, plane)
+
+
+def pictures(
+    cutouts: Cutouts,
+    layout: "Layout",
+    look: Look,
+    cell: tuple[int, int] | None,
+    *,
+    plane: int,
+    blinked: bool,
+    score: bool = False,
+) -> tuple[Placed, ...]:
+    """What lies on the cells of `image_lines`, where the drawing is one of pixels.
+
+    Parameters
+    ----------
+    cell : (int, int) or None
+        As `Placed` has it.
+    """
+    panels, order = _panels(cutouts, layout, look, plane=plane, blinked=blinked, score=score)
+    step = layout.panel_columns + 1
+    return tuple(
+        Placed(_TOP, place * step, layout.panel_rows, layout.panel_columns, image, cell)
+        for place, image in enumerate(panels[each].image for each in order)
+        if image is not None
+    )
+
+
+@lru_cache(maxsize=8)
+def _panels(
+    cutouts: Cutouts, layout: "Layout", look: Look, *, plane: int, blinked: bool, score: bool
+) -> tuple[tuple[Panel, ...], list[int]]:
+    """All images, and which of them are shown in which order."""
     order = [plane] if layout.panels == 1 else list(range(layout.panels))
-    instead = score and cutouts.score is not None and layout.panels < 4
+    instead = (score or plane == 3) and cutouts.score is not None and layout.panels < 4
     if instead:
         order = [3 if place == 1 else place for place in order]
     if blinked:
@@ -50,8 +89,7 @@ def image_lines(
         to_sky=cutouts.to_sky,
         marked=order[0],
     )
-    lines = [_joined([panels[place] for place in order], row) for row in range(layout.panel_rows)]
-    return lines, _caption(panels, order, layout, look, plane)
+    return panels, order
 
 
 def _joined(panels: list[Panel], row: int) -> Line:
@@ -77,11 +115,11 @@ def _caption(panels: tuple[Panel, ...], order: list[int], layout: "Layout", look
     second_shown = order[1]
     if second_shown == 3:
         middle = _limits(panels[3])
-    second = padded((_name(second_shown, plane == 1), drawn(" "), middle), width + 1)
+    second = padded((_name(second_shown, plane in (1, second_shown)), drawn(" "), middle), width + 1)
     third = (_name(2, plane == 2), _limits(panels[2]))
     if len(order) == 3:
         return (*first, *second, *third)
-    return (*first, *second, *padded(third, width + 1), _name(3, chosen=False), _limits(panels[3]))
+    return (*first, *second, *padded(third, width + 1), _name(3, plane == 3), _limits(panels[3]))
 
 
 def how_drawn(look: Look, columns: int) -> Span:

@@ -60,8 +60,7 @@ class Reading:
             The filter cannot be understood: everything is as it was.
         StoreError
         """
-        if "@" in filters:
-            filters = await asyncio.to_thread(self._desk.expanded, filters)
+        filters = await asyncio.to_thread(self._desk.expanded, filters)
         page = await asyncio.to_thread(self._desk.page, after=None, filters=filters, order=order)
         before, is_same = self.queue, filters == self.filter
         self.filter, self.order = filters, order

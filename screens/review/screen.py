@@ -24,6 +24,7 @@ from screens.review.choosing import Choosing
 from screens.review.commands import review_commands
 from screens.review.company import Company
 from screens.review.deciding import Deciding
+from screens.review.drawing import Drawing
 from screens.review.facts import detail_lines
 from screens.review.filtering import Filtering
 from screens.review.guard import RepeatGuard
@@ -62,6 +63,7 @@ class ReviewScreen(PictureScreen):
         self._blinked = False
         self.choosing, self.filtering = Choosing(self), Filtering(self)
         self.deciding, self.company = Deciding(self), Company(self)
+        self._drawing = Drawing(self)
         self._arriving: Target | None = None  # where a jump leads that came before the store was open
 
     # -- what is on the screen -------------------------------------------------------------------
@@ -101,6 +103,7 @@ class ReviewScreen(PictureScreen):
             is_drawn=self.is_seen,
             epochs=len(card.epochs) if card else 0,
             has_cutouts=card is not None and card.cutouts is not None,
+            has_colours=self.host.terminal.colours > 0,
         )
 
     @property
@@ -111,7 +114,9 @@ class ReviewScreen(PictureScreen):
     def body(self, width: int, height: int) -> list[Line]:
         """The card, as far as the terminal has room for it."""
         page = self._page_with(self.card)
-        return view.page_lines(page, view.layout_of(page, width, height))
+        layout = view.layout_of(page, width, height)
+        self.show_pictures(self._drawing.pictures(page, layout))
+        return view.page_lines(page, layout)
 
     def _page_with(self, card: "Card | None") -> view.Page:
         return view.Page(
@@ -156,17 +161,23 @@ class ReviewScreen(PictureScreen):
             from screens.review.viewing import Viewing
 
             review = opened.settings.review
-            drawing = self.host.terminal.drawing if review.drawing == "auto" else review.drawing
-            look = Look(drawing=drawing, stretch=review.stretch)
+            look = Look(drawing=self.host.terminal.drawing, stretch=review.stretch)
             habits = Habits.of(review, read_only=self.host.read_only)
             return Desk(opened.store, opened.reviewer, habits), Viewing.begin(look)
 
         async def begin() -> None:
             desk, self._viewing = await asyncio.to_thread(sit_down)
             self._desk, self._reading = desk, Reading(desk)
+            self.terminal_known()
             start(self, self._begin_reading, group="card", exclusive=True)
 
         start(self, begin, group="begin")
+
+    def terminal_known(self) -> None:
+        """Draw by what the terminal can show, if nobody chose how."""
+        if self._viewing is not None:
+            self._viewing = self._drawing.suit(self._viewing)
+            self.paint()
 
     async def _begin_reading(self) -> None:
         """Begin where a jump leads that came before the store was open, else where the last sitting ended."""
@@ -231,10 +242,10 @@ class ReviewScreen(PictureScreen):
             "blink": self._toggle_blinking,
             "epoch-before": lambda: self._step_epoch(-1),
             "epoch-after": lambda: self._step_epoch(1),
-            "view": lambda: self.open_menu(Where.VIEW_MENU, "view"),
+            "view": self._open_view_menu,
             "detail": self._show_detail,
             "open": self._show_detail,
-            "pane": lambda: self._change_view("pane"),
+            "pane": self._next_plane,
         }
         for action in ACTIONS:
             if label := verdict_label(action.id):
@@ -327,7 +338,18 @@ class ReviewScreen(PictureScreen):
     def _change_view(self, action_id: str) -> None:
         if self._viewing is not None:
             self._viewing = self._viewing.changed(action_id)
+            if action_id == "view:drawing":
+                self._drawing.tell()
             self.paint()
+
+    def _next_plane(self) -> None:
+        if self._viewing is not None and self.card is not None:
+            self._viewing = self._viewing.next_plane(has_score=view.has_score(self.card))
+            self.paint()
+
+    def _open_view_menu(self) -> None:
+        self.open_menu(Where.VIEW_MENU, "view")
+        self._drawing.tell()
 
     def _step_epoch(self, step: int) -> None:
         """Show the object's detection before or after this one."""

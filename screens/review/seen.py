@@ -6,6 +6,7 @@ from textual import events
 from textual.timer import Timer
 
 from screens.frame.base import FrameScreen
+from screens.tty.graphics import Placed
 from screens.tty.sight import Sight
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class PictureScreen(FrameScreen[None]):
         self._sight = Sight()
         self._painted: Picture | None = None  # what was handed to Textual last
         self._question: Timer | None = None  # rings when the terminal has not answered
+        self._pictures: tuple[Placed, ...] = ()
 
     @property
     def picture(self) -> Picture | None:
@@ -40,8 +42,19 @@ class PictureScreen(FrameScreen[None]):
         """Whether what is to be seen is on the reader's screen."""
         return self._sight.has_seen(self.picture)
 
+    @property
+    def pictures(self) -> tuple[Placed, ...] | None:
+        """What lies on the page's cells; none until the page was handed on to be sent."""
+        return self._pictures if self._rows.is_rendered else None
+
+    def show_pictures(self, pictures: tuple[Placed, ...]) -> None:
+        """Lay pictures on the page that is being painted."""
+        self._pictures = pictures
+
     def paint(self) -> None:
         """Show the state as it is; while another card is on its way to the terminal, later."""
+        if not self.is_large_enough:
+            self._pictures = ()
         if not (self.is_large_enough and self.is_mounted and self.is_current):
             self._sight.lose()
             super().paint()
@@ -57,6 +70,7 @@ class PictureScreen(FrameScreen[None]):
         """Once the picture was sent: have the terminal say when it is drawn."""
         if not self._rows.is_rendered or not self.is_current or not self.is_large_enough:
             return
+        self.host.send_pictures()
         serial = self._sight.drew(self._painted)
         if serial is None:
             return

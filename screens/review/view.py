@@ -8,6 +8,7 @@ from core.text import SafeText, safe_text
 from core.vocabulary import LABELS, Label, ReviewState
 from screens.lines import Line, Span, Tone, counted, indented, span, spread
 from screens.review.curve import CurvePoint, curve_lines
+from screens.review.drawings import GRAPHICS
 from screens.review.facts import fact_lines, last_note, sexagesimal
 from screens.review.layout import Layout, arrange
 from screens.review.queue import Queue
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from core.operations.headline import Headline
     from core.review.cards import Card
     from screens.review.viewing import Viewing
+    from screens.tty.graphics import Placed
 
 _TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
 
@@ -231,6 +233,7 @@ def copied_text(card: "Card") -> SafeText:
 
 def shown_record(card: "Card", viewing: "Viewing", theme: str, size: tuple[int, int]) -> dict[str, Any]:
     """What a verdict keeps of what was on the screen."""
+    viewing = viewing.on_card(has_score=has_score(card))
     return card.shown(**viewing.record(theme), theme=theme, terminal=f"{size[0]}x{size[1]}")
 
 
@@ -258,13 +261,25 @@ def _images(card: "Card", page: Page, layout: Layout) -> tuple[list[Line], Line]
     from screens.review.draw import image_lines  # numpy comes with it: not before the first paint
 
     return image_lines(
-        card.cutouts,
-        layout,
-        page.viewing.dressed(page.theme),
-        plane=page.viewing.plane,
-        blinked=page.blinked,
-        score=page.viewing.score,
+        card.cutouts, layout, page.viewing.dressed(page.theme), **_chosen(card, page.viewing, page.blinked)
     )
+
+
+def pictures(page: Page, layout: Layout, cell: tuple[int, int] | None) -> "tuple[Placed, ...]":
+    """What lies on the page's cells; ``cell`` as `Placed` has it."""
+    if page.card is None or page.card.cutouts is None or page.viewing is None:
+        return ()
+    if page.viewing.look.drawing not in GRAPHICS:
+        return ()
+    from screens.review.draw import pictures as placed
+
+    look = page.viewing.dressed(page.theme)
+    return placed(page.card.cutouts, layout, look, cell, **_chosen(page.card, page.viewing, page.blinked))
+
+
+def _chosen(card: "Card", viewing: "Viewing", blinked: bool) -> dict[str, Any]:
+    viewing = viewing.on_card(has_score=has_score(card))
+    return {"plane": viewing.plane, "blinked": blinked, "score": viewing.score}
 
 
 def curve_points(card: "Card") -> tuple[list[CurvePoint], bool, str]:

@@ -8,7 +8,7 @@ from core.cells import COLOUR_MAPS, DRAWINGS, STRETCHES, Look
 
 _ZOOM_STEP, _MAX_ZOOM = 1.5, 8.0
 _CONTRAST_STEP, _MAX_CONTRAST = 1.4, 30.0
-_DIFFERENCE = 2
+_DIFFERENCE, _SCORE = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,13 @@ class Viewing:
     look, home : Look
         As it is, and as `reset` makes it again.
     plane : int
-        The chosen image: 0 new, 1 reference, 2 difference.
+        The chosen image: 0 new, 1 reference, 2 difference, 3 score.
     full_size : bool
         The chosen image alone, as large as the screen.
     score : bool
         The score stands where the reference was, if it was kept.
+    drawings : tuple of str
+        The ways to draw that there are here, in turn.
     """
 
     look: Look
@@ -32,11 +34,26 @@ class Viewing:
     plane: int = _DIFFERENCE
     full_size: bool = False
     score: bool = False
+    drawings: tuple[str, ...] = DRAWINGS
 
     @classmethod
     def begin(cls, look: Look) -> "Viewing":
         """As the settings and the terminal have it."""
         return cls(look, look)
+
+    def suited(self, drawing: str, drawings: tuple[str, ...]) -> "Viewing":
+        """With the ways to draw that there turned out to be; what was chosen by hand stays."""
+        look = self.look if self.look.drawing != self.home.drawing else replace(self.look, drawing=drawing)
+        return replace(self, look=look, home=replace(self.home, drawing=drawing), drawings=drawings)
+
+    def on_card(self, *, has_score: bool) -> "Viewing":
+        """As far as a card has what is chosen: the difference stands for a score that was not kept."""
+        return self if has_score or self.plane != _SCORE else replace(self, plane=_DIFFERENCE)
+
+    def next_plane(self, *, has_score: bool) -> "Viewing":
+        """With the next image chosen."""
+        plane = self.on_card(has_score=has_score).plane
+        return replace(self, plane=(plane + 1) % (_SCORE + has_score))
 
     def changed(self, action: str) -> "Viewing":
         """After one of the actions of card or view menu that change it; `KeyError` for others."""
@@ -68,7 +85,7 @@ class Viewing:
 
 
 def _next(names: tuple[str, ...], name: str) -> str:
-    return names[(names.index(name) + 1) % len(names)]
+    return names[(names.index(name) + 1) % len(names)] if name in names else names[0]
 
 
 _CHANGES: dict[str, Callable[[Viewing], Viewing]] = {
@@ -77,11 +94,10 @@ _CHANGES: dict[str, Callable[[Viewing], Viewing]] = {
     "contrast-more": lambda v: v._contrasted(_CONTRAST_STEP),
     "contrast-less": lambda v: v._contrasted(1 / _CONTRAST_STEP),
     "full": lambda v: replace(v, full_size=not v.full_size),
-    "pane": lambda v: replace(v, plane=(v.plane + 1) % 3),
     "view:stretch": lambda v: v._redrawn(stretch=_next(STRETCHES, v.look.stretch)),
     "view:invert": lambda v: v._redrawn(invert=not v.look.invert),
     "view:colours": lambda v: v._redrawn(colour_map=_next(tuple(COLOUR_MAPS), v.look.colour_map)),
-    "view:drawing": lambda v: v._redrawn(drawing=_next(DRAWINGS, v.look.drawing)),
+    "view:drawing": lambda v: v._redrawn(drawing=_next(v.drawings, v.look.drawing)),
     "view:score": lambda v: replace(v, score=not v.score),
     "view:reset": lambda v: replace(v, look=v.home, score=False),
 }

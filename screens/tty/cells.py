@@ -253,6 +253,33 @@ class Cells:
             out.append(self._placing())
         return "".join(out)
 
+    def differ(self, row: int, column: int, rows: int, columns: int) -> bool:
+        """Whether anything in a rectangle is to be sent."""
+        span = slice(column, column + columns)
+        part = slice(row, row + rows)
+        return any(
+            wanted[span] != sent[span]
+            for wanted, sent in zip(self._wanted[part], self._sent[part], strict=True)
+        )
+
+    def lose(self, row: int, column: int, rows: int, columns: int) -> None:
+        """What the terminal shows in a rectangle is not known any more."""
+        for y, sent in enumerate(self._sent[row : row + rows], row):
+            sent[column : column + columns] = [_UNKNOWN] * len(sent[column : column + columns])
+            self._changed.add(y)
+
+    def across(self, row: int, column: int, rows: int, columns: int) -> str:
+        """What writes the text of a rectangle, but no blanks, over a picture; all of it is taken as sent."""
+        out: list[str] = []
+        span = slice(column, column + columns)
+        part = slice(row, row + rows)
+        for y, (wanted, sent) in enumerate(zip(self._wanted[part], self._sent[part], strict=True), row):
+            for x, (text, look) in enumerate(wanted[span], column):
+                if text and text != " " and text != _UNKNOWN[0]:
+                    out.append(f"\x1b[{y + 1};{x + 1}H{change('', look)}{text}\x1b[m")
+            sent[span] = wanted[span]
+        return "".join(out)
+
     def _placing(self) -> str:
         """The cursor's position, where it was set for what comes now."""
         was_placed, self._was_placed = self._was_placed, False

@@ -4,6 +4,7 @@ import os
 import selectors
 import time
 from codecs import getincrementaldecoder
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from textual import events
@@ -13,7 +14,8 @@ from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
-from screens.tty.output import Output
+from screens.tty.graphics import Placed
+from screens.tty.output import SYNC, Output
 from screens.tty.replies import ReplyFilter
 
 _CHUNK = 4096
@@ -33,7 +35,13 @@ class TerminalClosed(Message, bubble=False):
 
 
 class ReplyDriver(LinuxDriver):
-    """Reads the terminal through `screens.tty.replies`, and writes to it through `screens.tty.output`."""
+    """Reads the terminal through `screens.tty.replies`, and writes to it through `screens.tty.output`.
+
+    Attributes
+    ----------
+    pictures : callable
+        Which pictures belong to what is on the screen; none: those that are there.
+    """
 
     def __init__(
         self,
@@ -45,6 +53,8 @@ class ReplyDriver(LinuxDriver):
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._output: Output | None = None
+        self._has_left = False
+        self.pictures: Callable[[], Sequence[Placed] | None] = lambda: None
 
     def start_application_mode(self) -> None:
         """Take the terminal over, at the start and after it was left to others."""
@@ -52,11 +62,19 @@ class ReplyDriver(LinuxDriver):
         self._output = Output(self._file.fileno())
         self._output.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        self._has_left = False
 
     def write(self, data: str) -> None:
-        """Send something to the terminal."""
+        """Send something to the terminal, with the pictures that belong to it."""
         if self._output is not None:
-            self._output.write(data)
+            self._output.write(data, None if data in SYNC or self._has_left else self.pictures())
+
+    def stop_application_mode(self) -> None:
+        """Leave the terminal to others, for a while or at the end."""
+        self._has_left = True
+        if self._output is not None:
+            self._output.take_down()
+        super().stop_application_mode()
 
     def forget(self, *, resized: bool = False) -> None:
         """The terminal does not show any more what was sent to it."""

@@ -6,12 +6,14 @@ differs. So nothing waits for a slow line but the line itself.
 
 import os
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from threading import Condition, Thread
 
 from screens.tty.cells import Cells, Pass
+from screens.tty.graphics import Graphics, Placed
 
-_SYNC = ("\x1b[?2026h", "\x1b[?2026l")
+SYNC = ("\x1b[?2026h", "\x1b[?2026l")
 
 
 class Output:
@@ -26,6 +28,7 @@ class Output:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._cells = Cells()
+        self._graphics = Graphics()
         self._waiting: deque[Pass | None] = deque()  # none: a picture, which is made when its turn comes
         self._changed = Condition()
         self._is_open = True
@@ -36,19 +39,32 @@ class Output:
         """Begin to write."""
         self._thread.start()
 
-    def write(self, data: str) -> None:
-        """Take what Textual writes."""
+    def write(self, data: str, pictures: Sequence[Placed] | None = None) -> None:
+        """Take what Textual writes, and which pictures belong to it; none: as before."""
         with self._changed:
-            self._is_synced = self._is_synced or data.startswith(_SYNC[0])
+            self._is_synced = self._is_synced or data.startswith(SYNC[0])
+            if pictures is not None and self._graphics.want(pictures):
+                self._draw()
             for each in self._cells.feed(data):
-                if each is not None or not self._waiting or self._waiting[-1] is not None:
+                if each is not None:
                     self._waiting.append(each)
+                else:
+                    self._draw()
+            self._changed.notify()
+
+    def take_down(self) -> None:
+        """Leave no picture behind."""
+        with self._changed:
+            self._graphics.want(())
+            self._waiting.append(Pass("", True))
             self._changed.notify()
 
     def forget(self, *, resized: bool = False) -> None:
         """The terminal does not show any more what was sent; with another size nothing is wanted either."""
         with self._changed:
+            self._waiting.append(Pass("", True))
             if resized:
+                self._graphics.want(())
                 self._cells.clear()
             else:
                 self._cells.forget()
@@ -62,6 +78,11 @@ class Output:
             self._changed.notify()
         with suppress(RuntimeError):  # it was never started
             self._thread.join()
+
+    def _draw(self) -> None:
+        """Have the picture made when its turn comes, of late ones only the last."""
+        if not self._waiting or self._waiting[-1] is not None:
+            self._waiting.append(None)
 
     def _run(self) -> None:
         while (data := self._next()) is not None:
@@ -78,12 +99,13 @@ class Output:
             while self._waiting:
                 each = self._waiting.popleft()
                 if each is None:
-                    if shown := self._cells.difference():
-                        out.append(f"{_SYNC[0]}{shown}{_SYNC[1]}" if self._is_synced else shown)
+                    if shown := self._graphics.difference(self._cells) + self._cells.difference():
+                        out.append(f"{SYNC[0]}{shown}{SYNC[1]}" if self._is_synced else shown)
                     continue
                 out.append(each.text)
                 if each.forgets:
                     self._cells.forget()
+                    out.append(self._graphics.forget())
             return "".join(out)
 
     def _send(self, data: bytes) -> None:

@@ -10,7 +10,9 @@ import re
 from dataclasses import dataclass, field
 
 ESCAPE_S = 0.1  # an escape that is followed by nothing for so long was the key
-SPLIT_S = 1.0  # so long may a sequence be on its way in pieces; then it is dropped, never typed
+SPLIT_S = (
+    1.0  # so long may a sequence be on its way in pieces; then it is dropped, and its rest when it comes
+)
 LONGEST = 4096
 
 _ESC = "\x1b"
@@ -37,9 +39,12 @@ class ReplyFilter:
     replies: list[str] = field(default_factory=list)
     pending: str = ""
     _pasting: bool = False
+    _dropped: str = ""  # the beginning of a sequence that was given up
 
     def feed(self, data: str) -> str:
         """What of the input Textual may see."""
+        if self._dropped:
+            data = self._without_rest(data)
         rest, self.pending = self.pending + data.replace("\x9b", "\x1b["), ""
         passed: list[str] = []
         while rest:
@@ -56,6 +61,7 @@ class ReplyFilter:
     def give_up(self) -> bool:
         """The rest of what is pending will not come; whether it was the escape key."""
         was_key = self.pending == _ESC and not self._pasting
+        self._dropped = "" if was_key or self._pasting else self.pending
         self.pending = ""
         return was_key
 
@@ -63,6 +69,23 @@ class ReplyFilter:
     def patience_s(self) -> float:
         """How long the rest of what is pending may take."""
         return ESCAPE_S if self.pending == _ESC else SPLIT_S
+
+    def _without_rest(self, data: str) -> str:
+        """Input after a sequence that was given up: what may belong to it is not typed either.
+
+        A key that is pressed then may be lost with it. One that comes alone ends a string that has no end.
+        """
+        dropped, self._dropped = self._dropped, ""
+        if data.startswith(_ESC) and not data.startswith("\x1b\\"):
+            return data
+        whole = dropped + data
+        is_string = dropped.startswith(_STRING_STARTS)
+        if found := (_STRING if is_string else _CSI).match(whole):
+            return whole[max(found.end(), len(dropped)) :]
+        if len(whole) <= LONGEST and (len(data) > 1 if is_string else _CSI_PART.match(whole)):
+            self._dropped = whole
+            return ""
+        return data
 
     def _paste(self, rest: str, passed: list[str]) -> str:
         """Pasted text without control characters: of an escape in it Textual would make keys."""

@@ -43,6 +43,7 @@ def test_the_console_starts_without_anything_heavy():
         "core.objects.detail",
         "core.operations.status",
         "core.operations.power",
+        "core.models.drift",
     ],
 )
 def test_the_store_is_read_without_the_science(module):

@@ -60,10 +60,28 @@ def test_score_takes_other_sizes_and_an_absent_reference_and_tells_none_of_nothi
         assert scores[2] is None
 
 
+def test_coarse_pixels_are_told_by_their_scale_of_one_for_all_or_one_for_each(astrid, tmp_path):
+    made = blobs(4, seed=8)
+    planes = {"new": made.new, "ref": made.ref, "diff": made.diff}
+    said = {}
+    for name, scale in {"none": None, "fine": 0.3, "coarse": 1.2, "each": [0.3, 1.2, 0.3, 1.2]}.items():
+        np.savez(tmp_path / "a.npz", **planes, **({} if scale is None else {"pixel_scale": scale}))
+        said[name] = astrid.json("models", "score", tmp_path / "a.npz")["scores"]["tree"]
+    assert said["none"] == said["fine"] != said["coarse"]
+    assert said["each"] == [said["fine" if i % 2 == 0 else "coarse"][i] for i in range(4)]
+
+
 @pytest.mark.parametrize(
     ("arrays", "word"),
     [
         ({"new": np.zeros((1, 5, 5))}, "lacks the arrays ref, diff"),
+        (
+            dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))) | {"pixel_scale": [1, 2]},
+            "one for each",
+        ),
+        (dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))) | {"pixel_scale": 0.0}, "positive"),
+        (dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))) | {"pixel_scale": np.nan}, "positive"),
+        (dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))) | {"pixel_scale": "x"}, "pixel_scale"),
         (dict.fromkeys(("new", "ref", "diff"), np.zeros((5, 5))), "shape"),
         (dict.fromkeys(("new", "ref", "diff"), np.zeros((2, 0, 5))), "shape"),
         (dict.fromkeys(("new", "ref", "diff"), np.array([[["a"]]])), "no numbers"),
@@ -176,3 +194,31 @@ def test_a_file_that_is_no_network_is_refused(astrid, tmp_path):
     (tmp_path / "model.pt").write_bytes(b"PK\x03\x04")
     astrid("models", "import", tmp_path / "model.pt", "--input", "triplet", code=1)
     assert "model.pt" in astrid.said
+
+
+def test_a_network_is_fine_tuned_from_a_version_and_its_card_says_what_that_changed(astrid, tmp_path):
+    pytest.importorskip("torch", reason="training needs the extra 'train'")
+    example_sets.write(blobs(24), tmp_path / "own.npz")
+    astrid("init")
+    words = ("models", "train", "realbogus", "--examples", tmp_path / "own.npz", "--steps", 1, "--from")
+    told = astrid.json(*words, "shipped")
+    assert (told["state"], told["version"], told["parameters"]["layers"]) == ("done", 1, "auto")
+    card = astrid.json("models", "card", "realbogus", 1)
+    said = card["description"]["trained"]["fine_tuned"]
+    assert said["start"] == told["parameters"]["start"]
+    assert (said["real"], said["bogus"], said["folds"], said["layers"]) == (12, 12, 5, "head")
+    assert card["metrics"].keys() == {"auc_before", "auc_after", "auc_difference"} | {
+        f"brier_{when}" for when in ("before", "after", "difference")
+    }  # of 12 bogus a hundredth is none
+    assert card["metrics"]["brier_after"] == said["judged"]["brier"]["after"]["value"]
+    example_sets.write(blobs(8), tmp_path / "own.npz")
+    astrid(*words, 1, code=1)
+    assert "4 real and 4 bogus objects" in astrid.said
+    failed = astrid.json("models", "trainings")
+    assert told["digest"] in [each["parameters"]["start"] for each in failed if each["state"] == "failed"]
+    astrid(*words, 9, code=1)
+    assert "no version 9" in astrid.said
+    astrid(*words, "newest", code=2)
+    astrid(*words, "shipped", "--resume", code=2)
+    astrid("models", "train", "realbogus", "--from", "shipped", code=1)
+    assert "--examples" in astrid.said

@@ -1,6 +1,5 @@
 """`astrid models train unet`: a model comes out, once, and bad wishes are refused."""
 
-import json
 import os
 import signal
 from pathlib import Path
@@ -14,7 +13,7 @@ from tests.astrid_tui.command import Command
 
 pytest.importorskip("torch")
 
-TINY = ("--fields", 2, "--held-out", 1, "--size", 192, "--steps", 2, "--width", 1)
+TINY = ("--fields", 2, "--held-out", 1, "--size", 192, "--steps", 2, "--width", 1, "--judged", 1)
 
 
 @pytest.fixture
@@ -25,38 +24,9 @@ def astrid(tmp_path, monkeypatch, capsys) -> Command:
     return Command(monkeypatch, capsys.readouterr)
 
 
-def test_a_model_is_trained_and_can_be_served(astrid: Command, tmp_path: Path) -> None:
-    made = astrid.json("models", "train", "unet", *TINY)
-    folder = Path(made["folder"])
-    (training,) = astrid.json("models", "trainings")
-    assert (training["name"], training["state"], training["digest"]) == ("unet", "done", made["digest"])
-    assert folder == Path(training["folder"]) / "model"
-    assert made["version"] is None
-    model = read(folder, made["digest"])
-    assert UNet(model).digest == made["digest"]
-    assert model.description.config["width"] == 1
-    assert model.description.trained["metrics"]["step"] == 2
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "home" / "training").rglob("*.npz")}
-    assert len(before) == 3
-    astrid("init")
-    again = astrid.json("models", "train", "unet", *TINY, "--out", tmp_path / "again")
-    assert again["version"] == 1
-    assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert (tmp_path / "again" / "model.onnx").read_bytes() == (folder / "model.onnx").read_bytes()
-    said = astrid("models", "train", "unet", *TINY, "--out", tmp_path / "again", code=ExitCode.FAILED)
-    assert said == ""
-    assert "exists already" in astrid.said
-    assert "Traceback" not in astrid.said
-
-
-def test_a_folder_without_frames_is_refused_in_one_sentence(astrid: Command, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    astrid("models", "train", "unet", *TINY, "--frames", tmp_path / "empty", code=ExitCode.FAILED)
-    assert "two frames of one sky" in astrid.said
-    astrid("models", "train", "unet", *TINY, "--frames", tmp_path / "none", code=ExitCode.USAGE)
-
-
-def test_a_signal_ends_it_whole(astrid: Command, tmp_path: Path, monkeypatch) -> None:
+def test_a_model_is_trained_although_a_signal_ends_it_once_and_can_be_served(
+    astrid: Command, tmp_path: Path, monkeypatch
+) -> None:
     from pipeline.training import unet_run
 
     train = unet_run.train
@@ -70,4 +40,35 @@ def test_a_signal_ends_it_whole(astrid: Command, tmp_path: Path, monkeypatch) ->
         astrid("models", "train", "unet", *TINY, code=ExitCode.INTERRUPTED)
     assert "goes on from here" in astrid.said
     assert not (tmp_path / "home" / "models").exists()
-    assert json.loads(astrid("models", "train", "unet", *TINY, "--json"))["digest"]
+    made = astrid.json("models", "train", "unet", *TINY)
+    folder = Path(made["folder"])
+    (training,) = (each for each in astrid.json("models", "trainings") if each["state"] != "stopped")
+    assert (training["name"], training["state"], training["digest"]) == ("unet", "done", made["digest"])
+    assert folder == Path(training["folder"]) / "model"
+    assert made["version"] is None
+    model = read(folder, made["digest"])
+    assert UNet(model).digest == made["digest"]
+    assert model.description.config["width"] == 1
+    assert model.description.trained["metrics"]["step"] == 2
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "home" / "training").rglob("*.npz")}
+    assert len(before) == 3
+    astrid("init")
+    again = astrid.json("models", "train", "unet", *TINY, "--out", tmp_path / "again")
+    assert again["version"] == 1
+    card = astrid.json("models", "card", "unet", 1)["scorecard"]
+    assert card["fields"] == 1
+    assert {each["name"] for each in card["strata"]} >= {"all", "SNR 6 to 10"}
+    assert card["tables"][-1]["rows"][0]["name"] == "background"
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert (tmp_path / "again" / "model.onnx").read_bytes() == (folder / "model.onnx").read_bytes()
+    said = astrid("models", "train", "unet", *TINY, "--out", tmp_path / "again", code=ExitCode.FAILED)
+    assert said == ""
+    assert "exists already" in astrid.said
+    assert "Traceback" not in astrid.said
+
+
+def test_a_folder_without_frames_is_refused_in_one_sentence(astrid: Command, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    astrid("models", "train", "unet", *TINY, "--frames", tmp_path / "empty", code=ExitCode.FAILED)
+    assert "two frames of one sky" in astrid.said
+    astrid("models", "train", "unet", *TINY, "--frames", tmp_path / "none", code=ExitCode.USAGE)

@@ -32,6 +32,8 @@ WRITES = {
     "prefect stop": (),
     "candidates label": (1, "real"),
     "candidates undo": (),
+    "candidates redo": (),
+    "candidates note": (1, "words"),
     "candidates assign": (1, "eve"),
     "candidates filters": ("--save", "x", "snr>7"),
     "objects forced": (1,),

@@ -1,15 +1,20 @@
 """What reviewers type at the command line: exports, reports, filters, verdicts and experts."""
 
+import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from core.database.store import Store
+from core.database.tables import Cutout
+from core.review.cutouts import pack
 from core.review.verdicts import decide
 from core.vocabulary import Label
 from tests.astrid_tui.command import Command
-from tests.core.rows import add_candidate
+from tests.builders import cutouts
+from tests.core.rows import add_candidate, add_object
 
 
 @pytest.fixture
@@ -49,3 +54,109 @@ def test_a_report_replaces_no_file_unless_told(astrid: Command, tmp_path: Path) 
     there.write_text("{}")
     astrid("candidates", "tns", "-o", there, code=2)
     assert "--force replaces it" in astrid.said
+
+
+def test_a_saved_filter_stands_in_any_filter(astrid: Command, sqlite_store: Store) -> None:
+    bright = add_candidate(sqlite_store, snr=20.0, mag=17.0)
+    add_candidate(sqlite_store, snr=9.0, mag=19.0)
+    astrid("candidates", "filters", "--save", "b2", "snr>8")
+    astrid("candidates", "filters", "--save", "b3", "@b2 mag<18")
+    assert astrid.json("candidates", "filters")[1]["expression"] == "snr>8 mag<18"
+    assert [row["id"] for row in astrid.json("candidates", "list", "--filter", "@b3")] == [bright]
+    astrid("candidates", "search", "--filter", "@b3", code=1)
+    assert "no candidate with cutouts" in astrid.said
+    assert astrid.json("candidates", "tns", "--filter", "@b3") == []
+
+
+def test_a_dispute_is_listed_with_what_settles_it_and_an_expert_is_asked_at_once(
+    astrid: Command, sqlite_store: Store
+) -> None:
+    add_object(sqlite_store)  # so that the two numbers differ
+    candidate = add_candidate(sqlite_store)
+    judge(sqlite_store, "ada", candidate, Label.REAL)
+    judge(sqlite_store, "bob", candidate, Label.DIPOLE)
+    (dispute,) = astrid.json("candidates", "disagreements")
+    assert dispute["candidate"] == candidate != dispute["object"]
+    assert [row["id"] for row in astrid.json("candidates", "list", "--filter", "disputed:yes")] == [candidate]
+    astrid("candidates", "assign", dispute["object"], "evve")
+    assert "evve is no expert by [review] experts, which names nobody" in astrid.said
+    assert astrid.json("candidates", "experts")[0]["expert"] == "evve"
+    astrid("candidates", "assign", dispute["object"], "vera")
+    assert [row["id"] for row in astrid.json("candidates", "list", "--filter", "expert:me")] == [candidate]
+
+
+def with_cutouts(store: Store, candidate: int, *, score: bool = False) -> None:
+    content = cutouts(peak=9.0)
+    planes = dataclasses.replace(content, score=content.diff) if score else content
+    with store.write() as db:
+        db.add(Cutout(candidate_id=candidate, pixels=pack(planes)))
+
+
+def test_a_candidate_is_shown_with_facts_limits_and_score(astrid: Command, sqlite_store: Store) -> None:
+    candidate = add_candidate(
+        sqlite_store, add_object(sqlite_store, "AT9", ra=10.0, dec=20.0), snr=8.4, mag=19.5, filter="r"
+    )
+    said = astrid("show", candidate)
+    assert "AT9" in said
+    assert "+8.4σ" in said
+    assert "19.50" in said
+    assert "No images: no cutouts were kept." in said
+    with_cutouts(sqlite_store, candidate, score=True)
+    judge(sqlite_store, "ada", candidate, Label.DIPOLE, note="two halves")
+    said = astrid("show", candidate, "--width", 200, "--drawing", "ascii")
+    for word in ("AT9", "dipole by ada", "two halves", "new ", "reference ", "difference ±", "score ±"):
+        assert word in said
+    assert "faint sources are hidden" in said
+    said = astrid("show", candidate, "--width", 80, "--drawing", "half")
+    assert "score ±" not in said
+    assert "hidden" not in said
+
+
+def test_what_is_no_file_and_no_number_is_named(astrid: Command) -> None:
+    astrid("show", "abc", code=1)
+    assert "there is no file abc, and a candidate has a number" in astrid.said
+
+
+def test_a_blind_reviewer_hears_no_verdict_of_others_before_an_own_one(
+    astrid: Command, sqlite_store: Store, monkeypatch
+) -> None:
+    monkeypatch.setenv("ASTRID_REVIEW__BLIND", "true")
+    candidate = add_candidate(sqlite_store)
+    judge(sqlite_store, "ada", candidate, Label.DIPOLE, note="two halves")
+    assert astrid.json("candidates", "list")[0]["verdict"] is None
+    told = astrid.json("candidates", "show", candidate)
+    assert (told["verdict"], told["verdicts"], told["review_state"]) == (None, [], "unreviewed")
+    assert "ada" not in astrid("show", candidate)
+    astrid("candidates", "label", candidate, "real")
+    assert astrid.json("candidates", "list")[0]["verdict"] == "real"
+    assert len(astrid.json("candidates", "show", candidate)["verdicts"]) == 2
+
+
+def test_the_list_shows_what_it_is_ordered_by(astrid: Command, sqlite_store: Store) -> None:
+    for score in (0.25, 0.75):
+        add_candidate(sqlite_store, score=score)
+    heading, *rows = astrid("candidates", "list").splitlines()
+    assert "score" in heading.split()
+    assert ["0.75" in row for row in rows] == [True, False]
+
+
+def test_a_verdict_is_noted_tagged_taken_back_and_given_again(astrid: Command, sqlite_store: Store) -> None:
+    candidate = add_candidate(sqlite_store)
+    astrid("candidates", "redo")
+    astrid("candidates", "label", candidate, "real", "--note", "nice #Host", "--tag", "blue")
+    astrid("candidates", "undo")
+    assert f"Candidate {candidate} is real again." in astrid("candidates", "redo")
+    astrid("candidates", "note", candidate, "look again #later")
+    astrid("candidates", "note", candidate, code=2)
+    assert "a note needs words or tags" in astrid.said
+    astrid("candidates", "label", candidate, "real", "--tag", "two words", code=2)
+    noted, again, retracted, first = astrid.json("candidates", "show", candidate)["verdicts"]
+    assert (noted["note"], noted["tags"]) == ("look again", ["later"])
+    assert (first["note"], first["tags"], again["tags"]) == ("nice", ["host", "blue"], ["host", "blue"])
+    assert (again["stands"], first["stands"], retracted["label"]) == (True, False, None)
+    said = astrid("candidates", "show", candidate)
+    assert re.search(r"\d{4}-\d\d-\d\d [\d:]{8} UTC, note by vera on candidate 1: look again #later", said)
+    assert "real by vera on candidate 1, taken back since: nice #host #blue" in said
+    assert "stands" not in said
+    assert astrid.json("candidates", "redo")["verdict"] is None
+    assert len(astrid.json("candidates", "list", "--filter", "tag:later")) == 1

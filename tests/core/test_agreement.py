@@ -1,5 +1,6 @@
 """What several reviewers say of the same objects."""
 
+import random
 import time
 
 import pytest
@@ -13,13 +14,17 @@ from core.review.agreement import (
     reliability,
     settled,
     standings,
+    unknown_expert,
 )
 from core.review.cards import hidden, read_card
 from core.review.open_cards import close_card, keep_open, others
 from core.review.pace import FEWEST
+from core.review.saved_filters import expanded
 from core.review.verdicts import annotate, decide, undo
+from core.review.waiting import queue_count, queue_page
 from core.vocabulary import Label, ReviewState
-from tests.core.rows import add_candidate
+from tests.core.rows import add_candidate, add_object
+from tests.core.test_filters import matching
 
 RULE = {"experts": ["eve"], "needed": 2}
 
@@ -99,16 +104,61 @@ def test_an_expert_is_asked_assigned_and_answers(store):
         (second, "ada", "odd colour"),
         (first, "ada", None),
     ]
-    assign(store, waiting[0].object_id, "dan", by="ada", at=time.time())
-    assign(store, waiting[0].object_id, "eve", by="ada", at=time.time())
+    assign(store, waiting[0].object_id, "dan", by="ada", at=time.time(), session="ada")
+    assign(store, waiting[0].object_id, "eve", by="ada", at=time.time(), session="ada")
     assert [each.candidate_id for each in asked(store, expert="eve")] == [second]
     assert asked(store, expert="dan") == []
     judge(store, "eve", second, Label.REAL)
     assert [each.candidate_id for each in asked(store)] == [first]
-    with pytest.raises(ExpertError, match="does not await"):
-        assign(store, waiting[0].object_id, "eve", by="ada", at=1.0)
     with pytest.raises(ExpertError, match="no sky object"):
-        assign(store, 10**6, "eve", by="ada", at=1.0)
+        assign(store, 10**6, "eve", by="ada", at=1.0, session="ada")
+
+
+def test_an_object_is_escalated_and_its_expert_asked_at_once_or_not_at_all(store):
+    candidate = add_candidate(store)
+    judge(store, "bob", candidate, Label.REAL)
+    number = standings(store, **RULE)[0].object_id
+    name = assign(store, number, "eve", by="ada", at=time.time(), session="s")
+    (waiting,) = asked(store, expert="eve")
+    assert (waiting.candidate_id, waiting.asked_by, waiting.name) == (candidate, "ada", name)
+    undo(store, session="s", reviewer="ada")
+    assert asked(store) == []
+    empty = add_object(store)
+    with pytest.raises(ExpertError, match="no candidate"):
+        assign(store, empty, "eve", by="ada", at=time.time(), session="s")
+    assert asked(store) == []
+
+
+def test_a_name_that_is_no_experts_is_told():
+    assert unknown_expert("eve", ["eve"]) == ""
+    told = "eev is no expert by [review] experts, which names dan, eve"
+    assert unknown_expert("eev", ["eve", "dan"]) == told
+    assert "names nobody" in unknown_expert("eve", [])
+
+
+def test_filters_find_what_is_disputed_and_what_awaits_an_expert(store):
+    labels = [Label.REAL, Label.DIPOLE, Label.SUPERNOVA, Label.INDETERMINATE, Label.ARTEFACT]
+    lots = random.Random(7)
+    candidates = [add_candidate(store) for _ in range(30)]
+    for candidate in candidates:
+        for who in ("ada", "bob", "eve", "dan", "ada")[: lots.randint(1, 5)]:
+            judge(store, who, candidate, lots.choice(labels))
+    undo(store, session="bob", reviewer="bob")
+    for experts in ((), ("eve",), ("eve", "dan")):
+        disputed = [e.object_id for e in standings(store, experts=experts) if e.is_disputed]
+        terms = expanded(store, "disputed:yes", reviewer="ada", experts=experts)
+        assert sorted(row.object_id for row in queue_page(store, filters=terms).rows) == disputed != []
+        assert queue_count(store, filters=terms) == len(disputed)
+        others = expanded(store, "disputed:no", reviewer="ada", experts=experts)
+        assert len(matching(store, others)) == len(candidates) - len(disputed)
+    first, second = candidates[:2]
+    numbers = {e.candidate_id: e.object_id for e in standings(store)}
+    assign(store, numbers[first], "ada", by="bob", at=1.0, session="bob")
+    assign(store, numbers[second], None, by="bob", at=1.0, session="bob")
+    assert matching(store, expanded(store, "expert:me", reviewer="ada")) == [first]
+    assert matching(store, "expert:any") == [first]
+    assert matching(store, "expert:none") == [second]
+    assert [row.candidate_id for row in queue_page(store, filters="expert:ada").rows] == [first]
 
 
 def test_an_open_card_is_told_to_others_until_it_is_left_or_its_time_is_over(store):
@@ -131,7 +181,7 @@ def test_a_card_names_the_expert_who_was_asked_and_the_tags_that_stand(store):
     annotate(store, session="bob", reviewer="bob", candidate_id=candidate, tags=["blue", "host"])
     number = asked(store)[0].object_id
     assert read_card(store, number).expert is None
-    assign(store, number, "eve", by="ada", at=time.time())
+    assign(store, number, "eve", by="ada", at=time.time(), session="ada")
     card = read_card(store, number)
     assert (card.expert, card.tags) == ("eve", ("host", "blue"))
     assert hidden(card, keep="eve").expert == "eve"

@@ -10,6 +10,7 @@ from core.review.zones import FAST_ABOVE, REJECT_BELOW, Zone, bounds
 from core.settings import ReviewSettings
 from core.vocabulary import Label
 from screens.frame.notice import Arriving, escape
+from screens.terminal import Terminal
 from tests.core.rows import add_candidate, add_object
 
 
@@ -61,6 +62,7 @@ def test_nothing_is_asked_where_nobody_wants_to_know(store):
 
 
 def test_the_note_is_one_sequence_that_text_cannot_end():
-    assert escape("x", "bell") == "\a"
-    assert escape("AstrID: a;b", "desktop") == "\x1b]9;AstrID: a,b\a"
-    assert escape("x", "desktop", in_tmux=True) == "\x1bPtmux;\x1b\x1b]9;x\a\x1b\\"
+    assert escape("x", "bell", Terminal()) == "\a"
+    assert escape("AstrID: a;b", "desktop", Terminal()) == "\x1b]9;AstrID: a,b\a"
+    assert escape("x", "desktop", Terminal(in_tmux=True)) == "\x1bPtmux;\x1b\x1b]9;x\a\x1b\\"
+    assert escape("x", "desktop", Terminal(in_screen=True)) == "\x1bP\x1b]9;x\a\x1b\\"

@@ -6,7 +6,8 @@ from core.database.tables import CandidateMatch, Tracklet, TrackletMember
 from core.review.filter_help import NAMES, Known, completions, explained
 from core.review.filters import NUMBERS, OTHERS, WORDS, FilterError, parse
 from core.review.saved_filters import SavedFilterError, expanded, forget, offered, save, saved
-from core.review.verdicts import annotate, undo
+from core.review.verdicts import annotate, decide, undo
+from core.vocabulary import Label
 from tests.core.rows import add_candidate, add_difference
 from tests.core.test_filters import matching
 
@@ -53,6 +54,9 @@ def test_what_a_line_may_become(line, offered):
         ),
         ("survey:none tag:none", "from our own frames and without tags"),
         ("colour:red", "there is no 'colour'"),
+        ("state:real", "object real; the queue holds only what awaits a verdict"),
+        ("verdict:dipole", "`astrid candidates list` lists the rest"),
+        ("expert:me disputed:yes", "awaits your verdict as an expert and reviewers differ on it"),
     ],
 )
 def test_what_a_line_means(line, told):
@@ -139,3 +143,20 @@ def test_values_are_offered_as_the_store_has_them(store):
     assert found.values["survey"] == ["ztf"]
     assert found.values["tag"] == ["host"]
     assert undo(store, **ADA) is None
+
+
+def test_a_saved_filter_is_kept_as_what_it_means_and_me_is_who_asks(sqlite_store):
+    meant = expanded(sqlite_store, "expert:me disputed:yes snr>7", reviewer="ann b", experts=["eve", "dan"])
+    assert meant == 'expert:"ann b" disputed:"yes,eve,dan" snr>7'
+    assert parse(meant)
+    assert expanded(sqlite_store, "expert:mel disputed:yes", reviewer="ada") == "expert:mel disputed:yes"
+
+
+def test_blind_reviewers_are_offered_no_tags_of_what_they_have_not_judged(sqlite_store):
+    one, other = add_candidate(sqlite_store), add_candidate(sqlite_store)
+    for candidate, tag in ((one, "host"), (other, "flare")):
+        annotate(sqlite_store, session="b", reviewer="bob", candidate_id=candidate, tags=[tag])
+    assert offered(sqlite_store, reviewer="ada").values["tag"] == ["flare", "host"]
+    assert offered(sqlite_store, reviewer="ada", blind=True).values["tag"] == []
+    decide(sqlite_store, **ADA, candidate_id=other, label=Label.REAL, shown={}, tags=["mine"])
+    assert offered(sqlite_store, reviewer="ada", blind=True).values["tag"] == ["flare", "mine"]

@@ -12,7 +12,7 @@ from astropy.wcs import WCS
 
 from core.settings import Settings
 from pipeline.frame import Exposure, Frame, FrameRefused, PreparedReference, Stars
-from pipeline.registration.align import align
+from pipeline.registration.align import align, already_aligned
 from pipeline.registration.triangles import similarities
 from pipeline.stellar.psf import estimate_psf
 from pipeline.stellar.stars import find_stars
@@ -112,8 +112,21 @@ def test_a_wcs_may_be_wrong(error):
 def test_frames_of_another_place_are_refused():
     against = replace(reference(), frame=replace(reference().frame, wcs=tangent()))
     frame, _ = star_frame(SHAPE, **SKY, seed=9, wcs=tangent(ra=170.0))
-    with pytest.raises(FrameRefused, match="covers 0% of its reference"):
+    with pytest.raises(FrameRefused, match=r"covers 0.0% of its reference"):
         aligned(prepared(frame), against)
+
+
+@pytest.mark.parametrize("off", [0.0, 0.1, 0.4, 1.5, 8.0])
+def test_a_frame_is_on_the_grid_of_its_reference_or_refused_with_how_far_it_is_off(off):
+    new = seen(rotation(0.0, CENTRE, (off, 0.0)))
+    args = new.frame, new.stars, new.psf.fwhm, reference(), SETTINGS
+    if off < 0.3:
+        assert np.array_equal(already_aligned(*args).to_new, np.eye(2, 3))
+        return
+    with pytest.raises(FrameRefused, match="grid") as refused:
+        already_aligned(*args)
+    if off < 2.0:
+        assert refused.value.value == pytest.approx(off, abs=0.1)
 
 
 def test_another_sky_is_refused_with_the_count():

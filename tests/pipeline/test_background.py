@@ -20,6 +20,14 @@ def test_a_sloping_sky_under_stars_is_followed():
     assert np.std(error) < 4.0
 
 
+def test_a_steep_sky_is_followed_to_the_edges():
+    frame, _ = star_frame((256, 256), seed=2, n_stars=60, sky=2000.0, read_noise=5.0)
+    slope = (2.0 * X + 1.0 * Y - 380.0).astype(np.float32)
+    none = np.zeros(frame.shape, bool)
+    error = sky_level(frame.data + slope, none, 64) - slope - sky_level(frame.data, none, 64)
+    assert np.abs(error).max() < 5.0  # 45 is the noise of a pixel
+
+
 @pytest.mark.parametrize("shape", [(32, 32), (40, 300), (65, 33)])
 def test_frames_smaller_than_a_cell_have_a_sky(shape):
     data = np.random.default_rng(1).normal(100.0, 5.0, shape).astype(np.float32)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from pipeline.classify.model_file import read
-from pipeline.classify.networks import CandidateNetwork
+from pipeline.classify.model_file import NETWORK, read
+from pipeline.classify.networks import OWN_OPERATORS, CandidateNetwork
+from pipeline.classify.onnx_network import checked
 from pipeline.classify.scorers import Inputs
+from pipeline.classify.triplets import SIDE
 from pipeline.training.calibration import calibration_error, fnr_at_fpr, is_held_out, platt
 from pipeline.training.candidate_models import split
 from tests.pipeline.toy_models import blobs
@@ -60,6 +64,16 @@ def test_what_is_served_is_what_was_trained(made, examples):
     assert served.embedding(Inputs(examples.triplets)).shape == (len(examples), 32)
 
 
+def test_what_is_exported_takes_any_number_and_tells_of_no_machine(made):
+    content = (made[0].folder / NETWORK).read_bytes()
+    graph = checked("realbogus", content, OWN_OPERATORS).graph
+    sides = [dim.dim_param or dim.dim_value for dim in graph.input[0].type.tensor_type.shape.dim]
+    assert sides == ["n", 6, SIDE, SIDE]
+    assert [out.type.tensor_type.shape.dim[0].dim_param for out in graph.output] == ["n", "n"]
+    for word in (b"site-packages", str(Path(__file__).parents[2]).encode(), b".py"):
+        assert word not in content
+
+
 def test_a_training_that_was_stopped_ends_as_one_that_was_not(made, examples, tmp_path):
     asked = iter([False, False, True])
     halted = train_realbogus(
@@ -67,11 +81,11 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(made, examples, tm
     )
     assert not halted.finished
     assert not (tmp_path / "m").exists()
-    train_realbogus(examples, SHORT, tmp_path / "m", tmp_path / "k")
-    whole, resumed = (read(folder).arrays for folder in (made[0].folder, tmp_path / "m"))
+    resumed = realbogus_train.train(*split(examples), SHORT, tmp_path / "k").averaged.state_dict()
+    whole = read(made[0].folder).arrays
     assert whole.keys() == resumed.keys()
     for name, array in whole.items():
-        np.testing.assert_allclose(resumed[name], array, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(resumed[name].numpy().ravel(), array.ravel(), rtol=1e-5, atol=1e-6)
 
 
 def test_a_checkpoint_of_another_training_or_of_none_is_refused(made, examples, tmp_path):

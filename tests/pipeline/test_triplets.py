@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 
 from core.review.cutouts import Cutouts
-from pipeline.classify.triplets import SIDE, SOFTENING, TripletError, network_input, of_arrays, of_cutouts
+from pipeline.classify.survey_cutouts import of_sources
+from pipeline.classify.triplets import (
+    MOST_ENLARGED,
+    SIDE,
+    SOFTENING,
+    STAR_PX,
+    TripletError,
+    enlarged,
+    enlargement,
+    network_input,
+    of_arrays,
+    of_cutouts,
+)
 
 
 @pytest.fixture
@@ -89,3 +101,52 @@ def test_an_image_of_one_value_is_nought_and_a_quantised_one_has_the_spread_of_a
 def test_what_is_no_stack_of_images_is_refused(shapes):
     with pytest.raises(TripletError):
         of_arrays(*(np.zeros(shape) for shape in shapes))
+
+
+def gaussians(sigma_px, noise=0.0, x=0.0, y=0.0):
+    steps = np.arange(SIDE) - SIDE // 2
+    image = 500.0 * np.exp(-0.5 * ((steps - x) ** 2 + (steps[:, None] - y) ** 2) / sigma_px**2)
+    return image + noise * np.random.default_rng(3).normal(size=image.shape)
+
+
+def test_coarse_pixels_are_enlarged_until_a_star_is_as_wide_as_models_know_it():
+    assert enlargement(None) == enlargement(STAR_PX) == enlargement(7.0) == 1.0
+    assert enlargement(2.0) == pytest.approx(1.5)
+    assert enlargement(0.1) == MOST_ENLARGED
+    fine, coarse = (of_arrays(*[gaussians(s, 1.0)[np.newaxis]] * 3) for s in (1.8, 1.2))
+    found = enlarged(coarse, np.array([1.5])).new[0]
+    found, expected = (image / image[31, 31] for image in (found, fine.new[0]))
+    inside = np.hypot(*np.mgrid[-31:32, -31:32]) < 8
+    np.testing.assert_allclose(found[inside], expected[inside], atol=0.03)
+
+
+def test_what_is_enlarged_stays_in_place_in_sigma_and_masked():
+    image = gaussians(1.2, 1.0, x=4.0, y=-2.0)
+    image[31 + 6, 31 - 8] = np.nan
+    absent = np.full((1, SIDE, SIDE), np.nan)
+    found = enlarged(of_arrays(image[np.newaxis], absent, image[np.newaxis]), np.array([1.5]))
+    assert np.unravel_index(np.nanargmax(found.new[0]), (SIDE, SIDE)) == (31 - 3, 31 + 6)
+    assert np.isnan(found.new[0, 31 + 9, 31 - 12])
+    assert 1 <= np.isnan(found.new[0]).sum() <= 9
+    assert np.isnan(found.ref).all()
+    sky = found.new[0][np.hypot(*np.mgrid[-31:32, -31:32]) > 15]
+    assert 1.4826 * np.nanmedian(np.abs(sky)) == pytest.approx(1.0, abs=0.1)
+
+
+def test_only_what_needs_it_is_enlarged():
+    image = gaussians(1.2, 1.0)[np.newaxis]
+    both = of_arrays(*[np.concatenate([image, image])] * 3)
+    found = enlarged(both, np.array([1.0, 1.5]))
+    assert np.array_equal(found.new[0], both.new[0])
+    assert not np.array_equal(found.new[1], both.new[1])
+    assert np.array_equal(both.new[0], both.new[1])  # what came in is as it was
+
+
+def test_a_survey_of_coarse_pixels_is_enlarged_and_our_own_frames_are_not():
+    image = gaussians(0.9, 1.0).astype(np.float32)
+    stamps = [Cutouts(image, image, image)] * 3
+    found = of_sources(stamps, ["astrid", "ztf", "rubin"])
+    as_is = of_cutouts(stamps)
+    assert np.array_equal(found.new[0], as_is.new[0])
+    assert np.array_equal(found.new[2], as_is.new[2])
+    assert np.count_nonzero(found.new[1] > 50) > 1.8 * np.count_nonzero(as_is.new[1] > 50)

@@ -118,6 +118,22 @@ def test_a_card_lays_a_version_beside_the_one_in_use(is_plain):
     assert plots.isascii() is is_plain
 
 
+def test_a_scorecard_of_another_kind_says_what_it_tells_of():
+    rows = [{"name": "point", "n": 900, "value": 0.75, "low": 0.7, "high": 0.8}]
+    own = {
+        "title": HOSTILE + "Missed at 6.4",
+        "strata": rows,
+        "tables": [{"title": "Pixels", "rows": rows}, 3],
+    }
+    lines = [plain(line) for line in card_lines(Card("unet", 2, 1, {}, own, SCORECARD), 110, plain=True)]
+    shown = "\n".join(lines)
+    assert "Missed at 6.4" in shown
+    assert "1 % false positives" not in shown
+    pixels = lines[lines.index(" Pixels") :]
+    assert pixels[2].startswith("   point                   0.750 (0.700 to 0.800)  not measured")
+    assert "\x1b" not in shown
+
+
 def test_a_card_without_a_scorecard_or_with_a_damaged_one_says_so():
     bare = Card("tree", 1, 0, {"digest": "ab"}, None, None)
     assert "It has no scorecard" in "".join(plain(line) for line in card_lines(bare, 80, plain=False))
@@ -142,6 +158,7 @@ def test_a_plot_needs_room_and_numbers():
 
 def test_a_training_is_asked_for_in_words():
     assert command_of("realbogus minutes=10 seed=3") == ("realbogus", ["--minutes", "10", "--seed", "3"])
+    assert command_of("realbogus from=shipped")[1] == ["--from", "shipped"]
     for words in (
         "",
         "forest",

@@ -12,7 +12,7 @@ from core.review.pace import Cut, share
 from screens.frame.base import MARGINS
 from screens.lines import plain
 from screens.review.curve import CurvePoint, curve_lines
-from screens.review.draw import image_lines
+from screens.review.draw import image_lines, pictures
 from screens.review.facts import best_first, mask_words, sexagesimal, utc
 from screens.review.guard import RepeatGuard
 from screens.review.known import known_facts
@@ -77,6 +77,22 @@ class TestLayout:
         assert len(plain(lines[0])) == 80
         assert ("score" in plain(caption)) == kept
         assert ("reference" in plain(caption)) != kept
+
+    @pytest.mark.parametrize("plane", range(4))
+    def test_each_image_can_be_seen_at_full_size(self, plane):
+        planes = [np.full((9, 9), value, dtype=np.float32) for value in (1, 2, 3, 4)]
+        for each in planes:
+            each[4, 4] = 50
+        cutouts = Cutouts(*planes[:3], score=planes[3])
+        layout = arrange(80, 24 - MARGINS, full_size=True)
+        look = Look(drawing="kitty")
+        lines, caption = image_lines(cutouts, layout, look, plane=plane, blinked=False)
+        assert plain(caption).startswith(("new", "reference", "difference", "score")[plane])
+        assert len(lines) == layout.panel_rows
+        (shown,) = pictures(cutouts, layout, look, None, plane=plane, blinked=False)
+        three = pictures(cutouts, arrange(140, 40, has_score=True), look, None, plane=2, blinked=False)
+        assert shown.image == three[plane].image
+        assert (shown.rows, shown.columns) == (layout.panel_rows, layout.panel_columns)
 
 
 class TestQueue:
@@ -198,12 +214,22 @@ class TestViewing:
         for action, times in (
             ("view:stretch", len(STRETCHES)),
             ("view:colours", len(COLOUR_MAPS)),
-            ("pane", 3),
         ):
             turned = viewing
             for _ in range(times):
                 turned = turned.changed(action)
             assert turned == viewing
+
+    def test_images_are_chosen_in_turn_the_score_where_it_was_kept(self):
+        viewing = Viewing.begin(Look())
+        assert viewing.plane == 2
+        for planes in ([0, 1, 2], [3, 0, 1, 2, 3]):
+            for plane in planes:
+                viewing = viewing.next_plane(has_score=len(planes) > 3)
+                assert viewing.plane == plane
+        assert viewing.on_card(has_score=True).plane == 3
+        assert viewing.on_card(has_score=False).plane == 2
+        assert viewing.next_plane(has_score=False).plane == 0  # after the difference that stood for it
 
     def test_the_dome_is_red_whatever_is_chosen(self):
         viewing = Viewing.begin(Look(colour_map="viridis"))

@@ -108,6 +108,7 @@ def test_a_script_takes_a_night_to_a_verdict_and_an_export(astrid, night):
     astrid("candidates", "export", "-o", target, "--format", "jsonl")
     assert len(target.read_text().splitlines()) == len(listed)
     assert "difference" in astrid("show", first, "--drawing", "ascii")
+    astrid("show", first, "--drawing", "kitty", code=2)  # into a file
 
 
 def test_a_page_goes_on_where_the_last_one_ended(astrid, night):

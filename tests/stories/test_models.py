@@ -7,6 +7,7 @@ from core.database.store import Store
 from core.models import versions
 from core.models.registry import own_database
 from core.settings import load
+from pipeline.classify.shipped import SHIPPED
 from screens.terminal import Terminal
 from tests.astrid_tui.command import Command
 from tests.core.test_registry_file import a_model, fill
@@ -64,6 +65,9 @@ async def test_nothing_is_promoted_in_a_console_that_only_looks(home, sqlite_sto
         await until(pilot, "> realbogus")
         await pilot.press("tab", "P", "R", "t")
         await until(pilot, "read-only")
+        await pilot.press("G", "enter")
+        digest = SHIPPED["realbogus"].digest
+        await until(pilot, "realbogus, version 0", "came with AstrID", digest[:40], "calibration_error")
     assert versions.promotions(sqlite_store) == []
 
 

@@ -25,6 +25,11 @@ from tests.builders import add_night, make_store
 PATIENCE_S = 60.0
 COLUMNS, LINES = 80, 24
 
+_NOT_PYTES = re.compile(
+    rb"\x1b\[[?>=<][0-9;$]*[a-zA-Z]|\x1b\[>[0-9;]*[a-z]|\x1b\[[0-9;]*[tc]|\x1b[P_][^\x1b]*\x1b\\"
+)
+_CUT = re.compile(rb"\x1b(?:[P_][^\x1b]*\x1b?|\[[0-9;?>=<$]*)?\Z")  # a sequence whose rest is to come
+
 
 class Terminal:
     """A pseudo-terminal with the console in it, and a screen in memory that its bytes are drawn on."""
@@ -38,6 +43,9 @@ class Terminal:
         self.answers = True  # to CSI 6n, as terminals do
         self.questions: list[str] = []  # the answers that were asked for, given or not
         self.is_open = True
+        self.replies: dict[str, str] = {}  # to other questions
+        self._answered: dict[str, int] = {}
+        self._rest = b""
         self.screen.write_process_input = self._answer  # type: ignore[method-assign]
 
     @property
@@ -83,10 +91,15 @@ class Terminal:
         except OSError:  # the other end is closed
             return False
         self.sent += data
-        # pyte does not know the queries with which Textual asks what a terminal can do
-        self._stream.feed(
-            re.sub(rb"\x1b\[[?>=<][0-9;$]*[a-zA-Z]|\x1b\[>[0-9;]*[a-z]|\x1bP.*?\x1b\\", b"", data)
-        )
+        for question, reply in self.replies.items():
+            if self.sent.count(question.encode()) > self._answered.get(question, 0):
+                self._answered[question] = self._answered.get(question, 0) + 1
+                self.press(reply)
+        # pyte knows neither pictures nor the queries with which Textual asks what a terminal can do
+        known = _NOT_PYTES.sub(b"", self._rest + data)
+        cut = _CUT.search(known)
+        self._rest = cut.group() if cut else b""
+        self._stream.feed(known.removesuffix(self._rest))
         return True
 
 
@@ -171,6 +184,17 @@ def test_without_colours_the_images_are_ascii_and_nothing_is_coloured(tmp_path):
     add_night(store, objects=2)
     with console(tmp_path, url, NO_COLOR="1") as terminal:
         terminal.until("ASCII hides faint")
+        terminal.settle()
+        terminal.press(",")
+        terminal.until("no Kitty, Sixel, half blocks, greys: no colours here")
+        terminal.press("d")
+        terminal.until("braille, else ASCII")
+        terminal.press("d")
+        terminal.until("ASCII, else braille")
+        terminal.press("m")
+        terminal.until("colours: no colours here")
+        terminal.press("\x1b")
+        terminal.settle()
         terminal.press("q")
     coded = re.findall(rb"\x1b\[([0-9;]*)m", terminal.sent)
     numbers = {int(number) for code in coded for number in code.split(b";") if number}

@@ -1,0 +1,170 @@
+"""`astrid models drift|retrain`: whether the newest nights are still what the models in use know."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from astrid_tui.cli.invocation import JsonOption, print_json, print_table, print_text, settings_of, store_of
+from core.vocabulary import ExitCode
+
+if TYPE_CHECKING:
+    from core.database.store import Store
+    from core.models.drift import Calibration, Drift, Quantity, Share
+    from core.objects.tracklets import NightSpan
+
+SHOWN = 20  # distributions of a table
+MJD_UNIX = 40587.0
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to ``astrid models``."""
+    app.command()(drift)
+    app.command()(retrain)
+
+
+def drift(
+    context: typer.Context,
+    nights: Annotated[int | None, typer.Option(min=1, help="The newest; default: [drift] nights.")] = None,
+    reference_nights: Annotated[
+        int | None, typer.Option(min=1, help="The first since the last promotion; default: [drift].")
+    ] = None,
+    fail: Annotated[
+        bool, typer.Option("--fail", help="Exit code 3 where there is drift; fit for cron.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the newest nights with the first ones since the models in use were promoted.
+
+    Distributions of scores and of what is measured are compared for each instrument and filter: the
+    population stability index, and Kolmogorov and Smirnov's test, which takes into account that candidates
+    of one frame are alike and how many distributions are compared. What people decided is compared with
+    what the models had said. Limits are in [drift] of config.toml.
+    """
+    from core.models.drift import drift as measured
+
+    limits = settings_of(context).drift
+    asked = {"nights": nights, "reference_nights": reference_nights}
+    limits = limits.model_copy(update={key: value for key, value in asked.items() if value is not None})
+    with closing(store_of(context, read_only=True)) as store:
+        found = measured(store, _digests(store), limits)
+    if as_json:
+        print_json(found.record())
+    else:
+        _print(found)
+    if fail and found.state == "drift":
+        raise typer.Exit(ExitCode.PARTIAL)
+
+
+def retrain(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say whether it is due.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fine-tune the real-bogus in use on what reviewers agree on, if that is due; fit for cron.
+
+    It is due where its scores drifted or people agree with it less, or where they decided much that no
+    version learnt of: [drift] of config.toml. What is made is a new version, which scores only once it is
+    promoted.
+    """
+    from astrid_tui.cli.models_realbogus import fine_tuned, print_training
+    from core.models.retraining import retraining
+
+    with closing(store_of(context, read_only=True)) as store:
+        found = retraining(store, _digests(store), settings_of(context).drift)
+    told: dict[str, Any] = {"is_due": found.is_due, "reason": found.reason, "start": found.start}
+    told |= {"decisions": found.decisions, "state": found.drift.state, "training": None}
+    if not as_json:
+        print_text(f"A training is {'due' if found.is_due else 'not due'}: {found.reason}.")
+    if found.is_due and not dry_run:
+        told["training"] = fine_tuned(context, str(found.start), quiet=as_json)
+        if not as_json:
+            print_training(told["training"])
+    if as_json:
+        print_json(told)
+    if told["training"] is not None and told["training"]["digest"] is None:
+        raise typer.Exit(ExitCode.INTERRUPTED)
+
+
+def _digests(store: Store) -> dict[str, str]:
+    """Of the versions in use, by model."""
+    from core.models.versions import in_use
+    from pipeline.classify.shipped import SHIPPED
+
+    return {name: used.digest or SHIPPED[name].digest for name, used in in_use(store, SHIPPED).items()}
+
+
+def _print(found: Drift) -> None:
+    words = {"steady": "No drift.", "drift": "There is drift.", "too little": "There is too little to tell."}
+    print_text(words[found.state])
+    if found.reference is not None and found.recent is not None:
+        print_text(
+            f"{found.recent_nights} nights, {_dates(found.recent)}, against {found.reference_nights}, "
+            f"{_dates(found.reference)}"
+        )
+    for each in found.advice:
+        print_text(f"- {each}")
+    ordered = sorted(found.quantities, key=lambda each: (not each.is_drift, -each.psi))
+    if ordered:
+        head: tuple[str, ...] = (
+            "",
+            "instrument, filter",
+            "what",
+            "median then",
+            "now",
+            "PSI",
+            "D",
+            "p",
+            "n then",
+            "now",
+        )
+        print_table(head, [_quantity(each) for each in ordered[:SHOWN]])
+    if len(ordered) > SHOWN:
+        print_text(f"and {len(ordered) - SHOWN} more that differ less: --json tells all")
+    if found.calibrations:
+        head = ("", "model", "of", "Brier then", "now", "change", "ECE now", "n then", "now")
+        print_table(head, [_calibration(each) for each in found.calibrations])
+
+
+def _quantity(each: Quantity) -> tuple[Any, ...]:
+    what = f"score of {each.name}, log-odds" if each.kind == "score" else each.name
+    return (
+        "drift" if each.is_drift else "",
+        each.stratum,
+        what,
+        f"{each.before:.4g}",
+        f"{each.now:.4g}",
+        f"{each.psi:.2f}",
+        f"{each.distance:.2f}",
+        f"{each.p_adjusted:.2g}",
+        each.n_before,
+        each.n_now,
+    )
+
+
+def _calibration(each: Calibration) -> tuple[Any, ...]:
+    return (
+        "drift" if each.is_drift else "",
+        each.model,
+        each.stratum,
+        _share(each.brier_before),
+        _share(each.brier_now),
+        _share(each.change),
+        _share(each.ece_now),
+        each.n_before,
+        each.n_now,
+    )
+
+
+def _share(each: Share | None) -> str:
+    return "too few" if each is None else f"{each.value:.3f} ({each.low:.3f} to {each.high:.3f})"
+
+
+def _dates(span: NightSpan) -> str:
+    first, last = (
+        time.strftime("%Y-%m-%d", time.gmtime((mjd - MJD_UNIX) * 86400.0)) for mjd in (span.first, span.last)
+    )
+    return first if first == last else f"{first} to {last}"

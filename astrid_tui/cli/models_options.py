@@ -1,0 +1,34 @@
+"""What the commands of ``astrid models train`` have in common: options, and what they say without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from astrid_tui.cli.invocation import remark
+from core.vocabulary import ExitCode
+
+FIELDS = 400
+
+ExamplesOption = Annotated[
+    Path | None, typer.Option("--examples", help="Learn from this set (.npz) instead of simulated fields.")
+]
+FieldsOption = Annotated[int, typer.Option(min=2, help="Simulated fields to learn from.")]
+LabelsOption = Annotated[
+    bool, typer.Option("--labels/--no-labels", help="Learn also from what reviewers agree on in the store.")
+]
+SeedOption = Annotated[int, typer.Option(min=0, max=1000, help="The same seed gives the same model.")]
+ThreadsOption = Annotated[int, typer.Option(min=1, help="One is best on a busy machine.")]
+OutputOption = Annotated[
+    Path | None, typer.Option("-o", "--output", help="Also put the model's folder here; it must not exist.")
+]
+
+
+def without_torch(missing: ModuleNotFoundError) -> typer.Exit:
+    """How a training ends where AstrID is installed without what trains networks; others are raised again."""
+    if missing.name not in ("torch", "onnxscript"):
+        raise missing
+    remark("Training needs torch: install AstrID with its extra 'train'.")
+    return typer.Exit(ExitCode.UNAVAILABLE)

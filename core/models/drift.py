@@ -1,0 +1,298 @@
+"""Drift: do the newest nights look to the models as those did that they have been in use for since?
+
+Compared are distributions of scores and of what is measured, each instrument and filter for itself, and
+what the models said with what people decided since. That people look at what scored high first is in
+the latter: it tells of what was looked at, then and now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.database.store import Store
+from core.models import drift_rows, versions
+from core.models.distributions import Compared, adjusted, compare
+from core.models.drift_rows import Judged, Sample
+from core.objects.tracklets import NightSpan, nights
+from core.settings import DriftSettings
+
+Array = NDArray[np.float64]
+
+RANKED = ("realbogus", "tree", "unet", "ensemble")  # models whose scores are probabilities
+UNIX_MJD = 40587.0
+LEAST = 50  # candidates of a stratum, or decisions, below which nothing is told
+LEAST_NIGHTS = 2  # of the reference: with one, nobody knows how much nights differ
+ROUNDS = 400
+CALIBRATION_BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """One distribution, then and now; see `core.models.distributions.Compared`."""
+
+    stratum: str
+    name: str
+    kind: str  # "score" or "feature"
+    n_before: int
+    n_now: int
+    before: float  # medians
+    now: float
+    psi: float
+    distance: float
+    p: float
+    p_adjusted: float
+    is_drift: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A number with its 95 % interval over objects."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What one model said of candidates that people decided on, then and now.
+
+    ``change`` is of the Brier score, now less then; none where too little was decided in one of the times.
+    """
+
+    model: str
+    stratum: str
+    n_before: int
+    n_now: int
+    brier_before: Share | None
+    brier_now: Share | None
+    ece_now: Share | None
+    change: Share | None
+    is_drift: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What was found.
+
+    Attributes
+    ----------
+    state : str
+        ``steady``, ``drift``, or ``too little`` to tell.
+    reference, recent : NightSpan, optional
+        MJD of the nights that are compared.
+    advice : tuple of str
+        What follows, in plain words.
+    """
+
+    state: str
+    reference: NightSpan | None
+    recent: NightSpan | None
+    reference_nights: int
+    recent_nights: int
+    quantities: tuple[Quantity, ...] = ()
+    calibrations: tuple[Calibration, ...] = ()
+    advice: tuple[str, ...] = ()
+    versions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def drift(store: Store, digests: Mapping[str, str], limits: DriftSettings) -> Drift:
+    """Compare the newest nights with the first ones since the models in use were promoted.
+
+    Parameters
+    ----------
+    store : Store
+    digests : mapping of str to str
+        Of the versions in use, by model.
+    limits : DriftSettings
+    """
+    names = {name: digest for name, digest in digests.items() if name in RANKED}
+    used = {name: _used(store, name) for name in names}
+    since = max((each["since"] or 0.0 for each in used.values()), default=0.0)
+    spans = nights(store, UNIX_MJD + since / 86400.0 if since else None)
+    recent = spans[-limits.nights :]
+    reference = spans[: max(min(limits.reference_nights, len(spans) - limits.nights), 0)]
+    advice = _labels(store, used, limits)
+    if len(reference) < LEAST_NIGHTS:
+        needed = f"{limits.nights + LEAST_NIGHTS} nights with candidates are needed, and there are"
+        words = f"{needed} {len(spans)}{' since the last promotion' if since else ''}."
+        return Drift("too little", None, None, 0, len(recent), (), (), (words, *advice), used)
+    before_span = NightSpan(reference[0].first, reference[-1].last)
+    now_span = NightSpan(recent[0].first, recent[-1].last)
+    before, now = (drift_rows.sample(store, each, names) for each in (before_span, now_span))
+    quantities = compared(before, now, [each.first for each in (*reference, *recent)], limits)
+    then, since_then = (drift_rows.judged(store, each, names) for each in (before_span, now_span))
+    calibrations = calibrated(then, since_then, list(names))
+    drifted = [each for each in quantities if each.is_drift]
+    worse = [each for each in calibrations if each.is_drift]
+    if not quantities:
+        state = "too little"
+        words = f"no instrument and filter has {LEAST} candidates in both times: nothing can be compared."
+        advice = (words, *advice)
+    else:
+        state = "drift" if drifted or worse else "steady"
+    return Drift(
+        state,
+        before_span,
+        now_span,
+        len(reference),
+        len(recent),
+        quantities,
+        calibrations,
+        (*_advice(drifted, worse), *advice),
+        used,
+    )
+
+
+def compared(
+    before: Sample, now: Sample, starts: Sequence[float], limits: DriftSettings
+) -> tuple[Quantity, ...]:
+    """All distributions of all strata that have enough candidates, then and now.
+
+    Parameters
+    ----------
+    before, now : Sample
+    starts : sequence of float
+        When each night begins, MJD.
+    limits : DriftSettings
+    """
+    found: list[tuple[tuple[str, str, str], tuple[int, int], Compared]] = []
+    nights_of = [np.searchsorted(starts, each.mjd, "right") for each in (before, now)]
+    for stratum in sorted({*before.stratum.tolist()} & {*now.stratum.tolist()}):
+        here = [each.stratum == stratum for each in (before, now)]
+        for kind in ("score", "feature"):
+            columns = [each.scores if kind == "score" else each.features for each in (before, now)]
+            for name in sorted(set(columns[0]) & set(columns[1])):
+                some = [rows & np.isfinite(each[name]) for each, rows in zip(columns, here, strict=True)]
+                first, second = (each[name][rows] for each, rows in zip(columns, some, strict=True))
+                if min(len(first), len(second)) < LEAST or np.ptp(np.concatenate([first, second])) == 0:
+                    continue
+                then, since = (each[rows] for each, rows in zip(nights_of, some, strict=True))
+                told = compare(first, second, then, since)
+                found.append(((stratum, name, kind), (len(first), len(second)), told))
+    corrected = adjusted([told.p for *_, told in found])
+    return tuple(
+        Quantity(
+            *words, *counts, told.before, told.after, told.psi, told.distance, told.p, p,
+            is_drift=p < limits.p and told.psi >= limits.psi,
+        )
+        for (words, counts, told), p in zip(found, corrected, strict=True)
+    )  # fmt: skip
+
+
+def calibrated(before: Judged, now: Judged, names: list[str]) -> tuple[Calibration, ...]:
+    """What models said of what was decided since, of all together and of each instrument and filter."""
+    found = []
+    for stratum in ("all", *sorted(set(now.stratum.tolist()))):
+        for name in names:
+            then, since = (_said(each, name, stratum) for each in (before, now))
+            if len(since[0]) < LEAST:
+                continue
+            seeds = _draws(since[2], 1)
+            brier = _share(_brier(*since[:2]), seeds)
+            ece = _share(_ece(*since[:2]), seeds)
+            was = change = None
+            if len(then[0]) >= LEAST:
+                old = _draws(then[2], 2)
+                was = _share(_brier(*then[:2]), old)
+                change = _change(_brier(*then[:2]), old, _brier(*since[:2]), seeds)
+            worse = change is not None and change.low > 0.0
+            found.append(
+                Calibration(name, stratum, len(then[0]), len(since[0]), was, brier, ece, change, worse)
+            )
+    return tuple(found)
+
+
+def _said(rows: Judged, name: str, stratum: str) -> tuple[Array, NDArray[np.bool_], NDArray[np.int64]]:
+    """Probabilities, decisions and objects of the candidates that a model scored."""
+    log_odds = rows.scores.get(name, np.full(len(rows), np.nan))
+    some = np.isfinite(log_odds) & ((rows.stratum == stratum) | (stratum == "all"))
+    return 1.0 / (1.0 + np.exp(-log_odds[some])), rows.real[some], rows.object[some]
+
+
+def _draws(objects: NDArray[np.int64], seed: int) -> Array:
+    """How often each row is taken in each round of a bootstrap over objects, (rounds, n)."""
+    names, inverse = np.unique(objects, return_inverse=True)
+    random = np.random.default_rng(seed)
+    often = random.multinomial(len(names), np.full(len(names), 1.0 / len(names)), size=ROUNDS)
+    return np.asarray(often[:, inverse], dtype=np.float64)
+
+
+Weighted = Callable[[Array], float]
+
+
+def _brier(said: Array, real: NDArray[np.bool_]) -> Weighted:
+    squares = (said - real) ** 2
+    return lambda weight: float(weight @ squares / weight.sum())
+
+
+def _ece(said: Array, real: NDArray[np.bool_]) -> Weighted:
+    """The mean distance of stated probability and true share, over bins of equal count."""
+    rank = np.argsort(np.argsort(said, kind="stable"), kind="stable")
+    place = rank * CALIBRATION_BINS // len(said)
+    return lambda weight: float(np.abs(np.bincount(place, weight * (said - real))).sum() / weight.sum())
+
+
+def _share(measure: Weighted, weights: Array) -> Share:
+    found = [measure(weight) for weight in weights]
+    return Share(
+        measure(np.ones(weights.shape[1])), *(float(each) for each in np.percentile(found, (2.5, 97.5)))
+    )
+
+
+def _change(first: Weighted, first_weights: Array, second: Weighted, second_weights: Array) -> Share:
+    found = [second(b) - first(a) for a, b in zip(first_weights, second_weights, strict=True)]
+    value = second(np.ones(second_weights.shape[1])) - first(np.ones(first_weights.shape[1]))
+    return Share(value, *(float(each) for each in np.percentile(found, (2.5, 97.5))))
+
+
+def _used(store: Store, name: str) -> dict[str, Any]:
+    """The version in use, since when, and when what it learnt of was gathered."""
+    number = versions.in_use(store, [name])[name].number
+    newest = next(iter(versions.promotions(store, name, 1)), None)
+    made = versions.version(store, name, number).created_at if number != versions.SHIPPED else None
+    return {"number": number, "since": newest.promoted_at if newest else None, "made": made}
+
+
+def _labels(store: Store, used: Mapping[str, Mapping[str, Any]], limits: DriftSettings) -> tuple[str, ...]:
+    model = used.get("realbogus")
+    if model is None:
+        return ()
+    new = drift_rows.decisions_since(store, model["made"] or 0.0)
+    if new < limits.decisions:
+        return ()
+    return (
+        f"{new} decisions were made that the real-bogus in use did not learn of: "
+        f"astrid models train realbogus --from {model['number'] or 'shipped'}",
+    )
+
+
+def _advice(drifted: list[Quantity], worse: list[Calibration]) -> tuple[str, ...]:
+    found = []
+    by_kind = {
+        kind: sorted({each.name for each in drifted if each.kind == kind}) for kind in ("score", "feature")
+    }
+    if by_kind["feature"] and not by_kind["score"]:
+        found.append(
+            f"{', '.join(by_kind['feature'])} changed, and no score did: look at what the camera gives first."
+        )
+    elif by_kind["score"]:
+        found.append(
+            f"the scores of {', '.join(by_kind['score'])} are distributed otherwise than they were: "
+            "decide on some of the newest candidates, then train and judge anew."
+        )
+    for each in worse:
+        if each.stratum == "all":
+            found.append(
+                f"{each.model} is further from what people decide than it was: train it anew, with labels."
+            )
+    return tuple(found)

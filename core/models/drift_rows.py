@@ -1,0 +1,247 @@
+"""Samples of candidates of some nights, as columns, for whoever compares one time with another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+from sqlmodel import col
+
+from core.database.store import Store
+from core.database.tables import Candidate, Difference, Observation, SkyObject, StageRun, Verdict
+from core.frames.standing import stands
+from core.objects.tracklets import NightSpan
+from core.review.agreement import side
+from core.review.real_rows import is_injected_candidate
+from core.vocabulary import OWN, ReviewState
+
+Array = NDArray[np.float64]
+
+PAGE = 1000
+MOST = 5000  # candidates of a time that are looked at
+MOST_FEATURES = 64
+SCORING = ("classify", "unet")  # stages whose record says which versions scored
+DIGITS = 12  # of a model's digest, in the record of a frame
+FRAME_FACTS = {
+    "seeing_px": col(Observation.seeing_px),
+    "sky_rms": col(Observation.sky_rms),
+    "zeropoint": col(Observation.zeropoint),
+    "score_std": col(Difference.score_std),
+    "registration_rms_px": col(Difference.registration_rms_px),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Candidates, one a row.
+
+    Attributes
+    ----------
+    stratum : (n,) str
+        Instrument, or the survey, and filter.
+    mjd : (n,) float64
+    scores : dict of str to (n,) float64
+        Log-odds by model; NaN where none was given, or by another version.
+    features : dict of str to (n,) float64
+        NaN where they were not measured.
+    total : int
+        Candidates of that time, of which the rows are a sample.
+    """
+
+    stratum: NDArray[np.str_]
+    mjd: Array
+    scores: dict[str, Array]
+    features: dict[str, Array]
+    total: int
+
+    def __len__(self) -> int:
+        return len(self.stratum)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Candidates that a person took a side on, one a row: the newest decision that stands.
+
+    Attributes
+    ----------
+    stratum : (n,) str
+    object : (n,) int
+    real : (n,) bool
+    scores : dict of str to (n,) float64
+        Log-odds by model.
+    """
+
+    stratum: NDArray[np.str_]
+    object: NDArray[np.int64]
+    real: NDArray[np.bool_]
+    scores: dict[str, Array]
+
+    def __len__(self) -> int:
+        return len(self.real)
+
+
+def sample(store: Store, span: NightSpan, digests: Mapping[str, str], most: int = MOST) -> Sample:
+    """Candidates between two times, evenly spread over them where there are more than ``most``.
+
+    Injected ones are among them: what is told of all betrays none, as their absence would.
+
+    Parameters
+    ----------
+    store : Store
+    span : NightSpan
+    digests : mapping of str to str
+        Of the versions whose scores count, by model.
+    most : int
+    """
+    during = (
+        col(Candidate.is_current).is_(True),
+        col(Candidate.mjd) >= span.first,
+        col(Candidate.mjd) <= span.last,
+    )
+    with store.read() as session:
+        total = session.scalar(select(func.count()).select_from(Candidate).where(*during)) or 0
+    every = max(1, math.ceil(total / most))
+    columns = select(
+        col(Candidate.id), col(Candidate.source), col(Candidate.filter), col(Candidate.snr),
+        col(Candidate.mag), col(Candidate.scores), col(Candidate.features), col(Candidate.mjd),
+        col(Candidate.observation_id), col(Observation.instrument), *FRAME_FACTS.values(),
+    )  # fmt: skip
+    query = (
+        columns.select_from(Candidate)
+        .outerjoin(Observation, col(Candidate.observation_id) == col(Observation.id))
+        .outerjoin(Difference, col(Candidate.difference_id) == col(Difference.id))
+        .where(*during, col(Candidate.id) % every == 0)
+        .order_by(col(Candidate.id))
+        .limit(PAGE)
+    )
+    stratum: list[str] = []
+    mjd: list[float] = []
+    scores: list[dict[str, float]] = []
+    features: list[dict[str, float]] = []
+    after = 0
+    while True:
+        with store.read() as session:
+            rows = session.connection().execute(query.where(col(Candidate.id) > after)).all()
+        scored_by = _scored_by(store, {row.observation_id for row in rows if row.observation_id is not None})
+        for row in rows:
+            said = scored_by.get(row.observation_id) if row.source == OWN else None
+            stratum.append(_stratum(row))
+            mjd.append(row.mjd)
+            scores.append(_scores(row.scores, digests, said))
+            features.append(_features(row))
+        if len(rows) < PAGE:
+            break
+        after = rows[-1].id
+    return Sample(
+        np.array(stratum, dtype=np.str_),
+        np.array(mjd, dtype=np.float64),
+        _columns(scores, list(digests)),
+        _columns(features),
+        total,
+    )
+
+
+def judged(store: Store, span: NightSpan, names: Mapping[str, str], most: int = MOST) -> Judged:
+    """What was decided on candidates between two times, of at most so many decisions, the newest."""
+    query = (
+        select(
+            col(Verdict.id), col(Verdict.candidate_id), col(Verdict.label), col(Candidate.source),
+            col(Candidate.filter), col(Candidate.scores), col(Candidate.sky_object_id),
+            col(Candidate.observation_id), col(Observation.instrument),
+        )
+        .join(Candidate, col(Verdict.candidate_id) == col(Candidate.id))
+        .join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
+        .outerjoin(Observation, col(Candidate.observation_id) == col(Observation.id))
+        .where(
+            col(Candidate.mjd) >= span.first,
+            col(Candidate.mjd) <= span.last,
+            stands(Verdict),
+            ~is_injected_candidate(),
+        )
+        .order_by(col(Verdict.id).desc())
+        .limit(most)
+    )  # fmt: skip
+    with store.read() as session:
+        rows = session.connection().execute(query).all()
+    scored_by = _scored_by(store, {row.observation_id for row in rows if row.observation_id is not None})
+    kept, seen = [], set[int]()
+    for row in rows:
+        taken = side(row.label)
+        if taken is not None and row.candidate_id not in seen:
+            seen.add(row.candidate_id)
+            kept.append((row, taken is ReviewState.REAL))
+    said = [scored_by.get(row.observation_id) if row.source == OWN else None for row, _ in kept]
+    scores = [_scores(row.scores, names, each) for (row, _), each in zip(kept, said, strict=True)]
+    return Judged(
+        np.array([_stratum(row) for row, _ in kept], dtype=np.str_),
+        np.array([row.sky_object_id for row, _ in kept], dtype=np.int64),
+        np.array([real for _, real in kept], dtype=bool),
+        _columns(scores, list(names)),
+    )
+
+
+def decisions_since(store: Store, at: float) -> int:
+    """How many decisions that stand were made since a time."""
+    query = select(func.count()).select_from(Verdict).where(col(Verdict.created_at) > at, stands(Verdict))
+    with store.read() as session:
+        return int(session.scalar(query) or 0)
+
+
+def _scored_by(store: Store, observations: set[int]) -> dict[int, str]:
+    """What the newest record of each frame says of who scored it."""
+    found: dict[tuple[int, str], str] = {}
+    ids = sorted(observations)
+    with store.read() as session:
+        for first in range(0, len(ids), PAGE // 2):
+            query = (
+                select(col(StageRun.observation_id), col(StageRun.stage), col(StageRun.reason))
+                .where(
+                    col(StageRun.observation_id).in_(ids[first : first + PAGE // 2]),
+                    col(StageRun.stage).in_(SCORING),
+                )
+                .order_by(col(StageRun.id))
+            )
+            for row in session.connection().execute(query):
+                found[row.observation_id, row.stage] = row.reason or ""
+    return {key: " ".join(found.get((key, stage), "") for stage in SCORING) for key in ids}
+
+
+def _scores(given: object, digests: Mapping[str, str], said: str | None) -> dict[str, float]:
+    """Log-odds by those versions; where nothing says who scored, by whoever it was."""
+    found: dict[str, float] = {}
+    for name, digest in digests.items():
+        value = given.get(name) if isinstance(given, dict) else None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
+            continue
+        if said and f"{name} " in said and f"{name} {digest[:DIGITS]}" not in said:
+            continue
+        sure = min(max(float(value), 1e-7), 1.0 - 1e-7)
+        found[name] = math.log(sure / (1.0 - sure))
+    return found
+
+
+def _features(row: object) -> dict[str, float]:
+    given = getattr(row, "features", None)
+    found = dict(given) if isinstance(given, dict) else {}
+    found = {key: value for key, value in found.items() if not key.startswith("ensemble.")}
+    found |= {"|snr|": abs(getattr(row, "snr", math.nan)), "mag": getattr(row, "mag", None)}
+    found |= {name: getattr(row, name) for name in FRAME_FACTS}
+    return {
+        str(key): float(value)
+        for key, value in found.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
+
+
+def _stratum(row: object) -> str:
+    source, instrument = getattr(row, "source", OWN), getattr(row, "instrument", None)
+    return f"{instrument or source} {getattr(row, 'filter', None) or 'no filter'}"
+
+
+def _columns(rows: list[dict[str, float]], names: list[str] | None = None) -> dict[str, Array]:
+    wanted = names if names is not None else sorted({key for row in rows for key in row})[:MOST_FEATURES]
+    return {name: np.array([row.get(name, math.nan) for row in rows], dtype=np.float64) for name in wanted}

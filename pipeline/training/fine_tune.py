@@ -1,0 +1,241 @@
+"""Fine-tuning of the real-bogus network: from weights that are there to ones that know a few own examples.
+
+What it is worth is told by examples that it did not see: the objects are dealt into folds, and each fold
+is judged by a network that was fine-tuned on the others. The network that is kept has seen all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.classify.model_file import Calibration, ModelFile
+from pipeline.classify.networks import ARCHITECTURE
+from pipeline.training import measures, realbogus_train, resample
+from pipeline.training.calibration import platt
+from pipeline.training.checkpoint import TrainingError
+from pipeline.training.examples import BOGUS, REAL, Examples
+from pipeline.training.realbogus_network import CutoutNetwork
+from pipeline.training.realbogus_train import Start, TrainOptions
+from pipeline.training.splits import group_digest
+
+Array = NDArray[np.float64]
+
+FEW = 500  # objects of the rarer class below which only the last layer learns
+LEAST = 8  # objects of each class
+LEAST_TO_CALIBRATE = 100  # examples of each class; with fewer the calibration that was there is kept
+RATES = {"head": 3e-3, "all": 3e-4}  # what a training from chance begins with, and a tenth of it
+EPOCHS = 10
+LEAST_STEPS = 100
+BATCH = 64
+FOLDS = 5
+MOST_KEPT = 20_000  # names of objects in a model's description
+
+Report = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuneOptions:
+    """What a fine-tuning does.
+
+    Attributes
+    ----------
+    layers : str
+        ``head``, the last layer alone; ``all``; ``auto``, all where there are `FEW` objects of each class.
+    steps : int, optional
+        Default: `EPOCHS` times through the examples, and `LEAST_STEPS` at least.
+    folds, seed, threads : int
+    """
+
+    layers: str = "auto"
+    steps: int | None = None
+    folds: int = FOLDS
+    seed: int = 1
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuned:
+    """A network that was fine-tuned, and what is known of it.
+
+    Attributes
+    ----------
+    network : CutoutNetwork
+        It has learnt of all examples.
+    calibration : Calibration
+        Of examples that were not seen, or the one that was there before.
+    log_odds, before : (n,) float64
+        Calibrated, of each example by a network that did not see its object, and by the one before.
+    judged : (n,) bool
+        Those whose object the network before did not learn of either.
+    record : dict
+        What is kept of it in the model's description.
+    """
+
+    network: CutoutNetwork
+    calibration: Calibration
+    log_odds: Array
+    before: Array
+    judged: NDArray[np.bool_]
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+def fine_tune(
+    model: ModelFile,
+    examples: Examples,
+    options: FineTuneOptions,
+    work: Path,
+    report: Report,
+    stopped: Callable[[], bool] = lambda: False,
+) -> FineTuned | None:
+    """Fine-tune a network on examples of known label; None where it was stopped.
+
+    Parameters
+    ----------
+    model : ModelFile
+        The network to begin with, one of AstrID's own architecture.
+    examples : Examples
+        Those of unknown label are left out.
+    options : FineTuneOptions
+    work : Path
+        A folder for what is kept meanwhile.
+
+    Raises
+    ------
+    TrainingError
+        The model is of another architecture, or there are too few examples.
+    """
+    if model.description.architecture != ARCHITECTURE:
+        raise TrainingError("only networks that AstrID trained can be fine-tuned, not what was imported")
+    examples = examples[examples.label >= 0]
+    objects = _objects(examples)
+    fewest = min(len(objects[REAL]), len(objects[BOGUS]))
+    if fewest < LEAST:
+        raise TrainingError(
+            f"there are {len(objects[REAL])} real and {len(objects[BOGUS])} bogus objects to learn from; "
+            f"at least {LEAST} of each are needed"
+        )
+    layers = ("head" if fewest < FEW else "all") if options.layers == "auto" else options.layers
+    start = Start(model.digest, model.arrays, head_only=layers == "head")
+    training = _options(model, len(examples), options, RATES[layers])
+    folds = min(options.folds, fewest)
+    fold = _folds(examples, objects, folds, options.seed)
+    raw, before = np.full(len(examples), np.nan), _before(model, examples)
+    for number in range(folds):
+        report(number, folds + 1, f"fold {number + 1} of {folds}")
+        held = fold == number
+        path = work / f"fold-{number}"
+        state = realbogus_train.train(
+            examples[~held], examples[:0], training, path, stopped=stopped, start=start
+        )
+        if not state.finished:
+            return None
+        raw[held] = realbogus_train.scores(state.averaged, examples[held])
+    report(folds, folds + 1, "all examples")
+    state = realbogus_train.train(
+        examples, examples[:0], training, work / "all", stopped=stopped, start=start
+    )
+    if not state.finished:
+        return None
+    known = set(_learnt(model))
+    judged = np.array([group_digest(str(each)) not in known for each in examples.group], dtype=bool)
+    was = model.description.calibration
+    calibration = _calibration(raw[judged], examples.label[judged], was)
+    log_odds = calibration.slope * raw + calibration.offset
+    before = was.slope * before + was.offset
+    record = {
+        "start": model.digest,
+        "layers": layers,
+        "steps": training.steps,
+        "real": len(objects[REAL]),
+        "bogus": len(objects[BOGUS]),
+        "folds": folds,
+        "is_recalibrated": calibration != was,
+        "objects": sorted({*known, *(group_digest(str(each)) for each in examples.group)})[:MOST_KEPT],
+        "judged": compared(examples[judged], before[judged], log_odds[judged]),
+    }
+    return FineTuned(state.averaged, calibration, log_odds, before, judged, record)
+
+
+def compared(examples: Examples, before: Array, after: Array) -> dict[str, Any]:
+    """Area under the ROC curve and Brier score of both, and what they differ by, with 95 % intervals.
+
+    Intervals are by bootstrap over objects, and those of the differences from the same draws.
+    """
+    real = examples.label == REAL
+    n = len(real)
+    told: dict[str, Any] = {"real": int(real.sum()), "bogus": int(n - real.sum())}
+    if not 0 < told["real"] < n:
+        return told
+    weights = resample.draws(examples.group, resample.ROUNDS, 0)
+    ranks = {name: measures.ranking(real, score) for name, score in (("before", before), ("after", after))}
+
+    def area(name: str) -> resample.Measure:
+        return lambda w: measures.auc(ranks[name], w)
+
+    def brier(score: Array) -> resample.Measure:
+        return lambda w: measures.brier(real, score, w)
+
+    for what, first, second in (
+        ("auc", area("before"), area("after")),
+        ("brier", brier(before), brier(after)),
+    ):
+        told[what] = {
+            "before": asdict(resample.estimate(first, weights, n)),
+            "after": asdict(resample.estimate(second, weights, n)),
+            "difference": asdict(resample.difference(first, second, weights, n)),
+        }
+    return told
+
+
+def _options(model: ModelFile, count: int, options: FineTuneOptions, rate: float) -> TrainOptions:
+    batch = min(BATCH, max(8, count // 2))
+    steps = options.steps or max(LEAST_STEPS, EPOCHS * count // batch)
+    return TrainOptions(
+        steps=steps,
+        width=int(model.description.config["width"]),
+        batch=batch,
+        rate=rate,
+        average=0.98,
+        seed=options.seed,
+        threads=options.threads,
+        epoch_steps=steps,
+    )
+
+
+def _objects(examples: Examples) -> dict[int, list[str]]:
+    """The names of objects by label; one with a real detection is real."""
+    real = set(examples.group[examples.label == REAL].tolist())
+    return {REAL: sorted(real), BOGUS: sorted(set(examples.group.tolist()) - real)}
+
+
+def _folds(examples: Examples, objects: dict[int, list[str]], count: int, seed: int) -> NDArray[np.intp]:
+    """The fold of each example: objects are dealt out at random, those of each label alike."""
+    random = np.random.default_rng(seed)
+    dealt: dict[str, int] = {}
+    for names in objects.values():
+        dealt |= {names[at]: place % count for place, at in enumerate(random.permutation(len(names)))}
+    return np.array([dealt[str(name)] for name in examples.group], dtype=np.intp)
+
+
+def _before(model: ModelFile, examples: Examples) -> Array:
+    network = CutoutNetwork(int(model.description.config["width"]))
+    network.take(model.arrays)
+    return realbogus_train.scores(network, examples)
+
+
+def _calibration(raw: Array, label: NDArray[np.int8], was: Calibration) -> Calibration:
+    real = int(np.count_nonzero(label == REAL))
+    return platt(raw, label) if min(real, len(label) - real) >= LEAST_TO_CALIBRATE else was
+
+
+def _learnt(model: ModelFile) -> Iterator[str]:
+    """Digests of the objects that earlier fine-tunings learnt of."""
+    said = model.description.trained.get("fine_tuned")
+    objects = said.get("objects") if isinstance(said, dict) else None
+    yield from (str(each) for each in objects or ())

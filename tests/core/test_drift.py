@@ -1,0 +1,168 @@
+"""Drift: what changes is found, what nights differ by anyway is not, and what people decide is compared."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from core.models import versions
+from core.models.distributions import adjusted, compare, effective, kolmogorov, ks_distance, psi
+from core.models.drift import drift
+from core.models.retraining import retraining
+from core.settings import DriftSettings
+from tests.core.nights import add_nights
+
+DIGEST = "a" * 64
+LIMITS = DriftSettings(nights=3, reference_nights=5)
+
+
+def measured(store, limits=LIMITS, digest=DIGEST):
+    return drift(store, {"realbogus": digest}, limits)
+
+
+def test_distance_and_chance_are_those_of_the_statisticians():
+    random = np.random.default_rng(1)
+    first, second = random.normal(size=400), random.normal(0.2, 1.0, 300)
+    said = stats.ks_2samp(first, second)
+    assert ks_distance(first, second) == pytest.approx(said.statistic)
+    assert kolmogorov(said.statistic, 400 * 300 / 700) == pytest.approx(said.pvalue, rel=0.1)
+    p = random.random(20) ** 3
+    np.testing.assert_allclose(adjusted(p.tolist()), stats.false_discovery_control(p))
+    assert adjusted([]) == []
+
+
+def test_the_stability_index_of_shares_is_as_it_is_defined():
+    first = np.repeat(np.arange(10.0), 10)
+    second = np.concatenate([np.repeat(0.0, 55), np.repeat(np.arange(1.0, 10.0), 5)])
+    assert psi(first, second) == pytest.approx(0.45 * np.log(5.5) + 9 * -0.05 * np.log(0.5))
+    assert psi(first, first) == 0.0
+
+
+@pytest.mark.parametrize(("differ", "least", "most"), [(0.0, 2000, 4000), (10.0, 13, 16), (0.5, 40, 120)])
+def test_values_of_one_night_count_as_often_as_they_differ(differ, least, most):
+    random = np.random.default_rng(2)
+    night = np.repeat(np.arange(13), 300)
+    values = random.normal(differ * random.normal(size=13)[night], 1.0)
+    now = night >= 10
+    assert least < sum(effective(values[~now], values[now], night[~now], night[now])) < most
+
+
+@pytest.mark.parametrize("differ", [0.0, 0.3, 2.0])
+def test_nights_that_differ_as_nights_do_are_no_drift(differ):
+    random = np.random.default_rng(3)
+    night = np.repeat(np.arange(13), 100)
+    now = night >= 10
+    p = []
+    for _ in range(100):
+        values = random.normal(differ * random.normal(size=13)[night], 1.0)
+        p.append(compare(values[~now], values[now], night[~now], night[now]).p)
+    assert np.mean(np.array(p) < 0.05) <= 0.1
+
+
+def test_steady_nights_are_steady(store):
+    add_nights(store, 8)
+    found = measured(store)
+    assert (found.state, found.reference_nights, found.recent_nights, found.advice) == ("steady", 5, 3, ())
+    assert {each.name for each in found.quantities} == {"realbogus", "elongation", "|snr|"}
+    assert not any(each.is_drift for each in found.quantities)
+    assert found.quantities[0].stratum == "camera r"
+    json.dumps(found.record(), allow_nan=False)
+
+
+def test_what_changed_is_told_and_what_did_not_is_not(store):
+    add_nights(store, 5)
+    add_nights(store, 3, first=5, shift=1.5)
+    found = measured(store)
+    assert found.state == "drift"
+    assert {each.name for each in found.quantities if each.is_drift} == {"realbogus", "elongation"}
+    by_name = {each.name: each for each in found.quantities}
+    assert by_name["realbogus"].now - by_name["realbogus"].before == pytest.approx(1.5, abs=0.7)
+    assert "realbogus" in found.advice[0]
+
+
+def test_scores_of_another_version_are_not_compared(sqlite_store):
+    add_nights(sqlite_store, 5, scored_by="realbogus bbbbbbbbbbbb")
+    add_nights(sqlite_store, 3, first=5, shift=1.5)
+    found = measured(sqlite_store)
+    assert {each.name for each in found.quantities} == {"elongation", "|snr|"}
+    assert "camera" in found.advice[0]
+
+
+def test_nights_before_a_promotion_are_no_reference(sqlite_store, monkeypatch):
+    add_nights(sqlite_store, 8)
+    made = versions.add(
+        sqlite_store, name="realbogus", digest=DIGEST, origin="training", created_by="ada", description={}
+    )
+    monkeypatch.setattr(versions.time, "time", lambda: (60004.0 - 40587.0) * 86400.0)
+    versions.promote(sqlite_store, "realbogus", made.number, by="ada")
+    found = measured(sqlite_store)
+    assert found.state == "too little"
+    assert "5 nights" in found.advice[0]
+    assert "there are 4 since the last promotion" in found.advice[0]
+    assert measured(sqlite_store, DriftSettings(nights=2)).reference_nights == 2
+
+
+def test_many_candidates_are_sampled_evenly(sqlite_store, monkeypatch):
+    from core.models import drift_rows
+    from core.objects.tracklets import nights
+
+    add_nights(sqlite_store, 6)
+    spans = nights(sqlite_store)
+    whole = type(spans[0])(spans[0].first, spans[-1].last)
+    monkeypatch.setattr(drift_rows, "PAGE", 50)
+    some = drift_rows.sample(sqlite_store, whole, {"realbogus": DIGEST}, most=120)
+    assert (some.total, len(some)) == (360, 120)
+    assert np.unique(some.mjd, return_counts=True)[1].tolist() == [20] * 6
+
+
+def test_a_model_that_people_agree_with_less_than_before_is_told(store):
+    add_nights(store, 5, decided=20)
+    add_nights(store, 3, first=5, decided=40, wrong=0.5)
+    found = measured(store)
+    assert found.state == "drift"
+    assert not any(each.is_drift for each in found.quantities)
+    worse = found.calibrations[0]
+    assert (worse.model, worse.stratum, worse.n_before, worse.n_now) == ("realbogus", "all", 100, 120)
+    assert worse.change.low > 0
+    assert worse.brier_before.value < 0.15 < worse.brier_now.low
+    assert worse.ece_now.low > 0.1
+    assert "further from what people decide" in found.advice[0]
+
+
+def test_decisions_that_were_not_learnt_of_are_counted(sqlite_store):
+    add_nights(sqlite_store, 8, decided=10)
+    found = measured(sqlite_store, LIMITS.model_copy(update={"decisions": 80}))
+    assert found.state == "steady"
+    assert "80 decisions" in found.advice[0]
+    assert "--from shipped" in found.advice[0]
+    assert all(each.change is None for each in found.calibrations)  # 30 and 50 are too few to compare
+
+
+def test_an_empty_store_has_too_little(store):
+    assert measured(store).state == "too little"
+
+
+def test_a_training_is_due_by_drift_or_by_decisions_that_no_version_learnt_of(sqlite_store, monkeypatch):
+    def due(decisions):
+        limits = LIMITS.model_copy(update={"decisions": decisions})
+        return retraining(sqlite_store, {"realbogus": DIGEST}, limits)
+
+    add_nights(sqlite_store, 5, decided=4)
+    add_nights(sqlite_store, 3, first=5, decided=4)
+    assert (due(33).is_due, due(32).is_due) == (False, True)
+    assert due(33).reason == "no drift of its scores, and 32 of 33 decisions so far"
+    add_nights(sqlite_store, 3, first=8, shift=1.5)
+    assert due(320).is_due
+    assert due(330).reason.endswith("33 are needed to learn of it")
+    # The last decisions were made 1007 s after 1970: a version of that day has learnt of all but four.
+    monkeypatch.setattr(versions.time, "time", lambda: 1006.5)
+    versions.add(
+        sqlite_store, name="realbogus", digest="b" * 64, origin="training", created_by="ada", description={}
+    )
+    found = due(41)
+    assert (found.start, found.decisions, found.is_due) == (0, 4, True)
+    assert not due(50).is_due
+    assert "since version 1 was made" in found.reason

@@ -1,0 +1,25 @@
+"""The models that AstrID came with can be told of without any of the science."""
+
+import pytest
+
+from core.models.overview import NAMES
+from core.models.shipped import DESCRIPTION, MOST_BYTES, ShippedModelMissing, shipped
+from pipeline.classify.shipped import SHIPPED
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_says_what_it_is_and_what_it_was_judged_by(name):
+    found = shipped(name)
+    assert found.digest == SHIPPED[name].digest
+    assert found.description["kind"] == name
+    assert found.description["trained"]["metrics"]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"[" * 100_000, b"{}" + b" " * MOST_BYTES])
+def test_a_damaged_one_is_told_in_a_sentence(tmp_path, content):
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / DESCRIPTION).write_bytes(content)
+    with pytest.raises(ShippedModelMissing, match="damaged"):
+        shipped("tree", tmp_path)
+    with pytest.raises(ShippedModelMissing, match="came with no unet"):
+        shipped("unet", tmp_path)

@@ -1,0 +1,145 @@
+"""Fine-tuning learns what is different about own examples, and is judged by objects that it did not see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.classify.model_file import Calibration, Description, ModelFile
+from pipeline.training.splits import LeakingSplit
+from tests.pipeline.toy_models import blobs
+
+torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
+
+from pipeline.training import fine_tune as tuning  # noqa: E402
+from pipeline.training import realbogus_train  # noqa: E402
+from pipeline.training.candidate_models import fine_tune_realbogus  # noqa: E402
+from pipeline.training.checkpoint import TrainingError  # noqa: E402
+from pipeline.training.evaluate import Candidate, refuse_leaks  # noqa: E402
+from pipeline.training.fine_tune import FineTuneOptions, fine_tune  # noqa: E402
+from pipeline.training.realbogus_network import CutoutNetwork  # noqa: E402
+from pipeline.training.realbogus_train import TrainOptions  # noqa: E402
+
+QUICK = {"head": 0.1, "all": 3e-3}  # rates that need few steps
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """A network that tells round sources from hot pixels."""
+    folder = tmp_path_factory.mktemp("start")
+    options = TrainOptions(steps=24, batch=32, width=4, epoch_steps=24, rate=1e-2, average=0.5)
+    state = realbogus_train.train(blobs(100), blobs(10), options, folder / "kept")
+    said = Description(
+        kind="realbogus",
+        architecture="cutout_cnn",
+        config={"width": 4},
+        inputs="triplet",
+        calibration=Calibration(slope=0.7, offset=-0.2, prevalence=0.3),
+    )
+    weights = {key: value.numpy() for key, value in state.averaged.state_dict().items()}
+    return ModelFile(said, "a" * 64, weights)
+
+
+def quietly(*_args):
+    pass
+
+
+def tuned(start, examples, tmp_path, **options):
+    return fine_tune(start, examples, FineTuneOptions(folds=3, **options), tmp_path, quietly)
+
+
+@pytest.mark.parametrize("layers", ["head", "all"])
+def test_it_learns_what_the_network_before_did_not_know(start, tmp_path, layers, monkeypatch):
+    monkeypatch.setattr(tuning, "RATES", QUICK)
+    examples = blobs(40, seed=6)
+    unlike = replace(examples, label=(1 - examples.label).astype(np.int8))
+    made = tuned(start, unlike, tmp_path, layers=layers, steps=24)
+    auc = made.record["judged"]["auc"]
+    assert auc["before"]["high"] < 0.1
+    assert auc["difference"]["low"] > 0.2
+    assert auc["difference"]["value"] == auc["after"]["value"] - auc["before"]["value"]
+    after = made.network.state_dict()
+    changed = {name for name in after if not np.array_equal(after[name].numpy(), start.arrays[name])}
+    if layers == "head":
+        assert changed == {"head.weight", "head.bias"}
+    else:
+        assert not any(".norm." in name for name in changed)
+        assert "centre.0.convolve.weight" in changed
+
+
+def test_few_labels_move_the_last_layer_alone(start, tmp_path, monkeypatch):
+    assert tuned(start, blobs(20), tmp_path / "few", steps=2).record["layers"] == "head"
+    monkeypatch.setattr(tuning, "FEW", 10)
+    assert tuned(start, blobs(20), tmp_path / "more", steps=2).record["layers"] == "all"
+
+
+def test_an_object_never_judges_what_learnt_of_it(start, tmp_path, monkeypatch):
+    examples = blobs(60)
+    examples = replace(examples, group=np.array([f"object {i // 4}-{i % 2}" for i in range(60)]))
+    learnt, told = [], []
+    scores = realbogus_train.scores
+
+    def train(some, _held, options, _checkpoint, **_more):
+        learnt.append(some)
+        network = CutoutNetwork(options.width)
+        return realbogus_train.Training(network, network, None, finished=True)
+
+    def score(network, some):
+        told.append(some)
+        return scores(network, some)
+
+    monkeypatch.setattr(realbogus_train, "train", train)
+    monkeypatch.setattr(realbogus_train, "scores", score)
+    made = tuned(start, examples, tmp_path)
+    assert len(learnt) == 4
+    assert len(learnt[-1]) == 60
+    judging = [each for each in told if len(each) < 60]
+    assert sorted(name for each in judging for name in each.group.tolist()) == sorted(examples.group.tolist())
+    for ours, theirs in zip(learnt, judging, strict=False):
+        assert not set(ours.group) & set(theirs.group)
+        assert set(ours.label) == set(theirs.label) == {0, 1}
+    assert np.isfinite(made.log_odds).all()
+
+
+def test_what_was_learnt_of_before_does_not_judge_again(start, tmp_path):
+    first, second = blobs(40), blobs(40, seed=2)
+    second = replace(second, group=np.char.add("later-", second.group))
+    made = tuned(start, first, tmp_path / "1", steps=2)
+    trained = {"fine_tuned": made.record}
+    again = replace(start, description=start.description.model_copy(update={"trained": trained}))
+    assert not tuned(again, first, tmp_path / "2", steps=2).judged.any()
+    assert tuned(again, second, tmp_path / "3", steps=2).judged.all()
+    with pytest.raises(LeakingSplit, match="was trained on"):
+        refuse_leaks(first, [Candidate("realbogus", None, again)])
+
+
+def test_probabilities_are_those_of_the_start_until_there_are_enough_to_calibrate(
+    start, tmp_path, monkeypatch
+):
+    made = tuned(start, blobs(40), tmp_path / "few", steps=2)
+    assert made.calibration == start.description.calibration
+    monkeypatch.setattr(tuning, "LEAST_TO_CALIBRATE", 20)
+    made = tuned(start, blobs(40), tmp_path / "more", steps=2)
+    assert made.calibration != start.description.calibration
+    assert made.record["is_recalibrated"]
+
+
+def test_what_cannot_be_tuned_is_refused_in_a_sentence(start, tmp_path):
+    with pytest.raises(TrainingError, match="3 real and 3 bogus objects"):
+        tuned(start, blobs(6), tmp_path)
+    imported = replace(start, description=start.description.model_copy(update={"architecture": "imported"}))
+    with pytest.raises(TrainingError, match="imported"):
+        tuned(imported, blobs(40), tmp_path)
+    wider = replace(start, description=start.description.model_copy(update={"config": {"width": 8}}))
+    with pytest.raises(TrainingError, match="another network"):
+        tuned(wider, blobs(40), tmp_path, steps=2)
+
+
+def test_a_tuning_that_is_stopped_leaves_nothing(start, tmp_path):
+    made = fine_tune_realbogus(
+        start, blobs(40), FineTuneOptions(steps=5), tmp_path / "m", quietly, lambda: True
+    )
+    assert not made.finished
+    assert not (tmp_path / "m").exists()

@@ -1,0 +1,97 @@
+"""What a caller of `astrid diff` brings along: it is used, or refused in a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from core.settings import Settings
+from core.vocabulary import MaskPlane
+from pipeline.diff import DiffOptions, diff_files
+from pipeline.frame import FrameRefused
+from pipeline.reference.reference_file import ReferenceImage, write
+from pipeline.stellar.profile import moffat, offsets
+from tests.pipeline.synthetic import star_frame
+
+SHAPE = (220, 220)
+SKY = {"n_stars": 120, "flux_range": (4e3, 1e5), "seed": 4}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """NEW and REF as files, REF as a reference of AstrID too, and PSFs and masks for them."""
+    folder = tmp_path_factory.mktemp("given")
+    frames = {
+        "new": star_frame(SHAPE, **SKY, fwhm=3.4, noise_seed=8)[0],
+        "ref": star_frame(SHAPE, **SKY, fwhm=2.8)[0],
+    }
+    for name, frame in frames.items():
+        cards = fits.Header({"DATE-OBS": "2020-01-01T00:00:00", "GAIN": 1.0, "RDNOISE": 5.0})
+        fits.PrimaryHDU(frame.data, cards).writeto(folder / f"{name}.fits")
+    write(ReferenceImage(frame=frames["ref"], names=("ref",), flux_unit="electron"), folder / "own.fits")
+    for fwhm in (2.8, 3.4, 12.0):
+        stamp = moffat(offsets(15), fwhm, 3.0)
+        fits.PrimaryHDU(stamp / stamp.sum()).writeto(folder / f"psf{fwhm}.fits")
+    fits.PrimaryHDU(np.ones((3, 3))).writeto(folder / "tiny.fits")
+    cube = fits.ImageHDU(np.stack([stamp] * 3))
+    places = fits.BinTableHDU.from_columns(
+        [fits.Column("x", "D", array=[0.0, np.nan, 9.0]), fits.Column("y", "D", array=[0.0, 1.0, 2.0])]
+    )
+    fits.HDUList([fits.PrimaryHDU(), cube, places]).writeto(folder / "cube.fits")
+    half = np.zeros(SHAPE, dtype=np.uint8)
+    half[:, :110] = 1
+    fits.PrimaryHDU(half).writeto(folder / "half.fits")
+    (folder / "junk.fits").write_text("junk")
+    return folder
+
+
+def subtracted(folder: Path, ref: str = "ref", **given):
+    paths = {name: folder / value if isinstance(value, str) else value for name, value in given.items()}
+    return diff_files(str(folder / "new.fits"), str(folder / f"{ref}.fits"), DiffOptions(**paths), Settings())
+
+
+def test_right_psfs_are_taken_without_a_word(folder):
+    result = subtracted(folder, psf_new="psf3.4.fits", psf_ref="psf2.8.fits")
+    assert result.warnings == []
+    assert result.difference.gain_ratio == pytest.approx(1.0, abs=0.02)
+    assert result.fwhm_new_px == pytest.approx(3.4, rel=0.05)
+
+
+def test_psfs_that_are_interchanged_are_told(folder):
+    warnings = subtracted(folder, psf_new="psf2.8.fits", psf_ref="psf3.4.fits").warnings
+    assert [each.split("/")[-1].split(" is")[0] for each in warnings] == ["psf3.4.fits", "psf2.8.fits"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"psf_new": "psf12.0.fits"}, "is not theirs"),
+        ({"psf_ref": "psf12.0.fits"}, "is not theirs"),
+        ({"psf_new": "tiny.fits"}, "3 x 3 px"),
+        ({"psf_new": "cube.fits"}, "no number"),
+        ({"psf_new": "junk.fits"}, "not a FITS file"),
+        ({"psf_ref": "missing.fits"}, "there is no such file"),
+        ({"mask_new": "missing.fits"}, "there is no such file"),
+        ({"saturation": 10.0}, "100% are saturated, at 10 and above"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(folder, given, said):
+    with pytest.raises(FrameRefused, match=said) as refused:
+        subtracted(folder, **given)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_mask_holds_for_a_reference_of_our_own_too_and_the_rest_is_said_to_be_new_s(folder):
+    result = subtracted(folder, "own", mask_ref="half.fits", gain=1.0)
+    assert np.all(result.difference.mask[5:-5, 5:100] & MaskPlane.BAD)
+    assert not np.any(result.difference.mask[20:-20, 130:200])
+    assert any("NEW's alone" in each for each in result.warnings)
+
+
+def test_a_gain_that_the_sky_contradicts_is_said_of_each_file(folder):
+    warnings = subtracted(folder, gain=30.0).warnings
+    assert [each.split(":")[0].split("/")[-1] for each in warnings] == ["ref.fits", "new.fits"]
+    assert all("contradicts the sky's noise" in each for each in warnings)
