@@ -47,6 +47,7 @@ class Choosing:
             screen.say(error, Tone.BAD)
             return
         screen.filter, self._looked_at = reading.filter, None
+        screen.notice = ()
         screen.prompt.close()
         start(screen, self._count, group="count", exclusive=True)
         await screen.read_place()

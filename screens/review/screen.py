@@ -59,6 +59,7 @@ class ReviewScreen(PictureScreen):
         self._desk: Desk | None = None
         self._reading: Reading | None = None
         self._viewing: Viewing | None = None
+        self._refused: tuple[Line, bool, bool] | None = None  # of an open store, and of a card
         self._blink: Timer | None = None
         self._blinked = False
         self.choosing, self.filtering = Choosing(self), Filtering(self)
@@ -259,7 +260,23 @@ class ReviewScreen(PictureScreen):
         label = verdict_label(action_id)
         if label is not None and self._guard.is_held(action_id):
             return
+        was_told, self.notice = bool(self.notice), ()  # what is done now has its own to say
         super().do(action_id, count)
+        if was_told and not self.notice:
+            self.paint()
+
+    def refuse(self, text: object) -> None:
+        """Say why something was not done, for as long as that is true."""
+        super().refuse(text)
+        self._refused = self.notice, self._desk is not None, self.card is not None
+
+    def paint(self) -> None:
+        """Show the state as it is; a reason that holds no more is not told any longer."""
+        if self._refused is not None:
+            notice, *then = self._refused
+            if notice is self.notice and then != [self._desk is not None, self.card is not None]:
+                self.notice, self._refused = (), None
+        super().paint()
 
     def _give(self, label: Label) -> None:
         self._guard.accept()

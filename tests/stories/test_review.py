@@ -114,6 +114,25 @@ async def test_a_filter_is_kept_shown_explained_and_cleared(night, tmp_path):
         assert "No card passes the filter" in vera.text
 
 
+async def test_a_notice_ends_with_the_next_action_and_where_it_is_true_no_more(night, tmp_path):
+    _store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("j", "left_square_bracket", "left_square_bracket")
+        assert "there is no detection before this one" in vera.text
+        await vera.press("plus")
+        assert "there is no detection" not in vera.text
+        await vera.press("slash", *"@bri", "enter")
+        assert "there is no saved filter 'bri'" in vera.text
+        await vera.press("ctrl+u")
+        await vera.type("score>1000")
+        assert "there is no saved filter" not in vera.text
+        await vera.press("x")
+        assert "art: there is no card" in vera.text
+        vera.screen.choose("")
+        await vera.until(lambda: "1 of 5" in vera.lines[1])
+        assert "art: there is no card" not in vera.text
+
+
 async def test_earlier_detections_of_an_object_can_be_judged(night, tmp_path):
     store, url, _ = night
     async with console(url, tmp_path) as vera:
