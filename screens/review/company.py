@@ -38,7 +38,7 @@ class Company:
         entry, desk = self._screen.queue.current, self._screen.desk
         if entry is None or desk is None or entry is not self._seen_at:
             return {}
-        return {} if entry.label is None and (desk.habits.blind or entry.is_again) else self._said
+        return {} if entry.is_blind or (desk.habits.blind and entry.label is None) else self._said
 
     def follow(self) -> None:
         """Look at the card at the queue's place from now on."""

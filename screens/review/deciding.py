@@ -99,11 +99,13 @@ class Deciding:
         entry = reading.entry
         if entry is None:
             return
+        from core.review.pace import AGAIN  # SQLAlchemy comes with it: not before the first paint
+
         shown = view.shown_record(card, viewing, screen.app.theme, screen.size)
-        if entry.is_again:
-            shown["again"] = True
+        if entry.is_blind:
+            shown[AGAIN] = True
         revealed = await asyncio.to_thread(desk.decide, card.candidate_id, label, shown)
-        entry.label, entry.is_again = label, False
+        entry.label = label
         reading.forget(entry.object_id)
         self.told(view.decided(label, card.name, len(card.objects), revealed))
         if reading.entry is entry:  # else the reader went elsewhere meanwhile: no card is passed over
@@ -146,10 +148,10 @@ class Deciding:
         for each in reading.queue.entries:
             if each.object_id in objects:
                 each.label = row.label
-        entry.label = row.label
+        entry.label, entry.is_again = row.label, entry.is_again or row.is_again
         for object_id in objects:
             reading.forget(object_id)
-        self.told(view.changed_back(done, row.label, len(objects), row.revealed))
+        self.told(view.changed_back(done, row, len(objects)))
         self._screen.show_place()
 
     def _note(self, text: str) -> None:

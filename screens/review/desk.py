@@ -34,6 +34,9 @@ class Undone:
     object_id: int
     candidate_id: int
     label: str | None  # what stands now by this row: none after an undo
+    taken: str | None = None  # what an undo took back
+    name: str = ""
+    is_again: bool = False  # the card had been shown blind once more
     objects: tuple[int, ...] = ()
     revealed: str = ""  # that it was an injected source
 
@@ -91,11 +94,11 @@ class Desk:
         """How many objects that pass the filter await a verdict."""
         return waiting.queue_count(self._store, filters=filters, order=order)
 
-    def again(self, count: int) -> list[int]:
-        """Objects that this reviewer decided before, to be shown blind among so many new ones."""
-        wanted = round(count * self.habits.again_share + 0.5 * self.habits.again_share)
+    def again(self, among: Sequence[int], order: str) -> list[tuple[int, int]]:
+        """Objects that this reviewer decided before, to be shown blind among new ones, and where."""
+        wanted = round(len(among) * self.habits.again_share + 0.5 * self.habits.again_share)
         before = time.time() - self.habits.again_after_s
-        return pace.due_again(self._store, self.reviewer, wanted, before=before)
+        return pace.due_again(self._store, self.reviewer, wanted, before=before, among=among, order=order)
 
     def card(self, object_id: int, candidate_id: int | None = None, *, again: bool = False) -> cards.Card:
         """Everything about one object, with the cutouts of its best or of the given detection.
@@ -244,7 +247,17 @@ class Desk:
         objects = verdicts.objects_of_step(self._store, row)
         on = cards.carriers(self._store, objects)
         carried = tuple(dict.fromkeys(on[key] for key in objects))
-        return Undone(on[row.sky_object_id], row.candidate_id, row.label, carried, self._revealed(objects))
+        given, name = verdicts.decision(self._store, row)
+        return Undone(
+            object_id=on[row.sky_object_id],
+            candidate_id=row.candidate_id,
+            label=row.label,
+            taken=None if row.label else given.label,
+            name=name,
+            is_again=bool(given.shown.get(pace.AGAIN)),
+            objects=carried,
+            revealed=self._revealed(objects),
+        )
 
     def _revealed(self, objects: Sequence[int]) -> str:
         """That some of these objects were injected; empty where none was, or none was decided."""

@@ -1,6 +1,6 @@
 """The cards under review: pages of the store as they were read, and a place among them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -11,7 +11,12 @@ class Entry:
     object_id: int
     label: str | None = None
     candidate_id: int | None = None  # the detection to show, where it is not the best one
-    is_again: bool = False  # decided before, shown blind once more: nothing may tell
+    is_again: bool = False  # decided before, shown once more
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether nothing may tell what was said of it before; also after an undo."""
+        return self.is_again and self.label is None
 
 
 @dataclass(slots=True)
@@ -25,6 +30,7 @@ class Queue:
     place: int = 0
     after: str | None = None  # the cursor of the next page; none when all are here
     is_complete: bool = False  # nothing is left to be read
+    is_begun: bool = False  # a card of it was shown
     is_counted: bool = True  # whether the total is known; else it is of those that were read
     total: int = 0  # how many there are in the store and here, read or not
     without: int | None = 0  # how many more await that have no value in this order; none: not known yet
@@ -81,12 +87,19 @@ class Queue:
         """How many were given a verdict here."""
         return sum(entry.label is not None for entry in self.entries)
 
-    def put_in(self, objects: Sequence[int], places: Sequence[int]) -> None:
-        """Put in objects that were decided before, at places among those that were not reached yet."""
+    def put_in(self, objects: Iterable[tuple[int, int]]) -> None:
+        """Put in objects that were decided before, each before the entry at its place, if not reached yet.
+
+        Parameters
+        ----------
+        objects : iterable of (int, int)
+            Objects with their places, in order.
+        """
         known = {entry.object_id for entry in self.entries}
-        for object_id, place in zip(objects, places, strict=False):
+        first = self.place + 1 if self.is_begun else 0
+        for object_id, place in reversed(list(objects)):  # so that no place before them moves
             if object_id not in known:
-                at = min(max(place, self.place + 1), len(self.entries))
+                at = min(max(place, first), len(self.entries))
                 self.entries.insert(at, Entry(object_id, is_again=True))
                 self.total += 1
 

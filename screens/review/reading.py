@@ -1,7 +1,6 @@
 """Which cards are under review: the queue by its filter, and the cards around the reader's place."""
 
 import asyncio
-import random
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -85,10 +84,10 @@ class Reading:
         queue, order = self.queue, self.order
         if queue.is_counted and queue.without is not None:
             return
-        decided = queue.decided
+        here = sum(entry.label is not None or entry.is_again for entry in queue.entries)
         total = await asyncio.to_thread(self._desk.total, self.filter, order)
         if not queue.is_counted:
-            queue.total, queue.is_counted = max(total + decided, len(queue.entries)), True
+            queue.total, queue.is_counted = max(total + here, len(queue.entries)), True
         if queue.without is None:
             awaiting = await asyncio.to_thread(self._desk.total, self.filter)
             queue.without = max(awaiting - total, 0)
@@ -116,6 +115,7 @@ class Reading:
         ------
         AstridError
         """
+        self.queue.is_begun = True
         if self.queue.needs_page(0):
             await self._read_page()
         if self.entry is not None:
@@ -149,15 +149,15 @@ class Reading:
         queue.extend((row.object_id for row in page.rows), page.next)
         if self.filter or queue.cut is not None or not self._desk.habits.again_share:
             return
-        due = await asyncio.to_thread(self._desk.again, len(queue.entries) - before)
-        if due:
-            queue.put_in(due, sorted(random.choices(range(before, len(queue.entries) + 1), k=len(due))))
+        among = [entry.object_id for entry in queue.entries[before:]]
+        due = await asyncio.to_thread(self._desk.again, among, self.order)
+        queue.put_in([(object_id, before + place) for object_id, place in due])
 
     async def _read_card(self, entry: Entry) -> None:
         key = entry.object_id, entry.candidate_id
         if key in self._kept:
             self._kept.move_to_end(key)
             return
-        self._kept[key] = await asyncio.to_thread(self._desk.card, *key, again=entry.is_again)
+        self._kept[key] = await asyncio.to_thread(self._desk.card, *key, again=entry.is_blind)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)

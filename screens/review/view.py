@@ -17,6 +17,7 @@ from screens.review.steering import MODEL_ORDERS
 if TYPE_CHECKING:
     from core.operations.headline import Headline
     from core.review.cards import Card
+    from screens.review.desk import Undone
     from screens.review.viewing import Viewing
     from screens.tty.graphics import Placed
 
@@ -199,18 +200,17 @@ def others_said(label: Label, votes: Mapping[str, str], confirmed: str | None, *
     return (*line, span("" if differ else " too", Tone.WARN), span(end, Tone.WARN))
 
 
-def changed_back(done: str, label: str | None, count: int = 1, revealed: str = "") -> Line:
-    """The notice after an undo or a redo."""
-    done = f"{done}: {count} verdicts" if count > 1 else done
-    if revealed:
-        done = f"{done}; {revealed}"
-    if label is None:
-        return (span(done, Tone.STRONG), span("  ctrl+r", Tone.KEY), span(" gives it again", Tone.DIM))
+def changed_back(done: str, row: "Undone", count: int = 1) -> Line:
+    """The notice after an undo or a redo: which verdict of what, and the way back."""
+    what = f" for {count} verdicts" if count > 1 else f" of {row.name}"
+    key, back = ("u", " takes it back") if row.label else ("ctrl+r", " gives it again")
     return (
         span(f"{done}: ", Tone.STRONG),
-        _label_span(label),
-        span("  u", Tone.KEY),
-        span(" takes it back", Tone.DIM),
+        _label_span(row.label or row.taken or ""),
+        span(what, limit=44),
+        span(f"; {row.revealed}" if row.revealed else "", Tone.WARN),
+        span(f"  {key}", Tone.KEY),
+        span(back, Tone.DIM),
     )
 
 

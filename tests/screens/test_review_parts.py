@@ -17,7 +17,7 @@ from screens.review.facts import best_first, mask_words, sexagesimal, utc
 from screens.review.guard import RepeatGuard
 from screens.review.known import known_facts
 from screens.review.layout import arrange
-from screens.review.queue import Queue
+from screens.review.queue import Entry, Queue
 from screens.review.steering import cut_line
 from screens.review.viewing import Viewing
 from screens.terminal import probe
@@ -126,6 +126,25 @@ class TestQueue:
         assert not queue.needs_page(3)
         queue.move(7)
         assert queue.needs_page(3)
+
+    def test_what_is_shown_again_stands_at_its_rank_and_never_before_the_reader(self):
+        queue = Queue()
+        queue.extend([1, 2, 3, 4], None)
+        queue.put_in([(10, 0), (11, 2), (12, 2), (13, 4), (2, 3)])
+        assert [entry.object_id for entry in queue.entries] == [10, 1, 2, 11, 12, 3, 4, 13]
+        assert queue.total == 8
+        queue.is_begun = True
+        queue.move(3)
+        queue.put_in([(14, 1)])
+        assert [entry.object_id for entry in queue.entries][3:6] == [11, 14, 12]
+
+    def test_what_is_shown_again_is_blind_until_it_is_decided_and_after_an_undo(self):
+        entry = Entry(1, is_again=True)
+        assert entry.is_blind
+        entry.label = "real"
+        assert not entry.is_blind
+        entry.label = None
+        assert entry.is_blind
 
     def test_a_cut_ends_what_is_reached_and_is_taken_away_again(self):
         queue = Queue(total=40, is_counted=True)

@@ -59,7 +59,7 @@ async def test_marked_cards_get_one_verdict_that_is_undone_as_one_step_later(nig
     assert {row.shown["by"] for row in rows(store)} == {"bulk"}
     async with console(url, tmp_path, size) as vera:
         await vera.press("u")
-        assert "taken back: 2 verdicts" in vera.text
+        assert "taken back: dipole for 2 verdicts" in vera.text
         assert set(states(store)) == {"unreviewed"}
         await vera.press("ctrl+r")
         assert states(store)[:3] == ["bogus", "bogus", "unreviewed"]
@@ -330,8 +330,21 @@ async def test_a_share_is_shown_again_blind_and_measures_self_agreement(night, t
         assert "mine" not in vera.text
         assert "judged" not in vera.text
         assert "by vera" not in vera.text
+        assert vera.screen.queue.place == 0  # where its score puts it
         await vera.press("d", "k")
         assert "mine" in vera.text
+        await vera.press("u")
+        assert "taken back: dipole of " in vera.lines[-2]
+        assert vera.screen.card.object_id == ids[0]
+        assert "mine" not in vera.text
+        await vera.press("d")
+    assert rows(store)[-1].shown["again"] is True
+    async with console(url, tmp_path, more=more) as vera:
+        await vera.press("u")  # in a later sitting it is as blind
+        assert vera.screen.card.object_id == ids[0]
+        assert "mine" not in vera.text
+        await vera.press("ctrl+r")
+        assert "given again: dipole of " in vera.lines[-2]
     assert rows(store)[-1].shown["again"] is True
     assert rows(store)[-1].label == "dipole"
 
