@@ -30,6 +30,7 @@ class Choosing:
         self._recalled: Mapping[str, Any] = {}
         self._looked_at: int | None = None  # how many awaited a verdict when more was looked for
         self.order = "score"
+        self.nothing: tuple[str, ...] = ()  # why no card passes the filter, as far as that is clear
 
     def restart_soon(self, filters: str) -> None:
         """Begin at the start of what passes a filter."""
@@ -44,13 +45,27 @@ class Choosing:
             await reading.restart(filters, self.order)
         except AstridError as error:
             self.order = reading.order
-            screen.say(error, Tone.BAD)
+            from core.review.filter_words import FilterError
+
+            # What was typed still stands in the prompt.
+            screen.say(error.why if isinstance(error, FilterError) else error, Tone.BAD)
             return
         screen.filter, self._looked_at = reading.filter, None
-        screen.notice = ()
+        screen.notice, self.nothing = (), ()
+        if screen.filter and not screen.queue.entries:
+            start(screen, self._explain_nothing, group="nothing", exclusive=True)
         screen.prompt.close()
         start(screen, self._count, group="count", exclusive=True)
         await screen.read_place()
+
+    async def _explain_nothing(self) -> None:
+        from core.review.filter_help import why_nothing
+        from core.review.filters import parse
+
+        filters = self._screen.filter
+        with suppress(AstridError):  # then it stays unexplained
+            self.nothing = tuple(why_nothing(parse(filters), await self._screen.filtering.known()))
+            self._screen.paint()
 
     async def _count(self) -> None:
         if (reading := self._screen.reading) is not None:

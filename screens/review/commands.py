@@ -90,6 +90,7 @@ def _save(screen: "ReviewScreen", forget: bool, words: Words) -> None:
     name = words[0]
 
     def told(_: object) -> None:
+        screen.filtering.forget_offered()
         said = f"the filter {name} is forgotten" if forget else f"kept: @{name} is {filters}"
         screen.say(said, Tone.GOOD)
 

@@ -128,6 +128,8 @@ class ReviewScreen(PictureScreen):
             order=self.choosing.order,
             others=self.company.others,
             said=self.company.said,
+            nothing=self.choosing.nothing,
+            width=self.size.width,
         )
 
     def notice_line(self) -> Line:

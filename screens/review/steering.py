@@ -17,6 +17,7 @@ FEW = 10  # verdicts at once that need no word typed
 NAMED_ORDERS = ("score", "brightness", "age", "uncertainty", "anomaly")
 MODEL_ORDERS = ("uncertainty", "anomaly")  # what has no value there is left out
 _SHOWN = 10  # completions
+_FEW_CELLS = 8  # too few to show any of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,10 @@ def filter_hint(line: str, known: "Known", width: int) -> Line:
     """What a filter means that is being typed, and what can come next."""
     from core.review.filter_help import completions, explained
 
-    told = (span(explained(line), Tone.PLAIN, max(width // 2, 20)),)
-    offered = [each.rpartition(" ")[2] for each in completions(line, known)[:_SHOWN]]
-    return (*told, span("  "), span("  ".join(offered), Tone.DIM)) if offered else told
+    told = span(explained(line, known), Tone.PLAIN, 400)
+    offered = "  ".join(each.rpartition(" ")[2] for each in completions(line, known)[:_SHOWN])
+    room = width - len(told.text) - 3  # what can come next fills the line; what it means takes more if needed
+    return (told, span("  "), span(offered, Tone.DIM, room)) if offered and room > _FEW_CELLS else (told,)
 
 
 def label_words(line: str) -> list[str]:

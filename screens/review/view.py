@@ -38,6 +38,8 @@ class Page:
     notice: Line
     order: str = "score"
     others: tuple[str, ...] = ()  # who else has the card open
+    nothing: tuple[str, ...] = ()  # why no card passes the filter
+    width: int = 80
     said: Mapping[str, str] = field(default_factory=dict)  # what others decided of it, by reviewer
 
 
@@ -115,8 +117,10 @@ def empty_lines(page: Page) -> list[Line]:
             *_without_lines(page),
         ]
     if page.filter:
+        reasons = [line for each in page.nothing for line in indented((span(each),), page.width)]
         return [
             (span(" No card passes the filter.", Tone.STRONG),),
+            *reasons,
             (span(" esc", Tone.KEY), span(" clears it, "), span("/", Tone.KEY), span(" changes it.")),
         ]
     lines: list[Line] = [(span(" Nothing awaits a verdict.", Tone.STRONG),)]

@@ -103,12 +103,21 @@ async def test_a_filter_is_explained_and_completed_while_it_is_typed_and_kept_by
         await vera.press("escape")
         assert "field:M31" not in vera.lines[1]
         await vera.press("slash")
+        await vera.until(lambda: "saved filters" not in vera.lines[-2])
+        await vera.pilot.press("at")
+        await vera.until(lambda: "saved filters: @strong" in vera.lines[-2])
+        await vera.pilot.press("backspace")
         await vera.type("@strong")
         assert "field:M31 verdict:none score>22" in vera.lines[1]
         await vera.press("slash")
         await vera.pilot.press("ctrl+u")
         await vera.type("@weak")
         assert "no saved filter 'weak'" in vera.text
+        await vera.pilot.press("ctrl+u")
+        await vera.type("filter:R state:real")
+        assert "No card passes the filter" in vera.text
+        await vera.until(lambda: "there is no filter:R here, but filter:r" in vera.text)
+        assert "the queue holds only what awaits a verdict" in vera.text
     with store.read() as db:
         (kept,) = db.exec(select(SavedFilter)).all()
     assert (kept.reviewer, kept.name) == ("vera", "strong")
