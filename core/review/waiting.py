@@ -12,7 +12,7 @@ from core.database.store import Store
 from core.database.tables import Candidate, SkyObject
 from core.review.filters import Term, conditions, parse
 from core.review.narrow import Objects, few, within
-from core.review.states import AWAITING
+from core.review.states import AWAITING, count_awaiting
 from core.vocabulary import ReviewState
 
 _BEGINNING = 2500  # objects that are looked through before anything else is tried
@@ -211,11 +211,10 @@ def queue_count(
     with store.read() as db:
         if terms or by.only_known:
             return db.scalar(_passing(db, (func.count(),), states, terms, by)) or 0
-        # The index alone counts those with a score; the rest, few, may have no candidate left.
         waiting = select(func.count()).select_from(SkyObject).where(col(SkyObject.review_state).in_(states))
-        score, best = col(SkyObject.best_score), col(SkyObject.best_candidate_id)
-        parts = (waiting.where(score.is_not(None)), waiting.where(score.is_(None), best.is_not(None)))
-        return sum(db.scalar(part) or 0 for part in parts)
+        gone = waiting.where(col(SkyObject.best_score).is_(None), col(SkyObject.best_candidate_id).is_(None))
+        every = count_awaiting(db) if tuple(states) == AWAITING else db.scalar(waiting) or 0
+        return every - (db.scalar(gone) or 0)  # few if any: all their candidates are superseded
 
 
 def best_candidates(store: Store, objects: Sequence[int]) -> dict[int, int]:
