@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlmodel import Session, col
 
 from core.database.tables import SkyObject, Verdict
@@ -23,6 +23,7 @@ from core.vocabulary import LABELS, ONCE_FOR_DAYS, Label, ReviewState
 AWAITING = (ReviewState.UNREVIEWED, ReviewState.ESCALATED)
 LAST_SEEN = "object_last_mjd"  # in `shown`: the object's newest epoch when it was judged
 _BATCH = 2000  # ids of one query
+_FEW = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,21 @@ class _Standing:
 
     def follow(self, row: SkyObject) -> None:
         row.review_state, row.review_label, row.snoozed_at_mjd = self.state, self.label, self.snoozed_at
+
+
+def count_awaiting(db: Session) -> int:
+    """How many objects await a verdict.
+
+    Where few others are there, as all less those: a whole table is counted in a sixth of the time that a
+    range of an index takes.
+    """
+    others = [state.value for state in ReviewState if state not in AWAITING]
+    some = select(col(SkyObject.id)).where(col(SkyObject.review_state).in_(others)).limit(_FEW + 1)
+    rest = db.scalar(select(func.count()).select_from(some.subquery())) or 0
+    every = select(func.count()).select_from(SkyObject)
+    if rest <= _FEW:
+        return (db.scalar(every) or 0) - rest
+    return db.scalar(every.where(col(SkyObject.review_state).in_(AWAITING))) or 0
 
 
 def locked(db: Session, object_ids: Collection[int]) -> list[SkyObject]:
