@@ -167,14 +167,6 @@ class TrackletSettings(Section):
     max_mag_difference: float = Field(0.4, gt=0)  # besides three times the errors; of one filter
 
 
-class MlflowSettings(Section):
-    """Where MLflow keeps the files of trainings and models; its server is ``MLFLOW_TRACKING_URI``."""
-
-    artifacts: str = ""  # such as s3://bucket/folder; empty: in AstrID's home, or as the server says
-    s3_endpoint: str = ""  # such as https://ACCOUNT.r2.cloudflarestorage.com; empty: Amazon's
-    s3_region: str = ""  # such as auto, for Cloudflare R2; keys are AWS_ACCESS_KEY_ID's and ..._SECRET_...
-
-
 class DriftSettings(Section):
     """What nights `astrid models drift` compares, and what it calls drift."""
 
@@ -183,6 +175,14 @@ class DriftSettings(Section):
     psi: float = Field(0.2, gt=0)  # population stability index, at least
     p: float = Field(0.01, gt=0, lt=1)  # by chance, corrected for the number of distributions, at most
     decisions: int = Field(500, ge=1)  # of people, that a model did not learn of, before it should
+
+
+class MlflowSettings(Section):
+    """Where MLflow keeps the files of trainings and models; its server is ``MLFLOW_TRACKING_URI``."""
+
+    artifacts: str = ""  # such as s3://bucket/folder; empty: in AstrID's home, or as the server says
+    s3_endpoint: str = ""  # such as https://ACCOUNT.r2.cloudflarestorage.com; empty: Amazon's
+    s3_region: str = ""  # such as auto, for Cloudflare R2; keys are AWS_ACCESS_KEY_ID's and ..._SECRET_...
 
 
 class PowerSettings(Section):
@@ -283,8 +283,8 @@ class Settings(BaseSettings):
     associate: AssociateSettings = AssociateSettings()
     catalogs: CatalogSettings = CatalogSettings()
     tracklets: TrackletSettings = TrackletSettings()
-    mlflow: MlflowSettings = MlflowSettings()
     drift: DriftSettings = DriftSettings()
+    mlflow: MlflowSettings = MlflowSettings()
     power: PowerSettings = PowerSettings()
     health: HealthSettings = HealthSettings()
     alerts: AlertSettings = AlertSettings()
