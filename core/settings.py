@@ -167,6 +167,16 @@ class TrackletSettings(Section):
     max_mag_difference: float = Field(0.4, gt=0)  # besides three times the errors; of one filter
 
 
+class DriftSettings(Section):
+    """What nights `astrid models drift` compares, and what it calls drift."""
+
+    nights: int = Field(3, ge=1)  # the newest
+    reference_nights: int = Field(10, ge=1)  # the first since the models in use were promoted
+    psi: float = Field(0.2, gt=0)  # population stability index, at least
+    p: float = Field(0.01, gt=0, lt=1)  # by chance, corrected for the number of distributions, at most
+    decisions: int = Field(500, ge=1)  # of people, that a model did not learn of, before it should
+
+
 class MlflowSettings(Section):
     """Where MLflow keeps the files of trainings and models; its server is ``MLFLOW_TRACKING_URI``."""
 
@@ -179,16 +189,6 @@ class DramatiqSettings(Section):
     """Where workers on other machines are told that frames are due."""
 
     broker: SecretStr = SecretStr("")  # such as redis://host:6379/0; empty: there are none
-
-
-class DriftSettings(Section):
-    """What nights `astrid models drift` compares, and what it calls drift."""
-
-    nights: int = Field(3, ge=1)  # the newest
-    reference_nights: int = Field(10, ge=1)  # the first since the models in use were promoted
-    psi: float = Field(0.2, gt=0)  # population stability index, at least
-    p: float = Field(0.01, gt=0, lt=1)  # by chance, corrected for the number of distributions, at most
-    decisions: int = Field(500, ge=1)  # of people, that a model did not learn of, before it should
 
 
 class PowerSettings(Section):
@@ -289,9 +289,9 @@ class Settings(BaseSettings):
     associate: AssociateSettings = AssociateSettings()
     catalogs: CatalogSettings = CatalogSettings()
     tracklets: TrackletSettings = TrackletSettings()
+    drift: DriftSettings = DriftSettings()
     mlflow: MlflowSettings = MlflowSettings()
     dramatiq: DramatiqSettings = DramatiqSettings()
-    drift: DriftSettings = DriftSettings()
     power: PowerSettings = PowerSettings()
     health: HealthSettings = HealthSettings()
     alerts: AlertSettings = AlertSettings()
