@@ -8,6 +8,7 @@ import numpy as np
 from scipy import fft
 
 from pipeline.frame import Aligned, Image, MaskImage, PreparedReference
+from pipeline.quantile import quantile
 from pipeline.subtraction.arrays import Arrays, Spectrum
 from pipeline.subtraction.match import Match
 from pipeline.subtraction.tile_score import Side
@@ -66,7 +67,7 @@ def background_noise(tile: Tile, variance: Image, mask: MaskImage) -> float:
     values = variance[part][mask[part] == 0]
     if values.size < 16:
         values = variance.ravel()[:: max(1, variance.size // 100_000)]
-    return float(np.sqrt(np.percentile(values, 25)))
+    return float(np.sqrt(quantile(values, 0.25)))
 
 
 def _transformed(stamp: Image, tile: Tile, xp: Arrays) -> Spectrum:

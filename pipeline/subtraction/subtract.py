@@ -108,14 +108,14 @@ def subtract(
         if tile is tiles[len(tiles) // 2]:
             response = made.match * made.of_new * ours.psf * (1.0 / made.flux_norm)
             wings = wing_error(xp.host(compact(response, tile.shape, xp)), fwhm)
-        share = tile.share
         for values, frame in ((found.data, data), (found.flux, flux), (found.flux_err, flux_err)):
-            tile.add(values, frame, share)
+            tile.add(values, frame)
         psf = xp.host(compact(made.psf, tile.shape, xp))
         areas.append(_noise_area(psf))
         stamps.append(stamp_of(psf, min(size, MOST_STAMP_PX, (min(psf.shape) - 1) // 2 * 2 - 1)))
         if settings.depth.enabled:
             responses.append(response_of(made, tile, response_px, xp))
+    del new_light, new_variance
     seconds["transforms"] = time.perf_counter() - start
 
     start = time.perf_counter()
@@ -223,4 +223,4 @@ def _remove_background(
     sky = sep.Background(data, mask=mask != 0, bw=mesh_x, bh=mesh_y, fw=3, fh=3).back(dtype=np.float32)
     data -= sky
     for tile, area in zip(tiles, areas, strict=True):
-        flux[tile.inner] -= (tile.share * np.float32(area)) * sky[tile.inner]
+        tile.add(sky[tile.inner], flux, -area)

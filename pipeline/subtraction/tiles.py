@@ -25,6 +25,15 @@ class Span:
     origin: int
     weight: NDArray[np.float32]
 
+    @property
+    def bands(self) -> tuple[slice, slice, slice]:
+        """Where its share grows, is all, and falls; any may be empty."""
+        whole = np.flatnonzero(self.weight == 1.0)
+        first, last = (
+            (int(whole[0]), int(whole[-1]) + 1) if len(whole) else (len(self.weight), len(self.weight))
+        )
+        return slice(0, first), slice(first, last), slice(last, len(self.weight))
+
 
 @dataclass(frozen=True, slots=True)
 class Tile:
@@ -61,26 +70,36 @@ class Tile:
 
     def cut(self, image: NDArray[np.float32]) -> Image:
         """The tile with its halo; beyond the frame its mirror image, for a step there would ring."""
-        rows, columns = (
-            _mirrored(span.origin, length, size)
+        (rows, tall), (columns, wide) = (
+            (_mirrored(span.origin, length, size), _within(span.origin, length, size))
             for span, length, size in zip((self.rows, self.columns), self.shape, image.shape, strict=True)
         )
-        taken: Image = (
-            image[np.ix_(rows, columns)]
-            if _leaves(rows) or _leaves(columns)
-            else image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        )
+        whole = image[
+            rows[tall.start] : rows[tall.stop - 1] + 1, columns[wide.start] : columns[wide.stop - 1] + 1
+        ]
+        if whole.shape == self.shape:
+            return whole
+        taken = np.empty(self.shape, dtype=np.float32)
+        taken[tall, wide] = whole
+        for part in slice(0, tall.start), slice(tall.stop, None):
+            taken[part] = image[np.ix_(rows[part], columns)]
+        for part in slice(0, wide.start), slice(wide.stop, None):
+            taken[tall, part] = image[np.ix_(rows[tall], columns[part])]
         return taken
 
-    @property
-    def share(self) -> Image:
-        """How much each pixel that it answers for takes of it, the rest being its neighbours'."""
-        weight: Image = self.rows.weight[:, None] * self.columns.weight[None, :]
-        return weight
+    def add(self, values: Image, to: Image, times: float = 1.0) -> None:
+        """Add the tile's share of values, of the pixels it answers for, to a frame that began at zero.
 
-    def add(self, values: NDArray[np.float32] | np.float32, to: Image, share: Image) -> None:
-        """Add the tile's `share` of values, of the pixels it answers for, to a frame that began at zero."""
-        to[self.inner] += share * values
+        Its share of a pixel is the product of both weights; the rest is its neighbours'.
+        """
+        part = to[self.inner]
+        for rows in self.rows.bands:
+            for columns in self.columns.bands:
+                shared = values[rows, columns]
+                if times != 1.0 or rows != self.rows.bands[1] or columns != self.columns.bands[1]:
+                    weight = self.rows.weight[rows, None] * np.float32(times)
+                    shared = shared * (weight * self.columns.weight[columns])
+                part[rows, columns] += shared
 
 
 def _mirrored(origin: int, length: int, size: int) -> NDArray[np.int64]:
@@ -90,9 +109,9 @@ def _mirrored(origin: int, length: int, size: int) -> NDArray[np.int64]:
     return np.asarray(np.minimum(index, period - index))
 
 
-def _leaves(index: NDArray[np.int64]) -> bool:
-    """Whether indices are not simply consecutive."""
-    return bool(np.any(np.diff(index) != 1))
+def _within(origin: int, length: int, size: int) -> slice:
+    """Which of some pixels in a row lie on an axis and are no reflections."""
+    return slice(max(0, -origin), min(length, size - origin))
 
 
 def plan(shape: tuple[int, int], tile_px: int, halo: int, blend: int) -> list[Tile]:
