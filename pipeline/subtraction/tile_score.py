@@ -115,7 +115,7 @@ def point_source(
 
 
 def slope(image: Values, axis: int) -> Values:
-    """The gradient along one axis, but for the outermost pixels; centred: one-sided ones lie half a pixel off."""
+    """The gradient along one axis, but for the outermost pixels, centred: others lie half a pixel off."""
     gradient = image[2:, 1:-1] - image[:-2, 1:-1] if axis == 0 else image[1:-1, 2:] - image[1:-1, :-2]
     gradient *= 0.5
     return gradient
