@@ -17,22 +17,15 @@ class Span:
 
     The tile answers for pixels ``start`` to ``stop``; neighbours overlap, and ``weight`` (one value a
     pixel) is this tile's share, so that the shares of all tiles add to 1. ``origin`` is where its
-    transform begins, a halo before ``start``; it may lie outside the frame.
+    transform begins, a halo before ``start``; it may lie outside the frame. ``bands`` are where its share
+    grows, is all, and falls; any may be empty.
     """
 
     start: int
     stop: int
     origin: int
     weight: NDArray[np.float32]
-
-    @property
-    def bands(self) -> tuple[slice, slice, slice]:
-        """Where its share grows, is all, and falls; any may be empty."""
-        whole = np.flatnonzero(self.weight == 1.0)
-        first, last = (
-            (int(whole[0]), int(whole[-1]) + 1) if len(whole) else (len(self.weight), len(self.weight))
-        )
-        return slice(0, first), slice(first, last), slice(last, len(self.weight))
+    bands: tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +86,12 @@ class Tile:
         Its share of a pixel is the product of both weights; the rest is its neighbours'.
         """
         part = to[self.inner]
+        down, across = self.rows.weight * np.float32(times), self.columns.weight
         for rows in self.rows.bands:
             for columns in self.columns.bands:
                 shared = values[rows, columns]
                 if times != 1.0 or rows != self.rows.bands[1] or columns != self.columns.bands[1]:
-                    weight = self.rows.weight[rows, None] * np.float32(times)
-                    shared = shared * (weight * self.columns.weight[columns])
+                    shared = shared * (down[rows, None] * across[columns])
                 part[rows, columns] += shared
 
 
@@ -146,11 +139,11 @@ def _spans(length: int, tile_px: int, halo: int, blend: int) -> tuple[list[Span]
         start = first - blend if first > 0 else first
         stop = last + blend if last < length else last
         weight = np.ones(stop - start, dtype=np.float32)
-        if first > 0 and blend:
-            weight[: 2 * blend] = fade
-        if last < length and blend:
-            weight[-2 * blend :] = fade[::-1]
-        spans.append(Span(start, stop, start - halo, weight))
+        inner, outer = (2 * blend if first > 0 else 0), stop - start - (2 * blend if last < length else 0)
+        weight[:inner] = fade[:inner]
+        weight[outer:] = fade[::-1][: stop - start - outer]
+        bands = slice(0, inner), slice(inner, outer), slice(outer, stop - start)
+        spans.append(Span(start, stop, start - halo, weight, bands))
     return spans, transformed
 
 
