@@ -27,8 +27,8 @@ def sky_deviation(score: Image, flux_err: Image, mask: MaskImage) -> float:
     good = (mask[sparse] == 0) & ~found[sparse]
     if not good.any():
         return float("nan")
-    values, errors = score[sparse][good], flux_err[sparse][good]
-    calm = values[errors <= 1.2 * quantile(errors, 0.4)]
+    good &= flux_err[sparse] <= 1.2 * quantile(flux_err[sparse][good], 0.4)
+    calm = score[sparse][good]
     return (quantile(calm, 0.84134) - quantile(calm, 0.15866)) / 2.0
 
 

@@ -41,14 +41,14 @@ def reference_side(
     """A tile of the reference, from its caches where it was made before."""
     key = ("tile", xp.name, *tile.key)
     if key not in reference.caches:
-        reference.caches[key] = Side(
-            light=xp.rfft2(xp.array(tile.cut(light))),
-            variance=xp.rfft2(xp.array(tile.cut(variance))),
-            psf=_transformed(reference.psf.at(*tile.centre), tile, xp),
-            sigma=background_noise(tile, variance, reference.frame.mask),
+        reference.caches[key] = (
+            xp.rfft2(xp.array(tile.cut(light))),
+            xp.rfft2(xp.array(tile.cut(variance))),
+            background_noise(tile, variance, reference.frame.mask),
         )
-    side: Side = reference.caches[key]
-    return side
+    of_light, of_variance, sigma = reference.caches[key]
+    # The transform of a narrow PSF takes less time than the memory is worth that all of them would fill.
+    return Side(of_light, of_variance, _transformed(reference.psf.at(*tile.centre), tile, xp), sigma)
 
 
 def shifted(spectrum: Spectrum, dx: float, dy: float, shape: tuple[int, int], xp: Arrays) -> Spectrum:

@@ -40,7 +40,7 @@ from pipeline.subtraction.masks import combined_mask
 from pipeline.subtraction.match import match
 from pipeline.subtraction.score_check import noise_excess, sky_deviation
 from pipeline.subtraction.sides import new_side, reference_side
-from pipeline.subtraction.tile_score import Side, measure
+from pipeline.subtraction.tile_score import Side, difference, measure
 from pipeline.subtraction.tiles import Tile, plan, stamp_of
 
 BLEND_PX = 16  # half the width over which tiles fade into each other
@@ -99,22 +99,31 @@ def subtract(
     start = time.perf_counter()
     data, flux, flux_err = (np.zeros(reference.frame.shape, dtype=np.float32) for _ in range(3))
     stamps, areas, responses = [], [], []
+    wings = np.zeros(0)
     response_px = min(size, MOST_STAMP_PX) // 2 + math.ceil(RESPONSE_FWHM * fwhm)
-    for tile in tiles:
+
+    def take(tile: Tile) -> None:
+        """Subtract a tile, of which nothing stays but what it adds to the whole."""
+        nonlocal wings
         ours = new_side(tile, new, new_light, new_variance, matched, xp)
         theirs = reference_side(tile, reference, old_light, old_variance, xp)
         made = make(tile, ours, theirs)
-        found = measure(made, ours, theirs, tile, matched, xp)
+        tile.add(difference(made, ours, theirs, tile, xp), data)
+        for values, frame in zip(
+            measure(made, ours, theirs, tile, matched, xp), (flux, flux_err), strict=True
+        ):
+            tile.add(values, frame)
         if tile is tiles[len(tiles) // 2]:
             response = made.match * made.of_new * ours.psf * (1.0 / made.flux_norm)
             wings = wing_error(xp.host(compact(response, tile.shape, xp)), fwhm)
-        for values, frame in ((found.data, data), (found.flux, flux), (found.flux_err, flux_err)):
-            tile.add(values, frame)
         psf = xp.host(compact(made.psf, tile.shape, xp))
         areas.append(_noise_area(psf))
         stamps.append(stamp_of(psf, min(size, MOST_STAMP_PX, (min(psf.shape) - 1) // 2 * 2 - 1)))
         if settings.depth.enabled:
             responses.append(response_of(made, tile, response_px, xp))
+
+    for tile in tiles:
+        take(tile)
     del new_light, new_variance
     seconds["transforms"] = time.perf_counter() - start
 

@@ -36,38 +36,37 @@ class Side:
     sigma: float
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One tile's results, of the pixels that it answers for, in reference electrons."""
+def difference(made: Filters, new: Side, reference: Side, tile: Tile, xp: Arrays) -> Image:
+    """The difference at the pixels that a tile answers for, in reference electrons."""
+    rows, columns = tile.inside
+    change = made.of_new * new.light
+    change -= made.of_ref * reference.light
+    if made.whiten is not None:
+        change *= made.whiten
+    return xp.host(xp.irfft2(change, tile.shape, rows)[:, columns])
 
-    data: Image
-    flux: Image
-    flux_err: Image
 
-
-def measure(made: Filters, new: Side, reference: Side, tile: Tile, matched: Match, xp: Arrays) -> Measured:
-    """Apply a tile's filters and give every pixel its variance."""
+def measure(
+    made: Filters, new: Side, reference: Side, tile: Tile, matched: Match, xp: Arrays
+) -> tuple[Image, Image]:
+    """The flux of a point source at the pixels that a tile answers for, and its error, in reference electrons."""
     shape, (rows, columns) = tile.shape, tile.inside
     variance = squared(made.match, made.of_new, shape, xp)
     variance *= new.variance
     other = squared(made.match, made.of_ref, shape, xp)
     other *= reference.variance
     variance += other
+    del other
     variance = xp.irfft2(variance, shape, rows)[:, columns]
-
-    ours = made.of_new * new.light
-    theirs = made.of_ref * reference.light
-    difference = ours - theirs
-    if made.whiten is not None:
-        difference *= made.whiten
-    data = xp.irfft2(difference, shape, rows)[:, columns]
-    ours *= made.match
-    theirs *= made.match
     # With a pixel more on every side, for gradients.
     rows, columns = (slice(part.start - 1, part.stop + 1) for part in (rows, columns))
-    ours, theirs = (xp.irfft2(part, shape, rows)[:, columns] for part in (ours, theirs))
-    flux, error = point_source(ours, theirs, variance, made.flux_norm, matched, xp)
-    return Measured(xp.host(data), xp.host(flux), xp.host(error))
+    parts = []
+    for own, side in ((made.of_new, new), (made.of_ref, reference)):
+        part = own * side.light
+        part *= made.match
+        parts.append(xp.irfft2(part, shape, rows)[:, columns])
+    flux, error = point_source(*parts, variance, made.flux_norm, matched, xp)
+    return xp.host(flux), xp.host(error)
 
 
 def point_source(
