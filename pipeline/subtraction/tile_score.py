@@ -49,7 +49,7 @@ def difference(made: Filters, new: Side, reference: Side, tile: Tile, xp: Arrays
 def measure(
     made: Filters, new: Side, reference: Side, tile: Tile, matched: Match, xp: Arrays
 ) -> tuple[Image, Image]:
-    """The flux of a point source at the pixels that a tile answers for, and its error, in reference electrons."""
+    """Flux of a point source at the pixels that a tile answers for, and its error, in reference electrons."""
     shape, (rows, columns) = tile.shape, tile.inside
     variance = squared(made.match, made.of_new, shape, xp)
     variance *= new.variance
@@ -60,12 +60,11 @@ def measure(
     variance = xp.irfft2(variance, shape, rows)[:, columns]
     # With a pixel more on every side, for gradients.
     rows, columns = (slice(part.start - 1, part.stop + 1) for part in (rows, columns))
-    parts = []
-    for own, side in ((made.of_new, new), (made.of_ref, reference)):
-        part = own * side.light
-        part *= made.match
-        parts.append(xp.irfft2(part, shape, rows)[:, columns])
-    flux, error = point_source(*parts, variance, made.flux_norm, matched, xp)
+    ours, theirs = (
+        xp.irfft2(own * side.light * made.match, shape, rows)[:, columns]
+        for own, side in ((made.of_new, new), (made.of_ref, reference))
+    )
+    flux, error = point_source(ours, theirs, variance, made.flux_norm, matched, xp)
     return xp.host(flux), xp.host(error)
 
 
