@@ -14,10 +14,17 @@ def quantile(values: NDArray[np.floating[Any]], share: float) -> float:
     Parameters
     ----------
     values : (n,)
-        At least one, none of them NaN.
+        None of them NaN.
     share : float
         From 0 to 1, of the values that are smaller.
+
+    Returns
+    -------
+    float
+        NaN of no values.
     """
+    if len(values) == 0:
+        return float("nan")
     place = share * (len(values) - 1)
     below = int(place)
     parted = np.partition(values, below)
