@@ -20,6 +20,7 @@ from scipy import fft
 from scipy.spatial import KDTree
 
 from pipeline.frame import Aligned, Frame, FrameRefused, PreparedReference, PsfModel, Stars
+from pipeline.quantile import quantile
 from pipeline.stellar.stamps import psf_stamps
 from pipeline.subtraction.lights import inpainted_signal, reference_images
 
@@ -328,7 +329,7 @@ def _excess(residual: Array, error: Array) -> float:
     squared = residual**2
 
     def too_small(extra: float) -> bool:
-        return bool(np.median(squared / (error**2 + extra**2 + 1e-30)) > 0.4549)
+        return quantile(squared / (error**2 + extra**2 + 1e-30), 0.5) > 0.4549
 
     low, high = 0.0, float(np.sqrt(squared.max())) * 2.0 + 1e-12
     if not too_small(low):
