@@ -133,7 +133,8 @@ def add_left_over(flux_err: Image, stars: StarLight, profile: Array) -> None:
         part += np.float32(error**2) * shape
     inner = extra[reach : reach + height, reach : reach + width]
     touched = inner > 0
-    flux_err[touched] = np.sqrt(np.square(flux_err[touched]) + inner[touched])
+    inner += np.square(flux_err)
+    np.sqrt(inner, out=flux_err, where=touched)
 
 
 def sky_error(flux_err: Image) -> float:

@@ -58,10 +58,11 @@ class Field:
         height, width = self.shape
         x, y = np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64)
         u, v = _unit(x, width), _unit(y, height)
-        out = np.zeros(self.shape, dtype=np.float32)
+        down = np.zeros((height, self.degree + 1))
         for (i, j), value in zip(_powers(self.degree), self.coefficients, strict=True):
-            out += (value * v[:, None] ** j * u[None, :] ** i).astype(np.float32)
-        return out
+            down[:, i] += value * v**j
+        across = u ** np.arange(self.degree + 1)[:, None]
+        return np.asarray(down.astype(np.float32) @ across.astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True)
