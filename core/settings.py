@@ -230,6 +230,8 @@ class ReviewSettings(Section):
     experts: tuple[str, ...] = ()
     votes: int = Field(default=2, ge=1)  # that confirm an object without an expert
     open_card_s: float = Field(default=120.0, ge=10)  # others are told for so long that a card is open
+    seen_again_score: float = Field(default=0.9, ge=0, le=1)  # what was bogus comes back at this score and
+    seen_again_snr: float = Field(default=2.0, ge=1)  # so many times the significance that was judged
     notify: Literal["off", "bell", "desktop"] = "off"  # when something of a high score arrives
     notify_above: float = Field(default=0.54, ge=0)  # that score: as of the zone "fast"
     notify_every_s: float = Field(default=60.0, ge=1)  # at most once in so long
