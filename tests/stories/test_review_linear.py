@@ -7,9 +7,12 @@ import sys
 
 import pytest
 from sqlmodel import select
+from typer.testing import CliRunner
 
+from astrid_tui.cli.app import app
 from core.database.store import open_store
 from core.database.tables import SkyObject, Verdict
+from core.errors import AstridError
 from core.review.verdicts import decide
 from core.vocabulary import Label
 from tests.builders import add_night
@@ -23,11 +26,12 @@ def night(store_url):
     store.close()
 
 
+def _environment(url, folder):
+    return {"ASTRID_HOME": str(folder), "ASTRID_STORE__URL": url, "ASTRID_REVIEW__REVIEWER": "vera"}
+
+
 def astrid(url, folder, *words, typed="", code=0):
-    env = {
-        "ASTRID_HOME": str(folder), "ASTRID_STORE__URL": url, "ASTRID_REVIEW__REVIEWER": "vera",
-        "OMP_NUM_THREADS": "1", "PATH": os.defpath,
-    }  # fmt: skip
+    env = {**_environment(url, folder), "OMP_NUM_THREADS": "1", "PATH": os.defpath}
     command = [sys.executable, "-m", "astrid_tui", *map(str, words)]
     done = subprocess.run(
         command, check=False, capture_output=True, text=True, env=env, cwd=folder, input=typed
@@ -35,6 +39,23 @@ def astrid(url, folder, *words, typed="", code=0):
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout
+
+
+@pytest.fixture
+def command(night, tmp_path, monkeypatch):
+    """`astrid` within this process: a program's start takes longer than what it does."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in _environment(night[1], tmp_path).items():
+        monkeypatch.setenv(name, value)
+
+    def run(*words, code=0):
+        done = CliRunner().invoke(app, [str(word) for word in words])
+        known = isinstance(done.exception, AstridError)
+        assert known or done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        assert (done.exception.exit_code if known else done.exit_code) == code, done.output
+        return done.stdout
+
+    return run
 
 
 def rows(store):
@@ -69,33 +90,33 @@ def test_answers_that_end_end_the_sitting_and_read_only_writes_nothing(night, tm
     astrid(url, tmp_path, "review", "--filter", "snr>7", code=2)
 
 
-def test_what_reviewers_did_is_told_and_exported_by_commands(night, tmp_path):
-    store, url, ids = night
+def test_what_reviewers_did_is_told_and_exported_by_commands(night, command, tmp_path):
+    store, _, ids = night
     with store.read() as db:
         best = {row.id: row.best_candidate_id for row in db.exec(select(SkyObject))}
     for who, label in (("bob", Label.DIPOLE), ("vera", Label.SUPERNOVA)):
         decide(store, session=who, reviewer=who, candidate_id=best[ids[0]], label=label, shown={})
     decide(store, session="bob", reviewer="bob", candidate_id=best[ids[1]], label=Label.ASK_EXPERT, shown={})
 
-    told = json.loads(astrid(url, tmp_path, "candidates", "stats", "--json"))
+    told = json.loads(command("candidates", "stats", "--json"))
     assert [each["reviewer"] for each in told["reviewers"]] == ["bob", "vera"]
     assert told["reviewers"][0]["seconds"] is None  # too few gaps
     assert (told["disputed"], told["agreement"][0]["n"], told["agreement"][0]["kappa"]) == (1, 1, None)
-    assert "1 disputed" in astrid(url, tmp_path, "candidates", "stats")
-    (disputed,) = json.loads(astrid(url, tmp_path, "candidates", "disagreements", "--json"))
+    assert "1 disputed" in command("candidates", "stats")
+    (disputed,) = json.loads(command("candidates", "disagreements", "--json"))
     assert disputed["votes"] == {"vera": "supernova", "bob": "dipole"}
-    astrid(url, tmp_path, "candidates", "assign", ids[1], "eve")
-    (asked,) = json.loads(astrid(url, tmp_path, "candidates", "experts", "--json"))
+    command("candidates", "assign", ids[1], "eve")
+    (asked,) = json.loads(command("candidates", "experts", "--json"))
     assert (asked["object_id"], asked["expert"], asked["asked_by"]) == (ids[1], "eve", "bob")
 
-    astrid(url, tmp_path, "candidates", "filters", "--save", "strong", "score>22.8")
-    listed = json.loads(astrid(url, tmp_path, "candidates", "list", "--filter", "@strong", "--json"))
+    command("candidates", "filters", "--save", "strong", "score>22.8")
+    listed = json.loads(command("candidates", "list", "--filter", "@strong", "--json"))
     assert len(listed) == 2
     for form in ("parquet", "votable", "regions", "fits"):
         file = tmp_path / f"out.{form}"
-        astrid(url, tmp_path, "candidates", "export", "--format", form, "-o", file)
+        command("candidates", "export", "--format", form, "-o", file)
         assert file.stat().st_size > 0
-    astrid(url, tmp_path, "candidates", "export", "--format", "fits", code=2)
-    refused = astrid(url, tmp_path, "candidates", "tns", "-o", tmp_path / "report.json", "--json", code=1)
+    command("candidates", "export", "--format", "fits", code=2)
+    refused = command("candidates", "tns", "-o", tmp_path / "report.json", "--json", code=1)
     assert any("not set" in problem for problem in json.loads(refused)[0]["problems"])
     assert not (tmp_path / "report.json").exists()
