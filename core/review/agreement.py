@@ -141,6 +141,27 @@ def standings(store: Store, *, experts: Collection[str] = (), needed: int = 2) -
     return sorted(found, key=lambda each: each.object_id)
 
 
+def said_by_others(store: Store, objects: Collection[int], reviewer: str) -> dict[str, str]:
+    """The newest standing label of everybody else who took a side on some objects, the oldest first.
+
+    Parameters
+    ----------
+    objects : collection of int
+        What is judged as one.
+    """
+    query = (
+        select(col(Verdict.reviewer), col(Verdict.label))
+        .where(col(Verdict.sky_object_id).in_(objects), col(Verdict.reviewer) != reviewer, stands(Verdict))
+        .order_by(col(Verdict.id))
+    )
+    votes: dict[str, str] = {}
+    with store.read() as db:
+        for who, label in db.execute(query):
+            votes.pop(who, None)
+            votes[who] = label
+    return {who: label for who, label in votes.items() if side(label)}
+
+
 def agreement(found: Iterable[Standing]) -> list[Pair]:
     """Every two reviewers on the objects that both took a side on."""
     sides: dict[tuple[str, str], list[tuple[str, str]]] = {}

@@ -1,10 +1,12 @@
 """What can be typed next in a filter of candidates, and what the filter means in words."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from core.review.filter_words import FilterError
+from core.review.filter_words import FilterError, no_such_name
 from core.review.filters import (
+    EXACT,
     KNOWN,
     NUMBERS,
     AwaitsExpert,
@@ -54,6 +56,10 @@ NAMES = {
     "disputed": "whether reviewers differ on it: disputed:yes",
     "zone": "what its score puts it among: zone:fast",
 }
+MOST_VALUES = 200  # of one name that are offered
+_BEGUN = re.compile(r"(?P<name>[^\s:<>=@\"]+)(?P<sign>[:<>=]*)(?P<value>[^\"]*)")
+_QUOTED = re.compile(r'(?P<name>[^\s:<>=\"]+)[:=]"[^"]*$')
+_NUMBER_BEGUN = re.compile(r"[-+]?\.?|[-+]?[\d.]+e[-+]?", re.IGNORECASE)
 _SIGNS = {">": "above", ">=": "at least", "<": "below", "<=": "at most", "=": "exactly"}
 
 
@@ -78,25 +84,62 @@ def completions(line: str, known: Known) -> list[str]:
     return [f"{start}{name}:{each}" for each in _values(name.lower(), known) if each.startswith(value)]
 
 
-def explained(line: str) -> str:
-    """What a filter means; for one that is not finished, what its last term wants."""
-    last = line.rpartition(" ")[2]
-    name = last.lower().rstrip(":<>=")
-    if name in NAMES and (name == last.lower() or last[-1] in ":<>="):
-        return NAMES[name]
+def explained(line: str, known: Known | None = None) -> str:
+    """What a filter means; of a word that is not finished, what it may become, for that is no mistake."""
+    last = "" if line.endswith(" ") else line.rpartition(" ")[2]
+    if last.startswith("@") and known is not None and last[1:] not in known.saved:
+        begun = [f"@{each}" for each in known.saved if each.startswith(last[1:])]
+        there = ", ".join(begun or [f"@{each}" for each in known.saved])
+        return safe_text(f"saved filters: {there}" if there else "no filter was saved yet", 300)
+    if unfinished := _unfinished(line, last, known or Known()):
+        return unfinished
     if "@" in line:
         return "@NAME stands for the filter that was saved as NAME"
     try:
         terms = parse(line)
     except FilterError as error:
-        started = last.lower().partition(":")[0]
-        if ":" in last and started in NAMES and any(_values(started, Known())):
-            return NAMES[started]  # a word that is not finished yet is no mistake
-        return safe_text(error, 200)
+        return safe_text(error.why, 300)
     if not terms:
         return "all that awaits"
-    beyond = f"; {ONLY_WAITING}" if asks_for_decided(terms) else ""
+    beyond = "".join(f"; {each}" for each in why_nothing(terms, known or Known()))
     return safe_text(" and ".join(_meaning(term) for term in terms) + beyond, 300)
+
+
+def why_nothing(terms: Sequence[Term], known: Known) -> list[str]:
+    """Reasons for which nothing can pass a filter, as far as they are seen without looking."""
+    found = [ONLY_WAITING] if asks_for_decided(terms) else []
+    for term in terms:
+        if not isinstance(term, Match) or term.field not in EXACT:
+            continue
+        there = known.values.get(term.field, ())
+        if 0 < len(there) < MOST_VALUES and term.pattern not in there:
+            words = ", ".join(f"{term.field}:{each}" for each in there)
+            found.append(safe_text(f"there is no {term.field}:{term.pattern} here, but {words}", 200))
+    return found
+
+
+def _unfinished(line: str, last: str, known: Known) -> str | None:
+    """What is told of a last word that is still being typed; none for one that may be whole."""
+    if line.count('"') % 2 and (quoted := _QUOTED.search(line)):
+        return NAMES.get(quoted["name"].lower())
+    parts = _BEGUN.fullmatch(last)
+    if parts is None:
+        return None
+    name, value = parts["name"].lower(), parts["value"]
+    if not parts["sign"]:
+        meant = [name] if name in NAMES else [each for each in NAMES if each.startswith(name)]
+        if not meant:
+            return no_such_name(name, [*NAMES])
+        return NAMES[meant[0]] if len(meant) == 1 else "one of " + ", ".join(meant)
+    if name not in NAMES:
+        return no_such_name(name, [*NAMES])
+    is_begun = _NUMBER_BEGUN.fullmatch(value) if name in NUMBERS else not value
+    if not is_begun and ":" in parts["sign"]:
+        offered = _values(name, known)
+        is_begun = value not in offered and any(
+            each.startswith(value if name in EXACT else value.lower()) for each in offered
+        )
+    return NAMES[name] if is_begun else None
 
 
 def _values(name: str, known: Known) -> list[str]:

@@ -7,8 +7,9 @@ names mean is the business of `core.review.filters` (candidates) and `core.frame
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, func
@@ -31,9 +32,19 @@ _ESCAPE = "\\"
 
 
 class FilterError(AstridError):
-    """A filter cannot be understood; the message names the term and what is allowed."""
+    """A filter cannot be understood; the message names the term and what is allowed.
+
+    Attributes
+    ----------
+    why : str
+        The reason alone.
+    """
 
     exit_code = ExitCode.USAGE
+
+    def __init__(self, message: str, why: str | None = None) -> None:
+        super().__init__(message)
+        self.why = why or message
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +123,14 @@ def refuse_order(word: Word) -> None:
 
 def refusal(term: str, why: str) -> FilterError:
     """The error for a term that is not understood."""
-    return FilterError(f"the filter term '{safe_text(term, 60)}' is not understood: {why}")
+    return FilterError(f"the filter term '{safe_text(term, 60)}' is not understood: {why}", why)
+
+
+def no_such_name(key: str, names: Sequence[str]) -> str:
+    """Why a term whose name does not exist is refused: what may have been meant, and all there are."""
+    meant = get_close_matches(key, names, n=2)
+    asked = f": did you mean {' or '.join(meant)}? There are" if meant else "; there are"
+    return f"there is no '{safe_text(key, 40)}' to filter by{asked} {', '.join(names)}"
 
 
 def like(column: SQLColumnExpression[Any], pattern: str) -> ColumnElement[bool]:

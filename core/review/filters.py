@@ -53,13 +53,13 @@ from core.review.filter_words import (
     comparison,
     finite,
     like,
+    no_such_name,
     refusal,
     refuse_order,
     words,
 )
 from core.review.opinions import awaits_expert, is_disputed
 from core.review.zones import Zone, bounds
-from core.text import safe_text
 from core.vocabulary import LABELS, OWN, Label, ReviewState
 
 __all__ = ["FilterError", "Term", "conditions", "parse"]
@@ -250,8 +250,7 @@ def _term(word: Word) -> Term:
     if key in NUMBERS:
         return Compare(key, *comparison(word))
     if key not in {*WORDS, *OTHERS}:
-        allowed = ", ".join((*NUMBERS, *WORDS, *OTHERS))
-        raise refusal(word.text, f"there is no '{safe_text(key, 40)}' to filter by; there are {allowed}")
+        raise refusal(word.text, no_such_name(key, (*NUMBERS, *WORDS, *OTHERS)))
     refuse_order(word)
     if key in WORDS:
         return Match(key, value)

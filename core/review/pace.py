@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlmodel import col
 
+from core.database.keyset import MAX_LIMIT
 from core.database.store import Store
 from core.database.tables import SkyObject, Verdict
 from core.errors import AstridError
@@ -32,7 +33,6 @@ FEWEST = 20  # below, a share or a pace is told as not known
 NEWEST = 20_000  # verdicts of a reviewer that are read
 WINDOW = 20  # verdicts over which a slowing is looked for
 SLOWED = 1.5  # times the pace of the stretch's beginning
-_MOST_RANK = 10_000
 
 
 class PaceError(AstridError):
@@ -204,8 +204,15 @@ def reviewers(store: Store) -> list[str]:
         return list(db.scalars(select(col(Verdict.reviewer)).distinct().order_by(col(Verdict.reviewer))))
 
 
-def cut(store: Store, reviewer: str, minutes: float, *, filters: str = "", order: str = "score") -> Cut:
+def cut(
+    store: Store, reviewer: str, minutes: float, *, filters: str = "", order: str = "score", passed: int = 0
+) -> Cut:
     """Where a reviewer's own pace cuts the queue.
+
+    Parameters
+    ----------
+    passed : int
+        How many of those that await a verdict lie before the reviewer, who passed over them.
 
     Raises
     ------
@@ -217,14 +224,15 @@ def cut(store: Store, reviewer: str, minutes: float, *, filters: str = "", order
     if own.mean_s is None or own.per_hour is None:
         raise PaceError(f"your pace is not known yet: {FEWEST} gaps between verdicts tell it, {own.gaps} are")
     seconds = own.mean_s  # a sum of times goes by the mean
-    rank = min(int(minutes * 60 / seconds), _MOST_RANK)
+    rank = min(int(minutes * 60 / seconds), MAX_LIMIT)
     if rank < 1:
         raise PaceError(f"{minutes:g} min are less than one verdict takes, {seconds:.0f} s")
-    total = queue_count(store, filters=filters, order=order)
-    if total <= rank:
+    below = queue_count(store, filters=filters, order=order) - passed - rank
+    if below <= 0:
         return Cut(minutes, seconds, rank, 0, share(0, 0))
-    last = queue_page(store, limit=rank, filters=filters, order=order).last_key
-    return Cut(minutes, seconds, rank, total - rank, _real_beyond(store, last, filters, order))
+    reached = min(passed + rank, MAX_LIMIT)
+    last = queue_page(store, limit=reached, filters=filters, order=order).last_key
+    return Cut(minutes, seconds, rank, below, _real_beyond(store, last, filters, order))
 
 
 def _real_beyond(store: Store, last: float | None, filters: str, order: str) -> Share:
@@ -256,29 +264,65 @@ def _self_agreement(rows: Sequence[Verdict]) -> Share:
     return share(hits, n)
 
 
-def due_again(store: Store, reviewer: str, count: int, *, before: float) -> list[int]:
-    """Objects that a reviewer decided once, to be shown again blind: a choice that follows no order.
+def due_again(
+    store: Store,
+    reviewer: str,
+    count: int,
+    *,
+    before: float,
+    among: Sequence[int] = (),
+    order: str = "score",
+) -> list[tuple[int, int]]:
+    """Objects that a reviewer decided once, to be shown again blind, and where.
+
+    Of those that are due the nearest in rank to some others are taken, for a card that is out of order would
+    tell what it is; of as near ones, by a lot that follows no order.
 
     Parameters
     ----------
     before : float
         Only what was decided before this time, Unix seconds.
+    among : sequence of int
+        Objects in the queue's order.
+
+    Returns
+    -------
+    list of (int, int)
+        Object, and its place by rank among the others: before the one that has this place, 0 the first;
+        in the queue's order.
     """
     if count < 1:
         return []
+    by = order_of(order)
+    key, lot = by.key(), func.max(col(Verdict.hash))
     mine = (
-        select(col(Verdict.sky_object_id), func.max(col(Verdict.hash)).label("lot"))
+        select(col(Verdict.sky_object_id), key)
         .join(SkyObject, col(SkyObject.id) == col(Verdict.sky_object_id))
         .where(
             col(Verdict.reviewer) == reviewer,
             stands(Verdict),
             col(SkyObject.review_state).in_([ReviewState.REAL.value, ReviewState.BOGUS.value]),
             col(SkyObject.best_candidate_id).is_not(None),
+            *([key.is_not(None)] if by.only_known else []),
         )
-        .group_by(col(Verdict.sky_object_id))
+        .group_by(col(Verdict.sky_object_id), key)
         .having(func.count() == 1, func.max(col(Verdict.created_at)) < before)
-        .order_by("lot")
         .limit(count)
     )
     with store.read() as db:
-        return [row[0] for row in db.execute(mine)]
+        found = db.execute(select(col(SkyObject.id), key).where(col(SkyObject.id).in_(among)))
+        values = {row[0]: row[1] for row in found}
+        keys = [values[each] for each in among if each in values]
+        known = [value for value in keys if value is not None]
+        if known:
+            low, high = min(known), max(known)
+            away = case((key > high, key - high), (key < low, low - key), else_=0.0)
+            mine = mine.order_by(key.is_(None), away, lot)
+        due = db.execute(mine.order_by(lot)).tuples().all()
+    sign = -1 if by.descending else 1
+
+    def rank(value: float | None) -> tuple[bool, float]:
+        return value is None, sign * (value or 0.0)
+
+    in_order = sorted(due, key=lambda each: rank(each[1]))
+    return [(each, sum(rank(other) < rank(value) for other in keys)) for each, value in in_order]

@@ -14,12 +14,11 @@ from core.database.store import Store
 from core.database.tables import Assignment, Candidate, Observation, SavedFilter, Verdict
 from core.errors import AstridError
 from core.frames.standing import stands
-from core.review.filter_help import Known
+from core.review.filter_help import MOST_VALUES, Known
 from core.review.filters import parse
 from core.text import safe_text
 from core.vocabulary import ExitCode
 
-MOST_VALUES = 200
 _NAME = re.compile(r"[\w.-]{1,40}")
 _ME = re.compile(r"(?i)(?<!\S)(expert[:=])me(?!\S)")
 _DISPUTED = re.compile(r"(?i)(?<!\S)(disputed[:=])(yes|no)(?!\S)")

@@ -258,6 +258,13 @@ def step_size(row: Verdict) -> int:
     return bulk[1] if isinstance(bulk, list) and len(bulk) == 2 else 1
 
 
+def decision(store: Store, row: Verdict) -> tuple[Verdict, str]:
+    """The decision that a row gives or takes back, and the name of its object."""
+    with store.read() as db:
+        given = row if row.label is not None else db.get_one(Verdict, row.retracts_id)
+        return given, db.get_one(SkyObject, row.sky_object_id).name
+
+
 def objects_of_step(store: Store, row: Verdict) -> tuple[int, ...]:
     """The objects of all rows that were written as one step with this one."""
     with store.read() as db:

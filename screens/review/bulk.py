@@ -83,7 +83,7 @@ async def _decide_all(
     revealed = await asyncio.to_thread(desk.decide_together, list(chosen.values()), label, shown)
     for entry in reading.queue.entries:
         if entry.object_id in chosen:
-            entry.label, entry.is_again = label, False
+            entry.label = label
             reading.forget(entry.object_id)
     reading.queue.marks.difference_update(chosen)
     while (entry_here := reading.queue.current) is not None and entry_here.label is not None:

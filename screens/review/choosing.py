@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.errors import AstridError
 from screens.frame.work import start
-from screens.lines import Line, Tone
-from screens.review.steering import NAMED_ORDERS
+from screens.lines import Tone, span
+from screens.review.steering import NAMED_ORDERS, cut_line
 
 if TYPE_CHECKING:
+    from core.review.pace import Cut
     from screens.review.screen import ReviewScreen
 
 
@@ -26,7 +28,9 @@ class Choosing:
     def __init__(self, screen: "ReviewScreen") -> None:
         self._screen = screen
         self._recalled: Mapping[str, Any] = {}
+        self._looked_at: int | None = None  # how many awaited a verdict when more was looked for
         self.order = "score"
+        self.nothing: tuple[str, ...] = ()  # why no card passes the filter, as far as that is clear
 
     def restart_soon(self, filters: str) -> None:
         """Begin at the start of what passes a filter."""
@@ -41,12 +45,27 @@ class Choosing:
             await reading.restart(filters, self.order)
         except AstridError as error:
             self.order = reading.order
-            screen.say(error, Tone.BAD)
+            from core.review.filter_words import FilterError
+
+            # What was typed still stands in the prompt.
+            screen.say(error.why if isinstance(error, FilterError) else error, Tone.BAD)
             return
-        screen.filter = reading.filter
+        screen.filter, self._looked_at = reading.filter, None
+        screen.notice, self.nothing = (), ()
+        if screen.filter and not screen.queue.entries:
+            start(screen, self._explain_nothing, group="nothing", exclusive=True)
         screen.prompt.close()
         start(screen, self._count, group="count", exclusive=True)
         await screen.read_place()
+
+    async def _explain_nothing(self) -> None:
+        from core.review.filter_help import why_nothing
+        from core.review.filters import parse
+
+        filters = self._screen.filter
+        with suppress(AstridError):  # then it stays unexplained
+            self.nothing = tuple(why_nothing(parse(filters), await self._screen.filtering.known()))
+            self._screen.paint()
 
     async def _count(self) -> None:
         if (reading := self._screen.reading) is not None:
@@ -57,10 +76,23 @@ class Choosing:
     def look_for_more(self) -> None:
         """At the end of the queue, look for what came in since."""
         screen, headline = self._screen, self._screen.host.headline
-        waiting = headline.awaiting if headline else 0
-        if screen.reading and screen.card is None and not screen.filter and waiting > screen.queue.undecided:
-            self.restart_soon("")
-        else:
+        waiting, queue = headline.awaiting if headline else 0, screen.queue
+        is_at_end = screen.reading is not None and queue.current is None and queue.is_complete
+        if is_at_end and queue.cut is None and waiting > queue.awaiting and waiting != self._looked_at:
+            self._looked_at = waiting
+            start(screen, self._look, group="count", exclusive=True)
+        screen.paint()
+
+    async def _look(self) -> None:
+        """Show what came in; where cards were passed over, that would lead back to those: so say it alone."""
+        screen, queue = self._screen, self._screen.queue
+        if screen.reading is None:
+            return
+        with suppress(AstridError):  # the header says that the store does not answer
+            await screen.reading.look_for_more()
+        if queue is screen.queue and queue.current is None:
+            if queue.came_in and not queue.awaiting:
+                self.restart_soon(screen.filter)
             screen.paint()
 
     def in_order(self, order: str) -> None:
@@ -72,11 +104,19 @@ class Choosing:
         """Begin at the start of the queue in the order after this one."""
         self.in_order(NAMED_ORDERS[(NAMED_ORDERS.index(self.order) + 1) % len(NAMED_ORDERS)])
 
-    def cut_at(self, rank: int | None, told: Line) -> None:
-        """Cut the queue at a rank from here on, or read all of it again."""
-        queue = self._screen.queue
-        queue.cut_at(queue.place + rank if rank is not None else None)
-        self._screen.say_line(told)
+    def cut(self, found: "Cut | None") -> None:
+        """Let a given time end the queue, or nothing; said with what lies below."""
+        screen, queue = self._screen, self._screen.queue
+        if found is None or not found.below:
+            queue.cut = None
+            told = cut_line(found) if found else (span("all of the queue is read again", Tone.GOOD),)
+        else:
+            queue.cut_after(found.rank)
+            if not queue.is_counted:
+                queue.total, queue.is_counted = (queue.cut or 0) + found.below, True
+            told = cut_line(replace(found, below=queue.below))
+        screen.say_line(told)
+        screen.show_place()
 
     # -- from one sitting to the next --------------------------------------------------------------
 

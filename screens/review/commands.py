@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from screens.frame.commands import Command, CommandRefused, Words
 from screens.lines import Line, Tone, span
 from screens.review.export import export_command
-from screens.review.steering import NAMED_ORDERS, cut_line, minutes_of, pace_lines
+from screens.review.steering import NAMED_ORDERS, minutes_of, pace_lines
 from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -28,9 +28,10 @@ def review_commands(screen: "ReviewScreen") -> list[Command]:
         ),
         Command(
             "minutes",
-            "cut the queue at what your own pace reaches in so many minutes",
+            "cut the queue at what your own pace reaches in so many minutes; off: all of it",
             partial(_minutes, screen),
-            "N",
+            "N|off",
+            lambda _: ("off",),
         ),
         Command("pace", "your pace, streaks and agreement with others", partial(_pace, screen)),
     ]
@@ -60,12 +61,15 @@ def _order(screen: "ReviewScreen", words: Words) -> None:
 
 def _minutes(screen: "ReviewScreen", words: Words) -> None:
     minutes, desk = minutes_of(words), _desk(screen)
-    filters, order = screen.filter, screen.choosing.order
+    if minutes is None:
+        screen.choosing.cut(None)
+        return
+    filters, order, passed = screen.filter, screen.choosing.order, screen.queue.passed
 
     def told(found: "Cut") -> None:
-        screen.choosing.cut_at(found.rank if found.below else None, cut_line(found))
+        screen.choosing.cut(found)
 
-    screen.in_background(lambda: desk.cut(minutes, filters, order), told, "the queue was not cut")
+    screen.in_background(lambda: desk.cut(minutes, filters, order, passed), told, "the queue was not cut")
 
 
 def _pace(screen: "ReviewScreen", words: Words) -> None:
@@ -86,6 +90,7 @@ def _save(screen: "ReviewScreen", forget: bool, words: Words) -> None:
     name = words[0]
 
     def told(_: object) -> None:
+        screen.filtering.forget_offered()
         said = f"the filter {name} is forgotten" if forget else f"kept: @{name} is {filters}"
         screen.say(said, Tone.GOOD)
 

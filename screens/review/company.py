@@ -1,6 +1,8 @@
-"""Who else has the card open, and telling them that it is open here."""
+"""Who else has the card open, what they decided of it, and telling them that it is open here."""
 
 import asyncio
+import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -8,27 +10,39 @@ from core.errors import AstridError
 from screens.frame.work import start
 
 if TYPE_CHECKING:
+    from screens.review.desk import Desk
+    from screens.review.queue import Entry
     from screens.review.screen import ReviewScreen
 
 SETTLE_S = 2.0  # a card that is before the reviewer for so long is told to others as open
+LOOK_S = 3.0  # how often others are looked for while a card is open
 
 
 class Company:
-    """Other reviewers at the card of one screen.
-
-    Attributes
-    ----------
-    others : tuple of str
-        Who else has the card open.
-    """
+    """Other reviewers at the card of one screen."""
 
     def __init__(self, screen: "ReviewScreen") -> None:
         self._screen = screen
-        self.others: tuple[str, ...] = ()
+        self._seen_at: Entry | None = None  # of which card the rest is true
+        self._others: tuple[str, ...] = ()
+        self._said: Mapping[str, str] = {}
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Who else has the card open."""
+        return self._others if self._screen.queue.current is self._seen_at else ()
+
+    @property
+    def said(self) -> Mapping[str, str]:
+        """What others decided of it, by reviewer; empty while that would sway who works blind."""
+        entry, desk = self._screen.queue.current, self._screen.desk
+        if entry is None or desk is None or entry is not self._seen_at:
+            return {}
+        return {} if entry.is_blind or (desk.habits.blind and entry.label is None) else self._said
 
     def follow(self) -> None:
         """Look at the card at the queue's place from now on."""
-        start(self._screen, self._tell, group="open card", exclusive=True)
+        start(self._screen, self._accompany, group="open card", exclusive=True)
 
     async def leave(self) -> None:
         """The sitting is over."""
@@ -36,8 +50,8 @@ class Company:
             with suppress(AstridError):  # then the time that was told runs out
                 await asyncio.to_thread(desk.put_away, for_good=True)
 
-    async def _tell(self) -> None:
-        """Say who else has this card open; and, once it has been looked at for a while, that it is here.
+    async def _accompany(self) -> None:
+        """Show who else is at this card; once it has been looked at for a while, tell them that it is open.
 
         Cards that are decided at once are told to nobody: that would be a write for each.
         """
@@ -45,19 +59,26 @@ class Company:
         desk, entry = screen.desk, screen.queue.current
         if desk is None:
             return
-        try:
-            if entry is None:
-                self.others = ()
+        if entry is None:
+            self._seen_at = None
+            with suppress(AstridError):
                 await asyncio.to_thread(desk.put_away)
-                return
-            while True:
-                others = tuple(await asyncio.to_thread(desk.others, entry.object_id))
-                if others != self.others:
-                    self.others = others
-                    screen.paint()
-                await asyncio.sleep(SETTLE_S)
-                if not screen.host.read_only:
-                    await asyncio.to_thread(desk.keep_open, entry.object_id)
-                await asyncio.sleep(desk.habits.open_card_s / 3)
-        except AstridError:  # whoever decides is told that the store does not answer
             return
+        told_at = time.monotonic() + SETTLE_S - desk.habits.open_card_s / 3
+        while True:
+            with suppress(AstridError):  # whoever decides is told that the store does not answer
+                if not screen.host.read_only and time.monotonic() - told_at >= desk.habits.open_card_s / 3:
+                    await asyncio.to_thread(desk.keep_open, entry.object_id)
+                    told_at = time.monotonic()
+                await self._look(desk, entry)
+            renew_s = told_at + desk.habits.open_card_s / 3 - time.monotonic()
+            await asyncio.sleep(min(LOOK_S, max(renew_s, 0.01)))
+
+    async def _look(self, desk: "Desk", entry: "Entry") -> None:
+        card = self._screen.card
+        others = tuple(await asyncio.to_thread(desk.others, entry.object_id))
+        said = await asyncio.to_thread(desk.said_by_others, card.objects if card else [entry.object_id])
+        before = self.others, self.said
+        self._seen_at, self._others, self._said = entry, others, said
+        if before != (self.others, self.said):
+            self._screen.paint()

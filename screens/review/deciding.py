@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from core.errors import AstridError
@@ -13,6 +14,7 @@ from screens.review import view
 from screens.review.steering import Remark
 
 if TYPE_CHECKING:
+    from core.review.cards import Card
     from screens.review.desk import Undone
     from screens.review.screen import ReviewScreen
 
@@ -97,16 +99,35 @@ class Deciding:
         entry = reading.entry
         if entry is None:
             return
+        from core.review.pace import AGAIN  # SQLAlchemy comes with it: not before the first paint
+
         shown = view.shown_record(card, viewing, screen.app.theme, screen.size)
-        if entry.is_again:
-            shown["again"] = True
+        if entry.is_blind:
+            shown[AGAIN] = True
         revealed = await asyncio.to_thread(desk.decide, card.candidate_id, label, shown)
-        entry.label, entry.is_again = label, False
+        entry.label = label
         reading.forget(entry.object_id)
         self.told(view.decided(label, card.name, len(card.objects), revealed))
         if reading.entry is entry:  # else the reader went elsewhere meanwhile: no card is passed over
             reading.queue.move(1)
         screen.show_place()
+        if not revealed:
+            await self._compare(card, label)
+
+    async def _compare(self, card: "Card", label: Label) -> None:
+        """Say what others decided of the same card, now that it sways nobody."""
+        desk, told = self._screen.desk, self.last
+        if desk is None:
+            return
+        with suppress(AstridError):  # the verdict is written: that is what counts
+            votes = await asyncio.to_thread(desk.said_by_others, card.objects)
+            if votes and self.last is told:
+                confirmed, _, is_disputed = desk.settled({**votes, desk.reviewer: label})
+                said = view.others_said(label, votes, confirmed, is_disputed=is_disputed)
+                before = self._screen.notice
+                self.last = (*said, span(" · "), *told)
+                if before is told:
+                    self._screen.say_line(self.last)
 
     async def _undo(self) -> None:
         if (desk := self._screen.desk) is not None:
@@ -127,10 +148,10 @@ class Deciding:
         for each in reading.queue.entries:
             if each.object_id in objects:
                 each.label = row.label
-        entry.label = row.label
+        entry.label, entry.is_again = row.label, entry.is_again or row.is_again
         for object_id in objects:
             reading.forget(object_id)
-        self.told(view.changed_back(done, row.label, len(objects), row.revealed))
+        self.told(view.changed_back(done, row, len(objects)))
         self._screen.show_place()
 
     def _note(self, text: str) -> None:

@@ -21,7 +21,7 @@ from core.review import (
     waiting,
 )
 from core.settings import ReviewSettings
-from core.vocabulary import Label
+from core.vocabulary import Label, ReviewState
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,9 @@ class Undone:
     object_id: int
     candidate_id: int
     label: str | None  # what stands now by this row: none after an undo
+    taken: str | None = None  # what an undo took back
+    name: str = ""
+    is_again: bool = False  # the card had been shown blind once more
     objects: tuple[int, ...] = ()
     revealed: str = ""  # that it was an injected source
 
@@ -91,11 +94,11 @@ class Desk:
         """How many objects that pass the filter await a verdict."""
         return waiting.queue_count(self._store, filters=filters, order=order)
 
-    def again(self, count: int) -> list[int]:
-        """Objects that this reviewer decided before, to be shown blind among so many new ones."""
-        wanted = round(count * self.habits.again_share + 0.5 * self.habits.again_share)
+    def again(self, among: Sequence[int], order: str) -> list[tuple[int, int]]:
+        """Objects that this reviewer decided before, to be shown blind among new ones, and where."""
+        wanted = round(len(among) * self.habits.again_share + 0.5 * self.habits.again_share)
         before = time.time() - self.habits.again_after_s
-        return pace.due_again(self._store, self.reviewer, wanted, before=before)
+        return pace.due_again(self._store, self.reviewer, wanted, before=before, among=among, order=order)
 
     def card(self, object_id: int, candidate_id: int | None = None, *, again: bool = False) -> cards.Card:
         """Everything about one object, with the cutouts of its best or of the given detection.
@@ -126,9 +129,9 @@ class Desk:
         """Forget a filter that was kept."""
         saved_filters.forget(self._store, reviewer=self.reviewer, name=name)
 
-    def cut(self, minutes: float, filters: str, order: str) -> pace.Cut:
-        """Where this reviewer's own pace cuts the queue."""
-        return pace.cut(self._store, self.reviewer, minutes, filters=filters, order=order)
+    def cut(self, minutes: float, filters: str, order: str, passed: int = 0) -> pace.Cut:
+        """Where this reviewer's own pace cuts the queue, behind so many that were passed over."""
+        return pace.cut(self._store, self.reviewer, minutes, filters=filters, order=order, passed=passed)
 
     def measured(self) -> tuple[pace.Pace, pace.Share | None, list[agreement.Pair]]:
         """Pace, reliability, and agreement with each other reviewer."""
@@ -148,6 +151,14 @@ class Desk:
         """Who else has the card of an object open; an own sitting that has just ended is nobody else."""
         found = open_cards.others(self._store, object_id, session=self._session)
         return [name for name in found if name != self.reviewer]
+
+    def said_by_others(self, objects: Sequence[int]) -> dict[str, str]:
+        """The label of everybody else who says that a card is real, or that it is not."""
+        return agreement.said_by_others(self._store, objects, self.reviewer)
+
+    def settled(self, votes: Mapping[str, str]) -> tuple[ReviewState | None, str | None, bool]:
+        """Whether votes confirm a card, by what, and whether they are disputed."""
+        return agreement.settled(votes, experts=self.habits.experts, needed=self.habits.votes)
 
     def keep_open(self, object_id: int) -> None:
         """Tell others that this card is open here."""
@@ -236,7 +247,17 @@ class Desk:
         objects = verdicts.objects_of_step(self._store, row)
         on = cards.carriers(self._store, objects)
         carried = tuple(dict.fromkeys(on[key] for key in objects))
-        return Undone(on[row.sky_object_id], row.candidate_id, row.label, carried, self._revealed(objects))
+        given, name = verdicts.decision(self._store, row)
+        return Undone(
+            object_id=on[row.sky_object_id],
+            candidate_id=row.candidate_id,
+            label=row.label,
+            taken=None if row.label else given.label,
+            name=name,
+            is_again=bool(given.shown.get(pace.AGAIN)),
+            objects=carried,
+            revealed=self._revealed(objects),
+        )
 
     def _revealed(self, objects: Sequence[int]) -> str:
         """That some of these objects were injected; empty where none was, or none was decided."""

@@ -1,5 +1,6 @@
 """A filter while it is typed: what it means, and how it can go on."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,19 @@ class Filtering:
         if screen.desk is not None and self._offered is None:
             screen.in_background(screen.desk.offered, self._take, "values cannot be offered")
 
+    async def known(self) -> "Known":
+        """What a filter can be completed with.
+
+        Raises
+        ------
+        StoreError
+        """
+        from core.review.filter_help import Known
+
+        if self._offered is None and self._screen.desk is not None:
+            self._offered = await asyncio.to_thread(self._screen.desk.offered)
+        return self._offered or Known()
+
     def forget_offered(self) -> None:
         """Something was written that a filter can ask for."""
         self._offered = None
@@ -57,3 +71,4 @@ class Filtering:
 
     def _take(self, offered: "Known") -> None:
         self._offered = offered
+        self._tell(())

@@ -1,12 +1,12 @@
 """Which cards are under review: the queue by its filter, and the cards around the reader's place."""
 
 import asyncio
-import random
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from screens.review.queue import Entry, Queue
+from screens.review.steering import MODEL_ORDERS
 
 if TYPE_CHECKING:
     from core.review.cards import Card
@@ -61,25 +61,47 @@ class Reading:
         """
         filters = await asyncio.to_thread(self._desk.expanded, filters)
         page = await asyncio.to_thread(self._desk.page, after=None, filters=filters, order=order)
+        before, is_same = self.queue, filters == self.filter
         self.filter, self.order = filters, order
-        self.queue = Queue(total=len(page.rows), is_counted=page.next is None, marks=self.queue.marks)
+        self.queue = Queue(
+            total=len(page.rows),
+            is_counted=page.next is None,
+            without=None if order in MODEL_ORDERS else 0,
+            cut=before.left if is_same else None,  # a given time holds in any order
+            marks=before.marks,
+        )
         await self._take(page)
 
     async def count(self) -> None:
-        """Learn how many pass the filter: among a million it takes longer than to read the first.
+        """Learn how many pass the filter, and how many have no value in this order.
+
+        Among a million it takes longer than to read the first.
+
+        Raises
+        ------
+        StoreError
+        """
+        queue, order = self.queue, self.order
+        if queue.is_counted and queue.without is not None:
+            return
+        here = sum(entry.label is not None or entry.is_again for entry in queue.entries)
+        total = await asyncio.to_thread(self._desk.total, self.filter, order)
+        if not queue.is_counted:
+            queue.total, queue.is_counted = max(total + here, len(queue.entries)), True
+        if queue.without is None:
+            awaiting = await asyncio.to_thread(self._desk.total, self.filter)
+            queue.without = max(awaiting - total, 0)
+
+    async def look_for_more(self) -> None:
+        """Learn how many came in since all of the queue was read.
 
         Raises
         ------
         StoreError
         """
         queue = self.queue
-        if queue.is_counted:
-            return
-        decided = queue.decided
         total = await asyncio.to_thread(self._desk.total, self.filter, self.order)
-        if queue.cut is None:
-            queue.total = max(total + decided, len(queue.entries))
-        queue.is_counted = True
+        queue.came_in = max(total - queue.awaiting, 0)
 
     async def read(self, shown: Callable[[], None]) -> None:
         """Read the card at the queue's place, and then what will be needed next.
@@ -93,6 +115,7 @@ class Reading:
         ------
         AstridError
         """
+        self.queue.is_begun = True
         if self.queue.needs_page(0):
             await self._read_page()
         if self.entry is not None:
@@ -126,15 +149,15 @@ class Reading:
         queue.extend((row.object_id for row in page.rows), page.next)
         if self.filter or queue.cut is not None or not self._desk.habits.again_share:
             return
-        due = await asyncio.to_thread(self._desk.again, len(queue.entries) - before)
-        if due:
-            queue.put_in(due, sorted(random.choices(range(before, len(queue.entries) + 1), k=len(due))))
+        among = [entry.object_id for entry in queue.entries[before:]]
+        due = await asyncio.to_thread(self._desk.again, among, self.order)
+        queue.put_in([(object_id, before + place) for object_id, place in due])
 
     async def _read_card(self, entry: Entry) -> None:
         key = entry.object_id, entry.candidate_id
         if key in self._kept:
             self._kept.move_to_end(key)
             return
-        self._kept[key] = await asyncio.to_thread(self._desk.card, *key, again=entry.is_again)
+        self._kept[key] = await asyncio.to_thread(self._desk.card, *key, again=entry.is_blind)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)

@@ -6,8 +6,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from textual.timer import Timer
-
 from core.errors import AstridError
 from core.text import SafeText
 from core.vocabulary import Label
@@ -19,6 +17,7 @@ from screens.frame.work import start
 from screens.lines import Line, Tone, span
 from screens.review import view
 from screens.review.actions import ACTIONS, verdict_label
+from screens.review.blinking import Blinking
 from screens.review.bulk import ask_bulk, mark
 from screens.review.choosing import Choosing
 from screens.review.commands import review_commands
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from screens.review.desk import Desk
     from screens.review.viewing import Viewing
 
-BLINK_S = 0.6
 SENT_S = 0.05  # a card that was read is on its way to the terminal by then
 
 
@@ -59,10 +57,9 @@ class ReviewScreen(PictureScreen):
         self._desk: Desk | None = None
         self._reading: Reading | None = None
         self._viewing: Viewing | None = None
-        self._blink: Timer | None = None
-        self._blinked = False
+        self._refused: tuple[Line, bool, bool] | None = None  # of an open store, and of a card
         self.choosing, self.filtering = Choosing(self), Filtering(self)
-        self.deciding, self.company = Deciding(self), Company(self)
+        self.deciding, self.company, self.blinking = Deciding(self), Company(self), Blinking(self)
         self._drawing = Drawing(self)
         self._arriving: Target | None = None  # where a jump leads that came before the store was open
 
@@ -126,10 +123,13 @@ class ReviewScreen(PictureScreen):
             card=card,
             viewing=self._viewing,
             theme=self.app.theme,
-            blinked=self._blinked,
+            blinked=self.blinking.is_turned,
             notice=self.notice or self.deciding.last,
             order=self.choosing.order,
             others=self.company.others,
+            said=self.company.said,
+            nothing=self.choosing.nothing,
+            width=self.size.width,
         )
 
     def notice_line(self) -> Line:
@@ -197,7 +197,7 @@ class ReviewScreen(PictureScreen):
 
     def show_place(self) -> None:
         """Show the entry at the queue's place; a newer call takes over from an unfinished one."""
-        self._stop_blinking()
+        self.blinking.stop()
         self.paint()
         start(self, self._read_on, group="card", exclusive=True)
 
@@ -238,7 +238,7 @@ class ReviewScreen(PictureScreen):
             "mark": partial(mark, self),
             "bulk": partial(ask_bulk, self),
             "order": self.choosing.in_next_order,
-            "blink": self._toggle_blinking,
+            "blink": self.blinking.toggle,
             "epoch-before": lambda: self._step_epoch(-1),
             "epoch-after": lambda: self._step_epoch(1),
             "view": self._open_view_menu,
@@ -258,7 +258,23 @@ class ReviewScreen(PictureScreen):
         label = verdict_label(action_id)
         if label is not None and self._guard.is_held(action_id):
             return
+        was_told, self.notice = bool(self.notice), ()  # what is done now has its own to say
         super().do(action_id, count)
+        if was_told and not self.notice:
+            self.paint()
+
+    def refuse(self, text: object) -> None:
+        """Say why something was not done, for as long as that is true."""
+        super().refuse(text)
+        self._refused = self.notice, self._desk is not None, self.card is not None
+
+    def paint(self) -> None:
+        """Show the state as it is; a reason that holds no more is not told any longer."""
+        if self._refused is not None:
+            notice, *then = self._refused
+            if notice is self.notice and then != [self._desk is not None, self.card is not None]:
+                self.notice, self._refused = (), None
+        super().paint()
 
     def _give(self, label: Label) -> None:
         self._guard.accept()
@@ -286,10 +302,12 @@ class ReviewScreen(PictureScreen):
         if self.queue.move(steps):
             self.notice = ()
             self.show_place()
+        elif steps > 0 and self.queue.came_in:
+            self.choosing.restart_soon(self.filter)
 
     def move_to(self, place: int | None) -> None:
         """Go to a card of those that were read."""
-        last = len(self.queue.entries) - 1
+        last = self.queue.reach - 1
         self.move_by((last if place is None else min(place, last)) - self.queue.place)
 
     def arrive(self, target: Target) -> None:
@@ -312,8 +330,8 @@ class ReviewScreen(PictureScreen):
 
     def step_back(self) -> bool:
         """One step back towards the plain card; whether there was one to take."""
-        if self._blink is not None:
-            self._toggle_blinking()
+        if self.blinking.is_on:
+            self.blinking.toggle()
         elif self._viewing is not None and self._viewing.full_size:
             self._change_view("full")
         else:
@@ -360,23 +378,6 @@ class ReviewScreen(PictureScreen):
             self.show_place()
         else:
             self.say("there is no detection " + ("before" if step < 0 else "after") + " this one", Tone.WARN)
-
-    def _toggle_blinking(self) -> None:
-        if self._blink is not None:
-            self._stop_blinking()
-            self.paint()
-        else:
-            self._blink = self.set_interval(BLINK_S, self._flip)
-            self._flip()
-
-    def _flip(self) -> None:
-        self._blinked = not self._blinked
-        self.paint()
-
-    def _stop_blinking(self) -> None:
-        if self._blink is not None:
-            self._blink.stop()
-        self._blink, self._blinked = None, False
 
     def _show_detail(self) -> None:
         if self.card is not None:

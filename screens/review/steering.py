@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 FEW = 10  # verdicts at once that need no word typed
 NAMED_ORDERS = ("score", "brightness", "age", "uncertainty", "anomaly")
+MODEL_ORDERS = ("uncertainty", "anomaly")  # what has no value there is left out
 _SHOWN = 10  # completions
+_FEW_CELLS = 8  # too few to show any of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,10 @@ def filter_hint(line: str, known: "Known", width: int) -> Line:
     """What a filter means that is being typed, and what can come next."""
     from core.review.filter_help import completions, explained
 
-    told = (span(explained(line), Tone.PLAIN, max(width // 2, 20)),)
-    offered = [each.rpartition(" ")[2] for each in completions(line, known)[:_SHOWN]]
-    return (*told, span("  "), span("  ".join(offered), Tone.DIM)) if offered else told
+    told = span(explained(line, known), Tone.PLAIN, 400)
+    offered = "  ".join(each.rpartition(" ")[2] for each in completions(line, known)[:_SHOWN])
+    room = width - len(told.text) - 3  # what can come next fills the line; what it means takes more if needed
+    return (told, span("  "), span(offered, Tone.DIM, room)) if offered and room > _FEW_CELLS else (told,)
 
 
 def label_words(line: str) -> list[str]:
@@ -62,19 +65,21 @@ def label_of(text: str) -> Label:
     raise CommandRefused(f"'{safe_text(typed, 40)}' is no verdict: {', '.join(LABELS)}")
 
 
-def minutes_of(words: Words) -> float:
-    """The time that was typed.
+def minutes_of(words: Words) -> float | None:
+    """The time that was typed; none for ``off``.
 
     Raises
     ------
     CommandRefused
     """
+    if [word.lower() for word in words] == ["off"]:
+        return None
     try:
         minutes = float(words[0]) if len(words) == 1 else 0.0
     except ValueError:
         minutes = 0.0
     if not 0 < minutes <= 24 * 60:
-        raise CommandRefused("minutes takes the time that you have, such as: minutes 25")
+        raise CommandRefused("minutes takes the time that you have, such as: minutes 25; or off, for all")
     return minutes
 
 
@@ -83,12 +88,20 @@ def cut_line(found: "Cut") -> Line:
     head = (span(f"{found.minutes:g} min at {found.seconds:.1f} s a card: "),)
     if not found.below:
         return (*head, span("all of the queue", Tone.GOOD))
-    real = found.expected_real
+    real, judged = found.expected_real, f"judged there {'was' if found.real.n == 1 else 'were'}"
     if real is None:
-        expected = f"how many are real is not known: {found.real.n} were judged there"
+        expected = f"how many of them are real is not known, for only {found.real.n} {judged}"
     else:
-        expected = f"{real[0]:.0f} to {real[1]:.0f} of them real, as {found.real.hits} of {found.real.n} were"
-    return (*head, span(f"{found.rank} cards", Tone.STRONG), span(f"; below {found.below}, {expected}"))
+        expected = (
+            f"{real[0]:.0f} to {real[1]:.0f} of them real, as {found.real.hits} of {found.real.n} {judged}"
+        )
+    return (
+        *head,
+        span(counted(found.rank, "card"), Tone.STRONG),
+        span(f"; below the cut {found.below} more, {expected}; "),
+        span(":minutes off", Tone.KEY),
+        span(" reads on", Tone.DIM),
+    )
 
 
 def pace_lines(own: "Pace", reliability: "Share | None", pairs: "list[Pair]") -> list[Line]:

@@ -1,6 +1,7 @@
 """The review screen as lines: values in, lines out."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from core.text import SafeText, safe_text
@@ -11,14 +12,15 @@ from screens.review.drawings import GRAPHICS
 from screens.review.facts import fact_lines, last_note, sexagesimal
 from screens.review.layout import Layout, arrange
 from screens.review.queue import Queue
+from screens.review.steering import MODEL_ORDERS
 
 if TYPE_CHECKING:
     from core.operations.headline import Headline
     from core.review.cards import Card
+    from screens.review.desk import Undone
     from screens.review.viewing import Viewing
     from screens.tty.graphics import Placed
 
-MODEL_ORDERS = ("uncertainty", "anomaly")
 _TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
 
 
@@ -36,6 +38,9 @@ class Page:
     notice: Line
     order: str = "score"
     others: tuple[str, ...] = ()  # who else has the card open
+    nothing: tuple[str, ...] = ()  # why no card passes the filter
+    width: int = 80
+    said: Mapping[str, str] = field(default_factory=dict)  # what others decided of it, by reviewer
 
 
 def page_lines(page: Page, layout: Layout) -> list[Line]:
@@ -69,16 +74,22 @@ def chips(page: Page, width: int) -> Line:
     if queue.current is not None:
         left = (
             *left,
-            span(f" {queue.place + 1} of {queue.total}{'' if queue.is_counted else '+'}", Tone.STRONG),
+            span(f" {queue.place + 1} of {queue.length}{'' if queue.is_counted else '+'}", Tone.STRONG),
         )
+        if queue.cut is not None:
+            left = (*left, span(f", {queue.below} below the cut", Tone.DIM))
         if page.order != "score":
             left = (*left, span(f" by {page.order}", Tone.DIM))
+        if queue.without:
+            left = (*left, span(f", {queue.without} without", Tone.DIM))
         if queue.current.object_id in queue.marks:
             left = (*left, span("  marked", Tone.KEY))
         if marked := len(queue.marks):
             left = (*left, span(f"  {marked} marked", Tone.DIM))
         if page.others:
             left = (*left, span(f"  open: {', '.join(page.others)}", Tone.WARN, 30))
+        for who, label in page.said.items():
+            left = (*left, span(f"  {who}: ", Tone.WARN, 24), _label_span(label))
         if queue.decided:
             left = (*left, span(f"  {queue.decided} decided", Tone.DIM))
         if queue.current.label:
@@ -99,21 +110,17 @@ def empty_lines(page: Page) -> list[Line]:
     if queue.current is not None:
         return [(span(" reading the card …", Tone.DIM),)]
     if queue.entries:
-        passed = queue.undecided
-        return [
-            (span(" The end of the queue.", Tone.STRONG),),
-            (span(f" {queue.decided} decided, {passed} passed over."),),
-            (span(" g", Tone.KEY), span(" goes to the first, "), span("k", Tone.KEY), span(" one back, "),
-             span("u", Tone.KEY), span(" takes back the last verdict.")),
-        ]  # fmt: skip
+        return _end_lines(page)
     if page.order in MODEL_ORDERS:
         return [
             (span(f" No model has given any {page.order} yet: this order is empty.", Tone.STRONG),),
-            (span(" O", Tone.KEY), span(" takes the next order.")),
+            *_without_lines(page),
         ]
     if page.filter:
+        reasons = [line for each in page.nothing for line in indented((span(each),), page.width)]
         return [
             (span(" No card passes the filter.", Tone.STRONG),),
+            *reasons,
             (span(" esc", Tone.KEY), span(" clears it, "), span("/", Tone.KEY), span(" changes it.")),
         ]
     lines: list[Line] = [(span(" Nothing awaits a verdict.", Tone.STRONG),)]
@@ -128,6 +135,40 @@ def empty_lines(page: Page) -> list[Line]:
             (span(f" Quarantined: {counted(counts.failed, 'frame')}. `astrid status` says why.", Tone.WARN),)
         )
     return lines
+
+
+def _end_lines(page: Page) -> list[Line]:
+    """What was done at the end, and what there is beyond it."""
+    queue = page.queue
+    lines: list[Line] = [
+        (span(" The end of the queue.", Tone.STRONG),),
+        (span(f" {queue.decided} decided, {queue.undecided} passed over."),),
+        (span(" g", Tone.KEY), span(" goes to the first, "), span("k", Tone.KEY), span(" one back, "),
+         span("u", Tone.KEY), span(" takes back the last verdict.")),
+    ]  # fmt: skip
+    if queue.cut is not None:
+        lines[0] = (span(" The end of what the given time reaches.", Tone.STRONG),)
+        lines.append(
+            (
+                span(f" Below the cut: {queue.below} more. "),
+                span(":minutes off", Tone.KEY),
+                span(" reads on."),
+            )
+        )
+    if page.order in MODEL_ORDERS:
+        lines += _without_lines(page)
+    if queue.came_in:
+        lines.append(
+            (span(f" Came in since: {queue.came_in} more. "), span("j", Tone.KEY), span(" begins anew."))
+        )
+    return lines
+
+
+def _without_lines(page: Page) -> list[Line]:
+    """What an order leaves out."""
+    others = f" Without any {page.order}, and so not in this order: {page.queue.without}."
+    next_order: Line = (span(" O", Tone.KEY), span(" takes the next order."))
+    return [(span(others),), next_order] if page.queue.without else [next_order]
 
 
 def last_line(notice: Line, card: "Card | None", last_decision: Line) -> Line:
@@ -152,18 +193,28 @@ def decided(label: Label, name: str, objects: int = 1, revealed: str = "") -> Li
     )
 
 
-def changed_back(done: str, label: str | None, count: int = 1, revealed: str = "") -> Line:
-    """The notice after an undo or a redo."""
-    done = f"{done}: {count} verdicts" if count > 1 else done
-    if revealed:
-        done = f"{done}; {revealed}"
-    if label is None:
-        return (span(done, Tone.STRONG), span("  ctrl+r", Tone.KEY), span(" gives it again", Tone.DIM))
+def others_said(label: Label, votes: Mapping[str, str], confirmed: str | None, *, is_disputed: bool) -> Line:
+    """What others said of what was just decided, and what follows; those who differ first."""
+    side = LABELS[label].review_state
+    differ = [who for who, said in votes.items() if LABELS[Label(said)].review_state != side]
+    line: Line = ()
+    for who in differ or [*votes]:
+        line = (*line, span(f"{', ' if line else ''}{who} said ", Tone.WARN, 40), _label_span(votes[who]))
+    end = ": disputed" if is_disputed else f": {confirmed} is confirmed" if confirmed else ""
+    return (*line, span("" if differ else " too", Tone.WARN), span(end, Tone.WARN))
+
+
+def changed_back(done: str, row: "Undone", count: int = 1) -> Line:
+    """The notice after an undo or a redo: which verdict of what, and the way back."""
+    what = f" for {count} verdicts" if count > 1 else f" of {row.name}"
+    key, back = ("u", " takes it back") if row.label else ("ctrl+r", " gives it again")
     return (
         span(f"{done}: ", Tone.STRONG),
-        _label_span(label),
-        span("  u", Tone.KEY),
-        span(" takes it back", Tone.DIM),
+        _label_span(row.label or row.taken or ""),
+        span(what, limit=44),
+        span(f"; {row.revealed}" if row.revealed else "", Tone.WARN),
+        span(f"  {key}", Tone.KEY),
+        span(back, Tone.DIM),
     )
 
 

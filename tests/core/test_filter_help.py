@@ -1,6 +1,8 @@
 """Filters as they are typed: completed, explained, and kept by name."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.database.tables import CandidateMatch, Tracklet, TrackletMember
 from core.review.filter_help import NAMES, Known, completions, explained
@@ -54,13 +56,38 @@ def test_what_a_line_may_become(line, offered):
         ),
         ("survey:none tag:none", "from our own frames and without tags"),
         ("colour:red", "there is no 'colour'"),
+        ("sc", "what the queue is ordered by"),
+        ("mag<20 s", "one of score, snr, source, state, survey"),
+        ("score>-", "what the queue is ordered by"),
+        ("scor>1", "there is no 'scor' to filter by: did you mean score"),
+        ("verdict:di", "what was decided of it"),
+        ('mag<20 field:"M 3', "the field"),
+        ("filter:R", "filter R; there is no filter:R here, but filter:r, filter:g"),
+        ("filter:r", "filter r"),
+        ("@m", "saved filters: @mine"),
+        ("@x", "saved filters: @faint, @mine"),
+        ("@mine", "the filter that was saved"),
         ("state:real", "object real; the queue holds only what awaits a verdict"),
         ("verdict:dipole", "`astrid candidates list` lists the rest"),
         ("expert:me disputed:yes", "awaits your verdict as an expert and reviewers differ on it"),
     ],
 )
 def test_what_a_line_means(line, told):
-    assert told in explained(line)
+    assert told in explained(line, KNOWN)
+
+
+@given(st.text('score>mag:.<-1=|@" ', max_size=20))
+def test_whatever_is_typed_is_explained(line):
+    assert explained(line, KNOWN)
+
+
+@pytest.mark.parametrize("line", ["snr>7 mag<20 verdict:none", 'field:"M 33" known:star', "near:1,2,3arcsec"])
+def test_a_filter_that_is_typed_as_it_should_be_is_never_called_wrong(line):
+    for typed in range(len(line) + 1):
+        told = explained(line[:typed], KNOWN)
+        assert "there is no" not in told
+        assert "a term is" not in told
+        assert "no number" not in told
 
 
 def test_what_catalogues_answered(store):

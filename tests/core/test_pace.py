@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import select
 
-from core.database.tables import Verdict
+from core.database.tables import Candidate, Verdict
 from core.review.pace import (
     AGAIN,
     BREAK_S,
@@ -125,6 +125,28 @@ def test_self_agreement_is_of_cards_that_were_shown_again(store):
     assert (found.hits, found.n, found.share) == (FEWEST - 5, FEWEST, 0.75)
 
 
+@pytest.mark.parametrize("order", ["score", "brightness"])
+def test_what_is_shown_again_is_near_in_rank_and_at_its_own_place(store, order):
+    def add(value):
+        return add_candidate(store, score=value, mag=30 - value)
+
+    judged = {add(value): value for value in (99.0, 15.5, 12.5, 1.0)}
+    for candidate in judged:
+        judge(store, candidate, Label.REAL)
+    waiting = [add(value) for value in (18.0, 16.0, 13.0, 12.0)]
+    with store.read() as db:
+        value_of = {row.sky_object_id: judged[row.candidate_id] for row in db.exec(select(Verdict))}
+        among = [db.get_one(Candidate, each).sky_object_id for each in waiting]
+
+    def due(count):
+        found = due_again(store, "ada", count, before=9e9, among=among, order=order)
+        return [(value_of[each], place) for each, place in found]
+
+    assert due(2) == [(15.5, 2), (12.5, 3)]
+    assert due(3) == [(15.5, 2), (12.5, 3), (1.0, 4)]  # 1 is nearer to what awaits than 99
+    assert due(9) == [(99.0, 0), (15.5, 2), (12.5, 3), (1.0, 4)]
+
+
 def test_only_what_one_decided_once_and_long_ago_is_due_again(store):
     one, two, asked = (add_candidate(store) for _ in range(3))
     judge(store, one, Label.REAL)
@@ -134,7 +156,7 @@ def test_only_what_one_decided_once_and_long_ago_is_due_again(store):
     with store.read() as db:
         rows = list(db.exec(select(Verdict).order_by(Verdict.id)))
     late = rows[-1].created_at + 1
-    assert due_again(store, "ada", 5, before=late) == [rows[0].sky_object_id]
+    assert due_again(store, "ada", 5, before=late) == [(rows[0].sky_object_id, 0)]
     assert due_again(store, "ada", 5, before=rows[0].created_at) == []
     assert due_again(store, "bob", 5, before=late) == []
     assert due_again(store, "ada", 0, before=late) == []

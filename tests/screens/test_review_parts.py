@@ -8,6 +8,7 @@ import pytest
 
 from core.cells import COLOUR_MAPS, STRETCHES, Look
 from core.review.cutouts import Cutouts
+from core.review.pace import Cut, share
 from screens.frame.base import MARGINS
 from screens.lines import plain
 from screens.review.curve import CurvePoint, curve_lines
@@ -16,7 +17,8 @@ from screens.review.facts import best_first, mask_words, sexagesimal, utc
 from screens.review.guard import RepeatGuard
 from screens.review.known import known_facts
 from screens.review.layout import arrange
-from screens.review.queue import Queue
+from screens.review.queue import Entry, Queue
+from screens.review.steering import cut_line
 from screens.review.viewing import Viewing
 from screens.terminal import probe
 
@@ -124,6 +126,61 @@ class TestQueue:
         assert not queue.needs_page(3)
         queue.move(7)
         assert queue.needs_page(3)
+
+    def test_what_is_shown_again_stands_at_its_rank_and_never_before_the_reader(self):
+        queue = Queue()
+        queue.extend([1, 2, 3, 4], None)
+        queue.put_in([(10, 0), (11, 2), (12, 2), (13, 4), (2, 3)])
+        assert [entry.object_id for entry in queue.entries] == [10, 1, 2, 11, 12, 3, 4, 13]
+        assert queue.total == 8
+        queue.is_begun = True
+        queue.move(3)
+        queue.put_in([(14, 1)])
+        assert [entry.object_id for entry in queue.entries][3:6] == [11, 14, 12]
+
+    def test_what_is_shown_again_is_blind_until_it_is_decided_and_after_an_undo(self):
+        entry = Entry(1, is_again=True)
+        assert entry.is_blind
+        entry.label = "real"
+        assert not entry.is_blind
+        entry.label = None
+        assert entry.is_blind
+
+    def test_a_cut_ends_what_is_reached_and_is_taken_away_again(self):
+        queue = Queue(total=40, is_counted=True)
+        queue.extend(range(10), "more")
+        queue.entries[0].label = queue.entries[3].label = "real"
+        queue.move(2)
+        queue.cut_after(3)  # 2, 4 and 5 need a verdict, 3 has one
+        assert (queue.reach, queue.length, queue.below, queue.left) == (6, 6, 34, 3)
+        queue.move(99)
+        assert (queue.place, queue.current) == (6, None)
+        assert not queue.needs_page(99)
+        assert queue.upcoming(9) == []
+        queue.cut = None
+        assert queue.current.object_id == 6
+        assert (queue.length, queue.below) == (40, 0)
+        assert queue.needs_page(9)
+
+    def test_a_cut_lies_beyond_what_was_read_and_moves_for_what_is_put_in(self):
+        queue = Queue(total=40, is_counted=True)
+        queue.extend(range(5), "more")
+        queue.cut_after(12)
+        assert (queue.cut, queue.left, queue.needs_page(9)) == (12, 12, True)
+        queue.cut_after(2)
+        queue.move(9)
+        assert queue.go_to(4).object_id == 4  # an undo may lead beyond the cut
+        assert queue.current.object_id == 4
+        assert (queue.reach, queue.below) == (3, 37)
+
+
+def test_what_is_expected_below_a_cut_is_said_or_that_it_is_not_known():
+    few = plain(cut_line(Cut(5, 300.0, 1, 4, share(0, 1))))
+    assert "a card: 1 card; below the cut 4 more" in few
+    assert "is not known, for only 1 judged there was" in few
+    many = plain(cut_line(Cut(5, 10.0, 30, 100, share(5, 50))))
+    assert "100 more, 4 to 21 of them real, as 5 of 50 judged there were" in many
+    assert plain(cut_line(Cut(5, 10.0, 30, 0, share(0, 0)))).endswith("all of the queue")
 
 
 class TestRepeatGuard:

@@ -118,13 +118,33 @@ async def test_a_filter_is_kept_shown_explained_and_cleared(night, tmp_path):
         assert "1 of 2" in vera.lines[1]
         await vera.press("slash", "ctrl+u")
         await vera.type("nonsense=7")
-        assert "nonsense" in vera.lines[-2]  # the reason, and the old filter stays
+        assert "there is no 'nonsense' to filter by" in vera.text  # the reason, and the old filter stays
+        assert "disputed, zone" in vera.lines[-2]  # all of it
         assert "score>22.8" in vera.lines[1]
         await vera.press("escape", "escape")
         assert "1 of 5" in vera.text
         await vera.press("slash")
         await vera.type("score>1000")
         assert "No card passes the filter" in vera.text
+
+
+async def test_a_notice_ends_with_the_next_action_and_where_it_is_true_no_more(night, tmp_path):
+    _store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("j", "left_square_bracket", "left_square_bracket")
+        assert "there is no detection before this one" in vera.text
+        await vera.press("plus")
+        assert "there is no detection" not in vera.text
+        await vera.press("slash", *"@bri", "enter")
+        assert "there is no saved filter 'bri'" in vera.text
+        await vera.press("ctrl+u")
+        await vera.type("score>1000")
+        assert "there is no saved filter" not in vera.text
+        await vera.press("x")
+        assert "art: there is no card" in vera.text
+        vera.screen.choose("")
+        await vera.until(lambda: "1 of 5" in vera.lines[1])
+        assert "art: there is no card" not in vera.text
 
 
 async def test_earlier_detections_of_an_object_can_be_judged(night, tmp_path):

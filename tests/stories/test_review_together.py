@@ -59,7 +59,7 @@ async def test_marked_cards_get_one_verdict_that_is_undone_as_one_step_later(nig
     assert {row.shown["by"] for row in rows(store)} == {"bulk"}
     async with console(url, tmp_path, size) as vera:
         await vera.press("u")
-        assert "taken back: 2 verdicts" in vera.text
+        assert "taken back: dipole for 2 verdicts" in vera.text
         assert set(states(store)) == {"unreviewed"}
         await vera.press("ctrl+r")
         assert states(store)[:3] == ["bogus", "bogus", "unreviewed"]
@@ -103,12 +103,21 @@ async def test_a_filter_is_explained_and_completed_while_it_is_typed_and_kept_by
         await vera.press("escape")
         assert "field:M31" not in vera.lines[1]
         await vera.press("slash")
+        await vera.until(lambda: "saved filters" not in vera.lines[-2])
+        await vera.pilot.press("at")
+        await vera.until(lambda: "saved filters: @strong" in vera.lines[-2])
+        await vera.pilot.press("backspace")
         await vera.type("@strong")
         assert "field:M31 verdict:none score>22" in vera.lines[1]
         await vera.press("slash")
         await vera.pilot.press("ctrl+u")
         await vera.type("@weak")
         assert "no saved filter 'weak'" in vera.text
+        await vera.pilot.press("ctrl+u")
+        await vera.type("filter:R state:real")
+        assert "No card passes the filter" in vera.text
+        await vera.until(lambda: "there is no filter:R here, but filter:r" in vera.text)
+        assert "the queue holds only what awaits a verdict" in vera.text
     with store.read() as db:
         (kept,) = db.exec(select(SavedFilter)).all()
     assert (kept.reviewer, kept.name) == ("vera", "strong")
@@ -127,6 +136,39 @@ async def test_orders_of_the_queue_and_one_that_is_empty_until_there_are_models(
         await vera.pilot.press("q")
     async with console(url, tmp_path) as vera:
         assert "by age" in vera.lines[1]
+
+
+async def test_an_order_says_how_many_have_no_value_and_leads_nowhere_at_its_end(night, tmp_path):
+    store, url, ids = night
+    with store.write() as db:
+        for place in (1, 3):
+            db.get_one(SkyObject, ids[place]).anomaly = 0.5 + place
+    async with console(url, tmp_path) as vera:
+        await type_command(vera, "order anomaly")
+        await vera.until(lambda: "1 of 2 by anomaly, 3 without" in vera.lines[1])
+        assert vera.screen.card.object_id == ids[3]
+        await vera.press("j", "j")
+        assert "Without any anomaly, and so not in this order: 3" in vera.text
+        for _ in range(2):
+            vera.screen.store_changed()
+            await vera.pilot.pause(0.3)
+        assert "The end of the queue" in vera.text
+
+
+async def test_at_the_end_what_came_in_since_is_said_and_shown_where_nothing_was_passed_over(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("x", "j", "d", "c", "t")
+        assert "4 decided, 1 passed over" in vera.text
+        add_night(store, objects=2)
+        vera.app.look()
+        await vera.until(lambda: "Came in since: 2 more" in vera.text)
+        await vera.press("j")
+        assert "1 of 3" in vera.lines[1]
+        await vera.press("x", "d", "c")
+        add_night(store, objects=1)
+        vera.app.look()
+        await vera.until(lambda: "1 of 1" in vera.lines[1])
 
 
 async def test_a_note_with_tags_can_be_filtered_by(night, tmp_path):
@@ -172,9 +214,27 @@ async def test_a_given_time_cuts_the_queue_at_the_own_pace(tmp_path, size):
         assert "1 of 15" in vera.lines[1]
         await type_command(vera, "minutes 2")
         await vera.until(lambda: "1 of 10" in vera.lines[1])
-        assert "2 min at 12.0 s a card: 10 cards; below 5" in vera.text
-        await vera.press("G", "j")
-        assert "The end of the queue" in vera.text
+        told = " ".join(line.strip() for line in vera.lines[-4:-1])
+        assert "2 min at 12.0 s a card: 10 cards; below the cut 5 more, 0 to 1 of them real" in told
+        assert "as 0 of 25 judged there were; :minutes off reads on" in told
+        assert "5 below the cut" in vera.lines[1]
+        await vera.press("j", "G", "j")
+        assert "The end of what the given time reaches" in vera.text
+        assert "Below the cut: 5 more" in vera.text
+        vera.app.look()  # what awaits is more than what is reached: that leads nowhere by itself
+        await vera.pilot.pause(0.3)
+        vera.screen.store_changed()
+        await vera.pilot.pause(0.3)
+        assert "Below the cut: 5 more" in vera.text
+        await vera.press("g", "O")
+        assert "1 of 10, 5 below the cut by brightness" in vera.lines[1]
+        await vera.press("j", "j", "j", "j")
+        await type_command(vera, "minutes 2")
+        await vera.until(lambda: "5 of 14, 1 below the cut" in vera.lines[1])  # four were passed over
+        await type_command(vera, "minutes off")
+        await vera.until(lambda: "5 of 15 by brightness" in vera.lines[1])
+        await vera.press("G")
+        assert "15 of 15" in vera.lines[1]
         await type_command(vera, "pace")
         await vera.until(lambda: "12.0 s a verdict in the mean, 12.0 s in the median; 300" in vera.text)
         await vera.pilot.press("escape")
@@ -207,6 +267,48 @@ async def test_a_card_that_somebody_has_open_is_marked(night, tmp_path, monkeypa
     assert told() == []  # whoever comes now is not told that vera is there
 
 
+async def test_two_at_one_card_are_told_of_each_other_before_and_after_their_verdicts(
+    night, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("screens.review.company.SETTLE_S", 0.05)
+    monkeypatch.setattr("screens.review.company.LOOK_S", 0.1)
+    from core.review.open_cards import keep_open
+
+    store, url, ids = night
+    bob = {"session": "b", "reviewer": "bob", "shown": {}}
+    async with console(url, tmp_path) as vera:
+        await vera.pilot.pause(0.3)  # vera has looked, and told, before bob comes to the same card
+        keep_open(store, ids[0], session="b", reviewer="bob", seconds=60)
+        await vera.until(lambda: "open: bob" in vera.lines[1])
+        decide(store, **bob, candidate_id=best(store, ids[0]), label=Label.REAL)
+        await vera.until(lambda: "bob: real" in vera.lines[1])
+        await vera.press("x")
+        await vera.until(lambda: "bob said real: disputed · artefact" in vera.lines[-2])
+        assert "bob: real" not in vera.lines[1]  # that is another card
+        monkeypatch.setattr("screens.review.company.LOOK_S", 60.0)
+        await vera.press("j")
+        decide(store, **bob, candidate_id=best(store, ids[2]), label=Label.SUPERNOVA)
+        await vera.press("r")
+        await vera.until(lambda: "bob said supernova too: real is confirmed · real" in vera.lines[-2])
+
+
+async def test_blind_what_others_decided_meanwhile_is_told_after_the_verdict(night, tmp_path, monkeypatch):
+    monkeypatch.setattr("screens.review.company.LOOK_S", 0.1)
+    store, url, ids = night
+    bob = {"session": "b", "reviewer": "bob", "shown": {}}
+    async with console(url, tmp_path, more="blind = true\n") as vera:
+        decide(store, **bob, candidate_id=best(store, ids[0]), label=Label.REAL)
+        await vera.pilot.pause(0.5)
+        assert "bob" not in vera.text
+        await vera.press("x")
+        await vera.until(lambda: "bob said real: disputed" in vera.lines[-2])
+        await vera.press("k")
+        await vera.until(lambda: "bob: real" in vera.lines[1])
+        await vera.press("u")
+        await vera.pilot.pause(0.3)
+        assert "bob: real" not in vera.lines[1]
+
+
 async def test_blind_what_others_said_is_hidden_until_one_has_decided(night, tmp_path):
     store, url, ids = night
     who = {"session": "bob", "reviewer": "bob", "candidate_id": best(store, ids[0])}
@@ -237,8 +339,21 @@ async def test_a_share_is_shown_again_blind_and_measures_self_agreement(night, t
         assert "mine" not in vera.text
         assert "judged" not in vera.text
         assert "by vera" not in vera.text
+        assert vera.screen.queue.place == 0  # where its score puts it
         await vera.press("d", "k")
         assert "mine" in vera.text
+        await vera.press("u")
+        assert "taken back: dipole of " in vera.lines[-2]
+        assert vera.screen.card.object_id == ids[0]
+        assert "mine" not in vera.text
+        await vera.press("d")
+    assert rows(store)[-1].shown["again"] is True
+    async with console(url, tmp_path, more=more) as vera:
+        await vera.press("u")  # in a later sitting it is as blind
+        assert vera.screen.card.object_id == ids[0]
+        assert "mine" not in vera.text
+        await vera.press("ctrl+r")
+        assert "given again: dipole of " in vera.lines[-2]
     assert rows(store)[-1].shown["again"] is True
     assert rows(store)[-1].label == "dipole"
 
