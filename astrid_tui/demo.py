@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from sqlmodel import col, select
 
 from core.database.store import Store, StoreOutdated, open_store
-from core.database.tables import Candidate, Observation, Reference
+from core.database.tables import Candidate, Observation, Reference, SkyObject
 from core.frames import references
 from core.frames.observations import register
 from core.frames.queue import counts_by_state
-from core.settings import Settings, StoreSettings
+from core.settings import FakesSettings, Settings, StoreSettings
 from core.vocabulary import ObservationState
 from pipeline.calibration.calibrators import masters_of
 from pipeline.engines.local import run
@@ -82,12 +82,19 @@ class DemoSummary:
         ]
 
 
-def demo_settings(folder: Path) -> Settings:
-    """The demo's own settings: the defaults, with everything kept in its folder."""
+def demo_settings(folder: Path, fakes: FakesSettings | None = None) -> Settings:
+    """The demo's own settings: the defaults, with everything kept in its folder.
+
+    Parameters
+    ----------
+    folder : Path
+    fakes : FakesSettings, optional
+        What is injected into the queue; else nothing.
+    """
     home = folder.absolute() / "home"
     url = f"sqlite:///{home / 'astrid.db'}"
     # Built without the environment and the user's file: neither may lead the demo to a real store.
-    return Settings.model_construct(home=home, store=StoreSettings(url=url))
+    return Settings.model_construct(home=home, store=StoreSettings(url=url), fakes=fakes or FakesSettings())
 
 
 def run_demo(
@@ -97,6 +104,7 @@ def run_demo(
     size: int = 1024,
     seed: int = 0,
     workers: int = 2,
+    fakes: FakesSettings | None = None,
     progress: Progress | None = None,
 ) -> DemoSummary:
     """Simulate a night, ingest it, build its reference, process it and look at what was found.
@@ -111,12 +119,14 @@ def run_demo(
         Of the night, as in `pipeline.simulate.simulate_night`.
     workers : int
         Processes.
+    fakes : FakesSettings, optional
+        What is injected into the queue; else nothing. It counts neither as found nor as unexplained.
     progress : callable, optional
         Told (done, of how many, what).
     """
     report = progress or (lambda _done, _total, _what: None)
     seconds: dict[str, float] = {}
-    settings = demo_settings(folder)
+    settings = demo_settings(folder, fakes)
 
     start = time.perf_counter()
     night = simulate_night(
@@ -207,7 +217,10 @@ def _summary(store: Store, folder: Path, night: NightPaths, seconds: dict[str, f
                 select(Observation.frame).where(col(Observation.state) == ObservationState.DONE.value)
             ).all()
         )
-    recovered, unexplained = compare(candidates, Table.read(night.truth), done)
+        own = select(Candidate.id).join(SkyObject).where(col(SkyObject.injected).is_(False))
+        real = set(session.exec(own).all())
+    truly = [each for each in candidates if each.id in real]
+    recovered, unexplained = compare(truly, Table.read(night.truth), done)
     return DemoSummary(
         folder=str(folder),
         seconds={name: round(value, 2) for name, value in seconds.items()},

@@ -2,13 +2,17 @@
 
 import hashlib
 import json
+import os
+import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as UnreadableVariable
 
 from core.errors import AstridError
 from core.settings_file import find_file
@@ -167,6 +171,16 @@ class TrackletSettings(Section):
     max_mag_difference: float = Field(0.4, gt=0)  # besides three times the errors; of one filter
 
 
+class DriftSettings(Section):
+    """What nights `astrid models drift` compares, and what it calls drift."""
+
+    nights: int = Field(3, ge=1)  # the newest
+    reference_nights: int = Field(10, ge=1)  # the first since the models in use were promoted
+    psi: float = Field(0.2, gt=0)  # population stability index, at least
+    p: float = Field(0.01, gt=0, lt=1)  # by chance, corrected for the number of distributions, at most
+    decisions: int = Field(500, ge=1)  # of people, that a model did not learn of, before it should
+
+
 class MlflowSettings(Section):
     """Where MLflow keeps the files of trainings and models; its server is ``MLFLOW_TRACKING_URI``."""
 
@@ -179,16 +193,6 @@ class DramatiqSettings(Section):
     """Where workers on other machines are told that frames are due."""
 
     broker: SecretStr = SecretStr("")  # such as redis://host:6379/0; empty: there are none
-
-
-class DriftSettings(Section):
-    """What nights `astrid models drift` compares, and what it calls drift."""
-
-    nights: int = Field(3, ge=1)  # the newest
-    reference_nights: int = Field(10, ge=1)  # the first since the models in use were promoted
-    psi: float = Field(0.2, gt=0)  # population stability index, at least
-    p: float = Field(0.01, gt=0, lt=1)  # by chance, corrected for the number of distributions, at most
-    decisions: int = Field(500, ge=1)  # of people, that a model did not learn of, before it should
 
 
 class PowerSettings(Section):
@@ -240,6 +244,8 @@ class ReviewSettings(Section):
     experts: tuple[str, ...] = ()
     votes: int = Field(default=2, ge=1)  # that confirm an object without an expert
     open_card_s: float = Field(default=120.0, ge=10)  # others are told for so long that a card is open
+    seen_again_score: float = Field(default=0.9, ge=0, le=1)  # what was bogus comes back at this score and
+    seen_again_snr: float = Field(default=2.0, ge=1)  # so many times the significance that was judged
     notify: Literal["off", "bell", "desktop"] = "off"  # when something of a high score arrives
     notify_above: float = Field(default=0.54, ge=0)  # that score: as of the zone "fast"
     notify_every_s: float = Field(default=60.0, ge=1)  # at most once in so long
@@ -289,9 +295,9 @@ class Settings(BaseSettings):
     associate: AssociateSettings = AssociateSettings()
     catalogs: CatalogSettings = CatalogSettings()
     tracklets: TrackletSettings = TrackletSettings()
+    drift: DriftSettings = DriftSettings()
     mlflow: MlflowSettings = MlflowSettings()
     dramatiq: DramatiqSettings = DramatiqSettings()
-    drift: DriftSettings = DriftSettings()
     power: PowerSettings = PowerSettings()
     health: HealthSettings = HealthSettings()
     alerts: AlertSettings = AlertSettings()
@@ -353,8 +359,42 @@ def load(explicit: Path | None = None) -> Settings:
             raise SettingsError(f"cannot read the configuration {path}: {error}") from error
     try:
         return Settings(**values)
+    except UnreadableVariable as error:
+        section = re.search(r'field "(\w+)"', str(error))
+        names = ", ".join(_variables(section[1] if section else ""))
+        raise SettingsError(
+            f'{names} in the environment cannot be read: a list is written as ["a", "b"], a section as JSON'
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        place = path or "the environment"
-        raise SettingsError(f"configuration key '{key}' in {place}: {first['msg']}") from error
+        parts = [str(part) for part in first["loc"]]
+        if given := _variables(*parts):  # the environment wins over the file
+            raise SettingsError(f"{given[0]} in the environment: {first['msg']}") from error
+        place = path or "the settings"
+        raise SettingsError(f"configuration key '{'.'.join(parts)}' in {place}: {first['msg']}") from error
+
+
+def _variables(*parts: str) -> list[str]:
+    """The variables of the environment that a key comes from, or keys below it."""
+    wanted = ["ASTRID_" + parts[0].upper(), *(part.upper() for part in parts[1:])]
+    found = []
+    for name, value in os.environ.items():
+        given = name.upper().split("__")
+        if given[: len(wanted)] == wanted or (
+            wanted[: len(given)] == given and _holds(value, parts[len(given) :])
+        ):
+            found.append(name)
+    return sorted(found)
+
+
+def _holds(text: str, keys: Sequence[str]) -> bool:
+    """Whether a variable's JSON has a value under some keys."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return False
+    for key in keys:
+        if isinstance(value, dict) and key not in value:
+            return False
+        value = value.get(key) if isinstance(value, dict) else None
+    return True

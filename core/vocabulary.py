@@ -125,7 +125,8 @@ LABELS: dict[Label, LabelFacts] = {
 
 
 # What these say is over within so many days: a later detection at the same place contradicts them, and
-# brings the object back for review. Dipoles, residues and artefacts recur, and so contradict nothing.
+# brings the object back for review. Dipoles, residues and artefacts recur, and so contradict nothing, unless
+# they come far more clearly (`core.objects.seen_again`).
 ONCE_FOR_DAYS = {Label.COSMIC_RAY: 0.0, Label.TRAIL: 0.0, Label.MOVING: 0.5}
 
 

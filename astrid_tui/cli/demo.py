@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from astrid_tui.cli.invocation import JsonOption, must_write, print_json, print_text, progress_bar
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    must_write,
+    print_json,
+    print_text,
+    progress_bar,
+    settings_of,
+)
 
 
 def demo(
@@ -20,13 +27,16 @@ def demo(
 ) -> None:
     """Simulate a night, process it with the real pipeline, and open the console on it.
 
-    Everything stays in one folder; what is done there already is not done again.
+    Everything stays in one folder; what is done there already is not done again. Of the settings only
+    [fakes] is heeded: what share of the cards are injected sources.
     """
     from astrid_tui.demo import demo_settings, run_demo
 
     must_write(context)
     with progress_bar("Demo", quiet=as_json) as report:
-        summary = run_demo(folder, frames=frames, size=size, seed=seed, progress=report)
+        summary = run_demo(
+            folder, frames=frames, size=size, seed=seed, fakes=settings_of(context).fakes, progress=report
+        )
     if as_json:
         print_json(summary.record())
         return

@@ -1,7 +1,11 @@
 """`astrid review`: the review queue; with --linear as questions and answers, line by line."""
 
+import random
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,8 +15,8 @@ from core.vocabulary import LABELS, ExitCode, ReviewState
 
 if TYPE_CHECKING:
     from core.review.cards import Card
-    from core.review.waiting import QueueRow
-    from screens.review.desk import Desk, Undone
+    from core.review.waiting import CardPage
+    from screens.review.desk import Desk
 
 HELP = (
     "Answer with a verdict, by its word or its letter:",
@@ -22,10 +26,9 @@ HELP = (
     "  note WORDS: a note on this candidate, #words are its tags",
     "  details: everything that is known of it",
     "  repeat: this card once more",
-    "  undo, redo: the last verdict",
+    "  undo: take the last verdict back, and judge that card again; redo: give it again",
     "  quit: the end",
 )
-_WIDTH, _FACTS = 79, 9  # one fact a line
 
 
 def review(
@@ -58,93 +61,174 @@ def review(
     Sitting(desk, desk.expanded(filters), order, read_only=invocation.read_only).run()
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A card of this sitting; ``place`` is none where it was decided in an earlier one."""
+
+    object_id: int
+    place: int | None
+    is_again: bool = False  # decided before by the same reviewer, and shown blind once more
+
+
 class Sitting:
     """Cards one after the other, each a few lines and one question."""
 
     def __init__(self, desk: "Desk", filters: str, order: str, *, read_only: bool) -> None:
         self._desk, self._filters, self._order = desk, filters, order
         self._read_only = read_only
-        self._decided = 0
+        self._decided: list[int] = []  # objects, in order
+        self._repeats = 0
+        self._shown: dict[int, Entry] = {}
+        self._next: list[Entry] = []  # cards that come before the rest of the queue, the last one first
 
     def run(self) -> None:
         """Ask until the queue or the answers end."""
+        from core.review.filters import parse
+        from core.review.waiting import ONLY_WAITING, asks_for_decided
+
         total = self._desk.total(self._filters, self._order)
         print_text(f"{total} objects await a verdict. Images are not described: facts and numbers are.")
-        place = 0
-        for place, row in enumerate(self._rows(), start=1):
-            if not self._card(row, place, total):
-                break
-        else:
-            print_text("The end of the queue." if place else "Nothing awaits a verdict here.")
-        print_text(f"{self._decided} decided.")
+        if asks_for_decided(parse(self._filters)):
+            print_text(f"{ONLY_WAITING[0].upper()}{ONLY_WAITING[1:]}.")
+        queue = self._entries()
+        try:
+            while (entry := self._next.pop() if self._next else next(queue, None)) is not None:
+                self._shown[entry.object_id] = entry
+                if not self._card(entry, total):
+                    break
+            else:
+                print_text("The end of the queue." if self._shown else "Nothing awaits a verdict here.")
+        finally:
+            if not self._read_only:
+                self._desk.put_away(for_good=True)
+        print_text(f"{len(self._decided)} decided.")
 
-    def _rows(self) -> Iterator["QueueRow"]:
+    def _entries(self) -> Iterator[Entry]:
         after: str | None = None
+        place = 0
         while True:
             page = self._desk.page(after=after, filters=self._filters, order=self._order)
-            yield from page.rows
+            for object_id, is_again in self._with_repeats(page):
+                place += 1
+                yield Entry(object_id, place, is_again)
             after = page.next
             if after is None:
                 return
 
-    def _card(self, row: "QueueRow", place: int, total: int) -> bool:  # noqa: PLR0912 one for each answer
-        """Ask about one object until it is decided or passed over; whether to go on."""
-        card = self._desk.card(row.object_id)
-        print_text(f"Card {place} of {total}.")
+    def _with_repeats(self, page: "CardPage") -> list[tuple[int, bool]]:
+        """The objects of a page, and among them some that were decided before, each near its own rank."""
+        cards = [(row.object_id, False) for row in page.rows]
+        if self._filters or self._read_only or not self._desk.habits.again_share:
+            return cards
+        scores = {row.object_id: row.score for row in page.rows}
+        for object_id in self._desk.again(len(cards)):
+            score = self._desk.card(object_id).candidate["score"]
+            place = random.randint(0, len(cards))
+            if self._order == "score" and score is not None:
+                place = next(
+                    (n for n, (key, _) in enumerate(cards) if (scores.get(key) or 0.0) < score), len(cards)
+                )
+            cards.insert(place, (object_id, True))
+            self._repeats += 1
+            scores[object_id] = score
+        return cards
+
+    def _card(self, entry: Entry, total: int) -> bool:
+        """Ask about one object until it is decided, passed over or another comes first; whether to go on."""
+        card = self._read(entry)
+        known = entry.place is not None
+        print_text(f"Card {entry.place} of {total + self._repeats}." if known else "A card once more.")
         self._tell(card)
-        while True:
-            typer.echo("Verdict?")
-            line = sys.stdin.readline()
-            if not line:
-                return False
-            word, _, rest = line.strip().partition(" ")
-            match word.lower():
-                case "quit":
+        with self._marked_open(entry.object_id):
+            while True:
+                typer.echo("Verdict?")
+                line = sys.stdin.readline()
+                if not line:
                     return False
-                case "skip":
+                word, _, rest = line.strip().partition(" ")
+                if word.lower() == "quit":
+                    return False
+                if word.lower() == "skip":
                     return True
-                case "help" | "?":
-                    for told in HELP:
-                        print_text(told)
-                case "repeat":
-                    self._tell(card)
-                case "details":
-                    self._details(card)
-                case "":
-                    print_text("Nothing was answered. help lists the answers.")
-                case _ if self._read_only:
-                    print_text("Read-only: nothing is written. skip goes on, quit ends.")
-                case "undo":
-                    self._changed(self._desk.undo(), "taken back", "There is no verdict to take back.")
-                case "redo":
-                    self._changed(self._desk.redo(), "given again", "There is nothing to give again.")
-                case "note":
+                if word.lower() in {"undo", "redo"} and not self._read_only:
+                    if self._changed(entry, word.lower()):
+                        return True
+                elif word.lower() == "note" and not self._read_only:
                     self._note(card, rest)
-                    card = self._desk.card(row.object_id)
-                case _ if not rest and self._decide(card, word):
+                    card = self._read(entry)
+                elif self._answered(card, entry, word, rest):
                     return True
-                case _ if rest:
-                    print_text("That is not understood. help lists the answers.")
+
+    def _answered(self, card: "Card", entry: Entry, word: str, rest: str) -> bool:
+        """Answer what asks for words or gives a verdict; whether the card is decided."""
+        match word.lower():
+            case "help" | "?":
+                for told in HELP:
+                    print_text(told)
+            case "repeat":
+                self._tell(card)
+            case "details":
+                self._details(card)
+            case "":
+                print_text("Nothing was answered. help lists the answers.")
+            case _ if self._read_only:
+                print_text("Read-only: nothing is written. skip goes on, quit ends.")
+            case _ if not rest:
+                return self._decide(card, entry, word)
+            case _:
+                print_text("That is not understood. help lists the answers.")
+        return False
+
+    def _read(self, entry: Entry) -> "Card":
+        return self._desk.card(entry.object_id, again=entry.is_again)
+
+    @contextmanager
+    def _marked_open(self, object_id: int) -> Iterator[None]:
+        """Tell others that this card is open here, for as long as it is."""
+        from core.errors import AstridError
+
+        if self._read_only:
+            yield
+            return
+        answered = Event()
+
+        def tell() -> None:
+            while True:
+                with suppress(AstridError):  # a verdict will say that the store does not answer
+                    self._desk.keep_open(object_id)
+                if answered.wait(self._desk.habits.open_card_s / 3):
+                    return
+
+        teller = Thread(target=tell, daemon=True)
+        teller.start()
+        try:
+            yield
+        finally:
+            answered.set()
+            teller.join()
 
     def _tell(self, card: "Card") -> None:
-        from screens.lines import plain
-        from screens.review.facts import fact_lines, last_note
+        from astrid_tui.cli.spoken import card_lines, spoken
 
-        for line in (*fact_lines(card, _WIDTH, _FACTS), last_note(card)):
-            if text := plain(line).strip():
-                print_text(text)
+        for line in card_lines(card):
+            print_text(spoken(line))
         if others := self._desk.others(card.object_id):
             print_text(f"Open by {', '.join(others)} too.")
 
     def _details(self, card: "Card") -> None:
+        from astrid_tui.cli.spoken import curve_lines, spoken
         from screens.lines import plain
         from screens.review.facts import detail_lines
 
         for line in detail_lines(card, 400):
-            print_text(plain(line).rstrip())
+            if text := spoken(plain(line)):
+                print_text(text)
+        for told in curve_lines(card.light_curve):
+            print_text(told)
 
-    def _decide(self, card: "Card", word: str) -> bool:
+    def _decide(self, card: "Card", entry: Entry, word: str) -> bool:
         from core.errors import AstridError
+        from core.review.pace import AGAIN
         from screens.frame.commands import CommandRefused
         from screens.review.steering import label_of
 
@@ -154,12 +238,14 @@ class Sitting:
             print_text(f"{word} is no verdict. help lists the answers.")
             return False
         shown: dict[str, Any] = card.shown(by="linear")
+        if entry.is_again:
+            shown[AGAIN] = True
         try:
             revealed = self._desk.decide(card.candidate_id, label, shown)
         except AstridError as error:
             remark(f"NOT written: {error}")
             raise typer.Exit(ExitCode.FAILED) from error
-        self._decided += 1
+        self._decided.append(card.object_id)
         print_text(f"{card.name} is {label.value}: {LABELS[label].meaning}.")
         if card.tracklet is not None and (more := len(card.objects) - 1) > 0:
             others = f"{more} more object{'s' if more > 1 else ''} of tracklet {card.tracklet.id}"
@@ -179,10 +265,30 @@ class Sitting:
         self._desk.annotate(card.candidate_id, said.note, said.tags)
         print_text("The note is kept.")
 
-    def _changed(self, row: "Undone | None", done: str, nothing: str) -> None:
+    def _changed(self, entry: Entry, word: str) -> bool:
+        """Take a verdict back, whose card comes back then, or give it again; whether another card is next."""
+        row = self._desk.undo() if word == "undo" else self._desk.redo()
         if row is None:
-            print_text(nothing)
-            return
+            print_text(
+                f"There is {'no verdict to take back' if word == 'undo' else 'nothing to give again'}."
+            )
+            return False
+        objects = row.objects or (row.object_id,)
+        done = "taken back" if word == "undo" else f"given again, {row.label}"
         name = self._desk.card(row.object_id, row.candidate_id).name
-        count = len(row.objects)
-        print_text(f"{name}: {done}." if count == 1 else f"{count} verdicts {done}.")
+        print_text(f"{name}: {done}." if len(objects) == 1 else f"{len(objects)} verdicts {done}.")
+        if row.revealed:
+            print_text(f"{row.revealed[0].upper()}{row.revealed[1:]}.")
+        for key in objects:
+            if word == "redo":
+                self._decided.append(key)
+            elif key in self._decided:
+                self._decided.remove(key)
+        if word == "redo":
+            self._next = [each for each in self._next if each.object_id not in objects]
+            return entry.object_id in objects
+        if row.revealed:
+            return False  # an injected source: nobody need judge it again
+        back = [self._shown.get(key) or Entry(key, None) for key in objects if key != entry.object_id]
+        self._next += [entry, *back[::-1]]
+        return True

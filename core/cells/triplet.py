@@ -145,11 +145,9 @@ def _shown(plane: NDArray[np.float32], rows: int, columns: int, look: Look) -> N
     if look.drawing not in GRAPHICS:
         return resampled(seen, *sample_grid(look.drawing, rows, columns))
     most = PIXELS[0] * rows, PIXELS[1] * columns
-    return (
-        seen
-        if seen.shape[0] <= most[0] and seen.shape[1] <= most[1]
-        else resampled(seen, *np.minimum(seen.shape, most).tolist())
-    )
+    if seen.shape[0] > most[0] or seen.shape[1] > most[1]:
+        return resampled(seen, *np.minimum(seen.shape, most).tolist())
+    return np.where(np.isfinite(seen), seen, np.float32(np.nan))
 
 
 def _panel(

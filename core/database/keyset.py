@@ -93,6 +93,22 @@ def fetch(
         A number that may be null, and what makes it unique. Both run in one direction, so that one
         index holds the order.
     """
+    rows: list[Row[Any]] = []
+    for part in parts(query, key=key, row_id=row_id, descending=descending, after=after):
+        if len(rows) < limit:
+            rows.extend(db.execute(part.limit(limit - len(rows))))
+    return rows
+
+
+def parts(
+    query: Select[Any],
+    *,
+    key: SQLColumnExpression[Any],
+    row_id: SQLColumnExpression[Any],
+    descending: bool,
+    after: Cursor | None,
+) -> list[Select[Any]]:
+    """The queries that `fetch` goes through: what is left of rows with a key, and of those without."""
 
     def ordered(part: Select[Any], *columns: SQLColumnExpression[Any]) -> Select[Any]:
         return part.order_by(*(column.desc() if descending else column.asc() for column in columns))
@@ -100,16 +116,14 @@ def fetch(
     def behind(place: SQLColumnExpression[Any], start: SQLColumnExpression[Any]) -> SQLColumnExpression[bool]:
         return place < start if descending else place > start
 
-    rows: list[Row[Any]] = []
+    found: list[Select[Any]] = []
     if after is None or after.key is not None:
         part = query.where(key.is_not(None))
         if after is not None:
             start: Any = tuple_(literal(after.key), literal(after.id))
             part = part.where(behind(tuple_(key, row_id), start))
-        rows.extend(db.execute(ordered(part, key, row_id).limit(limit)))
-    if len(rows) < limit:
-        part = query.where(key.is_(None))
-        if after is not None and after.key is None:
-            part = part.where(behind(row_id, literal(after.id)))
-        rows.extend(db.execute(ordered(part, row_id).limit(limit - len(rows))))
-    return rows
+        found.append(ordered(part, key, row_id))
+    part = query.where(key.is_(None))
+    if after is not None and after.key is None:
+        part = part.where(behind(row_id, literal(after.id)))
+    return [*found, ordered(part, row_id)]

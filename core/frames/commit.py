@@ -37,6 +37,7 @@ from core.frames.references import best
 from core.frames.shown import Shown, in_order, kept_of
 from core.objects.association import Place, associate, lock, refresh, wake
 from core.objects.known import write_known
+from core.objects.seen_again import Rule, wake_contradicted
 from core.objects.sky import zone_of
 from core.vocabulary import ObservationState, QueueEventKind
 
@@ -74,11 +75,17 @@ def commit_frame(
     attempts: int,
     retry_s: float,
     run_id: int | None = None,
+    seen_again: Rule | None = None,
 ) -> CommitResult:
     """Write what a frame yielded, and end its lease.
 
     A ``failed`` frame is queued again, to be tried ``retry_s * 2**(attempt - 1)`` seconds later; after
     `attempts` it is quarantined. One that is ``waiting`` for a reference has not been tried.
+
+    Parameters
+    ----------
+    seen_again : Rule, optional
+        What brings objects back that were judged bogus; else that of the settings' defaults.
 
     Raises
     ------
@@ -113,7 +120,9 @@ def commit_frame(
             spent = injected.revealed_ids(session, [each.sky_object_id or 0 for each in outcome.injected])
             shown = [each for each in shown if each.sky_object_id not in spent]
             difference_id = _write_difference(session, lease, outcome.difference, len(shown))
-            keys, new_objects = _write_candidates(session, lease, outcome, shown, difference_id)
+            keys, new_objects = _write_candidates(
+                session, lease, outcome, shown, difference_id, seen_again or Rule()
+            )
             _write_forced(session, lease.observation, outcome, difference_id, spent)
             _write_score_map(session, outcome, difference_id)
         elif outcome.state in {ObservationState.DONE, ObservationState.REJECTED}:
@@ -241,6 +250,7 @@ def _write_candidates(
     outcome: FrameOutcome,
     shown: Sequence[Shown],
     difference_id: int,
+    seen_again: Rule,
 ) -> tuple[list[int], int]:
     """Write candidates with cutouts; the real ones' keys in order, and how many objects all founded.
 
@@ -285,6 +295,7 @@ def _write_candidates(
     refresh(session, detected | {row.sky_object_id for row in old})
     if lease.observation.mjd is not None:
         wake(session, detected, lease.observation.mjd)
+        wake_contradicted(session, detected, lease.observation.mjd, seen_again)
     return [keys[i] for i, each in enumerate(shown) if each.source is None], new_objects
 
 

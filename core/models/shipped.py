@@ -13,6 +13,7 @@ from core.errors import AstridError
 
 MOST_BYTES = 1_000_000
 DESCRIPTION = "model.json"
+JUDGED = "judged.json"  # what independent examples said of each, by name
 
 
 class ShippedModelMissing(AstridError):
@@ -21,10 +22,11 @@ class ShippedModelMissing(AstridError):
 
 @dataclass(frozen=True, slots=True)
 class ShippedDescription:
-    """A model's ``model.json``, and its digest."""
+    """A model's ``model.json``, its digest, and what was found of this very version since, if anything."""
 
     digest: str
     description: dict[str, Any]
+    judged: dict[str, Any]
 
 
 def shipped(name: str, folder: Path | None = None) -> ShippedDescription:
@@ -41,19 +43,30 @@ def shipped(name: str, folder: Path | None = None) -> ShippedDescription:
     ------
     ShippedModelMissing
     """
-    path = (folder or _folder()) / name / DESCRIPTION
+    place = folder or _folder()
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ShippedModelMissing(f"the description of {name} that came with AstrID is damaged")
-        content = path.read_bytes()
-        found = json.loads(content)
+        content = (place / name / DESCRIPTION).read_bytes()
     except OSError:
         raise ShippedModelMissing(f"AstrID came with no {name}") from None
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+    found = _read(content)
+    if not found:
         raise ShippedModelMissing(f"the description of {name} that came with AstrID is damaged")
-    return ShippedDescription(sha256(content).hexdigest(), found)
+    digest = sha256(content).hexdigest()
+    try:
+        judged = _read((place / JUDGED).read_bytes()).get(name)
+    except OSError:
+        judged = None
+    is_its_own = isinstance(judged, dict) and judged.get("digest") == digest
+    return ShippedDescription(digest, found, judged if isinstance(judged, dict) and is_its_own else {})
+
+
+def _read(content: bytes) -> dict[str, Any]:
+    """An object of JSON; an empty one where it is none."""
+    try:
+        found = json.loads(content) if len(content) <= MOST_BYTES else None
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _folder() -> Path:

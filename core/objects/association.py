@@ -137,7 +137,7 @@ def _said(model: str) -> Any:
     return col(Candidate.scores)[model].as_float()
 
 
-def _real() -> Any:
+def real_score() -> Any:
     """How likely a candidate is real, by the best model that scored it."""
     return func.coalesce(*map(_said, REAL_BY))
 
@@ -149,12 +149,12 @@ def _anomaly() -> Any:
     """
     one, other = map(_said, ODD_BY)
     mean = (func.coalesce(one, other) + func.coalesce(other, one)) / 2.0
-    return case((_real() >= LEAST_REAL, mean))
+    return case((real_score() >= LEAST_REAL, mean))
 
 
 def _uncertainty() -> Any:
     """From 0, where models are sure of either, to 1, where they know nothing."""
-    return 1.0 - func.abs(2.0 * _real() - 1.0)
+    return 1.0 - func.abs(2.0 * real_score() - 1.0)
 
 
 def wake(session: Session, object_ids: Collection[int], mjd: float) -> None:

@@ -43,7 +43,7 @@ def settle(session: Session, object_ids: Collection[int]) -> None:
             .values(moving=moving, tracklet_id=case((moving, tracklet), else_=None))
             .execution_options(synchronize_session=False)
         )
-    follow_verdicts(session, locked(session, {*ids, *_objects_of(session, before)}))
+    follow_verdicts(session, locked(session, {*ids, *_objects_of(session, before)}), is_new=False)
 
 
 def linked_among(session: Session, object_ids: Collection[int]) -> list[int]:

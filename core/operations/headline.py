@@ -8,13 +8,13 @@ from sqlalchemy import and_, case
 from sqlmodel import Session, col, func, select
 
 from core.database.store import Store
-from core.database.tables import HealthEvent, Run, SkyObject
+from core.database.tables import HealthEvent, Run
 from core.frames.queue import counts_by_state
 from core.operations import power
 from core.operations.runs import ASKED_TO_STOP
-from core.vocabulary import ObservationState, ReviewState
+from core.review.states import count_awaiting
+from core.vocabulary import ObservationState
 
-AWAITING = (ReviewState.UNREVIEWED.value, ReviewState.ESCALATED.value)
 _SEVERITIES = ("failed", "warning")  # the worst first
 
 
@@ -69,9 +69,7 @@ def headline(store: Store) -> Headline:
     """
     states = counts_by_state(store)
     with store.read() as session:
-        awaiting = session.exec(
-            select(func.count()).select_from(SkyObject).where(col(SkyObject.review_state).in_(AWAITING))
-        ).one()
+        awaiting = count_awaiting(session)
         run, event = _run(session), _event(session)
     return Headline(
         awaiting=awaiting,

@@ -29,9 +29,10 @@ from core.database.tables import (
 )
 from core.errors import AstridError
 from core.frames.standing import is_taken_back
+from core.objects.association import REAL_BY
 from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
 from core.review.cutouts import CutoutError, Cutouts, unpack
-from core.review.states import judged_together
+from core.review.states import LAST_SEEN, contradicted, judged_together, newest_standing
 from core.vocabulary import ReviewState
 
 MAX_HISTORY = 200  # rows of one object's history on a card, the newest
@@ -123,6 +124,8 @@ class Card:
         Epochs, light curve and history are those of all.
     expert : str or None
         Who was asked to judge it, while it awaits an expert.
+    seen_again : str or None
+        Why it is back though a verdict stands, in words (`core.objects.seen_again`).
     """
 
     object_id: int
@@ -146,6 +149,7 @@ class Card:
     moving: bool = False
     objects: tuple[int, ...] = ()
     expert: str | None = None
+    seen_again: str | None = None
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -223,6 +227,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         curve = light_curve(db, objects, epochs)
         past = history(db, *objects)
         scored = _scored_by(db, row.Observation)
+        seen_again = _seen_again(db, sky_object, epochs)
     cutouts, problem = _cutouts(row.pixels)
     return Card(
         object_id=object_id,
@@ -246,6 +251,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         moving=sky_object.moving,
         objects=tuple(objects),
         expert=row.expert if sky_object.review_state == ReviewState.ESCALATED else None,
+        seen_again=seen_again,
     )
 
 
@@ -267,6 +273,7 @@ def hidden(card: Card, *, keep: str | None = None) -> Card:
         review_state=ReviewState.UNREVIEWED,
         review_label=None,
         expert=card.expert if keep is not None and card.expert == keep else None,
+        seen_again=None,
     )
 
 
@@ -299,6 +306,22 @@ def history(db: Session, *object_ids: int) -> tuple[PastVerdict, ...]:
         )
         for row, taken_back in db.execute(query)
     )
+
+
+def _seen_again(db: Session, sky_object: SkyObject, detections: Sequence[Candidate]) -> str | None:
+    """That a clear detection brought an object back, though what was said of it stands."""
+    if not contradicted(db, [sky_object]):
+        return None
+    said = newest_standing(db, [sky_object.id or 0])[sky_object.id or 0]
+    judged, snr = said.shown.get(LAST_SEEN) or 0.0, said.shown.get("snr")
+    later = [one for one in detections if one.mjd > judged]
+    if not later:
+        return f"judged {said.label.value}"
+    best = max(later, key=lambda one: abs(one.snr))
+    at = f" at {abs(snr):.0f} sigma" if isinstance(snr, int | float) else ""
+    score = next((best.scores[name] for name in REAL_BY if best.scores.get(name) is not None), None)
+    told = f", score {score:.2f}" if score is not None else ""
+    return f"judged {said.label.value}{at}; seen again at {abs(best.snr):.0f} sigma{told}"
 
 
 def _cutouts(pixels: bytes | None) -> tuple[Cutouts | None, str | None]:

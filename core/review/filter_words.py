@@ -135,6 +135,9 @@ def no_such_name(key: str, names: Sequence[str]) -> str:
 
 def like(column: SQLColumnExpression[Any], pattern: str) -> ColumnElement[bool]:
     """A text matches a pattern: ``*`` is anything and case is ignored."""
+    if "*" not in pattern:  # what an index of the lower case finds
+        found: ColumnElement[bool] = func.lower(column) == func.lower(pattern)
+        return found
     escaped = pattern
     for special in (_ESCAPE, "%", "_"):
         escaped = escaped.replace(special, _ESCAPE + special)

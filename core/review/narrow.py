@@ -3,13 +3,16 @@
 The queue is read in its order until a page is full. Where few objects pass the filter that would read all of
 the queue; then it is faster to find those few by an index, and to sort them. Neither database can tell which
 is the case: both guess from averages. So the queue's beginning is looked through first, and where that does
-not fill a page, each term that has an index is counted, up to `MOST`.
+not fill a page, each term that has an index is counted, up to `MOST`. Where all leave more than that, all
+candidates are looked through: in the order in which they lie, which is far faster than in the queue's.
+
+What the order goes by is bounded by a term about the same: then the beginning is that of what is left.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, or_, select, text, union
 from sqlmodel import Session, col
 
 from core.database.tables import (
@@ -18,6 +21,7 @@ from core.database.tables import (
     CandidateMatch,
     Observation,
     SkyObject,
+    SurveyObject,
     TrackletMember,
     Verdict,
     known_status,
@@ -33,17 +37,21 @@ from core.review.filters import (
     HasTag,
     HasVerdict,
     InTracklet,
+    InZone,
     IsKnown,
     Match,
     Near,
     Term,
     conditions,
 )
+from core.review.zones import bounds
 from core.vocabulary import OWN
 
-MOST = 40_000
+MOST = 20_000
 VERY_FEW = 1000
 _INDEXED = ("score", "snr", "mag", "mjd")  # with is_current before them
+_LAST = "\U0010ffff"  # no character comes after it
+_OF_OBJECTS = {"score": "best_score", "mag": "best_mag"}
 
 Objects = Select[Any] | Sequence[int]
 
@@ -55,34 +63,69 @@ def few(db: Session, terms: Sequence[Term]) -> Objects | None:
 
     More may be among them than the term leaves, never fewer: the other conditions still have to hold.
     """
-    queries = [found for term in terms if (found := _objects(term, db.get_bind().dialect.name)) is not None]
-    for query in queries:
+    found = [each for term in terms if (each := _objects(term, db.get_bind().dialect.name)) is not None]
+    for query, _ in found:
         ids = db.scalars(query.limit(VERY_FEW + 1)).all()
         if len(ids) <= VERY_FEW:
             return ids
     counts: list[int] = []
-    for query in queries:
-        part = query.limit(MOST + 1).subquery()
+    for _, counted in found:
+        part = counted.limit(MOST + 1).subquery()
         counts.append(db.scalar(select(func.count()).select_from(part)) or 0)
     fewest = min(counts, default=MOST + 1)
-    return queries[counts.index(fewest)] if fewest <= MOST else None
+    return found[counts.index(fewest)][0] if fewest <= MOST else None
 
 
-def _objects(term: Term, dialect: str) -> Select[Any] | None:
-    """The objects of a term, in a query that an index answers; none where there is no such index."""
+def within(column: str, terms: Sequence[Term]) -> list[ColumnElement[bool]]:
+    """What terms say of a column of objects that the queue is ordered by, so that an index begins there.
+
+    Objects have it from the candidate that stands for them (`core.objects.association.refresh`); the date
+    of the first detection is that candidate's or earlier.
+    """
+    ordered: SQLColumnExpression[Any] = col(getattr(SkyObject, column))
+    found: list[ColumnElement[bool]] = []
+    for term in terms:
+        match term:
+            case Compare(field, sign, limit) if _OF_OBJECTS.get(field) == column:
+                found.append(OPERATORS[sign](ordered, limit))
+            case Compare("mjd", ("<" | "<=") as sign, limit) if column == "first_mjd":
+                found.append(OPERATORS[sign](ordered, limit))
+            case InZone(zone) if column == "best_score":
+                low, high = bounds(zone)
+                found += [] if low is None else [ordered >= low]
+                found += [] if high is None else [ordered < high]
+    return found
+
+
+def _objects(term: Term, dialect: str) -> tuple[Select[Any], Select[Any]] | None:
+    """The objects of a term in a query that an index answers, and a shorter one that finds as many.
+
+    None where there is no such index.
+    """
+    found: Select[Any]
     match term:
-        case Match("object", pattern) if "*" not in pattern:
-            return select(col(SkyObject.id)).where(conditions([term])[0])  # few names, short rows
+        case Match("object", pattern) if _has_index(pattern, dialect):
+            # One by one: not every database uses two indexes for what is joined by "or".
+            named = select(col(SkyObject.id)).where(_begins(col(SkyObject.name), pattern))
+            others = select(col(SurveyObject.sky_object_id)).where(
+                _begins(col(SurveyObject.external_id), pattern)
+            )
+            found = select(union(named, others).subquery().c[0])
         case HasVerdict(labels) if labels:
-            return select(col(Verdict.sky_object_id))
-        case AwaitsExpert(_, True):
-            return select(col(Assignment.sky_object_id))
-        case AwaitsExpert() | Disputed(True):
-            return select(col(SkyObject.id)).where(conditions([term])[0])
+            found = select(col(Verdict.sky_object_id))
         case HasTag(_, True):
-            return select(col(Verdict.sky_object_id)).where(text(tagged(dialect)))
-    chosen = _candidates(term, dialect)
-    return None if chosen is None else select(col(Candidate.sky_object_id)).where(chosen)
+            found = select(col(Verdict.sky_object_id)).where(text(tagged(dialect)))
+        case AwaitsExpert(_, True):
+            found = select(col(Assignment.sky_object_id))
+        case AwaitsExpert() | Disputed(True):
+            found = select(col(SkyObject.id)).where(conditions([term])[0])
+        case _:
+            chosen = _candidates(term, dialect)
+            if chosen is None:
+                return None
+            objects = select(col(Candidate.sky_object_id)).where(chosen)
+            return objects, select(col(Candidate.id)).where(chosen)
+    return found, found
 
 
 def _candidates(term: Term, dialect: str) -> ColumnElement[bool] | None:  # noqa: PLR0911 one for each term
@@ -92,6 +135,8 @@ def _candidates(term: Term, dialect: str) -> ColumnElement[bool] | None:  # noqa
         case Compare(field, sign, limit) if field in _INDEXED:
             number: SQLColumnExpression[Any] = col(getattr(Candidate, field))
             return and_(col(Candidate.is_current).is_(True), OPERATORS[sign](number, limit))
+        case Match("frame", pattern) if _has_index(pattern, dialect):
+            return _begins(col(Candidate.frame), pattern)
         case Match("field", pattern):
             frames = select(col(Observation.id)).where(like(col(Observation.field), pattern))
             return col(Candidate.observation_id).in_(frames)
@@ -112,3 +157,19 @@ def _candidates(term: Term, dialect: str) -> ColumnElement[bool] | None:  # noqa
         case FromSurvey(survey):
             return col(Candidate.source) == survey
     return None
+
+
+def _has_index(pattern: str, dialect: str) -> bool:
+    """Whether an index of names in lower case finds a pattern: a whole name, or how it begins.
+
+    PostgreSQL sorts by the rules of a language, in which what begins alike need not lie together.
+    """
+    return "*" not in pattern or (dialect == "sqlite" and "*" not in pattern[:-1] and len(pattern) > 1)
+
+
+def _begins(column: SQLColumnExpression[Any], pattern: str) -> ColumnElement[bool]:
+    """A pattern that `_has_index`, as a range of the index."""
+    if "*" not in pattern:
+        return like(column, pattern)
+    first = func.lower(pattern[:-1])
+    return and_(func.lower(column) >= first, func.lower(column) < first + _LAST)

@@ -18,7 +18,7 @@ from core.objects.association import lock
 from core.review import chain
 from core.review.chain import next_sequence
 from core.review.fakes import any_injected, reveal
-from core.review.states import LAST_SEEN, follow_verdicts, last_seen, locked
+from core.review.states import LAST_SEEN, SEEN_AGAIN, contradicted, follow_verdicts, last_seen, locked
 from core.vocabulary import Label
 
 BULK = "bulk"  # in `shown`: [first, n], the rows of the session that were written as one step
@@ -97,6 +97,7 @@ def decide_in(
     """As `decide` does it, within a durable transaction that does more."""
     judged, objects = _locked_objects(db, [candidate_id])
     ((_, sky_object),) = judged
+    repealed = contradicted(db, objects)
     row = append(
         db,
         session=session,
@@ -106,7 +107,7 @@ def decide_in(
         label=Label(label).value,
         note=note,
         tags=list(tags),
-        shown={**shown, LAST_SEEN: last_seen(objects, sky_object)},
+        shown={**shown, LAST_SEEN: last_seen(objects, sky_object), **_of(sky_object.id, repealed)},
     )
     follow_verdicts(db, objects)
     return row
@@ -140,12 +141,14 @@ def decide_together(
     with store.write(durable=True) as db:
         judged, objects = _locked_objects(db, ids)
         bulk = [next_sequence(db, session), len(ids)]
+        repealed = contradicted(db, objects)
         rows = []
         for candidate, sky_object in judged:
             facts = {
                 "snr": candidate.snr,
                 "score": candidate.score,
                 LAST_SEEN: last_seen(objects, sky_object),
+                **_of(sky_object.id, repealed),
             }
             row = append(
                 db,
@@ -291,11 +294,13 @@ def _answer(
     """Append what answers each row of a step, as one step; the first of the new rows."""
     _, objects = _locked_objects(db, sorted({row.candidate_id for row in step}))
     bulk = {BULK: [next_sequence(db, session), len(step)]} if len(step) > 1 else {}
+    repealed = contradicted(db, objects)
     rows = []
     for row in step:
         facts = content(row)
         before = facts.get("shown", {})
         facts["shown"] = {name: value for name, value in before.items() if name != BULK} | bulk
+        facts["shown"] |= _of(row.sky_object_id, repealed)
         rows.append(
             append(
                 db,
@@ -327,6 +332,12 @@ def _locked_objects(
     by_id = {row.id: row for row in objects}
     pairs = [(candidate, by_id[candidate.sky_object_id]) for candidate in found]
     return sorted(pairs, key=lambda pair: (pair[1].id or 0, pair[0].id or 0)), objects
+
+
+def _of(object_id: int | None, repealed: Mapping[int, int]) -> dict[str, int]:
+    """The verdict on an object that a detection had contradicted, for `shown`."""
+    verdict = repealed.get(object_id or 0)
+    return {} if verdict is None else {SEEN_AGAIN: verdict}
 
 
 def _newest(db: Session, *conditions: Any) -> Verdict | None:

@@ -7,12 +7,12 @@ from typing import Any
 from sqlalchemy import Select, SQLColumnExpression, func, select
 from sqlmodel import Session, col
 
-from core.database.keyset import Cursor, PageError, check_limit, fetch
+from core.database.keyset import Cursor, PageError, check_limit, fetch, parts
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject
 from core.review.filters import Disputed, HasVerdict, InState, Term, conditions, parse
-from core.review.narrow import Objects, few
-from core.review.states import AWAITING
+from core.review.narrow import Objects, few, within
+from core.review.states import AWAITING, count_awaiting
 from core.vocabulary import ReviewState
 
 ONLY_WAITING = "the queue holds only what awaits a verdict: `astrid candidates list` lists the rest"
@@ -141,26 +141,50 @@ def _rows(
     db: Session, state: ReviewState, terms: Sequence[Term], by: Order, start: Cursor | None, limit: int
 ) -> Sequence[Any]:
     """The next rows of one state: of the queue's beginning, or, if few of those pass, by what finds few."""
-
-    def found(columns: Sequence[Any], terms: Sequence[Term], among: Objects | None, limit: int) -> list[Any]:
-        return fetch(
-            db,
-            queue_rows(columns, (state,), terms, by, among),
-            key=by.key(),
-            row_id=col(SkyObject.id),
-            descending=by.descending,
-            after=start,
-            limit=limit,
-        )
-
-    if not terms:
-        return found((SkyObject, Candidate), terms, None, limit)
-    looked_at = max(_BEGINNING, 2 * limit)
-    beginning = [row[0] for row in found((SkyObject.id,), (), None, looked_at)]
-    rows = found((SkyObject, Candidate), terms, beginning, limit)
-    if len(rows) == limit or len(beginning) < looked_at:
+    order: dict[str, Any] = {
+        "key": by.key(), "row_id": col(SkyObject.id), "descending": by.descending, "after": start
+    }  # fmt: skip
+    columns, most = (SkyObject, Candidate), max(_BEGINNING, 2 * limit)
+    whole = queue_rows(columns, (state,), terms, by)
+    waiting = select(col(SkyObject.id)).where(col(SkyObject.review_state) == state)
+    counts = [_count(db, part.limit(most)) for part in parts(waiting, **order)] if terms else []
+    if sum(counts) < most:
+        return fetch(db, whole, limit=limit, **order)
+    beginning = parts(waiting.where(*within(by.column, terms)), **order)[0].limit(most)
+    rows: list[Any] = fetch(db, queue_rows(columns, (state,), terms, by, beginning), limit=limit, **order)
+    if len(rows) == limit:
         return rows
-    return found((SkyObject, Candidate), terms, few(db, terms), limit)
+    rows = []
+    passing = _passing(db, columns, (state,), terms, by)
+    for count, short, long in zip(counts, parts(whole, **order), parts(passing, **order), strict=True):
+        if len(rows) < limit:
+            rows.extend(db.execute((short if count < most else long).limit(limit - len(rows))))
+    return rows
+
+
+def _count(db: Session, query: Select[Any]) -> int:
+    return db.scalar(select(func.count()).select_from(query.subquery())) or 0
+
+
+def _passing(
+    db: Session, columns: Sequence[Any], states: Sequence[ReviewState], terms: Sequence[Term], by: Order
+) -> Select[Any]:
+    """Objects in some states that pass a filter, however many: by what finds few, or by all candidates."""
+    among = few(db, terms)
+    if among is not None:
+        return queue_rows(columns, states, terms, by, among)
+    # The sums keep the databases to candidates in the order in which they lie, each with its object.
+    query = (
+        select(*columns)
+        .select_from(Candidate)
+        .join(SkyObject, col(SkyObject.id) == col(Candidate.sky_object_id) + 0)
+        .where(
+            col(SkyObject.best_candidate_id) == col(Candidate.id) + 0,
+            (col(SkyObject.review_state) + "").in_(states),
+            *conditions(terms),
+        )
+    )
+    return query.where(by.key().is_not(None)) if by.only_known else query
 
 
 def order_of(name: str) -> Order:
@@ -192,12 +216,11 @@ def queue_count(
     states = _states(terms) if states is None else states
     with store.read() as db:
         if terms or by.only_known:
-            return db.scalar(queue_rows((func.count(),), states, terms, by, few(db, terms))) or 0
-        # The index alone counts those with a score; the rest, few, may have no candidate left.
+            return db.scalar(_passing(db, (func.count(),), states, terms, by)) or 0
         waiting = select(func.count()).select_from(SkyObject).where(col(SkyObject.review_state).in_(states))
-        score, best = col(SkyObject.best_score), col(SkyObject.best_candidate_id)
-        parts = (waiting.where(score.is_not(None)), waiting.where(score.is_(None), best.is_not(None)))
-        return sum(db.scalar(part) or 0 for part in parts)
+        gone = waiting.where(col(SkyObject.best_score).is_(None), col(SkyObject.best_candidate_id).is_(None))
+        every = count_awaiting(db) if tuple(states) == AWAITING else db.scalar(waiting) or 0
+        return every - (db.scalar(gone) or 0)  # few if any: all their candidates are superseded
 
 
 def asks_for_decided(terms: Sequence[Term]) -> bool:

@@ -20,6 +20,7 @@ from core.database.store import Store
 from core.database.tables import Candidate, Cutout, SkyObject, SurveyFlux, SurveyObject
 from core.objects.association import Place, lock, refresh, wake
 from core.objects.known import write_known
+from core.objects.seen_again import Rule, wake_contradicted
 from core.objects.sky import zone_of
 from core.review.cutouts import same_pixels
 from core.surveys.alert import AlertFacts, FluxFacts
@@ -55,7 +56,10 @@ class RegisteredAlert:
 
 
 def register_alerts(
-    store: Store, alerts: Sequence[AlertFacts], known_state: str | None = None
+    store: Store,
+    alerts: Sequence[AlertFacts],
+    known_state: str | None = None,
+    seen_again: Rule | None = None,
 ) -> list[RegisteredAlert]:
     """Put alerts into the store, some a transaction; what became of each, in their order.
 
@@ -66,12 +70,14 @@ def register_alerts(
     ----------
     known_state : str, optional
         Of the catalogues that said what is known at the places of the new ones.
+    seen_again : Rule, optional
+        What brings objects back that were judged bogus; else that of the settings' defaults.
     """
     done: list[RegisteredAlert] = []
     for batch in _batches(alerts):
         with store.write() as session:
             lock(session)
-            done.extend(_register(session, batch, known_state))
+            done.extend(_register(session, batch, known_state, seen_again or Rule()))
     return done
 
 
@@ -109,7 +115,9 @@ class _Prepared:
         )
 
 
-def _register(session: Session, batch: Sequence[_Prepared], known_state: str | None) -> list[RegisteredAlert]:
+def _register(
+    session: Session, batch: Sequence[_Prepared], known_state: str | None, seen_again: Rule
+) -> list[RegisteredAlert]:
     first: dict[Key, _Prepared] = {}
     for each in batch:
         first.setdefault(each.key, each)
@@ -150,6 +158,9 @@ def _register(session: Session, batch: Sequence[_Prepared], known_state: str | N
     _add(session, SurveyFlux, fluxes)
     refresh(session, set(objects))
     _wake(session, zip(new, objects, strict=True))
+    if new:
+        since = min(each.alert.mjd for each in new)
+        wake_contradicted(session, set(objects), since, seen_again)
     return done
 
 

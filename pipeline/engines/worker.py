@@ -20,6 +20,7 @@ from core.frames.forced import newest_object, objects_of
 from core.frames.injected import draw_of
 from core.frames.outcome import FrameOutcome
 from core.frames.queue import Lease, LeaseLost
+from core.objects.seen_again import Rule
 from core.operations import runs
 from core.settings import Settings
 from pipeline.calibration.calibrators import exposure_of_row, masters_of
@@ -165,7 +166,7 @@ class Worker:
         return result.state, result.reason
 
     def _write(self, lease: Lease, outcome: FrameOutcome) -> CommitResult:
-        limits = self.settings.queue
+        limits, review = self.settings.queue, self.settings.review
         return commit_frame(
             self.store,
             lease,
@@ -173,6 +174,7 @@ class Worker:
             attempts=limits.attempts,
             retry_s=limits.retry_s,
             run_id=self.run_id,
+            seen_again=Rule(review.seen_again_score, review.seen_again_snr),
         )
 
     @contextmanager

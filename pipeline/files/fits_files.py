@@ -30,6 +30,7 @@ from core.vocabulary import FrameKind, MaskPlane
 from pipeline.files.fits_selection import COMPRESSIONS, MASK, Damaged, Refusal, Selection, role_of, select
 from pipeline.files.headers import exposure_of
 from pipeline.frame import FrameRefused, Image, MaskImage, RawFrame
+from pipeline.quantile import quantile
 
 SENTINEL = 1e30  # surveys mark missing pixels with huge numbers
 SAME_VALUE_SHARE = 0.8  # of an exposure's pixels, no one value is held by so many
@@ -281,7 +282,7 @@ def _check_content(data: Image, mask: MaskImage, kind: FrameKind) -> None:
         raise FrameRefused("none of its pixels holds a usable number (all are NaN, blank or masked)")
     if kind is not FrameKind.SCIENCE:
         return
-    middle = np.median(good)
+    middle = quantile(good, 0.5)
     share = float(np.mean(good == middle))
     if share > SAME_VALUE_SHARE:
         raise FrameRefused(f"{share:.0%} of its pixels hold the one value {middle:g}: no exposure of the sky")

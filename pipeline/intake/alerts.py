@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core.catalogs.library import CatalogError
 from core.database.store import Store
+from core.objects.seen_again import Rule
 from core.settings import Settings
 from core.surveys.alert import AlertFacts
 from core.surveys.register import BATCH, RegisteredAlert, register_alerts
@@ -107,13 +108,14 @@ def take_alerts(
         One for each path, in their order, when all its alerts are in the store.
     """
     known = KnownSky.of(settings)
+    rule = Rule(settings.review.seen_again_score, settings.review.seen_again_snr)
     pending: list[tuple[AlertFile, AlertFacts]] = []
     open_files: list[AlertFile] = []
 
     def flush() -> None:
         alerts, state, unmatched = _with_known([alert for _, alert in pending], known)
         alerts = _scored(alerts, store, settings)
-        done = register_alerts(store, alerts, state)
+        done = register_alerts(store, alerts, state, rule)
         for (file, alert), outcome in zip(pending, done, strict=True):
             file.count(alert, outcome, unmatched)
         if pending:

@@ -19,6 +19,7 @@ from core.vocabulary import ExitCode
 Device = Literal["cpu", "cuda"]
 Values = Any  # an array of the device: real, float32
 Spectrum = Any  # an array of the device: complex64, the half plane that `scipy.fft.rfft2` gives
+ALL = slice(None)
 
 
 class DeviceMissing(AstridError):
@@ -31,6 +32,7 @@ class Arrays(Protocol):
     """What a device does with its arrays."""
 
     name: Device
+    rows_at_once: int  # of an image: so much of it stays in the fastest memory from one operation to the next
 
     def array(self, host: NDArray[np.float32]) -> Values:
         """An array of the host, on the device."""
@@ -47,8 +49,11 @@ class Arrays(Protocol):
         The kernel lies around index 0, 0 of either, wrapped around; the rest of the image is 0.
         """
 
-    def irfft2(self, spectrum: Spectrum, shape: tuple[int, int]) -> Values:
-        """The real image of a transform; the transform may be overwritten."""
+    def irfft2(self, spectrum: Spectrum, shape: tuple[int, int], rows: slice = ALL) -> Values:
+        """Some rows of the real image of a transform; the transform may be overwritten."""
+
+    def empty(self, shape: tuple[int, int]) -> Values:
+        """A real image, its values still to be set."""
 
     def sqrt(self, values: Values) -> Values:
         """Square roots."""
@@ -61,6 +66,7 @@ class HostArrays:
     """NumPy and SciPy, in single precision, one thread."""
 
     name: Device = "cpu"
+    rows_at_once = 32
 
     def array(self, host: NDArray[np.float32]) -> Values:
         """The array itself."""
@@ -83,9 +89,14 @@ class HostArrays:
         _spread(fft.rfft(rows, axis=1, workers=1), spectrum)
         return fft.fft(spectrum, axis=0, overwrite_x=True, workers=1)
 
-    def irfft2(self, spectrum: Spectrum, shape: tuple[int, int]) -> Values:
-        """`scipy.fft.irfft2`."""
-        return fft.irfft2(spectrum, s=shape, overwrite_x=True, workers=1)
+    def irfft2(self, spectrum: Spectrum, shape: tuple[int, int], rows: slice = ALL) -> Values:
+        """`scipy.fft.irfft2`, one axis after the other."""
+        spectrum = fft.ifft(spectrum, axis=0, overwrite_x=True, workers=1)
+        return fft.irfft(spectrum[rows], n=shape[1], axis=1, overwrite_x=True, workers=1)
+
+    def empty(self, shape: tuple[int, int]) -> Values:
+        """`numpy.empty`."""
+        return np.empty(shape, dtype=np.float32)
 
     def sqrt(self, values: Values) -> Values:
         """In place."""
@@ -93,19 +104,20 @@ class HostArrays:
 
     def at_least(self, values: Values, least: float) -> Values:
         """In place."""
-        return np.maximum(values, np.float32(least), out=values)
+        return values.clip(np.float32(least), np.float32(np.inf), out=values)
 
 
 class CudaArrays:
-    """torch on the first CUDA device, in single precision."""
+    """torch, in single precision: on the first CUDA device, or on another that it knows."""
 
     name: Device = "cuda"
+    rows_at_once = 1 << 30
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cuda") -> None:
         import torch
 
         self._torch = torch
-        self._device = torch.device("cuda")
+        self._device = torch.device(device)
 
     def array(self, host: NDArray[np.float32]) -> Values:
         """A copy on the device."""
@@ -128,9 +140,13 @@ class CudaArrays:
         _spread(rows, image)
         return self._torch.fft.rfft2(image)
 
-    def irfft2(self, spectrum: Spectrum, shape: tuple[int, int]) -> Values:
+    def irfft2(self, spectrum: Spectrum, shape: tuple[int, int], rows: slice = ALL) -> Values:
         """`torch.fft.irfft2`."""
-        return self._torch.fft.irfft2(spectrum, s=shape)
+        return self._torch.fft.irfft2(spectrum, s=shape)[rows]
+
+    def empty(self, shape: tuple[int, int]) -> Values:
+        """`torch.empty`."""
+        return self._torch.empty(shape, device=self._device)
 
     def sqrt(self, values: Values) -> Values:
         """In place."""

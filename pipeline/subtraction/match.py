@@ -20,6 +20,7 @@ from scipy import fft
 from scipy.spatial import KDTree
 
 from pipeline.frame import Aligned, Frame, FrameRefused, PreparedReference, PsfModel, Stars
+from pipeline.quantile import quantile
 from pipeline.stellar.stamps import psf_stamps
 from pipeline.subtraction.lights import inpainted_signal, reference_images
 
@@ -57,10 +58,11 @@ class Field:
         height, width = self.shape
         x, y = np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64)
         u, v = _unit(x, width), _unit(y, height)
-        out = np.zeros(self.shape, dtype=np.float32)
+        down = np.zeros((height, self.degree + 1))
         for (i, j), value in zip(_powers(self.degree), self.coefficients, strict=True):
-            out += (value * v[:, None] ** j * u[None, :] ** i).astype(np.float32)
-        return out
+            down[:, i] += value * v**j
+        across = u ** np.arange(self.degree + 1)[:, None]
+        return np.asarray(down.astype(np.float32) @ across.astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +330,7 @@ def _excess(residual: Array, error: Array) -> float:
     squared = residual**2
 
     def too_small(extra: float) -> bool:
-        return bool(np.median(squared / (error**2 + extra**2 + 1e-30)) > 0.4549)
+        return quantile(squared / (error**2 + extra**2 + 1e-30), 0.5) > 0.4549
 
     low, high = 0.0, float(np.sqrt(squared.max())) * 2.0 + 1e-12
     if not too_small(low):

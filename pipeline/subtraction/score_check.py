@@ -9,6 +9,7 @@ import sep
 
 from pipeline.frame import Image, MaskImage
 from pipeline.neighbourhood import grown
+from pipeline.quantile import quantile
 
 ENOUGH = 2**20  # pixels tell a standard deviation to a part in a thousand
 FOUND_SIGMA = 6.0
@@ -26,9 +27,9 @@ def sky_deviation(score: Image, flux_err: Image, mask: MaskImage) -> float:
     good = (mask[sparse] == 0) & ~found[sparse]
     if not good.any():
         return float("nan")
-    values, errors = score[sparse][good], flux_err[sparse][good]
-    low, high = np.percentile(values[errors <= 1.2 * np.percentile(errors, 40)], [15.866, 84.134])
-    return float(high - low) / 2.0
+    good &= flux_err[sparse] <= 1.2 * quantile(flux_err[sparse][good], 0.4)
+    calm = score[sparse][good]
+    return (quantile(calm, 0.84134) - quantile(calm, 0.15866)) / 2.0
 
 
 def noise_excess(score: Image, mask: MaskImage) -> Image:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import fft
 
 from pipeline.frame import Aligned, Image, MaskImage, PreparedReference
+from pipeline.quantile import quantile
 from pipeline.subtraction.arrays import Arrays, Spectrum
 from pipeline.subtraction.match import Match
 from pipeline.subtraction.tile_score import Side
@@ -40,14 +41,14 @@ def reference_side(
     """A tile of the reference, from its caches where it was made before."""
     key = ("tile", xp.name, *tile.key)
     if key not in reference.caches:
-        reference.caches[key] = Side(
-            light=xp.rfft2(xp.array(tile.cut(light))),
-            variance=xp.rfft2(xp.array(tile.cut(variance))),
-            psf=_transformed(reference.psf.at(*tile.centre), tile, xp),
-            sigma=background_noise(tile, variance, reference.frame.mask),
+        reference.caches[key] = (
+            xp.rfft2(xp.array(tile.cut(light))),
+            xp.rfft2(xp.array(tile.cut(variance))),
+            background_noise(tile, variance, reference.frame.mask),
         )
-    side: Side = reference.caches[key]
-    return side
+    of_light, of_variance, sigma = reference.caches[key]
+    # The transform of a narrow PSF takes less time than the memory is worth that all of them would fill.
+    return Side(of_light, of_variance, _transformed(reference.psf.at(*tile.centre), tile, xp), sigma)
 
 
 def shifted(spectrum: Spectrum, dx: float, dy: float, shape: tuple[int, int], xp: Arrays) -> Spectrum:
@@ -66,7 +67,7 @@ def background_noise(tile: Tile, variance: Image, mask: MaskImage) -> float:
     values = variance[part][mask[part] == 0]
     if values.size < 16:
         values = variance.ravel()[:: max(1, variance.size // 100_000)]
-    return float(np.sqrt(np.percentile(values, 25)))
+    return float(np.sqrt(quantile(values, 0.25)))
 
 
 def _transformed(stamp: Image, tile: Tile, xp: Arrays) -> Spectrum:

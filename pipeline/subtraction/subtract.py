@@ -14,14 +14,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import sep
 from numpy.typing import NDArray
 
 from core.settings import Settings
-from pipeline.depth.response import Response, response_of
+from pipeline.depth.response import Response, TileResponse, response_of
 from pipeline.frame import (
     Aligned,
     Difference,
@@ -37,10 +37,10 @@ from pipeline.subtraction.filters import Filters, compact
 from pipeline.subtraction.left_over import StarLight, add_left_over, left_over, wing_error
 from pipeline.subtraction.lights import bright_stars, new_images, reference_images
 from pipeline.subtraction.masks import combined_mask
-from pipeline.subtraction.match import match
+from pipeline.subtraction.match import Match, match
 from pipeline.subtraction.score_check import noise_excess, sky_deviation
 from pipeline.subtraction.sides import new_side, reference_side
-from pipeline.subtraction.tile_score import Side, measure
+from pipeline.subtraction.tile_score import Side, difference, measure
 from pipeline.subtraction.tiles import Tile, plan, stamp_of
 
 BLEND_PX = 16  # half the width over which tiles fade into each other
@@ -83,44 +83,26 @@ def subtract(
     if np.all(mask != 0):
         raise FrameRefused("no pixel is good in both the frame and its reference")
     matched = match(new, reference)
-    old_light, old_variance = reference_images(reference)
-    new_light, new_variance = new_images(new, reference, matched)
+    theirs = reference_images(reference)
+    ours = new_images(new, reference, matched)
     seconds["match"] = time.perf_counter() - start
 
     start = time.perf_counter()
     size = max(new.psf.basis.shape[1], reference.psf.basis.shape[1])
     tile_px = tile_size(settings.subtract.tile_px, new.psf, reference.psf)
     tiles = plan(reference.frame.shape, tile_px, min(size * 5 // 8, MOST_HALO_PX), BLEND_PX)
-    make = _filter_maker(
-        method, new, reference, (new_light, new_variance), (old_light, old_variance), mask, settings, xp
-    )
+    make = _filter_maker(method, new, reference, ours, theirs, mask, settings, xp)
     seconds["kernels"] = time.perf_counter() - start
 
     start = time.perf_counter()
-    data, flux, flux_err = (np.zeros(reference.frame.shape, dtype=np.float32) for _ in range(3))
-    stamps, areas, responses = [], [], []
-    response_px = min(size, MOST_STAMP_PX) // 2 + math.ceil(RESPONSE_FWHM * fwhm)
-    for tile in tiles:
-        ours = new_side(tile, new, new_light, new_variance, matched, xp)
-        theirs = reference_side(tile, reference, old_light, old_variance, xp)
-        made = make(tile, ours, theirs)
-        found = measure(made, ours, theirs, tile, matched, xp)
-        if tile is tiles[len(tiles) // 2]:
-            response = made.match * made.of_new * ours.psf * (1.0 / made.flux_norm)
-            wings = wing_error(xp.host(compact(response, tile.shape, xp)), fwhm)
-        share = tile.share
-        for values, frame in ((found.data, data), (found.flux, flux), (found.flux_err, flux_err)):
-            tile.add(values, frame, share)
-        psf = xp.host(compact(made.psf, tile.shape, xp))
-        areas.append(_noise_area(psf))
-        stamps.append(stamp_of(psf, min(size, MOST_STAMP_PX, (min(psf.shape) - 1) // 2 * 2 - 1)))
-        if settings.depth.enabled:
-            responses.append(response_of(made, tile, response_px, xp))
+    found = _subtract_tiles(tiles, new, reference, (ours, theirs), make, matched, settings, xp)
+    del ours
     seconds["transforms"] = time.perf_counter() - start
 
     start = time.perf_counter()
-    _remove_background(data, flux, tiles, areas, mask)
-    _expect_left_over(flux, flux_err, mask, bright_stars(new, reference), wings)
+    data, flux, flux_err = found.data, found.flux, found.flux_err
+    _remove_background(data, flux, tiles, found.areas, mask)
+    _expect_left_over(flux, flux_err, mask, bright_stars(new, reference), found.wings)
     score, deviation, score_scale = _score(flux, flux_err, mask)
     if reference.flux_scale != 1.0:
         for image in (data, flux, flux_err):
@@ -131,20 +113,73 @@ def subtract(
         flux=flux,
         flux_err=flux_err,
         mask=mask,
-        psf=psf_model(tiles, stamps, reference.frame.shape),
+        psf=psf_model(tiles, found.stamps, reference.frame.shape),
         method=method,
         flux_unit=reference.flux_unit,
         gain_ratio=matched.gain_ratio,
         score_std=deviation,
         score_scale=score_scale,
         seconds=seconds,
-        response=Response(tuple(responses), matched.log_gain, reference.flux_scale) if responses else None,
+        response=Response(tuple(found.responses), matched.log_gain, reference.flux_scale)
+        if found.responses
+        else None,
     )
     seconds["finish"] = time.perf_counter() - start
     return result
 
 
 FilterMaker = Callable[[Tile, Side, Side], Filters]
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the tiles add up to, and what each of them tells of its filters."""
+
+    data: Image
+    flux: Image
+    flux_err: Image
+    stamps: list[Image] = field(default_factory=list)
+    areas: list[float] = field(default_factory=list)
+    responses: list[TileResponse] = field(default_factory=list)
+    wings: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
+
+
+def _subtract_tiles(
+    tiles: list[Tile],
+    new: Aligned,
+    reference: PreparedReference,
+    images: tuple[tuple[Image, Image], tuple[Image, Image]],
+    make: FilterMaker,
+    matched: Match,
+    settings: Settings,
+    xp: Arrays,
+) -> _Found:
+    """Subtract tile by tile; ``images`` are light and variance of the new frame and of the reference."""
+    data, flux, flux_err = (np.zeros(reference.frame.shape, dtype=np.float32) for _ in range(3))
+    found = _Found(data, flux, flux_err)
+    fwhm = max(new.psf.fwhm, reference.psf.fwhm)
+    most_px = min(max(psf.basis.shape[1] for psf in (new.psf, reference.psf)), MOST_STAMP_PX)
+    response_px = most_px // 2 + math.ceil(RESPONSE_FWHM * fwhm)
+
+    def take(tile: Tile) -> None:
+        ours = new_side(tile, new, *images[0], matched, xp)
+        theirs = reference_side(tile, reference, *images[1], xp)
+        made = make(tile, ours, theirs)
+        tile.add(difference(made, ours, theirs, tile, xp), data)
+        for values, to in zip(measure(made, ours, theirs, tile, matched, xp), (flux, flux_err), strict=True):
+            tile.add(values, to)
+        if tile is tiles[len(tiles) // 2]:
+            response = made.match * made.of_new * ours.psf * (1.0 / made.flux_norm)
+            found.wings = wing_error(xp.host(compact(response, tile.shape, xp)), fwhm)
+        psf = xp.host(compact(made.psf, tile.shape, xp))
+        found.areas.append(_noise_area(psf))
+        found.stamps.append(stamp_of(psf, min(most_px, (min(psf.shape) - 1) // 2 * 2 - 1)))
+        if settings.depth.enabled:
+            found.responses.append(response_of(made, tile, response_px, xp))
+
+    for tile in tiles:
+        take(tile)  # on its own, so that nothing of a tile is in memory beside the next
+    return found
 
 
 def _filter_maker(
@@ -223,4 +258,4 @@ def _remove_background(
     sky = sep.Background(data, mask=mask != 0, bw=mesh_x, bh=mesh_y, fw=3, fh=3).back(dtype=np.float32)
     data -= sky
     for tile, area in zip(tiles, areas, strict=True):
-        flux[tile.inner] -= (tile.share * np.float32(area)) * sky[tile.inner]
+        tile.add(sky[tile.inner], flux, -area)

@@ -36,57 +36,84 @@ class Side:
     sigma: float
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One tile's results, of the pixels that it answers for, in reference electrons."""
+def difference(made: Filters, new: Side, reference: Side, tile: Tile, xp: Arrays) -> Image:
+    """The difference at the pixels that a tile answers for, in reference electrons."""
+    rows, columns = tile.inside
+    change = made.of_new * new.light
+    change -= made.of_ref * reference.light
+    if made.whiten is not None:
+        change *= made.whiten
+    return xp.host(xp.irfft2(change, tile.shape, rows)[:, columns])
 
-    data: Image
-    flux: Image
-    flux_err: Image
 
-
-def measure(made: Filters, new: Side, reference: Side, tile: Tile, matched: Match, xp: Arrays) -> Measured:
-    """Apply a tile's filters and give every pixel its variance."""
-    shape, inside = tile.shape, tile.inside
+def measure(
+    made: Filters, new: Side, reference: Side, tile: Tile, matched: Match, xp: Arrays
+) -> tuple[Image, Image]:
+    """Flux of a point source at the pixels that a tile answers for, and its error, in reference electrons."""
+    shape, (rows, columns) = tile.shape, tile.inside
     variance = squared(made.match, made.of_new, shape, xp)
     variance *= new.variance
-    variance += squared(made.match, made.of_ref, shape, xp) * reference.variance
-    variance = xp.irfft2(variance, shape)[inside]
-    least = float(variance[::8, ::8].mean()) * 1e-6  # rounding may leave less than nothing
-    variance = xp.at_least(variance, max(least, 1e-30))
+    other = squared(made.match, made.of_ref, shape, xp)
+    other *= reference.variance
+    variance += other
+    del other
+    variance = xp.irfft2(variance, shape, rows)[:, columns]
+    # With a pixel more on every side, for gradients.
+    rows, columns = (slice(part.start - 1, part.stop + 1) for part in (rows, columns))
+    ours, theirs = (
+        xp.irfft2(own * side.light * made.match, shape, rows)[:, columns]
+        for own, side in ((made.of_new, new), (made.of_ref, reference))
+    )
+    flux, error = point_source(ours, theirs, variance, made.flux_norm, matched, xp)
+    return xp.host(flux), xp.host(error)
 
-    ours = made.of_new * new.light
-    theirs = made.of_ref * reference.light
-    difference = ours - theirs
-    if made.whiten is not None:
-        difference *= made.whiten
-    data = xp.irfft2(difference, shape)[inside]
-    ours *= made.match
-    theirs *= made.match
-    ours, theirs = xp.irfft2(ours, shape), xp.irfft2(theirs, shape)
-    if matched.rms_px > 0:
-        product = slope(ours, inside, 0)
-        product *= slope(theirs, inside, 0)
-        variance += xp.at_least(product, 0.0) * matched.rms_px**2
-        product = slope(ours, inside, 1)
-        product *= slope(theirs, inside, 1)
-        variance += xp.at_least(product, 0.0) * matched.rms_px**2
-    ours, theirs = ours[inside], theirs[inside]
+
+def point_source(
+    ours: Values, theirs: Values, variance: Values, flux_norm: float, matched: Match, xp: Arrays
+) -> tuple[Values, Values]:
+    """The flux of a point source at each pixel and its error.
+
+    Parameters
+    ----------
+    ours, theirs : (h + 2, w + 2)
+        Both parts of the matched filter, with a pixel more on every side.
+    variance : (h, w)
+        That of their difference, by the variances of all pixels; overwritten.
+    flux_norm : float
+        Of the filter.
+    """
+    height, width = variance.shape
+    least = max(float(variance[::8, ::8].mean()) * 1e-6, 1e-30)  # rounding may leave less than nothing
     scatter = min(matched.gain_scatter, MAX_FLUX_SCATTER)
-    flux = ours - theirs
-    if scatter > 0:
-        variance += (xp.at_least(ours * theirs, 0.0) + flux * flux) * scatter**2
-    error = xp.sqrt(variance)
-    error *= 1.0 / made.flux_norm
-    flux *= 1.0 / made.flux_norm
-    return Measured(xp.host(data), xp.host(flux), xp.host(error))
+    flux = xp.empty((height, width))
+    for top in range(0, height, xp.rows_at_once):
+        rows = slice(top, min(top + xp.rows_at_once, height))
+        around = slice(rows.start, rows.stop + 2)
+        a, b = ours[around], theirs[around]
+        total = xp.at_least(variance[rows], least)
+        if matched.rms_px > 0:
+            for axis in (0, 1):
+                product = slope(a, axis)
+                product *= slope(b, axis)
+                product = xp.at_least(product, 0.0)
+                product *= matched.rms_px**2
+                total += product
+        a, b = a[1:-1, 1:-1], b[1:-1, 1:-1]
+        change = a - b
+        if scatter > 0:
+            product = xp.at_least(a * b, 0.0)
+            product += change * change
+            product *= scatter**2
+            total += product
+        total = xp.sqrt(total)
+        total *= 1.0 / flux_norm
+        change *= 1.0 / flux_norm
+        flux[rows] = change
+    return flux, variance
 
 
-def slope(image: Values, inside: tuple[slice, slice], axis: int) -> Values:
-    """The centred gradient along one axis, of a part of an image: one-sided ones lie half a pixel off."""
-    before, after = list(inside), list(inside)
-    before[axis] = slice(inside[axis].start - 1, inside[axis].stop - 1)
-    after[axis] = slice(inside[axis].start + 1, inside[axis].stop + 1)
-    gradient = image[tuple(after)] - image[tuple(before)]
+def slope(image: Values, axis: int) -> Values:
+    """The gradient along one axis, but for the outermost pixels, centred: others lie half a pixel off."""
+    gradient = image[2:, 1:-1] - image[:-2, 1:-1] if axis == 0 else image[1:-1, 2:] - image[1:-1, :-2]
     gradient *= 0.5
     return gradient

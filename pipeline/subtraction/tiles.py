@@ -17,13 +17,15 @@ class Span:
 
     The tile answers for pixels ``start`` to ``stop``; neighbours overlap, and ``weight`` (one value a
     pixel) is this tile's share, so that the shares of all tiles add to 1. ``origin`` is where its
-    transform begins, a halo before ``start``; it may lie outside the frame.
+    transform begins, a halo before ``start``; it may lie outside the frame. ``bands`` are where its share
+    grows, is all, and falls; any may be empty.
     """
 
     start: int
     stop: int
     origin: int
     weight: NDArray[np.float32]
+    bands: tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +63,36 @@ class Tile:
 
     def cut(self, image: NDArray[np.float32]) -> Image:
         """The tile with its halo; beyond the frame its mirror image, for a step there would ring."""
-        rows, columns = (
-            _mirrored(span.origin, length, size)
+        (rows, tall), (columns, wide) = (
+            (_mirrored(span.origin, length, size), _within(span.origin, length, size))
             for span, length, size in zip((self.rows, self.columns), self.shape, image.shape, strict=True)
         )
-        taken: Image = (
-            image[np.ix_(rows, columns)]
-            if _leaves(rows) or _leaves(columns)
-            else image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        )
+        whole = image[
+            rows[tall.start] : rows[tall.stop - 1] + 1, columns[wide.start] : columns[wide.stop - 1] + 1
+        ]
+        if whole.shape == self.shape:
+            return whole
+        taken = np.empty(self.shape, dtype=np.float32)
+        taken[tall, wide] = whole
+        for part in slice(0, tall.start), slice(tall.stop, None):
+            taken[part] = image[np.ix_(rows[part], columns)]
+        for part in slice(0, wide.start), slice(wide.stop, None):
+            taken[tall, part] = image[np.ix_(rows[tall], columns[part])]
         return taken
 
-    @property
-    def share(self) -> Image:
-        """How much each pixel that it answers for takes of it, the rest being its neighbours'."""
-        weight: Image = self.rows.weight[:, None] * self.columns.weight[None, :]
-        return weight
+    def add(self, values: Image, to: Image, times: float = 1.0) -> None:
+        """Add the tile's share of values, of the pixels it answers for, to a frame that began at zero.
 
-    def add(self, values: NDArray[np.float32] | np.float32, to: Image, share: Image) -> None:
-        """Add the tile's `share` of values, of the pixels it answers for, to a frame that began at zero."""
-        to[self.inner] += share * values
+        Its share of a pixel is the product of both weights; the rest is its neighbours'.
+        """
+        part = to[self.inner]
+        down, across = self.rows.weight * np.float32(times), self.columns.weight
+        for rows in self.rows.bands:
+            for columns in self.columns.bands:
+                shared = values[rows, columns]
+                if times != 1.0 or rows != self.rows.bands[1] or columns != self.columns.bands[1]:
+                    shared = shared * (down[rows, None] * across[columns])
+                part[rows, columns] += shared
 
 
 def _mirrored(origin: int, length: int, size: int) -> NDArray[np.int64]:
@@ -90,9 +102,9 @@ def _mirrored(origin: int, length: int, size: int) -> NDArray[np.int64]:
     return np.asarray(np.minimum(index, period - index))
 
 
-def _leaves(index: NDArray[np.int64]) -> bool:
-    """Whether indices are not simply consecutive."""
-    return bool(np.any(np.diff(index) != 1))
+def _within(origin: int, length: int, size: int) -> slice:
+    """Which of some pixels in a row lie on an axis and are no reflections."""
+    return slice(max(0, -origin), min(length, size - origin))
 
 
 def plan(shape: tuple[int, int], tile_px: int, halo: int, blend: int) -> list[Tile]:
@@ -127,11 +139,11 @@ def _spans(length: int, tile_px: int, halo: int, blend: int) -> tuple[list[Span]
         start = first - blend if first > 0 else first
         stop = last + blend if last < length else last
         weight = np.ones(stop - start, dtype=np.float32)
-        if first > 0 and blend:
-            weight[: 2 * blend] = fade
-        if last < length and blend:
-            weight[-2 * blend :] = fade[::-1]
-        spans.append(Span(start, stop, start - halo, weight))
+        inner, outer = (2 * blend if first > 0 else 0), stop - start - (2 * blend if last < length else 0)
+        weight[:inner] = fade[:inner]
+        weight[outer:] = fade[::-1][: stop - start - outer]
+        bands = slice(0, inner), slice(inner, outer), slice(outer, stop - start)
+        spans.append(Span(start, stop, start - halo, weight, bands))
     return spans, transformed
 
 

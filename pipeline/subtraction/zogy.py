@@ -50,11 +50,8 @@ def filters(
     noise += FLOOR
     inverse = 1.0 / noise
     both = psf_new * psf_ref
-    strength = power(both)
-    strength *= inverse
-    match = both.conj()
-    match *= inverse
-    match *= 1.0 / total
+    match = both.conj() * (inverse * (1.0 / total))  # torch's `conj` alone is a view of both
+    strength = both * match  # real
     whiten = xp.sqrt(inverse)  # 1 / (F_D * sqrt(noise))
     both *= whiten
     return Filters(
@@ -63,5 +60,5 @@ def filters(
         whiten=whiten,
         match=match,
         psf=both,
-        flux_norm=mean_of(strength, shape) / total,
+        flux_norm=mean_of(strength.real, shape),
     )

@@ -91,6 +91,7 @@ def read_card(model: ModelRow, number: int, store: Store) -> Card:
     if number == versions.SHIPPED:
         came = shipped(model.name)
         facts: dict[str, Any] = {"digest": came.digest, "origin": "came with AstrID"}
+        facts |= {f"judged, {key}": value for key, value in came.judged.items() if key != "digest"}
         description, scorecard = came.description, _trained(came.description).get("scorecard")
     else:
         row = versions.version(store, model.name, number)

@@ -54,6 +54,8 @@ def _facts(card: "Card", cell: int = _COLUMN) -> Iterator[Line]:
     room = max(cell - 1 - sum(len(piece.text) for piece in stands), 26)
     yield (span(card.name, Tone.STRONG, room), *stands)
     yield _with_scores(_labelled("snr", _signed(record["snr"], "σ")), card, cell - 1)
+    if card.seen_again:
+        yield (span(card.seen_again, Tone.WARN),)
     if refused := _refused(card):
         yield (span(refused, Tone.WARN),)
     yield _position(card)

@@ -353,7 +353,7 @@ class ReviewScreen(PictureScreen):
     def _change_view(self, action_id: str) -> None:
         if self._viewing is not None:
             self._viewing = self._viewing.changed(action_id)
-            if action_id == "view:drawing":
+            if action_id in ("view:drawing", "view:reset"):
                 self._drawing.tell()
             self.paint()
 

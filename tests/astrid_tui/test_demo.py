@@ -9,6 +9,7 @@ from astropy.table import Table
 
 from astrid_tui.demo import DemoSummary, Recovery, compare, demo_settings, run_demo
 from core.database.tables import Candidate
+from tests.astrid_tui.command import Command
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +82,19 @@ def test_the_truth_is_matched_frame_by_frame() -> None:
     assert recovered["transient"] == Recovery(injected=2, found=1)
     assert recovered["fading"] == Recovery(injected=0, found=0)  # too faint to be required
     assert unexplained == 2  # beyond the streak's end, and alone
+
+
+def test_the_share_of_injected_sources_is_the_settings(tmp_path: Path, monkeypatch, capsys) -> None:
+    asked = {}
+
+    def run_demo(folder: Path, **more: object) -> DemoSummary:
+        asked.update(more)
+        return DemoSummary(str(folder), {}, {}, 0, 0, {}, 0)
+
+    monkeypatch.setattr("astrid_tui.demo.run_demo", run_demo)
+    monkeypatch.setenv("ASTRID_FAKES__SHARE", "0.25")
+    Command(monkeypatch, capsys.readouterr)("demo", tmp_path, "--headless")
+    fakes = asked["fakes"]
+    assert fakes.share == 0.25
+    assert demo_settings(tmp_path, fakes).fakes.share == 0.25
+    assert demo_settings(tmp_path).fakes.share == 0.0

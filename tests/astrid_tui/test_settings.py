@@ -73,3 +73,32 @@ def test_the_science_hash_follows_what_changes_a_frame_and_nothing_else():
     no_depth = settings.model_copy(update={"depth": settings.depth.model_copy(update={"enabled": False})})
     assert no_depth.science_hash == settings.science_hash  # it would make second versions of all candidates
     assert other_science.science_hash != settings.science_hash
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("ASTRID_REVIEW__VOTES", "zero", "ASTRID_REVIEW__VOTES in the environment: Input should be"),
+        ("ASTRID_REVIEW", '{"votes": 0}', "ASTRID_REVIEW in the environment: Input should be"),
+        (
+            "ASTRID_REVIEW__EXPERTS",
+            "eve",
+            "ASTRID_REVIEW__EXPERTS in the environment cannot be read: a list is",
+        ),
+    ],
+)
+def test_a_wrong_variable_is_told_by_its_name(tmp_path, monkeypatch, name, value, said):
+    path = tmp_path / "config.toml"
+    path.write_text("[review]\nvotes = 2\n")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        load(path)
+
+
+def test_a_variable_is_not_blamed_for_what_the_file_says(tmp_path, monkeypatch):
+    path = tmp_path / "config.toml"
+    path.write_text("[review]\nvotes = 0\n")
+    monkeypatch.setenv("ASTRID_REVIEW", '{"blind": true}')
+    monkeypatch.setenv("ASTRID_REVIEW__AGAIN_SHARE", "0.1")
+    with pytest.raises(SettingsError, match=re.escape(f"configuration key 'review.votes' in {path}")):
+        load(path)

@@ -11,6 +11,8 @@ from core.frames.queue import claim
 from core.operations.changes import Changes
 from core.operations.headline import Headline, OpenEvent, headline
 from core.operations.runs import start
+from core.review import states
+from core.vocabulary import ReviewState
 from tests.core.frames import frame_facts
 
 
@@ -88,3 +90,12 @@ class TestHeadline:
         assert headline(store).watts is None
         add(store, PowerSample(at=time.time(), device="h/gpu0", watts=120.0))
         assert headline(store).watts == 120.0
+
+
+@pytest.mark.parametrize("few", [100, 0])
+def test_what_awaits_is_counted_alike_whether_few_or_many_others_are_there(store, monkeypatch, few):
+    monkeypatch.setattr(states, "_FEW", few)
+    every = [*ReviewState, ReviewState.UNREVIEWED]
+    add(store, *(SkyObject(name=f"{n}", review_state=state) for n, state in enumerate(every)))
+    with store.read() as db:
+        assert states.count_awaiting(db) == 3

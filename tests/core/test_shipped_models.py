@@ -1,9 +1,11 @@
 """The models that AstrID came with can be told of without any of the science."""
 
+import json
+
 import pytest
 
 from core.models.overview import NAMES
-from core.models.shipped import DESCRIPTION, MOST_BYTES, ShippedModelMissing, shipped
+from core.models.shipped import DESCRIPTION, JUDGED, MOST_BYTES, ShippedModelMissing, shipped
 from pipeline.classify.shipped import SHIPPED
 
 
@@ -23,3 +25,16 @@ def test_a_damaged_one_is_told_in_a_sentence(tmp_path, content):
         shipped("tree", tmp_path)
     with pytest.raises(ShippedModelMissing, match="came with no unet"):
         shipped("unet", tmp_path)
+
+
+def test_what_was_found_of_a_version_is_told_of_that_one_alone(tmp_path):
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / DESCRIPTION).write_text('{"kind": "tree"}')
+    assert shipped("tree", tmp_path).judged == {}
+    told = {"tree": {"digest": shipped("tree", tmp_path).digest, "gap": 0.1}}
+    (tmp_path / JUDGED).write_text(json.dumps(told))
+    assert shipped("tree", tmp_path).judged == told["tree"]
+    (tmp_path / "tree" / DESCRIPTION).write_text('{"kind": "tree", "format": 1}')
+    assert shipped("tree", tmp_path).judged == {}
+    (tmp_path / JUDGED).write_text("[1]")
+    assert shipped("tree", tmp_path).judged == {}

@@ -90,10 +90,12 @@ def test_the_check_names_what_differs(empty_url: str) -> None:
     engine = make_engine(parse_url(empty_url))
     with engine.begin() as connection:
         connection.execute(text("DROP INDEX ix_candidate_cone"))
+        connection.execute(text("DROP INDEX ix_sky_object_lower_name"))
         connection.execute(text("ALTER TABLE reference DROP COLUMN seeing_px"))
     engine.dispose()
     problems = "\n".join(migrations.check(empty_url))
     assert "ix_candidate_cone" in problems
+    assert "ix_sky_object_lower_name" in problems
     assert "seeing_px" in problems
 
 

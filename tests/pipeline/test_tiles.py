@@ -21,7 +21,7 @@ def test_the_shares_of_all_tiles_add_to_one(shape, tile_px, blend):
     again = np.zeros(shape, dtype=np.float32)
     tiles = plan(shape, tile_px, 20, blend)
     for tile in tiles:
-        tile.add(tile.cut(image)[tile.inside], again, tile.share)
+        tile.add(tile.cut(image)[tile.inside], again)
     assert again == pytest.approx(image, abs=1e-5)
     assert len({tile.shape for tile in tiles}) == 1
     assert len({tile.key for tile in tiles}) == len(tiles)
@@ -36,6 +36,23 @@ def test_a_tile_has_its_halo_and_goes_on_beyond_the_frame_as_a_mirror_image():
     top, left = (part.start for part in tile.inside)
     mirrored = np.pad(image, ((top, 0), (left, 0)), mode="reflect")
     assert np.array_equal(cut[: top + 50, : left + 60], mirrored)
+
+
+@pytest.mark.parametrize(
+    ("shape", "tile_px", "halo"), [((70, 90), 30, 12), ((9, 11), 512, 20), ((61, 40), 20, 40)]
+)
+def test_every_tile_sees_the_frame_and_its_reflections_and_nothing_else(shape, tile_px, halo):
+    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    for tile in plan(shape, tile_px, halo, 4):
+        rows, columns = (
+            np.abs(np.arange(span.origin, span.origin + length)) % (2 * size - 2)
+            for span, length, size in zip((tile.rows, tile.columns), tile.shape, shape, strict=True)
+        )
+        rows, columns = (
+            np.minimum(rows, 2 * shape[0] - 2 - rows),
+            np.minimum(columns, 2 * shape[1] - 2 - columns),
+        )
+        assert np.array_equal(tile.cut(image), image[rows][:, columns])
 
 
 def test_centred_and_back():

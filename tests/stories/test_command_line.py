@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from typer.testing import CliRunner
 
+from astrid_tui.cli.app import app
+from core.errors import AstridError
 from pipeline.simulate import simulate_night, simulate_pair
 
 
 class Shell:
-    """Runs `astrid` as a process, in a home of its own."""
+    """Runs `astrid` as a process, in a home of its own; from `stay` on within this process."""
 
     def __init__(self, home: Path, store_url: str) -> None:
         self.env = {
@@ -26,8 +29,27 @@ class Shell:
             "PATH": "/usr/bin:/bin",
         }
         self.folder = home.parent
+        self.stays = False
+
+    def stay(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Start no more programs: that takes longer than what a short command does."""
+        monkeypatch.chdir(self.folder)
+        for name, value in self.env.items():
+            if name.startswith("ASTRID"):
+                monkeypatch.setenv(name, value)
+        self.stays = True
+
+    def _within(self, words: tuple[object, ...], code: int) -> str:
+        done = CliRunner().invoke(app, [str(word) for word in words])
+        known = isinstance(done.exception, AstridError)
+        assert known or done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        assert (done.exception.exit_code if known else done.exit_code) == code, f"{words}: {done.output}"
+        self.said = done.stderr
+        return done.stdout
 
     def __call__(self, *words: object, code: int = 0) -> str:
+        if self.stays:
+            return self._within(words, code)
         command = [sys.executable, "-m", "astrid_tui", *map(str, words)]
         done = subprocess.run(
             command,
@@ -57,7 +79,7 @@ def astrid(tmp_path, empty_url):
     return Shell(tmp_path / "home", empty_url)
 
 
-def test_a_script_takes_a_night_to_a_verdict_and_an_export(astrid, night):
+def test_a_script_takes_a_night_to_a_verdict_and_an_export(astrid, night, monkeypatch):
     astrid("init")
     ingested = astrid.json("ingest", *night.calibration, *night.science)
     assert {record["state"] for record in ingested} == {"calibration", "queued"}
@@ -79,6 +101,7 @@ def test_a_script_takes_a_night_to_a_verdict_and_an_export(astrid, night):
 
     status = astrid.json("status")
     assert status["counts"]["done"] == len(night.science)
+    astrid.stay(monkeypatch)
     listed = astrid.json("candidates", "list", "--order=-significance")
     assert len(listed) == sum(frame["candidates"] for frame in run["frames"]) > 0
     significance = [abs(candidate["snr"]) for candidate in listed]
@@ -111,7 +134,8 @@ def test_a_script_takes_a_night_to_a_verdict_and_an_export(astrid, night):
     astrid("show", first, "--drawing", "kitty", code=2)  # into a file
 
 
-def test_a_page_goes_on_where_the_last_one_ended(astrid, night):
+def test_a_page_goes_on_where_the_last_one_ended(astrid, night, monkeypatch):
+    astrid.stay(monkeypatch)
     astrid("init")
     astrid("reference", "build", *night.reference)
     astrid("ingest", night.science[0])

@@ -7,6 +7,7 @@ from core.database.store import Store
 from core.database.tables import SkyObject, Verdict
 from core.review import chain
 from core.vocabulary import ReviewState
+from screens.review import draw
 from screens.review.guard import RepeatGuard
 from tests.builders import add_night, make_store
 from tests.stories.desk import console
@@ -94,6 +95,18 @@ async def test_the_whole_queue_and_then_what_to_do(night, tmp_path):
     async with console(url, tmp_path) as vera:
         assert "Nothing awaits a verdict" in vera.text
         assert "astrid ingest" in vera.text
+
+
+async def test_the_card_that_comes_next_is_drawn_before_it_is_asked_for(night, tmp_path, monkeypatch):
+    drawn, draw_triplet = [], draw.draw_triplet
+    monkeypatch.setattr(draw, "draw_triplet", lambda *a, **more: drawn.append(1) or draw_triplet(*a, **more))
+    async with console(night[1], tmp_path) as vera:
+        await vera.until(lambda: len(drawn) == 2)  # the first, and the one after it
+        images = vera.lines[3]
+        vera.screen.move_by(1)
+        assert "2 of 5" in vera.text
+        assert vera.lines[3] != images
+        assert len(drawn) == 2
 
 
 async def test_a_filter_is_kept_shown_explained_and_cleared(night, tmp_path):

@@ -12,6 +12,7 @@ from core.database.store import open_store
 from core.database.tables import SkyObject, Verdict
 from core.review.verdicts import decide
 from core.vocabulary import Label
+from tests.astrid_tui.command import Command
 from tests.builders import add_night
 
 
@@ -44,11 +45,13 @@ def rows(store):
 
 def test_a_queue_is_judged_by_questions_and_answers_line_by_line(night, tmp_path):
     store, url, _ = night
-    answers = "r\nnote near the core #host\nundo\nredo\nwhat\ndipole\nskip\ndetails\nquit\n"
+    answers = "r\nnote near the core #host\nundo\nrepeat\nredo\nwhat\ndipole\nskip\ndetails\nquit\n"
     said = astrid(url, tmp_path, "review", "--linear", typed=answers)
     assert "\x1b" not in said
     assert "5 objects await a verdict" in said
-    assert said.count("Verdict?") == 9
+    assert said.count("Verdict?") == 10
+    assert said.count("Card 1 of 5.") == 2  # what was taken back comes back, until it is given again
+    assert said.count("Card 2 of 5.") == 2
     assert "what is no verdict. help lists the answers." in said
     assert "negative_fraction" in said
     assert said.rstrip().endswith("2 decided.")
@@ -69,33 +72,38 @@ def test_answers_that_end_end_the_sitting_and_read_only_writes_nothing(night, tm
     astrid(url, tmp_path, "review", "--filter", "snr>7", code=2)
 
 
-def test_what_reviewers_did_is_told_and_exported_by_commands(night, tmp_path):
+def test_what_reviewers_did_is_told_and_exported_by_commands(night, tmp_path, monkeypatch, capsys):
     store, url, ids = night
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path))
+    monkeypatch.setenv("ASTRID_STORE__URL", url)
+    monkeypatch.setenv("ASTRID_REVIEW__REVIEWER", "vera")
+    monkeypatch.chdir(tmp_path)
+    command = Command(monkeypatch, capsys.readouterr)  # one process: a start for each would take a minute
     with store.read() as db:
         best = {row.id: row.best_candidate_id for row in db.exec(select(SkyObject))}
     for who, label in (("bob", Label.DIPOLE), ("vera", Label.SUPERNOVA)):
         decide(store, session=who, reviewer=who, candidate_id=best[ids[0]], label=label, shown={})
     decide(store, session="bob", reviewer="bob", candidate_id=best[ids[1]], label=Label.ASK_EXPERT, shown={})
 
-    told = json.loads(astrid(url, tmp_path, "candidates", "stats", "--json"))
+    told = json.loads(command("candidates", "stats", "--json"))
     assert [each["reviewer"] for each in told["reviewers"]] == ["bob", "vera"]
     assert told["reviewers"][0]["mean_s"] is None  # too few gaps
     assert (told["disputed"], told["agreement"][0]["n"], told["agreement"][0]["kappa"]) == (1, 1, None)
-    assert "1 disputed" in astrid(url, tmp_path, "candidates", "stats")
-    (disputed,) = json.loads(astrid(url, tmp_path, "candidates", "disagreements", "--json"))
+    assert "1 disputed" in command("candidates", "stats")
+    (disputed,) = json.loads(command("candidates", "disagreements", "--json"))
     assert disputed["votes"] == {"vera": "supernova", "bob": "dipole"}
-    astrid(url, tmp_path, "candidates", "assign", ids[1], "eve")
-    (asked,) = json.loads(astrid(url, tmp_path, "candidates", "experts", "--json"))
+    command("candidates", "assign", ids[1], "eve")
+    (asked,) = json.loads(command("candidates", "experts", "--json"))
     assert (asked["object_id"], asked["expert"], asked["asked_by"]) == (ids[1], "eve", "bob")
 
-    astrid(url, tmp_path, "candidates", "filters", "--save", "strong", "score>22.8")
-    listed = json.loads(astrid(url, tmp_path, "candidates", "list", "--filter", "@strong", "--json"))
+    command("candidates", "filters", "--save", "strong", "score>22.8")
+    listed = json.loads(command("candidates", "list", "--filter", "@strong", "--json"))
     assert len(listed) == 2
     for form in ("parquet", "votable", "regions", "fits"):
         file = tmp_path / f"out.{form}"
-        astrid(url, tmp_path, "candidates", "export", "--format", form, "-o", file)
+        command("candidates", "export", "--format", form, "-o", file)
         assert file.stat().st_size > 0
-    astrid(url, tmp_path, "candidates", "export", "--format", "fits", code=2)
-    refused = astrid(url, tmp_path, "candidates", "tns", "-o", tmp_path / "report.json", "--json", code=1)
+    command("candidates", "export", "--format", "fits", code=2)
+    refused = command("candidates", "tns", "-o", tmp_path / "report.json", "--json", code=1)
     assert any("not set" in problem for problem in json.loads(refused)[0]["problems"])
     assert not (tmp_path / "report.json").exists()

@@ -15,6 +15,8 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 QUERY = "a=q"
+# A sequence or a character whose rest is to come.
+CUT = re.compile(rb"(?:\x1b(?:[P_\]][^\x1b\x07]*\x1b?|\[[0-9;?>=<$]*)?|[\xc0-\xff][\x80-\xbf]{0,2})\Z")
 
 
 class PictureScreen:
@@ -37,10 +39,10 @@ class PictureScreen:
         self.text: dict[tuple[int, int], str] = {}
 
     def read(self, sent: bytes) -> "PictureScreen":
-        """Read what is new of all that was sent; it must end with a whole sequence."""
-        new = sent[self._read :].decode()
-        self._read = len(sent)
-        for token in _TOKEN.finditer(new):
+        """Read what is new of all that was sent, as far as it is whole."""
+        new = CUT.sub(b"", sent[self._read :])
+        self._read += len(new)
+        for token in _TOKEN.finditer(new.decode()):
             self._take(token)
         return self
 

@@ -21,6 +21,7 @@ from sqlmodel import select as rows_of
 
 from core.database.tables import Verdict
 from tests.builders import add_night, make_store
+from tests.core.rows import add_candidate, add_object
 
 PATIENCE_S = 60.0
 COLUMNS, LINES = 80, 24
@@ -199,6 +200,27 @@ def test_without_colours_the_images_are_ascii_and_nothing_is_coloured(tmp_path):
     coded = re.findall(rb"\x1b\[([0-9;]*)m", terminal.sent)
     numbers = {int(number) for code in coded for number in code.split(b";") if number}
     assert numbers <= {0, 1, 2, 7, 22, 27, 39, 49}  # attributes, their ends, and the terminal's own colours
+    store.close()
+
+
+def test_a_note_on_the_desktop_says_a_hostile_name_in_safe_text(tmp_path):
+    store, url = make_store(tmp_path)
+    add_night(store, objects=1)
+    name = "A\x1b]52;c;Ym9tYg==\x07;\x1b\\\x9b5m\u202eZ"
+    with console(tmp_path, url, ASTRID_REVIEW__NOTIFY="desktop") as terminal:
+        terminal.until("1 of 1")
+        terminal.settle(1.5)  # it has seen what was there before
+        add_candidate(store, add_object(store, name=name), score=1.0)
+        terminal.wait(lambda: b"\x1b]9;" in terminal.sent, "the note")
+        terminal.settle()
+        terminal.press("q")
+    (note,) = re.findall(rb"\x1b\]9;(.*?)(?:\x07|\x1b\\)", terminal.sent, re.DOTALL)
+    assert note.decode().startswith("AstrID: A")
+    assert note.decode().endswith("to look at, score 1.00")
+    assert note.decode().isprintable()
+    assert b";" not in note
+    for payload in (b"\x1b]52", "\x9b5m".encode(), "\u202e".encode()):
+        assert payload not in terminal.sent
     store.close()
 
 

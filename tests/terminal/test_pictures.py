@@ -48,11 +48,11 @@ def images(store, place: int, drawing: str) -> list[np.ndarray]:
 
 def lie(shown: list[Shown], wanted: list[np.ndarray]) -> bool:
     """Whether these pictures lie side by side, and nothing else."""
-    shown = sorted(shown)
-    assert [each[:4] for each in shown] == [
-        (TOP, place * (COLUMNS + 1), ROWS, COLUMNS) for place in range(len(wanted))
-    ]
-    return all(np.array_equal(each.pixels, pixels) for each, pixels in zip(shown, wanted, strict=True))
+    shown = sorted(shown, key=lambda each: each[:4])
+    places = [(TOP, place * (COLUMNS + 1), ROWS, COLUMNS) for place in range(len(wanted))]
+    return [each[:4] for each in shown] == places and all(
+        np.array_equal(each.pixels, pixels) for each, pixels in zip(shown, wanted, strict=True)
+    )
 
 
 def go(terminal: Terminal, keys: str, until: str) -> bytes:
@@ -78,14 +78,17 @@ def test_cards_under_kittys_protocol(night, tmp_path):
         def shown() -> list[Shown]:
             return [*screen.read(terminal.sent).kitty.shown.values()]
 
-        terminal.until("1 of 4")
-        terminal.until("difference")
-        terminal.settle()
+        def until(words: str, wanted: list[np.ndarray]) -> None:
+            terminal.until(words)
+            terminal.wait(lambda: lie(shown(), wanted), f"the pictures beside {words!r}")
+
         first, second = images(store, 0, "kitty"), images(store, 1, "kitty")
-        assert lie(shown(), first)
+        until("1 of 4", first)
+        until("difference", first)
         assert "▀" not in terminal.text
         assert "━" in terminal.text  # the bar lies over the picture, as text
 
+        terminal.settle()
         sent = go(terminal, "j", "2 of 4")
         assert lie(shown(), second)
         assert len(sent) < 13_000
@@ -97,38 +100,33 @@ def test_cards_under_kittys_protocol(night, tmp_path):
         terminal.press("b")
         terminal.until("reference ")
         terminal.wait(lambda: terminal.text.count("reference") == 2, "the reference in place of new")
-        assert lie(shown(), [first[REFERENCE], first[REFERENCE], first[DIFFERENCE]])
+        until("1 of 4", [first[REFERENCE], first[REFERENCE], first[DIFFERENCE]])
         terminal.press("b")
-        terminal.wait(lambda: terminal.text.count("reference") == 1, "new")
+        until("new", first)
+        for keys, words, wanted in (
+            ("?", "Help: every key", []),
+            ("\x1b", "1 of 4", first),
+            ("1", "ingest", []),
+            ("3", "1 of 4", first),
+            (",", "Kitty, else half blocks", first),
+            ("d", "half blocks, else Kitty", []),
+            ("0", "Kitty, else half blocks", first),
+        ):
+            terminal.press(keys)
+            until(words, wanted)
+        terminal.press("\x1b")
         terminal.settle()
-        assert lie(shown(), first)
-
-        go(terminal, "?", "Help: every key")
-        assert shown() == []
-        go(terminal, "\x1b", "1 of 4")
-        assert lie(shown(), first)
-        go(terminal, "1", "ingest")
-        assert shown() == []
-        go(terminal, "3", "1 of 4")
-        assert lie(shown(), first)
-
-        go(terminal, ",", "Kitty, else half blocks")
-        go(terminal, "d", "half blocks, else Kitty")
-        assert shown() == []
-        assert "▀" in terminal.text
-        go(terminal, "0\x1b", "1 of 4")
-        assert lie(shown(), first)
 
         os.kill(terminal.process.pid, signal.SIGTSTP)
-        terminal.wait(lambda: b"\x1b[?1049l" in terminal.sent, "the terminal, left to others")
-        terminal.settle()
-        assert shown() == []
+        stopped = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+        terminal.wait(lambda: os.waitid(os.P_PID, terminal.process.pid, stopped) is not None, "the stop")
+        until("1 of 4", [])
         assert screen.kitty.images == {}
         left = len(terminal.sent)
         os.kill(terminal.process.pid, signal.SIGCONT)
         terminal.wait(lambda: b"1 of 4" in terminal.sent[left:], "the page, drawn anew")
+        until("1 of 4", first)
         terminal.settle()
-        assert lie(shown(), first)
         terminal.press("q")
     assert shown() == []
     assert screen.kitty.images == {}

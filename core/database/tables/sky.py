@@ -25,6 +25,7 @@ class SkyObject(Stored, table=True):
     __table_args__ = (
         Index("ix_sky_object_cone", "zone", "ra"),
         Index("ix_sky_object_grid", "reference_id", "x"),
+        Index("ix_sky_object_lower_name", text("lower(name)")),
         Index("ix_sky_object_queue", "review_state", "best_score", "id"),
         Index("ix_sky_object_brightness", "review_state", "best_mag", "id"),
         Index("ix_sky_object_age", "review_state", "first_mjd", "id"),
@@ -84,6 +85,7 @@ class Candidate(Stored, table=True):
         Index("ix_candidate_mag", "is_current", "mag", "id"),
         Index("ix_candidate_mjd", "is_current", "mjd", "id"),
         Index("ix_candidate_object", "sky_object_id", "mjd"),
+        Index("ix_candidate_lower_frame", text("lower(frame)")),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -183,7 +185,10 @@ class SurveyObject(Stored, table=True):
     """What a survey calls a sky object; several names may be one object's."""
 
     __tablename__ = "survey_object"
-    __table_args__ = (UniqueConstraint("external_id", "source"),)
+    __table_args__ = (
+        UniqueConstraint("external_id", "source"),
+        Index("ix_survey_object_lower_external_id", text("lower(external_id)")),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     source: str  # the survey

@@ -1,0 +1,102 @@
+"""The linear review in this very process: what is read aloud, what comes back, and what others are told."""
+
+import io
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from astrid_tui.cli.review import Sitting
+from astrid_tui.cli.spoken import curve_lines, spoken
+from core.objects.light_curve import LightCurvePoint
+from core.review import open_cards
+from core.review.pace import pace
+from core.review.verdicts import decide
+from core.vocabulary import FluxKind, Label
+from screens.review.desk import Desk, Habits
+from tests.builders import add_night
+from tests.core.rows import add_candidate, add_object
+
+
+@pytest.fixture
+def sit(sqlite_store, monkeypatch, capsys):
+    def run(*answers, filters="", **habits):
+        desk = Desk(sqlite_store, "vera", Habits(**habits))
+        monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{each}\n" for each in answers)))
+        Sitting(desk, filters, "score", read_only=False).run()
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_what_is_taken_back_comes_back_and_is_not_counted(sit, sqlite_store):
+    add_night(sqlite_store)
+    said = sit("real", "dipole", "undo", "undo", "supernova", "quit")
+    cards = [line for line in said.splitlines() if line.startswith("Card ")]
+    assert cards == [f"Card {n} of 5." for n in (1, 2, 3, 2, 1, 2)]
+    assert said.rstrip().endswith("1 decided.")
+
+
+def test_nothing_is_read_aloud_that_has_no_words(sit, sqlite_store):
+    add_night(sqlite_store)
+    said = sit("details", "quit")
+    assert not set(said) & set("″′°σ±×▸…–")
+    assert "known sky: unknown, it was not looked up" in said
+    assert "light curve, filter r: 1 detection, magnitude 19.13; 2 limits; fainter than" in said
+    assert spoken("near ref 0.2″ … seen 3× – SNR +8.1σ 10–20, mag –") == (
+        "near ref 0.2 arcsec seen 3 times unknown SNR +8.1 sigma 10-20, mag unknown"
+    )
+
+
+def test_a_light_curve_in_words():
+    def point(mjd, mag, *, is_limit=False, flux=1.0):
+        kind = FluxKind.LIMIT if is_limit else FluxKind.DETECTION
+        return LightCurvePoint(mjd, "r", flux, 0.1, "e", mag, 0.1, "ab", is_limit, kind=kind)
+
+    curve = [point(3.0, 19.0), point(1.0, 20.5, is_limit=True), point(2.0, 19.5), point(4.0, 19.2, flux=-1.0)]
+    assert list(curve_lines(curve)) == [
+        "light curve, filter r: 3 detections in 2.00 days, magnitude 19.50 first, 19.20 last, "
+        "19.00 at its brightest, 1 fainter than the reference; 1 limit; "
+        "fainter than magnitude 20.50, 1.00 days before"
+    ]
+    assert list(curve_lines(curve[1:2])) == [
+        "light curve, filter r: never detected; 1 limit; fainter than magnitude 20.50"
+    ]
+
+
+def test_the_open_card_is_told_to_others_until_the_sitting_ends(sit, sqlite_store, monkeypatch):
+    candidate = add_candidate(sqlite_store)
+    told = []
+
+    def readline():
+        for _ in range(500):  # another thread tells it
+            told[:] = open_cards.others(sqlite_store, 1, session="other")
+            if told:
+                break
+            time.sleep(0.01)
+        return "quit\n"
+
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(readline=readline))
+    desk = Desk(sqlite_store, "vera", Habits())
+    Sitting(desk, "", "score", read_only=False).run()
+    assert told == ["vera"]
+    assert open_cards.others(sqlite_store, 1, session="other") == []
+    assert candidate == 1
+
+
+def test_a_card_is_shown_again_blind_near_its_rank(sit, sqlite_store):
+    for score in (0.9, 0.7, 0.5, 0.3):
+        add_candidate(sqlite_store, add_object(sqlite_store, f"AT{score}"), score=score)
+    judged = add_candidate(sqlite_store, add_object(sqlite_store, "OLD"), score=0.6)
+    decide(sqlite_store, session="s", reviewer="vera", candidate_id=judged, label=Label.DIPOLE, shown={})
+    said = sit("skip", "skip", "dipole", "quit", again_share=0.25, again_after_s=0.0)
+    assert said.index("AT0.7") < said.index("OLD") < said.index("AT0.5")
+    assert "dipole by" not in said
+    assert "Card 3 of 5." in said
+    found = pace(sqlite_store, "vera").self_agreement
+    assert (found.hits, found.n) == (1, 1)
+
+
+def test_a_filter_for_what_is_decided_is_told_to_list_nothing(sit, sqlite_store):
+    add_candidate(sqlite_store)
+    assert "The queue holds only what awaits a verdict" in sit(filters="state:real")
