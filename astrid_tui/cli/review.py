@@ -1,6 +1,5 @@
 """`astrid review`: the review queue; with --linear as questions and answers, line by line."""
 
-import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -120,17 +119,10 @@ class Sitting:
         cards = [(row.object_id, False) for row in page.rows]
         if self._filters or self._read_only or not self._desk.habits.again_share:
             return cards
-        scores = {row.object_id: row.score for row in page.rows}
-        for object_id in self._desk.again(len(cards)):
-            score = self._desk.card(object_id).candidate["score"]
-            place = random.randint(0, len(cards))
-            if self._order == "score" and score is not None:
-                place = next(
-                    (n for n, (key, _) in enumerate(cards) if (scores.get(key) or 0.0) < score), len(cards)
-                )
+        repeats = self._desk.again([key for key, _ in cards], self._order)
+        for object_id, place in reversed(repeats):  # the last first: places before it stay
             cards.insert(place, (object_id, True))
-            self._repeats += 1
-            scores[object_id] = score
+        self._repeats += len(repeats)
         return cards
 
     def _card(self, entry: Entry, total: int) -> bool:
