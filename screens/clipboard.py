@@ -45,7 +45,7 @@ async def copy(app: App[object], terminal: Terminal, text: SafeText, home: Path 
             kept = f" and {file}"
         except OSError as error:
             kept = f"; {file} cannot be written: {error.strerror}"
-    return f"copied to {way}{kept}: {text}"
+    return f"copied {text} to {way}{kept}"
 
 
 def osc52(text: SafeText) -> str:

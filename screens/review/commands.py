@@ -4,7 +4,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from screens.frame.commands import Command, CommandRefused, Words
-from screens.lines import Line, Tone, span
+from screens.lines import Line, Tone
+from screens.review.experts import expert_commands
 from screens.review.export import export_command
 from screens.review.steering import NAMED_ORDERS, minutes_of, pace_lines
 from screens.widgets.sheet import Sheet
@@ -33,6 +34,7 @@ def review_commands(screen: "ReviewScreen") -> list[Command]:
             "N|off",
             lambda _: ("off",),
         ),
+        *expert_commands(screen),
         Command("pace", "your pace, streaks and agreement with others", partial(_pace, screen)),
     ]
     if screen.host.read_only:
@@ -43,7 +45,6 @@ def review_commands(screen: "ReviewScreen") -> list[Command]:
             "save", "keep the filter by a name: @NAME stands for it", partial(_save, screen, False), "NAME"
         ),
         Command("forget", "forget a filter that was saved", partial(_save, screen, True), "NAME"),
-        Command("assign", "ask one expert about this card", partial(_assign, screen), "EXPERT"),
     ]
 
 
@@ -101,14 +102,3 @@ def _save(screen: "ReviewScreen", forget: bool, words: Words) -> None:
             desk.save_filter(name, filters)
 
     screen.in_background(work, told, "nothing was changed")
-
-
-def _assign(screen: "ReviewScreen", words: Words) -> None:
-    desk, card = _desk(screen), screen.card
-    if card is None or len(words) != 1:
-        raise CommandRefused("assign takes the name of an expert, and asks about the card that is open")
-    screen.in_background(
-        lambda: desk.assign(card.object_id, words[0]),
-        lambda name: screen.say_line((span(f"{name} awaits {words[0]}", Tone.GOOD, 80),)),
-        "nobody was asked",
-    )

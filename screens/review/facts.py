@@ -179,12 +179,15 @@ def judged_as_one(card: "Card") -> str | None:
 
 
 def standing(card: "Card") -> Line:
-    """What stands of an object: nothing, or by whom it was judged."""
+    """What stands of an object: nothing, or by whom it was judged, and which expert it awaits."""
     last = card.last_decision
+    asked = (span(f"  awaits {card.expert}", Tone.WARN, 24),) if card.expert else ()
     if last is None or last.label is None:
-        return ()
+        return asked
+    if asked and last.label == Label.ASK_EXPERT:
+        return (*asked, span(f", asks {last.reviewer}", Tone.DIM, 16))
     tone = _STATE_TONES.get(LABELS[Label(last.label)].review_state, Tone.WARN)
-    return (span("  "), span(last.label, tone), span(f" by {last.reviewer}", Tone.DIM, 14))
+    return (span("  "), span(last.label, tone), span(f" by {last.reviewer}", Tone.DIM, 14), *asked)
 
 
 def last_note(card: "Card") -> Line:

@@ -4,9 +4,11 @@ from textual import events
 from textual.app import ComposeResult
 from textual.screen import ModalScreen
 
-from screens.lines import Tone, shortened, span
+from screens.lines import Tone, span, wrapped
 from screens.widgets.prompt import Prompt
 from screens.widgets.rows import Rows
+
+_ROWS = 3  # of a question
 
 
 class Confirm(ModalScreen[bool]):
@@ -26,18 +28,20 @@ class Confirm(ModalScreen[bool]):
         self._word = word
 
     def compose(self) -> ComposeResult:
-        """Two lines at the foot of the screen."""
+        """The question and the word, at the foot of the screen."""
         yield Rows(id="confirm-question")
         yield Prompt(id="confirm-word")
 
     def on_mount(self) -> None:
         """Ask."""
         line = (
-            span(f" {self._question}: type ", Tone.WARN, 300),
+            span(" type ", Tone.WARN),
             span(self._word, Tone.KEY),
-            span(" to do it, esc not to", Tone.WARN),
+            span(f" to do it, esc not to: {self._question}", Tone.WARN, 300),
         )
-        self.query_one(Rows).show([shortened(line, self.size.width)])
+        lines, rows = wrapped(line, self.size.width, _ROWS), self.query_one(Rows)
+        rows.styles.height = len(lines)
+        rows.show(lines)
         self.query_one(Prompt).ask(self._word, "", self._typed, forgotten=self._forgotten)
 
     async def on_key(self, event: events.Key) -> None:

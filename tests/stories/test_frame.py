@@ -295,7 +295,7 @@ async def test_copies_are_kept_in_a_file(night, tmp_path):
     _, url = night
     async with console(url, tmp_path) as vera:
         await vera.press("y")
-        await vera.until(lambda: "copied to" in vera.text)
+        await vera.until(lambda: "copied AID" in vera.text)
         name = vera.screen.card.name
     assert (tmp_path / "copied.txt").read_text().startswith(name)
 

@@ -119,7 +119,7 @@ async def test_a_filter_is_kept_shown_explained_and_cleared(night, tmp_path):
         await vera.press("slash", "ctrl+u")
         await vera.type("nonsense=7")
         assert "there is no 'nonsense' to filter by" in vera.text  # the reason, and the old filter stays
-        assert "disputed, zone" in vera.lines[-2]  # all of it
+        assert "expert, disputed" in vera.lines[-2]  # all of it
         assert "score>22.8" in vera.lines[1]
         await vera.press("escape", "escape")
         assert "1 of 5" in vera.text

@@ -361,8 +361,45 @@ async def test_a_share_is_shown_again_blind_and_measures_self_agreement(night, t
 async def test_an_expert_is_asked_by_name(night, tmp_path):
     from core.review.agreement import asked
 
-    store, url, _ = night
+    store, url, ids = night
     async with console(url, tmp_path) as vera:
         await type_command(vera, "assign eve")
-        await vera.until(lambda: "awaits eve" in vera.text)
-    assert [each.expert for each in asked(store)] == ["eve"]
+        await vera.until(lambda: "awaits eve; eve is not among the experts of the settings" in vera.text)
+        await vera.ready()
+        assert "1 of 5" in vera.lines[1]  # it stays: what was asked is to be seen
+        assert "awaits eve, asks vera" in vera.text
+        await vera.press("o")
+        await vera.until(lambda: "Facts" in vera.text)
+        assert "awaits eve" in vera.text
+        await vera.pilot.press("escape")
+        await vera.press("j", "a")
+        assert "ask-expert" in vera.lines[-2]
+        assert "k and :assign NAME ask one" in vera.lines[-2]
+    assert [each.expert for each in asked(store)] == ["eve", None]
+    more = 'experts = ["vera"]\n'
+    async with console(url, tmp_path, more=more) as vera:
+        await type_command(vera, "experts eve")
+        await vera.until(lambda: "1 of 1" in vera.lines[1])
+        assert vera.screen.card.object_id == ids[0]
+        await type_command(vera, "assign vera")
+        await vera.until(lambda: vera.lines[-2].endswith("awaits vera"))
+        await vera.ready()
+        await type_command(vera, "experts")
+        await vera.until(lambda: "1 of 2" in vera.lines[1])
+        await type_command(vera, "experts me")
+        await vera.until(lambda: 'expert:"vera"' in vera.lines[1] and "1 of 1" in vera.lines[1])
+
+
+async def test_what_reviewers_differ_on_is_listed_until_it_is_settled(night, tmp_path):
+    store, url, ids = night
+    for who, label in (("ann", Label.REAL), ("bob", Label.DIPOLE)):
+        decide(store, session=who, reviewer=who, candidate_id=best(store, ids[2]), label=label, shown={})
+    async with console(url, tmp_path, more='experts = ["vera"]\n') as vera:
+        assert "1 of 4" in vera.lines[1]
+        await type_command(vera, "disagreements")
+        await vera.until(lambda: "1 of 1" in vera.lines[1])
+        await vera.until(lambda: "ann: real  bob: dipole" in vera.lines[1])
+        await vera.press("s")
+        await vera.until(lambda: "bob said dipole: real is confirmed" in vera.text)
+        await type_command(vera, "disagreements")
+        await vera.until(lambda: "No card passes the filter" in vera.text)

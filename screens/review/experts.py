@@ -1,0 +1,85 @@
+"""Experts: asking one about the card, what awaits one, and what reviewers differ on."""
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+from core.text import safe_text
+from core.vocabulary import Label
+from screens.frame.commands import Command, CommandRefused, Words
+from screens.lines import Tone, span
+
+if TYPE_CHECKING:
+    from screens.review.screen import ReviewScreen
+
+
+def expert_commands(screen: "ReviewScreen") -> list[Command]:
+    """All of them; the one that writes is absent in read-only mode."""
+    found = [
+        Command(
+            "experts",
+            "what awaits an expert; of one expert by name, or your own: me",
+            partial(_awaiting, screen),
+            "[NAME|me]",
+            lambda _: ("me", *_experts(screen)),
+        ),
+        Command(
+            "disagreements",
+            "what reviewers differ on and no expert has settled; a verdict of an expert settles it",
+            partial(_disputed, screen),
+        ),
+    ]
+    if screen.host.read_only:
+        return found
+    asking = Command(
+        "assign",
+        "ask one expert about this card, which then awaits that one",
+        partial(_assign, screen),
+        "NAME",
+        lambda _: _experts(screen),
+    )
+    return [*found, asking]
+
+
+def _experts(screen: "ReviewScreen") -> tuple[str, ...]:
+    return screen.desk.habits.experts if screen.desk else ()
+
+
+def _awaiting(screen: "ReviewScreen", words: Words) -> None:
+    if len(words) > 1:
+        raise CommandRefused("experts takes the name of one expert, me, or nothing: what awaits any")
+    if not words:
+        screen.choose("state:escalated")
+    else:
+        screen.choose("expert:me" if words[0] == "me" else f'expert:"{words[0]}"')
+
+
+def _disputed(screen: "ReviewScreen", words: Words) -> None:
+    if words:
+        raise CommandRefused("disagreements takes no words")
+    screen.choose("disputed:yes")
+
+
+def _assign(screen: "ReviewScreen", words: Words) -> None:
+    card, reading = screen.card, screen.reading
+    if card is None or reading is None or len(words) != 1:
+        raise CommandRefused("assign takes the name of an expert, and asks about the card that is open")
+    if screen.is_busy:
+        raise CommandRefused("the last change is still being written")
+    screen.deciding.write(_ask, screen, words[0])
+
+
+async def _ask(screen: "ReviewScreen", expert: str) -> None:
+    card, desk, reading = screen.card, screen.desk, screen.reading
+    entry = reading.entry if reading else None
+    if card is None or desk is None or reading is None or entry is None:
+        return
+    name = await asyncio.to_thread(desk.assign, card.object_id, expert)
+    entry.label = Label.ASK_EXPERT
+    reading.forget(entry.object_id)
+    screen.show_place()
+    known = _experts(screen)
+    told = (span(safe_text(name, 40), Tone.STRONG), span(" awaits "), span(expert, Tone.GOOD, 40))
+    who = safe_text(expert, 40)
+    doubt = f"; {who} is not among the experts of the settings: {', '.join(known) or 'there are none'}"
+    screen.deciding.told((*told, span(doubt, Tone.WARN)) if expert not in known else told)
