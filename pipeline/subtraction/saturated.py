@@ -26,6 +26,9 @@ ROUNDS = 6
 REACH_FWHM = 3.0  # from the centre: what of a star is fitted
 NEEDED_PIXELS = 12
 FILL_ERROR = 0.05  # of the light that is filled in
+# Times the noise of the sky, at most. Transforms are made in single precision: 1e8 times the variance of the
+# sky in one place leaves ghosts of the sky's own size all over its tile. Such light lies under the mask.
+MOST_ERROR = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ def lost_cores(
 def fill(light: Image, variance: Image, cores: list[LostCore], psf: PsfModel) -> None:
     """Put each star into its hole, in place, with the PSF of the frame."""
     half = psf.basis.shape[1] // 2
+    most = MOST_ERROR**2 * np.median(variance[::8, ::8])
     for core in cores:
         stamps, row, column = placed_psfs(psf, np.array([core.x]), np.array([core.y]))
         down, across = core.rows - row[0] + half, core.columns - column[0] + half
@@ -88,7 +92,7 @@ def fill(light: Image, variance: Image, cores: list[LostCore], psf: PsfModel) ->
         at = core.rows[inside], core.columns[inside]
         values = (core.flux * stamps[0, down[inside], across[inside]]).astype(np.float32)
         light[at] = values
-        variance[at] += np.square(np.float32(FILL_ERROR) * values)
+        variance[at] += np.minimum(np.square(np.float32(FILL_ERROR) * values), most)
 
 
 def _fitted(

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import fft
 
 from core.settings import Settings
 from core.vocabulary import MaskPlane
-from pipeline.subtraction.saturated import fill, lost_cores, saturated_holes
+from pipeline.subtraction.saturated import LostCore, fill, lost_cores, saturated_holes
 from pipeline.subtraction.subtract import subtract
 from tests.pipeline.pairs import make_pair
 
@@ -70,3 +71,23 @@ def test_a_hole_without_a_star_is_left_alone(pair):
     holes[50:53, 300:303] = True
     dark = np.full(shape, -1.0, dtype=np.float32)
     assert lost_cores(dark, np.ones(shape, dtype=np.float32), holes, holes, reference.psf) == []
+
+
+def test_a_very_bright_star_leaves_no_ghosts_in_what_is_transformed_with_it(pair):
+    _, reference, _ = pair
+    rows, columns = (grid.ravel() for grid in np.mgrid[95:106, 95:106])
+    light = np.zeros((288, 288), dtype=np.float32)
+    variance = np.full(light.shape, 2000.0, dtype=np.float32)
+    core = LostCore(rows, columns, 100.0, 100.0, 1e9)
+    fill(light, variance, [core], reference.psf)
+    assert light.max() > 1e7
+    kernel = np.square(reference.psf.at(100.0, 100.0)).astype(np.float32)
+
+    def blurred(precision):
+        spectrum = fft.rfft2(kernel.astype(precision), light.shape) * fft.rfft2(variance.astype(precision))
+        return fft.irfft2(spectrum, light.shape)
+
+    y, x = np.indices(light.shape)
+    apart = np.hypot(x - 130, y - 130) > 90  # beyond what the kernel spreads
+    exact = blurred(np.float64)
+    assert np.abs(blurred(np.float32) / exact - 1.0)[apart].max() < 0.02
