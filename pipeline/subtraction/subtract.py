@@ -34,7 +34,7 @@ from pipeline.subtraction import classic, zogy
 from pipeline.subtraction.arrays import Arrays, arrays
 from pipeline.subtraction.difference_psf import psf_model, tile_size
 from pipeline.subtraction.filters import Filters, compact
-from pipeline.subtraction.left_over import StarLight, add_left_over, left_over, wing_error
+from pipeline.subtraction.left_over import StarLight, add_left_over, add_unseen, left_over, wing_error
 from pipeline.subtraction.lights import bright_stars, new_images, reference_images
 from pipeline.subtraction.masks import combined_mask
 from pipeline.subtraction.match import match
@@ -121,6 +121,7 @@ def subtract(
     start = time.perf_counter()
     _remove_background(data, flux, tiles, areas, mask)
     _expect_left_over(flux, flux_err, mask, bright_stars(new, reference), wings)
+    add_unseen(flux_err, old_light, new.frame.mask | reference.frame.mask, fwhm)
     score, deviation, score_scale = _score(flux, flux_err, mask)
     if reference.flux_scale != 1.0:
         for image in (data, flux, flux_err):
