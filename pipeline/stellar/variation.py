@@ -104,7 +104,7 @@ def fit_core(pixelwise: Pixelwise, expected: Values, error: Values, orders: Valu
     """
     normal = pixelwise.normal
     right = pixelwise.right - normal[:, :, 0] * expected[:, None]
-    shapes = shapes_of(pixelwise.terms[1:], pixelwise.covariances[:, 1:, 1:])
+    shapes, of_pixels = shapes_of(pixelwise.terms[1:], pixelwise.covariances[:, 1:, 1:])
     # Each pixel of the centre is in its own equations alone, and so eliminated from the others.
     alone = normal[:, 0, 0] + error**-2.0
     lever = normal[:, 1:, 0] / alone[:, None]
@@ -114,14 +114,14 @@ def fit_core(pixelwise: Pixelwise, expected: Values, error: Values, orders: Valu
     centre = expected + right[:, 0] / alone - np.einsum("pt,tp->p", lever, varying)
     of_shapes = np.einsum("pk,tksl,pl->pts", shapes, inverse, shapes, optimize=True)
     covariance = np.empty((len(found) + 1,) * 2)
-    covariance[1:, 1:] = of_shapes.sum(axis=0)
+    covariance[1:, 1:] = of_shapes.sum(axis=0) + of_pixels
     covariance[0, 1:] = covariance[1:, 0] = -np.einsum("pt,pts->s", lever, of_shapes)
     covariance[0, 0] = np.sum(1.0 / alone) + np.einsum("pt,pts,ps->", lever, of_shapes, lever)
     return Core(np.vstack([centre, varying]), covariance)
 
 
-def shapes_of(coefficients: Values, covariances: Values) -> Values:
-    """The shapes of a variation, (pixels, shapes), each as large as its terms are on the whole.
+def shapes_of(coefficients: Values, covariances: Values) -> tuple[Values, Values]:
+    """The shapes of a variation, each as large as its terms are on the whole.
 
     Parameters
     ----------
@@ -129,17 +129,25 @@ def shapes_of(coefficients: Values, covariances: Values) -> Values:
         Of the variation, fitted to each pixel by itself.
     covariances : (pixels, terms, terms)
         Of these.
+
+    Returns
+    -------
+    (pixels, shapes) float64
+    (terms, terms) float64
+        What the noise of the shapes themselves adds to the covariance of the terms, summed over pixels.
     """
     n_terms, n_pixels = coefficients.shape
     if n_terms == 0:
-        return np.zeros((n_pixels, 0))
+        return np.zeros((n_pixels, 0)), np.zeros((0, 0))
     noise = np.sqrt(np.trace(covariances, axis1=1, axis2=2) / n_terms)
     common = np.mean(covariances / noise[:, None, None] ** 2, axis=0)
-    whitened = np.linalg.solve(np.linalg.cholesky(common), coefficients / noise)
-    _, size, shape = np.linalg.svd(whitened, full_matrices=False)
-    seen = shape[size > LEAST_SIZE * (np.sqrt(n_pixels) + np.sqrt(n_terms))]
+    root = np.linalg.cholesky(common)
+    side, size, shape = np.linalg.svd(np.linalg.solve(root, coefficients / noise), full_matrices=False)
+    kept = size > LEAST_SIZE * (np.sqrt(n_pixels) + np.sqrt(n_terms))
+    seen, mixed = shape[kept], root @ side[:, kept]
     scale = np.sqrt(np.mean((coefficients / noise @ seen.T) ** 2, axis=0))
-    return np.asarray((seen * noise).T * scale)
+    beside = np.sum(noise**2 * (1.0 - np.sum(seen**2, axis=0)))
+    return np.asarray((seen * noise).T * scale), np.asarray(mixed @ mixed.T * beside)
 
 
 def _coefficients(shapes: Values, normal: Values, right: Values, orders: Values) -> tuple[Values, Values]:
