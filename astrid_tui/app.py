@@ -5,6 +5,7 @@ libraries and numpy follow in a thread.
 """
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from screens.frame.opening import Opening
 
 SAVE_S = 10.0
+SETTLED_S = 3.0
 _SCREENS = Path(screens.__file__).parent
 _CLASSES = {
     Where.INGEST: "IngestScreen",
@@ -219,6 +221,9 @@ class Console(App[None]):
         for screen in self._made():
             screen.begin()
         self.set_interval(SAVE_S, self.save)
+        if not self.is_headless:
+            # What is there by then stays. To look through it for garbage takes 0.1 s, between two keys.
+            self.set_timer(SETTLED_S, gc.freeze)
 
     def _take(self, opening: "Opening") -> None:
         self.opened, self.registry = opening.opened, opening.registry

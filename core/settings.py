@@ -97,7 +97,7 @@ class SubtractSettings(Section):
 
     method: Literal["zogy", "classic"] = "zogy"
     tile_px: int = Field(640, ge=64)
-    psf_degree: int = Field(3, ge=0, le=4)
+    psf_degree: int = Field(4, ge=0, le=4)
     device: Literal["cpu", "cuda"] = "cpu"
 
 

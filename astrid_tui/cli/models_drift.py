@@ -73,7 +73,7 @@ def retrain(
     from astrid_tui.cli.models_realbogus import fine_tuned, print_training
     from core.models.retraining import retraining
 
-    with closing(store_of(context, read_only=True)) as store:
+    with closing(store_of(context, read_only=dry_run)) as store:
         found = retraining(store, _digests(store), settings_of(context).drift)
     told: dict[str, Any] = {"is_due": found.is_due, "reason": found.reason, "start": found.start}
     told |= {"decisions": found.decisions, "state": found.drift.state, "training": None}

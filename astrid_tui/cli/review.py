@@ -119,10 +119,10 @@ class Sitting:
         cards = [(row.object_id, False) for row in page.rows]
         if self._filters or self._read_only or not self._desk.habits.again_share:
             return cards
-        due = self._desk.again([row.object_id for row in page.rows], self._order)
-        for object_id, place in reversed(due):  # so that no place before them moves
+        repeats = self._desk.again([key for key, _ in cards], self._order)
+        for object_id, place in reversed(repeats):  # the last first: places before it stay
             cards.insert(place, (object_id, True))
-        self._repeats += len(due)
+        self._repeats += len(repeats)
         return cards
 
     def _card(self, entry: Entry, total: int) -> bool:

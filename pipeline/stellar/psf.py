@@ -17,27 +17,43 @@ from scipy.spatial import cKDTree
 
 from pipeline.frame import Frame, FrameRefused, Image, PsfModel, Stars
 from pipeline.registration.pixel_map import PixelMap, polynomial_terms, term_powers
-from pipeline.stellar.profile import Profile, fit_profile, moffat, offsets, settled_centre, settled_term
+from pipeline.stellar.profile import (
+    PROFILE_PRIOR,
+    WINGS_FROM,
+    Profile,
+    fit_profile,
+    moffat,
+    offsets,
+    settled_centre,
+    settled_term,
+)
 from pipeline.stellar.stamps import cut, joint_fluxes, placed_psfs, psf_stamps, shifted, star_model
 from pipeline.stellar.stars import half_width, select_psf_stars, stellar_fwhm
+from pipeline.stellar.variation import fit_core, fit_pixels
 
 Values = NDArray[np.float64]
 
 ROUNDS = 4
 SETTLED = 0.003  # where a round changes the PSF by no more, another would by several times less
 MIN_STARS = 3
-STARS_PER_TERM = 8
+STARS_PER_TERM = 5
 # No star shows the PSF better than to this part of its value in a pixel: what interpolation, flat
 # field and centring leave. It keeps the few brightest stars from deciding alone.
-STAR_ERROR = 0.03
+STAR_ERROR = 0.015
 CORE_FWHM = 1.5  # radius within which a PSF is judged
+SHAPES_FWHM = 1.7  # radius within which it varies in few shapes
 WIDE_FWHM, MOST_HALF_PX = 10.0, 40  # half width of the stamps in the end
 # The sky under a star is known to about this part of a pixel's noise. What is taken off is no more: it
 # would be the star's own wings.
 SKY_ERROR = 0.1
-# A priori, the PSF varies from the centre to the edge of the field by about this part of its value.
-VARIATION_PRIOR = 0.4
-HIGHER_ORDER = 0.6  # times as much with each order of the polynomial
+# A priori, the PSF varies from the centre to the edge of the field by about this part of its value, or of
+# what is beside it within a part of the FWHM: optics move light, and beside a steep core that is much.
+VARIATION_PRIOR = 0.5
+MOVED_FWHM = 0.5
+HIGHER_ORDER = 0.7  # times as much with each order of the polynomial
+# A star may follow the others' model so much worse than most do: those in the corners of the field, few and
+# unlike the rest, must not be taken for blends.
+TOLERATED = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,29 +285,46 @@ def _combined(
     weights *= _likeness(values, weights, model, fit.x[shining], fit.y[shining])[:, None]
     prior = np.zeros((previous.size, terms.shape[1]))
     orders = np.array([i + j for i, j in term_powers(degree)][1:])
-    prior[:, 1:] = 1.0 / (VARIATION_PRIOR * HIGHER_ORDER ** (orders - 1.0) * previous[:, None]) ** 2
-    found, covariances = _robust_terms(values, weights, terms, prior)
-    error = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2)).T
-    coefficients, errors = found.reshape(-1, size, size), error.reshape(-1, size, size)
+    nearby = _moved(previous.reshape(size, size), model.fwhm).reshape(-1)
+    prior[:, 1:] = 1.0 / (VARIATION_PRIOR * HIGHER_ORDER ** (orders - 1.0) * nearby[:, None]) ** 2
+    pixelwise = fit_pixels(values, weights, terms, prior)
+    error = np.sqrt(np.diagonal(pixelwise.covariances, axis1=1, axis2=2)).T
+    coefficients, errors = pixelwise.terms.reshape(-1, size, size), error.reshape(-1, size, size)
     flux = fit.flux[shining]
     sky_error = SKY_ERROR * float(np.sum(fit.noise[shining] * flux) / np.sum(flux**2))
     profile = fit_profile(coefficients[0], errors[0], model.fwhm, sky_error)
     centre = settled_centre(coefficients[0] - profile.sky, errors[0], profile.light, model.fwhm)
+    nearby = _moved(profile.light, model.fwhm)
     varying = [
-        settled_term(term, error, profile.light, model.fwhm, VARIATION_PRIOR)
+        settled_term(term, error, nearby, model.fwhm, VARIATION_PRIOR)
         for term, error in zip(coefficients[1:], errors[1:], strict=True)
     ]
-    basis = _normalised(np.stack([np.maximum(centre, 0.0), *varying]), model.fwhm)
-    core = np.hypot(*offsets(size // 2)).reshape(-1) < CORE_FWHM * model.fwhm
+    settled = np.stack([centre, *varying])
+    radius = np.hypot(*offsets(size // 2)) / model.fwhm
+    core = radius < SHAPES_FWHM
+    inner = profile.light[core]
+    fitted = fit_core(
+        pixelwise.within(core.reshape(-1)), inner + profile.sky, PROFILE_PRIOR * inner, orders.astype(float)
+    )
+    fitted.terms[0] -= profile.sky
+    share = np.clip((radius[core] - WINGS_FROM) / (SHAPES_FWHM - WINGS_FROM), 0.0, 1.0)
+    settled[:, core] = share * settled[:, core] + (1.0 - share) * fitted.terms
+    settled[0] = np.maximum(settled[0], 0.0)
+    basis = _normalised(settled, model.fwhm)
     combined = PsfModel(
         basis=basis.astype(np.float32),
         degree=degree,
         shape=model.shape,
         fwhm=_fwhm(basis[0]),
         n_stars=len(terms),
-        covariance=covariances[core].sum(axis=0) / np.sum(previous[core] ** 2),
+        covariance=fitted.covariance / np.sum(previous[core.reshape(-1)] ** 2),
     )
     return combined, profile
+
+
+def _moved(stamp: Values, fwhm: float) -> Values:
+    """A stamp, its light moved about as aberrations may move it."""
+    return np.asarray(ndimage.gaussian_filter(stamp, MOVED_FWHM * fwhm, mode="nearest"))
 
 
 def _likeness(values: Values, weights: Values, model: PsfModel, x: Values, y: Values) -> Values:
@@ -302,29 +335,7 @@ def _likeness(values: Values, weights: Values, model: PsfModel, x: Values, y: Va
     expected = psf_stamps(model, x, y).reshape(values.shape)
     core = np.hypot(*offsets(model.basis.shape[-1] // 2)).reshape(-1) < CORE_FWHM * model.fwhm
     misfit = np.mean((values - expected)[:, core] ** 2 * weights[:, core], axis=1)
-    return np.asarray(np.minimum(1.0, np.median(misfit) / np.maximum(misfit, 1e-9)) ** 2)
-
-
-def _robust_terms(values: Values, weights: Values, terms: Values, prior: Values) -> tuple[Values, Values]:
-    """Polynomial coefficients of every pixel, (terms, pixels), and their covariance, (pixels, terms, terms).
-
-    Pixels of single stars that lie more than 4 sigma off are left out, twice.
-    """
-    n_terms = terms.shape[1]
-    products = (terms[:, :, None] * terms[:, None, :]).reshape(len(terms), -1)
-    used = weights
-    for last in (False, False, True):
-        normal = (used.T @ products).reshape(-1, n_terms, n_terms)
-        normal[:, np.arange(n_terms), np.arange(n_terms)] += prior + 1e-12
-        right = (used * values).T @ terms
-        coefficients = np.linalg.solve(normal, right[:, :, None])[:, :, 0].T
-        if last:
-            break
-        pull = (values - terms @ coefficients) * np.sqrt(weights)
-        # Where the stars scatter more than their errors say, that scatter is the measure.
-        scatter = np.maximum(1.4826 * np.median(np.abs(pull), axis=0), 1.0)
-        used = np.where(np.abs(pull) < 4.0 * scatter, weights / scatter**2, 0.0)
-    return np.asarray(coefficients), np.asarray(np.linalg.inv(normal))
+    return np.asarray(np.minimum(1.0, TOLERATED * np.median(misfit) / np.maximum(misfit, 1e-9)) ** 2)
 
 
 def _normalised(basis: Values, fwhm: float) -> Values:

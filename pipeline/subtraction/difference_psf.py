@@ -10,8 +10,8 @@ from pipeline.frame import Image, PsfModel
 from pipeline.subtraction.match import terms
 from pipeline.subtraction.tiles import Tile, fitting
 
-SMALLEST_TILE_PX = 128
-MAX_PSF_CHANGE = 0.02  # over half a tile; a star of 250 sigma then leaves about 5
+SMALLEST_TILE_PX = 80
+MAX_PSF_CHANGE = 0.005  # over half a tile; a star of 500 sigma then leaves about 3
 
 
 def tile_size(wished: int, *psfs: PsfModel) -> int:

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.vocabulary import MaskPlane
 from pipeline.frame import Image, MaskImage
+from pipeline.neighbourhood import blurred, grown
 from pipeline.quantile import quantile
 from pipeline.stellar.profile import WING_PRIOR
 from pipeline.subtraction.tiles import stamp_of
@@ -32,6 +34,10 @@ FEWEST = 12
 MATTERS = 0.3  # of the flux error on the sky: smaller errors change nothing
 # Stars leave unlike amounts, even for what is known of the PSF at each: the larger quarter decides.
 QUANTILE, NORMAL_QUANTILE = 0.75, 1.3233  # of the square of a normal deviate
+
+# Of a star that is cut by an edge, the light beyond is not known; what that leaves in the flux is about this
+# part of the light along the edge, spread over a FWHM.
+UNSEEN = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,30 @@ def add_left_over(flux_err: Image, stars: StarLight, profile: Array) -> None:
     touched = inner > 0
     inner += np.square(flux_err)
     np.sqrt(inner, out=flux_err, where=touched)
+
+
+def add_unseen(flux_err: Image, light: Image, mask: MaskImage, fwhm: float) -> None:
+    """Add what stars cut by the edge may leave beside it to the error of the flux at each pixel, in place.
+
+    Parameters
+    ----------
+    flux_err, light : (height, width) float32
+        ``light`` above the sky.
+    mask : (height, width) uint16
+        Of both frames; what is masked as `EDGE` in it, or not in it at all, is not known.
+    fwhm : float
+        Of the wider PSF.
+    """
+    beyond = np.pad((mask & np.uint16(MaskPlane.EDGE)) != 0, 1, constant_values=True)
+    border = (grown(beyond, 1) & ~beyond)[1:-1, 1:-1]
+    area = np.pi * fwhm**2 / (2.0 * np.log(2.0))  # pixels' noise in a fit of a Gaussian PSF
+    least = MATTERS * sky_error(flux_err) / (UNSEEN * area)
+    cut = np.where(border & (light > least), light, np.float32(0.0))
+    if not cut.any():
+        return
+    extra = blurred(cut, fwhm) * np.float32(UNSEEN * area)
+    touched = extra > 0
+    flux_err[touched] = np.hypot(flux_err[touched], extra[touched])
 
 
 def sky_error(flux_err: Image) -> float:

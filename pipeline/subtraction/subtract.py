@@ -34,7 +34,7 @@ from pipeline.subtraction import classic, zogy
 from pipeline.subtraction.arrays import Arrays, arrays
 from pipeline.subtraction.difference_psf import psf_model, tile_size
 from pipeline.subtraction.filters import Filters, compact
-from pipeline.subtraction.left_over import StarLight, add_left_over, left_over, wing_error
+from pipeline.subtraction.left_over import StarLight, add_left_over, add_unseen, left_over, wing_error
 from pipeline.subtraction.lights import bright_stars, new_images, reference_images
 from pipeline.subtraction.masks import combined_mask
 from pipeline.subtraction.match import Match, match
@@ -103,6 +103,7 @@ def subtract(
     data, flux, flux_err = found.data, found.flux, found.flux_err
     _remove_background(data, flux, tiles, found.areas, mask)
     _expect_left_over(flux, flux_err, mask, bright_stars(new, reference), found.wings)
+    add_unseen(flux_err, theirs[0], new.frame.mask | reference.frame.mask, fwhm)
     score, deviation, score_scale = _score(flux, flux_err, mask)
     if reference.flux_scale != 1.0:
         for image in (data, flux, flux_err):

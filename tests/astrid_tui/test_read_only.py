@@ -46,6 +46,7 @@ WRITES = {
     "models sync": (),
     "models stop": ("last",),
     "models import": ("a.onnx", "--input", "features", "--gives", "probability"),
+    "models retrain": (),
     "models train unet": (),
     "models train realbogus": (),
     "models train tree": (),
@@ -61,6 +62,7 @@ READS = {
     "candidates export", "candidates stats", "candidates experts", "candidates disagreements",
     "candidates tns", "candidates fakes", "objects show", "objects lightcurve", "catalog list",
     "catalog near", "models list", "models card", "models trainings", "models evaluate", "models score",
+    "models drift",
     "db check",
 }  # fmt: skip
 

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from pipeline.subtraction.left_over import REACH_PX, StarLight, add_left_over, left_over, wing_error
+from core.vocabulary import MaskPlane
+from pipeline.subtraction.left_over import (
+    REACH_PX,
+    StarLight,
+    add_left_over,
+    add_unseen,
+    left_over,
+    wing_error,
+)
 from pipeline.subtraction.tiles import centred
 
 SHAPE = (500, 500)
@@ -69,3 +77,27 @@ def test_wings_are_in_doubt_far_out_alone():
     assert np.all(error[:10] == 0)
     assert np.all(np.diff(error[10:]) < 0)
     assert np.sqrt(error[20]) == pytest.approx(0.1 * profile[REACH_PX, REACH_PX + 20], rel=0.02)
+
+
+def test_a_star_cut_by_an_edge_is_expected_to_leave_something_beside_it_and_nowhere_else():
+    """On both kinds of edges: the frame's own, and that of what a turned frame covers of it."""
+    mask = np.zeros((200, 200), dtype=np.uint16)
+    mask[:, :30] = np.uint16(MaskPlane.EDGE)
+    rows, columns = np.indices(mask.shape)
+    light = np.zeros(mask.shape, dtype=np.float32)
+    for x, y in ((28.0, 60.0), (120.0, 199.0), (100.0, 100.0)):
+        light += 5000.0 * np.exp(-0.5 * ((columns - x) ** 2 + (rows - y) ** 2) / 1.7**2).astype(np.float32)
+    error = np.ones(mask.shape, dtype=np.float32)
+    add_unseen(error, light, mask, FWHM)
+    assert error[60, 34] > 100.0
+    assert error[195, 120] > 100.0
+    assert error[100, 100] == 1.0, "a whole star"
+    assert error[60, 34] > error[60, 38] > error[60, 42]
+    assert np.all(error[:, 60:90] == 1.0)
+
+
+def test_sky_along_the_edge_adds_no_error():
+    error = np.ones((100, 100), dtype=np.float32)
+    light = np.random.default_rng(2).normal(0.0, 0.003, error.shape).astype(np.float32)
+    add_unseen(error, light, np.zeros(error.shape, dtype=np.uint16), FWHM)
+    assert np.all(error == 1.0)

@@ -61,6 +61,12 @@ class Terminal:
     def press(self, keys: str) -> None:
         os.write(self._descriptor, keys.encode())
 
+    def resize(self, columns: int, lines: int) -> None:
+        """As a terminal window is made larger or smaller."""
+        self.screen.resize(lines, columns)
+        fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        os.kill(self.process.pid, signal.SIGWINCH)
+
     def close(self) -> None:
         """As a terminal window is closed: its programs are hung up on."""
         if self.is_open:

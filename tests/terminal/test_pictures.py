@@ -11,6 +11,8 @@ from core.cells import Look, draw_triplet
 from core.database.tables import Verdict
 from core.review.candidates import card_of
 from core.review.waiting import queue_page
+from screens.frame.base import MARGINS
+from screens.review.layout import Layout, arrange
 from screens.tty.probe import ATTRIBUTES_QUERY, CELL_QUERY, KITTY_QUERY
 from screens.tty.replies import SPLIT_S
 from tests.builders import add_night, make_store
@@ -20,7 +22,8 @@ from tests.terminal.test_console import Terminal, console
 
 KITTY = {KITTY_QUERY: "\x1b_Gi=31;OK\x1b\\", CELL_QUERY: "\x1b[6;20;10t", ATTRIBUTES_QUERY: "\x1b[?62;22c"}
 SIXEL = {KITTY_QUERY: "", CELL_QUERY: "\x1b[6;20;10t", ATTRIBUTES_QUERY: "\x1b[?62;4;22c"}
-TOP, ROWS, COLUMNS = 2, 13, 26
+LAYOUT = arrange(80, 24 - MARGINS)
+TOP, ROWS, COLUMNS = 2, LAYOUT.panel_rows, LAYOUT.panel_columns
 NEW, REFERENCE, DIFFERENCE = range(3)
 
 
@@ -46,10 +49,11 @@ def images(store, place: int, drawing: str) -> list[np.ndarray]:
     return found
 
 
-def lie(shown: list[Shown], wanted: list[np.ndarray]) -> bool:
+def lie(shown: list[Shown], wanted: list[np.ndarray], layout: Layout = LAYOUT) -> bool:
     """Whether these pictures lie side by side, and nothing else."""
     shown = sorted(shown, key=lambda each: each[:4])
-    places = [(TOP, place * (COLUMNS + 1), ROWS, COLUMNS) for place in range(len(wanted))]
+    rows, columns = layout.panel_rows, layout.panel_columns
+    places = [(TOP, place * (columns + 1), rows, columns) for place in range(len(wanted))]
     return [each[:4] for each in shown] == places and all(
         np.array_equal(each.pixels, pixels) for each, pixels in zip(shown, wanted, strict=True)
     )
@@ -78,9 +82,9 @@ def test_cards_under_kittys_protocol(night, tmp_path):
         def shown() -> list[Shown]:
             return [*screen.read(terminal.sent).kitty.shown.values()]
 
-        def until(words: str, wanted: list[np.ndarray]) -> None:
+        def until(words: str, wanted: list[np.ndarray], layout: Layout = LAYOUT) -> None:
             terminal.until(words)
-            terminal.wait(lambda: lie(shown(), wanted), f"the pictures beside {words!r}")
+            terminal.wait(lambda: lie(shown(), wanted, layout), f"the pictures beside {words!r}")
 
         first, second = images(store, 0, "kitty"), images(store, 1, "kitty")
         until("1 of 4", first)
@@ -116,6 +120,11 @@ def test_cards_under_kittys_protocol(night, tmp_path):
             until(words, wanted)
         terminal.press("\x1b")
         terminal.settle()
+
+        for columns, lines, words in ((120, 30, "1 of 4"), (36, 9, "too small"), (80, 24, "1 of 4")):
+            terminal.resize(columns, lines)
+            layout = arrange(columns, lines - MARGINS)
+            until(words, first if words == "1 of 4" else [], layout)
 
         os.kill(terminal.process.pid, signal.SIGTSTP)
         stopped = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
