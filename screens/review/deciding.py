@@ -83,8 +83,8 @@ class Deciding:
 
     def _tell_waiting(self, about: str, began: float) -> None:
         """Say that the store does not answer yet."""
-        told = f"still being written for {time.monotonic() - began:.0f} s: the store does not answer yet; "
-        self._waiting = (span(told, Tone.WARN), span(f"the last key was at {about}", Tone.DIM, 60))
+        told = f"not written yet after {time.monotonic() - began:.0f} s, the store does not answer: "
+        self._waiting = (span(told, Tone.WARN), span(about, Tone.DIM, 40))
         self._screen.say_line(self._waiting)
 
     def told(self, line: Line) -> None:

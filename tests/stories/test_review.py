@@ -241,7 +241,7 @@ async def test_keys_while_a_slow_verdict_is_written_pass_over_no_card_and_the_wa
 
         monkeypatch.setattr(vera.screen.desk, "decide", slowly)
         await vera.pilot.press("x", "j")
-        await vera.until(lambda: "still being written" in vera.lines[-2])
+        await vera.until(lambda: "not written yet after" in vera.lines[-2])
         await vera.until(lambda: "2 of 5" in vera.lines[1])
         is_free.set()
         await vera.until(lambda: len(rows(store)) == 1)
