@@ -4,7 +4,6 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from core.text import safe_text
 from core.vocabulary import Label
 from screens.frame.commands import Command, CommandRefused, Words
 from screens.lines import Tone, span
@@ -74,14 +73,13 @@ async def _ask(screen: "ReviewScreen", expert: str) -> None:
     entry = reading.entry if reading else None
     if card is None or desk is None or reading is None or entry is None:
         return
+    from core.review.agreement import unknown_expert  # SQLAlchemy comes with it: not before the first paint
+
     name = await asyncio.to_thread(desk.assign, card.object_id, expert)
     entry.label = Label.ASK_EXPERT
     reading.forget(entry.object_id)
     screen.show_place()
-    known, who = _experts(screen), safe_text(expert, 40)
-    told = (span(name, Tone.STRONG, 40), span(" awaits "), span(who, Tone.GOOD))
+    told = (span(name, Tone.STRONG, 40), span(" awaits "), span(expert, Tone.GOOD, 40))
     screen.deciding.told((*told, span("  u", Tone.KEY), span(" takes it back", Tone.DIM)))
-    if expert not in known:
-        there = ", ".join(known) or "there are none"
-        doubt = span(f"; {who} is not among the experts of the settings: {there}", Tone.WARN)
-        screen.say_line((*told, doubt))
+    if doubt := unknown_expert(expert, _experts(screen)):
+        screen.say_line((*told, span(f"; {doubt}", Tone.WARN)))

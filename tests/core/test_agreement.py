@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from core.database.tables import Candidate
 from core.review.agreement import (
     ExpertError,
     agreement,
@@ -12,6 +13,7 @@ from core.review.agreement import (
     assign,
     cohens_kappa,
     reliability,
+    said_by_others,
     settled,
     standings,
     unknown_expert,
@@ -190,3 +192,19 @@ def test_a_card_names_the_expert_who_was_asked_and_the_tags_that_stand(store):
     undo(store, session="ada", reviewer="ada")
     card = read_card(store, number)
     assert (card.expert, card.tags) == (None, ("blue", "host"))
+
+
+def test_what_others_say_of_a_card_is_their_newest_side_that_stands(store):
+    one, two = add_candidate(store), add_candidate(store)
+    judge(store, "ada", one, Label.REAL)
+    judge(store, "bob", one, Label.DIPOLE)
+    judge(store, "bob", one, Label.ARTEFACT)
+    judge(store, "cem", one, Label.INDETERMINATE)
+    judge(store, "dee", one, Label.REAL)
+    undo(store, session="dee", reviewer="dee")
+    judge(store, "eve", two, Label.REAL)
+    with store.read() as db:
+        objects = [db.get_one(Candidate, one).sky_object_id]
+    assert said_by_others(store, objects, "ada") == {"bob": "artefact"}
+    assert said_by_others(store, objects, "bob") == {"ada": "real"}
+    assert said_by_others(store, [], "bob") == {}

@@ -364,7 +364,7 @@ async def test_an_expert_is_asked_by_name(night, tmp_path):
     store, url, ids = night
     async with console(url, tmp_path) as vera:
         await type_command(vera, "assign eve")
-        await vera.until(lambda: "awaits eve; eve is not among the experts of the settings" in vera.text)
+        await vera.until(lambda: "awaits eve; eve is no expert by [review] experts" in vera.text)
         await vera.ready()
         assert "1 of 5" in vera.lines[1]  # it stays: what was asked is to be seen
         assert "awaits eve, asks vera" in vera.text
