@@ -12,7 +12,6 @@ import pytest
 from astropy.io import fits
 
 from pipeline.simulate import simulate_night, simulate_pair
-from tests.astrid_tui.command import Command
 
 
 class Shell:
@@ -56,15 +55,6 @@ def night(tmp_path_factory):
 @pytest.fixture
 def astrid(tmp_path, empty_url):
     return Shell(tmp_path / "home", empty_url)
-
-
-@pytest.fixture
-def here(tmp_path, empty_url, monkeypatch, capsys):
-    """`astrid` in this very process, where a process of its own would show nothing more."""
-    monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("ASTRID_STORE__URL", empty_url)
-    monkeypatch.chdir(tmp_path)
-    return Command(monkeypatch, capsys.readouterr)
 
 
 def test_a_script_takes_a_night_to_a_verdict_and_an_export(astrid, night):
@@ -143,7 +133,7 @@ def test_one_bad_file_is_told_and_the_others_are_registered(astrid, night, tmp_p
     assert "truncated" in ingested[1]["reason"]
 
 
-def test_without_a_store_every_command_says_what_to_do(here):
+def test_without_a_store_every_command_says_what_to_do(astrid):
     for words in (
         ("status",),
         ("candidates", "list"),
@@ -151,8 +141,8 @@ def test_without_a_store_every_command_says_what_to_do(here):
         ("ingest", "x.fits"),
         ("candidates", "export"),
     ):
-        here(*words, code=4)
-        assert "astrid init" in here.said
+        astrid(*words, code=4)
+        assert "astrid init" in astrid.said
 
 
 def test_the_console_is_not_opened_where_there_is_no_terminal(astrid):
@@ -160,15 +150,15 @@ def test_the_console_is_not_opened_where_there_is_no_terminal(astrid):
     assert "needs a terminal" in astrid.said
 
 
-def test_wrong_words_are_usage_errors(here):
-    here("init")
-    here("candidates", "label", 1, "nonsense", code=2)
-    here("candidates", "list", "--filter", "colour>3", code=2)
-    assert "colour" in here.said
-    here("candidates", "list", "--order", "beauty", code=2)
-    here("nonsense", code=2)
-    here("candidates", "show", 77, code=1)
-    assert "77" in here.said
+def test_wrong_words_are_usage_errors(astrid):
+    astrid("init")
+    astrid("candidates", "label", 1, "nonsense", code=2)
+    astrid("candidates", "list", "--filter", "colour>3", code=2)
+    assert "colour" in astrid.said
+    astrid("candidates", "list", "--order", "beauty", code=2)
+    astrid("nonsense", code=2)
+    astrid("candidates", "show", 77, code=1)
+    assert "77" in astrid.said
 
 
 def _written(path, image, wcs, pair):
