@@ -78,8 +78,10 @@ async def _ask(screen: "ReviewScreen", expert: str) -> None:
     entry.label = Label.ASK_EXPERT
     reading.forget(entry.object_id)
     screen.show_place()
-    known = _experts(screen)
-    told = (span(safe_text(name, 40), Tone.STRONG), span(" awaits "), span(expert, Tone.GOOD, 40))
-    who = safe_text(expert, 40)
-    doubt = f"; {who} is not among the experts of the settings: {', '.join(known) or 'there are none'}"
-    screen.deciding.told((*told, span(doubt, Tone.WARN)) if expert not in known else told)
+    known, who = _experts(screen), safe_text(expert, 40)
+    told = (span(name, Tone.STRONG, 40), span(" awaits "), span(who, Tone.GOOD))
+    screen.deciding.told((*told, span("  u", Tone.KEY), span(" takes it back", Tone.DIM)))
+    if expert not in known:
+        there = ", ".join(known) or "there are none"
+        doubt = span(f"; {who} is not among the experts of the settings: {there}", Tone.WARN)
+        screen.say_line((*told, doubt))

@@ -1,5 +1,6 @@
 """What can be typed on the review screen: filters with help, orders, a given time, notes with tags, bulk."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,9 +93,8 @@ def cut_line(found: "Cut") -> Line:
     if real is None:
         expected = f"how many of them are real is not known, for only {found.real.n} {judged}"
     else:
-        expected = (
-            f"{real[0]:.0f} to {real[1]:.0f} of them real, as {found.real.hits} of {found.real.n} {judged}"
-        )
+        low, high = math.floor(real[0]), math.ceil(real[1])
+        expected = f"{low} to {high} of them real, as {found.real.hits} of {found.real.n} {judged}"
     return (
         *head,
         span(counted(found.rank, "card"), Tone.STRONG),

@@ -153,9 +153,7 @@ async def test_states_filters_and_bulk_with_a_typed_word(night, tmp_path):
         await words(vera, "reason:*rms*")
         await sees(vera, "1 of 2")
         await keys(vera, "a", "D")
-        await sees(
-            vera, "type drop to do it, esc not to: drop all 2 frames of state:quarantined reason:*rms*"
-        )
+        await sees(vera, "type drop to do it, esc not to: drop all 2 frames of state:quarantined")
         await words(vera, "no")
         await sees(vera, "not done")
         assert states(store).count("quarantined") == 3
