@@ -166,14 +166,17 @@ def _trailing(random: np.random.Generator, plate: Plate) -> None:
     full = plate.electrons >= 0.99 * plate.full_well
     both = random.random() < 0.5
     longest = float(log_uniform(random, 10.0, 200.0))
-    trails = [(column, np.flatnonzero(full[:, column])) for column in np.flatnonzero(full.any(axis=0))]
+    trails = [
+        (int(column), int(np.flatnonzero(full[:, column])[0]), int(np.flatnonzero(full[:, column])[-1]))
+        for column in np.flatnonzero(full.any(axis=0))
+    ]
     if random.random() < 0.3:
-        trails.append((int(random.integers(width)), np.array([-1])))
+        trails.append((int(random.integers(width)), -1, -1))
     steps = np.arange(1, height)
-    for column, rows in trails:
+    for column, first, last in trails:
         fall = longest * random.uniform(0.5, 1.0)
         charge = plate.noise * float(log_uniform(random, 2.0, 60.0)) * np.exp(-steps / fall)
-        for start, way in ((int(rows[-1]), 1), (int(rows[0]), -1))[: 2 if both else 1]:
+        for start, way in ((last, 1), (first, -1))[: 2 if both else 1]:
             at = start + way * steps
             inside = (at >= 0) & (at < height)
             plate.electrons[at[inside], column] += random.poisson(charge[inside])
