@@ -15,7 +15,7 @@ Maps = NDArray[np.float32]
 
 TOUCHING = np.ones((3, 3), dtype=bool)  # pixels that touch at a corner are connected
 SHORTEST_FWHM = 3.0  # of a streak; shorter ones pass for point sources
-LOWEST = 0.0  # log-odds of its pixels
+LOWEST = -1.0  # log-odds of its pixels
 ASIDE_FWHM = 0.8  # its pixels lie so near its line
 ELONGATION = 2.0  # it is at least so much longer than wide
 GAP_FWHM = 20.0  # so much of it may be hidden by a star
