@@ -305,12 +305,14 @@ def _table(records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 def _shipped(name: str) -> dict[str, Any]:
     from pipeline.classify.chosen import shipped_folder
+    from pipeline.classify.judged import judged
     from pipeline.classify.model_file import read
 
     model = read(shipped_folder(name))
     return {
         "digest": model.digest,
         "origin": "AstrID",
+        "judged": judged(name, model.digest),
         "description": model.description.model_dump(mode="json"),
         "scorecard": model.description.trained.get("scorecard"),
     }

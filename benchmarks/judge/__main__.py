@@ -1,9 +1,11 @@
 """Judge the models by the second generator.
 
-python -m benchmarks.judge --work FOLDER [--images FOLDER] [--own-kind FILE.npz] [--json FILE]
+python -m benchmarks.judge --work FOLDER [--images FOLDER] [--own-kind N] [--json FILE] [--keep]
 
 Fields are drawn once and kept in the folder; the product subtracts and searches them every time. Without
---images the half of the changes that lies in real pixels is left out.
+--images the half of the changes that lies in real pixels is left out. --own-kind judges the same models by
+so many fields of the training's generator too, of seeds that no training uses: the difference is the gap.
+--keep writes what the model cards tell into the package, beside the models.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 def main() -> None:
     """Print the table."""
     from benchmarks.judge import examples as sets
+    from benchmarks.judge.own_kind import of_fields
     from core.models.overview import NAMES
     from pipeline.classify.chosen import shipped_folder
     from pipeline.training import evaluate as room
@@ -33,11 +36,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.judge", description="Judge the models.")
     parser.add_argument("--work", type=Path, required=True, help="where fields and examples are kept")
     parser.add_argument("--images", type=Path, help="the folder of the real frames")
-    parser.add_argument("--own-kind", type=Path, help="held-out examples of the training's kind")
+    parser.add_argument("--own-kind", type=int, default=0, help="how many fields of the training's kind")
     parser.add_argument("--simulated", type=int, default=sets.SIMULATED, help="how many fields are simulated")
     parser.add_argument("--models", type=Path, help="a folder with a model in each of its folders")
     parser.add_argument("--again", action="store_true", help="judge the examples that are kept")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--keep", action="store_true", help="keep the numbers for the model cards")
     options = parser.parse_args()
     if options.images is None:
         print("Without the real frames: half of the changes, those in real pixels, are left out.")
@@ -56,11 +60,13 @@ def main() -> None:
     }  # fmt: skip
     candidates = room.ready(folders, room.ORDER)
     judged = read(file)
-    own = None if options.own_kind is None else read(options.own_kind)
-    for each in (judged, own):
-        if each is not None:
-            room.refuse_leaks(each, candidates)
+    own = of_fields(options.work / "own", options.own_kind) if options.own_kind else None
+    room.refuse_leaks(judged, candidates)
+    if own is not None:
+        room.refuse_leaks(own.examples, candidates)
     result = report(columns, judged, candidates, own)
+    if options.keep:
+        keep(result, {name: folder for name, (folder, _) in folders.items()})
     if options.json is not None:
         options.json.write_text(json.dumps(result, indent=1, allow_nan=False))
 
@@ -133,18 +139,24 @@ def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: 
 
 
 def _gap(evaluation: Any, own: Any, candidates: Any) -> dict[str, Any] | None:
+    from benchmarks.judge import table
     from pipeline.training import evaluate as room
 
     if own is None:
         print("\nThe gap to the training's kind of data is not told: --own-kind was not given.")
         return None
-    shown = own[own.cut == ""]
-    gaps = room.gaps(evaluation, room.evaluate(shown, room.scores(candidates, shown), drawn_by="night"))
-    print("\nmissed at 1 % FPR by the judge, on held-out examples of the training's kind, and the gap:")
+    shown = own.examples.cut == ""
+    whole = {"unet": own.unet[shown]}
+    found = whole | room.scores(candidates, own.examples[shown], given=whole)
+    beside = room.evaluate(own.examples[shown], found, drawn_by="field")
+    gaps = room.gaps(evaluation, beside)
+    print("\nmissed at 1 % FPR by the judge, on new fields of the training's kind, and the gap:")
     for name, each in gaps.items():
         values = ["-" if value is None else f"{100 * value:.2f} %" for value in each.values()]
         print(f"  {name:<12} {'  '.join(values)}")
-    return gaps
+    lines = table.ensemble(own.examples[shown], found) if "ensemble" in found else []
+    print("On the training's kind:\n" + "\n".join(table.told(lines)))
+    return {"models": gaps, "own_kind": room.plain(beside), "ensemble": [room.plain(line) for line in lines]}
 
 
 def _describe(columns: dict[str, NDArray[Any]]) -> None:
@@ -161,6 +173,17 @@ def _models(folder: Path) -> dict[str, tuple[Path, str | None]]:
     return {
         read(each.parent).description.kind: (each.parent, None) for each in folder.glob(f"*/{DESCRIPTION}")
     }
+
+
+def keep(result: dict[str, Any], folders: dict[str, Path]) -> None:
+    """Write what the judge says of the shipped models where their cards read it."""
+    from benchmarks.judge.kept import kept
+    from pipeline.classify.judged import FILE
+    from pipeline.classify.model_file import read
+
+    digests = {name: read(folder).digest for name, folder in folders.items()}
+    FILE.write_text(json.dumps(kept(result, digests), indent=1, sort_keys=True, allow_nan=False) + "\n")
+    print(f"\nkept in {FILE.name}")
 
 
 def _say(text: str) -> None:

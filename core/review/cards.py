@@ -1,7 +1,7 @@
 """All that one card of the review queue shows.
 
 A card is one object, or all objects of a body that moves, drawn through one of its candidates. Reading it
-takes seven queries at most, each by an index.
+takes nine queries at most, each by an index.
 """
 
 import hashlib

@@ -15,11 +15,15 @@ Maps = NDArray[np.float32]
 
 TOUCHING = np.ones((3, 3), dtype=bool)  # pixels that touch at a corner are connected
 SHORTEST_FWHM = 3.0  # of a streak; shorter ones pass for point sources
-LOWEST = 0.0  # log-odds of its pixels
+LOWEST = -1.0  # log-odds of its pixels
 ASIDE_FWHM = 0.8  # its pixels lie so near its line
 ELONGATION = 2.0  # it is at least so much longer than wide
 GAP_FWHM = 20.0  # so much of it may be hidden by a star
+GAP_SHARE = 1.0  # of what is seen to one side of a gap: specks far from a short trail are no part of it
+PIECE_FWHM = 1.0  # pixels that lie nearer along the line are of one piece
 COVERED = 0.3  # of its length at least is seen
+BLOB_FWHM = 12.0  # shorter ones may be slices of a blob: with all around them they must be
+BLOB_ELONGATION = 1.4  # so much longer than wide
 DRAWS = 200  # pairs of pixels through which a line is tried
 MOST_STREAKS = 50  # in one frame; more are no streaks
 MOST_PIXELS = 20_000  # of all streaks together on which lines are tried
@@ -129,22 +133,32 @@ def streak_objects(
     """
     chosen = (maps.streak > LOWEST) & (maps.streak >= np.maximum(maps.point, maps.dark)) & ~masked
     rows, columns = np.nonzero(chosen)
-    pixels = np.stack([columns, rows]).astype(np.float64)
+    pixels = every = np.stack([columns, rows]).astype(np.float64)
+    aside = ASIDE_FWHM * fwhm
     random = np.random.default_rng(0)  # the same frame has the same streaks
     found: list[StreakObject] = []
     for _ in range(2 * MOST_STREAKS):
         if pixels.shape[1] < SHORTEST_FWHM * fwhm or len(found) == MOST_STREAKS:
             break
-        line = _best_line(pixels, ASIDE_FWHM * fwhm, random)
-        run = _longest_run(pixels[:, line], GAP_FWHM * fwhm)
-        streak = _streak(pixels[:, line][:, run], maps.streak, fwhm)
+        line = _best_line(pixels, aside, random)
+        run = np.flatnonzero(line)[_longest_run(pixels[:, line], fwhm)]
+        streak = _streak(pixels[:, run], maps.streak, fwhm)
         if streak is not None:
-            if streak.evidence > threshold:
+            if streak.evidence > threshold and not _is_blob(streak, every, fwhm):
                 found.append(streak)
             # Its edges, and what else is on it, are no streaks of their own.
-            line = streak.distance(pixels[0], pixels[1]) <= 2.0 * ASIDE_FWHM * fwhm
-        pixels = pixels[:, ~line]
+            run = np.flatnonzero(streak.distance(pixels[0], pixels[1]) <= 2.0 * aside)
+        pixels = np.delete(pixels, run, axis=1)
     return sorted(found, key=lambda each: -each.length)
+
+
+def _is_blob(streak: StreakObject, pixels: Array, fwhm: float) -> bool:
+    """Whether a short streak is as round as it is long, seen with the pixels on both sides of it."""
+    if streak.length >= BLOB_FWHM * fwhm:
+        return False
+    near = np.hypot(*(pixels - np.array(streak.middle)[:, np.newaxis])) <= streak.length / 2.0
+    _, _, spread = _axis(pixels[:, near])
+    return bool(spread[0] < BLOB_ELONGATION * spread[1])
 
 
 def _best_line(pixels: Array, aside: float, random: np.random.Generator) -> NDArray[np.bool_]:
@@ -177,13 +191,24 @@ def _aside(pixels: Array, start: Array, way: Array) -> Array:
     return away
 
 
-def _longest_run(pixels: Array, gap: float) -> NDArray[np.intp]:
-    """The largest group of pixels along their own line that no gap parts."""
+def _longest_run(pixels: Array, fwhm: float) -> NDArray[np.intp]:
+    """The largest piece of a line's pixels, and the pieces that follow on either side across small gaps."""
     centre, axes, _ = _axis(pixels)
     along = axes[:, 0] @ (pixels - centre)
     order = np.argsort(along)
-    parts = np.split(order, np.flatnonzero(np.diff(along[order]) > gap) + 1)
-    return max(parts, key=len)
+    pieces = np.split(order, np.flatnonzero(np.diff(along[order]) > PIECE_FWHM * fwhm) + 1)
+    first = last = max(range(len(pieces)), key=lambda each: len(pieces[each]))
+    while True:
+        begin, end = along[pieces[first][0]], along[pieces[last][-1]]
+        least = min(GAP_FWHM * fwhm, GAP_SHARE * (end - begin))
+        before = begin - along[pieces[first - 1][-1]] if first > 0 else np.inf
+        after = along[pieces[last + 1][0]] - end if last + 1 < len(pieces) else np.inf
+        if min(before, after) > least:
+            return np.concatenate(pieces[first : last + 1])
+        if before <= after:
+            first -= 1
+        else:
+            last += 1
 
 
 def _axis(pixels: Array) -> tuple[Array, Array, Array]:

@@ -78,7 +78,7 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
     stars : Stars
         All its sources: those that show the PSF are chosen, the others subtracted from them.
     degree : int
-        The highest degree of the polynomial; lower where there are fewer than 8 stars a term.
+        The highest degree of the polynomial; lower where there are fewer than 5 stars a term.
 
     Returns
     -------

@@ -22,7 +22,7 @@ CHECKPOINT = "checkpoint.safetensors"
 FIRST_SEED = 1_000_000  # of the fields of a training, and as many for each seed of it
 FIELD_PX = 512
 CHUNK = 20  # fields whose examples are kept in one file
-VERSION = 1  # of what a field's seed gives
+VERSION = 2  # of what a field's seed gives
 
 Report = Callable[[int, int, str], None]  # done, of how many, what
 

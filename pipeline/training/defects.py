@@ -1,4 +1,4 @@
-"""What goes wrong in a camera and its optics: cosmic rays, hot pixels, bad columns, ghosts, spikes, bleeding.
+"""What goes wrong in camera and optics: cosmic rays, hot pixels, bad lines, ghosts, spikes, bleeding, smear.
 
 Each is a fault of pixels before calibration; what the calibration does not recognise survives into the
 difference, as it does on the sky.
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.special import expit
 
 from core.vocabulary import MaskPlane
@@ -30,8 +31,8 @@ class Defects:
     Attributes
     ----------
     maps : dict of str to (height, width) bool
-        Of the new frame, on its own grid, by kind: ``cosmic_ray``, ``hot``, ``column``, ``ghost``,
-        ``spike``, ``bleed``.
+        Of the new frame, on its own grid, by kind: ``cosmic_ray``, ``hot``, ``column``, ``row``, ``smear``,
+        ``ghost``, ``spike``, ``bleed``.
     of_reference : (height, width) bool
         Cosmic rays that the reference kept, on its grid.
     known : (height, width) uint16
@@ -48,13 +49,17 @@ def add_defects(random: np.random.Generator, scene: Scene) -> Defects:
     plate = scene.new
     shape = plate.electrons.shape
     maps: dict[str, Mask] = {}
-    if random.random() < 0.3:
+    if random.random() < 0.35:
         maps["spike"] = _spikes(random, scene)
     if random.random() < 0.3:
         maps["ghost"] = _ghosts(random, plate)
     known = np.zeros(shape, dtype=np.uint16)
     if random.random() < 0.6:
         maps["column"] = _columns(random, plate, known)
+    if random.random() < 0.2:
+        maps["row"] = _rows(random, plate)
+    if random.random() < 0.15:
+        maps["smear"] = _smear(random, plate)
     if random.random() < 0.7:
         maps["hot"] = _hot_pixels(random, plate)
     maps["cosmic_ray"] = _particles(random, plate, float(log_uniform(random, 10.0, 500.0)), 2.0)
@@ -63,6 +68,8 @@ def add_defects(random: np.random.Generator, scene: Scene) -> Defects:
         of_reference = _particles(random, scene.ref, float(log_uniform(random, 5.0, 150.0)), 0.5)
     before = plate.electrons.copy()
     bleed(plate.electrons, plate.full_well)
+    if random.random() < 0.4:
+        _trailing(random, plate)
     maps["bleed"] = np.abs(plate.electrons - before) > 3.0 * plate.noise
     bleed(scene.ref.electrons, scene.ref.full_well)
     return Defects(maps, of_reference, known)
@@ -80,7 +87,7 @@ def _spikes(random: np.random.Generator, scene: Scene) -> Mask:
     )
     height, width = light.shape
     for i in np.flatnonzero(peak > SPIKED_FLUX * plate.full_well):
-        reach = min(20.0 + 0.02 * np.sqrt(scene.stars[2, i]), 150.0) * random.uniform(0.6, 1.4)
+        reach = min(20.0 + 0.02 * np.sqrt(scene.stars[2, i]), 150.0) * random.uniform(0.6, 2.0)
         r = np.arange(0.0, reach, 0.25)
         for arm in range(arms):
             way = angle + 2.0 * np.pi * arm / arms
@@ -112,20 +119,67 @@ def _ghosts(random: np.random.Generator, plate: Plate) -> Mask:
 
 
 def _columns(random: np.random.Generator, plate: Plate, known: MaskImage) -> Mask:
-    """Columns that lose light or make charge, from somewhere to the end; a half of them are known."""
+    """Columns that lose light or make charge, from somewhere to the end or to elsewhere; half are known."""
     height, width = plate.electrons.shape
     bad = np.zeros((height, width), dtype=bool)
     for column in random.integers(0, width, 1 + random.poisson(1.5)):
-        rows = slice(int(random.uniform(0.0, 0.8) * height), None)
+        start = random.uniform(0.0, 0.8)
+        stop = 1.0 if random.random() < 0.6 else random.uniform(start, 1.0)
+        wide = int(random.choice([1, 2, 3], p=[0.75, 0.15, 0.1]))
+        at = (slice(int(start * height), int(np.ceil(stop * height))), slice(column, column + wide))
         if random.random() < 0.5:
-            plate.electrons[rows, column] *= random.uniform(0.0, 0.9)
+            plate.electrons[at] *= random.uniform(0.0, 0.97)
         else:
-            plate.electrons[rows, column] += plate.noise * float(log_uniform(random, 2.0, 40.0))
+            plate.electrons[at] += plate.noise * float(log_uniform(random, 1.0, 40.0))
         if random.random() < 0.5:
-            known[rows, column] = MaskPlane.BAD
+            known[at] = MaskPlane.BAD
         else:
-            bad[rows, column] = True
+            bad[at] = True
     return bad
+
+
+def _rows(random: np.random.Generator, plate: Plate) -> Mask:
+    """Rows, or parts of them, that were read at another level, as where the electronics are disturbed."""
+    height, width = plate.electrons.shape
+    bad = np.zeros((height, width), dtype=bool)
+    for row in random.integers(0, height, 1 + random.poisson(2.0)):
+        start, stop = np.sort(random.uniform(-0.2, 1.2, 2)).clip(0.0, 1.0)
+        at = (slice(row, row + int(random.integers(1, 3))), slice(int(start * width), int(stop * width)))
+        plate.electrons[at] += plate.noise * float(random.choice([-1.0, 1.0]) * log_uniform(random, 0.5, 8.0))
+        bad[at] = True
+    return bad
+
+
+def _smear(random: np.random.Generator, plate: Plate) -> Mask:
+    """Light that bright stars leave along their columns while the charge is moved without a shutter."""
+    light = np.maximum(plate.electrons - np.median(plate.electrons), 0.0).sum(axis=0)
+    light = np.maximum(light - np.percentile(light, 75.0), 0.0)
+    level = plate.noise * float(log_uniform(random, 0.7, 15.0)) * light / max(float(light.max()), 1.0)
+    plate.electrons += random.poisson(np.broadcast_to(level, plate.electrons.shape))
+    smeared: Mask = np.broadcast_to(level > plate.noise, plate.electrons.shape).copy()
+    return smeared
+
+
+def _trailing(random: np.random.Generator, plate: Plate) -> None:
+    """Charge that full wells leave behind along their columns, ever less of it; stars beyond an edge too."""
+    height, width = plate.electrons.shape
+    full = plate.electrons >= 0.99 * plate.full_well
+    both = random.random() < 0.5
+    longest = float(log_uniform(random, 10.0, 200.0))
+    trails = [
+        (int(column), int(np.flatnonzero(full[:, column])[0]), int(np.flatnonzero(full[:, column])[-1]))
+        for column in np.flatnonzero(full.any(axis=0))
+    ]
+    if random.random() < 0.3:
+        trails.append((int(random.integers(width)), -1, -1))
+    steps = np.arange(1, height)
+    for column, first, last in trails:
+        fall = longest * random.uniform(0.5, 1.0)
+        charge = plate.noise * float(log_uniform(random, 2.0, 60.0)) * np.exp(-steps / fall)
+        for start, way in ((last, 1), (first, -1))[: 2 if both else 1]:
+            at = start + way * steps
+            inside = (at >= 0) & (at < height)
+            plate.electrons[at[inside], column] += random.poisson(charge[inside])
 
 
 def _hot_pixels(random: np.random.Generator, plate: Plate) -> Mask:
@@ -142,23 +196,27 @@ def _hot_pixels(random: np.random.Generator, plate: Plate) -> Mask:
 
 
 def _particles(random: np.random.Generator, plate: Plate, seconds: float, worms: float) -> Mask:
-    """Cosmic rays, straight and crooked."""
-    before = plate.electrons.copy()
-    add_cosmic_rays(random, plate.electrons, seconds)
+    """Cosmic rays, straight and crooked, of any charge; in thick detectors it spreads on its way."""
+    charge = np.zeros_like(plate.electrons)
+    add_cosmic_rays(random, charge, seconds)
+    charge *= log_uniform(random, 0.15, 1.5)
     for _ in range(random.poisson(worms)):
-        _worm(random, plate)
-    hit: Mask = plate.electrons - before > 3.0 * plate.noise
+        _worm(random, charge, plate.noise)
+    if random.random() < 0.5:
+        charge = ndimage.gaussian_filter(charge, random.uniform(0.2, 0.7), truncate=4.0)
+    plate.electrons += charge
+    hit: Mask = charge > 3.0 * plate.noise
     return hit
 
 
-def _worm(random: np.random.Generator, plate: Plate) -> None:
+def _worm(random: np.random.Generator, electrons: Array, noise: float) -> None:
     """The crooked track of a slow electron."""
-    height, width = plate.electrons.shape
+    height, width = electrons.shape
     steps = int(random.integers(8, 60))
     turn = np.cumsum(random.normal(0.0, 0.5, steps)) + random.uniform(0.0, 2.0 * np.pi)
     x = random.uniform(0, width) + np.cumsum(np.cos(turn)) * 0.7
     y = random.uniform(0, height) + np.cumsum(np.sin(turn)) * 0.7
     columns, rows = np.rint(x).astype(int), np.rint(y).astype(int)
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-    charge = plate.noise * float(log_uniform(random, 3.0, 40.0)) * random.gamma(2.0, 0.5, steps)
-    np.add.at(plate.electrons, (rows[inside], columns[inside]), np.rint(charge[inside]))
+    charge = noise * float(log_uniform(random, 3.0, 40.0)) * random.gamma(2.0, 0.5, steps)
+    np.add.at(electrons, (rows[inside], columns[inside]), np.rint(charge[inside]))

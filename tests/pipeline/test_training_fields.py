@@ -48,7 +48,7 @@ def test_every_bright_event_has_the_class_of_its_kind_at_its_place(fields):
             at = made.classes[round(event.y), round(event.x)]
             assert at in (POINT if event.snr > 0 else DARK, STREAK)
             told += 1
-    assert told > 5
+    assert told >= 5
 
 
 def test_every_significant_place_without_an_event_is_an_artefact(fields):

@@ -236,6 +236,22 @@ def test_two_streaks_are_two_though_they_cross(ends):
         assert there.count(True) == 1
 
 
+def test_short_trails_are_found_whatever_lies_far_away_on_their_lines():
+    """Specks on its line make no trail longer, and do not hide it for being sparse."""
+    maps = maps_with()
+    trail(maps.streak, 20, 20, 36, 20)
+    trail(maps.streak, 60, 90, 60, 106)
+    for x, y in ((80, 20), (140, 21), (60, 30), (61, 10)):
+        spot(maps.streak, x, y, height=3.0)
+    found = streak_objects(maps, np.zeros(maps.point.shape, dtype=bool), 0.5, fwhm=3.0)
+    assert len(found) == 2
+    assert sorted(each.middle for each in found) == [
+        pytest.approx((28.0, 20.0), abs=1.5),
+        pytest.approx((60.0, 98.0), abs=1.5),
+    ]
+    assert max(each.length for each in found) < 24.0
+
+
 def test_blobs_and_scattered_pixels_are_no_streak():
     maps = maps_with()
     spot(maps.streak, 40, 40, height=5.0, sigma=4.0)
