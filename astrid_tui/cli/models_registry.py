@@ -52,7 +52,7 @@ def add_to(app: typer.Typer) -> None:
 
 def list_(context: typer.Context, as_json: JsonOption = False) -> None:
     """List models and their versions, and which is in use. Version 0 came with AstrID."""
-    from core.models import versions
+    from core.models import files, versions
     from core.models.registry import read_registry
 
     settings = settings_of(context)
@@ -65,6 +65,7 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
             "name": name,
             "in_use": used[name].number,
             "previous": before[name],
+            "trouble": files.champion_trouble(settings.home, used[name]),
             "versions": [_record(row, used[name].number) for row in rows if row.name == name],
         }
         for name in NAMES
@@ -77,6 +78,9 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
         return
     if registry.trouble is not None:
         remark(registry.trouble)
+    for each in records:
+        if each["trouble"] is not None:
+            remark(each["trouble"])
     print_table(("model", "version", "made", "by", "use", "registry", "metrics"), _table(records))
     if not rows:
         print_text("No version was trained or imported yet: those that AstrID came with are in use.")
@@ -89,17 +93,23 @@ def card(
     as_json: JsonOption = False,
 ) -> None:
     """Tell all that is known of one version: what it is, what it was trained on, what it is worth."""
-    from core.models import versions
+    from core.models import files, versions
 
     known_name(name)
+    home = settings_of(context).home
     with closing(store_of(context, read_only=True)) as store:
         used = versions.in_use(store, [name])[name].number
         number = used if number is None else number
         if number == versions.SHIPPED:
-            facts = _shipped(name)
+            facts = {"trouble": files.trouble(home, name, None), **_shipped(name)}
         else:
             row = versions.version(store, name, number)
-            facts = _record(row, used) | {"description": row.description, "scorecard": row.scorecard}
+            facts = {
+                "trouble": files.trouble(home, name, row.digest),
+                **_record(row, used),
+                "description": row.description,
+                "scorecard": row.scorecard,
+            }
         history = [
             {
                 "at": each.promoted_at,
@@ -136,7 +146,7 @@ def promote(
     settings = settings_of(context)
     with closing(store_of(context)) as store:
         if number != versions.SHIPPED:
-            fetch(store, settings, name, number)  # a version whose files are gone must not be promoted
+            fetch(store, settings, name, number)  # with damaged files, or none, it must not be promoted
         used = versions.in_use(store, [name])[name].number
         confirm(f"Version {number} of {name} will be used instead of {used}.", "promote", yes=yes)
         row = versions.promote(store, name, number, by=getpass.getuser(), reason=because)
@@ -153,12 +163,15 @@ def rollback(
 ) -> None:
     """Let the version that was in use before be used again."""
     from core.models import versions
+    from pipeline.training.tracking import fetch
 
     known_name(name)
     settings = settings_of(context)
     with closing(store_of(context)) as store:
         before = versions.previous(store, name)
         if before is not None:
+            if before != versions.SHIPPED:
+                fetch(store, settings, name, before)
             used = versions.in_use(store, [name])[name].number
             confirm(f"Version {before} of {name} will be used again instead of {used}.", "rollback", yes=yes)
         row = versions.rollback(store, name, by=getpass.getuser(), reason=because)
@@ -285,8 +298,9 @@ def _record(row: TrainedModel, used: int) -> dict[str, Any]:
 def _table(records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for model in records:
+        used = "in use" if model["trouble"] is None else "in use, damaged"
         for each in model["versions"]:
-            use = "in use" if each["in_use"] else "previous" if each["number"] == model["previous"] else ""
+            use = used if each["in_use"] else "previous" if each["number"] == model["previous"] else ""
             rows.append(
                 (
                     model["name"],
@@ -298,7 +312,7 @@ def _table(records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
                     _metrics(each["metrics"]),
                 )
             )
-        shipped = "in use" if model["in_use"] == 0 else "previous" if model["previous"] == 0 else ""
+        shipped = used if model["in_use"] == 0 else "previous" if model["previous"] == 0 else ""
         rows.append((model["name"], 0, None, "AstrID", shipped, None, None))
     return rows
 

@@ -41,7 +41,7 @@ def shipped(name: str, folder: Path | None = None) -> ShippedDescription:
     ------
     ShippedModelMissing
     """
-    path = (folder or _folder()) / name / DESCRIPTION
+    path = (folder or shipped_folder()) / name / DESCRIPTION
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ShippedModelMissing(f"the description of {name} that came with AstrID is damaged")
@@ -56,7 +56,13 @@ def shipped(name: str, folder: Path | None = None) -> ShippedDescription:
     return ShippedDescription(sha256(content).hexdigest(), found)
 
 
-def _folder() -> Path:
+def shipped_folder() -> Path:
+    """Where the models are that AstrID came with.
+
+    Raises
+    ------
+    ShippedModelMissing
+    """
     # The package is found, not imported: the console shows a card without loading any science.
     place = find_spec("pipeline")
     if place is None or place.origin is None:

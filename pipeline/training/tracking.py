@@ -26,6 +26,7 @@ from core.models.registry import CHAMPION, own_database
 from core.models.trainings import MODEL, PUBLISHED, RUNNING, SCORECARD, Training, curve, trainings
 from core.settings import Settings
 from core.vocabulary import ExitCode
+from pipeline.classify import model_file
 from pipeline.clock import one_line
 from pipeline.training.keeping import copy_in, folder_of
 from pipeline.training.recording import write_json
@@ -113,18 +114,22 @@ def sync(store: Store, settings: Settings, report: Callable[[str], None] | None 
 
 
 def fetch(store: Store, settings: Settings, name: str, number: int) -> Path:
-    """The folder of a version's files on this machine; brought from the registry where it is not there.
+    """The folder of a version's files, verified; brought from the registry where it is not on this machine.
 
     Raises
     ------
     ModelUnknown
     TrackingUnavailable
     ModelRefused
-        What came is not what was registered.
+        They are damaged, or what came is not what was registered.
     """
     model = versions.version(store, name, number)
     place = folder_of(settings, model.digest)
     if place.is_dir():
+        try:
+            model_file.read(place, model.digest)
+        except model_file.ModelRefused as refused:
+            raise model_file.ModelRefused(f"version {number} of {name} cannot be used: {refused}") from None
         return place
     if model.registry_run is None:
         raise TrackingUnavailable(

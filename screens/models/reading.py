@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.database.store import Store
-from core.models import trainings, versions
+from core.models import files, trainings, versions
 from core.models.overview import ModelRow, overview
 from core.models.registry import Registry, read_registry
 from core.models.shipped import shipped
 from core.models.trainings import Training, TrainingRefused
+from core.models.versions import ModelUnknown
 from core.operations.launch import spawn_astrid
 from core.review.judged import Judged, judged
 from core.settings import Settings
@@ -75,25 +76,27 @@ def read(settings: Settings, known: Answer | None, training: str | None, store: 
     return Answer(
         read_registry(settings, known.registry if known else None),
         judged(store),
-        overview(store),
+        overview(store, settings.home),
         found,
         trainings.curve(chosen) if chosen else None,
     )
 
 
-def read_card(model: ModelRow, number: int, store: Store) -> Card:
+def read_card(model: ModelRow, number: int, store: Store, settings: Settings) -> Card:
     """Everything about one version.
 
     Raises
     ------
     ModelUnknown, ShippedModelMissing, StoreError
     """
+    kept_as: str | None = None
     if number == versions.SHIPPED:
         came = shipped(model.name)
         facts: dict[str, Any] = {"digest": came.digest, "origin": "came with AstrID"}
         description, scorecard = came.description, _trained(came.description).get("scorecard")
     else:
         row = versions.version(store, model.name, number)
+        kept_as = row.digest
         facts = {
             "digest": row.digest,
             "origin": row.origin,
@@ -102,6 +105,9 @@ def read_card(model: ModelRow, number: int, store: Store) -> Card:
             "registry": f"version {row.registry_version}" if row.registry_version else "not told yet",
         }
         description, scorecard = row.description, row.scorecard
+    damage = files.trouble(settings.home, model.name, kept_as)
+    if damage is not None:
+        facts = {"damage": damage, **facts}
     facts |= {"architecture": description.get("architecture", ""), **_trained(description)}
     champion = versions.version(store, model.name, model.in_use).scorecard if model.in_use else None
     return Card(
@@ -164,23 +170,40 @@ def command_of(words: str) -> tuple[str, list[str]]:
     return name, told
 
 
-def promote(name: str, number: int, store: Store) -> str:
+def promote(name: str, number: int, store: Store, settings: Settings) -> str:
     """Let a version be used from the next frame on.
 
     Raises
     ------
-    ModelUnknown, StoreError
+    ModelUnknown
+        There is no such version, or its files are not what was kept.
+    StoreError
     """
+    if number != versions.SHIPPED:
+        _refuse_damaged(name, number, versions.version(store, name, number).digest, settings)
     row = versions.promote(store, name, number, by=getpass.getuser())
     return f"version {row.number} of {name} is in use from the next frame on; it was {row.previous}"
 
 
-def rollback(name: str, store: Store) -> str:
+def _refuse_damaged(name: str, number: int, digest: str, settings: Settings) -> None:
+    trouble = files.trouble(settings.home, name, digest)
+    if trouble is None:
+        return
+    hint = ""
+    if not files.folder_of(settings.home, digest).is_dir():
+        hint = f"; `astrid models promote {name} {number}` brings them from the registry"
+    raise ModelUnknown(f"version {number} of {name} cannot be used: {trouble}{hint}")
+
+
+def rollback(name: str, store: Store, settings: Settings) -> str:
     """Go back to the version that was in use before.
 
     Raises
     ------
     ModelUnknown, StoreError
     """
+    before = versions.previous(store, name)
+    if before is not None and before != versions.SHIPPED:
+        _refuse_damaged(name, before, versions.version(store, name, before).digest, settings)
     row = versions.rollback(store, name, by=getpass.getuser())
     return f"version {row.number} of {name} is in use again from the next frame on; it was {row.previous}"

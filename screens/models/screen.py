@@ -225,7 +225,9 @@ class ModelsScreen(FrameScreen["Answer"]):
             self.app.push_screen(Sheet(f"{safe_text(card.name, 40)}, version {card.number}", lines))
 
         what = "the version cannot be shown"
-        self.in_background(partial(read_card, model, self._chosen_number, opened.store), show, what)
+        self.in_background(
+            partial(read_card, model, self._chosen_number, opened.store, opened.settings), show, what
+        )
 
     # -- acting ------------------------------------------------------------------------------------
 
@@ -285,8 +287,9 @@ class ModelsScreen(FrameScreen["Answer"]):
             self.host.look()
             self.ask()
 
-        store = opened.store
-        work = partial(rollback, name, store) if number is None else partial(promote, name, number, store)
+        work: Callable[[], str] = partial(rollback, name, opened.store, opened.settings)
+        if number is not None:
+            work = partial(promote, name, number, opened.store, opened.settings)
         self.in_background(work, told, "nothing was changed")
 
     def _ask_stop(self) -> None:
