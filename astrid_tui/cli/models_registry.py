@@ -273,9 +273,16 @@ def tell_registry(store: Store, settings: Settings) -> Told:
 def _tell_change(
     store: Store, settings: Settings, number: int, before: int, name: str, *, no_sync: bool, as_json: bool
 ) -> None:
+    from core.models import members
+
+    said = members.remark(store)
+    if said is not None:
+        remark(said)
     trouble = None if no_sync else tell_registry(store, settings).trouble
     if as_json:
-        print_json({"name": name, "in_use": number, "was": before, "registry_trouble": trouble})
+        print_json(
+            {"name": name, "in_use": number, "was": before, "registry_trouble": trouble, "remark": said}
+        )
     else:
         print_text(f"Version {number} of {name} is in use from the next frame on; it was {before}.")
 

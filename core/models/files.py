@@ -64,23 +64,29 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 @lru_cache(maxsize=64)
 def _trouble(folder: Path, digest: str | None, _stamps: tuple[tuple[int, int] | None, ...]) -> str | None:
     try:
-        content = _bytes(folder / DESCRIPTION, MOST_BYTES)
-        if digest is not None and sha256(content).hexdigest() != digest:
-            return f"{DESCRIPTION} is damaged or was changed: its SHA-256 is not the one that was kept"
-        said = json.loads(content)
-        files = said.get("files", {}) if isinstance(said, dict) else None
-        if not isinstance(files, dict) or not set(files) <= set(FILES):
-            return f"{DESCRIPTION} is no description of a model"
-        for name, wanted in files.items():
-            if sha256(_bytes(folder / name, MOST_FILE)).hexdigest() != wanted:
-                return f"{name} is damaged or was changed: its SHA-256 is not the one that was kept"
+        changed = _changed(folder, digest)
     except FileNotFoundError as error:
         return f"{Path(error.filename or folder).name} is missing"
     except OSError as error:
         return f"its files cannot be read: {error.strerror or error}"
     except (ValueError, RecursionError):
         return f"{DESCRIPTION} is no description of a model"
-    return None
+    if changed is None:
+        return None
+    return f"{changed} is damaged or was changed: its SHA-256 is not the one that was kept"
+
+
+def _changed(folder: Path, digest: str | None) -> str | None:
+    """The first file that is not what its hash says."""
+    content = _bytes(folder / DESCRIPTION, MOST_BYTES)
+    if digest is not None and sha256(content).hexdigest() != digest:
+        return DESCRIPTION
+    said = json.loads(content)
+    files = said.get("files", {}) if isinstance(said, dict) else None
+    if not isinstance(files, dict) or not set(files) <= set(FILES):
+        raise ValueError("no description of a model")
+    hashes = ((name, sha256(_bytes(folder / name, MOST_FILE)).hexdigest()) for name in files)
+    return next((name for name, found in hashes if found != files[name]), None)
 
 
 def _bytes(path: Path, most: int) -> bytes:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.frames.outcome import CandidateFacts
+from core.models.members import differing
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.surveys.alert import AlertFacts
 from pipeline.classify.ensemble import Ensemble
@@ -99,7 +100,8 @@ class Classifier:
     ----------
     scorers : tuple of Scorer
     remarks : tuple of str
-        Which version of a model was refused and why, and what scores instead.
+        Which version of a model was refused and why, and what scores instead; and where the ensemble was
+        weighed with other versions than score.
     """
 
     scorers: tuple[Scorer, ...]
@@ -134,6 +136,11 @@ class Classifier:
                 instead = f"the {name} that comes with AstrID scores instead"
                 here = any(each.name == name for each in scorers)
                 remarks.append(f"{refused[0]}; {instead if here else f'no {name} scores'}.")
+        used = {each.name: each.digest for each in scorers}
+        used |= {name: _versions(name, *asked[name])[0][1] for name in OF_FRAMES if name in asked}
+        for ensemble in scorers:
+            said = differing(ensemble.weighed_with, used) if isinstance(ensemble, Ensemble) else None
+            remarks += [said] if said is not None else []
         return cls(tuple(scorers), tuple(remarks))
 
     @property

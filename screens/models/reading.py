@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.database.store import Store
-from core.models import files, trainings, versions
+from core.models import files, members, trainings, versions
 from core.models.overview import ModelRow, overview
 from core.models.registry import Registry, read_registry
 from core.models.shipped import shipped
@@ -182,7 +182,8 @@ def promote(name: str, number: int, store: Store, settings: Settings) -> str:
     if number != versions.SHIPPED:
         _refuse_damaged(name, number, versions.version(store, name, number).digest, settings)
     row = versions.promote(store, name, number, by=getpass.getuser())
-    return f"version {row.number} of {name} is in use from the next frame on; it was {row.previous}"
+    told = f"version {row.number} of {name} is in use from the next frame on; it was {row.previous}"
+    return _with_remark(told, store)
 
 
 def _refuse_damaged(name: str, number: int, digest: str, settings: Settings) -> None:
@@ -206,4 +207,10 @@ def rollback(name: str, store: Store, settings: Settings) -> str:
     if before is not None and before != versions.SHIPPED:
         _refuse_damaged(name, before, versions.version(store, name, before).digest, settings)
     row = versions.rollback(store, name, by=getpass.getuser())
-    return f"version {row.number} of {name} is in use again from the next frame on; it was {row.previous}"
+    told = f"version {row.number} of {name} is in use again from the next frame on; it was {row.previous}"
+    return _with_remark(told, store)
+
+
+def _with_remark(told: str, store: Store) -> str:
+    said = members.remark(store)
+    return told if said is None else f"{told}. {said}"

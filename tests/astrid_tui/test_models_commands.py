@@ -120,9 +120,11 @@ def test_a_trained_tree_becomes_a_version_and_scores_once_it_is_promoted(astrid,
     assert (told["state"], told["version"]) == ("done", 1)
     assert read(tmp_path / "out", told["digest"]).description.kind == "tree"
     before = astrid.json("models", "score", triplets[0])
-    astrid("models", "promote", "tree", 1, "--yes", "--no-sync")
+    promoted = astrid.json("models", "promote", "tree", 1, "--yes", "--no-sync")
+    assert "weighed with other versions of tree" in promoted["remark"]
     after = astrid.json("models", "score", triplets[0])
     assert before["models"]["tree"] != after["models"]["tree"] == told["digest"]
+    assert (len(before["remarks"]), after["remarks"]) == (0, [promoted["remark"]])
     assert before["models"]["realbogus"] == after["models"]["realbogus"]
 
 

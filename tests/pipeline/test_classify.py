@@ -90,6 +90,16 @@ def test_a_refused_version_is_passed_over_for_the_one_that_came_and_the_remark_s
     assert set(broken.score_candidates(candidates[:2]).of(0)) == {"tree", "realbogus"}
 
 
+def test_an_ensemble_that_was_weighed_with_other_versions_is_remarked_on(tmp_path, candidates):
+    shipped = {name: (each.folder, None) for name, each in SHIPPED.items()}
+    assert "weighed with" not in Classifier.of(shipped).told
+    other = {"tree": (tmp_path / "tree", toy_models.tree(tmp_path / "tree"))}
+    assert "was weighed with other versions of tree, so" in Classifier.of(shipped | other).told
+    unet = Classifier.of(shipped | {"unet": (tmp_path, "0" * 64)})
+    assert "other versions of unet" in unet.remarks[0]
+    assert "weighed with" not in Classifier.of(other).told
+
+
 def test_with_no_network_the_tree_orders_and_with_no_model_the_significance(
     tmp_path, monkeypatch, candidates
 ):
