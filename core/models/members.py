@@ -1,4 +1,4 @@
-"""What the ensemble was weighed with, and what now scores beside it: weights hold for those versions alone."""
+"""What the ensemble was weighed with, and what now scores beside it: its weights hold for those alone."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from pipeline.training.checkpoint import TrainingError
 from pipeline.training.fields import field
 from pipeline.training.real_fields import RealFields
 from pipeline.training.recording import Recording
+from pipeline.training.remembered import NIGHTS, numbers
 from pipeline.training.unet_choice import Examined, calibration, examine, fields_of, thresholds
 from pipeline.training.unet_network import UNetwork, exported
 from pipeline.training.unet_train import Training, TrainOptions, train
@@ -171,6 +172,7 @@ def publish(
     )
     kept = state.averaged.state_dict().items()
     arrays = {key: value.numpy() for key, value in kept if value.dtype.is_floating_point}
+    arrays[NIGHTS] = numbers(map(field_cache.name_of, files))
     return Made(out, write(out, description, arrays, content), metrics)
 
 
