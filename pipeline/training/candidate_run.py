@@ -18,6 +18,7 @@ from pipeline.training.examples import Examples
 from pipeline.training.recording import DONE, Recording
 from pipeline.training.tree_train import TreeOptions
 
+STOPPED_EARLY = "stopped while examples were made; the same command goes on with those that are there"
 CHECKPOINT = "checkpoint.safetensors"
 FIRST_SEED = 1_000_000  # of the fields of a training, and as many for each seed of it
 FIELD_PX = 512
@@ -107,33 +108,58 @@ def run(
         raise AstridError(
             f"training {before.key} was begun with other options; it goes on only with the same"
         )
-    parts = [] if labelled is None else [labelled]
-    if wanted.examples is not None or wanted.fields:
-        made_of = examples_of(settings, wanted, report, stopped)
-        if made_of is None:
-            raise AstridError("it was stopped while examples were made; the same command goes on from there")
-        parts = [made_of, *parts]
-    if not parts:
-        raise AstridError("there is nothing to learn from: reviewers agree on nothing yet; give --examples")
-    found = example_sets.join(parts)
-    parameters["examples_sha256"] = found.digest
     with Recording(settings, wanted.name, parameters, before.key if before else None) as recording:
-        if tuning is None:
-            made = _train(wanted, found, recording, report, stopped)
+        found = _all_examples(settings, wanted, labelled, report, stopped)
+        if found is None:
+            recording.stopped(STOPPED_EARLY)
         else:
-            made = _tune(wanted, tuning, found, recording, report, stopped)
-        if made.finished:
-            recording.finish(made.digest, made.metrics, made.scorecard)
-        elif tuning is not None:
-            recording.stopped("stopped; a fine-tuning begins anew")
-        else:
-            recording.stopped("stopped; --resume goes on from here")
+            recording.know(examples_sha256=found.digest)
+            _made(wanted, tuning, found, recording, report, stopped)
     training = read(recording.folder)
     if training is None:
         raise AstridError(f"the record of the training in {recording.folder} cannot be read")
     if training.state == DONE:
         (recording.folder / CHECKPOINT).unlink(missing_ok=True)
     return training
+
+
+def _all_examples(
+    settings: Settings,
+    wanted: CandidateRun,
+    labelled: Examples | None,
+    report: Report,
+    stopped: Callable[[], bool],
+) -> Examples | None:
+    parts = [] if labelled is None else [labelled]
+    if wanted.examples is not None or wanted.fields:
+        made_of = examples_of(settings, wanted, report, stopped)
+        if made_of is None:
+            return None
+        parts = [made_of, *parts]
+    if not parts:
+        raise AstridError("there is nothing to learn from: reviewers agree on nothing yet; give --examples")
+    return example_sets.join(parts)
+
+
+def _made(
+    wanted: CandidateRun,
+    tuning: Tuning | None,
+    found: Examples,
+    recording: Recording,
+    report: Report,
+    stopped: Callable[[], bool],
+) -> None:
+    """Train, and record what came of it."""
+    if tuning is None:
+        made = _train(wanted, found, recording, report, stopped)
+    else:
+        made = _tune(wanted, tuning, found, recording, report, stopped)
+    if made.finished:
+        recording.finish(made.digest, made.metrics, made.scorecard)
+    elif tuning is not None:
+        recording.stopped("stopped; a fine-tuning begins anew")
+    else:
+        recording.stopped("stopped; --resume goes on from here")
 
 
 def unfinished(settings: Settings, name: str) -> Training:

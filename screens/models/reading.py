@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import getpass
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.database.store import Store
@@ -15,6 +17,7 @@ from core.models.registry import Registry, read_registry
 from core.models.shipped import shipped
 from core.models.trainings import Training, TrainingRefused
 from core.models.versions import ModelUnknown
+from core.operations import processes
 from core.operations.launch import spawn_astrid
 from core.review.judged import Judged, judged
 from core.settings import Settings
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
     from screens.frame.opened import Opened
 
 MOST_TRAININGS = 50
+MOST_LOG = 100_000  # bytes
+LISTED_WITHIN_S = 30.0
+LOOK_S = 0.2
+FAILED = "failed"
 # What a training of each model may be started with; both outlier detectors are fitted by one.
 OPTIONS = {
     "realbogus": ("minutes", "steps", "seed", "examples", "fields", "from", "layers"),
@@ -43,6 +50,14 @@ class Answer:
     models: tuple[ModelRow, ...] = ()
     trainings: tuple[Training, ...] = ()
     curve: Mapping[str, Sequence[tuple[float, float]]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A training that was started; ``key`` is none where it is not listed yet."""
+
+    name: str
+    key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,25 +140,59 @@ def _trained(description: Mapping[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def start(words: str, opened: Opened) -> str:
-    """Start a training as a process of its own; what was started, in words.
+def start(words: str, opened: Opened, wait_s: float = LISTED_WITHIN_S) -> Started:
+    """Start a training as a process of its own, and wait until it is listed, which takes seconds.
 
     Parameters
     ----------
     words : str
         The model, then options such as ``minutes=10``.
+    wait_s : float
+        A training that is slower on its way is listed later.
 
     Raises
     ------
     TrainingRefused
+        It ended before it was at work; the message is the reason, or the last line that it said.
     """
     name, options = command_of(words)
     log = opened.settings.home / "logs" / f"training-{name}.log"
+    said_before = _size(log)
     try:
-        spawn_astrid(["models", "train", name, *options, "--json"], log, opened.settings_path)
+        pid = spawn_astrid(["models", "train", name, *options, "--json"], log, opened.settings_path)
     except OSError as error:
         raise TrainingRefused(f"it could not be started: {error.strerror or error}") from None
-    return name
+    until = time.monotonic() + wait_s
+    while True:
+        is_alive = processes.is_alive(pid)  # asked first: it may be listed and end between two questions
+        newest = trainings.trainings(opened.settings.home, MOST_TRAININGS)
+        listed = next((each for each in newest if each.pid == pid), None)
+        if listed is not None and listed.state == FAILED:
+            raise TrainingRefused(f"the training of {name} failed: {listed.reason}")
+        if listed is not None:
+            return Started(name, listed.key)
+        if not is_alive:
+            raise TrainingRefused(f"the training of {name} ended at once: {_last_line(log, said_before)}")
+        if time.monotonic() > until:
+            return Started(name, None)
+        time.sleep(LOOK_S)
+
+
+def _size(log: Path) -> int:
+    try:
+        return log.stat().st_size
+    except OSError:
+        return 0
+
+
+def _last_line(log: Path, first: int) -> str:
+    try:
+        with log.open("rb") as stream:
+            stream.seek(first)
+            lines = stream.read(MOST_LOG).decode("utf-8", "replace").strip().splitlines()
+    except OSError:
+        lines = []
+    return lines[-1].removeprefix("astrid: ") if lines else f"it said nothing; see {log}"
 
 
 def command_of(words: str) -> tuple[str, list[str]]:

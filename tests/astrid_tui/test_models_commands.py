@@ -180,6 +180,30 @@ def test_a_training_that_is_stopped_is_resumed_with_the_same_options_alone(astri
     assert "no training of realbogus" in astrid.said
 
 
+@pytest.mark.parametrize("kind", ["tree", "outliers"])
+def test_a_training_is_listed_and_can_be_stopped_while_its_examples_are_made(
+    astrid, tmp_path, monkeypatch, kind
+):
+    from pipeline.training import candidate_run
+    from tests.pipeline.example_sets import plain_examples
+
+    astrid("init")
+    seen = []
+
+    def stop_during(seeds, *_given, **_named):
+        seen.extend(each["state"] for each in astrid.json("models", "trainings"))
+        astrid("models", "stop", "last")
+        return plain_examples(40, 1, f"a{seeds[0]}")
+
+    monkeypatch.setattr(candidate_run.example_sets, "of_seeds", stop_during)
+    stopped = astrid.json("models", "train", kind, "--fields", 40, code=130)
+    assert seen == ["running"]
+    told = stopped if kind == "tree" else stopped[0]
+    assert (told["state"], told["digest"]) == ("stopped", None)
+    assert "stopped while examples were made" in told["reason"]
+    assert len(astrid.json("models", "trainings")) == 1
+
+
 def test_what_cannot_be_learnt_from_is_told_in_one_sentence(astrid, tmp_path):
     astrid("init")
     np.savez(tmp_path / "bad.npz", new=np.zeros(3))

@@ -140,6 +140,14 @@ async def test_trainings_are_watched(home) -> None:
         await pilot.press("t")
         await pilot.press(*"s x", "enter")
         await until(pilot, "there is no model")
+        await pilot.press("escape", "escape", "down", "t")
+        await pilot.press(
+            *[each if each.isalnum() else {" ": "space", "=": "equals_sign"}[each] for each in " fields=1"]
+        )
+        await pilot.press("enter")
+        await until(
+            pilot, "nothing was started: the training of tree ended at once", "greater than or equal to 2"
+        )
 
 
 def test_scripts_list_promote_and_roll_back(home, sqlite_store, monkeypatch, capsys) -> None:
