@@ -235,7 +235,12 @@ def trainings(
 def stop(
     context: typer.Context, key: Annotated[str, typer.Argument(help="The training, or `last`.")]
 ) -> None:
-    """Ask a training to stop; it keeps what it has, to go on later with ``--resume``."""
+    """Ask a training to stop at its next step.
+
+    One of the U-Net goes on by the same command, one of the real-bogus by the same with --resume; a
+    fine-tuning, and what takes moments (the tree, outliers, the ensemble), begins anew. Simulated fields are
+    kept for any of them.
+    """
     from core.models import trainings as folders
 
     must_write(context)
@@ -244,7 +249,7 @@ def stop(
     if not wanted:
         raise folders.TrainingRefused(f"there is no training {key}; `astrid models trainings` lists them")
     folders.stop(wanted[0])
-    print_text(f"training {wanted[0].key} was asked to stop")
+    print_text(f"training {wanted[0].key} was asked to stop; {folders.goes_on(wanted[0])}")
 
 
 def known_name(name: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.errors import AstridError
-from core.models.trainings import Training, read, trainings
+from core.models.trainings import CHECKPOINT, Training, read, trainings
 from core.settings import Settings
 from pipeline.classify.model_file import ModelFile
 from pipeline.classify.model_file import read as read_model
@@ -19,7 +19,6 @@ from pipeline.training.recording import DONE, Recording
 from pipeline.training.tree_train import TreeOptions
 
 STOPPED_EARLY = "stopped while examples were made; the same command goes on with those that are there"
-CHECKPOINT = "checkpoint.safetensors"
 FIRST_SEED = 1_000_000  # of the fields of a training, and as many for each seed of it
 FIELD_PX = 512
 CHUNK = 20  # fields whose examples are kept in one file
@@ -188,6 +187,7 @@ def copy_out(training: Training, folder: Path) -> None:
         raise AstridError(f"{folder} is there already")
     part = folder.with_name(f".{folder.name}.part")
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(training.folder / "model", part, dirs_exist_ok=True)
         part.rename(folder)
     except OSError as error:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from astrid_tui.cli.models_score import SHOWN
+from core.models.trainings import CHECKPOINT
 from pipeline.classify.model_file import read
 from pipeline.training import examples as example_sets
-from pipeline.training.candidate_run import CHECKPOINT
 from tests.astrid_tui.command import Command
 from tests.pipeline.toy_models import blobs
 
@@ -202,6 +202,16 @@ def test_a_training_is_listed_and_can_be_stopped_while_its_examples_are_made(
     assert (told["state"], told["digest"]) == ("stopped", None)
     assert "stopped while examples were made" in told["reason"]
     assert len(astrid.json("models", "trainings")) == 1
+
+
+def test_the_folders_of_outlier_detectors_are_put_where_they_are_wanted(astrid, tmp_path):
+    example_sets.write(blobs(400), tmp_path / "examples.npz")
+    astrid("init")
+    words = ("models", "train", "outliers", "--examples", tmp_path / "examples.npz", "-o", tmp_path / "out")
+    for each in astrid.json(*words):
+        assert read(tmp_path / "out" / each["name"], each["digest"]).description.kind == each["name"]
+    astrid(*words, code=2)
+    assert "is there already" in astrid.said
 
 
 def test_what_cannot_be_learnt_from_is_told_in_one_sentence(astrid, tmp_path):
