@@ -28,7 +28,7 @@ def card_lines(card: Card, width: int, *, plain: bool) -> list[Line]:
     if isinstance(metrics, Mapping):
         lines += [(), _title("Metrics"), *facts_lines(metrics.items(), width)]
     if card.scorecard is None:
-        words = " It has no scorecard: `astrid models evaluate` judges models by examples."
+        words = " It has no scorecard: `astrid models evaluate` makes one and keeps it with a version."
         return [*lines, (), (span(words, Tone.DIM),)]
     return [*lines, *scorecard_lines(card, width, plain=plain)]
 

@@ -125,6 +125,18 @@ def test_a_trained_tree_becomes_a_version_and_scores_once_it_is_promoted(astrid,
     after = astrid.json("models", "score", triplets[0])
     assert before["models"]["tree"] != after["models"]["tree"] == told["digest"]
     assert (len(before["remarks"]), after["remarks"]) == (0, [promoted["remark"]])
+    from tests.pipeline.example_sets import plain_examples
+
+    example_sets.write(plain_examples(400, 5, "judge"), tmp_path / "judge.npz")
+    words = ("models", "evaluate", "--models", "tree", "--examples", tmp_path / "judge.npz")
+    first = astrid.json("models", "card", "tree", 1)["scorecard"]
+    assert astrid.json(*words, "--no-keep")["kept"] == {}
+    assert astrid.json("models", "card", "tree", 1)["scorecard"] == first
+    for _ in range(2):
+        assert astrid.json(*words)["kept"] == {"tree": 1}
+        card = astrid.json("models", "card", "tree", 1)["scorecard"]
+        assert (card["judged_by"], card["of_training"]) == ("judged by judge.npz", first)
+        assert card["examples"]["real"] + card["examples"]["bogus"] == 400
     assert before["models"]["realbogus"] == after["models"]["realbogus"]
 
 
