@@ -93,7 +93,9 @@ def card(
     as_json: JsonOption = False,
 ) -> None:
     """Tell all that is known of one version: what it is, what it was trained on, what it is worth."""
-    from core.models import files, versions
+    from astrid_tui.cli.models_card import card_lines
+    from core.models import files, members, versions
+    from core.models.shipped import judged
 
     known_name(name)
     home = settings_of(context).home
@@ -121,12 +123,15 @@ def card(
             }
             for each in versions.promotions(store, name)
         ]
+        if used == number:
+            facts["remark"] = members.remark(store) if name == members.ENSEMBLE else None
+    facts.setdefault("judged", judged(name, facts["digest"]))
     facts |= {"name": name, "number": number, "in_use": used == number, "promotions": history}
     if as_json:
         print_json(facts)
         return
-    for key, value in _flat(facts):
-        print_text(f"{key:<36} {value}")
+    for line in card_lines(facts):
+        print_text(line)
 
 
 def promote(
@@ -340,20 +345,6 @@ def _shipped(name: str) -> dict[str, Any]:
         "description": model.description.model_dump(mode="json"),
         "scorecard": model.description.trained.get("scorecard"),
     }
-
-
-def _flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    if isinstance(value, dict):
-        return [
-            pair
-            for key, inner in value.items()
-            for pair in _flat(inner, f"{prefix}.{key}" if prefix else key)
-        ]
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return [pair for n, inner in enumerate(value) for pair in _flat(inner, f"{prefix}[{n}]")]
-    if prefix.endswith("_at") or prefix.endswith(".at"):
-        value = _date(value)
-    return [(prefix, value)]
 
 
 def _metrics(metrics: dict[str, Any] | Any) -> str:

@@ -13,6 +13,7 @@ from core.errors import AstridError
 
 MOST_BYTES = 1_000_000
 DESCRIPTION = "model.json"
+JUDGED = "judged.json"  # what ``python -m benchmarks.judge --keep`` found
 
 
 class ShippedModelMissing(AstridError):
@@ -54,6 +55,16 @@ def shipped(name: str, folder: Path | None = None) -> ShippedDescription:
     if not isinstance(found, dict):
         raise ShippedModelMissing(f"the description of {name} that came with AstrID is damaged")
     return ShippedDescription(sha256(content).hexdigest(), found)
+
+
+def judged(name: str, digest: str) -> dict[str, Any] | None:
+    """What the second generator says of one that AstrID came with; none where it was not judged."""
+    try:
+        found = json.loads((shipped_folder() / JUDGED).read_text())
+    except (OSError, ValueError, ShippedModelMissing):
+        return None
+    said = found.get(name) if isinstance(found, dict) else None
+    return said if isinstance(said, dict) and said.get("digest") == digest else None
 
 
 def shipped_folder() -> Path:

@@ -14,9 +14,11 @@ from core.database.store import Store
 from core.models import files, members, trainings, versions
 from core.models.overview import ModelRow, overview
 from core.models.registry import Registry, read_registry
+from core.models.shipped import judged as judged_by_second
 from core.models.shipped import shipped
 from core.models.trainings import Training, TrainingRefused
 from core.models.versions import ModelUnknown
+from core.models.worth import judged_rows
 from core.operations import processes
 from core.operations.launch import spawn_astrid
 from core.review.judged import Judged, judged
@@ -70,6 +72,7 @@ class Card:
     facts: Mapping[str, Any]
     scorecard: Mapping[str, Any] | None
     champion_scorecard: Mapping[str, Any] | None
+    judged: Sequence[tuple[str, str]] = ()  # by the second generator
 
 
 def read(settings: Settings, known: Answer | None, training: str | None, store: Store) -> Answer:
@@ -132,6 +135,7 @@ def read_card(model: ModelRow, number: int, store: Store, settings: Settings) ->
         facts=facts,
         scorecard=scorecard if isinstance(scorecard, dict) else None,
         champion_scorecard=champion,
+        judged=judged_rows(judged_by_second(model.name, str(facts["digest"]))),
     )
 
 

@@ -163,6 +163,12 @@ def test_scripts_list_promote_and_roll_back(home, sqlite_store, monkeypatch, cap
     found = {each["name"]: each for each in astrid.json("models", "list")["models"]}["realbogus"]
     assert [each["number"] for each in found["versions"]] == [2, 1]
     assert astrid.json("models", "card", "realbogus", "1")["digest"] == "aa"
+    text = astrid("models", "card", "realbogus", "1")
+    for words in ("realbogus, version 1", "What it is", "from", "ann@dome", "--json tells all"):
+        assert words in text
+    assert "[" not in text
+    assert "{" not in text
+    assert "missed at 1 % FPR" in astrid("models", "card", "realbogus")
     assert astrid.json("models", "trainings") == []
     # The files of this version were never here: it must not be promoted.
     astrid("models", "promote", "realbogus", "1", "--yes", code=4)
