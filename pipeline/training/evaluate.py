@@ -73,7 +73,7 @@ def ready(folders: Mapping[str, tuple[Path, str | None]], names: Sequence[str]) 
     for name in names:
         if name in OF_FRAMES or name not in folders:
             why = (
-                "it sees whole frames, and these are cutouts"
+                "it sees whole frames, and these are cutouts; `astrid models card unet` tells its worth"
                 if name in OF_FRAMES
                 else "there is no version of it"
             )

@@ -109,10 +109,14 @@ def test_what_was_trained_on_does_not_judge(astrid, trained):
 
 def test_a_model_that_is_not_there_does_not_hide_the_others(astrid, trained):
     folder, _ = trained
-    astrid(
+    said = astrid(
         "models", "evaluate", "--models", "unet", "--folder", folder / "tree",
         "--examples", folder / "judge.npz", code=3,
     )  # fmt: skip
+    heading, *rows = [line for line in said.splitlines() if "S_corr" in line or "not judged" in line]
+    assert heading.split() == ["S_corr", "tree", "unet"]
+    assert rows[0].startswith("missed at 1 % FPR")
+    assert "unet is not judged: it sees whole frames" in said
     broken = folder / "broken"
     broken.mkdir(exist_ok=True)
     (broken / "model.json").write_text("{}")
