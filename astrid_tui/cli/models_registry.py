@@ -153,6 +153,9 @@ def promote(
         if number != versions.SHIPPED:
             fetch(store, settings, name, number)  # with damaged files, or none, it must not be promoted
         used = versions.in_use(store, [name])[name].number
+        if used == number:
+            _tell_same(number, name, as_json=as_json)
+            return
         confirm(f"Version {number} of {name} will be used instead of {used}.", "promote", yes=yes)
         row = versions.promote(store, name, number, by=getpass.getuser(), reason=because)
         _tell_change(store, settings, row.number, row.previous, name, no_sync=no_sync, as_json=as_json)
@@ -252,6 +255,8 @@ def stop(
     found = folders.trainings(settings_of(context).home, 1000)
     wanted = [each for each in found if key in {each.key, "last"}]
     if not wanted:
+        if key == "last":
+            raise folders.TrainingRefused("nothing was trained yet: there is no training to stop")
         raise folders.TrainingRefused(f"there is no training {key}; `astrid models trainings` lists them")
     folders.stop(wanted[0])
     print_text(f"training {wanted[0].key} was asked to stop; {folders.goes_on(wanted[0])}")
@@ -295,6 +300,13 @@ def _tell_change(
         )
     else:
         print_text(f"Version {number} of {name} is in use from the next frame on; it was {before}.")
+
+
+def _tell_same(number: int, name: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"name": name, "in_use": number, "was": number, "registry_trouble": None, "remark": None})
+    else:
+        print_text(f"Version {number} of {name} is in use already.")
 
 
 def _record(row: TrainedModel, used: int) -> dict[str, Any]:

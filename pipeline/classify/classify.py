@@ -146,6 +146,11 @@ class Classifier:
         return cls(tuple(scorers), tuple(remarks))
 
     @property
+    def digests(self) -> dict[str, str]:
+        """Of the models, by name."""
+        return {each.name: each.digest for each in self.scorers}
+
+    @property
     def told(self) -> str:
         """Which models score, each with the first digits of its digest, and what was refused."""
         models = ", ".join(f"{each.name} {each.digest[:SHOWN]}" for each in self.scorers)

@@ -38,6 +38,8 @@ NUMBER_TAG = "astrid.version"
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
 BATCH = 500  # metrics in one request; MLflow takes a thousand
+MOST_CAUSE = 300  # characters
+AWAY = ("Max retries exceeded", "Connection refused", "NameResolutionError", "timed out")
 MOST_PARAMETER = 500  # characters
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # MLflow compares with this word
@@ -298,10 +300,18 @@ def _client(settings: Settings) -> Iterator[Any]:
     except ImportError as error:
         raise TrackingUnavailable(f"MLflow cannot be used here: {one_line(error)}") from error
     except Exception as error:  # MLflow, SQLAlchemy, requests and boto3 each have their own
-        told = _without_password(one_line(error), uri)
+        told = _without_password(_cause(error), uri)
         raise TrackingUnavailable(
             f"MLflow at {_without_password(uri, uri)} could not be told: {told}"
         ) from error
+
+
+def _cause(error: BaseException) -> str:
+    """Why, in a line: a server that is away is told as such, without the client's inner calls."""
+    said = str(error)
+    if any(word in said for word in AWAY):
+        return "it does not answer"
+    return one_line(error)[:MOST_CAUSE]
 
 
 @contextmanager

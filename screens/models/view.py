@@ -104,7 +104,7 @@ def _model_line(model: ModelRow, width: int, *, is_chosen: bool, here: bool) -> 
             span((" > " if here else " * ") if is_chosen else "   ", Tone.KEY),
             span(model.name.ljust(NAME_COLUMNS), Tone.STRONG if is_chosen else Tone.PLAIN),
             span(used.ljust(16), Tone.GOOD if model.trouble is None else Tone.BAD),
-            span(f"of {counted(len(model.versions), 'version')}".ljust(16), Tone.DIM),
+            span(f"of {counted(len(model.versions) + 1, 'version')}".ljust(16), Tone.DIM),
             span(_metrics(row.metrics if row else {}), Tone.DIM),
         ),
         width,

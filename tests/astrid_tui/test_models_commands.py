@@ -123,6 +123,12 @@ def test_a_trained_tree_becomes_a_version_and_scores_once_it_is_promoted(astrid,
     promoted = astrid.json("models", "promote", "tree", 1, "--yes", "--no-sync")
     assert "weighed with other versions of tree" in promoted["remark"]
     after = astrid.json("models", "score", triplets[0])
+    assert "in use already" in astrid("models", "promote", "tree", 1)
+    empty = np.zeros((0, 9, 9))
+    np.savez(tmp_path / "none.npz", new=empty, ref=empty, diff=empty)
+    none = astrid.json("models", "score", tmp_path / "none.npz")
+    assert (none["count"], none["models"]) == (0, after["models"])
+    assert none["scores"] == {name: [] for name in after["models"]}
     assert before["models"]["tree"] != after["models"]["tree"] == told["digest"]
     assert (len(before["remarks"]), after["remarks"]) == (0, [promoted["remark"]])
     from tests.pipeline.example_sets import plain_examples
@@ -214,6 +220,11 @@ def test_a_training_is_listed_and_can_be_stopped_while_its_examples_are_made(
     assert (told["state"], told["digest"]) == ("stopped", None)
     assert "stopped while examples were made" in told["reason"]
     assert len(astrid.json("models", "trainings")) == 1
+
+
+def test_there_is_nothing_to_stop_before_anything_was_trained(astrid):
+    astrid("models", "stop", "last", code=1)
+    assert astrid.said == "astrid: nothing was trained yet: there is no training to stop\n"
 
 
 def test_the_folders_of_outlier_detectors_are_put_where_they_are_wanted(astrid, tmp_path):
