@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import getpass
 import time
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -51,12 +52,16 @@ def add_to(app: typer.Typer) -> None:
 
 
 def list_(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List models and their versions, and which is in use. Version 0 came with AstrID."""
+    """List models and their versions, and which is in use. Version 0 came with AstrID, and needs no store."""
+    from core.database.store import StoreMissing
     from core.models import files, versions
     from core.models.registry import read_registry
 
     settings = settings_of(context)
-    with closing(store_of(context, read_only=True)) as store:
+    used = {name: versions.InUse(name, versions.SHIPPED, None) for name in NAMES}
+    before: dict[str, int | None] = dict.fromkeys(NAMES)
+    rows: Sequence[TrainedModel] = ()
+    with suppress(StoreMissing), closing(store_of(context, read_only=True)) as store:
         rows = versions.versions(store)
         used = versions.in_use(store, NAMES)
         before = {name: versions.previous(store, name) for name in NAMES}
@@ -93,13 +98,23 @@ def card(
     as_json: JsonOption = False,
 ) -> None:
     """Tell all that is known of one version: what it is, what it was trained on, what it is worth."""
-    from astrid_tui.cli.models_card import card_lines
+    from core.database.store import StoreMissing
     from core.models import files, members, versions
     from core.models.shipped import judged
 
     known_name(name)
     home = settings_of(context).home
-    with closing(store_of(context, read_only=True)) as store:
+    try:
+        store = store_of(context, read_only=True)
+    except StoreMissing:
+        if number not in (None, versions.SHIPPED):
+            raise
+        told = {"name": name, "number": versions.SHIPPED, "in_use": True, "promotions": []}
+        facts = {"trouble": files.trouble(home, name, None), **_shipped(name)}
+        facts.setdefault("judged", judged(name, facts["digest"]))
+        _tell_card(facts | told, as_json=as_json)
+        return
+    with closing(store):
         used = versions.in_use(store, [name])[name].number
         number = used if number is None else number
         if number == versions.SHIPPED:
@@ -127,11 +142,7 @@ def card(
             facts["remark"] = members.remark(store) if name == members.ENSEMBLE else None
     facts.setdefault("judged", judged(name, facts["digest"]))
     facts |= {"name": name, "number": number, "in_use": used == number, "promotions": history}
-    if as_json:
-        print_json(facts)
-        return
-    for line in card_lines(facts):
-        print_text(line)
+    _tell_card(facts, as_json=as_json)
 
 
 def promote(
@@ -300,6 +311,16 @@ def _tell_change(
         )
     else:
         print_text(f"Version {number} of {name} is in use from the next frame on; it was {before}.")
+
+
+def _tell_card(facts: dict[str, Any], *, as_json: bool) -> None:
+    from astrid_tui.cli.models_card import card_lines
+
+    if as_json:
+        print_json(facts)
+        return
+    for line in card_lines(facts):
+        print_text(line)
 
 
 def _tell_same(number: int, name: str, *, as_json: bool) -> None:

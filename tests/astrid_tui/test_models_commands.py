@@ -222,6 +222,14 @@ def test_a_training_is_listed_and_can_be_stopped_while_its_examples_are_made(
     assert len(astrid.json("models", "trainings")) == 1
 
 
+def test_what_came_with_astrid_is_listed_and_told_without_a_store(astrid):
+    found = astrid.json("models", "list")["models"]
+    assert {each["in_use"] for each in found} == {0}
+    card = astrid.json("models", "card", "tree")
+    assert (card["number"], card["origin"], card["trouble"]) == (0, "AstrID", None)
+    astrid("models", "card", "tree", 1, code=4)
+
+
 def test_there_is_nothing_to_stop_before_anything_was_trained(astrid):
     astrid("models", "stop", "last", code=1)
     assert astrid.said == "astrid: nothing was trained yet: there is no training to stop\n"
