@@ -100,7 +100,7 @@ def card(
     """Tell all that is known of one version: what it is, what it was trained on, what it is worth."""
     from core.database.store import StoreMissing
     from core.models import files, members, versions
-    from core.models.shipped import judged
+    from core.models.worth import judged
 
     known_name(name)
     home = settings_of(context).home

@@ -13,7 +13,6 @@ from core.errors import AstridError
 
 MOST_BYTES = 1_000_000
 DESCRIPTION = "model.json"
-JUDGED = "judged.json"  # what ``python -m benchmarks.judge --keep`` found
 
 
 class ShippedModelMissing(AstridError):
@@ -42,7 +41,7 @@ def shipped(name: str, folder: Path | None = None) -> ShippedDescription:
     ------
     ShippedModelMissing
     """
-    path = (folder or shipped_folder()) / name / DESCRIPTION
+    path = (folder or _folder()) / name / DESCRIPTION
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ShippedModelMissing(f"the description of {name} that came with AstrID is damaged")
@@ -57,14 +56,12 @@ def shipped(name: str, folder: Path | None = None) -> ShippedDescription:
     return ShippedDescription(sha256(content).hexdigest(), found)
 
 
-def judged(name: str, digest: str) -> dict[str, Any] | None:
-    """What the second generator says of one that AstrID came with; none where it was not judged."""
-    try:
-        found = json.loads((shipped_folder() / JUDGED).read_text())
-    except (OSError, ValueError, ShippedModelMissing):
-        return None
-    said = found.get(name) if isinstance(found, dict) else None
-    return said if isinstance(said, dict) and said.get("digest") == digest else None
+def _folder() -> Path:
+    # The package is found, not imported: the console shows a card without loading any science.
+    place = find_spec("pipeline")
+    if place is None or place.origin is None:
+        raise ShippedModelMissing("AstrID is not installed whole: its models are missing")
+    return Path(place.origin).parent / "classify" / "shipped"
 
 
 def shipped_folder() -> Path:
@@ -74,8 +71,4 @@ def shipped_folder() -> Path:
     ------
     ShippedModelMissing
     """
-    # The package is found, not imported: the console shows a card without loading any science.
-    place = find_spec("pipeline")
-    if place is None or place.origin is None:
-        raise ShippedModelMissing("AstrID is not installed whole: its models are missing")
-    return Path(place.origin).parent / "classify" / "shipped"
+    return _folder()

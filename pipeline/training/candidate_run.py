@@ -107,6 +107,8 @@ def run(
         raise AstridError(
             f"training {before.key} was begun with other options; it goes on only with the same"
         )
+    if labelled is None and wanted.examples is None and not wanted.fields:
+        raise AstridError("there is nothing to learn from: reviewers agree on nothing yet; give --examples")
     with Recording(settings, wanted.name, parameters, before.key if before else None) as recording:
         found = _all_examples(settings, wanted, labelled, report, stopped)
         if found is None:
@@ -135,8 +137,6 @@ def _all_examples(
         if made_of is None:
             return None
         parts = [made_of, *parts]
-    if not parts:
-        raise AstridError("there is nothing to learn from: reviewers agree on nothing yet; give --examples")
     return example_sets.join(parts)
 
 

@@ -14,10 +14,10 @@ from core.database.store import Store
 from core.models import files, members, trainings, versions
 from core.models.overview import ModelRow, overview
 from core.models.registry import Registry, read_registry
-from core.models.shipped import judged as judged_by_second
 from core.models.shipped import shipped
 from core.models.trainings import Training, TrainingRefused
 from core.models.versions import ModelUnknown
+from core.models.worth import judged as judged_by_second
 from core.models.worth import judged_rows
 from core.operations import processes
 from core.operations.launch import spawn_astrid
