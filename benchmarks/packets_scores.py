@@ -31,7 +31,7 @@ GROUPS = {
     "TNS class": "classified",
     "drb<0.1": "low drb",
 }
-MODELS = ("realbogus", "tree")
+MODELS = ("ensemble", "realbogus", "tree")
 
 
 def main() -> None:

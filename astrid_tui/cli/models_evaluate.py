@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from enum import StrEnum
@@ -12,6 +13,7 @@ import typer
 
 from astrid_tui.cli.invocation import (
     JsonOption,
+    is_read_only,
     output_bytes,
     print_json,
     print_table,
@@ -82,6 +84,9 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also draw a picture (PNG) to this file.")
     ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep/--no-keep", help="Keep the scorecards of versions in the store with them.")
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Judge models: what they miss, what they let through, and whether their probabilities hold.
@@ -108,16 +113,44 @@ def evaluate(
         raise AstridError(f"nothing can be judged: {error}") from None
     gap = None if beside is None else room.gaps(evaluation, beside)
     title = _title(examples, fields)
+    kept = _kept(context, evaluation, title, judged_by.digest) if keep else {}
     if output is not None:
         _draw(output, evaluation, judged_by, score, title)
     if as_json:
         picture = None if output is None else str(output)
-        print_json({"examples": title, "gap": gap, "picture": picture} | room.plain(evaluation))
+        print_json({"examples": title, "gap": gap, "picture": picture, "kept": kept} | room.plain(evaluation))
     else:
         _print(title, evaluation, gap)
+        for name, number in kept.items():
+            remark(f"the scorecard is kept with version {number} of {name}")
     asked = set(models or ()) & set(evaluation.absent)
     if asked or (folder and evaluation.absent and not models):
         raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _kept(context: typer.Context, evaluation: Evaluation, title: str, digest: str) -> dict[str, int]:
+    """Keep the scorecards of versions in the store; the numbers of those that were judged, by model."""
+    from core.database.store import StoreMissing
+    from core.models import versions
+    from pipeline.training.scorecard_summary import summary
+
+    if is_read_only(context):
+        return {}
+    found: dict[str, int] = {}
+    try:
+        with closing(store_of(context)) as store:
+            known = {row.digest for row in versions.versions(store)}
+            for card in evaluation.cards:
+                if card.digest not in known:
+                    continue
+                told = summary(card) | {"title": f"Missed at 1 % false positives, {title}"}
+                told |= {versions.JUDGED_BY: title, "judged_at": time.time(), "examples_sha256": digest}
+                number = versions.keep_scorecard(store, card.name, card.digest, told)
+                if number is not None:
+                    found[card.name] = number
+    except StoreMissing:
+        return {}
+    return found
 
 
 def _usage(models: Sequence[str] | None, prevalence: Sequence[float] | None) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import getpass
 import time
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -51,12 +52,16 @@ def add_to(app: typer.Typer) -> None:
 
 
 def list_(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List models and their versions, and which is in use. Version 0 came with AstrID."""
-    from core.models import versions
+    """List models and their versions, and which is in use. Version 0 came with AstrID, and needs no store."""
+    from core.database.store import StoreMissing
+    from core.models import files, versions
     from core.models.registry import read_registry
 
     settings = settings_of(context)
-    with closing(store_of(context, read_only=True)) as store:
+    used = {name: versions.InUse(name, versions.SHIPPED, None) for name in NAMES}
+    before: dict[str, int | None] = dict.fromkeys(NAMES)
+    rows: Sequence[TrainedModel] = ()
+    with suppress(StoreMissing), closing(store_of(context, read_only=True)) as store:
         rows = versions.versions(store)
         used = versions.in_use(store, NAMES)
         before = {name: versions.previous(store, name) for name in NAMES}
@@ -65,6 +70,7 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
             "name": name,
             "in_use": used[name].number,
             "previous": before[name],
+            "trouble": files.champion_trouble(settings.home, used[name]),
             "versions": [_record(row, used[name].number) for row in rows if row.name == name],
         }
         for name in NAMES
@@ -77,6 +83,9 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
         return
     if registry.trouble is not None:
         remark(registry.trouble)
+    for each in records:
+        if each["trouble"] is not None:
+            remark(each["trouble"])
     print_table(("model", "version", "made", "by", "use", "registry", "metrics"), _table(records))
     if not rows:
         print_text("No version was trained or imported yet: those that AstrID came with are in use.")
@@ -89,17 +98,35 @@ def card(
     as_json: JsonOption = False,
 ) -> None:
     """Tell all that is known of one version: what it is, what it was trained on, what it is worth."""
-    from core.models import versions
+    from core.database.store import StoreMissing
+    from core.models import files, members, versions
+    from core.models.worth import judged
 
     known_name(name)
-    with closing(store_of(context, read_only=True)) as store:
+    home = settings_of(context).home
+    try:
+        store = store_of(context, read_only=True)
+    except StoreMissing:
+        if number not in (None, versions.SHIPPED):
+            raise
+        told = {"name": name, "number": versions.SHIPPED, "in_use": True, "promotions": []}
+        facts = {"trouble": files.trouble(home, name, None), **_shipped(name)}
+        facts.setdefault("judged", judged(name, facts["digest"]))
+        _tell_card(facts | told, as_json=as_json)
+        return
+    with closing(store):
         used = versions.in_use(store, [name])[name].number
         number = used if number is None else number
         if number == versions.SHIPPED:
-            facts = _shipped(name)
+            facts = {"trouble": files.trouble(home, name, None), **_shipped(name)}
         else:
             row = versions.version(store, name, number)
-            facts = _record(row, used) | {"description": row.description, "scorecard": row.scorecard}
+            facts = {
+                "trouble": files.trouble(home, name, row.digest),
+                **_record(row, used),
+                "description": row.description,
+                "scorecard": row.scorecard,
+            }
         history = [
             {
                 "at": each.promoted_at,
@@ -111,12 +138,11 @@ def card(
             }
             for each in versions.promotions(store, name)
         ]
+        if used == number:
+            facts["remark"] = members.remark(store) if name == members.ENSEMBLE else None
+    facts.setdefault("judged", judged(name, facts["digest"]))
     facts |= {"name": name, "number": number, "in_use": used == number, "promotions": history}
-    if as_json:
-        print_json(facts)
-        return
-    for key, value in _flat(facts):
-        print_text(f"{key:<36} {value}")
+    _tell_card(facts, as_json=as_json)
 
 
 def promote(
@@ -136,8 +162,11 @@ def promote(
     settings = settings_of(context)
     with closing(store_of(context)) as store:
         if number != versions.SHIPPED:
-            fetch(store, settings, name, number)  # a version whose files are gone must not be promoted
+            fetch(store, settings, name, number)  # with damaged files, or none, it must not be promoted
         used = versions.in_use(store, [name])[name].number
+        if used == number:
+            _tell_same(number, name, as_json=as_json)
+            return
         confirm(f"Version {number} of {name} will be used instead of {used}.", "promote", yes=yes)
         row = versions.promote(store, name, number, by=getpass.getuser(), reason=because)
         _tell_change(store, settings, row.number, row.previous, name, no_sync=no_sync, as_json=as_json)
@@ -153,12 +182,15 @@ def rollback(
 ) -> None:
     """Let the version that was in use before be used again."""
     from core.models import versions
+    from pipeline.training.tracking import fetch
 
     known_name(name)
     settings = settings_of(context)
     with closing(store_of(context)) as store:
         before = versions.previous(store, name)
         if before is not None:
+            if before != versions.SHIPPED:
+                fetch(store, settings, name, before)
             used = versions.in_use(store, [name])[name].number
             confirm(f"Version {before} of {name} will be used again instead of {used}.", "rollback", yes=yes)
         row = versions.rollback(store, name, by=getpass.getuser(), reason=because)
@@ -222,16 +254,23 @@ def trainings(
 def stop(
     context: typer.Context, key: Annotated[str, typer.Argument(help="The training, or `last`.")]
 ) -> None:
-    """Ask a training to stop; it keeps what it has, to go on later with ``--resume``."""
+    """Ask a training to stop at its next step.
+
+    One of the U-Net goes on by the same command, one of the real-bogus by the same with --resume; a
+    fine-tuning, and what takes moments (the tree, outliers, the ensemble), begins anew. Simulated fields are
+    kept for any of them.
+    """
     from core.models import trainings as folders
 
     must_write(context)
     found = folders.trainings(settings_of(context).home, 1000)
     wanted = [each for each in found if key in {each.key, "last"}]
     if not wanted:
+        if key == "last":
+            raise folders.TrainingRefused("nothing was trained yet: there is no training to stop")
         raise folders.TrainingRefused(f"there is no training {key}; `astrid models trainings` lists them")
     folders.stop(wanted[0])
-    print_text(f"training {wanted[0].key} was asked to stop")
+    print_text(f"training {wanted[0].key} was asked to stop; {folders.goes_on(wanted[0])}")
 
 
 def known_name(name: str) -> None:
@@ -260,11 +299,35 @@ def tell_registry(store: Store, settings: Settings) -> Told:
 def _tell_change(
     store: Store, settings: Settings, number: int, before: int, name: str, *, no_sync: bool, as_json: bool
 ) -> None:
+    from core.models import members
+
+    said = members.remark(store)
+    if said is not None:
+        remark(said)
     trouble = None if no_sync else tell_registry(store, settings).trouble
     if as_json:
-        print_json({"name": name, "in_use": number, "was": before, "registry_trouble": trouble})
+        print_json(
+            {"name": name, "in_use": number, "was": before, "registry_trouble": trouble, "remark": said}
+        )
     else:
         print_text(f"Version {number} of {name} is in use from the next frame on; it was {before}.")
+
+
+def _tell_card(facts: dict[str, Any], *, as_json: bool) -> None:
+    from astrid_tui.cli.models_card import card_lines
+
+    if as_json:
+        print_json(facts)
+        return
+    for line in card_lines(facts):
+        print_text(line)
+
+
+def _tell_same(number: int, name: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"name": name, "in_use": number, "was": number, "registry_trouble": None, "remark": None})
+    else:
+        print_text(f"Version {number} of {name} is in use already.")
 
 
 def _record(row: TrainedModel, used: int) -> dict[str, Any]:
@@ -285,8 +348,9 @@ def _record(row: TrainedModel, used: int) -> dict[str, Any]:
 def _table(records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for model in records:
+        used = "in use" if model["trouble"] is None else "in use, damaged"
         for each in model["versions"]:
-            use = "in use" if each["in_use"] else "previous" if each["number"] == model["previous"] else ""
+            use = used if each["in_use"] else "previous" if each["number"] == model["previous"] else ""
             rows.append(
                 (
                     model["name"],
@@ -298,7 +362,7 @@ def _table(records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
                     _metrics(each["metrics"]),
                 )
             )
-        shipped = "in use" if model["in_use"] == 0 else "previous" if model["previous"] == 0 else ""
+        shipped = used if model["in_use"] == 0 else "previous" if model["previous"] == 0 else ""
         rows.append((model["name"], 0, None, "AstrID", shipped, None, None))
     return rows
 
@@ -316,20 +380,6 @@ def _shipped(name: str) -> dict[str, Any]:
         "description": model.description.model_dump(mode="json"),
         "scorecard": model.description.trained.get("scorecard"),
     }
-
-
-def _flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    if isinstance(value, dict):
-        return [
-            pair
-            for key, inner in value.items()
-            for pair in _flat(inner, f"{prefix}.{key}" if prefix else key)
-        ]
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return [pair for n, inner in enumerate(value) for pair in _flat(inner, f"{prefix}[{n}]")]
-    if prefix.endswith("_at") or prefix.endswith(".at"):
-        value = _date(value)
-    return [(prefix, value)]
 
 
 def _metrics(metrics: dict[str, Any] | Any) -> str:

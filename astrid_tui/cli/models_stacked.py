@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,7 +18,7 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
-from astrid_tui.cli.models_options import FIELDS, ExamplesOption, FieldsOption, SeedOption
+from astrid_tui.cli.models_options import FIELDS, ExamplesOption, FieldsOption, OutputOption, SeedOption
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ def outliers(
     examples: ExamplesOption = None,
     fields: FieldsOption = FIELDS,
     seed: SeedOption = 1,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Also put the models' folders into this one; it must not exist."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fit the isolation forest and the one-class machine on what real sources look like.
@@ -42,8 +47,12 @@ def outliers(
 
     must_write(context)
     settings = settings_of(context)
+    _refuse_existing(output)
     with until_stopped() as stopped, progress_bar("Fitting", quiet=as_json) as report:
         done = run_outliers(settings, examples, fields, seed, report, stopped)
+    if output is not None:
+        for training in done:
+            _copy_out(training, output / training.name)
     _tell(context, done, as_json=as_json)
 
 
@@ -51,6 +60,7 @@ def ensemble(
     context: typer.Context,
     fields: Annotated[int, typer.Option(min=4, help="Simulated fields to weigh on.")] = ENSEMBLE_FIELDS,
     seed: SeedOption = 1,
+    output: OutputOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Weigh the models in use against each other, on simulated fields that none was trained on.
@@ -63,11 +73,26 @@ def ensemble(
     from pipeline.training.stopping import until_stopped
 
     settings = settings_of(context)
+    _refuse_existing(output)
     with closing(store_of(context)) as store:
         models = chosen(store, settings)
     with until_stopped() as stopped, progress_bar("Weighing", quiet=as_json) as report:
         done = run_ensemble(settings, models, fields, seed, report, stopped)
+    if output is not None:
+        _copy_out(done, output)
     _tell(context, [done], as_json=as_json)
+
+
+def _refuse_existing(output: Path | None) -> None:
+    if output is not None and output.exists():
+        raise typer.BadParameter(f"{output} is there already", param_hint="--output")
+
+
+def _copy_out(training: Training, folder: Path) -> None:
+    from pipeline.training.candidate_run import copy_out
+
+    if training.digest is not None:
+        copy_out(training, folder)
 
 
 def _tell(context: typer.Context, done: list[Training], *, as_json: bool) -> None:

@@ -19,7 +19,14 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
-from astrid_tui.cli.models_options import FIELDS, FieldsOption, SeedOption, ThreadsOption, without_torch
+from astrid_tui.cli.models_options import (
+    FIELDS,
+    FieldsOption,
+    OutputOption,
+    SeedOption,
+    ThreadsOption,
+    without_torch,
+)
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -43,7 +50,7 @@ def unet(
         Path | None,
         typer.Option(exists=True, file_okay=False, help="Own frames: every second field is made of them."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the model; it must not exist.")] = None,
+    output: OutputOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train the U-Net on simulated fields, choose its thresholds on others, and export it.
@@ -61,7 +68,7 @@ def unet(
     settings = settings_of(context)
     wanted = UnetRun(fields, held_out, size, steps, width, seed, threads, false_alarms, frames, judged)
     with until_stopped() as stopped, progress_bar("Training", quiet=as_json) as report:
-        made = run(settings, wanted, out, report, stopped)
+        made = run(settings, wanted, output, report, stopped)
     if made is None:
         remark("Stopped; the same command goes on from here.")
         raise typer.Exit(ExitCode.INTERRUPTED)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sqlmodel import col, select
 
 from core.database.store import Store
 from core.database.tables import TrainedModel
-from core.models import versions
+from core.models import files, versions
 
 NAMES = ("realbogus", "tree", "unet", "isolation_forest", "one_class_svm", "ensemble")
 
@@ -32,12 +33,16 @@ class VersionRow:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """One model: its versions, the newest first, and which is and was in use; 0 came with AstrID."""
+    """One model: its versions, the newest first, and which is and was in use; 0 came with AstrID.
+
+    ``trouble`` says why the one in use cannot be used as it is, where its files are damaged or missing.
+    """
 
     name: str
     in_use: int
     previous: int | None
     versions: tuple[VersionRow, ...] = ()
+    trouble: str | None = None
 
     def use(self, number: int) -> str:
         """What a version is used for, in a word."""
@@ -49,8 +54,8 @@ class ModelRow:
         return "challenger" if is_newest else ""
 
 
-def overview(store: Store) -> tuple[ModelRow, ...]:
-    """All models."""
+def overview(store: Store, home: Path) -> tuple[ModelRow, ...]:
+    """All models, and whether the files of those in use are whole."""
     columns = (
         TrainedModel.name,
         TrainedModel.number,
@@ -81,7 +86,13 @@ def overview(store: Store) -> tuple[ModelRow, ...]:
             )
     used = versions.in_use(store, found)
     return tuple(
-        ModelRow(name, used[name].number, versions.previous(store, name), tuple(rows))
+        ModelRow(
+            name,
+            used[name].number,
+            versions.previous(store, name),
+            tuple(rows),
+            files.champion_trouble(home, used[name]),
+        )
         for name, rows in found.items()
     )
 

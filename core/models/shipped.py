@@ -75,3 +75,13 @@ def _folder() -> Path:
     if place is None or place.origin is None:
         raise ShippedModelMissing("AstrID is not installed whole: its models are missing")
     return Path(place.origin).parent / "classify" / "shipped"
+
+
+def shipped_folder() -> Path:
+    """Where the models are that AstrID came with.
+
+    Raises
+    ------
+    ShippedModelMissing
+    """
+    return _folder()

@@ -23,6 +23,7 @@ FACTS = "training.json"
 CURVE = "curve.jsonl"
 SCORECARD = "scorecard.json"
 MODEL = "model"
+CHECKPOINT = "checkpoint.safetensors"  # of what can go on; of a U-Net it is elsewhere
 PUBLISHED = "published.json"  # what the registry calls it, once it is there
 MOST_FACTS = 1_000_000  # bytes
 MOST_CURVE = 4_000_000  # bytes, the newest
@@ -140,7 +141,7 @@ def curve(training: Training) -> dict[str, list[tuple[float, float]]]:
 
 
 def stop(training: Training) -> None:
-    """Ask a training to stop; it keeps what it has, to go on later.
+    """Ask a training to stop at its next step; `goes_on` says what is kept.
 
     Raises
     ------
@@ -157,10 +158,19 @@ def stop(training: Training) -> None:
         raise TrainingRefused(f"training {training.key} cannot be stopped: {error.strerror}") from None
 
 
+def goes_on(training: Training) -> str:
+    """How a training that ended early goes on, in words."""
+    if training.name == "unet":
+        return "the same command goes on from what it kept"
+    learns = training.name == "realbogus" and "start" not in training.parameters
+    if learns and (training.state == RUNNING or (training.folder / CHECKPOINT).exists()):
+        return "the same command with `--resume` goes on from what it kept"
+    return "the same command begins anew, with the simulated fields that are there"
+
+
 def _lost(training: Training) -> Training:
-    return replace(
-        training, state=LOST, reason="its process is no more; `--resume` goes on from what it kept"
-    )
+    lost = replace(training, state=LOST)
+    return replace(lost, reason=f"its process is no more; {goes_on(lost)}")
 
 
 def _json(path: Path) -> Any:

@@ -21,6 +21,8 @@ from core.database.store import Store
 from core.database.tables import Promotion, TrainedModel
 from core.errors import AstridError
 
+JUDGED_BY = "judged_by"  # in a scorecard that was made after the training
+OF_TRAINING = "of_training"
 SHIPPED = 0  # the number of the version that AstrID came with
 
 
@@ -85,6 +87,25 @@ def versions(store: Store, name: str | None = None) -> Sequence[TrainedModel]:
     query = select(TrainedModel) if name is None else _of(name)
     with store.read() as session:
         return session.exec(query.order_by(col(TrainedModel.name), col(TrainedModel.number).desc())).all()
+
+
+def keep_scorecard(store: Store, name: str, digest: str, scorecard: Mapping[str, Any]) -> int | None:
+    """Keep what a version was found to be worth; the one of its training stays in it as ``of_training``.
+
+    Returns
+    -------
+    int or None
+        The version's number; none where no version has that digest.
+    """
+    with store.write() as session:
+        row = session.exec(_of(name).where(col(TrainedModel.digest) == digest)).first()
+        if row is None:
+            return None
+        before = row.scorecard or {}
+        first = before.get(OF_TRAINING) if JUDGED_BY in before else before
+        row.scorecard = storable({**scorecard, **({OF_TRAINING: first} if first else {})})
+        session.add(row)
+        return row.number
 
 
 def version(store: Store, name: str, number: int) -> TrainedModel:

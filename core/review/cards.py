@@ -35,6 +35,7 @@ from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.states import LAST_SEEN, contradicted, judged_together, newest_standing
 from core.vocabulary import ReviewState
 
+OPENINGS = {"unet": "seen by ", "classify": "scored by "}  # of what the stages that score say
 MAX_HISTORY = 200  # rows of one object's history on a card, the newest
 
 
@@ -337,11 +338,28 @@ def _scored_by(db: Session, observation: Observation | None) -> str | None:
     """What the stage that scored the newest attempt at a frame said of its models."""
     if observation is None:
         return None
-    query = select(StageRun).where(
-        col(StageRun.observation_id) == observation.id, col(StageRun.stage) == "classify"
-    )
-    newest = db.scalar(query.order_by(col(StageRun.id).desc()).limit(1))
-    return newest.reason if newest is not None else None
+    said: dict[str, str | None] = {}
+    for stage in OPENINGS:
+        query = select(StageRun).where(
+            col(StageRun.observation_id) == observation.id, col(StageRun.stage) == stage
+        )
+        newest = db.scalar(query.order_by(col(StageRun.id).desc()).limit(1))
+        said[stage] = newest.reason if newest is not None else None
+    return _who_scored(said)
+
+
+def _who_scored(said: Mapping[str, str | None]) -> str | None:
+    """The models with their digests, the U-Net among them, and then what was refused."""
+    models: list[str] = []
+    remarks: list[str] = []
+    for stage, opening in OPENINGS.items():
+        first, _, rest = (said.get(stage) or "").partition(". ")
+        first = first.removesuffix(".")
+        if first.startswith(opening):
+            models.append(first.removeprefix(opening))
+        if rest:
+            remarks.append(rest)
+    return " ".join([f"{', '.join(models)}.", *remarks]) if models or remarks else None
 
 
 def _frame_facts(

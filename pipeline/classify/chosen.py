@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.database.store import Store
-from core.models import versions
+from core.models import files, versions
 from core.models.overview import NAMES
 from core.models.versions import SHIPPED
 from core.settings import Settings
@@ -39,4 +39,4 @@ def chosen(store: Store, settings: Settings) -> dict[str, tuple[Path, str | None
 def _folder(settings: Settings, used: InUse) -> Path:
     if used.digest is None:
         return shipped_folder(used.name)
-    return settings.home / "models" / used.digest
+    return files.folder_of(settings.home, used.digest)

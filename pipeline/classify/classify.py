@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.frames.outcome import CandidateFacts
+from core.models.members import differing
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.surveys.alert import AlertFacts
 from pipeline.classify.ensemble import Ensemble
@@ -21,14 +21,13 @@ from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.survey_cutouts import of_sources
 from pipeline.classify.triplets import Triplets
 
-log = logging.getLogger(__name__)
-
 Array = NDArray[np.float64]
 
 BEST_FIRST = ("ensemble", "realbogus", "unet", "tree")  # whose score orders the queue
 MOVED = "ensemble."  # before the name of a model, in a candidate's features
 LAST = ("ensemble",)  # judge by what the others say
 OF_FRAMES = ("unet",)  # models that see whole frames, no candidates
+SHOWN = 12  # digits of a digest
 BATCH = 512  # candidates that are unpacked at a time
 _MADE: dict[tuple[Path, str, int, int], Scorer | str] = {}  # models that were loaded, or why one was refused
 _MOST_MADE = 32
@@ -99,7 +98,8 @@ class Classifier:
     ----------
     scorers : tuple of Scorer
     remarks : tuple of str
-        Which version of a model was refused and why, and what scores instead.
+        Which version of a model was refused and why, and what scores instead; and where the ensemble was
+        weighed with other versions than score.
     """
 
     scorers: tuple[Scorer, ...]
@@ -124,7 +124,8 @@ class Classifier:
         names = [name for name in asked if name not in OF_FRAMES]
         for name in sorted(names, key=lambda each: each in LAST):
             refused: list[str] = []
-            for folder, digest in _versions(name, *asked[name]):
+            ranked = _versions(name, *asked[name])
+            for folder, digest in ranked:
                 made = _ready(folder, digest)
                 if not isinstance(made, str):
                     scorers.append(made)
@@ -133,13 +134,26 @@ class Classifier:
             if refused:
                 instead = f"the {name} that comes with AstrID scores instead"
                 here = any(each.name == name for each in scorers)
-                remarks.append(f"{refused[0]}; {instead if here else f'no {name} scores'}.")
+                which = f"{name} {ranked[0][1][:SHOWN]}"
+                remarks.append(
+                    f"{which} is refused: {refused[0]}; {instead if here else f'no {name} scores'}."
+                )
+        used = {each.name: each.digest for each in scorers}
+        used |= {name: _versions(name, *asked[name])[0][1] for name in OF_FRAMES if name in asked}
+        for ensemble in scorers:
+            said = differing(ensemble.weighed_with, used) if isinstance(ensemble, Ensemble) else None
+            remarks += [said] if said is not None else []
         return cls(tuple(scorers), tuple(remarks))
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Of the models, by name."""
+        return {each.name: each.digest for each in self.scorers}
 
     @property
     def told(self) -> str:
         """Which models score, each with the first digits of its digest, and what was refused."""
-        models = ", ".join(f"{each.name} {each.digest[:12]}" for each in self.scorers)
+        models = ", ".join(f"{each.name} {each.digest[:SHOWN]}" for each in self.scorers)
         return " ".join([f"scored by {models or 'no model'}.", *self.remarks])
 
     def score(
@@ -165,7 +179,6 @@ class Classifier:
                 inputs.log_odds[scorer.name] = scorer.logits(inputs)
             except ModelRefused as refused:
                 remarks.append(f"{refused}; no {scorer.name} scores.")
-                log.warning("%s", refused)
                 continue
             by_model[scorer.name] = probabilities(inputs.log_odds[scorer.name])
             digests[scorer.name] = scorer.digest
@@ -255,8 +268,7 @@ def _ready(folder: Path, digest: str) -> Scorer | str:
             try:
                 made: Scorer | str = load(folder, digest)
             except ModelRefused as refused:
-                made = str(refused)
-                log.warning("%s", refused)
+                made = str(refused)  # told once, by whoever asks for it
             if len(_MADE) >= _MOST_MADE:
                 _MADE.clear()
             _MADE[key] = made

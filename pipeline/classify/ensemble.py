@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from core.models.members import weighed_with
 from pipeline.classify.model_file import ModelFile, ModelRefused
 from pipeline.classify.scorers import Inputs
 
@@ -30,6 +31,7 @@ class Ensemble:
         self.digest = model.digest
         about = model.description
         self.members = tuple(about.features)
+        self.weighed_with = weighed_with({"trained": about.trained})
         if not self.members or not set(self.members) <= set(MEMBERS):
             raise ModelRefused(f"ensemble: its members must be of {', '.join(MEMBERS)}")
         try:

@@ -29,6 +29,7 @@ MOST_DESCRIPTION = 1_000_000  # bytes
 MOST_FILE = 256 * 1024 * 1024  # bytes
 MOST_NUMBERS = 50_000_000  # in all arrays
 _CHUNK = 1 << 20
+DIGITS = 64  # of a SHA-256
 
 Kind = Literal["tree", "realbogus", "unet", "isolation_forest", "one_class_svm", "ensemble"]
 Arrays = Mapping[str, NDArray[Any]]
@@ -112,7 +113,7 @@ def read(folder: Path, digest: str | None = None) -> ModelFile:
     found = hashlib.sha256(raw).hexdigest()
     if digest is not None and found != digest:
         raise ModelRefused(
-            f"{folder.name}: {DESCRIPTION} is not the one that was registered: its SHA-256 differs"
+            f"{_called(folder)}{DESCRIPTION} is not the one that was registered: its SHA-256 differs"
         )
     try:
         description = Description.model_validate_json(raw)
@@ -120,10 +121,10 @@ def read(folder: Path, digest: str | None = None) -> ModelFile:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or DESCRIPTION
         raise ModelRefused(
-            f"{folder.name}: {DESCRIPTION} is no description of a model: {where}: {first['msg']}"
+            f"{_called(folder)}{DESCRIPTION} is no description of a model: {where}: {first['msg']}"
         ) from None
     except RecursionError:
-        raise ModelRefused(f"{folder.name}: {DESCRIPTION} is nested too deeply") from None
+        raise ModelRefused(f"{_called(folder)}{DESCRIPTION} is nested too deeply") from None
     contents = {name: _verified(folder, name, sha) for name, sha in description.files.items()}
     arrays = _arrays(folder, contents[WEIGHTS]) if WEIGHTS in contents else {}
     return ModelFile(description, found, arrays, contents.get(NETWORK))
@@ -164,13 +165,19 @@ def write(folder: Path, description: Description, arrays: Arrays, network: bytes
     return hashlib.sha256(text).hexdigest()
 
 
+def _called(folder: Path) -> str:
+    """How a message begins: with the folder's name, unless that is a digest, which tells a person nothing."""
+    is_digest = len(folder.name) == DIGITS and set(folder.name) <= set("0123456789abcdef")
+    return "" if is_digest else f"{folder.name}: "
+
+
 def _verified(folder: Path, name: str, sha: str) -> bytes:
     if name not in (WEIGHTS, NETWORK):
-        raise ModelRefused(f"{folder.name}: a model has no file of the name it gives")
+        raise ModelRefused(f"{_called(folder)}a model has no file of the name it gives")
     content = _bytes(folder / name, MOST_FILE)
     if hashlib.sha256(content).hexdigest() != sha:
         raise ModelRefused(
-            f"{folder.name}: {name} is damaged or was changed: its SHA-256 differs from {DESCRIPTION}'s"
+            f"{_called(folder)}{name} is damaged or was changed: its SHA-256 differs from {DESCRIPTION}'s"
         )
     return content
 
@@ -180,12 +187,12 @@ def _bytes(path: Path, most: int) -> bytes:
         size = path.stat().st_size
         if size > most:
             raise ModelRefused(
-                f"{path.parent.name}: {path.name} has {size} bytes; more than {most} are not read"
+                f"{_called(path.parent)}{path.name} has {size} bytes; more than {most} are not read"
             )
         return path.read_bytes()
     except OSError as error:
         raise ModelRefused(
-            f"{path.parent.name}: {path.name} cannot be read: {error.strerror or error}"
+            f"{_called(path.parent)}{path.name} cannot be read: {error.strerror or error}"
         ) from None
 
 
@@ -203,7 +210,7 @@ def _arrays(folder: Path, content: bytes) -> Arrays:
             {k: v for k, v in header.items() if k != "__metadata__"} if isinstance(header, dict) else None
         )
         if tensors is None:
-            raise ModelRefused(f"{folder.name}: {WEIGHTS} has no header that can be understood")
+            raise ModelRefused(f"{_called(folder)}{WEIGHTS} has no header that can be understood")
         total = 0
         for each in tensors.values():
             count = 1
@@ -212,14 +219,14 @@ def _arrays(folder: Path, content: bytes) -> Arrays:
             total += count
         if total > MOST_NUMBERS:
             raise ModelRefused(
-                f"{folder.name}: {WEIGHTS} claims {total} numbers; more than {MOST_NUMBERS} are not read"
+                f"{_called(folder)}{WEIGHTS} claims {total} numbers; more than {MOST_NUMBERS} are not read"
             )
         arrays = load(content)
     except (SafetensorError, ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
-        raise ModelRefused(f"{folder.name}: {WEIGHTS} cannot be read: {str(error)[:200]}") from None
+        raise ModelRefused(f"{_called(folder)}{WEIGHTS} cannot be read: {str(error)[:200]}") from None
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
             raise ModelRefused(
-                f"{folder.name}: {WEIGHTS} holds values in {name[:64]!r} that are no finite numbers"
+                f"{_called(folder)}{WEIGHTS} holds values in {name[:64]!r} that are no finite numbers"
             )
     return arrays

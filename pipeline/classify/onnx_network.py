@@ -80,7 +80,7 @@ def checked(name: str, content: bytes, operators: frozenset[str]) -> Any:
     try:
         network = onnx.load_from_string(content)
     except (DecodeError, ValueError, RecursionError) as error:
-        raise ModelRefused(f"{name}: model.onnx is no ONNX: {str(error)[:200]}") from None
+        raise ModelRefused(f"{name}: it is no ONNX: {str(error)[:200]}") from None
     if len(network.functions):
         raise ModelRefused(f"{name}: model.onnx defines functions of its own")
     count = 0

@@ -131,4 +131,6 @@ def score(
         parts.append(classifier.score(some))
         if progress is not None:
             progress(first + len(some), len(triplets))
+    if not parts:  # none to score, yet who would have scored is told
+        return Scores(0, {each.name: np.empty(0) for each in classifier.scorers}, classifier.digests)
     return Scores.joined(parts)

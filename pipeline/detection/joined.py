@@ -35,6 +35,7 @@ Array = NDArray[np.float64]
 Placed = TypeVar("Placed", PointObject, Detection)
 
 STAGE = "unet"
+SHOWN = 12  # digits of a digest
 # Cuts that stand in for a look at the pixels, which the network has had. What is extended stays cut: where
 # a whole galaxy is badly matched, the network is fooled too.
 SPARED = frozenset({"no point source", "dipole"})
@@ -59,7 +60,9 @@ class Joined:
     @property
     def told(self) -> str:
         """Which network took part, and what was refused."""
-        seen_by = "no U-Net took part" if self.network is None else f"seen by unet {self.network.digest[:12]}"
+        seen_by = (
+            "no U-Net took part" if self.network is None else f"seen by unet {self.network.digest[:SHOWN]}"
+        )
         return " ".join([f"{seen_by}.", *self.remarks])
 
 
@@ -98,7 +101,8 @@ def with_unet(
             network = load()
             maps = network.log_odds(planes)
         except ModelRefused as refused:
-            remarks.append(f"{refused}.")
+            which = f"{NAME} {version[1][:SHOWN]} is refused: " if version and version[1] else ""
+            remarks.append(f"{'' if remarks else which}{refused}.")
             continue
         found = join(detections, dropped, maps, network, difference, new, reference, settings)
         said = [*remarks, "The U-Net that comes with AstrID took part instead."] if remarks else []

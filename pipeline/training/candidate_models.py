@@ -18,6 +18,7 @@ from pipeline.classify.scorers import Inputs, load
 from pipeline.training import tree_train
 from pipeline.training.calibration import calibration_error, fnr_at_fpr, is_held_out, platt
 from pipeline.training.examples import Examples
+from pipeline.training.remembered import seen
 from pipeline.training.scorecard_summary import of_held_out
 from pipeline.training.tree_train import TreeOptions
 
@@ -107,7 +108,8 @@ def train_tree(examples: Examples, options: TreeOptions, folder: Path) -> Traine
         trained=_trained(asdict(options), examples, ours, metrics),
     )
     card = of_held_out("tree", log_odds, held)
-    return Trained(folder, write(folder, description, arrays), metrics, scorecard=card)
+    digest = write(folder, description, {**arrays, **seen(examples)})
+    return Trained(folder, digest, metrics, scorecard=card)
 
 
 def train_realbogus(
@@ -162,7 +164,8 @@ def train_realbogus(
     network = exported(state.averaged)
     _check_served(ModelFile(description, "", {}, network), held, raw, calibration)
     card = of_held_out("realbogus", log_odds, held)
-    return Trained(folder, write(folder, description, weights, network), metrics, scorecard=card)
+    digest = write(folder, description, {**weights, **seen(examples)}, network)
+    return Trained(folder, digest, metrics, scorecard=card)
 
 
 def fine_tune_realbogus(
@@ -222,7 +225,8 @@ def fine_tune_realbogus(
     raw = scores(made.network, known[slice(0, CHECKED)])
     _check_served(ModelFile(description, "", {}, network), known, raw, made.calibration)
     card = of_held_out("realbogus", log_odds, judged, drawn_by="group") if both else None
-    return Trained(folder, write(folder, description, weights, network), metrics, scorecard=card)
+    digest = write(folder, description, {**weights, **seen(known, start.arrays)}, network)
+    return Trained(folder, digest, metrics, scorecard=card)
 
 
 def _check_served(model: ModelFile, held: Examples, raw: Array, calibration: Calibration) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.errors import AstridError
-from core.models.trainings import Training, read, trainings
+from core.models.trainings import CHECKPOINT, Training, read, trainings
 from core.settings import Settings
 from pipeline.classify.model_file import ModelFile
 from pipeline.classify.model_file import read as read_model
@@ -18,7 +18,7 @@ from pipeline.training.examples import Examples
 from pipeline.training.recording import DONE, Recording
 from pipeline.training.tree_train import TreeOptions
 
-CHECKPOINT = "checkpoint.safetensors"
+STOPPED_EARLY = "stopped while examples were made; the same command goes on with those that are there"
 FIRST_SEED = 1_000_000  # of the fields of a training, and as many for each seed of it
 FIELD_PX = 512
 CHUNK = 20  # fields whose examples are kept in one file
@@ -107,33 +107,58 @@ def run(
         raise AstridError(
             f"training {before.key} was begun with other options; it goes on only with the same"
         )
-    parts = [] if labelled is None else [labelled]
-    if wanted.examples is not None or wanted.fields:
-        made_of = examples_of(settings, wanted, report, stopped)
-        if made_of is None:
-            raise AstridError("it was stopped while examples were made; the same command goes on from there")
-        parts = [made_of, *parts]
-    if not parts:
+    if labelled is None and wanted.examples is None and not wanted.fields:
         raise AstridError("there is nothing to learn from: reviewers agree on nothing yet; give --examples")
-    found = example_sets.join(parts)
-    parameters["examples_sha256"] = found.digest
     with Recording(settings, wanted.name, parameters, before.key if before else None) as recording:
-        if tuning is None:
-            made = _train(wanted, found, recording, report, stopped)
+        found = _all_examples(settings, wanted, labelled, report, stopped)
+        if found is None:
+            recording.stopped(STOPPED_EARLY)
         else:
-            made = _tune(wanted, tuning, found, recording, report, stopped)
-        if made.finished:
-            recording.finish(made.digest, made.metrics, made.scorecard)
-        elif tuning is not None:
-            recording.stopped("stopped; a fine-tuning begins anew")
-        else:
-            recording.stopped("stopped; --resume goes on from here")
+            recording.know(examples_sha256=found.digest)
+            _made(wanted, tuning, found, recording, report, stopped)
     training = read(recording.folder)
     if training is None:
         raise AstridError(f"the record of the training in {recording.folder} cannot be read")
     if training.state == DONE:
         (recording.folder / CHECKPOINT).unlink(missing_ok=True)
     return training
+
+
+def _all_examples(
+    settings: Settings,
+    wanted: CandidateRun,
+    labelled: Examples | None,
+    report: Report,
+    stopped: Callable[[], bool],
+) -> Examples | None:
+    parts = [] if labelled is None else [labelled]
+    if wanted.examples is not None or wanted.fields:
+        made_of = examples_of(settings, wanted, report, stopped)
+        if made_of is None:
+            return None
+        parts = [made_of, *parts]
+    return example_sets.join(parts)
+
+
+def _made(
+    wanted: CandidateRun,
+    tuning: Tuning | None,
+    found: Examples,
+    recording: Recording,
+    report: Report,
+    stopped: Callable[[], bool],
+) -> None:
+    """Train, and record what came of it."""
+    if tuning is None:
+        made = _train(wanted, found, recording, report, stopped)
+    else:
+        made = _tune(wanted, tuning, found, recording, report, stopped)
+    if made.finished:
+        recording.finish(made.digest, made.metrics, made.scorecard)
+    elif tuning is not None:
+        recording.stopped("stopped; a fine-tuning begins anew")
+    else:
+        recording.stopped("stopped; --resume goes on from here")
 
 
 def unfinished(settings: Settings, name: str) -> Training:
@@ -162,6 +187,7 @@ def copy_out(training: Training, folder: Path) -> None:
         raise AstridError(f"{folder} is there already")
     part = folder.with_name(f".{folder.name}.part")
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(training.folder / "model", part, dirs_exist_ok=True)
         part.rename(folder)
     except OSError as error:

@@ -15,6 +15,7 @@ from pipeline.classify.scorers import Inputs, Scorer, probabilities
 from pipeline.training.calibration import is_held_out
 from pipeline.training.candidate_models import Trained, metrics_of
 from pipeline.training.ensemble_train import weigh, zones
+from pipeline.training.remembered import seen
 from pipeline.training.scorecard_summary import of_held_out
 from pipeline.training.scored_fields import Scored
 
@@ -77,7 +78,7 @@ def train_ensemble(scored: Scored, scorers: Sequence[Scorer], unet: str, folder:
         }
     )
     card = of_held_out("ensemble", said[held], judged)
-    return Trained(folder, write(folder, whole, arrays), metrics, scorecard=card)
+    return Trained(folder, write(folder, whole, {**arrays, **seen(examples)}), metrics, scorecard=card)
 
 
 def _each_alone(

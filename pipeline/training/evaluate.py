@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipeline.classify import scorers
 from pipeline.classify.model_file import ModelFile, ModelRefused, read
 from pipeline.classify.scorers import Inputs, Scorer
+from pipeline.training import remembered
 from pipeline.training.examples import Examples
 from pipeline.training.resample import Estimate
 from pipeline.training.scorecard import Scorecard, paired, scorecard
@@ -72,7 +73,7 @@ def ready(folders: Mapping[str, tuple[Path, str | None]], names: Sequence[str]) 
     for name in names:
         if name in OF_FRAMES or name not in folders:
             why = (
-                "it sees whole frames, and these are cutouts"
+                "it sees whole frames, and these are cutouts; `astrid models card unet` tells its worth"
                 if name in OF_FRAMES
                 else "there is no version of it"
             )
@@ -199,7 +200,7 @@ def refuse_leaks(
 ) -> None:
     """Refuse to judge models by what they were trained on.
 
-    A model records what it was trained on: digests of example sets, and of objects, nights or fields.
+    A model records what it was trained on: digests of example sets, and of objects and nights.
 
     Parameters
     ----------
@@ -213,6 +214,8 @@ def refuse_leaks(
     ------
     LeakingSplit
     """
+    for other in trained_on:
+        check(_all_columns(other), _all_columns(examples), "night")
     judged = columns_of(examples)
     digest = examples.digest
     for each in candidates:
@@ -225,8 +228,7 @@ def refuse_leaks(
         named = frozenset(group_digest(word) for word in said) | frozenset(said)
         for column in BY:
             check_groups(named, judged, each.name, column)
-    for other in trained_on:
-        check(_all_columns(other), _all_columns(examples), "night")
+        remembered.refuse(each.model.arrays, judged, each.name)
 
 
 def _all_columns(examples: Examples) -> dict[str, Any]:

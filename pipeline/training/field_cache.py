@@ -142,6 +142,12 @@ def read(path: Path) -> CachedField:
     return found
 
 
+def name_of(path: Path) -> str:
+    """The name of a field, without its pixels."""
+    with np.load(path, allow_pickle=False) as file:
+        return str(file["name"])
+
+
 def read_all(paths: list[Path]) -> Iterator[CachedField]:
     """The fields of some files that can be read."""
     for path in paths:

@@ -22,6 +22,7 @@ from pipeline.training.checkpoint import TrainingError
 from pipeline.training.examples import BOGUS, REAL, Examples
 from pipeline.training.realbogus_network import CutoutNetwork
 from pipeline.training.realbogus_train import Start, TrainOptions
+from pipeline.training.remembered import weights_of
 from pipeline.training.splits import group_digest
 
 Array = NDArray[np.float64]
@@ -121,7 +122,7 @@ def fine_tune(
             f"at least {LEAST} of each are needed"
         )
     layers = ("head" if fewest < FEW else "all") if options.layers == "auto" else options.layers
-    start = Start(model.digest, model.arrays, head_only=layers == "head")
+    start = Start(model.digest, weights_of(model.arrays), head_only=layers == "head")
     training = _options(model, len(examples), options, RATES[layers])
     folds = min(options.folds, fewest)
     fold = _folds(examples, objects, folds, options.seed)
@@ -225,7 +226,7 @@ def _folds(examples: Examples, objects: dict[int, list[str]], count: int, seed: 
 
 def _before(model: ModelFile, examples: Examples) -> Array:
     network = CutoutNetwork(int(model.description.config["width"]))
-    network.take(model.arrays)
+    network.take(weights_of(model.arrays))
     return realbogus_train.scores(network, examples)
 
 

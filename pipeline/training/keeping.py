@@ -13,7 +13,7 @@ from typing import Any
 
 from core.database.store import Store
 from core.database.tables import TrainedModel
-from core.models import versions
+from core.models import files, versions
 from core.models.trainings import MODEL, SCORECARD, Training, TrainingRefused
 from core.settings import Settings
 from pipeline.classify import model_file
@@ -22,7 +22,7 @@ from pipeline.training.recording import DONE
 
 def folder_of(settings: Settings, digest: str) -> Path:
     """Where the files of a model are kept."""
-    return settings.home / "models" / digest
+    return files.folder_of(settings.home, digest)
 
 
 def keep(

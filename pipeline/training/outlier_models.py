@@ -14,6 +14,7 @@ from pipeline.training import outliers_train
 from pipeline.training.candidate_models import Trained, split
 from pipeline.training.examples import Examples
 from pipeline.training.outliers_train import OutlierOptions
+from pipeline.training.remembered import seen
 
 KINDS = ("isolation_forest", "one_class_svm")
 _ARCHITECTURES = {"isolation_forest": outliers.FOREST, "one_class_svm": outliers.MACHINE}
@@ -66,7 +67,7 @@ def train_outliers(kind: str, examples: Examples, options: OutlierOptions, folde
             "fitted_on": "real examples alone: what is said is a rank among them",
         },
     )
-    return Trained(folder, write(folder, description, arrays), metrics)
+    return Trained(folder, write(folder, description, {**arrays, **seen(examples)}), metrics)
 
 
 def _bogus_share(odd: NDArray[np.float64], label: NDArray[np.integer]) -> float:

@@ -97,6 +97,11 @@ class Recording:
         self._curve.write(line + "\n")
         self._curve.flush()
 
+    def know(self, **parameters: Any) -> None:
+        """Note parameters that are known only now, such as the digest of examples that were made."""
+        self._facts["parameters"] |= parameters
+        self._write()
+
     def stopped(self, reason: str) -> None:
         """Say that it ends before it is done, and can go on later."""
         self._reason = reason

@@ -11,7 +11,10 @@ from pipeline.training.strata import CLEAR_NAME, CLEAR_OF
 
 
 def table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
-    """Headings and rows: the numbers to compare scorers by, with their 95 % intervals."""
+    """Headings and rows: the numbers to compare scorers by, with their 95 % intervals.
+
+    Models that could not be judged have a column too, so that nobody misses them without a word.
+    """
     cards = evaluation.cards
 
     def share(estimate: Estimate) -> str:
@@ -38,7 +41,9 @@ def table(evaluation: Evaluation) -> tuple[list[str], list[list[str]]]:
             ),
         ],
     ]
-    return ["", *(card.name for card in cards)], rows
+    names = [card.name for card in cards]
+    absent = [name for name in evaluation.absent if name not in names]
+    return ["", *names, *absent], [row + ["not judged"] * len(absent) for row in rows]
 
 
 def clear(card: Scorecard) -> Estimate:

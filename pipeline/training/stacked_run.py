@@ -13,8 +13,16 @@ from pipeline.classify import unet
 from pipeline.classify.classify import Classifier, Models
 from pipeline.training import scored_fields
 from pipeline.training.candidate_models import Trained
-from pipeline.training.candidate_run import FIELD_PX, FIRST_SEED, CandidateRun, Report, examples_of
+from pipeline.training.candidate_run import (
+    FIELD_PX,
+    FIRST_SEED,
+    STOPPED_EARLY,
+    CandidateRun,
+    Report,
+    examples_of,
+)
 from pipeline.training.ensemble_models import train_ensemble
+from pipeline.training.examples import Examples
 from pipeline.training.outlier_models import KINDS, train_outliers
 from pipeline.training.outliers_train import OutlierOptions
 from pipeline.training.recording import Recording
@@ -30,24 +38,30 @@ def run_outliers(
     report: Report,
     stopped: Callable[[], bool],
 ) -> list[Training]:
-    """Fit both detectors, each as a training of its own.
+    """Fit both detectors, each as a training of its own; the first alone where that was stopped.
 
     Raises
     ------
     AstridError
-        There is too little to learn from, or it was stopped while examples were made.
+        There is too little to learn from.
     """
-    found = examples_of(settings, CandidateRun("tree", examples, fields, seed), report, stopped)
-    if found is None:
-        raise AstridError("it was stopped while examples were made; the same command goes on from there")
     options = OutlierOptions(seed=seed)
-    done = []
+    done: list[Training] = []
+    found: Examples | None = None
     for number, kind in enumerate(KINDS):
-        report(number, len(KINDS), kind)
-        with Recording(settings, kind, options.record() | {"examples_sha256": found.digest}) as recording:
-            _clear(recording.model)
-            _finish(recording, train_outliers(kind, found, options, recording.model))
+        with Recording(settings, kind, options.record()) as recording:
+            if found is None:
+                found = examples_of(settings, CandidateRun("tree", examples, fields, seed), report, stopped)
+            if found is None:
+                recording.stopped(STOPPED_EARLY)
+            else:
+                report(number, len(KINDS), kind)
+                recording.know(examples_sha256=found.digest)
+                _clear(recording.model)
+                _finish(recording, train_outliers(kind, found, options, recording.model))
         done.append(_read(recording))
+        if found is None:
+            break
     return done
 
 

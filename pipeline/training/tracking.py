@@ -26,6 +26,7 @@ from core.models.registry import CHAMPION, own_database
 from core.models.trainings import MODEL, PUBLISHED, RUNNING, SCORECARD, Training, curve, trainings
 from core.settings import Settings
 from core.vocabulary import ExitCode
+from pipeline.classify import model_file
 from pipeline.clock import one_line
 from pipeline.training.keeping import copy_in, folder_of
 from pipeline.training.recording import write_json
@@ -37,6 +38,8 @@ NUMBER_TAG = "astrid.version"
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
 BATCH = 500  # metrics in one request; MLflow takes a thousand
+MOST_CAUSE = 300  # characters
+AWAY = ("Max retries exceeded", "Connection refused", "NameResolutionError", "timed out")
 MOST_PARAMETER = 500  # characters
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # MLflow compares with this word
@@ -113,18 +116,22 @@ def sync(store: Store, settings: Settings, report: Callable[[str], None] | None 
 
 
 def fetch(store: Store, settings: Settings, name: str, number: int) -> Path:
-    """The folder of a version's files on this machine; brought from the registry where it is not there.
+    """The folder of a version's files, verified; brought from the registry where it is not on this machine.
 
     Raises
     ------
     ModelUnknown
     TrackingUnavailable
     ModelRefused
-        What came is not what was registered.
+        They are damaged, or what came is not what was registered.
     """
     model = versions.version(store, name, number)
     place = folder_of(settings, model.digest)
     if place.is_dir():
+        try:
+            model_file.read(place, model.digest)
+        except model_file.ModelRefused as refused:
+            raise model_file.ModelRefused(f"version {number} of {name} cannot be used: {refused}") from None
         return place
     if model.registry_run is None:
         raise TrackingUnavailable(
@@ -293,10 +300,18 @@ def _client(settings: Settings) -> Iterator[Any]:
     except ImportError as error:
         raise TrackingUnavailable(f"MLflow cannot be used here: {one_line(error)}") from error
     except Exception as error:  # MLflow, SQLAlchemy, requests and boto3 each have their own
-        told = _without_password(one_line(error), uri)
+        told = _without_password(_cause(error), uri)
         raise TrackingUnavailable(
             f"MLflow at {_without_password(uri, uri)} could not be told: {told}"
         ) from error
+
+
+def _cause(error: BaseException) -> str:
+    """Why, in a line: a server that is away is told as such, without the client's inner calls."""
+    said = str(error)
+    if any(word in said for word in AWAY):
+        return "it does not answer"
+    return one_line(error)[:MOST_CAUSE]
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from pipeline.training.checkpoint import TrainingError
 from pipeline.training.fields import field
 from pipeline.training.real_fields import RealFields
 from pipeline.training.recording import Recording
+from pipeline.training.remembered import NIGHTS, numbers
 from pipeline.training.unet_choice import Examined, calibration, examine, fields_of, thresholds
 from pipeline.training.unet_network import UNetwork, exported
 from pipeline.training.unet_train import Training, TrainOptions, train
@@ -100,19 +101,7 @@ def run(
     home = settings.home
     real = None if wanted.frames is None else RealFields(wanted.frames, settings)
     cache = home / "training" / f"fields-{wanted.size}"
-    seeds = range(wanted.seed * 100_000 % HELD_OUT, wanted.seed * 100_000 % HELD_OUT + wanted.fields)
     held = range(HELD_OUT, HELD_OUT + wanted.held_out)
-    files: list[Path] = []
-    for number, seed in enumerate(seeds):
-        one = range(seed, seed + 1)
-        if real is not None and number % 2:
-            files += field_cache.make(cache, one, wanted.size, source=real.field, kind=real.name)
-        else:
-            files += field_cache.make(cache, one, wanted.size)
-        report(number + 1, wanted.fields, "fields")
-        if stopped():
-            return None
-    measured = field_cache.make(cache, held[:METRIC_FIELDS], wanted.size)
     options = TrainOptions(steps=wanted.steps, width=wanted.width, seed=wanted.seed, threads=wanted.threads)
     data = "simulated" if real is None else real.name
     made_of = f"{wanted.width}-{wanted.seed}-{wanted.fields}x{wanted.size}-{data}"
@@ -120,6 +109,11 @@ def run(
 
     parameters = asdict(wanted) | {"frames": None if wanted.frames is None else str(wanted.frames)}
     with Recording(settings, NAME, parameters) as recording:
+        files = _training_fields(cache, real, wanted, report, stopped)
+        if files is None:
+            recording.stopped("stopped while fields were made; the same command goes on from here")
+            return None
+        measured = field_cache.make(cache, held[:METRIC_FIELDS], wanted.size)
 
         def epoch(step: int, metrics: dict[str, float]) -> None:
             recording.step(step, metrics)
@@ -136,6 +130,24 @@ def run(
     if out is not None:
         shutil.copytree(published.folder, out)
     return replace(published, folder=out or published.folder, training=recording.folder)
+
+
+def _training_fields(
+    cache: Path, real: RealFields | None, wanted: UnetRun, report: Report, stopped: Callable[[], bool]
+) -> list[Path] | None:
+    """The files of all fields to train on; none where it was stopped before all were made."""
+    first = wanted.seed * 100_000 % HELD_OUT
+    files: list[Path] = []
+    for number, seed in enumerate(range(first, first + wanted.fields)):
+        one = range(seed, seed + 1)
+        if real is not None and number % 2:
+            files += field_cache.make(cache, one, wanted.size, source=real.field, kind=real.name)
+        else:
+            files += field_cache.make(cache, one, wanted.size)
+        report(number + 1, wanted.fields, "fields")
+        if stopped():
+            return None
+    return files
 
 
 def _scorecard(made: Made, held: range, wanted: UnetRun, report: Report) -> dict[str, Any] | None:
@@ -171,6 +183,7 @@ def publish(
     )
     kept = state.averaged.state_dict().items()
     arrays = {key: value.numpy() for key, value in kept if value.dtype.is_floating_point}
+    arrays[NIGHTS] = numbers(map(field_cache.name_of, files))
     return Made(out, write(out, description, arrays, content), metrics)
 
 

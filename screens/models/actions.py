@@ -23,7 +23,7 @@ ACTIONS: tuple[Action, ...] = (
         Where.MODELS, "Models", 5, dangerous=True, why_disabled=no_change,
     ),
     Action(
-        "models:stop", ("K",), "stop", "stop the training under the cursor; it can go on later", Where.MODELS,
+        "models:stop", ("K",), "stop", "stop the training under the cursor", Where.MODELS,
         "Models", 4, dangerous=True, why_disabled=_no_training,
     ),
 )  # fmt: skip

@@ -27,8 +27,12 @@ def card_lines(card: Card, width: int, *, plain: bool) -> list[Line]:
     metrics = card.facts.get("metrics")
     if isinstance(metrics, Mapping):
         lines += [(), _title("Metrics"), *facts_lines(metrics.items(), width)]
+    if card.judged:
+        lines += [(), _title("Worth, by the second generator"), *facts_lines(card.judged, width)]
+    if card.scorecard is None and card.judged:
+        return lines
     if card.scorecard is None:
-        words = " It has no scorecard: `astrid models evaluate` judges models by examples."
+        words = " It has no scorecard: `astrid models evaluate` makes one and keeps it with a version."
         return [*lines, (), (span(words, Tone.DIM),)]
     return [*lines, *scorecard_lines(card, width, plain=plain)]
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import getpass
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.database.store import Store
-from core.models import trainings, versions
+from core.models import files, members, trainings, versions
 from core.models.overview import ModelRow, overview
 from core.models.registry import Registry, read_registry
 from core.models.shipped import shipped
 from core.models.trainings import Training, TrainingRefused
+from core.models.versions import ModelUnknown
+from core.models.worth import judged as judged_by_second
+from core.models.worth import judged_rows
+from core.operations import processes
 from core.operations.launch import spawn_astrid
 from core.review.judged import Judged, judged
 from core.settings import Settings
@@ -22,6 +28,10 @@ if TYPE_CHECKING:
     from screens.frame.opened import Opened
 
 MOST_TRAININGS = 50
+MOST_LOG = 100_000  # bytes
+LISTED_WITHIN_S = 30.0
+LOOK_S = 0.2
+FAILED = "failed"
 # What a training of each model may be started with; both outlier detectors are fitted by one.
 OPTIONS = {
     "realbogus": ("minutes", "steps", "seed", "examples", "fields", "from", "layers"),
@@ -45,6 +55,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Started:
+    """A training that was started; ``key`` is none where it is not listed yet."""
+
+    name: str
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """All that is known of one version, and the one in use beside it."""
 
@@ -54,6 +72,7 @@ class Card:
     facts: Mapping[str, Any]
     scorecard: Mapping[str, Any] | None
     champion_scorecard: Mapping[str, Any] | None
+    judged: Sequence[tuple[str, str]] = ()  # by the second generator
 
 
 def read(settings: Settings, known: Answer | None, training: str | None, store: Store) -> Answer:
@@ -75,19 +94,20 @@ def read(settings: Settings, known: Answer | None, training: str | None, store: 
     return Answer(
         read_registry(settings, known.registry if known else None),
         judged(store),
-        overview(store),
+        overview(store, settings.home),
         found,
         trainings.curve(chosen) if chosen else None,
     )
 
 
-def read_card(model: ModelRow, number: int, store: Store) -> Card:
+def read_card(model: ModelRow, number: int, store: Store, settings: Settings) -> Card:
     """Everything about one version.
 
     Raises
     ------
     ModelUnknown, ShippedModelMissing, StoreError
     """
+    kept_as: str | None = None
     if number == versions.SHIPPED:
         came = shipped(model.name)
         facts: dict[str, Any] = {"digest": came.digest, "origin": "came with AstrID"}
@@ -95,6 +115,7 @@ def read_card(model: ModelRow, number: int, store: Store) -> Card:
         description, scorecard = came.description, _trained(came.description).get("scorecard")
     else:
         row = versions.version(store, model.name, number)
+        kept_as = row.digest
         facts = {
             "digest": row.digest,
             "origin": row.origin,
@@ -103,6 +124,9 @@ def read_card(model: ModelRow, number: int, store: Store) -> Card:
             "registry": f"version {row.registry_version}" if row.registry_version else "not told yet",
         }
         description, scorecard = row.description, row.scorecard
+    damage = files.trouble(settings.home, model.name, kept_as)
+    if damage is not None:
+        facts = {"damage": damage, **facts}
     facts |= {"architecture": description.get("architecture", ""), **_trained(description)}
     champion = versions.version(store, model.name, model.in_use).scorecard if model.in_use else None
     return Card(
@@ -112,6 +136,7 @@ def read_card(model: ModelRow, number: int, store: Store) -> Card:
         facts=facts,
         scorecard=scorecard if isinstance(scorecard, dict) else None,
         champion_scorecard=champion,
+        judged=judged_rows(judged_by_second(model.name, str(facts["digest"]))),
     )
 
 
@@ -120,25 +145,59 @@ def _trained(description: Mapping[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def start(words: str, opened: Opened) -> str:
-    """Start a training as a process of its own; what was started, in words.
+def start(words: str, opened: Opened, wait_s: float = LISTED_WITHIN_S) -> Started:
+    """Start a training as a process of its own, and wait until it is listed, which takes seconds.
 
     Parameters
     ----------
     words : str
         The model, then options such as ``minutes=10``.
+    wait_s : float
+        A training that is slower on its way is listed later.
 
     Raises
     ------
     TrainingRefused
+        It ended before it was at work; the message is the reason, or the last line that it said.
     """
     name, options = command_of(words)
     log = opened.settings.home / "logs" / f"training-{name}.log"
+    said_before = _size(log)
     try:
-        spawn_astrid(["models", "train", name, *options, "--json"], log, opened.settings_path)
+        pid = spawn_astrid(["models", "train", name, *options, "--json"], log, opened.settings_path)
     except OSError as error:
         raise TrainingRefused(f"it could not be started: {error.strerror or error}") from None
-    return name
+    until = time.monotonic() + wait_s
+    while True:
+        is_alive = processes.is_alive(pid)  # asked first: it may be listed and end between two questions
+        newest = trainings.trainings(opened.settings.home, MOST_TRAININGS)
+        listed = next((each for each in newest if each.pid == pid), None)
+        if listed is not None and listed.state == FAILED:
+            raise TrainingRefused(f"the training of {name} failed: {listed.reason}")
+        if listed is not None:
+            return Started(name, listed.key)
+        if not is_alive:
+            raise TrainingRefused(f"the training of {name} ended at once: {_last_line(log, said_before)}")
+        if time.monotonic() > until:
+            return Started(name, None)
+        time.sleep(LOOK_S)
+
+
+def _size(log: Path) -> int:
+    try:
+        return log.stat().st_size
+    except OSError:
+        return 0
+
+
+def _last_line(log: Path, first: int) -> str:
+    try:
+        with log.open("rb") as stream:
+            stream.seek(first)
+            lines = stream.read(MOST_LOG).decode("utf-8", "replace").strip().splitlines()
+    except OSError:
+        lines = []
+    return lines[-1].removeprefix("astrid: ") if lines else f"it said nothing; see {log}"
 
 
 def command_of(words: str) -> tuple[str, list[str]]:
@@ -165,23 +224,47 @@ def command_of(words: str) -> tuple[str, list[str]]:
     return name, told
 
 
-def promote(name: str, number: int, store: Store) -> str:
+def promote(name: str, number: int, store: Store, settings: Settings) -> str:
     """Let a version be used from the next frame on.
 
     Raises
     ------
-    ModelUnknown, StoreError
+    ModelUnknown
+        There is no such version, or its files are not what was kept.
+    StoreError
     """
+    if number != versions.SHIPPED:
+        _refuse_damaged(name, number, versions.version(store, name, number).digest, settings)
     row = versions.promote(store, name, number, by=getpass.getuser())
-    return f"version {row.number} of {name} is in use from the next frame on; it was {row.previous}"
+    told = f"version {row.number} of {name} is in use from the next frame on; it was {row.previous}"
+    return _with_remark(told, store)
 
 
-def rollback(name: str, store: Store) -> str:
+def _refuse_damaged(name: str, number: int, digest: str, settings: Settings) -> None:
+    trouble = files.trouble(settings.home, name, digest)
+    if trouble is None:
+        return
+    hint = ""
+    if not files.folder_of(settings.home, digest).is_dir():
+        hint = f"; `astrid models promote {name} {number}` brings them from the registry"
+    raise ModelUnknown(f"version {number} of {name} cannot be used: {trouble}{hint}")
+
+
+def rollback(name: str, store: Store, settings: Settings) -> str:
     """Go back to the version that was in use before.
 
     Raises
     ------
     ModelUnknown, StoreError
     """
+    before = versions.previous(store, name)
+    if before is not None and before != versions.SHIPPED:
+        _refuse_damaged(name, before, versions.version(store, name, before).digest, settings)
     row = versions.rollback(store, name, by=getpass.getuser())
-    return f"version {row.number} of {name} is in use again from the next frame on; it was {row.previous}"
+    told = f"version {row.number} of {name} is in use again from the next frame on; it was {row.previous}"
+    return _with_remark(told, store)
+
+
+def _with_remark(told: str, store: Store) -> str:
+    said = members.remark(store)
+    return told if said is None else f"{told}. {said}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.database.store import Store
     from core.models.overview import ModelRow, VersionRow
     from core.models.trainings import Training
-    from screens.models.reading import Answer, Card
+    from screens.models.reading import Answer, Card, Started
 
 LOOK_S = 5.0  # trainings write files and MLflow its database, which the store does not tell
 
@@ -225,7 +225,9 @@ class ModelsScreen(FrameScreen["Answer"]):
             self.app.push_screen(Sheet(f"{safe_text(card.name, 40)}, version {card.number}", lines))
 
         what = "the version cannot be shown"
-        self.in_background(partial(read_card, model, self._chosen_number, opened.store), show, what)
+        self.in_background(
+            partial(read_card, model, self._chosen_number, opened.store, opened.settings), show, what
+        )
 
     # -- acting ------------------------------------------------------------------------------------
 
@@ -247,11 +249,13 @@ class ModelsScreen(FrameScreen["Answer"]):
         if opened is None:
             return
 
-        def told(name: str) -> None:
-            self._training = None
-            self.say(f"a training of {name} begins; it is listed once it has its examples", Tone.GOOD)
+        def told(started: Started) -> None:
+            self._training = started.key
+            later = "" if started.key else "; it is listed as soon as it begins"
+            self.say(f"a training of {safe_text(started.name, 24)} is at work{later}", Tone.GOOD)
             self.ask()
 
+        self.say("a training is being started", Tone.DIM)
         self.in_background(partial(start, words, opened), told, "nothing was started")
 
     def _ask_promote(self) -> None:
@@ -285,8 +289,9 @@ class ModelsScreen(FrameScreen["Answer"]):
             self.host.look()
             self.ask()
 
-        store = opened.store
-        work = partial(rollback, name, store) if number is None else partial(promote, name, number, store)
+        work: Callable[[], str] = partial(rollback, name, opened.store, opened.settings)
+        if number is not None:
+            work = partial(promote, name, number, opened.store, opened.settings)
         self.in_background(work, told, "nothing was changed")
 
     def _ask_stop(self) -> None:

@@ -76,7 +76,11 @@ def version_rows(model: ModelRow) -> list[VersionRow | None]:
 
 def _trouble(page: Page, width: int) -> list[Line]:
     trouble = page.answer.registry.trouble
-    return [] if trouble is None else indented((span(trouble, Tone.WARN, 400),), width)
+    lines = [] if trouble is None else indented((span(trouble, Tone.WARN, 400),), width)
+    for model in page.answer.models:
+        if model.trouble is not None:
+            lines += indented((span(model.trouble, Tone.BAD, 400),), width)
+    return lines
 
 
 def model_lines(page: Page, width: int, rows: int) -> list[Line]:
@@ -99,8 +103,8 @@ def _model_line(model: ModelRow, width: int, *, is_chosen: bool, here: bool) -> 
         (
             span((" > " if here else " * ") if is_chosen else "   ", Tone.KEY),
             span(model.name.ljust(NAME_COLUMNS), Tone.STRONG if is_chosen else Tone.PLAIN),
-            span(used.ljust(16), Tone.GOOD),
-            span(f"of {counted(len(model.versions), 'version')}".ljust(16), Tone.DIM),
+            span(used.ljust(16), Tone.GOOD if model.trouble is None else Tone.BAD),
+            span(f"of {counted(len(model.versions) + 1, 'version')}".ljust(16), Tone.DIM),
             span(_metrics(row.metrics if row else {}), Tone.DIM),
         ),
         width,

@@ -136,7 +136,7 @@ def _score_lines(card: "Card", width: int) -> list[Line]:
     if not told:
         lines.append(_NONE)
     if card.frame.scored_by:
-        lines += indented((span(card.frame.scored_by, Tone.DIM, 1000),), width)
+        lines += indented((span(f"scored by {card.frame.scored_by}", Tone.DIM, 1000),), width)
     return lines
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from astrid_tui.cli.models_score import SHOWN
+from core.models.trainings import CHECKPOINT
 from pipeline.classify.model_file import read
 from pipeline.training import examples as example_sets
-from pipeline.training.candidate_run import CHECKPOINT
 from tests.astrid_tui.command import Command
 from tests.pipeline.toy_models import blobs
 
@@ -120,9 +120,29 @@ def test_a_trained_tree_becomes_a_version_and_scores_once_it_is_promoted(astrid,
     assert (told["state"], told["version"]) == ("done", 1)
     assert read(tmp_path / "out", told["digest"]).description.kind == "tree"
     before = astrid.json("models", "score", triplets[0])
-    astrid("models", "promote", "tree", 1, "--yes", "--no-sync")
+    promoted = astrid.json("models", "promote", "tree", 1, "--yes", "--no-sync")
+    assert "weighed with other versions of tree" in promoted["remark"]
     after = astrid.json("models", "score", triplets[0])
+    assert "in use already" in astrid("models", "promote", "tree", 1)
+    empty = np.zeros((0, 9, 9))
+    np.savez(tmp_path / "none.npz", new=empty, ref=empty, diff=empty)
+    none = astrid.json("models", "score", tmp_path / "none.npz")
+    assert (none["count"], none["models"]) == (0, after["models"])
+    assert none["scores"] == {name: [] for name in after["models"]}
     assert before["models"]["tree"] != after["models"]["tree"] == told["digest"]
+    assert (len(before["remarks"]), after["remarks"]) == (0, [promoted["remark"]])
+    from tests.pipeline.example_sets import plain_examples
+
+    example_sets.write(plain_examples(400, 5, "judge"), tmp_path / "judge.npz")
+    words = ("models", "evaluate", "--models", "tree", "--examples", tmp_path / "judge.npz")
+    first = astrid.json("models", "card", "tree", 1)["scorecard"]
+    assert astrid.json(*words, "--no-keep")["kept"] == {}
+    assert astrid.json("models", "card", "tree", 1)["scorecard"] == first
+    for _ in range(2):
+        assert astrid.json(*words)["kept"] == {"tree": 1}
+        card = astrid.json("models", "card", "tree", 1)["scorecard"]
+        assert (card["judged_by"], card["of_training"]) == ("judged by judge.npz", first)
+        assert card["examples"]["real"] + card["examples"]["bogus"] == 400
     assert before["models"]["realbogus"] == after["models"]["realbogus"]
 
 
@@ -176,6 +196,53 @@ def test_a_training_that_is_stopped_is_resumed_with_the_same_options_alone(astri
     assert not list((tmp_path / "home").rglob(CHECKPOINT))
     astrid(*words, 3, "--resume", code=1)
     assert "no training of realbogus" in astrid.said
+
+
+@pytest.mark.parametrize("kind", ["tree", "outliers"])
+def test_a_training_is_listed_and_can_be_stopped_while_its_examples_are_made(
+    astrid, tmp_path, monkeypatch, kind
+):
+    from pipeline.training import candidate_run
+    from tests.pipeline.example_sets import plain_examples
+
+    astrid("init")
+    seen = []
+
+    def stop_during(seeds, *_given, **_named):
+        seen.extend(each["state"] for each in astrid.json("models", "trainings"))
+        astrid("models", "stop", "last")
+        return plain_examples(40, 1, f"a{seeds[0]}")
+
+    monkeypatch.setattr(candidate_run.example_sets, "of_seeds", stop_during)
+    stopped = astrid.json("models", "train", kind, "--fields", 40, code=130)
+    assert seen == ["running"]
+    told = stopped if kind == "tree" else stopped[0]
+    assert (told["state"], told["digest"]) == ("stopped", None)
+    assert "stopped while examples were made" in told["reason"]
+    assert len(astrid.json("models", "trainings")) == 1
+
+
+def test_what_came_with_astrid_is_listed_and_told_without_a_store(astrid):
+    found = astrid.json("models", "list")["models"]
+    assert {each["in_use"] for each in found} == {0}
+    card = astrid.json("models", "card", "tree")
+    assert (card["number"], card["origin"], card["trouble"]) == (0, "AstrID", None)
+    astrid("models", "card", "tree", 1, code=4)
+
+
+def test_there_is_nothing_to_stop_before_anything_was_trained(astrid):
+    astrid("models", "stop", "last", code=1)
+    assert astrid.said == "astrid: nothing was trained yet: there is no training to stop\n"
+
+
+def test_the_folders_of_outlier_detectors_are_put_where_they_are_wanted(astrid, tmp_path):
+    example_sets.write(blobs(400), tmp_path / "examples.npz")
+    astrid("init")
+    words = ("models", "train", "outliers", "--examples", tmp_path / "examples.npz", "-o", tmp_path / "out")
+    for each in astrid.json(*words):
+        assert read(tmp_path / "out" / each["name"], each["digest"]).description.kind == each["name"]
+    astrid(*words, code=2)
+    assert "is there already" in astrid.said
 
 
 def test_what_cannot_be_learnt_from_is_told_in_one_sentence(astrid, tmp_path):

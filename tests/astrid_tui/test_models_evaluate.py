@@ -1,5 +1,7 @@
 """`astrid models evaluate`: baselines beside models, leaks refused, in text, JSON and a picture."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -85,6 +87,16 @@ def test_what_was_trained_on_does_not_judge(astrid, trained):
     given = ("models", "evaluate", "--models", "tree", "--folder", folder / "tree")
     astrid(*given, "--examples", folder / "trained.npz", code=1)
     assert "row 0 of what judges, and every other, is what tree was trained on" in astrid.said
+    for part in (sets["trained"][slice(0, -3)], sets["trained"][slice(700, 760)]):
+        write(part, folder / "part.npz")
+        astrid(*given, "--examples", folder / "part.npz", code=1)
+        name = part.group[0]
+        assert f"row 0 of what judges is of object {name}, which tree was trained on" in astrid.said
+    renamed = replace(sets["judge"], night=np.where(sets["judge"].night == "judge-7", "training-7", ""))
+    write(renamed, folder / "night.npz")
+    astrid(*given, "--examples", folder / "night.npz", code=1)
+    assert "row 7 of what judges is of night training-7, which tree was trained on" in astrid.said
+    assert b"training-7" not in (folder / "tree" / "weights.safetensors").read_bytes()
     mixed = join([sets["judge"], sets["trained"][slice(40, 41)]])
     write(mixed, folder / "mixed.npz")
     options = ("--examples", folder / "mixed.npz", "--trained-on", folder / "trained.npz")
@@ -97,10 +109,14 @@ def test_what_was_trained_on_does_not_judge(astrid, trained):
 
 def test_a_model_that_is_not_there_does_not_hide_the_others(astrid, trained):
     folder, _ = trained
-    astrid(
+    said = astrid(
         "models", "evaluate", "--models", "unet", "--folder", folder / "tree",
         "--examples", folder / "judge.npz", code=3,
     )  # fmt: skip
+    heading, *rows = [line for line in said.splitlines() if "S_corr" in line or "not judged" in line]
+    assert heading.split() == ["S_corr", "tree", "unet"]
+    assert rows[0].startswith("missed at 1 % FPR")
+    assert "unet is not judged: it sees whole frames" in said
     broken = folder / "broken"
     broken.mkdir(exist_ok=True)
     (broken / "model.json").write_text("{}")

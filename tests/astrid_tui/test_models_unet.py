@@ -53,7 +53,7 @@ def test_a_model_is_trained_although_a_signal_ends_it_once_and_can_be_served(
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "home" / "training").rglob("*.npz")}
     assert len(before) == 3
     astrid("init")
-    again = astrid.json("models", "train", "unet", *TINY, "--out", tmp_path / "again")
+    again = astrid.json("models", "train", "unet", *TINY, "-o", tmp_path / "again")
     assert again["version"] == 1
     card = astrid.json("models", "card", "unet", 1)["scorecard"]
     assert card["fields"] == 1
@@ -61,7 +61,7 @@ def test_a_model_is_trained_although_a_signal_ends_it_once_and_can_be_served(
     assert card["tables"][-1]["rows"][0]["name"] == "background"
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert (tmp_path / "again" / "model.onnx").read_bytes() == (folder / "model.onnx").read_bytes()
-    said = astrid("models", "train", "unet", *TINY, "--out", tmp_path / "again", code=ExitCode.FAILED)
+    said = astrid("models", "train", "unet", *TINY, "--output", tmp_path / "again", code=ExitCode.FAILED)
     assert said == ""
     assert "exists already" in astrid.said
     assert "Traceback" not in astrid.said

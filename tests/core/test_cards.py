@@ -176,8 +176,15 @@ def test_a_card_tells_which_models_scored_the_newest_attempt_and_which_could_not
                     seconds=0.1, outcome="done", reason=said,
                 )
             )  # fmt: skip
-    card = read_card(store, night[0])
-    assert card.frame.scored_by == "scored by tree abc. realbogus is damaged."
+    assert read_card(store, night[0]).frame.scored_by == "tree abc. realbogus is damaged."
+    with store.write() as db:
+        db.add(
+            StageRun(
+                observation_id=observation, attempt=1, stage="unet", started_at=1.0,
+                seconds=0.1, outcome="done", reason="seen by unet def.",
+            )
+        )  # fmt: skip
+    assert read_card(store, night[0]).frame.scored_by == "unet def, tree abc. realbogus is damaged."
 
 
 def test_a_light_curve_has_limits_of_five_times_the_forced_error(store, night):

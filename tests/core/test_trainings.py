@@ -50,6 +50,22 @@ def test_a_training_whose_process_is_gone_is_lost(tmp_path):
     )
 
 
+def test_what_is_said_of_going_on_is_true_of_each_kind(tmp_path):
+    def said(name, *, has_checkpoint=False, **facts):
+        gone = {"pid": os.getpid(), "mark": "of another boot", "host": os.uname().nodename}
+        key = f"{name}-{len(list(tmp_path.rglob(trainings.FACTS)))}"
+        folder = a_training(tmp_path, key, name=name, state="running", **gone, **facts)
+        if has_checkpoint:
+            (folder / trainings.CHECKPOINT).touch()
+        return trainings.read(folder).reason
+
+    for name in ("tree", "isolation_forest", "one_class_svm", "ensemble", "realbogus"):
+        assert "begins anew" in said(name)
+    assert "with `--resume` goes on" in said("realbogus", has_checkpoint=True)
+    assert "begins anew" in said("realbogus", has_checkpoint=True, parameters={"start": "ab"})
+    assert "the same command goes on" in said("unet")
+
+
 def test_a_training_is_asked_to_stop_where_it_is(tmp_path):
     program = "import signal, sys; print('up', flush=True); signal.pause()"
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)

@@ -72,8 +72,13 @@ def test_scores_do_not_hang_on_the_company_or_the_batch(candidates):
         assert scores == pytest.approx(together.of(number), abs=1e-5)
 
 
-def test_a_refused_version_is_passed_over_for_the_one_that_came_and_the_remark_says_so(tmp_path, candidates):
-    digest = toy_models.tree(tmp_path / "tree")
+def test_a_refused_version_is_passed_over_for_the_one_that_came_and_the_remark_says_so(
+    tmp_path, candidates, caplog
+):
+    digest = toy_models.tree(tmp_path / "made")
+    kept = tmp_path / digest  # as folders of versions are named
+    kept.symlink_to(tmp_path / "made")
+    (tmp_path / "tree").symlink_to(tmp_path / "made")
     fine = Classifier.of({"tree": (tmp_path / "tree", digest)})
     assert [each.digest for each in fine.scorers] == [digest]
     path = tmp_path / "tree" / "weights.safetensors"
@@ -85,9 +90,23 @@ def test_a_refused_version_is_passed_over_for_the_one_that_came_and_the_remark_s
     }
     told = broken.told
     assert "weights.safetensors is damaged" in told
+    (said,) = Classifier.of({"tree": (kept, digest)}).remarks
+    assert said.startswith(f"tree {digest[:12]} is refused: weights.safetensors is damaged")
+    assert digest not in said
+    assert not caplog.records  # a remark, and no line beside it
     assert "the tree that comes with AstrID scores instead" in told
     assert "model.json cannot be read" in told
     assert set(broken.score_candidates(candidates[:2]).of(0)) == {"tree", "realbogus"}
+
+
+def test_an_ensemble_that_was_weighed_with_other_versions_is_remarked_on(tmp_path, candidates):
+    shipped = {name: (each.folder, None) for name, each in SHIPPED.items()}
+    assert "weighed with" not in Classifier.of(shipped).told
+    other = {"tree": (tmp_path / "tree", toy_models.tree(tmp_path / "tree"))}
+    assert "was weighed with other versions of tree, so" in Classifier.of(shipped | other).told
+    unet = Classifier.of(shipped | {"unet": (tmp_path, "0" * 64)})
+    assert "other versions of unet" in unet.remarks[0]
+    assert "weighed with" not in Classifier.of(other).told
 
 
 def test_with_no_network_the_tree_orders_and_with_no_model_the_significance(

@@ -131,7 +131,8 @@ def test_a_refused_version_leaves_its_place_to_the_shipped_one(made, peaks, resu
     version = (tmp_path / "mine", "0" * 64)
     found = with_unet(*peaks, made.difference, made.new, made.reference, made.settings, version)
     assert found.detections == result.detections
-    assert found.remarks[0] == "mine: model.json cannot be read: No such file or directory."
+    why = "mine: model.json cannot be read: No such file or directory."
+    assert found.remarks[0] == f"unet {'0' * 12} is refused: {why}"
     assert found.told.startswith(f"seen by unet {SHIPPED['unet'].digest[:12]}")
 
 

@@ -15,6 +15,7 @@ from pipeline.classify.unet import CLASSES, UNet  # noqa: E402
 from pipeline.training import unet_run  # noqa: E402
 from pipeline.training.checkpoint import TrainingError  # noqa: E402
 from pipeline.training.fields import UNTOLD  # noqa: E402
+from pipeline.training.remembered import NIGHTS, weights_of  # noqa: E402
 from pipeline.training.stopping import until_stopped  # noqa: E402
 from pipeline.training.unet_choice import Examined, Seen, calibration, thresholds  # noqa: E402
 from pipeline.training.unet_train import TrainOptions, loss_of, train  # noqa: E402
@@ -186,7 +187,8 @@ def test_a_model_is_published_whole_and_read_back(whole, files, tmp_path):
     network = UNet(model)
     assert network.digest == made.digest
     assert model.description.trained["fields"] == 4
-    assert same_arrays(model.arrays, weights(whole))
+    assert same_arrays(weights_of(model.arrays), weights(whole))
+    assert len(model.arrays[NIGHTS]) == 4
     (made.folder / "model.onnx").write_bytes(b"other")
     with pytest.raises(ModelRefused, match="damaged"):
         read(made.folder)

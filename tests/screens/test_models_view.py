@@ -57,7 +57,7 @@ def test_models_and_the_versions_of_the_chosen_one():
     assert "12 objects judged real, 1 bogus to learn from" in lines[0]
     assert lines[1].startswith("   tree              as AstrID came")
     assert lines[2].startswith(" > realbogus         version 3")
-    assert "of 4 versions   auc 0.9877" in lines[2]
+    assert "of 5 versions   auc 0.9877" in lines[2]
     assert "Versions of realbogus" in shown
     assert "5  challenger 2027-01-15 08:00  training" in shown
     assert "4             2027-01-15 08:00  training registry not told" in shown

@@ -14,9 +14,9 @@ from tests.builders import add_night
 def test_a_model_that_was_refused_is_told_on_the_card_and_all_versions_in_its_details(store):
     (sky_object,) = add_night(store, objects=1, epochs=1)
     card = read_card(store, sky_object)
-    fine = replace(card, frame=replace(card.frame, scored_by="scored by tree abc."))
+    fine = replace(card, frame=replace(card.frame, scored_by="tree abc."))
     why = "realbogus: model.json is damaged; no realbogus scores."
-    broken = replace(card, frame=replace(card.frame, scored_by=f"scored by tree abc. {why}"))
+    broken = replace(card, frame=replace(card.frame, scored_by=f"tree abc. {why}"))
 
     def shown(each):
         return "\n".join(plain(line) for line in fact_lines(each, 120, 12))

@@ -1,5 +1,9 @@
 """An observer asks which model scores the candidates, and puts another to use."""
 
+import json
+from hashlib import sha256
+from pathlib import Path
+
 import pytest
 
 from astrid_tui.app import Console
@@ -24,8 +28,11 @@ def home(sqlite_store: Store, tmp_path, monkeypatch):
     return tmp_path
 
 
-def two_versions(store: Store) -> None:
+def two_versions(store: Store, home: Path | None = None) -> None:
+    """Two versions of the real-bogus; with files where a home is given."""
     for digest in ("aa", "bb"):
+        if home is not None:
+            digest = files_of(home, digest)  # noqa: PLW2901 as files are named
         trained = {"metrics": {"auc": 0.97}, "seed": 7}
         versions.add(
             store, name="realbogus", digest=digest, origin="training", created_by="ann@dome",
@@ -33,8 +40,20 @@ def two_versions(store: Store) -> None:
         )  # fmt: skip
 
 
+def files_of(home: Path, words: str) -> str:
+    """A version's files: weights, and a description with their hash; its digest."""
+    weights = words.encode()
+    content = json.dumps({"files": {"weights.safetensors": sha256(weights).hexdigest()}}).encode()
+    digest = sha256(content).hexdigest()
+    folder = home / "models" / digest
+    folder.mkdir(parents=True)
+    (folder / "weights.safetensors").write_bytes(weights)
+    (folder / "model.json").write_bytes(content)
+    return digest
+
+
 async def test_a_version_is_looked_into_promoted_and_rolled_back(home, sqlite_store) -> None:
-    two_versions(sqlite_store)
+    two_versions(sqlite_store, home)
     async with Console(terminal=Terminal()).run_test(size=(80, 24)) as pilot:
         await pilot.press("4")
         await until(pilot, "> realbogus", "as AstrID came", "Versions of realbogus", "challenger", "auc 0.97")
@@ -56,6 +75,43 @@ async def test_a_version_is_looked_into_promoted_and_rolled_back(home, sqlite_st
         await pilot.press("R")
         await until(pilot, "no other version was in use before")
     assert [row.kind for row in versions.promotions(sqlite_store)] == ["rollback", "promote"]
+
+
+async def test_damaged_files_are_told_and_never_put_to_use(home, sqlite_store, monkeypatch, capsys) -> None:
+    two_versions(sqlite_store, home)
+    newest, older = versions.versions(sqlite_store, "realbogus")
+    versions.promote(sqlite_store, "realbogus", older.number, by="ann")
+    (home / "models" / older.digest / "weights.safetensors").write_bytes(b"ab")
+    (home / "models" / newest.digest / "weights.safetensors").unlink()
+    damaged = "version 1 of realbogus is in use, but weights.safetensors is damaged"
+    async with Console(terminal=Terminal()).run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await until(pilot, damaged, "scores instead")
+        await pilot.press("tab", "P")
+        await until(pilot, "use version 2 of realbogus")
+        await pilot.press(*"promote", "enter")
+        await until(
+            pilot,
+            "nothing was changed: version 2 of realbogus cannot be used: weights.safetensors",
+            "is missing",
+        )
+        await pilot.press("down", "enter")
+        await until(pilot, "realbogus, version 1", "damage")
+    assert versions.in_use(sqlite_store, ["realbogus"])["realbogus"].number == 1
+
+
+def test_scripts_are_told_of_damaged_files(home, sqlite_store, monkeypatch, capsys) -> None:
+    two_versions(sqlite_store, home)
+    astrid = Command(monkeypatch, capsys.readouterr)
+    versions.promote(sqlite_store, "realbogus", 1, by="ann")
+    for row in versions.versions(sqlite_store, "realbogus"):
+        (home / "models" / row.digest / "weights.safetensors").write_bytes(b"ab")
+    assert "in use, damaged" in astrid("models", "list")
+    assert "version 1 of realbogus is in use, but weights.safetensors is damaged" in astrid.said
+    assert "damaged" in astrid.json("models", "card", "realbogus")["trouble"]
+    astrid("models", "promote", "realbogus", "2", "--yes", "--no-sync", code=1)
+    assert "version 2 of realbogus cannot be used" in astrid.said
+    assert len(astrid.said.strip().splitlines()) == 1
 
 
 async def test_nothing_is_promoted_in_a_console_that_only_looks(home, sqlite_store) -> None:
@@ -84,6 +140,14 @@ async def test_trainings_are_watched(home) -> None:
         await pilot.press("t")
         await pilot.press(*"s x", "enter")
         await until(pilot, "there is no model")
+        await pilot.press("escape", "escape", "down", "t")
+        await pilot.press(
+            *[each if each.isalnum() else {" ": "space", "=": "equals_sign"}[each] for each in " fields=1"]
+        )
+        await pilot.press("enter")
+        await until(
+            pilot, "nothing was started: the training of tree ended at once", "greater than or equal to 2"
+        )
 
 
 def test_scripts_list_promote_and_roll_back(home, sqlite_store, monkeypatch, capsys) -> None:
@@ -99,6 +163,12 @@ def test_scripts_list_promote_and_roll_back(home, sqlite_store, monkeypatch, cap
     found = {each["name"]: each for each in astrid.json("models", "list")["models"]}["realbogus"]
     assert [each["number"] for each in found["versions"]] == [2, 1]
     assert astrid.json("models", "card", "realbogus", "1")["digest"] == "aa"
+    text = astrid("models", "card", "realbogus", "1")
+    for words in ("realbogus, version 1", "What it is", "from", "ann@dome", "--json tells all"):
+        assert words in text
+    assert "[" not in text
+    assert "{" not in text
+    assert "missed at 1 % FPR" in astrid("models", "card", "realbogus")
     assert astrid.json("models", "trainings") == []
     # The files of this version were never here: it must not be promoted.
     astrid("models", "promote", "realbogus", "1", "--yes", code=4)

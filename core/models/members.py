@@ -1,0 +1,56 @@
+"""What the ensemble was weighed with, and what now scores beside it: its weights hold for those alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.database.store import Store
+from core.models import versions
+from core.models.shipped import ShippedModelMissing, shipped
+
+ENSEMBLE = "ensemble"
+
+
+def weighed_with(description: Mapping[str, Any]) -> dict[str, str]:
+    """Digests of the members by name, as an ensemble's description records them."""
+    trained = description.get("trained")
+    members = trained.get("members") if isinstance(trained, Mapping) else None
+    return {str(k): str(v) for k, v in members.items()} if isinstance(members, Mapping) else {}
+
+
+def differing(members: Mapping[str, str], used: Mapping[str, str]) -> str | None:
+    """A sentence that names the members of which another version scores now; none where there are none.
+
+    Parameters
+    ----------
+    members : mapping of str to str
+        Digests of those that the ensemble was weighed with.
+    used : mapping of str to str
+        Digests of those that score; what does not score is no other version.
+    """
+    others = [name for name, digest in members.items() if used.get(name, digest) != digest]
+    if not others:
+        return None
+    return (
+        f"The ensemble was weighed with other versions of {', '.join(others)}, so its probabilities are not "
+        "calibrated: `astrid models train ensemble` weighs anew."
+    )
+
+
+def remark(store: Store) -> str | None:
+    """What is to be said of the ensemble in use beside the members in use; none where they fit."""
+    used = versions.in_use(store, [ENSEMBLE])[ENSEMBLE]
+    try:
+        if used.number == versions.SHIPPED:
+            description: Mapping[str, Any] = shipped(ENSEMBLE).description
+        else:
+            description = versions.version(store, ENSEMBLE, used.number).description
+        members = weighed_with(description)
+        scoring = {
+            name: each.digest or shipped(name).digest
+            for name, each in versions.in_use(store, members).items()
+        }
+    except ShippedModelMissing:
+        return None
+    return differing(members, scoring)

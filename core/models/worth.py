@@ -1,0 +1,105 @@
+"""What is known of a model's worth, in the few numbers that a person asks for first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from core.models.shipped import ShippedModelMissing, shipped_folder
+
+JUDGED = "judged.json"  # what ``python -m benchmarks.judge --keep`` found, beside the shipped models
+# Of the metrics that trainings keep, those that a person asks for first.
+METRICS = {
+    "fnr_at_1_percent_fpr": "missed at 1 % FPR",
+    "fnr_at_1_percent_fpr_snr_10": "missed at 1 % FPR, SNR 10 and more",
+    "calibration_error": "calibration error",
+    "bogus_among_the_oddest": "bogus among the oddest tenth",
+    "auc_before": "area under ROC before",
+    "auc_after": "area under ROC after",
+    "iou_point": "overlap with point sources",
+    "iou_streak": "overlap with streaks",
+}
+SHARES = ("missed", "bogus among")  # told in percent
+PARTS = {"simulated": "simulated", "simulated_and_real_pixels": "half in real pixels"}
+NUMBERS = {
+    "missed_at_1_percent_fpr": "missed at 1 % FPR",
+    "missed_off_stars_snr_10": "missed off stars, SNR 10 and more",
+    "calibration_error": "calibration error",
+}
+
+Rows = list[tuple[str, str]]
+
+
+def judged(name: str, digest: str) -> dict[str, Any] | None:
+    """What the second generator says of one that AstrID came with; none where it was not judged."""
+    try:
+        found = json.loads((shipped_folder() / JUDGED).read_text())
+    except (OSError, ValueError, ShippedModelMissing):
+        return None
+    said = found.get(name) if isinstance(found, dict) else None
+    return said if isinstance(said, dict) and said.get("digest") == digest else None
+
+
+def metric_rows(metrics: object) -> Rows:
+    """Of what a training measured on data of its own kind, the first to ask for; all where none is known."""
+    found = metrics if isinstance(metrics, Mapping) else {}
+    known = [(METRICS[name], _told(METRICS[name], found[name])) for name in METRICS if name in found]
+    return known or [(str(name), _number(value)) for name, value in list(found.items())[:5]]
+
+
+def judged_rows(judged: object) -> Rows:
+    """What the second generator says, beside the training's own kind of data; empty where it says nothing."""
+    if not isinstance(judged, Mapping):
+        return []
+    rows: Rows = []
+    second = _mapping(judged.get("second_generator"))
+    for part, words in PARTS.items():
+        rows += _numbers(_mapping(second.get(part)), words)
+    rows += _numbers(_mapping(judged.get("own_kind")), "own kind of data")
+    for part, value in _mapping(judged.get("gap")).items():
+        if isinstance(value, int | float):
+            rows.append(
+                (f"gap to own kind, {PARTS.get(part, part)}", f"{100 * value:+.1f} percentage points")
+            )
+    return rows
+
+
+def stratum_rows(scorecard: object, most: int = 8) -> Rows:
+    """The first strata of a scorecard: what is missed, and its interval."""
+    strata = _mapping(scorecard).get("strata")
+    rows = [each for each in strata if isinstance(each, Mapping)] if isinstance(strata, list) else []
+    return [(str(each.get("name")), _estimate("missed", each)) for each in rows[:most]]
+
+
+def _numbers(found: Mapping[str, Any], words: str) -> Rows:
+    rows = [
+        (f"{label}, {words}", _estimate(label, _mapping(found[name])))
+        for name, label in NUMBERS.items()
+        if found.get(name)
+    ]
+    if rows:
+        rows.append((f"judged by, {words}", f"{found.get('real')} real, {found.get('bogus')} bogus"))
+    return rows
+
+
+def _estimate(label: str, estimate: Mapping[str, Any]) -> str:
+    value, low, high = (estimate.get(name) for name in ("value", "low", "high"))
+    if not isinstance(value, int | float):
+        return "too few to tell"
+    if not isinstance(low, int | float) or not isinstance(high, int | float):
+        return _told(label, value)
+    return f"{_told(label, value)} ({_told(label, low)} to {_told(label, high)})"
+
+
+def _told(label: str, value: object) -> str:
+    is_share = label.startswith(SHARES) and isinstance(value, int | float)
+    return f"{100 * float(str(value)):.1f} %" if is_share else _number(value)
+
+
+def _number(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

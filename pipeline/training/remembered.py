@@ -1,0 +1,89 @@
+"""Which objects and nights a model was trained on, so that no part of them ever judges it.
+
+Beside its weights a model keeps sorted numbers, 48 bits of the SHA-256 of each name: eight bytes an object,
+and no name. Two names have one number by chance in four of a million comparisons of 10,000 with 100,000.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.text import safe_text
+from pipeline.training.examples import Examples
+from pipeline.training.splits import Columns, LeakingSplit, group_digest
+
+Arrays = Mapping[str, NDArray[Any]]
+Numbers = NDArray[np.int64]
+
+PREFIX = "seen."
+OBJECTS = f"{PREFIX}objects"
+NIGHTS = f"{PREFIX}nights"
+COMPARED = ((OBJECTS, "group", "object"), (NIGHTS, "night", "night"), (NIGHTS, "field", "field"))
+
+
+def numbers(names: Iterable[object]) -> Numbers:
+    """Of names, sorted and each once; those that are empty say nothing."""
+    found = sorted({int(group_digest(name), 16) for name in map(str, names) if name})
+    return np.array(found, dtype=np.int64)
+
+
+def seen(examples: Examples, before: Arrays | None = None) -> dict[str, Numbers]:
+    """What a model keeps of the examples that it was trained, chosen and calibrated on.
+
+    Parameters
+    ----------
+    examples : Examples
+    before : mapping of str to array, optional
+        Of the model that the training began with: what that was trained on counts too.
+    """
+    found = {
+        OBJECTS: numbers(np.unique(examples.group)),
+        NIGHTS: numbers([*np.unique(examples.night), *np.unique(examples.field)]),
+    }
+    for name, kept in (before or {}).items():
+        if name in found:
+            found[name] = np.union1d(found[name], kept.astype(np.int64))
+    return found
+
+
+def weights_of(arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """Those that a network is made of."""
+    return {name: array for name, array in arrays.items() if not name.startswith(PREFIX)}
+
+
+def refuse(arrays: Arrays, test: Columns, what: str) -> None:
+    """Refuse examples of objects, nights or fields that a model was trained on.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array
+        The model's.
+    test : mapping
+        With ``group``, ``night`` and ``field``.
+    what : str
+        Which model, for the message.
+
+    Raises
+    ------
+    LeakingSplit
+        It names the first row.
+    """
+    for kept, column, noun in COMPARED:
+        if kept not in arrays:
+            continue
+        names, first = np.unique(test[column], return_index=True)
+        known = set(arrays[kept].tolist())
+        rows = [
+            row
+            for name, row in zip(names.tolist(), first.tolist(), strict=True)
+            if name and int(group_digest(str(name)), 16) in known
+        ]
+        if rows:
+            name = safe_text(str(test[column][min(rows)]))
+            raise LeakingSplit(
+                f"row {min(rows)} of what judges is of {noun} {name}, which {what} was trained on"
+            )

@@ -1,0 +1,30 @@
+"""The few numbers that a card tells first."""
+
+from core.models.worth import judged_rows, metric_rows, stratum_rows
+
+MISSED = {"value": 0.103, "low": 0.06, "high": 0.1359}
+PART = {
+    "real": 30,
+    "bogus": 29,
+    "missed_at_1_percent_fpr": MISSED,
+    "calibration_error": {"value": 0.0069, "low": 0.0046, "high": 0.0117},
+}
+
+
+def test_the_second_generator_is_told_beside_the_own_kind_and_the_gap():
+    judged = {"second_generator": {"simulated": PART}, "own_kind": PART, "gap": {"simulated": 0.0265}}
+    rows = dict(judged_rows(judged))
+    assert rows["missed at 1 % FPR, simulated"] == "10.3 % (6.0 % to 13.6 %)"
+    assert rows["calibration error, simulated"] == "0.0069 (0.0046 to 0.0117)"
+    assert rows["judged by, own kind of data"] == "30 real, 29 bogus"
+    assert rows["gap to own kind, simulated"] == "+2.6 percentage points"
+    assert judged_rows(None) == judged_rows({"second_generator": None}) == []
+
+
+def test_metrics_and_strata_are_few_and_in_words():
+    metrics = {"history": [], "fnr_at_1_percent_fpr": 0.0268, "held_out_examples": 5570.0}
+    assert metric_rows(metrics) == [("missed at 1 % FPR", "2.7 %")]
+    assert metric_rows({"odd": 1.5}) == [("odd", "1.5")]
+    card = {"strata": [{"name": "SNR 6 to 10", "value": None}, {"name": "kind point", **MISSED}]}
+    assert stratum_rows(card)[0] == ("SNR 6 to 10", "too few to tell")
+    assert stratum_rows(card, 1) == stratum_rows(card)[:1]
