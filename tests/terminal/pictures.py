@@ -6,6 +6,7 @@ from tests.core.pictures import KITTY, KittyScreen, Shown, sixel_pixels
 
 _TOKEN = re.compile(
     r"\x1b\[(?P<row>[0-9]+)(?:;(?P<column>[0-9]+))?H"
+    r"|\x1b\[(?P<ahead>[0-9]*)C"
     r"|\x1b_G(?P<control>[^;\x1b]*)(?:;(?P<data>[^\x1b]*))?\x1b\\"
     r"|\x1bP[0-9;]*q(?P<sixel>[^\x1b]*)\x1b\\"
     r"|(?P<string>\x1b[P_\]].*?(?:\x1b\\|\x07))"
@@ -63,6 +64,8 @@ class PictureScreen:
     def _take(self, token: "re.Match[str]") -> None:
         if token["row"]:
             self._row, self._column = int(token["row"]) - 1, int(token["column"] or 1) - 1
+        elif token["ahead"] is not None:
+            self._column += int(token["ahead"] or 1)
         elif token["control"]:
             if QUERY not in token["control"]:
                 self.kitty.take(token["control"], token["data"] or "", self._row, self._column)
