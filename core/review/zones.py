@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-REJECT_BELOW = 0.03
-FAST_ABOVE = 0.54
+REJECT_BELOW = 0.025
+FAST_ABOVE = 0.9
 
 
 class Zone(StrEnum):

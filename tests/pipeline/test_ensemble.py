@@ -1,13 +1,18 @@
 """The ensemble: no worse than its best member, honest about absent ones, and told in parts that add up."""
 
+import json
+
 import numpy as np
 import pytest
 
 from core.errors import AstridError
+from core.review.zones import FAST_ABOVE, REJECT_BELOW
+from core.settings import ReviewSettings
 from pipeline.classify import model_file
 from pipeline.classify.ensemble import ARCHITECTURE, MEMBERS, member_table
 from pipeline.classify.model_file import Description, ModelRefused
 from pipeline.classify.scorers import Inputs, load, probabilities
+from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.triplets import Triplets
 from pipeline.training.ensemble_train import weigh, zones
 
@@ -106,3 +111,9 @@ def test_weights_that_do_not_fit_together_are_refused(tmp_path, damage, members)
     arrays = {"present": np.ones((1, 1), np.uint8), "weights": np.ones((1, 1)), "bias": np.zeros(1), **damage}
     with pytest.raises(ModelRefused, match="ensemble"):
         made(tmp_path / "m", arrays, members)
+
+
+def test_zones_and_notes_are_by_the_limits_of_the_ensemble_that_came():
+    limits = json.loads((SHIPPED["ensemble"].folder / "model.json").read_text())["config"]
+    assert pytest.approx(limits["fast_above"], abs=0.005) == FAST_ABOVE == ReviewSettings().notify_above
+    assert pytest.approx(limits["reject_below"], abs=0.002) == REJECT_BELOW
