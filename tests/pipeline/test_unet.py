@@ -13,7 +13,7 @@ from pipeline.classify.model_file import Description, ModelFile, ModelRefused
 from pipeline.classify.unet import ARCHITECTURE, CLASSES, LogOdds, UNet
 from pipeline.classify.unet_input import CHANNELS, frame_input
 from pipeline.detection.joined import opinion
-from pipeline.detection.unet_objects import point_objects, streak_objects
+from pipeline.detection.unet_objects import LINE_SHARE, point_objects, streak_objects
 
 torch = pytest.importorskip("torch")
 
@@ -234,6 +234,33 @@ def test_two_streaks_are_two_though_they_cross(ends):
     for x, y, x_end, y_end in ends:
         there = [each.distance(np.array([x, x_end]), np.array([y, y_end])).max() < 3.0 for each in found]
         assert there.count(True) == 1
+
+
+def test_what_runs_along_the_detector_must_be_surer():
+    """A column of the detector, upright in the maps or turned, is no streak unless it is sure."""
+
+    def turned(degrees):
+        angle = np.radians(degrees)
+        return lambda x, y: (
+            x * np.cos(angle) - y * np.sin(angle) + 7.0,
+            x * np.sin(angle) + y * np.cos(angle),
+        )
+
+    maps, slanted = maps_with(), maps_with()
+    trail(maps.streak, 80, 10, 80, 110)
+    trail(slanted.streak, 30, 10, 130, 110)
+    unmasked = np.zeros(maps.point.shape, dtype=bool)
+
+    def evidence(there, on_detector):
+        return [each.evidence for each in streak_objects(there, unmasked, 0.5, 3.0, on_detector)]
+
+    (sky,) = evidence(maps, turned(2.0))
+    (camera,) = evidence(maps, turned(0.0))
+    assert camera == pytest.approx(LINE_SHARE * sky)
+    assert streak_objects(maps, unmasked, 0.5 * sky, 3.0) == []
+    assert evidence(slanted, turned(45.0)) == pytest.approx(
+        [LINE_SHARE * each for each in evidence(slanted, turned(0.0))]
+    )
 
 
 def test_short_trails_are_found_whatever_lies_far_away_on_their_lines():
