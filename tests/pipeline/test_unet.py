@@ -279,6 +279,13 @@ def test_short_trails_are_found_whatever_lies_far_away_on_their_lines():
     assert max(each.length for each in found) < 24.0
 
 
+def test_the_spikes_of_a_star_are_no_streaks():
+    maps = maps_with()
+    trail(maps.streak, 58, 38, 102, 82)
+    trail(maps.streak, 58, 82, 102, 38)
+    assert streak_objects(maps, np.zeros(maps.point.shape, dtype=bool), 0.5, fwhm=3.0) == []
+
+
 def test_blobs_and_scattered_pixels_are_no_streak():
     maps = maps_with()
     spot(maps.streak, 40, 40, height=5.0, sigma=4.0)
