@@ -32,7 +32,7 @@ def unet(
     held_out: Annotated[int, typer.Option(min=1, help="Others, to choose thresholds on.")] = 60,
     streak_free: Annotated[
         int, typer.Option(min=0, help="Others without streaks: false ones are rare, so many are needed.")
-    ] = 600,
+    ] = 1200,
     judged: Annotated[int, typer.Option(min=0, help="Yet others, to make its scorecard on.")] = 20,
     size: Annotated[int, typer.Option(min=192, help="Pixels along a side of a field.")] = 512,
     steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 4000,

@@ -57,7 +57,7 @@ class UnetRun:
 
     fields: int = 400
     held_out: int = 60
-    streak_free: int = 600
+    streak_free: int = 1200
     size: int = 512
     steps: int = 4000
     width: int = 8
