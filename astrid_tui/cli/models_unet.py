@@ -37,6 +37,9 @@ def unet(
     context: typer.Context,
     fields: FieldsOption = FIELDS,
     held_out: Annotated[int, typer.Option(min=1, help="Others, to choose thresholds on.")] = 60,
+    streak_free: Annotated[
+        int, typer.Option(min=0, help="Others without streaks: false ones are rare, so many are needed.")
+    ] = 1200,
     judged: Annotated[int, typer.Option(min=0, help="Yet others, to make its scorecard on.")] = 20,
     size: Annotated[int, typer.Option(min=192, help="Pixels along a side of a field.")] = 512,
     steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 4000,
@@ -66,7 +69,19 @@ def unet(
 
     must_write(context)
     settings = settings_of(context)
-    wanted = UnetRun(fields, held_out, size, steps, width, seed, threads, false_alarms, frames, judged)
+    wanted = UnetRun(
+        fields=fields,
+        held_out=held_out,
+        streak_free=streak_free,
+        size=size,
+        steps=steps,
+        width=width,
+        seed=seed,
+        threads=threads,
+        false_alarms=false_alarms,
+        frames=frames,
+        judged=judged,
+    )
     with until_stopped() as stopped, progress_bar("Training", quiet=as_json) as report:
         made = run(settings, wanted, output, report, stopped)
     if made is None:

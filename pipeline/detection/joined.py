@@ -146,7 +146,7 @@ def join(
     masked = difference.mask != 0
     fwhm = max(difference.psf.fwhm, 1.5)
     points = point_objects(maps, masked, network.point_threshold)
-    streaks = streak_objects(maps, masked, network.streak_threshold, fwhm)
+    streaks = streak_objects(maps, masked, network.streak_threshold, fwhm, new.map_to_new)
     only, cut = _only_seen_by_unet(points, detections, difference, new, reference, settings)
     trails = _streak_detections(streaks, difference, new, reference)
     kept, parts = _without_parts([*detections, *only], streaks, maps, fwhm)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from pipeline.classify.unet import LogOdds
 
 Array = NDArray[np.float64]
 Maps = NDArray[np.float32]
+Mapping = Callable[[Array, Array], tuple[Array, Array]]
 
 TOUCHING = np.ones((3, 3), dtype=bool)  # pixels that touch at a corner are connected
 SHORTEST_FWHM = 3.0  # of a streak; shorter ones pass for point sources
@@ -22,8 +24,10 @@ GAP_FWHM = 20.0  # so much of it may be hidden by a star
 GAP_SHARE = 1.0  # of what is seen to one side of a gap: specks far from a short trail are no part of it
 PIECE_FWHM = 1.0  # pixels that lie nearer along the line are of one piece
 COVERED = 0.3  # of its length at least is seen
-BLOB_FWHM = 12.0  # shorter ones may be slices of a blob: with all around them they must be
+BLOB_FWHM = 25.0  # shorter ones may be slices of a blob, or spikes: with all around them they must be
 BLOB_ELONGATION = 1.4  # so much longer than wide
+LINE_DEG = 0.6  # streaks so nearly along a row or column of the detector may be its own: smear, bad lines
+LINE_SHARE = 0.25  # of their evidence counts
 DRAWS = 200  # pairs of pixels through which a line is tried
 MOST_STREAKS = 50  # in one frame; more are no streaks
 MOST_PIXELS = 20_000  # of all streaks together on which lines are tried
@@ -45,7 +49,7 @@ class StreakObject:
     """A straight trail: its ends in 0-based pixel centres and its pixels seen.
 
     ``evidence`` is the mean log-odds of its pixels times the root of its length in FWHM: a long streak may
-    be fainter, and is as sure.
+    be fainter, and is as sure. Along a row or column of the detector it counts `LINE_SHARE` of that.
     """
 
     x_begin: float
@@ -110,7 +114,11 @@ def point_objects(maps: LogOdds, masked: NDArray[np.bool_], threshold: float) ->
 
 
 def streak_objects(
-    maps: LogOdds, masked: NDArray[np.bool_], threshold: float, fwhm: float
+    maps: LogOdds,
+    masked: NDArray[np.bool_],
+    threshold: float,
+    fwhm: float,
+    on_detector: Mapping = lambda x, y: (x, y),
 ) -> list[StreakObject]:
     """Streaks: straight lines of pixels, whatever crosses or hides parts of them.
 
@@ -125,6 +133,8 @@ def streak_objects(
         The least evidence.
     fwhm : float
         Pixels.
+    on_detector : callable
+        Where places x, y of the maps lie on the new frame's own pixels.
 
     Returns
     -------
@@ -144,12 +154,21 @@ def streak_objects(
         run = np.flatnonzero(line)[_longest_run(pixels[:, line], fwhm)]
         streak = _streak(pixels[:, run], maps.streak, fwhm)
         if streak is not None:
+            if _is_along_detector(streak, on_detector):
+                streak = replace(streak, evidence=LINE_SHARE * streak.evidence)
             if streak.evidence > threshold and not _is_blob(streak, every, fwhm):
                 found.append(streak)
             # Its edges, and what else is on it, are no streaks of their own.
             run = np.flatnonzero(streak.distance(pixels[0], pixels[1]) <= 2.0 * aside)
         pixels = np.delete(pixels, run, axis=1)
     return sorted(found, key=lambda each: -each.length)
+
+
+def _is_along_detector(streak: StreakObject, on_detector: Mapping) -> bool:
+    """Whether a streak runs along a row or column, as one in 75 does that crosses the sky at any angle."""
+    x, y = on_detector(np.array([streak.x_begin, streak.x_end]), np.array([streak.y_begin, streak.y_end]))
+    across, along = sorted(np.abs([x[1] - x[0], y[1] - y[0]]))
+    return bool(across <= np.tan(np.radians(LINE_DEG)) * along)
 
 
 def _is_blob(streak: StreakObject, pixels: Array, fwhm: float) -> bool:

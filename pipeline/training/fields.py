@@ -76,7 +76,7 @@ class TrainingField:
     settings: Settings
 
 
-def field(seed: int, size: int = 512) -> TrainingField:
+def field(seed: int, size: int = 512, streaks: bool = True) -> TrainingField:
     """A simulated field.
 
     Parameters
@@ -85,6 +85,8 @@ def field(seed: int, size: int = 512) -> TrainingField:
         The same seed and size give the same field.
     size : int
         Pixels along each side.
+    streaks : bool
+        Whether the trails that were drawn are in it; all else is drawn alike.
 
     Raises
     ------
@@ -97,6 +99,8 @@ def field(seed: int, size: int = 512) -> TrainingField:
         scene = draw_scene(random, size)
         name = f"sim-{seed}"
         events = draw_events(random, scene, size, name)
+        if not streaks:
+            events = [event for event in events if not event.is_streak]
         add_events(random, scene, events)
         defects = add_defects(random, scene)
         try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
+from scipy.stats import chi2
 
 from pipeline.classify.model_file import Calibration
 from pipeline.classify.unet import UNet
@@ -26,7 +27,8 @@ Array = NDArray[np.float64]
 
 FRAME_PX = 2048**2  # budgets are told for so many pixels
 PATCH_PX = 256**2
-STREAKS_PER_PATCH = 0.003
+STREAKS_PER_PATCH = 0.003  # in fields without any
+SURE = 0.975  # how sure it is that there are no more: the upper end of a 95 % interval
 LOWEST = 0.0  # log-odds from which objects are looked at
 MARGIN = 1e-3
 STEPS = 50  # of Newton's method
@@ -84,24 +86,49 @@ def examine(network: UNet, fields: Iterable[TrainingField]) -> Examined:
     return Examined(tuple(seen), pixels, streak_free)
 
 
-def thresholds(examined: Examined, false_alarms: float) -> tuple[float, float]:
-    """Log-odds from which point sources and streaks of the network are candidates.
+def point_threshold(examined: Examined, false_alarms: float) -> float:
+    """Log-odds from which point sources of the network are candidates.
 
     Parameters
     ----------
     examined : Examined
     false_alarms : float
-        Point sources that only the network sees and that are none, allowed per `FRAME_PX`. Of streaks,
-        `STREAKS_PER_PATCH` per `PATCH_PX` are allowed in fields without any.
+        Point sources that only the network sees and that are none, allowed per `FRAME_PX`.
     """
     points = [each.rank for each in examined.seen if each.origin == "unet" and not each.real]
-    streaks = [
+    return _above(points, int(false_alarms * examined.pixels / FRAME_PX))
+
+
+def streak_threshold(examined: Examined) -> float:
+    """Evidence from which streaks of the network are candidates.
+
+    So few false ones are allowed in fields without any that the upper end of the 95 % interval of their
+    rate is no more than `STREAKS_PER_PATCH`. With less than 1,230 patches no rate that low can be shown:
+    then none at all is allowed, and what can be said is `streak_rate`.
+    """
+    patches = examined.streak_free_pixels / PATCH_PX
+    allowed = 0
+    while most(allowed + 1) <= STREAKS_PER_PATCH * patches:
+        allowed += 1
+    return _above(_false_streaks(examined), allowed)
+
+
+def streak_rate(examined: Examined, threshold: float) -> tuple[float, float, float]:
+    """Patches of `PATCH_PX` without streaks; false streaks in one; the upper end of that rate's interval."""
+    patches = examined.streak_free_pixels / PATCH_PX
+    false = sum(rank > threshold for rank in _false_streaks(examined))
+    return patches, false / max(patches, 1e-9), min(most(false) / max(patches, 1e-9), 1e9)
+
+
+def most(count: int) -> float:
+    """The upper end of the 95 % interval of what a Poisson count is expected to be (Garwood 1936)."""
+    return float(chi2.ppf(SURE, 2 * (count + 1)) / 2.0)
+
+
+def _false_streaks(examined: Examined) -> list[float]:
+    return [
         each.rank for each in examined.seen if each.origin == "streak" and not each.real and each.streak_free
     ]
-    return (
-        _above(points, int(false_alarms * examined.pixels / FRAME_PX)),
-        _above(streaks, int(STREAKS_PER_PATCH * examined.streak_free_pixels / PATCH_PX)),
-    )
 
 
 def calibration(examined: Examined) -> Calibration:

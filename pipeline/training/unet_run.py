@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,24 @@ from pipeline.classify.unet import ARCHITECTURE, CLASSES, NAME, STRIDE_PX, UNet
 from pipeline.classify.unet_input import CHANNELS
 from pipeline.training import field_cache, unet_scorecard
 from pipeline.training.checkpoint import TrainingError
-from pipeline.training.fields import field
+from pipeline.training.fields import TrainingField, field
 from pipeline.training.real_fields import RealFields
 from pipeline.training.recording import Recording
 from pipeline.training.remembered import NIGHTS, numbers
-from pipeline.training.unet_choice import Examined, calibration, examine, fields_of, thresholds
+from pipeline.training.unet_choice import (
+    Examined,
+    calibration,
+    examine,
+    fields_of,
+    point_threshold,
+    streak_rate,
+    streak_threshold,
+)
 from pipeline.training.unet_network import UNetwork, exported
 from pipeline.training.unet_train import Training, TrainOptions, train
 
 HELD_OUT = 1_000_000  # seeds from here on are never trained on
+STREAK_FREE = HELD_OUT + 500_000  # and of these, fields without streaks choose from where on one is shown
 MOST_DIFFERENCE = 1e-4  # of the exported network's logits from torch's
 METRIC_FIELDS = 8  # held-out fields that are measured after every epoch
 
@@ -38,13 +48,17 @@ Report = Callable[[int, int, str], None]  # done, of how many, what
 class UnetRun:
     """What a run makes; ``false_alarms`` of the network alone per 2048 x 2048 pixels.
 
-    On ``held_out`` fields thresholds are chosen, on ``judged`` others the scorecard is made.
+    On ``held_out`` fields the threshold of point sources is chosen, on ``streak_free`` others that of
+    streaks, on ``judged`` others the scorecard is made. A field of 512 pixels has four patches of 256, less
+    what is masked: fewer than some 330 fields cannot show that there are no more than .003 false streaks a
+    patch.
     With ``frames`` every second field is of the frames in that folder. Thresholds are always chosen on
     simulated fields: real frames have no complete truth.
     """
 
     fields: int = 400
     held_out: int = 60
+    streak_free: int = 1200
     size: int = 512
     steps: int = 4000
     width: int = 8
@@ -124,7 +138,13 @@ def run(
             recording.stopped("stopped; the same command goes on from here")
             return None
         made = fields_of(field, held, wanted.size, lambda done: report(done, wanted.held_out, "thresholds"))
-        published = publish(state, options, files, made, wanted.false_alarms, recording.model)
+        free = fields_of(
+            partial(field, streaks=False),
+            range(STREAK_FREE, STREAK_FREE + wanted.streak_free),
+            wanted.size,
+            lambda done: report(done, wanted.streak_free, "fields without streaks"),
+        )
+        published = publish(state, options, files, made, free, wanted.false_alarms, recording.model)
         card = _scorecard(published, held, wanted, report)
         recording.finish(published.digest, published.metrics, card)
     if out is not None:
@@ -162,7 +182,8 @@ def publish(
     state: Training,
     options: TrainOptions,
     files: Sequence[Path],
-    held_out: Any,
+    held_out: Iterable[TrainingField],
+    streak_free: Iterable[TrainingField],
     false_alarms: float,
     out: Path,
 ) -> Made:
@@ -172,8 +193,9 @@ def publish(
     network = UNet(ModelFile(plain, "", {}, content), options.threads)
     _compare(state.averaged, network)
     found = examine(network, held_out)
-    point, streak = thresholds(found, false_alarms)
-    metrics = {**state.history[-1], **_counts(found, point, streak)}
+    free = examine(network, streak_free)
+    point, streak = point_threshold(found, false_alarms), streak_threshold(free)
+    metrics = {**state.history[-1], **_counts(found, point, streak), **_streak_counts(free, streak)}
     description = plain.model_copy(
         update={
             "config": {**plain.config, "point_threshold": point, "streak_threshold": streak},
@@ -232,3 +254,15 @@ def _counts(found: Examined, point: float, streak: float) -> dict[str, float]:
         counts[f"{origin}_real"] = float(sum(each.real for each in mine))
         counts[f"{origin}_false"] = float(sum(not each.real for each in mine))
     return {**counts, "held_out_megapixels": found.pixels / 1e6}
+
+
+def _streak_counts(free: Examined, threshold: float) -> dict[str, float]:
+    """What the threshold of streaks rests on."""
+    patches, rate, high = streak_rate(free, threshold)
+    if patches == 0:
+        return {}
+    return {
+        "streak_free_patches": round(patches, 1),
+        "false_streaks_per_patch": rate,
+        "false_streaks_per_patch_high": high,
+    }

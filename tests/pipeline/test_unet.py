@@ -13,7 +13,7 @@ from pipeline.classify.model_file import Description, ModelFile, ModelRefused
 from pipeline.classify.unet import ARCHITECTURE, CLASSES, LogOdds, UNet
 from pipeline.classify.unet_input import CHANNELS, frame_input
 from pipeline.detection.joined import opinion
-from pipeline.detection.unet_objects import point_objects, streak_objects
+from pipeline.detection.unet_objects import LINE_SHARE, point_objects, streak_objects
 
 torch = pytest.importorskip("torch")
 
@@ -236,6 +236,33 @@ def test_two_streaks_are_two_though_they_cross(ends):
         assert there.count(True) == 1
 
 
+def test_what_runs_along_the_detector_must_be_surer():
+    """A column of the detector, upright in the maps or turned, is no streak unless it is sure."""
+
+    def turned(degrees):
+        angle = np.radians(degrees)
+        return lambda x, y: (
+            x * np.cos(angle) - y * np.sin(angle) + 7.0,
+            x * np.sin(angle) + y * np.cos(angle),
+        )
+
+    maps, slanted = maps_with(), maps_with()
+    trail(maps.streak, 80, 10, 80, 110)
+    trail(slanted.streak, 30, 10, 130, 110)
+    unmasked = np.zeros(maps.point.shape, dtype=bool)
+
+    def evidence(there, on_detector):
+        return [each.evidence for each in streak_objects(there, unmasked, 0.5, 3.0, on_detector)]
+
+    (sky,) = evidence(maps, turned(2.0))
+    (camera,) = evidence(maps, turned(0.0))
+    assert camera == pytest.approx(LINE_SHARE * sky)
+    assert streak_objects(maps, unmasked, 0.5 * sky, 3.0) == []
+    assert evidence(slanted, turned(45.0)) == pytest.approx(
+        [LINE_SHARE * each for each in evidence(slanted, turned(0.0))]
+    )
+
+
 def test_short_trails_are_found_whatever_lies_far_away_on_their_lines():
     """Specks on its line make no trail longer, and do not hide it for being sparse."""
     maps = maps_with()
@@ -250,6 +277,13 @@ def test_short_trails_are_found_whatever_lies_far_away_on_their_lines():
         pytest.approx((60.0, 98.0), abs=1.5),
     ]
     assert max(each.length for each in found) < 24.0
+
+
+def test_the_spikes_of_a_star_are_no_streaks():
+    maps = maps_with()
+    trail(maps.streak, 58, 38, 102, 82)
+    trail(maps.streak, 58, 82, 102, 38)
+    assert streak_objects(maps, np.zeros(maps.point.shape, dtype=bool), 0.5, fwhm=3.0) == []
 
 
 def test_blobs_and_scattered_pixels_are_no_streak():

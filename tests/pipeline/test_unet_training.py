@@ -17,7 +17,15 @@ from pipeline.training.checkpoint import TrainingError  # noqa: E402
 from pipeline.training.fields import UNTOLD  # noqa: E402
 from pipeline.training.remembered import NIGHTS, weights_of  # noqa: E402
 from pipeline.training.stopping import until_stopped  # noqa: E402
-from pipeline.training.unet_choice import Examined, Seen, calibration, thresholds  # noqa: E402
+from pipeline.training.unet_choice import (  # noqa: E402
+    Examined,
+    Seen,
+    calibration,
+    most,
+    point_threshold,
+    streak_rate,
+    streak_threshold,
+)
 from pipeline.training.unet_train import TrainOptions, loss_of, train  # noqa: E402
 
 SMALL = TrainOptions(steps=8, width=2, patch_px=64, batch=2, epoch_steps=4, seed=5)
@@ -156,17 +164,34 @@ def seen(origin, odds, *, real, streak_free=True):
     return Seen(origin, odds, odds, 6.0, "point", real, streak_free)
 
 
-def test_thresholds_keep_to_the_budget_of_false_alarms():
+def test_the_threshold_of_points_keeps_to_the_budget_of_false_alarms():
     false = [seen("unet", odds, real=False) for odds in np.linspace(0.1, 5.0, 50)]
-    streaks = [seen("streak", odds, real=False) for odds in (1.0, 2.0)]
-    streaks.append(seen("streak", 9.0, real=False, streak_free=False))  # a piece of a true one, perhaps
-    real = [seen("unet", 9.0, real=True), seen("peak", 9.0, real=False)]
-    point, streak = thresholds(
-        Examined((*false, *streaks, *real), 6 * 2048**2, 6 * 2048**2), false_alarms=2.0
-    )
+    others = [seen("unet", 9.0, real=True), seen("peak", 9.0, real=False), seen("streak", 9.0, real=False)]
+    point = point_threshold(Examined((*false, *others), 6 * 2048**2, 6 * 2048**2), false_alarms=2.0)
     assert sum(each.log_odds > point for each in false) == 12
-    assert sum(each.log_odds > streak for each in streaks[:2]) == 1  # 0.003 of 384 patches
-    assert thresholds(Examined((), 2048**2, 0), 2.0) == (0.0, 0.0)
+    assert point_threshold(Examined((), 2048**2, 0), 2.0) == 0.0
+
+
+def test_so_few_false_streaks_are_kept_that_their_rate_is_shown_to_be_low():
+    streaks = [seen("streak", odds, real=False) for odds in (1.0, 2.0, 3.0, 4.0)]
+    streaks.append(seen("streak", 9.0, real=False, streak_free=False))  # a piece of a true one, perhaps
+    streaks.append(seen("streak", 9.0, real=True))
+    for patches, kept in ((100, 0), (1229, 0), (1230, 0), (1857, 0), (1858, 1), (2409, 2)):
+        examined = Examined(tuple(streaks), 0, patches * 256**2)
+        threshold = streak_threshold(examined)
+        assert sum(each.log_odds > threshold for each in streaks[:4]) == kept
+        shown, rate, high = streak_rate(examined, threshold)
+        assert (shown, rate) == (patches, kept / patches)
+        assert (high <= 0.003) == (patches >= 1230)  # with fewer it is not shown, and told
+    assert streak_threshold(Examined((), 0, 2000 * 256**2)) == 0.0
+
+
+def test_no_more_than_the_interval_says_is_expected_where_so_few_were_counted():
+    random = np.random.default_rng(4)
+    for expected in (0.7, 3.0, 6.5):
+        counts = random.poisson(expected, 4000)
+        upper = np.array([most(count) for count in range(counts.max() + 1)])
+        assert np.mean(upper[counts] >= expected) >= 0.97
 
 
 def test_the_calibration_recovers_the_chances_that_made_the_labels():
@@ -182,7 +207,7 @@ def test_the_calibration_recovers_the_chances_that_made_the_labels():
 
 
 def test_a_model_is_published_whole_and_read_back(whole, files, tmp_path):
-    made = unet_run.publish(whole, SMALL, files[:4], [], 2.0, tmp_path / "model")
+    made = unet_run.publish(whole, SMALL, files[:4], [], [], 2.0, tmp_path / "model")
     model = read(made.folder, made.digest)
     network = UNet(model)
     assert network.digest == made.digest
