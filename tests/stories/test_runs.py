@@ -16,10 +16,10 @@ from sqlmodel import select
 from typer.testing import CliRunner
 
 from astrid_tui.cli.app import app
-from core.database.store import open_store
+from core.database.store import Store, open_store
 from core.database.tables import Observation, Run
 from core.errors import AstridError
-from core.frames.queue import counts_by_state
+from core.frames.queue import counts_by_state, requeue
 from core.operations import runs
 from core.operations.launch import log_path, start_run
 from core.operations.processes import is_alive
@@ -96,6 +96,11 @@ def astrid(night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             os.kill(row.pid, signal.SIGKILL)
 
 
+def frames_of(store: Store) -> list[int]:
+    with store.read() as session:
+        return [key or 0 for key in session.exec(select(Observation.id))]
+
+
 def until(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + ENDS_S
     while not condition():
@@ -162,14 +167,18 @@ def test_a_detached_run_outlives_a_hang_up_that_stops_one_in_the_foreground(astr
 
 
 def test_a_run_whose_terminal_closes_finishes_its_frame(astrid: Astrid) -> None:
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execv(sys.executable, [sys.executable, "-m", "astrid_tui", "run"])
-    astrid.until_a_frame_is_in_hand()
-    os.close(terminal)  # the kernel hangs up on whoever has it as its terminal
-    os.waitpid(pid, 0)
-    row = astrid.newest()
-    assert row.pid == pid
+    for _ in range(3):  # on a busy machine this process may sleep until all frames are done
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execv(sys.executable, [sys.executable, "-m", "astrid_tui", "run"])
+        astrid.until_a_frame_is_in_hand()
+        os.close(terminal)  # the kernel hangs up on whoever has it as its terminal
+        os.waitpid(pid, 0)
+        row = astrid.newest()
+        assert row.pid == pid
+        if row.counts != {"done": FRAMES}:
+            break
+        requeue(astrid.store, frames_of(astrid.store))
     assert row.state == "interrupted"
     counts = astrid.counts()
     assert counts["done"] == row.counts["done"] >= 1
