@@ -100,7 +100,6 @@ def card(
     """Tell all that is known of one version: what it is, what it was trained on, what it is worth."""
     from core.database.store import StoreMissing
     from core.models import files, members, versions
-    from core.models.worth import judged
 
     known_name(name)
     home = settings_of(context).home
@@ -111,7 +110,6 @@ def card(
             raise
         told = {"name": name, "number": versions.SHIPPED, "in_use": True, "promotions": []}
         facts = {"trouble": files.trouble(home, name, None), **_shipped(name)}
-        facts.setdefault("judged", judged(name, facts["digest"]))
         _tell_card(facts | told, as_json=as_json)
         return
     with closing(store):
@@ -140,7 +138,7 @@ def card(
         ]
         if used == number:
             facts["remark"] = members.remark(store) if name == members.ENSEMBLE else None
-    facts.setdefault("judged", judged(name, facts["digest"]))
+    facts.setdefault("judged", None)  # only what AstrID came with was
     facts |= {"name": name, "number": number, "in_use": used == number, "promotions": history}
     _tell_card(facts, as_json=as_json)
 
@@ -368,8 +366,8 @@ def _table(records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 
 def _shipped(name: str) -> dict[str, Any]:
+    from core.models.shipped import judged
     from pipeline.classify.chosen import shipped_folder
-    from pipeline.classify.judged import judged
     from pipeline.classify.model_file import read
 
     model = read(shipped_folder(name))

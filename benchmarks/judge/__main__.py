@@ -178,12 +178,13 @@ def _models(folder: Path) -> dict[str, tuple[Path, str | None]]:
 def keep(result: dict[str, Any], folders: dict[str, Path]) -> None:
     """Write what the judge says of the shipped models where their cards read it."""
     from benchmarks.judge.kept import kept
-    from pipeline.classify.judged import FILE
+    from core.models.shipped import JUDGED, shipped_folder
     from pipeline.classify.model_file import read
 
     digests = {name: read(folder).digest for name, folder in folders.items()}
-    FILE.write_text(json.dumps(kept(result, digests), indent=1, sort_keys=True, allow_nan=False) + "\n")
-    print(f"\nkept in {FILE.name}")
+    text = json.dumps(kept(result, digests), indent=1, sort_keys=True, allow_nan=False) + "\n"
+    (shipped_folder() / JUDGED).write_text(text)
+    print(f"\nkept in {JUDGED}")
 
 
 def _say(text: str) -> None:

@@ -13,7 +13,7 @@ from core.errors import AstridError
 
 MOST_BYTES = 1_000_000
 DESCRIPTION = "model.json"
-JUDGED = "judged.json"  # what independent examples said of each, by name
+JUDGED = "judged.json"  # what ``python -m benchmarks.judge --keep`` found of each, by name and digest
 
 
 class ShippedModelMissing(AstridError):
@@ -22,11 +22,10 @@ class ShippedModelMissing(AstridError):
 
 @dataclass(frozen=True, slots=True)
 class ShippedDescription:
-    """A model's ``model.json``, its digest, and what was found of this very version since, if anything."""
+    """A model's ``model.json`` and its digest."""
 
     digest: str
     description: dict[str, Any]
-    judged: dict[str, Any]
 
 
 def shipped(name: str, folder: Path | None = None) -> ShippedDescription:
@@ -43,7 +42,7 @@ def shipped(name: str, folder: Path | None = None) -> ShippedDescription:
     ------
     ShippedModelMissing
     """
-    place = folder or _folder()
+    place = folder or shipped_folder()
     try:
         content = (place / name / DESCRIPTION).read_bytes()
     except OSError:
@@ -51,13 +50,23 @@ def shipped(name: str, folder: Path | None = None) -> ShippedDescription:
     found = _read(content)
     if not found:
         raise ShippedModelMissing(f"the description of {name} that came with AstrID is damaged")
-    digest = sha256(content).hexdigest()
+    return ShippedDescription(sha256(content).hexdigest(), found)
+
+
+def judged(name: str, digest: str, folder: Path | None = None) -> dict[str, Any] | None:
+    """What the second generator says of one version.
+
+    Returns
+    -------
+    dict or None
+        ``command``; ``second_generator`` and ``own_kind``, each with what was missed where 1 % of the bogus
+        is kept and the interval; ``gap``, their difference. None where this very version was not judged.
+    """
     try:
-        judged = _read((place / JUDGED).read_bytes()).get(name)
-    except OSError:
-        judged = None
-    is_its_own = isinstance(judged, dict) and judged.get("digest") == digest
-    return ShippedDescription(digest, found, judged if isinstance(judged, dict) and is_its_own else {})
+        said = _read(((folder or shipped_folder()) / JUDGED).read_bytes()).get(name)
+    except (OSError, ShippedModelMissing):
+        return None
+    return said if isinstance(said, dict) and said.get("digest") == digest else None
 
 
 def _read(content: bytes) -> dict[str, Any]:
@@ -69,14 +78,6 @@ def _read(content: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _folder() -> Path:
-    # The package is found, not imported: the console shows a card without loading any science.
-    place = find_spec("pipeline")
-    if place is None or place.origin is None:
-        raise ShippedModelMissing("AstrID is not installed whole: its models are missing")
-    return Path(place.origin).parent / "classify" / "shipped"
-
-
 def shipped_folder() -> Path:
     """Where the models are that AstrID came with.
 
@@ -84,4 +85,8 @@ def shipped_folder() -> Path:
     ------
     ShippedModelMissing
     """
-    return _folder()
+    # The package is found, not imported: the console shows a card without loading any science.
+    place = find_spec("pipeline")
+    if place is None or place.origin is None:
+        raise ShippedModelMissing("AstrID is not installed whole: its models are missing")
+    return Path(place.origin).parent / "classify" / "shipped"

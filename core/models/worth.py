@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from core.models.shipped import ShippedModelMissing, shipped_folder
-
-JUDGED = "judged.json"  # what ``python -m benchmarks.judge --keep`` found, beside the shipped models
 # Of the metrics that trainings keep, those that a person asks for first.
 METRICS = {
     "fnr_at_1_percent_fpr": "missed at 1 % FPR",
@@ -29,16 +25,6 @@ NUMBERS = {
 }
 
 Rows = list[tuple[str, str]]
-
-
-def judged(name: str, digest: str) -> dict[str, Any] | None:
-    """What the second generator says of one that AstrID came with; none where it was not judged."""
-    try:
-        found = json.loads((shipped_folder() / JUDGED).read_text())
-    except (OSError, ValueError, ShippedModelMissing):
-        return None
-    said = found.get(name) if isinstance(found, dict) else None
-    return said if isinstance(said, dict) and said.get("digest") == digest else None
 
 
 def metric_rows(metrics: object) -> Rows:

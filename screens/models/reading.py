@@ -14,10 +14,10 @@ from core.database.store import Store
 from core.models import files, members, trainings, versions
 from core.models.overview import ModelRow, overview
 from core.models.registry import Registry, read_registry
+from core.models.shipped import judged as said_by_second
 from core.models.shipped import shipped
 from core.models.trainings import Training, TrainingRefused
 from core.models.versions import ModelUnknown
-from core.models.worth import judged as judged_by_second
 from core.models.worth import judged_rows
 from core.operations import processes
 from core.operations.launch import spawn_astrid
@@ -111,7 +111,6 @@ def read_card(model: ModelRow, number: int, store: Store, settings: Settings) ->
     if number == versions.SHIPPED:
         came = shipped(model.name)
         facts: dict[str, Any] = {"digest": came.digest, "origin": "came with AstrID"}
-        facts |= {f"judged, {key}": value for key, value in came.judged.items() if key != "digest"}
         description, scorecard = came.description, _trained(came.description).get("scorecard")
     else:
         row = versions.version(store, model.name, number)
@@ -136,7 +135,7 @@ def read_card(model: ModelRow, number: int, store: Store, settings: Settings) ->
         facts=facts,
         scorecard=scorecard if isinstance(scorecard, dict) else None,
         champion_scorecard=champion,
-        judged=judged_rows(judged_by_second(model.name, str(facts["digest"]))),
+        judged=judged_rows(said_by_second(model.name, str(facts["digest"]))),
     )
 
 

@@ -11,7 +11,7 @@ from benchmarks.judge.examples import Part
 from benchmarks.judge.field import BLEMISHES, load, save
 from benchmarks.judge.kept import kept
 from benchmarks.judge.product import UNTOLD, judge
-from pipeline.classify import judged as cards
+from core.models import shipped as cards
 from pipeline.classify.shipped import SHIPPED
 from pipeline.training.evaluate import evaluate, gaps, plain
 from pipeline.training.resample import Estimate

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from core.models.overview import NAMES
-from core.models.shipped import DESCRIPTION, JUDGED, MOST_BYTES, ShippedModelMissing, shipped
+from core.models.shipped import DESCRIPTION, JUDGED, MOST_BYTES, ShippedModelMissing, judged, shipped
 from pipeline.classify.shipped import SHIPPED
 
 
@@ -28,13 +28,11 @@ def test_a_damaged_one_is_told_in_a_sentence(tmp_path, content):
 
 
 def test_what_was_found_of_a_version_is_told_of_that_one_alone(tmp_path):
-    (tmp_path / "tree").mkdir()
-    (tmp_path / "tree" / DESCRIPTION).write_text('{"kind": "tree"}')
-    assert shipped("tree", tmp_path).judged == {}
-    told = {"tree": {"digest": shipped("tree", tmp_path).digest, "gap": 0.1}}
+    assert judged("tree", "1a", tmp_path) is None
+    told = {"tree": {"digest": "1a", "gap": 0.1}, "unet": 3}
     (tmp_path / JUDGED).write_text(json.dumps(told))
-    assert shipped("tree", tmp_path).judged == told["tree"]
-    (tmp_path / "tree" / DESCRIPTION).write_text('{"kind": "tree", "format": 1}')
-    assert shipped("tree", tmp_path).judged == {}
+    assert judged("tree", "1a", tmp_path) == told["tree"]
+    assert judged("tree", "1b", tmp_path) is None
+    assert judged("unet", "1a", tmp_path) is None
     (tmp_path / JUDGED).write_text("[1]")
-    assert shipped("tree", tmp_path).judged == {}
+    assert judged("tree", "1a", tmp_path) is None
