@@ -213,10 +213,13 @@ def _reference(
         if {options.gain, options.read_noise, options.saturation} != {None}:
             warnings.append(f"{name} is calibrated already: gain, read noise and saturation are NEW's alone")
     else:
-        frame = _measured(name, options, options.mask_ref, settings, clock).frame
+        measured = _measured(name, options, options.mask_ref, settings, clock)
+        frame = measured.frame
         warnings += [f"{name}: {note}" for note in frame.notes]
         unit = str(frame.header.get("BUNIT") or "adu").strip()
-        image = ReferenceImage(frame=frame, names=(frame.exposure.name,), flux_unit=unit)
+        image = ReferenceImage(
+            frame=frame, names=(frame.exposure.name,), flux_unit=unit, stars=measured.stars
+        )
     with clock.stage("reference"), _of_file(name):
         prepared = prepare_image(image, settings)
     if options.psf_ref is None:

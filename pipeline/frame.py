@@ -207,14 +207,10 @@ class PsfModel:
         height, width = self.shape
         u = 2.0 * x / max(width - 1, 1) - 1.0
         v = 2.0 * y / max(height - 1, 1) - 1.0
-        stamp = np.zeros(self.basis.shape[1:], dtype=np.float64)
-        term = 0
-        for order in range(self.degree + 1):
-            for j in range(order + 1):
-                stamp += self.basis[term] * (u ** (order - j) * v**j)
-                term += 1
-        normalised: Image = (stamp / stamp.sum()).astype(np.float32)
-        return normalised
+        terms = [u ** (order - j) * v**j for order in range(self.degree + 1) for j in range(order + 1)]
+        stamp = np.array(terms, dtype=np.float32) @ self.basis.reshape(len(terms), -1)
+        normalised: Image = (stamp / stamp.sum(dtype=np.float64)).astype(np.float32)
+        return normalised.reshape(self.basis.shape[1:])
 
 
 @dataclass(frozen=True, slots=True)

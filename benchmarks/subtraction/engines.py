@@ -334,8 +334,8 @@ def _raw(drawn: Drawn, name: str, off_px: float) -> RawFrame:
 
 def _image(pair: Pair, settings: Settings) -> ReferenceImage:
     """The reference, calibrated as `astrid diff` does with a file."""
-    frame = measure(_raw(pair.ref, "reference", 0.0), None, settings, StageClock()).frame
-    return ReferenceImage(frame=frame, names=("reference",), flux_unit="adu")
+    measured = measure(_raw(pair.ref, "reference", 0.0), None, settings, StageClock())
+    return ReferenceImage(measured.frame, ("reference",), "adu", stars=measured.stars)
 
 
 def _fft_seconds(image: NDArray[np.float32]) -> float:

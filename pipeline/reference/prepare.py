@@ -67,7 +67,7 @@ def prepare_image(image: ReferenceImage, settings: Settings, reference_id: int =
 
 
 def _measured(image: ReferenceImage, psf_degree: int, reference_id: int) -> PreparedReference:
-    stars = find_stars(image.frame)
+    stars = find_stars(image.frame) if image.stars is None else image.stars
     return PreparedReference(
         frame=image.frame,
         stars=stars,

@@ -20,7 +20,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 
-from pipeline.frame import Exposure, Frame, FrameRefused
+from pipeline.frame import Exposure, Frame, FrameRefused, Stars
 
 MARK = "ASTRIDRF"
 VERSION = 1  # of the layout
@@ -31,7 +31,8 @@ PLANES = (0, "BACKGROUND", "VARIANCE", "MASK")
 class ReferenceImage:
     """A calibrated image to subtract from others, and where it comes from.
 
-    ``frame.gain`` is electrons per stored unit; ``zeropoint`` the magnitude of one stored unit.
+    ``frame.gain`` is electrons per stored unit; ``zeropoint`` the magnitude of one stored unit. ``stars``
+    are its sources where they were looked for already; files do not keep them.
     """
 
     frame: Frame
@@ -41,6 +42,7 @@ class ReferenceImage:
     mjd_last: float | None = None
     zeropoint: float | None = None
     mag_system: str | None = None
+    stars: Stars | None = None
 
 
 def write(reference: ReferenceImage, path: Path) -> None:

@@ -33,7 +33,7 @@ from pipeline.frame import (
 from pipeline.subtraction import classic, zogy
 from pipeline.subtraction.arrays import Arrays, arrays
 from pipeline.subtraction.difference_psf import psf_model, tile_size
-from pipeline.subtraction.filters import Filters, compact
+from pipeline.subtraction.filters import Filters, compact, mean_of, power
 from pipeline.subtraction.left_over import StarLight, add_left_over, add_unseen, left_over, wing_error
 from pipeline.subtraction.lights import bright_stars, new_images, reference_images
 from pipeline.subtraction.masks import combined_mask
@@ -41,13 +41,14 @@ from pipeline.subtraction.match import Match, match
 from pipeline.subtraction.score_check import noise_excess, sky_deviation
 from pipeline.subtraction.sides import new_side, reference_side
 from pipeline.subtraction.tile_score import Side, difference, measure
-from pipeline.subtraction.tiles import Tile, plan, stamp_of
+from pipeline.subtraction.tiles import Tile, plan, spread, stamp_of
 
 BLEND_PX = 16  # half the width over which tiles fade into each other
 MOST_HALO_PX = 40  # farther out a kernel holds no more than a part in 1e5
 MOST_STAMP_PX = 61  # of the difference's PSF
 BACKGROUND_MESH_PX = 96
 TRUSTED_STD = 1.05  # a score that deviates more than this is rescaled, and the difference says so
+FILTERS_KEPT = 12  # tiles in either direction, at most, whose filters are kept for later
 RESPONSE_FWHM = 5.0  # around a source its light is followed through the filters
 
 
@@ -114,7 +115,7 @@ def subtract(
         flux=flux,
         flux_err=flux_err,
         mask=mask,
-        psf=psf_model(tiles, found.stamps, reference.frame.shape),
+        psf=psf_model(spread(tiles, FILTERS_KEPT), found.stamps, reference.frame.shape),
         method=method,
         flux_unit=reference.flux_unit,
         gain_ratio=matched.gain_ratio,
@@ -172,12 +173,15 @@ def _subtract_tiles(
         if tile is tiles[len(tiles) // 2]:
             response = made.match * made.of_new * ours.psf * (1.0 / made.flux_norm)
             found.wings = wing_error(xp.host(compact(response, tile.shape, xp)), fwhm)
+        found.areas.append(1.0 / mean_of(power(made.psf), tile.shape))
+        if tile.key not in kept:
+            return
         psf = xp.host(compact(made.psf, tile.shape, xp))
-        found.areas.append(_noise_area(psf))
         found.stamps.append(stamp_of(psf, min(most_px, (min(psf.shape) - 1) // 2 * 2 - 1)))
         if settings.depth.enabled:
             found.responses.append(response_of(made, tile, response_px, xp))
 
+    kept = {tile.key for tile in spread(tiles, FILTERS_KEPT)}
     for tile in tiles:
         take(tile)  # on its own, so that nothing of a tile is in memory beside the next
     return found
@@ -240,11 +244,6 @@ def _expect_left_over(
         add_left_over(flux_err, stars, seen)
 
 
-def _noise_area(psf: Image) -> float:
-    """How many pixels' noise a PSF fit takes in."""
-    return float(1.0 / np.sum(np.square(psf), dtype=np.float64))
-
-
 def _remove_background(
     data: Image, flux: Image, tiles: list[Tile], areas: list[float], mask: MaskImage
 ) -> None:
@@ -252,7 +251,7 @@ def _remove_background(
 
     In the difference both images have one PSF and constant stars are gone, so a plain mesh sees the sky
     even where the field is crowded. A level of b per pixel adds b / sum(P_D^2) to a PSF fit:
-    ``areas`` are these sums, tile by tile.
+    ``areas`` are the inverse of these sums, tile by tile.
     """
     height, width = data.shape
     mesh_y, mesh_x = (max(16, min(BACKGROUND_MESH_PX, length // 2)) for length in (height, width))

@@ -147,6 +147,16 @@ def _spans(length: int, tile_px: int, halo: int, blend: int) -> tuple[list[Span]
     return spans, transformed
 
 
+def spread(tiles: list[Tile], most: int) -> list[Tile]:
+    """Some of a frame's tiles, evenly spread, at most so many in either direction, the outermost among them."""
+    rows, columns = (sorted({getattr(tile, axis).origin for tile in tiles}) for axis in ("rows", "columns"))
+    down, across = (
+        {origins[round(i)] for i in np.linspace(0, len(origins) - 1, min(len(origins), most))}
+        for origins in (rows, columns)
+    )
+    return [tile for tile in tiles if tile.rows.origin in down and tile.columns.origin in across]
+
+
 def fast_length(least: int) -> int:
     """The next length whose transform is quick: 2, 3 and 5 alone divide it, and 16 does."""
     length = -(-least // 16) * 16

@@ -65,6 +65,7 @@ def test_both_kinds_of_array_find_the_same_difference(where, method, monkeypatch
     host = subtract(new, replace(reference, caches={}), Settings(), method)
     monkeypatch.setattr("pipeline.subtraction.subtract.arrays", lambda device: there)
     cuda = subtract(new, replace(reference, caches={}), Settings(), method)
-    assert cuda.score == pytest.approx(host.score, abs=2e-3)
-    assert cuda.flux_err == pytest.approx(host.flux_err, rel=5e-4)  # thresholds enlarge the rounding
+    # Clipping in the sky's mesh and quantiles over few stars enlarge the rounding.
+    assert cuda.score == pytest.approx(host.score, abs=5e-3)
+    assert cuda.flux_err == pytest.approx(host.flux_err, rel=3e-3)
     assert cuda.data == pytest.approx(host.data, abs=1e-3 * float(np.abs(host.data).max()))
