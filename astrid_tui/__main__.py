@@ -1,6 +1,9 @@
 """The command `astrid`."""
 
+import os
 import sys
+
+from core.operations.threads import THREAD_VARIABLES
 
 
 def main() -> None:
@@ -9,6 +12,8 @@ def main() -> None:
     from core.errors import AstridError
     from core.vocabulary import ExitCode
 
+    for name in THREAD_VARIABLES:
+        os.environ.setdefault(name, "1")
     try:
         app(prog_name="astrid")
     except AstridError as error:

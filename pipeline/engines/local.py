@@ -30,6 +30,7 @@ from core.errors import AstridError
 from core.frames import queue
 from core.health.watch import watching
 from core.operations import prefect_server, runs
+from core.operations.threads import THREAD_VARIABLES
 from core.settings import Settings
 from pipeline.clock import one_line
 from pipeline.energy.sampler import sampling
@@ -38,8 +39,6 @@ from pipeline.engines.tracklets import link_frames
 from pipeline.engines.worker import FrameBegun, FrameEvent, OnBegin, OnEvent, Worker
 
 log = logging.getLogger(__name__)
-
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 class WorkerDied(AstridError):
