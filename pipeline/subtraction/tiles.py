@@ -148,7 +148,7 @@ def _spans(length: int, tile_px: int, halo: int, blend: int) -> tuple[list[Span]
 
 
 def spread(tiles: list[Tile], most: int) -> list[Tile]:
-    """Some of a frame's tiles, evenly spread, at most so many in either direction, the outermost among them."""
+    """Some of a frame's tiles, evenly spread, the outermost among them, ``most`` in either direction."""
     rows, columns = (sorted({getattr(tile, axis).origin for tile in tiles}) for axis in ("rows", "columns"))
     down, across = (
         {origins[round(i)] for i in np.linspace(0, len(origins) - 1, min(len(origins), most))}

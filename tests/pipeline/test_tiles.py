@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.subtraction.tiles import centred, plan, stamp_of
+from pipeline.subtraction.tiles import centred, plan, spread, stamp_of
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,11 @@ def test_centred_and_back():
     wrapped = centred(stamp, (20, 31))
     assert wrapped[0, 0] == stamp[2, 3]
     assert stamp_of(centred(stamp[:, 1:6], (20, 31)), 5) == pytest.approx(stamp[:, 1:6])
+
+
+@pytest.mark.parametrize(("shape", "kept"), [((900, 2000), 9 * 12), ((300, 90), 3), ((60, 60), 1)])
+def test_few_tiles_are_spread_over_a_frame(shape, kept):
+    tiles = plan(shape, 100, 40, 16)
+    some = spread(tiles, 12)
+    assert len(some) == kept
+    assert {tiles[0].key, tiles[-1].key} <= {tile.key for tile in some}
