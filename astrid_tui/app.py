@@ -344,10 +344,12 @@ class Console(App[None]):
             self._driver.flush()
 
     def on_resize(self, event: events.Resize) -> None:
-        """A terminal of another size may show anything."""
-        if isinstance(self._driver, ReplyDriver) and event.size != self._size:
-            self._driver.forget(resized=True)
+        """A terminal of another size may show anything, and so may one that has its former size again."""
+        if isinstance(self._driver, ReplyDriver):
+            self._driver.forget(event.size if event.size != self._size else None)
             self._picturing.measure_again()
+            if self.is_open and self._size != event.size == self.screen.outer_size:
+                self.screen.refresh()  # Textual has not used the size between, and sees nothing to draw
 
     def post_display_hook(self) -> None:
         """Let the screen know that something was sent: Textual calls this after each update."""

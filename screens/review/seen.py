@@ -89,6 +89,10 @@ class PictureScreen(FrameScreen[None]):
                 self._question = None
             self.paint()
 
+    def on_resize(self) -> None:
+        """Do not wait for an answer from the former size; Textual has the frame paint after this."""
+        self._sight.abandon()
+
     def on_screen_suspend(self) -> None:
         """Something lies over the card, or another screen is shown."""
         self._sight.lose()

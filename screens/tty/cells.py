@@ -12,6 +12,7 @@ one that is sent whole whenever it changes, and the cursor is placed anew after 
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -158,9 +159,17 @@ def turned(style: str, wanted: str) -> Cell:
 
 
 class Cells:
-    """The screen as it is to be, and as it was sent."""
+    """The screen as it is to be, and as it was sent.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    columns, lines : int
+        Its size. What is drawn beyond it, for a larger screen that is no more, is left out: a terminal would
+        show it on its last line and in its last column.
+    """
+
+    def __init__(self, columns: int = sys.maxsize, lines: int = sys.maxsize) -> None:
+        self._columns, self._lines = columns, lines
         self._wanted: list[list[Cell]] = []
         self._sent: list[list[Cell]] = []
         self._changed: set[int] = set()  # rows
@@ -174,9 +183,13 @@ class Cells:
         self._sent = [[_UNKNOWN] * len(row) for row in self._wanted]
         self._changed = set(range(len(self._wanted)))
 
-    def clear(self) -> None:
+    def clear(self, columns: int, lines: int) -> None:
         """Nothing is wanted, and nothing known: the screen has another size."""
-        self.__init__()  # type: ignore[misc]
+        self.__init__(columns, lines)  # type: ignore[misc]
+
+    def hold(self, row: int, column: int, rows: int, columns: int) -> bool:
+        """Whether a rectangle lies within the screen."""
+        return row + rows <= self._lines and column + columns <= self._columns
 
     def feed(self, data: str) -> Iterator[Pass | None]:
         """Draw on the cells.
@@ -303,7 +316,14 @@ class Cells:
         return row
 
     def _write(self, text: str) -> None:
+        if self._y >= self._lines:
+            return
         self._changed.add(self._y)
+        self._draw(text)
+        if self._x > self._columns:
+            self._cut(self._wanted[self._y])
+
+    def _draw(self, text: str) -> None:
         plain = short_cells(text, self._style) if len(text) <= _SHORT else plain_cells(text, self._style)
         if plain:
             end = self._x + len(text)
@@ -330,6 +350,13 @@ class Cells:
             if column >= 0 and row[column][0]:
                 row[column] = (row[column][0] + mark, row[column][1])
                 return
+
+    def _cut(self, row: list[Cell]) -> None:
+        """Leave out what lies beyond the last column, and a wide character that is only half within."""
+        if not row[self._columns][0]:
+            row[self._columns - 1] = (" ", row[self._columns - 1][1])
+        del row[self._columns :]
+        del self._sent[self._y][self._columns :]
 
     def _part(self, row: list[Cell], start: int, end: int) -> None:
         """Half of a wide character that is written over leaves a blank of the other half."""

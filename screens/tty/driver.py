@@ -54,6 +54,7 @@ class ReplyDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._output: Output | None = None
         self._has_left = False
+        self._is_begun = False  # Textual will say the size, as after every begin: all is drawn then anyhow
         self.pictures: Callable[[], Sequence[Placed] | None] = lambda: None
 
     def start_application_mode(self) -> None:
@@ -62,7 +63,7 @@ class ReplyDriver(LinuxDriver):
         self._output = Output(self._file.fileno())
         self._output.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]
-        self._has_left = False
+        self._has_left, self._is_begun = False, True
 
     def write(self, data: str) -> None:
         """Send something to the terminal, with the pictures that belong to it."""
@@ -76,10 +77,12 @@ class ReplyDriver(LinuxDriver):
             self._output.take_down()
         super().stop_application_mode()
 
-    def forget(self, *, resized: bool = False) -> None:
-        """The terminal does not show any more what was sent to it."""
-        if self._output is not None:
-            self._output.forget(resized=resized)
+    def forget(self, size: tuple[int, int] | None = None) -> None:
+        """The terminal does not show any more what was sent to it; its size in columns and lines, if new."""
+        if size is None and (self._has_left or self._is_begun):
+            self._is_begun = False
+        elif self._output is not None:
+            self._output.forget(size)
 
     def close(self) -> None:
         """Send what there is, and end."""

@@ -43,8 +43,10 @@ class Output:
         """Take what Textual writes, and which pictures belong to it; none: as before."""
         with self._changed:
             self._is_synced = self._is_synced or data.startswith(SYNC[0])
-            if pictures is not None and self._graphics.want(pictures):
-                self._draw()
+            if pictures is not None:
+                within = [each for each in pictures if self._cells.hold(*each[:4])]
+                if self._graphics.want(within):
+                    self._draw()
             for each in self._cells.feed(data):
                 if each is not None:
                     self._waiting.append(each)
@@ -59,13 +61,13 @@ class Output:
             self._waiting.append(Pass("", True))
             self._changed.notify()
 
-    def forget(self, *, resized: bool = False) -> None:
+    def forget(self, size: tuple[int, int] | None = None) -> None:
         """The terminal does not show any more what was sent; with another size nothing is wanted either."""
         with self._changed:
             self._waiting.append(Pass("", True))
-            if resized:
+            if size is not None:
                 self._graphics.want(())
-                self._cells.clear()
+                self._cells.clear(*size)
             else:
                 self._cells.forget()
                 self._waiting.append(None)

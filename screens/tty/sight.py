@@ -77,6 +77,12 @@ class Sight:
         is_silent = self._is_open and not self.is_waiting
         return is_silent and self._clock() - self._drawn_at >= DELAY_S
 
+    def abandon(self) -> None:
+        """The screen has another size: what is on it is lost, and where the cursor stood at the question."""
+        self.lose()
+        if self.is_waiting:
+            self._is_open = False
+
     def lose(self) -> None:
         """Something else is on the screen now."""
         self._drawn = self._seen = None

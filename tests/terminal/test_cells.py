@@ -176,7 +176,32 @@ def test_after_another_size_only_what_is_drawn_anew_is_sent(tmp_path):
     cells = Cells()
     list(cells.feed("\x1b[2;1Hold"))
     cells.difference()
-    cells.clear()
+    cells.clear(COLUMNS, LINES)
     list(cells.feed("\x1b[2;3Hnew"))
     assert cells.difference() == "\x1b[2;3Hnew"
     assert not re.search("old", cells.difference())
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_was_drawn_for_a_larger_screen_is_left_out(seed):
+    lot = random.Random(seed)
+    drawn = "".join(picture(lot, PLAIN) for _ in range(6)).removesuffix(f"\x1b[{LINES};1H") + "\x1b[1;1H"
+    columns, lines = COLUMNS - lot.randrange(1, 30), LINES - lot.randrange(1, 6)
+    cells = Cells()
+    cells.clear(columns, lines)
+    assert list(cells.feed(drawn)) == [None]
+    blank, whole, cut = shown([]), shown([drawn]), shown([cells.difference()])
+    for y, (before, row) in enumerate(zip(blank[:LINES], whole[:LINES], strict=True)):
+        assert cut[y] == (row[:columns] + before[columns:] if y < lines else before)
+    assert cells.hold(0, 0, lines, columns)
+    assert not cells.hold(1, 0, lines, columns)
+    assert not cells.hold(0, 1, lines, columns)
+
+
+def test_a_wide_character_is_never_sent_by_half():
+    cells = Cells()
+    cells.clear(4, 1)
+    list(cells.feed("\x1b[1;1Hab星e\u0301\u0301"))
+    assert cells.difference().startswith("\x1b[1;1Hab星")
+    list(cells.feed("\x1b[1;4H星\u0301e\u0301"))
+    assert cells.difference() == "\x1b[1;1Hab  "

@@ -27,7 +27,7 @@ PATIENCE_S = 60.0
 COLUMNS, LINES = 80, 24
 
 _NOT_PYTES = re.compile(
-    rb"\x1b\[[?>=<][0-9;$]*[a-zA-Z]|\x1b\[>[0-9;]*[a-z]|\x1b\[[0-9;]*[tc]|\x1b[P_][^\x1b]*\x1b\\"
+    rb"\x1b\[[?>=<](?!7[hl])[0-9;$]*[a-zA-Z]|\x1b\[>[0-9;]*[a-z]|\x1b\[[0-9;]*[tc]|\x1b[P_][^\x1b]*\x1b\\"
 )
 _CUT = re.compile(rb"\x1b(?:[P_][^\x1b]*\x1b?|\[[0-9;?>=<$]*)?\Z")  # a sequence whose rest is to come
 

@@ -108,10 +108,24 @@ def test_late_pictures_are_left_out_and_none_outlasts_its_terminal(tmp_path, end
     if end == "take_down":
         output.take_down()
     else:
-        output.forget(resized=end == "resized")
+        output.forget((80, 24) if end == "resized" else None)
     output.write("\x07", None if end != "resized" else [placed(3)])
     output.stop()
     os.close(descriptor)
     screen = PictureScreen().read(path.read_bytes())
     assert len(screen.kitty.shown) == len(screen.kitty.images) == (0 if end == "take_down" else 1)
     assert path.read_bytes().count(b"a=t") == (1 if end == "take_down" else 2)
+
+
+def test_a_picture_of_a_larger_page_is_not_sent_to_a_smaller_terminal(tmp_path):
+    path = tmp_path / "terminal"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
+    output = Output(descriptor)
+    output.forget((16, 5))
+    output.write(page("a card"), [placed(0), placed(1, 1, CELL), placed(2, 2)])
+    output.start()
+    output.stop()
+    os.close(descriptor)
+    screen = PictureScreen(CELL).read(path.read_bytes())
+    shown = [*screen.kitty.shown.values(), *screen.sixels]
+    assert [each[:4] for each in shown] == [placed(0)[:4], placed(1, 1)[:4]]
