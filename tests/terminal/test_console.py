@@ -91,11 +91,12 @@ class Terminal:
 
     def read(self, seconds: float) -> bool:
         """Read what has come; false when nothing did."""
-        if not self.is_open or not select.select([self._descriptor], [], [], seconds)[0]:
+        if not select.select([self._descriptor] if self.is_open else [], [], [], seconds)[0]:
             return False
         try:
             data = os.read(self._descriptor, 65536)
-        except OSError:  # the other end is closed
+        except OSError:  # the other end is closed; whoever waits leaves the processor to the program
+            time.sleep(min(seconds, 0.05))
             return False
         self.sent += data
         for question, reply in self.replies.items():
