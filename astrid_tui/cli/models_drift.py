@@ -101,9 +101,11 @@ def _print(found: Drift) -> None:
     words = {"steady": "No drift.", "drift": "There is drift.", "too little": "There is too little to tell."}
     print_text(words[found.state])
     if found.reference is not None and found.recent is not None:
+        promoted = any(each["since"] is not None for each in found.versions.values())
         print_text(
-            f"{found.recent_nights} nights, {_dates(found.recent)}, against {found.reference_nights}, "
-            f"{_dates(found.reference)}"
+            f"The newest {found.recent_nights} nights, {_dates(found.recent)}, against the first "
+            f"{found.reference_nights}{' since the last promotion' if promoted else ''}, "
+            f"{_dates(found.reference)}."
         )
     for each in found.advice:
         print_text(f"- {each}")

@@ -1,4 +1,4 @@
-"""`astrid models drift`, as a script calls it."""
+"""`astrid models drift` and `retrain`, as a script calls them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from contextlib import closing
 import pytest
 
 from core.database.store import open_store
+from core.review.verdicts import decide
+from core.vocabulary import Label
 from pipeline.classify.shipped import SHIPPED
+from pipeline.training import examples as example_sets
 from tests.astrid_tui.command import Command
+from tests.builders import add_night
 from tests.core.nights import add_nights
+from tests.pipeline.toy_models import blobs
 
 
 @pytest.fixture
@@ -33,6 +38,8 @@ def test_a_script_learns_of_drift_by_the_exit_code_if_it_wants_to(astrid, tmp_pa
     assert {each["name"] for each in told["quantities"]} == {"realbogus", "elongation", "|snr|"}
     text = astrid("models", "drift", "--fail", code=3)
     assert text.startswith("There is drift.")
+    newest, first = "2023-03-02 to 2023-03-04", "2023-02-25 to 2023-03-01"
+    assert f"The newest 3 nights, {newest}, against the first 5, {first}." in text
     assert "score of realbogus" in text
     assert astrid.json("models", "drift", "--nights", 7, "--fail")["state"] == "too little"
 
@@ -47,3 +54,36 @@ def test_a_training_that_is_not_due_is_not_begun(astrid, tmp_path):
     astrid("models", "retrain", code=1)  # those have no cutouts
     assert "nothing to learn from" in astrid.said
     assert astrid.json("models", "trainings") == []
+
+
+def test_what_people_decided_trains_a_version_that_waits_to_be_promoted(astrid, tmp_path, monkeypatch):
+    pytest.importorskip("torch", reason="training needs the extra 'train'")
+    from pipeline.training import fine_tune
+
+    monkeypatch.setattr(fine_tune, "LEAST_STEPS", 2)
+    example_sets.write(blobs(60), tmp_path / "examples.npz")
+    (tmp_path / "config.toml").write_text("[drift]\ndecisions = 20\n")
+    words = ("realbogus", "--examples", tmp_path / "examples.npz", "--steps", 2, "--width", 4)
+    first = astrid.json("models", "train", *words)
+    astrid("models", "promote", "realbogus", 1, "--yes", "--no-sync")
+    assert not astrid.json("models", "retrain")["is_due"]
+    with closing(open_store(f"sqlite:///{tmp_path / 'home' / 'astrid.db'}")) as store:
+        add_night(store, objects=16, epochs=1)
+        for who in ("ada", "bob"):
+            for number in range(1, 17):
+                label = Label.REAL if number % 2 else Label.ARTEFACT
+                decide(store, session=who, reviewer=who, candidate_id=number, label=label, shown={})
+
+    told = astrid.json("models", "retrain")
+    assert (told["is_due"], told["start"], told["decisions"]) == (True, 1, 32)
+    made = told["training"]
+    assert (made["state"], made["version"], made["parameters"]["start"]) == ("done", 2, first["digest"])
+    card = astrid.json("models", "card", "realbogus", 2)
+    learnt = card["description"]["trained"]["fine_tuned"]
+    assert (learnt["real"], learnt["bogus"], learnt["start"]) == (8, 8, first["digest"])
+    (listed,) = (each for each in astrid.json("models", "list")["models"] if each["name"] == "realbogus")
+    assert listed["in_use"] == 1
+    again = astrid.json("models", "retrain")  # it learnt of all that was decided
+    assert (again["is_due"], again["decisions"], again["start"]) == (False, 0, 1)
+    astrid("models", "promote", "realbogus", 2, "--yes", "--no-sync")
+    assert astrid.json("models", "retrain", "--dry-run")["start"] == 2

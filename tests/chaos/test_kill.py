@@ -31,7 +31,7 @@ from tests.chaos.nights import Night, make_night
 
 KILLS = 20
 FRAMES = 14
-SIZE = 256
+SIZE = 192
 FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(["pipeline.engines.local"])  # a life then begins in milliseconds
 

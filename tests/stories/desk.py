@@ -16,6 +16,7 @@ from screens.terminal import Terminal
 from screens.widgets.rows import Rows
 
 PATIENCE_S = 30.0
+ENDLESS = {"open card", "prefect"}  # groups of work that goes on as long as there is something to follow
 
 
 class Reviewer:
@@ -63,8 +64,19 @@ class Reviewer:
         await self.until(is_ready)
         await self.pilot.pause()
 
+    async def settled(self) -> None:
+        """Wait until all that was asked for on any screen is read, written and drawn."""
+
+        def is_settled() -> bool:
+            return all(work.is_finished or work.group in ENDLESS for work in self.app.workers)
+
+        await self.pilot.pause()
+        await self.until(is_settled)
+        await self.pilot.pause()
+
     async def press(self, *keys: str) -> None:
         """Press keys one after the other, as one who looks at each card."""
+        await self.ready()
         for key in keys:
             await self.pilot.press(key)
             await self.ready()

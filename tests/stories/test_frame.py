@@ -256,7 +256,7 @@ async def test_the_dome_has_no_colour_but_red(night, tmp_path, colours, size):
     async with console(url, tmp_path, size, colours=colours, more=more) as vera:
         for key in keys:
             await vera.pilot.press(key)
-            await vera.pilot.pause(0.2)
+            await vera.settled()
             for segment in cells(vera.app):
                 for colour in (segment.style.color, segment.style.bgcolor):
                     _, green, blue = colour.get_truecolor()
@@ -278,7 +278,7 @@ async def test_no_screen_lets_hostile_text_through(tmp_path, size):
     async with console(url, tmp_path, size) as vera:
         for key in [*DIGITS, "1", "enter", "escape", "2", "enter", "escape", "3"]:
             await vera.pilot.press(key)
-            await vera.pilot.pause(0.3)
+            await vera.settled()
             for segment in cells(vera.app):
                 bad = [c for c in segment.text if ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or c in "\u202e\u202c"]
                 assert bad == [], (key, segment.text)

@@ -35,11 +35,11 @@ def lose_runs(store: Store, *hosts: str) -> None:
 
 async def until(pilot, *wanted: str, without: str = "\0") -> str:
     """The screen, once everything wanted is on it and something else is not."""
-    for _ in range(200):
+    for _ in range(500):
         shown = "\n".join(plain(line) for rows in pilot.app.screen.query(Rows) for line in rows.lines)
         if all(each in shown for each in wanted) and without not in shown:
             return shown
-        await pilot.pause(0.05)
+        await pilot.pause(0.02)
     pytest.fail(f"{wanted} without {without!r} not on the screen:\n{shown}")
 
 

@@ -121,7 +121,7 @@ async def test_no_screen_lets_it_through(night, tmp_path):
         await vera.until(lambda: vera.app.headline is not None)
         for key in KEYS:
             await vera.pilot.press(key)
-            await vera.pilot.pause(0.1)
+            await vera.settled()
             strips = vera.app.screen._compositor.render_strips()
             for strip in strips:
                 assert harmful("".join(segment.text for segment in strip)) == [], key

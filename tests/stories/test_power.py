@@ -38,12 +38,12 @@ def sample(store: Store, watts: float, *, gpus: int = 2) -> None:
 
 async def until(pilot, *wanted: str) -> str:
     """The page, once everything wanted is on it."""
-    for _ in range(100):
+    for _ in range(250):
         page = pilot.app.screen.query_one("#page", Rows)
         shown = "\n".join(plain(line) for line in page.lines)
         if all(each in shown for each in wanted):
             return shown
-        await pilot.pause(0.05)
+        await pilot.pause(0.02)
     pytest.fail(f"{wanted} not on the screen:\n{shown}")
 
 

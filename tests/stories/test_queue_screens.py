@@ -50,7 +50,7 @@ async def on(vera: Reviewer, where: Where, key: str) -> None:
 async def keys(vera: Reviewer, *pressed: str) -> None:
     for key in pressed:
         await vera.pilot.press(key)
-        await vera.pilot.pause(0.05)
+        await vera.pilot.pause()
 
 
 async def sees(vera: Reviewer, text: str) -> None:
@@ -62,7 +62,7 @@ async def words(vera: Reviewer, text: str) -> None:
     for character in text:
         await vera.pilot.press(character)
     await vera.pilot.press("enter")
-    await vera.pilot.pause(0.05)
+    await vera.pilot.pause()
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -199,10 +199,10 @@ async def test_pasted_text_is_never_keys(night, tmp_path):
     async with console(url, tmp_path) as vera:
         vera.app.post_message(Paste("rrxx\nq"))
         vera.screen.post_message(Paste("rrxx\nq"))
-        await vera.pilot.pause(0.1)
+        await vera.settled()
         await vera.press("slash")
         vera.screen.post_message(Paste("score>1\x1b]52;c;AAAA\x07\u202e\nq"))
-        await vera.pilot.pause(0.1)
+        await vera.settled()
         assert vera.screen.prompt.value == "score>1␛]52;c;AAAA␇<U+202E>"
     assert rows(store) == []
 
@@ -327,7 +327,7 @@ async def test_a_small_terminal_says_so_and_takes_no_verdict(night, tmp_path, si
         await vera.pilot.resize_terminal(*size)
         await vera.until(lambda: "too small" in vera.text)
         await vera.pilot.press("r")
-        await vera.pilot.pause(0.2)
+        await vera.settled()
         assert rows(store) == []
         await vera.pilot.resize_terminal(80, 24)
         await vera.ready()
@@ -350,7 +350,7 @@ async def test_hostile_names_reach_no_terminal_and_stop_nothing(tmp_path, size):
         for keys in (("o", "escape"), ("b", "b"), ("f", "f"), ("x",), ("u",)):
             for key in keys:
                 await vera.pilot.press(key)
-                await vera.pilot.pause(0.1)
+                await vera.settled()
                 screen = vera.app.screen
                 for y in range(size[1]):
                     text = "".join(s.text for s in screen._compositor.render_strips()[y])

@@ -7,7 +7,9 @@ import sys
 
 import pytest
 from sqlmodel import select
+from typer.testing import CliRunner
 
+from astrid_tui.cli.app import app
 from core.database.store import open_store
 from core.database.tables import SkyObject, Verdict
 from core.review.verdicts import decide
@@ -25,13 +27,23 @@ def night(store_url):
 
 
 def astrid(url, folder, *words, typed="", code=0):
-    env = {
-        "ASTRID_HOME": str(folder), "ASTRID_STORE__URL": url, "ASTRID_REVIEW__REVIEWER": "vera",
-        "OMP_NUM_THREADS": "1", "PATH": os.defpath,
-    }  # fmt: skip
-    command = [sys.executable, "-m", "astrid_tui", *map(str, words)]
+    """A process on SQLite; what that adds does not depend on the database, so on PostgreSQL there is none."""
+    own = {"ASTRID_HOME": str(folder), "ASTRID_STORE__URL": url, "ASTRID_REVIEW__REVIEWER": "vera"}
+    words = [str(word) for word in words]
+    if not url.startswith("sqlite"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            within = CliRunner(env=own).invoke(app, words, input=typed)
+        assert within.exit_code == code, within.output
+        return within.stdout
     done = subprocess.run(
-        command, check=False, capture_output=True, text=True, env=env, cwd=folder, input=typed
+        [sys.executable, "-m", "astrid_tui", *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=own | {"OMP_NUM_THREADS": "1", "PATH": os.defpath},
+        cwd=folder,
+        input=typed,
     )
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr

@@ -151,7 +151,7 @@ async def test_an_order_says_how_many_have_no_value_and_leads_nowhere_at_its_end
         assert "Without any anomaly, and so not in this order: 3" in vera.text
         for _ in range(2):
             vera.screen.store_changed()
-            await vera.pilot.pause(0.3)
+            await vera.settled()
         assert "The end of the queue" in vera.text
 
 
@@ -222,9 +222,9 @@ async def test_a_given_time_cuts_the_queue_at_the_own_pace(tmp_path, size):
         assert "The end of what the given time reaches" in vera.text
         assert "Below the cut: 5 more" in vera.text
         vera.app.look()  # what awaits is more than what is reached: that leads nowhere by itself
-        await vera.pilot.pause(0.3)
+        await vera.settled()
         vera.screen.store_changed()
-        await vera.pilot.pause(0.3)
+        await vera.settled()
         assert "Below the cut: 5 more" in vera.text
         await vera.press("g", "O")
         assert "1 of 10, 5 below the cut by brightness" in vera.lines[1]

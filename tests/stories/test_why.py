@@ -1,8 +1,6 @@
 """An astronomer asks why nothing was found at a place: from raw frames to the answer."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from pipeline.simulate import simulate_night
+from tests.stories.test_command_line import Shell
 
 
 @pytest.fixture(scope="module")
@@ -22,21 +21,19 @@ def night(tmp_path_factory):
 def astrid(night, tmp_path_factory):
     """The command line of a store in which a night was processed: two good frames and a starless one."""
     folder = tmp_path_factory.mktemp("observatory")
-    env = {"ASTRID_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
+    shell = Shell(folder / "home", f"sqlite:///{folder / 'home' / 'astrid.db'}")
 
     def run(*words: object, code: int = 0) -> str:
-        command = [sys.executable, "-m", "astrid_tui", *map(str, words)]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, env=env, cwd=folder)
-        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr
-        return done.stdout + done.stderr * (code != 0)
+        return shell(*words, code=code) + shell.said * (code != 0)
 
     starless = starless_copy(night.science[0], folder)
-    run("init")
-    run("ingest", *night.calibration, *night.science, starless)
-    run("reference", "build", *night.reference)
-    run("run", code=3)  # one frame is rejected
-    return run
+    with pytest.MonkeyPatch.context() as patch:
+        shell.stay(patch)
+        run("init")
+        run("ingest", *night.calibration, *night.science, starless)
+        run("reference", "build", *night.reference)
+        run("run", code=3)  # one frame is rejected
+        yield run
 
 
 def starless_copy(path: Path, folder: Path) -> Path:
