@@ -60,6 +60,7 @@ def bright_stars(new: Aligned, reference: PreparedReference) -> StarLight:
         flux=np.r_[stars.flux[known], flux].astype(np.float64),
         whole=np.r_[stars.mask[known] == 0, np.zeros(len(cores), dtype=bool)],
         doubt=np.sqrt(sum((error**2 for error in errors), start=np.full(len(x), LEAST_ERROR**2))),
+        fwhm=max(new.psf.fwhm, reference.psf.fwhm),
     )
 
 
