@@ -7,6 +7,7 @@ core falls off too quickly, and every bright star would leave a halo in a differ
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +17,10 @@ from scipy import ndimage, optimize
 Values = NDArray[np.float64]
 
 WING_BETA = 11.0 / 6.0  # r**-11/3, of Kolmogorov turbulence
-# A priori the wings are no more than about this part of the peak: a few faint stars cannot tell them from a
-# core of another shape, and light that is made up far out would be missing from every flux.
-WING_SHARE = 0.005
+# A priori the wings have about this part of the peak, and the core falls off as this power: so turbulence
+# alone makes them, and a few faint stars, or pixels too coarse for the core, cannot tell one from the other.
+WING_SHARE, WING_SPREAD = 0.05, 0.02
+CORE_BETA, BETA_SPREAD = 5.0, 0.7  # of its logarithm
 WING_WIDTH = 1.5  # of the wings' Moffat function, in FWHM of the core
 # A priori, the PSF is its profile to within about this part of its value, pixel by pixel in the core ...
 PROFILE_PRIOR = 0.2
@@ -101,7 +103,9 @@ def fit_profile(stack: Values, error: Values, fwhm: float, sky_error: float) -> 
 
     def residual(parameters: Values) -> Values:
         misfit = (stack - _shape(places, parameters) - parameters[6] * sky_error) / sigma
-        return np.append(misfit.reshape(-1), [parameters[5] / WING_SHARE, parameters[6]])
+        share = (parameters[5] - WING_SHARE) / WING_SPREAD
+        beta = (parameters[2] - math.log(CORE_BETA)) / BETA_SPREAD
+        return np.append(misfit.reshape(-1), [share, beta, parameters[6]])
 
     low = [np.log(peak) - 1.0, np.log(fwhm) - 0.7, np.log(1.3), -0.7, -0.7, 0.0, -10.0]
     high = [np.log(peak) + 1.0, np.log(fwhm) + 0.7, np.log(20.0), 0.7, 0.7, 0.5, 10.0]
