@@ -36,7 +36,7 @@ def a_streak(name="t"):
 def made():
     """One field with a bright new source and a bright trail, and nothing else that changes."""
 
-    def draw(random, scene, size, name):
+    def draw(random, scene, size, name, *_):
         one_sigma = training_fields_sigma(scene)
         point = Event(
             "point", 70.0, 190.0, 25.0 * one_sigma, 25.0, "none", f"{name}-0", 70.0, 190.0, 70.0, 190.0
