@@ -1,4 +1,4 @@
-"""What makes some fields harder than the rest: noise that photons do not explain, crowds, stars that vary.
+"""What makes some fields harder: stars as sharp as cosmic rays, or bright and varying, crowds, more noise.
 
 Cameras are not as their headers say: electronics add noise of their own, resampling ties neighbouring pixels
 together, flat fields leave each pixel its own response. Such a share of all fields is drawn under such
@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 
 HARD_SHARE = 0.4  # of fields
 MOST_CROWDED = 6.0  # times the stars
+SHARP_FWHM = (1.5, 2.6)  # px, of cameras whose pixels hardly resolve a star
 EXCESS = (0.3, 2.0)  # of the noise of an empty pixel, as are those below
 CORRELATED, CORRELATION_PX = (0.2, 1.0), (0.4, 1.2)
 BANDING = (0.05, 0.4)
@@ -77,12 +78,15 @@ class Conditions:
     bright_variables : bool
         Whether stars of any flux below saturation vary, by amounts that their own photons let be seen; else
         faint ones, by amounts that would be seen on empty sky.
+    fwhm : tuple of float, optional
+        Of the stars in new and reference, px, where they are sharp; else as drawn.
     new, ref : Noise
     """
 
     crowding: float = 1.0
     variable_share: float = 0.1
     bright_variables: bool = False
+    fwhm: tuple[float, float] | None = None
     new: Noise = Noise()
     ref: Noise = Noise()
 
@@ -94,13 +98,15 @@ def draw_conditions(random: np.random.Generator) -> Conditions:
     """Random conditions: `PLAIN` for most fields."""
     if random.random() > HARD_SHARE:
         return PLAIN
-    many = random.random() < 0.5
+    many, sharp = random.random(2) < 0.5
+    fwhm = _log_uniform(random, SHARP_FWHM), _log_uniform(random, SHARP_FWHM)
     return Conditions(
-        crowding=_log_uniform(random, (1.0, MOST_CROWDED)) if random.random() < 0.4 else 1.0,
+        crowding=_log_uniform(random, (1.0, MOST_CROWDED)) if random.random() < 0.3 else 1.0,
         variable_share=0.35 if many else PLAIN.variable_share,
-        bright_variables=many,
-        new=_noise(random, 0.5),
-        ref=_noise(random, 0.3),
+        bright_variables=bool(many),
+        fwhm=fwhm if sharp else None,
+        new=_noise(random, 0.4),
+        ref=_noise(random, 0.25),
     )
 
 

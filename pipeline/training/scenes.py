@@ -6,7 +6,7 @@ optics are drawn anew for each field, so that no model learns one telescope.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -137,6 +137,10 @@ def draw_scene(random: np.random.Generator, size: int, conditions: Conditions = 
     """A random sky of (size, size) pixels under random conditions, beside those that make a field hard."""
     shape = (size, size)
     new_psf, ref_psf = _psf(random, shape), _psf(random, shape)
+    if conditions.fwhm is not None:
+        new_psf, ref_psf = (
+            replace(psf, fwhm=fwhm) for psf, fwhm in zip((new_psf, ref_psf), conditions.fwhm, strict=True)
+        )
     sky_new, sky_ref = float(log_uniform(random, 60.0, 4000.0)), float(log_uniform(random, 60.0, 6000.0))
     read_new, read_ref = random.uniform(2.0, 12.0), random.uniform(1.0, 8.0)
     ratio = float(log_uniform(random, 0.25, 2.5))

@@ -27,6 +27,7 @@ def test_most_fields_are_under_none_and_no_two_others_alike():
     for what in (
         lambda each: each.crowding > 1.5,
         lambda each: each.bright_variables,
+        lambda each: each.fwhm is not None,
         lambda each: each.new.total > 0.5,
         lambda each: each.new.response > 0.0,
     ):
@@ -65,6 +66,8 @@ def test_a_scene_under_no_conditions_is_the_one_without_any():
     noisy = draw_scene(np.random.default_rng(5), 128, Conditions(new=Noise(excess=2.0)))
     assert np.array_equal(first.new.electrons, again.new.electrons)
     assert crowded.stars.shape[1] > 1.5 * first.stars.shape[1]
+    sharp = draw_scene(np.random.default_rng(5), 128, Conditions(fwhm=(1.6, 2.4)))
+    assert (sharp.new.brush.fwhm, sharp.ref.brush.fwhm) == (1.6, 2.4)
     assert noisy.new.noise == pytest.approx(first.new.noise * np.sqrt(5.0))
 
 
