@@ -31,7 +31,8 @@ from pipeline.classify.unet_input import CHANNELS, frame_input
 from pipeline.detection.cutting import cut
 from pipeline.detection.detect import detect
 from pipeline.detection.joined import join, opinion
-from pipeline.detection.unet_objects import StreakObject, point_objects, streak_objects
+from pipeline.detection.streak_check import streak_objects
+from pipeline.detection.unet_objects import StreakObject, point_objects
 from pipeline.frame import Detection, FrameRefused
 from pipeline.training.events import Event
 from pipeline.training.fields import TrainingField, nature
@@ -197,7 +198,7 @@ def _examined(made: TrainingField, network: UNet) -> FieldResult:
     }
     found |= _by_others(made, peaks, points, found[METHODS[3]])
     events = [each for each in made.events if not each.is_streak]
-    streaks = streak_objects(maps, masked, network.streak_threshold, fwhm)
+    streaks = streak_objects(maps, difference, made.new, made.reference, network.streak_threshold)
     true_streaks = [each for each in made.events if each.is_streak]
     return FieldResult(
         ranked={method: _ranked(made, rows, events) for method, rows in found.items()},

@@ -27,7 +27,8 @@ from pipeline.detection import features
 from pipeline.detection.detect import judge, mask_flags, position_width
 from pipeline.detection.features import Places
 from pipeline.detection.forced import forced_fluxes
-from pipeline.detection.unet_objects import PointObject, StreakObject, point_objects, streak_objects
+from pipeline.detection.streak_check import streak_objects
+from pipeline.detection.unet_objects import PointObject, StreakObject, point_objects
 from pipeline.frame import Aligned, Detection, Difference, Dropped, PreparedReference
 
 Array = NDArray[np.float64]
@@ -146,7 +147,7 @@ def join(
     masked = difference.mask != 0
     fwhm = max(difference.psf.fwhm, 1.5)
     points = point_objects(maps, masked, network.point_threshold)
-    streaks = streak_objects(maps, masked, network.streak_threshold, fwhm, new.map_to_new)
+    streaks = streak_objects(maps, difference, new, reference, network.streak_threshold)
     only, cut = _only_seen_by_unet(points, detections, difference, new, reference, settings)
     trails = _streak_detections(streaks, difference, new, reference)
     kept, parts = _without_parts([*detections, *only], streaks, maps, fwhm)

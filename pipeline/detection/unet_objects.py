@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,23 +12,22 @@ from pipeline.classify.unet import LogOdds
 
 Array = NDArray[np.float64]
 Maps = NDArray[np.float32]
-Mapping = Callable[[Array, Array], tuple[Array, Array]]
 
 TOUCHING = np.ones((3, 3), dtype=bool)  # pixels that touch at a corner are connected
 SHORTEST_FWHM = 3.0  # of a streak; shorter ones pass for point sources
-LOWEST = -1.0  # log-odds of its pixels
+# Pixels that streaks are made of: their log-odds and significance at least, and by how much they may be less
+# likely a streak than a point source. What is faint or seldom seen shows by its light rather.
+SELECTIONS = ((-1.0, -np.inf, 0.0), (2.0, -np.inf, 0.0), (-4.0, 2.5, 1.0))
 ASIDE_FWHM = 0.8  # its pixels lie so near its line
 ELONGATION = 2.0  # it is at least so much longer than wide
 GAP_FWHM = 20.0  # so much of it may be hidden by a star
 GAP_SHARE = 1.0  # of what is seen to one side of a gap: specks far from a short trail are no part of it
 PIECE_FWHM = 1.0  # pixels that lie nearer along the line are of one piece
 COVERED = 0.3  # of its length at least is seen
-BLOB_FWHM = 25.0  # shorter ones may be slices of a blob, or spikes: with all around them they must be
-BLOB_ELONGATION = 1.4  # so much longer than wide
-LINE_DEG = 0.6  # streaks so nearly along a row or column of the detector may be its own: smear, bad lines
-LINE_SHARE = 0.25  # of their evidence counts
+TILE_PX, TILE_OVERLAP_PX = 640, 96
 DRAWS = 200  # pairs of pixels through which a line is tried
-MOST_STREAKS = 50  # in one frame; more are no streaks
+MOST_STREAKS = 50  # in one tile; more are no streaks
+MOST_FAILURES = 6  # of lines one after the other that are no streak: those of fewer pixels are none either
 MOST_PIXELS = 20_000  # of all streaks together on which lines are tried
 
 
@@ -46,18 +44,13 @@ class PointObject:
 
 @dataclass(frozen=True, slots=True)
 class StreakObject:
-    """A straight trail: its ends in 0-based pixel centres and its pixels seen.
-
-    ``evidence`` is the mean log-odds of its pixels times the root of its length in FWHM: a long streak may
-    be fainter, and is as sure. Along a row or column of the detector it counts `LINE_SHARE` of that.
-    """
+    """A straight trail: its ends in 0-based pixel centres, and its evidence by `streak_check`."""
 
     x_begin: float
     y_begin: float
     x_end: float
     y_end: float
     evidence: float
-    pixels: int
 
     @property
     def middle(self) -> tuple[float, float]:
@@ -113,71 +106,63 @@ def point_objects(maps: LogOdds, masked: NDArray[np.bool_], threshold: float) ->
     return sorted(found, key=lambda each: -each.log_odds)
 
 
-def streak_objects(
-    maps: LogOdds,
-    masked: NDArray[np.bool_],
-    threshold: float,
-    fwhm: float,
-    on_detector: Mapping = lambda x, y: (x, y),
+def proposed_streaks(
+    maps: LogOdds, score: Maps, masked: NDArray[np.bool_], fwhm: float
 ) -> list[StreakObject]:
-    """Streaks: straight lines of pixels, whatever crosses or hides parts of them.
+    """What may be streaks: straight lines of pixels, whatever crosses or hides parts of them.
 
-    The line that most pixels lie on is found from random pairs of them (Fischler and Bolles 1981), its
-    pixels are taken away, and so on.
+    The line that most pixels of a tile lie on is found from random pairs of them (Fischler and Bolles 1981),
+    its pixels are taken away, and so on; for each of `SELECTIONS` of pixels anew. One streak may be proposed
+    more than once, and most of what is proposed is none: `pipeline.detection.streak_check` tells.
 
     Parameters
     ----------
     maps : LogOdds
+    score : (height, width) float32
+        Significance of a point source.
     masked : (height, width) bool
-    threshold : float
-        The least evidence.
     fwhm : float
         Pixels.
-    on_detector : callable
-        Where places x, y of the maps lie on the new frame's own pixels.
 
     Returns
     -------
     list of StreakObject
-        The longest first.
+        Of evidence 0.
     """
-    chosen = (maps.streak > LOWEST) & (maps.streak >= np.maximum(maps.point, maps.dark)) & ~masked
-    rows, columns = np.nonzero(chosen)
-    pixels = every = np.stack([columns, rows]).astype(np.float64)
+    other = np.maximum(maps.point, maps.dark)
+    found: list[StreakObject] = []
+    for log_odds, significance, less_than_other in SELECTIONS:
+        chosen = (maps.streak > log_odds) & (maps.streak >= other - less_than_other) & ~masked
+        chosen &= score > significance
+        for top in _origins(masked.shape[0]):
+            for left in _origins(masked.shape[1]):
+                rows, columns = np.nonzero(chosen[top : top + TILE_PX, left : left + TILE_PX])
+                found += _lines(np.stack([columns + left, rows + top]).astype(np.float64), fwhm)
+    return found
+
+
+def _origins(length: int) -> range:
+    """Where tiles begin that cover a length and overlap: few pairs of a large frame are of one line."""
+    return range(0, max(length - TILE_OVERLAP_PX, 1), TILE_PX - TILE_OVERLAP_PX)
+
+
+def _lines(pixels: Array, fwhm: float) -> list[StreakObject]:
+    """Straight lines of some pixels (2, n), those of most pixels first."""
     aside = ASIDE_FWHM * fwhm
     random = np.random.default_rng(0)  # the same frame has the same streaks
     found: list[StreakObject] = []
-    for _ in range(2 * MOST_STREAKS):
-        if pixels.shape[1] < SHORTEST_FWHM * fwhm or len(found) == MOST_STREAKS:
-            break
+    failed = 0
+    while pixels.shape[1] >= SHORTEST_FWHM * fwhm and len(found) < MOST_STREAKS and failed < MOST_FAILURES:
         line = _best_line(pixels, aside, random)
         run = np.flatnonzero(line)[_longest_run(pixels[:, line], fwhm)]
-        streak = _streak(pixels[:, run], maps.streak, fwhm)
+        streak = _streak(pixels[:, run], fwhm)
+        failed = failed + 1 if streak is None else 0
         if streak is not None:
-            if _is_along_detector(streak, on_detector):
-                streak = replace(streak, evidence=LINE_SHARE * streak.evidence)
-            if streak.evidence > threshold and not _is_blob(streak, every, fwhm):
-                found.append(streak)
+            found.append(streak)
             # Its edges, and what else is on it, are no streaks of their own.
             run = np.flatnonzero(streak.distance(pixels[0], pixels[1]) <= 2.0 * aside)
         pixels = np.delete(pixels, run, axis=1)
-    return sorted(found, key=lambda each: -each.length)
-
-
-def _is_along_detector(streak: StreakObject, on_detector: Mapping) -> bool:
-    """Whether a streak runs along a row or column, as one in 75 does that crosses the sky at any angle."""
-    x, y = on_detector(np.array([streak.x_begin, streak.x_end]), np.array([streak.y_begin, streak.y_end]))
-    across, along = sorted(np.abs([x[1] - x[0], y[1] - y[0]]))
-    return bool(across <= np.tan(np.radians(LINE_DEG)) * along)
-
-
-def _is_blob(streak: StreakObject, pixels: Array, fwhm: float) -> bool:
-    """Whether a short streak is as round as it is long, seen with the pixels on both sides of it."""
-    if streak.length >= BLOB_FWHM * fwhm:
-        return False
-    near = np.hypot(*(pixels - np.array(streak.middle)[:, np.newaxis])) <= streak.length / 2.0
-    _, _, spread = _axis(pixels[:, near])
-    return bool(spread[0] < BLOB_ELONGATION * spread[1])
+    return found
 
 
 def _best_line(pixels: Array, aside: float, random: np.random.Generator) -> NDArray[np.bool_]:
@@ -238,7 +223,7 @@ def _axis(pixels: Array) -> tuple[Array, Array, Array]:
     return centre, vectors[:, ::-1], np.sqrt(np.maximum(values[::-1], 1.0 / 12.0))
 
 
-def _streak(pixels: Array, map_: Maps, fwhm: float) -> StreakObject | None:
+def _streak(pixels: Array, fwhm: float) -> StreakObject | None:
     """The streak of some pixels on a line; none where they are too few, too round or too sparse."""
     centre, axes, spread = _axis(pixels)
     along = axes[:, 0] @ (pixels - centre)
@@ -247,8 +232,4 @@ def _streak(pixels: Array, map_: Maps, fwhm: float) -> StreakObject | None:
     if length < SHORTEST_FWHM * fwhm or spread[0] < ELONGATION * spread[1] or covered < COVERED * length:
         return None
     begin, end = (centre[:, 0] + axes[:, 0] * at for at in (along.min(), along.max()))
-    mean = float(map_[pixels[1].astype(int), pixels[0].astype(int)].mean())
-    evidence = mean * float(np.sqrt(length / fwhm))
-    return StreakObject(
-        float(begin[0]), float(begin[1]), float(end[0]), float(end[1]), evidence, pixels.shape[1]
-    )
+    return StreakObject(float(begin[0]), float(begin[1]), float(end[0]), float(end[1]), 0.0)

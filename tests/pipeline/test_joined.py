@@ -17,7 +17,7 @@ from pipeline.classify.unet_input import frame_input
 from pipeline.detection import joined
 from pipeline.detection.detect import detect
 from pipeline.detection.joined import STREAK_CAUSE, join, with_unet
-from pipeline.detection.unet_objects import streak_objects
+from pipeline.detection.streak_check import streak_objects
 from pipeline.subtraction.subtract import subtract
 from pipeline.training import fields as training_fields
 from pipeline.training.events import Event
@@ -204,6 +204,6 @@ def test_a_faint_source_that_the_network_sees_is_measured_below_the_threshold(ma
 
 def test_the_network_finds_the_streak_where_it_is(made):
     maps = unet.shipped().log_odds(frame_input(made.difference, made.new, made.reference))
-    found = streak_objects(maps, made.difference.mask != 0, 0.0, made.difference.psf.fwhm)
+    found = streak_objects(maps, made.difference, made.new, made.reference, 0.0)
     assert found
     assert found[0].distance(np.array([128.0]), np.array([128.0]))[0] < 3.0

@@ -13,7 +13,7 @@ from pipeline.classify.model_file import Description, ModelFile, ModelRefused
 from pipeline.classify.unet import ARCHITECTURE, CLASSES, LogOdds, UNet
 from pipeline.classify.unet_input import CHANNELS, frame_input
 from pipeline.detection.joined import opinion
-from pipeline.detection.unet_objects import LINE_SHARE, point_objects, streak_objects
+from pipeline.detection.unet_objects import TILE_OVERLAP_PX, TILE_PX, point_objects, proposed_streaks
 
 torch = pytest.importorskip("torch")
 
@@ -208,13 +208,20 @@ def test_point_objects_are_where_the_sources_are_with_their_sign():
     assert point_objects(maps, masked, 4.5) == []
 
 
+def proposed(maps, masked=None, score=None):
+    """What the first selection of pixels proposes where the score is nowhere significant."""
+    masked = np.zeros(maps.point.shape, dtype=bool) if masked is None else masked
+    score = np.zeros(maps.point.shape, dtype=np.float32) if score is None else score
+    return proposed_streaks(maps, score, masked, 3.0)
+
+
 def test_a_streak_that_stars_break_is_one_with_its_length_and_angle():
     maps = maps_with()
-    trail(maps.streak, 20, 30, 130, 90)
+    trail(maps.streak, 20, 30, 130, 90, height=1.0)
     masked = np.zeros(maps.point.shape, dtype=bool)
     masked[45:60, 60:75] = True
-    spot(maps.streak, 20, 100, height=3.0)  # round: no streak
-    (streak,) = streak_objects(maps, masked, 0.5, fwhm=3.0)
+    spot(maps.streak, 20, 100, height=1.0)  # round: no streak
+    (streak,) = proposed(maps, masked)
     assert streak.length == pytest.approx(np.hypot(110, 60), abs=4.0)
     assert streak.angle_deg == pytest.approx(np.degrees(np.arctan2(60, 110)), abs=1.5)
     assert streak.middle == pytest.approx((75.0, 60.0), abs=2.5)
@@ -227,50 +234,22 @@ def test_a_streak_that_stars_break_is_one_with_its_length_and_angle():
 def test_two_streaks_are_two_though_they_cross(ends):
     maps = maps_with()
     for each in ends:
-        trail(maps.streak, *each)
-    masked = np.zeros(maps.point.shape, dtype=bool)
-    found = streak_objects(maps, masked, 0.5, fwhm=3.0)
+        trail(maps.streak, *each, height=1.0)
+    found = proposed(maps)
     assert len(found) == 2
     for x, y, x_end, y_end in ends:
         there = [each.distance(np.array([x, x_end]), np.array([y, y_end])).max() < 3.0 for each in found]
         assert there.count(True) == 1
 
 
-def test_what_runs_along_the_detector_must_be_surer():
-    """A column of the detector, upright in the maps or turned, is no streak unless it is sure."""
-
-    def turned(degrees):
-        angle = np.radians(degrees)
-        return lambda x, y: (
-            x * np.cos(angle) - y * np.sin(angle) + 7.0,
-            x * np.sin(angle) + y * np.cos(angle),
-        )
-
-    maps, slanted = maps_with(), maps_with()
-    trail(maps.streak, 80, 10, 80, 110)
-    trail(slanted.streak, 30, 10, 130, 110)
-    unmasked = np.zeros(maps.point.shape, dtype=bool)
-
-    def evidence(there, on_detector):
-        return [each.evidence for each in streak_objects(there, unmasked, 0.5, 3.0, on_detector)]
-
-    (sky,) = evidence(maps, turned(2.0))
-    (camera,) = evidence(maps, turned(0.0))
-    assert camera == pytest.approx(LINE_SHARE * sky)
-    assert streak_objects(maps, unmasked, 0.5 * sky, 3.0) == []
-    assert evidence(slanted, turned(45.0)) == pytest.approx(
-        [LINE_SHARE * each for each in evidence(slanted, turned(0.0))]
-    )
-
-
 def test_short_trails_are_found_whatever_lies_far_away_on_their_lines():
     """Specks on its line make no trail longer, and do not hide it for being sparse."""
     maps = maps_with()
-    trail(maps.streak, 20, 20, 36, 20)
-    trail(maps.streak, 60, 90, 60, 106)
+    trail(maps.streak, 20, 20, 36, 20, height=1.0)
+    trail(maps.streak, 60, 90, 60, 106, height=1.0)
     for x, y in ((80, 20), (140, 21), (60, 30), (61, 10)):
-        spot(maps.streak, x, y, height=3.0)
-    found = streak_objects(maps, np.zeros(maps.point.shape, dtype=bool), 0.5, fwhm=3.0)
+        spot(maps.streak, x, y, height=1.0)
+    found = proposed(maps)
     assert len(found) == 2
     assert sorted(each.middle for each in found) == [
         pytest.approx((28.0, 20.0), abs=1.5),
@@ -279,11 +258,24 @@ def test_short_trails_are_found_whatever_lies_far_away_on_their_lines():
     assert max(each.length for each in found) < 24.0
 
 
-def test_the_spikes_of_a_star_are_no_streaks():
+def test_what_the_network_hardly_sees_is_proposed_where_it_is_significant():
     maps = maps_with()
-    trail(maps.streak, 58, 38, 102, 82)
-    trail(maps.streak, 58, 82, 102, 38)
-    assert streak_objects(maps, np.zeros(maps.point.shape, dtype=bool), 0.5, fwhm=3.0) == []
+    trail(maps.streak, 20, 30, 130, 90, height=-3.0)
+    assert proposed(maps) == []
+    score = np.zeros(maps.point.shape, dtype=np.float32)
+    trail(score, 20, 30, 130, 90, height=3.0)
+    (streak,) = proposed(maps, score=score)
+    assert streak.length == pytest.approx(np.hypot(110, 60), abs=4.0)
+
+
+def test_a_large_frame_is_searched_in_tiles_that_overlap():
+    shape = (TILE_PX - 40, 2 * TILE_PX)
+    maps = LogOdds(*(np.full(shape, NOTHING, dtype=np.float32) for _ in range(3)))
+    trail(maps.streak, TILE_PX - TILE_OVERLAP_PX + 10, 30, TILE_PX - 12, 60, height=1.0)
+    found = proposed(maps)
+    assert found
+    for streak in found:
+        assert streak.length == pytest.approx(np.hypot(TILE_OVERLAP_PX - 22, 30), abs=4.0)
 
 
 def test_blobs_and_scattered_pixels_are_no_streak():
@@ -291,8 +283,7 @@ def test_blobs_and_scattered_pixels_are_no_streak():
     spot(maps.streak, 40, 40, height=5.0, sigma=4.0)
     random = np.random.default_rng(3)
     maps.streak[random.integers(0, 120, 40), random.integers(0, 160, 40)] = 3.0
-    masked = np.zeros(maps.point.shape, dtype=bool)
-    assert streak_objects(maps, masked, 0.5, fwhm=3.0) == []
+    assert proposed(maps) == []
 
 
 def test_the_opinion_of_a_place_is_the_largest_within_its_core():

@@ -1,0 +1,103 @@
+"""Which of the lines that may be streaks are such, by the light along them and by the network together.
+
+A streak in the sky is as wide as the PSF, positive, lit along its length, on dark ground and in the new frame
+alone. A bleed, a bad or smeared column, a ghost's rim and the residuals of a crowd lack one or the other of
+these. Neither the network nor any one of them tells alone; a logistic regression weighs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pipeline.classify.unet import LogOdds
+from pipeline.detection.streak_light import Light, Scene
+from pipeline.detection.unet_objects import StreakObject, proposed_streaks
+from pipeline.frame import Aligned, Difference, PreparedReference
+
+ALONG_DEG = 1.2  # lines so nearly along a row or column of the detector may be its own: smear, bad lines
+SAME_FWHM = 2.0  # of a streak whose middle lies so near another, only the surer is kept
+
+# Of a logistic regression of being a streak on `terms`, by lines of 396 fields of the training's kind that
+# no training of the network used. The constant is such that the shipped network's `streak_threshold` is the
+# evidence beyond which there were .002 false ones in 256 x 256 pixels.
+WEIGHTS = {
+    "streak": 1.018,
+    "point": -0.417,
+    "significance": 0.566,
+    "length": 0.833,
+    "wide": -2.033,
+    "narrow": -2.835,
+    "lobes": 2.674,
+    "lit_before": -7.503,
+    "ground": -3.428,
+    "angle": 5.624,
+}
+CONSTANT = -4.075
+
+
+def streak_objects(
+    maps: LogOdds, difference: Difference, new: Aligned, reference: PreparedReference, threshold: float
+) -> list[StreakObject]:
+    """The streaks of a frame.
+
+    Parameters
+    ----------
+    maps : LogOdds
+    difference : Difference
+    new : Aligned
+    reference : PreparedReference
+    threshold : float
+        The least evidence.
+
+    Returns
+    -------
+    list of StreakObject
+        The longest first.
+    """
+    scene = Scene(maps, difference, new, reference)
+    proposed = proposed_streaks(maps, difference.score, scene.masked, scene.fwhm)
+    seen = [found for each in proposed if (found := scene.light(each)) is not None]
+    judged = [replace(line, evidence=evidence(light)) for line, light in seen]
+    kept = distinct([each for each in judged if each.evidence > threshold], scene.fwhm)
+    return sorted(kept, key=lambda each: -each.length)
+
+
+def evidence(light: Light) -> float:
+    """The log-odds that a line is a streak, up to a constant."""
+    return CONSTANT + sum(WEIGHTS[name] * value for name, value in terms(light).items())
+
+
+def terms(light: Light) -> dict[str, float]:
+    """What of a line counts, limited to where it tells."""
+    return {
+        "streak": float(np.clip(light.streak, -5.0, 6.0)),
+        "point": float(np.clip(light.point, -5.0, 2.0)),
+        "significance": float(np.log(max(light.significance, 1.0))),
+        "length": float(np.clip(np.log(light.length), 0.0, 4.0)),
+        "wide": max(float(np.log(light.width)), 0.0),
+        "narrow": max(-float(np.log(light.width)), 0.0),
+        "lobes": float(np.clip(light.lobes, -1.0, 0.0)),
+        "lit_before": light.lit_before,
+        "ground": float(np.log1p(np.clip(light.ground, 0.0, 5.0))),
+        "angle": min(light.angle_deg, ALONG_DEG) / ALONG_DEG,
+    }
+
+
+def distinct(streaks: Sequence[StreakObject], fwhm: float) -> list[StreakObject]:
+    """The surest of those that are one: whose middle lies on another, or the other's on it."""
+    kept: list[StreakObject] = []
+    for each in sorted(streaks, key=lambda streak: -streak.evidence):
+        if not any(_on(each, other, fwhm) or _on(other, each, fwhm) for other in kept):
+            kept.append(each)
+    return kept
+
+
+def _on(streak: StreakObject, other: StreakObject, fwhm: float) -> bool:
+    """Whether the middle and the quarters of one lie on another."""
+    share = np.array([0.25, 0.5, 0.75])
+    x = streak.x_begin + share * (streak.x_end - streak.x_begin)
+    y = streak.y_begin + share * (streak.y_end - streak.y_begin)
+    return bool(np.median(other.distance(x, y)) < SAME_FWHM * fwhm)

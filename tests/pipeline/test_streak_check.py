@@ -1,0 +1,193 @@
+"""Lines of known light: what is lit, how it is measured, and which are streaks."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from pipeline.classify import unet
+from pipeline.classify.unet import LogOdds
+from pipeline.detection.streak_check import WEIGHTS, evidence, streak_objects, terms
+from pipeline.detection.streak_light import CLIP_SIGMA, Scene
+from pipeline.detection.unet_objects import StreakObject
+from pipeline.frame import Difference, PsfModel
+
+SHAPE = (180, 220)
+FWHM = 4.0
+SIGMA = FWHM / 2.3548
+ENDS = (40.0, 30.0, 160.0, 140.0)
+LIKELY = 3.0
+
+
+def psf_stamp(half=12):
+    rows, columns = np.mgrid[-half : half + 1, -half : half + 1]
+    stamp = np.exp(-(rows**2 + columns**2) / (2.0 * SIGMA**2))
+    return (stamp / stamp.sum()).astype(np.float32)
+
+
+def line(x, y, x_end, y_end, height, sigma=SIGMA, shape=SHAPE):
+    """Light of a height and width along a line, each point of it as bright."""
+    rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]].astype(float)
+    away = StreakObject(x, y, x_end, y_end, 0.0).distance(columns, rows)
+    return height * np.exp(-(away**2) / (2.0 * sigma**2))
+
+
+def scene(light, before=None, on=ENDS, opinion=LIKELY, turned=None, mask=None):
+    """A frame of unit noise with some light in the new image, and a network of an opinion along a line."""
+    random = np.random.default_rng(5)
+    new = (random.normal(0.0, 1.0, SHAPE) + light).astype(np.float32)
+    ref = np.zeros(SHAPE, np.float32) if before is None else before.astype(np.float32)
+    data = new - ref
+    stamp = psf_stamp()
+    score = ndimage.convolve(data, stamp) / np.sqrt(np.sum(stamp**2))
+    mask = np.zeros(SHAPE, np.uint16) if mask is None else mask
+    score = np.where(mask == 0, score, 0.0).astype(np.float32)
+    streak = np.full(SHAPE, -9.0, np.float32)
+    streak[line(*on, 1.0) > 0.7] = opinion
+    nothing = np.full(SHAPE, -9.0, np.float32)
+    difference = Difference(
+        data,
+        score,
+        score,
+        np.ones_like(score),
+        mask,
+        PsfModel(stamp[None], 0, SHAPE, FWHM),
+        "zogy",
+        "e",
+        1.0,
+        1.0,
+    )
+    one = np.ones(SHAPE, np.float32)
+    aligned = SimpleNamespace(
+        frame=SimpleNamespace(signal=new, variance=one), map_to_new=turned or (lambda x, y: (x, y))
+    )
+    prepared = SimpleNamespace(frame=SimpleNamespace(signal=ref, variance=one))
+    return LogOdds(nothing, nothing, streak), difference, aligned, prepared
+
+
+def found_in(made, threshold=None):
+    return streak_objects(*made, unet.shipped().streak_threshold if threshold is None else threshold)
+
+
+def light_of(made, ends=ENDS):
+    return Scene(*made).light(StreakObject(*ends, 0.0))
+
+
+def height_of(significance):
+    """Of a line of unit noise for a score of so much on it."""
+    stamp = psf_stamp()
+    return significance / float(
+        np.sum(line(40, 40, 180, 40, 1.0)[28:53, 98:123] * stamp) / np.sqrt(np.sum(stamp**2))
+    )
+
+
+def test_the_light_of_a_line_is_that_which_was_put_there():
+    """Of a score of 4 along 163 pixels, of which 6 are independent at a time."""
+    _, light = light_of(scene(line(*ENDS, height_of(4.0))))
+    length = np.hypot(120.0, 110.0)
+    assert light.significance == pytest.approx(4.0 * np.sqrt(length / (1.5 * FWHM)), rel=0.1)
+    assert light.length == pytest.approx(length / FWHM, rel=0.05)
+    assert (light.width, light.streak, light.point) == (1.0, pytest.approx(LIKELY, abs=0.5), -8.0)
+    assert light.angle_deg == pytest.approx(np.degrees(np.arctan2(110, 120)), abs=1.0)
+    assert light.lobes > -0.2
+    assert abs(light.ground) < 0.1
+
+
+def test_on_empty_sky_a_line_is_as_significant_as_chance_has_it():
+    """The mean over a line of fixed place has the standard deviation that its significance is told by."""
+    made = scene(np.zeros(SHAPE))
+    score = made[1].score[12:-12, 12:-12]
+    length = score.shape[1]
+    drawn = score.mean(axis=1) * np.sqrt(length / (1.5 * FWHM))
+    assert drawn.std() == pytest.approx(1.0, abs=0.3)
+    assert light_of(made) is None
+
+
+@pytest.mark.parametrize("proposal", [(70.0, 58.0, 130.0, 113.0), (10.0, 2.5, 190.0, 167.5)])
+def test_a_line_is_lengthened_or_cut_to_what_is_lit(proposal):
+    streak, _ = light_of(scene(line(*ENDS, height_of(8.0))), proposal)
+    ends = sorted([(streak.x_begin, streak.y_begin), (streak.x_end, streak.y_end)])
+    assert ends[0] == pytest.approx(ENDS[:2], abs=FWHM)
+    assert ends[1] == pytest.approx(ENDS[2:], abs=FWHM)
+
+
+def test_what_a_mask_hides_breaks_no_streak():
+    mask = np.zeros(SHAPE, np.uint16)
+    mask[75:95] = 1
+    (streak,) = found_in(scene(line(*ENDS, height_of(8.0)), mask=mask))
+    assert streak.length == pytest.approx(np.hypot(120.0, 110.0), abs=2 * FWHM)
+
+
+@pytest.mark.parametrize("significance", [2.5, 6.0, 60.0])
+def test_streaks_are_found_faint_and_bright(significance):
+    (streak,) = found_in(scene(line(*ENDS, height_of(significance))))
+    assert streak.distance(np.array([100.0]), np.array([85.0]))[0] < 1.5
+    assert streak.length == pytest.approx(np.hypot(120.0, 110.0), abs=3 * FWHM)
+
+
+def test_one_streak_is_one_however_often_it_is_proposed():
+    ends = (40.0, 140.0, 160.0, 30.0)
+    made = scene(line(*ENDS, height_of(8.0)) + line(*ends, height_of(8.0)))
+    made[0].streak[line(*ends, 1.0) > 0.7] = LIKELY
+    assert len(found_in(made)) == 2
+
+
+def of_column(width):
+    return line(100.0, 0.0, 100.0, 179.0, height_of(6.0) * SIGMA / width, sigma=width)
+
+
+def disc(x, y, radius, height):
+    rows, columns = np.mgrid[0 : SHAPE[0], 0 : SHAPE[1]]
+    return height * (np.hypot(columns - x, rows - y) < radius)
+
+
+COLUMN = (100.0, 0.0, 100.0, 179.0)
+SHORT = (90.0, 80.0, 120.0, 100.0)
+FAULTS = {
+    "a bad column": (of_column(0.5), None, COLUMN),
+    "smear": (of_column(2.0 * SIGMA), None, COLUMN),
+    "a ghost": (disc(105.0, 90.0, 25.0, 2.0), None, SHORT),
+    "a star that is badly subtracted": (
+        line(103.0, 89.0, 107.0, 91.0, 90.0),
+        line(101.0, 88.0, 105.0, 90.0, 85.0),
+        SHORT,
+    ),
+    "nothing": (np.zeros(SHAPE), None, ENDS),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_no_streaks_where_the_network_is_in_doubt(fault):
+    """A streak at the same place, of the same opinion, is one."""
+    light, before, on = FAULTS[fault]
+    assert found_in(scene(light, before, on, opinion=1.0)) == []
+
+
+def test_a_streak_of_which_the_network_is_in_doubt_is_found_by_its_light():
+    assert len(found_in(scene(line(*ENDS, height_of(8.0)), opinion=1.0))) == 1
+
+
+def test_what_runs_along_the_detector_must_be_surer():
+    """A column of the detector, upright in the maps or turned."""
+
+    def turned(degrees):
+        angle = np.radians(degrees)
+        return lambda x, y: (x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle))
+
+    def sure(on, degrees):
+        _, light = light_of(scene(line(*on, height_of(8.0)), on=on, turned=turned(degrees)), on)
+        return evidence(light)
+
+    upright, slanted = (100.0, 20.0, 100.0, 160.0), (40.0, 30.0, 160.0, 150.0)
+    assert sure(upright, 0.0) == pytest.approx(sure(upright, 3.0) - WEIGHTS["angle"], abs=0.3)
+    assert sure(slanted, 45.0) == pytest.approx(sure(slanted, 0.0) - WEIGHTS["angle"], abs=0.3)
+
+
+def test_every_term_has_a_weight_and_none_can_be_endless():
+    _, light = light_of(scene(line(*ENDS, 1e6)))
+    assert terms(light).keys() == WEIGHTS.keys()
+    assert np.isfinite(evidence(light))
+    assert light.significance <= CLIP_SIGMA * np.sqrt(light.length / 1.5 + 1)
