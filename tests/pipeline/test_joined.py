@@ -20,6 +20,7 @@ from pipeline.detection.joined import STREAK_CAUSE, join, with_unet
 from pipeline.detection.streak_check import streak_objects
 from pipeline.subtraction.subtract import subtract
 from pipeline.training import fields as training_fields
+from pipeline.training.conditions import PLAIN
 from pipeline.training.events import Event
 from pipeline.training.fields import CLASSES, field
 from tests.pipeline.pairs import make_pair
@@ -44,6 +45,7 @@ def made():
         return [point, replace(a_streak(), flux=12.0 * one_sigma)]
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_fields, "draw_conditions", lambda random: PLAIN)
         patch.setattr(training_fields, "draw_events", draw)
         return field(3, 256)
 
