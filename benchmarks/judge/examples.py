@@ -26,7 +26,7 @@ from pipeline.frame import FrameRefused
 
 Array = NDArray[np.float64]
 
-SIMULATED = 60  # 646 patches of theirs are crossed by no streak
+SIMULATED = 180
 ROUNDS = {"saao": 3, "lt": 4}
 SAME_PX = 2.5
 NEAR_BRIGHT_STAR_PX = 9.0  # at which a repeated detection is a residual of that star

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-REJECT_BELOW = 0.025
-FAST_ABOVE = 0.9
+REJECT_BELOW = 0.036
+FAST_ABOVE = 0.76
 
 
 class Zone(StrEnum):

@@ -15,6 +15,7 @@ from pipeline.classify.model_file import read as read_model
 from pipeline.training import examples as example_sets
 from pipeline.training.candidate_models import Trained, fine_tune_realbogus, train_realbogus, train_tree
 from pipeline.training.examples import Examples
+from pipeline.training.fields import VERSION
 from pipeline.training.recording import DONE, Recording
 from pipeline.training.tree_train import TreeOptions
 
@@ -22,7 +23,6 @@ STOPPED_EARLY = "stopped while examples were made; the same command goes on with
 FIRST_SEED = 1_000_000  # of the fields of a training, and as many for each seed of it
 FIELD_PX = 512
 CHUNK = 20  # fields whose examples are kept in one file
-VERSION = 2  # of what a field's seed gives
 
 Report = Callable[[int, int, str], None]  # done, of how many, what
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.training.conditions import PLAIN, Conditions
 from pipeline.training.scenes import Brush, Scene, log_uniform, on_new
 
 Array = NDArray[np.float64]
@@ -67,24 +68,34 @@ class Event:
         return self.kind in STREAKS
 
 
-def draw_events(random: np.random.Generator, scene: Scene, size: int, name: str) -> list[Event]:
+def draw_events(
+    random: np.random.Generator, scene: Scene, size: int, name: str, conditions: Conditions = PLAIN
+) -> list[Event]:
     """Random events for a scene; galaxies host them in proportion to their light."""
     events: list[Event] = []
     count = max(4, random.poisson(size * size / DENSITY_PX))
+    shares = _shares(conditions.variable_share)
     for i in range(count):
-        kind = str(random.choice(["point", "variable", "fading", "vanished"], p=[0.5, 0.1, 0.15, 0.25]))
-        x, y, host = _place(random, scene, size, kind)
+        kind = str(random.choice(["point", "variable", "fading", "vanished"], p=shares))
+        x, y, host, steady = _place(random, scene, size, kind, conditions.bright_variables)
         if not (0.0 <= x <= size - 1 and 0.0 <= y <= size - 1):
             continue
         sign = (
             -1.0 if kind in ("fading", "vanished") or (kind == "variable" and random.random() < 0.5) else 1.0
         )
         snr = sign * float(log_uniform(random, *(BRIGHT_SNR if random.random() < BRIGHT_SHARE else SNR)))
-        flux = snr * _one_sigma(scene, x, y)
+        own_photons = np.sqrt(steady * (1.0 + 1.0 / scene.flux_ratio)) if conditions.bright_variables else 0.0
+        flux = snr * float(np.hypot(_one_sigma(scene, x, y), own_photons))
         events.append(Event(kind, x, y, flux, snr, host, f"{name}-{i}", x, y, x, y))
     if random.random() < STREAK_SHARE:
         events += [_streak(random, scene, size, f"{name}-s{i}") for i in range(1 + int(random.poisson(0.9)))]
     return events
+
+
+def _shares(variable: float) -> list[float]:
+    """How often a point event is new, a varying star, a fading source and a vanished one."""
+    rest = (1.0 - variable) / 0.9
+    return [0.5 * rest, variable, 0.15 * rest, 0.25 * rest]
 
 
 def add_events(random: np.random.Generator, scene: Scene, events: list[Event]) -> None:
@@ -111,19 +122,25 @@ def _steady(random: np.random.Generator, event: Event) -> float:
     return float(abs(event.flux) * log_uniform(random, 0.1, 3.0)) if event.kind == "fading" else 0.0
 
 
-def _place(random: np.random.Generator, scene: Scene, size: int, kind: str) -> tuple[float, float, str]:
+def _place(
+    random: np.random.Generator, scene: Scene, size: int, kind: str, bright: bool
+) -> tuple[float, float, str, float]:
+    """Where an event is, its host, and the flux of the star that it is of."""
     if kind == "variable":
-        faint = np.flatnonzero(scene.stars[2] < 0.2 * scene.ref.full_well)
+        most = 0.2 * scene.ref.full_well
+        if bright:
+            most = 0.5 * scene.ref.full_well * scene.ref.brush.noise_pixels(size / 2.0, size / 2.0)
+        faint = np.flatnonzero(scene.stars[2] < most)
         if faint.size:
             i = int(random.choice(faint))
-            return float(scene.stars[0, i]), float(scene.stars[1, i]), "star"
+            return float(scene.stars[0, i]), float(scene.stars[1, i]), "star", float(scene.stars[2, i])
     elif scene.hosts and random.random() < 0.5:
         light = np.array([host.flux for host in scene.hosts])
         host = scene.hosts[int(random.choice(len(light), p=light / light.sum()))]
         dx, dy = host.profile.draw_offset(random)
-        return host.x + float(dx), host.y + float(dy), "galaxy"
+        return host.x + float(dx), host.y + float(dy), "galaxy", 0.0
     x, y = random.uniform(0.0, size - 1.0, 2)
-    return float(x), float(y), "none"
+    return float(x), float(y), "none", 0.0
 
 
 def _one_sigma(scene: Scene, x: float, y: float) -> float:

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from pipeline.classify.unet_input import frame_input
 from pipeline.frame import FrameRefused
-from pipeline.training.fields import Classes, TrainingField, field
+from pipeline.training.fields import VERSION, Classes, TrainingField, field
 
-VERSION = 2  # of what a seed gives; a folder of another version is not mixed with this one
 EVENT_COLUMNS = ("x", "y", "snr", "x_begin", "y_begin", "x_end", "y_end")
 
 

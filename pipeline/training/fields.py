@@ -23,6 +23,7 @@ from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import ReferenceImage
 from pipeline.registration.align import align
 from pipeline.subtraction.subtract import subtract
+from pipeline.training.conditions import draw_conditions
 from pipeline.training.defects import Defects, add_defects
 from pipeline.training.events import Event, add_events, draw_events
 from pipeline.training.scenes import Plate, Scene, draw_scene, on_new
@@ -38,6 +39,8 @@ STREAK_FWHM = 0.6  # the same to either side of a streak
 ISLAND, ISLAND_PEAK = 4.0, 5.0  # sigma: what is beyond these and no event is an artefact
 LOBES_FWHM = 3.0  # around bright events rings of the filter are no artefacts
 TRIES = 12
+VERSION = 3  # of what a seed gives; what is kept of another version is not mixed with it
+CLEAR = 2.0  # sigma that an event must have where it is said to be what was detected
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +99,10 @@ def field(seed: int, size: int = 512, streaks: bool = True) -> TrainingField:
     refused: FrameRefused | None = None
     for attempt in range(TRIES):
         random = np.random.default_rng([seed, size, attempt, 0xF1E1D])
-        scene = draw_scene(random, size)
+        conditions = draw_conditions(np.random.default_rng([seed, size, attempt, 0xC0D]))
+        scene = draw_scene(random, size, conditions)
         name = f"sim-{seed}"
-        events = draw_events(random, scene, size, name)
+        events = draw_events(random, scene, size, name, conditions)
         if not streaks:
             events = [event for event in events if not event.is_streak]
         add_events(random, scene, events)
@@ -262,7 +266,11 @@ def nature(found: TrainingField, x: float, y: float) -> tuple[str, Event | None]
     """
     fwhm = max(found.difference.psf.fwhm, 2.0)
     events = [(from_line(event, x, y), event) for event in found.events]
-    points = [each for each in events if not each[1].is_streak and each[0] < max(1.0, 0.7 * fwhm)]
+    points = [
+        each
+        for each in events
+        if not each[1].is_streak and each[0] < max(1.0, 0.7 * fwhm) and abs(each[1].snr) > CLEAR
+    ]
     trails = [each for each in events if each[1].is_streak and each[0] < 1.2 * fwhm]
     for near in (points, trails):
         if near:

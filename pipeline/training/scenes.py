@@ -6,7 +6,7 @@ optics are drawn anew for each field, so that no model learns one telescope.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.simulate.galaxies import DE_VAUCOULEURS, EXPONENTIAL, Profile, add_galaxy
 from pipeline.simulate.psf import MoffatField, add_stars
+from pipeline.training.conditions import PLAIN, Conditions, Noise
 
 Array = NDArray[np.float64]
 
@@ -132,16 +133,21 @@ def log_uniform(random: np.random.Generator, low: float, high: float, size: int 
     return drawn
 
 
-def draw_scene(random: np.random.Generator, size: int) -> Scene:
-    """A random sky of (size, size) pixels under random conditions."""
+def draw_scene(random: np.random.Generator, size: int, conditions: Conditions = PLAIN) -> Scene:
+    """A random sky of (size, size) pixels under random conditions, beside those that make a field hard."""
     shape = (size, size)
     new_psf, ref_psf = _psf(random, shape), _psf(random, shape)
+    if conditions.fwhm is not None:
+        new_psf, ref_psf = (
+            replace(psf, fwhm=fwhm) for psf, fwhm in zip((new_psf, ref_psf), conditions.fwhm, strict=True)
+        )
     sky_new, sky_ref = float(log_uniform(random, 60.0, 4000.0)), float(log_uniform(random, 60.0, 6000.0))
     read_new, read_ref = random.uniform(2.0, 12.0), random.uniform(1.0, 8.0)
     ratio = float(log_uniform(random, 0.25, 2.5))
     to_new = _grid(random, size)
 
-    stars = _stars(random, size, np.sqrt(ref_psf.noise_pixels(size / 2, size / 2) * (sky_ref + read_ref**2)))
+    one_sigma = np.sqrt(ref_psf.noise_pixels(size / 2, size / 2) * (sky_ref + read_ref**2))
+    stars = _stars(random, size, one_sigma, conditions.crowding)
     places, fluxes, moved = _as_seen_now(random, stars, new_psf.fwhm)
     hosts = _hosts(random, size, np.sqrt(sky_ref + read_ref**2))
 
@@ -159,8 +165,8 @@ def draw_scene(random: np.random.Generator, size: int) -> Scene:
         add_galaxy(new, new_psf, float(x), float(y), host.flux * ratio, host.profile, to_new[:, :2])
         add_galaxy(ref, ref_psf, host.x, host.y, host.flux, host.profile, np.eye(2))
     return Scene(
-        new=_plate(random, new, new_psf, sky_new, read_new),
-        ref=_plate(random, ref, ref_psf, sky_ref, read_ref),
+        new=_plate(random, new, new_psf, sky_new, read_new, conditions.new),
+        ref=_plate(random, ref, ref_psf, sky_ref, read_ref, conditions.ref),
         to_new=to_new,
         flux_ratio=ratio,
         hosts=hosts,
@@ -192,9 +198,9 @@ def _grid(random: np.random.Generator, size: int) -> Array:
     return np.column_stack([turn, centre + shift - turn @ centre])
 
 
-def _stars(random: np.random.Generator, size: int, one_sigma: float) -> Array:
+def _stars(random: np.random.Generator, size: int, one_sigma: float, crowding: float) -> Array:
     """Constant stars: from below the noise to far beyond saturation; counts go as flux**-1.75."""
-    count = max(30, round(float(log_uniform(random, 150.0, 3000.0)) * size * size / 1024**2))
+    count = max(30, round(crowding * float(log_uniform(random, 150.0, 3000.0)) * size * size / 1024**2))
     faintest, brightest = 4.0 * one_sigma, float(log_uniform(random, 1e5, 5e6))
     xy = random.uniform(-MARGIN_PX, size - 1 + MARGIN_PX, (2, count))
     high = brightest**-0.75
@@ -247,12 +253,15 @@ def _sky(random: np.random.Generator, shape: tuple[int, int], level: float) -> A
 
 
 def _plate(
-    random: np.random.Generator, clean: Array, psf: MoffatField, sky: float, read_noise: float
+    random: np.random.Generator, clean: Array, psf: MoffatField, sky: float, read_noise: float, own: Noise
 ) -> Plate:
+    electrons = random.poisson(clean) + random.normal(0.0, read_noise, clean.shape)
+    noise = float(np.sqrt(sky + read_noise**2))
+    own.add(random, electrons, noise)
     return Plate(
-        electrons=random.poisson(clean) + random.normal(0.0, read_noise, clean.shape),
+        electrons=electrons,
         brush=MoffatBrush(psf),
-        noise=float(np.sqrt(sky + read_noise**2)),
+        noise=float(np.hypot(noise, np.hypot(own.total * noise, own.response * sky))),
         read_noise=read_noise,
         full_well=float(log_uniform(random, 4e4, 3e5)),
         gain=float(log_uniform(random, 0.5, 4.0)),

@@ -17,7 +17,7 @@ from pipeline.detection.joined import opinion
 from pipeline.frame import FrameRefused
 from pipeline.training import examples as example_sets
 from pipeline.training.examples import Examples, ExamplesError, detections_of, of_field
-from pipeline.training.fields import TrainingField, field
+from pipeline.training.fields import VERSION, TrainingField, field
 
 Array = NDArray[np.float64]
 
@@ -71,7 +71,7 @@ def make(
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[Scored] = []
     for done, seed in enumerate(seeds, start=1):
-        path = folder / f"scored-{network.digest[:12]}-{size}-{seed}.npz"
+        path = folder / f"scored-{VERSION}-{network.digest[:12]}-{size}-{seed}.npz"
         part = _read(path) if path.exists() else None
         if part is None:
             try:

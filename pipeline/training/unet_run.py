@@ -20,7 +20,7 @@ from pipeline.classify.unet import ARCHITECTURE, CLASSES, NAME, STRIDE_PX, UNet
 from pipeline.classify.unet_input import CHANNELS
 from pipeline.training import field_cache, unet_scorecard
 from pipeline.training.checkpoint import TrainingError
-from pipeline.training.fields import TrainingField, field
+from pipeline.training.fields import VERSION, TrainingField, field
 from pipeline.training.real_fields import RealFields
 from pipeline.training.recording import Recording
 from pipeline.training.remembered import NIGHTS, numbers
@@ -223,7 +223,7 @@ def _description(options: TrainOptions, state: Training, files: Sequence[Path]) 
             "steps": state.step,
             "fields": len(files),
             "data": names,
-            "field_version": field_cache.VERSION,
+            "field_version": VERSION,
             "versions": {name: version(name) for name in ("torch", "numpy", "onnx", "onnxruntime")},
             "history": state.history,
         },

@@ -20,6 +20,7 @@ from pipeline.detection.joined import STREAK_CAUSE, join, with_unet
 from pipeline.detection.streak_check import streak_objects
 from pipeline.subtraction.subtract import subtract
 from pipeline.training import fields as training_fields
+from pipeline.training.conditions import PLAIN
 from pipeline.training.events import Event
 from pipeline.training.fields import CLASSES, field
 from tests.pipeline.pairs import make_pair
@@ -36,7 +37,7 @@ def a_streak(name="t"):
 def made():
     """One field with a bright new source and a bright trail, and nothing else that changes."""
 
-    def draw(random, scene, size, name):
+    def draw(random, scene, size, name, *_):
         one_sigma = training_fields_sigma(scene)
         point = Event(
             "point", 70.0, 190.0, 25.0 * one_sigma, 25.0, "none", f"{name}-0", 70.0, 190.0, 70.0, 190.0
@@ -44,6 +45,7 @@ def made():
         return [point, replace(a_streak(), flux=12.0 * one_sigma)]
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_fields, "draw_conditions", lambda random: PLAIN)
         patch.setattr(training_fields, "draw_events", draw)
         return field(3, 256)
 

@@ -9,7 +9,7 @@ from pipeline.training import field_cache
 from pipeline.training.events import KINDS
 from pipeline.training.fields import ARTEFACT, DARK, POINT, STREAK, UNTOLD, field, nature
 
-SEEDS = (0, 2)
+SEEDS = (4, 2)
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +76,12 @@ def test_what_is_detected_is_told_apart_by_what_it_is(fields):
 def test_a_folder_of_fields_is_made_once_and_read_back(tmp_path, fields, monkeypatch):
     monkeypatch.setattr(field_cache, "field", lambda seed, size: fields[SEEDS.index(seed)])
     seen = []
-    files = field_cache.make(tmp_path, range(0, 1), 384, lambda done, of: seen.append((done, of)))
+    files = field_cache.make(
+        tmp_path, range(SEEDS[0], SEEDS[0] + 1), 384, lambda done, of: seen.append((done, of))
+    )
     before = files[0].read_bytes()
     monkeypatch.setattr(field_cache, "field", lambda seed, size: pytest.fail("made twice"))
-    assert field_cache.make(tmp_path, range(0, 1), 384) == files
+    assert field_cache.make(tmp_path, range(SEEDS[0], SEEDS[0] + 1), 384) == files
     assert files[0].read_bytes() == before
     assert seen == [(1, 1)]
     back = field_cache.read(files[0])

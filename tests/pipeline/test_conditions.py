@@ -1,0 +1,89 @@
+"""What makes training fields harder: most are as they were, and what is added is as large as it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.training.conditions import HARD_SHARE, PLAIN, Conditions, Noise, draw_conditions
+from pipeline.training.events import draw_events
+from pipeline.training.scenes import draw_scene
+
+SIDE = 200
+NOISE = 20.0
+
+
+def added(noise: Noise) -> np.ndarray:
+    plate = np.zeros((SIDE, SIDE))
+    noise.add(np.random.default_rng(1), plate, NOISE)
+    return plate / NOISE
+
+
+def test_most_fields_are_under_none_and_no_two_others_alike():
+    drawn = [draw_conditions(np.random.default_rng(seed)) for seed in range(400)]
+    hard = [each for each in drawn if each != PLAIN]
+    assert len(hard) / len(drawn) == pytest.approx(HARD_SHARE, abs=0.08)
+    assert len(set(hard)) == len(hard)
+    for what in (
+        lambda each: each.crowding > 1.5,
+        lambda each: each.bright_variables,
+        lambda each: each.fwhm is not None,
+        lambda each: each.new.total > 0.5,
+        lambda each: each.new.response > 0.0,
+    ):
+        assert 0.05 < np.mean([what(each) for each in hard]) < 0.8
+
+
+@pytest.mark.parametrize("noise", [Noise(excess=1.5), Noise(correlated=0.7), Noise(banding=0.3)])
+def test_noise_is_as_large_as_it_says(noise):
+    assert added(noise).std() == pytest.approx(noise.total, rel=0.12)
+
+
+def test_white_noise_is_of_each_pixel_and_the_other_kinds_of_neighbours():
+    beside = {
+        name: float(np.corrcoef(each[:, :-1].ravel(), each[:, 1:].ravel())[0, 1])
+        for name, each in (
+            ("white", added(Noise(excess=1.0))),
+            ("correlated", added(Noise(correlated=1.0, correlation_px=1.0))),
+            ("banding", added(Noise(banding=1.0))),
+        )
+    }
+    assert abs(beside["white"]) < 0.05
+    assert beside["correlated"] > 0.6
+    assert beside["banding"] > 0.99
+
+
+def test_an_error_of_the_flat_field_is_in_proportion_to_the_light():
+    plate = np.full((SIDE, SIDE), 1e4)
+    Noise(response=0.01).add(np.random.default_rng(1), plate, NOISE)
+    assert plate.mean() == pytest.approx(1e4, rel=1e-3)
+    assert plate.std() == pytest.approx(100.0, rel=0.05)
+
+
+def test_a_scene_under_no_conditions_is_the_one_without_any():
+    first, again = (draw_scene(np.random.default_rng(5), 128, *given) for given in ((), (PLAIN,)))
+    crowded = draw_scene(np.random.default_rng(5), 128, Conditions(crowding=20.0))
+    noisy = draw_scene(np.random.default_rng(5), 128, Conditions(new=Noise(excess=2.0)))
+    assert np.array_equal(first.new.electrons, again.new.electrons)
+    assert crowded.stars.shape[1] > 1.5 * first.stars.shape[1]
+    sharp = draw_scene(np.random.default_rng(5), 128, Conditions(fwhm=(1.6, 2.4)))
+    assert (sharp.new.brush.fwhm, sharp.ref.brush.fwhm) == (1.6, 2.4)
+    assert noisy.new.noise == pytest.approx(first.new.noise * np.sqrt(5.0))
+
+
+def test_bright_stars_vary_by_what_their_own_photons_let_be_seen():
+    scene = draw_scene(np.random.default_rng(7), 512, Conditions(crowding=2.0))
+    few, many = (
+        [
+            event
+            for event in draw_events(np.random.default_rng(2), scene, 512, "f", each)
+            if event.host == "star"
+        ]
+        for each in (PLAIN, Conditions(variable_share=0.9, bright_variables=True))
+    )
+    assert len(many) > len(few)
+    flux = {(x, y): value for x, y, value in scene.stars.T}
+    brightest = max(many, key=lambda event: flux[event.x, event.y])
+    steady = flux[brightest.x, brightest.y]
+    assert steady > 2.0 * max(flux[event.x, event.y] for event in few)
+    assert abs(brightest.flux / brightest.snr) > np.sqrt(steady)
