@@ -28,11 +28,14 @@ from core.vocabulary import ExitCode
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pipeline.classify.unet import UNet
     from pipeline.training.evaluate import Candidate, Evaluation
     from pipeline.training.examples import Examples
 
 FIRST_SEED = 3_000_000  # of fields that are drawn to judge by; no training draws from there
 FIELDS = 12
+FIELD_PX = 512
+UNET = "unet"
 
 
 class Together(StrEnum):
@@ -91,23 +94,31 @@ def evaluate(
 ) -> None:
     """Judge models: what they miss, what they let through, and whether their probabilities hold.
 
-    The significance alone and the tree alone are always in the table. Examples that a model was trained on
-    are refused. Exit code 3 where a model that was asked for could not be judged.
+    The significance alone and the tree alone are always in the table. The U-Net, which sees whole frames, is
+    judged where fields are simulated, not by --examples, which are cutouts. Examples that a model was trained
+    on are refused. Exit code 3 where a model that was asked for could not be judged.
     """
     from core.errors import AstridError
     from pipeline.training import evaluate as room
 
     _usage(models, prevalence)
-    judged_by = _examples(examples, fields, quiet=as_json)
+    found = _models(context, folder)
+    candidates = _candidates(found, models)
+    network = None
+    if examples is None and (not models or UNET in models):
+        candidates, network = _with_network(candidates, found)
+    judged_by, whole = (
+        (_read(examples), {}) if examples is not None else _simulated(fields, network, quiet=as_json)
+    )
     if surviving:
-        judged_by = _surviving(judged_by)
-    candidates = _candidates(context, models, folder)
+        which = judged_by.cut == ""
+        judged_by, whole = judged_by[which], {name: values[which] for name, values in whole.items()}
     own = None if own_kind is None else _read(own_kind)
     for each in (judged_by,) if own is None else (judged_by, own):
         room.refuse_leaks(each, candidates, [_read(path) for path in trained_on or ()])
     options = {"drawn_by": together.value, "prevalences": tuple(prevalence or ())}
     try:
-        evaluation, score = _evaluated(judged_by, candidates, options, quiet=as_json)
+        evaluation, score = _evaluated(judged_by, candidates, options, whole, network, quiet=as_json)
         beside = None if own is None else _evaluated(own, candidates, options, quiet=as_json)[0]
     except ValueError as error:
         raise AstridError(f"nothing can be judged: {error}") from None
@@ -182,16 +193,20 @@ def _print(title: str, evaluation: Evaluation, gap: dict[str, dict[str, float | 
         remark(f"{evaluation.left_out} examples without a label were left out")
 
 
-def _examples(path: Path | None, fields: int, *, quiet: bool) -> Examples:
-    if path is not None:
-        return _read(path)
-    from pipeline.training.examples import of_seeds
+def _simulated(fields: int, network: UNet | None, *, quiet: bool) -> tuple[Examples, dict[str, NDArray[Any]]]:
+    """Fields that are simulated now, and what the U-Net says of them."""
+    from pipeline.training import examples, scored_fields
 
+    seeds = range(FIRST_SEED, FIRST_SEED + fields)
     with progress_bar("simulating", quiet=quiet) as report:
-        return of_seeds(
-            range(FIRST_SEED, FIRST_SEED + fields),
-            on_field=lambda done, total: report(done, fields, f"{total} examples"),
-        )
+
+        def told(done: int, total: int) -> None:
+            report(done, fields, f"{total} examples")
+
+        if network is None:
+            return examples.of_seeds(seeds, on_field=told), {}
+        scored = scored_fields.of_seeds(seeds, FIELD_PX, network, told)
+    return scored.examples, {UNET: scored.unet}
 
 
 def _read(path: Path) -> Examples:
@@ -200,20 +215,12 @@ def _read(path: Path) -> Examples:
     return read(path)
 
 
-def _surviving(examples: Examples) -> Examples:
-    which: NDArray[Any] = examples.cut == ""
-    return examples[which]
-
-
-def _candidates(
-    context: typer.Context, models: Sequence[str] | None, folders: Sequence[Path] | None
-) -> list[Candidate]:
-    """The models to judge: those in use, with given folders in their places; the tree is never left out."""
+def _models(context: typer.Context, folders: Sequence[Path] | None) -> dict[str, tuple[Path, str | None]]:
+    """The models in use, with given folders in their places."""
     from core.database.store import StoreMissing
     from core.models.overview import NAMES
     from pipeline.classify.chosen import chosen, shipped_folder
     from pipeline.classify.model_file import read
-    from pipeline.training.evaluate import ORDER, ready
 
     found: dict[str, tuple[Path, str | None]]
     try:
@@ -223,21 +230,61 @@ def _candidates(
         found = {name: (shipped_folder(name), None) for name in NAMES if shipped_folder(name).is_dir()}
     for each in folders or ():
         found[read(each).description.kind] = (each, None)
+    return found
+
+
+def _candidates(found: dict[str, tuple[Path, str | None]], models: Sequence[str] | None) -> list[Candidate]:
+    """What is to be judged; the tree is never left out."""
+    from pipeline.training.evaluate import ORDER, ready
+
     names = [name for name in ORDER if not models or name in models or name == "tree"]
     names += [name for name in models or () if name not in ORDER]
     return ready(found, names)
 
 
+def _with_network(
+    candidates: list[Candidate], found: dict[str, tuple[Path, str | None]]
+) -> tuple[list[Candidate], UNet | None]:
+    """The U-Net in use beside the models to judge; none, and why, where it is refused."""
+    from dataclasses import replace
+
+    from pipeline.classify.model_file import ModelRefused, read
+    from pipeline.classify.unet import UNet
+
+    why_not, model, network = "there is no version of it", None, None
+    try:
+        if UNET in found:
+            model = read(*found[UNET])
+            network = UNet(model)
+    except ModelRefused as refusal:
+        why_not, model = str(refusal), None
+    changed = [
+        replace(each, model=model, why_not=why_not) if each.name == UNET else each for each in candidates
+    ]
+    return changed, network
+
+
 def _evaluated(
-    examples: Examples, candidates: Sequence[Candidate], options: dict[str, Any], *, quiet: bool
+    examples: Examples,
+    candidates: Sequence[Candidate],
+    options: dict[str, Any],
+    whole: dict[str, NDArray[Any]] | None = None,
+    network: UNet | None = None,
+    *,
+    quiet: bool,
 ) -> tuple[Evaluation, dict[str, NDArray[Any]]]:
+    """``whole`` are the log-odds of the network, which sees whole frames."""
     from pipeline.training.evaluate import evaluate as judge
     from pipeline.training.evaluate import scores
 
     with progress_bar("scoring", quiet=quiet) as report:
-        found = scores(candidates, examples, lambda done: report(done, len(examples), "examples"))
+        found = scores(candidates, examples, lambda done: report(done, len(examples), "examples"), whole)
+    found |= whole or {}
+    found = {each.name: found[each.name] for each in candidates if each.name in found}
     digests = {each.name: each.scorer.digest for each in candidates if each.scorer is not None}
-    absent = {each.name: each.why_not for each in candidates if each.scorer is None}
+    if network is not None:
+        digests[UNET] = network.digest
+    absent = {each.name: each.why_not for each in candidates if each.name not in found}
     return judge(examples, found, digests=digests, absent=absent, **options), found
 
 

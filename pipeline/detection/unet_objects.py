@@ -28,7 +28,7 @@ TILE_PX, TILE_OVERLAP_PX = 640, 96
 DRAWS = 200  # pairs of pixels through which a line is tried
 MOST_STREAKS = 50  # in one tile; more are no streaks
 MOST_FAILURES = 6  # of lines one after the other that are no streak: those of fewer pixels are none either
-MOST_PIXELS = 20_000  # of all streaks together on which lines are tried
+MOST_PIXELS = 1_200  # of a tile on which lines are tried; they are fitted to all
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +169,7 @@ def _best_line(pixels: Array, aside: float, random: np.random.Generator) -> NDAr
     """Which pixels lie on the line that most lie on."""
     count = pixels.shape[1]
     tried = pixels[:, random.choice(count, MOST_PIXELS, replace=False)] if count > MOST_PIXELS else pixels
+    tried = tried.astype(np.float32)
     ends = random.integers(tried.shape[1], size=(2, DRAWS))
     start, way = tried[:, ends[0]], tried[:, ends[1]] - tried[:, ends[0]]
     length = np.hypot(*way)

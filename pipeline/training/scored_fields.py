@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +87,35 @@ def make(
             on_field(done, len(seeds))
         if stopped():
             break
+    return joined(parts)
+
+
+def of_seeds(
+    seeds: Iterable[int], size: int, network: UNet, on_field: Callable[[int, int], None] | None = None
+) -> Scored:
+    """As `pipeline.training.examples.of_seeds`, each example with what a U-Net says of it.
+
+    Parameters
+    ----------
+    seeds : iterable of int
+    size : int
+        Pixels along the sides of a field.
+    network : UNet
+    on_field : callable, optional
+        Called with the number of fields and of examples so far.
+
+    Raises
+    ------
+    ExamplesError
+        No field gave any.
+    """
+    parts: list[Scored] = []
+    for done, seed in enumerate(seeds, start=1):
+        with suppress(FrameRefused):  # no draw of this seed could be subtracted
+            part = of_training_field(field(seed, size), network)
+            parts += [] if part is None else [part]
+        if on_field is not None:
+            on_field(done, sum(len(each.examples) for each in parts))
     return joined(parts)
 
 

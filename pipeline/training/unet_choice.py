@@ -30,6 +30,7 @@ PATCH_PX = 256**2
 STREAKS_PER_PATCH = 0.003  # in fields without any
 SURE = 0.975  # how sure it is that there are no more: the upper end of a 95 % interval
 LOWEST = 0.0  # log-odds from which objects are looked at
+LOWEST_STREAK = 5.0  # the same of the evidence of streaks
 MARGIN = 1e-3
 STEPS = 50  # of Newton's method
 
@@ -64,7 +65,7 @@ def examine(network: UNet, fields: Iterable[TrainingField]) -> Examined:
     """What detection and network find in some fields, at the lowest thresholds."""
     seen: list[Seen] = []
     pixels = streak_free = 0
-    low = network.with_thresholds(LOWEST, LOWEST)
+    low = network.with_thresholds(LOWEST, LOWEST_STREAK)
     for made in fields:
         difference = made.difference
         try:
@@ -96,7 +97,7 @@ def point_threshold(examined: Examined, false_alarms: float) -> float:
         Point sources that only the network sees and that are none, allowed per `FRAME_PX`.
     """
     points = [each.rank for each in examined.seen if each.origin == "unet" and not each.real]
-    return _above(points, int(false_alarms * examined.pixels / FRAME_PX))
+    return _above(points, int(false_alarms * examined.pixels / FRAME_PX), LOWEST)
 
 
 def streak_threshold(examined: Examined) -> float:
@@ -110,7 +111,7 @@ def streak_threshold(examined: Examined) -> float:
     allowed = 0
     while most(allowed + 1) <= STREAKS_PER_PATCH * patches:
         allowed += 1
-    return _above(_false_streaks(examined), allowed)
+    return _above(_false_streaks(examined), allowed, LOWEST_STREAK)
 
 
 def streak_rate(examined: Examined, threshold: float) -> tuple[float, float, float]:
@@ -204,7 +205,7 @@ def along_a_trail(made: TrainingField, found: Detection, trails: Sequence[Event]
     )
 
 
-def _above(false: list[float], allowed: int) -> float:
-    """The log-odds above which no more than so many lie."""
+def _above(false: list[float], allowed: int, lowest: float) -> float:
+    """What no more than so many exceed."""
     ordered = sorted(false, reverse=True)
-    return LOWEST if allowed >= len(ordered) else max(LOWEST, ordered[allowed] + MARGIN)
+    return lowest if allowed >= len(ordered) else max(lowest, ordered[allowed] + MARGIN)

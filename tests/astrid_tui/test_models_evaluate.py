@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.classify.shipped import SHIPPED
 from pipeline.training.candidate_models import train_tree
 from pipeline.training.evaluate import ready, scores
 from pipeline.training.examples import join, write
@@ -123,6 +124,15 @@ def test_a_model_that_is_not_there_does_not_hide_the_others(astrid, trained):
     astrid("models", "evaluate", "--folder", broken, "--examples", folder / "judge.npz", code=1)
     assert "broken" in astrid.said
     assert "Traceback" not in astrid.said
+
+
+def test_on_simulated_fields_the_network_that_sees_them_whole_is_judged_too(astrid):
+    told = astrid.json("models", "evaluate", "--models", "unet", "--fields", "1")
+    cards = {card["name"]: card for card in told["cards"]}
+    assert list(cards) == ["S_corr", "tree", "unet"]
+    assert cards["unet"]["digest"] == SHIPPED["unet"].digest
+    assert cards["unet"]["n_real"] == cards["tree"]["n_real"] > 0
+    assert told["absent"] == {}
 
 
 def test_wrong_input_is_one_sentence(astrid, trained, tmp_path):

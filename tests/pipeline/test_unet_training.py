@@ -18,6 +18,7 @@ from pipeline.training.fields import UNTOLD  # noqa: E402
 from pipeline.training.remembered import NIGHTS, weights_of  # noqa: E402
 from pipeline.training.stopping import until_stopped  # noqa: E402
 from pipeline.training.unet_choice import (  # noqa: E402
+    LOWEST_STREAK,
     Examined,
     Seen,
     calibration,
@@ -173,9 +174,9 @@ def test_the_threshold_of_points_keeps_to_the_budget_of_false_alarms():
 
 
 def test_so_few_false_streaks_are_kept_that_their_rate_is_shown_to_be_low():
-    streaks = [seen("streak", odds, real=False) for odds in (1.0, 2.0, 3.0, 4.0)]
-    streaks.append(seen("streak", 9.0, real=False, streak_free=False))  # a piece of a true one, perhaps
-    streaks.append(seen("streak", 9.0, real=True))
+    streaks = [seen("streak", odds, real=False) for odds in (6.0, 7.0, 8.0, 9.0)]
+    streaks.append(seen("streak", 14.0, real=False, streak_free=False))  # a piece of a true one, perhaps
+    streaks.append(seen("streak", 14.0, real=True))
     for patches, kept in ((100, 0), (1229, 0), (1230, 0), (1857, 0), (1858, 1), (2409, 2)):
         examined = Examined(tuple(streaks), 0, patches * 256**2)
         threshold = streak_threshold(examined)
@@ -183,7 +184,7 @@ def test_so_few_false_streaks_are_kept_that_their_rate_is_shown_to_be_low():
         shown, rate, high = streak_rate(examined, threshold)
         assert (shown, rate) == (patches, kept / patches)
         assert (high <= 0.003) == (patches >= 1230)  # with fewer it is not shown, and told
-    assert streak_threshold(Examined((), 0, 2000 * 256**2)) == 0.0
+    assert streak_threshold(Examined((), 0, 2000 * 256**2)) == LOWEST_STREAK
 
 
 def test_no_more_than_the_interval_says_is_expected_where_so_few_were_counted():
