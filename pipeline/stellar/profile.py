@@ -17,10 +17,14 @@ from scipy import ndimage, optimize
 Values = NDArray[np.float64]
 
 WING_BETA = 11.0 / 6.0  # r**-11/3, of Kolmogorov turbulence
-# A priori the wings have about this part of the peak, and the core falls off as this power: so turbulence
-# alone makes them, and a few faint stars, or pixels too coarse for the core, cannot tell one from the other.
-WING_SHARE, WING_SPREAD = 0.05, 0.02
-CORE_BETA, BETA_SPREAD = 5.0, 0.7  # of its logarithm
+# A priori the wings are no more than about this part of the peak: a few faint stars cannot tell them from a
+# core of another shape, and light that is made up far out would be missing from every flux.
+WING_SHARE = 0.005
+# In coarser pixels than this, interpolated, no profile follows the core, and what it misses there must not
+# decide on the wings: they have about this share, and the core falls off as this power, as turbulence has it.
+COARSE_FWHM = 2.2
+COARSE_SHARE, COARSE_SPREAD = 0.05, 0.02
+COARSE_BETA, BETA_SPREAD = 5.0, 0.7  # the spread is that of the logarithm
 WING_WIDTH = 1.5  # of the wings' Moffat function, in FWHM of the core
 # A priori, the PSF is its profile to within about this part of its value, pixel by pixel in the core ...
 PROFILE_PRIOR = 0.2
@@ -103,8 +107,10 @@ def fit_profile(stack: Values, error: Values, fwhm: float, sky_error: float) -> 
 
     def residual(parameters: Values) -> Values:
         misfit = (stack - _shape(places, parameters) - parameters[6] * sky_error) / sigma
-        share = (parameters[5] - WING_SHARE) / WING_SPREAD
-        beta = (parameters[2] - math.log(CORE_BETA)) / BETA_SPREAD
+        share, beta = parameters[5] / WING_SHARE, 0.0
+        if fwhm < COARSE_FWHM:
+            share = (parameters[5] - COARSE_SHARE) / COARSE_SPREAD
+            beta = (parameters[2] - math.log(COARSE_BETA)) / BETA_SPREAD
         return np.append(misfit.reshape(-1), [share, beta, parameters[6]])
 
     low = [np.log(peak) - 1.0, np.log(fwhm) - 0.7, np.log(1.3), -0.7, -0.7, 0.0, -10.0]
