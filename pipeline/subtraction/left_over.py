@@ -4,14 +4,15 @@ A star of flux F whose PSF is wrong by :math:`\Delta P` leaves :math:`F\, (\Delt
 filter with kernel k. How large that is, the calibrating stars of the very pair show: constant stars leave
 nothing else, whatever stands beside them. What they scatter by beyond the noise that is known, ring by
 ring and relative to their flux, is what every star of the field must be expected to leave. It is one
-function of the distance from a star, taken by a quantile over all of them: no star, variable or not, is
-judged by itself. Its size follows what the fits of the PSFs say of their own errors at each place: toward the
-edges and in the corners of a field, where stars tie a PSF down from one side alone, they are several times as
-large as in its middle.
+function of the distance from a star, a robust mean square over all of them, in which a star counts the more
+the less its own noise hides: no star, variable or not, is judged by itself. Its size follows what the fits of
+the PSFs say of their own errors at each place: toward the edges and in the corners of a field, where stars
+tie a PSF down from one side alone, they are several times as large as in its middle.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,11 +30,18 @@ Array = NDArray[np.float64]
 REACH_PX = 40
 WINGS_FWHM = 2.5  # from the centre: farther out the PSF is its profile
 BRIGHT = 60.0  # flux errors of the sky, that a star must have to show anything
-MOST_STARS = 50  # the brightest
+MOST_STARS = 100  # the brightest
 FEWEST = 12
 MATTERS = 0.3  # of the flux error on the sky: smaller errors change nothing
-# Stars leave unlike amounts, even for what is known of the PSF at each: the larger quarter decides.
-QUANTILE, NORMAL_QUANTILE = 0.75, 1.3233  # of the square of a normal deviate
+# Rings are so wide, or this part of their radius: what is left varies no quicker, and each then tells.
+RING_FWHM, RING_SHARE = 0.4, 0.15
+# A square counts to so many times its expectation. In the middle some of the stars themselves have changed;
+# farther out only few leave most, for aberrations cast light to one side.
+MIDDLE_FWHM = 1.25
+BOUND_MIDDLE, BOUND_BEYOND = 2.5, 9.0
+TRIED = np.geomspace(1e-10, 1e2, 120)  # of an excess
+LEAST = 1e-14
+FARTHEST = 3  # rings
 
 # Of a star that is cut by an edge, the light beyond is not known; what that leaves in the flux is about this
 # part of the light along the edge, spread over a FWHM.
@@ -49,10 +57,18 @@ class StarLight:
     flux: Array
     whole: NDArray[np.bool_]  # neither saturated nor masked
     doubt: Array  # how far the PSFs may be off at each, in any unit
+    fwhm: float  # of the wider PSF
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> StarLight:
         """Some of them."""
-        return StarLight(*(getattr(self, name)[chosen] for name in StarLight.__slots__))
+        return StarLight(
+            self.x[chosen],
+            self.y[chosen],
+            self.flux[chosen],
+            self.whole[chosen],
+            self.doubt[chosen],
+            self.fwhm,
+        )
 
 
 def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight) -> Array | None:
@@ -76,20 +92,54 @@ def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight) -
     if len(chosen) < FEWEST:
         return None
     seen = stars.take(chosen)
-    offset = np.arange(-REACH_PX, REACH_PX + 1)
-    rows = np.rint(seen.y).astype(int)[:, None, None] + offset[:, None]
-    columns = np.rint(seen.x).astype(int)[:, None, None] + offset
-    height, width = flux.shape
-    known = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    at = np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)
-    known &= mask[at] == 0
-    scale = (seen.flux * seen.doubt)[:, None, None] ** 2
-    squares = np.where(known, flux[at].astype(np.float64) ** 2 / scale, np.nan)
-    noise = np.where(known, flux_err[at].astype(np.float64) ** 2 / scale, np.nan)
-    ring = np.rint(np.hypot(offset[:, None], offset[None, :])).astype(int)
-    excess = np.array([_excess(squares[:, ring == r], noise[:, ring == r]) for r in range(REACH_PX + 1)])
+    edges = _rings(stars.fwhm)
+    squares, noise = (_by_ring(np.square(image), mask, seen, edges) for image in (flux, flux_err))
+    first = _profile(squares, noise, edges, stars.fwhm)
+    # What the neighbours leave there is no more their own than the noise.
+    neighbours = _by_ring(_variance(flux.shape, stars, first, flux_err), mask, seen, edges)
+    radius = 0.5 * (edges[1:] + edges[:-1])
+    neighbours = np.maximum(neighbours - np.interp(radius, np.arange(REACH_PX + 1), first), 0.0)
+    return _profile(squares, noise + neighbours, edges, stars.fwhm)
+
+
+def _profile(squares: Array, noise: Array, edges: Array, fwhm: float) -> Array:
+    """What is left at each whole radius, from mean squares and their noise, (stars, rings)."""
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    middle[0] = 0.0
+    bounds = np.where(middle < MIDDLE_FWHM * fwhm, BOUND_MIDDLE, BOUND_BEYOND)
+    excess = np.array([_excess(squares[:, i], noise[:, i], float(bound)) for i, bound in enumerate(bounds)])
     # What does not fall off with the star is none of its light.
-    return np.asarray(np.maximum(excess - np.median(excess[-REACH_PX // 4 :]), 0.0))
+    excess = np.maximum(excess - np.median(excess[-FARTHEST:]), LEAST)
+    return np.asarray(np.exp(np.interp(np.arange(REACH_PX + 1), middle, np.log(excess))))
+
+
+def _rings(fwhm: float) -> Array:
+    """The radii that part the surroundings of a star."""
+    edges = [0.0, max(1.0, RING_FWHM * fwhm)]
+    while edges[-1] < REACH_PX:
+        edges.append(edges[-1] + max(1.0, RING_FWHM * fwhm, RING_SHARE * edges[-1]))
+    return np.array([*edges[:-1], REACH_PX])
+
+
+def _by_ring(image: Image, mask: MaskImage, stars: StarLight, edges: Array) -> Array:
+    """The mean around each star, in units of its doubted light squared; (stars, rings), NaN if unknown."""
+    offset = np.arange(-REACH_PX, REACH_PX + 1)
+    ring = np.digitize(np.hypot(offset[:, None], offset[None, :]), edges) - 1
+    count = len(edges) - 1
+    ring[ring > count] = count  # the corners, which are left out
+    height, width = image.shape
+    found = np.full((len(stars.x), count), np.nan)
+    for i, (x, y, error) in enumerate(zip(stars.x, stars.y, stars.flux * stars.doubt, strict=True)):
+        top, left = round(y) - REACH_PX, round(x) - REACH_PX
+        bottom, right = min(height - top, len(offset)), min(width - left, len(offset))
+        own = np.s_[max(-top, 0) : bottom, max(-left, 0) : right]
+        part = np.s_[max(top, 0) : top + bottom, max(left, 0) : left + right]
+        known = mask[part] == 0
+        label = ring[own][known]
+        pixels = np.bincount(label, minlength=count + 1)[:count]
+        sums = np.bincount(label, image[part][known], minlength=count + 1)[:count]
+        found[i, pixels > 0] = sums[pixels > 0] / pixels[pixels > 0] / error**2
+    return found
 
 
 def wing_error(response: Image, fwhm: float) -> Array:
@@ -124,23 +174,28 @@ def add_left_over(flux_err: Image, stars: StarLight, profile: Array) -> None:
     profile : (radii,) float64
         From `left_over`.
     """
+    extra = _variance(flux_err.shape, stars, profile, flux_err)
+    touched = extra > 0
+    extra += np.square(flux_err)
+    np.sqrt(extra, out=flux_err, where=touched)
+
+
+def _variance(shape: tuple[int, ...], stars: StarLight, profile: Array, flux_err: Image) -> Image:
+    """The variance of what stars may leave, at each pixel."""
     reach = len(profile) - 1
     offset = np.arange(-reach, reach + 1)
     distance = np.hypot(offset[:, None], offset[None, :])
-    shape = np.interp(distance, np.arange(reach + 1), profile, right=0.0).astype(np.float32)
-    height, width = flux_err.shape
+    stamp = np.interp(distance, np.arange(reach + 1), profile, right=0.0).astype(np.float32)
+    height, width = shape
     extra = np.zeros((height + 2 * reach, width + 2 * reach), dtype=np.float32)
     least = (MATTERS * sky_error(flux_err)) ** 2 / max(float(profile.max(initial=0.0)), 1e-30)
     loud = (stars.flux * stars.doubt) ** 2 > least
-    bright = stars.take((stars.flux > 0) & loud & _inside(stars, flux_err.shape))
+    bright = stars.take((stars.flux > 0) & loud & _inside(stars, (height, width)))
     for x, y, error in zip(bright.x, bright.y, bright.flux * bright.doubt, strict=True):
         row, column = round(y), round(x)
         part = extra[row : row + 2 * reach + 1, column : column + 2 * reach + 1]
-        part += np.float32(error**2) * shape
-    inner = extra[reach : reach + height, reach : reach + width]
-    touched = inner > 0
-    inner += np.square(flux_err)
-    np.sqrt(inner, out=flux_err, where=touched)
+        part += np.float32(error**2) * stamp
+    return extra[reach : reach + height, reach : reach + width]
 
 
 def add_unseen(flux_err: Image, light: Image, mask: MaskImage, fwhm: float) -> None:
@@ -178,20 +233,27 @@ def _inside(stars: StarLight, shape: tuple[int, int]) -> NDArray[np.bool_]:
     return np.asarray(inside)
 
 
-def _excess(squares: Array, noise: Array) -> float:
-    """The variance that squares show beyond that of their noise, by a quantile and bisection."""
+def _excess(squares: Array, noise: Array, bound: float) -> float:
+    """The variance that mean squares show beyond that of their noise, of an M-estimator of scale.
+
+    The largest root of the sum of ``w (min(z, bound) - m)``, z being the squares in units of their
+    variance, m the mean of the bracket for normal deviates, and w, the squared share of the excess in the
+    variance, what each of them tells of the logarithm of the excess.
+    """
     known = np.isfinite(squares)
     if known.sum() < FEWEST:
         return 0.0
     squares, noise = squares[known], noise[known]
+    tried = TRIED[:, None]
+    share = tried / (noise + tried)
+    pull = share**2 * (np.minimum(squares / (noise + tried), bound) - _bounded_mean(bound))
+    too_small = np.flatnonzero(pull.sum(axis=1) > 0)
+    return float(TRIED[too_small[-1]]) if len(too_small) else 0.0
 
-    def too_small(extra: float) -> bool:
-        return quantile(squares / (noise + extra + 1e-300), QUANTILE) > NORMAL_QUANTILE
 
-    if not too_small(0.0):
-        return 0.0
-    low, high = 0.0, float(squares.max())
-    for _ in range(20):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if too_small(middle) else (low, middle)
-    return high
+def _bounded_mean(bound: float) -> float:
+    """The mean of a squared normal deviate that counts to a bound at most."""
+    edge = math.sqrt(bound)
+    inside = math.erf(edge / math.sqrt(2.0))
+    density = math.exp(-0.5 * bound) / math.sqrt(2.0 * math.pi)
+    return inside - 2.0 * edge * density + bound * (1.0 - inside)

@@ -12,7 +12,7 @@ from pipeline.frame import Aligned, Frame, Image, PreparedReference
 from pipeline.registration.resample import inpaint
 from pipeline.stellar.psf import relative_error
 from pipeline.subtraction.left_over import StarLight
-from pipeline.subtraction.saturated import fill, lost_cores, saturated_holes
+from pipeline.subtraction.saturated import fill, lost_cores, star_holes
 
 if TYPE_CHECKING:
     from pipeline.subtraction.match import Match
@@ -28,28 +28,30 @@ def inpainted_signal(frame: Frame) -> NDArray[np.float32]:
 
 
 def reference_images(reference: PreparedReference) -> tuple[Image, Image]:
-    """Light and variance of a reference, made once; saturated stars have the cores their wings tell of."""
+    """Light and variance of a reference, made once; holes in stars hold what their wings tell of."""
     if "images" not in reference.caches:
         frame = reference.frame
         light, variance = inpainted_signal(frame), frame.variance
-        holes = saturated_holes(frame.mask)
+        holes = star_holes(frame.mask, light, variance)
         if holes.any():
             cores = lost_cores(frame.signal, variance, (frame.mask != 0) | holes, holes, reference.psf)
             light, variance = light.copy(), variance.copy()
             fill(light, variance, cores, reference.psf)
-            reference.caches["saturated"] = cores
+            reference.caches["cores"] = cores
         reference.caches["images"] = light, variance
     images: tuple[Image, Image] = reference.caches["images"]
     return images
 
 
 def bright_stars(new: Aligned, reference: PreparedReference) -> StarLight:
-    """The stars of a reference, also those that are saturated in it, and what is known of the PSFs there."""
+    """The stars of a reference, also those that have holes in it, and what is known of the PSFs there."""
     reference_images(reference)
-    cores = reference.caches.get("saturated", [])
+    cores = reference.caches.get("cores", [])
     stars = reference.stars
     known = (stars.mask & np.uint16(MaskPlane.SATURATED)) == 0
-    x, y, flux = (np.array([getattr(core, name) for core in cores]) for name in ("x", "y", "flux"))
+    x, y, flux = (np.array([getattr(core, name)[0] for core in cores]) for name in ("x", "y", "flux"))
+    for core_x, core_y in zip(x, y, strict=True):
+        known &= np.hypot(stars.x - core_x, stars.y - core_y) > 0.5 * reference.psf.fwhm
     x, y = np.r_[stars.x[known], x], np.r_[stars.y[known], y]
     errors = (relative_error(psf, x, y) for psf in (new.psf, reference.psf))
     return StarLight(
@@ -58,6 +60,7 @@ def bright_stars(new: Aligned, reference: PreparedReference) -> StarLight:
         flux=np.r_[stars.flux[known], flux].astype(np.float64),
         whole=np.r_[stars.mask[known] == 0, np.zeros(len(cores), dtype=bool)],
         doubt=np.sqrt(sum((error**2 for error in errors), start=np.full(len(x), LEAST_ERROR**2))),
+        fwhm=max(new.psf.fwhm, reference.psf.fwhm),
     )
 
 
@@ -65,8 +68,8 @@ def new_images(new: Aligned, reference: PreparedReference, matched: Match) -> tu
     """Light and variance of the new frame.
 
     Under a mask of either frame the light is the reference's, plus what their difference is around the
-    hole: so stars in masked places cancel, and what changed beside a bad pixel stays whole. Where a star
-    is saturated in either, it is the reference's star, seen with the new frame's PSF.
+    hole: so stars in masked places cancel, and what changed beside a bad pixel stays whole. Where a bright
+    star has a hole in either, it is the reference's star, seen with the new frame's PSF.
     """
     frame = new.frame
     old_light, old_variance = reference_images(reference)
@@ -79,8 +82,8 @@ def new_images(new: Aligned, reference: PreparedReference, matched: Match) -> tu
     if holes.any():
         change = inpaint(change, holes)
     light, variance = old_light + change, frame.variance * np.square(scale)
-    clipped = saturated_holes(mask) & ~beyond
-    if clipped.any():
-        cores = lost_cores(old_light, old_variance, beyond, clipped, reference.psf)
-        fill(light, variance, cores, new.psf)
+    lost = star_holes(mask, old_light, old_variance) & ~beyond
+    if lost.any():
+        cores = lost_cores(old_light, old_variance, beyond, lost, reference.psf)
+        fill(light, variance, cores, new.psf, matched.moved)
     return light, variance

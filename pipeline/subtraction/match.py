@@ -97,6 +97,10 @@ class Match:
         middle = np.array([(width - 1) / 2.0]), np.array([(height - 1) / 2.0])
         return float(np.exp(self.log_gain.at(*middle)[0]))
 
+    def moved(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Where the new frame has what the reference has at some places."""
+        return x + self.dx.at(x, y), y + self.dy.at(x, y)
+
 
 def match(new: Aligned, reference: PreparedReference) -> Match:
     """Measure the flux ratio and the remaining shift from the stars that both frames have.

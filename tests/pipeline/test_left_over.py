@@ -28,7 +28,7 @@ def field(leaves: float, count: int = 40, seed: int = 1):
     for a, b, f in zip(x, y, star_flux, strict=True):
         away = np.hypot(rows - b, columns - a)
         flux += leaves * f * np.exp(-(((away - 9.0) / 2.5) ** 2)) * random.normal(size=SHAPE)
-    stars = StarLight(x, y, star_flux, np.ones(count, dtype=bool), np.ones(count))
+    stars = StarLight(x, y, star_flux, np.ones(count, dtype=bool), np.ones(count), FWHM)
     return flux.astype(np.float32), np.ones(SHAPE, dtype=np.float32), np.zeros(SHAPE, dtype=np.uint16), stars
 
 
