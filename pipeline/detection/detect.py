@@ -12,6 +12,7 @@ import sep
 from numpy.typing import NDArray
 
 from core.settings import Settings
+from core.vocabulary import DOUBT
 from pipeline.detection import features
 from pipeline.detection.features import Places
 from pipeline.detection.forced import bilinear, interpolate
@@ -37,7 +38,6 @@ SUB_OBJECTS = 65_536
 MAX_SHARE = 0.1  # of the pixels beyond the threshold
 SURE = 20.0  # sigma: no noise, and more than stars are expected to leave
 TOLD = 10.0  # sigma: dropped detections that a frame's record tells of
-DOUBT = "doubt."  # among features, before the cut that would hold were the detection less significant
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from core.settings import Settings
-from core.vocabulary import MaskPlane
-from pipeline.detection.detect import CUTS, DOUBT, SURE, climb, detect, dropped_words, position_width
+from core.vocabulary import DOUBT, MaskPlane
+from pipeline.detection.detect import CUTS, SURE, climb, detect, dropped_words, position_width
 from pipeline.detection.features import MEANING
 from pipeline.detection.forced import bilinear, forced_flux, interpolate
 from pipeline.frame import Dropped, FrameRefused
