@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
-from sqlmodel import col, select
+from sqlmodel import Session, col, func, select
 
+from core.catalogs.library import Library
 from core.database.store import Store, StoreOutdated, open_store
-from core.database.tables import Candidate, Observation, Reference, SkyObject
+from core.database.tables import Candidate, Difference, Observation, Reference, Rejection, SkyObject
 from core.frames import references
 from core.frames.observations import register
 from core.frames.queue import counts_by_state
@@ -24,14 +25,18 @@ from core.vocabulary import ObservationState
 from pipeline.calibration.calibrators import masters_of
 from pipeline.engines.local import run
 from pipeline.intake.ingest import examine
+from pipeline.known.add import Options, add
 from pipeline.reference.references import from_frames
 from pipeline.simulate import NightPaths, simulate_night
 
 Progress = Callable[[int, int, str], None]
 
 KINDS = ("transient", "fading", "variable", "moving")  # truths that are points, and so should be found
-SNR = 10.0  # of a change that should not be missed
+SNR = 10.0  # of a change that should not be missed, against sky and read noise alone
 MATCH_PX = 3.0
+STREAK_PX = 6.0  # from a trail's line to the middle of a streak
+CATALOGUES = {"stars": "star", "galaxies": "galaxy"}  # kinds, and how ids in the night's own begin
+EPOCH = 2000.0  # of positions: no star moves
 SHARES = {"simulate": 15, "ingest": 2, "reference": 13, "process": 70}  # of a bar of 100 steps
 
 
@@ -48,7 +53,9 @@ class DemoSummary:
     """What the demo did, and how well.
 
     ``unexplained`` counts the candidates within 3 pixels of nothing that was injected, nor on a
-    streak or cosmic ray.
+    streak or cosmic ray; ``dropped`` the detections of which the cuts made no candidate, by their cause.
+    ``streaks`` are trails with a candidate on them. ``zeropoints`` are magnitudes, the least and the most;
+    none where no frame has one.
     """
 
     folder: str
@@ -58,6 +65,9 @@ class DemoSummary:
     objects: int
     recovered: dict[str, Recovery]
     unexplained: int
+    streaks: Recovery = Recovery(0, 0)
+    dropped: dict[str, int] = field(default_factory=dict)
+    zeropoints: tuple[float, float] | None = None
 
     def record(self) -> dict[str, Any]:
         """Everything, fit for JSON."""
@@ -72,14 +82,25 @@ class DemoSummary:
             for kind, each in self.recovered.items()
             if each.injected
         ]
+        if self.streaks.injected:
+            found.append(f"  {self.streaks.found} of {self.streaks.injected} streaks, as one candidate each")
         return [
             f"Frames: {states}",
             f"{self.candidates} candidates of {self.objects} objects",
             f"Injected changes of {SNR:g} sigma or more that were found, frame by frame:",
             *found,
             f"{self.unexplained} candidates are of nothing that was injected",
+            *self._more(),
             f"Time: {times}",
         ]
+
+    def _more(self) -> list[str]:
+        cuts = ", ".join(f"{count} {cause}" for cause, count in self.dropped.items())
+        lines = [f"Detections that the cuts dropped: {cuts}"] if cuts else []
+        if self.zeropoints is not None:
+            least, most = self.zeropoints
+            lines.append(f"Zeropoints from the simulated stars: {least:.2f} to {most:.2f} mag")
+        return lines
 
 
 def demo_settings(folder: Path, fakes: FakesSettings | None = None) -> Settings:
@@ -135,6 +156,7 @@ def run_demo(
     seconds["simulate"], start = _since(start)
     store = _opened(settings)
     try:
+        _catalogues(settings, night)
         _ingest(store, settings, night, _part(report, "ingest"))
         seconds["ingest"], start = _since(start)
         _reference(store, settings, night, _part(report, "reference"))
@@ -171,6 +193,25 @@ def _part(report: Progress, name: str) -> Progress:
         report(before + round(SHARES[name] * done / max(total, 1)), sum(SHARES.values()), what)
 
     return partial
+
+
+def _catalogues(settings: Settings, night: NightPaths) -> None:
+    """Make the constant stars and galaxies known, with their true magnitudes; what is there already stays.
+
+    A store that was processed without them stays without: its fluxes have one unit.
+    """
+    library = Library(settings.home)
+    if library.catalogs() or any((settings.home / "references").glob("*.fits")):
+        return
+    sky = Table.read(night.catalogue)
+    folder = settings.home.parent / "catalogues"
+    folder.mkdir(exist_ok=True)
+    for kind, prefix in CATALOGUES.items():
+        path = folder / f"{kind}.ecsv"
+        sky[[str(name).startswith(prefix) for name in sky["id"]]].write(
+            path, format="ascii.ecsv", overwrite=True
+        )
+        add(path, library, Options(name=kind, kind=kind, band="r", mag_system="ab", epoch=EPOCH))
 
 
 def _ingest(store: Store, settings: Settings, night: NightPaths, report: Progress) -> None:
@@ -219,8 +260,12 @@ def _summary(store: Store, folder: Path, night: NightPaths, seconds: dict[str, f
         )
         own = select(Candidate.id).join(SkyObject).where(col(SkyObject.injected).is_(False))
         real = set(session.exec(own).all())
+        dropped = _dropped(session)
+        measured = select(Observation.zeropoint).where(col(Observation.zeropoint).is_not(None))
+        zeropoints = [value for value in session.exec(measured) if value is not None]
     truly = [each for each in candidates if each.id in real]
-    recovered, unexplained = compare(truly, Table.read(night.truth), done)
+    truth = Table.read(night.truth)
+    recovered, unexplained = compare(truly, truth, done)
     return DemoSummary(
         folder=str(folder),
         seconds={name: round(value, 2) for name, value in seconds.items()},
@@ -229,7 +274,40 @@ def _summary(store: Store, folder: Path, night: NightPaths, seconds: dict[str, f
         objects=len({each.sky_object_id for each in candidates}),
         recovered=recovered,
         unexplained=unexplained,
+        streaks=streaks_found(truly, truth, done),
+        dropped=dropped,
+        zeropoints=(min(zeropoints), max(zeropoints)) if zeropoints else None,
     )
+
+
+def _dropped(session: Session) -> dict[str, int]:
+    times = func.count()
+    current = select(Difference.id).where(col(Difference.is_current))
+    query = (
+        select(Rejection.cause, times)
+        .where(col(Rejection.difference_id).in_(current))
+        .group_by(col(Rejection.cause))
+        .order_by(times.desc(), col(Rejection.cause))
+    )
+    return dict(session.exec(query).all())
+
+
+def streaks_found(candidates: Sequence[Candidate], truth: Table, frames: set[str]) -> Recovery:
+    """The trails of the frames that were done, and those with a candidate that is a streak on them."""
+    injected = found = 0
+    for row in truth[truth["kind"] == "streak"]:
+        frame = Path(str(row["file"])).name
+        if frame not in frames:
+            continue
+        places = [
+            (each.x_frame, each.y_frame)
+            for each in candidates
+            if each.frame == frame and "streak_length" in each.features
+        ]
+        injected += 1
+        distance = _distance(np.array(places, dtype=float).reshape(-1, 2), row)
+        found += bool((distance <= STREAK_PX).any())
+    return Recovery(injected, found)
 
 
 def compare(

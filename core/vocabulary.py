@@ -130,6 +130,10 @@ LABELS: dict[Label, LabelFacts] = {
 ONCE_FOR_DAYS = {Label.COSMIC_RAY: 0.0, Label.TRAIL: 0.0, Label.MOVING: 0.5}
 
 
+# Among a candidate's features, before a cut that would hold were it less significant.
+DOUBT = "doubt."
+
+
 class MaskPlane:
     """Bits of a frame's ``uint16`` mask."""
 

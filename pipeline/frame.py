@@ -343,3 +343,4 @@ class Dropped:
     y: float
     value: float | None = None
     limit: float | None = None
+    snr: float | None = None  # signed

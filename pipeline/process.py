@@ -34,7 +34,7 @@ from pipeline.classify.unet import NAME as UNET
 from pipeline.clock import StageClock, one_line
 from pipeline.depth.depth import Depth, measure_depth, typical_error
 from pipeline.detection.cutting import cut
-from pipeline.detection.detect import detect
+from pipeline.detection.detect import detect, dropped_words
 from pipeline.detection.forced import forced_fluxes
 from pipeline.detection.joined import with_opinion, with_unet
 from pipeline.energy.meter import Begin, unmetered
@@ -181,8 +181,9 @@ def _subtracted(
         new = align(measured.frame, measured.stars, measured.fwhm, reference, settings)
     with clock.stage("subtract"):
         difference = subtract(new, reference, settings)
-    with clock.stage("detect"):
+    with clock.stage("detect") as remark:
         detections, dropped = detect(difference, new, reference, settings)
+        remark.text = dropped_words(dropped)
     with clock.stage("unet") as remark:
         version = (models or {}).get(UNET)
         joined = with_unet(detections, dropped, difference, new, reference, settings, version)

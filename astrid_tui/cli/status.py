@@ -1,5 +1,6 @@
 """`astrid status`: where things stand."""
 
+from collections import Counter
 from typing import Annotated
 
 import typer
@@ -33,6 +34,7 @@ def status(
             frame["frame"],
             frame["state"],
             frame["candidates"],
+            sum(frame["dropped"].values()),
             round(sum(frame["seconds"].values()), 1) or None,
             frame["seeing_px"] and round(frame["seeing_px"], 2),
             frame["m50"] and round(frame["m50"], 2),
@@ -40,6 +42,18 @@ def status(
         )
         for frame in report["frames"]
     ]
-    print_table(("id", "frame", "state", "candidates", "seconds", "seeing px", "m50", "reason"), rows)
+    headings = ("id", "frame", "state", "candidates", "dropped", "seconds", "seeing px", "m50", "reason")
+    print_table(headings, rows)
+    _tell_dropped([frame["dropped"] for frame in report["frames"]])
     if report["next"] is not None:
         print_text(f"more: astrid status --after {report['next']}")
+
+
+def _tell_dropped(frames: list[dict[str, int]]) -> None:
+    """Why detections of the frames listed became no candidates, in one line."""
+    causes: Counter[str] = Counter()
+    for dropped in frames:
+        causes.update(dropped)
+    if causes:
+        told = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
+        print_text(f"dropped by cuts: {told} (how significant: `astrid queue show ID`)")

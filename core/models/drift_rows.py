@@ -17,7 +17,7 @@ from core.frames.standing import stands
 from core.objects.tracklets import NightSpan
 from core.review.agreement import side
 from core.review.real_rows import is_injected_candidate
-from core.vocabulary import OWN, ReviewState
+from core.vocabulary import DOUBT, OWN, ReviewState
 
 Array = NDArray[np.float64]
 
@@ -227,7 +227,7 @@ def _scores(given: object, digests: Mapping[str, str], said: str | None) -> dict
 def _features(row: object) -> dict[str, float]:
     given = getattr(row, "features", None)
     found = dict(given) if isinstance(given, dict) else {}
-    found = {key: value for key, value in found.items() if not key.startswith("ensemble.")}
+    found = {key: value for key, value in found.items() if not key.startswith(("ensemble.", DOUBT))}
     found |= {"|snr|": abs(getattr(row, "snr", math.nan)), "mag": getattr(row, "mag", None)}
     found |= {name: getattr(row, name) for name in FRAME_FACTS}
     return {

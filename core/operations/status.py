@@ -7,7 +7,7 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from core.database.store import Store
-from core.database.tables import Difference, Observation, SkyObject, StageRun
+from core.database.tables import Difference, Observation, Rejection, SkyObject, StageRun
 from core.frames.queue import counts_by_state
 from core.vocabulary import ReviewState
 
@@ -53,6 +53,8 @@ def frames_status(store: Store, ids: Sequence[int]) -> list[dict[str, Any]]:
 def frame_records(session: Session, rows: Sequence[Observation]) -> list[dict[str, Any]]:
     """One record a frame: ``state, reason, seconds`` by stage of its last attempt, ``candidates, m50``.
 
+    ``dropped`` are the detections that no candidate was made of, by their cause.
+
     ``m50`` (magnitudes, none without a zeropoint) with ``m50_err``, ``flux50`` (in ``flux_unit``) and
     ``snr50`` tell at what brightness half of the injected sources are found; ``depth_reason`` why that is
     not known, ``limit_mag`` five times the noise of the frame.
@@ -64,10 +66,31 @@ def frame_records(session: Session, rows: Sequence[Observation]) -> list[dict[st
         seconds[stage.observation_id][stage.stage] = round(stage.seconds, 4)
     current = select(Difference).where(col(Difference.observation_id).in_(ids), col(Difference.is_current))
     differences = {difference.observation_id: difference for difference in session.exec(current)}
-    return [_record(row, seconds.get(row.id or 0, {}), differences.get(row.id or 0)) for row in rows]
+    dropped = _dropped(session, [each.id or 0 for each in differences.values()])
+    return [
+        _record(row, seconds.get(row.id or 0, {}), differences.get(row.id or 0), dropped.get(row.id or 0, {}))
+        for row in rows
+    ]
 
 
-def _record(row: Observation, seconds: dict[str, float], difference: Difference | None) -> dict[str, Any]:
+def _dropped(session: Session, differences: Sequence[int]) -> dict[int, dict[str, int]]:
+    """How many detections of each frame were dropped, by cause, the most frequent first."""
+    times = func.count()
+    query = (
+        select(Rejection.observation_id, Rejection.cause, times)
+        .where(col(Rejection.difference_id).in_(differences))
+        .group_by(col(Rejection.observation_id), col(Rejection.cause))
+        .order_by(times.desc(), col(Rejection.cause))
+    )
+    found: dict[int, dict[str, int]] = defaultdict(dict)
+    for frame, cause, count in session.exec(query):
+        found[frame][cause] = count
+    return found
+
+
+def _record(
+    row: Observation, seconds: dict[str, float], difference: Difference | None, dropped: dict[str, int]
+) -> dict[str, Any]:
     return {
         "id": row.id,
         "frame": row.frame,
@@ -92,6 +115,7 @@ def _record(row: Observation, seconds: dict[str, float], difference: Difference 
         "wcs_rms_arcsec": row.wcs_rms_arcsec,
         "wcs_stars": row.wcs_stars,
         "candidates": difference.n_candidates if difference else 0,
+        "dropped": dropped,
         "m50": difference.m50 if difference else None,
         "m50_err": difference.m50_err if difference else None,
         "flux50": difference.flux50 if difference else None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +12,7 @@ import sep
 from numpy.typing import NDArray
 
 from core.settings import Settings
+from core.vocabulary import DOUBT
 from pipeline.detection import features
 from pipeline.detection.features import Places
 from pipeline.detection.forced import bilinear, interpolate
@@ -33,6 +36,8 @@ DEBLEND_CONTRAST = 0.002
 PIXEL_STACK = 300_000
 SUB_OBJECTS = 65_536
 MAX_SHARE = 0.1  # of the pixels beyond the threshold
+SURE = 20.0  # sigma: no noise, and more than stars are expected to leave
+TOLD = 10.0  # sigma: dropped detections that a frame's record tells of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,8 @@ class Cut:
     """A reason to drop a detection: a feature beyond a limit, under conditions on others.
 
     ``above`` says on which side of ``limit`` the feature is bad. ``only`` are (feature, sign, limit),
-    all of which must hold too: sign 1 is above, -1 below.
+    all of which must hold too: sign 1 is above, -1 below. ``sure`` is the limit for what has `SURE` sigma
+    or more, where that is another; infinite, such a detection is never dropped.
     """
 
     cause: str
@@ -48,21 +54,35 @@ class Cut:
     above: bool
     limit: float
     only: tuple[tuple[str, int, float], ...] = ()
+    sure: float | None = None
 
     def holds(self, found: dict[str, float]) -> bool:
         """Whether a detection with these features is dropped."""
-        bad = found[self.feature] > self.limit if self.above else found[self.feature] < self.limit
-        return bad and all(sign * (found[name] - limit) > 0 for name, sign, limit in self.only)
+        return self._beyond(self.limit_for(found), found)
+
+    def doubts(self, found: dict[str, float]) -> bool:
+        """Whether it would be dropped were it less significant."""
+        return self._beyond(self.limit, found) and not self.holds(found)
+
+    def limit_for(self, found: dict[str, float]) -> float:
+        """The limit, by the significance of the detection."""
+        return self.limit if self.sure is None or found["significance"] < SURE else self.sure
+
+    def _beyond(self, limit: float, found: dict[str, float]) -> bool:
+        bad = found[self.feature] > limit if self.above else found[self.feature] < limit
+        return bad and all(sign * (found[name] - other) > 0 for name, sign, other in self.only)
 
 
 # In order; the first that holds is the cause. A variable star lies on a star by nature: nothing here
-# drops a detection for that alone, but for how little of the star's light has changed.
+# drops a detection for that alone, but for how little of the star's light has changed. What is sure stays
+# for models and people to judge, except where the light itself is hardly seen or nothing of the sky is so
+# sharp or so unlike a point: of such, almost all are cosmic rays, hot pixels and ghosts at any significance.
 CUTS = (
-    Cut("masked core", "masked_share", above=True, limit=0.3),
-    Cut("edge", "edge_distance", above=False, limit=1.0),
+    Cut("masked core", "masked_share", above=True, limit=0.3, sure=0.5),
+    Cut("edge", "edge_distance", above=False, limit=1.0, sure=-math.inf),
     Cut("single pixel", "peak_ratio", above=True, limit=2.0, only=(("fwhm_ratio", -1, 0.75),)),
     Cut("no point source", "likeness", above=False, limit=0.4),
-    Cut("extended", "ring_share", above=True, limit=0.45),
+    Cut("extended", "ring_share", above=True, limit=0.35, sure=math.inf),
     Cut("wing of a saturated star", "saturated_distance", above=False, limit=2.0),
     Cut(
         "residual of a bright star",
@@ -70,6 +90,7 @@ CUTS = (
         above=False,
         limit=0.015,
         only=(("bright_distance", -1, 1.5),),
+        sure=-math.inf,
     ),
     Cut(
         "dipole",
@@ -77,6 +98,7 @@ CUTS = (
         above=True,
         limit=0.5,
         only=(("bright_ratio", -1, 0.2), ("bright_distance", -1, 1.5)),
+        sure=math.inf,
     ),
 )
 
@@ -151,12 +173,12 @@ def judge(
     """
     if len(x) == 0:
         return [], []
-    x, y = climb(difference, x, y)
+    least = settings.detect.threshold if threshold is None else threshold
+    x, y = climb(difference, x, y, least)
     places = locate(difference, x, y)
     found = features.measure(places, difference, new, reference)
     error = np.hypot(position_width(difference.psf) / np.abs(places.snr), new.rms_px)
     flags = mask_flags(difference, places, difference.psf.fwhm)
-    least = settings.detect.threshold if threshold is None else threshold
     weak = Cut("weak where its flux peaks", "significance", above=False, limit=least)
     cuts = (weak, *(cut for cut in CUTS if cut.cause not in spared))
     detections, dropped = [], []
@@ -165,10 +187,17 @@ def judge(
         if cut is not None:
             dropped.append(
                 Dropped(
-                    STAGE, cut.cause, float(places.x[i]), float(places.y[i]), values[cut.feature], cut.limit
+                    STAGE,
+                    cut.cause,
+                    float(places.x[i]),
+                    float(places.y[i]),
+                    values[cut.feature],
+                    cut.limit_for(values),
+                    snr=float(places.snr[i]),
                 )
             )
             continue
+        doubts = {f"{DOUBT}{cut.cause}": values[cut.feature] for cut in cuts if cut.doubts(values)}
         detections.append(
             Detection(
                 x=float(places.x[i]),
@@ -178,7 +207,7 @@ def judge(
                 flux_err=float(places.flux_err[i]),
                 position_error_px=float(error[i]),
                 mask_flags=int(flags[i]),
-                features=values,
+                features=values | doubts,
             )
         )
     detections.sort(key=lambda detection: -abs(detection.snr))
@@ -220,21 +249,38 @@ def find_peaks(score: Image, threshold: float, *, signs: Sequence[int] = (1, -1)
     return np.concatenate(xs), np.concatenate(ys)
 
 
-def climb(difference: Difference, x: Array, y: Array) -> tuple[Array, Array]:
+def dropped_words(dropped: Sequence[Dropped]) -> str | None:
+    """How many significant detections were dropped, by cause, for a frame's record; none if none were."""
+    sure: dict[str, list[float]] = defaultdict(list)
+    for each in dropped:
+        if each.snr is not None and abs(each.snr) >= TOLD:
+            sure[each.cause].append(abs(each.snr))
+    if not sure:
+        return None
+    kinds = sorted(sure.items(), key=lambda item: -len(item[1]))
+    told = ", ".join(f"{len(snrs)} {cause} (to {max(snrs):.0f} sigma)" for cause, snrs in kinds)
+    return f"Dropped of {TOLD:g} sigma or more: {told}."
+
+
+def climb(difference: Difference, x: Array, y: Array, least: float) -> tuple[Array, Array]:
     """From peaks of the score to the peaks of the flux, which is where the sources are.
 
     The two differ where the noise is steep: beside a bright star the score peaks on the far side. No
-    peak moves by more than one FWHM or onto masked pixels, and those that meet become one.
+    peak moves by more than one FWHM or onto masked pixels, and those that meet become one. A peak of `SURE`
+    sigma stays where it is if at the flux's peak fewer than ``least`` are left of them.
     """
     signed = np.where(difference.mask == 0, difference.flux, np.float32(0.0))
     height, width = signed.shape
     column, row = np.rint(x).astype(int), np.rint(y).astype(int)
     sign = np.sign(signed[row, column])
+    start = row, column
     for _ in range(max(1, int(difference.psf.fwhm))):
         near = features.stamps(signed, column.astype(np.float64), row.astype(np.float64), 1)
         best = np.argmax((near * sign[:, None, None]).reshape(len(row), 9), axis=1)
         column = np.clip(column + best % 3 - 1, 0, width - 1)
         row = np.clip(row + best // 3 - 1, 0, height - 1)
+    lost = (np.abs(difference.score[start]) >= SURE) & (np.abs(difference.score[row, column]) < least)
+    row, column = np.where(lost, start[0], row), np.where(lost, start[1], column)
     places = np.unique(np.stack([row, column]), axis=1).astype(np.float64)
     return places[1], places[0]
 

@@ -25,7 +25,7 @@ MEANING: dict[str, str] = {
     "chi2": "chi squared per pixel of the PSF fit within one FWHM, all with the noise of its centre",
     "psf_correlation": "correlation of the difference with its PSF within one FWHM",
     "likeness": "that correlation over what a point source of this significance has: 1 if it is one",
-    "ring_share": "mean score between 1 and 2 FWHM away over the detection's: large for what is extended",
+    "ring_share": "median flux of a PSF between 1 and 2 FWHM away over the detection's: large if extended",
     "peak_ratio": "highest pixel over what the PSF fit says of it: large for a single bright pixel",
     "asymmetry": "difference from itself turned by 180 degrees, over its sum, within one FWHM",
     "dipole_ratio": "strongest score of the opposite sign within two FWHM, over the detection's",
@@ -97,7 +97,7 @@ def measure(
         "significance": np.abs(places.snr),
         **fit,
         "likeness": fit["psf_correlation"] / expected,
-        "ring_share": _mean(score, around) / score_peak,
+        "ring_share": _ring_share(places, difference, around),
         **_shape(data, psf, core, fwhm),
         **_opposite(data, score, distance, core),
         "offset_sigma": offset / sigma,
@@ -158,6 +158,17 @@ def _mean(values: Stamps, where: NDArray[np.bool_], empty: float = 0.0) -> Array
     count = where.sum(axis=(1, 2))
     total = np.sum(values * where, axis=(1, 2))
     return np.where(count > 0, total / np.maximum(count, 1), empty)
+
+
+def _ring_share(places: Places, difference: Difference, around: NDArray[np.bool_]) -> Array:
+    """How much of a detection's flux is still there around it; neighbours on one side do not matter.
+
+    Flux, and not score: on a star errors are large in the middle alone, and the score of a point is flat.
+    """
+    flux = stamps(difference.flux, places.x, places.y, around.shape[1] // 2)
+    seen = np.where(around | ~around.any(axis=(1, 2), keepdims=True), flux, np.nan)
+    share = np.nanmedian(seen, axis=(1, 2)) / np.where(places.flux == 0, np.inf, places.flux)
+    return np.where(around.any(axis=(1, 2)), share, 0.0)
 
 
 def _level(data: Stamps, ring: NDArray[np.bool_]) -> tuple[Array, Array]:

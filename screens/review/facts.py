@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.moon import moon
 from core.orientation import described
-from core.vocabulary import LABELS, OWN, Label, MaskPlane, ReviewState
+from core.vocabulary import DOUBT, LABELS, OWN, Label, MaskPlane, ReviewState
 from screens.lines import Line, Tone, counted, indented, padded, plain, shortened, span
 from screens.review.known import known_facts
 
@@ -68,6 +68,8 @@ def _facts(card: "Card", cell: int = _COLUMN) -> Iterator[Line]:
     yield _labelled("seen", _seen(card))
     if flags := mask_words(record["mask_flags"]):
         yield (span("touches ", Tone.DIM), span(flags, Tone.WARN))
+    if doubts := doubt_words(card.features):
+        yield (span("doubtful ", Tone.DIM), span(doubts, Tone.WARN))
     is_alert = record["source"] != OWN
     if not is_alert:
         yield _labelled("depth", _depth(card))
@@ -202,6 +204,12 @@ def last_note(card: "Card") -> Line:
 def mask_words(flags: int) -> str:
     """The names of mask bits."""
     return ", ".join(word for bit, word in _MASK_WORDS.items() if flags & bit)
+
+
+def doubt_words(features: Mapping[str, float | None]) -> str:
+    """The cuts that would have dropped a candidate were it less significant, with what they go by."""
+    found = {name.removeprefix(DOUBT): value for name, value in features.items() if name.startswith(DOUBT)}
+    return ", ".join(f"{cause} {_number(value, 2)}" for cause, value in sorted(found.items()))
 
 
 def sexagesimal(ra: float, dec: float) -> str:

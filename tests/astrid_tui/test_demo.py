@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from astropy.table import Table
 
-from astrid_tui.demo import DemoSummary, Recovery, compare, demo_settings, run_demo
+from astrid_tui.demo import DemoSummary, Recovery, compare, demo_settings, run_demo, streaks_found
+from core.catalogs.library import Library
 from core.database.tables import Candidate
 from tests.astrid_tui.command import Command
 
@@ -36,6 +38,20 @@ def test_every_frame_is_done_and_bright_changes_are_found(
     assert summary.unexplained <= 3
     assert summary.record()["recovered"]["transient"].keys() == {"injected", "found"}
     assert any("3 done" in line for line in summary.lines())
+    assert summary.streaks.injected == 1
+    assert any("of 1 streaks" in line for line in summary.lines())
+
+
+def test_frames_have_the_zeropoints_of_the_simulated_stars(
+    demo: tuple[Path, DemoSummary, list[tuple[int, int]]],
+) -> None:
+    folder, summary, _ = demo
+    kinds = {each.name: each for each in Library(folder / "home").catalogs()}
+    assert {name: each.kind for name, each in kinds.items()} == {"stars": "stars", "galaxies": "galaxies"}
+    truth = json.loads((folder / "night" / "simulation.json").read_text())
+    expected = [each["zeropoint"] for each in truth["frames"] if each["file"].startswith("science")]
+    assert summary.zeropoints == pytest.approx((min(expected), max(expected)), abs=0.03)
+    assert any("Zeropoints" in line for line in summary.lines())
 
 
 def test_progress_only_rises(demo: tuple[Path, DemoSummary, list[tuple[int, int]]]) -> None:
@@ -82,6 +98,18 @@ def test_the_truth_is_matched_frame_by_frame() -> None:
     assert recovered["transient"] == Recovery(injected=2, found=1)
     assert recovered["fading"] == Recovery(injected=0, found=0)  # too faint to be required
     assert unexplained == 2  # beyond the streak's end, and alone
+
+
+def test_a_streak_is_found_where_one_candidate_is_a_streak_on_its_line() -> None:
+    rows = [
+        ("science/a.fits", "streak", 0.0, 100.0, 100.0, 100.0),
+        ("science/b.fits", "streak", 0.0, 0.0, 50.0, 0.0),
+    ]
+    truth = Table(rows=rows, names=("file", "kind", "x", "y", "x_end", "y_end"))
+    streak = candidate(60.0, 102.0)
+    streak.features = {"streak_length": 90.0}
+    assert streaks_found([streak], truth, {"a.fits", "b.fits"}) == Recovery(injected=2, found=1)
+    assert streaks_found([candidate(60.0, 102.0)], truth, {"a.fits"}) == Recovery(injected=1, found=0)
 
 
 def test_the_share_of_injected_sources_is_the_settings(tmp_path: Path, monkeypatch, capsys) -> None:

@@ -98,6 +98,7 @@ def test_all_that_a_frame_yields_is_in_the_store(store: Store) -> None:
     rejection = the(store, Rejection)
     assert (rejection.cause, rejection.value, rejection.limit, rejection.zone) == ("edge", 0.5, 3.0, 11040)
     assert [stage.stage for stage in rows(store, StageRun)] == ["align", "subtract"]
+    assert frames_status(store, [rejection.observation_id])[0]["dropped"] == {"edge": 1}
 
 
 def test_the_depth_is_kept_and_told_by_frame(store: Store) -> None:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from core.settings import Settings
-from core.vocabulary import MaskPlane
-from pipeline.detection.detect import CUTS, detect, position_width
+from core.vocabulary import DOUBT, MaskPlane
+from pipeline.detection.detect import CUTS, SURE, climb, detect, dropped_words, position_width
 from pipeline.detection.features import MEANING
 from pipeline.detection.forced import bilinear, forced_flux, interpolate
-from pipeline.frame import FrameRefused
+from pipeline.frame import Dropped, FrameRefused
 from pipeline.subtraction.subtract import subtract
 from tests.pipeline.pairs import make_pair
 from tests.pipeline.synthetic import Moffat
@@ -118,6 +118,70 @@ def test_beside_a_saturated_star_is_left_out():
     found, dropped = detect(subtract(new, reference, SETTINGS), new, reference, SETTINGS)
     assert [round(one.x) for one in found] == [250]
     assert [one.cause for one in dropped] == ["wing of a saturated star"]
+
+
+def beside_bad_columns(flux):
+    wide = {"fwhm": 4.5}
+    new, reference, *_ = make_pair(new={"extra": [(160.0, 160.0, flux)], **wide}, ref=wide)
+    mask = new.frame.mask.copy()
+    mask[:, 161:164] |= MaskPlane.BAD
+    new = replace(new, frame=replace(new.frame, mask=mask))
+    return detect(subtract(new, reference, SETTINGS), new, reference, SETTINGS)
+
+
+def test_bad_columns_drop_what_is_faint_but_only_cast_doubt_on_what_is_sure():
+    found, dropped = beside_bad_columns(1.5e3)
+    assert found == []
+    assert [one.cause for one in dropped] == ["masked core"]
+    assert abs(dropped[0].snr) < SURE
+    found, dropped = beside_bad_columns(8e3)
+    (one,) = found
+    assert one.x == pytest.approx(160.0, abs=1.0)
+    assert one.snr > SURE
+    assert all(abs(other.snr) < SURE for other in dropped)  # its light beyond the columns
+    assert one.features[f"{DOUBT}masked core"] == pytest.approx(one.features["masked_share"])
+    assert 0.3 < one.features["masked_share"] < 0.5
+
+
+def test_of_what_is_sure_a_mostly_masked_core_is_still_dropped():
+    (cut,) = (cut for cut in CUTS if cut.cause == "masked core")
+    found = {"masked_share": 0.6, "significance": 5.0 * SURE}
+    assert cut.holds(found)
+    assert not cut.doubts(found)
+    assert cut.limit_for(found) < 0.6
+
+
+def test_a_point_on_a_star_whose_errors_are_large_in_the_middle_alone_is_not_extended():
+    star = (150.4, 160.2, 8e3)
+    new, reference, *_ = make_pair(new={"extra": [(*star[:2], 2.5 * star[2])]}, ref={"extra": [star]})
+    difference = subtract(new, reference, SETTINGS)
+    y, x = np.mgrid[:320, :320]
+    steep = 1.0 + 3.0 * np.exp(-0.5 * ((x - star[0]) ** 2 + (y - star[1]) ** 2) / 2.0**2)
+    error = (difference.flux_err * steep).astype(np.float32)
+    score = np.where(difference.mask == 0, difference.flux / error, np.float32(0.0))
+    found, _ = detect(replace(difference, flux_err=error, score=score), new, reference, SETTINGS)
+    (one,) = found
+    assert one.features["ring_share"] < 0.2
+
+
+def test_a_sure_peak_stays_where_nothing_would_be_left_of_it_on_the_star():
+    new, reference, *_ = make_pair((128, 128))
+    difference = subtract(new, reference, SETTINGS)
+    flux = np.zeros_like(difference.flux)
+    flux[60, 60:64] = [100.0, 110.0, 120.0, 130.0]
+    score = np.zeros_like(difference.score)
+    made = replace(difference, flux=flux, score=score)
+    for peak, place in ((1.5 * SURE, 60.0), (0.5 * SURE, 63.0)):
+        score[60, 60:64] = [peak, 4.0, 4.0, 4.0]
+        assert climb(made, np.array([60.0]), np.array([60.0]), 5.0)[0] == pytest.approx([place])
+
+
+def test_significant_drops_are_told_by_cause():
+    cuts = [("single pixel", 41.2), ("single pixel", -12.0), ("edge", 30.0), ("edge", 6.0)]
+    dropped = [Dropped("detect", cause, 5.0, 5.0, snr=snr) for cause, snr in cuts]
+    told = dropped_words(dropped)
+    assert told == "Dropped of 10 sigma or more: 2 single pixel (to 41 sigma), 1 edge (to 30 sigma)."
+    assert dropped_words(dropped[3:]) is None
 
 
 def test_too_many_detections_refuse_the_frame():

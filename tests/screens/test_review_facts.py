@@ -55,6 +55,18 @@ def test_details_say_all_that_moved_the_ensemble_also_what_is_no_score(store):
     assert ["fwhm", "3.0000"] in lines
 
 
+def test_what_would_have_dropped_a_less_significant_one_is_on_the_card(store):
+    (sky_object,) = add_night(store, objects=1, epochs=1)
+    card = read_card(store, sky_object)
+    kept = replace(card, features={"doubt.masked core": 0.34, "doubt.edge": 0.71, "masked_share": 0.34})
+
+    def shown(each):
+        return "\n".join(plain(line) for line in fact_lines(each, 120, 20))
+
+    assert "doubtful edge 0.71, masked core 0.34" in shown(kept)
+    assert "doubtful" not in shown(card)
+
+
 def test_tags_are_on_the_card_as_a_note_is(store):
     (sky_object,) = add_night(store, objects=1, epochs=1)
     card = read_card(store, sky_object)
