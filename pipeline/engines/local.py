@@ -252,7 +252,7 @@ def _with_processes(
 
 
 def _wanted(store: Store, crew: list[_Process], workers: int, left: float) -> int:
-    """How many processes more there are frames for: those beyond the ones that idle and asked workers take."""
+    """How many processes more there are frames for: those beyond what idle and asked workers take."""
     room = int(min(workers - len(crew), left))
     if room <= 0:
         return 0
