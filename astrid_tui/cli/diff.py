@@ -1,7 +1,6 @@
 """`astrid diff`: one subtraction, with no store."""
 
 import math
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from astrid_tui.cli.invocation import (
+    ForceOption,
     JsonOption,
+    check_output,
     print_json,
     print_table,
     print_text,
@@ -76,6 +77,7 @@ def diff(
         float | None,
         typer.Option(min=0.0, max=1.0, help="List sources of at least this score, and unscored ones."),
     ] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Subtract REF from NEW and list what changed. Needs no store.
@@ -83,14 +85,16 @@ def diff(
     A source's score is the probability that it is real, by the best model in use. --no-score saves the
     models' time; streaks are told from points by a model, so without it they come as peaks.
     """
-    from pipeline.diff import DiffOptions, diff_files, report
+    from pipeline.diff import DiffOptions, diff_files, report, split_extension
 
     _require_positive("--gain", gain)
     _require_positive("--saturation", saturation)
     if read_noise is not None and not 0 <= read_noise < math.inf:
         raise typer.BadParameter("it is 0 electrons or more", param_hint="--read-noise")
     if output is not None:
-        _require_writable(output, new, reference, psf_new, psf_ref, mask_new, mask_ref)
+        named = (split_extension(new)[0], split_extension(reference)[0])
+        inputs = (*named, psf_new, psf_ref, mask_new, mask_ref)
+        check_output(output, force=force, inputs=inputs, endings=(".fits", ".fit", ".fts"))
 
     if min_score is not None and not score:
         raise typer.BadParameter("there is no score with --no-score", param_hint="--min-score")
@@ -171,20 +175,3 @@ def _depth_line(told: dict[str, Any]) -> str:
 def _require_positive(option: str, value: float | None) -> None:
     if value is not None and not 0 < value < math.inf:
         raise typer.BadParameter("it is a number above 0", param_hint=option)
-
-
-def _require_writable(output: Path, new: str, reference: str, *others: Path | None) -> None:
-    """Refuse, before the work, an output that cannot be written or that would replace an input."""
-    from core.errors import AstridError
-    from pipeline.diff import split_extension
-
-    if output.exists():
-        if not output.is_file():
-            raise AstridError(f"cannot write to {output}: it is no regular file")
-        inputs = [split_extension(new)[0], split_extension(reference)[0], *(each for each in others if each)]
-        if any(each.exists() and output.samefile(each) for each in inputs):
-            raise typer.BadParameter(f"{output} is an input, and would be replaced", param_hint="--output")
-    if not output.absolute().parent.is_dir():
-        raise AstridError(f"cannot write to {output}: there is no folder {output.parent}")
-    if not os.access(output.absolute().parent, os.W_OK):
-        raise AstridError(f"cannot write to {output}: Permission denied")

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from astrid_tui.cli.invocation import (
+    ForceOption,
     JsonOption,
+    check_output,
     output_stream,
     print_json,
     print_table,
@@ -46,6 +48,7 @@ def score(
         ),
     ],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the JSON here.")] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Score triplets with every model in use. Needs no store: without one, what AstrID came with scores.
@@ -55,6 +58,7 @@ def score(
     from pipeline.classify import score_file
     from pipeline.classify.classify import Classifier
 
+    check_output(output, force=force, inputs=(file,), endings=(".json",), text=True)
     triplets = score_file.read(file)
     classifier = Classifier.of(models_in_use(context, settings_of(context)))
     with progress_bar("Scoring", quiet=as_json) as report:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from astropy.io import fits
 
@@ -65,3 +66,49 @@ def test_models_that_are_damaged_leave_the_difference(
 def test_a_least_score_needs_scores(astrid: Command) -> None:
     astrid("diff", "new.fits", "ref.fits", "--no-score", "--min-score", 0.5, code=2)
     assert "--no-score" in astrid.said
+
+
+def test_a_file_is_replaced_only_when_told_and_an_input_never(astrid: Command, tmp_path: Path) -> None:
+    planes = tmp_path / "planes.npz"
+    np.savez(
+        planes, **dict.fromkeys(("new", "ref", "diff"), np.random.default_rng(1).normal(size=(2, 63, 63)))
+    )
+    before = planes.read_bytes()
+    astrid("models", "score", planes, "-o", planes, "--force", code=2)
+    assert "is an input" in astrid.said
+    assert planes.read_bytes() == before
+    out = tmp_path / "scores.json"
+    astrid("models", "score", planes, "-o", out)
+    first = out.read_text()
+    astrid("models", "score", planes, "-o", out, code=2)
+    assert "--force replaces it" in astrid.said
+    out.write_text("old")
+    astrid("models", "score", planes, "-o", out, "--force")
+    assert out.read_text() == first
+
+
+@pytest.mark.parametrize(
+    ("words", "ending"),
+    [
+        (("diff", "new.fits", "ref.fits"), "fits"),
+        (("objects", "lightcurve", "1"), "csv"),
+        (("chart", "1"), "png"),
+        (("models", "evaluate"), "png"),
+        (("candidates", "export"), "csv"),
+        (("candidates", "tns"), "json"),
+    ],
+)
+def test_every_command_leaves_a_file_that_is_there(
+    astrid: Command, words: tuple[str, ...], ending: str, tmp_path: Path
+) -> None:
+    there = tmp_path / f"there.{ending}"
+    there.write_text("mine")
+    astrid("init")
+    astrid(*words, "-o", there, code=2)
+    assert "--force replaces it" in astrid.said
+    assert there.read_text() == "mine"
+
+
+def test_a_difference_is_written_as_fits_alone(astrid: Command, tmp_path: Path) -> None:
+    astrid("diff", "new.fits", "ref.fits", "-o", tmp_path / "x.txt", code=2)
+    assert "must end in .fits" in astrid.said
