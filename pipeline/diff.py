@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,9 +13,12 @@ import numpy as np
 
 from core.settings import Settings
 from core.vocabulary import MaskPlane
+from pipeline.classify.classify import Models, best_of
+from pipeline.classify.unet import NAME as UNET
 from pipeline.clock import StageClock
 from pipeline.depth.depth import Depth
 from pipeline.detection.detect import detect
+from pipeline.detection.joined import with_unet
 from pipeline.files.fits_files import opened, read_frame
 from pipeline.files.psf_file import check_width, read_psf
 from pipeline.frame import (
@@ -30,7 +33,7 @@ from pipeline.frame import (
 )
 from pipeline.measure import Measured, measure
 from pipeline.places import sky_positions
-from pipeline.process import depth_magnitude, depth_of, match_radius_px
+from pipeline.process import candidates_of, classified, depth_magnitude, depth_of, match_radius_px
 from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import ReferenceImage, is_reference, read
 from pipeline.registration.align import align, already_aligned
@@ -45,7 +48,9 @@ class DiffOptions:
     ``gain`` (electrons per data unit), ``read_noise`` (electrons) and ``saturation`` (data units)
     stand over the headers of both files. ``aligned`` says that the new image is on the reference's
     grid already and that its noise is white. ``depth`` asks for the depth as well, which takes a tenth
-    of the time again.
+    of the time again. ``score`` has the models judge what is found, the U-Net among them, as in a run:
+    a streak is then one source. ``models`` are those in use, by default those that came with AstrID.
+    Sources of a score below ``min_score`` are left out; those that no model scored stay.
     """
 
     method: str | None = None
@@ -58,6 +63,9 @@ class DiffOptions:
     read_noise: float | None = None
     saturation: float | None = None
     depth: bool = False
+    score: bool = False
+    models: Models | None = None
+    min_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +122,20 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
     with clock.stage("subtract"):
         difference = subtract(aligned, prepared, settings, options.method)
     with clock.stage("detect"):
-        detections, _ = detect(difference, aligned, prepared, settings)
+        detections, dropped = detect(difference, aligned, prepared, settings)
     depth = Depth(reason="not asked for")
+    if options.score:
+        with clock.stage("unet"):
+            version = (options.models or {}).get(UNET)
+            joined = with_unet(detections, dropped, difference, aligned, prepared, settings, version)
+        warnings += joined.remarks
+        detections, said = _scored(joined.detections, difference, aligned, prepared, options, settings, clock)
+        warnings += said
     if options.depth:
         radius_px = match_radius_px(prepared, max(aligned.psf.fwhm, prepared.psf.fwhm), settings)
         depth = depth_of(difference, aligned, prepared, detections, radius_px, settings, clock)
+    if options.min_score is not None:
+        detections = [each for each in detections if _reaches(each, options.min_score)]
     seconds: dict[str, float] = {}
     for record in clock.records:
         seconds[record.stage] = round(seconds.get(record.stage, 0.0) + record.seconds, 4)
@@ -132,6 +149,33 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
         seconds,
         warnings,
     )
+
+
+def _scored(
+    detections: Sequence[Detection],
+    difference: Difference,
+    new: Aligned,
+    reference: PreparedReference,
+    options: DiffOptions,
+    settings: Settings,
+    clock: StageClock,
+) -> tuple[list[Detection], list[str]]:
+    """Detections with what the models say of their cutouts, and what is to be said of the models."""
+    with clock.stage("cutouts"):
+        found = candidates_of(detections, difference, new, reference, (0, 0), settings)
+    found, remarks = classified(found, options.models, clock)
+    scored = [replace(each, scores=other.scores) for each, other in zip(detections, found, strict=True)]
+    return scored, list(remarks)
+
+
+def _reaches(detection: Detection, least: float) -> bool:
+    score = best_of(detection.scores)
+    return score is None or score >= least
+
+
+def kind_of(detection: Detection) -> str:
+    """``streak`` for a line of light that the U-Net saw, else ``point``."""
+    return "streak" if "streak_length" in detection.features else "point"
 
 
 def report(result: DiffResult) -> dict[str, Any]:
@@ -154,6 +198,9 @@ def report(result: DiffResult) -> dict[str, Any]:
                 "snr": source.snr,
                 "flux": source.flux,
                 "flux_err": source.flux_err,
+                "score": best_of(source.scores),
+                "scores": source.scores,
+                "kind": kind_of(source),
             }
             for i, source in enumerate(detections)
         ],

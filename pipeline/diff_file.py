@@ -11,7 +11,9 @@ from tempfile import NamedTemporaryFile
 import numpy as np
 from astropy.io import fits
 
+from pipeline.classify.classify import best_of
 from pipeline.depth.depth import Depth
+from pipeline.diff import kind_of
 from pipeline.frame import Aligned, Detection, Difference, PreparedReference
 from pipeline.places import sky_positions
 
@@ -120,7 +122,10 @@ def _image(
 def _sources(
     detections: Sequence[Detection], flux_unit: str, new: Aligned, reference: PreparedReference
 ) -> fits.FITS_rec:
-    """One row a detection: what is measured first, then its features. No place on the sky is NaN."""
+    """One row a detection: what is measured first, then scores and features.
+
+    NaN is no place on the sky, no score, and a feature that is not measured of this kind of source.
+    """
     x, y = np.array([found.x for found in detections]), np.array([found.y for found in detections])
     x_new, y_new = new.map_to_new(x, y)
     places = [
@@ -139,14 +144,22 @@ def _sources(
         ("flux_err", flux_unit, [found.flux_err for found in detections]),
         ("position_error", "pix", [found.position_error_px for found in detections]),
     ]
-    names = list(detections[0].features) if detections else []
-    numbers += [(name, "", [found.features[name] for found in detections]) for name in names]
+    best = [best_of(found.scores) for found in detections]
+    numbers.append(("score", "", [math.nan if score is None else score for score in best]))
+    for prefix, every in (
+        ("score_", [found.scores for found in detections]),
+        ("", [found.features for found in detections]),
+    ):
+        names = dict.fromkeys(name for each in every for name in each)
+        numbers += [(f"{prefix}{name}", "", [each.get(name, math.nan) for each in every]) for name in names]
     columns = [
         fits.Column(name=name, format="D", unit=_card(unit) or None, array=np.array(values, dtype=np.float64))
         for name, unit, values in numbers
     ]
     flags = np.array([found.mask_flags for found in detections], dtype=np.int32)
     columns.append(fits.Column(name="mask_flags", format="J", array=flags))
+    kinds = np.array([kind_of(found) for found in detections], dtype="U6")
+    columns.append(fits.Column(name="kind", format="6A", array=kinds))
     table: fits.FITS_rec = fits.FITS_rec.from_columns(fits.ColDefs(columns))
     return table
 

@@ -190,8 +190,8 @@ def _subtracted(
         remark.text = joined.told
         detections, dropped = joined.detections, joined.dropped
     with clock.stage("cutouts"):
-        candidates = _candidates(detections, difference, new, reference, measured.frame.origin, settings)
-    candidates, remarks = _classified(candidates, models, clock)
+        candidates = candidates_of(detections, difference, new, reference, measured.frame.origin, settings)
+    candidates, remarks = classified(candidates, models, clock)
     with clock.stage("known"):
         known = KnownSky.of(settings)
         candidates = with_known(candidates, reference, measured.frame.exposure.mjd, known)
@@ -210,7 +210,7 @@ def _subtracted(
             if not found:
                 return ()
             seen = with_opinion(found, copied, copy, reference, settings, version)
-            made = _candidates(seen, copied, copy, reference, measured.frame.origin, settings)
+            made = candidates_of(seen, copied, copy, reference, measured.frame.origin, settings)
             made = with_scores(made, Classifier.of(models).score_candidates(made))
             return with_known(made, reference, measured.frame.exposure.mjd, known)
 
@@ -236,7 +236,7 @@ def _subtracted(
     )
 
 
-def _classified(
+def classified(
     candidates: tuple[CandidateFacts, ...], models: Models | None, clock: StageClock
 ) -> tuple[tuple[CandidateFacts, ...], tuple[str, ...]]:
     """Candidates with what the models say of them, and what is to be said of the models.
@@ -343,7 +343,7 @@ def _difference_facts(
     )
 
 
-def _candidates(
+def candidates_of(
     detections: Sequence[Detection],
     difference: Difference,
     new: Aligned,
@@ -351,6 +351,7 @@ def _candidates(
     origin: tuple[int, int],
     settings: Settings,
 ) -> tuple[CandidateFacts, ...]:
+    """Detections as the store keeps them, with their cutouts; ``origin`` is the frame's in its file."""
     x = np.array([found.x for found in detections])
     y = np.array([found.y for found in detections])
     x_frame, y_frame = new.map_to_new(x, y)

@@ -12,8 +12,8 @@ from astrid_tui.cli.invocation import (
     ForceOption,
     JsonOption,
     blind_to,
+    check_output,
     expanded_filter,
-    not_there,
     output_bytes,
     output_stream,
     person_of,
@@ -288,7 +288,7 @@ def export(
         )
     if form in as_bytes and output is None:
         raise typer.BadParameter(f"{form} is no text for a terminal: name a file", param_hint="--output")
-    not_there(output, force=force)
+    check_output(output, force=force, text=form not in as_bytes)
     found = real_candidates(store, filters=expanded_filter(context, store, filters))
     if form in as_bytes and output is not None:
         with output_bytes(output) as binary:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from astrid_tui.cli.invocation import JsonOption, print_json, print_text, settings_of, store_of, writing_to
+from astrid_tui.cli.invocation import (
+    ForceOption,
+    JsonOption,
+    check_output,
+    print_json,
+    print_text,
+    settings_of,
+    store_of,
+    writing_to,
+)
 from astrid_tui.cli.show import Drawing, mode
 
 if TYPE_CHECKING:
@@ -35,6 +44,7 @@ def chart(
     ] = Source.REFERENCE,
     stars: Annotated[int, typer.Option(min=0, max=8, help="Offset stars at most.")] = 3,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="A picture: .png or .pdf.")] = None,
+    force: ForceOption = False,
     drawing: Annotated[Drawing, typer.Option(help="How to draw in this terminal.")] = Drawing.AUTO,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,6 +60,7 @@ def chart(
     from pipeline.charts.chart import make_chart
     from pipeline.charts.chart_file import text_lines, write
 
+    check_output(output, force=force, endings=(".png", ".pdf"))
     store = store_of(context, read_only=True)
     target = chart_target(store, object_)
     if source is not Source.REFERENCE:

@@ -1,7 +1,6 @@
 """`astrid diff`: one subtraction, with no store."""
 
 import math
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,13 +8,30 @@ from typing import Annotated, Any
 import typer
 
 from astrid_tui.cli.invocation import (
+    ForceOption,
     JsonOption,
+    check_output,
     print_json,
     print_table,
     print_text,
     remark,
     settings_of,
     writing_to,
+)
+from astrid_tui.cli.models_use import models_in_use
+
+COLUMNS: tuple[tuple[str, str, int | None], ...] = (
+    ("x", "x", 2),
+    ("y", "y", 2),
+    ("x new", "x_new", 2),
+    ("y new", "y_new", 2),
+    ("ra", "ra", 6),
+    ("dec", "dec", 6),
+    ("snr", "snr", 1),
+    ("flux [{flux_unit}]", "flux", 2),
+    ("flux err", "flux_err", 2),
+    ("score", "score", 3),
+    ("kind", "kind", None),
 )
 
 
@@ -50,18 +66,39 @@ def diff(
         bool,
         typer.Option("--depth", help="Also inject sources, in memory, and tell how faint half are found."),
     ] = False,
+    score: Annotated[
+        bool,
+        typer.Option(
+            "--score/--no-score",
+            help="Have the models in use judge what changed; without a store those that came with AstrID.",
+        ),
+    ] = True,
+    min_score: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="List sources of at least this score, and unscored ones."),
+    ] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Subtract REF from NEW and list what changed. Needs no store."""
-    from pipeline.diff import DiffOptions, diff_files, report
+    """Subtract REF from NEW and list what changed. Needs no store.
+
+    A source's score is the probability that it is real, by the best model in use. --no-score saves the
+    models' time; streaks are told from points by a model, so without it they come as peaks.
+    """
+    from pipeline.diff import DiffOptions, diff_files, report, split_extension
 
     _require_positive("--gain", gain)
     _require_positive("--saturation", saturation)
     if read_noise is not None and not 0 <= read_noise < math.inf:
         raise typer.BadParameter("it is 0 electrons or more", param_hint="--read-noise")
     if output is not None:
-        _require_writable(output, new, reference, psf_new, psf_ref, mask_new, mask_ref)
+        named = (split_extension(new)[0], split_extension(reference)[0])
+        inputs = (*named, psf_new, psf_ref, mask_new, mask_ref)
+        check_output(output, force=force, inputs=inputs, endings=(".fits", ".fit", ".fts"))
 
+    if min_score is not None and not score:
+        raise typer.BadParameter("there is no score with --no-score", param_hint="--min-score")
+    settings = settings_of(context)
     options = DiffOptions(
         method=method.value if method else None,
         psf_new=psf_new,
@@ -73,8 +110,11 @@ def diff(
         read_noise=read_noise,
         saturation=saturation,
         depth=depth,
+        score=score,
+        models=models_in_use(context, settings) if score else None,
+        min_score=min_score,
     )
-    result = diff_files(new, reference, options, settings_of(context))
+    result = diff_files(new, reference, options, settings)
     if output is not None:
         from pipeline.diff_file import write
 
@@ -97,15 +137,27 @@ def diff(
     if depth:
         print_text(_depth_line(told))
     print_text(", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in told["seconds"].items()))
-    headings = ("x", "y", "x new", "y new", "ra", "dec", "snr", "flux", "flux err")
-    keys = ("x", "y", "x_new", "y_new", "ra", "dec", "snr", "flux", "flux_err")
-    digits = (2, 2, 2, 2, 6, 6, 1, 2, 2)
-    rows = [
-        [None if source[key] is None else round(source[key], n) for key, n in zip(keys, digits, strict=True)]
-        for source in told["sources"]
-    ]
+    headings, rows = _table(told)
     print_table(headings, rows)
     print_text(f"{len(rows)} sources" + (f"; written to {output}" if output else ""))
+
+
+def _table(told: dict[str, Any]) -> tuple[list[str], list[list[object]]]:
+    """Headings and rows of the sources; no column that would be empty throughout."""
+    sources = told["sources"]
+    shown = [
+        (heading, key, digits)
+        for heading, key, digits in COLUMNS
+        if key not in {"ra", "dec", "score"} or any(source[key] is not None for source in sources)
+    ]
+    rows = [
+        [
+            source[key] if source[key] is None or digits is None else round(source[key], digits)
+            for _, key, digits in shown
+        ]
+        for source in sources
+    ]
+    return [heading.format(**told) for heading, _, _ in shown], rows
 
 
 def _depth_line(told: dict[str, Any]) -> str:
@@ -123,20 +175,3 @@ def _depth_line(told: dict[str, Any]) -> str:
 def _require_positive(option: str, value: float | None) -> None:
     if value is not None and not 0 < value < math.inf:
         raise typer.BadParameter("it is a number above 0", param_hint=option)
-
-
-def _require_writable(output: Path, new: str, reference: str, *others: Path | None) -> None:
-    """Refuse, before the work, an output that cannot be written or that would replace an input."""
-    from core.errors import AstridError
-    from pipeline.diff import split_extension
-
-    if output.exists():
-        if not output.is_file():
-            raise AstridError(f"cannot write to {output}: it is no regular file")
-        inputs = [split_extension(new)[0], split_extension(reference)[0], *(each for each in others if each)]
-        if any(each.exists() and output.samefile(each) for each in inputs):
-            raise typer.BadParameter(f"{output} is an input, and would be replaced", param_hint="--output")
-    if not output.absolute().parent.is_dir():
-        raise AstridError(f"cannot write to {output}: there is no folder {output.parent}")
-    if not os.access(output.absolute().parent, os.W_OK):
-        raise AstridError(f"cannot write to {output}: Permission denied")

@@ -7,6 +7,7 @@ imported until a command asks for it: `astrid --help` stays quick.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -202,10 +203,55 @@ def writing_to(path: Path) -> Iterator[None]:
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")]
 
 
-def not_there(path: Path | None, *, force: bool) -> None:
-    """Refuse, as wrong usage, to replace a file unless told to; devices and pipes are written to."""
-    if path is not None and path.is_file() and not force:
+def check_output(
+    path: Path | None,
+    *,
+    force: bool,
+    inputs: Sequence[Path | None] = (),
+    endings: Sequence[str] = (),
+    text: bool = False,
+) -> None:
+    """Refuse, before the work, a file that cannot be written or that must not be replaced.
+
+    Parameters
+    ----------
+    path : Path, optional
+        Without one nothing is checked.
+    force : bool
+        A file that is there is replaced; never one of the inputs.
+    inputs : sequence of Path
+        What the command reads.
+    endings : sequence of str
+        Those that the file's name may have, in lower case; by default any.
+    text : bool
+        What is written is text, so that it may go to a device or a pipe too.
+
+    Raises
+    ------
+    typer.BadParameter
+        It is an input, is there already, or has another ending.
+    AstridError
+        It cannot be written.
+    """
+    if path is None:
+        return
+    if path.exists() and not path.is_file():
+        if text and not path.is_dir():
+            return
+        raise AstridError(f"cannot write to {path}: it is no regular file")
+    if any(each is not None and each.exists() and path.exists() and path.samefile(each) for each in inputs):
+        raise typer.BadParameter(f"{path} is an input, and would be replaced", param_hint="--output")
+    if endings and path.suffix.lower() not in endings:
+        raise typer.BadParameter(
+            f"{path.name} must end in {' or '.join(endings)}, as what is written", param_hint="--output"
+        )
+    if path.exists() and not force:
         raise typer.BadParameter(f"{path} is there already: --force replaces it", param_hint="--output")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise AstridError(f"cannot write to {path}: there is no folder {path.parent}")
+    if not os.access(folder, os.W_OK):
+        raise AstridError(f"cannot write to {path}: Permission denied")
 
 
 @contextmanager

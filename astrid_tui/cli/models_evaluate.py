@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from astrid_tui.cli.invocation import (
+    ForceOption,
     JsonOption,
+    check_output,
     is_read_only,
     output_bytes,
     print_json,
@@ -87,6 +89,7 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also draw a picture (PNG) to this file.")
     ] = None,
+    force: ForceOption = False,
     keep: Annotated[
         bool, typer.Option("--keep/--no-keep", help="Keep the scorecards of versions in the store with them.")
     ] = True,
@@ -102,6 +105,8 @@ def evaluate(
     from pipeline.training import evaluate as room
 
     _usage(models, prevalence)
+    read = (examples, own_kind, *(trained_on or ()))
+    check_output(output, force=force, inputs=read, endings=(".png",))
     found = _models(context, folder)
     candidates = _candidates(found, models)
     network = None

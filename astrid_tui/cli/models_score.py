@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from astrid_tui.cli.invocation import (
+    ForceOption,
     JsonOption,
+    check_output,
     output_stream,
     print_json,
     print_table,
@@ -18,13 +20,12 @@ from astrid_tui.cli.invocation import (
     progress_bar,
     remark,
     settings_of,
-    store_of,
 )
+from astrid_tui.cli.models_use import models_in_use
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
-    from core.settings import Settings
-    from pipeline.classify.classify import Models, Scores
+    from pipeline.classify.classify import Scores
 
 SHOWN = 20  # rows of a table
 
@@ -47,6 +48,7 @@ def score(
         ),
     ],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the JSON here.")] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Score triplets with every model in use. Needs no store: without one, what AstrID came with scores.
@@ -56,8 +58,9 @@ def score(
     from pipeline.classify import score_file
     from pipeline.classify.classify import Classifier
 
+    check_output(output, force=force, inputs=(file,), endings=(".json",), text=True)
     triplets = score_file.read(file)
-    classifier = Classifier.of(_models(context, settings_of(context)))
+    classifier = Classifier.of(models_in_use(context, settings_of(context)))
     with progress_bar("Scoring", quiet=as_json) as report:
         scores = score_file.score(triplets, classifier, lambda done, of: report(done, of, ""))
     for said in (*classifier.remarks, *scores.remarks):
@@ -75,22 +78,6 @@ def score(
         _print(scores)
     if not scores.digests and scores.count:
         raise typer.Exit(ExitCode.UNAVAILABLE)
-
-
-def _models(context: typer.Context, settings: Settings) -> Models | None:
-    """Those in use by the store; those that came with AstrID where there is no store that can be read."""
-    from contextlib import closing
-
-    from core.database.store import StoreError
-    from pipeline.classify.chosen import chosen
-
-    try:
-        with closing(store_of(context, read_only=True)) as store:
-            return chosen(store, settings)
-    except StoreError as error:
-        if settings.store.url or (settings.home / "astrid.db").exists():
-            remark(f"the models that came with AstrID score: {error}")
-        return None
 
 
 def _told(file: Path, scores: Scores, remarks: tuple[str, ...]) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from astrid_tui.cli.invocation import (
+    ForceOption,
     JsonOption,
+    check_output,
     output_stream,
     print_json,
     print_table,
@@ -53,6 +55,7 @@ def lightcurve(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="A file; default: standard output.")
     ] = None,
+    force: ForceOption = False,
 ) -> None:
     """Write an object's light curve: sources and bands side by side, limits where nothing was seen.
 
@@ -67,6 +70,7 @@ def lightcurve(
     if len(asked) > 1:
         raise typer.BadParameter(f"ask for one of --{', --'.join(asked)}")
     form = asked[0] if asked else _form_of(output)
+    check_output(output, force=force, text=True)
     rows = curve_rows(real_object(store_of(context, read_only=True), what))
     if form is None:
         _print_curve(rows)

@@ -9,8 +9,8 @@ import typer
 from astrid_tui.cli.invocation import (
     ForceOption,
     JsonOption,
+    check_output,
     expanded_filter,
-    not_there,
     output_stream,
     person_of,
     print_json,
@@ -227,7 +227,7 @@ def tns(
 
     from core.review.tns_report import document, preflight
 
-    not_there(output, force=force)
+    check_output(output, force=force, text=True)
     settings, store = settings_of(context), store_of(context, read_only=True)
     terms = expanded_filter(context, store, filter_)
     checked = preflight(store, settings.tns, settings.review, filters=terms)

@@ -50,7 +50,7 @@ def run(
         ),
     ] = Engine.LOCAL,
     limit: Annotated[int | None, typer.Option(min=1, help="Frames at most.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, at most.")] = 1,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return at once; the run outlives this terminal.")
     ] = False,
@@ -63,6 +63,7 @@ def run(
     were rejected, or wait for a reference.
     """
     must_write(context)
+    _warn_of(workers)
     if engine is Engine.DRAMATIQ:
         if limit is not None or workers > 1:
             raise typer.BadParameter("with dramatiq each `astrid worker` has its own --workers, and no limit")
@@ -78,6 +79,13 @@ def run(
     if engine is Engine.PREFECT:
         _leave_if_unheard(context, code)
     raise typer.Exit(code)
+
+
+def _warn_of(workers: int) -> None:
+    """Say that more processes than cores make nothing quicker, and take memory."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if workers > cores:
+        remark(f"warning: {workers} workers share {cores} cores: more workers than cores are no quicker")
 
 
 def _by_workers(context: typer.Context, *, detach: bool, as_json: bool) -> None:

@@ -108,6 +108,16 @@ def any_due(store: Store) -> bool:
         return session.exec(select(Observation.id).where(_due(store)).limit(1)).first() is not None
 
 
+def count_takeable(store: Store, most: int) -> int:
+    """How many frames `claim` could give now, those included whose lease ran out; counted up to `most`."""
+    lapsed = and_(
+        col(Observation.state) == ObservationState.RUNNING.value,
+        col(Observation.lease_until) <= store.clock(),
+    )
+    with store.read() as session:
+        return len(session.exec(select(Observation.id).where(or_(_due(store), lapsed)).limit(most)).all())
+
+
 def due(store: Store) -> list[int]:
     """The keys of all frames that could be claimed now."""
     with store.read() as session:

@@ -84,7 +84,7 @@ def run(
     limit : int, optional
         Frames at most.
     workers : int
-        Processes.
+        Processes at most; no more are started than there are frames for them.
     on_start : callable, optional
         Told the number of the run.
     on_begin, on_event : callable, optional
@@ -132,8 +132,7 @@ def run(
             if on_start:
                 on_start(number)
             if workers > 1:
-                crew = min(workers, limit or workers)
-                _with_processes(store, settings, number, crew, limit, stop, begun, seen)
+                _with_processes(store, settings, number, workers, limit, stop, begun, seen)
             else:
                 _in_this_process(Worker(store, settings, number), limit, stop, begun, seen)
             link_frames(store, settings, {event.observation_id for event in events if event.candidates})
@@ -186,6 +185,7 @@ class _Process:
     process: SpawnProcess
     pipe: Connection
     busy: bool = False
+    holding: bool = False  # it has said which frame it took
     proven: bool = False  # it has reported before
 
     def take_one(self) -> None:
@@ -203,7 +203,8 @@ class _Process:
             The process is no more.
         """
         told: FrameBegun | FrameEvent | AstridError | None = self.pipe.recv()
-        self.busy, self.proven = isinstance(told, FrameBegun), True
+        self.busy = self.holding = isinstance(told, FrameBegun)
+        self.proven = True
         if isinstance(told, AstridError):
             raise told
         return told
@@ -219,10 +220,13 @@ def _with_processes(
     begun: OnBegin,
     seen: OnEvent,
 ) -> None:
-    """Hand out frames to processes until none is due."""
+    """Hand out frames to processes until none is due; a process is started when a frame waits for it."""
     left = math.inf if limit is None else limit
-    with _crew(settings, run_id, workers) as crew:
+    with _crew() as crew:
         while True:
+            if not stop.is_set():
+                for _ in range(_wanted(store, crew, workers, left)):
+                    crew.append(_started(settings, run_id, len(crew)))
             for idle in [each for each in crew if not each.busy]:
                 if left > 0 and not stop.is_set():
                     idle.take_one()
@@ -247,10 +251,19 @@ def _with_processes(
                     seen(told)
 
 
+def _wanted(store: Store, crew: list[_Process], workers: int, left: float) -> int:
+    """How many processes more there are frames for: those beyond what idle and asked workers take."""
+    room = int(min(workers - len(crew), left))
+    if room <= 0:
+        return 0
+    served = sum(not each.holding for each in crew)
+    return max(queue.count_takeable(store, room + served) - served, 0)
+
+
 @contextmanager
-def _crew(settings: Settings, run_id: int, workers: int) -> Iterator[list[_Process]]:
-    """Workers' processes, all ended at the end."""
-    crew = [_started(settings, run_id, number) for number in range(workers)]
+def _crew() -> Iterator[list[_Process]]:
+    """Workers' processes, all ended at the end; there are none at first."""
+    crew: list[_Process] = []
     try:
         yield crew
     finally:

@@ -169,13 +169,14 @@ def test_a_light_curve_is_written_in_three_forms(known: Command, tmp_path) -> No
 
 def test_what_cannot_be_written_leaves_what_was_there(known: Command, tmp_path) -> None:
     (tmp_path / "curve.csv").write_text("mine")
-    known("objects", "lightcurve", "7", "-o", "curve.csv", code=1)
+    known("objects", "lightcurve", "7", "-o", "curve.csv", "--force", code=1)
     assert (tmp_path / "curve.csv").read_text() == "mine"
     known("objects", "lightcurve", "1", "-o", "none/curve.csv", code=1)
     assert "cannot write" in known.said
     known("objects", "lightcurve", "1", "-o", "curve.txt", code=2)
     known("objects", "lightcurve", "1", "--csv", "--json", code=2)
-    known("objects", "lightcurve", "1", "-o", "curve.csv")
+    known("objects", "lightcurve", "1", "-o", "curve.csv", code=2)
+    known("objects", "lightcurve", "1", "-o", "curve.csv", "--force")
     assert (tmp_path / "curve.csv").read_text().startswith("mjd,source,filter")
     assert not list(tmp_path.glob("*.part"))
 

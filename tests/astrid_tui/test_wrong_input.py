@@ -69,7 +69,7 @@ def test_what_is_not_there_is_a_failure(
 
 def test_an_export_that_cannot_be_written_says_why(astrid: Command, store: Store, tmp_path: Path) -> None:
     astrid("candidates", "export", "-o", tmp_path / "none" / "x.csv", code=1)
-    assert "x.csv: No such file or directory" in astrid.said
+    assert "x.csv: there is no folder" in astrid.said
     astrid("candidates", "export", "-o", tmp_path, code=1)
     assert f"cannot write to {tmp_path}: Is a directory" in astrid.said
 

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
+import pipeline.engines.local
 import pipeline.engines.worker
 from core.database.store import Store, StoreMissing, open_store
 from core.database.tables import Candidate, Difference, Observation, Run
@@ -112,6 +113,25 @@ def test_two_workers_do_each_frame_once(on_sqlite: tuple[Settings, Store]) -> No
     with store.read() as session:
         assert len(session.exec(select(Difference)).all()) == FRAMES
     assert active_children() == []
+
+
+def test_no_more_processes_start_than_frames_are_due(
+    on_sqlite: tuple[Settings, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One frame is due at first, a second comes while it is in hand; a third process has no work."""
+    settings, store = on_sqlite
+    keys = [row.id or 0 for row in rows(store)]
+    queue.drop(store, keys[1:])
+    started, begin = [], pipeline.engines.local._started
+
+    def counted(*words):
+        started.append(words[-1])
+        return begin(*words)
+
+    monkeypatch.setattr(pipeline.engines.local, "_started", counted)
+    summary = run(settings, workers=9, on_begin=lambda _: started != [0] or queue.requeue(store, keys[1:2]))
+    assert (summary.counts, started) == ({"done": 2}, [0, 1])
+    assert (run(settings, workers=9).counts, started) == ({}, [0, 1])
 
 
 def test_a_worker_that_is_killed_is_replaced_and_its_frame_done(on_sqlite: tuple[Settings, Store]) -> None:

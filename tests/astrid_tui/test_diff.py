@@ -1,0 +1,114 @@
+"""`astrid diff` at the command line: what it says of two files, and what it leaves."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from pipeline.classify import classify
+from pipeline.classify.shipped import ShippedModel
+from pipeline.simulate.pair import simulate_pair
+from tests.astrid_tui.command import Command
+
+SIDE = 320
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory) -> Path:
+    """A folder with new.fits and ref.fits of one field."""
+    folder = tmp_path_factory.mktemp("pair")
+    made = simulate_pair(SIDE, 3, n_stars=90)
+    for name, image, mjd in (("new", made.new, 60100.0), ("ref", made.ref, 60000.0)):
+        header = made.wcs_ref.to_header()
+        header["GAIN"], header["RDNOISE"], header["FILTER"], header["MJD-OBS"] = 1.0, 6.0, "r", mjd
+        header["EXPTIME"] = 60.0
+        fits.writeto(folder / f"{name}.fits", image, header)
+    return folder
+
+
+@pytest.fixture
+def astrid(tmp_path, monkeypatch, capsys, pair) -> Command:
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(pair)
+    return Command(monkeypatch, capsys.readouterr)
+
+
+def test_sources_are_scored_by_the_models_without_a_store(astrid: Command, tmp_path: Path) -> None:
+    out = tmp_path / "d.fits"
+    told = astrid.json("diff", "new.fits", "ref.fits", "-o", out)
+    sources = told["sources"]
+    assert sources
+    assert all(0.0 <= each["score"] == each["scores"]["ensemble"] <= 1.0 for each in sources)
+    assert {"realbogus", "tree", "unet"} <= {*sources[0]["scores"]}
+    with fits.open(out) as files:
+        rows = {(row["x"], row["y"]): (row["score"], row["kind"]) for row in files["SOURCES"].data}
+    assert rows == {(each["x"], each["y"]): (each["score"], each["kind"]) for each in sources}
+    least = sorted(each["score"] for each in sources)[len(sources) // 2]
+    some = astrid.json("diff", "new.fits", "ref.fits", "--min-score", least)["sources"]
+    assert some == [each for each in sources if each["score"] >= least]
+
+
+def test_models_that_are_damaged_leave_the_difference(
+    astrid: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gone = {name: ShippedModel(tmp_path / name, "0" * 64) for name in classify.SHIPPED}
+    monkeypatch.setattr(classify, "SHIPPED", gone)
+    monkeypatch.setenv("ASTRID_DETECT__UNET", "false")
+    told = astrid("diff", "new.fits", "ref.fits", "--min-score", 0.9)
+    assert "realbogus" in astrid.said
+    assert "is refused" in astrid.said
+    assert "score" not in told.splitlines()[-2] + told.splitlines()[-3]
+    plain = astrid("diff", "new.fits", "ref.fits", "--no-score")
+    assert (plain.splitlines()[-1], astrid.said) == (told.splitlines()[-1], "")
+
+
+def test_a_least_score_needs_scores(astrid: Command) -> None:
+    astrid("diff", "new.fits", "ref.fits", "--no-score", "--min-score", 0.5, code=2)
+    assert "--no-score" in astrid.said
+
+
+def test_a_file_is_replaced_only_when_told_and_an_input_never(astrid: Command, tmp_path: Path) -> None:
+    planes = tmp_path / "planes.npz"
+    np.savez(
+        planes, **dict.fromkeys(("new", "ref", "diff"), np.random.default_rng(1).normal(size=(2, 63, 63)))
+    )
+    before = planes.read_bytes()
+    astrid("models", "score", planes, "-o", planes, "--force", code=2)
+    assert "is an input" in astrid.said
+    assert planes.read_bytes() == before
+    out = tmp_path / "scores.json"
+    astrid("models", "score", planes, "-o", out)
+    first = out.read_text()
+    astrid("models", "score", planes, "-o", out, code=2)
+    assert "--force replaces it" in astrid.said
+    out.write_text("old")
+    astrid("models", "score", planes, "-o", out, "--force")
+    assert out.read_text() == first
+
+
+@pytest.mark.parametrize(
+    ("words", "ending"),
+    [
+        (("diff", "new.fits", "ref.fits"), "fits"),
+        (("objects", "lightcurve", "1"), "csv"),
+        (("chart", "1"), "png"),
+        (("models", "evaluate"), "png"),
+        (("candidates", "export"), "csv"),
+        (("candidates", "tns"), "json"),
+    ],
+)
+def test_every_command_leaves_a_file_that_is_there(
+    astrid: Command, words: tuple[str, ...], ending: str, tmp_path: Path
+) -> None:
+    there = tmp_path / f"there.{ending}"
+    there.write_text("mine")
+    astrid("init")
+    astrid(*words, "-o", there, code=2)
+    assert "--force replaces it" in astrid.said
+    assert there.read_text() == "mine"
+
+
+def test_a_difference_is_written_as_fits_alone(astrid: Command, tmp_path: Path) -> None:
+    astrid("diff", "new.fits", "ref.fits", "-o", tmp_path / "x.txt", code=2)
+    assert "must end in .fits" in astrid.said
