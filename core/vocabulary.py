@@ -59,6 +59,7 @@ class FrameKind(StrEnum):
     BIAS = "bias"
     DARK = "dark"
     FLAT = "flat"
+    ALERTS = "alerts"  # no exposure: a file of alerts of which something could not be used
 
 
 class FluxKind(StrEnum):

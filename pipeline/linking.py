@@ -46,9 +46,10 @@ class Detections:
     error : float64
         Of a position, per axis, arcsec.
     mag, mag_err : float64
-        In any system that is one for the night; of brightness in no system, ``-2.5 log10`` of the flux.
+        Of brightness without a zeropoint, ``-2.5 log10`` of the flux.
     band : int64
-        Only magnitudes of one band are alike.
+    system : int64
+        Only magnitudes of one system are ever compared: between two systems, brightness tells nothing.
     """
 
     ra: Values
@@ -60,6 +61,7 @@ class Detections:
     mag: Values
     mag_err: Values
     band: Whole
+    system: Whole
 
     def __len__(self) -> int:
         return len(self.ra)
@@ -239,10 +241,13 @@ def _supported(
         distance, nearest = frame.tree.query(places)
         best = frame.which[nearest]
         fits = _arcsec(distance) <= tolerance
+        first, second = pairs.first[others[fits]], pairs.second[others[fits]]
+        # That of the pair whose brightness tells something.
+        beside = np.where(found.system[first] == found.system[best[fits]], first, second)
         same = np.array(
             [
                 bool(_alike(found, int(one), np.array([other]), settings)[0])
-                for one, other in zip(pairs.first[others[fits]], best[fits], strict=True)
+                for one, other in zip(beside, best[fits], strict=True)
             ],
             dtype=bool,
         )
@@ -276,10 +281,15 @@ def _apart(found: Detections, one: int, others: Whole) -> Values:
 
 
 def _alike(found: Detections, one: int, others: Whole, settings: TrackletSettings) -> NDArray[np.bool_]:
-    """Whether detections are as bright as one, as far as bodies are steady and colours are known."""
+    """Whether detections are as bright as one, as far as bodies are steady and colours are known.
+
+    In a night some frames have a zeropoint and some have none: between these, all of known brightness are.
+    """
     allowed = np.where(found.band[others] == found.band[one], settings.max_mag_difference, ANOTHER_FILTER_MAG)
     error = SIGMAS * np.hypot(found.mag_err[others], found.mag_err[one])
-    return np.asarray(np.abs(found.mag[others] - found.mag[one]) <= allowed + error)
+    difference = found.mag[others] - found.mag[one]
+    is_unlike = (found.system[others] != found.system[one]) & np.isfinite(difference)
+    return np.asarray(is_unlike | (np.abs(difference) <= allowed + error))
 
 
 def _track(found: Detections, members: Whole, chance: float) -> Track:

@@ -26,7 +26,7 @@ from astrid_tui.cli.invocation import (
     store_of,
 )
 from astrid_tui.cli.reviewing import register
-from core.vocabulary import LABELS, Label
+from core.vocabulary import LABELS, OWN, Label
 
 if TYPE_CHECKING:
     from screens.review.steering import Remark
@@ -69,16 +69,30 @@ def list_(
     if not found.rows:
         print_text("No candidates.")
         return
-    headings = ("id", "object", "frame", "x", "y", "filter", "snr", "mag", "score", "verdict", "tracklet")
+    headings = (
+        "id", "object", "frame", "ra", "dec", "x", "y", "filter", "snr", "mag", "score", "verdict",
+        "tracklet",
+    )  # fmt: skip
     rows = [
-        (r["id"], r["object"], r["frame"] or r["source"], _rounded(r["x"], 1), _rounded(r["y"], 1),
-         r["filter"], _rounded(r["snr"], 1), _rounded(r["mag"], 2), _rounded(r["score"], 3),
+        (r["id"], r["object"], _origin(r), _degrees(r["ra"], ".5f"), _degrees(r["dec"], "+.5f"),
+         _rounded(r["x"], 1), _rounded(r["y"], 1), r["filter"],
+         _rounded(r["snr"], 1), _rounded(r["mag"], 2), _rounded(r["score"], 3),
          r["verdict"], r["tracklet"])
         for r in found.rows
     ]  # fmt: skip
     print_table(headings, rows)
     if found.next:
         print_text(f"more: --after {found.next}")
+
+
+def _origin(record: dict[str, Any]) -> str:
+    """The frame of one of ours; of an alert the survey, for its file's name tells a person little."""
+    source: str = record["source"]
+    return record["frame"] or source if source == OWN else source
+
+
+def _degrees(value: float | None, form: str) -> str | None:
+    return None if value is None else format(value, form)
 
 
 @app.command()

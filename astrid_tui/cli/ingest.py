@@ -42,10 +42,12 @@ def ingest(
     Alert packets of surveys (Avro, Parquet, tar and tar.gz of Avro) become candidates at once: ZTF, Rubin,
     ATLAS, WINTER, PGIR, DECam. What is already known changes nothing. Exit code 3: some were refused.
     """
+    from core.operations.logs import log_to_file
     from pipeline.intake.alerts import SUFFIXES
     from pipeline.intake.ingest import find_files
 
     settings, store = settings_of(context), store_of(context)
+    log_to_file(settings.home)
     records: list[Record] = [_missing(path) for path in paths if not os.path.lexists(path)]
     files = find_files((path for path in paths if os.path.lexists(path)), SUFFIXES)
     with progress_bar("Ingesting", quiet=as_json) as report:
@@ -85,7 +87,7 @@ def alert_record(file: "AlertFile") -> Record:
     """What became of a file of alerts, for `--json`: the keys of a frame, and the counts of its alerts."""
     return {
         "file": str(file.path),
-        "id": None,
+        "id": file.id,
         "frame": file.path.name,
         "state": file.state,
         "reason": file.reason,

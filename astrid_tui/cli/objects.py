@@ -133,11 +133,20 @@ def _print_curve(rows: Sequence[dict[str, Any]]) -> None:
     told = [
         (f"{row['mjd']:.5f}", row["source"], row["filter"], row["kind"],
          f"{'>' if row['is_limit'] else ''}{_number(row['mag'], 3)}", _number(row["mag_err"], 3),
-         row["mag_system"], _number(row["flux_njy"], 1), row["calibration"])
+         row["mag_system"], *_flux(row), row["calibration"])
         for row in rows
     ]  # fmt: skip
-    headings = ("mjd", "source", "filter", "kind", "mag", "error", "system", "flux nJy", "calibration")
+    headings = (
+        "mjd", "source", "filter", "kind", "mag", "error", "system", "flux", "error", "unit", "calibration",
+    )  # fmt: skip
     print_table(headings, told)
+
+
+def _flux(row: dict[str, Any]) -> tuple[str, str, str]:
+    """A flux, its error and their unit: nanojansky where the zeropoint is known, else as it was measured."""
+    if row["flux_err_njy"] is not None:
+        return _number(row["flux_njy"], 1), _number(row["flux_err_njy"], 1), "nJy"
+    return _number(row["flux"], 1), _number(row["flux_err"], 1), row["flux_unit"] or "-"
 
 
 def _print_facts(detail: ObjectDetail) -> None:

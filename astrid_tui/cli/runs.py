@@ -113,10 +113,10 @@ def log(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run is over.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a detached run said."""
+    """Show what a run said: what a detached one told, else what AstrID's log has of it."""
     from core.operations import runs
     from core.operations.launch import log_path
-    from core.operations.logs import tail
+    from core.operations.logs import lines_of_run, tail
 
     if follow and as_json:
         raise typer.BadParameter("--follow goes without --json")
@@ -124,16 +124,17 @@ def log(
     path = log_path(settings, run)
     row = runs.read(store, run)
     if not path.exists():
-        raise runs.RunRefused(
-            f"run {run} has no log here: it was not detached, or ran elsewhere ({row.host})"
-        )
-    position = path.stat().st_size
-    said = tail(path, most_lines=lines)
-    if as_json:
-        print_json(list(said))
+        if follow:
+            raise typer.BadParameter(f"run {run} was not detached: --follow goes without")
+        said = lines_of_run(settings.home, run, most_lines=lines)
+        if not said:
+            raise runs.RunRefused(f"nothing is logged here of run {run}, which ran on {row.host}")
+        _print_lines(said, as_json=as_json)
         return
-    for line in said:
-        print_text(line)
+    position = path.stat().st_size
+    _print_lines(tail(path, most_lines=lines), as_json=as_json)
+    if as_json:
+        return
     with path.open(encoding="utf-8", errors="replace") as file:
         file.seek(position)
         while follow:
@@ -143,6 +144,14 @@ def log(
             if over:
                 return
             time.sleep(FOLLOW_S)
+
+
+def _print_lines(lines: tuple[str, ...], *, as_json: bool) -> None:
+    if as_json:
+        print_json(list(lines))
+        return
+    for line in lines:
+        print_text(line)
 
 
 def _record(row: "Run", settings: "Settings") -> dict[str, Any]:

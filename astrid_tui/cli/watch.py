@@ -51,8 +51,10 @@ def watch(
     """
     from core.database.store import StoreUnreachable
     from core.health import watch as health_watch
+    from core.operations.logs import log_to_file
 
     settings, store = settings_of(context), store_of(context)
+    log_to_file(settings.home)
     start = _starter(context, store, settings, workers) if process else _nothing
     crew = _Crew(store, settings, interval_s=interval, processes=process)
     with _until_stopped() as stop, health_watch.watching(settings, store):

@@ -21,8 +21,10 @@ def worker(
     were registered. `astrid run --engine dramatiq` wakes it. Ctrl-C finishes the frames in hand, a second one
     gives them back. With --json each frame is one line. Exit code 4: the broker does not answer.
     """
+    from core.operations.logs import log_to_file
     from pipeline.engines import dramatiq
 
+    log_to_file(settings_of(context).home)
     store_of(context)  # one that is missing or old is told now, not every few seconds
 
     def on_event(event: "FrameEvent") -> None:

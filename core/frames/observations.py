@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,9 +17,12 @@ from core.database.store import Store
 from core.database.tables import Observation
 from core.frames.outcome import ObservationFacts
 from core.frames.queue_history import note_all
-from core.vocabulary import DROPPABLE, ObservationState, QueueEventKind
+from core.text import safe_text
+from core.vocabulary import DROPPABLE, FrameKind, ObservationState, QueueEventKind
 
 __all__ = ["ObservationFacts", "Registered", "register"]
+
+log = logging.getLogger(__name__)
 
 BATCH = 500
 REPLACED = "its file holds other content now"
@@ -59,8 +63,37 @@ def register(store: Store, facts: Sequence[ObservationFacts]) -> list[Registered
     for start in range(0, len(facts), BATCH):
         batch = facts[start : start + BATCH]
         with store.write() as session:
-            registered.extend(_register(session, batch, on_postgresql=store.is_postgresql))
+            made = _register(session, batch, on_postgresql=store.is_postgresql)
+        for one in made:
+            if one.new or one.reason:
+                _log(one)
+        registered.extend(made)
     return registered
+
+
+def drop_mended(store: Store, paths: Sequence[str]) -> None:
+    """Take files of alerts out of what needs a person: what was damaged or refused of them is whole now."""
+    for start in range(0, len(paths), BATCH):
+        query = select(Observation).where(
+            col(Observation.path).in_([storable(path) for path in paths[start : start + BATCH]]),
+            col(Observation.kind) == FrameKind.ALERTS.value,
+            col(Observation.state).in_([state.value for state in DROPPABLE]),
+        )
+        with store.read() as session:
+            if session.exec(query.limit(1)).first() is None:
+                continue
+        with store.write() as session:
+            for row in session.exec(query.with_for_update()).all():
+                row.state, row.reason = ObservationState.DROPPED.value, REPLACED
+                dropped = (row.id or 0, row.state, row.attempts, None)
+                note_all(session, QueueEventKind.REPLACED, [dropped], reason=REPLACED)
+
+
+def _log(one: Registered) -> None:
+    refused = one.state in {ObservationState.REJECTED, ObservationState.QUARANTINED}
+    reason = f": {safe_text(one.reason, 300)}" if one.reason else ""
+    level = logging.WARNING if refused else logging.INFO
+    log.log(level, "%s registered as %s%s", safe_text(one.frame, 200), one.state, reason)
 
 
 def _register(

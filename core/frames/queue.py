@@ -18,7 +18,7 @@ from core.database.store import Store
 from core.database.tables import Observation
 from core.errors import AstridError
 from core.frames.queue_history import note_all
-from core.vocabulary import DROPPABLE, ORDERED, REQUEUED, ObservationState, QueueEventKind
+from core.vocabulary import DROPPABLE, ORDERED, REQUEUED, FrameKind, ObservationState, QueueEventKind
 
 ATTEMPTS = 3  # as the settings have it
 BATCH = 1000
@@ -219,7 +219,10 @@ def counts_by_state(store: Store, where: Sequence[ColumnElement[bool]] = ()) -> 
 
 
 def requeue(store: Store, ids: Sequence[int], by: str | None = None) -> int:
-    """Put frames back into the queue as new; those that run or are calibration stay. How many went."""
+    """Put frames back into the queue as new; those that run or are calibration stay. How many went.
+
+    Refused files of alerts stay as well: no worker takes them, `astrid ingest` does.
+    """
     values = {
         "state": ObservationState.QUEUED.value,
         "reason": None,
@@ -228,7 +231,8 @@ def requeue(store: Store, ids: Sequence[int], by: str | None = None) -> int:
         "not_before": 0.0,
         "finished_at": None,
     }
-    return _move(store, ids, REQUEUED, values, QueueEventKind.RETRIED, by)
+    are_frames = col(Observation.kind) != FrameKind.ALERTS.value
+    return _move(store, ids, REQUEUED, values, QueueEventKind.RETRIED, by, only=are_frames)
 
 
 def drop(store: Store, ids: Sequence[int], reason: str = "dropped by hand", by: str | None = None) -> int:
@@ -258,6 +262,7 @@ def _move(
     event: QueueEventKind,
     by: str | None,
     reason: str | None = None,
+    only: ColumnElement[bool] | None = None,
 ) -> int:
     moved = 0
     with store.write() as session:
@@ -267,6 +272,7 @@ def _move(
                 .where(
                     col(Observation.id).in_(ids[start : start + BATCH]),
                     col(Observation.state).in_([state.value for state in states]),
+                    true() if only is None else only,
                 )
                 .order_by(col(Observation.id))  # so that two who move the same frames never wait in a circle
                 .with_for_update()

@@ -17,7 +17,7 @@ from core.sun import altitude_deg
 
 if TYPE_CHECKING:
     from core.database.tables import Run
-    from core.health.facts import Facts, Place
+    from core.health.facts import Facts, Place, StoreFacts
 
 State = Literal["ok", "warning", "failed", "unknown"]
 
@@ -195,7 +195,7 @@ def _frames(facts: Facts, _: HealthSettings) -> Iterator[Check]:
         yield Check(
             "frames",
             "warning",
-            f"{_number(store.quarantined, 'frame')} quarantined, for a person to look at",
+            f"{_quarantined(store)} quarantined, for a person to look at",
             cause="quarantined",
         )
     if store.silent_leases:
@@ -319,6 +319,14 @@ def _gpu(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
             well.append(f"{each.device}{warmth}")
     if len(well) == len(devices):
         yield Check("gpu", "ok", "; ".join(well))
+
+
+def _quarantined(store: StoreFacts) -> str:
+    frames = store.quarantined - store.damaged_alerts
+    told = [_number(frames, "frame")] if frames else []
+    if store.damaged_alerts:
+        told.append(_number(store.damaged_alerts, "file") + " of alerts")
+    return " and ".join(told)
 
 
 def _number(count: int, what: str) -> str:

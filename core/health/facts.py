@@ -54,7 +54,9 @@ class StoreFacts:
     due : int
         Frames that could be claimed now; `due_since` is since when the oldest could.
     quarantined, silent_leases : int
-        Frames that nobody tries again, and frames whose lease ran out.
+        Frames and files of alerts that nobody tries again, and frames whose lease ran out.
+    damaged_alerts : int
+        How many of the former are files of alerts.
     running, lost : sequence of Run
         Runs at work, and those lost lately, newest first.
     newest_frame, newest_taken_at, newest_entry_at, last_arrival_at
@@ -71,6 +73,7 @@ class StoreFacts:
     due: int = 0
     due_since: float | None = None
     quarantined: int = 0
+    damaged_alerts: int = 0
     silent_leases: int = 0
     running: Sequence[Run] = ()
     lost: Sequence[Run] = ()
@@ -215,6 +218,7 @@ def _ask(store: Store, file: Path | None) -> StoreFacts:
             .limit(1)
         ).first()
         quarantined = _count(session, ObservationState.QUARANTINED)
+        damaged = _count(session, ObservationState.QUARANTINED, FrameKind.ALERTS)
         silent = session.exec(
             select(func.count())
             .select_from(Observation)
@@ -233,6 +237,7 @@ def _ask(store: Store, file: Path | None) -> StoreFacts:
         due=due,
         due_since=due_since,
         quarantined=quarantined,
+        damaged_alerts=damaged,
         silent_leases=silent,
         running=runs,
         lost=lost,
@@ -258,6 +263,8 @@ def _due(session: Session, now: float) -> tuple[int, float | None]:
     return count, oldest
 
 
-def _count(session: Session, state: ObservationState) -> int:
+def _count(session: Session, state: ObservationState, kind: FrameKind | None = None) -> int:
     query = select(func.count()).select_from(Observation).where(col(Observation.state) == state.value)
+    if kind is not None:
+        query = query.where(col(Observation.kind) == kind.value)
     return session.exec(query).one()

@@ -110,7 +110,7 @@ def movable(store: Store, night: NightSpan, *, min_deg_day: float, radius_deg: f
     -------
     list of rows
         ``id, mjd, ra, dec, observation_id, sky_object_id, position_error_px, pixel_scale, mag, mag_err,
-        flux, flux_err, flux_unit, filter, radius_deg``.
+        mag_system, flux, flux_err, flux_unit, filter, radius_deg``.
     """
     query = (
         select(
@@ -124,6 +124,7 @@ def movable(store: Store, night: NightSpan, *, min_deg_day: float, radius_deg: f
             col(Reference.pixel_scale),
             col(Candidate.mag),
             col(Candidate.mag_err),
+            col(Candidate.mag_system),
             col(Candidate.flux),
             col(Candidate.flux_err),
             col(Candidate.flux_unit),

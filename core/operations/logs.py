@@ -1,13 +1,16 @@
-"""The ends of AstrID's log files: what was said last, however long they are."""
+"""AstrID's log files: what writes to them, and what was said last, however long they are."""
 
 from __future__ import annotations
 
+import logging
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
 TAIL_BYTES = 128 * 1024
 TAIL_LINES = 1000
 FILES = 50
+NAME = "pipeline.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,32 @@ class LogFile:
 def folder_of(home: Path) -> Path:
     """Where the logs are."""
     return home / "logs"
+
+
+def log_to_file(home: Path) -> None:
+    """Send what AstrID logs to a file in its home: runs, frames, refusals, and tracebacks above all."""
+    folder = folder_of(home)
+    folder.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(folder / NAME, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+    for logger in map(logging.getLogger, ("core", "pipeline")):
+        known = {each.baseFilename for each in logger.handlers if isinstance(each, logging.FileHandler)}
+        if handler.baseFilename not in known:
+            logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+
+
+def lines_of_run(home: Path, run_id: int, *, most_lines: int = TAIL_LINES) -> tuple[str, ...]:
+    """What the log has of one run, the last lines, oldest first, as they are: not safe to be shown.
+
+    None where the log is not there. Raises OSError where the file cannot be read.
+    """
+    path = folder_of(home) / NAME
+    if not path.exists():
+        return ()
+    mark = f": run {run_id}: "
+    with path.open(encoding="utf-8", errors="backslashreplace") as file:
+        return tuple(deque((line.rstrip("\r\n") for line in file if mark in line), maxlen=most_lines))
 
 
 def log_files(home: Path) -> tuple[LogFile, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -17,6 +18,8 @@ from core.database.tables import Observation, Run
 from core.errors import AstridError
 from core.frames.queue import interrupt
 from core.operations.processes import is_alive, mark_of
+
+log = logging.getLogger(__name__)
 
 STALE_S = 900.0  # a run that has not been heard of for so long is lost, wherever it was
 ASKED_TO_STOP = "asked to stop"
@@ -65,9 +68,11 @@ def start(
         row = Run(state="running", started_at=now, reason=reason, **facts)
         with store.write() as session:
             session.add(row)
+        log.info("run %d: begun by the %s engine, workers: %d", row.id, engine, workers)
         return row
     if not _change(store, run_id, facts):
         raise RunRefused(f"run {run_id} was over before it began")
+    log.info("run %d: begun by the %s engine, workers: %d", run_id, engine, workers)
     return read(store, run_id)
 
 
@@ -184,6 +189,9 @@ def finish(
     with store.write() as session:  # both or neither: a run that ended with frames in hand is never looked at
         ended = _changed(session, run_id, values)
         interrupt(session, _in_hand(run_id))
+    if ended:
+        told = ", ".join(f"{count} {name}" for name, count in sorted((counts or {}).items()))
+        log.info("run %d: %s: %s", run_id, state, reason or told or "no frame was due")
     return ended
 
 

@@ -30,6 +30,7 @@ from core.errors import AstridError
 from core.frames import queue
 from core.health.watch import watching
 from core.operations import prefect_server, runs
+from core.operations.logs import log_to_file
 from core.operations.threads import THREAD_VARIABLES
 from core.settings import Settings
 from pipeline.clock import one_line
@@ -104,7 +105,7 @@ def run(
         The run that this process was started for is over.
     """
     store = open_store(settings.store_url)
-    log_to_file(settings)
+    log_to_file(settings.home)
     runs.reconcile(store)
     prefect_server.settle(store, settings)
     row = runs.start(
@@ -151,18 +152,6 @@ def run(
 
 def _unheard(_frame: FrameBegun) -> None:
     """Nobody wants to know."""
-
-
-def log_to_file(settings: Settings) -> None:
-    """Send what AstrID logs, tracebacks above all, to a file in its home."""
-    folder = settings.home / "logs"
-    folder.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(folder / "pipeline.log", encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
-    for logger in map(logging.getLogger, ("core", "pipeline")):
-        known = {each.baseFilename for each in logger.handlers if isinstance(each, logging.FileHandler)}
-        if handler.baseFilename not in known:
-            logger.addHandler(handler)
 
 
 def _in_this_process(
@@ -298,7 +287,7 @@ def _bury(store: Store, run_id: int, dead: _Process) -> None:
     dead.process.join()
     dead.pipe.close()
     code = dead.process.exitcode
-    log.error("worker %d of run %d ended with exit code %s", dead.number, run_id, code)
+    log.error("run %d: worker %d ended with exit code %s", run_id, dead.number, code)
     with store.write() as session:
         freed = queue.interrupt(session, col(Observation.lease_owner) == runs.owner(run_id, dead.number))
     if not (freed or dead.proven):
@@ -310,7 +299,7 @@ def _work(pipe: Connection, settings: Settings, run_id: int, number: int) -> Non
     for each in (signal.SIGINT, signal.SIGHUP):  # the terminal's go to every process; one decides
         signal.signal(each, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, interrupt)
-    log_to_file(settings)
+    log_to_file(settings.home)
     try:
         store = open_store(settings.store_url)
         worker = Worker(store, settings, run_id, number)

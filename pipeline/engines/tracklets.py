@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,8 @@ def link_frames(store: Store, settings: Settings, observation_ids: Collection[in
 
 def _detections(rows: list[Any]) -> Detections:
     brightness = [_brightness(row) for row in rows]
-    bands = {name: number for number, name in enumerate(sorted({each[2] for each in brightness}))}
+    bands = _numbers(row.filter or "" for row in rows)
+    systems = _numbers(each[2] for each in brightness)
     # Alerts come without a frame of ours: what has one time is of one exposure.
     frames = {key: number for number, key in enumerate(sorted({_frame(row) for row in rows}))}
     return Detections(
@@ -68,8 +69,13 @@ def _detections(rows: list[Any]) -> Detections:
         error=np.array([_error(row) for row in rows], dtype=np.float64),
         mag=np.array([each[0] for each in brightness], dtype=np.float64),
         mag_err=np.array([each[1] for each in brightness], dtype=np.float64),
-        band=np.array([bands[each[2]] for each in brightness], dtype=np.int64),
+        band=np.array([bands[row.filter or ""] for row in rows], dtype=np.int64),
+        system=np.array([systems[each[2]] for each in brightness], dtype=np.int64),
     )
+
+
+def _numbers(names: Iterable[str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate(sorted(set(names)))}
 
 
 def _frame(row: Any) -> tuple[int, float]:
@@ -83,12 +89,12 @@ def _error(row: Any) -> float:
 
 
 def _brightness(row: Any) -> tuple[float, float, str]:
-    """A magnitude, its error and its band; of fluxes without a zeropoint, one of their own unit."""
+    """A magnitude, its error and its system; of fluxes without a zeropoint, one of their own unit."""
     if row.mag is not None:
-        return row.mag, row.mag_err or 0.3, f"mag {row.filter}"
+        return row.mag, row.mag_err or 0.3, f"mag {row.mag_system}"
     if row.flux is not None and row.flux > 0:
         error = FLUX_ERROR_MAG * (row.flux_err or 0.0) / row.flux
-        return -2.5 * math.log10(row.flux), error, f"{row.flux_unit} {row.filter}"
+        return -2.5 * math.log10(row.flux), error, f"flux {row.flux_unit}"
     return math.nan, math.nan, ""
 
 

@@ -23,6 +23,8 @@ from core.frames.queue import Lease, LeaseLost
 from core.objects.seen_again import Rule
 from core.operations import runs
 from core.settings import Settings
+from core.text import safe_text
+from core.vocabulary import ObservationState
 from pipeline.calibration.calibrators import exposure_of_row, masters_of
 from pipeline.classify.chosen import chosen
 from pipeline.clock import one_line
@@ -111,13 +113,27 @@ class Worker:
         except KeyboardInterrupt:
             queue.release(self.store, lease)
             raise
-        return FrameEvent(
+        event = FrameEvent(
             observation_id=lease.observation_id,
             frame=lease.observation.frame,
             state=state,
             reason=reason,
             seconds=time.perf_counter() - start,
             candidates=outcome.n_candidates if state == outcome.state else 0,
+        )
+        self._log(event)
+        return event
+
+    def _log(self, event: FrameEvent) -> None:
+        log.log(
+            logging.INFO if event.state == ObservationState.DONE else logging.WARNING,
+            "run %d: %s %s in %.1f s, candidates: %d%s",
+            self.run_id,
+            safe_text(event.frame, 200),
+            event.state,
+            event.seconds,
+            event.candidates,
+            f": {safe_text(event.reason, 300)}" if event.reason else "",
         )
 
     def _outcome(self, observation: Observation) -> FrameOutcome:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from core.catalogs.library import CatalogError
 from core.database.store import Store
+from core.frames.observations import ObservationFacts, drop_mended, register
 from core.objects.seen_again import Rule
 from core.settings import Settings
 from core.surveys.alert import AlertFacts
 from core.surveys.register import BATCH, RegisteredAlert, register_alerts
-from core.vocabulary import ObservationState
+from core.vocabulary import FrameKind, ObservationState
 from pipeline.classify.chosen import chosen
 from pipeline.classify.classify import Classifier, best_of
 from pipeline.intake import ingest
@@ -45,6 +46,8 @@ class AlertFile:
         Why, the first `MOST_TOLD` of them.
     unmatched : int
         Of the new ones those that no catalogue was asked about; `unmatched_reason` says why.
+    id : int or None
+        Under which the store keeps a file of which something was refused.
     """
 
     path: Path
@@ -56,6 +59,7 @@ class AlertFile:
     unmatched: int = 0
     unmatched_reason: str | None = None
     is_damaged: bool = False
+    id: int | None = None
 
     @property
     def state(self) -> ObservationState:
@@ -136,10 +140,31 @@ def take_alerts(
             if len(pending) >= BATCH:
                 flush()
         if not pending:
-            yield from open_files
+            yield from _remembered(store, open_files)
             open_files.clear()
     flush()
-    yield from open_files
+    yield from _remembered(store, open_files)
+
+
+def _remembered(store: Store, files: Sequence[AlertFile]) -> Sequence[AlertFile]:
+    """Keep which files were refused, in whole or in part, so that they are found the next morning."""
+    refused = [file for file in files if file.reason is not None]
+    facts = [
+        ObservationFacts(
+            content=ingest.content_hash(file.path),
+            extension=0,
+            frame=file.path.name,
+            path=str(file.path.absolute()),
+            kind=FrameKind.ALERTS,
+            state=file.state if file.state != ObservationState.DONE else ObservationState.REJECTED,
+            reason=file.reason,
+        )
+        for file in refused
+    ]
+    for file, known in zip(refused, register(store, facts), strict=True):
+        file.id = known.id
+    drop_mended(store, [str(file.path.absolute()) for file in files if file.reason is None])
+    return files
 
 
 def _scored(alerts: Sequence[AlertFacts], store: Store, settings: Settings) -> Sequence[AlertFacts]:

@@ -199,3 +199,37 @@ def test_an_object_without_a_zeropoint_is_marked_instrumental(astrid: Command, s
         io.BytesIO(astrid("objects", "lightcurve", record["object"], "--votable").encode()), format="votable"
     )
     assert bool(table["flux_njy"].mask[0])
+
+
+def test_what_was_refused_of_packets_is_there_the_next_morning(astrid: Command, night, tmp_path) -> None:
+    (night / "d.avro").write_bytes((night / "b.avro").read_bytes()[:-100])
+    astrid("ingest", night, code=3)
+    astrid("ingest", night, code=3)  # once, however often they come
+    found = astrid.json("status")
+    assert found["counts"] == {"queued": 1, "quarantined": 1, "rejected": 2}
+    told = {each["frame"]: each["reason"] for each in found["frames"]}
+    assert "refused" in told["b.avro"] or "position" in told["b.avro"]
+    assert told["d.avro"]
+    assert "1 file of alerts quarantined" in astrid("health", "check") + astrid.said
+    damaged = next(each["id"] for each in found["frames"] if each["frame"] == "d.avro")
+    # No worker could take it.
+    assert astrid.json("queue", "retry", damaged, code=3) == {"matched": 1, "changed": 0}
+    assert astrid.json("queue", "drop", damaged) == {"matched": 1, "changed": 1}
+    assert "none is quarantined" in astrid("health", "check")
+    write_avro(night / "c.avro", [ztf(3, ra=20.0, isdiffpos="f")])  # copied again, and whole
+    astrid("ingest", night / "c.avro")
+    assert astrid.json("status")["counts"] == {"queued": 1, "rejected": 1, "dropped": 2}
+    log = (tmp_path / "home" / "logs" / "pipeline.log").read_text()
+    assert log.count("a.fits registered as queued") == 1
+    assert "d.avro registered as quarantined: " in log
+
+
+def test_a_run_is_told_of_by_the_log_whoever_started_it(astrid: Command, night) -> None:
+    astrid("ingest", night / "a.fits")
+    run = astrid.json("run", code=3)["run"]
+    told = astrid.json("runs", "log", run)
+    assert f": run {run}: begun by the local engine" in told[0]
+    assert f": run {run}: a.fits waiting" in told[1]
+    assert told[2].endswith(f": run {run}: done: 1 waiting")
+    assert len(astrid("runs", "log", run, "--lines", 1).splitlines()) == 1
+    assert "no run 77" in astrid("runs", "log", 77, code=1) + astrid.said

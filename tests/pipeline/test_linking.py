@@ -55,6 +55,7 @@ def night(
         mag=mag,
         mag_err=np.full(len(x), MAG_ERROR),
         band=np.zeros(len(x), dtype=np.int64),
+        system=np.zeros(len(x), dtype=np.int64),
     )
     return found, truth
 
@@ -88,7 +89,7 @@ def test_rate_angle_and_scatter_are_those_of_the_motion() -> None:
     ra = (359.999 + (east + random.normal(0, ERROR, 5)) / 3600.0 / np.cos(np.radians(60.0))) % 360.0
     found = Detections(
         ra, dec, START + hours / 24.0, np.arange(5), np.full(5, 0.3), np.full(5, ERROR), np.full(5, 19.0),
-        np.full(5, 0.1), np.zeros(5, dtype=np.int64),
+        np.full(5, 0.1), np.zeros(5, dtype=np.int64), np.zeros(5, dtype=np.int64),
     )  # fmt: skip
     (track,) = link(found, SETTINGS)
     assert track.members == (0, 1, 2, 3, 4)
@@ -99,7 +100,7 @@ def test_rate_angle_and_scatter_are_those_of_the_motion() -> None:
     assert track.ra == pytest.approx((359.999 + np.mean(east) / 1800.0) % 360.0, abs=2e-4)
 
 
-def few(hours, arcsec, mags, bands=None, crowd: int = 12) -> Detections:
+def few(hours, arcsec, mags, bands=None, crowd: int = 12, systems=None) -> Detections:
     """Detections on a line of declination among a sparse crowd that is of another brightness."""
     random = np.random.default_rng(1)
     frames = len(hours)
@@ -117,6 +118,7 @@ def few(hours, arcsec, mags, bands=None, crowd: int = 12) -> Detections:
         mag=np.append(mags, np.full(crowd * frames, 14.0 + 0.0 * crowd_ra)),
         mag_err=np.full(frames * (crowd + 1), 0.05),
         band=np.append(bands or np.zeros(frames), np.zeros(crowd * frames)).astype(np.int64),
+        system=np.append(systems or np.zeros(frames), np.zeros(crowd * frames)).astype(np.int64),
     )
 
 
@@ -136,6 +138,17 @@ def linked(found: Detections) -> bool:
 )
 def test_what_is_linked_is_of_one_brightness_and_of_a_rate_within_bounds(arcsec, mags, bands, moves) -> None:
     assert linked(few([0.0, 0.5, 1.0], arcsec, mags, bands)) == moves
+
+
+def test_brightness_in_unlike_units_neither_links_nor_parts() -> None:
+    hours, arcsec = [0.0, 0.5, 1.0], [0.0, 15.0, 30.0]
+    counts = [-10.9, 18.1, -10.9]  # of one frame the zeropoint is known
+    assert not linked(few(hours, arcsec, counts))
+    assert (0, 1, 2) in members(link(few(hours, arcsec, counts, systems=[1, 2, 1]), SETTINGS))
+    # Of one system they are compared still: the third is another body, or none.
+    assert (0, 1, 2) not in members(
+        link(few(hours, arcsec, [-10.9, 18.1, -7.0], systems=[1, 2, 1]), SETTINGS)
+    )
 
 
 def test_a_bend_is_no_straight_line() -> None:
