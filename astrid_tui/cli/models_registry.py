@@ -55,6 +55,7 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
     """List models and their versions, and which is in use. Version 0 came with AstrID, and needs no store."""
     from core.database.store import StoreMissing
     from core.models import files, versions
+    from core.models.overview import shipped_worth
     from core.models.registry import read_registry
 
     settings = settings_of(context)
@@ -71,6 +72,7 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
             "in_use": used[name].number,
             "previous": before[name],
             "trouble": files.champion_trouble(settings.home, used[name]),
+            "shipped": shipped_worth(name),
             "versions": [_record(row, used[name].number) for row in rows if row.name == name],
         }
         for name in NAMES
@@ -361,7 +363,7 @@ def _table(records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
                 )
             )
         shipped = used if model["in_use"] == 0 else "previous" if model["previous"] == 0 else ""
-        rows.append((model["name"], 0, None, "AstrID", shipped, None, None))
+        rows.append((model["name"], 0, None, "AstrID", shipped, None, model["shipped"]))
     return rows
 
 

@@ -125,26 +125,31 @@ def experts(
 def assign(
     context: typer.Context,
     object_id: Annotated[
-        int, typer.Argument(metavar="OBJECT", callback=storable, help="The sky object's id.")
+        int,
+        typer.Argument(metavar="OBJECT", callback=storable, help="The sky object's id, no candidate's."),
     ],
-    expert: Annotated[str, typer.Argument(help="Who is asked; - for nobody in particular.")],
+    expert: Annotated[
+        str, typer.Argument(help="An expert of the settings or a reviewer; - for nobody in particular.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Ask one expert about an object; one that does not await an expert yet does so from then on."""
     import time
 
     from core.review.agreement import assign as ask
-    from core.review.agreement import unknown_expert
+    from core.review.agreement import must_be_known
 
     whom, who = None if expert == "-" else expert, person_of(context)
     store = store_of(context)
+    if whom is not None:
+        experts = settings_of(context).review.experts
+        if warning := must_be_known(store, whom, experts=experts, by=who):
+            remark(warning)
     name = ask(store, object_id, whom, by=who, at=time.time(), session=session_of(who))
-    if whom is not None and (warning := unknown_expert(whom, settings_of(context).review.experts)):
-        remark(warning)
     if as_json:
         print_json({"object": object_id, "expert": whom})
     else:
-        print_text(f"{name} awaits {whom or 'any expert'}.")
+        print_text(f"Object {object_id}, {name}, awaits {whom or 'any expert'}, with all its detections.")
 
 
 def disagreements(context: typer.Context, as_json: JsonOption = False) -> None:

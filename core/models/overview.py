@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from sqlmodel import col, select
 from core.database.store import Store
 from core.database.tables import TrainedModel
 from core.models import files, versions
+from core.models.shipped import ShippedModelMissing, judged, shipped
+from core.models.worth import in_short
 
 NAMES = ("realbogus", "tree", "unet", "isolation_forest", "one_class_svm", "ensemble")
 
@@ -43,6 +46,7 @@ class ModelRow:
     previous: int | None
     versions: tuple[VersionRow, ...] = ()
     trouble: str | None = None
+    shipped: str = ""  # what the version that AstrID came with is worth, in short
 
     def use(self, number: int) -> str:
         """What a version is used for, in a word."""
@@ -92,9 +96,21 @@ def overview(store: Store, home: Path) -> tuple[ModelRow, ...]:
             versions.previous(store, name),
             tuple(rows),
             files.champion_trouble(home, used[name]),
+            shipped_worth(name),
         )
         for name, rows in found.items()
     )
+
+
+@lru_cache(maxsize=len(NAMES))  # they lie beside the code, and a console asks every few seconds
+def shipped_worth(name: str) -> str:
+    """What the version that AstrID came with is worth, in short; empty where nothing is known."""
+    try:
+        came = shipped(name)
+    except ShippedModelMissing:
+        return ""
+    trained = came.description.get("trained")
+    return in_short(judged(name, came.digest), trained.get("metrics") if isinstance(trained, dict) else None)
 
 
 def _metrics(description: Mapping[str, Any]) -> dict[str, float]:

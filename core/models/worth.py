@@ -51,6 +51,17 @@ def judged_rows(judged: object) -> Rows:
     return rows
 
 
+def in_short(judged: object, metrics: object) -> str:
+    """What a list has room for: by the second generator, else the first metric of the training's own data."""
+    second = _mapping(_mapping(_mapping(judged).get("second_generator")).get("simulated"))
+    missed, error = (
+        _mapping(second.get(name)).get("value") for name in ("missed_at_1_percent_fpr", "calibration_error")
+    )
+    if isinstance(missed, int | float) and isinstance(error, int | float):
+        return f"missed {100 * missed:.1f} %, ECE {error:.4f}"
+    return next((f"{name} {value}" for name, value in metric_rows(metrics)), "")
+
+
 def stratum_rows(scorecard: object, most: int = 8) -> Rows:
     """The first strata of a scorecard: what is missed, and its interval."""
     strata = _mapping(scorecard).get("strata")

@@ -289,8 +289,9 @@ def _steps_of(found: Detected) -> list[Step]:
         Step("review", Fate.CANDIDATE, f"{judged.reviewer} called it {judged.label}")
         for judged in found.verdicts
     ]
-    text = f"number {found.candidate} at {found.snr:.1f} σ is {found.object}, "
-    text += f"verdict {found.verdict}" if found.verdict else f"{found.review_state}"
+    # The object stands the same for all its detections, whichever of them was judged.
+    text = f"number {found.candidate} at {found.snr:.1f} σ is {found.object}, {found.review_state}"
+    text += f"; verdict {found.verdict} on this detection" if found.verdict else ""
     return [*steps, Step("review", Fate.CANDIDATE, text, found.snr)]
 
 

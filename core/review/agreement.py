@@ -17,7 +17,7 @@ from core.database.store import Store
 from core.database.tables import Assignment, SkyObject, Verdict
 from core.errors import AstridError
 from core.frames.standing import stands
-from core.review.pace import FEWEST, Share, share
+from core.review.pace import FEWEST, Share, reviewers, share
 from core.review.real_rows import real_verdicts
 from core.review.states import judged_together
 from core.review.verdicts import decide_in
@@ -279,9 +279,23 @@ def assign(store: Store, object_id: int, expert: str | None, *, by: str, at: flo
         return carrier.name
 
 
-def unknown_expert(expert: str, experts: Collection[str]) -> str:
-    """What to say of a name that the settings know as no expert's; empty of one they know."""
+def must_be_known(store: Store, expert: str, *, experts: Collection[str], by: str) -> str:
+    """Refuse to ask a name that nobody bears; an expert by the settings, a reviewer and `by` are known.
+
+    Returns
+    -------
+    str
+        What to say of a reviewer whom the settings do not name as an expert; empty of one they name.
+
+    Raises
+    ------
+    ExpertError
+        Neither the settings name such an expert, nor did anybody of this name give a verdict.
+    """
     if expert in experts:
         return ""
     there = ", ".join(sorted(experts)) or "nobody"
-    return safe_text(f"{expert} is no expert by [review] experts, which names {there}", 200)
+    told = f"{expert} is no expert by [review] experts, which names {there}"
+    if expert == by or expert in reviewers(store):
+        return safe_text(told, 200)
+    raise ExpertError(safe_text(f"{told}, and gave no verdict yet", 240))

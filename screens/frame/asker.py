@@ -29,6 +29,11 @@ class Asker(Generic[Data]):
         self._is_stale = False  # what is being read is out of date already
         self._has_changed = False  # the store, while it was being read
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether an answer is on its way."""
+        return self._is_asking
+
     def want(self, filters: str) -> None:
         """Let the next question be by a filter."""
         self._wanted = filters

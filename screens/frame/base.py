@@ -150,6 +150,11 @@ class FrameScreen(KeyedScreen, Generic[Data]):
         """
         self._asker.ask(at_once=at_once)
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether what is shown is being read anew."""
+        return self._asker.is_asking
+
     def ask_line(
         self, question: str, before: str, submit: Callable[[str], None], complete: Complete | None = None
     ) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from core.frames.frame_list import Counted, FrameRow
     from screens.ingest.reading import Answer, Chosen
 
+NO_FRAME = "there is no frame under the cursor"
 _NEAR = 40  # rows of the list's read part left in the direction of the cursor before more are read
 
 
@@ -38,6 +39,7 @@ class IngestScreen(FrameScreen["Answer"]):
         self._from_end = False
         self._arriving: int | None = None  # a frame that a jump leads to
         self._opened: int | None = None  # the frame that is shown in full
+        self._is_opening = False  # what the cursor comes to stand on is to be shown in full
         self._before_jump: tuple[str, str, FrameRow | None] | None = None  # state, filter and row, until back
         self._scrolled = 0
         self._sections: list[int] = []
@@ -77,6 +79,12 @@ class IngestScreen(FrameScreen["Answer"]):
         here = next((place for place, row in enumerate(rows) if row.id == moved_to), data.part.here)
         self._row = rows[here] if rows else None
         self._top = max(here - above, 0)
+        if self._is_opening:
+            self._is_opening = False
+            if self._row is not None:
+                self._show(self._row.id)
+            else:
+                self.refuse(NO_FRAME)
 
     @property
     def _here(self) -> int:
@@ -190,7 +198,7 @@ class IngestScreen(FrameScreen["Answer"]):
         if self._opened is not None:
             self._scrolled = max(self._scrolled + steps, 0)
             self.paint()
-        else:
+        elif not (self._is_opening and self.is_asking):  # else the frame that is on its way would be another
             self._step(steps)
 
     def move_to(self, place: int | None) -> None:
@@ -240,15 +248,17 @@ class IngestScreen(FrameScreen["Answer"]):
             self._review()
         elif self._row is not None:
             self._show(self._row.id)
+        elif self.is_asking:  # keys came quicker than the list: wait for it
+            self._is_opening = True
         else:
-            self.refuse("there is no frame under the cursor")
+            self.refuse(NO_FRAME)
 
     def _show(self, frame_id: int) -> None:
         self._opened, self._scrolled = frame_id, 0
         self.ask()
 
     def _close(self) -> None:
-        self._opened, self._before_jump = None, None
+        self._opened, self._before_jump, self._is_opening = None, None, False
 
     def _next_pane(self) -> None:
         """The next state; in a frame, its next section."""

@@ -47,6 +47,7 @@ MEANINGS: dict[str, str] = {
 _MOST_FOLDERS = 3
 _FALLING_BEHIND = 1.0
 _OLD_S = 3600.0
+_LEAST_ROWS_FOR_REASON = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,8 @@ def list_lines(page: ListPage, width: int, rows: int) -> list[Line]:
 
 def room_for_frames(page: ListPage, width: int, rows: int) -> int:
     """How many frames the page shows."""
-    return max(rows - len(head_lines(page, width, rows)) - 1, 1)
+    room = rows - len(head_lines(page, width, rows)) - 1
+    return max(room - bool(_reason_rows(page, width, room)), 1)
 
 
 def head_lines(page: ListPage, width: int, rows: int) -> list[Line]:
@@ -236,8 +238,21 @@ def frame_lines(page: ListPage, width: int, rows: int) -> list[Line]:
     if not page.rows:
         return empty_lines(page)
     columns = _Columns.of(page, width)
-    shown = list(enumerate(page.rows))[page.top : page.top + max(rows - 1, 1)]
-    return [columns.heading(), *(columns.line(place, row, page) for place, row in shown)]
+    reason = _reason_rows(page, width, rows - 1)
+    room = max(rows - 1 - bool(reason), 1)
+    shown = list(enumerate(page.rows))[page.top : page.top + room]
+    lines = [columns.heading(), *(columns.line(place, row, page) for place, row in shown)]
+    return [*lines, *[()] * (room - len(shown)), *reason]
+
+
+def _reason_rows(page: ListPage, width: int, rows: int) -> list[Line]:
+    """One line below the list for the reason of the frame under the cursor, where reasons are cut."""
+    if rows < _LEAST_ROWS_FOR_REASON or not page.rows:
+        return []
+    room = _Columns.of(page, width).room
+    if all(len(row.reason or "") <= room for row in page.rows):
+        return []
+    return [shortened((span(" "), span(page.rows[page.here].reason or "", Tone.PLAIN, width)), width)]
 
 
 def empty_lines(page: ListPage) -> list[Line]:
@@ -260,18 +275,29 @@ class _Columns:
     width: int
     name: int
     state: int
-    number: str  # the heading of a number that matters in this state
+    number: str  # the heading of a number that matters in this state; empty where no frame has one
+    has_band: bool
 
     @classmethod
     def of(cls, page: ListPage, width: int) -> _Columns:
         longest = max(len(row.frame) for row in page.rows)
         name = min(max(longest, 12), max(width // 3, 16))
         state = 0 if page.state else 12
-        return cls(width, name, state, "prio" if page.state in ("queued", "waiting") else "try")
+        by_priority = page.state in ("queued", "waiting")
+        has_number = any(row.priority if by_priority else row.attempts for row in page.rows)
+        number = "" if not has_number else "prio" if by_priority else "try"
+        return cls(width, name, state, number, any(row.filter for row in page.rows))
+
+    @property
+    def room(self) -> int:
+        """What is left for the reason."""
+        return self.width - (self.name + self.state + 11 + 5 * self.has_band + 6 * bool(self.number))
 
     def heading(self) -> Line:
         state = f"{'state':<{self.state}}" if self.state else ""
-        text = f"  {'frame':<{self.name}}  {state}{'band':<5}{'age':<7}{self.number:>4}  what"
+        band = f"{'band':<5}" if self.has_band else ""
+        number = f"{self.number:>4}  " if self.number else ""
+        text = f"  {'frame':<{self.name}}  {state}{band}{'age':<7}{number}what"
         return shortened((span(text, Tone.DIM),), self.width)
 
     def line(self, place: int, row: FrameRow, page: ListPage) -> Line:
@@ -283,9 +309,9 @@ class _Columns:
             span(sign, Tone.KEY),
             *padded((name,), self.name + 2),
             *(padded((_state(row),), self.state) if self.state else ()),
-            *padded((span(row.filter or "–", Tone.DIM, 4),), 5),
+            *(padded((span(row.filter or "–", Tone.DIM, 4),), 5) if self.has_band else ()),
             *padded((span(short(page.now - (row.finished_at or row.registered_at)), Tone.DIM),), 7),
-            span(f"{number or '':>4}  ", Tone.DIM),
+            *((span(f"{number or '':>4}  ", Tone.DIM),) if self.number else ()),
         )
         room = self.width - len(plain(start))
         return shortened((*start, _what(row, page.now, max(room, 1))), self.width)

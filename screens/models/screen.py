@@ -233,7 +233,15 @@ class ModelsScreen(FrameScreen["Answer"]):
 
     def _ask_training(self) -> None:
         name = self._model.name if self._model else "realbogus"
-        self.ask_line("train what, such as: realbogus minutes=10", name, self._train)
+        from screens.models.reading import OPTIONS, SAME
+
+        name = SAME.get(name, name)
+        question = "train what, such as: realbogus minutes=10"
+        self.prompt.ask(
+            question, name, self._train, forgotten=lambda: self.say("nothing was started", Tone.DIM)
+        )
+        more = " ".join(f"{option}=" for option in OPTIONS[name])
+        self.say(f"train {name}: enter starts it, esc does not; may follow: {more}", Tone.DIM)
 
     def _train(self, words: str) -> None:
         from core.models.trainings import TrainingRefused

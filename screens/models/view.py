@@ -21,6 +21,7 @@ METRICS = 3  # in a line
 SHIPPED = 0
 CURVE_ROWS = 6
 LEAST_ROWS_FOR_CURVE = 24
+LEAST_COLUMNS_FOR_KEY = 80
 USE_TONES = {"champion": Tone.GOOD, "challenger": Tone.KEY}
 STATE_TONES = {"running": Tone.KEY, "done": Tone.GOOD, "failed": Tone.BAD, "lost": Tone.BAD}
 
@@ -105,7 +106,7 @@ def _model_line(model: ModelRow, width: int, *, is_chosen: bool, here: bool) -> 
             span(model.name.ljust(NAME_COLUMNS), Tone.STRONG if is_chosen else Tone.PLAIN),
             span(used.ljust(16), Tone.GOOD if model.trouble is None else Tone.BAD),
             span(f"of {counted(len(model.versions) + 1, 'version')}".ljust(16), Tone.DIM),
-            span(_metrics(row.metrics if row else {}), Tone.DIM),
+            span(_metrics(row.metrics) if row else model.shipped, Tone.DIM),
         ),
         width,
     )
@@ -117,9 +118,11 @@ def version_lines(page: Page, width: int, rows: int) -> list[Line]:
         return []
     model = page.answer.models[page.model_place]
     here = page.pane is Pane.VERSIONS
-    lines: list[Line] = [
-        shortened((span(" "), span(f"Versions of {model.name}", Tone.KEY if here else Tone.STRONG)), width)
-    ]
+    title = (span(" "), span(f"Versions of {model.name}", Tone.KEY if here else Tone.STRONG))
+    key: Line = ()
+    if width >= LEAST_COLUMNS_FOR_KEY and model.shipped.startswith("missed"):
+        key = (span("0: missed at 1 % FPR and ECE by the second generator ", Tone.DIM),)
+    lines: list[Line] = [spread(shortened(title, width - len(plain(key))), key, width)]
     versions = version_rows(model)
     for place in window(page.version_place, len(versions), rows):
         has_cursor = here and place == page.version_place
@@ -130,7 +133,7 @@ def version_lines(page: Page, width: int, rows: int) -> list[Line]:
 def _version_line(model: ModelRow, row: VersionRow | None, width: int, *, has_cursor: bool) -> Line:
     use = model.use(row.number if row else SHIPPED)
     facts: Line = (
-        (span("came with AstrID", Tone.DIM),)
+        (span("came with AstrID  ", Tone.DIM), span(model.shipped))
         if row is None
         else (
             span(f"{date(row.created_at)}  {row.origin.ljust(9)}", Tone.DIM),

@@ -141,11 +141,17 @@ class Desk:
         reliable = agreement.reliability(found, **rule).get(self.reviewer)
         return pace.pace(self._store, self.reviewer), reliable, pairs
 
-    def assign(self, object_id: int, expert: str) -> str:
-        """Ask an expert about an object, which then awaits one; its name."""
-        return agreement.assign(
+    def assign(self, object_id: int, expert: str) -> tuple[str, str]:
+        """Ask an expert about an object, which then awaits one; its name, and what speaks against the expert.
+
+        A name that nobody bears is refused.
+        """
+        known: dict[str, Any] = {"experts": self.habits.experts, "by": self.reviewer}
+        doubt = agreement.must_be_known(self._store, expert, **known)
+        name = agreement.assign(
             self._store, object_id, expert, by=self.reviewer, at=time.time(), session=self._session
         )
+        return name, doubt
 
     def others(self, object_id: int) -> list[str]:
         """Who else has the card of an object open; an own sitting that has just ended is nobody else."""

@@ -73,13 +73,11 @@ async def _ask(screen: "ReviewScreen", expert: str) -> None:
     entry = reading.entry if reading else None
     if card is None or desk is None or reading is None or entry is None:
         return
-    from core.review.agreement import unknown_expert  # SQLAlchemy comes with it: not before the first paint
-
-    name = await asyncio.to_thread(desk.assign, card.object_id, expert)
+    name, doubt = await asyncio.to_thread(desk.assign, card.object_id, expert)
     entry.label = Label.ASK_EXPERT
     reading.forget(entry.object_id)
     screen.show_place()
     told = (span(name, Tone.STRONG, 40), span(" awaits "), span(expert, Tone.GOOD, 40))
     screen.deciding.told((*told, span("  u", Tone.KEY), span(" takes it back", Tone.DIM)))
-    if doubt := unknown_expert(expert, _experts(screen)):
+    if doubt:
         screen.say_line((*told, span(f"; {doubt}", Tone.WARN)))

@@ -78,9 +78,12 @@ def test_a_dispute_is_listed_with_what_settles_it_and_an_expert_is_asked_at_once
     (dispute,) = astrid.json("candidates", "disagreements")
     assert dispute["candidate"] == candidate != dispute["object"]
     assert [row["id"] for row in astrid.json("candidates", "list", "--filter", "disputed:yes")] == [candidate]
-    astrid("candidates", "assign", dispute["object"], "evve")
-    assert "evve is no expert by [review] experts, which names nobody" in astrid.said
-    assert astrid.json("candidates", "experts")[0]["expert"] == "evve"
+    astrid("candidates", "assign", dispute["object"], "adda", code=1)
+    assert "adda is no expert by [review] experts, which names nobody, and gave no verdict" in astrid.said
+    assert astrid.json("candidates", "experts") == []
+    astrid("candidates", "assign", dispute["object"], "ada")
+    assert "ada is no expert by [review] experts, which names nobody" in astrid.said
+    assert astrid.json("candidates", "experts")[0]["expert"] == "ada"
     astrid("candidates", "assign", dispute["object"], "vera")
     assert [row["id"] for row in astrid.json("candidates", "list", "--filter", "expert:me")] == [candidate]
 

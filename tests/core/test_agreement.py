@@ -12,11 +12,11 @@ from core.review.agreement import (
     asked,
     assign,
     cohens_kappa,
+    must_be_known,
     reliability,
     said_by_others,
     settled,
     standings,
-    unknown_expert,
 )
 from core.review.cards import hidden, read_card
 from core.review.open_cards import close_card, keep_open, others
@@ -131,11 +131,14 @@ def test_an_object_is_escalated_and_its_expert_asked_at_once_or_not_at_all(store
     assert asked(store) == []
 
 
-def test_a_name_that_is_no_experts_is_told():
-    assert unknown_expert("eve", ["eve"]) == ""
-    told = "eev is no expert by [review] experts, which names dan, eve"
-    assert unknown_expert("eev", ["eve", "dan"]) == told
-    assert "names nobody" in unknown_expert("eve", [])
+def test_a_name_that_nobody_bears_is_refused_and_a_reviewer_who_is_no_expert_is_told(store):
+    judge(store, "bob", add_candidate(store), Label.REAL)
+    assert must_be_known(store, "eve", experts=["eve"], by="ada") == ""
+    told = "bob is no expert by [review] experts, which names dan, eve"
+    assert must_be_known(store, "bob", experts=["eve", "dan"], by="ada") == told
+    assert "names nobody" in must_be_known(store, "ada", experts=[], by="ada")
+    with pytest.raises(ExpertError, match=r"bobb is no expert .* gave no verdict yet"):
+        must_be_known(store, "bobb", experts=["eve"], by="ada")
 
 
 def test_filters_find_what_is_disputed_and_what_awaits_an_expert(store):

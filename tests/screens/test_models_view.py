@@ -1,11 +1,12 @@
 """The models screen's page: versions and what they are used for, trainings, curves, cards."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from core.database.store import Store
-from core.models.overview import ModelRow, VersionRow
+from core.models.overview import ModelRow, VersionRow, shipped_worth
 from core.models.registry import Registry
 from core.models.trainings import Training, TrainingRefused
 from core.review.judged import Judged, judged
@@ -182,3 +183,15 @@ def test_what_was_judged_is_counted(store: Store):
     for state in (ReviewState.REAL, ReviewState.BOGUS, ReviewState.BOGUS, ReviewState.SNOOZED):
         add_object(store, review_state=state.value)
     assert judged(store) == Judged(real=1, bogus=2)
+
+
+def test_a_model_that_came_with_astrid_tells_its_worth_in_the_list():
+    worth = shipped_worth("realbogus")
+    assert re.fullmatch(r"missed \d+\.\d %, ECE 0\.\d{4}", worth)
+    told = shipped_worth("isolation_forest")
+    assert told.startswith("bogus among the oddest")
+    assert shipped_worth("none") == ""
+    lines = page_lines(page(ModelRow("realbogus", 0, None, shipped=worth)), 80, 21)
+    listed = [plain(line) for line in lines if worth in plain(line)]
+    assert len(listed) == 2  # of the model, and of its version 0
+    assert any("by the second generator" in plain(line) for line in lines)

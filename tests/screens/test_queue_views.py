@@ -110,6 +110,18 @@ class TestList:
         assert "astrid watch DIR" in text(folder_lines([], NOW, 100))
         assert "…" in text(folder_lines([replace(FOLDER, path="/very/long" * 30)], NOW, 80))
 
+    def test_a_reason_has_the_place_of_empty_columns_and_is_told_whole_below(self):
+        reason = "it holds no image: its primary header has no NAXIS1, and no extension has one"
+        refused = replace(ROW, state="rejected", reason=reason, filter=None)
+        lines = list_lines(listed(refused, ROW), 80, 20)
+        assert len(lines) == 20
+        assert reason in plain(lines[-1])
+        assert all(len(plain(line)) <= 80 for line in lines)
+        alone = frame_lines(listed(refused), 80, 12)
+        assert "band" not in plain(alone[0])
+        assert "it holds no image: its primary header" in plain(alone[1])
+        assert reason not in text(list_lines(listed(refused), 80, 8))
+
     @pytest.mark.parametrize(
         ("changes", "said"),
         [

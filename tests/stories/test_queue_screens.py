@@ -116,6 +116,20 @@ async def test_a_frame_fails_is_understood_retried_and_done(tmp_path, size):
     store.close()
 
 
+@pytest.mark.parametrize("then", [("open",), ("first", "open", "next")])
+async def test_keys_quicker_than_the_list_open_what_it_brings(night, tmp_path, then):
+    async with console(night[1], tmp_path) as vera:
+        await on(vera, Where.INGEST, "1")
+        here = vera.app.here
+        for action in ("ingest:state-next", *then):  # none of them waits for the store
+            here.do(action)
+        await vera.until(lambda: here.data.detail is not None)
+        await vera.until(lambda: not here.is_asking)
+        assert here.data.wish.state
+        assert here.data.detail.row.id == here.data.part.rows[0].id
+        assert not here.notice
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_from_a_cause_to_its_frame_and_back(night, tmp_path, size):
     _store, url, ids = night

@@ -104,9 +104,9 @@ def test_what_reviewers_did_is_told_and_exported_by_commands(night, tmp_path, mo
     assert "1 disputed" in command("candidates", "stats")
     (disputed,) = json.loads(command("candidates", "disagreements", "--json"))
     assert disputed["votes"] == {"vera": "supernova", "bob": "dipole"}
-    command("candidates", "assign", ids[1], "eve")
+    command("candidates", "assign", ids[1], "vera")
     (asked,) = json.loads(command("candidates", "experts", "--json"))
-    assert (asked["object_id"], asked["expert"], asked["asked_by"]) == (ids[1], "eve", "bob")
+    assert (asked["object_id"], asked["expert"], asked["asked_by"]) == (ids[1], "vera", "bob")
 
     command("candidates", "filters", "--save", "strong", "score>22.8")
     listed = json.loads(command("candidates", "list", "--filter", "@strong", "--json"))

@@ -4,7 +4,7 @@ import pytest
 from sqlmodel import select
 
 from core.database.tables import OpenCard, SavedFilter, SkyObject, Verdict
-from core.review.verdicts import annotate, decide
+from core.review.verdicts import annotate, decide, undo
 from core.vocabulary import Label
 from tests.builders import add_night, make_store
 from tests.core.test_pace import set_times
@@ -362,7 +362,13 @@ async def test_an_expert_is_asked_by_name(night, tmp_path):
     from core.review.agreement import asked
 
     store, url, ids = night
+    eve = {"session": "eve", "reviewer": "eve"}
+    decide(store, **eve, candidate_id=best(store, ids[4]), label=Label.REAL, shown={})
+    undo(store, **eve)
     async with console(url, tmp_path) as vera:
+        await type_command(vera, "assign evve")
+        await vera.until(lambda: "evve is no expert by [review] experts" in vera.text)
+        assert asked(store) == []
         await type_command(vera, "assign eve")
         await vera.until(lambda: "awaits eve; eve is no expert by [review] experts" in vera.text)
         await vera.ready()
