@@ -88,6 +88,20 @@ def test_a_file_is_replaced_only_when_told_and_an_input_never(astrid: Command, t
     assert out.read_text() == first
 
 
+def test_what_cannot_be_seen_gets_no_score(astrid: Command, tmp_path: Path) -> None:
+    tiny, some = tmp_path / "tiny.npz", tmp_path / "some.npz"
+    np.savez(tiny, new=np.ones((2, 2, 2)), ref=np.ones((2, 2, 2)), diff=np.ones((2, 2, 2)))
+    assert {*astrid.json("models", "score", tiny, code=1)["scores"]["realbogus"]} == {None}
+    assert "2 of 2 triplets have no score" in astrid.said
+    noise = np.random.default_rng(1).normal(size=(2, 63, 63))
+    blank = np.where(np.arange(2)[:, None, None] == 1, np.nan, noise)
+    np.savez(some, new=noise, ref=np.full_like(noise, np.nan), diff=blank)
+    first, second = astrid.json("models", "score", some, code=3)["scores"]["realbogus"]
+    assert first is not None
+    assert second is None
+    assert "rows 1" in astrid.said
+
+
 @pytest.mark.parametrize(
     ("words", "ending"),
     [
