@@ -32,6 +32,7 @@ from pipeline.frame import (
     RawFrame,
 )
 from pipeline.measure import Measured, measure
+from pipeline.pairing import remarks_on, shared_light
 from pipeline.places import sky_positions
 from pipeline.process import candidates_of, classified, depth_magnitude, depth_of, match_radius_px
 from pipeline.reference.prepare import prepare_image
@@ -110,7 +111,7 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
     prepared, said = _reference(reference, options, settings, clock)
     warnings += said
     measured = _measured(new, options, options.mask_new, settings, clock)
-    warnings += _filters(measured.frame, prepared.frame)
+    warnings += remarks_on(measured.frame, prepared.frame)
     warnings += [f"{new}: {note}" for note in measured.frame.notes]
     psf: PsfModel | None = None
     if options.psf_new is not None:
@@ -121,6 +122,8 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
         aligned = bring(measured.frame, measured.stars, measured.fwhm, prepared, settings, psf)
     with clock.stage("subtract"):
         difference = subtract(aligned, prepared, settings, options.method)
+    shared = shared_light(difference, measured.frame, prepared.frame)
+    warnings += [shared] if shared is not None else []
     with clock.stage("detect"):
         detections, dropped = detect(difference, aligned, prepared, settings)
     depth = Depth(reason="not asked for")
@@ -209,6 +212,7 @@ def report(result: DiffResult) -> dict[str, Any]:
         "score_std": difference.score_std,
         "score_scale": difference.score_scale,
         "registration_rms_px": result.new.rms_px,
+        "registration_scatter_px": result.new.scatter_px,
         "matched_stars": result.new.n_matched,
         "mirrored": result.new.mirrored,
         "gain_ratio": difference.gain_ratio,
@@ -225,14 +229,6 @@ def report(result: DiffResult) -> dict[str, Any]:
         "reference_cached": False,
         "warnings": result.warnings,
     }
-
-
-def _filters(new: Frame, reference: Frame) -> list[str]:
-    """A warning where both frames name a filter, and not the same."""
-    bands = new.exposure.filter, reference.exposure.filter
-    if None in bands or bands[0] == bands[1]:
-        return []
-    return [f"NEW is of filter {bands[0]} and REF of {bands[1]}: stars of other than the usual colour remain"]
 
 
 def split_extension(name: str) -> tuple[Path, int | str | None]:

@@ -254,6 +254,8 @@ class Aligned:
     n_matched : int
     pixel_map : PixelMap or None
         The full map; none where `to_new` is all of it.
+    scatter_px : float or None
+        What `rms_px` is of before the noise of the centroids is taken off.
     """
 
     frame: Frame
@@ -264,6 +266,7 @@ class Aligned:
     n_matched: int
     mirrored: bool = False
     pixel_map: PixelMap | None = None
+    scatter_px: float | None = None
 
     def map_to_new(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Places on the reference's grid as places in the new frame's own pixels."""

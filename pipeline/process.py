@@ -53,6 +53,7 @@ from pipeline.frame import (
 from pipeline.known.candidates import with_known
 from pipeline.known.match import KnownSky
 from pipeline.measure import Measured, measure_calibrated
+from pipeline.pairing import shared_light
 from pipeline.places import magnitude, sky_positions
 from pipeline.registration.align import align
 from pipeline.subtraction.subtract import subtract
@@ -181,6 +182,8 @@ def _subtracted(
         new = align(measured.frame, measured.stars, measured.fwhm, reference, settings)
     with clock.stage("subtract"):
         difference = subtract(new, reference, settings)
+    said = shared_light(difference, measured.frame, reference.frame)
+    shared = () if said is None else (said,)
     with clock.stage("detect") as remark:
         detections, dropped = detect(difference, new, reference, settings)
         remark.text = dropped_words(dropped)
@@ -221,7 +224,7 @@ def _subtracted(
     depth = depth_of(difference, new, reference, detections, radius_px, settings, clock)
     return FrameOutcome(
         "done",
-        reason=" ".join((*measured.remarks, *joined.remarks, *remarks)) or None,
+        reason=" ".join((*measured.remarks, *shared, *joined.remarks, *remarks)) or None,
         quality=measured.quality,
         difference=_difference_facts(measured, difference, new, reference, depth, settings),
         candidates=candidates,

@@ -19,6 +19,7 @@ from astrid_tui.cli.invocation import (
     writing_to,
 )
 from astrid_tui.cli.models_use import models_in_use
+from core.vocabulary import ExitCode
 
 COLUMNS: tuple[tuple[str, str, int | None], ...] = (
     ("x", "x", 2),
@@ -77,6 +78,7 @@ def diff(
         float | None,
         typer.Option(min=0.0, max=1.0, help="List sources of at least this score, and unscored ones."),
     ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="End with exit code 3 after any warning.")] = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -121,17 +123,15 @@ def diff(
         with writing_to(output):
             write(output, result.difference, result.detections, result.new, result.reference, result.depth)
     told = report(result)
+    code = ExitCode.PARTIAL if strict and result.warnings else ExitCode.DONE
     if as_json:
         print_json(told)
-        return
+        raise typer.Exit(code)
     for warning in result.warnings:
         remark("warning:", warning)
-    print_text(f"{told['method']}: score std {told['score_std']:.3f}, gain ratio {told['gain_ratio']:.4f}")
-    if told["score_scale"] != 1.0:
-        enlarged = 1.0 / told["score_scale"]
-        print_text(f"errors enlarged by {enlarged:.2f} in the mean: there is more noise than the model has")
+    print_text(f"{told['method']}: gain ratio {told['gain_ratio']:.4f}; {_noise(told)}")
     print_text(
-        f"registration {told['registration_rms_px']:.3f} px,"
+        f"{_registration(told)},"
         f" FWHM {told['fwhm_new_px']:.2f} px (new), {told['fwhm_ref_px']:.2f} px (reference)"
     )
     if depth:
@@ -139,7 +139,9 @@ def diff(
     print_text(", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in told["seconds"].items()))
     headings, rows = _table(told)
     print_table(headings, rows)
-    print_text(f"{len(rows)} sources" + (f"; written to {output}" if output else ""))
+    warned = f"; {len(result.warnings)} warnings, see above" if result.warnings else ""
+    print_text(f"{len(rows)} sources" + (f"; written to {output}" if output else "") + warned)
+    raise typer.Exit(code)
 
 
 def _table(told: dict[str, Any]) -> tuple[list[str], list[list[object]]]:
@@ -158,6 +160,26 @@ def _table(told: dict[str, Any]) -> tuple[list[str], list[list[object]]]:
         for source in sources
     ]
     return [heading.format(**told) for heading, _, _ in shown], rows
+
+
+def _noise(told: dict[str, Any]) -> str:
+    """How much noise there is against the model of it, and what was made of that."""
+    found = f"empty sky scatters by {told['score_std']:.3f} sigma of the noise model"
+    if told["score_scale"] == 1.0:
+        return found
+    return (
+        f"{found}: errors are enlarged by {1.0 / told['score_scale']:.2f} in the mean, and snr counts these"
+    )
+
+
+def _registration(told: dict[str, Any]) -> str:
+    """How well the frames lie on each other, and how far their stars scatter, noise included."""
+    rms, scatter = told["registration_rms_px"], told["registration_scatter_px"]
+    if scatter is None:
+        return f"registration {rms:.3f} px"
+    if rms == 0.0:
+        return f"registration: stars scatter by {scatter:.3f} px, no more than their own noise"
+    return f"registration {rms:.3f} px (stars scatter by {scatter:.3f} px, noise included)"
 
 
 def _depth_line(told: dict[str, Any]) -> str:

@@ -53,10 +53,12 @@ def score(
 ) -> None:
     """Score triplets with every model in use. Needs no store: without one, what AstrID came with scores.
 
-    Exit code 4 where no model can score.
+    A triplet of fewer than 25 usable pixels, or without a difference, gets no score. Exit code 3 where some
+    got none, 1 where none got any, 4 where no model can score.
     """
     from pipeline.classify import score_file
     from pipeline.classify.classify import Classifier
+    from pipeline.classify.triplets import LEAST_PIXELS
 
     check_output(output, force=force, inputs=(file,), endings=(".json",), text=True)
     triplets = score_file.read(file)
@@ -65,6 +67,13 @@ def score(
         scores = score_file.score(triplets, classifier, lambda done, of: report(done, of, ""))
     for said in (*classifier.remarks, *scores.remarks):
         remark(said)
+    lost = _unscored(scores)
+    if lost and scores.digests:
+        shown = ", ".join(map(str, lost[:SHOWN])) + (" ..." if len(lost) > SHOWN else "")
+        remark(
+            f"{len(lost)} of {scores.count} triplets have no score: their difference has fewer than "
+            f"{LEAST_PIXELS} usable pixels (rows {shown})"
+        )
     told = _told(file, scores, classifier.remarks)
     if output is not None:
         with output_stream(output) as stream:
@@ -73,11 +82,19 @@ def score(
     if as_json:
         print_json(told)
     elif output is not None:
-        print_text(f"{scores.count} triplets scored by {', '.join(scores.digests) or 'no model'}: {output}")
+        by = ", ".join(scores.digests) or "no model"
+        print_text(f"{scores.count - len(lost)} triplets scored by {by}: {output}")
     else:
         _print(scores)
     if not scores.digests and scores.count:
         raise typer.Exit(ExitCode.UNAVAILABLE)
+    if lost:
+        raise typer.Exit(ExitCode.FAILED if len(lost) == scores.count else ExitCode.PARTIAL)
+
+
+def _unscored(scores: Scores) -> list[int]:
+    """The rows of triplets that no model gave a number for."""
+    return [row for row in range(scores.count) if not scores.of(row)]
 
 
 def _told(file: Path, scores: Scores, remarks: tuple[str, ...]) -> dict[str, Any]:

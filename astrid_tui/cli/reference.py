@@ -38,8 +38,12 @@ def add(
 
     settings, store = settings_of(context), store_of(context)
     path, extension = split_extension(file)
-    facts = from_file(path, settings, extension=extension, masters_for=masters_of(store, settings))
+    notes: list[str] = []
+    masters = masters_of(store, settings)
+    facts = from_file(path, settings, extension=extension, masters_for=masters, said=notes)
     row = references.add(store, facts)
+    for note in notes:
+        remark("warning:", note)
     if as_json:
         print_json(_record(row))
     else:

@@ -222,11 +222,22 @@ def _tell(
         )
         return
     counts = ", ".join(f"{count} {state}" for state, count in sorted(summary.counts.items()))
-    print_text(f"{counts or 'Nothing was due'} in {summary.seconds:.1f} s")
+    if summary.state == "interrupted":
+        print_text(f"Interrupted: {counts or 'no frame done'} in {summary.seconds:.1f} s{_left(context)}")
+    else:
+        print_text(f"{counts or 'Nothing was due'} in {summary.seconds:.1f} s")
     troubled = [frame for frame in frames if frame["reason"]]
     if troubled:
         rows = [(frame["frame"], frame["state"], frame["reason"]) for frame in troubled]
         print_table(("frame", "state", "reason"), rows)
+
+
+def _left(context: typer.Context) -> str:
+    """What an interrupted run left, and how to go on."""
+    from core.frames.queue import counts_by_state
+
+    queued = counts_by_state(store_of(context)).get(ObservationState.QUEUED, 0)
+    return f"; {queued} still queued: `astrid run` goes on" if queued else "; nothing is left in the queue"
 
 
 def _exit_code(summary: "RunSummary | Followed") -> int:

@@ -111,7 +111,7 @@ def _check_sizes(path: Path) -> None:
 def score(
     triplets: TripletFile, classifier: Classifier, progress: Callable[[int, int], None] | None = None
 ) -> Scores:
-    """Score triplets in batches.
+    """Score triplets in batches; one whose difference cannot be seen has no score.
 
     Raises
     ------
@@ -128,7 +128,11 @@ def score(
         if triplets.pixel_scale is not None:
             fwhm_px = SEEING_ARCSEC / triplets.pixel_scale[part]
             some = enlarged(some, np.array([enlargement(each) for each in fwhm_px]))
-        parts.append(classifier.score(some))
+        scores = classifier.score(some)
+        blank = ~np.isfinite(some.diff).any(axis=(1, 2))
+        for values in scores.by_model.values():
+            values[blank] = np.nan
+        parts.append(scores)
         if progress is not None:
             progress(first + len(some), len(triplets))
     if not parts:  # none to score, yet who would have scored is told

@@ -287,11 +287,22 @@ def _bury(store: Store, run_id: int, dead: _Process) -> None:
     dead.process.join()
     dead.pipe.close()
     code = dead.process.exitcode
-    log.error("run %d: worker %d ended with exit code %s", run_id, dead.number, code)
+    how = ended_how(code)
+    log.error("run %d: worker %d %s", run_id, dead.number, how)
     with store.write() as session:
         freed = queue.interrupt(session, col(Observation.lease_owner) == runs.owner(run_id, dead.number))
     if not (freed or dead.proven):
-        raise WorkerDied(f"a worker ended with exit code {code} before it took its first frame")
+        raise WorkerDied(f"a worker {how} before it took its first frame")
+
+
+def ended_how(code: int | None) -> str:
+    """How a process ended, in words, by its exit code."""
+    if code is None or code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was stopped by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was stopped by signal {-code}"
 
 
 def _work(pipe: Connection, settings: Settings, run_id: int, number: int) -> None:

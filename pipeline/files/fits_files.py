@@ -33,6 +33,7 @@ from pipeline.frame import FrameRefused, Image, MaskImage, RawFrame
 from pipeline.quantile import quantile
 
 SENTINEL = 1e30  # surveys mark missing pixels with huge numbers
+MOST_NAMED = 8  # exposures that a sentence names
 SAME_VALUE_SHARE = 0.8  # of an exposure's pixels, no one value is held by so many
 COMPRESS_MAGIC = b"\x1f\x9d"
 
@@ -119,6 +120,7 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
             if not selection.science:
                 raise _error(selection.refused[0])
             extension = selection.science[0]
+            complaints.extend(_unnamed(hdus, selection))
         if isinstance(extension, str):
             extension = _numbered(hdus, extension)
         if extension not in selection.science:
@@ -138,6 +140,18 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
         wcs = _wcs(hdus, extension)
     notes = tuple(dict.fromkeys(complaints))
     return RawFrame(data, mask, exposure, header, wcs, extension, notes)
+
+
+def _unnamed(hdus: fits.HDUList, selection: Selection) -> list[str]:
+    """Which exposure was taken where nobody said which; nothing where there is but one."""
+    if len(selection.science) == 1:
+        return []
+    first, *others = (
+        f"[{number}]" + (f" ({hdus[number].name})" if hdus[number].name else "")
+        for number in selection.science
+    )
+    shown = ", ".join(others[:MOST_NAMED]) + (" ..." if len(others) > MOST_NAMED else "")
+    return [f"of {len(others) + 1} exposures in the file, {first} is taken; the others are {shown}"]
 
 
 def _numbered(hdus: fits.HDUList, name: str) -> int:

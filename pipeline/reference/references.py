@@ -32,6 +32,7 @@ def from_file(
     *,
     extension: int | str | None = None,
     masters_for: MastersFor | None = None,
+    said: list[str] | None = None,
 ) -> ReferenceFacts:
     """Make a reference from one image, calibrated as any frame is.
 
@@ -45,6 +46,8 @@ def from_file(
         Which image of the file; without one, the first exposure.
     masters_for : callable, optional
         Finds the masters that fit a raw frame: `pipeline.calibration.calibrators.masters_of`.
+    said : list of str, optional
+        Takes what is to be told of the file, such as which of its exposures was taken.
 
     Returns
     -------
@@ -68,7 +71,9 @@ def from_file(
         zeropoint=None if zeropoint is None else zeropoint - 2.5 * math.log10(frame.gain),
         mag_system=measured.quality.mag_system,
     )
-    return _kept(image, measured.fwhm, f"added from {path.name}", settings)
+    if said is not None:
+        said.extend(frame.notes)
+    return _kept(image, measured.fwhm, f"added from {frame.exposure.name}", settings)
 
 
 def from_frames(

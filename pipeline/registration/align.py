@@ -69,6 +69,7 @@ def align(
         stars=moved,
         to_new=match.to_new.affine,
         rms_px=match.rms_px,
+        scatter_px=match.scatter_px,
         n_matched=match.n_matched,
         mirrored=match.to_new.area < 0,
         pixel_map=match.to_new,
@@ -126,6 +127,7 @@ def already_aligned(
         stars=stars,
         to_new=np.eye(2, 3),
         rms_px=match.rms_px,
+        scatter_px=match.scatter_px,
         n_matched=match.n_matched,
     )
 

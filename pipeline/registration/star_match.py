@@ -37,12 +37,15 @@ class Match:
         Pairs that fit.
     share : float
         Of the bright stars that should have a partner, those that do.
+    scatter_px : float
+        What `rms_px` is before the noise is taken off.
     """
 
     to_new: PixelMap
     rms_px: float
     n_matched: int
     share: float
+    scatter_px: float = float("nan")
 
 
 class StarList:
@@ -98,6 +101,7 @@ def match_stars(
         rms_px=_excess(misfit(found, pairs), noise, n_terms) / np.sqrt(abs(found.area)),
         n_matched=len(mine),
         share=_share(found, mine, other, reference, new, new_shape),
+        scatter_px=_excess(misfit(found, pairs), noise, n_terms, known=0.0) / np.sqrt(abs(found.area)),
     )
 
 
@@ -191,12 +195,15 @@ def _bent(found: PixelMap, pairs: Pairs, noise: Values) -> PixelMap:
     return best
 
 
-def _excess(residual: Values, noise: Values, n_terms: int) -> float:
-    """The scatter per axis of the better-known half of some stars, beyond the noise of their centroids."""
+def _excess(residual: Values, noise: Values, n_terms: int, known: float = 1.0) -> float:
+    """The scatter per axis of the better-known half of some stars, beyond the noise of their centroids.
+
+    ``known`` is the part of that noise's variance that is taken off.
+    """
     sharp = noise <= np.median(noise)
     freedom = len(noise) / max(len(noise) - n_terms, 1)
     variance = _mean_square(residual[:, sharp] ** 2) * freedom
-    beyond = variance - float(np.mean(noise[sharp] ** 2))
+    beyond = variance - known * float(np.mean(noise[sharp] ** 2))
     return float(np.sqrt(max(beyond, 0.0)))
 
 

@@ -13,6 +13,7 @@ from core.database.store import Store
 from core.database.tables import Observation
 from core.frames.commit import commit_frame
 from core.frames.outcome import FrameOutcome
+from pipeline.engines.local import RunSummary
 from tests.astrid_tui.command import Command
 from tests.core.frames import add_frames, claimed
 
@@ -115,3 +116,13 @@ def test_a_person_types_the_word(sqlite_store: Store, tmp_path: Path, typed: str
         os.close(terminal)
     assert b"drop 2 frames (2 queued)?" in said, said
     assert states(sqlite_store) == [left] * 2
+
+
+def test_a_run_that_is_stopped_tells_what_is_left(
+    astrid: Command, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_frames(store, 1, 2)
+    stopped = RunSummary(1, "interrupted", 2.0, {"done": 1}, ())
+    monkeypatch.setattr("pipeline.engines.local.run", lambda *_, **__: stopped)
+    said = astrid("run", code=130)
+    assert said == "Interrupted: 1 done in 2.0 s; 2 still queued: `astrid run` goes on\n"

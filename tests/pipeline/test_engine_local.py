@@ -323,3 +323,10 @@ def test_tracebacks_go_to_the_log_in_its_home(
         text = (tmp_path / "home" / "logs" / "pipeline.log").read_text()
     assert "Traceback" in text
     assert "deep inside" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(-15, "was stopped by SIGTERM"), (1, "ended with exit code 1"), (-99, "signal 99")]
+)
+def test_how_a_worker_ended_is_told_in_words(code: int, words: str) -> None:
+    assert words in pipeline.engines.local.ended_how(code)
