@@ -357,6 +357,7 @@ def load(explicit: Path | None = None) -> Settings:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"cannot read the configuration {path}: {error}") from error
+    _refuse_unknown_variables()
     try:
         return Settings(**values)
     except UnreadableVariable as error:
@@ -368,10 +369,24 @@ def load(explicit: Path | None = None) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         parts = [str(part) for part in first["loc"]]
+        if first["type"] == "extra_forbidden":
+            where = f"{given[0]} in the environment" if (given := _variables(*parts)) else str(path)
+            raise SettingsError(f"{where}: there is no key '{'.'.join(parts)}'") from error
         if given := _variables(*parts):  # the environment wins over the file
             raise SettingsError(f"{given[0]} in the environment: {first['msg']}") from error
         place = path or "the settings"
         raise SettingsError(f"configuration key '{'.'.join(parts)}' in {place}: {first['msg']}") from error
+
+
+def _refuse_unknown_variables() -> None:
+    """Refuse a variable of no section: a typing error in it must not go for a setting.
+
+    Within a section it is the section's own check that speaks. Others, without ``__``, are not ours alone.
+    """
+    for name in sorted(os.environ):
+        section, nested, _ = name.upper().removeprefix("ASTRID_").partition("__")
+        if nested and name.upper().startswith("ASTRID_") and section.lower() not in Settings.model_fields:
+            raise SettingsError(f"{name} in the environment: there is no section '{section.lower()}'")
 
 
 def _variables(*parts: str) -> list[str]:

@@ -18,6 +18,7 @@ from astrid_tui.cli.invocation import (
     store_of,
 )
 
+FEW = 3  # examples
 NEUTRAL = 0.5  # how odd a candidate is that no model asked
 
 
@@ -46,7 +47,7 @@ def search(
     from core.review.cutouts import CutoutError, unpack
     from pipeline.classify import cutout_features
     from pipeline.classify.triplets import of_cutouts
-    from pipeline.training.search import OTHER, UNKNOWN, WANTED, order
+    from pipeline.training.search import OTHER, UNKNOWN, WANTED, ranked
 
     with closing(store_of(context, read_only=True)) as store:
         terms = expanded_filter(context, store, filters)
@@ -70,20 +71,30 @@ def search(
     labels = np.array([UNKNOWN if r.is_wanted is None else WANTED if r.is_wanted else OTHER for r in kept])
     oddness = np.array([NEUTRAL if r.oddness is None else r.oddness for r in kept])
     features = np.nan_to_num(np.concatenate(parts), nan=0.0)
-    found = [kept[place] for place in order(features, labels, oddness)[:limit]]
+    places, likeness = ranked(features, labels, oddness)
+    found = [(kept[place], float(alike)) for place, alike in zip(places[:limit], likeness, strict=False)]
     examples = int(np.count_nonzero(labels == WANTED))
     if as_json:
         print_json(
             {
                 "examples": examples,
                 "others": int(np.count_nonzero(labels == OTHER)),
-                "candidates": [{"id": r.candidate_id, "object": r.name, "snr": r.snr} for r in found],
+                "candidates": [
+                    {"id": r.candidate_id, "object": r.name, "snr": r.snr, "likeness": like, "score": r.score}
+                    for r, like in found
+                ],
             }
         )
         return
     if not examples:
         remark("there is no example yet: the oddest come first")
+    elif examples < FEW:
+        remark(f"of {examples} of a kind little can be learned: judge what is listed, and search again")
     if not found:
         print_text("Everything has an answer already.")
         return
-    print_table(("id", "object", "snr"), [(r.candidate_id, r.name, f"{r.snr:.1f}") for r in found])
+    listed = [
+        (r.candidate_id, r.name, f"{r.snr:.1f}", f"{like:.3f}", "" if r.score is None else f"{r.score:.3f}")
+        for r, like in found
+    ]
+    print_table(("id", "object", "snr", "likeness", "score"), listed)

@@ -78,10 +78,12 @@ def show(context: typer.Context, run: RunArgument, as_json: JsonOption = False) 
     if as_json:
         print_json(record)
         return
-    told = {**record, "counts": _counts(record)}
+    told = {**record, "counts": _counts(record), "seconds": round(record["seconds"], 1)}
     for name in ("started_at", "heartbeat_at", "ended_at"):
         told[name] = _utc(record[name])
-    print_table(("", ""), [(name, value) for name, value in told.items() if value is not None])
+    for name, value in told.items():
+        if value is not None:
+            print_text(f"{name:12} {value}")
 
 
 @app.command()
@@ -179,7 +181,10 @@ def _record(row: "Run", settings: "Settings") -> dict[str, Any]:
 
 
 def _counts(record: dict[str, Any]) -> str:
-    return ", ".join(f"{count} {state}" for state, count in sorted(record["counts"].items()))
+    told = ", ".join(f"{count} {state}" for state, count in sorted(record["counts"].items()))
+    if told or record["state"] == "running":
+        return told
+    return "no frame was due" if record["state"] == "done" else "none"
 
 
 def _utc(seconds: float | None) -> str | None:

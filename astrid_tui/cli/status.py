@@ -1,11 +1,21 @@
 """`astrid status`: where things stand."""
 
 from collections import Counter
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from astrid_tui.cli.invocation import JsonOption, print_json, print_table, print_text, storable, store_of
+
+
+def _depth(frame: dict[str, Any]) -> str | None:
+    """How bright half of the injected sources are found: a magnitude, else a flux, with its unit."""
+    if frame["m50"] is not None:
+        return f"{frame['m50']:.2f} mag"
+    if frame["flux50"] is None:
+        return None
+    sigma = "" if frame["snr50"] is None else f" ({frame['snr50']:.1f} σ)"
+    return f"{frame['flux50']:.4g} {frame['flux_unit']}{sigma}"
 
 
 def status(
@@ -37,12 +47,14 @@ def status(
             sum(frame["dropped"].values()),
             round(sum(frame["seconds"].values()), 1) or None,
             frame["seeing_px"] and round(frame["seeing_px"], 2),
-            frame["m50"] and round(frame["m50"], 2),
+            _depth(frame),
             frame["reason"],
         )
         for frame in report["frames"]
     ]
-    headings = ("id", "frame", "state", "candidates", "dropped", "seconds", "seeing px", "m50", "reason")
+    headings = (
+        "id", "frame", "state", "candidates", "dropped", "seconds", "seeing px", "half found at", "reason"
+    )  # fmt: skip
     print_table(headings, rows)
     _tell_dropped([frame["dropped"] for frame in report["frames"]])
     if report["next"] is not None:

@@ -139,6 +139,7 @@ def _mjd_of(moment: datetime) -> float:
 
 
 def _print(story: Story) -> None:
+    _print_alerts(story)
     if not story.frames:
         print_text("No frame of this store shows the place, by its own header or by its reference.")
         return
@@ -155,6 +156,18 @@ def _print(story: Story) -> None:
         (_moment(each.mjd), each.frame, each.filter, each.fate.value, each.end.text) for each in story.frames
     ]
     print_table(("UTC", "frame", "filter", "what became of it", ""), rows)
+
+
+def _print_alerts(story: Story) -> None:
+    if not story.alerts:
+        return
+    print_text("Alerts of surveys there, nearest first:")
+    rows = [
+        (one["id"], one["object"], one["source"], _moment(one["mjd"]), one["filter"], f"{one['snr']:.1f}",
+         None if one["mag"] is None else f"{one['mag']:.2f}", one["arcsec"])
+        for one in story.alerts
+    ]  # fmt: skip
+    print_table(("id", "object", "source", "UTC", "filter", "snr", "mag", "arcsec"), rows)
 
 
 def _print_steps(frame: FrameStory) -> None:

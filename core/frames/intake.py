@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlmodel import Session, col, func, select
 
 from core.database.store import Store
-from core.database.tables import Observation, WatchedFolder
+from core.database.tables import Observation, StageRun, WatchedFolder
 from core.operations.stage_times import Pace, pace, recent_stages
 from core.vocabulary import FrameKind, ObservationState
 
@@ -110,7 +110,7 @@ def read_intake(store: Store, now: float, cadence_s: float | None = None) -> Int
     cadence_s : float, optional
         Of the camera, where it is known.
     """
-    facts = recent_stages(store, limit=PACE_STAGES)
+    facts = recent_stages(store, _newest_run(store), limit=PACE_STAGES)
     queued = col(Observation.state) == ObservationState.QUEUED.value
     with store.read() as session:
         counted = session.exec(select(Observation.state, func.count()).group_by(Observation.state)).all()
@@ -122,6 +122,13 @@ def read_intake(store: Store, now: float, cadence_s: float | None = None) -> Int
     return Intake(
         dict(sorted(counted)), oldest, arrived, pace(facts), tuple(map(_folder, folders)), cadence_s
     )
+
+
+def _newest_run(store: Store) -> int | None:
+    """The run that worked last: between two runs nothing is processed, which says nothing of the pace."""
+    newest = select(StageRun.run_id).order_by(col(StageRun.id).desc()).limit(1)
+    with store.read() as session:
+        return session.exec(newest).first()
 
 
 def _arrived(session: Session, now: float) -> int:

@@ -342,7 +342,7 @@ def _stages(session: Session, run_ids: Sequence[int]) -> tuple[StageUse, ...]:
 def _confirmed(session: Session, run_ids: Sequence[int]) -> int:
     frames = select(col(StageRun.observation_id)).where(col(StageRun.run_id).in_(run_ids))
     query = (
-        select(func.count(col(Candidate.id)))
+        select(func.count(func.distinct(col(Candidate.sky_object_id))))
         .join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
         .where(
             col(SkyObject.review_state) == ReviewState.REAL,

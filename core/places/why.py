@@ -10,23 +10,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import Select, exists, func, or_, union
 from sqlmodel import Session, col, select
 
 from core.database.keyset import Cursor, check_limit, fetch
+from core.database.records import Record, finite
 from core.database.store import Store
-from core.database.tables import Difference, Observation, Reference
+from core.database.tables import Candidate, Difference, Observation, Reference, SkyObject
 from core.errors import AstridError
-from core.objects.sky import MARGIN_DEG, haversine, ra_ranges
+from core.objects.sky import MARGIN_DEG, haversine, ra_ranges, rows_in_cone, separation_deg
 from core.places.grid_maps import SkyMap
 from core.places.place_facts import Place, Radius, collect, differences_of, scores_of
 from core.places.story import FrameStory, tell
-from core.vocabulary import FrameKind
+from core.vocabulary import OWN, FrameKind
 
 ORDER = "why"  # of the pages' cursors
+ALERTS_DEG = 3.0 / 3600.0  # what counts as one place, where no radius is given
+ALERTS_TOLD = 100
 NEAR_MISS = 2.0  # times its radius: a frame so near is told of too, for its header may be wrong
 
 
@@ -44,16 +47,19 @@ class Story:
     frames : tuple of FrameStory
     next : str or None
         The cursor of the page after this one.
+    alerts : tuple of dict
+        What surveys saw there, nearest first: ``id, object, source, mjd, filter, snr, mag, arcsec``.
     """
 
     place: Place
     frames: tuple[FrameStory, ...]
     next: str | None = None
+    alerts: tuple[Record, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """Everything, fit for JSON."""
         frames = [frame.record() for frame in self.frames]
-        return {"place": asdict(self.place), "frames": frames, "next": self.next}
+        return {"place": asdict(self.place), "frames": frames, "next": self.next, "alerts": list(self.alerts)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,37 @@ def why(
     with store.read() as session:
         if frame is not None:
             return _story(session, place, Radius(radius_deg), [_frame(session, frame)], None)
-        return _story(session, place, Radius(radius_deg), *_page(session, place, page))
+        story = _story(session, place, Radius(radius_deg), *_page(session, place, page))
+        return replace(story, alerts=_alerts(session, ra, dec, radius_deg or ALERTS_DEG))
+
+
+def _alerts(session: Session, ra: float, dec: float, radius_deg: float) -> tuple[Record, ...]:
+    """The candidates of surveys at a place, nearest first."""
+    found = rows_in_cone(
+        session,
+        Candidate,
+        ra,
+        dec,
+        radius_deg,
+        col(Candidate.source) != OWN,
+        col(Candidate.is_current).is_(True),
+    )[:ALERTS_TOLD]
+    objects = {each.sky_object_id for each in found}
+    named = select(SkyObject.id, SkyObject.name).where(col(SkyObject.id).in_(objects))
+    names = dict(session.exec(named).all())
+    return tuple(
+        {
+            "id": one.id,
+            "object": names[one.sky_object_id],
+            "source": one.source,
+            "mjd": finite(one.mjd),
+            "filter": one.filter,
+            "snr": finite(one.snr),
+            "mag": finite(one.mag),
+            "arcsec": round(float(separation_deg(one.ra or 0.0, one.dec or 0.0, ra, dec)) * 3600.0, 3),
+        }
+        for one in found
+    )
 
 
 def why_in_frame(store: Store, frame: int | str, x: float, y: float, radius_px: float | None = None) -> Story:

@@ -32,6 +32,7 @@ class Alike:
     object_id: int
     name: str
     snr: float
+    score: float | None
     oddness: float | None
     cutouts: bytes
     is_wanted: bool | None
@@ -100,6 +101,7 @@ def candidates_alike(
                 candidate.sky_object_id,
                 name,
                 candidate.snr,
+                candidate.score,
                 float(odd) if isinstance(odd, int | float) else None,
                 pixels,
                 wanted,

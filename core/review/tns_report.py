@@ -21,7 +21,7 @@ from core.review.agreement import settled, standings
 from core.review.real_rows import RealCandidate, real_candidates
 from core.settings import ReviewSettings, TnsSettings
 from core.text import safe_text
-from core.vocabulary import Label, ReviewState
+from core.vocabulary import OWN, FluxKind, Label, ReviewState
 
 REPORTED = (Label.SUPERNOVA, Label.NUCLEAR, Label.REAL)  # what is new at a fixed place
 DUPLICATE_ARCSEC = 2.0
@@ -121,7 +121,7 @@ def _by_object(found: Iterator[RealCandidate]) -> Iterator[tuple[int, list[RealC
 def _checked(
     store: Store, settings: TnsSettings, part: Sequence[RealCandidate], problems: list[str]
 ) -> Checked:
-    sky_object, first = part[0].sky_object, part[0].candidate
+    sky_object = part[0].sky_object
     label = Label(sky_object.review_label or Label.REAL)
     warnings: list[str] = []
     for name in ("reporter", "reporting_group_id", "data_source_group_id", "instrument_id"):
@@ -129,17 +129,21 @@ def _checked(
             problems.append(f"required: [tns] {name} is not set")
     if sky_object.ra is None or sky_object.dec is None:
         problems.append("required: a position on the sky")
-    if len({row.candidate.mjd for row in part}) < 2:
-        warnings.append("it was detected at one time alone")
-    _check_known(store, part, problems, warnings)
-    part = _brightening(part, problems, warnings)
     with store.read() as db:
         detections = current_detections(db, sky_object.id or 0)
         curve = light_curve(db, [sky_object.id or 0], detections)
-    photometry = _photometry(settings, part, problems)
-    before = _last_limit(curve, first.mjd, settings)
-    if before is None:
-        warnings.append("no limit before the first detection is known")
+    earlier = _told_detections(curve)
+    if len({row.candidate.mjd for row in part} | {each.mjd for each in earlier}) < 2:
+        warnings.append("it was detected at one time alone")
+    _check_known(store, part, problems, warnings)
+    part = _brightening(part, problems, warnings)
+    measured = [_Measured.of_candidate(row) for row in part] + [_Measured.of_point(each) for each in earlier]
+    measured.sort(key=lambda each: each.mjd)
+    discovery = measured[0]
+    if discovery.source != OWN:
+        warnings.append(f"its first detection is of {safe_text(discovery.source, 20)}, which may report it")
+    photometry = _photometry(settings, measured, problems)
+    before = _last_limit(curve, discovery.mjd, settings, warnings)
     report = None
     if not problems:
         report = {
@@ -148,7 +152,7 @@ def _checked(
             "reporting_group_id": settings.reporting_group_id,
             "discovery_data_source_id": settings.data_source_group_id,
             "reporter": settings.reporter,
-            "discovery_datetime": _date(first.mjd),
+            "discovery_datetime": _date(discovery.mjd),
             "at_type": _TYPES[label],
             "internal_name": safe_text(sky_object.name, 60),
             "non_detection": before
@@ -215,14 +219,46 @@ def is_fading(row: RealCandidate) -> bool:
     return (row.candidate.snr if flux is None else flux) < 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """One detection: a candidate, or what a survey's packet remembers of before it."""
+
+    mjd: float
+    filter: str | None
+    mag: float | None
+    mag_err: float | None
+    mag_system: str | None
+    source: str
+
+    @classmethod
+    def of_candidate(cls, row: RealCandidate) -> "_Measured":
+        one = row.candidate
+        return cls(one.mjd, one.filter, one.mag, one.mag_err, one.mag_system, one.source)
+
+    @classmethod
+    def of_point(cls, one: LightCurvePoint) -> "_Measured":
+        return cls(one.mjd, one.filter, one.mag, one.mag_err, one.mag_system, one.source)
+
+
+def _told_detections(curve: Sequence[LightCurvePoint]) -> list[LightCurvePoint]:
+    """The detections of surveys' histories that are no candidates of the store, and do not fade."""
+    return [
+        point
+        for point in curve
+        if point.candidate_id is None
+        and point.kind == FluxKind.DETECTION
+        and not point.is_limit
+        and (point.flux is None or point.flux > 0)
+    ]
+
+
 def _photometry(
-    settings: TnsSettings, part: Sequence[RealCandidate], problems: list[str]
+    settings: TnsSettings, measured: Sequence[_Measured], problems: list[str]
 ) -> list[dict[str, str]]:
     """The detections that TNS can hold: those with a magnitude in a filter and system it has numbers for."""
     found = []
     lacking: set[str] = set()
-    for row in part:
-        one = row.candidate
+    for one in measured:
         filter_id = settings.filters.get(one.filter or "")
         unit = settings.units.get(one.mag_system or "")
         if one.mag is None or one.mag_err is None:
@@ -246,22 +282,22 @@ def _photometry(
                     "comments": "",
                 }
             )
-    if not found or found[0]["obsdate"] != _date(part[0].candidate.mjd):
+    if not found or found[0]["obsdate"] != _date(measured[0].mjd):
         missing = "; ".join(sorted(lacking)) or "a magnitude"
         problems.append(f"required: photometry of the discovery: {missing}")
     return found
 
 
 def _last_limit(
-    curve: Sequence[LightCurvePoint], first_mjd: float, settings: TnsSettings
+    curve: Sequence[LightCurvePoint], first_mjd: float, settings: TnsSettings, warnings: list[str]
 ) -> dict[str, str] | None:
-    """The last limit before the first detection."""
+    """The last limit before the first detection, of those in a filter and system that TNS has numbers for."""
     found = None
-    for point in curve:
+    limits = [each for each in curve if each.is_limit and each.mag is not None and each.mjd < first_mjd]
+    for point in limits:
         filter_id = settings.filters.get(point.filter or "")
         unit = settings.units.get(point.mag_system or "")
-        is_usable = point.is_limit and point.mag is not None and filter_id and unit
-        if is_usable and point.mjd < first_mjd and (found is None or point.mjd > found[0]):
+        if filter_id and unit and (found is None or point.mjd > found[0]):
             found = (point.mjd, {
                 "obsdate": _date(point.mjd),
                 "limiting_flux": f"{point.mag:.3f}",
@@ -274,6 +310,14 @@ def _last_limit(
                 "archiveid": "",
                 "archival_remarks": "",
             })  # fmt: skip
+    if limits and not found:
+        last = max(limits, key=lambda each: each.mjd)
+        what = f"{safe_text(last.filter or 'no filter', 20)}, {safe_text(last.mag_system or 'no system', 20)}"
+        warnings.append(
+            f"the last limit before ({what}) is left out: [tns] has no number for its band or unit"
+        )
+    elif not found:
+        warnings.append("no limit before the first detection is known")
     return found[1] if found else None
 
 

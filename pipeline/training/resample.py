@@ -49,7 +49,13 @@ def draws(group: NDArray[np.generic], rounds: int, seed: int) -> Array:
 
 
 def estimate(
-    measure: Measure, weights: Array, n: int, least: int = LEAST, what: str = "examples"
+    measure: Measure,
+    weights: Array,
+    n: int,
+    least: int = LEAST,
+    what: str = "examples",
+    *,
+    is_share: bool = True,
 ) -> Estimate:
     """A measure of all, and its 95 % interval from weights that `draws` made.
 
@@ -60,15 +66,30 @@ def estimate(
     weights : (rounds, n) float64
     n : int
         How many examples of ``what`` it rests on; fewer than ``least`` give no number.
+    is_share : bool
+        Whether a measure of 0 or 1 is of none or of all of the examples (`of_draws`).
     """
     if n < least:
         return of_draws(np.nan, np.zeros(0), n, least, what)
     value = measure(np.ones(weights.shape[1]))
-    return of_draws(value, np.array([measure(weight) for weight in weights]), n, least, what)
+    found = np.array([measure(weight) for weight in weights])
+    return of_draws(value, found, n, least, what, is_share=is_share)
 
 
-def of_draws(value: float, found: Array, n: int, least: int = LEAST, what: str = "examples") -> Estimate:
-    """An estimate from its value and what the rounds of a bootstrap gave, NaN where nothing."""
+def of_draws(
+    value: float,
+    found: Array,
+    n: int,
+    least: int = LEAST,
+    what: str = "examples",
+    *,
+    is_share: bool = True,
+) -> Estimate:
+    """An estimate from its value and what the rounds of a bootstrap gave, NaN where nothing.
+
+    Of none or of all of n examples every round gives the same, which says nothing of the spread: a share's
+    interval then is the exact one (Clopper & Pearson 1934), from 0 to ``1 - 0.025**(1/n)``.
+    """
     if n < least:
         return Estimate(None, n=n, note=f"only {n} {what}; at least {least} are needed")
     if np.isnan(value):
@@ -77,9 +98,12 @@ def of_draws(value: float, found: Array, n: int, least: int = LEAST, what: str =
     if len(found) < LEAST:
         return Estimate(float(value), n=n, note="too few groups for an interval")
     low, high = np.percentile(found, (2.5, 97.5))
+    if is_share and low == high == value and n:
+        edge = 0.025 ** (1.0 / n)
+        low, high = (0.0, 1.0 - edge) if value == 0.0 else (edge, 1.0) if value == 1.0 else (low, high)
     return Estimate(float(value), float(low), float(high), n)
 
 
 def difference(first: Measure, second: Measure, weights: Array, n: int, least: int = LEAST) -> Estimate:
     """The second measure minus the first, both of the same draws: a paired comparison of two models."""
-    return estimate(lambda weight: second(weight) - first(weight), weights, n, least)
+    return estimate(lambda weight: second(weight) - first(weight), weights, n, least, is_share=False)

@@ -211,7 +211,7 @@ def calibrated(real: NDArray[np.bool_], logit: Array, weights: Array, count: int
         ece=resample.estimate(lambda w: measures.ece(real, logit, bins, w), weights, n),
         brier=resample.estimate(lambda w: measures.brier(real, logit, w), weights, n),
         brier_constant=measures.brier(real, flat),
-        better_than_constant=resample.estimate(gain, weights, n),
+        better_than_constant=resample.estimate(gain, weights, n, is_share=False),
         bins=tuple(table),
     )
 

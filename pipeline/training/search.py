@@ -20,7 +20,14 @@ UNKNOWN, OTHER, WANTED = -1, 0, 1
 def order(
     features: NDArray[np.floating], labels: NDArray[np.integer], oddness: Array, seed: int = 1
 ) -> NDArray[np.intp]:
-    """What to look at next, the likeliest first; what has a label is left out.
+    """What to look at next, as `ranked` has it."""
+    return ranked(features, labels, oddness, seed)[0]
+
+
+def ranked(
+    features: NDArray[np.floating], labels: NDArray[np.integer], oddness: Array, seed: int = 1
+) -> tuple[NDArray[np.intp], Array]:
+    """What to look at next, the likeliest first, without what has a label; and how like it is.
 
     Parameters
     ----------
@@ -30,6 +37,13 @@ def order(
     oddness : (n,) float64
         From 0 to 1: all there is to go by without an example.
     seed : int
+
+    Returns
+    -------
+    left : (m,) intp
+    likeness : (m,) float64
+        The share of the forest's trees that take it for an example, with a little of its oddness: it
+        orders, and is no probability.
     """
     from sklearn.ensemble import RandomForestClassifier
 
@@ -51,4 +65,4 @@ def order(
             score = score + grown.predict_proba(features)[:, 1]
     found = np.argsort(-score, kind="stable")
     left: NDArray[np.intp] = found[~known[found]]
-    return left
+    return left, score[left]

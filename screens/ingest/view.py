@@ -45,6 +45,7 @@ MEANINGS: dict[str, str] = {
     ObservationState.CALIBRATION: "biases, darks and flats",
 }
 _MOST_FOLDERS = 3
+_FRAMES_OF_A_PACE = 20  # fewer in a few seconds make no frames an hour
 _FALLING_BEHIND = 1.0
 _OLD_S = 3600.0
 _LEAST_ROWS_FOR_REASON = 6
@@ -159,7 +160,7 @@ def standing_line(intake: Intake, now: float) -> Line:
         behind = factor < _FALLING_BEHIND
         word = f"falls behind {factor:.2g}×" if behind else f"keeps up {factor:.2g}×"
         pieces.append((span(word, Tone.WARN if behind else Tone.GOOD),))
-    if intake.pace.per_hour is not None:
+    if intake.pace.per_hour is not None and intake.pace.frames >= _FRAMES_OF_A_PACE:
         pieces.append((span(f"{intake.pace.per_hour:.0f} frames/h"),))
     if intake.cadence_s:
         pieces.append((span("camera ", Tone.DIM), span(f"one in {work(intake.cadence_s)}")))

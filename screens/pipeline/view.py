@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -255,12 +254,11 @@ def night_series(night: Night, chosen: int) -> tuple[Series, ...]:
 def _depth_series(points: Sequence[NightPoint], chosen: int) -> Series:
     """The depths, with what the chosen one is: m50 or a 5-sigma limit, which are not the same.
 
-    Where no magnitude is known, those of the flux alone tell the better frames from the worse.
+    Where no magnitude is known, the flux at which half is found tells the better frames from the worse.
     """
     known = [point for point in points if point.depth is not None]
     if not known and any(point.flux50 for point in points):
-        values = [-2.5 * math.log10(point.flux50) if point.flux50 else None for point in points]
-        return Series("depth", "m50, no zeropoint", values)
+        return Series("depth", "flux50, no zeropoint", [point.flux50 for point in points])
     measured = sum(point.depth_is_m50 for point in known)
     here = points[chosen]
     one = here if here.depth is not None else next(iter(known), here)

@@ -233,3 +233,15 @@ def test_a_run_is_told_of_by_the_log_whoever_started_it(astrid: Command, night) 
     assert told[2].endswith(f": run {run}: done: 1 waiting")
     assert len(astrid("runs", "log", run, "--lines", 1).splitlines()) == 1
     assert "no run 77" in astrid("runs", "log", 77, code=1) + astrid.said
+
+
+def test_a_place_tells_of_the_alerts_that_are_there(known: Command) -> None:
+    (alert,) = known.json("candidates", "list")
+    place = alert["ra"], alert["dec"]
+    (told,) = known.json("why", *place)["alerts"]
+    assert (told["id"], told["source"], told["arcsec"]) == (alert["id"], "ztf", 0.0)
+    text = known("why", *place)
+    assert "Alerts of surveys there" in text
+    assert "No frame of this store shows the place" in text
+    assert known.json("why", place[0], place[1] + 0.01)["alerts"] == []
+    assert f"{alert['ra']:.5f}" in known("candidates", "list")

@@ -43,7 +43,7 @@ def test_the_store_is_in_the_home_unless_a_url_says_otherwise(monkeypatch, tmp_p
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[detect]\nthreshhold = 5\n", "detect.threshhold"),
+        ("[detect]\nthreshhold = 5\n", "there is no key 'detect.threshhold'"),
         ("[detect]\nthreshold = -1\n", "detect.threshold"),
         ("[detect\n", "cannot read"),
         ("[subtract]\nmethod = 'magic'\n", "subtract.method"),
@@ -80,6 +80,8 @@ def test_the_science_hash_follows_what_changes_a_frame_and_nothing_else():
     [
         ("ASTRID_REVIEW__VOTES", "zero", "ASTRID_REVIEW__VOTES in the environment: Input should be"),
         ("ASTRID_REVIEW", '{"votes": 0}', "ASTRID_REVIEW in the environment: Input should be"),
+        ("ASTRID_DETEKT__THRESHOLD", "4", "ASTRID_DETEKT__THRESHOLD in the environment: there is no section"),
+        ("ASTRID_DETECT__FOO", "4", "ASTRID_DETECT__FOO in the environment: there is no key 'detect.foo'"),
         (
             "ASTRID_REVIEW__EXPERTS",
             "eve",

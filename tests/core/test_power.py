@@ -138,7 +138,9 @@ def test_a_run_is_charged_by_device_frame_and_confirmed_candidate(store: Store) 
     for frame in (1, 2, 3):
         add_stage(store, run_id, frame, "read", 1.5)
         add_stage(store, run_id, frame, "subtract", 10.0 if frame < 3 else None)
-    real, artefact = add_candidate(store, observation_id=1), add_candidate(store, observation_id=2)
+    seen = add_object(store)  # in two frames: one discovery
+    real, artefact = add_candidate(store, seen, observation_id=1), add_candidate(store, observation_id=2)
+    add_candidate(store, seen, observation_id=3)
     fake = add_candidate(store, add_object(store, injected=True), observation_id=2)
     for candidate, label in ((real, Label.SUPERNOVA), (artefact, Label.DIPOLE), (fake, Label.REAL)):
         verdicts.decide(store, session="s", reviewer="r", candidate_id=candidate, label=label, shown={})

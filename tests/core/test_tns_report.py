@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.database.tables import Candidate, CandidateMatch
+from core.database.tables import Candidate, CandidateMatch, SurveyFlux
 from core.review.tns_report import document, preflight
 from core.review.verdicts import decide
 from core.settings import ReviewSettings, TnsSettings
@@ -112,3 +112,34 @@ def test_what_fades_is_no_discovery_and_a_fading_detection_is_left_out(sqlite_st
     assert found["gone"].report is None
     assert "1 of 2 detections are fading, and are left out" in found["late"].warnings
     assert len(found["late"].report["photometry"]["photometry_group"]) == 1
+
+
+def test_a_packets_history_tells_when_it_was_discovered(sqlite_store):
+    sky_object = add_object(sqlite_store, "new", ra=10.5, dec=-41.25)
+    candidate = add_candidate(sqlite_store, sky_object, **(FACTS | {"mjd": 60005.5, "source": "ztf"}))
+    decide(
+        sqlite_store, session="eve", reviewer="eve", candidate_id=candidate, label=Label.SUPERNOVA, shown={}
+    )
+    alone = check(sqlite_store)["new"]
+    assert "it was detected at one time alone" in alone.warnings
+    assert "no limit before the first detection is known" in alone.warnings
+    told = {"sky_object_id": sky_object, "source": "ztf", "flux_unit": "nJy", "mag_system": "ab"}
+    told |= {"zeropoint": 31.4, "flux_err": 200.0}
+    with sqlite_store.write() as db:
+        for day, kind, flux in (
+            (0.5, "limit", None),
+            (1.5, "detection", 4000.0),
+            (2.5, "detection", -4000.0),
+        ):
+            row = {"external_id": f"e{day}", "kind": kind, "mjd": 60000 + day, "flux": flux, "filter": "r"}
+            db.add(SurveyFlux(**told, **row))
+    found = check(sqlite_store)["new"]
+    assert "it was detected at one time alone" not in found.warnings
+    assert any("is of ztf" in each for each in found.warnings)
+    assert found.report["discovery_datetime"] == "2023-02-26 12:00:00"
+    assert found.report["non_detection"]["obsdate"] == "2023-02-25 12:00:00"
+    assert len(found.report["photometry"]["photometry_group"]) == 2  # the fading one is none
+    without = SITE.model_copy(update={"filters": {}})
+    assert any(
+        "the last limit before (r, ab)" in each for each in check(sqlite_store, without)["new"].warnings
+    )

@@ -209,3 +209,12 @@ def test_what_judges_nothing_is_refused():
     columns["label"][:] = 1
     with pytest.raises(ValueError, match="judge nothing"):
         scorecard("x", columns, score)
+
+
+@pytest.mark.parametrize(("value", "low", "high"), [(0.0, 0.0, 0.1194), (1.0, 0.8806, 1.0)])
+def test_none_of_a_few_is_no_certainty(value: float, low: float, high: float) -> None:
+    """By Clopper and Pearson: of 29, none missed says that up to 12 % may be."""
+    told = resample.of_draws(value, np.full(500, value), 29)
+    assert (told.low, told.high) == pytest.approx((low, high), abs=1e-4)
+    same = resample.difference(lambda _: value, lambda _: value, np.ones((500, 29)), 29)
+    assert (same.low, same.high) == (0.0, 0.0)

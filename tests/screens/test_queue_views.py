@@ -268,7 +268,7 @@ class TestPipeline:
                 "mag, m50 (m50 of 1, 5σ of 1)",
             ),
             ({"depth": 20.0}, {"depth": 20.3, "depth_is_m50": True}, "mag, 5σ limit (m50 of 1, 5σ of 1)"),
-            ({"flux50": 100.0}, {}, "m50, no zeropoint"),
+            ({"flux50": 100.0}, {}, "flux50, no zeropoint"),
         ],
     )  # fmt: skip
     def test_depths_say_what_they_are(self, first, second, said):
@@ -277,7 +277,7 @@ class TestPipeline:
         )
         depth = night_series(Night(points), 0)[1]
         assert depth.unit == said
-        assert depth.values[0] == first.get("depth", -5.0)
+        assert depth.values[0] == first.get("depth", 100.0)
 
     def page(self, **changes) -> Page:
         return Page(now=NOW, answer=replace(ANSWER, **changes), pane="runs", cursors={}, start_key="s")
