@@ -71,7 +71,13 @@ def test_a_candidate_is_followed_to_its_verdict():
     assert story.fate == Fate.CANDIDATE
     assert [each.candidate for each in story.candidates] == [17]
     text = " ".join(step.text for step in story.steps)
-    for word in ("candidate 17", "9.3 σ", "AID J1", "vera called it dipole", "verdict dipole on this detection"):
+    for word in (
+        "candidate 17",
+        "9.3 σ",
+        "AID J1",
+        "vera called it dipole",
+        "verdict dipole on this detection",
+    ):
         assert word in text
 
 
