@@ -152,5 +152,7 @@ def _word(match: re.Match[str]) -> Word:
     if not value:
         sign = match["operator"]
         example = f"{match['key']}{sign}{'VALUE' if sign == ':' else '7'}"
-        raise refusal(match.group(), f"nothing follows {sign}: write such as {safe_text(example, 40)}")
+        raise refusal(
+            match.group(), f"its value is missing behind {sign}: write such as {safe_text(example, 40)}"
+        )
     return Word(match.group(), match["key"].lower(), match["operator"], value)
