@@ -208,6 +208,8 @@ def _opened(console: "Console") -> "Opened":
 
 
 def _one(words: Words, allowed: Sequence[str], name: str) -> str:
+    if not words:
+        raise CommandRefused(f"{name} takes one of {', '.join(allowed)}")
     if len(words) != 1 or words[0] not in allowed:
         given = safe_text(" ".join(words), 40)
         raise CommandRefused(f"'{given}' is no {name}: {', '.join(allowed)}")

@@ -150,5 +150,9 @@ def _word(match: re.Match[str]) -> Word:
     if len(value) >= 2 and value[0] == value[-1] == '"':
         value = value[1:-1]
     if not value:
-        raise refusal(match.group(), "its value is missing")
+        sign = match["operator"]
+        example = f"{match['key']}{sign}{'VALUE' if sign == ':' else '7'}"
+        raise refusal(
+            match.group(), f"its value is missing behind {sign}: write such as {safe_text(example, 40)}"
+        )
     return Word(match.group(), match["key"].lower(), match["operator"], value)

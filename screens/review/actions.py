@@ -94,6 +94,7 @@ ACTIONS: tuple[Action, ...] = (
     _card("contrast-more", ("greater_than_sign",), "harder", "more contrast", _no_cutouts),
     _card("view", ("comma",), "view", "view menu: stretch, colours, drawing", _no_cutouts, 3),
     _card("detail", ("o",), "details", "every feature, score, verdict and note of this card", footer=4),
+    _card("header", ("H",), "header", "the FITS header of this detection's frame"),
     _view("view:stretch", "s", "stretch", "next stretch: asinh, linear, log, zscale, percentile, histogram"),
     _view("view:invert", "i", "invert", "turn dark and bright round"),
     _view("view:colours", "m", "colours", "next colour map: grey, viridis, cividis, red", _no_colours),

@@ -8,7 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 from core.database.store import Store
-from core.database.tables import Verdict
+from core.database.tables import Candidate, Verdict
+from core.frames.frame_detail import Header, NoSuchFrame, read_frame, read_header
 from core.review import (
     agreement,
     cards,
@@ -227,6 +228,22 @@ class Desk:
             shown=shown,
         )
         return self._revealed([row.sky_object_id])
+
+    def header(self, candidate_id: int) -> tuple[str, Header]:
+        """The name of a candidate's frame, and its header from the file.
+
+        Raises
+        ------
+        NoSuchFrame
+            The candidate came without a frame of its own, as a survey's alert does.
+        """
+        with self._store.read() as db:
+            candidate = db.get(Candidate, candidate_id)
+            frame_id = candidate.observation_id if candidate else None
+        if frame_id is None:
+            raise NoSuchFrame("this detection came without a frame: there is no header")
+        found = read_frame(self._store, frame_id)
+        return found.row.frame, read_header(found)
 
     def annotate(self, candidate_id: int, note: str | None, tags: Sequence[str] = ()) -> None:
         """Write a note, tags or both."""

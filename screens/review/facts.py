@@ -33,9 +33,9 @@ _NONE: Line = (span("  none", Tone.DIM),)
 MOVED = "ensemble."  # before the name of a score, among the features
 
 
-def fact_lines(card: "Card", width: int, rows: int) -> list[Line]:
-    """The first facts that fit, in columns that are read downwards pair by pair."""
-    columns = max(width // _COLUMN, 1)
+def fact_lines(card: "Card", width: int, rows: int, columns: int = 0) -> list[Line]:
+    """The first facts that fit, in so many columns, else as many as fit, read downwards pair by pair."""
+    columns = columns or max(width // _COLUMN, 1)
     cell = width // columns
     facts = list(_facts(card, cell))[: rows * columns]
     lines: list[Line] = []

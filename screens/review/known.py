@@ -37,8 +37,10 @@ def known_facts(known: Mapping[str, Any] | None) -> Iterator[Line]:
     none = [word for word, answer in told.items() if _status(answer) == "none"]
     unknown = [word for word, answer in told.items() if _status(answer) not in {"match", "none"}]
     line = (span("no ", Tone.DIM), span(" ".join(none))) if none else ()
-    if unknown and len(unknown) == len(told):
+    lacking = [word for kind, word in KINDS.items() if kind != "reference" and kind in known]
+    if unknown and set(lacking) <= set(unknown):  # what the reference shows is no catalogue's to tell
         line = (span("known sky ", Tone.DIM), span("unknown", Tone.WARN), span(": no catalogue", Tone.DIM))
+        line = (*line, span(", no ref" if none else ""))
     elif unknown:
         comma = ", " if none else ""
         line = (*line, span(f"{comma}unknown ", Tone.WARN), span(" ".join(unknown)))

@@ -7,6 +7,9 @@ _FACTS = 4
 _CURVE = 2
 _MAX_PANEL_COLUMNS = 64  # a cutout of 63 pixels has no more to show
 _GAP = 1
+_BESIDE_GAP = 2
+LEAST_BESIDE = 28  # columns: a narrower strip cuts most facts
+FACTS_BELOW = 4
 _SCORE_COLUMNS = 120  # from this width on the score has a panel of its own
 
 
@@ -22,6 +25,8 @@ class Layout:
         Of one image; twice as many columns as rows, so that pixels are square.
     fact_rows, curve_rows : int
         0 leaves the part out.
+    beside : int
+        Columns to the right of an image at full size, for facts; 0: they stand below it.
     """
 
     width: int
@@ -31,6 +36,7 @@ class Layout:
     panel_rows: int
     fact_rows: int
     curve_rows: int
+    beside: int = 0
 
 
 def arrange(width: int, height: int, *, full_size: bool = False, has_score: bool = False) -> Layout:
@@ -41,6 +47,11 @@ def arrange(width: int, height: int, *, full_size: bool = False, has_score: bool
     free = height - _FIXED
     if full_size:
         rows = min(free, width // 2)
+        beside = width - 2 * rows - _BESIDE_GAP
+        if beside >= LEAST_BESIDE:
+            return Layout(width, height, 1, 2 * rows, rows, 0, 0, beside)
+        # Where nothing fits beside the image, it leaves a few lines for the facts.
+        rows = min(rows, free - FACTS_BELOW) if free >= 3 * FACTS_BELOW else rows
         return Layout(width, height, 1, 2 * rows, rows, free - rows, 0)
     panels = 4 if has_score and width >= _SCORE_COLUMNS else 3
     columns = min((width - (panels - 1) * _GAP) // panels, _MAX_PANEL_COLUMNS)

@@ -27,6 +27,7 @@ from screens.review.drawing import Drawing
 from screens.review.facts import detail_lines
 from screens.review.filtering import Filtering
 from screens.review.guard import RepeatGuard
+from screens.review.header_sheet import show_header
 from screens.review.queue import Queue
 from screens.review.reading import Reading
 from screens.review.seen import Picture, PictureScreen
@@ -244,6 +245,7 @@ class ReviewScreen(PictureScreen):
             "view": self._open_view_menu,
             "detail": self._show_detail,
             "open": self._show_detail,
+            "header": partial(show_header, self),
             "pane": self._next_plane,
         }
         for action in ACTIONS:

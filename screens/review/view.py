@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.text import SafeText, safe_text
 from core.vocabulary import LABELS, Label, ReviewState
-from screens.lines import Line, Span, Tone, counted, indented, span, spread
+from screens.lines import Line, Span, Tone, counted, indented, padded, span, spread
 from screens.review.curve import CurvePoint, curve_lines
 from screens.review.drawings import GRAPHICS
 from screens.review.facts import fact_lines, last_note, sexagesimal
@@ -245,6 +245,10 @@ def shown_record(card: "Card", viewing: "Viewing", theme: str, size: tuple[int, 
 
 def _card_lines(card: "Card", page: Page, layout: Layout) -> list[Line]:
     images, caption = _images(card, page, layout)
+    if layout.beside:  # at full size
+        strip = fact_lines(card, layout.beside, len(images), columns=1)
+        start = layout.width - layout.beside
+        images = [(*padded(line, start), *fact) for line, fact in zip(images, strip, strict=True)]
     facts = fact_lines(card, layout.width, layout.fact_rows)
     points, magnitudes, unit = curve_points(card)
     plain_signs = page.viewing is not None and page.viewing.look.drawing == "ascii"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from core.review.cards import PastVerdict, read_card
 from screens.lines import plain
 from screens.review.facts import detail_lines, fact_lines, last_note
+from screens.review.known import known_facts
 from tests.builders import add_night
 
 
@@ -73,3 +74,14 @@ def test_tags_are_on_the_card_as_a_note_is(store):
     past = PastVerdict(1, 0.0, "ann", card.candidate_id, None, None, None, ("host", "late"), False)
     assert plain(last_note(replace(card, history=(past,)))) == "note #host #late (ann)"
     assert last_note(replace(card, history=())) == ()
+
+
+def test_catalogues_that_are_not_there_are_told_in_few_words():
+    kinds = ("solar_system", "variable", "star", "galaxy", "transient")
+    known = {kind: {"status": "unknown"} for kind in kinds} | {"reference": {"status": "none"}}
+    assert [plain(line) for line in known_facts(known)] == ["known sky unknown: no catalogue, no ref"]
+    near = known | {"reference": {"status": "match", "distance_px": 9.1}}
+    told = [plain(line) for line in known_facts(near)]
+    assert told == ["near ref 9.1 px", "known sky unknown: no catalogue"]
+    told = [plain(line) for line in known_facts(known | {"star": {"status": "none"}})]
+    assert told == ["no star ref, unknown SSO var gal trans"]

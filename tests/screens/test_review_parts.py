@@ -40,6 +40,13 @@ class TestLayout:
         assert 5 + layout.panel_rows + layout.fact_rows + layout.curve_rows <= height
         assert min(layout.panel_rows, layout.fact_rows + 1, layout.curve_rows + 1) >= 1
 
+    @pytest.mark.parametrize(("size", "beside"), [((80, 24), 40), ((140, 40), 68), ((60, 40), 0)])
+    def test_facts_stand_beside_an_image_at_full_size_or_below_it(self, size, beside):
+        layout = arrange(size[0], size[1] - MARGINS, full_size=True)
+        assert layout.beside == beside
+        assert layout.panel_columns + layout.beside <= size[0]
+        assert beside or layout.fact_rows >= 4
+
     def test_larger_terminals_have_larger_images_up_to_the_cutout(self):
         sizes = [arrange(*size).panel_rows for size in ((60, 20), (80, 24), (120, 30), (140, 40), (400, 100))]
         assert sizes == sorted(sizes)

@@ -4,7 +4,7 @@ import pytest
 from sqlmodel import select
 
 from core.database.store import Store
-from core.database.tables import SkyObject, Verdict
+from core.database.tables import Observation, SkyObject, Verdict
 from core.review import chain
 from core.vocabulary import ReviewState
 from screens.review import draw
@@ -361,3 +361,38 @@ async def test_hostile_names_reach_no_terminal_and_stop_nothing(tmp_path, size):
         await vera.ready()
         assert "[/nothing]" in vera.text
     store.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_full_image_has_facts_beside_it_and_the_header_of_its_frame_is_a_key_away(
+    night, tmp_path, size
+):
+    store, url, _ids = night
+    cards = [
+        "SIMPLE  =                    T",
+        "BITPIX  =                    8",
+        "NAXIS   =                    0",
+    ]
+    cards += [
+        "OBJECT  = '[red]x[/red]'",
+        *(f"COMMENT number {n}" for n in range(60)),
+        "LAST    =                    1",
+    ]
+    path = tmp_path / "frame.fits"
+    text = "".join(card.ljust(80) for card in [*cards, "END"])
+    path.write_bytes(text.ljust(-(-len(text) // 2880) * 2880).encode().replace(b"number 7 ", b"num\x1b[2J  "))
+    with store.write() as db:
+        for row in db.exec(select(Observation)):
+            row.path = str(path)
+            db.add(row)
+    async with console(url, tmp_path, size) as vera:
+        await vera.press("f")
+        assert vera.screen.card.name in vera.text
+        assert "snr" in vera.text
+        await vera.pilot.press("H")
+        await vera.until(lambda: "[red]x[/red]" in vera.text)
+        assert "\x1b" not in vera.text
+        assert "LAST    =" in vera.text  # all of it is there to be scrolled to
+        await vera.pilot.press("escape")
+        await vera.ready()
+        assert vera.screen.card.name in vera.text

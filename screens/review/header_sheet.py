@@ -1,0 +1,31 @@
+"""The FITS header of a detection's frame, as a page to scroll through."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from core.text import safe_text
+from screens.lines import Line, span
+from screens.widgets.sheet import Sheet
+
+if TYPE_CHECKING:
+    from core.frames.frame_detail import Header
+    from screens.review.screen import ReviewScreen
+
+
+def show_header(screen: "ReviewScreen") -> None:
+    """Read the header from the frame's file and show it, or say why there is none."""
+    card, desk = screen.card, screen.desk
+    if card is None or desk is None:
+        return
+
+    def show(found: "tuple[str, Header]") -> None:
+        name, header = found
+        if header.problem is not None:
+            screen.refuse(header.problem)
+            return
+        # The text is as it stands in the file: `span` alone makes it fit to be shown.
+        room = max(screen.size.width - 2, 8)
+        lines: list[Line] = [(span(" "), span(each, limit=room)) for each in header.cards]
+        screen.app.push_screen(Sheet(safe_text(f"header of {name}", 60), lines))
+
+    screen.in_background(partial(desk.header, card.candidate_id), show, "there is no header to show")
