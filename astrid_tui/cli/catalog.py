@@ -100,6 +100,8 @@ def add(
     elif added.is_new:
         print_text(f"{added.catalog.name}: {_summary(record)}")
         remark("`astrid catalog match` compares the candidates that are there already")
+        if added.catalog.kind == "stars":
+            remark("frames processed before get a zeropoint from it by `astrid queue retry`")
     else:
         print_text(f"{added.catalog.name} is there already: {_summary(record)}")
 

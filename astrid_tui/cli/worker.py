@@ -24,8 +24,8 @@ def worker(
     from core.operations.logs import log_to_file
     from pipeline.engines import dramatiq
 
-    log_to_file(settings_of(context).home)
     store_of(context)  # one that is missing or old is told now, not every few seconds
+    log_to_file(settings_of(context).home)
 
     def on_event(event: "FrameEvent") -> None:
         if as_json:

@@ -13,7 +13,7 @@ from astropy.io.fits import Header
 from astropy.io.fits.verify import VerifyError
 
 from core.vocabulary import FrameKind
-from pipeline.files.times import mid_exposure
+from pipeline.files.times import absurd_dates, contradiction, mid_exposure
 from pipeline.frame import Exposure, FrameRefused
 
 # The first keyword that holds a usable value wins.
@@ -166,8 +166,15 @@ def time_of(header: Header, exposure_s: float | None) -> float:
     """
     mjd = mid_exposure(lambda keywords: look_up(header, keywords), exposure_s or 0.0)
     if mjd is None:
+        if absurd := absurd_dates(lambda keywords: look_up(header, keywords)):
+            raise FrameRefused(f"the date of its header cannot be used: {absurd}")
         raise FrameRefused("its header has no date (DATE-OBS, MJD-OBS or JD)")
     return mjd
+
+
+def date_contradiction(header: Header) -> str | None:
+    """One sentence where a header dates the exposure twice, and differently."""
+    return contradiction(lambda keywords: look_up(header, keywords))
 
 
 def kind_of(header: Header) -> FrameKind:

@@ -46,6 +46,7 @@ START_JDS = ("JD", "OBSJD", "JD-OBS", "JD_OBS", "JDSTART")
 MJD_OF_ORDINAL_ZERO = -678576  # `date.toordinal` of 1858-11-17 is 678576
 GPS_BEHIND_TAI_S = 19.0
 EARLIEST_MJD = 1.0  # a zero stands for "not known"
+CONTRADICTION_DAYS = 1.0
 LATEST_MJD = 120000.0  # the year 2187: later is a damaged number
 
 _DATE = re.compile(r"(?P<year>[+-]?\d{4,6})[-/](?P<month>\d{1,2})[-/](?P<day>\d{1,2})")
@@ -86,6 +87,24 @@ def mid_exposure(look: Look, exposure_s: float) -> float | None:
         return _to_utc(middle, look)
     start = _start(look)
     return None if start is None else _to_utc(start, look) + exposure_s / 2.0 / 86400.0
+
+
+def contradiction(look: Look) -> str | None:
+    """One sentence where the date of the start and its day number are more than a day apart."""
+    moment = _date_and_time(look(START_DATES), look(START_TIMES))
+    mjd = _in_range(look(START_MJDS))
+    if moment is None or moment.clock is None or mjd is None:
+        return None
+    apart = moment.day + moment.clock / 86400.0 - mjd
+    if abs(apart) <= CONTRADICTION_DAYS:
+        return None
+    return f"DATE-OBS and MJD-OBS of its header are {abs(apart):.0f} days apart; DATE-OBS is believed"
+
+
+def absurd_dates(look: Look) -> str | None:
+    """What a header has for a date where that tells no time of our age; none where it has nothing."""
+    found = [value for value in map(look, (START_DATES, START_MJDS, START_JDS)) if value not in (None, "", 0)]
+    return ", ".join(str(value)[:40] for value in found) or None
 
 
 class _Moment:

@@ -17,7 +17,7 @@ from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
 from pipeline.files.fits_files import read_frames
 from pipeline.files.fits_selection import Refusal
-from pipeline.files.headers import time_of
+from pipeline.files.headers import date_contradiction, time_of
 from pipeline.frame import Exposure, FrameRefused, RawFrame
 
 SUFFIXES = tuple(
@@ -118,6 +118,8 @@ def _facts(raw: RawFrame, content: str, path: str, settings: Settings) -> Observ
         state = ObservationState.CALIBRATION
     elif exposure.mjd is None:
         state, reason = ObservationState.REJECTED, _why_no_time(raw)
+    else:
+        reason = date_contradiction(raw.header)
     height, width = raw.data.shape
     ra, dec, radius = footprint(raw.wcs, (height, width)) or (None, None, None)
     return ObservationFacts(

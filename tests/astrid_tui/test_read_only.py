@@ -115,3 +115,10 @@ def test_commands_that_read_work(astrid: Command, sqlite_store: Store) -> None:
     astrid("candidates", "label", candidate, "real")
     with sqlite_store.read() as db:
         assert db.scalar(select(col(Verdict.label))) == "real"
+
+
+def test_what_was_refused_is_told_to_scripts_in_json(astrid: Command) -> None:
+    told = astrid.json("--read-only", "catalog", "remove", "gaia", code=2)
+    assert told["exit_code"] == 2
+    assert "writes, so nothing was done" in told["error"]
+    assert "writes, so nothing was done" in astrid.said

@@ -9,7 +9,7 @@ from astropy.io.fits import Header
 from astropy.time import Time
 
 from pipeline.files.fits_files import read_frame
-from pipeline.files.headers import exposure_of, time_of
+from pipeline.files.headers import date_contradiction, exposure_of, time_of
 from pipeline.frame import FrameRefused
 
 EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
@@ -71,8 +71,8 @@ def test_a_leap_second_is_a_time():
     [
         ({}, "no date"),
         ({"DATE-OBS": ""}, "no date"),
-        ({"DATE-OBS": "last night"}, "no date"),
-        ({"DATE-OBS": "2013-13-45T00:00:00"}, "no date"),
+        ({"DATE-OBS": "last night"}, "cannot be used"),
+        ({"DATE-OBS": "2013-13-45T00:00:00"}, "cannot be used"),
         ({"MJD-OBS": 0.0}, "no date"),
         ({"DATE-OBS": "2013-07-06"}, "day only"),
         ({"DATE-OBS": "2013-07-06", "UT": "soon"}, "day only"),
@@ -122,3 +122,11 @@ def test_rise_frames_agree_with_their_mjd(shared_data):
         assert exposure.mjd == pytest.approx(
             Time(header["DATE-OBS"], scale="utc").mjd + 30.0 / 86400.0, abs=1e-8
         )
+
+
+def test_two_dates_that_differ_are_told_and_an_absurd_one_is_not_none_at_all():
+    assert date_contradiction(Header({"DATE-OBS": "2020-08-30T21:36:59", "MJD-OBS": 59091.9})) is None
+    told = date_contradiction(Header({"DATE-OBS": "2099-01-01T00:00:00", "MJD-OBS": 56492.5}))
+    assert told == ("DATE-OBS and MJD-OBS of its header are 31212 days apart; DATE-OBS is believed")
+    with pytest.raises(FrameRefused, match=r"the date of its header cannot be used: 1e\+300"):
+        time_of(Header({"MJD-OBS": 1e300}), None)
