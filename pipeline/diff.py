@@ -122,7 +122,7 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
         aligned = bring(measured.frame, measured.stars, measured.fwhm, prepared, settings, psf)
     with clock.stage("subtract"):
         difference = subtract(aligned, prepared, settings, options.method)
-    shared = shared_light(difference, measured.frame, prepared.frame)
+    shared = shared_light(difference)
     warnings += [shared] if shared is not None else []
     with clock.stage("detect"):
         detections, dropped = detect(difference, aligned, prepared, settings)

@@ -182,7 +182,7 @@ def _subtracted(
         new = align(measured.frame, measured.stars, measured.fwhm, reference, settings)
     with clock.stage("subtract"):
         difference = subtract(new, reference, settings)
-    said = shared_light(difference, measured.frame, reference.frame)
+    said = shared_light(difference)
     shared = () if said is None else (said,)
     with clock.stage("detect") as remark:
         detections, dropped = detect(difference, new, reference, settings)

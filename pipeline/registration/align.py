@@ -109,7 +109,7 @@ def already_aligned(
     mine, other = StarList(stars, fwhm), StarList(reference.stars, reference.psf.fwhm)
     found = match_stars(identity, mine, other, frame.shape) if min(len(mine), len(other)) >= 3 else None
     try:
-        match = _accepted(found, frame, reference.frame, settings)
+        match = _accepted(found, frame, reference.frame, settings, mine.told_masked)
     except FrameRefused as refused:
         raise FrameRefused(
             f"{refused}; is it on the grid of its reference?", refused.value, refused.limit
@@ -167,7 +167,7 @@ def find_map(
             best = match
         if best is not None and best.n_matched >= 2 * needed and best.share > 0.5:
             break
-    return _accepted(best, new, reference, settings)
+    return _accepted(best, new, reference, settings, new_list.told_masked)
 
 
 def _first_maps(
@@ -233,7 +233,7 @@ def _overlap(found: PixelMap, new_shape: tuple[int, int]) -> float:
     return float(inside.mean())
 
 
-def _accepted(best: Match | None, new: Frame, reference: Frame, settings: Settings) -> Match:
+def _accepted(best: Match | None, new: Frame, reference: Frame, settings: Settings, masked: str) -> Match:
     """The best match if it is good enough, else a refusal with the number that failed."""
     limits = settings.align
     if best is None or best.n_matched < limits.min_matched or best.share < MIN_SHARE:
@@ -243,13 +243,13 @@ def _accepted(best: Match | None, new: Frame, reference: Frame, settings: Settin
         if best is None or best.n_matched < limits.min_matched:
             matched = 0 if best is None else best.n_matched
             raise FrameRefused(
-                f"{matched} stars match the reference; at least {limits.min_matched} must",
+                f"{matched} stars match the reference; at least {limits.min_matched} must{masked}",
                 matched,
                 limits.min_matched,
             )
         raise FrameRefused(
             f"{best.share:.0%} of the bright stars match the reference, no more than by chance; "
-            f"{MIN_SHARE:.0%} must",
+            f"{MIN_SHARE:.0%} must{masked}",
             best.share,
             MIN_SHARE,
         )

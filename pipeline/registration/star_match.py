@@ -19,6 +19,11 @@ Pairs = tuple[Values, Values, Values, Values]  # x, y in the reference; x, y in 
 
 MATCHED_STARS = 600  # of each image, the brightest: more add time and no accuracy
 SEARCH_PX = 40.0  # how far a first map may be shifted
+TOLD_MASKED = 0.2  # of the stars
+MOST_MASKED = 0.5  # of the stars: where more have bad pixels, these are matched too
+TOO_MASKED = 0.85  # of the stars
+HOLES = MaskPlane.BAD | MaskPlane.COSMIC_RAY | MaskPlane.INTERPOLATED
+PIERCED_FWHM = 0.1  # how far bad pixels move a centroid, in FWHM
 CENTROID_FLOOR_PX = 0.01  # no centroid is better, by pixels and optics
 PAIRS_PER_TERM = 8  # of a map that is not affine
 
@@ -49,18 +54,38 @@ class Match:
 
 
 class StarList:
-    """The brightest sound stars of an image, with the noise of their centroids."""
+    """The brightest sound stars of an image, with the noise of their centroids.
+
+    Where most stars have a bad pixel, as with many that are scattered, those serve too: a centroid without
+    one pixel is less certain, but not lost. Where nearly all have, too few are left to know the
+    point-spread function by, so a match would lead astray. ``n_masked`` of all stars have masked pixels;
+    ``pierced`` says that such serve.
+    """
 
     def __init__(self, stars: Stars, fwhm: float) -> None:
-        sound = stars.take(np.flatnonzero((stars.mask & ~MaskPlane.SATURATED) == 0)[:MATCHED_STARS])
+        whole = (stars.mask & ~MaskPlane.SATURATED) == 0
+        self.n_masked, self.n_all = int(np.count_nonzero(~whole)), len(whole)
+        self.pierced = MOST_MASKED * self.n_all < self.n_masked < TOO_MASKED * self.n_all
+        if self.pierced:
+            whole = (stars.mask & ~(MaskPlane.SATURATED | HOLES)) == 0
+        sound = stars.take(np.flatnonzero(whole)[:MATCHED_STARS])
         self.x, self.y, self.flux = sound.x, sound.y, sound.flux
         self.fwhm = fwhm
         self.noise = np.hypot(fwhm / FWHM_PER_SIGMA * sound.flux_err / sound.flux, CENTROID_FLOOR_PX)
+        pierced = (sound.mask & HOLES) != 0  # none where whole ones serve
+        self.noise[pierced] = np.hypot(self.noise[pierced], PIERCED_FWHM * fwhm)
         # The flat top of a saturated star says little of its centre.
         self.noise[(sound.mask & MaskPlane.SATURATED) != 0] = 0.5 * fwhm
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def told_masked(self) -> str:
+        """How many stars have masked pixels, to go after the reason of a refusal; nothing where few have."""
+        if self.n_masked <= TOLD_MASKED * self.n_all:
+            return ""
+        return f" ({self.n_masked} of {self.n_all} stars of the frame have masked pixels)"
 
     @property
     def places(self) -> Values:
@@ -95,10 +120,11 @@ def match_stars(
         bent = PixelMap.fit(*_take(pairs, keep), bent.shape, bent.degree, weights)
     found, mine, other, noise = bent, mine[keep], other[keep], noise[keep]
     pairs = _take(pairs, keep)
+    known = 0.0 if new.pierced or reference.pierced else 1.0  # that of pierced stars is a guess
     n_terms = len(term_powers(found.degree))
     return Match(
         to_new=found,
-        rms_px=_excess(misfit(found, pairs), noise, n_terms) / np.sqrt(abs(found.area)),
+        rms_px=_excess(misfit(found, pairs), noise, n_terms, known) / np.sqrt(abs(found.area)),
         n_matched=len(mine),
         share=_share(found, mine, other, reference, new, new_shape),
         scatter_px=_excess(misfit(found, pairs), noise, n_terms, known=0.0) / np.sqrt(abs(found.area)),

@@ -71,7 +71,7 @@ def test_an_export_that_cannot_be_written_says_why(astrid: Command, store: Store
     astrid("candidates", "export", "-o", tmp_path / "none" / "x.csv", code=1)
     assert "x.csv: there is no folder" in astrid.said
     astrid("candidates", "export", "-o", tmp_path, code=1)
-    assert f"cannot write to {tmp_path}: Is a directory" in astrid.said
+    assert f"cannot write to {tmp_path}: it is no regular file" in astrid.said
 
 
 def test_an_export_to_a_device_leaves_the_device_there(astrid: Command, store: Store, tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from core.settings import Settings
+from core.vocabulary import MaskPlane
 from pipeline.frame import Exposure, Frame, FrameRefused, PreparedReference, Stars
 from pipeline.registration.align import align, already_aligned
+from pipeline.registration.star_match import StarList
 from pipeline.registration.triangles import similarities
 from pipeline.stellar.psf import estimate_psf
 from pipeline.stellar.stars import find_stars
@@ -241,3 +243,23 @@ def test_a_mirrored_real_frame(shared_data):
     result = aligned(flipped, against)
     assert result.mirrored
     assert map_error(result, np.array([[-1.0, 0.0, 511.0], [0.0, 1.0, 0.0]])) < 0.02
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_stars_with_single_bad_pixels_match_where_there_are_few_others(share):
+    """Bad pixels under some stars leave the whole ones; under most of them, these serve too."""
+    stars = find_stars(reference().frame)
+    masked = np.where(np.arange(len(stars)) % 10 < 10 * share, int(MaskPlane.BAD), 0)
+    found = StarList(replace(stars, mask=masked), 3.0)
+    assert found.pierced == (share > 0.5)
+    assert len(found) == (len(stars) if found.pierced else np.count_nonzero(masked == 0))
+    if found.pierced:
+        assert found.noise[masked != 0].min() >= 0.3 > found.noise[masked == 0].min()
+    assert f"{np.count_nonzero(masked)} of {len(stars)} stars" in found.told_masked
+
+
+def test_a_frame_of_which_nearly_all_stars_have_bad_pixels_is_refused_for_that():
+    new = seen(MAPS["shift"])
+    mask = np.where(np.arange(len(new.stars)) < 3, 0, int(MaskPlane.BAD))
+    with pytest.raises(FrameRefused, match="stars of the frame have masked pixels"):
+        aligned(replace(new, stars=replace(new.stars, mask=mask)))
