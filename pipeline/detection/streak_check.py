@@ -22,7 +22,7 @@ SAME_FWHM = 2.0  # of a streak whose middle lies so near another, only the surer
 
 # Of a logistic regression of being a streak on `terms`, by lines of 396 fields of the training's kind that
 # no training of the network used. The constant is such that the shipped network's `streak_threshold` is the
-# evidence beyond which there were .002 false ones in 256 x 256 pixels.
+# evidence beyond which there were .002 false ones in 256 x 256 pixels: `python -m benchmarks.streak_weights`.
 WEIGHTS = {
     "streak": 1.018,
     "point": -0.417,
