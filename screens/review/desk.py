@@ -241,7 +241,7 @@ class Desk:
             candidate = db.get(Candidate, candidate_id)
             frame_id = candidate.observation_id if candidate else None
         if frame_id is None:
-            raise NoSuchFrame("this detection came without a frame: there is no header")
+            raise NoSuchFrame("this detection came without a frame")
         found = read_frame(self._store, frame_id)
         return found.row.frame, read_header(found)
 

@@ -28,4 +28,4 @@ def show_header(screen: "ReviewScreen") -> None:
         lines: list[Line] = [(span(" "), span(each, limit=room)) for each in header.cards]
         screen.app.push_screen(Sheet(safe_text(f"header of {name}", 60), lines))
 
-    screen.in_background(partial(desk.header, card.candidate_id), show, "there is no header to show")
+    screen.in_background(partial(desk.header, card.candidate_id), show, "no header")
