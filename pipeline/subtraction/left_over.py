@@ -28,7 +28,7 @@ from pipeline.subtraction.tiles import stamp_of
 Array = NDArray[np.float64]
 
 REACH_PX = 40
-WINGS_FWHM = 2.5  # from the centre: farther out the PSF is its profile
+WINGS_FWHM = 1.8  # from the centre: farther out the PSF is little but its profile
 BRIGHT = 60.0  # flux errors of the sky, that a star must have to show anything
 MOST_STARS = 100  # the brightest
 FEWEST = 12
@@ -145,7 +145,8 @@ def _by_ring(image: Image, mask: MaskImage, stars: StarLight, edges: Array) -> A
 def wing_error(response: Image, fwhm: float) -> Array:
     """What the wings of a star may leave, relative and squared, at each whole radius, (REACH_PX + 1,).
 
-    Far from a star the PSF is a profile that goes on as turbulence makes it go on, within `WING_PRIOR`.
+    Far from a star the PSF is a profile that goes on as turbulence makes it go on, within `WING_PRIOR` where
+    that begins and in proportion to the radius beyond: its slope is what is least known.
 
     Parameters
     ----------
@@ -158,9 +159,9 @@ def wing_error(response: Image, fwhm: float) -> Array:
     ring = np.rint(np.hypot(offset[:, None], offset[None, :])).astype(int)
     stamp = stamp_of(response, 2 * REACH_PX + 1)
     profile = np.bincount(ring.ravel(), stamp.ravel()) / np.bincount(ring.ravel())
-    profile = profile[: REACH_PX + 1]
-    profile[: int(np.ceil(WINGS_FWHM * fwhm))] = 0.0
-    return np.asarray((WING_PRIOR * profile) ** 2)
+    radius = np.arange(REACH_PX + 1) / (WINGS_FWHM * fwhm)
+    share = np.where(radius >= 1.0, WING_PRIOR * radius, 0.0)
+    return np.asarray((share * profile[: REACH_PX + 1]) ** 2)
 
 
 def add_left_over(flux_err: Image, stars: StarLight, profile: Array) -> None:

@@ -1,11 +1,14 @@
 """What bright stars leave is measured on them, and expected of all of them."""
 
+import math
+
 import numpy as np
 import pytest
 
 from core.vocabulary import MaskPlane
 from pipeline.subtraction.left_over import (
     REACH_PX,
+    WINGS_FWHM,
     StarLight,
     add_left_over,
     add_unseen,
@@ -70,13 +73,16 @@ def test_too_few_stars_tell_nothing():
     assert left_over(flux, error, mask, stars) is None
 
 
-def test_wings_are_in_doubt_far_out_alone():
+def test_wings_are_in_doubt_far_out_alone_and_the_more_the_farther():
     offset = np.arange(-REACH_PX, REACH_PX + 1)
     profile = (1.0 + np.hypot(offset[:, None], offset) ** 2 / 9.0) ** -1.8
     error = wing_error(centred(profile.astype(np.float32), (128, 128)), FWHM)
-    assert np.all(error[:10] == 0)
-    assert np.all(np.diff(error[10:]) < 0)
-    assert np.sqrt(error[20]) == pytest.approx(0.1 * profile[REACH_PX, REACH_PX + 20], rel=0.02)
+    begin = math.ceil(WINGS_FWHM * FWHM)
+    assert np.all(error[:begin] == 0)
+    assert np.all(np.diff(error[begin:]) < 0)
+    for radius in (begin, 20, 35):
+        doubt = 0.1 * radius / (WINGS_FWHM * FWHM)
+        assert np.sqrt(error[radius]) == pytest.approx(doubt * profile[REACH_PX, REACH_PX + radius], rel=0.05)
 
 
 def test_a_star_cut_by_an_edge_is_expected_to_leave_something_beside_it_and_nowhere_else():
