@@ -19,7 +19,7 @@ from pipeline.classify.model_file import DESCRIPTION, ModelRefused
 from pipeline.classify.scorers import Inputs, Scorer, load, probabilities
 from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.survey_cutouts import of_sources
-from pipeline.classify.triplets import SIDE, Triplets
+from pipeline.classify.triplets import Triplets
 
 Array = NDArray[np.float64]
 
@@ -217,17 +217,12 @@ def _given(candidates: Sequence[CandidateFacts | AlertFacts], name: str) -> Arra
 def with_scores(
     candidates: Sequence[CandidateFacts], scores: Scores | None = None
 ) -> tuple[CandidateFacts, ...]:
-    """Candidates with their scores, ordered by the best model's; those of no model keep what they have.
-
-    A streak that no cutout holds is known by models that see whole frames alone: to the others it is a bar
-    across the image, as a bad row is.
-    """
+    """Candidates with their scores, ordered by the best model's; those of no model keep what they have."""
     found = []
     for number, candidate in enumerate(candidates):
-        seen = scores is not None and candidate.features.get("streak_length", 0.0) <= SIDE
-        every = {**candidate.scores, **scores.of(number)} if scores is not None and seen else candidate.scores
+        every = candidate.scores if scores is None else {**candidate.scores, **scores.of(number)}
         best = best_of(every)
-        moved = scores.moved_of(number) if scores is not None and "ensemble" in every else {}
+        moved = {} if scores is None or "ensemble" not in every else scores.moved_of(number)
         found.append(
             replace(
                 candidate,

@@ -140,15 +140,6 @@ def test_candidates_without_cutouts_or_with_broken_ones_have_no_score(candidates
     assert scored[0].score == 12.0
 
 
-@pytest.mark.parametrize(("length", "models"), [(40.0, {"unet", "ensemble"}), (512.0, {"unet"})])
-def test_a_streak_that_no_cutout_holds_is_known_by_the_whole_frame_alone(candidates, length, models):
-    streak = replace(candidates[0], features={"streak_length": length}, scores={"unet": 0.97})
-    (scored,) = with_scores([streak], Classifier.of().score_candidates([streak]))
-    assert models <= set(scored.scores)
-    assert scored.score == scored.scores["ensemble" if "ensemble" in models else "unet"]
-    assert any(name.startswith("ensemble.") for name in scored.features) == ("ensemble" in models)
-
-
 def test_a_fresh_machine_scores_with_numpy_and_onnx_runtime_alone(tmp_path):
     code = (
         "import sys, numpy as np\n"
