@@ -15,6 +15,7 @@ import math
 import re
 import struct
 import warnings
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ SENTINEL = 1e30  # surveys mark missing pixels with huge numbers
 MOST_NAMED = 8  # exposures that a sentence names
 SAME_VALUE_SHARE = 0.8  # of an exposure's pixels, no one value is held by so many
 COMPRESS_MAGIC = b"\x1f\x9d"
+ZIP_MAGIC = b"PK"
+MOST_GROWTH, GROWTH_SLACK = 100, 64 * 2**20  # a zip may hold so many times its size, and so many bytes more
 
 HARMLESS_PLANES = ("DETECTED", "DETECTED_NEGATIVE", "NOT_DEBLENDED", "CLIPPED", "INEXACT_PSF", "REJECTED")
 # A primary header's cards that describe its own array or grid and are not an extension's to inherit.
@@ -214,6 +217,26 @@ def _check_path(path: Path) -> None:
         raise FrameRefused("it is compressed with `compress` (.Z), which is not supported; gzip it instead")
     if not start.startswith((b"SIMPLE", *COMPRESSIONS)):
         raise FrameRefused("it is not a FITS file (it does not begin with SIMPLE)")
+    if start.startswith(ZIP_MAGIC):
+        _check_zip(path)
+
+
+def _check_zip(path: Path) -> None:
+    """Refuse a zip by its table of contents: astropy inflates one whole, before it looks at a header.
+
+    No more is ever inflated than the table says.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            held = archive.infolist()
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise Damaged("its compressed data are damaged or end too early") from error
+    if len(held) != 1:
+        raise FrameRefused(f"it is a zip of {len(held)} files: one FITS file is needed")
+    if held[0].file_size > MOST_GROWTH * path.stat().st_size + GROWTH_SLACK:
+        raise FrameRefused(
+            f"it inflates to {held[0].file_size} bytes, more than {MOST_GROWTH} times its size"
+        )
 
 
 def _what_is_wrong(path: Path, error: BaseException) -> str:

@@ -3,6 +3,7 @@
 import gzip
 import os
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -215,6 +216,25 @@ def test_bytes_that_are_no_fits_are_refused(tmp_path, content, words, damaged):
     found = only(path)
     assert words in found.reason
     assert found.damaged is damaged
+
+
+def zipped(path: Path, *names: str, content: bytes) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, content)
+    return path
+
+
+def test_a_zip_of_one_file_is_read_and_others_are_refused_before_they_are_inflated(tmp_path, monkeypatch):
+    content = written(tmp_path / "a.fits", fits.PrimaryHDU(SKY, header())).read_bytes()
+    assert only(zipped(tmp_path / "one.zip", "a.fits", content=content)).data.shape == SKY.shape
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_args: pytest.fail("it was inflated"))
+    bomb = zipped(tmp_path / "bomb.zip", "a.fits", content=bytes(100 * 2**20))
+    assert bomb.stat().st_size < 2**20
+    assert "inflates" in only(bomb).reason
+    assert "2 files" in only(zipped(tmp_path / "two.zip", "a.fits", "b.fits", content=content)).reason
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 and no more")
+    assert only(tmp_path / "broken.zip").damaged
 
 
 def test_a_folder_a_missing_file_and_a_pipe_are_refused(tmp_path):
