@@ -25,7 +25,8 @@ def altitude_deg(at: float, ra: float, dec: float, latitude: float, longitude: f
     sidereal = 280.46061837 + 360.98564736629 * (at - J2000_S) / DAY_S
     hour_angle = radians(sidereal + longitude - ra)
     place, high = radians(latitude), radians(dec)
-    return degrees(asin(sin(place) * sin(high) + cos(place) * cos(high) * cos(hour_angle)))
+    sine = sin(place) * sin(high) + cos(place) * cos(high) * cos(hour_angle)
+    return degrees(asin(max(-1.0, min(1.0, sine))))  # rounding may lead beyond, at the zenith
 
 
 def airmass(altitude: float) -> float | None:

@@ -34,6 +34,13 @@ def test_airmass_is_the_secant_high_up_and_ends_at_forty(altitude):
     assert horizon.airmass(-altitude) is None
 
 
+@given(latitude=st.floats(-90.0, 90.0), longitude=st.floats(-180.0, 180.0), at=st.floats(0.0, 4e9))
+def test_what_passes_through_the_zenith_stands_there(latitude, longitude, at):
+    transit = 280.46061837 + 360.98564736629 * (at - horizon.J2000_S) / horizon.DAY_S + longitude
+    highest = horizon.altitude_deg(at, transit % 360.0, latitude, latitude, longitude)
+    assert highest == pytest.approx(90.0, abs=1e-3)
+
+
 def test_a_place_culminates_at_the_latitude_of_its_declination():
     highest = max(horizon.altitude_deg(at, 123.0, 20.0, 28.76, -17.88) for at in range(0, 90_000, 60))
     assert highest == pytest.approx(90.0 - 28.76 + 20.0, abs=0.01)
