@@ -39,7 +39,7 @@ ALONE = 3.5  # in FWHM: no neighbour but those so much fainter
 NEGLIGIBLE_MAG = 4.0
 NO_FILTER = {"", "clear", "c", "cl", "open", "none", "no", "l", "lum", "luminance", "white", "w", "empty"}
 SLOAN = re.compile(r"(?:sdss|sloan|ps1?|panstarrs|des|decam|ztf|lsst|skymapper)?[-_ .]?([ugrizy])[psi']?")
-JOHNSON = re.compile(r"(?:bessell?|johnson|cousins|harris)?[-_ .]?([UBVRI])c?", re.IGNORECASE)
+JOHNSON = re.compile(r"(bessell?|johnson|cousins|harris)?[-_ .]?([UBVRI])c?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +171,12 @@ def band_of(name: str | None, bands: Sequence[str]) -> str | None:
         return plain
     if plain.lower() in NO_FILTER:
         return bands[0] if bands and bands[0] != "mag" else None
-    for pattern, form in ((SLOAN, str.lower), (JOHNSON, str.upper)):
-        text = plain if pattern is JOHNSON else _sloan_words(plain)
-        match = pattern.fullmatch(text)
-        if match and form(match[1]) in bands:
-            return form(match[1])
+    if (match := SLOAN.fullmatch(_sloan_words(plain))) and match[1] in bands:
+        return match[1]
+    if (match := JOHNSON.fullmatch(plain)) and match[2].upper() in bands:
+        system, letter = match.groups()
+        if system or letter not in "uri":  # which alone are Sloan's
+            return letter.upper()
     first = re.match(r"([A-Za-z])[-_ .]", plain)  # such as "g DECam SDSS" and "r.MP9602"
     return first[1] if first and first[1] in bands else None
 

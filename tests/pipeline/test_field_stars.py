@@ -151,6 +151,17 @@ def test_a_filter_is_a_band_by_its_name_alone(filter_: str | None, band: str | N
     assert band_of(filter_, ("G", "g", "r", "i", "z", "V")) == band
 
 
+@pytest.mark.parametrize(
+    ("filter_", "band"),
+    [
+        ("R", "R"), ("Rc", "R"), ("bessell_r", "R"), ("Cousins I", "I"), ("b", "B"), ("v", "V"),
+        ("r", None), ("i", None), ("u", None), ("rc", None), ("r'", None), ("sdss_r", None),
+    ],
+)  # fmt: skip
+def test_a_small_letter_is_no_band_of_johnson_and_cousins(filter_: str, band: str | None) -> None:
+    assert band_of(filter_, ("U", "B", "V", "R", "I")) == band
+
+
 def test_what_is_found_goes_before_the_header_and_into_the_depth(settings: Settings, tmp_path: Path) -> None:
     frame, truth = exposed()
     frame = replace(frame, header=Header({"MAGZPT": 24.0}))
