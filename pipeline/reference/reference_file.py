@@ -7,6 +7,7 @@ its header says the gain, so that other programs see the right noise too.
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import warnings
@@ -99,12 +100,18 @@ def read(path: Path) -> ReferenceImage:
             data, background, variance, mask = (np.asarray(layers[plane].data) for plane in PLANES)
             gain, read_noise = float(header["GAIN"]), float(header["RDNOISE"])
             saturation = float(header["SATURATE"])
+            numbers = [_number(header, key) for key in ("MJD-BEG", "MJD-AVG", "MJD-END", "MAGZERO")]
             wcs = WCS(header)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise FrameRefused(f"the reference {path} cannot be read: {error}") from error
+    if data.ndim != 2 or not data.shape == background.shape == variance.shape == mask.shape:
+        raise FrameRefused(f"the reference {path} is damaged: its planes are not of one size")
+    if not (gain > 0.0 and math.isfinite(gain)):
+        raise FrameRefused(f"the reference {path} is damaged: its gain is {gain:g}")
+    first, middle, last, zeropoint = numbers
     exposure = Exposure(
         name=path.name,
-        mjd=header.get("MJD-AVG"),
+        mjd=middle,
         filter=header.get("FILTER"),
         field=header.get("OBJECT"),
         gain=gain,
@@ -127,11 +134,17 @@ def read(path: Path) -> ReferenceImage:
         frame,
         names=tuple(str(line).removeprefix("frame ") for line in header.get("HISTORY", [])),
         flux_unit=str(header["BUNIT"]),
-        mjd_first=header.get("MJD-BEG"),
-        mjd_last=header.get("MJD-END"),
-        zeropoint=header.get("MAGZERO"),
+        mjd_first=first,
+        mjd_last=last,
+        zeropoint=zeropoint,
         mag_system=header.get("MAGSYS"),
     )
+
+
+def _number(header: fits.Header, key: str) -> float | None:
+    """A number that need not be there; another value raises."""
+    value = header.get(key)
+    return None if value is None else float(value)
 
 
 @contextmanager
