@@ -94,11 +94,11 @@ def build(
                 each.frame, each.stars, best.frame, best.stars, each.fwhm, best.fwhm, settings
             ).to_new
             scale = flux_ratio(moved_stars(each.stars, to_frame), best.stars)
+            aligned = resample(each.frame, to_frame, best.frame.wcs, each.fwhm)
+            layers.append(_layer(aligned, each.fwhm / math.sqrt(abs(to_frame.area)), scale))
         except FrameRefused as refused:
             skipped[each.frame.exposure.name] = str(refused)
             continue
-        aligned = resample(each.frame, to_frame, best.frame.wcs, each.fwhm)
-        layers.append(_layer(aligned, each.fwhm / math.sqrt(abs(to_frame.area)), scale))
         used.append(each)
     if len(used) < 2:
         name, reason = next(iter(skipped.items()))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from core.frames.outcome import QualityFacts
 from core.settings import Settings
@@ -155,6 +156,15 @@ def test_a_frame_of_another_field_is_skipped_with_its_reason(exposures: list[Mea
         build(exposures[:1], SETTINGS)
 
 
+def test_a_frame_that_aligns_and_has_no_good_pixel_is_skipped_with_its_reason(
+    exposures: list[Measured],
+) -> None:
+    blind = replace(exposures[1].frame, mask=np.full(SHAPE, MaskPlane.BAD, dtype=np.uint16))
+    reference, skipped = build([exposures[0], replace(exposures[1], frame=blind), exposures[2]], SETTINGS)
+    assert "no usable pixel" in skipped["f1"]
+    assert reference.names == ("f0", "f2")
+
+
 def test_the_effective_gain_of_equal_frames_is_their_number() -> None:
     assert effective_gain([1, 1, 1, 1], [1, 1, 1, 1]) == pytest.approx(4.0)
     assert effective_gain([1.0], [1.0]) == pytest.approx(1.0)
@@ -191,3 +201,27 @@ def test_a_damaged_file_is_refused_in_a_sentence(coadd: ReferenceImage, tmp_path
     with pytest.raises(FrameRefused, match="cannot be read"):
         read(tmp_path / "missing.fits")
     assert not is_reference(tmp_path / "missing.fits")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("GAIN", 0.0, "gain"),
+        ("MJD-AVG", "yesterday", "cannot be read"),
+        ("VARIANCE", np.ones((3, 3), dtype=np.float32), "one size"),
+        ("BACKGROUND", None, "one size"),
+    ],
+)
+def test_a_file_that_contradicts_itself_is_refused(
+    coadd: ReferenceImage, tmp_path: Path, key: str, value: object, words: str
+) -> None:
+    path = tmp_path / "reference.fits"
+    write(coadd, path)
+    with fits.open(path, memmap=False) as layers:
+        if key in layers[0].header:
+            layers[0].header[key] = value
+        else:
+            layers[key].data = value
+        layers.writeto(path, overwrite=True)
+    with pytest.raises(FrameRefused, match=words):
+        read(path)
