@@ -55,7 +55,6 @@ UNNAMED = ("mag", "magnitude", "max", "brightness")
 HOURS = {"h", "hr", "hrs", "hour", "hours", "hourangle", "hms", "h:m:s", '"h:m:s"', "'h:m:s'"}
 DEGREES = {"deg", "degs", "degree", "degrees", "°", "d"}
 MOST_BANDS = 8
-RA_UNITS = ("degrees", "hours")
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +250,10 @@ def sexagesimal(values: NDArray[Any], name: str) -> NDArray[np.float64]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    text = pc.cast(pa.array(values.tolist(), pa.binary()), pa.string())
+    try:
+        text = pc.cast(pa.array(values.tolist(), pa.binary()), pa.string())
+    except pa.ArrowInvalid as error:
+        raise CatalogRefused(f"column {name} holds text that is no UTF-8") from error
     text = pc.replace_substring_regex(text, r"[hdms°'\"′″:\s]+", " ")
     text = pc.utf8_trim_whitespace(text)
     parts = pc.split_pattern(text, " ")

@@ -15,6 +15,7 @@ from astropy.table import Table
 
 from core.catalogs.library import CatalogError, Library
 from pipeline.known.add import Options, add
+from pipeline.known.columns import angles
 from pipeline.known.files import CatalogRefused
 from tests.pipeline.catalogs import added, gaia, scattered, write_csv, write_parquet
 
@@ -102,6 +103,11 @@ def test_sexagesimal_text_and_units_say_what_right_ascension_is_in(library: Libr
     plain = write_csv(tmp_path / "plain.csv", ra=[12.5, -10.0], dec=[3.0, 4.0])
     added(library, plain, kind="stars")
     assert positions(library, "plain") == {(12.5, 3.0), (350.0, 4.0)}
+
+
+def test_a_position_of_bytes_that_are_no_text_is_refused() -> None:
+    with pytest.raises(CatalogRefused, match="no UTF-8"):
+        angles(np.array([b"10:12:33.1", b"\xff\xfe"]), "ra", None, is_ra=True)
 
 
 @pytest.mark.parametrize(
