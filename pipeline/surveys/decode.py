@@ -71,7 +71,7 @@ def decode(survey: Survey, record: Record, *, cutout_px: int, radius_arcsec: flo
     if snr is None:
         raise PacketError("it tells no significance: neither its own nor a flux with an error")
     mag, mag_err = _magnitude(flux, epoch.flux_err) if epoch.zeropoint is not None else (None, None)
-    stamps, to_sky, remark = _stamps(survey, record)
+    stamps, to_sky, problems = _stamps(survey, record)
     if survey.difference_follows_sign and sign < 0 and stamps[2] is not None:
         stamps = (stamps[0], stamps[1], -stamps[2])
     cutouts = to_cutouts(*stamps, size=cutout_px, to_sky=to_sky)
@@ -81,7 +81,8 @@ def decode(survey: Survey, record: Record, *, cutout_px: int, radius_arcsec: flo
         survey.seeing_arcsec / 7200.0,
         3.0 * min(error_deg, MOST_POSITION_ERROR_DEG),
     )
-    exposure_s = epoch.exposure_s or survey.exposure_s
+    history, refused = _history(survey, record, epoch.exposure_s or survey.exposure_s)
+    remarks = [*problems, *refused]
     return AlertFacts(
         source=survey.name,
         external_id=external_id,
@@ -105,8 +106,8 @@ def decode(survey: Survey, record: Record, *, cutout_px: int, radius_arcsec: flo
         features=_named(survey, body, survey.features),
         mask_flags=_flags(survey, body),
         cutouts=None if cutouts is None else pack(cutouts),
-        history=tuple(_history(survey, record, exposure_s)),
-        remark=remark,
+        history=history,
+        remark="; ".join(remarks) or None,
     )
 
 
@@ -174,7 +175,12 @@ def _magnitude(flux: float | None, flux_err: float | None) -> tuple[float | None
     return mag, MAG_PER_RELATIVE_ERROR * flux_err / abs(flux) if flux_err else None
 
 
-def _history(survey: Survey, record: Record, exposure_s: float) -> Iterable[FluxFacts]:
+def _history(
+    survey: Survey, record: Record, exposure_s: float
+) -> tuple[tuple[FluxFacts, ...], tuple[str, ...]]:
+    """The epochs that a packet remembers, and what is to be said of those that cannot be used."""
+    found: list[FluxFacts] = []
+    problems: list[str] = []
     for name, point in survey.history.items():
         listed = record.get(name)
         if not isinstance(listed, list):
@@ -185,8 +191,16 @@ def _history(survey: Survey, record: Record, exposure_s: float) -> Iterable[Flux
         if point.mjd_tai:
             times = _to_utc(times)
         for each, epoch, mjd in zip(told, epochs, times, strict=True):
-            if EARLIEST_MJD < mjd < LATEST_MJD:
-                yield from _past(survey, each, point, epoch, mjd)
+            if not EARLIEST_MJD < mjd < LATEST_MJD:
+                continue
+            try:
+                found.extend(_past(survey, each, point, epoch, mjd))
+            except PacketError as error:
+                problems.append(str(error))
+    if not problems:
+        return tuple(found), ()
+    told = f"of its history {len(problems)} are left out, the first because {problems[0]}"
+    return tuple(found), (told,)
 
 
 def _past(survey: Survey, record: Record, point: Point, epoch: _Epoch, mjd: float) -> Iterable[FluxFacts]:
@@ -285,8 +299,8 @@ def _sign(survey: Survey, record: Record, epoch: _Epoch, point: Point | None = N
 
 def _stamps(
     survey: Survey, record: Record
-) -> tuple[tuple[Plane | None, Plane | None, Plane | None], ToSky | None, str | None]:
-    """New, reference and difference, none where it is missing; how they lie; why one cannot be read."""
+) -> tuple[tuple[Plane | None, Plane | None, Plane | None], ToSky | None, list[str]]:
+    """New, reference and difference, none where it is missing; how they lie; why some cannot be read."""
     planes: list[Plane | None] = []
     problems: list[str] = []
     to_sky: ToSky | None = None  # of the first that tells: all three show one place of one grid
@@ -303,7 +317,7 @@ def _stamps(
             except PacketError as error:
                 problems.append(f"its {what} cutout is left out: {error}")
         planes.append(plane)
-    return (planes[0], planes[1], planes[2]), to_sky, "; ".join(problems) or None
+    return (planes[0], planes[1], planes[2]), to_sky, problems
 
 
 def _pixel(survey: Survey, body: Record, names: Names) -> float | None:

@@ -106,6 +106,15 @@ def test_sentinels_are_unknown_and_stay_out():
     assert alert.snr == pytest.approx(2.5 / math.log(10) / 0.125)  # from the flux and its error
 
 
+def test_an_epoch_that_cannot_be_used_costs_no_alert():
+    odd = past(2, candid=9, magpsf=19.0, sigmapsf=0.2, isdiffpos="maybe")
+    alert = decoded(ztf(prv_candidates=[past(3), odd, past(1)]))
+    assert [each.kind for each in alert.history] == [FluxKind.LIMIT, FluxKind.LIMIT]
+    assert alert.remark is not None
+    assert "of its history 1" in alert.remark
+    assert "isdiffpos is 'maybe'" in alert.remark
+
+
 def test_history_is_detections_forced_fluxes_and_limits():
     forced = {"jd": JD - 5, "fid": 1, "pid": 77, "magzpsci": 26.4, "forcediffimflux": -20.0}
     alert = decoded(
