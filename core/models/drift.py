@@ -7,8 +7,9 @@ the latter: it tells of what was looked at, then and now.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,8 @@ class Share:
 class Calibration:
     """What one model said of candidates that people decided on, then and now.
 
-    ``change`` is of the Brier score, now less then; none where too little was decided in one of the times.
+    ``change`` is of the Brier score, now less then, and ``p_adjusted`` the chance of one as large, corrected
+    for the number of models and strata; none where too little was decided in one of the times.
     """
 
     model: str
@@ -73,6 +75,7 @@ class Calibration:
     brier_now: Share | None
     ece_now: Share | None
     change: Share | None
+    p_adjusted: float | None
     is_drift: bool
 
 
@@ -131,7 +134,7 @@ def drift(store: Store, digests: Mapping[str, str], limits: DriftSettings) -> Dr
     before, now = (drift_rows.sample(store, each, names) for each in (before_span, now_span))
     quantities = compared(before, now, [each.first for each in (*reference, *recent)], limits)
     then, since_then = (drift_rows.judged(store, each, names) for each in (before_span, now_span))
-    calibrations = calibrated(then, since_then, list(names))
+    calibrations = calibrated(then, since_then, list(names), limits)
     drifted = [each for each in quantities if each.is_drift]
     worse = [each for each in calibrations if each.is_drift]
     if not quantities:
@@ -189,9 +192,12 @@ def compared(
     )  # fmt: skip
 
 
-def calibrated(before: Judged, now: Judged, names: list[str]) -> tuple[Calibration, ...]:
+def calibrated(
+    before: Judged, now: Judged, names: list[str], limits: DriftSettings
+) -> tuple[Calibration, ...]:
     """What models said of what was decided since, of all together and of each instrument and filter."""
-    found = []
+    found: list[Calibration] = []
+    chances: dict[int, float] = {}  # by the place in what was found
     for stratum in ("all", *sorted(set(now.stratum.tolist()))):
         for name in names:
             then, since = (_said(each, name, stratum) for each in (before, now))
@@ -204,11 +210,11 @@ def calibrated(before: Judged, now: Judged, names: list[str]) -> tuple[Calibrati
             if len(then[0]) >= LEAST:
                 old = _draws(then[2], 2)
                 was = _share(_brier(*then[:2]), old)
-                change = _change(_brier(*then[:2]), old, _brier(*since[:2]), seeds)
-            worse = change is not None and change.low > 0.0
-            found.append(
-                Calibration(name, stratum, len(then[0]), len(since[0]), was, brier, ece, change, worse)
-            )
+                change, chances[len(found)] = _change(_brier(*then[:2]), old, _brier(*since[:2]), seeds)
+            counts = len(then[0]), len(since[0])
+            found.append(Calibration(name, stratum, *counts, was, brier, ece, change, None, is_drift=False))
+    for place, p in zip(chances, adjusted(list(chances.values())), strict=True):
+        found[place] = replace(found[place], p_adjusted=p, is_drift=p < limits.p)
     return tuple(found)
 
 
@@ -249,10 +255,16 @@ def _share(measure: Weighted, weights: Array) -> Share:
     )
 
 
-def _change(first: Weighted, first_weights: Array, second: Weighted, second_weights: Array) -> Share:
+def _change(
+    first: Weighted, first_weights: Array, second: Weighted, second_weights: Array
+) -> tuple[Share, float]:
+    """A change with its interval, and the chance of an increase as large by the scatter of the bootstrap."""
     found = [second(b) - first(a) for a, b in zip(first_weights, second_weights, strict=True)]
     value = second(np.ones(second_weights.shape[1])) - first(np.ones(first_weights.shape[1]))
-    return Share(value, *(float(each) for each in np.percentile(found, (2.5, 97.5))))
+    scatter = float(np.std(found))
+    # No share of the rounds tells so small a chance as the correction for many comparisons asks for.
+    p = 0.5 * math.erfc(value / (math.sqrt(2.0) * scatter)) if scatter > 0.0 else float(value <= 0.0)
+    return Share(value, *(float(each) for each in np.percentile(found, (2.5, 97.5)))), p
 
 
 def _used(store: Store, name: str) -> dict[str, Any]:

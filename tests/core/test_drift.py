@@ -10,7 +10,8 @@ from scipy import stats
 
 from core.models import versions
 from core.models.distributions import adjusted, compare, effective, kolmogorov, ks_distance, psi
-from core.models.drift import drift
+from core.models.drift import RANKED, calibrated, drift
+from core.models.drift_rows import Judged
 from core.models.retraining import retraining
 from core.settings import DriftSettings
 from tests.core.nights import add_nights
@@ -130,6 +131,24 @@ def test_a_model_that_people_agree_with_less_than_before_is_told(store):
     assert worse.brier_before.value < 0.15 < worse.brier_now.low
     assert worse.ece_now.low > 0.1
     assert "further from what people decide" in found.advice[0]
+
+
+def judged(random, n, *, slope=1.0):
+    """Decisions on candidates of six bands; the log-odds of four models are too sure by the slope."""
+    log_odds = random.normal(0.0, 2.0, n)
+    real = random.random(n) < 1.0 / (1.0 + np.exp(-log_odds))
+    scores = {name: slope * log_odds + random.normal(0.0, 0.3, n) for name in RANKED}
+    return Judged(np.array([f"camera {'ugrizy'[i % 6]}" for i in range(n)]), np.arange(n), real, scores)
+
+
+def test_of_many_models_and_bands_that_are_as_good_as_they_were_none_is_told(monkeypatch):
+    monkeypatch.setattr("core.models.drift.ROUNDS", 100)
+    random = np.random.default_rng(5)
+    trials = [calibrated(judged(random, 360), judged(random, 330), list(RANKED), LIMITS) for _ in range(16)]
+    assert sum(any(each.change.low > 0.0 for each in trial) for trial in trials) >= 4  # each by itself
+    assert sum(any(each.is_drift for each in trial) for trial in trials) <= 1
+    worse = calibrated(judged(random, 360), judged(random, 330, slope=-1.0), list(RANKED), LIMITS)
+    assert all(each.is_drift for each in worse if each.stratum == "all")
 
 
 def test_decisions_that_were_not_learnt_of_are_counted(sqlite_store):
