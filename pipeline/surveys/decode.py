@@ -199,8 +199,8 @@ def _history(
                 problems.append(str(error))
     if not problems:
         return tuple(found), ()
-    told = f"of its history {len(problems)} are left out, the first because {problems[0]}"
-    return tuple(found), (told,)
+    words = f"of its history {len(problems)} are left out, the first because {problems[0]}"
+    return tuple(found), (words,)
 
 
 def _past(survey: Survey, record: Record, point: Point, epoch: _Epoch, mjd: float) -> Iterable[FluxFacts]:
