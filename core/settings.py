@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-import os
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +14,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pydantic_settings.exceptions import SettingsError as UnreadableVariable
 
 from core.errors import AstridError
-from core.settings_file import find_file
+from core.settings_file import find_file, may_be_anybodys
+from core.settings_variables import stray_variable, variables_of
 from core.vocabulary import ExitCode
 
 __all__ = ["Settings", "SettingsError", "find_file", "load"]
@@ -348,7 +348,8 @@ def load(explicit: Path | None = None) -> Settings:
     Raises
     ------
     SettingsError
-        The file cannot be read, is no TOML, or holds a key or value that is not allowed.
+        The file cannot be read, is no TOML, or holds a key or value that is not allowed; or it names a
+        program to run, may be another user's, and nobody named it.
     """
     path = find_file(explicit)
     values: dict[str, Any] = {}
@@ -357,12 +358,18 @@ def load(explicit: Path | None = None) -> Settings:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"cannot read the configuration {path}: {error}") from error
-    _refuse_unknown_variables()
+        if explicit is None and _runs_a_program(values) and may_be_anybodys(path):
+            raise SettingsError(
+                f"the command of [alerts] in {path.absolute()} is not run: others can write that file;"
+                f" --config {path} obeys it all the same"
+            )
+    if stray := stray_variable(Settings.model_fields):
+        raise SettingsError(f"{stray[0]} in the environment: there is no section '{stray[1]}'")
     try:
         return Settings(**values)
     except UnreadableVariable as error:
         section = re.search(r'field "(\w+)"', str(error))
-        names = ", ".join(_variables(section[1] if section else ""))
+        names = ", ".join(variables_of(section[1] if section else ""))
         raise SettingsError(
             f'{names} in the environment cannot be read: a list is written as ["a", "b"], a section as JSON'
         ) from error
@@ -370,46 +377,14 @@ def load(explicit: Path | None = None) -> Settings:
         first = error.errors()[0]
         parts = [str(part) for part in first["loc"]]
         if first["type"] == "extra_forbidden":
-            where = f"{given[0]} in the environment" if (given := _variables(*parts)) else str(path)
+            where = f"{given[0]} in the environment" if (given := variables_of(*parts)) else str(path)
             raise SettingsError(f"{where}: there is no key '{'.'.join(parts)}'") from error
-        if given := _variables(*parts):  # the environment wins over the file
+        if given := variables_of(*parts):  # the environment wins over the file
             raise SettingsError(f"{given[0]} in the environment: {first['msg']}") from error
         place = path or "the settings"
         raise SettingsError(f"configuration key '{'.'.join(parts)}' in {place}: {first['msg']}") from error
 
 
-def _refuse_unknown_variables() -> None:
-    """Refuse a variable of no section: a typing error in it must not go for a setting.
-
-    Within a section it is the section's own check that speaks. Others, without ``__``, are not ours alone.
-    """
-    for name in sorted(os.environ):
-        section, nested, _ = name.upper().removeprefix("ASTRID_").partition("__")
-        if nested and name.upper().startswith("ASTRID_") and section.lower() not in Settings.model_fields:
-            raise SettingsError(f"{name} in the environment: there is no section '{section.lower()}'")
-
-
-def _variables(*parts: str) -> list[str]:
-    """The variables of the environment that a key comes from, or keys below it."""
-    wanted = ["ASTRID_" + parts[0].upper(), *(part.upper() for part in parts[1:])]
-    found = []
-    for name, value in os.environ.items():
-        given = name.upper().split("__")
-        if given[: len(wanted)] == wanted or (
-            wanted[: len(given)] == given and _holds(value, parts[len(given) :])
-        ):
-            found.append(name)
-    return sorted(found)
-
-
-def _holds(text: str, keys: Sequence[str]) -> bool:
-    """Whether a variable's JSON has a value under some keys."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return False
-    for key in keys:
-        if isinstance(value, dict) and key not in value:
-            return False
-        value = value.get(key) if isinstance(value, dict) else None
-    return True
+def _runs_a_program(values: Mapping[str, Any]) -> bool:
+    alerts = values.get("alerts")
+    return isinstance(alerts, dict) and bool(alerts.get("command"))

@@ -1,5 +1,6 @@
 """Settings: the shipped file says every default, and what is wrong is said in one sentence."""
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -59,6 +60,27 @@ def test_a_wrong_file_is_told_by_its_key(tmp_path, text, said):
 def test_a_missing_file_that_was_named_is_an_error(tmp_path):
     with pytest.raises(SettingsError, match="cannot read"):
         load(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize("others", ["owner", "writable"])
+def test_a_program_to_run_is_not_taken_from_a_file_that_others_can_write(monkeypatch, tmp_path, others):
+    path = tmp_path / "config.toml"
+    path.write_text('[alerts]\ncommand = ["touch", "here"]\n')
+    assert load().alerts.command == ("touch", "here")
+    if others == "owner":
+        monkeypatch.setattr("os.geteuid", lambda: path.stat().st_uid + 1)
+        if path.stat().st_uid == 0:  # what is root's is anybody's to obey
+            os.chown(path, 12345, -1)
+    else:
+        path.chmod(0o666)
+    with pytest.raises(SettingsError, match="others can write"):
+        load()
+    assert load(path).alerts.command == ("touch", "here")
+    monkeypatch.setenv("ASTRID_CONFIG", str(path))
+    assert load().alerts.command == ("touch", "here")
+    monkeypatch.delenv("ASTRID_CONFIG")
+    path.write_text("[detect]\nthreshold = 6.0\n")
+    assert load().detect.threshold == 6.0
 
 
 def test_the_science_hash_follows_what_changes_a_frame_and_nothing_else():
