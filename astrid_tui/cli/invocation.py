@@ -96,9 +96,9 @@ def storable(value: Any) -> Any:
 
 def person_of(context: typer.Context, given: str | None = None) -> str:
     """Who gives this command: as told, else by the settings, else by the login name."""
-    import getpass
+    from core.login import login_name
 
-    return given or settings_of(context).review.reviewer or getpass.getuser()
+    return given or settings_of(context).review.reviewer or login_name()
 
 
 def session_of(reviewer: str) -> str:

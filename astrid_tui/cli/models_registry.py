@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -21,6 +20,7 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
+from core.login import login_name
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def promote(
             _tell_same(number, name, as_json=as_json)
             return
         confirm(f"Version {number} of {name} will be used instead of {used}.", "promote", yes=yes)
-        row = versions.promote(store, name, number, by=getpass.getuser(), reason=because)
+        row = versions.promote(store, name, number, by=login_name(), reason=because)
         _tell_change(store, settings, row.number, row.previous, name, no_sync=no_sync, as_json=as_json)
 
 
@@ -193,7 +193,7 @@ def rollback(
                 fetch(store, settings, name, before)
             used = versions.in_use(store, [name])[name].number
             confirm(f"Version {before} of {name} will be used again instead of {used}.", "rollback", yes=yes)
-        row = versions.rollback(store, name, by=getpass.getuser(), reason=because)
+        row = versions.rollback(store, name, by=login_name(), reason=because)
         _tell_change(store, settings, row.number, row.previous, name, no_sync=no_sync, as_json=as_json)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import shutil
@@ -13,6 +12,7 @@ from typing import Any
 
 from core.database.store import Store
 from core.database.tables import TrainedModel
+from core.login import login_name
 from core.models import files, versions
 from core.models.trainings import MODEL, SCORECARD, Training, TrainingRefused
 from core.settings import Settings
@@ -49,7 +49,7 @@ def keep(
         name=model.description.kind,
         digest=model.digest,
         origin=origin,
-        created_by=f"{getpass.getuser()}@{os.uname().nodename}",
+        created_by=f"{login_name()}@{os.uname().nodename}",
         description=model.description.model_dump(mode="json"),
         training=training,
         scorecard=scorecard,

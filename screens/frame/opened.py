@@ -1,11 +1,11 @@
 """What is there once the settings are read and the store is open."""
 
-import getpass
 from dataclasses import dataclass
 from pathlib import Path
 
 from core import settings as all_settings
 from core.database.store import Store, open_store
+from core.login import login_name
 from core.settings import Settings
 
 
@@ -39,12 +39,4 @@ class Opened:
         """
         found = all_settings.load(settings_path)
         store = open_store(found.store_url, read_only=read_only)
-        return cls(store, found, settings_path, found.review.reviewer or _login())
-
-
-def _login() -> str:
-    """The login name; some containers have users without one."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "reviewer"
+        return cls(store, found, settings_path, found.review.reviewer or login_name())

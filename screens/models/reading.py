@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.database.store import Store
+from core.login import login_name
 from core.models import files, members, trainings, versions
 from core.models.overview import ModelRow, overview
 from core.models.registry import Registry, read_registry
@@ -234,7 +234,7 @@ def promote(name: str, number: int, store: Store, settings: Settings) -> str:
     """
     if number != versions.SHIPPED:
         _refuse_damaged(name, number, versions.version(store, name, number).digest, settings)
-    row = versions.promote(store, name, number, by=getpass.getuser())
+    row = versions.promote(store, name, number, by=login_name())
     told = f"version {row.number} of {name} is in use from the next frame on; it was {row.previous}"
     return _with_remark(told, store)
 
@@ -259,7 +259,7 @@ def rollback(name: str, store: Store, settings: Settings) -> str:
     before = versions.previous(store, name)
     if before is not None and before != versions.SHIPPED:
         _refuse_damaged(name, before, versions.version(store, name, before).digest, settings)
-    row = versions.rollback(store, name, by=getpass.getuser())
+    row = versions.rollback(store, name, by=login_name())
     told = f"version {row.number} of {name} is in use again from the next frame on; it was {row.previous}"
     return _with_remark(told, store)
 
