@@ -63,7 +63,10 @@ def frame_records(session: Session, rows: Sequence[Observation]) -> list[dict[st
     seconds: dict[int, dict[str, float]] = defaultdict(dict)
     stages = select(StageRun).where(col(StageRun.observation_id).in_(ids)).order_by(col(StageRun.id))
     for stage in session.exec(stages):
-        seconds[stage.observation_id][stage.stage] = round(stage.seconds, 4)
+        of_frame = seconds[stage.observation_id]
+        if stage.stage in of_frame:  # a stage that comes again begins another attempt
+            of_frame.clear()
+        of_frame[stage.stage] = round(stage.seconds, 4)
     current = select(Difference).where(col(Difference.observation_id).in_(ids), col(Difference.is_current))
     differences = {difference.observation_id: difference for difference in session.exec(current)}
     dropped = _dropped(session, [each.id or 0 for each in differences.values()])

@@ -130,6 +130,17 @@ def test_a_frame_processed_again_has_the_newer_depth_or_none(store: Store) -> No
     assert frames_status(store, [key])[0]["depth_reason"] == "switched off"
 
 
+def test_seconds_are_those_of_the_last_attempt_alone(store: Store) -> None:
+    reference = add_reference(store).id or 0
+    (key,) = add_frames(store, 1)
+    first = [StageRecord(name, 100.0, 2.0, "done") for name in ("read", "calibrate", "subtract")]
+    process(store, done(reference, stages=tuple(first)))
+    requeue(store, [key])
+    later = (StageRecord("read", 200.0, 1.0, "done"), StageRecord("calibrate", 201.0, 3.0, "rejected"))
+    process(store, FrameOutcome("rejected", "too bright", stages=later))
+    assert frames_status(store, [key])[0]["seconds"] == {"read": 1.0, "calibrate": 3.0}
+
+
 def test_objects_remember_their_current_candidates(store: Store) -> None:
     reference = add_reference(store).id or 0
     add_frames(store, 1, 2, 3)
