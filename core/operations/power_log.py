@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sqlalchemy import Float, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Float, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col
 
 from core.database.storable import storable
@@ -58,6 +59,7 @@ class DeviceEnergy:
 
 
 _SAMPLE = tuple(each.name for each in fields(SampleFacts))
+_ANNOUNCED = tuple(each.name for each in fields(DeviceFacts) if each.name != "device")
 
 
 def key(host: str, device: str) -> str:
@@ -67,19 +69,18 @@ def key(host: str, device: str) -> str:
 
 def announce(store: Store, host: str, devices: Iterable[DeviceFacts]) -> None:
     """Say what a host has and why some of it is not measured; replaces what was said before."""
-    facts = {key(host, each.device): each for each in devices}
+    told = {
+        key(host, each.device): storable({name: getattr(each, name) for name in _ANNOUNCED})
+        for each in devices
+    }
+    dialect = postgresql if store.is_postgresql else sqlite  # two runs of a host may begin at once
     with store.write() as session:
-        known = {row.device: row for row in session.scalars(select(PowerDevice).where(_of(host)))}
-        for name, fact in facts.items():
-            row = known.get(name)
-            if row is None:
-                row = PowerDevice(device=name, host=host, kind=fact.kind, name=fact.name, seen_at=time.time())
-                session.add(row)
-            row.kind, row.name = fact.kind, storable(fact.name)
-            row.memory_mib, row.reason = storable(fact.memory_mib), storable(fact.reason)
-        for name, row in known.items():
-            if name not in facts and row.reason is not None:
-                session.delete(row)  # what was missing then is there now, or nobody asks for it any more
+        for name, values in told.items():
+            row = dialect.insert(PowerDevice).values(device=name, host=host, seen_at=time.time(), **values)
+            session.execute(row.on_conflict_do_update(index_elements=["device"], set_=values))
+        # What was missing then is there now, or nobody asks for it any more.
+        gone = and_(_of(host), col(PowerDevice.device).not_in(told), col(PowerDevice.reason).is_not(None))
+        session.execute(delete(PowerDevice).where(gone))
 
 
 def write_samples(

@@ -1,10 +1,12 @@
 """What samplers write and what is read from it: devices, draws, histories, the energy of runs and nights."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import pytest
 from sqlmodel import select
 
 from core.database.store import Store
-from core.database.tables import Observation, PowerSample, Run, StageRun
+from core.database.tables import Observation, PowerDevice, PowerSample, Run, StageRun
 from core.operations import power, power_log, runs
 from core.operations.power_log import DeviceEnergy, DeviceFacts, SampleFacts
 from core.review import verdicts
@@ -66,6 +68,17 @@ def test_what_is_announced_later_replaces_what_was_missing(store: Store) -> None
     assert [each.device for each in power.devices(store)] == ["dome/gpu0", "elsewhere/cpu"]
     power_log.announce(store, "dome", [DeviceFacts("gpu0", "gpu", "H200", reason="fallen off the bus")])
     assert power.devices(store)[0].reason == "fallen off the bus"
+
+
+def test_two_samplers_that_find_one_device_at_once_do_not_stop_each_other(store: Store) -> None:
+    with ThreadPoolExecutor(1) as other:
+        with store.write() as db:
+            db.add(PowerDevice(device="dome/gpu0", host="dome", kind="gpu", name="H200", seen_at=1.0))
+            db.flush()
+            announced = other.submit(power_log.announce, store, "dome", [GPU])
+            wait([announced], 0.3)  # it waits for this transaction
+        announced.result()
+    assert [each.device for each in power.devices(store)] == ["dome/gpu0"]
 
 
 def test_of_two_samplers_on_a_host_one_writes_until_it_lets_go_or_falls_silent(store: Store) -> None:
