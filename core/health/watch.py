@@ -76,7 +76,11 @@ def watching(settings: Settings, store: Store) -> Iterator[None]:
 def _watch(settings: Settings, store: Store, ended: threading.Event) -> None:
     is_away = False
     while True:
-        away = _look_and_tell(settings, store)
+        try:
+            away = _look_and_tell(settings, store)
+        except Exception:  # one look that breaks, such as at a folder that went away, must not end all others
+            log.exception("nobody looked after what is at work")
+            away = None
         if away is not None and not is_away:
             log.error("%s", away)
             _tell_of_store(settings.alerts, away)

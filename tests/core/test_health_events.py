@@ -11,6 +11,7 @@ from core.database.store import Store
 from core.database.tables import Run
 from core.health import alerts
 from core.health import events as health_events
+from core.health import watch as health_watch
 from core.health.alerts import Alert
 from core.health.checks import Check
 from core.health.events import NoSuchEvent, acknowledge, alerted, claim_alerts, listed
@@ -312,3 +313,22 @@ def test_a_store_that_is_only_read_is_not_written_to(sqlite_store: Store, tmp_pa
     assert any(check.name == "runs" and check.is_trouble for check in checks)
     assert listed(sqlite_store, past=True) == []
     assert tell(AlertSettings(), sqlite_store) == 0
+
+
+def test_a_look_that_breaks_does_not_end_all_others(store: Store, monkeypatch, caplog) -> None:
+    looks: list[Settings] = []
+    ended = threading.Event()
+
+    def broken(settings: Settings, *_args: object) -> list[Check]:
+        looks.append(settings)
+        if len(looks) == 2:
+            ended.set()
+        raise PermissionError("the folder went away")
+
+    monkeypatch.setattr(health_watch, "look", broken)
+    hasty = Settings(health=HealthSettings.model_construct(look_s=0.0))
+    thread = threading.Thread(target=health_watch._watch, args=(hasty, store, ended))
+    thread.start()
+    thread.join(10.0)
+    assert len(looks) == 2
+    assert "the folder went away" in caplog.text
