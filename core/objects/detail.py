@@ -113,9 +113,7 @@ class ObjectDetail:
             "moving": row.moving,
             "tracklet": row.tracklet_id,
             "judged_with": list(self.judged_with),
-            "known": None
-            if self.told_at is None
-            else {"candidate": self.told_at, **self.known[self.told_at]},
+            "known": self._known_here(),
             "tracklets": [dict(each) for each in self.tracklets],
             "candidates": [
                 _candidate(each) | {"known": self.known.get(each.id or 0)} for each in self.candidates

@@ -39,7 +39,6 @@ WARM_UP_S = 120.0  # a server that is silent for longer is taken to be stuck
 LOOK_EVERY_S = 0.25
 PARTING_S = 60.0
 SETTLED_AT_MOST = 100  # newest runs that are compared with Prefect
-RECORD = {"pid": int, "process": str, "port": int, "version": str, "started_at": float}
 QUIET = {
     "DO_NOT_TRACK": "true",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

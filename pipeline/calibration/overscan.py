@@ -106,7 +106,7 @@ def _overscan_level(strip: Section, data: Image, bad: NDArray[np.bool_]) -> Imag
     overall = np.nanmedian(values)
     spread = 1.4826 * np.nanmedian(np.abs(values - overall))
     values = np.where(
-        np.abs(values - np.nanmedian(values, axis=across, keepdims=True)) > 5.0 * spread + 1e-6,
+        np.abs(values - np.nanmedian(values, axis=across, keepdims=True)) > CLIP_SIGMA * spread + 1e-6,
         np.nan,
         values,
     )

@@ -28,7 +28,6 @@ NETWORK = "model.onnx"
 MOST_DESCRIPTION = 1_000_000  # bytes
 MOST_FILE = 256 * 1024 * 1024  # bytes
 MOST_NUMBERS = 50_000_000  # in all arrays
-_CHUNK = 1 << 20
 DIGITS = 64  # of a SHA-256
 
 Kind = Literal["tree", "realbogus", "unet", "isolation_forest", "one_class_svm", "ensemble"]

@@ -9,7 +9,6 @@ import numpy as np
 from astropy.wcs import WCS
 from astropy.wcs.utils import pixel_to_pixel
 from astropy.wcs.wcs import NoConvergence
-from numpy.typing import NDArray
 
 from core.settings import Settings
 from pipeline.frame import Aligned, Frame, FrameRefused, PreparedReference, PsfModel, Stars
@@ -18,8 +17,6 @@ from pipeline.registration.resample import resample
 from pipeline.registration.star_match import Match, StarList, match_stars, misfit
 from pipeline.registration.triangles import similarities
 from pipeline.stellar.psf import estimate_psf, moved_psf
-
-Values = NDArray[np.float64]
 
 MIN_OVERLAP = 0.05
 MAX_SCALE = 2.0

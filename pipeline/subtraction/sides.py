@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy import fft
 
@@ -15,8 +13,6 @@ from pipeline.subtraction.tile_score import Side
 from pipeline.subtraction.tiles import Tile, centred, fitting
 
 MIN_SHIFT_PX = 0.003  # smaller shifts are not worth a phase
-
-SideOf = Callable[[Tile], Side]
 
 
 def new_side(tile: Tile, new: Aligned, light: Image, variance: Image, matched: Match, xp: Arrays) -> Side:

@@ -13,7 +13,6 @@ from pipeline.surveys.refusal import PacketError, Refused
 from pipeline.surveys.survey import Survey
 from pipeline.surveys.tables import SURVEYS
 
-MAGIC = b"PAR1"
 BATCH = 16  # rows that are in memory at once
 MOST_GROUP = 2**30  # bytes of a row group, inflated, as the file itself has it
 MOST_METADATA = 16 * 2**20

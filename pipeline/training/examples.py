@@ -28,7 +28,6 @@ from pipeline.training.events import Event
 from pipeline.training.fields import TrainingField, field, nature
 
 REAL, BOGUS, UNKNOWN = 1, 0, -1  # labels; survey alerts are of unknown nature
-MOST_EXAMPLES = 2_000_000
 MOST_OF_STREAK = 4  # detections along one trail that are kept
 # A trail across the frame is light in the sky, but what a reviewer calls bogus; a moving object is real.
 BOGUS_EVENTS = ("satellite",)

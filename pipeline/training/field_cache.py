@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,9 +145,3 @@ def name_of(path: Path) -> str:
     """The name of a field, without its pixels."""
     with np.load(path, allow_pickle=False) as file:
         return str(file["name"])
-
-
-def read_all(paths: list[Path]) -> Iterator[CachedField]:
-    """The fields of some files that can be read."""
-    for path in paths:
-        yield read(path)

@@ -10,11 +10,8 @@ import json
 import os
 import re
 import secrets
-import signal
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -124,20 +121,3 @@ def write_json(path: Path, value: Any) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-
-
-@contextmanager
-def stopped_by_sigterm(stop: threading.Event) -> Iterator[None]:
-    """Let SIGTERM ask a training to stop at its next step instead of ending it."""
-
-    def ask(_signal: int, _frame: object) -> None:
-        stop.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, ask)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

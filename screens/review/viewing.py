@@ -101,4 +101,3 @@ _CHANGES: dict[str, Callable[[Viewing], Viewing]] = {
     "view:score": lambda v: replace(v, score=not v.score),
     "view:reset": lambda v: replace(v, look=v.home, score=False),
 }
-CHANGES = frozenset(_CHANGES)
