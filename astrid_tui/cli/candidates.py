@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from astrid_tui.cli.candidates_labels import TagOption, label, remarked
 from astrid_tui.cli.candidates_search import search
 from astrid_tui.cli.invocation import (
     ForceOption,
@@ -26,10 +27,7 @@ from astrid_tui.cli.invocation import (
     store_of,
 )
 from astrid_tui.cli.reviewing import register
-from core.vocabulary import LABELS, OWN, Label
-
-if TYPE_CHECKING:
-    from screens.review.steering import Remark
+from core.vocabulary import OWN
 
 app = typer.Typer(help="List, judge and export candidates.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -40,8 +38,6 @@ PLACES = {"ra": 6, "dec": 6, "mjd": 5}  # where six figures are too few
 FilterOption = Annotated[
     str, typer.Option("--filter", help='Such as "snr>7 mag<20 verdict:none near:10.68,41.27,30arcsec".')
 ]
-
-TagOption = Annotated[list[str] | None, typer.Option(help="A tag of its object; may be repeated.")]
 
 
 @app.command(name="list")
@@ -123,56 +119,7 @@ def show(
             print_text(f"{key:18} {_plain(value, key)}")
 
 
-@app.command()
-def label(
-    context: typer.Context,
-    candidate: Annotated[int, typer.Argument(callback=storable, help="The candidate's id.")],
-    verdict: Annotated[Label, typer.Argument(help="What it is.", show_choices=True)],
-    note: Annotated[
-        str | None, typer.Option(help="A remark kept with the verdict; its #words are tags.")
-    ] = None,
-    tag: TagOption = None,
-    reviewer: Annotated[
-        str | None, typer.Option(help="Who decides; default: the settings, then the login name.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Give a verdict; it is on disk when this returns."""
-    from core.review.candidates import shown_capsule
-    from core.review.fakes import revealed
-    from core.review.pace import COMMAND_LINE
-    from core.review.verdicts import decide
-
-    store = store_of(context)
-    who = person_of(context, reviewer)
-    remarked = _remarked(note, tag)
-    row = decide(
-        store,
-        session=session_of(who),
-        reviewer=who,
-        candidate_id=candidate,
-        label=verdict,
-        shown=shown_capsule(store, candidate, by=COMMAND_LINE),
-        note=remarked.note,
-        tags=remarked.tags,
-    )
-    truth = revealed(store, [row.sky_object_id]).get(row.sky_object_id)
-    if as_json:
-        print_json(
-            {
-                "verdict": row.id,
-                "candidate": row.candidate_id,
-                "label": row.label,
-                "hash": row.hash,
-                "injected": truth.record() if truth else None,
-            }
-        )
-        return
-    print_text(
-        f"{row.candidate_id} is {row.label}: {LABELS[verdict].meaning}; astrid candidates undo takes it back"
-    )
-    if truth:
-        print_text(truth.sentence)
+app.command()(label)
 
 
 @app.command()
@@ -241,16 +188,16 @@ def note(
     """Keep a note or tags on a candidate without a verdict; it is on disk when this returns."""
     from core.review.verdicts import annotate
 
-    who, remarked = person_of(context, reviewer), _remarked(words, tag)
-    if not remarked.note and not remarked.tags:
+    who, said = person_of(context, reviewer), remarked(words, tag)
+    if not said.note and not said.tags:
         raise typer.BadParameter("a note needs words or tags", param_hint="WORDS")
     row = annotate(
         store_of(context),
         session=session_of(who),
         reviewer=who,
         candidate_id=candidate,
-        note=remarked.note,
-        tags=remarked.tags,
+        note=said.note,
+        tags=said.tags,
     )
     if as_json:
         print_json(
@@ -315,16 +262,6 @@ def export(
     remark(f"{count} candidates exported")
     for head in session_heads(store):
         remark(f"verdict chain {head.session}: {head.sequence} rows, head {head.hash}")
-
-
-def _remarked(note: str | None, tags: list[str] | None) -> "Remark":
-    """A note with its tags: the words that begin with #, and those that were given apart."""
-    from screens.review.steering import Remark
-
-    given = " ".join(f"#{each.lstrip('#')}" for each in tags or ())
-    if any(not each.lstrip("#") or len(each.split()) != 1 for each in tags or ()):
-        raise typer.BadParameter("a tag is one word", param_hint="--tag")
-    return Remark.read(f"{note or ''} {given}")
 
 
 def _form_of(output: Path | None) -> str:

@@ -1,17 +1,28 @@
 """`astrid init` and `astrid db`: the store itself."""
 
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from astrid_tui.cli.invocation import (
+    ForceOption,
     JsonOption,
+    check_output,
     must_write,
     print_json,
     print_text,
+    progress_bar,
     settings_of,
     store_of,
     writing_to,
 )
 from core.vocabulary import ExitCode
+
+if TYPE_CHECKING:
+    from core.operations.kept import Kept
 
 app = typer.Typer(help="Look after the store.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -34,7 +45,7 @@ def init(context: typer.Context, as_json: JsonOption = False) -> None:
 
 @app.command()
 def upgrade(context: typer.Context) -> None:
-    """Bring the store to this program's version; nothing is lost."""
+    """Bring the store to this program's version; nothing is lost. `astrid db backup` copies it before."""
     from core.database.migrations import upgrade as run_upgrade
 
     must_write(context)
@@ -49,17 +60,134 @@ def upgrade(context: typer.Context) -> None:
 
 @app.command()
 def check(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Compare the store with what this program expects."""
-    from core.database.migrations import check as run_check
+    """Compare the store with what this program expects, and tell what is kept and how large it is.
 
-    store_of(context, read_only=True).close()  # none there, or of another version: that says it all
-    problems = run_check(settings_of(context).store_url)
+    Its file is read through (SQLite), and each verdict compared with the hash that its chain has of it.
+    """
+    from core.database.migrations import check as run_check
+    from core.operations.backup import damage
+    from core.operations.kept import kept
+    from core.review.chain import verify
+
+    store = store_of(context, read_only=True)  # none there, or of another version: that says it all
+    settings = settings_of(context)
+    problems = [*damage(settings.store_url), *run_check(settings.store_url)]
+    problems += [link.sentence for link in verify(store)]
+    found = kept(settings, store)
+    store.close()
     if as_json:
-        print_json({"problems": problems})
+        print_json({"problems": problems, "kept": [each.record() for each in found]})
     else:
         for problem in problems:
             print_text(problem)
         if not problems:
             print_text("The store is as it should be.")
+        _print_kept(found)
     if problems:
         raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command()
+def backup(
+    context: typer.Context,
+    target: Annotated[
+        Path, typer.Argument(metavar="DIR|FILE", help="Where to; in a folder it is named by the time, UTC.")
+    ],
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy the store to a file while it is in use, and check the copy.
+
+    A copy of SQLite's is a store itself (`astrid db restore`); of PostgreSQL's it is what pg_restore reads,
+    made by pg_dump, which must be installed. What one moment held is in it; the rows of every table are
+    counted in both, and every chain of verdicts is walked. The file appears whole or not at all.
+
+    Exit code 3: the copy was made, but a chain of verdicts is broken in the store.
+    """
+    from core.database.store import StoreOutdated
+    from core.operations.backup import back_up, file_name
+    from core.operations.kept import in_home
+
+    settings = settings_of(context)
+    with suppress(StoreOutdated):  # before an upgrade is a good time
+        store_of(context, read_only=True).close()
+    path = target / file_name(settings.store_url, time.time()) if target.is_dir() else target
+    check_output(path, force=force, inputs=_files_of(settings.store_url))
+    with progress_bar("Backup", quiet=as_json) as report:
+        made = back_up(settings.store_url, path, report)
+    beside = in_home(settings)
+    if as_json:
+        print_json(made.record() | {"not_in_it": [each.record() for each in beside]})
+    else:
+        rows, chains = made.contents.rows, made.contents.heads
+        print_text(
+            f"The store is copied to {made.path}: {_bytes(made.size)}, {sum(rows.values()):,} rows, checked"
+        )
+        print_text(f"{rows['verdict']:,} verdicts, retractions and notes in {len(chains):,} chains")
+        for link in made.contents.broken:
+            print_text(link.sentence)
+        if beside:
+            print_text(f"Not in it, but in {settings.home}: {', '.join(map(_words, beside))}")
+    if made.contents.broken:
+        raise typer.Exit(ExitCode.PARTIAL)
+
+
+@app.command()
+def restore(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A copy that `astrid db backup` made of a store of SQLite's.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Put aside the store that is there; it keeps its rows.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a checked copy of a backup the store.
+
+    A store that is there is never deleted: with --force it is renamed, and only when nobody has it open.
+    """
+    from core.database.store import HEAD
+    from core.operations.backup import restore as put_back
+
+    must_write(context)
+    settings = settings_of(context)
+    with progress_bar("Restore", quiet=as_json) as report:
+        restored = put_back(file, settings.store_url, force=force, now=time.time(), report=report)
+    if as_json:
+        print_json(restored.record())
+        return
+    print_text(f"{restored.backup.path} is what {file} was, counted and checked.")
+    if restored.backup.contents.version != HEAD:
+        print_text("It is of an older program: run `astrid db upgrade`.")
+    if restored.aside:
+        print_text(f"The store that was there is {restored.aside} now.")
+
+
+def _files_of(url: str) -> list[Path]:
+    from core.database.store import parse_url
+
+    place = parse_url(url)
+    return [Path(str(place.database))] if place.get_backend_name() == "sqlite" else []
+
+
+def _print_kept(found: "list[Kept]") -> None:
+    for title, in_store in (("In the store", True), ("Beside it", False)):
+        some = [each for each in found if each.in_store == in_store]
+        if some:
+            print_text(f"{title}: {_bytes(sum(each.size for each in some))}")
+        for each in some:
+            count = f"{each.count:,}" if each.count else ""
+            print_text(f"  {each.what:32} {_bytes(each.size):>10}  {count}".rstrip())
+
+
+def _words(each: "Kept") -> str:
+    return f"{each.what} {_bytes(each.size)}"
+
+
+def _bytes(size: int) -> str:
+    """A size in units of 1024, for a person."""
+    amount, unit = float(size), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"

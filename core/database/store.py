@@ -167,7 +167,7 @@ def open_store(url: str, *, create: bool = False, read_only: bool = False) -> St
     StoreUnreachable, StoreMissing, StoreOutdated, StoreTooNew
     """
     place = parse_url(url)
-    found = _found_version(place)
+    found = version_in(place)
     if found is None:
         if not create:
             raise StoreMissing(f"there is no AstrID store in {shown_url(place)} yet: run `astrid init`")
@@ -280,7 +280,7 @@ def _passing_null(function: Callable[[float], float]) -> Callable[[float | None]
     return lambda value: None if value is None else function(value)
 
 
-def _found_version(place: URL) -> str | None:
+def version_in(place: URL) -> str | None:
     """The version that the database says it has, or none where it holds no AstrID tables."""
     if place.get_backend_name() == "sqlite" and not Path(str(place.database)).is_file():
         return None

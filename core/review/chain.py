@@ -38,6 +38,14 @@ class BrokenLink:
     verdict_id: int
     reason: str
 
+    @property
+    def sentence(self) -> str:
+        """What is wrong, for a person."""
+        return (
+            f"the chain of verdicts of {self.session} is broken at row {self.sequence}"
+            f" (verdict {self.verdict_id}): {self.reason}"
+        )
+
 
 def append(db: Session, **content: Any) -> Verdict:
     """Append a row to its session's chain; it is on disk when the transaction is."""
@@ -82,28 +90,39 @@ def verify(store: Store) -> list[BrokenLink]:
     Rows that were cut off a chain's end leave no trace in it; compare `session_heads` with the heads
     that an earlier export printed.
     """
+    with store.read() as db:
+        return verify_in(db)
+
+
+def verify_in(db: Session) -> list[BrokenLink]:
+    """As `verify` does it, of what a transaction sees."""
     broken: list[BrokenLink] = []
     session, sequence, previous = "", 0, FIRST_HASH
-    with store.read() as db:
-        rows = select(Verdict).order_by(col(Verdict.session), col(Verdict.sequence))
-        for row in db.scalars(rows.execution_options(yield_per=500)):
-            if row.session != session:
-                session, sequence, previous = row.session, 0, FIRST_HASH
-            reasons = []
-            if row.sequence != sequence + 1:
-                reasons.append(f"the row before it is {sequence}, not {row.sequence - 1}")
-            if row.previous_hash != previous:
-                reasons.append("it names another row before it")
-            if row.hash != row_hash(row):
-                reasons.append("its content does not have its hash")
-            if reasons:
-                broken.append(BrokenLink(row.session, row.sequence, row.id or 0, "; ".join(reasons)))
-            sequence, previous = row.sequence, row.hash
+    rows = select(Verdict).order_by(col(Verdict.session), col(Verdict.sequence))
+    for row in db.scalars(rows.execution_options(yield_per=500)):
+        if row.session != session:
+            session, sequence, previous = row.session, 0, FIRST_HASH
+        reasons = []
+        if row.sequence != sequence + 1:
+            reasons.append(f"the row before it is {sequence}, not {row.sequence - 1}")
+        if row.previous_hash != previous:
+            reasons.append("it names another row before it")
+        if row.hash != row_hash(row):
+            reasons.append("its content does not have its hash")
+        if reasons:
+            broken.append(BrokenLink(row.session, row.sequence, row.id or 0, "; ".join(reasons)))
+        sequence, previous = row.sequence, row.hash
     return broken
 
 
 def session_heads(store: Store) -> list[SessionHead]:
     """The last row of every session, in order of the sessions' names."""
+    with store.read() as db:
+        return heads_in(db)
+
+
+def heads_in(db: Session) -> list[SessionHead]:
+    """As `session_heads` does it, of what a transaction sees."""
     session, sequence = col(Verdict.session), col(Verdict.sequence)
     ends = select(session, func.max(sequence).label("sequence")).group_by(session).subquery()
     query = (
@@ -111,8 +130,7 @@ def session_heads(store: Store) -> list[SessionHead]:
         .join(ends, (session == ends.c.session) & (sequence == ends.c.sequence))
         .order_by(session)
     )
-    with store.read() as db:
-        return [SessionHead(*row) for row in db.execute(query)]
+    return [SessionHead(*row) for row in db.execute(query)]
 
 
 def row_hash(row: Verdict) -> str:

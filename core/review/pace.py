@@ -28,6 +28,7 @@ from core.vocabulary import LABELS, Label, ReviewState
 
 AGAIN = "again"  # in `shown`: the card was decided before by the same reviewer, and shown blind once more
 BY, COMMAND_LINE = "by", "command line"  # in `shown`: what gave a verdict without a card
+IMPORT = "import"  # another vetting tool did; under this name too: of which file and line
 BREAK_S = 120.0
 FEWEST = 20  # below, a share or a pace is told as not known
 NEWEST = 20_000  # verdicts of a reviewer that are read
@@ -195,7 +196,7 @@ def pace(store: Store, reviewer: str) -> Pace:
 def _was_looked_at(row: Verdict) -> bool:
     """Whether a person decided it at a card of its own, when the row says."""
     given_again = row.retracts_id is not None
-    return step_size(row) == 1 and not given_again and row.shown.get(BY) != COMMAND_LINE
+    return step_size(row) == 1 and not given_again and row.shown.get(BY) not in {COMMAND_LINE, IMPORT}
 
 
 def reviewers(store: Store) -> list[str]:

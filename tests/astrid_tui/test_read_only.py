@@ -53,6 +53,7 @@ WRITES = {
     "models train outliers": (),
     "models train ensemble": (),
     "db upgrade": (),
+    "db restore": ("a.onnx",),
 }
 # What the console, a file that was named or the standard output is all that these change.
 READS = {
@@ -63,7 +64,7 @@ READS = {
     "candidates tns", "candidates fakes", "objects show", "objects lightcurve", "catalog list",
     "catalog near", "models list", "models card", "models trainings", "models evaluate", "models score",
     "models drift",
-    "db check",
+    "db check", "db backup",
 }  # fmt: skip
 
 

@@ -163,3 +163,51 @@ def test_a_verdict_is_noted_tagged_taken_back_and_given_again(astrid: Command, s
     assert "stands" not in said
     assert astrid.json("candidates", "redo")["verdict"] is None
     assert len(astrid.json("candidates", "list", "--filter", "tag:later")) == 1
+
+
+def test_labels_of_another_tool_are_told_first_and_stored_once(
+    astrid: Command, sqlite_store: Store, tmp_path: Path
+) -> None:
+    one, two = add_candidate(sqlite_store), add_candidate(sqlite_store)
+    file = tmp_path / "labels.csv"
+    file.write_text(f"id,verdict,note\n{one},real,\x1b[31mred\n{two},Bad,\n99,real,\n{two},\x1b[0mno,\n")
+    told = astrid.json("--read-only", "candidates", "label", "--from", file, code=3)
+    assert (told["stored"], told["counts"]) == (0, {"new": 1, "unmatched": 1, "unknown verdict": 2})
+    assert [row["line"] for row in told["rows"]] == [2, 3, 4, 5]
+    said = astrid("candidates", "label", "--from", file, "--map", "bad=poor-subtraction", code=3)
+    assert "\x1b" not in said
+    assert "2 new, 1 unmatched, 1 unknown verdict; nothing was stored: --yes does it" in said
+    assert "'␛[0mno' is no verdict" in said
+    assert [row["verdict"] for row in astrid.json("candidates", "list")] == [None, None]
+    said = astrid("candidates", "label", "--from", file, "--map", "bad=poor-subtraction", "--yes", code=3)
+    assert "2 new, 1 unmatched, 1 unknown verdict; 2 stored" in said
+    told = astrid.json(
+        "candidates", "label", "--from", file, "--map", "bad=poor-subtraction", "--yes", code=3
+    )
+    assert told["stored"] == 0
+    assert told["counts"] == {"same": 2, "unmatched": 1, "unknown verdict": 1}
+    astrid("candidates", "undo")
+    assert astrid.json("candidates", "show", two)["verdict"] is None
+    astrid("candidates", "redo")
+
+    exported = tmp_path / "all.csv"  # what AstrID writes, it reads
+    astrid("candidates", "export", "-o", exported)
+    assert astrid.json("candidates", "label", "--from", exported)["counts"] == {"same": 2}
+
+
+def test_a_verdict_and_a_file_of_them_are_two_things(
+    astrid: Command, sqlite_store: Store, tmp_path: Path
+) -> None:
+    candidate = add_candidate(sqlite_store)
+    (tmp_path / "a.csv").write_text("id,verdict\n99,real\n")
+    astrid("candidates", "label", candidate, "real", "--from", tmp_path / "a.csv", code=2)
+    astrid("candidates", "label", "--from", tmp_path / "a.csv", "--map", "bogus", code=2)
+    assert "'bogus' is no word with what it stands for" in astrid.said
+    astrid("candidates", "label", "--from", tmp_path / "a.csv", "--radius", "3", code=2)
+    astrid("candidates", "label", "--from", tmp_path / "a.csv", code=1)
+    astrid("candidates", "label", "--from", tmp_path / "none.csv", code=2)
+    assert "cannot read" in astrid.said
+    astrid("candidates", "label", code=2)
+    assert "name a candidate and a verdict, or a file of labels with --from" in astrid.said
+    astrid("candidates", "label", candidate, "real", "--yes", code=2)
+    astrid("candidates", "label", candidate, "real")
