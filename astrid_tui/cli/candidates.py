@@ -23,6 +23,7 @@ from astrid_tui.cli.invocation import (
     print_text,
     remark,
     session_of,
+    settings_of,
     storable,
     store_of,
 )
@@ -250,7 +251,11 @@ def export(
     if form in as_bytes and output is None:
         raise typer.BadParameter(f"{form} is no text for a terminal: name a file", param_hint="--output")
     check_output(output, force=force, text=form not in as_bytes)
-    found = real_candidates(store, filters=expanded_filter(context, store, filters))
+    found = real_candidates(
+        store,
+        filters=expanded_filter(context, store, filters),
+        experts=settings_of(context).review.experts,
+    )
     if form in as_bytes and output is not None:
         with output_bytes(output) as binary:
             count = as_bytes[form](found, binary)

@@ -17,8 +17,10 @@ from core.text import csv_cell
 COLUMNS = (
     "id", "object", "frame", "source", "filter", "mjd", "x", "y", "x_frame", "y_frame", "ra", "dec",
     "snr", "flux", "flux_err", "flux_unit", "mag", "mag_err", "mag_system", "score", "scores", "method",
-    "verdict", "reviewer", "decided_at", "note", "tags", "verdict_hash", "tracklet",
+    "verdict", "reviewer", "decided_at", "disputed", "note", "tags", "verdict_hash",
+    "tracklet",
 )  # fmt: skip
+BETWEEN_NOTES = " | "
 FORMS = {  # by what a file's name ends in
     ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".vot": "votable", ".reg": "regions",
     ".fits": "fits",
@@ -32,8 +34,9 @@ def values_of(row: RealCandidate) -> Record:
         "verdict": verdict.label if verdict else None,
         "reviewer": verdict.reviewer if verdict else None,
         "decided_at": _iso(verdict.created_at) if verdict else None,
-        "note": verdict.note if verdict else None,
-        "tags": list(verdict.tags) if verdict else [],
+        "disputed": row.disputed,
+        "note": BETWEEN_NOTES.join(row.notes) or None,
+        "tags": list(row.tags),
         "verdict_hash": verdict.hash if verdict else None,
     }
     everything = row.record | decided

@@ -48,6 +48,8 @@ def write_parquet(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
     def kind(name: str) -> Any:
         if name in _INTEGERS:
             return pa.int64()
+        if name == "disputed":
+            return pa.bool_()
         return pa.float64() if name in _NUMBERS else pa.list_(pa.string()) if name == "tags" else pa.string()
 
     schema = pa.schema(
@@ -80,7 +82,9 @@ def write_votable(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
             values = [" ".join(str(tag) for tag in each) for each in values]
         blank: Any
         dtype: str | None
-        if name in _INTEGERS:
+        if name == "disputed":
+            blank, dtype = False, "bool"
+        elif name in _INTEGERS:
             blank, dtype = 0, "i8"
         elif name in _NUMBERS:
             blank, dtype = math.nan, "f8"

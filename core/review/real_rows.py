@@ -26,6 +26,7 @@ from core.frames.standing import candidate_label, stands
 from core.objects.detail import ObjectDetail, read_object
 from core.review.fakes import are_injected
 from core.review.filters import Term, conditions, parse
+from core.review.opinions import is_disputed
 from core.vocabulary import LABELS, Label, ReviewState
 
 PAGE = 500
@@ -59,12 +60,33 @@ class RealCandidate(_Real):
         The candidate's record.
     verdict : Verdict or None
         The decision in force.
+    remarks : tuple of Verdict
+        The notes and tags that were given to its object, or the body it is, without a decision; oldest first.
+    disputed : bool
+        Reviewers differ on its object, and no expert has settled it.
     """
 
     candidate: Candidate
     sky_object: SkyObject
     record: Record
     verdict: Verdict | None
+    remarks: tuple[Verdict, ...]
+    disputed: bool
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What reviewers wrote, that of the decision in force last."""
+        said = (row.note for row in (*self.remarks, *self._decided))
+        return tuple(note for note in said if note and note.strip())
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the decision in force and of notes, each once."""
+        return tuple(dict.fromkeys(str(tag) for row in (*self.remarks, *self._decided) for tag in row.tags))
+
+    @property
+    def _decided(self) -> tuple[Verdict, ...]:
+        return () if self.verdict is None else (self.verdict,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +116,20 @@ def is_injected_candidate() -> ColumnElement[bool]:
     return or_(drawn, is_injected_object())
 
 
-def real_candidates(store: Store, *, filters: str = "", judged_only: bool = False) -> Iterator[RealCandidate]:
+def real_candidates(
+    store: Store, *, filters: str = "", judged_only: bool = False, experts: Sequence[str] = ()
+) -> Iterator[RealCandidate]:
     """The current candidates that are no injected sources, in order of time, a page at a time.
 
     Where sources were ever injected, those without a verdict are left out: one that awaits its verdict
-    could be told by its absence from all that does.
+    could be told by its absence from all that does. What ``experts`` settled is not disputed.
 
     Raises
     ------
     FilterError
     """
     terms = parse(filters)
-    return _candidates(store, terms, judged_only or are_injected(store))
+    return _candidates(store, terms, judged_only or are_injected(store), experts)
 
 
 def real_verdicts(store: Store) -> Iterator[RealVerdict]:
@@ -153,7 +177,9 @@ def _revealed(db: Session, object_id: int) -> set[int]:
     return set(db.scalars(query))
 
 
-def _candidates(store: Store, terms: Sequence[Term], judged_only: bool) -> Iterator[RealCandidate]:
+def _candidates(
+    store: Store, terms: Sequence[Term], judged_only: bool, experts: Sequence[str]
+) -> Iterator[RealCandidate]:
     query = candidate_rows(SkyObject).where(
         col(Candidate.is_current).is_(True), ~is_injected_candidate(), *conditions(terms)
     )
@@ -172,9 +198,18 @@ def _candidates(store: Store, terms: Sequence[Term], judged_only: bool) -> Itera
                 limit=PAGE,
             )
             verdicts = _verdicts(db, found)
+            remarks = _remarks(db, found)
+            disputed = _disputed(db, found, experts)
         for row in found:
+            own = row.SkyObject
             yield RealCandidate(
-                _MADE_HERE, row.Candidate, row.SkyObject, record(row), verdicts.get(row.Candidate.id)
+                _MADE_HERE,
+                row.Candidate,
+                own,
+                record(row),
+                verdicts.get(row.Candidate.id),
+                remarks.get(_judged_as(own), ()),
+                own.id in disputed,
             )
         if len(found) < PAGE:
             return
@@ -184,13 +219,10 @@ def _candidates(store: Store, terms: Sequence[Term], judged_only: bool) -> Itera
 
 def _verdicts(db: Session, found: Sequence[Any]) -> dict[int, Verdict]:
     """The verdict in force on each candidate of some rows (`core.frames.standing.candidate_label`)."""
-    objects = {row.SkyObject.id for row in found}
-    tracklets = {row.SkyObject.tracklet_id for row in found if row.SkyObject.tracklet_id is not None}
     query = (
         select(Verdict, col(SkyObject.tracklet_id))
         .join(SkyObject, col(Verdict.sky_object_id) == col(SkyObject.id))
-        .where(or_(col(SkyObject.id).in_(objects), col(SkyObject.tracklet_id).in_(tracklets)))
-        .where(stands(Verdict))
+        .where(_of_any(found), stands(Verdict))
         .order_by(col(Verdict.id))
     )
     on_candidate: dict[int, Verdict] = {}
@@ -209,6 +241,41 @@ def _verdicts(db: Session, found: Sequence[Any]) -> dict[int, Verdict]:
         if given is not None and (given.candidate_id == row.Candidate.id or _judges_object(given)):
             in_force[row.Candidate.id] = given
     return in_force
+
+
+def _remarks(db: Session, found: Sequence[Any]) -> dict[int, tuple[Verdict, ...]]:
+    """Notes and tags without a decision, by `_judged_as`."""
+    query = (
+        select(Verdict, SkyObject)
+        .join(SkyObject, col(Verdict.sky_object_id) == col(SkyObject.id))
+        .where(_of_any(found), col(Verdict.label).is_(None), col(Verdict.retracts_id).is_(None))
+        .order_by(col(Verdict.id))
+    )
+    remarks: dict[int, tuple[Verdict, ...]] = {}
+    for verdict, sky_object in db.execute(query):
+        key = _judged_as(sky_object)
+        remarks[key] = (*remarks.get(key, ()), verdict)
+    return remarks
+
+
+def _disputed(db: Session, found: Sequence[Any], experts: Sequence[str]) -> set[int | None]:
+    """The objects of some rows that reviewers differ on."""
+    objects = [row.SkyObject.id for row in found]
+    return set(
+        db.scalars(select(col(SkyObject.id)).where(col(SkyObject.id).in_(objects), is_disputed(experts)))
+    )
+
+
+def _of_any(found: Sequence[Any]) -> ColumnElement[bool]:
+    """The objects of some rows, and all that are of their tracklets."""
+    objects = {row.SkyObject.id for row in found}
+    tracklets = {row.SkyObject.tracklet_id for row in found if row.SkyObject.tracklet_id is not None}
+    return or_(col(SkyObject.id).in_(objects), col(SkyObject.tracklet_id).in_(tracklets))
+
+
+def _judged_as(sky_object: SkyObject) -> int:
+    """Of an object its number; of all that are one tracklet one number, below zero."""
+    return sky_object.id or 0 if sky_object.tracklet_id is None else -sky_object.tracklet_id
 
 
 def _judges_object(verdict: Verdict) -> bool:

@@ -9,8 +9,8 @@ from screens.frame.commands import Command, CommandRefused, Words
 from screens.lines import Tone, counted
 
 if TYPE_CHECKING:
-    from core.database.store import Store
     from screens.frame.base import FrameScreen
+    from screens.frame.opened import Opened
 
 
 def export_command(screen: "FrameScreen[Any]") -> Command:
@@ -25,7 +25,7 @@ def export_command(screen: "FrameScreen[Any]") -> Command:
         def told(count: int) -> None:
             screen.say(f"{counted(count, 'candidate')} in {file}", Tone.GOOD)
 
-        work = partial(export_to, file, screen.filter, len(words) == 2, opened.store)
+        work = partial(export_to, file, screen.filter, len(words) == 2, opened)
         screen.in_background(work, told, "nothing was exported")
 
     return Command(
@@ -38,7 +38,7 @@ def export_command(screen: "FrameScreen[Any]") -> Command:
     )
 
 
-def export_to(file: Path, filters: str, judged_only: bool, store: "Store") -> int:
+def export_to(file: Path, filters: str, judged_only: bool, opened: "Opened") -> int:
     """Write candidates in the form that the file's name ends in; how many.
 
     The file appears whole or not at all, and none is overwritten.
@@ -52,7 +52,8 @@ def export_to(file: Path, filters: str, judged_only: bool, store: "Store") -> in
     from core.review.export_files import write_cutouts, write_parquet, write_regions, write_votable
     from core.review.real_rows import real_candidates
 
-    found = real_candidates(store, filters=filters, judged_only=judged_only)
+    store, experts = opened.store, opened.settings.review.experts
+    found = real_candidates(store, filters=filters, judged_only=judged_only, experts=experts)
     text = {".csv": write_csv, ".jsonl": write_json_lines, ".reg": write_regions}
     cutouts = partial(write_cutouts, store=store)
     binary: dict[str, Callable[..., int]] = {

@@ -58,7 +58,7 @@ def test_an_injected_source_reaches_no_export(store):
 def test_no_row_is_made_but_of_what_was_looked_up():
     candidate = Candidate(id=1, external_id="1", sky_object_id=2, mjd=1.0, snr=5.0)
     with pytest.raises(InjectedSourceError, match="made by"):
-        RealCandidate(None, candidate, SkyObject(id=2, name="a"), {"id": 1}, None)
+        RealCandidate(None, candidate, SkyObject(id=2, name="a"), {"id": 1}, None, (), False)
 
 
 def test_rows_come_in_order_of_time_over_many_pages(store, monkeypatch):
@@ -88,13 +88,38 @@ def test_the_verdict_in_force_goes_along(store):
     assert (told[first]["verdict"], told[first]["note"], told[first]["tags"]) == (
         "dipole",
         "halo",
-        ["edge", 7],
+        ["edge", "7"],
     )
     assert (told[second]["verdict"], told[second]["reviewer"]) == ("supernova", "ada")
     assert told[second]["verdict_hash"] == given.hash
     assert told[second]["decided_at"].endswith("+00:00")
-    assert (told[other]["verdict"], told[other]["note"]) == (None, None)
+    assert (told[other]["verdict"], told[other]["note"]) == (None, "only a note")
     assert [row["id"] for row in as_json(store, judged_only=True)] == [first, second]
+
+
+def test_notes_and_tags_without_a_verdict_go_along_with_all_of_their_object(store):
+    sky_object = add_object(store)
+    noted, judged, other = (
+        add_candidate(store, sky_object),
+        add_candidate(store, sky_object),
+        add_candidate(store),
+    )
+    annotate(store, **ADA, candidate_id=noted, note="odd shape", tags=["host", "night2"])
+    judge(store, judged, Label.SUPERNOVA, note="rising", tags=["host"])
+    told = {row["id"]: row for row in as_json(store)}
+    for each in (noted, judged):
+        assert (told[each]["note"], told[each]["tags"]) == ("odd shape | rising", ["host", "night2"])
+    assert (told[other]["note"], told[other]["tags"]) == (None, [])
+
+
+def test_it_is_told_where_reviewers_differ_until_an_expert_settles_it(store):
+    candidate, agreed = add_candidate(store), add_candidate(store)
+    judge(store, candidate, Label.ARTEFACT)
+    judge(store, agreed, Label.ARTEFACT)
+    for each, label in ((candidate, Label.VARIABLE), (agreed, Label.DIPOLE)):
+        decide(store, session="b", reviewer="bob", candidate_id=each, label=label, shown={})
+    assert {row["id"]: row["disputed"] for row in as_json(store)} == {candidate: True, agreed: False}
+    assert not any(row["disputed"] for row in as_json(store, experts=["bob"]))
 
 
 def test_a_real_verdict_speaks_for_all_candidates_of_its_object(store):
