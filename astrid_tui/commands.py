@@ -105,8 +105,9 @@ def console_commands(console: "Console") -> list[Command]:
         Command(
             "filter",
             "choose rows of this screen; without words, all",
-            lambda words: console.here.choose(" ".join(words)),
+            lambda words: console.here.choose(words[0]),
             "[TERM ...]",
+            takes_text=True,
         ),
         *(
             Command(where.value, f"go to the screen {where.value}", partial(_go, console, where))

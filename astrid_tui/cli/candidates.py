@@ -10,6 +10,7 @@ import typer
 from astrid_tui.cli.candidates_labels import TagOption, label, remarked
 from astrid_tui.cli.candidates_search import search
 from astrid_tui.cli.invocation import (
+    STANDARD_OUTPUT,
     ForceOption,
     JsonOption,
     blind_to,
@@ -37,7 +38,11 @@ app.command()(search)
 PLACES = {"ra": 6, "dec": 6, "mjd": 5}  # where six figures are too few
 
 FilterOption = Annotated[
-    str, typer.Option("--filter", help='Such as "snr>7 mag<20 verdict:none near:10.68,41.27,30arcsec".')
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        help='Such as "snr>7 mag<20 verdict:none near:10.68,41.27,30arcsec"; may be repeated, then all hold.',
+    ),
 ]
 
 
@@ -47,7 +52,7 @@ def list_(
     order: Annotated[
         str, typer.Option(help="score, snr, significance, mag, mjd or id; - for descending.")
     ] = "-score",
-    filters: FilterOption = "",
+    filters: FilterOption = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Candidates on the page.")] = 50,
     after: Annotated[str | None, typer.Option(help="The cursor that the page before ended with.")] = None,
     as_json: JsonOption = False,
@@ -56,8 +61,8 @@ def list_(
     from core.review.candidates import page
 
     store = store_of(context, read_only=True)
-    filters = expanded_filter(context, store, filters)
-    found = page(store, order=order, filters=filters, limit=limit, after=after, blind_to=blind_to(context))
+    terms = expanded_filter(context, store, filters)
+    found = page(store, order=order, filters=terms, limit=limit, after=after, blind_to=blind_to(context))
     if as_json:
         print_json(list(found.rows))
         if found.next:
@@ -222,7 +227,7 @@ def export(
             "(.csv .jsonl .parquet .vot .reg .fits), csv on standard output.",
         ),
     ] = None,
-    filters: FilterOption = "",
+    filters: FilterOption = None,
     force: ForceOption = False,
 ) -> None:
     """Export candidates with their verdicts, and the heads of the verdict chains on standard error.
@@ -236,6 +241,7 @@ def export(
     from core.review.fakes import are_injected
     from core.review.real_rows import real_candidates
 
+    output = None if output == STANDARD_OUTPUT else output
     as_text = {"csv": write_csv, "jsonl": write_json_lines, "regions": write_regions}
     store = store_of(context, read_only=True)
     as_bytes: dict[str, Callable[..., int]] = {

@@ -30,7 +30,9 @@ def search(
     ] = None,
     like: Annotated[list[int] | None, typer.Option(help="A candidate that is one; may be repeated.")] = None,
     unlike: Annotated[list[int] | None, typer.Option(help="One that is none; may be repeated.")] = None,
-    filters: Annotated[str, typer.Option("--filter", help='Among which, such as "snr>7 verdict:none".')] = "",
+    filters: Annotated[
+        list[str] | None, typer.Option("--filter", help='Among which, such as "snr>7 verdict:none".')
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to list.")] = 20,
     newest: Annotated[int, typer.Option(min=1, max=200_000, help="Among so many of the newest.")] = 20_000,
     as_json: JsonOption = False,

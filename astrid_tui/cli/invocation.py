@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
 
+STANDARD_OUTPUT = Path("-")
 MOST_ID = 2**31 - 1  # the store's whole numbers have 32 bits
 
 Progress = Callable[[int, int, str], None]  # done, of how many, what
@@ -108,10 +109,16 @@ def session_of(reviewer: str) -> str:
     return f"cli-{reviewer}-{datetime.now(UTC):%Y%m%d}"
 
 
-def expanded_filter(context: typer.Context, store: Store, filters: str) -> str:
+def one_filter(given: Sequence[str] | None) -> str:
+    """One filter of all that were given: what passes, passes each."""
+    return " ".join(given or ())
+
+
+def expanded_filter(context: typer.Context, store: Store, given: Sequence[str] | None) -> str:
     """A filter of candidates with what was saved in place of each @NAME, and with who asks."""
     from core.review.saved_filters import expanded
 
+    filters = one_filter(given)
     return expanded(store, filters, reviewer=person_of(context), experts=settings_of(context).review.experts)
 
 
@@ -235,6 +242,8 @@ def check_output(
     """
     if path is None:
         return
+    if path == STANDARD_OUTPUT:
+        raise typer.BadParameter("'-' is no file: leave the option out", param_hint="--output")
     if path.exists() and not path.is_file():
         if text and not path.is_dir():
             return

@@ -1,5 +1,6 @@
 """`astrid objects forced|tracklets`: work on the objects of the sky, over all frames there are."""
 
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +20,8 @@ from core.vocabulary import ExitCode
 if TYPE_CHECKING:
     from core.database.store import Store
     from core.objects.tracklets import NightSpan
+
+_MJD_ZERO = date(1858, 11, 17)
 
 
 def register(objects: typer.Typer) -> None:
@@ -93,7 +96,7 @@ def tracklets(
         print_json(records)
         return
     if not records:
-        print_text("Nothing moves." if spans else "There are no candidates of such a night.")
+        print_text(_nothing(spans, named=every or night is not None))
         return
     headings = ("id", "n", "MJD", "ra", "dec", "arcsec/h", "PA", "rms", "mag", "chance", "candidates")
     rows = [
@@ -108,9 +111,17 @@ def tracklets(
     print_table(headings, rows)
 
 
-def _nights(store: "Store", day: str | None, every: bool) -> "list[NightSpan]":
-    from datetime import date
+def _nothing(spans: "list[NightSpan]", *, named: bool) -> str:
+    """What was looked at in vain."""
+    if not spans:
+        return "There are no candidates of such a night."
+    if named:
+        return "Nothing moves."
+    day = date.fromordinal(int(spans[-1].last) + _MJD_ZERO.toordinal())
+    return f"Nothing moves in the newest night, {day}; others are looked at by --night or --all."
 
+
+def _nights(store: "Store", day: str | None, every: bool) -> "list[NightSpan]":
     from core.objects.tracklets import newest_night, nights
 
     if every:
@@ -119,7 +130,7 @@ def _nights(store: "Store", day: str | None, every: bool) -> "list[NightSpan]":
         found = newest_night(store)
         return [found] if found else []
     try:
-        mjd = float(date.fromisoformat(day).toordinal() - date(1858, 11, 17).toordinal())
+        mjd = float(date.fromisoformat(day).toordinal() - _MJD_ZERO.toordinal())
     except ValueError:
         raise typer.BadParameter(
             f"'{day}' is no date: write it as 2026-11-25", param_hint="--night"

@@ -10,6 +10,7 @@ import typer
 from astrid_tui.cli.invocation import (
     JsonOption,
     confirm,
+    one_filter,
     person_of,
     print_json,
     print_table,
@@ -32,7 +33,11 @@ IdsArgument = Annotated[
     list[int] | None, typer.Argument(callback=storable, help="Ids of frames, as `queue list` tells them.")
 ]
 FilterOption = Annotated[
-    str | None, typer.Option("--filter", help='Such as "state:quarantined field:M31 reason:*stars*".')
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        help='Such as "state:quarantined field:M31 reason:*stars*"; may be repeated, then all hold.',
+    ),
 ]
 UNFINISHED = "state:queued,running,waiting,rejected,quarantined,dropped"
 
@@ -57,7 +62,7 @@ def list_(
     from core.frames.queue_page import oldest_s, page
 
     store = store_of(context, read_only=True)
-    wanted = UNFINISHED if filters is None else filters
+    wanted = one_filter(filters) if filters else UNFINISHED
     found = page(store, filters=wanted, order=order, limit=limit, after=after)
     told = histories(store, [row["id"] for row in found.rows]) if with_history else {}
     if as_json:
@@ -150,18 +155,21 @@ def priority(
     _tell("moved", chosen, prioritise(store, chosen, to, by), by_id=bool(ids), as_json=as_json)
 
 
-def _chosen(store: Store, ids: list[int] | None, filters: str | None, word: str, *, yes: bool) -> list[int]:
+def _chosen(
+    store: Store, ids: list[int] | None, filters: list[str] | None, word: str, *, yes: bool
+) -> list[int]:
     """The frames that a command is about; many at once are asked about."""
     from core.frames.frame_filters import conditions, matching, parse
     from core.frames.queue import counts_by_state
 
-    if bool(ids) == bool(filters and filters.strip()):
+    terms = one_filter(filters)
+    if bool(ids) == bool(terms.strip()):
         raise typer.BadParameter("name frames by their ids, or choose them by --filter")
     if ids:
         return list(dict.fromkeys(ids))
-    found = matching(store, filters or "")
+    found = matching(store, terms)
     if found:
-        counts = counts_by_state(store, conditions(parse(filters or "")))
+        counts = counts_by_state(store, conditions(parse(terms)))
         states = ", ".join(f"{count} {state}" for state, count in counts.items())
         confirm(f"{word} {len(found)} frames ({states})?", word, yes=yes)
     return found

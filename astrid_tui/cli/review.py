@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from astrid_tui.cli.invocation import person_of, print_text, remark, settings_of, store_of
+from astrid_tui.cli.invocation import one_filter, person_of, print_text, remark, settings_of, store_of
 from core.vocabulary import LABELS, ExitCode, ReviewState
 
 if TYPE_CHECKING:
@@ -36,8 +36,9 @@ def review(
         bool, typer.Option("--linear", help="Questions and answers line by line, for screen readers.")
     ] = False,
     filters: Annotated[
-        str, typer.Option("--filter", help='With --linear: such as "score>0.8 mag<20", or @NAME.')
-    ] = "",
+        list[str] | None,
+        typer.Option("--filter", help='With --linear: such as "score>0.8 mag<20", or @NAME.'),
+    ] = None,
     order: Annotated[
         str, typer.Option(help="With --linear: score, brightness, age, uncertainty or anomaly.")
     ] = "score",
@@ -57,7 +58,7 @@ def review(
     settings = settings_of(context).review
     store = store_of(context, read_only=invocation.read_only)
     desk = Desk(store, person_of(context), Habits.of(settings, read_only=invocation.read_only))
-    Sitting(desk, desk.expanded(filters), order, read_only=invocation.read_only).run()
+    Sitting(desk, desk.expanded(one_filter(filters)), order, read_only=invocation.read_only).run()
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,7 +220,9 @@ def tns(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The report, as JSON; without it a dry run.")
     ] = None,
-    filter_: Annotated[str, typer.Option("--filter", help='Such as "object:AT* mjd>60000".')] = "",
+    filters: Annotated[
+        list[str] | None, typer.Option("--filter", help='Such as "object:AT* mjd>60000".')
+    ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -234,7 +236,7 @@ def tns(
 
     check_output(output, force=force, text=True)
     settings, store = settings_of(context), store_of(context, read_only=True)
-    terms = expanded_filter(context, store, filter_)
+    terms = expanded_filter(context, store, filters)
     checked = preflight(store, settings.tns, settings.review, filters=terms)
     passed = [each for each in checked if each.report is not None]
     if output is not None and passed:

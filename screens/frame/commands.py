@@ -36,6 +36,8 @@ class Command:
         Gets those words, the last one unfinished, and gives what the last one may become.
     keys : tuple of str
         That do the same.
+    takes_text : bool
+        What follows the name is one text of its own grammar, whose quotes are its own.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Command:
     usage: str = ""
     complete: Callable[[Words], Sequence[str]] = field(default=_no_words)
     keys: tuple[str, ...] = ()
+    takes_text: bool = False
 
 
 def run_line(line: str, commands: Sequence[Command]) -> None:
@@ -53,7 +56,9 @@ def run_line(line: str, commands: Sequence[Command]) -> None:
     ------
     CommandRefused
     """
-    name, *words = _split(line)
+    name, _, text = line.strip().partition(" ")
+    if not name:
+        raise CommandRefused("nothing was typed")
     by_name = {command.name: command for command in commands}
     meant = [each for each in by_name if _may_become(name, each)]
     if name in by_name:
@@ -61,7 +66,8 @@ def run_line(line: str, commands: Sequence[Command]) -> None:
     if len(meant) != 1:
         known = ", ".join(meant or [each for each in by_name if ":" not in each])
         raise CommandRefused(f"'{safe_text(name, 40)}' is {'several' if meant else 'no'} command: {known}")
-    by_name[meant[0]].run(words)
+    command = by_name[meant[0]]
+    command.run([text.strip()] if command.takes_text else _split(text))
 
 
 def completions(line: str, commands: Sequence[Command]) -> list[str]:
@@ -126,9 +132,6 @@ def _may_become(start: str, name: str) -> bool:
 
 def _split(line: str) -> list[str]:
     try:
-        words = shlex.split(line)
+        return shlex.split(line)
     except ValueError as error:
         raise CommandRefused(f"the line is not understood: {error}") from error
-    if not words:
-        raise CommandRefused("nothing was typed")
-    return words

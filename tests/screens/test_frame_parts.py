@@ -151,6 +151,12 @@ class TestCommands:
         run_line('ru "a b" c', commands)
         assert done == [("run", ["a b", "c"])]
 
+    def test_a_text_keeps_its_own_quotes(self, done):
+        named = Command("filter", "f", lambda words: done.append(list(words)), takes_text=True)
+        run_line(' filter  object:"AID J1 +2"  snr>7 ', [named])
+        run_line("filter", [named])
+        assert done == [['object:"AID J1 +2"  snr>7'], [""]]
+
     @pytest.mark.parametrize(
         ("line", "said"),
         [("", "nothing"), ("walk", "no command"), ("r", "several"), ('run "', "not understood"),

@@ -155,6 +155,14 @@ def test_a_page_goes_on_where_the_last_one_ended(astrid, night, monkeypatch):
     cursor = astrid.said.split("--after ")[1].strip()
     rest = [candidate["id"] for candidate in astrid.json("candidates", "list", "--after", cursor)]
     assert first + rest == everything
+    bright = [row["snr"] for row in astrid.json("candidates", "list", "--filter", "snr>8")]
+    middle = sorted(bright)[len(bright) // 2]
+    both = astrid.json("candidates", "list", "--filter", "snr>8", "--filter", f"snr<={middle}")
+    assert 0 < len(both) < len(bright)
+    assert [row["snr"] for row in both] == [snr for snr in bright if snr <= middle]
+    astrid("candidates", "export", "-o", "-", "--format", "csv")
+    assert len(astrid("candidates", "export", "-o", "-").splitlines()) == len(everything) + 1
+    astrid("candidates", "tns", "-o", "-", code=2)
 
 
 def test_one_bad_file_is_told_and_the_others_are_registered(astrid, night, tmp_path):
