@@ -3,8 +3,16 @@
 import json
 import os
 import sys
+from typing import NoReturn, Protocol, runtime_checkable
 
 from core.operations.threads import THREAD_VARIABLES
+
+
+@runtime_checkable
+class _WrongUsage(Protocol):
+    """What Typer's parser and `typer.BadParameter` raise; the class that they share is not public."""
+
+    def format_message(self) -> str: ...
 
 
 def main() -> None:
@@ -20,6 +28,8 @@ def main() -> None:
         os.environ.setdefault(name, "1")
     try:
         app(prog_name="astrid")
+    except SystemExit as end:
+        _end(end)
     except AstridError as error:
         _tell(str(error), error.exit_code)
         sys.exit(error.exit_code)
@@ -29,14 +39,30 @@ def main() -> None:
         sys.exit(ExitCode.FAILED)
 
 
+def _end(end: SystemExit) -> NoReturn:
+    """Leave as Typer wants to, but for what it tells no script of: wrong usage, and a pipe that closed."""
+    from core.vocabulary import ExitCode
+
+    cause = end.__context__
+    if isinstance(cause, BrokenPipeError):
+        sys.exit(ExitCode.UNREAD)
+    if isinstance(cause, _WrongUsage) and "--json" in sys.argv:
+        _tell_json(cause.format_message(), ExitCode.USAGE)
+    raise end
+
+
 def _tell(sentence: str, code: int) -> None:
     from core.text import safe_text
 
     if "--json" in sys.argv:
-        sys.stdout.write(
-            json.dumps({"error": safe_text(sentence, limit=2000), "exit_code": int(code)}) + "\n"
-        )
+        _tell_json(sentence, code)
     print(f"astrid: {safe_text(sentence, limit=2000)}", file=sys.stderr)  # noqa: T201
+
+
+def _tell_json(sentence: str, code: int) -> None:
+    from core.text import safe_text
+
+    sys.stdout.write(json.dumps({"error": safe_text(sentence, limit=2000), "exit_code": int(code)}) + "\n")
 
 
 if __name__ == "__main__":

@@ -155,3 +155,4 @@ class ExitCode:
     PARTIAL = 3  # some frames failed; the JSON says which
     UNAVAILABLE = 4  # not configured, or a service is down
     INTERRUPTED = 130
+    UNREAD = 141  # whoever read its output has gone, as `head` does: what a shell says of other programs then
