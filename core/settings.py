@@ -45,6 +45,7 @@ class QueueSettings(Section):
     lease_s: float = Field(300.0, gt=0)
     attempts: int = Field(3, ge=1)
     retry_s: float = Field(30.0, ge=0)
+    store_wait_s: float = Field(300.0, ge=0)  # for a server that is away, before a run gives up
 
 
 class CameraSettings(Section):

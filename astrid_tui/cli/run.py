@@ -164,7 +164,9 @@ def _process(
                 return _as_flow(context, settings, limit, workers, as_run, on_event, quiet=quiet)
             from pipeline.engines.local import run as run_local
 
-            return run_local(settings, limit=limit, workers=workers, on_event=on_event, run_id=as_run)
+            return run_local(
+                settings, limit=limit, workers=workers, on_event=on_event, on_trouble=remark, run_id=as_run
+            )
     except AstridError as error:
         if as_run is not None:
             runs.finish(store, as_run, "failed", reason=str(error))

@@ -57,6 +57,10 @@ class StoreUnreachable(StoreError):
     """There is no such database, or it does not answer, or it refuses."""
 
 
+class StoreAway(StoreUnreachable):
+    """The store's server does not answer, or let go of who asked; it may come back."""
+
+
 class StoreMissing(StoreError):
     """The database holds no AstrID tables yet."""
 
@@ -147,7 +151,8 @@ class Store:
         except DBAPIError as error:
             if not _is_unusable(error):
                 raise
-            raise StoreUnreachable(f"the store {self.url} cannot be used: {_cause(error)}") from error
+            kind = StoreAway if self.is_postgresql and not _lacks_a_table(error) else StoreUnreachable
+            raise kind(f"the store {self.url} cannot be used: {_cause(error)}") from error
 
 
 def open_store(url: str, *, create: bool = False, read_only: bool = False) -> Store:
@@ -292,7 +297,8 @@ def version_in(place: URL) -> str | None:
             version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
             return None if version is None else str(version)
     except (DatabaseError, InterfaceError) as error:
-        raise StoreUnreachable(f"cannot reach the store {shown_url(place)}: {_cause(error)}") from error
+        kind = StoreAway if place.get_backend_name() == "postgresql" else StoreUnreachable
+        raise kind(f"cannot reach the store {shown_url(place)}: {_cause(error)}") from error
     finally:
         engine.dispose()
 

@@ -229,12 +229,18 @@ def _process(
         with closing(open_store(settings.store_url)) as store:
             if not queue.any_due(store):
                 return "done"
-        return local.run(settings, workers=workers, on_event=on_event, engine=ENGINE).state
+        return _run(settings, workers, on_event, on_trouble).state
     except AstridError as error:
         log.warning("the worker could not work: %s", error)
         if on_trouble:
             on_trouble(str(error))
         return "failed"
+
+
+def _run(
+    settings: Settings, workers: int, on_event: OnEvent | None, on_trouble: Callable[[str], None] | None
+) -> local.RunSummary:
+    return local.run(settings, workers=workers, on_event=on_event, on_trouble=on_trouble, engine=ENGINE)
 
 
 def _await(woken: threading.Event, stop: threading.Event) -> None:

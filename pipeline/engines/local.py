@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -24,6 +25,7 @@ from typing import cast
 
 from sqlmodel import col
 
+from core.database.patience import OnTrouble, patiently
 from core.database.store import Store, open_store
 from core.database.tables import Observation
 from core.errors import AstridError
@@ -69,6 +71,7 @@ def run(
     on_start: Callable[[int], None] | None = None,
     on_begin: OnBegin | None = None,
     on_event: OnEvent | None = None,
+    on_trouble: OnTrouble | None = None,
     engine: str = "local",
     run_id: int | None = None,
     flow_run_id: str | None = None,
@@ -90,6 +93,8 @@ def run(
         Told the number of the run.
     on_begin, on_event : callable, optional
         Told of each frame as a worker takes it in hand, and as it is done.
+    on_trouble : callable, optional
+        Told that the store's server is away and waited for.
     engine : str
         What drives the run, for the record.
     run_id : int, optional
@@ -133,9 +138,11 @@ def run(
             if on_start:
                 on_start(number)
             if workers > 1:
-                _with_processes(store, settings, number, workers, limit, stop, begun, seen)
+                told = _Told(begun, seen, on_trouble or _unheard)
+                _with_processes(store, settings, number, workers, limit, stop, told)
             else:
-                _in_this_process(Worker(store, settings, number), limit, stop, begun, seen)
+                worker = Worker(store, settings, number, on_trouble=on_trouble)
+                _in_this_process(worker, limit, stop, begun, seen)
             link_frames(store, settings, {event.observation_id for event in events if event.candidates})
         state = "interrupted" if stop.is_set() else "done"
     except KeyboardInterrupt:
@@ -145,13 +152,24 @@ def run(
         raise
     finally:
         counts = dict(Counter(event.state for event in events))
-        runs.finish(store, number, state, counts, reason)
+        # Who gave the store up already waits no more; the next run settles what this one could not say.
+        wait_s = 0.0 if reason else settings.queue.store_wait_s
+        patiently(lambda: runs.finish(store, number, state, counts, reason), wait_s=wait_s)
         store.close()
     return RunSummary(number, state, time.perf_counter() - start, counts, tuple(events))
 
 
-def _unheard(_frame: FrameBegun) -> None:
+def _unheard(_: object) -> None:
     """Nobody wants to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Who is told of what the workers' processes say."""
+
+    begun: OnBegin
+    seen: OnEvent
+    trouble: OnTrouble
 
 
 def _in_this_process(
@@ -183,15 +201,17 @@ class _Process:
             self.pipe.send("next")
         self.busy = True
 
-    def report(self) -> FrameBegun | FrameEvent | None:
-        """What it took in hand, then what it did; none where no frame was due.
+    def report(self) -> FrameBegun | FrameEvent | str | None:
+        """What it took in hand, then what it did; none where no frame was due; trouble in a sentence.
 
         Raises
         ------
         EOFError, ConnectionResetError
             The process is no more.
         """
-        told: FrameBegun | FrameEvent | AstridError | None = self.pipe.recv()
+        told: FrameBegun | FrameEvent | AstridError | str | None = self.pipe.recv()
+        if isinstance(told, str):
+            return told
         self.busy = self.holding = isinstance(told, FrameBegun)
         self.proven = True
         if isinstance(told, AstridError):
@@ -206,15 +226,15 @@ def _with_processes(
     workers: int,
     limit: int | None,
     stop: threading.Event,
-    begun: OnBegin,
-    seen: OnEvent,
+    heard: _Told,
 ) -> None:
     """Hand out frames to processes until none is due; a process is started when a frame waits for it."""
     left = math.inf if limit is None else limit
+    awaited = partial(patiently, wait_s=settings.queue.store_wait_s, on_trouble=heard.trouble)
     with _crew() as crew:
         while True:
             if not stop.is_set():
-                for _ in range(_wanted(store, crew, workers, left)):
+                for _ in range(awaited(partial(_wanted, store, crew, workers, left))):
                     crew.append(_started(settings, run_id, len(crew)))
             for idle in [each for each in crew if not each.busy]:
                 if left > 0 and not stop.is_set():
@@ -228,16 +248,18 @@ def _with_processes(
                 try:
                     told = each.report()
                 except (EOFError, ConnectionResetError):
-                    _bury(store, run_id, each)
+                    awaited(partial(_bury, store, run_id, each))
                     crew[each.number] = _started(settings, run_id, each.number)
                     left += 1
                     continue
                 if isinstance(told, FrameBegun):
-                    begun(told)
+                    heard.begun(told)
+                elif isinstance(told, str):
+                    heard.trouble(told)
                 elif told is None:
                     left = 0
                 else:
-                    seen(told)
+                    heard.seen(told)
 
 
 def _wanted(store: Store, crew: list[_Process], workers: int, left: float) -> int:
@@ -312,8 +334,9 @@ def _work(pipe: Connection, settings: Settings, run_id: int, number: int) -> Non
     signal.signal(signal.SIGTERM, interrupt)
     log_to_file(settings.home)
     try:
-        store = open_store(settings.store_url)
-        worker = Worker(store, settings, run_id, number)
+        wait_s = settings.queue.store_wait_s
+        store = patiently(lambda: open_store(settings.store_url), wait_s=wait_s, on_trouble=pipe.send)
+        worker = Worker(store, settings, run_id, number, on_trouble=pipe.send)
         while True:
             pipe.recv()
             try:

@@ -6,13 +6,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.exc import StatementError
 
-from core.database.store import Store, StoreError
+from core.database.patience import OnTrouble, patiently
+from core.database.store import Store, StoreAway, StoreError
 from core.database.tables import Observation
 from core.frames import queue, references
 from core.frames.commit import CommitResult, commit_frame
@@ -75,14 +77,25 @@ class Worker:
         The run that its frames are counted under.
     number : int
         Which of the run's workers it is.
+    on_trouble : callable, optional
+        Told that the store's server is away and waited for.
     """
 
-    def __init__(self, store: Store, settings: Settings, run_id: int, number: int = 0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        run_id: int,
+        number: int = 0,
+        on_trouble: OnTrouble | None = None,
+    ) -> None:
         self.store = store
         self.settings = settings
         self.run_id = run_id
         self.owner = runs.owner(run_id, number)
-        self._meter = EnergyMeter.of_this_machine(settings.power, sharers=runs.workers(store, run_id))
+        self._patiently = partial(patiently, wait_s=settings.queue.store_wait_s, on_trouble=on_trouble)
+        sharers = self._patiently(lambda: runs.workers(store, run_id))
+        self._meter = EnergyMeter.of_this_machine(settings.power, sharers=sharers)
 
     def one(self, on_begin: OnBegin | None = None) -> FrameEvent | None:
         """Take the next frame all the way; none where no frame is due.
@@ -97,21 +110,24 @@ class Worker:
         Raises
         ------
         StoreError
-            The store cannot be used.
+            The store cannot be used, nor soon.
         """
         start = time.perf_counter()
         limits = self.settings.queue
-        lease = queue.claim(self.store, self.owner, limits.lease_s, attempts=limits.attempts)
+        lease = self._patiently(
+            lambda: queue.claim(self.store, self.owner, limits.lease_s, attempts=limits.attempts)
+        )
         if lease is None:
             return None
         try:
             with self._kept_alive(lease):
                 if on_begin:
                     on_begin(FrameBegun(lease.observation_id, lease.observation.frame))
-                outcome = self._outcome(lease.observation)
-                state, reason = self._commit(lease, outcome)
+                outcome = self._patiently(lambda: self._outcome(lease.observation))
+                state, reason = self._patiently(lambda: self._commit(lease, outcome))
         except KeyboardInterrupt:
-            queue.release(self.store, lease)
+            with suppress(StoreAway):  # its lease ends by itself
+                queue.release(self.store, lease)
             raise
         event = FrameEvent(
             observation_id=lease.observation_id,

