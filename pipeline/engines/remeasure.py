@@ -20,7 +20,8 @@ from core.settings import Settings
 from pipeline.calibration.calibrators import exposure_of_row, masters_of
 from pipeline.clock import one_line
 from pipeline.frame import FrameRefused
-from pipeline.process import known_objects, measure_again
+from pipeline.outcome_facts import known_objects
+from pipeline.process import measure_again
 from pipeline.reference.prepare import prepare
 
 log = logging.getLogger(__name__)

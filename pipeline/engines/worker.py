@@ -30,7 +30,8 @@ from pipeline.classify.chosen import chosen
 from pipeline.clock import one_line
 from pipeline.energy.meter import EnergyMeter
 from pipeline.frame import FrameRefused
-from pipeline.process import known_objects, process
+from pipeline.outcome_facts import known_objects
+from pipeline.process import process
 from pipeline.reference.prepare import prepare
 
 log = logging.getLogger(__name__)
