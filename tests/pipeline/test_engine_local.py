@@ -244,7 +244,7 @@ def test_the_lease_is_renewed_while_a_frame_takes_long(
         return FrameOutcome("done")
 
     monkeypatch.setattr(pipeline.engines.worker, "process", slow)
-    brief = settings.model_copy(update={"queue": QueueSettings(lease_s=1.0)})
+    brief = settings.model_copy(update={"queue": QueueSettings(lease_s=2.0)})
     assert run(brief, limit=1).counts == {"done": 1}
     assert len(set(ends)) >= 3
     assert ends == sorted(ends)
