@@ -302,9 +302,7 @@ def test_a_file_that_was_written_over_is_not_taken_for_what_it_was(
     path.write_bytes(Path(night.frames[0].path).read_bytes())
     register(sqlite_store, [replace(night.frames[0], path=str(path))])
     references.add(sqlite_store, night.reference)
-    path.write_bytes(
-        Path(night.frames[1].path).read_bytes()
-    )  # as a camera numbers anew
+    path.write_bytes(Path(night.frames[1].path).read_bytes())  # as a camera numbers anew
     settings = night.settings(f"sqlite:///{sqlite_store.url}")
     settings = settings.model_copy(update={"queue": QueueSettings(attempts=1)})
     summary = run(settings)
