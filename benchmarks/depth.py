@@ -30,7 +30,7 @@ from pipeline.depth.recovery import recover
 from pipeline.detection.detect import detect
 from pipeline.frame import Aligned, Difference, Exposure, PreparedReference, RawFrame
 from pipeline.measure import measure_calibrated
-from pipeline.process import match_radius_px
+from pipeline.outcome_facts import match_radius_px
 from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import ReferenceImage
 from pipeline.registration.align import align

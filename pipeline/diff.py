@@ -32,9 +32,10 @@ from pipeline.frame import (
     RawFrame,
 )
 from pipeline.measure import Measured, measure
+from pipeline.outcome_facts import candidates_of, depth_magnitude, match_radius_px
 from pipeline.pairing import remarks_on, shared_light
 from pipeline.places import sky_positions
-from pipeline.process import candidates_of, classified, depth_magnitude, depth_of, match_radius_px
+from pipeline.process import classified, depth_of
 from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import ReferenceImage, is_reference, read
 from pipeline.registration.align import align, already_aligned

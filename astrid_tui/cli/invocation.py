@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.errors import AstridError
+from core.unfinished import unfinished
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -274,26 +275,15 @@ def output_stream(path: Path | None) -> Iterator[IO[str]]:
             with path.open("w", encoding="utf-8", newline="") as stream:
                 yield stream
             return
-        part = path.with_name(path.name + ".part")
-        try:
-            with part.open("w", encoding="utf-8", newline="") as stream:
-                yield stream
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with unfinished(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
 
 
 @contextmanager
 def output_bytes(path: Path) -> Iterator[IO[bytes]]:
     """A file to write bytes to; it appears whole or not at all."""
-    with writing_to(path):
-        part = path.with_name(path.name + ".part")
-        try:
-            with part.open("wb") as stream:
-                yield stream
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+    with writing_to(path), unfinished(path) as part, part.open("wb") as stream:
+        yield stream
 
 
 @contextmanager

@@ -58,8 +58,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
         raise FrameRefused(f"it is a {raw.exposure.kind} frame, not one of the sky")
     exposure = _with_settings(raw.exposure, settings)
     saturation = exposure.saturation or _plateau(raw.data)
-    full = replace(raw, mask=raw.mask | _saturated(raw.data, saturation))
-    trimmed = trim(full)
+    trimmed = trim(replace(raw, mask=raw.mask | _saturated(raw.data, saturation)))
     raw = trimmed.raw
     counts, mask, response = _corrected(raw, masters, exposure)
     pedestal = trimmed.pedestal
@@ -71,14 +70,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
         cause = f": {share:.0%} are saturated, at {saturation:g} and above" if share > 0 else ""
         raise FrameRefused(f"none of its pixels is good{cause}")
 
-    mesh_px = settings.calibrate.background_mesh_px
-    sky = sky_level(counts, bad, mesh_px)
-    if masters is None or masters.flat is None:
-        dark = vignetted(counts, sky, bad)
-        if dark.any():
-            mask[dark] |= np.uint16(MaskPlane.BAD)
-            bad |= dark
-            sky = sky_level(counts, bad, mesh_px)
+    sky = _sky(counts, mask, bad, settings.calibrate.background_mesh_px, has_flat=response is not None)
     noise = sky_noise(counts, sky, bad)
     brightest = float(np.max(np.where(bad, np.float32(-np.inf), counts - sky)))
     detector = detector_of(exposure, noise, brightest)
@@ -90,11 +82,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
     sigma = np.sqrt(quiet)
     mask[(signal < np.float32(-COLD_SIGMA) * sigma) & ~bad] |= np.uint16(MaskPlane.BAD)
     if settings.calibrate.cosmic_rays:
-        full = (mask & MaskPlane.SATURATED) != 0
-        dead = (mask & MaskPlane.BAD) != 0
-        light = blurred(np.where(dead, np.float32(0.0), signal), MODEL_SMOOTHING_PX)
-        noise2 = quiet + np.maximum(light, np.float32(0.0))
-        hits = find_cosmic_rays(signal, noise2, dead, full, settings.calibrate.cosmic_ray_sigma)
+        hits = _cosmic_rays(signal, quiet, mask, settings.calibrate.cosmic_ray_sigma)
         mask[hits] |= np.uint16(MaskPlane.COSMIC_RAY)
     fill_bad(data, level, mask)
     unknown = (mask & ~np.uint16(MaskPlane.SATURATED | MaskPlane.INTERPOLATED)) != 0
@@ -195,6 +183,25 @@ def _corrected(
     if masters.bad is not None:
         mask[masters.bad] |= np.uint16(MaskPlane.BAD)
     return counts, mask, response
+
+
+def _sky(counts: Image, mask: MaskImage, bad: NDArray[np.bool_], mesh_px: int, *, has_flat: bool) -> Image:
+    """The level of the sky; what lies in the dark without a flat that says so is marked in mask and bad."""
+    sky = sky_level(counts, bad, mesh_px)
+    dark = None if has_flat else vignetted(counts, sky, bad)
+    if dark is None or not dark.any():
+        return sky
+    mask[dark] |= np.uint16(MaskPlane.BAD)
+    bad |= dark
+    return sky_level(counts, bad, mesh_px)
+
+
+def _cosmic_rays(signal: Image, quiet: Image, mask: MaskImage, sigma: float) -> NDArray[np.bool_]:
+    """The pixels that were hit, by the noise of the sky (electrons squared) and of a smooth model."""
+    dead = (mask & MaskPlane.BAD) != 0
+    light = blurred(np.where(dead, np.float32(0.0), signal), MODEL_SMOOTHING_PX)
+    noise2 = quiet + np.maximum(light, np.float32(0.0))
+    return find_cosmic_rays(signal, noise2, dead, (mask & MaskPlane.SATURATED) != 0, sigma)
 
 
 def _sky_variance(level: Image, response: Image | None, detector: Detector) -> Image:

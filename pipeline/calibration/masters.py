@@ -166,7 +166,7 @@ def build(calibrators: Sequence[Calibrator], content: str = "") -> Masters:
 def clipped_mean(images: Sequence[Image]) -> Image:
     """The mean of each pixel over images of one shape, without outliers.
 
-    Works through the rows in chunks of bounded memory.
+    What is taken in double precision is a chunk of rows at a time; the images themselves are all in memory.
     """
     shapes = {image.shape for image in images}
     if len(shapes) > 1:

@@ -11,6 +11,7 @@ import numpy as np
 
 from core.cells.stretch import brightness, sky_limits
 from core.text import safe_text
+from core.unfinished import unfinished
 from pipeline.charts.chart import Chart, ChartError
 
 if TYPE_CHECKING:
@@ -42,12 +43,8 @@ def write(chart: Chart, path: Path) -> None:
     if form is None:
         raise ChartError(f"a chart is written as .png or .pdf, not as '{safe_text(path.suffix, 20)}'")
     picture = _drawn(chart)
-    part = path.with_name(f"{path.name}.part")
-    try:
+    with unfinished(path) as part:
         picture.save(part, form, resolution=RESOLUTION) if form == "PDF" else picture.save(part, form)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _drawn(chart: Chart):  # type: ignore[no-untyped-def]  # noqa: ANN202 a picture of Pillow's

@@ -94,7 +94,7 @@ def point_objects(maps: LogOdds, masked: NDArray[np.bool_], threshold: float) ->
     found: list[PointObject] = []
     for sign, here, other in ((1, maps.point, maps.dark), (-1, maps.dark, maps.point)):
         chosen = (here > threshold) & (here >= other) & (here >= maps.streak) & ~masked
-        labels, count = ndimage.label(chosen, TOUCHING)
+        labels, _ = ndimage.label(chosen, TOUCHING)
         for number, box in enumerate(ndimage.find_objects(labels), start=1):
             rows, columns = np.nonzero(labels[box] == number)
             rows, columns = rows + box[0].start, columns + box[1].start
@@ -102,7 +102,6 @@ def point_objects(maps: LogOdds, masked: NDArray[np.bool_], threshold: float) ->
             weight = values - threshold + 1e-3
             x, y = (float(np.sum(weight * at) / weight.sum()) for at in (columns, rows))
             found.append(PointObject(x, y, sign, float(values.max()), len(values)))
-        assert count == sum(each.sign == sign for each in found)
     return sorted(found, key=lambda each: -each.log_odds)
 
 

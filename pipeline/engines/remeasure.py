@@ -19,8 +19,11 @@ from core.frames.outcome import ForcedFacts
 from core.settings import Settings
 from pipeline.calibration.calibrators import exposure_of_row, masters_of
 from pipeline.clock import one_line
+from pipeline.engines.worker import WRITTEN_OVER
 from pipeline.frame import FrameRefused
-from pipeline.process import known_objects, measure_again
+from pipeline.intake.ingest import was_written_over
+from pipeline.outcome_facts import known_objects
+from pipeline.process import measure_again
 from pipeline.reference.prepare import prepare
 
 log = logging.getLogger(__name__)
@@ -88,6 +91,8 @@ def _one(store: Store, settings: Settings, lack: Lack) -> Remeasured:
     if (difference.config_hash, difference.method) != (settings.science_hash, settings.subtract.method):
         reason = "it was subtracted with other settings than those in force"
         return Remeasured(key, name, 0, f"{reason}: `astrid queue retry {key}` does it anew")
+    if was_written_over(Path(observation.path), observation.content):
+        return Remeasured(key, name, 0, WRITTEN_OVER)
     try:
         points = _measured(store, settings, lack)
     except FrameRefused as refused:

@@ -32,13 +32,16 @@ from pipeline.classify.chosen import chosen
 from pipeline.clock import one_line
 from pipeline.energy.meter import EnergyMeter
 from pipeline.frame import FrameRefused
-from pipeline.process import known_objects, process
+from pipeline.intake.ingest import was_written_over
+from pipeline.outcome_facts import known_objects
+from pipeline.process import process
 from pipeline.reference.prepare import prepare
 
 log = logging.getLogger(__name__)
 
 LOST = "lost"  # no state of the store's: another worker has the frame now
 RENEWALS = 3  # within the length of one lease
+WRITTEN_OVER = "its file holds other content than when it was registered: `astrid ingest` takes that"
 HEARTBEAT_S = 60.0  # at least so often a run says that it is alive
 
 
@@ -165,13 +168,16 @@ class Worker:
             masters = masters_of(self.store, self.settings)(exposure_of_row(observation), shape)
         except FrameRefused as refused:
             return FrameOutcome("failed", f"calibration frames: {refused}")
+        path = Path(observation.path)
+        if was_written_over(path, observation.content):  # its time and filter would be another frame's
+            return FrameOutcome("failed", WRITTEN_OVER)
         with self.store.read() as session:
             # First the newest key: what is founded in between is then measured again, not forgotten.
             through = newest_object(session)
             objects = objects_of(session, reference)
             draw = draw_of(session, observation, reference)
         outcome = process(
-            Path(observation.path),
+            path,
             observation.extension,
             prepared,
             masters,

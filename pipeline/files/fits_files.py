@@ -49,7 +49,7 @@ _OWN_CARD = re.compile(
 )
 
 # What astropy raises on damaged files, beside its own errors.
-_DAMAGE = (
+DAMAGE = (
     ArithmeticError,
     AttributeError,
     EOFError,
@@ -189,7 +189,7 @@ def opened(path: Path) -> Iterator[tuple[fits.HDUList, list[str]]]:
             raise
         except PermissionError as error:
             raise Damaged("the file may not be read (permission denied)") from error
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise Damaged(_what_is_wrong(path, error)) from error
         finally:
             logger.setLevel(level)
@@ -336,7 +336,7 @@ def _wcs(hdus: fits.HDUList, extension: int) -> WCS | None:
         corners = np.array([[0.0, 0.0], [width - 1.0, 0.0], [0.0, height - 1.0], [width / 2.0, height / 2.0]])
         sky = np.asarray(wcs.wcs_pix2world(corners, 0))
         scale = float(np.linalg.det(wcs.pixel_scale_matrix))
-    except _DAMAGE:  # WcsError is a ValueError
+    except DAMAGE:  # WcsError is a ValueError
         return None
     usable = np.isfinite(sky).all() and math.isfinite(scale) and scale != 0.0
     return wcs if usable else None

@@ -92,6 +92,11 @@ def content_hash(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path.absolute())).hexdigest()
 
 
+def was_written_over(path: Path, content: str) -> bool:
+    """Whether a file that is there holds other content than the SHA-256 that was taken of it."""
+    return path.is_file() and content_hash(path) != content
+
+
 def footprint(wcs: WCS | None, shape: tuple[int, int]) -> tuple[float, float, float] | None:
     """Centre and radius of a frame on the sky: ra, dec and centre to farthest corner, in degrees."""
     if wcs is None:

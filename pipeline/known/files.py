@@ -237,6 +237,8 @@ class FitsTable:
     def __init__(self, path: Path) -> None:
         from astropy.io import fits
 
+        from pipeline.files.fits_files import DAMAGE
+
         self._path = path
         try:
             with warnings.catch_warnings(), fits.open(path, memmap=True) as hdus:
@@ -250,12 +252,14 @@ class FitsTable:
                     Column(str(each.name), str(each.unit) if each.unit else None, _is_fits_text(each.format))
                     for each in hdus[self._place].columns
                 )
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except DAMAGE as error:
             raise _refused(path, error) from error
 
     def chunks(self, names: Sequence[str], texts: Collection[str] = ()) -> Iterator[Chunk]:  # noqa: ARG002
         """The rows of some columns."""
         from astropy.io import fits
+
+        from pipeline.files.fits_files import DAMAGE
 
         try:
             with warnings.catch_warnings(), fits.open(self._path, memmap=True) as hdus:
@@ -267,7 +271,7 @@ class FitsTable:
                     part = rows[start : start + CHUNK]
                     found = {name: _plain(np.asarray(part[name]), nulls.get(name)) for name in names}
                     yield Chunk(found, start + len(part), len(rows))
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except DAMAGE as error:
             raise _refused(self._path, error) from error
 
 

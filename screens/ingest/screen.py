@@ -13,14 +13,15 @@ from screens.frame.base import FrameScreen
 from screens.frame.commands import Command, CommandRefused, Words
 from screens.frame.host import Target
 from screens.ingest import detail, view
-from screens.ingest.view import ALL, STATES, ListPage, Marks
-from screens.lines import Line, Tone, counted, span
+from screens.ingest.changing import Changing
+from screens.ingest.view import ALL, STATES, ListPage
+from screens.lines import Line
 from screens.review.drawings import in_cells
 
 if TYPE_CHECKING:
     from core.database.store import Store
     from core.frames.frame_list import Counted, FrameRow
-    from screens.ingest.reading import Answer, Chosen
+    from screens.ingest.reading import Answer
 
 NO_FRAME = "there is no frame under the cursor"
 _NEAR = 40  # rows of the list's read part left in the direction of the cursor before more are read
@@ -44,7 +45,7 @@ class IngestScreen(FrameScreen["Answer"]):
         self._scrolled = 0
         self._sections: list[int] = []
         self._top = 0
-        self._marks = Marks()
+        self._changing = Changing(self)
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -71,7 +72,7 @@ class IngestScreen(FrameScreen["Answer"]):
             self._arriving = None
             self._state, self.filter, self._opened = ALL, "", data.wish.opened
         if self.data is not None and self.data.wish.expression != data.wish.expression:
-            self._marks = Marks()
+            self._changing.forget()
         above = self._here - self._top
         self.data = data
         self._from_end = False
@@ -119,7 +120,7 @@ class IngestScreen(FrameScreen["Answer"]):
             here=self._here,
             before=data.part.before,
             total=data.part.total,
-            marks=self._marks,
+            marks=self._changing.marks,
         )
 
     def _frame_lines(self, width: int, height: int) -> list[Line]:
@@ -153,22 +154,28 @@ class IngestScreen(FrameScreen["Answer"]):
     @property
     def situation(self) -> Situation:
         """What is under the cursor, or open, and what is marked."""
-        row = self._chosen_row
+        row = self.chosen_row
         return self.base_situation(
             has_row=row is not None,
             state=row.state if row else "",
-            marked=0 if self._opened is not None else self._marks.count(self._total),
+            marked=0 if self.is_open else self._changing.count,
         )
 
     @property
-    def _chosen_row(self) -> FrameRow | None:
+    def is_open(self) -> bool:
+        """Whether a frame is shown in full, or on its way."""
+        return self._opened is not None
+
+    @property
+    def chosen_row(self) -> FrameRow | None:
         """The frame that is open, else the one under the cursor."""
         if self._opened is not None and self.data is not None and self.data.detail is not None:
             return self.data.detail.row
         return self._row
 
     @property
-    def _total(self) -> Counted:
+    def total(self) -> Counted:
+        """How many frames the list has."""
         from core.frames.frame_list import Counted
 
         return self.data.part.total if self.data else Counted(0)
@@ -180,17 +187,17 @@ class IngestScreen(FrameScreen["Answer"]):
         return {
             "open": self._open,
             "pane": self._next_pane,
-            "mark": self._mark,
+            "mark": self._changing.mark,
             "filter": self.ask_filter,
             "ingest:state-next": lambda: self._change_state(1),
             "ingest:state-before": lambda: self._change_state(-1),
             "ingest:frame-after": lambda: self._neighbour(1),
             "ingest:frame-before": lambda: self._neighbour(-1),
-            "ingest:mark-all": self._mark_all,
+            "ingest:mark-all": self._changing.mark_all,
             "ingest:candidates": self._review,
-            "ingest:priority": self._ask_priority,
-            "ingest:retry": self._retry,
-            "ingest:drop": self._drop,
+            "ingest:priority": self._changing.ask_priority,
+            "ingest:retry": self._changing.retry,
+            "ingest:drop": self._changing.drop,
         }
 
     def move_by(self, steps: int) -> None:
@@ -278,8 +285,8 @@ class IngestScreen(FrameScreen["Answer"]):
             return False
         if self._opened is not None:
             self._close()
-        elif self._marks.count(self._total):
-            self._marks = Marks()
+        elif self._changing.count:
+            self._changing.forget()
         elif super().step_back():
             return True
         elif self._state:
@@ -303,7 +310,7 @@ class IngestScreen(FrameScreen["Answer"]):
 
     def _review(self) -> None:
         """On to the frame's candidates."""
-        row = self._chosen_row
+        row = self.chosen_row
         if row is None or not row.candidates:
             self.refuse("this frame has no candidates")
             return
@@ -313,7 +320,7 @@ class IngestScreen(FrameScreen["Answer"]):
 
     def copied_text(self) -> SafeText | None:
         """Where the frame's file is."""
-        row = self._chosen_row
+        row = self.chosen_row
         if row is None:
             return None
         shown = self.data.detail if self.data and self._opened is not None else None
@@ -339,84 +346,6 @@ class IngestScreen(FrameScreen["Answer"]):
         super().recall(state)
         if state.get("state") in STATES:
             self._state = str(state["state"])
-
-    # -- acting ------------------------------------------------------------------------------------
-
-    def _mark(self) -> None:
-        if self._row is not None and self._opened is None:
-            everything = self._marks.everything
-            self._marks = Marks() if everything else self._marks.toggled(self._row.id)
-            self._step(1)
-            self.paint()
-
-    def _mark_all(self) -> None:
-        self._marks = Marks() if self._marks.everything else Marks(everything=True)
-        self.paint()
-
-    def _chosen(self) -> tuple[Chosen, str] | None:
-        """The frames of an action and how they are called; none where there are none."""
-        from screens.ingest.reading import Chosen
-
-        row, marks = self._chosen_row, self._marks
-        if self._opened is None and marks.everything and self.data is not None:
-            expression, total = self.data.wish.expression, self.data.part.total
-            called = f"all {total.frames}{' or more' if total.more else ''} frames"
-            return Chosen(filters=expression), f"{called} of {expression or 'the store'}"
-        if self._opened is None and marks.ids:
-            return Chosen(tuple(sorted(marks.ids))), counted(len(marks.ids), "marked frame")
-        return (Chosen((row.id,)), row.frame) if row else None
-
-    def _retry(self) -> None:
-        from screens.ingest.reading import retry
-
-        if chosen := self._chosen():
-            then = partial(self._write, partial(retry, chosen[0], self._by), "queued again")
-            self.host.confirm(f"queue again {safe_text(chosen[1], 60)}", "retry", then)
-
-    def _drop(self) -> None:
-        from screens.ingest.reading import drop
-
-        if chosen := self._chosen():
-            then = partial(self._write, partial(drop, chosen[0], self._by), "dropped")
-            self.host.confirm(f"drop {safe_text(chosen[1], 60)}", "drop", then)
-
-    def _ask_priority(self) -> None:
-        row = self._chosen_row
-        before = str(row.priority) if row and not self._marks.count(self._total) else "0"
-        self.ask_line("priority, a whole number: lower runs first", before, self._prioritise)
-
-    def _prioritise(self, text: str) -> None:
-        from screens.ingest.reading import prioritise
-
-        try:
-            priority = int(text)
-        except ValueError:
-            priority = None
-        if priority is None or abs(priority) > 1_000_000:
-            self.refuse("a priority is a whole number between -1000000 and 1000000")
-            return
-        self.prompt.close()
-        if chosen := self._chosen():
-            self._write(partial(prioritise, chosen[0], priority, self._by), f"moved to priority {priority}")
-
-    @property
-    def _by(self) -> str:
-        return self.host.opened.reviewer if self.host.opened else ""
-
-    def _write(self, change: Callable[[Store], int], done: str) -> None:
-        """Change something in the store, and say how many frames it was."""
-        opened = self.host.opened
-        if opened is None:
-            return
-
-        def told(frames: int) -> None:
-            self._marks = Marks()
-            tone = Tone.GOOD if frames else Tone.WARN
-            self.notice = (span(f"{counted(frames, 'frame')} {done}", tone),)
-            self.ask()
-            self.host.look()
-
-        self.in_background(partial(change, opened.store), told, "nothing was changed")
 
     def commands(self) -> list[Command]:
         """The states by name."""

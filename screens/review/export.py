@@ -51,6 +51,7 @@ def export_to(file: Path, filters: str, judged_only: bool, opened: "Opened") -> 
     from core.review.export import write_csv, write_json_lines
     from core.review.export_files import write_cutouts, write_parquet, write_regions, write_votable
     from core.review.real_rows import real_candidates
+    from core.unfinished import unfinished
 
     store, experts = opened.store, opened.settings.review.experts
     found = real_candidates(store, filters=filters, judged_only=judged_only, experts=experts)
@@ -65,17 +66,12 @@ def export_to(file: Path, filters: str, judged_only: bool, opened: "Opened") -> 
         raise CommandRefused(f"a file's name ends in {', '.join((*text, *binary))}")
     if file.exists():
         raise CommandRefused(f"{file.name} is there already")
-    beside = file.with_name(f".{file.name}.part")
     try:
-        if file.suffix in binary:
-            with beside.open("wb") as stream:
-                count = binary[file.suffix](found, stream)
-        else:
+        with unfinished(file) as beside:
+            if file.suffix in binary:
+                with beside.open("wb") as stream:
+                    return binary[file.suffix](found, stream)
             with beside.open("w", encoding="utf-8", newline="") as lines:
-                count = text[file.suffix](found, lines)
-        beside.rename(file)
+                return text[file.suffix](found, lines)
     except OSError as error:
         raise CommandRefused(f"{file.name} cannot be written: {error.strerror}") from error
-    finally:
-        beside.unlink(missing_ok=True)
-    return count

@@ -59,7 +59,8 @@ class ReplyDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         """Take the terminal over, at the start and after it was left to others."""
-        assert self._file is not None  # standard error: without it there is no console
+        if self._file is None:
+            raise RuntimeError("there is no standard error, and so no console")
         self._output = Output(self._file.fileno())
         self._output.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]

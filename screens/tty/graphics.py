@@ -116,5 +116,6 @@ def _deletion(number: int) -> str:
 def _sixel(placed: Placed) -> str:
     from core.cells.sixel import sixel
 
-    assert placed.cell is not None
+    if placed.cell is None:
+        raise ValueError("Sixel needs the size of a cell in pixels")
     return sixel(placed.image, placed.rows * placed.cell[0], placed.columns * placed.cell[1])

@@ -105,6 +105,14 @@ def test_sexagesimal_text_and_units_say_what_right_ascension_is_in(library: Libr
     assert positions(library, "plain") == {(12.5, 3.0), (350.0, 4.0)}
 
 
+def test_a_fits_table_whose_header_cannot_be_parsed_is_refused(library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "table.fits"
+    Table({"ra": [1.0], "dec": [2.0]}).write(path)
+    path.write_bytes(path.read_bytes().replace(b"TFORM2  = 'D       '", b"TFORM2  = \x00D\xff      '"))
+    with pytest.raises(CatalogRefused, match=r"table\.fits"):
+        added(library, path)
+
+
 def test_a_position_of_bytes_that_are_no_text_is_refused() -> None:
     with pytest.raises(CatalogRefused, match="no UTF-8"):
         angles(np.array([b"10:12:33.1", b"\xff\xfe"]), "ra", None, is_ra=True)

@@ -244,7 +244,7 @@ def test_the_lease_is_renewed_while_a_frame_takes_long(
         return FrameOutcome("done")
 
     monkeypatch.setattr(pipeline.engines.worker, "process", slow)
-    brief = settings.model_copy(update={"queue": QueueSettings(lease_s=1.0)})
+    brief = settings.model_copy(update={"queue": QueueSettings(lease_s=2.0)})
     assert run(brief, limit=1).counts == {"done": 1}
     assert len(set(ends)) >= 3
     assert ends == sorted(ends)
@@ -293,6 +293,24 @@ def test_a_signal_stops_processes_too(on_sqlite: tuple[Settings, Store]) -> None
 def test_a_run_needs_a_store(night: Night, tmp_path: Path) -> None:
     with pytest.raises(StoreMissing):
         run(night.settings(f"sqlite:///{tmp_path / 'none.db'}"))
+
+
+def test_a_file_that_was_written_over_is_not_taken_for_what_it_was(
+    night: Night, sqlite_store: Store, tmp_path: Path
+) -> None:
+    path = tmp_path / "tonight.fits"
+    path.write_bytes(Path(night.frames[0].path).read_bytes())
+    register(sqlite_store, [replace(night.frames[0], path=str(path))])
+    references.add(sqlite_store, night.reference)
+    path.write_bytes(Path(night.frames[1].path).read_bytes())  # as a camera numbers anew
+    settings = night.settings(f"sqlite:///{sqlite_store.url}")
+    settings = settings.model_copy(update={"queue": QueueSettings(attempts=1)})
+    summary = run(settings)
+    assert summary.counts == {"quarantined": 1}
+    assert "other content" in (summary.frames[0].reason or "")
+    path.write_bytes(Path(night.frames[0].path).read_bytes())
+    queue.requeue(sqlite_store, [rows(sqlite_store)[0].id or 0])
+    assert run(settings).counts == {"done": 1}
 
 
 def test_an_error_of_the_program_ends_the_run_as_failed(

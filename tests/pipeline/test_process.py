@@ -22,8 +22,9 @@ from pipeline.classify.shipped import SHIPPED
 from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused, PreparedReference
 from pipeline.intake.ingest import examine
+from pipeline.outcome_facts import KnownObject, limit_magnitude, match_radius_px
 from pipeline.places import magnitude
-from pipeline.process import KnownObject, limit_magnitude, match_radius_px, process
+from pipeline.process import process
 from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import read
 from pipeline.reference.references import from_frames
