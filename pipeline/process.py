@@ -23,6 +23,7 @@ from core.frames.outcome import (
     QualityFacts,
     RejectionFacts,
 )
+from core.magnitudes import UPPER_LIMIT_SIGMA, magnitude
 from core.places import block_scores
 from core.review.cutouts import pack
 from core.settings import Settings
@@ -54,13 +55,11 @@ from pipeline.known.candidates import with_known
 from pipeline.known.match import KnownSky
 from pipeline.measure import Measured, measure_calibrated
 from pipeline.pairing import shared_light
-from pipeline.places import magnitude, sky_positions
+from pipeline.places import sky_positions
 from pipeline.registration.align import align
 from pipeline.subtraction.subtract import subtract
 
 log = logging.getLogger(__name__)
-
-UPPER_LIMIT_SIGMA = 5.0
 
 
 @dataclass(frozen=True, slots=True)
