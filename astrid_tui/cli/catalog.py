@@ -236,9 +236,11 @@ def zeropoints(
 
     Exit code 3: some frames lack a zeropoint still; 1: all do.
     """
+    from core.operations.logs import log_to_file
     from pipeline.engines.zeropoints import calibrate_stored
 
     settings, store = settings_of(context), store_of(context)
+    log_to_file(settings)
     with progress_bar("Calibrating", quiet=as_json) as report:
         done, left = calibrate_stored(store, settings, frames or (), limit=limit, progress=report)
     good = [each for each in done if each.reason is None]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -64,10 +65,16 @@ class SharedLog(WatchedFileHandler):
         self._path, self._most_bytes = path, most_bytes
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record."""
+        """Write one record, if the disk lets it: a log that cannot be written to ends no work."""
         with suppress(OSError):  # what cannot be put aside is written to as it is
             self._put_aside_if_full()
-        super().emit(record)
+        with suppress(OSError):
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Let go of a record that a full disk refused, which the checks of health tell; else complain."""
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
 
     def _put_aside_if_full(self) -> None:
         if not _is_full(self._path, self._most_bytes):

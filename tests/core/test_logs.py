@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -129,6 +130,23 @@ def test_a_log_that_cannot_be_put_aside_is_written_to(
     for number in range(3):
         log.error("line %02d %s", number, "x" * 92)
     assert len((tmp_path / "logs" / NAME).read_text().splitlines()) == 3
+
+
+def test_a_disk_that_takes_nothing_ends_no_work(
+    log: logging.Logger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.error("one")
+    shutil.rmtree(tmp_path / "logs")
+    log.error("two")
+    (tmp_path / "logs").mkdir()
+    log.error("three")
+    assert (tmp_path / "logs" / NAME).read_text() == "three\n"
+    (full := tmp_path / "full.log").symlink_to("/dev/full")
+    log.addHandler(handler := SharedLog(full, 100))
+    log.error("four")
+    assert capsys.readouterr() == ("", "")
+    with pytest.raises(OSError, match="No space left"):
+        handler.close()
 
 
 def test_all_logs_together_keep_within_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

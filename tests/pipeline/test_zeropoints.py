@@ -242,6 +242,17 @@ def test_the_command_tells_each_frame(
     told = astrid.json("catalog", "zeropoints", "--limit", 1)
     assert (told["calibrated"], told["left"]) == (1, 1)
     assert told["frames"][0]["zeropoint"] == pytest.approx(28.2, abs=0.5)
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("whatever")
+
+    with monkeypatch.context() as patched:  # no traceback for people: it is in the log
+        patched.setattr(module, "measure", broken)
+        patched.setattr(module, "prepare", broken)
+        (row,) = astrid.json("catalog", "zeropoints", code=1)["frames"]
+    assert "whatever" in row["reason"]
+    assert "Traceback" not in astrid.said
+    assert "Traceback" in (settings.home / "logs" / "pipeline.log").read_text()
     with store.write() as db:
         db.get_one(Observation, 2).path = "/nowhere.fits"
     said = astrid("catalog", "zeropoints", "science_002.fits", code=1)
