@@ -297,7 +297,7 @@ class Console(App[None]):
         return self._line.palette()
 
     def _show_help(self) -> None:
-        actions = [a for a in self.registry.actions if not (self.read_only and a.dangerous)]
+        actions = self.registry.offered(read_only=self.read_only)
         lines = help_lines(actions, self._line.typed(), self.size.width - 3, Where(self.current_mode))
         self.push_screen(Sheet("Help: every key", lines))
 

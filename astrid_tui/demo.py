@@ -17,17 +17,19 @@ from sqlmodel import Session, col, func, select
 from core.catalogs.library import Library
 from core.database.store import Store, StoreOutdated, open_store
 from core.database.tables import Candidate, Difference, Observation, Reference, Rejection, SkyObject
+from core.errors import AstridError
 from core.frames import references
 from core.frames.observations import register
 from core.frames.queue import counts_by_state
 from core.settings import FakesSettings, Settings, StoreSettings
-from core.vocabulary import ObservationState
+from core.vocabulary import ExitCode, ObservationState
 from pipeline.calibration.calibrators import masters_of
 from pipeline.engines.local import run
 from pipeline.intake.ingest import examine
 from pipeline.known.add import Options, add
 from pipeline.reference.references import from_frames
 from pipeline.simulate import NightPaths, simulate_night
+from pipeline.simulate.night import MANIFEST
 
 Progress = Callable[[int, int, str], None]
 
@@ -36,8 +38,15 @@ SNR = 10.0  # of a change that should not be missed, against sky and read noise 
 MATCH_PX = 3.0
 STREAK_PX = 6.0  # from a trail's line to the middle of a streak
 CATALOGUES = {"stars": "star", "galaxies": "galaxy"}  # kinds, and how ids in the night's own begin
+PARTS = {"night", "home", "catalogues"}  # of the demo's folder
 EPOCH = 2000.0  # of positions: no star moves
 SHARES = {"simulate": 15, "ingest": 2, "reference": 13, "process": 70}  # of a bar of 100 steps
+
+
+class DemoRefused(AstridError):
+    """The demo cannot be where it was to be."""
+
+    exit_code = ExitCode.USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +153,13 @@ def run_demo(
         What is injected into the queue; else nothing. It counts neither as found nor as unexplained.
     progress : callable, optional
         Told (done, of how many, what).
+
+    Raises
+    ------
+    DemoRefused
+        The folder holds something else.
     """
+    _must_be_free(folder)
     report = progress or (lambda _done, _total, _what: None)
     seconds: dict[str, float] = {}
     settings = demo_settings(folder, fakes)
@@ -166,6 +181,21 @@ def run_demo(
         return _summary(store, folder, night, seconds)
     finally:
         store.close()
+
+
+def _must_be_free(folder: Path) -> None:
+    """Refuse to mix a demo with what is in a folder already; a demo that was begun there may go on."""
+    try:
+        names = {path.name for path in folder.iterdir()}
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise DemoRefused(f"{folder} cannot be the demo's folder: {error.strerror or error}") from error
+    night, home = folder / "night", folder / "home"
+    is_simulated = (night / MANIFEST).is_file() or (names == {"night"} and not any(night.glob("*")))
+    is_demo = is_simulated and (names <= PARTS or (home / "astrid.db").is_file())
+    if names and not is_demo:
+        raise DemoRefused(f"{folder} is not empty and holds no demo: choose another folder")
 
 
 def _opened(settings: Settings) -> Store:

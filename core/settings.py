@@ -252,6 +252,12 @@ class ReviewSettings(Section):
     notify_every_s: float = Field(default=60.0, ge=1)  # at most once in so long
 
 
+class LogSettings(Section):
+    """AstrID's log of what it does."""
+
+    keep_mib: float = Field(64.0, ge=1)  # of pipeline.log with the older ones; the oldest goes
+
+
 class TnsSettings(Section):
     """How the Transient Name Server knows this site: its own numbers, as text. For reports in a file."""
 
@@ -303,6 +309,7 @@ class Settings(BaseSettings):
     health: HealthSettings = HealthSettings()
     alerts: AlertSettings = AlertSettings()
     review: ReviewSettings = ReviewSettings()
+    logs: LogSettings = LogSettings()
     tns: TnsSettings = TnsSettings()
     console: ConsoleSettings = ConsoleSettings()
     keys: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # of the console's actions, by their ids

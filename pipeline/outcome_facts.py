@@ -11,6 +11,7 @@ from scipy.spatial import KDTree
 
 from core.database.tables import SkyObject
 from core.frames.outcome import CandidateFacts, DifferenceFacts, ForcedFacts, RejectionFacts
+from core.magnitudes import UPPER_LIMIT_SIGMA, magnitude
 from core.review.cutouts import pack
 from core.settings import Settings
 from pipeline.depth.depth import Depth, typical_error
@@ -18,9 +19,7 @@ from pipeline.detection.cutting import cut
 from pipeline.detection.forced import forced_fluxes
 from pipeline.frame import Aligned, Detection, Difference, Dropped, Frame, PreparedReference
 from pipeline.measure import Measured
-from pipeline.places import magnitude, sky_positions
-
-UPPER_LIMIT_SIGMA = 5.0
+from pipeline.places import sky_positions
 
 
 @dataclass(frozen=True, slots=True)

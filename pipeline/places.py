@@ -1,22 +1,11 @@
-"""Pixels of a reference as positions on the sky, and fluxes as magnitudes."""
+"""Pixels of a reference as positions on the sky."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.frame import Frame
-
-MAG_PER_RELATIVE_ERROR = 2.5 / math.log(10.0)
-
-
-def magnitude(flux: float, flux_err: float, zeropoint: float | None) -> tuple[float | None, float | None]:
-    """The magnitude of a difference flux's size, and its error; none without a zeropoint."""
-    if zeropoint is None or not math.isfinite(flux) or flux == 0:
-        return None, None
-    return zeropoint - 2.5 * math.log10(abs(flux)), MAG_PER_RELATIVE_ERROR * flux_err / abs(flux)
 
 
 def sky_positions(

@@ -54,6 +54,8 @@ class Situation:
 
 Excuse = Callable[[Situation], str | None]
 
+READ_ONLY = "the console is read-only"
+
 
 def always(_: Situation) -> str | None:
     """Nothing speaks against it."""
@@ -68,7 +70,7 @@ def no_store(now: Situation) -> str | None:
 def no_writing(now: Situation) -> str | None:
     """It writes to the store."""
     if now.read_only:
-        return "the console is read-only"
+        return READ_ONLY
     return no_store(now) or ("the last change is still being written" if now.is_writing else None)
 
 
@@ -115,3 +117,8 @@ class Action:
     footer: int = 0
     dangerous: bool = False
     why_disabled: Excuse = always
+
+    @property
+    def writes(self) -> bool:
+        """Whether it would change something, so that a read-only console always refuses it."""
+        return self.why_disabled(Situation(is_open=True, read_only=True)) == READ_ONLY

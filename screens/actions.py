@@ -73,9 +73,13 @@ class Registry:
         return action_id in self._by_id
 
     def on(self, where: Where, *, read_only: bool = False) -> list[Action]:
-        """What can be done on a screen, or in a menu of it; no dangerous actions in read-only mode."""
+        """What can be done on a screen, or in a menu of it; in read-only mode nothing that writes."""
         places = {where} if where in MENUS else {where, Where.COMMON, Where.EVERYWHERE}
-        return [a for a in self.actions if a.where in places and not (read_only and a.dangerous)]
+        return [a for a in self.offered(read_only=read_only) if a.where in places]
+
+    def offered(self, *, read_only: bool = False) -> list[Action]:
+        """What can be done on any screen; in read-only mode nothing that writes."""
+        return [a for a in self.actions if not (read_only and (a.dangerous or a.writes))]
 
     def sign(self, action_id: str) -> str:
         """The first key of an action as it is written on the keyboard, or its name where it has none."""

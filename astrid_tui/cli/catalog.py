@@ -18,9 +18,11 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
+from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
     from core.catalogs.coverage import Coverage
+    from core.catalogs.library import Catalog
 
 app = typer.Typer(
     help="The known sky: catalogues and orbits, kept on this machine.",
@@ -100,8 +102,11 @@ def add(
     elif added.is_new:
         print_text(f"{added.catalog.name}: {_summary(record)}")
         remark("`astrid catalog match` compares the candidates that are there already")
-        if added.catalog.kind == "stars":
-            remark("frames processed before get a zeropoint from it by `astrid queue retry`")
+        if lacking := _lacking(context, added.catalog):
+            frames = "1 frame was" if lacking == 1 else f"{lacking} frames were"
+            remark(
+                f"{frames} processed without a zeropoint there: `astrid catalog zeropoints` finds it by this"
+            )
     else:
         print_text(f"{added.catalog.name} is there already: {_summary(record)}")
 
@@ -211,6 +216,77 @@ def match(
         print_json({"matched": done, "left": left})
     else:
         print_text(f"{done} candidates matched" + (f", {left} left" if left else ""))
+
+
+@app.command()
+def zeropoints(
+    context: typer.Context,
+    frames: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FIELD|FRAME]...", help="Fields, frames or their numbers; default: all."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Frames to read again at most.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the zeropoints that processed frames lack, by the star catalogues of now.
+
+    Frames and references are compared with the stars; magnitudes, limits and depths of all that was found
+    and measured follow. Nothing is subtracted or detected again: scores and verdicts stay as they are. Each
+    frame is written at once, whole; interrupted, this goes on where it was.
+
+    Exit code 3: some frames lack a zeropoint still; 1: all do.
+    """
+    from core.operations.logs import log_to_file
+    from pipeline.engines.zeropoints import calibrate_stored
+
+    settings, store = settings_of(context), store_of(context)
+    log_to_file(settings)
+    with progress_bar("Calibrating", quiet=as_json) as report:
+        done, left = calibrate_stored(store, settings, frames or (), limit=limit, progress=report)
+    good = [each for each in done if each.reason is None]
+    if as_json:
+        print_json({"calibrated": len(good), "left": left, "frames": [each.record() for each in done]})
+    else:
+        if done:
+            rows = [
+                (
+                    each.observation_id, each.frame, _mag(each.zeropoint), _mag(each.scatter),
+                    _mag(each.difference), each.candidates, each.reason,
+                )
+                for each in done
+            ]  # fmt: skip
+            headings = (
+                "id",
+                "frame",
+                "zeropoint",
+                "of one star",
+                "of the difference",
+                "candidates",
+                "reason",
+            )
+            print_table(headings, rows)
+        more = f", {left} left" if left else ""
+        lacking = f" of {len(done)}" if len(good) < len(done) else ""
+        print_text(f"{len(good)}{lacking} frames calibrated{more}" if done else "No frame lacks a zeropoint.")
+    if len(good) < len(done):
+        raise typer.Exit(ExitCode.PARTIAL if good else ExitCode.FAILED)
+
+
+def _mag(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _lacking(context: typer.Context, catalog: "Catalog") -> int:
+    """How many processed frames without a zeropoint a new star catalogue covers; 0 without a store."""
+    from core.database.store import StoreError, open_store
+    from pipeline.engines.zeropoints import covered
+
+    if catalog.kind != "stars":
+        return 0
+    try:
+        return covered(open_store(settings_of(context).store_url, read_only=True), catalog)
+    except StoreError:  # a catalogue can be added without one
+        return 0
 
 
 def _coverage(area: str | None) -> "Coverage | None":

@@ -47,7 +47,7 @@ def ingest(
     from pipeline.intake.ingest import find_files
 
     settings, store = settings_of(context), store_of(context)
-    log_to_file(settings.home)
+    log_to_file(settings)
     records: list[Record] = [_missing(path) for path in paths if not os.path.lexists(path)]
     files = find_files((path for path in paths if os.path.lexists(path)), SUFFIXES)
     with progress_bar("Ingesting", quiet=as_json) as report:

@@ -54,7 +54,7 @@ def watch(
     from core.operations.logs import log_to_file
 
     settings, store = settings_of(context), store_of(context)
-    log_to_file(settings.home)
+    log_to_file(settings)
     start = _starter(context, store, settings, workers) if process else _nothing
     crew = _Crew(store, settings, interval_s=interval, processes=process)
     with _until_stopped() as stop, health_watch.watching(settings, store):

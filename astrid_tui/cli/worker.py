@@ -25,7 +25,7 @@ def worker(
     from pipeline.engines import dramatiq
 
     store_of(context)  # one that is missing or old is told now, not every few seconds
-    log_to_file(settings_of(context).home)
+    log_to_file(settings_of(context))
 
     def on_event(event: "FrameEvent") -> None:
         if as_json:

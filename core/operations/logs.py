@@ -1,16 +1,30 @@
-"""AstrID's log files: what writes to them, and what was said last, however long they are."""
+"""AstrID's log files: what writes to them, and what was said last, however long they are.
+
+Many processes write to one log. When it is full it becomes ``pipeline.1.log``, the one before that
+``pipeline.2.log``, and so on; the oldest goes.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
+import sys
 from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from logging.handlers import WatchedFileHandler
 from pathlib import Path
+from typing import IO
+
+from core.settings import LogSettings, Settings
 
 TAIL_BYTES = 128 * 1024
 TAIL_LINES = 1000
 FILES = 50
 NAME = "pipeline.log"
+OLDER = 7  # full logs that are kept beside the one that is written to
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +46,64 @@ def folder_of(home: Path) -> Path:
     return home / "logs"
 
 
-def log_to_file(home: Path) -> None:
+class SharedLog(WatchedFileHandler):
+    """Writes to a log that other processes write to as well, and puts it aside when it is full.
+
+    Whoever finds it full renames it under a lock that only one can have, and once: the file that is locked
+    must still be the one of that name. The others see at their next line that there is another file. A line
+    that one of them writes in between is in the older file, not lost.
+
+    Parameters
+    ----------
+    path : Path
+    most_bytes : int
+        Of one file, but for the line that fills it.
+    """
+
+    def __init__(self, path: Path, most_bytes: int) -> None:
+        super().__init__(path, encoding="utf-8", delay=True)
+        self._path, self._most_bytes = path, most_bytes
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record, if the disk lets it: a log that cannot be written to ends no work."""
+        with suppress(OSError):  # what cannot be put aside is written to as it is
+            self._put_aside_if_full()
+        with suppress(OSError):
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Let go of a record that a full disk refused, which the checks of health tell; else complain."""
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
+
+    def _put_aside_if_full(self) -> None:
+        if not _is_full(self._path, self._most_bytes):
+            return
+        with self._path.open("rb") as full:  # its own, for a lock of this process alone
+            fcntl.flock(full, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(full.fileno()), self._path.stat()):
+                for age in range(OLDER, 0, -1):  # the one of this name last: there is no other before
+                    with suppress(FileNotFoundError):
+                        _aged(self._path, age - 1).replace(_aged(self._path, age))
+
+
+def _is_full(path: Path, most_bytes: int) -> bool:
+    try:
+        return path.stat().st_size >= most_bytes
+    except FileNotFoundError:
+        return False
+
+
+def _aged(path: Path, age: int) -> Path:
+    """What a log is called after it was full; 0 is the one that is written to."""
+    return path.with_name(f"{path.stem}.{age}{path.suffix}") if age else path
+
+
+def log_to_file(settings: Settings) -> None:
     """Send what AstrID logs to a file in its home: runs, frames, refusals, and tracebacks above all."""
-    folder = folder_of(home)
+    folder = folder_of(settings.home)
     folder.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(folder / NAME, encoding="utf-8", delay=True)
+    handler = SharedLog(folder / NAME, most_bytes_of(settings.logs))
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
     for logger in map(logging.getLogger, ("core", "pipeline")):
         known = {each.baseFilename for each in logger.handlers if isinstance(each, logging.FileHandler)}
@@ -45,17 +112,36 @@ def log_to_file(home: Path) -> None:
         logger.setLevel(logging.INFO)
 
 
-def lines_of_run(home: Path, run_id: int, *, most_lines: int = TAIL_LINES) -> tuple[str, ...]:
-    """What the log has of one run, the last lines, oldest first, as they are: not safe to be shown.
+def most_bytes_of(settings: LogSettings) -> int:
+    """The size of one log, so that all of them together keep within the limit."""
+    return max(int(settings.keep_mib * 2**20) // (OLDER + 1), 1)
 
-    None where the log is not there. Raises OSError where the file cannot be read.
+
+def lines_of_run(home: Path, run_id: int, *, most_lines: int = TAIL_LINES) -> tuple[str, ...]:
+    """What the logs have of one run, the last lines, oldest first, as they are: not safe to be shown.
+
+    None where there is no log. Raises OSError where a file cannot be read.
     """
-    path = folder_of(home) / NAME
-    if not path.exists():
-        return ()
     mark = f": run {run_id}: "
-    with path.open(encoding="utf-8", errors="backslashreplace") as file:
-        return tuple(deque((line.rstrip("\r\n") for line in file if mark in line), maxlen=most_lines))
+    with ExitStack() as opened:
+        files = list(_opened(folder_of(home) / NAME, opened))
+        lines = (line.rstrip("\r\n") for file in reversed(files) for line in file if mark in line)
+        return tuple(deque(lines, maxlen=most_lines))
+
+
+def _opened(path: Path, stack: ExitStack) -> Iterator[IO[str]]:
+    """A log and the older ones, the newest first.
+
+    In this order none is missed that grows older meanwhile; one that was met already is passed over.
+    """
+    met: set[int] = set()
+    for age in range(OLDER + 1):
+        with suppress(FileNotFoundError):
+            file = stack.enter_context(_aged(path, age).open(encoding="utf-8", errors="backslashreplace"))
+            number = os.fstat(file.fileno()).st_ino
+            if number not in met:
+                met.add(number)
+                yield file
 
 
 def log_files(home: Path) -> tuple[LogFile, ...]:
@@ -74,7 +160,8 @@ def log_files(home: Path) -> tuple[LogFile, ...]:
 def tail(path: Path, *, most_bytes: int = TAIL_BYTES, most_lines: int = TAIL_LINES) -> tuple[str, ...]:
     """The last lines of a log, oldest first, as they are: not safe to be shown.
 
-    A line that the limit cuts is left out. Raises OSError where the file cannot be read.
+    A line that the limit cuts is left out. A log that was begun a moment ago, for the one before was full,
+    goes on from that one. Raises OSError where the file cannot be read.
     """
     with path.open("rb") as file:
         size = file.seek(0, 2)
@@ -86,4 +173,8 @@ def tail(path: Path, *, most_bytes: int = TAIL_BYTES, most_lines: int = TAIL_LIN
         lines = lines[1:]
     if lines and not lines[-1]:
         lines.pop()
-    return tuple(line.rstrip("\r") for line in lines[-most_lines:])
+    last = tuple(line.rstrip("\r") for line in lines[-most_lines:])
+    before = _aged(path, 1)
+    if path.name == NAME and not begin and len(last) < most_lines and before.exists():
+        return (*tail(before, most_bytes=most_bytes - size, most_lines=most_lines - len(last)), *last)
+    return last

@@ -26,7 +26,7 @@ from core.review.pace import BY, IMPORT
 from core.review.verdicts import decide_in
 
 MJD_DAYS = 0.003  # start and middle of an exposure are no farther apart
-BATCH = 50  # verdicts of one transaction, that others need not wait long
+BATCH = 20  # verdicts of one transaction: others need not wait for more than a tenth of a second
 
 Report = Callable[[int, int, str], None]  # done, of how many, what
 

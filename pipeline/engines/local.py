@@ -110,7 +110,7 @@ def run(
         The run that this process was started for is over.
     """
     store = open_store(settings.store_url)
-    log_to_file(settings.home)
+    log_to_file(settings)
     runs.reconcile(store)
     prefect_server.settle(store, settings)
     row = runs.start(
@@ -332,7 +332,7 @@ def _work(pipe: Connection, settings: Settings, run_id: int, number: int) -> Non
     for each in (signal.SIGINT, signal.SIGHUP):  # the terminal's go to every process; one decides
         signal.signal(each, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, interrupt)
-    log_to_file(settings.home)
+    log_to_file(settings)
     try:
         wait_s = settings.queue.store_wait_s
         store = patiently(lambda: open_store(settings.store_url), wait_s=wait_s, on_trouble=pipe.send)

@@ -18,6 +18,7 @@ from scipy.spatial import KDTree
 
 from core.frames.injected import Draw, DrawnSource
 from core.frames.outcome import CandidateFacts, ForcedFacts, InjectedFacts
+from core.magnitudes import magnitude
 from core.settings import Settings
 from pipeline.detection.detect import detect
 from pipeline.detection.forced import forced_fluxes
@@ -31,7 +32,7 @@ from pipeline.fakes.choosing import (
     placed,
 )
 from pipeline.frame import Aligned, Detection, Difference, PreparedReference
-from pipeline.places import magnitude, sky_positions
+from pipeline.places import sky_positions
 from pipeline.stellar.stamps import placed_psfs
 from pipeline.subtraction.subtract import subtract
 

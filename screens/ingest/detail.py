@@ -33,7 +33,7 @@ class DetailPage:
     header: Header | None
     look: Look
     candidates_key: str
-    retry_key: str
+    retry_key: str  # empty where nothing may be changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,8 @@ def title_lines(page: DetailPage, width: int) -> list[Line]:
 
 def _advice(page: DetailPage) -> Iterator[Line]:
     row = page.detail.row
-    retry: Line = (span(page.retry_key, Tone.KEY), span(" queues it again", Tone.DIM))
+    key, verb = (page.retry_key, " queues") if page.retry_key else ("", "`astrid queue retry` queues")
+    retry: Line = (span(key, Tone.KEY), span(f"{verb} it again", Tone.DIM))
     if row.state == ObservationState.QUARANTINED:
         yield (span("It failed where it should not have; when the cause is gone, ", Tone.DIM), *retry)
     elif row.state == ObservationState.REJECTED:

@@ -133,7 +133,7 @@ class IngestScreen(FrameScreen["Answer"]):
             header=data.header,
             look=self._look(),
             candidates_key=self.host.registry.sign("ingest:candidates"),
-            retry_key=self.host.registry.sign("ingest:retry"),
+            retry_key="" if self.host.read_only else self.host.registry.sign("ingest:retry"),
         )
         lines, self._sections = detail.detail_lines(page, width, height)
         self._scrolled = max(min(self._scrolled, len(lines) - height), 0)

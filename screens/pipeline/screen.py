@@ -87,7 +87,7 @@ class PipelineScreen(FrameScreen["Answer"]):
             answer=self.data,
             pane=self._pane,
             cursors=self._cursors,
-            start_key=self.host.registry.sign("pipeline:start"),
+            start_key="" if self.host.read_only else self.host.registry.sign("pipeline:start"),
             plain=self.host.terminal.drawing == "ascii",
         )
         return page_lines(page, width, height)

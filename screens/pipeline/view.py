@@ -41,7 +41,7 @@ class Page:
     cursors : mapping
         The place under the cursor of each pane; of the log, how many lines were scrolled back.
     start_key : str
-        What starts a run.
+        What starts a run; empty where nothing may.
     plain : bool
         ASCII only.
     """
@@ -139,6 +139,8 @@ def run_lines(page: Page, width: int, rows: int) -> list[Line]:
     """A window of runs about the one under the cursor, newest first."""
     found = page.answer.runs
     if not found:
+        if not page.start_key:
+            return [(span(" No run yet: `astrid run` starts one", Tone.DIM),)]
         return [
             (
                 span(" No run yet: ", Tone.DIM),
@@ -192,7 +194,8 @@ def progress_line(page: Page, width: int) -> Line:
     frames = counted(answer.left, "frame")
     pieces: list[Line] = [(span(f" {frames} left", Tone.STRONG),)]
     if not any(run.is_at_work for run in answer.runs):
-        pieces.append((span("no run is at work: "), span(page.start_key, Tone.KEY), span(" starts one")))
+        starts = (span(": "), span(page.start_key, Tone.KEY), span(" starts one")) if page.start_key else ()
+        pieces.append((span("no run is at work"), *starts))
     elif answer.left_s is None:
         pieces.append((span("how long they take is not known yet", Tone.DIM),))
     else:

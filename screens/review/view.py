@@ -140,11 +140,13 @@ def empty_lines(page: Page) -> list[Line]:
 def _end_lines(page: Page) -> list[Line]:
     """What was done at the end, and what there is beyond it."""
     queue = page.queue
+    # A reader decides nothing, and is offered no way back from it.
+    undo = (span(", "), span("u", Tone.KEY), span(" takes back the last verdict")) if queue.decided else ()
     lines: list[Line] = [
         (span(" The end of the queue.", Tone.STRONG),),
         (span(f" {queue.decided} decided, {queue.undecided} passed over."),),
-        (span(" g", Tone.KEY), span(" goes to the first, "), span("k", Tone.KEY), span(" one back, "),
-         span("u", Tone.KEY), span(" takes back the last verdict.")),
+        (span(" g", Tone.KEY), span(" goes to the first, "), span("k", Tone.KEY), span(" one back"), *undo,
+         span(".")),
     ]  # fmt: skip
     if queue.cut is not None:
         lines[0] = (span(" The end of what the given time reaches.", Tone.STRONG),)

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 from astropy.table import Table
 
-from astrid_tui.demo import DemoSummary, Recovery, compare, demo_settings, run_demo, streaks_found
+from astrid_tui.demo import (
+    DemoRefused,
+    DemoSummary,
+    Recovery,
+    _must_be_free,
+    compare,
+    demo_settings,
+    run_demo,
+    streaks_found,
+)
 from core.catalogs.library import Library
 from core.database.tables import Candidate
 from tests.astrid_tui.command import Command
@@ -67,6 +76,47 @@ def test_a_second_call_does_nothing_again(demo: tuple[Path, DemoSummary, list[tu
     assert (again.counts, again.candidates, again.objects) == (first.counts, first.candidates, first.objects)
     assert again.recovered == first.recovered
     assert len(list((folder / "home" / "references").glob("*.fits"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "is_free"),
+    [
+        ((), True),
+        (("night/",), True),  # ended before it began
+        (("night/simulation.json",), True),
+        (("night/simulation.json", "home/astrid.db", "my notes.txt"), True),
+        (("thesis.tex",), False),
+        (("home/astrid.db",), False),  # of another night
+        (("night/a.fits",), False),
+        (("night/simulation.json", "thesis.tex"), False),
+        ((".hidden",), False),
+    ],
+)
+def test_it_mixes_with_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, files: tuple[str, ...], is_free: bool
+) -> None:
+    folder = tmp_path / "x"
+    folder.mkdir()
+    for name in files:
+        path = folder / name
+        (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+        if not name.endswith("/"):
+            path.write_text("mine")
+    if is_free:
+        _must_be_free(folder)
+        return
+    before = sorted(folder.rglob("*"))
+    astrid = Command(monkeypatch, capsys.readouterr)
+    astrid("demo", folder, "--headless", code=2)
+    assert astrid.said == f"astrid: {folder} is not empty and holds no demo: choose another folder\n"
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_it_needs_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DemoRefused, match="Not a directory"):
+        run_demo(tmp_path / "file")
+    _must_be_free(tmp_path / "new")
 
 
 def test_it_stays_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

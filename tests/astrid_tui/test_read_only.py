@@ -41,6 +41,7 @@ WRITES = {
     "catalog add": ("pyproject.toml",),
     "catalog remove": ("x",),
     "catalog match": (),
+    "catalog zeropoints": (),
     "models promote": ("tree", 1),
     "models rollback": ("tree",),
     "models sync": (),

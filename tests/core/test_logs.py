@@ -1,8 +1,48 @@
 """The ends of logs, whatever is in them and however long they are."""
 
+import logging
 import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
-from core.operations.logs import log_files, tail
+import pytest
+
+from core.operations.logs import (
+    NAME,
+    OLDER,
+    SharedLog,
+    lines_of_run,
+    log_files,
+    log_to_file,
+    most_bytes_of,
+    tail,
+)
+from core.settings import LogSettings, Settings
+
+WRITER = """
+import logging, sys
+from pathlib import Path
+from core.operations.logs import SharedLog
+log = logging.getLogger(sys.argv[2])
+log.addHandler(SharedLog(Path(sys.argv[1]), 6000))
+sys.stdin.readline()
+for number in range(250):
+    log.error("%s writes line %04d", sys.argv[2], number)
+"""
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[logging.Logger]:
+    """A logger of a log that is full after 100 bytes."""
+    (tmp_path / "logs").mkdir()
+    handler = SharedLog(tmp_path / "logs" / NAME, 100)
+    logger = logging.Logger("x")
+    logger.addHandler(handler)
+    yield logger
+    handler.close()
 
 
 def test_the_log_that_was_written_last_comes_first(tmp_path):
@@ -35,3 +75,88 @@ def test_a_line_longer_than_the_tail_shows_nothing_of_it(tmp_path):
     path = tmp_path / "a.log"
     path.write_bytes(b"x" * 5000)
     assert tail(path, most_bytes=100) == ()
+
+
+def test_a_full_log_is_put_aside_and_the_oldest_goes(log: logging.Logger, tmp_path: Path) -> None:
+    for number in range(12):
+        log.error("line %02d %s", number, "x" * 92)  # 100 bytes: each fills a log
+    names = {path.name for path in (tmp_path / "logs").iterdir()}
+    assert names == {NAME, *(f"pipeline.{age}.log" for age in range(1, OLDER + 1))}
+    assert (tmp_path / "logs" / NAME).read_text().startswith("line 11")
+    assert (tmp_path / "logs" / f"pipeline.{OLDER}.log").read_text().startswith(f"line {11 - OLDER:02d}")
+    assert log_files(tmp_path)[0].name == "pipeline"
+
+
+def test_what_is_read_goes_on_from_the_older_logs(log: logging.Logger, tmp_path: Path) -> None:
+    for number in range(6):
+        log.error("core: run %d: line %d %s", 1 + number % 2, number, "x" * 90)
+    assert [line.split()[4] for line in lines_of_run(tmp_path, 2)] == ["1", "3", "5"]
+    assert [line.split()[4] for line in lines_of_run(tmp_path, 2, most_lines=2)] == ["3", "5"]
+    path = tmp_path / "logs" / NAME
+    assert [line.split()[4] for line in tail(path, most_lines=2)] == ["4", "5"]
+    assert [line.split()[4] for line in tail(path, most_bytes=230)] == ["4", "5"]  # no part of a line
+    assert len(tail(path.with_name("pipeline.1.log"))) == 1
+    path.unlink()  # as it is for a moment when another is begun
+    assert len(lines_of_run(tmp_path, 2)) == 2
+    assert lines_of_run(tmp_path / "nowhere", 2) == ()
+
+
+def test_many_processes_lose_no_line_when_a_log_is_put_aside(tmp_path: Path) -> None:
+    path, names = tmp_path / NAME, ("one", "two", "three")
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(path), name], stdin=subprocess.PIPE)
+        for name in names
+    ]
+    for writer in writers:
+        writer.stdin.write(b"go\n")
+        writer.stdin.flush()
+    for writer in writers:
+        writer.communicate()
+        assert writer.returncode == 0
+    files = list(tmp_path.iterdir())
+    assert 3 <= len(files) <= OLDER + 1
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    assert sorted(lines) == sorted(f"{name} writes line {n:04d}" for name in names for n in range(250))
+    assert all(file.stat().st_size < 6000 + len(names) * 30 for file in files)
+
+
+def test_a_log_that_cannot_be_put_aside_is_written_to(
+    log: logging.Logger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(self: Path, target: Path) -> Path:
+        raise PermissionError("not here")
+
+    monkeypatch.setattr(Path, "replace", refused)
+    for number in range(3):
+        log.error("line %02d %s", number, "x" * 92)
+    assert len((tmp_path / "logs" / NAME).read_text().splitlines()) == 3
+
+
+def test_a_disk_that_takes_nothing_ends_no_work(
+    log: logging.Logger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.error("one")
+    shutil.rmtree(tmp_path / "logs")
+    log.error("two")
+    (tmp_path / "logs").mkdir()
+    log.error("three")
+    assert (tmp_path / "logs" / NAME).read_text() == "three\n"
+    (full := tmp_path / "full.log").symlink_to("/dev/full")
+    log.addHandler(handler := SharedLog(full, 100))
+    log.error("four")
+    assert capsys.readouterr() == ("", "")
+    with pytest.raises(OSError, match="No space left"):
+        handler.close()
+
+
+def test_all_logs_together_keep_within_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert most_bytes_of(LogSettings(keep_mib=64)) * (OLDER + 1) == 64 * 2**20
+    loggers = [logging.getLogger(name) for name in ("core", "pipeline")]
+    for logger in loggers:
+        monkeypatch.setattr(logger, "handlers", [])
+    settings = Settings.model_construct(home=tmp_path / "home", logs=LogSettings(keep_mib=1))
+    for _ in range(2):  # once in a process, however often it is asked for
+        log_to_file(settings)
+    assert [len(logger.handlers) for logger in loggers] == [1, 1]
+    for handler in {handler for logger in loggers for handler in logger.handlers}:
+        handler.close()

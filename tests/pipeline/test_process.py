@@ -13,6 +13,7 @@ from astropy.table import Table
 
 from core.database.store import open_store
 from core.frames.outcome import FrameOutcome
+from core.magnitudes import magnitude
 from core.review.cutouts import unpack
 from core.settings import DepthSettings, QualitySettings, Settings, StoreSettings
 from pipeline.calibration.calibrators import masters_of
@@ -23,7 +24,6 @@ from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused, PreparedReference
 from pipeline.intake.ingest import examine
 from pipeline.outcome_facts import KnownObject, limit_magnitude, match_radius_px
-from pipeline.places import magnitude
 from pipeline.process import process
 from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import read

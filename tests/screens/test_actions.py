@@ -136,6 +136,22 @@ def test_looking_is_never_disabled_by_read_only_mode():
     assert refused == {a.id for a in ACTIONS if verdict_label(a.id)} | {"undo", "redo", "note", "bulk"}
 
 
+@pytest.mark.parametrize("where", [*SCREENS, Where.VIEW_MENU])
+def test_what_read_only_mode_refuses_is_not_offered_in_it(where):
+    now = replace(READY, read_only=True, has_row=True, is_open=True)
+    offered = REGISTRY.on(where, read_only=True)
+    assert not any("read-only" in (action.why_disabled(now) or "") for action in offered)
+    hidden = [action for action in REGISTRY.on(where) if action not in offered]
+    assert all("read-only" in (action.why_disabled(now) or "") for action in hidden)
+    assert {action.id for action in hidden} <= {action.id for action in ACTIONS if action.writes}
+
+
+def test_the_keys_that_readers_were_offered_in_vain_are_hidden():
+    hidden = {action.id for action in REGISTRY.offered()} - {a.id for a in REGISTRY.offered(read_only=True)}
+    assert {"models:train", "pipeline:start", "verdict:real", "undo", "health:acknowledge"} <= hidden
+    assert not hidden & {"open", "filter", "detail", "header", "health:past", "ingest:candidates", "quit"}
+
+
 @pytest.mark.parametrize("width", [40, 80, 140, 200])
 @pytest.mark.parametrize("where", SCREENS)
 def test_the_footer_fits_and_always_offers_help(width, where):

@@ -245,9 +245,12 @@ async def test_read_only_shows_everything_and_changes_nothing(night, tmp_path):
         await keys(vera, "R", "D", "p")
         assert "type" not in vera.text
         await sees(vera, "read-only")
+        assert not {"retry", "drop", "priority"} & set(vera.lines[-1].split())
         await on(vera, Where.PIPELINE, "2")
         await keys(vera, "K", "s")
-        assert "kill" not in vera.lines[-1]
+        await sees(vera, "read-only")
+        assert not {"kill", "start"} & set(vera.lines[-1].split())
+        assert "s starts one" not in vera.text
     assert states(store) == before
 
 

@@ -167,6 +167,8 @@ async def test_read_only_shows_everything_and_writes_nothing(night, tmp_path):
         assert "READ-ONLY" in vera.lines[0]
         await vera.press("r", "u", "w", "j")
         assert "2 of 5" in vera.text
+        assert "b blink" in vera.lines[-1]
+        assert "real" not in vera.lines[-1]
     assert rows(store) == []
 
 
