@@ -102,27 +102,11 @@ def _write_votable(rows: Sequence[dict[str, Any]], stream: IO[str]) -> None:
     import io
 
     from astropy.io.votable import from_table, writeto
-    from astropy.table import MaskedColumn, Table
 
-    from core.objects.curve_table import COLUMNS
-    from core.text import safe_text
+    from core.objects.curve_table import astropy_table
 
-    blanks = {float: float("nan"), int: -1, str: "", bool: False}
-    table = Table()
-    for column in COLUMNS:
-        values = [row[column.name] for row in rows]
-        filled = [blanks[column.type] if value is None else value for value in values]
-        if column.type is str:
-            filled = [safe_text(value) for value in filled]
-        table[column.name] = MaskedColumn(
-            filled,
-            mask=[value is None for value in values] if column.type is not bool else False,
-            dtype="U1" if column.type is str and not rows else None if column.type is str else column.type,
-            unit=column.unit,
-            description=column.description,
-        )
     written = io.BytesIO()
-    writeto(from_table(table), written)
+    writeto(from_table(astropy_table(rows)), written)
     stream.write(written.getvalue().decode("utf-8"))
 
 

@@ -313,7 +313,7 @@ def _in_blocks(
     here = distances <= radius
     steps = []
     if planes := _union(scores.frame_mask[here] | scores.reference_mask[here]):
-        steps.append(Step("mask", "passed", f"masked pixels are near: {_named(planes)}"))
+        steps.append(Step("mask", "passed", f"masked pixels are near: {mask_names(planes)}"))
     if facts.forced_snr is not None and abs(facts.forced_snr) < scores.threshold:
         text = f"{facts.forced_snr:.1f} σ at the place of a known object, {scores.threshold:g} σ are needed"
         end = Step("detect", Fate.BELOW, text, facts.forced_snr, scores.threshold)
@@ -381,7 +381,7 @@ def _under_mask(
             text = f"outside the {whose}'s own pixels, {deep}"
             return Fate.UNCOVERED, [Step("align", Fate.UNCOVERED, text, depth if free.any() else None, 0.0)]
     over = [
-        f"{_named(planes)} in the {name}"
+        f"{mask_names(planes)} in the {name}"
         for planes, name in ((frame, "frame"), (reference, "reference"))
         if planes
     ]
@@ -400,5 +400,6 @@ def _union(planes: np.ndarray[Any, Any]) -> int:
     return int(np.bitwise_or.reduce(planes, axis=None)) if planes.size else 0
 
 
-def _named(planes: int) -> str:
+def mask_names(planes: int) -> str:
+    """What some bits of `core.vocabulary.MaskPlane` mean, in words."""
     return ", ".join(name for plane, name in NAMES.items() if planes & plane)
