@@ -359,6 +359,7 @@ def _difference_facts(
         snr50=depth.snr50,
         depth_reason=depth.reason,
         completeness=depth.record(),
+        registration_scatter_px=new.scatter_px,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.database.tables import Difference, Observation, StageRun
+from core.frames.registration import registration_words
 from core.places.block_scores import BlockScores, decode, is_capped
 from core.vocabulary import MaskPlane, ObservationState
 
@@ -224,10 +225,8 @@ def _before(facts: Facts) -> list[Step]:
             text += f", {observation.n_stars} stars"
         steps.append(Step("quality", "passed", text, observation.seeing_px))
     if difference is not None:
-        text = (
-            f"aligned with reference {difference.reference_id} to {difference.registration_rms_px:.2f} px, "
-            f"subtracted by {difference.method}"
-        )
+        words = registration_words(difference.registration_rms_px, difference.registration_scatter_px)
+        text = f"aligned with reference {difference.reference_id}: {words}; subtracted by {difference.method}"
         steps.append(Step("align", "passed", text, difference.registration_rms_px))
     return steps
 

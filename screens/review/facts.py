@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from core.frames.registration import registration_words
 from core.moon import moon
 from core.orientation import described
 from core.vocabulary import DOUBT, LABELS, OWN, Label, MaskPlane, ReviewState
@@ -87,9 +88,11 @@ def _facts(card: "Card", cell: int = _COLUMN) -> Iterator[Line]:
     )
     yield _labelled(
         "subtraction",
-        f"{record['method'] or '–'}, score σ {_number(frame.score_std, 3)}, "
-        f"registration {_number(frame.registration_rms_px, 2)} px",
+        f"{record['method'] or '–'}, score σ {_number(frame.score_std, 3)}",
     )
+    if frame.registration_rms_px is not None:
+        words = registration_words(frame.registration_rms_px, frame.registration_scatter_px)
+        yield _labelled("registration", words)
     yield _labelled("in frame", _pixel(record["x_frame"], record["y_frame"]))
 
 
