@@ -15,7 +15,7 @@ def registration_words(rms_px: float, scatter_px: float | None) -> str:
     """
     if scatter_px is None:
         return f"{beyond_noise(rms_px)} px beyond noise"
-    return f"{scatter_px:.2f} px scatter, {beyond_noise(rms_px)} beyond noise"
+    return f"{scatter_px:.2f} px, of it {beyond_noise(rms_px)} beyond noise"
 
 
 def beyond_noise(rms_px: float) -> str:

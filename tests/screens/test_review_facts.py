@@ -52,8 +52,8 @@ def test_the_registration_is_told_with_the_noise_and_beyond_it(store):
         lines = map(plain, detail_lines(replace(card, frame=facts), 100))
         return next(line.strip() for line in lines if "registration" in line)
 
-    assert told(0.0, 0.043) == "registration 0.04 px scatter, < 0.01 beyond noise"
-    assert told(0.03, 0.052) == "registration 0.05 px scatter, 0.03 beyond noise"
+    assert told(0.0, 0.043) == "registration 0.04 px, of it < 0.01 beyond noise"
+    assert told(0.03, 0.052) == "registration 0.05 px, of it 0.03 beyond noise"
     assert told(0.0, None) == "registration < 0.01 px beyond noise"
 
 
