@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from astrid_tui.cli.curves import flux_cells, mag_cells, number
 from astrid_tui.cli.dates import mjd_from, moment_of
 from astrid_tui.cli.invocation import (
     ForceOption,
@@ -98,7 +99,7 @@ def forced(
     else:
         _print(told, found, output)
     if output is not None:
-        remark(f"{len(found)} frames in {output}")
+        remark(f"{len(found)} rows in {output}")
     if any(each.status == "failed" for each in found):
         raise typer.Exit(ExitCode.PARTIAL)
 
@@ -170,7 +171,8 @@ def _print(told: dict[str, Any], found: Sequence[PlaceFlux], output: Path | None
     measured = [row for row in told["frames"] if row["status"] == "measured"]
     seen = sum(not row["is_limit"] for row in measured)
     more = f"; {told['left']} more left by --limit" if told["left"] else ""
-    print_text(f"measured in {len(measured)} of {len(found)} frames, {seen} of them at 5 sigma or more{more}")
+    frames = "1 frame" if len(found) == 1 else f"{len(found)} frames"
+    print_text(f"measured in {len(measured)} of {frames}, in {seen} at 5 sigma or more{more}")
     others = sum(row["other_settings"] for row in told["frames"])
     if others:
         remark(f"{others} of these frames were processed with other settings than those in force")
@@ -185,9 +187,7 @@ def _object(each: dict[str, Any]) -> str:
 def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
     measured = [
         (f"{row['mjd']:.5f}" if row["mjd"] is not None else None, row["frame"], row["filter"],
-         _number(row["snr"], 1), *_flux(row),
-         f"{'>' if row['is_limit'] else ''}{_number(row['mag'], 3)}", _number(row["mag_err"], 3),
-         row["mag_system"])
+         number(row["snr"], 1), *flux_cells(row), *mag_cells(row))
         for row in rows if row["status"] == "measured"
     ]  # fmt: skip
     if measured:
@@ -201,14 +201,3 @@ def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
     if without:
         print_text("Without a flux:")
         print_table(("mjd", "frame", "filter", "status", "reason"), without)
-
-
-def _flux(row: dict[str, Any]) -> tuple[str, str, str]:
-    """A flux, its error and their unit: nanojansky where the zeropoint is known, else as it was measured."""
-    if row["flux_err_njy"] is not None:
-        return _number(row["flux_njy"], 1), _number(row["flux_err_njy"], 1), "nJy"
-    return _number(row["flux"], 1), _number(row["flux_err"], 1), row["flux_unit"] or "-"
-
-
-def _number(value: object, digits: int) -> str:
-    return f"{value:.{digits}f}" if isinstance(value, int | float) else "-"

@@ -26,7 +26,7 @@ COLUMNS = (
     Column("reference", int, None, "number of the reference that was subtracted"),
     Column("x", float, "pix", "place on the reference's grid, from 0"),
     Column("y", float, "pix", "place on the reference's grid, from 0"),
-    Column("status", str, None, "measured, or why not: masked, not covered, rejected, unprocessed, failed"),
+    Column("status", str, None, "measured, or why not: masked, not covered, rejected, failed, ..."),
     Column("reason", str, None, "why there is no flux"),
 )
 

@@ -22,6 +22,7 @@ from core.places.story import Fate, FrameStory, mask_names
 from core.places.why import Page, Story, why, why_on_grid
 from core.review.real_rows import RealPlace
 from core.settings import Settings
+from core.vocabulary import MaskPlane
 from pipeline.calibration.calibrators import MastersFor, exposure_of_row, masters_of
 from pipeline.clock import one_line
 from pipeline.detection.forced import forced_flux
@@ -147,9 +148,8 @@ def _measured(
     flux, flux_err = forced_flux(difference, *at)
     if not (np.isfinite(flux) and flux_err > 0):
         planes = int(difference.mask[row, column])
-        return PlaceFlux(
-            frame, Fate.MASKED.value, *at, reason=mask_names(planes) or "no error is known there"
-        )
+        fate = Fate.UNCOVERED if planes == MaskPlane.EDGE else Fate.MASKED
+        return PlaceFlux(frame, fate.value, *at, reason=mask_names(planes) or "no error is known there")
     told = flux_of(frame, flux, flux_err, difference.flux_unit, prepared.zeropoint, prepared.mag_system)
     now = (settings.science_hash, settings.subtract.method)
     other = made is not None and (made.config_hash, made.method) != now

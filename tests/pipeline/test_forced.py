@@ -286,16 +286,17 @@ def test_a_place_without_a_flux_says_why_and_the_rest_goes_on(
     (row,), _ = at_place(done, outside, only)
     assert row["status"] == "not covered"
 
-    def masked(*_: object):
-        aligned, reference, *_ = make_pair((160, 160))
-        difference = subtract(aligned, reference, Settings())
-        difference.mask[:] = MaskPlane.SATURATED
-        return aligned, difference
-
-    monkeypatch.setattr(place_module, "subtract_again", masked)
+    aligned, reference, *_ = make_pair((160, 160))
+    difference = subtract(aligned, reference, Settings())
+    monkeypatch.setattr(place_module, "subtract_again", lambda *_: (aligned, difference))
     place = place_on_grid(done.store, 1, 80.0, 80.0)
-    (row,), _ = at_place(done, place, only)
-    assert (row["status"], row["reason"]) == ("masked", "saturated")
+    for planes, status, reason in (
+        (MaskPlane.SATURATED | MaskPlane.EDGE, "masked", "saturated, edge"),
+        (MaskPlane.EDGE, "not covered", "edge"),
+    ):
+        difference.mask[:] = planes
+        (row,), _ = at_place(done, place, only)
+        assert (row["status"], row["reason"], row["flux"]) == (status, reason, None)
 
 
 def test_what_is_undecided_is_not_measured_where_it_may_be_injected(done: Done) -> None:
