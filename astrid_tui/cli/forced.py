@@ -71,7 +71,7 @@ def forced(
     A place is RA DEC, or --pixel X Y with --reference. Each frame is subtracted again, with the settings
     in force; nothing is stored (`astrid objects forced` does that for known objects). A frame without a
     flux says why. Fluxes are of the difference, magnitudes without its sign; below 5 sigma the magnitude is
-    the limit. Exit code 3: some frames could not be measured.
+    the limit. Interrupted, it tells what was measured. Exit code 3: some frames could not be measured.
     """
     from core.places.why import Page
     from core.review.real_rows import real_place
@@ -83,12 +83,14 @@ def forced(
     place = _place(store, ra, dec, pixel, reference)
     real = real_place(store, place)
     with progress_bar("Measuring", quiet=as_json) as report:
-        found, left = measure_place(store, settings, real, page, limit=limit, progress=report)
+        measured = measure_place(store, settings, real, page, limit=limit, progress=report)
+    found = measured.frames
     told = {
         "place": asdict(place),
         "objects": list(real.objects),
         "alerts": _alerts(store, place),
-        "left": left,
+        "left": measured.left,
+        "interrupted": measured.interrupted,
         "frames": [each.row() | {"other_settings": each.other_settings} for each in found],
     }
     if output is not None:
@@ -100,6 +102,8 @@ def forced(
         _print(told, found, output)
     if output is not None:
         remark(f"{len(found)} rows in {output}")
+    if measured.interrupted:
+        raise typer.Exit(ExitCode.INTERRUPTED)
     if any(each.status == "failed" for each in found):
         raise typer.Exit(ExitCode.PARTIAL)
 
@@ -170,7 +174,8 @@ def _print(told: dict[str, Any], found: Sequence[PlaceFlux], output: Path | None
         _print_rows(told["frames"])
     measured = [row for row in told["frames"] if row["status"] == "measured"]
     seen = sum(not row["is_limit"] for row in measured)
-    more = f"; {told['left']} more left by --limit" if told["left"] else ""
+    why = "interrupted" if told["interrupted"] else "by --limit"
+    more = f"; {told['left']} more left, {why}" if told["left"] else ""
     frames = "1 frame" if len(found) == 1 else f"{len(found)} frames"
     print_text(f"measured in {len(measured)} of {frames}, in {seen} at 5 sigma or more{more}")
     others = sum(row["other_settings"] for row in told["frames"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,24 @@ PAGE = 50  # frames whose stories are read at once: each has a map of its signif
 HOPELESS = (Fate.MASKED, Fate.UNCOVERED)
 
 
+@dataclass(frozen=True, slots=True)
+class PlaceFluxes:
+    """What frames say of a place.
+
+    Attributes
+    ----------
+    frames : tuple of PlaceFlux
+        In order of time: those that were measured, and those that have no flux, each with the reason.
+    left : int
+        Frames that were not subtracted, because of the limit or because the work was interrupted.
+    interrupted : bool
+    """
+
+    frames: tuple[PlaceFlux, ...]
+    left: int
+    interrupted: bool = False
+
+
 def measure_place(
     store: Store,
     settings: Settings,
@@ -46,8 +64,8 @@ def measure_place(
     *,
     limit: int | None = None,
     progress: Progress | None = None,
-) -> tuple[list[PlaceFlux], int]:
-    """Measure a place in all frames that saw it, or should have.
+) -> PlaceFluxes:
+    """Measure a place in all frames that saw it, or should have; interrupted, what was measured is kept.
 
     Parameters
     ----------
@@ -61,13 +79,6 @@ def measure_place(
         Frames to subtract at most, the newest first.
     progress : callable, optional
         ``report(done, total, frame)``.
-
-    Returns
-    -------
-    list of PlaceFlux
-        In order of time: those that were measured, and those that have no flux, each with the reason.
-    left : int
-        Frames that were not subtracted because of the limit.
     """
     frames = _frames(store, real.place, page)
     found = {frame.id: flux for frame in frames if (flux := _without(frame)) is not None}
@@ -75,11 +86,16 @@ def measure_place(
     chosen = wanted[len(wanted) - limit :] if limit is not None and limit < len(wanted) else wanted
     report = progress or (lambda _done, _total, _what: None)
     masters = masters_of(store, settings) if chosen else None
-    for done, frame in enumerate(reversed(chosen)):
-        report(done, len(chosen), frame.frame)
-        found[frame.id] = _one(store, settings, real.place, frame, masters)
-    report(len(chosen), len(chosen), "")
-    return [found[frame.id] for frame in frames if frame.id in found], len(wanted) - len(chosen)
+    interrupted = False
+    try:
+        for done, frame in enumerate(reversed(chosen)):
+            report(done, len(chosen), frame.frame)
+            found[frame.id] = _one(store, settings, real.place, frame, masters)
+        report(len(chosen), len(chosen), "")
+    except KeyboardInterrupt:
+        interrupted = True
+    told = tuple(found[frame.id] for frame in frames if frame.id in found)
+    return PlaceFluxes(told, len(frames) - len(told), interrupted)
 
 
 def _frames(store: Store, place: Place, page: Page) -> list[FrameStory]:

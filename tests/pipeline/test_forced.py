@@ -239,8 +239,8 @@ def test_points_are_added_once_and_only_to_what_is_current(done: Done) -> None:
 
 def at_place(done: Done, place: Place, page: Page | None = None, **more):
     real = real_place(done.store, place)
-    found, left = measure_place(done.store, done.settings, real, page or Page(), **more)
-    return [each.row() for each in found], left
+    found = measure_place(done.store, done.settings, real, page or Page(), **more)
+    return [each.row() for each in found.frames], found.left
 
 
 def test_a_place_has_the_flux_that_a_known_object_there_gets(done: Done) -> None:
@@ -260,10 +260,18 @@ def test_a_place_has_the_flux_that_a_known_object_there_gets(done: Done) -> None
             assert told[name] == getattr(point, name)
         assert told["snr"] == pytest.approx(point.flux / point.flux_err, rel=1e-6)
         assert told["is_limit"] == (abs(point.flux) < 5 * point.flux_err)
-    # The same pixel of the reference is the same place, and the newest frames come first.
+    # The same pixel of the reference is the same place; the newest come first, and are kept if that is all.
     place = place_on_grid(store, rows[0]["reference"], rows[0]["x"], rows[0]["y"])
-    (again,), left = at_place(done, place, limit=1)
-    assert (again["frame"], left) == (rows[-1]["frame"], FRAMES - 1)
+
+    def interrupt(done: int, total: int, _: str) -> None:
+        if done == 1:
+            raise KeyboardInterrupt
+
+    real = real_place(store, place)
+    found = measure_place(store, done.settings, real, Page(), progress=interrupt)
+    assert (found.left, found.interrupted) == (FRAMES - 1, True)
+    again = found.frames[0].row()
+    assert again["frame"] == rows[-1]["frame"]
     assert again["flux"] == pytest.approx(rows[-1]["flux"], rel=1e-6)
     assert everything_else(store) == before
     assert len(points(store, key)) == FRAMES
@@ -297,6 +305,9 @@ def test_a_place_without_a_flux_says_why_and_the_rest_goes_on(
         difference.mask[:] = planes
         (row,), _ = at_place(done, place, only)
         assert (row["status"], row["reason"], row["flux"]) == (status, reason, None)
+    rows, left = at_place(done, place, limit=1)
+    every, _ = at_place(done, place)
+    assert (rows, left, len(every)) == (every[-1:], FRAMES - 1, FRAMES)  # the newest
 
 
 def test_what_is_undecided_is_not_measured_where_it_may_be_injected(done: Done) -> None:
