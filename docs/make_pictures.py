@@ -4,7 +4,9 @@ python docs/make_pictures.py
 """
 
 import asyncio
+import html
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -15,7 +17,31 @@ from screens.terminal import Terminal
 PICTURES = Path(__file__).parent / "pictures"
 SIZES = ((80, 24), (140, 40))
 SCREENS = {"1": "ingest", "2": "pipeline", "3": "review", "4": "models", "5": "power", "6": "health"}
+TEXT = re.compile(r'<text( [^>]*?)x="([\d.]+)"([^>]*?)textLength="([\d.]+)"([^>]*)>([^<]*)</text>')
+WORD = re.compile("[^\N{NO-BREAK SPACE}]{1,16}")  # a longer one would drift too
+FONT_PX = 20.3  # of which a cell of 12.2 px is as wide as most monospaced fonts are
 SETTLE_S = 2.0  # the store is read in the background, and nothing says when a screen has all it wants
+
+
+def aligned(svg: str) -> str:
+    """Each word of a screen at its own place, so that columns stand in viewers of any kind.
+
+    A run of text is as wide as its cells by ``textLength`` alone, which some viewers do not heed, and the
+    font at hand may be narrower than a cell: what comes late in a line then stands too far left.
+    """
+    svg = svg.replace("font-size: 20px", f"font-size: {FONT_PX}px")
+    return TEXT.sub(_words, svg)
+
+
+def _words(found: re.Match[str]) -> str:
+    before, x, between, width, after, text = found.groups()
+    cells = html.unescape(text)
+    cell = float(width) / max(len(cells), 1)
+    return "".join(
+        f'<text xml:space="preserve"{before}x="{float(x) + cell * word.start():.6g}"{between}'
+        f'textLength="{cell * len(word[0]):.6g}"{after}>{html.escape(word[0])}</text>'
+        for word in WORD.finditer(cells)
+    )
 
 
 async def draw(size: tuple[int, int]) -> None:
@@ -27,7 +53,7 @@ async def draw(size: tuple[int, int]) -> None:
             await pilot.press(key)
             await pilot.pause(SETTLE_S)
             svg = app.export_screenshot(title=f"astrid: {name}", simplify=True)
-            svg = svg.replace("<text ", '<text xml:space="preserve" ')  # some viewers trim the spaces else
+            svg = aligned(svg)
             (PICTURES / f"{name}-{size[0]}x{size[1]}.svg").write_text(svg, encoding="utf-8")
 
 

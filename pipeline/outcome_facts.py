@@ -88,6 +88,7 @@ def difference_facts(
         snr50=depth.snr50,
         depth_reason=depth.reason,
         completeness=depth.record(),
+        registration_scatter_px=new.scatter_px,
     )
 
 

@@ -139,15 +139,31 @@ def measure_again(
     FrameRefused
         The frame can no longer be used.
     """
-    clock = StageClock()
-    frame = calibrate(read_frame(path, extension), masters, settings)
-    measured = measure_calibrated(frame, settings, clock)
-    new = align(measured.frame, measured.stars, measured.fwhm, reference, settings)
-    difference = subtract(new, reference, settings)
+    new, difference = subtract_again(path, extension, reference, masters, settings)
     points = forced_points(known_objects, [], difference, reference, 0.0)
     if draw is not None:
         points += forced_in_copy(draw.sources, draw, difference, new, reference, settings)
     return points
+
+
+def subtract_again(
+    path: Path,
+    extension: int,
+    reference: PreparedReference,
+    masters: Masters | None,
+    settings: Settings,
+) -> tuple[Aligned, Difference]:
+    """A frame that was processed before, aligned and subtracted as it was: difference images are not kept.
+
+    Raises
+    ------
+    FrameRefused
+        The frame can no longer be used.
+    """
+    frame = calibrate(read_frame(path, extension), masters, settings)
+    measured = measure_calibrated(frame, settings, StageClock())
+    new = align(measured.frame, measured.stars, measured.fwhm, reference, settings)
+    return new, subtract(new, reference, settings)
 
 
 def _subtracted(

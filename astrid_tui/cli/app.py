@@ -15,6 +15,7 @@ from astrid_tui.cli import (
     deploy,
     diff,
     doctor,
+    forced,
     health,
     ingest,
     keys,
@@ -108,4 +109,5 @@ app.add_typer(catalog.app, name="catalog")
 app.command(name="chart")(chart.chart)
 app.add_typer(models.app, name="models")
 app.command(name="why", context_settings=why.SETTINGS)(why.why)
+app.command(name="forced", context_settings=forced.SETTINGS)(forced.forced)
 app.add_typer(database.app, name="db")

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from astrid_tui.cli.curves import flux_cells, mag_cells, number
 from astrid_tui.cli.invocation import (
     ForceOption,
     JsonOption,
@@ -102,27 +103,11 @@ def _write_votable(rows: Sequence[dict[str, Any]], stream: IO[str]) -> None:
     import io
 
     from astropy.io.votable import from_table, writeto
-    from astropy.table import MaskedColumn, Table
 
-    from core.objects.curve_table import COLUMNS
-    from core.text import safe_text
+    from core.objects.curve_table import astropy_table
 
-    blanks = {float: float("nan"), int: -1, str: "", bool: False}
-    table = Table()
-    for column in COLUMNS:
-        values = [row[column.name] for row in rows]
-        filled = [blanks[column.type] if value is None else value for value in values]
-        if column.type is str:
-            filled = [safe_text(value) for value in filled]
-        table[column.name] = MaskedColumn(
-            filled,
-            mask=[value is None for value in values] if column.type is not bool else False,
-            dtype="U1" if column.type is str and not rows else None if column.type is str else column.type,
-            unit=column.unit,
-            description=column.description,
-        )
     written = io.BytesIO()
-    writeto(from_table(table), written)
+    writeto(from_table(astropy_table(rows)), written)
     stream.write(written.getvalue().decode("utf-8"))
 
 
@@ -131,22 +116,14 @@ def _print_curve(rows: Sequence[dict[str, Any]]) -> None:
         print_text("Nothing was measured of it yet.")
         return
     told = [
-        (f"{row['mjd']:.5f}", row["source"], row["filter"], row["kind"],
-         f"{'>' if row['is_limit'] else ''}{_number(row['mag'], 3)}", _number(row["mag_err"], 3),
-         row["mag_system"], *_flux(row), row["calibration"])
+        (f"{row['mjd']:.5f}", row["source"], row["filter"], row["kind"], *mag_cells(row),
+         *flux_cells(row), row["calibration"])
         for row in rows
     ]  # fmt: skip
     headings = (
         "mjd", "source", "filter", "kind", "mag", "error", "system", "flux", "error", "unit", "calibration",
     )  # fmt: skip
     print_table(headings, told)
-
-
-def _flux(row: dict[str, Any]) -> tuple[str, str, str]:
-    """A flux, its error and their unit: nanojansky where the zeropoint is known, else as it was measured."""
-    if row["flux_err_njy"] is not None:
-        return _number(row["flux_njy"], 1), _number(row["flux_err_njy"], 1), "nJy"
-    return _number(row["flux"], 1), _number(row["flux_err"], 1), row["flux_unit"] or "-"
 
 
 def _print_facts(detail: ObjectDetail) -> None:
@@ -156,7 +133,7 @@ def _print_facts(detail: ObjectDetail) -> None:
     if row.ra is not None and row.dec is not None:
         facts["position"] = f"{row.ra:.6f} {row.dec:+.6f}"
     else:
-        facts["pixel"] = f"{_number(row.x, 1)} {_number(row.y, 1)} of reference {row.reference_id}"
+        facts["pixel"] = f"{number(row.x, 1)} {number(row.y, 1)} of reference {row.reference_id}"
     if detail.names:
         facts["called"] = ", ".join(f"{name} ({source})" for source, name in detail.names)
     facts["state"] = row.review_state + (f", {row.review_label}" if row.review_label else "")
@@ -177,7 +154,7 @@ def _print_bands(detail: ObjectDetail) -> None:
     print_text("Light curve, by source and band:")
     rows = [
         (each.source, each.filter, each.detections, each.limits, f"{each.first_mjd:.3f}",
-         f"{each.last_mjd:.3f}", _number(each.brightest, 2), each.mag_system)
+         f"{each.last_mjd:.3f}", number(each.brightest, 2), each.mag_system)
         for each in detail.bands
     ]  # fmt: skip
     print_table(("source", "filter", "seen", "limits", "first mjd", "last mjd", "brightest", "system"), rows)
@@ -210,8 +187,8 @@ def _print_candidates(detail: ObjectDetail) -> None:
         return
     print_text("Candidates, newest first:")
     rows = [
-        (each.id, each.source, f"{each.mjd:.5f}", each.filter, round(each.snr, 1), _number(each.mag, 2),
-         ", ".join(f"{name} {_number(value, 2)}" for name, value in each.scores.items()))
+        (each.id, each.source, f"{each.mjd:.5f}", each.filter, round(each.snr, 1), number(each.mag, 2),
+         ", ".join(f"{name} {number(value, 2)}" for name, value in each.scores.items()))
         for each in detail.candidates
     ]  # fmt: skip
     print_table(("id", "source", "mjd", "filter", "snr", "mag", "scores"), rows)
@@ -233,7 +210,3 @@ BLOCKS: tuple[Callable[[ObjectDetail], None], ...] = (
     _print_candidates,
     _print_verdicts,
 )
-
-
-def _number(value: object, digits: int) -> str:
-    return f"{value:.{digits}f}" if isinstance(value, int | float) else "-"

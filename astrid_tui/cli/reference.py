@@ -1,6 +1,5 @@
 """`astrid reference`: the images to subtract from."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +19,7 @@ from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
     from core.database.tables import Reference
+    from pipeline.reference.references import Named
 
 app = typer.Typer(help="The images to subtract from.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -53,21 +53,35 @@ def add(
 @app.command()
 def build(
     context: typer.Context,
-    files: Annotated[list[Path], typer.Argument(help="Frames of one field and filter, and folders of them.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="Frames of one field and filter, FILE, FILE[NUMBER] or FILE[NAME], and folders of them."
+        ),
+    ],
     as_json: JsonOption = False,
 ) -> None:
-    """Build a reference as the weighted mean of several frames, on the grid of the sharpest."""
+    """Build a reference as the weighted mean of several frames, on the grid of the sharpest.
+
+    Of a file with several exposures the first is taken where none is named, and a warning says so.
+    """
     from core.frames import references
     from pipeline.calibration.calibrators import masters_of
-    from pipeline.intake.ingest import find_files
     from pipeline.reference.references import from_frames
 
     settings, store = settings_of(context), store_of(context)
+    notes: list[str] = []
     with progress_bar("Building", quiet=as_json) as report:
         facts, skipped = from_frames(
-            find_files(files), settings, masters_for=masters_of(store, settings), progress=report
+            _named(files),
+            settings,
+            masters_for=masters_of(store, settings),
+            progress=report,
+            said=notes,
         )
     row = references.add(store, facts)
+    for note in notes:
+        remark("warning:", note)
     if as_json:
         print_json(_record(row) | {"skipped": skipped})
     else:
@@ -125,6 +139,19 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
             for row in rows
         ],
     )
+
+
+def _named(names: list[str]) -> "list[Named]":
+    """The frames that are meant: a file, an image of a file, all files of a folder; each once."""
+    from pipeline.diff import split_extension
+    from pipeline.intake.ingest import find_files
+
+    found: dict[Named, None] = {}
+    for name in names:
+        path, extension = split_extension(name)
+        files = [path] if extension is not None else find_files([path])
+        found.update(((file, extension), None) for file in files)
+    return list(found)
 
 
 def _summary(row: "Reference") -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from astrid_tui.cli.dates import mjd_from, moment_of
 from astrid_tui.cli.invocation import (
     JsonOption,
     print_json,
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from core.places.story import FrameStory
     from core.places.why import Page, Story
 
-UNIX_EPOCH_MJD = 40587.0
 SETTINGS = {"ignore_unknown_options": True}  # a southern declination begins like an option
 
 
@@ -61,7 +60,7 @@ def why(
     """
     from core.places.why import Page
 
-    page = Page(limit=limit, since=_mjd(since), after=after)
+    page = Page(limit=limit, since=mjd_from(since, "--since"), after=after)
     store = store_of(context, read_only=True)
     if pixel is not None:
         if ra is not None:
@@ -121,23 +120,6 @@ def _pixels(radius: str | None) -> float | None:
     return pixels
 
 
-def _mjd(since: str | None) -> float | None:
-    """A modified Julian date, written as such or as a date and time of ISO 8601 in UTC."""
-    if since is None:
-        return None
-    try:
-        return float(since) if since.replace(".", "", 1).isdigit() else _mjd_of(datetime.fromisoformat(since))
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(
-            "write an MJD such as 61000.5, or a date such as 2026-03-01", param_hint="--since"
-        ) from None
-
-
-def _mjd_of(moment: datetime) -> float:
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return UNIX_EPOCH_MJD + aware.timestamp() / 86400.0
-
-
 def _print(story: Story) -> None:
     _print_alerts(story)
     if not story.frames:
@@ -153,7 +135,8 @@ def _print(story: Story) -> None:
         _print_steps(story.frames[0])
         return
     rows = [
-        (_moment(each.mjd), each.frame, each.filter, each.fate.value, each.end.text) for each in story.frames
+        (moment_of(each.mjd), each.frame, each.filter, each.fate.value, each.end.text)
+        for each in story.frames
     ]
     print_table(("UTC", "frame", "filter", "what became of it", ""), rows)
 
@@ -163,7 +146,7 @@ def _print_alerts(story: Story) -> None:
         return
     print_text("Alerts of surveys there, nearest first:")
     rows = [
-        (one["id"], one["object"], one["source"], _moment(one["mjd"]), one["filter"], f"{one['snr']:.1f}",
+        (one["id"], one["object"], one["source"], moment_of(one["mjd"]), one["filter"], f"{one['snr']:.1f}",
          None if one["mag"] is None else f"{one['mag']:.2f}", one["arcsec"])
         for one in story.alerts
     ]  # fmt: skip
@@ -171,19 +154,10 @@ def _print_alerts(story: Story) -> None:
 
 
 def _print_steps(frame: FrameStory) -> None:
-    parts = [_moment(frame.mjd) or "", frame.frame, frame.filter or ""]
+    parts = [moment_of(frame.mjd) or "", frame.frame, frame.filter or ""]
     if frame.x_frame is not None and frame.y_frame is not None:
         parts.append(f"pixel {frame.x_frame:.1f} {frame.y_frame:.1f}")
     print_text("  ".join(part for part in parts if part))
     for step in frame.steps[:-1]:
         print_text(f"  {step.stage:10}{step.text}")
     print_text(f"  {frame.end.stage:10}{frame.fate.value}: {frame.end.text}")
-
-
-def _moment(mjd: float | None) -> str | None:
-    if mjd is None:
-        return None
-    try:
-        return f"{datetime.fromtimestamp((mjd - UNIX_EPOCH_MJD) * 86400.0, UTC):%Y-%m-%d %H:%M}"
-    except (ValueError, OverflowError, OSError):
-        return f"MJD {mjd:g}"

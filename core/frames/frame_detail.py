@@ -70,6 +70,7 @@ class Subtraction:
     snr50: float | None = None
     depth_reason: str | None = None
     completeness: dict[str, Any] | None = None
+    registration_scatter_px: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,7 @@ def _subtraction(session: Session, frame_id: int) -> Subtraction | None:
         made.snr50,
         made.depth_reason,
         made.completeness,
+        made.registration_scatter_px,
     )
 
 

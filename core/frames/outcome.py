@@ -53,6 +53,8 @@ class DifferenceFacts:
 
     Attributes
     ----------
+    registration_rms_px, registration_scatter_px : float
+        Of matched stars, per axis: without the noise of their centroids, and with it.
     m50, m50_err : float or None
         The magnitude at which half of the injected sources are found, none without a zeropoint; its
         standard error in magnitudes, known without one too.
@@ -86,6 +88,7 @@ class DifferenceFacts:
     snr50: float | None = None
     depth_reason: str | None = None
     completeness: dict[str, Any] | None = None
+    registration_scatter_px: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,16 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from core.database.records import finite
 from core.objects.light_curve import LightCurvePoint
 from core.review.real_rows import RealObject
 from core.surveys.alert import AB_ZEROPOINT_NJY
-from core.text import csv_cell
+from core.text import csv_cell, safe_text
+
+if TYPE_CHECKING:
+    from astropy.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,13 @@ COLUMNS = (
 
 def curve_rows(found: RealObject) -> list[dict[str, Any]]:
     """The rows of an object's table, by the names of `COLUMNS`; what is unknown is none."""
-    return [_row(point) for point in found.detail.light_curve]
+    return [curve_row(point) for point in found.detail.light_curve]
 
 
-def write_csv(rows: Sequence[dict[str, Any]], stream: IO[str]) -> None:
+def write_csv(rows: Sequence[dict[str, Any]], stream: IO[str], columns: Sequence[Column] = COLUMNS) -> None:
     """Write CSV with a line of names. No cell is one that a spreadsheet takes for a formula."""
     writer = csv.writer(stream, lineterminator="\n")
-    names = [column.name for column in COLUMNS]
+    names = [column.name for column in columns]
     writer.writerow(names)
     writer.writerows([csv_cell(row[name]) for name in names] for row in rows)
 
@@ -63,7 +66,8 @@ def write_json(rows: Sequence[dict[str, Any]], stream: IO[str]) -> None:
     stream.write(json.dumps(list(rows), allow_nan=False, indent=2) + "\n")
 
 
-def _row(point: LightCurvePoint) -> dict[str, Any]:
+def curve_row(point: LightCurvePoint) -> dict[str, Any]:
+    """One epoch by the names of `COLUMNS`; what is unknown is none."""
     scale = _nanojansky(point)
     flux = None if point.flux is None else finite(point.flux)
     error = None if point.flux_err is None else finite(point.flux_err)
@@ -84,6 +88,28 @@ def _row(point: LightCurvePoint) -> dict[str, Any]:
         "calibration": "instrumental" if scale is None else "ab",
         "candidate": point.candidate_id,
     }
+
+
+def astropy_table(rows: Sequence[dict[str, Any]], columns: Sequence[Column] = COLUMNS) -> Table:
+    """The rows as a table of astropy, with units and descriptions; what is unknown is masked."""
+    from astropy.table import MaskedColumn, Table
+
+    blanks: dict[type, Any] = {float: math.nan, int: -1, str: "", bool: False}
+    table = Table()
+    for column in columns:
+        values = [row[column.name] for row in rows]
+        filled = [blanks[column.type] if value is None else value for value in values]
+        dtype: Any = column.type
+        if column.type is str:
+            filled, dtype = [safe_text(value, 2000) for value in filled], None if rows else "U1"
+        table[column.name] = MaskedColumn(
+            filled,
+            mask=[value is None for value in values] if column.type is not bool else False,
+            dtype=dtype,
+            unit=column.unit,
+            description=column.description,
+        )
+    return table
 
 
 def _nanojansky(point: LightCurvePoint) -> float | None:

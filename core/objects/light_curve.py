@@ -92,7 +92,7 @@ def light_curve(
     )
     detected = list(detections)
     points = [_detected(row) for row in detected]
-    points += [_forced(row, m50) for row, m50 in db.execute(query)]
+    points += [forced_point(row, m50) for row, m50 in db.execute(query)]
     points += [_told(row) for row in _survey_fluxes(db, object_ids, detected)]
     return tuple(sorted(points, key=lambda point: point.mjd))
 
@@ -129,7 +129,8 @@ def _detected(row: Candidate) -> LightCurvePoint:
     )  # fmt: skip
 
 
-def _forced(row: ForcedFlux, m50: float | None) -> LightCurvePoint:
+def forced_point(row: ForcedFlux, m50: float | None = None) -> LightCurvePoint:
+    """A forced flux as an epoch: a limit where it is below five times its error."""
     is_limit = not _is_seen(row.flux, row.flux_err)
     return _measured(row, row.flux, row.flux_err, OWN, FluxKind.FORCED, is_limit=is_limit, m50=m50)
 

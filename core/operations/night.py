@@ -27,8 +27,8 @@ class NightPoint:
         In arcsec where the frame has a WCS, else in pixels: `Night.seeing_unit`.
     depth : float or None
         m50 where injections were made, else the 5-sigma limit of the difference or of the frame.
-    residual_px : float or None
-        Of the registration, rms.
+    residual_px, scatter_px : float or None
+        Of the registration: rms without the noise of the stars' centroids, and with it.
     score_std : float or None
         Of the significance image; 1 is honest.
     depth_is_m50 : bool
@@ -47,6 +47,7 @@ class NightPoint:
     score_std: float | None = None
     depth_is_m50: bool = False
     flux50: float | None = None
+    scatter_px: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ def newest_night(store: Store) -> Night:
             col(Difference.limit_mag),
             col(Difference.registration_rms_px),
             col(Difference.score_std),
+            col(Difference.registration_scatter_px),
         ).where(col(Difference.observation_id).in_([row.id for row in rows]), col(Difference.is_current))
         found = {row.observation_id: row for row in session.connection().execute(current)}
     in_arcsec = all(row.seeing_arcsec is not None for row in rows if row.seeing_px is not None)
@@ -102,6 +104,7 @@ def newest_night(store: Store) -> Night:
                 made.score_std if made else None,
                 depths[0] is not None,
                 made.flux50 if made else None,
+                made.registration_scatter_px if made else None,
             )
         )
     return Night(tuple(points), unit)

@@ -127,6 +127,7 @@ def _record(
         "depth_reason": difference.depth_reason if difference else None,
         "score_std": difference.score_std if difference else None,
         "registration_rms_px": difference.registration_rms_px if difference else None,
+        "registration_scatter_px": difference.registration_scatter_px if difference else None,
         "reference": difference.reference_id if difference else None,
     }
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.database.tables import Difference, Observation, StageRun
+from core.frames.registration import registration_words
 from core.places.block_scores import BlockScores, decode, is_capped
 from core.vocabulary import MaskPlane, ObservationState
 
@@ -224,10 +225,8 @@ def _before(facts: Facts) -> list[Step]:
             text += f", {observation.n_stars} stars"
         steps.append(Step("quality", "passed", text, observation.seeing_px))
     if difference is not None:
-        text = (
-            f"aligned with reference {difference.reference_id} to {difference.registration_rms_px:.2f} px, "
-            f"subtracted by {difference.method}"
-        )
+        words = registration_words(difference.registration_rms_px, difference.registration_scatter_px)
+        text = f"aligned with reference {difference.reference_id}: {words}; subtracted by {difference.method}"
         steps.append(Step("align", "passed", text, difference.registration_rms_px))
     return steps
 
@@ -313,7 +312,7 @@ def _in_blocks(
     here = distances <= radius
     steps = []
     if planes := _union(scores.frame_mask[here] | scores.reference_mask[here]):
-        steps.append(Step("mask", "passed", f"masked pixels are near: {_named(planes)}"))
+        steps.append(Step("mask", "passed", f"masked pixels are near: {mask_names(planes)}"))
     if facts.forced_snr is not None and abs(facts.forced_snr) < scores.threshold:
         text = f"{facts.forced_snr:.1f} σ at the place of a known object, {scores.threshold:g} σ are needed"
         end = Step("detect", Fate.BELOW, text, facts.forced_snr, scores.threshold)
@@ -381,7 +380,7 @@ def _under_mask(
             text = f"outside the {whose}'s own pixels, {deep}"
             return Fate.UNCOVERED, [Step("align", Fate.UNCOVERED, text, depth if free.any() else None, 0.0)]
     over = [
-        f"{_named(planes)} in the {name}"
+        f"{mask_names(planes)} in the {name}"
         for planes, name in ((frame, "frame"), (reference, "reference"))
         if planes
     ]
@@ -400,5 +399,6 @@ def _union(planes: np.ndarray[Any, Any]) -> int:
     return int(np.bitwise_or.reduce(planes, axis=None)) if planes.size else 0
 
 
-def _named(planes: int) -> str:
+def mask_names(planes: int) -> str:
+    """What some bits of `core.vocabulary.MaskPlane` mean, in words."""
     return ", ".join(name for plane, name in NAMES.items() if planes & plane)

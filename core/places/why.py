@@ -64,11 +64,16 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which frames to tell of: from `since` (MJD) on, behind the cursor `after`, `limit` at most."""
+    """Which frames to tell of: from `since` (MJD) on, behind the cursor `after`, `limit` at most.
+
+    Where they are given, only those before `until` (MJD), and of one `filter`.
+    """
 
     limit: int = 50
     since: float | None = None
     after: str | None = None
+    until: float | None = None
+    filter: str | None = None
 
 
 FIRST = Page()
@@ -109,6 +114,12 @@ def why(
             return _story(session, place, Radius(radius_deg), [_frame(session, frame)], None)
         story = _story(session, place, Radius(radius_deg), *_page(session, place, page))
         return replace(story, alerts=_alerts(session, ra, dec, radius_deg or ALERTS_DEG))
+
+
+def alerts_at(store: Store, ra: float, dec: float, radius_deg: float) -> tuple[Record, ...]:
+    """What surveys saw at a position (degrees), nearest first, as a `Story` has it."""
+    with store.read() as session:
+        return _alerts(session, ra, dec, radius_deg)
 
 
 def _alerts(session: Session, ra: float, dec: float, radius_deg: float) -> tuple[Record, ...]:
@@ -174,11 +185,23 @@ def why_on_grid(
         There is no such reference.
     PageError
     """
+    place = place_on_grid(store, reference_id, x, y)
+    with store.read() as session:
+        return _story(session, place, Radius(pixels=radius_px), *_page(session, place, page))
+
+
+def place_on_grid(store: Store, reference_id: int, x: float, y: float) -> Place:
+    """A pixel of a reference's grid, with its position on the sky where that is known.
+
+    Raises
+    ------
+    WhyError
+        There is no such reference.
+    """
     with store.read() as session:
         if session.get(Reference, reference_id) is None:
             raise WhyError(f"there is no reference {reference_id}")
-        place = _place_on_grid(session, reference_id, x, y)
-        return _story(session, place, Radius(pixels=radius_px), *_page(session, place, page))
+        return _place_on_grid(session, reference_id, x, y)
 
 
 def _story(
@@ -243,6 +266,10 @@ def _page(session: Session, place: Place, page: Page) -> tuple[list[Observation]
     )
     if page.since is not None:
         query = query.where(col(Observation.mjd) >= page.since)
+    if page.until is not None:
+        query = query.where(col(Observation.mjd) < page.until)
+    if page.filter is not None:
+        query = query.where(col(Observation.filter) == page.filter)
     rows = fetch(
         session,
         query,

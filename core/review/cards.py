@@ -92,6 +92,7 @@ class FrameFacts:
     fwhm_ref_px: float | None = None
     score_std: float | None = None
     registration_rms_px: float | None = None
+    registration_scatter_px: float | None = None
     masked_fraction: float | None = None
     config_hash: str | None = None
     scored_by: str | None = None  # which versions of which models, and which were refused and why
@@ -387,6 +388,7 @@ def _frame_facts(
         "fwhm_ref_px": difference.fwhm_ref_px,
         "score_std": difference.score_std,
         "registration_rms_px": difference.registration_rms_px,
+        "registration_scatter_px": difference.registration_scatter_px,
         "masked_fraction": difference.masked_fraction,
         "config_hash": difference.config_hash,
     }  # fmt: skip

@@ -10,6 +10,7 @@ whatever it is, and an undecided object no `RealObject`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,14 +23,19 @@ from core.database.records import Record, candidate_rows, record
 from core.database.store import Store
 from core.database.tables import Candidate, InjectedSource, Injection, SkyObject, Verdict
 from core.errors import AstridError
+from core.frames.injected import revealed_ids
 from core.frames.standing import candidate_label, stands
 from core.objects.detail import ObjectDetail, read_object
+from core.objects.sky import objects_on_grid, rows_in_cone, separation_deg
+from core.places.place_facts import Place
 from core.review.fakes import are_injected
 from core.review.filters import Term, conditions, parse
 from core.review.opinions import is_disputed
 from core.vocabulary import LABELS, Label, ReviewState
 
 PAGE = 500
+PLACE_ARCSEC = 10.0  # what counts as at a place: wider than a star of any telescope
+PLACE_PX = 5.0  # the same where there is no sky
 _MADE_HERE = object()
 _DECIDED = (ReviewState.REAL, ReviewState.BOGUS, ReviewState.INDETERMINATE)
 
@@ -104,6 +110,22 @@ class RealObject(_Real):
     detail: ObjectDetail
 
 
+@dataclass(frozen=True, slots=True)
+class RealPlace(_Real):
+    """A place on the sky, or on a reference's grid, where no injected source awaits its verdict.
+
+    Attributes
+    ----------
+    place : Place
+    objects : tuple of dict
+        The sky objects there, nearest first: ``id, name, state, label, n_candidates`` and how far away
+        they are, in ``arcsec`` or, without a position on the sky, in ``px``.
+    """
+
+    place: Place
+    objects: tuple[Record, ...]
+
+
 def is_injected_object() -> ColumnElement[bool]:
     """Whether a sky object is injected, in a query that has `SkyObject`."""
     drawn = exists().where(col(InjectedSource.sky_object_id) == col(SkyObject.id))
@@ -168,6 +190,51 @@ def real_object(store: Store, what: str) -> RealObject:
             f"{row.name} is undecided and may be an injected source: a verdict comes before its data leave"
         )
     return RealObject(_MADE_HERE, detail)
+
+
+def real_place(store: Store, place: Place) -> RealPlace:
+    """A place, to be measured in the frames themselves, where injected sources are not.
+
+    Raises
+    ------
+    InjectedSourceError
+        What is there is undecided where sources were injected, and so may be one: that the frames do
+        not show it would tell.
+    """
+    with store.read() as db:
+        if place.ra is not None and place.dec is not None:
+            ra, dec = place.ra, place.dec
+            rows = rows_in_cone(db, SkyObject, ra, dec, PLACE_ARCSEC / 3600.0)
+            away = [float(separation_deg(row.ra or 0.0, row.dec or 0.0, ra, dec)) * 3600.0 for row in rows]
+            unit = "arcsec"
+        else:
+            x, y, reference = place.x or 0.0, place.y or 0.0, place.reference or 0
+            rows = [
+                *objects_on_grid(db, reference, x, y, PLACE_PX),
+                *objects_on_grid(db, reference, x, y, PLACE_PX, injected=True),
+            ]
+            away = [math.hypot((row.x or 0.0) - x, (row.y or 0.0) - y) for row in rows]
+            unit = "px"
+        spent = revealed_ids(db, [row.id or 0 for row in rows])
+    there = [(each, row) for each, row in zip(away, rows, strict=True) if row.id not in spent]
+    open_ones = [row.name for _, row in there if row.injected or row.review_state not in _DECIDED]
+    if open_ones and are_injected(store):
+        raise InjectedSourceError(
+            f"{open_ones[0]} is there, undecided, and may be an injected source: a verdict comes before "
+            "the place is measured"
+        )
+    found = tuple(
+        {
+            "id": row.id,
+            "name": row.name,
+            "state": row.review_state,
+            "label": row.review_label,
+            "n_candidates": row.n_candidates,
+            unit: round(each, 3),
+        }
+        for each, row in sorted(there, key=lambda pair: pair[0])
+    )
+    return RealPlace(_MADE_HERE, place, found)
 
 
 def _revealed(db: Session, object_id: int) -> set[int]:

@@ -24,6 +24,7 @@ from pipeline.reference.coadd import build
 from pipeline.reference.reference_file import ReferenceImage, write
 
 Progress = Callable[[int, int, str], None]
+Named = tuple[Path, int | str | None]  # a file, and which of its images
 
 
 def from_file(
@@ -77,13 +78,27 @@ def from_file(
 
 
 def from_frames(
-    paths: Sequence[Path],
+    paths: Sequence[Path | Named],
     settings: Settings,
     *,
     masters_for: MastersFor | None = None,
     progress: Progress | None = None,
+    said: list[str] | None = None,
 ) -> tuple[ReferenceFacts, dict[str, str]]:
     """Make a reference as the weighted mean of several frames of one field and filter.
+
+    Parameters
+    ----------
+    paths : sequence of Path or (Path, int or str or None)
+        FITS files, each with the number or the name of an extension where that is not the first exposure.
+    settings : Settings
+        The reference goes to ``home/references``.
+    masters_for : callable, optional
+        Finds the masters that fit a raw frame: `pipeline.calibration.calibrators.masters_of`.
+    progress : callable, optional
+        ``report(done, total, what)``.
+    said : list of str, optional
+        Takes what is to be told of the files, as of one file `from_file` tells it.
 
     Returns
     -------
@@ -100,13 +115,22 @@ def from_frames(
     report = progress or (lambda _done, _total, _what: None)
     frames: list[Measured] = []
     skipped: dict[str, str] = {}
+    notes: dict[str, list[str]] = {}
     steps = 2 * len(paths)
-    for done, path in enumerate(paths):
-        report(done, steps, path.name)
+    for done, each in enumerate(paths):
+        path, extension = each if isinstance(each, tuple) else (each, None)
+        name = path.name if extension is None else f"{path.name}[{extension}]"
+        report(done, steps, name)
         try:
-            frames.append(_measured(path, None, settings, masters_for))
+            measured = _measured(path, extension, settings, masters_for)
         except FrameRefused as refused:
-            skipped[path.name] = str(refused)
+            skipped[name] = str(refused)
+            continue
+        frames.append(measured)
+        for note in measured.frame.notes:
+            notes.setdefault(note, []).append(name)
+    if said is not None:
+        said.extend(f"{_several(names)}: {note}" for note, names in notes.items())
     filters = {each.frame.exposure.filter for each in frames}
     if len(filters) > 1:
         names = ", ".join(sorted(str(name) for name in filters))
@@ -121,6 +145,10 @@ def from_frames(
     )
     chosen = f"coadd of {len(image.names)} frames on the grid of {image.names[0]}"
     return _kept(image, min(each.fwhm for each in frames), chosen, settings), skipped | unaligned
+
+
+def _several(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _measured(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.frames.registration import registration_words
 from core.vocabulary import ObservationState
 from screens.ages import ago, length, work
 from screens.ingest.depth import depth_facts
@@ -201,7 +202,8 @@ def _subtraction(page: DetailPage) -> Iterator[Line]:
     yield _fact("subtracted", f"{made.method} from reference {made.reference_id}: {made.reference}")
     honest = 0.9 <= made.score_std <= 1.1
     yield (*_fact("score σ", f"{made.score_std:.3f}"), *(() if honest else (span("  not 1", Tone.WARN),)))
-    yield _fact("alignment", f"{made.registration_rms_px:.3f} px rms, gain ratio {made.gain_ratio:.3f}")
+    yield _fact("registration", registration_words(made.registration_rms_px, made.registration_scatter_px))
+    yield _fact("gain ratio", f"{made.gain_ratio:.3f}")
     yield _fact("FWHM", f"{made.fwhm_new_px:.2f} px, reference {made.fwhm_ref_px:.2f} px")
     for title, line in depth_facts(made, is_plain=page.look.drawing == "ascii"):
         yield (*_fact(title, ""), *line)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from core.frames.registration import beyond_noise
 from core.vocabulary import ObservationState
 from screens.ages import ago, length, short, work
 from screens.ingest.view import STATE_TONES
@@ -249,9 +250,22 @@ def night_series(night: Night, chosen: int) -> tuple[Series, ...]:
     return (
         Series("seeing", night.seeing_unit, [point.seeing for point in points]),
         _depth_series(points, chosen),
-        Series("residual", "px rms", [point.residual_px for point in points], 3),
+        _registration_series(points, chosen),
         Series("score σ", "(1 is honest)", [point.score_std for point in points], 3),
     )
+
+
+def _registration_series(points: Sequence[NightPoint], chosen: int) -> Series:
+    """How far stars scatter about those of the reference, and what of it is more than their own noise.
+
+    Frames of which the scatter was not kept are told by that remainder, and then all are.
+    """
+    measured = [point for point in points if point.residual_px is not None]
+    if not measured or any(point.scatter_px is None for point in measured):
+        return Series("residual", "px beyond noise", [point.residual_px for point in points], 3)
+    here = points[chosen].residual_px
+    beyond = "" if here is None else f", {beyond_noise(here)} beyond noise"
+    return Series("scatter", f"px of stars{beyond}", [point.scatter_px for point in points], 3)
 
 
 def _depth_series(points: Sequence[NightPoint], chosen: int) -> Series:

@@ -93,6 +93,7 @@ ACTIONS: tuple[Action, ...] = (
     _card("contrast-less", ("less_than_sign",), "softer", "less contrast", _no_cutouts),
     _card("contrast-more", ("greater_than_sign",), "harder", "more contrast", _no_cutouts),
     _card("view", ("comma",), "view", "view menu: stretch, colours, drawing", _no_cutouts, 3),
+    _card("curve", ("l",), "flux/mag", "the curve of all epochs in flux or in magnitudes, and back"),
     _card("detail", ("o",), "details", "every feature, score, verdict and note of this card", footer=4),
     _card("header", ("H",), "header", "the FITS header of this detection's frame"),
     _view("view:stretch", "s", "stretch", "next stretch: asinh, linear, log, zscale, percentile, histogram"),

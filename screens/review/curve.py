@@ -1,6 +1,7 @@
 """A light curve in text: a strip of a few rows, or a plot where there is room."""
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,9 +10,18 @@ from screens.lines import Line, Tone, drawn, padded, shortened, span
 
 PLOT_ROWS = 7  # below this a frame with axes leaves no room for the curve
 _LABEL_COLUMNS = 7
-_DETECTION, _SHOWN, _LIMIT, _OTHER_LIMIT = "●", "◆", "▽", "▿"
-_PLAIN_SIGNS = {_DETECTION: "o", _SHOWN: "X", _LIMIT: "v", _OTHER_LIMIT: ","}
-_TONES = {_DETECTION: Tone.PLAIN, _SHOWN: Tone.KEY, _LIMIT: Tone.DIM, _OTHER_LIMIT: Tone.DIM}
+_DETECTION, _SHOWN, _LIMIT, _OTHER_LIMIT, _FADED, _BAR = "●", "◆", "▽", "▿", "○", "│"
+_PLAIN_SIGNS = {_DETECTION: "o", _SHOWN: "X", _LIMIT: "v", _OTHER_LIMIT: ",", _FADED: "-", _BAR: "|"}
+_TONES = {
+    _DETECTION: Tone.PLAIN,
+    _SHOWN: Tone.KEY,
+    _LIMIT: Tone.DIM,
+    _OTHER_LIMIT: Tone.DIM,
+    _FADED: Tone.PLAIN,
+    _BAR: Tone.DIM,
+}
+_SIDE = 0.02  # of the range of dates, free on either side of it
+_LONGEST_BAR = 3.0  # times the median error: a longer bar does not widen the axis, and is cut
 _SPARE_LETTERS = "ABCDEFGHKLMNPQRSTUWYZ123456789"  # of bands whose own letter another has
 
 Series = tuple[str, str]
@@ -27,6 +37,8 @@ class CurvePoint:
     is_shown: bool = False  # the epoch whose cutouts are on the screen
     band: str = ""
     source: str = ""  # who measured it
+    error: float | None = None  # one sigma of the value
+    fades: bool = False  # it is fainter than the reference, by so much light
 
     @property
     def series(self) -> Series:
@@ -48,14 +60,28 @@ class _Signs:
         self._first = shown if len({p.series for p in points}) > 1 else None
         self._has_other_limits = any(p.is_limit and self._is_other(p) for p in points)
         self._first_band = safe_text(shown[1], 8)
+        self._has_faded = any(p.fades and not p.is_shown for p in points)
+        self._has_bars = any(_bar(p) is not None for p in points)
 
     def sign(self, point: CurvePoint) -> str:
         """The glyph of a point."""
         if point.is_limit:
             sign = _OTHER_LIMIT if self._is_other(point) else _LIMIT
+        elif point.is_shown:
+            sign = _SHOWN
         else:
-            sign = _SHOWN if point.is_shown else self._letters.get(point.series, _DETECTION)
+            sign = _FADED if point.fades else self._letters.get(point.series, _DETECTION)
         return self._drawn(sign)
+
+    @property
+    def bar(self) -> str:
+        """The glyph of an error bar."""
+        return self._drawn(_BAR)
+
+    def extras(self) -> str:
+        """The legend of what not every curve has: faded points and error bars."""
+        faded = f"  {self._drawn(_FADED)} fading" if self._has_faded else ""
+        return faded + (f"  {self.bar} 1σ" if self._has_bars else "")
 
     def tones(self) -> dict[str, Tone]:
         """The tone of each glyph."""
@@ -132,6 +158,13 @@ def curve_lines(
     return _strip(seen, magnitudes=magnitudes, unit=unit, width=width, rows=rows, plain=plain)
 
 
+def _bar(point: CurvePoint) -> tuple[float, float] | None:
+    """From where to where the error bar of a point goes; none without an error, or of a limit."""
+    if point.is_limit or point.error is None or not 0 < point.error < math.inf:
+        return None
+    return point.value - point.error, point.value + point.error
+
+
 def _strip(
     points: Sequence[CurvePoint], *, magnitudes: bool, unit: str, width: int, rows: int, plain: bool
 ) -> list[Line]:
@@ -144,15 +177,27 @@ def _strip(
     ends = [dates, *[""] * (rows - 2), limits]
     if rows >= 3:
         ends[1] = series
+    if rows >= 4:
+        ends[2] = _ascii(signs.extras().strip()) if plain else signs.extras().strip()
     columns = max(width - _LABEL_COLUMNS - 2 - max(map(len, ends[:rows])), 8)
     low, high = _value_range(points)
     grid = [[" "] * columns for _ in range(rows)]
+    first, last = points[0].mjd, points[-1].mjd
+
+    def row_of(value: float) -> int:
+        share = min(max((value - low) / (high - low), 0.0), 1.0)
+        return round((share if magnitudes else 1 - share) * (rows - 1))
+
+    def column_of(point: CurvePoint) -> int:
+        return round((point.mjd - first) / (last - first) * (columns - 1)) if last > first else columns // 2
+
+    for point in points:
+        if (bar := _bar(point)) is not None:
+            ends_at = sorted(map(row_of, bar))
+            for row in range(ends_at[0], ends_at[1] + 1):
+                grid[row][column_of(point)] = signs.bar
     for point in sorted(points, key=lambda p: (not p.is_limit, p.is_shown)):  # the shown epoch on top
-        share = (point.value - low) / (high - low)
-        row = round((share if magnitudes else 1 - share) * (rows - 1))
-        first, last = points[0].mjd, points[-1].mjd
-        column = round((point.mjd - first) / (last - first) * (columns - 1)) if last > first else columns // 2
-        grid[row][column] = signs.sign(point)
+        grid[row_of(point.value)][column_of(point)] = signs.sign(point)
     top, bottom = (low, high) if magnitudes else (high, low)
     labels = [_number(top)] + [""] * (rows - 2) + [_number(bottom)] if rows > 1 else [_number(top)]
     tones = signs.tones()
@@ -176,6 +221,18 @@ def _plot(points: Sequence[CurvePoint], *, magnitudes: bool, unit: str, width: i
     plot.plot_size(width, rows)
     start = math.floor(points[0].mjd)
     signs = _Signs(points, plain=False)
+    low, high = _value_range(points)
+    margin = (high - low) * 0.05
+    # plotext's own error bars are as long as the error is given, half of it on either side, and a signal each
+    step = (high - low + 2 * margin) / (2 * rows)
+    bars = [
+        (point.mjd - start, -value if magnitudes else value)
+        for point in points
+        if (bar := _bar(point)) is not None
+        for value in _steps(max(bar[0], low - margin), min(bar[1], high + margin), step)
+    ]
+    if bars:
+        plot.scatter(*map(list, zip(*bars, strict=True)), marker=_BAR)
     drawn_last = sorted(points, key=lambda p: (not p.is_limit, p.is_shown))
     for sign in dict.fromkeys(map(signs.sign, drawn_last)):
         chosen = [point for point in points if signs.sign(point) == sign]
@@ -183,17 +240,20 @@ def _plot(points: Sequence[CurvePoint], *, magnitudes: bool, unit: str, width: i
         heights = [-point.value if magnitudes else point.value for point in chosen]
         if chosen:
             plot.scatter([point.mjd - start for point in chosen], heights, marker=sign)
-    low, high = _value_range(points)
     ticks = [low + (high - low) * step / 3 for step in range(4)]
     plot.yticks([-tick if magnitudes else tick for tick in ticks], [_number(tick) for tick in ticks])
-    margin = (high - low) * 0.05
     plot.ylim(*((-high - margin, -low + margin) if magnitudes else (low - margin, high + margin)))
+    first, last = points[0].mjd - start, points[-1].mjd - start
+    if last > first:  # no point stands on the frame, where its error bar could not be told from it
+        side = (last - first) * _SIDE
+        plot.xlim(first - side, last + side)
     detected = safe_text(signs.series(), max(width // 3, 1)) or _DETECTION
     limits = signs.limits(unit)
     legends = (
-        f"days since MJD {start} · {_SHOWN} shown  {detected} detected  "
+        f"days since MJD {start} · {_SHOWN} shown  {detected} detected{signs.extras()}  "
         + limits.replace("limit", "5σ upper limit", 1),
-        f"MJD {start} + days · {_SHOWN} shown  {detected} seen  {limits}",
+        f"MJD {start} + days · {_SHOWN} shown  {detected} seen{signs.extras()}  {limits}",
+        f"MJD {start} + d  {detected}{signs.extras()}  {limits}",
         f"MJD {start} + d  {detected}  {limits}",
     )  # plotext leaves out what is wider than its axis
     plot.xlabel(next((one for one in legends if len(one) < width - _LABEL_COLUMNS), limits))
@@ -225,11 +285,36 @@ def _scaled(points: Sequence[CurvePoint], unit: str, *, plain: bool) -> tuple[li
         return list(points), unit
     micro = "uJy" if plain else "µJy"
     named = {"nJy": {3: micro, 6: "mJy", 9: "Jy"}}.get(unit, {}).get(power, f"1e{power} {unit}")
-    return [replace(point, value=point.value / 10**power) for point in points], named
+    scaled = [
+        replace(
+            point,
+            value=point.value / 10**power,
+            error=None if point.error is None else point.error / 10**power,
+        )
+        for point in points
+    ]
+    return scaled, named
+
+
+def _steps(low: float, high: float, step: float) -> list[float]:
+    """From one value to another, both among them, in steps no longer than this."""
+    if high < low:
+        return []
+    count = math.ceil((high - low) / step) if step > 0 else 0
+    return [low + (high - low) * each / count for each in range(count + 1)] if count else [low]
+
+
+def _ascii(text: str) -> str:
+    return text.replace("σ", " sigma")
 
 
 def _value_range(points: Sequence[CurvePoint]) -> tuple[float, float]:
-    low, high = min(p.value for p in points), max(p.value for p in points)
+    """What the axis reaches over: all values, with their error bars but for what is far longer than most."""
+    errors = [p.error for p in points if _bar(p) is not None and p.error is not None]
+    longest = _LONGEST_BAR * statistics.median(errors) if errors else 0.0
+    reach = [(p, min(p.error or 0.0, longest) if _bar(p) is not None else 0.0) for p in points]
+    low = min(p.value - error for p, error in reach)
+    high = max(p.value + error for p, error in reach)
     if high > low:
         return low, high
     half = abs(low) * 0.01 or 1.0

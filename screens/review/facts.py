@@ -1,10 +1,11 @@
 """What is known of a candidate, as short labelled facts."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from core.frames.registration import registration_words
 from core.moon import moon
 from core.orientation import described
 from core.vocabulary import DOUBT, LABELS, OWN, Label, MaskPlane, ReviewState
@@ -87,14 +88,16 @@ def _facts(card: "Card", cell: int = _COLUMN) -> Iterator[Line]:
     )
     yield _labelled(
         "subtraction",
-        f"{record['method'] or '–'}, score σ {_number(frame.score_std, 3)}, "
-        f"registration {_number(frame.registration_rms_px, 2)} px",
+        f"{record['method'] or '–'}, score σ {_number(frame.score_std, 3)}",
     )
+    if frame.registration_rms_px is not None:
+        words = registration_words(frame.registration_rms_px, frame.registration_scatter_px)
+        yield _labelled("registration", words)
     yield _labelled("in frame", _pixel(record["x_frame"], record["y_frame"]))
 
 
-def detail_lines(card: "Card", width: int) -> list[Line]:
-    """Everything: facts, scores, features, epochs and history."""
+def detail_lines(card: "Card", width: int, curve: Sequence[Line] = ()) -> list[Line]:
+    """Everything: facts, the light curve as it was drawn, scores, features, epochs and history."""
     lines: list[Line] = [(span("Facts", Tone.STRONG),)]
     lines += [(span("  "), *fact) for fact in _facts(card, width)]
     record = card.candidate
@@ -108,6 +111,7 @@ def detail_lines(card: "Card", width: int) -> list[Line]:
         (span("  "), *_labelled("masked", _percent(card.frame.masked_fraction))),
         (span("  "), *_labelled("images", _images(card))),
     ]
+    lines += curve
     lines += _known_lines(card)
     lines += _score_lines(card, width)
     features = {name: value for name, value in card.features.items() if not name.startswith(MOVED)}

@@ -24,6 +24,7 @@ from screens.review.commands import review_commands
 from screens.review.company import Company
 from screens.review.deciding import Deciding
 from screens.review.drawing import Drawing
+from screens.review.epochs import AUTO, curve_section, has_magnitudes, other_axis
 from screens.review.facts import detail_lines
 from screens.review.filtering import Filtering
 from screens.review.guard import RepeatGuard
@@ -243,6 +244,7 @@ class ReviewScreen(PictureScreen):
             "epoch-before": lambda: self._step_epoch(-1),
             "epoch-after": lambda: self._step_epoch(1),
             "view": self._open_view_menu,
+            "curve": self._turn_curve,
             "detail": self._show_detail,
             "open": self._show_detail,
             "header": partial(show_header, self),
@@ -359,6 +361,15 @@ class ReviewScreen(PictureScreen):
                 self._drawing.tell()
             self.paint()
 
+    def _turn_curve(self) -> None:
+        if self._viewing is None or self.card is None:
+            return
+        if not has_magnitudes(self.card):
+            self.say("no zeropoint is known: the light curve is in flux alone", Tone.WARN)
+            return
+        self._viewing = replace(self._viewing, curve=other_axis(self.card, self._viewing.curve))
+        self.paint()
+
     def _next_plane(self) -> None:
         if self._viewing is not None and self.card is not None:
             self._viewing = self._viewing.next_plane(has_score=view.has_score(self.card))
@@ -383,5 +394,7 @@ class ReviewScreen(PictureScreen):
 
     def _show_detail(self) -> None:
         if self.card is not None:
-            lines = detail_lines(self.card, self.size.width - 2)
+            width, plain = self.size.width - 2, bool(self._viewing and self._viewing.look.drawing == "ascii")
+            axis = self._viewing.curve if self._viewing else AUTO
+            lines = detail_lines(self.card, width, curve_section(self.card, axis, width, plain=plain))
             self.app.push_screen(Sheet(view.heading(self.card), lines))

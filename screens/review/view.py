@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from core.text import SafeText, safe_text
 from core.vocabulary import LABELS, Label, ReviewState
 from screens.lines import Line, Span, Tone, counted, indented, padded, span, spread
-from screens.review.curve import CurvePoint, curve_lines
+from screens.review.curve import curve_lines
 from screens.review.drawings import GRAPHICS
+from screens.review.epochs import AUTO, curve_points
 from screens.review.facts import fact_lines, last_note, sexagesimal
 from screens.review.layout import Layout, arrange
 from screens.review.queue import Queue
@@ -252,7 +253,7 @@ def _card_lines(card: "Card", page: Page, layout: Layout) -> list[Line]:
         start = layout.width - layout.beside
         images = [(*padded(line, start), *fact) for line, fact in zip(images, strip, strict=True)]
     facts = fact_lines(card, layout.width, layout.fact_rows)
-    points, magnitudes, unit = curve_points(card)
+    points, magnitudes, unit = curve_points(card, page.viewing.curve if page.viewing else AUTO)
     plain_signs = page.viewing is not None and page.viewing.look.drawing == "ascii"
     curve = curve_lines(
         points,
@@ -292,43 +293,6 @@ def pictures(page: Page, layout: Layout, cell: tuple[int, int] | None) -> "tuple
 def _chosen(card: "Card", viewing: "Viewing", blinked: bool) -> dict[str, Any]:
     viewing = viewing.on_card(has_score=has_score(card))
     return {"plane": viewing.plane, "blinked": blinked, "score": viewing.score}
-
-
-def curve_points(card: "Card") -> tuple[list[CurvePoint], bool, str]:
-    """The light curve's points in magnitudes; in flux where magnitudes would hide a sign or are unknown.
-
-    Returns
-    -------
-    points, magnitudes, unit
-    """
-    record = card.candidate
-    system = record["mag_system"]
-    # Of two systems of magnitudes only one can be on an axis: that of the detection which is shown.
-    points = [p for p in card.light_curve if p.mag_system == system or p.flux_unit == record["flux_unit"]]
-    in_mag = all(
-        p.mag is not None and p.mag_system == system and (p.is_limit or (p.flux or 0) > 0) for p in points
-    )
-    if in_mag and points:
-        unit = f"mag {system or ''}".strip()
-        chosen = [
-            CurvePoint(
-                p.mjd, p.mag or 0.0, p.is_limit, _is_shown(p.candidate_id, card), p.filter or "", p.source
-            )
-            for p in points
-        ]
-        return chosen, True, unit
-    unit = record["flux_unit"] or "flux"
-    chosen = []
-    for p in points:
-        value = 5 * p.flux_err if p.is_limit and p.flux_err is not None else p.flux
-        if value is not None and p.flux_unit == record["flux_unit"]:
-            shown = _is_shown(p.candidate_id, card)
-            chosen.append(CurvePoint(p.mjd, value, p.is_limit, shown, p.filter or "", p.source))
-    return chosen, False, unit
-
-
-def _is_shown(candidate_id: int | None, card: "Card") -> bool:
-    return candidate_id == card.candidate_id
 
 
 def _label_span(label: str) -> Span:

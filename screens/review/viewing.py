@@ -27,6 +27,8 @@ class Viewing:
         The score stands where the reference was, if it was kept.
     drawings : tuple of str
         The ways to draw that there are here, in turn.
+    curve : str
+        What the light curve is drawn in: ``auto``, ``flux`` or ``mag``.
     """
 
     look: Look
@@ -35,6 +37,7 @@ class Viewing:
     full_size: bool = False
     score: bool = False
     drawings: tuple[str, ...] = DRAWINGS
+    curve: str = "auto"
 
     @classmethod
     def begin(cls, look: Look) -> "Viewing":
@@ -70,6 +73,7 @@ class Viewing:
             "plane": self.plane,
             "full_size": self.full_size,
             "score": self.score,
+            "curve": self.curve,
         }
 
     def _redrawn(self, **changes: Any) -> "Viewing":

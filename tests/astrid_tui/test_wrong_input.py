@@ -42,6 +42,7 @@ def image(tmp_path) -> Path:
         ("status", "--after", FAR_TOO_LARGE),
         ("health", "ack", FAR_TOO_LARGE),
         ("why", "--pixel", 1, 1, "--reference", FAR_TOO_LARGE),
+        ("forced", "--pixel", 1, 1, "--reference", FAR_TOO_LARGE),
     ],
 )
 def test_a_number_that_no_store_can_hold_is_wrong_usage(

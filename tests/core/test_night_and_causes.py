@@ -77,15 +77,16 @@ def test_the_night_ends_at_the_first_gap(store):
     process(store, done(reference.id))
     first = QualityFacts(seeing_px=3.0, seeing_arcsec=1.5, limit_mag=20.0)
     facts = difference_facts(
-        reference.id, m50=19.5, flux50=70.0, limit_mag=19.7, registration_rms_px=0.08, score_std=1.02
-    )
+        reference.id, m50=19.5, flux50=70.0, limit_mag=19.7, registration_rms_px=0.08, score_std=1.02,
+        registration_scatter_px=0.11,
+    )  # fmt: skip
     process(store, done(reference.id, quality=first, difference=facts))
     night = newest_night(store)
     assert [point.mjd for point in night.points] == [60000.1, 60000.15, 60000.2]
     assert night.seeing_unit == "″"
     point = night.points[0]
     assert (point.seeing, point.depth, point.residual_px, point.score_std) == (1.5, 19.5, 0.08, 1.02)
-    assert (point.depth_is_m50, point.flux50) == (True, 70.0)
+    assert (point.depth_is_m50, point.flux50, point.scatter_px) == (True, 70.0, 0.11)
     assert (night.points[1].seeing, night.points[1].state) == (None, "queued")
 
 

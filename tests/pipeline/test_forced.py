@@ -10,19 +10,24 @@ import numpy as np
 import pytest
 from sqlmodel import col, select, update
 
+import pipeline.engines.place as place_module
 import pipeline.engines.remeasure as module
 from core.database.store import Store, open_store
-from core.database.tables import Candidate, Difference, ForcedFlux, SkyObject
+from core.database.tables import Candidate, Difference, ForcedFlux, InjectedSource, Observation, SkyObject
 from core.frames import references
 from core.frames.forced import add_points
 from core.frames.observations import register
 from core.frames.outcome import ForcedFacts
 from core.objects.light_curve import current_detections, light_curve
 from core.objects.sky import zone_of
+from core.places.place_facts import Place
+from core.places.why import Page, place_on_grid
+from core.review.real_rows import InjectedSourceError, real_place
 from core.settings import AssociateSettings, DetectSettings, Settings, StoreSettings
-from core.vocabulary import ReviewState
+from core.vocabulary import MaskPlane, ReviewState
 from pipeline.detection.forced import forced_flux, forced_fluxes
 from pipeline.engines.local import run
+from pipeline.engines.place import measure_place
 from pipeline.engines.remeasure import remeasure
 from pipeline.intake.ingest import examine
 from pipeline.reference.references import from_frames
@@ -230,3 +235,104 @@ def test_points_are_added_once_and_only_to_what_is_current(done: Done) -> None:
     assert add_points(store, first, [replace(fact, flux=5.0)], key) == 0
     assert [point.flux for point in points(store, key)] == [1.0]
     assert add_points(store, first + 1000, [fact], key) is None
+
+
+def at_place(done: Done, place: Place, page: Page | None = None, **more):
+    real = real_place(done.store, place)
+    found = measure_place(done.store, done.settings, real, page or Page(), **more)
+    return [each.row() for each in found.frames], found.left
+
+
+def test_a_place_has_the_flux_that_a_known_object_there_gets(done: Done) -> None:
+    store = done.store
+    key = found_later(store)
+    remeasure(store, done.settings, [key])
+    kept = sorted(points(store, key), key=lambda point: point.mjd)
+    before = everything_else(store)
+    with store.read() as session:
+        row = session.get_one(SkyObject, key)
+    rows, left = at_place(done, Place(row.ra, row.dec), Page(since=kept[1].mjd - 1e-6))
+    assert (len(rows), left) == (FRAMES - 1, 0)
+    for told, point in zip(rows, kept[1:], strict=True):
+        assert told["status"] == "measured"
+        assert told["flux"] == pytest.approx(point.flux, rel=1e-6)
+        for name in ("flux_err", "mjd", "filter", "flux_unit"):
+            assert told[name] == getattr(point, name)
+        assert told["snr"] == pytest.approx(point.flux / point.flux_err, rel=1e-6)
+        assert told["is_limit"] == (abs(point.flux) < 5 * point.flux_err)
+    # The same pixel of the reference is the same place; the newest come first, and are kept if that is all.
+    place = place_on_grid(store, rows[0]["reference"], rows[0]["x"], rows[0]["y"])
+
+    def interrupt(done: int, total: int, _: str) -> None:
+        if done == 1:
+            raise KeyboardInterrupt
+
+    real = real_place(store, place)
+    found = measure_place(store, done.settings, real, Page(), progress=interrupt)
+    assert (found.left, found.interrupted) == (FRAMES - 1, True)
+    again = found.frames[0].row()
+    assert again["frame"] == rows[-1]["frame"]
+    assert again["flux"] == pytest.approx(rows[-1]["flux"], rel=1e-6)
+    assert everything_else(store) == before
+    assert len(points(store, key)) == FRAMES
+
+
+def test_a_place_without_a_flux_says_why_and_the_rest_goes_on(
+    done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with done.store.read() as session:
+        some = session.exec(select(Candidate).where(col(Candidate.is_current))).first()
+        first = session.exec(select(Observation).order_by(col(Observation.mjd))).first()
+    here = Place(some.ra, some.dec)
+    only = Page(until=first.mjd + 1e-6)
+    with done.store.write() as session:
+        session.exec(update(Observation).values(path="gone.fits"))
+    (row,), _ = at_place(done, here, only)
+    assert (row["status"], row["flux"]) == ("failed", None)
+    assert row["reason"] == "there is no such file"
+    outside = place_on_grid(done.store, 1, -30.0, 20.0)
+    (row,), _ = at_place(done, outside, only)
+    assert row["status"] == "not covered"
+
+    aligned, reference, *_ = make_pair((160, 160))
+    difference = subtract(aligned, reference, Settings())
+    monkeypatch.setattr(place_module, "subtract_again", lambda *_: (aligned, difference))
+    place = place_on_grid(done.store, 1, 80.0, 80.0)
+    for planes, status, reason in (
+        (MaskPlane.SATURATED | MaskPlane.EDGE, "masked", "saturated, edge"),
+        (MaskPlane.EDGE, "not covered", "edge"),
+    ):
+        difference.mask[:] = planes
+        (row,), _ = at_place(done, place, only)
+        assert (row["status"], row["reason"], row["flux"]) == (status, reason, None)
+    rows, left = at_place(done, place, limit=1)
+    every, _ = at_place(done, place)
+    assert (rows, left, len(every)) == (every[-1:], FRAMES - 1, FRAMES)  # the newest
+
+
+def test_what_is_undecided_is_not_measured_where_it_may_be_injected(done: Done) -> None:
+    store = done.store
+    key = found_later(store, review_state=ReviewState.UNREVIEWED.value)
+    with store.read() as session:
+        row = session.get_one(SkyObject, key)
+    place = Place(row.ra, row.dec)
+    assert [each["name"] for each in real_place(store, place).objects] == ["later"]
+    with store.write() as session:
+        fake = SkyObject(name="fake", ra=1.0, dec=1.0, zone=zone_of(1.0), injected=True)
+        session.add(fake)
+        session.flush()
+        session.add(
+            InjectedSource(
+                sky_object_id=fake.id, reference_id=1, x=1.0, y=2.0, ra=1.0, dec=1.0, mjd=1.0, flux=9.0,
+                mag_per_day=0.0, snr=7.0, host="none",
+            )
+        )  # fmt: skip
+    for one in (place, Place(1.0, 1.0)):  # alike: which of them is injected is not told
+        with pytest.raises(InjectedSourceError, match="is there, undecided, and may be an injected source"):
+            real_place(store, one)
+    with store.write() as session:
+        session.exec(
+            update(SkyObject).where(col(SkyObject.id) == key).values(review_state=ReviewState.REAL.value)
+        )
+    assert [each["state"] for each in real_place(store, place).objects] == ["real"]
+    assert real_place(store, Place(row.ra, row.dec + 0.1)).objects == ()

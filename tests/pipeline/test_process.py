@@ -89,6 +89,8 @@ def test_every_stage_is_recorded_in_order(done: FrameOutcome) -> None:
     assert {each.outcome for each in done.stages} == {"done"}
     assert done.difference is not None
     assert done.difference.reference_id == 7
+    assert 0 < done.difference.registration_scatter_px < 0.2
+    assert done.difference.registration_scatter_px >= done.difference.registration_rms_px
     assert done.quality is not None
 
 

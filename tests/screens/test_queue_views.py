@@ -279,6 +279,22 @@ class TestPipeline:
         assert depth.unit == said
         assert depth.values[0] == first.get("depth", 100.0)
 
+    def test_the_registration_is_its_scatter_and_what_of_it_is_beyond_noise(self):
+        points = (
+            NightPoint(0, "0.fits", "done", 60999.0, residual_px=0.0, scatter_px=0.041),
+            NightPoint(1, "1.fits", "done", 60999.1, residual_px=0.03, scatter_px=0.052),
+            NightPoint(2, "2.fits", "queued", 60999.2),
+        )
+        told = [night_series(Night(points), chosen)[2] for chosen in range(3)]
+        assert list(told[0].values) == [0.041, 0.052, None]
+        assert [each.unit for each in told] == [
+            "px of stars, < 0.01 beyond noise",
+            "px of stars, 0.03 beyond noise",
+            "px of stars",
+        ]
+        older = (*points, NightPoint(3, "3.fits", "done", 60999.3, residual_px=0.02))
+        assert list(night_series(Night(older), 0)[2].values) == [0.0, 0.03, None, 0.02]
+
     def page(self, **changes) -> Page:
         return Page(now=NOW, answer=replace(ANSWER, **changes), pane="runs", cursors={}, start_key="s")
 

@@ -43,6 +43,20 @@ def test_scores_are_shown_whole_or_not_at_all(store):
         assert ("…" in line) == (len(told) < len(scores))
 
 
+def test_the_registration_is_told_with_the_noise_and_beyond_it(store):
+    (sky_object,) = add_night(store, objects=1, epochs=1)
+    card = read_card(store, sky_object)
+
+    def told(rms, scatter):
+        facts = replace(card.frame, registration_rms_px=rms, registration_scatter_px=scatter)
+        lines = map(plain, detail_lines(replace(card, frame=facts), 100))
+        return next(line.strip() for line in lines if "registration" in line)
+
+    assert told(0.0, 0.043) == "registration 0.04 px, of it < 0.01 beyond noise"
+    assert told(0.03, 0.052) == "registration 0.05 px, of it 0.03 beyond noise"
+    assert told(0.0, None) == "registration < 0.01 px beyond noise"
+
+
 def test_details_say_all_that_moved_the_ensemble_also_what_is_no_score(store):
     (sky_object,) = add_night(store, objects=1, epochs=1)
     card = read_card(store, sky_object)

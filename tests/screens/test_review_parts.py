@@ -341,6 +341,58 @@ class TestCurve:
         assert min(text.count(sign) for sign in ("g", "r", shown)) >= 1
         assert (text.count(own), text.count(other)) == (2, 2) or plain_signs  # the point and the legend
 
+    MEASURED = (
+        CurvePoint(60000.0, 20.0, error=0.1),
+        CurvePoint(60001.0, 19.0, error=0.5, is_shown=True),
+        CurvePoint(60002.0, 20.5, error=0.4, is_limit=True),
+        CurvePoint(60003.0, 19.5, error=0.3),
+    )
+
+    @pytest.mark.parametrize("magnitudes", [True, False])
+    def test_error_bars_are_two_sigma_long_and_limits_have_none(self, magnitudes):
+        rows, value_rows = 40, 37  # a frame above and below, dates and legend
+        lines = curve_lines(
+            self.MEASURED, magnitudes=magnitudes, unit="mag", width=100, rows=rows, plain=False
+        )
+        text = [plain(line)[8:-2] for line in lines[1:value_rows]]
+        range_of_rows = (20.5 - 18.5) * 1.1
+        heights = []
+        for point in self.MEASURED:
+            share = 0.02 / 1.04 + (point.mjd - 60000.0) / 3.0 / 1.04
+            column = round(share * (len(text[0]) - 1))
+            near = [line[max(column - 2, 0) : column + 3].strip() for line in text]
+            heights.append(sum(bool(cell) for cell in near))
+        assert heights[2] == 1  # the limit's sign alone
+        for point, height in zip(self.MEASURED, heights, strict=True):
+            if not point.is_limit:
+                assert height == pytest.approx(2 * point.error / range_of_rows * len(text), abs=1.6)
+        assert "│ 1σ" in plain(lines[-1])
+        assert all("1σ" not in plain(line) for line in self.drawn(self.POINTS, rows))
+
+    def drawn(self, points, rows, *, plain_signs=False):
+        return curve_lines(points, magnitudes=True, unit="mag", width=100, rows=rows, plain=plain_signs)
+
+    def test_bars_are_drawn_in_ascii_too_and_stay_within_their_rows(self):
+        wild = (
+            *self.MEASURED,
+            CurvePoint(60004.0, 19.2, error=1e9),
+            CurvePoint(60005.0, 19.2, error=math.nan),
+        )
+        for rows in (2, 5, 12):
+            lines = self.drawn(wild, rows, plain_signs=True)
+            text = "\n".join(plain(line) for line in lines)
+            assert text.isascii()
+            assert len(lines) == rows
+            assert "|" in text
+        for number in re.findall(r"^ *([0-9.]+) ", text, re.MULTILINE):
+            assert 18 <= float(number) <= 21  # one wild error does not flatten all others
+
+    def test_what_fades_is_told_in_magnitudes(self):
+        points = (*self.MEASURED, CurvePoint(60004.0, 19.2, error=0.1, fades=True))
+        for rows, signs in ((2, "○"), (12, "○")):
+            assert signs in "\n".join(plain(line) for line in self.drawn(points, rows))
+        assert "○ fading" in plain(self.drawn(points, 12)[-1])
+
     def test_two_surveys_of_one_band_have_two_letters(self):
         others = (CurvePoint(60001.2, 19.5, band="r", source="atlas\x1b[31m"),)
         lines = curve_lines(self.BANDS + others, magnitudes=True, unit="mag", width=120, rows=4, plain=False)

@@ -83,7 +83,8 @@ def test_by_commands_nothing_leaves_and_the_truth_comes_after_the_verdict(night,
     monkeypatch.chdir(tmp_path)
     store, url, fake, _ = night
     with store.read() as db:
-        key = db.get_one(SkyObject, fake).best_candidate_id
+        row = db.get_one(SkyObject, fake)
+        key, place = row.best_candidate_id, (f"{row.ra:.6f}", f"{row.dec:+.6f}")
     assert str(key) in astrid(url, tmp_path, "candidates", "list")
     for words in (("candidates", "show", key), ("objects", "show", fake), ("status",)):
         assert "inject" not in astrid(url, tmp_path, *words, "--json")
@@ -91,11 +92,13 @@ def test_by_commands_nothing_leaves_and_the_truth_comes_after_the_verdict(night,
     assert astrid(url, tmp_path, "candidates", "export", "--format", "jsonl") == ""
     astrid(url, tmp_path, "objects", "lightcurve", fake, code=1)
     # A frame's own pixels would tell.
+    assert "may be an injected source" in astrid(url, tmp_path, "forced", *place, code=1)
     assert "may be an injected source" in astrid(url, tmp_path, "chart", fake, "--from", "frame", code=1)
     told = json.loads(astrid(url, tmp_path, "candidates", "label", key, "supernova", "--json"))
     assert told["injected"] == {"snr": 7.3, "mag": 19.6, "host": "none"}
     assert astrid(url, tmp_path, "candidates", "export", "--format", "jsonl") == ""
     astrid(url, tmp_path, "objects", "lightcurve", fake, code=1)
+    assert json.loads(astrid(url, tmp_path, "forced", *place, "--json"))["objects"] == []
     recovered = json.loads(astrid(url, tmp_path, "candidates", "fakes", "--json"))
     assert [(each["snr_from"], each["n"], each["share"]) for each in recovered["judged_real"]] == [
         (7.0, 1, None)

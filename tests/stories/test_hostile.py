@@ -30,7 +30,8 @@ COMMANDS = (
     "runs log 1", "candidates list", "candidates show 1", "candidates experts", "candidates disagreements",
     "candidates stats", "candidates filters", "candidates tns --dry-run", "objects show 1",
     "objects lightcurve 1", "objects tracklets", "show 1 --drawing ascii", "catalog list", "models list",
-    "health list", "health check", "why 10.6847 41.2688", "power", "db check",
+    "health list", "health check", "why 10.6847 41.2688", "forced 10.6847 41.2688",
+    "power", "db check",
 )  # fmt: skip
 KEYS = (
     "1", "enter", "escape", "2", "enter", "escape", "4", "5", "6", "enter", "escape",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import Table
 
@@ -96,6 +97,56 @@ def test_empty_sky_and_sky_never_seen(astrid, brightest):
     rest = json.loads(astrid("why", ra, dec, "--after", page["next"], "--json"))
     assert len(page["frames"]) + len(rest["frames"]) == 3
     assert json.loads(astrid("why", ra, dec, "--since", "2035-01-01", "--json"))["frames"] == []
+
+
+def test_any_place_is_measured_and_written(astrid, brightest, tmp_path):
+    """A coordinate of a circular: the flux in each frame, a limit beside it, why there is none."""
+    sky = SkyCoord(brightest["ra"], brightest["dec"], unit="deg")
+    circular = (sky.ra.to_string("hour", sep=":", precision=3), sky.dec.to_string(sep=":", precision=2))
+    told = json.loads(astrid("forced", *circular, "--json"))
+    assert [each["n_candidates"] for each in told["objects"]] == [2]
+    frames = {frame["frame"]: frame for frame in told["frames"]}
+    assert frames["closed-dome.fits"]["status"] == "rejected"
+    assert "stars" in frames["closed-dome.fits"]["reason"]
+    found = frames["science_001.fits"]
+    (kept,) = (
+        each
+        for each in json.loads(astrid("candidates", "list", "--json"))
+        if each["id"] == found["candidate"]
+    )
+    for name in ("snr", "flux"):  # at the place itself, not at the peak beside it
+        assert found[name] == pytest.approx(kept[name], rel=0.05)
+    for name in ("flux_unit", "mag_system", "mjd", "filter"):
+        assert found[name] == kept[name]
+
+    table = tmp_path / "place.ecsv"
+    beside = (sky.ra.deg, sky.dec.deg + 0.004)
+    said = astrid("forced", *beside, "--until", found["mjd"] + 1e-6, "--filter", kept["filter"], "-o", table)
+    assert "measured in 1 of" in said
+    rows = Table.read(table)
+    (row,) = rows[rows["status"] == "measured"]
+    assert row["frame"] == "science_001.fits"
+    assert row["is_limit"]
+    assert abs(row["snr"]) < 5
+    assert rows["mjd"].unit == "d"
+    assert np.ma.is_masked(row["reason"])
+    astrid("forced", *beside, "-o", table, code=2)
+    assert json.loads(astrid("forced", *beside, "--filter", "none", "--json"))["frames"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["10:99:00", "1"], 2, "is no coordinate"),
+        (["10"], 2, "give a position"),
+        (["--pixel", 1, 2], 2, "go together"),
+        (["--pixel", 1, 2, "--reference", 77], 1, "there is no reference 77"),
+        (["10", "-5", "--until", "soon"], 2, "write an MJD"),
+        (["10", "-5", "-o", "flux.txt"], 2, "must end in .csv or .json or .ecsv"),
+    ],
+)
+def test_a_wrong_place_is_refused_in_one_sentence(astrid, words, code, says):
+    assert says in astrid("forced", *words, code=code).replace("\n", " ")
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,8 @@ class Difference(Stored, table=True):
     mag_system: str | None = None
     zeropoint: float | None = None
     score_std: float  # robust, on unmasked sky, before any rescaling
-    registration_rms_px: float
+    registration_rms_px: float  # less the noise of the centroids
+    registration_scatter_px: float | None = None  # that noise included
     gain_ratio: float
     fwhm_new_px: float
     fwhm_ref_px: float
