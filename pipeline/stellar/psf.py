@@ -33,8 +33,11 @@ from pipeline.stellar.variation import fit_core, fit_pixels
 
 Values = NDArray[np.float64]
 
+# The first rounds settle the stars' places and the core of the PSF on stamps of this half width; one more
+# round then sees the wings.
+NEAR_FWHM = 3.0
 ROUNDS = 4
-SETTLED = 0.003  # where a round changes the PSF by no more, another would by several times less
+SETTLED = 0.03  # where a round changes the PSF by no more, the next one does by several times less
 MIN_STARS = 3
 STARS_PER_TERM = 5
 # No star shows the PSF better than to this part of its value in a pixel: what interpolation, flat
@@ -96,7 +99,7 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
         degree -= 1
     seeing = stellar_fwhm(chosen)
     half = int(np.clip(np.ceil(6.5 * seeing), 12, 30))
-    first = moffat(offsets(half), seeing, 3.0)
+    first = moffat(offsets(min(half, int(np.ceil(NEAR_FWHM * seeing)))), seeing, 3.0)
     model = PsfModel((first / first.sum())[None].astype(np.float32), 0, frame.shape, seeing)
 
     crowd = _with_neighbours(stars, chosen, half)
@@ -104,17 +107,21 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
     good = frame.mask == 0
     weight = np.where(good, np.float32(1.0) / np.sqrt(frame.variance), np.float32(0.0))
     light = np.where(good, frame.signal, np.float32(0.0)), weight
-    for _ in range(ROUNDS):
+
+    def improved(model: PsfModel) -> tuple[PsfModel, Profile]:
         fit = _fit_stars(frame, light, model, x, y, len(chosen))
-        _need(len(fit.x))
         x[: len(chosen)], y[: len(chosen)] = fit.x, fit.y
         shining = fit.flux > 0
         _need(int(np.count_nonzero(shining)))
-        before, (model, profile) = model, _combined(fit, shining, model, degree)
+        return _combined(fit, shining, model, degree)
+
+    for _ in range(ROUNDS):
+        before, (model, profile) = model, improved(model)
         if _change(before, model) < SETTLED:
             break
-    basis = _widened(model.basis, profile, int(np.clip(np.ceil(WIDE_FWHM * seeing), half, MOST_HALF_PX)))
-    return replace(model, basis=basis, n_stars=int(np.count_nonzero(shining)))
+    model, profile = improved(replace(model, basis=_widened(model.basis, profile, half)))
+    wide = int(np.clip(np.ceil(WIDE_FWHM * seeing), half, MOST_HALF_PX))
+    return replace(model, basis=_widened(model.basis, profile, wide))
 
 
 def _widened(basis: Image, profile: Profile, half: int) -> Image:

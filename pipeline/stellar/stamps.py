@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import lsmr
@@ -37,30 +38,34 @@ def shifted(stamps: Values, dx: Values, dy: Values) -> Values:
     dx, dy : (n,)
     """
     size = stamps.shape[-1]
-    down, across = (_shift_matrices(shift, size).astype(np.float32) for shift in (dy, dx))
+    down, across = (_shift_matrices(shift, size) for shift in (dy, dx))
     moved = down @ stamps.astype(np.float32) @ across.transpose(0, 2, 1)
     return moved.astype(np.float64)
 
 
-def _shift_matrices(shift: Values, size: int) -> Values:
+def _shift_matrices(shift: Values, size: int) -> NDArray[np.float32]:
     """Matrices (n, size, size) that move a row of pixels, with sums of 1."""
-    offset = np.arange(-SINC_LOBES - 1, SINC_LOBES + 2)
-    distance = offset - shift[:, None]
+    offset = np.arange(-SINC_LOBES, SINC_LOBES + 1)
+    distance = offset + shift[:, None]
     taper = np.sqrt(np.maximum(1.0 - (distance / SINC_LOBES) ** 2, 0.0))
     taps = np.where(taper > 0.0, np.sinc(distance) * np.i0(KAISER_BETA * taper), 0.0)
-    taps[:, [0, -1]] = 0.0  # they stand for all that is farther
-    place = np.arange(size)
-    apart = np.clip(place[:, None] - place, -SINC_LOBES - 1, SINC_LOBES + 1) + SINC_LOBES + 1
-    kernel = taps[:, apart]
-    normalised: Values = kernel / kernel.sum(axis=2, keepdims=True)
+    # Each row of a matrix is a part of the taps between zeros, one pixel before that of the row above.
+    row = np.zeros((len(shift), 2 * max(size, SINC_LOBES + 1) - 1), dtype=np.float32)
+    middle = row.shape[1] // 2
+    row[:, middle - SINC_LOBES : middle + SINC_LOBES + 1] = taps
+    first = middle - size + 1
+    windows = sliding_window_view(row[:, first : middle + size], size, axis=1)[:, ::-1]
+    normalised: NDArray[np.float32] = windows / windows.sum(axis=2, keepdims=True)
     return normalised
 
 
 def psf_stamps(model: PsfModel, x: Values, y: Values) -> Values:
     """The PSF at each place, centred: (n, size, size), unit sums."""
+    basis = model.basis.astype(np.float64)
     terms = polynomial_terms(x, y, model.shape, model.degree)
-    stamps: Values = np.tensordot(terms, model.basis.astype(np.float64), axes=1)
-    return np.asarray(stamps / stamps.sum(axis=(1, 2), keepdims=True))
+    terms /= (terms @ basis.sum(axis=(1, 2)))[:, None]
+    stamps: Values = np.tensordot(terms, basis, axes=1)
+    return stamps
 
 
 def placed_psfs(model: PsfModel, x: Values, y: Values) -> tuple[Values, Whole, Whole]:
@@ -120,13 +125,17 @@ def joint_fluxes(
     number[used] = np.arange(used.size, dtype=np.int32)
     pixel, inside = pixels(reach)
     inside &= number[pixel] >= 0
-    each = np.broadcast_to(np.arange(len(rows))[:, None], pixel.shape)
     flat_weight = weight.reshape(-1)
-    value = stamps[:, reach] * flat_weight[pixel]
-    matrix = sparse.csr_matrix(
-        (value[inside], (number[pixel[inside]], each[inside])), shape=(used.size, len(rows))
+    value = np.where(inside, stamps[:, reach] * flat_weight[pixel], 0.0)
+    # In units of their errors fluxes are nearly independent, and a few steps find them all.
+    precision = np.sqrt(np.sum(value**2, axis=1))
+    precision[precision == 0.0] = 1.0
+    value /= precision[:, None]
+    matrix = sparse.csc_matrix(
+        (value[inside], number[pixel[inside]], np.r_[0, np.cumsum(np.count_nonzero(inside, axis=1))]),
+        shape=(used.size, len(rows)),
     )
-    target = signal.reshape(-1)[used] * flat_weight[used]
     # Double precision: the solver's own squares overflow in single.
-    solution = lsmr(matrix.astype(np.float64), target.astype(np.float64), atol=1e-6, btol=1e-6, maxiter=200)
-    return np.asarray(solution[0])
+    target = (signal.reshape(-1)[used] * flat_weight[used]).astype(np.float64)
+    solution = lsmr(matrix, target, atol=1e-6, btol=1e-6, maxiter=200)
+    return np.asarray(solution[0] / precision)
