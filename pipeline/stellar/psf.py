@@ -25,7 +25,7 @@ from pipeline.stellar.profile import (
     moffat,
     offsets,
     settled_centre,
-    settled_term,
+    settled_terms,
 )
 from pipeline.stellar.stamps import cut, joint_fluxes, placed_psfs, psf_stamps, shifted, star_model
 from pipeline.stellar.stars import half_width, select_psf_stars, stellar_fwhm
@@ -102,15 +102,15 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
     first = moffat(offsets(min(half, int(np.ceil(NEAR_FWHM * seeing)))), seeing, 3.0)
     model = PsfModel((first / first.sum())[None].astype(np.float32), 0, frame.shape, seeing)
 
-    crowd = _with_neighbours(stars, chosen, half)
-    x, y = crowd.x.copy(), crowd.y.copy()
+    x, y = chosen.x.copy(), chosen.y.copy()
     good = frame.mask == 0
     weight = np.where(good, np.float32(1.0) / np.sqrt(frame.variance), np.float32(0.0))
     light = np.where(good, frame.signal, np.float32(0.0)), weight
 
     def improved(model: PsfModel) -> tuple[PsfModel, Profile]:
-        fit = _fit_stars(frame, light, model, x, y, len(chosen))
-        x[: len(chosen)], y[: len(chosen)] = fit.x, fit.y
+        others = _neighbours(stars, chosen, model.basis.shape[1] - 1)
+        fit = _fit_stars(frame, light, model, np.r_[x, others.x], np.r_[y, others.y], len(chosen))
+        x[:], y[:] = fit.x, fit.y
         shining = fit.flux > 0
         _need(int(np.count_nonzero(shining)))
         return _combined(fit, shining, model, degree)
@@ -191,12 +191,11 @@ def _need(count: int) -> None:
         )
 
 
-def _with_neighbours(stars: Stars, chosen: Stars, half: int) -> Stars:
-    """The chosen stars, then all others whose light reaches a chosen one's stamp."""
+def _neighbours(stars: Stars, chosen: Stars, reach: float) -> Stars:
+    """The other stars as near as this to one that is chosen."""
     tree = cKDTree(np.column_stack([chosen.x, chosen.y]))
-    distance, _ = tree.query(np.column_stack([stars.x, stars.y]), distance_upper_bound=2.0 * half)
-    others = stars.take(np.flatnonzero((distance > 0) & np.isfinite(distance)))
-    return Stars(*(np.r_[getattr(chosen, name), getattr(others, name)] for name in Stars.__slots__))
+    distance, _ = tree.query(np.column_stack([stars.x, stars.y]), distance_upper_bound=reach)
+    return stars.take(np.flatnonzero((distance > 0) & np.isfinite(distance)))
 
 
 def _fit_stars(
@@ -214,11 +213,11 @@ def _fit_stars(
     signal, weight = light
     placed, rows, columns = placed_psfs(model, x, y)
     flux = joint_fluxes(signal, weight, placed, rows, columns, core, radius <= 3.0 * model.fwhm)
-    rest = signal - star_model(frame.shape, placed, rows, columns, flux)
+    sources = star_model(frame.shape, placed, rows, columns, flux)
 
     mine = np.s_[:n_chosen]
     placed, rows, columns, flux = placed[mine], rows[mine], columns[mine], flux[mine]
-    residual = cut(rest, rows, columns, half)
+    residual = cut(signal, rows, columns, half) - cut(sources, rows, columns, half)
     variance = cut(frame.variance, rows, columns, half)
     known = np.isfinite(residual) & (cut(weight, rows, columns, half) > 0)
     outer = np.where(known & (radius > 2.5 * model.fwhm), residual, np.nan)
@@ -302,11 +301,8 @@ def _combined(
     profile = fit_profile(coefficients[0], errors[0], model.fwhm, sky_error)
     centre = settled_centre(coefficients[0] - profile.sky, errors[0], profile.light, model.fwhm)
     nearby = _moved(profile.light, model.fwhm)
-    varying = [
-        settled_term(term, error, nearby, model.fwhm, VARIATION_PRIOR)
-        for term, error in zip(coefficients[1:], errors[1:], strict=True)
-    ]
-    settled = np.stack([centre, *varying])
+    varying = settled_terms(coefficients[1:], errors[1:], nearby, model.fwhm, VARIATION_PRIOR)
+    settled = np.concatenate([centre[None], varying])
     radius = np.hypot(*offsets(size // 2)) / model.fwhm
     core = radius < SHAPES_FWHM
     inner = profile.light[core]
