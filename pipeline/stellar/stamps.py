@@ -38,7 +38,7 @@ def shifted(stamps: Values, dx: Values, dy: Values) -> Values:
     dx, dy : (n,)
     """
     size = stamps.shape[-1]
-    down, across = (_shift_matrices(shift, size) for shift in (dy, dx))
+    down, across = np.split(_shift_matrices(np.concatenate([dy, dx]), size), 2)
     moved = down @ stamps.astype(np.float32) @ across.transpose(0, 2, 1)
     return moved.astype(np.float64)
 
