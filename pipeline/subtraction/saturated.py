@@ -154,7 +154,7 @@ def _fitted(
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """The pixels around a hole that tell of its star; ``stamp`` is the PSF there, as far as it reaches them."""
+    """The pixels around a hole that tell of its star; ``stamp`` is the PSF there, wide enough for them."""
 
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
