@@ -63,22 +63,12 @@ class Tile:
 
     def cut(self, image: NDArray[np.float32]) -> Image:
         """The tile with its halo; beyond the frame its mirror image, for a step there would ring."""
-        (rows, tall), (columns, wide) = (
-            (_mirrored(span.origin, length, size), _within(span.origin, length, size))
-            for span, length, size in zip((self.rows, self.columns), self.shape, image.shape, strict=True)
-        )
-        whole = image[
-            rows[tall.start] : rows[tall.stop - 1] + 1, columns[wide.start] : columns[wide.stop - 1] + 1
-        ]
+        spans = tuple(zip((self.rows, self.columns), self.shape, image.shape, strict=True))
+        whole = image[tuple(slice(max(0, span.origin), span.origin + length) for span, length, _ in spans)]
         if whole.shape == self.shape:
             return whole
-        taken = np.empty(self.shape, dtype=np.float32)
-        taken[tall, wide] = whole
-        for part in slice(0, tall.start), slice(tall.stop, None):
-            taken[part] = image[np.ix_(rows[part], columns)]
-        for part in slice(0, wide.start), slice(wide.stop, None):
-            taken[tall, part] = image[np.ix_(rows[tall], columns[part])]
-        return taken
+        beyond = [(max(0, -s.origin), max(0, s.origin + length - size)) for s, length, size in spans]
+        return np.pad(whole, beyond, mode="reflect")
 
     def add(self, values: Image, to: Image) -> None:
         """Add the tile's share of values, of the pixels it answers for, to a frame that began at zero.
@@ -91,18 +81,6 @@ class Tile:
         for columns in self.columns.faded:
             values[:, columns] *= self.columns.weight[columns]
         to[self.inner] += values
-
-
-def _mirrored(origin: int, length: int, size: int) -> NDArray[np.int64]:
-    """The indices of some pixels in a row, reflected at both ends of an axis."""
-    period = max(2 * size - 2, 1)
-    index = np.abs(np.arange(origin, origin + length)) % period
-    return np.asarray(np.minimum(index, period - index))
-
-
-def _within(origin: int, length: int, size: int) -> slice:
-    """Which of some pixels in a row lie on an axis and are no reflections."""
-    return slice(max(0, -origin), min(length, size - origin))
 
 
 def plan(shape: tuple[int, int], tile_px: int, halo: int, blend: int) -> list[Tile]:
