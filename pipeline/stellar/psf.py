@@ -27,7 +27,15 @@ from pipeline.stellar.profile import (
     settled_centre,
     settled_terms,
 )
-from pipeline.stellar.stamps import cut, joint_fluxes, placed_psfs, psf_stamps, shifted, star_model
+from pipeline.stellar.stamps import (
+    Stamps,
+    cut,
+    joint_fluxes,
+    placed_psfs,
+    psf_stamps,
+    shifted,
+    star_model,
+)
 from pipeline.stellar.stars import half_width, select_psf_stars, stellar_fwhm
 from pipeline.stellar.variation import fit_core, fit_pixels
 
@@ -256,7 +264,7 @@ def _linear_step(
     residual: Values,
     variance: Values,
     known: NDArray[np.bool_],
-    placed: Values,
+    placed: Stamps,
     flux: Values,
     core: NDArray[np.bool_],
 ) -> tuple[Values, Values, Values]:
@@ -273,7 +281,7 @@ def _linear_step(
     return step[:, 0], np.clip(step[:, 1], -0.4, 0.4), np.clip(step[:, 2], -0.4, 0.4)
 
 
-def _slopes(stamps: Values) -> tuple[Values, Values]:
+def _slopes(stamps: NDArray[np.floating]) -> tuple[Values, Values]:
     """Derivatives along x and along y."""
     return np.asarray(np.gradient(stamps, axis=-1)), np.asarray(np.gradient(stamps, axis=-2))
 
@@ -358,7 +366,7 @@ def _normalised(basis: Values, fwhm: float) -> Values:
         slope_x, slope_y = _slopes(centre)
         response = np.column_stack([dipole(slope_x), dipole(slope_y)])
         move = np.clip(np.linalg.solve(response, dipole(centre)), -0.5, 0.5)
-        centre = shifted(centre[None], move[:1], move[1:])[0]
+        centre = shifted(centre[None], move[:1], move[1:])[0].astype(np.float64)
     centre = np.maximum(centre, 0.0)
     centre /= centre.sum()
     slope_x, slope_y = _slopes(centre)

@@ -13,6 +13,7 @@ from pipeline.registration.pixel_map import polynomial_terms
 
 Values = NDArray[np.float64]
 Whole = NDArray[np.int64]
+Stamps = NDArray[np.float32]
 
 SINC_LOBES = 8
 KAISER_BETA = 8.0  # passes what a star of FWHM 2.5 px or more is made of to within 0.01 %
@@ -20,16 +21,16 @@ KAISER_BETA = 8.0  # passes what a star of FWHM 2.5 px or more is made of to wit
 
 def cut(image: NDArray[np.floating], rows: Whole, columns: Whole, half: int) -> Values:
     """Stamps of an image around some pixels: (n, 2 half + 1, 2 half + 1), NaN outside the image."""
-    steps = np.arange(-half, half + 1)
-    height, width = image.shape
-    row, column = (rows[:, None] + steps)[:, :, None], (columns[:, None] + steps)[:, None, :]
-    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    values = image[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
-    stamps: Values = np.where(inside, values, np.nan).astype(np.float64)
+    size = 2 * half + 1
+    stamps = np.full((len(rows), size, size), np.nan)
+    for stamp, top, left in zip(stamps, rows - half, columns - half, strict=True):
+        part = image[max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)]
+        down, across = max(-top, 0), max(-left, 0)
+        stamp[down : down + part.shape[0], across : across + part.shape[1]] = part
     return stamps
 
 
-def shifted(stamps: Values, dx: Values, dy: Values) -> Values:
+def shifted(stamps: NDArray[np.floating], dx: Values, dy: Values) -> Stamps:
     """Stamps moved by dx, dy pixels (less than one), interpolated by a windowed sinc.
 
     Parameters
@@ -39,11 +40,11 @@ def shifted(stamps: Values, dx: Values, dy: Values) -> Values:
     """
     size = stamps.shape[-1]
     down, across = np.split(_shift_matrices(np.concatenate([dy, dx]), size), 2)
-    moved = down @ stamps.astype(np.float32) @ across.transpose(0, 2, 1)
-    return moved.astype(np.float64)
+    moved: Stamps = down @ stamps.astype(np.float32, copy=False) @ across.transpose(0, 2, 1)
+    return moved
 
 
-def _shift_matrices(shift: Values, size: int) -> NDArray[np.float32]:
+def _shift_matrices(shift: Values, size: int) -> Stamps:
     """Matrices (n, size, size) that move a row of pixels, with sums of 1."""
     offset = np.arange(-SINC_LOBES, SINC_LOBES + 1)
     distance = offset + shift[:, None]
@@ -55,32 +56,31 @@ def _shift_matrices(shift: Values, size: int) -> NDArray[np.float32]:
     row[:, middle - SINC_LOBES : middle + SINC_LOBES + 1] = taps
     first = middle - size + 1
     windows = sliding_window_view(row[:, first : middle + size], size, axis=1)[:, ::-1]
-    normalised: NDArray[np.float32] = windows / windows.sum(axis=2, keepdims=True)
+    normalised: Stamps = windows / windows.sum(axis=2, keepdims=True)
     return normalised
 
 
-def psf_stamps(model: PsfModel, x: Values, y: Values) -> Values:
+def psf_stamps(model: PsfModel, x: Values, y: Values) -> Stamps:
     """The PSF at each place, centred: (n, size, size), unit sums."""
-    basis = model.basis.astype(np.float64)
     terms = polynomial_terms(x, y, model.shape, model.degree)
-    terms /= (terms @ basis.sum(axis=(1, 2)))[:, None]
-    stamps: Values = np.tensordot(terms, basis, axes=1)
+    terms /= (terms @ model.basis.sum(axis=(1, 2), dtype=np.float64))[:, None]
+    stamps: Stamps = np.tensordot(terms.astype(np.float32), model.basis, axes=1)
     return stamps
 
 
-def placed_psfs(model: PsfModel, x: Values, y: Values) -> tuple[Values, Whole, Whole]:
+def placed_psfs(model: PsfModel, x: Values, y: Values) -> tuple[Stamps, Whole, Whole]:
     """The PSF of each star as it falls on the pixels, and the row and column of its stamp's centre."""
     rows, columns = np.rint(y).astype(np.int64), np.rint(x).astype(np.int64)
     return shifted(psf_stamps(model, x, y), x - columns, y - rows), rows, columns
 
 
 def star_model(
-    shape: tuple[int, int], stamps: Values, rows: Whole, columns: Whole, flux: Values
+    shape: tuple[int, int], stamps: Stamps, rows: Whole, columns: Whole, flux: Values
 ) -> NDArray[np.float32]:
     """The light of all stars in an image."""
     half = stamps.shape[-1] // 2
     padded = np.zeros((shape[0] + 4 * half, shape[1] + 4 * half), dtype=np.float32)
-    light = (flux[:, None, None] * stamps).astype(np.float32)
+    light = flux.astype(np.float32)[:, None, None] * stamps
     for stamp, row, column in zip(light, rows, columns, strict=True):
         # A centre may lie up to half a stamp outside the image.
         padded[row + half : row + 3 * half + 1, column + half : column + 3 * half + 1] += stamp
@@ -90,7 +90,7 @@ def star_model(
 def joint_fluxes(
     signal: NDArray[np.floating],
     weight: NDArray[np.floating],
-    stamps: Values,
+    stamps: Stamps,
     rows: Whole,
     columns: Whole,
     core: NDArray[np.bool_],
@@ -126,7 +126,8 @@ def joint_fluxes(
     pixel, inside = pixels(reach)
     inside &= number[pixel] >= 0
     flat_weight = weight.reshape(-1)
-    value = np.where(inside, stamps[:, reach] * flat_weight[pixel], 0.0)
+    # Double precision: the solver's own squares overflow in single.
+    value = np.where(inside, stamps[:, reach].astype(np.float64) * flat_weight[pixel], 0.0)
     # In units of their errors fluxes are nearly independent, and a few steps find them all.
     precision = np.sqrt(np.sum(value**2, axis=1))
     precision[precision == 0.0] = 1.0
@@ -135,7 +136,6 @@ def joint_fluxes(
         (value[inside], number[pixel[inside]], np.r_[0, np.cumsum(np.count_nonzero(inside, axis=1))]),
         shape=(used.size, len(rows)),
     )
-    # Double precision: the solver's own squares overflow in single.
     target = (signal.reshape(-1)[used] * flat_weight[used]).astype(np.float64)
     solution = lsmr(matrix, target, atol=1e-6, btol=1e-6, maxiter=200)
     return np.asarray(solution[0] / precision)

@@ -21,7 +21,7 @@ from scipy import ndimage, signal
 from core.vocabulary import MaskPlane
 from pipeline.frame import Image, MaskImage, PsfModel
 from pipeline.neighbourhood import grown
-from pipeline.stellar.stamps import placed_psfs, psf_stamps, shifted
+from pipeline.stellar.stamps import placed_psfs, shifted
 
 Array = NDArray[np.float64]
 
@@ -177,14 +177,14 @@ class _Around:
             return None
         values, noise = (image[part][rows, columns].astype(np.float64) for image in (light, variance))
         spare = max(widest - 2 * half, 0)  # a neighbour lies up to `half` away
-        stamp = psf_stamps(psf, np.array([x]), np.array([y]))[0, spare:, spare:]
+        stamp = psf.at(x, y).astype(np.float64)[spare:, spare:]
         stamp = stamp[: len(stamp) - spare, : len(stamp) - spare]
         return cls(rows + top, columns + left, values, noise, stamp, psf.fwhm)
 
     def shapes(self, stars: Array) -> tuple[Array, Array, Array]:
         """The PSF of each star in the pixels, and its derivatives along x and y, each (n, pixels)."""
         column, row = (np.rint(place).astype(np.int64) for place in (stars[:, 0], stars[:, 1]))
-        stamps = shifted(self.stamp[None], stars[:, 0] - column, stars[:, 1] - row)
+        stamps = shifted(self.stamp[None], stars[:, 0] - column, stars[:, 1] - row).astype(np.float64)
         half = stamps.shape[1] // 2
         down, across = self.rows - row[:, None] + half, self.columns - column[:, None] + half
         inside = (down >= 0) & (across >= 0) & (down <= 2 * half) & (across <= 2 * half)
