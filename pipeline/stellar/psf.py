@@ -53,6 +53,8 @@ STARS_PER_TERM = 5
 STAR_ERROR = 0.015
 CORE_FWHM = 1.5  # radius within which a PSF is judged
 SHAPES_FWHM = 1.7  # radius within which it varies in few shapes
+# Beyond this radius single stars show no more of the variation than its lowest orders.
+VARIED_FWHM, WINGS_DEGREE = 2.5, 2
 WIDE_FWHM, MOST_HALF_PX = 10.0, 40  # half width of the stamps in the end
 # The sky under a star is known to about this part of a pixel's noise. What is taken off is no more: it
 # would be the star's own wings.
@@ -301,9 +303,16 @@ def _combined(
     orders = np.array([i + j for i, j in term_powers(degree)][1:])
     nearby = _moved(previous.reshape(size, size), model.fwhm).reshape(-1)
     prior[:, 1:] = 1.0 / (VARIATION_PRIOR * HIGHER_ORDER ** (orders - 1.0) * nearby[:, None]) ** 2
-    pixelwise = fit_pixels(values, weights, terms, prior)
-    error = np.sqrt(np.diagonal(pixelwise.covariances, axis1=1, axis2=2)).T
-    coefficients, errors = pixelwise.terms.reshape(-1, size, size), error.reshape(-1, size, size)
+    radius = np.hypot(*offsets(size // 2)) / model.fwhm
+    near = radius.reshape(-1) < VARIED_FWHM
+    inner, outer = (
+        fit_pixels(values[:, part], weights[:, part], terms[:, :count], prior[part, :count])
+        for part, count in ((near, len(orders) + 1), (~near, len(term_powers(min(degree, WINGS_DEGREE)))))
+    )
+    coefficients, errors = np.zeros((2, len(orders) + 1, size, size))
+    for part, fitted in ((near, inner), (~near, outer)):
+        cells = np.s_[: len(fitted.terms), part.reshape(size, size)]
+        coefficients[cells], errors[cells] = fitted.terms, fitted.errors
     flux = fit.flux[shining]
     sky_error = SKY_ERROR * float(np.sum(fit.noise[shining] * flux) / np.sum(flux**2))
     profile = fit_profile(coefficients[0], errors[0], model.fwhm, sky_error)
@@ -311,15 +320,14 @@ def _combined(
     nearby = _moved(profile.light, model.fwhm)
     varying = settled_terms(coefficients[1:], errors[1:], nearby, model.fwhm, VARIATION_PRIOR)
     settled = np.concatenate([centre[None], varying])
-    radius = np.hypot(*offsets(size // 2)) / model.fwhm
     core = radius < SHAPES_FWHM
-    inner = profile.light[core]
-    fitted = fit_core(
-        pixelwise.within(core.reshape(-1)), inner + profile.sky, PROFILE_PRIOR * inner, orders.astype(float)
+    light = profile.light[core]
+    shaped = fit_core(
+        inner.within(core.reshape(-1)[near]), light + profile.sky, PROFILE_PRIOR * light, orders.astype(float)
     )
-    fitted.terms[0] -= profile.sky
+    shaped.terms[0] -= profile.sky
     share = np.clip((radius[core] - WINGS_FROM) / (SHAPES_FWHM - WINGS_FROM), 0.0, 1.0)
-    settled[:, core] = share * settled[:, core] + (1.0 - share) * fitted.terms
+    settled[:, core] = share * settled[:, core] + (1.0 - share) * shaped.terms
     settled[0] = np.maximum(settled[0], 0.0)
     basis = _normalised(settled, model.fwhm)
     combined = PsfModel(
@@ -328,7 +336,7 @@ def _combined(
         shape=model.shape,
         fwhm=_fwhm(basis[0]),
         n_stars=len(terms),
-        covariance=fitted.covariance / np.sum(previous[core.reshape(-1)] ** 2),
+        covariance=shaped.covariance / np.sum(previous[core.reshape(-1)] ** 2),
     )
     return combined, profile
 

@@ -42,6 +42,11 @@ class Pixelwise:
     normal: Values
     right: Values
 
+    @property
+    def errors(self) -> Values:
+        """Standard deviations of the terms, (terms, pixels)."""
+        return np.sqrt(np.diagonal(self.covariances, axis1=1, axis2=2)).T
+
     def within(self, pixels: NDArray[np.bool_]) -> Pixelwise:
         """Of some pixels alone."""
         return Pixelwise(
