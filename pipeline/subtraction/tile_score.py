@@ -114,5 +114,5 @@ def point_source(
 
 
 def across_two(image: Values, axis: int) -> Values:
-    """Twice the gradient along an axis, but for the outermost pixels, centred: others lie half a pixel off."""
+    """Twice the gradient along an axis, but for the outermost pixels: others would lie half a pixel off."""
     return image[2:, 1:-1] - image[:-2, 1:-1] if axis == 0 else image[1:-1, 2:] - image[1:-1, :-2]
