@@ -19,10 +19,12 @@ SINC_LOBES = 8
 KAISER_BETA = 8.0  # passes what a star of FWHM 2.5 px or more is made of to within 0.01 %
 
 
-def cut(image: NDArray[np.floating], rows: Whole, columns: Whole, half: int) -> Values:
-    """Stamps of an image around some pixels: (n, 2 half + 1, 2 half + 1), NaN outside the image."""
+def cut(
+    image: NDArray[np.floating], rows: Whole, columns: Whole, half: int, beyond: float = np.nan
+) -> Values:
+    """Stamps of an image around some pixels: (n, 2 half + 1, 2 half + 1), ``beyond`` outside the image."""
     size = 2 * half + 1
-    stamps = np.full((len(rows), size, size), np.nan)
+    stamps = np.full((len(rows), size, size), beyond)
     for stamp, top, left in zip(stamps, rows - half, columns - half, strict=True):
         part = image[max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)]
         down, across = max(-top, 0), max(-left, 0)
