@@ -1,4 +1,4 @@
-"""One quantile of many values, in the time of finding one of them."""
+"""One quantile of many values, or many medians of a few, in the least time."""
 
 from __future__ import annotations
 
@@ -32,3 +32,16 @@ def quantile(values: NDArray[np.floating[Any]], share: float) -> float:
     if place > below:
         found += (place - below) * (float(parted[below + 1 :].min()) - found)
     return found
+
+
+def medians(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """The median of each column, to single precision: sorting a few numbers takes less than to part them.
+
+    Parameters
+    ----------
+    values : (n, columns)
+        None of them NaN.
+    """
+    ordered = np.sort(values.T.astype(np.float32, order="C"), axis=1)
+    middle = ordered[:, (len(values) - 1) // 2] + ordered[:, len(values) // 2]
+    return 0.5 * middle.astype(np.float64)

@@ -73,7 +73,8 @@ def _slope(data: Image, bad: NDArray[np.bool_]) -> Image:
     values = data[part][known].astype(np.float64)
     kept = np.ones(len(values), dtype=bool)
     for _ in range(SLOPE_ROUNDS):
-        found = np.linalg.lstsq(terms[kept], values[kept], rcond=None)[0]
+        used = terms[kept]
+        found = np.linalg.lstsq(used.T @ used, used.T @ values[kept], rcond=None)[0]
         rest = values - terms @ found
         rest -= np.median(rest[kept])
         scatter = 1.4826 * np.median(np.abs(rest[kept]))

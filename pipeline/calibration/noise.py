@@ -24,7 +24,7 @@ QUIET_SHARE = 0.25  # of the good pixels, those with least light from sources, a
 FULL_WELL = 2e5  # electrons; hardly any pixel holds more, which bounds a gain that nothing else tells
 LARGEST_READ_NOISE = 50.0  # electrons
 
-ENOUGH = 2**20  # pixels tell the noise to a part in a thousand: of larger images a few bands of rows do
+ENOUGH = 2**18  # pixels tell the noise to three parts in a thousand: of larger images some bands of rows do
 BAND_ROWS = 64
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ WING_PRIOR = 0.1
 WINGS_FROM = 1.0  # FWHM from the centre
 # Gaussians that smooth the wings, and from which radius on; what is there is as large as it is far out.
 SMOOTHING = ((0.6, 0.0), (0.9, 6.0), (1.3, 8.0), (1.8, 11.0), (2.5, 15.0), (3.2, 20.0))  # sigma, radius, px
+FIT_TOLERANCE = 1e-4  # of chi squared, which is a few hundred
 EDGE_PX = 4  # of a stamp: what lies there tells how the profile goes on
 
 
@@ -115,7 +117,9 @@ def fit_profile(stack: Values, error: Values, fwhm: float, sky_error: float) -> 
 
     low = [np.log(peak) - 1.0, np.log(fwhm) - 0.7, np.log(1.3), -0.7, -0.7, 0.0, -10.0]
     high = [np.log(peak) + 1.0, np.log(fwhm) + 0.7, np.log(20.0), 0.7, 0.7, 0.5, 10.0]
-    best = optimize.least_squares(residual, start, bounds=(low, high), x_scale=[1, 1, 1, 1, 1, 0.1, 1])
+    best = optimize.least_squares(
+        residual, start, bounds=(low, high), x_scale=[1, 1, 1, 1, 1, 0.1, 1], ftol=FIT_TOLERANCE
+    )
     light = _shape(places, best.x)
     return Profile(light, float(best.x[6] * sky_error), best.x)
 
@@ -130,10 +134,13 @@ def settled_centre(stack: Values, error: Values, profile: Values, fwhm: float) -
     return np.asarray(profile * (1.0 + _joined(pixel, wings, fwhm)))
 
 
-def settled_term(term: Values, error: Values, profile: Values, fwhm: float, prior: float) -> Values:
-    """The same of a term of the PSF's variation, which a priori is 0 to within ``prior`` of the profile."""
-    wings = _smoothed(term / profile, error / profile, prior)
-    return np.asarray(profile * _joined(term / profile, wings, fwhm))
+def settled_terms(terms: Values, errors: Values, profile: Values, fwhm: float, prior: float) -> Values:
+    """The same of the terms of the PSF's variation, (n, size, size).
+
+    A priori they are 0 to within ``prior`` of the profile.
+    """
+    wings = _smoothed(terms / profile, errors / profile, prior)
+    return np.asarray(profile * _joined(terms / profile, wings, fwhm))
 
 
 def _pulled(ratio: Values, error: Values, prior: float) -> Values:
@@ -146,18 +153,32 @@ def _smoothed(ratio: Values, error: Values, prior: float) -> Values:
 
     The averages are plain ones: weighted by their errors they would follow the brighter, inner pixels.
     """
-    radius = np.hypot(*offsets(ratio.shape[0] // 2))
+    half = ratio.shape[-1] // 2
+    radius = np.hypot(*offsets(half))
     out = np.zeros_like(ratio)
-    for sigma, start in SMOOTHING:
-        mean = ndimage.gaussian_filter(ratio, sigma, mode="nearest")
+    for i, (sigma, start) in enumerate(SMOOTHING):
+        if start > radius[0, 0]:
+            break
+        # Up to where the next one begins.
+        stop = half if i + 1 == len(SMOOTHING) else min(half, int(SMOOTHING[i + 1][1]))
+        inner = slice(half - stop, half + stop + 1)
+        rows, halved = (_window(2 * half + 1, width)[inner] for width in (sigma, sigma / math.sqrt(2.0)))
+        mean = rows @ ratio @ rows.T
         pixels = 4.0 * np.pi * sigma**2  # that such a Gaussian averages
-        spread = ndimage.gaussian_filter(error**2, sigma / np.sqrt(2.0), mode="nearest") / pixels
-        out = np.where(radius >= start, mean * prior**2 / (prior**2 + spread), out)
+        spread = halved @ error**2 @ halved.T / pixels
+        part = out[..., inner, inner]
+        np.copyto(part, mean * prior**2 / (prior**2 + spread), where=radius[inner, inner] >= start)
     return out
+
+
+@lru_cache(maxsize=64)
+def _window(size: int, sigma: float) -> Values:
+    """The matrix (size, size) that blurs a row of pixels by a Gaussian, the outermost repeated beyond."""
+    return np.asarray(ndimage.gaussian_filter1d(np.eye(size), sigma, axis=0, mode="nearest"))
 
 
 def _joined(inner: Values, outer: Values, fwhm: float) -> Values:
     """One in the core and the other in the wings, faded into each other over one FWHM."""
-    radius = np.hypot(*offsets(inner.shape[0] // 2))
+    radius = np.hypot(*offsets(inner.shape[-1] // 2))
     share = np.clip((radius - WINGS_FROM * fwhm) / fwhm, 0.0, 1.0)
     return np.asarray((1.0 - share) * inner + share * outer)

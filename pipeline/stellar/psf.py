@@ -25,16 +25,27 @@ from pipeline.stellar.profile import (
     moffat,
     offsets,
     settled_centre,
-    settled_term,
+    settled_terms,
 )
-from pipeline.stellar.stamps import cut, joint_fluxes, placed_psfs, psf_stamps, shifted, star_model
+from pipeline.stellar.stamps import (
+    Stamps,
+    cut,
+    joint_fluxes,
+    placed_psfs,
+    psf_stamps,
+    shifted,
+    star_model,
+)
 from pipeline.stellar.stars import half_width, select_psf_stars, stellar_fwhm
 from pipeline.stellar.variation import fit_core, fit_pixels
 
 Values = NDArray[np.float64]
 
+# The first rounds settle the stars' places and the core of the PSF on stamps of this half width; one more
+# round then sees the wings.
+NEAR_FWHM = 3.0
 ROUNDS = 4
-SETTLED = 0.003  # where a round changes the PSF by no more, another would by several times less
+SETTLED = 0.03  # where a round changes the PSF by no more, the next one does by several times less
 MIN_STARS = 3
 STARS_PER_TERM = 5
 # No star shows the PSF better than to this part of its value in a pixel: what interpolation, flat
@@ -42,6 +53,8 @@ STARS_PER_TERM = 5
 STAR_ERROR = 0.015
 CORE_FWHM = 1.5  # radius within which a PSF is judged
 SHAPES_FWHM = 1.7  # radius within which it varies in few shapes
+# Beyond this radius single stars show no more of the variation than its lowest orders.
+VARIED_FWHM, WINGS_DEGREE = 2.5, 2
 WIDE_FWHM, MOST_HALF_PX = 10.0, 40  # half width of the stamps in the end
 # The sky under a star is known to about this part of a pixel's noise. What is taken off is no more: it
 # would be the star's own wings.
@@ -96,25 +109,29 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
         degree -= 1
     seeing = stellar_fwhm(chosen)
     half = int(np.clip(np.ceil(6.5 * seeing), 12, 30))
-    first = moffat(offsets(half), seeing, 3.0)
+    first = moffat(offsets(min(half, int(np.ceil(NEAR_FWHM * seeing)))), seeing, 3.0)
     model = PsfModel((first / first.sum())[None].astype(np.float32), 0, frame.shape, seeing)
 
-    crowd = _with_neighbours(stars, chosen, half)
-    x, y = crowd.x.copy(), crowd.y.copy()
+    x, y = chosen.x.copy(), chosen.y.copy()
     good = frame.mask == 0
     weight = np.where(good, np.float32(1.0) / np.sqrt(frame.variance), np.float32(0.0))
     light = np.where(good, frame.signal, np.float32(0.0)), weight
-    for _ in range(ROUNDS):
-        fit = _fit_stars(frame, light, model, x, y, len(chosen))
-        _need(len(fit.x))
-        x[: len(chosen)], y[: len(chosen)] = fit.x, fit.y
+
+    def improved(model: PsfModel) -> tuple[PsfModel, Profile]:
+        others = _neighbours(stars, chosen, model.basis.shape[1] - 1)
+        fit = _fit_stars(frame, light, model, np.r_[x, others.x], np.r_[y, others.y], len(chosen))
+        x[:], y[:] = fit.x, fit.y
         shining = fit.flux > 0
         _need(int(np.count_nonzero(shining)))
-        before, (model, profile) = model, _combined(fit, shining, model, degree)
+        return _combined(fit, shining, model, degree)
+
+    for _ in range(ROUNDS):
+        before, (model, profile) = model, improved(model)
         if _change(before, model) < SETTLED:
             break
-    basis = _widened(model.basis, profile, int(np.clip(np.ceil(WIDE_FWHM * seeing), half, MOST_HALF_PX)))
-    return replace(model, basis=basis, n_stars=int(np.count_nonzero(shining)))
+    model, profile = improved(replace(model, basis=_widened(model.basis, profile, half)))
+    wide = int(np.clip(np.ceil(WIDE_FWHM * seeing), half, MOST_HALF_PX))
+    return replace(model, basis=_widened(model.basis, profile, wide))
 
 
 def _widened(basis: Image, profile: Profile, half: int) -> Image:
@@ -184,12 +201,11 @@ def _need(count: int) -> None:
         )
 
 
-def _with_neighbours(stars: Stars, chosen: Stars, half: int) -> Stars:
-    """The chosen stars, then all others whose light reaches a chosen one's stamp."""
+def _neighbours(stars: Stars, chosen: Stars, reach: float) -> Stars:
+    """The other stars as near as this to one that is chosen."""
     tree = cKDTree(np.column_stack([chosen.x, chosen.y]))
-    distance, _ = tree.query(np.column_stack([stars.x, stars.y]), distance_upper_bound=2.0 * half)
-    others = stars.take(np.flatnonzero((distance > 0) & np.isfinite(distance)))
-    return Stars(*(np.r_[getattr(chosen, name), getattr(others, name)] for name in Stars.__slots__))
+    distance, _ = tree.query(np.column_stack([stars.x, stars.y]), distance_upper_bound=reach)
+    return stars.take(np.flatnonzero((distance > 0) & np.isfinite(distance)))
 
 
 def _fit_stars(
@@ -207,11 +223,11 @@ def _fit_stars(
     signal, weight = light
     placed, rows, columns = placed_psfs(model, x, y)
     flux = joint_fluxes(signal, weight, placed, rows, columns, core, radius <= 3.0 * model.fwhm)
-    rest = signal - star_model(frame.shape, placed, rows, columns, flux)
+    sources = star_model(frame.shape, placed, rows, columns, flux)
 
     mine = np.s_[:n_chosen]
     placed, rows, columns, flux = placed[mine], rows[mine], columns[mine], flux[mine]
-    residual = cut(rest, rows, columns, half)
+    residual = cut(signal, rows, columns, half) - cut(sources, rows, columns, half)
     variance = cut(frame.variance, rows, columns, half)
     known = np.isfinite(residual) & (cut(weight, rows, columns, half) > 0)
     outer = np.where(known & (radius > 2.5 * model.fwhm), residual, np.nan)
@@ -250,7 +266,7 @@ def _linear_step(
     residual: Values,
     variance: Values,
     known: NDArray[np.bool_],
-    placed: Values,
+    placed: Stamps,
     flux: Values,
     core: NDArray[np.bool_],
 ) -> tuple[Values, Values, Values]:
@@ -267,7 +283,7 @@ def _linear_step(
     return step[:, 0], np.clip(step[:, 1], -0.4, 0.4), np.clip(step[:, 2], -0.4, 0.4)
 
 
-def _slopes(stamps: Values) -> tuple[Values, Values]:
+def _slopes(stamps: NDArray[np.floating]) -> tuple[Values, Values]:
     """Derivatives along x and along y."""
     return np.asarray(np.gradient(stamps, axis=-1)), np.asarray(np.gradient(stamps, axis=-2))
 
@@ -287,28 +303,31 @@ def _combined(
     orders = np.array([i + j for i, j in term_powers(degree)][1:])
     nearby = _moved(previous.reshape(size, size), model.fwhm).reshape(-1)
     prior[:, 1:] = 1.0 / (VARIATION_PRIOR * HIGHER_ORDER ** (orders - 1.0) * nearby[:, None]) ** 2
-    pixelwise = fit_pixels(values, weights, terms, prior)
-    error = np.sqrt(np.diagonal(pixelwise.covariances, axis1=1, axis2=2)).T
-    coefficients, errors = pixelwise.terms.reshape(-1, size, size), error.reshape(-1, size, size)
+    radius = np.hypot(*offsets(size // 2)) / model.fwhm
+    near = radius.reshape(-1) < VARIED_FWHM
+    inner, outer = (
+        fit_pixels(values[:, part], weights[:, part], terms[:, :count], prior[part, :count])
+        for part, count in ((near, len(orders) + 1), (~near, len(term_powers(min(degree, WINGS_DEGREE)))))
+    )
+    coefficients, errors = np.zeros((2, len(orders) + 1, size, size))
+    for part, fitted in ((near, inner), (~near, outer)):
+        cells = np.s_[: len(fitted.terms), part.reshape(size, size)]
+        coefficients[cells], errors[cells] = fitted.terms, fitted.errors
     flux = fit.flux[shining]
     sky_error = SKY_ERROR * float(np.sum(fit.noise[shining] * flux) / np.sum(flux**2))
     profile = fit_profile(coefficients[0], errors[0], model.fwhm, sky_error)
     centre = settled_centre(coefficients[0] - profile.sky, errors[0], profile.light, model.fwhm)
     nearby = _moved(profile.light, model.fwhm)
-    varying = [
-        settled_term(term, error, nearby, model.fwhm, VARIATION_PRIOR)
-        for term, error in zip(coefficients[1:], errors[1:], strict=True)
-    ]
-    settled = np.stack([centre, *varying])
-    radius = np.hypot(*offsets(size // 2)) / model.fwhm
+    varying = settled_terms(coefficients[1:], errors[1:], nearby, model.fwhm, VARIATION_PRIOR)
+    settled = np.concatenate([centre[None], varying])
     core = radius < SHAPES_FWHM
-    inner = profile.light[core]
-    fitted = fit_core(
-        pixelwise.within(core.reshape(-1)), inner + profile.sky, PROFILE_PRIOR * inner, orders.astype(float)
+    light = profile.light[core]
+    shaped = fit_core(
+        inner.within(core.reshape(-1)[near]), light + profile.sky, PROFILE_PRIOR * light, orders.astype(float)
     )
-    fitted.terms[0] -= profile.sky
+    shaped.terms[0] -= profile.sky
     share = np.clip((radius[core] - WINGS_FROM) / (SHAPES_FWHM - WINGS_FROM), 0.0, 1.0)
-    settled[:, core] = share * settled[:, core] + (1.0 - share) * fitted.terms
+    settled[:, core] = share * settled[:, core] + (1.0 - share) * shaped.terms
     settled[0] = np.maximum(settled[0], 0.0)
     basis = _normalised(settled, model.fwhm)
     combined = PsfModel(
@@ -317,7 +336,7 @@ def _combined(
         shape=model.shape,
         fwhm=_fwhm(basis[0]),
         n_stars=len(terms),
-        covariance=fitted.covariance / np.sum(previous[core.reshape(-1)] ** 2),
+        covariance=shaped.covariance / np.sum(previous[core.reshape(-1)] ** 2),
     )
     return combined, profile
 
@@ -355,7 +374,7 @@ def _normalised(basis: Values, fwhm: float) -> Values:
         slope_x, slope_y = _slopes(centre)
         response = np.column_stack([dipole(slope_x), dipole(slope_y)])
         move = np.clip(np.linalg.solve(response, dipole(centre)), -0.5, 0.5)
-        centre = shifted(centre[None], move[:1], move[1:])[0]
+        centre = shifted(centre[None], move[:1], move[1:])[0].astype(np.float64)
     centre = np.maximum(centre, 0.0)
     centre /= centre.sum()
     slope_x, slope_y = _slopes(centre)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import lsmr
@@ -12,23 +13,26 @@ from pipeline.registration.pixel_map import polynomial_terms
 
 Values = NDArray[np.float64]
 Whole = NDArray[np.int64]
+Stamps = NDArray[np.float32]
 
 SINC_LOBES = 8
 KAISER_BETA = 8.0  # passes what a star of FWHM 2.5 px or more is made of to within 0.01 %
 
 
-def cut(image: NDArray[np.floating], rows: Whole, columns: Whole, half: int) -> Values:
-    """Stamps of an image around some pixels: (n, 2 half + 1, 2 half + 1), NaN outside the image."""
-    steps = np.arange(-half, half + 1)
-    height, width = image.shape
-    row, column = (rows[:, None] + steps)[:, :, None], (columns[:, None] + steps)[:, None, :]
-    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    values = image[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
-    stamps: Values = np.where(inside, values, np.nan).astype(np.float64)
+def cut(
+    image: NDArray[np.floating], rows: Whole, columns: Whole, half: int, beyond: float = np.nan
+) -> Values:
+    """Stamps of an image around some pixels: (n, 2 half + 1, 2 half + 1), ``beyond`` outside the image."""
+    size = 2 * half + 1
+    stamps = np.full((len(rows), size, size), beyond)
+    for stamp, top, left in zip(stamps, rows - half, columns - half, strict=True):
+        part = image[max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)]
+        down, across = max(-top, 0), max(-left, 0)
+        stamp[down : down + part.shape[0], across : across + part.shape[1]] = part
     return stamps
 
 
-def shifted(stamps: Values, dx: Values, dy: Values) -> Values:
+def shifted(stamps: NDArray[np.floating], dx: Values, dy: Values) -> Stamps:
     """Stamps moved by dx, dy pixels (less than one), interpolated by a windowed sinc.
 
     Parameters
@@ -37,45 +41,48 @@ def shifted(stamps: Values, dx: Values, dy: Values) -> Values:
     dx, dy : (n,)
     """
     size = stamps.shape[-1]
-    down, across = (_shift_matrices(shift, size).astype(np.float32) for shift in (dy, dx))
-    moved = down @ stamps.astype(np.float32) @ across.transpose(0, 2, 1)
-    return moved.astype(np.float64)
+    down, across = np.split(_shift_matrices(np.concatenate([dy, dx]), size), 2)
+    moved: Stamps = down @ stamps.astype(np.float32, copy=False) @ across.transpose(0, 2, 1)
+    return moved
 
 
-def _shift_matrices(shift: Values, size: int) -> Values:
+def _shift_matrices(shift: Values, size: int) -> Stamps:
     """Matrices (n, size, size) that move a row of pixels, with sums of 1."""
-    offset = np.arange(-SINC_LOBES - 1, SINC_LOBES + 2)
-    distance = offset - shift[:, None]
+    offset = np.arange(-SINC_LOBES, SINC_LOBES + 1)
+    distance = offset + shift[:, None]
     taper = np.sqrt(np.maximum(1.0 - (distance / SINC_LOBES) ** 2, 0.0))
     taps = np.where(taper > 0.0, np.sinc(distance) * np.i0(KAISER_BETA * taper), 0.0)
-    taps[:, [0, -1]] = 0.0  # they stand for all that is farther
-    place = np.arange(size)
-    apart = np.clip(place[:, None] - place, -SINC_LOBES - 1, SINC_LOBES + 1) + SINC_LOBES + 1
-    kernel = taps[:, apart]
-    normalised: Values = kernel / kernel.sum(axis=2, keepdims=True)
+    # Each row of a matrix is a part of the taps between zeros, one pixel before that of the row above.
+    row = np.zeros((len(shift), 2 * max(size, SINC_LOBES + 1) - 1), dtype=np.float32)
+    middle = row.shape[1] // 2
+    row[:, middle - SINC_LOBES : middle + SINC_LOBES + 1] = taps
+    first = middle - size + 1
+    windows = sliding_window_view(row[:, first : middle + size], size, axis=1)[:, ::-1]
+    normalised: Stamps = windows / windows.sum(axis=2, keepdims=True)
     return normalised
 
 
-def psf_stamps(model: PsfModel, x: Values, y: Values) -> Values:
+def psf_stamps(model: PsfModel, x: Values, y: Values) -> Stamps:
     """The PSF at each place, centred: (n, size, size), unit sums."""
     terms = polynomial_terms(x, y, model.shape, model.degree)
-    stamps: Values = np.tensordot(terms, model.basis.astype(np.float64), axes=1)
-    return np.asarray(stamps / stamps.sum(axis=(1, 2), keepdims=True))
+    terms /= (terms @ model.basis.sum(axis=(1, 2), dtype=np.float64))[:, None]
+    stamps: Stamps = np.tensordot(terms.astype(np.float32), model.basis, axes=1)
+    return stamps
 
 
-def placed_psfs(model: PsfModel, x: Values, y: Values) -> tuple[Values, Whole, Whole]:
+def placed_psfs(model: PsfModel, x: Values, y: Values) -> tuple[Stamps, Whole, Whole]:
     """The PSF of each star as it falls on the pixels, and the row and column of its stamp's centre."""
     rows, columns = np.rint(y).astype(np.int64), np.rint(x).astype(np.int64)
     return shifted(psf_stamps(model, x, y), x - columns, y - rows), rows, columns
 
 
 def star_model(
-    shape: tuple[int, int], stamps: Values, rows: Whole, columns: Whole, flux: Values
+    shape: tuple[int, int], stamps: Stamps, rows: Whole, columns: Whole, flux: Values
 ) -> NDArray[np.float32]:
     """The light of all stars in an image."""
     half = stamps.shape[-1] // 2
     padded = np.zeros((shape[0] + 4 * half, shape[1] + 4 * half), dtype=np.float32)
-    light = (flux[:, None, None] * stamps).astype(np.float32)
+    light = flux.astype(np.float32)[:, None, None] * stamps
     for stamp, row, column in zip(light, rows, columns, strict=True):
         # A centre may lie up to half a stamp outside the image.
         padded[row + half : row + 3 * half + 1, column + half : column + 3 * half + 1] += stamp
@@ -85,7 +92,7 @@ def star_model(
 def joint_fluxes(
     signal: NDArray[np.floating],
     weight: NDArray[np.floating],
-    stamps: Values,
+    stamps: Stamps,
     rows: Whole,
     columns: Whole,
     core: NDArray[np.bool_],
@@ -120,13 +127,17 @@ def joint_fluxes(
     number[used] = np.arange(used.size, dtype=np.int32)
     pixel, inside = pixels(reach)
     inside &= number[pixel] >= 0
-    each = np.broadcast_to(np.arange(len(rows))[:, None], pixel.shape)
     flat_weight = weight.reshape(-1)
-    value = stamps[:, reach] * flat_weight[pixel]
-    matrix = sparse.csr_matrix(
-        (value[inside], (number[pixel[inside]], each[inside])), shape=(used.size, len(rows))
-    )
-    target = signal.reshape(-1)[used] * flat_weight[used]
     # Double precision: the solver's own squares overflow in single.
-    solution = lsmr(matrix.astype(np.float64), target.astype(np.float64), atol=1e-6, btol=1e-6, maxiter=200)
-    return np.asarray(solution[0])
+    value = np.where(inside, stamps[:, reach].astype(np.float64) * flat_weight[pixel], 0.0)
+    # In units of their errors fluxes are nearly independent, and a few steps find them all.
+    precision = np.sqrt(np.sum(value**2, axis=1))
+    precision[precision == 0.0] = 1.0
+    value /= precision[:, None]
+    matrix = sparse.csc_matrix(
+        (value[inside], number[pixel[inside]], np.r_[0, np.cumsum(np.count_nonzero(inside, axis=1))]),
+        shape=(used.size, len(rows)),
+    )
+    target = (signal.reshape(-1)[used] * flat_weight[used]).astype(np.float64)
+    solution = lsmr(matrix, target, atol=1e-6, btol=1e-6, maxiter=200)
+    return np.asarray(solution[0] / precision)

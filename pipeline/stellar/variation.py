@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.quantile import medians
+
 Values = NDArray[np.float64]
 
 # Noise alone has singular values up to the sum of the roots of a matrix' sides. Shapes down to this part of
@@ -39,6 +41,11 @@ class Pixelwise:
     covariances: Values
     normal: Values
     right: Values
+
+    @property
+    def errors(self) -> Values:
+        """Standard deviations of the terms, (terms, pixels)."""
+        return np.sqrt(np.diagonal(self.covariances, axis1=1, axis2=2)).T
 
     def within(self, pixels: NDArray[np.bool_]) -> Pixelwise:
         """Of some pixels alone."""
@@ -73,21 +80,26 @@ def fit_pixels(values: Values, weights: Values, terms: Values, prior: Values) ->
     """
     n_terms = terms.shape[1]
     diagonal = np.arange(n_terms)
-    products = (terms[:, :, None] * terms[:, None, :]).reshape(len(terms), -1)
+    upper = np.triu_indices(n_terms)
+    place = np.zeros((n_terms, n_terms), dtype=np.intp)  # of each product among those that differ
+    place[upper] = place.T[upper] = np.arange(len(upper[0]))
+    products = terms[:, upper[0]] * terms[:, upper[1]]
+    root = np.sqrt(weights)
     used = weights
     for last in (False, False, True):
-        normal = (used.T @ products).reshape(-1, n_terms, n_terms)
+        normal = (used.T @ products).take(place, axis=1)
         believed = normal.copy()
         believed[:, diagonal, diagonal] += prior + 1e-12
         right = (used * values).T @ terms
-        coefficients = np.linalg.solve(believed, right[:, :, None])[:, :, 0].T
         if last:
             break
-        pull = (values - terms @ coefficients) * np.sqrt(weights)
+        coefficients = np.linalg.solve(believed, right[:, :, None])[:, :, 0].T
+        pull = np.abs((values - terms @ coefficients) * root)
         # Where the stars scatter more than their errors say, that scatter is the measure.
-        scatter = np.maximum(1.4826 * np.median(np.abs(pull), axis=0), 1.0)
-        used = np.where(np.abs(pull) < 4.0 * scatter, weights / scatter**2, 0.0)
-    return Pixelwise(np.asarray(coefficients), np.asarray(np.linalg.inv(believed)), normal, right)
+        scatter = np.maximum(1.4826 * medians(pull), 1.0)
+        used = np.where(pull < 4.0 * scatter, weights / scatter**2, 0.0)
+    covariances = np.asarray(np.linalg.inv(believed))
+    return Pixelwise(np.einsum("pts,ps->tp", covariances, right), covariances, normal, right)
 
 
 def fit_core(pixelwise: Pixelwise, expected: Values, error: Values, orders: Values) -> Core:

@@ -32,7 +32,7 @@ class Arrays(Protocol):
     """What a device does with its arrays."""
 
     name: Device
-    rows_at_once: int  # of an image: so much of it stays in the fastest memory from one operation to the next
+    pixels_at_once: int  # so many stay in the fastest memory from one operation to the next
 
     def array(self, host: NDArray[np.float32]) -> Values:
         """An array of the host, on the device."""
@@ -66,7 +66,7 @@ class HostArrays:
     """NumPy and SciPy, in single precision, one thread."""
 
     name: Device = "cpu"
-    rows_at_once = 32
+    pixels_at_once = 1 << 15
 
     def array(self, host: NDArray[np.float32]) -> Values:
         """The array itself."""
@@ -104,14 +104,14 @@ class HostArrays:
 
     def at_least(self, values: Values, least: float) -> Values:
         """In place."""
-        return values.clip(np.float32(least), np.float32(np.inf), out=values)
+        return np.maximum(values, np.float32(least), out=values)
 
 
 class CudaArrays:
     """torch, in single precision: on the first CUDA device, or on another that it knows."""
 
     name: Device = "cuda"
-    rows_at_once = 1 << 30
+    pixels_at_once = 1 << 60
 
     def __init__(self, device: str = "cuda") -> None:
         import torch

@@ -21,7 +21,7 @@ from scipy.spatial import KDTree
 
 from pipeline.frame import Aligned, Frame, FrameRefused, PreparedReference, PsfModel, Stars
 from pipeline.quantile import quantile
-from pipeline.stellar.stamps import psf_stamps
+from pipeline.stellar.stamps import cut, psf_stamps
 from pipeline.subtraction.lights import inpainted_signal, reference_images
 
 Array = NDArray[np.float64]
@@ -201,8 +201,8 @@ def _compared(sides: tuple[_Side, _Side], x: Array, y: Array) -> Compared:
         direct = fft.irfft2(_transform(weights) * np.conj(other)[:, None], s=(size, size), workers=1)
         light = _stamps(filled, x, y, half, size)
         noise = _stamps(variance, x, y, half, size)
-        fitted.append(np.einsum("nkij,nij->nk", direct, light, dtype=np.float64))
-        spread.append(np.einsum("nkij,nkij,nij->nk", direct, direct, noise, dtype=np.float64))
+        fitted.append(_sums(direct, light))
+        spread.append(_sums(np.square(direct, out=direct), noise))
     flux = [np.where(f[:, 0] > 0, f[:, 0], np.nan) for f in fitted]
     relative = [s / f[:, None] ** 2 for s, f in zip(spread, flux, strict=True)]
     place = [-f[:, 1:3] / total[:, None] for f, total in zip(fitted, flux, strict=True)]
@@ -249,15 +249,17 @@ def _transform(images: NDArray[np.float32]) -> NDArray[np.complex64]:
     return spectrum
 
 
+def _sums(weights: NDArray[np.float32], images: NDArray[np.float32]) -> Array:
+    """The sum over each image, with each of its weights: (n, k) of (n, k, size, size) and (n, size, size)."""
+    n, k = weights.shape[:2]
+    return np.asarray((weights.reshape(n, k, -1) @ images.reshape(n, -1, 1))[..., 0], dtype=np.float64)
+
+
 def _stamps(image: NDArray[np.float32], x: Array, y: Array, half: int, size: int) -> NDArray[np.float32]:
     """The image around each star, the nearest pixel at (half, half); zero beyond its edges."""
-    (height, width), offset = image.shape, np.arange(-half, half + 1)
-    rows = np.rint(y).astype(int)[:, None, None] + offset[:, None]
-    columns = np.rint(x).astype(int)[:, None, None] + offset
-    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    taken = image[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
     out = np.zeros((len(x), size, size), dtype=np.float32)
-    out[:, : len(offset), : len(offset)] = np.where(inside, taken, np.float32(0.0))
+    rows, columns = np.rint(y).astype(np.int64), np.rint(x).astype(np.int64)
+    out[:, : 2 * half + 1, : 2 * half + 1] = cut(image, rows, columns, half, beyond=0.0)
     return out
 
 

@@ -21,12 +21,13 @@ from scipy import ndimage, signal
 from core.vocabulary import MaskPlane
 from pipeline.frame import Image, MaskImage, PsfModel
 from pipeline.neighbourhood import grown
-from pipeline.stellar.stamps import placed_psfs
+from pipeline.stellar.stamps import placed_psfs, shifted
 
 Array = NDArray[np.float64]
 
 GROWN_PX = 1  # beside a clipped pixel interpolation has mixed it in
 ROUNDS = 6
+SETTLED_PX = 0.002  # of a step, of the brightest star: the next one is a small part of it
 REACH_FWHM = 3.0  # from the centre: what of a star is fitted
 NEEDED_PIXELS = 12
 ON_STAR = 30.0  # times the noise of the sky: so bright, a hole is one in a star
@@ -153,31 +154,37 @@ def _fitted(
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """The pixels around a hole that tell of its star."""
+    """The pixels around a hole that tell of its star; ``stamp`` is the PSF there, wide enough for them."""
 
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
     light: Array
     variance: Array
-    psf: PsfModel
+    stamp: Array
+    fwhm: float
 
     @classmethod
     def of(
         cls, light: Image, variance: Image, bad: NDArray[np.bool_], x: float, y: float, psf: PsfModel
     ) -> _Around | None:
         """Those near a place, if they are enough."""
-        half = min(psf.basis.shape[1] // 2, int(np.ceil(REACH_FWHM * psf.fwhm)))
+        widest = psf.basis.shape[1] // 2
+        half = min(widest, int(np.ceil(REACH_FWHM * psf.fwhm)))
         top, left = max(round(y) - half, 0), max(round(x) - half, 0)
         part = slice(top, max(round(y) + half + 1, 0)), slice(left, max(round(x) + half + 1, 0))
         rows, columns = np.nonzero(~bad[part])
         if len(rows) < NEEDED_PIXELS:
             return None
         values, noise = (image[part][rows, columns].astype(np.float64) for image in (light, variance))
-        return cls(rows + top, columns + left, values, noise, psf)
+        spare = max(widest - 2 * half, 0)  # a neighbour lies up to `half` away
+        stamp = psf.at(x, y).astype(np.float64)[spare:, spare:]
+        stamp = stamp[: len(stamp) - spare, : len(stamp) - spare]
+        return cls(rows + top, columns + left, values, noise, stamp, psf.fwhm)
 
     def shapes(self, stars: Array) -> tuple[Array, Array, Array]:
         """The PSF of each star in the pixels, and its derivatives along x and y, each (n, pixels)."""
-        stamps, row, column = placed_psfs(self.psf, stars[:, 0], stars[:, 1])
+        column, row = (np.rint(place).astype(np.int64) for place in (stars[:, 0], stars[:, 1]))
+        stamps = shifted(self.stamp[None], stars[:, 0] - column, stars[:, 1] - row).astype(np.float64)
         half = stamps.shape[1] // 2
         down, across = self.rows - row[:, None] + half, self.columns - column[:, None] + half
         inside = (down >= 0) & (across >= 0) & (down <= 2 * half) & (across <= 2 * half)
@@ -204,11 +211,13 @@ class _Around:
             flux, along_x, along_y = solved.reshape(3, -1)
             if np.any(flux <= 0):
                 return None
-            stars[:, 0] -= np.clip(along_x / flux, -0.7, 0.7)
-            stars[:, 1] -= np.clip(along_y / flux, -0.7, 0.7)
+            steps = np.clip(np.column_stack([along_x, along_y]) / flux[:, None], -0.7, 0.7)
+            stars[:, :2] -= steps
             stars[:, 2] = flux
-            if np.any(np.abs(stars[:, :2] - start[:, :2]).sum(axis=1) > 2.0 * self.psf.fwhm + 2.0):
+            if np.any(np.abs(stars[:, :2] - start[:, :2]).sum(axis=1) > 2.0 * self.fwhm + 2.0):
                 return None
+            if np.all(np.abs(steps) * flux[:, None] < SETTLED_PX * flux.max()):
+                break
         return stars
 
     def misfit(self, stars: Array) -> float:
@@ -226,12 +235,11 @@ class _Around:
         size = int(max(self.rows.max() - top, self.columns.max() - left)) + 1
         images = np.zeros((2, size, size))
         images[:, self.rows - top, self.columns - left] = rest, weight
-        stamp = self.psf.at(float(stars[0, 0]), float(stars[0, 1])).astype(np.float64)
-        near = math.ceil(1.5 * self.psf.fwhm)
-        middle = stamp.shape[0] // 2
-        stamp = stamp[middle - near : middle + near + 1, middle - near : middle + near + 1]
-        pull = signal.correlate(images[0], stamp, mode="same")
-        norm = np.maximum(signal.correlate(images[1], stamp**2, mode="same"), 1e-300)
+        near = math.ceil(1.5 * self.fwhm)
+        middle = self.stamp.shape[0] // 2
+        stamp = self.stamp[middle - near : middle + near + 1, middle - near : middle + near + 1]
+        pull = signal.correlate2d(images[0], stamp, mode="same")
+        norm = np.maximum(signal.correlate2d(images[1], stamp**2, mode="same"), 1e-300)
         significance = np.where(images[1] > 0, pull / np.sqrt(norm), 0.0)
         row, column = np.unravel_index(int(np.argmax(significance)), significance.shape)
         if significance[row, column] < SEEN_SIGMA:

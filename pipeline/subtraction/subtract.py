@@ -258,4 +258,4 @@ def _remove_background(
     sky = sep.Background(data, mask=mask != 0, bw=mesh_x, bh=mesh_y, fw=3, fh=3).back(dtype=np.float32)
     data -= sky
     for tile, area in zip(tiles, areas, strict=True):
-        tile.add(sky[tile.inner], flux, -area)
+        tile.add(sky[tile.inner] * np.float32(-area), flux)

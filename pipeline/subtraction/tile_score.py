@@ -86,17 +86,18 @@ def point_source(
     least = max(float(variance[::8, ::8].mean()) * 1e-6, 1e-30)  # rounding may leave less than nothing
     scatter = min(matched.gain_scatter, MAX_FLUX_SCATTER)
     flux = xp.empty((height, width))
-    for top in range(0, height, xp.rows_at_once):
-        rows = slice(top, min(top + xp.rows_at_once, height))
+    step = max(1, xp.pixels_at_once // width)
+    for top in range(0, height, step):
+        rows = slice(top, min(top + step, height))
         around = slice(rows.start, rows.stop + 2)
         a, b = ours[around], theirs[around]
         total = xp.at_least(variance[rows], least)
         if matched.rms_px > 0:
             for axis in (0, 1):
-                product = slope(a, axis)
-                product *= slope(b, axis)
+                product = across_two(a, axis)
+                product *= across_two(b, axis)
                 product = xp.at_least(product, 0.0)
-                product *= matched.rms_px**2
+                product *= (0.5 * matched.rms_px) ** 2
                 total += product
         a, b = a[1:-1, 1:-1], b[1:-1, 1:-1]
         change = a - b
@@ -112,8 +113,6 @@ def point_source(
     return flux, variance
 
 
-def slope(image: Values, axis: int) -> Values:
-    """The gradient along one axis, but for the outermost pixels, centred: others lie half a pixel off."""
-    gradient = image[2:, 1:-1] - image[:-2, 1:-1] if axis == 0 else image[1:-1, 2:] - image[1:-1, :-2]
-    gradient *= 0.5
-    return gradient
+def across_two(image: Values, axis: int) -> Values:
+    """Twice the gradient along an axis, but for the outermost pixels: others would lie half a pixel off."""
+    return image[2:, 1:-1] - image[:-2, 1:-1] if axis == 0 else image[1:-1, 2:] - image[1:-1, :-2]

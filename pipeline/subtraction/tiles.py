@@ -17,15 +17,15 @@ class Span:
 
     The tile answers for pixels ``start`` to ``stop``; neighbours overlap, and ``weight`` (one value a
     pixel) is this tile's share, so that the shares of all tiles add to 1. ``origin`` is where its
-    transform begins, a halo before ``start``; it may lie outside the frame. ``bands`` are where its share
-    grows, is all, and falls; any may be empty.
+    transform begins, a halo before ``start``; it may lie outside the frame. ``faded`` are where it has a
+    share only; either may be empty.
     """
 
     start: int
     stop: int
     origin: int
     weight: NDArray[np.float32]
-    bands: tuple[slice, slice, slice]
+    faded: tuple[slice, slice]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,48 +63,24 @@ class Tile:
 
     def cut(self, image: NDArray[np.float32]) -> Image:
         """The tile with its halo; beyond the frame its mirror image, for a step there would ring."""
-        (rows, tall), (columns, wide) = (
-            (_mirrored(span.origin, length, size), _within(span.origin, length, size))
-            for span, length, size in zip((self.rows, self.columns), self.shape, image.shape, strict=True)
-        )
-        whole = image[
-            rows[tall.start] : rows[tall.stop - 1] + 1, columns[wide.start] : columns[wide.stop - 1] + 1
-        ]
+        spans = tuple(zip((self.rows, self.columns), self.shape, image.shape, strict=True))
+        whole = image[tuple(slice(max(0, span.origin), span.origin + length) for span, length, _ in spans)]
         if whole.shape == self.shape:
             return whole
-        taken = np.empty(self.shape, dtype=np.float32)
-        taken[tall, wide] = whole
-        for part in slice(0, tall.start), slice(tall.stop, None):
-            taken[part] = image[np.ix_(rows[part], columns)]
-        for part in slice(0, wide.start), slice(wide.stop, None):
-            taken[tall, part] = image[np.ix_(rows[tall], columns[part])]
-        return taken
+        beyond = [(max(0, -s.origin), max(0, s.origin + length - size)) for s, length, size in spans]
+        return np.pad(whole, beyond, mode="reflect")
 
-    def add(self, values: Image, to: Image, times: float = 1.0) -> None:
+    def add(self, values: Image, to: Image) -> None:
         """Add the tile's share of values, of the pixels it answers for, to a frame that began at zero.
 
-        Its share of a pixel is the product of both weights; the rest is its neighbours'.
+        Its share of a pixel is the product of both weights; the rest is its neighbours'. The values are
+        overwritten.
         """
-        part = to[self.inner]
-        down, across = self.rows.weight * np.float32(times), self.columns.weight
-        for rows in self.rows.bands:
-            for columns in self.columns.bands:
-                shared = values[rows, columns]
-                if times != 1.0 or rows != self.rows.bands[1] or columns != self.columns.bands[1]:
-                    shared = shared * (down[rows, None] * across[columns])
-                part[rows, columns] += shared
-
-
-def _mirrored(origin: int, length: int, size: int) -> NDArray[np.int64]:
-    """The indices of some pixels in a row, reflected at both ends of an axis."""
-    period = max(2 * size - 2, 1)
-    index = np.abs(np.arange(origin, origin + length)) % period
-    return np.asarray(np.minimum(index, period - index))
-
-
-def _within(origin: int, length: int, size: int) -> slice:
-    """Which of some pixels in a row lie on an axis and are no reflections."""
-    return slice(max(0, -origin), min(length, size - origin))
+        for rows in self.rows.faded:
+            values[rows] *= self.rows.weight[rows, None]
+        for columns in self.columns.faded:
+            values[:, columns] *= self.columns.weight[columns]
+        to[self.inner] += values
 
 
 def plan(shape: tuple[int, int], tile_px: int, halo: int, blend: int) -> list[Tile]:
@@ -142,8 +118,8 @@ def _spans(length: int, tile_px: int, halo: int, blend: int) -> tuple[list[Span]
         inner, outer = (2 * blend if first > 0 else 0), stop - start - (2 * blend if last < length else 0)
         weight[:inner] = fade[:inner]
         weight[outer:] = fade[::-1][: stop - start - outer]
-        bands = slice(0, inner), slice(inner, outer), slice(outer, stop - start)
-        spans.append(Span(start, stop, start - halo, weight, bands))
+        faded = slice(0, inner), slice(outer, stop - start)
+        spans.append(Span(start, stop, start - halo, weight, faded))
     return spans, transformed
 
 

@@ -81,13 +81,13 @@ def test_flux_and_error_of_a_tile_are_those_of_the_paper(tile, matched):
     assert found_error == pytest.approx(error, rel=1e-4)
 
 
-def test_it_does_not_matter_how_many_rows_are_computed_at_once(matched, monkeypatch):
+def test_it_does_not_matter_how_many_pixels_are_computed_at_once(matched, monkeypatch):
     random = np.random.default_rng(5)
     ours, theirs = (random.normal(size=(92, 77)).astype(np.float32) for _ in range(2))
     variance = random.uniform(0.5, 2.0, (90, 75)).astype(np.float32)
-    strips = point_source(ours, theirs, variance.copy(), 0.7, matched, HOST)
-    monkeypatch.setattr(type(HOST), "rows_at_once", 1000)
     whole = point_source(ours, theirs, variance.copy(), 0.7, matched, HOST)
+    monkeypatch.setattr(type(HOST), "pixels_at_once", 1000)
+    strips = point_source(ours, theirs, variance.copy(), 0.7, matched, HOST)
     assert all(np.array_equal(a, b) for a, b in zip(strips, whole, strict=True))
 
 
