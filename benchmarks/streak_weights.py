@@ -21,9 +21,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pipeline.classify import unet
 from pipeline.classify.unet_input import frame_input
-from pipeline.detection.streak_check import WEIGHTS, terms
+from pipeline.detection.streak_check import WEIGHTS, proposed, terms
 from pipeline.detection.streak_light import Scene
-from pipeline.detection.unet_objects import StreakObject, proposed_streaks
+from pipeline.detection.unet_objects import StreakObject
 from pipeline.frame import FrameRefused
 from pipeline.training.events import Event
 from pipeline.training.fields import TrainingField, field, from_line
@@ -88,13 +88,13 @@ def _lines(made: TrainingField, network: unet.UNet, seed: int) -> list[Line]:
     scene = Scene(maps, made.difference, made.new, made.reference)
     trails = [each for each in made.events if each.is_streak]
     out = []
-    for proposed in proposed_streaks(maps, made.difference.score, scene.masked, scene.fwhm):
-        seen = scene.light(proposed)
+    for each in proposed(scene):
+        seen = scene.light(each)
         if seen is None:
             continue
         line, light = seen
-        along = [_is_along(line, each, scene.fwhm) for each in trails]
-        middle = [from_line(each, *line.middle) / scene.fwhm for each in trails]
+        along = [_is_along(line, trail, scene.fwhm) for trail in trails]
+        middle = [from_line(trail, *line.middle) / scene.fwhm for trail in trails]
         of = [i for i in range(len(trails)) if along[i] and middle[i] < 2.0]
         if of or not any(here or away < 3.0 for here, away in zip(along, middle, strict=True)):
             told = terms(light)

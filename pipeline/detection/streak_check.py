@@ -14,10 +14,14 @@ import numpy as np
 
 from pipeline.classify.unet import LogOdds
 from pipeline.detection.streak_light import Light, Scene
+from pipeline.detection.streak_lines import lit_lines
 from pipeline.detection.unet_objects import StreakObject, proposed_streaks
 from pipeline.frame import Aligned, Difference, PreparedReference
 
 ALONG_DEG = 1.2  # lines so nearly along a row or column of the detector may be its own: smear, bad lines
+SLANTED_DEG = 2.0  # and chance makes no line that is long and further from them
+LONG_FWHM = 8.0
+STRAIGHT_FWHM = 0.4  # a fainter streak bends so much by noise
 SAME_FWHM = 2.0  # of a streak whose middle lies so near another, only the surer is kept
 
 # Of a logistic regression of being a streak on `terms`, by lines of 396 fields of the training's kind that
@@ -58,11 +62,16 @@ def streak_objects(
         The longest first.
     """
     scene = Scene(maps, difference, new, reference)
-    proposed = proposed_streaks(maps, difference.score, scene.masked, scene.fwhm)
-    seen = [found for each in proposed if (found := scene.light(each)) is not None]
+    seen = [found for each in proposed(scene) if (found := scene.light(each)) is not None]
     judged = [replace(line, evidence=evidence(light)) for line, light in seen]
     kept = distinct([each for each in judged if each.evidence > threshold], scene.fwhm)
     return sorted(kept, key=lambda each: -each.length)
+
+
+def proposed(scene: Scene) -> list[StreakObject]:
+    """What may be streaks: lines that the network sees, and lines along which the light adds up."""
+    score, masked, fwhm = scene.difference.score, scene.masked, scene.fwhm
+    return proposed_streaks(scene.maps, score, masked, fwhm) + lit_lines(score, masked, fwhm)
 
 
 def evidence(light: Light) -> float:
@@ -72,6 +81,7 @@ def evidence(light: Light) -> float:
 
 def terms(light: Light) -> dict[str, float]:
     """What of a line counts, limited to where it tells."""
+    long = float(np.clip(np.log(light.length / LONG_FWHM), 0.0, 1.5))
     return {
         "streak": float(np.clip(light.streak, -5.0, 6.0)),
         "point": float(np.clip(light.point, -5.0, 2.0)),
@@ -83,6 +93,10 @@ def terms(light: Light) -> dict[str, float]:
         "lit_before": light.lit_before,
         "ground": float(np.log1p(np.clip(light.ground, 0.0, 5.0))),
         "angle": min(light.angle_deg, ALONG_DEG) / ALONG_DEG,
+        "slant": long * min(light.angle_deg, SLANTED_DEG) / SLANTED_DEG,
+        "bend": float(np.clip(light.bend - STRAIGHT_FWHM, 0.0, 1.5)),
+        "masked": min(light.masked, 0.3),
+        "spike": light.spike,
     }
 
 
