@@ -180,7 +180,7 @@ class Scene:
         """How far from the line between its outer thirds the middle one is brightest, FWHM."""
         across = np.arange(-BENT_FWHM, BENT_FWHM + 1e-9, 0.5)
         x, y = _places(line, np.arange(0.0, line.length + 1e-9, 0.5 * self.fwhm), self.fwhm * across)
-        score = at(self.difference.score, x, y).clip(-CLIP_SIGMA, CLIP_SIGMA)
+        score = _clipped(at(self.difference.score, x, y))
         first, middle, last = (_peak(across, each.sum(axis=0)) for each in np.array_split(score, 3))
         return abs(middle - 0.5 * (first + last))
 
@@ -206,7 +206,7 @@ class Scene:
             shift = begin * (1.0 - share[:, None]) + end * share[:, None]
             score = at(self.difference.score, x + shift * aside[0], y + shift * aside[1])
             # Where all are alike the line stays.
-            mean = score.clip(-CLIP_SIGMA, CLIP_SIGMA).mean(axis=0) - 1e-3 * np.hypot(begin, end) / self.fwhm
+            mean = _clipped(score).mean(axis=0) - 1e-3 * np.hypot(begin, end) / self.fwhm
             best = int(np.argmax(mean))
             first, last = float(begin[best]), float(end[best])
         return replace(
@@ -299,6 +299,12 @@ def _places(line: StreakObject, along: Array, across: Array) -> tuple[Array, Arr
     x = line.x_begin + along[:, None] * way[0] + across * aside[0]
     y = line.y_begin + along[:, None] * way[1] + across * aside[1]
     return x, y
+
+
+def _clipped(score: Array) -> Array:
+    """Scores along some lines (along, lines) without stars, but with all the light of the brightest line."""
+    most = max(CLIP_SIGMA, 2.0 * float(np.median(score, axis=0).max()))
+    return score.clip(-most, most)
 
 
 def _peak(places: Array, values: Array) -> float:

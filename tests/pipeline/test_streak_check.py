@@ -186,6 +186,55 @@ def test_what_runs_along_the_detector_must_be_surer():
     assert sure(slanted, 45.0) == pytest.approx(sure(slanted, 0.0) - WEIGHTS["angle"], abs=0.3)
 
 
+def test_a_bright_band_is_measured_along_itself():
+    """However wide it is, no slanted line within it is as bright."""
+    band = line(100.0, 0.0, 100.0, 179.0, height_of(60.0), sigma=2.5 * SIGMA)
+    _, light = light_of(scene(band), (97.0, 20.0, 103.0, 160.0))
+    assert light.angle_deg < 0.3
+
+
+def test_a_part_of_a_ring_is_bent():
+    """Of a radius of 40 px; the thirds of a chord of 50 lie (50 / 3)^2 / 80 px beside one line."""
+    rows, columns = np.mgrid[0 : SHAPE[0], 0 : SHAPE[1]]
+    ring = height_of(20.0) * np.exp(-((np.hypot(columns - 110, rows - 90) - 40.0) ** 2) / (2.0 * SIGMA**2))
+    streak, light = light_of(scene(ring), (85.0, 57.0, 135.0, 57.0))
+    assert light.bend == pytest.approx((streak.length / 3.0) ** 2 / 80.0 / FWHM, rel=0.35)
+    _, light = light_of(scene(line(*ENDS, height_of(20.0))))
+    assert light.bend < 0.1
+
+
+def test_the_spikes_of_a_star_fade_away_from_it():
+    rows, columns = np.mgrid[0 : SHAPE[0], 0 : SHAPE[1]]
+    away = np.hypot(columns - 100, rows - 85)
+    star = 3000.0 * np.exp(-(away**2) / (2.0 * SIGMA**2))
+    straight = line(*ENDS, height_of(10.0))
+    spikes = straight * np.exp(-away / 40.0) * 3.0
+    of = {
+        name: light_of(scene(light, before))[1].spike
+        for name, light, before in (
+            ("spikes", spikes + star, star),
+            ("streak", straight + star, star),
+            ("fading", spikes, None),
+        )
+    }
+    assert of["spikes"] > 1.0
+    assert of["streak"] < 0.1 * of["spikes"]
+    assert of["fading"] == 0.0
+
+
+def test_how_much_of_a_line_is_masked_is_told():
+    mask = np.zeros(SHAPE, np.uint16)
+    mask[75:97] = 1
+    _, light = light_of(scene(line(*ENDS, height_of(8.0)), mask=mask))
+    assert light.masked == pytest.approx(0.2, abs=0.03)
+
+
+def test_a_line_that_only_its_light_tells_of_is_found():
+    """The network is sure that there is nothing, and none of its FWHM has more than 3 sigma."""
+    (streak,) = found_in(scene(line(*ENDS, height_of(3.5)), opinion=-9.0))
+    assert streak.distance(np.array([100.0]), np.array([85.0]))[0] < 1.5
+
+
 def test_every_term_has_a_weight_and_none_can_be_endless():
     _, light = light_of(scene(line(*ENDS, 1e6)))
     assert terms(light).keys() == WEIGHTS.keys()
