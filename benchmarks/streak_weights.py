@@ -55,7 +55,7 @@ def main() -> None:
         prog="benchmarks.streak_weights", description="Fit the streaks' weights."
     )
     parser.add_argument("--fields", type=int, default=396)
-    parser.add_argument("--false", type=float, default=0.002)
+    parser.add_argument("--false", type=float, default=0.003)
     options = parser.parse_args()
     network = unet.shipped()
     lines: list[Line] = []
@@ -74,7 +74,7 @@ def main() -> None:
     rank, weights, constant = _fitted(lines)
     false = _false(lines, rank)
     print(f"{len(counted)} streaks, {patches:.0f} patches, {len(lines)} lines")
-    for rate in (0.0015, options.false, 0.003, 0.01, 0.03):
+    for rate in (0.001, options.false, 0.005, 0.01, 0.03):
         limit = _limit(false, rate * patches)
         found = {(each.seed, each.of) for each, own in zip(lines, rank, strict=True) if own > limit}
         print(f"  at {rate:g} false a patch {100 * len(found & counted) / max(len(counted), 1):.1f} % found")

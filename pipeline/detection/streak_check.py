@@ -1,8 +1,8 @@
 """Which of the lines that may be streaks are such, by the light along them and by the network together.
 
 A streak in the sky is as wide as the PSF, positive, lit along its length, on dark ground and in the new frame
-alone. A bleed, a bad or smeared column, a ghost's rim and the residuals of a crowd lack one or the other of
-these. Neither the network nor any one of them tells alone; a logistic regression weighs them.
+alone. A bleed, a bad or smeared column, a ghost's rim, a star's spikes and the residuals of a crowd lack one
+or the other of these. Neither the network nor any one of them tells alone; a logistic regression weighs them.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from pipeline.detection.unet_objects import StreakObject, proposed_streaks
 from pipeline.frame import Aligned, Difference, PreparedReference
 
 ALONG_DEG = 1.2  # lines so nearly along a row or column of the detector may be its own: smear, bad lines
-SLANTED_DEG = 2.0  # and chance makes no line that is long and further from them
-LONG_FWHM = 8.0
-STRAIGHT_FWHM = 0.4  # a fainter streak bends so much by noise
+MASKED = 0.3  # a larger share that is masked tells no more
 SAME_FWHM = 2.0  # of a streak whose middle lies so near another, only the surer is kept
 
-# Of a logistic regression of being a streak on `terms`, by lines of 396 fields of the training's kind that
-# no training of the network used. The constant is such that the shipped network's `streak_threshold` is the
-# evidence beyond which there were .002 false ones in 256 x 256 pixels: `python -m benchmarks.streak_weights`.
+# Of a logistic regression of being a streak on `terms`, by lines of 517 fields of the training's kind, 230
+# of them with a streak in each. The constant is such that the shipped network's `streak_threshold` is the
+# evidence beyond which there were .003 false ones in 256 x 256 pixels: `python -m benchmarks.streak_weights`.
 WEIGHTS = {
-    "streak": 1.018,
-    "point": -0.417,
-    "significance": 0.566,
-    "length": 0.833,
-    "wide": -2.033,
-    "narrow": -2.835,
-    "lobes": 2.674,
-    "lit_before": -7.503,
-    "ground": -3.428,
-    "angle": 5.624,
+    "streak": 0.838,
+    "point": -0.123,
+    "significance": 1.554,
+    "length": 1.530,
+    "wide": -3.169,
+    "narrow": -2.518,
+    "lobes": 2.684,
+    "lit_before": -4.322,
+    "ground": -3.550,
+    "angle": 7.415,
+    "masked": -12.743,
+    "spike": -7.087,
 }
-CONSTANT = -4.075
+CONSTANT = -8.223
 
 
 def streak_objects(
@@ -81,7 +81,6 @@ def evidence(light: Light) -> float:
 
 def terms(light: Light) -> dict[str, float]:
     """What of a line counts, limited to where it tells."""
-    long = float(np.clip(np.log(light.length / LONG_FWHM), 0.0, 1.5))
     return {
         "streak": float(np.clip(light.streak, -5.0, 6.0)),
         "point": float(np.clip(light.point, -5.0, 2.0)),
@@ -93,9 +92,7 @@ def terms(light: Light) -> dict[str, float]:
         "lit_before": light.lit_before,
         "ground": float(np.log1p(np.clip(light.ground, 0.0, 5.0))),
         "angle": min(light.angle_deg, ALONG_DEG) / ALONG_DEG,
-        "slant": long * min(light.angle_deg, SLANTED_DEG) / SLANTED_DEG,
-        "bend": float(np.clip(light.bend - STRAIGHT_FWHM, 0.0, 1.5)),
-        "masked": min(light.masked, 0.3),
+        "masked": min(light.masked, MASKED),
         "spike": light.spike,
     }
 

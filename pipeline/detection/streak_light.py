@@ -32,7 +32,6 @@ STRIP_FWHM, STRIP_STEP_PX = 6.0, 0.5  # how far to either side it is looked at
 GROUND_FWHM = 2.5  # from here on aside is its ground
 LOBES_FWHM, CORE_FWHM = 3.0, 3.5
 LOBES_SIGMA = 2.0  # by so much the deepest point of a profile lies below it by chance
-BENT_FWHM = 2.0  # so far aside its thirds are looked for
 STAR_SIGMA = 30.0  # in the reference; what is fainter has no spikes
 FADED_SCORE = 0.5  # the least that quarters of a line are compared by
 WIDTHS = (0.4, 0.55, 0.75, 1.0, 1.35, 1.8, 2.5, 3.5)  # of its profile, in that of the PSF
@@ -64,8 +63,6 @@ class Light:
         Of the new frame on both sides, above its sky, in sigma.
     angle_deg : float
         From the nearest of rows and columns of the new frame's own pixels.
-    bend : float
-        By how much its middle third is aside of the two others, FWHM.
     masked : float
         The share of it that is.
     spike : float
@@ -82,7 +79,6 @@ class Light:
     lit_before: float
     ground: float
     angle_deg: float
-    bend: float
     masked: float
     spike: float
 
@@ -171,18 +167,9 @@ class Scene:
             lit_before=float(np.mean(before > LIT_SIGMA)),
             ground=float(np.nanmedian(around)) if _any(around) else 0.0,
             angle_deg=self._angle(line),
-            bend=self._bend(line),
             masked=1.0 - float(np.mean(on)),
             spike=self._spike(x[:, reach], y[:, reach], on),
         )
-
-    def _bend(self, line: StreakObject) -> float:
-        """How far from the line between its outer thirds the middle one is brightest, FWHM."""
-        across = np.arange(-BENT_FWHM, BENT_FWHM + 1e-9, 0.5)
-        x, y = _places(line, np.arange(0.0, line.length + 1e-9, 0.5 * self.fwhm), self.fwhm * across)
-        score = _clipped(at(self.difference.score, x, y))
-        first, middle, last = (_peak(across, each.sum(axis=0)) for each in np.array_split(score, 3))
-        return abs(middle - 0.5 * (first + last))
 
     def _spike(self, x: Array, y: Array, seen: Mask) -> float:
         """Of places along a line: whether it is the spikes of a star, whose light fades to both sides."""
@@ -305,17 +292,6 @@ def _clipped(score: Array) -> Array:
     """Scores along some lines (along, lines) without stars, but with all the light of the brightest line."""
     most = max(CLIP_SIGMA, 2.0 * float(np.median(score, axis=0).max()))
     return score.clip(-most, most)
-
-
-def _peak(places: Array, values: Array) -> float:
-    """Where values are highest, by the parabola through the highest and its neighbours."""
-    top = int(np.argmax(values))
-    if not 0 < top < len(values) - 1:
-        return float(places[top])
-    before, here, after = (float(each) for each in values[top - 1 : top + 2])
-    curved = before - 2.0 * here + after
-    shift = 0.5 * (before - after) / curved if curved < 0.0 else 0.0
-    return float(places[top]) + shift * float(places[1] - places[0])
 
 
 def _mean(values: Array) -> float:
