@@ -221,7 +221,7 @@ def test_how_much_of_a_line_is_masked_is_told():
 
 def test_a_line_that_only_its_light_tells_of_is_found():
     """The network proposes nothing there, and none of its FWHM has more than 3 sigma."""
-    made = scene(line(*ENDS, height_of(3.5)), opinion=-2.5)
+    made = scene(line(*ENDS, height_of(3.5)), opinion=-2.0)
     made[0].point[:] = 0.0  # it is likelier a point source than a streak, everywhere
     assert proposed_streaks(made[0], made[1].score, made[1].mask != 0, FWHM) == []
     (streak,) = found_in(made)
