@@ -62,16 +62,21 @@ def streak_objects(
         The longest first.
     """
     scene = Scene(maps, difference, new, reference)
-    seen = [found for each in proposed(scene) if (found := scene.light(each)) is not None]
-    judged = [replace(line, evidence=evidence(light)) for line, light in seen]
-    kept = distinct([each for each in judged if each.evidence > threshold], scene.fwhm)
-    return sorted(kept, key=lambda each: -each.length)
+    streaks: list[StreakObject] = []
+    for each in proposed(scene):
+        # One streak is proposed many times, and to measure a line is what takes long.
+        if any(_on(each, other, scene.fwhm) for other in streaks):
+            continue
+        seen = scene.light(each)
+        if seen is not None and (sure := evidence(seen[1])) > threshold:
+            streaks.append(replace(seen[0], evidence=sure))
+    return sorted(distinct(streaks, scene.fwhm), key=lambda each: -each.length)
 
 
 def proposed(scene: Scene) -> list[StreakObject]:
     """What may be streaks: lines that the network sees, and lines along which the light adds up."""
     score, masked, fwhm = scene.difference.score, scene.masked, scene.fwhm
-    return proposed_streaks(scene.maps, score, masked, fwhm) + lit_lines(score, masked, fwhm)
+    return lit_lines(score, masked, fwhm) + proposed_streaks(scene.maps, score, masked, fwhm)
 
 
 def evidence(light: Light) -> float:
