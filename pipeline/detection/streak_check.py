@@ -22,7 +22,7 @@ ALONG_DEG = 1.2  # lines so nearly along a row or column of the detector may be 
 MASKED = 0.3  # a larger share that is masked tells no more
 SAME_FWHM = 2.0  # of a streak whose middle lies so near another, only the surer is kept
 
-# Of a logistic regression of being a streak on `terms`, by lines of 517 fields of the training's kind, 230
+# Of a logistic regression of being a streak on `terms`, by lines of 517 fields of the training's kind, 232
 # of them with a streak in each. The constant is such that the shipped network's `streak_threshold` is the
 # evidence beyond which there were .003 false ones in 256 x 256 pixels: `python -m benchmarks.streak_weights`.
 WEIGHTS = {
