@@ -66,6 +66,8 @@ def lit_lines(score: Image, masked: NDArray[np.bool_], fwhm: float) -> list[Stre
         if _sum(image, line) > LEAST_SIGMA * line.noise:
             _take(image, line, BESIDE_FWHM * fwhm / step)
             rows, columns = ((at + 0.5) * step - 0.5 for at in _within(image, *_along(line, 0.0)))
+            if len(rows) < 2:  # it only touches the border
+                continue
             x, y, x_end, y_end = (float(at) for at in (columns[0], rows[0], columns[-1], rows[-1]))
             found.append(StreakObject(x, y, x_end, y_end, 0.0))
             if len(found) == MOST:

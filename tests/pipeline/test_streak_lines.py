@@ -94,6 +94,18 @@ def test_a_bright_line_hides_no_faint_one_that_crosses_it():
     assert len(lines) < MOST / 2
 
 
+@pytest.mark.parametrize(
+    "ends", [(0.0, 0.0, 0.0, 299.0), (359.0, 299.0, 359.0, 0.0), (0.0, 299.0, 359.0, 299.0)]
+)
+def test_a_line_along_the_border_is_told_of_within_it(ends):
+    lines = found(noise(7) + lit(ends, 200.0))
+    assert any(near(line, ends) for line in lines)
+    x, y = np.array([(at.x_begin, at.y_begin, at.x_end, at.y_end) for at in lines]).reshape(-1, 2).T
+    assert x.min() >= 0.0 <= y.min()
+    assert x.max() <= 359.0
+    assert y.max() <= 299.0
+
+
 def test_a_field_that_is_too_small_or_wholly_masked_has_no_lines():
     assert found(noise(5, (12, 400))) == []
     assert found(noise(6), np.ones(SHAPE, bool)) == []
