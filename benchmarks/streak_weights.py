@@ -21,9 +21,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pipeline.classify import unet
 from pipeline.classify.unet_input import frame_input
-from pipeline.detection.streak_check import WEIGHTS, terms
+from pipeline.detection.streak_check import WEIGHTS, proposed, terms
 from pipeline.detection.streak_light import Scene
-from pipeline.detection.unet_objects import StreakObject, proposed_streaks
+from pipeline.detection.unet_objects import StreakObject
 from pipeline.frame import FrameRefused
 from pipeline.training.events import Event
 from pipeline.training.fields import TrainingField, field, from_line
@@ -55,7 +55,7 @@ def main() -> None:
         prog="benchmarks.streak_weights", description="Fit the streaks' weights."
     )
     parser.add_argument("--fields", type=int, default=396)
-    parser.add_argument("--false", type=float, default=0.002)
+    parser.add_argument("--false", type=float, default=0.003)
     options = parser.parse_args()
     network = unet.shipped()
     lines: list[Line] = []
@@ -74,7 +74,7 @@ def main() -> None:
     rank, weights, constant = _fitted(lines)
     false = _false(lines, rank)
     print(f"{len(counted)} streaks, {patches:.0f} patches, {len(lines)} lines")
-    for rate in (0.0015, options.false, 0.003, 0.01, 0.03):
+    for rate in (0.001, options.false, 0.005, 0.01, 0.03):
         limit = _limit(false, rate * patches)
         found = {(each.seed, each.of) for each, own in zip(lines, rank, strict=True) if own > limit}
         print(f"  at {rate:g} false a patch {100 * len(found & counted) / max(len(counted), 1):.1f} % found")
@@ -88,13 +88,13 @@ def _lines(made: TrainingField, network: unet.UNet, seed: int) -> list[Line]:
     scene = Scene(maps, made.difference, made.new, made.reference)
     trails = [each for each in made.events if each.is_streak]
     out = []
-    for proposed in proposed_streaks(maps, made.difference.score, scene.masked, scene.fwhm):
-        seen = scene.light(proposed)
+    for each in proposed(scene):
+        seen = scene.light(each)
         if seen is None:
             continue
         line, light = seen
-        along = [_is_along(line, each, scene.fwhm) for each in trails]
-        middle = [from_line(each, *line.middle) / scene.fwhm for each in trails]
+        along = [_is_along(line, trail, scene.fwhm) for trail in trails]
+        middle = [from_line(trail, *line.middle) / scene.fwhm for trail in trails]
         of = [i for i in range(len(trails)) if along[i] and middle[i] < 2.0]
         if of or not any(here or away < 3.0 for here, away in zip(along, middle, strict=True)):
             told = terms(light)

@@ -1,8 +1,8 @@
 """Which of the lines that may be streaks are such, by the light along them and by the network together.
 
 A streak in the sky is as wide as the PSF, positive, lit along its length, on dark ground and in the new frame
-alone. A bleed, a bad or smeared column, a ghost's rim and the residuals of a crowd lack one or the other of
-these. Neither the network nor any one of them tells alone; a logistic regression weighs them.
+alone. A bleed, a bad or smeared column, a ghost's rim, a star's spikes and the residuals of a crowd lack one
+or the other of these. Neither the network nor any one of them tells alone; a logistic regression weighs them.
 """
 
 from __future__ import annotations
@@ -14,28 +14,32 @@ import numpy as np
 
 from pipeline.classify.unet import LogOdds
 from pipeline.detection.streak_light import Light, Scene
+from pipeline.detection.streak_lines import lit_lines
 from pipeline.detection.unet_objects import StreakObject, proposed_streaks
 from pipeline.frame import Aligned, Difference, PreparedReference
 
 ALONG_DEG = 1.2  # lines so nearly along a row or column of the detector may be its own: smear, bad lines
+MASKED = 0.3  # a larger share that is masked tells no more
 SAME_FWHM = 2.0  # of a streak whose middle lies so near another, only the surer is kept
 
-# Of a logistic regression of being a streak on `terms`, by lines of 396 fields of the training's kind that
-# no training of the network used. The constant is such that the shipped network's `streak_threshold` is the
-# evidence beyond which there were .002 false ones in 256 x 256 pixels: `python -m benchmarks.streak_weights`.
+# Of a logistic regression of being a streak on `terms`, by lines of 517 fields of the training's kind, 232
+# of them with a streak in each. The constant is such that the shipped network's `streak_threshold` is the
+# evidence beyond which there were .003 false ones in 256 x 256 pixels: `python -m benchmarks.streak_weights`.
 WEIGHTS = {
-    "streak": 1.018,
-    "point": -0.417,
-    "significance": 0.566,
-    "length": 0.833,
-    "wide": -2.033,
-    "narrow": -2.835,
-    "lobes": 2.674,
-    "lit_before": -7.503,
-    "ground": -3.428,
-    "angle": 5.624,
+    "streak": 0.838,
+    "point": -0.123,
+    "significance": 1.554,
+    "length": 1.530,
+    "wide": -3.169,
+    "narrow": -2.518,
+    "lobes": 2.684,
+    "lit_before": -4.322,
+    "ground": -3.550,
+    "angle": 7.415,
+    "masked": -12.743,
+    "spike": -7.087,
 }
-CONSTANT = -4.075
+CONSTANT = -8.223
 
 
 def streak_objects(
@@ -58,11 +62,21 @@ def streak_objects(
         The longest first.
     """
     scene = Scene(maps, difference, new, reference)
-    proposed = proposed_streaks(maps, difference.score, scene.masked, scene.fwhm)
-    seen = [found for each in proposed if (found := scene.light(each)) is not None]
-    judged = [replace(line, evidence=evidence(light)) for line, light in seen]
-    kept = distinct([each for each in judged if each.evidence > threshold], scene.fwhm)
-    return sorted(kept, key=lambda each: -each.length)
+    streaks: list[StreakObject] = []
+    for each in proposed(scene):
+        # One streak is proposed many times, and to measure a line is what takes long.
+        if any(_on(each, other, scene.fwhm) for other in streaks):
+            continue
+        seen = scene.light(each)
+        if seen is not None and (sure := evidence(seen[1])) > threshold:
+            streaks.append(replace(seen[0], evidence=sure))
+    return sorted(distinct(streaks, scene.fwhm), key=lambda each: -each.length)
+
+
+def proposed(scene: Scene) -> list[StreakObject]:
+    """What may be streaks: lines that the network sees, and lines along which the light adds up."""
+    score, masked, fwhm = scene.difference.score, scene.masked, scene.fwhm
+    return lit_lines(score, masked, fwhm) + proposed_streaks(scene.maps, score, masked, fwhm)
 
 
 def evidence(light: Light) -> float:
@@ -83,6 +97,8 @@ def terms(light: Light) -> dict[str, float]:
         "lit_before": light.lit_before,
         "ground": float(np.log1p(np.clip(light.ground, 0.0, 5.0))),
         "angle": min(light.angle_deg, ALONG_DEG) / ALONG_DEG,
+        "masked": min(light.masked, MASKED),
+        "spike": light.spike,
     }
 
 

@@ -23,13 +23,17 @@ CORRELATED_FWHM = 1.5  # along a line: values of the score within it count as on
 CLIP_SIGMA = 8.0  # a star on a line counts no more than this
 SHORTEST_FWHM = 2.5  # of what is lit
 FAINTEST = 5.0  # sigma, of the light of all its length
-UNLIKELIEST = -2.5  # mean log-odds of its pixels
+UNLIKELIEST = -2.5  # mean log-odds of its pixels,
+CERTAIN = 8.0  # where its light is less than so many sigma
 ROUNDS = 3  # in which a line is fitted, and lengthened by no more than its length to either side
 SHIFTS_FWHM = (np.arange(-1.5, 1.6, 0.5), np.arange(-0.4, 0.5, 0.2))  # that are tried of its ends
 DARK_SHARE = 0.4  # of the typical light along a line; what is darker is no part of it
 STRIP_FWHM, STRIP_STEP_PX = 6.0, 0.5  # how far to either side it is looked at
 GROUND_FWHM = 2.5  # from here on aside is its ground
 LOBES_FWHM, CORE_FWHM = 3.0, 3.5
+LOBES_SIGMA = 2.0  # by so much the deepest point of a profile lies below it by chance
+STAR_SIGMA = 30.0  # in the reference; what is fainter has no spikes
+FADED_SCORE = 0.5  # the least that quarters of a line are compared by
 WIDTHS = (0.4, 0.55, 0.75, 1.0, 1.35, 1.8, 2.5, 3.5)  # of its profile, in that of the PSF
 PIXEL_SIGMA = 0.4  # a pixel blurs the profile of the PSF by this, px
 LIT_SIGMA = 3.0  # in the reference
@@ -51,13 +55,19 @@ class Light:
     width : float
         Of its profile in that of the PSF, one of `WIDTHS`.
     lobes : float
-        The deepest point of the profile beside the line by its height; 0 where none is negative.
+        The deepest point of the profile beside the line by its height, as far as noise does not explain
+        it; 0 where none is negative.
     lit_before : float
         The share of it that the reference shows lit.
     ground : float
         Of the new frame on both sides, above its sky, in sigma.
     angle_deg : float
         From the nearest of rows and columns of the new frame's own pixels.
+    masked : float
+        The share of it that is.
+    spike : float
+        How bright a star the reference has in its middle, times how much the light fades away from there; 0
+        where either is nothing.
     """
 
     streak: float
@@ -69,6 +79,8 @@ class Light:
     lit_before: float
     ground: float
     angle_deg: float
+    masked: float
+    spike: float
 
 
 class Scene:
@@ -123,7 +135,7 @@ class Scene:
         streak, point = (
             self._opinion(each, line, along[seen]) for each in (self.maps.streak, self.maps.point)
         )
-        if significance < FAINTEST or streak < UNLIKELIEST:
+        if significance < FAINTEST or (streak < UNLIKELIEST and significance < CERTAIN):
             return None
         return line, self._described(line, along, significance, streak, point)
 
@@ -135,11 +147,13 @@ class Scene:
         x, y = _places(line, along, across)
         seen = self.seen(x, y)
         ground = np.abs(across) > GROUND_FWHM * self.fwhm
-        profile = _median(np.where(seen, at(self.difference.data, x, y), np.nan))
+        profile, noise = _median(np.where(seen, at(self.difference.data, x, y), np.nan)), 0.0
         if _any(profile[ground]):
             profile = profile - float(np.nanmedian(profile[ground]))
+            noise = 1.4826 * float(np.nanmedian(np.abs(profile[ground])))
         height, width = self._width(line, profile, across)
         beside = profile[np.abs(across) < LOBES_FWHM * self.fwhm]
+        deepest = min(float(np.nanmin(beside)) + LOBES_SIGMA * noise, 0.0) if _any(beside) else 0.0
         on = seen[:, reach]
         before = at(self.before, x[on, reach], y[on, reach]) / self.noise_before
         around = np.where(seen, at(self.now, x, y), np.nan)[:, ground] / self.noise_now
@@ -149,11 +163,23 @@ class Scene:
             significance=significance,
             length=line.length / self.fwhm,
             width=width,
-            lobes=min(float(np.nanmin(beside)), 0.0) / max(abs(height), 1e-30) if _any(beside) else 0.0,
+            lobes=deepest / max(abs(height), 1e-30),
             lit_before=float(np.mean(before > LIT_SIGMA)),
             ground=float(np.nanmedian(around)) if _any(around) else 0.0,
             angle_deg=self._angle(line),
+            masked=1.0 - float(np.mean(on)),
+            spike=self._spike(x[:, reach], y[:, reach], on),
         )
+
+    def _spike(self, x: Array, y: Array, seen: Mask) -> float:
+        """Of places along a line: whether it is the spikes of a star, whose light fades to both sides."""
+        third = len(x) // 3
+        middle = slice(third, len(x) - third)
+        star = float(at(self.before, x[middle], y[middle]).max()) / self.noise_before
+        score = np.where(seen, at(self.difference.score, x, y), np.nan)
+        quarters = np.array([_mean(each) for each in np.array_split(score, 4)])
+        inner, outer = (max(_mean(quarters[which]), FADED_SCORE) for which in ([1, 2], [0, 3]))
+        return max(float(np.log10(max(star, 1.0) / STAR_SIGMA)), 0.0) * max(float(np.log(inner / outer)), 0.0)
 
     def _fitted(self, line: StreakObject) -> StreakObject:
         """Both ends moved across to where the mean score between them is highest."""
@@ -167,7 +193,7 @@ class Scene:
             shift = begin * (1.0 - share[:, None]) + end * share[:, None]
             score = at(self.difference.score, x + shift * aside[0], y + shift * aside[1])
             # Where all are alike the line stays.
-            mean = score.clip(-CLIP_SIGMA, CLIP_SIGMA).mean(axis=0) - 1e-3 * np.hypot(begin, end) / self.fwhm
+            mean = _clipped(score).mean(axis=0) - 1e-3 * np.hypot(begin, end) / self.fwhm
             best = int(np.argmax(mean))
             first, last = float(begin[best]), float(end[best])
         return replace(
@@ -260,6 +286,17 @@ def _places(line: StreakObject, along: Array, across: Array) -> tuple[Array, Arr
     x = line.x_begin + along[:, None] * way[0] + across * aside[0]
     y = line.y_begin + along[:, None] * way[1] + across * aside[1]
     return x, y
+
+
+def _clipped(score: Array) -> Array:
+    """Scores along some lines (along, lines) without stars, but with all the light of the brightest line."""
+    most = max(CLIP_SIGMA, 2.0 * float(np.median(score, axis=0).max()))
+    return score.clip(-most, most)
+
+
+def _mean(values: Array) -> float:
+    """Of what is seen; 0 where nothing is."""
+    return float(np.nanmean(values)) if _any(values) else 0.0
 
 
 def _any(values: Array) -> bool:

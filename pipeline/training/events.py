@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 SNR = (3.0, 60.0)  # of point sources, on empty sky, in the difference
 BRIGHT_SNR, BRIGHT_SHARE = (40.0, 400.0), 0.12  # and of some of them
 TRAIL_SNR = (8.0, 150.0)  # in all
-TRAIL_FWHM = (2.5, 25.0)  # long
+TRAIL_FWHM = (2.5, 100.0)  # long
 SATELLITE_SNR = (1.0, 25.0)  # within one FWHM of length
 TUMBLING_SHARE = 0.25  # of streaks, whose light comes and goes
 KINDS = ("point", "variable", "fading", "vanished", "satellite", "trail")
@@ -171,7 +171,7 @@ def _streak(random: np.random.Generator, scene: Scene, size: int, group: str) ->
         snr = float(log_uniform(random, *SATELLITE_SNR))
     else:
         length = fwhm * float(log_uniform(random, *TRAIL_FWHM))
-        ends = [middle - along * length / 2.0, middle + along * length / 2.0]
+        ends = [_within(middle, middle + way * along * length / 2.0, size) for way in (-1.0, 1.0)]
         snr = float(log_uniform(random, *TRAIL_SNR)) / float(np.sqrt(length / fwhm))
     x, y = (ends[0] + ends[1]) / 2.0
     flux = snr * _one_sigma(scene, float(x), float(y))
@@ -186,6 +186,12 @@ def _to_border(start: Array, way: Array, size: int) -> Array:
         steps = np.where(way > 0, (size - 1.0 - start) / way, np.where(way < 0, -start / way, np.inf))
     end: Array = start + way * float(steps.min())
     return end
+
+
+def _within(start: Array, end: Array, size: int) -> Array:
+    """The end of a line from a place within the field, or where the line leaves the field."""
+    border = _to_border(start, end - start, size)
+    return end if np.hypot(*(end - start)) < np.hypot(*(border - start)) else border
 
 
 def _paint_streak(random: np.random.Generator, scene: Scene, event: Event, light: Array) -> None:

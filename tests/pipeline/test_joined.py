@@ -168,7 +168,8 @@ def opinions(made, **spots):
     return maps
 
 
-def says(point=1.0, streak=1.0):
+def says(point=1.0, streak=np.inf):
+    """By default nothing is a streak, which the light alone may tell."""
     return SimpleNamespace(
         point_threshold=point, streak_threshold=streak, calibration=Calibration(slope=0.5, offset=-1.0)
     )

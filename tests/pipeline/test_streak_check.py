@@ -12,7 +12,7 @@ from pipeline.classify import unet
 from pipeline.classify.unet import LogOdds
 from pipeline.detection.streak_check import WEIGHTS, evidence, streak_objects, terms
 from pipeline.detection.streak_light import CLIP_SIGMA, Scene
-from pipeline.detection.unet_objects import StreakObject
+from pipeline.detection.unet_objects import StreakObject, proposed_streaks
 from pipeline.frame import Difference, PsfModel
 
 SHAPE = (180, 220)
@@ -184,6 +184,48 @@ def test_what_runs_along_the_detector_must_be_surer():
     upright, slanted = (100.0, 20.0, 100.0, 160.0), (40.0, 30.0, 160.0, 150.0)
     assert sure(upright, 0.0) == pytest.approx(sure(upright, 3.0) - WEIGHTS["angle"], abs=0.3)
     assert sure(slanted, 45.0) == pytest.approx(sure(slanted, 0.0) - WEIGHTS["angle"], abs=0.3)
+
+
+def test_a_bright_band_is_measured_along_itself():
+    """However wide it is, no slanted line within it is as bright."""
+    band = line(100.0, 0.0, 100.0, 179.0, height_of(60.0), sigma=2.5 * SIGMA)
+    _, light = light_of(scene(band), (97.0, 20.0, 103.0, 160.0))
+    assert light.angle_deg < 0.3
+
+
+def test_the_spikes_of_a_star_fade_away_from_it():
+    rows, columns = np.mgrid[0 : SHAPE[0], 0 : SHAPE[1]]
+    away = np.hypot(columns - 100, rows - 85)
+    star = 3000.0 * np.exp(-(away**2) / (2.0 * SIGMA**2))
+    straight = line(*ENDS, height_of(10.0))
+    spikes = straight * np.exp(-away / 40.0) * 3.0
+    of = {
+        name: light_of(scene(light, before))[1].spike
+        for name, light, before in (
+            ("spikes", spikes + star, star),
+            ("streak", straight + star, star),
+            ("fading", spikes, None),
+        )
+    }
+    assert of["spikes"] > 1.0
+    assert of["streak"] < 0.1 * of["spikes"]
+    assert of["fading"] == 0.0
+
+
+def test_how_much_of_a_line_is_masked_is_told():
+    mask = np.zeros(SHAPE, np.uint16)
+    mask[75:97] = 1
+    _, light = light_of(scene(line(*ENDS, height_of(8.0)), mask=mask))
+    assert light.masked == pytest.approx(0.2, abs=0.03)
+
+
+def test_a_line_that_only_its_light_tells_of_is_found():
+    """The network proposes nothing there, and none of its FWHM has more than 3 sigma."""
+    made = scene(line(*ENDS, height_of(3.5)), opinion=-2.0)
+    made[0].point[:] = 0.0  # it is likelier a point source than a streak, everywhere
+    assert proposed_streaks(made[0], made[1].score, made[1].mask != 0, FWHM) == []
+    (streak,) = found_in(made)
+    assert streak.distance(np.array([100.0]), np.array([85.0]))[0] < 1.5
 
 
 def test_every_term_has_a_weight_and_none_can_be_endless():

@@ -6,8 +6,9 @@ import pytest
 from pipeline.detection.detect import detect
 from pipeline.detection.forced import forced_fluxes
 from pipeline.training import field_cache
-from pipeline.training.events import KINDS
+from pipeline.training.events import KINDS, draw_events
 from pipeline.training.fields import ARTEFACT, DARK, POINT, STREAK, UNTOLD, field, nature
+from pipeline.training.scenes import draw_scene
 
 SEEDS = (4, 2)
 
@@ -37,6 +38,21 @@ def test_injected_sources_have_the_flux_and_the_significance_that_the_truth_tell
     assert len(pulls) > 10
     assert abs(np.median(pulls)) < 0.6
     assert np.mean(np.abs(pulls) < 3.0) > 0.85
+
+
+def test_streaks_lie_within_the_field_and_are_long_and_short_faint_and_bright():
+    random = np.random.default_rng(3)
+    scene = draw_scene(random, 400)
+    streaks = [each for i in range(150) for each in draw_events(random, scene, 400, f"{i}") if each.is_streak]
+    ends = np.array([(each.x_begin, each.y_begin, each.x_end, each.y_end) for each in streaks])
+    assert ends.min() >= -1e-6
+    assert ends.max() <= 399.0 + 1e-6
+    snr = np.array([each.snr for each in streaks])
+    length = np.hypot(ends[:, 2] - ends[:, 0], ends[:, 3] - ends[:, 1]) / scene.new.brush.fwhm
+    for low, high in ((2.0, 6.0), (6.0, 15.0), (15.0, 40.0)):
+        those = (length > low) & (length < high)
+        assert np.count_nonzero(those) > 10
+        assert snr[those].min() < 5.0 < 8.0 < snr[those].max()
 
 
 def test_every_bright_event_has_the_class_of_its_kind_at_its_place(fields):
