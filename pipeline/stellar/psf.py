@@ -41,11 +41,11 @@ from pipeline.stellar.variation import fit_core, fit_pixels
 
 Values = NDArray[np.float64]
 
-# The first rounds settle the stars' places and the core of the PSF on stamps of this half width; one more
-# round then sees the wings.
+# Rounds of fits, at most, and the change of the PSF from one to the next at which they end. The first settle
+# the stars' places and the core of the PSF, on stamps of this half width; then come those that see the wings.
 NEAR_FWHM = 3.0
-ROUNDS = 4
-SETTLED = 0.03  # where a round changes the PSF by no more, the next one does by several times less
+NEAR_ROUNDS, NEAR_SETTLED = 4, 0.05
+WIDE_ROUNDS, WIDE_SETTLED = 3, 0.005
 MIN_STARS = 3
 STARS_PER_TERM = 5
 # No star shows the PSF better than to this part of its value in a pixel: what interpolation, flat
@@ -125,11 +125,16 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
         _need(int(np.count_nonzero(shining)))
         return _combined(fit, shining, model, degree)
 
-    for _ in range(ROUNDS):
-        before, (model, profile) = model, improved(model)
-        if _change(before, model) < SETTLED:
-            break
-    model, profile = improved(replace(model, basis=_widened(model.basis, profile, half)))
+    def settled(model: PsfModel, rounds: int, enough: float) -> tuple[PsfModel, Profile]:
+        for _ in range(rounds):
+            before, (model, profile) = model, improved(model)
+            if _change(before, model) < enough:
+                break
+        return model, profile
+
+    model, profile = settled(model, NEAR_ROUNDS, NEAR_SETTLED)
+    model = replace(model, basis=_widened(model.basis, profile, half))
+    model, profile = settled(model, WIDE_ROUNDS, WIDE_SETTLED)
     wide = int(np.clip(np.ceil(WIDE_FWHM * seeing), half, MOST_HALF_PX))
     return replace(model, basis=_widened(model.basis, profile, wide))
 
