@@ -270,6 +270,21 @@ class TnsSettings(Section):
     units: dict[str, str] = Field(default_factory=lambda: {"ab": "1"})  # of each system of magnitudes
 
 
+class MpcSettings(Section):
+    """How the Minor Planet Center knows this site. For reports in a file."""
+
+    station: str = ""  # the observatory's code
+    submitter: str = ""  # names, such as "A. Observer"
+    observers: tuple[str, ...] = ()
+    measurers: tuple[str, ...] = ()
+    design: str = ""  # of the telescope, such as Reflector
+    aperture_m: float = Field(0.0, ge=0)
+    detector: str = ""  # such as CCD
+    astrometric_catalog: str = ""  # that WCS rest on, by the MPC's name: Gaia3
+    photometric_catalog: str = ""
+    bands: dict[str, str] = Field(default_factory=dict)  # the MPC's name of each filter
+
+
 class ConsoleSettings(Section):
     """The console as a whole."""
 
@@ -311,6 +326,7 @@ class Settings(BaseSettings):
     review: ReviewSettings = ReviewSettings()
     logs: LogSettings = LogSettings()
     tns: TnsSettings = TnsSettings()
+    mpc: MpcSettings = MpcSettings()
     console: ConsoleSettings = ConsoleSettings()
     keys: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # of the console's actions, by their ids
 

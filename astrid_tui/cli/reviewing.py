@@ -1,5 +1,6 @@
 """`astrid candidates`: how the work is going, who agrees with whom, experts, and filters by name."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,6 +36,7 @@ def register(app: typer.Typer) -> None:
     app.command()(disagreements)
     app.command()(filters)
     app.command()(tns)
+    app.command()(mpc)
     app.command()(fakes)
 
 
@@ -247,14 +249,55 @@ def tns(
     else:
         for each in checked:
             print_text(f"{each.name} ({each.label}): {'to be reported' if each.report else 'not reported'}")
-            for problem in each.problems:
-                print_text(f"  problem: {problem}")
-            for warning in each.warnings:
-                print_text(f"  warning: {warning}")
+            _print_checks(each.problems, each.warnings)
         where = f"in {output}" if output is not None and passed else "dry run, nothing was written"
         print_text(f"{len(passed)} of {len(checked)} objects pass; {where}.")
     if len(passed) < len(checked):
         raise typer.Exit(ExitCode.PARTIAL if passed else ExitCode.FAILED)
+
+
+def mpc(
+    context: typer.Context,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The report (ADES, .psv); without it a dry run.")
+    ] = None,
+    filters: Annotated[
+        list[str] | None, typer.Option("--filter", help='Such as "tracklet:any mjd>60000".')
+    ] = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check which moving bodies could be reported to the Minor Planet Center, and write the report to a file.
+
+    Nothing is sent. Exit code 3: some bodies did not pass; 1: none did.
+    """
+    from core.review.ades_report import preflight, write
+
+    check_output(output, force=force, text=True)
+    settings, store = settings_of(context), store_of(context, read_only=True)
+    terms = expanded_filter(context, store, filters)
+    checked = preflight(store, settings.mpc, settings.review, filters=terms)
+    passed = [each for each in checked if not each.problems]
+    if output is not None and passed:
+        with output_stream(output) as stream:
+            write(passed, settings.mpc, stream)
+    if as_json:
+        print_json([asdict(each) for each in checked])
+    else:
+        for each in checked:
+            told = "not reported" if each.problems else f"to be reported as {each.name}"
+            print_text(f"tracklet {each.tracklet}, {len(each.candidates)} detections: {told}")
+            _print_checks(each.problems, each.warnings)
+        where = f"in {output}" if output is not None and passed else "dry run, nothing was written"
+        print_text(f"{len(passed)} of {len(checked)} bodies pass; {where}.")
+    if len(passed) < len(checked):
+        raise typer.Exit(ExitCode.PARTIAL if passed else ExitCode.FAILED)
+
+
+def _print_checks(problems: Sequence[str], warnings: Sequence[str]) -> None:
+    for kind, sentences in (("problem", problems), ("warning", warnings)):
+        for sentence in sentences:
+            print_text(f"  {kind}: {sentence}")
 
 
 def fakes(
