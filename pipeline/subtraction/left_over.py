@@ -13,6 +13,7 @@ tie a PSF down from one side alone, they are several times as large as in its mi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,7 @@ class StarLight:
     flux: Array
     whole: NDArray[np.bool_]  # neither saturated nor masked
     doubt: Array  # how far the PSFs may be off at each, in any unit
+    astray: Array  # how far the map of the new frame may be off at each, an axis, in pixels
     fwhm: float  # of the wider PSF
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> StarLight:
@@ -65,6 +67,7 @@ class StarLight:
             self.flux[chosen],
             self.whole[chosen],
             self.doubt[chosen],
+            self.astray[chosen],
             self.fwhm,
         )
 
@@ -161,6 +164,19 @@ def _around(image: Image, mask: MaskImage, stars: StarLight, edges: Array) -> li
     return found
 
 
+def shift_error(response: Image) -> Array:
+    """What a shift by a pixel an axis leaves of a star, relative and squared, (REACH_PX + 1,).
+
+    Parameters
+    ----------
+    response : (height, width) float32
+        What the matched filter makes of a star of unit flux, around index 0, 0.
+    """
+    stamp = stamp_of(response, 2 * REACH_PX + 1).astype(np.float64)
+    down, across = np.gradient(stamp, axis=0), np.gradient(stamp, axis=1)
+    return _ring_means(np.asarray(down**2 + across**2))
+
+
 def wing_error(response: Image, fwhm: float) -> Array:
     """What the wings of a star may leave, relative and squared, at each whole radius, (REACH_PX + 1,).
 
@@ -174,13 +190,18 @@ def wing_error(response: Image, fwhm: float) -> Array:
     fwhm : float
         Of the wider PSF.
     """
-    offset = np.arange(-REACH_PX, REACH_PX + 1)
-    ring = np.rint(np.hypot(offset[:, None], offset[None, :])).astype(int)
-    stamp = stamp_of(response, 2 * REACH_PX + 1)
-    profile = np.bincount(ring.ravel(), stamp.ravel()) / np.bincount(ring.ravel())
+    profile = _ring_means(stamp_of(response, 2 * REACH_PX + 1))
     radius = np.arange(REACH_PX + 1) / (WINGS_FWHM * fwhm)
     share = np.where(radius >= 1.0, WING_PRIOR * radius, 0.0)
-    return np.asarray((share * profile[: REACH_PX + 1]) ** 2)
+    return np.asarray((share * profile) ** 2)
+
+
+def _ring_means(stamp: NDArray[Any]) -> Array:
+    """The mean at each whole radius from the middle, (REACH_PX + 1,)."""
+    offset = np.arange(-REACH_PX, REACH_PX + 1)
+    ring = np.rint(np.hypot(offset[:, None], offset[None, :])).astype(int).ravel()
+    means = np.bincount(ring, stamp.ravel()) / np.bincount(ring)
+    return np.asarray(means[: REACH_PX + 1])
 
 
 def add_left_over(flux_err: Image, stars: StarLight, profile: Array) -> None:
