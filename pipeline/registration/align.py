@@ -12,15 +12,19 @@ from astropy.wcs.wcs import NoConvergence
 
 from core.settings import Settings
 from pipeline.frame import Aligned, Frame, FrameRefused, PreparedReference, PsfModel, Stars
+from pipeline.registration.local import FAR_OFF, FEWEST
 from pipeline.registration.pixel_map import PixelMap, term_powers
 from pipeline.registration.resample import resample
-from pipeline.registration.star_match import Match, StarList, match_stars, misfit
+from pipeline.registration.star_match import Match, StarList, match_stars, misfit, with_local
 from pipeline.registration.triangles import similarities
 from pipeline.stellar.psf import estimate_psf, moved_psf
+from pipeline.subtraction.match import common_stars, compare, fit_field
 
 MIN_OVERLAP = 0.05
 MAX_SCALE = 2.0
 MAX_OFF_GRID_PX = 0.3  # of a frame that is said to lie on its reference's grid; the subtraction mends as much
+LEAST_OFF_PX = 0.005  # no star's place is known better than that
+LEAST_SCATTER_PX = 0.02  # nor does a local map know places in between better
 MIN_SHARE = 0.2  # wrong maps bring together a few per cent of the stars, by chance
 
 
@@ -36,7 +40,8 @@ def align(
 
     Where both images have a WCS these give a first map, which matched stars then correct.
     Without, or where hardly any stars agree with it, triangles of bright stars are matched, in
-    both mirror images. The map is affine; where enough stars show distortion, a polynomial.
+    both mirror images. The map is affine; where enough stars show distortion, a polynomial; and where they
+    agree on local shifts, as air and tracking make them, it follows these (`pipeline.registration.local`).
 
     Parameters
     ----------
@@ -58,7 +63,7 @@ def align(
     match = find_map(frame, stars, reference.frame, reference.stars, fwhm, reference.psf.fwhm, settings)
     aligned = resample(frame, match.to_new, reference.frame.wcs, fwhm)
     moved = moved_stars(stars, match.to_new)
-    return Aligned(
+    result = Aligned(
         frame=aligned,
         psf=moved_psf(psf, match.to_new)
         if psf
@@ -70,6 +75,42 @@ def align(
         n_matched=match.n_matched,
         mirrored=match.to_new.area < 0,
         pixel_map=match.to_new,
+    )
+    return result if match.to_new.local is None else _followed(result, frame, stars, fwhm, reference)
+
+
+def _followed(
+    aligned: Aligned, frame: Frame, stars: Stars, fwhm: float, reference: PreparedReference
+) -> Aligned:
+    """The same, its local map corrected by stars compared in PSFs that are common to both frames.
+
+    The centroid of a bright star is off by several times its noise where a neighbour is in its window.
+    """
+    found = aligned.pixel_map
+    assert found is not None
+    assert found.local is not None
+    x, y = common_stars(aligned, reference)
+    seen = compare(aligned, reference, x, y)
+    scatter = max(aligned.rms_px, LEAST_SCATTER_PX)
+    usable = seen.usable & (np.hypot(seen.dx, seen.dy) < FAR_OFF * scatter)
+    if np.count_nonzero(usable) < FEWEST:
+        return aligned
+    x, y, error = x[usable], y[usable], seen.shift_error[usable]
+    # What is smooth over the field are the PSFs' own centres too, and the subtraction takes it out.
+    off = np.stack(
+        [
+            shift - fit_field(x, y, shift, error, found.shape).field.at(x, y)
+            for shift in (seen.dx[usable], seen.dy[usable])
+        ]
+    )
+    linear, scale = found.affine[:, :2], float(np.sqrt(abs(found.area)))
+    noise = np.hypot(error, LEAST_OFF_PX)
+    better = replace(found, local=found.local.followed(x, y, linear @ off, scale * noise, scale * scatter))
+    return replace(
+        aligned,
+        frame=resample(frame, better, reference.frame.wcs, fwhm),
+        stars=moved_stars(stars, better),
+        pixel_map=better,
     )
 
 
@@ -164,7 +205,8 @@ def find_map(
             best = match
         if best is not None and best.n_matched >= 2 * needed and best.share > 0.5:
             break
-    return _accepted(best, new, reference, settings, new_list.told_masked)
+    accepted = _accepted(best, new, reference, settings, new_list.told_masked)
+    return with_local(accepted, new_list, reference_list)
 
 
 def _first_maps(

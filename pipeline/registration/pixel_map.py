@@ -1,4 +1,4 @@
-"""Polynomial maps from the pixels of one image to those of another."""
+"""Maps from the pixels of one image to those of another: polynomials, and what is local beside them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.registration.local import LocalShift
 
 Values = NDArray[np.float64]
 
@@ -42,11 +44,14 @@ class PixelMap:
         1 is an affine map.
     shape : (height, width)
         Of the reference.
+    local : LocalShift or None
+        What places of the other image are moved by beside that, in its pixels.
     """
 
     coefficients: Values
     degree: int
     shape: tuple[int, int]
+    local: LocalShift | None = None
 
     @classmethod
     def from_affine(cls, affine: Values, shape: tuple[int, int]) -> PixelMap:
@@ -76,7 +81,22 @@ class PixelMap:
     def __call__(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[Values, Values]:
         """Places of the reference as places of the other image."""
         terms = polynomial_terms(x, y, self.shape, self.degree)
-        return terms @ self.coefficients[0], terms @ self.coefficients[1]
+        to_x, to_y = terms @ self.coefficients[0], terms @ self.coefficients[1]
+        if self.local is not None:
+            shift_x, shift_y = self.local(x, y)
+            return to_x + shift_x, to_y + shift_y
+        return to_x, to_y
+
+    def error(self, x: Values, y: Values) -> Values:
+        """How far it may be off at some places for what is local, an axis in the reference's pixels; (n,)."""
+        if self.local is None:
+            return np.zeros(len(x))
+        return np.asarray(self.local.error(x, y) / np.sqrt(abs(self.area)))
+
+    @property
+    def straight(self) -> bool:
+        """Whether it is an affine map."""
+        return self.degree == 1 and self.local is None
 
     @property
     def affine(self) -> Values:
@@ -93,32 +113,45 @@ class PixelMap:
 
     def areas(self) -> Values:
         """The same for every pixel of the reference, positive: (height, width), or (1, 1) if constant."""
-        if self.degree == 1:
+        if self.straight:
             return np.full((1, 1), abs(self.area))
-        rows, columns = self._axes()
-        along_x = [_derivative(self._square(k), axis=1) for k in (0, 1)]
-        along_y = [_derivative(self._square(k), axis=0) for k in (0, 1)]
-        dx, dy = ([_evaluate(part, rows, columns) for part in parts] for parts in (along_x, along_y))
-        scale = 4.0 / (max(self.shape[0] - 1, 1) * max(self.shape[1] - 1, 1))
-        return np.asarray(np.abs(dx[0] * dy[1] - dx[1] * dy[0]) * scale)
+        height, width = self.shape
+        x, y = np.arange(width, dtype=float), np.arange(height, dtype=float)
+        u, v = normalised(x, y, self.shape)
+        scales = 2.0 / max(height - 1, 1), 2.0 / max(width - 1, 1)  # u and v a pixel
+        dy, dx = (
+            [_evaluate(_derivative(self._square(k), axis), v, u) * scale for k in (0, 1)]
+            for axis, scale in enumerate(scales)
+        )
+        if self.local is not None:
+            for axis, along in enumerate((dy, dx)):
+                for k in (0, 1):
+                    along[k] = along[k] + self.local.image(k, y, x, slope=axis)
+        return np.asarray(np.abs(dx[0] * dy[1] - dx[1] * dy[0]))
 
     def grid(self, step: int = 1) -> tuple[Values, Values]:
         """The other image's x and y of every `step`-th pixel of the reference, and of its last ones."""
-        rows, columns = self._axes(step)
-        return _evaluate(self._square(0), rows, columns), _evaluate(self._square(1), rows, columns)
+        return self._on(*(np.unique(np.r_[0:size:step, size - 1]) for size in self.shape))
 
     def rows(self, which: slice) -> tuple[Values, Values]:
         """The other image's x and y of every pixel in some rows of the reference."""
-        rows, columns = self._axes()
-        return _evaluate(self._square(0), rows[which], columns), _evaluate(
-            self._square(1), rows[which], columns
-        )
+        height, width = self.shape
+        return self._on(np.arange(height)[which], np.arange(width))
+
+    def _on(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> tuple[Values, Values]:
+        """The other image's x and y on a grid of rows and columns."""
+        u, v = normalised(columns, rows, self.shape)
+        x, y = (_evaluate(self._square(k), v, u) for k in (0, 1))
+        if self.local is None:
+            return x, y
+        return x + self.local.image(0, rows, columns), y + self.local.image(1, rows, columns)
 
     def then(self, affine: Values) -> PixelMap:
         """The map that goes this way, then of the other image."""
         moved = affine[:, :2] @ self.coefficients
         moved[:, 0] += affine[:, 2]
-        return PixelMap(moved, self.degree, self.shape)
+        local = None if self.local is None else self.local.turned(affine[:, :2])
+        return PixelMap(moved, self.degree, self.shape, local)
 
     def inverse(self, to_x: NDArray[Any], to_y: NDArray[Any]) -> tuple[Values, Values]:
         """Places of the reference that lie at these places of the other image."""
@@ -127,16 +160,9 @@ class PixelMap:
         target = np.stack([np.asarray(to_x, dtype=float), np.asarray(to_y, dtype=float)])
         place = back @ (target - affine[:, 2:])
         # Newton's steps with the Jacobian of the centre: distortion is small, so each gains digits.
-        for _ in range(0 if self.degree == 1 else 8):
+        for _ in range(0 if self.straight else 8):
             place = place + back @ (target - np.stack(self(place[0], place[1])))
         return place[0], place[1]
-
-    def _axes(self, step: int = 1) -> tuple[Values, Values]:
-        """The v of every `step`-th row and the u of every `step`-th column, the last ones included."""
-        rows, columns = (np.unique(np.r_[0:size:step, size - 1]) for size in self.shape)
-        u, _ = normalised(columns, np.zeros(1), self.shape)
-        _, v = normalised(np.zeros(1), rows, self.shape)
-        return v, u
 
     def _square(self, k: int) -> Values:
         """The coefficients of one coordinate as a matrix [power of v, power of u]."""

@@ -133,7 +133,7 @@ def resample(frame: Frame, to_frame: PixelMap, wcs: WCS | None, fwhm: float) -> 
 
 def whole_pixel_map(to_frame: PixelMap) -> NDArray[np.int64] | None:
     """The (2, 3) integer affine that a map is within 0.002 px everywhere, if there is one."""
-    if to_frame.degree != 1:
+    if not to_frame.straight:
         return None
     affine = to_frame.affine
     whole = np.rint(affine)
@@ -163,7 +163,7 @@ def _copied(
 def _interpolate(image: Image, to_frame: PixelMap, order: Literal[3, 5]) -> Image:
     """A spline through an image at the places of a map."""
     coefficients = spline_coefficients(image, order)
-    if to_frame.degree == 1:
+    if to_frame.straight:
         a = to_frame.affine
         matrix = np.array([[a[1, 1], a[1, 0]], [a[0, 1], a[0, 0]]])  # rows first
         offset = (a[1, 2], a[0, 2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from core.vocabulary import MaskPlane
 from pipeline.frame import Stars
+from pipeline.registration.local import fit_local
 from pipeline.registration.pixel_map import PixelMap, term_powers
 from pipeline.stellar.stars import FWHM_PER_SIGMA
 
@@ -24,6 +25,7 @@ MOST_MASKED = 0.5  # of the stars: where more have bad pixels, these are matched
 TOO_MASKED = 0.85  # of the stars
 HOLES = MaskPlane.BAD | MaskPlane.COSMIC_RAY | MaskPlane.INTERPOLATED
 PIERCED_FWHM = 0.1  # how far bad pixels move a centroid, in FWHM
+NEIGHBOUR_FWHM = 0.015  # by which a neighbour moves the centroids of a few stars, in FWHM
 CENTROID_FLOOR_PX = 0.01  # no centroid is better, by pixels and optics
 PAIRS_PER_TERM = 8  # of a map that is not affine
 
@@ -99,28 +101,25 @@ def match_stars(
     """Correct a map by the stars of both images that it brings together, and judge it by them."""
     found = _shifted_by_vote(first, new, reference)
     tree = cKDTree(new.places)
-    # Centroids of a broad star wander farther than those of a sharp one.
-    tolerance = max(1.0, 0.5 * max(new.fwhm, reference.fwhm * np.sqrt(abs(first.area))))
+    tolerance = _tolerance(first, new, reference)
     for radius in (4.0 * tolerance, 2.0 * tolerance, tolerance, tolerance):
         mine, other = _partners(found, tree, reference, radius)
         if len(mine) < 4:
             return None
-        noise = np.hypot(new.noise[other], reference.noise[mine] * np.sqrt(abs(first.area)))
-        pairs: Pairs = (reference.x[mine], reference.y[mine], new.x[other], new.y[other])
+        pairs, noise = _paired(first, new, reference, mine, other)
         found, keep = _corrected(found, pairs, noise)
     bent = _bent(found, _take(pairs, keep), noise[keep])
     if bent.degree > found.degree:
         # The stars that distortion carried farthest were no partners of the affine map.
         mine, other = _partners(bent, tree, reference, tolerance)
-        noise = np.hypot(new.noise[other], reference.noise[mine] * np.sqrt(abs(first.area)))
-        pairs = (reference.x[mine], reference.y[mine], new.x[other], new.y[other])
+        pairs, noise = _paired(first, new, reference, mine, other)
         sigma = np.hypot(noise, max(_excess(misfit(bent, pairs), noise, 0), 0.02))
         keep = np.abs(misfit(bent, pairs)).max(axis=0) < 4.0 * sigma
         weights = 1.0 / (noise[keep] ** 2 + 0.02**2)
         bent = PixelMap.fit(*_take(pairs, keep), bent.shape, bent.degree, weights)
     found, mine, other, noise = bent, mine[keep], other[keep], noise[keep]
     pairs = _take(pairs, keep)
-    known = 0.0 if new.pierced or reference.pierced else 1.0  # that of pierced stars is a guess
+    known = _known(new, reference)
     n_terms = len(term_powers(found.degree))
     return Match(
         to_new=found,
@@ -129,6 +128,53 @@ def match_stars(
         share=_share(found, mine, other, reference, new, new_shape),
         scatter_px=_excess(misfit(found, pairs), noise, n_terms, known=0.0) / np.sqrt(abs(found.area)),
     )
+
+
+def with_local(match: Match, new: StarList, reference: StarList) -> Match:
+    """The same, its map following what single stars show of local shifts where they agree on these.
+
+    Its ``rms_px`` and ``scatter_px`` are then those of stars that the map has not seen.
+    """
+    found = match.to_new
+    scale, known = float(np.sqrt(abs(found.area))), _known(new, reference)
+    mine, other = _partners(found, cKDTree(new.places), reference, _tolerance(found, new, reference))
+    pairs, noise = _paired(found, new, reference, mine, other)
+    scatter = match.rms_px * scale
+    keep = np.abs(misfit(found, pairs)).max(axis=0) < 4.0 * np.hypot(noise, max(scatter, 0.02))
+    pairs, noise = _take(pairs, keep), np.hypot(noise[keep], NEIGHBOUR_FWHM * new.fwhm)
+    fitted = fit_local(*pairs[:2], misfit(found, pairs), noise, scatter, found.shape)
+    if fitted is None:
+        return match
+    local, off = fitted
+    return replace(
+        match,
+        to_new=replace(found, local=local),
+        rms_px=_excess(off, noise, 0, known) / scale,
+        scatter_px=_excess(off, noise, 0, known=0.0) / scale,
+    )
+
+
+def _tolerance(found: PixelMap, new: StarList, reference: StarList) -> float:
+    """How far a star may be from where its partner is expected."""
+    # Centroids of a broad star wander farther than those of a sharp one.
+    return max(1.0, 0.5 * max(new.fwhm, reference.fwhm * float(np.sqrt(abs(found.area)))))
+
+
+def _known(new: StarList, reference: StarList) -> float:
+    """The part of the noise of centroids that is one: that of pierced stars is a guess."""
+    return 0.0 if new.pierced or reference.pierced else 1.0
+
+
+def _paired(
+    found: PixelMap,
+    new: StarList,
+    reference: StarList,
+    mine: NDArray[np.int64],
+    other: NDArray[np.int64],
+) -> tuple[Pairs, Values]:
+    """Places of partners, and the noise of their distances in the new frame's pixels."""
+    noise = np.hypot(new.noise[other], reference.noise[mine] * np.sqrt(abs(found.area)))
+    return (reference.x[mine], reference.y[mine], new.x[other], new.y[other]), noise
 
 
 def misfit(found: PixelMap, pairs: Pairs) -> Values:

@@ -12,8 +12,8 @@ tie a PSF down from one side alone, they are several times as large as in its mi
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from pipeline.frame import Image, MaskImage
 from pipeline.neighbourhood import blurred, grown
 from pipeline.quantile import quantile
 from pipeline.stellar.profile import WING_PRIOR
+from pipeline.subtraction.scatter import FEWEST, excess
 from pipeline.subtraction.tiles import stamp_of
 
 Array = NDArray[np.float64]
@@ -31,7 +32,6 @@ REACH_PX = 40
 WINGS_FWHM = 1.8  # from the centre: farther out the PSF is little but its profile
 BRIGHT = 60.0  # flux errors of the sky, that a star must have to show anything
 MOST_STARS = 100  # the brightest
-FEWEST = 12
 MATTERS = 0.3  # of the flux error on the sky: smaller errors change nothing
 # Rings are so wide, or this part of their radius: what is left varies no quicker, and each then tells.
 RING_FWHM, RING_SHARE = 0.4, 0.15
@@ -39,7 +39,6 @@ RING_FWHM, RING_SHARE = 0.4, 0.15
 # farther out only few leave most, for aberrations cast light to one side.
 MIDDLE_FWHM = 1.25
 BOUND_MIDDLE, BOUND_BEYOND = 2.5, 9.0
-TRIED = np.geomspace(1e-10, 1e2, 120)  # of an excess
 LEAST = 1e-14
 FARTHEST = 3  # rings
 
@@ -57,6 +56,7 @@ class StarLight:
     flux: Array
     whole: NDArray[np.bool_]  # neither saturated nor masked
     doubt: Array  # how far the PSFs may be off at each, in any unit
+    astray: Array  # how far the map of the new frame may be off at each, an axis, in pixels
     fwhm: float  # of the wider PSF
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> StarLight:
@@ -67,6 +67,7 @@ class StarLight:
             self.flux[chosen],
             self.whole[chosen],
             self.doubt[chosen],
+            self.astray[chosen],
             self.fwhm,
         )
 
@@ -93,24 +94,31 @@ def left_over(flux: Image, flux_err: Image, mask: MaskImage, stars: StarLight) -
         return None
     seen = stars.take(chosen)
     edges = _rings(stars.fwhm)
-    squares, noise = (_by_ring(np.square(image), mask, seen, edges) for image in (flux, flux_err))
-    first = _profile(squares, noise, edges, stars.fwhm)
+    squares = _around(np.square(flux), mask, seen, edges)
+    noise = _around(np.square(flux_err), mask, seen, edges)
+    first = _profile(squares, noise, edges)
     # What the neighbours leave there is no more their own than the noise.
-    neighbours = _by_ring(_variance(flux.shape, stars, first, flux_err), mask, seen, edges)
+    extra = _around(_variance(flux.shape, stars, first, flux_err), mask, seen, edges)
     radius = 0.5 * (edges[1:] + edges[:-1])
-    neighbours = np.maximum(neighbours - np.interp(radius, np.arange(REACH_PX + 1), first), 0.0)
-    return _profile(squares, noise + neighbours, edges, stars.fwhm)
+    own = np.interp(radius, np.arange(REACH_PX + 1), first)
+    for i, more in enumerate(extra):
+        noise[i] = noise[i] + np.maximum(more - own[i], 0.0)
+    return _profile(squares, noise, edges)
 
 
-def _profile(squares: Array, noise: Array, edges: Array, fwhm: float) -> Array:
-    """What is left at each whole radius, from mean squares and their noise, (stars, rings)."""
+def _profile(squares: list[Array], noise: list[Array], edges: Array) -> Array:
+    """What is left at each whole radius, from squares and their noise, (stars, pixels) of each ring."""
     middle = 0.5 * (edges[1:] + edges[:-1])
     middle[0] = 0.0
-    bounds = np.where(middle < MIDDLE_FWHM * fwhm, BOUND_MIDDLE, BOUND_BEYOND)
-    excess = np.array([_excess(squares[:, i], noise[:, i], float(bound)) for i, bound in enumerate(bounds)])
+    left = np.array(
+        [
+            excess(seen, known, BOUND_MIDDLE if seen.shape[1] > 1 else BOUND_BEYOND)
+            for seen, known in zip(squares, noise, strict=True)
+        ]
+    )
     # What does not fall off with the star is none of its light.
-    excess = np.maximum(excess - np.median(excess[-FARTHEST:]), LEAST)
-    return np.asarray(np.exp(np.interp(np.arange(REACH_PX + 1), middle, np.log(excess))))
+    left = np.maximum(left - np.median(left[-FARTHEST:]), LEAST)
+    return np.asarray(np.exp(np.interp(np.arange(REACH_PX + 1), middle, np.log(left))))
 
 
 def _rings(fwhm: float) -> Array:
@@ -121,25 +129,52 @@ def _rings(fwhm: float) -> Array:
     return np.array([*edges[:-1], REACH_PX])
 
 
-def _by_ring(image: Image, mask: MaskImage, stars: StarLight, edges: Array) -> Array:
-    """The mean around each star, in units of its doubted light squared; (stars, rings), NaN if unknown."""
+def _around(image: Image, mask: MaskImage, stars: StarLight, edges: Array) -> list[Array]:
+    """What is around each star, in units of its doubted light squared, ring by ring, NaN if unknown.
+
+    Of the middle all pixels, (stars, pixels), beyond the mean over the ring, (stars, 1).
+    """
     offset = np.arange(-REACH_PX, REACH_PX + 1)
     ring = np.digitize(np.hypot(offset[:, None], offset[None, :]), edges) - 1
     count = len(edges) - 1
     ring[ring > count] = count  # the corners, which are left out
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    whole = int(np.count_nonzero(centres < MIDDLE_FWHM * stars.fwhm))
     height, width = image.shape
-    found = np.full((len(stars.x), count), np.nan)
+    found = [
+        np.full((len(stars.x), np.count_nonzero(ring == i) if i < whole else 1), np.nan) for i in range(count)
+    ]
     for i, (x, y, error) in enumerate(zip(stars.x, stars.y, stars.flux * stars.doubt, strict=True)):
         top, left = round(y) - REACH_PX, round(x) - REACH_PX
         bottom, right = min(height - top, len(offset)), min(width - left, len(offset))
         own = np.s_[max(-top, 0) : bottom, max(-left, 0) : right]
         part = np.s_[max(top, 0) : top + bottom, max(left, 0) : left + right]
-        known = mask[part] == 0
-        label = ring[own][known]
+        stamp = np.full(ring.shape, np.nan)
+        stamp[own] = np.where(mask[part] == 0, image[part], np.nan)
+        stamp /= error**2
+        known = np.isfinite(stamp)
+        label = ring[known]
         pixels = np.bincount(label, minlength=count + 1)[:count]
-        sums = np.bincount(label, image[part][known], minlength=count + 1)[:count]
-        found[i, pixels > 0] = sums[pixels > 0] / pixels[pixels > 0] / error**2
+        sums = np.bincount(label, stamp[known], minlength=count + 1)[:count]
+        for k, values in enumerate(found):
+            if k < whole:
+                values[i] = stamp[ring == k]
+            elif pixels[k]:
+                values[i] = sums[k] / pixels[k]
     return found
+
+
+def shift_error(response: Image) -> Array:
+    """What a shift by a pixel an axis leaves of a star, relative and squared, (REACH_PX + 1,).
+
+    Parameters
+    ----------
+    response : (height, width) float32
+        What the matched filter makes of a star of unit flux, around index 0, 0.
+    """
+    stamp = stamp_of(response, 2 * REACH_PX + 1).astype(np.float64)
+    down, across = np.gradient(stamp, axis=0), np.gradient(stamp, axis=1)
+    return _ring_means(np.asarray(down**2 + across**2))
 
 
 def wing_error(response: Image, fwhm: float) -> Array:
@@ -155,13 +190,18 @@ def wing_error(response: Image, fwhm: float) -> Array:
     fwhm : float
         Of the wider PSF.
     """
-    offset = np.arange(-REACH_PX, REACH_PX + 1)
-    ring = np.rint(np.hypot(offset[:, None], offset[None, :])).astype(int)
-    stamp = stamp_of(response, 2 * REACH_PX + 1)
-    profile = np.bincount(ring.ravel(), stamp.ravel()) / np.bincount(ring.ravel())
+    profile = _ring_means(stamp_of(response, 2 * REACH_PX + 1))
     radius = np.arange(REACH_PX + 1) / (WINGS_FWHM * fwhm)
     share = np.where(radius >= 1.0, WING_PRIOR * radius, 0.0)
-    return np.asarray((share * profile[: REACH_PX + 1]) ** 2)
+    return np.asarray((share * profile) ** 2)
+
+
+def _ring_means(stamp: NDArray[Any]) -> Array:
+    """The mean at each whole radius from the middle, (REACH_PX + 1,)."""
+    offset = np.arange(-REACH_PX, REACH_PX + 1)
+    ring = np.rint(np.hypot(offset[:, None], offset[None, :])).astype(int).ravel()
+    means = np.bincount(ring, stamp.ravel()) / np.bincount(ring)
+    return np.asarray(means[: REACH_PX + 1])
 
 
 def add_left_over(flux_err: Image, stars: StarLight, profile: Array) -> None:
@@ -232,29 +272,3 @@ def _inside(stars: StarLight, shape: tuple[int, int]) -> NDArray[np.bool_]:
     height, width = shape
     inside = (stars.x > -0.5) & (stars.y > -0.5) & (stars.x < width - 0.5) & (stars.y < height - 0.5)
     return np.asarray(inside)
-
-
-def _excess(squares: Array, noise: Array, bound: float) -> float:
-    """The variance that mean squares show beyond that of their noise, of an M-estimator of scale.
-
-    The largest root of the sum of ``w (min(z, bound) - m)``, z being the squares in units of their
-    variance, m the mean of the bracket for normal deviates, and w, the squared share of the excess in the
-    variance, what each of them tells of the logarithm of the excess.
-    """
-    known = np.isfinite(squares)
-    if known.sum() < FEWEST:
-        return 0.0
-    squares, noise = squares[known], noise[known]
-    tried = TRIED[:, None]
-    share = tried / (noise + tried)
-    pull = share**2 * (np.minimum(squares / (noise + tried), bound) - _bounded_mean(bound))
-    too_small = np.flatnonzero(pull.sum(axis=1) > 0)
-    return float(TRIED[too_small[-1]]) if len(too_small) else 0.0
-
-
-def _bounded_mean(bound: float) -> float:
-    """The mean of a squared normal deviate that counts to a bound at most."""
-    edge = math.sqrt(bound)
-    inside = math.erf(edge / math.sqrt(2.0))
-    density = math.exp(-0.5 * bound) / math.sqrt(2.0 * math.pi)
-    return inside - 2.0 * edge * density + bound * (1.0 - inside)

@@ -6,7 +6,9 @@ the same neighbours and the same crowding. The ratio of the fluxes is the flux r
 the gradient terms the shift, and the errors follow from the fit's weights and the variance of the pixels.
 
 Ratios and shifts of all stars then give smooth fields, of as low an order as the stars allow, and
-what scatters around these beyond the photon noise is what the score must expect at bright sources.
+what scatters around these beyond the photon noise is what the score must expect at bright sources. The
+brightest stars tell it, whose photons hide least: if all counted alike, errors of the faint ones a little
+larger than they are said to be would make much of nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from pipeline.frame import Aligned, Frame, FrameRefused, PreparedReference, PsfM
 from pipeline.quantile import quantile
 from pipeline.stellar.stamps import cut, psf_stamps
 from pipeline.subtraction.lights import inpainted_signal, reference_images
+from pipeline.subtraction.scatter import excess
 
 Array = NDArray[np.float64]
 
@@ -32,6 +35,8 @@ NEEDED = 3
 PER_TERM = 8  # stars that one coefficient of a field needs
 SIGNIFICANT = 9.0  # drop of chi squared, per coefficient, that a higher order must bring
 CLIP = 3.5  # sigma
+BOUND_RATIO, BOUND_PLACE = 4.0, 6.25  # a square counts to so many times its expectation in the scatter
+TOLD = 1.5  # stars that must tell of a scatter of flux ratios
 TOGETHER = 100  # stars in memory at a time
 MOST_HALF_PX = 22  # of the PSFs that stars are fitted with: the same light is left out of both frames
 
@@ -129,15 +134,25 @@ def match(new: Aligned, reference: PreparedReference) -> Match:
             NEEDED,
         )
     x, y = x[usable], y[usable]
-    gain = fit_field(x, y, np.log(stars.ratio[usable]), stars.ratio_error[usable], shape)
-    dx = fit_field(x, y, stars.dx[usable], stars.shift_error[usable], shape)
-    dy = fit_field(x, y, stars.dy[usable], stars.shift_error[usable], shape)
+    log_ratio, ratio_error = np.log(stars.ratio[usable]), stars.ratio_error[usable]
+    off_x, off_y, shift_error = stars.dx[usable], stars.dy[usable], stars.shift_error[usable]
+    gain = fit_field(x, y, log_ratio, ratio_error, shape)
+    dx = fit_field(x, y, off_x, shift_error, shape)
+    dy = fit_field(x, y, off_y, shift_error, shape)
+    # Stars that change are no measure of how well the ratio is known. None changes its place, but for some
+    # neighbours make much of a wrong one, and these are expected too.
+    kept, squares = gain.kept, (log_ratio - gain.field.at(x, y)) ** 2
+    of_ratio = excess(squares[kept], ratio_error[kept] ** 2, BOUND_RATIO, fewest=NEEDED, told=TOLD)
+    of_place = [
+        excess((off - fit.field.at(x, y)) ** 2, shift_error**2, BOUND_PLACE, fewest=NEEDED)
+        for off, fit in ((off_x, dx), (off_y, dy))
+    ]
     return Match(
         log_gain=gain.field,
         dx=dx.field,
         dy=dy.field,
-        rms_px=float(np.sqrt((dx.scatter**2 + dy.scatter**2) / 2.0)),
-        gain_scatter=gain.scatter,
+        rms_px=math.sqrt(sum(of_place) / 2.0),
+        gain_scatter=math.sqrt(of_ratio),
         n_stars=int(gain.kept.sum()),
     )
 
@@ -327,7 +342,7 @@ def _fit_degree(
 
 
 def _excess(residual: Array, error: Array) -> float:
-    """The scatter that must be added to the errors in quadrature, from medians.
+    """The scatter that must be added to the errors in quadrature to weigh values, from medians.
 
     The median of (residual / spread) squared is 0.455 for normal residuals; solved by bisection.
     """

@@ -34,7 +34,14 @@ from pipeline.subtraction import classic, zogy
 from pipeline.subtraction.arrays import Arrays, arrays
 from pipeline.subtraction.difference_psf import psf_model, tile_size
 from pipeline.subtraction.filters import Filters, compact, mean_of, power
-from pipeline.subtraction.left_over import StarLight, add_left_over, add_unseen, left_over, wing_error
+from pipeline.subtraction.left_over import (
+    StarLight,
+    add_left_over,
+    add_unseen,
+    left_over,
+    shift_error,
+    wing_error,
+)
 from pipeline.subtraction.lights import bright_stars, new_images, reference_images
 from pipeline.subtraction.masks import combined_mask
 from pipeline.subtraction.match import Match, match
@@ -103,7 +110,7 @@ def subtract(
     start = time.perf_counter()
     data, flux, flux_err = found.data, found.flux, found.flux_err
     _remove_background(data, flux, tiles, found.areas, mask)
-    _expect_left_over(flux, flux_err, mask, bright_stars(new, reference), found.wings)
+    _expect_left_over(flux, flux_err, mask, bright_stars(new, reference), found.wings, found.shifts)
     add_unseen(flux_err, theirs[0], new.frame.mask | reference.frame.mask, fwhm)
     score, deviation, score_scale = _score(flux, flux_err, mask)
     if reference.flux_scale != 1.0:
@@ -144,6 +151,7 @@ class _Found:
     areas: list[float] = field(default_factory=list)
     responses: list[TileResponse] = field(default_factory=list)
     wings: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
+    shifts: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
 
 
 def _subtract_tiles(
@@ -172,7 +180,8 @@ def _subtract_tiles(
             tile.add(values, to)
         if tile is tiles[len(tiles) // 2]:
             response = made.match * made.of_new * ours.psf * (1.0 / made.flux_norm)
-            found.wings = wing_error(xp.host(compact(response, tile.shape, xp)), fwhm)
+            stamp = xp.host(compact(response, tile.shape, xp))
+            found.wings, found.shifts = wing_error(stamp, fwhm), shift_error(stamp)
         found.areas.append(1.0 / mean_of(power(made.psf), tile.shape))
         if tile.key not in kept:
             return
@@ -236,8 +245,11 @@ def _expect_left_over(
     mask: MaskImage,
     stars: StarLight,
     wings: NDArray[np.float64],
+    shifts: NDArray[np.float64],
 ) -> None:
     """Add to the flux errors, in place, what bright stars leave of themselves."""
+    if stars.astray.any():
+        add_left_over(flux_err, replace(stars, doubt=stars.astray), shifts)
     seen = left_over(flux, flux_err, mask, stars)
     add_left_over(flux_err, replace(stars, doubt=np.ones(len(stars.x))), wings)
     if seen is not None:

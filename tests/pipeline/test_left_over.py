@@ -13,6 +13,7 @@ from pipeline.subtraction.left_over import (
     add_left_over,
     add_unseen,
     left_over,
+    shift_error,
     wing_error,
 )
 from pipeline.subtraction.tiles import centred
@@ -31,7 +32,7 @@ def field(leaves: float, count: int = 40, seed: int = 1):
     for a, b, f in zip(x, y, star_flux, strict=True):
         away = np.hypot(rows - b, columns - a)
         flux += leaves * f * np.exp(-(((away - 9.0) / 2.5) ** 2)) * random.normal(size=SHAPE)
-    stars = StarLight(x, y, star_flux, np.ones(count, dtype=bool), np.ones(count), FWHM)
+    stars = StarLight(x, y, star_flux, np.ones(count, dtype=bool), np.ones(count), np.zeros(count), FWHM)
     return flux.astype(np.float32), np.ones(SHAPE, dtype=np.float32), np.zeros(SHAPE, dtype=np.uint16), stars
 
 
@@ -107,3 +108,13 @@ def test_sky_along_the_edge_adds_no_error():
     light = np.random.default_rng(2).normal(0.0, 0.003, error.shape).astype(np.float32)
     add_unseen(error, light, np.zeros(error.shape, dtype=np.uint16), FWHM)
     assert np.all(error == 1.0)
+
+
+def test_a_star_that_the_map_misplaces_leaves_its_slopes():
+    offset = np.arange(-60, 61)
+    sigma = 3.0
+    gaussian = np.exp(-0.5 * (offset[:, None] ** 2 + offset**2) / sigma**2)
+    found = shift_error(np.asarray(np.fft.ifftshift(gaussian), dtype=np.float32))
+    radius = np.arange(REACH_PX + 1)
+    expected = (radius / sigma**2 * np.exp(-0.5 * radius**2 / sigma**2)) ** 2
+    np.testing.assert_allclose(found, expected, atol=0.1 * expected.max())
