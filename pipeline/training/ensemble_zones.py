@@ -2,9 +2,9 @@
 
 A budget is a share: of bogus among what goes first, of the real that are rejected unseen. Nobody knows the
 skies to come; what is known of them is that they differ among each other as the fields do that were drawn,
-and that some are of one kind throughout: crowded and noisy, or with faint changes alone. So no budget is held
-by the mean of all. It is held by the unfavourable end of the 95 % interval, by a bootstrap over fields, and
-by that in every kind of field, and among faint and bright changes, alone.
+and that all of a survey's may be of the harder kind: crowded, noisy, hardly sampled. So no budget is held by
+the mean of all fields. It is held by the unfavourable end of the 95 % interval, by a bootstrap over fields,
+and by that in every kind of field alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from pipeline.training.examples import Examples
 from pipeline.training.resample import ROUNDS, draws
-from pipeline.training.strata import CLEAR_SNR
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -94,10 +93,8 @@ def zones(
 
 
 def strata_of(examples: Examples) -> dict[str, Flags]:
-    """The kinds of fields, and faint and bright changes."""
-    faint = np.abs(examples.snr) < CLEAR_SNR
-    kinds = {str(name): examples.instrument == name for name in np.unique(examples.instrument)}
-    return {**kinds, "faint": faint, "bright": ~faint}
+    """The kinds of fields."""
+    return {str(name): examples.instrument == name for name in np.unique(examples.instrument)}
 
 
 def _above(
