@@ -116,8 +116,10 @@ def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: 
         out[name] = {"evaluation": room.plain(evaluation), "goals": [room.plain(line) for line in goals]}
         if "ensemble" in part:
             lines_of = table.ensemble(judged[which], part)
-            print("\n".join(table.told(lines_of)))
+            zones = table.zones(judged[which], part["ensemble"])
+            print("\n".join(table.told(lines_of + zones)))
             out[name]["ensemble"] = [room.plain(line) for line in lines_of]
+            out[name]["zones"] = [room.plain(line) for line in zones]
         if name == "shown":
             for card in evaluation.cards[1:]:
                 print("\n".join(lines(card)))
@@ -154,9 +156,16 @@ def _gap(evaluation: Any, own: Any, candidates: Any) -> dict[str, Any] | None:
     for name, each in gaps.items():
         values = ["-" if value is None else f"{100 * value:.2f} %" for value in each.values()]
         print(f"  {name:<12} {'  '.join(values)}")
-    lines = table.ensemble(own.examples[shown], found) if "ensemble" in found else []
-    print("On the training's kind:\n" + "\n".join(table.told(lines)))
-    return {"models": gaps, "own_kind": room.plain(beside), "ensemble": [room.plain(line) for line in lines]}
+    here = own.examples[shown]
+    lines = table.ensemble(here, found) if "ensemble" in found else []
+    zones = table.zones(here, found["ensemble"]) if "ensemble" in found else []
+    print("On the training's kind:\n" + "\n".join(table.told(lines + zones)))
+    return {
+        "models": gaps,
+        "own_kind": room.plain(beside),
+        "ensemble": [room.plain(line) for line in lines],
+        "zones": [room.plain(line) for line in zones],
+    }
 
 
 def _describe(columns: dict[str, NDArray[Any]]) -> None:

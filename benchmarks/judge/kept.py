@@ -38,6 +38,15 @@ def kept(result: Mapping[str, Any], digests: Mapping[str, str]) -> dict[str, dic
             kind: [{"what": line["what"], **_estimate(line["estimate"])} for line in lines]
             for kind, lines in less.items()
         }
+        zones = {part: result.get(name, {}).get("zones", []) for part, name in PARTS.items()}
+        zones["own_kind"] = gap.get("zones", [])
+        out["ensemble"]["zones"] = {
+            kind: [
+                {"what": line["what"], "goal": line["goal"], **_estimate(line["estimate"])} for line in lines
+            ]
+            for kind, lines in zones.items()
+            if lines
+        }
     return out
 
 

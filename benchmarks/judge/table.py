@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.review.zones import FAST_ABOVE, REJECT_BELOW
+from pipeline.classify.scorers import probabilities
+from pipeline.training.ensemble_zones import LOST, WRONG
 from pipeline.training.evaluate import columns_of
 from pipeline.training.examples import Examples
 from pipeline.training.measures import fnr_at_fpr, ranking
@@ -182,6 +185,27 @@ def ensemble(examples: Examples, score: Mapping[str, Array]) -> list[Line]:
         found = paired(columns, score[best], score["ensemble"], only=only, drawn_by="night")
         name = f"{low:g} to {high:g}" if np.isfinite(high) else f"{low:g} and more"
         lines.append(Line(f"ensemble: missed, less what {best} misses, SNR {name}", found))
+    return lines
+
+
+def zones(examples: Examples, log_odds: Array) -> list[Line]:
+    """Whether the zones of the ensemble's score keep their budgets here."""
+    said, real = probabilities(log_odds), np.asarray(examples.label) == 1
+    weights = draws(examples.night, ROUNDS, 3)
+    first, lost = said >= FAST_ABOVE, said < REJECT_BELOW
+    lines = []
+    for what, part, whole, goal in (
+        (f"ensemble: bogus of what goes first, {FAST_ABOVE:g} and more", first & ~real, first, WRONG),
+        (f"ensemble: rejected of the real, below {REJECT_BELOW:g}", lost & real, real, LOST),
+        ("ensemble: first of the real", first & real, real, None),
+        ("ensemble: rejected of the bogus", lost & ~real, ~real, None),
+    ):
+
+        def share(w: Array, p: NDArray[np.bool_] = part, a: NDArray[np.bool_] = whole) -> float:
+            total = float(w[a].sum())
+            return float(w[p].sum()) / total if total > 0 else float("nan")
+
+        lines.append(Line(what, _estimated(share, weights, int(whole.sum())), goal))
     return lines
 
 

@@ -16,12 +16,15 @@ HELD_OUT = 5  # one field in so many
 RIDGE = 1e-4  # keeps the slope finite where a model makes no mistake
 
 
-def is_held_out(fields: NDArray[np.str_], share: int = HELD_OUT) -> NDArray[np.bool_]:
-    """Which rows belong to fields that are held out: by the field's name alone, one in `share`."""
+def is_held_out(fields: NDArray[np.str_], share: int = HELD_OUT, part: int = 0) -> NDArray[np.bool_]:
+    """Which rows belong to fields that are held out: by the field's name alone, one in `share`.
+
+    Each `part` below `share` holds out other fields.
+    """
     import zlib
 
     names, inverse = np.unique(fields, return_inverse=True)
-    chosen = np.array([zlib.crc32(str(name).encode()) % share == 0 for name in names], dtype=bool)
+    chosen = np.array([zlib.crc32(str(name).encode()) % share == part for name in names], dtype=bool)
     held: NDArray[np.bool_] = chosen[inverse]
     return held
 

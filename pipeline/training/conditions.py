@@ -90,6 +90,11 @@ class Conditions:
     new: Noise = Noise()
     ref: Noise = Noise()
 
+    @property
+    def camera(self) -> str:
+        """What examples call the instrument."""
+        return "simulated" if self == PLAIN else "simulated, harder"
+
 
 PLAIN = Conditions()
 

@@ -14,7 +14,9 @@ from pipeline.classify.model_file import Description, ModelFile, write
 from pipeline.classify.scorers import Inputs, Scorer, probabilities
 from pipeline.training.calibration import is_held_out
 from pipeline.training.candidate_models import Trained, metrics_of
-from pipeline.training.ensemble_train import weigh, zones
+from pipeline.training.ensemble_train import weigh
+from pipeline.training.ensemble_zones import LOST, WRONG, strata_of, zones
+from pipeline.training.examples import Examples
 from pipeline.training.remembered import seen
 from pipeline.training.scorecard_summary import of_held_out
 from pipeline.training.scored_fields import Scored
@@ -26,6 +28,9 @@ HELD_OUT = 3  # one field in so many judges
 
 def train_ensemble(scored: Scored, scorers: Sequence[Scorer], unet: str, folder: Path) -> Trained:
     """Weigh the models on some fields, judge the sum on others, and write it.
+
+    The zones are set on all fields, each scored by weights that it had no part in, of what the cuts let
+    through: the rest never comes before a person.
 
     Parameters
     ----------
@@ -54,22 +59,31 @@ def train_ensemble(scored: Scored, scorers: Sequence[Scorer], unet: str, folder:
     if len(np.unique(examples.label[held])) != 2:
         raise AstridError("the fields that are held out show nothing real, or nothing bogus: more are needed")
     arrays = weigh(table[~held], examples.label[~held], members)
-    description = Description(
-        kind="ensemble", architecture=ARCHITECTURE, inputs="scores", features=list(members)
-    )
-    ensemble = Ensemble(ModelFile(description, "", arrays))
-    said = ensemble.logits(inputs)
+    description = _description(members)
+    said = Ensemble(ModelFile(description, "", arrays)).logits(inputs)
     judged = examples[held]
     metrics = metrics_of(said[held], judged)
     metrics |= _each_alone(inputs.log_odds, held, examples.snr, judged.label)
-    found = zones(probabilities(said[held]), judged.label)
+    beside = _unseen(inputs, examples, table, members)
+    shown = (examples.cut == "") & np.isfinite(beside)
+    found = zones(
+        probabilities(beside)[shown], examples.label[shown], examples.field[shown], strata_of(examples[shown])
+    )
     trained = {
         "members": {each.name: each.digest for each in scorers if each.name in MEMBERS} | {"unet": unet},
         "examples": int(np.count_nonzero(~held)),
         "examples_sha256": examples.digest,
         "metrics": metrics,
         "judged_by": "fields that neither the members nor the weights were trained on",
-        "zones": {"reject_below": found.reject_below, "fast_above": found.fast_above},
+        "zones": {
+            "reject_below": found.reject_below,
+            "fast_above": found.fast_above,
+            "lost": LOST,
+            "wrong": WRONG,
+            "examples": int(np.count_nonzero(shown)),
+            "fields": len(np.unique(examples.field[shown])),
+            "set_by": "the unfavourable end of the interval over fields, in the worst kind of them",
+        },
     }
     whole = description.model_copy(
         update={
@@ -79,6 +93,22 @@ def train_ensemble(scored: Scored, scorers: Sequence[Scorer], unet: str, folder:
     )
     card = of_held_out("ensemble", said[held], judged)
     return Trained(folder, write(folder, whole, {**arrays, **seen(examples)}), metrics, scorecard=card)
+
+
+def _description(members: Sequence[str]) -> Description:
+    return Description(kind="ensemble", architecture=ARCHITECTURE, inputs="scores", features=list(members))
+
+
+def _unseen(inputs: Inputs, examples: Examples, table: Array, members: tuple[str, ...]) -> Array:
+    """Log-odds of every example by weights of the fields that are not held out with it."""
+    said = np.full(len(examples), np.nan)
+    for part in range(HELD_OUT):
+        out = is_held_out(examples.field, HELD_OUT, part)
+        ensemble = Ensemble(
+            ModelFile(_description(members), "", weigh(table[~out], examples.label[~out], members))
+        )
+        said[out] = ensemble.logits(inputs)[out]
+    return said
 
 
 def _each_alone(

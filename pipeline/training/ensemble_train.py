@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -17,22 +16,6 @@ Array = NDArray[np.float64]
 
 RIDGE = 1e-3
 LEAST_OF_A_KIND = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Zones:
-    """What is done with a candidate by its probability, by a stated budget. Nothing is ever deleted.
-
-    Attributes
-    ----------
-    reject_below : float
-        Below it at most `lost` of all real ones lie: they are not queued for people.
-    fast_above : float
-        Above it at most `wrong` are bogus: they go first.
-    """
-
-    reject_below: float
-    fast_above: float
 
 
 def weigh(table: Array, label: NDArray[np.integer], members: tuple[str, ...]) -> Arrays:
@@ -72,27 +55,6 @@ def weigh(table: Array, label: NDArray[np.integer], members: tuple[str, ...]) ->
         "weights": np.array(weights),
         "bias": np.array(bias),
     }
-
-
-def zones(
-    probability: Array, label: NDArray[np.integer], *, lost: float = 0.005, wrong: float = 0.01
-) -> Zones:
-    """The zones that keep within a budget on some examples.
-
-    Parameters
-    ----------
-    lost : float
-        The share of the real that may be rejected unseen.
-    wrong : float
-        The share of bogus among those that go first.
-    """
-    real = probability[label == 1]
-    reject = float(np.quantile(real, lost, method="lower")) if len(real) else 0.0
-    order = np.argsort(-probability, kind="stable")
-    bogus_share = np.cumsum(label[order] == 0) / np.arange(1, len(order) + 1)
-    good = np.flatnonzero(bogus_share <= wrong)
-    fast = float(probability[order][good[-1]]) if len(good) else 1.0
-    return Zones(min(reject, fast), fast)
 
 
 def _logistic(values: Array, label: NDArray[np.integer]) -> Array:

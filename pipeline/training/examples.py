@@ -279,7 +279,7 @@ def of_field(found: TrainingField) -> Examples | None:
         host=np.array(["none" if event is None else event.host for event in events]),
         near_bright=_near_bright(found, places, flux),
         filter=np.full(count, ""),
-        instrument=np.full(count, "simulated"),
+        instrument=np.full(count, found.conditions.camera),
         cut=np.array([peak.cut for peak, _, _ in told]),
         source=np.full(count, "training"),
     )

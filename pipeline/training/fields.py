@@ -23,7 +23,7 @@ from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import ReferenceImage
 from pipeline.registration.align import align
 from pipeline.subtraction.subtract import subtract
-from pipeline.training.conditions import draw_conditions
+from pipeline.training.conditions import PLAIN, Conditions, draw_conditions
 from pipeline.training.defects import Defects, add_defects
 from pipeline.training.events import Event, add_events, draw_events
 from pipeline.training.scenes import Plate, Scene, draw_scene, on_new
@@ -65,6 +65,8 @@ class TrainingField:
         Places of stars that the new frame shows displaced.
     settings : Settings
         By which it was subtracted.
+    conditions : Conditions
+        How hard it was drawn.
     """
 
     name: str
@@ -77,6 +79,7 @@ class TrainingField:
     defects: dict[str, NDArray[np.bool_]]
     moved: Array
     settings: Settings
+    conditions: Conditions = PLAIN
 
 
 def field(seed: int, size: int = 512, streaks: bool = True) -> TrainingField:
@@ -108,7 +111,8 @@ def field(seed: int, size: int = 512, streaks: bool = True) -> TrainingField:
         add_events(random, scene, events)
         defects = add_defects(random, scene)
         try:
-            return subtracted(random, scene, events, defects, name, seed)
+            made = subtracted(random, scene, events, defects, name, seed)
+            return replace(made, conditions=conditions)
         except FrameRefused as error:
             refused = error
     raise FrameRefused(f"no draw of seed {seed} could be subtracted: {refused}")

@@ -14,7 +14,8 @@ from pipeline.classify.model_file import Description, ModelRefused
 from pipeline.classify.scorers import Inputs, load, probabilities
 from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.triplets import Triplets
-from pipeline.training.ensemble_train import weigh, zones
+from pipeline.training.ensemble_train import weigh
+from pipeline.training.ensemble_zones import zones
 
 
 def triplets(count: int) -> Triplets:
@@ -88,13 +89,45 @@ def test_the_parts_add_up(ensemble):
     assert np.unique(np.round(rest, 9)).size == 2  # the biases of two sets of members
 
 
-def test_zones_keep_within_their_budgets():
-    inputs, label = drawn(6000, 6)
-    said = probabilities(inputs.log_odds["realbogus"])
-    found = zones(said, label, lost=0.01, wrong=0.02)
-    assert np.mean(said[label == 1] < found.reject_below) <= 0.01
-    assert np.mean(label[said >= found.fast_above] == 0) <= 0.02
-    assert 0.0 < found.reject_below < found.fast_above < 1.0
+def of_fields(seed: int, count: int = 100, harder: float = 0.0):
+    """Calibrated scores in fields; in one of five the bogus may look more real."""
+    random = np.random.default_rng(seed)
+    field = np.repeat(np.arange(count), 60)
+    other = field % 5 == 0
+    label = (random.random(len(field)) < 0.5).astype(int)
+    own = random.normal(0.0, 0.5, count)[field]  # what a field's scores have in common
+    said = np.where(label == 1, 5.0, -5.0) + own + random.normal(0.0, 10.0**0.5, len(field))
+    said += np.where(other & (label == 0), harder, 0.0)
+    return probabilities(said), label, field.astype(str), {"plain": ~other, "other": other}
+
+
+def test_zones_keep_within_their_budgets_on_other_fields():
+    for seed in range(5):
+        found = zones(*of_fields(seed))
+        said, label, _, _ = of_fields(seed + 100, 1000)
+        assert np.mean(said[label == 1] < found.reject_below) <= 0.005
+        assert np.mean(label[said >= found.fast_above] == 0) <= 0.01
+        assert 0.0 < found.reject_below < found.fast_above < 1.0
+
+
+def test_zones_keep_within_their_budgets_in_the_worst_kind_of_fields():
+    said, label, field, strata = of_fields(6, 300, harder=2.0)
+    found, by_the_mean = zones(said, label, field, strata), zones(said, label, field, {})
+    assert found.fast_above > by_the_mean.fast_above
+    first = strata["other"] & (said >= found.fast_above)
+    assert (
+        np.mean(label[first] == 0)
+        <= 0.01
+        < np.mean(label[strata["other"] & (said >= by_the_mean.fast_above)] == 0)
+    )
+
+
+def test_zones_are_empty_where_too_little_is_known_to_keep_their_budgets():
+    found = zones(*of_fields(7, 5))
+    assert (found.reject_below, found.fast_above) == (0.0, 1.0)
+    said, label, field, _ = of_fields(8)
+    few = np.arange(len(label)) < 600  # a kind of fields that says too little is not asked
+    assert zones(said, label, field, {"few": few}) == zones(said, label, field, {})
 
 
 def test_a_handful_of_examples_weighs_nothing():

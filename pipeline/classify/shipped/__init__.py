@@ -22,6 +22,6 @@ SHIPPED: dict[str, ShippedModel] = {
         "unet": "ec0b9ce710b7be3934e4546a2118d50801ec483d0b00398824dc8319baa931e2",
         "isolation_forest": "39daf492016ca17459ad36a06ce231dd8ac14510cac8008060ead43ccccd9070",
         "one_class_svm": "716c90bbe1282870db757c8b59a45570e065209a113bc4269e7aa1e2385a838d",
-        "ensemble": "318b24fb944015f826395208f3e7e056a145b1cf79f06230767471be22f3478d",
+        "ensemble": "fae0a7829a14c4c01b262f4bf2fe6c7da2f39a9002f35882a9427971a8809e38",
     }.items()
 }
