@@ -142,7 +142,8 @@ def build(calibrators: Sequence[Calibrator], content: str = "") -> Masters:
     """Combine calibration frames.
 
     Bias: the clipped mean. Dark: the clipped mean of (frame - bias) / seconds. Flat: the clipped mean
-    of frames less bias and dark, each divided by its median.
+    of frames less bias and dark, each divided by its median. Without any bias a dark holds it too, which
+    does not grow with time: it is taken from a flat as it is, whatever the flat's exposure time.
 
     Raises
     ------
@@ -159,7 +160,14 @@ def build(calibrators: Sequence[Calibrator], content: str = "") -> Masters:
     if darks := [one for one in by_kind[FrameKind.DARK] if one.exposure.exposure_s]:
         dark = clipped_mean([_less(_trimmed(one), bias) / _seconds(one) for one in darks])
     if flats := by_kind[FrameKind.FLAT]:
-        flat = _flat([_less_dark(_less(_trimmed(one), bias), dark, _seconds(one)) for one in flats])
+        whole = None if bias is not None or not darks else float(np.mean([_seconds(one) for one in darks]))
+        seconds = [_seconds(one) if whole is None else whole for one in flats]
+        flat = _flat(
+            [
+                _less_dark(_less(_trimmed(one), bias), dark, length)
+                for one, length in zip(flats, seconds, strict=True)
+            ]
+        )
     return Masters(bias, dark, flat, _bad(dark, flat), content)
 
 

@@ -26,7 +26,9 @@ from core.vocabulary import MaskPlane
 from pipeline.calibration.calibrators import MastersFor, exposure_of_row, masters_of
 from pipeline.clock import one_line
 from pipeline.detection.forced import forced_flux
+from pipeline.engines.worker import WRITTEN_OVER
 from pipeline.frame import FrameRefused, PreparedReference
+from pipeline.intake.ingest import was_written_over
 from pipeline.process import subtract_again
 from pipeline.reference.prepare import prepare
 
@@ -144,6 +146,8 @@ def _measured(
         made = session.exec(
             select(Difference).where(col(Difference.observation_id) == frame.id, col(Difference.is_current))
         ).first()
+    if was_written_over(Path(observation.path), observation.content):
+        return PlaceFlux(frame, FAILED, frame.x, frame.y, reason=WRITTEN_OVER)
     prepared = prepare(reference, settings)
     at = _on_grid(prepared, place, frame)
     if at is None:

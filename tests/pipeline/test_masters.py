@@ -50,6 +50,18 @@ def test_bias_dark_and_flat_are_what_went_in():
     assert np.median(masters.flat) == pytest.approx(1.0, abs=1e-3)
 
 
+def test_without_a_bias_a_flat_is_freed_of_it_by_the_darks():
+    frames = [
+        one
+        for one in night()
+        if one.exposure.kind is FrameKind.FLAT
+        or (one.exposure.kind is FrameKind.DARK and one.exposure.exposure_s == 100.0)
+    ]
+    flat = build(frames).flat
+    usual = (RESPONSE > 0.0) & (RATE < 1.0)
+    assert np.polyfit(RESPONSE[usual], flat[usual], 1)[0] == pytest.approx(1.0, abs=0.005)
+
+
 def test_hot_and_dead_pixels_are_bad_and_no_others():
     assert np.argwhere(build(night()).bad).tolist() == [[5, 6], [7, 8]]
 
