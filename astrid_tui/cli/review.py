@@ -68,6 +68,7 @@ class Entry:
     object_id: int
     place: int | None
     is_again: bool = False  # decided before by the same reviewer, and shown blind once more
+    candidate_id: int | None = None  # the detection that the filter asks for, where it is not the best one
 
 
 class Sitting:
@@ -83,13 +84,11 @@ class Sitting:
 
     def run(self) -> None:
         """Ask until the queue or the answers end."""
-        from core.review.filters import parse
-        from core.review.waiting import ONLY_WAITING, asks_for_decided
+        from core.review.card_terms import holds_decided
 
         total = self._desk.total(self._filters, self._order)
-        print_text(f"{total} objects await a verdict. Images are not described: facts and numbers are.")
-        if asks_for_decided(parse(self._filters)):
-            print_text(f"{ONLY_WAITING[0].upper()}{ONLY_WAITING[1:]}.")
+        what = "pass the filter, decided ones too" if holds_decided(self._filters) else "await a verdict"
+        print_text(f"{total} objects {what}. Images are not described: facts and numbers are.")
         queue = self._entries()
         try:
             while (entry := self._next.pop() if self._next else next(queue, None)) is not None:
@@ -108,9 +107,10 @@ class Sitting:
         place = 0
         while True:
             page = self._desk.page(after=after, filters=self._filters, order=self._order)
+            chosen = {row.object_id: row.candidate_id for row in page.rows if row.is_chosen}
             for object_id, is_again in self._with_repeats(page):
                 place += 1
-                yield Entry(object_id, place, is_again)
+                yield Entry(object_id, place, is_again, chosen.get(object_id))
             after = page.next
             if after is None:
                 return
@@ -173,7 +173,7 @@ class Sitting:
         return False
 
     def _read(self, entry: Entry) -> "Card":
-        return self._desk.card(entry.object_id, again=entry.is_again)
+        return self._desk.card(entry.object_id, entry.candidate_id, again=entry.is_again)
 
     @contextmanager
     def _marked_open(self, object_id: int) -> Iterator[None]:

@@ -12,6 +12,7 @@ from core.database.tables import Candidate, Verdict
 from core.frames.frame_detail import Header, NoSuchFrame, read_frame, read_header
 from core.review import (
     agreement,
+    card_terms,
     cards,
     fakes,
     filter_help,
@@ -88,12 +89,23 @@ class Desk:
     def page(
         self, *, after: str | None, filters: str, limit: int = 50, order: str = "score"
     ) -> waiting.CardPage:
-        """The next objects that await a verdict."""
-        return waiting.queue_page(self._store, limit=limit, after=after, filters=filters, order=order)
+        """The next objects that await a verdict, or that the filter leads to."""
+        return waiting.queue_page(
+            self._store, limit=limit, after=after, filters=filters, order=order, asker=self._asker
+        )
 
     def total(self, filters: str, order: str = "score") -> int:
         """How many objects that pass the filter await a verdict."""
-        return waiting.queue_count(self._store, filters=filters, order=order)
+        return waiting.queue_count(self._store, filters=filters, order=order, asker=self._asker)
+
+    def decided(self, filters: str) -> int:
+        """How many objects would pass the filter, were it one for such as are decided."""
+        return waiting.queue_count(self._store, filters=filters, states=card_terms.JUDGED)
+
+    @property
+    def _asker(self) -> str | None:
+        """Whose questions to experts are not in the queue: an expert's own stay."""
+        return None if self.reviewer in self.habits.experts else self.reviewer
 
     def again(self, among: Sequence[int], order: str) -> list[tuple[int, int]]:
         """Objects that this reviewer decided before, to be shown blind among new ones, and where."""
@@ -132,7 +144,15 @@ class Desk:
 
     def cut(self, minutes: float, filters: str, order: str, passed: int = 0) -> pace.Cut:
         """Where this reviewer's own pace cuts the queue, behind so many that were passed over."""
-        return pace.cut(self._store, self.reviewer, minutes, filters=filters, order=order, passed=passed)
+        return pace.cut(
+            self._store,
+            self.reviewer,
+            minutes,
+            filters=filters,
+            order=order,
+            passed=passed,
+            asker=self._asker,
+        )
 
     def measured(self) -> tuple[pace.Pace, pace.Share | None, list[agreement.Pair]]:
         """Pace, reliability, and agreement with each other reviewer."""
@@ -197,8 +217,7 @@ class Desk:
 
     def passing(self, filters: str, order: str) -> list[tuple[int, int]]:
         """Object and candidate of all that pass a filter, one more than can be decided at once at most."""
-        limit = verdicts.MOST_AT_ONCE + 1
-        page = waiting.queue_page(self._store, limit=limit, filters=filters, order=order)
+        page = self.page(after=None, filters=filters, limit=verdicts.MOST_AT_ONCE + 1, order=order)
         return [(row.object_id, row.candidate_id) for row in page.rows]
 
     def best_candidates(self, objects: Sequence[int]) -> dict[int, int]:

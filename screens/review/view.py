@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from screens.review.viewing import Viewing
     from screens.tty.graphics import Placed
 
+_UNDECIDED = (ReviewState.UNREVIEWED, ReviewState.ESCALATED, ReviewState.LINKED)
 _TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
 
 
@@ -92,14 +93,23 @@ def chips(page: Page, width: int) -> Line:
             left = (*left, span(f"  {who}: ", Tone.WARN, 24), _label_span(label))
         if queue.decided:
             left = (*left, span(f"  {queue.decided} decided", Tone.DIM))
-        if queue.current.label:
-            left = (*left, span("  judged: ", Tone.DIM), _label_span(queue.current.label))
+        left = (*left, *_said_here(page))
     epochs = [epoch.candidate_id for epoch in page.card.epochs] if page.card else []
     right: Line = ()
     if page.card and len(epochs) > 1 and page.card.candidate_id in epochs:
         place = len(epochs) - epochs.index(page.card.candidate_id)
         right = (span("[ ] ", Tone.KEY), span(f"detection {place} of {len(epochs)} ", Tone.DIM))
     return spread(left, right, width)
+
+
+def _said_here(page: Page) -> Line:
+    """What was decided of this card here, or before."""
+    if (entry := page.queue.current) is not None and entry.label:
+        return (span("  judged: ", Tone.DIM), _label_span(entry.label))
+    if page.card is None or page.card.review_state in _UNDECIDED:
+        return ()
+    said = page.card.review_label
+    return (span("  decided: ", Tone.WARN), _label_span(said) if said else span(page.card.review_state))
 
 
 def empty_lines(page: Page) -> list[Line]:

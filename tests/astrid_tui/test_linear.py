@@ -97,6 +97,10 @@ def test_a_card_is_shown_again_blind_near_its_rank(sit, sqlite_store):
     assert (found.hits, found.n) == (1, 1)
 
 
-def test_a_filter_for_what_is_decided_is_told_to_list_nothing(sit, sqlite_store):
-    add_candidate(sqlite_store)
-    assert "The queue holds only what awaits a verdict" in sit(filters="state:real")
+def test_a_filter_leads_to_what_is_decided(sit, sqlite_store):
+    judged = add_candidate(sqlite_store, add_object(sqlite_store, "OLD"))
+    decide(sqlite_store, session="s", reviewer="ada", candidate_id=judged, label=Label.DIPOLE, shown={})
+    said = sit("skip", filters="state:bogus")
+    assert "1 objects pass the filter, decided ones too" in said
+    assert "dipole by ada" in said
+    assert "0 objects await a verdict" in sit()

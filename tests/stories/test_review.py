@@ -187,6 +187,7 @@ async def test_keys_typed_ahead_fall_on_no_card_that_was_not_drawn(night, tmp_pa
         drawn = vera.screen.card.candidate_id
         for key in "rxdct":
             vera.app.simulate_key(key)
+        await vera.settled()
         await vera.ready()
         judged = [row.candidate_id for row in rows(store)]
     assert judged == [drawn]
@@ -396,3 +397,37 @@ async def test_the_full_image_has_facts_beside_it_and_the_header_of_its_frame_is
         await vera.pilot.press("escape")
         await vera.ready()
         assert vera.screen.card.name in vera.text
+
+
+async def test_a_decided_card_can_be_opened_and_decided_anew(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        name = vera.screen.card.name
+        await vera.press("r", "x", "slash")
+        await vera.type(f"object:{name}")
+        assert "1 of 1" in vera.lines[1]
+        assert "decided: real" in vera.lines[1]
+        await vera.press("d")
+        assert [row.label for row in rows(store)] == ["real", "artefact", "dipole"]
+        await vera.press("slash", "ctrl+u")
+        await vera.type("state:bogus")
+        assert "1 of 2" in vera.lines[1]
+        await vera.press("slash", "ctrl+u")
+        await vera.type("score>22.9")
+        await vera.until(lambda: "2 decided cards pass it: add state:real" in vera.text)
+
+
+async def test_the_candidates_of_a_frame_are_reviewed_by_their_detections_there(night, tmp_path):
+    _store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("j", "left_square_bracket")
+        frame = vera.screen.card.candidate["frame"]
+        earlier = vera.screen.card.candidate_id
+        await vera.press("slash")
+        await vera.type(f"frame:{frame}")
+        shown = set()
+        for _ in range(vera.screen.queue.total):
+            assert vera.screen.card.candidate["frame"] == frame
+            shown.add(vera.screen.card.candidate_id)
+            await vera.press("j")
+        assert earlier in shown
