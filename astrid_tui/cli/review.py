@@ -15,7 +15,7 @@ from core.vocabulary import LABELS, ExitCode, ReviewState
 if TYPE_CHECKING:
     from core.review.cards import Card
     from core.review.waiting import CardPage
-    from screens.review.desk import Desk
+    from screens.review.desk import Desk, Earlier, Undone
 
 HELP = (
     "Answer with a verdict, by its word or its letter:",
@@ -80,6 +80,7 @@ class Sitting:
         self._decided: list[int] = []  # objects, in order
         self._repeats = 0
         self._shown: dict[int, Entry] = {}
+        self._asked: Earlier | None = None  # what of another sitting was named, to be taken back
         self._next: list[Entry] = []  # cards that come before the rest of the queue, the last one first
 
     def run(self) -> None:
@@ -258,9 +259,28 @@ class Sitting:
         self._desk.annotate(card.candidate_id, said.note, said.tags)
         print_text("The note is kept.")
 
+    def _undo(self) -> "Undone | None":
+        """Take back what was decided at this sitting; what was at another one only once it was named."""
+        asked, self._asked = self._asked, None
+        if (row := self._desk.undo()) is not None:
+            return row
+        earlier = self._desk.earlier()
+        if earlier is not None and earlier != asked:
+            self._asked = earlier
+            print_text(
+                "Nothing of this sitting is left to take back. "
+                f"undo again takes back {earlier.label} of {earlier.name}, given at another sitting."
+            )
+            return None
+        return self._desk.undo_earlier(earlier) if earlier is not None else None
+
     def _changed(self, entry: Entry, word: str) -> bool:
         """Take a verdict back, whose card comes back then, or give it again; whether another card is next."""
-        row = self._desk.undo() if word == "undo" else self._desk.redo()
+        if word == "redo":
+            self._asked = None
+        row = self._undo() if word == "undo" else self._desk.redo()
+        if self._asked is not None:
+            return False
         if row is None:
             print_text(
                 f"There is {'no verdict to take back' if word == 'undo' else 'nothing to give again'}."

@@ -1,7 +1,7 @@
 """What is known of a candidate, as short labelled facts."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,9 @@ MOVED = "ensemble."  # before the name of a score, among the features
 
 def fact_lines(card: "Card", width: int, rows: int, columns: int = 0) -> list[Line]:
     """The first facts that fit, in so many columns, else as many as fit, read downwards pair by pair."""
-    columns = columns or max(width // _COLUMN, 1)
+    if not columns:  # no more than all of them need: each has the more room
+        needed = math.ceil(sum(1 for _ in _facts(card)) / rows) if rows else 1
+        columns = max(min(width // _COLUMN, needed), 1)
     cell = width // columns
     facts = list(_facts(card, cell))[: rows * columns]
     lines: list[Line] = []
@@ -101,6 +103,7 @@ def detail_lines(card: "Card", width: int) -> list[Line]:
     degrees = f"{_number(card.ra, 6)} {_number(card.dec, 6)}"
     lines += [
         (span("  "), *_labelled("degrees", degrees)),
+        (span("  "), *_labelled("this detection", f"{_number(record['ra'], 6)} {_number(record['dec'], 6)}")),
         (span("  "), *_labelled("on the reference's grid", _pixel(record["x"], record["y"]))),
         (span("  "), *_labelled("file", card.frame.path or "–")),
         (span("  "), *_labelled("field", card.frame.field or "–")),
@@ -197,8 +200,17 @@ def last_note(card: "Card") -> Line:
     past = next((past for past in card.history if past.note or past.tags), None)
     if past is None:
         return ()
-    words = " ".join([past.note or "", *(f"#{tag}" for tag in past.tags)]).strip()
-    return (span("note ", Tone.DIM), span(words, limit=120), span(f" ({past.reviewer})", Tone.DIM, 20))
+    return (
+        span("note ", Tone.DIM),
+        span(remark(past.note, past.tags), limit=120),
+        span(f" ({past.reviewer})", Tone.DIM, 20),
+    )
+
+
+def remark(note: str | None, tags: Iterable[str]) -> str:
+    """A note as it was typed, and behind it the tags that are not in it already."""
+    said = {word.lower() for word in (note or "").split()}
+    return " ".join([note or "", *(f"#{tag}" for tag in tags if f"#{tag}" not in said)]).strip()
 
 
 def mask_words(flags: int) -> str:
@@ -235,13 +247,12 @@ def _past(past: "PastVerdict") -> Line:
     when = datetime.fromtimestamp(past.at, UTC).strftime("%Y-%m-%d %H:%M")
     what = past.label or ("taken back" if past.retracts_id is not None else "note")
     tone = Tone.STRONG if past.stands else Tone.DIM
-    words = f"  {past.note}" if past.note else ""
-    tags = "".join(f" #{tag}" for tag in past.tags)
+    words = remark(past.note, past.tags)
     return (
         span(f"  {when}  ", Tone.DIM),
         span(what, tone),
         span(f"  {past.reviewer}", limit=22),
-        span(words + tags),
+        span(f"  {words}" if words else ""),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from core.text import SafeText, safe_text
@@ -17,7 +18,7 @@ from screens.review.steering import MODEL_ORDERS
 if TYPE_CHECKING:
     from core.operations.headline import Headline
     from core.review.cards import Card
-    from screens.review.desk import Undone
+    from screens.review.desk import Earlier, Undone
     from screens.review.viewing import Viewing
     from screens.tty.graphics import Placed
 
@@ -227,6 +228,19 @@ def changed_back(done: str, row: "Undone", count: int = 1) -> Line:
         span(f"; {row.revealed}" if row.revealed else "", Tone.WARN),
         span(f"  {key}", Tone.KEY),
         span(back, Tone.DIM),
+    )
+
+
+def ask_earlier(earlier: "Earlier", key: str) -> Line:
+    """What an undo would reach that was decided at another sitting."""
+    when = datetime.fromtimestamp(earlier.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return (
+        span("nothing of this sitting is left: ", Tone.WARN),
+        span(key, Tone.KEY),
+        span(" again takes back "),
+        _label_span(earlier.label),
+        span(f" of {earlier.name}", limit=44),
+        span(f", given {when} at another", Tone.DIM),
     )
 
 
