@@ -35,27 +35,36 @@ MOVED = "ensemble."  # before the name of a score, among the features
 
 def fact_lines(card: "Card", width: int, rows: int, columns: int = 0) -> list[Line]:
     """The first facts that fit, in so many columns, else as many as fit, read downwards pair by pair."""
-    if not columns:  # no more than all of them need: each has the more room
-        needed = math.ceil(sum(1 for _ in _facts(card)) / rows) if rows else 1
-        columns = max(min(width // _COLUMN, needed), 1)
+    columns = columns or max(width // _COLUMN, 1)
     cell = width // columns
     facts = list(_facts(card, cell))[: rows * columns]
+    if (spare := rows * columns - len(facts)) > 0 and columns > 1:
+        facts = list(_facts(card, cell, 2 * cell))
     lines: list[Line] = []
-    for start in range(0, len(facts), columns):
-        line: Line = ()
-        for place, fact in enumerate(facts[start : start + columns]):
-            line = (*padded(line, place * cell), *shortened(fact, cell - 1))
+    line: Line = ()
+    place = 0
+    for fact in facts:  # one that is too long takes two cells while some are left over
+        cells = 1 + (spare > 0 and place < columns - 1 and len(plain(fact)) >= cell)
+        line = (*padded(line, place * cell), *shortened(fact, cells * cell - 1))
+        place, spare = place + cells, spare + 1 - cells
+        if place == columns:
+            lines.append(line)
+            line, place = (), 0
+    if place:
         lines.append(line)
     return [*lines, *[()] * (rows - len(lines))]
 
 
-def _facts(card: "Card", cell: int = _COLUMN) -> Iterator[Line]:
-    """All facts, the most telling first; a long name takes what the standing leaves of its cell."""
+def _facts(card: "Card", cell: int = _COLUMN, scores: int = 0) -> Iterator[Line]:
+    """All facts, the most telling first; a long name takes what the standing leaves of its cell.
+
+    Scores may take another room than a cell.
+    """
     record, frame = card.candidate, card.frame
     stands = standing(card)
     room = max(cell - 1 - sum(len(piece.text) for piece in stands), 26)
     yield (span(card.name, Tone.STRONG, room), *stands)
-    yield _with_scores(_labelled("snr", _signed(record["snr"], "σ")), card, cell - 1)
+    yield _with_scores(_labelled("snr", _signed(record["snr"], "σ")), card, (scores or cell) - 1)
     if card.seen_again:
         yield (span(card.seen_again, Tone.WARN),)
     if refused := _refused(card):

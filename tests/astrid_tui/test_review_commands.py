@@ -154,7 +154,7 @@ def test_a_verdict_is_noted_tagged_taken_back_and_given_again(astrid: Command, s
     assert "a note needs words or tags" in astrid.said
     astrid("candidates", "label", candidate, "real", "--tag", "two words", code=2)
     noted, again, retracted, first = astrid.json("candidates", "show", candidate)["verdicts"]
-    assert (noted["note"], noted["tags"]) == ("look again", ["later"])
+    assert (noted["note"], noted["tags"]) == ("look again #later", ["later"])
     assert (first["note"], first["tags"], again["tags"]) == ("nice", ["host", "blue"], ["host", "blue"])
     assert (again["stands"], first["stands"], retracted["label"]) == (True, False, None)
     said = astrid("candidates", "show", candidate)

@@ -59,6 +59,8 @@ async def test_marked_cards_get_one_verdict_that_is_undone_as_one_step_later(nig
     assert {row.shown["by"] for row in rows(store)} == {"bulk"}
     async with console(url, tmp_path, size) as vera:
         await vera.press("u")
+        assert "u again takes back dipole of 2 objects" in vera.text
+        await vera.press("u")
         assert "taken back: dipole for 2 verdicts" in vera.text
         assert set(states(store)) == {"unreviewed"}
         await vera.press("ctrl+r")
@@ -176,7 +178,7 @@ async def test_a_note_with_tags_can_be_filtered_by(night, tmp_path):
         await vera.press("j", "w")
         await vera.type("off the nucleus #Host #host #blue")
         (row,) = rows(store)
-        assert (row.note, row.tags) == ("off the nucleus", ["host", "blue"])
+        assert (row.note, row.tags) == ("off the nucleus #Host #host #blue", ["host", "blue"])
         await vera.press("slash")
         await vera.type("tag:blue")
         assert "1 of 1" in vera.lines[1]
@@ -348,7 +350,7 @@ async def test_a_share_is_shown_again_blind_and_measures_self_agreement(night, t
         await vera.press("d")
     assert rows(store)[-1].shown["again"] is True
     async with console(url, tmp_path, more=more) as vera:
-        await vera.press("u")  # in a later sitting it is as blind
+        await vera.press("u", "u")  # in a later sitting it is as blind
         assert vera.screen.card.object_id == ids[0]
         assert "mine" not in vera.text
         await vera.press("ctrl+r")
