@@ -38,7 +38,8 @@ def fact_lines(card: "Card", width: int, rows: int, columns: int = 0) -> list[Li
     columns = columns or max(width // _COLUMN, 1)
     cell = width // columns
     facts = list(_facts(card, cell))[: rows * columns]
-    if (spare := rows * columns - len(facts)) > 0 and columns > 1:
+    spare = rows * columns - len(facts)
+    if spare > 1 and columns > 3:  # name and scores, which come first, have two cells each if they need them
         facts = list(_facts(card, cell, 2 * cell))
     lines: list[Line] = []
     line: Line = ()
