@@ -104,3 +104,13 @@ def test_a_filter_leads_to_what_is_decided(sit, sqlite_store):
     assert "1 objects pass the filter, decided ones too" in said
     assert "dipole by ada" in said
     assert "0 objects await a verdict" in sit()
+
+
+def test_a_verdict_of_another_sitting_is_named_before_it_is_taken_back(sit, sqlite_store):
+    for name in ("AT1", "AT2"):
+        add_candidate(sqlite_store, add_object(sqlite_store, name))
+    sit("real", "quit")
+    assert "undo again takes back real of AT" in sit("undo", "quit")
+    assert "1 objects await a verdict" in sit("quit")
+    assert "taken back." in sit("undo", "undo", "quit")
+    assert "2 objects await a verdict" in sit("quit")
