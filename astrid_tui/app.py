@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.filter import LineFilter
 from textual.screen import Screen
@@ -32,6 +33,7 @@ from astrid_tui.picturing import Picturing
 from astrid_tui.watching import Watching
 from core.errors import AstridError
 from core.text import SafeText, safe_text
+from core.vocabulary import ExitCode
 from screens.action import SCREENS, Where
 from screens.actions import Registry
 from screens.frame.actions import SCREEN_PREFIX, THEME_PREFIX
@@ -68,6 +70,9 @@ _CLASSES = {
 }  # imported when they are first shown
 
 
+NO_SCREEN = "astrid: a terminal of TERM=dumb has no screen to draw on: use `astrid review --linear`"
+
+
 class Console(App[None]):
     """AstrID's console.
 
@@ -89,6 +94,7 @@ class Console(App[None]):
         _SCREENS / "widgets" / "sheet.tcss",
     ]
     DEFAULT_MODE = Where.REVIEW.value
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+z", "suspend_process", priority=True, show=False)]
     ENABLE_COMMAND_PALETTE = False  # its key is in the registry
 
     def __init__(
@@ -419,6 +425,9 @@ class Console(App[None]):
 
 def run_console(settings_path: Path | None = None, read_only: bool = False) -> int:
     """Open the console and stay in it until the user leaves; the exit code."""
+    if os.environ.get("TERM") == "dumb":
+        sys.stderr.write(NO_SCREEN + "\n")
+        return ExitCode.USAGE
     console = Console(settings_path, read_only)
     sys.excepthook = console.broke_down
     console.run(mouse=console.early.mouse)

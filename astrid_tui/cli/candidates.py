@@ -307,12 +307,14 @@ def _past(row: dict[str, Any]) -> str:
     """One verdict, retraction or note in words."""
     from datetime import UTC, datetime
 
+    from screens.review.facts import remark
+
     at = f"{datetime.fromtimestamp(row['at'], UTC):%Y-%m-%d %H:%M:%S} UTC"
     what = row["label"] or ("taken back" if row["retracts_id"] is not None else "note")
     stands = ", taken back since" if row["label"] and not row["stands"] else ""
-    tags = "".join(f" #{tag}" for tag in row["tags"])
-    note = f": {row['note']}" if row["note"] else ""
-    return f"{at}, {what} by {row['reviewer']} on candidate {row['candidate_id']}{stands}{note}{tags}"
+    words = remark(row["note"], row["tags"])
+    note = f"{':' if row['note'] else ''} {words}" if words else ""
+    return f"{at}, {what} by {row['reviewer']} on candidate {row['candidate_id']}{stands}{note}"
 
 
 def _plain(value: Any, key: str = "") -> str:

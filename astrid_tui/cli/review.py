@@ -15,7 +15,7 @@ from core.vocabulary import LABELS, ExitCode, ReviewState
 if TYPE_CHECKING:
     from core.review.cards import Card
     from core.review.waiting import CardPage
-    from screens.review.desk import Desk
+    from screens.review.desk import Desk, Earlier, Undone
 
 HELP = (
     "Answer with a verdict, by its word or its letter:",
@@ -68,6 +68,7 @@ class Entry:
     object_id: int
     place: int | None
     is_again: bool = False  # decided before by the same reviewer, and shown blind once more
+    candidate_id: int | None = None  # the detection that the filter asks for, where it is not the best one
 
 
 class Sitting:
@@ -79,17 +80,16 @@ class Sitting:
         self._decided: list[int] = []  # objects, in order
         self._repeats = 0
         self._shown: dict[int, Entry] = {}
+        self._asked: Earlier | None = None  # what of another sitting was named, to be taken back
         self._next: list[Entry] = []  # cards that come before the rest of the queue, the last one first
 
     def run(self) -> None:
         """Ask until the queue or the answers end."""
-        from core.review.filters import parse
-        from core.review.waiting import ONLY_WAITING, asks_for_decided
+        from core.review.card_terms import holds_decided
 
         total = self._desk.total(self._filters, self._order)
-        print_text(f"{total} objects await a verdict. Images are not described: facts and numbers are.")
-        if asks_for_decided(parse(self._filters)):
-            print_text(f"{ONLY_WAITING[0].upper()}{ONLY_WAITING[1:]}.")
+        what = "pass the filter, decided ones too" if holds_decided(self._filters) else "await a verdict"
+        print_text(f"{total} objects {what}. Images are not described: facts and numbers are.")
         queue = self._entries()
         try:
             while (entry := self._next.pop() if self._next else next(queue, None)) is not None:
@@ -108,9 +108,10 @@ class Sitting:
         place = 0
         while True:
             page = self._desk.page(after=after, filters=self._filters, order=self._order)
+            chosen = {row.object_id: row.candidate_id for row in page.rows if row.is_chosen}
             for object_id, is_again in self._with_repeats(page):
                 place += 1
-                yield Entry(object_id, place, is_again)
+                yield Entry(object_id, place, is_again, chosen.get(object_id))
             after = page.next
             if after is None:
                 return
@@ -173,7 +174,7 @@ class Sitting:
         return False
 
     def _read(self, entry: Entry) -> "Card":
-        return self._desk.card(entry.object_id, again=entry.is_again)
+        return self._desk.card(entry.object_id, entry.candidate_id, again=entry.is_again)
 
     @contextmanager
     def _marked_open(self, object_id: int) -> Iterator[None]:
@@ -258,9 +259,28 @@ class Sitting:
         self._desk.annotate(card.candidate_id, said.note, said.tags)
         print_text("The note is kept.")
 
+    def _undo(self) -> "Undone | None":
+        """Take back what was decided at this sitting; what was at another one only once it was named."""
+        asked, self._asked = self._asked, None
+        if (row := self._desk.undo()) is not None:
+            return row
+        earlier = self._desk.earlier()
+        if earlier is not None and earlier != asked:
+            self._asked = earlier
+            print_text(
+                "Nothing of this sitting is left to take back. "
+                f"undo again takes back {earlier.label} of {earlier.name}, given at another sitting."
+            )
+            return None
+        return self._desk.undo_earlier(earlier) if earlier is not None else None
+
     def _changed(self, entry: Entry, word: str) -> bool:
         """Take a verdict back, whose card comes back then, or give it again; whether another card is next."""
-        row = self._desk.undo() if word == "undo" else self._desk.redo()
+        if word == "redo":
+            self._asked = None
+        row = self._undo() if word == "undo" else self._desk.redo()
+        if self._asked is not None:
+            return False
         if row is None:
             print_text(
                 f"There is {'no verdict to take back' if word == 'undo' else 'nothing to give again'}."

@@ -189,7 +189,20 @@ def open_store(url: str, *, create: bool = False, read_only: bool = False) -> St
             f"the store {shown_url(place)} is of version {found}, this program needs {HEAD}:"
             " run `astrid db upgrade`"
         )
+    if not read_only and place.get_backend_name() == "sqlite" and _lies_on_read_only(str(place.database)):
+        raise StoreUnreachable(
+            f"the store {shown_url(place)} cannot be written: its file system is read-only;"
+            " `astrid --read-only` shows it"
+        )
     return Store(make_engine(place, read_only=read_only), read_only=read_only)
+
+
+def _lies_on_read_only(path: str) -> bool:
+    """Whether the file system that holds a file takes no changes at all."""
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:  # whoever opens the file is told why not
+        return False
 
 
 def parse_url(url: str) -> URL:

@@ -104,6 +104,11 @@ class Card:
 
     Attributes
     ----------
+    object_id : int
+        The object that was asked for.
+    name, ra, dec : str, float or None
+        Of the object that the candidate belongs to, which is another one where the card is of a body that
+        moves; degrees.
     candidate : dict
         The candidate's record, as `core.database.records.record` makes it.
     features : dict
@@ -226,6 +231,9 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         ).first()
         if row is None:
             raise CardError(f"sky object {object_id} has no candidate {chosen}")
+        shown = sky_object  # of a body that moves each detection has a name and a place of its own
+        if row.Candidate.sky_object_id != object_id:
+            shown = db.get_one(SkyObject, row.Candidate.sky_object_id)
         curve = light_curve(db, objects, epochs)
         past = history(db, *objects)
         scored = _scored_by(db, row.Observation)
@@ -233,9 +241,9 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
     cutouts, problem = _cutouts(row.pixels)
     return Card(
         object_id=object_id,
-        name=sky_object.name,
-        ra=sky_object.ra,
-        dec=sky_object.dec,
+        name=shown.name,
+        ra=shown.ra,
+        dec=shown.dec,
         review_state=sky_object.review_state,
         review_label=sky_object.review_label,
         candidate_id=chosen,

@@ -24,7 +24,6 @@ from core.review.filters import (
     Term,
     parse,
 )
-from core.review.waiting import ONLY_WAITING, asks_for_decided
 from core.review.zones import Zone, bounds
 from core.text import safe_text
 from core.vocabulary import OWN, Label, ReviewState
@@ -107,7 +106,7 @@ def explained(line: str, known: Known | None = None) -> str:
 
 def why_nothing(terms: Sequence[Term], known: Known) -> list[str]:
     """Reasons for which nothing can pass a filter, as far as they are seen without looking."""
-    found = [ONLY_WAITING] if asks_for_decided(terms) else []
+    found: list[str] = []
     for term in terms:
         if not isinstance(term, Match) or term.field not in EXACT:
             continue

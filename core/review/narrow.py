@@ -27,6 +27,7 @@ from core.database.tables import (
     known_status,
     tagged,
 )
+from core.review.card_terms import CardTerm, SeenOn, seen_on
 from core.review.filter_words import OPERATORS, like
 from core.review.filters import (
     KNOWN,
@@ -41,7 +42,6 @@ from core.review.filters import (
     IsKnown,
     Match,
     Near,
-    Term,
     conditions,
 )
 from core.review.zones import bounds
@@ -56,7 +56,7 @@ _OF_OBJECTS = {"score": "best_score", "mag": "best_mag"}
 Objects = Select[Any] | Sequence[int]
 
 
-def few(db: Session, terms: Sequence[Term]) -> Objects | None:
+def few(db: Session, terms: Sequence[CardTerm]) -> Objects | None:
     """The ids of objects that one of the terms leaves, the fewest; none where each leaves many.
 
     Very few are given as they are, others as the query that finds them.
@@ -76,7 +76,7 @@ def few(db: Session, terms: Sequence[Term]) -> Objects | None:
     return found[counts.index(fewest)][0] if fewest <= MOST else None
 
 
-def within(column: str, terms: Sequence[Term]) -> list[ColumnElement[bool]]:
+def within(column: str, terms: Sequence[CardTerm]) -> list[ColumnElement[bool]]:
     """What terms say of a column of objects that the queue is ordered by, so that an index begins there.
 
     Objects have it from the candidate that stands for them (`core.objects.association.refresh`); the date
@@ -97,7 +97,7 @@ def within(column: str, terms: Sequence[Term]) -> list[ColumnElement[bool]]:
     return found
 
 
-def _objects(term: Term, dialect: str) -> tuple[Select[Any], Select[Any]] | None:
+def _objects(term: CardTerm, dialect: str) -> tuple[Select[Any], Select[Any]] | None:
     """The objects of a term in a query that an index answers, and a shorter one that finds as many.
 
     None where there is no such index.
@@ -111,6 +111,8 @@ def _objects(term: Term, dialect: str) -> tuple[Select[Any], Select[Any]] | None
                 _begins(col(SurveyObject.external_id), pattern)
             )
             found = select(union(named, others).subquery().c[0])
+        case SeenOn(pattern) if _has_index(pattern, dialect):
+            found = seen_on(_begins(col(Candidate.frame), pattern))
         case HasVerdict(labels) if labels:
             found = select(col(Verdict.sky_object_id))
         case HasTag(_, True):
@@ -128,15 +130,13 @@ def _objects(term: Term, dialect: str) -> tuple[Select[Any], Select[Any]] | None
     return found, found
 
 
-def _candidates(term: Term, dialect: str) -> ColumnElement[bool] | None:  # noqa: PLR0911 one for each term
+def _candidates(term: CardTerm, dialect: str) -> ColumnElement[bool] | None:  # noqa: PLR0911 one for each term
     """A condition on candidates that an index answers."""
     key = col(Candidate.id)
     match term:
         case Compare(field, sign, limit) if field in _INDEXED:
             number: SQLColumnExpression[Any] = col(getattr(Candidate, field))
             return and_(col(Candidate.is_current).is_(True), OPERATORS[sign](number, limit))
-        case Match("frame", pattern) if _has_index(pattern, dialect):
-            return _begins(col(Candidate.frame), pattern)
         case Match("field", pattern):
             frames = select(col(Observation.id)).where(like(col(Observation.field), pattern))
             return col(Candidate.observation_id).in_(frames)

@@ -21,7 +21,7 @@ from core.database.store import Store
 from core.database.tables import SkyObject, Verdict
 from core.errors import AstridError
 from core.frames.standing import stands
-from core.review.filters import parse
+from core.review.card_terms import parse
 from core.review.verdicts import step_size
 from core.review.waiting import order_of, queue_count, queue_page, queue_rows
 from core.vocabulary import LABELS, Label, ReviewState
@@ -206,7 +206,14 @@ def reviewers(store: Store) -> list[str]:
 
 
 def cut(
-    store: Store, reviewer: str, minutes: float, *, filters: str = "", order: str = "score", passed: int = 0
+    store: Store,
+    reviewer: str,
+    minutes: float,
+    *,
+    filters: str = "",
+    order: str = "score",
+    passed: int = 0,
+    asker: str | None = None,
 ) -> Cut:
     """Where a reviewer's own pace cuts the queue.
 
@@ -214,6 +221,8 @@ def cut(
     ----------
     passed : int
         How many of those that await a verdict lie before the reviewer, who passed over them.
+    asker : str, optional
+        As of `core.review.waiting.queue_page`.
 
     Raises
     ------
@@ -230,11 +239,11 @@ def cut(
     rank = min(int(minutes * 60 / seconds), MAX_LIMIT)
     if rank < 1:
         raise PaceError(f"{minutes:g} min are less than one verdict takes, {seconds:.0f} s")
-    below = queue_count(store, filters=filters, order=order) - passed - rank
+    below = queue_count(store, filters=filters, order=order, asker=asker) - passed - rank
     if below <= 0:
         return Cut(minutes, seconds, rank, 0, share(0, 0))
     reached = min(passed + rank, MAX_LIMIT)
-    last = queue_page(store, limit=reached, filters=filters, order=order).last_key
+    last = queue_page(store, limit=reached, filters=filters, order=order, asker=asker).last_key
     return Cut(minutes, seconds, rank, below, _real_beyond(store, last, filters, order))
 
 

@@ -198,11 +198,20 @@ def annotate(
         )
 
 
-def undo(store: Store, *, session: str, reviewer: str) -> Verdict | None:
+def undo(
+    store: Store, *, session: str, reviewer: str, own: bool = False, only: int | None = None
+) -> Verdict | None:
     """Take back the reviewer's newest standing decision, of this session or an earlier one.
 
     What was decided as one step is taken back as one. Can be repeated until none stands. A retraction
     is a row of `session`; the object's state goes back to what stood before.
+
+    Parameters
+    ----------
+    own : bool
+        Only one of this session: another console of the same person may be at work.
+    only : int, optional
+        Nothing but the decision of this id, and only while it is the newest.
 
     Returns
     -------
@@ -211,17 +220,28 @@ def undo(store: Store, *, session: str, reviewer: str) -> Verdict | None:
         none where no decision stands.
     """
     with store.write(durable=True) as db:
-        last = _newest(db, col(Verdict.reviewer) == reviewer, stands(Verdict))
-        if last is None:
+        last = _newest(db, *_of_person(reviewer, session if own else None), stands(Verdict))
+        if last is None or only not in (None, last.id):
             return None
         step = _step_of(db, last, stands(Verdict))
         return _answer(db, step, session, reviewer, lambda row: {"retracts_id": row.id})
 
 
-def redo(store: Store, *, session: str, reviewer: str) -> Verdict | None:
+def newest(store: Store, reviewer: str) -> Verdict | None:
+    """The reviewer's newest standing decision, which `undo` would take back."""
+    with store.read() as db:
+        return _newest(db, col(Verdict.reviewer) == reviewer, stands(Verdict))
+
+
+def redo(store: Store, *, session: str, reviewer: str, own: bool = False) -> Verdict | None:
     """Give again the decision that the reviewer's last `undo` took back.
 
     Can be repeated for as many as were undone, until a new decision is made.
+
+    Parameters
+    ----------
+    own : bool
+        Only what was taken back, and only what was decided since, in this session.
 
     Returns
     -------
@@ -229,13 +249,13 @@ def redo(store: Store, *, session: str, reviewer: str) -> Verdict | None:
         The decision, given again, the first of a step of many; none where there is nothing to redo.
     """
     with store.write(durable=True) as db:
-        mine = col(Verdict.reviewer) == reviewer
+        mine = _of_person(reviewer, session if own else None)
         is_retraction = col(Verdict.label).is_(None) & col(Verdict.retracts_id).is_not(None)
-        retraction = _newest(db, mine, is_retraction, ~is_taken_back(Verdict))
+        retraction = _newest(db, *mine, is_retraction, ~is_taken_back(Verdict))
         if retraction is None or retraction.id is None:
             return None
         is_fresh = col(Verdict.label).is_not(None) & col(Verdict.retracts_id).is_(None)
-        if _newest(db, mine, is_fresh, col(Verdict.id) > retraction.id) is not None:
+        if _newest(db, *mine, is_fresh, col(Verdict.id) > retraction.id) is not None:
             return None
         step = _step_of(db, retraction, is_retraction, ~is_taken_back(Verdict))
 
@@ -338,6 +358,12 @@ def _of(object_id: int | None, repealed: Mapping[int, int]) -> dict[str, int]:
     """The verdict on an object that a detection had contradicted, for `shown`."""
     verdict = repealed.get(object_id or 0)
     return {} if verdict is None else {SEEN_AGAIN: verdict}
+
+
+def _of_person(reviewer: str, session: str | None) -> list[Any]:
+    """What a reviewer wrote, at all or in one session."""
+    found: list[Any] = [col(Verdict.reviewer) == reviewer]
+    return found if session is None else [*found, col(Verdict.session) == session]
 
 
 def _newest(db: Session, *conditions: Any) -> Verdict | None:

@@ -1,4 +1,7 @@
-"""The review queue: one row for every sky object that awaits a verdict, in one of `ORDERS`."""
+"""The review queue: one row for every sky object that awaits a verdict, in one of `ORDERS`.
+
+A filter can lead to such as are decided, too (`core.review.card_terms.states_of`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +13,19 @@ from sqlmodel import Session, col
 from core.database.keyset import Cursor, PageError, check_limit, fetch, parts
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject
-from core.review.filters import Disputed, HasVerdict, InState, Term, conditions, parse
+from core.review.card_terms import (
+    AskedBy,
+    CardTerm,
+    conditions,
+    detections_on,
+    in_state,
+    parse,
+    states_of,
+)
 from core.review.narrow import Objects, few, within
 from core.review.states import AWAITING, count_awaiting
 from core.vocabulary import ReviewState
 
-ONLY_WAITING = "the queue holds only what awaits a verdict: `astrid candidates list` lists the rest"
-DISPUTABLE = (ReviewState.REAL, ReviewState.BOGUS, ReviewState.INDETERMINATE, ReviewState.SNOOZED)
 _BEGINNING = 2500  # objects that are looked through before anything else is tried
 
 
@@ -57,7 +66,13 @@ ORDERS = {
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """One sky object that awaits a verdict, and the candidate that stands for it."""
+    """One sky object that awaits a verdict, and the candidate that stands for it.
+
+    Attributes
+    ----------
+    is_chosen : bool
+        The filter asks for a frame, and the candidate is the best one on that, not the best of all.
+    """
 
     object_id: int
     candidate_id: int
@@ -69,6 +84,7 @@ class QueueRow:
     mjd: float
     n_candidates: int
     review_state: str
+    is_chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +112,7 @@ def queue_page(
     filters: str = "",
     states: Sequence[ReviewState] | None = None,
     order: str = "score",
+    asker: str | None = None,
 ) -> CardPage:
     """A page of the review queue.
 
@@ -107,12 +124,14 @@ def queue_page(
     after : str, optional
         The cursor that the page before ended with.
     filters : str
-        Terms of `core.review.filters`, on the candidate that stands for each object.
+        Terms of `core.review.filters`, on the candidate that stands for each object; but a frame may be
+        that of any of its detections, by which it is shown then.
     states : sequence of ReviewState, optional
-        Which objects are wanted; else those that await a verdict. What is disputed awaits one too, where
-        the filter asks for it.
+        Which objects are wanted; else those that the filter leads to.
     order : str
         One of `ORDERS`.
+    asker : str, optional
+        A reviewer who is not shown what they asked an expert about, unless the filter is about such.
 
     Raises
     ------
@@ -123,12 +142,12 @@ def queue_page(
     start = Cursor.read(after, order) if after is not None else None
     found: list[Any] = []
     with store.read() as db:
-        for state in (
-            _states(terms) if states is None else states
-        ):  # each is one range of the index; merged below
-            found += _rows(db, state, terms, by, start, limit + 1)
-    found.sort(key=lambda row: by.sorts(row[0]))
-    rows = tuple(_queue_row(*row) for row in found[:limit])
+        # Each is one range of the index; merged below.
+        for state in states_of(terms) if states is None else states:
+            found += _rows(db, state, in_state(terms, state, asker), by, start, limit + 1)
+        found.sort(key=lambda row: by.sorts(row[0]))
+        chosen = detections_on(db, terms, [row[0] for row in found[:limit]])
+    rows = tuple(_queue_row(row[0], row[1], chosen.get(row[0].id)) for row in found[:limit])
     if not rows:
         return CardPage((), None)
     last = found[len(rows) - 1][0]
@@ -138,7 +157,7 @@ def queue_page(
 
 
 def _rows(
-    db: Session, state: ReviewState, terms: Sequence[Term], by: Order, start: Cursor | None, limit: int
+    db: Session, state: ReviewState, terms: Sequence[CardTerm], by: Order, start: Cursor | None, limit: int
 ) -> Sequence[Any]:
     """The next rows of one state: of the queue's beginning, or, if few of those pass, by what finds few."""
     order: dict[str, Any] = {
@@ -167,7 +186,7 @@ def _count(db: Session, query: Select[Any]) -> int:
 
 
 def _passing(
-    db: Session, columns: Sequence[Any], states: Sequence[ReviewState], terms: Sequence[Term], by: Order
+    db: Session, columns: Sequence[Any], states: Sequence[ReviewState], terms: Sequence[CardTerm], by: Order
 ) -> Select[Any]:
     """Objects in some states that pass a filter, however many: by what finds few, or by all candidates."""
     among = few(db, terms)
@@ -205,35 +224,47 @@ def queue_count(
     filters: str = "",
     states: Sequence[ReviewState] | None = None,
     order: str = "score",
+    asker: str | None = None,
 ) -> int:
     """How many objects await a verdict; in an order that leaves objects out, without those.
+
+    Parameters are those of `queue_page`.
 
     Raises
     ------
     FilterError
     """
     terms, by = parse(filters), order_of(order)
-    states = _states(terms) if states is None else states
+    states = states_of(terms) if states is None else states
     with store.read() as db:
-        if terms or by.only_known:
-            return db.scalar(_passing(db, (func.count(),), states, terms, by)) or 0
-        waiting = select(func.count()).select_from(SkyObject).where(col(SkyObject.review_state).in_(states))
+        return _count_all(db, states, terms, by) - _count_asked(db, states, terms, by, asker)
+
+
+def _count_asked(
+    db: Session, states: Sequence[ReviewState], terms: Sequence[CardTerm], by: Order, asker: str | None
+) -> int:
+    """How many of what awaits an expert are left out for the one who asked."""
+    waits = ReviewState.ESCALATED
+    if asker is None or waits not in states or in_state(terms, waits, asker) == tuple(terms):
+        return 0
+    return db.scalar(queue_rows((func.count(),), (waits,), (*terms, AskedBy(asker)), by)) or 0
+
+
+def _count_all(db: Session, states: Sequence[ReviewState], terms: Sequence[CardTerm], by: Order) -> int:
+    # States that are counted under the same terms are counted at once.
+    groups: dict[tuple[CardTerm, ...], list[ReviewState]] = {}
+    for state in states:
+        groups.setdefault(in_state(terms, state, None), []).append(state)
+    total = 0
+    for held, some in groups.items():
+        if held or by.only_known:
+            total += db.scalar(_passing(db, (func.count(),), some, held, by)) or 0
+            continue
+        waiting = select(func.count()).select_from(SkyObject).where(col(SkyObject.review_state).in_(some))
         gone = waiting.where(col(SkyObject.best_score).is_(None), col(SkyObject.best_candidate_id).is_(None))
-        every = count_awaiting(db) if tuple(states) == AWAITING else db.scalar(waiting) or 0
-        return every - (db.scalar(gone) or 0)  # few if any: all their candidates are superseded
-
-
-def asks_for_decided(terms: Sequence[Term]) -> bool:
-    """Whether a filter asks for what the queue does not hold, so that it lists nothing there."""
-    asked_state = any(isinstance(term, InState) and term.state not in _states(terms) for term in terms)
-    decided = any(isinstance(term, HasVerdict) and term.labels for term in terms)
-    return asked_state or (decided and _states(terms) == AWAITING)
-
-
-def _states(terms: Sequence[Term]) -> tuple[ReviewState, ...]:
-    """The states of what awaits a verdict, under a filter."""
-    settling = any(isinstance(term, Disputed) and term.wanted for term in terms)
-    return (*AWAITING, *DISPUTABLE) if settling else AWAITING
+        every = count_awaiting(db) if tuple(some) == AWAITING else db.scalar(waiting) or 0
+        total += every - (db.scalar(gone) or 0)  # few if any: all their candidates are superseded
+    return total
 
 
 def best_candidates(store: Store, objects: Sequence[int]) -> dict[int, int]:
@@ -248,7 +279,7 @@ def best_candidates(store: Store, objects: Sequence[int]) -> dict[int, int]:
 def queue_rows(
     columns: Sequence[Any],
     states: Sequence[ReviewState],
-    terms: Sequence[Term],
+    terms: Sequence[CardTerm],
     by: Order,
     among: Objects | None = None,
 ) -> Select[Any]:
@@ -270,7 +301,8 @@ def queue_rows(
     return query.where(by.key().is_not(None)) if by.only_known else query
 
 
-def _queue_row(sky_object: SkyObject, candidate: Candidate) -> QueueRow:
+def _queue_row(sky_object: SkyObject, best: Candidate, chosen: Candidate | None) -> QueueRow:
+    candidate = chosen or best
     return QueueRow(
         object_id=sky_object.id or 0,
         candidate_id=candidate.id or 0,
@@ -282,4 +314,5 @@ def _queue_row(sky_object: SkyObject, candidate: Candidate) -> QueueRow:
         mjd=candidate.mjd,
         n_candidates=sky_object.n_candidates,
         review_state=sky_object.review_state,
+        is_chosen=candidate.id != best.id,
     )

@@ -216,6 +216,11 @@ class FrameScreen(KeyedScreen, Generic[Data]):
         self.paint()
         self.ask()
 
+    def on_screen_suspend(self) -> None:
+        """What was said is told no longer once something else is shown."""
+        if self.host.opened is not None:
+            self.notice = ()
+
     def on_resize(self) -> None:
         """Share the new size out."""
         self.paint()

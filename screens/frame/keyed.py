@@ -166,7 +166,15 @@ class KeyedScreen(Screen[None]):
             self.do(action_id)
 
     def do(self, action_id: str, count: int | None = None) -> None:
-        """Do one action of the registry, or say why not."""
+        """Do one action of the registry, or say why not; what was said before is told no longer."""
+        was_told = bool(self.notice) and self.host.opened is not None
+        if was_told:
+            self.notice = ()
+        self._do(action_id, count)
+        if was_told and not self.notice:
+            self.paint()
+
+    def _do(self, action_id: str, count: int | None) -> None:
         action = self.host.registry[action_id]
         if action.where is Where.EVERYWHERE:
             self.host.act(action_id)

@@ -73,7 +73,14 @@ def _view(id_: str, key: str, label: str, text: str, excuse: Excuse = always) ->
 
 ACTIONS: tuple[Action, ...] = (
     *(_verdict(label) for label in LABELS),
-    _card("undo", ("u",), "undo", "take back the last verdict, as often as you like", no_writing, 8),
+    _card(
+        "undo",
+        ("u",),
+        "undo",
+        "take back the last verdict, of this sitting first, as often as you like",
+        no_writing,
+        8,
+    ),
     _card("redo", ("ctrl+r",), "redo", "give again the verdict that was taken back", no_writing),
     _card("note", ("w",), "note", "write a note on this candidate; #words are its tags", _no_verdict, 6),
     _card(

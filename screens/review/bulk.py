@@ -8,6 +8,8 @@ from core.vocabulary import Label
 from screens.review import view
 from screens.review.steering import FEW, label_of, label_words
 
+_NAMED = 3  # marked objects out of view that are named
+
 if TYPE_CHECKING:
     from screens.review.screen import ReviewScreen
 
@@ -31,12 +33,20 @@ def ask_bulk(screen: "ReviewScreen") -> None:
         screen.refuse("bulk: mark cards with space first, or choose them by a filter")
         return
     what = f"{len(marked)} marked" if marked else "all that pass the filter"
+    if away := len(_out_of_view(screen, marked)):
+        what += f", {away} of them out of view"
     screen.ask_line(
         f"one verdict on {what}, such as: artefact",
         "",
         lambda text: _prepare(screen, text, marked),
         label_words,
     )
+
+
+def _out_of_view(screen: "ReviewScreen", marked: list[int]) -> list[int]:
+    """The marked objects that are not among the cards of this filter."""
+    here = {entry.object_id for entry in screen.queue.entries}
+    return [each for each in marked if each not in here]
 
 
 def _prepare(screen: "ReviewScreen", text: str, marked: list[int]) -> None:
@@ -52,12 +62,15 @@ def _prepare(screen: "ReviewScreen", text: str, marked: list[int]) -> None:
         return
     screen.prompt.close()
 
-    def find() -> dict[int, int]:
-        if not marked:
-            return dict(desk.passing(filters, order))
-        return desk.best_candidates(marked)
+    away = _out_of_view(screen, marked)
 
-    def found(chosen: dict[int, int]) -> None:
+    def find() -> tuple[dict[int, int], list[str]]:
+        if not marked:
+            return dict(desk.passing(filters, order)), []
+        return desk.best_candidates(marked), desk.names(away[:_NAMED])
+
+    def found(result: tuple[dict[int, int], list[str]]) -> None:
+        chosen, names = result
         shown = {"by": "bulk", "filter": filters, "chosen": "marks" if marked else "filter"}
 
         def decide() -> None:
@@ -65,10 +78,13 @@ def _prepare(screen: "ReviewScreen", text: str, marked: list[int]) -> None:
 
         if not chosen:
             screen.refuse("bulk: no card passes the filter")
-        elif len(chosen) <= FEW and marked:
+        elif len(chosen) <= FEW and marked and not away:
             decide()
         else:
             question = f"{label.value} for {len(chosen)} objects, not looked at one by one"
+            if away:  # they were marked under another filter
+                more = ", …" if len(away) > _NAMED else ""
+                question += f"; {len(away)} out of view: {', '.join(names)}{more}"
             screen.host.confirm(question, label.value, decide)
 
     screen.in_background(find, found, "nothing was decided")

@@ -1,5 +1,6 @@
 """Which cards are under review: by a filter, in an order, from where the last sitting ended."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import AstridError
 from screens.frame.work import start
-from screens.lines import Tone, span
+from screens.lines import Tone, counted, span
 from screens.review.steering import NAMED_ORDERS, cut_line
 
 if TYPE_CHECKING:
@@ -62,9 +63,17 @@ class Choosing:
         from core.review.filter_help import why_nothing
         from core.review.filters import parse
 
-        filters = self._screen.filter
+        filters, desk = self._screen.filter, self._screen.desk
+        if desk is None:
+            return
         with suppress(AstridError):  # then it stays unexplained
-            self.nothing = tuple(why_nothing(parse(filters), await self._screen.filtering.known()))
+            found = why_nothing(parse(filters), await self._screen.filtering.known())
+            if self._screen.queue.is_waiting and (decided := await asyncio.to_thread(desk.decided, filters)):
+                passes = "passes" if decided == 1 else "pass"
+                found.append(
+                    f"{counted(decided, 'decided card')} {passes} it: add state:real, state:bogus, …"
+                )
+            self.nothing = tuple(found)
             self._screen.paint()
 
     async def _count(self) -> None:
@@ -77,7 +86,8 @@ class Choosing:
         """At the end of the queue, look for what came in since."""
         screen, headline = self._screen, self._screen.host.headline
         waiting, queue = headline.awaiting if headline else 0, screen.queue
-        is_at_end = screen.reading is not None and queue.current is None and queue.is_complete
+        is_at_end = queue.is_waiting and queue.current is None and queue.is_complete
+        is_at_end = is_at_end and screen.reading is not None
         if is_at_end and queue.cut is None and waiting > queue.awaiting and waiting != self._looked_at:
             self._looked_at = waiting
             start(screen, self._look, group="count", exclusive=True)

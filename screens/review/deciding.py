@@ -11,11 +11,12 @@ from core.vocabulary import Label
 from screens.frame.work import start
 from screens.lines import Line, Tone, span
 from screens.review import view
+from screens.review.facts import remark as remarked
 from screens.review.steering import Remark
 
 if TYPE_CHECKING:
     from core.review.cards import Card
-    from screens.review.desk import Undone
+    from screens.review.desk import Earlier, Undone
     from screens.review.screen import ReviewScreen
 
 
@@ -39,6 +40,7 @@ class Deciding:
         self.is_writing = False
         self.last: Line = ()
         self._waiting: Line = ()
+        self._asked: Earlier | None = None  # what of another sitting was named, to be taken back
 
     def give(self, label: Label) -> None:
         """Give the card a verdict."""
@@ -47,6 +49,10 @@ class Deciding:
     def take_back(self) -> None:
         """Take back the newest verdict that stands."""
         self.write(self._undo)
+
+    def forget_asked(self) -> None:
+        """Something else was done than to take back what was named."""
+        self._asked = None
 
     def give_again(self) -> None:
         """Give again what was taken back last."""
@@ -130,8 +136,21 @@ class Deciding:
                     self._screen.say_line(self.last)
 
     async def _undo(self) -> None:
-        if (desk := self._screen.desk) is not None:
-            self._land(await asyncio.to_thread(desk.undo), "taken back", "there is no verdict to take back")
+        """Take back what was decided at this sitting; what was at another one only once it was named."""
+        asked, self._asked = self._asked, None
+        desk, nothing = self._screen.desk, "there is no verdict to take back"
+        if desk is None:
+            return
+        row = await asyncio.to_thread(desk.undo)
+        if row is None:
+            earlier = await asyncio.to_thread(desk.earlier)
+            if earlier is not None and earlier != asked:
+                self._asked = earlier
+                self._screen.say_line(view.ask_earlier(earlier, self._screen.host.registry.sign("undo")))
+                return
+            if earlier is not None:
+                row = await asyncio.to_thread(desk.undo_earlier, earlier)
+        self._land(row, "taken back", nothing)
 
     async def _redo(self) -> None:
         if (desk := self._screen.desk) is not None:
@@ -151,7 +170,8 @@ class Deciding:
         entry.label, entry.is_again = row.label, entry.is_again or row.is_again
         for object_id in objects:
             reading.forget(object_id)
-        self.told(view.changed_back(done, row, len(objects)))
+        self.last = ()  # what is said now is of this card alone
+        self._screen.notice = view.changed_back(done, row, len(objects))
         self._screen.show_place()
 
     def _note(self, text: str) -> None:
@@ -168,7 +188,6 @@ class Deciding:
             return
         await asyncio.to_thread(desk.annotate, card.candidate_id, remark.note, remark.tags)
         reading.forget(entry.object_id)
-        tags = " ".join(f"#{tag}" for tag in remark.tags)
-        screen.notice = (span("note kept: ", Tone.GOOD), span(f"{remark.note or ''} {tags}".strip()))
+        screen.notice = (span("note kept: ", Tone.GOOD), span(remarked(remark.note, remark.tags)))
         screen.filtering.forget_offered()
         screen.show_place()

@@ -8,10 +8,11 @@ from typing import Any
 from uuid import uuid4
 
 from core.database.store import Store
-from core.database.tables import Candidate, Verdict
+from core.database.tables import Candidate, SkyObject, Verdict
 from core.frames.frame_detail import Header, NoSuchFrame, read_frame, read_header
 from core.review import (
     agreement,
+    card_terms,
     cards,
     fakes,
     filter_help,
@@ -22,6 +23,7 @@ from core.review import (
     waiting,
 )
 from core.settings import ReviewSettings
+from core.text import safe_text
 from core.vocabulary import Label, ReviewState
 
 
@@ -40,6 +42,16 @@ class Undone:
     is_again: bool = False  # the card had been shown blind once more
     objects: tuple[int, ...] = ()
     revealed: str = ""  # that it was an injected source
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A verdict that the same reviewer gave at another sitting."""
+
+    verdict_id: int
+    label: str
+    name: str
+    at: float  # Unix seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +100,23 @@ class Desk:
     def page(
         self, *, after: str | None, filters: str, limit: int = 50, order: str = "score"
     ) -> waiting.CardPage:
-        """The next objects that await a verdict."""
-        return waiting.queue_page(self._store, limit=limit, after=after, filters=filters, order=order)
+        """The next objects that await a verdict, or that the filter leads to."""
+        return waiting.queue_page(
+            self._store, limit=limit, after=after, filters=filters, order=order, asker=self._asker
+        )
 
     def total(self, filters: str, order: str = "score") -> int:
         """How many objects that pass the filter await a verdict."""
-        return waiting.queue_count(self._store, filters=filters, order=order)
+        return waiting.queue_count(self._store, filters=filters, order=order, asker=self._asker)
+
+    def decided(self, filters: str) -> int:
+        """How many objects would pass the filter, were it one for such as are decided."""
+        return waiting.queue_count(self._store, filters=filters, states=card_terms.JUDGED)
+
+    @property
+    def _asker(self) -> str | None:
+        """Whose questions to experts are not in the queue: an expert's own stay."""
+        return None if self.reviewer in self.habits.experts else self.reviewer
 
     def again(self, among: Sequence[int], order: str) -> list[tuple[int, int]]:
         """Objects that this reviewer decided before, to be shown blind among new ones, and where."""
@@ -132,7 +155,15 @@ class Desk:
 
     def cut(self, minutes: float, filters: str, order: str, passed: int = 0) -> pace.Cut:
         """Where this reviewer's own pace cuts the queue, behind so many that were passed over."""
-        return pace.cut(self._store, self.reviewer, minutes, filters=filters, order=order, passed=passed)
+        return pace.cut(
+            self._store,
+            self.reviewer,
+            minutes,
+            filters=filters,
+            order=order,
+            passed=passed,
+            asker=self._asker,
+        )
 
     def measured(self) -> tuple[pace.Pace, pace.Share | None, list[agreement.Pair]]:
         """Pace, reliability, and agreement with each other reviewer."""
@@ -197,13 +228,18 @@ class Desk:
 
     def passing(self, filters: str, order: str) -> list[tuple[int, int]]:
         """Object and candidate of all that pass a filter, one more than can be decided at once at most."""
-        limit = verdicts.MOST_AT_ONCE + 1
-        page = waiting.queue_page(self._store, limit=limit, filters=filters, order=order)
+        page = self.page(after=None, filters=filters, limit=verdicts.MOST_AT_ONCE + 1, order=order)
         return [(row.object_id, row.candidate_id) for row in page.rows]
 
     def best_candidates(self, objects: Sequence[int]) -> dict[int, int]:
         """The candidate that stands for each of some objects."""
         return waiting.best_candidates(self._store, objects)
+
+    def names(self, objects: Sequence[int]) -> list[str]:
+        """The names of some objects, in their order."""
+        with self._store.read() as db:
+            rows = [db.get(SkyObject, each) for each in objects]
+        return [safe_text(row.name, 40) for row in rows if row is not None]
 
     def decide_together(self, candidates: Sequence[int], label: Label, shown: Mapping[str, Any]) -> str:
         """Write one verdict on many, all or none; what it reveals."""
@@ -257,12 +293,29 @@ class Desk:
         )
 
     def undo(self) -> Undone | None:
-        """Take back this reviewer's newest verdict that stands, or step of many."""
-        return self._undone(verdicts.undo(self._store, session=self._session, reviewer=self.reviewer))
+        """Take back the newest verdict of this sitting that stands, or step of many."""
+        return self._undone(verdicts.undo(self._store, **self._who, own=True))
+
+    def earlier(self) -> Earlier | None:
+        """The newest verdict that stands of this reviewer at another sitting, which may still go on."""
+        row = verdicts.newest(self._store, self.reviewer)
+        if row is None or row.label is None or row.session == self._session:
+            return None
+        count = verdicts.step_size(row)
+        name = verdicts.decision(self._store, row)[1] if count == 1 else f"{count} objects"
+        return Earlier(row.id or 0, row.label, name, row.created_at)
+
+    def undo_earlier(self, asked: Earlier) -> Undone | None:
+        """Take back that one, if it is still the newest."""
+        return self._undone(verdicts.undo(self._store, **self._who, only=asked.verdict_id))
 
     def redo(self) -> Undone | None:
-        """Give again what was taken back last."""
-        return self._undone(verdicts.redo(self._store, session=self._session, reviewer=self.reviewer))
+        """Give again what was taken back last at this sitting."""
+        return self._undone(verdicts.redo(self._store, **self._who, own=True))
+
+    @property
+    def _who(self) -> dict[str, Any]:
+        return {"session": self._session, "reviewer": self.reviewer}
 
     def _undone(self, row: Verdict | None) -> Undone | None:
         if row is None:

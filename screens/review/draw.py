@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from core.cells import Look, Panel, draw_triplet, faint_sources_survive
 from core.review.cutouts import Cutouts
-from screens.lines import Line, Span, Tinted, Tone, drawn, padded, span
+from screens.lines import Line, Span, Tinted, Tone, drawn, padded, shortened, span
 from screens.tty.graphics import Placed
 
 if TYPE_CHECKING:
@@ -111,21 +111,27 @@ def _caption(panels: tuple[Panel, ...], order: list[int], layout: "Layout", look
     if layout.panels == 1:
         shown = order[0]
         return (_name(shown, chosen=True), _limits(panels[shown]), drawn("  "), middle)
-    first = padded((_name(order[0], order[0] == plane), _limits(panels[order[0]])), width + 1)
+    first = _under((_name(order[0], order[0] == plane), _limits(panels[order[0]])), width)
     second_shown = order[1]
     if second_shown == 3:
         middle = _limits(panels[3])
-    second = padded((_name(second_shown, plane in (1, second_shown)), drawn(" "), middle), width + 1)
+    second = _under((_name(second_shown, plane in (1, second_shown)), drawn(" "), middle), width)
     third = (_name(2, plane == 2), _limits(panels[2]))
     if len(order) == 3:
         return (*first, *second, *third)
-    return (*first, *second, *padded(third, width + 1), _name(3, plane == 3), _limits(panels[3]))
+    return (*first, *second, *_under(third, width), _name(3, plane == 3), _limits(panels[3]))
+
+
+def _under(line: Line, width: int) -> Line:
+    """What stands under one image, apart from what stands under the next."""
+    return padded(shortened(line, width), width + 1)
 
 
 def how_drawn(look: Look, columns: int) -> Span:
     """The stretch, zoom and drawing in a few words; a warning where faint sources do not show."""
     if not faint_sources_survive(look.drawing, columns):
-        return span(f"{_DRAWING_NAMES[look.drawing]} hides faint", Tone.WARN)
+        told = f"{_DRAWING_NAMES[look.drawing]} hides faint"
+        return span(told if len(told) + len("reference  ") <= columns else "hides faint", Tone.WARN)
     zoom = f" ×{look.zoom:.3g}" if look.zoom != 1 else ""
     contrast = f" c{look.contrast:.2g}" if look.contrast != 1 else ""
     inverted = " inv" if look.invert else ""

@@ -1,7 +1,7 @@
 """What is known of a candidate, as short labelled facts."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -39,22 +39,34 @@ def fact_lines(card: "Card", width: int, rows: int, columns: int = 0) -> list[Li
     columns = columns or max(width // _COLUMN, 1)
     cell = width // columns
     facts = list(_facts(card, cell))[: rows * columns]
+    spare = rows * columns - len(facts)
+    if spare > 1 and columns > 3:  # name and scores, which come first, have two cells each if they need them
+        facts = list(_facts(card, cell, 2 * cell))
     lines: list[Line] = []
-    for start in range(0, len(facts), columns):
-        line: Line = ()
-        for place, fact in enumerate(facts[start : start + columns]):
-            line = (*padded(line, place * cell), *shortened(fact, cell - 1))
+    line: Line = ()
+    place = 0
+    for fact in facts:  # one that is too long takes two cells while some are left over
+        cells = 1 + (spare > 0 and place < columns - 1 and len(plain(fact)) >= cell)
+        line = (*padded(line, place * cell), *shortened(fact, cells * cell - 1))
+        place, spare = place + cells, spare + 1 - cells
+        if place == columns:
+            lines.append(line)
+            line, place = (), 0
+    if place:
         lines.append(line)
     return [*lines, *[()] * (rows - len(lines))]
 
 
-def _facts(card: "Card", cell: int = _COLUMN) -> Iterator[Line]:
-    """All facts, the most telling first; a long name takes what the standing leaves of its cell."""
+def _facts(card: "Card", cell: int = _COLUMN, scores: int = 0) -> Iterator[Line]:
+    """All facts, the most telling first; a long name takes what the standing leaves of its cell.
+
+    Scores may take another room than a cell.
+    """
     record, frame = card.candidate, card.frame
     stands = standing(card)
     room = max(cell - 1 - sum(len(piece.text) for piece in stands), 26)
     yield (span(card.name, Tone.STRONG, room), *stands)
-    yield _with_scores(_labelled("snr", _signed(record["snr"], "σ")), card, cell - 1)
+    yield _with_scores(_labelled("snr", _signed(record["snr"], "σ")), card, (scores or cell) - 1)
     if card.seen_again:
         yield (span(card.seen_again, Tone.WARN),)
     if refused := _refused(card):
@@ -104,6 +116,7 @@ def detail_lines(card: "Card", width: int, curve: Sequence[Line] = ()) -> list[L
     degrees = f"{_number(card.ra, 6)} {_number(card.dec, 6)}"
     lines += [
         (span("  "), *_labelled("degrees", degrees)),
+        (span("  "), *_labelled("this detection", f"{_number(record['ra'], 6)} {_number(record['dec'], 6)}")),
         (span("  "), *_labelled("on the reference's grid", _pixel(record["x"], record["y"]))),
         (span("  "), *_labelled("file", card.frame.path or "–")),
         (span("  "), *_labelled("field", card.frame.field or "–")),
@@ -201,8 +214,17 @@ def last_note(card: "Card") -> Line:
     past = next((past for past in card.history if past.note or past.tags), None)
     if past is None:
         return ()
-    words = " ".join([past.note or "", *(f"#{tag}" for tag in past.tags)]).strip()
-    return (span("note ", Tone.DIM), span(words, limit=120), span(f" ({past.reviewer})", Tone.DIM, 20))
+    return (
+        span("note ", Tone.DIM),
+        span(remark(past.note, past.tags), limit=120),
+        span(f" ({past.reviewer})", Tone.DIM, 20),
+    )
+
+
+def remark(note: str | None, tags: Iterable[str]) -> str:
+    """A note as it was typed, and behind it the tags that are not in it already."""
+    said = {word.lower() for word in (note or "").split()}
+    return " ".join([note or "", *(f"#{tag}" for tag in tags if f"#{tag}" not in said)]).strip()
 
 
 def mask_words(flags: int) -> str:
@@ -239,13 +261,12 @@ def _past(past: "PastVerdict") -> Line:
     when = datetime.fromtimestamp(past.at, UTC).strftime("%Y-%m-%d %H:%M")
     what = past.label or ("taken back" if past.retracts_id is not None else "note")
     tone = Tone.STRONG if past.stands else Tone.DIM
-    words = f"  {past.note}" if past.note else ""
-    tags = "".join(f" #{tag}" for tag in past.tags)
+    words = remark(past.note, past.tags)
     return (
         span(f"  {when}  ", Tone.DIM),
         span(what, tone),
         span(f"  {past.reviewer}", limit=22),
-        span(words + tags),
+        span(f"  {words}" if words else ""),
     )
 
 

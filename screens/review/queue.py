@@ -1,6 +1,6 @@
 """The cards under review: pages of the store as they were read, and a place among them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -31,6 +31,7 @@ class Queue:
     after: str | None = None  # the cursor of the next page; none when all are here
     is_complete: bool = False  # nothing is left to be read
     is_begun: bool = False  # a card of it was shown
+    is_waiting: bool = True  # it holds only what awaits a verdict
     is_counted: bool = True  # whether the total is known; else it is of those that were read
     total: int = 0  # how many there are in the store and here, read or not
     without: int | None = 0  # how many more await that have no value in this order; none: not known yet
@@ -112,10 +113,23 @@ class Queue:
             cut, cards = cut + 1, cards - (entry.label is None)
         self.cut = cut + cards
 
-    def extend(self, objects: Iterable[int], after: str | None) -> None:
-        """Append a page. Objects that are here already, because the order moved on, stay where they are."""
-        known = {entry.object_id for entry in self.entries}
-        self.entries.extend(Entry(object_id) for object_id in objects if object_id not in known)
+    def extend(
+        self, objects: Iterable[int], after: str | None, shown: Mapping[int, int] | None = None
+    ) -> None:
+        """Append a page. Objects that are here already, because the order moved on, stay where they are.
+
+        Parameters
+        ----------
+        objects : iterable of int
+        after : str or None
+            The cursor of the page after it.
+        shown : mapping, optional
+            The detection to show of an object, where it is not the best one.
+        """
+        known, shown = {entry.object_id for entry in self.entries}, shown or {}
+        self.entries.extend(
+            Entry(each, candidate_id=shown.get(each)) for each in objects if each not in known
+        )
         self.after, self.is_complete = after, after is None
         self.is_counted = self.is_counted or self.is_complete
         self.total = max(self.total, len(self.entries))

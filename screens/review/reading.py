@@ -59,6 +59,10 @@ class Reading:
             The filter cannot be understood: everything is as it was.
         StoreError
         """
+        from core.review.card_terms import (
+            holds_decided,
+        )  # SQLAlchemy comes with it: not before the first paint
+
         filters = await asyncio.to_thread(self._desk.expanded, filters)
         page = await asyncio.to_thread(self._desk.page, after=None, filters=filters, order=order)
         before, is_same = self.queue, filters == self.filter
@@ -66,6 +70,7 @@ class Reading:
         self.queue = Queue(
             total=len(page.rows),
             is_counted=page.next is None,
+            is_waiting=not holds_decided(filters),
             without=None if order in MODEL_ORDERS else 0,
             cut=before.left if is_same else None,  # a given time holds in any order
             marks=before.marks,
@@ -146,7 +151,8 @@ class Reading:
     async def _take(self, page: "CardPage") -> None:
         """Append a page, and among its cards some that were decided before."""
         queue, before = self.queue, len(self.queue.entries)
-        queue.extend((row.object_id for row in page.rows), page.next)
+        chosen = {row.object_id: row.candidate_id for row in page.rows if row.is_chosen}
+        queue.extend((row.object_id for row in page.rows), page.next, chosen)
         if self.filter or queue.cut is not None or not self._desk.habits.again_share:
             return
         among = [entry.object_id for entry in queue.entries[before:]]

@@ -59,6 +59,7 @@ class ReviewScreen(PictureScreen):
         self._desk: Desk | None = None
         self._reading: Reading | None = None
         self._viewing: Viewing | None = None
+        self._held: Line = ()  # what was said of a key that is held
         self._refused: tuple[Line, bool, bool] | None = None  # of an open store, and of a card
         self.choosing, self.filtering = Choosing(self), Filtering(self)
         self.deciding, self.company, self.blinking = Deciding(self), Company(self), Blinking(self)
@@ -261,10 +262,21 @@ class ReviewScreen(PictureScreen):
         """A key that is held gives no second verdict."""
         label = verdict_label(action_id)
         if label is not None and self._guard.is_held(action_id):
+            self._tell_held(action_id)
             return
+        if action_id != "undo":
+            self.deciding.forget_asked()
         was_told, self.notice = bool(self.notice), ()  # what is done now has its own to say
         super().do(action_id, count)
         if was_told and not self.notice:
+            self.paint()
+
+    def _tell_held(self, action_id: str) -> None:
+        """Say once that a key gives no second verdict while it is held, behind what is said already."""
+        if self.notice is not self._held or not self._held:
+            said = self.notice or self.deciding.last
+            key = self.host.registry.sign(action_id)
+            self.notice = self._held = (*said, span(f"  {key} held: ignored", Tone.DIM))
             self.paint()
 
     def refuse(self, text: object) -> None:
@@ -374,6 +386,11 @@ class ReviewScreen(PictureScreen):
         if self._viewing is not None and self.card is not None:
             self._viewing = self._viewing.next_plane(has_score=view.has_score(self.card))
             self.paint()
+
+    def show_new(self) -> None:
+        """At full size let the new image be shown, or the reference: what blinks is these."""
+        if self._viewing is not None:
+            self._viewing = self._viewing.with_what_blinks()
 
     def _open_view_menu(self) -> None:
         self.open_menu(Where.VIEW_MENU, "view")

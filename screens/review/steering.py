@@ -23,18 +23,18 @@ _FEW_CELLS = 8  # too few to show any of them
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A note as it was typed: words that begin with # are tags."""
+    """A note as it was typed: words that begin with # are tags as well."""
 
     note: str | None
     tags: tuple[str, ...]
 
     @classmethod
     def read(cls, text: str) -> "Remark":
-        """Part tags from the note, small letters, each once."""
+        """Take the tags from the note, small letters, each once; tags alone are no note."""
         words = text.split()
-        tags = [word[1:].lower() for word in words if len(word) > 1 and word[0] == "#"]
-        rest = " ".join(word for word in words if not (len(word) > 1 and word[0] == "#"))
-        return cls(rest or None, tuple(dict.fromkeys(tags)))
+        found = [word for word in words if len(word) > 1 and word[0] == "#"]
+        tags = tuple(dict.fromkeys(word[1:].lower() for word in found))
+        return cls(text.strip() if len(found) < len(words) else None, tags)
 
 
 def filter_hint(line: str, known: "Known", width: int) -> Line:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from core.text import SafeText, safe_text
@@ -18,10 +19,11 @@ from screens.review.steering import MODEL_ORDERS
 if TYPE_CHECKING:
     from core.operations.headline import Headline
     from core.review.cards import Card
-    from screens.review.desk import Undone
+    from screens.review.desk import Earlier, Undone
     from screens.review.viewing import Viewing
     from screens.tty.graphics import Placed
 
+_UNDECIDED = (ReviewState.UNREVIEWED, ReviewState.ESCALATED, ReviewState.LINKED)
 _TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
 
 
@@ -93,14 +95,23 @@ def chips(page: Page, width: int) -> Line:
             left = (*left, span(f"  {who}: ", Tone.WARN, 24), _label_span(label))
         if queue.decided:
             left = (*left, span(f"  {queue.decided} decided", Tone.DIM))
-        if queue.current.label:
-            left = (*left, span("  judged: ", Tone.DIM), _label_span(queue.current.label))
+        left = (*left, *_said_here(page))
     epochs = [epoch.candidate_id for epoch in page.card.epochs] if page.card else []
     right: Line = ()
     if page.card and len(epochs) > 1 and page.card.candidate_id in epochs:
         place = len(epochs) - epochs.index(page.card.candidate_id)
         right = (span("[ ] ", Tone.KEY), span(f"detection {place} of {len(epochs)} ", Tone.DIM))
     return spread(left, right, width)
+
+
+def _said_here(page: Page) -> Line:
+    """What was decided of this card here, or before."""
+    if (entry := page.queue.current) is not None and entry.label:
+        return (span("  judged: ", Tone.DIM), _label_span(entry.label))
+    if page.card is None or page.card.review_state in _UNDECIDED:
+        return ()
+    said = page.card.review_label
+    return (span("  decided: ", Tone.WARN), _label_span(said) if said else span(page.card.review_state))
 
 
 def empty_lines(page: Page) -> list[Line]:
@@ -220,6 +231,19 @@ def changed_back(done: str, row: "Undone", count: int = 1) -> Line:
         span(f"; {row.revealed}" if row.revealed else "", Tone.WARN),
         span(f"  {key}", Tone.KEY),
         span(back, Tone.DIM),
+    )
+
+
+def ask_earlier(earlier: "Earlier", key: str) -> Line:
+    """What an undo would reach that was decided at another sitting."""
+    when = datetime.fromtimestamp(earlier.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return (
+        span("nothing of this sitting is left: ", Tone.WARN),
+        span(key, Tone.KEY),
+        span(" again takes back "),
+        _label_span(earlier.label),
+        span(f" of {earlier.name}", limit=44),
+        span(f", given {when} at another", Tone.DIM),
     )
 
 

@@ -58,6 +58,10 @@ class Viewing:
         plane = self.on_card(has_score=has_score).plane
         return replace(self, plane=(plane + 1) % (_SCORE + has_score))
 
+    def with_what_blinks(self) -> "Viewing":
+        """With the new image chosen, where an image that does not blink would be all that is shown."""
+        return replace(self, plane=0) if self.full_size and self.plane > 1 else self
+
     def changed(self, action: str) -> "Viewing":
         """After one of the actions of card or view menu that change it; `KeyError` for others."""
         return _CHANGES[action](self)

@@ -61,9 +61,10 @@ class Sheet(ModalScreen[None]):
         if action is not None and action.id in _CLOSING:
             self.dismiss()
         elif action is not None and action.id in _ROWS:
-            # Without animation: on a thin line each frame costs.
+            # Without animation: on a thin line each frame costs. At once: else the next key, which may
+            # come before that is done, would begin where this one did.
             body = self.query_one("#sheet-body", VerticalScroll)
-            body.scroll_relative(y=_ROWS[action.id], animate=False)
+            body.scroll_relative(y=_ROWS[action.id], animate=False, immediate=True)
 
     @property
     def _registry(self) -> Registry:

@@ -82,3 +82,11 @@ def test_keys_that_clash_are_one_sentence(tmp_path):
     assert done.returncode == 4
     assert done.stderr.count("\n") == 1
     assert "would share the key r" in done.stderr
+
+
+def test_a_terminal_without_a_screen_is_led_to_what_works_there(monkeypatch, capsys):
+    from astrid_tui.app import run_console
+
+    monkeypatch.setenv("TERM", "dumb")
+    assert run_console() == 2
+    assert "astrid review --linear" in capsys.readouterr().err

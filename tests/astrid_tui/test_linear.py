@@ -97,6 +97,20 @@ def test_a_card_is_shown_again_blind_near_its_rank(sit, sqlite_store):
     assert (found.hits, found.n) == (1, 1)
 
 
-def test_a_filter_for_what_is_decided_is_told_to_list_nothing(sit, sqlite_store):
-    add_candidate(sqlite_store)
-    assert "The queue holds only what awaits a verdict" in sit(filters="state:real")
+def test_a_filter_leads_to_what_is_decided(sit, sqlite_store):
+    judged = add_candidate(sqlite_store, add_object(sqlite_store, "OLD"))
+    decide(sqlite_store, session="s", reviewer="ada", candidate_id=judged, label=Label.DIPOLE, shown={})
+    said = sit("skip", filters="state:bogus")
+    assert "1 objects pass the filter, decided ones too" in said
+    assert "dipole by ada" in said
+    assert "0 objects await a verdict" in sit()
+
+
+def test_a_verdict_of_another_sitting_is_named_before_it_is_taken_back(sit, sqlite_store):
+    for name in ("AT1", "AT2"):
+        add_candidate(sqlite_store, add_object(sqlite_store, name))
+    sit("real", "quit")
+    assert "undo again takes back real of AT" in sit("undo", "quit")
+    assert "1 objects await a verdict" in sit("quit")
+    assert "taken back." in sit("undo", "undo", "quit")
+    assert "2 objects await a verdict" in sit("quit")

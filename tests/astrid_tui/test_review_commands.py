@@ -154,12 +154,16 @@ def test_a_verdict_is_noted_tagged_taken_back_and_given_again(astrid: Command, s
     assert "a note needs words or tags" in astrid.said
     astrid("candidates", "label", candidate, "real", "--tag", "two words", code=2)
     noted, again, retracted, first = astrid.json("candidates", "show", candidate)["verdicts"]
-    assert (noted["note"], noted["tags"]) == ("look again", ["later"])
-    assert (first["note"], first["tags"], again["tags"]) == ("nice", ["host", "blue"], ["host", "blue"])
+    assert (noted["note"], noted["tags"]) == ("look again #later", ["later"])
+    assert (first["note"], first["tags"], again["tags"]) == (
+        "nice #Host #blue",
+        ["host", "blue"],
+        ["host", "blue"],
+    )
     assert (again["stands"], first["stands"], retracted["label"]) == (True, False, None)
     said = astrid("candidates", "show", candidate)
     assert re.search(r"\d{4}-\d\d-\d\d [\d:]{8} UTC, note by vera on candidate 1: look again #later", said)
-    assert "real by vera on candidate 1, taken back since: nice #host #blue" in said
+    assert "real by vera on candidate 1, taken back since: nice #Host #blue" in said
     assert "stands" not in said
     assert astrid.json("candidates", "redo")["verdict"] is None
     assert len(astrid.json("candidates", "list", "--filter", "tag:later")) == 1

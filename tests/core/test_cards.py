@@ -20,9 +20,10 @@ from core.database.tables import (
 )
 from core.objects.association import refresh, wake
 from core.review import waiting
+from core.review.card_terms import conditions, parse
 from core.review.cards import CardError, read_card
 from core.review.cutouts import Cutouts, pack
-from core.review.filters import FilterError, conditions, parse
+from core.review.filters import FilterError
 from core.review.narrow import few
 from core.review.verdicts import annotate, decide, redo, undo
 from core.review.waiting import queue_count, queue_page

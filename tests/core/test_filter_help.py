@@ -67,8 +67,8 @@ def test_what_a_line_may_become(line, offered):
         ("@m", "saved filters: @mine"),
         ("@x", "saved filters: @faint, @mine"),
         ("@mine", "the filter that was saved"),
-        ("state:real", "object real; the queue holds only what awaits a verdict"),
-        ("verdict:dipole", "`astrid candidates list` lists the rest"),
+        ("state:real", "object real"),
+        ("verdict:dipole", "judged: dipole"),
         ("expert:me disputed:yes", "awaits your verdict as an expert and reviewers differ on it"),
     ],
 )

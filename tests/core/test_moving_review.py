@@ -15,7 +15,7 @@ from core.database.tables import Candidate, SkyObject
 from core.objects.association import refresh
 from core.objects.detail import read_object
 from core.objects.tracklets import newest_night, nights, tracklets_of, write_tracklets
-from core.review.agreement import asked, standings
+from core.review.agreement import asked, assign, standings
 from core.review.candidates import page, show
 from core.review.cards import carriers, read_card
 from core.review.chain import verify
@@ -237,3 +237,53 @@ def test_a_store_of_before_is_told_which_objects_are_one_body(empty_url: str) ->
     )
     assert read_card(store, objects[0]).objects == tuple(objects[:2])
     store.close()
+
+
+def test_a_card_has_the_name_and_place_of_the_detection_it_shows(body) -> None:
+    store, candidates, objects = body
+    with store.read() as db:
+        rows = {row.id: row for row in db.exec(select(SkyObject))}
+    for candidate, key in zip(candidates, objects, strict=True):
+        card = read_card(store, objects[0], candidate)
+        assert (card.object_id, card.name) == (objects[0], rows[key].name)
+        assert (card.ra, card.dec) == (rows[key].ra, rows[key].dec)
+    assert len({rows[key].name for key in objects}) == len(objects)
+
+
+def test_a_frame_leads_to_the_card_of_a_body_by_its_detection_there(body) -> None:
+    store, candidates, objects = body
+    with store.write() as db:
+        for candidate in candidates:
+            db.get(Candidate, candidate).frame = f"f{candidate}.fits"
+    third = f"frame:F{candidates[2]}.fits"
+    assert queue_count(store, filters=third) == 1
+    (row,) = queue_page(store, filters=third).rows
+    assert (row.object_id, row.candidate_id, row.is_chosen) == (objects[0], candidates[2], True)
+    assert [each.is_chosen for each in queue_page(store, filters=f"frame:f{candidates[0]}*").rows] == [False]
+    judge(store, candidates[2], Label.ARTEFACT)  # that one alone, which is not of the body then
+    assert queue_page(store, filters=third).rows == ()
+    (row,) = queue_page(store, filters=f"{third} state:bogus").rows
+    assert row.object_id == objects[2]
+
+
+def test_a_body_that_is_decided_is_one_card_too(body) -> None:
+    store, candidates, objects = body
+    judge(store, candidates[1], Label.MOVING)
+    for filters in ("state:real", "verdict:any state:real"):
+        assert queue_count(store, filters=filters) == len(queue_page(store, filters=filters).rows)
+    assert [row.object_id for row in queue_page(store, filters="state:real").rows] == objects[:1]
+    with store.read() as db:
+        name = db.get(SkyObject, objects[3]).name
+    assert [row.object_id for row in queue_page(store, filters=f'object:"{name}"').rows] == objects[3:]
+
+
+def test_what_one_asked_an_expert_about_is_left_to_experts(body) -> None:
+    store, candidates, objects = body
+    judge(store, candidates[2], Label.ASK_EXPERT)
+    for asker, wanted in (("ann", 0), ("bob", 1), (None, 1)):
+        mine = [row for row in queue_page(store, asker=asker).rows if row.object_id in objects]
+        assert len(mine) == wanted
+        assert queue_count(store, asker=asker) == len(queue_page(store, asker=asker).rows)
+    assert queue_count(store, filters="state:escalated", asker="ann") == 1
+    assign(store, objects[0], "ann", by="bob", at=1.0, session="bob")
+    assert objects[0] in {row.object_id for row in queue_page(store, asker="ann").rows}

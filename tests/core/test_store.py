@@ -1,5 +1,6 @@
 """A store is opened only when this program understands it, and says in one sentence why not."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from alembic.script import ScriptDirectory
@@ -329,3 +331,14 @@ def test_a_store_in_a_folder_that_takes_no_files_can_be_read(tmp_path, monkeypat
         assert session.exec(select(SavedFilter)).all() == []
     reader.close()
     assert [each.name for each in folder.iterdir()] == ["astrid.db"]  # reading left nothing behind
+
+
+def test_a_read_only_file_system_is_named_before_anything_is_written(tmp_path, monkeypatch) -> None:
+    url = f"sqlite:///{tmp_path / 'astrid.db'}"
+    open_store(url, create=True).close()
+    seen = os.statvfs(tmp_path)
+    flags = SimpleNamespace(f_flag=seen.f_flag | os.ST_RDONLY)
+    monkeypatch.setattr("core.database.store.os.statvfs", lambda _: flags)
+    with pytest.raises(StoreUnreachable, match=r"its file system is read-only; `astrid --read-only` shows"):
+        open_store(url)
+    open_store(url, read_only=True).close()

@@ -35,7 +35,7 @@ def test_scores_are_shown_whole_or_not_at_all(store):
     card = read_card(store, sky_object)
     scores = {"ensemble": 0.9917, "realbogus": 0.9812, "unet": 0.5, "tree": 0.25}
     many = replace(card, candidate={**card.candidate, "snr": -23.6, "scores": scores})
-    for width in range(40, 140):
+    for width in range(40, 210):
         line = next(plain(each) for each in fact_lines(many, width, 12) if "snr" in plain(each))
         told = re.findall(r"(ensemble|realbogus|unet|tree) (\S+)", line)
         assert told[0] == ("ensemble", "0.99")

@@ -500,3 +500,11 @@ def test_the_score_that_orders_the_queue_is_told_first_and_oddness_last():
     }
     names = [name for name, _ in best_first(scores)]
     assert names == ["ensemble", "realbogus", "unet", "tree", "ztf:drb", "isolation_forest"]
+
+
+def test_a_note_keeps_its_words_as_they_were_typed():
+    from screens.review.steering import Remark
+
+    said = Remark.read(" near #Host nucleus #blue ")
+    assert (said.note, said.tags) == ("near #Host nucleus #blue", ("host", "blue"))
+    assert Remark.read("#a #A #b") == Remark(None, ("a", "b"))

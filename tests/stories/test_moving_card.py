@@ -40,8 +40,11 @@ async def test_a_reviewer_steps_through_a_body_and_judges_it_once(body, tmp_path
         assert desk.screen.card.candidate_id == candidates[0]
         await desk.press("]", "]")
         assert desk.screen.card.candidate_id == candidates[2]
+        name = desk.screen.card.name
+        assert name in desk.text
+        assert name in desk.screen.copied_text()
         await desk.press("m")
-        assert "and 3 more of its tracklet" in desk.text
+        assert f"{name} and 3 more of its tracklet" in desk.text
         assert states(store, candidates) == ["real"] * 4
         await desk.press("u")
         assert states(store, candidates) == LINKED

@@ -62,7 +62,12 @@ async def test_decide_undo_redo_note_quit_and_come_back(night, tmp_path, size):
     assert chain.verify(store) == []
     async with console(url, tmp_path, size) as vera:
         assert "1 of 2" in vera.text
-        await vera.press("u")  # the dipole, of the sitting before
+        await vera.press("u")  # the dipole, of the sitting before, is named before it is touched
+        assert "u again takes back dipole of " in vera.text
+        assert states(store)[2] == ReviewState.BOGUS
+        await vera.press("j", "u")
+        assert states(store)[2] == ReviewState.BOGUS  # something else was done between
+        await vera.press("k", "u", "u")
         assert states(store)[2] == ReviewState.UNREVIEWED
         assert "1 of 3" in vera.text
 
@@ -180,6 +185,7 @@ async def test_a_held_key_gives_one_verdict(night, tmp_path):
             await vera.press("x")
             clock[0] += 0.04
         assert "2 of 5" in vera.text
+        assert vera.lines[-2].endswith("u takes it back  x held: ignored")
     assert len(rows(store)) == 1
 
 
@@ -189,6 +195,7 @@ async def test_keys_typed_ahead_fall_on_no_card_that_was_not_drawn(night, tmp_pa
         drawn = vera.screen.card.candidate_id
         for key in "rxdct":
             vera.app.simulate_key(key)
+        await vera.settled()
         await vera.ready()
         judged = [row.candidate_id for row in rows(store)]
     assert judged == [drawn]
@@ -398,3 +405,103 @@ async def test_the_full_image_has_facts_beside_it_and_the_header_of_its_frame_is
         await vera.pilot.press("escape")
         await vera.ready()
         assert vera.screen.card.name in vera.text
+
+
+async def test_a_decided_card_can_be_opened_and_decided_anew(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        name = vera.screen.card.name
+        await vera.press("r", "x", "slash")
+        await vera.type(f"object:{name}")
+        assert "1 of 1" in vera.lines[1]
+        assert "decided: real" in vera.lines[1]
+        await vera.press("d")
+        assert [row.label for row in rows(store)] == ["real", "artefact", "dipole"]
+        await vera.press("slash", "ctrl+u")
+        await vera.type("state:bogus")
+        assert "1 of 2" in vera.lines[1]
+        await vera.press("slash", "ctrl+u")
+        await vera.type("score>22.9")
+        await vera.until(lambda: "2 decided cards pass it: add state:real" in vera.text)
+
+
+async def test_the_candidates_of_a_frame_are_reviewed_by_their_detections_there(night, tmp_path):
+    _store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("j", "left_square_bracket")
+        frame = vera.screen.card.candidate["frame"]
+        earlier = vera.screen.card.candidate_id
+        await vera.press("slash")
+        await vera.type(f"frame:{frame}")
+        shown = set()
+        for _ in range(vera.screen.queue.total):
+            assert vera.screen.card.candidate["frame"] == frame
+            shown.add(vera.screen.card.candidate_id)
+            await vera.press("j")
+        assert earlier in shown
+
+
+async def test_two_consoles_of_one_person_each_take_back_their_own(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path) as first:
+        await first.press("x")
+        mine = first.text
+        async with console(url, tmp_path) as second:
+            await second.press("j", "v")
+            await first.press("u")
+            assert "taken back: artefact" in first.text
+            assert states(store)[0] == ReviewState.UNREVIEWED
+            assert [row.label for row in rows(store)][:2] == ["artefact", "variable"]
+            await first.press("u")
+            assert "nothing of this sitting is left: u again takes back variable" in first.text
+            await second.press("u")
+            assert "taken back: variable" in second.text
+            await first.press("ctrl+r")
+            assert "given again: artefact" in first.text
+    assert "u takes it back" in mine
+    assert chain.verify(store) == []
+
+
+async def test_what_was_taken_back_is_not_said_under_other_cards(night, tmp_path):
+    async with console(night[1], tmp_path) as vera:
+        await vera.press("x", "u")
+        assert "taken back: artefact" in vera.lines[-2]
+        await vera.press("j")
+        assert "taken back" not in vera.text
+
+
+async def test_marks_that_a_filter_hides_are_named_before_one_verdict_falls_on_them(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        away = vera.screen.card.name
+        await vera.press("space", "slash")
+        await vera.type("score<22.8")
+        await vera.press("space", "B")
+        assert "one verdict on 2 marked, 1 of them out of view" in vera.screen.prompt.placeholder
+        for key in (*"artefact", "enter"):
+            await vera.pilot.press(key)
+        await vera.until(lambda: f"1 out of view: {away}" in vera.text)
+        assert rows(store) == []
+        for key in (*"artefact", "enter"):
+            await vera.pilot.press(key)
+        await vera.until(lambda: len(rows(store)) == 2)
+
+
+async def test_at_full_size_blinking_shows_what_blinks(night, tmp_path):
+    async with console(night[1], tmp_path) as vera:
+        await vera.press("f")
+        assert "difference" in vera.text
+        await vera.press("b")
+        assert "difference" not in vera.text
+        assert vera.screen.viewing.plane == 0
+
+
+async def test_keys_that_come_quickly_scroll_a_page_as_often(night, tmp_path):
+    from textual.containers import VerticalScroll
+
+    async with console(night[1], tmp_path) as vera:
+        await vera.press("question_mark")
+        for _ in range(20):
+            vera.app.simulate_key("j")
+        await vera.settled()
+        assert vera.app.screen.query_one("#sheet-body", VerticalScroll).scroll_y == 20

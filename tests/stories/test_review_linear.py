@@ -69,7 +69,7 @@ def test_a_queue_is_judged_by_questions_and_answers_line_by_line(night, tmp_path
     assert said.rstrip().endswith("2 decided.")
     written = rows(store)
     assert [row.label for row in written] == ["real", None, None, "real", "dipole"]
-    assert (written[1].note, written[1].tags) == ("near the core", ["host"])
+    assert (written[1].note, written[1].tags) == ("near the core #host", ["host"])
     assert {row.shown["by"] for row in written if row.label} == {"linear"}
 
 

@@ -1,0 +1,201 @@
+"""What the review queue asks of cards beyond a filter's own terms.
+
+A filter of candidates looks at one candidate at a time. A card stands for all detections of an object, or
+of a body that moves, so a frame is asked of all of them; it is in the queue once; and what a reviewer has
+asked an expert about is not that reviewer's to decide.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, union
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col
+
+from core.database.tables import Assignment, Candidate, SkyObject, Verdict
+from core.frames.standing import stands
+from core.review import filters
+from core.review.filter_words import like
+from core.review.filters import AwaitsExpert, Disputed, HasVerdict, InState, Match
+from core.review.states import AWAITING
+from core.vocabulary import Label, ReviewState
+
+JUDGED = (ReviewState.REAL, ReviewState.BOGUS, ReviewState.INDETERMINATE, ReviewState.SNOOZED)
+_BOGUS = ReviewState.BOGUS.value
+_BATCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class SeenOn:
+    """Any current detection of the card is of a frame."""
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskedBy:
+    """An expert was asked about the card by this reviewer, who is not that expert; or not."""
+
+    reviewer: str
+    wanted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Carries:
+    """The object carries the card of its tracklet, or is of none."""
+
+
+CardTerm = filters.Term | SeenOn | AskedBy | Carries
+
+
+def parse(expression: str) -> tuple[CardTerm, ...]:
+    """A filter as terms on cards.
+
+    Raises
+    ------
+    FilterError
+    """
+    return tuple(
+        SeenOn(term.pattern) if isinstance(term, Match) and term.field == "frame" else term
+        for term in filters.parse(expression)
+    )
+
+
+def states_of(terms: Sequence[CardTerm]) -> tuple[ReviewState, ...]:
+    """The states of the cards that a filter asks for: of what awaits a verdict, if it names nothing else.
+
+    A state, a verdict, one object by its name and what is disputed lead to cards that are decided too.
+    """
+    if asked := [term.state for term in terms if isinstance(term, InState)]:
+        return tuple(dict.fromkeys(asked))
+    if any(isinstance(term, Match) and is_one(term) for term in terms):
+        return tuple(ReviewState)
+    for term in terms:
+        if (isinstance(term, Disputed) and term.wanted) or (isinstance(term, HasVerdict) and term.labels):
+            return (*AWAITING, *JUDGED)
+    return AWAITING
+
+
+def in_state(terms: Sequence[CardTerm], state: ReviewState, asker: str | None) -> tuple[CardTerm, ...]:
+    """The terms that hold for one state of what `states_of` gives.
+
+    Parameters
+    ----------
+    asker : str, optional
+        Who is shown nothing that they asked an expert about, unless the filter is about such.
+    """
+    if state == ReviewState.ESCALATED and asker is not None and not _is_about_experts(terms):
+        return (*terms, AskedBy(asker, wanted=False))
+    if state in JUDGED and state != ReviewState.BOGUS and not any(_names_one(term) for term in terms):
+        return (*terms, Carries())
+    return tuple(terms)
+
+
+def holds_decided(expression: str) -> bool:
+    """Whether a filter leads to cards that are decided.
+
+    Raises
+    ------
+    FilterError
+    """
+    return any(state not in AWAITING for state in states_of(parse(expression)))
+
+
+def is_one(term: Match) -> bool:
+    """Whether it names one object, rather than how several begin."""
+    return term.field == "object" and "*" not in term.pattern
+
+
+def _names_one(term: CardTerm) -> bool:
+    return isinstance(term, Match) and is_one(term)
+
+
+def _is_about_experts(terms: Sequence[CardTerm]) -> bool:
+    return any(isinstance(term, InState | AwaitsExpert | Disputed) or _names_one(term) for term in terms)
+
+
+def conditions(terms: Sequence[CardTerm]) -> list[ColumnElement[bool]]:
+    """Terms as conditions on a query that joins `Candidate` and `SkyObject`."""
+    return [_condition(term) for term in terms]
+
+
+def _condition(term: CardTerm) -> ColumnElement[bool]:
+    match term:
+        case SeenOn(pattern):
+            of_frame = and_(col(Candidate.is_current), like(col(Candidate.frame), pattern))
+            return col(SkyObject.id).in_(seen_on(of_frame))
+        case AskedBy(reviewer, wanted):
+            return _asked_by(reviewer) if wanted else ~_asked_by(reviewer)
+        case Carries():
+            return _carries()
+        case _:
+            return filters.conditions([term])[0]
+
+
+def seen_on(of_frame: ColumnElement[bool]) -> Select[Any]:
+    """The objects of some candidates, and all that are judged with one of those."""
+    direct = select(col(Candidate.sky_object_id)).where(of_frame)
+    one, other = aliased(SkyObject), aliased(SkyObject)
+    together = (
+        select(col(other.id))
+        .join(one, col(one.tracklet_id) == col(other.tracklet_id))
+        .where(col(one.id).in_(direct), col(one.review_state) != _BOGUS, col(other.review_state) != _BOGUS)
+    )
+    return select(union(direct, together).subquery().c[0])
+
+
+def detections_on(db: Session, terms: Sequence[CardTerm], found: Sequence[SkyObject]) -> dict[int, Candidate]:
+    """The best detection of each of some objects on the frame that a filter names; else nothing."""
+    pattern = next((term.pattern for term in terms if isinstance(term, SeenOn)), None)
+    if pattern is None:
+        return {}
+    carrier = {row.tracklet_id: row.id for row in found if row.tracklet_id and row.review_state != _BOGUS}
+    own, chosen = {row.id for row in found}, {}
+    for start in range(0, len(found), _BATCH):
+        part = found[start : start + _BATCH]
+        ids = [row.id for row in part]
+        tracklets = [row.tracklet_id for row in part if row.tracklet_id in carrier]
+        query = (
+            select(Candidate, SkyObject)
+            .join(SkyObject, col(SkyObject.id) == col(Candidate.sky_object_id))
+            .where(col(SkyObject.id).in_(ids) | col(SkyObject.tracklet_id).in_(tracklets))
+            .where(col(Candidate.is_current), like(col(Candidate.frame), pattern))
+            .order_by(func.abs(col(Candidate.snr)), col(Candidate.id))
+        )
+        for candidate, sky_object in db.execute(query):
+            if sky_object.id in own:
+                chosen[sky_object.id] = candidate
+            if sky_object.review_state != _BOGUS and sky_object.tracklet_id in carrier:
+                chosen[carrier[sky_object.tracklet_id] or 0] = candidate
+    return chosen
+
+
+def _asked_by(reviewer: str) -> ColumnElement[bool]:
+    said, judged = aliased(Verdict), aliased(SkyObject)
+    asked = select(col(said.sky_object_id)).where(
+        col(said.reviewer) == reviewer, col(said.label) == Label.ASK_EXPERT.value, stands(said)
+    )
+    tracklets = select(col(judged.tracklet_id)).where(
+        col(judged.id).in_(asked), col(judged.tracklet_id).is_not(None)
+    )
+    of_tracklet = and_(col(SkyObject.tracklet_id).is_not(None), col(SkyObject.tracklet_id).in_(tracklets))
+    is_theirs = exists().where(
+        col(Assignment.sky_object_id) == col(SkyObject.id), col(Assignment.expert) == reviewer
+    )
+    waits = col(SkyObject.review_state) == ReviewState.ESCALATED.value
+    return waits & or_(col(SkyObject.id).in_(asked), of_tracklet) & ~is_theirs
+
+
+def _carries() -> ColumnElement[bool]:
+    """By the order of `core.review.states`: what was seen first, of those that still have a candidate."""
+    other = aliased(SkyObject)
+    first, others_first = (func.coalesce(col(row.first_mjd), 1e9) for row in (SkyObject, other))
+    earlier = or_(others_first < first, and_(others_first == first, col(other.id) < col(SkyObject.id)))
+    before = exists().where(
+        col(other.tracklet_id) == col(SkyObject.tracklet_id),
+        col(other.review_state) != _BOGUS,
+        col(other.best_candidate_id).is_not(None),
+        earlier,
+    )
+    return or_(col(SkyObject.tracklet_id).is_(None), ~before)
