@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from core.cells import Look
 from core.vocabulary import LABELS, Label
 from screens.action import SCREENS, Action, Situation, Where
 from screens.actions import ACTIONS, KeyClash, Registry, footer_actions, key_name, key_sign
@@ -70,7 +71,7 @@ def test_every_action_of_the_review_screen_is_handled():
     missing = [a.id for a in REGISTRY.on(Where.REVIEW) if a.where is not Where.EVERYWHERE]
     assert set(missing) - handled <= {"mark"}
     for action in REGISTRY.on(Where.VIEW_MENU):
-        assert Viewing().changed(action.id)  # none is unknown there
+        assert Viewing.begin(Look()).changed(action.id)  # none is unknown there
 
 
 def test_dangerous_actions_have_capital_keys_and_are_absent_in_read_only_mode():
