@@ -41,7 +41,8 @@ FilterOption = Annotated[
     list[str] | None,
     typer.Option(
         "--filter",
-        help='Such as "snr>7 mag<20 verdict:none near:10.68,41.27,30arcsec"; may be repeated, then all hold.',
+        help='Such as "snr>7 mag<20 verdict:none near:10.68,41.27,30arcsec"; a minus negates a term: '
+        '"-tag:host"; may be repeated, then all hold.',
     ),
 ]
 
