@@ -35,6 +35,8 @@ app = typer.Typer(help="List, judge and export candidates.", rich_markup_mode=No
 
 app.command()(search)
 
+# What gives way in a narrow terminal, the first one first: names of our objects hold their places.
+LEAST = ("x", "y", "tracklet", "dec", "ra", "filter", "mag", "verdict", "frame")
 PLACES = {"ra": 6, "dec": 6, "mjd": 5}  # where six figures are too few
 
 FilterOption = Annotated[
@@ -83,7 +85,7 @@ def list_(
          r["verdict"], r["tracklet"])
         for r in found.rows
     ]  # fmt: skip
-    print_table(headings, rows)
+    print_table(headings, rows, least=LEAST)
     if found.next:
         print_text(f"more: --after {found.next}")
 
