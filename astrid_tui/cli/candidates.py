@@ -11,6 +11,7 @@ from astrid_tui.cli.candidates_labels import TagOption, label, remarked
 from astrid_tui.cli.candidates_search import search
 from astrid_tui.cli.invocation import (
     STANDARD_OUTPUT,
+    FilterOption,
     ForceOption,
     JsonOption,
     blind_to,
@@ -45,15 +46,6 @@ WHY_LEFT_OUT = {
     "fits": "no cutouts of theirs are kept that can be read",
 }
 PLACES = {"ra": 6, "dec": 6, "mjd": 5}  # where six figures are too few
-
-FilterOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--filter",
-        help='Such as "snr>7 mag<20 verdict:none near:10.68,41.27,30arcsec"; a minus negates a term: '
-        '"-tag:host"; may be repeated, then all hold.',
-    ),
-]
 
 
 @app.command(name="list")

@@ -221,6 +221,15 @@ def writing_to(path: Path) -> Iterator[None]:
         raise AstridError(f"cannot write to {path}: {error.strerror or error}") from error
 
 
+FilterOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        help='Such as "snr>7 mag<20 verdict:none near:10.68,41.27,30arcsec"; a minus negates a term: '
+        '"-tag:host"; may be repeated, then all hold.',
+    ),
+]
+
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")]
 
 
