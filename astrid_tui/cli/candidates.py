@@ -40,7 +40,7 @@ app = typer.Typer(help="List, judge and export candidates.", rich_markup_mode=No
 app.command()(search)
 
 # What gives way in a narrow terminal, the first one first: names of our objects hold their places.
-LEAST = ("x", "y", "tracklet", "dec", "ra", "filter", "mag", "verdict", "frame")
+LEAST = (("x", "y"), ("tracklet",), ("ra", "dec"), ("filter",), ("mag",), ("verdict",), ("frame",))
 WHY_LEFT_OUT = {
     "regions": "they have no place on the sky, and are not all of one frame or reference: choose by --filter",
     "fits": "no cutouts of theirs are kept that can be read",

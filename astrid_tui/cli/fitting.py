@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+Columns = tuple[str, ...]  # what is of use together alone, such as the two coordinates of a place
 GAP = 2  # blanks between columns
 _FAIR = 18  # letters that tell most names from others
 _SHORTEST = 10
@@ -18,7 +19,7 @@ class Fitted:
 
 
 def fitted(
-    headings: Sequence[str], cells: Sequence[Sequence[str]], width: int, least: Sequence[str]
+    headings: Sequence[str], cells: Sequence[Sequence[str]], width: int, least: Sequence[Columns]
 ) -> Fitted:
     """Fit a table into a width, as far as that goes.
 
@@ -29,20 +30,20 @@ def fitted(
         Rows.
     width : int
         Letters in a line.
-    least : sequence of str
-        Columns that may give way, what is worth least first; of them empty ones do before all others. The
-        last one is not left out but shortened: at first to `_FAIR` letters, and further when all others
-        are gone.
+    least : sequence of tuple of str
+        Columns that may give way, those of a tuple together, what is worth least first; of them empty ones
+        do before all others. The last one is not left out but shortened: at first to `_FAIR` letters, and
+        further when all others are gone.
     """
-    *others, last = (headings.index(name) for name in least)
+    *others, (last,) = (tuple(headings.index(name) for name in names) for names in least)
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(headings)]
     widest, widths[last] = widths[last], min(widths[last], max(_FAIR, len(headings[last])))
     shown = list(range(len(headings)))
-    empty = [place for place in others if not any(row[place] for row in cells)]
-    for place in dict.fromkeys((*empty, *others)):
+    empty = [places for places in others if not any(row[place] for row in cells for place in places)]
+    for places in dict.fromkeys((*empty, *others)):
         if _total(widths, shown) <= width:
             break
-        shown.remove(place)
+        shown = [place for place in shown if place not in places]
     left = width - _total(widths, shown) + widths[last]
     longest = min(widest, max(left, _SHORTEST, len(headings[last])))
     told = [[*row[:last], shortened(row[last], longest), *row[last + 1 :]] for row in cells]

@@ -183,7 +183,7 @@ def remark(*fields: object) -> None:
 
 
 def print_table(
-    headings: Sequence[str], rows: Sequence[Sequence[object]], *, least: Sequence[str] = ()
+    headings: Sequence[str], rows: Sequence[Sequence[object]], *, least: Sequence[tuple[str, ...]] = ()
 ) -> None:
     """Print columns, as wide as they need; numbers to the right. Plain text, fit for pipes.
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.database.store import Store
     from core.objects.tracklets import NightSpan
 
-LEAST = ("chance", "rms", "mag", "PA", "n", "candidates")  # what gives way in a narrow terminal
+LEAST = (("chance",), ("rms",), ("mag",), ("n",), ("candidates",))  # what gives way in a narrow terminal
 _MJD_ZERO = date(1858, 11, 17)
 
 

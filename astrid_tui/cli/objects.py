@@ -33,7 +33,8 @@ app = typer.Typer(
 
 # What gives way in a narrow terminal, the first one first.
 LEAST = (
-    "first mjd", "tracklet", "source", "dec", "ra", "filter", "label", "last mjd", "mag", "state", "object",
+    ("first mjd",), ("tracklet",), ("source",), ("ra", "dec"), ("label",), ("filter",), ("last mjd",),
+    ("mag",), ("state",), ("id",),
 )  # fmt: skip
 ObjectArgument = Annotated[
     str, typer.Argument(metavar="OBJECT", help="Its number, its name, or what a survey calls it.")
