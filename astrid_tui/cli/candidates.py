@@ -1,9 +1,9 @@
 """`astrid candidates`: the review queue for scripts, and for a terminal without the console."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from astrid_tui.cli.candidates_labels import TagOption, label, remarked
 from astrid_tui.cli.candidates_search import search
 from astrid_tui.cli.invocation import (
     STANDARD_OUTPUT,
+    FilterOption,
     ForceOption,
     JsonOption,
     blind_to,
@@ -31,19 +32,20 @@ from astrid_tui.cli.invocation import (
 from astrid_tui.cli.reviewing import register
 from core.vocabulary import OWN
 
+if TYPE_CHECKING:
+    from core.review.real_rows import RealCandidate
+
 app = typer.Typer(help="List, judge and export candidates.", rich_markup_mode=None, no_args_is_help=True)
 
 app.command()(search)
 
+# What gives way in a narrow terminal, the first one first: names of our objects hold their places.
+LEAST = (("x", "y"), ("tracklet",), ("ra", "dec"), ("filter",), ("mag",), ("verdict",), ("frame",))
+WHY_LEFT_OUT = {
+    "regions": "they have no place on the sky, and are not all of one frame or reference: choose by --filter",
+    "fits": "no cutouts of theirs are kept that can be read",
+}
 PLACES = {"ra": 6, "dec": 6, "mjd": 5}  # where six figures are too few
-
-FilterOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--filter",
-        help='Such as "snr>7 mag<20 verdict:none near:10.68,41.27,30arcsec"; may be repeated, then all hold.',
-    ),
-]
 
 
 @app.command(name="list")
@@ -82,7 +84,7 @@ def list_(
          r["verdict"], r["tracklet"])
         for r in found.rows
     ]  # fmt: skip
-    print_table(headings, rows)
+    print_table(headings, rows, least=LEAST)
     if found.next:
         print_text(f"more: --after {found.next}")
 
@@ -257,11 +259,15 @@ def export(
     if form in as_bytes and output is None:
         raise typer.BadParameter(f"{form} is no text for a terminal: name a file", param_hint="--output")
     check_output(output, force=force, text=form not in as_bytes)
-    found = real_candidates(
-        store,
-        filters=expanded_filter(context, store, filters),
-        experts=settings_of(context).review.experts,
-    )
+    seen = 0
+
+    def counted() -> Iterator["RealCandidate"]:
+        nonlocal seen
+        for seen, row in enumerate(real_candidates(store, filters=terms, experts=experts), start=1):  # noqa: B007
+            yield row
+
+    terms, experts = expanded_filter(context, store, filters), settings_of(context).review.experts
+    found = counted()
     if form in as_bytes and output is not None:
         with output_bytes(output) as binary:
             count = as_bytes[form](found, binary)
@@ -271,6 +277,8 @@ def export(
     if are_injected(store):
         remark("sources were injected into the queue: candidates without a verdict are left out")
     remark(f"{count} candidates exported")
+    if count < seen:
+        remark(f"{seen - count} of {seen} are left out: {WHY_LEFT_OUT[form]}")
     for head in session_heads(store):
         remark(f"verdict chain {head.session}: {head.sequence} rows, head {head.hash}")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -181,8 +182,13 @@ def remark(*fields: object) -> None:
     typer.echo(" ".join(safe_text(field, limit=1000) for field in fields), err=True)
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print columns, as wide as they need; numbers to the right. Plain text, fit for pipes."""
+def print_table(
+    headings: Sequence[str], rows: Sequence[Sequence[object]], *, least: Sequence[tuple[str, ...]] = ()
+) -> None:
+    """Print columns, as wide as they need; numbers to the right. Plain text, fit for pipes.
+
+    On a terminal that is too narrow the columns that are worth `least` give way, the first one first.
+    """
     from core.text import safe_text
 
     cells: list[list[str]] = [[safe_text("" if value is None else value) for value in row] for row in rows]
@@ -191,12 +197,19 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> No
         all(value is None or isinstance(value, int | float) for value in (row[i] for row in rows))
         for i in range(len(headings))
     ]
+    shown: Sequence[int] = range(len(headings))
+    if least and sys.stdout.isatty():
+        from astrid_tui.cli.fitting import fitted
+
+        found = fitted(headings, cells, shutil.get_terminal_size().columns, least)
+        shown, cells = found.shown, found.cells
+        widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(headings)]
     for line in [list(headings), *cells]:
-        padded = [
-            text.rjust(width) if right else text.ljust(width)
-            for text, width, right in zip(line, widths, numeric, strict=True)
-        ]
+        padded = [line[i].rjust(widths[i]) if numeric[i] else line[i].ljust(widths[i]) for i in shown]
         typer.echo("  ".join(padded).rstrip())
+    if len(shown) < len(headings):
+        hidden = ", ".join(name for i, name in enumerate(headings) if i not in shown)
+        remark(f"not shown in {shutil.get_terminal_size().columns} columns: {hidden}")
 
 
 @contextmanager
@@ -207,6 +220,15 @@ def writing_to(path: Path) -> Iterator[None]:
     except OSError as error:
         raise AstridError(f"cannot write to {path}: {error.strerror or error}") from error
 
+
+FilterOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        help='Such as "snr>7 mag<20 verdict:none near:10.68,41.27,30arcsec"; a minus negates a term: '
+        '"-tag:host"; may be repeated, then all hold.',
+    ),
+]
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that is there already.")]
 

@@ -1,5 +1,6 @@
 """`astrid objects forced|tracklets`: work on the objects of the sky, over all frames there are."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from core.database.store import Store
     from core.objects.tracklets import NightSpan
 
+LEAST = (("chance",), ("rms",), ("mag",), ("n",), ("candidates",))  # what gives way in a narrow terminal
 _MJD_ZERO = date(1858, 11, 17)
 
 
@@ -75,6 +77,10 @@ def tracklets(
         typer.Option(help="Nights with frames on this day of UTC, such as 2026-11-25; default: the newest."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All nights there are.")] = False,
+    kept_only: Annotated[
+        bool,
+        typer.Option("--kept", help="List what was found before, all of it unless a night is named."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find what moved within a night: detections on a straight line, of one brightness.
@@ -84,19 +90,34 @@ def tracklets(
     from core.objects import tracklets as kept
     from pipeline.engines.tracklets import link_night
 
+    records: list[dict[str, Any]]
+    if kept_only:
+        store = store_of(context, read_only=True)
+        if night is None:
+            records = kept.kept_tracklets(store)
+        else:
+            spans = _nights(store, night, every)
+            records = [each for span in spans for each in kept.tracklets_of_night(store, span)]
+        _tell(records, "No tracklet is kept.", as_json=as_json)
+        return
     settings, store = settings_of(context), store_of(context)
     spans = _nights(store, night, every)
-    records: list[dict[str, Any]] = []
+    records = []
     with progress_bar("Linking", quiet=as_json) as report:
         for done, span in enumerate(spans):
             report(done, len(spans), f"MJD {span.first:.1f}")
             link_night(store, settings, span)
             records += kept.tracklets_of_night(store, span)
+    _tell(records, _nothing(spans, named=every or night is not None), as_json=as_json)
+
+
+def _tell(records: Sequence[Mapping[str, Any]], nothing: str, *, as_json: bool) -> None:
+    """Tracklets as a table; what is said where there are none."""
     if as_json:
         print_json(records)
         return
     if not records:
-        print_text(_nothing(spans, named=every or night is not None))
+        print_text(nothing)
         return
     headings = ("id", "n", "MJD", "ra", "dec", "arcsec/h", "PA", "rms", "mag", "chance", "candidates")
     rows = [
@@ -108,7 +129,7 @@ def tracklets(
         )
         for each in records
     ]  # fmt: skip
-    print_table(headings, rows)
+    print_table(headings, rows, least=LEAST)
 
 
 def _nothing(spans: "list[NightSpan]", *, named: bool) -> str:

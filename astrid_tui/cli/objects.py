@@ -10,9 +10,12 @@ import typer
 
 from astrid_tui.cli.curves import flux_cells, mag_cells, number
 from astrid_tui.cli.invocation import (
+    FilterOption,
     ForceOption,
     JsonOption,
+    blind_to,
     check_output,
+    expanded_filter,
     output_stream,
     print_json,
     print_table,
@@ -25,12 +28,56 @@ if TYPE_CHECKING:
     from core.objects.detail import ObjectDetail
 
 app = typer.Typer(
-    help="Show sky objects and their light curves.", rich_markup_mode=None, no_args_is_help=True
+    help="List sky objects, show them and their light curves.", rich_markup_mode=None, no_args_is_help=True
 )
 
+# What gives way in a narrow terminal, the first one first.
+LEAST = (
+    ("first mjd",), ("tracklet",), ("source",), ("ra", "dec"), ("label",), ("filter",), ("last mjd",),
+    ("mag",), ("state",), ("id",),
+)  # fmt: skip
 ObjectArgument = Annotated[
     str, typer.Argument(metavar="OBJECT", help="Its number, its name, or what a survey calls it.")
 ]
+
+
+@app.command(name="list")
+def list_(
+    context: typer.Context,
+    filters: FilterOption = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Objects on the page.")] = 50,
+    after: Annotated[str | None, typer.Option(help="The cursor that the page before ended with.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List sky objects that have candidates, the newest first.
+
+    A filter is about the candidate that stands for each object, as in the review queue.
+    """
+    from core.objects.object_list import object_page
+
+    store = store_of(context, read_only=True)
+    terms = expanded_filter(context, store, filters)
+    found = object_page(store, filters=terms, limit=limit, after=after, blind_to=blind_to(context))
+    if as_json:
+        print_json({"objects": list(found.rows), "next": found.next})
+        return
+    if not found.rows:
+        print_text("No objects.")
+        return
+    rows = [
+        (each["id"], each["name"], number(each["ra"], 5), number(each["dec"], 5), each["source"],
+         each["n_candidates"], number(each["first_mjd"], 3), number(each["last_mjd"], 3), each["filter"],
+         number(each["snr"], 1), number(each["mag"], 2), number(each["score"], 3), each["state"],
+         each["label"], each["tracklet"])
+        for each in found.rows
+    ]  # fmt: skip
+    headings = (
+        "id", "object", "ra", "dec", "source", "n", "first mjd", "last mjd", "filter", "snr", "mag", "score",
+        "state", "label", "tracklet",
+    )  # fmt: skip
+    print_table(headings, rows, least=LEAST)
+    if found.next:
+        print_text(f"more: --after {found.next}")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`astrid power`: what the machine draws, and what a frame and a confirmed candidate cost."""
+"""`astrid power`: what the machine draws, and what a frame and an object judged real cost."""
 
 from __future__ import annotations
 
@@ -184,15 +184,15 @@ def _print_report(report: dict[str, Any]) -> None:
 
 
 def _use_line(use: dict[str, Any]) -> str:
-    frames = f"{use['frames']} frames, {use['confirmed']} confirmed candidates"
+    frames = f"{use['frames']} frames, {use['judged_real']} objects judged real"
     if use["joules"] is None:
         return f"energy {NOT_MEASURED}; {frames}"
     at_least = "at least " if use["is_partial"] else ""
     parts = [f"{at_least}{use['joules']:.0f} J", frames]
     if use["joules_per_frame"] is not None:
         parts.append(f"{use['joules_per_frame']:.1f} J a frame")
-    if use["joules_per_confirmed"] is not None:
-        parts.append(f"{use['joules_per_confirmed']:.0f} J a confirmed candidate")
+    if use["joules_per_real"] is not None:
+        parts.append(f"{use['joules_per_real']:.0f} J an object judged real")
     missing = [each for each in use["devices"] if each["joules"] is None]
     if missing:
         parts.append("without " + ", ".join(f"{each['device']} ({each['reason']})" for each in missing))

@@ -60,7 +60,7 @@ def list_(
             each["engine"],
             each["workers"],
             _utc(each["started_at"]),
-            round(each["seconds"], 1),
+            _seconds(each),
             _counts(each),
             each["reason"],
         )
@@ -78,7 +78,7 @@ def show(context: typer.Context, run: RunArgument, as_json: JsonOption = False) 
     if as_json:
         print_json(record)
         return
-    told = {**record, "counts": _counts(record), "seconds": round(record["seconds"], 1)}
+    told = {**record, "counts": _counts(record), "seconds": _seconds(record)}
     for name in ("started_at", "heartbeat_at", "ended_at"):
         told[name] = _utc(record[name])
     for name, value in told.items():
@@ -160,6 +160,7 @@ def _record(row: "Run", settings: "Settings") -> dict[str, Any]:
     from core.operations.launch import log_path
 
     path = log_path(settings, row.id or 0)
+    seconds = (row.ended_at or time.time()) - row.started_at
     return {
         "run": row.id,
         "state": row.state,
@@ -171,7 +172,7 @@ def _record(row: "Run", settings: "Settings") -> dict[str, Any]:
         "started_at": row.started_at,
         "heartbeat_at": row.heartbeat_at,
         "ended_at": row.ended_at,
-        "seconds": (row.ended_at or time.time()) - row.started_at,
+        "seconds": seconds if seconds >= 0 else None,  # the clock was set back meanwhile
         "counts": row.counts,
         "energy_j": row.energy_j,
         "config_hash": row.config_hash,
@@ -185,6 +186,10 @@ def _counts(record: dict[str, Any]) -> str:
     if told or record["state"] == "running":
         return told
     return "no frame was due" if record["state"] == "done" else "none"
+
+
+def _seconds(record: dict[str, Any]) -> float | None:
+    return None if record["seconds"] is None else round(record["seconds"], 1)
 
 
 def _utc(seconds: float | None) -> str | None:

@@ -7,6 +7,7 @@ Terms are separated by spaces and all of them must hold::
     path:/data/night1/*  instrument:kb92
     filter:r  kind:science                      a word as it is written
     attempts>=2  priority<0  mjd>60000          a number; also id, exposure, seeing (pixels), depth (mag)
+    -state:done  -frame:*x*  -seeing>4          any term with a minus: what does not pass it, or has no value
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from core.review.filter_words import (
     Word,
     comparison,
     like,
+    negation,
     refusal,
     refuse_order,
     words,
@@ -70,7 +72,14 @@ class InStates:
     states: tuple[ObservationState, ...]
 
 
-Term = Compare | Match | InStates
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The frame does not pass a term: it has another value, or none."""
+
+    term: "Term"
+
+
+Term = Compare | Match | InStates | Not
 
 
 def parse(expression: str) -> tuple[Term, ...]:
@@ -111,6 +120,8 @@ def _condition(term: Term) -> ColumnElement[bool]:
             return compared
         case Match(name, pattern):
             return _column(name) == pattern if name in EXACT else like(_column(name), pattern)
+        case Not(negated):
+            return negation(_condition(negated))
 
 
 def _column(name: str) -> Any:
@@ -118,6 +129,10 @@ def _column(name: str) -> Any:
 
 
 def _term(word: Word) -> Term:
+    return Not(_plain(word)) if word.is_negated else _plain(word)
+
+
+def _plain(word: Word) -> Term:
     if word.key in NUMBERS:
         return Compare(NUMBERS[word.key], *comparison(word))
     if word.key not in {"state", *EXACT, *PATTERNS}:

@@ -218,6 +218,17 @@ def tracklets_of_night(store: Store, night: NightSpan) -> list[Record]:
     return [record(row, members[row.id or 0]) for row in rows]
 
 
+def kept_tracklets(store: Store) -> list[Record]:
+    """All tracklets that are kept, in order of time."""
+    query = select(Tracklet).order_by(col(Tracklet.first_mjd), col(Tracklet.id))
+    with store.read() as session:
+        rows = list(session.scalars(query))
+        members: dict[int, list[int]] = {}
+        for start in range(0, len(rows), BATCH):
+            members |= _candidates_of(session, [row.id or 0 for row in rows[start : start + BATCH]])
+    return [record(row, members.get(row.id or 0, [])) for row in rows]
+
+
 def record(row: Tracklet, members: Sequence[int]) -> Record:
     """A tracklet as scripts read it."""
     return row.model_dump(exclude={"made_at"}) | {"candidates": list(members)}

@@ -107,9 +107,10 @@ class EnergyUse:
         Some device or some run was not measured, or not all the time: `joules` is less than was taken.
     frames : int
         Frames that were taken in hand.
-    confirmed : int
-        Candidates on these frames that a reviewer holds for real.
-    joules_per_frame, joules_per_confirmed : float or None
+    judged_real : int
+        Objects on these frames that are judged real: what their last verdict says, confirmed or not. What
+        moves is one, in however many frames it was seen.
+    joules_per_frame, joules_per_real : float or None
         None where nothing was measured or there is nothing to divide by.
     """
 
@@ -121,9 +122,9 @@ class EnergyUse:
     devices: tuple[DeviceUse, ...]
     stages: tuple[StageUse, ...]
     frames: int
-    confirmed: int
+    judged_real: int
     joules_per_frame: float | None
-    joules_per_confirmed: float | None
+    joules_per_real: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +280,7 @@ def _use(session: Session, runs: Sequence[Run]) -> EnergyUse:
     joules = sum(measured) if measured else None
     frames = select(func.count(func.distinct(StageRun.observation_id))).where(col(StageRun.run_id).in_(ids))
     n_frames = session.scalars(frames).one()
-    confirmed = _confirmed(session, ids)
+    judged_real = _judged_real(session, ids)
     ends = [run.ended_at for run in runs]
     return EnergyUse(
         run_ids=ids,
@@ -290,9 +291,9 @@ def _use(session: Session, runs: Sequence[Run]) -> EnergyUse:
         devices=devices_used,
         stages=_stages(session, ids),
         frames=n_frames,
-        confirmed=confirmed,
+        judged_real=judged_real,
         joules_per_frame=joules / n_frames if joules is not None and n_frames else None,
-        joules_per_confirmed=joules / confirmed if joules is not None and confirmed else None,
+        joules_per_real=joules / judged_real if joules is not None and judged_real else None,
     )
 
 
@@ -339,10 +340,12 @@ def _stages(session: Session, run_ids: Sequence[int]) -> tuple[StageUse, ...]:
     )
 
 
-def _confirmed(session: Session, run_ids: Sequence[int]) -> int:
+def _judged_real(session: Session, run_ids: Sequence[int]) -> int:
     frames = select(col(StageRun.observation_id)).where(col(StageRun.run_id).in_(run_ids))
+    body = func.coalesce(-col(SkyObject.tracklet_id), col(SkyObject.id))
     query = (
-        select(func.count(func.distinct(col(Candidate.sky_object_id))))
+        select(func.count(func.distinct(body)))
+        .select_from(Candidate)
         .join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
         .where(
             col(SkyObject.review_state) == ReviewState.REAL,

@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO, Any
 
@@ -35,6 +36,8 @@ _NUMBERS = (
     "mjd", "x", "y", "x_frame", "y_frame", "ra", "dec", "snr", "flux", "flux_err", "mag", "mag_err", "score",
 )  # fmt: skip
 _RADIUS_ARCSEC = 3.0
+_RADIUS_PX = 6.0
+_HEAD_OF_PIXELS = 2  # lines before the regions in pixels
 _COLOURS = {ReviewState.REAL: "green", ReviewState.BOGUS: "red"}
 _PLANES = ("NEW", "REF", "DIFF", "SCORE")
 _BLOCK = 2880  # bytes of a block of FITS
@@ -98,8 +101,8 @@ def write_votable(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
             unit=UNITS.get(name),
         )
     document = from_table(table)
-    for field in document.get_first_table().fields:
-        field.ucd = UCDS.get(field.name)
+    for column in document.get_first_table().fields:
+        column.ucd = UCDS.get(column.name)
     written = io.BytesIO()  # astropy closes some streams that it is given
     writeto(document, written)
     stream.write(written.getvalue())
@@ -107,21 +110,71 @@ def write_votable(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
 
 
 def write_regions(found: Iterable[RealCandidate], stream: IO[str]) -> int:
-    """Write candidates that have a place on the sky as DS9 regions: real green, bogus red, others yellow."""
+    """Write candidates as DS9 regions: real green, bogus red, others yellow; return how many.
+
+    Those without a place on the sky are written in pixels, 1-based as DS9 counts, where that is one image's:
+    all of one frame, in its own pixels, else all on the grid of one reference, in that. Otherwise they are
+    left out.
+    """
     stream.write("# Region file format: DS9 version 4.1\nicrs\n")
-    count = 0
+    count, placeless = 0, _Pixels()
     for row in found:
         values = values_of(row)
         if values["ra"] is None or values["dec"] is None:
+            placeless.take(row, _look(values))
             continue
-        label = values["verdict"]
-        colour = _COLOURS.get(LABELS[Label(label)].review_state, "yellow") if label else "yellow"
-        words = f"{values['id']} {values['object']} {label or ''}".strip()
-        text = safe_text(words, 80).translate({ord("{"): "(", ord("}"): ")"})  # they would end it
         place = f"{values['ra']:.7f},{values['dec']:+.7f}"
-        stream.write(f'circle({place},{_RADIUS_ARCSEC:g}") # color={colour} text={{{text}}}\n')
+        stream.write(f'circle({place},{_RADIUS_ARCSEC:g}") # {_look(values)}\n')
         count += 1
-    return count
+    for line in (lines := placeless.lines()):
+        stream.write(line + "\n")
+    return count + max(len(lines) - _HEAD_OF_PIXELS, 0)
+
+
+def _look(values: dict[str, Any]) -> str:
+    """The colour and the text of a candidate's region."""
+    label = values["verdict"]
+    colour = _COLOURS.get(LABELS[Label(label)].review_state, "yellow") if label else "yellow"
+    words = f"{values['id']} {values['object']} {label or ''}".strip()
+    text = safe_text(words, 80).translate({ord("{"): "(", ord("}"): ")"})  # they would end it
+    return f"color={colour} text={{{text}}}"
+
+
+@dataclass(slots=True)
+class _Pixels:
+    """Candidates without a place on the sky, while one image can show them all."""
+
+    frames: set[tuple[int | None, str | None]] = field(default_factory=set)
+    grids: set[int | None] = field(default_factory=set)
+    found: list[tuple[float | None, ...]] = field(default_factory=list)
+    looks: list[str] = field(default_factory=list)
+
+    def take(self, row: RealCandidate, look: str) -> None:
+        record = row.record
+        self.frames.add((row.candidate.observation_id, record["frame"]))
+        self.grids.add(row.sky_object.reference_id)
+        if len(self.frames) > 1 and len(self.grids) > 1:  # no image can: nothing is kept
+            self.found, self.looks = [], []
+            return
+        self.found.append((record["x_frame"], record["y_frame"], record["x"], record["y"]))
+        self.looks.append(look)
+
+    def lines(self) -> list[str]:
+        """The coordinate system, whose pixels they are, and the regions; nothing where there are none."""
+        ((key, frame), *other_frames) = self.frames or {(None, None)}
+        (grid, *other_grids) = self.grids or {None}
+        if not other_frames and key is not None and all(each[0] is not None for each in self.found):
+            image, first = f"frame {safe_text(frame or key, 200)}", 0
+        elif not other_grids and grid is not None:
+            image, first = f"the grid of reference {grid}", 2
+        else:
+            return []
+        circles = [
+            f"circle({x + 1.0:.2f},{y + 1.0:.2f},{_RADIUS_PX:g}) # {look}"
+            for (x, y), look in zip((each[first : first + 2] for each in self.found), self.looks, strict=True)
+            if x is not None and y is not None
+        ]
+        return ["image", f"# pixels of {image}", *circles] if circles else []
 
 
 def write_cutouts(found: Iterable[RealCandidate], stream: IO[bytes], store: Store) -> int:

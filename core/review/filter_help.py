@@ -21,6 +21,7 @@ from core.review.filters import (
     IsKnown,
     Match,
     Near,
+    Not,
     Term,
     parse,
 )
@@ -55,9 +56,10 @@ NAMES = {
     "disputed": "whether reviewers differ on it: disputed:yes",
     "zone": "what its score puts it among: zone:fast",
 }
+NEGATION = "what does not pass a term: -tag:host"
 MOST_VALUES = 200  # of one name that are offered
 _BEGUN = re.compile(r"(?P<name>[^\s:<>=@\"]+)(?P<sign>[:<>=]*)(?P<value>[^\"]*)")
-_QUOTED = re.compile(r'(?P<name>[^\s:<>=\"]+)[:=]"[^"]*$')
+_QUOTED = re.compile(r'-?(?P<name>[^\s:<>=\"]+)[:=]"[^"]*$')
 _NUMBER_BEGUN = re.compile(r"[-+]?\.?|[-+]?[\d.]+e[-+]?", re.IGNORECASE)
 _SIGNS = {">": "above", ">=": "at least", "<": "below", "<=": "at most", "=": "exactly"}
 
@@ -74,8 +76,10 @@ def completions(line: str, known: Known) -> list[str]:
     """The lines that an unfinished filter may become."""
     head, blank, last = line.rpartition(" ")
     start = head + blank
+    if last.startswith("-"):
+        start, last = f"{start}-", last[1:]
     name, colon, value = last.partition(":")
-    if last.startswith("@"):
+    if last.startswith("@") and not start.endswith("-"):
         return [f"{start}@{each}" for each in known.saved if each.startswith(last[1:])]
     if not colon:
         offered = [f"{each}>" if each in NUMBERS else f"{each}:" for each in NAMES]
@@ -121,9 +125,9 @@ def _unfinished(line: str, last: str, known: Known) -> str | None:
     """What is told of a last word that is still being typed; none for one that may be whole."""
     if line.count('"') % 2 and (quoted := _QUOTED.search(line)):
         return NAMES.get(quoted["name"].lower())
-    parts = _BEGUN.fullmatch(last)
+    parts = _BEGUN.fullmatch(last.removeprefix("-"))
     if parts is None:
-        return None
+        return NEGATION if last == "-" else None
     name, value = parts["name"].lower(), parts["value"]
     if not parts["sign"]:
         meant = [name] if name in NAMES else [each for each in NAMES if each.startswith(name)]
@@ -191,5 +195,7 @@ def _meaning(term: Term) -> str:  # noqa: PLR0911, PLR0912 one for each kind
             return f"awaits {'your verdict as an expert' if expert == 'me' else f'the expert {expert}'}"
         case Disputed(wanted):
             return "reviewers differ on it" if wanted else "reviewers do not differ on it"
+        case Not(negated):
+            return f"not {_meaning(negated)}"
         case HasTag(tag, wanted):
             return f"tagged {tag or 'at all'}" if wanted else "without tags"

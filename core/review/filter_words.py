@@ -1,7 +1,8 @@
 """The grammar that all filters share: words, operators, numbers and patterns.
 
-``name<operator>value`` separated by spaces, the value in double quotes where it holds spaces. What the
-names mean is the business of `core.review.filters` (candidates) and `core.frames.frame_filters` (frames).
+``name<operator>value`` separated by spaces, the value in double quotes where it holds spaces. A minus before
+the name negates the term: what does not pass it, and what has no such value, passes. What the names mean is
+the business of `core.review.filters` (candidates) and `core.frames.frame_filters` (frames).
 """
 
 import math
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, func
+from sqlalchemy import ColumnElement, SQLColumnExpression, false, func
 
 from core.errors import AstridError
 from core.text import safe_text
@@ -55,6 +56,7 @@ class Word:
     key: str
     operator: str
     value: str
+    is_negated: bool = False
 
 
 def words(expression: str) -> list[Word]:
@@ -145,6 +147,11 @@ def like(column: SQLColumnExpression[Any], pattern: str) -> ColumnElement[bool]:
     return func.lower(column).like(func.lower(escaped.replace("*", "%")), escape=_ESCAPE)
 
 
+def negation(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """What does not pass a condition; what has no value to pass it by is of that too."""
+    return ~func.coalesce(condition, false())
+
+
 def _word(match: re.Match[str]) -> Word:
     value = match["value"]
     if len(value) >= 2 and value[0] == value[-1] == '"':
@@ -155,4 +162,5 @@ def _word(match: re.Match[str]) -> Word:
         raise refusal(
             match.group(), f"its value is missing behind {sign}: write such as {safe_text(example, 40)}"
         )
-    return Word(match.group(), match["key"].lower(), match["operator"], value)
+    key = match["key"].lower()
+    return Word(match.group(), key.removeprefix("-"), match["operator"], value, key.startswith("-"))

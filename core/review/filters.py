@@ -16,6 +16,8 @@ Terms are separated by spaces and all of them must hold::
     zone:fast  zone:human  zone:reject          what its score puts it among (`core.review.zones`)
     expert:eve  expert:me  expert:any           who was asked to judge it, while it awaits an expert
     disputed:yes  disputed:no                   whether reviewers differ on its object
+    -tag:host  -mag<18  -frame:*x*              any term with a minus: what does not pass it; of numbers
+                                                also what has none
 
 `core.review.saved_filters.expanded` puts a name in place of ``me``, and the experts after ``disputed:yes``
 whose verdict settles.
@@ -53,6 +55,7 @@ from core.review.filter_words import (
     comparison,
     finite,
     like,
+    negation,
     no_such_name,
     refusal,
     refuse_order,
@@ -175,6 +178,13 @@ class Disputed:
     experts: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The candidate does not pass a term: it has another value, or none."""
+
+    term: "Term"
+
+
 Term = (
     Compare
     | Match
@@ -188,6 +198,7 @@ Term = (
     | InZone
     | AwaitsExpert
     | Disputed
+    | Not
 )
 
 
@@ -243,9 +254,34 @@ def _condition(term: Term) -> ColumnElement[bool]:  # noqa: PLR0911, PLR0912 one
             return awaits_expert(expert, wanted)
         case Disputed(wanted, experts):
             return is_disputed(experts) if wanted else ~is_disputed(experts)
+        case Not(negated):
+            return negation(_condition(negated))
 
 
 def _term(word: Word) -> Term:
+    return _opposite(_plain(word)) if word.is_negated else _plain(word)
+
+
+def _opposite(term: Term) -> Term:  # noqa: PLR0911 one for each kind
+    """What a term with a minus means: where there is a term for that already, it is that one."""
+    match term:
+        case HasVerdict(()):
+            return HasVerdict(tuple(Label))
+        case HasVerdict(labels) if len(labels) == len(Label):
+            return HasVerdict(())
+        case InTracklet(member, None):
+            return InTracklet(not member)
+        case FromSurvey(None):
+            return FromSurvey(OWN)
+        case HasTag(None, wanted):
+            return HasTag(None, not wanted)
+        case Disputed(wanted, experts):
+            return Disputed(not wanted, experts)
+        case _:
+            return Not(term)
+
+
+def _plain(word: Word) -> Term:
     key, value = word.key, word.value
     if key in NUMBERS:
         return Compare(key, *comparison(word))

@@ -62,6 +62,7 @@ def few(db: Session, terms: Sequence[CardTerm]) -> Objects | None:
     Very few are given as they are, others as the query that finds them.
 
     More may be among them than the term leaves, never fewer: the other conditions still have to hold.
+    A negated term leaves many and no index finds them: it is not counted.
     """
     found = [each for term in terms if (each := _objects(term, db.get_bind().dialect.name)) is not None]
     for query, _ in found:

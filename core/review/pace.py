@@ -233,7 +233,7 @@ def cut(
     own = pace(store, reviewer)
     if own.mean_s is None or own.per_hour is None:
         raise PaceError(
-            f"your pace is not known yet: {FEWEST} gaps between verdicts tell it, and there are {own.gaps}"
+            f"your pace is not known yet: {FEWEST} gaps between verdicts tell it, {own.gaps} so far"
         )
     seconds = own.mean_s  # a sum of times goes by the mean
     rank = min(int(minutes * 60 / seconds), MAX_LIMIT)

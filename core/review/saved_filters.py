@@ -20,8 +20,8 @@ from core.text import safe_text
 from core.vocabulary import ExitCode
 
 _NAME = re.compile(r"[\w.-]{1,40}")
-_ME = re.compile(r"(?i)(?<!\S)(expert[:=])me(?!\S)")
-_DISPUTED = re.compile(r"(?i)(?<!\S)(disputed[:=])(yes|no)(?!\S)")
+_ME = re.compile(r"(?i)(?<!\S)(-?expert[:=])me(?!\S)")
+_DISPUTED = re.compile(r"(?i)(?<!\S)(-?disputed[:=])(yes|no)(?!\S)")
 _REFERENCE = re.compile(r"(?<!\S)@(\S*)")
 
 

@@ -22,6 +22,8 @@ DAY_S = 86400.0
 
 STATE_TONES = {"ok": Tone.GOOD, "warning": Tone.WARN, "failed": Tone.BAD, "unknown": Tone.DIM}
 EVENT_TONES = {"open": Tone.STRONG, "seen": Tone.PLAIN, "over": Tone.PLAIN, "past": Tone.DIM}
+_HEAD = re.compile(r"^\d{4}-\d\d-\d\d (?P<hour>\d\d:\d\d:\d\d)[,.]\d+ \d+ (?P<level>[A-Z]+) [\w.]+: ")
+_WIDE = 120
 _LEVEL = re.compile(r"\b(CRITICAL|ERROR|WARNING)\b|^(Traceback)\b")
 
 
@@ -197,8 +199,14 @@ def log_lines(page: Page, width: int, rows: int) -> list[Line]:
         at_cursor = page.pane is Pane.LOG and place == page.line_place
         sign = span(" > " if at_cursor else "   ", Tone.KEY)
         text = page.lines[place]
-        lines.append((sign, span(text, log_tone(text), max(width - 3, 8))))
+        told = text if width >= _WIDE else _HEAD.sub(_short_head, text, count=1)
+        lines.append((sign, span(told, log_tone(text), max(width - 3, 8))))
     return lines
+
+
+def _short_head(head: re.Match[str]) -> str:
+    """The hour, and the level where it is trouble: a narrow line has room for little before its message."""
+    return f"{head['hour']} " + ("" if head["level"] in {"INFO", "DEBUG"} else f"{head['level']} ")
 
 
 def log_tone(text: str) -> Tone:

@@ -329,7 +329,7 @@ class IngestScreen(FrameScreen["Answer"]):
     def ask_filter(self) -> None:
         """Let the user type a filter."""
         self.ask_line(
-            "filter, such as: field:M31 reason:*stars* attempts>=2", self.filter, self._choose_from_start
+            "filter, such as: field:M31 reason:*stars* -state:done", self.filter, self._choose_from_start
         )
 
     def _choose_from_start(self, filters: str) -> None:

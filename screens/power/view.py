@@ -223,7 +223,7 @@ def _why_empty(page: Page) -> str:
 
 
 def energy_lines(page: Page, width: int) -> list[Line]:
-    """What the last run and the last night took: in all, by frame, by confirmed candidate, by stage."""
+    """What the last run and the last night took: in all, by frame, by object judged real, by stage."""
     if page.run is None:
         return [(span("No run yet.", Tone.DIM),)]
     lines = [_use_line(f"run {page.run.run_ids[0]}", page.run, width)]
@@ -251,14 +251,14 @@ def _titled(title: str, text: str, tone: Tone, width: int) -> Line:
 def _use_line(title: str, use: EnergyUse, width: int) -> Line:
     name = padded((span(title, Tone.STRONG, TITLE_COLUMNS - 1),), TITLE_COLUMNS)
     used = sum(len(piece.text) for piece in name)
-    frames = f"{use.frames} frames, {use.confirmed} confirmed"
+    frames = f"{use.frames} frames, {use.judged_real} judged real"
     if use.joules is None:
         return (*name, span(f"energy {NOT_MEASURED}  ", Tone.WARN), span(frames, Tone.DIM))
     parts = [("at least " if use.is_partial else "") + _joules(use.joules)]
     if use.joules_per_frame is not None:
         parts.append(f"{_joules(use.joules_per_frame)} a frame")
-    if use.joules_per_confirmed is not None:
-        parts.append(f"{_joules(use.joules_per_confirmed)} a confirmed candidate")
+    if use.joules_per_real is not None:
+        parts.append(f"{_joules(use.joules_per_real)} an object judged real")
     told = "  ".join(parts)
     more = width - used - len(told) - 2
     line: Line = (*name, span(told, Tone.PLAIN, max(width - used, 1)))

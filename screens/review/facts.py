@@ -328,8 +328,10 @@ def _seen(card: "Card") -> str:
     ]
     limits = sum(point.is_limit for point in card.light_curve)
     times = f"{len(dates)}×" if len(dates) != 1 else "once"
-    days = f" in {max(dates) - min(dates):.2f} d" if len(dates) > 1 else ""
-    return f"{times}{days}" + (f", {counted(limits, 'limit')}" if limits else "")
+    span_days = max(dates) - min(dates) if dates else 0.0
+    length = f"{span_days:.2f} d" if span_days >= 0.9995 else f"{24 * span_days:.1f} h"  # as of what moves
+    within = f" in {length}" if len(dates) > 1 else ""
+    return f"{times}{within}" + (f", {counted(limits, 'limit')}" if limits else "")
 
 
 def _depth(card: "Card") -> str:

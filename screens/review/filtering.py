@@ -30,7 +30,7 @@ class Filtering:
         """Let the user type a filter."""
         screen = self._screen
         screen.notice = ()
-        question = "filter, such as: score>0.8 mag<20 filter:r"
+        question = "filter, such as: score>0.8 filter:r -tag:host"
         screen.prompt.ask(question, screen.filter, self._submit, complete=self._complete, hint=self._tell)
         if screen.desk is not None and self._offered is None:
             screen.in_background(screen.desk.offered, self._take, "values cannot be offered")

@@ -108,7 +108,7 @@ def pace_lines(own: "Pace", reliability: "Share | None", pairs: "list[Pair]") ->
     """A reviewer's pace, streaks and agreement."""
     lines: list[Line] = [(span("Pace", Tone.STRONG),)]
     if own.seconds is None or own.mean_s is None or own.per_hour is None:
-        lines.append((span(f"  not known yet: {own.gaps} gaps between verdicts"),))
+        lines.append((span(f"  not known yet: {counted(own.gaps, 'gap')} between verdicts"),))
     else:
         times = f"{own.mean_s:.1f} s a verdict in the mean, {own.seconds:.1f} s in the median"
         lines.append((span(f"  {times}; {own.per_hour:.0f} an hour", limit=200),))

@@ -62,10 +62,9 @@ READS = {
     "health check", "health list", "queue list", "queue show", "reference list", "runs list", "runs show",
     "runs log", "prefect status", "candidates search", "candidates list", "candidates show",
     "candidates export", "candidates stats", "candidates experts", "candidates disagreements",
-    "candidates tns", "candidates mpc", "candidates fakes", "objects show", "objects lightcurve",
-    "catalog list",
-    "catalog near", "models list", "models card", "models trainings", "models evaluate", "models score",
-    "models drift",
+    "candidates tns", "candidates mpc", "candidates fakes", "objects list", "objects show",
+    "objects lightcurve", "catalog list", "catalog near", "models list", "models card",
+    "models trainings", "models evaluate", "models score", "models drift",
     "db check", "db backup",
 }  # fmt: skip
 

@@ -47,6 +47,11 @@ def test_an_export_goes_by_the_name_of_its_file_and_replaces_none(
     assert "'x.txt' ends in none of .csv" in astrid.said
     astrid("candidates", "export", "-o", tmp_path / "x.txt", "--format", "regions")
     assert (tmp_path / "x.txt").read_text().startswith("# Region file")
+    for frame in ("b.fits", "c.fits"):
+        add_candidate(sqlite_store, frame=frame)
+    astrid("candidates", "export", "-o", tmp_path / "x.reg")
+    assert "1 candidates exported" in astrid.said
+    assert "2 of 3 are left out: they have no place on the sky" in astrid.said
 
 
 def test_a_report_replaces_no_file_unless_told(astrid: Command, tmp_path: Path) -> None:

@@ -332,6 +332,7 @@ def test_a_decided_object_comes_back_when_asked_for_or_contradicted(store, label
 FILTERS = (
     "score<12 snr>5", "mag>20", "field:M*", "known:star", "known:none", "tag:host", "tag:any", "tag:none",
     "verdict:real", "verdict:none", "tracklet:none", "survey:any", "survey:none", "object:*", "score<3",
+    "-tag:host -snr>15", "-known:star", "-verdict:real -mag>20",
     "score>=3 score<9", "zone:fast", "x>0", "object:aid*", "frame:k*", "mjd<60000.5",
 )  # fmt: skip
 
@@ -378,6 +379,14 @@ def test_what_leaves_few_is_found_by_an_index(sqlite_store, filters, index):
         few(db, parse(filters))
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statements[0][0]}", statements[0][1]).all()
     assert any(index in str(step) for step in plan), plan
+
+
+@pytest.mark.parametrize("filters", ["-tag:host", "-snr>9", "-object:AID1", "-frame:a*", "-known:star"])
+def test_what_a_minus_leaves_is_not_narrowed_by_the_term(sqlite_store, filters):
+    add_candidate(sqlite_store)
+    with sqlite_store.read() as db:
+        assert few(db, parse(filters)) is None
+    assert queue_count(sqlite_store, filters=filters) == 1
 
 
 def test_where_nothing_leaves_few_candidates_are_read_as_they_lie(sqlite_store, monkeypatch):

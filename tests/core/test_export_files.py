@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 from astropy.io.votable import parse_single_table
 
-from core.database.tables import Cutout, SkyObject
+from core.database.tables import Cutout, Difference, SkyObject
 from core.review.cutouts import pack
 from core.review.export import COLUMNS
 from core.review.export_files import write_cutouts, write_parquet, write_regions, write_votable
@@ -18,7 +18,7 @@ from core.review.real_rows import real_candidates
 from core.review.verdicts import decide
 from core.vocabulary import Label
 from tests.builders import cutouts
-from tests.core.rows import add_candidate, add_object
+from tests.core.rows import add_candidate, add_difference, add_object
 
 HOSTILE = "x}\x1b[2J\u202e{ # color=blue\n"
 
@@ -44,6 +44,11 @@ def written(write, store, **more):
     found = real_candidates(store, **more)
     count = write(found, stream, store) if write is write_cutouts else write(found, stream)
     return count, io.BytesIO(stream.getvalue())
+
+
+def reference_of(store, difference):
+    with store.read() as db:
+        return db.get_one(Difference, difference).reference_id
 
 
 def test_parquet(night):
@@ -87,6 +92,36 @@ def test_regions(night):
     assert str(first) in lines[2]
     assert lines[2].count("{") == lines[2].count("}") == 1
     assert "\x1b" not in stream.getvalue()
+
+
+def test_regions_without_a_sky_are_in_pixels_where_one_image_has_them(store):
+    def regions(filters=""):
+        stream = io.StringIO()
+        count = write_regions(real_candidates(store, filters=filters), stream)
+        lines = stream.getvalue().splitlines()[1:]
+        assert sum(line.startswith("circle") for line in lines) == count
+        return lines
+
+    observation, difference = add_difference(store)
+    reference = reference_of(store, difference)
+    ours = {"observation_id": observation, "difference_id": difference, "frame": "a}\n.fits"}
+    one, two = (add_object(store, reference_id=reference) for _ in range(2))
+    add_candidate(store, one, x=10.0, y=20.0, x_frame=109.0, y_frame=219.5, **ours)
+    _, *lines = regions()
+    assert lines[0] == "image"
+    assert lines[1].startswith("# pixels of frame a}")
+    assert lines[2].startswith("circle(110.00,220.50,6) # color=yellow text={1 ")  # DS9 counts from one
+    add_candidate(store, two, x=30.0, y=40.0, frame="b.fits")
+    _, *lines = regions()
+    assert lines[1] == f"# pixels of the grid of reference {reference}"
+    assert [line.partition(",6)")[0] for line in lines[2:]] == ["circle(11.00,21.00", "circle(31.00,41.00"]
+    add_candidate(store, add_object(store), frame="c.fits")  # of no reference
+    assert regions() == ["icrs"]
+    assert len(regions("frame:a*")) == 4
+    add_candidate(store, ra=10.0, dec=-41.0, frame="d.fits")
+    assert [line[:6] for line in regions("-frame:c.fits -frame:b.fits")] == [
+        "icrs", "circle", "image", "# pixe", "circle"
+    ]  # fmt: skip
 
 
 def test_cutouts_are_fits_that_another_program_verifies(night):

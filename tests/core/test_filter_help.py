@@ -35,6 +35,8 @@ def test_every_name_is_explained_by_an_example_that_is_understood():
         ("known:s", ["known:star", "known:solar"]),
         ("@m", ["@mine"]),
         ("score>0", []),
+        ("snr>7 -ver", ["snr>7 -verdict:"]),
+        ("-verdict:di", ["-verdict:dipole"]),
     ],
 )
 def test_what_a_line_may_become(line, offered):
@@ -65,6 +67,10 @@ def test_what_a_line_may_become(line, offered):
         ("filter:R", "filter R; there is no filter:R here, but filter:r, filter:g"),
         ("filter:r", "filter r"),
         ("@m", "saved filters: @mine"),
+        ("-", "what does not pass a term: -tag:host"),
+        ("-ta", "a reviewer's tag"),
+        ("-tag:host -tag:any", "not tagged host and without tags"),
+        ("-mag<18 -verdict:none", "not mag below 18 and judged: any verdict"),
         ("@x", "saved filters: @faint, @mine"),
         ("@mine", "the filter that was saved"),
         ("state:real", "object real"),
@@ -177,6 +183,8 @@ def test_a_saved_filter_is_kept_as_what_it_means_and_me_is_who_asks(sqlite_store
     assert meant == 'expert:"ann b" disputed:"yes,eve,dan" snr>7'
     assert parse(meant)
     assert expanded(sqlite_store, "expert:mel disputed:yes", reviewer="ada") == "expert:mel disputed:yes"
+    meant = expanded(sqlite_store, "-expert:me -disputed:yes", reviewer="ada", experts=["eve"])
+    assert meant == '-expert:"ada" -disputed:"yes,eve"'
 
 
 def test_blind_reviewers_are_offered_no_tags_of_what_they_have_not_judged(sqlite_store):

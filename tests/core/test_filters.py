@@ -15,6 +15,7 @@ from core.review.filters import (
     InState,
     Match,
     Near,
+    Not,
     conditions,
     parse,
 )
@@ -48,6 +49,9 @@ def matching(store, expression):
         ('field:"M 31" object:AT*', (Match("field", "M 31"), Match("object", "AT*"))),
         ("frame=a:b", (Match("frame", "a:b"),)),
         ("verdict:none", (HasVerdict(()),)),
+        ("-verdict:none -verdict:any", (HasVerdict(tuple(Label)), HasVerdict(()))),
+        ("-MAG<18 -|snr|>7", (Not(Compare("mag", "<", 18.0)), Not(Compare("|snr|", ">", 7.0)))),
+        ('-field:"M 31"', (Not(Match("field", "M 31")),)),
         ("verdict:dipole", (HasVerdict((Label.DIPOLE,)),)),
         ("verdict:any", (HasVerdict(tuple(Label)),)),
         ("state:escalated", (InState(ReviewState.ESCALATED),)),
@@ -77,6 +81,9 @@ def test_real_and_bogus_mean_every_label_of_their_kind():
         ("snr>seven", ["'snr>seven'", "'seven' is no number"]),
         ("snr>nan", ["no number"]),
         ("mag<", ["'mag<'", "missing"]),
+        ("--mag<18", ["'--mag<18'", "no '-mag'"]),
+        ("- mag<18", ["'-'"]),
+        ("-colour:red", ["'-colour:red'", "no 'colour'"]),
         ("filter>r", ["'filter>r'", "filter:VALUE"]),
         ("verdict:maybe", ["'verdict:maybe'", "none", "dipole"]),
         ("state:lost", ["'state:lost'", "unreviewed"]),
@@ -118,6 +125,36 @@ def test_numbers(store):
     assert matching(store, "mag<20") == [bright]  # what has no magnitude is neither
     assert matching(store, "mag>=20") == []
     assert matching(store, "snr=6 mag<=18") == [bright]
+
+
+def test_a_minus_leaves_what_does_not_pass(store):
+    observation, difference = add_difference(store, field="M31")
+    host, bogus = add_object(store), add_object(store)
+    every = [
+        add_candidate(store, host, mag=17.0, filter="r", frame="a_x_1.fits"),
+        add_candidate(store, bogus, mag=19.0, filter=None, score=None),
+        add_candidate(
+            store,
+            mag=None,
+            observation_id=observation,
+            difference_id=difference,
+            frame="b.fits",
+            source="ztf",
+        ),
+    ]
+    who = {"session": "s", "reviewer": "ada", "shown": {}}
+    decide(store, candidate_id=every[0], label=Label.SUPERNOVA, tags=("host",), **who)
+    decide(store, candidate_id=every[1], label=Label.DIPOLE, **who)
+    assert matching(store, "-mag<18") == every[1:]  # what has no magnitude is not brighter
+    for term in (
+        *("mag<18", "score>0", "filter:r", "frame:*x*", "field:m31", "object:*", "verdict:real", "tag:none"),
+        *("verdict:bogus", "verdict:none", "state:real", "near:0,0,1deg", "known:star", "known:unknown"),
+        *("tracklet:any", "survey:any", "survey:ztf", "tag:host", "zone:fast", "expert:eve", "disputed:yes"),
+    ):
+        assert sorted(matching(store, term) + matching(store, f"-{term}")) == every, term
+    assert matching(store, "-tag:host") == every[1:]
+    assert matching(store, "-verdict:real") == every[1:]
+    assert matching(store, "-frame:*x* -verdict:bogus") == [every[2]]
 
 
 def test_words(store):

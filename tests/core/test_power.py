@@ -10,6 +10,7 @@ from core.database.tables import Observation, PowerDevice, PowerSample, Run, Sta
 from core.operations import power, power_log, runs
 from core.operations.power_log import DeviceEnergy, DeviceFacts, SampleFacts
 from core.review import verdicts
+from core.review.judged import Judged, judged
 from core.vocabulary import Label
 from tests.core.rows import add_candidate, add_object
 
@@ -138,7 +139,7 @@ def test_bins_that_are_full_stay_as_they_are_while_time_goes_on(store: Store) ->
     assert after.means[:8] == before.means[1:9]
 
 
-def test_a_run_is_charged_by_device_frame_and_confirmed_candidate(store: Store) -> None:
+def test_a_run_is_charged_by_device_frame_and_object_judged_real(store: Store) -> None:
     assert power.last_run(store) is None
     assert power.last_night(store) is None
     run_id = add_run(
@@ -159,8 +160,8 @@ def test_a_run_is_charged_by_device_frame_and_confirmed_candidate(store: Store) 
         verdicts.decide(store, session="s", reviewer="r", candidate_id=candidate, label=label, shown={})
     use = power.last_run(store)
     assert use is not None
-    assert (use.run_ids, use.joules, use.frames, use.confirmed) == ((run_id,), 600.0, 3, 1)
-    assert (use.joules_per_frame, use.joules_per_confirmed) == (200.0, 600.0)
+    assert (use.run_ids, use.joules, use.frames, use.judged_real) == ((run_id,), 600.0, 3, 1)
+    assert (use.joules_per_frame, use.joules_per_real) == (200.0, 600.0)
     assert use.is_partial  # the processor's part is not known
     assert [(d.device, d.joules, d.measured, d.how) for d in use.devices] == [
         ("dome/cpu", None, 0.0, None),
@@ -173,12 +174,25 @@ def test_a_run_is_charged_by_device_frame_and_confirmed_candidate(store: Store) 
     ]
 
 
+def test_a_body_that_moves_is_one_object_judged_real(store: Store) -> None:
+    run_id = add_run(store, joules={"gpu0": DeviceEnergy(600.0, 10.0, "counter")})
+    for frame in (1, 2, 3):
+        add_stage(store, run_id, frame, "read", 1.5)
+        places = {"tracklet_id": 7} if frame < 3 else {}
+        seen = add_candidate(store, add_object(store, **places), observation_id=frame)
+        verdicts.decide(store, session="s", reviewer="r", candidate_id=seen, label=Label.REAL, shown={})
+    use = power.last_run(store)
+    assert use is not None
+    assert (use.judged_real, use.joules_per_real) == (2, 300.0)
+    assert judged(store) == Judged(real=2, bogus=0)
+
+
 @pytest.mark.parametrize("joules", [None, {}, {"gpu": DeviceEnergy(reason="no NVIDIA driver")}])
 def test_a_run_that_was_not_measured_has_no_energy_and_no_ratio(store: Store, joules) -> None:
     run_id = add_run(store, joules=joules)
     add_stage(store, run_id, 1, "read", None)
     use = power.last_run(store)
-    assert (use.joules, use.joules_per_frame, use.joules_per_confirmed) == (None, None, None)
+    assert (use.joules, use.joules_per_frame, use.joules_per_real) == (None, None, None)
     assert use.frames == 1
     assert use.is_partial
 
@@ -240,7 +254,7 @@ def test_sums_over_runs_are_read_again_when_a_run_ended_a_verdict_fell_or_they_g
     candidate = add_candidate(store, observation_id=1)
     verdicts.decide(store, session="s", reviewer="r", candidate_id=candidate, label=Label.REAL, shown={})
     known = power.panel(store, **asked, known=known)
-    assert (known.run.frames, known.run.confirmed) == (1, 1)
+    assert (known.run.frames, known.run.judged_real) == (1, 1)
     add_run(store, joules=None)
     assert power.panel(store, **asked, known=known).run.frames == 0
     monkeypatch.setattr(power, "ENERGY_EVERY_S", 0.0)

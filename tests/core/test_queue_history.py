@@ -113,6 +113,10 @@ def test_two_that_move_the_same_frames_never_block_each_other_for_good(store: St
         ("priority<0", {4}),
         ("mjd>60001 mjd<=60003", {2, 3}),
         ("depth>1", set()),
+        ("-depth>1", {1, 2, 3, 4}),
+        ("-state:rejected,quarantined", {1, 4}),
+        ("-reason:*stars* -frame:n4*", {1, 3}),
+        ("-filter:r mjd>60001", {3}),
     ],
 )
 def test_frames_are_found_by_what_is_known_of_them(store: Store, expression: str, frames: set[int]) -> None:
@@ -139,6 +143,7 @@ def test_frames_are_found_by_what_is_known_of_them(store: Store, expression: str
         ("attempts:3", ("attempts is a number",)),
         ("reason>3", ("reason:VALUE",)),
         ("mjd>noon", ("noon",)),
+        ("-state:lost", ("-state:lost", "quarantined")),
         ("quarantined", ("quarantined", "value")),
     ],
 )

@@ -117,6 +117,18 @@ def test_lines_of_a_log_are_toned_by_their_level(line, tone):
     assert log_tone(line) is tone
 
 
+def test_a_narrow_line_of_a_log_begins_with_its_hour_and_its_message():
+    head = "2026-11-22 03:00:00,125 4242"
+    lines = [
+        f"{head} INFO pipeline.engines.sequential: run 1: science_007.fits: rejected",
+        f"{head} ERROR core: no",
+    ]
+    narrow, wide = text(page(lines=lines)), text(page(lines=lines), width=140)
+    assert "   03:00:00 run 1: science_007.fits: rejected" in narrow
+    assert "03:00:00 ERROR no" in narrow
+    assert all(line in wide for line in lines)
+
+
 def test_a_log_that_is_missing_empty_filtered_or_unreadable_says_so():
     assert "nothing was logged yet" in text(page(log=None))
     assert "it is empty" in text(page())

@@ -30,9 +30,9 @@ USE = EnergyUse(
     ),
     stages=(StageUse("read", 60, 1.0, 66.0), StageUse("subtract", 60, 50.0, None)),
     frames=60,
-    confirmed=3,
+    judged_real=3,
     joules_per_frame=2057.6,
-    joules_per_confirmed=41152.0,
+    joules_per_real=41152.0,
 )
 NIGHT = replace(USE, run_ids=(5, 6, 7), joules=2.5e7, is_partial=False)
 FULL = Page(NOW, (GPU, NO_CPU), history=HISTORY, run=USE, night=NIGHT)
@@ -50,10 +50,10 @@ def test_a_measured_device_shows_its_values_and_a_missing_one_its_reason() -> No
     assert "not measured: this machine shows no RAPL counters" in shown
 
 
-def test_energy_is_told_by_frame_confirmed_candidate_and_stage() -> None:
+def test_energy_is_told_by_frame_object_judged_real_and_stage() -> None:
     shown = text(FULL, width=120, rows=30)
     assert "run 7" in shown
-    assert "at least 123.5 kJ  2058 J a frame  41.2 kJ a confirmed candidate" in shown
+    assert "at least 123.5 kJ  2058 J a frame  41.2 kJ an object judged real" in shown
     assert "24 h, 3 runs" in shown
     assert "25.0 MJ" in shown
     assert "at least 25.0 MJ" not in shown
@@ -63,7 +63,7 @@ def test_energy_is_told_by_frame_confirmed_candidate_and_stage() -> None:
 
 
 def test_what_was_not_measured_is_said_so_and_never_zero() -> None:
-    use = replace(USE, joules=None, joules_per_frame=None, joules_per_confirmed=None, stages=())
+    use = replace(USE, joules=None, joules_per_frame=None, joules_per_real=None, stages=())
     no_gpu = DevicePower("dome/gpu", "dome", "gpu", "GPU", reason="no NVIDIA driver")
     empty = History("dome/gpu", "watts", NOW - 600, 5.0, (None,) * 120)
     shown = text(Page(NOW, (no_gpu, NO_CPU), history=empty, run=use))

@@ -57,6 +57,20 @@ def test_the_registration_is_told_with_the_noise_and_beyond_it(store):
     assert told(0.0, None) == "registration < 0.01 px beyond noise"
 
 
+def test_times_within_a_day_are_told_in_hours(sqlite_store):
+    (sky_object,) = add_night(sqlite_store, objects=1, epochs=1)
+    card = read_card(sqlite_store, sky_object)
+    (first,) = card.epochs
+
+    def told(days):
+        epochs = (replace(first, mjd=61000.0), replace(first, mjd=61000.0 + days))
+        moved = replace(card, epochs=epochs, light_curve=())
+        return " ".join(plain(line) for line in fact_lines(moved, 120, 12))
+
+    assert "seen 2× in 1.5 h" in told(0.0625)
+    assert "seen 2× in 1.00 d" in told(1.0)
+
+
 def test_details_say_all_that_moved_the_ensemble_also_what_is_no_score(store):
     (sky_object,) = add_night(store, objects=1, epochs=1)
     card = read_card(store, sky_object)

@@ -8,7 +8,7 @@ import pytest
 
 from core.cells import COLOUR_MAPS, STRETCHES, Look
 from core.review.cutouts import Cutouts
-from core.review.pace import Cut, share
+from core.review.pace import Cut, Pace, share
 from screens.frame.base import MARGINS
 from screens.lines import plain
 from screens.review.curve import CurvePoint, curve_lines
@@ -18,7 +18,7 @@ from screens.review.guard import RepeatGuard
 from screens.review.known import known_facts
 from screens.review.layout import arrange
 from screens.review.queue import Entry, Queue
-from screens.review.steering import cut_line
+from screens.review.steering import cut_line, pace_lines
 from screens.review.viewing import Viewing
 from screens.terminal import probe
 
@@ -188,6 +188,12 @@ def test_what_is_expected_below_a_cut_is_said_or_that_it_is_not_known():
     many = plain(cut_line(Cut(5, 10.0, 30, 100, share(5, 50))))
     assert "100 more, 4 to 22 of them real, as 5 of 50 judged there were" in many
     assert plain(cut_line(Cut(5, 10.0, 30, 0, share(0, 0)))).endswith("all of the queue")
+
+
+def test_one_gap_is_a_gap():
+    none = share(0, 0)
+    own = Pace("ada", verdicts=2, gaps=1, seconds=None, per_hour=None, stretches=(), self_agreement=none)
+    assert "not known yet: 1 gap between verdicts" in plain(pace_lines(own, None, [])[1])
 
 
 class TestRepeatGuard:

@@ -29,8 +29,8 @@ COMMANDS = (
     "status", "doctor", "queue list", "queue show 1", "reference list", "runs list", "runs show 1",
     "runs log 1", "candidates list", "candidates show 1", "candidates experts", "candidates disagreements",
     "candidates stats", "candidates filters", "candidates tns --dry-run", "objects show 1",
-    "objects lightcurve 1", "objects tracklets", "show 1 --drawing ascii", "catalog list", "models list",
-    "health list", "health check", "why 10.6847 41.2688", "forced 10.6847 41.2688",
+    "objects lightcurve 1", "objects list", "objects tracklets", "show 1 --drawing ascii", "catalog list",
+    "models list", "health list", "health check", "why 10.6847 41.2688", "forced 10.6847 41.2688",
     "power", "db check",
 )  # fmt: skip
 KEYS = (

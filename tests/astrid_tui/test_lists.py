@@ -1,0 +1,93 @@
+"""Lists at the command line: objects, tracklets that are kept, and runs."""
+
+import pytest
+
+from core.database.store import Store
+from core.database.tables import Run
+from core.objects.tracklets import FoundTracklet, NightSpan, write_tracklets
+from core.operations import runs
+from core.review.verdicts import decide
+from core.vocabulary import Label
+from tests.astrid_tui.command import Command
+from tests.core.rows import add_candidate, add_object
+
+TRACKLET = {
+    "first_mjd": 60000.0, "last_mjd": 60000.1, "ra": 10.0, "dec": -5.0, "rate_arcsec_hour": 30.0,
+    "position_angle": 158.0, "rms_arcsec": None, "mag": 18.0, "filter": "r", "chance": 0.01,
+}  # fmt: skip
+
+
+@pytest.fixture
+def astrid(tmp_path, sqlite_store, monkeypatch, capsys) -> Command:
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ASTRID_STORE__URL", f"sqlite:///{tmp_path}/astrid.db")
+    monkeypatch.setenv("ASTRID_REVIEW__REVIEWER", "vera")
+    monkeypatch.chdir(tmp_path)
+    return Command(monkeypatch, capsys.readouterr)
+
+
+def test_objects_are_listed_a_page_at_a_time_and_by_a_filter(astrid: Command, sqlite_store: Store) -> None:
+    bright, faint, third = (add_object(sqlite_store, name) for name in ("AT1", "AT2", "AT3"))
+    best = add_candidate(sqlite_store, bright, mag=17.0, snr=20.0, ra=10.0, dec=20.0)
+    add_candidate(sqlite_store, bright, score=1.0, mag=21.0)  # it does not stand for its object
+    add_candidate(sqlite_store, faint, mag=None)
+    add_candidate(sqlite_store, third, mag=19.0)
+    add_object(sqlite_store, "AT4")  # without a candidate
+    who = {"session": "s", "reviewer": "ada", "shown": {}}
+    decide(sqlite_store, candidate_id=best, label=Label.SUPERNOVA, **who)
+    first = astrid.json("objects", "list", "--limit", 2)
+    assert [each["id"] for each in first["objects"]] == [third, faint]
+    rest = astrid.json("objects", "list", "--limit", 2, "--after", first["next"])
+    (row,) = rest["objects"]
+    assert rest["next"] is None
+    assert (row["id"], row["candidate"], row["n_candidates"]) == (bright, best, 2)
+    assert (row["mag"], row["state"], row["label"]) == (17.0, "real", "supernova")
+    assert "injected" not in row
+
+    def ids(*words: str) -> list[int]:
+        return [each["id"] for each in astrid.json("objects", "list", *words)["objects"]]
+
+    assert ids("--filter", "-mag<18") == [third, faint]
+    assert ids("--filter", "-verdict:real", "--filter", "mag>0") == [third]
+    assert ids("--filter", "mag>20") == []
+    assert "AT1" in astrid("objects", "list")
+    assert "more: --after" in astrid("objects", "list", "--limit", 1)
+    astrid("objects", "list", "--filter", "colour:red", code=2)
+
+
+def test_who_works_blind_is_told_of_no_decision(astrid: Command, sqlite_store: Store, monkeypatch) -> None:
+    monkeypatch.setenv("ASTRID_REVIEW__BLIND", "true")
+    seen = add_candidate(sqlite_store)
+    for who in ("ada", "vera"):
+        decide(sqlite_store, session=who, reviewer=who, candidate_id=seen, label=Label.SUPERNOVA, shown={})
+        (row,) = astrid.json("objects", "list")["objects"]
+        assert (row["state"], row["label"]) == (
+            ("unreviewed", None) if who == "ada" else ("real", "supernova")
+        )
+
+
+def test_tracklets_that_are_kept_are_listed_without_linking(
+    astrid: Command, sqlite_store: Store, monkeypatch
+) -> None:
+    assert "No tracklet is kept" in astrid("objects", "tracklets", "--kept")
+    places = ((60000.0, 10.0), (60000.1, 11.0))
+    ids = tuple(add_candidate(sqlite_store, mjd=mjd, ra=ra, dec=-5.0) for mjd, ra in places)
+    add_candidate(sqlite_store, mjd=60100.0)  # a later night
+    night = NightSpan(60000.0, 60000.1)
+    write_tracklets(sqlite_store, night, [FoundTracklet(ids, TRACKLET)])
+    monkeypatch.setattr("pipeline.engines.tracklets.link_night", lambda *_: pytest.fail("it linked"))
+    (found,) = astrid.json("objects", "tracklets", "--kept")
+    assert tuple(found["candidates"]) == ids
+    assert astrid.json("objects", "tracklets", "--kept", "--night", "2023-02-25") == [found]
+    assert astrid.json("objects", "tracklets", "--kept", "--night", "2023-06-05") == []
+
+
+def test_a_run_whose_clock_was_set_back_has_no_length(astrid: Command, sqlite_store: Store) -> None:
+    key = runs.start(sqlite_store, engine="local", workers=1, config_hash="cafe").id
+    with sqlite_store.write() as db:
+        row = db.get_one(Run, key)
+        row.ended_at = row.started_at - 7189.4
+    (run,) = astrid.json("runs", "list")
+    assert run["seconds"] is None
+    assert "-7189" not in astrid("runs", "list")
+    assert "-7189" not in astrid("runs", "show", key)
