@@ -193,7 +193,7 @@ def test_without_colours_the_images_are_ascii_and_nothing_is_coloured(tmp_path):
     store, url = make_store(tmp_path)
     add_night(store, objects=2)
     with console(tmp_path, url, NO_COLOR="1") as terminal:
-        terminal.until("ASCII hides faint")
+        terminal.until("hides faint")
         terminal.settle()
         terminal.press(",")
         terminal.until("no Kitty, Sixel, half blocks, greys: no colours here")
