@@ -184,20 +184,20 @@ def _strip(
     grid = [[" "] * columns for _ in range(rows)]
     first, last = points[0].mjd, points[-1].mjd
 
-    def row_of(value: float) -> int:
+    def height(value: float) -> float:
         share = min(max((value - low) / (high - low), 0.0), 1.0)
-        return round((share if magnitudes else 1 - share) * (rows - 1))
+        return (share if magnitudes else 1 - share) * (rows - 1)
 
     def column_of(point: CurvePoint) -> int:
         return round((point.mjd - first) / (last - first) * (columns - 1)) if last > first else columns // 2
 
     for point in points:
         if (bar := _bar(point)) is not None:
-            ends_at = sorted(map(row_of, bar))
-            for row in range(ends_at[0], ends_at[1] + 1):
+            begin, end = sorted(map(height, bar))
+            for row in range(math.ceil(begin), math.floor(end) + 1):  # whose middle it crosses
                 grid[row][column_of(point)] = signs.bar
     for point in sorted(points, key=lambda p: (not p.is_limit, p.is_shown)):  # the shown epoch on top
-        grid[row_of(point.value)][column_of(point)] = signs.sign(point)
+        grid[round(height(point.value))][column_of(point)] = signs.sign(point)
     top, bottom = (low, high) if magnitudes else (high, low)
     labels = [_number(top)] + [""] * (rows - 2) + [_number(bottom)] if rows > 1 else [_number(top)]
     tones = signs.tones()
