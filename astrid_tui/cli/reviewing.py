@@ -250,10 +250,8 @@ def tns(
         for each in checked:
             print_text(f"{each.name} ({each.label}): {'to be reported' if each.report else 'not reported'}")
             _print_checks(each.problems, each.warnings)
-        where = f"in {output}" if output is not None and passed else "dry run, nothing was written"
-        print_text(f"{len(passed)} of {len(checked)} objects pass; {where}.")
-    if len(passed) < len(checked):
-        raise typer.Exit(ExitCode.PARTIAL if passed else ExitCode.FAILED)
+        _print_sum(len(passed), len(checked), "objects", output)
+    _end(len(passed), len(checked))
 
 
 def mpc(
@@ -288,9 +286,18 @@ def mpc(
             told = "not reported" if each.problems else f"to be reported as {each.name}"
             print_text(f"tracklet {each.tracklet}, {len(each.candidates)} detections: {told}")
             _print_checks(each.problems, each.warnings)
-        where = f"in {output}" if output is not None and passed else "dry run, nothing was written"
-        print_text(f"{len(passed)} of {len(checked)} bodies pass; {where}.")
-    if len(passed) < len(checked):
+        _print_sum(len(passed), len(checked), "bodies", output)
+    _end(len(passed), len(checked))
+
+
+def _print_sum(passed: int, checked: int, what: str, output: Path | None) -> None:
+    where = f"in {output}" if output is not None and passed else "dry run, nothing was written"
+    print_text(f"{passed} of {checked} {what} pass; {where}.")
+
+
+def _end(passed: int, checked: int) -> None:
+    """Leave with the exit code for a report that some, or none, did not come into."""
+    if passed < checked:
         raise typer.Exit(ExitCode.PARTIAL if passed else ExitCode.FAILED)
 
 

@@ -16,8 +16,8 @@ from sqlmodel import Session, col
 from core.database.tables import Assignment, Candidate, SkyObject, Verdict
 from core.frames.standing import stands
 from core.review import filters
+from core.review.filter_terms import AwaitsExpert, Disputed, HasVerdict, InState, Match, Term
 from core.review.filter_words import like
-from core.review.filters import AwaitsExpert, Disputed, HasVerdict, InState, Match
 from core.review.states import AWAITING
 from core.vocabulary import Label, ReviewState
 
@@ -46,7 +46,7 @@ class Carries:
     """The object carries the card of its tracklet, or is of none."""
 
 
-CardTerm = filters.Term | SeenOn | AskedBy | Carries
+CardTerm = Term | SeenOn | AskedBy | Carries
 
 
 def parse(expression: str) -> tuple[CardTerm, ...]:

@@ -4,8 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from core.review.filter_words import FilterError, no_such_name
-from core.review.filters import (
+from core.review.filter_terms import (
     EXACT,
     KNOWN,
     NUMBERS,
@@ -23,8 +22,9 @@ from core.review.filters import (
     Near,
     Not,
     Term,
-    parse,
 )
+from core.review.filter_words import FilterError, no_such_name
+from core.review.filters import parse
 from core.review.zones import Zone, bounds
 from core.text import safe_text
 from core.vocabulary import OWN, Label, ReviewState

@@ -22,14 +22,13 @@ Terms are separated by spaces and all of them must hold::
 `core.review.saved_filters.expanded` puts a name in place of ``me``, and the experts after ``disputed:yes``
 whose verdict settles.
 
-`parse` turns an expression into frozen terms and `conditions` turns terms into SQL for a query
-that joins `Candidate` and `SkyObject`.
+`parse` turns an expression into the frozen terms of `core.review.filter_terms`, and `conditions` turns
+terms into SQL for a query that joins `Candidate` and `SkyObject`.
 """
 
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, Text, and_, cast, exists, func, or_, select
@@ -48,6 +47,27 @@ from core.database.tables import (
 )
 from core.frames.standing import candidate_label, is_taken_back
 from core.objects.sky import MARGIN_DEG, haversine, ra_ranges, zone_of
+from core.review.filter_terms import (
+    EXACT,
+    KNOWN,
+    NUMBERS,
+    OTHERS,
+    WORDS,
+    AwaitsExpert,
+    Compare,
+    Disputed,
+    FromSurvey,
+    HasTag,
+    HasVerdict,
+    InState,
+    InTracklet,
+    InZone,
+    IsKnown,
+    Match,
+    Near,
+    Not,
+    Term,
+)
 from core.review.filter_words import (
     OPERATORS,
     FilterError,
@@ -65,141 +85,7 @@ from core.review.opinions import awaits_expert, is_disputed
 from core.review.zones import Zone, bounds
 from core.vocabulary import LABELS, OWN, Label, ReviewState
 
-__all__ = ["FilterError", "Term", "conditions", "parse"]
-
-NUMBERS = ("score", "snr", "|snr|", "mag", "flux", "mjd", "ra", "dec", "x", "y")
-EXACT = ("filter", "source")
-WORDS = (*EXACT, "field", "frame", "object")
-# Kinds of answers of catalogues, by the word for them here.
-KNOWN = {
-    "star": "star",
-    "variable": "variable",
-    "galaxy": "galaxy",
-    "transient": "transient",
-    "solar": "solar_system",
-    "reference": "reference",
-}
-OTHERS = ("verdict", "state", "near", "known", "tracklet", "survey", "tag", "zone", "expert", "disputed")
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """A number against a limit; what has no value never matches."""
-
-    field: str
-    operator: str
-    limit: float
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A text against a pattern: in `EXACT` as it is, else ``*`` is anything and case is ignored."""
-
-    field: str
-    pattern: str
-
-
-@dataclass(frozen=True, slots=True)
-class HasVerdict:
-    """The verdict on the candidate is one of these; none of them: there is no verdict."""
-
-    labels: tuple[Label, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class InState:
-    """The review state of the candidate's sky object."""
-
-    state: ReviewState
-
-
-@dataclass(frozen=True, slots=True)
-class Near:
-    """Within a radius of a place. Degrees."""
-
-    ra: float
-    dec: float
-    radius: float
-
-
-@dataclass(frozen=True, slots=True)
-class IsKnown:
-    """What catalogues answered.
-
-    A match of a kind; ``none``: all that were asked have nothing there; ``unknown``: none was asked.
-    """
-
-    answer: str
-
-
-@dataclass(frozen=True, slots=True)
-class InTracklet:
-    """Whether the candidate is of any tracklet, or of one by its number."""
-
-    member: bool
-    number: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FromSurvey:
-    """From the alerts of a survey, of any (none given), or of our own frames."""
-
-    survey: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HasTag:
-    """Reviewers gave the object a tag; none named: any at all, or no tag."""
-
-    tag: str | None
-    wanted: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class InZone:
-    """The score lies in a zone."""
-
-    zone: Zone
-
-
-@dataclass(frozen=True, slots=True)
-class AwaitsExpert:
-    """The object awaits an expert: the one who is named, any who is (none given), or nobody in particular."""
-
-    expert: str | None
-    wanted: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Disputed:
-    """Reviewers differ on the object, and none of some experts settled it; or not."""
-
-    wanted: bool
-    experts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """The candidate does not pass a term: it has another value, or none."""
-
-    term: "Term"
-
-
-Term = (
-    Compare
-    | Match
-    | HasVerdict
-    | InState
-    | Near
-    | IsKnown
-    | InTracklet
-    | FromSurvey
-    | HasTag
-    | InZone
-    | AwaitsExpert
-    | Disputed
-    | Not
-)
+__all__ = ["FilterError", "conditions", "parse"]
 
 
 def parse(expression: str) -> tuple[Term, ...]:

@@ -28,8 +28,7 @@ from core.database.tables import (
     tagged,
 )
 from core.review.card_terms import CardTerm, SeenOn, seen_on
-from core.review.filter_words import OPERATORS, like
-from core.review.filters import (
+from core.review.filter_terms import (
     KNOWN,
     AwaitsExpert,
     Compare,
@@ -42,8 +41,9 @@ from core.review.filters import (
     IsKnown,
     Match,
     Near,
-    conditions,
 )
+from core.review.filter_words import OPERATORS, like
+from core.review.filters import conditions
 from core.review.zones import bounds
 from core.vocabulary import OWN
 

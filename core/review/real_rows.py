@@ -29,7 +29,8 @@ from core.objects.detail import ObjectDetail, read_object
 from core.objects.sky import objects_on_grid, rows_in_cone, separation_deg
 from core.places.place_facts import Place
 from core.review.fakes import are_injected
-from core.review.filters import Term, conditions, parse
+from core.review.filter_terms import Term
+from core.review.filters import conditions, parse
 from core.review.opinions import is_disputed
 from core.vocabulary import LABELS, Label, ReviewState
 

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from core.database.tables import CandidateMatch, Tracklet, TrackletMember
 from core.review.filter_help import NAMES, Known, completions, explained
-from core.review.filters import NUMBERS, OTHERS, WORDS, FilterError, parse
+from core.review.filter_terms import NUMBERS, OTHERS, WORDS
+from core.review.filters import FilterError, parse
 from core.review.saved_filters import SavedFilterError, expanded, forget, offered, save, saved
 from core.review.verdicts import annotate, decide, undo
 from core.vocabulary import Label

@@ -8,17 +8,8 @@ from sqlmodel import select
 
 from core.database.tables import Candidate, SkyObject
 from core.objects.sky import separation_deg, zone_of
-from core.review.filters import (
-    Compare,
-    FilterError,
-    HasVerdict,
-    InState,
-    Match,
-    Near,
-    Not,
-    conditions,
-    parse,
-)
+from core.review.filter_terms import Compare, HasVerdict, InState, Match, Near, Not
+from core.review.filters import FilterError, conditions, parse
 from core.review.verdicts import decide, undo
 from core.text import safe_text
 from core.vocabulary import Label, ReviewState
