@@ -81,7 +81,8 @@ class SharedLog(WatchedFileHandler):
             return
         with self._path.open("rb") as full:  # its own, for a lock of this process alone
             fcntl.flock(full, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(full.fileno()), self._path.stat()):
+            found = os.fstat(full.fileno())  # another may have put it aside since: then this one is new
+            if found.st_size >= self._most_bytes and os.path.samestat(found, self._path.stat()):
                 for age in range(OLDER, 0, -1):  # the one of this name last: there is no other before
                     with suppress(FileNotFoundError):
                         _aged(self._path, age - 1).replace(_aged(self._path, age))

@@ -75,6 +75,22 @@ def send(pid: int, number: signal.Signals) -> bool:
     return True
 
 
+def stop(pid: int) -> None:
+    """Stop a process; when this returns, none of its threads goes on.
+
+    Called within a transaction for writing, it stops none that holds SQLite's lock.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    assert eventually(lambda: all(map(_is_stopped, PROC.glob(f"{pid}/task/*/stat"))), every_s=0.005)
+
+
+def _is_stopped(stat: Path) -> bool:
+    try:
+        return ") T " in stat.read_text()
+    except (FileNotFoundError, ProcessLookupError):  # a thread that ended
+        return True
+
+
 @contextmanager
 def none_survives() -> Iterator[list[BaseProcess]]:
     """Whatever is put into the list is dead at the end, and so are its children."""

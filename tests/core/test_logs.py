@@ -117,7 +117,7 @@ def test_many_processes_lose_no_line_when_a_log_is_put_aside(tmp_path: Path) -> 
     assert 3 <= len(files) <= OLDER + 1
     lines = [line for file in files for line in file.read_text().splitlines()]
     assert sorted(lines) == sorted(f"{name} writes line {n:04d}" for name in names for n in range(250))
-    assert all(file.stat().st_size < 6000 + len(names) * 30 for file in files)
+    assert all(file.stat().st_size >= 6000 for file in files if file.name != NAME)  # none before it was full
 
 
 def test_a_log_that_cannot_be_put_aside_is_written_to(

@@ -24,6 +24,7 @@ from core.operations.processes import is_alive
 from core.settings import Settings, load
 from core.text import safe_text
 from tests.chaos.nights import Night, make_night
+from tests.chaos.processes import stop
 
 FRAMES = 3
 HOSTILE = "n|ght `x` [a](b) <b>\x1b[31m.fits"
@@ -97,7 +98,8 @@ def with_a_frame_in_hand(url: str, store: Store, run_id: int) -> Iterator[Run]:
     run = runs.read(store, run_id)
     while True:
         until(lambda: counts_by_state(store).get("running", 0) > 0)
-        with store.write():  # nobody else writes meanwhile
+        with store.write() as session:
+            session.connection()  # the transaction begins: nobody else writes meanwhile
             if counts_by_state(store).get("running", 0) == 0:
                 continue  # it was done a moment before
             until(lambda: "Running" in states(url, run))
@@ -162,7 +164,7 @@ def test_a_cancelled_flow_says_so_and_lets_go_of_its_frame(
 ) -> None:
     started = start_run(store, settings, engine="prefect")
     with with_a_frame_in_hand(server, store, started.run_id) as run:
-        os.kill(run.pid, signal.SIGSTOP)
+        stop(run.pid)
     runs.cancel(store, started.run_id, now=True)
     os.kill(run.pid, signal.SIGCONT)
     until(lambda: not is_alive(run.pid))

@@ -25,6 +25,7 @@ from core.operations.launch import log_path, start_run
 from core.operations.processes import is_alive
 from core.settings import load
 from tests.chaos.nights import Night, make_night
+from tests.chaos.processes import stop
 
 FRAMES = 4
 ENDS_S = 120.0  # a busy machine's minutes; nothing here waits for that long
@@ -133,7 +134,9 @@ def test_a_cancelled_run_finishes_what_it_has_in_hand(astrid: Astrid) -> None:
     run = astrid.start()
     astrid.until_a_frame_is_in_hand()
     pid = astrid.newest().pid
-    os.kill(pid, signal.SIGSTOP)  # so that it is not done before it is cancelled
+    with astrid.store.write() as session:
+        session.connection()  # it is stopped outside a transaction, which would bar who cancels it
+        stop(pid)  # so that it is not done before it is cancelled
     assert astrid("runs", "cancel", run) == f"run {run} was asked to stop\n"
     (at_work,) = astrid.json("runs", "list", "--running")
     assert at_work["reason"] == "asked to stop"
