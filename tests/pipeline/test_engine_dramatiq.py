@@ -117,11 +117,16 @@ def until_done(store: Store) -> None:
     raise AssertionError(frames(store))
 
 
-def test_workers_are_woken_and_do_each_frame_once(settings: Settings, store: Store) -> None:
-    queued = frames(store)
+def test_workers_are_woken_and_do_each_frame_once(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued, wait, idle = frames(store), dramatiq._await, threading.Semaphore(0)
+    monkeypatch.setattr(dramatiq, "_await", lambda *each: (idle.release(), wait(*each)))
     make_due(store, time.time() + 3600.0)  # nothing is, as the workers begin
     with at_work(settings, count=2):
         assert dramatiq.run(settings).counts == {}
+        for _ in range(2):
+            assert idle.acquire(timeout=20)  # none still looks for itself when there is something
         assert frames(store) == queued
         make_due(store, 0.0)
         told: list[tuple[int, int]] = []
