@@ -17,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import sep
 from numpy.typing import NDArray
 
 from core.settings import Settings
@@ -42,9 +41,11 @@ from pipeline.subtraction.left_over import (
     shift_error,
     wing_error,
 )
+from pipeline.subtraction.left_sky import left_sky
 from pipeline.subtraction.lights import bright_stars, new_images, reference_images
 from pipeline.subtraction.masks import combined_mask
 from pipeline.subtraction.match import Match, match
+from pipeline.subtraction.psf_match import match_psf
 from pipeline.subtraction.score_check import noise_excess, sky_deviation
 from pipeline.subtraction.sides import new_side, reference_side
 from pipeline.subtraction.tile_score import Side, difference, measure
@@ -53,7 +54,6 @@ from pipeline.subtraction.tiles import Tile, plan, spread, stamp_of
 BLEND_PX = 16  # half the width over which tiles fade into each other
 MOST_HALO_PX = 40  # farther out a kernel holds no more than a part in 1e5
 MOST_STAMP_PX = 61  # of the difference's PSF
-BACKGROUND_MESH_PX = 96
 TRUSTED_STD = 1.05  # a score that deviates more than this is rescaled, and the difference says so
 FILTERS_KEPT = 12  # tiles in either direction, at most, whose filters are kept for later
 RESPONSE_FWHM = 5.0  # around a source its light is followed through the filters
@@ -91,6 +91,8 @@ def subtract(
     if np.all(mask != 0):
         raise FrameRefused("no pixel is good in both the frame and its reference")
     matched = match(new, reference)
+    if method == "zogy" and (agreed := match_psf(new, reference, matched, mask != 0)) is not None:
+        new, matched = agreed, match(agreed, reference)
     theirs = reference_images(reference)
     ours = new_images(new, reference, matched)
     seconds["match"] = time.perf_counter() - start
@@ -261,13 +263,10 @@ def _remove_background(
 ) -> None:
     """Take what is left of the sky out of the difference, in place, and its share out of the flux.
 
-    In the difference both images have one PSF and constant stars are gone, so a plain mesh sees the sky
-    even where the field is crowded. A level of b per pixel adds b / sum(P_D^2) to a PSF fit:
+    A level of b per pixel adds b / sum(P_D^2) to a PSF fit:
     ``areas`` are the inverse of these sums, tile by tile.
     """
-    height, width = data.shape
-    mesh_y, mesh_x = (max(16, min(BACKGROUND_MESH_PX, length // 2)) for length in (height, width))
-    sky = sep.Background(data, mask=mask != 0, bw=mesh_x, bh=mesh_y, fw=3, fh=3).back(dtype=np.float32)
+    sky = left_sky(data, mask != 0)
     data -= sky
     for tile, area in zip(tiles, areas, strict=True):
         tile.add(sky[tile.inner] * np.float32(-area), flux)
