@@ -37,18 +37,24 @@ class Program:
     *words : object
     env : mapping, optional
         Set beside this process's environment.
+    folder : Path, optional
+        Where it works; as a rule where this process does.
     file_size : int, optional
         No file that it writes may become larger, in bytes.
     """
 
     def __init__(
-        self, *words: object, env: Mapping[str, str] | None = None, file_size: int | None = None
+        self,
+        *words: object,
+        env: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        file_size: int | None = None,
     ) -> None:
         out, their_out = FORKS.Pipe(duplex=False)
         err, their_err = FORKS.Pipe(duplex=False)
-        environment = os.environ | (env or {})
+        surroundings = (os.environ | (env or {}), folder or Path.cwd(), file_size)
         self._process = FORKS.Process(
-            target=_live, args=([*map(str, words)], environment, Path.cwd(), file_size, their_out, their_err)
+            target=_live, args=([*map(str, words)], *surroundings, their_out, their_err)
         )
         self._process.start()
         for each in (their_out, their_err):
