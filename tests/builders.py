@@ -1,7 +1,9 @@
 """A store as a night leaves it: objects with detections, cutouts, limits and frames."""
 
+from functools import cache
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -30,10 +32,20 @@ def cutouts(seed: int = 0, peak: float = 6.0, galaxy: float = 0.0, side: int = 6
     return Cutouts(*(plane.astype(np.float32) for plane in (new, ref, diff)), sigma=(9.0, 8.0, 12.0))
 
 
+@cache
+def empty_store() -> bytes:
+    """The file of a store without rows: to write it is quicker than to run the migrations for every test."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "astrid.db"
+        upgrade(f"sqlite:///{path}")
+        return path.read_bytes()
+
+
 def make_store(folder: Path) -> tuple[Store, str]:
     """An empty store in a folder, and its URL."""
-    url = f"sqlite:///{folder / 'astrid.db'}"
-    upgrade(url)
+    path = folder / "astrid.db"
+    path.write_bytes(empty_store())
+    url = f"sqlite:///{path}"
     return open_store(url), url
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, signal
+from scipy import ndimage
 
 from core.vocabulary import MaskPlane
 from pipeline.frame import Image, MaskImage, PsfModel
@@ -238,8 +238,8 @@ class _Around:
         near = math.ceil(1.5 * self.fwhm)
         middle = self.stamp.shape[0] // 2
         stamp = self.stamp[middle - near : middle + near + 1, middle - near : middle + near + 1]
-        pull = signal.correlate2d(images[0], stamp, mode="same")
-        norm = np.maximum(signal.correlate2d(images[1], stamp**2, mode="same"), 1e-300)
+        pull = ndimage.correlate(images[0], stamp, mode="constant")
+        norm = np.maximum(ndimage.correlate(images[1], stamp**2, mode="constant"), 1e-300)
         significance = np.where(images[1] > 0, pull / np.sqrt(norm), 0.0)
         row, column = np.unravel_index(int(np.argmax(significance)), significance.shape)
         if significance[row, column] < SEEN_SIGMA:

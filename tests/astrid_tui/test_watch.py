@@ -1,11 +1,8 @@
 """`astrid watch` as a service: one line a file, a clean end, no quarrel between two."""
 
 import json
-import os
 import select
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ from core.frames.watched_folders import folders
 from core.operations import runs
 from tests.astrid_tui.command import Command
 from tests.chaos.processes import eventually
+from tests.forks import Program
 from tests.pipeline.test_watch import exposure
 
 PATIENCE_S = 60
@@ -42,8 +40,7 @@ def astrid(env, tmp_path, monkeypatch, capsys) -> Command:
     return Command(monkeypatch, capsys.readouterr)
 
 
-def line(process: subprocess.Popen[str]) -> dict:
-    assert process.stdout is not None
+def line(process: Program) -> dict:
     ready, _, _ = select.select([process.stdout], [], [], PATIENCE_S)
     assert ready, "the watcher says nothing"
     return json.loads(process.stdout.readline())
@@ -67,9 +64,7 @@ def test_a_folder_that_is_not_there_is_a_usage_error(astrid: Command, tmp_path: 
 def test_a_service_takes_files_and_ends_when_told(
     env: dict[str, str], astrid: Command, sqlite_store: Store, night: Path, ending: signal.Signals
 ) -> None:
-    command = [sys.executable, "-m", "astrid_tui", "watch", str(night), "--interval", "0.1", "--json"]
-    service = subprocess.Popen(command, env=os.environ | env, stdout=subprocess.PIPE, text=True)
-    try:
+    with Program("watch", night, "--interval", "0.1", "--json", env=env) as service:
         assert line(service)["frames"][0]["frame"] == "a.fits"
         (night / "b.fits").write_bytes(exposure(1))
         assert line(service)["frames"][0]["frame"] == "b.fits"
@@ -81,9 +76,6 @@ def test_a_service_takes_files_and_ends_when_told(
         assert line(service)["frames"][0]["frame"] == "c.fits"
         service.send_signal(ending)
         assert service.wait(PATIENCE_S) == 0
-    finally:
-        service.kill()
-        service.communicate()
     assert not folders(sqlite_store)[0].watched
 
 
@@ -102,8 +94,7 @@ def test_frames_that_arrive_are_processed_by_a_run_of_its_own(
 def test_a_watcher_that_was_killed_is_replaced_at_once(
     env: dict[str, str], astrid: Command, sqlite_store: Store, night: Path
 ) -> None:
-    command = [sys.executable, "-m", "astrid_tui", "watch", str(night), "--interval", "0.1", "--json"]
-    with subprocess.Popen(command, env=os.environ | env, stdout=subprocess.PIPE, text=True) as service:
+    with Program("watch", night, "--interval", "0.1", "--json", env=env) as service:
         line(service)
         service.kill()
     (night / "b.fits").write_bytes(exposure(1))

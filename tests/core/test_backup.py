@@ -179,13 +179,13 @@ def test_no_password_is_on_a_command_line() -> None:
 
 
 def test_a_dump_makes_the_store_again(
-    postgres_server: str, postgres_url: str, tmp_path: Path, postgres_tools: None
+    postgres_server: str, postgres_url: str, postgres_cleaner, tmp_path: Path, postgres_tools: None
 ) -> None:
     import subprocess
 
     from tests.conftest import _database, _without_rows
 
-    _without_rows(postgres_url)
+    _without_rows(postgres_cleaner)
     with closing(open_store(postgres_url)) as store:
         judge(store, add_candidate(store))
         heads = session_heads(store)

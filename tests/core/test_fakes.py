@@ -3,7 +3,6 @@
 import inspect
 import io
 import json
-import shutil
 from dataclasses import asdict, replace
 from typing import get_type_hints
 
@@ -44,6 +43,7 @@ from core.review.real_rows import (
 from core.review.verdicts import decide, decide_together, redo, undo
 from core.review.waiting import ORDERS, queue_count, queue_page
 from core.vocabulary import Label, ReviewState
+from tests.builders import empty_store
 from tests.core.frames import DEC, RA, add_frames, add_reference, candidate, claimed, done, process
 
 ADA = {"session": "s", "reviewer": "ada"}
@@ -106,10 +106,10 @@ def told(store):
     return json.dumps(answers, default=str, sort_keys=True)
 
 
-def test_nothing_tells_an_injected_source_from_a_real_one(store, sqlite_template, tmp_path, monkeypatch):
+def test_nothing_tells_an_injected_source_from_a_real_one(store, tmp_path, monkeypatch):
     monkeypatch.setattr("time.time", lambda: 1.7e9)
     path = tmp_path / "twin.db"
-    shutil.copy(sqlite_template, path)
+    path.write_bytes(empty_store())
     twin = open_store(f"sqlite:///{path}")
     first_frame(store)
     first_frame(twin, as_real=True)

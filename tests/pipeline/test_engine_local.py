@@ -26,6 +26,7 @@ from pipeline.engines.worker import LOST, FrameEvent
 from pipeline.intake.ingest import examine
 from pipeline.reference.references import from_frames
 from pipeline.simulate import simulate_night
+from tests.forks import FORKS
 
 FRAMES = 4
 
@@ -61,8 +62,9 @@ def settings(night: Night, store: Store, store_url: str) -> Settings:
 
 
 @pytest.fixture
-def on_sqlite(night: Night, sqlite_store: Store) -> tuple[Settings, Store]:
-    """The same on SQLite alone, for tests of processes, which take seconds to start."""
+def on_sqlite(night: Night, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> tuple[Settings, Store]:
+    """The same on SQLite alone, for tests of processes, which are forked here: to spawn one takes seconds."""
+    monkeypatch.setattr(pipeline.engines.local, "get_context", lambda _: FORKS)
     register(sqlite_store, night.frames)
     references.add(sqlite_store, night.reference)
     return night.settings(f"sqlite:///{sqlite_store.url}"), sqlite_store

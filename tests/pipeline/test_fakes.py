@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -45,6 +44,7 @@ from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import read
 from pipeline.reference.references import from_frames
 from pipeline.simulate import simulate_night
+from tests.builders import empty_store
 
 FRESH = Draw("frame", (), is_fresh=True)
 
@@ -258,10 +258,10 @@ def real_rows(store: Store) -> list[object]:
 
 
 def test_what_is_real_is_measured_as_in_a_night_without_them(
-    night: Night, sqlite_store: Store, sqlite_template: Path, tmp_path: Path
+    night: Night, sqlite_store: Store, tmp_path: Path
 ) -> None:
     path = tmp_path / "without.db"
-    shutil.copy(sqlite_template, path)
+    path.write_bytes(empty_store())
     with closing(open_store(f"sqlite:///{path}")) as without:
         for store, share in ((sqlite_store, 0.4), (without, 0.0)):
             register(store, night.frames)

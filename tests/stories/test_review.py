@@ -10,7 +10,7 @@ from core.vocabulary import ReviewState
 from screens.review import draw
 from screens.review.guard import RepeatGuard
 from tests.builders import add_night, make_store
-from tests.stories.desk import console
+from tests.stories.desk import Reviewer, console
 
 SIZES = [(80, 24), (140, 40)]
 
@@ -104,14 +104,20 @@ async def test_the_whole_queue_and_then_what_to_do(night, tmp_path):
 
 async def test_the_card_that_comes_next_is_drawn_before_it_is_asked_for(night, tmp_path, monkeypatch):
     drawn, draw_triplet = [], draw.draw_triplet
-    monkeypatch.setattr(draw, "draw_triplet", lambda *a, **more: drawn.append(1) or draw_triplet(*a, **more))
+
+    def noted(new, *planes, **more):
+        panels = draw_triplet(new, *planes, **more)
+        drawn.append(new.tobytes())
+        return panels
+
+    monkeypatch.setattr(draw, "draw_triplet", noted)
     async with console(night[1], tmp_path) as vera:
         await vera.until(lambda: len(drawn) == 2)  # the first, and the one after it
         images = vera.lines[3]
         vera.screen.move_by(1)
         assert "2 of 5" in vera.text
         assert vera.lines[3] != images
-        assert len(drawn) == 2
+        assert drawn.count(drawn[1]) == 1  # not anew
 
 
 async def test_a_filter_is_kept_shown_explained_and_cleared(night, tmp_path):
@@ -269,18 +275,22 @@ async def test_a_store_that_is_missing_is_one_clear_line(tmp_path):
     folder.mkdir()
     from astrid_tui.app import Console
     from screens.terminal import Terminal
-    from tests.stories.desk import Reviewer
 
     settings = folder / "config.toml"
     settings.write_text(f'home = "{folder}"\n[store]\nurl = "sqlite:///{folder}/none.db"\n')
     app = Console(settings, False, Terminal())
     async with app.run_test(size=(80, 24)) as pilot:
         vera = Reviewer(app, pilot)
-        await vera.until(lambda: "astrid init" in vera.text)
+        await vera.until(lambda: "astrid init" in said(vera))
         assert "Traceback" not in vera.text
         await pilot.press("r")
-        assert "store is not open" in vera.text
-        assert "astrid init" in vera.text
+        assert "store is not open" in said(vera)
+        assert "astrid init" in said(vera)
+
+
+def said(reviewer: Reviewer) -> str:
+    """What is on the screen, wherever its lines end."""
+    return " ".join(reviewer.text.split())
 
 
 async def test_looking_closely(night, tmp_path):
