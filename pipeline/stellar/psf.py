@@ -241,12 +241,12 @@ def _fit_stars(
     residual -= sky.astype(np.float32)[:, None, None]
     residual[~known] = 0.0
     d_flux, shift_x, shift_y = _linear_step(residual, variance, known, placed, flux, core)
-    light = flux.astype(np.float32)[:, None, None] * placed
+    fitted = flux.astype(np.float32)[:, None, None] * placed
     flux = flux + d_flux
 
     # Masked pixels are filled with the model, so that nothing rings; their variance says unknown.
     moved_x, moved_y = x[mine] + shift_x, y[mine] + shift_y
-    star = np.where(known, residual + light, flux.astype(np.float32)[:, None, None] * placed)
+    star = np.where(known, residual + fitted, flux.astype(np.float32)[:, None, None] * placed)
     centred = shifted(star, columns - moved_x, rows - moved_y)
     scale = np.where(flux > 0, flux, 1.0).astype(np.float32)[:, None, None]
     return _Fit(
@@ -305,9 +305,9 @@ def _combined(
     previous = np.maximum(model.basis[0].astype(np.float64), 1e-9).reshape(-1)
     terms = polynomial_terms(fit.x[shining], fit.y[shining], model.shape, degree)
     values = fit.stamps[shining].reshape(len(terms), -1)
-    spread = (STAR_ERROR * psf_stamps(model, fit.x[shining], fit.y[shining])) ** 2
-    weights = 1.0 / (fit.variance[shining] + spread).reshape(len(terms), -1)
-    weights *= _likeness(values, weights, model, fit.x[shining], fit.y[shining])[:, None]
+    expected = psf_stamps(model, fit.x[shining], fit.y[shining]).reshape(values.shape)
+    weights: Stamps = 1.0 / (fit.variance[shining].reshape(values.shape) + (STAR_ERROR * expected) ** 2)
+    weights *= _likeness(values, expected, weights, model)[:, None]
     prior = np.zeros((previous.size, terms.shape[1]))
     orders = np.array([i + j for i, j in term_powers(degree)][1:])
     nearby = _moved(previous.reshape(size, size), model.fwhm).reshape(-1)
@@ -355,14 +355,13 @@ def _moved(stamp: Values, fwhm: float) -> Values:
     return np.asarray(ndimage.gaussian_filter(stamp, MOVED_FWHM * fwhm, mode="nearest"))
 
 
-def _likeness(values: Values, weights: Values, model: PsfModel, x: Values, y: Values) -> Values:
+def _likeness(values: Stamps, expected: Stamps, weights: Stamps, model: PsfModel) -> Values:
     """How far each star counts, 0 to 1: less, the worse its core follows the model that others made.
 
     Blends too close to be told apart look like broader stars; each would broaden the PSF.
     """
-    expected = psf_stamps(model, x, y).reshape(values.shape)
     core = np.hypot(*offsets(model.basis.shape[-1] // 2)).reshape(-1) < CORE_FWHM * model.fwhm
-    misfit = np.mean((values - expected)[:, core] ** 2 * weights[:, core], axis=1)
+    misfit = np.mean((values[:, core] - expected[:, core]) ** 2 * weights[:, core], axis=1)
     return np.asarray(np.minimum(1.0, TOLERATED * np.median(misfit) / np.maximum(misfit, 1e-9)) ** 2)
 
 

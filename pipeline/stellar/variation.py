@@ -11,6 +11,7 @@ polynomial varies the stars say as well (empirical Bayes, by expectation and max
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from pipeline.quantile import medians
 
 Values = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
 
 # Noise alone has singular values up to the sum of the roots of a matrix' sides. Shapes down to this part of
 # it are kept: what signal they hold is worth more than the noise that comes with a single shape.
@@ -67,7 +69,7 @@ class Core:
     covariance: Values
 
 
-def fit_pixels(values: Values, weights: Values, terms: Values, prior: Values) -> Pixelwise:
+def fit_pixels(values: Numbers, weights: Numbers, terms: Values, prior: Values) -> Pixelwise:
     """Fit polynomials to each pixel; single stars' pixels that lie more than 4 sigma off are left out, twice.
 
     Parameters
@@ -86,7 +88,7 @@ def fit_pixels(values: Values, weights: Values, terms: Values, prior: Values) ->
 
 
 def _fitted(
-    values: Values, weights: Values, terms: Values, prior: Values
+    values: Numbers, weights: Numbers, terms: Values, prior: Values
 ) -> tuple[Values, Values, Values, Values]:
     """Terms, covariances and equations of some pixels, which come first in each of them."""
     n_terms = terms.shape[1]
