@@ -306,7 +306,8 @@ def _combined(
     terms = polynomial_terms(fit.x[shining], fit.y[shining], model.shape, degree)
     values = fit.stamps[shining].reshape(len(terms), -1)
     expected = psf_stamps(model, fit.x[shining], fit.y[shining]).reshape(values.shape)
-    weights: Stamps = 1.0 / (fit.variance[shining].reshape(values.shape) + (STAR_ERROR * expected) ** 2)
+    spread = np.square(np.float32(STAR_ERROR) * expected)
+    weights = np.float32(1.0) / (fit.variance[shining].reshape(values.shape) + spread)
     weights *= _likeness(values, expected, weights, model)[:, None]
     prior = np.zeros((previous.size, terms.shape[1]))
     orders = np.array([i + j for i, j in term_powers(degree)][1:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy import sparse, special
 from scipy.sparse.linalg import lsmr
 
 from pipeline.frame import PsfModel
@@ -53,7 +53,7 @@ def _shift_matrices(shift: Values, size: int) -> Stamps:
     offset = np.arange(-SINC_LOBES, SINC_LOBES + 1)
     distance = offset + shift[:, None]
     taper = np.sqrt(np.maximum(1.0 - (distance / SINC_LOBES) ** 2, 0.0))
-    taps = np.where(taper > 0.0, np.sinc(distance) * np.i0(KAISER_BETA * taper), 0.0)
+    taps = np.where(taper > 0.0, np.sinc(distance) * special.i0(KAISER_BETA * taper), 0.0)
     # Each row of a matrix is a part of the taps between zeros, one pixel before that of the row above.
     row = np.zeros((len(shift), 2 * max(size, SINC_LOBES + 1) - 1), dtype=np.float32)
     middle = row.shape[1] // 2
