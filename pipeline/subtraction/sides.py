@@ -25,7 +25,7 @@ def new_side(tile: Tile, new: Aligned, light: Image, variance: Image, matched: M
         spectrum = shifted(spectrum, dx, dy, tile.shape, xp)
     return Side(
         light=spectrum,
-        variance=xp.rfft2(xp.array(tile.cut(variance))),
+        variance=xp.rfft2(xp.array(tile.near.cut(variance))),
         psf=_transformed(new.psf.at(x, y), tile, xp),
         sigma=background_noise(tile, variance, new.frame.mask),
     )
@@ -39,7 +39,7 @@ def reference_side(
     if key not in reference.caches:
         reference.caches[key] = (
             xp.rfft2(xp.array(tile.cut(light))),
-            xp.rfft2(xp.array(tile.cut(variance))),
+            xp.rfft2(xp.array(tile.near.cut(variance))),
             background_noise(tile, variance, reference.frame.mask),
         )
     of_light, of_variance, sigma = reference.caches[key]
