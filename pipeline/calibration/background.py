@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.frame import Image
 from pipeline.neighbourhood import blurred, grown
+from pipeline.quantile import quantile
 
 SOURCE_SIGMA = 2.5  # of the lightly smoothed image: what is above it is a source
 SMOOTH_PX = 1.5
@@ -41,7 +42,8 @@ def sky_level(data: Image, bad: NDArray[np.bool_], mesh_px: int) -> Image:
     first = _mesh(data, bad, mesh_px)
     if first is None:
         return np.full(data.shape, np.median(data[~bad]), dtype=np.float32)
-    level, rms = first
+    level: Image = first.back(dtype=np.float32)
+    rms: Image = first.rms(dtype=np.float32)
     smooth = blurred(np.where(bad, np.float32(0.0), data - level), SMOOTH_PX)
     share = np.float32(SOURCE_SIGMA / (2.0 * np.sqrt(np.pi) * SMOOTH_PX))
     sources = grown(smooth > share * rms, GROW_PX)
@@ -50,7 +52,10 @@ def sky_level(data: Image, bad: NDArray[np.bool_], mesh_px: int) -> Image:
     bad = bad | sources
     slope = _slope(data, bad)
     second = _mesh(data - slope, bad, mesh_px)
-    return level if second is None else second[0] + slope
+    if second is None:
+        return level
+    slope += second.back(dtype=np.float32)
+    return slope
 
 
 def _slope(data: Image, bad: NDArray[np.bool_]) -> Image:
@@ -76,8 +81,8 @@ def _slope(data: Image, bad: NDArray[np.bool_]) -> Image:
         used = terms[kept]
         found = np.linalg.lstsq(used.T @ used, used.T @ values[kept], rcond=None)[0]
         rest = values - terms @ found
-        rest -= np.median(rest[kept])
-        scatter = 1.4826 * np.median(np.abs(rest[kept]))
+        rest -= quantile(rest[kept], 0.5)
+        scatter = 1.4826 * quantile(np.abs(rest[kept]), 0.5)
         kept = np.abs(rest) <= SLOPE_SIGMA * scatter
         if np.count_nonzero(kept) < 100:
             return np.zeros_like(data)
@@ -85,13 +90,11 @@ def _slope(data: Image, bad: NDArray[np.bool_]) -> Image:
     return slope
 
 
-def _mesh(data: Image, masked: NDArray[np.bool_], mesh_px: int) -> tuple[Image, Image] | None:
-    """SEP's mesh: level and scatter, or ``None`` where no cell has the pixels that SEP wants of one."""
+def _mesh(data: Image, masked: NDArray[np.bool_], mesh_px: int) -> sep.Background | None:
+    """SEP's mesh, or ``None`` where no cell has the pixels that SEP wants of one."""
     height, width = data.shape
     bw, bh = min(mesh_px, width), min(mesh_px, height)
-    in_rows = np.add.reduceat(~masked, np.arange(0, height, bh), axis=0, dtype=np.int64)
-    in_cells = np.add.reduceat(in_rows, np.arange(0, width, bw), axis=1)
-    if in_cells.max() <= (1.0 - MOST_COVERED) * bw * bh:
+    cells = (masked[y : y + bh, x : x + bw] for y in range(0, height, bh) for x in range(0, width, bw))
+    if not any(cell.size - np.count_nonzero(cell) > (1.0 - MOST_COVERED) * bw * bh for cell in cells):
         return None
-    mesh = sep.Background(data, mask=masked, bw=bw, bh=bh, fw=3, fh=3)
-    return mesh.back(dtype=np.float32), mesh.rms(dtype=np.float32)
+    return sep.Background(data, mask=masked if masked.any() else None, bw=bw, bh=bh, fw=3, fh=3)

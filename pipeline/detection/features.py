@@ -134,9 +134,10 @@ def centred_psfs(psf: PsfModel, x: Array, y: Array, half: int) -> Stamps:
     out = np.zeros((len(x), size, size))
     inner = slice(size // 2 - reach, size // 2 + reach + 1)
     out[:, inner, inner] = psf_stamps(psf, x, y)
-    turn = fft.rfftfreq(size)[None, None, :] * (x - np.rint(x))[:, None, None]
-    turn = turn + fft.fftfreq(size)[None, :, None] * (y - np.rint(y))[:, None, None]
-    moved = fft.irfft2(fft.rfft2(out) * np.exp(-2j * np.pi * turn), s=(size, size))
+    spectrum = fft.rfft2(out, workers=1)
+    spectrum *= np.exp(-2j * np.pi * (x - np.rint(x))[:, None] * fft.rfftfreq(size))[:, None, :]
+    spectrum *= np.exp(-2j * np.pi * (y - np.rint(y))[:, None] * fft.fftfreq(size))[:, :, None]
+    moved = fft.irfft2(spectrum, s=(size, size), overwrite_x=True, workers=1)
     cut = slice(size // 2 - half, size // 2 + half + 1)
     placed: Stamps = moved[:, cut, cut]
     return placed

@@ -21,6 +21,7 @@ from pipeline.neighbourhood import (
     places,
     spline_coefficients,
 )
+from pipeline.registration.nearby import follows, spline_nearby
 from pipeline.registration.pixel_map import PixelMap
 
 # What holds no light of the sky. Saturated and streaked pixels do, and are smooth as they are.
@@ -163,6 +164,8 @@ def _copied(
 def _interpolate(image: Image, to_frame: PixelMap, order: Literal[3, 5]) -> Image:
     """A spline through an image at the places of a map."""
     coefficients = spline_coefficients(image, order)
+    if follows(to_frame):
+        return spline_nearby(coefficients, to_frame, order)
     if to_frame.straight:
         a = to_frame.affine
         matrix = np.array([[a[1, 1], a[1, 0]], [a[0, 1], a[0, 0]]])  # rows first

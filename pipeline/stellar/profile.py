@@ -86,6 +86,34 @@ def _shape(places: tuple[Values, Values], parameters: Values) -> Values:
     return np.asarray(peak * ((1.0 - wing) * core + wing * far))
 
 
+def _slopes(places: tuple[Values, Values], parameters: Values) -> Values:
+    """The derivatives of the same along each of its parameters, (6, size, size)."""
+    dx, dy = places
+    peak, fwhm, beta = np.exp(parameters[:3])
+    e1, e2, wing = parameters[3:6]
+    squares = np.stack([dx * dx - dy * dy, 2.0 * dx * dy])
+    square = np.maximum(dx * dx + dy * dy + e1 * squares[0] + e2 * squares[1], 0.0)
+    slopes = np.zeros((6, *square.shape))
+    lights = []
+    parts = (1.0 - wing, fwhm, beta, True), (wing, WING_WIDTH * fwhm, WING_BETA, False)
+    for share, width, power, free in parts:
+        spread = 2.0 ** (1.0 / power) - 1.0  # width**2 / 4 alpha**2
+        over = 4.0 * spread / width**2
+        base = 1.0 + over * square
+        logarithm = np.log(base)
+        light = np.exp(-power * logarithm)
+        lights.append(light)
+        steep = peak * share * power * light / base  # down, along the base
+        slopes[1] += 2.0 * (base - 1.0) * steep
+        slopes[3:5] -= over * squares * steep
+        if free:
+            slopes[2] = math.log(2.0) / power * (1.0 + 1.0 / spread) * (base - 1.0) * steep
+            slopes[2] -= peak * share * power * logarithm * light
+        slopes[0] += peak * share * light
+    slopes[5] = peak * (lights[1] - lights[0])
+    return slopes
+
+
 def fit_profile(stack: Values, error: Values, fwhm: float, sky_error: float) -> Profile:
     """The profile that follows a stack from core to wings.
 
@@ -115,10 +143,18 @@ def fit_profile(stack: Values, error: Values, fwhm: float, sky_error: float) -> 
             beta = (parameters[2] - math.log(COARSE_BETA)) / BETA_SPREAD
         return np.append(misfit.reshape(-1), [share, beta, parameters[6]])
 
+    def slopes(parameters: Values) -> Values:
+        of_misfit = -(_slopes(places, parameters) / sigma).reshape(6, -1)
+        told = np.zeros((3, 7))
+        told[0, 5] = 1.0 / (COARSE_SPREAD if fwhm < COARSE_FWHM else WING_SHARE)
+        told[1, 2] = 1.0 / BETA_SPREAD if fwhm < COARSE_FWHM else 0.0
+        told[2, 6] = 1.0
+        return np.vstack([np.vstack([of_misfit, -(sky_error / sigma).reshape(1, -1)]).T, told])
+
     low = [np.log(peak) - 1.0, np.log(fwhm) - 0.7, np.log(1.3), -0.7, -0.7, 0.0, -10.0]
     high = [np.log(peak) + 1.0, np.log(fwhm) + 0.7, np.log(20.0), 0.7, 0.7, 0.5, 10.0]
     best = optimize.least_squares(
-        residual, start, bounds=(low, high), x_scale=[1, 1, 1, 1, 1, 0.1, 1], ftol=FIT_TOLERANCE
+        residual, start, slopes, bounds=(low, high), x_scale=[1, 1, 1, 1, 1, 0.1, 1], ftol=FIT_TOLERANCE
     )
     light = _shape(places, best.x)
     return Profile(light, float(best.x[6] * sky_error), best.x)

@@ -76,8 +76,8 @@ class _Fit:
     x: Values
     y: Values
     flux: Values
-    stamps: Values  # (n, size, size)
-    variance: Values  # of each pixel of `stamps`, its noise alone; infinite where masked
+    stamps: Stamps  # (n, size, size)
+    variance: Stamps  # of each pixel of `stamps`, its noise alone; infinite where masked
     noise: Values  # of the sky around each star, electrons
 
 
@@ -238,27 +238,28 @@ def _fit_stars(
     outer = np.where(known & (radius > 2.5 * model.fwhm), residual, np.nan)
     noise = np.sqrt(_medians(np.where(known, variance, np.nan).reshape(len(variance), -1)))
     sky = np.clip(_medians(outer.reshape(len(outer), -1)), -SKY_ERROR * noise, SKY_ERROR * noise)
-    residual = np.where(known, residual - sky[:, None, None], 0.0)
+    residual -= sky.astype(np.float32)[:, None, None]
+    residual[~known] = 0.0
     d_flux, shift_x, shift_y = _linear_step(residual, variance, known, placed, flux, core)
+    fitted = flux.astype(np.float32)[:, None, None] * placed
     flux = flux + d_flux
 
     # Masked pixels are filled with the model, so that nothing rings; their variance says unknown.
     moved_x, moved_y = x[mine] + shift_x, y[mine] + shift_y
-    star = residual + (flux - d_flux)[:, None, None] * placed
-    star = np.where(known, star, flux[:, None, None] * placed)
+    star = np.where(known, residual + fitted, flux.astype(np.float32)[:, None, None] * placed)
     centred = shifted(star, columns - moved_x, rows - moved_y)
-    scale = np.where(flux > 0, flux, 1.0)[:, None, None]
+    scale = np.where(flux > 0, flux, 1.0).astype(np.float32)[:, None, None]
     return _Fit(
         x=moved_x,
         y=moved_y,
         flux=flux,
         stamps=centred / scale,
-        variance=np.where(known, variance / scale**2, np.inf),
+        variance=np.where(known, variance / scale**2, np.float32(np.inf)),
         noise=noise,
     )
 
 
-def _medians(values: Values) -> Values:
+def _medians(values: Stamps) -> Values:
     """The median of each row without its NaN; 0 where there is nothing else."""
     ordered = np.sort(values, axis=1)  # NaN last
     count = np.count_nonzero(np.isfinite(values), axis=1)
@@ -268,15 +269,18 @@ def _medians(values: Values) -> Values:
 
 
 def _linear_step(
-    residual: Values,
-    variance: Values,
+    residual: Stamps,
+    variance: Stamps,
     known: NDArray[np.bool_],
     placed: Stamps,
     flux: Values,
     core: NDArray[np.bool_],
 ) -> tuple[Values, Values, Values]:
     """What to add to each star's flux, x and y: one weighted least-squares step on its core."""
-    slope_x, slope_y = _slopes(placed)
+    reach = int(np.max(np.flatnonzero(core.any(axis=0)))) - core.shape[0] // 2 + 1  # a pixel more for slopes
+    near = slice(core.shape[0] // 2 - reach, core.shape[0] // 2 + reach + 1)
+    slope_x, slope_y = np.zeros((2, *placed.shape), dtype=np.float32)
+    slope_x[:, near, near], slope_y[:, near, near] = _slopes(placed[:, near, near])
     light = np.maximum(flux, 1e-3)[:, None]
     design = np.stack([placed[:, core], -light * slope_x[:, core], -light * slope_y[:, core]], axis=2)
     weight = np.where(known[:, core], 1.0 / variance[:, core], 0.0)
@@ -301,9 +305,10 @@ def _combined(
     previous = np.maximum(model.basis[0].astype(np.float64), 1e-9).reshape(-1)
     terms = polynomial_terms(fit.x[shining], fit.y[shining], model.shape, degree)
     values = fit.stamps[shining].reshape(len(terms), -1)
-    spread = (STAR_ERROR * psf_stamps(model, fit.x[shining], fit.y[shining])) ** 2
-    weights = 1.0 / (fit.variance[shining] + spread).reshape(len(terms), -1)
-    weights *= _likeness(values, weights, model, fit.x[shining], fit.y[shining])[:, None]
+    expected = psf_stamps(model, fit.x[shining], fit.y[shining]).reshape(values.shape)
+    spread = np.square(np.float32(STAR_ERROR) * expected)
+    weights = np.float32(1.0) / (fit.variance[shining].reshape(values.shape) + spread)
+    weights *= _likeness(values, expected, weights, model)[:, None]
     prior = np.zeros((previous.size, terms.shape[1]))
     orders = np.array([i + j for i, j in term_powers(degree)][1:])
     nearby = _moved(previous.reshape(size, size), model.fwhm).reshape(-1)
@@ -351,14 +356,13 @@ def _moved(stamp: Values, fwhm: float) -> Values:
     return np.asarray(ndimage.gaussian_filter(stamp, MOVED_FWHM * fwhm, mode="nearest"))
 
 
-def _likeness(values: Values, weights: Values, model: PsfModel, x: Values, y: Values) -> Values:
+def _likeness(values: Stamps, expected: Stamps, weights: Stamps, model: PsfModel) -> Values:
     """How far each star counts, 0 to 1: less, the worse its core follows the model that others made.
 
     Blends too close to be told apart look like broader stars; each would broaden the PSF.
     """
-    expected = psf_stamps(model, x, y).reshape(values.shape)
     core = np.hypot(*offsets(model.basis.shape[-1] // 2)).reshape(-1) < CORE_FWHM * model.fwhm
-    misfit = np.mean((values - expected)[:, core] ** 2 * weights[:, core], axis=1)
+    misfit = np.mean((values[:, core] - expected[:, core]) ** 2 * weights[:, core], axis=1)
     return np.asarray(np.minimum(1.0, TOLERATED * np.median(misfit) / np.maximum(misfit, 1e-9)) ** 2)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy import sparse, special
 from scipy.sparse.linalg import lsmr
 
 from pipeline.frame import PsfModel
@@ -19,15 +19,17 @@ SINC_LOBES = 8
 KAISER_BETA = 8.0  # passes what a star of FWHM 2.5 px or more is made of to within 0.01 %
 
 
-def cut(
-    image: NDArray[np.floating], rows: Whole, columns: Whole, half: int, beyond: float = np.nan
-) -> Values:
+def cut(image: Stamps, rows: Whole, columns: Whole, half: int, beyond: float = np.nan) -> Stamps:
     """Stamps of an image around some pixels: (n, 2 half + 1, 2 half + 1), ``beyond`` outside the image."""
-    size = 2 * half + 1
-    stamps = np.full((len(rows), size, size), beyond)
-    for stamp, top, left in zip(stamps, rows - half, columns - half, strict=True):
+    size, (height, width) = 2 * half + 1, image.shape
+    stamps = np.empty((len(rows), size, size), dtype=image.dtype)
+    for stamp, top, left in zip(stamps, (rows - half).tolist(), (columns - half).tolist(), strict=True):
+        if 0 <= top <= height - size and 0 <= left <= width - size:
+            stamp[:] = image[top : top + size, left : left + size]
+            continue
         part = image[max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)]
         down, across = max(-top, 0), max(-left, 0)
+        stamp[:] = beyond
         stamp[down : down + part.shape[0], across : across + part.shape[1]] = part
     return stamps
 
@@ -51,7 +53,7 @@ def _shift_matrices(shift: Values, size: int) -> Stamps:
     offset = np.arange(-SINC_LOBES, SINC_LOBES + 1)
     distance = offset + shift[:, None]
     taper = np.sqrt(np.maximum(1.0 - (distance / SINC_LOBES) ** 2, 0.0))
-    taps = np.where(taper > 0.0, np.sinc(distance) * np.i0(KAISER_BETA * taper), 0.0)
+    taps = np.where(taper > 0.0, np.sinc(distance) * special.i0(KAISER_BETA * taper), 0.0)
     # Each row of a matrix is a part of the taps between zeros, one pixel before that of the row above.
     row = np.zeros((len(shift), 2 * max(size, SINC_LOBES + 1) - 1), dtype=np.float32)
     middle = row.shape[1] // 2
@@ -123,20 +125,21 @@ def joint_fluxes(
     wanted = np.zeros(height * width, dtype=bool)
     wanted[pixel[inside]] = True
     used = np.flatnonzero(wanted)
-    number = np.full(height * width, -1, dtype=np.int32)
+    number = np.empty(height * width, dtype=np.int32)  # of each pixel that is used
     number[used] = np.arange(used.size, dtype=np.int32)
     pixel, inside = pixels(reach)
-    inside &= number[pixel] >= 0
+    inside &= wanted[pixel]
+    pixel, count = pixel[inside], np.count_nonzero(inside, axis=1)
     flat_weight = weight.reshape(-1)
     # Double precision: the solver's own squares overflow in single.
-    value = np.where(inside, stamps[:, reach].astype(np.float64) * flat_weight[pixel], 0.0)
+    value = stamps[:, reach][inside].astype(np.float64) * flat_weight[pixel]
     # In units of their errors fluxes are nearly independent, and a few steps find them all.
-    precision = np.sqrt(np.sum(value**2, axis=1))
+    star = np.repeat(np.arange(len(rows)), count)
+    precision = np.sqrt(np.bincount(star, value**2, minlength=len(rows)))
     precision[precision == 0.0] = 1.0
-    value /= precision[:, None]
+    value /= precision[star]
     matrix = sparse.csc_matrix(
-        (value[inside], number[pixel[inside]], np.r_[0, np.cumsum(np.count_nonzero(inside, axis=1))]),
-        shape=(used.size, len(rows)),
+        (value, number[pixel], np.r_[0, np.cumsum(count)]), shape=(used.size, len(rows))
     )
     target = (signal.reshape(-1)[used] * flat_weight[used]).astype(np.float64)
     solution = lsmr(matrix, target, atol=1e-6, btol=1e-6, maxiter=200)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import sep
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ Values = NDArray[np.float64]
 
 FWHM_PER_SIGMA = 2.3548
 MAX_STARS = 5000
+NEAR_SEEING = 0.8  # radius, in FWHM of the stars, within which hardly any has more than half its peak
 # Saturated pixels still show where a star is; the others show nothing of the sky.
 BLIND = MaskPlane.BAD | MaskPlane.COSMIC_RAY | MaskPlane.EDGE | MaskPlane.STREAK
 # SEP's flags of an object that is cut by the frame or by memory, or whose shape cannot be measured.
@@ -167,13 +170,23 @@ def _half_maximum_width(image: Image, x: Values, y: Values, seeing: float) -> Va
     """The FWHM of each source: where its azimuthally averaged profile falls to half its centre."""
     radius = np.arange(0.0, 2.5 * seeing, 0.25)
     angle = np.arange(12) * (2.0 * np.pi / 12)
-    columns = x[:, None, None] + radius[:, None] * np.cos(angle)
-    rows = y[:, None, None] + radius[:, None] * np.sin(angle)
     coefficients = spline_coefficients(image, 3)
-    samples = ndimage.map_coordinates(
-        coefficients, [rows, columns], order=3, mode="mirror", prefilter=False, output=np.float32
-    )
-    return half_width(radius, samples.mean(axis=2).astype(float)) * 2.0
+
+    def profiles(which: NDArray[Any], rings: Values) -> Values:
+        columns = x[which, None, None] + rings[:, None] * np.cos(angle)
+        rows = y[which, None, None] + rings[:, None] * np.sin(angle)
+        samples = ndimage.map_coordinates(
+            coefficients, [rows, columns], order=3, mode="mirror", prefilter=False, output=np.float32
+        )
+        return np.asarray(samples.mean(axis=2), dtype=np.float64)
+
+    # Most are stars, which fall to half well within this.
+    inner = np.count_nonzero(radius < NEAR_SEEING * seeing)
+    near = profiles(np.arange(len(x)), radius[:inner])
+    wider = np.flatnonzero(~(near < 0.5 * near[:, :1]).any(axis=1))
+    width = half_width(radius[:inner], near)
+    width[wider] = half_width(radius, np.hstack([near[wider], profiles(wider, radius[inner:])]))
+    return width * 2.0
 
 
 def half_width(radius: Values, profiles: Values) -> Values:

@@ -67,8 +67,13 @@ def compact(
     return xp.irfft2(few, (shape[0] // part, shape[1] // part))
 
 
-def squared(kernel: Spectrum, by: Spectrum, shape: tuple[int, int], xp: Arrays) -> Spectrum:
-    """The transform of the square of a kernel, which is given as two factors."""
+def squared(
+    kernel: Spectrum, by: Spectrum, shape: tuple[int, int], to: tuple[int, int], xp: Arrays
+) -> Spectrum:
+    """The transform of the square of a kernel, in an image of the shape ``to``.
+
+    The kernel is given as two factors, transformed in an image of ``shape``.
+    """
     image = compact(kernel, shape, xp, by)
     image *= image
-    return xp.rfft2_of_narrow(image, shape)
+    return xp.rfft2_of_narrow(image, to)

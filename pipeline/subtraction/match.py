@@ -37,7 +37,7 @@ SIGNIFICANT = 9.0  # drop of chi squared, per coefficient, that a higher order m
 CLIP = 3.5  # sigma
 BOUND_RATIO, BOUND_PLACE = 4.0, 6.25  # a square counts to so many times its expectation in the scatter
 TOLD = 1.5  # stars that must tell of a scatter of flux ratios
-TOGETHER = 100  # stars in memory at a time
+TOGETHER = 10  # stars in memory at a time
 MOST_HALF_PX = 22  # of the PSFs that stars are fitted with: the same light is left out of both frames
 
 
@@ -209,11 +209,11 @@ def _compared(sides: tuple[_Side, _Side], x: Array, y: Array) -> Compared:
     half = core + min(max(psf.basis.shape[1] for psf in models) // 2, MOST_HALF_PX)
     size = int(fft.next_fast_len(2 * half + 1, real=True))
     psfs = [_transform(_psf_stamps(psf, x, y, size)) for psf in models]
-    weights = _fit_weights(psfs[0] * psfs[1], x - np.rint(x), y - np.rint(y), half, core, size)
+    weights = _transform(_fit_weights(psfs[0] * psfs[1], x - np.rint(x), y - np.rint(y), half, core, size))
     fitted, spread = [], []
     for (filled, variance, _), other in zip(sides, psfs[::-1], strict=True):
         # The weights of the fit, carried back through the convolution onto the frame's own pixels.
-        direct = fft.irfft2(_transform(weights) * np.conj(other)[:, None], s=(size, size), workers=1)
+        direct = fft.irfft2(weights * np.conj(other)[:, None], s=(size, size), workers=1)
         light = _stamps(filled, x, y, half, size)
         noise = _stamps(variance, x, y, half, size)
         fitted.append(_sums(direct, light))

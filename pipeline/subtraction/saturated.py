@@ -160,7 +160,7 @@ class _Around:
     columns: NDArray[np.int64]
     light: Array
     variance: Array
-    stamp: Array
+    stamp: Image
     fwhm: float
 
     @classmethod
@@ -177,21 +177,20 @@ class _Around:
             return None
         values, noise = (image[part][rows, columns].astype(np.float64) for image in (light, variance))
         spare = max(widest - 2 * half, 0)  # a neighbour lies up to `half` away
-        stamp = psf.at(x, y).astype(np.float64)[spare:, spare:]
+        stamp = psf.at(x, y)[spare:, spare:]
         stamp = stamp[: len(stamp) - spare, : len(stamp) - spare]
         return cls(rows + top, columns + left, values, noise, stamp, psf.fwhm)
 
-    def shapes(self, stars: Array) -> tuple[Array, Array, Array]:
-        """The PSF of each star in the pixels, and its derivatives along x and y, each (n, pixels)."""
+    def shapes(self, stars: Array, *, slopes: bool = False) -> list[Array]:
+        """The PSF of each star in the pixels, (n, pixels), and if wished its derivatives along x and y."""
         column, row = (np.rint(place).astype(np.int64) for place in (stars[:, 0], stars[:, 1]))
-        stamps = shifted(self.stamp[None], stars[:, 0] - column, stars[:, 1] - row).astype(np.float64)
+        stamps = shifted(self.stamp[None], stars[:, 0] - column, stars[:, 1] - row)
         half = stamps.shape[1] // 2
         down, across = self.rows - row[:, None] + half, self.columns - column[:, None] + half
         inside = (down >= 0) & (across >= 0) & (down <= 2 * half) & (across <= 2 * half)
         at = np.arange(len(stars))[:, None], np.clip(down, 0, 2 * half), np.clip(across, 0, 2 * half)
-        slopes = np.gradient(stamps, axis=2), np.gradient(stamps, axis=1)
-        taken = [np.where(inside, image[at], 0.0) for image in (stamps, *slopes)]
-        return taken[0], taken[1], taken[2]
+        images = [stamps, *(np.gradient(stamps, axis=axis) for axis in (2, 1))] if slopes else [stamps]
+        return [np.where(inside, image[at], 0.0) for image in images]
 
     def weights(self, model: Array) -> Array:
         """Inverse variances: the PSF is known to a few per cent, or the innermost would decide alone."""
@@ -201,9 +200,9 @@ class _Around:
         """Stars, (n, 3) of x, y and flux, by Gauss-Newton steps; none where the fit runs away."""
         stars = start.copy()
         for _ in range(ROUNDS):
-            shape, slope_x, slope_y = self.shapes(stars)
-            design = np.concatenate([shape, slope_x, slope_y]).T
-            weight = self.weights(np.maximum(stars[:, 2], 0.0) @ shape)
+            shapes = self.shapes(stars, slopes=True)
+            design = np.concatenate(shapes).T
+            weight = self.weights(np.maximum(stars[:, 2], 0.0) @ shapes[0])
             normal = (design * weight[:, None]).T @ design
             scale = np.sqrt(np.maximum(np.diagonal(normal), 1e-300))
             normal = normal / scale[:, None] / scale + np.eye(len(normal)) * 1e-9
@@ -227,8 +226,7 @@ class _Around:
 
     def neighbour(self, stars: Array) -> Array | None:
         """The most significant further star in what the fit of some leaves; none where nothing is seen."""
-        shape, _, _ = self.shapes(stars)
-        model = stars[:, 2] @ shape
+        model = stars[:, 2] @ self.shapes(stars)[0]
         weight = self.weights(model)
         rest = (self.light - model) * weight
         top, left = self.rows.min(), self.columns.min()

@@ -13,6 +13,9 @@ from pipeline.subtraction.tile_score import Side
 from pipeline.subtraction.tiles import Tile, centred, fitting
 
 MIN_SHIFT_PX = 0.003  # smaller shifts are not worth a phase
+# Transforms of small tiles, mostly halo, would fill half as much memory again as all the rest of a subtraction,
+# and to make them is a tenth of it.
+MOST_OVERLAP = 2.5
 
 
 def new_side(tile: Tile, new: Aligned, light: Image, variance: Image, matched: Match, xp: Arrays) -> Side:
@@ -25,7 +28,7 @@ def new_side(tile: Tile, new: Aligned, light: Image, variance: Image, matched: M
         spectrum = shifted(spectrum, dx, dy, tile.shape, xp)
     return Side(
         light=spectrum,
-        variance=xp.rfft2(xp.array(tile.cut(variance))),
+        variance=xp.rfft2(xp.array(tile.near.cut(variance))),
         psf=_transformed(new.psf.at(x, y), tile, xp),
         sigma=background_noise(tile, variance, new.frame.mask),
     )
@@ -34,15 +37,20 @@ def new_side(tile: Tile, new: Aligned, light: Image, variance: Image, matched: M
 def reference_side(
     tile: Tile, reference: PreparedReference, light: Image, variance: Image, xp: Arrays
 ) -> Side:
-    """A tile of the reference, from its caches where it was made before."""
+    """A tile of the reference, from its caches where it was made before and is worth the memory."""
     key = ("tile", xp.name, *tile.key)
-    if key not in reference.caches:
-        reference.caches[key] = (
+    made = reference.caches.get(key)
+    if made is None:
+        made = (
             xp.rfft2(xp.array(tile.cut(light))),
-            xp.rfft2(xp.array(tile.cut(variance))),
+            xp.rfft2(xp.array(tile.near.cut(variance))),
             background_noise(tile, variance, reference.frame.mask),
         )
-    of_light, of_variance, sigma = reference.caches[key]
+        rows, columns = tile.inner
+        own = (rows.stop - rows.start) * (columns.stop - columns.start)
+        if tile.shape[0] * tile.shape[1] < MOST_OVERLAP * own:
+            reference.caches[key] = made
+    of_light, of_variance, sigma = made
     # The transform of a narrow PSF takes less time than the memory is worth that all of them would fill.
     return Side(of_light, of_variance, _transformed(reference.psf.at(*tile.centre), tile, xp), sigma)
 

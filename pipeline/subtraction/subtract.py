@@ -68,7 +68,7 @@ def subtract(
     ----------
     new : Aligned
     reference : PreparedReference
-        Its transforms are kept in ``caches`` for the next frame.
+        The transforms of its larger tiles are kept in ``caches`` for the next frame.
     settings : Settings
         ``subtract.method``, ``subtract.tile_px``, ``subtract.device``; ``depth.enabled``: keep the response
         to sources.

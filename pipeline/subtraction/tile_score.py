@@ -28,7 +28,10 @@ MAX_FLUX_SCATTER = 0.05  # more is not a property of single stars
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One image of a tile, transformed: its light, its variance, its PSF, and its background noise."""
+    """One image of a tile, transformed: its light, its PSF, and its background noise.
+
+    ``variance`` is transformed in the tile's `near`.
+    """
 
     light: Spectrum
     variance: Spectrum
@@ -50,15 +53,17 @@ def measure(
     made: Filters, new: Side, reference: Side, tile: Tile, matched: Match, xp: Arrays
 ) -> tuple[Image, Image]:
     """Flux of a point source at the pixels that a tile answers for, and its error, in reference electrons."""
-    shape, (rows, columns) = tile.shape, tile.inside
-    variance = squared(made.match, made.of_new, shape, xp)
+    shape, near = tile.shape, tile.near
+    variance = squared(made.match, made.of_new, shape, near.shape, xp)
     variance *= new.variance
-    other = squared(made.match, made.of_ref, shape, xp)
+    other = squared(made.match, made.of_ref, shape, near.shape, xp)
     other *= reference.variance
     variance += other
     del other
-    variance = xp.irfft2(variance, shape, rows)[:, columns]
+    rows, columns = near.inside
+    variance = xp.irfft2(variance, near.shape, rows)[:, columns]
     # With a pixel more on every side, for gradients.
+    rows, columns = tile.inside
     rows, columns = (slice(part.start - 1, part.stop + 1) for part in (rows, columns))
     ours, theirs = (
         xp.irfft2(own * side.light * made.match, shape, rows)[:, columns]

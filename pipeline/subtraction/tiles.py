@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.frame import Image
+from pipeline.subtraction.filters import LEAST_KERNEL_PX
+
+SQUARED_HALO_PX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,24 @@ class Tile:
         return tuple(  # type: ignore[return-value]
             slice(span.start - span.origin, span.stop - span.origin) for span in (self.rows, self.columns)
         )
+
+    @property
+    def near(self) -> Tile:
+        """The same pixels with as much of a halo as the square of a kernel needs: it falls off twice as fast.
+
+        A small tile is left as it is: `pipeline.subtraction.filters.compact` needs its pixels.
+        """
+        if min(self.shape) < 2 * LEAST_KERNEL_PX:
+            return self
+        rows, columns = (
+            replace(span, origin=max(span.origin, span.start - SQUARED_HALO_PX))
+            for span in (self.rows, self.columns)
+        )
+        tall, wide = (
+            min(length, fast_length(span.stop + span.start - 2 * span.origin))
+            for span, length in zip((rows, columns), self.shape, strict=True)
+        )
+        return Tile(rows, columns, (tall, wide))
 
     def cut(self, image: NDArray[np.float32]) -> Image:
         """The tile with its halo; beyond the frame its mirror image, for a step there would ring."""

@@ -99,7 +99,7 @@ def test_a_kernel_is_the_same_in_a_smaller_image():
     small = compact(kernel, shape, HOST)
     assert small.shape == (320, 180)  # 112 px at least
     assert small == pytest.approx(centred(stamp, small.shape), abs=1e-6)
-    whole = fft.irfft2(squared(kernel, np.ones_like(kernel), shape, HOST), s=shape)
+    whole = fft.irfft2(squared(kernel, np.ones_like(kernel), shape, shape, HOST), s=shape)
     assert whole == pytest.approx(centred(stamp, shape) ** 2, abs=1e-6)
 
 
