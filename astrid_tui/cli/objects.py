@@ -168,9 +168,11 @@ def _print_curve(rows: Sequence[dict[str, Any]]) -> None:
         for row in rows
     ]  # fmt: skip
     headings = (
-        "mjd", "source", "filter", "kind", "mag", "error", "system", "flux", "error", "unit", "calibration",
+        "mjd", "source", "filter", "kind", "mag", "mag error", "system", "flux", "flux error", "unit",
+        "calibration",
     )  # fmt: skip
-    print_table(headings, told)
+    least = (("calibration",), ("system",), ("flux", "flux error", "unit"), ("kind",), ("source",))
+    print_table(headings, told, least=least)
 
 
 def _print_facts(detail: ObjectDetail) -> None:
@@ -204,7 +206,11 @@ def _print_bands(detail: ObjectDetail) -> None:
          f"{each.last_mjd:.3f}", number(each.brightest, 2), each.mag_system)
         for each in detail.bands
     ]  # fmt: skip
-    print_table(("source", "filter", "seen", "limits", "first mjd", "last mjd", "brightest", "system"), rows)
+    print_table(
+        ("source", "filter", "seen", "limits", "first mjd", "last mjd", "brightest", "system"),
+        rows,
+        least=(("system",), ("limits",), ("source",)),
+    )
 
 
 def _print_known(detail: ObjectDetail) -> None:

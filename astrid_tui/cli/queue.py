@@ -199,6 +199,7 @@ def _print_frames(rows: tuple[dict[str, Any], ...], told: Any) -> None:
             (r["id"], r["frame"], r["state"], r["priority"], r["attempts"], _due(r), r["worker"], r["reason"])
             for r in rows
         ],
+        least=(("worker",), ("attempts",), ("priority",), ("due",), ("frame",)),
     )
 
 
