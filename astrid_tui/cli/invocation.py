@@ -113,7 +113,8 @@ def session_of(reviewer: str) -> str:
 
 def one_filter(given: Sequence[str] | None) -> str:
     """One filter of all that were given: what passes, passes each."""
-    return " ".join(given or ())
+    filters = [each for each in given or () if each.strip()]
+    return " ".join(filters if len(filters) < 2 else (f"({each})" for each in filters))
 
 
 def expanded_filter(context: typer.Context, store: Store, given: Sequence[str] | None) -> str:
@@ -229,7 +230,8 @@ FilterOption = Annotated[
     typer.Option(
         "--filter",
         help='Such as "snr>7 mag<20 verdict:none near:10.68,41.27,30arcsec"; a minus negates a term: '
-        '"-tag:host"; may be repeated, then all hold.',
+        '"-tag:host", also "-@NAME"; "snr>20 mag<20 or (tag:host -known:star)" is one or the other; may be '
+        "repeated, then all hold.",
     ),
 ]
 

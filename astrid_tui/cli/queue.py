@@ -36,8 +36,8 @@ FilterOption = Annotated[
     list[str] | None,
     typer.Option(
         "--filter",
-        help='Such as "state:quarantined field:M31 -reason:*stars*", a minus for what does not pass a term; '
-        "may be repeated, then all hold.",
+        help='Such as "state:quarantined field:M31 -reason:*stars*", a minus for what does not pass a term, '
+        '"or" and parentheses for one or the other; may be repeated, then all hold.',
     ),
 ]
 UNFINISHED = "state:queued,running,waiting,rejected,quarantined,dropped"
