@@ -149,12 +149,11 @@ def _writer(form: str) -> Callable[[Sequence[dict[str, Any]], IO[str]], None]:
 def _write_votable(rows: Sequence[dict[str, Any]], stream: IO[str]) -> None:
     import io
 
-    from astropy.io.votable import from_table, writeto
-
-    from core.objects.curve_table import astropy_table
+    from core import votable
+    from core.objects.curve_table import UCDS, astropy_table
 
     written = io.BytesIO()
-    writeto(from_table(astropy_table(rows)), written)
+    votable.write(astropy_table(rows), written, UCDS)
     stream.write(written.getvalue().decode("utf-8"))
 
 
