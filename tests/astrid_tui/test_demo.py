@@ -22,6 +22,7 @@ from astrid_tui.demo import (
 )
 from core.catalogs.library import Library
 from core.database.tables import Candidate
+from tests.astrid_tui import documented
 from tests.astrid_tui.command import Command
 
 
@@ -225,3 +226,34 @@ def test_no_table_is_wider_than_a_terminal_of_80_columns(
         before = tables
         astrid(*(place.get(word, word) for word in words))
         assert tables > before, words
+
+
+ARGUMENTS = {
+    "queue list": ("--filter", "id>0", "--history"), "queue show": ("14",), "ingest": ("SCIENCE",),
+    "candidates show": ("1",), "candidates label": ("2", "dipole"), "candidates note": ("2", "a note"),
+    "objects show": ("1",), "objects lightcurve": ("1",), "why": ("RA", "DEC"), "forced": ("RA", "DEC"),
+    "diff": ("--depth", "NEW", "REF"),
+}  # fmt: skip
+
+
+def test_what_json_prints_is_documented(
+    demo: tuple[Path, DemoSummary, list[tuple[int, int]]], monkeypatch, capsys
+) -> None:
+    folder, _, _ = demo
+    monkeypatch.setenv("ASTRID_HOME", str(folder / "home"))
+    astrid = Command(monkeypatch, capsys.readouterr)
+    first = astrid.json("candidates", "list")[0]
+    given = {
+        "RA": f"{first['ra']:.6f}", "DEC": f"{first['dec']:.6f}", "SCIENCE": folder / "night" / "science",
+        "NEW": folder / "night" / "science" / "science_001.fits",
+        "REF": folder / "night" / "reference" / "reference_001.fits",
+    }  # fmt: skip
+    told = documented.commands()
+    assert set(ARGUMENTS) <= {each.removeprefix("astrid ") for each in told}
+    astrid("candidates", "label", "1", "real")
+    for command, fields in told.items():
+        name = command.removeprefix("astrid ")
+        words = [given.get(each, each) for each in ARGUMENTS.get(name, ())]
+        paths = documented.printed(astrid.json(*name.split(), *words))
+        assert (command, documented.untold(paths, fields)) == (command, [])
+        assert (command, documented.unprinted(paths, fields)) == (command, [])
