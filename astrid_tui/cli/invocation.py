@@ -6,6 +6,7 @@ imported until a command asks for it: `astrid --help` stays quick.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -288,7 +289,8 @@ def check_output(
     if not folder.is_dir():
         raise AstridError(f"cannot write to {path}: there is no folder {path.parent}")
     if not os.access(folder, os.W_OK):
-        raise AstridError(f"cannot write to {path}: Permission denied")
+        why = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+        raise AstridError(f"cannot write to {path}: {os.strerror(why)}")
 
 
 @contextmanager
