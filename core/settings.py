@@ -255,7 +255,9 @@ class ReviewSettings(Section):
 class LogSettings(Section):
     """AstrID's log of what it does."""
 
-    keep_mib: float = Field(64.0, ge=1)  # of pipeline.log with the older ones; the oldest goes
+    keep_mib: float = Field(
+        64.0, ge=1
+    )  # of pipeline.log with the older ones, and of the logs of detached runs: the oldest go
 
 
 class TnsSettings(Section):

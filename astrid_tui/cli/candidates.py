@@ -234,6 +234,9 @@ def export(
 ) -> None:
     """Export candidates with their verdicts, and the heads of the verdict chains on standard error.
 
+    Cutouts have a tangent plane of the sky at the candidate, and the times of their frame. VOTables say of
+    each column what it is, of positions that they are ICRS, of times that they are MJD in UTC.
+
     Where sources were injected into the queue, only judged candidates are exported. A file that is there
     already is left alone unless --force is given.
     """

@@ -201,6 +201,7 @@ def _print_rows(rows: "list[Row]") -> None:
                 )
                 for row in rows
             ],
+            least=(("reviewer",), ("candidate",), ("object",)),
         )
 
 

@@ -139,6 +139,7 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
             )
             for each in records
         ],
+        least=(("MB",), ("epoch",), ("covers",), ("bands",), ("file",)),
     )
 
 
@@ -264,7 +265,11 @@ def zeropoints(
                 "candidates",
                 "reason",
             )
-            print_table(headings, rows)
+            print_table(
+                headings,
+                rows,
+                least=(("of one star",), ("candidates",), ("of the difference",), ("frame",)),
+            )
         more = f", {left} left" if left else ""
         lacking = f" of {len(done)}" if len(good) < len(done) else ""
         print_text(f"{len(good)}{lacking} frames calibrated{more}" if done else "No frame lacks a zeropoint.")

@@ -15,6 +15,7 @@ from astrid_tui.cli.invocation import (
     print_json,
     print_text,
     progress_bar,
+    remark,
     settings_of,
     store_of,
     writing_to,
@@ -65,6 +66,7 @@ def check(context: typer.Context, as_json: JsonOption = False) -> None:
     Its file is read through (SQLite), and each verdict compared with the hash that its chain has of it.
     """
     from core.database.migrations import check as run_check
+    from core.database.store import why_unwritable
     from core.operations.backup import damage
     from core.operations.kept import kept
     from core.review.chain import verify
@@ -82,6 +84,9 @@ def check(context: typer.Context, as_json: JsonOption = False) -> None:
             print_text(problem)
         if not problems:
             print_text("The store is as it should be.")
+        for file in _files_of(settings.store_url):
+            if (why := why_unwritable(file)) is not None:
+                remark(f"the store {file} {why}")
         _print_kept(found)
     if problems:
         raise typer.Exit(ExitCode.FAILED)

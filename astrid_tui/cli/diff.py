@@ -138,7 +138,7 @@ def diff(
         print_text(_depth_line(told))
     print_text(", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in told["seconds"].items()))
     headings, rows = _table(told)
-    print_table(headings, rows)
+    print_table(headings, rows, least=(("x new", "y new"), ("flux err",), ("x", "y")))
     warned = f"; {len(result.warnings)} warnings, see above" if result.warnings else ""
     print_text(f"{len(rows)} sources" + (f"; written to {output}" if output else "") + warned)
     raise typer.Exit(code)

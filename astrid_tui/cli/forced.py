@@ -196,8 +196,11 @@ def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
         for row in rows if row["status"] == "measured"
     ]  # fmt: skip
     if measured:
-        headings = ("mjd", "frame", "filter", "snr", "flux", "error", "unit", "mag", "error", "system")
-        print_table(headings, measured)
+        headings = (
+            "mjd", "frame", "filter", "snr", "flux", "flux error", "unit", "mag", "mag error", "system",
+        )  # fmt: skip
+        least = (("system",), ("flux error",), ("flux", "unit"), ("mag error",), ("frame",))
+        print_table(headings, measured, least=least)
     without = [
         (f"{row['mjd']:.5f}" if row["mjd"] is not None else None, row["frame"], row["filter"], row["status"],
          row["reason"])
@@ -205,4 +208,4 @@ def _print_rows(rows: Sequence[dict[str, Any]]) -> None:
     ]  # fmt: skip
     if without:
         print_text("Without a flux:")
-        print_table(("mjd", "frame", "filter", "status", "reason"), without)
+        print_table(("mjd", "frame", "filter", "status", "reason"), without, least=(("mjd",), ("frame",)))

@@ -80,7 +80,11 @@ def list_(
     elif not events:
         print_text("Nothing is wrong that nobody has seen.")
     else:
-        print_table(("id", "state", "severity", "check", "since", "times", "what"), [_row(e) for e in events])
+        print_table(
+            ("id", "state", "severity", "check", "since", "times", "what"),
+            [_row(e) for e in events],
+            least=(("times",), ("since",), ("check",)),
+        )
 
 
 @app.command()

@@ -6,6 +6,7 @@ imported until a command asks for it: `astrid --help` stays quick.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -113,7 +114,8 @@ def session_of(reviewer: str) -> str:
 
 def one_filter(given: Sequence[str] | None) -> str:
     """One filter of all that were given: what passes, passes each."""
-    return " ".join(given or ())
+    filters = [each for each in given or () if each.strip()]
+    return " ".join(filters if len(filters) < 2 else (f"({each})" for each in filters))
 
 
 def expanded_filter(context: typer.Context, store: Store, given: Sequence[str] | None) -> str:
@@ -187,29 +189,32 @@ def print_table(
 ) -> None:
     """Print columns, as wide as they need; numbers to the right. Plain text, fit for pipes.
 
-    On a terminal that is too narrow the columns that are worth `least` give way, the first one first.
+    On a terminal that is too narrow the columns that are worth `least` give way, the first one first, names
+    are shortened, and sentences in the last column go on in the next line. What still does not fit follows
+    below, its first column again before it.
     """
     from core.text import safe_text
 
     cells: list[list[str]] = [[safe_text("" if value is None else value) for value in row] for row in rows]
-    widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(headings)]
     numeric = [
         all(value is None or isinstance(value, int | float) for value in (row[i] for row in rows))
         for i in range(len(headings))
     ]
     shown: Sequence[int] = range(len(headings))
-    if least and sys.stdout.isatty():
-        from astrid_tui.cli.fitting import fitted
+    screen = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if screen is not None:
+        from astrid_tui.cli.fitting import fitted, in_lines, parts
 
-        found = fitted(headings, cells, shutil.get_terminal_size().columns, least)
-        shown, cells = found.shown, found.cells
-        widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(headings)]
-    for line in [list(headings), *cells]:
-        padded = [line[i].rjust(widths[i]) if numeric[i] else line[i].ljust(widths[i]) for i in shown]
-        typer.echo("  ".join(padded).rstrip())
+        found = fitted(headings, cells, screen, least)
+        shown, cells = found.shown, found.cells if found.prose is None else in_lines(found.cells, found.prose)
+    widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(headings)]
+    for part in [shown] if screen is None else parts(widths, shown, screen):
+        for line in [list(headings), *cells]:
+            padded = [line[i].rjust(widths[i]) if numeric[i] else line[i].ljust(widths[i]) for i in part]
+            typer.echo("  ".join(padded).rstrip())
     if len(shown) < len(headings):
         hidden = ", ".join(name for i, name in enumerate(headings) if i not in shown)
-        remark(f"not shown in {shutil.get_terminal_size().columns} columns: {hidden}")
+        remark(f"not shown in {screen} columns: {hidden}")
 
 
 @contextmanager
@@ -226,7 +231,8 @@ FilterOption = Annotated[
     typer.Option(
         "--filter",
         help='Such as "snr>7 mag<20 verdict:none near:10.68,41.27,30arcsec"; a minus negates a term: '
-        '"-tag:host"; may be repeated, then all hold.',
+        '"-tag:host", also "-@NAME"; "snr>20 mag<20 or (tag:host -known:star)" is one or the other; may be '
+        "repeated, then all hold.",
     ),
 ]
 
@@ -283,7 +289,8 @@ def check_output(
     if not folder.is_dir():
         raise AstridError(f"cannot write to {path}: there is no folder {path.parent}")
     if not os.access(folder, os.W_OK):
-        raise AstridError(f"cannot write to {path}: Permission denied")
+        why = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+        raise AstridError(f"cannot write to {path}: {os.strerror(why)}")
 
 
 @contextmanager

@@ -123,12 +123,14 @@ def _print(found: Drift) -> None:
             "n then",
             "now",
         )
-        print_table(head, [_quantity(each) for each in ordered[:SHOWN]])
+        least = (("D",), ("n then",), ("p",), ("instrument, filter",))
+        print_table(head, [_quantity(each) for each in ordered[:SHOWN]], least=least)
     if len(ordered) > SHOWN:
         print_text(f"and {len(ordered) - SHOWN} more that differ less: --json tells all")
     if found.calibrations:
         head = ("", "model", "of", "Brier then", "now", "change", "ECE now", "n then", "now")
-        print_table(head, [_calibration(each) for each in found.calibrations])
+        least = (("n then",), ("ECE now",), ("Brier then",), ("of",))
+        print_table(head, [_calibration(each) for each in found.calibrations], least=least)
 
 
 def _quantity(each: Quantity) -> tuple[Any, ...]:

@@ -88,7 +88,11 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
     for each in records:
         if each["trouble"] is not None:
             remark(each["trouble"])
-    print_table(("model", "version", "made", "by", "use", "registry", "metrics"), _table(records))
+    print_table(
+        ("model", "version", "made", "by", "use", "registry", "metrics"),
+        _table(records),
+        least=(("registry",), ("made",), ("by",)),
+    )
     if not rows:
         print_text("No version was trained or imported yet: those that AstrID came with are in use.")
 
@@ -248,6 +252,7 @@ def trainings(
             )
             for each in found
         ],
+        least=(("energy, kJ",), ("began",), ("metrics",)),
     )
 
 

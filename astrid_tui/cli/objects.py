@@ -149,12 +149,11 @@ def _writer(form: str) -> Callable[[Sequence[dict[str, Any]], IO[str]], None]:
 def _write_votable(rows: Sequence[dict[str, Any]], stream: IO[str]) -> None:
     import io
 
-    from astropy.io.votable import from_table, writeto
-
-    from core.objects.curve_table import astropy_table
+    from core import votable
+    from core.objects.curve_table import UCDS, astropy_table
 
     written = io.BytesIO()
-    writeto(from_table(astropy_table(rows)), written)
+    votable.write(astropy_table(rows), written, UCDS)
     stream.write(written.getvalue().decode("utf-8"))
 
 
@@ -168,9 +167,11 @@ def _print_curve(rows: Sequence[dict[str, Any]]) -> None:
         for row in rows
     ]  # fmt: skip
     headings = (
-        "mjd", "source", "filter", "kind", "mag", "error", "system", "flux", "error", "unit", "calibration",
+        "mjd", "source", "filter", "kind", "mag", "mag error", "system", "flux", "flux error", "unit",
+        "calibration",
     )  # fmt: skip
-    print_table(headings, told)
+    least = (("calibration",), ("system",), ("flux", "flux error", "unit"), ("kind",), ("source",))
+    print_table(headings, told, least=least)
 
 
 def _print_facts(detail: ObjectDetail) -> None:
@@ -204,7 +205,11 @@ def _print_bands(detail: ObjectDetail) -> None:
          f"{each.last_mjd:.3f}", number(each.brightest, 2), each.mag_system)
         for each in detail.bands
     ]  # fmt: skip
-    print_table(("source", "filter", "seen", "limits", "first mjd", "last mjd", "brightest", "system"), rows)
+    print_table(
+        ("source", "filter", "seen", "limits", "first mjd", "last mjd", "brightest", "system"),
+        rows,
+        least=(("system",), ("limits",), ("source",)),
+    )
 
 
 def _print_known(detail: ObjectDetail) -> None:

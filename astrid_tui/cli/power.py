@@ -174,7 +174,11 @@ def _print_report(report: dict[str, Any]) -> None:
         )
         for each in report["devices"]
     ]
-    print_table(("device", "name", "draw", "temperature", "load", "memory", ""), rows)
+    print_table(
+        ("device", "name", "draw", "temperature", "load", "memory", ""),
+        rows,
+        least=(("temperature",), ("memory",), ("load",), ("name",)),
+    )
     for title in ("run", "night"):
         use = report[title]
         if use is None:

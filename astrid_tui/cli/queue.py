@@ -36,8 +36,8 @@ FilterOption = Annotated[
     list[str] | None,
     typer.Option(
         "--filter",
-        help='Such as "state:quarantined field:M31 -reason:*stars*", a minus for what does not pass a term; '
-        "may be repeated, then all hold.",
+        help='Such as "state:quarantined field:M31 -reason:*stars*", a minus for what does not pass a term, '
+        '"or" and parentheses for one or the other; may be repeated, then all hold.',
     ),
 ]
 UNFINISHED = "state:queued,running,waiting,rejected,quarantined,dropped"
@@ -199,6 +199,7 @@ def _print_frames(rows: tuple[dict[str, Any], ...], told: Any) -> None:
             (r["id"], r["frame"], r["state"], r["priority"], r["attempts"], _due(r), r["worker"], r["reason"])
             for r in rows
         ],
+        least=(("worker",), ("attempts",), ("priority",), ("due",), ("frame",)),
     )
 
 

@@ -138,6 +138,7 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
             )
             for row in rows
         ],
+        least=(("size",), ("seeing px",), ("field",)),
     )
 
 

@@ -94,6 +94,7 @@ def stats(
             "reliability",
         ),
         rows,
+        least=(("mean s",), ("tired stretches",), ("median s",), ("reviewer",)),
     )
     for pair in pairs:
         kappa = f"kappa {pair.kappa:.2f}" if pair.kappa is not None else "kappa not known"

@@ -66,7 +66,11 @@ def list_(
         )
         for each in records
     ]
-    print_table(("run", "state", "engine", "workers", "started (UTC)", "seconds", "frames", "reason"), rows)
+    print_table(
+        ("run", "state", "engine", "workers", "started (UTC)", "seconds", "frames", "reason"),
+        rows,
+        least=(("workers",), ("engine",), ("seconds",), ("frames",)),
+    )
 
 
 @app.command()

@@ -55,7 +55,9 @@ def status(
     headings = (
         "id", "frame", "state", "candidates", "dropped", "seconds", "seeing px", "half found at", "reason"
     )  # fmt: skip
-    print_table(headings, rows)
+    print_table(
+        headings, rows, least=(("seconds",), ("dropped",), ("seeing px",), ("half found at",), ("frame",))
+    )
     _tell_dropped([frame["dropped"] for frame in report["frames"]])
     if report["next"] is not None:
         print_text(f"more: astrid status --after {report['next']}")

@@ -138,7 +138,7 @@ def _print(story: Story) -> None:
         (moment_of(each.mjd), each.frame, each.filter, each.fate.value, each.end.text)
         for each in story.frames
     ]
-    print_table(("UTC", "frame", "filter", "what became of it", ""), rows)
+    print_table(("UTC", "frame", "filter", "what became of it", ""), rows, least=(("filter",), ("frame",)))
 
 
 def _print_alerts(story: Story) -> None:
@@ -150,7 +150,11 @@ def _print_alerts(story: Story) -> None:
          None if one["mag"] is None else f"{one['mag']:.2f}", one["arcsec"])
         for one in story.alerts
     ]  # fmt: skip
-    print_table(("id", "object", "source", "UTC", "filter", "snr", "mag", "arcsec"), rows)
+    print_table(
+        ("id", "object", "source", "UTC", "filter", "snr", "mag", "arcsec"),
+        rows,
+        least=(("filter",), ("mag",), ("UTC",), ("object",)),
+    )
 
 
 def _print_steps(frame: FrameStory) -> None:

@@ -189,19 +189,31 @@ def open_store(url: str, *, create: bool = False, read_only: bool = False) -> St
             f"the store {shown_url(place)} is of version {found}, this program needs {HEAD}:"
             " run `astrid db upgrade`"
         )
-    if not read_only and place.get_backend_name() == "sqlite" and _lies_on_read_only(str(place.database)):
-        raise StoreUnreachable(
-            f"the store {shown_url(place)} cannot be written: its file system is read-only;"
-            " `astrid --read-only` shows it"
-        )
+    if not read_only and place.get_backend_name() == "sqlite":
+        why = why_unwritable(Path(str(place.database)))
+        if why is not None:
+            raise StoreUnreachable(f"the store {shown_url(place)} {why}")
     return Store(make_engine(place, read_only=read_only), read_only=read_only)
 
 
-def _lies_on_read_only(path: str) -> bool:
-    """Whether the file system that holds a file takes no changes at all."""
+def why_unwritable(path: Path) -> str | None:
+    """Why a store's file, which is there, cannot be written to, in words that go on from its name."""
+    if is_read_only(path):
+        why = "its file system is read-only"
+    elif path.exists() and not os.access(path, os.W_OK):
+        why = "this login may not write to it"
+    elif path.exists() and not os.access(path.parent, os.W_OK) and not _log_of(path).exists():
+        why = "this login may not write to its folder"
+    else:
+        return None
+    return f"cannot be written: {why}; `astrid --read-only` shows it"
+
+
+def is_read_only(path: Path) -> bool:
+    """Whether the file system that holds something takes no changes at all."""
     try:
         return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
-    except OSError:  # whoever opens the file is told why not
+    except OSError:  # whoever opens it is told why not
         return False
 
 
@@ -285,12 +297,17 @@ def _sqlite_engine(path: Path, mode: str) -> Engine:
     return engine
 
 
+def _log_of(path: Path) -> Path:
+    """Where SQLite writes what it has not yet written into a database."""
+    return path.with_name(path.name + "-wal")
+
+
 def _is_still(path: Path) -> bool:
     """Whether nobody can be writing to a database: SQLite could then not even read it without being told.
 
     Its folder takes no new files, and no log of changes is left beside it.
     """
-    log = path.with_name(path.name + "-wal")
+    log = _log_of(path)
     return not os.access(path.parent, os.W_OK) and not (log.exists() and log.stat().st_size > 0)
 
 

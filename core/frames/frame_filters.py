@@ -1,6 +1,6 @@
 """The filter language of the queue: which frames a list shows and a bulk action takes.
 
-Terms are separated by spaces and all of them must hold::
+Terms are separated by spaces and all of them must hold, where no ``or`` stands between them::
 
     state:quarantined  state:rejected,waiting   where the frame stands
     reason:*stars*  frame:kb*  field:M31        text, case ignored, * stands for anything
@@ -8,13 +8,15 @@ Terms are separated by spaces and all of them must hold::
     filter:r  kind:science                      a word as it is written
     attempts>=2  priority<0  mjd>60000          a number; also id, exposure, seeing (pixels), depth (mag)
     -state:done  -frame:*x*  -seeing>4          any term with a minus: what does not pass it, or has no value
+    state:waiting or attempts>2 filter:r        either side of it; what stands beside one another binds first
+    (state:waiting or attempts>2) -(filter:r seeing>4)  terms taken together
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, and_, or_
 from sqlmodel import col, select
 
 from core.database.store import Store
@@ -23,12 +25,13 @@ from core.review.filter_words import (
     OPERATORS,
     FilterError,
     Word,
+    built,
     comparison,
     like,
     negation,
+    read,
     refusal,
     refuse_order,
-    words,
 )
 from core.text import safe_text
 from core.vocabulary import ObservationState
@@ -79,7 +82,14 @@ class Not:
     term: "Term"
 
 
-Term = Compare | Match | InStates | Not
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """The frame passes all terms of any alternative."""
+
+    alternatives: tuple[tuple["Term", ...], ...]
+
+
+Term = Compare | Match | InStates | Not | AnyOf
 
 
 def parse(expression: str) -> tuple[Term, ...]:
@@ -90,7 +100,7 @@ def parse(expression: str) -> tuple[Term, ...]:
     FilterError
         A term is not understood.
     """
-    return tuple(_term(word) for word in words(expression))
+    return built(read(expression), _term, AnyOf, Not)
 
 
 def conditions(terms: Sequence[Term]) -> list[ColumnElement[bool]]:
@@ -122,6 +132,8 @@ def _condition(term: Term) -> ColumnElement[bool]:
             return _column(name) == pattern if name in EXACT else like(_column(name), pattern)
         case Not(negated):
             return negation(_condition(negated))
+        case AnyOf(alternatives):
+            return or_(*(and_(*conditions(each)) for each in alternatives))
 
 
 def _column(name: str) -> Any:
@@ -137,7 +149,7 @@ def _plain(word: Word) -> Term:
         return Compare(NUMBERS[word.key], *comparison(word))
     if word.key not in {"state", *EXACT, *PATTERNS}:
         allowed = ", ".join(("state", *PATTERNS, *EXACT, *NUMBERS))
-        raise refusal(word.text, f"there is no '{safe_text(word.key, 40)}' to filter by; there are {allowed}")
+        raise refusal(word, f"there is no '{safe_text(word.key, 40)}' to filter by; there are {allowed}")
     refuse_order(word)
     if word.key == "state":
         return InStates(tuple(_state(word, each) for each in word.value.lower().split(",")))
@@ -148,4 +160,4 @@ def _state(word: Word, value: str) -> ObservationState:
     try:
         return ObservationState(value)
     except ValueError:
-        raise refusal(word.text, f"a state is one of {', '.join(ObservationState)}") from None
+        raise refusal(word, f"a state is one of {', '.join(ObservationState)}") from None

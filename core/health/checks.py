@@ -114,6 +114,8 @@ def _store(facts: Facts) -> Check:
             " move it to a local disk, or use PostgreSQL",
             host=facts.host,
         )
+    if store.unwritable is not None:  # and its journal says nothing then
+        return Check("store", "failed", f"{store.url} {store.unwritable}", host=facts.host)
     if store.journal_mode not in {None, "wal"}:
         return Check(
             "store",
@@ -132,7 +134,8 @@ def _disk(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
 
 def _space(place: Place, limits: HealthSettings) -> tuple[State, str]:
     if not place.is_writable:
-        return "failed", f"{place.path} cannot be written to"
+        why = "its file system is read-only" if place.is_read_only else "this login may not"
+        return "failed", f"{place.path} cannot be written to: {why}"
     free = place.free_bytes / GIB
     message = f"{free:.1f} GiB free at {place.path}"
     if free < limits.full_disk_gib:

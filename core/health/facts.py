@@ -15,7 +15,15 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from core import clock
-from core.database.store import Store, StoreError, open_store, parse_url, shown_url
+from core.database.store import (
+    Store,
+    StoreError,
+    is_read_only,
+    open_store,
+    parse_url,
+    shown_url,
+    why_unwritable,
+)
 from core.database.tables import Observation, Run, WatchedFolder
 from core.errors import AstridError
 from core.health.filesystems import kind_of
@@ -37,6 +45,7 @@ class Place:
     path: Path
     free_bytes: int
     is_writable: bool
+    is_read_only: bool = False  # its file system, whoever asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,8 @@ class StoreFacts:
         Why it cannot be used; all else is then unknown.
     filesystem, journal_mode : str or None
         Of a SQLite file.
+    unwritable : str or None
+        Why that file cannot be written to.
     clock_ahead_s : float or None
         The database server's clock before this machine's.
     due : int
@@ -69,6 +80,7 @@ class StoreFacts:
     library: str = ""
     filesystem: str | None = None
     journal_mode: str | None = None
+    unwritable: str | None = None
     clock_ahead_s: float | None = None
     due: int = 0
     due_since: float | None = None
@@ -154,7 +166,12 @@ def _places(settings: Settings) -> list[Place]:
         there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
         found.setdefault(
             there.stat().st_dev,
-            Place(there, shutil.disk_usage(there).free, os.access(there, os.W_OK | os.X_OK)),
+            Place(
+                there,
+                shutil.disk_usage(there).free,
+                os.access(there, os.W_OK | os.X_OK),
+                is_read_only(there),
+            ),
         )
     return list(found.values())
 
@@ -199,12 +216,13 @@ def _ask(store: Store, file: Path | None) -> StoreFacts:
         connection = session.connection()
         if file is None:
             version = str(connection.exec_driver_sql("SHOW server_version").scalar()).split(" ")[0]
-            library, journal, filesystem = f"PostgreSQL {version}", None, None
+            library, journal, filesystem, unwritable = f"PostgreSQL {version}", None, None, None
             ahead = session.exec(select(store.clock())).one() - time.time()
         else:
             library = f"SQLite {sqlite3.sqlite_version}"
             journal = str(connection.exec_driver_sql("PRAGMA journal_mode").scalar())
             filesystem, ahead = kind_of(file), None
+            unwritable = why_unwritable(file)
         due, due_since = _due(session, now)
         runs = session.exec(select(Run).where(col(Run.state) == "running").order_by(col(Run.id).desc())).all()
         lost = session.exec(
@@ -233,6 +251,7 @@ def _ask(store: Store, file: Path | None) -> StoreFacts:
         library=library,
         filesystem=filesystem,
         journal_mode=journal,
+        unwritable=unwritable,
         clock_ahead_s=ahead,
         due=due,
         due_since=due_since,

@@ -48,6 +48,16 @@ COLUMNS = (
 )
 
 
+UCDS = {
+    "mjd": "time.epoch", "source": "meta.curation", "filter": "instr.bandpass", "kind": "meta.code",
+    "is_limit": "meta.code;phot.mag", "flux": "phot.flux;arith.diff", "flux_err": "stat.error;phot.flux",
+    "flux_unit": "meta.unit;phot.flux", "mag": "phot.mag;arith.diff", "mag_err": "stat.error;phot.mag",
+    "mag_system": "meta.code;phot.mag", "flux_njy": "phot.flux.density;arith.diff",
+    "flux_err_njy": "stat.error;phot.flux.density", "calibration": "meta.code.qual",
+    "candidate": "meta.id.cross",
+}  # fmt: skip
+
+
 def curve_rows(found: RealObject) -> list[dict[str, Any]]:
     """The rows of an object's table, by the names of `COLUMNS`; what is unknown is none."""
     return [curve_row(point) for point in found.detail.light_curve]

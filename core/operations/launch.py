@@ -13,10 +13,12 @@ from typing import Literal
 
 from core.database.store import Store
 from core.operations import prefect_server, runs
+from core.operations.logs import prune_runs
 from core.operations.processes import spawn
 from core.settings import Settings, find_file
 
 Engine = Literal["auto", "local", "prefect"]
+MOST_AT_WORK = 10_000  # runs at once, far more than there can be
 PREFECT_WAIT_S = 5.0  # so long a run waits for a Prefect server that it can do without
 
 
@@ -43,7 +45,7 @@ def start_run(
     workers: int = 1,
     limit: int | None = None,
 ) -> StartedRun:
-    """Start ``astrid run`` as a process of its own.
+    """Start ``astrid run`` as a process of its own, and take away the oldest logs of such runs.
 
     Returns within moments; with the engine ``auto`` after `PREFECT_WAIT_S` at most: such a run is
     Prefect's if a server answers until then and a local one if not, while the server goes on warming up.
@@ -72,6 +74,7 @@ def start_run(
     row = runs.start(store, engine=engine, workers=workers, config_hash=settings.science_hash, reason=note)
     run_id = row.id or 0
     log = log_path(settings, run_id)
+    prune_runs(settings, [each.id or 0 for each in runs.newest(store, limit=MOST_AT_WORK, running=True)])
     options = ["--engine", engine, "--workers", str(workers), "--as-run", str(run_id)]
     if limit is not None:
         options += ["--limit", str(limit)]

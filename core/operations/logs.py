@@ -1,7 +1,8 @@
 """AstrID's log files: what writes to them, and what was said last, however long they are.
 
 Many processes write to one log. When it is full it becomes ``pipeline.1.log``, the one before that
-``pipeline.2.log``, and so on; the oldest goes.
+``pipeline.2.log``, and so on; the oldest goes. A detached run has a log of its own, ``run-7.log``, and of
+these the oldest go too.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from logging.handlers import WatchedFileHandler
@@ -24,6 +26,7 @@ TAIL_BYTES = 128 * 1024
 TAIL_LINES = 1000
 FILES = 50
 NAME = "pipeline.log"
+_RUN = re.compile(r"run-(\d+)\.log")
 OLDER = 7  # full logs that are kept beside the one that is written to
 
 
@@ -116,6 +119,36 @@ def log_to_file(settings: Settings) -> None:
 def most_bytes_of(settings: LogSettings) -> int:
     """The size of one log, so that all of them together keep within the limit."""
     return max(int(settings.keep_mib * 2**20) // (OLDER + 1), 1)
+
+
+def prune_runs(settings: Settings, at_work: Collection[int]) -> list[Path]:
+    """Take away the oldest logs of detached runs, so that all of them together keep within the limit.
+
+    Parameters
+    ----------
+    settings : Settings
+    at_work : collection of int
+        The numbers of runs whose logs stay, however large.
+
+    Returns
+    -------
+    list of Path
+        What was taken away, the newest first.
+    """
+    left = int(settings.logs.keep_mib * 2**20)
+    found: list[tuple[int, Path, int]] = []
+    for path in folder_of(settings.home).glob("run-*.log"):
+        if name := _RUN.fullmatch(path.name):
+            with suppress(OSError):  # another took it away a moment ago
+                found.append((int(name[1]), path, path.stat().st_size))
+    gone = []
+    for number, path, size in sorted(found, reverse=True):
+        left -= size
+        if left < 0 and number not in at_work:
+            with suppress(OSError):  # it may not be ours to take away: then it stays
+                path.unlink()
+                gone.append(path)
+    return gone
 
 
 def lines_of_run(home: Path, run_id: int, *, most_lines: int = TAIL_LINES) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ of a body that moves, so a frame is asked of all of them; it is in the queue onc
 asked an expert about is not that reviewer's to decide.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlmodel import Session, col
 from core.database.tables import Assignment, Candidate, SkyObject, Verdict
 from core.frames.standing import stands
 from core.review import filters
-from core.review.filter_terms import AwaitsExpert, Disputed, HasVerdict, InState, Match, Term
+from core.review.filter_terms import AnyOf, AwaitsExpert, Disputed, HasVerdict, InState, Match, Term
 from core.review.filter_words import like
 from core.review.states import AWAITING
 from core.vocabulary import Label, ReviewState
@@ -24,6 +24,7 @@ from core.vocabulary import Label, ReviewState
 JUDGED = (ReviewState.REAL, ReviewState.BOGUS, ReviewState.INDETERMINATE, ReviewState.SNOOZED)
 _BOGUS = ReviewState.BOGUS.value
 _BATCH = 2000
+_ORDER = (*AWAITING, *(state for state in ReviewState if state not in AWAITING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,21 @@ class Carries:
     """The object carries the card of its tracklet, or is of none."""
 
 
-CardTerm = Term | SeenOn | AskedBy | Carries
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """The card's object is in one of these review states."""
+
+    states: tuple[ReviewState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyCard:
+    """The card passes all terms of any alternative."""
+
+    alternatives: tuple[tuple["CardTerm", ...], ...]
+
+
+CardTerm = Term | SeenOn | AskedBy | Carries | Stands | AnyCard
 
 
 def parse(expression: str) -> tuple[CardTerm, ...]:
@@ -56,21 +71,45 @@ def parse(expression: str) -> tuple[CardTerm, ...]:
     ------
     FilterError
     """
-    return tuple(
+    return _of_cards(filters.parse(expression))
+
+
+def _of_cards(terms: Sequence[Term], around: Sequence[CardTerm] = ()) -> tuple[CardTerm, ...]:
+    """Terms on cards, among others that hold around them.
+
+    Each side of an ``or`` keeps to the states that it leads to. Where several are beside one another, which
+    sides meet is not known: then all keep to the states of any.
+    """
+    either = [term for term in terms if isinstance(term, AnyOf)]
+    plain = [
         SeenOn(term.pattern) if isinstance(term, Match) and term.field == "frame" else term
-        for term in filters.parse(expression)
-    )
+        for term in terms
+        if not isinstance(term, AnyOf)
+    ]
+    held = (*around, *plain)
+    found: list[CardTerm] = [*plain]
+    for each in either:
+        sides = [_of_cards(side, held) for side in each.alternatives]
+        if len(either) == 1:
+            sides = [(*side, Stands(states_of((*held, *side)))) for side in sides]
+        found.append(AnyCard(tuple(sides)))
+    return tuple(found)
 
 
 def states_of(terms: Sequence[CardTerm]) -> tuple[ReviewState, ...]:
     """The states of the cards that a filter asks for: of what awaits a verdict, if it names nothing else.
 
-    A state, a verdict, one object by its name and what is disputed lead to cards that are decided too.
+    A state, a verdict, one object by its name and what is disputed lead to cards that are decided too; where
+    any side of an ``or`` does, the filter does.
     """
     if asked := [term.state for term in terms if isinstance(term, InState)]:
         return tuple(dict.fromkeys(asked))
     if any(isinstance(term, Match) and is_one(term) for term in terms):
         return tuple(ReviewState)
+    if either := [term for term in terms if isinstance(term, AnyCard)]:
+        others = [term for term in terms if not isinstance(term, AnyCard)]
+        sides = [states_of((*others, *side)) for term in either for side in term.alternatives]
+        return tuple(sorted({state for states in sides for state in states}, key=_ORDER.index))
     for term in terms:
         if (isinstance(term, Disputed) and term.wanted) or (isinstance(term, HasVerdict) and term.labels):
             return (*AWAITING, *JUDGED)
@@ -87,7 +126,7 @@ def in_state(terms: Sequence[CardTerm], state: ReviewState, asker: str | None) -
     """
     if state == ReviewState.ESCALATED and asker is not None and not _is_about_experts(terms):
         return (*terms, AskedBy(asker, wanted=False))
-    if state in JUDGED and state != ReviewState.BOGUS and not any(_names_one(term) for term in terms):
+    if state in JUDGED and state != ReviewState.BOGUS and not _any(terms, _names_one):
         return (*terms, Carries())
     return tuple(terms)
 
@@ -112,7 +151,15 @@ def _names_one(term: CardTerm) -> bool:
 
 
 def _is_about_experts(terms: Sequence[CardTerm]) -> bool:
-    return any(isinstance(term, InState | AwaitsExpert | Disputed) or _names_one(term) for term in terms)
+    return _any(terms, lambda term: isinstance(term, InState | AwaitsExpert | Disputed) or _names_one(term))
+
+
+def _any(terms: Sequence[CardTerm], holds: Callable[[CardTerm], bool]) -> bool:
+    """Whether something holds of any term, on whichever side of an ``or``."""
+    return any(
+        any(_any(side, holds) for side in term.alternatives) if isinstance(term, AnyCard) else holds(term)
+        for term in terms
+    )
 
 
 def conditions(terms: Sequence[CardTerm]) -> list[ColumnElement[bool]]:
@@ -129,6 +176,10 @@ def _condition(term: CardTerm) -> ColumnElement[bool]:
             return _asked_by(reviewer) if wanted else ~_asked_by(reviewer)
         case Carries():
             return _carries()
+        case Stands(states):
+            return col(SkyObject.review_state).in_(states)
+        case AnyCard(alternatives):
+            return or_(*(and_(*conditions(each)) for each in alternatives))
         case _:
             return filters.conditions([term])[0]
 

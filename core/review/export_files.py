@@ -3,7 +3,6 @@
 All are made of `core.review.real_rows.RealCandidate`, which no injected source can be.
 """
 
-import io
 import json
 import math
 from collections.abc import Iterable, Iterator
@@ -12,25 +11,67 @@ from itertools import islice
 from typing import IO, Any
 
 from sqlalchemy import select
-from sqlmodel import col
+from sqlmodel import Session, col
 
+from core import votable
 from core.database.store import Store
-from core.database.tables import Cutout
-from core.review.cutouts import CutoutError, unpack
+from core.database.tables import Candidate, Cutout, Difference, Observation, Reference
+from core.review.cutout_cards import Cards, epoch_cards, exposure_cards, sky_cards
+from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.export import COLUMNS, values_of
 from core.review.real_rows import PAGE, RealCandidate
 from core.text import safe_text
-from core.vocabulary import LABELS, Label, ReviewState
+from core.vocabulary import LABELS, OWN, Label, ReviewState
 
 UNITS = {
     "mjd": "d", "ra": "deg", "dec": "deg", "x": "pix", "y": "pix", "x_frame": "pix", "y_frame": "pix",
     "mag": "mag", "mag_err": "mag",
 }  # fmt: skip
 UCDS = {
-    "id": "meta.id;meta.main", "mjd": "time.epoch", "ra": "pos.eq.ra;meta.main",
-    "dec": "pos.eq.dec;meta.main", "mag": "phot.mag", "mag_err": "stat.error;phot.mag", "snr": "stat.snr",
-    "filter": "instr.bandpass",
+    "id": "meta.id;meta.main", "object": "meta.id;src", "frame": "meta.id;obs.image",
+    "source": "meta.curation",
+    "filter": "instr.bandpass", "mjd": "time.epoch", "x": "pos.cartesian.x;instr.det",
+    "y": "pos.cartesian.y;instr.det", "x_frame": "pos.cartesian.x;instr.det",
+    "y_frame": "pos.cartesian.y;instr.det", "ra": "pos.eq.ra;meta.main", "dec": "pos.eq.dec;meta.main",
+    "snr": "stat.snr", "flux": "phot.flux;arith.diff", "flux_err": "stat.error;phot.flux",
+    "flux_unit": "meta.unit;phot.flux", "mag": "phot.mag;arith.diff", "mag_err": "stat.error;phot.mag",
+    "mag_system": "meta.code;phot.mag", "score": "stat.probability", "scores": "meta.note",
+    "method": "meta.code;meta.software", "verdict": "src.class", "reviewer": "meta.id", "decided_at": "time",
+    "disputed": "meta.code.qual", "note": "meta.note", "tags": "meta.note", "verdict_hash": "meta.checksum",
+    "tracklet": "meta.id.assoc",
 }  # fmt: skip
+DESCRIPTIONS = {
+    "id": "number of the candidate in its store",
+    "object": "name of the sky object that it is a detection of",
+    "frame": "the frame that it was found in",
+    "source": "who detected it: astrid, or a survey",
+    "filter": "band, as the frame has it",
+    "mjd": "time at mid-exposure, UTC",
+    "x": "column on the grid of the reference, 0-based pixel centres",
+    "y": "row on the grid of the reference, 0-based pixel centres",
+    "x_frame": "column in the frame itself, 0-based pixel centres",
+    "y_frame": "row in the frame itself, 0-based pixel centres",
+    "ra": "right ascension, ICRS",
+    "dec": "declination, ICRS",
+    "snr": "significance of a point source, negative where it faded",
+    "flux": "PSF flux of the difference, new minus reference, in flux_unit",
+    "flux_err": "one sigma of flux, in flux_unit",
+    "flux_unit": "unit of flux and flux_err",
+    "mag": "magnitude of the flux without its sign; none without a zeropoint",
+    "mag_err": "one sigma of mag",
+    "mag_system": "of mag: ab, vega or instrumental",
+    "score": "what the review queue is ordered by",
+    "scores": "the score of each model, by its name",
+    "method": "how the reference was subtracted",
+    "verdict": "the decision in force",
+    "reviewer": "who gave the decision in force",
+    "decided_at": "when it was given, UTC",
+    "disputed": "reviewers differ on the object, and no expert has settled it",
+    "note": "what reviewers wrote",
+    "tags": "words that reviewers gave the object",
+    "verdict_hash": "SHA-256 of the row of the decision, in the chain of its session",
+    "tracklet": "number of the tracklet that it is a point of",
+}
 _INTEGERS = ("id", "tracklet")
 _NUMBERS = (
     "mjd", "x", "y", "x_frame", "y_frame", "ra", "dec", "snr", "flux", "flux_err", "mag", "mag_err", "score",
@@ -74,7 +115,6 @@ def write_parquet(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
 
 def write_votable(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
     """Write candidates as a VOTable; return how many. It is made in memory, all of it."""
-    from astropy.io.votable import from_table, writeto
     from astropy.table import MaskedColumn, Table
 
     records = [_plain(row) for row in found]
@@ -99,13 +139,9 @@ def write_votable(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
             mask=[each is None for each in values],
             dtype=dtype,
             unit=UNITS.get(name),
+            description=DESCRIPTIONS[name],
         )
-    document = from_table(table)
-    for column in document.get_first_table().fields:
-        column.ucd = UCDS.get(column.name)
-    written = io.BytesIO()  # astropy closes some streams that it is given
-    writeto(document, written)
-    stream.write(written.getvalue())
+    votable.write(table, stream, UCDS)
     return len(records)
 
 
@@ -182,8 +218,9 @@ def write_cutouts(found: Iterable[RealCandidate], stream: IO[bytes], store: Stor
 
     ``NEW``, ``REF``, ``DIFF`` and, where it is kept, ``SCORE`` carry the candidate's id as ``EXTVER``.
     Pixels are in units of the sky's sigma in that plane (``SKYSIG``, where it is known) and on the
-    reference's grid: ``XREF, YREF`` is the candidate's place there, 0-based. Candidates without cutouts
-    that can be read are left out.
+    reference's grid: ``XREF, YREF`` is the candidate's place there, 0-based, and where its WCS is known the
+    cutouts have one. Times are the frame's, in ``REF`` those of the first and last frame of the reference.
+    Candidates without cutouts that can be read are left out.
     """
     from astropy.io import fits
 
@@ -196,6 +233,7 @@ def write_cutouts(found: Iterable[RealCandidate], stream: IO[bytes], store: Stor
                 select(col(Cutout.candidate_id), col(Cutout.pixels)).where(col(Cutout.candidate_id).in_(ids))
             )
             blobs = {key: blob for key, blob in kept}  # noqa: C416 rows are no pairs to the type checker
+            times = _times(db, page)
         for row in page:
             try:
                 cutouts = unpack(blobs[row.candidate.id])
@@ -205,6 +243,8 @@ def write_cutouts(found: Iterable[RealCandidate], stream: IO[bytes], store: Stor
             sigmas = (*cutouts.sigma, math.nan)  # the score is in its own
             for name, plane, sigma in zip(_PLANES, cutouts.planes, sigmas, strict=False):
                 header = _header(row, name, sigma)
+                is_reference = name == "REF"
+                header.extend(times[row.candidate.id or 0][is_reference] + _sky(row, cutouts))
                 hdu = fits.ImageHDU(plane, header=header, name=name, ver=row.candidate.id)
                 data = plane.astype(">f4").tobytes()
                 stream.write(hdu.header.tostring().encode("ascii"))
@@ -221,7 +261,7 @@ def _header(row: RealCandidate, plane: str, sigma: float) -> Any:
     header["CANDID"] = values["id"]
     header["BUNIT"] = ("sigma", "of the sky in this plane")
     cards = {
-        "FRAME": ("frame", ""), "FILTER": ("filter", ""), "MJD-AVG": ("mjd", "UTC, mid-exposure"),
+        "FRAME": ("frame", ""), "FILTER": ("filter", ""),
         "RA": ("ra", "deg, ICRS"), "DEC": ("dec", "deg, ICRS"), "XREF": ("x", "0-based, on the reference"),
         "YREF": ("y", "0-based, on the reference"), "SNR": ("snr", ""), "MAG": ("mag", ""),
         "SCORE": ("score", ""), "VERDICT": ("verdict", ""),
@@ -233,6 +273,33 @@ def _header(row: RealCandidate, plane: str, sigma: float) -> Any:
     if math.isfinite(sigma):
         header["SKYSIG"] = (float(sigma), f"one sigma of {plane} in its linear unit")
     return header
+
+
+def _times(db: Session, page: list[RealCandidate]) -> dict[int, tuple[Cards, Cards]]:
+    """The cards of time of the frame and of the reference, by candidate."""
+    query = (
+        select(
+            col(Candidate.id), col(Observation.exposure_s), col(Reference.mjd_first), col(Reference.mjd_last)
+        )
+        .outerjoin(Observation, col(Observation.id) == col(Candidate.observation_id))
+        .outerjoin(Difference, col(Difference.id) == col(Candidate.difference_id))
+        .outerjoin(Reference, col(Reference.id) == col(Difference.reference_id))
+        .where(col(Candidate.id).in_([row.candidate.id for row in page]))
+    )
+    mjd = {row.candidate.id: row.candidate.mjd for row in page}
+    return {
+        key: (exposure_cards(mjd[key], exposure_s), epoch_cards(first, last))
+        for key, exposure_s, first, last in db.execute(query)
+    }
+
+
+def _sky(row: RealCandidate, cutouts: Cutouts) -> Cards:
+    """Where the pixels lie. Our own cutouts are centred on the pixel of the candidate, a survey's on it."""
+    own, height_width = row.candidate, cutouts.new.shape
+    offset = (0.0, 0.0)
+    if own.source == OWN and own.x is not None and own.y is not None:
+        offset = (own.x - round(own.x), own.y - round(own.y))
+    return sky_cards(cutouts.to_sky, (own.ra, own.dec), height_width, offset)
 
 
 def _ascii(text: str) -> str:

@@ -8,6 +8,7 @@ from core.review.filter_terms import (
     EXACT,
     KNOWN,
     NUMBERS,
+    AnyOf,
     AwaitsExpert,
     Compare,
     Disputed,
@@ -57,9 +58,12 @@ NAMES = {
     "zone": "what its score puts it among: zone:fast",
 }
 NEGATION = "what does not pass a term: -tag:host"
+EITHER = "either side of it: snr>20 or tag:host"
+TOGETHER = "terms taken together: (tag:host or snr>20) mag<19"
 MOST_VALUES = 200  # of one name that are offered
 _BEGUN = re.compile(r"(?P<name>[^\s:<>=@\"]+)(?P<sign>[:<>=]*)(?P<value>[^\"]*)")
-_QUOTED = re.compile(r'-?(?P<name>[^\s:<>=\"]+)[:=]"[^"]*$')
+_QUOTED = re.compile(r'(?P<name>[^\s:<>=\"(-][^\s:<>=\"(]*)[:=]"[^"]*$')
+_EITHER = re.compile(r"(?i)[\s)]or\s*$")
 _NUMBER_BEGUN = re.compile(r"[-+]?\.?|[-+]?[\d.]+e[-+]?", re.IGNORECASE)
 _SIGNS = {">": "above", ">=": "at least", "<": "below", "<=": "at most", "=": "exactly"}
 
@@ -76,10 +80,10 @@ def completions(line: str, known: Known) -> list[str]:
     """The lines that an unfinished filter may become."""
     head, blank, last = line.rpartition(" ")
     start = head + blank
-    if last.startswith("-"):
-        start, last = f"{start}-", last[1:]
+    while last.startswith(("-", "(")):
+        start, last = start + last[0], last[1:]
     name, colon, value = last.partition(":")
-    if last.startswith("@") and not start.endswith("-"):
+    if last.startswith("@"):
         return [f"{start}@{each}" for each in known.saved if each.startswith(last[1:])]
     if not colon:
         offered = [f"{each}>" if each in NUMBERS else f"{each}:" for each in NAMES]
@@ -89,8 +93,8 @@ def completions(line: str, known: Known) -> list[str]:
 
 def explained(line: str, known: Known | None = None) -> str:
     """What a filter means; of a word that is not finished, what it may become, for that is no mistake."""
-    last = "" if line.endswith(" ") else line.rpartition(" ")[2]
-    if last.startswith("@") and known is not None and last[1:] not in known.saved:
+    last = "" if line.endswith(" ") else line.rpartition(" ")[2].lstrip("-(")
+    if last.startswith("@") and known is not None and last[1:].rstrip(")") not in known.saved:
         begun = [f"@{each}" for each in known.saved if each.startswith(last[1:])]
         there = ", ".join(begun or [f"@{each}" for each in known.saved])
         return safe_text(f"saved filters: {there}" if there else "no filter was saved yet", 300)
@@ -99,13 +103,13 @@ def explained(line: str, known: Known | None = None) -> str:
     if "@" in line:
         return "@NAME stands for the filter that was saved as NAME"
     try:
-        terms = parse(line)
+        terms = parse(line, unfinished=True)
     except FilterError as error:
         return safe_text(error.why, 300)
     if not terms:
         return "all that awaits"
     beyond = "".join(f"; {each}" for each in why_nothing(terms, known or Known()))
-    return safe_text(" and ".join(_meaning(term) for term in terms) + beyond, 300)
+    return safe_text(_together(terms) + beyond, 300)
 
 
 def why_nothing(terms: Sequence[Term], known: Known) -> list[str]:
@@ -125,11 +129,17 @@ def _unfinished(line: str, last: str, known: Known) -> str | None:
     """What is told of a last word that is still being typed; none for one that may be whole."""
     if line.count('"') % 2 and (quoted := _QUOTED.search(line)):
         return NAMES.get(quoted["name"].lower())
-    parts = _BEGUN.fullmatch(last.removeprefix("-"))
+    parts = _BEGUN.fullmatch(last)
+    if _EITHER.search(line):
+        return EITHER
     if parts is None:
-        return NEGATION if last == "-" else None
-    name, value = parts["name"].lower(), parts["value"]
-    if not parts["sign"]:
+        return None if last else {"-": NEGATION, "(": TOGETHER}.get(line.rstrip()[-1:])
+    is_whole = last.lower() == "or" or parts["value"].endswith(")")
+    return None if is_whole else _begun(parts["name"].lower(), parts["sign"], parts["value"], known)
+
+
+def _begun(name: str, sign: str, value: str, known: Known) -> str | None:
+    if not sign:
         meant = [name] if name in NAMES else [each for each in NAMES if each.startswith(name)]
         if not meant:
             return no_such_name(name, [*NAMES])
@@ -137,7 +147,7 @@ def _unfinished(line: str, last: str, known: Known) -> str | None:
     if name not in NAMES:
         return no_such_name(name, [*NAMES])
     is_begun = _NUMBER_BEGUN.fullmatch(value) if name in NUMBERS else not value
-    if not is_begun and ":" in parts["sign"]:
+    if not is_begun and ":" in sign:
         offered = _values(name, known)
         is_begun = value not in offered and any(
             each.startswith(value if name in EXACT else value.lower()) for each in offered
@@ -159,6 +169,14 @@ def _values(name: str, known: Known) -> list[str]:
     }
     found = [*fixed.get(name, ()), *known.values.get(name, ())]
     return [f'"{each}"' if " " in each else each for each in found]
+
+
+def _together(terms: Sequence[Term]) -> str:
+    told = [
+        f"({_meaning(term)})" if isinstance(term, AnyOf) and len(terms) > 1 else _meaning(term)
+        for term in terms
+    ]
+    return " and ".join(told)
 
 
 def _meaning(term: Term) -> str:  # noqa: PLR0911, PLR0912 one for each kind
@@ -195,7 +213,11 @@ def _meaning(term: Term) -> str:  # noqa: PLR0911, PLR0912 one for each kind
             return f"awaits {'your verdict as an expert' if expert == 'me' else f'the expert {expert}'}"
         case Disputed(wanted):
             return "reviewers differ on it" if wanted else "reviewers do not differ on it"
+        case Not(AnyOf() as negated):
+            return f"not ({_meaning(negated)})"
         case Not(negated):
             return f"not {_meaning(negated)}"
+        case AnyOf(alternatives):
+            return " or ".join(_together(each) for each in alternatives)
         case HasTag(tag, wanted):
             return f"tagged {tag or 'at all'}" if wanted else "without tags"

@@ -123,6 +123,13 @@ class Not:
     term: "Term"
 
 
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """The candidate passes all terms of any alternative."""
+
+    alternatives: tuple[tuple["Term", ...], ...]
+
+
 Term = (
     Compare
     | Match
@@ -137,4 +144,5 @@ Term = (
     | AwaitsExpert
     | Disputed
     | Not
+    | AnyOf
 )

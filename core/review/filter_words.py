@@ -1,17 +1,19 @@
 """The grammar that all filters share: words, operators, numbers and patterns.
 
 ``name<operator>value`` separated by spaces, the value in double quotes where it holds spaces. A minus before
-the name negates the term: what does not pass it, and what has no such value, passes. What the names mean is
-the business of `core.review.filters` (candidates) and `core.frames.frame_filters` (frames).
+the name negates the term: what does not pass it, and what has no such value, passes. All terms beside one
+another must hold; ``or`` between them binds less than that, and parentheses take terms together, with a minus
+before them if need be. What the names mean is the business of `core.review.filters` (candidates) and
+`core.frames.frame_filters` (frames).
 """
 
 import math
 import operator
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, false, func
 
@@ -20,6 +22,7 @@ from core.text import safe_text
 from core.vocabulary import ExitCode
 
 MAX_TERMS = 32
+MAX_DEPTH = 8  # of parentheses
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
@@ -28,7 +31,11 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
     "=": operator.eq,
 }
-_WORD = re.compile(r'(?P<key>[^\s:<>="]+)(?P<operator>>=|<=|[:<>=])(?P<value>"[^"]*"(?!\S)|\S*)')
+_WORD = re.compile(r'(?P<key>[^\s:<>="]+)(?P<operator>>=|<=|[:<>=])(?P<value>"[^"]*"(?=\)*(?:\s|$))|\S*)')
+_OPENING = re.compile(r"-?\(")
+_OR = re.compile(r"or(?![^\s()])", re.IGNORECASE)
+_AND = re.compile(r"and(?![^\s()])", re.IGNORECASE)
+_T = TypeVar("_T")
 _ESCAPE = "\\"
 
 
@@ -50,38 +57,125 @@ class FilterError(AstridError):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One term as it was written: `text` is all of it, `value` without its quotes and never empty."""
+    """One term as it was written: `text` is all of it, `value` without its quotes and never empty.
+
+    Attributes
+    ----------
+    at : int
+        Where it begins in the filter, from 0.
+    """
 
     text: str
     key: str
     operator: str
     value: str
     is_negated: bool = False
+    at: int = 0
 
 
-def words(expression: str) -> list[Word]:
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Terms and groups of terms: all of any alternative hold, or, negated, not so."""
+
+    alternatives: tuple[tuple["Word | Group", ...], ...]
+    is_negated: bool = False
+
+
+@dataclass(slots=True)
+class _Open:
+    """A group that is being read: where it began and with what, and where its last alternative did."""
+
+    at: int
+    sign: str
+    found: list[list[Word | Group]] = field(default_factory=lambda: [[]])
+    last_or: int | None = None
+
+
+def read(expression: str, *, unfinished: bool = False) -> Group:
     """Split a filter into its terms.
+
+    Parameters
+    ----------
+    expression : str
+    unfinished : bool
+        It is still being typed: parentheses that are open at its end are taken for closed.
 
     Raises
     ------
     FilterError
-        Something is no term, or there are more than `MAX_TERMS`.
+        Something is no term, there are more than `MAX_TERMS`, or parentheses and ``or`` do not fit.
     """
-    found: list[Word] = []
-    position = 0
+    stack, position, terms = [_Open(0, "")], 0, 0
     while position < len(expression):
         if expression[position].isspace():
             position += 1
-            continue
-        match = _WORD.match(expression, position)
-        if match is None:
-            text = expression[position:].split(maxsplit=1)[0]
-            raise refusal(text, "a term is a name, one of : < <= = >= >, and a value, such as snr>7")
-        found.append(_word(match))
-        position = match.end()
-    if len(found) > MAX_TERMS:
-        raise FilterError(f"a filter of {len(found)} terms is too long: {MAX_TERMS} are allowed")
-    return found
+        elif begun := _OPENING.match(expression, position):
+            if len(stack) > MAX_DEPTH:
+                raise _misread(expression, position, f"parentheses go {MAX_DEPTH} deep at most")
+            stack.append(_Open(position, begun.group()))
+            position = begun.end()
+        elif expression[position] == ")":
+            if len(stack) == 1:
+                raise _misread(expression, position, "there is no ( that it closes")
+            closed = _closed(expression, stack.pop())
+            stack[-1].found[-1].append(closed)
+            position += 1
+        elif either := _OR.match(expression, position):
+            if not stack[-1].found[-1]:
+                raise _misread(expression, position, "a term is missing before it")
+            stack[-1].found.append([])
+            stack[-1].last_or = position
+            position = either.end()
+        else:
+            word = _word(expression, position, is_in_group=len(stack) > 1)
+            stack[-1].found[-1].append(word)
+            position += len(word.text)
+            terms += 1
+    while unfinished and len(stack) > 1:
+        closed = _closed(expression, stack.pop())
+        stack[-1].found[-1].append(closed)
+    if len(stack) > 1:
+        raise _misread(expression, stack[-1].at, "the ) that closes it is missing")
+    if terms > MAX_TERMS:
+        raise FilterError(f"a filter of {terms} terms is too long: {MAX_TERMS} are allowed")
+    return _closed(expression, stack[0])
+
+
+def built(
+    group: Group,
+    term: Callable[[Word], _T],
+    any_of: Callable[[tuple[tuple[_T, ...], ...]], _T],
+    opposite: Callable[[_T], _T],
+) -> tuple[_T, ...]:
+    """Terms of a filter's own kind, of what was read.
+
+    Parameters
+    ----------
+    group : Group
+    term : callable
+        Makes a term of a word.
+    any_of : callable
+        Makes one term of alternatives, each of terms that all hold.
+    opposite : callable
+        Makes a term of what does not pass another.
+
+    Returns
+    -------
+    tuple
+        Terms that all hold.
+    """
+    found = tuple(
+        tuple(
+            each
+            for part in alternative
+            for each in (built(part, term, any_of, opposite) if isinstance(part, Group) else (term(part),))
+        )
+        for alternative in group.alternatives
+    )
+    if group.is_negated:
+        is_one = len(found) == 1 and len(found[0]) == 1
+        return (opposite(found[0][0] if is_one else any_of(found)),)
+    return found[0] if len(found) == 1 else (any_of(found),)
 
 
 def finite(word: Word, value: str) -> float:
@@ -96,7 +190,7 @@ def finite(word: Word, value: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise refusal(word.text, f"'{safe_text(value, 40)}' is no number")
+        raise refusal(word, f"'{safe_text(value, 40)}' is no number")
     return number
 
 
@@ -108,7 +202,7 @@ def comparison(word: Word) -> tuple[str, float]:
     FilterError
     """
     if word.operator == ":":
-        raise refusal(word.text, f"{word.key} is a number: compare it with < <= = >= or >")
+        raise refusal(word, f"{word.key} is a number: compare it with < <= = >= or >")
     return word.operator, finite(word, word.value)
 
 
@@ -120,12 +214,13 @@ def refuse_order(word: Word) -> None:
     FilterError
     """
     if word.operator not in {":", "="}:
-        raise refusal(word.text, f"{word.key} is no number: write {word.key}:VALUE")
+        raise refusal(word, f"{word.key} is no number: write {word.key}:VALUE")
 
 
-def refusal(term: str, why: str) -> FilterError:
+def refusal(word: Word, why: str) -> FilterError:
     """The error for a term that is not understood."""
-    return FilterError(f"the filter term '{safe_text(term, 60)}' is not understood: {why}", why)
+    text = safe_text(word.text, 60)
+    return FilterError(f"the filter term '{text}' at character {word.at + 1} is not understood: {why}", why)
 
 
 def no_such_name(key: str, names: Sequence[str]) -> str:
@@ -152,15 +247,37 @@ def negation(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return ~func.coalesce(condition, false())
 
 
-def _word(match: re.Match[str]) -> Word:
-    value = match["value"]
+def _word(expression: str, at: int, *, is_in_group: bool) -> Word:
+    """The term that begins somewhere; in parentheses those that its value does not open end it."""
+    match = _WORD.match(expression, at)
+    if match is None:
+        text = expression[at:].split(maxsplit=1)[0]
+        why = "a term is a name, one of : < <= = >= >, and a value, such as snr>7"
+        if _AND.match(expression, at):
+            why = "terms beside one another must all hold: leave it out"
+        raise refusal(Word(text, "", "", "", at=at), why)
+    text, value = match.group(), match["value"]
     if len(value) >= 2 and value[0] == value[-1] == '"':
         value = value[1:-1]
+    elif is_in_group:
+        while value.endswith(")") and value.count(")") > value.count("("):
+            text, value = text[:-1], value[:-1]
+    key, sign = match["key"].lower(), match["operator"]
+    word = Word(text, key.removeprefix("-"), sign, value, key.startswith("-"), at)
     if not value:
-        sign = match["operator"]
         example = f"{match['key']}{sign}{'VALUE' if sign == ':' else '7'}"
-        raise refusal(
-            match.group(), f"its value is missing behind {sign}: write such as {safe_text(example, 40)}"
-        )
-    key = match["key"].lower()
-    return Word(match.group(), key.removeprefix("-"), match["operator"], value, key.startswith("-"))
+        raise refusal(word, f"its value is missing behind {sign}: write such as {safe_text(example, 40)}")
+    return word
+
+
+def _closed(expression: str, group: _Open) -> Group:
+    if not group.found[-1] and (group.sign or group.last_or is not None):
+        if group.last_or is None:
+            raise _misread(expression, group.at, "there is no term in these parentheses")
+        raise _misread(expression, group.last_or, "a term is missing behind it")
+    return Group(tuple(map(tuple, group.found)), group.sign.startswith("-"))
+
+
+def _misread(expression: str, at: int, why: str) -> FilterError:
+    text = safe_text(expression[at:].split(maxsplit=1)[0], 40)
+    return FilterError(f"the filter is not understood at character {at + 1}, '{text}': {why}", why)

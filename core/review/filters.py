@@ -1,6 +1,6 @@
 """The filter language of candidate lists and of the review queue.
 
-Terms are separated by spaces and all of them must hold::
+Terms are separated by spaces and all of them must hold, where no ``or`` stands between them::
 
     score>0.8  |snr|>=7  mag<20  mjd>60000     a number
     filter:r  source:astrid                     a word as it is written (r and R are two bands)
@@ -18,6 +18,8 @@ Terms are separated by spaces and all of them must hold::
     disputed:yes  disputed:no                   whether reviewers differ on its object
     -tag:host  -mag<18  -frame:*x*              any term with a minus: what does not pass it; of numbers
                                                 also what has none
+    snr>20 or known:none mag<19                 either side of it; what stands beside one another binds first
+    (tag:host or snr>20) -(filter:g mag>20)     terms taken together; with a minus what does not pass them
 
 `core.review.saved_filters.expanded` puts a name in place of ``me``, and the experts after ``disputed:yes``
 whose verdict settles.
@@ -53,6 +55,7 @@ from core.review.filter_terms import (
     NUMBERS,
     OTHERS,
     WORDS,
+    AnyOf,
     AwaitsExpert,
     Compare,
     Disputed,
@@ -72,14 +75,15 @@ from core.review.filter_words import (
     OPERATORS,
     FilterError,
     Word,
+    built,
     comparison,
     finite,
     like,
     negation,
     no_such_name,
+    read,
     refusal,
     refuse_order,
-    words,
 )
 from core.review.opinions import awaits_expert, is_disputed
 from core.review.zones import Zone, bounds
@@ -88,20 +92,22 @@ from core.vocabulary import LABELS, OWN, Label, ReviewState
 __all__ = ["FilterError", "conditions", "parse"]
 
 
-def parse(expression: str) -> tuple[Term, ...]:
+def parse(expression: str, *, unfinished: bool = False) -> tuple[Term, ...]:
     """Read a filter.
 
     Parameters
     ----------
     expression : str
         Terms separated by spaces; an empty one gives no terms, which every candidate passes.
+    unfinished : bool
+        It is still being typed: parentheses that are open at its end are taken for closed.
 
     Raises
     ------
     FilterError
         A term is not understood.
     """
-    return tuple(_term(word) for word in words(expression))
+    return built(read(expression, unfinished=unfinished), _term, AnyOf, _opposite)
 
 
 def conditions(terms: Sequence[Term]) -> list[ColumnElement[bool]]:
@@ -142,6 +148,8 @@ def _condition(term: Term) -> ColumnElement[bool]:  # noqa: PLR0911, PLR0912 one
             return is_disputed(experts) if wanted else ~is_disputed(experts)
         case Not(negated):
             return negation(_condition(negated))
+        case AnyOf(alternatives):
+            return or_(*(and_(*conditions(each)) for each in alternatives))
 
 
 def _term(word: Word) -> Term:
@@ -172,14 +180,14 @@ def _plain(word: Word) -> Term:
     if key in NUMBERS:
         return Compare(key, *comparison(word))
     if key not in {*WORDS, *OTHERS}:
-        raise refusal(word.text, no_such_name(key, (*NUMBERS, *WORDS, *OTHERS)))
+        raise refusal(word, no_such_name(key, (*NUMBERS, *WORDS, *OTHERS)))
     refuse_order(word)
     if key in WORDS:
         return Match(key, value)
     if key == "verdict":
-        return HasVerdict(_labels(word.text, value.lower()))
+        return HasVerdict(_labels(word, value.lower()))
     if key == "state":
-        return InState(_state(word.text, value.lower()))
+        return InState(_state(word, value.lower()))
     return _near(word) if key == "near" else _relation(word)
 
 
@@ -190,13 +198,13 @@ def _relation(word: Word) -> Term:  # noqa: PLR0911, PLR0912 one for each word
         case "known", _ if value in {*KNOWN, "none", "unknown"}:
             return IsKnown(value)
         case "known", _:
-            raise refusal(word.text, f"what is known is one of {', '.join((*KNOWN, 'none', 'unknown'))}")
+            raise refusal(word, f"what is known is one of {', '.join((*KNOWN, 'none', 'unknown'))}")
         case "tracklet", ("any" | "none"):
             return InTracklet(value == "any")
         case "tracklet", _ if value.isdecimal() and value.isascii() and len(value) < 10:
             return InTracklet(True, int(value))
         case "tracklet", _:
-            raise refusal(word.text, "a tracklet is any, none or a number")
+            raise refusal(word, "a tracklet is any, none or a number")
         case "survey", "any":
             return FromSurvey()
         case "survey", "none":
@@ -206,19 +214,19 @@ def _relation(word: Word) -> Term:  # noqa: PLR0911, PLR0912 one for each word
         case "zone", _ if value in set(Zone):
             return InZone(Zone(value))
         case "zone", _:
-            raise refusal(word.text, f"a zone is one of {', '.join(Zone)}")
+            raise refusal(word, f"a zone is one of {', '.join(Zone)}")
         case "expert", _:
             return AwaitsExpert(None if value in {"any", "none"} else word.value, value != "none")
         case "disputed", _:
             answer, *experts = word.value.split(",")
             if answer.lower() not in {"yes", "no"}:
-                raise refusal(word.text, "disputed is yes or no")
+                raise refusal(word, "disputed is yes or no")
             return Disputed(answer.lower() == "yes", tuple(name for name in experts if name))
         case _:  # tags are kept in small letters
             return HasTag(None if value in {"any", "none"} else value, value != "none")
 
 
-def _labels(text: str, value: str) -> tuple[Label, ...]:
+def _labels(word: Word, value: str) -> tuple[Label, ...]:
     if value == "none":
         return ()
     if value == "any":
@@ -230,31 +238,31 @@ def _labels(text: str, value: str) -> tuple[Label, ...]:
     if value == ReviewState.BOGUS:
         return _labels_of(ReviewState.BOGUS)
     allowed = ", ".join(("none", "any", ReviewState.BOGUS, *Label))
-    raise refusal(text, f"a verdict is one of {allowed}")
+    raise refusal(word, f"a verdict is one of {allowed}")
 
 
 def _labels_of(state: ReviewState) -> tuple[Label, ...]:
     return tuple(label for label, facts in LABELS.items() if facts.review_state == state)
 
 
-def _state(text: str, value: str) -> ReviewState:
+def _state(word: Word, value: str) -> ReviewState:
     try:
         return ReviewState(value)
     except ValueError:
-        raise refusal(text, f"a state is one of {', '.join(ReviewState)}") from None
+        raise refusal(word, f"a state is one of {', '.join(ReviewState)}") from None
 
 
 def _near(word: Word) -> Near:
     parts = word.value.split(",")
     if len(parts) != 3:
-        raise refusal(word.text, "a place is RA,DEC,RADIUS such as 10.68,41.27,30arcsec")
+        raise refusal(word, "a place is RA,DEC,RADIUS such as 10.68,41.27,30arcsec")
     ra, dec = finite(word, parts[0]), finite(word, parts[1])
     try:
         degrees = parse_radius(parts[2])
     except CoordinateError as error:
-        raise refusal(word.text, str(error)) from None
+        raise refusal(word, str(error)) from None
     if not (0 <= ra < 360 and -90 <= dec <= 90):
-        raise refusal(word.text, "right ascension is 0 to below 360 and declination -90 to 90 degrees")
+        raise refusal(word, "right ascension is 0 to below 360 and declination -90 to 90 degrees")
     return Near(ra, dec, degrees)
 
 

@@ -15,14 +15,16 @@ from core.database.tables import Assignment, Candidate, Observation, SavedFilter
 from core.errors import AstridError
 from core.frames.standing import stands
 from core.review.filter_help import MOST_VALUES, Known
+from core.review.filter_words import read
 from core.review.filters import parse
 from core.text import safe_text
 from core.vocabulary import ExitCode
 
 _NAME = re.compile(r"[\w.-]{1,40}")
-_ME = re.compile(r"(?i)(?<!\S)(-?expert[:=])me(?!\S)")
-_DISPUTED = re.compile(r"(?i)(?<!\S)(-?disputed[:=])(yes|no)(?!\S)")
-_REFERENCE = re.compile(r"(?<!\S)@(\S*)")
+_ME = re.compile(r"(?i)(?<![^\s(-])(expert[:=])me(?![^\s)])")
+_DISPUTED = re.compile(r"(?i)(?<![^\s(-])(disputed[:=])(yes|no)(?![^\s)])")
+# What is in quotes is a value, whatever it holds.
+_REFERENCE = re.compile(r'[:<>=]"[^"]*"(?=\)*(?:\s|$))|(?<![^\s(-])(?P<minus>-?)@(?P<name>[^\s()]*)')
 
 
 class SavedFilterError(AstridError):
@@ -92,7 +94,7 @@ def saved(store: Store, *, reviewer: str) -> list[Saved]:
 
 
 def expanded(store: Store, expression: str, *, reviewer: str, experts: Sequence[str] = ()) -> str:
-    """A filter with what was saved in place of each ``@NAME``, and with who asks.
+    """A filter with what was saved in place of each ``@NAME`` or ``-@NAME``, and with who asks.
 
     The reviewer's name stands in place of ``me`` in ``expert:me``, and the experts whose verdict settles
     a dispute after ``disputed:yes``.
@@ -107,10 +109,17 @@ def expanded(store: Store, expression: str, *, reviewer: str, experts: Sequence[
     known = {each.name: each.expression for each in saved(store, reviewer=reviewer)}
 
     def put_in(match: re.Match[str]) -> str:
-        if match[1] not in known:
+        name = match["name"]
+        if name is None:
+            return match[0]
+        if name not in known:
             there = ", ".join(known) or "none was saved yet"
-            raise SavedFilterError(f"there is no saved filter '{safe_text(match[1], 40)}': {there}")
-        return known[match[1]]
+            raise SavedFilterError(
+                f"there is no saved filter '{safe_text(name, 40)}' (character {match.start() + 1}): {there}"
+            )
+        expression = known[name]
+        is_whole = not match["minus"] and len(read(expression).alternatives) == 1
+        return expression if is_whole else f"{match['minus']}({expression})"
 
     return _of_reviewer(_REFERENCE.sub(put_in, expression), reviewer, experts)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from astropy.table import Table
 
+from astrid_tui.cli.invocation import print_table
 from astrid_tui.demo import (
     DemoRefused,
     DemoSummary,
@@ -20,6 +22,7 @@ from astrid_tui.demo import (
 )
 from core.catalogs.library import Library
 from core.database.tables import Candidate
+from tests.astrid_tui import documented
 from tests.astrid_tui.command import Command
 
 
@@ -176,3 +179,81 @@ def test_the_share_of_injected_sources_is_the_settings(tmp_path: Path, monkeypat
     assert fakes.share == 0.25
     assert demo_settings(tmp_path, fakes).fakes.share == 0.25
     assert demo_settings(tmp_path).fakes.share == 0.0
+
+
+LISTS = (
+    ("queue", "list", "--filter", "id>0"), ("runs", "list"), ("status",), ("candidates", "list"),
+    ("objects", "list"), ("objects", "show", "1"), ("objects", "lightcurve", "1"), ("catalog", "list"),
+    ("catalog", "near", "RA", "DEC", "--radius", "120arcsec"), ("reference", "list"), ("models", "list"),
+    ("power",), ("keys",), ("why", "RA", "DEC"), ("forced", "RA", "DEC"),
+)  # fmt: skip
+LONG = {
+    "frame": "a_camera_of_a_telescope-20250314-0123-e91.fits.fz[SCI,1]",
+    "object": "AID J102847.67-202506.4",
+    "reason": "no reference of this field and filter: 12 others are there, none of which covers a tenth",
+}
+
+
+def test_no_table_is_wider_than_a_terminal_of_80_columns(
+    demo: tuple[Path, DemoSummary, list[tuple[int, int]]], monkeypatch, capsys
+) -> None:
+    folder, _, _ = demo
+    monkeypatch.setenv("ASTRID_HOME", str(folder / "home"))
+    monkeypatch.setenv("COLUMNS", "80")
+    astrid = Command(monkeypatch, capsys.readouterr)
+    first = astrid.json("candidates", "list")[0]
+    place = {"RA": f"{first['ra']:.6f}", "DEC": f"{first['dec']:.6f}"}
+    tables = 0
+
+    def checked(headings, rows, **how) -> None:
+        nonlocal tables
+        longest = [
+            tuple(LONG.get(name, cell) for name, cell in zip(headings, row, strict=True)) for row in rows
+        ]
+        for told in (rows, longest):
+            with monkeypatch.context() as terminal:
+                terminal.setattr(sys.stdout, "isatty", lambda: True)
+                print_table(headings, told, **how)
+            lines = capsys.readouterr().out.splitlines()
+            assert len(lines) > len(rows)
+            assert max(map(len, lines)) <= 80, lines
+        tables += 1
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("astrid_tui.cli.") and hasattr(module, "print_table"):
+            monkeypatch.setattr(module, "print_table", checked)
+    for words in LISTS:
+        before = tables
+        astrid(*(place.get(word, word) for word in words))
+        assert tables > before, words
+
+
+ARGUMENTS = {
+    "queue list": ("--filter", "id>0", "--history"), "queue show": ("14",), "ingest": ("SCIENCE",),
+    "candidates show": ("1",), "candidates label": ("2", "dipole"), "candidates note": ("2", "a note"),
+    "objects show": ("1",), "objects lightcurve": ("1",), "why": ("RA", "DEC"), "forced": ("RA", "DEC"),
+    "diff": ("--depth", "NEW", "REF"),
+}  # fmt: skip
+
+
+def test_what_json_prints_is_documented(
+    demo: tuple[Path, DemoSummary, list[tuple[int, int]]], monkeypatch, capsys
+) -> None:
+    folder, _, _ = demo
+    monkeypatch.setenv("ASTRID_HOME", str(folder / "home"))
+    astrid = Command(monkeypatch, capsys.readouterr)
+    first = astrid.json("candidates", "list")[0]
+    given = {
+        "RA": f"{first['ra']:.6f}", "DEC": f"{first['dec']:.6f}", "SCIENCE": folder / "night" / "science",
+        "NEW": folder / "night" / "science" / "science_001.fits",
+        "REF": folder / "night" / "reference" / "reference_001.fits",
+    }  # fmt: skip
+    told = documented.commands()
+    assert set(ARGUMENTS) <= {each.removeprefix("astrid ") for each in told}
+    astrid("candidates", "label", "1", "real")
+    for command, fields in told.items():
+        name = command.removeprefix("astrid ")
+        words = [given.get(each, each) for each in ARGUMENTS.get(name, ())]
+        paths = documented.printed(astrid.json(*name.split(), *words))
+        assert (command, documented.untold(paths, fields)) == (command, [])
+        assert (command, documented.unprinted(paths, fields)) == (command, [])

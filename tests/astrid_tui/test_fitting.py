@@ -4,7 +4,7 @@ import pytest
 
 from astrid_tui.cli import invocation
 from astrid_tui.cli.candidates import LEAST
-from astrid_tui.cli.fitting import fitted, shortened
+from astrid_tui.cli.fitting import fitted, in_lines, parts, shortened
 
 HEADINGS = (
     "id", "object", "frame", "ra", "dec", "x", "y", "filter", "snr", "mag", "score", "verdict", "tracklet",
@@ -49,3 +49,33 @@ def test_only_a_terminal_has_a_width(is_terminal, monkeypatch, capsys):
     assert (max(map(len, told.out.splitlines())) <= 80) is is_terminal
     assert ("not shown in 80 columns: ra, dec, x, y, filter, tracklet" in told.err) is is_terminal
     assert (ROW[2] in told.out) is not is_terminal
+
+
+def test_without_a_word_on_worth_names_are_shortened_and_sentences_go_on_in_the_next_line():
+    reason = "the stars of this frame are too few to align it with any reference of the field"
+    row = ["7", "a_very_long_name_of_a_camera_and_a_frame_007.fits", "2026-11-26 14:19:34", reason]
+    found = fitted(("id", "frame", "UTC", "reason"), [row], 80)
+    assert found.shown == (0, 1, 2, 3)
+    assert found.prose is not None
+    lines = in_lines(found.cells, found.prose)
+    widths = [max(len(line[i]) for line in lines) for i in range(4)]
+    assert sum(widths) + 6 <= 80
+    assert " ".join(line[3] for line in lines) == reason
+    assert lines[0][2] == row[2]
+    assert [line[:3] for line in lines[1:]] == [["", "", ""]] * (len(lines) - 1)
+    assert fitted(("id", "frame", "UTC", "reason"), [row], 200).prose is None
+
+
+def test_the_longest_names_are_shortened_first_and_numbers_never():
+    row = ["x" * 30, "0.012 (0.010 to 0.015)", "y" * 20, "2026-11-26 14:19:34", "z" * 12]
+    found = fitted(("a", "b", "c", "d", "e"), [row], 95)
+    assert sum(len(cell) for cell in found.cells[0]) + 8 == 95
+    assert found.cells[0][1] == row[1]
+    assert found.cells[0][3] == row[3]
+    assert found.cells[0][4] == row[4]
+
+
+def test_what_does_not_fit_at_all_follows_below_with_the_first_column():
+    assert parts([6, 20, 20, 20], (0, 1, 2, 3), 52) == [[0, 1, 2], [0, 3]]
+    assert parts([6, 20], (0, 1), 10) == [[0, 1]]
+    assert parts([6, 20, 20], (0, 1, 2), 80) == [[0, 1, 2]]

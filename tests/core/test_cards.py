@@ -20,7 +20,7 @@ from core.database.tables import (
 )
 from core.objects.association import refresh, wake
 from core.review import waiting
-from core.review.card_terms import conditions, parse
+from core.review.card_terms import conditions, holds_decided, parse
 from core.review.cards import CardError, read_card
 from core.review.cutouts import Cutouts, pack
 from core.review.filters import FilterError
@@ -329,10 +329,31 @@ def test_a_decided_object_comes_back_when_asked_for_or_contradicted(store, label
     assert bool(queue(store)) is comes_back
 
 
+def test_each_side_of_an_or_keeps_to_the_states_that_it_leads_to(store):
+    faint, bright, decided, dipole = (add_candidate(store, snr=snr) for snr in (6.0, 30.0, 40.0, 50.0))
+    judge(store, decided, Label.REAL)
+    judge(store, dipole, Label.DIPOLE)
+
+    def found(filters):
+        return {row.candidate_id for row in queue_page(store, filters=filters).rows}
+
+    assert found("snr>20") == {bright}
+    assert found("snr>20 or verdict:dipole") == {bright, dipole}
+    assert found("snr<7 or state:real") == {faint, decided}
+    assert found("state:real (snr>20 or snr<7)") == {decided}
+    assert found("verdict:any (snr>45 or snr<41)") == {decided, dipole}
+    assert found("verdict:real or verdict:dipole snr>60") == {decided}
+    assert found("(snr<7 or state:real) (snr>35 or snr<7)") == {faint, decided}
+    assert queue_count(store, filters="snr>20 or verdict:dipole") == 2
+    assert holds_decided("snr>20 or verdict:dipole")
+    assert not holds_decided("snr>20 or mag<20")
+
+
 FILTERS = (
     "score<12 snr>5", "mag>20", "field:M*", "known:star", "known:none", "tag:host", "tag:any", "tag:none",
     "verdict:real", "verdict:none", "tracklet:none", "survey:any", "survey:none", "object:*", "score<3",
-    "-tag:host -snr>15", "-known:star", "-verdict:real -mag>20",
+    "-tag:host -snr>15", "snr>16 or tag:host", "frame:k* (mag>20 or known:star) or score<2",
+    "-known:star", "-verdict:real -mag>20",
     "score>=3 score<9", "zone:fast", "x>0", "object:aid*", "frame:k*", "mjd<60000.5",
 )  # fmt: skip
 

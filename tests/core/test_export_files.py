@@ -3,20 +3,26 @@
 import io
 import json
 import warnings
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
-from astropy.io.votable import parse_single_table
+from astropy.io.votable import parse, parse_single_table
+from astropy.io.votable.ucd import parse_ucd
+from astropy.wcs import WCS
 
-from core.database.tables import Cutout, Difference, SkyObject
+from core.database.tables import Cutout, Difference, Observation, Reference, SkyObject
+from core.objects import curve_table
 from core.review.cutouts import pack
 from core.review.export import COLUMNS
-from core.review.export_files import write_cutouts, write_parquet, write_regions, write_votable
+from core.review.export_files import UCDS, write_cutouts, write_parquet, write_regions, write_votable
 from core.review.real_rows import real_candidates
 from core.review.verdicts import decide
 from core.vocabulary import Label
+from pipeline.detection.cutting import to_sky
 from tests.builders import cutouts
 from tests.core.rows import add_candidate, add_difference, add_object
 
@@ -142,3 +148,88 @@ def test_cutouts_are_fits_that_another_program_verifies(night):
             assert header["SKYSIG"] == 12.0
             expected = np.round(cutouts(first).diff * 4) / 4
             np.testing.assert_allclose(found["DIFF", first].data, expected, atol=0.13)
+
+
+@pytest.mark.parametrize("parity", [1.0, -1.0])
+def test_cutouts_have_the_sky_of_the_reference_and_the_times_of_the_frame(store, parity):
+    grid = WCS(naxis=2)
+    grid.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    grid.wcs.crval, grid.wcs.crpix = [359.98, -71.0], [900.0, 80.0]
+    turn, scale = np.radians(30.0), 0.7 / 3600
+    grid.wcs.cd = scale * np.array(
+        [[-parity * np.cos(turn), np.sin(turn)], [parity * np.sin(turn), np.cos(turn)]]
+    )
+    x, y = 103.3, 57.8
+    ra, dec = (float(each) for each in grid.all_pix2world(x, y, 0))
+    observation, difference = add_difference(store)
+    candidate = add_candidate(
+        store,
+        x=x,
+        y=y,
+        ra=ra,
+        dec=dec,
+        mjd=60000.5,
+        filter="r",
+        observation_id=observation,
+        difference_id=difference,
+    )
+    lies = to_sky(SimpleNamespace(wcs=grid), x, y)
+    with store.write() as db:
+        db.get_one(Observation, observation).exposure_s = 172.8
+        row = db.get_one(Difference, difference)
+        reference = db.get_one(Reference, row.reference_id)
+        reference.mjd_first, reference.mjd_last = 59990.25, 59991.0
+        db.add(Cutout(candidate_id=candidate, pixels=pack(replace(cutouts(), to_sky=lies))))
+    _, stream = written(write_cutouts, store)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with fits.open(stream) as found:
+            new, ref = found["NEW"].header, found["REF"].header
+            columns, rows = (each.ravel() for each in np.meshgrid([0, 31, 62], [0, 31, 62]))
+            sky = WCS(new).all_pix2world(columns, rows, 0)
+    there = grid.all_world2pix(*sky, 0)
+    np.testing.assert_allclose(there[0], columns - 31 + round(x), atol=0.01)
+    np.testing.assert_allclose(there[1], rows - 31 + round(y), atol=0.01)
+    assert WCS(ref).wcs.crpix == pytest.approx([32.3, 31.8])
+    assert new["TIMESYS"] == ref["TIMESYS"] == "UTC"
+    assert (new["DATE-OBS"], new["MJD-OBS"]) == (
+        "2023-02-25T11:58:33.600",
+        pytest.approx(60000.499, abs=1e-9),
+    )
+    assert (new["DATE-AVG"], new["MJD-AVG"], new["XPOSURE"]) == ("2023-02-25T12:00:00.000", 60000.5, 172.8)
+    assert (ref["DATE-BEG"], ref["MJD-BEG"], ref["MJD-END"]) == ("2023-02-15T06:00:00.000", 59990.25, 59991.0)
+    assert not {"DATE-OBS", "MJD-OBS", "MJD-AVG"} & set(ref)
+    assert new["FILTER"] == ref["FILTER"] == "r"
+
+
+def test_cutouts_without_a_known_sky_or_exposure_have_neither(night):
+    store, first, _ = night
+    _, stream = written(write_cutouts, store)
+    with fits.open(stream) as found:
+        header = found["NEW", first].header
+    assert not {"CTYPE1", "CRVAL1", "DATE-OBS", "MJD-OBS", "XPOSURE"} & set(header)
+    assert header["MJD-AVG"] > 60000
+
+
+def test_every_column_of_a_votable_says_what_it_is(night):
+    store, *_ = night
+    _, stream = written(write_votable, store)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        document = parse(stream, verify="exception")
+    resource, fields = document.resources[0], document.get_first_table().fields
+    assert document.version == "1.4"
+    assert [(each.ID, each.system) for each in resource.coordinate_systems] == [("icrs", "ICRS")]
+    (times,) = resource.time_systems
+    assert (times.timescale, times.timeorigin, times.refposition) == ("UTC", 2400000.5, "TOPOCENTER")
+    assert {each.name: each.ref for each in fields if each.ref} == {
+        "ra": "icrs",
+        "dec": "icrs",
+        "mjd": times.ID,
+    }
+    assert [each.name for each in fields] == [*COLUMNS]
+    for ucds in (UCDS, curve_table.UCDS):
+        for ucd in ucds.values():
+            parse_ucd(ucd, check_controlled_vocabulary=True)
+    assert all(each.ucd == UCDS[each.name] and each.description for each in fields)
+    assert set(curve_table.UCDS) == {each.name for each in curve_table.COLUMNS}

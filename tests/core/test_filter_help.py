@@ -38,6 +38,10 @@ def test_every_name_is_explained_by_an_example_that_is_understood():
         ("score>0", []),
         ("snr>7 -ver", ["snr>7 -verdict:"]),
         ("-verdict:di", ["-verdict:dipole"]),
+        ("snr>7 or (ver", ["snr>7 or (verdict:"]),
+        ("snr>7 or -(verdict:di", ["snr>7 or -(verdict:dipole"]),
+        ("-@m", ["-@mine"]),
+        ("(@f", ["(@faint"]),
     ],
 )
 def test_what_a_line_may_become(line, offered):
@@ -76,6 +80,19 @@ def test_what_a_line_may_become(line, offered):
         ("@mine", "the filter that was saved"),
         ("state:real", "object real"),
         ("verdict:dipole", "judged: dipole"),
+        ("snr>7 mag<20 or verdict:none", "snr above 7 and mag below 20 or no verdict"),
+        ("filter:r (snr>7 or mag<20)", "filter r and (snr above 7 or mag below 20)"),
+        ("-(snr>7 or mag<20)", "not (snr above 7 or mag below 20)"),
+        ("snr>7 or", "either side of it"),
+        ("snr>7 or ", "either side of it"),
+        ("mag<20 -(", "taken together"),
+        ("(snr>7 or mag<20", "snr above 7 or mag below 20"),
+        ("(ta", "a reviewer's tag"),
+        ("snr>7)", "no number"),
+        ("(snr>7))", "there is no ( that it closes"),
+        ("or snr>7", "a term is missing before it"),
+        ("-@x", "saved filters: @faint, @mine"),
+        ("-(@mine)", "the filter that was saved"),
         ("expert:me disputed:yes", "awaits your verdict as an expert and reviewers differ on it"),
     ],
 )
@@ -83,18 +100,28 @@ def test_what_a_line_means(line, told):
     assert told in explained(line, KNOWN)
 
 
-@given(st.text('score>mag:.<-1=|@" ', max_size=20))
+@given(st.text('score>mag:.<-1=|@" ()', max_size=20))
 def test_whatever_is_typed_is_explained(line):
     assert explained(line, KNOWN)
 
 
-@pytest.mark.parametrize("line", ["snr>7 mag<20 verdict:none", 'field:"M 33" known:star', "near:1,2,3arcsec"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "snr>7 mag<20 verdict:none",
+        'field:"M 33" known:star',
+        "near:1,2,3arcsec",
+        'mag<20 or -(field:"M 33" or snr>-7.5)',
+        "snr>1 (tag:host or verdict:dipole) mag<2",
+    ],
+)
 def test_a_filter_that_is_typed_as_it_should_be_is_never_called_wrong(line):
     for typed in range(len(line) + 1):
         told = explained(line[:typed], KNOWN)
         assert "there is no" not in told
         assert "a term is" not in told
         assert "no number" not in told
+        assert "missing" not in told
 
 
 def test_what_catalogues_answered(store):
@@ -150,8 +177,15 @@ def test_a_filter_is_kept_by_its_name_for_its_reviewer_alone(store):
         ("faint", "mag>20 snr>5")
     ]
     assert expanded(store, "filter:r @faint", reviewer="ada") == "filter:r mag>20 snr>5"
-    with pytest.raises(SavedFilterError, match="faint"):
-        expanded(store, "@bright", reviewer="ada")
+    assert expanded(store, "-@faint", reviewer="ada") == "-(mag>20 snr>5)"
+    assert (
+        expanded(store, '(-@faint) field:"a @faint"', reviewer="ada") == '(-(mag>20 snr>5)) field:"a @faint"'
+    )
+    save(store, reviewer="ada", name="either", expression="mag>20 or snr>5")
+    assert expanded(store, "filter:r @either", reviewer="ada") == "filter:r (mag>20 or snr>5)"
+    forget(store, reviewer="ada", name="either")
+    with pytest.raises(SavedFilterError, match=r"'bright' \(character 7\): faint"):
+        expanded(store, "mag<2 @bright", reviewer="ada")
     forget(store, reviewer="ada", name="faint")
     assert saved(store, reviewer="ada") == []
     assert len(saved(store, reviewer="bob")) == 1
@@ -186,6 +220,9 @@ def test_a_saved_filter_is_kept_as_what_it_means_and_me_is_who_asks(sqlite_store
     assert expanded(sqlite_store, "expert:mel disputed:yes", reviewer="ada") == "expert:mel disputed:yes"
     meant = expanded(sqlite_store, "-expert:me -disputed:yes", reviewer="ada", experts=["eve"])
     assert meant == '-expert:"ada" -disputed:"yes,eve"'
+    meant = expanded(sqlite_store, "(expert:me or disputed:no)", reviewer="ada", experts=["eve"])
+    assert meant == '(expert:"ada" or disputed:"no,eve")'
+    assert parse(meant)
 
 
 def test_blind_reviewers_are_offered_no_tags_of_what_they_have_not_judged(sqlite_store):

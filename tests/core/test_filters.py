@@ -8,12 +8,14 @@ from sqlmodel import select
 
 from core.database.tables import Candidate, SkyObject
 from core.objects.sky import separation_deg, zone_of
-from core.review.filter_terms import Compare, HasVerdict, InState, Match, Near, Not
+from core.review.filter_terms import AnyOf, Compare, HasTag, HasVerdict, InState, Match, Near, Not
 from core.review.filters import FilterError, conditions, parse
 from core.review.verdicts import decide, undo
 from core.text import safe_text
 from core.vocabulary import Label, ReviewState
 from tests.core.rows import add_candidate, add_difference, add_object
+
+SNR, MAG = Compare("snr", ">", 7.0), Compare("mag", "<", 20.0)
 
 
 def matching(store, expression):
@@ -50,6 +52,16 @@ def matching(store, expression):
         ('near:10.68,-41.27,30"', (Near(10.68, -41.27, pytest.approx(30 / 3600)),)),
         ("near:0,90,2arcmin", (Near(0.0, 90.0, pytest.approx(2 / 60)),)),
         ("near:0,0,1.5deg snr>1", (Near(0.0, 0.0, 1.5), Compare("snr", ">", 1.0))),
+        ("snr>7 or mag<20", (AnyOf(((SNR,), (MAG,))),)),
+        ("snr>7 mag<20 OR filter:r", (AnyOf(((SNR, MAG), (Match("filter", "r"),))),)),
+        ("(snr>7) (mag<20)", (SNR, MAG)),
+        ("mag<20 (snr>7 or filter:r)", (MAG, AnyOf(((SNR,), (Match("filter", "r"),))))),
+        ("-(snr>7 mag<20)", (Not(AnyOf(((SNR, MAG),))),)),
+        ("-(snr>7) -(-tag:any)", (Not(SNR), HasTag(None))),
+        ('(frame:a(1) or field:"M (3")', (AnyOf(((Match("frame", "a(1)"),), (Match("field", "M (3"),))),)),
+        ("frame:a)", (Match("frame", "a)"),)),
+        ('(near:10.68,-41.27,30")', (Near(10.68, -41.27, pytest.approx(30 / 3600)),)),
+        ("object:or frame:or*", (Match("object", "or"), Match("frame", "or*"))),
     ],
 )
 def test_what_is_understood(expression, terms):
@@ -87,6 +99,19 @@ def test_real_and_bogus_mean_every_label_of_their_kind():
         ("near:1,2,181deg", ["at most 180"]),
         ("\x1b[2J:x", ["␛[2J"]),
         ("snr>1 " * 40, ["40 terms"]),
+        ("snr>1 or " * 39 + "snr>1", ["40 terms"]),
+        ("snr>1 colour:red", ["'colour:red' at character 7"]),
+        ("or snr>1", ["at character 1, 'or'", "before it"]),
+        ("snr>1 or", ["at character 7, 'or'", "behind it"]),
+        ("snr>1 or or mag<2", ["at character 10", "before it"]),
+        ("(snr>1 or) mag<2", ["at character 8, 'or)'", "behind it"]),
+        ("snr>1 and mag<2", ["'and' at character 7", "leave it out"]),
+        ("snr>1 (mag<2", ["at character 7, '(mag<2'", "missing"]),
+        ("snr>1 mag<2 )", ["at character 13, ')'", "no ("]),
+        ("snr>1 -()", ["at character 7", "no term"]),
+        ("(" * 5000 + "snr>1", ["8 deep"]),
+        ("(\x1b[2J)", ["␛[2J"]),
+        ("@faint", ["'@faint' at character 1"]),
     ],
 )
 def test_what_is_not_understood_is_named_with_what_is_allowed(expression, named):
@@ -97,7 +122,7 @@ def test_what_is_not_understood_is_named_with_what_is_allowed(expression, named)
     assert refused.value.exit_code == 2
 
 
-@given(st.text(max_size=60))
+@given(st.text(max_size=60) | st.text('()-or @snr>7: "', max_size=40))
 def test_any_text_is_understood_or_refused(expression):
     refusal = ""
     try:
@@ -146,6 +171,19 @@ def test_a_minus_leaves_what_does_not_pass(store):
     assert matching(store, "-tag:host") == every[1:]
     assert matching(store, "-verdict:real") == every[1:]
     assert matching(store, "-frame:*x* -verdict:bogus") == [every[2]]
+
+
+def test_or_takes_what_passes_either_side(store):
+    faint = add_candidate(store, snr=6.0, mag=21.0)
+    bright = add_candidate(store, snr=30.0, mag=18.0)
+    unknown = add_candidate(store, snr=-9.0, mag=None)
+    assert matching(store, "mag<19 or snr<0") == [bright, unknown]
+    assert matching(store, "snr>5 mag>20 or snr<0") == [faint, unknown]
+    assert matching(store, "snr>5 (mag>20 or snr<0)") == [faint]
+    assert matching(store, "-(mag<19 or snr<0)") == [faint]
+    assert matching(store, "-(mag<19 snr>5)") == [faint, unknown]  # what has no magnitude passes a minus
+    assert matching(store, "-(-mag<19)") == [bright]
+    assert matching(store, "tag:any or verdict:any or near:1,2,3arcsec or known:star") == []
 
 
 def test_words(store):

@@ -99,6 +99,15 @@ def test_a_store_without_a_write_ahead_log_is_refused():
     assert "'delete'" in check.message
 
 
+def test_a_store_that_takes_no_changes_says_so_and_nothing_of_its_journal():
+    why = "cannot be written: its file system is read-only; `astrid --read-only` shows it"
+    check = one("store", journal_mode="delete", unwritable=why)
+    assert (check.state, check.message) == ("failed", f"astrid.db {why}")
+    place = Place(Path("/data"), 50 * GIB, False, True)
+    assert one("disk", places=(place,)).message == "/data cannot be written to: its file system is read-only"
+    assert one("disk", places=(replace(place, is_read_only=False),)).message.endswith("this login may not")
+
+
 def test_without_a_store_only_the_machine_is_checked():
     checks = examine(facts(trouble="no such database"), LIMITS)
     assert [(each.name, each.state) for each in checks] == [

@@ -18,6 +18,7 @@ from core.operations.logs import (
     log_files,
     log_to_file,
     most_bytes_of,
+    prune_runs,
     tail,
 )
 from core.settings import LogSettings, Settings
@@ -160,3 +161,22 @@ def test_all_logs_together_keep_within_the_limit(tmp_path: Path, monkeypatch: py
     assert [len(logger.handlers) for logger in loggers] == [1, 1]
     for handler in {handler for logger in loggers for handler in logger.handlers}:
         handler.close()
+
+
+def test_the_oldest_logs_of_runs_go_and_never_one_of_a_run_at_work(tmp_path):
+    settings = Settings(home=tmp_path, logs=LogSettings(keep_mib=1))
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    for number in (2, 3, 9, 10):
+        (folder / f"run-{number}.log").write_bytes(b"x" * 400_000)
+    for name in ("run-1.log.gz", "run-x.log", "pipeline.log", "prefect.log"):
+        (folder / name).write_bytes(b"x" * 400_000)
+    os.utime(folder / "run-2.log", (2e9, 2e9))  # by its number, not by when something was said last
+    assert prune_runs(settings, [2]) == [folder / "run-3.log"]
+    assert {each.name for each in folder.glob("run-*")} == {
+        "run-2.log", "run-9.log", "run-10.log", "run-1.log.gz", "run-x.log"
+    }  # fmt: skip
+    assert (folder / "pipeline.log").exists()
+    assert prune_runs(settings, [2]) == []
+    assert prune_runs(settings, []) == [folder / "run-2.log"]
+    assert prune_runs(Settings(home=tmp_path / "nowhere"), []) == []

@@ -266,7 +266,17 @@ def test_a_run_goes_local_when_no_server_answers_in_time(
     monkeypatch.setattr(launch, "PREFECT_WAIT_S", 0.1)
     monkeypatch.setattr(launch, "spawn_astrid", lambda words, *_: spawned.append(words) or os.getpid())
     spawned: list[list[str]] = []
+    at_work = runs.start(sqlite_store, engine="local", workers=1, config_hash="cafe")
+    over = runs.start(sqlite_store, engine="local", workers=1, config_hash="cafe")
+    runs.finish(sqlite_store, over.id, "done")
+    for each in (at_work, over):
+        log = launch.log_path(settings, each.id)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+        os.truncate(log, int(settings.logs.keep_mib * 2**20) + 1)
     started = launch.start_run(sqlite_store, settings, engine="auto", workers=2, limit=7)
+    assert launch.log_path(settings, at_work.id).exists()
+    assert not launch.log_path(settings, over.id).exists()
     assert started.engine == "local"
     assert started.note == "local: no Prefect server answered within 0.1 s; one is warming up"
     row = runs.read(sqlite_store, started.run_id)

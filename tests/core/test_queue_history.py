@@ -117,6 +117,8 @@ def test_two_that_move_the_same_frames_never_block_each_other_for_good(store: St
         ("-state:rejected,quarantined", {1, 4}),
         ("-reason:*stars* -frame:n4*", {1, 3}),
         ("-filter:r mjd>60001", {3}),
+        ("filter:g or reason:*stars* or priority<0", {2, 3, 4}),
+        ("-(state:rejected or filter:g) mjd>60001", {4}),
     ],
 )
 def test_frames_are_found_by_what_is_known_of_them(store: Store, expression: str, frames: set[int]) -> None:

@@ -29,6 +29,7 @@ from core.database.store import (
     open_store,
     parse_url,
     shown_url,
+    why_unwritable,
 )
 from core.database.tables import SavedFilter
 
@@ -342,3 +343,19 @@ def test_a_read_only_file_system_is_named_before_anything_is_written(tmp_path, m
     with pytest.raises(StoreUnreachable, match=r"its file system is read-only; `astrid --read-only` shows"):
         open_store(url)
     open_store(url, read_only=True).close()
+
+
+def test_a_store_that_the_login_may_not_write_to_says_so_before_anything_is_done(sqlite_store, monkeypatch):
+    path = Path(sqlite_store.url)
+    refused = {path}
+    monkeypatch.setattr("core.database.store.os.access", lambda place, _: Path(place) not in refused)
+    with pytest.raises(StoreUnreachable, match=r"this login may not write to it; `astrid --read-only` shows"):
+        open_store(f"sqlite:///{path}")
+    open_store(f"sqlite:///{path}", read_only=True).close()
+    sqlite_store.close()
+    refused = {path.parent}
+    path.with_name(path.name + "-wal").unlink(missing_ok=True)
+    assert why_unwritable(path).startswith("cannot be written: this login may not write to its folder")
+    path.with_name(path.name + "-wal").touch()
+    assert why_unwritable(path) is None  # SQLite can do with the log that is there
+    assert why_unwritable(path.with_name("none.db")) is None
