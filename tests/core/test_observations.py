@@ -84,11 +84,18 @@ def test_a_file_that_was_renamed_as_asked_is_taken(store: Store) -> None:
     (told,) = register(store, [frame_facts(1, path="/data/renamed.fits", frame="renamed.fits")])
     assert (told.state, told.reason, told.new) == ("queued", None, True)
     (row,) = rows(store)
-    assert (row.path, row.frame, row.state, row.reason) == ("/data/renamed.fits", "renamed.fits", "queued", None)
+    assert (row.path, row.frame, row.state, row.reason) == (
+        "/data/renamed.fits",
+        "renamed.fits",
+        "queued",
+        None,
+    )
 
 
 def test_what_could_not_be_read_is_taken_once_it_can_but_not_what_was_judged(store: Store) -> None:
-    refused = frame_facts(1, width=None, height=None, filter=None, state="rejected", reason="it is no FITS file")
+    refused = frame_facts(
+        1, width=None, height=None, filter=None, state="rejected", reason="it is no FITS file"
+    )
     register(store, [refused])
     assert register(store, [refused])[0].state == "rejected"
     (told,) = register(store, [frame_facts(1)])
