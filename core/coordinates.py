@@ -21,6 +21,8 @@ _SEXAGESIMAL = re.compile(
     re.ASCII,
 )
 
+_TOGETHER = re.compile(r"(?P<ra>[\d.:hms]+)(?P<dec>[+-][\d.:dms°'\"]+)", re.ASCII)
+
 
 class CoordinateError(AstridError):
     """A position or an angle cannot be understood; the message says how to write it."""
@@ -44,23 +46,36 @@ def parse_radius(text: str) -> float:
     return degrees
 
 
-def parse_position(ra: str, dec: str) -> tuple[float, float]:
+def parse_position(ra: str, dec: str | None = None) -> tuple[float, float]:
     """A position in degrees.
 
     Parameters
     ----------
     ra, dec : str
         Each in decimal degrees, or sexagesimal: hours, minutes and seconds of right ascension, degrees,
-        minutes and seconds of declination, with colons, spaces or their letters between.
+        minutes and seconds of declination, with colons, spaces or their letters between. Without `dec`
+        the first holds both, such as ``10:12:33.1 -04:10:11``.
 
     Raises
     ------
     CoordinateError
     """
+    if dec is None:
+        ra, dec = _halves(ra)
     right, up = _angle(ra, 15.0), _angle(dec, 1.0)
     if not (0 <= right < 360 and -90 <= up <= 90):
         raise CoordinateError("right ascension is 0 to below 360 and declination -90 to 90 degrees")
     return right, up
+
+
+def _halves(text: str) -> tuple[str, str]:
+    words = text.replace("\N{MINUS SIGN}", "-").replace(",", " ").split()
+    if len(words) == 1 and (match := _TOGETHER.fullmatch(words[0])):
+        return match["ra"], match["dec"]
+    if len(words) not in {2, 6}:
+        raise _not_understood(text)
+    half = len(words) // 2
+    return " ".join(words[:half]), " ".join(words[half:])
 
 
 def _angle(text: str, degrees_a_unit: float) -> float:

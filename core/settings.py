@@ -299,7 +299,11 @@ class Settings(BaseSettings):
     """All settings, by section."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="ASTRID_", env_nested_delimiter="__"
+        extra="forbid",
+        frozen=True,
+        env_prefix="ASTRID_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,  # as a script sets what it has no value for; the home is not where one stands
     )
 
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("astrid")))
@@ -382,7 +386,9 @@ def load(explicit: Path | None = None) -> Settings:
     if path is not None:
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except OSError as error:
+            raise SettingsError(f"cannot read the configuration {path}: {error.strerror or error}") from error
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"cannot read the configuration {path}: {error}") from error
         if explicit is None and _runs_a_program(values) and may_be_anybodys(path):
             raise SettingsError(

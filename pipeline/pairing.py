@@ -8,6 +8,14 @@ SAME_NOISE = 0.7  # a score that scatters less is of frames that share their noi
 SAME_MJD = 1e-6  # days
 
 
+def _length(days: float) -> str:
+    """A length of time in the unit that suits it."""
+    for unit, size in (("days", 1.0), ("hours", 24.0)):
+        if days * size >= 2:
+            return f"{days * size:.4g} {unit}"
+    return f"{days * 1440:.3g} minutes"
+
+
 def remarks_on(new: Frame, reference: Frame) -> list[str]:
     """What the headers tell: another filter, or a new frame that is the older one."""
     said = []
@@ -19,7 +27,7 @@ def remarks_on(new: Frame, reference: Frame) -> list[str]:
     taken, before = new.exposure.mjd, reference.exposure.mjd
     if taken is not None and before is not None and taken < before - SAME_MJD:
         said.append(
-            f"NEW is {before - taken:.4g} days older than REF: what faded since counts as brighter here"
+            f"NEW is {_length(before - taken)} older than REF: what faded since counts as brighter here"
         )
     return said
 

@@ -119,12 +119,12 @@ def show(
             print_text(f"{key}:")
             for name, inner in value.items():
                 print_text(f"  {name:24} {_plain(inner, name)}")
-        elif isinstance(value, list):
+        elif isinstance(value, list) and value:
             print_text(f"{key}: {len(value)}")
             for inner in value:
                 print_text(f"  {_past(inner) if key == 'verdicts' else _plain(inner)}")
         else:
-            print_text(f"{key:18} {_plain(value, key)}")
+            print_text(f"{key:18} {_plain(value or None if isinstance(value, list) else value, key)}")
 
 
 app.command()(label)
@@ -137,18 +137,26 @@ def undo(
     as_json: JsonOption = False,
 ) -> None:
     """Take the reviewer's last standing verdict back; the record keeps both."""
+    from core.review.verdicts import label_of
     from core.review.verdicts import undo as take_back
 
-    who = person_of(context, reviewer)
-    row = take_back(store_of(context), session=session_of(who), reviewer=who)
+    who, store = person_of(context, reviewer), store_of(context)
+    row = take_back(store, session=session_of(who), reviewer=who)
+    label = label_of(store, row.retracts_id) if row else None
     if as_json:
         print_json(
-            {"retracted": row.retracts_id if row else None, "candidate": row.candidate_id if row else None}
+            {
+                "retracted": row.retracts_id if row else None,
+                "candidate": row.candidate_id if row else None,
+                "label": label,
+            }
         )
     elif row is None:
         print_text(f"{who} has no verdict to take back.")
     else:
-        print_text(f"The verdict on candidate {row.candidate_id} is taken back.")
+        print_text(
+            f"{label} on candidate {row.candidate_id} is taken back; astrid candidates redo gives it again"
+        )
 
 
 @app.command()

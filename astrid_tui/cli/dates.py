@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import typer
 
+from core.dates import mjd_of
+
 UNIX_EPOCH_MJD = 40587.0
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def mjd_from(text: str | None, option: str, *, through: bool = False) -> float | None:
@@ -30,11 +30,7 @@ def mjd_from(text: str | None, option: str, *, through: bool = False) -> float |
     try:
         if text.replace(".", "", 1).isdigit():
             return float(text)
-        moment = datetime.fromisoformat(text)
-        if through and _DAY.fullmatch(text):
-            moment += timedelta(days=1)
-        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        return UNIX_EPOCH_MJD + aware.timestamp() / 86400.0
+        return mjd_of(text, through=through)
     except (ValueError, OverflowError):
         raise typer.BadParameter(
             "write an MJD such as 61000.5, or a date such as 2026-03-01", param_hint=option

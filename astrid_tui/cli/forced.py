@@ -40,7 +40,8 @@ ENDINGS = (".csv", ".json", ".ecsv")
 def forced(
     context: typer.Context,
     ra: Annotated[
-        str | None, typer.Argument(metavar="RA", help="Degrees, or hours such as 10:12:33.1.")
+        str | None,
+        typer.Argument(metavar="RA", help="Degrees, or hours such as 10:12:33.1; or both in one word."),
     ] = None,
     dec: Annotated[
         str | None, typer.Argument(metavar="DEC", help="Degrees, or sexagesimal such as -04:10:11.")
@@ -78,6 +79,8 @@ def forced(
     from pipeline.engines.place import measure_place
 
     page = Page(since=mjd_from(since, "--since"), until=mjd_from(until, "--until", through=True), filter=band)
+    if page.since is not None and page.until is not None and page.since >= page.until:
+        raise typer.BadParameter("no time lies between: --until comes after --since", param_hint="--until")
     check_output(output, force=force, endings=ENDINGS, text=True)
     settings, store = settings_of(context), store_of(context, read_only=True)
     place = _place(store, ra, dec, pixel, reference)
@@ -123,7 +126,7 @@ def _place(
         if not all(math.isfinite(value) for value in pixel):
             raise typer.BadParameter("a pixel is two numbers", param_hint="--pixel")
         return place_on_grid(store, reference, *pixel)
-    if ra is None or dec is None:
+    if ra is None:
         raise typer.BadParameter("give a position, RA DEC, or --pixel X Y with --reference")
     return Place(*parse_position(ra, dec))
 

@@ -34,7 +34,9 @@ def card_lines(facts: Mapping[str, Any]) -> list[str]:
     lines += _section("Learnt from", _learnt(trained))
     by = trained.get("judged_by") or trained.get("fitted_on") or "data of its own kind"
     lines += _section(f"Worth, by {by}", metric_rows(trained.get("metrics")))
-    lines += _section("Worth, by the second generator", judged_rows(facts.get("judged")))
+    lines += _section(
+        "Worth, on simulations of other code than the training's", judged_rows(facts.get("judged"))
+    )
     card = _mapping(facts.get("scorecard"))
     title = str(card.get("title") or "Missed at 1 % false positives, by stratum")
     lines += _section(title, stratum_rows(card))

@@ -102,7 +102,7 @@ def show(
         return
     for key, value in rows[0].items():
         if value is not None and not isinstance(value, dict):
-            print_text(f"{key:20} {value}")
+            print_text(f"{key:20} {_plain(key, value)}")
     _print_history(lines)
 
 
@@ -211,6 +211,15 @@ def _print_history(lines: tuple[Happening, ...]) -> None:
         print_text(
             f"  {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(line.at))}", *(part for part in parts if part)
         )
+
+
+def _plain(key: str, value: object) -> object:
+    """A value of a frame's as people read it."""
+    if isinstance(value, float) and (key.endswith("_at") or key in {"not_before", "lease_until"}):
+        return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(value))} UTC" if value else "-"
+    if isinstance(value, float):
+        return f"{value:.5f}" if key == "mjd" else f"{value:.6g}"
+    return value
 
 
 def _due(row: dict[str, Any]) -> str | None:

@@ -15,6 +15,7 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
+from core.errors import AstridError
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -34,13 +35,17 @@ def add(
     from core.frames import references
     from pipeline.calibration.calibrators import masters_of
     from pipeline.diff import split_extension
+    from pipeline.frame import FrameRefused
     from pipeline.reference.references import from_file
 
     settings, store = settings_of(context), store_of(context)
     path, extension = split_extension(file)
     notes: list[str] = []
     masters = masters_of(store, settings)
-    facts = from_file(path, settings, extension=extension, masters_for=masters, said=notes)
+    try:
+        facts = from_file(path, settings, extension=extension, masters_for=masters, said=notes)
+    except FrameRefused as refused:
+        raise AstridError(f"{path}: {refused}") from refused
     row = references.add(store, facts)
     for note in notes:
         remark("warning:", note)

@@ -114,11 +114,15 @@ def _show_file(name: str, look: "Look", columns: int) -> None:
     from core.cells import draw_plane
     from pipeline.diff import split_extension
     from pipeline.files.fits_files import read_frame
+    from pipeline.frame import FrameRefused
 
     path, extension = split_extension(name)
     if not path.exists():
         raise AstridError(f"there is no file {path}, and a candidate has a number")
-    raw = read_frame(path, extension)
+    try:
+        raw = read_frame(path, extension)
+    except FrameRefused as refused:
+        raise AstridError(f"{path}: {refused}") from refused
     values = np.where(raw.mask != 0, np.float32(np.nan), raw.data)
     rows = min(columns // 2, max(4, shutil.get_terminal_size().lines - 3))
     _draw([draw_plane(values, rows, 2 * rows, look)], look.drawing)

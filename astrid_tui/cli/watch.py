@@ -108,7 +108,8 @@ class _Crew:
                 remark(error)  # its process is gone: the next watcher sees that
         for folder, watching in self._watches.items():
             if watching.unsettled:
-                remark(f"{folder}: {watching.unsettled} files are not whole yet")
+                files = "1 file is" if watching.unsettled == 1 else f"{watching.unsettled} files are"
+                remark(f"{folder}: {files} not whole yet")
 
     def _watch(self, folder: Path) -> FolderWatch | None:
         from core.frames import watched_folders

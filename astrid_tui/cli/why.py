@@ -29,7 +29,8 @@ SETTINGS = {"ignore_unknown_options": True}  # a southern declination begins lik
 def why(
     context: typer.Context,
     ra: Annotated[
-        str | None, typer.Argument(metavar="RA", help="Degrees, or hours such as 10:12:33.1.")
+        str | None,
+        typer.Argument(metavar="RA", help="Degrees, or hours such as 10:12:33.1; or both in one word."),
     ] = None,
     dec: Annotated[
         str | None, typer.Argument(metavar="DEC", help="Degrees, or sexagesimal such as -04:10:11.")
@@ -66,7 +67,7 @@ def why(
         if ra is not None:
             raise typer.BadParameter("give RA DEC or --pixel X Y, not both")
         story = _of_pixel(store, pixel, frame, reference, radius, page)
-    elif ra is None or dec is None:
+    elif ra is None:
         raise typer.BadParameter("give a position, RA DEC, or --pixel X Y with --frame or --reference")
     elif reference is not None:
         raise typer.BadParameter("--reference goes with --pixel")
@@ -80,7 +81,9 @@ def why(
         remark(f"more: --after {story.next}")
 
 
-def _of_position(store: Store, ra: str, dec: str, frame: str | None, radius: str | None, page: Page) -> Story:
+def _of_position(
+    store: Store, ra: str, dec: str | None, frame: str | None, radius: str | None, page: Page
+) -> Story:
     from core.coordinates import parse_position, parse_radius
     from core.places.why import why as tell
 

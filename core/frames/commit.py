@@ -134,7 +134,8 @@ def commit_frame(
 
 
 def _check(observation: Observation, outcome: FrameOutcome) -> None:
-    allowed = {ObservationState.DONE, ObservationState.REJECTED, ObservationState.WAITING, "failed"}
+    states = ObservationState
+    allowed = {states.DONE, states.REJECTED, states.WAITING, states.DROPPED, "failed"}
     if outcome.state not in allowed:
         raise ValueError(f"no frame ends as {outcome.state}")
     if outcome.n_candidates and outcome.difference is None:

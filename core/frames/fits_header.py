@@ -61,6 +61,8 @@ def read_cards(path: Path, extension: int = 0) -> tuple[str, ...]:
 
 
 def _opened(path: Path) -> IO[bytes] | gzip.GzipFile:
+    if path.exists() and not path.is_file():  # a pipe would be waited for without end
+        raise HeaderUnreadable("it is not a regular file")
     suffix = path.suffix.lower()
     if suffix == ".gz":
         return gzip.open(path, "rb")

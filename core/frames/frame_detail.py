@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from core.frames.frame_list import FrameRow, frame_rows
 from core.frames.queue_history import Happening, history
 
 MAX_DROPPED = 20  # kinds of detections that were dropped
+ANSWERS_S = 5.0  # for so long a file server is waited for
 
 
 class NoSuchFrame(AstridError):
@@ -165,7 +167,19 @@ def read_frame(store: Store, frame_id: int) -> FrameDetail:
 
 
 def read_header(detail: FrameDetail) -> Header:
-    """The frame's header from its file, which need not be within reach of this machine."""
+    """The frame's header from its file, which need not be within reach of this machine.
+
+    A file server that is away holds for ever whoever asks it: after `ANSWERS_S` it is no longer waited
+    for, by a thread that keeps nobody from leaving.
+    """
+    found: list[Header] = []
+    thread = threading.Thread(target=lambda: found.append(_header(detail)), name="header", daemon=True)
+    thread.start()
+    thread.join(ANSWERS_S)
+    return found[0] if found else Header((), "its file does not answer: is the file server away?")
+
+
+def _header(detail: FrameDetail) -> Header:
     try:
         return Header(read_cards(Path(detail.path), detail.extension))
     except HeaderUnreadable as error:

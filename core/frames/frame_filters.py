@@ -21,6 +21,7 @@ from sqlmodel import col, select
 
 from core.database.store import Store
 from core.database.tables import Observation
+from core.review.filter_values import in_numbers
 from core.review.filter_words import (
     OPERATORS,
     FilterError,
@@ -146,7 +147,7 @@ def _term(word: Word) -> Term:
 
 def _plain(word: Word) -> Term:
     if word.key in NUMBERS:
-        return Compare(NUMBERS[word.key], *comparison(word))
+        return Compare(NUMBERS[word.key], *comparison(in_numbers(word)))
     if word.key not in {"state", *EXACT, *PATTERNS}:
         allowed = ", ".join(("state", *PATTERNS, *EXACT, *NUMBERS))
         raise refusal(word, f"there is no '{safe_text(word.key, 40)}' to filter by; there are {allowed}")

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 BATCH = 500
 REPLACED = "its file holds other content now"
+NOT_UTF8 = "its path is no valid UTF-8: rename it"
+REFUSED = (ObservationState.REJECTED, ObservationState.QUARANTINED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ def register(store: Store, facts: Sequence[ObservationFacts]) -> list[Registered
 
     The same content from another path is a duplicate, and its row stays as it is; but where the
     registered file is gone, it was moved, and the row learns its new path. Where a file holds other
-    content than it did, what was registered of it and is not done yet leaves the queue.
+    content than it did, what was registered of it and is not done yet leaves the queue. What ingest had
+    refused and can be used now, by another name or by a newer version, is registered as if it were new.
     """
     registered: list[Registered] = []
     for start in range(0, len(facts), BATCH):
@@ -132,7 +135,7 @@ def _row(fact: ObservationFacts) -> dict[str, object]:
     row: dict[str, object] = storable(asdict(fact))
     if row["path"] != fact.path:
         # Neither database can hold it, so no worker could find the file again.
-        row |= {"state": ObservationState.REJECTED.value, "reason": "its path is no valid UTF-8: rename it"}
+        row |= {"state": ObservationState.REJECTED.value, "reason": NOT_UTF8}
     return row
 
 
@@ -154,6 +157,9 @@ def _drop_replaced(session: Session, batch: Sequence[ObservationFacts]) -> None:
 
 def _told(fact: ObservationFacts, row: Observation, *, new: bool) -> Registered:
     key = row.id or 0
+    if not new and _can_be_used_now(fact, row):
+        row.sqlmodel_update(_row(fact))
+        return Registered(key, fact.frame, fact.path, row.state, row.reason, new=True)
     if new or row.path == storable(fact.path):
         return Registered(key, fact.frame, fact.path, row.state, row.reason, new)
     if not Path(row.path).exists():
@@ -161,3 +167,10 @@ def _told(fact: ObservationFacts, row: Observation, *, new: bool) -> Registered:
         return Registered(key, fact.frame, fact.path, row.state, row.reason, new=False)
     reason = f"the same content as {row.frame}, which is registered already"
     return Registered(key, fact.frame, fact.path, ObservationState.REJECTED.value, reason, new=False)
+
+
+def _can_be_used_now(fact: ObservationFacts, row: Observation) -> bool:
+    """Whether ingest refused this content, unread or for its path alone, and would not any more."""
+    if row.state not in REFUSED or _row(fact)["state"] in REFUSED:
+        return False
+    return row.width is None or row.reason == NOT_UTF8

@@ -183,8 +183,9 @@ class FrameOutcome:
     """All that one frame yields; committed in one transaction, or not at all.
 
     ``state`` is ``done``, ``rejected`` (the frame is unusable, ``reason`` says why), ``waiting``
-    (no reference covers it yet; it is queued again when one is added) or ``failed`` (something
-    broke that should not have; the queue decides between retry and quarantine).
+    (no reference covers it yet; it is queued again when one is added), ``dropped`` (its file holds other
+    content now, which is registered anew) or ``failed`` (something broke that should not have; the queue
+    decides between retry and quarantine).
     """
 
     state: str

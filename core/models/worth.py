@@ -59,7 +59,10 @@ def in_short(judged: object, metrics: object) -> str:
     )
     if isinstance(missed, int | float) and isinstance(error, int | float):
         return f"missed {100 * missed:.1f} %, ECE {error:.4f}"
-    return next((f"{name} {value}" for name, value in metric_rows(metrics)), "")
+    name, value = next(iter(metric_rows(metrics)), ("", ""))
+    if name == METRICS["bogus_among_the_oddest"]:
+        return f"oddest tenth {value} bogus"
+    return f"{name} {value}".strip()
 
 
 def stratum_rows(scorecard: object, most: int = 8) -> Rows:

@@ -9,6 +9,8 @@ Terms are separated by spaces and all of them must hold, where no ``or`` stands 
     verdict:none  verdict:bogus  verdict:dipole what was decided of the candidate
     state:unreviewed                            where its sky object stands
     near:10.68,41.27,30arcsec                   right ascension, declination, radius
+    near:0:42:44.3,+41:16:9,30arcsec            hours and degrees
+    mjd>2026-03-01  mjd<2026-03-01T04:30        a time of UTC; a date is its midnight
     known:star  known:none  known:unknown       what catalogues say of its place (`KNOWN`)
     tracklet:any  tracklet:none  tracklet:12    whether it moves with others of its night
     survey:any  survey:none  survey:ztf         from a survey's alerts, from our own frames
@@ -71,6 +73,7 @@ from core.review.filter_terms import (
     Not,
     Term,
 )
+from core.review.filter_values import in_numbers
 from core.review.filter_words import (
     OPERATORS,
     FilterError,
@@ -176,6 +179,7 @@ def _opposite(term: Term) -> Term:  # noqa: PLR0911 one for each kind
 
 
 def _plain(word: Word) -> Term:
+    word = in_numbers(word)
     key, value = word.key, word.value
     if key in NUMBERS:
         return Compare(key, *comparison(word))

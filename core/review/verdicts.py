@@ -233,6 +233,13 @@ def newest(store: Store, reviewer: str) -> Verdict | None:
         return _newest(db, col(Verdict.reviewer) == reviewer, stands(Verdict))
 
 
+def label_of(store: Store, verdict_id: int | None) -> str | None:
+    """What a verdict says; none for one that there is not."""
+    with store.read() as db:
+        row = db.get(Verdict, verdict_id) if verdict_id is not None else None
+        return row.label if row else None
+
+
 def redo(store: Store, *, session: str, reviewer: str, own: bool = False) -> Verdict | None:
     """Give again the decision that the reviewer's last `undo` took back.
 

@@ -20,6 +20,7 @@ from core.frames import queue, references
 from core.frames.commit import CommitResult, commit_frame
 from core.frames.forced import newest_object, objects_of
 from core.frames.injected import draw_of
+from core.frames.observations import REFUSED, REPLACED, register
 from core.frames.outcome import FrameOutcome
 from core.frames.queue import Lease, LeaseLost
 from core.objects.seen_again import Rule
@@ -32,7 +33,7 @@ from pipeline.classify.chosen import chosen
 from pipeline.clock import one_line
 from pipeline.energy.meter import EnergyMeter
 from pipeline.frame import FrameRefused
-from pipeline.intake.ingest import was_written_over
+from pipeline.intake.ingest import examine, was_written_over
 from pipeline.outcome_facts import known_objects
 from pipeline.process import process
 from pipeline.reference.prepare import prepare
@@ -156,6 +157,8 @@ class Worker:
         )
 
     def _outcome(self, observation: Observation) -> FrameOutcome:
+        if observation.width is None:
+            return self._read_anew(observation)
         reference = references.choose(self.store, observation)
         if reference is None:
             return FrameOutcome("waiting", references.missing(observation))
@@ -188,6 +191,17 @@ class Worker:
             draw,
         )
         return replace(outcome, forced_through=through)
+
+    def _read_anew(self, observation: Observation) -> FrameOutcome:
+        """What becomes of a frame that ingest had refused unread: nothing is known that a reference needs."""
+        found = examine(Path(observation.path), self.settings)
+        key = (observation.content, observation.extension)
+        same = next((fact for fact in found if (fact.content, fact.extension) == key), None)
+        if same is None:  # it is whole now, or another: its exposures are frames of their own
+            register(self.store, found)
+            return FrameOutcome("dropped", REPLACED)
+        refused = same.reason if same.state in REFUSED else None
+        return FrameOutcome("rejected", refused or "it can be read now: `astrid ingest` takes it")
 
     def _commit(self, lease: Lease, outcome: FrameOutcome) -> tuple[str, str | None]:
         """Commit, and say in which state the frame is now."""

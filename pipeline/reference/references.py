@@ -21,6 +21,7 @@ from pipeline.frame import FrameRefused
 from pipeline.intake.ingest import footprint
 from pipeline.measure import Measured, measure
 from pipeline.reference.coadd import build
+from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import ReferenceImage, write
 
 Progress = Callable[[int, int, str], None]
@@ -161,7 +162,11 @@ def _measured(
 
 
 def _kept(image: ReferenceImage, seeing_px: float, chosen: str, settings: Settings) -> ReferenceFacts:
-    """Put a reference into its place, under the name of its content."""
+    """Put a reference into its place, under the name of its content; one without a PSF serves no frame."""
+    try:
+        prepare_image(image, settings)
+    except FrameRefused as refused:
+        raise FrameRefused(f"nothing can be subtracted from it: {refused}") from None
     folder = settings.home / "references"
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from core.errors import AstridError
 from core.text import safe_text
@@ -64,10 +65,18 @@ def run_line(line: str, commands: Sequence[Command]) -> None:
     if name in by_name:
         meant = [name]
     if len(meant) != 1:
-        known = ", ".join(meant or [each for each in by_name if ":" not in each])
-        raise CommandRefused(f"'{safe_text(name, 40)}' is {'several' if meant else 'no'} command: {known}")
+        raise CommandRefused(_not_one(name, meant, [each for each in by_name if ":" not in each]))
     command = by_name[meant[0]]
     command.run([text.strip()] if command.takes_text else _split(text))
+
+
+def _not_one(name: str, meant: Sequence[str], known: Sequence[str]) -> str:
+    """Why a name is not that of one command, and what may have been meant."""
+    shown = safe_text(name, 40)
+    if meant:
+        return f"'{shown}' may be {', '.join(meant)}: type more of it"
+    near = get_close_matches(name, known, n=3)
+    return f"'{shown}' is no command" + (f": did you mean {' or '.join(near)}?" if near else "; ? tells all")
 
 
 def completions(line: str, commands: Sequence[Command]) -> list[str]:

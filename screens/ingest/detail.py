@@ -72,7 +72,8 @@ def title_lines(page: DetailPage, width: int) -> list[Line]:
     tone = STATE_TONES.get(row.state, Tone.PLAIN)
     if row.reason:
         lines += indented((span(row.reason, tone, 1000),), width)
-    lines += [(span(" "), *line) for line in _advice(page)]
+    for line in _advice(page):
+        lines += [(span(" "), *line)] if len(plain(line)) < width else indented(line, width)
     return [*lines, ()]
 
 
@@ -83,7 +84,7 @@ def _advice(page: DetailPage) -> Iterator[Line]:
     if row.state == ObservationState.QUARANTINED:
         yield (span("It failed where it should not have; when the cause is gone, ", Tone.DIM), *retry)
     elif row.state == ObservationState.REJECTED:
-        yield (span("It cannot be used as it is; when settings or file have changed, ", Tone.DIM), *retry)
+        yield (span("Of no use as it is; when settings or file have changed, ", Tone.DIM), *retry)
     elif row.state == ObservationState.WAITING:
         yield (
             span("It goes on by itself once `astrid reference add` or `build` brings a reference", Tone.DIM),

@@ -28,7 +28,11 @@ def card_lines(card: Card, width: int, *, plain: bool) -> list[Line]:
     if isinstance(metrics, Mapping):
         lines += [(), _title("Metrics"), *facts_lines(metrics.items(), width)]
     if card.judged:
-        lines += [(), _title("Worth, by the second generator"), *facts_lines(card.judged, width)]
+        lines += [
+            (),
+            _title("Worth, on simulations of other code than the training's"),
+            *facts_lines(card.judged, width),
+        ]
     if card.scorecard is None and card.judged:
         return lines
     if card.scorecard is None:

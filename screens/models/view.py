@@ -121,7 +121,7 @@ def version_lines(page: Page, width: int, rows: int) -> list[Line]:
     title = (span(" "), span(f"Versions of {model.name}", Tone.KEY if here else Tone.STRONG))
     key: Line = ()
     if width >= LEAST_COLUMNS_FOR_KEY and model.shipped.startswith("missed"):
-        key = (span("0: missed at 1 % FPR and ECE by the second generator ", Tone.DIM),)
+        key = (span("0: missed at 1 % FPR, ECE on independent simulations ", Tone.DIM),)
     lines: list[Line] = [spread(shortened(title, width - len(plain(key))), key, width)]
     versions = version_rows(model)
     for place in window(page.version_place, len(versions), rows):

@@ -167,7 +167,7 @@ def _run_line(run: RunFacts, is_here: bool, page: Page, width: int) -> Line:
     elif run.is_at_work and page.now - run.heard_at > _SILENT_S:
         state, tone = "silent", Tone.BAD
     took = short((run.ended_at or page.now) - run.started_at)
-    counts = ", ".join(f"{number} {name}" for name, number in run.counts.items()) or "none yet"
+    counts = ", ".join(f"{number} {name}" for name, number in run.counts.items()) or _nothing(run)
     start: Line = (
         span(("> " if is_here else "  ") + f"{run.run_id:>4} ", Tone.KEY if is_here else Tone.STRONG),
         span(f"{state:<11} ", tone),
@@ -177,6 +177,10 @@ def _run_line(run: RunFacts, is_here: bool, page: Page, width: int) -> Line:
     )
     why = run.reason if run.reason and not run.is_stopping else None
     return shortened((*start, span(f"  {why}", Tone.DIM)) if why else start, width)
+
+
+def _nothing(run: RunFacts) -> str:
+    return "none was due" if run.state == "done" else "none" if run.ended_at else "none yet"
 
 
 _RUN_TONES: Mapping[str, Tone] = {
@@ -217,7 +221,9 @@ def stage_lines(page: Page, width: int, rows: int) -> list[Line]:
     """Stages against their times: median, 95th percentile, last, and the share of all the time."""
     grid = page.answer.stages
     if not grid:
-        return [(span(" No stage was recorded yet.", Tone.DIM),)]
+        there = page.answer.runs
+        of = f" of run {there[min(page.cursor('runs'), len(there) - 1)].run_id}" if there else ""
+        return [(span(f" No stage{of} is recorded.", Tone.DIM),)]
     heading = f" {'stage':<11}{'p50':>8}{'p95':>8}{'last':>8}{'share':>6}"
     room = max(width - len(heading) - 22, 0)
     lines = [shortened((span(f"{heading} {'':<{room}} {'times':>5}  ended badly", Tone.DIM),), width)]

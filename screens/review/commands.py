@@ -8,6 +8,7 @@ from screens.lines import Line, Tone
 from screens.review.experts import expert_commands
 from screens.review.export import export_command
 from screens.review.steering import NAMED_ORDERS, minutes_of, pace_lines
+from screens.review.why_sheet import why_command
 from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def review_commands(screen: "ReviewScreen") -> list[Command]:
             lambda _: ("off",),
         ),
         *expert_commands(screen),
+        why_command(screen),
         Command("pace", "your pace, streaks and agreement with others", partial(_pace, screen)),
     ]
     if screen.host.read_only:

@@ -4,11 +4,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from core.database.store import Store
-from core.database.tables import Candidate, SkyObject, Verdict
+from core.database.tables import Candidate, Difference, SkyObject, Verdict
 from core.frames.frame_detail import Header, NoSuchFrame, read_frame, read_header
 from core.review import (
     agreement,
@@ -25,6 +25,11 @@ from core.review import (
 from core.settings import ReviewSettings
 from core.text import safe_text
 from core.vocabulary import Label, ReviewState
+
+if TYPE_CHECKING:
+    from core.places.why import Story
+
+WHY_FRAMES = 500  # of a place, that are told of at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +285,29 @@ class Desk:
             raise NoSuchFrame("this detection came without a frame")
         found = read_frame(self._store, frame_id)
         return found.row.frame, read_header(found)
+
+    def why(self, ra: float, dec: float) -> "Story":
+        """What became of a position (degrees) in every frame."""
+        from core.places.why import Page, why
+
+        return why(self._store, ra, dec, page=Page(limit=WHY_FRAMES))
+
+    def why_of_candidate(self, candidate_id: int) -> "Story":
+        """The same of a candidate's place on its reference's grid, where there is no WCS.
+
+        Raises
+        ------
+        NoSuchFrame
+            It has neither a position nor a reference.
+        """
+        from core.places.why import Page, why_on_grid
+
+        with self._store.read() as db:
+            row = db.get(Candidate, candidate_id)
+            made = db.get(Difference, row.difference_id) if row and row.difference_id else None
+        if row is None or made is None or row.x is None or row.y is None:
+            raise NoSuchFrame("this detection has no position")
+        return why_on_grid(self._store, made.reference_id, row.x, row.y, page=Page(limit=WHY_FRAMES))
 
     def annotate(self, candidate_id: int, note: str | None, tags: Sequence[str] = ()) -> None:
         """Write a note, tags or both."""

@@ -112,18 +112,7 @@ def detail_lines(card: "Card", width: int, curve: Sequence[Line] = ()) -> list[L
     """Everything: facts, the light curve as it was drawn, scores, features, epochs and history."""
     lines: list[Line] = [(span("Facts", Tone.STRONG),)]
     lines += [(span("  "), *fact) for fact in _facts(card, width)]
-    record = card.candidate
-    degrees = f"{_number(card.ra, 6)} {_number(card.dec, 6)}"
-    lines += [
-        (span("  "), *_labelled("degrees", degrees)),
-        (span("  "), *_labelled("this detection", f"{_number(record['ra'], 6)} {_number(record['dec'], 6)}")),
-        (span("  "), *_labelled("on the reference's grid", _pixel(record["x"], record["y"]))),
-        (span("  "), *_labelled("file", card.frame.path or "–")),
-        (span("  "), *_labelled("field", card.frame.field or "–")),
-        (span("  "), *_labelled("exposure", f"{_number(card.frame.exposure_s, 1)} s")),
-        (span("  "), *_labelled("masked", _percent(card.frame.masked_fraction))),
-        (span("  "), *_labelled("images", _images(card))),
-    ]
+    lines += [(span("  "), *_labelled(label, value)) for label, value in _further(card) if value is not None]
     lines += curve
     lines += _known_lines(card)
     lines += _score_lines(card, width)
@@ -141,6 +130,22 @@ def detail_lines(card: "Card", width: int, curve: Sequence[Line] = ()) -> list[L
     lines += [(), (span("Verdicts and notes, newest first", Tone.STRONG),)]
     lines += [_past(past) for past in card.history] or [_NONE]
     return [shortened(line, width) for line in lines]
+
+
+def _further(card: "Card") -> list[tuple[str, str | None]]:
+    """What the card itself has no room for; a packet of a survey does not tell all of it."""
+    record, frame = card.candidate, card.frame
+    on_sky = card.ra is not None and card.dec is not None
+    return [
+        ("degrees", f"{_number(card.ra, 6)} {_number(card.dec, 6)}" if on_sky else None),
+        ("this detection", f"{_number(record['ra'], 6)} {_number(record['dec'], 6)}" if on_sky else None),
+        ("on the reference's grid", None if record["x"] is None else _pixel(record["x"], record["y"])),
+        ("file", frame.path),
+        ("field", frame.field),
+        ("exposure", None if frame.exposure_s is None else f"{frame.exposure_s:.1f} s"),
+        ("masked", None if frame.masked_fraction is None else _percent(frame.masked_fraction)),
+        ("images", _images(card)),
+    ]
 
 
 def _score_lines(card: "Card", width: int) -> list[Line]:

@@ -411,7 +411,7 @@ class ReviewScreen(PictureScreen):
 
     def _show_detail(self) -> None:
         if self.card is not None:
-            width, plain = self.size.width - 2, bool(self._viewing and self._viewing.look.drawing == "ascii")
+            width, plain = self.size.width - 3, bool(self._viewing and self._viewing.look.drawing == "ascii")
             axis = self._viewing.curve if self._viewing else AUTO
             lines = detail_lines(self.card, width, curve_section(self.card, axis, width, plain=plain))
             self.app.push_screen(Sheet(view.heading(self.card), lines))

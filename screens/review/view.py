@@ -200,7 +200,7 @@ def decided(label: Label, name: str, objects: int = 1, revealed: str = "") -> Li
     also = "" if objects < 2 else " alone" if is_bogus else f" and {objects - 1} more of its tracklet"
     told: Line = (span(f"  {name}", limit=40), span(also))
     if label == Label.ASK_EXPERT:
-        told = (*told, span("  k", Tone.KEY), span(" and "), span(":assign NAME", Tone.KEY), span(" ask one"))
+        told = (*told, span("  k", Tone.KEY), span(", "), span(":assign NAME", Tone.KEY), span(" asks one"))
     return (
         _label_span(label),
         *((span(f"  {revealed}", Tone.WARN),) if revealed else told),

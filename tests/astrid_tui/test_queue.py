@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import sys
 from pathlib import Path
 
@@ -45,6 +46,9 @@ def test_a_failed_frame_is_found_understood_and_retried(astrid: Command, store: 
     assert listed["counts"] == {"quarantined": 1, "queued": 1}
     assert listed["oldest_queued_s"] > 0
     assert astrid.json("queue", "show", first)["history"][0]["reason"] == "align: no stars"
+    told = astrid("queue", "show", first)
+    assert re.search(r"registered_at +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", told)
+    assert not re.search(r"\.\d{7}", told)
     assert astrid.json("queue", "retry", first) == {"matched": 1, "changed": 1}
     assert states(store) == ["queued", "queued"]
     last = astrid.json("queue", "show", first)["history"][-1]

@@ -152,7 +152,7 @@ def test_a_verdict_is_noted_tagged_taken_back_and_given_again(astrid: Command, s
     candidate = add_candidate(sqlite_store)
     astrid("candidates", "redo")
     astrid("candidates", "label", candidate, "real", "--note", "nice #Host", "--tag", "blue")
-    astrid("candidates", "undo")
+    assert f"real on candidate {candidate} is taken back" in astrid("candidates", "undo")
     assert f"Candidate {candidate} is real again." in astrid("candidates", "redo")
     astrid("candidates", "note", candidate, "look again #later")
     astrid("candidates", "note", candidate, code=2)

@@ -34,6 +34,13 @@ def test_the_environment_wins_over_the_file(monkeypatch, tmp_path):
     assert settings.detect.max_candidates == 10
 
 
+def test_what_the_environment_sets_to_nothing_is_not_set(monkeypatch, tmp_path):
+    before = load().home
+    monkeypatch.setenv("ASTRID_HOME", "")
+    assert load().home == before
+    assert before.is_absolute()
+
+
 def test_the_store_is_in_the_home_unless_a_url_says_otherwise(monkeypatch, tmp_path):
     monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "home"))
     assert load().store_url == f"sqlite:///{tmp_path / 'home' / 'astrid.db'}"

@@ -23,6 +23,28 @@ def test_a_position_is_read_in_every_usual_form(ra, dec):
     assert parse_position(ra, dec) == pytest.approx((RA, DEC), abs=1e-8)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10:12:33.1 -04:10:11",
+        "10:12:33.1-04:10:11",
+        "10:12:33.1, -04:10:11",
+        "10 12 33.1 -4 10 11",
+        "10h12m33.1s−04d10m11s",
+        " 153.1379166667 -4.1697222222 ",
+        "153.1379166667,-4.1697222222",
+    ],
+)
+def test_a_position_is_read_from_one_word_too(text):
+    assert parse_position(text) == pytest.approx((RA, DEC), abs=1e-8)
+
+
+@pytest.mark.parametrize("text", ["10:12:33.1", "M31", "", "1 2 3", "10:12:33.1 -04:10:11 2000"])
+def test_half_a_position_is_refused(text):
+    with pytest.raises(CoordinateError, match="is no coordinate"):
+        parse_position(text)
+
+
 def test_the_sign_of_zero_degrees_counts():
     assert parse_position("0", "-00:30:00") == (0.0, -0.5)
     assert parse_position("0", "+00:30:00") == (0.0, 0.5)

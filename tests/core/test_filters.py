@@ -68,6 +68,32 @@ def test_what_is_understood(expression, terms):
     assert parse(expression) == terms
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("near:10:28:57.32,-20:22:18.1,1arcmin", "near:157.238833333,-20.371694444,1arcmin"),
+        ('near:"10 28 57.32,-20:22:18.1,1arcmin"', "near:157.238833333,-20.371694444,1arcmin"),
+        ("near:10h28m57.32s,-20d22m18.1s,1deg", "near:157.238833333,-20.371694444,1deg"),
+        ("mjd>=2025-03-14", "mjd>=60748"),
+        ("-mjd<2025-03-14T06:00", "-mjd<60748.25"),
+        ("mjd<2025-03-14T08:00+02:00", "mjd<60748.25"),
+    ],
+)
+def test_places_and_times_as_people_have_them_are_understood(written, meant):
+    (told,), (plain,) = parse(written), parse(meant)
+    if isinstance(told, Near):
+        assert (told.ra, told.dec) == pytest.approx((plain.ra, plain.dec), abs=1e-8)
+        assert told.radius == plain.radius
+    else:
+        assert told == plain
+
+
+@pytest.mark.parametrize("wrong", ["near:10:28:61,-20:22:18,1deg", "mjd>2025-13-01", "mjd>2025-03", "mjd>-"])
+def test_no_place_and_no_time_is_refused(wrong):
+    with pytest.raises(FilterError, match="is no number"):
+        parse(wrong)
+
+
 def test_real_and_bogus_mean_every_label_of_their_kind():
     (real,), (bogus,) = parse("verdict:real"), parse("verdict:bogus")
     assert set(real.labels) == {Label.REAL, Label.SUPERNOVA, Label.VARIABLE, Label.NUCLEAR, Label.MOVING}

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import os
 
 import numpy as np
 import pytest
@@ -78,3 +79,9 @@ def test_a_file_that_is_not_here_is_told_of(tmp_path):
     (tmp_path / "text.fits.gz").write_bytes(b"no gzip at all")
     with pytest.raises(HeaderUnreadable, match="gzip"):
         read_cards(tmp_path / "text.fits.gz")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.fits")
+    with pytest.raises(HeaderUnreadable, match="not a regular file"):
+        read_cards(tmp_path / "pipe.fits")

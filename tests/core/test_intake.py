@@ -1,11 +1,13 @@
 """How the queue stands, and one frame in full; on both databases."""
 
+import threading
+
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from core.database.tables import Observation, Thumbnail, WatchedFolder
-from core.frames import queue
+from core.frames import frame_detail, queue
 from core.frames.frame_detail import NoSuchFrame, read_frame, read_header
 from core.frames.intake import ARRIVALS_S, read_intake
 from core.frames.outcome import FrameOutcome, QualityFacts, RejectionFacts, StageRecord
@@ -109,3 +111,15 @@ def test_the_header_comes_from_the_file_or_the_reason_why_not(store, tmp_path):
     here, gone = add_frames(store, 1, path=str(path)) + add_frames(store, 2)
     assert read_header(read_frame(store, here)).cards[0].startswith("SIMPLE  =")
     assert "No such file" in read_header(read_frame(store, gone)).problem
+
+
+def test_a_file_server_that_is_away_is_not_waited_for(store, monkeypatch):
+    answer = threading.Event()
+    monkeypatch.setattr(frame_detail, "read_cards", lambda *_: answer.wait())
+    monkeypatch.setattr(frame_detail, "ANSWERS_S", 0.01)
+    (frame,) = add_frames(store, 1)
+    try:
+        assert "does not answer" in (read_header(read_frame(store, frame)).problem or "")
+        assert all(each.daemon for each in threading.enumerate() if each.name == "header")
+    finally:
+        answer.set()

@@ -79,6 +79,31 @@ def test_a_path_that_no_database_holds_is_rejected_once(store: Store) -> None:
     assert len(rows(store)) == 1
 
 
+def test_a_file_that_was_renamed_as_asked_is_taken(store: Store) -> None:
+    register(store, [frame_facts(1, path="/data/\udcff.fits")])
+    (told,) = register(store, [frame_facts(1, path="/data/renamed.fits", frame="renamed.fits")])
+    assert (told.state, told.reason, told.new) == ("queued", None, True)
+    (row,) = rows(store)
+    assert (row.path, row.frame, row.state, row.reason) == (
+        "/data/renamed.fits",
+        "renamed.fits",
+        "queued",
+        None,
+    )
+
+
+def test_what_could_not_be_read_is_taken_once_it_can_but_not_what_was_judged(store: Store) -> None:
+    refused = frame_facts(
+        1, width=None, height=None, filter=None, state="rejected", reason="it is no FITS file"
+    )
+    register(store, [refused])
+    assert register(store, [refused])[0].state == "rejected"
+    (told,) = register(store, [frame_facts(1)])
+    assert (told.state, told.new, rows(store)[0].filter) == ("queued", True, frame_facts(1).filter)
+    assert commit_frame(store, claimed(store), FrameOutcome("rejected", "clouds"), attempts=3, retry_s=0.0)
+    assert register(store, [frame_facts(1)])[0].reason == "clouds"
+
+
 def test_the_same_reference_is_added_once(store: Store) -> None:
     first, again = add_reference(store, field=None), add_reference(store, field=None)
     other_filter = add_reference(store, filter="g", field=None)

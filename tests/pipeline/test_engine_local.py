@@ -315,6 +315,24 @@ def test_a_file_that_was_written_over_is_not_taken_for_what_it_was(
     assert run(settings).counts == {"done": 1}
 
 
+def test_a_damaged_file_that_is_whole_now_is_done_when_it_is_retried(
+    night: Night, sqlite_store: Store, tmp_path: Path
+) -> None:
+    path, whole = tmp_path / "tonight.fits", Path(night.frames[0].path).read_bytes()
+    settings = night.settings(f"sqlite:///{sqlite_store.url}")
+    references.add(sqlite_store, night.reference)
+    path.write_bytes(whole[: len(whole) // 2])  # as while it is copied
+    register(sqlite_store, examine(path, settings))
+    assert states(sqlite_store) == ["quarantined"]
+    queue.requeue(sqlite_store, [1])
+    (event,) = run(settings).frames
+    assert (event.state, "truncated" in (event.reason or "")) == ("rejected", True)
+    path.write_bytes(whole)
+    queue.requeue(sqlite_store, [1])
+    assert run(settings).counts == {"done": 1, "dropped": 1}
+    assert states(sqlite_store) == ["dropped", "done"]
+
+
 def test_an_error_of_the_program_ends_the_run_as_failed(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -327,6 +327,22 @@ def test_a_single_file_becomes_a_reference(case: Case) -> None:
     assert (again.content, again.path) == (facts.content, facts.path)
 
 
+def test_what_shows_no_star_becomes_no_reference(case: Case, tmp_path: Path) -> None:
+    """Every frame of its field would fail by it."""
+    from astropy.io import fits
+
+    from pipeline.reference.references import from_file
+
+    dark = tmp_path / "negative.fits"
+    with fits.open(case.path) as hdus:
+        hdus[0].data = (2000 - hdus[0].data.astype(np.int32)).astype(np.float32)
+        hdus.writeto(dark)
+    before = set((case.settings.home / "references").iterdir())
+    with pytest.raises(FrameRefused, match="nothing can be subtracted from it"):
+        from_file(dark, case.settings)
+    assert set((case.settings.home / "references").iterdir()) == before
+
+
 def test_the_zeropoint_of_a_reference_is_of_its_stored_unit(case: Case, tmp_path: Path) -> None:
     """A header's zeropoint is of its data units, and so are those of a reference made from it."""
     from astropy.io import fits

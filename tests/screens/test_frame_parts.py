@@ -159,7 +159,7 @@ class TestCommands:
 
     @pytest.mark.parametrize(
         ("line", "said"),
-        [("", "nothing"), ("walk", "no command"), ("r", "several"), ('run "', "not understood"),
+        [("", "nothing"), ("walk", "no command"), ("r", "may be"), ('run "', "not understood"),
          ("\x1b]52;c;x\x07", "no command")],
     )  # fmt: skip
     def test_what_is_not_understood_is_said_safely(self, commands, done, line, said):

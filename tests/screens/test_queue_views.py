@@ -29,7 +29,16 @@ from screens.ingest.view import (
 from screens.lines import Tone, plain
 from screens.pipeline.reading import Answer, RunFacts
 from screens.pipeline.strip import Series, strip_lines
-from screens.pipeline.view import PANES, Page, night_series, page_lines, progress_line, worker_lines
+from screens.pipeline.view import (
+    PANES,
+    Page,
+    night_series,
+    page_lines,
+    progress_line,
+    run_lines,
+    stage_lines,
+    worker_lines,
+)
 
 NOW = 1_800_000_000.0
 HOSTILE = "\x1b[2J[/red]\u202e\nnight"
@@ -310,6 +319,12 @@ class TestPipeline:
 
         assert "silent" in text(page_lines(self.page(runs=(replace(RUN, heard_at=NOW - 999),)), 80, 20))
         assert "stopping" in text(page_lines(self.page(runs=(replace(RUN, reason=ASKED_TO_STOP),)), 80, 20))
+
+    def test_a_run_without_frames_says_whether_any_may_come(self):
+        ended = replace(RUN, state="done", counts={}, ended_at=NOW)
+        for run, said in ((replace(RUN, counts={}), "none yet"), (ended, "none was due")):
+            assert said in text(run_lines(self.page(runs=(run,)), 80, 5))
+        assert "No stage of run 7 is recorded" in text(stage_lines(self.page(runs=(ended,)), 80, 5))
 
     def test_workers_say_whether_they_still_speak(self):
         workers = (

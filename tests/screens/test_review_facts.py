@@ -30,6 +30,21 @@ def test_a_model_that_was_refused_is_told_on_the_card_and_all_versions_in_its_de
     assert why in details
 
 
+def test_what_a_packet_does_not_tell_is_left_out_of_the_details(sqlite_store):
+    (sky_object,) = add_night(sqlite_store, objects=1, epochs=1)
+    card = read_card(sqlite_store, sky_object)
+    nothing = {"path": None, "field": None, "exposure_s": None, "masked_fraction": None}
+    alert = {**card.candidate, "source": "ztf", "x": None, "y": None}
+    lines = [plain(line).strip() for line in detail_lines(card, 100)]
+    told = [plain(line).strip() for line in detail_lines(
+        replace(card, candidate=alert, frame=replace(card.frame, **nothing)), 100
+    )]  # fmt: skip
+    assert any(line.startswith("degrees ") for line in told)
+    for label in ("on the reference's grid", "file", "exposure", "masked"):
+        assert any(line.startswith(label) for line in lines), label
+        assert not any(line.startswith(label) for line in told), label
+
+
 def test_scores_are_shown_whole_or_not_at_all(store):
     (sky_object,) = add_night(store, objects=1, epochs=1)
     card = read_card(store, sky_object)

@@ -417,6 +417,19 @@ async def test_the_full_image_has_facts_beside_it_and_the_header_of_its_frame_is
         assert vera.screen.card.name in vera.text
 
 
+async def test_what_became_of_a_place_in_every_frame_is_asked_from_the_card(night, tmp_path):
+    async with console(night[1], tmp_path) as vera:
+        await vera.press("colon")
+        await vera.type("why")
+        await vera.until(lambda: "why: each frame" in vera.text)
+        assert "none shows the place, by its own header" in vera.text
+        await vera.pilot.press("escape")
+        await vera.ready()
+        await vera.press("colon")
+        await vera.type("why 10:99:00 1")
+        assert "is no coordinate" in vera.text
+
+
 async def test_a_decided_card_can_be_opened_and_decided_anew(night, tmp_path):
     store, url, _ = night
     async with console(url, tmp_path) as vera:

@@ -381,7 +381,7 @@ async def test_an_expert_is_asked_by_name(night, tmp_path):
         await vera.pilot.press("escape")
         await vera.press("j", "a")
         assert "ask-expert" in vera.lines[-2]
-        assert "k and :assign NAME ask one" in vera.lines[-2]
+        assert "k, :assign NAME asks one" in vera.lines[-2]
     assert [each.expert for each in asked(store)] == ["eve", None]
     async with console(url, tmp_path) as vera:
         assert "1 of 3" in vera.lines[1]  # what vera asked is not hers to decide

@@ -138,7 +138,7 @@ def test_any_place_is_measured_and_written(astrid, brightest, tmp_path):
     ("words", "code", "says"),
     [
         (["10:99:00", "1"], 2, "is no coordinate"),
-        (["10"], 2, "give a position"),
+        (["10"], 2, "is no coordinate"),
         (["--pixel", 1, 2], 2, "go together"),
         (["--pixel", 1, 2, "--reference", 77], 1, "there is no reference 77"),
         (["10", "-5", "--until", "soon"], 2, "write an MJD"),
