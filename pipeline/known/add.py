@@ -18,7 +18,8 @@ from core.catalogs.library import DAYS_PER_YEAR, J2000_MJD, KINDS, VERSION, Cata
 from core.text import safe_text
 from pipeline.known import columns, orbit_file
 from pipeline.known.columns import Layout
-from pipeline.known.files import CatalogRefused, open_table
+from pipeline.known.files import open_table
+from pipeline.known.table_file import CatalogRefused
 
 Progress = Callable[[int, int, str], None]
 NUMBERS = ("pmra", "pmdec", "redshift", "period")
