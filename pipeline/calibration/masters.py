@@ -7,9 +7,6 @@ and are kept on disk by the content of what they were made of.
 from __future__ import annotations
 
 import hashlib
-import io
-import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -19,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.settings import Settings
+from core.unfinished import unfinished
 from core.vocabulary import FrameKind
 from pipeline.calibration.overscan import trim
 from pipeline.frame import Exposure, FrameRefused, Image, RawFrame
@@ -206,16 +204,8 @@ def save(folder: Path, masters: Masters) -> None:
         for field in fields(masters)
         if isinstance(value := getattr(masters, field.name), np.ndarray)
     }
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(buffer.getbuffer())
-        Path(name).replace(folder / f"{masters.content}.npz")
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with unfinished(folder / f"{masters.content}.npz") as part, part.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def _clipped_mean_of_stack(stack: NDArray[np.float64]) -> NDArray[np.float64]:

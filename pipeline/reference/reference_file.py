@@ -8,8 +8,6 @@ its header says the gain, so that other programs see the right noise too.
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 
+from core.unfinished import unfinished
 from pipeline.frame import Exposure, Frame, FrameRefused, Stars
 
 MARK = "ASTRIDRF"
@@ -65,14 +64,8 @@ def write(reference: ReferenceImage, path: Path) -> None:
         ]
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-", suffix=".fits")
-    os.close(handle)
-    unfinished = Path(name)
-    try:
-        layers.writeto(unfinished, overwrite=True)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with unfinished(path) as part:
+        layers.writeto(part, overwrite=True)
 
 
 def is_reference(path: Path) -> bool:

@@ -7,7 +7,6 @@ the pipeline's cuts would drop; a bogus is always a detection, never empty sky.
 from __future__ import annotations
 
 import hashlib
-import os
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from core.errors import AstridError
 from core.review.cutouts import Cutouts, pack, unpack
+from core.unfinished import unfinished
 from pipeline.classify.triplets import SIDE, Triplets, of_cutouts
 from pipeline.detection.cutting import cut
 from pipeline.detection.detect import find_peaks, judge
@@ -127,13 +127,8 @@ class Examples:
 
 def write(examples: Examples, path: Path) -> None:
     """Write a set, whole or not at all."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            np.savez(file, **{each.name: getattr(examples, each.name) for each in fields(examples)})
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with unfinished(path) as part, part.open("wb") as file:
+        np.savez(file, **{each.name: getattr(examples, each.name) for each in fields(examples)})
 
 
 def read(path: Path) -> Examples:

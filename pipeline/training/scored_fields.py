@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.unfinished import unfinished
 from pipeline.classify.unet import UNet
 from pipeline.classify.unet_input import frame_input
 from pipeline.detection.joined import opinion
@@ -136,10 +136,8 @@ def joined(parts: Sequence[Scored]) -> Scored:
 
 def _write(path: Path, scored: Scored) -> None:
     example_sets.write(scored.examples, path)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    with part.open("wb") as file:
+    with unfinished(path.with_suffix(".npy")) as part, part.open("wb") as file:
         np.save(file, scored.unet, allow_pickle=False)
-    part.replace(path.with_suffix(".npy"))
 
 
 def _read(path: Path) -> Scored | None:
