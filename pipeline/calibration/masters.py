@@ -7,6 +7,7 @@ and are kept on disk by the content of what they were made of.
 from __future__ import annotations
 
 import hashlib
+import logging
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -20,6 +21,8 @@ from core.unfinished import unfinished
 from core.vocabulary import FrameKind
 from pipeline.calibration.overscan import trim
 from pipeline.frame import Exposure, FrameRefused, Image, RawFrame
+
+log = logging.getLogger(__name__)
 
 CLIP_SIGMA = 4.0
 CHUNK_BYTES = 64 * 2**20  # of the stack that is in memory at once
@@ -132,7 +135,10 @@ def masters_for(
     cached = load(folder, content)
     if cached is None:
         cached = build(chosen, content)
-        save(folder, cached)
+        try:
+            save(folder, cached)
+        except OSError as error:  # the next frame builds them again
+            log.warning("masters cannot be kept in %s: %s", folder, error.strerror or error)
     return cached
 
 

@@ -100,7 +100,10 @@ def trim(raw: RawFrame) -> Trimmed:
 
 def _overscan_level(strip: Section, data: Image, bad: NDArray[np.bool_]) -> Image:
     """The bias level of every line that crosses the overscan strip: (height, 1) or (1, width)."""
-    values = np.where(strip.of(bad), np.nan, strip.of(data))
+    masked = strip.of(bad)
+    if masked.all():  # a mask of the file's that leaves out all that sees no light says nothing of the bias
+        masked = np.zeros_like(masked)
+    values = np.where(masked, np.nan, strip.of(data))
     along_rows = strip.y1 - strip.y0 >= strip.x1 - strip.x0  # a strip of columns: one level a row
     across = 1 if along_rows else 0
     overall = np.nanmedian(values)

@@ -5,7 +5,7 @@ In order of trust:
 1. the middle itself (``DATE-AVG``, ``MJD-AVG``, …);
 2. ``DATE-OBS`` with a time of day, with or without an offset from UTC such as ``-0700``;
 3. a date alone with a time of day beside it (``UT``, ``UTSTART``, ``TIME-OBS``, …);
-4. the start as one number (``MJD-OBS``, ``JD``, …), unless it is a whole day.
+4. the start as one number (``MJD-OBS``, ``JD``, …), unless it is that of a day alone.
 
 The start plus half the exposure is the middle. ``TIMESYS`` applies to times without an offset.
 """
@@ -43,6 +43,7 @@ START_TIMES = (
 START_MJDS = ("MJD-OBS", "MJD-BEG", "MJD", "OBSMJD", "MJD_OBS", "MJDSTART", "EXPSTART", "TEXPSTRT")
 START_JDS = ("JD", "OBSJD", "JD-OBS", "JD_OBS", "JDSTART")
 
+JD_OF_MJD_0 = 2400000.5
 MJD_OF_ORDINAL_ZERO = -678576  # `date.toordinal` of 1858-11-17 is 678576
 GPS_BEHIND_TAI_S = 19.0
 EARLIEST_MJD = 1.0  # a zero stands for "not known"
@@ -127,9 +128,11 @@ def _start(look: Look) -> _Moment | None:
     if moment is not None and moment.clock is not None:
         return moment
     mjd = _in_range(look(START_MJDS))
-    if mjd is None and (jd := _in_range(look(START_JDS), 2400000.5)) is not None:
-        mjd = jd
-    if mjd is not None and mjd != math.floor(mjd):
+    # A whole number is the number of a day, not its midnight, nor, as a JD, its noon.
+    is_day = mjd is not None and mjd == math.floor(mjd)
+    if mjd is None and (mjd := _in_range(look(START_JDS), JD_OF_MJD_0)) is not None:
+        is_day = (2.0 * mjd).is_integer()
+    if mjd is not None and not is_day:
         return _Moment(0, mjd * 86400.0, False)
     if moment is not None or mjd is not None:
         raise FrameRefused(
