@@ -212,23 +212,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         chosen = candidate_id if candidate_id is not None else sky_object.best_candidate_id
         if chosen is None:
             raise CardError(f"sky object {object_id} has no candidate to show")
-        query = candidate_rows(
-            Observation,
-            Difference,
-            Tracklet,
-            CandidateMatch,
-            col(Cutout.pixels).label("pixels"),
-            col(Assignment.expert).label("expert"),
-        )
-        row = db.execute(
-            query.outerjoin(Observation, col(Candidate.observation_id) == col(Observation.id))
-            .outerjoin(Cutout, col(Cutout.candidate_id) == col(Candidate.id))
-            .outerjoin(CandidateMatch, col(CandidateMatch.candidate_id) == col(Candidate.id))
-            .outerjoin(TrackletMember, col(TrackletMember.candidate_id) == col(Candidate.id))
-            .outerjoin(Tracklet, col(Tracklet.id) == col(TrackletMember.tracklet_id))
-            .outerjoin(Assignment, col(Assignment.sky_object_id) == objects[0])
-            .where(col(Candidate.id) == chosen, col(Candidate.sky_object_id).in_(objects))
-        ).first()
+        row = _row_of(db, chosen, objects)
         if row is None:
             raise CardError(f"sky object {object_id} has no candidate {chosen}")
         shown = sky_object  # of a body that moves each detection has a name and a place of its own
@@ -263,6 +247,27 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         expert=row.expert if sky_object.review_state == ReviewState.ESCALATED else None,
         seen_again=seen_again,
     )
+
+
+def _row_of(db: Session, candidate_id: int, objects: Sequence[int]) -> Any:
+    """A candidate of some objects with all that one row of each other table tells of it; or none."""
+    query = candidate_rows(
+        Observation,
+        Difference,
+        Tracklet,
+        CandidateMatch,
+        col(Cutout.pixels).label("pixels"),
+        col(Assignment.expert).label("expert"),
+    )
+    return db.execute(
+        query.outerjoin(Observation, col(Candidate.observation_id) == col(Observation.id))
+        .outerjoin(Cutout, col(Cutout.candidate_id) == col(Candidate.id))
+        .outerjoin(CandidateMatch, col(CandidateMatch.candidate_id) == col(Candidate.id))
+        .outerjoin(TrackletMember, col(TrackletMember.candidate_id) == col(Candidate.id))
+        .outerjoin(Tracklet, col(Tracklet.id) == col(TrackletMember.tracklet_id))
+        .outerjoin(Assignment, col(Assignment.sky_object_id) == objects[0])
+        .where(col(Candidate.id) == candidate_id, col(Candidate.sky_object_id).in_(objects))
+    ).first()
 
 
 def hidden(card: Card, *, keep: str | None = None) -> Card:
