@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,6 +19,7 @@ from core.settings import Settings
 from core.unfinished import unfinished
 from core.vocabulary import FrameKind
 from pipeline.calibration.overscan import trim
+from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import Exposure, FrameRefused, Image, RawFrame
 
 log = logging.getLogger(__name__)
@@ -198,7 +198,7 @@ def load(folder: Path, content: str) -> Masters | None:
     try:
         with np.load(folder / f"{content}.npz", allow_pickle=False) as arrays:
             return Masters(**{name: arrays[name] for name in arrays.files}, content=content)
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
+    except DAMAGE:
         return None
 
 

@@ -6,7 +6,6 @@ not at all, so that a folder that was interrupted goes on where it was.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from core.unfinished import unfinished
 from pipeline.classify.unet_input import frame_input
+from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import FrameRefused
 from pipeline.training.fields import VERSION, Classes, TrainingField, field
 
@@ -127,7 +127,7 @@ def read(path: Path) -> CachedField:
                 hosts=file["hosts"],
                 places=file["places"],
             )
-    except (OSError, KeyError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise ValueError(f"{path.name} is no training field: {error}") from error
     if found.planes.ndim != 3 or found.planes.shape[1:] != found.classes.shape:
         raise ValueError(f"{path.name} holds arrays that do not fit together")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from core.unfinished import unfinished
 from pipeline.classify.unet import UNet
 from pipeline.classify.unet_input import frame_input
 from pipeline.detection.joined import opinion
+from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import FrameRefused
 from pipeline.training import examples as example_sets
 from pipeline.training.examples import Examples, ExamplesError, detections_of, of_field
@@ -146,6 +146,6 @@ def _read(path: Path) -> Scored | None:
         found = Scored(
             example_sets.read(path), np.load(path.with_suffix(".npy"), allow_pickle=False).astype(np.float64)
         )
-    except (OSError, ValueError, ExamplesError, zipfile.BadZipFile):
+    except (*DAMAGE, ExamplesError):
         return None
     return found if found.unet.shape == (len(found.examples),) else None
