@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import typer
 
-UNIX_EPOCH_MJD = 40587.0
+from core.epochs import mjd_of, unix_of
+
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -34,7 +35,7 @@ def mjd_from(text: str | None, option: str, *, through: bool = False) -> float |
         if through and _DAY.fullmatch(text):
             moment += timedelta(days=1)
         aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        return UNIX_EPOCH_MJD + aware.timestamp() / 86400.0
+        return mjd_of(aware.timestamp())
     except (ValueError, OverflowError):
         raise typer.BadParameter(
             "write an MJD such as 61000.5, or a date such as 2026-03-01", param_hint=option
@@ -46,6 +47,6 @@ def moment_of(mjd: float | None) -> str | None:
     if mjd is None:
         return None
     try:
-        return f"{datetime.fromtimestamp((mjd - UNIX_EPOCH_MJD) * 86400.0, UTC):%Y-%m-%d %H:%M}"
+        return f"{datetime.fromtimestamp(unix_of(mjd), UTC):%Y-%m-%d %H:%M}"
     except (ValueError, OverflowError, OSError):
         return f"MJD {mjd:g}"

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.frame import Image
 from pipeline.neighbourhood import blurred, grown
+from pipeline.quantile import MAD_TO_SIGMA
 
 SOURCE_SIGMA = 2.5  # of the lightly smoothed image: what is above it is a source
 SMOOTH_PX = 1.5
@@ -77,7 +78,7 @@ def _slope(data: Image, bad: NDArray[np.bool_]) -> Image:
         found = np.linalg.lstsq(used.T @ used, used.T @ values[kept], rcond=None)[0]
         rest = values - terms @ found
         rest -= np.median(rest[kept])
-        scatter = 1.4826 * np.median(np.abs(rest[kept]))
+        scatter = MAD_TO_SIGMA * np.median(np.abs(rest[kept]))
         kept = np.abs(rest) <= SLOPE_SIGMA * scatter
         if np.count_nonzero(kept) < 100:
             return np.zeros_like(data)

@@ -21,6 +21,7 @@ from core.vocabulary import FrameKind
 from pipeline.calibration.overscan import trim
 from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import Exposure, FrameRefused, Image, RawFrame
+from pipeline.quantile import MAD_TO_SIGMA
 
 log = logging.getLogger(__name__)
 
@@ -222,7 +223,7 @@ def _clipped_mean_of_stack(stack: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(stack) < 3:
         return np.asarray(stack.mean(axis=0))
     deviation = np.abs(stack - np.median(stack, axis=0))
-    scatter = 1.4826 * np.median(deviation, axis=0)
+    scatter = MAD_TO_SIGMA * np.median(deviation, axis=0)
     kept = deviation <= CLIP_SIGMA * np.maximum(scatter, np.median(scatter, axis=1, keepdims=True)) + 1e-12
     return np.asarray(np.where(kept, stack, 0.0).sum(axis=0) / np.maximum(kept.sum(axis=0), 1))
 
@@ -271,7 +272,7 @@ def _bad(dark: Image | None, flat: Image | None) -> NDArray[np.bool_] | None:
     bad: NDArray[np.bool_] | None = None
     if dark is not None:
         middle = np.median(dark)
-        spread = 1.4826 * np.median(np.abs(dark - middle))
+        spread = MAD_TO_SIGMA * np.median(np.abs(dark - middle))
         bad = np.abs(dark - middle) > HOT_SIGMA * max(float(spread), 1e-9)
     if flat is not None:
         bad = flat <= 0.0 if bad is None else bad | (flat <= 0.0)

@@ -12,6 +12,7 @@ from scipy.ndimage import uniform_filter1d
 
 from pipeline.files.headers import look_up
 from pipeline.frame import Image, RawFrame
+from pipeline.quantile import MAD_TO_SIGMA
 
 SMOOTH_LINES = 101  # a line's overscan has few pixels: its noise must not become the image's stripes
 CLIP_SIGMA = 5.0
@@ -107,7 +108,7 @@ def _overscan_level(strip: Section, data: Image, bad: NDArray[np.bool_]) -> Imag
     along_rows = strip.y1 - strip.y0 >= strip.x1 - strip.x0  # a strip of columns: one level a row
     across = 1 if along_rows else 0
     overall = np.nanmedian(values)
-    spread = 1.4826 * np.nanmedian(np.abs(values - overall))
+    spread = MAD_TO_SIGMA * np.nanmedian(np.abs(values - overall))
     values = np.where(
         np.abs(values - np.nanmedian(values, axis=across, keepdims=True)) > CLIP_SIGMA * spread + 1e-6,
         np.nan,

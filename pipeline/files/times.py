@@ -19,6 +19,7 @@ from datetime import date
 
 from astropy.time import Time
 
+from core.epochs import JD_OF_MJD_0
 from pipeline.frame import FrameRefused
 
 Look = Callable[[tuple[str, ...]], object]
@@ -43,7 +44,6 @@ START_TIMES = (
 START_MJDS = ("MJD-OBS", "MJD-BEG", "MJD", "OBSMJD", "MJD_OBS", "MJDSTART", "EXPSTART", "TEXPSTRT")
 START_JDS = ("JD", "OBSJD", "JD-OBS", "JD_OBS", "JDSTART")
 
-JD_OF_MJD_0 = 2400000.5
 MJD_OF_ORDINAL_ZERO = -678576  # `date.toordinal` of 1858-11-17 is 678576
 GPS_BEHIND_TAI_S = 19.0
 EARLIEST_MJD = 1.0  # a zero stands for "not known"

@@ -15,6 +15,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.epochs import JD_OF_MJD_0, julian_year
 from pipeline.known.table_file import UNREADABLE, CatalogRefused, opened, refused
 
 Progress = Callable[[int, int, str], None]
@@ -97,7 +98,7 @@ def write(path: Path, folder: Path, report: Progress) -> tuple[int, int, float |
         raise CatalogRefused(f"{path.name} holds no orbit in the format of MPCORB.DAT")
     np.save(folder / "orbits.npy", orbits)
     epochs, counts = np.unique(orbits["epoch"], return_counts=True)
-    return len(orbits), skipped, round(2000.0 + (float(epochs[counts.argmax()]) - 51544.5) / 365.25, 4)
+    return len(orbits), skipped, round(julian_year(float(epochs[counts.argmax()])), 4)
 
 
 def _from_lines(file: IO[bytes]) -> Iterator[tuple[NDArray[Any], int]]:
@@ -175,7 +176,7 @@ def _from_records(records: list[dict[str, Any]]) -> tuple[NDArray[Any], int]:
         name: np.array([_number(one.get(key)) for one in records], dtype=np.float64)
         for name, key in JSON_KEYS.items()
     }
-    found["epoch"] = found["epoch"] - 2400000.5
+    found["epoch"] = found["epoch"] - JD_OF_MJD_0
     found["n"] = np.full(len(records), np.nan)
     names = [
         " ".join(str(one[key]) for key in ("Number", "Name") if one.get(key))
