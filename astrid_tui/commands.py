@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from textual.app import SystemCommand
 from textual.markup import escape
 
+from core.database.keys import key_in
 from core.text import safe_text
 from screens.action import SCREENS, Where
 from screens.actions import key_sign
@@ -180,14 +181,14 @@ def _run(console: "Console", words: Words) -> None:
 
 
 def _cancel(console: "Console", words: Words) -> None:
-    numbers = [word for word in words if word != "now"]
+    numbers = [key_in(word) for word in words if word != "now"]
     opened = _opened(console)
-    if len(numbers) > 1 or not all(number.isdecimal() and number.isascii() for number in numbers):
+    if len(numbers) > 1 or None in numbers:
         raise CommandRefused("cancel takes the number of a run, and 'now'")
     at_work = console.headline.run if console.headline else None
     if not numbers and at_work is None:
         raise CommandRefused("no run is at work")
-    run_id = int(numbers[0]) if numbers else at_work.run_id if at_work else 0
+    run_id = (numbers[0] or 0) if numbers else at_work.run_id if at_work else 0
 
     def stop() -> int:
         from core.operations.runs import cancel

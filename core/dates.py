@@ -3,12 +3,12 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from core.horizon import DAY_S, MJD_OF_UNIX
+from core.epochs import mjd_of
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-def mjd_of(text: str, *, through: bool = False) -> float:
+def parsed_mjd(text: str, *, through: bool = False) -> float:
     """The modified Julian date of a date and time of ISO 8601, UTC where it names no zone.
 
     Parameters
@@ -26,4 +26,4 @@ def mjd_of(text: str, *, through: bool = False) -> float:
     if through and _DAY.fullmatch(text):
         moment += timedelta(days=1)
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return MJD_OF_UNIX + aware.timestamp() / DAY_S
+    return mjd_of(aware.timestamp())

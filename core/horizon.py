@@ -2,14 +2,7 @@
 
 from math import asin, cos, degrees, radians, sin
 
-J2000_S = 946_728_000.0  # Unix seconds
-DAY_S = 86400.0
-MJD_OF_UNIX = 40587.0
-
-
-def unix_s(mjd: float) -> float:
-    """Unix seconds of a time (MJD, UTC)."""
-    return (mjd - MJD_OF_UNIX) * DAY_S
+from core.epochs import DAY_S, J2000_S
 
 
 def altitude_deg(at: float, ra: float, dec: float, latitude: float, longitude: float) -> float:

@@ -3,7 +3,7 @@
 import math
 
 MAG_PER_RELATIVE_ERROR = 2.5 / math.log(10.0)
-UPPER_LIMIT_SIGMA = 5.0
+UPPER_LIMIT_SIGMA = 5.0  # of a flux's error; what is fainter is told as a limit of so much
 
 
 def magnitude(flux: float, flux_err: float, zeropoint: float | None) -> tuple[float | None, float | None]:

@@ -7,9 +7,9 @@ From a site it may be up to one degree elsewhere.
 from dataclasses import dataclass
 from math import acos, asin, cos, degrees, radians, sin, sqrt
 
+from core.epochs import J2000_MJD
 from core.sun import ecliptic_longitude, equatorial
 
-_J2000_MJD = 51544.5
 _CENTURY_D = 36525.0
 # Amplitude, phase and rate a century of each term, degrees: of the longitude, then of the latitude.
 _LONGITUDE = (
@@ -45,7 +45,7 @@ class Moon:
 
 def moon(mjd: float) -> Moon:
     """The Moon at a time (MJD, UTC)."""
-    days = mjd - _J2000_MJD
+    days = mjd - J2000_MJD
     centuries = days / _CENTURY_D
 
     def series(terms: tuple[tuple[float, float, float], ...]) -> float:

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnreadableVariable
 
@@ -335,6 +343,15 @@ class Settings(BaseSettings):
     mpc: MpcSettings = MpcSettings()
     console: ConsoleSettings = ConsoleSettings()
     keys: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # of the console's actions, by their ids
+
+    @field_validator("home")
+    @classmethod
+    def _of_the_user(cls, home: Path) -> Path:
+        """``~`` is the user's own folder, as a shell has it."""
+        try:
+            return home.expanduser()
+        except RuntimeError as error:
+            raise ValueError(f"there is no such user's folder: {home}") from error
 
     @classmethod
     def settings_customise_sources(

@@ -6,7 +6,7 @@ The low-precision formulae of the Astronomical Almanac, section C; refraction is
 from math import asin, atan2, cos, degrees, radians, sin
 
 from core import horizon
-from core.horizon import DAY_S, J2000_S
+from core.epochs import DAY_S, J2000_S
 
 
 def ecliptic_longitude(days: float) -> float:

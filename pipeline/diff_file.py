@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 from astropy.io import fits
 
+from core.unfinished import unfinished
 from pipeline.classify.classify import best_of
 from pipeline.depth.depth import Depth
 from pipeline.diff import kind_of
@@ -63,16 +62,8 @@ def write(
         ]
     )
     files["MASK"].header["COMMENT"] = f"bits: {MASK_BITS}"
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        unfinished = Path(file.name)
-        try:
-            files.writeto(file, checksum=True)
-            file.flush()
-            os.fsync(file.fileno())
-            unfinished.chmod(0o666 & ~_umask())
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    with unfinished(path) as part:
+        files.writeto(part, checksum=True, overwrite=True)
 
 
 def _facts(
@@ -167,9 +158,3 @@ def _sources(
 def _card(text: str) -> str:
     """Text that a FITS card can hold: printable ASCII, not too long."""
     return "".join(c if " " <= c <= "~" else "?" for c in text)[:60]
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+MAD_TO_SIGMA = 1.4826  # a normal distribution's sigma over its median absolute deviation
+
 
 def quantile(values: NDArray[np.floating[Any]], share: float) -> float:
     """What `numpy.quantile` gives, which is several times as slow: it parts the values at four places.

@@ -1,4 +1,6 @@
-"""Lengths of time as people speak of them, coarse enough that a line seldom changes."""
+"""Lengths of time as people speak of them, coarse enough that a line seldom changes; and moments."""
+
+import time
 
 _UNITS = (("d", 86400.0), ("h", 3600.0), ("min", 60.0))
 _FINE_S = 60.0
@@ -31,3 +33,11 @@ def work(seconds: float) -> str:
     if seconds < 99.5:
         return f"{seconds:.1f} s"
     return f"{seconds:.0f} s" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def moment(at: float, pattern: str) -> str:
+    """Unix seconds as UTC, as ``time.strftime`` writes it; a dash where no calendar reaches."""
+    try:
+        return time.strftime(pattern, time.gmtime(at))
+    except (OverflowError, OSError, ValueError):
+        return "–"

@@ -6,6 +6,7 @@ Views make them, `screens.widgets.rows` draws them, tests read them. Text that i
 
 import re
 import textwrap
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
@@ -57,6 +58,18 @@ def span(text: object, tone: Tone = Tone.PLAIN, limit: int = 200) -> Span:
 def drawn(text: str, tone: Tone = Tone.PLAIN) -> Span:
     """A span of our own glyphs, such as braille dots, which `safe_text` would spell out."""
     return Span(SafeText(text), tone)
+
+
+def toned(text: str, tones: Mapping[str, Tone]) -> Line:
+    """Our own glyphs, each in the tone of its character, all others dim."""
+    pieces: list[tuple[str, Tone]] = []
+    for character in text:
+        tone = tones.get(character, Tone.DIM)
+        if pieces and pieces[-1][1] is tone:
+            pieces[-1] = (pieces[-1][0] + character, tone)
+        else:
+            pieces.append((character, tone))
+    return tuple(drawn(text, tone) for text, tone in pieces)
 
 
 def indented(line: Line, width: int) -> list[Line]:

@@ -99,6 +99,20 @@ def label(
         )
     if words or yes:
         raise typer.BadParameter("--map and --yes go with --from", param_hint="--from")
+    _decide(context, candidate, verdict, note, tag, reviewer, as_json=as_json)
+
+
+def _decide(
+    context: typer.Context,
+    candidate: int,
+    verdict: Label,
+    note: str | None,
+    tags: list[str] | None,
+    reviewer: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Give one verdict, and tell it; an injected source is told as one now."""
     from core.review.candidates import shown_capsule
     from core.review.fakes import revealed
     from core.review.pace import COMMAND_LINE
@@ -106,7 +120,7 @@ def label(
 
     store = store_of(context)
     who = person_of(context, reviewer)
-    remarks = remarked(note, tag)
+    remarks = remarked(note, tags)
     row = decide(
         store,
         session=session_of(who),

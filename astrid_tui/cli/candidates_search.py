@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +19,13 @@ from astrid_tui.cli.invocation import (
     store_of,
 )
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from core.review.alike import Alike
+
+AT_ONCE = 1000  # cutouts that are measured together
 FEW = 3  # examples
 NEUTRAL = 0.5  # how odd a candidate is that no model asked
 
@@ -45,10 +53,7 @@ def search(
     """
     import numpy as np
 
-    from core.review.alike import SearchError, candidates_alike
-    from core.review.cutouts import CutoutError, unpack
-    from pipeline.classify import cutout_features
-    from pipeline.classify.triplets import of_cutouts
+    from core.review.alike import candidates_alike
     from pipeline.training.search import OTHER, UNKNOWN, WANTED, ranked
 
     with closing(store_of(context, read_only=True)) as store:
@@ -56,6 +61,36 @@ def search(
         rows = candidates_alike(
             store, tag=tag, like=like or (), unlike=unlike or (), filters=terms, limit=newest
         )
+    kept, features = _measured(rows, quiet=as_json)
+    labels = np.array([UNKNOWN if r.is_wanted is None else WANTED if r.is_wanted else OTHER for r in kept])
+    oddness = np.array([NEUTRAL if r.oddness is None else r.oddness for r in kept])
+    places, likeness = ranked(features, labels, oddness)
+    found = [(kept[place], float(alike)) for place, alike in zip(places[:limit], likeness, strict=False)]
+    examples = int(np.count_nonzero(labels == WANTED))
+    if not as_json:
+        _print(found, examples)
+        return
+    print_json(
+        {
+            "examples": examples,
+            "others": int(np.count_nonzero(labels == OTHER)),
+            "candidates": [
+                {"id": r.candidate_id, "object": r.name, "snr": r.snr, "likeness": like, "score": r.score}
+                for r, like in found
+            ],
+        }
+    )
+
+
+def _measured(rows: Sequence[Alike], *, quiet: bool) -> tuple[list[Alike], NDArray[np.float64]]:
+    """Those candidates whose cutouts can be read, and the features of these, 0 where there is none."""
+    import numpy as np
+
+    from core.review.alike import SearchError
+    from core.review.cutouts import CutoutError, unpack
+    from pipeline.classify import cutout_features
+    from pipeline.classify.triplets import of_cutouts
+
     cutouts, kept = [], []
     for row in rows:
         try:
@@ -65,29 +100,16 @@ def search(
         kept.append(row)
     if not kept:
         raise SearchError("no candidate with cutouts passes the filter")
-    with progress_bar("Measuring", quiet=as_json) as report:
-        parts = []
-        for first in range(0, len(kept), 1000):
-            parts.append(cutout_features.measure(of_cutouts(cutouts[first : first + 1000])))
-            report(min(first + 1000, len(kept)), len(kept), "cutouts")
-    labels = np.array([UNKNOWN if r.is_wanted is None else WANTED if r.is_wanted else OTHER for r in kept])
-    oddness = np.array([NEUTRAL if r.oddness is None else r.oddness for r in kept])
-    features = np.nan_to_num(np.concatenate(parts), nan=0.0)
-    places, likeness = ranked(features, labels, oddness)
-    found = [(kept[place], float(alike)) for place, alike in zip(places[:limit], likeness, strict=False)]
-    examples = int(np.count_nonzero(labels == WANTED))
-    if as_json:
-        print_json(
-            {
-                "examples": examples,
-                "others": int(np.count_nonzero(labels == OTHER)),
-                "candidates": [
-                    {"id": r.candidate_id, "object": r.name, "snr": r.snr, "likeness": like, "score": r.score}
-                    for r, like in found
-                ],
-            }
-        )
-        return
+    parts = []
+    with progress_bar("Measuring", quiet=quiet) as report:
+        for first in range(0, len(kept), AT_ONCE):
+            parts.append(cutout_features.measure(of_cutouts(cutouts[first : first + AT_ONCE])))
+            report(min(first + AT_ONCE, len(kept)), len(kept), "cutouts")
+    return kept, np.nan_to_num(np.concatenate(parts), nan=0.0)
+
+
+def _print(found: Sequence[tuple[Alike, float]], examples: int) -> None:
+    """A table of candidates and their likeness, and what to make of it."""
     if not examples:
         remark("there is no example yet: the oddest come first")
     elif examples < FEW:

@@ -20,11 +20,11 @@ from astrid_tui.cli.invocation import (
     writing_to,
 )
 from astrid_tui.cli.show import Drawing, mode
+from core.epochs import mjd_of
 
 if TYPE_CHECKING:
     from pipeline.charts.chart import Chart
 
-MJD_OF_1970 = 40587.0
 MARK_COLOUR, MARK_INDEX = 0xFFB000, 214
 
 
@@ -72,7 +72,7 @@ def chart(
         images,
         settings_of(context),
         size_arcsec=parse_radius(size) * 3600.0,
-        mjd=MJD_OF_1970 + time.time() / 86400.0,
+        mjd=mjd_of(time.time()),
         n_stars=stars,
     )
     if output is not None:

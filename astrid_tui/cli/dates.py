@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 
 import typer
 
-from core.dates import mjd_of
-
-UNIX_EPOCH_MJD = 40587.0
+from core.dates import parsed_mjd
+from core.epochs import unix_of
 
 
 def mjd_from(text: str | None, option: str, *, through: bool = False) -> float | None:
@@ -30,7 +29,7 @@ def mjd_from(text: str | None, option: str, *, through: bool = False) -> float |
     try:
         if text.replace(".", "", 1).isdigit():
             return float(text)
-        return mjd_of(text, through=through)
+        return parsed_mjd(text, through=through)
     except (ValueError, OverflowError):
         raise typer.BadParameter(
             "write an MJD such as 61000.5, or a date such as 2026-03-01", param_hint=option
@@ -42,6 +41,6 @@ def moment_of(mjd: float | None) -> str | None:
     if mjd is None:
         return None
     try:
-        return f"{datetime.fromtimestamp((mjd - UNIX_EPOCH_MJD) * 86400.0, UTC):%Y-%m-%d %H:%M}"
+        return f"{datetime.fromtimestamp(unix_of(mjd), UTC):%Y-%m-%d %H:%M}"
     except (ValueError, OverflowError, OSError):
         return f"MJD {mjd:g}"

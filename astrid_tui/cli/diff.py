@@ -87,19 +87,15 @@ def diff(
     A source's score is the probability that it is real, by the best model in use. --no-score saves the
     models' time; streaks are told from points by a model, so without it they come as peaks.
     """
-    from pipeline.diff import DiffOptions, diff_files, report, split_extension
+    from pipeline.diff import DiffOptions, diff_files, report
 
     _require_positive("--gain", gain)
     _require_positive("--saturation", saturation)
     if read_noise is not None and not 0 <= read_noise < math.inf:
         raise typer.BadParameter("it is 0 electrons or more", param_hint="--read-noise")
-    if output is not None:
-        named = (split_extension(new)[0], split_extension(reference)[0])
-        inputs = (*named, psf_new, psf_ref, mask_new, mask_ref)
-        check_output(output, force=force, inputs=inputs, endings=(".fits", ".fit", ".fts"))
-
     if min_score is not None and not score:
         raise typer.BadParameter("there is no score with --no-score", param_hint="--min-score")
+    _check_output(output, (new, reference), (psf_new, psf_ref, mask_new, mask_ref), force=force)
     settings = settings_of(context)
     options = DiffOptions(
         method=method.value if method else None,
@@ -123,25 +119,40 @@ def diff(
         with writing_to(output):
             write(output, result.difference, result.detections, result.new, result.reference, result.depth)
     told = report(result)
-    code = ExitCode.PARTIAL if strict and result.warnings else ExitCode.DONE
     if as_json:
         print_json(told)
-        raise typer.Exit(code)
-    for warning in result.warnings:
+    else:
+        _print(told, output, with_depth=depth)
+    raise typer.Exit(ExitCode.PARTIAL if strict and result.warnings else ExitCode.DONE)
+
+
+def _check_output(
+    output: Path | None, images: tuple[str, ...], given: tuple[Path | None, ...], *, force: bool
+) -> None:
+    """Refuse, before the work, a file that cannot be written, or that is read."""
+    from pipeline.diff import split_extension
+
+    inputs = (*(split_extension(each)[0] for each in images), *given)
+    check_output(output, force=force, inputs=inputs, endings=(".fits", ".fit", ".fts"))
+
+
+def _print(told: dict[str, Any], output: Path | None, *, with_depth: bool) -> None:
+    """Tell a person what `pipeline.diff.report` says."""
+    warnings = told["warnings"]
+    for warning in warnings:
         remark("warning:", warning)
     print_text(f"{told['method']}: gain ratio {told['gain_ratio']:.4f}; {_noise(told)}")
     print_text(
         f"{_registration(told)},"
         f" FWHM {told['fwhm_new_px']:.2f} px (new), {told['fwhm_ref_px']:.2f} px (reference)"
     )
-    if depth:
+    if with_depth:
         print_text(_depth_line(told))
     print_text(", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in told["seconds"].items()))
     headings, rows = _table(told)
     print_table(headings, rows, least=(("x new", "y new"), ("flux err",), ("x", "y")))
-    warned = f"; {_counted(len(result.warnings), 'warning')}, see above" if result.warnings else ""
+    warned = f"; {_counted(len(warnings), 'warning')}, see above" if warnings else ""
     print_text(_counted(len(rows), "source") + (f"; written to {output}" if output else "") + warned)
-    raise typer.Exit(code)
 
 
 def _counted(number: int, noun: str) -> str:

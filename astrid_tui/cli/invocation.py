@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.database.keys import MOST_KEY
 from core.errors import AstridError
 from core.unfinished import unfinished
 from core.vocabulary import ExitCode
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")]
 
 STANDARD_OUTPUT = Path("-")
-MOST_ID = 2**31 - 1  # the store's whole numbers have 32 bits
 
 Progress = Callable[[int, int, str], None]  # done, of how many, what
 
@@ -93,7 +93,7 @@ def store_of(context: typer.Context, *, create: bool = False, read_only: bool = 
 def storable(value: Any) -> Any:
     """Refuse, as wrong usage, whole numbers that no column of the store can hold."""
     for each in value if isinstance(value, list) else [value]:
-        if each is not None and abs(each) > MOST_ID:
+        if each is not None and abs(each) > MOST_KEY:
             raise typer.BadParameter(f"{each} is out of range")
     return value
 

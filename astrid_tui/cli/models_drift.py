@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from astrid_tui.cli.invocation import JsonOption, print_json, print_table, print_text, settings_of, store_of
+from core.epochs import unix_of
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from core.objects.tracklets import NightSpan
 
 SHOWN = 20  # distributions of a table
-MJD_UNIX = 40587.0
 
 
 def add_to(app: typer.Typer) -> None:
@@ -168,7 +168,5 @@ def _share(each: Share | None) -> str:
 
 
 def _dates(span: NightSpan) -> str:
-    first, last = (
-        time.strftime("%Y-%m-%d", time.gmtime((mjd - MJD_UNIX) * 86400.0)) for mjd in (span.first, span.last)
-    )
+    first, last = (time.strftime("%Y-%m-%d", time.gmtime(unix_of(mjd))) for mjd in (span.first, span.last))
     return first if first == last else f"{first} to {last}"

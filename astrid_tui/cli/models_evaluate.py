@@ -112,15 +112,11 @@ def evaluate(
     network = None
     if examples is None and (not models or UNET in models):
         candidates, network = _with_network(candidates, found)
-    judged_by, whole = (
-        (_read(examples), {}) if examples is not None else _simulated(fields, network, quiet=as_json)
-    )
-    if surviving:
-        which = judged_by.cut == ""
-        judged_by, whole = judged_by[which], {name: values[which] for name, values in whole.items()}
+    judged_by, whole = _judged_by(examples, fields, network, surviving=surviving, quiet=as_json)
     own = None if own_kind is None else _read(own_kind)
+    learnt_from = [_read(path) for path in trained_on or ()]
     for each in (judged_by,) if own is None else (judged_by, own):
-        room.refuse_leaks(each, candidates, [_read(path) for path in trained_on or ()])
+        room.refuse_leaks(each, candidates, learnt_from)
     options = {"drawn_by": together.value, "prevalences": tuple(prevalence or ())}
     try:
         evaluation, score = _evaluated(judged_by, candidates, options, whole, network, quiet=as_json)
@@ -142,6 +138,17 @@ def evaluate(
     asked = set(models or ()) & set(evaluation.absent)
     if asked or (folder and evaluation.absent and not models):
         raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _judged_by(
+    path: Path | None, fields: int, network: UNet | None, *, surviving: bool, quiet: bool
+) -> tuple[Examples, dict[str, NDArray[Any]]]:
+    """The examples that judge, and what the U-Net says of each where fields are simulated."""
+    found, whole = (_read(path), {}) if path is not None else _simulated(fields, network, quiet=quiet)
+    if not surviving:
+        return found, whole
+    which = found.cut == ""
+    return found[which], {name: values[which] for name, values in whole.items()}
 
 
 def _kept(context: typer.Context, evaluation: Evaluation, title: str, digest: str) -> dict[str, int]:

@@ -29,6 +29,7 @@ from astrid_tui.cli.models_options import (
     ThreadsOption,
     without_torch,
 )
+from core.database.keys import key_in
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -196,9 +197,9 @@ def _tuning(context: typer.Context, version: str, layers: str) -> Tuning:
 
     if version in ("shipped", "0"):
         start = read(shipped_folder("realbogus"), SHIPPED["realbogus"].digest)
-    elif version.isdecimal():
+    elif (number := key_in(version)) is not None:
         with closing(store_of(context, read_only=True)) as store:
-            start = read(fetch(store, settings_of(context), "realbogus", int(version)))
+            start = read(fetch(store, settings_of(context), "realbogus", number))
     else:
         raise typer.BadParameter("it is the number of a version, or `shipped`", param_hint="--from")
     return Tuning(start, layers)

@@ -1,9 +1,9 @@
 """`astrid candidates`: how the work is going, who agrees with whom, experts, and filters by name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +24,10 @@ from astrid_tui.cli.invocation import (
     store_of,
 )
 from core.vocabulary import ExitCode
+
+if TYPE_CHECKING:
+    from core.review.agreement import Pair
+    from core.review.pace import Pace, Share
 
 ReviewerOption = Annotated[str | None, typer.Option(help="Who; default: the settings, then the login name.")]
 
@@ -73,36 +77,35 @@ def stats(
             }
         )
         return
+    _print_reviewers(paces, shares, pairs)
+    if paces:
+        print_text(
+            f"{len(found)} objects judged: {confirmed['expert']} confirmed by an expert, "
+            f"{confirmed['votes']} by {settings.votes} votes, {disputed} disputed"
+        )
+
+
+def _print_reviewers(
+    paces: "Sequence[Pace]", reliability: "Mapping[str, Share]", pairs: "Sequence[Pair]"
+) -> None:
+    """A row a reviewer, and a line for every two who judged the same."""
     if not paces:
         print_text("Nobody has given a verdict yet.")
         return
+    headings = (
+        "reviewer", "verdicts", "mean s", "median s", "per hour", "tired stretches", "self-agreement",
+        "reliability",
+    )  # fmt: skip
     rows = [
         (each.reviewer, each.verdicts, _seconds(each.mean_s), _seconds(each.seconds), _rounded(each.per_hour),
          sum(one.is_tired for one in each.stretches), _share(each.self_agreement),
-         _share(shares.get(each.reviewer)))
+         _share(reliability.get(each.reviewer)))
         for each in paces
     ]  # fmt: skip
-    print_table(
-        (
-            "reviewer",
-            "verdicts",
-            "mean s",
-            "median s",
-            "per hour",
-            "tired stretches",
-            "self-agreement",
-            "reliability",
-        ),
-        rows,
-        least=(("mean s",), ("tired stretches",), ("median s",), ("reviewer",)),
-    )
+    print_table(headings, rows, least=(("mean s",), ("tired stretches",), ("median s",), ("reviewer",)))
     for pair in pairs:
         kappa = f"kappa {pair.kappa:.2f}" if pair.kappa is not None else "kappa not known"
         print_text(f"{pair.first} and {pair.second}: {kappa}, the same on {pair.agree} of {pair.n}")
-    print_text(
-        f"{len(found)} objects judged: {confirmed['expert']} confirmed by an expert, "
-        f"{confirmed['votes']} by {settings.votes} votes, {disputed} disputed"
-    )
 
 
 def experts(

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from astrid_tui.cli.invocation import MOST_ID, card_for, print_text, store_of
+from astrid_tui.cli.invocation import card_for, print_text, store_of
+from core.database.keys import key_in
 from core.errors import AstridError
+from core.text import safe_text
 
 if TYPE_CHECKING:
     from core.cells import Look, Panel
@@ -70,8 +72,8 @@ def show(
 
     columns = width or shutil.get_terminal_size().columns
     look = Look(drawing=_chosen(drawing), stretch=stretch.value, invert=invert)
-    if what.isdigit() and not Path(what).exists():
-        _show_candidate(context, int(what), look, columns)
+    if what.isascii() and what.isdecimal() and not Path(what).exists():
+        _show_candidate(context, what, look, columns)
     else:
         _show_file(what, look, columns)
 
@@ -132,13 +134,14 @@ def _show_file(name: str, look: "Look", columns: int) -> None:
     print_text(exposure.name, f"{width} x {height}", *(fact for fact in facts if fact))
 
 
-def _show_candidate(context: typer.Context, candidate: int, look: "Look", columns: int) -> None:
+def _show_candidate(context: typer.Context, number: str, look: "Look", columns: int) -> None:
     """Facts of a candidate, and its images if they were kept."""
     from screens.lines import plain
     from screens.review.facts import fact_lines, last_note
 
-    if candidate > MOST_ID:
-        raise AstridError(f"there is no candidate {candidate}")
+    candidate = key_in(number)
+    if candidate is None:
+        raise AstridError(f"there is no candidate {safe_text(number, 40)}")
     card = card_for(context, store_of(context, read_only=True), candidate)
     lines = [*fact_lines(card, columns, _FACTS), last_note(card)]
     if card.cutouts is not None:

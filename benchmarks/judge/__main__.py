@@ -73,10 +73,8 @@ def main() -> None:
 
 def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: Any) -> dict[str, Any]:
     """Print everything that is judged; what was printed, for JSON."""
-    from benchmarks.judge import table
     from pipeline.training import evaluate as room
     from pipeline.training.scorecard_text import lines
-    from pipeline.training.scorecard_text import table as overview
 
     whole = {"unet": columns["unet"].astype(np.float64)}
     found = whole | room.scores(candidates, judged, given=whole)
@@ -108,36 +106,64 @@ def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: 
             drawn_by="night",
         )
         print(f"\n{what}: {np.count_nonzero(label == 1)} real, {np.count_nonzero(label == 0)} bogus")
-        headings, rows = overview(evaluation)
-        for row in (headings, *rows):
-            print("  " + "  ".join(cell.ljust(38 if i == 0 else 26) for i, cell in enumerate(row)).rstrip())
-        goals = [line for card in evaluation.cards for line in table.real_bogus(card)]
-        print("\n".join(table.told(goals)))
-        out[name] = {"evaluation": room.plain(evaluation), "goals": [room.plain(line) for line in goals]}
-        if "ensemble" in part:
-            lines_of = table.ensemble(judged[which], part)
-            zones = table.zones(judged[which], part["ensemble"])
-            print("\n".join(table.told(lines_of + zones)))
-            out[name]["ensemble"] = [room.plain(line) for line in lines_of]
-            out[name]["zones"] = [room.plain(line) for line in zones]
+        out[name] = _part(evaluation, judged[which], part)
         if name == "shown":
             for card in evaluation.cards[1:]:
                 print("\n".join(lines(card)))
             out["gap"] = _gap(evaluation, own, candidates)
     usable = {"S_corr": np.abs(judged.snr.astype(np.float64)), **found}
-    for key, values in usable.items():
+    return out | _detection(columns, usable, shown) | _streaks(columns)
+
+
+def _part(evaluation: Any, judged: Any, scores: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """Print what some of the examples say of each model; the same for JSON."""
+    from benchmarks.judge import table
+    from pipeline.training import evaluate as room
+    from pipeline.training.scorecard_text import table as overview
+
+    headings, rows = overview(evaluation)
+    for row in (headings, *rows):
+        print("  " + "  ".join(cell.ljust(38 if i == 0 else 26) for i, cell in enumerate(row)).rstrip())
+    goals = [line for card in evaluation.cards for line in table.real_bogus(card)]
+    print("\n".join(table.told(goals)))
+    told = {"evaluation": room.plain(evaluation), "goals": [room.plain(line) for line in goals]}
+    if "ensemble" in scores:
+        lines_of = table.ensemble(judged, scores)
+        zones = table.zones(judged, scores["ensemble"])
+        print("\n".join(table.told(lines_of + zones)))
+        told["ensemble"] = [room.plain(line) for line in lines_of]
+        told["zones"] = [room.plain(line) for line in zones]
+    return told
+
+
+def _detection(
+    columns: dict[str, NDArray[Any]], scores: dict[str, NDArray[Any]], shown: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Print what is found at a rate of false alarms, by score and kind of sky; the same for JSON."""
+    from benchmarks.judge import table
+    from pipeline.training import evaluate as room
+
+    told = {}
+    for key, values in scores.items():
         for skies in (("simulated",), ("saao", "lt")):
             if not np.isin(columns["frame_sky"], skies).any() or np.isnan(values).any():
                 continue
             goals = table.detection(columns, np.where(shown, values, -np.inf), skies)
             print(f"\n{key}, {' and '.join(skies)}:")
             print("\n".join(table.told(goals)))
-            out[f"detection {key} {skies[0]}"] = [room.plain(line) for line in goals]
+            told[f"detection {key} {skies[0]}"] = [room.plain(line) for line in goals]
+    return told
+
+
+def _streaks(columns: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """Print how many streaks are found, and how many there are where none is; the same for JSON."""
+    from benchmarks.judge import table
+    from pipeline.training import evaluate as room
+
     wrong = zip(columns["frame_false_streaks"].tolist(), columns["frame_free_patches"].tolist(), strict=True)
     goals = table.streaks(columns, dict(zip(columns["frame"].tolist(), wrong, strict=True)))
     print("\n" + "\n".join(table.told(goals)))
-    out["streaks"] = [room.plain(line) for line in goals]
-    return out
+    return {"streaks": [room.plain(line) for line in goals]}
 
 
 def _gap(evaluation: Any, own: Any, candidates: Any) -> dict[str, Any] | None:

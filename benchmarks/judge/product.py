@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from astropy.io.fits import Header
-from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from benchmarks.judge.field import BLEMISHES, HOSTS, Field, Shot
+from benchmarks.judge.field import BLEMISHES, HOSTS, Field
+from benchmarks.raw_frame import raw_frame
 from core.review.cutouts import Cutouts
 from core.settings import Settings
 from pipeline.classify.triplets import SIDE, Triplets, of_cutouts
@@ -22,7 +21,7 @@ from pipeline.detection.cutting import cut
 from pipeline.detection.detect import detect
 from pipeline.detection.joined import join, opinion
 from pipeline.files.fits_files import read_frame
-from pipeline.frame import Aligned, Difference, Exposure, PreparedReference, RawFrame
+from pipeline.frame import Aligned, Difference, PreparedReference, RawFrame
 from pipeline.measure import measure
 from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import ReferenceImage
@@ -31,7 +30,6 @@ from pipeline.subtraction.subtract import subtract
 
 Array = NDArray[np.float64]
 
-SCALE_DEG = 0.4 / 3600.0
 WCS_OFF_PX = 3.0
 PATCH_PX = 256
 FOOTPRINT_PX = 2.0  # a detection so near a blemish is of it
@@ -144,29 +142,7 @@ def _raw(field: Field, which: int, images: Path | None) -> RawFrame:
         if images is None:
             raise ValueError(f"{field.name} needs the folder of the real frames")
         return replace(read_frame(images / field.files[which]), data=shot.data.copy())
-    return _simulated(shot, ("new", "reference")[which], WCS_OFF_PX if which == 0 else 0.0)
-
-
-def _simulated(shot: Shot, name: str, off_px: float) -> RawFrame:
-    """A frame as it is read from a file, its WCS a few pixels off."""
-    header = Header()
-    header["OBJECT"], header["EXPTIME"], header["FILTER"] = "FIELD", 60.0, "r"
-    header["GAIN"], header["RDNOISE"], header["SATURATE"] = shot.gain, shot.read_noise, shot.saturation
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = [150.0, 20.0]
-    wcs.wcs.crpix = [shot.data.shape[1] / 2.0 + off_px, shot.data.shape[0] / 2.0 - off_px]
-    wcs.wcs.cdelt = [-SCALE_DEG, SCALE_DEG]
-    header.update(wcs.to_header())
-    exposure = Exposure(
-        name=name,
-        exposure_s=60.0,
-        filter="r",
-        gain=shot.gain,
-        read_noise=shot.read_noise,
-        saturation=shot.saturation,
-    )
-    return RawFrame(shot.data.copy(), np.zeros(shot.data.shape, np.uint16), exposure, header, wcs)
+    return raw_frame(shot, ("new", "reference")[which], WCS_OFF_PX if which == 0 else 0.0)
 
 
 def _measured(difference: Difference, x: Array, y: Array) -> tuple[Array, Array]:

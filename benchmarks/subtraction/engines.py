@@ -13,19 +13,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from astropy.io.fits import Header
-from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from benchmarks.pairs.draw import Exposure as Drawn
 from benchmarks.pairs.draw import Pair
+from benchmarks.raw_frame import raw_frame
 from benchmarks.subtraction import peers
 from core.settings import Settings
 from pipeline.clock import StageClock
 from pipeline.detection.detect import detect
 from pipeline.detection.forced import forced_flux
-from pipeline.frame import Aligned, Exposure, PreparedReference, PsfModel, RawFrame
+from pipeline.frame import Aligned, PreparedReference, PsfModel
 from pipeline.measure import measure
 from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import ReferenceImage
@@ -38,7 +36,6 @@ Array = NDArray[np.float64]
 OURS = ("zogy", "classic", "given")
 PEERS = tuple(peers.PEERS)
 TRUE_DEGREE = 5  # of the polynomial through the true PSFs
-SCALE_DEG = 0.4 / 3600.0
 
 
 @dataclass
@@ -86,7 +83,7 @@ def way(pair: Pair) -> Way:
     settings = Settings()
     began = time.process_time()
     prepared = prepare_image(_image(pair, settings), settings)
-    new = measure(_raw(pair.new, "new", 3.0), None, settings, StageClock())
+    new = measure(raw_frame(pair.new, "new", 3.0), None, settings, StageClock())
     aligned = align(new.frame, new.stars, new.fwhm, prepared, settings)
     seconds = time.process_time() - began
     return Way(pair, settings, aligned, prepared, seconds, _fft_seconds(pair.ref.data))
@@ -310,31 +307,9 @@ def _peer(way: Way, engine: str) -> Outcome:
     return Outcome(made.score.astype(np.float32), judged, flux, costs={"core_ffts": made.cpu_s / way.fft_s})
 
 
-def _raw(drawn: Drawn, name: str, off_px: float) -> RawFrame:
-    """A frame as it is read from a file, its WCS a few pixels off."""
-    header = Header()
-    header["OBJECT"], header["EXPTIME"], header["FILTER"] = "FIELD", 60.0, "r"
-    header["GAIN"], header["RDNOISE"], header["SATURATE"] = drawn.gain, drawn.read_noise, drawn.saturation
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = [150.0, 20.0]
-    wcs.wcs.crpix = [drawn.data.shape[1] / 2.0 + off_px, drawn.data.shape[0] / 2.0 - off_px]
-    wcs.wcs.cdelt = [-SCALE_DEG, SCALE_DEG]
-    header.update(wcs.to_header())
-    exposure = Exposure(
-        name=name,
-        exposure_s=60.0,
-        filter="r",
-        gain=drawn.gain,
-        read_noise=drawn.read_noise,
-        saturation=drawn.saturation,
-    )
-    return RawFrame(drawn.data.copy(), np.zeros(drawn.data.shape, np.uint16), exposure, header, wcs)
-
-
 def _image(pair: Pair, settings: Settings) -> ReferenceImage:
     """The reference, calibrated as `astrid diff` does with a file."""
-    measured = measure(_raw(pair.ref, "reference", 0.0), None, settings, StageClock())
+    measured = measure(raw_frame(pair.ref, "reference", 0.0), None, settings, StageClock())
     return ReferenceImage(measured.frame, ("reference",), "adu", stars=measured.stars)
 
 

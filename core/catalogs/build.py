@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import itertools
 import json
-import os
 import shutil
 import time
 import uuid
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 
 from core.catalogs.coverage import Coverage, RowCounter
 from core.catalogs.zones import ZONES, zones_of
+from core.unfinished import sync
 
 UNFINISHED = ".unfinished-"
 BAND_DEG = 0.25
@@ -86,23 +86,15 @@ def finish(mine: Path, final: Path, facts: Mapping[str, Any]) -> None:
         There is such a catalogue by now.
     """
     (mine / "catalog.json").write_text(json.dumps(dict(facts), indent=1), encoding="utf-8")
-    for path in sorted(mine.rglob("*")):
-        if path.is_file() and path.name != "lock":
-            _sync(path)
+    for path in (*sorted(mine.rglob("*")), mine):
+        if path.name != "lock":
+            sync(path)
     (mine / "lock").unlink()
     try:
         mine.rename(final)
     except OSError as error:
         raise FileExistsError(f"{final} is there already") from error
-    _sync(final.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(final.parent)
 
 
 class PartWriter:

@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 from core.catalogs.build import UNFINISHED, sweep
 from core.catalogs.coverage import Coverage
 from core.catalogs.zones import ZoneTable
+from core.epochs import DAYS_PER_YEAR, J2000_MJD
 from core.errors import AstridError
 from core.text import safe_text
 
 VERSION = 1  # of the layout
 KINDS = ("stars", "variables", "galaxies", "transients", "orbits")
-J2000_MJD = 51544.5
-DAYS_PER_YEAR = 365.25
 
 
 class CatalogError(AstridError):

@@ -128,11 +128,11 @@ def _in_part(
 
 
 def names(column: NDArray[Any] | None, rows: Whole) -> list[str | None]:
-    """What some sources are called."""
+    """What some sources are called; none where a number is 0, which stands for a missing one."""
     if column is None:
         return [None] * len(rows)
     if column.dtype.kind == "i":
-        return [str(each) for each in column[rows].tolist()]
+        return [str(each) if each else None for each in column[rows].tolist()]
     return [each.decode("utf-8", errors="replace") or None for each in column[rows].tolist()]
 
 

@@ -22,7 +22,7 @@ def inflate(deflated: bytes, size: int) -> bytes:
     """
     inflater = zlib.decompressobj()
     try:
-        plain = inflater.decompress(deflated, size)
+        plain = inflater.decompress(deflated, max(size, 1))  # 0 would be no limit
         surplus = inflater.decompress(inflater.unconsumed_tail, 1)
     except zlib.error as error:
         raise ValueError(f"is damaged: {error}") from error

@@ -35,14 +35,13 @@ from core.frames.queue import NO_LEASE, Lease, LeaseLost, held
 from core.frames.queue_history import note_all
 from core.frames.references import best
 from core.frames.shown import Shown, in_order, kept_of
-from core.objects.association import Place, associate, lock, refresh, wake
+from core.objects.association import POSITION_SIGMAS, Place, associate, lock, refresh, wake
 from core.objects.known import write_known
 from core.objects.seen_again import Rule, wake_contradicted
 from core.objects.sky import zone_of
 from core.vocabulary import ObservationState, QueueEventKind
 
 MIN_RADIUS_DEG = 1.0 / 3600.0  # of association on the sky
-POSITION_SIGMAS = 3.0
 ELSEWHERE = frozenset({"cutouts", "known"})  # facts of a candidate with a table of their own
 
 

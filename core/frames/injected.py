@@ -25,6 +25,7 @@ from core.database.tables import (
     SkyObject,
 )
 from core.frames.outcome import ForcedFacts, FrameOutcome, InjectedFacts
+from core.objects.sky import ra_ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +99,11 @@ def sources_of(session: Session, reference: Reference) -> tuple[DrawnSource, ...
         query = query.where(col(InjectedSource.reference_id) == reference.id)
     else:
         # One field has few references, and each few sources: nearly all of them lie on this one too.
+        reach = 2 * reference.radius_deg
+        across = ra_ranges(reference.ra, reference.dec, reach)
         field = select(Reference.id).where(
-            col(Reference.dec).between(
-                reference.dec - 2 * reference.radius_deg, reference.dec + 2 * reference.radius_deg
-            )
+            col(Reference.dec).between(reference.dec - reach, reference.dec + reach),
+            or_(*(col(Reference.ra).between(*part) for part in across)),
         )
         query = query.where(col(InjectedSource.reference_id).in_(field), col(InjectedSource.ra).is_not(None))
     return tuple(

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, or_, select, update
 from sqlmodel import Session, col
 
+from core.database.keys import key_in
 from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import (
@@ -168,8 +169,8 @@ def _still(observation: Observation, difference: Difference) -> bool:
 def _named(session: Session, name: str) -> Any:
     """That a frame is one of a name, or lies in a field of it."""
     conditions = [col(Observation.field) == name, col(Observation.frame) == name]
-    if name.isascii() and name.isdigit() and len(name) < 10:
-        conditions.append(col(Observation.id) == int(name))
+    if (key := key_in(name)) is not None:
+        conditions.append(col(Observation.id) == key)
     if session.scalar(select(col(Observation.id)).where(or_(*conditions)).limit(1)) is None:
         raise NoSuchFrames(f"there is no field and no frame '{safe_text(name, 60)}'")
     return or_(*conditions)

@@ -25,9 +25,9 @@ from core.database.store import (
     why_unwritable,
 )
 from core.database.tables import Observation, Run, WatchedFolder
+from core.epochs import unix_of
 from core.errors import AstridError
 from core.health.filesystems import kind_of
-from core.horizon import unix_s
 from core.operations import power, prefect_server
 from core.operations.power import DevicePower
 from core.operations.prefect_server import ServerState
@@ -263,7 +263,7 @@ def _ask(store: Store, file: Path | None) -> StoreFacts:
         folders=folders,
         devices=devices,
         newest_frame=newest.frame if newest else None,
-        newest_taken_at=unix_s(newest.mjd) if newest and newest.mjd is not None else None,
+        newest_taken_at=unix_of(newest.mjd) if newest and newest.mjd is not None else None,
         newest_entry_at=entered,
         last_arrival_at=max(
             (at for at in (entered, *(each.last_file_at for each in folders)) if at is not None), default=None

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.database.store import Store
+from core.epochs import mjd_of
 from core.models import drift_rows, versions
 from core.models.distributions import Compared, adjusted, compare
 from core.models.drift_rows import Judged, Sample
@@ -25,7 +26,6 @@ from core.settings import DriftSettings
 Array = NDArray[np.float64]
 
 RANKED = ("realbogus", "tree", "unet", "ensemble")  # models whose scores are probabilities
-UNIX_MJD = 40587.0
 LEAST = 50  # candidates of a stratum, or decisions, below which nothing is told
 LEAST_NIGHTS = 2  # of the reference: with one, nobody knows how much nights differ
 ROUNDS = 400
@@ -121,7 +121,7 @@ def drift(store: Store, digests: Mapping[str, str], limits: DriftSettings) -> Dr
     names = {name: digest for name, digest in digests.items() if name in RANKED}
     used = {name: _used(store, name) for name in names}
     since = max((each["since"] or 0.0 for each in used.values()), default=0.0)
-    spans = nights(store, UNIX_MJD + since / 86400.0 if since else None)
+    spans = nights(store, mjd_of(since) if since else None)
     recent = spans[-limits.nights :]
     reference = spans[: max(min(limits.reference_nights, len(spans) - limits.nights), 0)]
     advice = _labels(store, used, limits)

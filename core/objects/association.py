@@ -30,6 +30,7 @@ from core.objects.sky import (
 from core.vocabulary import ONCE_FOR_DAYS, ReviewState
 
 LOCK = 0x41737441  # of PostgreSQL's advisory locks: one association at a time
+POSITION_SIGMAS = 3.0  # of its position a detection may be away from its object
 BATCH = 5000
 REAL_BY = ("ensemble", "realbogus", "tree")  # models, the best first
 ODD_BY = ("isolation_forest", "one_class_svm")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from core.database.keys import key_in
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, Difference, Observation, Reference, SkyObject
 from core.errors import AstridError
@@ -105,8 +106,9 @@ def chart_target(store: Store, what: str) -> ChartTarget:
 
 
 def _found(session: Session, what: str) -> SkyObject | None:
-    if what.isdecimal() and len(what) < 10:
-        return session.get(SkyObject, int(what))
+    key = key_in(what)
+    if key is not None:
+        return session.get(SkyObject, key)
     return session.scalar(select(SkyObject).where(col(SkyObject.name) == what))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlmodel import Session, col
 
+from core.database.keys import key_in
 from core.database.records import finite
 from core.database.storable import storable
 from core.database.store import Store
@@ -20,8 +21,6 @@ from core.objects.tracklets import tracklets_of
 from core.review.cards import PastVerdict, history
 from core.review.states import judged_together
 from core.text import safe_text
-
-MOST_ID = 2**31 - 1
 
 
 class ObjectError(AstridError):
@@ -194,10 +193,10 @@ def _magnitude(point: LightCurvePoint) -> float:
 
 
 def _find(db: Session, what: str) -> SkyObject:
-    if what.isdecimal() and what.isascii() and int(what) <= MOST_ID:
-        row = db.get(SkyObject, int(what))
-        if row is not None:
-            return row
+    key = key_in(what)
+    row = None if key is None else db.get(SkyObject, key)
+    if row is not None:
+        return row
     named = select(col(SurveyObject.sky_object_id)).where(col(SurveyObject.external_id) == what)
     query = select(SkyObject).where(or_(col(SkyObject.name) == what, col(SkyObject.id).in_(named)))
     found = db.scalars(query.order_by(col(SkyObject.id))).all()

@@ -12,9 +12,9 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from core.database.tables import Candidate, Difference, ForcedFlux, SurveyFlux
+from core.magnitudes import MAG_PER_RELATIVE_ERROR, UPPER_LIMIT_SIGMA
 from core.vocabulary import OWN, FluxKind
 
-LIMIT_SIGMA = 5.0
 MAX_POINTS = 2000  # the newest of each kind
 
 _RANKS: dict[str, int] = {FluxKind.DETECTION: 1, FluxKind.FORCED: 2, FluxKind.LIMIT: 3}
@@ -142,7 +142,7 @@ def _told(row: SurveyFlux) -> LightCurvePoint:
 
 
 def _is_seen(flux: float | None, flux_err: float | None) -> bool:
-    return flux is not None and flux_err is not None and abs(flux) >= LIMIT_SIGMA * flux_err
+    return flux is not None and flux_err is not None and abs(flux) >= UPPER_LIMIT_SIGMA * flux_err
 
 
 def _measured(
@@ -155,12 +155,12 @@ def _measured(
     is_limit: bool,
     m50: float | None = None,
 ) -> LightCurvePoint:
-    brightness = LIMIT_SIGMA * (flux_err or 0.0) if is_limit else abs(flux or 0.0)
+    brightness = UPPER_LIMIT_SIGMA * (flux_err or 0.0) if is_limit else abs(flux or 0.0)
     mag = mag_err = None
     if row.zeropoint is not None and brightness > 0:
         mag = row.zeropoint - 2.5 * math.log10(brightness)
         if not is_limit and flux_err is not None:
-            mag_err = 2.5 / math.log(10) * flux_err / brightness
+            mag_err = MAG_PER_RELATIVE_ERROR * flux_err / brightness
     return LightCurvePoint(
         row.mjd, row.filter, flux, flux_err, row.flux_unit, mag, mag_err, row.mag_system, is_limit,
         source=source, kind=kind, zeropoint=row.zeropoint, m50=m50,

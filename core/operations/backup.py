@@ -19,6 +19,7 @@ from sqlmodel import Session
 from core.database.store import HEAD, make_engine, parse_url, version_in
 from core.errors import AstridError
 from core.review.chain import BrokenLink, SessionHead, heads_in, verify_in
+from core.unfinished import put, sync
 
 STEP_BYTES = 4 * 2**20  # copied at once; after each it is told how far it is
 MIB = 2**20
@@ -199,8 +200,14 @@ def restore(file: Path, url: str, *, force: bool, now: float, report: Report) ->
         if contents.broken:
             raise BackupError(f"{file} was not restored: {contents.broken[0].sentence}")
         if target.exists():
+            sync(part)  # a disk that takes no more shows here, while the store is where it was
             aside = _put_aside(target, now)
-        size = _put_in_place(part, target)
+        try:
+            size = _put_in_place(part, target)
+        except BaseException:
+            if aside is not None and not target.exists():
+                aside.rename(target)
+            raise
     except OSError as error:
         raise BackupError(f"cannot write to {target}: {error.strerror or error}") from error
     finally:
@@ -293,21 +300,11 @@ def _put_in_place(part: Path, path: Path) -> int:
     log = path.with_name(path.name + "-wal")
     if log.exists():  # SQLite would take the changes in it for those of the new file
         raise BackupError(f"{path} is open, or was not closed: {log.name} is beside it; nothing was replaced")
-    _sync(part)
     size = part.stat().st_size
-    part.replace(path)
-    _sync(path.parent)
+    put(part, path)
     return size
 
 
 def _remove(part: Path) -> None:
     for rest in (part, part.with_name(part.name + "-journal"), part.with_name(part.name + "-wal")):
         rest.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

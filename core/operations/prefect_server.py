@@ -31,6 +31,7 @@ from core.operations import prefect_api
 from core.operations.prefect_api import PrefectUnavailable
 from core.operations.processes import is_alive, mark_of, spawn
 from core.settings import Settings
+from core.unfinished import unfinished
 
 __all__ = ["PrefectUnavailable", "ServerState", "client_environment", "ensure", "look", "settle", "stop"]
 
@@ -227,9 +228,8 @@ def _start(settings: Settings) -> None:
             "version": ours,
             "started_at": time.time(),
         }
-        unfinished = _record_file(settings).with_suffix(".part")
-        unfinished.write_text(json.dumps(record), encoding="utf-8")
-        unfinished.replace(_record_file(settings))
+        with unfinished(_record_file(settings)) as part:
+            part.write_text(json.dumps(record), encoding="utf-8")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Select, exists, func, or_, union
 from sqlmodel import Session, col, select
 
+from core.database.keys import key_in
 from core.database.keyset import Cursor, check_limit, fetch
 from core.database.records import Record, finite
 from core.database.store import Store
@@ -25,6 +26,7 @@ from core.objects.sky import MARGIN_DEG, haversine, ra_ranges, rows_in_cone, sep
 from core.places.grid_maps import SkyMap
 from core.places.place_facts import Place, Radius, collect, differences_of, scores_of
 from core.places.story import FrameStory, tell
+from core.text import safe_text
 from core.vocabulary import OWN, FrameKind
 
 ORDER = "why"  # of the pages' cursors
@@ -217,13 +219,13 @@ def _story(
 
 def _frame(session: Session, frame: int | str) -> Observation:
     """A frame by its id, or by its name where only one has it."""
-    if isinstance(frame, int) or (frame.isascii() and frame.isdecimal()):
-        row = session.get(Observation, int(frame)) if int(frame) < 2**31 else None
-        if row is not None:
-            return row
+    key = key_in(str(frame))
+    row = None if key is None else session.get(Observation, key)
+    if row is not None:
+        return row
     rows = session.exec(select(Observation).where(col(Observation.frame) == str(frame)).limit(2)).all()
     if not rows:
-        raise WhyError(f"there is no frame {frame}: name one by its id or its name")
+        raise WhyError(f"there is no frame {safe_text(frame, 200)}: name one by its id or its name")
     if len(rows) > 1:
         raise WhyError(f"more than one frame is called {frame}: name one by its id")
     return rows[0]

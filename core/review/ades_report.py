@@ -40,6 +40,7 @@ REQUIRED = (
     "station", "submitter", "observers", "measurers", "design", "aperture_m", "detector",
     "astrometric_catalog",
 )  # fmt: skip
+MODES = {"CMO": "CMO", "CCD": "CCD"}  # of the MPC's list of ADES values, by what a detector's name holds
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 _STATION = re.compile(r"[0-9A-Za-z]{3,4}")
 _CODE = re.compile(r"[0-9A-Za-z_]{1,12}")  # a catalogue or a band
@@ -228,7 +229,14 @@ def _row(
     else:
         mag = (f"{one.mag:.2f}", f"{max(one.mag_err, 0.01):.2f}", band, settings.photometric_catalog)
     place = (f"{one.ra:.6f}", f"{one.dec:.6f}", rms, rms)
-    return (name, "CCD", settings.station, _time(one.mjd), *place, settings.astrometric_catalog, *mag)
+    mode = _mode(settings.detector)
+    return (name, mode, settings.station, _time(one.mjd), *place, settings.astrometric_catalog, *mag)
+
+
+def _mode(detector: str) -> str:
+    """What the Minor Planet Center calls observations with a kind of detector."""
+    named = (mode for word, mode in MODES.items() if word in detector.upper())
+    return next(named, "UNK")
 
 
 def _time(mjd: float) -> str:

@@ -22,7 +22,6 @@ from core.database.tables import (
     Difference,
     Observation,
     SkyObject,
-    StageRun,
     Tracklet,
     TrackletMember,
     Verdict,
@@ -31,11 +30,11 @@ from core.errors import AstridError
 from core.frames.standing import is_taken_back
 from core.objects.association import REAL_BY
 from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
+from core.review.card_frame import FrameFacts, frame_facts, scored_by
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.states import LAST_SEEN, contradicted, judged_together, newest_standing
 from core.vocabulary import ReviewState
 
-OPENINGS = {"unet": "seen by ", "classify": "scored by "}  # of what the stages that score say
 MAX_HISTORY = 200  # rows of one object's history on a card, the newest
 
 
@@ -67,35 +66,6 @@ class PastVerdict:
     note: str | None
     tags: tuple[str, ...]
     stands: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FrameFacts:
-    """What is known of the frame and the subtraction that a candidate came from."""
-
-    path: str | None = None
-    extension: int | None = None
-    field: str | None = None
-    exposure_s: float | None = None
-    airmass: float | None = None
-    seeing_px: float | None = None
-    seeing_arcsec: float | None = None
-    sky_rms: float | None = None
-    zeropoint: float | None = None
-    limit_mag: float | None = None  # of the difference, else of the frame
-    m50: float | None = None  # where half of the injected sources are found; no limit
-    m50_err: float | None = None
-    flux50: float | None = None
-    snr50: float | None = None
-    depth_reason: str | None = None  # why there is none
-    fwhm_new_px: float | None = None
-    fwhm_ref_px: float | None = None
-    score_std: float | None = None
-    registration_rms_px: float | None = None
-    registration_scatter_px: float | None = None
-    masked_fraction: float | None = None
-    config_hash: str | None = None
-    scored_by: str | None = None  # which versions of which models, and which were refused and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,23 +182,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         chosen = candidate_id if candidate_id is not None else sky_object.best_candidate_id
         if chosen is None:
             raise CardError(f"sky object {object_id} has no candidate to show")
-        query = candidate_rows(
-            Observation,
-            Difference,
-            Tracklet,
-            CandidateMatch,
-            col(Cutout.pixels).label("pixels"),
-            col(Assignment.expert).label("expert"),
-        )
-        row = db.execute(
-            query.outerjoin(Observation, col(Candidate.observation_id) == col(Observation.id))
-            .outerjoin(Cutout, col(Cutout.candidate_id) == col(Candidate.id))
-            .outerjoin(CandidateMatch, col(CandidateMatch.candidate_id) == col(Candidate.id))
-            .outerjoin(TrackletMember, col(TrackletMember.candidate_id) == col(Candidate.id))
-            .outerjoin(Tracklet, col(Tracklet.id) == col(TrackletMember.tracklet_id))
-            .outerjoin(Assignment, col(Assignment.sky_object_id) == objects[0])
-            .where(col(Candidate.id) == chosen, col(Candidate.sky_object_id).in_(objects))
-        ).first()
+        row = _row_of(db, chosen, objects)
         if row is None:
             raise CardError(f"sky object {object_id} has no candidate {chosen}")
         shown = sky_object  # of a body that moves each detection has a name and a place of its own
@@ -236,7 +190,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
             shown = db.get_one(SkyObject, row.Candidate.sky_object_id)
         curve = light_curve(db, objects, epochs)
         past = history(db, *objects)
-        scored = _scored_by(db, row.Observation)
+        scored = scored_by(db, row.Observation)
         seen_again = _seen_again(db, sky_object, epochs)
     cutouts, problem = _cutouts(row.pixels)
     return Card(
@@ -249,7 +203,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         candidate_id=chosen,
         candidate=record(row),
         features={name: finite(value) for name, value in row.Candidate.features.items()},
-        frame=_frame_facts(row.Observation, row.Difference, scored),
+        frame=frame_facts(row.Observation, row.Difference, scored),
         epochs=tuple(Epoch(one.id or 0, one.mjd, one.filter, one.snr, one.mag) for one in epochs),
         light_curve=curve,
         history=past,
@@ -263,6 +217,27 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         expert=row.expert if sky_object.review_state == ReviewState.ESCALATED else None,
         seen_again=seen_again,
     )
+
+
+def _row_of(db: Session, candidate_id: int, objects: Sequence[int]) -> Any:
+    """A candidate of some objects with all that one row of each other table tells of it; or none."""
+    query = candidate_rows(
+        Observation,
+        Difference,
+        Tracklet,
+        CandidateMatch,
+        col(Cutout.pixels).label("pixels"),
+        col(Assignment.expert).label("expert"),
+    )
+    return db.execute(
+        query.outerjoin(Observation, col(Candidate.observation_id) == col(Observation.id))
+        .outerjoin(Cutout, col(Cutout.candidate_id) == col(Candidate.id))
+        .outerjoin(CandidateMatch, col(CandidateMatch.candidate_id) == col(Candidate.id))
+        .outerjoin(TrackletMember, col(TrackletMember.candidate_id) == col(Candidate.id))
+        .outerjoin(Tracklet, col(Tracklet.id) == col(TrackletMember.tracklet_id))
+        .outerjoin(Assignment, col(Assignment.sky_object_id) == objects[0])
+        .where(col(Candidate.id) == candidate_id, col(Candidate.sky_object_id).in_(objects))
+    ).first()
 
 
 def hidden(card: Card, *, keep: str | None = None) -> Card:
@@ -341,65 +316,3 @@ def _cutouts(pixels: bytes | None) -> tuple[Cutouts | None, str | None]:
         return unpack(pixels), None
     except CutoutError as error:
         return None, str(error)
-
-
-def _scored_by(db: Session, observation: Observation | None) -> str | None:
-    """What the stage that scored the newest attempt at a frame said of its models."""
-    if observation is None:
-        return None
-    said: dict[str, str | None] = {}
-    for stage in OPENINGS:
-        query = select(StageRun).where(
-            col(StageRun.observation_id) == observation.id, col(StageRun.stage) == stage
-        )
-        newest = db.scalar(query.order_by(col(StageRun.id).desc()).limit(1))
-        said[stage] = newest.reason if newest is not None else None
-    return _who_scored(said)
-
-
-def _who_scored(said: Mapping[str, str | None]) -> str | None:
-    """The models with their digests, the U-Net among them, and then what was refused."""
-    models: list[str] = []
-    remarks: list[str] = []
-    for stage, opening in OPENINGS.items():
-        first, _, rest = (said.get(stage) or "").partition(". ")
-        first = first.removesuffix(".")
-        if first.startswith(opening):
-            models.append(first.removeprefix(opening))
-        if rest:
-            remarks.append(rest)
-    return " ".join([f"{', '.join(models)}.", *remarks]) if models or remarks else None
-
-
-def _frame_facts(
-    observation: Observation | None, difference: Difference | None, scored_by: str | None
-) -> FrameFacts:
-    of_frame = {} if observation is None else {
-        "path": observation.path,
-        "extension": observation.extension,
-        "field": observation.field,
-        "exposure_s": observation.exposure_s,
-        "airmass": observation.airmass,
-        "seeing_px": observation.seeing_px,
-        "seeing_arcsec": observation.seeing_arcsec,
-        "sky_rms": observation.sky_rms,
-        "zeropoint": observation.zeropoint,
-        "limit_mag": observation.limit_mag,
-    }  # fmt: skip
-    of_difference = {} if difference is None else {
-        "m50": difference.m50,
-        "m50_err": difference.m50_err,
-        "flux50": difference.flux50,
-        "snr50": difference.snr50,
-        "depth_reason": difference.depth_reason,
-        "fwhm_new_px": difference.fwhm_new_px,
-        "fwhm_ref_px": difference.fwhm_ref_px,
-        "score_std": difference.score_std,
-        "registration_rms_px": difference.registration_rms_px,
-        "registration_scatter_px": difference.registration_scatter_px,
-        "masked_fraction": difference.masked_fraction,
-        "config_hash": difference.config_hash,
-    }  # fmt: skip
-    if difference is not None and difference.limit_mag is not None:
-        of_difference["limit_mag"] = difference.limit_mag
-    return FrameFacts(**of_frame | of_difference, scored_by=scored_by)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-from core.horizon import DAY_S, unix_s
+from core.epochs import DAY_S, unix_of
 from core.orientation import ToSky, sane
 
 Cards = list[tuple[str, str | int | float, str]]  # keyword, value, comment
@@ -90,7 +90,7 @@ def epoch_cards(first: float | None, last: float | None) -> Cards:
 
 def _moment(keyword: str, mjd: float, comment: str) -> Cards:
     try:
-        moment = datetime.fromtimestamp(unix_s(mjd), UTC)
+        moment = datetime.fromtimestamp(unix_of(mjd), UTC)
     except (ValueError, OverflowError, OSError):  # no date of a calendar
         return []
     return [(keyword, moment.replace(tzinfo=None).isoformat(timespec="milliseconds"), comment)]

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from core.coordinates import CoordinateError, parse_position
-from core.dates import mjd_of
+from core.dates import parsed_mjd
 from core.review.filter_words import Word
 
 
@@ -16,7 +16,7 @@ def in_numbers(word: Word) -> Word:
         return _place(word)
     if word.key == "mjd" and "-" in word.value[1:]:
         try:
-            return replace(word, value=repr(mjd_of(word.value)))
+            return replace(word, value=repr(parsed_mjd(word.value)))
         except (ValueError, OverflowError):
             return word
     return word

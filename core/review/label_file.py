@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from core.coordinates import CoordinateError, parse_position
+from core.database.keys import key_in
 from core.database.storable import storable
 from core.errors import AstridError
 from core.text import safe_text
@@ -24,7 +25,6 @@ from core.vocabulary import ExitCode, Label
 MOST_BYTES = 256 * 2**20
 MOST_CELL = 4000  # characters of a note; of a name far fewer
 MOST_NAME = 200
-MOST_ID = 2**31 - 1  # the store's whole numbers have 32 bits
 DELIMITERS = ",\t;|"
 
 # What columns are called, in small letters; of several of one meaning the first that a row fills counts.
@@ -247,9 +247,10 @@ def _label(word: str, words: Mapping[str, Label]) -> Label:
 def _whole(text: str | None) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 11 and 0 < int(text) <= MOST_ID):
+    key = key_in(text)
+    if not key:
         raise UnclearRow(f"'{safe_text(text, 40)}' is no candidate's number")
-    return int(text)
+    return key
 
 
 def _number(text: str, what: str) -> float:

@@ -17,7 +17,7 @@ from core.objects.known import known_sky
 from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
 from core.objects.sky import separation_deg
 from core.objects.tracklets import tracklets_of
-from core.review.agreement import settled, standings
+from core.review.agreement import standings
 from core.review.real_rows import RealCandidate, real_candidates
 from core.settings import ReviewSettings, TnsSettings
 from core.text import safe_text
@@ -69,7 +69,7 @@ def preflight(
     FilterError
     """
     confirmed = {
-        each.object_id: settled(each.votes, experts=review.experts, needed=review.votes)[0]
+        each.object_id: each.confirmed
         for each in standings(store, experts=review.experts, needed=review.votes)
     }
     chosen = _passing(store, filters)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.frame import Image
 from pipeline.neighbourhood import blurred, grown
-from pipeline.quantile import quantile
+from pipeline.quantile import MAD_TO_SIGMA, quantile
 
 SOURCE_SIGMA = 2.5  # of the lightly smoothed image: what is above it is a source
 SMOOTH_PX = 1.5
@@ -82,7 +82,7 @@ def _slope(data: Image, bad: NDArray[np.bool_]) -> Image:
         found = np.linalg.lstsq(used.T @ used, used.T @ values[kept], rcond=None)[0]
         rest = values - terms @ found
         rest -= quantile(rest[kept], 0.5)
-        scatter = 1.4826 * quantile(np.abs(rest[kept]), 0.5)
+        scatter = MAD_TO_SIGMA * quantile(np.abs(rest[kept]), 0.5)
         kept = np.abs(rest) <= SLOPE_SIGMA * scatter
         if np.count_nonzero(kept) < 100:
             return np.zeros_like(data)

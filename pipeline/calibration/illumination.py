@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, binary_propagation, median_filter, zoom
 
 from pipeline.frame import Image
-from pipeline.quantile import quantile
+from pipeline.quantile import MAD_TO_SIGMA, quantile
 
 BLOCK_PX = 8
 DARK = 0.5  # of the typical sky: darker, at the frame's border, is vignetted
@@ -41,7 +41,7 @@ def vignetted(counts: Image, level: Image, bad: NDArray[np.bool_]) -> NDArray[np
     medians = median_filter(_medians(blocks), size=3, mode="nearest")
     typical = quantile(level[~bad], 0.5)
     inner = medians[rows // 4 : -(rows // 4), columns // 4 : -(columns // 4)]
-    scatter = 1.4826 * float(np.median(np.abs(inner - np.median(inner))))
+    scatter = MAD_TO_SIGMA * float(np.median(np.abs(inner - np.median(inner))))
     if typical <= LEAST_SIGNIFICANCE * scatter:
         return nothing
     relative = medians / typical

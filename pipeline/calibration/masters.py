@@ -7,10 +7,7 @@ and are kept on disk by the content of what they were made of.
 from __future__ import annotations
 
 import hashlib
-import io
-import os
-import tempfile
-import zipfile
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,9 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.settings import Settings
+from core.unfinished import unfinished
 from core.vocabulary import FrameKind
 from pipeline.calibration.overscan import trim
+from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import Exposure, FrameRefused, Image, RawFrame
+from pipeline.quantile import MAD_TO_SIGMA
+
+log = logging.getLogger(__name__)
 
 CLIP_SIGMA = 4.0
 CHUNK_BYTES = 64 * 2**20  # of the stack that is in memory at once
@@ -134,7 +136,10 @@ def masters_for(
     cached = load(folder, content)
     if cached is None:
         cached = build(chosen, content)
-        save(folder, cached)
+        try:
+            save(folder, cached)
+        except OSError as error:  # the next frame builds them again
+            log.warning("masters cannot be kept in %s: %s", folder, error.strerror or error)
     return cached
 
 
@@ -194,7 +199,7 @@ def load(folder: Path, content: str) -> Masters | None:
     try:
         with np.load(folder / f"{content}.npz", allow_pickle=False) as arrays:
             return Masters(**{name: arrays[name] for name in arrays.files}, content=content)
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
+    except DAMAGE:
         return None
 
 
@@ -206,16 +211,8 @@ def save(folder: Path, masters: Masters) -> None:
         for field in fields(masters)
         if isinstance(value := getattr(masters, field.name), np.ndarray)
     }
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(buffer.getbuffer())
-        Path(name).replace(folder / f"{masters.content}.npz")
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with unfinished(folder / f"{masters.content}.npz") as part, part.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def _clipped_mean_of_stack(stack: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -226,7 +223,7 @@ def _clipped_mean_of_stack(stack: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(stack) < 3:
         return np.asarray(stack.mean(axis=0))
     deviation = np.abs(stack - np.median(stack, axis=0))
-    scatter = 1.4826 * np.median(deviation, axis=0)
+    scatter = MAD_TO_SIGMA * np.median(deviation, axis=0)
     kept = deviation <= CLIP_SIGMA * np.maximum(scatter, np.median(scatter, axis=1, keepdims=True)) + 1e-12
     return np.asarray(np.where(kept, stack, 0.0).sum(axis=0) / np.maximum(kept.sum(axis=0), 1))
 
@@ -275,7 +272,7 @@ def _bad(dark: Image | None, flat: Image | None) -> NDArray[np.bool_] | None:
     bad: NDArray[np.bool_] | None = None
     if dark is not None:
         middle = np.median(dark)
-        spread = 1.4826 * np.median(np.abs(dark - middle))
+        spread = MAD_TO_SIGMA * np.median(np.abs(dark - middle))
         bad = np.abs(dark - middle) > HOT_SIGMA * max(float(spread), 1e-9)
     if flat is not None:
         bad = flat <= 0.0 if bad is None else bad | (flat <= 0.0)

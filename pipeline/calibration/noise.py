@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.frame import Exposure, Image
 from pipeline.neighbourhood import blurred, grown
-from pipeline.quantile import quantile
+from pipeline.quantile import MAD_TO_SIGMA, quantile
 
 TOLERANCE = 0.2  # of the sky's standard deviation, beyond which the header is not believed
 QUIET_SHARE = 0.25  # of the good pixels, those with least light from sources, are the sky
@@ -75,7 +75,7 @@ def sky_noise(data: Image, background: Image, bad: NDArray[np.bool_]) -> SkyNois
     light = blurred(excess, 2.0)
     quiet = usable & (light <= quantile(light[usable], QUIET_SHARE))
     sample = roughness[quiet]
-    sigma = 1.4826 * quantile(np.abs(sample), 0.5)
+    sigma = MAD_TO_SIGMA * quantile(np.abs(sample), 0.5)
     if sigma == 0.0:  # coarse digitisation: most neighbours are equal
         sigma = float(sample.std())
     return SkyNoise(level=quantile(data[quiet], 0.5), sigma=max(sigma, 1e-6))

@@ -12,6 +12,7 @@ from scipy.ndimage import uniform_filter1d
 
 from pipeline.files.headers import look_up
 from pipeline.frame import Image, RawFrame
+from pipeline.quantile import MAD_TO_SIGMA
 
 SMOOTH_LINES = 101  # a line's overscan has few pixels: its noise must not become the image's stripes
 CLIP_SIGMA = 5.0
@@ -100,11 +101,14 @@ def trim(raw: RawFrame) -> Trimmed:
 
 def _overscan_level(strip: Section, data: Image, bad: NDArray[np.bool_]) -> Image:
     """The bias level of every line that crosses the overscan strip: (height, 1) or (1, width)."""
-    values = np.where(strip.of(bad), np.nan, strip.of(data))
+    masked = strip.of(bad)
+    if masked.all():  # a mask of the file's that leaves out all that sees no light says nothing of the bias
+        masked = np.zeros_like(masked)
+    values = np.where(masked, np.nan, strip.of(data))
     along_rows = strip.y1 - strip.y0 >= strip.x1 - strip.x0  # a strip of columns: one level a row
     across = 1 if along_rows else 0
     overall = np.nanmedian(values)
-    spread = 1.4826 * np.nanmedian(np.abs(values - overall))
+    spread = MAD_TO_SIGMA * np.nanmedian(np.abs(values - overall))
     values = np.where(
         np.abs(values - np.nanmedian(values, axis=across, keepdims=True)) > CLIP_SIGMA * spread + 1e-6,
         np.nan,

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from core.frames.outcome import QualityFacts
+from core.magnitudes import UPPER_LIMIT_SIGMA
 from core.settings import Settings
 from core.vocabulary import MaskPlane
 from pipeline.files.headers import number
@@ -16,7 +17,6 @@ from pipeline.known.field_stars import FieldStars
 from pipeline.quantile import quantile
 from pipeline.stellar.stars import stellar_fwhm
 
-LIMIT_SIGMA = 5.0
 HEADER = "header"
 HEADER_SYSTEM = "ab"  # which headers do not say, and mean
 SIGMA_OF_FWHM = 1.0 / (2.0 * math.sqrt(2.0 * math.log(2.0)))
@@ -122,7 +122,7 @@ def limit_flux(sky_rms: float, fwhm_px: float) -> float:
     A PSF fit has the noise of ``4 pi sigma**2`` pixels of sky for a Gaussian PSF (King 1983, PASP 95, 163).
     """
     pixels = 4.0 * math.pi * (SIGMA_OF_FWHM * fwhm_px) ** 2
-    return LIMIT_SIGMA * sky_rms * math.sqrt(max(pixels, 1.0))
+    return UPPER_LIMIT_SIGMA * sky_rms * math.sqrt(max(pixels, 1.0))
 
 
 def _zeropoint(frame: Frame) -> float | None:

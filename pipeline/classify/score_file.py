@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from pipeline.classify.triplets import (
     enlargement,
     of_arrays,
 )
+from pipeline.files.npz_file import DAMAGE
 
 MOST_SIDE = 1024
 MOST_BYTES = 8 * 2**30  # of one array
@@ -69,7 +69,7 @@ def read(path: Path) -> TripletFile:
             scale = file.get("pixel_scale")
     except OSError as error:
         raise TripletFileError(f"{path.name} cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, KeyError, IndexError, zipfile.BadZipFile, MemoryError, zlib.error) as error:
+    except DAMAGE as error:
         raise TripletFileError(f"{path.name} is no file of triplets: {str(error)[:200]}") from None
     shapes = {name: array.shape for name, array in zip(PLANES, arrays, strict=True)}
     for name, array in zip(PLANES, arrays, strict=True):

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from core.errors import AstridError
 from core.review.cutouts import MAX_ABS, Cutouts, Plane
+from pipeline.quantile import MAD_TO_SIGMA
 
 Stack = NDArray[np.float32]  # (n, side, side)
 
 SIDE = 63
 SOFTENING = 3.0  # sigma up to which the network sees values in proportion, beyond it their logarithm
-MAD_TO_SIGMA = 1.4826
 LEAST_PIXELS = 25  # that a sky sigma is measured on
 PLANES = ("new", "ref", "diff")
 STAR_PX = 3.0  # FWHM below which cutouts are enlarged; models know stars of 2 to 6 pixels

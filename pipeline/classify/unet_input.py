@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.frame import Aligned, Difference, Image, PreparedReference
+from pipeline.quantile import MAD_TO_SIGMA
 
 Planes = NDArray[np.float32]  # (CHANNELS, height, width)
 
 CHANNELS = 5  # new, reference, difference, score, and 1 where a pixel is masked
 SOFTENING = 3.0  # sigma up to which values count in proportion, beyond it their logarithm
-MAD_TO_SIGMA = 1.4826
 SAMPLE = 2**17  # pixels tell a median to a part in two hundred
 
 

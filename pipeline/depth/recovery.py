@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from core.objects.association import POSITION_SIGMAS
 from core.settings import Settings
 from pipeline.depth.injection import Injected, Sources
 from pipeline.detection.detect import find_peaks, judge, position_width
@@ -15,7 +16,6 @@ from pipeline.frame import Detection, PreparedReference
 
 Array = NDArray[np.float64]
 
-POSITION_SIGMAS = 3.0  # as in the association
 CLIMB = 1.5  # FWHM: a peak climbs a pixel a step, diagonally too, as many as the FWHM has
 
 

@@ -123,7 +123,6 @@ def run(
         flow_run_id=flow_run_id,
     )
     number, start = row.id or 0, time.perf_counter()
-    begun = on_begin or _unheard
     events: list[FrameEvent] = []
     stop = threading.Event()
 
@@ -132,17 +131,14 @@ def run(
         if on_event:
             on_event(event)
 
+    told = _Told(on_begin or _unheard, seen, on_trouble or _unheard)
     state, reason = "failed", None
     try:
         with stopped_by_signals(stop), sampling(store, settings, number), watching(settings, store):
             if on_start:
                 on_start(number)
-            if workers > 1:
-                told = _Told(begun, seen, on_trouble or _unheard)
-                _with_processes(store, settings, number, workers, limit, stop, told)
-            else:
-                worker = Worker(store, settings, number, on_trouble=on_trouble)
-                _in_this_process(worker, limit, stop, begun, seen)
+            drive = _with_processes if workers > 1 else _in_this_process
+            drive(store, settings, number, workers, limit, stop, told)
             link_frames(store, settings, {event.observation_id for event in events if event.candidates})
         state = "interrupted" if stop.is_set() else "done"
     except KeyboardInterrupt:
@@ -173,15 +169,23 @@ class _Told:
 
 
 def _in_this_process(
-    worker: Worker, limit: int | None, stop: threading.Event, begun: OnBegin, seen: OnEvent
+    store: Store,
+    settings: Settings,
+    run_id: int,
+    _workers: int,
+    limit: int | None,
+    stop: threading.Event,
+    heard: _Told,
 ) -> None:
+    """Take one frame after the other until none is due."""
+    worker = Worker(store, settings, run_id, on_trouble=heard.trouble)
     done = 0
     while not stop.is_set() and (limit is None or done < limit):
-        event = worker.one(begun)
+        event = worker.one(heard.begun)
         if event is None:
             return
         done += 1
-        seen(event)
+        heard.seen(event)
 
 
 @dataclass(slots=True)

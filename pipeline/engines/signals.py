@@ -23,9 +23,8 @@ def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's
         return
-    deaf = (
-        signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    )  # who started it wants it to outlive the terminal
+    # Who started it with the hang-up ignored wants it to outlive the terminal.
+    deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     stopping = [each for each in STOPPING if not (deaf and each is signal.SIGHUP)]
 
     def handle(number: int, frame: FrameType | None) -> None:

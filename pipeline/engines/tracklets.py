@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.database.store import Store, StoreError
+from core.magnitudes import MAG_PER_RELATIVE_ERROR
 from core.objects.tracklets import FoundTracklet, NightSpan, movable, nights, times_of, write_tracklets
 from core.settings import Settings
 from pipeline.linking import Detections, Track, link
@@ -19,7 +20,6 @@ log = logging.getLogger(__name__)
 LEAST_ERROR_ARCSEC = 0.2  # what registration and catalogues leave
 UNKNOWN_ERROR_ARCSEC = 0.5  # of alerts that do not tell theirs
 UNKNOWN_FIELD_DEG = 0.5
-FLUX_ERROR_MAG = 2.5 / math.log(10.0)
 
 
 def link_night(store: Store, settings: Settings, night: NightSpan) -> tuple[int, int]:
@@ -93,7 +93,7 @@ def _brightness(row: Any) -> tuple[float, float, str]:
     if row.mag is not None:
         return row.mag, row.mag_err or 0.3, f"mag {row.mag_system}"
     if row.flux is not None and row.flux > 0:
-        error = FLUX_ERROR_MAG * (row.flux_err or 0.0) / row.flux
+        error = MAG_PER_RELATIVE_ERROR * (row.flux_err or 0.0) / row.flux
         return -2.5 * math.log10(row.flux), error, f"flux {row.flux_unit}"
     return math.nan, math.nan, ""
 

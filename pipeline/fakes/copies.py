@@ -19,6 +19,7 @@ from scipy.spatial import KDTree
 from core.frames.injected import Draw, DrawnSource
 from core.frames.outcome import CandidateFacts, ForcedFacts, InjectedFacts
 from core.magnitudes import magnitude
+from core.objects.association import POSITION_SIGMAS
 from core.settings import Settings
 from pipeline.detection.detect import detect
 from pipeline.detection.forced import forced_fluxes
@@ -38,7 +39,6 @@ from pipeline.subtraction.subtract import subtract
 
 log = logging.getLogger(__name__)
 
-POSITION_SIGMAS = 3.0  # as in the association
 
 Finish = Callable[[Sequence[Detection], Difference, Aligned], tuple[CandidateFacts, ...]]
 

@@ -113,7 +113,8 @@ def exposure_of(header: Header, name: str) -> Exposure:
 
     A gain, read noise or saturation of zero or less is taken as absent. The gain is electrons per
     unit of the stored data: 1 for electrons, times the exposure for a rate, absent for a flux in
-    physical units.
+    physical units. A date that cannot be used leaves ``mjd`` empty, for not every use of an image
+    needs one; `time_of` tells why.
 
     Parameters
     ----------
@@ -121,9 +122,6 @@ def exposure_of(header: Header, name: str) -> Exposure:
         Of the image, with what it inherits from the file's primary header.
     name : str
         What people call the frame.
-
-    A date that cannot be used leaves ``mjd`` empty, for not every use of an image needs one;
-    `time_of` tells why.
 
     Raises
     ------
@@ -138,7 +136,7 @@ def exposure_of(header: Header, name: str) -> Exposure:
     except FrameRefused:
         mjd = None
     detector = text(header, "detector")
-    instrument = text(header, "instrument") or text(header, "detector")
+    instrument = text(header, "instrument") or detector
     if instrument and detector and detector != instrument:
         instrument = f"{instrument} {detector}"
     return Exposure(

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from core.frames.thumbnail import SIDE
 from pipeline.frame import Frame
-
-TO_SIGMA = 1.4826  # of a median absolute deviation
+from pipeline.quantile import MAD_TO_SIGMA
 
 
 def miniature(frame: Frame, side: int = SIDE) -> NDArray[np.float32]:
@@ -36,5 +35,5 @@ def miniature(frame: Frame, side: int = SIDE) -> NDArray[np.float32]:
         return np.full(counted.shape, np.nan, dtype=np.float32)
     means = summed(frame.data * good) / np.maximum(counted, 1.0)
     sky = float(np.median(means[seen]))
-    sigma = TO_SIGMA * float(np.median(np.abs(means[seen] - sky))) or 1.0
+    sigma = MAD_TO_SIGMA * float(np.median(np.abs(means[seen] - sky))) or 1.0
     return np.where(seen, (means - sky) / sigma, np.nan).astype(np.float32)

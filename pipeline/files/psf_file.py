@@ -14,6 +14,7 @@ CENTRE_TOLERANCE_PX = 0.05
 LEAST_PX, MOST_PX = 5, 1024  # sides of a stamp
 MOST_UNLIKE = 1.5  # times the width of the frame's stars, or their part: another image's PSF
 UNLIKE = 1.1  # is told
+FINER = 5  # times as fine as its pixels is the grid that a stamp's width is measured on
 
 
 def read_psf(path: Path, shape: tuple[int, int], degree: int) -> tuple[PsfModel, list[str]]:
@@ -143,5 +144,5 @@ def _design(
 
 def _fwhm(stamp: NDArray[np.float64]) -> float:
     """Full width at half maximum in pixels, from the area above half the maximum."""
-    fine = ndimage.zoom(stamp, 5, order=3)
-    return float(2.0 * np.sqrt((fine >= fine.max() / 2).sum() / 25.0 / np.pi))
+    fine = ndimage.zoom(stamp, FINER, order=3, grid_mode=True, mode="nearest")
+    return float(2.0 * np.sqrt((fine >= fine.max() / 2).sum() / FINER**2 / np.pi))

@@ -5,7 +5,7 @@ In order of trust:
 1. the middle itself (``DATE-AVG``, ``MJD-AVG``, …);
 2. ``DATE-OBS`` with a time of day, with or without an offset from UTC such as ``-0700``;
 3. a date alone with a time of day beside it (``UT``, ``UTSTART``, ``TIME-OBS``, …);
-4. the start as one number (``MJD-OBS``, ``JD``, …), unless it is a whole day.
+4. the start as one number (``MJD-OBS``, ``JD``, …), unless it is that of a day alone.
 
 The start plus half the exposure is the middle. ``TIMESYS`` applies to times without an offset.
 """
@@ -19,6 +19,7 @@ from datetime import date
 
 from astropy.time import Time
 
+from core.epochs import JD_OF_MJD_0
 from pipeline.frame import FrameRefused
 
 Look = Callable[[tuple[str, ...]], object]
@@ -127,9 +128,11 @@ def _start(look: Look) -> _Moment | None:
     if moment is not None and moment.clock is not None:
         return moment
     mjd = _in_range(look(START_MJDS))
-    if mjd is None and (jd := _in_range(look(START_JDS), 2400000.5)) is not None:
-        mjd = jd
-    if mjd is not None and mjd != math.floor(mjd):
+    # A whole number is the number of a day, not its midnight, nor, as a JD, its noon.
+    is_day = mjd is not None and mjd == math.floor(mjd)
+    if mjd is None and (mjd := _in_range(look(START_JDS), JD_OF_MJD_0)) is not None:
+        is_day = (2.0 * mjd).is_integer()
+    if mjd is not None and not is_day:
         return _Moment(0, mjd * 86400.0, False)
     if moment is not None or mjd is not None:
         raise FrameRefused(

@@ -12,6 +12,7 @@ import numpy as np
 from astropy.wcs import WCS
 
 from core import horizon
+from core.epochs import unix_of
 from core.frames.outcome import ObservationFacts
 from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
@@ -154,7 +155,7 @@ def _airmass(exposure: Exposure, ra: float | None, dec: float | None, settings: 
     """The airmass of the frame's centre at the site of the settings, where header and settings tell."""
     if ra is None or dec is None or exposure.mjd is None or not settings.site.position:
         return None
-    at = horizon.unix_s(exposure.mjd)
+    at = unix_of(exposure.mjd)
     return horizon.airmass(horizon.altitude_deg(at, ra, dec, *settings.site.position))
 
 

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from core.catalogs.build import NAME_BYTES, PartWriter, finish, unfinished
 from core.catalogs.coverage import Coverage
-from core.catalogs.library import DAYS_PER_YEAR, J2000_MJD, KINDS, VERSION, Catalog, Library
+from core.catalogs.library import KINDS, VERSION, Catalog, Library
+from core.epochs import DAYS_PER_YEAR, J2000_MJD, JD_OF_MJD_0
 from core.text import safe_text
 from pipeline.known import columns, orbit_file
 from pipeline.known.columns import Layout
-from pipeline.known.files import CatalogRefused, open_table
+from pipeline.known.files import open_table
+from pipeline.known.table_file import CatalogRefused
 
 Progress = Callable[[int, int, str], None]
 NUMBERS = ("pmra", "pmdec", "redshift", "period")
@@ -275,7 +277,7 @@ class _Reader:
 
 def _years(epochs: NDArray[np.float64]) -> NDArray[np.float64]:
     """Epochs as Julian years, which some catalogues write as (modified) Julian dates."""
-    years = np.where(epochs > 2_400_000.5, epochs - 2_400_000.5, epochs)
+    years = np.where(epochs > JD_OF_MJD_0, epochs - JD_OF_MJD_0, epochs)
     return np.where(years > 20_000.0, 2000.0 + (years - J2000_MJD) / DAYS_PER_YEAR, years)
 
 

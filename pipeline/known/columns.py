@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.known.files import CatalogRefused, Column
+from pipeline.known.table_file import CatalogRefused, Column
 
 # Names by which catalogues call a thing, the best first; compared without case, spaces and signs.
 ALIASES: dict[str, tuple[str, ...]] = {

@@ -19,10 +19,12 @@ from scipy.spatial import KDTree
 
 from core.catalogs.library import Catalog, Library
 from core.catalogs.zones import MAS_PER_DEG
+from core.epochs import J2000_MJD
 from core.objects.sky import separation_deg
 from core.vocabulary import MaskPlane
 from pipeline.frame import Frame, PsfModel, Stars
 from pipeline.known.reference_sources import enclosed
+from pipeline.quantile import MAD_TO_SIGMA
 from pipeline.stellar.stars import stellar_fwhm
 
 Values = NDArray[np.float64]
@@ -198,7 +200,7 @@ def _in_frame(frame: Frame, catalog: Catalog, band: str | None) -> _Known | None
     if not np.isfinite(sky).all():
         return None
     radius = float(separation_deg(sky[1:, 0], sky[1:, 1], sky[0, 0], sky[0, 1]).max())
-    years = catalog.years_to(np.array([frame.exposure.mjd or 51544.5]))
+    years = catalog.years_to(np.array([frame.exposure.mjd or J2000_MJD]))
     ra, dec, mag = [], [], []
     for part in catalog.parts:
         reach = radius + part.motion_mas * abs(float(years[0])) / MAS_PER_DEG
@@ -358,4 +360,4 @@ def moffat_share(ratio: float) -> float:
 
 
 def _robust_sigma(values: Values) -> float:
-    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+    return MAD_TO_SIGMA * float(np.median(np.abs(values - np.median(values))))

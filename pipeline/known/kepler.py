@@ -15,6 +15,7 @@ import erfa
 import numpy as np
 from numpy.typing import NDArray
 
+from core.epochs import JD_OF_MJD_0
 from core.objects.sky import unit_vectors
 
 Values = NDArray[np.float64]
@@ -28,7 +29,6 @@ AU_KM = 149597870.7
 # The mass of the Sun over that of Mercury, Venus, Earth and Moon, Mars, Jupiter, Saturn, Uranus, Neptune.
 RECIPROCAL_MASSES = (6023600.0, 408523.71, 328900.56, 3098708.0, 1047.3486, 3497.898, 22902.98, 19412.24)
 STEP_DAYS = 4.0  # of the integration of what the planets add
-MJD0 = 2400000.5
 KEPLER_TOLERANCE = 1e-12
 LIGHT_ITERATIONS = 3
 
@@ -148,7 +148,7 @@ def _planets(times: Values) -> NDArray[np.float64]:
     """Heliocentric places of the planets: (times, 8, 3)."""
     places = []
     for number in range(1, 9):
-        found = erfa.plan94(MJD0, times, number)
+        found = erfa.plan94(JD_OF_MJD_0, times, number)
         places.append(np.asarray(found["p"]))
     return np.stack(places, axis=1)
 
@@ -171,9 +171,9 @@ def terrestrial_time(mjd_utc: float) -> float:
     """MJD in TT of a UTC, by the leap seconds that ERFA knows."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a year beyond its table has the last leap second
-        tai = erfa.utctai(MJD0, mjd_utc)
+        tai = erfa.utctai(JD_OF_MJD_0, mjd_utc)
     tt = erfa.taitt(*tai)
-    return float(tt[0] - MJD0 + tt[1])
+    return float(tt[0] - JD_OF_MJD_0 + tt[1])
 
 
 def observer(mjd_utc: float, site: tuple[float, float] | None) -> tuple[Vectors, Vectors, Vectors]:
@@ -192,13 +192,13 @@ def observer(mjd_utc: float, site: tuple[float, float] | None) -> tuple[Vectors,
         au and au a day; the last is barycentric.
     """
     tt = terrestrial_time(mjd_utc)
-    heliocentric, barycentric = erfa.epv00(MJD0, tt)
+    heliocentric, barycentric = erfa.epv00(JD_OF_MJD_0, tt)
     place, velocity = np.array(heliocentric["p"]), np.array(heliocentric["v"])
     sun_velocity = np.array(barycentric["v"]) - velocity
     if site is not None:
         ground = erfa.gd2gc(1, np.radians(site[1]), np.radians(site[0]), 0.0) / (1000.0 * AU_KM)
         # UT1 is within a second of UTC: half a kilometre of ground.
-        turned = erfa.c2t06a(MJD0, tt, MJD0, mjd_utc, 0.0, 0.0)
+        turned = erfa.c2t06a(JD_OF_MJD_0, tt, JD_OF_MJD_0, mjd_utc, 0.0, 0.0)
         place = place + turned.T @ ground
     return place, velocity, sun_velocity
 

@@ -6,7 +6,6 @@ on the ecliptic of J2000.0, epochs are TT.
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -16,7 +15,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.known.files import CatalogRefused
+from core.epochs import JD_OF_MJD_0, julian_year
+from pipeline.known.table_file import UNREADABLE, CatalogRefused, opened, refused
 
 Progress = Callable[[int, int, str], None]
 
@@ -56,9 +56,9 @@ LINE = re.compile(
 def is_orbits(path: Path) -> bool:
     """Whether a file holds orbits in one of the Center's formats, by its beginning."""
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             head = file.read(1 << 16)
-    except (OSError, EOFError):
+    except UNREADABLE:
         return False
     if head.lstrip().startswith(b"[") and b'"Principal_desig"' in head:
         return True
@@ -84,27 +84,21 @@ def write(path: Path, folder: Path, report: Progress) -> tuple[int, int, float |
     kept: list[NDArray[Any]] = []
     skipped = 0
     try:
-        with _opened(path) as file:
-            is_json = file.read(1) == b"["
+        with opened(path) as file:
+            is_json = file.read(1 << 16).lstrip().startswith(b"[")
             file.seek(0)
             for rows, lost in _from_json(file) if is_json else _from_lines(file):
                 kept.append(rows)
                 skipped += lost
                 report(sum(map(len, kept)), 0, "orbits")
-    except (OSError, EOFError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CatalogRefused(f"cannot read {path.name}: {error}") from error
+    except (*UNREADABLE, ValueError, RecursionError) as error:  # JSON raises the last two
+        raise refused(path, error) from error
     orbits = np.concatenate(kept) if kept else np.zeros(0, dtype=DTYPE)
     if len(orbits) == 0:
         raise CatalogRefused(f"{path.name} holds no orbit in the format of MPCORB.DAT")
     np.save(folder / "orbits.npy", orbits)
     epochs, counts = np.unique(orbits["epoch"], return_counts=True)
-    return len(orbits), skipped, round(2000.0 + (float(epochs[counts.argmax()]) - 51544.5) / 365.25, 4)
-
-
-def _opened(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path) if packed else path.open("rb")  # type: ignore[return-value]
+    return len(orbits), skipped, round(julian_year(float(epochs[counts.argmax()])), 4)
 
 
 def _from_lines(file: IO[bytes]) -> Iterator[tuple[NDArray[Any], int]]:
@@ -144,7 +138,7 @@ def _parsed(lines: list[bytes]) -> tuple[NDArray[Any], int]:
 def _from_json(file: IO[bytes]) -> Iterator[tuple[NDArray[Any], int]]:
     """Objects of one array, a block at a time."""
     decoder = json.JSONDecoder()
-    text = file.read(BLOCK).decode("utf-8").lstrip().removeprefix("[")
+    text = _whole_letters(file.read(BLOCK), file).lstrip().removeprefix("[")
     while text.strip(" \r\n\t,]"):
         found: list[dict[str, Any]] = []
         place = 0
@@ -155,6 +149,8 @@ def _from_json(file: IO[bytes]) -> Iterator[tuple[NDArray[Any], int]]:
                 one, place = decoder.raw_decode(text, place)
             except json.JSONDecodeError:
                 break  # it goes on in the next block
+            if not isinstance(one, dict):
+                raise CatalogRefused("the JSON of orbits holds something else than objects")
             found.append(one)
         more = file.read(BLOCK)
         if not found and not more:
@@ -180,7 +176,7 @@ def _from_records(records: list[dict[str, Any]]) -> tuple[NDArray[Any], int]:
         name: np.array([_number(one.get(key)) for one in records], dtype=np.float64)
         for name, key in JSON_KEYS.items()
     }
-    found["epoch"] = found["epoch"] - 2400000.5
+    found["epoch"] = found["epoch"] - JD_OF_MJD_0
     found["n"] = np.full(len(records), np.nan)
     names = [
         " ".join(str(one[key]) for key in ("Number", "Name") if one.get(key))
@@ -218,7 +214,7 @@ def unpacked_epoch(packed: str) -> float:
 def _number(value: Any) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return float("nan")
 
 

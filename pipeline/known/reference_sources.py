@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from core.epochs import julian_year
 from pipeline.frame import Frame, PsfModel, Stars
 
 Values = NDArray[np.float64]
@@ -111,4 +112,4 @@ def enclosed(stamp: NDArray[np.float32], radius: float) -> float:
 def epoch_of(frame: Frame) -> float | None:
     """When an image was taken, Julian years."""
     mjd = frame.exposure.mjd
-    return None if mjd is None else round(2000.0 + (mjd - 51544.5) / 365.25, 4)
+    return None if mjd is None else round(julian_year(mjd), 4)

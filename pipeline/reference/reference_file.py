@@ -8,9 +8,8 @@ its header says the gain, so that other programs see the right noise too.
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,11 +20,14 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 
+from core.unfinished import unfinished
+from pipeline.files.fits_files import DAMAGE
 from pipeline.frame import Exposure, Frame, FrameRefused, Stars
 
 MARK = "ASTRIDRF"
 VERSION = 1  # of the layout
 PLANES = (0, "BACKGROUND", "VARIANCE", "MASK")
+UNREADABLE = (*DAMAGE, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,8 @@ def write(reference: ReferenceImage, path: Path) -> None:
         ]
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-", suffix=".fits")
-    os.close(handle)
-    unfinished = Path(name)
-    try:
-        layers.writeto(unfinished, overwrite=True)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with unfinished(path) as part:
+        layers.writeto(part, overwrite=True)
 
 
 def is_reference(path: Path) -> bool:
@@ -80,7 +76,7 @@ def is_reference(path: Path) -> bool:
     try:
         with _quiet():
             return MARK in fits.getheader(path, 0)
-    except (OSError, IndexError):
+    except UNREADABLE:  # whoever reads it as another image says why
         return False
 
 
@@ -102,7 +98,7 @@ def read(path: Path) -> ReferenceImage:
             saturation = float(header["SATURATE"])
             numbers = [_number(header, key) for key in ("MJD-BEG", "MJD-AVG", "MJD-END", "MAGZERO")]
             wcs = WCS(header)
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except UNREADABLE as error:
         raise FrameRefused(f"the reference {path} cannot be read: {error}") from error
     if data.ndim != 2 or not data.shape == background.shape == variance.shape == mask.shape:
         raise FrameRefused(f"the reference {path} is damaged: its planes are not of one size")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from core.frames.outcome import ReferenceFacts
 from core.settings import Settings
+from core.unfinished import put
 from pipeline.calibration.calibrators import MastersFor
 from pipeline.clock import StageClock
 from pipeline.files.fits_files import read_frame
@@ -175,7 +176,7 @@ def _kept(image: ReferenceImage, seeing_px: float, chosen: str, settings: Settin
         with written.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         path = folder / f"{content[:16]}.fits"
-        written.replace(path)
+        put(written, path)
     frame = image.frame
     ra, dec, radius = footprint(frame.wcs, frame.shape) or (None, None, None)
     return ReferenceFacts(

@@ -11,6 +11,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from core.errors import AstridError
+from core.unfinished import unfinished
 from pipeline.simulate.detector import Detector, make_detector
 from pipeline.simulate.events import Streak
 from pipeline.simulate.exposures import Counts, bias_frame, dark_frame, flat_frame, sky_frame
@@ -249,19 +250,16 @@ def _facts(name: str, pointing: Pointing) -> dict[str, Any]:
 
 def _write_frame(path: Path, counts: Counts, header: fits.Header) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    fits.PrimaryHDU(counts, header).writeto(partial, overwrite=True, output_verify="exception")
-    partial.replace(path)
+    with unfinished(path) as part:
+        fits.PrimaryHDU(counts, header).writeto(part, overwrite=True, output_verify="exception")
 
 
 def _write_table(path: Path, table: Table) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    table.write(partial, format="ascii.ecsv", overwrite=True)
-    partial.replace(path)
+    with unfinished(path) as part:
+        table.write(part, format="ascii.ecsv", overwrite=True)
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{MANIFEST}.part"
-    partial.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    partial.replace(folder / MANIFEST)
+    with unfinished(folder / MANIFEST) as part:
+        part.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")

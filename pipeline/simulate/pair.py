@@ -124,22 +124,85 @@ def simulate_pair(
     random = np.random.default_rng([seed, 0x7041])
     if n_stars is None:
         n_stars = max(40, round(600 * shape[0] * shape[1] / 1024**2))
-    psf_new = _moffat(shape, fwhm_new, beta, variation)
-    psf_ref = _moffat(shape, fwhm_ref, beta, -variation)
     to_new = _affine(shape, shift, rotation_deg)
-    wcs_ref, wcs_new = _wcs(shape, None), _wcs(shape, to_new)
-
+    new = _Side(_moffat(shape, fwhm_new, beta, variation), sky_new, gradient, read_noise, _wcs(shape, to_new))
+    ref = _Side(_moffat(shape, fwhm_ref, beta, -variation), sky_ref, 0.0, read_noise, _wcs(shape, None))
     stars = _stars(random, shape, n_stars, flux_range, to_new, flux_ratio)
     galaxies = _galaxies(random, shape, n_galaxies)
     places, hosts = _event_places(random, shape, n_transients + n_vanished, galaxies)
     snr = np.exp(random.uniform(np.log(snr_range[0]), np.log(snr_range[1]), len(hosts)))
+    is_vanished = np.arange(len(hosts)) >= n_transients
+    transients = _transients(places, hosts, snr, is_vanished, new, ref, to_new, flux_ratio)
+
+    clean_new, clean_ref = new.background(), ref.background()
+    add_stars(clean_new, new.psf, stars["x_new"], stars["y_new"], stars["flux_new"])
+    add_stars(clean_ref, ref.psf, stars["x"], stars["y"], stars["flux_ref"])
+    for x, y, flux, profile in galaxies:
+        x_new, y_new = _apply(to_new, np.array([[x], [y]]))[:, 0]
+        add_galaxy(clean_new, new.psf, x_new, y_new, flux * flux_ratio, profile, to_new[:, :2])
+        add_galaxy(clean_ref, ref.psf, x, y, flux, profile, np.eye(2))
+    here, gone = transients[~is_vanished], transients[is_vanished]
+    add_stars(clean_new, new.psf, here["x_new"], here["y_new"], here["flux"])
+    add_stars(clean_ref, ref.psf, gone["x"], gone["y"], -gone["flux_ref"])
+    return SimulatedPair(
+        new=_noisy(random, clean_new, read_noise),
+        ref=_noisy(random, clean_ref, read_noise),
+        sky_new=new.background().astype(np.float32),
+        sky_ref=ref.background().astype(np.float32),
+        variance_new=(clean_new + read_noise**2).astype(np.float32),
+        variance_ref=(clean_ref + read_noise**2).astype(np.float32),
+        psf_new=new.psf.stamp,
+        psf_ref=ref.psf.stamp,
+        field_new=new.psf,
+        field_ref=ref.psf,
+        read_noise=read_noise,
+        flux_ratio=flux_ratio,
+        wcs_new=new.wcs,
+        wcs_ref=ref.wcs,
+        to_new=to_new,
+        transients=transients,
+        stars=stars,
+    )
+
+
+class _Side(NamedTuple):
+    """How one of the two images is taken; the sky and the read noise in electrons."""
+
+    psf: MoffatField
+    sky: float
+    gradient: float  # of the sky, relative, from the first column to the last
+    read_noise: float
+    wcs: WCS
+
+    def background(self) -> Array:
+        """The sky of every pixel, a new image."""
+        height, width = self.psf.shape
+        slope = 1.0 + self.gradient * (np.arange(width) / width - 0.5)
+        return np.full((height, width), self.sky) * slope
+
+    def one_sigma(self, places: Array) -> Array:
+        """The error of a matched filter's flux at each place, from sky and read noise alone."""
+        variance = self.sky + self.read_noise**2
+        pixels = [self.psf.noise_pixels(x, y) for x, y in places.T]
+        return np.sqrt(np.array(pixels, dtype=np.float64) * variance)
+
+
+def _transients(
+    places: Array,
+    hosts: NDArray[np.str_],
+    snr: Array,
+    is_vanished: NDArray[np.bool_],
+    new: _Side,
+    ref: _Side,
+    to_new: Array,
+    flux_ratio: float,
+) -> Table:
+    """What changes, as `SimulatedPair` tells it: each as significant as asked in the image that has it."""
     places_new = _apply(to_new, places)
-    vanished = np.arange(len(hosts)) >= n_transients
-    one_sigma_new = _sky_noise(psf_new, places_new, sky_new, read_noise)
-    one_sigma_ref = _sky_noise(psf_ref, places, sky_ref, read_noise)
-    flux_ref = np.where(vanished, -snr * one_sigma_ref, snr * one_sigma_new / flux_ratio)
-    ra, dec = wcs_ref.all_pix2world(places[0], places[1], 0)
-    transients = Table(
+    ra, dec = ref.wcs.all_pix2world(places[0], places[1], 0)
+    appeared = snr * new.one_sigma(places_new) / flux_ratio
+    flux_ref = np.where(is_vanished, -snr * ref.one_sigma(places), appeared)
+    return Table(
         {
             "x": places[0],
             "y": places[1],
@@ -152,40 +215,6 @@ def simulate_pair(
             "snr": snr,
             "host": hosts,
         }
-    )
-
-    background_new = np.full(shape, sky_new) * (1.0 + gradient * (np.arange(shape[1]) / shape[1] - 0.5))
-    background_ref = np.full(shape, sky_ref)
-    clean_new, clean_ref = background_new.copy(), background_ref.copy()
-    add_stars(clean_new, psf_new, stars["x_new"], stars["y_new"], stars["flux_new"])
-    add_stars(clean_ref, psf_ref, stars["x"], stars["y"], stars["flux_ref"])
-    for x, y, flux, profile in galaxies:
-        x_new, y_new = _apply(to_new, np.array([[x], [y]]))[:, 0]
-        add_galaxy(clean_new, psf_new, x_new, y_new, flux * flux_ratio, profile, to_new[:, :2])
-        add_galaxy(clean_ref, psf_ref, x, y, flux, profile, np.eye(2))
-    here = transients[~vanished]
-    add_stars(clean_new, psf_new, here["x_new"], here["y_new"], here["flux"])
-    gone = transients[vanished]
-    add_stars(clean_ref, psf_ref, gone["x"], gone["y"], -gone["flux_ref"])
-
-    return SimulatedPair(
-        new=_noisy(random, clean_new, read_noise),
-        ref=_noisy(random, clean_ref, read_noise),
-        sky_new=background_new.astype(np.float32),
-        sky_ref=background_ref.astype(np.float32),
-        variance_new=(clean_new + read_noise**2).astype(np.float32),
-        variance_ref=(clean_ref + read_noise**2).astype(np.float32),
-        psf_new=psf_new.stamp,
-        psf_ref=psf_ref.stamp,
-        field_new=psf_new,
-        field_ref=psf_ref,
-        read_noise=read_noise,
-        flux_ratio=flux_ratio,
-        wcs_new=wcs_new,
-        wcs_ref=wcs_ref,
-        to_new=to_new,
-        transients=transients,
-        stars=stars,
     )
 
 
@@ -244,12 +273,6 @@ def _event_places(
             places[:, i] = np.array([host.x, host.y]) + host.profile.draw_offset(random)
             hosts[i] = f"galaxy{number}"
     return places, hosts
-
-
-def _sky_noise(psf: MoffatField, places: Array, sky: float, read_noise: float) -> Array:
-    """The error of a matched filter's flux at each place, from sky and read noise alone."""
-    variance = sky + read_noise**2
-    return np.array([np.sqrt(psf.noise_pixels(x, y) * variance) for x, y in places.T], dtype=np.float64)
 
 
 def _moffat(shape: tuple[int, int], fwhm: float, beta: float, variation: float) -> MoffatField:

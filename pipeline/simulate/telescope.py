@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.wcs import WCS
 
+from core.epochs import J2000_MJD
 from pipeline.simulate.psf import MoffatField
 
 PIXEL_SCALE = 0.6  # arcsec
@@ -93,7 +94,7 @@ def tangential(ra: float, dec: float, shape: tuple[int, int], rotation: float = 
 
 def airmass(mjd: float, ra: float, dec: float) -> float:
     """The secant of the zenith distance at the simulated site."""
-    sidereal = 280.46062 + 360.98564737 * (mjd - 51544.5) + LONGITUDE
+    sidereal = 280.46062 + 360.98564737 * (mjd - J2000_MJD) + LONGITUDE
     hour_angle = np.deg2rad(sidereal - ra)
     phi, delta = np.deg2rad(LATITUDE), np.deg2rad(dec)
     altitude = np.sin(phi) * np.sin(delta) + np.cos(phi) * np.cos(delta) * np.cos(hour_angle)

@@ -11,6 +11,8 @@ import numpy as np
 from astropy.time import Time
 from erfa import ErfaWarning
 
+from core.epochs import JD_OF_MJD_0
+from core.magnitudes import MAG_PER_RELATIVE_ERROR, UPPER_LIMIT_SIGMA
 from core.orientation import ToSky
 from core.review.cutouts import MAX_ABS, pack
 from core.surveys.alert import AB_ZEROPOINT_NJY, AlertFacts, FluxFacts
@@ -21,12 +23,9 @@ from pipeline.surveys.survey import STAMP, Names, Point, Survey
 
 Record = Mapping[str, Any]
 
-JD_OF_MJD_0 = 2400000.5
 EARLIEST_MJD, LATEST_MJD = 40000.0, 120000.0  # 1968 to 2187: beyond lie zeros and damaged numbers
 MOST_LETTERS = 100  # of an id
 MOST_EPOCHS = 20_000  # of one list of a history; the newest are its last
-LIMIT_SIGMA = 5.0
-MAG_PER_RELATIVE_ERROR = 2.5 / math.log(10.0)
 MOST_POSITION_ERROR_DEG = 5.0 / 3600.0
 
 POSITIVE = frozenset({"t", "1", "true", "y", "yes", "+"})
@@ -234,7 +233,7 @@ def _limit(survey: Survey, record: Record, point: Point, epoch: _Epoch) -> float
     """A fifth of the flux that would have been detected."""
     limit = _number(survey, record, point.limit_mag)
     if limit is not None and 0.0 < limit < 50.0:
-        return nanojansky(limit + survey.ab_offsets.get(epoch.band or "", 0.0)) / LIMIT_SIGMA
+        return nanojansky(limit + survey.ab_offsets.get(epoch.band or "", 0.0)) / UPPER_LIMIT_SIGMA
     noise = _number(survey, record, point.noise)
     return noise * (point.nanojansky or 1.0) if noise is not None and noise > 0 else None
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.errors import AstridError
-from core.models.trainings import CHECKPOINT, Training, read, trainings
+from core.models.trainings import CHECKPOINT, MODEL, Training, read, trainings
 from core.settings import Settings
 from pipeline.classify.model_file import ModelFile
 from pipeline.classify.model_file import read as read_model
@@ -181,18 +182,19 @@ def copy_out(training: Training, folder: Path) -> None:
     Raises
     ------
     AstridError
-        The folder is there already, or cannot be written.
+        The folder is there already, or cannot be written; or the model is damaged.
     """
     if folder.exists():
         raise AstridError(f"{folder} is there already")
-    part = folder.with_name(f".{folder.name}.part")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(training.folder / "model", part, dirs_exist_ok=True)
-        part.rename(folder)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as work:
+            copy = Path(work) / MODEL
+            shutil.copytree(training.folder / MODEL, copy)
+            read_model(copy, training.digest)
+            copy.rename(folder)
     except OSError as error:
         raise AstridError(f"cannot write to {folder}: {error.strerror or error}") from None
-    read_model(folder, training.digest)
 
 
 def _train(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from core.errors import AstridError
+from core.unfinished import unfinished
 
 
 class TrainingError(AstridError):
@@ -38,14 +38,8 @@ def save(
     for number, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{key}": value for key, value in moments.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
-    try:
-        save_file({key: value.contiguous() for key, value in tensors.items()}, unfinished, metadata=said)
-        with unfinished.open("rb+") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with unfinished(path) as part:
+        save_file({key: value.contiguous() for key, value in tensors.items()}, part, metadata=said)
 
 
 def load(

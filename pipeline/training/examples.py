@@ -7,8 +7,6 @@ the pipeline's cuts would drop; a bogus is always a detection, never empty sky.
 from __future__ import annotations
 
 import hashlib
-import os
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,10 +17,12 @@ from numpy.typing import NDArray
 
 from core.errors import AstridError
 from core.review.cutouts import Cutouts, pack, unpack
+from core.unfinished import unfinished
 from pipeline.classify.triplets import SIDE, Triplets, of_cutouts
 from pipeline.detection.cutting import cut
 from pipeline.detection.detect import find_peaks, judge
 from pipeline.detection.forced import bilinear, interpolate
+from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import FrameRefused
 from pipeline.training.events import Event
 from pipeline.training.fields import TrainingField, field, nature
@@ -127,13 +127,8 @@ class Examples:
 
 def write(examples: Examples, path: Path) -> None:
     """Write a set, whole or not at all."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            np.savez(file, **{each.name: getattr(examples, each.name) for each in fields(examples)})
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with unfinished(path) as part, part.open("wb") as file:
+        np.savez(file, **{each.name: getattr(examples, each.name) for each in fields(examples)})
 
 
 def read(path: Path) -> Examples:
@@ -152,7 +147,7 @@ def read(path: Path) -> Examples:
             columns: dict[str, Any] = {name: file[name] for name in COLUMNS}
     except OSError as error:
         raise ExamplesError(f"{path.name} cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
+    except DAMAGE as error:
         raise ExamplesError(f"{path.name} is no set of examples: {str(error)[:200]}") from None
     count = columns["label"].shape[:1]
     for name, kind in COLUMNS.items():

@@ -6,8 +6,6 @@ not at all, so that a folder that was interrupted goes on where it was.
 
 from __future__ import annotations
 
-import os
-import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.unfinished import unfinished
 from pipeline.classify.unet_input import frame_input
+from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import FrameRefused
 from pipeline.training.fields import VERSION, Classes, TrainingField, field
 
@@ -94,25 +94,18 @@ def make(
 
 def write(made: TrainingField, path: Path) -> None:
     """Write one field, whole or not at all."""
-    unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            np.savez(
-                file,
-                name=np.array(made.name),
-                planes=frame_input(made.difference, made.new, made.reference).astype(np.float16),
-                classes=made.classes,
-                fwhm=np.float64(made.difference.psf.fwhm),
-                kinds=np.array([event.kind for event in made.events], dtype="U16"),
-                hosts=np.array([event.host for event in made.events], dtype="U16"),
-                places=np.array(
-                    [[getattr(event, name) for name in EVENT_COLUMNS] for event in made.events],
-                    dtype=np.float64,
-                ).reshape(-1, len(EVENT_COLUMNS)),
-            )
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    events = [[getattr(event, name) for name in EVENT_COLUMNS] for event in made.events]
+    with unfinished(path) as part, part.open("wb") as file:
+        np.savez(
+            file,
+            name=np.array(made.name),
+            planes=frame_input(made.difference, made.new, made.reference).astype(np.float16),
+            classes=made.classes,
+            fwhm=np.float64(made.difference.psf.fwhm),
+            kinds=np.array([event.kind for event in made.events], dtype="U16"),
+            hosts=np.array([event.host for event in made.events], dtype="U16"),
+            places=np.array(events, dtype=np.float64).reshape(-1, len(EVENT_COLUMNS)),
+        )
 
 
 def read(path: Path) -> CachedField:
@@ -134,7 +127,7 @@ def read(path: Path) -> CachedField:
                 hosts=file["hosts"],
                 places=file["places"],
             )
-    except (OSError, KeyError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise ValueError(f"{path.name} is no training field: {error}") from error
     if found.planes.ndim != 3 or found.planes.shape[1:] != found.classes.shape:
         raise ValueError(f"{path.name} holds arrays that do not fit together")

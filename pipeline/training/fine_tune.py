@@ -126,29 +126,26 @@ def fine_tune(
     training = _options(model, len(examples), options, RATES[layers])
     folds = min(options.folds, fewest)
     fold = _folds(examples, objects, folds, options.seed)
-    raw, before = np.full(len(examples), np.nan), _before(model, examples)
-    for number in range(folds):
-        report(number, folds + 1, f"fold {number + 1} of {folds}")
-        held = fold == number
-        path = work / f"fold-{number}"
+
+    def train(learnt: Examples, name: str) -> CutoutNetwork | None:
         state = realbogus_train.train(
-            examples[~held], examples[:0], training, path, stopped=stopped, start=start
+            learnt, examples[:0], training, work / name, stopped=stopped, start=start
         )
-        if not state.finished:
-            return None
-        raw[held] = realbogus_train.scores(state.averaged, examples[held])
+        return state.averaged if state.finished else None
+
+    raw = _unseen(examples, fold, folds, train, report)
+    if raw is None:
+        return None
     report(folds, folds + 1, "all examples")
-    state = realbogus_train.train(
-        examples, examples[:0], training, work / "all", stopped=stopped, start=start
-    )
-    if not state.finished:
+    network = train(examples, "all")
+    if network is None:
         return None
     known = set(_learnt(model))
     judged = np.array([group_digest(str(each)) not in known for each in examples.group], dtype=bool)
     was = model.description.calibration
     calibration = _calibration(raw[judged], examples.label[judged], was)
     log_odds = calibration.slope * raw + calibration.offset
-    before = was.slope * before + was.offset
+    before = was.slope * _before(model, examples) + was.offset
     record = {
         "start": model.digest,
         "layers": layers,
@@ -160,7 +157,26 @@ def fine_tune(
         "objects": sorted({*known, *(group_digest(str(each)) for each in examples.group)})[:MOST_KEPT],
         "judged": compared(examples[judged], before[judged], log_odds[judged]),
     }
-    return FineTuned(state.averaged, calibration, log_odds, before, judged, record)
+    return FineTuned(network, calibration, log_odds, before, judged, record)
+
+
+def _unseen(
+    examples: Examples,
+    fold: NDArray[np.int64],
+    folds: int,
+    train: Callable[[Examples, str], CutoutNetwork | None],
+    report: Report,
+) -> Array | None:
+    """What a network that was trained on the other folds says of each example; none where it was stopped."""
+    raw = np.full(len(examples), np.nan)
+    for number in range(folds):
+        report(number, folds + 1, f"fold {number + 1} of {folds}")
+        held = fold == number
+        network = train(examples[~held], f"fold-{number}")
+        if network is None:
+            return None
+        raw[held] = realbogus_train.scores(network, examples[held])
+    return raw
 
 
 def compared(examples: Examples, before: Array, after: Array) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from core.login import login_name
 from core.models import files, versions
 from core.models.trainings import MODEL, SCORECARD, Training, TrainingRefused
 from core.settings import Settings
+from core.unfinished import sync
 from pipeline.classify import model_file
 from pipeline.training.recording import DONE
 
@@ -90,6 +91,7 @@ def copy_in(settings: Settings, folder: Path, digest: str) -> Path:
         for name in (model_file.DESCRIPTION, model_file.WEIGHTS, model_file.NETWORK):
             if (folder / name).is_file():
                 shutil.copyfile(folder / name, whole / name)
+                sync(whole / name)  # before the store names it
         model_file.read(whole, digest)
         try:
             whole.rename(place)

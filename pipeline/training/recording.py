@@ -20,6 +20,7 @@ from core.database.storable import storable
 from core.models.trainings import CURVE, FACTS, MODEL, RUNNING, SCORECARD, folder_of
 from core.operations.processes import mark_of
 from core.settings import Settings
+from core.unfinished import unfinished
 from pipeline.clock import one_line
 from pipeline.energy.meter import EnergyMeter
 
@@ -115,9 +116,5 @@ class Recording:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with part.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    with unfinished(path) as part:
+        part.write_text(json.dumps(value, indent=1), encoding="utf-8")

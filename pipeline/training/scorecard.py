@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -123,24 +124,17 @@ def scorecard(
     """
     real = np.asarray(columns["label"]) == 1
     score = np.asarray(score, dtype=np.float64)
-    rank = measures.ranking(real, score)
-    n_real, n_bogus = int(real.sum()), int((~real).sum())
+    weights = resample.draws(np.asarray(columns[drawn_by]), rounds, seed)
+    judged = _Judged(real, score, measures.ranking(real, score), weights)
+    rank, n_real, n_bogus = judged.rank, judged.n_real, judged.n_bogus
     if n_real == 0 or n_bogus == 0:
         raise ValueError(f"{n_real} real and {n_bogus} bogus examples judge nothing: both are needed")
-    groups = np.asarray(columns[drawn_by])
-    weights = resample.draws(groups, rounds, seed)
     night = np.asarray(columns["night"]) if "night" in columns else np.full(len(real), "one")
     nights = len(np.unique(night))
     prevalence = n_real / len(real)
     threshold = measures.threshold_at_fpr(rank, WORKING_FPR)
     thresholds = np.array([measures.threshold_at_fpr(rank, WORKING_FPR, weight) for weight in weights])
-
     enough = n_bogus >= round(1.0 / WORKING_FPR)
-
-    def of(measure: resample.Measure, n: int = n_real, what: str = "real examples") -> Estimate:
-        return resample.estimate(measure, weights, n, what=what)
-
-    by_night = resample.draws(night, rounds, seed)
     return Scorecard(
         name=name,
         digest=digest,
@@ -150,37 +144,65 @@ def scorecard(
         drawn_by=drawn_by,
         prevalence=prevalence,
         threshold=threshold,
-        fnr_at_fpr={
-            fpr: _told(lambda w, fpr=fpr: measures.fnr_at_fpr(rank, fpr, w), n_bogus, of, fpr)  # type: ignore[misc]
-            for fpr in FPRS
-        },
-        fpr_at_fnr={0.01: of(lambda w: measures.fpr_at_fnr(rank, 0.01, w), min(n_real, n_bogus))},
-        fnr_at_per_night={
-            count: of(lambda w, count=count: measures.fnr_at_count(rank, count * nights * w.mean(), w))  # type: ignore[misc]
-            for count in PER_NIGHT
-        },
-        recall_at_rank={
-            place: resample.estimate(
-                lambda w, place=place: measures.recall_at_rank(real, score, night, place, w),  # type: ignore[misc]
-                by_night,
-                n_real,
-                what="real examples",
-            )
-            for place in RANKS
-        },
-        auc=of(lambda w: measures.auc(rank, w), min(n_real, n_bogus), "examples of a kind"),
-        average_precision=of(lambda w: measures.average_precision(rank, w)),
-        mcc=_told(
-            lambda w: measures.mcc(rank, measures.threshold_at_fpr(rank, WORKING_FPR, w), w), n_bogus, of
-        ),
-        precision={
-            p: _told(lambda w, p=p: _precision(rank, p, w), n_bogus, of)  # type: ignore[misc]
-            for p in (prevalence, *prevalences)
-        },
+        fnr_at_fpr={fpr: judged.at_fpr(partial(measures.fnr_at_fpr, rank, fpr), fpr) for fpr in FPRS},
+        fpr_at_fnr={0.01: judged.estimate(partial(measures.fpr_at_fnr, rank, 0.01), min(n_real, n_bogus))},
+        fnr_at_per_night={count: judged.missed_at(count, nights) for count in PER_NIGHT},
+        recall_at_rank=_recall_at_rank(judged, night, resample.draws(night, rounds, seed)),
+        auc=judged.estimate(partial(measures.auc, rank), min(n_real, n_bogus), "examples of a kind"),
+        average_precision=judged.estimate(partial(measures.average_precision, rank)),
+        mcc=judged.at_fpr(partial(_mcc, rank)),
+        precision={p: judged.at_fpr(partial(_precision, rank, p)) for p in (prevalence, *prevalences)},
         strata=strata_of(columns, real, score, threshold, thresholds, weights) if enough else (),
         calibration=calibrated(real, score, weights) if is_probability else None,
         notes=_notes(columns, nights) + (() if enough else (f"no strata: {_too_few(n_bogus, WORKING_FPR)}",)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What is judged, and the draws of the bootstrap: (rounds, n)."""
+
+    real: NDArray[np.bool_]
+    score: Array
+    rank: measures.Ranking
+    weights: Array
+
+    @property
+    def n_real(self) -> int:
+        return int(self.real.sum())
+
+    @property
+    def n_bogus(self) -> int:
+        return int((~self.real).sum())
+
+    def estimate(
+        self, measure: resample.Measure, n: int | None = None, what: str = "real examples"
+    ) -> Estimate:
+        """A measure with its interval; `n` is of how many `what` it is, by default of all real."""
+        return resample.estimate(measure, self.weights, self.n_real if n is None else n, what=what)
+
+    def at_fpr(self, measure: resample.Measure, fpr: float = WORKING_FPR) -> Estimate:
+        """What is told at a rate of bogus, if there are enough of them to tell it."""
+        if self.n_bogus < round(1.0 / fpr):
+            return Estimate(None, n=self.n_bogus, note=_too_few(self.n_bogus, fpr))
+        return self.estimate(measure)
+
+    def missed_at(self, count: int, nights: int) -> Estimate:
+        """What is missed where so many candidates a night are looked at."""
+        return self.estimate(lambda w: measures.fnr_at_count(self.rank, count * nights * w.mean(), w))
+
+
+def _recall_at_rank(judged: _Judged, night: NDArray[Any], weights: Array) -> dict[int, Estimate]:
+    """The real among the first candidates of each night; nights are drawn, not objects."""
+    return {
+        place: resample.estimate(
+            partial(measures.recall_at_rank, judged.real, judged.score, night, place),
+            weights,
+            judged.n_real,
+            what="real examples",
+        )
+        for place in RANKS
+    }
 
 
 def calibrated(real: NDArray[np.bool_], logit: Array, weights: Array, count: int = BINS) -> Calibrated:
@@ -252,16 +274,12 @@ def paired(
     return resample.difference(missed(first), missed(second), weights, int(wanted.sum()))
 
 
-def _told(measure: resample.Measure, n_bogus: int, of: Any, fpr: float = WORKING_FPR) -> Estimate:
-    """What is told at a rate of bogus, if there are enough of them to tell it."""
-    if n_bogus < round(1.0 / fpr):
-        return Estimate(None, n=n_bogus, note=_too_few(n_bogus, fpr))
-    found: Estimate = of(measure)
-    return found
-
-
 def _too_few(n_bogus: int, fpr: float) -> str:
     return f"only {n_bogus} bogus; at least {round(1.0 / fpr)} are needed to tell a rate of {fpr:g}"
+
+
+def _mcc(rank: measures.Ranking, weight: Array) -> float:
+    return measures.mcc(rank, measures.threshold_at_fpr(rank, WORKING_FPR, weight), weight)
 
 
 def _precision(rank: measures.Ranking, prevalence: float, weight: Array) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.unfinished import unfinished
 from pipeline.classify.unet import UNet
 from pipeline.classify.unet_input import frame_input
 from pipeline.detection.joined import opinion
+from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import FrameRefused
 from pipeline.training import examples as example_sets
 from pipeline.training.examples import Examples, ExamplesError, detections_of, of_field
@@ -136,10 +136,8 @@ def joined(parts: Sequence[Scored]) -> Scored:
 
 def _write(path: Path, scored: Scored) -> None:
     example_sets.write(scored.examples, path)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    with part.open("wb") as file:
+    with unfinished(path.with_suffix(".npy")) as part, part.open("wb") as file:
         np.save(file, scored.unet, allow_pickle=False)
-    part.replace(path.with_suffix(".npy"))
 
 
 def _read(path: Path) -> Scored | None:
@@ -148,6 +146,6 @@ def _read(path: Path) -> Scored | None:
         found = Scored(
             example_sets.read(path), np.load(path.with_suffix(".npy"), allow_pickle=False).astype(np.float64)
         )
-    except (OSError, ValueError, ExamplesError, zipfile.BadZipFile):
+    except (*DAMAGE, ExamplesError):
         return None
     return found if found.unet.shape == (len(found.examples),) else None

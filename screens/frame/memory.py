@@ -1,11 +1,12 @@
 """Where the console was when it was left: a small file, written whole or not at all."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from core.unfinished import unfinished
 
 FILE = "console.json"
 _MOST_BYTES = 1 << 20
@@ -59,12 +60,8 @@ class Memory:
         text = json.dumps(
             {"screen": self.screen, "theme": self.theme, "screens": self.screens}, indent=1, allow_nan=False
         )
-        beside = home / f".{FILE}.{os.getpid()}"
-        try:
-            beside.write_text(text, encoding="utf-8")
-            beside.replace(home / FILE)
-        finally:
-            beside.unlink(missing_ok=True)
+        with unfinished(home / FILE) as part:
+            part.write_text(text, encoding="utf-8")
 
 
 def _text(value: object) -> str | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.epochs import unix_of
 from core.frames.registration import registration_words
 from core.vocabulary import ObservationState
-from screens.ages import ago, length, work
+from screens.ages import ago, length, moment, work
 from screens.ingest.depth import depth_facts
 from screens.ingest.view import STATE_TONES, end_of
 from screens.lines import Line, Span, Tinted, Tone, counted, drawn, indented, padded, plain, shortened, span
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from core.frames.frame_detail import FrameDetail, Header, Quality
     from core.frames.queue_history import Happening
 
-_MJD_OF_1970 = 40587.0
 _TITLE = 13  # columns of a fact's name
 _BAR = 24  # columns of the longest stage
 _LEAST_IMAGE, _MOST_IMAGE = 6, 24  # rows
@@ -292,15 +291,12 @@ def header(page: DetailPage, width: int) -> Section:
 
 def utc(mjd: float) -> str:
     """A moment of the sky as a date and time."""
-    return clock((mjd - _MJD_OF_1970) * 86400.0)
+    return clock(unix_of(mjd))
 
 
 def clock(at: float) -> str:
-    """Unix seconds as UTC; a dash where no calendar reaches."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at))
-    except (OverflowError, OSError, ValueError):
-        return "–"
+    """Unix seconds as a date and time, UTC."""
+    return moment(at, "%Y-%m-%d %H:%M:%S")
 
 
 def _fact(title: str, text: str) -> Line:

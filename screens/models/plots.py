@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from core.text import safe_text
-from screens.lines import Line, Tone, drawn
+from screens.lines import Line, Tone, toned
 
 Points = Sequence[tuple[float, float]]
 
@@ -64,7 +64,7 @@ def plot_lines(
     text = plot.build().replace("\x1b[0m", "")
     lines = (text.translate(_PLAIN_FRAME) if plain else text).split("\n")[:rows]
     tones = dict(zip(markers, TONES, strict=True))
-    return [_toned(line, tones) for line in lines]
+    return [toned(line, tones) for line in lines]
 
 
 def training_curve_lines(curve: Mapping[str, Points], width: int, rows: int, *, plain: bool) -> list[Line]:
@@ -77,14 +77,3 @@ def _thinned(points: Points) -> list[tuple[float, float]]:
     finite = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
     step = max(math.ceil(len(finite) / MOST_POINTS), 1)
     return finite[::-1][::step][::-1]  # the newest stays
-
-
-def _toned(text: str, tones: Mapping[str, Tone]) -> Line:
-    pieces: list[tuple[str, Tone]] = []
-    for character in text:
-        tone = tones.get(character, Tone.DIM)
-        if pieces and pieces[-1][1] is tone:
-            pieces[-1] = (pieces[-1][0] + character, tone)
-        else:
-            pieces.append((character, tone))
-    return tuple(drawn(text, tone) for text, tone in pieces)

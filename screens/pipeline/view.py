@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from core.epochs import unix_of
 from core.frames.registration import beyond_noise
 from core.vocabulary import ObservationState
-from screens.ages import ago, length, short, work
+from screens.ages import ago, length, moment, short, work
 from screens.ingest.view import STATE_TONES
 from screens.lines import Line, Tone, counted, drawn, padded, plain, shortened, span
 from screens.pipeline.strip import LABEL_COLUMNS, Series, strip_lines
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 PANES = ("runs", "stages", "night", "failures", "workers", "log")
 WIDE, TALL = 110, 28  # from here on all panes stand beside each other
-_MJD_OF_1970 = 40587.0
 _SILENT_S = 180.0  # a run at work says once a minute that it is alive
 _FEW_RUNS = 3
 _MOST_NIGHT_ROWS = 24
@@ -321,14 +321,11 @@ def night_lines(page: Page, width: int, rows: int) -> list[Line]:
 
 
 def _hour(mjd: float) -> str:
-    return _clock((mjd - _MJD_OF_1970) * 86400.0)
+    return _clock(unix_of(mjd))
 
 
 def _clock(at: float) -> str:
-    try:
-        return time.strftime("%H:%M", time.gmtime(at))
-    except (OverflowError, OSError, ValueError):  # no calendar reaches there
-        return "–"
+    return moment(at, "%H:%M")
 
 
 # -- failures, workers, log -------------------------------------------------------------------------

@@ -2,11 +2,11 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from core.text import safe_text
-from screens.lines import Line, Tone, drawn, padded, shortened, span
+from screens.lines import Line, Tone, padded, shortened, span, toned
 
 PLOT_ROWS = 7  # below this a frame with axes leaves no room for the curve
 _LABEL_COLUMNS = 7
@@ -204,7 +204,7 @@ def _strip(
     lines: list[Line] = []
     for row in range(rows):
         label = span(labels[row].rjust(_LABEL_COLUMNS - 1) + " ", Tone.DIM)
-        line: Line = (label, *_toned("".join(grid[row]), tones))
+        line: Line = (label, *toned("".join(grid[row]), tones))
         lines.append(
             shortened((*padded(line, _LABEL_COLUMNS + columns), span("  " + ends[row], Tone.DIM)), width)
         )
@@ -260,19 +260,7 @@ def _plot(points: Sequence[CurvePoint], *, magnitudes: bool, unit: str, width: i
     text = plot.build().replace("\x1b[0m", "").split("\n")
     lines = text[:rows]
     tones = signs.tones()
-    return [*(_toned(line, tones) for line in lines[:-1]), _toned(lines[-1], _TONES)]
-
-
-def _toned(text: str, tones: Mapping[str, Tone]) -> Line:
-    """Text of the plot with its signs set apart."""
-    pieces: list[tuple[str, Tone]] = []
-    for character in text:
-        tone = tones.get(character, Tone.DIM)
-        if pieces and pieces[-1][1] is tone:
-            pieces[-1] = (pieces[-1][0] + character, tone)
-        else:
-            pieces.append((character, tone))
-    return tuple(drawn(text, tone) for text, tone in pieces)
+    return [*(toned(line, tones) for line in lines[:-1]), toned(lines[-1], _TONES)]
 
 
 def _scaled(points: Sequence[CurvePoint], unit: str, *, plain: bool) -> tuple[list[CurvePoint], str]:

@@ -26,6 +26,14 @@ def test_the_shipped_file_lists_every_key_with_its_default():
     assert shown == Settings().model_dump(mode="json", exclude={"home"})
 
 
+def test_a_tilde_is_the_user_s_own_folder(monkeypatch, tmp_path):
+    (tmp_path / "config.toml").write_text('home = "~/sky"\n')
+    assert load().home == tmp_path / "sky"
+    monkeypatch.setenv("ASTRID_HOME", "~nobody-of-this-name/sky")
+    with pytest.raises(SettingsError, match="no such user's folder"):
+        load()
+
+
 def test_the_environment_wins_over_the_file(monkeypatch, tmp_path):
     (tmp_path / "config.toml").write_text("[detect]\nthreshold = 6.0\nmax_candidates = 10\n")
     monkeypatch.setenv("ASTRID_DETECT__THRESHOLD", "7.5")

@@ -75,6 +75,14 @@ def test_what_passes_is_reported_with_all_that_is_required(store, body):
 
 
 @pytest.mark.parametrize(
+    ("detector", "mode"), [("CCD", "CCD"), ("e2v ccd", "CCD"), ("CMOS", "CMO"), ("plate", "UNK")]
+)
+def test_the_mode_is_that_of_the_detector(store, body, detector, mode):
+    _, _, rows = written(store, SITE.model_copy(update={"detector": detector}))
+    assert {row["mode"] for row in rows} == {mode}
+
+
+@pytest.mark.parametrize(
     ("mjd", "told"),
     [
         (60000.5, "2023-02-25T12:00:00.00Z"),

@@ -1,5 +1,6 @@
 """Copies of the store: what they hold while others write, what is refused, and the way back."""
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -218,6 +219,24 @@ def test_a_backup_becomes_the_store_and_the_old_one_is_put_aside(sqlite_store: S
     with closing(open_store(f"sqlite:///{done.aside}")) as old:
         assert session_heads(old)[0].sequence == 1
     assert not list(tmp_path.glob("*.part*"))
+
+
+def test_the_store_is_where_it_was_when_the_backup_cannot_take_its_place(
+    sqlite_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, copy = f"sqlite:///{tmp_path}/astrid.db", tmp_path / "copy.db"
+    judge(sqlite_store, add_candidate(sqlite_store))
+    back_up(url, copy, quietly)
+    sqlite_store.close()
+
+    def full(*_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("core.operations.backup.put", full)
+    with pytest.raises(BackupError, match="No space left"):
+        restore(copy, url, force=True, now=0.0, report=quietly)
+    assert {each.name for each in tmp_path.glob("*.db")} == {"astrid.db", "copy.db"}
+    assert session_heads(sqlite_store)[0].sequence == 1
 
 
 def test_what_is_no_backup_is_not_restored(sqlite_store: Store, tmp_path: Path) -> None:

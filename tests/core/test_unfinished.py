@@ -43,3 +43,13 @@ def test_no_link_that_others_laid_is_followed(tmp_path: Path) -> None:
     with unfinished(tmp_path / "out.csv") as part:
         part.write_text("new")
     assert mine.read_text() == "precious"
+
+
+def test_the_content_is_on_disk_before_it_has_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, synced = tmp_path / "out.csv", []
+    monkeypatch.setattr("core.unfinished.sync", lambda each: synced.append((each, path.exists())))
+    with unfinished(path) as part:
+        part.write_text("whole")
+    assert synced == [(part, False), (tmp_path, True)]

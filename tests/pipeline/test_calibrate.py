@@ -215,6 +215,15 @@ def test_the_overscan_s_level_is_subtracted_and_its_pixels_cut_off():
     assert abs(rows[:64].mean() - rows[-64:].mean()) < 3.0, "the drift along the strip is followed"
 
 
+def test_an_overscan_that_the_file_s_own_mask_leaves_out_still_tells_the_level():
+    raw, _ = with_overscan()
+    mask = raw.mask.copy()
+    mask[:, :20] = MaskPlane.BAD
+    masked, open_ = trim(replace(raw, mask=mask)), trim(raw)
+    np.testing.assert_allclose(masked.raw.data, open_.raw.data, atol=1e-3)
+    assert masked.pedestal == pytest.approx(open_.pedestal)
+
+
 def test_a_place_on_the_sky_stays_where_it_was_when_the_overscan_goes():
     raw, _ = with_overscan()
     frame = calibrate(raw, None, SETTINGS)

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.table import Table
+from astropy.table import MaskedColumn, Table
 
 from core.catalogs.library import CatalogError, Library
+from core.catalogs.near import names
 from pipeline.known.add import Options, add
 from pipeline.known.columns import angles
-from pipeline.known.files import CatalogRefused
+from pipeline.known.table_file import CatalogRefused
 from tests.pipeline.catalogs import added, gaia, scattered, write_csv, write_parquet
 
 CERES = (
@@ -253,3 +254,68 @@ def test_fits_with_several_tables_and_none(library: Library, tmp_path: Path) -> 
     fits.PrimaryHDU(np.zeros((2, 2))).writeto(tmp_path / "image.fits")
     with pytest.raises(CatalogRefused, match="without a table"):
         add(tmp_path / "image.fits", library, Options())
+
+
+@pytest.mark.parametrize("form", ["votable", "fits"])
+def test_whole_numbers_that_are_missing_are_none_and_names_keep_their_digits(
+    library: Library, tmp_path: Path, form: str
+) -> None:
+    first = 4_000_000_000_000_000_001
+    table = Table({"ra": [1.0, 2.0, 3.0], "dec": [1.0, 2.0, 3.0]})
+    table["source_id"] = MaskedColumn([first, first + 1, first + 2], mask=[False, True, False])
+    table["phot_g_mean_mag"] = MaskedColumn([12, 13, 14], mask=[True, False, False])
+    table.write(tmp_path / "gaia", format=form)
+    part = added(library, tmp_path / "gaia").parts[0].table
+    assert names(part.column("name"), np.arange(3)) == [str(first), None, str(first + 2)]
+    assert np.array_equal(part.values("mag_G", np.arange(3)), [np.nan, 13.0, 14.0], equal_nan=True)
+
+
+def test_a_name_that_is_missing_in_a_later_chunk_alone_is_none(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.known.files.CHUNK", 2)
+    path = write_parquet(
+        tmp_path / "gaia.pq", source_id=[5, 6, 7, None], ra=[1.0, 2.0, 3.0, 4.0], dec=[0.0, 1.0, 2.0, 3.0]
+    )
+    part = added(library, path, kind="stars").parts[0].table
+    assert names(part.column("name"), np.arange(4)) == ["5", "6", "7", None]
+
+
+def test_what_is_gzipped_need_not_be_called_so(library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "stars.csv"
+    path.write_bytes(gzip.compress(b"ra,dec,pmra,pmdec\n1,2,0,0\n3,4,0,0\n"))
+    assert added(library, path).rows == 2
+
+
+def damaged_gzip() -> bytes:
+    packed = bytearray(gzip.compress(np.random.default_rng(1).bytes(3000).hex().encode()))
+    packed[60:120] = bytes(60)
+    return bytes(packed)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("damaged.csv.gz", damaged_gzip()),
+        ("one-long-line.csv", b"x" * 200_000),
+        ("no-objects.json", b'[1, {"Principal_desig": "x"}]'),
+        ("deep.json", b'[{"Principal_desig": "x"},' + b"[" * 100_000),
+        ("long-number.json", b'[{"Principal_desig": "x", "H": ' + b"9" * 5000 + b"}]"),
+        ("large-number.json", b'[{"Principal_desig": "x", "H": ' + b"9" * 500 + b"}]"),
+    ],
+)
+def test_what_its_reader_chokes_on_is_refused_in_one_sentence(
+    library: Library, tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CatalogRefused) as refused:
+        add(tmp_path / name, library, Options(kind="stars"))
+    assert "\n" not in str(refused.value)
+    assert library.catalogs() == []
+
+
+def test_vectors_are_no_positions(library: Library, tmp_path: Path) -> None:
+    table = Table({"ra": np.ones((3, 2)), "dec": np.ones(3), "pmra": np.ones(3)})
+    table.write(tmp_path / "vectors.xml", format="votable")
+    with pytest.raises(CatalogRefused, match=r"vectors\.xml.*vectors"):
+        add(tmp_path / "vectors.xml", library, Options())

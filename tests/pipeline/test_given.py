@@ -11,6 +11,7 @@ from astropy.io import fits
 from core.settings import Settings
 from core.vocabulary import MaskPlane
 from pipeline.diff import DiffOptions, diff_files
+from pipeline.files.psf_file import read_psf
 from pipeline.frame import FrameRefused
 from pipeline.reference.reference_file import ReferenceImage, write
 from pipeline.stellar.profile import moffat, offsets
@@ -58,6 +59,15 @@ def test_right_psfs_are_taken_without_a_word(folder):
     assert result.warnings == []
     assert result.difference.gain_ratio == pytest.approx(1.0, abs=0.02)
     assert result.fwhm_new_px == pytest.approx(3.4, rel=0.05)
+
+
+@pytest.mark.parametrize("side", [11, 25, 51])
+@pytest.mark.parametrize("fwhm", [2.0, 3.3, 5.0])
+def test_the_width_of_a_stamp_does_not_depend_on_its_size(tmp_path, side, fwhm):
+    stamp = moffat(offsets(side // 2), fwhm, 3.0)
+    fits.PrimaryHDU(stamp / stamp.sum()).writeto(tmp_path / "psf.fits")
+    psf, _ = read_psf(tmp_path / "psf.fits", SHAPE, 0)
+    assert psf.fwhm == pytest.approx(fwhm, rel=0.04)
 
 
 def test_psfs_that_are_interchanged_are_told(folder):

@@ -1,5 +1,6 @@
 """Master calibration frames."""
 
+import errno
 from dataclasses import replace
 
 import numpy as np
@@ -107,6 +108,17 @@ def test_masters_are_kept_by_content_and_read_back_alike(tmp_path):
     fewer = masters_for(night()[1:], science, SHAPE, settings)
     assert fewer.content != built.content
     assert sorted(path.suffix for path in (tmp_path / "masters").iterdir()) == [".npz", ".npz"]
+
+
+def test_masters_that_cannot_be_kept_are_made_and_used_all_the_same(tmp_path, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pipeline.calibration.masters.save", full)
+    biases, science = [calibrator(FrameKind.BIAS, 1, PATTERN)], Exposure("x", instrument="cam")
+    made = masters_for(biases, science, SHAPE, Settings(home=tmp_path))
+    assert made is not None
+    assert "No space left" in caplog.text
 
 
 def test_without_anything_that_fits_there_are_none(tmp_path):

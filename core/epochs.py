@@ -1,0 +1,23 @@
+"""Times as astronomers count them beside those of Unix, and the epochs of catalogues."""
+
+DAY_S = 86400.0
+MJD_OF_1970 = 40587.0
+JD_OF_MJD_0 = 2400000.5
+J2000_MJD = 51544.5
+J2000_S = (J2000_MJD - MJD_OF_1970) * DAY_S  # Unix seconds
+DAYS_PER_YEAR = 365.25  # Julian
+
+
+def unix_of(mjd: float) -> float:
+    """Unix seconds of a time (MJD, UTC)."""
+    return (mjd - MJD_OF_1970) * DAY_S
+
+
+def mjd_of(seconds: float) -> float:
+    """MJD, UTC, of Unix seconds."""
+    return MJD_OF_1970 + seconds / DAY_S
+
+
+def julian_year(mjd: float) -> float:
+    """A time (MJD) as a Julian epoch, such as 2016.0."""
+    return 2000.0 + (mjd - J2000_MJD) / DAYS_PER_YEAR

@@ -1,0 +1,21 @@
+"""What numpy and its zip reader raise on files of arrays that are damaged, foreign or hostile."""
+
+import struct
+import zipfile
+import zlib
+
+DAMAGE = (
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RuntimeError,  # an encrypted entry, or one packed in a way that is not known
+    SyntaxError,
+    TypeError,  # an array alone, where several by name are wanted
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
