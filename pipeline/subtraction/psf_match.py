@@ -30,13 +30,14 @@ from pipeline.registration.pixel_map import polynomial_terms, term_powers
 from pipeline.stellar.stamps import cut, psf_stamps
 from pipeline.subtraction.kernel_basis import KernelBasis, convolved_psf, kernel_basis
 from pipeline.subtraction.lights import inpainted_signal, reference_images
-from pipeline.subtraction.match import MOST_HALF_PX, Match
+from pipeline.subtraction.match import Match
 
 Array = NDArray[np.float64]
 Spectra = NDArray[np.complex64]
 
 LEAST_FWHM_PX = 2.0  # pixels see less of sharper stars than a convolution can tell
 CORE_FWHM = 2.0  # half a cell
+PSF_FWHM = 4.0  # from its middle: farther out its light is within the model's error
 MOST_CELLS = 700  # those with most light
 LEAST_LIGHT = 4.0  # squared signal over variance of a cell's pixels, on average
 FEWEST_CELLS = 12
@@ -106,8 +107,11 @@ def _gather(
     new: Aligned, reference: PreparedReference, matched: Match, bad: NDArray[np.bool_], basis: KernelBasis
 ) -> _Cells:
     """Set up the least squares of those cells that have most light, all in reference electrons."""
-    core = int(np.ceil(CORE_FWHM * max(new.psf.fwhm, reference.psf.fwhm)))
-    spread = min(max(psf.basis.shape[1] for psf in (new.psf, reference.psf)) // 2, MOST_HALF_PX)
+    fwhm = max(new.psf.fwhm, reference.psf.fwhm)
+    core = int(np.ceil(CORE_FWHM * fwhm))
+    spread = min(
+        new.psf.basis.shape[1] // 2, reference.psf.basis.shape[1] // 2, int(np.ceil(PSF_FWHM * fwhm))
+    )
     half = core + basis.reach + spread
     ours, (theirs, _) = inpainted_signal(new.frame), reference_images(reference)
     variances = new.frame.variance, reference.frame.variance
