@@ -3,9 +3,11 @@
 Each has its own id, signals, streams and end, as any process; only Python is not started anew.
 """
 
+import fcntl
 import os
 import resource
 import sys
+import termios
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from io import TextIOWrapper
@@ -18,6 +20,7 @@ FORKS.set_forkserver_preload(
     [
         "pipeline.engines.local",
         # What the first frame and the commands load only when they need it.
+        "astrid_tui.app",
         "astrid_tui.cli.app",
         "onnx",
         "onnxruntime",
@@ -35,32 +38,47 @@ class Program:
     Parameters
     ----------
     *words : object
-    env : mapping, optional
-        Set beside this process's environment.
+    env : mapping
+        Its environment.
     folder : Path, optional
         Where it works; as a rule where this process does.
     file_size : int, optional
         No file that it writes may become larger, in bytes.
+    terminal : int, optional
+        The descriptor of its terminal, whose session it leads; without one its output comes by pipes.
+    before : str
+        Python code that it executes first.
     """
 
     def __init__(
         self,
         *words: object,
-        env: Mapping[str, str] | None = None,
+        env: Mapping[str, str],
         folder: Path | None = None,
         file_size: int | None = None,
+        terminal: int | None = None,
+        before: str = "",
     ) -> None:
-        out, their_out = FORKS.Pipe(duplex=False)
-        err, their_err = FORKS.Pipe(duplex=False)
-        surroundings = (os.environ | (env or {}), folder or Path.cwd(), file_size)
-        self._process = FORKS.Process(
-            target=_live, args=([*map(str, words)], *surroundings, their_out, their_err)
-        )
+        ours, theirs = [], []
+        if terminal is None:
+            ours, theirs = zip(*(FORKS.Pipe(duplex=False) for _ in range(2)), strict=True)
+        else:
+            theirs = [Connection(os.dup(terminal))]
+        surroundings = (dict(env), folder or Path.cwd(), file_size, before)
+        self._process = FORKS.Process(target=_live, args=(theirs, [*map(str, words)], *surroundings))
         self._process.start()
-        for each in (their_out, their_err):
+        for each in theirs:
             each.close()
         self.pid = self._process.pid or 0
-        self.stdout, self.stderr = _stream(out), _stream(err)
+        self._streams = [_stream(pipe) for pipe in ours]
+
+    @property
+    def stdout(self) -> TextIOWrapper:
+        return self._streams[0]
+
+    @property
+    def stderr(self) -> TextIOWrapper:
+        return self._streams[1]
 
     @property
     def returncode(self) -> int | None:
@@ -77,13 +95,13 @@ class Program:
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """What it says on both streams until its end."""
         with ThreadPoolExecutor(2) as readers:
-            said = [readers.submit(stream.read) for stream in (self.stdout, self.stderr)]
+            out, said = (readers.submit(stream.read) for stream in self._streams)
             try:
                 self.wait(timeout)
             except AssertionError:
                 self.kill()
                 raise
-        return said[0].result(), said[1].result()
+        return out.result(), said.result()
 
     def send_signal(self, number: int) -> None:
         os.kill(self.pid, number)
@@ -101,8 +119,8 @@ class Program:
         """End it, if it has not ended."""
         self.kill()
         self._process.join()
-        self.stdout.close()
-        self.stderr.close()
+        for stream in self._streams:
+            stream.close()
 
 
 def _stream(pipe: Connection) -> TextIOWrapper:
@@ -112,12 +130,12 @@ def _stream(pipe: Connection) -> TextIOWrapper:
 
 
 def _live(
+    streams: list[Connection],
     words: list[str],
     environment: dict[str, str],
     folder: Path,
     file_size: int | None,
-    out: Connection,
-    err: Connection,
+    before: str,
 ) -> None:
     from astrid_tui.__main__ import main
 
@@ -126,10 +144,18 @@ def _live(
     os.chdir(folder)
     if file_size is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
-    for number, pipe in ((1, out), (2, err)):
-        os.dup2(pipe.fileno(), number)
-        pipe.close()
-    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
+    descriptors = [each.fileno() for each in streams]
+    if len(streams) == 1:
+        os.setsid()
+        fcntl.ioctl(descriptors[0], termios.TIOCSCTTY, 0)
+        os.dup2(descriptors[0], 0)
+    os.dup2(descriptors[0], 1)
+    os.dup2(descriptors[-1], 2)
+    for each in streams:
+        each.close()
+    sys.stdin = sys.__stdin__ = os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.__stderr__ = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
+    exec(before, {})
     sys.argv = ["astrid", *words]
     main()

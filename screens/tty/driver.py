@@ -91,6 +91,14 @@ class ReplyDriver(LinuxDriver):
             self._output.stop()
         super().close()
 
+    def _sigtstp_application(self, *_: object) -> None:
+        """Leave the terminal between two events: within one, this thread may hold what the output needs."""
+        self._loop.call_soon_threadsafe(super()._sigtstp_application)
+
+    def _sigcont_application(self, *_: object) -> None:
+        """Take it over again, likewise."""
+        self._loop.call_soon_threadsafe(super()._sigcont_application)
+
     def run_input_thread(self) -> None:
         """Read until the console closes."""
         selector = selectors.SelectSelector()

@@ -1,6 +1,7 @@
 """`astrid watch` as a service: one line a file, a clean end, no quarrel between two."""
 
 import json
+import os
 import select
 import signal
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_a_folder_that_is_not_there_is_a_usage_error(astrid: Command, tmp_path: 
 def test_a_service_takes_files_and_ends_when_told(
     env: dict[str, str], astrid: Command, sqlite_store: Store, night: Path, ending: signal.Signals
 ) -> None:
-    with Program("watch", night, "--interval", "0.1", "--json", env=env) as service:
+    with Program("watch", night, "--interval", "0.1", "--json", env=os.environ | env) as service:
         assert line(service)["frames"][0]["frame"] == "a.fits"
         (night / "b.fits").write_bytes(exposure(1))
         assert line(service)["frames"][0]["frame"] == "b.fits"
@@ -94,7 +95,7 @@ def test_frames_that_arrive_are_processed_by_a_run_of_its_own(
 def test_a_watcher_that_was_killed_is_replaced_at_once(
     env: dict[str, str], astrid: Command, sqlite_store: Store, night: Path
 ) -> None:
-    with Program("watch", night, "--interval", "0.1", "--json", env=env) as service:
+    with Program("watch", night, "--interval", "0.1", "--json", env=os.environ | env) as service:
         line(service)
         service.kill()
     (night / "b.fits").write_bytes(exposure(1))

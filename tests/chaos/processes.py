@@ -78,7 +78,12 @@ def stop(pid: int) -> None:
     Called within a transaction for writing, it stops none that holds SQLite's lock.
     """
     os.kill(pid, signal.SIGSTOP)
-    assert eventually(lambda: all(map(_is_stopped, PROC.glob(f"{pid}/task/*/stat"))), every_s=0.005)
+    assert eventually(lambda: is_stopped(pid), every_s=0.005)
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether none of its threads goes on."""
+    return all(map(_is_stopped, PROC.glob(f"{pid}/task/*/stat")))
 
 
 def _is_stopped(stat: Path) -> bool:

@@ -1,6 +1,7 @@
 """A full disk, and a database that goes away: one sentence, exit code 4, and work goes on after."""
 
 import json
+import os
 import signal
 import subprocess
 import uuid
@@ -37,7 +38,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
 
 def astrid(settings: Settings, *words: str, file_size: int | None = None, wait_s: float = 60.0) -> Program:
     """Start a command, which may write files of so many bytes and no larger."""
-    env = {
+    env = os.environ | {
         "ASTRID_HOME": str(settings.home),
         "ASTRID_STORE__URL": settings.store_url,
         "ASTRID_QUEUE__STORE_WAIT_S": str(wait_s),

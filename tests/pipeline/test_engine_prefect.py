@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +23,7 @@ from core.settings import Settings, load
 from core.text import safe_text
 from tests.chaos.nights import Night, make_night
 from tests.chaos.processes import stop
+from tests.forks import Program
 
 FRAMES = 3
 HOSTILE = "n|ght `x` [a](b) <b>\x1b[31m.fits"
@@ -122,9 +121,9 @@ def test_an_operator_reads_of_each_frame_what_became_of_it(
     broken, *good = science(store)
     with store.write() as session:
         session.merge(broken).sqlmodel_update({"path": "/nowhere/it.fits", "frame": HOSTILE})
-    command = [sys.executable, "-m", "astrid_tui", "run", "--engine", "prefect", "--workers", "2", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 3, done.stderr
+    with Program("run", "--engine", "prefect", "--workers", "2", "--json", env=os.environ) as program:
+        _, said = program.communicate(ENDS_S)
+    assert program.returncode == 3, said
     run = runs.newest(store)[0]
     assert (run.engine, run.state, run.counts) == ("prefect", "done", {"done": 2, "rejected": 1})
     flow = flow_of(server, run)
@@ -152,7 +151,9 @@ def test_what_a_killed_run_left_running_is_crashed_at_the_next_start(
         os.kill(run.pid, signal.SIGKILL)
         until(lambda: not is_alive(run.pid))
     assert flow_of(server, run)["state_name"] == "Running"
-    subprocess.run([sys.executable, "-m", "astrid_tui", "run", "--json"], capture_output=True, check=True)
+    with Program("run", "--json", env=os.environ) as program:
+        _, said = program.communicate(ENDS_S)
+    assert program.returncode == 0, said
     flow = flow_of(server, run)
     assert (flow["state_type"], flow["state"]["message"]) == ("CRASHED", f"process {run.pid} is gone")
     assert "Running" not in states(server, run)

@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import signal
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -20,12 +19,13 @@ from core.database.store import Store, open_store
 from core.database.tables import Observation, Run
 from core.errors import AstridError
 from core.frames.queue import counts_by_state, requeue
-from core.operations import runs
+from core.operations import launch, runs
 from core.operations.launch import log_path, start_run
 from core.operations.processes import is_alive
 from core.settings import load
 from tests.chaos.nights import Night, make_night
 from tests.chaos.processes import stop
+from tests.forks import Program
 
 FRAMES = 4
 ENDS_S = 120.0  # a busy machine's minutes; nothing here waits for that long
@@ -52,10 +52,22 @@ class Astrid:
         self.settings = load()
         night.fill(url)
         self.store = open_store(url)
+        self.forks: list[Program] = []
 
     def start(self, **wishes: Any) -> int:
         """As the console starts a run."""
         return start_run(self.store, self.settings, **wishes).run_id
+
+    def fork(self, **wishes: Any) -> int:
+        """The same, but forked: for what is not about how the process begins."""
+
+        def forked(words: list[str], *_: object) -> int:
+            self.forks.append(Program(*words, env=os.environ))
+            return self.forks[-1].pid
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(launch, "spawn_astrid", forked)
+            return self.start(**wishes)
 
     def frames(self) -> list[Observation]:
         with self.store.read() as session:
@@ -95,6 +107,8 @@ def astrid(night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         yield command_line
         for row in runs.newest(command_line.store, running=True):
             os.kill(row.pid, signal.SIGKILL)
+        for program in command_line.forks:
+            program.close()
 
 
 def frames_of(store: Store) -> list[int]:
@@ -131,7 +145,7 @@ def test_a_detached_run_does_its_work_and_tells_of_it(astrid: Astrid) -> None:
 
 
 def test_a_cancelled_run_finishes_what_it_has_in_hand(astrid: Astrid) -> None:
-    run = astrid.start()
+    run = astrid.fork()
     astrid.until_a_frame_is_in_hand()
     pid = astrid.newest().pid
     with astrid.store.write() as session:
@@ -150,7 +164,7 @@ def test_a_cancelled_run_finishes_what_it_has_in_hand(astrid: Astrid) -> None:
 
 
 def test_a_run_that_is_cancelled_at_once_gives_back_what_it_has_in_hand(astrid: Astrid) -> None:
-    run = astrid.start(workers=2)
+    run = astrid.fork(workers=2)
     astrid.until_a_frame_is_in_hand()
     runs.cancel(astrid.store, run, now=True)
     row = astrid.until_over(run)
@@ -171,14 +185,14 @@ def test_a_detached_run_outlives_a_hang_up_that_stops_one_in_the_foreground(astr
 
 def test_a_run_whose_terminal_closes_finishes_its_frame(astrid: Astrid) -> None:
     for _ in range(3):  # on a busy machine this process may sleep until all frames are done
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.execv(sys.executable, [sys.executable, "-m", "astrid_tui", "run"])
-        astrid.until_a_frame_is_in_hand()
-        os.close(terminal)  # the kernel hangs up on whoever has it as its terminal
-        os.waitpid(pid, 0)
+        terminal, its = pty.openpty()
+        with Program("run", env=os.environ, terminal=its) as program:
+            os.close(its)
+            astrid.until_a_frame_is_in_hand()
+            os.close(terminal)  # the kernel hangs up on whoever has it as its terminal
+            program.wait(ENDS_S)
         row = astrid.newest()
-        assert row.pid == pid
+        assert row.pid == program.pid
         if row.counts != {"done": FRAMES}:
             break
         requeue(astrid.store, frames_of(astrid.store))
@@ -189,7 +203,7 @@ def test_a_run_whose_terminal_closes_finishes_its_frame(astrid: Astrid) -> None:
 
 
 def test_a_run_that_was_killed_is_found_lost_at_the_next_start(astrid: Astrid) -> None:
-    run = astrid.start()
+    run = astrid.fork()
     astrid.until_a_frame_is_in_hand()
     pid = astrid.newest().pid
     os.kill(pid, signal.SIGKILL)

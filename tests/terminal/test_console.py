@@ -7,12 +7,11 @@ import re
 import select
 import signal
 import struct
-import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import pyte
@@ -22,9 +21,11 @@ from sqlmodel import select as rows_of
 from core.database.tables import Verdict
 from tests.builders import add_night, make_store
 from tests.core.rows import add_candidate, add_object
+from tests.forks import Program
 
 PATIENCE_S = 60.0
 COLUMNS, LINES = 80, 24
+QUIET = 5  # looks in a row, 30 ms apart, between which nothing happens: longer than the escape key waits
 
 _NOT_PYTES = re.compile(
     rb"\x1b\[[?>=<](?!7[hl])[0-9;$]*[a-zA-Z]|\x1b\[>[0-9;]*[a-z]|\x1b\[[0-9;]*[tc]|\x1b[P_][^\x1b]*\x1b\\"
@@ -32,10 +33,13 @@ _NOT_PYTES = re.compile(
 _CUT = re.compile(rb"\x1b(?:[P_][^\x1b]*\x1b?|\[[0-9;?>=<$]*)?\Z")  # a sequence whose rest is to come
 
 
+_never_the_same = count(-1, -1)
+
+
 class Terminal:
     """A pseudo-terminal with the console in it, and a screen in memory that its bytes are drawn on."""
 
-    def __init__(self, descriptor: int, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, descriptor: int, process: Program) -> None:
         self.process = process
         self.screen = pyte.Screen(COLUMNS, LINES)
         self.sent = b""
@@ -84,10 +88,28 @@ class Terminal:
             if not self.read(0.2) and time.monotonic() > deadline:
                 pytest.fail(f"{what!r} never came; the screen says:\n{self.text}")
 
-    def settle(self, seconds: float = 0.5) -> None:
-        """Read until nothing has come for a while."""
+    def settle(self) -> None:
+        """Read until nothing has come for a while in which the program did nothing either."""
+        quiet, used = 0, self._used()
+        while quiet < QUIET:
+            came, before, used = self.read(0.03), used, self._used()
+            quiet = quiet + 1 if not came and used == before else 0
+
+    def pause(self, seconds: float) -> None:
+        """Read until nothing has come for so long."""
         while self.read(seconds):
             pass
+
+    def _used(self) -> int:
+        """The clock ticks that the program has used; another number each time while it wants more."""
+        used = 0
+        for stat in Path(f"/proc/{self.process.pid}/task").glob("*/stat"):
+            with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended
+                state, *numbers = stat.read_text().rpartition(")")[2].split()
+                if state not in "SZX":
+                    return next(_never_the_same)
+                used += int(numbers[10]) + int(numbers[11])
+        return used
 
     def read(self, seconds: float) -> bool:
         """Read what has come; false when nothing did."""
@@ -111,9 +133,6 @@ class Terminal:
         return True
 
 
-PROGRAM = "from astrid_tui.__main__ import main; main()"
-
-
 @contextmanager
 def console(
     folder: Path, url: str, *, before: str = "", exit_code: int = 0, deaf: bool = False, **environment: str
@@ -127,11 +146,8 @@ def console(
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
-    process = subprocess.Popen(
-        [sys.executable, "-c", f"{before}\n{PROGRAM}", "--config", str(settings)],
-        stdin=follower, stdout=follower, stderr=follower, close_fds=True, start_new_session=True,
-        env={**kept, "TERM": "xterm-256color", "PYTHONUTF8": "1", **environment},
-    )  # fmt: skip
+    env = {**kept, "TERM": "xterm-256color", **environment}
+    process = Program("--config", settings, env=env, terminal=follower, before=before)
     os.close(follower)
     terminal = Terminal(leader, process)
     terminal.answers = not deaf
@@ -144,7 +160,7 @@ def console(
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.close()
         terminal.close()
 
 
@@ -218,7 +234,7 @@ def test_a_note_on_the_desktop_says_a_hostile_name_in_safe_text(tmp_path):
     name = "A\x1b]52;c;Ym9tYg==\x07;\x1b\\\x9b5m\u202eZ"
     with console(tmp_path, url, ASTRID_REVIEW__NOTIFY="desktop") as terminal:
         terminal.until("1 of 1")
-        terminal.settle(1.5)  # it has seen what was there before
+        terminal.pause(1.5)  # it has seen what was there before
         add_candidate(store, add_object(store, name=name), score=1.0)
         terminal.wait(lambda: b"\x1b]9;" in terminal.sent, "the note")
         terminal.settle()

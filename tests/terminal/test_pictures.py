@@ -16,6 +16,7 @@ from screens.review.layout import Layout, arrange
 from screens.tty.probe import ATTRIBUTES_QUERY, CELL_QUERY, KITTY_QUERY
 from screens.tty.replies import SPLIT_S
 from tests.builders import add_night, make_store
+from tests.chaos.processes import is_stopped
 from tests.core.pictures import Shown
 from tests.terminal.pictures import PictureScreen, commands
 from tests.terminal.test_console import Terminal, console
@@ -127,8 +128,7 @@ def test_cards_under_kittys_protocol(night, tmp_path):
             until(words, first if words == "1 of 4" else [], layout)
 
         os.kill(terminal.process.pid, signal.SIGTSTP)
-        stopped = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
-        terminal.wait(lambda: os.waitid(os.P_PID, terminal.process.pid, stopped) is not None, "the stop")
+        terminal.wait(lambda: is_stopped(terminal.process.pid), "the stop")
         until("1 of 4", [])
         assert screen.kitty.images == {}
         left = len(terminal.sent)
@@ -193,9 +193,9 @@ def test_a_terminal_that_says_nothing_then_garbage_then_too_much(night, tmp_path
         terminal.press("\x1b")
         for garbage in ("\x1b_Gi=31;rxdct\x1b\\", "\x1b[6;0;0t", "\x1b_Gi=99;OK\x1b\\", "\x1b[?1;x"):
             terminal.press(garbage)
-            terminal.settle(0.1)
+            terminal.pause(0.1)
         terminal.press("\x1b[?62;")
-        terminal.settle(SPLIT_S + 0.3)
+        terminal.pause(SPLIT_S + 0.3)
         terminal.press("4c")  # the rest, when nobody waits for it any more
         terminal.settle()
         assert "▀" in terminal.text
@@ -203,7 +203,7 @@ def test_a_terminal_that_says_nothing_then_garbage_then_too_much(night, tmp_path
         # An answer that comes late is still one.
         for reply in KITTY.values():
             terminal.press(reply[:3])
-            terminal.settle(0.15)
+            terminal.pause(0.15)
             terminal.press(reply[3:])
         terminal.settle()
         assert lie([*PictureScreen().read(terminal.sent).kitty.shown.values()], images(store, 0, "kitty"))

@@ -104,7 +104,7 @@ def test_what_is_on_its_way_at_a_change_neither_stays_nor_is_waited_for(tmp_path
         for waits in (True, False):
             terminal.resize(60, 12)
             if waits:
-                terminal.settle(0.1)
+                terminal.pause(0.1)
             terminal.resize(COLUMNS, LINES)
             terminal.wait(lambda: display() == fresh, "the card at its size")
             terminal.settle()

@@ -81,7 +81,7 @@ def test_one_question_is_open_and_late_pictures_are_left_out(night, tmp_path):
         asked, sent = len(terminal.questions), len(terminal.sent)
         for _ in range(5):
             terminal.press("j")
-            terminal.settle(0.15)
+            terminal.pause(0.15)
         assert len(terminal.questions) == asked + 1
         assert "2 of 6" in terminal.text  # the rest was not sent
         terminal.answers = True
@@ -127,15 +127,15 @@ def test_terminal_replies_and_pasted_text_are_never_keys(night, tmp_path):
         terminal.settle()
         for reply in REPLIES:
             terminal.press(reply)
-            terminal.settle(0.15)
+            terminal.pause(0.15)
             half = len(reply) // 2
             terminal.press(reply[:half])
-            terminal.settle(0.2)  # longer than the escape key waits
+            terminal.pause(0.2)  # longer than the escape key waits
             terminal.press(reply[half:])
-            terminal.settle(0.15)
+            terminal.pause(0.15)
         for paste in ("rxdct", "r\x1b" + "x" * 60, "\x1b[?62;4c\x1b", "\x1bOr\rc\n"):
             terminal.press(f"\x1b[200~{paste}\x1b[201~")
-            terminal.settle(0.2)
+            terminal.pause(0.2)
         assert labels(store) == []
         assert "1 of 6" in terminal.text
         terminal.press("\x1bOB")  # while what is a key still is one: down

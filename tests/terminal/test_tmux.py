@@ -20,6 +20,7 @@ from core.frames.queue import counts_by_state
 from core.operations import runs
 from core.operations.processes import is_alive
 from tests.chaos.nights import make_night
+from tests.chaos.processes import stop
 
 PATIENCE_S = 90.0
 ROOT = Path(__file__).parents[2]
@@ -62,7 +63,7 @@ class Tmux:
         while not happened():
             if time.monotonic() > deadline:
                 pytest.fail(f"{what!r} never came; the screen says:\n{self.text}")
-            time.sleep(0.2)
+            time.sleep(0.05)
 
 
 @pytest.fixture(params=[(80, 24), (140, 40)], ids=str)
@@ -97,7 +98,9 @@ def test_a_run_outlives_its_terminal_and_is_cancelled_from_another(night, tmux, 
         tmux.until("run 1")
         tmux.wait(lambda: counts_by_state(store).get("running", 0) == 1, "a frame in hand")
         # It must not end before the second console is there: a machine may be fast.
-        os.killpg(run().pid, signal.SIGSTOP)
+        with store.write() as session:
+            session.connection()  # it is stopped outside a transaction, which would bar who cancels it
+            stop(run().pid)
         try:
             tmux.close()
             assert run().state == "running"
@@ -111,7 +114,7 @@ def test_a_run_outlives_its_terminal_and_is_cancelled_from_another(night, tmux, 
             tmux.until("run 1 was asked to stop")
             tmux.until("run 1 stopping")
         finally:
-            os.killpg(run().pid, signal.SIGCONT)
+            os.kill(run().pid, signal.SIGCONT)
         tmux.wait(lambda: run().state == "interrupted", "the end of the run")
         tmux.wait(lambda: "run 1 stopping" not in tmux.text, "a header without a run")
         tmux.press("q")
