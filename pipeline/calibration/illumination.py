@@ -10,6 +10,7 @@ from pipeline.frame import Image
 from pipeline.quantile import MAD_TO_SIGMA, quantile
 
 BLOCK_PX = 8
+LEVEL_STEP = 4  # the sky's level is smooth: so many pixels are told by one
 DARK = 0.5  # of the typical sky: darker, at the frame's border, is vignetted
 UNEVEN = 0.05  # beside the dark part, so far off the typical sky is the vignetting's edge
 MOST_LINES = 32  # rows or columns without light along one border
@@ -38,14 +39,17 @@ def vignetted(counts: Image, level: Image, bad: NDArray[np.bool_]) -> NDArray[np
     nothing = np.zeros((height, width), dtype=bool)
     rows, columns = height // BLOCK_PX, width // BLOCK_PX
     blocks = counts[: rows * BLOCK_PX, : columns * BLOCK_PX].reshape(rows, BLOCK_PX, columns, BLOCK_PX)
+    part = np.s_[::LEVEL_STEP, ::LEVEL_STEP] if not bad[::LEVEL_STEP, ::LEVEL_STEP].all() else np.s_[:, :]
+    typical = quantile(level[part][~bad[part]], 0.5)
+    lines = _dark_lines(counts, typical)
+    if not (lines.any() or _dark_border(blocks, typical)):
+        return nothing
     medians = median_filter(_medians(blocks), size=3, mode="nearest")
-    typical = quantile(level[~bad], 0.5)
     inner = medians[rows // 4 : -(rows // 4), columns // 4 : -(columns // 4)]
     scatter = MAD_TO_SIGMA * float(np.median(np.abs(inner - np.median(inner))))
     if typical <= LEAST_SIGNIFICANCE * scatter:
         return nothing
     relative = medians / typical
-    lines = _dark_lines(counts, typical)
     border = np.zeros_like(relative, dtype=bool)
     border[[0, -1], :] = border[:, [0, -1]] = True
     dark = relative < DARK
@@ -59,6 +63,17 @@ def vignetted(counts: Image, level: Image, bad: NDArray[np.bool_]) -> NDArray[np
     full = zoom(part.astype(np.uint8), BLOCK_PX, order=0, grid_mode=True, mode="nearest").astype(bool)
     lines |= np.pad(full, ((0, height - full.shape[0]), (0, width - full.shape[1])), mode="edge")
     return lines
+
+
+def _dark_border(blocks: NDArray[np.float32], typical: float) -> bool:
+    """Whether any of the outermost blocks is dark, once smoothed: from there alone a dark part goes on."""
+    for turns in range(4):
+        side = np.swapaxes(blocks, 0, 2).swapaxes(1, 3) if turns % 2 else blocks
+        side = side[:2] if turns < 2 else side[-2:]
+        smooth = median_filter(_medians(side), size=3, mode="nearest")
+        if (smooth[0 if turns < 2 else -1] < DARK * typical).any():
+            return True
+    return False
 
 
 def _medians(blocks: NDArray[np.float32]) -> Image:

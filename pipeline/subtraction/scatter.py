@@ -40,7 +40,9 @@ def excess(squares: Array, noise: Array, bound: float, fewest: int = FEWEST, tol
     count = known.sum(axis=1)
     typical = np.where(known, noise, 0.0).sum(axis=1) / count
     bounded = _bounded_mean(bound)
-    for variance in TRIED[::-1]:
+    # Beyond the largest square over its expectation no bracket is positive.
+    largest = float(np.max(squares, initial=0.0, where=known)) / bounded
+    for variance in TRIED[largest > TRIED][::-1]:
         share = variance / (typical + variance)
         seen = np.where(known, np.minimum(squares / (noise + variance), bound) - bounded, 0.0)
         if np.sum(share**2 * seen.sum(axis=1) / count) > told:

@@ -13,8 +13,8 @@ from pipeline.subtraction.tile_score import Side
 from pipeline.subtraction.tiles import Tile, centred, fitting
 
 MIN_SHIFT_PX = 0.003  # smaller shifts are not worth a phase
-# Transforms of small tiles, mostly halo, would fill half as much memory again as all the rest of a
-# subtraction, and to make them is a tenth of it.
+# Transforms of small tiles, mostly halo, would fill as much memory as all the rest of a subtraction, and to
+# make them again is a tenth of it.
 MOST_OVERLAP = 2.5
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -38,6 +39,7 @@ class Tile:
     rows: Span
     columns: Span
     shape: tuple[int, int]  # of the transform
+    narrow: Tile | None = None  # what `near` is, where it is not the tile itself
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -66,21 +68,8 @@ class Tile:
 
     @property
     def near(self) -> Tile:
-        """The same pixels with as much of a halo as the square of a kernel needs: it falls off twice as fast.
-
-        A small tile is left as it is: `pipeline.subtraction.filters.compact` needs its pixels.
-        """
-        if min(self.shape) < 2 * LEAST_KERNEL_PX:
-            return self
-        rows, columns = (
-            replace(span, origin=max(span.origin, span.start - SQUARED_HALO_PX))
-            for span in (self.rows, self.columns)
-        )
-        tall, wide = (
-            min(length, fast_length(span.stop + span.start - 2 * span.origin))
-            for span, length in zip((rows, columns), self.shape, strict=True)
-        )
-        return Tile(rows, columns, (tall, wide))
+        """The same pixels with as much of a halo as the square of a kernel needs, which falls off faster."""
+        return self if self.narrow is None else self.narrow
 
     def cut(self, image: NDArray[np.float32]) -> Image:
         """The tile with its halo; beyond the frame its mirror image, for a step there would ring."""
@@ -88,8 +77,11 @@ class Tile:
         whole = image[tuple(slice(max(0, span.origin), span.origin + length) for span, length, _ in spans)]
         if whole.shape == self.shape:
             return whole
-        beyond = [(max(0, -s.origin), max(0, s.origin + length - size)) for s, length, size in spans]
-        return np.pad(whole, beyond, mode="reflect")
+        rows, columns = (
+            _mirrored(taken, max(0, -span.origin), max(0, span.origin + length - size))
+            for taken, (span, length, size) in zip(whole.shape, spans, strict=True)
+        )
+        return whole.take(rows, axis=0).take(columns, axis=1)
 
     def add(self, values: Image, to: Image) -> None:
         """Add the tile's share of values, of the pixels it answers for, to a frame that began at zero.
@@ -121,7 +113,26 @@ def plan(shape: tuple[int, int], tile_px: int, halo: int, blend: int) -> list[Ti
     """
     rows, tall = _spans(shape[0], tile_px, halo, blend)
     columns, wide = _spans(shape[1], tile_px, halo, blend)
-    return [Tile(r, c, (tall, wide)) for r in rows for c in columns]
+    shape = tall, wide
+    return [Tile(r, c, shape, _narrow(r, c, shape)) for r in rows for c in columns]
+
+
+def _narrow(rows: Span, columns: Span, shape: tuple[int, int]) -> Tile | None:
+    """A tile with less of a halo; none where it is small: `pipeline.subtraction.filters.compact` needs it."""
+    if min(shape) < 2 * LEAST_KERNEL_PX:
+        return None
+    near = [replace(span, origin=max(span.origin, span.start - SQUARED_HALO_PX)) for span in (rows, columns)]
+    tall, wide = (
+        min(length, fast_length(span.stop + span.start - 2 * span.origin))
+        for span, length in zip(near, shape, strict=True)
+    )
+    return Tile(near[0], near[1], (tall, wide))
+
+
+@lru_cache(maxsize=64)
+def _mirrored(length: int, before: int, after: int) -> NDArray[np.intp]:
+    """The places of a row of pixels that goes on as its mirror image on either side."""
+    return np.pad(np.arange(length), (before, after), mode="reflect")
 
 
 def _spans(length: int, tile_px: int, halo: int, blend: int) -> tuple[list[Span], int]:
@@ -178,9 +189,13 @@ def centred(stamp: NDArray[np.float32], shape: tuple[int, int]) -> Image:
 def stamp_of(wrapped: NDArray[np.float32], size: int) -> Image:
     """The reverse of `centred`: the ``size`` x ``size`` pixels around index 0, 0."""
     half = size // 2
-    index = np.arange(-half, half + 1)
-    taken: Image = wrapped[np.ix_(index, index)]
-    return taken
+    top, left = (length - half for length in wrapped.shape)
+    out = np.empty((size, size), dtype=np.float32)
+    out[half:, half:] = wrapped[: half + 1, : half + 1]
+    out[half:, :half] = wrapped[: half + 1, left:]
+    out[:half, half:] = wrapped[top:, : half + 1]
+    out[:half, :half] = wrapped[top:, left:]
+    return out
 
 
 def fitting(stamp: NDArray[np.float32], shape: tuple[int, int]) -> Image:
