@@ -85,7 +85,7 @@ def in_lines(cells: Sequence[Sequence[str]], width: int) -> list[list[str]]:
     """Rows whose last cell goes on in rows of its own, where it is longer than a width."""
     found: list[list[str]] = []
     for row in cells:
-        first, *rest = wrap(row[-1], width) or [""]
+        first, *rest = wrap(row[-1], width, break_on_hyphens=False) or [""]
         found.append([*row[:-1], first])
         found += [[*[""] * (len(row) - 1), each] for each in rest]
     return found
