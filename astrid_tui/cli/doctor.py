@@ -2,7 +2,7 @@
 
 import typer
 
-from astrid_tui.cli.invocation import JsonOption, print_json, print_text
+from astrid_tui.cli.invocation import JsonOption, print_item, print_json
 from core.vocabulary import ExitCode
 
 SIGNS = {"ok": "ok     ", "warning": "warning", "failed": "FAILED ", "unknown": "unknown"}
@@ -16,7 +16,7 @@ def doctor(context: typer.Context, as_json: JsonOption = False) -> None:
     for check in diagnose(context.find_root().obj.config):
         checks.append(check)
         if not as_json:
-            print_text(SIGNS[check.state], f"{check.name:10}", check.message)
+            print_item(f"{SIGNS[check.state]} {check.name:10}", check.message)
     if as_json:
         print_json([check.record() for check in checks])
     if any(check.state == "failed" for check in checks):

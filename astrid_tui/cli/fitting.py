@@ -50,7 +50,7 @@ def fitted(
     Notes
     -----
     Sentences in the last column are not shortened but go on in the next line. Where all that may give way
-    is gone, other names are shortened too, the longest first.
+    is gone, other names are shortened too, the longest first; without a word on worth only if it fits then.
     """
     *others, last = [tuple(headings.index(name) for name in names) for names in least] or [()]
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(headings)]
@@ -67,8 +67,11 @@ def fitted(
             break
         shown = [place for place in shown if place not in places]
     names = [place for place in shown if place != prose and _is_name(cells, place)]
+    whole = list(widths)
     _shorten(widths, shown, [place for place in names if place in last] or names, headings, width)
     _shorten(widths, shown, names, headings, width)
+    if not least and _total(widths, shown) > width:  # it takes several tables: words can stay whole
+        widths = whole
     _widen(widths, shown, [*last, *([] if prose is None else [prose])], widest, width)
     told = [
         [shortened(cell, widths[place]) if place in names else cell for place, cell in enumerate(row)]
@@ -82,7 +85,7 @@ def in_lines(cells: Sequence[Sequence[str]], width: int) -> list[list[str]]:
     """Rows whose last cell goes on in rows of its own, where it is longer than a width."""
     found: list[list[str]] = []
     for row in cells:
-        first, *rest = wrap(row[-1], width) or [""]
+        first, *rest = wrap(row[-1], width, break_on_hyphens=False) or [""]
         found.append([*row[:-1], first])
         found += [[*[""] * (len(row) - 1), each] for each in rest]
     return found

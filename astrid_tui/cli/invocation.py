@@ -177,6 +177,19 @@ def print_text(*fields: object) -> None:
     typer.echo(" ".join(safe_text(field, limit=1000) for field in fields))
 
 
+def print_item(head: str, text: object) -> None:
+    """Print a text behind a head, made safe; on a terminal it goes on below itself where it is too long."""
+    from core.text import safe_text
+
+    told: list[str] = [safe_text(text, limit=1000)]
+    if sys.stdout.isatty() and (room := shutil.get_terminal_size().columns - len(head) - 1) > len(head):
+        from textwrap import wrap
+
+        told = wrap(told[0], room, break_long_words=False, break_on_hyphens=False) or told
+    for number, line in enumerate(told):
+        typer.echo(f"{' ' * len(head) if number else head} {line}".rstrip())
+
+
 def remark(*fields: object) -> None:
     """Say something beside the result, on standard error."""
     from core.text import safe_text

@@ -12,6 +12,7 @@ from astrid_tui.cli.invocation import (
     confirm,
     one_filter,
     person_of,
+    print_item,
     print_json,
     print_table,
     print_text,
@@ -102,7 +103,7 @@ def show(
         return
     for key, value in rows[0].items():
         if value is not None and not isinstance(value, dict):
-            print_text(f"{key:20} {_plain(key, value)}")
+            print_item(f"{key:20}", _plain(key, value))
     _print_history(lines)
 
 

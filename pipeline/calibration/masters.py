@@ -1,14 +1,16 @@
 """Master calibration frames: the mean bias, the dark current, the flat field.
 
 All are made of raw frames from which the overscan was cut, so that they fit trimmed science frames,
-and are kept on disk by the content of what they were made of.
+and are kept on disk by the content of what they were made of. Frames are read one at a time and combined some
+rows at a time, so that memory does not grow with how many there are.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from core.settings import Settings
 from core.unfinished import unfinished
 from core.vocabulary import FrameKind
 from pipeline.calibration.overscan import trim
+from pipeline.calibration.stack import Stack
 from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import Exposure, FrameRefused, Image, RawFrame
 from pipeline.quantile import MAD_TO_SIGMA
@@ -26,7 +29,7 @@ from pipeline.quantile import MAD_TO_SIGMA
 log = logging.getLogger(__name__)
 
 CLIP_SIGMA = 4.0
-CHUNK_BYTES = 64 * 2**20  # of the stack that is in memory at once
+CHUNK_BYTES = 16 * 2**20  # of the stack that is in memory at once, a few times over while it is combined
 LOWEST_FLAT = 0.1  # of the median: below it a pixel sees no light to speak of
 SAME_LENGTH = 0.02  # relative difference of exposure times
 HOT_SIGMA = 20.0  # of the dark current's scatter
@@ -135,7 +138,9 @@ def masters_for(
     folder = settings.home / "masters"
     cached = load(folder, content)
     if cached is None:
-        cached = build(chosen, content)
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+        cached = build(chosen, content, folder=folder if folder.is_dir() else None)
         try:
             save(folder, cached)
         except OSError as error:  # the next frame builds them again
@@ -143,12 +148,19 @@ def masters_for(
     return cached
 
 
-def build(calibrators: Sequence[Calibrator], content: str = "") -> Masters:
+def build(calibrators: Sequence[Calibrator], content: str = "", *, folder: Path | None = None) -> Masters:
     """Combine calibration frames.
 
     Bias: the clipped mean. Dark: the clipped mean of (frame - bias) / seconds. Flat: the clipped mean
     of frames less bias and dark, each divided by its median. Without any bias a dark holds it too, which
     does not grow with time: it is taken from a flat as it is, whatever the flat's exposure time.
+
+    Parameters
+    ----------
+    calibrators : sequence of Calibrator
+    content : str
+    folder : Path, optional
+        Where frames that are too many for memory are put meanwhile.
 
     Raises
     ------
@@ -161,36 +173,46 @@ def build(calibrators: Sequence[Calibrator], content: str = "") -> Masters:
     }
     bias = dark = flat = None
     if biases := by_kind[FrameKind.BIAS]:
-        bias = clipped_mean([_trimmed(one) for one in biases])
+        bias = clipped_mean((_trimmed(one) for one in biases), folder)
     if darks := [one for one in by_kind[FrameKind.DARK] if one.exposure.exposure_s]:
-        dark = clipped_mean([_less(_trimmed(one), bias) / _seconds(one) for one in darks])
+        dark = clipped_mean((_less(_trimmed(one), bias) / _seconds(one) for one in darks), folder)
     if flats := by_kind[FrameKind.FLAT]:
         whole = None if bias is not None or not darks else float(np.mean([_seconds(one) for one in darks]))
         seconds = [_seconds(one) if whole is None else whole for one in flats]
-        flat = _flat(
-            [
-                _less_dark(_less(_trimmed(one), bias), dark, length)
-                for one, length in zip(flats, seconds, strict=True)
-            ]
+        unlit = (
+            _less_dark(_less(_trimmed(one), bias), dark, length)
+            for one, length in zip(flats, seconds, strict=True)
         )
+        flat = _flat(unlit, folder)
     return Masters(bias, dark, flat, _bad(dark, flat), content)
 
 
-def clipped_mean(images: Sequence[Image]) -> Image:
+def clipped_mean(images: Iterable[Image], folder: Path | None = None) -> Image:
     """The mean of each pixel over images of one shape, without outliers.
 
-    What is taken in double precision is a chunk of rows at a time; the images themselves are all in memory.
+    Images are taken one at a time, and combined in double precision a chunk of rows at a time.
+
+    Parameters
+    ----------
+    images : iterable of (height, width) float32
+        One at least.
+    folder : Path, optional
+        Where they are put meanwhile if they are too many for memory.
+
+    Raises
+    ------
+    FrameRefused
+        They are of different sizes.
     """
-    shapes = {image.shape for image in images}
-    if len(shapes) > 1:
-        sizes = " and ".join(f"{width} x {height}" for height, width in sorted(shapes))
-        raise FrameRefused(f"the calibration frames are of different sizes ({sizes})")
-    height, width = images[0].shape
-    rows = max(1, CHUNK_BYTES // (8 * width * len(images)))
-    out = np.empty((height, width), dtype=np.float32)
-    for start in range(0, height, rows):
-        stack = np.stack([image[start : start + rows] for image in images]).astype(np.float64)
-        out[start : start + rows] = _clipped_mean_of_stack(stack)
+    with Stack(folder) as stack:
+        for image in images:
+            stack.add(image)
+        height, width = stack.shape or (0, 0)
+        rows = max(1, CHUNK_BYTES // (8 * width * len(stack)))
+        out = np.empty((height, width), dtype=np.float32)
+        for start in range(0, height, rows):
+            chunk = stack.rows(start, start + rows).astype(np.float64)
+            out[start : start + rows] = _clipped_mean_of_stack(chunk)
     return out
 
 
@@ -255,16 +277,24 @@ def _less_dark(image: Image, dark: Image | None, seconds: float) -> Image:
     return image if dark is None else _less(image, (dark * np.float32(seconds)).astype(np.float32))
 
 
-def _flat(images: Sequence[Image]) -> Image | None:
+def _flat(images: Iterable[Image], folder: Path | None) -> Image:
     """The relative response of the pixels."""
-    levels = [float(np.median(image)) for image in images]
-    lit = [image / np.float32(level) for image, level in zip(images, levels, strict=True) if level > 0.0]
-    if not lit:
-        raise FrameRefused("none of the flats has any light in it once the bias is subtracted")
-    mean = clipped_mean(lit)
+    mean = clipped_mean(_lit(images), folder)
     mean /= np.float32(np.median(mean))
     mean[mean < LOWEST_FLAT] = 0.0
     return mean
+
+
+def _lit(images: Iterable[Image]) -> Iterator[Image]:
+    """Flats as parts of their median, those with light in them."""
+    is_dark = True
+    for image in images:
+        level = float(np.median(image))
+        if level > 0.0:
+            is_dark = False
+            yield image / np.float32(level)
+    if is_dark:
+        raise FrameRefused("none of the flats has any light in it once the bias is subtracted")
 
 
 def _bad(dark: Image | None, flat: Image | None) -> NDArray[np.bool_] | None:

@@ -232,12 +232,13 @@ ARGUMENTS = {
     "queue list": ("--filter", "id>0", "--history"), "queue show": ("14",), "ingest": ("SCIENCE",),
     "candidates show": ("1",), "candidates label": ("2", "dipole"), "candidates note": ("2", "a note"),
     "objects show": ("1",), "objects lightcurve": ("1",), "why": ("RA", "DEC"), "forced": ("RA", "DEC"),
-    "diff": ("--depth", "NEW", "REF"),
+    "diff": ("--depth", "NEW", "REF"), "catalog near": ("RA", "DEC", "--radius", "120arcsec"),
+    "candidates filters": ("--save", "mine", "snr>7 or mag<18"), "db backup": ("BACKUP",),
 }  # fmt: skip
 
 
 def test_what_json_prints_is_documented(
-    demo: tuple[Path, DemoSummary, list[tuple[int, int]]], monkeypatch, capsys
+    demo: tuple[Path, DemoSummary, list[tuple[int, int]]], monkeypatch, capsys, tmp_path
 ) -> None:
     folder, _, _ = demo
     monkeypatch.setenv("ASTRID_HOME", str(folder / "home"))
@@ -246,11 +247,12 @@ def test_what_json_prints_is_documented(
     given = {
         "RA": f"{first['ra']:.6f}", "DEC": f"{first['dec']:.6f}", "SCIENCE": folder / "night" / "science",
         "NEW": folder / "night" / "science" / "science_001.fits",
-        "REF": folder / "night" / "reference" / "reference_001.fits",
+        "REF": folder / "night" / "reference" / "reference_001.fits", "BACKUP": tmp_path / "copy.db",
     }  # fmt: skip
     told = documented.commands()
     assert set(ARGUMENTS) <= {each.removeprefix("astrid ") for each in told}
-    astrid("candidates", "label", "1", "real")
+    for candidate, label, reviewer in ((1, "real", "a"), (1, "dipole", "b"), (3, "ask-expert", "a")):
+        astrid("candidates", "label", candidate, label, "--reviewer", reviewer)
     for command, fields in told.items():
         name = command.removeprefix("astrid ")
         words = [given.get(each, each) for each in ARGUMENTS.get(name, ())]

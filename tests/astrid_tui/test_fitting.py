@@ -79,3 +79,28 @@ def test_what_does_not_fit_at_all_follows_below_with_the_first_column():
     assert parts([6, 20, 20, 20], (0, 1, 2, 3), 52) == [[0, 1, 2], [0, 3]]
     assert parts([6, 20], (0, 1), 10) == [[0, 1]]
     assert parts([6, 20, 20], (0, 1, 2), 80) == [[0, 1, 2]]
+
+
+def test_where_shortening_is_not_enough_words_stay_whole(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(invocation.sys.stdout, "isatty", lambda: True)
+    row = ["missed where 1 % of the bogus is kept", *["11.03 % (8.12 to 13.07)"] * 4]
+    invocation.print_table(("", "snr", "tree", "realbogus", "ensemble"), [row])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split() for line in lines[::2]] == [["snr"], ["tree"], ["realbogus"], ["ensemble"]]
+    assert all(line.startswith(row[0]) and line.endswith(row[1]) for line in lines[1::2])
+
+
+def test_a_long_text_goes_on_below_itself_on_a_terminal_alone(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "60")
+    text = f"its file is {'/data/a-night' * 5}.fits and the rest of it is told in lines of their own"
+    invocation.print_item("ok  store", text)
+    assert capsys.readouterr().out == f"ok  store {text}\n"
+    monkeypatch.setattr(invocation.sys.stdout, "isatty", lambda: True)
+    invocation.print_item("ok  store", text)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:10] for line in lines] == ["ok  store ", *[" " * 10] * (len(lines) - 1)]
+    assert " ".join(line[10:] for line in lines) == text  # a path stays in one piece
+    invocation.print_item("path", "")
+    assert capsys.readouterr().out == "path\n"

@@ -1,7 +1,9 @@
 """Master calibration frames."""
 
 import errno
+import tracemalloc
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -144,3 +146,41 @@ def test_frames_of_different_sizes_are_refused():
 def test_flats_without_light_are_refused():
     with pytest.raises(FrameRefused, match="light"):
         build([calibrator(FrameKind.FLAT, 1, PATTERN - 100.0)])
+
+
+def test_what_goes_to_disk_meanwhile_is_the_same_to_the_last_bit_and_leaves_nothing(tmp_path, monkeypatch):
+    frames = night()
+    whole = build(frames)
+    monkeypatch.setattr("pipeline.calibration.stack.KEPT_BYTES", 4 * SHAPE[0] * SHAPE[1])  # of one frame
+    monkeypatch.setattr("pipeline.calibration.masters.CHUNK_BYTES", 8 * SHAPE[1] * 12 * 7)
+    parts = build(frames, folder=tmp_path)
+    for name in ("bias", "dark", "flat", "bad"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name), strict=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_does_not_grow_with_the_number_of_frames(tmp_path, monkeypatch):
+    shape = (400, 300)
+    size = 4 * shape[0] * shape[1]
+    monkeypatch.setattr("pipeline.calibration.stack.KEPT_BYTES", size)
+    monkeypatch.setattr("pipeline.calibration.masters.CHUNK_BYTES", size)
+
+    def read(number):
+        data = np.random.default_rng(number).normal(500.0, 3.0, shape).astype(np.float32)
+        return calibrator(FrameKind.BIAS, number, data).read()
+
+    def peak(count):
+        frames = [
+            replace(calibrator(FrameKind.BIAS, n, np.zeros(shape)), read=partial(read, n))
+            for n in range(count)
+        ]
+        tracemalloc.start()
+        try:
+            build(frames, folder=tmp_path)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    few = peak(4)
+    assert few > size
+    assert peak(24) < few + size  # twenty more frames are less than one in memory
