@@ -41,6 +41,9 @@ class Ending:
         loop = asyncio.get_running_loop()
         for each in (signal.SIGHUP, signal.SIGTERM):
             loop.remove_signal_handler(each)
+        if not self._console.is_running:  # it has left, and waits for what a thread of it still does
+            signal.raise_signal(number)
+            return
         start(self._console, partial(self._end, 128 + number), group="end")
 
     async def _end(self, code: int) -> None:

@@ -26,6 +26,7 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
+from astrid_tui.cli.places import place_given
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def forced(
     context: typer.Context,
     ra: Annotated[
         str | None,
-        typer.Argument(metavar="RA", help="Degrees, or hours such as 10:12:33.1; or both in one word."),
+        typer.Argument(metavar="RA", help="Degrees, or hours as in 10:12:33.1; RA and DEC in one; a name."),
     ] = None,
     dec: Annotated[
         str | None, typer.Argument(metavar="DEC", help="Degrees, or sexagesimal such as -04:10:11.")
@@ -69,10 +70,11 @@ def forced(
 ) -> None:
     """Measure the flux at any place in every frame that covers it: forced photometry.
 
-    A place is RA DEC, or --pixel X Y with --reference. Each frame is subtracted again, with the settings
-    in force; nothing is stored (`astrid objects forced` does that for known objects). A frame without a
-    flux says why. Fluxes are of the difference, magnitudes without its sign; below 5 sigma the magnitude is
-    the limit. Interrupted, it tells what was measured. Exit code 3: some frames could not be measured.
+    A place is RA DEC, an object's name, or --pixel X Y with --reference. Each frame is subtracted again, with
+    the settings in force; nothing is stored (`astrid objects forced` does that for known objects). A frame
+    without a flux says why. Fluxes are of the difference, magnitudes without its sign; below 5 sigma the
+    magnitude is the limit. Interrupted, it tells what was measured. Exit code 3: some frames could not be
+    measured.
     """
     from core.places.why import Page
     from core.review.real_rows import real_place
@@ -114,8 +116,6 @@ def forced(
 def _place(
     store: Store, ra: str | None, dec: str | None, pixel: tuple[float, float] | None, reference: int | None
 ) -> Place:
-    from core.coordinates import parse_position
-    from core.places.place_facts import Place
     from core.places.why import place_on_grid
 
     if pixel is not None and ra is not None:
@@ -128,7 +128,7 @@ def _place(
         return place_on_grid(store, reference, *pixel)
     if ra is None:
         raise typer.BadParameter("give a position, RA DEC, or --pixel X Y with --reference")
-    return Place(*parse_position(ra, dec))
+    return place_given(store, ra, dec)
 
 
 def _alerts(store: Store, place: Place) -> list[dict[str, Any]]:

@@ -22,12 +22,13 @@ HELP = (
     *(f"  {facts.key}, {label.value}: {facts.meaning}" for label, facts in LABELS.items()),
     "or with one of these:",
     "  skip: the next card, without a verdict",
-    "  note WORDS: a note on this candidate, #words are its tags",
-    "  details: everything that is known of it",
+    "  w, note WORDS: a note on this candidate, #words are its tags",
+    "  o, details: everything that is known of it",
     "  repeat: this card once more",
-    "  undo: take the last verdict back, and judge that card again; redo: give it again",
-    "  quit: the end",
+    "  u, undo: take the last verdict back, and judge that card again; redo: give it again",
+    "  q, quit: the end",
 )
+LETTERS = {"u": "undo", "w": "note", "o": "details", "q": "quit"}  # as in the console; no verdict has them
 
 
 def review(
@@ -140,6 +141,7 @@ class Sitting:
                 if not line:
                     return False
                 word, _, rest = line.strip().partition(" ")
+                word = LETTERS.get(word, word)
                 if word.lower() == "quit":
                     return False
                 if word.lower() == "skip":

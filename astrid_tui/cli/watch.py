@@ -130,14 +130,16 @@ class _Crew:
 
 
 def _starter(context: typer.Context, store: Store, settings: Settings, workers: int) -> Callable[[], None]:
-    """What starts a run when a frame is due and no run is at work."""
+    """What starts a run when a frame is due and none is at work, and says what became of those it started."""
     from core.frames import queue
     from core.operations import runs
     from core.operations.launch import start_run
 
     config: Path | None = context.find_root().obj.config
+    begun: list[int] = []
 
     def start() -> None:
+        begun[:] = [run_id for run_id in begun if not _told_end(store, run_id)]
         if not queue.any_due(store):
             return
         runs.reconcile(store)
@@ -145,8 +147,22 @@ def _starter(context: typer.Context, store: Store, settings: Settings, workers: 
             return
         started = start_run(store, settings, config=config, workers=workers)
         remark(f"run {started.run_id} started; its log is {started.log}")
+        begun.append(started.run_id)
 
     return start
+
+
+def _told_end(store: Store, run_id: int) -> bool:
+    """Whether a run has ended; if so, what became of its frames is said."""
+    from core.operations import runs
+
+    run = runs.read(store, run_id)
+    if run.ended_at is None:
+        return False
+    counts = ", ".join(f"{number} {state}" for state, number in sorted(run.counts.items()))
+    said = [word for word in (counts or "no frame was due", run.reason) if word]
+    remark(f"run {run_id} {run.state}: {'; '.join(said)}")
+    return True
 
 
 def _nothing() -> None:

@@ -17,6 +17,7 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
+from astrid_tui.cli.places import place_given
 
 if TYPE_CHECKING:
     from core.database.store import Store
@@ -30,7 +31,7 @@ def why(
     context: typer.Context,
     ra: Annotated[
         str | None,
-        typer.Argument(metavar="RA", help="Degrees, or hours such as 10:12:33.1; or both in one word."),
+        typer.Argument(metavar="RA", help="Degrees, or hours as in 10:12:33.1; RA and DEC in one; a name."),
     ] = None,
     dec: Annotated[
         str | None, typer.Argument(metavar="DEC", help="Degrees, or sexagesimal such as -04:10:11.")
@@ -57,7 +58,8 @@ def why(
 ) -> None:
     """Tell what became of a place in every frame: detected, dropped, too faint, masked, never covered.
 
-    A place is a position, RA DEC; or --pixel X Y with --frame (as in its file) or --reference.
+    A place is a position, RA DEC; an object's, by its name; or --pixel X Y with --frame (as in its file) or
+    --reference.
     """
     from core.places.why import Page
 
@@ -84,11 +86,17 @@ def why(
 def _of_position(
     store: Store, ra: str, dec: str | None, frame: str | None, radius: str | None, page: Page
 ) -> Story:
-    from core.coordinates import parse_position, parse_radius
+    from core.coordinates import parse_radius
     from core.places.why import why as tell
+    from core.places.why import why_on_grid
 
     radius_deg = parse_radius(radius) if radius is not None else None
-    return tell(store, *parse_position(ra, dec), radius_deg, frame=frame, page=page)
+    place = place_given(store, ra, dec)
+    if place.ra is not None and place.dec is not None:
+        return tell(store, place.ra, place.dec, radius_deg, frame=frame, page=page)
+    if frame is not None or radius is not None:
+        raise typer.BadParameter("the object has no WCS: --pixel X Y goes with --frame and --radius")
+    return why_on_grid(store, place.reference or 0, place.x or 0.0, place.y or 0.0, page=page)
 
 
 def _of_pixel(

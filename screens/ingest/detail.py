@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from core.frames.queue_history import Happening
 
 _TITLE = 13  # columns of a fact's name
+_LEAST_VALUE = 12  # columns that a value needs to be worth reading in parts
 _BAR = 24  # columns of the longest stage
 _LEAST_IMAGE, _MOST_IMAGE = 6, 24  # rows
 
@@ -107,19 +109,34 @@ def _summary(page: DetailPage, width: int, rows: int) -> list[Line]:
     """The thumbnail, and the facts beside or below it."""
     image = _image(page, width, rows)
     if not image:
-        return [shortened((span(" "), *line), width) for line in _facts(page, width - _TITLE - 1)]
+        return [(span(" "), *line) for line in _wrapped(_facts(page, width - _TITLE - 1), width - 1)]
     columns = max(len(plain(line)) for line in image) + 2
     is_narrow = width - columns < 30
-    facts = list(_facts(page, width - _TITLE - 1 - (0 if is_narrow else columns)))
+    room = width - 1 - (0 if is_narrow else columns)
+    facts = _wrapped(_facts(page, room - _TITLE), room)
     if is_narrow:
-        return [*image, (), *(shortened((span(" "), *line), width) for line in facts)]
+        return [*image, (), *((span(" "), *line) for line in facts)]
     height = max(len(image), len(facts))
     image += [()] * (height - len(image))
     facts += [()] * (height - len(facts))
     return [
-        (drawn(" "), *padded(left, columns), *shortened(right, width - columns - 1))
+        (drawn(" "), *padded(left, columns), *shortened(right, room))
         for left, right in zip(image, facts, strict=True)
     ]
+
+
+def _wrapped(facts: Iterable[Line], room: int) -> list[Line]:
+    """Facts, of which those that are too long go on below their values."""
+    lines: list[Line] = []
+    for fact in facts:
+        if len(plain(fact)) <= room or room - _TITLE < _LEAST_VALUE:
+            lines.append(shortened(fact, room))
+            continue
+        title, *rest = fact
+        for text in textwrap.wrap(plain(tuple(rest)), room - _TITLE):
+            lines.append((title, span(text, limit=1000)))
+            title = drawn(" " * _TITLE)
+    return lines
 
 
 def _image(page: DetailPage, width: int, rows: int) -> list[Line]:

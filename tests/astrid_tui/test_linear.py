@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from astrid_tui.cli.review import Sitting
+from astrid_tui.cli.review import LETTERS, Sitting
 from astrid_tui.cli.spoken import curve_lines, spoken
 from core.objects.light_curve import LightCurvePoint
 from core.review import open_cards
 from core.review.pace import pace
 from core.review.verdicts import decide
-from core.vocabulary import FluxKind, Label
+from core.vocabulary import LABELS, FluxKind, Label
 from screens.review.desk import Desk, Habits
 from tests.builders import add_night
 from tests.core.rows import add_candidate, add_object
@@ -31,7 +31,7 @@ def sit(sqlite_store, monkeypatch, capsys):
 
 def test_what_is_taken_back_comes_back_and_is_not_counted(sit, sqlite_store):
     add_night(sqlite_store)
-    said = sit("real", "dipole", "undo", "undo", "supernova", "quit")
+    said = sit("real", "dipole", "u", "undo", "supernova", "q")
     cards = [line for line in said.splitlines() if line.startswith("Card ")]
     assert cards == [f"Card {n} of 5." for n in (1, 2, 3, 2, 1, 2)]
     assert said.rstrip().endswith("1 decided.")
@@ -114,3 +114,7 @@ def test_a_verdict_of_another_sitting_is_named_before_it_is_taken_back(sit, sqli
     assert "1 objects await a verdict" in sit("quit")
     assert "taken back." in sit("undo", "undo", "quit")
     assert "2 objects await a verdict" in sit("quit")
+
+
+def test_no_letter_stands_for_two_answers():
+    assert not {facts.key for facts in LABELS.values()} & set(LETTERS)

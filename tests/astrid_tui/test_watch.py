@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from astrid_tui.cli.watch import _told_end
 from core.database.store import Store
 from core.frames.queue import counts_by_state
 from core.frames.watched_folders import folders
@@ -90,6 +91,16 @@ def test_frames_that_arrive_are_processed_by_a_run_of_its_own(
     assert counts_by_state(sqlite_store) == {"waiting": 1}  # for a reference
     astrid(*words)
     assert "started" not in astrid.said  # nothing is due
+
+
+def test_what_became_of_its_run_is_said_once_it_has_ended(
+    sqlite_store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = runs.start(sqlite_store, engine="local", workers=1, config_hash="cafe").id or 0
+    assert not _told_end(sqlite_store, run)
+    runs.finish(sqlite_store, run, counts={"rejected": 1, "done": 2})
+    assert _told_end(sqlite_store, run)
+    assert capsys.readouterr().err == f"run {run} done: 2 done, 1 rejected\n"
 
 
 def test_a_watcher_that_was_killed_is_replaced_at_once(

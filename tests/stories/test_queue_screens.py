@@ -86,7 +86,7 @@ async def test_a_frame_fails_is_understood_retried_and_done(tmp_path, size):
         await keys(vera, "enter")  # what happened to it?
         await sees(vera, "It failed where it should not have")
         await sees(vera, "reference 1: the reference")
-        await sees(vera, "No such file or directory")
+        await vera.until(lambda: "No such file or directory" in " ".join(vera.text.split()))
         await keys(vera, "G")
         assert "WCSAXES =" in vera.text  # the end of its header
         await keys(vera, "g")

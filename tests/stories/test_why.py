@@ -134,6 +134,17 @@ def test_any_place_is_measured_and_written(astrid, brightest, tmp_path):
     assert json.loads(astrid("forced", *beside, "--filter", "none", "--json"))["frames"] == []
 
 
+def test_an_object_is_asked_for_by_its_name_as_it_is_copied(astrid):
+    (first,) = json.loads(astrid("candidates", "list", "--limit", 1, "--json"))
+    name = first["object"]
+    found = json.loads(astrid("objects", "show", name, "--json"))
+    by_place = json.loads(astrid("why", found["ra"], found["dec"], "--json"))["frames"]
+    assert by_place
+    for words in ([name], name.split(" ", 1)):
+        assert json.loads(astrid("why", *words, "--json"))["frames"] == by_place
+    assert "no object is called so" in astrid("why", "AT2099zzz", code=2).replace("\n", " ")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
