@@ -9,8 +9,7 @@ import typer
 
 from core.epochs import mjd_of, unix_of
 
-_DAY = re.compile(r"\d{4}-?\d{2}-?\d{2}")
-LEAST_DATE = 1e7  # digits from here on are a date such as 20260301; as an MJD they are no time of a frame
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def mjd_from(text: str | None, option: str, *, through: bool = False) -> float | None:
@@ -30,8 +29,8 @@ def mjd_from(text: str | None, option: str, *, through: bool = False) -> float |
     if text is None:
         return None
     try:
-        if text.replace(".", "", 1).isdigit() and (mjd := float(text)) < LEAST_DATE:
-            return mjd
+        if text.replace(".", "", 1).isdigit():
+            return float(text)
         moment = datetime.fromisoformat(text)
         if through and _DAY.fullmatch(text):
             moment += timedelta(days=1)
