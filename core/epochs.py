@@ -1,6 +1,9 @@
 """Times as astronomers count them beside those of Unix, and the epochs of catalogues."""
 
+from datetime import UTC, datetime
+
 DAY_S = 86400.0
+MJD_0 = datetime(1858, 11, 17, tzinfo=UTC)
 MJD_OF_1970 = 40587.0
 JD_OF_MJD_0 = 2400000.5
 J2000_MJD = 51544.5

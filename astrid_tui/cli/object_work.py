@@ -16,6 +16,7 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
+from core.epochs import MJD_0
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from core.objects.tracklets import NightSpan
 
 LEAST = (("chance",), ("rms",), ("mag",), ("n",), ("candidates",))  # what gives way in a narrow terminal
-_MJD_ZERO = date(1858, 11, 17)
 
 
 def register(objects: typer.Typer) -> None:
@@ -138,7 +138,7 @@ def _nothing(spans: "list[NightSpan]", *, named: bool) -> str:
         return "There are no candidates of such a night."
     if named:
         return "Nothing moves."
-    day = date.fromordinal(int(spans[-1].last) + _MJD_ZERO.toordinal())
+    day = date.fromordinal(int(spans[-1].last) + MJD_0.toordinal())
     return f"Nothing moves in the newest night, {day}; others are looked at by --night or --all."
 
 
@@ -151,7 +151,7 @@ def _nights(store: "Store", day: str | None, every: bool) -> "list[NightSpan]":
         found = newest_night(store)
         return [found] if found else []
     try:
-        mjd = float(date.fromisoformat(day).toordinal() - _MJD_ZERO.toordinal())
+        mjd = float(date.fromisoformat(day).toordinal() - MJD_0.toordinal())
     except ValueError:
         raise typer.BadParameter(
             f"'{day}' is no date: write it as 2026-11-25", param_hint="--night"

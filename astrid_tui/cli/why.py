@@ -21,7 +21,7 @@ from astrid_tui.cli.places import place_given
 
 if TYPE_CHECKING:
     from core.database.store import Store
-    from core.places.story import FrameStory
+    from core.places.story_parts import FrameStory
     from core.places.why import Page, Story
 
 SETTINGS = {"ignore_unknown_options": True}  # a southern declination begins like an option

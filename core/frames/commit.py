@@ -8,18 +8,18 @@ method or configuration makes a new version, and the older one leaves the queue 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
+from core.database.rows import insert_rows
 from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import (
     Candidate,
-    Cutout,
     Difference,
     ForcedFlux,
     Observation,
@@ -29,20 +29,17 @@ from core.database.tables import (
     Thumbnail,
 )
 from core.frames import injected
+from core.frames.commit_candidates import candidate_columns, write_candidates
 from core.frames.forced import forced_rows
-from core.frames.outcome import CandidateFacts, DifferenceFacts, FrameOutcome
+from core.frames.outcome import DifferenceFacts, FrameOutcome
 from core.frames.queue import NO_LEASE, Lease, LeaseLost, held
 from core.frames.queue_history import note_all
 from core.frames.references import best
-from core.frames.shown import Shown, in_order, kept_of
-from core.objects.association import POSITION_SIGMAS, Place, associate, lock, refresh, wake
-from core.objects.known import write_known
-from core.objects.seen_again import Rule, wake_contradicted
+from core.frames.shown import in_order
+from core.objects.association import lock, refresh
+from core.objects.seen_again import Rule
 from core.objects.sky import zone_of
 from core.vocabulary import ObservationState, QueueEventKind
-
-MIN_RADIUS_DEG = 1.0 / 3600.0  # of association on the sky
-ELSEWHERE = frozenset({"cutouts", "known"})  # facts of a candidate with a table of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +93,7 @@ def commit_frame(
     _check(lease.observation, outcome)
     state = _next_state(lease, outcome, attempts)
     # Prepared before the transaction: while it lasts, no verdict can be written.
-    shown = in_order(outcome, lambda fact: _candidate(fact, lease.observation, outcome))
+    shown = in_order(outcome, lambda fact: candidate_columns(fact, lease.observation, outcome))
     with store.write() as session:
         _end_lease(session, store, lease, outcome, state, retry_s)
         _write_stages(session, lease, outcome, run_id)
@@ -119,7 +116,7 @@ def commit_frame(
             spent = injected.revealed_ids(session, [each.sky_object_id or 0 for each in outcome.injected])
             shown = [each for each in shown if each.sky_object_id not in spent]
             difference_id = _write_difference(session, lease, outcome.difference, len(shown))
-            keys, new_objects = _write_candidates(
+            keys, new_objects = write_candidates(
                 session, lease, outcome, shown, difference_id, seen_again or Rule()
             )
             _write_forced(session, lease.observation, outcome, difference_id, spent)
@@ -190,7 +187,7 @@ def _waits_in_vain(session: Session, lease: Lease) -> bool:
 
 def _write_stages(session: Session, lease: Lease, outcome: FrameOutcome, run_id: int | None) -> None:
     common = {"run_id": run_id, "observation_id": lease.observation_id, "attempt": lease.attempt}
-    _insert(session, StageRun, [asdict(record) | common for record in outcome.stages])
+    insert_rows(session, StageRun, [asdict(record) | common for record in outcome.stages])
 
 
 def _write_thumbnail(session: Session, lease: Lease, outcome: FrameOutcome) -> None:
@@ -198,7 +195,7 @@ def _write_thumbnail(session: Session, lease: Lease, outcome: FrameOutcome) -> N
     if outcome.thumbnail is not None:
         key = lease.observation_id
         session.exec(delete(Thumbnail).where(col(Thumbnail.observation_id) == key))
-        _insert(session, Thumbnail, [{"observation_id": key, "pixels": outcome.thumbnail}])
+        insert_rows(session, Thumbnail, [{"observation_id": key, "pixels": outcome.thumbnail}])
 
 
 def _write_difference(session: Session, lease: Lease, facts: DifferenceFacts, n_candidates: int) -> int:
@@ -219,7 +216,7 @@ def _write_difference(session: Session, lease: Lease, facts: DifferenceFacts, n_
         row.sqlmodel_update(values)
     session.add(row)
     session.flush()
-    return _key(row.id)
+    return row.id or 0
 
 
 def _supersede(session: Session, observation_id: int, keep: int | None) -> set[int]:
@@ -244,106 +241,6 @@ def _supersede(session: Session, observation_id: int, keep: int | None) -> set[i
     return {row[0] for row in left.all()}
 
 
-def _write_candidates(
-    session: Session,
-    lease: Lease,
-    outcome: FrameOutcome,
-    shown: Sequence[Shown],
-    difference_id: int,
-    seen_again: Rule,
-) -> tuple[list[int], int]:
-    """Write candidates with cutouts; the real ones' keys in order, and how many objects all founded.
-
-    Where the difference was committed before, a candidate at the same place is the same one: it keeps
-    its key, its object and its verdicts. Those that did not come again leave the queue.
-    """
-    reference_id = outcome.difference.reference_id if outcome.difference else None
-    old = session.exec(select(Candidate).where(col(Candidate.difference_id) == difference_id)).all()
-    kept = kept_of(session, shown, old, outcome.match_radius_px, difference_id)
-    for row in old:
-        row.is_current = False
-    for i, row in kept.items():
-        row.sqlmodel_update(shown[i].columns)
-
-    objects = {i: row.sky_object_id for i, row in kept.items()}
-    taken = set(objects.values())
-    fresh = [i for i in range(len(shown)) if i not in kept]
-    objects |= {i: known for i in fresh if (known := shown[i].sky_object_id) is not None}
-    seekers = [i for i in fresh if i not in objects]
-    places = [_place(shown[i], outcome) for i in seekers]
-    found, new_objects = associate(session, places, reference_id, taken=taken)
-    objects |= dict(zip(seekers, found, strict=True))
-    next_number = 1 + max((int(row.external_id.rpartition(".")[2]) for row in old), default=0)
-    rows = [
-        shown[i].columns
-        | {
-            "difference_id": difference_id,
-            "external_id": f"{difference_id}.{next_number + n}",
-            "sky_object_id": objects[i],
-        }
-        for n, i in enumerate(fresh)
-    ]
-    keys = {i: _key(row.id) for i, row in kept.items()}
-    keys |= dict(zip(fresh, _insert_candidates(session, rows), strict=True))
-    facts = {keys[i]: each.fact for i, each in enumerate(shown)}
-    _write_cutouts(session, {key: fact.cutouts for key, fact in facts.items()}, replace=bool(old))
-    _write_known(session, outcome, facts)
-    made = {each.source: (keys[i], objects[i]) for i, each in enumerate(shown) if each.source is not None}
-    injected.write_injections(session, lease.observation, outcome, difference_id, made)
-
-    detected = set(objects.values())
-    refresh(session, detected | {row.sky_object_id for row in old})
-    if lease.observation.mjd is not None:
-        wake(session, detected, lease.observation.mjd)
-        wake_contradicted(session, detected, lease.observation.mjd, seen_again)
-    return [keys[i] for i, each in enumerate(shown) if each.source is None], new_objects
-
-
-def _write_cutouts(session: Session, cutouts: dict[int, bytes | None], *, replace: bool) -> None:
-    if replace:
-        session.exec(delete(Cutout).where(col(Cutout.candidate_id).in_(list(cutouts))))
-    rows = [{"candidate_id": key, "pixels": pixels} for key, pixels in cutouts.items() if pixels is not None]
-    _insert(session, Cutout, rows)
-
-
-def _write_known(session: Session, outcome: FrameOutcome, facts: dict[int, CandidateFacts]) -> None:
-    if outcome.known_state is None:
-        return
-    told = {key: fact.known for key, fact in facts.items() if fact.known is not None}
-    write_known(session, told, outcome.known_state)
-
-
-def _place(shown: Shown, outcome: FrameOutcome) -> Place:
-    fact, is_drawn = shown.fact, shown.source is not None
-    radius_px = max(outcome.match_radius_px, POSITION_SIGMAS * fact.position_error_px)
-    if fact.ra is None or fact.dec is None:
-        return Place(fact.x, fact.y, radius_px, injected=is_drawn)
-    radius_deg = max(radius_px * (outcome.pixel_scale or 0.0) / 3600.0, MIN_RADIUS_DEG)
-    return Place(fact.x, fact.y, radius_px, fact.ra % 360.0, fact.dec, radius_deg, injected=is_drawn)
-
-
-def _candidate(fact: CandidateFacts, observation: Observation, outcome: FrameOutcome) -> dict[str, Any]:
-    """The columns of a candidate but its keys."""
-    difference = outcome.difference
-    row: dict[str, Any] = storable(
-        {item.name: getattr(fact, item.name) for item in fields(fact) if item.name not in ELSEWHERE}
-        | {
-            "source": "astrid",
-            "observation_id": observation.id,
-            "is_current": True,
-            "frame": observation.frame,
-            "filter": observation.filter,
-            "mjd": observation.mjd,
-            "flux_unit": difference.flux_unit if difference else None,
-            "mag_system": difference.mag_system if difference else None,
-        }
-    )
-    on_sky = row["ra"] is not None and row["dec"] is not None
-    row["ra"] = row["ra"] % 360.0 if on_sky else None
-    row["zone"] = zone_of(row["dec"]) if on_sky else None
-    return row
-
-
 def _write_forced(
     session: Session,
     observation: Observation,
@@ -356,7 +253,7 @@ def _write_forced(
         rows = forced_rows(
             injected.forced_points(outcome, spent), outcome.difference, difference_id, observation
         )
-        _insert(session, ForcedFlux, rows)
+        insert_rows(session, ForcedFlux, rows)
     session.exec(
         update(Difference)
         .where(col(Difference.id) == difference_id)
@@ -367,7 +264,7 @@ def _write_forced(
 def _write_score_map(session: Session, outcome: FrameOutcome, difference_id: int) -> None:
     session.exec(delete(ScoreMap).where(col(ScoreMap.difference_id) == difference_id))
     if outcome.score_map is not None:
-        _insert(session, ScoreMap, [{"difference_id": difference_id, "blocks": outcome.score_map}])
+        insert_rows(session, ScoreMap, [{"difference_id": difference_id, "blocks": outcome.score_map}])
 
 
 def _write_rejections(
@@ -391,22 +288,4 @@ def _write_rejections(
                 "zone": zone_of(fact.dec) if fact.dec is not None and on_sky else None,
             }
         )
-    _insert(session, Rejection, rows)
-
-
-def _insert(session: Session, table: type[Any], rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        session.connection().execute(insert(table), [storable(row) for row in rows])
-
-
-def _insert_candidates(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
-    if not rows:
-        return []
-    statement = insert(Candidate).returning(col(Candidate.id), sort_by_parameter_order=True)
-    return [_key(key) for key in session.connection().execute(statement, list(rows)).scalars()]
-
-
-def _key(key: int | None) -> int:
-    if key is None:
-        raise ValueError("a row of the store has a key")
-    return key
+    insert_rows(session, Rejection, rows)

@@ -7,14 +7,14 @@ which no page of the console reads, until a verdict reveals it (`core.review.fak
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, exists, insert, or_
+from sqlalchemy import delete, exists, or_
 from sqlmodel import Session, col, select
 
-from core.database.storable import storable
+from core.database.rows import insert_rows
 from core.database.tables import (
     Candidate,
     Difference,
@@ -212,7 +212,7 @@ def write_injections(
             )
         )
     )
-    _insert(session, InjectedSource, [row for row in fresh if row["sky_object_id"] not in known])
+    insert_rows(session, InjectedSource, [row for row in fresh if row["sky_object_id"] not in known])
     rows: list[dict[str, Any]] = []
     for i, fact in enumerate(outcome.injected):
         if not fact.flux > 0:  # it was measured, not drawn
@@ -228,7 +228,7 @@ def write_injections(
                 "sky_object_id": sky_object,
             }
         )
-    _insert(session, Injection, rows)
+    insert_rows(session, Injection, rows)
 
 
 def _source(
@@ -240,8 +240,3 @@ def _source(
         "reference_id": reference_id,
         "mjd": observation.mjd,
     }
-
-
-def _insert(session: Session, table: type[Any], rows: Sequence[dict[str, Any]]) -> None:
-    if rows:
-        session.connection().execute(insert(table), [storable(row) for row in rows])

@@ -26,7 +26,7 @@ from core.frames.standing import candidate_label, stands
 from core.objects.sky import separation_deg
 from core.places.block_scores import BlockScores, BlockScoresError, unpack
 from core.places.grid_maps import SkyMap
-from core.places.story import Cut, Detected, Facts, Judged
+from core.places.story_parts import Cut, Detected, Facts, Judged
 
 NEIGHBOURS_PX = 50.0  # how far significant pixels may be from the detection that they belong to
 

@@ -11,7 +11,7 @@ from core.database.tables import ForcedFlux
 from core.objects.curve_table import COLUMNS as OF_CURVES
 from core.objects.curve_table import Column, curve_row
 from core.objects.light_curve import forced_point
-from core.places.story import FrameStory
+from core.places.story_parts import FrameStory
 from core.vocabulary import OWN
 
 MEASURED = "measured"

@@ -25,7 +25,8 @@ from core.errors import AstridError
 from core.objects.sky import MARGIN_DEG, haversine, ra_ranges, rows_in_cone, separation_deg
 from core.places.grid_maps import SkyMap
 from core.places.place_facts import Place, Radius, collect, differences_of, scores_of
-from core.places.story import FrameStory, tell
+from core.places.story import tell
+from core.places.story_parts import FrameStory
 from core.text import safe_text
 from core.vocabulary import OWN, FrameKind
 

@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import groupby
 from typing import IO
 
@@ -22,6 +22,7 @@ from sqlmodel import col
 
 from core.database.store import Store
 from core.database.tables import Reference
+from core.epochs import MJD_0
 from core.objects.known import known_sky
 from core.review.agreement import standings
 from core.review.real_rows import RealCandidate, real_candidates
@@ -41,7 +42,6 @@ REQUIRED = (
     "astrometric_catalog",
 )  # fmt: skip
 MODES = {"CMO": "CMO", "CCD": "CCD"}  # of the MPC's list of ADES values, by what a detector's name holds
-_MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 _STATION = re.compile(r"[0-9A-Za-z]{3,4}")
 _CODE = re.compile(r"[0-9A-Za-z_]{1,12}")  # a catalogue or a band
 _LINE = re.compile(r"[^|#!\x00-\x1f\x7f]+")  # what a header's line can hold
@@ -242,5 +242,5 @@ def _mode(detector: str) -> str:
 def _time(mjd: float) -> str:
     """UTC at mid-exposure, to a hundredth of a second."""
     hundredths = round(mjd * 8_640_000.0)
-    moment = _MJD_EPOCH + timedelta(milliseconds=10 * hundredths)
+    moment = MJD_0 + timedelta(milliseconds=10 * hundredths)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 10_000:02d}Z"

@@ -71,11 +71,15 @@ def next_sequence(db: Session, session: str) -> int:
     return end.sequence + 1 if end else 1
 
 
+def hold(db: Session, name: str) -> None:
+    """Wait for other transactions that hold a name, and hold it to the end of this one."""
+    if db.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time
+        db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
 def _end_of(db: Session, session: str) -> Any:
     """The last row of a session, none before its first; the session is held to the end of the transaction."""
-    if db.get_bind().dialect.name == "postgresql":
-        # SQLite has one writer at a time; here two of one session must wait for each other.
-        db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(session, 0))))
+    hold(db, session)
     return db.execute(
         select(col(Verdict.sequence), col(Verdict.hash))
         .where(col(Verdict.session) == session)

@@ -8,11 +8,12 @@ the settings, because they differ from site to site and AstrID asks no server.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
 from core.database.store import Store
+from core.epochs import MJD_0
 from core.objects.known import known_sky
 from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
 from core.objects.sky import separation_deg
@@ -25,7 +26,6 @@ from core.vocabulary import OWN, FluxKind, Label, ReviewState
 
 REPORTED = (Label.SUPERNOVA, Label.NUCLEAR, Label.REAL)  # what is new at a fixed place
 DUPLICATE_ARCSEC = 2.0
-_MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 # By TNS: 1 possible supernova, 4 nuclear, 0 other.
 _TYPES = {Label.SUPERNOVA: "1", Label.NUCLEAR: "4", Label.REAL: "0"}
 
@@ -322,4 +322,4 @@ def _last_limit(
 
 
 def _date(mjd: float) -> str:
-    return (_MJD_EPOCH + timedelta(days=mjd)).strftime("%Y-%m-%d %H:%M:%S")
+    return (MJD_0 + timedelta(days=mjd)).strftime("%Y-%m-%d %H:%M:%S")

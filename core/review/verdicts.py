@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject, Verdict
 from core.errors import AstridError
@@ -220,6 +221,7 @@ def undo(
         none where no decision stands.
     """
     with store.write(durable=True) as db:
+        _hold(db, reviewer)
         last = _newest(db, *_of_person(reviewer, session if own else None), stands(Verdict))
         if last is None or only not in (None, last.id):
             return None
@@ -256,6 +258,7 @@ def redo(store: Store, *, session: str, reviewer: str, own: bool = False) -> Ver
         The decision, given again, the first of a step of many; none where there is nothing to redo.
     """
     with store.write(durable=True) as db:
+        _hold(db, reviewer)
         mine = _of_person(reviewer, session if own else None)
         is_retraction = col(Verdict.label).is_(None) & col(Verdict.retracts_id).is_not(None)
         retraction = _newest(db, *mine, is_retraction, ~is_taken_back(Verdict))
@@ -296,6 +299,11 @@ def objects_of_step(store: Store, row: Verdict) -> tuple[int, ...]:
     """The objects of all rows that were written as one step with this one."""
     with store.read() as db:
         return tuple(each.sky_object_id for each in _step_of(db, row))
+
+
+def _hold(db: Session, reviewer: str) -> None:
+    """Let one console of a reviewer at a time take back or give again: two would answer the same row."""
+    chain.hold(db, f"undo of {storable(reviewer)}")
 
 
 def _step_of(db: Session, row: Verdict, *conditions: Any) -> list[Verdict]:

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sqlalchemy import insert, or_
+from sqlalchemy import or_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select, tuple_
 
+from core.database.rows import insert_for_keys
 from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, SkyObject, SurveyFlux, SurveyObject
@@ -126,7 +127,7 @@ def _register(
     objects, _ = place_alerts(session, [each.place for each in new])
     for each, sky_object in zip(new, objects, strict=True):
         each.columns["sky_object_id"] = sky_object
-    keys = _insert_candidates(session, [each.columns for each in new])
+    keys = insert_for_keys(session, Candidate, [each.columns for each in new])
     homes = dict(zip((each.key for each in new), zip(keys, objects, strict=True), strict=True))
 
     done: list[RegisteredAlert] = []
@@ -247,13 +248,6 @@ def _name_rows(new: Sequence[_Prepared], objects: Sequence[int]) -> list[dict[st
         for each, sky_object in zip(new, objects, strict=True)
         if each.place.name is not None
     ]
-
-
-def _insert_candidates(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
-    if not rows:
-        return []
-    statement = insert(Candidate).returning(col(Candidate.id), sort_by_parameter_order=True)
-    return [int(key or 0) for key in session.connection().execute(statement, list(rows)).scalars()]
 
 
 def _add(session: Session, table: type[Any], rows: Sequence[dict[str, Any]]) -> None:

@@ -18,7 +18,8 @@ from core.database.store import Store
 from core.database.tables import Difference, Observation, Reference
 from core.places.place_facts import Place
 from core.places.place_flux import FAILED, MEASURED, PlaceFlux, flux_of
-from core.places.story import Fate, FrameStory, mask_names
+from core.places.story import mask_names
+from core.places.story_parts import Fate, FrameStory
 from core.places.why import Page, Story, why, why_on_grid
 from core.review.real_rows import RealPlace
 from core.settings import Settings

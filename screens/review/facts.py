@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from core.epochs import MJD_0
 from core.frames.registration import registration_words
 from core.moon import moon
 from core.orientation import described
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from core.database.tables import Tracklet
     from core.review.cards import Card, PastVerdict
 
-_MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 _COLUMN = 40  # cells of one column of facts, at least
 _MASK_WORDS = {
     MaskPlane.BAD: "bad pixel",
@@ -257,7 +257,7 @@ def utc(mjd: float | None) -> str:
     if mjd is None:
         return "–"
     try:
-        return (_MJD_EPOCH + timedelta(days=mjd)).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return (MJD_0 + timedelta(days=mjd)).strftime("%Y-%m-%d %H:%M:%S UTC")
     except OverflowError:
         return f"MJD {mjd:g}"
 

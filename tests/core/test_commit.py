@@ -206,7 +206,7 @@ def test_the_flux_at_a_known_object_is_kept_where_it_was_not_detected(store: Sto
     )
 
 
-@pytest.mark.parametrize("stage", ["_write_candidates", "_write_forced", "_write_rejections", "refresh"])
+@pytest.mark.parametrize("stage", ["write_candidates", "_write_forced", "_write_rejections", "refresh"])
 def test_a_commit_that_breaks_off_leaves_nothing(
     store: Store, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from core.database.tables import Difference, Observation, StageRun
-from core.places.story import Cut, Detected, Facts, Fate, Judged, tell
+from core.places.story import tell
+from core.places.story_parts import Cut, Detected, Facts, Fate, Judged
 from core.vocabulary import MaskPlane
 from tests.core.blocks import block_scores
 

@@ -314,3 +314,24 @@ def _labels(store, candidates):
             )
         }
     return [found[each] for each in candidates]
+
+
+def test_consoles_of_one_reviewer_take_back_different_verdicts_at_once(store):
+    """Each of many undos at the same moment takes back a verdict of its own."""
+    candidates = [add_candidate(store, add_object(store)) for _ in range(6)]
+    given = {judge(store, candidate, Label.REAL).id for candidate in candidates}
+    start = threading.Barrier(len(candidates))
+    found = []
+
+    def work(number):
+        start.wait()
+        row = undo(store, session=f"ada-{number}", reviewer="ada")
+        found.append(row.retracts_id if row else None)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(candidates))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(found) == given
+    assert undo(store, **ADA) is None

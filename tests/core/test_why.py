@@ -7,7 +7,7 @@ from sqlmodel import select
 
 from core.database.tables import Candidate, Injection, Observation, ScoreMap, SkyObject
 from core.frames.outcome import ForcedFacts, FrameOutcome, RejectionFacts, StageRecord
-from core.places.story import Fate
+from core.places.story_parts import Fate
 from core.places.why import Page, WhyError, why, why_in_frame, why_on_grid
 from core.review import verdicts
 from core.vocabulary import Label, MaskPlane

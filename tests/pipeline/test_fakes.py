@@ -28,7 +28,7 @@ from core.frames.injected import Draw, DrawnSource
 from core.frames.observations import register
 from core.frames.outcome import CandidateFacts, FrameOutcome, ObservationFacts, ReferenceFacts
 from core.operations import runs
-from core.places.story import Fate
+from core.places.story_parts import Fate
 from core.places.why import why
 from core.review.cards import read_card
 from core.review.cutouts import unpack

@@ -9,7 +9,8 @@ from astropy.wcs import WCS
 from core.database.tables import Difference as DifferenceRow
 from core.database.tables import Observation
 from core.places.block_scores import STEPS_PER_SIGMA, BlockScores, decode, pack, unpack
-from core.places.story import Cut, Detected, Facts, Fate, FrameStory, tell
+from core.places.story import tell
+from core.places.story_parts import Cut, Detected, Facts, Fate, FrameStory
 from core.settings import Settings
 from core.vocabulary import MaskPlane
 from pipeline.detection.detect import detect

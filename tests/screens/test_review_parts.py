@@ -1,105 +1,17 @@
-"""The parts of the review screen that need no terminal: layout, queue, held keys, viewing, curve."""
+"""The parts of the review screen that need no terminal: queue, held keys, viewing, facts."""
 
-import math
-import re
-
-import numpy as np
 import pytest
 
 from core.cells import COLOUR_MAPS, STRETCHES, Look
-from core.review.cutouts import Cutouts
 from core.review.pace import Cut, Pace, share
-from screens.frame.base import MARGINS
 from screens.lines import plain
-from screens.review.curve import CurvePoint, curve_lines
-from screens.review.draw import image_lines, pictures
 from screens.review.facts import best_first, mask_words, sexagesimal, utc
 from screens.review.guard import RepeatGuard
 from screens.review.known import known_facts
-from screens.review.layout import arrange
 from screens.review.queue import Entry, Queue
 from screens.review.steering import cut_line, pace_lines
 from screens.review.viewing import Viewing
 from screens.terminal import probe
-
-
-class TestLayout:
-    def test_the_design_size(self):
-        layout = arrange(80, 24 - MARGINS)
-        assert (layout.panel_columns, layout.panel_rows) == (26, 13)
-        assert (layout.fact_rows, layout.curve_rows) == (4, 2)
-
-    @pytest.mark.parametrize("width", range(40, 220, 7))
-    @pytest.mark.parametrize("height", range(10, 60, 5))
-    @pytest.mark.parametrize("full", [False, True])
-    def test_everything_fits_with_square_pixels(self, width, height, full):
-        layout = arrange(width, height - MARGINS, full_size=full)
-        used = layout.panels * layout.panel_columns + layout.panels - 1
-        assert used <= width
-        assert layout.panel_columns == 2 * layout.panel_rows
-        assert 5 + layout.panel_rows + layout.fact_rows + layout.curve_rows <= height
-        assert min(layout.panel_rows, layout.fact_rows + 1, layout.curve_rows + 1) >= 1
-
-    @pytest.mark.parametrize(("size", "beside"), [((80, 24), 40), ((140, 40), 68), ((60, 40), 0)])
-    def test_facts_stand_beside_an_image_at_full_size_or_below_it(self, size, beside):
-        layout = arrange(size[0], size[1] - MARGINS, full_size=True)
-        assert layout.beside == beside
-        assert layout.panel_columns + layout.beside <= size[0]
-        assert beside or layout.fact_rows >= 4
-
-    def test_larger_terminals_have_larger_images_up_to_the_cutout(self):
-        sizes = [arrange(*size).panel_rows for size in ((60, 20), (80, 24), (120, 30), (140, 40), (400, 100))]
-        assert sizes == sorted(sizes)
-        assert sizes[-1] == 32
-
-    @pytest.mark.parametrize(("width", "panels"), [(80, 3), (119, 3), (120, 4), (140, 4), (240, 4)])
-    def test_the_score_has_a_panel_where_the_terminal_is_wide(self, width, panels):
-        layout = arrange(width, 40 - MARGINS, has_score=True)
-        assert layout.panels == panels
-        assert panels * layout.panel_columns + panels - 1 <= width
-        assert layout.panel_columns == 2 * layout.panel_rows
-        assert arrange(width, 40 - MARGINS).panels == 3
-
-    @pytest.mark.parametrize("shape", [(63, 63), (5, 5), (20, 63)])
-    @pytest.mark.parametrize("absent", [False, True])
-    def test_four_panels_of_any_cutouts_have_four_captions(self, shape, absent):
-        plane = np.full(shape, np.nan if absent else 1.0, dtype=np.float32)
-        layout = arrange(140, 40 - MARGINS, has_score=True)
-        cutouts = Cutouts(plane, plane, plane, score=plane)
-        lines, caption = image_lines(cutouts, layout, Look(drawing="ascii"), plane=2, blinked=False)
-        assert {len(plain(line)) for line in lines} == {4 * layout.panel_columns + 3}
-        names = ("new", "reference", "difference", "score")
-        starts = [plain(caption).index(name) for name in names]
-        assert starts == [place * (layout.panel_columns + 1) for place in range(4)]
-        assert plain(caption).count("absent") == (4 if absent else 0)
-
-    @pytest.mark.parametrize("kept", [False, True])
-    def test_the_score_can_stand_where_the_reference_was(self, kept):
-        plane = np.ones((63, 63), dtype=np.float32)
-        layout = arrange(80, 24 - MARGINS)
-        cutouts = Cutouts(plane, plane, plane, score=9 * plane if kept else None)
-        lines, caption = image_lines(
-            cutouts, layout, Look(drawing="ascii"), plane=2, blinked=False, score=True
-        )
-        assert len(plain(lines[0])) == 80
-        assert ("score" in plain(caption)) == kept
-        assert ("reference" in plain(caption)) != kept
-
-    @pytest.mark.parametrize("plane", range(4))
-    def test_each_image_can_be_seen_at_full_size(self, plane):
-        planes = [np.full((9, 9), value, dtype=np.float32) for value in (1, 2, 3, 4)]
-        for each in planes:
-            each[4, 4] = 50
-        cutouts = Cutouts(*planes[:3], score=planes[3])
-        layout = arrange(80, 24 - MARGINS, full_size=True)
-        look = Look(drawing="kitty")
-        lines, caption = image_lines(cutouts, layout, look, plane=plane, blinked=False)
-        assert plain(caption).startswith(("new", "reference", "difference", "score")[plane])
-        assert len(lines) == layout.panel_rows
-        (shown,) = pictures(cutouts, layout, look, None, plane=plane, blinked=False)
-        three = pictures(cutouts, arrange(140, 40, has_score=True), look, None, plane=2, blinked=False)
-        assert shown.image == three[plane].image
-        assert (shown.rows, shown.columns) == (layout.panel_rows, layout.panel_columns)
 
 
 class TestQueue:
@@ -273,141 +185,6 @@ class TestViewing:
         assert (record["stretch"], record["full_size"], record["zoom"]) == ("linear", True, 1.0)
 
 
-class TestCurve:
-    POINTS = (
-        CurvePoint(60000, 20.5, is_limit=True),
-        CurvePoint(60001, 19.0),
-        CurvePoint(60002, 18.0, is_shown=True),
-    )
-
-    @pytest.mark.parametrize("rows", [1, 2, 3, 6, 7, 12])
-    @pytest.mark.parametrize("plain_signs", [False, True])
-    @pytest.mark.parametrize("magnitudes", [False, True])
-    def test_it_fills_its_rows_and_no_more(self, rows, plain_signs, magnitudes):
-        lines = curve_lines(
-            self.POINTS, magnitudes=magnitudes, unit="mag", width=80, rows=rows, plain=plain_signs
-        )
-        assert len(lines) == rows
-        assert all(len(plain(line)) <= 80 for line in lines)
-        assert not plain_signs or all(plain(line).isascii() for line in lines)
-
-    @pytest.mark.parametrize("rows", [3, 10])
-    def test_bright_is_up_and_late_is_right(self, rows):
-        lines = [
-            plain(line)
-            for line in curve_lines(
-                self.POINTS, magnitudes=True, unit="mag", width=80, rows=rows, plain=False
-            )
-        ]
-        chart = [line for line in lines if "detected" not in line and "MJD 6" not in line.split("◆")[0]]
-
-        def place(sign):
-            row = next(place for place, line in enumerate(chart) if sign in line)
-            return row, chart[row].index(sign)
-
-        limit, shown = place("▽"), place("◆")
-        assert shown[0] < limit[0]
-        assert shown[1] > limit[1]
-
-    def test_limits_are_marked_and_named(self):
-        text = "\n".join(
-            plain(line)
-            for line in curve_lines(self.POINTS, magnitudes=True, unit="mag ab", width=80, rows=2, plain=True)
-        )
-        assert "v limit, mag ab" in text
-
-    @pytest.mark.parametrize("points", [(), (CurvePoint(math.nan, 1.0),), (CurvePoint(60000.0, math.inf),)])
-    def test_nothing_to_show_is_said(self, points):
-        lines = curve_lines(points, magnitudes=True, unit="mag", width=80, rows=2, plain=False)
-        assert "no light curve" in plain(lines[0])
-
-    def test_one_point_is_drawn(self):
-        lines = curve_lines(
-            (CurvePoint(60000, 18.0),), magnitudes=True, unit="mag", width=80, rows=2, plain=False
-        )
-        assert any("●" in plain(line) for line in lines)
-
-    BANDS = (
-        CurvePoint(60000, 20.5, is_limit=True, band="g", source="ztf"),
-        CurvePoint(60001, 19.0, band="g", source="ztf"),
-        CurvePoint(60001.5, 20.0, is_limit=True, band="r", source="ztf"),
-        CurvePoint(60002, 18.0, is_shown=True, band="r", source="ztf"),
-        CurvePoint(60003, 18.5, band="r", source="ztf"),
-    )
-
-    @pytest.mark.parametrize(("rows", "plain_signs"), [(2, True), (2, False), (4, False), (12, False)])
-    def test_bands_are_told_apart_without_colour(self, rows, plain_signs):
-        lines = curve_lines(
-            self.BANDS, magnitudes=True, unit="mag ab", width=80, rows=rows, plain=plain_signs
-        )
-        text = "\n".join(plain(line) for line in lines)
-        shown, own, other = "Xv," if plain_signs else "◆▽▿"
-        assert "g r" in text
-        assert f"{own} limit r, {other} others" in text or f"{own} 5σ upper limit r, {other} others" in text
-        assert min(text.count(sign) for sign in ("g", "r", shown)) >= 1
-        assert (text.count(own), text.count(other)) == (2, 2) or plain_signs  # the point and the legend
-
-    MEASURED = (
-        CurvePoint(60000.0, 20.0, error=0.1),
-        CurvePoint(60001.0, 19.0, error=0.5, is_shown=True),
-        CurvePoint(60002.0, 20.5, error=0.4, is_limit=True),
-        CurvePoint(60003.0, 19.5, error=0.3),
-    )
-
-    @pytest.mark.parametrize("magnitudes", [True, False])
-    def test_error_bars_are_two_sigma_long_and_limits_have_none(self, magnitudes):
-        rows, value_rows = 40, 37  # a frame above and below, dates and legend
-        lines = curve_lines(
-            self.MEASURED, magnitudes=magnitudes, unit="mag", width=100, rows=rows, plain=False
-        )
-        text = [plain(line)[8:-2] for line in lines[1:value_rows]]
-        range_of_rows = (20.5 - 18.5) * 1.1
-        heights = []
-        for point in self.MEASURED:
-            share = 0.02 / 1.04 + (point.mjd - 60000.0) / 3.0 / 1.04
-            column = round(share * (len(text[0]) - 1))
-            near = [line[max(column - 2, 0) : column + 3].strip() for line in text]
-            heights.append(sum(bool(cell) for cell in near))
-        assert heights[2] == 1  # the limit's sign alone
-        for point, height in zip(self.MEASURED, heights, strict=True):
-            if not point.is_limit:
-                assert height == pytest.approx(2 * point.error / range_of_rows * len(text), abs=1.6)
-        assert "│ 1σ" in plain(lines[-1])
-        assert all("1σ" not in plain(line) for line in self.drawn(self.POINTS, rows))
-
-    def drawn(self, points, rows, *, plain_signs=False):
-        return curve_lines(points, magnitudes=True, unit="mag", width=100, rows=rows, plain=plain_signs)
-
-    def test_bars_are_drawn_in_ascii_too_and_stay_within_their_rows(self):
-        wild = (
-            *self.MEASURED,
-            CurvePoint(60004.0, 19.2, error=1e9),
-            CurvePoint(60005.0, 19.2, error=math.nan),
-        )
-        for rows in (2, 5, 12):
-            lines = self.drawn(wild, rows, plain_signs=True)
-            text = "\n".join(plain(line) for line in lines)
-            assert text.isascii()
-            assert len(lines) == rows
-            assert "|" in text
-        for number in re.findall(r"^ *([0-9.]+) ", text, re.MULTILINE):
-            assert 18 <= float(number) <= 21  # one wild error does not flatten all others
-
-    def test_what_fades_is_told_in_magnitudes(self):
-        points = (*self.MEASURED, CurvePoint(60004.0, 19.2, error=0.1, fades=True))
-        for rows, signs in ((2, "○"), (12, "○")):
-            assert signs in "\n".join(plain(line) for line in self.drawn(points, rows))
-        assert "○ fading" in plain(self.drawn(points, 12)[-1])
-
-    def test_two_surveys_of_one_band_have_two_letters(self):
-        others = (CurvePoint(60001.2, 19.5, band="r", source="atlas\x1b[31m"),)
-        lines = curve_lines(self.BANDS + others, magnitudes=True, unit="mag", width=120, rows=4, plain=False)
-        text = "\n".join(plain(line) for line in lines)
-        assert "A ztf r" in text
-        assert "r atlas␛[31m r"[:8] in text
-        assert "\x1b" not in text
-
-
 class TestKnown:
     STAR = {"status": "match", "name": "1", "distance_arcsec": 0.31, "mag": 17.24, "catalog": "gaia"}  # noqa: RUF012
     NONE = {"status": "none", "catalog": "vsx"}  # noqa: RUF012
@@ -473,26 +250,6 @@ class TestTerminal:
     )
     def test_the_drawing_suits_the_terminal(self, environment, drawing):
         assert probe(environment).drawing == drawing
-
-
-@pytest.mark.parametrize(
-    ("unit", "value", "told"),
-    [
-        ("nJy", -3.876e5, "µJy"),
-        ("nJy", 6.5e9, "mJy"),
-        ("electron", 2.5e6, "1e3 electron"),
-        ("nJy", 940.0, "nJy"),
-    ],
-)
-def test_labels_of_large_fluxes_differ(unit: str, value: float, told: str) -> None:
-    points = [CurvePoint(60000.0, value), CurvePoint(60001.0, value * 1.02)]
-    for rows in (2, 8):
-        lines = curve_lines(points, magnitudes=False, unit=unit, width=100, rows=rows, plain=False)
-        text = "\n".join(plain(line) for line in lines)
-        assert re.search(rf"[ ,]{told}\b", text)
-        labels = [float(found) for found in re.findall(r"^ *(-?[0-9.]+)(?=[ ┤])", text, re.MULTILINE)]
-        assert len(labels) >= 2
-        assert len(set(labels)) == len(labels)
 
 
 def test_the_score_that_orders_the_queue_is_told_first_and_oddness_last():
