@@ -10,7 +10,7 @@ from screens.review.facts import sexagesimal, utc
 from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
-    from core.places.story import FrameStory
+    from core.places.story_parts import FrameStory
     from core.places.why import Story
     from screens.review.screen import ReviewScreen
 
