@@ -23,7 +23,7 @@ def patches() -> np.ndarray:
 
 def test_noise_is_taken_for_no_sky(noise):
     sky = left_sky(noise, np.zeros(SHAPE, dtype=bool))
-    assert np.std(sky) < 0.12  # a mean over a wide cell has 0.10, over a narrow one 0.38
+    assert np.std(sky) < 0.2  # as the wide mesh alone has; the narrow one has 0.4
 
 
 def test_most_of_clouds_is_told(noise, patches):

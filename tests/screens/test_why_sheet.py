@@ -3,7 +3,7 @@
 import pytest
 
 from core.places.place_facts import Place
-from core.places.story import Detected, Fate, FrameStory, Judged, Step
+from core.places.story_parts import Detected, Fate, FrameStory, Judged, Step
 from core.places.why import Story
 from screens.lines import plain
 from screens.review.why_sheet import story_lines
