@@ -80,7 +80,7 @@ ONE = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
         (struct.pack("<Q", 2**62) + b"{}", "no header"),
         (b"", "no header"),
         (
-            tensors({f"a{i}": {**ONE, "shape": [0], "data_offsets": [0, 0]} for i in range(20_000)}),
+            tensors(dict.fromkeys(map(str, range(20_000)), {**ONE, "shape": [0], "data_offsets": [0, 0]})),
             "no header",
         ),
         (struct.pack("<Q", 200_000) + b"[" * 200_000, "cannot be read|no header"),
