@@ -105,10 +105,8 @@ def test_one_bad_alert_does_not_stop_the_others(tmp_path):
 
 
 def nested(kind: str, depth: int) -> bytes:
-    text = '"int"'
-    for _ in range(depth):
-        text = f'{{"type":"array","items":{text}}}' if kind == "list" else f"[{text}]"
-    return text.encode()
+    before, after = (b'{"type":"array","items":', b"}") if kind == "list" else (b"[", b"]")
+    return before * depth + b'"int"' + after * depth
 
 
 LAUGHS = [{"name": "r0", "type": record("L0", [{"name": "a", "type": "int"}])}] + [

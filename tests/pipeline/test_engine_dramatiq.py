@@ -68,6 +68,9 @@ def settings(store: Store, store_url: str, redis_url: str, tmp_path: Path, monke
     monkeypatch.setattr(pipeline.engines.worker.Worker, "_outcome", lambda *_: FrameOutcome("done"))
     monkeypatch.setattr(dramatiq, "LOOK_S", 3600.0)
     monkeypatch.setattr(dramatiq, "_TICK_S", 0.02)
+    # How soon they see that they are to end, and listen again after damage.
+    monkeypatch.setitem(messages.Worker.__init__.__kwdefaults__, "worker_timeout", 50)
+    monkeypatch.setattr(messages.worker, "CONSUMER_RESTART_DELAY_SECS", 0.05)
     settings = named(redis_url, store=StoreSettings(url=store_url), home=tmp_path)
     broker.connect(settings).flushall()
     return settings
@@ -159,7 +162,7 @@ def test_where_nobody_listens_the_frames_stay_queued(settings: Settings, store: 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_hostile_messages_wake_at_most(settings: Settings, store: Store, monkeypatch) -> None:
-    monkeypatch.setattr(dramatiq, "ANSWER_S", 60.0)  # after damage it listens again some seconds later
+    monkeypatch.setattr(dramatiq, "ANSWER_S", 60.0)  # after damage it listens again a little later
     redis = dramatiq.connect(settings)
     redis.declare_queue(dramatiq.QUEUE)
     hostile = [("os.system", ("true",)), ("wake_up", ("../x",)), ("wake_up", (1, 2)), ("wake_up", ())]

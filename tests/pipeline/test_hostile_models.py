@@ -63,6 +63,7 @@ def refused(folder: Path, word: str) -> None:
 
 
 ONE = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+EMPTY = {**ONE, "shape": [0], "data_offsets": [0, 0]}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ ONE = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
         (struct.pack("<Q", 2**62) + b"{}", "no header"),
         (b"", "no header"),
         (
-            tensors({f"a{i}": {**ONE, "shape": [0], "data_offsets": [0, 0]} for i in range(20_000)}),
+            tensors({f"a{i}": EMPTY for i in range(20_000)}),
             "no header",
         ),
         (struct.pack("<Q", 200_000) + b"[" * 200_000, "cannot be read|no header"),

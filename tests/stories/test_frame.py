@@ -216,6 +216,7 @@ async def test_what_cannot_be_undone_asks_for_a_word(night, tmp_path):
         assert done == [1]
 
 
+@pytest.mark.usefixtures("soon_seen")
 async def test_what_others_write_is_seen_at_once(night, tmp_path):
     store, url = night
     async with console(url, tmp_path) as vera:
@@ -227,6 +228,7 @@ async def test_what_others_write_is_seen_at_once(night, tmp_path):
         await vera.until(lambda: "7 await" in vera.lines[0])
 
 
+@pytest.mark.usefixtures("soon_seen")
 async def test_a_store_that_goes_away_and_comes_back(night, tmp_path):
     _, url = night
     async with console(url, tmp_path) as vera:

@@ -35,7 +35,7 @@ def lose_runs(store: Store, *hosts: str) -> None:
 
 async def until(pilot, *wanted: str, without: str = "\0") -> str:
     """The screen, once everything wanted is on it and something else is not."""
-    for _ in range(500):
+    for _ in range(1500):
         shown = "\n".join(plain(line) for rows in pilot.app.screen.query(Rows) for line in rows.lines)
         if all(each in shown for each in wanted) and without not in shown:
             return shown
@@ -62,6 +62,7 @@ async def test_a_trouble_is_seen_acknowledged_and_looked_up_again(home, sqlite_s
         await until(pilot, "somebody has seen it already")
 
 
+@pytest.mark.usefixtures("soon_seen")
 async def test_the_log_is_followed_searched_and_left_where_it_is(home, sqlite_store: Store) -> None:
     log = home / "logs" / "pipeline.log"
     async with Console(terminal=Terminal()).run_test(size=(80, 24)) as pilot:
@@ -120,6 +121,7 @@ def test_a_full_disk_is_an_exit_code(home, sqlite_store: Store, monkeypatch, cap
     assert told["disk"]["message"] == checks["disk"]["message"]
 
 
+@pytest.mark.usefixtures("soon_seen")
 async def test_the_header_tells_of_trouble_whichever_screen_is_open(home, sqlite_store, monkeypatch) -> None:
     monkeypatch.setenv("ASTRID_HEALTH__LOOK_S", "1")
     lose_runs(sqlite_store, "dome")

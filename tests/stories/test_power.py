@@ -38,7 +38,7 @@ def sample(store: Store, watts: float, *, gpus: int = 2) -> None:
 
 async def until(pilot, *wanted: str) -> str:
     """The page, once everything wanted is on it."""
-    for _ in range(250):
+    for _ in range(1500):
         page = pilot.app.screen.query_one("#page", Rows)
         shown = "\n".join(plain(line) for line in page.lines)
         if all(each in shown for each in wanted):
@@ -64,6 +64,7 @@ async def test_devices_are_looked_at_one_by_one_and_each_way(console: Console, s
         assert shown.count("not measured: this machine shows no RAPL counters") == 2
 
 
+@pytest.mark.usefixtures("soon_seen")
 async def test_new_samples_and_the_energy_of_a_run_appear_by_themselves(
     console: Console, sqlite_store: Store
 ) -> None:
