@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal, TypeVar
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from pipeline.frame import Image
@@ -18,6 +19,7 @@ Whole = NDArray[np.intp]
 Pixel = TypeVar("Pixel", bound=np.generic)
 
 STRIP_ROWS = 32  # so many rows of a common image stay in a processor's cache
+BLOCK_COLUMNS = 16  # a product of matrices makes so many at a time
 TRUNCATE = 4.0  # sigma
 SAMPLED_SPLINE = {3: (4 / 6, 1 / 6), 5: (66 / 120, 26 / 120, 1 / 120)}  # from the centre outwards
 SPLINE_REACH = {3: 10, 5: 15}
@@ -43,35 +45,45 @@ def blurred(image: Image, sigma: float, truncate: float = TRUNCATE) -> Image:
 
 
 def convolved(image: Image, taps: Image, edge: Literal["symmetric", "reflect"] = "symmetric") -> Image:
-    """An image convolved with one row of numbers along both axes.
+    """An image convolved with one row of numbers along both axes, strip by strip, as products of matrices.
 
     Parameters
     ----------
     image : (height, width) float32
+        Finite.
     taps : (2 reach + 1,) float32
         Symmetric.
     edge : {"symmetric", "reflect"}
         How the image goes on beyond its edges, as `numpy.pad` calls it.
     """
     reach = len(taps) // 2
-    half = taps[reach:]
     height, width = image.shape
-    mirrored = np.pad(np.arange(height), reach, mode=edge)
+    mirrored, beside = (np.pad(np.arange(length), reach, mode=edge) for length in image.shape)
+    blocks = -(-width // BLOCK_COLUMNS)
+    down, across = _band(taps, STRIP_ROWS), _band(taps, BLOCK_COLUMNS).T
+    wide = np.zeros((STRIP_ROWS, blocks * BLOCK_COLUMNS + 2 * reach), dtype=np.float32)
+    parts = sliding_window_view(wide, BLOCK_COLUMNS + 2 * reach, axis=1)[:, ::BLOCK_COLUMNS]
     out = np.empty((height, width), dtype=np.float32)
     for top in range(0, height, STRIP_ROWS):
         rows = min(STRIP_ROWS, height - top)
         above, below = top - reach, top + rows + reach
         inside = above >= 0 and below <= height
         strip = image[above:below] if inside else image[mirrored[top : top + rows + 2 * reach]]
-        down = half[0] * strip[reach : reach + rows]
-        for i in range(1, reach + 1):
-            down += half[i] * (strip[reach - i : reach - i + rows] + strip[reach + i : reach + i + rows])
-        wide = np.pad(down, ((0, 0), (reach, reach)), mode=edge)
-        across = out[top : top + rows]
-        np.multiply(down, half[0], out=across)
-        for i in range(1, reach + 1):
-            across += half[i] * (wide[:, reach - i : reach - i + width] + wide[:, reach + i :][:, :width])
+        own = wide[:rows, reach : reach + width]
+        np.matmul(down[:rows, : rows + 2 * reach], strip, out=own)
+        wide[:rows, :reach] = own[:, beside[:reach]]
+        wide[:rows, reach + width : width + 2 * reach] = own[:, beside[reach + width :]]
+        each = parts[:rows].reshape(rows * blocks, -1) @ across
+        out[top : top + rows] = each.reshape(rows, -1)[:, :width]
     return out
+
+
+def _band(taps: Image, size: int) -> Image:
+    """The matrix (size, size + 2 reach) that convolves as many pixels with taps."""
+    band = np.zeros((size, size + len(taps) - 1), dtype=np.float32)
+    for i, row in enumerate(band):
+        row[i : i + len(taps)] = taps
+    return band
 
 
 def spline_coefficients(image: Image, order: Literal[3, 5]) -> Image:

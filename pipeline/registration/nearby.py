@@ -7,9 +7,10 @@ they are slices of the image, and a sum over them takes a third of the time that
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from math import comb, factorial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.polynomial.polynomial import polypow
@@ -77,16 +78,15 @@ def spline_nearby(coefficients: Image, to_frame: PixelMap, order: Order) -> Imag
 
 def _block(wide: Image, places: tuple[Values, Values], spare: tuple[int, ...], order: Order) -> Image | None:
     """The spline at the places (y, x) of a block; none where they stray from its pixels."""
-    below = [np.floor(place) for place in places]
     height, width = places[0].shape
-    steps = below[0] - np.arange(height)[:, None], below[1] - np.arange(width)
-    first = [int(step.min()) for step in steps]
-    more = [int(step.max()) - least for step, least in zip(steps, first, strict=True)]
+    away = places[0] - np.arange(height)[:, None], places[1] - np.arange(width)
+    first = [math.floor(way.min()) for way in away]
+    more = [math.floor(way.max()) - least for way, least in zip(away, first, strict=True)]
     if sum(more) > MOST_STEPS:
         return None
     down, across = (
-        _weights((place - floor).astype(np.float32), step - least, further, order)
-        for place, floor, step, least, further in zip(places, below, steps, first, more, strict=True)
+        _weights((way - least).astype(np.float32), further, order)
+        for way, least, further in zip(away, first, more, strict=True)
     )
     top, left = (beyond + least - order // 2 for beyond, least in zip(spare, first, strict=True))
     total = np.zeros((height, width), dtype=np.float32)
@@ -102,12 +102,15 @@ def _block(wide: Image, places: tuple[Values, Values], spare: tuple[int, ...], o
     return total
 
 
-def _weights(beyond: Image, step: NDArray[Any], more: int, order: Order) -> Image:
+def _weights(beyond: Image, more: int, order: Order) -> Image:
     """The weight of each pixel along one axis, (order + 1 + more, height, width).
 
-    ``beyond`` is how far each place lies beyond the pixel before it, ``step`` how many pixels that one is
-    from the first such.
+    ``beyond`` is how far each place lies beyond the first pixel that is the last one before a place; as
+    many ``more`` are such.
     """
+    if more:
+        step = np.floor(beyond)
+        beyond = beyond - step
     powers = np.empty((order + 1, *beyond.shape), dtype=np.float32)
     powers[0] = 1.0
     for i in range(order):

@@ -111,12 +111,12 @@ class PixelMap:
         """Pixels of the other image in one pixel of the reference, at its centre; negative if mirrored."""
         return float(np.linalg.det(self.affine[:, :2]))
 
-    def areas(self) -> Values:
-        """The same for every pixel of the reference, positive: (height, width), or (1, 1) if constant."""
+    def areas(self, step: int = 1) -> Values:
+        """The same on the `grid` of the reference's pixels, positive; (1, 1) if constant."""
         if self.straight:
             return np.full((1, 1), abs(self.area))
         height, width = self.shape
-        x, y = np.arange(width, dtype=float), np.arange(height, dtype=float)
+        y, x = (knots.astype(float) for knots in self._knots(step))
         u, v = normalised(x, y, self.shape)
         scales = 2.0 / max(height - 1, 1), 2.0 / max(width - 1, 1)  # u and v a pixel
         dy, dx = (
@@ -131,7 +131,12 @@ class PixelMap:
 
     def grid(self, step: int = 1) -> tuple[Values, Values]:
         """The other image's x and y of every `step`-th pixel of the reference, and of its last ones."""
-        return self._on(*(np.unique(np.r_[0:size:step, size - 1]) for size in self.shape))
+        return self._on(*self._knots(step))
+
+    def _knots(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Every `step`-th row and column, and the last ones."""
+        rows, columns = (np.unique(np.r_[0:size:step, size - 1]) for size in self.shape)
+        return rows, columns
 
     def rows(self, which: slice) -> tuple[Values, Values]:
         """The other image's x and y of every pixel in some rows of the reference."""

@@ -121,7 +121,10 @@ def resample(frame: Frame, to_frame: PixelMap, wcs: WCS | None, fwhm: float) -> 
     signal = inpaint(frame.signal, (frame.mask & HOLLOW) != 0)
     if (whole := whole_pixel_map(to_frame)) is not None:
         return _copied(frame, signal, whole, to_frame.shape, wcs)
-    areas = to_frame.areas().astype(np.float32)
+    bent = to_frame.local is None and not to_frame.straight
+    areas = to_frame.areas(KNOT_PX if bent else 1).astype(np.float32)
+    if bent:
+        areas = _between_knots(areas, to_frame.shape)
     signal = _interpolate(_smoothed(signal, to_frame), to_frame, 5 if fwhm < 3.0 else 3) * areas
     background = _smooth_map(frame.background, to_frame) * areas
     variance, mask = _between_four(frame.variance, frame.mask, to_frame)
@@ -200,16 +203,24 @@ def _smooth_map(image: Image, to_frame: PixelMap) -> Image:
     """A smooth image at the places of a map: interpolated at knots, linear between them."""
     x, y = to_frame.grid(KNOT_PX)
     knots = ndimage.map_coordinates(image, [y, x], np.float32, order=1, mode="nearest")
-    left, right = (_hat_weights(size) for size in to_frame.shape)
-    result: Image = left @ knots @ right.T
-    return result
+    return _between_knots(knots, to_frame.shape)
 
 
-def _hat_weights(size: int) -> Image:
-    """Linear interpolation from knots to pixels, as a matrix (pixels, knots)."""
-    knots = np.unique(np.r_[0:size:KNOT_PX, size - 1])
-    unit = np.eye(len(knots))
-    return np.column_stack([np.interp(np.arange(size), knots, row) for row in unit]).astype(np.float32)
+def _between_knots(knots: Image, shape: tuple[int, int]) -> Image:
+    """The values of `PixelMap.grid` knots, linearly interpolated to every pixel."""
+    height, width = shape
+    down = _along(np.ascontiguousarray(knots.T), height)
+    return _along(np.ascontiguousarray(down.T), width)
+
+
+def _along(knots: Image, size: int) -> Image:
+    """Rows of knots interpolated to so many pixels."""
+    slope = np.diff(knots, axis=1, append=knots[:, -1:])
+    slope[:, -2] *= np.float32(KNOT_PX / ((size - 2) % KNOT_PX + 1))  # the last two may lie closer together
+    steps = np.arange(KNOT_PX, dtype=np.float32) / np.float32(KNOT_PX)
+    pixels: Image = slope[:, :, None] * steps
+    pixels += knots[:, :, None]
+    return pixels.reshape(len(knots), -1)[:, :size]
 
 
 def _between_four(variance: Image, mask: MaskImage, to_frame: PixelMap) -> tuple[Image, MaskImage]:

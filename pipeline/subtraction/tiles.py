@@ -181,9 +181,13 @@ def fast_length(least: int) -> int:
 def centred(stamp: NDArray[np.float32], shape: tuple[int, int]) -> Image:
     """Put a stamp of odd size into an array with its central pixel at index 0, 0, wrapped around."""
     out = np.zeros(shape, dtype=np.float32)
-    tall, wide = stamp.shape
-    out[:tall, :wide] = stamp
-    return np.roll(out, (-(tall // 2), -(wide // 2)), axis=(0, 1))
+    down, across = (length // 2 for length in stamp.shape)
+    top, left = shape[0] - down, shape[1] - across
+    out[: down + 1, : across + 1] = stamp[down:, across:]
+    out[: down + 1, left:] = stamp[down:, :across]
+    out[top:, : across + 1] = stamp[:down, across:]
+    out[top:, left:] = stamp[:down, :across]
+    return out
 
 
 def stamp_of(wrapped: NDArray[np.float32], size: int) -> Image:
