@@ -125,7 +125,7 @@ def masters_for(
     Raises
     ------
     FrameRefused
-        A calibration frame cannot be read or is of another size than the others.
+        A calibration frame cannot be read or is of another size than the others, or they find no room.
     """
     chosen = sorted(fitting(calibrators, exposure, shape), key=lambda one: one.content)
     if not chosen:
@@ -135,9 +135,13 @@ def masters_for(
     folder = settings.home / "masters"
     cached = load(folder, content)
     if cached is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        cached = build(chosen, content, folder=folder)
-        save(folder, cached)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            cached = build(chosen, content, folder=folder)
+            save(folder, cached)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise FrameRefused(f"they cannot be combined and kept in {folder}: {why}") from error
     return cached
 
 
