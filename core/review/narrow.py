@@ -27,7 +27,7 @@ from core.database.tables import (
     known_status,
     tagged,
 )
-from core.review.card_terms import CardTerm, SeenOn, seen_on
+from core.review.card_terms import AnyCard, CardTerm, SeenOn, seen_on
 from core.review.filter_terms import (
     KNOWN,
     AwaitsExpert,
@@ -62,7 +62,8 @@ def few(db: Session, terms: Sequence[CardTerm]) -> Objects | None:
     Very few are given as they are, others as the query that finds them.
 
     More may be among them than the term leaves, never fewer: the other conditions still have to hold.
-    A negated term leaves many and no index finds them: it is not counted.
+    A negated term leaves many and no index finds them: it is not counted, nor is an ``or`` with a side that
+    has no term with an index.
     """
     found = [each for term in terms if (each := _objects(term, db.get_bind().dialect.name)) is not None]
     for query, _ in found:
@@ -114,6 +115,12 @@ def _objects(term: CardTerm, dialect: str) -> tuple[Select[Any], Select[Any]] | 
             found = select(union(named, others).subquery().c[0])
         case SeenOn(pattern) if _has_index(pattern, dialect):
             found = seen_on(_begins(col(Candidate.frame), pattern))
+        case AnyCard(alternatives):
+            sides = [_first(side, dialect) for side in alternatives]
+            queries = [side for side in sides if side is not None]
+            if len(queries) < len(sides):
+                return None
+            found = select(union(*queries).subquery().c[0])
         case HasVerdict(labels) if labels:
             found = select(col(Verdict.sky_object_id))
         case HasTag(_, True):
@@ -129,6 +136,11 @@ def _objects(term: CardTerm, dialect: str) -> tuple[Select[Any], Select[Any]] | 
             objects = select(col(Candidate.sky_object_id)).where(chosen)
             return objects, select(col(Candidate.id)).where(chosen)
     return found, found
+
+
+def _first(terms: Sequence[CardTerm], dialect: str) -> Select[Any] | None:
+    """The objects of the first of some terms for which there is an index."""
+    return next((found[0] for term in terms if (found := _objects(term, dialect)) is not None), None)
 
 
 def _candidates(term: CardTerm, dialect: str) -> ColumnElement[bool] | None:  # noqa: PLR0911 one for each term

@@ -128,7 +128,7 @@ def masters_for(
     Raises
     ------
     FrameRefused
-        A calibration frame cannot be read or is of another size than the others.
+        A calibration frame cannot be read or is of another size than the others, or they find no room.
     """
     chosen = sorted(fitting(calibrators, exposure, shape), key=lambda one: one.content)
     if not chosen:
@@ -140,7 +140,11 @@ def masters_for(
     if cached is None:
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-        cached = build(chosen, content, folder=folder if folder.is_dir() else None)
+        try:
+            cached = build(chosen, content, folder=folder if folder.is_dir() else None)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise FrameRefused(f"they cannot be combined in {folder}: {why}") from error
         try:
             save(folder, cached)
         except OSError as error:  # the next frame builds them again

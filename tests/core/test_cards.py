@@ -390,7 +390,8 @@ def test_a_page_is_the_same_whichever_way_it_is_found(store, monkeypatch):
     [("tag:host", "ix_verdict_tagged"), ("known:star", "ix_candidate_match_star"),
      ("known:solar", "ix_candidate_match_solar_system"), ("snr>9", "ix_candidate_snr"),
      ("object:AID1", "ix_sky_object_lower_name"), ("object:ztf18*", "ix_survey_object_lower_external_id"),
-     ("frame:A.fits", "ix_candidate_lower_frame"), ("frame:a*", "ix_candidate_lower_frame")],
+     ("frame:A.fits", "ix_candidate_lower_frame"), ("frame:a*", "ix_candidate_lower_frame"),
+     ("tag:host or snr>9 x>1", "ix_candidate_snr"), ("x>1 snr>9 or tag:host", "ix_verdict_tagged")],
 )  # fmt: skip
 def test_what_leaves_few_is_found_by_an_index(sqlite_store, filters, index):
     statements = []
@@ -402,7 +403,19 @@ def test_what_leaves_few_is_found_by_an_index(sqlite_store, filters, index):
     assert any(index in str(step) for step in plan), plan
 
 
-@pytest.mark.parametrize("filters", ["-tag:host", "-snr>9", "-object:AID1", "-frame:a*", "-known:star"])
+@pytest.mark.parametrize(
+    "filters",
+    [
+        "-tag:host",
+        "-snr>9",
+        "-object:AID1",
+        "-frame:a*",
+        "-known:star",
+        "-(tag:host or snr>9)",
+        "snr>9 or |snr|>1",
+        "x<1e9 or -snr>9",
+    ],
+)
 def test_what_a_minus_leaves_is_not_narrowed_by_the_term(sqlite_store, filters):
     add_candidate(sqlite_store)
     with sqlite_store.read() as db:

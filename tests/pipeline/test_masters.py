@@ -1,6 +1,7 @@
 """Master calibration frames."""
 
 import errno
+import os
 import tracemalloc
 from dataclasses import replace
 from functools import partial
@@ -184,3 +185,14 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path, monkeypatch):
     few = peak(4)
     assert few > size
     assert peak(24) < few + size  # twenty more frames are less than one in memory
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("pipeline.calibration.stack.Stack.add", full)
+    science = Exposure("s", FrameKind.SCIENCE, exposure_s=10.0, filter="r", instrument="cam")
+    with pytest.raises(FrameRefused, match=r"cannot be combined in .*masters: No space left on device"):
+        masters_for(night(), science, SHAPE, Settings(home=tmp_path))
+    assert list((tmp_path / "masters").iterdir()) == []
