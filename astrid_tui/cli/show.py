@@ -57,7 +57,10 @@ class Stretch(StrEnum):
 
 def show(
     context: typer.Context,
-    what: Annotated[str, typer.Argument(metavar="FILE|CANDIDATE", help="A FITS file, or a candidate's id.")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="FILE|CANDIDATE", help="A FITS file; a candidate, as by `candidates show`."),
+    ],
     drawing: Annotated[
         Shown, typer.Option(help="How to draw; the terminal is not asked for Kitty or Sixel.")
     ] = Shown.AUTO,
@@ -73,7 +76,7 @@ def show(
     if what.isdigit() and not Path(what).exists():
         _show_candidate(context, int(what), look, columns)
     else:
-        _show_file(what, look, columns)
+        _show_file(context, what, look, columns)
 
 
 def _chosen(drawing: Shown) -> str:
@@ -108,7 +111,7 @@ def _draw(panels: "Sequence[Panel]", drawing: str) -> None:
     typer.echo(to_pictures(*panels, cell=cell_of(drawing, probe)))
 
 
-def _show_file(name: str, look: "Look", columns: int) -> None:
+def _show_file(context: typer.Context, name: str, look: "Look", columns: int) -> None:
     import numpy as np
 
     from core.cells import draw_plane
@@ -118,7 +121,8 @@ def _show_file(name: str, look: "Look", columns: int) -> None:
 
     path, extension = split_extension(name)
     if not path.exists():
-        raise AstridError(f"there is no file {path}, and a candidate has a number")
+        _show_named(context, name, look, columns)
+        return
     try:
         raw = read_frame(path, extension)
     except FrameRefused as refused:
@@ -130,6 +134,20 @@ def _show_file(name: str, look: "Look", columns: int) -> None:
     exposure = raw.exposure
     facts = (exposure.field, exposure.filter, exposure.mjd and f"MJD {exposure.mjd:.5f}")
     print_text(exposure.name, f"{width} x {height}", *(fact for fact in facts if fact))
+
+
+def _show_named(context: typer.Context, name: str, look: "Look", columns: int) -> None:
+    """The newest candidate of the object that is called so."""
+    from core.database.store import StoreError
+    from core.objects.detail import ObjectError, newest_candidate
+
+    try:
+        candidate = newest_candidate(store_of(context, read_only=True), name)
+    except (ObjectError, StoreError):
+        raise AstridError(
+            f"there is no file {name}, and no object is called so; a candidate has a number"
+        ) from None
+    _show_candidate(context, candidate, look, columns)
 
 
 def _show_candidate(context: typer.Context, candidate: int, look: "Look", columns: int) -> None:
