@@ -139,13 +139,9 @@ def diff(
     print_text(", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in told["seconds"].items()))
     headings, rows = _table(told)
     print_table(headings, rows)
-    warned = f"; {_counted(len(result.warnings), 'warning')}, see above" if result.warnings else ""
-    print_text(_counted(len(rows), "source") + (f"; written to {output}" if output else "") + warned)
+    warned = f"; {len(result.warnings)} warnings, see above" if result.warnings else ""
+    print_text(f"{len(rows)} sources" + (f"; written to {output}" if output else "") + warned)
     raise typer.Exit(code)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _table(told: dict[str, Any]) -> tuple[list[str], list[list[object]]]:
