@@ -2,7 +2,10 @@
 
 import json
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn, Protocol, runtime_checkable
 
 from core.operations.threads import THREAD_VARIABLES
@@ -20,9 +23,10 @@ def main() -> None:
 
     With ``--json`` a failure is JSON on standard output too: ``{"error": ..., "exit_code": ...}``.
     """
-    from astrid_tui.cli.app import app
-    from core.errors import AstridError
-    from core.vocabulary import ExitCode
+    with _nothing_begun():
+        from astrid_tui.cli.app import app
+        from core.errors import AstridError
+        from core.vocabulary import ExitCode
 
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
@@ -37,6 +41,19 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         _tell(f"{where}{error.strerror or error}", ExitCode.FAILED)
         sys.exit(ExitCode.FAILED)
+
+
+@contextmanager
+def _nothing_begun() -> Iterator[None]:
+    """Let Ctrl-C end the process without a word, as long as there is nothing to be finished or told."""
+    is_usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_usual:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        if is_usual:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _end(end: SystemExit) -> NoReturn:

@@ -29,6 +29,7 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
+from astrid_tui.cli.places import candidate_given
 from astrid_tui.cli.reviewing import register
 from core.vocabulary import OWN
 
@@ -102,13 +103,14 @@ def _degrees(value: float | None, form: str) -> str | None:
 @app.command()
 def show(
     context: typer.Context,
-    candidate: Annotated[int, typer.Argument(callback=storable, help="The candidate's id.")],
+    candidate: Annotated[str, typer.Argument(help="The candidate's id, or its object's name: the newest.")],
     as_json: JsonOption = False,
 ) -> None:
     """Show all that is known of one candidate."""
     from core.review.candidates import show as read_candidate
 
-    detail = read_candidate(store_of(context, read_only=True), candidate, blind_to=blind_to(context))
+    store = store_of(context, read_only=True)
+    detail = read_candidate(store, candidate_given(store, candidate), blind_to=blind_to(context))
     if as_json:
         print_json(detail)
         return

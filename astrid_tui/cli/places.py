@@ -1,12 +1,32 @@
-"""Places as they are given to commands: a position, or an object of the store by its name."""
+"""Places and candidates as they are given to commands: in numbers, or by an object's name."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from astrid_tui.cli.invocation import storable
+
 if TYPE_CHECKING:
     from core.database.store import Store
     from core.places.place_facts import Place
+
+
+def candidate_given(store: Store, what: str) -> int:
+    """The id of a candidate that is given by it, or by the name of its object: the newest of that.
+
+    Raises
+    ------
+    typer.BadParameter
+        It is a number that no id can be.
+    ObjectError
+        No object is called so.
+    """
+    from core.objects.detail import newest_candidate
+
+    if what.isdecimal() and what.isascii():
+        key: int = storable(int(what))
+        return key
+    return newest_candidate(store, what)
 
 
 def place_given(store: Store, ra: str, dec: str | None) -> Place:

@@ -101,9 +101,9 @@ def show(
     if as_json:
         print_json(rows[0] | {"history": [line.record() for line in lines]})
         return
-    for key, value in rows[0].items():
+    for key, value in _plain(rows[0]).items():
         if value is not None and not isinstance(value, dict):
-            print_item(f"{key:20}", _plain(key, value))
+            print_item(f"{key:20}", value)
     _print_history(lines)
 
 
@@ -214,13 +214,18 @@ def _print_history(lines: tuple[Happening, ...]) -> None:
         )
 
 
-def _plain(key: str, value: object) -> object:
-    """A value of a frame's as people read it."""
-    if isinstance(value, float) and (key.endswith("_at") or key in {"not_before", "lease_until"}):
-        return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(value))} UTC" if value else "-"
-    if isinstance(value, float):
-        return f"{value:.5f}" if key == "mjd" else f"{value:.6g}"
-    return value
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a frame, as people read it."""
+    told = dict(row)
+    for key, value in row.items():
+        if not isinstance(value, float):
+            continue
+        if key.endswith("_at") or key in {"not_before", "lease_until"}:
+            moment = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(value))
+            told[key] = f"{moment} UTC" if value else None
+        else:
+            told[key] = f"{value:.5f}" if key == "mjd" else f"{value:.6g}"
+    return told
 
 
 def _due(row: dict[str, Any]) -> str | None:

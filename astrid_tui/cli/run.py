@@ -165,12 +165,26 @@ def _process(
             from pipeline.engines.local import run as run_local
 
             return run_local(
-                settings, limit=limit, workers=workers, on_event=on_event, on_trouble=remark, run_id=as_run
+                settings,
+                limit=limit,
+                workers=workers,
+                on_event=on_event,
+                on_trouble=remark,
+                on_stop=_say_how_it_stops,
+                run_id=as_run,
             )
     except AstridError as error:
         if as_run is not None:
             runs.finish(store, as_run, "failed", reason=str(error))
         raise
+
+
+def _say_how_it_stops() -> None:
+    """Say on a terminal what is waited for; by the system alone, since a signal's handler calls it."""
+    if sys.stderr.isatty():
+        said = "Finishing the frames in hand; Ctrl-C again gives them back to the queue."
+        with suppress(OSError):
+            os.write(sys.stderr.fileno(), f"\r{said:<79}\n".encode())
 
 
 def _as_flow(

@@ -59,7 +59,10 @@ class Stretch(StrEnum):
 
 def show(
     context: typer.Context,
-    what: Annotated[str, typer.Argument(metavar="FILE|CANDIDATE", help="A FITS file, or a candidate's id.")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="FILE|CANDIDATE", help="A FITS file; a candidate, as by `candidates show`."),
+    ],
     drawing: Annotated[
         Shown, typer.Option(help="How to draw; the terminal is not asked for Kitty or Sixel.")
     ] = Shown.AUTO,
@@ -73,9 +76,12 @@ def show(
     columns = width or shutil.get_terminal_size().columns
     look = Look(drawing=_chosen(drawing), stretch=stretch.value, invert=invert)
     if what.isascii() and what.isdecimal() and not Path(what).exists():
-        _show_candidate(context, what, look, columns)
+        candidate = key_in(what)
+        if candidate is None:
+            raise AstridError(f"there is no candidate {safe_text(what, 40)}")
+        _show_candidate(context, candidate, look, columns)
     else:
-        _show_file(what, look, columns)
+        _show_file(context, what, look, columns)
 
 
 def _chosen(drawing: Shown) -> str:
@@ -110,7 +116,7 @@ def _draw(panels: "Sequence[Panel]", drawing: str) -> None:
     typer.echo(to_pictures(*panels, cell=cell_of(drawing, probe)))
 
 
-def _show_file(name: str, look: "Look", columns: int) -> None:
+def _show_file(context: typer.Context, name: str, look: "Look", columns: int) -> None:
     import numpy as np
 
     from core.cells import draw_plane
@@ -120,7 +126,8 @@ def _show_file(name: str, look: "Look", columns: int) -> None:
 
     path, extension = split_extension(name)
     if not path.exists():
-        raise AstridError(f"there is no file {path}, and a candidate has a number")
+        _show_named(context, name, look, columns)
+        return
     try:
         raw = read_frame(path, extension)
     except FrameRefused as refused:
@@ -134,14 +141,25 @@ def _show_file(name: str, look: "Look", columns: int) -> None:
     print_text(exposure.name, f"{width} x {height}", *(fact for fact in facts if fact))
 
 
-def _show_candidate(context: typer.Context, number: str, look: "Look", columns: int) -> None:
+def _show_named(context: typer.Context, name: str, look: "Look", columns: int) -> None:
+    """The newest candidate of the object that is called so."""
+    from core.database.store import StoreError
+    from core.objects.detail import ObjectError, newest_candidate
+
+    try:
+        candidate = newest_candidate(store_of(context, read_only=True), name)
+    except (ObjectError, StoreError):
+        raise AstridError(
+            f"there is no file {name}, and no object is called so; a candidate has a number"
+        ) from None
+    _show_candidate(context, candidate, look, columns)
+
+
+def _show_candidate(context: typer.Context, candidate: int, look: "Look", columns: int) -> None:
     """Facts of a candidate, and its images if they were kept."""
     from screens.lines import plain
     from screens.review.facts import fact_lines, last_note
 
-    candidate = key_in(number)
-    if candidate is None:
-        raise AstridError(f"there is no candidate {safe_text(number, 40)}")
     card = card_for(context, store_of(context, read_only=True), candidate)
     lines = [*fact_lines(card, columns, _FACTS), last_note(card)]
     if card.cutouts is not None:

@@ -164,6 +164,28 @@ def read_object(store: Store, what: str) -> ObjectDetail:
     )
 
 
+def newest_candidate(store: Store, what: str) -> int:
+    """The newest current candidate of the object that is called so.
+
+    Raises
+    ------
+    ObjectError
+        There is no such object, or several are called so, or it has no candidate any more.
+    """
+    with store.read() as db:
+        row = _find(db, what)
+        newest = (
+            select(col(Candidate.id))
+            .where(col(Candidate.sky_object_id) == row.id, col(Candidate.is_current))
+            .order_by(col(Candidate.mjd).desc(), col(Candidate.id).desc())
+            .limit(1)
+        )
+        key: int | None = db.scalar(newest)
+    if key is None:
+        raise ObjectError(f"'{safe_text(what, 60)}' has no candidate any more")
+    return key
+
+
 def band_summaries(points: Sequence[LightCurvePoint]) -> tuple[BandSummary, ...]:
     """A light curve by source and band, in the order of their names."""
     groups: dict[tuple[str, str], list[LightCurvePoint]] = {}

@@ -37,7 +37,7 @@ from core.operations.threads import THREAD_VARIABLES
 from core.settings import Settings
 from pipeline.clock import one_line
 from pipeline.energy.sampler import sampling
-from pipeline.engines.signals import interrupt, stopped_by_signals
+from pipeline.engines.signals import TERMINALS, held_back, interrupt, stopped_by_signals
 from pipeline.engines.tracklets import link_frames
 from pipeline.engines.worker import FrameBegun, FrameEvent, OnBegin, OnEvent, Worker
 
@@ -72,6 +72,7 @@ def run(
     on_begin: OnBegin | None = None,
     on_event: OnEvent | None = None,
     on_trouble: OnTrouble | None = None,
+    on_stop: Callable[[], None] | None = None,
     engine: str = "local",
     run_id: int | None = None,
     flow_run_id: str | None = None,
@@ -95,6 +96,8 @@ def run(
         Told of each frame as a worker takes it in hand, and as it is done.
     on_trouble : callable, optional
         Told that the store's server is away and waited for.
+    on_stop : callable, optional
+        Told, within a signal's handler, that the run was asked to stop and finishes what is in hand.
     engine : str
         What drives the run, for the record.
     run_id : int, optional
@@ -134,7 +137,7 @@ def run(
     told = _Told(on_begin or _unheard, seen, on_trouble or _unheard)
     state, reason = "failed", None
     try:
-        with stopped_by_signals(stop), sampling(store, settings, number), watching(settings, store):
+        with stopped_by_signals(stop, on_stop), sampling(store, settings, number), watching(settings, store):
             if on_start:
                 on_start(number)
             drive = _with_processes if workers > 1 else _in_this_process
@@ -296,7 +299,7 @@ def _started(settings: Settings, run_id: int, number: int) -> _Process:
     process = context.Process(
         target=_work, args=(theirs, settings, run_id, number), name=f"worker-{number}", daemon=True
     )
-    with _one_thread_each():
+    with _one_thread_each(), held_back(TERMINALS):
         process.start()
     theirs.close()  # so that the pipe ends with the process
     return _Process(number, process, ours)
@@ -333,8 +336,9 @@ def ended_how(code: int | None) -> str:
 
 def _work(pipe: Connection, settings: Settings, run_id: int, number: int) -> None:
     """A worker's process: one frame for each message, until the pipe is closed."""
-    for each in (signal.SIGINT, signal.SIGHUP):  # the terminal's go to every process; one decides
+    for each in TERMINALS:
         signal.signal(each, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINALS)  # as it was started: those that came are ignored
     signal.signal(signal.SIGTERM, interrupt)
     log_to_file(settings)
     try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TERMINALS = (signal.SIGINT, signal.SIGHUP)  # a terminal sends them to every process; one decides
 
 
 def interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -18,8 +19,11 @@ def interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
-def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Within: the first of `STOPPING` sets `stop`, the second raises KeyboardInterrupt."""
+def stopped_by_signals(stop: threading.Event, on_stop: Callable[[], None] | None = None) -> Iterator[None]:
+    """Within: the first of `STOPPING` sets `stop`, the second raises KeyboardInterrupt.
+
+    `on_stop` is called at the first, within the handler of the signal.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's
         return
@@ -33,6 +37,8 @@ def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
                 signal.signal(each, signal.SIG_IGN)  # giving back must not be cut short by a third
             interrupt(number, frame)
         stop.set()
+        if on_stop is not None:
+            on_stop()
 
     before: dict[signal.Signals, Any] = {each: signal.signal(each, handle) for each in stopping}
     try:
@@ -40,3 +46,13 @@ def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+@contextmanager
+def held_back(signals: Iterable[signal.Signals]) -> Iterator[None]:
+    """Within, signals wait; a process that is started within begins with them held back."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -10,6 +10,7 @@ from textual.screen import ModalScreen
 
 from screens.action import Where
 from screens.actions import Registry
+from screens.frame.actions import SCREEN_PREFIX
 from screens.lines import Line, Tone, span
 from screens.widgets.rows import Rows
 
@@ -30,7 +31,10 @@ _ROWS = {
 
 
 class Sheet(ModalScreen[None]):
-    """Lines to scroll through, by the keys that move in lists; ``back``, ``open`` and ``quit`` close it."""
+    """Lines to scroll through, by the keys that move in lists; ``back``, ``open`` and ``quit`` close it.
+
+    So does the key of a screen, which leads there.
+    """
 
     def __init__(self, title: str, lines: Sequence[Line]) -> None:
         super().__init__()
@@ -60,6 +64,9 @@ class Sheet(ModalScreen[None]):
         event.prevent_default()
         if action is not None and action.id in _CLOSING:
             self.dismiss()
+        elif action is not None and action.id.startswith(SCREEN_PREFIX):  # a number leads there from anywhere
+            self.dismiss()
+            self.app.call_later(cast("Host", self.app).act, action.id)
         elif action is not None and action.id in _ROWS:
             # Without animation: on a thin line each frame costs. At once: else the next key, which may
             # come before that is done, would begin where this one did.

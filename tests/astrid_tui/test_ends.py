@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -39,3 +40,24 @@ def test_a_closed_pipe_ends_a_command_as_other_programs_end(tmp_path):
             check=False,
         )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+def test_ctrl_c_before_anything_has_begun_ends_without_a_word(tmp_path):
+    """As a hand does it that typed the wrong command: while what the command needs is still imported."""
+    early = (
+        "import builtins, os, signal\n"
+        "before = builtins.__import__\n"
+        "def importing(name, *words, **more):\n"
+        "    if name == 'astrid_tui.cli.app':\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return before(name, *words, **more)\n"
+        "builtins.__import__ = importing\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", early + PROGRAM, "status"],
+        env=os.environ | {"ASTRID_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")

@@ -115,6 +115,9 @@ def test_a_candidate_is_shown_with_facts_limits_and_score(astrid: Command, sqlit
     for word in ("AT9", "dipole by ada", "two halves", "new ", "reference ", "difference ±", "score ±"):
         assert word in said
     assert "faint sources are hidden" in said
+    by_name = astrid.json("candidates", "show", astrid.json("candidates", "show", candidate)["object"])
+    assert by_name["id"] == candidate
+    assert "dipole by ada" in astrid("show", by_name["object"], "--width", 200, "--drawing", "ascii")
     said = astrid("show", candidate, "--width", 80, "--drawing", "half")
     assert "score ±" not in said
     assert "hidden" not in said
@@ -122,7 +125,7 @@ def test_a_candidate_is_shown_with_facts_limits_and_score(astrid: Command, sqlit
 
 def test_what_is_no_file_and_no_number_is_named(astrid: Command) -> None:
     astrid("show", "abc", code=1)
-    assert "there is no file abc, and a candidate has a number" in astrid.said
+    assert "there is no file abc, and no object is called so; a candidate has a number" in astrid.said
 
 
 def test_a_blind_reviewer_hears_no_verdict_of_others_before_an_own_one(

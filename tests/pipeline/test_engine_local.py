@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import dataclass, replace
 from multiprocessing import active_children
@@ -22,6 +24,7 @@ from core.frames.observations import register
 from core.frames.outcome import FrameOutcome, ObservationFacts, ReferenceFacts
 from core.settings import QueueSettings, Settings, StoreSettings
 from pipeline.engines.local import RunSummary, run
+from pipeline.engines.signals import TERMINALS, held_back
 from pipeline.engines.worker import LOST, FrameEvent
 from pipeline.intake.ingest import examine
 from pipeline.reference.references import from_frames
@@ -262,7 +265,9 @@ def test_a_signal_finishes_the_frame_in_hand(
 
     before = signal.getsignal(number)
     monkeypatch.setattr(pipeline.engines.worker, "process", signalled)
-    summary = run(settings)
+    told: list[str] = []
+    summary = run(settings, on_stop=lambda: told.append("it is finished first"))
+    assert told == ["it is finished first"]
     assert (summary.state, summary.counts) == ("interrupted", {"done": 1})
     assert states(store) == ["done", "queued", "queued", "queued"]
     assert last_run(store).state == "interrupted"
@@ -282,6 +287,19 @@ def test_a_second_signal_gives_the_frame_back(
     assert (summary.state, summary.counts) == ("interrupted", {})
     assert states(store) == ["queued"] * FRAMES
     assert rows(store)[0].attempts == 0
+
+
+def test_a_process_that_is_started_hears_nothing_of_the_terminal_before_it_can_tell() -> None:
+    """Ctrl-C goes to all processes of a terminal, also to a worker that still imports what it needs."""
+    ask = (
+        "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, []) >= {signal.SIGINT, signal.SIGHUP})"
+    )
+    with held_back(TERMINALS):
+        told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert told.stdout == "True\n"
+    with pytest.raises(KeyboardInterrupt), held_back(TERMINALS):  # which is not lost for who started it
+        os.kill(os.getpid(), signal.SIGINT)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def test_a_signal_stops_processes_too(on_sqlite: tuple[Settings, Store]) -> None:

@@ -7,6 +7,7 @@ from core.database.store import Store
 from core.database.tables import Observation, SkyObject, Verdict
 from core.review import chain
 from core.vocabulary import ReviewState
+from screens.action import Where
 from screens.review import draw
 from screens.review.guard import RepeatGuard
 from tests.builders import add_night, make_store
@@ -423,7 +424,9 @@ async def test_what_became_of_a_place_in_every_frame_is_asked_from_the_card(nigh
         await vera.type("why")
         await vera.until(lambda: "why: each frame" in vera.text)
         assert "none shows the place, by its own header" in vera.text
-        await vera.pilot.press("escape")
+        await vera.pilot.press("1")  # straight from the page to a screen
+        await vera.until(lambda: vera.app.here.WHERE is Where.INGEST and len(vera.app.screen_stack) == 1)
+        await vera.pilot.press("3")
         await vera.ready()
         await vera.press("colon")
         await vera.type("why 10:99:00 1")
