@@ -13,6 +13,7 @@ from sqlmodel import Session, col
 from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject, Verdict
+from core.database.turns import take_turn
 from core.errors import AstridError
 from core.frames.standing import is_taken_back, stands
 from core.objects.association import lock
@@ -296,7 +297,7 @@ def objects_of_step(store: Store, row: Verdict) -> tuple[int, ...]:
 
 def _hold(db: Session, reviewer: str) -> None:
     """Let one console of a reviewer at a time take back or give again: two would answer the same row."""
-    chain.hold(db, f"undo of {storable(reviewer)}")
+    take_turn(db, f"undo of {storable(reviewer)}")
 
 
 def _step_of(db: Session, row: Verdict, *conditions: Any) -> list[Verdict]:

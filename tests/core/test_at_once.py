@@ -1,0 +1,90 @@
+"""What several programs do with one store at the same moment: each is done, one after the other."""
+
+import threading
+from collections.abc import Callable
+
+from core.database.tables import Assignment, CandidateMatch
+from core.frames.watched_folders import Watch, take
+from core.models import versions
+from core.objects.known import write_known
+from core.review.agreement import assign
+from core.review.verdicts import decide
+from core.vocabulary import Label
+from tests.core.rows import add_candidate, add_object
+
+PROGRAMS = 6
+
+
+def at_once(work: Callable[[int], object]) -> list[object]:
+    """What each of some threads returned that did the same at the same moment."""
+    start = threading.Barrier(PROGRAMS)
+    found: list[object] = []
+
+    def one(number):
+        start.wait()
+        try:
+            found.append(work(number))
+        except Exception as error:  # noqa: BLE001 a thread must report whatever ended it
+            found.append(error)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(PROGRAMS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def add(store, digest):
+    return versions.add(
+        store, name="realbogus", digest=digest, origin="import", created_by="ann", description={}
+    )
+
+
+def test_a_model_is_one_version_however_often_it_is_added(store):
+    found = at_once(lambda _: add(store, "a").number)
+    assert found == [1] * PROGRAMS
+
+
+def test_models_that_are_added_have_numbers_of_their_own(store):
+    found = at_once(lambda number: add(store, f"{number}").number)
+    assert sorted(found) == list(range(1, PROGRAMS + 1))
+
+
+def test_each_roll_back_is_one_step_further_back(store):
+    for number in range(PROGRAMS + 1):
+        add(store, f"{number}")
+        versions.promote(store, "realbogus", number + 1, by="ann")
+    found = at_once(lambda _: versions.rollback(store, "realbogus", by="ann").number)
+    assert sorted(found) == list(range(1, PROGRAMS + 1))
+
+
+def test_an_expert_is_asked_once(store):
+    sky_object = add_object(store)
+    candidate = add_candidate(store, sky_object)
+    decide(store, session="s", reviewer="ada", candidate_id=candidate, label=Label.ASK_EXPERT, shown={})
+    found = at_once(
+        lambda number: assign(store, sky_object, f"e{number}", by="ada", at=1.0, session=f"s{number}")
+    )
+    assert len(set(found)) == 1
+    with store.read() as db:
+        assert db.query(Assignment).count() == 1
+
+
+def test_a_folder_is_taken_by_one(store, tmp_path):
+    found = at_once(lambda _: take(store, tmp_path, interval_s=5.0))
+    assert len(found) == PROGRAMS
+    assert all(isinstance(each, Watch) for each in found)  # one process, which takes what it has
+    assert len({each.folder_id for each in found}) == 1
+
+
+def test_what_is_known_of_a_candidate_is_kept_once(store):
+    candidates = [add_candidate(store) for _ in range(20)]
+
+    def work(number):
+        with store.write() as session:
+            write_known(session, {key: {"star": {"by": number}} for key in candidates}, "s")
+
+    assert at_once(work) == [None] * PROGRAMS
+    with store.read() as db:
+        assert db.query(CandidateMatch).count() == len(candidates)
