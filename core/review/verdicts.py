@@ -115,6 +115,19 @@ def decide_in(
     return row
 
 
+def lock_judged(db: Session, candidate_ids: Sequence[int]) -> None:
+    """Lock all that verdicts on some candidates will touch, for a transaction that gives them one by one.
+
+    Locked one by one in another order than others lock them, each would wait for the other.
+
+    Raises
+    ------
+    VerdictError
+        There is no such candidate.
+    """
+    _locked_objects(db, candidate_ids)
+
+
 def decide_together(
     store: Store,
     *,

@@ -3,12 +3,16 @@
 import threading
 from collections.abc import Callable
 
-from core.database.tables import Assignment, CandidateMatch
+from sqlmodel import select
+
+from core.database.tables import Assignment, CandidateMatch, Verdict
 from core.frames.watched_folders import Watch, take
 from core.models import versions
 from core.objects.known import write_known
 from core.review.agreement import assign
-from core.review.verdicts import decide
+from core.review.label_file import read_labels
+from core.review.label_import import BATCH, Fate, Reach, bring, plan
+from core.review.verdicts import decide, decide_together
 from core.vocabulary import Label
 from tests.core.rows import add_candidate, add_object
 
@@ -88,3 +92,48 @@ def test_what_is_known_of_a_candidate_is_kept_once(store):
     assert at_once(work) == [None] * PROGRAMS
     with store.read() as db:
         assert db.query(CandidateMatch).count() == len(candidates)
+
+
+def importer(store, tmp_path, candidates):
+    """How each of some programs brings in the same labels."""
+    path = tmp_path / "labels.csv"
+    path.write_text("id,verdict,reviewer\n" + "".join(f"{key},real,eve\n" for key in candidates))
+    labels = read_labels(path, {})
+    rows = plan(store, labels, reviewer="eve", reach=Reach(1.0, 1.0), report=lambda *_: None)
+
+    def work(number):
+        found = bring(
+            store, rows, sha256="", session_of=lambda who: f"{who}-{number}", report=lambda *_: None
+        )
+        return [row.fate for row in found].count(Fate.NEW)
+
+    return work
+
+
+def test_labels_that_many_bring_in_are_stored_once(store, tmp_path):
+    candidates = [add_candidate(store, add_object(store)) for _ in range(2 * BATCH)]
+    found = at_once(importer(store, tmp_path, candidates))
+    assert sum(found) == len(candidates)
+    with store.read() as db:
+        assert sorted(db.scalars(select(Verdict.candidate_id))) == candidates
+
+
+def test_labels_and_verdicts_on_many_do_not_wait_for_each_other(store, tmp_path):
+    candidates = [add_candidate(store, add_object(store)) for _ in range(2 * BATCH)]
+    bring_in = importer(store, tmp_path, candidates[::-1])
+
+    def work(number):
+        if number == 0:
+            return bring_in(number)
+        return len(
+            decide_together(
+                store,
+                session=f"s{number}",
+                reviewer="ada",
+                candidate_ids=candidates,
+                label=Label.ARTEFACT,
+                shown={},
+            )
+        )
+
+    assert at_once(work) == [len(candidates)] * PROGRAMS
