@@ -22,6 +22,7 @@ from sqlmodel import Session, col, select
 from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import WatchedFile, WatchedFolder
+from core.database.turns import take_turn
 from core.operations.processes import is_alive, mark_of
 
 SILENT_S = 60.0  # a watcher that was not heard of for so long, and ten intervals, is given up
@@ -91,6 +92,7 @@ def take(store: Store, path: Path, *, interval_s: float, processes: bool = False
     mark = mark_of(pid) or f"process {pid}"
     key = storable(str(path))
     with store.write() as session:
+        take_turn(session, f"watch of {key}")  # while there is no row yet that could be locked
         row = session.exec(
             select(WatchedFolder)
             .where(col(WatchedFolder.host) == host, col(WatchedFolder.path) == key)

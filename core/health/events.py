@@ -17,6 +17,7 @@ from sqlmodel import Session, col, func, select
 from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import HealthEvent
+from core.database.turns import take_turn
 from core.errors import AstridError
 from core.health.checks import Check
 from core.settings import AlertSettings
@@ -26,7 +27,7 @@ LATER_S = 60.0  # a trouble that lasts is written again so often
 AGAIN_S = 300.0  # an alert that did not get through is tried again after so long
 LISTED = 200
 GRAVITY = ("warning", "failed")
-LOCK = 0x48454C54  # of PostgreSQL's advisory locks: one look is recorded at a time
+LOOK = 0x48454C54  # one look is recorded at a time
 
 
 class NoSuchEvent(AstridError):
@@ -107,7 +108,7 @@ def record(store: Store, checks: Sequence[Check], host: str, *, now: float | Non
     if not _differs(known, troubles, at):
         return False
     with store.write() as session:
-        _one_at_a_time(session, store)
+        take_turn(session, LOOK)
         known = _of_host(session, host, told)
         for key, check in troubles.items():
             row = known.pop(key, None)
@@ -168,7 +169,7 @@ def claim_alerts(store: Store, settings: AlertSettings, *, now: float | None = N
         if not session.exec(select(HealthEvent.id).where(_untold(settings, at)).limit(1)).first():
             return []
     with store.write() as session:
-        _one_at_a_time(session, store)
+        take_turn(session, LOOK)
         told = session.exec(
             select(func.count()).select_from(HealthEvent).where(col(HealthEvent.alerted_at) > at - 3600.0)
         ).one()
@@ -201,12 +202,6 @@ def _untold(settings: AlertSettings, at: float) -> ColumnElement[bool]:
         col(HealthEvent.severity).in_(GRAVITY[GRAVITY.index(settings.least) :]),
         or_(is_new, again),
     )
-
-
-def _one_at_a_time(session: Session, store: Store) -> None:
-    """SQLite's writers are so anyhow."""
-    if store.is_postgresql:
-        session.execute(select(func.pg_advisory_xact_lock(LOCK)))
 
 
 def _of_host(session: Session, host: str, names: set[str]) -> dict[tuple[str, str, str], HealthEvent]:

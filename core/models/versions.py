@@ -19,6 +19,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Promotion, TrainedModel
+from core.database.turns import take_turn
 from core.errors import AstridError
 
 JUDGED_BY = "judged_by"  # in a scorecard that was made after the training
@@ -62,10 +63,10 @@ def add(
         What it is worth.
     """
     with store.write() as session:
+        _take_turn(session, name)
         found = session.exec(_of(name).where(col(TrainedModel.digest) == digest)).first()
         if found is not None:
             return found
-        # Only one session writes at a time on SQLite; on PostgreSQL the constraint refuses a second.
         most = session.exec(select(func.max(TrainedModel.number)).where(col(TrainedModel.name) == name)).one()
         row = TrainedModel(
             name=name,
@@ -143,6 +144,7 @@ def promote(store: Store, name: str, number: int, *, by: str, reason: str | None
         There is no such version, or it is in use already.
     """
     with store.write() as session:
+        _take_turn(session, name)
         if number != SHIPPED:
             _version(session, name, number)
         return _change(session, name, number, "promote", by, reason)
@@ -159,6 +161,7 @@ def rollback(store: Store, name: str, *, by: str, reason: str | None = None) -> 
         None was in use before.
     """
     with store.write() as session:
+        _take_turn(session, name)
         before = _before(session, name)
         if before is None:
             raise ModelUnknown(
@@ -181,6 +184,11 @@ def registered(store: Store, model_id: int, run: str, number: str) -> None:
             .where(col(TrainedModel.id) == model_id)
             .values(registry_run=run, registry_version=number)
         )
+
+
+def _take_turn(session: Session, name: str) -> None:
+    """Versions of one model are numbered, promoted and rolled back one after another."""
+    take_turn(session, f"versions of {storable(name)}")
 
 
 def _of(name: str) -> SelectOfScalar[TrainedModel]:

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import case, insert, or_, text, update
+from sqlalchemy import case, insert, or_, update
 from sqlmodel import Session, col, func, select
 
 from core.database.tables import Candidate, SkyObject
+from core.database.turns import take_turn
 from core.objects.moving import linked_among, settle
 from core.objects.sky import (
     chord,
@@ -29,7 +30,7 @@ from core.objects.sky import (
 )
 from core.vocabulary import ONCE_FOR_DAYS, ReviewState
 
-LOCK = 0x41737441  # of PostgreSQL's advisory locks: one association at a time
+ASSOCIATION = 0x41737441  # one association at a time
 POSITION_SIGMAS = 3.0  # of its position a detection may be away from its object
 BATCH = 5000
 REAL_BY = ("ensemble", "realbogus", "tree")  # models, the best first
@@ -57,9 +58,8 @@ class Place:
 
 
 def lock(session: Session) -> None:
-    """Wait until no other transaction associates. SQLite's writers are alone already."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.connection().execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+    """Wait until no other transaction associates."""
+    take_turn(session, ASSOCIATION)
 
 
 def associate(

@@ -15,6 +15,7 @@ from sqlmodel import col
 
 from core.database.store import Store
 from core.database.tables import Assignment, SkyObject, Verdict
+from core.database.turns import take_turn
 from core.errors import AstridError
 from core.frames.standing import stands
 from core.review.pace import FEWEST, Share, reviewers, share
@@ -260,6 +261,7 @@ def assign(store: Store, object_id: int, expert: str | None, *, by: str, at: flo
         The object does not exist, or has no candidate to ask about.
     """
     with store.write(durable=True) as db:
+        take_turn(db, "assignments")  # two at once would both insert the row that none had deleted
         sky_object = db.get(SkyObject, object_id)
         if sky_object is None:
             raise ExpertError(f"there is no sky object {object_id}")

@@ -16,6 +16,7 @@ from sqlmodel import Session, col
 from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Verdict
+from core.database.turns import take_turn
 
 FIRST_HASH = "0" * 64  # what the first row of a session has before it
 
@@ -71,15 +72,9 @@ def next_sequence(db: Session, session: str) -> int:
     return end.sequence + 1 if end else 1
 
 
-def hold(db: Session, name: str) -> None:
-    """Wait for other transactions that hold a name, and hold it to the end of this one."""
-    if db.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time
-        db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
-
-
 def _end_of(db: Session, session: str) -> Any:
     """The last row of a session, none before its first; the session is held to the end of the transaction."""
-    hold(db, session)
+    take_turn(db, session)
     return db.execute(
         select(col(Verdict.sequence), col(Verdict.hash))
         .where(col(Verdict.session) == session)

@@ -18,12 +18,13 @@ from sqlmodel import Session, col, func, select
 
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject, Verdict
+from core.database.turns import take_turn
 from core.frames.standing import stands
 from core.objects.sky import rows_in_cone
 from core.review.candidates import shown_capsule
 from core.review.label_file import Asked, LabelFile, UnclearRow, UnknownWord
 from core.review.pace import BY, IMPORT
-from core.review.verdicts import decide_in
+from core.review.verdicts import decide_in, lock_judged
 
 MJD_DAYS = 0.003  # start and middle of an exposure are no farther apart
 BATCH = 20  # verdicts of one transaction: others need not wait for more than a tenth of a second
@@ -145,6 +146,8 @@ def bring(
     for batch in _batches(new):
         capsules = {each: shown_capsule(store, each, by=IMPORT) for row in batch if (each := row.candidate)}
         with store.write(durable=True) as db:
+            take_turn(db, "label import")  # another import of the same verdicts would not see these
+            lock_judged(db, sorted(capsules))
             said = _said(db, batch)
             for row in (_against(each, said) for each in batch):
                 became[row.line] = row

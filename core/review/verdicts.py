@@ -13,6 +13,7 @@ from sqlmodel import Session, col
 from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject, Verdict
+from core.database.turns import take_turn
 from core.errors import AstridError
 from core.frames.standing import is_taken_back, stands
 from core.objects.association import lock
@@ -112,6 +113,19 @@ def decide_in(
     )
     follow_verdicts(db, objects)
     return row
+
+
+def lock_judged(db: Session, candidate_ids: Sequence[int]) -> None:
+    """Lock all that verdicts on some candidates will touch, for a transaction that gives them one by one.
+
+    Locked one by one in another order than others lock them, each would wait for the other.
+
+    Raises
+    ------
+    VerdictError
+        There is no such candidate.
+    """
+    _locked_objects(db, candidate_ids)
 
 
 def decide_together(
@@ -303,7 +317,7 @@ def objects_of_step(store: Store, row: Verdict) -> tuple[int, ...]:
 
 def _hold(db: Session, reviewer: str) -> None:
     """Let one console of a reviewer at a time take back or give again: two would answer the same row."""
-    chain.hold(db, f"undo of {storable(reviewer)}")
+    take_turn(db, f"undo of {storable(reviewer)}")
 
 
 def _step_of(db: Session, row: Verdict, *conditions: Any) -> list[Verdict]:

@@ -1,0 +1,139 @@
+"""What several programs do with one store at the same moment: each is done, one after the other."""
+
+import threading
+from collections.abc import Callable
+
+from sqlmodel import select
+
+from core.database.tables import Assignment, CandidateMatch, Verdict
+from core.frames.watched_folders import Watch, take
+from core.models import versions
+from core.objects.known import write_known
+from core.review.agreement import assign
+from core.review.label_file import read_labels
+from core.review.label_import import BATCH, Fate, Reach, bring, plan
+from core.review.verdicts import decide, decide_together
+from core.vocabulary import Label
+from tests.core.rows import add_candidate, add_object
+
+PROGRAMS = 6
+
+
+def at_once(work: Callable[[int], object]) -> list[object]:
+    """What each of some threads returned that did the same at the same moment."""
+    start = threading.Barrier(PROGRAMS)
+    found: list[object] = []
+
+    def one(number):
+        start.wait()
+        try:
+            found.append(work(number))
+        except Exception as error:  # noqa: BLE001 a thread must report whatever ended it
+            found.append(error)
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(PROGRAMS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def add(store, digest):
+    return versions.add(
+        store, name="realbogus", digest=digest, origin="import", created_by="ann", description={}
+    )
+
+
+def test_a_model_is_one_version_however_often_it_is_added(store):
+    found = at_once(lambda _: add(store, "a").number)
+    assert found == [1] * PROGRAMS
+
+
+def test_models_that_are_added_have_numbers_of_their_own(store):
+    found = at_once(lambda number: add(store, f"{number}").number)
+    assert sorted(found) == list(range(1, PROGRAMS + 1))
+
+
+def test_each_roll_back_is_one_step_further_back(store):
+    for number in range(PROGRAMS + 1):
+        add(store, f"{number}")
+        versions.promote(store, "realbogus", number + 1, by="ann")
+    found = at_once(lambda _: versions.rollback(store, "realbogus", by="ann").number)
+    assert sorted(found) == list(range(1, PROGRAMS + 1))
+
+
+def test_an_expert_is_asked_once(store):
+    sky_object = add_object(store)
+    candidate = add_candidate(store, sky_object)
+    decide(store, session="s", reviewer="ada", candidate_id=candidate, label=Label.ASK_EXPERT, shown={})
+    found = at_once(
+        lambda number: assign(store, sky_object, f"e{number}", by="ada", at=1.0, session=f"s{number}")
+    )
+    assert len(set(found)) == 1
+    with store.read() as db:
+        assert db.query(Assignment).count() == 1
+
+
+def test_a_folder_is_taken_by_one(store, tmp_path):
+    found = at_once(lambda _: take(store, tmp_path, interval_s=5.0))
+    assert len(found) == PROGRAMS
+    assert all(isinstance(each, Watch) for each in found)  # one process, which takes what it has
+    assert len({each.folder_id for each in found}) == 1
+
+
+def test_what_is_known_of_a_candidate_is_kept_once(store):
+    candidates = [add_candidate(store) for _ in range(20)]
+
+    def work(number):
+        with store.write() as session:
+            write_known(session, {key: {"star": {"by": number}} for key in candidates}, "s")
+
+    assert at_once(work) == [None] * PROGRAMS
+    with store.read() as db:
+        assert db.query(CandidateMatch).count() == len(candidates)
+
+
+def importer(store, tmp_path, candidates):
+    """How each of some programs brings in the same labels."""
+    path = tmp_path / "labels.csv"
+    path.write_text("id,verdict,reviewer\n" + "".join(f"{key},real,eve\n" for key in candidates))
+    labels = read_labels(path, {})
+    rows = plan(store, labels, reviewer="eve", reach=Reach(1.0, 1.0), report=lambda *_: None)
+
+    def work(number):
+        found = bring(
+            store, rows, sha256="", session_of=lambda who: f"{who}-{number}", report=lambda *_: None
+        )
+        return [row.fate for row in found].count(Fate.NEW)
+
+    return work
+
+
+def test_labels_that_many_bring_in_are_stored_once(store, tmp_path):
+    candidates = [add_candidate(store, add_object(store)) for _ in range(2 * BATCH)]
+    found = at_once(importer(store, tmp_path, candidates))
+    assert sum(found) == len(candidates)
+    with store.read() as db:
+        assert sorted(db.scalars(select(Verdict.candidate_id))) == candidates
+
+
+def test_labels_and_verdicts_on_many_do_not_wait_for_each_other(store, tmp_path):
+    candidates = [add_candidate(store, add_object(store)) for _ in range(2 * BATCH)]
+    bring_in = importer(store, tmp_path, candidates[::-1])
+
+    def work(number):
+        if number == 0:
+            return bring_in(number)
+        return len(
+            decide_together(
+                store,
+                session=f"s{number}",
+                reviewer="ada",
+                candidate_ids=candidates,
+                label=Label.ARTEFACT,
+                shown={},
+            )
+        )
+
+    assert at_once(work) == [len(candidates)] * PROGRAMS
