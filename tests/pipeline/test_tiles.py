@@ -83,5 +83,5 @@ def test_with_less_of_a_halo_a_tile_answers_for_the_same_pixels(shape, tile_px):
 
 
 def test_a_small_tile_keeps_its_halo():
-    tile = plan((60, 60), 640, 40, 16)[0]
+    tile = plan((30, 30), 640, 40, 16)[0]
     assert tile.near is tile
