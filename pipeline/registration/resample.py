@@ -124,7 +124,7 @@ def resample(frame: Frame, to_frame: PixelMap, wcs: WCS | None, fwhm: float) -> 
     bent = to_frame.local is None and not to_frame.straight
     areas = to_frame.areas(KNOT_PX if bent else 1).astype(np.float32)
     if bent:
-        areas = _between_knots(areas, to_frame.shape)
+        areas = between_knots(areas, to_frame.shape)
     signal = _interpolate(_smoothed(signal, to_frame), to_frame, 5 if fwhm < 3.0 else 3) * areas
     background = _smooth_map(frame.background, to_frame) * areas
     variance, mask = _between_four(frame.variance, frame.mask, to_frame)
@@ -203,10 +203,10 @@ def _smooth_map(image: Image, to_frame: PixelMap) -> Image:
     """A smooth image at the places of a map: interpolated at knots, linear between them."""
     x, y = to_frame.grid(KNOT_PX)
     knots = ndimage.map_coordinates(image, [y, x], np.float32, order=1, mode="nearest")
-    return _between_knots(knots, to_frame.shape)
+    return between_knots(knots, to_frame.shape)
 
 
-def _between_knots(knots: Image, shape: tuple[int, int]) -> Image:
+def between_knots(knots: Image, shape: tuple[int, int]) -> Image:
     """The values of `PixelMap.grid` knots, linearly interpolated to every pixel."""
     height, width = shape
     down = _along(np.ascontiguousarray(knots.T), height)

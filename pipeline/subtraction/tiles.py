@@ -123,7 +123,7 @@ def _narrow(rows: Span, columns: Span, shape: tuple[int, int]) -> Tile | None:
         return None
     near = [replace(span, origin=max(span.origin, span.start - SQUARED_HALO_PX)) for span in (rows, columns)]
     tall, wide = (
-        min(length, fast_length(span.stop + span.start - 2 * span.origin))
+        min(length, max(length // 2, fast_length(span.stop + span.start - 2 * span.origin)))
         for span, length in zip(near, shape, strict=True)
     )
     return Tile(near[0], near[1], (tall, wide))

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import sep
+from scipy import ndimage
 from scipy.ndimage import minimum_filter
 from scipy.signal import fftconvolve
 
 from core.vocabulary import MaskPlane
 from pipeline.registration.pixel_map import PixelMap
-from pipeline.registration.resample import inpaint, resample, whole_pixel_map
+from pipeline.registration.resample import KNOT_PX, between_knots, inpaint, resample, whole_pixel_map
 from tests.pipeline.synthetic import Moffat, rotation, star_frame
 
 SHAPE = (256, 256)
@@ -150,3 +151,15 @@ def test_the_middle_of_a_wide_hole_is_sky():
     assert filled[40, 40] == 0.0
     assert filled[10, 40] == pytest.approx(100.0)
     assert np.isfinite(filled).all()
+
+
+@pytest.mark.parametrize("shape", [(41, 57), (64, 65), (10, 12)])
+def test_between_knots_an_image_is_linear(shape):
+    to_frame = PixelMap.from_affine(np.eye(2, 3), shape)
+    x, y = to_frame.grid(KNOT_PX)
+    knots = np.random.default_rng(0).normal(size=x.shape)
+    row, column = (
+        np.interp(np.arange(n), at, np.arange(len(at))) for n, at in zip(shape, (y[:, 0], x[0]), strict=True)
+    )
+    expected = ndimage.map_coordinates(knots, np.meshgrid(row, column, indexing="ij"), order=1)
+    assert between_knots(knots.astype(np.float32), shape) == pytest.approx(expected, abs=1e-6)

@@ -68,3 +68,20 @@ def test_few_tiles_are_spread_over_a_frame(shape, kept):
     some = spread(tiles, 12)
     assert len(some) == kept
     assert {tiles[0].key, tiles[-1].key} <= {tile.key for tile in some}
+
+
+@pytest.mark.parametrize(("shape", "tile_px"), [((500, 430), 80), ((300, 300), 640)])
+def test_with_less_of_a_halo_a_tile_answers_for_the_same_pixels(shape, tile_px):
+    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    for tile in plan(shape, tile_px, 40, 16):
+        assert tile.near.inner == tile.inner
+        assert tile.near.shape[0] < tile.shape[0]
+        assert np.array_equal(tile.near.cut(image)[tile.near.inside], image[tile.inner])
+        halo = [part.start for part in tile.near.inside]
+        ends = [length - part.stop for part, length in zip(tile.near.inside, tile.near.shape, strict=True)]
+        assert min(*halo, *ends) >= 20
+
+
+def test_a_small_tile_keeps_its_halo():
+    tile = plan((30, 30), 640, 40, 16)[0]
+    assert tile.near is tile
