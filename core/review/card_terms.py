@@ -189,14 +189,18 @@ def _condition(term: CardTerm) -> ColumnElement[bool]:
 
 def seen_on(of_frame: ColumnElement[bool]) -> Select[Any]:
     """The objects of some candidates, and all that are judged with one of those."""
-    direct = select(col(Candidate.sky_object_id)).where(of_frame)
+    direct = select(col(Candidate.sky_object_id)).where(of_frame).cte()  # looked for once
     one, other = aliased(SkyObject), aliased(SkyObject)
     together = (
         select(col(other.id))
         .join(one, col(one.tracklet_id) == col(other.tracklet_id))
-        .where(col(one.id).in_(direct), col(one.review_state) != _BOGUS, col(other.review_state) != _BOGUS)
+        .where(
+            col(one.id).in_(select(direct.c[0])),
+            col(one.review_state) != _BOGUS,
+            col(other.review_state) != _BOGUS,
+        )
     )
-    return select(union(direct, together).subquery().c[0])
+    return select(union(select(direct.c[0]), together).subquery().c[0])
 
 
 def detections_on(db: Session, terms: Sequence[CardTerm], found: Sequence[SkyObject]) -> dict[int, Candidate]:
