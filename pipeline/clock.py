@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from core.frames.outcome import StageRecord
 from pipeline.energy.meter import Begin, unmetered
+from pipeline.files.fits_selection import Damaged
 from pipeline.frame import FrameRefused
 
 
@@ -44,7 +45,7 @@ class StageClock:
         try:
             yield remark
         except FrameRefused as refused:
-            outcome, reason = "rejected", str(refused)
+            outcome, reason = "failed" if isinstance(refused, Damaged) else "rejected", str(refused)
             value, limit = refused.value, refused.limit
             raise
         except BaseException as error:

@@ -33,6 +33,7 @@ from pipeline.detection.joined import with_opinion, with_unet
 from pipeline.energy.meter import Begin, unmetered
 from pipeline.fakes.copies import Finish, Searched, forced_in_copy, inject, is_wanted
 from pipeline.files.fits_files import read_frame
+from pipeline.files.fits_selection import Damaged
 from pipeline.files.miniature import miniature
 from pipeline.frame import (
     Aligned,
@@ -97,8 +98,9 @@ def process(
     Returns
     -------
     FrameOutcome
-        ``done``; ``rejected`` where the frame cannot be used; ``failed`` where something broke, with
-        one line of it as the reason and the whole in the log. ``stages`` tells how far it came.
+        ``done``; ``rejected`` where the frame cannot be used; ``failed`` where its file cannot be read
+        now, or something broke, with one line of it as the reason and the whole in the log. ``stages``
+        tells how far it came.
     """
     clock = StageClock(begin_energy)
     quality: QualityFacts | None = None
@@ -113,6 +115,8 @@ def process(
         quality = measured.quality
         outcome = _subtracted(measured, reference, known_objects, settings, clock, models, draw)
         return replace(outcome, thumbnail=small)
+    except Damaged as damaged:  # the disk may be back in a minute: no reason to be rid of a night's frames
+        state, reason = "failed", str(damaged)
     except FrameRefused as refused:
         state, reason = "rejected", str(refused)
     except Exception as error:  # whatever broke, SEP raises no narrower type: the night goes on

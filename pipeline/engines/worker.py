@@ -200,8 +200,10 @@ class Worker:
         if same is None:  # it is whole now, or another: its exposures are frames of their own
             register(self.store, found)
             return FrameOutcome("dropped", REPLACED)
-        refused = same.reason if same.state in REFUSED else None
-        return FrameOutcome("rejected", refused or "it can be read now: `astrid ingest` takes it")
+        if same.state not in REFUSED:
+            return FrameOutcome("rejected", "it can be read now: `astrid ingest` takes it")
+        state = "failed" if same.state == ObservationState.QUARANTINED else "rejected"
+        return FrameOutcome(state, same.reason)
 
     def _commit(self, lease: Lease, outcome: FrameOutcome) -> tuple[str, str | None]:
         """Commit, and say in which state the frame is now."""

@@ -338,13 +338,14 @@ def test_a_damaged_file_that_is_whole_now_is_done_when_it_is_retried(
 ) -> None:
     path, whole = tmp_path / "tonight.fits", Path(night.frames[0].path).read_bytes()
     settings = night.settings(f"sqlite:///{sqlite_store.url}")
+    settings = settings.model_copy(update={"queue": QueueSettings(attempts=1)})
     references.add(sqlite_store, night.reference)
     path.write_bytes(whole[: len(whole) // 2])  # as while it is copied
     register(sqlite_store, examine(path, settings))
     assert states(sqlite_store) == ["quarantined"]
     queue.requeue(sqlite_store, [1])
     (event,) = run(settings).frames
-    assert (event.state, "truncated" in (event.reason or "")) == ("rejected", True)
+    assert (event.state, "truncated" in (event.reason or "")) == ("quarantined", True)
     path.write_bytes(whole)
     queue.requeue(sqlite_store, [1])
     assert run(settings).counts == {"done": 1, "dropped": 1}
