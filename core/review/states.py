@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlmodel import Session, col
 
-from core.database.tables import SkyObject, Verdict
+from core.database.tables import Candidate, SkyObject, Verdict
 from core.frames.standing import is_revealed, stands
 from core.vocabulary import LABELS, ONCE_FOR_DAYS, Label, ReviewState
 
@@ -88,6 +88,16 @@ def locked(db: Session, object_ids: Collection[int]) -> list[SkyObject]:
         )
         found |= {row.id or 0: row for row in db.scalars(query)}
     return list(found.values())
+
+
+def any_linked(db: Session, candidate_ids: Sequence[int]) -> bool:
+    """Whether the object of one of some candidates is in a tracklet, and so judged with others."""
+    query = (
+        select(col(Candidate.id))
+        .join(SkyObject, col(SkyObject.id) == col(Candidate.sky_object_id))
+        .where(col(Candidate.id).in_(candidate_ids), col(SkyObject.tracklet_id).is_not(None))
+    )
+    return db.scalar(query.limit(1)) is not None
 
 
 def judged_together(db: Session, sky_object: SkyObject) -> list[int]:

@@ -20,7 +20,15 @@ from core.objects.association import lock
 from core.review import chain
 from core.review.chain import next_sequence
 from core.review.fakes import any_injected, reveal
-from core.review.states import LAST_SEEN, SEEN_AGAIN, contradicted, follow_verdicts, last_seen, locked
+from core.review.states import (
+    LAST_SEEN,
+    SEEN_AGAIN,
+    any_linked,
+    contradicted,
+    follow_verdicts,
+    last_seen,
+    locked,
+)
 from core.vocabulary import Label
 
 BULK = "bulk"  # in `shown`: [first, n], the rows of the session that were written as one step
@@ -369,10 +377,11 @@ def _locked_objects(
 ) -> tuple[list[tuple[Candidate, SkyObject]], list[SkyObject]]:
     """Candidates with their objects, in order of these; and all objects that verdicts on them touch.
 
-    What is injected may be revealed, which takes candidates out of the queue as the commit of a frame does:
-    so this waits for such a commit first, as that one would for this.
+    The commit of a frame takes objects and candidates in an order of its own. So whoever takes more than one
+    row waits for such a commit first: for many objects, for those of a tracklet, and for what is injected,
+    whose candidates leave the queue when it is revealed.
     """
-    if any_injected(db, candidate_ids):
+    if len(candidate_ids) > 1 or any_linked(db, candidate_ids) or any_injected(db, candidate_ids):
         lock(db)
     found = list(db.scalars(select(Candidate).where(col(Candidate.id).in_(candidate_ids))))
     if missing := set(candidate_ids) - {candidate.id for candidate in found}:

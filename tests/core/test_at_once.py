@@ -8,6 +8,7 @@ from sqlmodel import select
 from core.database.tables import Assignment, CandidateMatch, Verdict
 from core.frames.watched_folders import Watch, take
 from core.models import versions
+from core.objects.association import lock, refresh
 from core.objects.known import write_known
 from core.review.agreement import assign
 from core.review.label_file import read_labels
@@ -16,7 +17,7 @@ from core.review.verdicts import decide, decide_together
 from core.vocabulary import Label
 from tests.core.rows import add_candidate, add_object
 
-PROGRAMS = 6
+PROGRAMS = 4
 
 
 def at_once(work: Callable[[int], object]) -> list[object]:
@@ -111,7 +112,7 @@ def importer(store, tmp_path, candidates):
 
 
 def test_labels_that_many_bring_in_are_stored_once(store, tmp_path):
-    candidates = [add_candidate(store, add_object(store)) for _ in range(2 * BATCH)]
+    candidates = [add_candidate(store, add_object(store)) for _ in range(BATCH + 1)]
     found = at_once(importer(store, tmp_path, candidates))
     assert sum(found) == len(candidates)
     with store.read() as db:
@@ -119,7 +120,7 @@ def test_labels_that_many_bring_in_are_stored_once(store, tmp_path):
 
 
 def test_labels_and_verdicts_on_many_do_not_wait_for_each_other(store, tmp_path):
-    candidates = [add_candidate(store, add_object(store)) for _ in range(2 * BATCH)]
+    candidates = [add_candidate(store, add_object(store)) for _ in range(BATCH + 1)]
     bring_in = importer(store, tmp_path, candidates[::-1])
 
     def work(number):
@@ -137,3 +138,28 @@ def test_labels_and_verdicts_on_many_do_not_wait_for_each_other(store, tmp_path)
         )
 
     assert at_once(work) == [len(candidates)] * PROGRAMS
+
+
+def test_commits_and_verdicts_on_many_do_not_wait_for_each_other(store):
+    objects = [add_object(store) for _ in range(20)]
+    candidates = [add_candidate(store, key) for key in objects]
+
+    def work(number):
+        if number:
+            for _ in range(3):
+                decide_together(
+                    store,
+                    session=f"s{number}",
+                    reviewer="ada",
+                    candidate_ids=candidates,
+                    label=Label.ARTEFACT,
+                    shown={},
+                )
+            return
+        for _ in range(10):  # as the commit of a frame does: some objects, and then others
+            with store.write() as session:
+                lock(session)
+                refresh(session, objects[10:])
+                refresh(session, objects[:10])
+
+    assert at_once(work) == [None] * PROGRAMS
