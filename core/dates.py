@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from core.epochs import mjd_of
 
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DAY = re.compile(r"\d{4}-?\d{2}-?\d{2}")
 
 
 def parsed_mjd(text: str, *, through: bool = False) -> float:

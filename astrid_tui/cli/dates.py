@@ -9,6 +9,8 @@ import typer
 from core.dates import parsed_mjd
 from core.epochs import unix_of
 
+_LEAST_DAY = 10_000_101.0  # digits from here on are a day written without dashes
+
 
 def mjd_from(text: str | None, option: str, *, through: bool = False) -> float | None:
     """A modified Julian date, written as such or as a date and time of ISO 8601 in UTC.
@@ -27,7 +29,7 @@ def mjd_from(text: str | None, option: str, *, through: bool = False) -> float |
     if text is None:
         return None
     try:
-        if text.replace(".", "", 1).isdigit():
+        if text.isascii() and text.replace(".", "", 1).isdecimal() and float(text) < _LEAST_DAY:
             return float(text)
         return parsed_mjd(text, through=through)
     except (ValueError, OverflowError):
