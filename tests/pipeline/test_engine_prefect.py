@@ -120,20 +120,20 @@ def test_an_operator_reads_of_each_frame_what_became_of_it(
 ) -> None:
     broken, *good = science(store)
     with store.write() as session:
-        session.merge(broken).sqlmodel_update({"path": "/", "frame": HOSTILE})
+        session.merge(broken).sqlmodel_update({"path": "/nowhere/it.fits", "frame": HOSTILE})
     with Program("run", "--engine", "prefect", "--workers", "2", "--json", env=os.environ) as program:
         _, said = program.communicate(ENDS_S)
     assert program.returncode == 3, said
     run = runs.newest(store)[0]
-    assert (run.engine, run.state, run.counts) == ("prefect", "done", {"done": 2, "rejected": 1})
+    assert (run.engine, run.state, run.counts) == ("prefect", "done", {"done": 2, "queued": 1})
     flow = flow_of(server, run)
     assert (flow["name"], flow["state_name"]) == (f"run {run.id}", "Done")
-    assert flow["state"]["message"] == "2 done, 1 rejected"
+    assert flow["state"]["message"] == "2 done, 1 queued"
     until(lambda: "Running" not in states(server, run))
     tasks = tasks_of(server, run)
     shown = safe_text(HOSTILE)
     assert set(tasks) == {frame.frame for frame in good} | {shown}
-    assert tasks[shown] == ("Rejected", "it is a directory, not a file")
+    assert tasks[shown] == ("Queued", "there is no such file")
     assert {tasks[frame.frame][0] for frame in good} == {"Done"}
     (report,) = _ask(server, "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run.flow_run_id]}}})
     lines = report["data"].splitlines()
