@@ -8,6 +8,7 @@ from core.orientation import ToSky, sane
 from core.review.cutouts import Cutouts
 from core.vocabulary import MaskPlane
 from pipeline.frame import Difference, Frame, Image, MaskImage
+from pipeline.quantile import MAD_TO_SIGMA
 
 # Saturated pixels stay visible: that a bright star is there is what a reviewer must see.
 HIDDEN = MaskPlane.BAD | MaskPlane.COSMIC_RAY | MaskPlane.EDGE | MaskPlane.INTERPOLATED | MaskPlane.STREAK
@@ -98,5 +99,5 @@ def sky_of(stamp: Image) -> tuple[float, float]:
     quartile, low, high = np.partition(seen, ranks)[ranks]
     level = (low + high) / 2.0
     # Coarsely quantised images may have half of their sky at one value.
-    sigma = 1.4826 * (level - quartile) or float(np.std(seen))
+    sigma = MAD_TO_SIGMA * (level - quartile) or float(np.std(seen))
     return float(level), float(sigma) if sigma > 0 else math.nan

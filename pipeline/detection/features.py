@@ -11,6 +11,7 @@ from scipy.spatial import KDTree
 
 from core.vocabulary import MaskPlane
 from pipeline.frame import Aligned, Difference, Frame, PreparedReference, PsfModel, Stars
+from pipeline.quantile import MAD_TO_SIGMA
 from pipeline.stellar.stamps import psf_stamps
 
 Array = NDArray[np.float64]
@@ -182,7 +183,7 @@ def _level(data: Stamps, ring: NDArray[np.bool_]) -> tuple[Array, Array]:
     """Median and robust sigma of the pixels of a ring; without a ring, of the whole stamp."""
     seen = np.where(ring | ~ring.any(axis=(1, 2), keepdims=True), data, np.nan)
     middle = np.nanmedian(seen, axis=(1, 2))
-    sigma = 1.4826 * np.nanmedian(np.abs(seen - middle[:, None, None]), axis=(1, 2))
+    sigma = MAD_TO_SIGMA * np.nanmedian(np.abs(seen - middle[:, None, None]), axis=(1, 2))
     return middle, np.maximum(sigma, 1e-12)
 
 

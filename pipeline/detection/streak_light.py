@@ -15,6 +15,7 @@ from scipy import ndimage
 from pipeline.classify.unet import LogOdds
 from pipeline.detection.unet_objects import StreakObject
 from pipeline.frame import Aligned, Difference, PreparedReference
+from pipeline.quantile import MAD_TO_SIGMA
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -150,7 +151,7 @@ class Scene:
         profile, noise = _median(np.where(seen, at(self.difference.data, x, y), np.nan)), 0.0
         if _any(profile[ground]):
             profile = profile - float(np.nanmedian(profile[ground]))
-            noise = 1.4826 * float(np.nanmedian(np.abs(profile[ground])))
+            noise = MAD_TO_SIGMA * float(np.nanmedian(np.abs(profile[ground])))
         height, width = self._width(line, profile, across)
         beside = profile[np.abs(across) < LOBES_FWHM * self.fwhm]
         deepest = min(float(np.nanmin(beside)) + LOBES_SIGMA * noise, 0.0) if _any(beside) else 0.0

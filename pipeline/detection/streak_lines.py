@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.detection.unet_objects import StreakObject
+from pipeline.quantile import MAD_TO_SIGMA
 
 Array = NDArray[np.float64]
 Image = NDArray[np.float32]
@@ -133,7 +134,7 @@ def _spread(sums: Image, otherwise: float) -> float:
     """Robust standard deviation of the sums that hold anything."""
     some = sums[:, ::3, ::3]
     some = some[some != 0.0]
-    return 1.4826 * float(np.median(np.abs(some))) if some.size else otherwise
+    return MAD_TO_SIGMA * float(np.median(np.abs(some))) if some.size else otherwise
 
 
 def _best(sums: Image, noise: float, first: int, level: int, size: int) -> Iterator[_Line]:

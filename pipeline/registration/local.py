@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, ndimage
 
+from pipeline.quantile import MAD_TO_SIGMA
+
 Values = NDArray[np.float64]
 
 LEAST_PX = 0.05  # scatter below that is not worth it
@@ -166,7 +168,7 @@ def fit_local(
         best = max(fits, key=lambda fit: fit.likelihood)
         pull = best.off / best.error
         # Blends and stars that move on their own; and what centroids scatter beyond their photons' noise.
-        noise = noise * max(1.0, 1.4826 * float(np.median(np.abs(pull))))
+        noise = noise * max(1.0, MAD_TO_SIGMA * float(np.median(np.abs(pull))))
         kept[kept] = np.abs(pull).max(axis=0) < FAR_OFF
         if np.count_nonzero(kept) < FEWEST:
             return None

@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from core.vocabulary import MaskPlane
 from pipeline.frame import Frame, Image, MaskImage, Stars
 from pipeline.neighbourhood import spline_coefficients
+from pipeline.quantile import MAD_TO_SIGMA
 
 Values = NDArray[np.float64]
 
@@ -248,7 +249,7 @@ def _on_locus(stars: Stars, values: Values, floor: float, shape: tuple[int, int]
     keep = np.ones(len(stars), dtype=bool)
     for _ in range(6):
         middle = np.median(residual[keep]) if keep.any() else 0.0
-        sigma = 1.4826 * np.median(np.abs(residual[keep] - middle)) if keep.any() else 0.0
+        sigma = MAD_TO_SIGMA * np.median(np.abs(residual[keep] - middle)) if keep.any() else 0.0
         keep = np.abs(residual) < 3.0 * max(sigma, floor)
         if np.count_nonzero(keep) < 3 * design.shape[1]:
             break

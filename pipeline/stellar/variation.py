@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.quantile import medians
+from pipeline.quantile import MAD_TO_SIGMA, medians
 
 Values = NDArray[np.float64]
 Numbers = NDArray[np.floating[Any]]
@@ -115,7 +115,7 @@ def _fitted(
         pull *= root
         np.abs(pull, out=pull)
         # Where the stars scatter more than their errors say, that scatter is the measure.
-        scatter = np.maximum(1.4826 * medians(pull.T), 1.0).astype(np.float32)[:, None]
+        scatter = np.maximum(MAD_TO_SIGMA * medians(pull.T), 1.0).astype(np.float32)[:, None]
         used = weight / scatter**2
         used[pull >= 4.0 * scatter] = 0.0
     covariances = np.asarray(np.linalg.inv(believed))

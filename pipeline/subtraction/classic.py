@@ -23,6 +23,7 @@ from pipeline.frame import Aligned, FrameRefused, Image, PreparedReference
 from pipeline.subtraction.arrays import Arrays, Spectrum
 from pipeline.subtraction.filters import Filters, mean_of, power
 from pipeline.subtraction.match import common_stars
+from pipeline.subtraction.scatter import ordinary
 from pipeline.subtraction.tiles import centred
 
 Array = NDArray[np.float64]
@@ -155,9 +156,7 @@ def without_outliers(fits: StarFits) -> StarFits:
     kept = np.ones(len(fits.x), dtype=bool)
     for _ in range(3):
         chi2 = fits.chi2(_solve(fits.normal[kept].sum(axis=0), fits.moment[kept].sum(axis=0)))
-        middle = np.median(chi2[kept])
-        spread = 1.4826 * np.median(np.abs(chi2[kept] - middle))
-        now = chi2 <= middle + CLIP * max(spread, 0.1 * middle)
+        now = ordinary(chi2, kept, CLIP)
         if now.sum() < 3 or np.array_equal(now, kept):
             break
         kept = now

@@ -31,6 +31,7 @@ from pipeline.stellar.stamps import cut, psf_stamps
 from pipeline.subtraction.kernel_basis import KernelBasis, convolved_psf, kernel_basis
 from pipeline.subtraction.lights import inpainted_signal, reference_images
 from pipeline.subtraction.match import Match
+from pipeline.subtraction.scatter import ordinary
 
 Array = NDArray[np.float64]
 Spectra = NDArray[np.complex64]
@@ -243,10 +244,7 @@ def _fit(cells: _Cells, basis: KernelBasis) -> Array:
     kept = np.ones(len(cells.energy), dtype=bool)
     for _ in range(ROUNDS):
         coefficients = _most_evident(cells.take(kept), basis)
-        chi2 = cells.chi2(coefficients)
-        middle = np.median(chi2[kept])
-        spread = 1.4826 * np.median(np.abs(chi2[kept] - middle))
-        now = chi2 <= middle + CLIP * max(spread, 0.1 * middle)
+        now = ordinary(cells.chi2(coefficients), kept, CLIP)
         if now.sum() < FEWEST_CELLS or np.array_equal(now, kept):
             break
         kept = now

@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.quantile import MAD_TO_SIGMA
+
 Array = NDArray[np.float64]
 
 FEWEST = 12  # groups of squares that tell anything
@@ -48,6 +50,24 @@ def excess(squares: Array, noise: Array, bound: float, fewest: int = FEWEST, tol
         if np.sum(share**2 * seen.sum(axis=1) / count) > told:
             return float(variance)
     return 0.0
+
+
+def ordinary(values: Array, kept: NDArray[np.bool_], most: float) -> NDArray[np.bool_]:
+    """Which of some squares are no outliers, however large they all are.
+
+    Parameters
+    ----------
+    values : (n,) float64
+        Such as the chi squared of each star.
+    kept : (n,) bool
+        Those that tell what is usual.
+    most : float
+        So many robust sigma above their median; a sigma is a tenth of it at least.
+    """
+    middle = float(np.median(values[kept]))
+    spread = MAD_TO_SIGMA * float(np.median(np.abs(values[kept] - middle)))
+    within: NDArray[np.bool_] = values <= middle + most * max(spread, 0.1 * middle)
+    return within
 
 
 def _bounded_mean(bound: float) -> float:
