@@ -3,7 +3,7 @@
 One simulated pair of 1024 x 1024 is laid out again and again, so that every frame has the same stars, PSFs
 and noise a pixel. Each size runs in a process of its own, one thread. The unit of time is the mean of a
 forward and an inverse real transform of the whole image in single precision, of the same run; proper
-subtraction needs eight, six when the reference's are kept.
+subtraction needs eight, six when the reference's are kept. The PSFs are given: they are not made to agree.
 
     python -m benchmarks.growth [SIZE ...]
 """
@@ -54,6 +54,7 @@ def main(sizes: tuple[int, ...] = SIZES) -> None:
         )
 
 
+@patch("pipeline.subtraction.subtract.match_psf", lambda *_: None)
 def one_size(size: int) -> None:
     """Subtract a frame of one size with an empty cache and with a full one, for time and for memory."""
     new, reference = _laid_out(size // 1024)
@@ -117,7 +118,9 @@ def _frame(frame: Frame, times: int) -> Frame:
 
 def _psf(psf: PsfModel, shape: tuple[int, int]) -> PsfModel:
     """The PSF of the middle everywhere: laid out again it cannot vary over the whole."""
-    return replace(psf, basis=psf.basis[:1] / psf.basis[0].sum(), degree=0, shape=shape)
+    covariance = None if psf.covariance is None else psf.covariance[:1, :1]
+    basis = psf.basis[:1] / psf.basis[0].sum()
+    return replace(psf, basis=basis, degree=0, shape=shape, covariance=covariance)
 
 
 def _stars(stars: Stars, times: int, size: int) -> Stars:
