@@ -73,7 +73,7 @@ def test_an_expert_is_asked_once(store):
     )
     assert len(set(found)) == 1
     with store.read() as db:
-        assert db.query(Assignment).count() == 1
+        assert len(db.exec(select(Assignment)).all()) == 1
 
 
 def test_a_folder_is_taken_by_one(store, tmp_path):
