@@ -11,7 +11,7 @@ import termios
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from io import TextIOWrapper
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -30,6 +30,11 @@ FORKS.set_forkserver_preload(
         "tests.forks",
     ]
 )
+
+
+def begin() -> None:
+    """Start the process that all are forked from, if there is none; they hold back the signals it does."""
+    forkserver.ensure_running()
 
 
 class Program:

@@ -29,7 +29,7 @@ from pipeline.engines.worker import LOST, FrameEvent
 from pipeline.intake.ingest import examine
 from pipeline.reference.references import from_frames
 from pipeline.simulate import simulate_night
-from tests.forks import FORKS
+from tests.forks import FORKS, begin
 
 FRAMES = 4
 
@@ -67,6 +67,7 @@ def settings(night: Night, store: Store, store_url: str) -> Settings:
 @pytest.fixture
 def on_sqlite(night: Night, sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> tuple[Settings, Store]:
     """The same on SQLite alone, for tests of processes, which are forked here: to spawn one takes seconds."""
+    begin()  # not by the run, which holds signals back as it starts workers
     monkeypatch.setattr(pipeline.engines.local, "get_context", lambda _: FORKS)
     register(sqlite_store, night.frames)
     references.add(sqlite_store, night.reference)
