@@ -1,0 +1,73 @@
+"""Real pairs of a crowded field, without and with PSFs made to agree and a narrow mesh of the sky.
+
+python -m benchmarks.real_pairs FOLDER
+
+The folder holds the SAAO frames and their truth.csv, which names one star that changes. Of each pair, side by
+side: the standard deviation of the score before any rescaling, the median error of a flux, the flux ratio, how
+many candidates there are, and rank and SNR of that star where the nights differ.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from unittest.mock import patch
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+BRIGHT, FAINT = ("0018", "0020", "0028"), ("0173", "0174", "0177")
+SAME_NIGHT = (("0018", "0020"), ("0020", "0028"), ("0173", "0174"), ("0174", "0177"))
+NEAR_PX = 1.5
+
+
+def main() -> None:
+    """Print a line of each pair."""
+    folder = Path(sys.argv[1])
+    with (folder / "truth.csv").open() as file:
+        star = {row["file"]: (float(row["x0"]), float(row["y0"])) for row in csv.DictReader(file)}
+    pairs = [(new, ref) for ref in FAINT for new in BRIGHT] + list(SAME_NIGHT)
+    print("new  ref   sigma        flux error   flux ratio     candidates  rank    SNR")
+    for new, ref in pairs:
+        names = [f"AKB13475I{each}.fits" for each in (new, ref)]
+        place = star[names[0]] if new in BRIGHT and ref in FAINT else None
+        told = [_subtracted(*(folder / name for name in names), place, agree) for agree in (False, True)]
+        columns = [f"{a} {b}" for a, b in zip(*told, strict=True)]
+        print(f"{new} {ref}  " + "   ".join(columns), flush=True)
+
+
+def _subtracted(new: Path, ref: Path, place: tuple[float, float] | None, agree: bool) -> tuple[str, ...]:
+    import numpy as np
+
+    from core.settings import Settings
+    from pipeline.diff import DiffOptions, diff_files, report
+
+    with ExitStack() as stack:
+        if not agree:
+            stack.enter_context(patch("pipeline.subtraction.subtract.match_psf", lambda *_: None))
+            stack.enter_context(patch("pipeline.subtraction.left_sky.CERTAIN", math.inf))
+        result = diff_files(str(new), str(ref), DiffOptions(), Settings())
+    difference, sources = result.difference, report(result)["sources"]
+    error = float(np.median(difference.flux_err[difference.mask == 0]))
+    found = [
+        number
+        for number, each in enumerate(sources)
+        if place and math.hypot(each["x_new"] - place[0], each["y_new"] - place[1]) < NEAR_PX
+    ]
+    rank = str(found[0] + 1) if found else "-"
+    snr = f"{sources[found[0]]['snr']:4.1f}" if found else "   -"
+    return (
+        f"{difference.score_std:.2f}",
+        f"{error:4.0f}",
+        f"{difference.gain_ratio:.3f}",
+        f"{len(sources):3}",
+        rank,
+        snr,
+    )
+
+
+if __name__ == "__main__":
+    main()
