@@ -3,8 +3,8 @@
 python -m benchmarks.real_pairs FOLDER
 
 The folder holds the SAAO frames and their truth.csv, which names one star that changes. Of each pair, side by
-side: the standard deviation of the score before any rescaling, the median error of a flux, the flux ratio, how
-many candidates there are, and rank and SNR of that star where the nights differ.
+side: the standard deviation of the score before any rescaling, the median error of a flux, the flux ratio,
+how many candidates there are, and rank and SNR of that star where the nights differ.
 """
 
 from __future__ import annotations
