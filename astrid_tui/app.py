@@ -157,6 +157,11 @@ class Console(App[None]):
         """Whether something is on its way to the disk."""
         return any(screen.is_busy for screen in self._made())
 
+    @property
+    def failures(self) -> int:
+        """How often something failed on any screen."""
+        return sum(screen.failures for screen in self._made())
+
     def _made(self) -> Iterable[FrameScreen[object]]:
         """The screens that were shown so far."""
         for stack in self._screen_stacks.values():
@@ -379,11 +384,8 @@ class Console(App[None]):
             self.pop_screen()
         elif self.step_out():
             return
-        elif self.is_busy:
-            self.here.refuse("something is still being written: its failure must be seen")
         else:
-            self.save()
-            self.exit()
+            self._ending.leave()
 
     def on_terminal_closed(self) -> None:
         """Nobody can see the console any more."""

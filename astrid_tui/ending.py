@@ -1,4 +1,4 @@
-"""The terminal was closed, or the system asks the console to end: what is being written is finished first."""
+"""The user leaves, the terminal closes or the system asks for the end: what is being written is finished first."""
 
 import asyncio
 import signal
@@ -14,7 +14,7 @@ _LOOK_S = 0.05
 
 
 class Ending:
-    """Ends a console on SIGHUP and SIGTERM as if its user had left; a second signal ends it at once.
+    """Ends a console at a key, and on SIGHUP and SIGTERM as if its user had left; a second signal ends it at once.
 
     A console that was killed instead would lose nothing that was decided, but not where its user was, and
     others would be told for a while longer that a card is open here.
@@ -23,6 +23,28 @@ class Ending:
     def __init__(self, console: "Console") -> None:
         self._console = console
         self._is_ending = False
+        self._is_leaving = False
+
+    def leave(self) -> None:
+        """End by the user's wish, who stays where what is being written fails: that must be seen."""
+        if not self._console.is_busy:
+            self._leave()
+            return
+        self._console.here.say("leaving as soon as it is written")
+        if not self._is_leaving:
+            self._is_leaving = True
+            start(self._console, self._leave_once_written, group="end")
+
+    async def _leave_once_written(self) -> None:
+        failures = self._console.failures
+        await self._written()
+        self._is_leaving = False
+        if self._console.failures == failures:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._console.save()
+        self._console.exit()
 
     def listen(self) -> None:
         """From now on."""
@@ -47,7 +69,10 @@ class Ending:
         start(self._console, partial(self._end, 128 + number), group="end")
 
     async def _end(self, code: int) -> None:
-        while self._console.is_busy:
-            await asyncio.sleep(_LOOK_S)
+        await self._written()
         self._console.save()
         self._console.exit(return_code=code)
+
+    async def _written(self) -> None:
+        while self._console.is_busy:
+            await asyncio.sleep(_LOOK_S)

@@ -178,8 +178,7 @@ class FrameScreen(KeyedScreen, Generic[Data]):
             try:
                 done = await asyncio.to_thread(work)
             except AstridError as error:
-                self.app.bell()
-                self.say(f"{what}: {error}", Tone.BAD)
+                self.fail(f"{what}: {error}")
             else:
                 then(done)
 

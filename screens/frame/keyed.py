@@ -32,6 +32,8 @@ class KeyedScreen(Screen[None]):
         What was typed before the action that is being done.
     notice : Line
         What happened last, above the footer.
+    failures : int
+        How often something failed that was tried.
     """
 
     WHERE: ClassVar[Where]
@@ -41,6 +43,7 @@ class KeyedScreen(Screen[None]):
         super().__init__()
         self.notice: Line = (span("opening the store …", Tone.DIM),)
         self.count: int | None = None
+        self.failures = 0
         self.prompt = Prompt(id="prompt")
         self._footer = Rows(id="footer")
         self._keys = KeyReader(self.WHERE)
@@ -73,7 +76,7 @@ class KeyedScreen(Screen[None]):
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is on its way to the disk: leaving now might hide that it failed."""
+        """Whether something is on its way to the disk: leaving waits for it, and stays if it fails."""
         return False
 
     def paint(self) -> None:
@@ -105,6 +108,12 @@ class KeyedScreen(Screen[None]):
         """Say why something was not done."""
         self.app.bell()
         self.say(text, Tone.WARN)
+
+    def fail(self, text: object) -> None:
+        """Say that something was not done though it was tried: whoever is leaving stays to see it."""
+        self.failures += 1
+        self.app.bell()
+        self.say(text, Tone.BAD)
 
     def open_menu(self, menu: Where, opener: str) -> None:
         """Let the keys of a menu count until it is closed by ``esc`` or by the action that opened it."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from core.errors import AstridError
 from core.text import SafeText, safe_text
 from screens.action import Situation, Where
 from screens.frame.base import FrameScreen
 from screens.frame.host import Target
+from screens.frame.work import start
 from screens.health.view import Page, Pane, all_checks, event_sheet, line_sheet, page_lines
 from screens.lines import Line, Tone, counted
 from screens.widgets.sheet import Sheet
@@ -272,13 +275,15 @@ class HealthScreen(FrameScreen["Answer"]):
             return
         self._is_writing = True
 
-        def write() -> int:
+        async def write() -> None:
             try:
-                return acknowledge(ids, opened.reviewer, opened.store)
+                self._written(await asyncio.to_thread(acknowledge, ids, opened.reviewer, opened.store))
+            except AstridError as error:
+                self.fail(f"not acknowledged: {error}")
             finally:
                 self._is_writing = False
 
-        self.in_background(write, self._written, "not acknowledged")
+        start(self, write, group="write")
 
     def _written(self, count: int) -> None:
         self.say(f"{counted(count, 'trouble')} acknowledged", Tone.GOOD)

@@ -76,8 +76,7 @@ class Deciding:
             try:
                 await write(*arguments)
             except AstridError as error:
-                screen.app.bell()
-                screen.say(f"NOT written: {error}", Tone.BAD)
+                screen.fail(f"NOT written: {error}")
             finally:
                 waiting.stop()
                 self.is_writing = False

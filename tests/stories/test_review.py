@@ -241,6 +241,37 @@ async def test_a_verdict_that_cannot_be_written_leaves_the_card_and_says_so(nigh
         assert [row.label for row in rows(store)] == ["supernova"]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_leaving_waits_for_what_is_being_written_and_stays_where_it_fails(
+    night, tmp_path, monkeypatch, fails
+):
+    from threading import Event
+
+    from core.database.store import StoreUnreachable
+
+    store, url, _ = night
+    is_free = Event()
+    async with console(url, tmp_path) as vera:
+        decide = vera.screen.desk.decide
+
+        def slowly(*args):
+            is_free.wait(20)
+            if fails:
+                raise StoreUnreachable("the disk is full")
+            return decide(*args)
+
+        monkeypatch.setattr(vera.screen.desk, "decide", slowly)
+        await vera.pilot.press("r", "q", "q")
+        await vera.until(lambda: "leaving as soon as it is written" in vera.text)
+        assert vera.app.is_running
+        is_free.set()
+        if fails:
+            await vera.until(lambda: "NOT written: the disk is full" in vera.text)
+        else:
+            await vera.until(lambda: not vera.app.is_running)
+    assert [row.label for row in rows(store)] == ([] if fails else ["real"])
+
+
 async def test_keys_while_a_slow_verdict_is_written_pass_over_no_card_and_the_waiting_is_said(
     night, tmp_path, monkeypatch
 ):
