@@ -15,8 +15,11 @@ from scipy import ndimage
 
 Array = NDArray[np.float64]
 
-HARD_SHARE = 0.4  # of fields
-MOST_CROWDED = 6.0  # times the stars
+HARD_SHARE = 0.5  # of fields
+CROWDED_SHARE = 0.5  # of those
+CROWD_DENSITY = (5e3, 8e4)  # stars on 1024 x 1024 px: at the upper end no pixel is without one
+CROWD_BRIGHTEST = (2e6, 3e7)  # flux in electrons: each cutout shows stars near saturation
+CROWD_SLOPE = (0.5, 0.8)  # counts of stars brighter than a flux go as its power of minus this
 SHARP_FWHM = (1.5, 2.6)  # px, of cameras whose pixels hardly resolve a star
 EXCESS = (0.3, 2.0)  # of the noise of an empty pixel, as are those below
 CORRELATED, CORRELATION_PX = (0.2, 1.0), (0.4, 1.2)
@@ -66,13 +69,32 @@ class Noise:
 
 
 @dataclass(frozen=True, slots=True)
+class Crowd:
+    """A dense field, as towards the bulge of our Galaxy or of a near one.
+
+    Attributes
+    ----------
+    density : float
+        Stars on 1024 x 1024 px.
+    brightest : float
+        Flux that none exceeds, electrons.
+    slope : float
+        Counts of stars brighter than a flux go as the flux to the power of minus this.
+    """
+
+    density: float
+    brightest: float
+    slope: float
+
+
+@dataclass(frozen=True, slots=True)
 class Conditions:
     """How hard a field is.
 
     Attributes
     ----------
-    crowding : float
-        Times as many stars.
+    crowd : Crowd, optional
+        Where there are many stars, and bright ones.
     variable_share : float
         Of point events, those that are stars that vary.
     bright_variables : bool
@@ -83,7 +105,7 @@ class Conditions:
     new, ref : Noise
     """
 
-    crowding: float = 1.0
+    crowd: Crowd | None = None
     variable_share: float = 0.1
     bright_variables: bool = False
     fwhm: tuple[float, float] | None = None
@@ -106,12 +128,20 @@ def draw_conditions(random: np.random.Generator) -> Conditions:
     many, sharp = random.random(2) < 0.5
     fwhm = _log_uniform(random, SHARP_FWHM), _log_uniform(random, SHARP_FWHM)
     return Conditions(
-        crowding=_log_uniform(random, (1.0, MOST_CROWDED)) if random.random() < 0.3 else 1.0,
+        crowd=_crowd(random) if random.random() < CROWDED_SHARE else None,
         variable_share=0.35 if many else PLAIN.variable_share,
         bright_variables=bool(many),
         fwhm=fwhm if sharp else None,
         new=_noise(random, 0.4),
         ref=_noise(random, 0.25),
+    )
+
+
+def _crowd(random: np.random.Generator) -> Crowd:
+    return Crowd(
+        density=_log_uniform(random, CROWD_DENSITY),
+        brightest=_log_uniform(random, CROWD_BRIGHTEST),
+        slope=random.uniform(*CROWD_SLOPE),
     )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.simulate.galaxies import DE_VAUCOULEURS, EXPONENTIAL, Profile, add_galaxy
 from pipeline.simulate.psf import MoffatField, add_stars
-from pipeline.training.conditions import PLAIN, Conditions, Noise
+from pipeline.training.conditions import PLAIN, Conditions, Crowd, Noise
 
 Array = NDArray[np.float64]
 
@@ -147,7 +147,7 @@ def draw_scene(random: np.random.Generator, size: int, conditions: Conditions = 
     to_new = _grid(random, size)
 
     one_sigma = np.sqrt(ref_psf.noise_pixels(size / 2, size / 2) * (sky_ref + read_ref**2))
-    stars = _stars(random, size, one_sigma, conditions.crowding)
+    stars = _stars(random, size, one_sigma, conditions.crowd)
     places, fluxes, moved = _as_seen_now(random, stars, new_psf.fwhm)
     hosts = _hosts(random, size, np.sqrt(sky_ref + read_ref**2))
 
@@ -176,13 +176,13 @@ def draw_scene(random: np.random.Generator, size: int, conditions: Conditions = 
 
 
 def _psf(random: np.random.Generator, shape: tuple[int, int]) -> MoffatField:
-    variation = random.uniform(0.0, 0.08)
+    variation, elongation = random.uniform(0.0, 0.08), float(log_uniform(random, 0.02, 0.12))
     return MoffatField(
         shape,
         fwhm=float(log_uniform(random, 1.8, 7.0)),
         beta=float(log_uniform(random, 2.2, 8.0)),
-        e1=random.normal(0.0, 0.05),
-        e2=random.normal(0.0, 0.05),
+        e1=random.normal(0.0, elongation),
+        e2=random.normal(0.0, elongation),
         curvature=variation,
         tilt=random.normal(0.0, 0.02),
         coma=random.normal(0.0, 0.03),
@@ -198,13 +198,16 @@ def _grid(random: np.random.Generator, size: int) -> Array:
     return np.column_stack([turn, centre + shift - turn @ centre])
 
 
-def _stars(random: np.random.Generator, size: int, one_sigma: float, crowding: float) -> Array:
-    """Constant stars: from below the noise to far beyond saturation; counts go as flux**-1.75."""
-    count = max(30, round(crowding * float(log_uniform(random, 150.0, 3000.0)) * size * size / 1024**2))
-    faintest, brightest = 4.0 * one_sigma, float(log_uniform(random, 1e5, 5e6))
+def _stars(random: np.random.Generator, size: int, one_sigma: float, crowd: Crowd | None) -> Array:
+    """Constant stars: from below the noise to far beyond saturation; counts go as flux**-1.75, or as told."""
+    density, brightest = float(log_uniform(random, 150.0, 3000.0)), float(log_uniform(random, 1e5, 5e6))
+    slope = 0.75
+    if crowd is not None:
+        density, brightest, slope = crowd.density, crowd.brightest, crowd.slope
+    count = max(30, round(density * size * size / 1024**2))
     xy = random.uniform(-MARGIN_PX, size - 1 + MARGIN_PX, (2, count))
-    high = brightest**-0.75
-    flux = random.uniform(high, max(faintest**-0.75, 2.0 * high), count) ** (-1.0 / 0.75)
+    high, low = brightest**-slope, (4.0 * one_sigma) ** -slope
+    flux = random.uniform(high, max(low, 2.0 * high), count) ** (-1.0 / slope)
     return np.vstack([xy, flux])
 
 

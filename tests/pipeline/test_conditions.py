@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.training.conditions import HARD_SHARE, PLAIN, Conditions, Noise, draw_conditions
+from pipeline.training.conditions import HARD_SHARE, PLAIN, Conditions, Crowd, Noise, draw_conditions
 from pipeline.training.events import draw_events
 from pipeline.training.scenes import draw_scene
 
@@ -25,7 +25,7 @@ def test_most_fields_are_under_none_and_no_two_others_alike():
     assert len(hard) / len(drawn) == pytest.approx(HARD_SHARE, abs=0.08)
     assert len(set(hard)) == len(hard)
     for what in (
-        lambda each: each.crowding > 1.5,
+        lambda each: each.crowd is not None,
         lambda each: each.bright_variables,
         lambda each: each.fwhm is not None,
         lambda each: each.new.total > 0.5,
@@ -62,17 +62,19 @@ def test_an_error_of_the_flat_field_is_in_proportion_to_the_light():
 
 def test_a_scene_under_no_conditions_is_the_one_without_any():
     first, again = (draw_scene(np.random.default_rng(5), 128, *given) for given in ((), (PLAIN,)))
-    crowded = draw_scene(np.random.default_rng(5), 128, Conditions(crowding=20.0))
+    crowded = draw_scene(np.random.default_rng(5), 128, Conditions(crowd=Crowd(30_000.0, 5e6, 0.6)))
     noisy = draw_scene(np.random.default_rng(5), 128, Conditions(new=Noise(excess=2.0)))
     assert np.array_equal(first.new.electrons, again.new.electrons)
-    assert crowded.stars.shape[1] > 1.5 * first.stars.shape[1]
+    assert crowded.stars.shape[1] == round(30_000 * 128**2 / 1024**2) > 3 * first.stars.shape[1]
+    assert first.stars[2].max() < 5e6
+    assert np.mean(crowded.stars[2] > 1e5) > np.mean(first.stars[2] > 1e5)
     sharp = draw_scene(np.random.default_rng(5), 128, Conditions(fwhm=(1.6, 2.4)))
     assert (sharp.new.brush.fwhm, sharp.ref.brush.fwhm) == (1.6, 2.4)
     assert noisy.new.noise == pytest.approx(first.new.noise * np.sqrt(5.0))
 
 
 def test_bright_stars_vary_by_what_their_own_photons_let_be_seen():
-    scene = draw_scene(np.random.default_rng(7), 512, Conditions(crowding=2.0))
+    scene = draw_scene(np.random.default_rng(7), 512, Conditions(crowd=Crowd(4000.0, 5e6, 0.75)))
     few, many = (
         [
             event
