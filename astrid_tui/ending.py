@@ -1,4 +1,4 @@
-"""The user leaves, the terminal closes or the system asks for the end: what is being written is finished first."""
+"""The user, the terminal or the system asks for the end: what is being written is finished first."""
 
 import asyncio
 import signal
@@ -14,7 +14,7 @@ _LOOK_S = 0.05
 
 
 class Ending:
-    """Ends a console at a key, and on SIGHUP and SIGTERM as if its user had left; a second signal ends it at once.
+    """Ends a console at a key, and on SIGHUP and SIGTERM likewise; a second signal ends it at once.
 
     A console that was killed instead would lose nothing that was decided, but not where its user was, and
     others would be told for a while longer that a card is open here.
