@@ -277,7 +277,7 @@ def _peer(way: Way, engine: str) -> Outcome:
     good = (aligned.frame.mask | reference.frame.mask) == 0
     middle = way.pair.scenario.size / 2.0
     scale = 1.0 / room.match(aligned, reference).gain_ratio
-    star_x, star_y = common_stars(aligned, reference)
+    _, stars = common_stars(aligned, reference)
     images = peers.Images(
         new=np.where(good, aligned.frame.signal, 0.0).astype(float) * scale,
         ref=np.where(good, reference.frame.signal, 0.0).astype(float),
@@ -289,8 +289,8 @@ def _peer(way: Way, engine: str) -> Outcome:
         fwhm_new=aligned.psf.fwhm,
         fwhm_ref=reference.psf.fwhm,
         rms_px=aligned.rms_px,
-        star_x=star_x,
-        star_y=star_y,
+        star_x=stars.x,
+        star_y=stars.y,
     )
     made = peers.PEERS[engine](images)
     edge = max(images.fwhm_new, images.fwhm_ref)

@@ -89,7 +89,8 @@ def _followed(
     found = aligned.pixel_map
     assert found is not None
     assert found.local is not None
-    x, y = common_stars(aligned, reference)
+    _, theirs = common_stars(aligned, reference)
+    x, y = theirs.x, theirs.y
     seen = compare(aligned, reference, x, y)
     scatter = max(aligned.rms_px, LEAST_SCATTER_PX)
     usable = seen.usable & (np.hypot(seen.dx, seen.dy) < FAR_OFF * scatter)

@@ -71,10 +71,10 @@ def fit_stars(new: Aligned, reference: PreparedReference) -> tuple[Array, Array]
     FrameRefused
         Fewer than five are clean in both frames.
     """
-    x, y = common_stars(new, reference)
-    if len(x) < NEEDED:
-        raise FrameRefused(f"only {len(x)} clean stars are in both frames; a kernel fit needs {NEEDED}")
-    return x[:MAX_STARS], y[:MAX_STARS]
+    _, theirs = common_stars(new, reference)
+    if len(theirs) < NEEDED:
+        raise FrameRefused(f"only {len(theirs)} clean stars are in both frames; a kernel fit needs {NEEDED}")
+    return theirs.x[:MAX_STARS], theirs.y[:MAX_STARS]
 
 
 def kernel_basis(fwhm_sharp: float, fwhm_blurred: float) -> Image:

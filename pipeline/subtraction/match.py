@@ -115,15 +115,8 @@ def match(new: Aligned, reference: PreparedReference) -> Match:
     FrameRefused
         Fewer than three stars are clean in both frames.
     """
-    x, y = common_stars(new, reference)
-    if len(x) < NEEDED:
-        raise FrameRefused(
-            f"only {len(x)} unmasked stars above {MIN_SNR:g} sigma are in both frames; "
-            f"{NEEDED} are needed to match their fluxes",
-            len(x),
-            NEEDED,
-        )
-    shape = reference.frame.shape
+    _, theirs = _matchable(new, reference)
+    x, y, shape = theirs.x, theirs.y, reference.frame.shape
     stars = compare(new, reference, x, y)
     usable = stars.usable & (np.hypot(stars.dx, stars.dy) < max(new.psf.fwhm, reference.psf.fwhm))
     if usable.sum() < NEEDED:
@@ -157,18 +150,55 @@ def match(new: Aligned, reference: PreparedReference) -> Match:
     )
 
 
-def common_stars(new: Aligned, reference: PreparedReference) -> tuple[Array, Array]:
-    """Clean bright stars of both frames, brightest first: x, y on the reference's grid."""
+def first_match(new: Aligned, reference: PreparedReference) -> Match:
+    """Flux ratio and shift as far as each frame's own list of stars tells them, with no scatter.
+
+    A flux within an aperture is another share of a star's light where the PSF is another one.
+
+    Raises
+    ------
+    FrameRefused
+        Fewer than three stars are clean in both frames.
+    """
+    ours, theirs = _matchable(new, reference)
+    relative = np.hypot(ours.flux_err / ours.flux, theirs.flux_err / theirs.flux)
+    off = relative * max(new.psf.fwhm, reference.psf.fwhm)
+    values = (
+        (np.log(ours.flux / theirs.flux), relative),
+        (ours.x - theirs.x, off),
+        (ours.y - theirs.y, off),
+    )
+    gain, dx, dy = (
+        fit_field(theirs.x, theirs.y, value, error, reference.frame.shape).field for value, error in values
+    )
+    return Match(gain, dx, dy, rms_px=0.0, gain_scatter=0.0, n_stars=len(ours))
+
+
+def _matchable(new: Aligned, reference: PreparedReference) -> tuple[Stars, Stars]:
+    found = common_stars(new, reference)
+    if (count := len(found[0])) < NEEDED:
+        raise FrameRefused(
+            f"only {count} unmasked stars above {MIN_SNR:g} sigma are in both frames; "
+            f"{NEEDED} are needed to match their fluxes",
+            count,
+            NEEDED,
+        )
+    return found
+
+
+def common_stars(new: Aligned, reference: PreparedReference) -> tuple[Stars, Stars]:
+    """Clean bright stars of both frames, pair by pair, the reference's brightest first."""
     ours, theirs = _clean(new.stars, new.frame), _clean(reference.stars, reference.frame)
     if len(ours) == 0 or len(theirs) == 0:
-        return np.zeros(0), np.zeros(0)
+        none = np.zeros(0, dtype=np.int64)
+        return ours.take(none), theirs.take(none)
     radius = max(1.0, 0.5 * max(new.psf.fwhm, reference.psf.fwhm))
     tree = KDTree(np.column_stack([ours.x, ours.y]))
     distance, nearest = tree.query(np.column_stack([theirs.x, theirs.y]), distance_upper_bound=radius)
     found = np.flatnonzero(np.isfinite(distance))
     _, first = np.unique(nearest[found], return_index=True)  # one partner each; the brightest wins
     found = np.sort(found[first])[:MAX_STARS]
-    return theirs.x[found], theirs.y[found]
+    return ours.take(nearest[found]), theirs.take(found)
 
 
 def _clean(stars: Stars, frame: Frame) -> Stars:

@@ -43,6 +43,7 @@ MOST_CELLS = 700  # those with most light
 LEAST_LIGHT = 4.0  # squared signal over variance of a cell's pixels, on average
 FEWEST_CELLS = 12
 FIELD_DEGREE = 2
+MOST_OFF = 2.0  # times what is expected of a cell's flux ratio
 MODEL_ERROR = 0.01  # of the light: no star shows its PSF better, or the brightest would decide alone
 CLIP = 4.0  # robust sigma of a cell's chi squared
 ROUNDS = 3  # of clipping
@@ -75,30 +76,28 @@ class _Cells:
         return np.asarray(self.energy - explained)
 
 
-def match_psf(
-    new: Aligned, reference: PreparedReference, matched: Match, bad: NDArray[np.bool_]
-) -> Aligned | None:
-    """The new frame with a PSF that agrees with the reference's; none where they agree already.
+def match_psf(new: Aligned, reference: PreparedReference, matched: Match, bad: NDArray[np.bool_]) -> Aligned:
+    """The new frame with a PSF that agrees with the reference's.
 
     Parameters
     ----------
     new : Aligned
     reference : PreparedReference
     matched : Match
-        By the PSFs as they are.
+        A first one will do.
     bad : (height, width) bool
         Pixels that tell nothing.
     """
     if min(new.psf.fwhm, reference.psf.fwhm) < LEAST_FWHM_PX:
-        return None
+        return new
     basis = kernel_basis(new.psf, reference.psf)
     cells = _gather(new, reference, matched, bad, basis)
     if len(cells.energy) < FEWEST_CELLS:
-        return None
+        return new
     coefficients = _fit(cells, basis)
     told = [i + j for (i, j), row in zip(term_powers(FIELD_DEGREE), coefficients, strict=True) if row.any()]
     if not told:
-        return None
+        return new
     degree = max(told)
     some = coefficients[: len(term_powers(degree))]
     return replace(new, psf=convolved_psf(new.psf, basis.images(), some, degree))
@@ -187,20 +186,24 @@ def _least_squares(
     weight = alike[:, None, None] / (np.maximum(noise, 1e-12) + (MODEL_ERROR * theirs) ** 2)
     weight = np.where(hidden, 0.0, weight).reshape(n, -1)
     own = _flat(np.stack([np.ones_like(theirs), theirs, slope_x, slope_y], axis=1))
-    target, seen = _flat((ours - theirs)[:, None]), _flat(basis.convolved(wide))
-    target -= _explained(target, own, weight)
-    seen -= _explained(seen, own, weight)
+    light, seen = _flat(ours[:, None]), _flat(basis.convolved(wide))
+    shares = _shares(light, own, weight)
+    # What counts is linear in the kernel only where the flux ratio is right, and PSFs that differ change it.
+    target = (light - shares @ own) / np.clip(shares[:, :, 1:2], 1.0 / MOST_OFF, MOST_OFF)
+    seen -= _shares(seen, own, weight) @ own
     weighted = seen * weight[:, None]
     energy = np.sum(weight[:, None] * target**2, axis=(1, 2))
     return weighted @ seen.transpose(0, 2, 1), np.sum(weighted * target, axis=2), energy
 
 
-def _explained(values: Array, by: Array, weight: Array) -> Array:
-    """That part of values, (n, k, pixels), which is a sum of images, (n, m, pixels), by least squares."""
-    by = by / np.sqrt(np.maximum(np.sum(by**2 * weight[:, None], axis=2, keepdims=True), 1e-300))
-    weighted = by * weight[:, None]
-    normal = weighted @ by.transpose(0, 2, 1) + 1e-9 * np.eye(by.shape[1])
-    return np.linalg.solve(normal, weighted @ values.transpose(0, 2, 1)).transpose(0, 2, 1) @ by
+def _shares(values: Array, of: Array, weight: Array) -> Array:
+    """How much of images (n, m, pixels) is in some values (n, k, pixels), by least squares: (n, k, m)."""
+    scale = np.sqrt(np.maximum(np.sum(of**2 * weight[:, None], axis=2, keepdims=True), 1e-300))
+    of = of / scale
+    weighted = of * weight[:, None]
+    normal = weighted @ of.transpose(0, 2, 1) + 1e-9 * np.eye(of.shape[1])
+    shares: Array = (np.linalg.solve(normal, weighted @ values.transpose(0, 2, 1)) / scale).transpose(0, 2, 1)
+    return shares
 
 
 def _flat(images: Image) -> Array:

@@ -44,7 +44,7 @@ from pipeline.subtraction.left_over import (
 from pipeline.subtraction.left_sky import left_sky
 from pipeline.subtraction.lights import bright_stars, new_images, reference_images
 from pipeline.subtraction.masks import combined_mask
-from pipeline.subtraction.match import Match, match
+from pipeline.subtraction.match import Match, first_match, match
 from pipeline.subtraction.psf_match import match_psf
 from pipeline.subtraction.score_check import noise_excess, sky_deviation
 from pipeline.subtraction.sides import new_side, reference_side
@@ -90,9 +90,9 @@ def subtract(
     mask = combined_mask(new.frame.mask | reference.frame.mask, fwhm)
     if np.all(mask != 0):
         raise FrameRefused("no pixel is good in both the frame and its reference")
+    if method == "zogy":
+        new = match_psf(new, reference, first_match(new, reference), mask != 0)
     matched = match(new, reference)
-    if method == "zogy" and (agreed := match_psf(new, reference, matched, mask != 0)) is not None:
-        new, matched = agreed, match(agreed, reference)
     theirs = reference_images(reference)
     ours = new_images(new, reference, matched)
     seconds["match"] = time.perf_counter() - start

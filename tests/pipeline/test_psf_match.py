@@ -9,15 +9,17 @@ import pytest
 
 from pipeline.frame import Aligned, PreparedReference, PsfModel
 from pipeline.subtraction.kernel_basis import convolved_psf, kernel_basis
-from pipeline.subtraction.match import match
+from pipeline.subtraction.match import first_match, match
 from pipeline.subtraction.psf_match import match_psf
 from tests.pipeline.pairs import make_pair, true_psf
 
 SHAPE = (400, 400)
 
 
-def agreed(new: Aligned, reference: PreparedReference) -> Aligned | None:
-    return match_psf(new, reference, match(new, reference), (new.frame.mask | reference.frame.mask) != 0)
+def agreed(new: Aligned, reference: PreparedReference) -> Aligned:
+    return match_psf(
+        new, reference, first_match(new, reference), (new.frame.mask | reference.frame.mask) != 0
+    )
 
 
 def off(psf: PsfModel, truth: PsfModel, x: float, y: float) -> float:
@@ -30,7 +32,7 @@ def off(psf: PsfModel, truth: PsfModel, x: float, y: float) -> float:
 def test_psfs_that_are_right_stay_as_they_are(seeing):
     new, reference, *_ = make_pair(SHAPE, n_stars=300, new={"fwhm": seeing[0]}, ref={"fwhm": seeing[1]})
     result = agreed(new, reference)
-    assert result is None or off(result.psf, new.psf, 200, 200) < 0.002
+    assert off(result.psf, new.psf, 200, 200) < 0.002
 
 
 @pytest.mark.parametrize("gradient", [0.0, 0.15])
@@ -41,11 +43,10 @@ def test_a_psf_that_is_too_narrow_is_made_as_wide_as_its_stars_are(gradient):
     right = true_psf(truth)
     narrow, *_ = make_pair(SHAPE, n_stars=1, new={"fwhm": 3.2}, ref={"fwhm": 2.8})
     result = agreed(replace(new, psf=narrow.psf), reference)
-    assert result is not None
     for x, y in ((200, 200), (60, 60), (340, 80)):
         before = off(narrow.psf, right, x, y)
         assert before > 0.04
-        assert off(result.psf, right, x, y) < 0.25 * before
+        assert off(result.psf, right, x, y) < 0.3 * before
 
 
 def test_stars_that_vary_and_frames_that_are_shifted_change_no_psf():
@@ -58,15 +59,15 @@ def test_stars_that_vary_and_frames_that_are_shifted_change_no_psf():
     bad = np.zeros(SHAPE, dtype=bool)
     for each in (matched, wrong):
         result = match_psf(new, reference, each, bad)
-        assert result is None or off(result.psf, new.psf, 200, 200) < 0.004
+        assert off(result.psf, new.psf, 200, 200) < 0.004
 
 
 def test_undersampled_and_empty_frames_are_left_alone():
     new, reference, *_ = make_pair(SHAPE, n_stars=200)
     sharp = replace(new, psf=replace(new.psf, fwhm=1.7))
-    assert agreed(sharp, reference) is None
+    assert agreed(sharp, reference) is sharp
     everything = np.ones(SHAPE, dtype=bool)
-    assert match_psf(new, reference, match(new, reference), everything) is None
+    assert match_psf(new, reference, match(new, reference), everything) is new
 
 
 def test_kernels_are_convolved_as_images_are():
