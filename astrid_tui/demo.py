@@ -22,6 +22,7 @@ from core.frames import references
 from core.frames.observations import register
 from core.frames.queue import counts_by_state
 from core.settings import FakesSettings, Settings, StoreSettings
+from core.text import counted
 from core.vocabulary import ExitCode, ObservationState
 from pipeline.calibration.calibrators import masters_of
 from pipeline.engines.local import run
@@ -95,7 +96,7 @@ class DemoSummary:
             found.append(f"  {self.streaks.found} of {self.streaks.injected} streaks, as one candidate each")
         return [
             f"Frames: {states}",
-            f"{self.candidates} candidates of {self.objects} objects",
+            f"{counted(self.candidates, 'candidate')} of {counted(self.objects, 'object')}",
             f"Injected changes of {SNR:g} sigma or more that were found, frame by frame:",
             *found,
             f"{self.unexplained} candidates are of nothing that was injected",

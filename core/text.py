@@ -82,6 +82,11 @@ def safe_text(raw: object, limit: int = 200) -> SafeText:
     return SafeText("".join(pieces))
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def csv_cell(value: object, limit: int = 2000) -> str:
     """One cell of a CSV file, displayable, that no spreadsheet takes for a formula.
 

@@ -138,11 +138,6 @@ def _trimmed(pieces: "list[Span]") -> Line:
     return (*pieces[:-1], Span(SafeText(last.text.rstrip()), last.tone))
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def common_start(one: str, other: str) -> int:
     """How many characters two texts have in common from their start."""
     pairs = zip(one, other, strict=False)

@@ -31,6 +31,7 @@ from astrid_tui.cli.invocation import (
 )
 from astrid_tui.cli.places import candidate_given
 from astrid_tui.cli.reviewing import register
+from core.text import counted
 from core.vocabulary import OWN
 
 if TYPE_CHECKING:
@@ -274,13 +275,13 @@ def export(
     check_output(output, force=force, text=form not in as_bytes)
     seen = 0
 
-    def counted() -> Iterator["RealCandidate"]:
+    def passed_on() -> Iterator["RealCandidate"]:
         nonlocal seen
         for seen, row in enumerate(real_candidates(store, filters=terms, experts=experts), start=1):  # noqa: B007
             yield row
 
     terms, experts = expanded_filter(context, store, filters), settings_of(context).review.experts
-    found = counted()
+    found = passed_on()
     if form in as_bytes and output is not None:
         with output_bytes(output) as binary:
             count = as_bytes[form](found, binary)
@@ -289,7 +290,7 @@ def export(
             count = as_text[form](found, stream)
     if are_injected(store):
         remark("sources were injected into the queue: candidates without a verdict are left out")
-    remark(f"{count} candidates exported")
+    remark(f"{counted(count, 'candidate')} exported")
     if count < seen:
         remark(f"{seen - count} of {seen} are left out: {WHY_LEFT_OUT[form]}")
     for head in session_heads(store):

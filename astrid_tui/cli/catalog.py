@@ -18,6 +18,7 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
+from core.text import counted
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ def match(
     if as_json:
         print_json({"matched": done, "left": left})
     else:
-        print_text(f"{done} candidates matched" + (f", {left} left" if left else ""))
+        print_text(f"{counted(done, 'candidate')} matched" + (f", {left} left" if left else ""))
 
 
 @app.command()

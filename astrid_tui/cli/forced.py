@@ -27,6 +27,7 @@ from astrid_tui.cli.invocation import (
     store_of,
 )
 from astrid_tui.cli.places import place_given
+from core.text import counted
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def _print(told: dict[str, Any], found: Sequence[PlaceFlux], output: Path | None
     seen = sum(not row["is_limit"] for row in measured)
     why = "interrupted" if told["interrupted"] else "by --limit"
     more = f"; {told['left']} more left, {why}" if told["left"] else ""
-    frames = "1 frame" if len(found) == 1 else f"{len(found)} frames"
+    frames = counted(len(found), "frame")
     print_text(f"measured in {len(measured)} of {frames}, in {seen} at 5 sigma or more{more}")
     others = sum(row["other_settings"] for row in told["frames"])
     if others:
@@ -189,7 +190,9 @@ def _print(told: dict[str, Any], found: Sequence[PlaceFlux], output: Path | None
 def _object(each: dict[str, Any]) -> str:
     away = f'{each["arcsec"]:.1f}"' if "arcsec" in each else f"{each['px']:.1f} px"
     state = each["label"] or each["state"]
-    return f"  {away} object {each['id']}, {each['name']}: {state}, {each['n_candidates']} candidates"
+    return (
+        f"  {away} object {each['id']}, {each['name']}: {state}, {counted(each['n_candidates'], 'candidate')}"
+    )
 
 
 def _print_rows(rows: Sequence[dict[str, Any]]) -> None:

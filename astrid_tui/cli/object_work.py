@@ -17,6 +17,7 @@ from astrid_tui.cli.invocation import (
     store_of,
 )
 from core.epochs import MJD_0
+from core.text import counted
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def forced(
                 ("id", "frame", "points", "reason"),
                 [(each.observation_id, each.frame, each.points, each.reason) for each in frames],
             )
-        more = f", {left} frames left" if left else ""
-        print_text(f"{points} points added in {len(frames)} frames{more}")
+        more = f", {counted(left, 'frame')} left" if left else ""
+        print_text(f"{counted(points, 'point')} added in {counted(len(frames), 'frame')}{more}")
     if any(each.reason for each in frames):
         raise typer.Exit(ExitCode.PARTIAL)
 

@@ -21,6 +21,7 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
+from core.text import counted
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -183,12 +184,14 @@ def _print_report(report: dict[str, Any]) -> None:
         use = report[title]
         if use is None:
             continue
-        name = f"run {use['run_ids'][0]}" if title == "run" else f"night, {len(use['run_ids'])} runs"
+        name = (
+            f"run {use['run_ids'][0]}" if title == "run" else f"night, {counted(len(use['run_ids']), 'run')}"
+        )
         print_text(f"{name}: {_use_line(use)}")
 
 
 def _use_line(use: dict[str, Any]) -> str:
-    frames = f"{use['frames']} frames, {use['judged_real']} objects judged real"
+    frames = f"{counted(use['frames'], 'frame')}, {counted(use['judged_real'], 'object')} judged real"
     if use["joules"] is None:
         return f"energy {NOT_MEASURED}; {frames}"
     at_least = "at least " if use["is_partial"] else ""

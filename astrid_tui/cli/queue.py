@@ -20,6 +20,7 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
+from core.text import counted
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _chosen(
     if found:
         counts = counts_by_state(store, conditions(parse(terms)))
         states = ", ".join(f"{count} {state}" for state, count in counts.items())
-        confirm(f"{word} {len(found)} frames ({states})?", word, yes=yes)
+        confirm(f"{word} {counted(len(found), 'frame')} ({states})?", word, yes=yes)
     return found
 
 
@@ -181,7 +182,7 @@ def _tell(done: str, chosen: list[int], changed: int, *, by_id: bool, as_json: b
     if as_json:
         print_json({"matched": len(chosen), "changed": changed})
     else:
-        print_text(f"{changed} of {len(chosen)} frames {done}.")
+        print_text(f"{changed} of {counted(len(chosen), 'frame')} {done}.")
     if by_id and changed < len(chosen):
         remark("The others are not there, or their state does not allow it: see `astrid queue show ID`.")
         raise typer.Exit(ExitCode.PARTIAL)

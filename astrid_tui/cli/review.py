@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from astrid_tui.cli.invocation import one_filter, person_of, print_text, remark, settings_of, store_of
+from core.text import counted
 from core.vocabulary import LABELS, ExitCode, ReviewState
 
 if TYPE_CHECKING:
@@ -89,8 +90,10 @@ class Sitting:
         from core.review.card_terms import holds_decided
 
         total = self._desk.total(self._filters, self._order)
-        what = "pass the filter, decided ones too" if holds_decided(self._filters) else "await a verdict"
-        print_text(f"{total} objects {what}. Images are not described: facts and numbers are.")
+        what = (
+            "passing the filter, decided ones too" if holds_decided(self._filters) else "awaiting a verdict"
+        )
+        print_text(f"{counted(total, 'object')} {what}. Images are not described: facts and numbers are.")
         queue = self._entries()
         try:
             while (entry := self._next.pop() if self._next else next(queue, None)) is not None:

@@ -23,6 +23,7 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
+from core.text import counted
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def stats(
     _print_reviewers(paces, shares, pairs)
     if paces:
         print_text(
-            f"{len(found)} objects judged: {confirmed['expert']} confirmed by an expert, "
+            f"{counted(len(found), 'object')} judged: {confirmed['expert']} confirmed by an expert, "
             f"{confirmed['votes']} by {settings.votes} votes, {disputed} disputed"
         )
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from astrid_tui.cli.invocation import JsonOption, print_json, print_table, print_text, storable, store_of
+from core.text import counted
 
 
 def _depth(frame: dict[str, Any]) -> str | None:
@@ -35,7 +36,7 @@ def status(
         return
     counts = ", ".join(f"{count} {state}" for state, count in report["counts"].items())
     print_text(counts or "No frames yet: `astrid ingest PATH` registers some.")
-    print_text(f"{report['awaiting_verdict']} objects await a verdict")
+    print_text(f"{counted(report['awaiting_verdict'], 'object')} awaiting a verdict")
     if not report["frames"]:
         return
     rows = [

@@ -9,13 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.errors import AstridError
-from core.text import SafeText, safe_text
+from core.text import SafeText, counted, safe_text
 from screens.action import Situation, Where
 from screens.frame.base import FrameScreen
 from screens.frame.host import Target
 from screens.frame.work import start
 from screens.health.view import Page, Pane, all_checks, event_sheet, line_sheet, page_lines
-from screens.lines import Line, Tone, counted
+from screens.lines import Line, Tone
 from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:

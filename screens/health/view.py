@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from screens.lines import Line, Tone, counted, drawn, indented, plain, shortened, span, spread
+from core.text import counted
+from screens.lines import Line, Tone, drawn, indented, plain, shortened, span, spread
 
 if TYPE_CHECKING:
     from core.health.checks import Check

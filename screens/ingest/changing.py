@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from core.text import safe_text
+from core.text import counted, safe_text
 from screens.ingest.view import Marks
-from screens.lines import Tone, counted, span
+from screens.lines import Tone, span
 
 if TYPE_CHECKING:
     from core.database.store import Store

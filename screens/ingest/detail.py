@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from core.epochs import unix_of
 from core.frames.registration import registration_words
+from core.text import counted
 from core.vocabulary import ObservationState
 from screens.ages import ago, length, moment, work
 from screens.ingest.depth import depth_facts
 from screens.ingest.view import STATE_TONES, end_of
-from screens.lines import Line, Span, Tinted, Tone, counted, drawn, indented, padded, plain, shortened, span
+from screens.lines import Line, Span, Tinted, Tone, drawn, indented, padded, plain, shortened, span
 
 if TYPE_CHECKING:
     from core.cells import Look

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.text import counted
 from core.vocabulary import ObservationState
 from screens.ages import ago, length, short, work
-from screens.lines import Line, Span, Tone, counted, drawn, padded, plain, shortened, span, spread
+from screens.lines import Line, Span, Tone, drawn, padded, plain, shortened, span, spread
 
 if TYPE_CHECKING:
     from core.frames.frame_list import Counted, FrameRow

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from screens.lines import Line, Tone, counted, indented, plain, shortened, span, spread
+from core.text import counted
+from screens.lines import Line, Tone, indented, plain, shortened, span, spread
 from screens.models.plots import training_curve_lines
 
 if TYPE_CHECKING:

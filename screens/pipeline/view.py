@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from core.epochs import unix_of
 from core.frames.registration import beyond_noise
+from core.text import counted
 from core.vocabulary import ObservationState
 from screens.ages import ago, length, moment, short, work
 from screens.ingest.view import STATE_TONES
-from screens.lines import Line, Tone, counted, drawn, padded, plain, shortened, span
+from screens.lines import Line, Tone, drawn, padded, plain, shortened, span
 from screens.pipeline.strip import LABEL_COLUMNS, Series, strip_lines
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from core.text import counted
 from screens.lines import Line, Tone, padded, span
 from screens.power.plot import area_lines, ceiling
 
@@ -251,7 +252,7 @@ def _titled(title: str, text: str, tone: Tone, width: int) -> Line:
 def _use_line(title: str, use: EnergyUse, width: int) -> Line:
     name = padded((span(title, Tone.STRONG, TITLE_COLUMNS - 1),), TITLE_COLUMNS)
     used = sum(len(piece.text) for piece in name)
-    frames = f"{use.frames} frames, {use.judged_real} judged real"
+    frames = f"{counted(use.frames, 'frame')}, {use.judged_real} judged real"
     if use.joules is None:
         return (*name, span(f"energy {NOT_MEASURED}  ", Tone.WARN), span(frames, Tone.DIM))
     parts = [("at least " if use.is_partial else "") + _joules(use.joules)]

@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.errors import AstridError
+from core.text import counted
 from screens.frame.work import start
-from screens.lines import Tone, counted, span
+from screens.lines import Tone, span
 from screens.review.steering import NAMED_ORDERS, cut_line
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.text import counted
 from screens.frame.commands import Command, CommandRefused, Words
-from screens.lines import Tone, counted
+from screens.lines import Tone
 
 if TYPE_CHECKING:
     from screens.frame.base import FrameScreen

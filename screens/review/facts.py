@@ -9,8 +9,9 @@ from core.epochs import MJD_0
 from core.frames.registration import registration_words
 from core.moon import moon
 from core.orientation import described
+from core.text import counted
 from core.vocabulary import DOUBT, LABELS, OWN, Label, MaskPlane, ReviewState
-from screens.lines import Line, Tone, counted, indented, padded, plain, shortened, span
+from screens.lines import Line, Tone, indented, padded, plain, shortened, span
 from screens.review.known import known_facts
 
 if TYPE_CHECKING:

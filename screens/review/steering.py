@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.text import safe_text
+from core.text import counted, safe_text
 from core.vocabulary import LABELS, Label
 from screens.frame.commands import CommandRefused, Words
-from screens.lines import Line, Tone, counted, span
+from screens.lines import Line, Tone, span
 
 if TYPE_CHECKING:
     from core.review.agreement import Pair

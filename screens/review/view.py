@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from core.text import SafeText, safe_text
+from core.text import SafeText, counted, safe_text
 from core.vocabulary import LABELS, Label, ReviewState
-from screens.lines import Line, Span, Tone, counted, indented, padded, span, spread
+from screens.lines import Line, Span, Tone, indented, padded, span, spread
 from screens.review.curve import curve_lines
 from screens.review.drawings import GRAPHICS
 from screens.review.epochs import AUTO, curve_points

@@ -4,8 +4,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from core.coordinates import CoordinateError, parse_position
+from core.text import counted
 from screens.frame.commands import Command, CommandRefused, Words
-from screens.lines import Line, Tone, counted, indented, plain, shortened, span
+from screens.lines import Line, Tone, indented, plain, shortened, span
 from screens.review.facts import sexagesimal, utc
 from screens.widgets.sheet import Sheet
 

@@ -101,9 +101,9 @@ def test_a_filter_leads_to_what_is_decided(sit, sqlite_store):
     judged = add_candidate(sqlite_store, add_object(sqlite_store, "OLD"))
     decide(sqlite_store, session="s", reviewer="ada", candidate_id=judged, label=Label.DIPOLE, shown={})
     said = sit("skip", filters="state:bogus")
-    assert "1 objects pass the filter, decided ones too" in said
+    assert "1 object passing the filter, decided ones too" in said
     assert "dipole by ada" in said
-    assert "0 objects await a verdict" in sit()
+    assert "0 objects awaiting a verdict" in sit()
 
 
 def test_a_verdict_of_another_sitting_is_named_before_it_is_taken_back(sit, sqlite_store):
@@ -111,9 +111,9 @@ def test_a_verdict_of_another_sitting_is_named_before_it_is_taken_back(sit, sqli
         add_candidate(sqlite_store, add_object(sqlite_store, name))
     sit("real", "quit")
     assert "undo again takes back real of AT" in sit("undo", "quit")
-    assert "1 objects await a verdict" in sit("quit")
+    assert "1 object awaiting a verdict" in sit("quit")
     assert "taken back." in sit("undo", "undo", "quit")
-    assert "2 objects await a verdict" in sit("quit")
+    assert "2 objects awaiting a verdict" in sit("quit")
 
 
 def test_no_letter_stands_for_two_answers():

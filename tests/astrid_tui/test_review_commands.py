@@ -50,7 +50,7 @@ def test_an_export_goes_by_the_name_of_its_file_and_replaces_none(
     for frame in ("b.fits", "c.fits"):
         add_candidate(sqlite_store, frame=frame)
     astrid("candidates", "export", "-o", tmp_path / "x.reg")
-    assert "1 candidates exported" in astrid.said
+    assert "1 candidate exported" in astrid.said
     assert "2 of 3 are left out: they have no place on the sky" in astrid.said
 
 

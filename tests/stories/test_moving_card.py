@@ -64,7 +64,7 @@ async def test_a_reviewer_steps_through_a_body_and_judges_it_once(body, tmp_path
 def test_commands_tell_of_a_body_what_they_tell_of_one_object(body, tmp_path) -> None:
     store, url, candidates = body
     said = astrid(url, tmp_path, "review", "--linear", "--filter", "tracklet:any", typed="moving\n")
-    assert "1 objects await a verdict" in said
+    assert "1 object awaiting a verdict" in said
     assert "4 objects of tracklet 1: one card" in said
     assert "3 more objects of tracklet 1: the same." in said
     assert states(store, candidates) == ["real"] * 4

@@ -60,7 +60,7 @@ def test_a_queue_is_judged_by_questions_and_answers_line_by_line(night, tmp_path
     answers = "r\nnote near the core #host\nundo\nrepeat\nredo\nwhat\ndipole\nskip\ndetails\nquit\n"
     said = astrid(url, tmp_path, "review", "--linear", typed=answers)
     assert "\x1b" not in said
-    assert "5 objects await a verdict" in said
+    assert "5 objects awaiting a verdict" in said
     assert said.count("Verdict?") == 10
     assert said.count("Card 1 of 5.") == 2  # what was taken back comes back, until it is given again
     assert said.count("Card 2 of 5.") == 2
