@@ -19,6 +19,8 @@ from pipeline.training.conditions import PLAIN, Conditions, Crowd, Noise
 Array = NDArray[np.float64]
 
 MARGIN_PX = 40.0  # stars so far outside shine into the field
+LONG_SHARE = 0.3  # of frames, out of focus or ill guided:
+LONG = (0.1, 0.5)  # ellipticities of a PSF 1.1 to 1.7 times as long as wide
 GALAXY_SHARE = 0.75  # of fields with any galaxy
 
 
@@ -176,13 +178,15 @@ def draw_scene(random: np.random.Generator, size: int, conditions: Conditions = 
 
 
 def _psf(random: np.random.Generator, shape: tuple[int, int]) -> MoffatField:
-    variation, elongation = random.uniform(0.0, 0.08), float(log_uniform(random, 0.02, 0.12))
+    variation, direction = random.uniform(0.0, 0.08), random.uniform(0.0, 2.0 * np.pi)
+    long = random.random() < LONG_SHARE
+    elongation = random.uniform(*LONG) if long else float(log_uniform(random, 0.01, 0.1))
     return MoffatField(
         shape,
         fwhm=float(log_uniform(random, 1.8, 7.0)),
         beta=float(log_uniform(random, 2.2, 8.0)),
-        e1=random.normal(0.0, elongation),
-        e2=random.normal(0.0, elongation),
+        e1=elongation * np.cos(direction),
+        e2=elongation * np.sin(direction),
         curvature=variation,
         tilt=random.normal(0.0, 0.02),
         coma=random.normal(0.0, 0.03),
