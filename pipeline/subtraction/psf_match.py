@@ -40,6 +40,7 @@ LEAST_FWHM_PX = 2.0  # pixels see less of sharper stars than a convolution can t
 CORE_FWHM = 2.0  # half a cell
 PSF_FWHM = 4.0  # from its middle: farther out its light is within the model's error
 MOST_CELLS = 700  # those with most light
+FIRST_CELLS = 150  # of them, which tell whether PSFs differ at all
 LEAST_LIGHT = 4.0  # squared signal over variance of a cell's pixels, on average
 FEWEST_CELLS = 12
 FIELD_DEGREE = 2
@@ -69,6 +70,11 @@ class _Cells:
     def take(self, kept: NDArray[np.bool_]) -> _Cells:
         return _Cells(self.terms[kept], self.normal[kept], self.moment[kept], self.energy[kept])
 
+    def joined(self, more: _Cells) -> _Cells:
+        """With others."""
+        both = ((getattr(self, name), getattr(more, name)) for name in self.__slots__)
+        return _Cells(*map(np.concatenate, both))
+
     def chi2(self, coefficients: Array) -> Array:
         """Of each cell, with the coefficients (t, k)."""
         c = self.terms @ coefficients
@@ -91,31 +97,41 @@ def match_psf(new: Aligned, reference: PreparedReference, matched: Match, bad: N
     if min(new.psf.fwhm, reference.psf.fwhm) < LEAST_FWHM_PX:
         return new
     basis = kernel_basis(new.psf, reference.psf)
-    cells = _gather(new, reference, matched, bad, basis)
-    if len(cells.energy) < FEWEST_CELLS:
+    x, y = _chosen(new, reference, bad)
+    if len(x) < FEWEST_CELLS:
         return new
+    cells = _gather(new, reference, matched, bad, basis, (x[:FIRST_CELLS], y[:FIRST_CELLS]))
     coefficients = _fit(cells, basis)
-    told = [i + j for (i, j), row in zip(term_powers(FIELD_DEGREE), coefficients, strict=True) if row.any()]
-    if not told:
+    if len(x) > FIRST_CELLS and coefficients.any():
+        rest = _gather(new, reference, matched, bad, basis, (x[FIRST_CELLS:], y[FIRST_CELLS:]))
+        coefficients = _fit(cells.joined(rest), basis)
+    if not coefficients.any():
         return new
-    degree = max(told)
+    degree = max(
+        i + j for (i, j), row in zip(term_powers(FIELD_DEGREE), coefficients, strict=True) if row.any()
+    )
     some = coefficients[: len(term_powers(degree))]
     return replace(new, psf=convolved_psf(new.psf, basis.images(), some, degree))
 
 
 def _gather(
-    new: Aligned, reference: PreparedReference, matched: Match, bad: NDArray[np.bool_], basis: KernelBasis
+    new: Aligned,
+    reference: PreparedReference,
+    matched: Match,
+    bad: NDArray[np.bool_],
+    basis: KernelBasis,
+    middles: tuple[Array, Array],
 ) -> _Cells:
-    """Set up the least squares of those cells that have most light, all in reference electrons."""
+    """Set up the least squares of the cells around some places, all in reference electrons."""
     fwhm = max(new.psf.fwhm, reference.psf.fwhm)
-    core = int(np.ceil(CORE_FWHM * fwhm))
+    core = _core(fwhm)
     spread = min(
         new.psf.basis.shape[1] // 2, reference.psf.basis.shape[1] // 2, int(np.ceil(PSF_FWHM * fwhm))
     )
     half = core + basis.reach + spread
     ours, (theirs, _) = inpainted_signal(new.frame), reference_images(reference)
     variances = new.frame.variance, reference.frame.variance
-    x, y = _chosen(theirs, variances[1], bad, core)
+    x, y = middles
     k = len(basis.pairs)
     normal, moment, energy = np.zeros((len(x), k, k)), np.zeros((len(x), k)), np.zeros(len(x))
     for first in range(0, len(x), TOGETHER):
@@ -137,8 +153,15 @@ def _gather(
     return _Cells(polynomial_terms(x, y, theirs.shape, FIELD_DEGREE), normal, moment, energy)
 
 
-def _chosen(light: Image, variance: Image, bad: NDArray[np.bool_], core: int) -> tuple[Array, Array]:
-    """The middles, x and y, of those cells of a grid that have most light."""
+def _core(fwhm: float) -> int:
+    """Half a cell, in pixels."""
+    return int(np.ceil(CORE_FWHM * fwhm))
+
+
+def _chosen(new: Aligned, reference: PreparedReference, bad: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """The middles, x and y, of those cells of a grid that have most light, that with most first."""
+    core = _core(max(new.psf.fwhm, reference.psf.fwhm))
+    light, variance = reference_images(reference)[0], reference.frame.variance
     side = 2 * core + 1
     height, width = (length // side for length in light.shape)
     part = np.s_[: height * side, : width * side]
@@ -245,8 +268,9 @@ def _psf_stamps(psf: PsfModel, x: Array, y: Array, half: int) -> Image:
 def _fit(cells: _Cells, basis: KernelBasis) -> Array:
     """The coefficients (t, k) that all cells agree on, but for those that changed."""
     kept = np.ones(len(cells.energy), dtype=bool)
+    variance = np.full((FIELD_DEGREE + 1) * (basis.group.max() + 1), FIRST_COEFFICIENT**2)
     for _ in range(ROUNDS):
-        coefficients = _most_evident(cells.take(kept), basis)
+        coefficients, variance = _most_evident(cells.take(kept), basis, variance)
         now = ordinary(cells.chi2(coefficients), kept, CLIP)
         if now.sum() < FEWEST_CELLS or np.array_equal(now, kept):
             break
@@ -254,10 +278,10 @@ def _fit(cells: _Cells, basis: KernelBasis) -> Array:
     return coefficients
 
 
-def _most_evident(cells: _Cells, basis: KernelBasis) -> Array:
-    """The mean of the coefficients (t, k) under the variances for which the pixels are likeliest.
+def _most_evident(cells: _Cells, basis: KernelBasis, variance: Array) -> tuple[Array, Array]:
+    """The mean of the coefficients (t, k) under the variances for which the pixels are likeliest, and these.
 
-    Those of a variance too small to count are 0.
+    Coefficients of a variance too small to count are 0. The search begins at the variances that are given.
     """
     n_terms, k = cells.terms.shape[1], cells.moment.shape[1]
     normal = np.einsum("ni,nj,nkl->ikjl", cells.terms, cells.terms, cells.normal, optimize=True)
@@ -266,7 +290,6 @@ def _most_evident(cells: _Cells, basis: KernelBasis) -> Array:
     degrees = np.array([i + j for i, j in term_powers(FIELD_DEGREE)])
     group = (degrees[:, None] * (basis.group.max() + 1) + basis.group).ravel()
     count = np.bincount(group)
-    variance = np.full(len(count), FIRST_COEFFICIENT**2)
     for _ in range(STEPS):
         prior = 1.0 / variance[group]
         inverse = np.linalg.inv(normal + np.diag(prior))
@@ -275,4 +298,4 @@ def _most_evident(cells: _Cells, basis: KernelBasis) -> Array:
         before, variance = variance, np.maximum(np.bincount(group, mean**2) / told, 0.1 * LEAST_VARIANCE)
         if np.all(np.abs(variance / before - 1.0) < SETTLED):
             break
-    return np.where(variance[group] > LEAST_VARIANCE, mean, 0.0).reshape(n_terms, k)
+    return np.where(variance[group] > LEAST_VARIANCE, mean, 0.0).reshape(n_terms, k), variance
