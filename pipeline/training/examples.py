@@ -28,6 +28,7 @@ from pipeline.training.events import Event
 from pipeline.training.fields import TrainingField, field, nature
 
 REAL, BOGUS, UNKNOWN = 1, 0, -1  # labels; survey alerts are of unknown nature
+SIMULATED = "training"  # the source of what the training's own fields give
 MOST_OF_STREAK = 4  # detections along one trail that are kept
 # A trail across the frame is light in the sky, but what a reviewer calls bogus; a moving object is real.
 BOGUS_EVENTS = ("satellite",)
@@ -276,7 +277,7 @@ def of_field(found: TrainingField) -> Examples | None:
         filter=np.full(count, ""),
         instrument=np.full(count, found.conditions.camera),
         cut=np.array([peak.cut for peak, _, _ in told]),
-        source=np.full(count, "training"),
+        source=np.full(count, SIMULATED),
     )
 
 

@@ -2,6 +2,7 @@
 
 Beside its weights a model keeps sorted numbers, 48 bits of the SHA-256 of each name: eight bytes an object,
 and no name. Two names have one number by chance in four of a million comparisons of 10,000 with 100,000.
+Objects of a simulated field are in that field alone: it is the field that is kept.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.text import safe_text
-from pipeline.training.examples import Examples
+from pipeline.training.examples import SIMULATED, Examples
 from pipeline.training.splits import Columns, LeakingSplit, group_digest
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -41,7 +42,7 @@ def seen(examples: Examples, before: Arrays | None = None) -> dict[str, Numbers]
         Of the model that the training began with: what that was trained on counts too.
     """
     found = {
-        OBJECTS: numbers(np.unique(examples.group)),
+        OBJECTS: numbers(np.unique(examples.group[examples.source != SIMULATED])),
         NIGHTS: numbers([*np.unique(examples.night), *np.unique(examples.field)]),
     }
     for name, kept in (before or {}).items():

@@ -24,6 +24,7 @@ def trained(tmp_path_factory):
         "judge": plain_examples(600, 2, "judge", confusing=0.2),
         "own": plain_examples(600, 3, "own"),
     }
+    sets["trained"] = replace(sets["trained"], source=np.full(1500, "label"))
     for name, examples in sets.items():
         write(examples, folder / f"{name}.npz")
     train_tree(sets["trained"], TreeOptions(trees=25), folder / "tree")

@@ -1,10 +1,14 @@
 """No object, night or turned picture on both sides of a split."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.training.examples import Examples
+from pipeline.training.remembered import OBJECTS, refuse, seen
 from pipeline.training.splits import (
     LeakingSplit,
     check,
@@ -14,6 +18,7 @@ from pipeline.training.splits import (
     group_digest,
     split,
 )
+from tests.pipeline.example_sets import plain_examples
 
 
 def columns(n=12, seed=0):
@@ -24,6 +29,10 @@ def columns(n=12, seed=0):
         "night": np.array([f"night {seed}/{i // 4}" for i in range(n)]),
         "field": np.array(["one"] * n),
     }
+
+
+def named(examples):
+    return {each.name: getattr(examples, each.name) for each in fields(Examples)}
 
 
 def of(rows, which):
@@ -97,3 +106,18 @@ def test_the_digest_of_a_set_changes_with_any_value_and_not_with_the_order_of_co
     other = {name: column.copy() for name, column in rows.items()}
     other["new"][3, 2, 2] += 1
     assert digest(other) != digest(rows)
+
+
+def test_of_simulated_objects_a_model_keeps_their_fields_alone():
+    """They are in no other field; objects of the sky come again on other nights."""
+    simulated = plain_examples(40, 1, "training")
+    sky = replace(simulated, source=np.full(40, "label"))
+    assert len(seen(sky)[OBJECTS]) == len(set(sky.group.tolist()))
+    kept = seen(simulated)
+    assert len(kept[OBJECTS]) == 0
+    elsewhere = np.full(40, "elsewhere")
+    again = replace(simulated, field=elsewhere, night=elsewhere)
+    refuse(kept, named(again), "tree")
+    for known in (replace(again, field=simulated.field), replace(again, night=simulated.night)):
+        with pytest.raises(LeakingSplit, match="which tree was trained on"):
+            refuse(kept, named(known), "tree")
