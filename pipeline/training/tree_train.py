@@ -33,9 +33,9 @@ class TreeOptions:
     seed : int
     """
 
-    trees: int = 150
-    leaves: int = 24
-    rate: float = 0.08
+    trees: int = 400
+    leaves: int = 31
+    rate: float = 0.06
     least_in_leaf: int = 20
     seed: int = 1
 
