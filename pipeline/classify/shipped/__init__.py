@@ -17,11 +17,11 @@ class ShippedModel:
 SHIPPED: dict[str, ShippedModel] = {
     name: ShippedModel(_HERE / name, digest)
     for name, digest in {
-        "realbogus": "009f20690653d9a2405cc13462e165fbe02f6a12c72eb103bf297b9edadefcbf",
-        "tree": "4e52bdd5deba707283f6b960bb98c7f91793aae31a3c7e8b9b70c19900ea22da",
+        "realbogus": "5885086b1445516134cb7d45a2463fd51df52461e79e90abe08cf5a54bd6e11c",
+        "tree": "6b1a7da87eb9296e621997c636e152aa04027ee35af5f8d2edded435593c327d",
         "unet": "ec0b9ce710b7be3934e4546a2118d50801ec483d0b00398824dc8319baa931e2",
-        "isolation_forest": "39daf492016ca17459ad36a06ce231dd8ac14510cac8008060ead43ccccd9070",
-        "one_class_svm": "716c90bbe1282870db757c8b59a45570e065209a113bc4269e7aa1e2385a838d",
-        "ensemble": "fae0a7829a14c4c01b262f4bf2fe6c7da2f39a9002f35882a9427971a8809e38",
+        "isolation_forest": "499541e3beb0475fec64f8b268889d7da50ef2d7ea6be420f3984a67429f8b98",
+        "one_class_svm": "30cc6c807daeccc8a1c6b362e4755631bd04198466e57ffdddbf786a5b76672f",
+        "ensemble": "bc598abf913a5e7757bc7fd03db3cf8784d96756357677a97936b39f9987fc8b",
     }.items()
 }
