@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-REJECT_BELOW = 0.012
-FAST_ABOVE = 0.97
+REJECT_BELOW = 0.01
+FAST_ABOVE = 0.98
 
 
 class Zone(StrEnum):

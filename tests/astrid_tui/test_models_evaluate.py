@@ -27,7 +27,7 @@ def trained(tmp_path_factory):
     sets["trained"] = replace(sets["trained"], source=np.full(1500, "label"))
     for name, examples in sets.items():
         write(examples, folder / f"{name}.npz")
-    train_tree(sets["trained"], TreeOptions(trees=25), folder / "tree")
+    train_tree(sets["trained"], TreeOptions(trees=25, leaves=24, rate=0.08), folder / "tree")
     return folder, sets
 
 
