@@ -9,6 +9,7 @@ import typer
 
 from astrid_tui.cli.candidates_labels import TagOption, label, remarked
 from astrid_tui.cli.candidates_search import search
+from astrid_tui.cli.completion import candidate_numbers, candidate_words
 from astrid_tui.cli.invocation import (
     STANDARD_OUTPUT,
     FilterOption,
@@ -104,7 +105,12 @@ def _degrees(value: float | None, form: str) -> str | None:
 @app.command()
 def show(
     context: typer.Context,
-    candidate: Annotated[str, typer.Argument(help="The candidate's id, or its object's name: the newest.")],
+    candidate: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=candidate_words, help="The candidate's id, or its object's name: the newest."
+        ),
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Show all that is known of one candidate."""
@@ -196,7 +202,10 @@ def redo(
 @app.command()
 def note(
     context: typer.Context,
-    candidate: Annotated[int, typer.Argument(callback=storable, help="The candidate's id.")],
+    candidate: Annotated[
+        int,
+        typer.Argument(callback=storable, autocompletion=candidate_numbers, help="The candidate's id."),
+    ],
     words: Annotated[str, typer.Argument(help="The note; its #words are tags.")] = "",
     tag: TagOption = None,
     reviewer: Annotated[

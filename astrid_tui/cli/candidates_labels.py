@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from astrid_tui.cli.completion import candidate_numbers
 from astrid_tui.cli.invocation import (
     JsonOption,
     person_of,
@@ -55,7 +56,10 @@ YesOption = Annotated[
 
 def label(
     context: typer.Context,
-    candidate: Annotated[int | None, typer.Argument(callback=storable, help="The candidate's id.")] = None,
+    candidate: Annotated[
+        int | None,
+        typer.Argument(callback=storable, autocompletion=candidate_numbers, help="The candidate's id."),
+    ] = None,
     verdict: Annotated[Label | None, typer.Argument(help="What it is.", show_choices=True)] = None,
     note: Annotated[
         str | None, typer.Option(help="A remark kept with the verdict; its #words are tags.")

@@ -19,6 +19,7 @@ from astrid_tui.cli.invocation import (
     store_of,
     writing_to,
 )
+from astrid_tui.cli.objects import ObjectArgument
 from astrid_tui.cli.show import Drawing, mode
 from core.epochs import mjd_of
 
@@ -37,7 +38,7 @@ class Source(StrEnum):
 
 def chart(
     context: typer.Context,
-    object_: Annotated[str, typer.Argument(metavar="OBJECT", help="A sky object's id, or its name.")],
+    object_: ObjectArgument,
     size: Annotated[str, typer.Option(help="The side of the field, such as 5arcmin.")] = "5arcmin",
     source: Annotated[
         Source, typer.Option("--from", help="The image: the reference, or the newest frame.")

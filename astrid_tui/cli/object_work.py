@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from astrid_tui.cli.completion import object_numbers
 from astrid_tui.cli.invocation import (
     JsonOption,
     print_json,
@@ -37,7 +38,11 @@ def forced(
     context: typer.Context,
     ids: Annotated[
         list[int] | None,
-        typer.Argument(callback=storable, help="Objects; default: all that were not judged bogus."),
+        typer.Argument(
+            callback=storable,
+            autocompletion=object_numbers,
+            help="Objects; default: all that were not judged bogus.",
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Frames to subtract again at most.")] = None,
     as_json: JsonOption = False,

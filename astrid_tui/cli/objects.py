@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from astrid_tui.cli.completion import object_words
 from astrid_tui.cli.curves import flux_cells, mag_cells, number
 from astrid_tui.cli.invocation import (
     FilterOption,
@@ -37,7 +38,10 @@ LEAST = (
     ("mag",), ("state",), ("id",),
 )  # fmt: skip
 ObjectArgument = Annotated[
-    str, typer.Argument(metavar="OBJECT", help="Its number, its name, or what a survey calls it.")
+    str,
+    typer.Argument(
+        metavar="OBJECT", autocompletion=object_words, help="Its number, its name, or what a survey calls it."
+    ),
 ]
 
 

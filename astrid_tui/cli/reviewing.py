@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from astrid_tui.cli.completion import object_numbers
 from astrid_tui.cli.invocation import (
     ForceOption,
     JsonOption,
@@ -133,7 +134,12 @@ def assign(
     context: typer.Context,
     object_id: Annotated[
         int,
-        typer.Argument(metavar="OBJECT", callback=storable, help="The sky object's id, no candidate's."),
+        typer.Argument(
+            metavar="OBJECT",
+            callback=storable,
+            autocompletion=object_numbers,
+            help="The sky object's id, no candidate's.",
+        ),
     ],
     expert: Annotated[
         str, typer.Argument(help="An expert of the settings or a reviewer; - for nobody in particular.")

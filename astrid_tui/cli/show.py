@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from astrid_tui.cli.completion import file_or_candidate
 from astrid_tui.cli.invocation import card_for, print_text, store_of
 from core.database.keys import key_in
 from core.errors import AstridError
@@ -61,7 +62,11 @@ def show(
     context: typer.Context,
     what: Annotated[
         str,
-        typer.Argument(metavar="FILE|CANDIDATE", help="A FITS file; a candidate, as by `candidates show`."),
+        typer.Argument(
+            metavar="FILE|CANDIDATE",
+            autocompletion=file_or_candidate,
+            help="A FITS file; a candidate, as by `candidates show`.",
+        ),
     ],
     drawing: Annotated[
         Shown, typer.Option(help="How to draw; the terminal is not asked for Kitty or Sixel.")

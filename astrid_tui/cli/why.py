@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from astrid_tui.cli.completion import place_words
 from astrid_tui.cli.dates import mjd_from, moment_of
 from astrid_tui.cli.invocation import (
     JsonOption,
@@ -31,7 +32,11 @@ def why(
     context: typer.Context,
     ra: Annotated[
         str | None,
-        typer.Argument(metavar="RA", help="Degrees, or hours as in 10:12:33.1; RA and DEC in one; a name."),
+        typer.Argument(
+            metavar="RA",
+            autocompletion=place_words,
+            help="Degrees, or hours as in 10:12:33.1; RA and DEC in one; a name.",
+        ),
     ] = None,
     dec: Annotated[
         str | None, typer.Argument(metavar="DEC", help="Degrees, or sexagesimal such as -04:10:11.")

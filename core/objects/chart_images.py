@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import select
-from sqlmodel import Session, col
+from sqlmodel import col
 
-from core.database.keys import key_in
+from core.database.storable import storable
 from core.database.store import Store
-from core.database.tables import Candidate, Cutout, Difference, Observation, Reference, SkyObject
-from core.errors import AstridError
-from core.text import safe_text
-
-
-class NoSuchObject(AstridError):
-    """The object is not in the store."""
+from core.database.tables import Candidate, Cutout, Difference, Observation, Reference
+from core.objects.detail import object_called
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +51,14 @@ class ChartTarget:
 
 
 def chart_target(store: Store, what: str) -> ChartTarget:
-    """An object by its id or its name.
+    """An object by its number or any of its names.
 
     Raises
     ------
-    NoSuchObject
+    ObjectError
     """
     with store.read() as session:
-        row = _found(session, what)
-        if row is None:
-            raise NoSuchObject(f"there is no sky object '{safe_text(what, 60)}': give its id or its name")
+        row = object_called(session, storable(what))
         query = (
             select(Observation, Reference)
             .select_from(Candidate)
@@ -103,13 +96,6 @@ def chart_target(store: Store, what: str) -> ChartTarget:
         stamp = ChartCutout(what, candidate.filter, candidate.mjd, cutout[1])
     image = _reference(reference)
     return ChartTarget(row.id or 0, row.name, row.ra, row.dec, row.x, row.y, image, frame, stamp)
-
-
-def _found(session: Session, what: str) -> SkyObject | None:
-    key = key_in(what)
-    if key is not None:
-        return session.get(SkyObject, key)
-    return session.scalar(select(SkyObject).where(col(SkyObject.name) == what))
 
 
 def _reference(row: Reference | None) -> ChartImage | None:

@@ -17,6 +17,7 @@ from core.database.tables import Candidate, SkyObject, SurveyObject
 from core.errors import AstridError
 from core.objects.known import known_sky
 from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
+from core.objects.own_names import with_blanks
 from core.objects.tracklets import tracklets_of
 from core.review.cards import PastVerdict, history
 from core.review.states import judged_together
@@ -130,7 +131,7 @@ def read_object(store: Store, what: str) -> ObjectDetail:
     ----------
     store : Store
     what : str
-        Its number in the store, its name, or what a survey calls it.
+        Its number in the store, its name (with or without blanks), or what a survey calls it.
 
     Raises
     ------
@@ -138,7 +139,7 @@ def read_object(store: Store, what: str) -> ObjectDetail:
         There is no such object, or a name means several.
     """
     with store.read() as db:
-        row = _find(db, storable(what))
+        row = object_called(db, storable(what))
         key = row.id or 0
         names = db.execute(
             select(col(SurveyObject.source), col(SurveyObject.external_id))
@@ -173,7 +174,7 @@ def newest_candidate(store: Store, what: str) -> int:
         There is no such object, or several are called so, or it has no candidate any more.
     """
     with store.read() as db:
-        row = _find(db, what)
+        row = object_called(db, what)
         newest = (
             select(col(Candidate.id))
             .where(col(Candidate.sky_object_id) == row.id, col(Candidate.is_current))
@@ -214,13 +215,21 @@ def _magnitude(point: LightCurvePoint) -> float:
     return point.mag or 0.0
 
 
-def _find(db: Session, what: str) -> SkyObject:
+def object_called(db: Session, what: str) -> SkyObject:
+    """An object by its number, its name (with or without blanks), or what a survey calls it.
+
+    Raises
+    ------
+    ObjectError
+        There is no such object, or a name means several.
+    """
     key = key_in(what)
     row = None if key is None else db.get(SkyObject, key)
     if row is not None:
         return row
     named = select(col(SurveyObject.sky_object_id)).where(col(SurveyObject.external_id) == what)
-    query = select(SkyObject).where(or_(col(SkyObject.name) == what, col(SkyObject.id).in_(named)))
+    own = col(SkyObject.name).in_({what, with_blanks(what)})
+    query = select(SkyObject).where(or_(own, col(SkyObject.id).in_(named)))
     found = db.scalars(query.order_by(col(SkyObject.id))).all()
     if not found:
         raise ObjectError(f"there is no object '{safe_text(what, 60)}'")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from astrid_tui.__main__ import main
+from tests.astrid_tui import documented
 
 
 class Command:
@@ -29,4 +30,8 @@ class Command:
         return out
 
     def json(self, *words: object, code: int = 0):
-        return json.loads(self(*words, "--json", code=code))
+        """What it prints as JSON, which has to be what `docs/json.md` says."""
+        document = json.loads(self(*words, "--json", code=code))
+        untold, unprinted = documented.broken(words, document)
+        assert not untold + unprinted, f"{words}: {untold} are not told, {unprinted} are not printed"
+        return document

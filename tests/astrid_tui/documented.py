@@ -1,6 +1,8 @@
 """`docs/json.md` as data: which fields it names for each command."""
 
 import re
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ _PATHS = re.compile(r"((?:`[^`]*`(?:,\s+)?)+|``):")
 _LINK = re.compile(r"\]\(#([\w-]+)\)")
 
 
+@cache
 def commands() -> dict[str, dict[str, bool]]:
     """The paths that are told of each command, and whether each is always there."""
     sections = {}
@@ -60,17 +63,34 @@ def printed(value: Any, path: str = "") -> dict[str, set[str]]:
     return found
 
 
+def broken(words: Sequence[object], document: Any) -> tuple[list[str], list[str]]:
+    """What a command printed and the document does not name, and what it names and was not printed.
+
+    Nothing is found of a command that is not in the document, and of a failure.
+    """
+    called = " ".join(["astrid", *map(str, words)]) + " "
+    names = [each for each in commands() if called.startswith(f"{each} ")]
+    if not names or (isinstance(document, dict) and document.keys() == {"error", "exit_code"}):
+        return [], []
+    told, paths = commands()[max(names, key=len)], printed(document)
+    return untold(paths, told), unprinted(paths, told)
+
+
 def untold(paths: dict[str, set[str]], told: dict[str, bool]) -> list[str]:
     """What is printed and not named."""
-    patterns = [
-        re.compile(re.escape(each).replace(re.escape("{}"), r"[^.\[\]]+") + r"(\[\])*")
-        for each in ("", *told)
-    ]
+    inside = {re.escape("{}"): r"[^.\[\]]+", re.escape("..."): r"([.\[].*)?"}
+    patterns = []
+    for each in ("", *told):
+        pattern = re.escape(each)
+        for sign, meant in inside.items():
+            pattern = pattern.replace(sign, meant)
+        patterns.append(re.compile(pattern + r"(\[\])*"))
     return [path for path in paths if not any(each.fullmatch(path) for each in patterns)]
 
 
 def unprinted(paths: dict[str, set[str]], told: dict[str, bool]) -> list[str]:
     """What is named as always there and not printed, though the object that should have it is."""
-    parts = [(path, *path.rpartition(".")[::2]) for path, is_sure in told.items() if is_sure]
+    sure = [path for path, is_sure in told.items() if is_sure and not path.endswith("...")]
+    parts = [(path, *path.rpartition(".")[::2]) for path in sure]
     return [path for path, inside, name in parts if name.strip("[]{}") and paths.get(inside)
             and name.strip("[]") not in paths[inside]]  # fmt: skip

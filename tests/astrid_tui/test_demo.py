@@ -234,7 +234,14 @@ ARGUMENTS = {
     "objects show": ("1",), "objects lightcurve": ("1",), "why": ("RA", "DEC"), "forced": ("RA", "DEC"),
     "diff": ("--depth", "NEW", "REF"), "catalog near": ("RA", "DEC", "--radius", "120arcsec"),
     "candidates filters": ("--save", "mine", "snr>7 or mag<18"), "db backup": ("BACKUP",),
+    "chart": ("1",), "models card": ("tree",), "models retrain": ("--dry-run",),
 }  # fmt: skip
+# They take longer, or more than a demo has: where they are tested, `Command.json` holds them to the document.
+ELSEWHERE = {
+    "candidates label --from",
+    *(f"models train {each}" for each in ("unet", "realbogus", "tree", "outliers", "ensemble")),
+    *(f"models {each}" for each in ("promote", "rollback", "sync", "evaluate", "score", "import")),
+}
 
 
 def test_what_json_prints_is_documented(
@@ -250,11 +257,13 @@ def test_what_json_prints_is_documented(
         "REF": folder / "night" / "reference" / "reference_001.fits", "BACKUP": tmp_path / "copy.db",
     }  # fmt: skip
     told = documented.commands()
-    assert set(ARGUMENTS) <= {each.removeprefix("astrid ") for each in told}
+    assert ARGUMENTS.keys() | ELSEWHERE <= {each.removeprefix("astrid ") for each in told}
     for candidate, label, reviewer in ((1, "real", "a"), (1, "dipole", "b"), (3, "ask-expert", "a")):
         astrid("candidates", "label", candidate, label, "--reviewer", reviewer)
     for command, fields in told.items():
         name = command.removeprefix("astrid ")
+        if name in ELSEWHERE:
+            continue
         words = [given.get(each, each) for each in ARGUMENTS.get(name, ())]
         paths = documented.printed(astrid.json(*name.split(), *words))
         assert (command, documented.untold(paths, fields)) == (command, [])

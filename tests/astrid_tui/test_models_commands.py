@@ -9,9 +9,11 @@ import pytest
 
 from astrid_tui.cli.models_score import SHOWN
 from core.models.trainings import CHECKPOINT
+from pipeline.classify.cutout_features import NAMES
 from pipeline.classify.model_file import read
 from pipeline.training import examples as example_sets
 from tests.astrid_tui.command import Command
+from tests.pipeline.test_imported_models import linear
 from tests.pipeline.toy_models import blobs
 
 
@@ -144,6 +146,8 @@ def test_a_trained_tree_becomes_a_version_and_scores_once_it_is_promoted(astrid,
         assert (card["judged_by"], card["of_training"]) == ("judged by judge.npz", first)
         assert card["examples"]["real"] + card["examples"]["bogus"] == 400
     assert before["models"]["realbogus"] == after["models"]["realbogus"]
+    back = astrid.json("models", "rollback", "tree", "--yes", "--no-sync")
+    assert (back["in_use"], back["was"], back["remark"]) == (0, 1, None)
 
 
 def test_what_reviewers_agree_on_is_learnt_from_unless_it_shall_not(astrid, tmp_path):
@@ -261,6 +265,14 @@ def test_a_file_that_is_no_network_is_refused(astrid, tmp_path):
     (tmp_path / "model.pt").write_bytes(b"PK\x03\x04")
     astrid("models", "import", tmp_path / "model.pt", "--input", "triplet", code=1)
     assert "model.pt" in astrid.said
+
+
+def test_a_network_that_is_brought_in_becomes_a_version(astrid, tmp_path):
+    astrid("init")
+    linear(tmp_path / "model.onnx", ["n", len(NAMES)])
+    told = astrid.json("models", "import", tmp_path / "model.onnx", "--input", "features")
+    assert (told["name"], told["version"], told["calibrated"]) == ("tree", 1, False)
+    assert astrid.json("models", "card", "tree", 1)["digest"] == told["digest"]
 
 
 def test_a_network_is_fine_tuned_from_a_version_and_its_card_says_what_that_changed(astrid, tmp_path):

@@ -14,7 +14,8 @@ from PIL import Image
 from core.catalogs.coverage import Coverage
 from core.catalogs.library import Library
 from core.database.store import Store
-from core.objects.chart_images import ChartCutout, ChartImage, ChartTarget, NoSuchObject, chart_target
+from core.objects.chart_images import ChartCutout, ChartImage, ChartTarget, chart_target
+from core.objects.detail import ObjectError
 from core.review.cutouts import Cutouts, pack
 from core.settings import Settings
 from pipeline.charts.chart import SIDE_PX, ChartError, make_chart, offset, tangent_plane
@@ -195,7 +196,7 @@ def test_an_object_is_found_by_id_and_by_name_with_its_images(sqlite_store: Stor
     assert target.reference.is_reference
     assert target.newest.mjd == 61000.1
     for what in ("999", "no such name", "9" * 40, "\x1b[31m"):
-        with pytest.raises(NoSuchObject) as told:
+        with pytest.raises(ObjectError) as told:
             chart_target(sqlite_store, what)
         assert "\x1b" not in str(told.value)
 

@@ -1,13 +1,14 @@
 """Outlier detectors and the ensemble by their commands, from a few fields to versions that score."""
 
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core.database.store import open_store
 from core.models import trainings
-from core.settings import PowerSettings, Settings, load
+from core.settings import load
 from pipeline.classify.chosen import chosen
 from pipeline.classify.classify import Classifier
 from pipeline.classify.shipped import SHIPPED
@@ -48,17 +49,18 @@ def test_outliers_become_versions_that_tell_what_is_odd(home, monkeypatch, capsy
         assert 0.0 < scores.by_model[name].min() < scores.by_model[name].max() < 1.0
 
 
-def test_an_ensemble_is_weighed_on_fields_of_its_own(tmp_path, monkeypatch):
+def test_an_ensemble_is_weighed_on_fields_of_its_own(home, monkeypatch, capsys):
     monkeypatch.setattr(stacked_run, "FIELD_PX", 256)
     monkeypatch.setattr("pipeline.training.ensemble_train.LEAST_OF_A_KIND", 3)
-    settings = Settings(home=tmp_path, power=PowerSettings(enabled=False))
+    (done,) = Command(monkeypatch, capsys.readouterr).json(
+        "models", "train", "ensemble", "--fields", 6, "--seed", 3
+    )
+    assert (done["state"], done["version"]) == ("done", 1)
+    assert "realbogus_alone_fnr_at_1_percent_fpr" in done["metrics"]
     models = {name: (each.folder, None) for name, each in SHIPPED.items() if name != "ensemble"}
-    done = stacked_run.run_ensemble(settings, models, 6, 2, lambda *_: None, lambda: False)
-    assert done.state == "done"
-    assert "realbogus_alone_fnr_at_1_percent_fpr" in done.metrics
-    model = done.folder / trainings.MODEL
-    scored = Classifier.of({**models, "ensemble": (model, done.digest)})
-    (path, *_) = sorted((tmp_path / "examples" / "scored").glob("*.npz"))
+    model = Path(done["folder"]) / trainings.MODEL
+    scored = Classifier.of({**models, "ensemble": (model, done["digest"])})
+    (path, *_) = sorted((home / "examples" / "scored").glob("*.npz"))
     examples = read(path)
     scores = scored.score(examples.triplets, examples.snr.astype(float))
     assert np.isfinite(scores.by_model["ensemble"]).all()

@@ -11,6 +11,7 @@ from core.database.store import Store
 from core.models import versions
 from core.models.registry import own_database
 from core.settings import load
+from pipeline.classify.model_file import Description
 from pipeline.classify.shipped import SHIPPED
 from screens.terminal import Terminal
 from tests.astrid_tui.command import Command
@@ -34,9 +35,10 @@ def two_versions(store: Store, home: Path | None = None) -> None:
         if home is not None:
             digest = files_of(home, digest)  # noqa: PLW2901 as files are named
         trained = {"metrics": {"auc": 0.97}, "seed": 7}
+        about = Description(kind="realbogus", architecture="cut_cnn", inputs="triplet", trained=trained)
         versions.add(
             store, name="realbogus", digest=digest, origin="training", created_by="ann@dome",
-            description={"architecture": "cut_cnn", "trained": trained},
+            description=about.model_dump(mode="json"),
         )  # fmt: skip
 
 
