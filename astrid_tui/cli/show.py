@@ -65,7 +65,7 @@ def show(
         typer.Argument(
             metavar="FILE|CANDIDATE",
             autocompletion=file_or_candidate,
-            help="A FITS file; a candidate, as by `candidates show`.",
+            help="A FITS file, or a candidate's id.",
         ),
     ],
     drawing: Annotated[
