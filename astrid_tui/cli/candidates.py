@@ -55,7 +55,7 @@ PLACES = {"ra": 6, "dec": 6, "mjd": 5}  # where six figures are too few
 def list_(
     context: typer.Context,
     order: Annotated[
-        str, typer.Option(help="score, snr, significance, mag, mjd or id; - for descending.")
+        str, typer.Option(help="score, snr, significance, mag, mjd or id; with - before it, descending.")
     ] = "-score",
     filters: FilterOption = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Candidates on the page.")] = 50,
@@ -142,7 +142,10 @@ app.command()(label)
 @app.command()
 def undo(
     context: typer.Context,
-    reviewer: Annotated[str | None, typer.Option(help="Whose last verdict to take back.")] = None,
+    reviewer: Annotated[
+        str | None,
+        typer.Option(help="Whose last verdict to take back; default: the settings, then the login name."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take the reviewer's last standing verdict back; the record keeps both."""
@@ -171,7 +174,10 @@ def undo(
 @app.command()
 def redo(
     context: typer.Context,
-    reviewer: Annotated[str | None, typer.Option(help="Whose verdict to give again.")] = None,
+    reviewer: Annotated[
+        str | None,
+        typer.Option(help="Whose verdict to give again; default: the settings, then the login name."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Give the verdict again that the last undo took back; until a new verdict is given."""

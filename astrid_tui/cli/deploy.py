@@ -9,8 +9,12 @@ from astrid_tui.cli.invocation import progress_bar, remark, settings_of, store_o
 
 def deploy(
     context: typer.Context,
-    every: Annotated[float | None, typer.Option(min=1, help="Seconds from one run to the next.")] = None,
-    cron: Annotated[str | None, typer.Option(help='When to run, such as "*/5 18-23 * * *" (UTC).')] = None,
+    every: Annotated[
+        float | None, typer.Option(min=1, help="Seconds from one run to the next, instead of --cron.")
+    ] = None,
+    cron: Annotated[
+        str | None, typer.Option(help='When to run, instead of --every: "*/5 18-23 * * *" (UTC).')
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes of a run.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="Frames of a run at most.")] = None,
 ) -> None:

@@ -52,7 +52,8 @@ def diff(
     ] = None,
     method: Annotated[Method | None, typer.Option(help="Default: the settings'.")] = None,
     psf_new: Annotated[
-        Path | None, typer.Option(help="PSF of NEW: a stamp, or a cube and a table of x, y.")
+        Path | None,
+        typer.Option(help="PSF of NEW: a stamp, or a cube and a table of x, y; default: measured."),
     ] = None,
     psf_ref: Annotated[Path | None, typer.Option(help="PSF of REF, likewise.")] = None,
     mask_new: Annotated[Path | None, typer.Option(help="Image that is not 0 where NEW is bad.")] = None,
@@ -60,9 +61,12 @@ def diff(
     aligned: Annotated[
         bool, typer.Option("--aligned", help="NEW is on the grid of REF, and its noise is white.")
     ] = False,
-    gain: Annotated[float | None, typer.Option(help="Electrons per data unit, of both.")] = None,
-    read_noise: Annotated[float | None, typer.Option(help="Electrons, of both.")] = None,
-    saturation: Annotated[float | None, typer.Option(help="Data units, of both.")] = None,
+    gain: Annotated[
+        float | None,
+        typer.Option(help="Electrons per data unit, of both; default: the headers', else the settings'."),
+    ] = None,
+    read_noise: Annotated[float | None, typer.Option(help="Electrons, of both; default: likewise.")] = None,
+    saturation: Annotated[float | None, typer.Option(help="Data units, of both; default: likewise.")] = None,
     depth: Annotated[
         bool,
         typer.Option("--depth", help="Also inject sources, in memory, and tell how faint half are found."),

@@ -30,7 +30,8 @@ def drift(
     context: typer.Context,
     nights: Annotated[int | None, typer.Option(min=1, help="The newest; default: [drift] nights.")] = None,
     reference_nights: Annotated[
-        int | None, typer.Option(min=1, help="The first since the last promotion; default: [drift].")
+        int | None,
+        typer.Option(min=1, help="The first since the last promotion; default: [drift] reference_nights."),
     ] = None,
     fail: Annotated[
         bool, typer.Option("--fail", help="Exit code 3 where there is drift; fit for cron.")

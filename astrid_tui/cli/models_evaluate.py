@@ -78,7 +78,9 @@ def evaluate(
     ] = Together.OBJECTS,
     prevalence: Annotated[
         list[float] | None,
-        typer.Option(help="Share of real among a night's candidates, at which precision is told."),
+        typer.Option(
+            help="Share of real among a night's candidates, at which precision is told too; may be repeated."
+        ),
     ] = None,
     surviving: Annotated[
         bool, typer.Option("--surviving", help="Judge by what the pipeline's cuts keep, not by every peak.")
@@ -91,7 +93,10 @@ def evaluate(
     ] = None,
     force: ForceOption = False,
     keep: Annotated[
-        bool, typer.Option("--keep/--no-keep", help="Keep the scorecards of versions in the store with them.")
+        bool,
+        typer.Option(
+            "--keep/--no-keep", help="Keep the scorecard of a version that is in the store with it."
+        ),
     ] = True,
     as_json: JsonOption = False,
 ) -> None:

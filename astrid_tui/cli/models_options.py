@@ -20,7 +20,7 @@ LabelsOption = Annotated[
     bool, typer.Option("--labels/--no-labels", help="Learn also from what reviewers agree on in the store.")
 ]
 SeedOption = Annotated[int, typer.Option(min=0, max=1000, help="The same seed gives the same model.")]
-ThreadsOption = Annotated[int, typer.Option(min=1, help="One is best on a busy machine.")]
+ThreadsOption = Annotated[int, typer.Option(min=1, help="Of the CPU; one is best on a busy machine.")]
 OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", help="Also put the model's folder here; it must not exist.")
 ]

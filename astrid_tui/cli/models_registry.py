@@ -225,7 +225,7 @@ def sync(context: typer.Context, as_json: JsonOption = False) -> None:
 
 def trainings(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="The newest.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Trainings to list, newest first.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
     """List trainings, the newest first."""

@@ -85,6 +85,8 @@ def unet(
     with until_stopped() as stopped, progress_bar("Training", quiet=as_json) as report:
         made = run(settings, wanted, output, report, stopped)
     if made is None:
+        if as_json:
+            print_json({"folder": None, "digest": None, "metrics": {}, "version": None})
         remark("Stopped; the same command goes on from here.")
         raise typer.Exit(ExitCode.INTERRUPTED)
     number = _kept(context, made)

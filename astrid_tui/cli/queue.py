@@ -55,7 +55,7 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Frames on the page.")] = 50,
     after: Annotated[str | None, typer.Option(help="The cursor that the page before ended with.")] = None,
     with_history: Annotated[
-        bool, typer.Option("--history", help="With all that happened to each: `--filter state:quarantined`.")
+        bool, typer.Option("--history", help="Also tell all that happened to each of them.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:

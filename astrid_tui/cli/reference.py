@@ -103,7 +103,7 @@ def retire(
     reference: Annotated[int, typer.Argument(callback=storable, help="The reference's id.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Choose a reference no more; what was subtracted from it stays. Adding its file again brings it back."""
+    """Subtract a reference no more; differences that it made stay. Adding its file again brings it back."""
     from core.errors import AstridError
     from core.frames import references
 

@@ -65,7 +65,7 @@ def show(
         typer.Argument(
             metavar="FILE|CANDIDATE",
             autocompletion=file_or_candidate,
-            help="A FITS file; a candidate, as by `candidates show`.",
+            help="A FITS file, or a candidate's id.",
         ),
     ],
     drawing: Annotated[
@@ -185,7 +185,15 @@ def _draw_cutouts(cutouts: "Cutouts", look: "Look", columns: int, below: int) ->
     rows = max(4, shutil.get_terminal_size().lines - 3 - below)
     side = min((columns - count + 1) // count // 2, rows)
     panels = draw_triplet(
-        cutouts.new, cutouts.ref, cutouts.diff, side, 2 * side, look, score=score, to_sky=cutouts.to_sky
+        cutouts.new,
+        cutouts.ref,
+        cutouts.diff,
+        side,
+        2 * side,
+        look,
+        score=score,
+        to_sky=cutouts.to_sky,
+        arcsec=cutouts.pixel_arcsec,
     )
     names = ("new", "reference", "difference", "score")
     _draw(panels[:count], look.drawing)

@@ -53,7 +53,7 @@ def why(
     radius: Annotated[
         str | None,
         typer.Option(
-            help="What counts as this place: 5arcsec, or 3px of a pixel. Default: each frame's own."
+            help="How far around the place: 5arcsec, or 3px with --pixel. Default: each frame's own."
         ),
     ] = None,
     since: Annotated[str | None, typer.Option(help="Frames from this MJD or UTC date on.")] = None,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from core.cells.glyphs import Cells
-from core.orientation import ToSky, pixel_arcsec, towards
+from core.orientation import ToSky, towards
 
 _FEWEST_BAR_CELLS = 3
 _SMALLEST_COMPASS = (7, 16)  # rows and columns of a panel that has room for one
@@ -76,7 +76,7 @@ def _on_ring(arm: int, right: float, up: float) -> tuple[int, int]:
     )
 
 
-def scale_bar(rows: int, columns: int, pixels: int, to_sky: ToSky | None, *, plain: bool) -> list[Mark]:
+def scale_bar(rows: int, columns: int, pixels: int, arcsec: float | None, *, plain: bool) -> list[Mark]:
     """A bar of 1, 2 or 5 times a power of ten in the lower left corner, with its length.
 
     Its length is right to a quarter of a cell, in ASCII to half of one; nothing where none fits left of the
@@ -86,14 +86,14 @@ def scale_bar(rows: int, columns: int, pixels: int, to_sky: ToSky | None, *, pla
     ----------
     pixels : int
         Of the image, across the panel.
-    to_sky : ToSky or None
-        Without it the bar is in pixels.
+    arcsec : float or None
+        The side of a pixel; without it the bar is in pixels.
     """
-    unit = " px" if to_sky is None else "″" if not plain else '"'
-    per_cell = pixels / columns * (1.0 if to_sky is None else pixel_arcsec(to_sky))
+    unit = " px" if arcsec is None else "″" if not plain else '"'
+    per_cell = pixels / columns * (1.0 if arcsec is None else arcsec)
     for length in _round_numbers(per_cell * columns):
         cells, label = length / per_cell, f" {length:g}{unit}"
-        if to_sky is None and length < 1:
+        if arcsec is None and length < 1:
             break
         bar = _bar(cells, plain=plain)
         if cells >= _FEWEST_BAR_CELLS and 1 + len(bar) + len(label) <= columns // 2:

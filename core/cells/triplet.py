@@ -10,7 +10,7 @@ from core.cells.grid import cropped, resampled, squared, zoomed_side
 from core.cells.image import PIXELS, Image, picture
 from core.cells.marks import Mark, compass, on_blank, scale_bar, ticks, with_marks
 from core.cells.stretch import Limits, brightness, sky_limits, symmetric_limits
-from core.orientation import ToSky
+from core.orientation import ToSky, pixel_arcsec
 
 _MARK_COLOURS = {"grey": 0xFFB000, "viridis": 0xFFFFFF, "cividis": 0xFFFFFF, "red": 0xFF5050}
 _MARK_INDEX = 214  # the palette's amber
@@ -70,6 +70,7 @@ def draw_triplet(
     *,
     score: NDArray[np.float32] | None = None,
     to_sky: ToSky | None = None,
+    arcsec: float | None = None,
     marked: int = 0,
 ) -> tuple[Panel, ...]:
     """Draw three or four planes of one place as the pixels are: the first row at the bottom.
@@ -83,7 +84,9 @@ def draw_triplet(
     rows, columns : int
         Cells of one panel; twice as many columns as rows make square pixels.
     to_sky : ToSky, optional
-        How the pixels lie on the sky; without it there is no compass, and the bar is in pixels.
+        How the pixels lie on the sky; without it there is no compass.
+    arcsec : float, optional
+        The side of a pixel where only that is known; without it and without `to_sky` the bar is in pixels.
     marked : int
         Which plane has the compass and the bar over it.
 
@@ -96,7 +99,7 @@ def draw_triplet(
     shown = [_shown(plane, rows, columns, look) for plane in planes]
     sky = sky_limits(np.concatenate([shown[0], shown[1]]), look.stretch, look.contrast)
     limits = [sky, sky, *(symmetric_limits(each, look.stretch, look.contrast) for each in shown[2:])]
-    marks = _marks(new.shape, rows, columns, look, to_sky)
+    marks = _marks(new.shape, rows, columns, look, to_sky, arcsec)
     return tuple(
         _panel(each, rows, columns, limit, look, marks if place == marked else [])
         for place, (each, limit) in enumerate(zip(shown, limits, strict=True))
@@ -127,11 +130,14 @@ def faint_sources_survive(drawing: str, columns: int) -> bool:
     return drawing in ("half", "grey", *GRAPHICS) or columns >= 60
 
 
-def _marks(shape: tuple[int, ...], rows: int, columns: int, look: Look, to_sky: ToSky | None) -> list[Mark]:
+def _marks(
+    shape: tuple[int, ...], rows: int, columns: int, look: Look, to_sky: ToSky | None, arcsec: float | None
+) -> list[Mark]:
     """Compass and bar."""
     plain = look.drawing == "ascii"
     across = zoomed_side(max(shape), look.zoom)
-    groups = [scale_bar(rows, columns, across, to_sky, plain=plain)]
+    side = arcsec if to_sky is None else pixel_arcsec(to_sky)
+    groups = [scale_bar(rows, columns, across, side, plain=plain)]
     if to_sky is not None:
         groups.append(compass(rows, columns, to_sky, plain=plain))
     if look.drawing in ("ascii", "braille"):

@@ -33,6 +33,7 @@ from core.objects.light_curve import LightCurvePoint, current_detections, light_
 from core.review.card_frame import FrameFacts, frame_facts, scored_by
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.states import LAST_SEEN, contradicted, judged_together, newest_standing
+from core.surveys.pixels import PIXEL_ARCSEC
 from core.vocabulary import ReviewState
 
 MAX_HISTORY = 200  # rows of one object's history on a card, the newest
@@ -192,7 +193,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         past = history(db, *objects)
         scored = scored_by(db, row.Observation)
         seen_again = _seen_again(db, sky_object, epochs)
-    cutouts, problem = _cutouts(row.pixels)
+    cutouts, problem = _cutouts(row.pixels, row.Candidate.source)
     return Card(
         object_id=object_id,
         name=shown.name,
@@ -309,10 +310,12 @@ def _seen_again(db: Session, sky_object: SkyObject, detections: Sequence[Candida
     return f"judged {said.label.value}{at}; seen again at {abs(best.snr):.0f} sigma{told}"
 
 
-def _cutouts(pixels: bytes | None) -> tuple[Cutouts | None, str | None]:
+def _cutouts(pixels: bytes | None, source: str) -> tuple[Cutouts | None, str | None]:
+    """The cutouts, or why there are none; those of a survey without a WCS with the scale of its camera."""
     if pixels is None:
         return None, None
     try:
-        return unpack(pixels), None
+        found = unpack(pixels)
     except CutoutError as error:
         return None, str(error)
+    return replace(found, pixel_arcsec=None if found.to_sky else PIXEL_ARCSEC.get(source)), None

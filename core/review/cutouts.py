@@ -56,6 +56,8 @@ class Cutouts:
         The significance, in its own sigma, which is 1.
     to_sky : ToSky, optional
         How the pixels lie on the sky at the candidate; none where no WCS is known.
+    pixel_arcsec : float, optional
+        The side of a pixel, where nothing but that is known of how they lie. It is not packed.
     """
 
     new: Plane
@@ -64,6 +66,7 @@ class Cutouts:
     sigma: tuple[float, ...] = (math.nan, math.nan, math.nan)
     score: Plane | None = None
     to_sky: ToSky | None = None
+    pixel_arcsec: float | None = None
 
     @property
     def planes(self) -> tuple[Plane, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from core.surveys.pixels import PIXEL_ARCSEC
 from core.vocabulary import MaskPlane
 from pipeline.surveys.survey import Point, Survey
 
@@ -76,7 +77,7 @@ ZTF = Survey(
     },
     difference_follows_sign=True,
     seeing_arcsec=2.0,
-    pixel_arcsec=1.013,
+    pixel_arcsec=PIXEL_ARCSEC["ztf"],
 )  # fmt: skip
 
 # Rubin Observatory, lsst.v4 to v10, as brokers pass it on. Fluxes are nanojansky; times are TAI, in the
@@ -140,7 +141,7 @@ RUBIN = Survey(
         "diaNondetectionLimits": _RUBIN_LIMIT,
     },
     seeing_arcsec=1.0,
-    pixel_arcsec=0.2,
+    pixel_arcsec=PIXEL_ARCSEC["rubin"],
 )
 
 # ATLAS. Times are the middle of the exposure (the cutouts' MJD-OBS is 15 s earlier). Fluxes are microjansky
@@ -165,7 +166,7 @@ ATLAS = Survey(
     scores=("rb",),
     features=("ChiN", "Det", "Major", "Minor", "Pbn", "Pcr", "Pkn", "Pmv", "Pno", "Psc", "Ptr", "Pvr", "Pxt"),
     seeing_arcsec=4.0,
-    pixel_arcsec=1.862,
+    pixel_arcsec=PIXEL_ARCSEC["atlas"],
 )  # fmt: skip
 
 # WINTER, as mirar writes it: calibrated to 2MASS in AB magnitudes. Times are the start of the exposure.
@@ -283,7 +284,7 @@ DECAM = Survey(
         )
     },
     seeing_arcsec=1.2,
-    pixel_arcsec=0.263,
+    pixel_arcsec=PIXEL_ARCSEC["decam"],
 )
 
 SURVEYS = (ZTF, RUBIN, ATLAS, WINTER, PGIR, DECAM)

@@ -87,6 +87,7 @@ def _panels(
         look,
         score=cutouts.score if layout.panels == 4 or instead else None,
         to_sky=cutouts.to_sky,
+        arcsec=cutouts.pixel_arcsec,
         marked=order[0],
     )
     return panels, order

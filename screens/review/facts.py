@@ -174,7 +174,12 @@ def _images(card: "Card") -> str:
     if cutouts is None:
         return "none"
     height, width = cutouts.new.shape
-    lie = described(cutouts.to_sky) if cutouts.to_sky else "no WCS: scale and north unknown"
+    if cutouts.to_sky:
+        lie = described(cutouts.to_sky)
+    elif cutouts.pixel_arcsec:
+        lie = f"{cutouts.pixel_arcsec:.3g}″/px, no WCS: north unknown"
+    else:
+        lie = "no WCS: scale and north unknown"
     return f"{width} x {height} px, {lie}"
 
 

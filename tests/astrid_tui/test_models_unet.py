@@ -38,7 +38,8 @@ def test_a_model_is_trained_although_a_signal_ends_it_once_and_can_be_served(
 
     with monkeypatch.context() as patch:
         patch.setattr(unet_run, "train", interrupted)
-        astrid("models", "train", "unet", *TINY, code=ExitCode.INTERRUPTED)
+        stopped = astrid.json("models", "train", "unet", *TINY, code=ExitCode.INTERRUPTED)
+    assert stopped["digest"] is None
     assert "goes on from here" in astrid.said
     assert not (tmp_path / "home" / "models").exists()
     made = astrid.json("models", "train", "unet", *TINY)

@@ -87,7 +87,7 @@ class TestScaleBar:
     @pytest.mark.parametrize("scale", [None, 0.05, 0.26, 1.0, 9.3])
     @pytest.mark.parametrize(("pixels", "columns"), [*product([5, 7, 15, 31, 63, 255], [26, 34, 64])])
     def test_its_length_is_what_it_says(self, pixels, columns, scale, plain, error):
-        marks = scale_bar(13, columns, pixels, lying(20, scale) if scale else None, plain=plain)
+        marks = scale_bar(13, columns, pixels, scale, plain=plain)
         bar = "".join(mark.glyph for mark in marks)
         cells = bar.count("━") + bar.count("=") + bar.count("╸") / 2
         words = bar.strip("━╸= ")
@@ -112,6 +112,17 @@ class TestScaleBar:
         (cells, length), (zoomed_cells, zoomed_length) = bar(1), bar(4)
         assert cells / length == pytest.approx(26 / 63, abs=0.51 / length)
         assert zoomed_cells / zoomed_length == pytest.approx(26 / 15, abs=0.51 / zoomed_length)
+
+    def test_a_scale_alone_is_enough(self):
+        plane = np.zeros((63, 63), dtype=np.float32)
+        look = Look(drawing="ascii")
+        known, turned, unknown = (
+            "".join(draw_triplet(plane, plane, plane, 13, 26, look, **how)[0].cells.glyphs[-1])
+            for how in ({"arcsec": 1.01}, {"to_sky": lying(20, 1.01), "arcsec": 7.0}, {})
+        )
+        assert known == turned  # which knows north too, and has it elsewhere
+        assert '"' in known
+        assert " px" in unknown
 
     def test_a_panel_without_room_has_none(self):
         assert scale_bar(3, 6, 63, None, plain=True) == []

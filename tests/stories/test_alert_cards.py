@@ -18,7 +18,7 @@ from pipeline.known.add import Options, add
 from pipeline.known.alerts import reference_answer
 from pipeline.known.match import KnownSky
 from screens.lines import plain
-from screens.review.facts import _facts, detail_lines, fact_lines
+from screens.review.facts import _facts, _images, detail_lines, fact_lines
 from screens.review.view import curve_points
 from tests.builders import make_store
 from tests.core.rows import add_candidate
@@ -111,6 +111,9 @@ def test_alerts_come_with_what_is_known_and_are_matched_again_with_new_catalogue
     assert file.new == 1
     card = read_card(store, 1)
     assert card.known["star"] == {"status": "unknown", "reason": "no catalogue of stars"}
+    assert card.cutouts.to_sky is None  # nothing in the packet says how they lie
+    assert card.cutouts.pixel_arcsec == pytest.approx(1.01, abs=0.005)
+    assert _images(card) == "63 x 63 px, 1.01″/px, no WCS: north unknown"
     told = reference_answer("ztf", {"ztf:distnr": 2.0, "ztf:magnr": 18.25}, "r")
     assert (told["status"], told["distance_arcsec"], told["mag"], told["band"]) == (
         "match",
