@@ -25,7 +25,7 @@ FILTERS = (
     "score>0.9", "score<0.001", "snr>24.9", "mag<18.001", "mag>20 filter:r", "field:F3", "frame:f77.fits",
     "object:AID77", "near:10,10,30arcmin", "known:star", "known:unknown", "tag:host", "verdict:none",
     "verdict:any", "tracklet:any", "survey:any", "score<0.01", "snr<5.02", "snr<5.5", "ra<0.01",
-    "frame:*77.fits",
+    "frame:*77.fits", "frame:*x", "object:*x",
 )  # fmt: skip
 
 STOCK = """

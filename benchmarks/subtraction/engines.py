@@ -29,7 +29,8 @@ from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import ReferenceImage
 from pipeline.registration.align import align
 from pipeline.subtraction import subtract as room
-from pipeline.subtraction.match import Match, common_stars, terms
+from pipeline.subtraction.field import terms
+from pipeline.subtraction.match import Match, common_stars
 
 Array = NDArray[np.float64]
 

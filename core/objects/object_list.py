@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,9 @@ from core.database.records import finite
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject, Verdict
 from core.frames.standing import stands
+from core.review.filter_terms import Term
 from core.review.filters import conditions, parse
+from core.review.names import looked_up
 from core.vocabulary import ReviewState
 
 Record = dict[str, Any]
@@ -56,13 +59,13 @@ def object_page(
     """
     check_limit(limit)
     key = col(SkyObject.id)
-    query: Select[Any] = (
-        select(SkyObject, Candidate)
-        .join(Candidate, col(SkyObject.best_candidate_id) == col(Candidate.id))
-        .where(*conditions(parse(filters)))
+    terms: Sequence[Term] = parse(filters)
+    query: Select[Any] = select(SkyObject, Candidate).join(
+        Candidate, col(SkyObject.best_candidate_id) == col(Candidate.id)
     )
     start = Cursor.read(after, _ORDER) if after is not None else None
     with store.read() as db:
+        query = query.where(*conditions(looked_up(db, terms)))
         found = fetch(db, query, key=key, row_id=key, descending=True, after=start, limit=limit + 1)
         rows = found[:limit]
         judged = {row[0].id for row in rows}

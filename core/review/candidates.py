@@ -16,7 +16,9 @@ from core.objects.known import known_sky
 from core.objects.tracklets import tracklets_of
 from core.review.cards import Card, CardError, hidden, read_card
 from core.review.fakes import revealed
+from core.review.filter_terms import Match, Term
 from core.review.filters import conditions, parse
+from core.review.names import looked_up
 
 # What a page can be ordered by; `significance` is |snr|. All but that one have an index.
 ORDERS: dict[str, Callable[[], SQLColumnExpression[Any]]] = {
@@ -79,16 +81,19 @@ def page(
         raise PageError(f"candidates can be ordered by {', '.join(ORDERS)}, a - before it for descending")
     key = ORDERS[name]()
     is_current = col(Candidate.is_current)
-    # Asked for in this way no index can answer it, and the rows are read in order of their ids.
-    current = is_current.is_not(False) if name == "id" else is_current.is_(True)
-    terms = parse(filters)
+    # Asked for in the second way no index can answer it: rows are read in order of their ids, or are those
+    # few that were looked up.
+    in_order, as_found = is_current.is_(True), is_current.is_not(False)
+    terms: Sequence[Term] = parse(filters)
     columns: tuple[Any, ...] = (col(Candidate.id), key.label("page_key"))
-    query: Select[Any] = select(*columns).where(current)
-    if terms:  # they may ask for the object
-        query = query.join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
-        query = query.where(*conditions(terms))
     start = Cursor.read(after, order) if after is not None else None
     with store.read() as db:
+        terms = looked_up(db, terms)
+        few = any(isinstance(term, Match) and term.few is not None for term in terms)
+        query: Select[Any] = select(*columns).where(as_found if few or name == "id" else in_order)
+        if terms:  # they may ask for the object
+            query = query.join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
+            query = query.where(*conditions(terms))
         found = fetch(
             db,
             query,

@@ -29,9 +29,10 @@ _ORDER = (*AWAITING, *(state for state in ReviewState if state not in AWAITING))
 
 @dataclass(frozen=True, slots=True)
 class SeenOn:
-    """Any current detection of the card is of a frame."""
+    """Any current detection of the card is of a frame; `few` as in `core.review.filter_terms.Match`."""
 
     pattern: str
+    few: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,19 +163,22 @@ def _any(terms: Sequence[CardTerm], holds: Callable[[CardTerm], bool]) -> bool:
     )
 
 
-def conditions(terms: Sequence[CardTerm]) -> list[ColumnElement[bool]]:
-    """Terms as conditions on a query that joins `Candidate` and `SkyObject`."""
-    return [_condition(term) for term in terms]
+def conditions(terms: Sequence[CardTerm], *, one_by_one: bool = False) -> list[ColumnElement[bool]]:
+    """Terms as conditions on a query that joins `Candidate` and `SkyObject`.
+
+    Parameters
+    ----------
+    terms : sequence of CardTerm
+    one_by_one : bool
+        The query looks at some cards, not at all of them: the detections of each are sought for itself.
+    """
+    return [_condition(term, one_by_one) for term in terms]
 
 
-def _condition(term: CardTerm) -> ColumnElement[bool]:
+def _condition(term: CardTerm, one_by_one: bool) -> ColumnElement[bool]:
     match term:
-        case SeenOn(pattern):
-            # This keeps SQLite from the index of what is current, which is nearly all: rows as they lie are
-            # read six times as fast.
-            is_current = func.coalesce(col(Candidate.is_current), false())
-            of_frame = and_(is_current, like(col(Candidate.frame), pattern))
-            return col(SkyObject.id).in_(seen_on(of_frame))
+        case SeenOn():
+            return _is_seen(term) if one_by_one and term.few is None else _are_seen(term)
         case AskedBy(reviewer, wanted):
             return _asked_by(reviewer) if wanted else ~_asked_by(reviewer)
         case Carries():
@@ -182,9 +186,14 @@ def _condition(term: CardTerm) -> ColumnElement[bool]:
         case Stands(states):
             return col(SkyObject.review_state).in_(states)
         case AnyCard(alternatives):
-            return or_(*(and_(*conditions(each)) for each in alternatives))
+            return or_(*(and_(*conditions(each, one_by_one=one_by_one)) for each in alternatives))
         case _:
             return filters.conditions([term])[0]
+
+
+def is_on(few: Sequence[str]) -> ColumnElement[bool]:
+    """A candidate is of one of some frames, by their names in lower case."""
+    return func.lower(col(Candidate.frame)).in_(few)
 
 
 def seen_on(of_frame: ColumnElement[bool]) -> Select[Any]:
@@ -203,6 +212,35 @@ def seen_on(of_frame: ColumnElement[bool]) -> Select[Any]:
     return select(union(select(direct.c[0]), together).subquery().c[0])
 
 
+def _are_seen(term: SeenOn) -> ColumnElement[bool]:
+    """All objects that are seen on a frame are found first."""
+    if term.few == ():
+        return false()
+    of_frame = is_on(term.few) if term.few is not None else like(col(Candidate.frame), term.pattern)
+    return col(SkyObject.id).in_(seen_on(and_(_stays(Candidate), of_frame)))
+
+
+def _is_seen(term: SeenOn) -> ColumnElement[bool]:
+    """The same, asked of one object."""
+    own, others, other = aliased(Candidate), aliased(Candidate), aliased(SkyObject)
+    by_itself = exists().where(
+        col(own.sky_object_id) == col(SkyObject.id), _stays(own), like(col(own.frame), term.pattern)
+    )
+    together = select(col(other.id)).where(
+        col(other.tracklet_id) == col(SkyObject.tracklet_id), col(other.review_state) != _BOGUS
+    )
+    with_others = exists().where(
+        col(others.sky_object_id).in_(together), _stays(others), like(col(others.frame), term.pattern)
+    )
+    moves = and_(col(SkyObject.tracklet_id).is_not(None), col(SkyObject.review_state) != _BOGUS)
+    return or_(by_itself, and_(moves, with_others))
+
+
+def _stays(row: Any) -> ColumnElement[bool]:
+    """A candidate is current, told so that SQLite takes no index for it: that is nearly all of them."""
+    return col(row.is_current).is_not(False)
+
+
 def detections_on(db: Session, terms: Sequence[CardTerm], found: Sequence[SkyObject]) -> dict[int, Candidate]:
     """The best detection of each of some objects on the frame that a filter names; else nothing."""
     pattern = next((term.pattern for term in terms if isinstance(term, SeenOn)), None)
@@ -214,11 +252,14 @@ def detections_on(db: Session, terms: Sequence[CardTerm], found: Sequence[SkyObj
         part = found[start : start + _BATCH]
         ids = [row.id for row in part]
         tracklets = [row.tracklet_id for row in part if row.tracklet_id in carrier]
+        of_these = select(col(SkyObject.id)).where(col(SkyObject.id).in_(ids))
+        of_tracklets = select(col(SkyObject.id)).where(col(SkyObject.tracklet_id).in_(tracklets))
+        objects = select(union(of_these, of_tracklets).subquery().c[0]) if tracklets else of_these
         query = (
             select(Candidate, SkyObject)
             .join(SkyObject, col(SkyObject.id) == col(Candidate.sky_object_id))
-            .where(col(SkyObject.id).in_(ids) | col(SkyObject.tracklet_id).in_(tracklets))
-            .where(col(Candidate.is_current), like(col(Candidate.frame), pattern))
+            .where(col(Candidate.sky_object_id).in_(objects))
+            .where(_stays(Candidate), like(col(Candidate.frame), pattern))
             .order_by(func.abs(col(Candidate.snr)), col(Candidate.id))
         )
         for candidate, sky_object in db.execute(query):

@@ -31,10 +31,18 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A text against a pattern: in `EXACT` as it is, else ``*`` is anything and case is ignored."""
+    """A text against a pattern: in `EXACT` as it is, else ``*`` is anything and case is ignored.
+
+    Attributes
+    ----------
+    few : tuple, optional
+        What passes in a store, where it is few and was looked up (`core.review.names`): names of frames in
+        lower case, ids of objects, or, of a field, ids of observations.
+    """
 
     field: str
     pattern: str
+    few: tuple[int | str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

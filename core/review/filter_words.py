@@ -232,14 +232,19 @@ def no_such_name(key: str, names: Sequence[str]) -> str:
 
 def like(column: SQLColumnExpression[Any], pattern: str) -> ColumnElement[bool]:
     """A text matches a pattern: ``*`` is anything and case is ignored."""
+    return lower_like(func.lower(column), pattern)
+
+
+def lower_like(lowered: SQLColumnExpression[Any], pattern: str) -> ColumnElement[bool]:
+    """The same of a text that the database has put in lower case."""
     if "*" not in pattern:  # what an index of the lower case finds
-        found: ColumnElement[bool] = func.lower(column) == func.lower(pattern)
+        found: ColumnElement[bool] = lowered == func.lower(pattern)
         return found
     escaped = pattern
     for special in (_ESCAPE, "%", "_"):
         escaped = escaped.replace(special, _ESCAPE + special)
     # The database lowers both sides: what it takes for a letter's lower case is its own business.
-    return func.lower(column).like(func.lower(escaped.replace("*", "%")), escape=_ESCAPE)
+    return lowered.like(func.lower(escaped.replace("*", "%")), escape=_ESCAPE)
 
 
 def negation(condition: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -35,7 +35,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, Text, and_, cast, exists, func, or_, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, Text, and_, cast, exists, false, func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -123,6 +123,8 @@ def _condition(term: Term) -> ColumnElement[bool]:  # noqa: PLR0911, PLR0912 one
         case Compare(field, sign, limit):
             found: ColumnElement[bool] = OPERATORS[sign](_number(field), limit)
             return found
+        case Match(field, _, few) if few is not None:
+            return _of_few(field, few)
         case Match(field, pattern):
             return _match(field, pattern)
         case HasVerdict(()):
@@ -286,6 +288,17 @@ def _match(field: str, pattern: str) -> ColumnElement[bool]:
         return or_(like(col(SkyObject.name), pattern), col(SkyObject.id).in_(named))
     column: SQLColumnExpression[Any] = col(getattr(Candidate, field))
     return column == pattern if field in EXACT else like(column, pattern)
+
+
+def _of_few(field: str, few: Sequence[int | str]) -> ColumnElement[bool]:
+    """What was looked up; candidates apart from the query: its order wants another index."""
+    if not few:
+        return false()
+    if field == "object":
+        return col(SkyObject.id).in_(few)
+    some = aliased(Candidate)
+    key = func.lower(col(some.frame)) if field == "frame" else col(some.observation_id)
+    return col(Candidate.id).in_(select(col(some.id)).where(key.in_(few)))
 
 
 def _in_cone(ra: float, dec: float, radius: float) -> ColumnElement[bool]:

@@ -27,7 +27,7 @@ from core.database.tables import (
     known_status,
     tagged,
 )
-from core.review.card_terms import AnyCard, CardTerm, SeenOn, seen_on
+from core.review.card_terms import AnyCard, CardTerm, SeenOn, is_on, seen_on
 from core.review.filter_terms import (
     KNOWN,
     AwaitsExpert,
@@ -44,13 +44,12 @@ from core.review.filter_terms import (
 )
 from core.review.filter_words import OPERATORS, like
 from core.review.filters import conditions
+from core.review.names import MOST, begins, has_index
 from core.review.zones import bounds
 from core.vocabulary import OWN
 
-MOST = 20_000
 VERY_FEW = 1000
 _INDEXED = ("score", "snr", "mag", "mjd")  # with is_current before them
-_LAST = "\U0010ffff"  # no character comes after it
 _OF_OBJECTS = {"score": "best_score", "mag": "best_mag"}
 
 Objects = Select[Any] | Sequence[int]
@@ -106,15 +105,19 @@ def _objects(term: CardTerm, dialect: str) -> tuple[Select[Any], Select[Any]] | 
     """
     found: Select[Any]
     match term:
-        case Match("object", pattern) if _has_index(pattern, dialect):
+        case Match("object", few=ids) if ids is not None:
+            found = select(col(SkyObject.id)).where(col(SkyObject.id).in_(ids))
+        case Match("object", pattern) if has_index(pattern, dialect):
             # One by one: not every database uses two indexes for what is joined by "or".
-            named = select(col(SkyObject.id)).where(_begins(col(SkyObject.name), pattern))
+            named = select(col(SkyObject.id)).where(begins(col(SkyObject.name), pattern))
             others = select(col(SurveyObject.sky_object_id)).where(
-                _begins(col(SurveyObject.external_id), pattern)
+                begins(col(SurveyObject.external_id), pattern)
             )
             found = select(union(named, others).subquery().c[0])
-        case SeenOn(pattern) if _has_index(pattern, dialect):
-            found = seen_on(_begins(col(Candidate.frame), pattern))
+        case SeenOn(_, names) if names is not None:
+            found = seen_on(is_on(names))
+        case SeenOn(pattern) if has_index(pattern, dialect):
+            found = seen_on(begins(col(Candidate.frame), pattern))
         case AnyCard(alternatives):
             sides = [_first(side, dialect) for side in alternatives]
             queries = [side for side in sides if side is not None]
@@ -150,6 +153,8 @@ def _candidates(term: CardTerm, dialect: str) -> ColumnElement[bool] | None:  # 
         case Compare(field, sign, limit) if field in _INDEXED:
             number: SQLColumnExpression[Any] = col(getattr(Candidate, field))
             return and_(col(Candidate.is_current).is_(True), OPERATORS[sign](number, limit))
+        case Match("field" | "frame", few=some) if some is not None:
+            return conditions([term])[0]
         case Match("field", pattern):
             frames = select(col(Observation.id)).where(like(col(Observation.field), pattern))
             return col(Candidate.observation_id).in_(frames)
@@ -170,19 +175,3 @@ def _candidates(term: CardTerm, dialect: str) -> ColumnElement[bool] | None:  # 
         case FromSurvey(survey):
             return col(Candidate.source) == survey
     return None
-
-
-def _has_index(pattern: str, dialect: str) -> bool:
-    """Whether an index of names in lower case finds a pattern: a whole name, or how it begins.
-
-    PostgreSQL sorts by the rules of a language, in which what begins alike need not lie together.
-    """
-    return "*" not in pattern or (dialect == "sqlite" and "*" not in pattern[:-1] and len(pattern) > 1)
-
-
-def _begins(column: SQLColumnExpression[Any], pattern: str) -> ColumnElement[bool]:
-    """A pattern that `_has_index`, as a range of the index."""
-    if "*" not in pattern:
-        return like(column, pattern)
-    first = func.lower(pattern[:-1])
-    return and_(func.lower(column) >= first, func.lower(column) < first + _LAST)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, false, func, select
 from sqlmodel import col
 
 from core.database.keyset import MAX_LIMIT
@@ -22,6 +22,7 @@ from core.database.tables import SkyObject, Verdict
 from core.errors import AstridError
 from core.frames.standing import stands
 from core.review.card_terms import parse
+from core.review.names import looked_up
 from core.review.verdicts import step_size
 from core.review.waiting import order_of, queue_count, queue_page, queue_rows
 from core.vocabulary import LABELS, Label, ReviewState
@@ -251,13 +252,13 @@ def _real_beyond(store: Store, last: float | None, filters: str, order: str) -> 
     """Objects that were judged and lie beyond a value in an order; those without a value lie beyond all."""
     by, terms = order_of(order), parse(filters)
     states = (ReviewState.REAL, ReviewState.BOGUS)
-    query = queue_rows((col(SkyObject.review_state), func.count()), states, terms, by)
     key = by.key()
-    if last is None:
-        query = query.where(key.is_(None))
-    else:
-        query = query.where((key <= last if by.descending else key >= last) | key.is_(None))
+    beyond = false() if last is None else key <= last if by.descending else key >= last
     with store.read() as db:
+        some = looked_up(db, terms)
+        query = queue_rows((col(SkyObject.review_state), func.count()), states, some, by).where(
+            beyond | key.is_(None)
+        )
         counts = {row[0]: row[1] for row in db.execute(query.group_by(col(SkyObject.review_state)))}
     real = counts.get(ReviewState.REAL.value, 0)
     return share(real, real + counts.get(ReviewState.BOGUS.value, 0))

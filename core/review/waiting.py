@@ -22,6 +22,7 @@ from core.review.card_terms import (
     parse,
     states_of,
 )
+from core.review.names import looked_up
 from core.review.narrow import Objects, few, within
 from core.review.states import AWAITING, count_awaiting
 from core.vocabulary import ReviewState
@@ -142,6 +143,7 @@ def queue_page(
     start = Cursor.read(after, order) if after is not None else None
     found: list[Any] = []
     with store.read() as db:
+        terms = looked_up(db, terms)
         # Each is one range of the index; merged below.
         for state in states_of(terms) if states is None else states:
             found += _rows(db, state, in_state(terms, state, asker), by, start, limit + 1)
@@ -237,6 +239,7 @@ def queue_count(
     terms, by = parse(filters), order_of(order)
     states = states_of(terms) if states is None else states
     with store.read() as db:
+        terms = looked_up(db, terms)
         return _count_all(db, states, terms, by) - _count_asked(db, states, terms, by, asker)
 
 
@@ -291,7 +294,7 @@ def queue_rows(
         select(*columns)
         .select_from(SkyObject)
         .join(Candidate, col(SkyObject.best_candidate_id) == col(Candidate.id))
-        .where(*conditions(terms))
+        .where(*conditions(terms, one_by_one=True))
     )
     state: SQLColumnExpression[Any] = col(SkyObject.review_state)
     if among is not None:

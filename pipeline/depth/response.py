@@ -20,8 +20,8 @@ from pipeline.subtraction.tiles import Tile, stamp_of
 if TYPE_CHECKING:
     from pipeline.frame import Image
     from pipeline.subtraction.arrays import Arrays
+    from pipeline.subtraction.field import Field
     from pipeline.subtraction.filters import Filters
-    from pipeline.subtraction.match import Field
 
 
 @dataclass(frozen=True, slots=True)

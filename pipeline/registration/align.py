@@ -18,7 +18,8 @@ from pipeline.registration.resample import resample
 from pipeline.registration.star_match import Match, StarList, match_stars, misfit, with_local
 from pipeline.registration.triangles import similarities
 from pipeline.stellar.psf import estimate_psf, moved_psf
-from pipeline.subtraction.match import common_stars, compare, fit_field
+from pipeline.subtraction.field import fit_field
+from pipeline.subtraction.match import common_stars, compare
 
 MIN_OVERLAP = 0.05
 MAX_SCALE = 2.0

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.frame import Image, PsfModel
-from pipeline.subtraction.match import terms
+from pipeline.subtraction.field import terms
 from pipeline.subtraction.tiles import Tile, fitting
 
 SMALLEST_TILE_PX = 80

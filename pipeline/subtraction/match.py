@@ -5,10 +5,10 @@ that PSF, its two gradients and a constant is the same linear function of the sa
 the same neighbours and the same crowding. The ratio of the fluxes is the flux ratio, the difference of
 the gradient terms the shift, and the errors follow from the fit's weights and the variance of the pixels.
 
-Ratios and shifts of all stars then give smooth fields, of as low an order as the stars allow, and
-what scatters around these beyond the photon noise is what the score must expect at bright sources. The
-brightest stars tell it, whose photons hide least: if all counted alike, errors of the faint ones a little
-larger than they are said to be would make much of nothing.
+Ratios and shifts of all stars then give smooth fields (`pipeline.subtraction.field`), and what scatters
+around these beyond the photon noise is what the score must expect at bright sources. The brightest stars
+tell it, whose photons hide least: if all counted alike, errors of the faint ones a little larger than they
+are said to be would make much of nothing.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from scipy import fft
 from scipy.spatial import KDTree
 
 from pipeline.frame import Aligned, Frame, FrameRefused, PreparedReference, PsfModel, Stars
-from pipeline.quantile import quantile
 from pipeline.stellar.stamps import cut, psf_stamps
+from pipeline.subtraction.field import NEEDED, Field, fit_field
 from pipeline.subtraction.lights import inpainted_signal, reference_images
 from pipeline.subtraction.scatter import excess
 
@@ -31,43 +31,10 @@ Array = NDArray[np.float64]
 
 MIN_SNR = 15.0  # of a star in both frames
 MAX_STARS = 400
-NEEDED = 3
-PER_TERM = 8  # stars that one coefficient of a field needs
-SIGNIFICANT = 9.0  # drop of chi squared, per coefficient, that a higher order must bring
-CLIP = 3.5  # sigma
 BOUND_RATIO, BOUND_PLACE = 4.0, 6.25  # a square counts to so many times its expectation in the scatter
 TOLD = 1.5  # stars that must tell of a scatter of flux ratios
 TOGETHER = 10  # stars in memory at a time
 MOST_HALF_PX = 22  # of the PSFs that stars are fitted with: the same light is left out of both frames
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A polynomial over a frame, in the coordinates and the order of terms of `PsfModel`."""
-
-    coefficients: Array
-    shape: tuple[int, int]
-
-    @property
-    def degree(self) -> int:
-        """Of the polynomial."""
-        return round((math.sqrt(8 * len(self.coefficients) + 1) - 3) / 2)
-
-    def at(self, x: Array, y: Array) -> Array:
-        """Its value at some places."""
-        values: Array = terms(x, y, self.shape, self.degree) @ self.coefficients
-        return values
-
-    def image(self) -> NDArray[np.float32]:
-        """Its value at every pixel."""
-        height, width = self.shape
-        x, y = np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64)
-        u, v = _unit(x, width), _unit(y, height)
-        down = np.zeros((height, self.degree + 1))
-        for (i, j), value in zip(_powers(self.degree), self.coefficients, strict=True):
-            down[:, i] += value * v**j
-        across = u ** np.arange(self.degree + 1)[:, None]
-        return np.asarray(down.astype(np.float32) @ across.astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,89 +285,3 @@ def _psf_stamps(psf: PsfModel, x: Array, y: Array, size: int) -> NDArray[np.floa
     out = np.zeros((len(x), size, size), dtype=np.float32)
     out[:, index[:, None], index] = stamps
     return out
-
-
-@dataclass(frozen=True, slots=True)
-class FittedField:
-    """A field, the scatter around it beyond the errors, and which values were kept."""
-
-    field: Field
-    scatter: float
-    kept: NDArray[np.bool_]
-
-
-def fit_field(x: Array, y: Array, value: Array, error: Array, shape: tuple[int, int]) -> FittedField:
-    """Fit the lowest polynomial (up to the second degree) that the values call for, robustly."""
-    best = _fit_degree(x, y, value, error, shape, 0)
-    for degree in (1, 2):
-        more = len(_powers(degree)) - len(_powers(degree - 1))
-        if best.kept.sum() < PER_TERM * len(_powers(degree)):
-            break
-        trial = _fit_degree(x, y, value, error, shape, degree)
-        spread = error**2 + best.scatter**2
-        both = best.kept & trial.kept
-        gain = [np.sum(((value - fit.field.at(x, y)) ** 2 / spread)[both]) for fit in (best, trial)]
-        if gain[0] - gain[1] < SIGNIFICANT * more:
-            break
-        best = trial
-    return best
-
-
-def _fit_degree(
-    x: Array, y: Array, value: Array, error: Array, shape: tuple[int, int], degree: int
-) -> FittedField:
-    design = terms(x, y, shape, degree)
-    start: Array = np.zeros(design.shape[1])
-    start[0] = np.median(value)
-    coefficients: Array = start
-    scatter = _excess(value - start[0], error)
-    kept = np.ones(len(value), dtype=bool)
-    for _ in range(10):
-        spread = np.sqrt(error**2 + scatter**2)
-        residual = value - design @ coefficients
-        now = np.abs(residual) < CLIP * np.maximum(spread, 1e-6)
-        if now.sum() < max(NEEDED, design.shape[1]):
-            now = kept
-        weight = 1.0 / np.maximum(spread[now], 1e-6)
-        fitted, *_ = np.linalg.lstsq(design[now] * weight[:, None], value[now] * weight, rcond=None)
-        coefficients = np.asarray(fitted, dtype=np.float64)
-        scatter = _excess((value - design @ coefficients)[now], error[now])
-        if np.array_equal(now, kept):
-            break
-        kept = now
-    return FittedField(Field(coefficients, shape), scatter, kept)
-
-
-def _excess(residual: Array, error: Array) -> float:
-    """The scatter that must be added to the errors in quadrature to weigh values, from medians.
-
-    The median of (residual / spread) squared is 0.455 for normal residuals; solved by bisection.
-    """
-    if len(residual) < NEEDED:
-        return 0.0
-    squared = residual**2
-
-    def too_small(extra: float) -> bool:
-        return quantile(squared / (error**2 + extra**2 + 1e-30), 0.5) > 0.4549
-
-    low, high = 0.0, float(np.sqrt(squared.max())) * 2.0 + 1e-12
-    if not too_small(low):
-        return 0.0
-    for _ in range(40):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if too_small(middle) else (low, middle)
-    return high
-
-
-def terms(x: Array, y: Array, shape: tuple[int, int], degree: int) -> Array:
-    """The polynomial's terms at some places, (n, terms)."""
-    u, v = _unit(np.asarray(x, dtype=np.float64), shape[1]), _unit(np.asarray(y, dtype=np.float64), shape[0])
-    return np.stack([u**i * v**j for i, j in _powers(degree)], axis=-1)
-
-
-def _powers(degree: int) -> list[tuple[int, int]]:
-    return [(order - j, j) for order in range(degree + 1) for j in range(order + 1)]
-
-
-def _unit(x: Array, length: int) -> Array:
-    return 2.0 * x / max(length - 1, 1) - 1.0

@@ -19,7 +19,7 @@ from core.database.tables import (
     StageRun,
 )
 from core.objects.association import refresh, wake
-from core.review import waiting
+from core.review import names, waiting
 from core.review.card_terms import conditions, holds_decided, parse
 from core.review.cards import CardError, read_card
 from core.review.cutouts import Cutouts, pack
@@ -355,13 +355,15 @@ FILTERS = (
     "-tag:host -snr>15", "snr>16 or tag:host", "frame:k* (mag>20 or known:star) or score<2",
     "-known:star", "-verdict:real -mag>20",
     "score>=3 score<9", "zone:fast", "x>0", "object:aid*", "frame:k*", "mjd<60000.5",
+    "frame:*2.fits", "frame:*x", "object:*7",
 )  # fmt: skip
 
 
 def test_a_page_is_the_same_whichever_way_it_is_found(store, monkeypatch):
     """By the queue's beginning, by what leaves few, or through all of it: page by page the same objects."""
     for number in range(14):
-        key = add_candidate(store, score=float(number), snr=5.0 + number, mag=19.0 + number % 3)
+        facts = {"mag": 19.0 + number % 3, "frame": f"K{number % 4}.fits"}
+        key = add_candidate(store, score=float(number), snr=5.0 + number, **facts)
         if number % 5 == 0:
             judge(store, key, Label.ASK_EXPERT)
             annotate(store, **ADA, candidate_id=key, tags=["host"] if number else ["other"])
@@ -369,8 +371,9 @@ def test_a_page_is_the_same_whichever_way_it_is_found(store, monkeypatch):
             star = {"star": {"status": "match" if number % 2 else "none"}}
             with store.write() as db:
                 db.add(CandidateMatch(candidate_id=key, state="x", at=1.0, answers=star))
-    for beginning, filters in itertools.product((2500, 1), FILTERS):
+    for (beginning, most), filters in itertools.product(((2500, 1), (1, names.MOST)), FILTERS):
         monkeypatch.setattr(waiting, "_BEGINNING", beginning)
+        monkeypatch.setattr(names, "MOST", most)
         with store.read() as db:
             query = select(SkyObject.id).join(Candidate, SkyObject.best_candidate_id == Candidate.id)
             wanted = set(db.scalars(query.where(*conditions(parse(filters)))))

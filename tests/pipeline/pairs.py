@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.frame import Aligned, Frame, PreparedReference, PsfModel, Stars
-from pipeline.subtraction.match import terms
+from pipeline.subtraction.field import terms
 from tests.pipeline.synthetic import IDENTITY, Truth, star_frame
 
 

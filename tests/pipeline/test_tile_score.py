@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.subtraction import zogy
 from pipeline.subtraction.arrays import arrays
-from pipeline.subtraction.match import Field, Match
+from pipeline.subtraction.field import Field
+from pipeline.subtraction.match import Match
 from pipeline.subtraction.tile_score import Side, difference, measure, point_source
 from pipeline.subtraction.tiles import centred, plan
 from tests.pipeline.synthetic import Moffat
