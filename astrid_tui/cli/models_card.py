@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.models.worth import judged_rows, metric_rows, stratum_rows
+from core.objects.association import ODD_BY
 
 LOOKS_AT = {
     "triplet": "cutouts of new, reference and difference",
@@ -57,7 +58,7 @@ def _what(facts: Mapping[str, Any], about: Mapping[str, Any]) -> list[tuple[str,
     ]
     looks = LOOKS_AT.get(str(about.get("inputs")), about.get("inputs"))
     rows += [("looks at", looks), ("digest", facts.get("digest"))]
-    if about.get("inputs") != "scores" and calibration.get("prevalence") not in (None, 0.5):
+    if about.get("kind") not in ODD_BY and calibration.get("prevalence") is not None:
         rows.append(("calibrated at a share of real of", f"{calibration['prevalence']:.3g}"))
     return [(label, str(value)) for label, value in rows if value]
 

@@ -1,4 +1,9 @@
-"""What a model's logits are worth on examples it never saw, and what makes probabilities of them."""
+"""What a model's logits are worth on examples it never saw, and what makes probabilities of them.
+
+Probabilities are stated at even odds, as if half of all candidates were real: then the log-odds are what the
+candidate itself tells, whatever share of real a model was calibrated on. Where another share is real, its own
+log-odds are to be added.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,7 @@ Array = NDArray[np.float64]
 Labels = NDArray[np.integer]
 
 HELD_OUT = 5  # one field in so many
+EVEN_ODDS = 0.5
 RIDGE = 1e-4  # keeps the slope finite where a model makes no mistake
 
 
@@ -37,7 +43,7 @@ def fnr_at_fpr(logits: Array, labels: Labels, fpr: float) -> float:
 
 
 def platt(logits: Array, labels: Labels) -> Calibration:
-    """The slope and offset that make probabilities of logits (Platt 1999), by maximum likelihood.
+    """The slope and offset that make probabilities of logits (Platt 1999): the likeliest at even odds.
 
     Parameters
     ----------
@@ -55,16 +61,29 @@ def platt(logits: Array, labels: Labels) -> Calibration:
     if not 0 < np.count_nonzero(real) < len(labels):
         raise AstridError("real and bogus examples are both needed to calibrate a model")
 
+    weight = even_odds(labels)
+
     def cost(given: Array) -> tuple[float, Array]:
         slope, offset = np.exp(given[0]), given[1]
         z = slope * logits + offset
-        loss = np.mean(np.logaddexp(0.0, z) - real * z)
-        error = 1.0 / (1.0 + np.exp(-np.clip(z, -500, 500))) - real
+        loss = np.mean(weight * (np.logaddexp(0.0, z) - real * z))
+        error = weight * (1.0 / (1.0 + np.exp(-np.clip(z, -500, 500))) - real)
         gradient = np.array([np.mean(error * logits) * slope + 2 * RIDGE * given[0], np.mean(error)])
         return float(loss + RIDGE * given[0] ** 2), gradient
 
     found = minimize(cost, np.zeros(2), jac=True, method="L-BFGS-B", bounds=[(-6.0, 6.0), (-500.0, 500.0)]).x
-    return Calibration(slope=float(np.exp(found[0])), offset=float(found[1]), prevalence=float(real.mean()))
+    return Calibration(slope=float(np.exp(found[0])), offset=float(found[1]), prevalence=EVEN_ODDS)
+
+
+def even_odds(labels: Labels) -> Array:
+    """Weights, 1 on average, by which the real count as much as the bogus: (n,)."""
+    share = np.mean(labels == 1)
+    return np.asarray(np.where(labels == 1, EVEN_ODDS / share, EVEN_ODDS / (1.0 - share)))
+
+
+def at_share(log_odds: Array, share: float) -> Array:
+    """Log-odds that were stated at even odds, where so large a share is real."""
+    return np.asarray(log_odds + np.log(share / (1.0 - share)))
 
 
 def calibration_error(log_odds: Array, labels: Labels, bins: int = 15) -> float:

@@ -16,7 +16,7 @@ from pipeline.classify import cutout_features, trees
 from pipeline.classify.model_file import Calibration, Description, ModelFile, write
 from pipeline.classify.scorers import Inputs, load
 from pipeline.training import tree_train
-from pipeline.training.calibration import calibration_error, fnr_at_fpr, is_held_out, platt
+from pipeline.training.calibration import at_share, calibration_error, fnr_at_fpr, is_held_out, platt
 from pipeline.training.examples import Examples
 from pipeline.training.remembered import seen
 from pipeline.training.scorecard_summary import of_held_out
@@ -69,15 +69,16 @@ def split(examples: Examples) -> tuple[Examples, Examples]:
 
 
 def metrics_of(log_odds: Array, examples: Examples) -> dict[str, float]:
-    """How good calibrated log-odds are: at natural prevalence of these examples."""
+    """How good calibrated log-odds are, at the share of real among these examples."""
     labels = examples.label
+    share = float(np.mean(labels == 1))
     strong = (np.abs(examples.snr) >= 10.0) | (labels == 0)
     return {
         "fnr_at_1_percent_fpr": fnr_at_fpr(log_odds, labels, 0.01),
         "fnr_at_1_percent_fpr_snr_10": fnr_at_fpr(log_odds[strong], labels[strong], 0.01),
         "fnr_at_10_percent_fpr": fnr_at_fpr(log_odds, labels, 0.10),
-        "calibration_error": calibration_error(log_odds, labels),
-        "prevalence": float(np.mean(labels == 1)),
+        "calibration_error": calibration_error(at_share(log_odds, share), labels),
+        "prevalence": share,
         "held_out_examples": float(len(labels)),
     }
 

@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 from core.errors import AstridError
 from pipeline.classify.ensemble import SIGNIFICANCE
 from pipeline.classify.model_file import Arrays
+from pipeline.training.calibration import even_odds
 
 Array = NDArray[np.float64]
 
@@ -58,13 +59,15 @@ def weigh(table: Array, label: NDArray[np.integer], members: tuple[str, ...]) ->
 
 
 def _logistic(values: Array, label: NDArray[np.integer]) -> Array:
-    """A bias and weights that are not negative, by maximum likelihood with a small ridge."""
-    real = (label == 1).astype(np.float64)
+    """A bias and weights that are not negative, by maximum likelihood at even odds, with a small ridge."""
+    real, weight = (label == 1).astype(np.float64), even_odds(label)
 
     def cost(given: Array) -> tuple[float, Array]:
         z = given[0] + values @ given[1:]
-        loss = float(np.mean(np.logaddexp(0.0, z) - real * z)) + RIDGE * float(given[1:] @ given[1:])
-        error = 1.0 / (1.0 + np.exp(-np.clip(z, -500.0, 500.0))) - real
+        loss = float(np.mean(weight * (np.logaddexp(0.0, z) - real * z))) + RIDGE * float(
+            given[1:] @ given[1:]
+        )
+        error = weight * (1.0 / (1.0 + np.exp(-np.clip(z, -500.0, 500.0))) - real)
         slope = values.T @ error / len(values) + 2.0 * RIDGE * given[1:]
         return loss, np.concatenate([[error.mean()], slope])
 

@@ -14,8 +14,11 @@ from pipeline.classify.model_file import Description, ModelRefused
 from pipeline.classify.scorers import Inputs, load, probabilities
 from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.triplets import Triplets
+from pipeline.training.calibration import at_share
 from pipeline.training.ensemble_train import weigh
 from pipeline.training.ensemble_zones import zones
+
+REAL_SHARE = 0.3
 
 
 def triplets(count: int) -> Triplets:
@@ -26,7 +29,7 @@ def triplets(count: int) -> Triplets:
 def drawn(count: int, seed: int) -> tuple[Inputs, np.ndarray]:
     """Three members that each see the truth through noise of their own, one better than the others."""
     random = np.random.default_rng(seed)
-    label = (random.random(count) < 0.3).astype(int)
+    label = (random.random(count) < REAL_SHARE).astype(int)
     truth = np.where(label == 1, 1.0, -1.0)
     said = {
         name: 2.0 * (truth + noise * random.standard_normal(count)) / noise**2
@@ -48,19 +51,19 @@ def ensemble(tmp_path_factory):
 
 
 def loss(log_odds: np.ndarray, label: np.ndarray) -> float:
-    return float(np.mean(np.logaddexp(0.0, np.where(label == 1, -log_odds, log_odds))))
+    here = at_share(log_odds, REAL_SHARE)
+    return float(np.mean(np.logaddexp(0.0, np.where(label == 1, -here, here))))
 
 
 def test_together_they_are_better_than_the_best_of_them(ensemble):
     inputs, label = drawn(6000, 2)
     together = loss(ensemble.logits(inputs), label)
-    prior = np.log(0.3 / 0.7)
-    assert together < 0.8 * min(loss(said + prior, label) for said in inputs.log_odds.values())
+    assert together < 0.8 * min(loss(said, label) for said in inputs.log_odds.values())
 
 
 def test_what_it_says_is_what_comes_true(ensemble):
     inputs, label = drawn(20_000, 3)
-    said = probabilities(ensemble.logits(inputs))
+    said = probabilities(at_share(ensemble.logits(inputs), REAL_SHARE))
     for chosen in np.array_split(np.argsort(said), 10):
         assert abs(said[chosen].mean() - label[chosen].mean()) < 0.03
 

@@ -12,7 +12,7 @@ from pipeline.classify.networks import OWN_OPERATORS, CandidateNetwork
 from pipeline.classify.onnx_network import checked
 from pipeline.classify.scorers import Inputs
 from pipeline.classify.triplets import SIDE
-from pipeline.training.calibration import calibration_error, fnr_at_fpr, is_held_out, platt
+from pipeline.training.calibration import at_share, calibration_error, fnr_at_fpr, is_held_out, platt
 from pipeline.training.candidate_models import split
 from tests.pipeline.toy_models import blobs
 
@@ -117,10 +117,14 @@ def test_calibration_finds_the_slope_and_offset_that_were_hidden():
     random = np.random.default_rng(1)
     truth = random.normal(-1.0, 2.5, 20_000)
     labels = (random.random(20_000) < 1 / (1 + np.exp(-truth))).astype(int)
+    share = float(labels.mean())
+    assert share < 0.4
     found = platt((truth - 0.7) / 3.0, labels)
+    even = found.slope * (truth - 0.7) / 3.0 + found.offset
     assert found.slope == pytest.approx(3.0, rel=0.05)
-    assert found.offset == pytest.approx(0.7, abs=0.1)
-    assert found.prevalence == pytest.approx(labels.mean())
+    assert found.prevalence == 0.5
+    assert at_share(even, share) == pytest.approx(truth, abs=0.3)
+    assert calibration_error(at_share(even, share), labels) < 0.01 < calibration_error(even, labels)
     assert calibration_error(truth, labels) < 0.01 < 0.05 < calibration_error(3.0 * truth, labels)
 
 
