@@ -10,6 +10,7 @@ before them if need be. What the names mean is the business of `core.review.filt
 import math
 import operator
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -21,6 +22,7 @@ from core.errors import AstridError
 from core.text import safe_text
 from core.vocabulary import ExitCode
 
+MAX_CHARACTERS = 10_000
 MAX_TERMS = 32
 MAX_DEPTH = 8  # of parentheses
 
@@ -34,7 +36,20 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 _WORD = re.compile(r'(?P<key>[^\s:<>="]+)(?P<operator>>=|<=|[:<>=])(?P<value>"[^"]*"(?=\)*(?:\s|$))|\S*)')
 _OPENING = re.compile(r"-?\(")
 _OR = re.compile(r"or(?![^\s()])", re.IGNORECASE)
-_AND = re.compile(r"and(?![^\s()])", re.IGNORECASE)
+_SPACED = re.compile(r"\s+[:<>=]")
+_ALL_HOLD = "terms beside one another must all hold: leave it out"
+_EITHER = "write or between terms of which one must hold"
+_NEGATED = "a minus negates a term, such as -snr>7"
+_INSTEAD = {
+    "and": _ALL_HOLD,
+    "&": _ALL_HOLD,
+    "&&": _ALL_HOLD,
+    "|": _EITHER,
+    "||": _EITHER,
+    "not": _NEGATED,
+    "!": _NEGATED,
+}
+_LIKE_OPERATORS = {"≥": ">=", "≤": "<=", "⩾": ">=", "⩽": "<=", "≠": "="}
 _T = TypeVar("_T")
 _ESCAPE = "\\"
 
@@ -103,8 +118,10 @@ def read(expression: str, *, unfinished: bool = False) -> Group:
     Raises
     ------
     FilterError
-        Something is no term, there are more than `MAX_TERMS`, or parentheses and ``or`` do not fit.
+        Something is no term, there are more than `MAX_TERMS` or `MAX_CHARACTERS`, or parentheses and ``or``
+        do not fit.
     """
+    _refuse_length(len(expression), "characters", MAX_CHARACTERS)
     stack, position, terms = [_Open(0, "")], 0, 0
     while position < len(expression):
         if expression[position].isspace():
@@ -136,8 +153,7 @@ def read(expression: str, *, unfinished: bool = False) -> Group:
         stack[-1].found[-1].append(closed)
     if len(stack) > 1:
         raise _misread(expression, stack[-1].at, "the ) that closes it is missing")
-    if terms > MAX_TERMS:
-        raise FilterError(f"a filter of {terms} terms is too long: {MAX_TERMS} are allowed")
+    _refuse_length(terms, "terms", MAX_TERMS)
     return _closed(expression, stack[0])
 
 
@@ -190,8 +206,28 @@ def finite(word: Word, value: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise refusal(word, f"'{safe_text(value, 40)}' is no number")
+        raise refusal(word, f"'{safe_text(value, 40)}' is no number{_no_number_since(word, value)}")
     return number
+
+
+def _no_number_since(word: Word, value: str) -> str:
+    """What is known of why a value is no number, to follow that it is none."""
+    if odd := _odd(value):
+        return f": write its '{odd}' as it is on a keyboard"
+    if word.operator != ":" and value[:1] in {"=", "<", ">"}:
+        return f": {word.key} is compared with one of < <= = >= >, and -{word.key}=7 is what is not equal"
+    if value.endswith(")"):
+        return ": there is no ( that its ) closes"
+    if any(sign in value for sign in "<>="):
+        return ": write a space between terms"
+    if value.count(",") == 1 and "." not in value and value.replace(",", "").isdecimal():
+        return f": write {value.replace(',', '.')}"
+    return ", nor a date such as 2026-03-01" if word.key == "mjd" else ""
+
+
+def _odd(text: str) -> str:
+    """The first character that no keyboard for English has, which may look like one that it has."""
+    return next((safe_text(each, 8) for each in text if not each.isascii()), "")
 
 
 def comparison(word: Word) -> tuple[str, float]:
@@ -225,9 +261,13 @@ def refusal(word: Word, why: str) -> FilterError:
 
 def no_such_name(key: str, names: Sequence[str]) -> str:
     """Why a term whose name does not exist is refused: what may have been meant, and all there are."""
-    meant = get_close_matches(key, names, n=2)
+    if "!" in key and (name := key.strip("!")) in names:
+        return f"a minus negates a term, such as -{name}{'=' if key.endswith('!') else ':'}VALUE"
+    meant, absent = get_close_matches(key, names, n=2), f"there is no '{safe_text(key, 40)}' to filter by"
+    if meant and (odd := _odd(key)):
+        return f"{absent}: did you mean {meant[0]}, without its '{odd}'?"
     asked = f": did you mean {' or '.join(meant)}? There are" if meant else "; there are"
-    return f"there is no '{safe_text(key, 40)}' to filter by{asked} {', '.join(names)}"
+    return f"{absent}{asked} {', '.join(names)}"
 
 
 def like(column: SQLColumnExpression[Any], pattern: str) -> ColumnElement[bool]:
@@ -252,17 +292,20 @@ def negation(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return ~func.coalesce(condition, false())
 
 
+def _refuse_length(length: int, of: str, most: int) -> None:
+    if length > most:
+        raise FilterError(f"a filter of {length} {of} is too long: {most} are allowed")
+
+
 def _word(expression: str, at: int, *, is_in_group: bool) -> Word:
     """The term that begins somewhere; in parentheses those that its value does not open end it."""
     match = _WORD.match(expression, at)
     if match is None:
         text = expression[at:].split(maxsplit=1)[0]
-        why = "a term is a name, one of : < <= = >= >, and a value, such as snr>7"
-        if _AND.match(expression, at):
-            why = "terms beside one another must all hold: leave it out"
-        raise refusal(Word(text, "", "", "", at=at), why)
+        raise refusal(Word(text, "", "", "", at=at), _no_term_since(expression, at, text))
     text, value = match.group(), match["value"]
-    if len(value) >= 2 and value[0] == value[-1] == '"':
+    is_quoted = len(value) >= 2 and value[0] == value[-1] == '"'
+    if is_quoted:
         value = value[1:-1]
     elif is_in_group:
         while value.endswith(")") and value.count(")") > value.count("("):
@@ -271,8 +314,22 @@ def _word(expression: str, at: int, *, is_in_group: bool) -> Word:
     word = Word(text, key.removeprefix("-"), sign, value, key.startswith("-"), at)
     if not value:
         example = f"{match['key']}{sign}{'VALUE' if sign == ':' else '7'}"
-        raise refusal(word, f"its value is missing behind {sign}: write such as {safe_text(example, 40)}")
+        raise refusal(word, f"its value is missing: write such as {safe_text(example, 40)}, without a space")
+    if value.startswith('"') and not is_quoted:
+        raise refusal(word, 'the " that ends its value is missing')
     return word
+
+
+def _no_term_since(expression: str, at: int, text: str) -> str:
+    """Why something is no term."""
+    if instead := _INSTEAD.get(text.lower().rstrip(")")):
+        return instead
+    plain = unicodedata.normalize("NFKC", "".join(_LIKE_OPERATORS.get(each, each) for each in text))
+    if _WORD.fullmatch(plain):
+        return f"its operator is none of : < <= = >= >: write {'-' * ('≠' in text)}{safe_text(plain, 60)}"
+    if _SPACED.match(expression, at + len(text)):
+        return "a term holds no space: write such as snr>7"
+    return "a term is a name, one of : < <= = >= >, and a value, such as snr>7"
 
 
 def _closed(expression: str, group: _Open) -> Group:

@@ -27,12 +27,12 @@ from screens.ingest.view import (
     state_line,
 )
 from screens.lines import Tone, plain
+from screens.pipeline.night import night_series
 from screens.pipeline.reading import Answer, RunFacts
 from screens.pipeline.strip import Series, strip_lines
 from screens.pipeline.view import (
     PANES,
     Page,
-    night_series,
     page_lines,
     progress_line,
     run_lines,

@@ -1,0 +1,142 @@
+"""Keys at the review screen: no verdict falls on a card that was not drawn, and none is lost on the way."""
+
+import pytest
+from sqlmodel import select
+
+from core.database.store import Store
+from core.database.tables import Verdict
+from screens.review.guard import RepeatGuard
+from tests.builders import add_night, make_store
+from tests.stories.desk import console
+
+
+@pytest.fixture
+def night(tmp_path):
+    """A store with five objects that await a verdict."""
+    store, url = make_store(tmp_path)
+    ids = add_night(store)
+    yield store, url, ids
+    store.close()
+
+
+def rows(store: Store) -> list[Verdict]:
+    with store.read() as db:
+        return list(db.exec(select(Verdict).order_by(Verdict.id)))
+
+
+async def test_a_held_key_gives_one_verdict(night, tmp_path):
+    store, url, _ = night
+    clock = [0.0]
+    async with console(url, tmp_path, guard=RepeatGuard(lambda: clock[0])) as vera:
+        for _ in range(30):
+            await vera.press("x")
+            clock[0] += 0.04
+        assert "2 of 5" in vera.text
+        assert vera.lines[-2].endswith("u takes it back  x held: ignored")
+    assert len(rows(store)) == 1
+
+
+async def test_keys_typed_ahead_fall_on_no_card_that_was_not_drawn(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        drawn = vera.screen.card.candidate_id
+        for key in "rxdct":
+            vera.app.simulate_key(key)
+        await vera.settled()
+        await vera.ready()
+        judged = [row.candidate_id for row in rows(store)]
+    assert judged == [drawn]
+
+
+async def test_pasted_text_is_never_keys(night, tmp_path):
+    from textual.events import Paste
+
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        vera.app.post_message(Paste("rrxx\nq"))
+        vera.screen.post_message(Paste("rrxx\nq"))
+        await vera.settled()
+        await vera.press("slash")
+        vera.screen.post_message(Paste("score>1\x1b]52;c;AAAA\x07\u202e\nq"))
+        await vera.settled()
+        assert vera.screen.prompt.value == "score>1␛]52;c;AAAA␇<U+202E>"
+    assert rows(store) == []
+
+
+async def test_a_verdict_that_cannot_be_written_leaves_the_card_and_says_so(night, tmp_path, monkeypatch):
+    from core.database.store import StoreUnreachable
+
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+
+        def fail(*_):
+            raise StoreUnreachable("the disk is full")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(vera.screen._desk, "decide", fail)
+            await vera.press("r")
+        assert "NOT written: the disk is full" in vera.text
+        assert "1 of 5" in vera.text
+        await vera.press("s")
+        assert [row.label for row in rows(store)] == ["supernova"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_leaving_waits_for_what_is_being_written_and_stays_where_it_fails(
+    night, tmp_path, monkeypatch, fails
+):
+    from threading import Event
+
+    from core.database.store import StoreUnreachable
+
+    store, url, _ = night
+    is_free = Event()
+    async with console(url, tmp_path) as vera:
+        decide = vera.screen.desk.decide
+
+        def slowly(*args):
+            is_free.wait(20)
+            if fails:
+                raise StoreUnreachable("the disk is full")
+            return decide(*args)
+
+        monkeypatch.setattr(vera.screen.desk, "decide", slowly)
+        await vera.pilot.press("r", "q", "q")
+        await vera.until(lambda: "leaving as soon as it is written" in vera.text)
+        assert vera.app.is_running
+        is_free.set()
+        if fails:
+            await vera.until(lambda: "NOT written: the disk is full" in vera.text)
+        else:
+            await vera.until(lambda: not vera.app.is_running)
+    assert [row.label for row in rows(store)] == ([] if fails else ["real"])
+
+
+async def test_keys_while_a_slow_verdict_is_written_pass_over_no_card_and_the_waiting_is_said(
+    night, tmp_path, monkeypatch
+):
+    from threading import Event
+
+    monkeypatch.setattr("screens.review.deciding.WAIT_S", 0.05)
+    store, url, ids = night
+    async with console(url, tmp_path) as vera:
+        is_free, decide = Event(), vera.screen.desk.decide
+
+        def slowly(*args):
+            is_free.wait(20)
+            return decide(*args)
+
+        monkeypatch.setattr(vera.screen.desk, "decide", slowly)
+        await vera.pilot.press("x", "j")
+        await vera.until(lambda: "not written yet after" in vera.lines[-2])
+        await vera.until(lambda: "2 of 5" in vera.lines[1])
+        is_free.set()
+        await vera.until(lambda: len(rows(store)) == 1)
+        await vera.ready()
+        assert "2 of 5" in vera.lines[1]  # not 3: the second card has no verdict
+        assert "artefact" in vera.lines[-2]
+        await vera.press("d")
+    assert [(row.label, row.sky_object_id) for row in rows(store)] == [
+        ("artefact", ids[0]),
+        ("dipole", ids[1]),
+    ]
