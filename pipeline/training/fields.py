@@ -39,7 +39,7 @@ STREAK_FWHM = 0.6  # the same to either side of a streak
 ISLAND, ISLAND_PEAK = 4.0, 5.0  # sigma: what is beyond these and no event is an artefact
 LOBES_FWHM = 3.0  # around bright events rings of the filter are no artefacts
 TRIES = 12
-VERSION = 6  # of what a seed gives; what is kept of another version is not mixed with it
+VERSION = 7  # of what a seed gives; what is kept of another version is not mixed with it
 CLEAR = 2.0  # sigma that an event must have where it is said to be what was detected
 
 
@@ -138,7 +138,9 @@ def subtracted(
     new = align(measured.frame, measured.stars, measured.fwhm, reference, settings)
     method = "classic" if random.random() < 0.15 else "zogy"
     difference = subtract(new, reference, settings, method)
-    seen = _seen(events, difference, reference.flux_scale)
+    # Where a frame's noise contradicts its gain, its electrons are not those of the plate.
+    electrons = (reference.frame.gain or scene.ref.gain) / scene.ref.gain
+    seen = _seen(events, difference, reference.flux_scale / electrons)
     on_ref = {kind: _on_reference(where, scene.to_new) for kind, where in defects.maps.items()}
     kept = ndimage.binary_dilation(defects.of_reference, np.ones((3, 3), dtype=bool))
     on_ref["cosmic_ray"] = on_ref.get("cosmic_ray", np.zeros_like(kept)) | kept
@@ -174,7 +176,10 @@ def _raw(plate: Plate, name: str, mask: NDArray[np.uint16]) -> RawFrame:
 
 
 def _seen(events: list[Event], difference: Difference, flux_scale: float) -> list[Event]:
-    """Events at unmasked places, with the significance that they should have in this difference."""
+    """Events at unmasked places, with the significance that they should have in this difference.
+
+    ``flux_scale`` makes of its fluxes those of events.
+    """
     height, width = difference.mask.shape
     seen = []
     for event in events:
