@@ -86,6 +86,7 @@ class Reviewer:
         for character in text:
             await self.pilot.press(character)
         await self.pilot.press("enter")
+        await self.settled()  # else what was there before the filter might be taken for what passes it
         await self.ready()
 
 

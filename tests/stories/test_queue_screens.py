@@ -107,6 +107,7 @@ async def test_a_frame_fails_is_understood_retried_and_done(tmp_path, size):
         await sees(vera, "MJD")
         assert any("▀" in line or "." in line for line in vera.lines)  # the thumbnail
         await keys(vera, "c")
+        await vera.settled()
         await vera.ready()
         assert vera.app.here.WHERE is Where.REVIEW
         assert Path(paths.science[0]).name in vera.text
