@@ -111,6 +111,18 @@ def importer(store, tmp_path, candidates):
     return work
 
 
+def judge(store, number, candidates):
+    """All of them as artefacts, at a sitting of its own."""
+    return decide_together(
+        store,
+        session=f"s{number}",
+        reviewer="ada",
+        candidate_ids=candidates,
+        label=Label.ARTEFACT,
+        shown={},
+    )
+
+
 def test_labels_that_many_bring_in_are_stored_once(store, tmp_path):
     candidates = [add_candidate(store, add_object(store)) for _ in range(BATCH + 1)]
     found = at_once(importer(store, tmp_path, candidates))
@@ -126,16 +138,7 @@ def test_labels_and_verdicts_on_many_do_not_wait_for_each_other(store, tmp_path)
     def work(number):
         if number == 0:
             return bring_in(number)
-        return len(
-            decide_together(
-                store,
-                session=f"s{number}",
-                reviewer="ada",
-                candidate_ids=candidates,
-                label=Label.ARTEFACT,
-                shown={},
-            )
-        )
+        return len(judge(store, number, candidates))
 
     assert at_once(work) == [len(candidates)] * PROGRAMS
 
@@ -147,14 +150,7 @@ def test_commits_and_verdicts_on_many_do_not_wait_for_each_other(store):
     def work(number):
         if number:
             for _ in range(3):
-                decide_together(
-                    store,
-                    session=f"s{number}",
-                    reviewer="ada",
-                    candidate_ids=candidates,
-                    label=Label.ARTEFACT,
-                    shown={},
-                )
+                judge(store, number, candidates)
             return
         for _ in range(10):  # as the commit of a frame does: some objects, and then others
             with store.write() as session:

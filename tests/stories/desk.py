@@ -6,9 +6,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 from textual.pilot import Pilot
 
 from astrid_tui.app import Console
+from core.database.store import Store
+from core.database.tables import Verdict
 from screens.lines import plain
 from screens.review.guard import RepeatGuard
 from screens.review.screen import ReviewScreen
@@ -117,3 +120,9 @@ async def console(
         if ready:
             await reviewer.ready()
         yield reviewer
+
+
+def verdicts(store: Store) -> list[Verdict]:
+    """All that were given, the first one first."""
+    with store.read() as db:
+        return list(db.exec(select(Verdict).order_by(Verdict.id)))

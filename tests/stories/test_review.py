@@ -4,29 +4,15 @@ import pytest
 from sqlmodel import select
 
 from core.database.store import Store
-from core.database.tables import Observation, SkyObject, Verdict
+from core.database.tables import Observation, SkyObject
 from core.review import chain
 from core.vocabulary import ReviewState
 from screens.action import Where
 from screens.review import draw
 from tests.builders import add_night, make_store
-from tests.stories.desk import Reviewer, console
+from tests.stories.desk import Reviewer, console, verdicts
 
 SIZES = [(80, 24), (140, 40)]
-
-
-@pytest.fixture
-def night(tmp_path):
-    """A store with five objects that await a verdict."""
-    store, url = make_store(tmp_path)
-    ids = add_night(store)
-    yield store, url, ids
-    store.close()
-
-
-def rows(store: Store) -> list[Verdict]:
-    with store.read() as db:
-        return list(db.exec(select(Verdict).order_by(Verdict.id)))
 
 
 def states(store: Store) -> list[str]:
@@ -40,7 +26,7 @@ async def test_decide_undo_redo_note_quit_and_come_back(night, tmp_path, size):
     async with console(url, tmp_path, size) as vera:
         assert "1 of 5" in vera.text
         await vera.press("r", "x", "d")
-        assert [row.label for row in rows(store)] == ["real", "artefact", "dipole"]
+        assert [row.label for row in verdicts(store)] == ["real", "artefact", "dipole"]
         assert "4 of 5" in vera.text
         await vera.until(lambda: "2 await" in vera.text)
 
@@ -53,7 +39,7 @@ async def test_decide_undo_redo_note_quit_and_come_back(night, tmp_path, size):
 
         await vera.press("j", "w")
         await vera.type("near the core")
-        assert rows(store)[-1].note == "near the core"
+        assert verdicts(store)[-1].note == "near the core"
         assert "near the core" in vera.text
         await vera.pilot.press("q")
     assert not vera.app.is_running
@@ -77,7 +63,7 @@ async def test_a_verdict_keeps_what_was_on_the_screen(night, tmp_path):
     async with console(url, tmp_path) as vera:
         await vera.press("comma", "s", "escape")
         await vera.press("plus", "s")
-    (row,) = rows(store)
+    (row,) = verdicts(store)
     assert row.label == "supernova"
     assert row.reviewer == "vera"
     assert row.shown["stretch"] == "linear"
@@ -169,7 +155,7 @@ async def test_earlier_detections_of_an_object_can_be_judged(night, tmp_path):
         shown = vera.screen.card.candidate_id
         assert shown != best
         await vera.press("x")
-    assert rows(store)[0].candidate_id == shown
+    assert verdicts(store)[0].candidate_id == shown
 
 
 async def test_read_only_shows_everything_and_writes_nothing(night, tmp_path):
@@ -180,7 +166,7 @@ async def test_read_only_shows_everything_and_writes_nothing(night, tmp_path):
         assert "2 of 5" in vera.text
         assert "b blink" in vera.lines[-1]
         assert "real" not in vera.lines[-1]
-    assert rows(store) == []
+    assert verdicts(store) == []
 
 
 async def test_a_store_that_is_missing_is_one_clear_line(tmp_path):
@@ -227,7 +213,7 @@ async def test_looking_closely(night, tmp_path):
         await vera.pilot.press("q")
         await vera.ready()
         assert vera.app.is_running
-    assert rows(store) == []
+    assert verdicts(store) == []
 
 
 async def test_commands_by_name(night, tmp_path):
@@ -248,7 +234,7 @@ async def test_commands_by_name(night, tmp_path):
         await vera.pilot.press("enter")
         await vera.until(lambda: vera.app.theme == "light")
         await vera.ready()
-    assert rows(store) == []
+    assert verdicts(store) == []
 
 
 @pytest.mark.parametrize("size", [(39, 24), (80, 9), (5, 2)])
@@ -260,7 +246,7 @@ async def test_a_small_terminal_says_so_and_takes_no_verdict(night, tmp_path, si
         await vera.until(lambda: "too small" in vera.text)
         await vera.pilot.press("r")
         await vera.settled()
-        assert rows(store) == []
+        assert verdicts(store) == []
         await vera.pilot.resize_terminal(80, 24)
         await vera.ready()
         assert "1 of 5" in vera.text
@@ -354,7 +340,7 @@ async def test_a_decided_card_can_be_opened_and_decided_anew(night, tmp_path):
         assert "1 of 1" in vera.lines[1]
         assert "decided: real" in vera.lines[1]
         await vera.press("d")
-        assert [row.label for row in rows(store)] == ["real", "artefact", "dipole"]
+        assert [row.label for row in verdicts(store)] == ["real", "artefact", "dipole"]
         await vera.press("slash", "ctrl+u")
         await vera.type("state:bogus")
         assert "1 of 2" in vera.lines[1]
@@ -389,7 +375,7 @@ async def test_two_consoles_of_one_person_each_take_back_their_own(night, tmp_pa
             await first.press("u")
             assert "taken back: artefact" in first.text
             assert states(store)[0] == ReviewState.UNREVIEWED
-            assert [row.label for row in rows(store)][:2] == ["artefact", "variable"]
+            assert [row.label for row in verdicts(store)][:2] == ["artefact", "variable"]
             await first.press("u")
             assert "nothing of this sitting is left: u again takes back variable" in first.text
             await second.press("u")
@@ -419,10 +405,10 @@ async def test_marks_that_a_filter_hides_are_named_before_one_verdict_falls_on_t
         for key in (*"artefact", "enter"):
             await vera.pilot.press(key)
         await vera.until(lambda: f"1 out of view: {away}" in vera.text)
-        assert rows(store) == []
+        assert verdicts(store) == []
         for key in (*"artefact", "enter"):
             await vera.pilot.press(key)
-        await vera.until(lambda: len(rows(store)) == 2)
+        await vera.until(lambda: len(verdicts(store)) == 2)
 
 
 async def test_at_full_size_blinking_shows_what_blinks(night, tmp_path):

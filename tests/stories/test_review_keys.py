@@ -1,27 +1,9 @@
 """Keys at the review screen: no verdict falls on a card that was not drawn, and none is lost on the way."""
 
 import pytest
-from sqlmodel import select
 
-from core.database.store import Store
-from core.database.tables import Verdict
 from screens.review.guard import RepeatGuard
-from tests.builders import add_night, make_store
-from tests.stories.desk import console
-
-
-@pytest.fixture
-def night(tmp_path):
-    """A store with five objects that await a verdict."""
-    store, url = make_store(tmp_path)
-    ids = add_night(store)
-    yield store, url, ids
-    store.close()
-
-
-def rows(store: Store) -> list[Verdict]:
-    with store.read() as db:
-        return list(db.exec(select(Verdict).order_by(Verdict.id)))
+from tests.stories.desk import console, verdicts
 
 
 async def test_a_held_key_gives_one_verdict(night, tmp_path):
@@ -33,7 +15,7 @@ async def test_a_held_key_gives_one_verdict(night, tmp_path):
             clock[0] += 0.04
         assert "2 of 5" in vera.text
         assert vera.lines[-2].endswith("u takes it back  x held: ignored")
-    assert len(rows(store)) == 1
+    assert len(verdicts(store)) == 1
 
 
 async def test_keys_typed_ahead_fall_on_no_card_that_was_not_drawn(night, tmp_path):
@@ -44,7 +26,7 @@ async def test_keys_typed_ahead_fall_on_no_card_that_was_not_drawn(night, tmp_pa
             vera.app.simulate_key(key)
         await vera.settled()
         await vera.ready()
-        judged = [row.candidate_id for row in rows(store)]
+        judged = [row.candidate_id for row in verdicts(store)]
     assert judged == [drawn]
 
 
@@ -60,7 +42,7 @@ async def test_pasted_text_is_never_keys(night, tmp_path):
         vera.screen.post_message(Paste("score>1\x1b]52;c;AAAA\x07\u202e\nq"))
         await vera.settled()
         assert vera.screen.prompt.value == "score>1␛]52;c;AAAA␇<U+202E>"
-    assert rows(store) == []
+    assert verdicts(store) == []
 
 
 async def test_a_verdict_that_cannot_be_written_leaves_the_card_and_says_so(night, tmp_path, monkeypatch):
@@ -78,7 +60,7 @@ async def test_a_verdict_that_cannot_be_written_leaves_the_card_and_says_so(nigh
         assert "NOT written: the disk is full" in vera.text
         assert "1 of 5" in vera.text
         await vera.press("s")
-        assert [row.label for row in rows(store)] == ["supernova"]
+        assert [row.label for row in verdicts(store)] == ["supernova"]
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -109,7 +91,7 @@ async def test_leaving_waits_for_what_is_being_written_and_stays_where_it_fails(
             await vera.until(lambda: "NOT written: the disk is full" in vera.text)
         else:
             await vera.until(lambda: not vera.app.is_running)
-    assert [row.label for row in rows(store)] == ([] if fails else ["real"])
+    assert [row.label for row in verdicts(store)] == ([] if fails else ["real"])
 
 
 async def test_keys_while_a_slow_verdict_is_written_pass_over_no_card_and_the_waiting_is_said(
@@ -131,12 +113,12 @@ async def test_keys_while_a_slow_verdict_is_written_pass_over_no_card_and_the_wa
         await vera.until(lambda: "not written yet after" in vera.lines[-2])
         await vera.until(lambda: "2 of 5" in vera.lines[1])
         is_free.set()
-        await vera.until(lambda: len(rows(store)) == 1)
+        await vera.until(lambda: len(verdicts(store)) == 1)
         await vera.ready()
         assert "2 of 5" in vera.lines[1]  # not 3: the second card has no verdict
         assert "artefact" in vera.lines[-2]
         await vera.press("d")
-    assert [(row.label, row.sky_object_id) for row in rows(store)] == [
+    assert [(row.label, row.sky_object_id) for row in verdicts(store)] == [
         ("artefact", ids[0]),
         ("dipole", ids[1]),
     ]

@@ -3,28 +3,14 @@
 import pytest
 from sqlmodel import select
 
-from core.database.tables import OpenCard, SavedFilter, SkyObject, Verdict
+from core.database.tables import OpenCard, SavedFilter, SkyObject
 from core.review.verdicts import annotate, decide, undo
 from core.vocabulary import Label
 from tests.builders import add_night, make_store
 from tests.core.test_pace import set_times
-from tests.stories.desk import console
+from tests.stories.desk import console, verdicts
 
 SIZES = [(80, 24), (140, 40)]
-
-
-@pytest.fixture
-def night(tmp_path):
-    """A store with five objects that await a verdict."""
-    store, url = make_store(tmp_path)
-    ids = add_night(store)
-    yield store, url, ids
-    store.close()
-
-
-def rows(store):
-    with store.read() as db:
-        return list(db.exec(select(Verdict).order_by(Verdict.id)))
 
 
 def states(store):
@@ -56,7 +42,7 @@ async def test_marked_cards_get_one_verdict_that_is_undone_as_one_step_later(nig
         assert states(store)[:3] == ["bogus", "bogus", "unreviewed"]
         assert "3 of 5" in vera.lines[1]
         assert "marked" not in vera.lines[1]
-    assert {row.shown["by"] for row in rows(store)} == {"bulk"}
+    assert {row.shown["by"] for row in verdicts(store)} == {"bulk"}
     async with console(url, tmp_path, size) as vera:
         await vera.press("u")
         assert "u again takes back dipole of 2 objects" in vera.text
@@ -81,12 +67,12 @@ async def test_all_of_a_filter_get_one_verdict_once_it_is_confirmed(night, tmp_p
         await vera.until(lambda: "is no verdict" in vera.text)
         await vera.pilot.press("ctrl+u", *"trail", "enter")
         await vera.until(lambda: "for 2 objects" in vera.text)
-        assert rows(store) == []
+        assert verdicts(store) == []
         await vera.pilot.press(*"trail", "enter")
-        await vera.until(lambda: len(rows(store)) == 2)
+        await vera.until(lambda: len(verdicts(store)) == 2)
         await vera.ready()
     assert states(store) == ["bogus", "bogus", "unreviewed", "unreviewed", "unreviewed"]
-    assert {row.shown["filter"] for row in rows(store)} == {"score>22.8"}
+    assert {row.shown["filter"] for row in verdicts(store)} == {"score>22.8"}
 
 
 async def test_a_filter_is_explained_and_completed_while_it_is_typed_and_kept_by_name(night, tmp_path):
@@ -177,7 +163,7 @@ async def test_a_note_with_tags_can_be_filtered_by(night, tmp_path):
     async with console(url, tmp_path) as vera:
         await vera.press("j", "w")
         await vera.type("off the nucleus #Host #host #blue")
-        (row,) = rows(store)
+        (row,) = verdicts(store)
         assert (row.note, row.tags) == ("off the nucleus #Host #host #blue", ["host", "blue"])
         await vera.press("slash")
         await vera.type("tag:blue")
@@ -199,8 +185,8 @@ async def test_marks_stay_while_the_filter_and_the_order_change(night, tmp_path)
         await vera.type("dipole")
         await vera.until(lambda: "2 objects" in vera.text)
         assert "marked" not in vera.lines[1]
-    assert {row.sky_object_id for row in rows(store)} > {ids[0]}
-    assert len(rows(store)) == 2
+    assert {row.sky_object_id for row in verdicts(store)} > {ids[0]}
+    assert len(verdicts(store)) == 2
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -348,15 +334,15 @@ async def test_a_share_is_shown_again_blind_and_measures_self_agreement(night, t
         assert vera.screen.card.object_id == ids[0]
         assert "mine" not in vera.text
         await vera.press("d")
-    assert rows(store)[-1].shown["again"] is True
+    assert verdicts(store)[-1].shown["again"] is True
     async with console(url, tmp_path, more=more) as vera:
         await vera.press("u", "u")  # in a later sitting it is as blind
         assert vera.screen.card.object_id == ids[0]
         assert "mine" not in vera.text
         await vera.press("ctrl+r")
         assert "given again: dipole of " in vera.lines[-2]
-    assert rows(store)[-1].shown["again"] is True
-    assert rows(store)[-1].label == "dipole"
+    assert verdicts(store)[-1].shown["again"] is True
+    assert verdicts(store)[-1].label == "dipole"
 
 
 async def test_an_expert_is_asked_by_name(night, tmp_path):
