@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# Surveys whose packets have `distnr`, in pixels of so many arcsec, and `magnr`, in the alert's own band.
-PIXEL_ARCSEC = {"ztf": 1.012}
+from core.surveys.pixels import PIXEL_ARCSEC
+
+SURVEYS = frozenset({"ztf"})  # whose packets have `distnr`, in pixels, and `magnr`, in the alert's own band
 
 
 def reference_answer(source: str, features: Mapping[str, Any], band: str | None) -> dict[str, Any]:
@@ -22,15 +23,14 @@ def reference_answer(source: str, features: Mapping[str, Any], band: str | None)
         Of the alert.
     """
     distance = features.get(f"{source}:distnr")
-    scale = PIXEL_ARCSEC.get(source)
-    if scale is None or not isinstance(distance, int | float) or distance < 0:
+    if source not in SURVEYS or not isinstance(distance, int | float) or distance < 0:
         return {"status": "unknown", "reason": "its reference image is not here"}
     mag = features.get(f"{source}:magnr")
     return {
         "status": "match",
         "catalog": f"reference image of {source.upper()}",
         "epoch": None,
-        "distance_arcsec": round(distance * scale, 3),
+        "distance_arcsec": round(distance * PIXEL_ARCSEC[source], 3),
         "distance_px": round(float(distance), 3),
         "name": None,
         "mag": round(float(mag), 3) if isinstance(mag, int | float) else None,

@@ -117,7 +117,7 @@ def test_alerts_come_with_what_is_known_and_are_matched_again_with_new_catalogue
     told = reference_answer("ztf", {"ztf:distnr": 2.0, "ztf:magnr": 18.25}, "r")
     assert (told["status"], told["distance_arcsec"], told["mag"], told["band"]) == (
         "match",
-        2.024,
+        2.026,
         18.25,
         "r",
     )
