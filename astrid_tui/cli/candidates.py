@@ -149,8 +149,8 @@ def undo(
     as_json: JsonOption = False,
 ) -> None:
     """Take the reviewer's last standing verdict back; the record keeps both."""
-    from core.review.verdicts import label_of
-    from core.review.verdicts import undo as take_back
+    from core.review.retractions import label_of
+    from core.review.retractions import undo as take_back
 
     who, store = person_of(context, reviewer), store_of(context)
     row = take_back(store, session=session_of(who), reviewer=who)
@@ -182,8 +182,8 @@ def redo(
 ) -> None:
     """Give the verdict again that the last undo took back; until a new verdict is given."""
     from core.review.fakes import revealed, told
-    from core.review.verdicts import objects_of_step
-    from core.review.verdicts import redo as give_again
+    from core.review.retractions import objects_of_step
+    from core.review.retractions import redo as give_again
 
     who = person_of(context, reviewer)
     store = store_of(context)

@@ -23,7 +23,7 @@ from core.errors import AstridError
 from core.frames.standing import stands
 from core.review.card_terms import parse
 from core.review.names import looked_up
-from core.review.verdicts import step_size
+from core.review.retractions import step_size
 from core.review.waiting import order_of, queue_count, queue_page, queue_rows
 from core.vocabulary import LABELS, Label, ReviewState
 

@@ -18,6 +18,7 @@ from core.review import (
     filter_help,
     open_cards,
     pace,
+    retractions,
     saved_filters,
     verdicts,
     waiting,
@@ -322,24 +323,24 @@ class Desk:
 
     def undo(self) -> Undone | None:
         """Take back the newest verdict of this sitting that stands, or step of many."""
-        return self._undone(verdicts.undo(self._store, **self._who, own=True))
+        return self._undone(retractions.undo(self._store, **self._who, own=True))
 
     def earlier(self) -> Earlier | None:
         """The newest verdict that stands of this reviewer at another sitting, which may still go on."""
-        row = verdicts.newest(self._store, self.reviewer)
+        row = retractions.newest(self._store, self.reviewer)
         if row is None or row.label is None or row.session == self._session:
             return None
-        count = verdicts.step_size(row)
-        name = verdicts.decision(self._store, row)[1] if count == 1 else f"{count} objects"
+        count = retractions.step_size(row)
+        name = retractions.decision(self._store, row)[1] if count == 1 else f"{count} objects"
         return Earlier(row.id or 0, row.label, name, row.created_at)
 
     def undo_earlier(self, asked: Earlier) -> Undone | None:
         """Take back that one, if it is still the newest."""
-        return self._undone(verdicts.undo(self._store, **self._who, only=asked.verdict_id))
+        return self._undone(retractions.undo(self._store, **self._who, only=asked.verdict_id))
 
     def redo(self) -> Undone | None:
         """Give again what was taken back last at this sitting."""
-        return self._undone(verdicts.redo(self._store, **self._who, own=True))
+        return self._undone(retractions.redo(self._store, **self._who, own=True))
 
     @property
     def _who(self) -> dict[str, Any]:
@@ -348,10 +349,10 @@ class Desk:
     def _undone(self, row: Verdict | None) -> Undone | None:
         if row is None:
             return None
-        objects = verdicts.objects_of_step(self._store, row)
+        objects = retractions.objects_of_step(self._store, row)
         on = cards.carriers(self._store, objects)
         carried = tuple(dict.fromkeys(on[key] for key in objects))
-        given, name = verdicts.decision(self._store, row)
+        given, name = retractions.decision(self._store, row)
         return Undone(
             object_id=on[row.sky_object_id],
             candidate_id=row.candidate_id,

@@ -21,8 +21,9 @@ from core.review.agreement import (
 from core.review.cards import hidden, read_card
 from core.review.open_cards import close_card, keep_open, others
 from core.review.pace import FEWEST
+from core.review.retractions import undo
 from core.review.saved_filters import expanded
-from core.review.verdicts import annotate, decide, undo
+from core.review.verdicts import annotate, decide
 from core.review.waiting import queue_count, queue_page
 from core.vocabulary import Label, ReviewState
 from tests.core.rows import add_candidate, add_object

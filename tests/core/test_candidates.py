@@ -10,7 +10,8 @@ from sqlmodel import select
 from core.database.keyset import PageError
 from core.database.tables import Candidate, ForcedFlux
 from core.review.candidates import ORDERS, CandidateError, page, show, shown_capsule
-from core.review.verdicts import decide, undo
+from core.review.retractions import undo
+from core.review.verdicts import decide
 from core.vocabulary import Label
 from tests.core.rows import add_candidate, add_difference, add_object
 

@@ -25,7 +25,8 @@ from core.review.cards import CardError, read_card
 from core.review.cutouts import Cutouts, pack
 from core.review.filters import FilterError
 from core.review.narrow import few
-from core.review.verdicts import annotate, decide, redo, undo
+from core.review.retractions import redo, undo
+from core.review.verdicts import annotate, decide
 from core.review.waiting import queue_count, queue_page
 from core.vocabulary import Label, ReviewState
 from tests.core.rows import add_candidate, add_difference, add_object

@@ -12,7 +12,8 @@ from core.review import real_rows
 from core.review.export import COLUMNS, write_csv, write_json_lines
 from core.review.filters import FilterError
 from core.review.real_rows import InjectedSourceError, RealCandidate, real_candidates
-from core.review.verdicts import annotate, decide, undo
+from core.review.retractions import undo
+from core.review.verdicts import annotate, decide
 from core.vocabulary import Label
 from tests.core.rows import add_candidate, add_difference, add_object
 

@@ -40,7 +40,8 @@ from core.review.real_rows import (
     real_object,
     real_verdicts,
 )
-from core.review.verdicts import decide, decide_together, redo, undo
+from core.review.retractions import redo, undo
+from core.review.verdicts import decide, decide_together
 from core.review.waiting import ORDERS, queue_count, queue_page
 from core.vocabulary import Label, ReviewState
 from tests.builders import empty_store

@@ -8,8 +8,9 @@ from core.database.tables import CandidateMatch, Tracklet, TrackletMember
 from core.review.filter_help import NAMES, Known, completions, explained
 from core.review.filter_terms import NUMBERS, OTHERS, WORDS
 from core.review.filters import FilterError, parse
+from core.review.retractions import undo
 from core.review.saved_filters import SavedFilterError, expanded, forget, offered, save, saved
-from core.review.verdicts import annotate, decide, undo
+from core.review.verdicts import annotate, decide
 from core.vocabulary import Label
 from tests.core.rows import add_candidate, add_difference
 from tests.core.test_filters import matching

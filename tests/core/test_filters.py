@@ -10,7 +10,8 @@ from core.database.tables import Candidate, SkyObject
 from core.objects.sky import separation_deg, zone_of
 from core.review.filter_terms import AnyOf, Compare, HasTag, HasVerdict, InState, Match, Near, Not
 from core.review.filters import FilterError, conditions, parse
-from core.review.verdicts import decide, undo
+from core.review.retractions import undo
+from core.review.verdicts import decide
 from core.text import safe_text
 from core.vocabulary import Label, ReviewState
 from tests.core.rows import add_candidate, add_difference, add_object

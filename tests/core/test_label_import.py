@@ -15,7 +15,8 @@ from core.review.chain import verify
 from core.review.label_file import Asked, LabelFileRefused, UnclearRow, UnknownWord, read_labels
 from core.review.label_import import BATCH, Fate, Reach, bring, plan
 from core.review.pace import pace
-from core.review.verdicts import decide, undo
+from core.review.retractions import undo
+from core.review.verdicts import decide
 from core.vocabulary import Label
 from tests.core.rows import add_candidate, add_object
 

@@ -21,7 +21,8 @@ from core.review.cards import carriers, read_card
 from core.review.chain import verify
 from core.review.export import write_json_lines
 from core.review.real_rows import real_candidates
-from core.review.verdicts import decide, decide_together, objects_of_step, redo, undo
+from core.review.retractions import objects_of_step, redo, undo
+from core.review.verdicts import decide, decide_together
 from core.review.waiting import queue_count, queue_page
 from core.vocabulary import Label, ReviewState
 from tests.core.test_tracklets import found, one_mover

@@ -22,7 +22,8 @@ from core.review.pace import (
     share,
     stretches,
 )
-from core.review.verdicts import decide, decide_together, redo, undo
+from core.review.retractions import redo, undo
+from core.review.verdicts import decide, decide_together
 from core.vocabulary import Label
 from tests.core.rows import add_candidate
 

@@ -7,7 +7,8 @@ from core.database.tables import InjectedSource, Reference, SkyObject
 from core.objects.moving import settle
 from core.objects.seen_again import Rule, wake_contradicted
 from core.review.cards import hidden, read_card
-from core.review.verdicts import decide, decide_together, redo, undo
+from core.review.retractions import redo, undo
+from core.review.verdicts import decide, decide_together
 from core.review.waiting import queue_page
 from core.vocabulary import Label
 from tests.core.frames import add_frames, add_reference, candidate, done, process

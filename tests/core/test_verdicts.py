@@ -10,7 +10,8 @@ from sqlmodel import select
 from core.database.store import open_store
 from core.database.tables import Candidate, SkyObject, Verdict
 from core.review.chain import FIRST_HASH, row_hash, session_heads, verify
-from core.review.verdicts import VerdictError, annotate, decide, decide_together, redo, step_size, undo
+from core.review.retractions import redo, step_size, undo
+from core.review.verdicts import VerdictError, annotate, decide, decide_together
 from core.vocabulary import LABELS, Label, ReviewState
 from tests.core.rows import add_candidate, add_object
 

@@ -9,7 +9,7 @@ from core.database.tables import Candidate, Injection, Observation, ScoreMap, Sk
 from core.frames.outcome import ForcedFacts, FrameOutcome, RejectionFacts, StageRecord
 from core.places.story_parts import Fate
 from core.places.why import Page, WhyError, why, why_in_frame, why_on_grid
-from core.review import verdicts
+from core.review import retractions, verdicts
 from core.vocabulary import Label, MaskPlane
 from tests.core.blocks import packed, sky_of
 from tests.core.frames import (
@@ -82,7 +82,7 @@ def test_verdicts_are_told_while_they_stand(store, reference_id):
     found = why(store, *at(50.0, 50.0)).frames[0].candidates[0]
     assert (found.candidate, found.verdict) == (key, "dipole")
     assert [(each.label, each.reviewer) for each in found.verdicts] == [("dipole", "vera")]
-    verdicts.undo(store, session="s", reviewer="vera")
+    retractions.undo(store, session="s", reviewer="vera")
     found = why(store, *at(50.0, 50.0)).frames[0].candidates[0]
     assert (found.verdict, found.verdicts) == (None, ())
 

@@ -4,7 +4,8 @@ import pytest
 from sqlmodel import select
 
 from core.database.tables import OpenCard, SavedFilter, SkyObject
-from core.review.verdicts import annotate, decide, undo
+from core.review.retractions import undo
+from core.review.verdicts import annotate, decide
 from core.vocabulary import Label
 from tests.builders import add_night, make_store
 from tests.core.test_pace import set_times
