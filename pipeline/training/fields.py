@@ -82,7 +82,9 @@ class TrainingField:
     conditions: Conditions = PLAIN
 
 
-def field(seed: int, size: int = 512, streaks: bool = True) -> TrainingField:
+def field(
+    seed: int, size: int = 512, streaks: bool = True, conditions: Conditions | None = None
+) -> TrainingField:
     """A simulated field.
 
     Parameters
@@ -93,6 +95,8 @@ def field(seed: int, size: int = 512, streaks: bool = True) -> TrainingField:
         Pixels along each side.
     streaks : bool
         Whether the trails that were drawn are in it; all else is drawn alike.
+    conditions : Conditions, optional
+        Instead of those that are drawn, half of which are hard ones.
 
     Raises
     ------
@@ -102,17 +106,17 @@ def field(seed: int, size: int = 512, streaks: bool = True) -> TrainingField:
     refused: FrameRefused | None = None
     for attempt in range(TRIES):
         random = np.random.default_rng([seed, size, attempt, 0xF1E1D])
-        conditions = draw_conditions(np.random.default_rng([seed, size, attempt, 0xC0D]))
-        scene = draw_scene(random, size, conditions)
+        drawn = conditions or draw_conditions(np.random.default_rng([seed, size, attempt, 0xC0D]))
+        scene = draw_scene(random, size, drawn)
         name = f"sim-{seed}"
-        events = draw_events(random, scene, size, name, conditions)
+        events = draw_events(random, scene, size, name, drawn)
         if not streaks:
             events = [event for event in events if not event.is_streak]
         add_events(random, scene, events)
         defects = add_defects(random, scene)
         try:
             made = subtracted(random, scene, events, defects, name, seed)
-            return replace(made, conditions=conditions)
+            return replace(made, conditions=drawn)
         except FrameRefused as error:
             refused = error
     raise FrameRefused(f"no draw of seed {seed} could be subtracted: {refused}")

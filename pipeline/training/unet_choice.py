@@ -28,6 +28,7 @@ Array = NDArray[np.float64]
 FRAME_PX = 2048**2  # budgets are told for so many pixels
 PATCH_PX = 256**2
 STREAKS_PER_PATCH = 0.003  # in fields without any
+ENOUGH_PATCHES = 1000.0
 SURE = 0.975  # how sure it is that there are no more: the upper end of a 95 % interval
 LOWEST = 0.0  # log-odds from which objects are looked at
 LOWEST_STREAK = 5.0  # the same of the evidence of streaks
@@ -103,14 +104,11 @@ def point_threshold(examined: Examined, false_alarms: float) -> float:
 def streak_threshold(examined: Examined) -> float:
     """Evidence from which streaks of the network are candidates.
 
-    So few false ones are allowed in fields without any that the upper end of the 95 % interval of their
-    rate is no more than `STREAKS_PER_PATCH`. With less than 1,230 patches no rate that low can be shown:
-    then none at all is allowed, and what can be said is `streak_rate`.
+    `STREAKS_PER_PATCH` false ones are allowed in fields without any. With less than `ENOUGH_PATCHES` no rate
+    that low can be shown: then none at all is allowed, and what can be said is `streak_rate`.
     """
     patches = examined.streak_free_pixels / PATCH_PX
-    allowed = 0
-    while most(allowed + 1) <= STREAKS_PER_PATCH * patches:
-        allowed += 1
+    allowed = int(STREAKS_PER_PATCH * patches) if patches >= ENOUGH_PATCHES else 0
     return _above(_false_streaks(examined), allowed, LOWEST_STREAK)
 
 

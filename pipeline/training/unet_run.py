@@ -20,6 +20,7 @@ from pipeline.classify.unet import ARCHITECTURE, CLASSES, NAME, STRIDE_PX, UNet
 from pipeline.classify.unet_input import CHANNELS
 from pipeline.training import field_cache, unet_scorecard
 from pipeline.training.checkpoint import TrainingError
+from pipeline.training.conditions import PLAIN
 from pipeline.training.fields import VERSION, TrainingField, field
 from pipeline.training.real_fields import RealFields
 from pipeline.training.recording import Recording
@@ -49,9 +50,10 @@ class UnetRun:
     """What a run makes; ``false_alarms`` of the network alone per 2048 x 2048 pixels.
 
     On ``held_out`` fields the threshold of point sources is chosen, on ``streak_free`` others that of
-    streaks, on ``judged`` others the scorecard is made. A field of 512 pixels has four patches of 256, less
-    what is masked: fewer than some 330 fields cannot show that there are no more than .003 false streaks a
-    patch.
+    streaks, on ``judged`` others the scorecard is made. Rates of false streaks are told of fields as they
+    usually are: of those to learn from half are hard ones. A field of 512 pixels has four patches of 256,
+    less what is masked: fewer than some 260 fields cannot show that there are no more than .003 false
+    streaks a patch.
     With ``frames`` every second field is of the frames in that folder. Thresholds are always chosen on
     simulated fields: real frames have no complete truth.
     """
@@ -139,7 +141,7 @@ def run(
             return None
         made = fields_of(field, held, wanted.size, lambda done: report(done, wanted.held_out, "thresholds"))
         free = fields_of(
-            partial(field, streaks=False),
+            partial(field, streaks=False, conditions=PLAIN),
             range(STREAK_FREE, STREAK_FREE + wanted.streak_free),
             wanted.size,
             lambda done: report(done, wanted.streak_free, "fields without streaks"),
