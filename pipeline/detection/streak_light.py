@@ -125,7 +125,7 @@ class Scene:
                 break
         line = self._fitted(line)
         along = np.arange(0.0, line.length + 1e-9)
-        x, y = _places(line, along, np.zeros(1))
+        x, y = places(line, along, np.zeros(1))
         seen = self.seen(x, y)[:, 0]
         if np.count_nonzero(seen) < 3:
             return None
@@ -145,7 +145,7 @@ class Scene:
     ) -> Light:
         reach = int(np.ceil(STRIP_FWHM * self.fwhm / STRIP_STEP_PX))
         across = STRIP_STEP_PX * np.arange(-reach, reach + 1, dtype=np.float64)
-        x, y = _places(line, along, across)
+        x, y = places(line, along, across)
         seen = self.seen(x, y)
         ground = np.abs(across) > GROUND_FWHM * self.fwhm
         profile, noise = _median(np.where(seen, at(self.difference.data, x, y), np.nan)), 0.0
@@ -185,7 +185,7 @@ class Scene:
     def _fitted(self, line: StreakObject) -> StreakObject:
         """Both ends moved across to where the mean score between them is highest."""
         share = np.linspace(0.0, 1.0, max(8, int(line.length / (0.5 * self.fwhm))))
-        x, y = _places(line, share * line.length, np.zeros(1))
+        x, y = places(line, share * line.length, np.zeros(1))
         _, aside = _ways(line)
         first = last = 0.0
         for steps in SHIFTS_FWHM:
@@ -209,7 +209,7 @@ class Scene:
         """The part of a line and of what lies beyond its ends that is lit: whose excess is largest."""
         beyond = max(line.length, 4.0 * self.fwhm)
         along = np.arange(-beyond, line.length + beyond)
-        x, y = (each[:, 0] for each in _places(line, along, np.zeros(1)))
+        x, y = (each[:, 0] for each in places(line, along, np.zeros(1)))
         seen = self.seen(x, y)
         score = at(self.difference.score, x, y)
         within = score[seen & (along >= 0.0) & (along <= line.length)]
@@ -260,7 +260,7 @@ class Scene:
 
     def _opinion(self, map_: NDArray[np.float32], line: StreakObject, along: Array) -> float:
         """The mean of the network's largest log-odds on the line and half a pixel aside."""
-        x, y = _places(line, along, np.array([-STRIP_STEP_PX, 0.0, STRIP_STEP_PX]))
+        x, y = places(line, along, np.array([-STRIP_STEP_PX, 0.0, STRIP_STEP_PX]))
         return float(at(map_, x, y).max(axis=1).clip(-NETWORK_LIMIT, NETWORK_LIMIT).mean())
 
     def _angle(self, line: StreakObject) -> float:
@@ -281,7 +281,7 @@ def _ways(line: StreakObject) -> tuple[Array, Array]:
     return way, np.array([-way[1], way[0]])
 
 
-def _places(line: StreakObject, along: Array, across: Array) -> tuple[Array, Array]:
+def places(line: StreakObject, along: Array, across: Array) -> tuple[Array, Array]:
     """X and y of places by their distance from the begin of a line and from it: (along, across)."""
     way, aside = _ways(line)
     x = line.x_begin + along[:, None] * way[0] + across * aside[0]

@@ -154,7 +154,8 @@ def test_switched_off_nothing_changes(made, peaks):
 
 
 def test_the_shipped_files_are_small_and_are_those_in_the_code():
-    assert sum(path.stat().st_size for path in SHIPPED["unet"].folder.iterdir()) < 1_000_000
+    files = (path for each in SHIPPED.values() for path in each.folder.iterdir())
+    assert sum(path.stat().st_size for path in files) <= 3_000_000  # all models together
     assert unet.shipped().digest == SHIPPED["unet"].digest
 
 

@@ -10,7 +10,8 @@ from scipy import ndimage
 
 from pipeline.classify import unet
 from pipeline.classify.unet import LogOdds
-from pipeline.detection.streak_check import WEIGHTS, evidence, streak_objects, terms
+from pipeline.detection.streak_check import WEIGHTS, evidence, proposed, streak_objects, terms
+from pipeline.detection.streak_course import course
 from pipeline.detection.streak_light import CLIP_SIGMA, Scene
 from pipeline.detection.unet_objects import StreakObject, proposed_streaks
 from pipeline.frame import Difference, PsfModel
@@ -178,8 +179,9 @@ def test_what_runs_along_the_detector_must_be_surer():
         return lambda x, y: (x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle))
 
     def sure(on, degrees):
-        _, light = light_of(scene(line(*on, height_of(8.0)), on=on, turned=turned(degrees)), on)
-        return evidence(light)
+        made = scene(line(*on, height_of(8.0)), on=on, turned=turned(degrees))
+        found, light = light_of(made, on)
+        return evidence(light, course(Scene(*made), found))
 
     upright, slanted = (100.0, 20.0, 100.0, 160.0), (40.0, 30.0, 160.0, 150.0)
     assert sure(upright, 0.0) == pytest.approx(sure(upright, 3.0) - WEIGHTS["angle"], abs=0.3)
@@ -219,17 +221,38 @@ def test_how_much_of_a_line_is_masked_is_told():
     assert light.masked == pytest.approx(0.2, abs=0.03)
 
 
-def test_a_line_that_only_its_light_tells_of_is_found():
-    """The network proposes nothing there, and none of its FWHM has more than 3 sigma."""
+def test_a_line_that_only_its_light_tells_of_is_looked_at():
+    """The U-Net proposes nothing there, and none of its FWHM has more than 3 sigma."""
     made = scene(line(*ENDS, height_of(3.5)), opinion=-2.0)
     made[0].point[:] = 0.0  # it is likelier a point source than a streak, everywhere
     assert proposed_streaks(made[0], made[1].score, made[1].mask != 0, FWHM) == []
-    (streak,) = found_in(made)
-    assert streak.distance(np.array([100.0]), np.array([85.0]))[0] < 1.5
+    near = [each.distance(np.array([100.0]), np.array([85.0]))[0] for each in proposed(Scene(*made))]
+    assert min(near) < FWHM
+
+
+def test_light_and_the_u_net_tell_together():
+    def sure(significance, opinion):
+        made = scene(line(*ENDS, height_of(significance)), opinion=opinion)
+        found, light = light_of(made)
+        return evidence(light, course(Scene(*made), found))
+
+    threshold = unet.shipped().streak_threshold
+    assert sure(3.5, -4.0) < threshold < sure(3.5, 3.0)
+    assert sure(3.5, -4.0) < sure(8.0, -4.0) < sure(8.0, 3.0)
 
 
 def test_every_term_has_a_weight_and_none_can_be_endless():
-    _, light = light_of(scene(line(*ENDS, 1e6)))
-    assert terms(light).keys() == WEIGHTS.keys()
-    assert np.isfinite(evidence(light))
+    made = scene(line(*ENDS, 1e6))
+    found, light = light_of(made)
+    along = course(Scene(*made), found)
+    assert terms(light, along).keys() == WEIGHTS.keys()
+    assert np.isfinite(evidence(light, along))
     assert light.significance <= CLIP_SIGMA * np.sqrt(light.length / 1.5 + 1)
+
+
+def test_products_are_of_what_they_are_named_by():
+    made = scene(line(*ENDS, height_of(8.0)))
+    found, light = light_of(made)
+    told = terms(light, course(Scene(*made), found))
+    assert told["streak length"] == pytest.approx(told["streak"] * told["length"])
+    assert told["ridge ridge"] == pytest.approx(told["ridge"] ** 2)
