@@ -168,10 +168,10 @@ def _false(lines: list[Line], rank: NDArray[np.float64]) -> list[float]:
     out = []
     for i in np.argsort(-rank):
         each = lines[i]
-        here = kept.setdefault(each.seed, [])
-        x, y = (np.array([at]) for at in each.line.middle)
         if each.seed >= FIRST_SEED:
             continue
+        here = kept.setdefault(each.seed, [])
+        x, y = (np.array([at]) for at in each.line.middle)
         if not any(other.distance(x, y)[0] < 2.0 * each.fwhm for other in here):
             here.append(each.line)
             out.append(float(rank[i]))
