@@ -21,7 +21,8 @@ from core.errors import AstridError
 from core.frames import references
 from core.frames.observations import register
 from core.frames.queue import counts_by_state
-from core.settings import FakesSettings, Settings, StoreSettings
+from core.settings import Settings
+from core.settings_sections import FakesSettings, StoreSettings
 from core.text import counted
 from core.vocabulary import ExitCode, ObservationState
 from pipeline.calibration.calibrators import masters_of

@@ -50,7 +50,7 @@ def night(folder: Path) -> None:
 def ours(folder: Path, *, tried: bool = False) -> None:
     """Process the first frame, which makes the reference ready; then time the second."""
     from core.frames.injected import Draw
-    from core.settings import FakesSettings
+    from core.settings_sections import FakesSettings
     from pipeline.process import process
 
     settings, reference, masters, (first, second) = _ready(folder)

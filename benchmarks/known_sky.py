@@ -36,7 +36,7 @@ def main() -> None:
 def match(rows: int, folder: Path) -> dict[str, float]:
     """Ten thousand candidates of one frame against a catalogue that lies all in it."""
     from core.catalogs.library import Library
-    from core.settings import CatalogSettings
+    from core.settings_sections import CatalogSettings
     from pipeline.known.add import Options, add
     from pipeline.known.match import KnownSky
 

@@ -67,7 +67,7 @@ def sample(folder: Path) -> None:
     """Sample into a store for a while in an otherwise idle process, and ask how much it computed."""
     from core.database.migrations import upgrade
     from core.database.store import open_store
-    from core.settings import PowerSettings
+    from core.settings_sections import PowerSettings
     from pipeline.energy.meter import EnergyMeter
     from pipeline.energy.sampler import Sampler
     from pipeline.energy.sensors import find_sensors

@@ -16,7 +16,7 @@ from scipy.spatial import KDTree
 from scipy.special import gammainc
 
 from core.objects.sky import chord, unit_vectors
-from core.settings import TrackletSettings
+from core.settings_sections import TrackletSettings
 
 Values = NDArray[np.float64]
 Whole = NDArray[np.int64]

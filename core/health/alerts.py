@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from core.health.events import Event
-from core.settings import AlertSettings
+from core.settings_sections import AlertSettings
 from core.text import safe_text
 
 LONGEST = 1000

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.health.filesystems import is_network
-from core.settings import HealthSettings
+from core.settings_sections import HealthSettings
 from core.sun import altitude_deg
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from core.health import events as health_events
 from core.health.alerts import Alert
 from core.health.checks import Check, examine
 from core.health.facts import gather
-from core.settings import AlertSettings, Settings
+from core.settings import Settings
+from core.settings_sections import AlertSettings
 
 log = logging.getLogger(__name__)
 

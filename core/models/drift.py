@@ -21,7 +21,7 @@ from core.models import drift_rows, versions
 from core.models.distributions import Compared, adjusted, compare
 from core.models.drift_rows import Judged, Sample
 from core.objects.tracklets import NightSpan, nights
-from core.settings import DriftSettings
+from core.settings_sections import DriftSettings
 
 Array = NDArray[np.float64]
 

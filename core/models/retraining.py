@@ -13,7 +13,7 @@ from core.database.store import Store
 from core.models import versions
 from core.models.drift import Drift, drift
 from core.models.drift_rows import decisions_since
-from core.settings import DriftSettings
+from core.settings_sections import DriftSettings
 
 NAME = "realbogus"
 SHARE = 0.1  # of the decisions that are enough without drift: with it, so many are

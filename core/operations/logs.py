@@ -20,7 +20,8 @@ from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import IO
 
-from core.settings import LogSettings, Settings
+from core.settings import Settings
+from core.settings_sections import LogSettings
 
 TAIL_BYTES = 128 * 1024
 TAIL_LINES = 1000

@@ -26,7 +26,7 @@ from core.epochs import MJD_0
 from core.objects.known import known_sky
 from core.review.agreement import standings
 from core.review.real_rows import RealCandidate, real_candidates
-from core.settings import MpcSettings, ReviewSettings
+from core.settings_sections import MpcSettings, ReviewSettings
 from core.text import safe_text
 from core.vocabulary import OWN, Label, ReviewState
 

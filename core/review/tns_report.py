@@ -20,7 +20,7 @@ from core.objects.sky import separation_deg
 from core.objects.tracklets import tracklets_of
 from core.review.agreement import standings
 from core.review.real_rows import RealCandidate, real_candidates
-from core.settings import ReviewSettings, TnsSettings
+from core.settings_sections import ReviewSettings, TnsSettings
 from core.text import safe_text
 from core.vocabulary import OWN, FluxKind, Label, ReviewState
 

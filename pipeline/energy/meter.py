@@ -11,7 +11,7 @@ from pipeline.energy.readings import Counter, Sensor, between
 from pipeline.energy.sensors import find_sensors
 
 if TYPE_CHECKING:
-    from core.settings import PowerSettings
+    from core.settings_sections import PowerSettings
 
 log = logging.getLogger(__name__)
 

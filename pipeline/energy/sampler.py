@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from core.database.store import Store, StoreError
 from core.operations import power_log
 from core.operations.power_log import DeviceEnergy, DeviceFacts, SampleFacts
-from core.settings import PowerSettings, Settings
+from core.settings import Settings
+from core.settings_sections import PowerSettings
 from pipeline.energy.readings import Reading, Sensor, Spent, add, with_mean_draw
 from pipeline.energy.sensors import Sensors, find_sensors
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.settings import PowerSettings
+from core.settings_sections import PowerSettings
 from pipeline.energy.rapl import find_rapl
 from pipeline.energy.readings import Absent, Sensor
 

@@ -20,7 +20,8 @@ from core.catalogs.library import Catalog, CatalogError, Library, Part
 from core.catalogs.near import names, rounded
 from core.catalogs.zones import MAS_PER_DEG
 from core.objects.sky import separation_deg
-from core.settings import CatalogSettings, Settings
+from core.settings import Settings
+from core.settings_sections import CatalogSettings
 from pipeline.known.small_bodies import small_bodies
 
 log = logging.getLogger(__name__)

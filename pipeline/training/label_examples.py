@@ -15,7 +15,7 @@ from core.frames.standing import candidate_label, stands
 from core.review.agreement import side, standings
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.real_rows import is_injected_candidate
-from core.settings import ReviewSettings
+from core.settings_sections import ReviewSettings
 from core.surveys.alert import AlertFacts
 from core.vocabulary import ReviewState
 from pipeline.classify.survey_cutouts import of_sources

@@ -12,7 +12,7 @@ from screens.terminal import Terminal
 if TYPE_CHECKING:
     from core.database.store import Store
     from core.review.arrivals import Arrivals
-    from core.settings import ReviewSettings
+    from core.settings_sections import ReviewSettings
 
 BELL = "\a"
 

@@ -13,7 +13,7 @@ from screens.frame.notice import Arriving
 
 if TYPE_CHECKING:
     from core.operations.headline import Headline
-    from core.settings import ReviewSettings
+    from core.settings_sections import ReviewSettings
 
 FADES_AFTER_S = 10.0  # a draw that nobody measures any more must not stand for ever
 

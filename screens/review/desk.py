@@ -23,7 +23,7 @@ from core.review import (
     verdicts,
     waiting,
 )
-from core.settings import ReviewSettings
+from core.settings_sections import ReviewSettings
 from core.text import safe_text
 from core.vocabulary import Label, ReviewState
 

@@ -11,7 +11,8 @@ from core.database.store import Store, open_store
 from core.frames import references
 from core.frames.observations import register
 from core.frames.outcome import ObservationFacts, ReferenceFacts
-from core.settings import Settings, StoreSettings
+from core.settings import Settings
+from core.settings_sections import StoreSettings
 from pipeline.calibration.calibrators import masters_of
 from pipeline.intake.ingest import examine
 from pipeline.reference.references import from_frames

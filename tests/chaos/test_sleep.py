@@ -13,7 +13,7 @@ from core.database.tables import Candidate, Observation, Run, StageRun
 from core.frames import queue
 from core.frames.queue import Lease
 from core.objects.association import lock
-from core.settings import QueueSettings
+from core.settings_sections import QueueSettings
 from tests.chaos.nights import Night, make_night
 from tests.chaos.processes import a_run, eventually, none_survives, send
 

@@ -19,7 +19,8 @@ from core.database.store import open_store
 from core.database.tables import Candidate, Difference, Observation, Run, SkyObject, StageRun
 from core.frames.queue import counts_by_state
 from core.objects.sky import separation_deg
-from core.settings import QueueSettings, Settings
+from core.settings import Settings
+from core.settings_sections import QueueSettings
 from pipeline.engines.local import run
 from tests.chaos.nights import Night, make_night
 from tests.chaos.processes import a_run, eventually, family, none_survives, send, somebody_lives

@@ -9,7 +9,7 @@ from core.database.tables import Candidate, CandidateMatch
 from core.objects.tracklets import newest_night, write_tracklets
 from core.review.ades_report import COLUMNS, preflight, write
 from core.review.verdicts import decide
-from core.settings import MpcSettings, ReviewSettings
+from core.settings_sections import MpcSettings, ReviewSettings
 from core.vocabulary import Label
 from tests.core.test_tracklets import found, one_mover
 

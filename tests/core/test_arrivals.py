@@ -7,7 +7,7 @@ from core.review.candidates import page
 from core.review.filters import FilterError, parse
 from core.review.verdicts import decide
 from core.review.zones import FAST_ABOVE, REJECT_BELOW, Zone, bounds
-from core.settings import ReviewSettings
+from core.settings_sections import ReviewSettings
 from core.vocabulary import Label
 from screens.frame.notice import Arriving, escape
 from screens.terminal import Terminal

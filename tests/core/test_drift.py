@@ -13,7 +13,7 @@ from core.models.distributions import adjusted, compare, effective, kolmogorov, 
 from core.models.drift import RANKED, calibrated, drift
 from core.models.drift_rows import Judged
 from core.models.retraining import retraining
-from core.settings import DriftSettings
+from core.settings_sections import DriftSettings
 from tests.core.nights import add_nights
 
 DIGEST = "a" * 64

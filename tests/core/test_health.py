@@ -18,7 +18,8 @@ from core.health.facts import Facts, Place, StoreFacts, gather
 from core.health.filesystems import is_network, kind_of
 from core.operations.power import DevicePower
 from core.operations.prefect_server import ServerState
-from core.settings import CameraSettings, HealthSettings, Settings, SettingsError, StoreSettings, load
+from core.settings import Settings, SettingsError, load
+from core.settings_sections import CameraSettings, HealthSettings, StoreSettings
 from core.sun import altitude_deg
 from tests.core.frames import add_frames
 

@@ -16,7 +16,8 @@ from core.health.alerts import Alert
 from core.health.checks import Check
 from core.health.events import NoSuchEvent, acknowledge, alerted, claim_alerts, listed
 from core.health.watch import look, tell, watching
-from core.settings import AlertSettings, HealthSettings, Settings, StoreSettings
+from core.settings import Settings
+from core.settings_sections import AlertSettings, HealthSettings, StoreSettings
 
 FULL = Check("disk", "failed", "0.1 GiB free at /data", "/data", "here")
 SHORT = Check("disk", "warning", "1.5 GiB free at /data", "/data", "here")

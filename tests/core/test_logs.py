@@ -21,7 +21,8 @@ from core.operations.logs import (
     prune_runs,
     tail,
 )
-from core.settings import LogSettings, Settings
+from core.settings import Settings
+from core.settings_sections import LogSettings
 
 WRITER = """
 import logging, sys

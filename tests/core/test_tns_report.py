@@ -5,7 +5,7 @@ import pytest
 from core.database.tables import Candidate, CandidateMatch, SurveyFlux
 from core.review.tns_report import document, preflight
 from core.review.verdicts import decide
-from core.settings import ReviewSettings, TnsSettings
+from core.settings_sections import ReviewSettings, TnsSettings
 from core.vocabulary import Label
 from tests.core.rows import add_candidate, add_object
 

@@ -7,7 +7,8 @@ import pytest
 from astropy.io.fits import Header
 from astropy.wcs import WCS
 
-from core.settings import CalibrateSettings, CameraSettings, Settings
+from core.settings import Settings
+from core.settings_sections import CalibrateSettings, CameraSettings
 from core.vocabulary import FrameKind, MaskPlane
 from pipeline.calibration.calibrate import calibrate, source_model
 from pipeline.calibration.masters import Masters

@@ -5,7 +5,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from core.settings import DepthSettings, Settings
+from core.settings import Settings
+from core.settings_sections import DepthSettings
 from core.vocabulary import MaskPlane
 from pipeline.depth import depth as depth_module
 from pipeline.depth.completeness import fit

@@ -25,7 +25,8 @@ from core.frames import references
 from core.frames.observations import register
 from core.frames.outcome import FrameOutcome
 from core.operations import broker
-from core.settings import DramatiqSettings, Settings, StoreSettings
+from core.settings import Settings
+from core.settings_sections import DramatiqSettings, StoreSettings
 from core.vocabulary import ExitCode
 from pipeline.engines import dramatiq
 from tests.core.frames import frame_facts, reference_facts

@@ -22,7 +22,8 @@ from core.database.tables import Candidate, Difference, Observation, Run
 from core.frames import queue, references
 from core.frames.observations import register
 from core.frames.outcome import FrameOutcome, ObservationFacts, ReferenceFacts
-from core.settings import QueueSettings, Settings, StoreSettings
+from core.settings import Settings
+from core.settings_sections import QueueSettings, StoreSettings
 from pipeline.engines.local import RunSummary, run
 from pipeline.engines.signals import TERMINALS, held_back
 from pipeline.engines.worker import LOST, FrameEvent

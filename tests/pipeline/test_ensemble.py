@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import AstridError
 from core.review.zones import FAST_ABOVE, REJECT_BELOW
-from core.settings import ReviewSettings
+from core.settings_sections import ReviewSettings
 from pipeline.classify import model_file
 from pipeline.classify.ensemble import ARCHITECTURE, MEMBERS, member_table
 from pipeline.classify.model_file import Description, ModelRefused

@@ -8,7 +8,7 @@ from sqlmodel import select
 
 from core.database.tables import Candidate, Injection, SkyObject
 from core.review.verdicts import decide
-from core.settings import ReviewSettings
+from core.settings_sections import ReviewSettings
 from core.surveys.alert import AlertFacts
 from core.vocabulary import Label
 from pipeline.training import examples as sets

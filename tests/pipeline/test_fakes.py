@@ -33,7 +33,8 @@ from core.places.why import why
 from core.review.cards import read_card
 from core.review.cutouts import unpack
 from core.review.verdicts import decide
-from core.settings import FakesSettings, Settings, StoreSettings
+from core.settings import Settings
+from core.settings_sections import FakesSettings, StoreSettings
 from core.vocabulary import DOUBT, Label
 from pipeline.engines.remeasure import remeasure
 from pipeline.engines.worker import Worker

@@ -11,7 +11,8 @@ from astropy.io.fits import Header
 from astropy.wcs import WCS
 
 from core.catalogs.library import Library
-from core.settings import QualitySettings, Settings
+from core.settings import Settings
+from core.settings_sections import QualitySettings
 from pipeline.clock import StageClock
 from pipeline.frame import Frame, FrameRefused
 from pipeline.known.field_stars import band_of, compare, moffat_share

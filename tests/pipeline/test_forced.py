@@ -23,7 +23,8 @@ from core.objects.sky import zone_of
 from core.places.place_facts import Place
 from core.places.why import Page, place_on_grid
 from core.review.real_rows import InjectedSourceError, real_place
-from core.settings import AssociateSettings, DetectSettings, Settings, StoreSettings
+from core.settings import Settings
+from core.settings_sections import AssociateSettings, DetectSettings, StoreSettings
 from core.vocabulary import MaskPlane, ReviewState
 from pipeline.detection.forced import forced_flux, forced_fluxes
 from pipeline.engines.local import run

@@ -9,7 +9,8 @@ from astropy.coordinates import AltAz, EarthLocation, SkyCoord
 from astropy.io import fits
 from astropy.time import Time
 
-from core.settings import Settings, SiteSettings
+from core.settings import Settings
+from core.settings_sections import SiteSettings
 from core.vocabulary import FrameKind, ObservationState
 from pipeline.intake.ingest import content_hash, examine, find_files
 

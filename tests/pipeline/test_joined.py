@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from core.settings import DetectSettings, Settings
+from core.settings import Settings
+from core.settings_sections import DetectSettings
 from pipeline.classify import unet
 from pipeline.classify.model_file import Calibration, ModelRefused, read
 from pipeline.classify.shipped import SHIPPED

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from core.catalogs.library import Library
 from core.objects.sky import separation_deg
-from core.settings import CatalogSettings
+from core.settings_sections import CatalogSettings
 from pipeline.known.kepler import MU, Orbits, eccentric_anomaly, magnitude, seen, terrestrial_time
 from pipeline.known.match import KnownSky
 from pipeline.known.orbit_file import DTYPE

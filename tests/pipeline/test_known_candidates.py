@@ -12,7 +12,8 @@ from sqlmodel import col, select
 from core.database.store import Store
 from core.database.tables import Candidate, CandidateMatch
 from core.objects.known import known_sky
-from core.settings import Settings, StoreSettings
+from core.settings import Settings
+from core.settings_sections import StoreSettings
 from pipeline.engines.matching import match_stored
 from pipeline.known.candidates import with_known
 from pipeline.known.match import KnownSky

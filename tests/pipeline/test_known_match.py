@@ -10,7 +10,7 @@ import pytest
 
 from core.catalogs.library import Library
 from core.objects.sky import separation_deg
-from core.settings import CatalogSettings
+from core.settings_sections import CatalogSettings
 from pipeline.known.match import KINDS, KnownSky
 from tests.pipeline.catalogs import added, gaia, scattered, write_csv, write_parquet
 

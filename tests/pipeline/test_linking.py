@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.settings import TrackletSettings
+from core.settings_sections import TrackletSettings
 from pipeline.linking import Detections, Track, link
 
 SETTINGS = TrackletSettings()

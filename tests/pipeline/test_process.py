@@ -15,7 +15,8 @@ from core.database.store import open_store
 from core.frames.outcome import FrameOutcome
 from core.magnitudes import magnitude
 from core.review.cutouts import unpack
-from core.settings import DepthSettings, QualitySettings, Settings, StoreSettings
+from core.settings import Settings
+from core.settings_sections import DepthSettings, QualitySettings, StoreSettings
 from pipeline.calibration.calibrators import masters_of
 from pipeline.calibration.masters import Masters
 from pipeline.classify.classify import best_of

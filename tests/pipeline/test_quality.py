@@ -7,7 +7,8 @@ import pytest
 from astropy.io.fits import Header
 from astropy.wcs import WCS
 
-from core.settings import QualitySettings, Settings
+from core.settings import Settings
+from core.settings_sections import QualitySettings
 from core.vocabulary import MaskPlane
 from pipeline.calibration.quality import assess, limit_flux
 from pipeline.frame import FrameRefused

@@ -16,7 +16,8 @@ from core.database.tables import Candidate, Difference, Observation
 from core.frames import references
 from core.frames.observations import register
 from core.frames.queue import counts_by_state
-from core.settings import Settings, StoreSettings
+from core.settings import Settings
+from core.settings_sections import StoreSettings
 from pipeline.engines.local import run
 from pipeline.intake.ingest import examine, find_files
 from pipeline.reference.references import from_file

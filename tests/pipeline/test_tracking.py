@@ -11,7 +11,8 @@ import pytest
 
 from core.models import trainings, versions
 from core.models.registry import own_database, read_registry
-from core.settings import MlflowSettings, PowerSettings, Settings
+from core.settings import Settings
+from core.settings_sections import MlflowSettings, PowerSettings
 from pipeline.classify import model_file
 from pipeline.classify.model_file import Description, ModelRefused
 from pipeline.training import tracking

@@ -21,7 +21,8 @@ from core.frames.observations import register
 from core.frames.queue import requeue
 from core.frames.zeropoints import OF_FRAME, NoSuchFrames, uncalibrated
 from core.review.verdicts import decide
-from core.settings import Settings, StoreSettings
+from core.settings import Settings
+from core.settings_sections import StoreSettings
 from core.vocabulary import Label
 from pipeline.engines.local import run
 from pipeline.engines.zeropoints import calibrate_stored, covered

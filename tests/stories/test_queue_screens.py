@@ -12,7 +12,8 @@ from core.database.tables import Observation, QueueEvent
 from core.frames import references
 from core.frames.observations import register
 from core.operations import runs
-from core.settings import QueueSettings, Settings, StoreSettings
+from core.settings import Settings
+from core.settings_sections import QueueSettings, StoreSettings
 from pipeline.engines.local import run
 from pipeline.intake.ingest import examine
 from pipeline.reference.references import from_frames

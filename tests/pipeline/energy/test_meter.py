@@ -3,7 +3,7 @@
 import pynvml
 import pytest
 
-from core.settings import PowerSettings
+from core.settings_sections import PowerSettings
 from pipeline.clock import StageClock
 from pipeline.energy import meter as meter_module
 from pipeline.energy.meter import EnergyMeter

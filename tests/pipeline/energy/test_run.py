@@ -8,7 +8,8 @@ from core.database.store import Store
 from core.frames import references
 from core.frames.observations import register
 from core.operations import power
-from core.settings import PowerSettings, Settings, StoreSettings
+from core.settings import Settings
+from core.settings_sections import PowerSettings, StoreSettings
 from pipeline.engines.local import run
 from pipeline.intake.ingest import examine
 from pipeline.reference.references import from_frames

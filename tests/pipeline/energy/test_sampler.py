@@ -9,7 +9,8 @@ import pytest
 from core.database.store import Store, StoreUnreachable
 from core.database.tables import Run
 from core.operations import power, runs
-from core.settings import PowerSettings, Settings
+from core.settings import Settings
+from core.settings_sections import PowerSettings
 from pipeline.energy import sampler as sampler_module
 from pipeline.energy.readings import Absent, Counter, Reading
 from pipeline.energy.sampler import Sampler, sampling
