@@ -86,6 +86,8 @@ class Console(App[None]):
         What the terminal can do; by default what the environment says.
     guard : RepeatGuard, optional
         For tests that bring their own clock.
+    at_review : bool
+        Begin at the queue, wherever one was when one left.
     """
 
     TITLE = "AstrID"
@@ -103,6 +105,7 @@ class Console(App[None]):
         read_only: bool = False,
         terminal: Terminal | None = None,
         guard: RepeatGuard | None = None,
+        at_review: bool = False,
     ) -> None:
         self.terminal = terminal or probe(os.environ)  # before Textual takes NO_COLOR from the environment
         # Without ansi_color the palette's greys are sent as true colours, thrice the bytes.
@@ -115,6 +118,7 @@ class Console(App[None]):
         self.clock = Clock()
         self._host = safe_text(socket.gethostname(), 24)
         self._guard = guard
+        self._at_review = at_review
         self._watching = Watching(self)
         self._line = CommandLine(self)
         self._trail: list[Where] = []  # screens that jumps came from
@@ -247,7 +251,7 @@ class Console(App[None]):
         self._picturing.begin(settings.review.drawing)
         for screen in self._made():
             screen.recall(opening.memory.screens.get(screen.WHERE.value, {}))
-        if opening.memory.screen in set(SCREENS) - {Where.REVIEW.value}:
+        if not self._at_review and opening.memory.screen in set(SCREENS) - {Where.REVIEW.value}:
             self._switch(Where(opening.memory.screen))
 
     @property
@@ -425,12 +429,14 @@ class Console(App[None]):
             sys.stderr.write(self._crash.sentence + "\n")
 
 
-def run_console(settings_path: Path | None = None, read_only: bool = False) -> int:
+def run_console(
+    settings_path: Path | None = None, read_only: bool = False, *, at_review: bool = False
+) -> int:
     """Open the console and stay in it until the user leaves; the exit code."""
     if os.environ.get("TERM") == "dumb":
         sys.stderr.write(NO_SCREEN + "\n")
         return ExitCode.USAGE
-    console = Console(settings_path, read_only)
+    console = Console(settings_path, read_only, at_review=at_review)
     sys.excepthook = console.broke_down
     console.run(mouse=console.early.mouse)
     console.say_last_words()

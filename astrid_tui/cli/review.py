@@ -54,7 +54,7 @@ def review(
             raise typer.BadParameter("the console needs a terminal; --linear does not", param_hint="--linear")
         from astrid_tui.app import run_console
 
-        raise typer.Exit(run_console(invocation.config, invocation.read_only))
+        raise typer.Exit(run_console(invocation.config, invocation.read_only, at_review=True))
     from screens.review.desk import Desk, Habits
 
     settings = settings_of(context).review

@@ -104,6 +104,7 @@ async def console(
     guard: RepeatGuard | None = None,
     more: str = "",
     ready: bool = True,
+    at_review: bool = False,
 ) -> AsyncIterator[Reviewer]:
     """The console on a store, with a clock on which every key press is five seconds after the last.
 
@@ -112,9 +113,8 @@ async def console(
     settings = folder / "config.toml"
     settings.write_text(f'home = "{folder}"\n[store]\nurl = "{url}"\n[review]\nreviewer = "vera"\n{more}')
     seconds = count(0, 5)
-    app = Console(
-        settings, read_only, Terminal(colours=colours), guard or RepeatGuard(lambda: float(next(seconds)))
-    )
+    own_clock = RepeatGuard(lambda: float(next(seconds)))
+    app = Console(settings, read_only, Terminal(colours=colours), guard or own_clock, at_review)
     async with app.run_test(size=size) as pilot:
         reviewer = Reviewer(app, pilot)
         if ready:

@@ -68,6 +68,12 @@ async def test_the_console_begins_where_the_last_one_was_left(night, tmp_path):
         await vera.press("3")
         await vera.until(lambda: vera.screen.card is not None and vera.screen.card.name == name)
         assert "score>22.2" in vera.lines[1]
+        await vera.pilot.press("5")
+        await vera.until(lambda: "power" in vera.lines[0])
+        await vera.pilot.press("q")
+    async with console(url, tmp_path, at_review=True) as vera:  # who asks for the queue is led to it
+        assert "review" in vera.lines[0]
+        assert "score>22.2" in vera.lines[1]
 
 
 @pytest.mark.parametrize("text", ["{", '{"screen": "nowhere", "theme": "pink", "screens": {"review": 3}}'])
