@@ -41,9 +41,9 @@ class Part:
     judged: Judged
 
 
-def recipes(images: Path | None, simulated: int) -> Iterator[tuple[str, Callable[[], Field]]]:
+def recipes(images: Path | None, simulated: int, first: int = 0) -> Iterator[tuple[str, Callable[[], Field]]]:
     """Name and drawing of each field; real ones only where their frames are."""
-    for seed in range(simulated):
+    for seed in range(first, first + simulated):
         yield f"simulated-{seed:03d}", lambda seed=seed: skies.field_of(seed)
     if images is None:
         return
@@ -65,10 +65,12 @@ def drawn(name: str, draw: Callable[[], Field], work: Path) -> Field:
     return load(path)
 
 
-def judged(images: Path | None, work: Path, simulated: int, tell: Callable[[str], None]) -> list[Part]:
+def judged(
+    images: Path | None, work: Path, simulated: int, tell: Callable[[str], None], first: int = 0
+) -> list[Part]:
     """Every field and what the product made of it; those that the product refuses are told of."""
     parts = []
-    for name, draw in recipes(images, simulated):
+    for name, draw in recipes(images, simulated, first):
         field = drawn(name, draw, work)
         try:
             parts.append(Part(field, judge(field, images)))
