@@ -58,14 +58,19 @@ def test_a_device_that_is_not_there_is_told_in_one_sentence():
 @pytest.mark.parametrize("method", ["zogy", "classic"])
 @pytest.mark.parametrize("where", ["cpu", pytest.param("cuda", marks=needs_cuda)])
 def test_both_kinds_of_array_find_the_same_difference(where, method, monkeypatch):
-    """torch on the CPU stands in for it on a CUDA device, also where there is none."""
+    """torch on the CPU stands in for it on a CUDA device, also where there is none.
+
+    The sky is left in: which pixels its mesh clips, and by which formula a cell's mode is told, may hang on
+    the last digit, and the frame's own processor makes it.
+    """
     pytest.importorskip("torch")
+    monkeypatch.setattr("pipeline.subtraction.subtract.left_sky", lambda data, bad: np.zeros_like(data))
     there = CudaArrays(where)
     new, reference, *_ = make_pair((400, 330), new={"fwhm": 3.5, "psf_gradient": 0.08})
     host = subtract(new, replace(reference, caches={}), Settings(), method)
     monkeypatch.setattr("pipeline.subtraction.subtract.arrays", lambda device: there)
     cuda = subtract(new, replace(reference, caches={}), Settings(), method)
-    # Clipping in the sky's mesh and quantiles over few stars enlarge the rounding.
-    assert cuda.score == pytest.approx(host.score, abs=5e-3)
-    assert cuda.flux_err == pytest.approx(host.flux_err, rel=3e-3)
-    assert cuda.data == pytest.approx(host.data, abs=1e-3 * float(np.abs(host.data).max()))
+    # Quantiles over few stars enlarge the rounding.
+    assert cuda.score == pytest.approx(host.score, abs=1e-3)
+    assert cuda.flux_err == pytest.approx(host.flux_err, rel=1e-3)
+    assert cuda.data == pytest.approx(host.data, abs=1e-4 * float(np.abs(host.data).max()))
