@@ -9,7 +9,8 @@ Sky
 White noise
     A Gaussian random field of unit variance has ``2 (2 pi)^(-3/2) |L|^(1/2) u exp(-u^2 / 2)`` peaks beyond
     u a pixel, of both signs, L the covariance of its gradient (Adler 1981, The Geometry of Random Fields);
-    L is measured on the sky of the score, and that pixels sample the field is allowed for.
+    L is measured on the sky of the score, and that pixels sample the field is allowed for. The most that a
+    sixteenth of an image deviates is found in such fields themselves, on the same sky.
 Chi squared of bright stars
     The mean of the score squared within one FWHM of a constant star, the median over the stars, divided
     by the same of places on the empty sky where the score has unit variance. One is a star that left no
@@ -18,6 +19,7 @@ Chi squared of bright stars
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +35,7 @@ LIFTED = 0.5  # sigma
 BRIGHT_SNR = 100.0
 FORCED_SNR = 20.0
 REGIONS = 4
+DRAWS = 4  # of white noise, an image
 CAUSES = ("mask", "source", "sky")  # what a false peak lies beside
 
 
@@ -67,6 +70,7 @@ class Judged:
     masked_changes: float
     sigma: float
     worst_region: float
+    chance_region: float  # the same of white noise
     expected: float  # false peaks of white noise beyond 5 sigma
     false_peaks: Array  # |score| of all false peaks beyond FAINTEST_PEAK
     cause: NDArray[np.int64]  # of each, an index into CAUSES
@@ -117,6 +121,7 @@ def judge(score: NDArray[np.float32], good: Mask, truth: Truth) -> Judged:
         masked_changes=1.0 - float(inside.mean()) if len(inside) else 0.0,
         sigma=sigma,
         worst_region=worst_region(score, sky),
+        chance_region=white_noise_region(score, sky),
         expected=float(free.sum()) * white_noise_peaks(score, sky),
         false_peaks=np.abs(value[false]),
         cause=cause[false],
@@ -189,15 +194,33 @@ def worst_region(score: NDArray[np.float32], sky: Mask) -> float:
     return worst
 
 
-def white_noise_peaks(score: NDArray[np.float32], sky: Mask, threshold: float = 5.0) -> float:
-    """Peaks a pixel of either sign beyond a threshold, if the score were white noise, filtered alike."""
-    gradients = []
+def white_noise_region(score: NDArray[np.float32], sky: Mask) -> float:
+    """`worst_region` of white noise of unit variance, filtered as the score is, the mean of some draws."""
+    # Gaussian kernels of width s make neighbours exp(-1 / (4 s^2)) alike.
+    widths = [math.sqrt(0.5 / max(each, 1e-6)) for each in _gradients(score, sky)]
+    random = np.random.default_rng(0)
+    worst = []
+    for _ in range(DRAWS):
+        field = ndimage.gaussian_filter(random.normal(size=score.shape).astype(np.float32), widths)
+        worst.append(worst_region(field / field.std(), sky))
+    return float(np.mean(worst))
+
+
+def _gradients(score: NDArray[np.float32], sky: Mask) -> list[float]:
+    """The variance of the gradient of the score down and across, in units of its own."""
+    found = []
     for axis in (0, 1):
         both = np.logical_and(*_neighbours(sky, axis))
         first, second = _neighbours(score, axis)
         likeness = np.corrcoef(first[both], second[both])[0, 1]
         # Two samples of a smooth field are exp(-L / 2) alike, to the order that matters here.
-        gradients.append(-2.0 * np.log(max(likeness, 1e-3)))
+        found.append(float(-2.0 * np.log(max(likeness, 1e-3))))
+    return found
+
+
+def white_noise_peaks(score: NDArray[np.float32], sky: Mask, threshold: float = 5.0) -> float:
+    """Peaks a pixel of either sign beyond a threshold, if the score were white noise, filtered alike."""
+    gradients = _gradients(score, sky)
     # A peak between pixels is seen on the nearest one, where it is so much lower.
     off = (np.arange(9) - 4) / 9.0
     seen = np.exp(-0.5 * (gradients[0] * off[:, None] ** 2 + gradients[1] * off[None, :] ** 2))

@@ -1,7 +1,7 @@
 """From pairs to a table: pool what was judged, print it, keep it as JSON.
 
 Columns of the table
-    sigma       of the score on the sky; the most that a sixteenth of an image deviates from 1
+    sigma       of the score on the sky; the most that a sixteenth of an image deviates from 1, and by chance
     FP/Mpx      false peaks beyond 5 sigma of either sign; (white) as many as white noise has; cut: what
                 the product's own cuts leave, and kept: the part of changes above 8 sigma that they leave
     at          the score beyond which there is one false peak a megapixel
@@ -75,6 +75,7 @@ def pooled(
         "mpx": mpx,
         "sigma": _mean([each.sigma for each in judged]),
         "worst_region": _mean([each.worst_region for each in judged]),
+        "chance_region": _mean([each.chance_region for each in judged]),
         "false_per_mpx": count / mpx,
         "false_interval": [low / mpx, high / mpx],
         "white_noise_per_mpx": sum(each.expected for each in judged) / mpx,
@@ -134,7 +135,7 @@ def _chi2(of_stars: Sequence[Array], judged: Sequence[Judged]) -> float:
 
 
 HEAD = (
-    f"{'scenario':14s}{'engine':9s}{'sigma':>6s}{'±reg':>6s} "
+    f"{'scenario':14s}{'engine':9s}{'sigma':>6s}{'±reg':>6s}{'white':>6s} "
     f"{'FP/Mpx':>7s}{'white':>6s}{'cut':>6s}{'kept':>5s}{'at':>6s} "
     f"{'sky':>6s}{'star':>6s}{'gal':>6s} {'chi2':>6s}{'no ast':>7s} {'bias%':>6s}{'scat':>5s}{'pull':>5s} "
     f"{'map':>6s}{'left':>6s}{'gain%':>6s}{'PSFn%':>6s}{'PSFr%':>6s} "
@@ -154,6 +155,7 @@ def line(scenario: str, engine: str, result: dict[str, Any]) -> str:
             start,
             _f(result["sigma"], 6, 3),
             _f(result["worst_region"], 6, 3),
+            _f(result["chance_region"], 6, 3),
             " ",
             _f(result["false_per_mpx"], 7, 2),
             _f(result["white_noise_per_mpx"], 6, 2),

@@ -17,6 +17,8 @@ from benchmarks.subtraction.metrics import (
     poisson_interval,
     threshold_for,
     white_noise_peaks,
+    white_noise_region,
+    worst_region,
 )
 from benchmarks.subtraction.report import HEAD, HEAD_OFF_MASKS, line, line_off_masks, pooled
 
@@ -66,6 +68,13 @@ def test_white_noise_has_as_many_peaks_as_is_said():
         expected = white_noise_peaks(score, everywhere, threshold) * score.size
         assert np.sum(np.abs(value) > threshold) == pytest.approx(expected, abs=4.0 * np.sqrt(expected))
     assert 0.2 < white_noise_peaks(score, everywhere) * 1e6 < 0.8
+
+
+def test_regions_of_white_noise_differ_as_much_as_is_said():
+    scores = [white(np.random.default_rng(seed), 800) for seed in range(8)]
+    sky = np.ones(scores[0].shape, dtype=bool)
+    expected = white_noise_region(scores[0], sky)
+    assert np.mean([worst_region(score, sky) for score in scores]) == pytest.approx(expected, rel=0.25)
 
 
 def test_a_perfect_score_is_judged_perfect():
