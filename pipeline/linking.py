@@ -26,6 +26,8 @@ NEXT_FRAMES = 8  # a detection is paired with those of so many later frames of i
 LEAST_TOLERANCE_ARCSEC = 1.0
 ANOTHER_FILTER_MAG = 1.2  # how much a colour may change a magnitude
 SIGMAS = 3.0
+MOST_BY_CHANCE = 0.03  # detections where a track leads, in all frames so far, up to which one is of the track
+KEPT_SIGMAS = 4.0  # of where a track leads, that its members may be off
 WORST_PAIR = 0.5  # a pair that chance makes as often is no beginning
 ARCSEC = 3600.0
 
@@ -106,8 +108,10 @@ def link(found: Detections, settings: TrackletSettings) -> list[Track]:
     taken = np.zeros(len(found), dtype=bool)
     chosen: list[tuple[float, Whole]] = []
     for number in np.lexsort((-(members >= 0).sum(axis=1), chance)):
-        mine = np.unique(members[number][members[number] >= 0])
-        mine = mine[np.argsort(found.mjd[mine], kind="stable")]
+        if chance[number] > settings.false_share:
+            break  # nor can any that follows be told, however many there are
+        pair = np.array([pairs.first[number], pairs.second[number]])
+        mine = _along(found, frames, pair, members[number][members[number] >= 0])
         if taken[mine].any():
             continue
         taken[mine] = True
@@ -118,12 +122,13 @@ def link(found: Detections, settings: TrackletSettings) -> list[Track]:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """One frame's detections, a tree of their places on the unit sphere, and its radius in arcsec."""
+    """One frame's detections, a tree of their places on the unit sphere, its radius in arcsec, its middle."""
 
     mjd: float
     which: Whole
     tree: KDTree
     radius: float
+    centre: Values
 
     def crowd(self, places: NDArray[np.float64]) -> tuple[Values, Values]:
         """Radii (arcsec) around places that hold so many detections, where these are counted."""
@@ -151,7 +156,8 @@ def _frames(found: Detections) -> list[_Frame]:
         which = np.flatnonzero(found.frame == number)
         tree = KDTree(unit_vectors(found.ra[which], found.dec[which]))
         radius = float(found.field[which[0]]) * ARCSEC
-        made.append(_Frame(float(found.mjd[which[0]]), which, tree, radius))
+        centre = np.asarray(tree.data).mean(axis=0)
+        made.append(_Frame(float(found.mjd[which[0]]), which, tree, radius, centre / np.linalg.norm(centre)))
     return sorted(made, key=lambda frame: frame.mjd)
 
 
@@ -257,6 +263,51 @@ def _supported(
     # Poisson's chance of so many or more.
     chance = pairs.chance * np.where(supports > 0, gammainc(np.maximum(supports, 1), expected), 1.0)
     return members, np.asarray(chance)
+
+
+def _along(found: Detections, frames: list[_Frame], pair: Whole, members: Whole) -> Whole:
+    """The members of a pair's track that are still on it as each is added, in order of time.
+
+    Carried on from a minute to hours later a pair fits anything, and of a whole night's frames some would
+    have something there. From frame to frame, the nearest in time first, it is known ever better. Where
+    chance has had `MOST_BY_CHANCE` detections within its error in all frames so far, the rest tells nothing.
+    """
+    kept, by_chance = pair.tolist(), 0.0
+    number_of = {int(found.frame[each]): int(each) for each in np.setdiff1d(members, pair)}
+    own = {int(found.frame[each]) for each in kept}
+    for frame in sorted(frames, key=lambda each: np.abs(found.mjd[pair] - each.mjd).min()):
+        number = int(found.frame[frame.which[0]])
+        if number in own:
+            continue
+        place, error = _predicted(found, kept, frame.mjd)
+        if _arcsec(np.asarray(np.linalg.norm(place - frame.centre))) > 2.0 * frame.radius:
+            continue  # of another field
+        other = number_of.get(number)
+        each_error = float(found.error[frame.which[0] if other is None else other])
+        tolerance = max(KEPT_SIGMAS * math.hypot(error, each_error), LEAST_TOLERANCE_ARCSEC)
+        radius, count = frame.crowd(place[None])
+        by_chance += float(count[0]) * (tolerance / max(float(radius[0]), tolerance)) ** 2
+        if by_chance > MOST_BY_CHANCE:
+            break
+        if other is None:
+            continue
+        here = unit_vectors(found.ra[[other]], found.dec[[other]])[0]
+        if _arcsec(np.asarray(np.linalg.norm(here - place))) <= tolerance:
+            kept.append(other)
+    chosen = np.array(kept)
+    return np.asarray(chosen[np.argsort(found.mjd[chosen], kind="stable")])
+
+
+def _predicted(found: Detections, members: list[int], mjd: float) -> tuple[Values, float]:
+    """Where a line through some detections leads at a time, a unit vector; and its error, arcsec an axis."""
+    vectors = unit_vectors(found.ra[members], found.dec[members])
+    middle = float(found.mjd[members].mean())
+    hours = (found.mjd[members] - middle) * 24.0
+    spread = float(np.sum(hours**2))
+    ahead = (mjd - middle) * 24.0
+    place = vectors.mean(axis=0) + ahead * (hours @ vectors) / spread
+    error = float(found.error[members].max()) * math.sqrt(1.0 / len(members) + ahead**2 / spread)
+    return np.asarray(place / np.linalg.norm(place)), error
 
 
 def _true_share(chance: Values, tried: int, false_share: float) -> int:

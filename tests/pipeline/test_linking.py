@@ -151,6 +151,50 @@ def test_brightness_in_unlike_units_neither_links_nor_parts() -> None:
     )
 
 
+def visits(seed: int, seen: int, frames: int = 40, bogus: int = 5) -> Detections:
+    """A night of frames at any time, and a body in some a minute apart: its detections are the last."""
+    random = np.random.default_rng(seed)
+    hours = np.sort(random.uniform(0.0, 8.0, frames))
+    first = frames // 2
+    hours[first : first + seen] = hours[first] + np.arange(seen) / 60.0
+    rows = [
+        (*random.uniform(-1800.0, 1800.0, 2), frame, random.uniform(19.0, 21.0))
+        for frame in range(frames)
+        for _ in range(bogus)
+    ]
+    for frame in range(first, first + seen):
+        rows.append((150.0 * (hours[frame] - hours[first]), random.normal(0.0, 0.1), frame, 20.0))
+    x, y, frame, mag = np.array(rows).T
+    number = frame.astype(np.int64)
+    count = len(x)
+    return Detections(
+        ra=150.0 + x / 3600.0,
+        dec=y / 3600.0,
+        mjd=START + hours[number] / 24.0,
+        frame=number,
+        field=np.full(count, 0.7),
+        error=np.full(count, ERROR),
+        mag=mag,
+        mag_err=np.full(count, MAG_ERROR),
+        band=np.zeros(count, dtype=np.int64),
+        system=np.zeros(count, dtype=np.int64),
+    )
+
+
+@pytest.mark.parametrize("seen", [2, 3, 6])
+def test_what_appears_hours_later_is_no_part_of_a_track_of_minutes(seen: int) -> None:
+    foreign = found = 0
+    for seed in range(10):
+        night_of = visits(seed, seen)
+        own = set(range(len(night_of) - seen, len(night_of)))
+        for track in link(night_of, SETTINGS):
+            if own & set(track.members):
+                found += 1
+                foreign += len(set(track.members) - own)
+    assert found >= 9
+    assert foreign <= 2
+
+
 def test_a_bend_is_no_straight_line() -> None:
     straight = link(few([0.0, 0.5, 1.0], [0.0, 15.0, 30.0], [19.0] * 3), SETTINGS)
     bent = link(few([0.0, 0.5, 1.0], [0.0, 15.0, 60.0], [19.0] * 3), SETTINGS)
