@@ -15,6 +15,7 @@ from sqlmodel import Session, col, select, tuple_
 from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Observation
+from core.frames.content import was_written_over
 from core.frames.outcome import ObservationFacts
 from core.frames.queue_history import note_all
 from core.text import safe_text
@@ -28,6 +29,7 @@ BATCH = 500
 REPLACED = "its file holds other content now"
 NOT_UTF8 = "its path is no valid UTF-8: rename it"
 REFUSED = (ObservationState.REJECTED, ObservationState.QUARANTINED)
+REPLACEABLE = (*DROPPABLE, ObservationState.CALIBRATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,10 @@ def register(store: Store, facts: Sequence[ObservationFacts]) -> list[Registered
     """Put frames into the store, each content once; harmless when repeated.
 
     The same content from another path is a duplicate, and its row stays as it is; but where the
-    registered file is gone, it was moved, and the row learns its new path. Where a file holds other
-    content than it did, what was registered of it and is not done yet leaves the queue. What ingest had
-    refused and can be used now, by another name or by a newer version, is registered as if it were new.
+    registered file is gone or holds something else, it was moved, and the row learns its new path. Where a
+    file holds other content than it did, what was registered of it and is not done yet leaves the queue, and
+    comes back where that content is found again. What ingest had refused and can be used now, by another
+    name or by a newer version, is registered as if it were new.
     """
     registered: list[Registered] = []
     for start in range(0, len(facts), BATCH):
@@ -143,9 +146,9 @@ def _drop_replaced(session: Session, batch: Sequence[ObservationFacts]) -> None:
     """Take frames out of the queue whose content is no more: their path holds another now."""
     # What cannot be read proves nothing: the file server may be away.
     now = {storable(fact.path): fact.content for fact in batch if fact.state != ObservationState.QUARANTINED}
-    droppable = [state.value for state in DROPPABLE]
+    replaceable = [state.value for state in REPLACEABLE]
     query = select(Observation).where(
-        col(Observation.path).in_(list(now)), col(Observation.state).in_(droppable)
+        col(Observation.path).in_(list(now)), col(Observation.state).in_(replaceable)
     )
     for row in session.exec(query.with_for_update()).all():
         if row.content == now[row.path]:
@@ -162,7 +165,7 @@ def _told(fact: ObservationFacts, row: Observation, *, new: bool) -> Registered:
         return Registered(key, fact.frame, fact.path, row.state, row.reason, new=True)
     if new or row.path == storable(fact.path):
         return Registered(key, fact.frame, fact.path, row.state, row.reason, new)
-    if not Path(row.path).exists():
+    if not Path(row.path).exists() or was_written_over(Path(row.path), row.content):
         row.path, row.frame = storable(fact.path), storable(fact.frame)
         return Registered(key, fact.frame, fact.path, row.state, row.reason, new=False)
     reason = f"the same content as {row.frame}, which is registered already"
@@ -170,7 +173,11 @@ def _told(fact: ObservationFacts, row: Observation, *, new: bool) -> Registered:
 
 
 def _can_be_used_now(fact: ObservationFacts, row: Observation) -> bool:
-    """Whether ingest refused this content, unread or for its path alone, and would not any more."""
-    if row.state not in REFUSED or _row(fact)["state"] in REFUSED:
+    """Whether ingest refused this content, unread or for its path alone, or it was gone, and is there now."""
+    if _row(fact)["state"] in REFUSED:
+        return False
+    if row.state == ObservationState.DROPPED and row.reason == REPLACED:
+        return True
+    if row.state not in REFUSED:
         return False
     return row.width is None or row.reason == NOT_UTF8

@@ -186,7 +186,7 @@ def _unpacked(blob: bytes) -> BlockScores:
     sky = None
     if has_sky:
         ra, dec = _CENTRE.unpack_from(blob, offset)
-        if not (0 <= ra < 360 and -90 <= dec <= 90):
+        if not (0 <= ra <= 360 and -90 <= dec <= 90):
             raise ValueError(f"claims the position {ra}, {dec}")
         sky = SkyMap(ra, dec, _read_plane(blob, offset + _CENTRE.size))
         offset += _CENTRE.size + _PLANE.size

@@ -107,7 +107,7 @@ class SkyMap:
         """The map of least squares through positions (degrees) and their pixels, of 21 or more."""
         middle = unit_vectors(ra, dec).mean(axis=0)
         centre = (
-            math.degrees(math.atan2(middle[1], middle[0])) % 360.0,
+            math.degrees(math.atan2(middle[1], middle[0])) % 360.0 % 360.0,  # a tiny negative one is 360 once
             math.degrees(math.atan2(middle[2], math.hypot(middle[0], middle[1]))),
         )
         return cls(*centre, PlaneMap.fit(*_project(*centre, ra, dec), x, y))
@@ -130,7 +130,7 @@ class SkyMap:
             return None
         away = math.sqrt(1.0 - square / 4.0)
         vector = centre * (1.0 - square / 2.0) + (east * place[0] + north * place[1]) * away
-        ra = math.degrees(math.atan2(vector[1], vector[0])) % 360.0
+        ra = math.degrees(math.atan2(vector[1], vector[0])) % 360.0 % 360.0
         return ra, math.degrees(math.atan2(vector[2], math.hypot(vector[0], vector[1])))
 
     @property

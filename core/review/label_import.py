@@ -225,7 +225,7 @@ def _near(db: Session, asked: Asked, reach: Reach) -> list[Candidate]:
     """Current candidates where a row says, nearest first: by the sky, else by the frame's pixels."""
     conditions: list[ColumnElement[bool]] = [col(Candidate.is_current).is_(True)]
     if asked.frame is not None:
-        conditions.append(func.lower(Candidate.frame) == asked.frame.lower())
+        conditions.append(func.lower(Candidate.frame) == func.lower(asked.frame))
     if asked.mjd is not None:
         conditions.append(col(Candidate.mjd).between(asked.mjd - MJD_DAYS, asked.mjd + MJD_DAYS))
     if asked.position is not None:

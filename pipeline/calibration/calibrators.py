@@ -10,11 +10,12 @@ from sqlmodel import col, select
 
 from core.database.store import Store
 from core.database.tables import Observation
+from core.frames.content import was_written_over
 from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
 from pipeline.calibration.masters import Calibrator, Masters, masters_for
 from pipeline.files.fits_files import read_frame
-from pipeline.frame import Exposure
+from pipeline.frame import Exposure, FrameRefused, RawFrame
 
 MastersFor = Callable[[Exposure, tuple[int, int]], Masters | None]
 
@@ -29,10 +30,25 @@ def calibrators(store: Store) -> list[Calibrator]:
             exposure=exposure_of_row(row),
             shape=(row.height or 0, row.width or 0),
             content=f"{row.content}[{row.extension}]",
-            read=partial(read_frame, Path(row.path), row.extension),
+            read=partial(_read, Path(row.path), row.extension, row.content),
         )
         for row in rows
     ]
+
+
+def _read(path: Path, extension: int, content: str) -> RawFrame:
+    """A calibration frame, as long as its file is the one that was ingested.
+
+    Raises
+    ------
+    FrameRefused
+        It is not, or cannot be read.
+    """
+    if was_written_over(path, content):
+        raise FrameRefused(
+            f"{path.name} holds other content than when it was ingested: `astrid ingest` it again"
+        )
+    return read_frame(path, extension)
 
 
 def masters_of(store: Store, settings: Settings) -> MastersFor:

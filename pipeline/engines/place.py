@@ -16,6 +16,7 @@ from sqlmodel import col, select
 
 from core.database.store import Store
 from core.database.tables import Difference, Observation, Reference
+from core.frames.content import was_written_over
 from core.places.place_facts import Place
 from core.places.place_flux import FAILED, MEASURED, PlaceFlux, flux_of
 from core.places.story import mask_names
@@ -29,7 +30,6 @@ from pipeline.clock import one_line
 from pipeline.detection.forced import forced_flux
 from pipeline.engines.worker import WRITTEN_OVER
 from pipeline.frame import FrameRefused, PreparedReference
-from pipeline.intake.ingest import was_written_over
 from pipeline.process import subtract_again
 from pipeline.reference.prepare import prepare
 

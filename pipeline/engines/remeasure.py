@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.database.store import Store
+from core.frames.content import was_written_over
 from core.frames.forced import Lack, add_points, lacking, look
 from core.frames.injected import Draw, content_of
 from core.frames.outcome import ForcedFacts
@@ -21,7 +22,6 @@ from pipeline.calibration.calibrators import exposure_of_row, masters_of
 from pipeline.clock import one_line
 from pipeline.engines.worker import WRITTEN_OVER
 from pipeline.frame import FrameRefused
-from pipeline.intake.ingest import was_written_over
 from pipeline.outcome_facts import known_objects
 from pipeline.process import measure_again
 from pipeline.reference.prepare import prepare

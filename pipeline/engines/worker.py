@@ -18,6 +18,7 @@ from core.database.store import Store, StoreAway, StoreError
 from core.database.tables import Observation
 from core.frames import queue, references
 from core.frames.commit import CommitResult, commit_frame
+from core.frames.content import was_written_over
 from core.frames.forced import newest_object, objects_of
 from core.frames.injected import draw_of
 from core.frames.observations import REFUSED, REPLACED, register
@@ -33,7 +34,7 @@ from pipeline.classify.chosen import chosen
 from pipeline.clock import one_line
 from pipeline.energy.meter import EnergyMeter
 from pipeline.frame import FrameRefused
-from pipeline.intake.ingest import examine, was_written_over
+from pipeline.intake.ingest import examine
 from pipeline.outcome_facts import known_objects
 from pipeline.process import process
 from pipeline.reference.prepare import prepare

@@ -19,10 +19,12 @@ import numpy as np
 from core.catalogs.library import Catalog, Library
 from core.database.store import Store
 from core.database.tables import Observation
+from core.frames.content import was_written_over
 from core.frames.zeropoints import Uncalibrated, look, uncalibrated, write
 from core.settings import Settings
 from pipeline.calibration.calibrators import MastersFor, exposure_of_row, masters_of
 from pipeline.clock import StageClock, one_line
+from pipeline.engines.worker import WRITTEN_OVER
 from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused, PreparedReference
 from pipeline.known.field_stars import band_of
@@ -204,6 +206,8 @@ def _of_frame(frame: Uncalibrated, settings: Settings, masters: MastersFor) -> M
     if not frame.lacks_own:
         return None
     row = frame.observation
+    if was_written_over(Path(row.path), row.content):
+        raise FrameRefused(WRITTEN_OVER)
     fitting = masters(exposure_of_row(row), (row.height or 0, row.width or 0))
     return measure(read_frame(Path(row.path), row.extension), fitting, settings, StageClock())
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core.catalogs.library import CatalogError
 from core.database.store import Store
+from core.frames.content import content_hash
 from core.frames.observations import ObservationFacts, drop_mended, register
 from core.objects.seen_again import Rule
 from core.settings import Settings
@@ -151,7 +152,7 @@ def _remembered(store: Store, files: Sequence[AlertFile]) -> Sequence[AlertFile]
     refused = [file for file in files if file.reason is not None]
     facts = [
         ObservationFacts(
-            content=ingest.content_hash(file.path),
+            content=content_hash(file.path),
             extension=0,
             frame=file.path.name,
             path=str(file.path.absolute()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from astropy.wcs import WCS
 
 from core import horizon
 from core.epochs import unix_of
+from core.frames.content import content_hash
 from core.frames.outcome import ObservationFacts
 from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
@@ -80,22 +80,6 @@ def examine(path: Path, settings: Settings) -> list[ObservationFacts]:
         else:
             facts.append(_facts(item, content, location, settings))
     return facts
-
-
-def content_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal; of its absolute path where it cannot be read."""
-    try:
-        if path.is_file():
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        pass  # its reader says why in a sentence
-    return hashlib.sha256(os.fsencode(path.absolute())).hexdigest()
-
-
-def was_written_over(path: Path, content: str) -> bool:
-    """Whether a file that is there holds other content than the SHA-256 that was taken of it."""
-    return path.is_file() and content_hash(path) != content
 
 
 def footprint(wcs: WCS | None, shape: tuple[int, int]) -> tuple[float, float, float] | None:

@@ -179,7 +179,8 @@ def band_of(name: str | None, bands: Sequence[str]) -> str | None:
         system, letter = match.groups()
         if system or letter not in "uri":  # which alone are Sloan's
             return letter.upper()
-    first = re.match(r"([A-Za-z])[-_ .]", plain)  # such as "g DECam SDSS" and "r.MP9602"
+    # Such as "g DECam SDSS" and "r.MP9602"; H-alpha is no H, and g-r a colour.
+    first = re.match(r"([A-Za-z])[-_ .](?!alpha|beta|[A-Za-z]$)", plain, re.IGNORECASE)
     return first[1] if first and first[1] in bands else None
 
 

@@ -275,7 +275,7 @@ def _to_utc(mjd_tai: list[float]) -> list[float]:
 
 def _band(survey: Survey, record: Record, point: Point) -> str | None:
     told = _value(record, point.band)
-    if told is None:
+    if not isinstance(told, str | int):  # a file may say anything, such as a list
         return survey.bands.get("")
     if survey.bands:
         return survey.bands.get(told, f"{survey.name} {str(told)[:20]}")

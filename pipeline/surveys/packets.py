@@ -92,10 +92,16 @@ def _alerts(
             try:
                 yield decode(survey, record, cutout_px=cutout_px, radius_arcsec=radius_arcsec)
             except PacketError as error:
-                where = ", ".join(part for part in (name, f"alert {count}") if part)
-                yield Refused.of(where, error)
+                yield Refused.of(_alert(name, count), error)
+            except (TypeError, ValueError, ArithmeticError) as error:
+                # A field is of a kind that no packet has; those that follow are none the worse for it.
+                yield Refused(_alert(name, count), f"it cannot be read: {error}"[:200], damaged=True)
     except PacketError as error:
         yield Refused.of(name, error)
+
+
+def _alert(name: str, number: int) -> str:
+    return ", ".join(part for part in (name, f"alert {number}") if part)
 
 
 def _records(name: str, stream: BinaryIO) -> Iterator[tuple[Survey, dict[str, Any]] | Refused]:

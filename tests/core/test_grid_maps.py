@@ -74,3 +74,12 @@ def test_a_distorted_map_is_undone():
 def test_a_map_that_goes_to_one_point_has_no_inverse():
     x, y = (axis.ravel() for axis in np.meshgrid(np.arange(6.0), np.arange(6.0)))
     assert PlaneMap.fit(x, y, np.ones(36), np.ones(36)).inverse(1.0, 1.0) is None
+
+
+@pytest.mark.parametrize("dec", [-80.0, -33.3, 0.0, 45.0, 79.9])
+def test_the_middle_of_a_stack_at_ra_0_is_there_and_not_at_360(dec):
+    """What rounding leaves of a tiny negative angle is 360 degrees."""
+    offsets = np.linspace(-0.01, 0.01, 10)
+    ra, d = (axis.ravel() for axis in np.meshgrid(offsets - 1e-18, dec + offsets))
+    sky = SkyMap.fit(ra % 360.0, d, ra, d)
+    assert 0.0 <= sky.ra < 360.0

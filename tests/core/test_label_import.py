@@ -203,6 +203,12 @@ def test_mjd_and_frame_tell_one_of_several_detections(store: Store, tmp_path: Pa
     assert fates(rows[2:]) == [Fate.UNMATCHED, Fate.DIFFERS, Fate.UNMATCHED]
 
 
+def test_a_frame_is_known_by_its_name_in_any_letters(store: Store, tmp_path: Path) -> None:
+    one = add_candidate(store, **at(10.0, 20.0), frame="\u00d6TZTAL_1.fits")
+    rows = planned(store, tmp_path, "ra,dec,frame,verdict\n10,20,\u00d6TZTAL_1.FITS,real\n")
+    assert [row.candidate for row in rows] == [one]
+
+
 def test_two_objects_at_a_place_are_told(store: Store, tmp_path: Path) -> None:
     one, two = add_candidate(store, **at(10.0, 20.0)), add_candidate(store, **at(10.0, 20.0002))
     (row,) = planned(store, tmp_path, "ra,dec,verdict\n10,20.0001,real\n")

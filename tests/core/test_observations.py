@@ -1,6 +1,6 @@
 """A content is registered once; a reference is found for whatever it covers."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,24 @@ from core.database.store import Store
 from core.database.tables import Observation, Reference
 from core.frames import references
 from core.frames.commit import commit_frame
+from core.frames.content import content_hash
 from core.frames.observations import register
-from core.frames.outcome import FrameOutcome
+from core.frames.outcome import FrameOutcome, ObservationFacts
 from core.frames.queue import claim
 from core.frames.references import choose, covers, missing
+from core.vocabulary import FrameKind, ObservationState
 from tests.core.frames import DEC, RA, add_frames, add_reference, claimed, frame_facts
 
 
 def rows(store: Store) -> list[Observation]:
     with store.read() as session:
         return list(session.exec(select(Observation).order_by(Observation.id)).all())
+
+
+def written(path: Path, content: bytes, **changes: Any) -> ObservationFacts:
+    """A file, and what ingest tells of it."""
+    path.write_bytes(content)
+    return frame_facts(path=str(path), content=content_hash(path), **{"frame": path.name} | changes)
 
 
 def test_registering_again_changes_nothing(store: Store) -> None:
@@ -39,9 +47,8 @@ def test_every_extension_of_a_file_is_a_frame(store: Store) -> None:
 
 def test_the_same_content_under_another_name_is_rejected_by_name(store: Store, tmp_path: Path) -> None:
     original = tmp_path / "a.fits"
-    original.touch()
-    facts = frame_facts(1, path=str(original), frame="a.fits")
-    copy = frame_facts(1, path=str(tmp_path / "b.fits"), frame="b.fits")
+    facts = written(original, b"one", frame="a.fits")
+    copy = replace(facts, path=str(tmp_path / "b.fits"), frame="b.fits")
     first, second = register(store, [facts, copy])
     (third,) = register(store, [copy])
     assert (first.state, first.new) == ("queued", True)
@@ -56,6 +63,41 @@ def test_a_moved_file_is_found_at_its_new_place(store: Store, tmp_path: Path) ->
     (told,) = register(store, [frame_facts(1, path=str(tmp_path / "new.fits"), frame="new.fits")])
     assert (told.state, told.reason) == ("queued", None)
     assert [(row.path, row.frame) for row in rows(store)] == [(str(tmp_path / "new.fits"), "new.fits")]
+
+
+def test_a_frame_whose_name_was_used_again_is_found_where_it_was_archived(
+    store: Store, tmp_path: Path
+) -> None:
+    """The camera begins at 1 every night; what it wrote the night before is copied first."""
+    name, archive = tmp_path / "img1.fits", tmp_path / "archive.fits"
+    (first,) = register(store, [written(name, b"night 1")])
+    (second,) = register(store, [written(name, b"night 2")])
+    assert [row.state for row in rows(store)] == ["dropped", "queued"]
+    (told,) = register(store, [written(archive, b"night 1")])
+    assert (told.id, told.state, told.new) == (first.id, "queued", True)
+    assert [(row.id, row.path, row.state, row.reason) for row in rows(store)] == [
+        (first.id, str(archive), "queued", None),
+        (second.id, str(name), "queued", None),
+    ]
+
+
+def test_a_moved_frame_is_found_though_its_old_name_is_used_again(store: Store, tmp_path: Path) -> None:
+    name, archive = tmp_path / "img1.fits", tmp_path / "archive.fits"
+    (first,) = register(store, [written(name, b"night 1")])
+    name.write_bytes(b"night 2")  # not ingested yet
+    (told,) = register(store, [written(archive, b"night 1")])
+    assert (told.id, told.state, told.reason) == (first.id, "queued", None)
+    assert [row.path for row in rows(store)] == [str(archive)]
+
+
+def test_a_calibration_frame_that_was_written_over_serves_no_more(store: Store, tmp_path: Path) -> None:
+    name = tmp_path / "flat1.fits"
+    facts = {"kind": FrameKind.FLAT, "state": ObservationState.CALIBRATION}
+    register(store, [written(name, b"flat in R", **facts)])
+    register(store, [written(name, b"flat in V", **facts)])
+    assert [row.state for row in rows(store)] == ["dropped", "calibration"]
+    register(store, [written(name, b"flat in R", **facts)])
+    assert [row.state for row in rows(store)] == ["calibration", "dropped"]
 
 
 def test_many_frames_keep_their_order(store: Store) -> None:

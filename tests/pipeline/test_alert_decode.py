@@ -106,6 +106,12 @@ def test_sentinels_are_unknown_and_stay_out():
     assert alert.snr == pytest.approx(2.5 / math.log(10) / 0.125)  # from the flux and its error
 
 
+@pytest.mark.parametrize("odd", [[1], {"a": 1}, 1.5, b"g"])
+def test_a_filter_of_an_odd_kind_is_unknown(odd):
+    """As a column of lists in a Parquet file has it."""
+    assert decoded(ztf(fid=odd)).filter == decoded(ztf(fid=None)).filter
+
+
 def test_an_epoch_that_cannot_be_used_costs_no_alert():
     odd = past(2, candid=9, magpsf=19.0, sigmapsf=0.2, isdiffpos="maybe")
     alert = decoded(ztf(prv_candidates=[past(3), odd, past(1)]))

@@ -163,6 +163,11 @@ def test_a_small_letter_is_no_band_of_johnson_and_cousins(filter_: str, band: st
     assert band_of(filter_, ("U", "B", "V", "R", "I")) == band
 
 
+@pytest.mark.parametrize("name", ["H-alpha", "H_alpha", "H alpha", "H-Beta", "g-r", "V-R"])
+def test_a_line_or_a_colour_is_no_band(name: str) -> None:
+    assert band_of(name, ("g", "r", "V", "R", "J", "H", "K")) is None
+
+
 def test_what_is_found_goes_before_the_header_and_into_the_depth(settings: Settings, tmp_path: Path) -> None:
     frame, truth = exposed()
     frame = replace(frame, header=Header({"MAGZPT": 24.0}))

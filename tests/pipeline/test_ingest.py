@@ -9,10 +9,11 @@ from astropy.coordinates import AltAz, EarthLocation, SkyCoord
 from astropy.io import fits
 from astropy.time import Time
 
+from core.frames.content import content_hash
 from core.settings import Settings
 from core.settings_sections import SiteSettings
 from core.vocabulary import FrameKind, ObservationState
-from pipeline.intake.ingest import content_hash, examine, find_files
+from pipeline.intake.ingest import examine, find_files
 
 RNG = np.random.default_rng(1)
 SKY = RNG.normal(1000.0, 20.0, (40, 50)).astype(np.float32)
