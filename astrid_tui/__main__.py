@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import NoReturn, Protocol, runtime_checkable
 
 from core.operations.threads import THREAD_VARIABLES
@@ -28,6 +29,7 @@ def main() -> None:
         from core.errors import AstridError
         from core.vocabulary import ExitCode
 
+    _open_what_is_closed()
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
     try:
@@ -41,6 +43,13 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         _tell(f"{where}{error.strerror or error}", ExitCode.FAILED)
         sys.exit(ExitCode.FAILED)
+
+
+def _open_what_is_closed() -> None:
+    """Let what is written to a stream that the caller closed go nowhere, as cron and daemons mean it to."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
 
 
 @contextmanager
@@ -64,16 +73,18 @@ def _end(end: SystemExit) -> NoReturn:
     if isinstance(cause, BrokenPipeError):
         sys.exit(ExitCode.UNREAD)
     if isinstance(cause, _WrongUsage) and "--json" in sys.argv:
-        _tell_json(cause.format_message(), ExitCode.USAGE)
+        _tell_json(" ".join(cause.format_message().split()), ExitCode.USAGE)
     raise end
 
 
 def _tell(sentence: str, code: int) -> None:
     from core.text import safe_text
 
-    if "--json" in sys.argv:
-        _tell_json(sentence, code)
     print(f"astrid: {safe_text(sentence, limit=2000)}", file=sys.stderr)  # noqa: T201
+    if "--json" in sys.argv:
+        with suppress(OSError):  # it may be the very stream that failed
+            _tell_json(sentence, code)
+            sys.stdout.flush()
 
 
 def _tell_json(sentence: str, code: int) -> None:

@@ -152,7 +152,7 @@ class ExitCode:
     DONE = 0
     FAILED = 1
     USAGE = 2
-    PARTIAL = 3  # some frames failed; the JSON says which
+    PARTIAL = 3  # some frames failed, or wait for a reference; the JSON says which
     UNAVAILABLE = 4  # not configured, or a service is down
     INTERRUPTED = 130
     UNREAD = 141  # whoever read its output has gone, as `head` does: what a shell says of other programs then

@@ -162,12 +162,15 @@ def subtract_again(
     Raises
     ------
     FrameRefused
-        The frame can no longer be used.
+        The frame can no longer be used, or holds the exposure that its reference does.
     """
     frame = calibrate(read_frame(path, extension), masters, settings)
     measured = measure_calibrated(frame, settings, StageClock())
     new = align(measured.frame, measured.stars, measured.fwhm, reference, settings)
-    return new, subtract(new, reference, settings)
+    difference = subtract(new, reference, settings)
+    if (said := shared_light(difference)) is not None:
+        raise FrameRefused(said)
+    return new, difference
 
 
 def _subtracted(
@@ -202,7 +205,8 @@ def _subtracted(
         candidates = with_known(candidates, reference, measured.frame.exposure.mjd, known)
     radius_px = match_radius_px(reference, max(new.psf.fwhm, reference.psf.fwhm), settings)
     with clock.stage("forced"):
-        forced = forced_points(known_objects, detections, difference, reference, radius_px)
+        # What is subtracted from itself has no flux, and would be a limit where there was light.
+        forced = () if shared else forced_points(known_objects, detections, difference, reference, radius_px)
     with clock.stage("record"):
         scores = record.block_scores(difference, new, reference, measured.frame.origin, radius_px, settings)
         score_map = block_scores.pack(scores)
@@ -213,7 +217,11 @@ def _subtracted(
         objects = on_grid(known_objects, reference.frame)[1]
         finish = _finisher(measured.frame, reference, known, models, settings)
         injected = _injected(draw, searched, objects, finish, settings, clock)
-    depth = depth_of(difference, new, reference, detections, radius_px, settings, clock)
+    depth = (
+        Depth(reason=said)
+        if said is not None
+        else depth_of(difference, new, reference, detections, radius_px, settings, clock)
+    )
     return FrameOutcome(
         "done",
         reason=" ".join((*measured.remarks, *shared, *joined.remarks, *remarks)) or None,

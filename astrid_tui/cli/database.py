@@ -20,6 +20,7 @@ from astrid_tui.cli.invocation import (
     store_of,
     writing_to,
 )
+from core.errors import AstridError
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -116,8 +117,10 @@ def backup(
     settings = settings_of(context)
     with suppress(StoreOutdated):  # before an upgrade is a good time
         store_of(context, read_only=True).close()
+    if not target.suffix and not target.exists():  # else a folder that was forgotten becomes a file
+        raise AstridError(f"there is no folder {target}: make it, or name a file with an ending such as .db")
     path = target / file_name(settings.store_url, time.time()) if target.is_dir() else target
-    check_output(path, force=force, inputs=_files_of(settings.store_url))
+    check_output(path, force=force, inputs=_files_of(settings.store_url), hint="DIR|FILE")
     with progress_bar("Backup", quiet=as_json) as report:
         made = back_up(settings.store_url, path, report)
     beside = in_home(settings)

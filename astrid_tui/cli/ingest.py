@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.intake.alerts import AlertFile
 
 Record = dict[str, Any]
+NOT_THERE = "there is no such file or folder"
 REFUSED = {ObservationState.REJECTED, ObservationState.QUARANTINED}
 
 
@@ -40,7 +41,8 @@ def ingest(
     """Register frames: read each header, queue what can be processed, say why the rest cannot.
 
     Alert packets of surveys (Avro, Parquet, tar and tar.gz of Avro) become candidates at once: ZTF, Rubin,
-    ATLAS, WINTER, PGIR, DECam. What is already known changes nothing. Exit code 3: some were refused.
+    ATLAS, WINTER, PGIR, DECam. What is already known changes nothing. Exit codes: 3,
+    some were refused; 1, nothing is there of what was named.
     """
     from core.operations.logs import log_to_file
     from pipeline.intake.alerts import SUFFIXES
@@ -66,19 +68,20 @@ def ingest(
             print_table(
                 ("frame", "state", "reason"), [(r["frame"], r["state"], r["reason"]) for r in refused]
             )
+    if records and all(record["reason"] == NOT_THERE for record in records):
+        raise typer.Exit(ExitCode.FAILED)
     if any(record["state"] in REFUSED or _refused_alerts(record) for record in records):
         raise typer.Exit(ExitCode.PARTIAL)
 
 
 def _missing(path: Path) -> Record:
     """The record of a path that is not there, likely mistyped: the store keeps nothing of it."""
-    reason = "there is no such file or folder"
     return {
         "file": str(path),
         "id": None,
         "frame": str(path),
         "state": ObservationState.REJECTED,
-        "reason": reason,
+        "reason": NOT_THERE,
         "new": False,
     }
 

@@ -259,6 +259,7 @@ def check_output(
     inputs: Sequence[Path | None] = (),
     endings: Sequence[str] = (),
     text: bool = False,
+    hint: str = "--output",
 ) -> None:
     """Refuse, before the work, a file that cannot be written or that must not be replaced.
 
@@ -274,6 +275,8 @@ def check_output(
         Those that the file's name may have, in lower case; by default any.
     text : bool
         What is written is text, so that it may go to a device or a pipe too.
+    hint : str
+        What the user gave the path as.
 
     Raises
     ------
@@ -285,19 +288,19 @@ def check_output(
     if path is None:
         return
     if path == STANDARD_OUTPUT:
-        raise typer.BadParameter("'-' is no file: leave the option out", param_hint="--output")
+        raise typer.BadParameter("'-' is no file: leave the option out", param_hint=hint)
     if path.exists() and not path.is_file():
         if text and not path.is_dir():
             return
         raise AstridError(f"cannot write to {path}: it is no regular file")
     if any(each is not None and each.exists() and path.exists() and path.samefile(each) for each in inputs):
-        raise typer.BadParameter(f"{path} is an input, and would be replaced", param_hint="--output")
+        raise typer.BadParameter(f"{path} is an input, and would be replaced", param_hint=hint)
     if endings and path.suffix.lower() not in endings:
         raise typer.BadParameter(
-            f"{path.name} must end in {' or '.join(endings)}, as what is written", param_hint="--output"
+            f"{path.name} must end in {' or '.join(endings)}, as what is written", param_hint=hint
         )
     if path.exists() and not force:
-        raise typer.BadParameter(f"{path} is there already: --force replaces it", param_hint="--output")
+        raise typer.BadParameter(f"{path} is there already: --force replaces it", param_hint=hint)
     folder = path.absolute().parent
     if not folder.is_dir():
         raise AstridError(f"cannot write to {path}: there is no folder {path.parent}")

@@ -71,4 +71,4 @@ def _tell_dropped(frames: list[dict[str, int]]) -> None:
         causes.update(dropped)
     if causes:
         told = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
-        print_text(f"dropped by cuts: {told} (how significant: `astrid queue show ID`)")
+        print_text(f"dropped by cuts, of the frames above: {told} (how significant: `astrid queue show ID`)")

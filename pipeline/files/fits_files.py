@@ -8,6 +8,7 @@ No array is made before the header's claim was compared with the size of the fil
 
 from __future__ import annotations
 
+import errno
 import gzip
 import logging
 import lzma
@@ -28,7 +29,17 @@ from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS, FITSFixedWarning
 
 from core.vocabulary import FrameKind, MaskPlane
-from pipeline.files.fits_selection import COMPRESSIONS, MASK, Damaged, Refusal, Selection, role_of, select
+from pipeline.files.fits_selection import (
+    COMPRESSIONS,
+    MASK,
+    MOST_GROWTH,
+    Damaged,
+    Refusal,
+    Selection,
+    may_inflate_to,
+    role_of,
+    select,
+)
 from pipeline.files.headers import exposure_of
 from pipeline.frame import FrameRefused, Image, MaskImage, RawFrame
 from pipeline.quantile import quantile
@@ -38,7 +49,6 @@ MOST_NAMED = 8  # exposures that a sentence names
 SAME_VALUE_SHARE = 0.8  # of an exposure's pixels, no one value is held by so many
 COMPRESS_MAGIC = b"\x1f\x9d"
 ZIP_MAGIC = b"PK"
-MOST_GROWTH, GROWTH_SLACK = 100, 64 * 2**20  # a zip may hold so many times its size, and so many bytes more
 
 HARMLESS_PLANES = ("DETECTED", "DETECTED_NEGATIVE", "NOT_DEBLENDED", "CLIPPED", "INEXACT_PSF", "REJECTED")
 # A primary header's cards that describe its own array or grid and are not an extension's to inherit.
@@ -233,7 +243,7 @@ def _check_zip(path: Path) -> None:
         raise Damaged("its compressed data are damaged or end too early") from error
     if len(held) != 1:
         raise FrameRefused(f"it is a zip of {len(held)} files: one FITS file is needed")
-    if held[0].file_size > MOST_GROWTH * path.stat().st_size + GROWTH_SLACK:
+    if held[0].file_size > may_inflate_to(path):
         raise FrameRefused(
             f"it inflates to {held[0].file_size} bytes, more than {MOST_GROWTH} times its size"
         )
@@ -245,6 +255,8 @@ def _what_is_wrong(path: Path, error: BaseException) -> str:
         return "its compressed data are damaged or end too early"
     if isinstance(error, MemoryError):
         return f"it needs more memory than there is ({path.stat().st_size} bytes on disk)"
+    if isinstance(error, OSError) and error.errno == errno.EINVAL:
+        return "its header is damaged: its NAXIS promise a size that no file has"
     said = _first_line(str(error))
     if "SIMPLE" in said or "Empty or corrupt" in said:
         with path.open("rb") as file:

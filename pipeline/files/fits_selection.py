@@ -21,6 +21,7 @@ from pipeline.frame import FrameRefused
 
 SMALLEST_SIDE = 32
 MOST_PIXELS = 2**28  # 1 GiB as float32; the largest single detectors have 1.1e8 pixels
+MOST_GROWTH, GROWTH_SLACK = 100, 64 * 2**20  # a file may hold so many times its size, and so many bytes more
 COMPRESSIONS = (b"\x1f\x8b", b"BZ", b"\xfd7", b"PK")  # gzip, bzip2, xz, zip
 
 MASK_NAMES = {"MASK", "DQ", "BPM", "BADPIX", "FLAG", "FLAGS", "DQMASK", "DATAQUALITY"}
@@ -121,18 +122,37 @@ def _why_not(hdu: fits.ImageHDU, path: Path) -> FrameRefused | None:
     size = " x ".join(str(side) for side in reversed(hdu.shape))
     if len(sides) > 2:
         return FrameRefused(f"it is a cube ({size}): give each plane as an image of its own")
-    if short := _missing_bytes(hdu, path):
-        return Damaged(
-            f"the file is truncated: its header promises {size} pixels, of which {short} bytes are missing"
-        )
-    if math.prod(hdu.shape) > MOST_PIXELS:
-        return FrameRefused(f"its header claims {size} pixels; at most {MOST_PIXELS} are read")
+    if (wrong := _wrong_claim(hdu, path, size)) is not None:
+        return wrong
     if min(hdu.shape[-2:]) < SMALLEST_SIDE or len(sides) < 2:
         return FrameRefused(f"it is too small ({size} pixels; {SMALLEST_SIDE} x {SMALLEST_SIDE} are needed)")
     axes = [str(look_up(hdu.header, (keyword,)) or "") for keyword in ("CTYPE1", "CTYPE2")]
     if any(axis.upper().startswith(SPECTRAL_AXES) for axis in axes):
         return FrameRefused(f"its axes are {axes[0]} and {axes[1]}: a spectrum, not an image of the sky")
     return None
+
+
+def _wrong_claim(hdu: fits.ImageHDU, path: Path, size: str) -> FrameRefused | None:
+    """Why no image can be as large as its header says."""
+    if short := _missing_bytes(hdu, path):
+        return Damaged(
+            f"the file is truncated: its header promises {size} pixels, of which {short} bytes are missing"
+        )
+    if math.prod(hdu.shape) > MOST_PIXELS:
+        return FrameRefused(f"its header claims {size} pixels; at most {MOST_PIXELS} are read")
+    if (promised := _promised_bytes(hdu)) > may_inflate_to(path):
+        return FrameRefused(f"it inflates to {promised} bytes, more than {MOST_GROWTH} times its size")
+    return None
+
+
+def may_inflate_to(path: Path) -> int:
+    """The most bytes that a file may hold if it is compressed: more is no image of the sky."""
+    return MOST_GROWTH * path.stat().st_size + GROWTH_SLACK
+
+
+def _promised_bytes(hdu: fits.ImageHDU) -> int:
+    """How large an image's data are, by its header."""
+    return int(math.prod(hdu.shape)) * abs(int(hdu.header["BITPIX"])) // 8
 
 
 def _missing_bytes(hdu: fits.ImageHDU, path: Path) -> int:
@@ -143,5 +163,4 @@ def _missing_bytes(hdu: fits.ImageHDU, path: Path) -> int:
         if file.read(2) in COMPRESSIONS:
             return 0
     start = hdu.fileinfo()["datLoc"]
-    needed = math.prod(hdu.shape) * abs(int(hdu.header["BITPIX"])) // 8
-    return max(int(start + needed - path.stat().st_size), 0)
+    return max(int(start + _promised_bytes(hdu) - path.stat().st_size), 0)

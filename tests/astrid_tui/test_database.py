@@ -83,6 +83,9 @@ def test_a_backup_goes_to_a_folder_or_a_file_and_replaces_none(
     assert "is an input" in astrid.said
     astrid("db", "backup", tmp_path / "none" / "copy.db", code=1)
     assert "there is no folder" in astrid.said
+    astrid("db", "backup", tmp_path / "none", code=1)  # and no file of that name is made
+    assert "there is no folder" in astrid.said
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_backup_of_a_broken_chain_is_made_and_says_so(

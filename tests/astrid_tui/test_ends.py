@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,28 @@ def test_a_closed_pipe_ends_a_command_as_other_programs_end(tmp_path):
             check=False,
         )  # fmt: skip
     assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("words", [("keys",), ("keys", "--json"), ("queue", "show", "7", "--json")])
+def test_a_full_disk_is_one_sentence_with_json_too(tmp_path, words):
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", PROGRAM, *words], stdout=full, stderr=subprocess.PIPE, text=True,
+            env=os.environ | {"ASTRID_HOME": str(tmp_path)}, check=False,
+        )  # fmt: skip
+    assert ended.returncode != 0
+    assert "Traceback" not in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", ["keys", "keys --json"])
+def test_a_command_whose_output_is_closed_does_its_work_all_the_same(tmp_path, words):
+    ended = subprocess.run(
+        ["sh", "-c", f'"$0" -c "$1" {words} >&-', sys.executable, PROGRAM], stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"ASTRID_HOME": str(tmp_path)}, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_ctrl_c_before_anything_has_begun_ends_without_a_word(tmp_path):

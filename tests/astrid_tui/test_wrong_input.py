@@ -141,7 +141,7 @@ def test_a_store_that_is_not_there_is_told_by_the_check(
 
 
 def test_a_path_that_is_not_there_is_told_and_not_kept(astrid: Command, store: Store, tmp_path: Path) -> None:
-    told = astrid.json("ingest", tmp_path / "mistyped.fits", code=3)
+    told = astrid.json("ingest", tmp_path / "mistyped.fits", code=1)
     assert [(each["id"], each["state"], each["reason"]) for each in told] == [
         (None, "rejected", "there is no such file or folder")
     ]

@@ -237,6 +237,31 @@ def test_a_zip_of_one_file_is_read_and_others_are_refused_before_they_are_inflat
     assert only(tmp_path / "broken.zip").damaged
 
 
+def test_what_a_packed_file_inflates_to_is_asked_before_it_is_inflated(tmp_path):
+    import tracemalloc
+
+    block = cards(SIMPLE="T", BITPIX=-64, NAXIS=2, NAXIS1=4000, NAXIS2=4000) + b"END".ljust(80)
+    path = tmp_path / "bomb.fits.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(block.ljust(2880))
+        for _ in range(4000):
+            file.write(bytes(8 * 4000))
+    tracemalloc.start()
+    refused = only(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "it inflates to 128000000 bytes" in refused.reason
+    assert peak < 50e6
+
+
+@pytest.mark.parametrize("width", [-512, 999999999])
+def test_a_size_that_no_file_has_is_told_in_words(tmp_path, width):
+    block = cards(SIMPLE="T", BITPIX=16, NAXIS=2, NAXIS1=width, NAXIS2=999999999) + b"END".ljust(80)
+    path = tmp_path / "a.fits"
+    path.write_bytes(block.ljust(2880) + bytes(2880))
+    assert "Errno" not in only(path).reason
+
+
 def test_a_folder_a_missing_file_and_a_pipe_are_refused(tmp_path):
     assert "directory" in only(tmp_path).reason
     assert "no such file" in only(tmp_path / "none.fits").reason

@@ -25,7 +25,7 @@ from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused, PreparedReference
 from pipeline.intake.ingest import examine
 from pipeline.outcome_facts import KnownObject, limit_magnitude, match_radius_px
-from pipeline.process import process
+from pipeline.process import measure_again, process
 from pipeline.reference.prepare import prepare_image
 from pipeline.reference.reference_file import read
 from pipeline.reference.references import from_frames
@@ -217,6 +217,28 @@ def test_known_objects_are_measured_where_they_are_not_detected(case: Case, done
     outcome = process(case.path, 0, case.reference, case.masters, known, case.settings)
     assert [each.sky_object_id for each in outcome.forced] == [2]
     assert abs(outcome.forced[0].flux) < 5.0 * outcome.forced[0].flux_err
+
+
+def test_a_frame_that_its_reference_is_made_of_has_no_depth_and_no_limits(
+    case: Case, done: FrameOutcome
+) -> None:
+    """A limit of what is subtracted from itself would say that there was no light where there was."""
+    from pipeline.reference.references import from_file
+
+    own = prepare_image(read(Path(from_file(case.path, case.settings).path)), case.settings)
+    wcs = case.reference.frame.wcs
+    assert wcs is not None
+    ra, dec = (float(value) for value in wcs.all_pix2world(*empty_place(case, done), 0))
+    known = [KnownObject(1, ra=ra, dec=dec)]
+    outcome = case.process(reference=own, masters=None)
+    assert "seem to hold the same exposure" in (outcome.reason or "")
+    outcome = process(case.path, 0, own, None, known, case.settings)
+    assert outcome.forced == ()
+    assert outcome.difference is not None
+    assert outcome.difference.m50 is None
+    assert "seem to hold the same exposure" in (outcome.difference.depth_reason or "")
+    with pytest.raises(FrameRefused, match="seem to hold the same exposure"):
+        measure_again(case.path, 0, own, None, known, case.settings)
 
 
 def empty_place(case: Case, done: FrameOutcome) -> tuple[float, float]:
