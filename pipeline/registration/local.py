@@ -25,7 +25,6 @@ FEWEST = 24  # stars
 LENGTHS = (0.7, 1.0, 1.4, 2.0, 2.8, 4.0)  # of the field that are tried, in mean distances of stars
 STEP = 0.5  # of the nodes, in lengths
 FAR_OFF = 4.0  # sigma; such a star is no part of the field
-SAME_PX = 1.5  # apart, places are of the same star
 BETTER = 0.85  # times the error of stars that were not seen, at most
 
 
@@ -93,11 +92,6 @@ class LocalShift:
         shared = _covariance(at_x[:, None] - x, at_y[:, None] - y, self.scatter, length)
         told = linalg.solve_triangular(linalg.cholesky(covariance, lower=True), shared, lower=True)
         return np.asarray(np.sqrt(np.maximum(self.scatter**2 - np.sum(told**2, axis=0), 0.0)))
-
-    def follows(self, x: Values, y: Values) -> NDArray[np.bool_]:
-        """Which places are of stars that show it: (n,)."""
-        near = np.hypot(self.seen[0][:, None] - x, self.seen[1][:, None] - y) < SAME_PX
-        return np.asarray(near.any(axis=0))
 
     def turned(self, linear: Values) -> LocalShift:
         """As a (2, 2) matrix makes it."""

@@ -88,15 +88,10 @@ class PixelMap:
         return to_x, to_y
 
     def error(self, x: Values, y: Values) -> Values:
-        """How far it may be off at stars for what is local, an axis in the reference's pixels; (n,).
-
-        Nothing at those that show it: it follows their own noise, which the errors of their pixels hold,
-        rather than adding to it.
-        """
+        """How far it may be off at some places for what is local, an axis in the reference's pixels; (n,)."""
         if self.local is None:
             return np.zeros(len(x))
-        error = np.where(self.local.follows(x, y), 0.0, self.local.error(x, y))
-        return np.asarray(error / np.sqrt(abs(self.area)))
+        return np.asarray(self.local.error(x, y) / np.sqrt(abs(self.area)))
 
     @property
     def straight(self) -> bool:

@@ -41,11 +41,6 @@ MIDDLE_FWHM = 1.25
 BOUND_MIDDLE, BOUND_BEYOND = 2.5, 9.0
 LEAST = 1e-14
 FARTHEST = 3  # rings
-CLEAR = 2.0  # times what is far off: less may be the same, in a field full of changes
-# What an excess is told by must come to this. Without it rings that show more than their noise by chance add
-# to the error, and those that show less take nothing from it: squares of the score at stars whose light is
-# known came to .81 of what was expected of them, and with it to 1.0, in the mean of five kinds of pairs.
-TOLD = 0.3
 
 # Of a star that is cut by an edge, the light beyond is not known; what that leaves in the flux is about this
 # part of the light along the edge, spread over a FWHM.
@@ -117,13 +112,12 @@ def _profile(squares: list[Array], noise: list[Array], edges: Array) -> Array:
     middle[0] = 0.0
     left = np.array(
         [
-            excess(seen, known, BOUND_MIDDLE if seen.shape[1] > 1 else BOUND_BEYOND, told=TOLD)
+            excess(seen, known, BOUND_MIDDLE if seen.shape[1] > 1 else BOUND_BEYOND)
             for seen, known in zip(squares, noise, strict=True)
         ]
     )
     # What does not fall off with the star is none of its light.
-    far = np.median(left[-FARTHEST:])
-    left = np.where(left > CLEAR * far, np.maximum(left - far, LEAST), LEAST)
+    left = np.maximum(left - np.median(left[-FARTHEST:]), LEAST)
     return np.asarray(np.exp(np.interp(np.arange(REACH_PX + 1), middle, np.log(left))))
 
 

@@ -6,15 +6,13 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 from pipeline.quantile import MAD_TO_SIGMA
 
 Array = NDArray[np.float64]
 
 FEWEST = 12  # groups of squares that tell anything
-TRIED = np.geomspace(1e-10, 1e2, 120)  # of an excess, between two of which it is then sought
-PRECISION = 0.01
+TRIED = np.geomspace(1e-10, 1e2, 120)  # of an excess
 
 
 def excess(squares: Array, noise: Array, bound: float, fewest: int = FEWEST, told: float = 0.0) -> float:
@@ -46,17 +44,11 @@ def excess(squares: Array, noise: Array, bound: float, fewest: int = FEWEST, tol
     bounded = _bounded_mean(bound)
     # Beyond the largest square over its expectation no bracket is positive.
     largest = float(np.max(squares, initial=0.0, where=known)) / bounded
-
-    def beyond(variance: float) -> float:
+    for variance in TRIED[largest > TRIED][::-1]:
         share = variance / (typical + variance)
         seen = np.where(known, np.minimum(squares / (noise + variance), bound) - bounded, 0.0)
-        return float(np.sum(share**2 * seen.sum(axis=1) / count)) - told
-
-    above = largest
-    for variance in TRIED[largest > TRIED][::-1]:
-        if beyond(variance) > 0.0:
-            return float(optimize.brentq(beyond, variance, above, rtol=PRECISION))
-        above = float(variance)
+        if np.sum(share**2 * seen.sum(axis=1) / count) > told:
+            return float(variance)
     return 0.0
 
 

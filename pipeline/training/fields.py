@@ -39,7 +39,7 @@ STREAK_FWHM = 0.6  # the same to either side of a streak
 ISLAND, ISLAND_PEAK = 4.0, 5.0  # sigma: what is beyond these and no event is an artefact
 LOBES_FWHM = 3.0  # around bright events rings of the filter are no artefacts
 TRIES = 12
-VERSION = 8  # of what a seed gives; what is kept of another version is not mixed with it
+VERSION = 7  # of what a seed gives; what is kept of another version is not mixed with it
 CLEAR = 2.0  # sigma that an event must have where it is said to be what was detected
 
 
