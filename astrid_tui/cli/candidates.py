@@ -108,7 +108,9 @@ def show(
     candidate: Annotated[
         str,
         typer.Argument(
-            autocompletion=candidate_words, help="The candidate's id, or its object's name: the newest."
+            metavar="CANDIDATE",
+            autocompletion=candidate_words,
+            help="The candidate's id, or its object's name: the newest.",
         ),
     ],
     as_json: JsonOption = False,
@@ -210,9 +212,14 @@ def note(
     context: typer.Context,
     candidate: Annotated[
         int,
-        typer.Argument(callback=storable, autocompletion=candidate_numbers, help="The candidate's id."),
+        typer.Argument(
+            metavar="CANDIDATE",
+            callback=storable,
+            autocompletion=candidate_numbers,
+            help="The candidate's id.",
+        ),
     ],
-    words: Annotated[str, typer.Argument(help="The note; its #words are tags.")] = "",
+    words: Annotated[str, typer.Argument(metavar="WORDS", help="The note; its #words are tags.")] = "",
     tag: TagOption = None,
     reviewer: Annotated[
         str | None, typer.Option(help="Who notes; default: the settings, then the login name.")

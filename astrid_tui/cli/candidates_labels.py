@@ -58,7 +58,12 @@ def label(
     context: typer.Context,
     candidate: Annotated[
         int | None,
-        typer.Argument(callback=storable, autocompletion=candidate_numbers, help="The candidate's id."),
+        typer.Argument(
+            metavar="CANDIDATE",
+            callback=storable,
+            autocompletion=candidate_numbers,
+            help="The candidate's id.",
+        ),
     ] = None,
     verdict: Annotated[Label | None, typer.Argument(help="What it is.", show_choices=True)] = None,
     note: Annotated[

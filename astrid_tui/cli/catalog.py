@@ -53,7 +53,10 @@ class Unit(StrEnum):
 def add(
     context: typer.Context,
     file: Annotated[
-        Path, typer.Argument(help="CSV, FITS, VOTable or Parquet with positions; or orbits: MPCORB.DAT(.gz).")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="CSV, FITS, VOTable or Parquet with positions; or orbits: MPCORB.DAT(.gz)."
+        ),
     ],
     name: Annotated[str | None, typer.Option(help="How to call it; default: the file's name.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="What it holds, where its columns do not tell.")] = None,
@@ -147,7 +150,7 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
 @app.command()
 def remove(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The catalogue's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The catalogue's name.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -168,8 +171,8 @@ def remove(
 @app.command(context_settings={"ignore_unknown_options": True})
 def near(
     context: typer.Context,
-    ra: Annotated[str, typer.Argument(help="Degrees, or hours as 10:12:33.1.")],
-    dec: Annotated[str, typer.Argument(help="Degrees, or -04:10:11.")],
+    ra: Annotated[str, typer.Argument(metavar="RA", help="Degrees, or hours as 10:12:33.1.")],
+    dec: Annotated[str, typer.Argument(metavar="DEC", help="Degrees, or -04:10:11.")],
     radius: Annotated[str, typer.Option(help='Such as 30arcsec, 0.5deg, 30".')] = "30arcsec",
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="The nearest so many.")] = 50,
     as_json: JsonOption = False,

@@ -143,7 +143,10 @@ def backup(
 @app.command()
 def restore(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A copy that `astrid db backup` made of a store of SQLite's.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A copy that `astrid db backup` made of a store of SQLite's."),
+    ],
     force: Annotated[
         bool, typer.Option("--force", help="Put aside the store that is there; it keeps its rows.")
     ] = False,

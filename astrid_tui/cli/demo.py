@@ -18,9 +18,9 @@ from astrid_tui.cli.invocation import (
 
 def demo(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Where night and store go: new, empty or a demo's.")] = Path(
-        "astrid-demo"
-    ),
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where night and store go: new, empty or a demo's.")
+    ] = Path("astrid-demo"),
     headless: Annotated[bool, typer.Option("--headless", help="Do not open the console at the end.")] = False,
     frames: Annotated[int, typer.Option(min=1, help="Science frames of the night.")] = 8,
     size: Annotated[int, typer.Option(min=128, help="Pixels on a side.")] = 1024,

@@ -45,7 +45,9 @@ class Method(StrEnum):
 
 def diff(
     context: typer.Context,
-    new: Annotated[str, typer.Argument(help="The new image: FILE, FILE[NUMBER] or FILE[NAME].")],
+    new: Annotated[
+        str, typer.Argument(metavar="NEW", help="The new image: FILE, FILE[NUMBER] or FILE[NAME].")
+    ],
     reference: Annotated[str, typer.Argument(metavar="REF", help="What it is compared with.")],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write DIFF, SCORE, MASK, PSF and SOURCES here.")

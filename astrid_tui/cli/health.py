@@ -90,7 +90,9 @@ def list_(
 @app.command()
 def ack(
     context: typer.Context,
-    ids: Annotated[list[int] | None, typer.Argument(callback=storable, help="The events' numbers.")] = None,
+    ids: Annotated[
+        list[int] | None, typer.Argument(metavar="ID", callback=storable, help="The events' numbers.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All that nobody has seen yet.")] = False,
     by: Annotated[str, typer.Option(help="Who has seen them; by default the login name.")] = "",
     as_json: JsonOption = False,

@@ -34,7 +34,8 @@ REFUSED = {ObservationState.REJECTED, ObservationState.QUARANTINED}
 def ingest(
     context: typer.Context,
     paths: Annotated[
-        list[Path], typer.Argument(help="Files, and folders to search for FITS files and alert packets.")
+        list[Path],
+        typer.Argument(metavar="PATH", help="Files, and folders to search for FITS files and alert packets."),
     ],
     as_json: JsonOption = False,
 ) -> None:

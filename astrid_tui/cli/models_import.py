@@ -41,7 +41,7 @@ def add_to(app: typer.Typer) -> None:
 
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="An ONNX file with its weights inside.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An ONNX file with its weights inside.")],
     inputs: Annotated[
         Input, typer.Option("--input", help="Cutouts of 63 x 63 pixels, or what is measured of them.")
     ],

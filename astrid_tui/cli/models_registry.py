@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 NAMES = ("realbogus", "tree", "unet", "isolation_forest", "one_class_svm", "ensemble")
 METRICS_SHOWN = 3
 
-NameArgument = Annotated[str, typer.Argument(help=f"The model: {', '.join(NAMES)}.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help=f"The model: {', '.join(NAMES)}.")]
 ReasonOption = Annotated[str | None, typer.Option("--because", help="Why; it is kept.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 QuietRegistry = Annotated[
@@ -100,7 +100,9 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
 def card(
     context: typer.Context,
     name: NameArgument,
-    number: Annotated[int | None, typer.Argument(help="The version; default: the one in use.")] = None,
+    number: Annotated[
+        int | None, typer.Argument(metavar="NUMBER", help="The version; default: the one in use.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Tell all that is known of one version: what it is, what it was trained on, what it is worth."""
@@ -152,7 +154,9 @@ def card(
 def promote(
     context: typer.Context,
     name: NameArgument,
-    number: Annotated[int, typer.Argument(help="The version; 0 is the one that AstrID came with.")],
+    number: Annotated[
+        int, typer.Argument(metavar="NUMBER", help="The version; 0 is the one that AstrID came with.")
+    ],
     because: ReasonOption = None,
     yes: YesOption = False,
     no_sync: QuietRegistry = False,
@@ -257,7 +261,8 @@ def trainings(
 
 
 def stop(
-    context: typer.Context, key: Annotated[str, typer.Argument(help="The training, or `last`.")]
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The training, or `last`.")],
 ) -> None:
     """Ask a training to stop at its next step.
 

@@ -40,11 +40,12 @@ def score(
     file: Annotated[
         Path,
         typer.Argument(
+            metavar="FILE",
             help="An .npz with arrays new, ref, diff of shape (n, height, width): any linear unit, "
             "values beyond 1e30 count as masked, the "
             "candidate at the middle, NaN where masked; a ref that is NaN throughout is absent. pixel_scale, "
             "if it is there, is arcsec a pixel, one for all or one for each: models know stars of 2 to 6 "
-            "pixels, and pixels wider than 0.67 arcsec are made finer, as in seeing of 2 arcsec."
+            "pixels, and pixels wider than 0.67 arcsec are made finer, as in seeing of 2 arcsec.",
         ),
     ],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the JSON here.")] = None,

@@ -39,6 +39,7 @@ def forced(
     ids: Annotated[
         list[int] | None,
         typer.Argument(
+            metavar="ID",
             callback=storable,
             autocompletion=object_numbers,
             help="Objects; default: all that were not judged bogus.",

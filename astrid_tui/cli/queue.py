@@ -32,7 +32,8 @@ app = typer.Typer(
 )
 
 IdsArgument = Annotated[
-    list[int] | None, typer.Argument(callback=storable, help="Ids of frames, as `queue list` tells them.")
+    list[int] | None,
+    typer.Argument(metavar="ID", callback=storable, help="Ids of frames, as `queue list` tells them."),
 ]
 FilterOption = Annotated[
     list[str] | None,
@@ -87,7 +88,7 @@ def list_(
 @app.command()
 def show(
     context: typer.Context,
-    frame: Annotated[int, typer.Argument(callback=storable, help="The frame's id.")],
+    frame: Annotated[int, typer.Argument(metavar="FRAME", callback=storable, help="The frame's id.")],
     as_json: JsonOption = False,
 ) -> None:
     """Show one frame and its whole history: failures, silences, hands laid upon it, stages."""

@@ -28,7 +28,9 @@ app = typer.Typer(help="The images to subtract from.", rich_markup_mode=None, no
 @app.command()
 def add(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(help="FILE, FILE[NUMBER] or FILE[NAME]; calibrated or raw.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="FILE, FILE[NUMBER] or FILE[NAME]; calibrated or raw.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Add one image as the reference of its field and filter; frames that waited for it are queued."""
@@ -61,7 +63,8 @@ def build(
     files: Annotated[
         list[str],
         typer.Argument(
-            help="Frames of one field and filter, FILE, FILE[NUMBER] or FILE[NAME], and folders of them."
+            metavar="FILE",
+            help="Frames of one field and filter, FILE, FILE[NUMBER] or FILE[NAME], and folders of them.",
         ),
     ],
     as_json: JsonOption = False,
@@ -100,7 +103,9 @@ def build(
 @app.command()
 def retire(
     context: typer.Context,
-    reference: Annotated[int, typer.Argument(callback=storable, help="The reference's id.")],
+    reference: Annotated[
+        int, typer.Argument(metavar="REFERENCE", callback=storable, help="The reference's id.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Subtract a reference no more; differences that it made stay. Adding its file again brings it back."""

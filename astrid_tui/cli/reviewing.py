@@ -142,7 +142,10 @@ def assign(
         ),
     ],
     expert: Annotated[
-        str, typer.Argument(help="An expert of the settings or a reviewer; - for nobody in particular.")
+        str,
+        typer.Argument(
+            metavar="EXPERT", help="An expert of the settings or a reviewer; - for nobody in particular."
+        ),
     ],
     as_json: JsonOption = False,
 ) -> None:
@@ -203,7 +206,9 @@ def filters(
     context: typer.Context,
     save: Annotated[str | None, typer.Option(help="Keep the filter that is given by this name.")] = None,
     forget: Annotated[str | None, typer.Option(help="Forget the filter of this name.")] = None,
-    expression: Annotated[str, typer.Argument(help='Such as "score>0.8 verdict:none".')] = "",
+    expression: Annotated[
+        str, typer.Argument(metavar="EXPRESSION", help='Such as "score>0.8 verdict:none".')
+    ] = "",
     reviewer: ReviewerOption = None,
     as_json: JsonOption = False,
 ) -> None:

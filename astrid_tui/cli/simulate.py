@@ -9,7 +9,9 @@ from astrid_tui.cli.invocation import JsonOption, print_json, print_text, progre
 
 
 def simulate(
-    folder: Annotated[Path, typer.Argument(help="Where the frames go; made if it is not there.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where the frames go; made if it is not there.")
+    ],
     frames: Annotated[int, typer.Option(min=1, help="Science frames of the night.")] = 8,
     size: Annotated[int, typer.Option(min=128, help="Pixels on a side.")] = 1024,
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,

@@ -35,7 +35,11 @@ def watch(
     folders: Annotated[
         list[Path],
         typer.Argument(
-            help="Folders, watched to any depth.", exists=True, file_okay=False, resolve_path=True
+            metavar="FOLDER",
+            help="Folders, watched to any depth.",
+            exists=True,
+            file_okay=False,
+            resolve_path=True,
         ),
     ],
     once: Annotated[bool, typer.Option("--once", help="Take what is there, and end.")] = False,
