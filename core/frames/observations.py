@@ -68,8 +68,9 @@ def register(store: Store, facts: Sequence[ObservationFacts]) -> list[Registered
     registered: list[Registered] = []
     for start in range(0, len(facts), BATCH):
         batch = facts[start : start + BATCH]
+        gone = _gone(store, batch)
         with store.write() as session:
-            made = _register(session, batch, on_postgresql=store.is_postgresql)
+            made = _register(session, batch, gone, on_postgresql=store.is_postgresql)
         for one in made:
             if one.new or one.reason:
                 _log(one)
@@ -102,8 +103,25 @@ def _log(one: Registered) -> None:
     log.log(level, "%s registered as %s%s", safe_text(one.frame, 200), one.state, reason)
 
 
+def _gone(store: Store, batch: Sequence[ObservationFacts]) -> frozenset[int]:
+    """Which frames are registered by a path that no longer holds them, and are found elsewhere now.
+
+    Whole files are read for it, so that nobody who writes waits meanwhile.
+    """
+    paths = {(fact.content, fact.extension): storable(fact.path) for fact in batch}
+    keys = tuple_(col(Observation.content), col(Observation.extension))
+    with store.read() as session:
+        rows = session.exec(select(Observation).where(keys.in_(list(paths)))).all()
+    elsewhere = [row for row in rows if row.path != paths[row.content, row.extension]]
+    return frozenset(
+        row.id or 0
+        for row in elsewhere
+        if not Path(row.path).exists() or was_written_over(Path(row.path), row.content)
+    )
+
+
 def _register(
-    session: Session, batch: Sequence[ObservationFacts], *, on_postgresql: bool
+    session: Session, batch: Sequence[ObservationFacts], gone: frozenset[int], *, on_postgresql: bool
 ) -> list[Registered]:
     now = time.time()
     rows: dict[tuple[str, int], dict[str, object]] = {}
@@ -129,7 +147,7 @@ def _register(
     for fact in batch:
         row = stored[fact.content, fact.extension]
         key = row.id or 0
-        result.append(_told(fact, row, new=key in new))
+        result.append(_told(fact, row, new=key in new, is_gone=key in gone))
         new.discard(key)
     return result
 
@@ -158,14 +176,14 @@ def _drop_replaced(session: Session, batch: Sequence[ObservationFacts]) -> None:
         note_all(session, QueueEventKind.REPLACED, [dropped], reason=REPLACED)
 
 
-def _told(fact: ObservationFacts, row: Observation, *, new: bool) -> Registered:
+def _told(fact: ObservationFacts, row: Observation, *, new: bool, is_gone: bool) -> Registered:
     key = row.id or 0
     if not new and _can_be_used_now(fact, row):
         row.sqlmodel_update(_row(fact))
         return Registered(key, fact.frame, fact.path, row.state, row.reason, new=True)
     if new or row.path == storable(fact.path):
         return Registered(key, fact.frame, fact.path, row.state, row.reason, new)
-    if not Path(row.path).exists() or was_written_over(Path(row.path), row.content):
+    if is_gone:
         row.path, row.frame = storable(fact.path), storable(fact.frame)
         return Registered(key, fact.frame, fact.path, row.state, row.reason, new=False)
     reason = f"the same content as {row.frame}, which is registered already"
