@@ -20,7 +20,7 @@ from pipeline.known.table_file import (
 )
 
 HEAD_BYTES = 1 << 20  # of a file, where its header and first rows are
-LOOKED_AT = 200  # rows, which tell what columns hold text
+LOOKED_AT, LOOKED_THROUGH = 200, 5000  # rows, which tell what columns hold text, and limits such as >18.2
 BLOCK_BYTES = 1 << 24
 EMPTY = ["", "NaN", "nan", "NULL", "null", "None", "N/A", "NA", "n/a", "--", "---", "-", "masked", "INDEF"]
 DELIMITERS = ",\t;|"
@@ -48,9 +48,10 @@ class TextTable:
 
     def _read_head(self) -> None:
         with opened(self._path) as file:
-            lines = (
-                file.read(HEAD_BYTES).decode("utf-8", errors="replace").removeprefix("\ufeff").splitlines()
-            )
+            head = file.read(HEAD_BYTES)
+        lines = head.decode("utf-8", errors="replace").removeprefix("\ufeff").splitlines()
+        if len(head) == HEAD_BYTES and len(lines) > 1:
+            lines.pop()  # cut somewhere
         start = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), None)
         if start is None:
             raise CatalogRefused(f"{self._path.name} holds no table")
@@ -68,7 +69,7 @@ class TextTable:
                     given = [unit.strip() for unit in self._cells(lines[start + 1])]
                     units = dict(zip(names, given, strict=False))
         below_names = lines[start + 1 + self._lines_after_names :]
-        rows = [self._cells(line) for line in below_names if line.strip()][:LOOKED_AT]
+        rows = [self._cells(line) for line in below_names if line.strip()][:LOOKED_THROUGH]
         self.columns = tuple(
             Column(name, units.get(name) or None, _looks_like_text([row[i] for row in rows if len(row) > i]))
             for i, name in enumerate(names)
@@ -140,8 +141,8 @@ def _is_ruled(line: str) -> bool:
 
 
 def _looks_like_text(cells: Sequence[str]) -> bool:
-    """Whether a column holds anything but numbers."""
-    for cell in cells:
+    """Whether a column holds anything but numbers; far down, whether it holds limits, which are rare."""
+    for cell in cells[:LOOKED_AT]:
         stripped = cell.strip()
         if stripped in EMPTY:
             continue
@@ -149,7 +150,7 @@ def _looks_like_text(cells: Sequence[str]) -> bool:
             float(stripped)
         except ValueError:
             return True
-    return False
+    return any(cell.lstrip()[:1] in ("<", ">") for cell in cells[LOOKED_AT:])
 
 
 def _ecsv_units(comments: Sequence[str]) -> dict[str, str]:

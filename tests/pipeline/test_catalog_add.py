@@ -106,6 +106,13 @@ def test_sexagesimal_text_and_units_say_what_right_ascension_is_in(library: Libr
     assert positions(library, "plain") == {(12.5, 3.0), (350.0, 4.0)}
 
 
+def test_a_limit_far_down_a_catalogue_refuses_none_of_it(library: Library, tmp_path: Path) -> None:
+    text = tmp_path / "vsx.csv"
+    rows = [f"{i},V{i},{10.0 + i / 1000},20.0,M,{12.5 if i < 900 else '>18.2'},300" for i in range(1000)]
+    text.write_text("\n".join(["OID,Name,RAJ2000,DEJ2000,Type,max,Period", *rows]) + "\n")
+    assert added(library, text).rows == 1000
+
+
 def test_a_fits_table_whose_header_cannot_be_parsed_is_refused(library: Library, tmp_path: Path) -> None:
     path = tmp_path / "table.fits"
     Table({"ra": [1.0], "dec": [2.0]}).write(path)
