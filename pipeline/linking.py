@@ -111,6 +111,8 @@ def link(found: Detections, settings: TrackletSettings) -> list[Track]:
         if chance[number] > settings.false_share:
             break  # nor can any that follows be told, however many there are
         pair = np.array([pairs.first[number], pairs.second[number]])
+        if taken[pair].any():
+            continue
         mine = _along(found, frames, pair, members[number][members[number] >= 0])
         if taken[mine].any():
             continue

@@ -42,8 +42,9 @@ def ingest(
     """Register frames: read each header, queue what can be processed, say why the rest cannot.
 
     Alert packets of surveys (Avro, Parquet, tar and tar.gz of Avro) become candidates at once: ZTF, Rubin,
-    ATLAS, WINTER, PGIR, DECam. What is already known changes nothing. Exit codes: 3,
-    some were refused; 1, nothing is there of what was named.
+    ATLAS, WINTER, PGIR, DECam. What is already known changes nothing.
+
+    Exit codes: 3, some were refused; 1, nothing is there of what was named.
     """
     from core.operations.logs import log_to_file
     from pipeline.intake.alerts import SUFFIXES

@@ -103,8 +103,8 @@ def _log(one: Registered) -> None:
     log.log(level, "%s registered as %s%s", safe_text(one.frame, 200), one.state, reason)
 
 
-def _gone(store: Store, batch: Sequence[ObservationFacts]) -> frozenset[int]:
-    """Which frames are registered by a path that no longer holds them, and are found elsewhere now.
+def _gone(store: Store, batch: Sequence[ObservationFacts]) -> dict[int, str]:
+    """Frames that are registered by a path that no longer holds them, with it, and found elsewhere now.
 
     Whole files are read for it, so that nobody who writes waits meanwhile.
     """
@@ -113,15 +113,15 @@ def _gone(store: Store, batch: Sequence[ObservationFacts]) -> frozenset[int]:
     with store.read() as session:
         rows = session.exec(select(Observation).where(keys.in_(list(paths)))).all()
     elsewhere = [row for row in rows if row.path != paths[row.content, row.extension]]
-    return frozenset(
-        row.id or 0
+    return {
+        row.id or 0: row.path
         for row in elsewhere
         if not Path(row.path).exists() or was_written_over(Path(row.path), row.content)
-    )
+    }
 
 
 def _register(
-    session: Session, batch: Sequence[ObservationFacts], gone: frozenset[int], *, on_postgresql: bool
+    session: Session, batch: Sequence[ObservationFacts], gone: dict[int, str], *, on_postgresql: bool
 ) -> list[Registered]:
     now = time.time()
     rows: dict[tuple[str, int], dict[str, object]] = {}
@@ -147,7 +147,7 @@ def _register(
     for fact in batch:
         row = stored[fact.content, fact.extension]
         key = row.id or 0
-        result.append(_told(fact, row, new=key in new, is_gone=key in gone))
+        result.append(_told(fact, row, new=key in new, is_gone=gone.get(key) == row.path))
         new.discard(key)
     return result
 

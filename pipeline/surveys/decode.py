@@ -275,6 +275,8 @@ def _to_utc(mjd_tai: list[float]) -> list[float]:
 
 def _band(survey: Survey, record: Record, point: Point) -> str | None:
     told = _value(record, point.band)
+    if isinstance(told, float) and told.is_integer():  # as a column is where some are missing
+        told = int(told)
     if not isinstance(told, str | int):  # a file may say anything, such as a list
         return survey.bands.get("")
     if survey.bands:

@@ -90,6 +90,17 @@ def test_a_moved_frame_is_found_though_its_old_name_is_used_again(store: Store, 
     assert [row.path for row in rows(store)] == [str(archive)]
 
 
+def test_of_two_copies_of_a_moved_frame_one_is_it_and_the_other_repeats_it(
+    store: Store, tmp_path: Path
+) -> None:
+    register(store, [written(tmp_path / "old.fits", b"night 1")])
+    (tmp_path / "old.fits").unlink()
+    one, other = (written(tmp_path / name, b"night 1") for name in ("a.fits", "b.fits"))
+    told = register(store, [one, other])
+    assert [(each.state, each.new) for each in told] == [("queued", False), ("rejected", False)]
+    assert [row.path for row in rows(store)] == [one.path]
+
+
 def test_a_calibration_frame_that_was_written_over_serves_no_more(store: Store, tmp_path: Path) -> None:
     name = tmp_path / "flat1.fits"
     facts = {"kind": FrameKind.FLAT, "state": ObservationState.CALIBRATION}
