@@ -27,6 +27,9 @@ LEAST_TOLERANCE_ARCSEC = 1.0
 ANOTHER_FILTER_MAG = 1.2  # how much a colour may change a magnitude
 SIGMAS = 3.0
 MOST_BY_CHANCE = 0.03  # detections where a track leads, in all frames so far, up to which one is of the track
+BENT_ARCSEC_HOUR2 = (
+    0.05  # how far paths bend, a sigma: the Earth's turning moves bodies of the main belt by 5
+)
 KEPT_SIGMAS = 4.0  # of where a track leads, that its members may be off
 WORST_PAIR = 0.5  # a pair that chance makes as often is no beginning
 ARCSEC = 3600.0
@@ -309,7 +312,7 @@ def _predicted(found: Detections, members: list[int], mjd: float) -> tuple[Value
     ahead = (mjd - middle) * 24.0
     place = vectors.mean(axis=0) + ahead * (hours @ vectors) / spread
     error = float(found.error[members].max()) * math.sqrt(1.0 / len(members) + ahead**2 / spread)
-    return np.asarray(place / np.linalg.norm(place)), error
+    return np.asarray(place / np.linalg.norm(place)), math.hypot(error, BENT_ARCSEC_HOUR2 * ahead**2)
 
 
 def _true_share(chance: Values, tried: int, false_share: float) -> int:
