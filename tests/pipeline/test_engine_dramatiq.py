@@ -102,6 +102,13 @@ def at_work(settings: Settings, count: int = 1) -> Iterator[None]:
             assert not thread.is_alive()
 
 
+def told_when_idle(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
+    """What a worker releases whenever it begins to wait, having nothing in hand."""
+    wait, idle = dramatiq._await, threading.Semaphore(0)
+    monkeypatch.setattr(dramatiq, "_await", lambda *each: (idle.release(), wait(*each)))
+    return idle
+
+
 def frames(store: Store) -> list[tuple[str, int]]:
     with store.read() as session:
         return list(session.exec(select(Observation.state, Observation.attempts)))
@@ -124,8 +131,7 @@ def until_done(store: Store) -> None:
 def test_workers_are_woken_and_do_each_frame_once(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    queued, wait, idle = frames(store), dramatiq._await, threading.Semaphore(0)
-    monkeypatch.setattr(dramatiq, "_await", lambda *each: (idle.release(), wait(*each)))
+    queued, idle = frames(store), told_when_idle(monkeypatch)
     make_due(store, time.time() + 3600.0)  # nothing is, as the workers begin
     with at_work(settings, count=2):
         assert dramatiq.run(settings).counts == {}
@@ -164,6 +170,7 @@ def test_where_nobody_listens_the_frames_stay_queued(settings: Settings, store: 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_hostile_messages_wake_at_most(settings: Settings, store: Store, monkeypatch) -> None:
     monkeypatch.setattr(dramatiq, "ANSWER_S", 60.0)  # after damage it listens again a little later
+    idle = told_when_idle(monkeypatch)
     redis = dramatiq.connect(settings)
     redis.declare_queue(dramatiq.QUEUE)
     hostile = [("os.system", ("true",)), ("wake_up", ("../x",)), ("wake_up", (1, 2)), ("wake_up", ())]
@@ -176,6 +183,8 @@ def test_hostile_messages_wake_at_most(settings: Settings, store: Store, monkeyp
     redis.client.rpush(f"{dramatiq.QUEUE}:{dramatiq.QUEUE}", identity)
     with at_work(settings):
         until_done(store)
+        # What woke it once lets it look once more: when it waits twice, no look is left to come.
+        assert idle.acquire(timeout=60) and idle.acquire(timeout=60)
         make_due(store, 0.0)
         assert dramatiq.run(settings).counts == {"done": FRAMES}  # it still hears
     assert [key for key in redis.client.keys("*answers*") if b"../x" in key] == []
