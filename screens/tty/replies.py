@@ -19,6 +19,7 @@ _ESC = "\x1b"
 _PASTE_START, _PASTE_END = "\x1b[200~", "\x1b[201~"
 _CSI = re.compile(r"\x1b\[([<=>?]?)([0-9:;]*)([ -/]*)([@-~])")
 _CSI_PART = re.compile(r"\x1b\[[0-?]*[ -/]*\Z")
+_CSI_CUT_OFF = re.compile(r"\x1b\[[0-?]+[ -/]*(?=\x1b)")
 _STRING = re.compile(r"\x1b[P_\]^X].*?(?:\x1b\\|\x07|\x9c)", re.DOTALL)
 _STRING_STARTS = ("\x1bP", "\x1b_", "\x1b]", "\x1b^", "\x1bX")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -60,8 +61,10 @@ class ReplyFilter:
 
     def give_up(self) -> bool:
         """The rest of what is pending will not come; whether it was the escape key."""
-        was_key = self.pending == _ESC and not self._pasting
-        self._dropped = "" if was_key or self._pasting else self.pending
+        if self._pasting:  # the end of a paste is waited for: without it, its rest would be typed
+            return False
+        was_key = self.pending == _ESC
+        self._dropped = "" if was_key else self.pending
         self.pending = ""
         return was_key
 
@@ -81,6 +84,8 @@ class ReplyFilter:
         whole = dropped + data
         is_string = dropped.startswith(_STRING_STARTS)
         if found := (_STRING if is_string else _CSI).match(whole):
+            if found.group() == _PASTE_START:  # what follows was pasted, however late
+                return whole
             return whole[max(found.end(), len(dropped)) :]
         if len(whole) <= LONGEST and (len(data) > 1 if is_string else _CSI_PART.match(whole)):
             self._dropped = whole
@@ -119,6 +124,8 @@ class ReplyFilter:
         if rest == _ESC or (_CSI_PART.match(rest) and len(rest) <= LONGEST):
             self.pending = rest
             return ""
+        if cut_off := _CSI_CUT_OFF.match(rest):  # an escape ends what it comes into
+            return rest[cut_off.end() :]
         passed.append(rest[:2] if rest[1] != _ESC else _ESC)
         return rest[len(passed[-1]) :]
 

@@ -56,6 +56,20 @@ def test_after_a_sequence_that_was_given_up_others_are_what_they_are():
     assert replies.feed("\x1b[24;3R") == "\x1b[24;3R"
 
 
+def test_a_sequence_that_another_comes_into_is_not_typed():
+    replies = ReplyFilter()
+    assert replies.feed("\x1b[6;2") + replies.feed("\x1b[24;2R") == "\x1b[24;2R"
+
+
+def test_a_paste_whose_ends_come_late_is_not_typed():
+    paste = "\x1b[200~rxdct\x1b[201~"
+    for cut in range(2, len(paste)):
+        replies = ReplyFilter()
+        passed = replies.feed(paste[:cut])
+        assert not replies.give_up()
+        assert passed + replies.feed(paste[cut:] + "j") == paste + "j"
+
+
 def test_the_escape_key_is_followed_by_keys():
     replies = ReplyFilter()
     replies.feed("\x1b")

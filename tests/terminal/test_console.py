@@ -51,6 +51,7 @@ class Terminal:
         self.replies: dict[str, str] = {}  # to other questions
         self._answered: dict[str, int] = {}
         self._rest = b""
+        self._held: list[str] | None = None  # answers that wait until what is being sent is whole
         self.screen.write_process_input = self._answer  # type: ignore[method-assign]
 
     @property
@@ -59,8 +60,21 @@ class Terminal:
 
     def _answer(self, answer: str) -> None:
         self.questions.append(answer)
-        if self.answers:
+        if self._held is not None:
+            self._held.append(answer)
+        elif self.answers:
             self.press(answer)
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Something is sent in pieces: as from a real terminal, no answer comes between them."""
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for answer in held if self.answers else []:
+                self.press(answer)
 
     def press(self, keys: str) -> None:
         os.write(self._descriptor, keys.encode())

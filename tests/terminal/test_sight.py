@@ -129,9 +129,10 @@ def test_terminal_replies_and_pasted_text_are_never_keys(night, tmp_path):
             terminal.press(reply)
             terminal.pause(0.15)
             half = len(reply) // 2
-            terminal.press(reply[:half])
-            terminal.pause(0.2)  # longer than the escape key waits
-            terminal.press(reply[half:])
+            with terminal.sending():
+                terminal.press(reply[:half])
+                terminal.pause(0.2)  # longer than the escape key waits
+                terminal.press(reply[half:])
             terminal.pause(0.15)
         for paste in ("rxdct", "r\x1b" + "x" * 60, "\x1b[?62;4c\x1b", "\x1bOr\rc\n"):
             terminal.press(f"\x1b[200~{paste}\x1b[201~")
