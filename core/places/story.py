@@ -72,6 +72,8 @@ def _before(facts: Facts) -> list[Step]:
         words = registration_words(difference.registration_rms_px, difference.registration_scatter_px)
         text = f"aligned with reference {difference.reference_id}: {words}; subtracted by {difference.method}"
         steps.append(Step("align", "passed", text, difference.registration_rms_px))
+        if observation.reason:  # what is to be held against whatever is told of this frame
+            steps.append(Step("remark", "passed", observation.reason))
     return steps
 
 

@@ -12,7 +12,6 @@ import errno
 import gzip
 import logging
 import lzma
-import math
 import re
 import struct
 import warnings
@@ -29,6 +28,7 @@ from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS, FITSFixedWarning
 
 from core.vocabulary import FrameKind, MaskPlane
+from pipeline.files.celestial import celestial_wcs
 from pipeline.files.fits_selection import (
     COMPRESSIONS,
     MASK,
@@ -41,6 +41,7 @@ from pipeline.files.fits_selection import (
     select,
 )
 from pipeline.files.headers import exposure_of
+from pipeline.files.scaling import linear
 from pipeline.frame import FrameRefused, Image, MaskImage, RawFrame
 from pipeline.quantile import quantile
 
@@ -144,13 +145,14 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
         hdu = hdus[extension]
         header = _merged_header(hdus, extension)
         exposure = exposure_of(header, _name(path, extension, selection))
-        data = _plane(hdu)
+        data, scaled = linear(_plane(hdu), header)
         bad = ~np.isfinite(data) | (np.abs(data) > SENTINEL)
         data[bad] = 0.0
         mask = np.where(bad, MaskPlane.BAD, 0).astype(np.uint16)
         mask |= _file_mask(hdus, extension, data.shape)
         _check_content(data, mask, exposure.kind)
-        wcs = _wcs(hdus, extension)
+        wcs, remark = _wcs(hdus, extension)
+    complaints.extend(each for each in (scaled, remark) if each is not None)
     notes = tuple(dict.fromkeys(complaints))
     return RawFrame(data, mask, exposure, header, wcs, extension, notes)
 
@@ -337,18 +339,9 @@ def _check_content(data: Image, mask: MaskImage, kind: FrameKind) -> None:
         raise FrameRefused(f"{share:.0%} of its pixels hold the one value {middle:g}: no exposure of the sky")
 
 
-def _wcs(hdus: fits.HDUList, extension: int) -> WCS | None:
-    """The image's celestial WCS, or ``None`` where it has none that works."""
+def _wcs(hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str | None]:
+    """The image's celestial WCS, or ``None`` where it has none that works; and what is to be said of it."""
     try:
-        wcs = WCS(hdus[extension].header, fobj=hdus)
-        if not wcs.has_celestial:
-            return None
-        wcs = wcs.celestial
-        height, width = hdus[extension].shape[-2:]
-        corners = np.array([[0.0, 0.0], [width - 1.0, 0.0], [0.0, height - 1.0], [width / 2.0, height / 2.0]])
-        sky = np.asarray(wcs.wcs_pix2world(corners, 0))
-        scale = float(np.linalg.det(wcs.pixel_scale_matrix))
+        return celestial_wcs(hdus, extension)
     except DAMAGE:  # WcsError is a ValueError
-        return None
-    usable = np.isfinite(sky).all() and math.isfinite(scale) and scale != 0.0
-    return wcs if usable else None
+        return None, None

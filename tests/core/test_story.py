@@ -54,6 +54,15 @@ def test_a_quiet_place_is_below_the_threshold_by_a_margin():
     assert (story.x_frame, story.y_frame) == pytest.approx((53.0, 47.0))
 
 
+def test_what_is_to_be_held_against_the_frame_is_told_before_the_end():
+    doubtful = facts()
+    doubtful.observation.reason = "The frame and its reference seem to hold the same exposure."
+    story = tell(doubtful)
+    assert story.fate == Fate.BELOW
+    assert [step.stage for step in story.steps] == ["quality", "align", "remark", "detect"]
+    assert story.steps[2].text == doubtful.observation.reason
+
+
 def test_only_what_is_near_counts():
     far = block_scores({(60, 50): 4.0})
     assert tell(facts(scores=far)).end.value == pytest.approx(0.1, abs=1 / 12)

@@ -308,3 +308,24 @@ def test_damage_anywhere_is_a_frame_or_a_sentence(tmp_path, seed):
             assert "\n" not in found.reason
         else:
             assert np.isfinite(found.data).all()
+
+
+def test_the_declination_may_come_first(tmp_path):
+    cards = {"CTYPE1": "DEC--TAN", "CTYPE2": "RA---TAN", "CRVAL1": 20.0, "CRVAL2": 10.0}
+    cards |= {"CRPIX1": 25.0, "CRPIX2": 20.0, "CD1_1": 1e-4, "CD2_2": -1e-4}
+    raw = only(written(tmp_path / "a.fits", fits.PrimaryHDU(SKY, header(**cards))))
+    assert raw.wcs.all_pix2world([[24.0, 19.0]], 0)[0] == pytest.approx([10.0, 20.0])
+    assert raw.wcs.all_pix2world([[34.0, 19.0]], 0)[0] == pytest.approx([10.0, 20.001])
+    assert any("DEC and RA" in note for note in raw.notes)
+
+
+def test_asinh_magnitudes_of_pan_starrs_are_made_linear(tmp_path):
+    softening, offset, unit = 3.7, 12.0, 2.5 / np.log(10.0)
+    stored = (unit * np.arcsinh((SKY.astype(float) - offset) / (2.0 * softening))).astype(np.float32)
+    stored[3, 4] = np.nan
+    told = header(BSOFTEN=softening, BOFFSET=offset)
+    raw = only(written(tmp_path / "a.fits", fits.PrimaryHDU(stored, told)))
+    assert np.argwhere(raw.mask).tolist() == [[3, 4]]
+    good = raw.mask == 0
+    np.testing.assert_allclose(raw.data[good], SKY[good], rtol=1e-5)
+    assert any("asinh" in note for note in raw.notes)

@@ -1,0 +1,145 @@
+"""The world coordinates of an image as right ascension and declination of the ICRS, whatever its header uses.
+
+All places in AstrID are (RA, Dec) in the ICRS. A header may name the declination first, and it may be of an
+older equinox, of the FK4 or of the Galaxy (Calabretta & Greisen 2002, A&A 395, 1077). Axes are exchanged and
+zenithal projections turned; what cannot be turned is no WCS of use, and a sentence says so.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS
+from astropy.wcs.utils import wcs_to_celestial_frame
+from numpy.typing import NDArray
+
+AGREES_DEG = 0.001 / 3600.0
+AGREES_FK4_DEG = 0.1 / 3600.0  # the aberration in its places differs by less over a field of some degrees
+ZENITHAL = {"AZP", "SZP", "TAN", "TPV", "TNX", "ZPX", "STG", "SIN", "ARC", "ZPN", "ZEA", "AIR"}
+SYSTEMS = {"", "ICRS", "FK5", "FK4", "FK4-NO-E"}
+
+Places = NDArray[np.float64]
+
+
+def celestial_wcs(hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str | None]:
+    """The WCS of an image that gives RA and Dec in the ICRS, in degrees, and what is to be said of it.
+
+    Parameters
+    ----------
+    hdus : HDUList
+        The whole file: distortions may be tables in it.
+    extension : int
+
+    Returns
+    -------
+    WCS or None
+        ``None`` where the header has none that works.
+    str or None
+        One sentence, where the WCS was turned or had to be left out.
+
+    Raises
+    ------
+    Exception
+        Whatever astropy and wcslib raise on damaged headers.
+    """
+    wcs = WCS(hdus[extension].header, fobj=hdus)
+    if not wcs.has_celestial:
+        return None, None
+    wcs = wcs.celestial
+    height, width = hdus[extension].shape[-2:]
+    corners = np.array([[0.0, 0.0], [width - 1.0, 0.0], [0.0, height - 1.0], [width / 2.0, height / 2.0]])
+    sky = np.asarray(wcs.wcs_pix2world(corners, 0))
+    scale = float(np.linalg.det(wcs.pixel_scale_matrix))
+    if not np.isfinite(sky).all() or not math.isfinite(scale) or scale == 0.0:
+        return None, None
+    if wcs.wcs.radesys.strip().upper() not in SYSTEMS:  # "FK5?": the equinox tells
+        wcs.wcs.radesys = ""
+    of_icrs = _is_of_icrs(wcs)
+    if of_icrs and wcs.wcs.lng == 0:
+        return wcs, None
+    system = _system(wcs)
+    try:
+        wanted = sky[:, [wcs.wcs.lng, wcs.wcs.lat]]
+        turned = wcs.deepcopy()
+        if wcs.wcs.lng == 1:
+            _exchange_axes(turned)
+        if not of_icrs:
+            wanted = _to_icrs(wcs, wanted)
+            _turn_pole(turned, wcs)
+        away = _farthest_deg(np.asarray(turned.wcs_pix2world(corners, 0)), wanted)
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # WcsError is a ValueError
+        away = math.inf
+    if not away < (AGREES_FK4_DEG if "FK4" in wcs.wcs.radesys else AGREES_DEG):
+        return None, f"its WCS is left out: {system} cannot be turned to right ascension and declination"
+    return turned, f"its WCS, {system}, was turned to right ascension and declination of the ICRS"
+
+
+def _is_of_icrs(wcs: WCS) -> bool:
+    """Whether it is equatorial, and of the ICRS or the FK5 of 2000, which is the same to .03 arcsec."""
+    if not str(wcs.wcs.ctype[wcs.wcs.lng]).startswith("RA--"):
+        return False
+    system, equinox = wcs.wcs.radesys.strip().upper(), float(wcs.wcs.equinox)
+    return system == "ICRS" or (not system.startswith("FK4") and (math.isnan(equinox) or equinox == 2000.0))
+
+
+def _system(wcs: WCS) -> str:
+    """What its coordinates are called, for people."""
+    parts = [" and ".join(str(kind).split("-")[0] for kind in wcs.wcs.ctype), wcs.wcs.radesys.strip()[:8]]
+    if not math.isnan(float(wcs.wcs.equinox)):
+        parts.append(f"{float(wcs.wcs.equinox):.7g}")
+    return " ".join(part for part in parts if part)
+
+
+def _to_icrs(wcs: WCS, places: Places) -> Places:
+    """Longitudes and latitudes of the header's system as RA and Dec, degrees."""
+    icrs = SkyCoord(places * u.deg, frame=wcs_to_celestial_frame(wcs)).icrs
+    return np.column_stack([icrs.ra.deg, icrs.dec.deg])
+
+
+def _exchange_axes(wcs: WCS) -> None:
+    """Put the longitude first, in place. The pixels' axes stay as they are."""
+    inner: Any = wcs.wcs
+    inner.ctype, inner.crval, inner.cunit = list(inner.ctype)[::-1], inner.crval[::-1], list(inner.cunit)[::-1]
+    if inner.has_cd():
+        inner.cd = inner.cd[::-1]
+    else:
+        inner.pc, inner.cdelt = inner.get_pc()[::-1], inner.cdelt[::-1]
+    inner.set_pv([(3 - axis, number, value) for axis, number, value in inner.get_pv()])
+    inner.set()
+
+
+def _turn_pole(wcs: WCS, before: WCS) -> None:
+    """Let a zenithal projection give places of the ICRS, in place, where `before` tells its system.
+
+    Such a projection is of directions seen from its reference point. It is enough to say where that is in the
+    ICRS, and on which side the pole of the ICRS is: its native longitude (paper II, equation 5).
+    """
+    inner: Any = wcs.wcs
+    kinds = [str(kind) for kind in inner.ctype]
+    if kinds[0][5:8] not in ZENITHAL:
+        raise ValueError("the projection is not zenithal")
+    pole = SkyCoord(0.0 * u.deg, 90.0 * u.deg, frame="icrs").transform_to(wcs_to_celestial_frame(before))
+    place = pole.spherical
+    east = math.radians(float(place.lon.deg) - inner.crval[0])
+    height, north = float(place.lat.rad), math.radians(inner.crval[1])
+    towards = math.sin(height) * math.cos(north) - math.cos(height) * math.sin(north) * math.cos(east)
+    inner.lonpole = (inner.lonpole + math.degrees(math.atan2(-math.cos(height) * math.sin(east), towards))) % 360.0
+    inner.crval = _to_icrs(before, np.array([inner.crval]))[0]
+    inner.ctype = ["RA--" + kinds[0][4:], "DEC-" + kinds[1][4:]]
+    inner.radesys, inner.equinox, inner.latpole = "ICRS", math.nan, math.nan
+    inner.set()
+
+
+def _farthest_deg(places: Places, others: Places) -> float:
+    """The largest distance between places and others, in degrees; NaN where any is not finite."""
+    first, second = (
+        SkyCoord(np.where(np.isfinite(each), each, 0.0) * u.deg, frame="icrs") for each in (places, others)
+    )
+    if not (np.isfinite(places).all() and np.isfinite(others).all()):
+        return math.nan
+    return float(first.separation(second).deg.max())

@@ -1,0 +1,91 @@
+"""World coordinates come out as RA and Dec of the ICRS, where astropy's own coordinates say they are."""
+
+import math
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.coordinates import FK4, FK5, ICRS, BaseCoordinateFrame, Galactic, SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from pipeline.files.celestial import celestial_wcs
+
+PIXELS = np.array([[0.0, 0.0], [499.0, 599.0], [250.0, 10.0]])
+SIP = {"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-5, "A_0_2": 3e-6, "B_1_1": 2e-5}
+TPV = {"PV1_1": 1.0, "PV1_4": 0.01, "PV2_1": 1.0, "PV2_5": 0.02}
+CENTRE = (157.2, -20.4)
+
+
+def header(axes=("RA---TAN", "DEC--TAN"), centre=CENTRE, *, is_swapped=False, has_cd=True, **cards):
+    """A header of rotated pixels of .4 arcsec, whose axes may be swapped."""
+    scale, turn = 0.4 / 3600, 0.5
+    matrix = np.array([[-math.cos(turn), math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    made = fits.Header()
+    for number, axis in enumerate((1, 0) if is_swapped else (0, 1), 1):
+        made[f"CTYPE{number}"], made[f"CRVAL{number}"] = axes[axis], centre[axis]
+        made[f"CUNIT{number}"], made[f"CRPIX{number}"] = "deg", (250.0, 300.0)[number - 1]
+        for column in (1, 2):
+            value = matrix[axis, column - 1]
+            made[f"{'CD' if has_cd else 'PC'}{number}_{column}"] = value * scale if has_cd else value
+        if not has_cd:
+            made[f"CDELT{number}"] = scale
+    made.update(cards)
+    return made
+
+
+def read(made: fits.Header) -> tuple[WCS | None, str | None]:
+    return celestial_wcs(fits.HDUList([fits.PrimaryHDU(np.zeros((600, 500), np.float32), made)]), 0)
+
+
+@pytest.mark.parametrize(
+    ("made", "system", "tolerance_arcsec"),
+    [
+        (header(is_swapped=True), ICRS(), 1e-6),
+        (header(is_swapped=True, has_cd=False), ICRS(), 1e-6),
+        (header(RADESYS="FK5", EQUINOX=2025.2), FK5(equinox="J2025.2"), 1e-6),
+        (header(is_swapped=True, has_cd=False, EQUINOX=2025.2), FK5(equinox="J2025.2"), 1e-6),
+        (header(RADESYS="FK5?", EQUINOX=1997.69995), FK5(equinox="J1997.69995"), 1e-6),
+        (header(centre=(10.0, 89.99), EQUINOX=2025.2), FK5(equinox="J2025.2"), 1e-6),
+        (header(EQUINOX=1950.0), FK4(equinox="B1950"), 0.1),
+        (header(("GLON-TAN", "GLAT-TAN")), Galactic(), 1e-6),
+        (header(("GLON-SIN", "GLAT-SIN"), (10.0, 89.0)), Galactic(), 1e-6),
+        (header(("RA---TPV", "DEC--TPV"), EQUINOX=2025.2, **TPV), FK5(equinox="J2025.2"), 1e-6),
+        (
+            header(("RA---TAN-SIP", "DEC--TAN-SIP"), is_swapped=True, EQUINOX=2025.2, **SIP),
+            FK5(equinox="J2025.2"),
+            1e-6,
+        ),
+    ],
+)
+def test_places_are_turned_to_the_icrs(
+    made: fits.Header, system: BaseCoordinateFrame, tolerance_arcsec: float
+) -> None:
+    own = WCS(made)
+    sky = own.all_pix2world(PIXELS, 0)[:, [own.wcs.lng, own.wcs.lat]]
+    true = SkyCoord(sky * u.deg, frame=system).icrs
+    wcs, remark = read(made)
+    assert wcs is not None
+    assert "was turned to right ascension and declination of the ICRS" in (remark or "")
+    for each in (wcs, WCS(wcs.to_header(relax=True))):  # as references keep it
+        found = SkyCoord(each.all_pix2world(PIXELS, 0) * u.deg)
+        assert found.separation(true).arcsec.max() < tolerance_arcsec
+        np.testing.assert_allclose(each.all_world2pix(each.all_pix2world(PIXELS, 0), 0), PIXELS, atol=1e-4)
+
+
+@pytest.mark.parametrize("made", [header(), header(RADESYS="FK5", EQUINOX=2000.0), header(RADESYS="FK5?")])
+def test_what_is_so_already_stays_as_it_is(made: fits.Header) -> None:
+    wcs, remark = read(made)
+    assert wcs is not None
+    assert remark is None
+    np.testing.assert_array_equal(wcs.all_pix2world(PIXELS, 0), WCS(made).all_pix2world(PIXELS, 0))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [header(("GLON-CAR", "GLAT-CAR")), header(("RA---TPV", "DEC--TPV"), is_swapped=True, **TPV)],
+)
+def test_what_cannot_be_turned_is_no_wcs_and_told(made: fits.Header) -> None:
+    wcs, remark = read(made)
+    assert wcs is None
+    assert "cannot be turned" in (remark or "")
