@@ -2,6 +2,7 @@
 
 import math
 
+AB, VEGA = "ab", "vega"  # systems of magnitudes
 MAG_PER_RELATIVE_ERROR = 2.5 / math.log(10.0)
 UPPER_LIMIT_SIGMA = 5.0  # of a flux's error; what is fainter is told as a limit of so much
 

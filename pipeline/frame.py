@@ -45,6 +45,9 @@ class FrameRefused(AstridError):
         return type(self), (str(self), self.value, self.limit)
 
 
+Readout = tuple[tuple[str, float | str], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Exposure:
     """What a header says of an exposure, in one vocabulary.
@@ -62,6 +65,8 @@ class Exposure:
     gain, read_noise, saturation : float or None
         Electrons per data unit, electrons, and data units; ``None`` where the header is silent.
     airmass : float or None
+    readout : tuple of (str, float or str)
+        What calibration frames must share with it: `pipeline.files.readout`.
     """
 
     name: str
@@ -75,6 +80,7 @@ class Exposure:
     read_noise: float | None = None
     saturation: float | None = None
     airmass: float | None = None
+    readout: Readout = ()
 
 
 @dataclass(frozen=True, slots=True)

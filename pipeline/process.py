@@ -112,6 +112,8 @@ def process(
             frame = calibrate(raw, masters, settings)
             small = thumbnail.pack(miniature(frame))
         measured = measure_calibrated(frame, settings, clock)
+        said = () if masters is None else (f"{note[:1].upper()}{note[1:]}." for note in masters.notes)
+        measured = replace(measured, remarks=(*said, *measured.remarks))
         quality = measured.quality
         outcome = _subtracted(measured, reference, known_objects, settings, clock, models, draw)
         return replace(outcome, thumbnail=small)

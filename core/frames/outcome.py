@@ -224,6 +224,8 @@ class ObservationFacts:
         What people call it: ``file`` or ``file[ext]``.
     ra, dec, radius_deg : float or None
         The frame's centre and the distance from it to a corner, in degrees.
+    readout : tuple of (str, float or str)
+        What calibration frames must share with it, such as gain, binning and temperature.
     state : str
         Where it starts: ``queued``, ``calibration``, or ``rejected`` or ``quarantined`` with a `reason`.
     """
@@ -245,6 +247,7 @@ class ObservationFacts:
     ra: float | None = None
     dec: float | None = None
     radius_deg: float | None = None
+    readout: tuple[tuple[str, float | str], ...] = ()
     state: str = ObservationState.QUEUED
     reason: str | None = None
     priority: int = 0

@@ -101,7 +101,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
         read_noise=detector.read_noise,
         saturation=(saturation - pedestal) * detector.gain,
         origin=trimmed.origin,
-        notes=raw.notes + detector.notes,
+        notes=raw.notes + (masters.notes if masters is not None else ()) + detector.notes,
     )
 
 

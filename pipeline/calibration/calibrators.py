@@ -13,7 +13,8 @@ from core.database.tables import Observation
 from core.frames.content import was_written_over
 from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
-from pipeline.calibration.masters import Calibrator, Masters, masters_for
+from pipeline.calibration.choice import Calibrator
+from pipeline.calibration.masters import Masters, masters_for
 from pipeline.files.fits_files import read_frame
 from pipeline.frame import Exposure, FrameRefused, RawFrame
 
@@ -70,4 +71,5 @@ def exposure_of_row(row: Observation) -> Exposure:
         filter=row.filter,
         field=row.field,
         instrument=row.instrument,
+        readout=tuple((str(name), value) for name, value in row.readout or ()),
     )

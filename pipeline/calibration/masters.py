@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from core.settings import Settings
 from core.unfinished import unfinished
 from core.vocabulary import FrameKind
+from pipeline.calibration.choice import Calibrator, Choice, choose, same_length
 from pipeline.calibration.overscan import trim
 from pipeline.calibration.stack import Stack
 from pipeline.files.npz_file import DAMAGE
@@ -31,9 +33,13 @@ log = logging.getLogger(__name__)
 CLIP_SIGMA = 4.0
 CHUNK_BYTES = 16 * 2**20  # of the stack that is in memory at once, a few times over while it is combined
 LOWEST_FLAT = 0.1  # of the median: below it a pixel sees no light to speak of
-SAME_LENGTH = 0.02  # relative difference of exposure times
+PLATEAU_SHARE = 0.01  # of a flat's pixels at the converter's most
+SATURATED = 0.9  # of the saturation: the median of a flat above it cannot be trusted
+NORMALISED = 50.0  # data units: a flat of less is one that was divided by its level, and holds no bias
+CONVERTERS_FULL = (4095.0, 16383.0, 32767.0, 65535.0)  # of 12, 14, 15 and 16 bits
 HOT_SIGMA = 20.0  # of the dark current's scatter
-CACHE_FORMAT = "1"
+NOTES = "notes"
+CACHE_FORMAT = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ class Masters:
         Hot pixels of the dark and dead ones of the flat.
     content : str
         A hash of all that they were made of.
+    notes : tuple of str
+        What is to be said of frames that they are used for, a sentence each.
     """
 
     bias: Image | None = None
@@ -59,6 +67,7 @@ class Masters:
     flat: Image | None = None
     bad: NDArray[np.bool_] | None = None
     content: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -67,41 +76,6 @@ class Masters:
             if part is not None:
                 return part.shape[0], part.shape[1]
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class Calibrator:
-    """One bias, dark or flat: what it is, and how to read it when its turn comes."""
-
-    exposure: Exposure
-    shape: tuple[int, int]  # height and width of the file's array
-    content: str  # SHA-256 of its file, with its extension where there are several
-    read: Callable[[], RawFrame]
-
-
-def fitting(
-    calibrators: Sequence[Calibrator], exposure: Exposure, shape: tuple[int, int]
-) -> list[Calibrator]:
-    """The calibration frames that serve a science frame.
-
-    They must be of its instrument and size, flats also of its filter. Without any bias a dark holds
-    the bias too, and serves only frames of its own exposure time.
-    """
-    alike = [
-        one for one in calibrators if one.exposure.instrument == exposure.instrument and one.shape == shape
-    ]
-    has_bias = any(one.exposure.kind is FrameKind.BIAS for one in alike)
-    return [one for one in alike if _serves(one.exposure, exposure, has_bias)]
-
-
-def _serves(calibrator: Exposure, exposure: Exposure, has_bias: bool) -> bool:
-    """Whether a calibration frame of the right camera is also of the right filter or length."""
-    if calibrator.kind is FrameKind.FLAT:
-        return calibrator.filter == exposure.filter
-    if calibrator.kind is FrameKind.DARK and not has_bias:
-        length = exposure.exposure_s or 0.0
-        return abs((calibrator.exposure_s or 0.0) - length) <= SAME_LENGTH * length
-    return True
 
 
 def masters_for(
@@ -123,25 +97,24 @@ def masters_for(
     Returns
     -------
     Masters or None
-        ``None`` where no calibration frame fits.
+        ``None`` where there is none for this camera.
 
     Raises
     ------
     FrameRefused
         A calibration frame cannot be read or is of another size than the others, or they find no room.
     """
-    chosen = sorted(fitting(calibrators, exposure, shape), key=lambda one: one.content)
-    if not chosen:
-        return None
-    names = "\n".join([CACHE_FORMAT, *(f"{one.exposure.kind} {one.content}" for one in chosen)])
-    content = hashlib.sha256(names.encode()).hexdigest()
+    choice = choose(calibrators, exposure, shape)
+    if not choice.calibrators:
+        return Masters(notes=choice.notes) if choice.notes else None
+    content = _content(choice)
     folder = settings.home / "masters"
     cached = load(folder, content)
     if cached is None:
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
         try:
-            cached = build(chosen, content, folder=folder if folder.is_dir() else None)
+            cached = build(choice, content, folder=folder if folder.is_dir() else None)
         except OSError as error:
             why = error.strerror or str(error)
             raise FrameRefused(f"they cannot be combined in {folder}: {why}") from error
@@ -149,19 +122,29 @@ def masters_for(
             save(folder, cached)
         except OSError as error:  # the next frame builds them again
             log.warning("masters cannot be kept in %s: %s", folder, error.strerror or error)
-    return cached
+    return replace(cached, notes=(*choice.notes, *cached.notes))
 
 
-def build(calibrators: Sequence[Calibrator], content: str = "", *, folder: Path | None = None) -> Masters:
+def _content(choice: Choice) -> str:
+    """A hash of what masters are made of and how."""
+    chosen = sorted(choice.calibrators, key=lambda one: one.content)
+    names = [CACHE_FORMAT, *(f"{one.exposure.kind} {one.content}" for one in chosen)]
+    if not any(one.exposure.kind is FrameKind.BIAS for one in chosen):
+        names.append(f"{choice.length_s:.4g} s")
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def build(choice: Choice, content: str = "", *, folder: Path | None = None) -> Masters:
     """Combine calibration frames.
 
     Bias: the clipped mean. Dark: the clipped mean of (frame - bias) / seconds. Flat: the clipped mean
     of frames less bias and dark, each divided by its median. Without any bias a dark holds it too, which
-    does not grow with time: it is taken from a flat as it is, whatever the flat's exposure time.
+    does not grow with time: only darks of the frame's own length serve the frame, and from the flats
+    those of the length nearest to theirs are taken as they are. Saturated flats are left out.
 
     Parameters
     ----------
-    calibrators : sequence of Calibrator
+    choice : Choice
     content : str
     folder : Path, optional
         Where frames that are too many for memory are put meanwhile.
@@ -169,26 +152,84 @@ def build(calibrators: Sequence[Calibrator], content: str = "", *, folder: Path 
     Raises
     ------
     FrameRefused
-        A frame cannot be read or is of another size than the others.
+        A frame cannot be read or is of another size than the others, or no flat is of use.
     """
-    by_kind = {
-        kind: [one for one in calibrators if one.exposure.kind is kind]
+    biases, darks, flats = (
+        [one for one in choice.calibrators if one.exposure.kind is kind]
         for kind in (FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT)
-    }
-    bias = dark = flat = None
-    if biases := by_kind[FrameKind.BIAS]:
-        bias = clipped_mean((_trimmed(one) for one in biases), folder)
-    if darks := [one for one in by_kind[FrameKind.DARK] if one.exposure.exposure_s]:
-        dark = clipped_mean((_less(_trimmed(one), bias) / _seconds(one) for one in darks), folder)
-    if flats := by_kind[FrameKind.FLAT]:
-        whole = None if bias is not None or not darks else float(np.mean([_seconds(one) for one in darks]))
-        seconds = [_seconds(one) if whole is None else whole for one in flats]
-        unlit = (
-            _less_dark(_less(_trimmed(one), bias), dark, length)
-            for one, length in zip(flats, seconds, strict=True)
-        )
-        flat = _flat(unlit, folder)
-    return Masters(bias, dark, flat, _bad(dark, flat), content)
+    )
+    darks = [one for one in darks if one.exposure.exposure_s]
+    bias = clipped_mean((_trimmed(one) for one in biases), folder) if biases else None
+    own = darks if bias is not None else [one for one in darks if same_length(_seconds(one), choice.length_s)]
+    dark = _dark_rate(own, bias, folder) if own else None
+    if not flats:
+        return Masters(bias, dark, None, _bad(dark, None), content)
+    lit = _Flats(flats)
+    if bias is not None or not darks:
+        unlit = (_less_dark(_less(image, bias), dark, seconds) for image, seconds in lit.images())
+    else:
+        pedestal = _pedestal(darks, flats, folder)
+        unlit = (_less(image, pedestal) for image, _ in lit.images())
+    flat = _flat(unlit, folder)
+    notes = lit.notes(has_pedestal=bias is None and not darks)
+    return Masters(bias, dark, flat, _bad(dark, flat), content, notes)
+
+
+class _Flats:
+    """Flats that are not saturated, read one at a time, and what is to be said of the others."""
+
+    def __init__(self, flats: Sequence[Calibrator]) -> None:
+        self._flats = flats
+        self._saturated = 0
+        self._level = 0.0  # of the brightest that still holds whatever the camera adds
+
+    def images(self) -> Iterator[tuple[Image, float]]:
+        """Each of use, without its overscan, and its seconds."""
+        for one in self._flats:
+            raw = one.read()
+            level = float(np.median(raw.data))
+            if level >= SATURATED * _full(raw):
+                self._saturated += 1
+                continue
+            trimmed = trim(raw)
+            if trimmed.pedestal == 0.0:
+                self._level = max(self._level, level)
+            yield trimmed.raw.data, _seconds(one)
+        if self._saturated == len(self._flats):
+            raise FrameRefused(f"all its flats ({self._saturated}) are saturated: ingest others")
+
+    def notes(self, *, has_pedestal: bool) -> tuple[str, ...]:
+        """Sentences for the frames that they are used for, once they were read."""
+        said = []
+        if self._saturated:
+            said.append(f"{self._saturated} of {len(self._flats)} flats are saturated and were left out")
+        if has_pedestal and self._level > NORMALISED:
+            said.append(
+                "its flats were used without a bias or dark: what the camera adds to them stays in them"
+            )
+        return tuple(said)
+
+
+def _full(raw: RawFrame) -> float:
+    """Where a flat is full, in its own units; infinite where nothing tells."""
+    if raw.exposure.saturation is not None:
+        return raw.exposure.saturation
+    # Many pixels at exactly the most that a converter gives are a plateau.
+    top = float(raw.data.max())
+    is_full = top in CONVERTERS_FULL and float(np.mean(raw.data == top)) > PLATEAU_SHARE
+    return top if is_full else math.inf
+
+
+def _dark_rate(darks: Sequence[Calibrator], bias: Image | None, folder: Path | None) -> Image:
+    """The dark current in data units per second."""
+    return clipped_mean((_less(_trimmed(one), bias) / _seconds(one) for one in darks), folder)
+
+
+def _pedestal(darks: Sequence[Calibrator], flats: Sequence[Calibrator], folder: Path | None) -> Image:
+    """What flats hold beside light, where no bias tells: a dark of the length nearest to theirs."""
+    wanted = float(np.median([_seconds(one) for one in flats]))
+    nearest = min((_seconds(one) for one in darks), key=lambda seconds: abs(seconds - wanted))
+    return clipped_mean((_trimmed(one) for one in darks if same_length(_seconds(one), nearest)), folder)
 
 
 def clipped_mean(images: Iterable[Image], folder: Path | None = None) -> Image:
@@ -224,7 +265,9 @@ def load(folder: Path, content: str) -> Masters | None:
     """Masters kept on disk, or ``None`` where there are none or they are damaged."""
     try:
         with np.load(folder / f"{content}.npz", allow_pickle=False) as arrays:
-            return Masters(**{name: arrays[name] for name in arrays.files}, content=content)
+            held = {name: arrays[name] for name in arrays.files if name != NOTES}
+            notes = tuple(str(note) for note in arrays[NOTES]) if NOTES in arrays.files else ()
+            return Masters(**held, content=content, notes=notes)
     except DAMAGE:
         return None
 
@@ -237,6 +280,8 @@ def save(folder: Path, masters: Masters) -> None:
         for field in fields(masters)
         if isinstance(value := getattr(masters, field.name), np.ndarray)
     }
+    if masters.notes:
+        arrays[NOTES] = np.array(masters.notes, dtype=np.str_)
     with unfinished(folder / f"{masters.content}.npz") as part, part.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 

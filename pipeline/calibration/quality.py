@@ -11,7 +11,7 @@ from core.frames.outcome import QualityFacts
 from core.magnitudes import UPPER_LIMIT_SIGMA
 from core.settings import Settings
 from core.vocabulary import MaskPlane
-from pipeline.files.headers import number
+from pipeline.files.zeropoint import HeaderZeropoint, header_zeropoint
 from pipeline.frame import Frame, FrameRefused, Stars
 from pipeline.known.field_stars import FieldStars
 from pipeline.quantile import quantile
@@ -19,7 +19,6 @@ from pipeline.stellar.stars import stellar_fwhm
 
 ENOUGH = 2**20  # pixels
 HEADER = "header"
-HEADER_SYSTEM = "ab"  # which headers do not say, and mean
 SIGMA_OF_FWHM = 1.0 / (2.0 * math.sqrt(2.0 * math.log(2.0)))
 
 
@@ -73,7 +72,8 @@ def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
     part = np.s_[::step, ::step] if good[::step, ::step].any() else np.s_[:, :]
     variance, background = (image[part][good[part]] for image in (frame.variance, frame.background))
     sky_rms = math.sqrt(quantile(variance[variance <= quantile(variance, 0.5)], 0.5))
-    zeropoint, scale = _zeropoint(frame), frame.pixel_scale
+    told, scale = _zeropoint(frame), frame.pixel_scale
+    zeropoint = None if told is None else told.value
     return QualityFacts(
         seeing_px=seeing_px,
         seeing_arcsec=None if scale is None else seeing_px * scale,
@@ -83,8 +83,8 @@ def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
         limit_mag=limit_magnitude(zeropoint, sky_rms, seeing_px),
         n_stars=len(stars),
         masked_fraction=masked_fraction,
-        zeropoint_from=None if zeropoint is None else HEADER,
-        mag_system=None if zeropoint is None else HEADER_SYSTEM,
+        zeropoint_from=None if told is None else HEADER,
+        mag_system=None if told is None else told.mag_system,
     )
 
 
@@ -129,9 +129,7 @@ def limit_flux(sky_rms: float, fwhm_px: float) -> float:
     return UPPER_LIMIT_SIGMA * sky_rms * math.sqrt(max(pixels, 1.0))
 
 
-def _zeropoint(frame: Frame) -> float | None:
+def _zeropoint(frame: Frame) -> HeaderZeropoint | None:
     """The magnitude of one electron, from the header's zeropoint for one unit of its data."""
-    stored = number(frame.header, "zeropoint")
-    if stored is None or not 0.0 < stored < 50.0:
-        return None
-    return stored + 2.5 * math.log10(frame.gain)
+    told = header_zeropoint(frame.header, frame.exposure)
+    return None if told is None else told._replace(value=told.value + 2.5 * math.log10(frame.gain))

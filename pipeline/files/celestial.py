@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 AGREES_DEG = 0.001 / 3600.0
 AGREES_FK4_DEG = 0.1 / 3600.0  # the aberration in its places differs by less over a field of some degrees
 ZENITHAL = {"AZP", "SZP", "TAN", "TPV", "TNX", "ZPX", "STG", "SIN", "ARC", "ZPN", "ZEA", "AIR"}
+LEFT_OUT = "its WCS is left out"
 SYSTEMS = {"", "ICRS", "FK5", "FK4", "FK4-NO-E"}
 
 Places = NDArray[np.float64]
@@ -75,7 +76,7 @@ def celestial_wcs(hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str |
     except (ArithmeticError, LookupError, TypeError, ValueError):  # WcsError is a ValueError
         away = math.inf
     if not away < (AGREES_FK4_DEG if "FK4" in wcs.wcs.radesys else AGREES_DEG):
-        return None, f"its WCS is left out: {system} cannot be turned to right ascension and declination"
+        return None, f"{LEFT_OUT}: {system} cannot be turned to right ascension and declination"
     return turned, f"its WCS, {system}, was turned to right ascension and declination of the ICRS"
 
 
@@ -104,7 +105,11 @@ def _to_icrs(wcs: WCS, places: Places) -> Places:
 def _exchange_axes(wcs: WCS) -> None:
     """Put the longitude first, in place. The pixels' axes stay as they are."""
     inner: Any = wcs.wcs
-    inner.ctype, inner.crval, inner.cunit = list(inner.ctype)[::-1], inner.crval[::-1], list(inner.cunit)[::-1]
+    inner.ctype, inner.crval, inner.cunit = (
+        list(inner.ctype)[::-1],
+        inner.crval[::-1],
+        list(inner.cunit)[::-1],
+    )
     if inner.has_cd():
         inner.cd = inner.cd[::-1]
     else:
@@ -128,7 +133,9 @@ def _turn_pole(wcs: WCS, before: WCS) -> None:
     east = math.radians(float(place.lon.deg) - inner.crval[0])
     height, north = float(place.lat.rad), math.radians(inner.crval[1])
     towards = math.sin(height) * math.cos(north) - math.cos(height) * math.sin(north) * math.cos(east)
-    inner.lonpole = (inner.lonpole + math.degrees(math.atan2(-math.cos(height) * math.sin(east), towards))) % 360.0
+    inner.lonpole = (
+        inner.lonpole + math.degrees(math.atan2(-math.cos(height) * math.sin(east), towards))
+    ) % 360.0
     inner.crval = _to_icrs(before, np.array([inner.crval]))[0]
     inner.ctype = ["RA--" + kinds[0][4:], "DEC-" + kinds[1][4:]]
     inner.radesys, inner.equinox, inner.latpole = "ICRS", math.nan, math.nan

@@ -19,6 +19,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,8 @@ from pipeline.files.fits_selection import (
     role_of,
     select,
 )
-from pipeline.files.headers import exposure_of
+from pipeline.files.headers import exposure_of, text
+from pipeline.files.readout import readout_of
 from pipeline.files.scaling import linear
 from pipeline.frame import FrameRefused, Image, MaskImage, RawFrame
 from pipeline.quantile import quantile
@@ -145,6 +147,11 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
         hdu = hdus[extension]
         header = _merged_header(hdus, extension)
         exposure = exposure_of(header, _name(path, extension, selection))
+        exposure = replace(
+            exposure,
+            instrument=_with_chip(exposure.instrument, header, hdus, extension, selection),
+            readout=readout_of(header),
+        )
         data, scaled = linear(_plane(hdu), header)
         bad = ~np.isfinite(data) | (np.abs(data) > SENTINEL)
         data[bad] = 0.0
@@ -167,6 +174,17 @@ def _unnamed(hdus: fits.HDUList, selection: Selection) -> list[str]:
     )
     shown = ", ".join(others[:MOST_NAMED]) + (" ..." if len(others) > MOST_NAMED else "")
     return [f"of {len(others) + 1} exposures in the file, {first} is taken; the others are {shown}"]
+
+
+def _with_chip(
+    instrument: str | None, header: fits.Header, hdus: fits.HDUList, extension: int, selection: Selection
+) -> str | None:
+    """The instrument, with the extension's name where that alone tells the chips of a mosaic apart."""
+    names = [str(hdus[number].name) for number in selection.science]
+    if len(names) == 1 or "" in names or len(set(names)) < len(names) or text(header, "detector") is not None:
+        return instrument
+    name = str(hdus[extension].name)
+    return f"{instrument} {name}" if instrument else name
 
 
 def _numbered(hdus: fits.HDUList, name: str) -> int:

@@ -19,11 +19,33 @@ from pipeline.frame import Exposure, FrameRefused
 # The first keyword that holds a usable value wins.
 KEYWORDS: dict[str, tuple[str, ...]] = {
     "exposure_s": ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPOSED", "ITIME", "TEXPTIME", "ELAPTIME", "PEXP"),
-    "filter": ("FILTER", "FILTERS", "BAND", "FILTNAM", "FILTER1", "FILTER2", "FILTERID", "INSFILTE"),
+    "filter": ("FILTER", "FILTERS", "BAND", "FILTNAM", "FILTERID", "INSFILTE"),
     "field": ("OBJECT", "FIELD", "FIELDID", "TARGNAME", "OBJNAME", "TARGET"),
     "instrument": ("INSTRUME", "INSTRUMENT", "DETECTOR", "CAMERA", "DETNAM"),
-    "detector": ("CCDNUM", "CCDID", "CCDCHIP", "CHIPID", "DETECTID", "CHIP"),
-    "kind": ("IMAGETYP", "IMGTYP", "OBSTYPE", "IMAGETYPE", "EXPTYPE", "FRAME", "OBS_TYPE", "PICTTYPE"),
+    "detector": (
+        "CCDNUM",
+        "CCDID",
+        "CCDCHIP",
+        "CHIPID",
+        "DETECTID",
+        "CHIP",
+        "CCDNAME",
+        "IMAGEID",
+        "DET-ID",
+        "HIERARCH ESO DET CHIP1 ID",
+        "HIERARCH ESO DET CHIP NAME",
+    ),
+    "kind": (
+        "IMAGETYP",
+        "IMGTYP",
+        "OBSTYPE",
+        "IMAGETYPE",
+        "EXPTYPE",
+        "FRAME",
+        "OBS_TYPE",
+        "PICTTYPE",
+        "HIERARCH ESO DPR TYPE",
+    ),
     "gain": ("EGAIN", "GAIN", "GAINA", "CCDGAIN", "GAIN1", "HIERARCH ESO DET OUT1 CONAD", "CONAD"),
     "read_noise": (
         "RDNOISE",
@@ -37,7 +59,6 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     "saturation": ("SATURATE", "SATURATA", "SATLEVEL", "MAXLIN", "SATUR_LEVEL", "FULLWELL"),
     "unit": ("BUNIT", "UNIT", "UNITS"),
     "airmass": ("AIRMASS", "SECZ", "AM", "HIERARCH ESO TEL AIRM START", "HIERARCH ESO TEL AIRM END"),
-    "zeropoint": ("MAGZPT", "MAGZP", "MAGZERO", "ZEROPT", "ZP", "PHOTZP", "MAG_ZP", "ZPT"),
 }
 
 # Parts of what headers call the kind of an exposure. Flats come first: "sky flat", "dome flat".
@@ -47,9 +68,34 @@ KINDS: tuple[tuple[FrameKind, tuple[str, ...]], ...] = (
     (FrameKind.DARK, ("dark",)),
 )
 
-NOT_IMAGES = {"arc", "comp", "comparison", "lamp", "focus"}  # whole words of the kind
-EMPTY_SLOTS = ("air", "clear", "open", "none", "empty", "out", "n/a")  # of one filter wheel among several
-WHEELS = ("FILTER1", "FILTER2", "FILTER3", "FILTER4")
+OF_THE_SKY = {
+    "object",
+    "science",
+    "light",
+}  # whole words that no bias or dark has, such as in "object, offset"
+NOT_IMAGES = {"arc", "comp", "comparison", "lamp", "focus", "wave"}  # whole words of the kind
+EMPTY_SLOTS = (
+    "air",
+    "clear",
+    "open",
+    "none",
+    "empty",
+    "out",
+    "free",
+    "n/a",
+)  # of a filter wheel among several
+WHEELS = (
+    "FILTER1",
+    "FILTER2",
+    "FILTER3",
+    "FILTER4",
+    "FILTERA",
+    "FILTERB",
+    "HIERARCH ESO INS FILT1 NAME",
+    "HIERARCH ESO INS FILT2 NAME",
+    "HIERARCH ESO INS FILT3 NAME",
+    "HIERARCH ESO INS FILT4 NAME",
+)
 COLOUR_MOSAICS = {"rggb", "bggr", "grbg", "gbrg"}
 
 COUNTS = {"adu", "dn", "du", "count", "counts", "ct", "cts", "data"}
@@ -184,10 +230,10 @@ def kind_of(header: Header) -> FrameKind:
         It is no image of the sky and no bias, dark or flat: a lamp, a focus run, a spectrum.
     """
     said = (text(header, "kind") or "").lower()
-    for kind, parts in KINDS:
-        if any(part in said for part in parts):
-            return kind
     words = set(re.split(r"[^a-z]+", said))
+    for kind, parts in KINDS:
+        if any(part in said for part in parts) and (kind is FrameKind.FLAT or not words & OF_THE_SKY):
+            return kind
     if words & NOT_IMAGES or "spectr" in said:
         raise FrameRefused(f"its header calls it {said[:40]!r}: not an image of the sky")
     if not said and (target := _CALIBRATION_TARGET.fullmatch(text(header, "field") or "")):
@@ -208,11 +254,11 @@ def filter_of(header: Header) -> str | None:
     mosaic = look_up(header, ("BAYERPAT", "COLORTYP")) or name
     if isinstance(mosaic, str) and mosaic.lower() in COLOUR_MOSAICS:
         raise FrameRefused(f"it is a colour mosaic ({mosaic}): give each colour as an image of its own")
-    if name is None or look_up(header, KEYWORDS["filter"][:4]) is not None:
+    if name is not None:
         return name
     slots = [str(slot) for wheel in WHEELS if (slot := look_up(header, (wheel,))) is not None]
     in_use = [slot for slot in slots if not slot.lower().startswith(EMPTY_SLOTS)]
-    return (in_use or slots or [name])[0]
+    return next(iter(in_use or slots), None)
 
 
 def data_unit(header: Header) -> DataUnit:

@@ -193,8 +193,9 @@ def _to_utc(moment: _Moment, look: Look) -> float:
     mjd = moment.day + (moment.clock or 0.0) / 86400.0
     if moment.is_utc:
         return mjd
-    scale = str(look(("TIMESYS",)) or "UTC").strip().upper().split("(")[0]
-    if scale in {"UTC", "UT", "UT1", "GMT", "Z", ""}:
+    # Of "UTC approximate" (NOAO) and "TT(TAI)" the first word tells.
+    scale = (re.findall(r"[A-Z]+[0-9]*", str(look(("TIMESYS",)) or "").upper()) or ["UTC"])[0]
+    if scale in {"UTC", "UT", "UT1", "GMT", "Z"}:
         return mjd
     if scale == "GPS":
         return float(Time(mjd, GPS_BEHIND_TAI_S / 86400.0, format="mjd", scale="tai").utc.mjd)

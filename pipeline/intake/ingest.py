@@ -16,6 +16,7 @@ from core.frames.content import content_hash
 from core.frames.outcome import ObservationFacts
 from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
+from pipeline.files.celestial import LEFT_OUT
 from pipeline.files.fits_files import read_frames
 from pipeline.files.fits_selection import Refusal
 from pipeline.files.headers import date_contradiction, time_of
@@ -109,7 +110,8 @@ def _facts(raw: RawFrame, content: str, path: str, settings: Settings) -> Observ
     elif exposure.mjd is None:
         state, reason = ObservationState.REJECTED, _why_no_time(raw)
     else:
-        reason = date_contradiction(raw.header)
+        left_out = (note for note in raw.notes if note.startswith(LEFT_OUT))
+        reason = date_contradiction(raw.header) or next(left_out, None)
     height, width = raw.data.shape
     ra, dec, radius = footprint(raw.wcs, (height, width)) or (None, None, None)
     return ObservationFacts(
@@ -130,6 +132,7 @@ def _facts(raw: RawFrame, content: str, path: str, settings: Settings) -> Observ
         ra=ra,
         dec=dec,
         radius_deg=radius,
+        readout=exposure.readout,
         state=state,
         reason=reason,
     )

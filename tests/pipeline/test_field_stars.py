@@ -170,7 +170,7 @@ def test_a_line_or_a_colour_is_no_band(name: str) -> None:
 
 def test_what_is_found_goes_before_the_header_and_into_the_depth(settings: Settings, tmp_path: Path) -> None:
     frame, truth = exposed()
-    frame = replace(frame, header=Header({"MAGZPT": 24.0}))
+    frame = replace(frame, header=Header({"MAGZERO": 24.0}))
     before = measure_calibrated(frame, settings, StageClock())
     assert (before.quality.zeropoint_from, before.quality.mag_system) == ("header", "ab")
     catalogue(Library(settings.home), tmp_path, truth)

@@ -329,3 +329,23 @@ def test_asinh_magnitudes_of_pan_starrs_are_made_linear(tmp_path):
     good = raw.mask == 0
     np.testing.assert_allclose(raw.data[good], SKY[good], rtol=1e-5)
     assert any("asinh" in note for note in raw.notes)
+
+
+def test_the_chips_of_a_mosaic_are_cameras_of_their_own(tmp_path):
+    primary = fits.PrimaryHDU(header=header(INSTRUME="WFC"))
+    chips = [fits.ImageHDU(SKY + n, name=f"im{n}") for n in (1, 2)]
+    found = list(read_frames(written(tmp_path / "a.fits", primary, *chips)))
+    assert [raw.exposure.instrument for raw in found] == ["WFC IM1", "WFC IM2"]
+    told = [fits.ImageHDU(SKY + n, fits.Header({"CCDNAME": f"A{n}"}), name=f"im{n}") for n in (1, 2)]
+    found = list(read_frames(written(tmp_path / "b.fits", primary, *told)))
+    assert [raw.exposure.instrument for raw in found] == ["WFC A1", "WFC A2"]
+    alone = fits.ImageHDU(SKY, name="im1")
+    assert only(written(tmp_path / "c.fits", primary, alone)).exposure.instrument == "WFC"
+
+
+def test_how_a_frame_was_read_out_is_kept(tmp_path):
+    told = header(GAIN=100, OFFSET=50, READOUTM="High Gain", XBINNING=2)
+    told["CCD-TEMP"] = -19.9
+    raw = only(written(tmp_path / "a.fits", fits.PrimaryHDU(SKY, told)))
+    expected = {"binning x": 2.0, "gain": 100.0, "offset": 50.0, "mode": "High Gain", "temperature": -19.9}
+    assert dict(raw.exposure.readout) == expected

@@ -26,6 +26,11 @@ DATE = {"DATE-OBS": "2020-01-01T00:00:00"}
         ({"OBJECT": "Sky Flat 3"}, FrameKind.FLAT),
         ({"OBJECT": "Dark cloud B68"}, FrameKind.SCIENCE),
         ({"OBJECT": "flat galaxy", "IMAGETYP": "object"}, FrameKind.SCIENCE),
+        ({"IMAGETYP": "object, offset"}, FrameKind.SCIENCE),
+        ({"HIERARCH ESO DPR TYPE": "FLAT,SKY"}, FrameKind.FLAT),
+        ({"HIERARCH ESO DPR TYPE": "FLAT,LAMP"}, FrameKind.FLAT),
+        ({"HIERARCH ESO DPR TYPE": "BIAS"}, FrameKind.BIAS),
+        ({"HIERARCH ESO DPR TYPE": "OBJECT"}, FrameKind.SCIENCE),
     ],
 )
 def test_the_kind_of_a_frame_is_read_from_its_type_or_its_target(cards, kind):
@@ -33,7 +38,13 @@ def test_the_kind_of_a_frame_is_read_from_its_type_or_its_target(cards, kind):
 
 
 @pytest.mark.parametrize(
-    "cards", [{"IMAGETYP": "ARC"}, {"OBSTYPE": "SPECTROSCOPIC"}, {"IMAGETYP": "comp lamp"}]
+    "cards",
+    [
+        {"IMAGETYP": "ARC"},
+        {"OBSTYPE": "SPECTROSCOPIC"},
+        {"IMAGETYP": "comp lamp"},
+        {"HIERARCH ESO DPR TYPE": "WAVE,LAMP"},
+    ],
 )
 def test_lamps_and_spectra_are_refused(cards):
     with pytest.raises(FrameRefused, match="not an image of the sky"):
@@ -97,6 +108,8 @@ def test_of_several_wheels_the_one_in_use_gives_the_filter():
     assert filter_of(Header({"FILTER1": "air", "FILTER2": "rp", "FILTER": "rp"})) == "rp"
     assert filter_of(Header({"FILTER": "Clear"})) == "Clear"
     assert filter_of(Header({"FILTERS": 58})) == "58"
+    eso = {"HIERARCH ESO INS FILT1 NAME": "free", "HIERARCH ESO INS FILT2 NAME": "R_SPECIAL"}
+    assert filter_of(Header(eso)) == "R_SPECIAL"
     assert filter_of(Header()) is None
 
 

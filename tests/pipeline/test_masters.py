@@ -12,7 +12,8 @@ from astropy.io.fits import Header
 
 from core.settings import Settings
 from core.vocabulary import FrameKind
-from pipeline.calibration.masters import Calibrator, build, clipped_mean, fitting, load, masters_for, save
+from pipeline.calibration.choice import Calibrator, Choice
+from pipeline.calibration.masters import build, clipped_mean, load, masters_for, save
 from pipeline.frame import Exposure, FrameRefused, RawFrame
 
 SHAPE = (40, 60)
@@ -45,7 +46,7 @@ def night():
 
 
 def test_bias_dark_and_flat_are_what_went_in():
-    masters = build(night())
+    masters = build(Choice(tuple(night()), 60.0))
     assert np.std(masters.bias - 500.0 - PATTERN) < 1.2
     normal = RATE < 1.0
     assert np.std((masters.dark - RATE)[normal]) < 0.03
@@ -61,13 +62,46 @@ def test_without_a_bias_a_flat_is_freed_of_it_by_the_darks():
         if one.exposure.kind is FrameKind.FLAT
         or (one.exposure.kind is FrameKind.DARK and one.exposure.exposure_s == 100.0)
     ]
-    flat = build(frames).flat
+    flat = build(Choice(tuple(frames), 60.0)).flat
     usual = (RESPONSE > 0.0) & (RATE < 1.0)
     assert np.polyfit(RESPONSE[usual], flat[usual], 1)[0] == pytest.approx(1.0, abs=0.005)
 
 
+def test_darks_of_another_length_still_free_the_flats_of_the_bias():
+    pedestal = 2000.0 + PATTERN
+    darks = tuple(calibrator(FrameKind.DARK, n, pedestal, 60.0) for n in range(3))
+    flats = tuple(calibrator(FrameKind.FLAT, n, pedestal + 6000.0 * RESPONSE, 2.0, "r") for n in range(3))
+    masters = build(Choice(darks + flats, 120.0))
+    assert masters.bias is None
+    assert masters.dark is None
+    assert masters.notes == ()
+    lit = RESPONSE > 0.0
+    np.testing.assert_allclose(masters.flat[lit], (RESPONSE / np.median(RESPONSE))[lit], atol=1e-3)
+    assert "without a bias or dark" in build(Choice(flats, 120.0)).notes[0]
+
+
+def test_saturated_flats_are_left_out_and_told():
+    good = [calibrator(FrameKind.FLAT, n, 500.0 + PATTERN + 20000.0 * RESPONSE, 2.0, "r") for n in (1, 2)]
+    full = np.minimum(500.0 + PATTERN + 90000.0 * RESPONSE, 65535.0)
+    bias = calibrator(FrameKind.BIAS, 0, 500.0 + PATTERN)
+    masters = build(Choice((bias, *good, calibrator(FrameKind.FLAT, 3, full, 9.0, "r")), 60.0))
+    lit = RESPONSE > 0.0
+    np.testing.assert_allclose(masters.flat[lit], (RESPONSE / np.median(RESPONSE))[lit], atol=1e-3)
+    assert masters.notes == ("1 of 3 flats are saturated and were left out",)
+    with pytest.raises(FrameRefused, match=r"all its flats \(1\) are saturated"):
+        build(Choice((bias, calibrator(FrameKind.FLAT, 3, full, 9.0, "r")), 60.0))
+
+
+def test_a_flat_is_saturated_by_the_limit_that_its_header_tells():
+    flat = calibrator(FrameKind.FLAT, 1, 55000.0 + PATTERN, 2.0, "r")
+    raw = flat.read()
+    limited = replace(raw, exposure=replace(raw.exposure, saturation=57000.0))
+    with pytest.raises(FrameRefused, match="saturated"):
+        build(Choice((replace(flat, read=lambda: limited),), 60.0))
+
+
 def test_hot_and_dead_pixels_are_bad_and_no_others():
-    assert np.argwhere(build(night()).bad).tolist() == [[5, 6], [7, 8]]
+    assert np.argwhere(build(Choice(tuple(night()), 60.0)).bad).tolist() == [[5, 6], [7, 8]]
 
 
 def test_a_cosmic_ray_in_one_frame_does_not_reach_the_mean():
@@ -81,22 +115,6 @@ def test_the_mean_of_chunks_is_the_mean_of_the_whole(monkeypatch):
     whole = clipped_mean(stack)
     monkeypatch.setattr("pipeline.calibration.masters.CHUNK_BYTES", 8 * SHAPE[1] * 4 * 7)
     np.testing.assert_allclose(clipped_mean(stack), whole, rtol=1e-6)
-
-
-def test_only_what_fits_the_frame_is_used():
-    frames = [
-        calibrator(FrameKind.BIAS, 1, PATTERN),
-        calibrator(FrameKind.BIAS, 2, PATTERN, instrument="other"),
-        calibrator(FrameKind.BIAS, 3, PATTERN[:20]),
-        calibrator(FrameKind.DARK, 4, PATTERN, 10.0),
-        calibrator(FrameKind.FLAT, 5, PATTERN, 10.0, "r"),
-        calibrator(FrameKind.FLAT, 6, PATTERN, 10.0, "g"),
-    ]
-    science = Exposure("x", exposure_s=60.0, filter="r", instrument="cam")
-    assert [one.content for one in fitting(frames, science, SHAPE)] == ["bias-1", "dark-4", "flat-5"]
-    assert [one.content for one in fitting(frames[1:], science, SHAPE)] == ["flat-5"], "a dark without a bias"
-    same = replace(science, exposure_s=10.0)
-    assert [one.content for one in fitting(frames[1:], same, SHAPE)] == ["dark-4", "flat-5"]
 
 
 def test_masters_are_kept_by_content_and_read_back_alike(tmp_path):
@@ -130,7 +148,7 @@ def test_without_anything_that_fits_there_are_none(tmp_path):
 
 
 def test_damaged_masters_on_disk_are_built_again(tmp_path):
-    masters = build([calibrator(FrameKind.BIAS, 1, PATTERN)], "abc")
+    masters = build(Choice((calibrator(FrameKind.BIAS, 1, PATTERN),), 0.0), "abc")
     save(tmp_path, masters)
     path = tmp_path / "abc.npz"
     path.write_bytes(path.read_bytes()[:100])
@@ -141,20 +159,20 @@ def test_damaged_masters_on_disk_are_built_again(tmp_path):
 def test_frames_of_different_sizes_are_refused():
     frames = [calibrator(FrameKind.BIAS, 1, PATTERN), calibrator(FrameKind.BIAS, 2, PATTERN[:20])]
     with pytest.raises(FrameRefused, match="different sizes"):
-        build(frames)
+        build(Choice(tuple(frames), 0.0))
 
 
 def test_flats_without_light_are_refused():
     with pytest.raises(FrameRefused, match="light"):
-        build([calibrator(FrameKind.FLAT, 1, PATTERN - 100.0)])
+        build(Choice((calibrator(FrameKind.FLAT, 1, PATTERN - 100.0),), 0.0))
 
 
 def test_what_goes_to_disk_meanwhile_is_the_same_to_the_last_bit_and_leaves_nothing(tmp_path, monkeypatch):
     frames = night()
-    whole = build(frames)
+    whole = build(Choice(tuple(frames), 60.0))
     monkeypatch.setattr("pipeline.calibration.stack.KEPT_BYTES", 4 * SHAPE[0] * SHAPE[1])  # of one frame
     monkeypatch.setattr("pipeline.calibration.masters.CHUNK_BYTES", 8 * SHAPE[1] * 12 * 7)
-    parts = build(frames, folder=tmp_path)
+    parts = build(Choice(tuple(frames), 60.0), folder=tmp_path)
     for name in ("bias", "dark", "flat", "bad"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name), strict=True)
     assert list(tmp_path.iterdir()) == []
@@ -177,7 +195,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path, monkeypatch):
         ]
         tracemalloc.start()
         try:
-            build(frames, folder=tmp_path)
+            build(Choice(tuple(frames), 60.0), folder=tmp_path)
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

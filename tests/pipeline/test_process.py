@@ -249,6 +249,13 @@ def empty_place(case: Case, done: FrameOutcome) -> tuple[float, float]:
     return max(places, key=lambda place: min(math.dist(place, other) for other in busy))
 
 
+def test_what_is_to_be_said_of_the_calibration_is_told(case: Case) -> None:
+    masters = replace(case.masters or Masters(), notes=("1 of 3 flats are saturated and were left out",))
+    outcome = case.process(masters=masters)
+    assert outcome.state == "done"
+    assert "1 of 3 flats are saturated and were left out." in (outcome.reason or "")
+
+
 def test_a_reference_without_wcs_uses_its_grid(case: Case, done: FrameOutcome) -> None:
     grid = replace(case.reference, frame=replace(case.reference.frame, wcs=None))
     empty = empty_place(case, done)
@@ -374,7 +381,7 @@ def test_the_zeropoint_of_a_reference_is_of_its_stored_unit(case: Case, tmp_path
 
     told = tmp_path / "told.fits"
     with fits.open(case.path) as hdus:
-        hdus[0].header["MAGZPT"] = 26.5
+        hdus[0].header["MAGZERO"] = 26.5
         assert hdus[0].header["GAIN"] != 1.0
         hdus.writeto(told)
     facts = from_file(told, case.settings)

@@ -37,7 +37,7 @@ def test_with_a_wcs_the_seeing_is_also_in_arcseconds():
 
 
 def test_the_zeropoint_is_that_of_an_electron_and_gives_the_depth():
-    frame = replace(FRAME, header=Header({"MAGZPT": 25.0}))
+    frame = replace(FRAME, header=Header({"MAGZERO": 25.0}))
     facts = assess(frame, STARS, Settings())
     assert facts.zeropoint == pytest.approx(25.0 + 2.5 * np.log10(2.0))
     flux = limit_flux(facts.sky_rms, facts.seeing_px)

@@ -61,6 +61,12 @@ def test_other_time_scales_become_utc(scale):
     assert time_of(header, 0.0) == pytest.approx(utc("2020-08-30T12:00:00") - behind / 86400.0, abs=1e-8)
 
 
+def test_of_a_scale_in_many_words_the_first_counts():
+    for written, behind in (("UTC approximate", 0.0), ("TT(TAI)", 69.184), (" ", 0.0)):
+        header = Header({"DATE-OBS": "2020-08-30T12:00:00", "TIMESYS": written})
+        assert time_of(header, 0.0) == pytest.approx(utc("2020-08-30T12:00:00") - behind / 86400.0, abs=1e-8)
+
+
 def test_a_leap_second_is_a_time():
     header = Header({"DATE-OBS": "2016-12-31T23:59:60.5"})
     assert time_of(header, 0.0) == pytest.approx(utc("2017-01-01T00:00:00.5"), abs=1e-8)

@@ -38,6 +38,7 @@ class Observation(Stored, table=True):
     ra: float | None = None  # of the frame's centre
     dec: float | None = None
     radius_deg: float | None = Field(default=None, index=True)  # centre to corner
+    readout: list[Any] | None = Field(default=None, sa_column=Column(JSON))  # pairs: gain, binning, ...
 
     # the queue
     state: str = ObservationState.QUEUED

@@ -1,0 +1,124 @@
+"""Which biases, darks and flats serve a frame."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from core.vocabulary import FrameKind
+from pipeline.files.readout import differing
+from pipeline.frame import Exposure, RawFrame
+
+SAME_LENGTH = 0.02  # relative difference of exposure times
+ENOUGH = 5  # of a kind: with fewer those of the next night are taken too
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrator:
+    """One bias, dark or flat: what it is, and how to read it when its turn comes."""
+
+    exposure: Exposure
+    shape: tuple[int, int]  # height and width of the file's array
+    content: str  # SHA-256 of its file, with its extension where there are several
+    read: Callable[[], RawFrame]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The calibration frames that serve, and a sentence for each kind of which none does although there are.
+
+    ``length_s`` is how long the frame that they are for was exposed: without a bias a dark of that length
+    alone may be taken from it.
+    """
+
+    calibrators: tuple[Calibrator, ...]
+    length_s: float
+    notes: tuple[str, ...] = ()
+
+
+def choose(calibrators: Sequence[Calibrator], exposure: Exposure, shape: tuple[int, int]) -> Choice:
+    """The calibration frames that serve a science frame.
+
+    They must be of its instrument, size and readout, flats also of its filter. Of each kind those of the
+    nearest nights are taken, of more nights than the nearest only until there are enough. Without any bias a
+    dark holds the bias too: those of any length serve the flats, those of the frame's own length the frame.
+
+    Parameters
+    ----------
+    calibrators : sequence of Calibrator
+        All that are known.
+    exposure : Exposure
+        The science frame's.
+    shape : (int, int)
+        Height and width of its array in its file.
+    """
+    alike = [
+        one for one in calibrators if one.exposure.instrument == exposure.instrument and one.shape == shape
+    ]
+    chosen: list[Calibrator] = []
+    notes: list[str] = []
+    for kind in (FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT):
+        of_kind = [one for one in alike if one.exposure.kind is kind]
+        if kind is FrameKind.FLAT:
+            of_kind = [one for one in of_kind if one.exposure.filter == exposure.filter]
+        fit = [one for one in of_kind if _difference(one, exposure) is None]
+        if of_kind and not fit:
+            notes.append(_left_out(kind, of_kind, exposure))
+        if kind is FrameKind.DARK:
+            for same in _by_length(fit):
+                chosen += _of_nearest_nights(same, exposure.mjd)
+        else:
+            chosen += _of_nearest_nights(fit, exposure.mjd)
+    return Choice(tuple(chosen), exposure.exposure_s or 0.0, tuple(notes))
+
+
+def same_length(seconds: float, others: float) -> bool:
+    """Whether two exposures are of one length."""
+    return abs(seconds - others) <= SAME_LENGTH * max(seconds, others)
+
+
+def _difference(calibrator: Calibrator, exposure: Exposure) -> str | None:
+    return differing(calibrator.exposure.readout, exposure.readout, calibrator.exposure.kind)
+
+
+def _left_out(kind: FrameKind, calibrators: Sequence[Calibrator], exposure: Exposure) -> str:
+    """One sentence: why none of some calibration frames serves."""
+    ((name, _),) = Counter(_difference(one, exposure) for one in calibrators).most_common(1)
+    count = "the only one" if len(calibrators) == 1 else f"all {len(calibrators)}"
+    return f"no {kind} of its {name} is there: {count} of its camera differ"
+
+
+def _by_length(darks: Sequence[Calibrator]) -> Iterable[list[Calibrator]]:
+    """Darks in groups of one length."""
+    groups: list[list[Calibrator]] = []
+    for one in sorted(darks, key=lambda each: each.exposure.exposure_s or 0.0):
+        seconds = one.exposure.exposure_s or 0.0
+        if groups and same_length(seconds, groups[-1][0].exposure.exposure_s or 0.0):
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    return groups
+
+
+def _of_nearest_nights(calibrators: Sequence[Calibrator], mjd: float | None) -> list[Calibrator]:
+    """Those of whole nights, the nearest first, until there are enough; those without a date come last."""
+    if mjd is None:
+        return list(calibrators)
+    nights: dict[float, list[Calibrator]] = {}
+    for one in calibrators:
+        taken = one.exposure.mjd
+        # By day and not by time, so that all frames of a night share their masters.
+        nights.setdefault(math.inf if taken is None else abs(_day(taken) - _day(mjd)), []).append(one)
+    taken_so_far: list[Calibrator] = []
+    for night in sorted(nights):
+        if len(taken_so_far) >= ENOUGH:
+            break
+        taken_so_far += nights[night]
+    return taken_so_far
+
+
+def _day(mjd: float) -> float:
+    """The number of the day, from noon to noon UTC."""
+    return math.floor(mjd - 0.5)

@@ -1,0 +1,98 @@
+"""Which calibration frames serve a frame."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.settings import Settings
+from core.vocabulary import FrameKind
+from pipeline.calibration.choice import Calibrator, choose
+from pipeline.calibration.masters import Masters, load, masters_for, save
+from pipeline.frame import Exposure, RawFrame
+
+SHAPE = (40, 60)
+COLD = (("gain", 100.0), ("offset", 50.0), ("temperature", -20.0))
+SCIENCE = Exposure("x", exposure_s=60.0, filter="r", instrument="cam", mjd=60000.3, readout=COLD)
+
+
+def unread() -> RawFrame:
+    pytest.fail("nothing need be read")
+
+
+def calibrator(kind, number, shape=SHAPE, **changes):
+    exposure = Exposure(f"{kind}{number}", kind, exposure_s=10.0, instrument="cam", mjd=60000.0, readout=COLD)
+    if kind is FrameKind.FLAT:
+        exposure = replace(exposure, filter="r")
+    return Calibrator(replace(exposure, **changes), shape, f"{kind}-{number}", unread)
+
+
+def names(calibrators, science=SCIENCE):
+    return [one.content for one in choose(calibrators, science, SHAPE).calibrators]
+
+
+def test_only_what_fits_the_frame_is_used():
+    frames = [
+        calibrator(FrameKind.BIAS, 1),
+        calibrator(FrameKind.BIAS, 2, instrument="other"),
+        calibrator(FrameKind.BIAS, 3, shape=(20, 60)),
+        calibrator(FrameKind.DARK, 4),
+        calibrator(FrameKind.FLAT, 5),
+        calibrator(FrameKind.FLAT, 6, filter="g"),
+    ]
+    assert names(frames) == ["bias-1", "dark-4", "flat-5"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "readout", "serves"),
+    [
+        (FrameKind.BIAS, (("gain", 0.0), ("offset", 50.0)), False),
+        (FrameKind.BIAS, (("gain", 100.5),), True),
+        (FrameKind.BIAS, (("mode", "fast"), ("temperature", 5.0)), True),
+        (FrameKind.BIAS, (), True),
+        (FrameKind.DARK, (("temperature", 0.0),), False),
+        (FrameKind.DARK, (("temperature", -19.0),), True),
+        (FrameKind.FLAT, (("offset", 10.0),), False),
+    ],
+)
+def test_what_both_headers_tell_of_the_readout_must_agree(kind, readout, serves):
+    one = calibrator(kind, 1, readout=readout)
+    assert (names([one]) == [one.content]) == serves
+
+
+def test_where_none_of_a_kind_serves_a_sentence_says_why(tmp_path):
+    hot = [calibrator(FrameKind.DARK, n, readout=(("temperature", 0.0),)) for n in range(3)]
+    choice = choose([*hot, calibrator(FrameKind.BIAS, 1)], SCIENCE, SHAPE)
+    assert choice.notes == ("no dark of its temperature is there: all 3 of its camera differ",)
+    masters = masters_for(hot, SCIENCE, SHAPE, Settings(home=tmp_path))
+    assert masters is not None
+    assert (masters.shape, masters.notes) == (None, choice.notes)
+
+
+def test_the_nearest_nights_serve_until_there_are_enough():
+    flats = [calibrator(FrameKind.FLAT, n, mjd=60000.0 - n // 3) for n in range(12)]
+    assert names(flats) == [f"flat-{n}" for n in range(6)]
+    without_date = calibrator(FrameKind.FLAT, 99, mjd=None)
+    assert names([without_date, *flats]) == [f"flat-{n}" for n in range(6)]
+    assert names([without_date, flats[0]]) == ["flat-0", "flat-99"]
+    assert len(names(flats, replace(SCIENCE, mjd=None))) == 12
+
+
+def test_the_frames_of_a_night_share_their_calibration():
+    biases = [calibrator(FrameKind.BIAS, n, mjd=59995.0 + n / 2.0) for n in range(20)]
+    evening, morning = (names(biases, replace(SCIENCE, mjd=mjd)) for mjd in (59999.6, 60000.4))
+    assert evening == morning
+
+
+def test_darks_of_each_length_are_chosen_by_themselves():
+    long = [calibrator(FrameKind.DARK, n, exposure_s=60.0) for n in range(5)]
+    short = [calibrator(FrameKind.DARK, 10 + n, mjd=59990.0) for n in range(5)]
+    assert sorted(names([*long, *short])) == sorted(one.content for one in (*long, *short))
+
+
+def test_notes_are_kept_with_the_masters(tmp_path):
+    made = Masters(flat=np.ones(SHAPE, np.float32), content="abc", notes=("one note", "größer"))
+    save(tmp_path, made)
+    kept = load(tmp_path, "abc")
+    assert kept is not None
+    assert kept.notes == made.notes
