@@ -93,12 +93,12 @@ def at_work(settings: Settings, count: int = 1) -> Iterator[None]:
         thread.start()
     try:
         for _ in threads:
-            assert ready.acquire(timeout=20)
+            assert ready.acquire(timeout=60)
         yield
     finally:
         stop.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
             assert not thread.is_alive()
 
 
@@ -136,7 +136,7 @@ def test_workers_are_woken_and_do_each_frame_once(
     with at_work(settings, count=2):
         assert dramatiq.run(settings).counts == {}
         for _ in range(2):
-            assert idle.acquire(timeout=20)  # none still looks for itself when there is something
+            assert idle.acquire(timeout=60)  # none still looks for itself when there is something
         assert frames(store) == queued
         make_due(store, 0.0)
         told: list[tuple[int, int]] = []

@@ -101,7 +101,7 @@ def test_late_pictures_are_left_out_and_none_outlasts_its_terminal(tmp_path, end
         output.write(page(f"card {number}"), [placed(number)])
     output.write("\x1b[6n")
     output.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while b"\x1b[6n" not in path.read_bytes() and time.monotonic() < deadline:
         time.sleep(0.005)
     assert [each.split(",")[0] for each in commands(path.read_bytes())] == ["a=t", "a=p"]
