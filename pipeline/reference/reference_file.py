@@ -58,12 +58,15 @@ def write(reference: ReferenceImage, path: Path) -> None:
     """
     frame = reference.frame
     gain = np.float32(frame.gain)
+    # Tables of distortion, where the WCS has any, are extensions that its header names.
+    grid = frame.wcs.to_fits(relax=True) if frame.wcs is not None else fits.HDUList([fits.PrimaryHDU()])
     layers = fits.HDUList(
         [
-            fits.PrimaryHDU(frame.data / gain, header=_header(reference)),
+            fits.PrimaryHDU(frame.data / gain, header=_header(reference, grid[0].header)),
             fits.ImageHDU(frame.background / gain, name="BACKGROUND"),
             fits.ImageHDU(frame.variance / gain**2, name="VARIANCE"),
             fits.ImageHDU(frame.mask, name="MASK"),
+            *grid[1:],
         ]
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +100,7 @@ def read(path: Path) -> ReferenceImage:
             gain, read_noise = float(header["GAIN"]), float(header["RDNOISE"])
             saturation = float(header["SATURATE"])
             numbers = [_number(header, key) for key in ("MJD-BEG", "MJD-AVG", "MJD-END", "MAGZERO")]
-            wcs = WCS(header)
+            wcs = WCS(header, fobj=layers)
     except UNREADABLE as error:
         raise FrameRefused(f"the reference {path} cannot be read: {error}") from error
     if data.ndim != 2 or not data.shape == background.shape == variance.shape == mask.shape:
@@ -151,9 +154,9 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _header(reference: ReferenceImage) -> fits.Header:
+def _header(reference: ReferenceImage, grid: fits.Header) -> fits.Header:
     frame = reference.frame
-    header = frame.wcs.to_header(relax=True) if frame.wcs is not None else fits.Header()
+    header = grid.copy(strip=True)
     for key in ("DATE-OBS", "MJD-OBS"):  # of one frame of many
         header.remove(key, ignore_missing=True)
     header[MARK] = (VERSION, "an image to subtract, with its noise and mask")

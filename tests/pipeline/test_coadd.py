@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.wcs import WCS, DistortionLookupTable
 
 from core.frames.outcome import QualityFacts
 from core.settings import Settings
@@ -190,6 +191,23 @@ def test_a_file_brings_back_what_was_written(coadd: ReferenceImage, tmp_path: Pa
     assert back.names == coadd.names
     assert back.frame.exposure.filter == "r"
     assert list(path.parent.iterdir()) == [path]  # nothing unfinished stays
+
+
+def test_the_tables_of_a_distortion_are_kept(coadd: ReferenceImage, tmp_path: Path) -> None:
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [150.0, -30.0], [100.0, 100.0]
+    wcs.wcs.cdelt = [-1e-4, 1e-4]
+    height, width = coadd.frame.shape
+    bent = np.linspace(0.0, 3.0, 16, dtype=np.float32).reshape(4, 4)
+    step = (width / 3.0, height / 3.0)
+    wcs.cpdis1, wcs.cpdis2 = (DistortionLookupTable(bent, (1.0, 1.0), (1.0, 1.0), step) for _ in "xy")
+    pixels = np.array([[0.0, 0.0], [90.0, 17.0], [width - 1.0, height - 1.0]])
+    sky = wcs.all_pix2world(pixels, 0)
+    assert np.abs(sky - wcs.wcs_pix2world(pixels, 0)).max() > 1e-4
+    write(replace(coadd, frame=replace(coadd.frame, wcs=wcs)), tmp_path / "reference.fits")
+    back = read(tmp_path / "reference.fits").frame
+    np.testing.assert_allclose(back.wcs.all_pix2world(pixels, 0), sky, atol=1e-9)
+    np.testing.assert_array_equal(back.mask, coadd.frame.mask)
 
 
 def test_a_damaged_file_is_refused_in_a_sentence(coadd: ReferenceImage, tmp_path: Path) -> None:
