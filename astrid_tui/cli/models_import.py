@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from astrid_tui.cli.invocation import JsonOption, print_json, print_text, settings_of, store_of
+from astrid_tui.cli.invocation import JsonOption, print_json, print_text, remark, settings_of, store_of
 
 
 class Input(StrEnum):
@@ -66,12 +66,24 @@ def import_(
     with closing(store_of(context)) as store, tempfile.TemporaryDirectory(prefix="astrid-") as work:
         folder = Path(work) / "model"
         known = read(examples) if examples is not None else None
-        digest = bring_in(file, folder, chosen, inputs, gives, known)
+        brought = bring_in(file, folder, chosen, inputs, gives, known)
         row = keep(store, settings, folder, origin="import")
         number = row.number
+    if brought.doubt is not None:
+        remark(brought.doubt)
     if as_json:
         print_json(
-            {"name": str(chosen), "version": number, "digest": digest, "calibrated": known is not None}
+            {
+                "name": str(chosen),
+                "version": number,
+                "digest": brought.digest,
+                "calibrated": known is not None,
+                "gives": brought.gives,
+                "doubt": brought.doubt,
+            }
         )
         return
-    print_text(f"{file.name} is version {number} of {chosen}: astrid models promote {chosen} {number}")
+    print_text(
+        f"{file.name} (taken to give a {brought.gives}) is version {number} of {chosen}: "
+        f"astrid models promote {chosen} {number}"
+    )

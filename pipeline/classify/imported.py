@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.classify.cutout_features import NAMES
 from pipeline.classify.model_file import MOST_FILE, Calibration, Description, ModelRefused, write
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.training.examples import Examples
 
 TRIED = 8  # candidates that it is tried on
+FLAG = "--gives probability"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,25 @@ class Takes:
     planes: int = ALL_PLANES
 
 
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What was brought in.
+
+    Attributes
+    ----------
+    digest : str
+        Of the model's folder.
+    gives : str
+        ``probability`` or ``logit``, as was said or concluded.
+    doubt : str or None
+        One sentence, where what it gave when tried speaks against that.
+    """
+
+    digest: str
+    gives: str
+    doubt: str | None
+
+
 def bring_in(
     path: Path,
     folder: Path,
@@ -38,8 +59,8 @@ def bring_in(
     inputs: str,
     gives: str | None = None,
     examples: Examples | None = None,
-) -> str:
-    """Make a model's folder of an ONNX file, and return its digest.
+) -> Brought:
+    """Make a model's folder of an ONNX file.
 
     Parameters
     ----------
@@ -66,6 +87,7 @@ def bring_in(
     network = checked(path.name, content, OPERATORS)
     takes = _takes(path.name, network, inputs)
     (output, is_bounded) = _output(path.name, network)
+    is_concluded = gives is None
     gives = gives or ("probability" if is_bounded else "logit")
     config: dict[str, int | float | str] = {
         "input": takes.name,
@@ -82,14 +104,19 @@ def bring_in(
         features=list(NAMES) if takes.inputs == "features" else [],
         trained={"imported_from": path.name[:200], "producer": str(network.producer_name)[:100]},
     )
-    tried = _tried(description, content)
+    tried, given = _tried(description, content)
     if examples is not None:
         from pipeline.training.calibration import platt
 
         known = examples[examples.label >= 0]
         calibration: Calibration = platt(tried.logits(Inputs(known.triplets)), known.label)
         description = description.model_copy(update={"calibration": calibration})
-    return write(folder, description, {}, content)
+    doubt = None
+    if is_concluded and gives == "logit" and bool(np.all((given >= 0.0) & (given <= 1.0))):
+        doubt = (
+            f"all that it gave when tried is between 0 and 1: if that is a probability, import it with {FLAG}"
+        )
+    return Brought(write(folder, description, {}, content), gives, doubt)
 
 
 def _read(path: Path) -> bytes:
@@ -134,13 +161,12 @@ def _output(name: str, network: Any) -> tuple[str, bool]:
     return output, node is not None and node.op_type in ("Sigmoid", "HardSigmoid")
 
 
-def _tried(description: Description, content: bytes) -> Any:
-    """The model, after it has scored some candidates, also of the kinds that are hardest to take."""
+def _tried(description: Description, content: bytes) -> tuple[Any, NDArray[np.float64]]:
+    """The model, and what it gave some candidates, also of the kinds that are hardest to take."""
     from pipeline.classify.model_file import ModelFile
 
     made = load(ModelFile(description, "", {}, content))
     random = np.random.default_rng(0)
     planes = random.normal(size=(3, TRIED, SIDE, SIDE)).astype(np.float32)
     planes[1, 0] = np.nan
-    made.logits(Inputs(of_arrays(*planes)))
-    return made
+    return made, made.logits(Inputs(of_arrays(*planes)))

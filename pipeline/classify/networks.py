@@ -165,7 +165,8 @@ def check_sizes(name: str, network: Any, inputs: dict[str, tuple[int, ...]]) -> 
     Raises
     ------
     ModelRefused
-        Its layers do not fit together, or one gives more than `MOST_ACTIVATIONS` numbers.
+        Its layers do not fit together, or one gives more than `MOST_ACTIVATIONS` numbers, or so many that
+        only running it would tell.
     """
     import onnx
 
@@ -175,15 +176,28 @@ def check_sizes(name: str, network: Any, inputs: dict[str, tuple[int, ...]]) -> 
                 dim.dim_value = size
         for each in network.graph.output:
             each.type.tensor_type.ClearField("shape")
+        del network.graph.value_info[:]  # what its maker called the sizes would stand in for numbers
         inferred = onnx.shape_inference.infer_shapes(network, data_prop=True)
     except Exception as error:  # noqa: BLE001 - protobuf and ONNX raise many kinds, of no common base
         raise ModelRefused(f"{name}: model.onnx is no ONNX that can be understood: {_line(error)}") from None
-    for each in (*inferred.graph.value_info, *inferred.graph.output):
-        sides = [dim.dim_value or 1 for dim in each.type.tensor_type.shape.dim]
+    layers = {each.name: each for each in (*inferred.graph.value_info, *inferred.graph.output)}
+    for given in (name for node in inferred.graph.node for name in node.output if name):
+        if given not in layers or not _has_sizes(layers[given]):
+            raise ModelRefused(
+                f"{name}: how large layer {given[:64]!r} of model.onnx is, its file does not tell"
+            )
+    for each in layers.values():
+        sides = [dim.dim_value for dim in each.type.tensor_type.shape.dim]
         if math.prod(sides) > MOST_ACTIVATIONS:
             raise ModelRefused(
                 f"{name}: a layer of model.onnx has {math.prod(sides)} numbers, too many to run"
             )
+
+
+def _has_sizes(layer: Any) -> bool:
+    """Whether all sides of a layer are known before it is run."""
+    kind = layer.type.tensor_type
+    return kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim)
 
 
 def _line(error: Exception) -> str:

@@ -65,7 +65,7 @@ def test_a_keras_model_comes_in_and_scores_as_keras_does(tmp_path, monkeypatch, 
     seen = np.moveaxis(network_input(examples.triplets)[:, :3], 1, -1)
     theirs = np.asarray(model.predict(seen, verbose=0), dtype=np.float64).ravel()
     model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
-    digest = bring_in(tmp_path / "model.onnx", tmp_path / "realbogus", "realbogus", "triplet")
+    digest = bring_in(tmp_path / "model.onnx", tmp_path / "realbogus", "realbogus", "triplet").digest
     scorer = load(tmp_path / "realbogus", digest)
     assert scorer.name == "realbogus"
     ours = 1 / (1 + np.exp(-scorer.logits(Inputs(examples.triplets))))
@@ -76,7 +76,9 @@ def test_a_keras_model_comes_in_and_scores_as_keras_does(tmp_path, monkeypatch, 
 @pytest.mark.parametrize("shape", [["n", 3, 63, 63], ["n", 6, 63, 63], ["n", 63, 63, 3], ["n", 63, 63, 6]])
 def test_every_order_of_axes_and_with_or_without_the_masks(tmp_path, examples, shape):
     weights = linear(tmp_path / "a.onnx", shape)
-    scorer = load(tmp_path / "m", bring_in(tmp_path / "a.onnx", tmp_path / "m", "realbogus", "triplet"))
+    scorer = load(
+        tmp_path / "m", bring_in(tmp_path / "a.onnx", tmp_path / "m", "realbogus", "triplet").digest
+    )
     seen = network_input(examples.triplets)
     seen = seen[:, :3] if 3 in shape else seen
     seen = np.moveaxis(seen, 1, -1) if shape[1] == SIDE else seen
@@ -87,7 +89,7 @@ def test_every_order_of_axes_and_with_or_without_the_masks(tmp_path, examples, s
 def test_a_network_on_features_and_its_calibration_on_examples(tmp_path):
     examples = blobs(200, seed=6)
     linear(tmp_path / "a.onnx", ["n", len(NAMES)], sigmoid=True)
-    known = bring_in(tmp_path / "a.onnx", tmp_path / "m", "tree", "features", examples=examples)
+    known = bring_in(tmp_path / "a.onnx", tmp_path / "m", "tree", "features", examples=examples).digest
     said = read(tmp_path / "m", known).description
     assert (said.kind, said.features, said.config["gives"]) == ("tree", list(NAMES), "probability")
     assert said.calibration.prevalence == 0.5
@@ -130,3 +132,52 @@ def test_a_network_that_gives_more_than_one_number_is_refused(tmp_path):
     save(graph, tmp_path / "a.onnx")
     with pytest.raises(ModelRefused, match="not one finite number"):
         bring_in(tmp_path / "a.onnx", tmp_path / "m", "tree", "features")
+
+
+def test_a_network_whose_layers_grow_as_it_runs_is_refused(tmp_path):
+    """Its padding is computed from its input, so that no look at the file tells how large it becomes."""
+    nodes = [
+        helper.make_node("ReduceMax", ["in"], ["most"], keepdims=0),
+        helper.make_node("Mul", ["most", "nothing"], ["zero"]),
+        helper.make_node("Add", ["zero", "wide"], ["sides"]),
+        helper.make_node("Cast", ["sides"], ["pads"], to=TensorProto.INT64),
+        helper.make_node("Pad", ["in", "pads"], ["large"]),
+        helper.make_node("ReduceMean", ["large", "axes"], ["out"], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("in", TensorProto.FLOAT, ["n", 3, 63, 63])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["n"])],
+        [
+            numpy_helper.from_array(np.zeros(1, np.float32), "nothing"),
+            numpy_helper.from_array(np.array([0, 0, 0, 0, 0, 0, 1500, 1500], np.float32), "wide"),
+            numpy_helper.from_array(np.array([1, 2, 3]), "axes"),
+        ],
+    )
+    save(graph, tmp_path / "a.onnx")
+    with pytest.raises(ModelRefused, match="how large layer 'large'"):
+        bring_in(tmp_path / "a.onnx", tmp_path / "m", "realbogus", "triplet")
+
+
+def test_what_looks_like_a_probability_and_is_taken_for_a_logit_is_told(tmp_path):
+    one = numpy_helper.from_array(np.array(1.0, np.float32), "one")
+    axes = numpy_helper.from_array(np.array([1, 2, 3]), "axes")
+    nodes = [
+        helper.make_node("ReduceMean", ["in", "axes"], ["mean"], keepdims=0),
+        helper.make_node("Sigmoid", ["mean"], ["half"]),
+        helper.make_node("Mul", ["half", "one"], ["out"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("in", TensorProto.FLOAT, ["n", 3, 63, 63])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["n"])],
+        [one, axes],
+    )
+    save(graph, tmp_path / "a.onnx")
+    told = bring_in(tmp_path / "a.onnx", tmp_path / "m", "realbogus", "triplet")
+    assert told.gives == "logit"
+    assert "--gives probability" in (told.doubt or "")
+    said = bring_in(tmp_path / "a.onnx", tmp_path / "n", "realbogus", "triplet", "logit")
+    assert said.doubt is None
