@@ -113,10 +113,8 @@ def evaluate(
     read = (examples, own_kind, *(trained_on or ()))
     check_output(output, force=force, inputs=read, endings=(".png",))
     found = _models(context, folder)
-    candidates = _candidates(found, models)
-    network = None
-    if examples is None and (not models or UNET in models):
-        candidates, network = _with_network(candidates, found)
+    names, shown = _names(models)
+    candidates, network = _candidates(found, names, whole_frames=examples is None)
     judged_by, whole = _judged_by(examples, fields, network, surviving=surviving, quiet=as_json)
     own = None if own_kind is None else _read(own_kind)
     learnt_from = [_read(path) for path in trained_on or ()]
@@ -124,8 +122,8 @@ def evaluate(
         room.refuse_leaks(each, candidates, learnt_from)
     options = {"drawn_by": together.value, "prevalences": tuple(prevalence or ())}
     try:
-        evaluation, score = _evaluated(judged_by, candidates, options, whole, network, quiet=as_json)
-        beside = None if own is None else _evaluated(own, candidates, options, quiet=as_json)[0]
+        evaluation, score = _evaluated(judged_by, candidates, shown, options, whole, network, quiet=as_json)
+        beside = None if own is None else _evaluated(own, candidates, shown, options, quiet=as_json)[0]
     except ValueError as error:
         raise AstridError(f"nothing can be judged: {error}") from None
     gap = None if beside is None else room.gaps(evaluation, beside)
@@ -250,13 +248,31 @@ def _models(context: typer.Context, folders: Sequence[Path] | None) -> dict[str,
     return found
 
 
-def _candidates(found: dict[str, tuple[Path, str | None]], models: Sequence[str] | None) -> list[Candidate]:
-    """What is to be judged; the tree is never left out."""
-    from pipeline.training.evaluate import ORDER, ready
+def _names(models: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    """What is to score, and what of it is shown.
 
-    names = [name for name in ORDER if not models or name in models or name == "tree"]
-    names += [name for name in models or () if name not in ORDER]
-    return ready(found, names)
+    The tree is never left out, and where the ensemble is judged all that it weighs score too.
+    """
+    from pipeline.training.evaluate import ENSEMBLE, ORDER
+
+    asked = list(dict.fromkeys(models or ORDER))
+    shown = [name for name in ORDER if name in asked or name == "tree"]
+    shown += [name for name in asked if name not in ORDER]
+    members = [name for name in ORDER if name not in shown] if ENSEMBLE in asked else []
+    return sorted([*shown, *members], key=lambda name: name == ENSEMBLE), shown
+
+
+def _candidates(
+    found: dict[str, tuple[Path, str | None]], names: Sequence[str], *, whole_frames: bool
+) -> tuple[list[Candidate], UNet | None]:
+    """Models that are read, and the U-Net where there are whole frames for it to see."""
+    from pipeline.training.evaluate import OF_FRAMES, ready, with_members
+
+    candidates = ready(found, names)
+    network = None
+    if whole_frames and UNET in names:
+        candidates, network = _with_network(candidates, found)
+    return with_members(candidates, silent=() if whole_frames else OF_FRAMES), network
 
 
 def _with_network(
@@ -284,24 +300,25 @@ def _with_network(
 def _evaluated(
     examples: Examples,
     candidates: Sequence[Candidate],
+    shown: Sequence[str],
     options: dict[str, Any],
     whole: dict[str, NDArray[Any]] | None = None,
     network: UNet | None = None,
     *,
     quiet: bool,
 ) -> tuple[Evaluation, dict[str, NDArray[Any]]]:
-    """``whole`` are the log-odds of the network, which sees whole frames."""
+    """``whole`` are the log-odds of the network, which sees whole frames; ``shown`` says who is told of."""
     from pipeline.training.evaluate import evaluate as judge
     from pipeline.training.evaluate import scores
 
     with progress_bar("scoring", quiet=quiet) as report:
         found = scores(candidates, examples, lambda done: report(done, len(examples), "examples"), whole)
     found |= whole or {}
-    found = {each.name: found[each.name] for each in candidates if each.name in found}
+    found = {name: found[name] for name in shown if name in found}
     digests = {each.name: each.scorer.digest for each in candidates if each.scorer is not None}
     if network is not None:
         digests[UNET] = network.digest
-    absent = {each.name: each.why_not for each in candidates if each.name not in found}
+    absent = {each.name: each.why_not for each in candidates if each.name in shown and each.name not in found}
     return judge(examples, found, digests=digests, absent=absent, **options), found
 
 

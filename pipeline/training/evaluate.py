@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classify import scorers
+from pipeline.classify.ensemble import Ensemble
 from pipeline.classify.model_file import ModelFile, ModelRefused, read
 from pipeline.classify.scorers import Inputs, Scorer
 from pipeline.training import remembered
@@ -24,7 +25,8 @@ from pipeline.training.splits import By, LeakingSplit, check, check_groups, grou
 Array = NDArray[np.float64]
 
 SIGNIFICANCE = "S_corr"  # the baseline that needs no model
-ORDER = ("tree", "realbogus", "unet", "ensemble")  # the last needs what the others say
+ENSEMBLE = "ensemble"
+ORDER = ("tree", "realbogus", "unet", ENSEMBLE)  # the last needs what the others say
 OF_FRAMES = ("unet",)
 NO_PROBABILITY = (SIGNIFICANCE, "isolation_forest", "one_class_svm")  # they rank, and tell no probability
 CHUNK = 1024
@@ -85,6 +87,30 @@ def ready(folders: Mapping[str, tuple[Path, str | None]], names: Sequence[str]) 
         except ModelRefused as refusal:
             out.append(Candidate(name, None, None, str(refusal)))
     return out
+
+
+def with_members(candidates: Sequence[Candidate], silent: Sequence[str] = ()) -> list[Candidate]:
+    """The candidates, the ensemble without its scorer where a model that it weighs is not ready.
+
+    It would fall back to the weights of fewer members, which is not what it is where it is in use.
+
+    Parameters
+    ----------
+    candidates : sequence
+        A member that sees whole frames is ready by its model alone.
+    silent : sequence of str
+        Members that cannot see these examples at all, as the U-Net cannot see cutouts.
+    """
+    there = {each.name: each for each in candidates if each.model is not None}
+    why = {each.name: each.why_not for each in candidates}
+    found = list(candidates)
+    for place, each in enumerate(found):
+        needed = each.scorer.members if isinstance(each.scorer, Ensemble) else ()
+        lacking = [name for name in needed if name in ORDER and name not in there and name not in silent]
+        if lacking:
+            told = why.get(lacking[0], "it was not read")
+            found[place] = Candidate(each.name, None, None, f"it weighs {lacking[0]}, but {told}")
+    return found
 
 
 def scores(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.classify import chosen
 from pipeline.classify.shipped import SHIPPED
 from pipeline.training.candidate_models import train_tree
 from pipeline.training.evaluate import ready, scores
@@ -13,6 +14,8 @@ from pipeline.training.examples import join, write
 from pipeline.training.tree_train import TreeOptions
 from tests.astrid_tui.command import Command
 from tests.pipeline.example_sets import plain_examples
+
+SHIPS = chosen.shipped_folder("")
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +137,30 @@ def test_on_simulated_fields_the_network_that_sees_them_whole_is_judged_too(astr
     assert cards["unet"]["digest"] == SHIPPED["unet"].digest
     assert cards["unet"]["n_real"] == cards["tree"]["n_real"] > 0
     assert told["absent"] == {}
+
+
+def test_the_ensemble_alone_is_what_it_is_beside_its_members(astrid):
+    given = ("models", "evaluate", "--fields", "1")
+    all_of_them = {card["name"]: card for card in astrid.json(*given)["cards"]}
+    told = astrid.json(*given, "--models", "ensemble")
+    cards = {card["name"]: card for card in told["cards"]}
+    assert list(cards) == ["S_corr", "tree", "ensemble"]
+    assert cards["ensemble"] == all_of_them["ensemble"]
+    assert told["absent"] == {}
+
+
+def test_an_ensemble_without_one_of_its_members_is_not_judged(astrid, trained, tmp_path, monkeypatch):
+    folder, _ = trained
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "model.json").write_text("{}")
+    monkeypatch.setattr(
+        chosen, "shipped_folder", lambda name: tmp_path / "broken" if name == "realbogus" else SHIPS / name
+    )
+    given = ("models", "evaluate", "--models", "ensemble", "--examples", folder / "judge.npz")
+    told = astrid.json(*given, code=3)
+    assert [card["name"] for card in told["cards"]] == ["S_corr", "tree"]
+    assert list(told["absent"]) == ["ensemble"]
+    assert told["absent"]["ensemble"].startswith("it weighs realbogus, but ")
 
 
 def test_wrong_input_is_one_sentence(astrid, trained, tmp_path):
