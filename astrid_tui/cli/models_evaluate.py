@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from pipeline.training.evaluate import Candidate, Evaluation
     from pipeline.training.examples import Examples
 
-FIRST_SEED = 3_000_000  # of fields that are drawn to judge by; no training draws from there
+FIRST_SEED = 2_000_000_000  # of fields that are drawn to judge by: no --seed of any training draws them
 FIELDS = 12
+MOST_FIELDS = 1000
 FIELD_PX = 512
 UNET = "unet"
 
@@ -86,7 +87,7 @@ def evaluate(
         bool, typer.Option("--surviving", help="Judge by what the pipeline's cuts keep, not by every peak.")
     ] = False,
     fields: Annotated[
-        int, typer.Option(min=1, max=1000, help="How many fields are simulated without --examples.")
+        int, typer.Option(min=1, max=MOST_FIELDS, help="How many fields are simulated without --examples.")
     ] = FIELDS,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also draw a picture (PNG) to this file.")

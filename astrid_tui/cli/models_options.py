@@ -11,15 +11,17 @@ from astrid_tui.cli.invocation import remark
 from core.vocabulary import ExitCode
 
 FIELDS = 400
+MOST_FIELDS = 1_000_000  # from there on the fields of the next seed begin
+MOST_SEED = 1000
 
 ExamplesOption = Annotated[
     Path | None, typer.Option("--examples", help="Learn from this set (.npz) instead of simulated fields.")
 ]
-FieldsOption = Annotated[int, typer.Option(min=2, help="Simulated fields to learn from.")]
+FieldsOption = Annotated[int, typer.Option(min=2, max=MOST_FIELDS, help="Simulated fields to learn from.")]
 LabelsOption = Annotated[
     bool, typer.Option("--labels/--no-labels", help="Learn also from what reviewers agree on in the store.")
 ]
-SeedOption = Annotated[int, typer.Option(min=0, max=1000, help="The same seed gives the same model.")]
+SeedOption = Annotated[int, typer.Option(min=0, max=MOST_SEED, help="The same seed gives the same model.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="Of the CPU; one is best on a busy machine.")]
 OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", help="Also put the model's folder here; it must not exist.")

@@ -21,6 +21,7 @@ from astrid_tui.cli.invocation import (
 )
 from astrid_tui.cli.models_options import (
     FIELDS,
+    MOST_FIELDS,
     ExamplesOption,
     FieldsOption,
     LabelsOption,
@@ -45,7 +46,11 @@ def realbogus(
     examples: ExamplesOption = None,
     fields: Annotated[
         int | None,
-        typer.Option(min=2, help=f"Simulated fields to learn from; default {FIELDS}, with --from none."),
+        typer.Option(
+            min=2,
+            max=MOST_FIELDS,
+            help=f"Simulated fields to learn from; default {FIELDS}, with --from none.",
+        ),
     ] = None,
     labels: LabelsOption = True,
     seed: SeedOption = 1,

@@ -18,7 +18,14 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
-from astrid_tui.cli.models_options import FIELDS, ExamplesOption, FieldsOption, OutputOption, SeedOption
+from astrid_tui.cli.models_options import (
+    FIELDS,
+    MOST_FIELDS,
+    ExamplesOption,
+    FieldsOption,
+    OutputOption,
+    SeedOption,
+)
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -58,7 +65,9 @@ def outliers(
 
 def ensemble(
     context: typer.Context,
-    fields: Annotated[int, typer.Option(min=4, help="Simulated fields to weigh on.")] = ENSEMBLE_FIELDS,
+    fields: Annotated[
+        int, typer.Option(min=4, max=MOST_FIELDS, help="Simulated fields to weigh on.")
+    ] = ENSEMBLE_FIELDS,
     seed: SeedOption = 1,
     output: OutputOption = None,
     as_json: JsonOption = False,

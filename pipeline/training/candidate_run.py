@@ -237,6 +237,12 @@ def _tune(
     return fine_tune_realbogus(tuning.start, found, options, recording.model, report, stopped)
 
 
+def seeds_of(seed: int, fields: int) -> range:
+    """The seeds of the fields that a training learns from."""
+    first = FIRST_SEED * (1 + seed)
+    return range(first, first + fields)
+
+
 def examples_of(
     settings: Settings, wanted: CandidateRun, report: Report, stopped: Callable[[], bool]
 ) -> Examples | None:
@@ -249,14 +255,14 @@ def examples_of(
     folder = settings.home / "examples"
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[Examples] = []
-    first = FIRST_SEED * (1 + wanted.seed)
-    for begin in range(first, first + wanted.fields, CHUNK):
-        seeds = range(begin, min(begin + CHUNK, first + wanted.fields))
+    every = seeds_of(wanted.seed, wanted.fields)
+    for begin in every[::CHUNK]:
+        seeds = range(begin, min(begin + CHUNK, every.stop))
         path = folder / f"fields-{VERSION}-{FIELD_PX}-{begin}-{len(seeds)}.npz"
         if stopped():
             return None
         if not path.exists():
-            done = begin - first
+            done = begin - every.start
             example_sets.write(example_sets.of_seeds(seeds, FIELD_PX, _from(done, wanted, report)), path)
         parts.append(example_sets.read(path))
     return example_sets.join(parts)

@@ -65,6 +65,12 @@ def run_outliers(
     return done
 
 
+def ensemble_seeds(seed: int, fields: int) -> range:
+    """The seeds of the fields that models are weighed on."""
+    first = ENSEMBLE_SEED + FIRST_SEED * seed
+    return range(first, first + fields)
+
+
 def run_ensemble(
     settings: Settings, models: Models, fields: int, seed: int, report: Report, stopped: Callable[[], bool]
 ) -> Training:
@@ -79,11 +85,10 @@ def run_ensemble(
     folder, digest = models.get(unet.NAME, (None, None))
     network = unet.shipped() if folder is None or digest is None else unet.loaded(folder, digest)
     parameters = {"fields": fields, "seed": seed, "members": {each.name: each.digest for each in scorers}}
-    first = ENSEMBLE_SEED + FIRST_SEED * seed
     with Recording(settings, "ensemble", parameters) as recording:
         scored = scored_fields.make(
             settings.home / "examples" / "scored",
-            range(first, first + fields),
+            ensemble_seeds(seed, fields),
             FIELD_PX,
             network,
             lambda done, total: report(done, total, "fields"),

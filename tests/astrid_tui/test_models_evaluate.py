@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from astrid_tui.cli import models_evaluate, models_options
 from pipeline.classify import chosen
 from pipeline.classify.shipped import SHIPPED
 from pipeline.training.candidate_models import train_tree
+from pipeline.training.candidate_run import seeds_of
 from pipeline.training.evaluate import ready, scores
 from pipeline.training.examples import join, write
+from pipeline.training.stacked_run import ensemble_seeds
 from pipeline.training.tree_train import TreeOptions
 from tests.astrid_tui.command import Command
 from tests.pipeline.example_sets import plain_examples
@@ -161,6 +164,14 @@ def test_an_ensemble_without_one_of_its_members_is_not_judged(astrid, trained, t
     assert [card["name"] for card in told["cards"]] == ["S_corr", "tree"]
     assert list(told["absent"]) == ["ensemble"]
     assert told["absent"]["ensemble"].startswith("it weighs realbogus, but ")
+
+
+def test_fields_that_judge_are_of_no_training_whatever_its_seed():
+    judging = range(models_evaluate.FIRST_SEED, models_evaluate.FIRST_SEED + models_evaluate.MOST_FIELDS)
+    for seed in range(models_options.MOST_SEED + 1):
+        for learnt in (seeds_of, ensemble_seeds):
+            drawn = learnt(seed, models_options.MOST_FIELDS)
+            assert drawn.stop <= judging.start or judging.stop <= drawn.start, (learnt, seed)
 
 
 def test_wrong_input_is_one_sentence(astrid, trained, tmp_path):
