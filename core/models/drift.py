@@ -1,8 +1,9 @@
 """Drift: do the newest nights look to the models as those did that they have been in use for since?
 
 Compared are distributions of scores and of what is measured, each instrument and filter for itself, and
-what the models said with what people decided since. That people look at what scored high first is in
-the latter: it tells of what was looked at, then and now.
+what the models said with what people decided since. Probabilities are stated at even odds, and so the real
+count as much as the bogus: that there are more of the real now is no fault of a model. That people look at
+what scored high first is in the latter: it tells of what was looked at, then and now.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ Array = NDArray[np.float64]
 
 RANKED = ("realbogus", "tree", "unet", "ensemble")  # models whose scores are probabilities
 LEAST = 50  # candidates of a stratum, or decisions, below which nothing is told
+LEAST_OF_EACH = 10  # objects that are real, and that are bogus, among what was decided
 LEAST_NIGHTS = 2  # of the reference: with one, nobody knows how much nights differ
 ROUNDS = 400
 CALIBRATION_BINS = 10
@@ -63,8 +65,9 @@ class Share:
 class Calibration:
     """What one model said of candidates that people decided on, then and now.
 
-    ``change`` is of the Brier score, now less then, and ``p_adjusted`` the chance of one as large, corrected
-    for the number of models and strata; none where too little was decided in one of the times.
+    All of it is at even odds. ``change`` is of the Brier score, now less then, and ``p_adjusted`` the chance
+    of one as large, corrected for the number of models and strata; none where too little was decided in one
+    of the times.
     """
 
     model: str
@@ -201,13 +204,13 @@ def calibrated(
     for stratum in ("all", *sorted(set(now.stratum.tolist()))):
         for name in names:
             then, since = (_said(each, name, stratum) for each in (before, now))
-            if len(since[0]) < LEAST:
+            if not _enough(since):
                 continue
             seeds = _draws(since[2], 1)
             brier = _share(_brier(*since[:2]), seeds)
             ece = _share(_ece(*since[:2]), seeds)
             was = change = None
-            if len(then[0]) >= LEAST:
+            if _enough(then):
                 old = _draws(then[2], 2)
                 was = _share(_brier(*then[:2]), old)
                 change, chances[len(found)] = _change(_brier(*then[:2]), old, _brier(*since[:2]), seeds)
@@ -218,7 +221,17 @@ def calibrated(
     return tuple(found)
 
 
-def _said(rows: Judged, name: str, stratum: str) -> tuple[Array, NDArray[np.bool_], NDArray[np.int64]]:
+Said = tuple[Array, NDArray[np.bool_], NDArray[np.int64]]
+
+
+def _enough(said: Said) -> bool:
+    """Whether there are enough decisions, and objects of either kind, to hold probabilities against."""
+    _, real, objects = said
+    fewest = min(len(np.unique(objects[which])) for which in (real, ~real))
+    return len(real) >= LEAST and fewest >= LEAST_OF_EACH
+
+
+def _said(rows: Judged, name: str, stratum: str) -> Said:
     """Probabilities, decisions and objects of the candidates that a model scored."""
     log_odds = rows.scores.get(name, np.full(len(rows), np.nan))
     some = np.isfinite(log_odds) & ((rows.stratum == stratum) | (stratum == "all"))
@@ -236,22 +249,31 @@ def _draws(objects: NDArray[np.int64], seed: int) -> Array:
 Weighted = Callable[[Array], float]
 
 
+def _even(weight: Array, real: NDArray[np.bool_]) -> Array:
+    """Weights by which the real count as much as the bogus, one in all."""
+    of_real = float(weight[real].sum())
+    of_bogus = float(weight.sum()) - of_real
+    if of_real <= 0.0 or of_bogus <= 0.0:
+        return np.full(len(weight), math.nan)
+    return np.where(real, weight / of_real, weight / of_bogus) / 2.0
+
+
 def _brier(said: Array, real: NDArray[np.bool_]) -> Weighted:
     squares = (said - real) ** 2
-    return lambda weight: float(weight @ squares / weight.sum())
+    return lambda weight: float(_even(weight, real) @ squares)
 
 
 def _ece(said: Array, real: NDArray[np.bool_]) -> Weighted:
-    """The mean distance of stated probability and true share, over bins of equal count."""
+    """The mean distance of stated probability and true share at even odds, over bins of equal count."""
     rank = np.argsort(np.argsort(said, kind="stable"), kind="stable")
     place = rank * CALIBRATION_BINS // len(said)
-    return lambda weight: float(np.abs(np.bincount(place, weight * (said - real))).sum() / weight.sum())
+    return lambda weight: float(np.abs(np.bincount(place, _even(weight, real) * (said - real))).sum())
 
 
 def _share(measure: Weighted, weights: Array) -> Share:
     found = [measure(weight) for weight in weights]
     return Share(
-        measure(np.ones(weights.shape[1])), *(float(each) for each in np.percentile(found, (2.5, 97.5)))
+        measure(np.ones(weights.shape[1])), *(float(each) for each in np.nanpercentile(found, (2.5, 97.5)))
     )
 
 
@@ -261,10 +283,10 @@ def _change(
     """A change with its interval, and the chance of an increase as large by the scatter of the bootstrap."""
     found = [second(b) - first(a) for a, b in zip(first_weights, second_weights, strict=True)]
     value = second(np.ones(second_weights.shape[1])) - first(np.ones(first_weights.shape[1]))
-    scatter = float(np.std(found))
+    scatter = float(np.nanstd(found))
     # No share of the rounds tells so small a chance as the correction for many comparisons asks for.
     p = 0.5 * math.erfc(value / (math.sqrt(2.0) * scatter)) if scatter > 0.0 else float(value <= 0.0)
-    return Share(value, *(float(each) for each in np.percentile(found, (2.5, 97.5)))), p
+    return Share(value, *(float(each) for each in np.nanpercentile(found, (2.5, 97.5)))), p
 
 
 def _used(store: Store, name: str) -> dict[str, Any]:

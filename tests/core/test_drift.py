@@ -151,6 +151,21 @@ def test_of_many_models_and_bands_that_are_as_good_as_they_were_none_is_told(mon
     assert all(each.is_drift for each in worse if each.stratum == "all")
 
 
+def test_more_real_among_what_is_decided_is_no_drift_of_a_model_that_is_right(monkeypatch):
+    monkeypatch.setattr("core.models.drift.ROUNDS", 200)
+    random = np.random.default_rng(6)
+
+    def decided(n, share):
+        real = random.random(n) < share
+        log_odds = 2.0 * (random.normal(size=n) + 2.0 * real) - 2.0  # exact at even odds
+        return Judged(np.full(n, "camera r"), np.arange(n), real, {"realbogus": log_odds})
+
+    trials = [calibrated(decided(1500, 0.1), decided(1500, 0.6), ["realbogus"], LIMITS) for _ in range(8)]
+    assert not any(each.is_drift for trial in trials for each in trial)
+    assert all(each.ece_now.value < 0.05 for trial in trials for each in trial)
+    assert calibrated(decided(1500, 0.1), decided(100, 0.98), ["realbogus"], LIMITS) == ()  # too few bogus
+
+
 def test_decisions_that_were_not_learnt_of_are_counted(sqlite_store):
     add_nights(sqlite_store, 8, decided=10)
     found = measured(sqlite_store, LIMITS.model_copy(update={"decisions": 80}))
