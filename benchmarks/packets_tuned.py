@@ -25,7 +25,7 @@ from pipeline.classify.scorers import Inputs
 from pipeline.classify.shipped import SHIPPED
 from pipeline.training import examples as example_sets
 from pipeline.training import resample
-from pipeline.training.calibration import fnr_at_fpr
+from pipeline.training.calibration import EVEN_ODDS, fnr_at_fpr
 from pipeline.training.examples import BOGUS, REAL, UNKNOWN
 from pipeline.training.label_examples import of_alerts
 
@@ -54,7 +54,7 @@ def tuned(
     fields : int
         Simulated ones, to see what becomes of the network's own kind of data.
     """
-    from pipeline.training.fine_tune import FineTuneOptions, fine_tune
+    from pipeline.training.fine_tune import FineTuneOptions, compared, fine_tune
     from pipeline.training.realbogus_train import scores
 
     found = of_alerts(alerts)
@@ -84,7 +84,8 @@ def tuned(
             return np.asarray(found, dtype=np.float64)
 
         ours = after(found)
-        told[layers] = made.record["judged"] | {
+        pair = made.before[made.judged], made.log_odds[made.judged]
+        told[layers] = compared(learnt[made.judged], *pair, stated_at=EVEN_ODDS) | {
             "spearman_drb_of_the_rest": _agreement(before[rest], ours[rest], drb[rest], found.group[rest]),
             "low_drb_elsewhere_above_half": {
                 "count": int(elsewhere.sum()),

@@ -5,6 +5,7 @@ python -m benchmarks.judge --work FOLDER [--images FOLDER] [--own-kind N] [--fir
 Fields are drawn once and kept in the folder; the product subtracts and searches them every time. Without
 --images the half of the changes that lies in real pixels is left out. --own-kind judges the same models by
 so many fields of the training's generator too, of seeds that no training uses: the difference is the gap.
+Probabilities are told at even odds, as models state them.
 --keep writes what the model cards tell into the package, beside the models.
 """
 
@@ -75,6 +76,7 @@ def main() -> None:
 def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: Any) -> dict[str, Any]:
     """Print everything that is judged; what was printed, for JSON."""
     from pipeline.training import evaluate as room
+    from pipeline.training.calibration import EVEN_ODDS
     from pipeline.training.scorecard_text import lines
 
     whole = {"unet": columns["unet"].astype(np.float64)}
@@ -105,6 +107,7 @@ def report(columns: dict[str, NDArray[Any]], judged: Any, candidates: Any, own: 
             absent=absent,
             extra={"mag": columns["mag"][which]},
             drawn_by="night",
+            stated_at=EVEN_ODDS,
         )
         print(f"\n{what}: {np.count_nonzero(label == 1)} real, {np.count_nonzero(label == 0)} bogus")
         out[name] = _part(evaluation, judged[which], part)
@@ -170,6 +173,7 @@ def _streaks(columns: dict[str, NDArray[Any]]) -> dict[str, Any]:
 def _gap(evaluation: Any, own: Any, candidates: Any) -> dict[str, Any] | None:
     from benchmarks.judge import table
     from pipeline.training import evaluate as room
+    from pipeline.training.calibration import EVEN_ODDS
 
     if own is None:
         print("\nThe gap to the training's kind of data is not told: --own-kind was not given.")
@@ -177,7 +181,7 @@ def _gap(evaluation: Any, own: Any, candidates: Any) -> dict[str, Any] | None:
     shown = own.examples.cut == ""
     whole = {"unet": own.unet[shown]}
     found = whole | room.scores(candidates, own.examples[shown], given=whole)
-    beside = room.evaluate(own.examples[shown], found, drawn_by="field")
+    beside = room.evaluate(own.examples[shown], found, drawn_by="field", stated_at=EVEN_ODDS)
     gaps = room.gaps(evaluation, beside)
     print("\nmissed at 1 % FPR by the judge, on new fields of the training's kind, and the gap:")
     for name, each in gaps.items():

@@ -155,6 +155,7 @@ def evaluate(
     extra: Mapping[str, NDArray[Any]] | None = None,
     drawn_by: str = "group",
     prevalences: tuple[float, ...] = (),
+    stated_at: float | None = None,
     rounds: int = 400,
 ) -> Evaluation:
     """Scorecards of the baselines and of every model.
@@ -171,6 +172,8 @@ def evaluate(
         Further columns, such as ``mag``.
     drawn_by : str
         What the bootstrap draws: "group", "night" or "field".
+    stated_at : float, optional
+        The share of real that probabilities are told for; by default that of the examples.
 
     Raises
     ------
@@ -198,6 +201,7 @@ def evaluate(
             is_probability=name not in NO_PROBABILITY,
             drawn_by=drawn_by,
             prevalences=prevalences,
+            stated_at=stated_at,
             rounds=rounds,
         )
         for name, values in usable.items()

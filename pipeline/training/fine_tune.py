@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.classify.model_file import Calibration, ModelFile
 from pipeline.classify.networks import ARCHITECTURE
 from pipeline.training import measures, realbogus_train, resample
-from pipeline.training.calibration import platt
+from pipeline.training.calibration import at_share, platt
 from pipeline.training.checkpoint import TrainingError
 from pipeline.training.examples import BOGUS, REAL, Examples
 from pipeline.training.realbogus_network import CutoutNetwork
@@ -179,10 +179,20 @@ def _unseen(
     return raw
 
 
-def compared(examples: Examples, before: Array, after: Array) -> dict[str, Any]:
+def compared(
+    examples: Examples, before: Array, after: Array, stated_at: float | None = None
+) -> dict[str, Any]:
     """Area under the ROC curve and Brier score of both, and what they differ by, with 95 % intervals.
 
     Intervals are by bootstrap over objects, and those of the differences from the same draws.
+
+    Parameters
+    ----------
+    examples : Examples
+    before, after : (n,) float64
+        Log-odds at even odds.
+    stated_at : float, optional
+        The share of real that the probabilities are told for; by default that of the examples.
     """
     real = examples.label == REAL
     n = len(real)
@@ -190,21 +200,23 @@ def compared(examples: Examples, before: Array, after: Array) -> dict[str, Any]:
     if not 0 < told["real"] < n:
         return told
     weights = resample.draws(examples.group, resample.ROUNDS, 0)
+    groups = min(resample.count(examples.group, which) for which in (real, ~real))
+    share = float(real.mean()) if stated_at is None else stated_at
     ranks = {name: measures.ranking(real, score) for name, score in (("before", before), ("after", after))}
 
     def area(name: str) -> resample.Measure:
         return lambda w: measures.auc(ranks[name], w)
 
     def brier(score: Array) -> resample.Measure:
-        return lambda w: measures.brier(real, score, w)
+        return lambda w: measures.brier(real, at_share(score, share), w)
 
     for what, first, second in (
         ("auc", area("before"), area("after")),
         ("brier", brier(before), brier(after)),
     ):
         told[what] = {
-            "before": asdict(resample.estimate(first, weights, n)),
-            "after": asdict(resample.estimate(second, weights, n)),
+            "before": asdict(resample.estimate(first, weights, n, groups=groups)),
+            "after": asdict(resample.estimate(second, weights, n, groups=groups)),
             "difference": asdict(resample.difference(first, second, weights, n)),
         }
     return told

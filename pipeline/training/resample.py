@@ -55,6 +55,7 @@ def estimate(
     least: int = LEAST,
     what: str = "examples",
     *,
+    groups: int | None = None,
     is_share: bool = True,
 ) -> Estimate:
     """A measure of all, and its 95 % interval from weights that `draws` made.
@@ -66,6 +67,8 @@ def estimate(
     weights : (rounds, n) float64
     n : int
         How many examples of ``what`` it rests on; fewer than ``least`` give no number.
+    groups : int, optional
+        Of how many groups they are, where they are drawn together (`of_draws`).
     is_share : bool
         Whether a measure of 0 or 1 is of none or of all of the examples (`of_draws`).
     """
@@ -73,7 +76,7 @@ def estimate(
         return of_draws(np.nan, np.zeros(0), n, least, what)
     value = measure(np.ones(weights.shape[1]))
     found = np.array([measure(weight) for weight in weights])
-    return of_draws(value, found, n, least, what, is_share=is_share)
+    return of_draws(value, found, n, least, what, groups=groups, is_share=is_share)
 
 
 def of_draws(
@@ -83,12 +86,14 @@ def of_draws(
     least: int = LEAST,
     what: str = "examples",
     *,
+    groups: int | None = None,
     is_share: bool = True,
 ) -> Estimate:
     """An estimate from its value and what the rounds of a bootstrap gave, NaN where nothing.
 
     Of none or of all of n examples every round gives the same, which says nothing of the spread: a share's
-    interval then is the exact one (Clopper & Pearson 1934), from 0 to ``1 - 0.025**(1/n)``.
+    interval then is the exact one (Clopper & Pearson 1934), from 0 to ``1 - 0.025**(1/n)``. Of examples that
+    belong together n are the groups: a hundred detections of one object say as much as one.
     """
     if n < least:
         return Estimate(None, n=n, note=f"only {n} {what}; at least {least} are needed")
@@ -99,9 +104,14 @@ def of_draws(
         return Estimate(float(value), n=n, note="too few groups for an interval")
     low, high = np.percentile(found, (2.5, 97.5))
     if is_share and low == high == value and n:
-        edge = 0.025 ** (1.0 / n)
+        edge = 0.025 ** (1.0 / (groups or n))
         low, high = (0.0, 1.0 - edge) if value == 0.0 else (edge, 1.0) if value == 1.0 else (low, high)
     return Estimate(float(value), float(low), float(high), n)
+
+
+def count(group: NDArray[np.generic], which: NDArray[np.bool_]) -> int:
+    """Of how many groups some examples are."""
+    return len(np.unique(group[which]))
 
 
 def difference(first: Measure, second: Measure, weights: Array, n: int, least: int = LEAST) -> Estimate:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.training import measures, resample
+from pipeline.training.calibration import at_share
 from pipeline.training.resample import Estimate
 from pipeline.training.strata import Stratum, is_streak, strata_of
 
@@ -41,7 +42,11 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """How well probabilities are what they say, at the prevalence of the examples."""
+    """How well probabilities are what they say, at the prevalence of the examples.
+
+    A model states them at even odds: to its log-odds those of the prevalence are added before they are held
+    against the true share. The bins tell its own log-odds.
+    """
 
     ece: Estimate
     brier: Estimate
@@ -98,6 +103,7 @@ def scorecard(
     is_probability: bool = True,
     drawn_by: str = "group",
     prevalences: tuple[float, ...] = (),
+    stated_at: float | None = None,
     rounds: int = resample.ROUNDS,
     seed: int = 0,
 ) -> Scorecard:
@@ -111,11 +117,14 @@ def scorecard(
         ``kind``, ``snr_true``, ``snr``, ``mag``, ``host``, ``near_bright``, ``filter``, ``instrument`` and
         ``cut`` makes strata.
     score : (n,) float
-        Calibrated log-odds if ``is_probability``, else anything that is higher for what is likelier real.
+        Calibrated log-odds, at even odds, if ``is_probability``, else anything that is higher for what is
+        likelier real.
     drawn_by : str
         The column whose values the bootstrap draws: "group" (objects) or "field".
     prevalences : tuple of float
         Shares of real among a night's candidates at which the precision is told, besides the examples' own.
+    stated_at : float, optional
+        The share of real that probabilities are told for; by default that of the examples.
 
     Raises
     ------
@@ -125,7 +134,7 @@ def scorecard(
     real = np.asarray(columns["label"]) == 1
     score = np.asarray(score, dtype=np.float64)
     weights = resample.draws(np.asarray(columns[drawn_by]), rounds, seed)
-    judged = _Judged(real, score, measures.ranking(real, score), weights)
+    judged = _Judged(real, score, measures.ranking(real, score), weights, np.asarray(columns[drawn_by]))
     rank, n_real, n_bogus = judged.rank, judged.n_real, judged.n_bogus
     if n_real == 0 or n_bogus == 0:
         raise ValueError(f"{n_real} real and {n_bogus} bogus examples judge nothing: both are needed")
@@ -145,27 +154,28 @@ def scorecard(
         prevalence=prevalence,
         threshold=threshold,
         fnr_at_fpr={fpr: judged.at_fpr(partial(measures.fnr_at_fpr, rank, fpr), fpr) for fpr in FPRS},
-        fpr_at_fnr={0.01: judged.estimate(partial(measures.fpr_at_fnr, rank, 0.01), min(n_real, n_bogus))},
+        fpr_at_fnr={0.01: judged.of_both(partial(measures.fpr_at_fnr, rank, 0.01))},
         fnr_at_per_night={count: judged.missed_at(count, nights) for count in PER_NIGHT},
         recall_at_rank=_recall_at_rank(judged, night, resample.draws(night, rounds, seed)),
-        auc=judged.estimate(partial(measures.auc, rank), min(n_real, n_bogus), "examples of a kind"),
+        auc=judged.of_both(partial(measures.auc, rank)),
         average_precision=judged.estimate(partial(measures.average_precision, rank)),
         mcc=judged.at_fpr(partial(_mcc, rank)),
         precision={p: judged.at_fpr(partial(_precision, rank, p)) for p in (prevalence, *prevalences)},
-        strata=strata_of(columns, real, score, threshold, thresholds, weights) if enough else (),
-        calibration=calibrated(real, score, weights) if is_probability else None,
+        strata=strata_of(columns, real, score, threshold, thresholds, weights, drawn_by) if enough else (),
+        calibration=calibrated(real, score, weights, stated_at=stated_at) if is_probability else None,
         notes=_notes(columns, nights) + (() if enough else (f"no strata: {_too_few(n_bogus, WORKING_FPR)}",)),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """What is judged, and the draws of the bootstrap: (rounds, n)."""
+    """What is judged, and the draws of the bootstrap, (rounds, n), of groups, (n,)."""
 
     real: NDArray[np.bool_]
     score: Array
     rank: measures.Ranking
     weights: Array
+    group: NDArray[Any]
 
     @property
     def n_real(self) -> int:
@@ -175,11 +185,16 @@ class _Judged:
     def n_bogus(self) -> int:
         return int((~self.real).sum())
 
-    def estimate(
-        self, measure: resample.Measure, n: int | None = None, what: str = "real examples"
-    ) -> Estimate:
-        """A measure with its interval; `n` is of how many `what` it is, by default of all real."""
-        return resample.estimate(measure, self.weights, self.n_real if n is None else n, what=what)
+    def estimate(self, measure: resample.Measure) -> Estimate:
+        """A measure of the real, with its interval."""
+        groups = resample.count(self.group, self.real)
+        return resample.estimate(measure, self.weights, self.n_real, what="real examples", groups=groups)
+
+    def of_both(self, measure: resample.Measure) -> Estimate:
+        """A measure of real and bogus alike: it rests on those of which there are fewer."""
+        n = min(self.n_real, self.n_bogus)
+        groups = min(resample.count(self.group, which) for which in (self.real, ~self.real))
+        return resample.estimate(measure, self.weights, n, what="examples of a kind", groups=groups)
 
     def at_fpr(self, measure: resample.Measure, fpr: float = WORKING_FPR) -> Estimate:
         """What is told at a rate of bogus, if there are enough of them to tell it."""
@@ -200,16 +215,37 @@ def _recall_at_rank(judged: _Judged, night: NDArray[Any], weights: Array) -> dic
             weights,
             judged.n_real,
             what="real examples",
+            groups=resample.count(night, judged.real),
         )
         for place in RANKS
     }
 
 
-def calibrated(real: NDArray[np.bool_], logit: Array, weights: Array, count: int = BINS) -> Calibrated:
-    """How well log-odds are calibrated, in bins of equally many by rising logit."""
+def calibrated(
+    real: NDArray[np.bool_],
+    logit: Array,
+    weights: Array,
+    count: int = BINS,
+    stated_at: float | None = None,
+) -> Calibrated:
+    """How well log-odds are calibrated, in bins of equally many by rising logit.
+
+    Parameters
+    ----------
+    real : (n,) bool
+    logit : (n,) float64
+        At even odds, as models state them.
+    weights : (rounds, n) float64
+    count : int
+        Of the bins.
+    stated_at : float, optional
+        The share of real that the probabilities are told for; by default that of the examples.
+    """
     bins = measures.calibration_bins(logit, count)
     prevalence = float(real.mean())
-    said = measures.probability(logit)
+    share = prevalence if stated_at is None else stated_at
+    moved = at_share(logit, share) if 0.0 < share < 1.0 else logit
+    said = measures.probability(moved)
     table = []
     for number in np.unique(bins):
         inside = bins == number
@@ -226,12 +262,12 @@ def calibrated(real: NDArray[np.bool_], logit: Array, weights: Array, count: int
 
     def gain(w: Array) -> float:
         mean = float(np.average(real, weights=w)) if w.sum() > 0 else float("nan")
-        return mean * (1.0 - mean) - measures.brier(real, logit, w)
+        return mean * (1.0 - mean) - measures.brier(real, moved, w)
 
     n = len(real)
     return Calibrated(
-        ece=resample.estimate(lambda w: measures.ece(real, logit, bins, w), weights, n),
-        brier=resample.estimate(lambda w: measures.brier(real, logit, w), weights, n),
+        ece=resample.estimate(lambda w: measures.ece(real, moved, bins, w), weights, n),
+        brier=resample.estimate(lambda w: measures.brier(real, moved, w), weights, n),
         brier_constant=measures.brier(real, flat),
         better_than_constant=resample.estimate(gain, weights, n, is_share=False),
         bins=tuple(table),

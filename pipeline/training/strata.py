@@ -35,7 +35,13 @@ class Stratum:
 
 
 def strata_of(
-    columns: Columns, real: Flags, score: Array, threshold: float, thresholds: Array, weights: Array
+    columns: Columns,
+    real: Flags,
+    score: Array,
+    threshold: float,
+    thresholds: Array,
+    weights: Array,
+    drawn_by: str,
 ) -> tuple[Stratum, ...]:
     """Every stratum of a set.
 
@@ -49,6 +55,8 @@ def strata_of(
     thresholds : (rounds,) float64
         Of each draw.
     weights : (rounds, n) float64
+    drawn_by : str
+        The column whose values were drawn.
     """
     kept = score >= threshold
     often = score[None, :] >= thresholds[:, None]
@@ -64,7 +72,8 @@ def strata_of(
             part = weights[:, which]
             with np.errstate(invalid="ignore"):
                 found = np.sum(part * (often[:, which] == wanted), axis=1) / part.sum(axis=1)
-            estimates.append(resample.of_draws(value, found, n, what=what))
+            groups = resample.count(np.asarray(columns[drawn_by]), which)
+            estimates.append(resample.of_draws(value, found, n, what=what, groups=groups))
         if any(each.n for each in estimates):
             out.append(Stratum(of, name, *estimates))
     return tuple(out)

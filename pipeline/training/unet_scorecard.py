@@ -187,7 +187,8 @@ def _missed(fields: list[JudgedField], weights: Array, budget: float) -> list[di
     rows = []
     for name in _names(fields):
         member = np.array([name in each for each in strata], dtype=bool)
-        told = resample.estimate(missed(member), weights, int(member.sum()), what="changes")
+        groups = resample.count(of_event, member)
+        told = resample.estimate(missed(member), weights, int(member.sum()), what="changes", groups=groups)
         rows.append(_row(name, told, told.n))
     return rows
 
@@ -216,7 +217,10 @@ def _pixels(fields: list[JudgedField], weights: Array, axis: int) -> list[dict[s
         def share(weight: Array, right: Array = right, of: Array = of) -> float:
             return float(weight @ right / (weight @ of)) if float(weight @ of) > 0 else float("nan")
 
-        rows.append(_row(name, resample.estimate(share, weights, int(of.sum())), int(of.sum())))
+        groups = int(np.count_nonzero(of))
+        rows.append(
+            _row(name, resample.estimate(share, weights, int(of.sum()), groups=groups), int(of.sum()))
+        )
     return rows
 
 

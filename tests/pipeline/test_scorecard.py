@@ -31,10 +31,9 @@ def examples(n=3000, share=0.25, shift=2.0, seed=0, per_group=1):
     }, score
 
 
-def log_odds(columns, score, shift=2.0):
-    """The true ones of `examples`."""
-    share = columns["label"].mean()
-    return shift * score - shift**2 / 2 + np.log(share / (1 - share))
+def log_odds(score, shift=2.0):
+    """The true ones of `examples`, at even odds."""
+    return shift * score - shift**2 / 2
 
 
 def test_two_gaussians_give_what_theory_says():
@@ -109,20 +108,35 @@ def test_true_log_odds_are_calibrated_and_doubled_ones_are_not():
     columns, score = examples(40_000)
     real = columns["label"] == 1
     weights = resample.draws(columns["group"], 50, 1)
-    good = calibrated(real, log_odds(columns, score), weights)
+    good = calibrated(real, log_odds(score), weights)
     assert good.ece.value < 0.01
     assert good.better_than_constant.low > 0.05
     assert sum(each.n for each in good.bins) == len(real)
     assert np.ptp([each.n for each in good.bins]) <= 1
     for each in good.bins:
         assert each.said == pytest.approx(each.real, abs=4 * math.sqrt(0.25 / each.n))
-    proud = calibrated(real, 3.0 * log_odds(columns, score), weights)
+    proud = calibrated(real, 3.0 * log_odds(score), weights)
     assert proud.ece.low > 0.02
     assert proud.brier.value > good.brier.value
-    constant = np.full(len(real), np.log(real.mean() / (1 - real.mean())))
-    none = calibrated(real, constant, weights)
+    none = calibrated(real, np.zeros(len(real)), weights)
     assert none.brier.value == pytest.approx(none.brier_constant)
     assert len(none.bins) == 1
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.9])
+def test_true_log_odds_are_calibrated_whatever_share_is_real(share):
+    """They are stated at even odds: held against another share as they are, they would all be wrong."""
+    columns, score = examples(40_000, share=share)
+    real = columns["label"] == 1
+    weights = resample.draws(columns["group"], 30, 1)
+    good = calibrated(real, log_odds(score), weights)
+    assert good.ece.value < 0.01
+    assert good.better_than_constant.low > 0.0
+    assert [each.said for each in good.bins] == pytest.approx([each.real for each in good.bins], abs=0.04)
+    as_stated = calibrated(real, log_odds(score), weights, stated_at=0.5)
+    assert as_stated.ece.value > 0.1
+    card = scorecard("x", columns, log_odds(score), rounds=30)
+    assert card.calibration.ece.value == good.ece.value
 
 
 def test_precision_is_that_of_the_nights_prevalence():
@@ -218,3 +232,17 @@ def test_none_of_a_few_is_no_certainty(value: float, low: float, high: float) ->
     assert (told.low, told.high) == pytest.approx((low, high), abs=1e-4)
     same = resample.difference(lambda _: value, lambda _: value, np.ones((500, 29)), 29)
     assert (same.low, same.high) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("objects", "high"), [(2, 0.8419), (40, 0.0881)])
+def test_detections_of_one_object_say_as_much_as_one(objects: int, high: float) -> None:
+    """None is missed of 200 detections: by Clopper and Pearson, of so many objects."""
+    group = np.concatenate([np.arange(200) % objects, 1000 + np.arange(300)])
+    label = (np.arange(500) < 200).astype(np.int8)
+    columns = {"label": label, "group": group, "snr": np.full(500, 30.0), "kind": np.full(500, "point")}
+    card = scorecard("x", columns, np.where(label == 1, 5.0, -5.0), rounds=50)
+    missed = card.fnr_at_fpr[0.01]
+    assert (missed.value, missed.low, missed.high) == pytest.approx((0.0, 0.0, high), abs=1e-3)
+    kinds = next(each for each in card.strata if each.of == "kind")
+    assert kinds.missed.high == pytest.approx(high, abs=1e-3)
+    assert card.auc.low == pytest.approx(1.0 - high, abs=1e-3)
