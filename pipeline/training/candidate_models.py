@@ -215,7 +215,7 @@ def fine_tune_realbogus(
             f"{what}_{when}": each["value"] for when, each in told.items() if each["value"] is not None
         }
     trained = _trained(asdict(options), examples, known, metrics) | {
-        "judged_by": "the same examples, each by a network that did not learn of its object",
+        "judged_by": _judged_by(made.record["is_start_told"]),
         "fine_tuned": made.record,
     }
     description = start.description.model_copy(
@@ -228,6 +228,12 @@ def fine_tune_realbogus(
     card = of_held_out("realbogus", log_odds, judged, drawn_by="group") if both else None
     digest = write(folder, description, {**weights, **seen(known, start.arrays)}, network)
     return Trained(folder, digest, metrics, scorecard=card)
+
+
+def _judged_by(is_start_told: bool) -> str:
+    if is_start_told:
+        return "those of no object, night or field that the start knew, each by a network that did not either"
+    return "each by a network that did not learn of its object; what the start was trained on is unknown"
 
 
 def _check_served(model: ModelFile, held: Examples, raw: Array, calibration: Calibration) -> None:

@@ -2,6 +2,7 @@
 
 What it is worth is told by examples that it did not see: the objects are dealt into folds, and each fold
 is judged by a network that was fine-tuned on the others. The network that is kept has seen all of them.
+What the network before was trained on, an object, a night or a field, judges neither.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.classify.model_file import Calibration, ModelFile
 from pipeline.classify.networks import ARCHITECTURE
-from pipeline.training import measures, realbogus_train, resample
+from pipeline.training import measures, realbogus_train, remembered, resample
 from pipeline.training.calibration import at_share, platt
 from pipeline.training.checkpoint import TrainingError
 from pipeline.training.examples import BOGUS, REAL, Examples
@@ -73,7 +74,7 @@ class FineTuned:
     log_odds, before : (n,) float64
         Calibrated, of each example by a network that did not see its object, and by the one before.
     judged : (n,) bool
-        Those whose object the network before did not learn of either.
+        Those whose object, night and field the network before was not trained on either, as far as it says.
     record : dict
         What is kept of it in the model's description.
     """
@@ -142,6 +143,10 @@ def fine_tune(
         return None
     known = set(_learnt(model))
     judged = np.array([group_digest(str(each)) not in known for each in examples.group], dtype=bool)
+    columns = {"group": examples.group, "night": examples.night, "field": examples.field}
+    trained_on = remembered.known(model.arrays, columns)
+    if trained_on is not None:
+        judged &= ~trained_on
     was = model.description.calibration
     calibration = _calibration(raw[judged], examples.label[judged], was)
     log_odds = calibration.slope * raw + calibration.offset
@@ -153,6 +158,7 @@ def fine_tune(
         "real": len(objects[REAL]),
         "bogus": len(objects[BOGUS]),
         "folds": folds,
+        "is_start_told": trained_on is not None,  # what the network before was trained on
         "is_recalibrated": calibration != was,
         "objects": sorted({*known, *(group_digest(str(each)) for each in examples.group)})[:MOST_KEPT],
         "judged": compared(examples[judged], before[judged], log_odds[judged]),

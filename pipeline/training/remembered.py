@@ -28,8 +28,7 @@ COMPARED = ((OBJECTS, "group", "object"), (NIGHTS, "night", "night"), (NIGHTS, "
 
 def numbers(names: Iterable[object]) -> Numbers:
     """Of names, sorted and each once; those that are empty say nothing."""
-    found = sorted({int(group_digest(name), 16) for name in map(str, names) if name})
-    return np.array(found, dtype=np.int64)
+    return np.array(sorted({_number(name) for name in names if str(name)}), dtype=np.int64)
 
 
 def seen(examples: Examples, before: Arrays | None = None) -> dict[str, Numbers]:
@@ -56,6 +55,26 @@ def weights_of(arrays: Arrays) -> dict[str, NDArray[Any]]:
     return {name: array for name, array in arrays.items() if not name.startswith(PREFIX)}
 
 
+def known(arrays: Arrays, columns: Columns) -> NDArray[np.bool_] | None:
+    """Which rows are of an object, night or field that a model was trained on; none where it does not say.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array
+        The model's.
+    columns : mapping
+        With ``group``, ``night`` and ``field``.
+    """
+    if not {kept for kept, _, _ in COMPARED} <= set(arrays):
+        return None
+    found = np.zeros(len(columns["group"]), dtype=bool)
+    for kept, column, _ in COMPARED:
+        names, inverse = np.unique(columns[column], return_inverse=True)
+        trained = set(arrays[kept].tolist())
+        found |= np.array([bool(name) and _number(name) in trained for name in names.tolist()])[inverse]
+    return found
+
+
 def refuse(arrays: Arrays, test: Columns, what: str) -> None:
     """Refuse examples of objects, nights or fields that a model was trained on.
 
@@ -77,14 +96,18 @@ def refuse(arrays: Arrays, test: Columns, what: str) -> None:
         if kept not in arrays:
             continue
         names, first = np.unique(test[column], return_index=True)
-        known = set(arrays[kept].tolist())
+        trained = set(arrays[kept].tolist())
         rows = [
             row
             for name, row in zip(names.tolist(), first.tolist(), strict=True)
-            if name and int(group_digest(str(name)), 16) in known
+            if name and _number(name) in trained
         ]
         if rows:
             name = safe_text(str(test[column][min(rows)]))
             raise LeakingSplit(
                 f"row {min(rows)} of what judges is of {noun} {name}, which {what} was trained on"
             )
+
+
+def _number(name: object) -> int:
+    return int(group_digest(str(name)), 16)

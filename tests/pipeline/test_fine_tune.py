@@ -14,7 +14,7 @@ from tests.pipeline.toy_models import blobs
 torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
 
 from pipeline.training import fine_tune as tuning  # noqa: E402
-from pipeline.training import realbogus_train  # noqa: E402
+from pipeline.training import realbogus_train, remembered  # noqa: E402
 from pipeline.training.candidate_models import fine_tune_realbogus  # noqa: E402
 from pipeline.training.checkpoint import TrainingError  # noqa: E402
 from pipeline.training.evaluate import Candidate, refuse_leaks  # noqa: E402
@@ -124,6 +124,37 @@ def test_what_was_learnt_of_before_does_not_judge_again(start, tmp_path):
     assert tuned(again, second, tmp_path / "3", steps=2).judged.all()
     with pytest.raises(LeakingSplit, match="was trained on"):
         refuse_leaks(first, [Candidate("realbogus", None, again)])
+
+
+def test_what_the_first_training_saw_does_not_judge_either(start, tmp_path):
+    """By object, by night and by field: each excludes its rows, and what is left judges."""
+    examples = blobs(60)
+    number = np.arange(60)
+    named = {
+        "group": np.array([f"object {i}" for i in number]),
+        "night": np.array([f"night {i // 2}" for i in number]),
+        "field": np.array([f"field {i // 2}" for i in number]),
+    }
+    examples = replace(examples, **named)
+    kept = {
+        remembered.OBJECTS: remembered.numbers(["object 7"]),
+        remembered.NIGHTS: remembered.numbers(["night 10", "field 20"]),
+    }
+    made = tuned(replace(start, arrays={**start.arrays, **kept}), examples, tmp_path / "told", steps=2)
+    assert np.flatnonzero(~made.judged).tolist() == [7, 20, 21, 40, 41]
+    judged = examples[made.judged]
+    assert made.record["judged"]["real"] == np.count_nonzero(judged.label == 1)
+    assert made.record["is_start_told"]
+    untold = tuned(start, examples, tmp_path / "untold", steps=2)
+    assert untold.judged.all()
+    assert not untold.record["is_start_told"]
+
+
+def test_where_the_start_saw_all_of_it_nothing_is_judged(start, tmp_path):
+    examples = blobs(40)
+    knows = replace(start, arrays={**start.arrays, **remembered.seen(examples)})
+    made = fine_tune_realbogus(knows, examples, FineTuneOptions(steps=2, folds=2), tmp_path / "m", quietly)
+    assert (made.metrics, made.scorecard) == ({}, None)
 
 
 def test_probabilities_are_those_of_the_start_until_there_are_enough_to_calibrate(
