@@ -180,8 +180,13 @@ def _trained(
         raise without_torch(missing) from None
     told: dict[str, Any] = training.record() | {"version": None}
     if training.digest is not None:
+        from core.models.trainings import MODEL
+        from pipeline.classify.model_file import read as model_file
         from pipeline.training.keeping import keep_trained
 
+        if labelled is not None:
+            learnt = model_file(training.folder / MODEL).description.trained["labelled"]
+            remark(f"{learnt} labelled candidates were learnt from besides.")
         if output is not None:
             copy_out(training, output)
         try:
@@ -217,12 +222,9 @@ def _labelled(context: typer.Context, settings: Settings) -> Examples | None:
 
     try:
         with closing(store_of(context, read_only=True)) as store:
-            found = of_labels(store, settings.review)
+            return of_labels(store, settings.review, settings.site)
     except StoreMissing:
         return None
-    if found is not None:
-        remark(f"{len(found)} labelled candidates are learnt from besides.")
-    return found
 
 
 def print_training(told: dict[str, Any]) -> None:

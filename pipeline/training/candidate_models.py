@@ -1,4 +1,4 @@
-"""From examples to a model in its folder: split by field, train, calibrate, check, write."""
+"""From examples to a model in its folder: split, train, calibrate, check, write."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from pipeline.classify.model_file import Calibration, Description, ModelFile, wr
 from pipeline.classify.scorers import Inputs, load
 from pipeline.training import tree_train
 from pipeline.training.calibration import at_share, calibration_error, fnr_at_fpr, is_held_out, platt
-from pipeline.training.examples import Examples
+from pipeline.training.examples import LABELLED, SIMULATED, Examples
 from pipeline.training.remembered import seen
 from pipeline.training.scorecard_summary import of_held_out
+from pipeline.training.splits import together
 from pipeline.training.tree_train import TreeOptions
 
 Array = NDArray[np.float64]
@@ -54,7 +55,11 @@ class Trained:
 
 
 def split(examples: Examples) -> tuple[Examples, Examples]:
-    """What is trained on, and the fields that are held out; only rows of known label.
+    """What is trained on, and what is held out; only rows of known label.
+
+    One field in `HELD_OUT` is held out, with all that shares an object, a night or a field with it. What
+    makes up more than half of a source other than the simulation is never held out: else hardly anything
+    would be learnt of that source.
 
     Raises
     ------
@@ -62,10 +67,32 @@ def split(examples: Examples) -> tuple[Examples, Examples]:
         They are of so few fields that none could be held out, or none be trained on.
     """
     known = examples[examples.label >= 0]
-    held = is_held_out(known.field)
+    units = _units(known)
+    held = is_held_out(units)
+    for source in np.unique(known.source[known.source != SIMULATED]):
+        names, counts = np.unique(units[known.source == source], return_counts=True)
+        held &= ~np.isin(units, names[counts > counts.sum() / 2])
     if not held.any() or held.all():
-        raise AstridError("the examples are of too few fields: some are held out to be judged on")
+        raise AstridError(
+            "the examples are of too few fields that share no object or night: "
+            "some are held out to be judged on"
+        )
     return known[~held], known[held]
+
+
+def _units(examples: Examples) -> NDArray[np.str_]:
+    """Of each row the first name among the fields that belong together with its own."""
+    alone = np.char.add("row ", np.arange(len(examples)).astype(str))  # an empty name says nothing
+    columns = {
+        name: np.where(column == "", alone, column)
+        for name, column in (("group", examples.group), ("night", examples.night), ("field", examples.field))
+    }
+    units = together(columns, columns)
+    order = np.lexsort((columns["field"], units))
+    _, first, inverse = np.unique(units[order], return_index=True, return_inverse=True)
+    names = np.empty(len(examples), dtype=columns["field"].dtype)
+    names[order] = columns["field"][order][first][inverse]
+    return names
 
 
 def metrics_of(log_odds: Array, examples: Examples) -> dict[str, float]:
@@ -251,6 +278,7 @@ def _trained(
     return {
         "options": options,
         "examples": len(ours),
+        "labelled": int(np.count_nonzero(ours.source == LABELLED)),
         "examples_sha256": examples.digest,
         "kinds": dict(zip(kinds.tolist(), counts.tolist(), strict=True)),
         "sources": sorted(set(ours.source.tolist())),

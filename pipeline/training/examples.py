@@ -29,6 +29,7 @@ from pipeline.training.fields import TrainingField, field, nature
 
 REAL, BOGUS, UNKNOWN = 1, 0, -1  # labels; survey alerts are of unknown nature
 SIMULATED = "training"  # the source of what the training's own fields give
+LABELLED = "label"  # of what reviewers agree on
 MOST_OF_STREAK = 4  # detections along one trail that are kept
 # A trail across the frame is light in the sky, but what a reviewer calls bogus; a moving object is real.
 BOGUS_EVENTS = ("satellite",)

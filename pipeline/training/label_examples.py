@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,11 +16,11 @@ from core.frames.standing import candidate_label, stands
 from core.review.agreement import side, standings
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.real_rows import is_injected_candidate
-from core.settings_sections import ReviewSettings
+from core.settings_sections import ReviewSettings, SiteSettings
 from core.surveys.alert import AlertFacts
 from core.vocabulary import ReviewState
 from pipeline.classify.survey_cutouts import of_sources
-from pipeline.training.examples import BOGUS, REAL, UNKNOWN, Examples, join
+from pipeline.training.examples import BOGUS, LABELLED, REAL, UNKNOWN, Examples, join
 
 PAGE = 500
 LABELS = {ReviewState.REAL: REAL, ReviewState.BOGUS: BOGUS}
@@ -40,7 +41,7 @@ class _Row:
     survey: str
 
 
-def of_labels(store: Store, review: ReviewSettings) -> Examples | None:
+def of_labels(store: Store, review: ReviewSettings, site: SiteSettings | None = None) -> Examples | None:
     """What reviewers agree on, an example for each candidate; none where they decided nothing yet.
 
     A real label judges the object and so all its detections, a bogus label the one detection that was
@@ -52,7 +53,10 @@ def of_labels(store: Store, review: ReviewSettings) -> Examples | None:
     store : Store
     review : ReviewSettings
         Who is an expert, and how many votes confirm without one.
+    site : SiteSettings, optional
+        It tells when it is noon, which parts nights; without a position that of Greenwich does.
     """
+    east_deg = site.position[1] if site is not None and site.position else 0.0
     agreed = {
         each.object_id: each.confirmed
         for each in standings(store, experts=review.experts, needed=review.votes)
@@ -61,7 +65,7 @@ def of_labels(store: Store, review: ReviewSettings) -> Examples | None:
     parts: list[Examples] = []
     ids = sorted(agreed)
     for first in range(0, len(ids), PAGE):
-        rows = list(_labelled(store, ids[first : first + PAGE], agreed))
+        rows = list(_labelled(store, ids[first : first + PAGE], agreed, east_deg))
         if rows:
             parts.append(_examples(rows))
     return join(parts) if parts else None
@@ -73,7 +77,7 @@ def of_alerts(alerts: Iterable[AlertFacts]) -> Examples | None:
     for alert in alerts:
         cutouts = _unpacked(alert.cutouts)
         if cutouts is not None:
-            night = f"{alert.source}:{int(alert.mjd)}"
+            night = f"{alert.source}:{night_of(alert.mjd)}"
             rows.append(
                 _Row(
                     cutouts,
@@ -92,7 +96,14 @@ def of_alerts(alerts: Iterable[AlertFacts]) -> Examples | None:
     return _examples(rows) if rows else None
 
 
-def _labelled(store: Store, ids: Sequence[int], agreed: dict[int, ReviewState]) -> Iterator[_Row]:
+def night_of(mjd: float, east_deg: float = 0.0) -> int:
+    """The number of a night, from noon to noon at a longitude: the MJD of the day on which it begins."""
+    return math.floor(mjd + east_deg / 360.0 - 0.5)
+
+
+def _labelled(
+    store: Store, ids: Sequence[int], agreed: dict[int, ReviewState], east_deg: float
+) -> Iterator[_Row]:
     own = (
         select(col(Verdict.label))
         .where(col(Verdict.candidate_id) == col(Candidate.id), stands(Verdict))
@@ -120,17 +131,18 @@ def _labelled(store: Store, ids: Sequence[int], agreed: dict[int, ReviewState]) 
                 continue
             instrument = (observation.instrument if observation else None) or candidate.source
             place = (observation.field if observation else None) or instrument
+            night = night_of(candidate.mjd, east_deg)
             yield _Row(
                 cutouts,
                 LABELS[taken],
                 str(label),
                 candidate.snr,
                 f"object:{sky_object.id}",
-                f"{instrument}:{int(candidate.mjd)}",
-                f"label:{place}:{int(candidate.mjd)}",
+                f"{instrument}:{night}",
+                f"label:{place}:{night}",
                 candidate.filter or "",
                 instrument,
-                "label",
+                LABELLED,
                 candidate.source,
             )
 

@@ -7,7 +7,7 @@ object, or by night or field, before anything is augmented; what was augmented k
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -51,7 +51,7 @@ def split(columns: Columns, share: float, by: By, seed: int) -> tuple[NDArray[np
     """
     if not 0.0 < share < 1.0:
         raise ValueError(f"a share of {share:g} leaves nothing on one side")
-    units = _together(columns, by)
+    units = together(columns, {by, "group"})
     names = np.unique(units)
     count = round(share * len(names))
     if not 0 < count < len(names):
@@ -61,9 +61,9 @@ def split(columns: Columns, share: float, by: By, seed: int) -> tuple[NDArray[np
     return np.flatnonzero(~test), np.flatnonzero(test)
 
 
-def _together(columns: Columns, by: By) -> NDArray[np.intp]:
-    """Units by number: rows of one ``by``, or of one group, are in one unit."""
-    keys = [np.unique(columns[name], return_inverse=True)[1] for name in {by, "group"}]
+def together(columns: Columns, names: Iterable[str]) -> NDArray[np.intp]:
+    """Units by number: rows that agree in any of some columns, or are linked by rows that do, are in one."""
+    keys = [np.unique(columns[name], return_inverse=True)[1] for name in names]
     parent = list(range(sum(int(key.max(initial=-1)) + 1 for key in keys)))
 
     def root(node: int) -> int:
@@ -73,9 +73,10 @@ def _together(columns: Columns, by: By) -> NDArray[np.intp]:
         return node
 
     offset = int(keys[0].max(initial=-1)) + 1
-    if len(keys) > 1:
-        for a, b in zip(keys[0].tolist(), (keys[1] + offset).tolist(), strict=True):
+    for key in keys[1:]:
+        for a, b in set(zip(keys[0].tolist(), (key + offset).tolist(), strict=True)):
             parent[root(a)] = root(b)
+        offset += int(key.max(initial=-1)) + 1
     return np.array([root(a) for a in keys[0].tolist()], dtype=np.intp)
 
 

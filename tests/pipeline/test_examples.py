@@ -8,12 +8,12 @@ from sqlmodel import select
 
 from core.database.tables import Candidate, Injection, SkyObject
 from core.review.verdicts import decide
-from core.settings_sections import ReviewSettings
+from core.settings_sections import ReviewSettings, SiteSettings
 from core.surveys.alert import AlertFacts
 from core.vocabulary import Label
 from pipeline.training import examples as sets
 from pipeline.training.examples import BOGUS, REAL, UNKNOWN, ExamplesError, of_seeds
-from pipeline.training.label_examples import of_alerts, of_labels
+from pipeline.training.label_examples import night_of, of_alerts, of_labels
 from tests.builders import add_night
 from tests.pipeline.toy_models import blobs
 
@@ -98,6 +98,34 @@ def test_a_real_label_teaches_all_detections_of_its_object_and_a_bogus_one_its_o
     assert set(found.kind[found.label == REAL]) == {"supernova"}
     assert set(found.source) == {"label"}
     assert len(set(found.group)) == 2
+
+
+@pytest.mark.parametrize(
+    ("east_deg", "first_mjd", "hours", "nights"),
+    [
+        (0.0, 60000.75, 12, 1),  # Europe, across 0 h
+        (-70.4, 60000.97, 11, 1),  # Chile
+        (-155.5, 60001.2, 11, 1),  # Hawaii
+        (149.1, 60000.36, 11, 1),  # Australia
+        (0.0, 60000.75, 24, 2),
+    ],
+)
+def test_a_night_is_one_from_dusk_to_dawn(east_deg, first_mjd, hours, nights):
+    found = {night_of(first_mjd + hour / 24.0, east_deg) for hour in range(hours + 1)}
+    assert len(found) == nights
+    assert 60000 in found
+
+
+def test_labels_of_one_night_are_of_one_night_across_midnight(store, night):
+    for candidates, mjd in ((night[0], 60999.95), (night[2], 61000.05)):
+        with store.write() as db:
+            db.get_one(Candidate, candidates[0]).mjd = mjd
+        judge(store, "eve", candidates[0], Label.REAL)
+    found = of_labels(store, RULE)
+    assert len(found) == 2
+    assert len(set(found.night)) == len(set(found.field)) == 1
+    moved = of_labels(store, RULE, SiteSettings(position=(-35.0, 180.0)))  # where it is noon at 0 h UTC
+    assert len(set(moved.night)) == len(set(moved.field)) == 2
 
 
 def test_votes_that_are_too_few_or_disagree_or_take_no_side_teach_nothing(store, night):

@@ -4,10 +4,14 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pipeline.training.examples import Examples
+from core.errors import AstridError
+from pipeline.classify.model_file import read
+from pipeline.training import candidate_models
+from pipeline.training.calibration import is_held_out
+from pipeline.training.examples import Examples, join
 from pipeline.training.remembered import OBJECTS, refuse, seen
 from pipeline.training.splits import (
     LeakingSplit,
@@ -18,6 +22,7 @@ from pipeline.training.splits import (
     group_digest,
     split,
 )
+from pipeline.training.tree_train import TreeOptions
 from tests.pipeline.example_sets import plain_examples
 
 
@@ -55,6 +60,49 @@ def test_a_split_never_leaks_and_loses_no_row(rows, seed, by):
     assert sorted([*train, *test]) == list(range(len(rows)))
     check(of(table, train), of(table, test), by)
     np.testing.assert_array_equal(split(table, 0.4, by, seed)[1], test)
+
+
+def linked(rows):
+    """Examples of reviewers, each of an object, a night and a field by number; 0 is unknown."""
+    examples = plain_examples(len(rows), 1, "sky")
+    names = ("group", "night", "field")
+    columns = {
+        name: np.array([f"{name} {row[k]}" if row[k] else "" for row in rows]) for k, name in enumerate(names)
+    }
+    return replace(examples, **columns, source=np.full(len(rows), "label"))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(*[st.integers(0, 60)] * 3), min_size=4, max_size=30))
+def test_what_is_held_out_shares_no_object_night_or_field_with_what_is_learnt_from(rows):
+    examples = linked(rows)
+    try:
+        ours, held = candidate_models.split(examples)
+    except AstridError:  # too few that share nothing
+        assume(False)
+    assert len(ours) + len(held) == len(examples)
+    for name in ("group", "night", "field"):
+        shared = set(getattr(ours, name)) & set(getattr(held, name))
+        assert shared <= {""}
+
+
+def test_fields_of_the_simulation_are_held_out_by_their_names_and_most_of_the_labels_never():
+    simulated = plain_examples(400, 1, "training")
+    ours, held = candidate_models.split(simulated)
+    assert set(held.field) == set(simulated.field[is_held_out(simulated.field)])
+    for number in range(1, 20):  # one object seen on two nights of one field, whatever these are called
+        labels = linked([(number, number, number), (number, number + 1, number)])
+        ours, _ = candidate_models.split(join([simulated, labels]))
+        assert np.count_nonzero(ours.source == "label") == 2
+
+
+def test_a_model_says_how_many_labelled_candidates_it_learnt_from(tmp_path):
+    sky = plain_examples(200, 2, "sky")
+    both = join([plain_examples(400, 1, "training"), replace(sky, source=np.full(200, "label"))])
+    candidate_models.train_tree(both, TreeOptions(trees=5), tmp_path / "tree")
+    learnt = np.count_nonzero(~is_held_out(sky.field))
+    assert 0 < learnt < 200
+    assert read(tmp_path / "tree").description.trained["labelled"] == learnt
 
 
 def test_a_night_on_both_sides_is_refused_with_its_row_but_not_where_objects_are_split():
