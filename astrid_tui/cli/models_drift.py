@@ -47,11 +47,12 @@ def drift(
     """
     from core.models.drift import drift as measured
 
-    limits = settings_of(context).drift
+    settings = settings_of(context)
+    limits = settings.drift
     asked = {"nights": nights, "reference_nights": reference_nights}
     limits = limits.model_copy(update={key: value for key, value in asked.items() if value is not None})
     with closing(store_of(context, read_only=True)) as store:
-        found = measured(store, _digests(store), limits)
+        found = measured(store, _digests(store), limits, settings.review)
     if as_json:
         print_json(found.record())
     else:
@@ -67,15 +68,16 @@ def retrain(
 ) -> None:
     """Fine-tune the real-bogus in use on what reviewers agree on, if that is due; fit for cron.
 
-    It is due where its scores drifted or people agree with it less, or where they decided much that no
+    It is due where its scores drifted or people agree with it less, or where they agree on much that no
     version learnt of: [drift] of config.toml. What is made is a new version, which scores only once it is
     promoted.
     """
     from astrid_tui.cli.models_realbogus import fine_tuned, print_training
     from core.models.retraining import retraining
 
+    settings = settings_of(context)
     with closing(store_of(context, read_only=dry_run)) as store:
-        found = retraining(store, _digests(store), settings_of(context).drift)
+        found = retraining(store, _digests(store), settings.drift, settings.review)
     told: dict[str, Any] = {"is_due": found.is_due, "reason": found.reason, "start": found.start}
     told |= {"decisions": found.decisions, "state": found.drift.state, "training": None}
     if not as_json:

@@ -21,8 +21,9 @@ from core.epochs import mjd_of
 from core.models import drift_rows, versions
 from core.models.distributions import Compared, adjusted, compare
 from core.models.drift_rows import Judged, Sample
+from core.models.learnable import learnable, learnt_at
 from core.objects.tracklets import NightSpan, nights
-from core.settings_sections import DriftSettings
+from core.settings_sections import DriftSettings, ReviewSettings
 
 Array = NDArray[np.float64]
 
@@ -111,7 +112,7 @@ class Drift:
         return asdict(self)
 
 
-def drift(store: Store, digests: Mapping[str, str], limits: DriftSettings) -> Drift:
+def drift(store: Store, digests: Mapping[str, str], limits: DriftSettings, review: ReviewSettings) -> Drift:
     """Compare the newest nights with the first ones since the models in use were promoted.
 
     Parameters
@@ -120,6 +121,8 @@ def drift(store: Store, digests: Mapping[str, str], limits: DriftSettings) -> Dr
     digests : mapping of str to str
         Of the versions in use, by model.
     limits : DriftSettings
+    review : ReviewSettings
+        Who is an expert, and how many votes confirm without one.
     """
     names = {name: digest for name, digest in digests.items() if name in RANKED}
     used = {name: _used(store, name) for name in names}
@@ -127,7 +130,7 @@ def drift(store: Store, digests: Mapping[str, str], limits: DriftSettings) -> Dr
     spans = nights(store, mjd_of(since) if since else None)
     recent = spans[-limits.nights :]
     reference = spans[: max(min(limits.reference_nights, len(spans) - limits.nights), 0)]
-    advice = _labels(store, used, limits)
+    advice = _labels(store, used, limits, review)
     if len(reference) < LEAST_NIGHTS:
         needed = f"{limits.nights + LEAST_NIGHTS} nights with candidates are needed, and there are"
         words = f"{needed} {len(spans)}{' since the last promotion' if since else ''}."
@@ -297,16 +300,21 @@ def _used(store: Store, name: str) -> dict[str, Any]:
     return {"number": number, "since": newest.promoted_at if newest else None, "made": made}
 
 
-def _labels(store: Store, used: Mapping[str, Mapping[str, Any]], limits: DriftSettings) -> tuple[str, ...]:
+def _labels(
+    store: Store, used: Mapping[str, Mapping[str, Any]], limits: DriftSettings, review: ReviewSettings
+) -> tuple[str, ...]:
     model = used.get("realbogus")
     if model is None:
         return ()
-    new = drift_rows.decisions_since(store, model["made"] or 0.0)
-    if new < limits.decisions:
+    number = model["number"]
+    at = learnt_at(versions.version(store, "realbogus", number)) if number != versions.SHIPPED else 0.0
+    there = learnable(store, review)
+    new = there.since(at)
+    if new < limits.decisions or not there.is_enough:
         return ()
     return (
-        f"{new} decisions were made that the real-bogus in use did not learn of: "
-        f"astrid models train realbogus --from {model['number'] or 'shipped'}",
+        f"{new} decisions that reviewers agree on were made and the real-bogus in use did not learn of them: "
+        f"astrid models train realbogus --from {number or 'shipped'}",
     )
 
 

@@ -184,13 +184,6 @@ def judged(store: Store, span: NightSpan, names: Mapping[str, str], most: int = 
     )
 
 
-def decisions_since(store: Store, at: float) -> int:
-    """How many decisions that stand were made since a time."""
-    query = select(func.count()).select_from(Verdict).where(col(Verdict.created_at) > at, stands(Verdict))
-    with store.read() as session:
-        return int(session.scalar(query) or 0)
-
-
 def _scored_by(store: Store, observations: set[int]) -> dict[int, str]:
     """What the newest record of each frame says of who scored it."""
     found: dict[tuple[int, str], str] = {}

@@ -1,7 +1,8 @@
 """Whether the real-bogus in use should be trained anew: there is drift, or people decided much since.
 
 A version that was trained since and waits to be promoted has learnt of what was decided until then: only
-later decisions count, so that the same drift does not train a version every night.
+later decisions count, so that the same drift does not train a version every night. What counts are decisions
+that a training would learn from (`core.models.learnable`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 from core.database.store import Store
 from core.models import versions
 from core.models.drift import Drift, drift
-from core.models.drift_rows import decisions_since
-from core.settings_sections import DriftSettings
+from core.models.learnable import LEAST_OBJECTS, Learnable, learnable, learnt_at
+from core.settings_sections import DriftSettings, ReviewSettings
 
 NAME = "realbogus"
 SHARE = 0.1  # of the decisions that are enough without drift: with it, so many are
@@ -28,7 +29,7 @@ class Retraining:
     start : int
         The number of the version in use, which it would begin with.
     decisions : int
-        Those that the newest version did not learn of.
+        Those that reviewers agree on and no version learnt of.
     """
 
     is_due: bool
@@ -38,7 +39,9 @@ class Retraining:
     drift: Drift
 
 
-def retraining(store: Store, digests: Mapping[str, str], limits: DriftSettings) -> Retraining:
+def retraining(
+    store: Store, digests: Mapping[str, str], limits: DriftSettings, review: ReviewSettings
+) -> Retraining:
     """Whether a training of the real-bogus is due.
 
     Parameters
@@ -47,23 +50,33 @@ def retraining(store: Store, digests: Mapping[str, str], limits: DriftSettings) 
     digests : mapping of str to str
         Of the versions in use, by model.
     limits : DriftSettings
+    review : ReviewSettings
+        Who is an expert, and how many votes confirm without one.
     """
-    found = drift(store, digests, limits)
+    found = drift(store, digests, limits, review)
     start = versions.in_use(store, [NAME])[NAME].number
-    newest = next(iter(versions.versions(store, NAME)), None)
-    new = decisions_since(store, newest.created_at if newest else 0.0)
+    newest = next((row for row in versions.versions(store, NAME) if learnt_at(row)), None)
+    there = learnable(store, review)
+    new = there.since(newest.created_at if newest else 0.0)
+    is_drift = _is_of_the_model(found)
+    needed = max(1, round(SHARE * limits.decisions)) if is_drift else limits.decisions
     since = f"since version {newest.number} was made" if newest else "so far"
-    enough = limits.decisions
-    if new >= enough:
-        return Retraining(True, f"{new} decisions were made {since}", start, new, found)
-    if not _is_of_the_model(found):
-        reason = f"no drift of its scores, and {new} of {enough} decisions {since}"
-        return Retraining(False, reason, start, new, found)
-    least = max(1, round(SHARE * enough))
-    reason = f"there is drift, and {new} decisions were made {since}"
-    if new < least:
-        reason += f"; {least} are needed to learn of it"
-    return Retraining(new >= least, reason, start, new, found)
+    reason = (
+        f"{'there is drift' if is_drift else 'no drift of its scores'}, and {_agreed(new, needed)} {since}"
+    )
+    if new >= needed and not there.is_enough:
+        return Retraining(False, f"{reason}, but {_too_few(there)}", start, new, found)
+    return Retraining(new >= needed, reason, start, new, found)
+
+
+def _agreed(new: int, needed: int) -> str:
+    """How many decisions there are, and how many have to be."""
+    return f"{new} agreed decisions of {needed} needed were made"
+
+
+def _too_few(there: Learnable) -> str:
+    found = f"on {there.real} real and {there.bogus} bogus objects"
+    return f"{found}; {LEAST_OBJECTS} of each are needed to learn from"
 
 
 def _is_of_the_model(found: Drift) -> bool:

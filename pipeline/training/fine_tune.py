@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.models.learnable import LEAST_OBJECTS
 from pipeline.classify.model_file import Calibration, ModelFile
 from pipeline.classify.networks import ARCHITECTURE
 from pipeline.training import measures, realbogus_train, remembered, resample
@@ -29,7 +30,6 @@ from pipeline.training.splits import group_digest
 Array = NDArray[np.float64]
 
 FEW = 500  # objects of the rarer class below which only the last layer learns
-LEAST = 8  # objects of each class
 LEAST_TO_CALIBRATE = 100  # examples of each class; with fewer the calibration that was there is kept
 RATES = {"head": 3e-3, "all": 3e-4}  # what a training from chance begins with, and a tenth of it
 EPOCHS = 10
@@ -117,10 +117,10 @@ def fine_tune(
     examples = examples[examples.label >= 0]
     objects = _objects(examples)
     fewest = min(len(objects[REAL]), len(objects[BOGUS]))
-    if fewest < LEAST:
+    if fewest < LEAST_OBJECTS:
         raise TrainingError(
             f"there are {len(objects[REAL])} real and {len(objects[BOGUS])} bogus objects to learn from; "
-            f"at least {LEAST} of each are needed"
+            f"at least {LEAST_OBJECTS} of each are needed"
         )
     layers = ("head" if fewest < FEW else "all") if options.layers == "auto" else options.layers
     start = Start(model.digest, weights_of(model.arrays), head_only=layers == "head")

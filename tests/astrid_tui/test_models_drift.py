@@ -48,11 +48,15 @@ def test_a_training_that_is_not_due_is_not_begun(astrid, tmp_path):
     told = astrid.json("models", "retrain")
     assert (told["is_due"], told["training"], told["state"]) == (False, None, "too little")
     with closing(open_store(f"sqlite:///{tmp_path / 'home' / 'astrid.db'}")) as store:
-        add_nights(store, 2, decided=30)
-    (tmp_path / "config.toml").write_text("[drift]\ndecisions = 60\n")
-    assert "due: 60 decisions" in astrid("models", "retrain", "--dry-run")
-    astrid("models", "retrain", code=1)  # those have no cutouts
-    assert "nothing to learn from" in astrid.said
+        add_nights(store, 2, decided=30, cutouts=False)
+    (tmp_path / "config.toml").write_text("[drift]\ndecisions = 60\n[review]\nexperts = ['ada']\n")
+    for words in (("--dry-run",), ()):
+        said = astrid("models", "retrain", *words)
+        assert "A training is not due" in said
+        assert "0 agreed decisions of 60 needed were made" in said
+    with closing(open_store(f"sqlite:///{tmp_path / 'home' / 'astrid.db'}")) as store:
+        add_nights(store, 2, first=2, decided=30)
+    assert "A training is due" in astrid("models", "retrain", "--dry-run")
     assert astrid.json("models", "trainings") == []
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from core.database.store import Store
-from core.database.tables import Candidate, Observation, SkyObject, StageRun, Verdict
+from core.database.tables import Candidate, Cutout, Observation, SkyObject, StageRun, Verdict
+from core.review.cutouts import pack
+from tests import builders
 
 FIRST_MJD = 60000.2
 
@@ -19,14 +21,16 @@ def add_nights(
     shift: float = 0.0,
     wrong: float = 0.1,
     decided: int = 0,
+    cutouts: bool = True,
     scored_by: str = "realbogus aaaaaaaaaaaa",
     seed: int = 0,
 ) -> None:
     """Nights of one frame each, whose log-odds and elongations are normal, their mean ``shift``.
 
     Of ``decided`` candidates a night a person says what they are: the sign of the log-odds, but for a
-    share that is ``wrong``.
+    share that is ``wrong``; these have ``cutouts``.
     """
+    pixels = pack(builders.cutouts())
     random = np.random.default_rng([seed, first])
     with store.write() as db:
         for night in range(first, first + count):
@@ -60,6 +64,8 @@ def add_nights(
             db.flush()
             for i in range(decided):
                 is_real = (log_odds[i] > 0) != (random.random() < wrong)
+                if cutouts:
+                    db.add(Cutout(candidate_id=candidates[i].id, pixels=pixels))
                 db.add(
                     Verdict(
                         session=f"s{night}", sequence=i, reviewer="ada", candidate_id=candidates[i].id,

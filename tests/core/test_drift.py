@@ -7,21 +7,24 @@ import json
 import numpy as np
 import pytest
 from scipy import stats
+from sqlmodel import select
 
+from core.database.tables import SkyObject, Verdict
 from core.models import versions
 from core.models.distributions import adjusted, compare, effective, kolmogorov, ks_distance, psi
 from core.models.drift import RANKED, calibrated, drift
 from core.models.drift_rows import Judged
 from core.models.retraining import retraining
-from core.settings_sections import DriftSettings
+from core.settings_sections import DriftSettings, ReviewSettings
 from tests.core.nights import add_nights
 
 DIGEST = "a" * 64
 LIMITS = DriftSettings(nights=3, reference_nights=5)
+RULE = ReviewSettings(experts=("ada",))
 
 
 def measured(store, limits=LIMITS, digest=DIGEST):
-    return drift(store, {"realbogus": digest}, limits)
+    return drift(store, {"realbogus": digest}, limits, RULE)
 
 
 def test_distance_and_chance_are_those_of_the_statisticians():
@@ -182,15 +185,15 @@ def test_an_empty_store_has_too_little(store):
 def test_a_training_is_due_by_drift_or_by_decisions_that_no_version_learnt_of(sqlite_store, monkeypatch):
     def due(decisions):
         limits = LIMITS.model_copy(update={"decisions": decisions})
-        return retraining(sqlite_store, {"realbogus": DIGEST}, limits)
+        return retraining(sqlite_store, {"realbogus": DIGEST}, limits, RULE)
 
     add_nights(sqlite_store, 5, decided=4)
     add_nights(sqlite_store, 3, first=5, decided=4)
     assert (due(33).is_due, due(32).is_due) == (False, True)
-    assert due(33).reason == "no drift of its scores, and 32 of 33 decisions so far"
+    assert due(33).reason == "no drift of its scores, and 32 agreed decisions of 33 needed were made so far"
     add_nights(sqlite_store, 3, first=8, shift=1.5)
     assert due(320).is_due
-    assert due(330).reason.endswith("33 are needed to learn of it")
+    assert due(330).reason == "there is drift, and 32 agreed decisions of 33 needed were made so far"
     # The last decisions were made 1007 s after 1970: a version of that day has learnt of all but four.
     monkeypatch.setattr(versions.time, "time", lambda: 1006.5)
     versions.add(
@@ -200,3 +203,46 @@ def test_a_training_is_due_by_drift_or_by_decisions_that_no_version_learnt_of(sq
     assert (found.start, found.decisions, found.is_due) == (0, 4, True)
     assert not due(50).is_due
     assert "since version 1 was made" in found.reason
+
+
+def test_only_what_a_training_would_learn_from_makes_it_due(sqlite_store, monkeypatch):
+    """Injected and unsettled decisions teach nothing, nor do those without cutouts; imports learn nothing."""
+    limits = LIMITS.model_copy(update={"decisions": 30})
+    votes = ReviewSettings(votes=2)
+
+    def due(review=RULE):
+        return retraining(sqlite_store, {"realbogus": DIGEST}, limits, review)
+
+    add_nights(sqlite_store, 2, decided=30)
+    add_nights(sqlite_store, 1, first=2, decided=30, cutouts=False)
+    assert (due().decisions, due().is_due) == (60, True)
+    assert (due(votes).decisions, due(votes).is_due) == (0, False)  # one vote each, where two are asked for
+    with sqlite_store.write() as db:
+        objects = db.exec(select(SkyObject).join(Verdict, Verdict.sky_object_id == SkyObject.id)).all()
+        for row in objects[:35]:
+            row.injected = True
+            db.add(row)
+    found = due()
+    assert (found.decisions, found.is_due) == (25, False)
+    assert found.reason == "no drift of its scores, and 25 agreed decisions of 30 needed were made so far"
+    monkeypatch.setattr(versions.time, "time", lambda: 5000.0)
+    made = {"name": "realbogus", "created_by": "ada"}
+    versions.add(sqlite_store, digest="c" * 64, origin="import", description={}, **made)
+    unlabelled = {"trained": {"labelled": 0}}
+    versions.add(sqlite_store, digest="d" * 64, origin="training", description=unlabelled, **made)
+    assert due().decisions == 25
+    versions.add(sqlite_store, digest="e" * 64, origin="training", description={}, **made)
+    assert due().decisions == 0
+
+
+def test_with_objects_of_one_kind_alone_no_training_is_due(sqlite_store):
+    add_nights(sqlite_store, 2, decided=30)
+    with sqlite_store.write() as db:
+        for row in db.exec(select(Verdict)).all():
+            row.label = "real"
+            db.add(row)
+    limits = LIMITS.model_copy(update={"decisions": 50})
+    found = retraining(sqlite_store, {"realbogus": DIGEST}, limits, RULE)
+    assert not found.is_due
+    assert found.reason.endswith("but on 60 real and 0 bogus objects; 8 of each are needed to learn from")
+    assert not any("train" in each for each in found.drift.advice)
