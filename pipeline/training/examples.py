@@ -156,7 +156,18 @@ def read(path: Path) -> Examples:
         shape = (*count, SIDE, SIDE) if name in ("new", "ref", "diff") else count
         if columns[name].shape != shape or not count or not _is_kind(columns[name], kind):
             raise ExamplesError(f"{path.name}: the column {name} is not as the others are")
+    _check_labels(path.name, columns["label"])
     return Examples(**{name: _narrow(name, column) for name, column in columns.items()})
+
+
+def _check_labels(name: str, label: NDArray[Any]) -> None:
+    """Refuse labels that mean nothing here, as they are in the file: narrowed, 256 would be 0."""
+    wrong = np.flatnonzero(~np.isin(label, (REAL, BOGUS, UNKNOWN)))
+    if len(wrong):
+        raise ExamplesError(
+            f"{name}: row {wrong[0]} has the label {label[wrong[0]]}; "
+            "a label is 1 for real, 0 for bogus or -1 for unknown"
+        )
 
 
 def _is_kind(column: NDArray[np.generic], kind: str) -> bool:

@@ -75,6 +75,17 @@ def test_what_is_no_set_is_refused_in_one_sentence(tmp_path, spoil):
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize(("label", "dtype"), [(256, "i8"), (2, "i1"), (255, "u1"), (-2, "i2")])
+def test_labels_that_mean_nothing_are_refused_by_their_row(tmp_path, label, dtype):
+    columns = {name: getattr(blobs(4), name) for name in sets.COLUMNS}
+    for right in (0, 1):
+        np.savez(tmp_path / "bad.npz", **columns | {"label": np.array([0, 1, right, 1], dtype=dtype)})
+        assert sets.read(tmp_path / "bad.npz").label.tolist() == [0, 1, right, 1]
+    np.savez(tmp_path / "bad.npz", **columns | {"label": np.array([0, 1, label, 1], dtype=dtype)})
+    with pytest.raises(ExamplesError, match=f"row 2 has the label {label}; a label is 1 for real"):
+        sets.read(tmp_path / "bad.npz")
+
+
 def judge(store, who, candidate, label):
     decide(store, session=who, reviewer=who, candidate_id=candidate, label=label, shown={})
 
