@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from astrid_tui.cli import models_drift, models_evaluate, models_import, models_registry, models_score
+from astrid_tui.cli import (
+    models_drift,
+    models_evaluate,
+    models_examples,
+    models_import,
+    models_registry,
+    models_score,
+)
 from astrid_tui.cli.models_train import train_app
 
 app = typer.Typer(
@@ -14,6 +21,7 @@ app = typer.Typer(
 app.add_typer(train_app, name="train")
 models_registry.add_to(app)
 models_evaluate.add_to(app)
+models_examples.add_to(app)
 models_score.add_to(app)
 models_import.add_to(app)
 models_drift.add_to(app)

@@ -240,7 +240,10 @@ ARGUMENTS = {
 ELSEWHERE = {
     "candidates label --from",
     *(f"models train {each}" for each in ("unet", "realbogus", "tree", "outliers", "ensemble")),
-    *(f"models {each}" for each in ("promote", "rollback", "sync", "evaluate", "score", "import")),
+    *(
+        f"models {each}"
+        for each in ("promote", "rollback", "sync", "evaluate", "examples", "score", "import")
+    ),
 }
 
 

@@ -109,6 +109,7 @@ def test_what_cannot_be_seen_gets_no_score(astrid: Command, tmp_path: Path) -> N
         (("objects", "lightcurve", "1"), "csv"),
         (("chart", "1"), "png"),
         (("models", "evaluate"), "png"),
+        (("models", "examples"), "npz"),
         (("candidates", "export"), "csv"),
         (("candidates", "tns"), "json"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from core.models.trainings import CHECKPOINT
 from pipeline.classify.cutout_features import NAMES
 from pipeline.classify.model_file import read
 from pipeline.training import examples as example_sets
+from tests.astrid_tui import documented
 from tests.astrid_tui.command import Command
 from tests.pipeline.test_imported_models import linear
 from tests.pipeline.toy_models import blobs
@@ -173,6 +175,35 @@ def test_what_reviewers_agree_on_is_learnt_from_unless_it_shall_not(astrid, tmp_
     told = astrid.json(*words)
     assert "1 labelled candidates" in astrid.said
     assert told["parameters"]["examples_sha256"] != without["parameters"]["examples_sha256"]
+
+
+def test_what_reviewers_agree_on_is_written_as_a_set_with_the_documented_columns(astrid, tmp_path):
+    from contextlib import closing
+
+    from core.database.store import open_store
+    from core.review.verdicts import decide
+    from core.vocabulary import Label
+    from tests.builders import add_night
+
+    out = tmp_path / "mine.npz"
+    astrid("init")
+    astrid("models", "examples", "-o", out, code=1)
+    assert "reviewers agree on nothing yet" in astrid.said
+    assert not out.exists()
+    with closing(open_store(f"sqlite:///{tmp_path / 'home' / 'astrid.db'}")) as store:
+        add_night(store, objects=3, epochs=1)
+        for who, candidate, label in (
+            ("ada", 1, Label.REAL), ("bob", 1, Label.REAL),
+            ("ada", 2, Label.DIPOLE), ("bob", 2, Label.DIPOLE), ("ada", 3, Label.REAL),
+        ):  # fmt: skip
+            decide(store, session=who, reviewer=who, candidate_id=candidate, label=label, shown={})
+    told = astrid.json("models", "examples", "-o", out)
+    found = example_sets.read(out)
+    assert found.label.tolist() == [1, 0]
+    assert (told["real"], told["bogus"], told["objects"], told["digest"]) == (1, 1, 2, found.digest)
+    document = documented.DOCUMENT.with_name("examples.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in document.splitlines() if line.startswith("| `")]
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == set(example_sets.COLUMNS)
 
 
 def test_a_training_that_is_stopped_is_resumed_with_the_same_options_alone(astrid, tmp_path, monkeypatch):

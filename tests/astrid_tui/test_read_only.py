@@ -64,7 +64,7 @@ READS = {
     "candidates export", "candidates stats", "candidates experts", "candidates disagreements",
     "candidates tns", "candidates mpc", "candidates fakes", "objects list", "objects show",
     "objects lightcurve", "catalog list", "catalog near", "models list", "models card",
-    "models trainings", "models evaluate", "models score", "models drift",
+    "models trainings", "models evaluate", "models examples", "models score", "models drift",
     "db check", "db backup",
 }  # fmt: skip
 
