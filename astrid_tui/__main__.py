@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn, Protocol, runtime_checkable
 
+from core.charset import write_what_can_be
 from core.operations.threads import THREAD_VARIABLES
 
 
@@ -30,6 +31,8 @@ def main() -> None:
         from core.vocabulary import ExitCode
 
     _open_what_is_closed()
+    for stream in (sys.stdout, sys.stderr):
+        write_what_can_be(stream)
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
     try:

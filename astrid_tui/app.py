@@ -31,6 +31,7 @@ from astrid_tui.early import read_early
 from astrid_tui.ending import Ending
 from astrid_tui.picturing import Picturing
 from astrid_tui.watching import Watching
+from core.charset import writes_utf8
 from core.errors import AstridError
 from core.text import SafeText, safe_text
 from core.vocabulary import ExitCode
@@ -107,7 +108,8 @@ class Console(App[None]):
         guard: RepeatGuard | None = None,
         at_review: bool = False,
     ) -> None:
-        self.terminal = terminal or probe(os.environ)  # before Textual takes NO_COLOR from the environment
+        # Before Textual takes NO_COLOR from the environment, and standard output.
+        self.terminal = terminal or probe(os.environ, is_utf8=writes_utf8(sys.stdout))
         # Without ansi_color the palette's greys are sent as true colours, thrice the bytes.
         super().__init__(driver_class=ReplyDriver, ansi_color=True)
         self.settings_path = settings_path

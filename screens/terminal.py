@@ -21,6 +21,8 @@ class Terminal:
         Inside tmux or GNU screen, which keep the clipboard and notes to the desktop to themselves.
     shows_no_pictures : str
         Why it is not to be asked for pictures; empty: it may be.
+    is_utf8 : bool
+        Its charset is UTF-8, which has block elements and braille.
     """
 
     colours: int = 256
@@ -28,11 +30,12 @@ class Terminal:
     in_tmux: bool = False
     in_screen: bool = False
     shows_no_pictures: str = ""
+    is_utf8: bool = True
 
     @property
     def drawing(self) -> str:
         """The drawing that suits it: true colour only where it costs nothing, no colours without any."""
-        if self.colours < 256:
+        if self.colours < 256 or not self.is_utf8:
             return "ascii"
         return "half" if self.colours > 256 and not self.is_remote else "grey"
 
@@ -51,8 +54,11 @@ class Terminal:
         return sequence
 
 
-def probe(environment: Mapping[str, str]) -> Terminal:
-    """Read ``NO_COLOR``, ``COLORTERM``, ``TERM``, ``TERM_PROGRAM``, ``SSH_CONNECTION``, ``TMUX``, ``STY``."""
+def probe(environment: Mapping[str, str], *, is_utf8: bool = True) -> Terminal:
+    """Read ``NO_COLOR``, ``COLORTERM``, ``TERM``, ``TERM_PROGRAM``, ``SSH_CONNECTION``, ``TMUX``, ``STY``.
+
+    Whether the locale is UTF-8 is known to whoever opened the terminal.
+    """
     term = environment.get("TERM", "")
     if environment.get("NO_COLOR") or term in ("dumb", "unknown", "", "vt100", "vt220"):
         colours = 0
@@ -68,6 +74,8 @@ def probe(environment: Mapping[str, str]) -> Terminal:
         shows_no_pictures = "inside tmux or screen"
     elif colours < 256:
         shows_no_pictures = "too few colours"
+    elif not is_utf8:
+        shows_no_pictures = "the locale is not UTF-8"
     elif environment.get("TERM_PROGRAM") == "Apple_Terminal":  # it would show the question as text
         shows_no_pictures = "not in this terminal"
     return Terminal(
@@ -76,4 +84,5 @@ def probe(environment: Mapping[str, str]) -> Terminal:
         in_tmux=in_tmux,
         in_screen=in_screen and not in_tmux,
         shows_no_pictures=shows_no_pictures,
+        is_utf8=is_utf8,
     )

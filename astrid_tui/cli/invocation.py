@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.charset import write_utf8
 from core.database.keys import MOST_KEY
 from core.errors import AstridError
 from core.unfinished import unfinished
@@ -311,8 +312,13 @@ def check_output(
 
 @contextmanager
 def output_stream(path: Path | None) -> Iterator[IO[str]]:
-    """A stream to write to, standard output without a path; a file appears whole or not at all."""
+    """A stream to write to, standard output without a path; a file appears whole or not at all.
+
+    It is UTF-8 whatever the locale, but for a terminal, which shows what it can.
+    """
     if path is None:
+        if not sys.stdout.isatty():
+            write_utf8(sys.stdout)
         yield sys.stdout
         return
     with writing_to(path):

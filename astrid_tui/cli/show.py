@@ -12,6 +12,7 @@ import typer
 
 from astrid_tui.cli.completion import file_or_candidate
 from astrid_tui.cli.invocation import card_for, print_text, store_of
+from core.charset import writes_utf8
 from core.database.keys import key_in
 from core.errors import AstridError
 from core.text import safe_text
@@ -100,10 +101,10 @@ def _chosen(drawing: Shown) -> str:
 
 
 def mode(drawing: Drawing) -> str:
-    """Half blocks in the terminal's best colours; plain characters where colour is not wanted."""
+    """Half blocks in the terminal's best colours; ASCII without colours, and where no other signs can be."""
     if drawing is not Drawing.AUTO:
         return drawing.value
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb":
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb" or not writes_utf8(sys.stdout):
         return "ascii"
     return "half" if os.environ.get("COLORTERM") in {"truecolor", "24bit"} else "grey"
 

@@ -251,6 +251,11 @@ class TestTerminal:
     def test_the_drawing_suits_the_terminal(self, environment, drawing):
         assert probe(environment).drawing == drawing
 
+    def test_the_drawing_suits_the_charset(self):
+        terminal = probe({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, is_utf8=False)
+        assert terminal.drawing == "ascii"
+        assert terminal.shows_no_pictures == "the locale is not UTF-8"
+
 
 def test_the_score_that_orders_the_queue_is_told_first_and_oddness_last():
     scores = {
