@@ -45,6 +45,7 @@ from core.settings_sections import (
     TrackletSettings,
 )
 from core.settings_variables import stray_variable, variables_of
+from core.settings_words import key_parts, plain_message
 from core.vocabulary import ExitCode
 
 __all__ = ["Settings", "SettingsError", "find_file", "load"]
@@ -96,6 +97,14 @@ class Settings(BaseSettings):
     mpc: MpcSettings = MpcSettings()
     console: ConsoleSettings = ConsoleSettings()
     keys: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # of the console's actions, by their ids
+
+    @field_validator("keys", mode="before")
+    @classmethod
+    def _one_or_more(cls, keys: Any) -> Any:
+        """One key may be written without a list around it."""
+        if not isinstance(keys, dict):
+            return keys
+        return {action: (given,) if isinstance(given, str) else given for action, given in keys.items()}
 
     @field_validator("home")
     @classmethod
@@ -177,14 +186,14 @@ def load(explicit: Path | None = None) -> Settings:
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
-        parts = [str(part) for part in first["loc"]]
+        parts, what = key_parts(first["loc"]), plain_message(first)
         if first["type"] == "extra_forbidden":
             where = f"{given[0]} in the environment" if (given := variables_of(*parts)) else str(path)
             raise SettingsError(f"{where}: there is no key '{'.'.join(parts)}'") from error
         if given := variables_of(*parts):  # the environment wins over the file
-            raise SettingsError(f"{given[0]} in the environment: {first['msg']}") from error
+            raise SettingsError(f"{given[0]} in the environment: {what}") from error
         place = path or "the settings"
-        raise SettingsError(f"configuration key '{'.'.join(parts)}' in {place}: {first['msg']}") from error
+        raise SettingsError(f"configuration key '{'.'.join(parts)}' in {place}: {what}") from error
 
 
 def _runs_a_program(values: Mapping[str, Any]) -> bool:

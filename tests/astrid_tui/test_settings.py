@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.settings import Settings, SettingsError, load
+from screens.frame.opening import registry_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,6 +64,11 @@ def test_the_store_is_in_the_home_unless_a_url_says_otherwise(monkeypatch, tmp_p
         ("[detect]\nthreshold = -1\n", "detect.threshold"),
         ("[detect\n", "cannot read"),
         ("[subtract]\nmethod = 'magic'\n", "subtract.method"),
+        ("[review]\nexperts = 'alice'\n", "'review.experts' in"),
+        ("[review]\nexperts = 'alice'\n", 'wrong.toml: a list is written as ["a", "b"]'),
+        ("[fakes]\nsnr = [9, 5]\n", "'fakes' in"),
+        ("[fakes]\nsnr = [9, 5]\n", "wrong.toml: snr is two numbers"),
+        ("[keys]\nundo = 7\n", "'keys.undo' in"),
     ],
 )
 def test_a_wrong_file_is_told_by_its_key(tmp_path, text, said):
@@ -124,6 +130,8 @@ def test_the_science_hash_follows_what_changes_a_frame_and_nothing_else():
             "eve",
             "ASTRID_REVIEW__EXPERTS in the environment cannot be read: a list is",
         ),
+        ("ASTRID_SITE__POSITION", "28,-17", "ASTRID_SITE__POSITION in the environment: a list is written as"),
+        ("ASTRID_SITE__POSITION", "[128, -17]", "ASTRID_SITE__POSITION in the environment: Input should be"),
     ],
 )
 def test_a_wrong_variable_is_told_by_its_name(tmp_path, monkeypatch, name, value, said):
@@ -141,3 +149,13 @@ def test_a_variable_is_not_blamed_for_what_the_file_says(tmp_path, monkeypatch):
     monkeypatch.setenv("ASTRID_REVIEW__AGAIN_SHARE", "0.1")
     with pytest.raises(SettingsError, match=re.escape(f"configuration key 'review.votes' in {path}")):
         load(path)
+
+
+def test_a_key_of_no_action_is_told_as_one_however_it_is_written(tmp_path):
+    path = tmp_path / "config.toml"
+    for text in ('nope = "q"', 'nope = ["q"]'):
+        path.write_text(f"[keys]\n{text}\n")
+        with pytest.raises(SettingsError, match="there is no action 'nope'"):
+            registry_of(load(path), path)
+    path.write_text('[keys]\nhelp = "f1"\n')
+    assert registry_of(load(path), path)["help"].keys == ("f1",)

@@ -197,3 +197,8 @@ def test_frames_of_two_filters_are_subtracted_with_a_warning(astrid: Command, tm
     assert told["warnings"] == [
         "NEW is of filter g and REF of r: stars of other than the usual colour remain"
     ]
+
+
+def test_a_verdict_that_there_is_not_is_told_with_those_that_there_are(astrid: Command, store: Store) -> None:
+    astrid("candidates", "label", 1, "nope", code=2)
+    assert "Invalid value for 'verdict': 'nope' is not one of 'real'" in astrid.said
