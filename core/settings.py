@@ -174,8 +174,8 @@ def load(explicit: Path | None = None) -> Settings:
                 f"the command of [alerts] in {path.absolute()} is not run: others can write that file;"
                 f" --config {path} obeys it all the same"
             )
-    if stray := stray_variable(Settings.model_fields):
-        raise SettingsError(f"{stray[0]} in the environment: there is no section '{stray[1]}'")
+    if stray := stray_variable(Settings.model_fields.keys() - {"home"}):
+        raise SettingsError(stray)
     try:
         return Settings(**values)
     except UnreadableVariable as error:

@@ -2,25 +2,43 @@
 
 import json
 import os
-from collections.abc import Container, Sequence
+import re
+from collections.abc import Collection, Sequence
+
+_PREFIX = "ASTRID_"
+# What Kubernetes and Docker set in a container beside a service that is called astrid-queue.
+_OF_A_SERVICE = re.compile(r"(SERVICE_HOST|SERVICE_PORT|PORT)(_|$)")
 
 
-def stray_variable(sections: Container[str]) -> tuple[str, str] | None:
-    """A variable of none of the sections, and what it takes for one.
+def stray_variable(sections: Collection[str]) -> str | None:
+    """What is wrong with a variable that names no section, or a key of one with too few underscores.
 
     A typing error must not go for a setting. Within a section it is the section's own check that speaks.
-    Others, without ``__``, are not ours alone.
+    Others are not ours alone.
     """
     for name in sorted(os.environ):
-        section, nested, _ = name.upper().removeprefix("ASTRID_").partition("__")
-        if nested and name.upper().startswith("ASTRID_") and section.lower() not in sections:
-            return name, section.lower()
+        if not name.upper().startswith(_PREFIX):
+            continue
+        section, nested, _ = name.upper().removeprefix(_PREFIX).partition("__")
+        if not nested:
+            if meant := _meant(section, sections):
+                return f"{name} in the environment sets nothing: did you mean {meant}?"
+        elif section.lower() not in sections:
+            return f"{name} in the environment: there is no section '{section.lower()}'"
     return None
+
+
+def _meant(rest: str, sections: Collection[str]) -> str | None:
+    """The variable that would set something, where one with a single underscore begins as a section."""
+    section, single, key = rest.partition("_")
+    if not single or not key or section.lower() not in sections or _OF_A_SERVICE.match(key):
+        return None
+    return f"{_PREFIX}{section}__{key}"
 
 
 def variables_of(*parts: str) -> list[str]:
     """The variables of the environment that a key comes from, or keys below it."""
-    wanted = ["ASTRID_" + parts[0].upper(), *(part.upper() for part in parts[1:])]
+    wanted = [_PREFIX + parts[0].upper(), *(part.upper() for part in parts[1:])]
     found = []
     for name, value in os.environ.items():
         given = name.upper().split("__")

@@ -130,6 +130,13 @@ def test_the_science_hash_follows_what_changes_a_frame_and_nothing_else():
             "eve",
             "ASTRID_REVIEW__EXPERTS in the environment cannot be read: a list is",
         ),
+        (
+            "ASTRID_STORE_URL",
+            "x",
+            "ASTRID_STORE_URL in the environment sets nothing: did you mean ASTRID_STORE__URL?",
+        ),
+        ("astrid_queue_lease_s", "9", "did you mean ASTRID_QUEUE__LEASE_S?"),
+        ("ASTRID_HOME__DIR", "x", "there is no section 'home'"),
         ("ASTRID_SITE__POSITION", "28,-17", "ASTRID_SITE__POSITION in the environment: a list is written as"),
         ("ASTRID_SITE__POSITION", "[128, -17]", "ASTRID_SITE__POSITION in the environment: Input should be"),
     ],
@@ -159,3 +166,12 @@ def test_a_key_of_no_action_is_told_as_one_however_it_is_written(tmp_path):
             registry_of(load(path), path)
     path.write_text('[keys]\nhelp = "f1"\n')
     assert registry_of(load(path), path)["help"].keys == ("f1",)
+
+
+def test_variables_that_others_set_are_no_settings(monkeypatch):
+    for name in (
+        "ASTRID_ALERT_MESSAGE", "ASTRID_TEST_DATA", "ASTRID_QUEUE_SERVICE_HOST", "ASTRID_QUEUE_SERVICE_PORT",
+        "ASTRID_QUEUE_PORT", "ASTRID_QUEUE_PORT_6379_TCP_ADDR", "ASTRID_STORE_", "ASTRID_HOME_OLD",
+    ):  # fmt: skip
+        monkeypatch.setenv(name, "x")
+    load()
