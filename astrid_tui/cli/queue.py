@@ -122,7 +122,7 @@ def retry(
 
     store, by = store_of(context), person_of(context)
     chosen = _chosen(store, ids, filters, "retry", yes=yes)
-    _tell("queued again", chosen, requeue(store, chosen, by), by_id=bool(ids), as_json=as_json)
+    _tell("queued again", chosen, requeue(store, chosen, by), _missing(store, ids), as_json=as_json)
 
 
 @app.command()
@@ -139,7 +139,7 @@ def drop(
 
     store, by = store_of(context), person_of(context)
     chosen = _chosen(store, ids, filters, "drop", yes=yes)
-    _tell("dropped", chosen, take_out(store, chosen, reason, by), by_id=bool(ids), as_json=as_json)
+    _tell("dropped", chosen, take_out(store, chosen, reason, by), _missing(store, ids), as_json=as_json)
 
 
 @app.command()
@@ -156,7 +156,7 @@ def priority(
 
     store, by = store_of(context), person_of(context)
     chosen = _chosen(store, ids, filters, "priority", yes=yes)
-    _tell("moved", chosen, prioritise(store, chosen, to, by), by_id=bool(ids), as_json=as_json)
+    _tell("moved", chosen, prioritise(store, chosen, to, by), _missing(store, ids), as_json=as_json)
 
 
 def _chosen(
@@ -179,14 +179,27 @@ def _chosen(
     return found
 
 
-def _tell(done: str, chosen: list[int], changed: int, *, by_id: bool, as_json: bool) -> None:
+def _missing(store: Store, ids: list[int] | None) -> set[int] | None:
+    """The frames that were named and are not there; none where they were chosen by a filter."""
+    from core.frames.queue import states
+
+    return set(ids) - states(store, ids).keys() if ids else None
+
+
+def _tell(done: str, chosen: list[int], changed: int, missing: set[int] | None, *, as_json: bool) -> None:
+    """Tell what was done; that frames which were named stay as they are is a failure, all or in part."""
+    there = len(chosen) - len(missing or ())
     if as_json:
-        print_json({"matched": len(chosen), "changed": changed})
+        print_json({"matched": there, "changed": changed})
     else:
         print_text(f"{changed} of {counted(len(chosen), 'frame')} {done}.")
-    if by_id and changed < len(chosen):
-        remark("The others are not there, or their state does not allow it: see `astrid queue show ID`.")
-        raise typer.Exit(ExitCode.PARTIAL)
+    if missing is None or changed == len(chosen):
+        return
+    if missing:
+        remark(f"There is no frame {', '.join(map(str, sorted(missing)))}.")
+    if changed < there:
+        remark("The state of the others does not allow it: see `astrid queue show ID`.")
+    raise typer.Exit(ExitCode.PARTIAL if changed else ExitCode.FAILED)
 
 
 def _print_frames(rows: tuple[dict[str, Any], ...], told: Any) -> None:

@@ -81,12 +81,27 @@ def test_the_order_of_the_queue_can_be_changed_and_is_paged(astrid: Command, sto
 def test_what_cannot_be_done_is_said(astrid: Command, store: Store) -> None:
     (key,) = add_frames(store, 1)
     claimed(store)
-    assert astrid.json("queue", "drop", key, 999, code=3) == {"matched": 2, "changed": 0}
+    assert astrid.json("queue", "drop", key, 999, code=1) == {"matched": 1, "changed": 0}
+    assert "There is no frame 999." in astrid.said
+    assert "does not allow it" in astrid.said
     astrid("queue", "drop", code=2)
     astrid("queue", "drop", key, "--filter", "state:queued", code=2)
     astrid("queue", "list", "--filter", "state:lost", code=2)
     assert "quarantined" in astrid.said
     astrid("queue", "show", 999, code=2)
+
+
+@pytest.mark.parametrize("words", [("retry",), ("drop",), ("priority", "--to", 5)])
+def test_frames_that_are_not_there_are_told_apart_from_those_that_are(
+    astrid: Command, store: Store, words: tuple[object, ...]
+) -> None:
+    (key,) = add_frames(store, 1)
+    verb, *options = words
+    assert astrid.json("queue", verb, 998, 999, *options, code=1) == {"matched": 0, "changed": 0}
+    assert astrid.said == "There is no frame 998, 999.\n"
+    if verb != "retry":  # it waits already
+        assert astrid.json("queue", verb, key, 999, *options, code=3) == {"matched": 1, "changed": 1}
+        assert astrid.said == "There is no frame 999.\n"
 
 
 def test_names_of_files_cannot_drive_the_terminal(astrid: Command, store: Store) -> None:
