@@ -1,7 +1,7 @@
 """All that one card of the review queue shows.
 
 A card is one object, or all objects of a body that moves, drawn through one of its candidates. Reading it
-takes nine queries at most, each by an index.
+takes eleven queries at most, each by an index.
 """
 
 import hashlib
@@ -31,6 +31,7 @@ from core.frames.standing import is_taken_back
 from core.objects.association import REAL_BY
 from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
 from core.review.card_frame import FrameFacts, frame_facts, scored_by
+from core.review.card_stamp import CardStamp, stamp
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.states import LAST_SEEN, contradicted, judged_together, newest_standing
 from core.surveys.pixels import PIXEL_ARCSEC
@@ -104,6 +105,8 @@ class Card:
         Who was asked to judge it, while it awaits an expert.
     seen_again : str or None
         Why it is back though a verdict stands, in words (`core.objects.seen_again`).
+    stamp : CardStamp or None
+        What tells that the store holds more of it by now; what is hidden of the card counts too.
     """
 
     object_id: int
@@ -128,6 +131,7 @@ class Card:
     objects: tuple[int, ...] = ()
     expert: str | None = None
     seen_again: str | None = None
+    stamp: CardStamp | None = None
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -193,6 +197,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         past = history(db, *objects)
         scored = scored_by(db, row.Observation)
         seen_again = _seen_again(db, sky_object, epochs)
+        stamped = stamp(db, sky_object, objects)
     cutouts, problem = _cutouts(row.pixels, row.Candidate.source)
     return Card(
         object_id=object_id,
@@ -217,6 +222,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         objects=tuple(objects),
         expert=row.expert if sky_object.review_state == ReviewState.ESCALATED else None,
         seen_again=seen_again,
+        stamp=stamped,
     )
 
 

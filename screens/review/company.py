@@ -1,4 +1,4 @@
-"""Who else has the card open, what they decided of it, and telling them that it is open here."""
+"""Who else has the card open, what came to it meanwhile, and telling them that it is open here."""
 
 import asyncio
 import time
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import AstridError
 from screens.frame.work import start
+from screens.review import view
 
 if TYPE_CHECKING:
     from screens.review.desk import Desk
@@ -71,6 +72,7 @@ class Company:
                     await asyncio.to_thread(desk.keep_open, entry.object_id)
                     told_at = time.monotonic()
                 await self._look(desk, entry)
+                await self._renew(desk, entry)
             renew_s = told_at + desk.habits.open_card_s / 3 - time.monotonic()
             await asyncio.sleep(min(LOOK_S, max(renew_s, 0.01)))
 
@@ -82,3 +84,19 @@ class Company:
         self._seen_at, self._others, self._said = entry, others, said
         if before != (self.others, self.said):
             self._screen.paint()
+
+    async def _renew(self, desk: "Desk", entry: "Entry") -> None:
+        """Show what came to the card since it was read: detections, and what others said or noted.
+
+        The former card stays until the new one is there, so that no key meets a page without a card. While
+        something is written here nothing is compared: the card is read again after that anyway.
+        """
+        screen, reading, card = self._screen, self._screen.reading, self._screen.card
+        if reading is None or card is None or screen.is_busy or screen.queue.current is not entry:
+            return
+        stamp = await asyncio.to_thread(desk.stamp, entry.object_id)
+        if stamp == card.stamp or screen.is_busy or screen.card is not card:
+            return
+        now = await reading.renew(entry, card)
+        if now is not None and view.says_more(card, now):
+            screen.say_line(view.changed_meanwhile(screen.notice, now, screen.deciding.last))

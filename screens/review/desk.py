@@ -12,6 +12,7 @@ from core.database.tables import Candidate, Difference, SkyObject, Verdict
 from core.frames.frame_detail import Header, NoSuchFrame, read_frame, read_header
 from core.review import (
     agreement,
+    card_stamp,
     card_terms,
     cards,
     fakes,
@@ -140,6 +141,10 @@ class Desk:
         if again:
             return cards.hidden(card)
         return cards.hidden(card, keep=self.reviewer) if self.habits.blind else card
+
+    def stamp(self, object_id: int) -> card_stamp.CardStamp | None:
+        """What differs from a card's own stamp once the store holds more of it; none: the object is gone."""
+        return card_stamp.read_stamp(self._store, object_id)
 
     def expanded(self, filters: str) -> str:
         """A filter with what was saved in place of each ``@NAME``."""

@@ -67,6 +67,7 @@ class Reading:
         page = await asyncio.to_thread(self._desk.page, after=None, filters=filters, order=order)
         before, is_same = self.queue, filters == self.filter
         self.filter, self.order = filters, order
+        self._kept.clear()  # whoever begins anew wants what is true now
         self.queue = Queue(
             total=len(page.rows),
             is_counted=page.next is None,
@@ -137,6 +138,29 @@ class Reading:
         for key in [key for key in self._kept if key[0] == object_id]:
             del self._kept[key]
 
+    async def renew(self, entry: Entry, before: "Card") -> "Card | None":
+        """Read a card again of which the store holds more by now.
+
+        The reader keeps the detection that is before him, though a newer one may be the best, unless it
+        counts no longer.
+
+        Returns
+        -------
+        Card or None
+            None where the card was forgotten or left meanwhile: then nothing is changed.
+        """
+        shown = before.candidate_id
+        best = card = await self._ask(entry, None)
+        counted, counts = (shown in {each.candidate_id for each in one.epochs} for one in (before, best))
+        if shown != best.candidate_id and (counts or not counted):
+            card = await self._ask(entry, shown)
+        if self._card_of(entry) is not before:
+            return None
+        self.forget(entry.object_id)
+        entry.candidate_id = None if card is best else shown
+        self._kept[entry.object_id, entry.candidate_id] = card
+        return card
+
     def _card_of(self, entry: Entry | None) -> "Card | None":
         return self._kept.get((entry.object_id, entry.candidate_id)) if entry else None
 
@@ -164,6 +188,9 @@ class Reading:
         if key in self._kept:
             self._kept.move_to_end(key)
             return
-        self._kept[key] = await asyncio.to_thread(self._desk.card, *key, again=entry.is_blind)
+        self._kept[key] = await self._ask(entry, entry.candidate_id)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
+
+    async def _ask(self, entry: Entry, candidate_id: int | None) -> "Card":
+        return await asyncio.to_thread(self._desk.card, entry.object_id, candidate_id, again=entry.is_blind)

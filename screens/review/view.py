@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _UNDECIDED = (ReviewState.UNREVIEWED, ReviewState.ESCALATED, ReviewState.LINKED)
 _TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
+_CHANGED = span("changed meanwhile", Tone.WARN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,23 @@ def last_line(notice: Line, card: "Card | None", last_decision: Line) -> Line:
     """What happened last; else the newest note on this object; else the last decision."""
     line = notice or (last_note(card) if card else ()) or last_decision
     return (span(" "), *line) if line else ()
+
+
+def says_more(before: "Card", now: "Card") -> bool:
+    """Whether a card that was read again says anything else; what is hidden of it does not count."""
+    told, tells = (
+        (each.epochs, each.history, each.candidate, each.objects, each.expert, each.seen_again)
+        for each in (before, now)
+    )
+    return told != tells
+
+
+def changed_meanwhile(notice: Line, card: "Card", last_decision: Line) -> Line:
+    """That a card changed while it was looked at, before what is said anyway."""
+    if notice and notice[0] == _CHANGED:
+        notice = ()
+    said = notice or last_note(card) or last_decision
+    return (_CHANGED, *((span("  "), *said) if said else ()))
 
 
 def decided(label: Label, name: str, objects: int = 1, revealed: str = "") -> Line:

@@ -20,8 +20,9 @@ from core.database.tables import (
 )
 from core.objects.association import refresh, wake
 from core.review import names, waiting
+from core.review.card_stamp import read_stamp
 from core.review.card_terms import conditions, holds_decided, parse
-from core.review.cards import CardError, read_card
+from core.review.cards import CardError, hidden, read_card
 from core.review.cutouts import Cutouts, pack
 from core.review.filters import FilterError
 from core.review.narrow import few
@@ -439,3 +440,32 @@ def test_where_nothing_leaves_few_candidates_are_read_as_they_lie(sqlite_store, 
         waiting._rows(db, ReviewState.UNREVIEWED, parse("x<-1"), waiting.ORDERS["score"], None, 1)
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statements[-2][0]}", statements[-2][1]).all()
     assert "SCAN candidate" in str(plan[0])
+
+
+def test_a_card_bears_the_stamp_of_its_object_until_there_is_more_to_it(store):
+    sky_object = add_object(store)
+    candidate = add_candidate(store, sky_object, score=9.0)
+
+    def bears_it():
+        return read_card(store, sky_object).stamp == read_stamp(store, sky_object)
+
+    def forget_candidate():
+        with store.write() as db:
+            db.get_one(Candidate, candidate).is_current = False
+
+    changes = [
+        lambda: add_candidate(store, sky_object, score=1.0),
+        lambda: annotate(store, **ADA, candidate_id=candidate, note="near the core"),
+        lambda: judge(store, candidate, Label.DIPOLE),
+        lambda: undo(store, **ADA),
+        forget_candidate,
+    ]
+    for change in changes:
+        before = read_card(store, sky_object)
+        assert bears_it()
+        change()
+        assert read_stamp(store, sky_object) != before.stamp
+    add_candidate(store)  # another object's
+    assert bears_it()
+    assert hidden(read_card(store, sky_object)).stamp == read_stamp(store, sky_object)
+    assert read_stamp(store, 999) is None

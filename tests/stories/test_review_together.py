@@ -115,10 +115,10 @@ async def test_orders_of_the_queue_and_one_that_is_empty_until_there_are_models(
     _store, url, ids = night
     async with console(url, tmp_path) as vera:
         await vera.press("O")
-        await vera.until(lambda: "by brightness" in vera.lines[1])
+        await vera.until(lambda: "by brightness" in vera.lines[1] and vera.screen.card is not None)
         assert vera.screen.card.object_id == ids[0]
         await vera.press("O", "O")
-        assert "No model has given any uncertainty yet" in vera.text
+        await vera.until(lambda: "No model has given any uncertainty yet" in vera.text)
         await type_command(vera, "order age")
         await vera.until(lambda: "by age" in vera.lines[1])
         await vera.pilot.press("q")
@@ -178,7 +178,7 @@ async def test_marks_stay_while_the_filter_and_the_order_change(night, tmp_path)
         await vera.press("slash")
         await vera.type("snr>0")
         await vera.press("O")
-        await vera.until(lambda: "by brightness" in vera.lines[1])
+        await vera.until(lambda: "by brightness" in vera.lines[1] and vera.screen.card is not None)
         assert "1 marked" in vera.lines[1]
         await vera.press("escape", "j", "space")
         assert "2 marked" in vera.lines[1]
@@ -215,7 +215,7 @@ async def test_a_given_time_cuts_the_queue_at_the_own_pace(tmp_path, size):
         await vera.settled()
         assert "Below the cut: 5 more" in vera.text
         await vera.press("g", "O")
-        assert "1 of 10, 5 below the cut by brightness" in vera.lines[1]
+        await vera.until(lambda: "1 of 10, 5 below the cut by brightness" in vera.lines[1])
         await vera.press("j", "j", "j", "j")
         await type_command(vera, "minutes 2")
         await vera.until(lambda: "5 of 14, 1 below the cut" in vera.lines[1])  # four were passed over
