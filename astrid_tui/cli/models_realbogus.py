@@ -55,7 +55,10 @@ def realbogus(
     labels: LabelsOption = True,
     seed: SeedOption = 1,
     minutes: Annotated[
-        float | None, typer.Option(min=0.01, help="Be done after so many, if not earlier.")
+        float | None,
+        typer.Option(
+            min=0.01, help="Be done after so many of training, if not earlier; drawing fields is not counted."
+        ),
     ] = None,
     steps: Annotated[
         int | None,

@@ -41,7 +41,7 @@ class CandidateRun:
     fields, seed : int
         No fields where a fine-tuning learns of labels alone.
     minutes : float, optional
-        After which the training ends.
+        Of training, after which it ends; making examples is not counted.
     steps, width, threads : int
         Of the network.
     """
