@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -43,6 +43,10 @@ MOST_DIFFERENCE = 1e-4  # of the exported network's logits from torch's
 METRIC_FIELDS = 8  # held-out fields that are measured after every epoch
 
 Report = Callable[[int, int, str], None]  # done, of how many, what
+
+
+class Halted(Exception):
+    """It was asked to stop among fields that come after the last step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ def run(
     report : callable
         Progress.
     stopped : callable
-        Asked between steps.
+        Asked between steps, and between the fields that come before and after them.
 
     Returns
     -------
@@ -139,15 +143,12 @@ def run(
         if state.step < wanted.steps:
             recording.stopped("stopped; the same command goes on from here")
             return None
-        made = fields_of(field, held, wanted.size, lambda done: report(done, wanted.held_out, "thresholds"))
-        free = fields_of(
-            partial(field, streaks=False, conditions=PLAIN),
-            range(STREAK_FREE, STREAK_FREE + wanted.streak_free),
-            wanted.size,
-            lambda done: report(done, wanted.streak_free, "fields without streaks"),
-        )
-        published = publish(state, options, files, made, free, wanted.false_alarms, recording.model)
-        card = _scorecard(published, held, wanted, report)
+        try:
+            published, card = _judged(state, options, files, wanted, recording.model, report, stopped)
+        except Halted:
+            shutil.rmtree(recording.model, ignore_errors=True)  # what is not judged yet is no model
+            recording.stopped("stopped after its last step; the same command goes on with the thresholds")
+            return None
         recording.finish(published.digest, published.metrics, card)
     if out is not None:
         shutil.copytree(published.folder, out)
@@ -172,12 +173,47 @@ def _training_fields(
     return files
 
 
-def _scorecard(made: Made, held: range, wanted: UnetRun, report: Report) -> dict[str, Any] | None:
-    """What the model is worth on fields that nothing of it was chosen by; none without any."""
+def _judged(
+    state: Training,
+    options: TrainOptions,
+    files: Sequence[Path],
+    wanted: UnetRun,
+    out: Path,
+    report: Report,
+    stopped: Callable[[], bool],
+) -> tuple[Made, dict[str, Any] | None]:
+    """The model of a training that is done, and what it is worth on fields that it was not chosen by."""
+    held = range(HELD_OUT, HELD_OUT + wanted.held_out)
+    free = range(STREAK_FREE, STREAK_FREE + wanted.streak_free)
     others = range(held.stop, held.stop + wanted.judged)
-    fields = fields_of(field, others, wanted.size, lambda done: report(done, wanted.judged, "judging"))
-    judged = unet_scorecard.judge(UNet(read(made.folder, made.digest), wanted.threads), fields)
-    return unet_scorecard.summary(judged) if judged else None
+    plain = partial(field, streaks=False, conditions=PLAIN)
+
+    def drawn(
+        make: Callable[[int, int], TrainingField], seeds: Sequence[int], what: str
+    ) -> Iterator[TrainingField]:
+        fields = fields_of(make, seeds, wanted.size, lambda done: report(done, len(seeds), what))
+        return _until(stopped, fields)
+
+    made = publish(
+        state,
+        options,
+        files,
+        drawn(field, held, "thresholds"),
+        drawn(plain, free, "fields without streaks"),
+        wanted.false_alarms,
+        out,
+    )
+    network = UNet(read(made.folder, made.digest), wanted.threads)
+    judged = unet_scorecard.judge(network, drawn(field, others, "judging"))
+    return made, unet_scorecard.summary(judged) if judged else None
+
+
+def _until(stopped: Callable[[], bool], fields: Iterable[TrainingField]) -> Iterator[TrainingField]:
+    """Some fields, until it is asked to stop."""
+    for each in fields:
+        if stopped():
+            raise Halted
+        yield each
 
 
 def publish(

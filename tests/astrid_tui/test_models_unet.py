@@ -69,6 +69,32 @@ def test_a_model_is_trained_although_a_signal_ends_it_once_and_can_be_served(
     assert "Traceback" not in astrid.said
 
 
+def test_a_stop_after_the_last_step_is_heard_at_the_next_field(
+    astrid: Command, tmp_path: Path, monkeypatch
+) -> None:
+    from pipeline.training import unet_run
+
+    one = unet_run.field(unet_run.HELD_OUT, 192)
+    many = (*TINY, "--streak-free", 2, "--judged", 2)
+    judging = unet_run.HELD_OUT + 1
+    for first in (unet_run.HELD_OUT, unet_run.STREAK_FREE, judging):
+        seeds = []
+
+        def interrupted(seed, *_arguments, first=first, seeds=seeds, **_named):
+            if seed == first:
+                os.kill(os.getpid(), signal.SIGTERM)
+            seeds.append(seed)
+            return one
+
+        monkeypatch.setattr(unet_run, "field", interrupted)
+        astrid.json("models", "train", "unet", *many, code=ExitCode.INTERRUPTED)
+        assert seeds[-1] == first
+        training = astrid.json("models", "trainings")[0]
+        assert (training["state"], training["digest"]) == ("stopped", None)
+        assert "after its last step" in training["reason"]
+        assert not (Path(training["folder"]) / "model").exists()
+
+
 def test_a_folder_without_frames_is_refused_in_one_sentence(astrid: Command, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     astrid("models", "train", "unet", *TINY, "--frames", tmp_path / "empty", code=ExitCode.FAILED)
