@@ -78,7 +78,12 @@ def realbogus(
     ] = "auto",
     width: Annotated[int, typer.Option(min=4, max=64, help="Channels of the first layer.")] = 16,
     threads: ThreadsOption = 1,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the newest that was stopped.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the newest that was stopped, and the labels that it began with."
+        ),
+    ] = False,
     output: OutputOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -175,7 +180,7 @@ def _trained(
     settings = settings_of(context)
     if output is not None and output.exists():
         raise typer.BadParameter(f"{output} is there already", param_hint="--output")
-    labelled = _labelled(context, settings) if labels else None
+    labelled = _labelled(context, settings) if labels and not resume else None
     try:
         with until_stopped() as stopped, progress_bar("Training", quiet=quiet) as report:
             training = run(settings, wanted, report, stopped, resume, labelled, tuning)

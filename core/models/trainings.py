@@ -24,6 +24,7 @@ CURVE = "curve.jsonl"
 SCORECARD = "scorecard.json"
 MODEL = "model"
 CHECKPOINT = "checkpoint.safetensors"  # of what can go on; of a U-Net it is elsewhere
+LABELLED = "labelled.npz"  # what it learns from of reviewers, as it was when it began
 PUBLISHED = "published.json"  # what the registry calls it, once it is there
 MOST_FACTS = 1_000_000  # bytes
 MOST_CURVE = 4_000_000  # bytes, the newest

@@ -7,9 +7,10 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from core.errors import AstridError
-from core.models.trainings import CHECKPOINT, MODEL, Training, read, trainings
+from core.models.trainings import CHECKPOINT, LABELLED, MODEL, Training, read, trainings
 from core.settings import Settings
 from pipeline.classify.model_file import ModelFile
 from pipeline.classify.model_file import read as read_model
@@ -83,9 +84,10 @@ def run(
     stopped : callable
         Asked at every step; where it answers True the training is kept as it stands.
     resume : bool
-        Go on with the newest training of this model that has not ended by itself.
+        Go on with the newest training of this model that has not ended by itself, and with the labels that
+        it began with.
     labelled : Examples, optional
-        What reviewers agree on, to be learnt from besides.
+        What reviewers agree on, to be learnt from besides; of a training that is resumed its own are.
     tuning : Tuning, optional
         The network to begin with; it is fine-tuned, and cannot be gone on with later.
 
@@ -99,29 +101,63 @@ def run(
     AstridError
         There is nothing to learn from or to go on with.
     """
-    before = unfinished(settings, wanted.name) if resume else None
     asked = asdict(wanted) | {"examples": str(wanted.examples) if wanted.examples else None}
     if tuning is not None:
         asked |= {"start": tuning.start.digest, "layers": tuning.layers}
     parameters = asked | {"examples_sha256": ""}
-    if before is not None and dict(before.parameters) | {"examples_sha256": ""} != parameters:
-        raise AstridError(
-            f"training {before.key} was begun with other options; it goes on only with the same"
-        )
+    if resume:
+        return _go_on(settings, wanted, parameters, report, stopped)
     if labelled is None and wanted.examples is None and not wanted.fields:
         raise AstridError("there is nothing to learn from: reviewers agree on nothing yet; give --examples")
-    with Recording(settings, wanted.name, parameters, before.key if before else None) as recording:
+    with Recording(settings, wanted.name, parameters) as recording:
+        if labelled is not None and wanted.name == "realbogus" and tuning is None:
+            example_sets.write(labelled, recording.folder / LABELLED)  # labels may change before it goes on
         found = _all_examples(settings, wanted, labelled, report, stopped)
         if found is None:
             recording.stopped(STOPPED_EARLY)
         else:
             recording.know(examples_sha256=found.digest)
             _made(wanted, tuning, found, recording, report, stopped)
+    return _ended(recording)
+
+
+def _go_on(
+    settings: Settings,
+    wanted: CandidateRun,
+    parameters: dict[str, Any],
+    report: Report,
+    stopped: Callable[[], bool],
+) -> Training:
+    """Go on with what was stopped; what is refused stays as it is, to be gone on with otherwise."""
+    before = unfinished(settings, wanted.name)
+    if dict(before.parameters) | {"examples_sha256": ""} != parameters:
+        raise AstridError(
+            f"training {before.key} was begun with other options; it goes on only with the same"
+        )
+    kept = before.folder / LABELLED
+    labelled = example_sets.read(kept) if kept.exists() else None
+    found = _all_examples(settings, wanted, labelled, report, stopped)
+    if found is None:
+        return before
+    if found.digest != before.parameters.get("examples_sha256"):
+        raise AstridError(
+            f"training {before.key} was begun with other examples; "
+            "it goes on only with the same: begin anew without --resume"
+        )
+    known = parameters | {"examples_sha256": found.digest}
+    with Recording(settings, wanted.name, known, before.key) as recording:
+        _made(wanted, None, found, recording, report, stopped)
+    return _ended(recording)
+
+
+def _ended(recording: Recording) -> Training:
+    """The training as its record tells of it; what only going on needs is removed where it is done."""
     training = read(recording.folder)
     if training is None:
         raise AstridError(f"the record of the training in {recording.folder} cannot be read")
     if training.state == DONE:
-        (recording.folder / CHECKPOINT).unlink(missing_ok=True)
+        for name in (CHECKPOINT, LABELLED):
+            (recording.folder / name).unlink(missing_ok=True)
     return training
 
 

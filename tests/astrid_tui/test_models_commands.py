@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing, contextmanager
 
 import numpy as np
 import pytest
 
 from astrid_tui.cli.models_score import SHOWN
-from core.models.trainings import CHECKPOINT
+from core.models.trainings import CHECKPOINT, LABELLED
 from pipeline.classify.cutout_features import NAMES
 from pipeline.classify.model_file import read
 from pipeline.training import examples as example_sets
@@ -152,23 +153,31 @@ def test_a_trained_tree_becomes_a_version_and_scores_once_it_is_promoted(astrid,
     assert (back["in_use"], back["was"], back["remark"]) == (0, 1, None)
 
 
-def test_what_reviewers_agree_on_is_learnt_from_unless_it_shall_not(astrid, tmp_path):
-    from contextlib import closing
-
+@pytest.fixture
+def decided(astrid, tmp_path):
+    """A store with candidates, and how two reviewers agree that one of them is real."""
     from core.database.store import open_store
     from core.database.tables import Candidate
     from core.review.verdicts import decide
     from core.vocabulary import Label
     from tests.builders import add_night
 
-    example_sets.write(blobs(200), tmp_path / "examples.npz")
     astrid("init")
     with closing(open_store(f"sqlite:///{tmp_path / 'home' / 'astrid.db'}")) as store:
         add_night(store, objects=2, epochs=1)
-        with store.read() as db:
-            shown = db.get_one(Candidate, 1).id
-        for who in ("ada", "bob"):
-            decide(store, session=who, reviewer=who, candidate_id=shown, label=Label.REAL, shown={})
+
+        def agree(number: int) -> None:
+            with store.read() as db:
+                shown = db.get_one(Candidate, number).id
+            for who in ("ada", "bob"):
+                decide(store, session=who, reviewer=who, candidate_id=shown, label=Label.REAL, shown={})
+
+        yield agree
+
+
+def test_what_reviewers_agree_on_is_learnt_from_unless_it_shall_not(astrid, tmp_path, decided):
+    example_sets.write(blobs(200), tmp_path / "examples.npz")
+    decided(1)
     words = ("models", "train", "tree", "--examples", tmp_path / "examples.npz")
     without = astrid.json(*words, "--no-labels")
     assert "labelled" not in astrid.said
@@ -178,8 +187,6 @@ def test_what_reviewers_agree_on_is_learnt_from_unless_it_shall_not(astrid, tmp_
 
 
 def test_what_reviewers_agree_on_is_written_as_a_set_with_the_documented_columns(astrid, tmp_path):
-    from contextlib import closing
-
     from core.database.store import open_store
     from core.review.verdicts import decide
     from core.vocabulary import Label
@@ -206,20 +213,45 @@ def test_what_reviewers_agree_on_is_written_as_a_set_with_the_documented_columns
     assert set(re.findall(r"`(\w+)`", " ".join(rows))) == set(example_sets.COLUMNS)
 
 
+@contextmanager
+def at_once():
+    """A training that is asked to stop from the beginning on."""
+    yield lambda: True
+
+
+def test_a_training_goes_on_with_its_own_labels_and_only_with_its_own_examples(
+    astrid, tmp_path, monkeypatch, decided
+):
+    pytest.importorskip("torch", reason="training needs the extra 'train'")
+    from pipeline.training import stopping
+
+    own = blobs(160)
+    example_sets.write(own, tmp_path / "examples.npz")
+    words = ("models", "train", "realbogus", "--examples", tmp_path / "examples.npz", "--width", 8)
+    words = (*words, "--steps", 3)
+    decided(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(stopping, "until_stopped", at_once)
+        stopped = astrid.json(*words, code=130)
+    decided(2)
+    example_sets.write(blobs(160, seed=1), tmp_path / "examples.npz")
+    astrid(*words, "--resume", code=1)
+    assert "other examples" in astrid.said
+    assert [each["state"] for each in astrid.json("models", "trainings")] == ["stopped"]
+    example_sets.write(own, tmp_path / "examples.npz")
+    told = astrid.json(*words, "--resume")
+    assert (told["key"], told["state"]) == (stopped["key"], "done")
+    assert told["parameters"] == stopped["parameters"]
+    assert not list((tmp_path / "home").rglob(LABELLED))
+
+
 def test_a_training_that_is_stopped_is_resumed_with_the_same_options_alone(astrid, tmp_path, monkeypatch):
     pytest.importorskip("torch", reason="training needs the extra 'train'")
-    from contextlib import contextmanager
-
     from pipeline.training import stopping
 
     example_sets.write(blobs(160), tmp_path / "examples.npz")
     astrid("init")
     words = ("models", "train", "realbogus", "--examples", tmp_path / "examples.npz", "--width", 8, "--steps")
-
-    @contextmanager
-    def at_once():
-        yield lambda: True
-
     with monkeypatch.context() as patched:
         patched.setattr(stopping, "until_stopped", at_once)
         stopped = astrid.json(*words, 3, code=130)
