@@ -25,7 +25,7 @@ SCORECARD = "scorecard.json"
 MODEL = "model"
 CHECKPOINT = "checkpoint.safetensors"  # of what can go on; of a U-Net it is elsewhere
 LABELLED = "labelled.npz"  # what it learns from of reviewers, as it was when it began
-PUBLISHED = "published.json"  # what the registry calls it, once it is there
+PUBLISHED = "published.json"  # what the registry calls it, once it is there, and of which state it was told
 MOST_FACTS = 1_000_000  # bytes
 MOST_CURVE = 4_000_000  # bytes, the newest
 RUNNING = "running"
@@ -46,6 +46,8 @@ class Training:
         ``running``, ``done``, ``stopped``, ``failed``; ``lost`` where its process is no more.
     parameters : mapping
         By which it can be done again: seed, sizes, digests of data and code.
+    registry : str, optional
+        The registry that was told of it as it is now; none where it went on since, or none was told.
     """
 
     key: str
@@ -62,7 +64,12 @@ class Training:
     metrics: Mapping[str, float] = field(default_factory=dict)
     digest: str | None = None
     energy_j: float | None = None
-    is_published: bool = False
+    registry: str | None = None
+
+    @property
+    def is_published(self) -> bool:
+        """Whether a registry was told of it as it is now."""
+        return self.registry is not None
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
@@ -113,7 +120,6 @@ def read(folder: Path) -> Training | None:
             metrics={str(k): float(v) for k, v in dict(facts.get("metrics") or {}).items()},
             digest=_text(facts.get("digest")),
             energy_j=_number(facts.get("energy_j")),
-            is_published=(folder / PUBLISHED).exists(),
         )
     except (KeyError, TypeError, ValueError):
         return None
@@ -122,8 +128,8 @@ def read(folder: Path) -> Training | None:
         and training.host == os.uname().nodename
         and not is_alive(training.pid, training.mark)
     ):
-        return _lost(training)
-    return training
+        training = _lost(training)
+    return replace(training, registry=_registry(training))
 
 
 def curve(training: Training) -> dict[str, list[tuple[float, float]]]:
@@ -167,6 +173,15 @@ def goes_on(training: Training) -> str:
     if learns and (training.state == RUNNING or (training.folder / CHECKPOINT).exists()):
         return "the same command with `--resume` goes on from what it kept"
     return "the same command begins anew, with the simulated fields that are there"
+
+
+def _registry(training: Training) -> str | None:
+    """Which registry was told of it as it is now; of one that went on since, the end is still to be told."""
+    told = _json(training.folder / PUBLISHED)
+    now = {"state": training.state, "started_at": training.started_at, "ended_at": training.ended_at}
+    if not isinstance(told, dict) or {name: told.get(name) for name in now} != now:
+        return None
+    return _text(told.get("tracking_uri"))
 
 
 def _lost(training: Training) -> Training:

@@ -15,7 +15,7 @@ from core.settings import Settings
 from core.settings_sections import MlflowSettings, PowerSettings
 from pipeline.classify import model_file
 from pipeline.classify.model_file import Description, ModelRefused
-from pipeline.training import tracking
+from pipeline.training import mlflow_client, mlflow_runs, tracking
 from pipeline.training.keeping import folder_of, keep, keep_trained
 from pipeline.training.recording import Recording
 from tests.astrid_tui import documented
@@ -36,7 +36,7 @@ def plain_environment(monkeypatch):
 def registry_template(tmp_path_factory) -> Path:
     """MLflow's database before anything is in it: making its tables takes seconds."""
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    os.environ.update({name: value for name, value in tracking.ENVIRONMENT.items() if name not in os.environ})
+    os.environ.update(mlflow_client.ENVIRONMENT | os.environ)
     from mlflow import MlflowClient
 
     MlflowClient(f"sqlite:///{path}").search_experiments()
@@ -75,7 +75,7 @@ def train(settings: Settings, seed: int = 1):
 def client(settings: Settings):
     from mlflow import MlflowClient
 
-    uri = tracking.tracking_uri(settings)
+    uri = mlflow_client.tracking_uri(settings)
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
@@ -93,7 +93,7 @@ def test_a_training_becomes_a_run_a_version_and_an_alias_once(sqlite_store, sett
     assert [each.value for each in mlflow.get_metric_history(row.registry_run, "loss")] == [1.0, 0.5, 1 / 3]
     assert {each.path for each in mlflow.list_artifacts(row.registry_run)} >= {"model", "scorecard.json"}
     version = mlflow.get_model_version_by_alias("tree", tracking.CHALLENGER)
-    assert version.tags[tracking.DIGEST_TAG] == model.digest
+    assert version.tags[mlflow_runs.DIGEST_TAG] == model.digest
     again = tracking.sync(sqlite_store, settings)
     assert documented.broken(("models", "sync"), told.record()) == ([], [])
     assert (again.trainings, again.versions, again.aliases) == (0, 0, 0)
@@ -145,12 +145,12 @@ def test_a_telling_that_was_cut_short_is_finished_without_doubles(sqlite_store, 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tracking, "write_json", killed)  # the last thing that telling of a training does
+        patch.setattr(mlflow_runs, "write_json", killed)  # the last thing that telling of a training does
         with pytest.raises(KeyboardInterrupt):
             tracking.sync(sqlite_store, settings)
     tracking.sync(sqlite_store, settings)
     mlflow = client(settings)
-    experiment = mlflow.get_experiment_by_name(tracking.EXPERIMENT).experiment_id
+    experiment = mlflow.get_experiment_by_name(mlflow_runs.EXPERIMENT).experiment_id
     (run,) = mlflow.search_runs([experiment])
     assert len(mlflow.get_metric_history(run.info.run_id, "loss")) == STEPS
     assert len(mlflow.search_model_versions("name = 'tree'")) == 1
@@ -167,8 +167,143 @@ def test_a_failed_and_a_stopped_training_are_told_as_such(sqlite_store, settings
     assert found["stopped"].reason == "asked to"
     tracking.sync(sqlite_store, settings)
     mlflow = client(settings)
-    runs = mlflow.search_runs([mlflow.get_experiment_by_name(tracking.EXPERIMENT).experiment_id])
+    runs = mlflow.search_runs([mlflow.get_experiment_by_name(mlflow_runs.EXPERIMENT).experiment_id])
     assert {run.info.status for run in runs} == {"FAILED", "KILLED"}
+
+
+def resumed(settings: Settings, before, seed: int = 1):
+    """The rest of a training that was stopped."""
+    with Recording(settings, before.name, dict(before.parameters), before.key) as recording:
+        recording.step(STEPS, {"loss": 0.25})
+        recording.finish(a_model(recording.model, seed), {"auc": 0.98}, None)
+    return trainings.read(recording.folder)
+
+
+def stopped(settings: Settings):
+    with Recording(settings, "tree", {"seed": 1}) as recording:
+        for step in range(STEPS):
+            recording.step(step, {"loss": 1.0 / (step + 1)})
+        recording.stopped("asked to")
+    return trainings.read(recording.folder)
+
+
+def test_a_training_that_went_on_after_it_was_told_is_told_to_its_end(sqlite_store, settings):
+    before = stopped(settings)
+    tracking.sync(sqlite_store, settings)
+    assert trainings.read(before.folder).is_published
+    training = resumed(settings, before)
+    assert not training.is_published
+    model = keep_trained(sqlite_store, settings, training)
+    told = tracking.sync(sqlite_store, settings)
+    assert (told.trainings, told.versions, told.trouble) == (1, 1, None)
+    assert trainings.read(before.folder).is_published
+    (row,) = versions.versions(sqlite_store, "tree")
+    mlflow = client(settings)
+    run = mlflow.get_run(row.registry_run)
+    assert (run.info.status, run.data.metrics["auc"], run.data.metrics["loss"]) == ("FINISHED", 0.98, 0.25)
+    assert len(mlflow.get_metric_history(row.registry_run, "loss")) == STEPS + 1
+    shutil.rmtree(folder_of(settings, model.digest))
+    assert tracking.fetch(sqlite_store, settings, "tree", 1) == folder_of(settings, model.digest)
+
+
+def test_a_version_whose_run_was_told_without_files_gets_them(sqlite_store, settings, monkeypatch):
+    before = stopped(settings)
+    tracking.sync(sqlite_store, settings)
+    model = keep_trained(sqlite_store, settings, resumed(settings, before))
+    with monkeypatch.context() as patch:  # as where its end came after the trainings were gone through
+        patch.setattr(tracking, "trainings", lambda *_args, **_named: [])
+        assert tracking.sync(sqlite_store, settings).versions == 1
+    shutil.rmtree(folder_of(settings, model.digest))
+    tracking.fetch(sqlite_store, settings, "tree", 1)
+
+
+def test_a_curve_of_which_a_part_was_told_is_told_whole(sqlite_store, settings, monkeypatch):
+    from mlflow import MlflowClient
+
+    train(settings)
+    log = MlflowClient.log_batch
+    batches = []
+
+    def cut_short(*args, **named):
+        batches.append(named)
+        if len(batches) > 2:  # the parameters, and the first metrics
+            raise KeyboardInterrupt
+        return log(*args, **named)
+
+    monkeypatch.setattr(mlflow_runs, "BATCH", 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            tracking.sync(sqlite_store, settings)
+    assert tracking.sync(sqlite_store, settings).trainings == 1
+    (run,) = runs(settings)
+    history = client(settings).get_metric_history(run.info.run_id, "loss")
+    assert [(each.step, each.value) for each in history] == [(0, 1.0), (1, 0.5), (2, 1 / 3)]
+
+
+def runs(settings: Settings):
+    mlflow = client(settings)
+    return mlflow.search_runs([each.experiment_id for each in mlflow.search_experiments()])
+
+
+def test_another_server_is_told_all_and_going_back_tells_nothing_twice(
+    sqlite_store, settings, registry_template, tmp_path, monkeypatch
+):
+    for seed in (1, 2):
+        keep_trained(sqlite_store, settings, train(settings, seed))
+    assert tracking.sync(sqlite_store, settings).versions == 2
+    shutil.copy(registry_template, tmp_path / "other.db")
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'other.db'}")
+        place = MlflowSettings(artifacts=(tmp_path / "files").as_uri())
+        there = settings.model_copy(update={"mlflow": place})
+        told = tracking.sync(sqlite_store, there)
+        assert (told.trainings, told.versions, told.aliases, told.trouble) == (2, 2, 1, None)
+        again = tracking.sync(sqlite_store, there)
+        assert (again.trainings, again.versions, again.aliases) == (0, 0, 0)
+        assert len(runs(there)) == 2
+        for row in versions.versions(sqlite_store):
+            shutil.rmtree(folder_of(settings, row.digest))
+            tracking.fetch(sqlite_store, there, "tree", row.number)
+    tracking.sync(sqlite_store, settings)
+    assert len(runs(settings)) == 2
+    shutil.rmtree(folder_of(settings, row.digest))
+    tracking.fetch(sqlite_store, settings, "tree", row.number)
+
+
+def test_another_server_is_told_of_the_rest_where_files_of_one_are_elsewhere(
+    sqlite_store, settings, registry_template, tmp_path, monkeypatch
+):
+    trained = [train(settings, seed) for seed in (1, 2)]
+    models = [keep_trained(sqlite_store, settings, each) for each in trained]
+    tracking.sync(sqlite_store, settings)
+    shutil.rmtree(trained[0].folder)
+    shutil.rmtree(folder_of(settings, models[0].digest))
+    shutil.copy(registry_template, tmp_path / "other.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'other.db'}")
+    there = settings.model_copy(update={"mlflow": MlflowSettings(artifacts=(tmp_path / "files").as_uri())})
+    told = tracking.sync(sqlite_store, there)
+    assert (told.versions, told.aliases) == (1, 1)
+    assert "not told of version 1 of tree: the files are not on this machine" in told.trouble
+    with pytest.raises(tracking.TrackingUnavailable, match="could not give the files of version 1 of tree"):
+        tracking.fetch(sqlite_store, there, "tree", 1)
+
+
+def test_files_go_to_the_place_that_the_settings_say_from_then_on(sqlite_store, settings, tmp_path):
+    keep_trained(sqlite_store, settings, train(settings, 1))
+    tracking.sync(sqlite_store, settings)
+    moved = settings.model_copy(update={"mlflow": MlflowSettings(artifacts=(tmp_path / "files").as_uri())})
+    for seed in (2, 3):
+        keep_trained(sqlite_store, moved, train(moved, seed))
+        assert tracking.sync(sqlite_store, moved).trouble is None
+    assert len({each.info.experiment_id for each in runs(moved)}) == 2
+    assert len(list((tmp_path / "files").rglob("model.json"))) == 2
+    for row in versions.versions(sqlite_store):
+        shutil.rmtree(folder_of(settings, row.digest))
+        tracking.fetch(sqlite_store, moved, "tree", row.number)
+    keep_trained(sqlite_store, settings, train(settings, 4))
+    assert tracking.sync(sqlite_store, settings).trouble is None
+    assert len({each.info.experiment_id for each in runs(moved)}) == 2
 
 
 @pytest.fixture(scope="module")
