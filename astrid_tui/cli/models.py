@@ -11,6 +11,7 @@ from astrid_tui.cli import (
     models_import,
     models_registry,
     models_score,
+    models_trainings,
 )
 from astrid_tui.cli.models_train import train_app
 
@@ -20,6 +21,7 @@ app = typer.Typer(
 
 app.add_typer(train_app, name="train")
 models_registry.add_to(app)
+models_trainings.add_to(app)
 models_evaluate.add_to(app)
 models_examples.add_to(app)
 models_score.add_to(app)

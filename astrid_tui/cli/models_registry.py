@@ -1,9 +1,9 @@
-"""`astrid models list|card|promote|rollback|sync|trainings|stop`: versions of models, and which is in use."""
+"""`astrid models list|card|promote|rollback|sync`: versions of models, and which is in use."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +12,6 @@ import typer
 from astrid_tui.cli.invocation import (
     JsonOption,
     confirm,
-    must_write,
     print_json,
     print_table,
     print_text,
@@ -47,8 +46,6 @@ def add_to(app: typer.Typer) -> None:
     app.command()(promote)
     app.command()(rollback)
     app.command()(sync)
-    app.command()(trainings)
-    app.command()(stop)
 
 
 def list_(context: typer.Context, as_json: JsonOption = False) -> None:
@@ -227,62 +224,6 @@ def sync(context: typer.Context, as_json: JsonOption = False) -> None:
         raise typer.Exit(ExitCode.UNAVAILABLE)
 
 
-def trainings(
-    context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Trainings to list, newest first.")] = 20,
-    as_json: JsonOption = False,
-) -> None:
-    """List trainings, the newest first."""
-    from core.models.trainings import trainings as newest
-
-    found = newest(settings_of(context).home, limit)
-    if as_json:
-        print_json([each.record() for each in found])
-        return
-    if not found:
-        print_text("Nothing was trained yet: `astrid models train` does.")
-        return
-    print_table(
-        ("training", "model", "state", "began", "metrics", "energy, kJ", "reason"),
-        [
-            (
-                each.key,
-                each.name,
-                each.state,
-                _date(each.started_at),
-                _metrics(each.metrics),
-                "not measured" if each.energy_j is None else f"{each.energy_j / 1000:.1f}",
-                each.reason,
-            )
-            for each in found
-        ],
-        least=(("energy, kJ",), ("began",), ("metrics",)),
-    )
-
-
-def stop(
-    context: typer.Context,
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The training, or `last`.")],
-) -> None:
-    """Ask a training to stop at its next step.
-
-    One of the U-Net goes on by the same command, one of the real-bogus by the same with --resume; a
-    fine-tuning, and what takes moments (the tree, outliers, the ensemble), begins anew. Simulated fields are
-    kept for any of them.
-    """
-    from core.models import trainings as folders
-
-    must_write(context)
-    found = folders.trainings(settings_of(context).home, 1000)
-    wanted = [each for each in found if key in {each.key, "last"}]
-    if not wanted:
-        if key == "last":
-            raise folders.TrainingRefused("nothing was trained yet: there is no training to stop")
-        raise folders.TrainingRefused(f"there is no training {key}; `astrid models trainings` lists them")
-    folders.stop(wanted[0])
-    print_text(f"training {wanted[0].key} was asked to stop; {folders.goes_on(wanted[0])}")
-
-
 def known_name(name: str) -> None:
     """Refuse a model that does not exist.
 
@@ -365,11 +306,11 @@ def _table(records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
                 (
                     model["name"],
                     each["number"],
-                    _date(each["created_at"]),
+                    date_of(each["created_at"]),
                     each["origin"],
                     use,
                     each["registry_version"] or "not told yet",
-                    _metrics(each["metrics"]),
+                    shown_metrics(each["metrics"]),
                 )
             )
         shipped = used if model["in_use"] == 0 else "previous" if model["previous"] == 0 else ""
@@ -392,10 +333,12 @@ def _shipped(name: str) -> dict[str, Any]:
     }
 
 
-def _metrics(metrics: dict[str, Any] | Any) -> str:
+def shown_metrics(metrics: Mapping[str, Any]) -> str:
+    """The first metrics, as a table shows them."""
     shown = [(k, v) for k, v in dict(metrics).items() if isinstance(v, int | float)][:METRICS_SHOWN]
     return " ".join(f"{name}={value:.4g}" for name, value in shown)
 
 
-def _date(at: float | None) -> str | None:
+def date_of(at: float | None) -> str | None:
+    """A moment in UTC, as a table shows it."""
     return None if at is None else time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
