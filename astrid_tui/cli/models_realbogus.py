@@ -201,7 +201,7 @@ def _trained(
             with closing(store_of(context)) as store:
                 told["version"] = keep_trained(store, settings, training).number
         except StoreMissing as missing_store:
-            remark(f"the model is no version yet: {missing_store}")
+            remark(f"the model is no version yet: {missing_store}; `astrid models sync` makes it one then")
     return told
 
 

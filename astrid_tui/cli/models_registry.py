@@ -205,15 +205,18 @@ def rollback(
 def sync(context: typer.Context, as_json: JsonOption = False) -> None:
     """Tell MLflow what it does not know yet: trainings, versions, and which is in use.
 
-    Exit code 4 where MLflow cannot be told; nothing is lost, and the next time tells it.
+    Before that, trainings that are done and no versions yet, as the store was away, become versions. Exit
+    code 4 where MLflow cannot be told; nothing is lost, and the next time tells it.
     """
-    from pipeline.training import tracking
+    from pipeline.training import keeping, tracking
 
     settings = settings_of(context)
     with closing(store_of(context)) as store:
+        adopted = keeping.adopt(store, settings, remark)
         told = tracking.sync(store, settings, None if as_json else remark)
     if as_json:
-        print_json(told.record())
+        became = [{"name": row.name, "number": row.number, "training": row.training} for row in adopted]
+        print_json({"adopted": became, **told.record()})
     else:
         print_text(
             f"MLflow was told of {told.trainings} trainings, {told.versions} versions, {told.aliases} aliases"

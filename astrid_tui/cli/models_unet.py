@@ -113,5 +113,5 @@ def _kept(context: typer.Context, made: Made) -> int | None:
         with closing(store_of(context)) as store:
             return keep_trained(store, settings_of(context), training).number
     except StoreMissing as missing:
-        remark(f"the model is no version yet: {missing}")
+        remark(f"the model is no version yet: {missing}; `astrid models sync` makes it one then")
         return None

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from core.database.store import Store
 from core.database.tables import TrainedModel
 from core.login import login_name
 from core.models import files, versions
-from core.models.trainings import MODEL, SCORECARD, Training, TrainingRefused
+from core.models.trainings import MODEL, SCORECARD, Training, TrainingRefused, trainings
 from core.settings import Settings
 from core.unfinished import sync
 from pipeline.classify import model_file
@@ -77,6 +77,35 @@ def keep_trained(store: Store, settings: Settings, training: Training) -> Traine
         training=training.key,
         scorecard=scorecard,
     )
+
+
+def adopt(store: Store, settings: Settings, report: Callable[[str], None]) -> list[TrainedModel]:
+    """Make versions of the trainings whose models are none yet, as where the store was away at their end.
+
+    Parameters
+    ----------
+    report : callable
+        Told of each, and why one cannot be a version, in words.
+
+    Raises
+    ------
+    StoreError
+    """
+    known = {row.digest for row in versions.versions(store)}
+    adopted: list[TrainedModel] = []
+    for training in reversed(trainings(settings.home, limit=10_000)):
+        is_orphan = training.state == DONE and training.digest not in known
+        if training.digest is None or not is_orphan or not (training.folder / MODEL).is_dir():
+            continue
+        try:
+            model = keep_trained(store, settings, training)
+        except model_file.ModelRefused as refused:
+            report(f"training {training.key} cannot be a version: {refused}")
+            continue
+        report(f"training {training.key} is version {model.number} of {model.name} now")
+        known.add(model.digest)
+        adopted.append(model)
+    return adopted
 
 
 def copy_in(settings: Settings, folder: Path, digest: str) -> Path:

@@ -153,6 +153,26 @@ def test_a_trained_tree_becomes_a_version_and_scores_once_it_is_promoted(astrid,
     assert (back["in_use"], back["was"], back["remark"]) == (0, 1, None)
 
 
+def test_sync_makes_versions_of_trainings_that_ended_without_a_store(astrid, tmp_path, monkeypatch):
+    from pipeline.training import tracking
+
+    monkeypatch.setattr(tracking, "sync", lambda *_given: tracking.Told())  # MLflow's own tests are elsewhere
+    example_sets.write(blobs(200), tmp_path / "examples.npz")
+    words = ("models", "train", "tree", "--examples", tmp_path / "examples.npz")
+    trained = [astrid.json(*words, "--seed", seed) for seed in (1, 2)]
+    assert "astrid models sync" in astrid.said
+    astrid("init")
+    (tmp_path / "home" / "trainings" / trained[0]["key"] / "model" / "weights.safetensors").write_bytes(b"")
+    made = [{"name": "tree", "number": 1, "training": trained[1]["key"]}]
+    assert astrid.json("models", "sync")["adopted"] == made
+    assert f"training {trained[0]['key']} cannot be a version" in astrid.said
+    assert f"training {trained[1]['key']} is version 1 of tree now" in astrid.said
+    assert astrid.json("models", "sync")["adopted"] == []
+    card = astrid.json("models", "card", "tree", 1)
+    assert (card["digest"], card["training"]) == (trained[1]["digest"], trained[1]["key"])
+    assert card["scorecard"] is not None
+
+
 @pytest.fixture
 def decided(astrid, tmp_path):
     """A store with candidates, and how two reviewers agree that one of them is real."""
