@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.errors import AstridError
 from core.text import SafeText, safe_text
 from screens.frame.work import start
-from screens.lines import Tone
+from screens.lines import Tone, plain
 
 if TYPE_CHECKING:
     from astrid_tui.app import Console
@@ -68,7 +68,10 @@ class Watching:
         except AstridError as error:
             if self.trouble is None:
                 self.trouble = safe_text(error, 400)
-                here.say(error, Tone.BAD)
+                if self.trouble not in plain(
+                    here.notice
+                ):  # what could not be written because of it counts more
+                    here.say(error, Tone.BAD)
         else:
             self.headline = beat.headline
             recovered, self.trouble = self.trouble is not None, None

@@ -35,6 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlmodel import Session
 
+from core.database.store_file import StoreFile
 from core.errors import AstridError
 from core.vocabulary import ExitCode
 
@@ -73,6 +74,10 @@ class StoreTooNew(StoreError):
     """The tables are newer than this program."""
 
 
+class StoreLost(StoreError):
+    """The file of an open store was deleted or replaced: what is written now would be lost."""
+
+
 class StoreReadOnly(StoreError):
     """Something would write to a store that was opened for reading."""
 
@@ -93,6 +98,9 @@ class Store:
         self._reader = engine.execution_options(postgresql_readonly=True) if read_only else engine
         self._writer = engine.execution_options(astrid_begin="BEGIN IMMEDIATE")
         self._durable = engine.execution_options(astrid_begin="BEGIN IMMEDIATE", astrid_synchronous="FULL")
+        self._file: StoreFile | None = None
+        if not self.is_postgresql:
+            self._follow_file(engine)
 
     @property
     def is_postgresql(self) -> bool:
@@ -128,6 +136,8 @@ class Store:
         ------
         StoreReadOnly
             The store was opened for reading.
+        StoreLost
+            Its file is gone or another: nothing is written.
         """
         if self.read_only:
             raise StoreReadOnly(f"the store {self.url} is open for reading only")
@@ -142,6 +152,31 @@ class Store:
     def close(self) -> None:
         """Let go of all connections; the store opens new ones when it is used again."""
         self._reader.dispose()
+        if self._file is not None:
+            self._file.forget()
+
+    def must_be_there(self) -> None:
+        """Refuse to go on where the file of a SQLite store was deleted or replaced under it.
+
+        Raises
+        ------
+        StoreLost
+        """
+        if self._file is not None and (why := self._file.why_lost()) is not None:
+            raise StoreLost(
+                f"the store's file {self.url} {why}, so nothing is written any more: end every astrid that"
+                " uses it, then put the file back or restore a backup"
+            )
+
+    def _follow_file(self, engine: Engine) -> None:
+        """Know the file that is opened, and look at it once a transaction has the right to write.
+
+        Whoever replaces the file in the right way, as `core.operations.backup` does, waits for that right.
+        """
+        file = self._file = StoreFile(Path(str(engine.url.database)))
+        event.listen(engine, "connect", lambda *_: file.opened())
+        for writer in (self._writer, self._durable):
+            event.listen(writer, "begin", lambda _: self.must_be_there())
 
     @contextmanager
     def told(self) -> Iterator[None]:

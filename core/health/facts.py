@@ -210,6 +210,7 @@ def _shown(settings: Settings) -> str:
 
 
 def _ask(store: Store, file: Path | None) -> StoreFacts:
+    store.must_be_there()  # an open connection answers on without its file
     devices = power.devices(store)
     now = time.time()
     with store.read() as session:

@@ -37,9 +37,10 @@ class Changes:
 
         Raises
         ------
-        StoreUnreachable
+        StoreUnreachable, StoreLost
         """
         with self._lock, self._store.told():
+            self._store.must_be_there()  # an open connection answers on without its file
             if self._connection is None:
                 self._connection = self._store.connect()
                 self._connections += 1

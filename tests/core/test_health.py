@@ -324,3 +324,16 @@ def test_the_doctor_begins_with_the_settings(tmp_path, monkeypatch):
 
 def settings(home: Path, url: str) -> Settings:
     return Settings(home=home, store=StoreSettings(url=url))
+
+
+def test_an_open_store_whose_file_is_gone_has_failed(sqlite_store: Store, tmp_path: Path):
+    asked = settings(tmp_path, f"sqlite:///{tmp_path}/astrid.db")
+
+    def said() -> Check:
+        seen = gather(asked, sqlite_store, over_network=False)
+        return next(check for check in examine(seen, LIMITS) if check.name == "store")
+
+    assert said().state == "ok"
+    (tmp_path / "astrid.db").rename(tmp_path / "away.db")
+    assert said().state == "failed"
+    assert "was deleted or renamed while it was open" in said().message

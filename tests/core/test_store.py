@@ -20,6 +20,7 @@ from core.database import migrations, tables
 from core.database.store import (
     HEAD,
     Store,
+    StoreLost,
     StoreMissing,
     StoreOutdated,
     StoreReadOnly,
@@ -359,3 +360,74 @@ def test_a_store_that_the_login_may_not_write_to_says_so_before_anything_is_done
     path.with_name(path.name + "-wal").touch()
     assert why_unwritable(path) is None  # SQLite can do with the log that is there
     assert why_unwritable(path.with_name("none.db")) is None
+
+
+class TestFileThatGoesAway:
+    @staticmethod
+    def names(store: Store) -> list[str]:
+        with store.read() as session:
+            return sorted(session.exec(select(SavedFilter.name)))
+
+    @staticmethod
+    def write(store: Store, name: str, *, durable: bool = False) -> None:
+        with store.write(durable=durable) as session:
+            session.add(a_filter(name))
+
+    @pytest.mark.parametrize("durable", [False, True])
+    def test_nothing_is_written_into_a_file_that_was_deleted(
+        self, sqlite_store: Store, tmp_path: Path, durable: bool
+    ) -> None:
+        self.write(sqlite_store, "before")
+        (tmp_path / "astrid.db").unlink()
+        with pytest.raises(
+            StoreLost, match=r"astrid\.db was deleted or renamed while it was open, so nothing is written"
+        ):
+            self.write(sqlite_store, "after", durable=durable)
+        assert self.names(sqlite_store) == ["before"]
+
+    def test_nor_into_one_that_was_renamed_over_it_whichever_connection_it_takes(
+        self, sqlite_store: Store, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "astrid.db"
+        other = open_store(f"sqlite:///{tmp_path / 'other.db'}", create=True)
+        other.close()
+        with sqlite_store.read() as session:
+            assert session.exec(select(SavedFilter)).all() == []
+            (tmp_path / "other.db").rename(path)
+            # The connection that is in use is to the former file, so this one is new, and to the other.
+            with pytest.raises(StoreLost, match="was replaced by another"):
+                self.write(sqlite_store, "stray")
+        with closing(open_store(f"sqlite:///{path}")) as found:
+            assert self.names(found) == []
+
+    def test_one_that_is_put_back_is_written_to_again(self, sqlite_store: Store, tmp_path: Path) -> None:
+        path, away = tmp_path / "astrid.db", tmp_path / "away.db"
+        self.write(sqlite_store, "before")
+        path.rename(away)
+        with pytest.raises(StoreLost):
+            self.write(sqlite_store, "lost")
+        away.rename(path)
+        self.write(sqlite_store, "after")
+        assert self.names(sqlite_store) == ["after", "before"]
+
+    def test_a_store_that_was_closed_takes_the_file_that_is_there_then(
+        self, sqlite_store: Store, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "astrid.db"
+        self.write(sqlite_store, "before")
+        sqlite_store.close()
+        content = path.read_bytes()
+        (tmp_path / "copy.db").write_bytes(content)
+        (tmp_path / "copy.db").rename(path)
+        self.write(sqlite_store, "after")
+        assert self.names(sqlite_store) == ["after", "before"]
+
+    def test_it_is_found_wherever_the_process_goes(
+        self, sqlite_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        store = open_store("sqlite:///astrid.db")
+        self.write(store, "before")
+        monkeypatch.chdir("/")
+        self.write(store, "after")
+        store.close()

@@ -342,3 +342,13 @@ async def test_the_mouse_may_be_used(night, tmp_path):
         await vera.until(lambda: "2 of 5" in vera.text)
         await vera.pilot.click("#footer", offset=(vera.lines[-1].index("? help"), 0))
         await vera.until(lambda: "every key" in vera.text)
+
+
+@pytest.mark.usefixtures("soon_seen")
+async def test_the_loss_of_the_store_s_file_is_said_though_nobody_writes(night, tmp_path):
+    url = night[1]
+    async with console(url, tmp_path, (140, 40)) as vera:
+        (tmp_path / "astrid.db").rename(tmp_path / "away.db")
+        await vera.until(lambda: "was deleted or renamed while it was open" in vera.text)
+        (tmp_path / "away.db").rename(tmp_path / "astrid.db")
+        await vera.until(lambda: "the store answers again" in vera.text)

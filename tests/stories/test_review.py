@@ -429,3 +429,18 @@ async def test_keys_that_come_quickly_scroll_a_page_as_often(night, tmp_path):
             vera.app.simulate_key("j")
         await vera.settled()
         assert vera.app.screen.query_one("#sheet-body", VerticalScroll).scroll_y == 20
+
+
+async def test_a_verdict_is_refused_once_the_file_of_the_store_is_gone(night, tmp_path):
+    store, url, _ = night
+    async with console(url, tmp_path, (140, 40)) as vera:
+        (tmp_path / "astrid.db").rename(tmp_path / "away.db")
+        await vera.press("r")
+        told = " ".join(" ".join(vera.lines[-4:-1]).split())
+        assert "NOT written: the store's file" in told
+        assert "was deleted or renamed while it was open" in told
+        assert "1 of 5" in vera.lines[1]
+        (tmp_path / "away.db").rename(tmp_path / "astrid.db")
+        await vera.press("r")
+        assert "2 of 5" in vera.lines[1]
+    assert len(verdicts(store)) == 1
