@@ -10,7 +10,6 @@ from textual.markup import escape
 from core.database.keys import key_in
 from core.text import safe_text
 from screens.action import SCREENS, Where
-from screens.actions import key_sign
 from screens.frame.base import FrameScreen
 from screens.frame.commands import (
     Command,
@@ -23,6 +22,7 @@ from screens.frame.commands import (
     run_line,
 )
 from screens.frame.header import Clock
+from screens.key_names import key_sign
 from screens.lines import Tone
 from screens.themes import THEMES
 

@@ -7,6 +7,7 @@ from screens.action import SCREENS, Action, Where
 from screens.frame import actions as frame
 from screens.health import actions as health
 from screens.ingest import actions as ingest
+from screens.key_names import is_key, key_name, key_sign
 from screens.models import actions as models
 from screens.pipeline import actions as pipeline
 from screens.power import actions as power
@@ -22,25 +23,6 @@ ACTIONS: tuple[Action, ...] = (
     *frame.ACTIONS,
 )
 MENUS = {Where.VIEW_MENU: Where.REVIEW}  # whose keys count only while the menu is open, and where it opens
-
-_KEY_SIGNS = {
-    "question_mark": "?",
-    "colon": ":",
-    "semicolon": ";",
-    "slash": "/",
-    "comma": ",",
-    "full_stop": ".",
-    "plus": "+",
-    "equals_sign": "=",
-    "minus": "-",
-    "less_than_sign": "<",
-    "greater_than_sign": ">",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "escape": "esc",
-    "pagedown": "page down",
-    "pageup": "page up",
-}
 
 
 class KeyClash(ValueError):
@@ -102,12 +84,18 @@ class Registry:
         Raises
         ------
         KeyClash
-            An action is unknown, two actions would share a key on one screen, or a dangerous action
-            would have a key that is pressed without thought.
+            An action is unknown, a key does not exist, two actions would share a key on one screen, or a
+            dangerous action would have a key that is pressed without thought.
         """
         for action_id in keys:
             if action_id not in self._by_id:
                 raise KeyClash(f"there is no action '{action_id}': `astrid keys` names them all")
+            for key in keys[action_id]:
+                if not is_key(key_name(key)):
+                    raise KeyClash(
+                        f"'{key}' is no key: write one character, such as R or ?, or a name such as"
+                        " ctrl+r or f5"
+                    )
         changed = [
             replace(action, keys=tuple(map(key_name, keys[action.id]))) if action.id in keys else action
             for action in self.actions
@@ -128,17 +116,6 @@ class Registry:
                     )
                 found[key] = action
         return found
-
-
-def key_sign(key: str) -> str:
-    """A key as it is written on the keyboard."""
-    return _KEY_SIGNS.get(key, key)
-
-
-def key_name(sign: str) -> str:
-    """A key as Textual names it, from its name or from how it is written."""
-    names = {written: name for name, written in _KEY_SIGNS.items()}
-    return names.get(sign, sign)
 
 
 def grouped(actions: Iterable[Action]) -> dict[str, list[Action]]:

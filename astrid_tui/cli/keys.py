@@ -9,8 +9,8 @@ from astrid_tui.cli.invocation import JsonOption, print_json, print_table, setti
 
 def keys(context: typer.Context, as_json: JsonOption = False) -> None:
     """List the console's actions by the names that [keys] in the settings uses, and their keys."""
-    from screens.actions import key_sign
     from screens.frame.opening import registry_of
+    from screens.key_names import key_sign
 
     actions = registry_of(settings_of(context), context.find_root().obj.config).actions
     records: list[dict[str, Any]] = [

@@ -4,8 +4,9 @@ import textwrap
 from collections.abc import Sequence
 
 from screens.action import Action, Where
-from screens.actions import MENUS, grouped, key_sign
+from screens.actions import MENUS, grouped
 from screens.frame.commands import Command
+from screens.key_names import key_sign
 from screens.lines import Line, Tone, padded, span
 
 _KEY_COLUMNS = 16

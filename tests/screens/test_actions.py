@@ -1,15 +1,18 @@
 """The registry of actions: keys that never clash, reasons that are told, help that is complete."""
 
+import string
 from dataclasses import replace
 
 import pytest
+from textual.keys import _character_to_key
 
 from core.cells import Look
 from core.vocabulary import LABELS, Label
 from screens.action import SCREENS, Action, Situation, Where
-from screens.actions import ACTIONS, KeyClash, Registry, footer_actions, key_name, key_sign
+from screens.actions import ACTIONS, KeyClash, Registry, footer_actions
 from screens.frame.commands import Command
 from screens.help.view import help_lines
+from screens.key_names import is_key, key_name, key_sign
 from screens.lines import plain
 from screens.review.actions import verdict_label
 from screens.review.screen import ReviewScreen
@@ -105,11 +108,52 @@ class TestKeyMap:
             ({"undo": ["r"]}, "'verdict:real' and 'undo' would share the key r"),
             ({"undo": ["1"]}, "share the key 1"),
             ({"help": ["s"]}, "share the key s"),
+            ({"verdict:real": ["ctrl+foo"]}, r"'ctrl\+foo' is no key: write one character, such as R"),
+            ({"undo": ["U", ""]}, "'' is no key"),
         ],
     )
     def test_what_cannot_be_given_is_said_in_a_sentence(self, keys, said):
         with pytest.raises(KeyClash, match=said):
             REGISTRY.with_keys(keys)
+
+    @pytest.mark.parametrize(
+        "key",
+        [
+            "F5",
+            "ab",
+            "ctrl+",
+            "hyperspace+r",
+            "shift+r",
+            "ctrl+R",
+            "solidus",
+            "return",
+            "<any>",
+            "ctrl+foo",
+            "\x1b",
+        ],
+    )
+    def test_what_no_terminal_sends_is_no_key(self, key):
+        assert not is_key(key_name(key))
+
+    @pytest.mark.parametrize(
+        ("key", "name"),
+        [
+            ("+", "plus"), ("ctrl++", "ctrl+plus"), ("!", "exclamation_mark"), ("§", "section_sign"),
+            (" ", "space"), ("é", "é"), ("shift+ctrl+left", "ctrl+shift+left"), ("page down", "pagedown"),
+            ("question_mark", "question_mark"), ("shift+f5", "shift+f5"), ("ctrl+_", "ctrl+underscore"),
+        ],
+    )  # fmt: skip
+    def test_a_key_is_named_as_textual_names_it(self, key, name):
+        assert key_name(key) == name
+        assert is_key(name)
+
+    @pytest.mark.parametrize("character", string.punctuation + string.ascii_letters + string.digits + " é§")
+    def test_every_character_that_can_be_typed_is_a_key(self, character):
+        assert key_name(character) == _character_to_key(character)
+        assert is_key(key_name(character))
+
+    def test_all_keys_that_actions_come_with_are_keys(self):
+        assert [key for action in ACTIONS for key in action.keys if not is_key(key)] == []
 
     def test_what_cannot_be_undone_stays_on_capitals(self):
         with pytest.raises(KeyClash, match="capital"):

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from core.operations.headline import Headline, OpenEvent, RunAtWork
 from core.text import safe_text
 from screens.action import SCREENS, Where
-from screens.actions import Registry, footer_actions, key_sign
+from screens.actions import Registry, footer_actions
 from screens.clipboard import COPIES, keep
 from screens.frame.commands import Command, CommandRefused, completions, one_of, options, positive, run_line
 from screens.frame.footer import action_at, count_line, footer_line, menu_line
 from screens.frame.header import Clock, Surroundings, header_line
 from screens.frame.keys import KeyReader
 from screens.frame.memory import FILE, Memory
+from screens.key_names import key_sign
 from screens.lines import Tone, plain, span, wrapped
 
 NOON = 1_790_000_000.0
