@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
-from core.text import SafeText, safe_text
+from rich.cells import cell_len, chop_cells, set_cell_size
+
+from core.text import ELLIPSIS, SafeText, safe_text
+
+MANY = 1_000_000  # lines: as many as it takes
 
 _WORDS = re.compile(r"\s*\S+\s*|\s+")
 
@@ -83,53 +87,73 @@ def plain(line: Line) -> str:
     return "".join(piece.text for piece in line)
 
 
+def cells_of(line: Line) -> int:
+    """How many cells of a terminal a line takes: wide characters, as of Chinese, take two."""
+    return cell_len(plain(line))
+
+
 def padded(line: Line, width: int, tone: Tone = Tone.PLAIN) -> Line:
     """A line filled up with blanks; a longer one stays as it is."""
-    missing = width - len(plain(line))
+    missing = width - cells_of(line)
     return (*line, drawn(" " * missing, tone)) if missing > 0 else line
 
 
 def spread(left: Line, right: Line, width: int, tone: Tone = Tone.PLAIN) -> Line:
     """Two lines at the two ends of one; the right one is left out where both do not fit."""
-    if len(plain(left)) + len(plain(right)) + 1 > width:
+    if cells_of(left) + cells_of(right) + 1 > width:
         return padded(left, width, tone)
-    return (*padded(left, width - len(plain(right)), tone), *right)
+    return (*padded(left, width - cells_of(right), tone), *right)
 
 
 def shortened(line: Line, width: int) -> Line:
     """A line cut to a width, the cut marked."""
-    if len(plain(line)) <= width:
+    if cells_of(line) <= width:
         return line
     kept: list[Span] = []
-    room = width
+    room = width - 1  # the mark takes one
     for piece in line:
-        if isinstance(piece, Span) and room > 0:
-            kept.append(span(piece.text, piece.tone, room))
-            room -= len(kept[-1].text)
-    if kept and not kept[-1].text.endswith("…"):  # it was cut between two pieces
-        kept[-1] = Span(SafeText(kept[-1].text[:-1] + "…"), kept[-1].tone)
+        if not isinstance(piece, Span) or room < 0:
+            continue
+        cells = cell_len(piece.text)
+        text = piece.text if cells <= room else set_cell_size(piece.text, room) + ELLIPSIS
+        kept.append(Span(SafeText(text), piece.tone))
+        room = room - cells if cells <= room else -1
     return tuple(kept)
 
 
-def wrapped(line: Line, width: int, rows: int) -> list[Line]:
-    """A sentence over as many lines as it needs, up to ``rows``; only what does not fit into those is cut."""
-    if len(plain(line)) <= width or rows < 2:
+def wrapped(line: Line, width: int, rows: int = MANY, *, indent: int = 1) -> list[Line]:
+    """A sentence over as many lines as it needs, up to ``rows``; only what does not fit into those is cut.
+
+    Parameters
+    ----------
+    indent : int
+        Blanks before every line but the first.
+    """
+    if cells_of(line) <= width or rows < 2 or width <= indent + 1:
         return [shortened(line, width)]
     pieces = [piece for piece in line if isinstance(piece, Span)]
-    words = [Span(SafeText(word), piece.tone) for piece in pieces for word in _WORDS.findall(piece.text)]
+    words = [
+        Span(SafeText(part), piece.tone)
+        for piece in pieces
+        for word in _WORDS.findall(piece.text)
+        for part in _parts(word, width - indent)
+    ][::-1]  # what comes next is at the end, where it is cheap to take
     found: list[Line] = []
     while words and len(found) < rows - 1:
-        here: list[Span] = [span(" ")] if found else []
-        room = width - len(here)
-        while words and len(words[0].text.rstrip()) <= room:
-            room -= len(words[0].text)
-            here.append(words.pop(0))
-        if len(here) <= bool(found):  # a word that is longer than a line
-            break
+        here: list[Span] = [drawn(" " * indent)] if found else []
+        room = width - indent * len(here)
+        while words and cell_len(words[-1].text.rstrip()) <= room:
+            room -= cell_len(words[-1].text)
+            here.append(words.pop())
         found.append(_trimmed(here))
     if words:
-        found.append(shortened(_trimmed([*([span(" ")] if found else []), *words]), width))
+        found.append(shortened(_trimmed([drawn(" " * indent), *words[::-1]]), width))
     return found
+
+
+def _parts(word: str, room: int) -> list[str]:
+    """A word, in pieces where it is longer than a line."""
+    return [word] if cell_len(word.rstrip()) <= room else chop_cells(word, room)
 
 
 def _trimmed(pieces: "list[Span]") -> Line:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
+from rich.cells import cell_len, set_cell_size
+
 Columns = tuple[str, ...]  # what is of use together alone, such as the two coordinates of a place
 GAP = 2  # blanks between columns
 _FAIR = 18  # letters that tell most names from others
@@ -41,7 +43,7 @@ def fitted(
     cells : sequence of sequence of str
         Rows.
     width : int
-        Letters in a line.
+        Cells in a line: a letter takes one, a wide character such as a Chinese one two.
     least : sequence of tuple of str
         Columns that may give way, those of a tuple together, what is worth least first; of them empty ones
         do before all others. The last one is not left out but shortened: at first to `_FAIR` letters, and
@@ -53,7 +55,7 @@ def fitted(
     is gone, other names are shortened too, the longest first; without a word on worth only if it fits then.
     """
     *others, last = [tuple(headings.index(name) for name in names) for names in least] or [()]
-    widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(headings)]
+    widths = [max([len(name), *(cell_len(row[i]) for row in cells)]) for i, name in enumerate(headings)]
     widest = list(widths)
     for place in last:
         widths[place] = min(widths[place], max(_FAIR, len(headings[place])))
@@ -85,7 +87,7 @@ def in_lines(cells: Sequence[Sequence[str]], width: int) -> list[list[str]]:
     """Rows whose last cell goes on in rows of its own, where it is longer than a width."""
     found: list[list[str]] = []
     for row in cells:
-        first, *rest = wrap(row[-1], width, break_on_hyphens=False) or [""]
+        first, *rest = _in_lines(row[-1], width) or [""]
         found.append([*row[:-1], first])
         found += [[*[""] * (len(row) - 1), each] for each in rest]
     return found
@@ -103,17 +105,26 @@ def parts(widths: Sequence[int], shown: Sequence[int], width: int) -> list[list[
 
 def shortened(word: str, longest: int) -> str:
     """A word without its middle, for names of frames differ at their ends."""
-    if len(word) <= longest:
+    if cell_len(word) <= longest:
         return word
     kept = longest - len(_CUT)
     tail = (kept + 1) // 2
-    return word[: kept - tail] + _CUT + word[-tail:]
+    return set_cell_size(word, kept - tail) + _CUT + set_cell_size(word[::-1], tail)[::-1]
+
+
+def _in_lines(text: str, width: int) -> list[str]:
+    """A sentence in lines; `textwrap` takes every character for one cell wide."""
+    if cell_len(text) == len(text):
+        return wrap(text, width, break_on_hyphens=False)
+    from screens.lines import plain, span, wrapped
+
+    return [plain(line) for line in wrapped((span(text),), width, indent=0)]
 
 
 def _prose(cells: Sequence[Sequence[str]], widths: Sequence[int]) -> int | None:
     """The last column, where it holds sentences."""
     place = len(widths) - 1
-    holds = any(len(row[place]) > _PROSE and " " in row[place] for row in cells)
+    holds = any(cell_len(row[place]) > _PROSE and " " in row[place] for row in cells)
     return place if holds else None
 
 

@@ -207,6 +207,8 @@ def print_table(
     are shortened, and sentences in the last column go on in the next line. What still does not fit follows
     below, its first column again before it.
     """
+    from rich.cells import cell_len, set_cell_size
+
     from core.text import safe_text
 
     cells: list[list[str]] = [[safe_text("" if value is None else value) for value in row] for row in rows]
@@ -221,10 +223,12 @@ def print_table(
 
         found = fitted(headings, cells, screen, least)
         shown, cells = found.shown, found.cells if found.prose is None else in_lines(found.cells, found.prose)
-    widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(headings)]
+    widths = [max([len(name), *(cell_len(row[i]) for row in cells)]) for i, name in enumerate(headings)]
     for part in [shown] if screen is None else parts(widths, shown, screen):
         for line in [list(headings), *cells]:
-            padded = [line[i].rjust(widths[i]) if numeric[i] else line[i].ljust(widths[i]) for i in part]
+            padded = [
+                line[i].rjust(widths[i]) if numeric[i] else set_cell_size(line[i], widths[i]) for i in part
+            ]
             typer.echo("  ".join(padded).rstrip())
     if len(shown) < len(headings):
         hidden = ", ".join(name for i, name in enumerate(headings) if i not in shown)

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from screens.action import Action
-from screens.actions import footer_actions, key_sign
-from screens.lines import Line, Tone, drawn, plain, span
+from screens.actions import footer_actions
+from screens.key_names import key_sign
+from screens.lines import Line, Tone, cells_of, drawn, span
 
 COUNTED = ("next", "previous", "page-down", "page-up", "last")  # what a count may come before
 
@@ -35,7 +36,7 @@ def menu_line(title: str, actions: Sequence[Action], width: int) -> Line:
     for action in (*actions, None):
         key, label = (key_sign(action.keys[0]), action.label) if action and action.keys else ("esc", "close")
         piece = (span(f" {key}", Tone.KEY), span(f" {label} ", Tone.BAR))
-        if len(plain((*line, *piece))) <= width:
+        if cells_of((*line, *piece)) <= width:
             line = (*line, *piece)
     return line
 

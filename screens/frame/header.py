@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.text import SafeText
-from screens.lines import Line, Span, Tone, drawn, padded, plain, span
+from screens.lines import Line, Span, Tone, cells_of, drawn, padded, plain, span
 
 if TYPE_CHECKING:
     from core.operations.headline import Headline
@@ -71,14 +71,14 @@ def header_line(around: Surroundings, headline: "Headline | None", width: int) -
     room = width - 2
     kept: set[int] = set()
     for place, part in sorted(enumerate(parts), key=lambda item: item[1].rank):
-        needed = len(plain(part.line)) + (len(_GAP) if kept else 0)
+        needed = cells_of(part.line) + (len(_GAP) if kept else 0)
         if needed <= room or not kept:
             kept.add(place)
             room -= needed
     left = _joined(part.line for place, part in enumerate(parts) if place in kept and not part.is_right)
     right = _joined(part.line for place, part in enumerate(parts) if place in kept and part.is_right)
     line = (drawn(" ", Tone.BAR), *left)
-    line = (*padded(line, width - len(plain(right)) - 1, Tone.BAR), *right)
+    line = (*padded(line, width - cells_of(right) - 1, Tone.BAR), *right)
     return padded(_cut(line, width), width, Tone.BAR)
 
 
@@ -137,7 +137,7 @@ def _cut(line: Line, width: int) -> Line:
     """Never more than the terminal has."""
     kept: Line = ()
     for piece in line:
-        room = width - len(plain(kept))
+        room = width - cells_of(kept)
         if room <= 0:
             break
         kept = (*kept, drawn(piece.text[:room], piece.tone) if isinstance(piece, Span) else piece)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from core.text import counted
-from screens.lines import Line, Tone, drawn, indented, plain, shortened, span, spread
+from screens.lines import Line, Tone, cells_of, drawn, indented, shortened, span, spread
 
 if TYPE_CHECKING:
     from core.health.checks import Check
@@ -146,7 +146,7 @@ def event_line(event: Event, now: float, width: int, *, at_cursor: bool) -> Line
         span(event.check.ljust(CHECK_COLUMNS), tone),
         span(f"{moment(event.opened_at, now)} ", Tone.DIM),
     )
-    return (*head, span(f"{often}{event.message}", tone, max(width - len(plain(head)), 8)))
+    return (*head, span(f"{often}{event.message}", tone, max(width - cells_of(head), 8)))
 
 
 def event_sheet(event: Event, now: float, width: int) -> list[Line]:

@@ -14,7 +14,7 @@ from core.vocabulary import ObservationState
 from screens.ages import ago, length, moment, work
 from screens.ingest.depth import depth_facts
 from screens.ingest.view import STATE_TONES, end_of
-from screens.lines import Line, Span, Tinted, Tone, drawn, indented, padded, plain, shortened, span
+from screens.lines import Line, Span, Tinted, Tone, cells_of, drawn, indented, padded, plain, shortened, span
 
 if TYPE_CHECKING:
     from core.cells import Look
@@ -75,7 +75,7 @@ def title_lines(page: DetailPage, width: int) -> list[Line]:
     if row.reason:
         lines += indented((span(row.reason, tone, 1000),), width)
     for line in _advice(page):
-        lines += [(span(" "), *line)] if len(plain(line)) < width else indented(line, width)
+        lines += [(span(" "), *line)] if cells_of(line) < width else indented(line, width)
     return [*lines, ()]
 
 
@@ -111,7 +111,7 @@ def _summary(page: DetailPage, width: int, rows: int) -> list[Line]:
     image = _image(page, width, rows)
     if not image:
         return [(span(" "), *line) for line in _wrapped(_facts(page, width - _TITLE - 1), width - 1)]
-    columns = max(len(plain(line)) for line in image) + 2
+    columns = max(cells_of(line) for line in image) + 2
     is_narrow = width - columns < 30
     room = width - 1 - (0 if is_narrow else columns)
     facts = _wrapped(_facts(page, room - _TITLE), room)
@@ -130,7 +130,7 @@ def _wrapped(facts: Iterable[Line], room: int) -> list[Line]:
     """Facts, of which those that are too long go on below their values."""
     lines: list[Line] = []
     for fact in facts:
-        if len(plain(fact)) <= room or room - _TITLE < _LEAST_VALUE:
+        if cells_of(fact) <= room or room - _TITLE < _LEAST_VALUE:
             lines.append(shortened(fact, room))
             continue
         title, *rest = fact

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len, set_cell_size
+
 from core.text import counted
 from core.vocabulary import ObservationState
 from screens.ages import ago, length, short, work
-from screens.lines import Line, Span, Tone, drawn, padded, plain, shortened, span, spread
+from screens.lines import Line, Span, Tone, cells_of, drawn, padded, shortened, span, spread
 
 if TYPE_CHECKING:
     from core.frames.frame_list import Counted, FrameRow
@@ -124,7 +126,7 @@ def state_line(intake: Intake, chosen: str, width: int) -> Line:
     chips = [_state_chip(state, _in_state(intake, state), state == chosen) for state in shown]
     first, last = (shown.index(chosen),) * 2
     while True:  # grow about the chosen one as long as there is room
-        lengths = [len(plain(chip)) for chip in chips]
+        lengths = [cells_of(chip) for chip in chips]
         grown = [(first - 1, last), (first, last + 1)]
         fits = [
             (a, b) for a, b in grown if a >= 0 and b < len(chips) and sum(lengths[a : b + 1]) + 2 <= width
@@ -211,13 +213,13 @@ def _folder_line(folder: Folder, now: float, width: int) -> Line:
     if folder.processes:
         facts.append("starts runs")
     tail = (*state, span(" · " + " · ".join(facts), Tone.DIM))
-    room = max(width - len(plain(tail)) - 1, width // 3)
+    room = max(width - cells_of(tail) - 1, width // 3)
     return shortened((span(" " + end_of(folder.path, room - 1)), *tail), width)
 
 
 def end_of(path: str, room: int) -> str:
     """A path's end tells more than its beginning."""
-    return path if len(path) <= room else "…" + path[-max(room - 1, 1) :]
+    return path if cell_len(path) <= room else "…" + set_cell_size(path[::-1], max(room - 1, 1))[::-1]
 
 
 def place_line(page: ListPage, width: int) -> Line:
@@ -232,7 +234,7 @@ def place_line(page: ListPage, width: int) -> Line:
         place = "" if page.before.more else f"{page.before.frames + page.here + 1} of "
         total = f"{page.total.frames}{' or more' if page.total.more else ''}"
         right = (*right, span(f"{place}{total} ", Tone.STRONG))
-    return spread(shortened(left, max(width - len(plain(right)) - 1, 8)), right, width)
+    return spread(shortened(left, max(width - cells_of(right) - 1, 8)), right, width)
 
 
 def frame_lines(page: ListPage, width: int, rows: int) -> list[Line]:
@@ -252,7 +254,7 @@ def _reason_rows(page: ListPage, width: int, rows: int) -> list[Line]:
     if rows < _LEAST_ROWS_FOR_REASON or not page.rows:
         return []
     room = _Columns.of(page, width).room
-    if all(len(row.reason or "") <= room for row in page.rows):
+    if all(cell_len(row.reason or "") <= room for row in page.rows):
         return []
     return [shortened((span(" "), span(page.rows[page.here].reason or "", Tone.PLAIN, width)), width)]
 
@@ -282,7 +284,7 @@ class _Columns:
 
     @classmethod
     def of(cls, page: ListPage, width: int) -> _Columns:
-        longest = max(len(row.frame) for row in page.rows)
+        longest = max(cell_len(row.frame) for row in page.rows)
         name = min(max(longest, 12), max(width // 3, 16))
         state = 0 if page.state else 12
         by_priority = page.state in ("queued", "waiting")
@@ -305,17 +307,17 @@ class _Columns:
     def line(self, place: int, row: FrameRow, page: ListPage) -> Line:
         at_cursor = place == page.here
         sign = ("*" if page.marks.has(row.id) else " ") + (">" if at_cursor else " ")
-        name = span(row.frame, Tone.KEY if at_cursor else Tone.STRONG, self.name)
+        name = shortened((span(row.frame, Tone.KEY if at_cursor else Tone.STRONG),), self.name)
         number = row.priority if self.number == "prio" else row.attempts
         start: Line = (
             span(sign, Tone.KEY),
-            *padded((name,), self.name + 2),
+            *padded(name, self.name + 2),
             *(padded((_state(row),), self.state) if self.state else ()),
             *(padded((span(row.filter or "–", Tone.DIM, 4),), 5) if self.has_band else ()),
             *padded((span(short(page.now - (row.finished_at or row.registered_at)), Tone.DIM),), 7),
             *((span(f"{number or '':>4}  ", Tone.DIM),) if self.number else ()),
         )
-        room = self.width - len(plain(start))
+        room = self.width - cells_of(start)
         return shortened((*start, _what(row, page.now, max(room, 1))), self.width)
 
 

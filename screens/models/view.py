@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from core.text import counted
-from screens.lines import Line, Tone, indented, plain, shortened, span, spread
+from screens.lines import Line, Tone, cells_of, indented, shortened, span, spread
 from screens.models.plots import training_curve_lines
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def version_lines(page: Page, width: int, rows: int) -> list[Line]:
     key: Line = ()
     if width >= LEAST_COLUMNS_FOR_KEY and model.shipped.startswith("missed"):
         key = (span("0: missed at 1 % FPR, ECE on independent simulations ", Tone.DIM),)
-    lines: list[Line] = [spread(shortened(title, width - len(plain(key))), key, width)]
+    lines: list[Line] = [spread(shortened(title, width - cells_of(key)), key, width)]
     versions = version_rows(model)
     for place in window(page.version_place, len(versions), rows):
         has_cursor = here and place == page.version_place
@@ -187,7 +187,7 @@ def facts_lines(facts: Iterable[tuple[str, object]], width: int) -> list[Line]:
     shown = [(span(name, Tone.DIM, 60), span(_value(value), limit=400)) for name, value in facts]
     widest = max((len(name.text) for name, _ in shown), default=0)
     return [
-        shortened((span(" "), name, span(" " * (widest - len(plain((name,))) + 2)), value), width)
+        shortened((span(" "), name, span(" " * (widest - cells_of((name,)) + 2)), value), width)
         for name, value in shown
     ]
 

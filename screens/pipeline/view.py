@@ -11,7 +11,7 @@ from core.text import counted
 from core.vocabulary import ObservationState
 from screens.ages import ago, length, short, work
 from screens.ingest.view import STATE_TONES
-from screens.lines import Line, Tone, drawn, padded, plain, shortened, span
+from screens.lines import Line, Tone, cells_of, drawn, padded, shortened, span
 from screens.pipeline.night import night_lines
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ def _cause_line(cause: Cause, is_here: bool, width: int) -> Line:
         span(("> " if is_here else "  ") + f"{cause.frames:>4} ", Tone.KEY if is_here else Tone.STRONG),
         *padded((span(state, tone, 12),), 12),
     )
-    room = max(width - len(plain(start)), 8)
+    room = max(width - cells_of(start), 8)
     name = span(f"  {cause.newest_frame}", Tone.DIM, max(room // 3, 8))
     return shortened((*start, span(cause.pattern, limit=max(room - len(name.text), 8)), name), width)
 

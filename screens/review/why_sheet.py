@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from core.coordinates import CoordinateError, parse_position
 from core.text import counted
 from screens.frame.commands import Command, CommandRefused, Words
-from screens.lines import Line, Tone, indented, plain, shortened, span
+from screens.lines import Line, Tone, cells_of, indented, shortened, span
 from screens.review.facts import sexagesimal, utc
 from screens.widgets.sheet import Sheet
 
@@ -105,7 +105,7 @@ def _frame_lines(frame: "FrameStory", width: int) -> list[Line]:
     )
     text = _end(frame)
     beside = (*head, span(f"  {text}", limit=300))
-    if len(plain(beside)) <= width:
+    if cells_of(beside) <= width:
         return [beside]
     return [head, *((span("   "), *line) for line in indented((span(text, limit=1000),), width - 4))]
 

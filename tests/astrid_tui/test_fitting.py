@@ -1,6 +1,7 @@
 """Tables that fit a terminal, and stay whole in a pipe."""
 
 import pytest
+from rich.cells import cell_len
 
 from astrid_tui.cli import invocation
 from astrid_tui.cli.candidates import LEAST
@@ -104,3 +105,22 @@ def test_a_long_text_goes_on_below_itself_on_a_terminal_alone(monkeypatch, capsy
     assert " ".join(line[10:] for line in lines) == text  # a path stays in one piece
     invocation.print_item("path", "")
     assert capsys.readouterr().out == "path\n"
+
+
+@pytest.mark.parametrize("columns", [None, 60, 34])
+def test_columns_after_wide_names_stand_below_those_after_others(columns, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(invocation.sys.stdout, "isatty", lambda: columns is not None)
+    names = ("m31-0001.fits", "星雲観測フレーム" * 2 + ".fits", "é.fits")
+    invocation.print_table(("frame", "state", "reason"), [(name, "done", "-") for name in names])
+    lines = capsys.readouterr().out.splitlines()
+    places = {cell_len(line[: line.index("done")]) for line in lines[1:]}
+    assert places == {cell_len(lines[0][: lines[0].index("state")])}
+    assert columns is None or max(map(cell_len, lines)) <= columns
+
+
+def test_a_sentence_of_wide_characters_goes_on_in_the_next_line():
+    reason = "基準画像に位置を合わせる星が足りません" * 4
+    lines = in_lines([["7", reason]], 30)
+    assert "".join(line[-1] for line in lines) == reason
+    assert max(cell_len(line[-1]) for line in lines) <= 30

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from rich.cells import cell_len
 
 from core.frames.frame_detail import Subtraction
 from core.frames.frame_list import Counted, FrameRow
@@ -353,3 +354,12 @@ class TestPipeline:
         assert len(lines) <= rows
         assert max(len(plain(line)) for line in lines) <= width
         assert not {"\x1b", "\u202e", "\n"} & set("".join(plain(line) for line in lines))
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_frames_with_wide_names_keep_their_columns(width):
+    names = ("n1.fits", "星雲観測フレーム.fits", "星雲観測フレーム" * 9)
+    page = listed(*(replace(ROW, id=place, frame=name) for place, name in enumerate(names)))
+    heading, *rows = [plain(line) for line in frame_lines(page, width, 6) if line]
+    assert {cell_len(row[: row.index("queued")]) for row in rows} == {heading.index("state")}
+    assert max(map(cell_len, rows)) <= width
