@@ -351,7 +351,7 @@ def _past(row: dict[str, Any]) -> str:
     """One verdict, retraction or note in words."""
     from datetime import UTC, datetime
 
-    from screens.review.facts import remark
+    from screens.review.said import remark
 
     at = f"{datetime.fromtimestamp(row['at'], UTC):%Y-%m-%d %H:%M:%S} UTC"
     what = row["label"] or ("taken back" if row["retracts_id"] is not None else "note")

@@ -164,7 +164,8 @@ def _show_named(context: typer.Context, name: str, look: "Look", columns: int) -
 def _show_candidate(context: typer.Context, candidate: int, look: "Look", columns: int) -> None:
     """Facts of a candidate, and its images if they were kept."""
     from screens.lines import plain
-    from screens.review.facts import fact_lines, last_note
+    from screens.review.facts import fact_lines
+    from screens.review.said import last_note
 
     card = card_for(context, store_of(context, read_only=True), candidate)
     lines = [*fact_lines(card, columns, _FACTS), last_note(card)]

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 _WORDS = {
     "″": " arcsec", "′": " arcmin", "°": " degrees", "σ": " sigma", "±": " plus or minus ", "×": " times",
-    "▸": "shown: ", "…": " ", "−": "-", "≥": " at least ", "≤": " at most ", "µ": "micro", "μ": "micro",
+    "▸": "shown: ", "…": "...", "−": "-", "≥": " at least ", "≤": " at most ", "µ": "micro", "μ": "micro",
 }  # fmt: skip
 _GLYPH = re.compile("[" + "".join(_WORDS) + "]")
 _ALONE = re.compile(r"(?<![^\s(])–(?![^\s,;)])")
 _ARCSEC = re.compile(r'(?<=\d)"')
-_WIDTH, _FACTS = 79, 30  # one fact a line
+_WIDTH, _FACTS = 400, 30  # one fact a line, whole
 
 
 def spoken(text: str) -> str:
@@ -30,12 +30,13 @@ def spoken(text: str) -> str:
 def card_lines(card: "Card") -> Iterator[str]:
     """What a card says: facts, all scores, what is known there, the light curve, tags and the last note."""
     from screens.lines import plain
-    from screens.review.facts import best_first, fact_lines, last_note
+    from screens.review.facts import best_first, fact_lines
     from screens.review.known import known_facts
+    from screens.review.said import WHOLE, last_note
 
     # Their abbreviations stand for what is told in full below.
     short = {plain(line).strip() for line in known_facts(card.known)}
-    for line in fact_lines(card, _WIDTH, _FACTS):
+    for line in fact_lines(card, _WIDTH, _FACTS, columns=1):
         text = plain(line).strip()
         if text and text not in short:
             yield text
@@ -48,7 +49,7 @@ def card_lines(card: "Card") -> Iterator[str]:
         yield f"awaits the expert {card.expert}"
     if card.tags:
         yield f"tags: {', '.join(card.tags)}"
-    if note := plain(last_note(card)).strip():
+    if note := plain(last_note(card, WHOLE)).strip():
         yield note
 
 

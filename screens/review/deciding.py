@@ -11,7 +11,7 @@ from core.vocabulary import Label
 from screens.frame.work import start
 from screens.lines import Line, Tone, span
 from screens.review import view
-from screens.review.facts import remark as remarked
+from screens.review.said import remark as remarked
 from screens.review.steering import Remark
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """What is known of a candidate, as short labelled facts."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from core.epochs import MJD_0
@@ -11,12 +11,13 @@ from core.moon import moon
 from core.orientation import described
 from core.text import counted
 from core.vocabulary import DOUBT, LABELS, OWN, Label, MaskPlane, ReviewState
-from screens.lines import Line, Tone, indented, padded, plain, shortened, span
+from screens.lines import Line, Tone, cells_of, indented, padded, shortened, span, wrapped
 from screens.review.known import known_facts
+from screens.review.said import past_line
 
 if TYPE_CHECKING:
     from core.database.tables import Tracklet
-    from core.review.cards import Card, PastVerdict
+    from core.review.cards import Card
 
 _COLUMN = 40  # cells of one column of facts, at least
 _MASK_WORDS = {
@@ -47,7 +48,7 @@ def fact_lines(card: "Card", width: int, rows: int, columns: int = 0) -> list[Li
     line: Line = ()
     place = 0
     for fact in facts:  # one that is too long takes two cells while some are left over
-        cells = 1 + (spare > 0 and place < columns - 1 and len(plain(fact)) >= cell)
+        cells = 1 + (spare > 0 and place < columns - 1 and cells_of(fact) >= cell)
         line = (*padded(line, place * cell), *shortened(fact, cells * cell - 1))
         place, spare = place + cells, spare + 1 - cells
         if place == columns:
@@ -110,7 +111,7 @@ def _facts(card: "Card", cell: int = _COLUMN, scores: int = 0) -> Iterator[Line]
 
 
 def detail_lines(card: "Card", width: int, curve: Sequence[Line] = ()) -> list[Line]:
-    """Everything: facts, the light curve as it was drawn, scores, features, epochs and history."""
+    """Everything, whole: facts, the light curve as it was drawn, scores, features, epochs and history."""
     lines: list[Line] = [(span("Facts", Tone.STRONG),)]
     lines += [(span("  "), *fact) for fact in _facts(card, width)]
     lines += [(span("  "), *_labelled(label, value)) for label, value in _further(card) if value is not None]
@@ -129,8 +130,8 @@ def detail_lines(card: "Card", width: int, curve: Sequence[Line] = ()) -> list[L
              span(_signed(epoch.snr, "σ")), span(mag))
         )  # fmt: skip
     lines += [(), (span("Verdicts and notes, newest first", Tone.STRONG),)]
-    lines += [_past(past) for past in card.history] or [_NONE]
-    return [shortened(line, width) for line in lines]
+    lines += [past_line(past) for past in card.history] or [_NONE]
+    return [part for line in lines for part in wrapped(line, width, indent=4)]
 
 
 def _further(card: "Card") -> list[tuple[str, str | None]]:
@@ -220,24 +221,6 @@ def standing(card: "Card") -> Line:
     return (span("  "), span(last.label, tone), span(f" by {last.reviewer}", Tone.DIM, 14), *asked)
 
 
-def last_note(card: "Card") -> Line:
-    """The newest note or tags on the object, if there are any."""
-    past = next((past for past in card.history if past.note or past.tags), None)
-    if past is None:
-        return ()
-    return (
-        span("note ", Tone.DIM),
-        span(remark(past.note, past.tags), limit=120),
-        span(f" ({past.reviewer})", Tone.DIM, 20),
-    )
-
-
-def remark(note: str | None, tags: Iterable[str]) -> str:
-    """A note as it was typed, and behind it the tags that are not in it already."""
-    said = {word.lower() for word in (note or "").split()}
-    return " ".join([note or "", *(f"#{tag}" for tag in tags if f"#{tag}" not in said)]).strip()
-
-
 def mask_words(flags: int) -> str:
     """The names of mask bits."""
     return ", ".join(word for bit, word in _MASK_WORDS.items() if flags & bit)
@@ -268,19 +251,6 @@ def utc(mjd: float | None) -> str:
         return f"MJD {mjd:g}"
 
 
-def _past(past: "PastVerdict") -> Line:
-    when = datetime.fromtimestamp(past.at, UTC).strftime("%Y-%m-%d %H:%M")
-    what = past.label or ("taken back" if past.retracts_id is not None else "note")
-    tone = Tone.STRONG if past.stands else Tone.DIM
-    words = remark(past.note, past.tags)
-    return (
-        span(f"  {when}  ", Tone.DIM),
-        span(what, tone),
-        span(f"  {past.reviewer}", limit=22),
-        span(f"  {words}" if words else ""),
-    )
-
-
 def _position(card: "Card") -> Line:
     if card.ra is not None and card.dec is not None:
         return (span(sexagesimal(card.ra, card.dec)),)
@@ -297,7 +267,7 @@ def _with_scores(line: Line, card: "Card", room: int) -> Line:
     for place, (name, value) in enumerate(models):  # a survey's have its name before theirs, such as ztf:drb
         longer = (*line, span("  "), span(name, Tone.DIM, 20), span(f" {value:.2f}"))
         last = place == len(models) - 1
-        if place and len(plain(longer)) > room - (0 if last else 2):
+        if place and cells_of(longer) > room - (0 if last else 2):
             return (*line, span(" …", Tone.DIM))
         line = longer
     return line

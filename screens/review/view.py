@@ -11,9 +11,10 @@ from screens.lines import Line, Span, Tone, indented, padded, span, spread
 from screens.review.curve import curve_lines
 from screens.review.drawings import GRAPHICS
 from screens.review.epochs import AUTO, curve_points
-from screens.review.facts import fact_lines, last_note, sexagesimal
+from screens.review.facts import fact_lines, sexagesimal
 from screens.review.layout import Layout, arrange
 from screens.review.queue import Queue
+from screens.review.said import last_note
 from screens.review.steering import MODEL_ORDERS
 
 if TYPE_CHECKING:

@@ -44,7 +44,7 @@ def test_nothing_is_read_aloud_that_has_no_words(sit, sqlite_store):
     assert "known sky: unknown, it was not looked up" in said
     assert "light curve, filter r: 1 detection, magnitude 19.13; 2 limits; fainter than" in said
     assert spoken("near ref 0.2″ … seen 3× – SNR +8.1σ 10–20, mag –") == (
-        "near ref 0.2 arcsec seen 3 times unknown SNR +8.1 sigma 10-20, mag unknown"
+        "near ref 0.2 arcsec ... seen 3 times unknown SNR +8.1 sigma 10-20, mag unknown"
     )
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import pytest
+
+from astrid_tui.cli.spoken import card_lines
 from core.review.cards import PastVerdict, read_card
 from screens.lines import plain
-from screens.review.facts import detail_lines, fact_lines, last_note
+from screens.review.facts import detail_lines, fact_lines
 from screens.review.known import known_facts
+from screens.review.said import last_note
 from tests.builders import add_night
 
 
@@ -128,3 +132,18 @@ def test_catalogues_that_are_not_there_are_told_in_few_words():
     assert told == ["near ref 9.1 px", "known sky unknown: no catalogue"]
     told = [plain(line) for line in known_facts(known | {"star": {"status": "none"}})]
     assert told == ["no star ref, unknown SSO var gal trans"]
+
+
+@pytest.mark.parametrize("width", [77, 137])
+def test_a_note_is_told_whole_in_the_details_and_aloud(sqlite_store, width):
+    (sky_object,) = add_night(sqlite_store, objects=1, epochs=1)
+    card = read_card(sqlite_store, sky_object)
+    words = " ".join(f"word{number}" for number in range(300)) + " " + "x" * 300
+    note = PastVerdict(1, 0.0, "ann", card.candidate_id, None, None, words, (), stands=False)
+    card = replace(card, history=(note,))
+    lines = [plain(line) for line in detail_lines(card, width)]
+    assert max(map(len, lines)) <= width
+    told = lines[lines.index("Verdicts and notes, newest first") + 1 :]
+    assert "".join(words.split()) in "".join("".join(told).split())
+    assert any(words in line for line in card_lines(card))
+    assert plain(last_note(card)).endswith("… (ann)")  # the page has no room for it
