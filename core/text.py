@@ -24,6 +24,7 @@ _INVISIBLE = frozenset([0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 
     range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0)
 )
 
+_MOST_SHOWN = len("<U+10FFFF>")  # of one character
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their full-width forms
 
@@ -82,13 +83,19 @@ def safe_text(raw: object, limit: int = 200) -> SafeText:
     return SafeText("".join(pieces))
 
 
+def whole_text(raw: object) -> SafeText:
+    """As `safe_text` has it, nothing cut: for files, which have room for what a person wrote."""
+    text = _as_str(raw)
+    return safe_text(text, max(1, len(text) * _MOST_SHOWN))
+
+
 def counted(number: int, noun: str) -> str:
     """A number with its noun."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def csv_cell(value: object, limit: int = 2000) -> str:
-    """One cell of a CSV file, displayable, that no spreadsheet takes for a formula.
+def csv_cell(value: object) -> str:
+    """One cell of a CSV file, displayable and whole, that no spreadsheet takes for a formula.
 
     Numbers, also those written as text, stay numbers; ``None`` and non-finite numbers are empty;
     text that starts like a formula gets a leading apostrophe, as spreadsheets expect.
@@ -97,7 +104,7 @@ def csv_cell(value: object, limit: int = 2000) -> str:
         return ""
     if isinstance(value, int | float):
         return str(value)
-    text = safe_text(value, limit)
+    text = whole_text(value)
     if text.lstrip().startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(text):
         return "'" + text
     return text

@@ -13,7 +13,7 @@ from core.database.records import finite
 from core.objects.light_curve import LightCurvePoint
 from core.review.real_rows import RealObject
 from core.surveys.alert import AB_ZEROPOINT_NJY
-from core.text import csv_cell, safe_text
+from core.text import csv_cell, whole_text
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -111,7 +111,7 @@ def astropy_table(rows: Sequence[dict[str, Any]], columns: Sequence[Column] = CO
         filled = [blanks[column.type] if value is None else value for value in values]
         dtype: Any = column.type
         if column.type is str:
-            filled, dtype = [safe_text(value, 2000) for value in filled], None if rows else "U1"
+            filled, dtype = [whole_text(value) for value in filled], None if rows else "U1"
         table[column.name] = MaskedColumn(
             filled,
             mask=[value is None for value in values] if column.type is not bool else False,

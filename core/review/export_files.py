@@ -20,7 +20,7 @@ from core.review.cutout_cards import Cards, epoch_cards, exposure_cards, sky_car
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.export import COLUMNS, values_of
 from core.review.real_rows import PAGE, RealCandidate
-from core.text import safe_text
+from core.text import safe_text, whole_text
 from core.vocabulary import LABELS, OWN, Label, ReviewState
 
 UNITS = {
@@ -76,6 +76,7 @@ _INTEGERS = ("id", "tracklet")
 _NUMBERS = (
     "mjd", "x", "y", "x_frame", "y_frame", "ra", "dec", "snr", "flux", "flux_err", "mag", "mag_err", "score",
 )  # fmt: skip
+_OF_ANY_LENGTH = ("note", "tags")
 _RADIUS_ARCSEC = 3.0
 _RADIUS_PX = 6.0
 _HEAD_OF_PIXELS = 2  # lines before the regions in pixels
@@ -85,7 +86,10 @@ _BLOCK = 2880  # bytes of a block of FITS
 
 
 def write_parquet(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
-    """Write candidates as Parquet, a page at a time; return how many. Tags are a list, scores JSON."""
+    """Write candidates as Parquet, a page at a time; return how many. Tags are a list, scores JSON.
+
+    What is not said is empty text, as in CSV: astropy reads no column of text that holds nulls.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -102,12 +106,14 @@ def write_parquet(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
             for name in COLUMNS
         ]
     )
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
     count = 0
     with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
         for page in _pages(iter(found)):
             records = [_plain(row) for row in page]
             for record in records:
                 record["tags"] = [str(tag) for tag in record["tags"]]
+                record |= {name: "" for name in texts if record[name] is None}
             writer.write_table(pa.Table.from_pylist(records, schema=schema))
             count += len(page)
     return count
@@ -124,7 +130,7 @@ def write_votable(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
         if name == "tags":
             values = [" ".join(str(tag) for tag in each) for each in values]
         blank: Any
-        dtype: str | None
+        dtype: type | str | None
         if name == "disputed":
             blank, dtype = False, "bool"
         elif name in _INTEGERS:
@@ -132,8 +138,9 @@ def write_votable(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
         elif name in _NUMBERS:
             blank, dtype = math.nan, "f8"
         else:  # XML knows no control characters
-            values = [None if each is None else safe_text(each, 2000) for each in values]
-            blank, dtype = "", None if records else "U1"
+            values = [None if each is None else whole_text(each) for each in values]
+            # A note may be long, and an array of fixed width would give as much room to each of the others.
+            blank, dtype = "", (object if name in _OF_ANY_LENGTH else None) if records else "U1"
         table[name] = MaskedColumn(
             [blank if each is None else each for each in values],
             mask=[each is None for each in values],

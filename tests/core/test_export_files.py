@@ -1,5 +1,6 @@
 """What leaves AstrID for other programs: read again by their own readers, without any injected source."""
 
+import csv
 import io
 import json
 import warnings
@@ -12,15 +13,16 @@ import pytest
 from astropy.io import fits
 from astropy.io.votable import parse, parse_single_table
 from astropy.io.votable.ucd import parse_ucd
+from astropy.table import Table
 from astropy.wcs import WCS
 
 from core.database.tables import Cutout, Difference, Observation, Reference, SkyObject
 from core.objects import curve_table
 from core.review.cutouts import pack
-from core.review.export import COLUMNS
+from core.review.export import COLUMNS, write_csv
 from core.review.export_files import UCDS, write_cutouts, write_parquet, write_regions, write_votable
 from core.review.real_rows import real_candidates
-from core.review.verdicts import decide
+from core.review.verdicts import annotate, decide
 from core.vocabulary import Label
 from pipeline.detection.cutting import to_sky
 from tests.builders import cutouts
@@ -69,6 +71,31 @@ def test_parquet(night):
     assert json.loads(records[first]["scores"]) == {"m": 0.5}
     assert records[second]["ra"] is None
     assert written(write_parquet, store, judged_only=True)[0] == 1
+
+
+@pytest.mark.filterwarnings("ignore:No table:astropy.utils.exceptions.AstropyUserWarning")
+def test_astropy_reads_parquet_where_candidates_await_a_verdict(night):
+    store, first, second = night
+    table = Table.read(written(write_parquet, store)[1], format="parquet")
+    assert list(table["id"]) == [first, second]
+    assert list(table["verdict"]) == ["real", ""]
+    assert list(table["note"]) == ["seen", ""]
+
+
+def test_no_note_is_cut_however_long(night):
+    store, first, _ = night
+    long = "w" * 4990 + "\u202e the end"
+    for _ in range(2):
+        annotate(store, session="s", reviewer="eve", candidate_id=first, note=long)
+    shown = " | ".join([*["w" * 4990 + "<U+202E> the end"] * 2, "seen"])
+    text = io.StringIO()
+    write_csv(real_candidates(store), text)
+    csv.field_size_limit(1 << 20)
+    notes = [row["note"] for row in csv.DictReader(io.StringIO(text.getvalue()))]
+    assert notes == [shown, ""]
+    table = parse_single_table(written(write_votable, store)[1]).to_table()
+    assert list(table["note"]) == [shown, ""]
+    assert list(table["tags"]) == ["host blue", ""]
 
 
 def test_votable(night):
