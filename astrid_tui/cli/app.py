@@ -2,10 +2,9 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from astrid_tui.cli import (
     candidates,
@@ -38,23 +37,11 @@ from astrid_tui.cli import (
     worker,
 )
 from astrid_tui.cli.invocation import Invocation
-from core.settings_words import without_prefix
+from astrid_tui.cli.wrong_usage import PlainWords
 from core.vocabulary import ExitCode
 
-
-class _PlainWords(TyperGroup):
-    """Says what is wrong with a word of the command line without what Pydantic says before it."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except typer.BadParameter as error:
-            error.message = without_prefix(error.message)
-            raise
-
-
 app = typer.Typer(
-    cls=_PlainWords,
+    cls=PlainWords,
     rich_markup_mode=None,  # Rich's help doubles the time to show it
     pretty_exceptions_enable=False,
     no_args_is_help=False,

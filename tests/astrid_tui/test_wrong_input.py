@@ -59,6 +59,8 @@ def test_a_number_that_no_store_can_hold_is_wrong_usage(
         (("show", 77), "candidate 77"),
         (("show", FAR_TOO_LARGE), "candidate"),
         (("runs", "show", 77), "run 77"),
+        (("queue", "show", 77), "frame 77"),
+        (("models", "card", "nope"), "model 'nope'; there are realbogus"),
     ],
 )
 def test_what_is_not_there_is_a_failure(
@@ -202,3 +204,12 @@ def test_frames_of_two_filters_are_subtracted_with_a_warning(astrid: Command, tm
 def test_a_verdict_that_there_is_not_is_told_with_those_that_there_are(astrid: Command, store: Store) -> None:
     astrid("candidates", "label", 1, "nope", code=2)
     assert "Invalid value for 'verdict': 'nope' is not one of 'real'" in astrid.said
+
+
+def test_an_option_of_its_commands_is_told_to_whoever_gives_it_to_the_group(astrid: Command) -> None:
+    astrid("health", "--json", code=2)
+    assert "No such option: --json; it goes behind one of check, list, ack\n" in astrid.said
+    astrid("health", "--jsn", code=2)
+    assert "goes behind" not in astrid.said
+    astrid("health", "check", "--jsn", code=2)
+    assert "--json" in astrid.said
