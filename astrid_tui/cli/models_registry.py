@@ -19,6 +19,7 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
+from core.errors import AstridError
 from core.login import login_name
 from core.vocabulary import ExitCode
 
@@ -232,12 +233,10 @@ def known_name(name: str) -> None:
 
     Raises
     ------
-    typer.BadParameter
+    AstridError
     """
     if name not in NAMES:
-        raise typer.BadParameter(
-            f"there is no model {name!r}; there are {', '.join(NAMES)}", param_hint="NAME"
-        )
+        raise AstridError(f"there is no model '{name}'; there are {', '.join(NAMES)}")
 
 
 def tell_registry(store: Store, settings: Settings) -> Told:

@@ -20,6 +20,7 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
+from core.errors import AstridError
 from core.text import counted
 from core.vocabulary import ExitCode
 
@@ -98,7 +99,7 @@ def show(
     store = store_of(context, read_only=True)
     rows = page(store, filters=f"id={frame}").rows
     if not rows:
-        raise typer.BadParameter(f"there is no frame {frame}", param_hint="FRAME")
+        raise AstridError(f"there is no frame {frame}")
     lines = history(store, frame)
     if as_json:
         print_json(rows[0] | {"history": [line.record() for line in lines]})

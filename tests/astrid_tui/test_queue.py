@@ -88,7 +88,7 @@ def test_what_cannot_be_done_is_said(astrid: Command, store: Store) -> None:
     astrid("queue", "drop", key, "--filter", "state:queued", code=2)
     astrid("queue", "list", "--filter", "state:lost", code=2)
     assert "quarantined" in astrid.said
-    astrid("queue", "show", 999, code=2)
+    astrid("queue", "show", 999, code=1)
 
 
 @pytest.mark.parametrize("words", [("retry",), ("drop",), ("priority", "--to", 5)])
