@@ -121,16 +121,20 @@ def _decide(
     *,
     as_json: bool,
 ) -> None:
-    """Give one verdict, and tell it; an injected source is told as one now."""
+    """Give one verdict, unless it stands already, and tell it; an injected source is told as one now."""
     from core.review.candidates import shown_capsule
     from core.review.fakes import revealed
     from core.review.pace import COMMAND_LINE
+    from core.review.repeated import already_said
     from core.review.verdicts import decide
 
     store = store_of(context)
     who = person_of(context, reviewer)
     remarks = remarked(note, tags)
-    row = decide(
+    said = already_said(
+        store, reviewer=who, candidate_id=candidate, label=verdict, note=remarks.note, tags=remarks.tags
+    )
+    row = said or decide(
         store,
         session=session_of(who),
         reviewer=who,
@@ -148,13 +152,16 @@ def _decide(
                 "candidate": row.candidate_id,
                 "label": row.label,
                 "hash": row.hash,
+                "new": said is None,
                 "injected": truth.record() if truth else None,
             }
         )
         return
-    print_text(
-        f"{row.candidate_id} is {row.label}: {LABELS[verdict].meaning}; astrid candidates undo takes it back"
-    )
+    told = f"{row.candidate_id} is {row.label}: {LABELS[verdict].meaning}"
+    if said:
+        print_text(f"{told}; {who} said so already, and nothing was changed")
+    else:
+        print_text(f"{told}; astrid candidates undo takes it back")
     if truth:
         print_text(truth.sentence)
 

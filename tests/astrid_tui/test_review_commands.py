@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from core.database.store import Store
-from core.database.tables import Cutout
+from core.database.tables import Cutout, SkyObject
 from core.review.cutouts import pack
 from core.review.verdicts import decide
 from core.vocabulary import Label
@@ -149,6 +150,29 @@ def test_the_list_shows_what_it_is_ordered_by(astrid: Command, sqlite_store: Sto
     heading, *rows = astrid("candidates", "list").splitlines()
     assert "score" in heading.split()
     assert ["0.75" in row for row in rows] == [True, False]
+
+
+def test_a_verdict_that_stands_is_not_given_twice(astrid: Command, sqlite_store: Store) -> None:
+    candidate = add_candidate(sqlite_store)
+
+    def labelled(label: str, *more: str) -> tuple[bool, int]:
+        told = astrid.json("candidates", "label", candidate, label, *more)
+        return told["new"], len(astrid.json("candidates", "show", candidate)["verdicts"])
+
+    assert labelled("dipole") == (True, 1)
+    assert labelled("dipole") == (False, 1)
+    assert "already, and nothing was changed" in astrid("candidates", "label", candidate, "dipole")
+    assert labelled("dipole", "--note", "two halves #odd") == (True, 2)
+    assert labelled("dipole", "--note", "two halves #odd") == (False, 2)
+    assert labelled("dipole", "--tag", "new") == (True, 3)
+    assert labelled("dipole", "--reviewer", "eve") == (True, 4)
+    assert labelled("dipole") == (True, 5)  # else eve's would be in force
+    astrid("candidates", "undo")
+    assert labelled("dipole", "--reviewer", "eve") == (False, 6)
+    with sqlite_store.write() as db:  # as a clear detection brings it back
+        db.execute(update(SkyObject).values(review_state="unreviewed", review_label=None))
+    assert labelled("dipole", "--reviewer", "eve") == (True, 7)
+    assert labelled("real", "--reviewer", "eve") == (True, 8)
 
 
 def test_a_verdict_is_noted_tagged_taken_back_and_given_again(astrid: Command, sqlite_store: Store) -> None:
