@@ -9,7 +9,7 @@ import typer
 
 from astrid_tui.cli.candidates_labels import TagOption, label, remarked
 from astrid_tui.cli.candidates_search import search
-from astrid_tui.cli.completion import candidate_numbers, candidate_words
+from astrid_tui.cli.completion import candidate_numbers, candidate_orders, candidate_words, export_formats
 from astrid_tui.cli.invocation import (
     STANDARD_OUTPUT,
     FilterOption,
@@ -55,7 +55,11 @@ PLACES = {"ra": 6, "dec": 6, "mjd": 5}  # where six figures are too few
 def list_(
     context: typer.Context,
     order: Annotated[
-        str, typer.Option(help="score, snr, significance, mag, mjd or id; with - before it, descending.")
+        str,
+        typer.Option(
+            autocompletion=candidate_orders,
+            help="score, snr, significance, mag, mjd or id; with - before it, descending.",
+        ),
     ] = "-score",
     filters: FilterOption = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Candidates on the page.")] = 50,
@@ -258,6 +262,7 @@ def export(
         str | None,
         typer.Option(
             "--format",
+            autocompletion=export_formats,
             help="csv, jsonl, parquet, votable, regions (DS9) or fits (cutouts); default: by the file's name "
             "(.csv .jsonl .parquet .vot .reg .fits), csv on standard output.",
         ),

@@ -1,4 +1,4 @@
-"""What a shell offers where an object or a candidate is to be named.
+"""What a shell offers where an object or a candidate is to be named, or one of a few words.
 
 A shell asks while somebody types, so nothing is ever said but words: without a store, or with one that
 cannot be read now, there are none. What is offered is put into a command line as it is, and some shells
@@ -70,6 +70,27 @@ def place_words(ctx: typer.Context, incomplete: str) -> Words:
     from core.objects.beginnings import names_beginning
 
     return _found(ctx, incomplete, names_beginning) if incomplete[:1].isalpha() or not incomplete else []
+
+
+def candidate_orders(incomplete: str) -> list[str]:
+    """What a page of candidates can be ordered by, and with a minus before it, descending."""
+    from core.review.candidates import ORDERS
+
+    return [each for name in ORDERS for each in (name, f"-{name}") if each.startswith(incomplete)]
+
+
+def card_orders(incomplete: str) -> Words:
+    """What the queue can be ordered by."""
+    from core.review.waiting import ORDERS
+
+    return [(name, order.first) for name, order in ORDERS.items() if name.startswith(incomplete)]
+
+
+def export_formats(incomplete: str) -> list[str]:
+    """What candidates can be exported as."""
+    from core.review.export import FORMS
+
+    return [name for name in FORMS.values() if name.startswith(incomplete)]
 
 
 def _found(ctx: typer.Context, incomplete: str, find: Callable[[Store, str], Words]) -> Words:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from astrid_tui.cli.completion import card_orders
 from astrid_tui.cli.invocation import one_filter, person_of, print_text, remark, settings_of, store_of
 from core.text import counted
 from core.vocabulary import LABELS, ExitCode, ReviewState
@@ -42,7 +43,11 @@ def review(
         typer.Option("--filter", help='With --linear: such as "score>0.8 mag<20", or @NAME.'),
     ] = None,
     order: Annotated[
-        str, typer.Option(help="With --linear: score, brightness, age, uncertainty or anomaly.")
+        str,
+        typer.Option(
+            autocompletion=card_orders,
+            help="With --linear: score, brightness, age, uncertainty or anomaly.",
+        ),
     ] = "score",
 ) -> None:
     """Judge what awaits a verdict: in the console, or with --linear by plain text alone."""

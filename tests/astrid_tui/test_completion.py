@@ -106,6 +106,20 @@ def test_numbers_are_offered_where_digits_were_typed(offered, sqlite_store, tmp_
     assert offered("show", "") == []
 
 
+def test_words_of_options_are_offered_as_the_commands_take_them(offered) -> None:
+    assert offered("candidates", "list", "--order", "m") == ["mag", "mjd"]
+    assert offered("candidates", "list", "--order", "")[:4] == [
+        "score",
+        "-score",
+        "significance",
+        "-significance",
+    ]
+    forms = ["csv", "jsonl", "parquet", "votable", "regions", "fits"]
+    assert offered("candidates", "export", "--format", "") == forms
+    assert offered("review", "--order", "") == ["score", "brightness", "age", "uncertainty", "anomaly"]
+    assert offered("review", "--order", "ag", shell="fish") == ["age\twhat was detected first"]
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
 def test_what_a_shell_would_take_for_its_own_is_never_offered(offered, sqlite_store, shell) -> None:
     keys = add_objects(sqlite_store, [*HOSTILE, "plain"])
