@@ -20,6 +20,7 @@ from core.text import safe_text
 from pipeline.known import columns, orbit_file
 from pipeline.known.columns import Layout
 from pipeline.known.files import open_table
+from pipeline.known.motions import mas_a_year
 from pipeline.known.table_file import CatalogRefused
 
 Progress = Callable[[int, int, str], None]
@@ -252,7 +253,10 @@ class _Reader:
             rows["name"] = _name(chunk[roles["name"]])
         if "type" in roles and self._kind in {"variables", "transients"}:
             rows["type"] = _text(chunk[roles["type"]])
-        if not {"pmra", "pmdec"} <= rows.keys():
+        if {"pmra", "pmdec"} <= rows.keys():
+            for role in ("pmra", "pmdec"):
+                rows[role] = rows[role] * mas_a_year(roles[role], layout.units.get(roles[role]))
+        else:
             rows.pop("pmra", None)
             rows.pop("pmdec", None)
         self._to_one_epoch(chunk, rows)
