@@ -27,7 +27,7 @@ from core.unfinished import sync
 
 UNFINISHED = ".unfinished-"
 BAND_DEG = 0.25
-NAME_BYTES = 48  # of the name and the type of a source; longer ones are cut
+NAME_BYTES = 48  # of the name and the type of a source; `pipeline.known.labels` cuts longer ones
 # Rows are parted by how far from its place one may matter, so that few fast or large ones do not widen
 # the search for all: proper motion in mas a year, half the size in arcsec.
 MOTIONS = (100.0, 1000.0, np.inf)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,8 @@ from core.catalogs.build import NAME_BYTES, PartWriter, finish, unfinished
 from core.catalogs.coverage import Coverage
 from core.catalogs.library import KINDS, VERSION, Catalog, Library
 from core.epochs import DAYS_PER_YEAR, J2000_MJD, JD_OF_MJD_0
-from core.text import safe_text
-from pipeline.known import columns, orbit_file
+from core.text import counted, safe_text
+from pipeline.known import columns, labels, orbit_file
 from pipeline.known.columns import Layout
 from pipeline.known.files import open_table
 from pipeline.known.motions import mas_a_year
@@ -216,6 +217,9 @@ def _remarks(layout: Layout, reader: _Reader, coverage: Coverage) -> list[str]:
             "it is too sparse to tell what it covers, so nothing is said where it has no source:"
             " add it with --area"
         )
+    for what, number in reader.cut.items():
+        if number:
+            remarks.append(f"{counted(number, what)} longer than {NAME_BYTES} bytes: the rest is not kept")
     return remarks
 
 
@@ -228,11 +232,13 @@ class _Reader:
         self._options = options
         self._bands = bands
         self.epoch = options.epoch if options.epoch is not None else layout.epoch
+        self.cut = Counter[str]()  # names and types that were too long
 
     def standard(self, chunk: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Columns as `PartWriter` takes them; positions that are none are NaN."""
         layout, roles = self._layout, self._layout.roles
         rows: dict[str, NDArray[Any]] = {}
+        is_cut: dict[str, NDArray[np.bool_]] = {}
         for role, is_ra in (("ra", True), ("dec", False)):
             name = roles[role]
             told = self._options.ra_unit if is_ra else None
@@ -250,9 +256,12 @@ class _Reader:
         for band, name in self._bands.items():
             rows[f"mag_{band}"] = columns.magnitudes(chunk[name])
         if "name" in roles:
-            rows["name"] = _name(chunk[roles["name"]])
+            rows["name"], is_cut["name"] = labels.names(chunk[roles["name"]])
         if "type" in roles and self._kind in {"variables", "transients"}:
-            rows["type"] = _text(chunk[roles["type"]])
+            rows["type"], is_cut["type"] = labels.texts(chunk[roles["type"]])
+        is_source = np.isfinite(rows["ra"]) & np.isfinite(rows["dec"])
+        for role, cut in is_cut.items():
+            self.cut[role] += int(np.count_nonzero(cut & is_source))
         if {"pmra", "pmdec"} <= rows.keys():
             for role in ("pmra", "pmdec"):
                 rows[role] = rows[role] * mas_a_year(roles[role], layout.units.get(roles[role]))
@@ -289,18 +298,3 @@ def _number(values: NDArray[Any]) -> NDArray[np.float64]:
     if values.dtype.kind != "S":
         return values.astype(np.float64)
     return columns.numbers(values)
-
-
-def _name(values: NDArray[Any]) -> NDArray[Any]:
-    """Names: whole numbers as they are, text cut to what is kept."""
-    if values.dtype.kind == "i":
-        return values
-    if values.dtype.kind == "f":
-        return np.array([b"" if not np.isfinite(each) else b"%d" % int(each) for each in values], dtype="S24")
-    return _text(values)
-
-
-def _text(values: NDArray[Any]) -> NDArray[Any]:
-    if values.dtype.kind != "S":
-        values = values.astype("S")
-    return np.char.strip(values).astype(f"S{NAME_BYTES}")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.epochs import JD_OF_MJD_0, julian_year
+from pipeline.known.labels import shortened
 from pipeline.known.table_file import UNREADABLE, CatalogRefused, opened, refused
 
 Progress = Callable[[int, int, str], None]
@@ -183,7 +184,7 @@ def _from_records(records: list[dict[str, Any]]) -> tuple[NDArray[Any], int]:
         or str(one.get("Principal_desig", ""))
         for one in records
     ]
-    name = np.array([each.encode("utf-8")[:28] for each in names], dtype="S28")
+    name = np.array([shortened(each.encode("utf-8"), 28) for each in names], dtype="S28")
     return _orbits(found, name, len(records))
 
 
