@@ -7,13 +7,14 @@ from pathlib import Path
 import platformdirs
 
 HERE = Path("config.toml")
+CONFIG_VARIABLE = "ASTRID_CONFIG"
 
 
 def find_file(explicit: Path | None = None) -> Path | None:
     """The configuration file in force: the given one, ``$ASTRID_CONFIG``, ``./config.toml``, the user's."""
     if explicit is not None:
         return explicit
-    if named := os.environ.get("ASTRID_CONFIG"):
+    if named := os.environ.get(CONFIG_VARIABLE):
         return Path(named)
     for path in (HERE, Path(platformdirs.user_config_dir("astrid")) / "config.toml"):
         if path.is_file():
@@ -26,7 +27,7 @@ def may_be_anybodys(path: Path) -> bool:
 
     One is found in whatever folder one stands in, be that one of data which others write into.
     """
-    if path != HERE or os.environ.get("ASTRID_CONFIG"):
+    if path != HERE or os.environ.get(CONFIG_VARIABLE):
         return False
     facts = path.stat()
     return facts.st_uid not in {0, os.geteuid()} or bool(facts.st_mode & stat.S_IWOTH)

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
@@ -27,21 +28,26 @@ class PrefectUnavailable(AstridError):
     exit_code = ExitCode.UNAVAILABLE
 
 
-def version(url: str) -> str:
+def version(url: str, password: str | None = None) -> str:
     """The version of the server whose API is at a URL.
+
+    Parameters
+    ----------
+    password : str, optional
+        Name and password of AstrID's own server; that of another is in the environment.
 
     Raises
     ------
     PrefectUnavailable
         It does not answer, or not as a Prefect server does.
     """
-    answer = _ask(url, "/admin/version")
+    answer = _ask(url, "/admin/version", password=password)
     if not isinstance(answer, str):
         raise PrefectUnavailable(f"what answers at {url} is no Prefect server")
     return answer
 
 
-def close_flow_runs(url: str, gone: Mapping[str, str]) -> int:
+def close_flow_runs(url: str, gone: Mapping[str, str], password: str | None = None) -> int:
     """Set flow runs whose process is gone to crashed, with what they had at work; how many.
 
     Prefect itself does not notice that a process was killed, and would show them as running for ever.
@@ -50,6 +56,8 @@ def close_flow_runs(url: str, gone: Mapping[str, str]) -> int:
     ----------
     gone : mapping
         The reason by the flow run's id; runs that Prefect knows to be over stay as they are.
+    password : str, optional
+        As for `version`.
 
     Raises
     ------
@@ -57,25 +65,26 @@ def close_flow_runs(url: str, gone: Mapping[str, str]) -> int:
     """
     state = {"state": {"type": {"any_": list(UNFINISHED)}}}
     wanted = {"id": {"any_": list(gone)}}
-    flows = _ask(url, "/flow_runs/filter", {"flow_runs": {**wanted, **state}}) if gone else []
+    ask = partial(_ask, url, password=password)
+    flows = ask("/flow_runs/filter", {"flow_runs": {**wanted, **state}}) if gone else []
     for flow in flows:
         reason = gone[flow["id"]]
         of_flow = {"flow_runs": {"id": {"any_": [flow["id"]]}}, "task_runs": state}
-        for task in _ask(url, "/task_runs/filter", of_flow):
-            _crash(url, f"/task_runs/{task['id']}", reason)
-        _crash(url, f"/flow_runs/{flow['id']}", reason)
+        for task in ask("/task_runs/filter", of_flow):
+            ask(f"/task_runs/{task['id']}/set_state", _crashed(reason))
+        ask(f"/flow_runs/{flow['id']}/set_state", _crashed(reason))
     return len(flows)
 
 
-def _crash(url: str, path: str, reason: str) -> None:
-    _ask(url, f"{path}/set_state", {"state": {"type": "CRASHED", "message": reason}, "force": True})
+def _crashed(reason: str) -> dict[str, Any]:
+    return {"state": {"type": "CRASHED", "message": reason}, "force": True}
 
 
-def _ask(url: str, path: str, body: object = None) -> Any:
+def _ask(url: str, path: str, body: object = None, *, password: str | None = None) -> Any:
     if not url.startswith(("http://", "https://")):
         raise PrefectUnavailable(f"PREFECT_API_URL must begin with http:// or https://, not as {url} does")
     data = None if body is None else json.dumps(body).encode()
-    request = Request(url + path, data, {"Content-Type": "application/json", **_credentials()})
+    request = Request(url + path, data, {"Content-Type": "application/json", **_credentials(password)})
     try:
         with _opener(url).open(request, timeout=ANSWER_S) as answer:
             return json.loads(answer.read(MOST_BYTES))
@@ -91,10 +100,10 @@ def _opener(url: str) -> OpenerDirector:
     return build_opener(ProxyHandler({})) if urlsplit(url).hostname in LOOPBACK else build_opener()
 
 
-def _credentials() -> dict[str, str]:
+def _credentials(password: str | None) -> dict[str, str]:
     """What Prefect's own client would send."""
-    if key := os.environ.get("PREFECT_API_KEY"):
+    if password is None and (key := os.environ.get("PREFECT_API_KEY")):
         return {"Authorization": f"Bearer {key}"}
-    if pair := os.environ.get("PREFECT_API_AUTH_STRING"):
+    if pair := password or os.environ.get("PREFECT_API_AUTH_STRING"):
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
     return {}

@@ -1,8 +1,9 @@
 """The Prefect server: the one of ``PREFECT_API_URL``, or AstrID's own, started once and kept running.
 
 An own server listens on this machine alone, keeps its database in AstrID's home, and sends nothing to
-anybody. It takes long to start (10 to 40 s), so that it is not started for a run but left to the next
-ones. Prefect is not imported here: the console asks these questions too.
+anybody. Whoever it obeys can run what he wants as AstrID's user, and every user of this machine can reach it:
+so it wants a password, which only that user can read. It takes long to start (10 to 40 s), so that it is not
+started for a run but left to the next ones. Prefect is not imported here: the console asks this too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -36,6 +38,7 @@ from core.unfinished import unfinished
 __all__ = ["PrefectUnavailable", "ServerState", "client_environment", "ensure", "look", "settle", "stop"]
 
 HOST = "127.0.0.1"
+USER = "astrid"  # by which the own server knows its clients
 WARM_UP_S = 120.0  # a server that is silent for longer is taken to be stuck
 LOOK_EVERY_S = 0.25
 PARTING_S = 60.0
@@ -78,7 +81,11 @@ def look(settings: Settings) -> ServerState:
     if record is None:
         return ServerState("absent", None, True, "AstrID's Prefect server is not running")
     url, pid = f"http://{HOST}:{record['port']}/api", record["pid"]
-    found = _look_at(url, pid)
+    password = _password(settings)
+    if password is None or not record.get("has_password"):
+        message = "the Prefect server was started without a password: stop it: astrid prefect stop"
+        return ServerState("unusable", url, True, message, pid=pid)
+    found = _look_at(url, pid, password)
     if found.state != "unusable" or found.version is not None:
         return found
     if time.time() - record["started_at"] < WARM_UP_S:
@@ -140,6 +147,7 @@ def client_environment(settings: Settings, url: str) -> dict[str, str]:
         return {**QUIET, "PREFECT_API_URL": url}
     direct = ",".join(filter(None, (os.environ.get("NO_PROXY"), os.environ.get("no_proxy"), HOST)))
     own = {"PREFECT_HOME": str(_home(settings)), "NO_PROXY": direct, "no_proxy": direct}
+    own["PREFECT_API_AUTH_STRING"] = _password(settings) or ""
     return {**QUIET, **own, "PREFECT_API_URL": url}
 
 
@@ -160,15 +168,15 @@ def settle(store: Store, settings: Settings) -> int:
     if found.state != "ready" or found.url is None:
         return 0
     try:
-        return prefect_api.close_flow_runs(found.url, gone)
+        return prefect_api.close_flow_runs(found.url, gone, _password(settings) if found.managed else None)
     except PrefectUnavailable:
         return 0
 
 
-def _look_at(url: str, pid: int | None = None) -> ServerState:
+def _look_at(url: str, pid: int | None = None, password: str | None = None) -> ServerState:
     managed = pid is not None
     try:
-        found = prefect_api.version(url)
+        found = prefect_api.version(url, password)
         problem = _misfit(found)
     except PrefectUnavailable as error:
         return ServerState("unusable", url, managed, str(error), pid=pid)
@@ -219,17 +227,35 @@ def _start(settings: Settings) -> None:
             "--port",
             str(port),
         ]
-        environment = {**os.environ, **QUIET, "PREFECT_HOME": str(home)}
+        secret = {"PREFECT_SERVER_API_AUTH_STRING": _new_password(settings)}
+        environment = {**os.environ, **QUIET, **secret, "PREFECT_HOME": str(home)}
         pid = spawn(command, _log(settings), environment=environment, folder=home)
         record = {
             "pid": pid,
             "process": mark_of(pid),
             "port": port,
             "version": ours,
+            "has_password": True,
             "started_at": time.time(),
         }
         with unfinished(_record_file(settings)) as part:
             part.write_text(json.dumps(record), encoding="utf-8")
+
+
+def _new_password(settings: Settings) -> str:
+    """A name and a password for the server that is started now, which its clients read from a file."""
+    made = f"{USER}:{secrets.token_urlsafe(32)}"
+    with unfinished(_password_file(settings)) as part:
+        part.chmod(0o600)
+        part.write_text(made, encoding="ascii")
+    return made
+
+
+def _password(settings: Settings) -> str | None:
+    try:
+        return _password_file(settings).read_text(encoding="ascii").strip() or None
+    except (OSError, ValueError):
+        return None
 
 
 @contextmanager
@@ -287,6 +313,10 @@ def _home(settings: Settings) -> Path:
 
 def _record_file(settings: Settings) -> Path:
     return _home(settings) / "server.json"
+
+
+def _password_file(settings: Settings) -> Path:
+    return _home(settings) / "password"
 
 
 def _log(settings: Settings) -> Path:

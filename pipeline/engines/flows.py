@@ -7,6 +7,7 @@ its environment must be set before (`core.operations.prefect_server.client_envir
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from core.database.store import open_store
 from core.errors import AstridError
 from core.operations.status import frames_status
 from core.settings import Settings, load
+from core.settings_file import CONFIG_VARIABLE
 from core.text import safe_text
 from pipeline.engines import local as engine_local
 from pipeline.engines.flow_words import frame_state, report_markdown, run_state
@@ -53,19 +55,24 @@ def frame(name: str, ended: Future[FrameEvent | None]) -> State[Any]:  # noqa: A
     validate_parameters=False,
     task_runner=TELLERS,
 )
-def process(config: str | None = None, workers: int = 1, limit: int | None = None) -> State[Any]:
+def process(
+    config: str | None = None,  # noqa: ARG001
+    workers: int = 1,
+    limit: int | None = None,
+) -> State[Any]:
     """Process what is queued.
 
     Parameters
     ----------
     config : str, optional
-        The configuration file.
+        The configuration file, for the record. None is read that a caller names: whoever can reach the
+        server would choose what runs. A schedule's process knows its file by `CONFIG_VARIABLE`.
     workers : int
         Processes.
     limit : int, optional
         Frames at most.
     """
-    call = current_call() or Call(load(Path(config) if config else None))
+    call = current_call() or Call(load(_own_file()))
     tellers = _Tellers(call.on_event)
     try:
         call.summary = engine_local.run(
@@ -86,6 +93,12 @@ def process(config: str | None = None, workers: int = 1, limit: int | None = Non
         tellers.close()
     _report(call.settings, call.summary)
     return run_state(call.summary)
+
+
+def _own_file() -> Path | None:
+    """The configuration file of the process that serves the schedule."""
+    named = os.environ.get(CONFIG_VARIABLE)
+    return Path(named) if named else None
 
 
 class _Tellers:

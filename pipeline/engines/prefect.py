@@ -16,6 +16,7 @@ from core.operations import runs
 from core.operations.prefect_api import PrefectUnavailable
 from core.operations.prefect_server import client_environment
 from core.settings import Settings
+from core.settings_file import CONFIG_VARIABLE
 from pipeline.clock import one_line
 from pipeline.engines.local import RunSummary
 from pipeline.engines.worker import OnEvent
@@ -143,6 +144,7 @@ def serve(
         The server went away, or does not take the schedule.
     """
     _prepare_prefect(settings, url)
+    os.environ[CONFIG_VARIABLE] = _named(config) or ""  # for the processes of its runs
     import httpx
     from prefect.exceptions import PrefectException
     from prefect.types.entrypoint import EntrypointType

@@ -1,5 +1,6 @@
 """The Prefect server seen from outside: whether it can be used, why not, and what it is told."""
 
+import base64
 import json
 import os
 import threading
@@ -23,6 +24,7 @@ from core.vocabulary import ExitCode
 from tests.core.test_queue import gone_pid
 
 INSTALLED = installed_version("prefect")
+PASSWORD = "astrid:a secret"
 
 
 class FakeServer(ThreadingHTTPServer):
@@ -33,6 +35,7 @@ class FakeServer(ThreadingHTTPServer):
         self.version: Any = INSTALLED
         self.unfinished: dict[str, list[str]] = {}  # task runs by flow run
         self.asked: list[tuple[str, Any]] = []
+        self.authorized: list[str | None] = []
 
     @property
     def url(self) -> str:
@@ -51,6 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: FakeServer
 
     def do_GET(self) -> None:
+        self.server.authorized.append(self.headers["Authorization"])
         self.answer(self.server.version)
 
     def do_POST(self) -> None:
@@ -99,11 +103,33 @@ def record(settings: Settings, **facts: Any) -> Path:
         "port": 9,
         "version": INSTALLED,
         "started_at": 0.0,
+        "has_password": True,
     }
     path = settings.home / "prefect" / "server.json"
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_name("password").write_text(PASSWORD)
     path.write_text(json.dumps(known | facts))
     return path
+
+
+def test_an_own_server_of_an_older_program_without_a_password_is_to_be_stopped(settings: Settings) -> None:
+    record(settings, has_password=None)
+    found = prefect_server.look(settings)
+    assert (found.state, found.managed) == ("unusable", True)
+    assert found.message.endswith("without a password: stop it: astrid prefect stop")
+
+
+def test_an_own_server_is_told_its_password_and_a_given_one_is_not(
+    settings: Settings, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(settings, port=server.server_port)
+    assert prefect_server.look(settings).state == "ready"
+    told = prefect_server.client_environment(settings, server.url)
+    assert told["PREFECT_API_AUTH_STRING"] == PASSWORD
+    monkeypatch.setenv("PREFECT_API_URL", server.url)
+    assert prefect_server.look(settings).state == "ready"
+    assert server.authorized == [f"Basic {base64.b64encode(PASSWORD.encode()).decode()}", None]
+    assert "PREFECT_API_AUTH_STRING" not in prefect_server.client_environment(settings, server.url)
 
 
 def test_a_given_server_is_used_and_none_is_started(

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +19,7 @@ from core.database.tables import Observation, Run
 from core.frames.queue import counts_by_state
 from core.operations import prefect_server, runs
 from core.operations.launch import start_run
-from core.operations.prefect_api import _ask
+from core.operations.prefect_api import PrefectUnavailable, _ask
 from core.operations.processes import is_alive
 from core.settings import Settings, load
 from core.text import safe_text
@@ -80,13 +82,18 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def asked(url: str, path: str, body: object) -> Any:
+    """What AstrID's own server answers to one who has its password."""
+    return _ask(url, path, body, password=(load().home / "prefect" / "password").read_text())
+
+
 def flow_of(url: str, run: Run) -> dict[str, Any]:
-    (found,) = _ask(url, "/flow_runs/filter", {"flow_runs": {"id": {"any_": [run.flow_run_id]}}})
+    (found,) = asked(url, "/flow_runs/filter", {"flow_runs": {"id": {"any_": [run.flow_run_id]}}})
     return found
 
 
 def tasks_of(url: str, run: Run) -> dict[str, tuple[str, str]]:
-    found = _ask(url, "/task_runs/filter", {"flow_runs": {"id": {"any_": [run.flow_run_id]}}})
+    found = asked(url, "/task_runs/filter", {"flow_runs": {"id": {"any_": [run.flow_run_id]}}})
     return {task["name"]: (task["state_name"], task["state"]["message"]) for task in found if task["state"]}
 
 
@@ -115,6 +122,42 @@ def science(store: Store) -> list[Observation]:
         return list(session.exec(select(Observation).where(Observation.kind == "science")))
 
 
+def test_who_has_no_password_can_ask_the_server_nothing(server: str) -> None:
+    kept = load().home / "prefect" / "password"
+    assert kept.stat().st_mode & 0o077 == 0
+    assert asked(server, "/deployments/filter", {}) == []
+    for password in (None, "astrid:guessed"):
+        with pytest.raises(PrefectUnavailable, match="Unauthorized"):
+            _ask(server, "/deployments/filter", {}, password=password)
+
+
+NAMED = """
+import os, sys
+from core.operations.prefect_server import client_environment
+from core.settings import load
+os.environ.update(client_environment(load(), "http://127.0.0.1:9/api"))
+from core.errors import AstridError
+from pipeline.engines import flows
+
+def no_run(settings, **_):
+    print(settings.queue.lease_s)
+    raise AstridError("enough")
+
+flows.engine_local.run = no_run
+flows.process.fn(config=sys.argv[1])
+"""
+
+
+def test_a_flow_reads_no_configuration_that_a_caller_names(tmp_path: Path, environment: object) -> None:
+    assert environment
+    for name, seconds in (("evil", 66), ("mine", 77)):
+        (tmp_path / f"{name}.toml").write_text(f"[queue]\nlease_s = {seconds}\n")
+    words = [sys.executable, "-c", NAMED, str(tmp_path / "evil.toml")]
+    mine = os.environ | {"ASTRID_CONFIG": str(tmp_path / "mine.toml")}
+    ended = subprocess.run(words, env=mine, capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["77.0"]
+
+
 def test_an_operator_reads_of_each_frame_what_became_of_it(
     server: str, settings: Settings, store: Store
 ) -> None:
@@ -135,7 +178,9 @@ def test_an_operator_reads_of_each_frame_what_became_of_it(
     assert set(tasks) == {frame.frame for frame in good} | {shown}
     assert tasks[shown] == ("Queued", "there is no such file")
     assert {tasks[frame.frame][0] for frame in good} == {"Done"}
-    (report,) = _ask(server, "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run.flow_run_id]}}})
+    (report,) = asked(
+        server, "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run.flow_run_id]}}}
+    )
     lines = report["data"].splitlines()
     assert lines[0] == f"# Run {run.id}: done"
     assert [line.count(" | ") for line in lines if line.startswith("| ")] == [6] * (1 + FRAMES)
