@@ -137,6 +137,7 @@ def _near_objects(session: Session, places: Sequence[Place]) -> list[tuple[int, 
         col(SkyObject.zone) == cone.c.zone,
         col(SkyObject.ra).between(cone.c.low, cone.c.high),
         col(SkyObject.injected).is_(False),
+        col(SkyObject.moving).is_(False),  # what passed there is elsewhere now
     )
     place = col(SkyObject.id), col(SkyObject.ra), col(SkyObject.dec)
     query = select(*place).select_from(cone).join(SkyObject, within)
@@ -160,6 +161,7 @@ def _named_objects(session: Session, names: set[Name]) -> Mapping[Name, tuple[in
                 [(name, source) for source, name in names]
             ),
             col(SkyObject.ra).is_not(None),
+            col(SkyObject.moving).is_(False),
         )
     )
     rows = session.connection().execute(query) if names else ()
