@@ -16,12 +16,12 @@ RADIUS_UNITS = {
 }
 _RADIUS = re.compile(r"(?P<number>[\d.eE+-]+?)(?P<unit>deg|arcmin|arcsec|'|\")")
 _SEXAGESIMAL = re.compile(
-    r"(?P<sign>[+-]?)(?P<whole>\d{1,3})(\s*[:hd°]\s*|\s+)(?P<minutes>\d{1,2})(\s*[:m'′]\s*|\s+)"
+    r"(?P<sign>[+-]?)(?P<whole>\d{1,3})(\s*(?P<unit>[:hd°])\s*|\s+)(?P<minutes>\d{1,2})(\s*[:m'′]\s*|\s+)"
     r"(?P<seconds>\d{1,2}(\.\d*)?)\s*[s\"″]?",
     re.ASCII,
 )
 
-_TOGETHER = re.compile(r"(?P<ra>[\d.:hms]+)(?P<dec>[+-][\d.:dms°'\"]+)", re.ASCII)
+_TOGETHER = re.compile(r"(?P<ra>[\d.:hdms°'\"]+)(?P<dec>[+-][\d.:dms°'\"]+)", re.ASCII)
 
 
 class CoordinateError(AstridError):
@@ -62,7 +62,7 @@ def parse_position(ra: str, dec: str | None = None) -> tuple[float, float]:
     """
     if dec is None:
         ra, dec = _halves(ra)
-    right, up = _angle(ra, 15.0), _angle(dec, 1.0)
+    right, up = _angle(ra, is_ra=True), _angle(dec, is_ra=False)
     if not (0 <= right < 360 and -90 <= up <= 90):
         raise CoordinateError("right ascension is 0 to below 360 and declination -90 to 90 degrees")
     return right, up
@@ -78,7 +78,8 @@ def _halves(text: str) -> tuple[str, str]:
     return " ".join(words[:half]), " ".join(words[half:])
 
 
-def _angle(text: str, degrees_a_unit: float) -> float:
+def _angle(text: str, *, is_ra: bool) -> float:
+    """Degrees of one number, or of parts: those of right ascension are hours if they are not called degrees."""
     plain = text.strip().replace("\N{MINUS SIGN}", "-")
     match = _SEXAGESIMAL.fullmatch(plain)
     if match is None:
@@ -86,10 +87,13 @@ def _angle(text: str, degrees_a_unit: float) -> float:
             return _number(plain)
         except CoordinateError:
             raise _not_understood(text) from None
+    in_degrees = match["unit"] in {"d", "°"} or not is_ra
+    if match["unit"] == "h" and not is_ra:
+        raise CoordinateError(f"'{safe_text(text, 40)}' is no declination: it is told in degrees, not hours")
     minutes, seconds = int(match["minutes"]), float(match["seconds"])
     if minutes >= 60 or seconds >= 60:
         raise _not_understood(text)
-    size = (int(match["whole"]) + minutes / 60 + seconds / 3600) * degrees_a_unit
+    size = (int(match["whole"]) + minutes / 60 + seconds / 3600) * (1.0 if in_degrees else 15.0)
     return -size if match["sign"] == "-" else size
 
 
