@@ -246,6 +246,7 @@ class TnsSettings(Section):
     reporting_group_id: str = ""
     data_source_group_id: str = ""
     instrument_id: str = ""
+    source: str = "astrid"  # whose measurements these are the numbers of: a survey's for its broker
     filters: dict[str, str] = Field(default_factory=dict)  # the number of each band
     units: dict[str, str] = Field(default_factory=lambda: {"ab": "1"})  # of each system of magnitudes
 

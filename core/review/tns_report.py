@@ -22,7 +22,7 @@ from core.review.agreement import standings
 from core.review.real_rows import RealCandidate, real_candidates
 from core.settings_sections import ReviewSettings, TnsSettings
 from core.text import safe_text
-from core.vocabulary import OWN, FluxKind, Label, ReviewState
+from core.vocabulary import FluxKind, Label, ReviewState
 
 REPORTED = (Label.SUPERNOVA, Label.NUCLEAR, Label.REAL)  # what is new at a fixed place
 DUPLICATE_ARCSEC = 2.0
@@ -139,11 +139,12 @@ def _checked(
     part = _brightening(part, problems, warnings)
     measured = [_Measured.of_candidate(row) for row in part] + [_Measured.of_point(each) for each in earlier]
     measured.sort(key=lambda each: each.mjd)
+    if measured[0].source != settings.source:
+        warnings.append(f"its first detection is of {safe_text(measured[0].source, 20)}, which may report it")
+    measured = _reportable(measured, settings.source, problems, warnings)
     discovery = measured[0]
-    if discovery.source != OWN:
-        warnings.append(f"its first detection is of {safe_text(discovery.source, 20)}, which may report it")
     photometry = _photometry(settings, measured, problems)
-    before = _last_limit(curve, discovery.mjd, settings, warnings)
+    before = _last_limit(curve, discovery, settings, warnings)
     report = None
     if not problems:
         report = {
@@ -252,6 +253,21 @@ def _told_detections(curve: Sequence[LightCurvePoint]) -> list[LightCurvePoint]:
     ]
 
 
+def _reportable(
+    measured: list[_Measured], source: str, problems: list[str], warnings: list[str]
+) -> list[_Measured]:
+    """What was measured by the instrument that the settings' numbers are of: TNS is told so of each point."""
+    own = [each for each in measured if each.source == source]
+    others = sorted({safe_text(each.source, 20) for each in measured if each.source != source})
+    if not own:
+        problems.append(f"it was measured by {', '.join(others)} alone: [tns] has the numbers of {source}")
+        return measured
+    if others:
+        count = len(measured) - len(own)
+        warnings.append(f"{count} detections of {', '.join(others)} are left out: [tns] source is {source}")
+    return own
+
+
 def _photometry(
     settings: TnsSettings, measured: Sequence[_Measured], problems: list[str]
 ) -> list[dict[str, str]]:
@@ -289,11 +305,19 @@ def _photometry(
 
 
 def _last_limit(
-    curve: Sequence[LightCurvePoint], first_mjd: float, settings: TnsSettings, warnings: list[str]
+    curve: Sequence[LightCurvePoint], discovery: _Measured, settings: TnsSettings, warnings: list[str]
 ) -> dict[str, str] | None:
-    """The last limit before the first detection, of those in a filter and system that TNS has numbers for."""
+    """The last limit before the first detection, of those in a filter and system that TNS has numbers for.
+
+    One that is brighter than the discovery would not have shown it, and says nothing of its age.
+    """
     found = None
-    limits = [each for each in curve if each.is_limit and each.mag is not None and each.mjd < first_mjd]
+    limits = [
+        each
+        for each in curve
+        if each.is_limit and each.mag is not None and each.mjd < discovery.mjd
+        if each.source == settings.source and (discovery.mag is None or each.mag >= discovery.mag)
+    ]
     for point in limits:
         filter_id = settings.filters.get(point.filter or "")
         unit = settings.units.get(point.mag_system or "")
@@ -317,7 +341,7 @@ def _last_limit(
             f"the last limit before ({what}) is left out: [tns] has no number for its band or unit"
         )
     elif not found:
-        warnings.append("no limit before the first detection is known")
+        warnings.append("no limit before the first detection, and as faint as it, is known")
     return found[1] if found else None
 
 

@@ -120,26 +120,38 @@ def test_a_packets_history_tells_when_it_was_discovered(sqlite_store):
     decide(
         sqlite_store, session="eve", reviewer="eve", candidate_id=candidate, label=Label.SUPERNOVA, shown={}
     )
-    alone = check(sqlite_store)["new"]
+    theirs = SITE.model_copy(update={"source": "ztf"})
+    alone = check(sqlite_store, theirs)["new"]
     assert "it was detected at one time alone" in alone.warnings
-    assert "no limit before the first detection is known" in alone.warnings
+    assert "no limit before the first detection, and as faint as it, is known" in alone.warnings
     told = {"sky_object_id": sky_object, "source": "ztf", "flux_unit": "nJy", "mag_system": "ab"}
     told |= {"zeropoint": 31.4, "flux_err": 200.0}
     with sqlite_store.write() as db:
         for day, kind, flux in (
             (0.5, "limit", None),
+            (1.0, "bright limit", None),
             (1.5, "detection", 4000.0),
             (2.5, "detection", -4000.0),
         ):
-            row = {"external_id": f"e{day}", "kind": kind, "mjd": 60000 + day, "flux": flux, "filter": "r"}
-            db.add(SurveyFlux(**told, **row))
-    found = check(sqlite_store)["new"]
+            # A limit is five times its error; a night of clouds would not have shown the source.
+            errors = {"flux_err": 2000.0} if kind.startswith("bright") else {}
+            row = {"external_id": f"e{day}", "kind": kind.split()[-1], "mjd": 60000 + day, "flux": flux}
+            db.add(SurveyFlux(**(told | errors), **row, filter="r"))
+    found = check(sqlite_store, theirs)["new"]
     assert "it was detected at one time alone" not in found.warnings
-    assert any("is of ztf" in each for each in found.warnings)
     assert found.report["discovery_datetime"] == "2023-02-26 12:00:00"
     assert found.report["non_detection"]["obsdate"] == "2023-02-25 12:00:00"
     assert len(found.report["photometry"]["photometry_group"]) == 2  # the fading one is none
-    without = SITE.model_copy(update={"filters": {}})
+    ours = check(sqlite_store)["new"]
+    assert any("is of ztf" in each for each in ours.warnings)
+    assert ours.problems == ("it was measured by ztf alone: [tns] has the numbers of astrid",)
+    own = add_candidate(sqlite_store, sky_object, **(FACTS | {"mjd": 60006.5}))
+    both = check(sqlite_store)["new"]
+    assert own
+    assert (both.problems, both.report["discovery_datetime"]) == ((), "2023-03-03 12:00:00")
+    assert len(both.report["photometry"]["photometry_group"]) == 1
+    assert "2 detections of ztf are left out: [tns] source is astrid" in both.warnings
+    without = theirs.model_copy(update={"filters": {}})
     assert any(
         "the last limit before (r, ab)" in each for each in check(sqlite_store, without)["new"].warnings
     )
