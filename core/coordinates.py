@@ -79,7 +79,7 @@ def _halves(text: str) -> tuple[str, str]:
 
 
 def _angle(text: str, *, is_ra: bool) -> float:
-    """Degrees of one number, or of parts: those of right ascension are hours if they are not called degrees."""
+    """Degrees of one number, or of parts; those of right ascension are hours unless called degrees."""
     plain = text.strip().replace("\N{MINUS SIGN}", "-")
     match = _SEXAGESIMAL.fullmatch(plain)
     if match is None:
