@@ -89,7 +89,8 @@ def plain(line: Line) -> str:
 
 def cells_of(line: Line) -> int:
     """How many cells of a terminal a line takes: wide characters, as of Chinese, take two."""
-    return cell_len(plain(line))
+    text = plain(line)
+    return len(text) if text.isascii() else cell_len(text)
 
 
 def padded(line: Line, width: int, tone: Tone = Tone.PLAIN) -> Line:
