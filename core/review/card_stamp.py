@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlmodel import Session, col
 
 from core.database.store import Store
@@ -41,8 +41,10 @@ def read_stamp(store: Store, object_id: int) -> CardStamp | None:
 
 def stamp(db: Session, sky_object: SkyObject, objects: list[int]) -> CardStamp:
     """The stamp of a card that is being read."""
-    detections = select(func.count(), func.max(col(Candidate.id))).where(
-        col(Candidate.sky_object_id).in_(objects), col(Candidate.is_current).is_(True)
+    # Not a condition: SQLite would go through all current candidates of the store by an index of them.
+    current = case((col(Candidate.is_current).is_(True), col(Candidate.id)))
+    detections = select(func.count(current), func.max(current)).where(
+        col(Candidate.sky_object_id).in_(objects)
     )
     words = select(func.max(col(Verdict.id))).where(col(Verdict.sky_object_id).in_(objects))
     count, newest = db.execute(detections).one()

@@ -469,3 +469,20 @@ def test_a_card_bears_the_stamp_of_its_object_until_there_is_more_to_it(store):
     assert bears_it()
     assert hidden(read_card(store, sky_object)).stamp == read_stamp(store, sky_object)
     assert read_stamp(store, 999) is None
+
+
+def test_a_stamp_is_read_by_the_objects_alone(sqlite_store):
+    """An index by what is current would lead through all candidates of the store."""
+    asked = []
+    event.listen(sqlite_store._reader, "before_cursor_execute", lambda *call: asked.append(call[2:4]))
+    read_stamp(sqlite_store, add_object(sqlite_store))
+    selects = [(statement, values) for statement, values in asked if statement.startswith("SELECT")]
+    assert len(selects) == 3
+    with sqlite_store.read() as db:
+        plans = [
+            db.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", with_) for one, with_ in selects
+        ]
+        steps = [step[3] for plan in plans for step in plan]
+    assert all(
+        "sky_object_id=?" in step or "rowid=?" in step or "ix_candidate_object" in step for step in steps
+    )
