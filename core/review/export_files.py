@@ -143,7 +143,7 @@ def write_votable(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
             blank, dtype = "", (object if name in _OF_ANY_LENGTH else None) if records else "U1"
         table[name] = MaskedColumn(
             [blank if each is None else each for each in values],
-            mask=[each is None for each in values],
+            mask=[each is None and dtype is not object for each in values],  # which VOTables do not hold
             dtype=dtype,
             unit=UNITS.get(name),
             description=DESCRIPTIONS[name],

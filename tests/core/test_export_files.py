@@ -25,7 +25,7 @@ from core.review.real_rows import real_candidates
 from core.review.verdicts import annotate, decide
 from core.vocabulary import Label
 from pipeline.detection.cutting import to_sky
-from tests.builders import cutouts
+from tests.builders import add_night, cutouts
 from tests.core.rows import add_candidate, add_difference, add_object
 
 HOSTILE = "x}\x1b[2J\u202e{ # color=blue\n"
@@ -82,6 +82,12 @@ def test_astropy_reads_parquet_where_candidates_await_a_verdict(night):
     assert list(table["note"]) == ["seen", ""]
 
 
+def test_a_votable_needs_no_note_at_all(store):
+    add_night(store, objects=2, epochs=1)
+    table = parse_single_table(written(write_votable, store)[1]).to_table()
+    assert list(table["note"]) == list(table["tags"]) == ["", ""]
+
+
 def test_no_note_is_cut_however_long(night):
     store, first, _ = night
     long = "w" * 4990 + "\u202e the end"
@@ -90,8 +96,11 @@ def test_no_note_is_cut_however_long(night):
     shown = " | ".join([*["w" * 4990 + "<U+202E> the end"] * 2, "seen"])
     text = io.StringIO()
     write_csv(real_candidates(store), text)
-    csv.field_size_limit(1 << 20)
-    notes = [row["note"] for row in csv.DictReader(io.StringIO(text.getvalue()))]
+    usual = csv.field_size_limit(1 << 20)
+    try:
+        notes = [row["note"] for row in csv.DictReader(io.StringIO(text.getvalue()))]
+    finally:
+        csv.field_size_limit(usual)
     assert notes == [shown, ""]
     table = parse_single_table(written(write_votable, store)[1]).to_table()
     assert list(table["note"]) == [shown, ""]

@@ -349,6 +349,7 @@ async def test_the_loss_of_the_store_s_file_is_said_though_nobody_writes(night, 
     url = night[1]
     async with console(url, tmp_path, (140, 40)) as vera:
         (tmp_path / "astrid.db").rename(tmp_path / "away.db")
-        await vera.until(lambda: "was deleted or renamed while it was open" in vera.text)
+        told = "was deleted or renamed while it was open"
+        await vera.until(lambda: told in " ".join(vera.text.split()))
         (tmp_path / "away.db").rename(tmp_path / "astrid.db")
         await vera.until(lambda: "the store answers again" in vera.text)
