@@ -13,9 +13,23 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TERMINALS = (signal.SIGINT, signal.SIGHUP)  # a terminal sends them to every process; one decides
 
 
+_interrupted = threading.Event()
+
+
 def interrupt(_signal: int, _frame: FrameType | None) -> None:
     """Raise KeyboardInterrupt: a handler of signals."""
+    _interrupted.set()
     raise KeyboardInterrupt
+
+
+def heed() -> None:
+    """Raise the KeyboardInterrupt of `interrupt` once more, where something broke after it.
+
+    Code that it falls into may make another error of it: what is just being imported tells of an
+    ImportError, some extensions of a SystemError.
+    """
+    if _interrupted.is_set():
+        raise KeyboardInterrupt
 
 
 @contextmanager
@@ -40,10 +54,12 @@ def stopped_by_signals(stop: threading.Event, on_stop: Callable[[], None] | None
         if on_stop is not None:
             on_stop()
 
+    _interrupted.clear()
     before: dict[signal.Signals, Any] = {each: signal.signal(each, handle) for each in stopping}
     try:
         yield
     finally:
+        _interrupted.clear()
         for each, handler in before.items():
             signal.signal(each, handler)
 

@@ -33,6 +33,7 @@ from pipeline.calibration.calibrators import exposure_of_row, masters_of
 from pipeline.classify.chosen import chosen
 from pipeline.clock import one_line
 from pipeline.energy.meter import EnergyMeter
+from pipeline.engines.signals import heed
 from pipeline.frame import FrameRefused
 from pipeline.intake.ingest import examine
 from pipeline.outcome_facts import known_objects
@@ -129,6 +130,8 @@ class Worker:
                 if on_begin:
                     on_begin(FrameBegun(lease.observation_id, lease.observation.frame))
                 outcome = self._patiently(lambda: self._outcome(lease.observation))
+                if outcome.state == "failed":
+                    heed()  # the frame did not break, somebody broke it off
                 state, reason = self._patiently(lambda: self._commit(lease, outcome))
         except KeyboardInterrupt:
             with suppress(StoreAway):  # its lease ends by itself

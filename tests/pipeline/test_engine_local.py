@@ -291,6 +291,25 @@ def test_a_second_signal_gives_the_frame_back(
     assert rows(store)[0].attempts == 0
 
 
+def test_an_interrupt_that_a_library_makes_another_error_of_gives_the_frame_back(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def importing(*_: object) -> FrameOutcome:
+        try:
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt:
+            return FrameOutcome("failed", "unet: ImportError: initialization failed")
+        raise AssertionError("the signals did not come")
+
+    monkeypatch.setattr(pipeline.engines.worker, "process", importing)
+    assert (run(settings).state, states(store)) == ("interrupted", ["queued"] * FRAMES)
+    assert rows(store)[0].attempts == 0
+    monkeypatch.setattr(pipeline.engines.worker, "process", lambda *_: FrameOutcome("failed", "it broke"))
+    assert run(settings, limit=1).state == "done"
+    assert rows(store)[0].attempts == 1
+
+
 def test_a_process_that_is_started_hears_nothing_of_the_terminal_before_it_can_tell() -> None:
     """Ctrl-C goes to all processes of a terminal, also to a worker that still imports what it needs."""
     ask = (
