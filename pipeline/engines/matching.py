@@ -16,6 +16,7 @@ from core.database.store import Store
 from core.database.tables import Candidate, CandidateMatch, Difference, Reference
 from core.objects.known import write_known
 from core.settings import Settings
+from core.surveys.sites import site_of
 from core.vocabulary import OWN
 from pipeline.frame import Frame, FrameRefused, Stars
 from pipeline.known.alerts import reference_answer
@@ -57,7 +58,8 @@ def match_stored(
     total = min(_to_do(store, state), limit if limit is not None else 2**31)
     done = 0
     for rows in _pages(store, state, total):
-        answers = at_places([(row.ra, row.dec, row.mjd) for row in rows], known)
+        sites = [known.site if row.source == OWN else site_of(row.source, row.external_id) for row in rows]
+        answers = at_places([(row.ra, row.dec, row.mjd) for row in rows], known, sites)
         nearest = _reference_answers(store, rows, settings)
         told = {row.id: {**sky, "reference": nearest[row.id]} for row, sky in zip(rows, answers, strict=True)}
         with store.write() as session:
@@ -109,6 +111,7 @@ def _page(session: Session, state: str, after: int, limit: int) -> list[Any]:
             col(Candidate.x),
             col(Candidate.y),
             col(Candidate.source),
+            col(Candidate.external_id),
             col(Candidate.filter),
             col(Candidate.features),
             col(CandidateMatch.answers),

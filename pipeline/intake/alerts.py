@@ -15,6 +15,7 @@ from core.objects.seen_again import Rule
 from core.settings import Settings
 from core.surveys.alert import AlertFacts
 from core.surveys.register import BATCH, RegisteredAlert, register_alerts
+from core.surveys.sites import site_of
 from core.vocabulary import FrameKind, ObservationState
 from pipeline.classify.chosen import chosen
 from pipeline.classify.classify import Classifier, best_of
@@ -201,7 +202,9 @@ def _with_known(
     except CatalogError as error:
         log.warning("what is known at the places of alerts was not looked up: %s", error)
         return alerts, None, str(error)
-    told = zip(alerts, at_places([(each.ra, each.dec, each.mjd) for each in alerts], known), strict=True)
+    places = [(each.ra, each.dec, each.mjd) for each in alerts]
+    sites = [site_of(each.source, each.external_id) for each in alerts]
+    told = zip(alerts, at_places(places, known, sites), strict=True)
     return (
         [
             replace(

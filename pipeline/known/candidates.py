@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from core.frames.outcome import CandidateFacts
+from core.surveys.sites import Site
 from pipeline.frame import PreparedReference
 from pipeline.known.match import Answer, KnownSky
 from pipeline.known.reference_sources import answers as reference_answers
@@ -51,14 +52,24 @@ def with_known(
 
 
 def at_places(
-    places: Sequence[tuple[float | None, float | None, float | None]], known: KnownSky
+    places: Sequence[tuple[float | None, float | None, float | None]],
+    known: KnownSky,
+    sites: Sequence[Site | None] | None = None,
 ) -> list[dict[str, Answer]]:
-    """What is known at positions (ra, dec in degrees, mjd), some of which may not be known themselves."""
+    """What is known at positions (ra, dec in degrees, mjd), some of which may not be known themselves.
+
+    Parameters
+    ----------
+    sites : sequence of (float, float) or None, optional
+        Where each was seen from, degrees north and east; our own frames' where it is not given.
+    """
     nowhere: Answer = {"status": "unknown", "reason": "its position on the sky is not known"}
     found: list[dict[str, Answer]] = [dict.fromkeys(known.kinds, nowhere) for _ in places]
     which = [i for i, (ra, dec, _) in enumerate(places) if ra is not None and dec is not None]
     if which:
         table = np.array([places[i] for i in which], dtype=np.float64)
-        for i, answer in zip(which, known.match(*table.T), strict=True):
+        ra, dec, mjd = table.T
+        seen_from = None if sites is None else [sites[i] for i in which]
+        for i, answer in zip(which, known.match(ra, dec, mjd, seen_from), strict=True):
             found[i] = answer
     return found

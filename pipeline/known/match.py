@@ -22,6 +22,7 @@ from core.catalogs.zones import MAS_PER_DEG
 from core.objects.sky import separation_deg
 from core.settings import Settings
 from core.settings_sections import CatalogSettings
+from core.surveys.sites import ATLAS, SITES, Site
 from pipeline.known.small_bodies import small_bodies
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class KnownSky:
 
     library: Library
     limits: CatalogSettings
-    site: tuple[float, float] | None = None  # degrees north and east
+    site: Site | None = None  # of our own frames, degrees north and east
 
     @classmethod
     def of(cls, settings: Settings) -> KnownSky:
@@ -58,9 +59,11 @@ class KnownSky:
     @property
     def state(self) -> str:
         """A hash of all that decides an answer: answers of the same state are the same."""
-        return self.library.state(self.limits.model_dump(mode="json"), self.site)
+        return self.library.state(self.limits.model_dump(mode="json"), self.site, SITES, ATLAS)
 
-    def match(self, ra: Values, dec: Values, mjd: Values) -> list[dict[str, Answer]]:
+    def match(
+        self, ra: Values, dec: Values, mjd: Values, sites: Sequence[Site | None] | None = None
+    ) -> list[dict[str, Answer]]:
         """What is known at each position at its time.
 
         Parameters
@@ -69,6 +72,8 @@ class KnownSky:
             Degrees, ICRS.
         mjd : (n,) float64
             UTC.
+        sites : sequence of (float, float) or None, optional
+            Where each was seen from, none where that is not known; our own frames' where it is not given.
 
         Returns
         -------
@@ -82,40 +87,47 @@ class KnownSky:
             it looked; unknown has a ``reason``.
         """
         ra, dec, mjd = (np.asarray(each, dtype=np.float64).ravel() for each in (ra, dec, mjd))
-        by_kind = {kind: self._answers(kind, ra, dec, mjd) for kind in self.kinds}
+        seen_from = [self.site] * len(ra) if sites is None else sites
+        by_kind = {kind: self._answers(kind, ra, dec, mjd, seen_from) for kind in self.kinds}
         return [dict(zip(by_kind, answers, strict=True)) for answers in zip(*by_kind.values(), strict=True)]
 
-    def _answers(self, kind: str, ra: Values, dec: Values, mjd: Values) -> list[Answer]:
+    def _answers(
+        self, kind: str, ra: Values, dec: Values, mjd: Values, sites: Sequence[Site | None]
+    ) -> list[Answer]:
         plural = "orbits" if kind == BODIES else KINDS[kind]
         try:
             catalogs = self.library.catalogs(plural)
             if not catalogs:
                 return [_unknown(f"no catalogue of {plural}")] * len(ra)
             if kind == BODIES:
-                return self._bodies(catalogs, ra, dec, mjd)
+                return self._bodies(catalogs, ra, dec, mjd, sites)
             return self._matched(kind, catalogs, ra, dec, mjd)
         except (CatalogError, OSError, ValueError) as error:
             log.warning("the catalogues of %s cannot be asked: %s", plural, error)
             return [_unknown(f"the catalogues of {plural} cannot be read")] * len(ra)
 
-    def _bodies(self, catalogs: Sequence[Catalog], ra: Values, dec: Values, mjd: Values) -> list[Answer]:
-        """Small bodies of the solar system."""
+    def _bodies(
+        self,
+        catalogs: Sequence[Catalog],
+        ra: Values,
+        dec: Values,
+        mjd: Values,
+        sites: Sequence[Site | None],
+    ) -> list[Answer]:
+        """Small bodies of the solar system, as each site sees them."""
         first = {"catalog": catalogs[0].name, "epoch": catalogs[0].epoch}
         none = {"status": "none", **first, "within_arcsec": self.limits.solar_arcsec}
         answers: list[Answer] = [none] * len(ra)
-        told = [
-            small_bodies(catalog.folder, catalog.name, catalog.epoch, self.site).matches(
-                ra, dec, mjd, self.limits.solar_arcsec
-            )
-            for catalog in catalogs
-        ]
-        for point, each in enumerate(zip(*told, strict=True)):
-            found = [one for one in each if isinstance(one, dict)]
-            reasons = [one for one in each if isinstance(one, str)]
-            if found:
-                answers[point] = min(found, key=lambda one: float(one["distance_arcsec"]))
-            elif len(reasons) == len(each):
-                answers[point] = _unknown(reasons[0])
+        for site in set(sites):
+            here = np.array([point for point, each in enumerate(sites) if each == site])
+            told = [
+                small_bodies(catalog.folder, catalog.name, catalog.epoch).matches(
+                    ra[here], dec[here], mjd[here], self.limits.solar_arcsec, site
+                )
+                for catalog in catalogs
+            ]
+            for point, each in zip(here, zip(*told, strict=True), strict=True):
+                answers[point] = _nearest(each) or none
         return answers
 
     def _matched(
@@ -234,6 +246,15 @@ def _hosts(part: Part, ra: Values, dec: Values, most_sizes: float, radius_deg: f
     # A galaxy that has a size tells more, so that any such match is the better one.
     found.append(_Found(part, rows, distance, most_sizes + distance))
     return found
+
+
+def _nearest(told: Sequence[Answer | str | None]) -> Answer | None:
+    """The nearest body of what catalogues say of one place; unknown where none of them can tell."""
+    found = [one for one in told if isinstance(one, dict)]
+    if found:
+        return min(found, key=lambda one: float(one["distance_arcsec"]))
+    reasons = [one for one in told if isinstance(one, str)]
+    return _unknown(reasons[0]) if len(reasons) == len(told) else None
 
 
 Ellipse = tuple[Values, Values, Values, Values, Values]

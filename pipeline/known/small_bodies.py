@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from core.objects.sky import chord, unit_vectors
+from core.surveys.sites import Site
 from pipeline.known.kepler import Orbits, Places, displaced, magnitude, observer, seen, terrestrial_time
 
 Values = NDArray[np.float64]
 Answer = dict[str, Any]
-Site = tuple[float, float]
 
 MAX_DAYS = 400.0  # from an orbit's epoch; beyond, the two-body orbits that choose go astray
 CHUNK = 200_000  # bodies propagated at once, and compared with 64 directions at once
@@ -66,18 +66,16 @@ class SmallBodies:
     name : str
     epoch : float or None
         Of most of its orbits, Julian years.
-    site : (float, float) or None
-        The observer's, degrees north and east; the Earth's centre where it is not known.
     """
 
-    def __init__(self, folder: Path, name: str, epoch: float | None, site: Site | None) -> None:
-        self._name, self._epoch, self._site = name, epoch, site
+    def __init__(self, folder: Path, name: str, epoch: float | None) -> None:
+        self._name, self._epoch = name, epoch
         self._table = np.load(folder / "orbits.npy", mmap_mode="r")
         self._epochs = np.unique(self._table["epoch"])
         self._days: dict[int, _Day] = {}
 
     def matches(
-        self, ra: Values, dec: Values, mjd: Values | float, within_arcsec: float
+        self, ra: Values, dec: Values, mjd: Values | float, within_arcsec: float, site: Site | None = None
     ) -> list[Answer | str | None]:
         """The nearest body to each place at its time; those of one day are looked for together.
 
@@ -89,6 +87,8 @@ class SmallBodies:
             UTC.
         within_arcsec : float
             A body may be so far, and three times its uncertainty, but not beyond a minute of arc.
+        site : (float, float), optional
+            The observer's, degrees north and east; the Earth's centre where it is not known.
 
         Returns
         -------
@@ -109,14 +109,16 @@ class SmallBodies:
                     answers[point] = told
                 continue
             for point, found in zip(
-                here, self._of_day(points[here], times[here], within_arcsec), strict=True
+                here, self._of_day(points[here], times[here], within_arcsec, site), strict=True
             ):
                 answers[point] = found
         for point in np.flatnonzero(~np.isfinite(times)):
             answers[point] = "the time is not known"
         return answers
 
-    def _of_day(self, points: Values, times: Values, within_arcsec: float) -> list[Answer | None]:
+    def _of_day(
+        self, points: Values, times: Values, within_arcsec: float, site: Site | None
+    ) -> list[Answer | None]:
         """The nearest body to each place, all of one day."""
         near = self._near(points, times)
         every = np.unique(np.concatenate(near)) if near else np.zeros(0, dtype=np.int64)
@@ -134,7 +136,7 @@ class SmallBodies:
             if len(which) == 0:
                 continue
             shift = moved[which] + speed[which] * (time - middle)
-            places = seen(orbits.take(which), float(time), self._site, moved=shift)
+            places = seen(orbits.take(which), float(time), site, moved=shift)
             found = self._nearest(rows[which], places, points[here], float(time), within_arcsec)
             for point, answer in zip(here, found, strict=True):
                 answers[point] = answer
@@ -269,6 +271,6 @@ def uncertainty(rows: NDArray[Any], mjd: float) -> Values:
 
 
 @lru_cache(maxsize=2)
-def small_bodies(folder: Path, name: str, epoch: float | None, site: Site | None) -> SmallBodies:
+def small_bodies(folder: Path, name: str, epoch: float | None) -> SmallBodies:
     """The bodies of a catalogue; those of the last two are kept, with their days."""
-    return SmallBodies(folder, name, epoch, site)
+    return SmallBodies(folder, name, epoch)

@@ -203,7 +203,7 @@ def crowd(tmp_path: Path) -> tuple[SmallBodies, np.ndarray]:
     rows["h"], rows["g"], rows["rms"] = 18.0, 0.15, 0.5
     rows["name"] = [b"%d" % i for i in range(count)]
     np.save(tmp_path / "orbits.npy", rows)
-    return SmallBodies(tmp_path, "crowd", 2023.0, None), rows
+    return SmallBodies(tmp_path, "crowd", 2023.0), rows
 
 
 def test_the_few_bodies_that_are_propagated_are_all_that_matter(
