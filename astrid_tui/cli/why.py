@@ -171,6 +171,9 @@ def _print_alerts(story: Story) -> None:
         rows,
         least=(("filter",), ("mag",), ("UTC",), ("object",)),
     )
+    for one in story.alerts:
+        if one["body"] is not None:
+            print_text(f"  {one['id']} solar system: {one['body']}")
 
 
 def _print_steps(frame: FrameStory) -> None:

@@ -53,6 +53,13 @@ def known_sky(store: Store, candidate_ids: Sequence[int]) -> dict[int, dict[str,
     return found
 
 
+def bodies_at(session: Session, candidate_ids: Sequence[int]) -> dict[int, str]:
+    """The bodies of the solar system at the places of some candidates, in words not fit to be shown."""
+    query = select(CandidateMatch).where(col(CandidateMatch.candidate_id).in_(candidate_ids))
+    told = ((row.candidate_id, row.answers.get("solar_system") or {}) for row in session.exec(query))
+    return {key: _sentence(answer) for key, answer in told if answer.get("status") == "match"}
+
+
 def known_lines(known: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is known at a place in words: a kind and a sentence each; not fit to be shown as they are.
 
@@ -72,7 +79,7 @@ def _sentence(answer: Mapping[str, Any]) -> str:
     source = f"{answer.get('catalog')}{f', epoch {epoch:.6g}' if isinstance(epoch, int | float) else ''}"
     if status != "match":
         return f"none{_within(answer)} in {source}"
-    words = [str(answer.get("name") or "a source"), _distance(answer)]
+    words = [word for word in (str(answer.get("name") or "a source"), _distance(answer)) if word]
     mag = answer.get("mag")
     if mag is not None:
         words.append(f"{answer.get('band') or 'mag'} {mag:.2f}")
@@ -92,7 +99,7 @@ def _within(answer: Mapping[str, Any]) -> str:
 def _distance(answer: Mapping[str, Any]) -> str:
     if answer.get("distance_arcsec") is not None:
         return f'{answer["distance_arcsec"]:.2f}"'
-    return f"{answer.get('distance_px', float('nan')):.2f} px"
+    return f"{answer['distance_px']:.2f} px" if answer.get("distance_px") is not None else ""
 
 
 def write_known(session: Session, answers: Mapping[int, Mapping[str, Any]], state: str) -> None:

@@ -22,6 +22,7 @@ from core.database.records import Record, finite
 from core.database.store import Store
 from core.database.tables import Candidate, Difference, Observation, Reference, SkyObject
 from core.errors import AstridError
+from core.objects.known import bodies_at
 from core.objects.sky import MARGIN_DEG, haversine, ra_ranges, rows_in_cone, separation_deg
 from core.places.grid_maps import SkyMap
 from core.places.place_facts import Place, Radius, collect, differences_of, scores_of
@@ -51,7 +52,8 @@ class Story:
     next : str or None
         The cursor of the page after this one.
     alerts : tuple of dict
-        What surveys saw there, nearest first: ``id, object, source, mjd, filter, snr, mag, arcsec``.
+        What surveys saw there, nearest first: ``id, object, source, mjd, filter, snr, mag, arcsec``, and the
+        known ``body`` of the solar system that was there, in words.
     """
 
     place: Place
@@ -139,6 +141,7 @@ def _alerts(session: Session, ra: float, dec: float, radius_deg: float) -> tuple
     objects = {each.sky_object_id for each in found}
     named = select(SkyObject.id, SkyObject.name).where(col(SkyObject.id).in_(objects))
     names = dict(session.exec(named).all())
+    bodies = bodies_at(session, [one.id or 0 for one in found])
     return tuple(
         {
             "id": one.id,
@@ -149,6 +152,7 @@ def _alerts(session: Session, ra: float, dec: float, radius_deg: float) -> tuple
             "snr": finite(one.snr),
             "mag": finite(one.mag),
             "arcsec": round(float(separation_deg(one.ra or 0.0, one.dec or 0.0, ra, dec)) * 3600.0, 3),
+            "body": bodies.get(one.id or 0),
         }
         for one in found
     )

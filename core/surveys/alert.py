@@ -42,6 +42,27 @@ class FluxFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldBody:
+    """A known body of the solar system that a packet tells of.
+
+    Attributes
+    ----------
+    name : str or None
+    distance_arcsec : float or None
+        Of its predicted place.
+    mag : float or None
+        As it was predicted, V.
+    is_identified : bool
+        The survey itself took the detection for that body; else it is the nearest that there is.
+    """
+
+    name: str | None
+    distance_arcsec: float | None
+    mag: float | None = None
+    is_identified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AlertFacts:
     """One alert. Signs follow new minus reference; magnitudes are of the difference's ``|flux|``.
 
@@ -68,6 +89,8 @@ class AlertFacts:
         More of the packet's numbers, named in the same way.
     cutouts : bytes or None
         `core.review.cutouts.pack`.
+    body : ToldBody or None
+        What its packet tells of the solar system.
     known : mapping or None
         What is known at its place, an answer by kind: `pipeline.known.match`.
     remark : str or None
@@ -100,5 +123,6 @@ class AlertFacts:
     mask_flags: int = 0
     cutouts: bytes | None = None
     history: tuple[FluxFacts, ...] = ()
+    body: ToldBody | None = None
     known: Mapping[str, Any] | None = None
     remark: str | None = None

@@ -19,7 +19,7 @@ from core.settings import Settings
 from core.surveys.sites import site_of
 from core.vocabulary import OWN
 from pipeline.frame import Frame, FrameRefused, Stars
-from pipeline.known.alerts import reference_answer
+from pipeline.known.alerts import TOLD_BODY, reference_answer, stored_body, with_body
 from pipeline.known.candidates import at_places
 from pipeline.known.match import Answer, KnownSky
 from pipeline.known.reference_sources import answers as reference_answers
@@ -61,7 +61,10 @@ def match_stored(
         sites = [known.site if row.source == OWN else site_of(row.source, row.external_id) for row in rows]
         answers = at_places([(row.ra, row.dec, row.mjd) for row in rows], known, sites)
         nearest = _reference_answers(store, rows, settings)
-        told = {row.id: {**sky, "reference": nearest[row.id]} for row, sky in zip(rows, answers, strict=True)}
+        told = {
+            row.id: with_body({**sky, "reference": nearest[row.id]}, _told_body(row))
+            for row, sky in zip(rows, answers, strict=True)
+        }
         with store.write() as session:
             there = session.scalars(select(col(Candidate.id)).where(col(Candidate.id).in_(list(told))))
             write_known(session, {key: told[key] for key in there if key is not None}, state)
@@ -114,6 +117,7 @@ def _page(session: Session, state: str, after: int, limit: int) -> list[Any]:
             col(Candidate.external_id),
             col(Candidate.filter),
             col(Candidate.features),
+            col(Candidate.mag),
             col(CandidateMatch.answers),
             col(Difference.reference_id),
         )
@@ -125,6 +129,14 @@ def _page(session: Session, state: str, after: int, limit: int) -> list[Any]:
         .limit(limit)
     )
     return list(session.execute(query))
+
+
+def _told_body(row: Any) -> Answer | None:
+    """The body of the solar system that a survey's alert told of."""
+    if row.source == OWN:
+        return None
+    before: Answer | None = (row.answers or {}).get(TOLD_BODY)
+    return before or stored_body(row.source, row.features, row.mag)
 
 
 def _reference_answers(store: Store, rows: Sequence[Any], settings: Settings) -> dict[int, Answer]:

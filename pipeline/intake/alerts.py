@@ -20,7 +20,7 @@ from core.vocabulary import FrameKind, ObservationState
 from pipeline.classify.chosen import chosen
 from pipeline.classify.classify import Classifier, best_of
 from pipeline.intake import ingest
-from pipeline.known.alerts import reference_answer
+from pipeline.known.alerts import Answer, body_answer, reference_answer, with_body
 from pipeline.known.candidates import at_places
 from pipeline.known.match import KnownSky
 from pipeline.surveys import packets
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 SUFFIXES = (*ingest.SUFFIXES, *packets.SUFFIXES)  # of what is taken from folders: frames and alerts
 MOST_DAYS = 2  # of one transaction's alerts whose small bodies are looked up at once
 MOST_TOLD = 20  # reasons that are kept of one file
+NOT_ASKED = ""  # the state of catalogues that nobody asked: `astrid catalog match` asks them
 
 Progress = Callable[[Path, int], None]  # which file, and how many of its alerts are in the store
 
@@ -194,24 +195,28 @@ def _with_known(
     """
     if not alerts:
         return alerts, None, None
+    bodies = [body_answer(each.source, each.body, each.mag) for each in alerts]
     try:
         state = known.state
         days = len({int(each.mjd) for each in alerts})
         if days > MOST_DAYS and known.library.catalogs("orbits"):
-            return alerts, None, f"those of {days} days came at once, and orbits take a while for each day"
+            reason = f"those of {days} days came at once, and orbits take a while for each day"
+            return _told_alone(alerts, bodies), NOT_ASKED, reason
     except CatalogError as error:
         log.warning("what is known at the places of alerts was not looked up: %s", error)
-        return alerts, None, str(error)
+        return _told_alone(alerts, bodies), NOT_ASKED, str(error)
     places = [(each.ra, each.dec, each.mjd) for each in alerts]
     sites = [site_of(each.source, each.external_id) for each in alerts]
-    told = zip(alerts, at_places(places, known, sites), strict=True)
-    return (
-        [
-            replace(
-                each, known={**sky, "reference": reference_answer(each.source, each.features, each.filter)}
-            )
-            for each, sky in told
-        ],
-        state,
-        None,
-    )
+    found = []
+    for each, sky, body in zip(alerts, at_places(places, known, sites), bodies, strict=True):
+        reference = reference_answer(each.source, each.features, each.filter)
+        found.append(replace(each, known=with_body({**sky, "reference": reference}, body)))
+    return found, state, None
+
+
+def _told_alone(alerts: Sequence[AlertFacts], bodies: Sequence[Answer | None]) -> list[AlertFacts]:
+    """Alerts with the bodies that they tell of themselves, where no catalogue was asked."""
+    return [
+        each if body is None else replace(each, known=with_body({}, body))
+        for each, body in zip(alerts, bodies, strict=True)
+    ]

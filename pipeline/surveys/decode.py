@@ -15,7 +15,7 @@ from core.epochs import JD_OF_MJD_0
 from core.magnitudes import MAG_PER_RELATIVE_ERROR, UPPER_LIMIT_SIGMA
 from core.orientation import ToSky
 from core.review.cutouts import MAX_ABS, pack
-from core.surveys.alert import AB_ZEROPOINT_NJY, AlertFacts, FluxFacts
+from core.surveys.alert import AB_ZEROPOINT_NJY, AlertFacts, FluxFacts, ToldBody
 from core.vocabulary import FluxKind
 from pipeline.surveys.refusal import PacketError
 from pipeline.surveys.stamps import Plane, read_image, to_cutouts
@@ -30,6 +30,7 @@ MOST_POSITION_ERROR_DEG = 5.0 / 3600.0
 
 POSITIVE = frozenset({"t", "1", "true", "y", "yes", "+"})
 NEGATIVE = frozenset({"f", "0", "false", "n", "no", "-1", "-"})
+NAMELESS = frozenset({"", "null", "none", "nan", "-999", "-999.0", "-99", "-99.0"})  # of a body
 
 
 def decode(survey: Survey, record: Record, *, cutout_px: int, radius_arcsec: float) -> AlertFacts:
@@ -106,6 +107,7 @@ def decode(survey: Survey, record: Record, *, cutout_px: int, radius_arcsec: flo
         mask_flags=_flags(survey, body),
         cutouts=None if cutouts is None else pack(cutouts),
         history=history,
+        body=_small_body(survey, record),
         remark="; ".join(remarks) or None,
     )
 
@@ -336,6 +338,21 @@ def _frame(survey: Survey, body: Record) -> str | None:
     return " ".join(parts)[:200] or None
 
 
+def _small_body(survey: Survey, record: Record) -> ToldBody | None:
+    """The body of the solar system that a packet tells of, if it tells of any."""
+    told = survey.small_body
+    identifier = _value(record, told.identifier, skipped=(0, "", "0"))
+    distance = _meant(survey, _value(record, told.distance))
+    if identifier is None and (told.identifier or distance is None or distance < 0.0):
+        return None
+    named = str(_value(record, told.name) or "").strip()[:MOST_LETTERS]
+    name = None if named.lower() in NAMELESS else named
+    if name is None and identifier is not None:
+        name = f"ssObjectId {identifier}"[:MOST_LETTERS]
+    mag = _meant(survey, _value(record, told.mag)) or None
+    return ToldBody(name, distance, mag, is_identified=identifier is not None)
+
+
 def _flags(survey: Survey, body: Record) -> int:
     flags = 0
     for name, bit in survey.flags.items():
@@ -355,13 +372,15 @@ def _numbers(survey: Survey, record: Record, names: Names) -> dict[str, float]:
 
 def _number(survey: Survey, record: Record, names: Names) -> float | None:
     """The first number under some names that means something."""
-    for name in names:
-        value = record.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            number = float(value)
-            if abs(number) <= MAX_ABS and number not in survey.sentinels:
-                return number
-    return None
+    return next((n for name in names if (n := _meant(survey, record.get(name))) is not None), None)
+
+
+def _meant(survey: Survey, value: Any) -> float | None:
+    """A value as a number, none where it is no number or a sentinel."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    number = float(value)
+    return number if abs(number) <= MAX_ABS and number not in survey.sentinels else None
 
 
 def _value(record: Record, names: Names, *, skipped: tuple[Any, ...] = ()) -> Any:

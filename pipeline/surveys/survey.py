@@ -67,6 +67,30 @@ class Point:
         return {name for names in listed if isinstance(names, tuple) for name in names}
 
 
+@dataclass(frozen=True, slots=True)
+class SmallBody:
+    """Where a packet tells of a known body of the solar system, each name as ``record.field``.
+
+    Attributes
+    ----------
+    identifier : names
+        The number of the body that the survey took the detection for; 0 is none. A survey without tells of
+        the nearest body alone.
+    name, distance, mag : names
+        The distance is that of the predicted place, in arcsec; the magnitude is predicted too, V.
+    """
+
+    identifier: Names = ()
+    name: Names = ()
+    distance: Names = ()
+    mag: Names = ()
+
+    @property
+    def names(self) -> Names:
+        """All names that are read."""
+        return (*self.identifier, *self.name, *self.distance, *self.mag)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Survey:
     """One survey's packets.
@@ -104,6 +128,8 @@ class Survey:
         What sets a bit of the mask (`core.vocabulary.MaskPlane`) where it is above 0.
     history : mapping
         The lists of earlier epochs.
+    small_body : SmallBody
+        Where it tells of the solar system.
     new, reference, difference : names
         The cutouts, of the packet itself.
     difference_follows_sign : bool
@@ -135,6 +161,7 @@ class Survey:
     features: Names = ()
     flags: Mapping[str, int] = field(default_factory=dict)
     history: Mapping[str, Point] = field(default_factory=dict)
+    small_body: SmallBody = SmallBody()
     new: Names = ("cutoutScience",)
     reference: Names = ("cutoutTemplate",)
     difference: Names = ("cutoutDifference",)
@@ -153,7 +180,7 @@ class Survey:
         body |= {*self.scores, *self.features, *self.flags}
         body |= {name for names in self.frame.values() for name in names}
         fields: dict[str, set[str] | None] = {self.body: body}
-        for name in (*self.object_id, *self.candid):
+        for name in (*self.object_id, *self.candid, *self.small_body.names):
             record, _, inner = name.rpartition(".")
             if not record:
                 fields[inner] = None

@@ -10,7 +10,7 @@ import math
 
 from core.surveys.pixels import PIXEL_ARCSEC
 from core.vocabulary import MaskPlane
-from pipeline.surveys.survey import Point, Survey
+from pipeline.surveys.survey import Point, SmallBody, Survey
 
 # 2MASS magnitudes are Vega's. The flux of magnitude 0 is 1594, 1024 and 666.8 Jy in J, H and Ks (Cohen,
 # Wheaton & Megeath 2003), that of AB 3631 Jy.
@@ -18,6 +18,12 @@ TWO_MASS_TO_AB = {
     band: -2.5 * math.log10(jansky / 3631.0)
     for band, jansky in {"J": 1594.0, "H": 1024.0, "K": 666.8}.items()
 }
+
+# The nearest body of the Minor Planet Center's that ZTF knows, if one is predicted within 30 arcsec (PGIR:
+# 60); its distance is in whole arcseconds. What is near enough is for `pipeline.known.alerts` to judge.
+_NEAREST_BODY = SmallBody(
+    name=("candidate.ssnamenr",), distance=("candidate.ssdistnr",), mag=("candidate.ssmagnr",)
+)
 
 # Zwicky Transient Facility, schemas 1.x to 4.x. Times are the start of the exposure (all of 30 s but a few
 # of the partnership's), magnitudes PSF fits, AB. `scorr` is the peak of the corrected score image, the same
@@ -75,6 +81,7 @@ ZTF = Survey(
             is_forced=True,
         ),
     },
+    small_body=_NEAREST_BODY,
     difference_follows_sign=True,
     seeing_arcsec=2.0,
     pixel_arcsec=PIXEL_ARCSEC["ztf"],
@@ -82,7 +89,8 @@ ZTF = Survey(
 
 # Rubin Observatory, lsst.v4 to v10, as brokers pass it on. Fluxes are nanojansky; times are TAI, in the
 # middle of the exposure. `isNegative` and the sign of the flux agree, and the difference is new minus
-# reference for both.
+# reference for both. A detection that was taken for a body of the solar system has its `ssObjectId`, and is
+# of no diaObject; `ephVmag` is 0 where it is not known.
 _RUBIN_SOURCE = Point(
     id=("diaSourceId",),
     exposure=("visit", "detector", "ccdVisitId"),
@@ -140,6 +148,12 @@ RUBIN = Survey(
         "prvDiaNondetectionLimits": _RUBIN_LIMIT,
         "diaNondetectionLimits": _RUBIN_LIMIT,
     },
+    small_body=SmallBody(
+        identifier=("diaSource.ssObjectId", "ssSource.ssObjectId", "ssObject.ssObjectId"),
+        name=("ssSource.designation",),
+        distance=("ssSource.ephOffset",),
+        mag=("ssSource.ephVmag",),
+    ),
     seeing_arcsec=1.0,
     pixel_arcsec=PIXEL_ARCSEC["rubin"],
 )
@@ -206,6 +220,7 @@ WINTER = Survey(
             limit_mag=("diffmaglim",),
         )
     },
+    small_body=_NEAREST_BODY,
     new=("cutout_science",),
     reference=("cutout_template",),
     difference=("cutout_difference",),
@@ -250,6 +265,7 @@ PGIR = Survey(
             limit_mag=("diffmaglim",),
         )
     },
+    small_body=_NEAREST_BODY,
     seeing_arcsec=9.0,
 )  # fmt: skip
 

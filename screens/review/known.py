@@ -55,7 +55,7 @@ def _words(kind: str, answer: Mapping[str, Any]) -> str:
     words.append(_distance(answer)[1])
     if isinstance(answer.get("mag"), int | float):
         words.append(f"{answer['mag']:.1f}")
-    return " ".join(words)
+    return " ".join(word for word in words if word)
 
 
 def _distance(answer: Mapping[str, Any]) -> tuple[float, str]:

@@ -92,6 +92,8 @@ def story_lines(story: "Story", width: int) -> list[Line]:
             taken = f"{_minute(one['mjd'])}  {one['filter'] or '–'}"
             facts = f"  {taken}  {one['snr']:+.1f}σ{mag}  {one['arcsec']:.1f}″"
             lines.append((span("  "), span(one["object"], Tone.KEY, 24), span(facts, limit=80)))
+            if one["body"] is not None:
+                lines.append((span("    solar system ", Tone.DIM), span(one["body"], Tone.WARN, 200)))
     return [shortened(line, width) for line in lines]
 
 

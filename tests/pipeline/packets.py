@@ -64,6 +64,8 @@ CANDIDATE = [
     {"name": "rb", **optional("float")},
     {"name": "drb", **optional("float")},
     {"name": "ssdistnr", **optional("float")},
+    {"name": "ssmagnr", **optional("float")},
+    {"name": "ssnamenr", **optional("string")},
     {"name": "nbad", **optional("int")},
     {"name": "exptime", **optional("float")},
 ]
@@ -133,7 +135,7 @@ def ztf(candid: int = 1, **facts: Any) -> dict[str, Any]:
         "jd": JD, "fid": 2, "pid": 1000, "rcid": 5, "candid": candid, "isdiffpos": "t",
         "pdiffimfilename": "/a/ztf_2020_scimrefdiffimg.fits", "ra": 150.0, "dec": 2.0, "xpos": 11.0,
         "ypos": 21.0, "magpsf": 18.0, "sigmapsf": 0.125, "scorr": 11.5, "rb": 0.75, "drb": 0.5,
-        "ssdistnr": -999.0, "nbad": 0, "exptime": 30.0,
+        "ssdistnr": -999.0, "ssmagnr": -999.0, "ssnamenr": "null", "nbad": 0, "exptime": 30.0,
     }  # fmt: skip
     inner = {name: facts.pop(name) for name in list(facts) if name in body}
     packet = {

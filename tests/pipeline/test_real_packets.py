@@ -19,6 +19,7 @@ from core.settings import Settings
 from core.surveys.alert import AlertFacts
 from core.vocabulary import FluxKind
 from pipeline.intake.alerts import take_alerts
+from pipeline.known.alerts import body_answer
 from pipeline.surveys.stamps import read_stamp
 from tests.pipeline.packets import read
 
@@ -104,6 +105,20 @@ def test_cutouts_are_small_and_the_same_as_astropys(packets, alerts) -> None:
         np.testing.assert_array_equal(mine[~masked], expected[~masked])
         assert (expected[masked] == -31415.0).all()
     assert masked.sum() > 0
+
+
+def test_the_asteroids_that_surveys_name_are_known(index, alerts) -> None:
+    """All that the index calls real for an asteroid within 5 arcsec, and one of 27 arcsec is none."""
+    found = {key: body_answer(alert.source, alert.body, alert.mag) for key, alert in alerts.items()}
+    named = {key: told for key, told in found.items() if told is not None}
+    assert Counter(source for source, _ in named) == {"ztf": 19, "rubin": 2}
+    near = {row["candid"] for row in index if "solar-system object" in row["weak_label_reason"]}
+    assert {candid for source, candid in named if source == "ztf"} == near
+    assert alerts["ztf", "2657335301215015033"].body.distance_arcsec == 27.0
+    assert named["ztf", "1034530232615015004"]["name"] == "6281"
+    told = named["rubin", "170094456480989258"]
+    assert (told["name"], told["distance_arcsec"]) == ("2004 JQ12", 0.03)
+    assert max(abs(alerts[key].mag - told["mag"]) for key, told in named.items() if told["mag"]) < 0.9
 
 
 def test_a_detection_of_ztf_by_hand(alerts) -> None:

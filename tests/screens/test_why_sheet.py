@@ -26,7 +26,7 @@ STORY = Story(
     ),
     "more",
     ({"id": 3, "object": "ZTF1", "source": "ztf", "mjd": 60748.0, "filter": "g", "snr": 9.0, "mag": None,
-      "arcsec": 0.4},),
+      "arcsec": 0.4, "body": '6281, 1.00"; ZTF \x1b[2J itself'},),
 )  # fmt: skip
 
 
@@ -36,7 +36,8 @@ def test_each_frame_says_how_it_ended_and_nothing_of_what_was_decided(width):
     told = " ".join(" ".join(lines).split())
     assert all(len(line) <= width for line in lines)
     assert "\x1b" not in told
-    for words in ("below threshold", "dropped", "candidate 7 at -32.5 σ is AID J1", "ZTF1"):
+    shown = ("below threshold", "dropped", "candidate 7 at -32.5 σ is AID J1", "ZTF1", "solar system 6281")
+    for words in shown:
         assert words in told
     for hidden in ("real", "supernova", "ada"):
         assert hidden not in told
