@@ -55,7 +55,8 @@ def add(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="CSV, FITS, VOTable or Parquet with positions; or orbits: MPCORB.DAT(.gz)."
+            metavar="FILE",
+            help="CSV, FITS, VOTable or Parquet with positions, or MPCORB.DAT; also .gz, .bz2, .xz.",
         ),
     ],
     name: Annotated[str | None, typer.Option(help="How to call it; default: the file's name.")] = None,

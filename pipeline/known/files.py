@@ -5,7 +5,6 @@ A VOTable is the exception, for its XML can only be read at once: large ones are
 
 from __future__ import annotations
 
-import gzip
 import re
 import shutil
 import warnings
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.known.packed import is_packed, is_zip, opened
 from pipeline.known.table_file import (
     CHUNK,
     UNREADABLE,
@@ -24,8 +24,6 @@ from pipeline.known.table_file import (
     TableFile,
     from_arrow,
     is_arrow_text,
-    is_gzipped,
-    opened,
     plain,
     refused,
 )
@@ -48,10 +46,12 @@ def open_table(path: Path, scratch: Path) -> TableFile:
     CatalogRefused
     """
     try:
+        if is_zip(path):
+            raise CatalogRefused(f"{path.name} is a ZIP archive: unzip it, and add the file that it holds")
         with opened(path) as file:
             head = file.read(4096)
         if head.startswith(b"SIMPLE  ="):
-            return FitsTable(_unpacked(path, scratch) if is_gzipped(path) else path)
+            return FitsTable(_unpacked(path, scratch) if is_packed(path) else path)
     except UNREADABLE as error:
         raise CatalogRefused(f"cannot read {path}: {error}") from error
     if head.startswith(b"PAR1"):
@@ -69,7 +69,7 @@ def _is_votable(head: bytes) -> bool:
 
 def _unpacked(path: Path, scratch: Path) -> Path:
     target = scratch / "unpacked.fits"
-    with gzip.open(path) as packed, target.open("wb") as file:
+    with opened(path) as packed, target.open("wb") as file:
         shutil.copyfileobj(packed, file, 1 << 22)
     return target
 
@@ -167,9 +167,9 @@ class VOTable:
                 " convert it to Parquet or FITS"
             )
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), opened(path, MOST_VOTABLE) as file:
                 warnings.simplefilter("ignore")
-                self._table = votable.parse_single_table(path, verify="ignore")
+                self._table = votable.parse_single_table(file, verify="ignore")
         except Exception as error:  # its parser raises whatever the XML and its parts do
             raise refused(path, error) from error
         self._path = path

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from core.epochs import JD_OF_MJD_0, julian_year
 from pipeline.known.labels import shortened
-from pipeline.known.table_file import UNREADABLE, CatalogRefused, opened, refused
+from pipeline.known.packed import opened
+from pipeline.known.table_file import UNREADABLE, CatalogRefused, refused
 
 Progress = Callable[[int, int, str], None]
 

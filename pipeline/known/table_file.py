@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import AstridError
 from core.text import safe_text
+from pipeline.known.packed import DAMAGED
 
 CHUNK = 250_000  # rows
-GZIP = b"\x1f\x8b"
-UNREADABLE = (OSError, EOFError, zlib.error, csv.Error)  # what reading a damaged file raises
+UNREADABLE = (*DAMAGED, csv.Error)  # what reading a damaged file raises
 
 
 class CatalogRefused(AstridError):
@@ -66,17 +64,6 @@ class TableFile(Protocol):
             The file is damaged, or a column holds something else than it said.
         """
         ...
-
-
-def is_gzipped(path: Path) -> bool:
-    """Whether a file is compressed by gzip, whatever it is called."""
-    with path.open("rb") as file:
-        return file.read(len(GZIP)) == GZIP
-
-
-def opened(path: Path) -> IO[bytes]:
-    """Open a file for reading, inflated where it is compressed by gzip."""
-    return cast(IO[bytes], gzip.open(path)) if is_gzipped(path) else path.open("rb")
 
 
 def refused(path: Path, error: BaseException) -> CatalogRefused:

@@ -8,14 +8,13 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.known.packed import opened
 from pipeline.known.table_file import (
     UNREADABLE,
     CatalogRefused,
     Chunk,
     Column,
     from_arrow,
-    is_gzipped,
-    opened,
     refused,
 )
 
@@ -82,8 +81,7 @@ class TextTable:
 
         kinds = self._kinds(names, labels)
         try:
-            compression = "gzip" if is_gzipped(self._path) else None
-            with pa.input_stream(str(self._path), compression=compression) as stream:
+            with opened(self._path) as file, pa.PythonFile(file, mode="r") as stream:
                 reader = arrow_csv.open_csv(
                     stream,
                     read_options=arrow_csv.ReadOptions(
@@ -108,7 +106,7 @@ class TextTable:
                         name: from_arrow(each, is_label=name in labels) for name, each in found.items()
                     }
                     yield Chunk(columns, done, 0)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, *UNREADABLE) as error:
             raise refused(self._path, error) from error
 
     def _cells(self, line: str) -> list[str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -49,10 +53,11 @@ def test_the_same_sky_is_read_from_every_kind_of_file(library: Library, tmp_path
     for name, form in (("fits.fits", "fits"), ("vo.xml", "votable"), ("ecsv.ecsv", "ascii.ecsv")):
         table.write(tmp_path / name, format=form)
         paths.append(tmp_path / name)
-    for name in ("text.csv", "fits.fits"):
-        packed = tmp_path / f"packed-{name}.gz"
-        packed.write_bytes(gzip.compress((tmp_path / name).read_bytes()))
-        paths.append(packed)
+    for name in ("text.csv", "fits.fits", "vo.xml"):
+        for packer in (gzip, bz2, lzma):
+            packed = tmp_path / f"{packer.__name__}-{name}"  # not by their names are they known
+            packed.write_bytes(packer.compress((tmp_path / name).read_bytes()))
+            paths.append(packed)
     expected = {(round(a, 6), round(d, 6)) for a, d in zip(ra % 360.0, dec, strict=True)}
     for path in paths:
         catalog = added(library, path)
@@ -294,8 +299,29 @@ def test_what_is_gzipped_need_not_be_called_so(library: Library, tmp_path: Path)
     assert added(library, path).rows == 2
 
 
-def damaged_gzip() -> bytes:
-    packed = bytearray(gzip.compress(np.random.default_rng(1).bytes(3000).hex().encode()))
+@pytest.mark.parametrize("packer", [gzip, bz2, lzma])
+@pytest.mark.parametrize("head", [b"ra,dec\n1,2\n", b"<VOTABLE>", b"SIMPLE  =", b"00001    3.4\n"])
+def test_what_inflates_beyond_measure_is_refused_before_it_fills_anything(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packer: ModuleType, head: bytes
+) -> None:
+    monkeypatch.setattr("pipeline.files.fits_selection.GROWTH_SLACK", 1 << 16)
+    path = tmp_path / "bomb"
+    path.write_bytes(packer.compress(head + b" " * (40 << 20)))
+    kind = "orbits" if head.startswith(b"0") else "stars"
+    with pytest.raises(CatalogRefused, match="inflates to more than 100 times its size"):
+        add(path, library, Options(kind=kind))
+    assert list(library.folder.glob(".*")) == []
+
+
+def test_an_archive_of_files_is_to_be_unpacked_first(library: Library, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "stars.csv.zip", "w") as archive:
+        archive.writestr("stars.csv", "ra,dec\n1,2\n")
+    with pytest.raises(CatalogRefused, match="ZIP archive: unzip it"):
+        add(tmp_path / "stars.csv.zip", library, Options(kind="stars"))
+
+
+def damaged(packer: ModuleType) -> bytes:
+    packed = bytearray(packer.compress(np.random.default_rng(1).bytes(3000).hex().encode()))
     packed[60:120] = bytes(60)
     return bytes(packed)
 
@@ -303,7 +329,10 @@ def damaged_gzip() -> bytes:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("damaged.csv.gz", damaged_gzip()),
+        ("damaged.csv.gz", damaged(gzip)),
+        ("damaged.csv.bz2", damaged(bz2)),
+        ("damaged.csv.xz", damaged(lzma)),
+        ("cut.csv.xz", lzma.compress(b"ra,dec\n1,2\n")[:-20]),
         ("one-long-line.csv", b"x" * 200_000),
         ("no-objects.json", b'[1, {"Principal_desig": "x"}]'),
         ("deep.json", b'[{"Principal_desig": "x"},' + b"[" * 100_000),
