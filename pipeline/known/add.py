@@ -19,6 +19,7 @@ from core.catalogs.library import KINDS, VERSION, Catalog, Library
 from core.epochs import DAYS_PER_YEAR, J2000_MJD, JD_OF_MJD_0
 from core.text import counted, safe_text
 from pipeline.known import columns, labels, orbit_file
+from pipeline.known.angles import angles
 from pipeline.known.columns import Layout
 from pipeline.known.files import open_table
 from pipeline.known.motions import mas_a_year
@@ -242,7 +243,7 @@ class _Reader:
         for role, is_ra in (("ra", True), ("dec", False)):
             name = roles[role]
             told = self._options.ra_unit if is_ra else None
-            rows[role] = columns.angles(chunk[name], name, layout.units.get(name), is_ra=is_ra, told=told)
+            rows[role] = angles(chunk[name], name, layout.units.get(name), is_ra=is_ra, told=told)
         rows["ra"] = rows["ra"] % 360.0
         wanted = [
             role for role in NUMBERS if role in roles and (role != "period" or self._kind == "variables")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.known.angles import plain_unit
 from pipeline.known.table_file import CatalogRefused, Column
 
 # Names by which catalogues call a thing, the best first; compared without case, spaces and signs.
@@ -52,8 +53,6 @@ JOHNSON = {"bmag": "B", "vmag": "V", "jmag": "J", "hmag": "H", "kmag": "K", "ksm
 GAIA_SHORT = {"Gmag": "G", "BPmag": "BP", "RPmag": "RP"}  # as VizieR calls them
 MAIN = ("G", "r", "V", "g", "i", "R", "B", "mag")  # which magnitude stands for a source
 UNNAMED = ("mag", "magnitude", "max", "brightness")
-HOURS = {"h", "hr", "hrs", "hour", "hours", "hourangle", "hms", "h:m:s", '"h:m:s"', "'h:m:s'"}
-DEGREES = {"deg", "degs", "degree", "degrees", "°", "d"}
 MOST_BANDS = 8
 
 
@@ -182,103 +181,6 @@ def _mag_system(lower: set[str]) -> str | None:
     return "ab" if lower & (pan_starrs | sdss) else None
 
 
-def angles(
-    values: NDArray[Any], name: str, unit: str | None, *, is_ra: bool, told: str | None = None
-) -> NDArray[np.float64]:
-    """A column of positions in degrees, NaN where there is none.
-
-    Whether right ascension is in hours is what its unit, its name or the user says, never what the
-    numbers look like; sexagesimal text is hours, minutes and seconds.
-
-    Parameters
-    ----------
-    values : array
-        Numbers, or text as bytes.
-    told : str, optional
-        ``hours`` or ``degrees``, as the user said.
-
-    Raises
-    ------
-    CatalogRefused
-        The numbers contradict what was said of them.
-    """
-    is_text = values.dtype.kind == "S"
-    size = sexagesimal(values, name) if is_text else values.astype(np.float64)
-    hours = is_ra and in_hours(name, unit, told, is_text=is_text)
-    good = size[np.isfinite(size)]
-    if hours and good.size and float(np.abs(good).max()) > 24.0:
-        raise CatalogRefused(
-            f"column {name} says it is in hours and holds {float(np.abs(good).max()):g}:"
-            " say --ra-unit degrees if it is in degrees"
-        )
-    degrees = size * (
-        15.0 if hours else 180.0 / np.pi if _unit(unit) in {"rad", "radian", "radians"} else 1.0
-    )
-    good = degrees[np.isfinite(degrees)]
-    most = 360.0 if is_ra else 90.0
-    if good.size and float(np.abs(good).max()) > most:
-        what = "right ascension" if is_ra else "declination"
-        raise CatalogRefused(
-            f"column {name} holds {float(np.abs(good).max()):g}, which is no {what} in degrees"
-        )
-    return degrees
-
-
-def in_hours(name: str, unit: str | None, told: str | None, *, is_text: bool) -> bool:
-    """Whether a right ascension is in hours, by what is said of it."""
-    if told is not None:
-        return told == "hours"
-    if _unit(unit) in DEGREES | {"rad", "radian", "radians"}:
-        return False
-    if _unit(unit) in HOURS or is_text:
-        return True
-    return re.search(r"(?i)(hour|hms|[_\s(\[]h(r|rs)?[)\]]?$|^rah(r|rs)?$)", name) is not None
-
-
-def _unit(unit: str | None) -> str:
-    return (unit or "").strip().lower()
-
-
-def sexagesimal(values: NDArray[Any], name: str) -> NDArray[np.float64]:
-    """Text such as ``10:12:33.1``, ``10 12 33.1`` or ``10h12m33.1s`` as a number of its first unit.
-
-    Raises
-    ------
-    CatalogRefused
-        Some text is neither that nor a number.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    try:
-        text = pc.cast(pa.array(values.tolist(), pa.binary()), pa.string())
-    except pa.ArrowInvalid as error:
-        raise CatalogRefused(f"column {name} holds text that is no UTF-8") from error
-    text = pc.replace_substring_regex(text, r"[hdms°'\"′″:\s]+", " ")
-    text = pc.utf8_trim_whitespace(text)
-    parts = pc.split_pattern(text, " ")
-    counts = pc.list_value_length(parts).to_numpy(zero_copy_only=False)
-    empty = pc.equal(text, "").to_numpy(zero_copy_only=False)
-    out = np.full(len(values), np.nan)
-    try:
-        for count in (1, 2, 3):
-            here = np.flatnonzero((counts == count) & ~empty)
-            if len(here) == 0:
-                continue
-            flat = pc.cast(pc.list_flatten(parts.take(pa.array(here))), pa.float64())
-            each = np.abs(flat.to_numpy().reshape(-1, count))
-            if count > 1 and float(each[:, 1:].max()) >= 60.0:
-                raise CatalogRefused(f"column {name} holds minutes or seconds of 60 and more")
-            size = each @ (1.0, 1 / 60, 1 / 3600)[:count]
-            minus = pc.starts_with(text.take(pa.array(here)), "-").to_numpy(zero_copy_only=False)
-            out[here] = np.where(minus, -size, size)
-    except (pa.ArrowException, ValueError) as error:
-        raise CatalogRefused(f"column {name} holds text that is no position: {error}") from error
-    if np.any((counts > 3) & ~empty):
-        raise CatalogRefused(f"column {name} holds text that is no position")
-    return out
-
-
 def shape(chunk: dict[str, NDArray[Any]], layout: Layout) -> dict[str, NDArray[np.float64]]:
     """The ellipse of each galaxy: half the major axis in arcsec, the ratio of axes, the position angle.
 
@@ -322,7 +224,7 @@ def shape(chunk: dict[str, NDArray[Any]], layout: Layout) -> dict[str, NDArray[n
 def _arcsec(layout: Layout, role: str, default: float) -> float:
     """Arcseconds in one unit of a column, by its unit or its name."""
     name = layout.roles[role]
-    told = f"{_unit(layout.units.get(name))} {name.lower()}"
+    told = f"{plain_unit(layout.units.get(name))} {name.lower()}"
     for word, size in (("arcmin", 60.0), ("arcsec", 1.0), ("deg", 3600.0)):
         if word in told:
             return size

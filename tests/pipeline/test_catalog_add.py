@@ -20,7 +20,7 @@ from astropy.table import MaskedColumn, Table
 from core.catalogs.library import CatalogError, Library
 from core.catalogs.near import names
 from pipeline.known.add import Options, add
-from pipeline.known.columns import angles
+from pipeline.known.angles import angles
 from pipeline.known.table_file import CatalogRefused
 from tests.pipeline.catalogs import added, gaia, scattered, write_csv, write_parquet
 
@@ -109,6 +109,34 @@ def test_sexagesimal_text_and_units_say_what_right_ascension_is_in(library: Libr
     plain = write_csv(tmp_path / "plain.csv", ra=[12.5, -10.0], dec=[3.0, 4.0])
     added(library, plain, kind="stars")
     assert positions(library, "plain") == {(12.5, 3.0), (350.0, 4.0)}
+
+
+@pytest.mark.parametrize("form", ["fits", "votable"])
+@pytest.mark.parametrize(
+    ("text", "unit", "ra"),
+    [
+        ("150.125", None, 150.125),  # a plain number is degrees, as a table of numbers would have it
+        ("10.125", "deg", 10.125),
+        ("10.125", "h", 151.875),
+        ("10:07:30", None, 151.875),
+        ("10h07m30s", None, 151.875),
+        ("10.125h", None, 151.875),
+    ],
+)
+def test_text_is_degrees_or_hours_by_its_unit_and_else_by_its_form(
+    library: Library, tmp_path: Path, form: str, text: str, unit: str | None, ra: float
+) -> None:
+    table = Table({"name": ["a"], "ra": [text], "dec": ["-04.5"]})
+    table["ra"].unit = unit
+    table.write(tmp_path / "text", format=form)
+    added(library, tmp_path / "text", kind="stars")
+    assert positions(library, "text") == {(ra, -4.5)}
+
+
+def test_the_user_says_that_plain_text_is_hours(library: Library, tmp_path: Path) -> None:
+    Table({"ra": ["10.125"], "dec": ["1.0"]}).write(tmp_path / "text.fits")
+    added(library, tmp_path / "text.fits", kind="stars", ra_unit="hours")
+    assert positions(library, "text") == {(151.875, 1.0)}
 
 
 def test_a_limit_far_down_a_catalogue_refuses_none_of_it(library: Library, tmp_path: Path) -> None:
