@@ -121,6 +121,8 @@ def recognise(columns: Sequence[Column], file: str) -> Layout:
     if "z" in {_plain(each) for each in (roles.get("redshift"),) if each} and _is_photometric(bands):
         del roles["redshift"]  # beside g, r and i it is a magnitude
     kind = _kind(lower, roles, is_gaia)
+    if (kind == "variables" or "period" in roles) and _plain(roles.get("epoch", "")) == "epoch":
+        del roles["epoch"]  # of a light curve's maximum or minimum, as VSX and GCVS have it beside the period
     return Layout(
         roles=roles,
         bands=bands,

@@ -139,6 +139,22 @@ def test_the_user_says_that_plain_text_is_hours(library: Library, tmp_path: Path
     assert positions(library, "text") == {(151.875, 1.0)}
 
 
+def test_the_epoch_of_a_light_curve_is_none_of_positions(library: Library, tmp_path: Path) -> None:
+    """VSX has the Julian date of maximum as Epoch; with proper motions it would carry stars away."""
+    text = (
+        "OID,Name,RAJ2000,DEJ2000,Type,max,Epoch,Period\n1,o Cet,34.836611,-2.977639,M,2.0,2444839.0,331.96\n"
+    )
+    (tmp_path / "vsx.csv").write_text(text)
+    assert added(library, tmp_path / "vsx.csv").epoch is None
+    columns = {"ra": [10.0], "dec": [0.0], "pmra": [0.0], "pmdec": [1000.0], "vartype": ["M"]}
+    moved = columns | {"period": [300.0], "epoch": [2444839.0]}
+    added(library, write_csv(tmp_path / "moving.csv", **moved), epoch=2016.0)
+    assert positions(library, "moving") == {(10.0, 0.0)}
+    real = columns | {"period": [300.0], "ref_epoch": [2006.0]}
+    added(library, write_csv(tmp_path / "gaia.csv", **real), epoch=2016.0)
+    assert positions(library, "gaia") == {(10.0, round(10.0 / 3600.0, 6))}
+
+
 def test_a_limit_far_down_a_catalogue_refuses_none_of_it(library: Library, tmp_path: Path) -> None:
     text = tmp_path / "vsx.csv"
     rows = [f"{i},V{i},{10.0 + i / 1000},20.0,M,{12.5 if i < 900 else '>18.2'},300" for i in range(1000)]
