@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.known.angles import plain_unit
+from pipeline.known.angles import in_degrees, plain_unit
 from pipeline.known.table_file import CatalogRefused, Column
 
 # Names by which catalogues call a thing, the best first; compared without case, spaces and signs.
@@ -219,7 +219,7 @@ def shape(chunk: dict[str, NDArray[Any]], layout: Layout) -> dict[str, NDArray[n
     if ratio is not None:
         found["axis_ratio"] = np.where((ratio > 0.0) & (ratio <= 1.0), ratio, np.nan)
     if "pa" in roles:
-        found["pa"] = read("pa")
+        found["pa"] = read("pa") * in_degrees(layout.units.get(roles["pa"]))
     return found
 
 

@@ -399,3 +399,14 @@ def test_vectors_are_no_positions(library: Library, tmp_path: Path) -> None:
     table.write(tmp_path / "vectors.xml", format="votable")
     with pytest.raises(CatalogRefused, match=r"vectors\.xml.*vectors"):
         add(tmp_path / "vectors.xml", library, Options())
+
+
+@pytest.mark.parametrize(("unit", "pa"), [("deg", 0.5), (None, 0.5), ("rad", 28.64788975654116)])
+def test_the_position_angle_of_a_galaxy_is_in_its_unit(
+    library: Library, tmp_path: Path, unit: str | None, pa: float
+) -> None:
+    table = Table({"ra": [1.0], "dec": [1.0], "a": [30.0], "b": [15.0], "pa": [0.5]})
+    table["pa"].unit = unit
+    table.write(tmp_path / "shapes.xml", format="votable")
+    part = added(library, tmp_path / "shapes.xml").parts[0]
+    assert part.table.values("pa", np.array([0]))[0] == pytest.approx(pa, rel=1e-6)
