@@ -27,6 +27,7 @@ EXTRAS = (
     ("sizes", "{:.2f} of its sizes"),
     ("redshift", "z {:.4g}"),
     ("type", "{}"),
+    ("discovered", "discovered {}"),
     ("period", "period {:.6g} d"),
     ("uncertainty_arcsec", '± {:.1f}"'),
     ("days", "{:+.0f} d from its orbit's epoch"),

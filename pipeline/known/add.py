@@ -18,7 +18,7 @@ from core.catalogs.coverage import Coverage
 from core.catalogs.library import KINDS, VERSION, Catalog, Library
 from core.epochs import DAYS_PER_YEAR, J2000_MJD, JD_OF_MJD_0
 from core.text import counted, safe_text
-from pipeline.known import columns, labels, orbit_file
+from pipeline.known import columns, discovery, labels, orbit_file
 from pipeline.known.angles import angles
 from pipeline.known.columns import Layout
 from pipeline.known.files import open_table
@@ -27,6 +27,7 @@ from pipeline.known.table_file import CatalogRefused
 
 Progress = Callable[[int, int, str], None]
 NUMBERS = ("pmra", "pmdec", "redshift", "period")
+TEXTS = ("name", "type", "prefix", "discovered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +172,7 @@ def _positions(
     reader = _Reader(layout, kind, options, bands)
     writer: PartWriter | None = None
     skipped = 0
-    for chunk in table.chunks(
-        layout.wanted, {layout.roles[role] for role in ("name", "type") if role in layout.roles}
-    ):
+    for chunk in table.chunks(layout.wanted, {layout.roles[role] for role in TEXTS if role in layout.roles}):
         rows = reader.standard(chunk.columns)
         good = np.isfinite(rows["ra"]) & np.isfinite(rows["dec"])
         skipped += int(np.count_nonzero(~good))
@@ -257,7 +256,9 @@ class _Reader:
         for band, name in self._bands.items():
             rows[f"mag_{band}"] = columns.magnitudes(chunk[name])
         if "name" in roles:
-            rows["name"], is_cut["name"] = labels.names(chunk[roles["name"]])
+            rows["name"], is_cut["name"] = labels.names(self._names(chunk))
+        if "discovered" in roles and self._kind == "transients":
+            rows["discovered"] = discovery.days(chunk[roles["discovered"]])
         if "type" in roles and self._kind in {"variables", "transients"}:
             rows["type"], is_cut["type"] = labels.texts(chunk[roles["type"]])
         is_source = np.isfinite(rows["ra"]) & np.isfinite(rows["dec"])
@@ -271,6 +272,14 @@ class _Reader:
             rows.pop("pmdec", None)
         self._to_one_epoch(chunk, rows)
         return rows
+
+    def _names(self, chunk: dict[str, NDArray[Any]]) -> NDArray[Any]:
+        """What sources are called, behind what their table keeps apart from it, such as SN."""
+        roles = self._layout.roles
+        called = chunk[roles["name"]]
+        if "prefix" not in roles or called.dtype.kind != "S" or chunk[roles["prefix"]].dtype.kind != "S":
+            return called
+        return np.char.add(np.char.add(chunk[roles["prefix"]], b" "), called)
 
     def _to_one_epoch(self, chunk: dict[str, NDArray[Any]], rows: dict[str, NDArray[Any]]) -> None:
         """Move sources of other times than the catalogue's, where they say how they move."""

@@ -33,7 +33,12 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "pmdec": ("pmdec", "pmde", "pmdeicrs"),
     "epoch": ("refepoch", "epoch", "epochyr", "epmean"),
     "redshift": ("z", "redshift", "zspec", "zbest", "zhelio", "zphot", "zphotmedian"),
-    "type": ("type", "vartype", "varclass", "class", "classification", "bestclassname", "claimedtype"),
+    "type": (
+        "type", "vartype", "varclass", "class", "classification", "bestclassname", "claimedtype", "objtype",
+    ),
+    # As the Transient Name Server has them: in its table of all objects, in results of its search.
+    "discovered": ("discoverydate", "discoverydateut", "discoverdate"),
+    "prefix": ("nameprefix",),
     "period": ("period", "per"),
     "major": ("semimajor", "sma", "a", "aimage", "semimajoraxis", "majaxis", "smaarcsec", "r25", "radius"),
     "diameter": ("d25", "majdiam", "majordiameter", "diam", "diameter", "majaxisarcmin"),
@@ -52,7 +57,7 @@ GAIA = {"phot_g_mean_mag": "G", "phot_bp_mean_mag": "BP", "phot_rp_mean_mag": "R
 JOHNSON = {"bmag": "B", "vmag": "V", "jmag": "J", "hmag": "H", "kmag": "K", "ksmag": "K"}
 GAIA_SHORT = {"Gmag": "G", "BPmag": "BP", "RPmag": "RP"}  # as VizieR calls them
 MAIN = ("G", "r", "V", "g", "i", "R", "B", "mag")  # which magnitude stands for a source
-UNNAMED = ("mag", "magnitude", "max", "brightness")
+UNNAMED = ("mag", "magnitude", "max", "brightness", "discoverymag", "discoverymagflux")
 MOST_BANDS = 8
 
 
@@ -171,6 +176,8 @@ def _kind(lower: set[str], roles: dict[str, str], is_gaia: bool) -> str | None:
         return "stars"
     if {"oid", "type", "period"} <= lower or {"oid", "type", "max"} <= lower or "vartype" in lower:
         return "variables"
+    if "discovered" in roles:
+        return "transients"  # whose redshifts are no galaxies'
     shaped = {"major", "diameter", "logd25", "light"} & roles.keys()
     if shaped or ("redshift" in roles and "pmra" not in roles):
         return "galaxies"

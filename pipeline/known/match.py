@@ -23,6 +23,7 @@ from core.objects.sky import separation_deg
 from core.settings import Settings
 from core.settings_sections import CatalogSettings
 from core.surveys.sites import ATLAS, SITES, Site
+from pipeline.known.discovery import written
 from pipeline.known.small_bodies import small_bodies
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ Answer = dict[str, Any]
 # What is answered, and the catalogues that know.
 KINDS = {"star": "stars", "variable": "variables", "galaxy": "galaxies", "transient": "transients"}
 BODIES = "solar_system"
-EXTRAS = {"variable": ("period",), "galaxy": ("redshift",)}
+EXTRAS = {"variable": ("period",), "galaxy": ("redshift",), "transient": ("redshift",)}
 ARCSEC = 3600.0
 
 
@@ -81,7 +82,8 @@ class KnownSky:
             For each position an answer to each of `kinds`. ``status`` is ``match``, ``none`` or
             ``unknown``. A match has ``catalog``, ``epoch`` (of the catalogue, Julian years or none),
             ``distance_arcsec``, ``name``, ``mag`` and ``band``, and more by kind: ``type`` and ``period``
-            of a variable; ``redshift`` and ``sizes`` of a galaxy, its distance over its own size in that
+            of a variable; ``type``, ``redshift`` and ``discovered`` (a date) of a transient; ``redshift`` and
+            ``sizes`` of a galaxy, its distance over its own size in that
             direction (none where it has no size); ``uncertainty_arcsec`` and ``days`` since its orbit's epoch
             of a body of the solar system. None has the catalogue that looked, its epoch and how far
             it looked; unknown has a ``reason``.
@@ -196,8 +198,10 @@ class _Found:
         columns["mag"], columns["band"] = _brightness(self.part, catalog, rows)
         for extra in EXTRAS.get(kind, ()):
             columns[extra] = rounded(table.values(extra, rows), 6)
-        if kind == "variable":
+        if kind in {"variable", "transient"}:
             columns["type"] = names(table.column("type"), rows)
+        if kind == "transient":
+            columns["discovered"] = [written(each) for each in rounded(table.values("discovered", rows), 0)]
         if kind == "galaxy":
             sizes = np.full(len(points), np.nan) if self.sizes is None else self.sizes[points]
             columns["sizes"] = rounded(sizes, 3)

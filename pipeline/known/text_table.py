@@ -23,14 +23,15 @@ LOOKED_AT, LOOKED_THROUGH = 200, 5000  # rows, which tell what columns hold text
 BLOCK_BYTES = 1 << 24
 EMPTY = ["", "NaN", "nan", "NULL", "null", "None", "N/A", "NA", "n/a", "--", "---", "-", "masked", "INDEF"]
 DELIMITERS = ",\t;|"
+DATED = re.compile(r'"?\d{4}-\d\d-\d\d([ T][\d:.]+Z?)?( - [\d:. -]+)?"?')
 WHOLE = {"source_id", "source", "objid", "obj_id", "ls_id"}  # numbers of up to 19 digits that name a source
 
 
 class TextTable:
     """A CSV file, its columns parted by commas, tabs, semicolons, bars or spaces; also VizieR's and ECSV.
 
-    Lines that begin with ``#`` before the header are its comments; a line of dashes below the header ends
-    a line of units.
+    Lines that begin with ``#`` before the header are its comments, and a date alone there is that of the
+    table, as the Transient Name Server writes it; a line of dashes below the header ends a line of units.
 
     Raises
     ------
@@ -48,10 +49,11 @@ class TextTable:
     def _read_head(self) -> None:
         with opened(self._path) as file:
             head = file.read(HEAD_BYTES)
+        self._has_quotes = b'"' in head
         lines = head.decode("utf-8", errors="replace").removeprefix("\ufeff").splitlines()
         if len(head) == HEAD_BYTES and len(lines) > 1:
             lines.pop()  # cut somewhere
-        start = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), None)
+        start = next((i for i, line in enumerate(lines) if not _is_before_header(line)), None)
         if start is None:
             raise CatalogRefused(f"{self._path.name} holds no table")
         self._lines_before_names = start
@@ -90,7 +92,9 @@ class TextTable:
                         skip_rows_after_names=self._lines_after_names,
                         use_threads=False,
                     ),
-                    parse_options=arrow_csv.ParseOptions(delimiter=self._delimiter),
+                    parse_options=arrow_csv.ParseOptions(
+                        delimiter=self._delimiter, newlines_in_values=self._has_quotes
+                    ),
                     convert_options=arrow_csv.ConvertOptions(
                         include_columns=list(kinds),
                         column_types=kinds,
@@ -131,6 +135,11 @@ def _delimiter(header: str) -> str:
     """What parts the names of a header; a space only where there is none of the others."""
     most = max(DELIMITERS, key=header.count)
     return most if most in header else " "
+
+
+def _is_before_header(line: str) -> bool:
+    """Whether a line is empty, a comment, or the date or span of time that a table is of."""
+    return not line.strip() or line.startswith("#") or DATED.fullmatch(line.strip()) is not None
 
 
 def _is_ruled(line: str) -> bool:
