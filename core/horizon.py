@@ -12,7 +12,9 @@ def altitude_deg(at: float, ra: float, dec: float, latitude: float, longitude: f
     ----------
     at : float
         Unix seconds, UTC.
-    ra, dec, latitude, longitude : float
+    ra, dec : float
+        Degrees, by the equator and equinox of that date (`core.precession`).
+    latitude, longitude : float
         Degrees, east positive.
     """
     sidereal = 280.46061837 + 360.98564736629 * (at - J2000_S) / DAY_S

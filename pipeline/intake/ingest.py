@@ -14,6 +14,7 @@ from core import horizon
 from core.epochs import unix_of
 from core.frames.content import content_hash
 from core.frames.outcome import ObservationFacts
+from core.precession import of_date
 from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
 from pipeline.files.celestial import LEFT_OUT
@@ -143,7 +144,7 @@ def _airmass(exposure: Exposure, ra: float | None, dec: float | None, settings: 
     if ra is None or dec is None or exposure.mjd is None or not settings.site.position:
         return None
     at = unix_of(exposure.mjd)
-    return horizon.airmass(horizon.altitude_deg(at, ra, dec, *settings.site.position))
+    return horizon.airmass(horizon.altitude_deg(at, *of_date(at, ra, dec), *settings.site.position))
 
 
 def _why_no_time(raw: RawFrame) -> str:
