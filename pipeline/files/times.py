@@ -4,7 +4,7 @@ In order of trust:
 
 1. the middle itself (``DATE-AVG``, ``MJD-AVG``, …);
 2. ``DATE-OBS`` with a time of day, with or without an offset from UTC such as ``-0700``;
-3. a date alone with a time of day beside it (``UT``, ``UTSTART``, ``TIME-OBS``, …);
+3. a date alone with a time of day beside it (``UT``, ``UTSTART``, ``TIME-OBS``, …; SDSS's ``TAIHMS`` is TAI);
 4. the start as one number (``MJD-OBS``, ``JD``, …), unless it is that of a day alone.
 
 The start plus half the exposure is the middle. ``TIMESYS`` applies to times without an offset.
@@ -41,6 +41,7 @@ START_TIMES = (
     "UTIME",
     "EXPSTART",
 )
+TAI_TIMES = ("TAIHMS",)  # of SDSS, beside the date of TAI: "TAI time HH:MM:SS.SS"
 START_MJDS = ("MJD-OBS", "MJD-BEG", "MJD", "OBSMJD", "MJD_OBS", "MJDSTART", "EXPSTART", "TEXPSTRT")
 START_JDS = ("JD", "OBSJD", "JD-OBS", "JD_OBS", "JDSTART")
 
@@ -83,7 +84,7 @@ def mid_exposure(look: Look, exposure_s: float) -> float | None:
     middle = _date_and_time(look(MIDDLE_DATES), None)
     if middle is None or middle.clock is None:
         number = _in_range(look(MIDDLE_MJDS))
-        middle = None if number is None else _Moment(0, number * 86400.0, False)
+        middle = None if number is None else _Moment(0, number * 86400.0)
     if middle is not None:
         return _to_utc(middle, look)
     start = _start(look)
@@ -111,12 +112,12 @@ def absurd_dates(look: Look) -> str | None:
 class _Moment:
     """A day (MJD) and, where it is known, the seconds since its beginning."""
 
-    __slots__ = ("clock", "day", "is_utc")
+    __slots__ = ("clock", "day", "scale")
 
-    def __init__(self, day: int, clock: float | None, is_utc: bool) -> None:
+    def __init__(self, day: int, clock: float | None, scale: str | None = None) -> None:
         self.day = day
         self.clock = clock
-        self.is_utc = is_utc  # an offset or a Z said so: TIMESYS does not apply
+        self.scale = scale  # where it says so itself, as by an offset or a Z: TIMESYS does not apply
 
 
 def _start(look: Look) -> _Moment | None:
@@ -125,6 +126,8 @@ def _start(look: Look) -> _Moment | None:
     moment = _date_and_time(written, clock)
     if moment is None and isinstance(clock, str):
         moment = _date_and_time(clock, None)  # UT-OBS and UTC-OBS sometimes hold the whole date
+    if moment is not None and moment.clock is None:
+        moment = _with_clock(moment.day, look(TAI_TIMES), "TAI") or moment
     if moment is not None and moment.clock is not None:
         return moment
     mjd = _in_range(look(START_MJDS))
@@ -133,7 +136,7 @@ def _start(look: Look) -> _Moment | None:
     if mjd is None and (mjd := _in_range(look(START_JDS), JD_OF_MJD_0)) is not None:
         is_day = (2.0 * mjd).is_integer()
     if mjd is not None and not is_day:
-        return _Moment(0, mjd * 86400.0, False)
+        return _Moment(0, mjd * 86400.0)
     if moment is not None or mjd is not None:
         raise FrameRefused(
             f"the header dates the exposure to the day only ({str(written or mjd)[:40]}); a time of day is "
@@ -158,14 +161,14 @@ def _date_and_time(written: object, clock: object) -> _Moment | None:
     except ValueError:
         return None
     rest = text[found.end() :].lstrip("T ")
-    return _with_clock(mjd, rest) or _with_clock(mjd, clock) or _Moment(mjd, None, False)
+    return _with_clock(mjd, rest) or _with_clock(mjd, clock) or _Moment(mjd, None)
 
 
-def _with_clock(day: int, written: object) -> _Moment | None:
+def _with_clock(day: int, written: object, scale: str | None = None) -> _Moment | None:
     """Read a time of day: sexagesimal with or without an offset, or hours as a number."""
     if isinstance(written, int | float) and not isinstance(written, bool):
         hours = float(written)
-        return _Moment(day, hours * 3600.0, False) if 0.0 <= hours < 24.0 else None
+        return _Moment(day, hours * 3600.0, scale) if 0.0 <= hours < 24.0 else None
     if not isinstance(written, str):
         return None
     text = written.strip()
@@ -180,21 +183,20 @@ def _with_clock(day: int, written: object) -> _Moment | None:
     clock = hour * 3600.0 + minute * 60.0 + second
     offset = found["offset"]
     if offset is None:
-        return _Moment(day, clock, False)
+        return _Moment(day, clock, scale)
     if offset[0] in "+-":
         digits = offset[1:].replace(":", "").ljust(4, "0")
         ahead = int(digits[:2]) * 3600.0 + int(digits[2:]) * 60.0
         clock -= ahead if offset[0] == "+" else -ahead
-    return _Moment(day, clock, True)
+    return _Moment(day, clock, "UTC")
 
 
 def _to_utc(moment: _Moment, look: Look) -> float:
     """MJD in UTC of a moment in the header's time scale."""
     mjd = moment.day + (moment.clock or 0.0) / 86400.0
-    if moment.is_utc:
-        return mjd
     # Of "UTC approximate" (NOAO) and "TT(TAI)" the first word tells.
-    scale = (re.findall(r"[A-Z]+[0-9]*", str(look(("TIMESYS",)) or "").upper()) or ["UTC"])[0]
+    words = re.findall(r"[A-Z]+[0-9]*", str(look(("TIMESYS",)) or "").upper())
+    scale = moment.scale or (words or ["UTC"])[0]
     if scale in {"UTC", "UT", "UT1", "GMT", "Z"}:
         return mjd
     if scale == "GPS":

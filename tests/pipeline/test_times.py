@@ -54,6 +54,29 @@ def test_a_middle_that_the_header_tells_is_taken_as_it_is():
     assert time_of(Header({"MJD-AVG": 58000.25, "MJD-OBS": 58000.1}), 100.0) == 58000.25
 
 
+@pytest.mark.parametrize(
+    ("date", "tai", "seconds", "behind"),
+    [
+        ("2007-09-16", "06:39:11.97", 4696641551.98, 33.0),  # as SDSS wrote run 6963, field 43, with its TAI
+        ("2007-10-03", "10:20:24.24", 4698123624.24, 33.0),
+        ("1998-09-19", "03:00:00.00", None, 31.0),
+        ("2009-01-01", "00:00:20.00", None, 34.0),  # of the day before, by UTC
+    ],
+)
+@pytest.mark.parametrize("scale", [{"TIMESYS": "TAI"}, {}])
+def test_sdss_counts_its_hours_in_tai(date, tai, seconds, behind, scale):
+    header = Header({"DATE-OBS": date, "TAIHMS": tai, "EXPTIME": "53.907456", **scale})
+    found = exposure_of(header, "fpC").mjd
+    assert found == pytest.approx(utc(f"{date}T{tai}") + (53.907456 / 2.0 - behind) / 86400.0, abs=1e-8)
+    if seconds is not None:
+        assert found == pytest.approx((seconds - behind + 53.907456 / 2.0) / 86400.0, abs=2e-7)
+
+
+def test_a_time_of_utc_is_believed_before_one_of_tai():
+    header = Header({"DATE-OBS": "2007-09-16", "UT": "06:38:38.97", "TAIHMS": "06:39:11.97"})
+    assert time_of(header, 0.0) == pytest.approx(utc("2007-09-16T06:38:38.97"), abs=1e-8)
+
+
 @pytest.mark.parametrize("scale", ["TAI", "TT", "TDB", "GPS"])
 def test_other_time_scales_become_utc(scale):
     header = Header({"DATE-OBS": "2020-08-30T12:00:00", "TIMESYS": scale})
