@@ -109,7 +109,10 @@ def add(path: Path, library: Library, options: Options, progress: Progress | Non
                 "created_at": time.time(),
                 "told": told,
             }
-            if orbit_file.is_orbits(path) or options.kind == "orbits":
+            are_orbits = orbit_file.is_orbits(path)
+            if not are_orbits:
+                orbit_file.refuse_others(path)
+            if are_orbits or options.kind == "orbits":
                 facts, remarks = _orbits(path, mine, report)
             else:
                 facts, remarks = _positions(path, mine, options, report)

@@ -53,6 +53,17 @@ DEFAULT_SLOPE = 0.15
 LINE = re.compile(
     rb"[0-9A-Za-z~_ ]{7} .{12}[IJK]\d\d[1-9ABC][1-9A-V] +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+"
 )
+# Orbits that are not read, by how a line of theirs looks.
+OTHERS = {
+    "as astorb.dat has them": re.compile(
+        rb".{80,115} (?:1[89]|20)\d{6}(?: +\d+\.\d{6}){4} +\d\.\d{8} +\d+\.\d+"
+    ),
+    "of comets, as CometEls.txt has them": re.compile(
+        rb"[ \d]{4}[A-Z].{9}\d{4} \d\d [ \d]\d\.[ \d]{4} +\d+\.\d+ +\d\.\d+(?: +\d+\.\d+){3}"
+    ),
+    "of comets, as CometEls.json has them": re.compile(rb'.*"Perihelion_dist"'),
+    "as JPL's ELEMENTS files have them": re.compile(rb" *(?:Num +)?Name +Epoch +[aq] +e +i +w +Node"),
+}
 
 
 def is_orbits(path: Path) -> bool:
@@ -66,6 +77,27 @@ def is_orbits(path: Path) -> bool:
         return True
     lines = head.split(b"\n")
     return any(LINE.match(line) is not None for line in lines[:100])
+
+
+def refuse_others(path: Path) -> None:
+    """Tell orbits that are not read from a table of positions.
+
+    Raises
+    ------
+    CatalogRefused
+        They are orbits, as others than MPCORB.DAT have them.
+    """
+    try:
+        with opened(path) as file:
+            lines = file.read(1 << 16).split(b"\n")[:100]
+    except UNREADABLE:
+        return  # its reader says why in a sentence
+    for whose, look in OTHERS.items():
+        if any(look.match(line) for line in lines):
+            raise CatalogRefused(
+                f"{path.name} holds orbits {whose}: orbits are read from MPCORB.DAT"
+                " of the Minor Planet Center, or from its JSON"
+            )
 
 
 def write(path: Path, folder: Path, report: Progress) -> tuple[int, int, float | None]:

@@ -280,6 +280,36 @@ def test_orbits_are_read_in_both_formats_and_what_is_none_is_counted(
     )
 
 
+OTHER_ORBITS = {
+    "astorb.dat": (
+        "     1 Ceres              L.H. Wasserman   3.34  0.15 0.72 848.4 G?      0   0   0   2   0   7"
+        " 82151 6914 20260917 295.937548  73.208090  80.248993 10.587505 0.07975072   2.76592189"
+        " 20260606 1.2E-02  4.2E-05 20260815 2.5E-02 20270107 2.7E-02 20320221 2.7E-02 20320221"
+    ),
+    "CometEls.txt": (
+        "    CJ95O010  1997 03 29.0337  0.924189  0.994900  130.7161  281.7940   89.7413  20260814  -2.0  4.0"
+        "  C/1995 O1 (Hale-Bopp)                                    MPC194091\n"
+        "0002I         2019 12  9.0572  1.997724  3.345952  209.2911  307.8024   44.2624  20251121  11.0  4.0"
+    ),
+    "CometEls.json": '[{"Orbit_type": "C", "Perihelion_dist": 0.92, "Designation_and_name": "C/1995 O1"}]',
+    "ELEMENTS.NUMBR": (
+        " Num   Name              Epoch      a          e        i         w        Node        M\n"
+        "------ ----------------- ----- ---------- ---------- --------- --------- --------- -----------"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_ORBITS)
+@pytest.mark.parametrize("kind", [None, "orbits"])
+def test_other_orbits_are_told_from_those_that_are_read(
+    library: Library, tmp_path: Path, name: str, kind: str | None
+) -> None:
+    (tmp_path / name).write_text(OTHER_ORBITS[name] + "\n")
+    with pytest.raises(CatalogRefused, match=f"{name} holds orbits .*: orbits are read from MPCORB.DAT"):
+        add(tmp_path / name, library, Options(kind=kind))
+    assert library.catalogs() == []
+
+
 def test_a_killed_add_leaves_nothing_that_can_be_seen(library: Library, tmp_path: Path) -> None:
     """The writer dies by SIGKILL with its rows sorted; the next one finds an empty house."""
     ra, dec = scattered(2000, (10.0, 10.0), 0.5)
