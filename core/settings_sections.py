@@ -206,7 +206,7 @@ class AlertSettings(Section):
     urls: tuple[SecretStr, ...] = ()  # services as Apprise names them, such as mailto://...
     least: Literal["warning", "failed"] = "warning"
     quiet_s: float = Field(1800.0, ge=0)  # trouble that comes and goes is told of once in so long
-    per_hour: int = Field(12, ge=1)  # of all alerts together
+    per_hour: int = Field(12, ge=1)  # messages to each of them
     timeout_s: float = Field(20.0, gt=0)
 
 

@@ -6,16 +6,16 @@ Nobody is told by default. Apprise is imported when there is something to send.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from core.health.events import Event
 from core.settings_sections import AlertSettings
 from core.text import safe_text
 
 LONGEST = 1000
+_KIND = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,26 @@ class Alert:
         return f"AstrID on {self.host}: {self.check} {self.severity}"
 
 
-def send(alert: Alert, settings: AlertSettings) -> str | None:
-    """Tell everybody who is named in the settings; why not all were reached, or none."""
-    problems = [_run(alert, settings)] if settings.command else []
-    if settings.urls:
-        problems += _notify(alert, [url.get_secret_value() for url in settings.urls])
-    return "; ".join(filter(None, problems)) or None
+def receivers(settings: AlertSettings) -> tuple[str, ...]:
+    """Whoever is named in the settings, such as ``command``, ``mailto`` and ``mailto 2``: nothing secret."""
+    found = ["command"] if settings.command else []
+    for url in settings.urls:
+        service = _service(url.get_secret_value())
+        of_kind = sum(each == service or each.startswith(f"{service} ") for each in found)
+        found.append(f"{service} {of_kind + 1}" if of_kind else service)
+    return tuple(found)
+
+
+def _service(url: str) -> str:
+    """Of what kind a service is; what is no URL may hold a password anywhere."""
+    kind, is_url, _ = url.partition("://")
+    return kind if is_url and _KIND.fullmatch(kind) else "service"
+
+
+def send(alert: Alert, settings: AlertSettings, receiver: str) -> str | None:
+    """Tell one of the receivers; why it did not take the message, or none."""
+    place = receivers(settings).index(receiver) - bool(settings.command)
+    return _run(alert, settings) if place < 0 else _notify(alert, settings.urls[place].get_secret_value())
 
 
 def _run(alert: Alert, settings: AlertSettings) -> str | None:
@@ -87,20 +101,15 @@ def _run(alert: Alert, settings: AlertSettings) -> str | None:
     return f"{name} ended with exit code {told.returncode}" if told.returncode else None
 
 
-def _notify(alert: Alert, urls: Sequence[str]) -> list[str]:
-    """Tell each service; those that were not reached, without what is secret in their URLs."""
+def _notify(alert: Alert, url: str) -> str | None:
+    """Tell a service; why it was not reached, without what is secret in its URL."""
     try:
         from apprise import Apprise, AppriseAsset, NotifyType
     except ImportError:
-        return ["Apprise is not installed"]
+        return "Apprise is not installed"
     kind = NotifyType.FAILURE if alert.severity == "failed" else NotifyType.WARNING
-    asset = AppriseAsset(app_id="AstrID", app_desc="AstrID", app_url="")
-    problems = []
-    for url in urls:
-        service = Apprise(asset=asset)
-        scheme = urlsplit(url).scheme or "a service"
-        if not service.add(url):
-            problems.append(f"{scheme}: Apprise knows no such service")
-        elif not service.notify(title=alert.title, body=alert.message, notify_type=kind):
-            problems.append(f"{scheme}: the message was not taken")
-    return problems
+    service = Apprise(asset=AppriseAsset(app_id="AstrID", app_desc="AstrID", app_url=""))
+    if not service.add(url):
+        return "Apprise knows no such service"
+    told = service.notify(title=alert.title, body=alert.message, notify_type=kind)
+    return None if told else "the message was not taken"

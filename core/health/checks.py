@@ -82,6 +82,7 @@ def examine(facts: Facts, limits: HealthSettings) -> list[Check]:
         _camera,
         _prefect,
         _gpu,
+        _alerts,
     )
     for check in checks:
         name = check.__name__.removeprefix("_")
@@ -322,6 +323,18 @@ def _gpu(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
             well.append(f"{each.device}{warmth}")
     if len(well) == len(devices):
         yield Check("gpu", "ok", "; ".join(well))
+
+
+def _alerts(facts: Facts, _: HealthSettings) -> Iterator[Check]:
+    """Does whoever should be told of troubles take what is sent?"""
+    for each in facts.store.failing:
+        message = (
+            f"{each.receiver} of [alerts] did not take {_number(each.messages, 'message')}, tried"
+            f" {_number(each.tries, 'time')}: {each.problem}"
+        )
+        yield Check("alerts", "warning", message, cause=each.receiver)
+    if not facts.store.failing:
+        yield Check("alerts", "ok", "nobody fails to take them")
 
 
 def _quarantined(store: StoreFacts) -> str:

@@ -11,23 +11,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, or_
-from sqlmodel import Session, col, func, select
+from sqlalchemy import case, or_
+from sqlmodel import Session, col, select
 
 from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import HealthEvent
 from core.database.turns import take_turn
 from core.errors import AstridError
+from core.health import deliveries
 from core.health.checks import Check
-from core.settings_sections import AlertSettings
+from core.health.deliveries import GRAVITY
 from core.vocabulary import ExitCode
 
 LATER_S = 60.0  # a trouble that lasts is written again so often
-AGAIN_S = 300.0  # an alert that did not get through is tried again after so long
 LISTED = 200
-GRAVITY = ("warning", "failed")
-LOOK = 0x48454C54  # one look is recorded at a time
+LOOK = 0x48454C54  # one look is recorded at a time, and one alert taken on
 
 
 class NoSuchEvent(AstridError):
@@ -55,7 +54,7 @@ class Event:
     acknowledged_at, acknowledged_by
         Who has seen it since it came last.
     alerted_at, alert_problem
-        When others were told of it, and why not all of them were.
+        When others were told of it last, and who was not, and why.
     """
 
     id: int
@@ -134,7 +133,7 @@ def listed(store: Store, *, past: bool = False, limit: int = LISTED) -> list[Eve
             or_(col(HealthEvent.closed_at).is_(None), col(HealthEvent.acknowledged_at).is_(None))
         ).order_by(unseen, lasts, grave, col(HealthEvent.opened_at).desc(), col(HealthEvent.id))
     with store.read() as session:
-        return [_event(row) for row in session.exec(query)]
+        return [event_of(row) for row in session.exec(query)]
 
 
 def acknowledge(store: Store, ids: Iterable[int], by: str, *, now: float | None = None) -> list[Event]:
@@ -154,54 +153,7 @@ def acknowledge(store: Store, ids: Iterable[int], by: str, *, now: float | None 
         for row in rows:
             if row.acknowledged_at is None:
                 row.acknowledged_at, row.acknowledged_by = at, storable(by)
-        return [_event(row) for row in rows]
-
-
-def claim_alerts(store: Store, settings: AlertSettings, *, now: float | None = None) -> list[Event]:
-    """Take the events that others must be told of now; no other process takes them too.
-
-    Each is told of once when it comes and nobody has acknowledged it, but not again within
-    ``quiet_s``, and never more than ``per_hour`` of them; the rest is told when there is room again.
-    Say by `alerted` what became of it: what is not said to be sent is taken again after `AGAIN_S`.
-    """
-    at = time.time() if now is None else now
-    with store.read() as session:
-        if not session.exec(select(HealthEvent.id).where(_untold(settings, at)).limit(1)).first():
-            return []
-    with store.write() as session:
-        take_turn(session, LOOK)
-        told = session.exec(
-            select(func.count()).select_from(HealthEvent).where(col(HealthEvent.alerted_at) > at - 3600.0)
-        ).one()
-        rows = session.exec(
-            select(HealthEvent)
-            .where(_untold(settings, at))
-            .order_by(col(HealthEvent.severity), col(HealthEvent.opened_at))  # "failed" is before "warning"
-            .limit(max(settings.per_hour - told, 0))
-        ).all()
-        for row in rows:
-            row.alerted_at, row.alert_problem = at, "it was being sent when the program ended"
-        return [_event(row) for row in rows]
-
-
-def alerted(store: Store, event_id: int, problem: str | None) -> None:
-    """Say that an alert was sent, or whom it did not reach."""
-    with store.write() as session:
-        row = session.get(HealthEvent, event_id)
-        if row is not None:
-            row.alert_problem = storable(problem)
-
-
-def _untold(settings: AlertSettings, at: float) -> ColumnElement[bool]:
-    tried = col(HealthEvent.alerted_at)
-    is_new = or_(tried.is_(None), and_(tried < col(HealthEvent.opened_at), tried <= at - settings.quiet_s))
-    again = and_(col(HealthEvent.alert_problem).is_not(None), tried <= at - AGAIN_S)
-    return and_(
-        col(HealthEvent.closed_at).is_(None),
-        col(HealthEvent.acknowledged_at).is_(None),
-        col(HealthEvent.severity).in_(GRAVITY[GRAVITY.index(settings.least) :]),
-        or_(is_new, again),
-    )
+        return [event_of(row) for row in rows]
 
 
 def _of_host(session: Session, host: str, names: set[str]) -> dict[tuple[str, str, str], HealthEvent]:
@@ -254,7 +206,8 @@ def _seen_again(row: HealthEvent, check: Check, at: float) -> None:
     row.severity, row.message, row.last_at = check.state, check.message, at
 
 
-def _event(row: HealthEvent) -> Event:
+def event_of(row: HealthEvent) -> Event:
+    """A row as a value."""
     return Event(
         row.id or 0,
         row.check,
@@ -270,5 +223,5 @@ def _event(row: HealthEvent) -> Event:
         row.acknowledged_at,
         row.acknowledged_by,
         row.alerted_at,
-        row.alert_problem,
+        deliveries.problems(row.alert_problem),
     )

@@ -27,6 +27,8 @@ from core.database.store import (
 from core.database.tables import Observation, Run, WatchedFolder
 from core.epochs import unix_of
 from core.errors import AstridError
+from core.health import telling
+from core.health.deliveries import Failing
 from core.health.filesystems import kind_of
 from core.operations import power, prefect_server
 from core.operations.power import DevicePower
@@ -73,6 +75,8 @@ class StoreFacts:
     newest_frame, newest_taken_at, newest_entry_at, last_arrival_at
         The science frame that was registered last: its name, mid-exposure, and when it was registered;
         the last also counts files of watched folders.
+    failing : sequence of Failing
+        Whoever should be told of troubles and takes no message.
     """
 
     url: str
@@ -95,6 +99,7 @@ class StoreFacts:
     newest_taken_at: float | None = None
     newest_entry_at: float | None = None
     last_arrival_at: float | None = None
+    failing: Sequence[Failing] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +241,7 @@ def _ask(store: Store, file: Path | None) -> StoreFacts:
             .order_by(col(Observation.id).desc())
             .limit(1)
         ).first()
+        failing = telling.failing(session, now)
         quarantined = _count(session, ObservationState.QUARANTINED)
         damaged = _count(session, ObservationState.QUARANTINED, FrameKind.ALERTS)
         silent = session.exec(
@@ -263,6 +269,7 @@ def _ask(store: Store, file: Path | None) -> StoreFacts:
         lost=lost,
         folders=folders,
         devices=devices,
+        failing=failing,
         newest_frame=newest.frame if newest else None,
         newest_taken_at=unix_of(newest.mjd) if newest and newest.mjd is not None else None,
         newest_entry_at=entered,

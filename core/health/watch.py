@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from core.database.store import Store, StoreError
-from core.health import alerts
+from core.health import alerts, telling
 from core.health import events as health_events
 from core.health.alerts import Alert
+from core.health.away import AwayStore
 from core.health.checks import Check, examine
 from core.health.facts import gather
 from core.settings import Settings
@@ -43,21 +45,27 @@ def look(settings: Settings, store: Store, *, over_network: bool = True) -> list
 
 
 def tell(settings: AlertSettings, store: Store) -> int:
-    """Tell whoever is named in the settings of what nobody was told of yet; of how many events.
+    """Tell whoever is named in the settings of what they were not told of yet; of how many events.
 
     Raises
     ------
     StoreError
     """
-    if not (settings.command or settings.urls):
-        return 0
-    events = health_events.claim_alerts(store, settings)
-    for event in events:
-        problem = alerts.send(Alert.of(event, socket.gethostname()), settings)
-        if problem is not None:
-            log.warning("alert of %s: %s", event.check, problem)
-        health_events.alerted(store, event.id, problem)
-    return len(events)
+    receivers = alerts.receivers(settings)
+    told: set[int] = set()
+    while receivers and (message := telling.claim(store, receivers, settings)) is not None:
+        problem = _send(Alert.of(message.event, socket.gethostname()), settings, message.receiver)
+        telling.settle(store, message, problem)
+        if problem is None:
+            told.add(message.event.id)
+    return len(told)
+
+
+def _send(alert: Alert, settings: AlertSettings, receiver: str) -> str | None:
+    problem = alerts.send(alert, settings, receiver)
+    if problem is not None:
+        log.warning("alert of %s: %s: %s", alert.check, receiver, problem)
+    return problem
 
 
 @contextmanager
@@ -76,15 +84,19 @@ def watching(settings: Settings, store: Store) -> Iterator[None]:
 
 def _watch(settings: Settings, store: Store, ended: threading.Event) -> None:
     is_away = False
+    away_store = AwayStore(settings)
     while True:
         try:
             away = _look_and_tell(settings, store)
+            if away is None:
+                away_store.came_back()
+            else:
+                _tell_of_store(settings.alerts, away_store, away)
         except Exception:  # one look that breaks, such as at a folder that went away, must not end all others
             log.exception("nobody looked after what is at work")
             away = None
         if away is not None and not is_away:
             log.error("%s", away)
-            _tell_of_store(settings.alerts, away)
         is_away = away is not None
         if ended.wait(settings.health.look_s):
             return
@@ -103,10 +115,13 @@ def _look_and_tell(settings: Settings, store: Store) -> str | None:
     return trouble.message
 
 
-def _tell_of_store(settings: AlertSettings, message: str) -> None:
-    """What cannot be written down is told at once, by each process that sees it."""
-    if settings.command or settings.urls:
-        host = socket.gethostname()
-        problem = alerts.send(Alert("failed", "store", host, message), settings)
-        if problem is not None:
-            log.warning("alert of the store: %s", problem)
+def _tell_of_store(settings: AlertSettings, away_store: AwayStore, message: str) -> None:
+    """Tell whoever was not told yet of what cannot be written down in the store."""
+    receivers = alerts.receivers(settings)
+    alert = Alert("failed", "store", socket.gethostname(), message)
+    while receivers:
+        at = time.time()
+        receiver = away_store.claim(receivers, settings, at)
+        if receiver is None:
+            return
+        away_store.settle(receiver, at, _send(alert, settings, receiver))

@@ -139,4 +139,4 @@ class HealthEvent(Stored, table=True):
     acknowledged_at: float | None = None
     acknowledged_by: str | None = None
     alerted_at: float | None = None  # when an alert of it was last tried
-    alert_problem: str | None = None  # why that did not reach everybody
+    alert_problem: str | None = None  # what became of it at each receiver: `core.health.deliveries`
