@@ -18,6 +18,7 @@ from sqlmodel import Session
 
 from core.database.store import HEAD, make_engine, parse_url, version_in
 from core.errors import AstridError
+from core.permissions import give_as, make_private
 from core.review.chain import BrokenLink, SessionHead, heads_in, verify_in
 from core.unfinished import put, sync
 
@@ -96,7 +97,8 @@ def file_name(url: str, now: float) -> str:
 def back_up(url: str, path: Path, report: Report) -> Backup:
     """Copy a store to a file, which appears whole or not at all; one that is there is replaced.
 
-    Nobody waits for it: those who write meanwhile go on, and what they write is not in the copy.
+    Nobody waits for it: those who write meanwhile go on, and what they write is not in the copy. Whoever may
+    read a store of SQLite's may read its copy, and nobody else; of PostgreSQL's, this login alone.
 
     Parameters
     ----------
@@ -120,8 +122,11 @@ def back_up(url: str, path: Path, report: Report) -> Backup:
     place = parse_url(url)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        copy = _copy_sqlite if place.get_backend_name() == "sqlite" else postgres_dump.dump
-        contents = copy(place, part, report)
+        make_private(part)
+        is_file = place.get_backend_name() == "sqlite"
+        contents = (_copy_sqlite if is_file else postgres_dump.dump)(place, part, report)
+        if is_file:  # what a server holds, nobody reads without its password
+            give_as(part, Path(str(place.database)).stat())
         size = _put_in_place(part, path)
     except OSError as error:
         raise BackupError(f"cannot write to {path}: {error.strerror or error}") from error
@@ -160,6 +165,8 @@ def reading(place: URL) -> Iterator[Connection]:
 def restore(file: Path, url: str, *, force: bool, now: float, report: Report) -> Restored:
     """Make a copy of a backup the store; the one that is there is renamed, if that was asked for.
 
+    Those may use it who could use the one that was there, else those who may use the backup.
+
     Parameters
     ----------
     file : Path
@@ -196,9 +203,11 @@ def restore(file: Path, url: str, *, force: bool, now: float, report: Report) ->
     began = time.monotonic()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        make_private(part)
         contents = _copy_sqlite(URL.create("sqlite", database=str(file)), part, report)
         if contents.broken:
             raise BackupError(f"{file} was not restored: {contents.broken[0].sentence}")
+        give_as(part, (target if target.exists() else file).stat())
         if target.exists():
             sync(part)  # a disk that takes no more shows here, while the store is where it was
             aside = _put_aside(target, now)

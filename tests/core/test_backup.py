@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import sqlite3
+import stat
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,7 @@ from core.database.store import Store, StoreUnreachable, open_store
 from core.operations import backup, postgres_dump
 from core.operations.backup import BackupError, back_up, damage, file_name, restore
 from core.operations.postgres_dump import PostgresToolsMissing
+from core.permissions import give_as
 from core.review.chain import session_heads, verify
 from core.review.verdicts import decide
 from core.vocabulary import Label
@@ -305,3 +307,73 @@ def test_a_backup_needs_no_more_than_reading(
                 " AND datname = current_database()"
             ).fetchone()
         assert idle == (0,)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("wanted", [0o600, 0o660, 0o640, 0o644])
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_whoever_may_use_a_store_may_use_its_copy_and_what_is_restored(
+    sqlite_store: Store, tmp_path: Path, wanted: int, mask: int
+) -> None:
+    sqlite_store.close()
+    url, store, copy = f"sqlite:///{tmp_path}/astrid.db", tmp_path / "astrid.db", tmp_path / "copy.db"
+    store.chmod(wanted)
+    seen: set[int] = set()
+
+    def look(*_: object) -> None:
+        seen.update(mode(part) for part in tmp_path.glob("*.part*"))
+
+    before = os.umask(mask)
+    try:
+        back_up(url, copy, look)
+        assert mode(copy) == wanted
+        copy.chmod(0o644)  # as many tools copy files
+        restore(copy, url, force=True, now=0.0, report=look)
+        assert mode(store) == wanted
+        store.unlink()
+        copy.chmod(wanted)
+        restore(copy, url, force=False, now=0.0, report=look)
+        assert mode(store) == wanted
+    finally:
+        os.umask(before)
+    assert seen == {0o600}
+
+
+def test_nobody_else_may_read_the_dump_of_a_server(
+    postgres_url: str, postgres_tools: None, tmp_path: Path
+) -> None:
+    back_up(postgres_url, tmp_path / "copy.dump", quietly)
+    assert mode(tmp_path / "copy.dump") == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to others")
+def test_a_store_that_a_group_shares_is_still_theirs_once_restored(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    sqlite_store.close()
+    url, store, copy = f"sqlite:///{tmp_path}/astrid.db", tmp_path / "astrid.db", tmp_path / "copy.db"
+    store.chmod(0o660)
+    os.chown(store, 1234, 2345)
+    back_up(url, copy, quietly)
+    restore(copy, url, force=True, now=0.0, report=quietly)
+    assert [(each.stat().st_uid, each.stat().st_gid, mode(each)) for each in (copy, store)] == [
+        (1234, 2345, 0o660)
+    ] * 2
+
+
+def test_a_group_that_cannot_have_the_copy_has_no_other_in_its_place(
+    sqlite_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    sqlite_store.close()
+    store, copy = tmp_path / "astrid.db", tmp_path / "copy.db"
+    like = os.stat_result((0o100664, 0, 0, 1, store.stat().st_uid, store.stat().st_gid + 1, 0, 0, 0, 0))
+    monkeypatch.setattr(os, "chown", refused)
+    copy.touch()
+    give_as(copy, like)
+    assert mode(copy) == 0o644
