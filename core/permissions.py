@@ -49,10 +49,15 @@ def share_as_folder(path: Path) -> None:
 
     Nothing is changed where that is not this login's to change.
     """
-    within, found = path.parent.stat(), path.stat()
+    within, found = path.parent.stat(), path.lstat()
     if not within.st_mode & stat.S_IWGRP or found.st_uid != os.geteuid():
+        return
+    if stat.S_ISDIR(found.st_mode):
+        shared = stat.S_ISGID | 0o070
+    elif stat.S_ISREG(found.st_mode):
+        shared = 0o060
+    else:
         return
     with suppress(PermissionError):
         os.chown(path, -1, within.st_gid)
-        passing_on = stat.S_ISGID | 0o070 if stat.S_ISDIR(found.st_mode) else 0o060
-        path.chmod(stat.S_IMODE(found.st_mode) | passing_on)
+        path.chmod(stat.S_IMODE(found.st_mode) | shared)

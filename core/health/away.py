@@ -17,6 +17,7 @@ from pathlib import Path
 
 from core.health import deliveries
 from core.health.deliveries import Deliveries, Trouble
+from core.permissions import share_as_folder
 from core.settings import Settings
 from core.settings_sections import AlertSettings
 from core.unfinished import unfinished
@@ -87,7 +88,9 @@ class AwayStore:
         """Within: no other process changes the file, and what it holds is known."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            lock = self._path.with_suffix(".lock").open("a")
+            share_as_folder(self._path.parent)
+            lock = (name := self._path.with_suffix(".lock")).open("a")
+            share_as_folder(name)
         except OSError:
             yield
             return

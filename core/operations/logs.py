@@ -1,8 +1,9 @@
 """AstrID's log files: what writes to them, and what was said last, however long they are.
 
 Many processes write to one log. When it is full it becomes ``pipeline.1.log``, the one before that
-``pipeline.2.log``, and so on; the oldest goes. A detached run has a log of its own, ``run-7.log``, and of
-these the oldest go too.
+``pipeline.2.log``, and so on; the oldest goes. Where several users share AstrID's home by a group, they share
+the log; whoever may not write to it writes to one of their own, ``pipeline-vera.log``. A detached run has a
+log of its own, ``run-7.log``, and of these the oldest go too.
 """
 
 from __future__ import annotations
@@ -16,18 +17,24 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from io import TextIOWrapper
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import IO
 
+from core.login import login_name
+from core.permissions import share_as_folder
 from core.settings import Settings
 from core.settings_sections import LogSettings
+
+log = logging.getLogger(__name__)
 
 TAIL_BYTES = 128 * 1024
 TAIL_LINES = 1000
 FILES = 50
 NAME = "pipeline.log"
 _RUN = re.compile(r"run-(\d+)\.log")
+_OWN = re.compile(r"pipeline-\w+\.log")
 OLDER = 7  # full logs that are kept beside the one that is written to
 
 
@@ -66,7 +73,22 @@ class SharedLog(WatchedFileHandler):
 
     def __init__(self, path: Path, most_bytes: int) -> None:
         super().__init__(path, encoding="utf-8", delay=True)
-        self._path, self._most_bytes = path, most_bytes
+        self.wanted = self._path = path.absolute()
+        self._most_bytes = most_bytes
+
+    def _open(self) -> TextIOWrapper:
+        """Open the log; where another user's bars this one, a log of this user's."""
+        try:
+            file = super()._open()
+        except PermissionError:
+            if self._path != self.wanted:
+                raise
+            self._path = _own(self.wanted)
+            self.baseFilename = str(self._path)
+            file = super()._open()
+        with suppress(OSError):
+            share_as_folder(self._path)
+        return file
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record, if the disk lets it: a log that cannot be written to ends no work."""
@@ -99,6 +121,12 @@ def _is_full(path: Path, most_bytes: int) -> bool:
         return False
 
 
+def _own(path: Path) -> Path:
+    """The log of this user alone, beside the one that all share."""
+    login = re.sub(r"\W", "_", login_name(), flags=re.ASCII)[:32]
+    return path.with_name(f"{path.stem}-{login}{path.suffix}")
+
+
 def _aged(path: Path, age: int) -> Path:
     """What a log is called after it was full; 0 is the one that is written to."""
     return path.with_name(f"{path.stem}.{age}{path.suffix}") if age else path
@@ -108,11 +136,16 @@ def log_to_file(settings: Settings) -> None:
     """Send what AstrID logs to a file in its home: runs, frames, refusals, and tracebacks above all."""
     folder = folder_of(settings.home)
     folder.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):
+        share_as_folder(folder)
+    if not any(os.access(each, os.W_OK) for each in (folder, folder / NAME)):
+        log.warning("%s cannot be written to by this login: what goes wrong is said here alone", folder)
+        return
     handler = SharedLog(folder / NAME, most_bytes_of(settings.logs))
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
     for logger in map(logging.getLogger, ("core", "pipeline")):
-        known = {each.baseFilename for each in logger.handlers if isinstance(each, logging.FileHandler)}
-        if handler.baseFilename not in known:
+        known = {each.wanted for each in logger.handlers if isinstance(each, SharedLog)}
+        if handler.wanted not in known:
             logger.addHandler(handler)
         logger.setLevel(logging.INFO)
 
@@ -159,9 +192,18 @@ def lines_of_run(home: Path, run_id: int, *, most_lines: int = TAIL_LINES) -> tu
     """
     mark = f": run {run_id}: "
     with ExitStack() as opened:
-        files = list(_opened(folder_of(home) / NAME, opened))
-        lines = (line.rstrip("\r\n") for file in reversed(files) for line in file if mark in line)
+        files = [file for path in _shared(home) for file in reversed(list(_opened(path, opened)))]
+        lines = (line.rstrip("\r\n") for file in files for line in file if mark in line)
         return tuple(deque(lines, maxlen=most_lines))
+
+
+def _shared(home: Path) -> list[Path]:
+    """The log of all users, and those of users who may not write to it."""
+    return [folder_of(home) / NAME, *sorted(path for path in folder_of(home).glob("*.log") if _is_own(path))]
+
+
+def _is_own(path: Path) -> bool:
+    return bool(_OWN.fullmatch(path.name))
 
 
 def _opened(path: Path, stack: ExitStack) -> Iterator[IO[str]]:
@@ -189,7 +231,7 @@ def log_files(home: Path) -> tuple[LogFile, ...]:
             continue  # it was taken away a moment ago
         if facts.st_size:
             found.append(LogFile(path, facts.st_size, facts.st_mtime))
-    return tuple(sorted(found, key=lambda log: (-log.changed_at, log.name))[:FILES])
+    return tuple(sorted(found, key=lambda each: (-each.changed_at, each.name))[:FILES])
 
 
 def tail(path: Path, *, most_bytes: int = TAIL_BYTES, most_lines: int = TAIL_LINES) -> tuple[str, ...]:
@@ -210,6 +252,6 @@ def tail(path: Path, *, most_bytes: int = TAIL_BYTES, most_lines: int = TAIL_LIN
         lines.pop()
     last = tuple(line.rstrip("\r") for line in lines[-most_lines:])
     before = _aged(path, 1)
-    if path.name == NAME and not begin and len(last) < most_lines and before.exists():
+    if (path.name == NAME or _is_own(path)) and not begin and len(last) < most_lines and before.exists():
         return (*tail(before, most_bytes=most_bytes - size, most_lines=most_lines - len(last)), *last)
     return last

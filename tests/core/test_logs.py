@@ -3,8 +3,10 @@
 import logging
 import os
 import shutil
+import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -181,3 +183,108 @@ def test_the_oldest_logs_of_runs_go_and_never_one_of_a_run_at_work(tmp_path):
     assert prune_runs(settings, [2]) == []
     assert prune_runs(settings, []) == [folder / "run-2.log"]
     assert prune_runs(Settings(home=tmp_path / "nowhere"), []) == []
+
+
+ASTRONOMERS = 23_456  # a group
+ADA, VERA = 12_345, 12_346  # two of its users
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A home that all users of a group may write to."""
+    if os.geteuid() != 0:
+        pytest.skip("only an administrator can be several users")
+    home = Path(tempfile.mkdtemp(dir="/tmp"))
+    os.chown(home, -1, ASTRONOMERS)
+    home.chmod(0o2770)
+    yield home
+    shutil.rmtree(home)
+
+
+def say(home: Path, user: int, *lines: str, most: int = 2**20) -> str:
+    """Log some lines as a user of the group would, in a process of its own; what its standard error says."""
+    said, ours = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.dup2(ours, 2)
+            sys.stderr = os.fdopen(2, "w", closefd=False)
+            os.environ["LOGNAME"] = f"user{user}"
+            os.umask(0o022)
+            os.setgroups([ASTRONOMERS])
+            os.setgid(user)
+            os.setuid(user)
+            for name in ("core", "pipeline", None):
+                logging.getLogger(name).handlers = []
+            log_to_file(
+                Settings.model_construct(
+                    home=home, logs=LogSettings.model_construct(keep_mib=most * 8 / 2**20)
+                )
+            )
+            for line in lines:
+                logging.getLogger("core").error("%s", line)
+        finally:
+            sys.stderr.flush()
+            os._exit(0)
+    os.close(ours)
+    with os.fdopen(said) as stream:
+        told = stream.read()
+    os.waitpid(child, 0)
+    return told
+
+
+def texts(home: Path) -> dict[str, list[str]]:
+    return {
+        path.name: [line.rpartition(": ")[2] for line in path.read_text().splitlines()]
+        for path in sorted((home / "logs").iterdir())
+    }
+
+
+def test_all_users_of_a_group_write_to_one_log(shared: Path) -> None:
+    for number, user in enumerate((ADA, VERA, ADA, VERA)):
+        assert say(shared, user, f"line {number}") == ""
+    assert texts(shared) == {NAME: ["line 0", "line 1", "line 2", "line 3"]}
+
+
+def test_users_of_a_group_put_each_others_full_logs_aside(shared: Path) -> None:
+    for number, user in enumerate((ADA, VERA, ADA, VERA)):
+        say(shared, user, f"line {number}", most=10)
+    assert texts(shared) == {
+        "pipeline.1.log": ["line 2"], "pipeline.2.log": ["line 1"], "pipeline.3.log": ["line 0"],
+        NAME: ["line 3"],
+    }  # fmt: skip
+
+
+def test_whoever_may_not_write_to_the_log_of_another_has_one_of_their_own(shared: Path) -> None:
+    say(shared, ADA, "one")
+    (shared / "logs" / NAME).chmod(0o644)  # as older programs left it
+    assert say(shared, VERA, "run 7: two", "three") == ""
+    assert texts(shared) == {NAME: ["one"], f"pipeline-user{VERA}.log": ["two", "three"]}
+    assert [line.rpartition(": ")[2] for line in lines_of_run(shared, 7)] == ["two"]
+    assert {each.name for each in log_files(shared)} == {"pipeline", f"pipeline-user{VERA}"}
+
+
+def test_whoever_may_write_no_log_at_all_is_told_and_sees_what_goes_wrong(shared: Path) -> None:
+    say(shared, ADA, "one")
+    (shared / "logs" / NAME).chmod(0o644)
+    (shared / "logs").chmod(0o755)
+    told = say(shared, VERA, "two")
+    assert f"{shared}/logs cannot be written to by this login" in told
+    assert told.endswith("two\n")
+    assert texts(shared) == {NAME: ["one"]}
+
+
+def test_a_home_of_one_user_shares_no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger("core"), "handlers", [])
+    monkeypatch.setattr(logging.getLogger("pipeline"), "handlers", [])
+    tmp_path.chmod(0o750)
+    before = os.umask(0o077)
+    try:
+        log_to_file(Settings.model_construct(home=tmp_path, logs=LogSettings()))
+        logging.getLogger("core").error("one")
+    finally:
+        os.umask(before)
+    for handler in logging.getLogger("core").handlers:
+        handler.close()
+    assert stat.S_IMODE((tmp_path / "logs" / NAME).stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "logs").stat().st_mode) == 0o700
