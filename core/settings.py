@@ -136,12 +136,13 @@ class Settings(BaseSettings):
     def science_hash(self) -> str:
         """A short hash of every setting that changes what is found in a frame.
 
-        How the depth is measured changes nothing of that, and so makes no other version of a difference.
+        How the depth is measured changes nothing of that, and so makes no other version of a difference;
+        nor does how much room masters may take.
         """
         science = self.model_dump(
             mode="json",
             include={"camera", "calibrate", "quality", "align", "subtract", "detect", "cutout"},
-            exclude={"camera": {"cadence_s"}, "subtract": {"device"}},
+            exclude={"camera": {"cadence_s"}, "calibrate": {"keep_gib"}, "subtract": {"device"}},
         )
         return hashlib.sha256(json.dumps(science, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -52,6 +52,7 @@ class CalibrateSettings(Section):
     cosmic_ray_sigma: float = Field(6.0, gt=0)
     background_mesh_px: int = Field(64, ge=8)
     flat_error: float = Field(0.002, ge=0)  # relative error that a flat leaves
+    keep_gib: float = Field(10.0, ge=0)  # of masters; those not used for longest go
 
 
 class QualitySettings(Section):

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.least_used import make_room, used
 from core.settings import Settings
 from core.unfinished import unfinished
 from core.vocabulary import FrameKind
@@ -83,6 +84,8 @@ def masters_for(
 ) -> Masters | None:
     """The masters for a frame, from the cache or built and then kept there.
 
+    Those that were not used for longest go when all together take more room than ``keep_gib``.
+
     Parameters
     ----------
     calibrators : sequence of Calibrator
@@ -120,6 +123,7 @@ def masters_for(
             raise FrameRefused(f"they cannot be combined in {folder}: {why}") from error
         try:
             save(folder, cached)
+            make_room(folder, "*.npz", settings.calibrate.keep_gib * 2**30)
         except OSError as error:  # the next frame builds them again
             log.warning("masters cannot be kept in %s: %s", folder, error.strerror or error)
     return replace(cached, notes=(*choice.notes, *cached.notes))
@@ -263,8 +267,10 @@ def clipped_mean(images: Iterable[Image], folder: Path | None = None) -> Image:
 
 def load(folder: Path, content: str) -> Masters | None:
     """Masters kept on disk, or ``None`` where there are none or they are damaged."""
+    path = folder / f"{content}.npz"
     try:
-        with np.load(folder / f"{content}.npz", allow_pickle=False) as arrays:
+        with np.load(path, allow_pickle=False) as arrays:
+            used(path)
             held = {name: arrays[name] for name in arrays.files if name != NOTES}
             notes = tuple(str(note) for note in arrays[NOTES]) if NOTES in arrays.files else ()
             return Masters(**held, content=content, notes=notes)

@@ -115,6 +115,8 @@ def test_the_science_hash_follows_what_changes_a_frame_and_nothing_else():
     assert other_review.science_hash == settings.science_hash
     no_depth = settings.model_copy(update={"depth": settings.depth.model_copy(update={"enabled": False})})
     assert no_depth.science_hash == settings.science_hash  # it would make second versions of all candidates
+    less_room = {"calibrate": settings.calibrate.model_copy(update={"keep_gib": 1.0})}
+    assert settings.model_copy(update=less_room).science_hash == settings.science_hash
     assert other_science.science_hash != settings.science_hash
 
 

@@ -5,12 +5,14 @@ import os
 import tracemalloc
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io.fits import Header
 
 from core.settings import Settings
+from core.settings_sections import CalibrateSettings
 from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator, Choice
 from pipeline.calibration.masters import build, clipped_mean, load, masters_for, save
@@ -140,6 +142,25 @@ def test_masters_that_cannot_be_kept_are_made_and_used_all_the_same(tmp_path, mo
     made = masters_for(biases, science, SHAPE, Settings(home=tmp_path))
     assert made is not None
     assert "No space left" in caplog.text
+
+
+def test_masters_that_were_not_used_for_longest_go_and_never_one_in_use(tmp_path):
+    science = Exposure("x", instrument="cam")
+    biases = [calibrator(FrameKind.BIAS, n, PATTERN + n) for n in range(7)]
+
+    def made(count: int, **limits: float) -> Path:
+        settings = Settings(home=tmp_path, calibrate=CalibrateSettings(**limits))
+        return tmp_path / "masters" / f"{masters_for(biases[:count], science, SHAPE, settings).content}.npz"
+
+    paths = [made(count) for count in (1, 2, 3, 4)]
+    for age, path in enumerate(paths):
+        os.utime(path, (1_000_000.0 + age, 1_000_000.0 + age))
+    assert made(1) == paths[0]  # it is used anew
+    size = paths[0].stat().st_size
+    newest = made(5, keep_gib=3.5 * size / 2**30)
+    assert set((tmp_path / "masters").iterdir()) == {paths[0], paths[3], newest}
+    newer = made(6, keep_gib=0.0)
+    assert set((tmp_path / "masters").iterdir()) == {paths[0], newest, newer}  # all in use
 
 
 def test_without_anything_that_fits_there_are_none(tmp_path):
