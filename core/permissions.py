@@ -6,17 +6,6 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def make_private(path: Path) -> None:
-    """Make an empty file that this login alone may read, in place of what an earlier process left there.
-
-    Raises
-    ------
-    OSError
-    """
-    path.unlink(missing_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
 def give_as(path: Path, like: os.stat_result) -> None:
     """Let those use a file who may use another, as far as this login can give it to them.
 

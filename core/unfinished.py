@@ -1,26 +1,84 @@
 """Files that are there whole, or not at all, whatever ends the program or the power."""
 
+import fcntl
 import os
+import re
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+OLD_S = 86400.0  # nobody works at a part that did not change for so long
+# As this module names them, what SQLite lays beside one, and as older programs named copies of the store.
+_PART = re.compile(r"(\..+\.[0-9a-f]{16}|astrid.*\.(db|dump)\.\d+)\.part(-journal|-wal|-shm)?", re.DOTALL)
 
 
 @contextmanager
 def unfinished(path: Path) -> Iterator[Path]:
     """A new file beside another, which takes its place when all went well, and goes when it did not.
 
-    Its name cannot be guessed: under one that can, others could lay a link to what is not theirs. It is on
-    disk before it takes its place, so that no loss of power leaves an empty file there.
+    It is on disk before it takes its place, so that no loss of power leaves an empty file there.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
-    part.touch(exist_ok=False)
-    try:
+    with part_beside(path) as part:
         yield part
         put(part, path)
+
+
+@contextmanager
+def part_beside(path: Path, mode: int = 0o666) -> Iterator[Path]:
+    """A new file beside another, which goes at the end unless it was `put` somewhere.
+
+    Its name cannot be guessed: under one that can, others could lay a link to what is not theirs. It is
+    locked as long as it is in hand, so that `sweep` knows it from what a killed program left.
+
+    Parameters
+    ----------
+    path : Path
+    mode : int
+        Who may use it, before the user's mask.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    held = os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, mode)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield part
     finally:
+        os.close(held)
         part.unlink(missing_ok=True)
+
+
+def sweep(folders: Iterable[Path], *, now: float | None = None) -> list[Path]:
+    """Remove the parts that killed programs left in some folders, but not in folders within: which.
+
+    Those that changed within a day stay, and those that a process has in hand.
+
+    Parameters
+    ----------
+    folders : iterable of Path
+        Some may not be there.
+    now : float, optional
+        Unix seconds.
+    """
+    at = time.time() if now is None else now
+    gone = []
+    for folder in folders:
+        with suppress(OSError):  # it is not there, or was taken away a moment ago
+            for each in os.scandir(folder):
+                if _PART.fullmatch(each.name) and each.is_file(follow_symlinks=False):
+                    gone += _removed(Path(each.path), at)
+    return gone
+
+
+def _removed(part: Path, at: float) -> list[Path]:
+    with suppress(OSError):  # in hand, gone, or not this login's to remove
+        if part.stat().st_mtime <= at - OLD_S:
+            with part.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                part.unlink()
+            return [part]
+    return []
 
 
 def put(part: Path, path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import time
@@ -18,9 +17,9 @@ from sqlmodel import Session
 
 from core.database.store import HEAD, make_engine, parse_url, version_in
 from core.errors import AstridError
-from core.permissions import give_as, make_private
+from core.permissions import give_as
 from core.review.chain import BrokenLink, SessionHead, heads_in, verify_in
-from core.unfinished import put, sync
+from core.unfinished import part_beside, put, sweep, sync
 
 STEP_BYTES = 4 * 2**20  # copied at once; after each it is told how far it is
 MIB = 2**20
@@ -120,18 +119,15 @@ def back_up(url: str, path: Path, report: Report) -> Backup:
 
     began = time.monotonic()
     place = parse_url(url)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    is_file = place.get_backend_name() == "sqlite"
     try:
-        make_private(part)
-        is_file = place.get_backend_name() == "sqlite"
-        contents = (_copy_sqlite if is_file else postgres_dump.dump)(place, part, report)
-        if is_file:  # what a server holds, nobody reads without its password
-            give_as(part, Path(str(place.database)).stat())
-        size = _put_in_place(part, path)
+        with _part_beside(path) as part:
+            contents = (_copy_sqlite if is_file else postgres_dump.dump)(place, part, report)
+            if is_file:  # what a server holds, nobody reads without its password
+                give_as(part, Path(str(place.database)).stat())
+            size = _put_in_place(part, path)
     except OSError as error:
         raise BackupError(f"cannot write to {path}: {error.strerror or error}") from error
-    finally:
-        _remove(part)
     return Backup(path, size, contents, time.monotonic() - began)
 
 
@@ -198,29 +194,26 @@ def restore(file: Path, url: str, *, force: bool, now: float, report: Report) ->
         raise BackupError(f"{file} is the store itself")
     if target.exists() and not force:
         raise BackupError(f"there is a store already, {target}: --force puts it aside")
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
     aside = None
     began = time.monotonic()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        make_private(part)
-        contents = _copy_sqlite(URL.create("sqlite", database=str(file)), part, report)
-        if contents.broken:
-            raise BackupError(f"{file} was not restored: {contents.broken[0].sentence}")
-        give_as(part, (target if target.exists() else file).stat())
-        if target.exists():
-            sync(part)  # a disk that takes no more shows here, while the store is where it was
-            aside = _put_aside(target, now)
-        try:
-            size = _put_in_place(part, target)
-        except BaseException:
-            if aside is not None and not target.exists():
-                aside.rename(target)
-            raise
+        with _part_beside(target) as part:
+            contents = _copy_sqlite(URL.create("sqlite", database=str(file)), part, report)
+            if contents.broken:
+                raise BackupError(f"{file} was not restored: {contents.broken[0].sentence}")
+            give_as(part, (target if target.exists() else file).stat())
+            if target.exists():
+                sync(part)  # a disk that takes no more shows here, while the store is where it was
+                aside = _put_aside(target, now)
+            try:
+                size = _put_in_place(part, target)
+            except BaseException:
+                if aside is not None and not target.exists():
+                    aside.rename(target)
+                raise
     except OSError as error:
         raise BackupError(f"cannot write to {target}: {error.strerror or error}") from error
-    finally:
-        _remove(part)
     return Restored(Backup(target, size, contents, time.monotonic() - began), aside)
 
 
@@ -314,6 +307,13 @@ def _put_in_place(part: Path, path: Path) -> int:
     return size
 
 
-def _remove(part: Path) -> None:
-    for rest in (part, part.with_name(part.name + "-journal"), part.with_name(part.name + "-wal")):
-        rest.unlink(missing_ok=True)
+@contextmanager
+def _part_beside(path: Path) -> Iterator[Path]:
+    """A new file of this login's alone, and gone at the end with what SQLite lays beside it."""
+    sweep([path.parent])
+    with part_beside(path, mode=0o600) as part:
+        try:
+            yield part
+        finally:
+            for end in ("-journal", "-wal"):
+                part.with_name(part.name + end).unlink(missing_ok=True)

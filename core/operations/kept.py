@@ -1,4 +1,4 @@
-"""How much room AstrID's store and its other files take, by kind."""
+"""How much room AstrID's store and its other files take, by kind, and what of it nobody needs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlmodel import Session
 from core.database.store import Store, parse_url
 from core.database.tables import Cutout, ScoreMap, Thumbnail
 from core.settings import Settings
+from core.unfinished import sweep
 
 # Images in the store; what else is in it are facts, verdicts and indexes.
 IMAGES: dict[str, Any] = {
@@ -94,6 +95,13 @@ def in_home(settings: Settings) -> list[Kept]:
             if path.resolve() not in mine:
                 sizes.setdefault(what, []).append(_size(path))
     return _ordered([Kept(what, sum(each), len(each), False) for what, each in sizes.items()])
+
+
+def sweep_home(home: Path) -> list[Path]:
+    """Remove what killed programs left half written in AstrID's home, nothing that is in hand: which."""
+    folders = [home / "health", *(home / name for name in FOLDERS if name != "mlflow")]
+    within = [each for folder in folders if folder.is_dir() for each in folder.iterdir() if each.is_dir()]
+    return sweep([home, *folders, *within])
 
 
 def _images(db: Session, what: str, column: InstrumentedAttribute[bytes]) -> Kept:

@@ -50,7 +50,7 @@ def dump(place: URL, part: Path, report: Report) -> Contents:
         if shutil.which(tool) is None:
             raise PostgresToolsMissing(
                 f"{tool} is not installed here (package postgresql-client): install it, or run"
-                f" `pg_dump --format=custom --no-owner --file={part.name.rsplit('.', 2)[0]}"
+                f" `pg_dump --format=custom --no-owner --file={_name_of(part)}"
                 f" {_without_password(place)[0]}` where it is"
             )
     with reading(place) as connection:
@@ -76,6 +76,11 @@ def dump(place: URL, part: Path, report: Report) -> Contents:
     report(0, 0, "checking the dump")
     must_agree(contents.rows, _rows_in(part, schema))
     return contents
+
+
+def _name_of(part: Path) -> str:
+    """What the dump is to be called."""
+    return part.name.removeprefix(".").rsplit(".", 2)[0]
 
 
 def _without_password(place: URL) -> tuple[str, dict[str, str]]:

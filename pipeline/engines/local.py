@@ -32,6 +32,7 @@ from core.errors import AstridError
 from core.frames import queue
 from core.health.watch import watching
 from core.operations import prefect_server, runs
+from core.operations.kept import sweep_home
 from core.operations.logs import log_to_file
 from core.operations.threads import THREAD_VARIABLES
 from core.settings import Settings
@@ -114,6 +115,7 @@ def run(
     """
     store = open_store(settings.store_url)
     log_to_file(settings)
+    sweep_home(settings.home)
     runs.reconcile(store)
     prefect_server.settle(store, settings)
     row = runs.start(

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core.frames.outcome import ReferenceFacts
 from core.settings import Settings
-from core.unfinished import put
+from core.unfinished import part_beside, put
 from pipeline.calibration.calibrators import MastersFor
 from pipeline.clock import StageClock
 from pipeline.files.fits_files import read_frame
@@ -170,8 +169,7 @@ def _kept(image: ReferenceImage, seeing_px: float, chosen: str, settings: Settin
         raise FrameRefused(f"nothing can be subtracted from it: {refused}") from None
     folder = settings.home / "references"
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as unfinished:
-        written = Path(unfinished) / "reference.fits"
+    with part_beside(folder / "reference.fits") as written:
         write(image, written)
         with written.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from core.unfinished import unfinished
+from core.operations.kept import sweep_home
+from core.unfinished import sweep, unfinished
 
 
 def test_a_file_appears_whole_and_as_any_new_one_may_be_read(tmp_path: Path) -> None:
@@ -53,3 +59,56 @@ def test_the_content_is_on_disk_before_it_has_the_name(
     with unfinished(path) as part:
         part.write_text("whole")
     assert synced == [(part, False), (tmp_path, True)]
+
+
+LATER = 3 * 86400.0  # after now, so that all there is is old
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from core.unfinished import unfinished
+with unfinished(Path(sys.argv[1])) as part:
+    part.write_bytes(b"half")
+    print(part, flush=True)
+    sys.stdin.readline()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_program_left_goes_once_it_is_old_and_what_is_in_hand_never(tmp_path: Path) -> None:
+    code = [sys.executable, "-c", KILLED, str(tmp_path / "out.npz")]
+    with subprocess.Popen(code, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        part = Path(program.stdout.readline().rstrip("\n"))
+        assert sweep([tmp_path], now=time.time() + LATER) == []
+        program.communicate("go\n")
+    assert program.returncode == -signal.SIGKILL
+    assert part.read_bytes() == b"half"
+    assert sweep([tmp_path]) == []
+    assert sweep([tmp_path, tmp_path / "nowhere"], now=time.time() + LATER) == [part]
+    assert not part.exists()
+
+
+def test_nothing_but_parts_is_swept(tmp_path: Path) -> None:
+    code = "0123456789abcdef"
+    parts = [f".a.npz.{code}.part", f".astrid.db.{code}.part-journal", "astrid-20270105T000000Z.db.123.part"]
+    others = [".part", f"a.npz.{code}.part", ".a.npz.0123.part", "film.mp4.12.part", "a.npz", f".{code}.part"]
+    for name in parts + others:
+        (tmp_path / name).write_text("x")
+    (tmp_path / f".folder.{code}.part").mkdir()
+    (tmp_path / f".link.{code}.part").symlink_to(tmp_path / "a.npz")
+    gone = sweep([tmp_path], now=time.time() + LATER)
+    assert {each.name for each in gone} == set(parts)
+    assert {each.name for each in tmp_path.iterdir()} == {
+        *others, f".folder.{code}.part", f".link.{code}.part"
+    }  # fmt: skip
+
+
+def test_all_folders_of_a_home_that_parts_may_be_in_are_swept(tmp_path: Path) -> None:
+    name = ".x.0123456789abcdef.part"
+    swept = ["masters", "references", "trainings/20270105", "training/fields-512", "models", "health", "."]
+    for folder in [*swept, "mlflow", "frames"]:
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / name).write_text("x")
+        os.utime(tmp_path / folder / name, (1000.0, 1000.0))
+    assert set(sweep_home(tmp_path)) == {tmp_path / folder / name for folder in swept}
+    assert sweep_home(tmp_path / "nowhere") == []
