@@ -35,7 +35,7 @@ class Blinking:
             self.stop()
             self._screen.paint()
         else:
-            self._screen.show_new()
+            self._screen.looking.show_new()
             self._timer = self._screen.set_interval(BLINK_S, self._turn)
             self._turn()
 

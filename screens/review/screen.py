@@ -23,16 +23,14 @@ from screens.review.choosing import Choosing
 from screens.review.commands import review_commands
 from screens.review.company import Company
 from screens.review.deciding import Deciding
-from screens.review.drawing import Drawing
-from screens.review.epochs import AUTO, curve_section, has_magnitudes, other_axis
-from screens.review.facts import detail_lines
+from screens.review.detail_sheet import DetailSheet
 from screens.review.filtering import Filtering
 from screens.review.guard import RepeatGuard
 from screens.review.header_sheet import show_header
+from screens.review.looking import Looking
 from screens.review.queue import Queue
 from screens.review.reading import Reading
 from screens.review.seen import Picture, PictureScreen
-from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
     from core.review.cards import Card
@@ -58,12 +56,11 @@ class ReviewScreen(PictureScreen):
         self._guard = guard or RepeatGuard()
         self._desk: Desk | None = None
         self._reading: Reading | None = None
-        self._viewing: Viewing | None = None
         self._held: Line = ()  # what was said of a key that is held
         self._refused: tuple[Line, bool, bool] | None = None  # of an open store, and of a card
         self.choosing, self.filtering = Choosing(self), Filtering(self)
         self.deciding, self.company, self.blinking = Deciding(self), Company(self), Blinking(self)
-        self._drawing = Drawing(self)
+        self.looking, self.details = Looking(self), DetailSheet(self)
         self._arriving: Target | None = None  # where a jump leads that came before the store was open
 
     # -- what is on the screen -------------------------------------------------------------------
@@ -86,7 +83,7 @@ class ReviewScreen(PictureScreen):
     @property
     def viewing(self) -> "Viewing | None":
         """How cards are drawn, none until the store is open."""
-        return self._viewing
+        return self.looking.viewing
 
     @property
     def queue(self) -> Queue:
@@ -115,7 +112,7 @@ class ReviewScreen(PictureScreen):
         """The card, as far as the terminal has room for it."""
         page = self._page_with(self.card)
         layout = view.layout_of(page, width, height)
-        self.show_pictures(self._drawing.pictures(page, layout))
+        self.show_pictures(self.looking.drawing.pictures(page, layout))
         return view.page_lines(page, layout)
 
     def _page_with(self, card: "Card | None") -> view.Page:
@@ -124,7 +121,7 @@ class ReviewScreen(PictureScreen):
             filter=self.filter,
             queue=self.queue,
             card=card,
-            viewing=self._viewing,
+            viewing=self.viewing,
             theme=self.app.theme,
             blinked=self.blinking.is_turned,
             notice=self.notice or self.deciding.last,
@@ -147,7 +144,7 @@ class ReviewScreen(PictureScreen):
         card = self.card
         if card is None:
             return None
-        return Picture(card.candidate_id, self._viewing, self.app.theme, (self.size.width, self.size.height))
+        return Picture(card.candidate_id, self.viewing, self.app.theme, (self.size.width, self.size.height))
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -168,7 +165,7 @@ class ReviewScreen(PictureScreen):
             return Desk(opened.store, opened.reviewer, habits), Viewing.begin(look)
 
         async def begin() -> None:
-            desk, self._viewing = await asyncio.to_thread(sit_down)
+            desk, self.looking.viewing = await asyncio.to_thread(sit_down)
             self._desk, self._reading = desk, Reading(desk)
             self.terminal_known()
             start(self, self._begin_reading, group="card", exclusive=True)
@@ -177,9 +174,7 @@ class ReviewScreen(PictureScreen):
 
     def terminal_known(self) -> None:
         """Draw by what the terminal can show, if nobody chose how."""
-        if self._viewing is not None:
-            self._viewing = self._drawing.suit(self._viewing)
-            self.paint()
+        self.looking.suit()
 
     async def _begin_reading(self) -> None:
         """Begin where a jump leads that came before the store was open, else where the last sitting ended."""
@@ -242,20 +237,20 @@ class ReviewScreen(PictureScreen):
             "bulk": partial(ask_bulk, self),
             "order": self.choosing.in_next_order,
             "blink": self.blinking.toggle,
-            "epoch-before": lambda: self._step_epoch(-1),
-            "epoch-after": lambda: self._step_epoch(1),
-            "view": self._open_view_menu,
-            "curve": self._turn_curve,
-            "detail": self._show_detail,
-            "open": self._show_detail,
+            "epoch-before": partial(self.looking.step_epoch, -1),
+            "epoch-after": partial(self.looking.step_epoch, 1),
+            "view": self.looking.open_menu,
+            "curve": self.looking.turn_curve,
+            "detail": self.details.show,
+            "open": self.details.show,
             "header": partial(show_header, self),
-            "pane": self._next_plane,
+            "pane": self.looking.next_plane,
         }
         for action in ACTIONS:
             if label := verdict_label(action.id):
                 does[action.id] = partial(self._give, label)
             elif action.id not in does:
-                does[action.id] = partial(self._change_view, action.id)
+                does[action.id] = partial(self.looking.change, action.id)
         return does
 
     def do(self, action_id: str, count: int | None = None) -> None:
@@ -348,8 +343,8 @@ class ReviewScreen(PictureScreen):
         """One step back towards the plain card; whether there was one to take."""
         if self.blinking.is_on:
             self.blinking.toggle()
-        elif self._viewing is not None and self._viewing.full_size:
-            self._change_view("full")
+        elif self.viewing is not None and self.viewing.full_size:
+            self.looking.change("full")
         else:
             return super().step_back()
         return True
@@ -365,53 +360,3 @@ class ReviewScreen(PictureScreen):
     def recall(self, state: Mapping[str, Any]) -> None:
         """Taken up once the store is open."""
         self.choosing.recall(state)
-
-    def _change_view(self, action_id: str) -> None:
-        if self._viewing is not None:
-            self._viewing = self._viewing.changed(action_id)
-            if action_id in ("view:drawing", "view:reset"):
-                self._drawing.tell()
-            self.paint()
-
-    def _turn_curve(self) -> None:
-        if self._viewing is None or self.card is None:
-            return
-        if not has_magnitudes(self.card):
-            self.say("no zeropoint is known: the light curve is in flux alone", Tone.WARN)
-            return
-        self._viewing = replace(self._viewing, curve=other_axis(self.card, self._viewing.curve))
-        self.paint()
-
-    def _next_plane(self) -> None:
-        if self._viewing is not None and self.card is not None:
-            self._viewing = self._viewing.next_plane(has_score=view.has_score(self.card))
-            self.paint()
-
-    def show_new(self) -> None:
-        """At full size let the new image be shown, or the reference: what blinks is these."""
-        if self._viewing is not None:
-            self._viewing = self._viewing.with_what_blinks()
-
-    def _open_view_menu(self) -> None:
-        self.open_menu(Where.VIEW_MENU, "view")
-        self._drawing.tell()
-
-    def _step_epoch(self, step: int) -> None:
-        """Show the object's detection before or after this one."""
-        card, entry = self.card, self.queue.current
-        if card is None or entry is None:
-            return
-        epochs = [epoch.candidate_id for epoch in reversed(card.epochs)]
-        place = epochs.index(card.candidate_id) + step if card.candidate_id in epochs else -1
-        if 0 <= place < len(epochs):
-            entry.candidate_id = epochs[place]
-            self.show_place()
-        else:
-            self.say("there is no detection " + ("before" if step < 0 else "after") + " this one", Tone.WARN)
-
-    def _show_detail(self) -> None:
-        if self.card is not None:
-            width, plain = self.size.width - 3, bool(self._viewing and self._viewing.look.drawing == "ascii")
-            axis = self._viewing.curve if self._viewing else AUTO
-            lines = detail_lines(self.card, width, curve_section(self.card, axis, width, plain=plain))
-            self.app.push_screen(Sheet(view.heading(self.card), lines))

@@ -49,6 +49,11 @@ class Sheet(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Fill in what was given."""
+        self.show(self._heading, self._lines)
+
+    def show(self, title: str, lines: Sequence[Line]) -> None:
+        """Fill in something else; the reader stays at the line where he is."""
+        self._heading, self._lines = title, lines
         back, down, up = (self._registry.sign(action) for action in ("back", "next", "previous"))
         heading = (
             span(f" {self._heading}", Tone.BAR),
