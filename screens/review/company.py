@@ -98,5 +98,7 @@ class Company:
         if stamp == card.stamp or screen.is_busy or screen.card is not card:
             return
         now = await reading.renew(entry, card)
+        if now is not None:
+            screen.details.renew()
         if now is not None and view.says_more(card, now):
             screen.say_line(view.changed_meanwhile(screen.notice, now, screen.deciding.last))

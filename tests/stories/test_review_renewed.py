@@ -85,6 +85,25 @@ async def test_the_note_of_a_colleague_appears_on_the_open_card(night, tmp_path)
         assert "1 of 5" in vera.lines[1]
 
 
+async def test_the_page_of_details_tells_what_came_while_it_is_open(night, tmp_path):
+    store, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("o")
+        assert "surely a nova" not in vera.text
+        await vera.press("G")
+        sheet = vera.app.screen
+        scrolled = sheet.query_one("#sheet-body").scroll_y
+        assert scrolled > 0
+        annotate(store, **BOB, candidate_id=best(store, ids[0]), note="surely a nova")
+        await vera.until(lambda: "surely a nova" in vera.text)
+        assert vera.app.screen is sheet
+        assert sheet.query_one("#sheet-body").scroll_y == scrolled  # the reader is left where he was
+        await vera.press("escape")
+        assert vera.app.screen is vera.screen
+        annotate(store, **BOB, candidate_id=best(store, ids[0]), note="or a supernova")
+        await vera.until(lambda: "or a supernova" in vera.lines[-2])
+
+
 async def test_what_one_writes_oneself_is_no_change_by_others(night, tmp_path):
     _store, url, _ = night
     async with console(url, tmp_path) as vera:
