@@ -8,7 +8,7 @@ the wings of every star in a difference image.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,15 +27,8 @@ from pipeline.stellar.profile import (
     settled_centre,
     settled_terms,
 )
-from pipeline.stellar.stamps import (
-    Stamps,
-    cut,
-    joint_fluxes,
-    placed_psfs,
-    psf_stamps,
-    shifted,
-    star_model,
-)
+from pipeline.stellar.stamps import Stamps, psf_stamps, shifted
+from pipeline.stellar.star_fit import SKY_ERROR, StarFit, fit_stars, slopes
 from pipeline.stellar.stars import half_width, select_psf_stars, stellar_fwhm
 from pipeline.stellar.variation import fit_core, fit_pixels
 
@@ -56,9 +49,6 @@ SHAPES_FWHM = 1.7  # radius within which it varies in few shapes
 # Beyond this radius single stars show no more of the variation than its lowest orders.
 VARIED_FWHM, WINGS_DEGREE = 2.5, 2
 WIDE_FWHM, MOST_HALF_PX = 10.0, 40  # half width of the stamps in the end
-# The sky under a star is known to about this part of a pixel's noise. What is taken off is no more: it
-# would be the star's own wings.
-SKY_ERROR = 0.1
 # A priori, the PSF varies from the centre to the edge of the field by about this part of its value, or of
 # what is beside it within a part of the FWHM: optics move light, and beside a steep core that is much.
 VARIATION_PRIOR = 0.5
@@ -67,18 +57,6 @@ HIGHER_ORDER = 0.7  # times as much with each order of the polynomial
 # A star may follow the others' model so much worse than most do: those in the corners of the field, few and
 # unlike the rest, must not be taken for blends.
 TOLERATED = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """PSF stars as fitted: fluxes and places, and stamps centred, in units of the flux."""
-
-    x: Values
-    y: Values
-    flux: Values
-    stamps: Stamps  # (n, size, size)
-    variance: Stamps  # of each pixel of `stamps`, its noise alone; infinite where masked
-    noise: Values  # of the sky around each star, electrons
 
 
 def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
@@ -119,7 +97,7 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
 
     def improved(model: PsfModel) -> tuple[PsfModel, Profile]:
         others = _neighbours(stars, chosen, model.basis.shape[1] - 1)
-        fit = _fit_stars(frame, light, model, np.r_[x, others.x], np.r_[y, others.y], len(chosen))
+        fit = fit_stars(frame, light, model, np.r_[x, others.x], np.r_[y, others.y], len(chosen))
         x[:], y[:] = fit.x, fit.y
         shining = fit.flux > 0
         _need(int(np.count_nonzero(shining)))
@@ -213,92 +191,8 @@ def _neighbours(stars: Stars, chosen: Stars, reach: float) -> Stars:
     return stars.take(np.flatnonzero((distance > 0) & np.isfinite(distance)))
 
 
-def _fit_stars(
-    frame: Frame, light: tuple[Image, Image], model: PsfModel, x: Values, y: Values, n_chosen: int
-) -> _Fit:
-    """Fit the model to every star, subtract the others from the chosen ones and centre these.
-
-    ``light`` is the signal and the inverse of its standard deviation, 0 where masked.
-    """
-    size = model.basis.shape[-1]
-    half = size // 2
-    dx, dy = offsets(half)
-    radius = np.hypot(dx, dy)
-    core = radius <= max(1.2 * model.fwhm, 2.0)
-    signal, weight = light
-    placed, rows, columns = placed_psfs(model, x, y)
-    flux = joint_fluxes(signal, weight, placed, rows, columns, core, radius <= 3.0 * model.fwhm)
-    sources = star_model(frame.shape, placed, rows, columns, flux)
-
-    mine = np.s_[:n_chosen]
-    placed, rows, columns, flux = placed[mine], rows[mine], columns[mine], flux[mine]
-    residual = cut(signal, rows, columns, half) - cut(sources, rows, columns, half)
-    variance = cut(frame.variance, rows, columns, half)
-    known = np.isfinite(residual) & (cut(weight, rows, columns, half) > 0)
-    outer = np.where(known & (radius > 2.5 * model.fwhm), residual, np.nan)
-    noise = np.sqrt(_medians(np.where(known, variance, np.nan).reshape(len(variance), -1)))
-    sky = np.clip(_medians(outer.reshape(len(outer), -1)), -SKY_ERROR * noise, SKY_ERROR * noise)
-    residual -= sky.astype(np.float32)[:, None, None]
-    residual[~known] = 0.0
-    d_flux, shift_x, shift_y = _linear_step(residual, variance, known, placed, flux, core)
-    fitted = flux.astype(np.float32)[:, None, None] * placed
-    flux = flux + d_flux
-
-    # Masked pixels are filled with the model, so that nothing rings; their variance says unknown.
-    moved_x, moved_y = x[mine] + shift_x, y[mine] + shift_y
-    star = np.where(known, residual + fitted, flux.astype(np.float32)[:, None, None] * placed)
-    centred = shifted(star, columns - moved_x, rows - moved_y)
-    scale = np.where(flux > 0, flux, 1.0).astype(np.float32)[:, None, None]
-    return _Fit(
-        x=moved_x,
-        y=moved_y,
-        flux=flux,
-        stamps=centred / scale,
-        variance=np.where(known, variance / scale**2, np.float32(np.inf)),
-        noise=noise,
-    )
-
-
-def _medians(values: Stamps) -> Values:
-    """The median of each row without its NaN; 0 where there is nothing else."""
-    ordered = np.sort(values, axis=1)  # NaN last
-    count = np.count_nonzero(np.isfinite(values), axis=1)
-    each = np.arange(len(values))
-    middle = 0.5 * (ordered[each, np.maximum(count - 1, 0) // 2] + ordered[each, count // 2])
-    return np.where(count > 0, middle, 0.0)
-
-
-def _linear_step(
-    residual: Stamps,
-    variance: Stamps,
-    known: NDArray[np.bool_],
-    placed: Stamps,
-    flux: Values,
-    core: NDArray[np.bool_],
-) -> tuple[Values, Values, Values]:
-    """What to add to each star's flux, x and y: one weighted least-squares step on its core."""
-    reach = int(np.max(np.flatnonzero(core.any(axis=0)))) - core.shape[0] // 2 + 1  # a pixel more for slopes
-    near = slice(core.shape[0] // 2 - reach, core.shape[0] // 2 + reach + 1)
-    slope_x, slope_y = np.zeros((2, *placed.shape), dtype=np.float32)
-    slope_x[:, near, near], slope_y[:, near, near] = _slopes(placed[:, near, near])
-    light = np.maximum(flux, 1e-3)[:, None]
-    design = np.stack([placed[:, core], -light * slope_x[:, core], -light * slope_y[:, core]], axis=2)
-    weight = np.where(known[:, core], 1.0 / variance[:, core], 0.0)
-    normal = np.einsum("npi,np,npj->nij", design, weight, design)
-    # A trace of the identity: a star without a usable pixel then stays where it is.
-    normal += np.eye(3) * (1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None, None] + 1e-30)
-    right = np.einsum("npi,np,np->ni", design, weight, residual[:, core])
-    step = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
-    return step[:, 0], np.clip(step[:, 1], -0.4, 0.4), np.clip(step[:, 2], -0.4, 0.4)
-
-
-def _slopes(stamps: NDArray[np.floating]) -> tuple[Values, Values]:
-    """Derivatives along x and along y."""
-    return np.asarray(np.gradient(stamps, axis=-1)), np.asarray(np.gradient(stamps, axis=-2))
-
-
 def _combined(
-    fit: _Fit, shining: NDArray[np.bool_], model: PsfModel, degree: int
+    fit: StarFit, shining: NDArray[np.bool_], model: PsfModel, degree: int
 ) -> tuple[PsfModel, Profile]:
     """A new model from fitted stars, and its profile."""
     size = model.basis.shape[-1]
@@ -380,13 +274,13 @@ def _normalised(basis: Values, fwhm: float) -> Values:
 
     centre = basis[0] / basis[0].sum()
     for _ in range(3):
-        slope_x, slope_y = _slopes(centre)
+        slope_x, slope_y = slopes(centre)
         response = np.column_stack([dipole(slope_x), dipole(slope_y)])
         move = np.clip(np.linalg.solve(response, dipole(centre)), -0.5, 0.5)
         centre = shifted(centre[None], move[:1], move[1:])[0].astype(np.float64)
     centre = np.maximum(centre, 0.0)
     centre /= centre.sum()
-    slope_x, slope_y = _slopes(centre)
+    slope_x, slope_y = slopes(centre)
     response = np.column_stack([dipole(slope_x), dipole(slope_y)])
     result = [centre]
     for term in basis[1:] / basis[0].sum():
