@@ -11,14 +11,13 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.filter import LineFilter
@@ -30,6 +29,7 @@ from astrid_tui.crash import Crash
 from astrid_tui.early import read_early
 from astrid_tui.ending import Ending
 from astrid_tui.picturing import Picturing
+from astrid_tui.screens_app import ScreensApp
 from astrid_tui.watching import Watching
 from core.charset import writes_utf8
 from core.errors import AstridError
@@ -40,7 +40,6 @@ from screens.actions import Registry
 from screens.frame.actions import SCREEN_PREFIX, THEME_PREFIX
 from screens.frame.base import FrameScreen
 from screens.frame.header import Clock, Surroundings, header_line
-from screens.frame.host import Target
 from screens.frame.notice import escape
 from screens.help.view import help_lines
 from screens.lines import Line, Tone
@@ -74,7 +73,7 @@ _CLASSES = {
 NO_SCREEN = "astrid: a terminal of TERM=dumb has no screen to draw on: use `astrid review --linear`"
 
 
-class Console(App[None]):
+class Console(ScreensApp):
     """AstrID's console.
 
     Parameters
@@ -96,7 +95,6 @@ class Console(App[None]):
         _SCREENS / "frame" / "frame.tcss",
         _SCREENS / "widgets" / "sheet.tcss",
     ]
-    DEFAULT_MODE = Where.REVIEW.value
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+z", "suspend_process", priority=True, show=False)]
     ENABLE_COMMAND_PALETTE = False  # its key is in the registry
 
@@ -123,14 +121,11 @@ class Console(App[None]):
         self._at_review = at_review
         self._watching = Watching(self)
         self._line = CommandLine(self)
-        self._trail: list[Where] = []  # screens that jumps came from
         self._remembered: Memory | None = None
         self._chosen_theme: str | None = None
         self._crash = Crash()
         self._ending = Ending(self)
         self._picturing = Picturing(self)
-        for where in SCREENS:
-            self.add_mode(where.value, partial(self._make_screen, where))
         for theme in THEMES.values():
             self.register_theme(theme)
         self.early = read_early(settings_path, self.terminal)
@@ -138,7 +133,8 @@ class Console(App[None]):
 
     # -- screens -----------------------------------------------------------------------------------
 
-    def _make_screen(self, where: Where) -> Screen[None]:
+    def make_screen(self, where: Where) -> Screen[None]:
+        """A screen that is shown for the first time, as it was left by an earlier console."""
         screen: FrameScreen[object]
         if where is Where.REVIEW:
             screen = ReviewScreen(self._guard)  # type: ignore[assignment]
@@ -147,55 +143,6 @@ class Console(App[None]):
         if self._remembered is not None:
             screen.recall(self._remembered.screens.get(where.value, {}))
         return screen
-
-    @property
-    def here(self) -> FrameScreen[object]:
-        """The screen behind whatever lies over it."""
-        return self._screen_stack[0]  # type: ignore[return-value]
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is any screen: not any more while the console closes."""
-        return bool(self._screen_stacks.get(self.current_mode))
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether something is on its way to the disk."""
-        return any(screen.is_busy for screen in self._made())
-
-    @property
-    def failures(self) -> int:
-        """How often something failed on any screen."""
-        return sum(screen.failures for screen in self._made())
-
-    def _made(self) -> Iterable[FrameScreen[object]]:
-        """The screens that were shown so far."""
-        for stack in self._screen_stacks.values():
-            if stack and isinstance(stack[0], FrameScreen):
-                yield stack[0]
-
-    def go(self, where: Where) -> None:
-        """Switch to a screen, as it was left."""
-        self._trail.clear()
-        self._switch(where)
-
-    def jump(self, where: Where, target: Target) -> None:
-        """Switch to a screen and there to something; ``esc`` leads back to where one came from."""
-        self._trail.append(self.here.WHERE)
-        self._switch(where)
-        self.here.arrive(target)
-
-    def step_out(self) -> bool:
-        """Back to the screen that a jump came from; whether there was one."""
-        if not self._trail:
-            return False
-        self._switch(self._trail.pop())
-        return True
-
-    def _switch(self, where: Where) -> None:
-        while len(self.screen_stack) > 1:
-            self.pop_screen()
-        self.switch_mode(where.value)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """In the dome nothing but red reaches the terminal."""
