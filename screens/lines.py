@@ -99,6 +99,12 @@ def padded(line: Line, width: int, tone: Tone = Tone.PLAIN) -> Line:
     return (*line, drawn(" " * missing, tone)) if missing > 0 else line
 
 
+def column(text: object, width: int, tone: Tone = Tone.PLAIN) -> Span:
+    """Anything as a column of a table: so many cells, the last one blank; what is longer is cut."""
+    cells = padded(shortened((span(text, tone),), max(width - 1, 1)), width, tone)
+    return Span(SafeText(plain(cells)), tone)
+
+
 def spread(left: Line, right: Line, width: int, tone: Tone = Tone.PLAIN) -> Line:
     """Two lines at the two ends of one; the right one is left out where both do not fit."""
     if cells_of(left) + cells_of(right) + 1 > width:

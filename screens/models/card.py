@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from screens.lines import Line, Tone, shortened, span
+from screens.lines import Line, Tone, column, shortened, span
 from screens.models.plots import plot_lines, training_curve_lines
 from screens.models.view import date, facts_lines
 
@@ -97,11 +97,11 @@ def _strata(cards: Mapping[str, Mapping[str, Any]], width: int) -> list[Line]:
     strata = list(dict.fromkeys(stratum for rows in found.values() for stratum in rows))[:MOST_STRATA]
     if not strata:
         return [(span("   none was measured", Tone.DIM),)]
-    head = (span("".ljust(27)), *(span(name.ljust(24), Tone.STRONG, 24) for name in found))
+    head = (span(" " * 27), *(column(name, 24, Tone.STRONG) for name in found))
     lines: list[Line] = [shortened(head, width)]
     for stratum in strata:
-        cells = [span(_rate(rows.get(stratum)).ljust(24)) for rows in found.values()]
-        lines.append(shortened((span("   "), span(stratum.ljust(24), Tone.DIM, 24), *cells), width))
+        cells = [column(_rate(rows.get(stratum)), 24) for rows in found.values()]
+        lines.append(shortened((span("   "), column(stratum, 24, Tone.DIM), *cells), width))
     return lines
 
 

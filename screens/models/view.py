@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from core.text import counted
-from screens.lines import Line, Tone, cells_of, indented, shortened, span, spread
+from screens.lines import Line, Tone, cells_of, column, indented, padded, shortened, span, spread
 from screens.models.plots import training_curve_lines
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ def _model_line(model: ModelRow, width: int, *, is_chosen: bool, here: bool) -> 
     return shortened(
         (
             span((" > " if here else " * ") if is_chosen else "   ", Tone.KEY),
-            span(model.name.ljust(NAME_COLUMNS), Tone.STRONG if is_chosen else Tone.PLAIN),
-            span(used.ljust(16), Tone.GOOD if model.trouble is None else Tone.BAD),
-            span(f"of {counted(len(model.versions) + 1, 'version')}".ljust(16), Tone.DIM),
+            column(model.name, NAME_COLUMNS, Tone.STRONG if is_chosen else Tone.PLAIN),
+            column(used, 16, Tone.GOOD if model.trouble is None else Tone.BAD),
+            column(f"of {counted(len(model.versions) + 1, 'version')}", 16, Tone.DIM),
             span(_metrics(row.metrics) if row else model.shipped, Tone.DIM),
         ),
         width,
@@ -137,7 +137,8 @@ def _version_line(model: ModelRow, row: VersionRow | None, width: int, *, has_cu
         (span("came with AstrID  ", Tone.DIM), span(model.shipped))
         if row is None
         else (
-            span(f"{date(row.created_at)}  {row.origin.ljust(9)}", Tone.DIM),
+            span(f"{date(row.created_at)}  ", Tone.DIM),
+            column(row.origin, 9, Tone.DIM),
             span("" if row.registry_version else "registry not told  ", Tone.WARN),
             span(_metrics(row.metrics)),
         )
@@ -146,7 +147,7 @@ def _version_line(model: ModelRow, row: VersionRow | None, width: int, *, has_cu
     head: Line = (
         span(" > " if has_cursor else "   ", Tone.KEY),
         span(f"{number:>4}  ", Tone.STRONG),
-        span(use.ljust(11), USE_TONES.get(use, Tone.DIM)),
+        column(use, 11, USE_TONES.get(use, Tone.DIM)),
     )
     return shortened((*head, *facts), width)
 
@@ -172,8 +173,8 @@ def _training_line(training: Training, now: float, width: int, *, has_cursor: bo
         (
             span(" > " if has_cursor else "   ", Tone.KEY),
             span(f"{date(training.started_at)}  ", Tone.DIM),
-            span(training.name.ljust(NAME_COLUMNS), Tone.PLAIN, NAME_COLUMNS),
-            span(training.state.ljust(9), STATE_TONES.get(training.state, Tone.DIM), 9),
+            column(training.name, NAME_COLUMNS),
+            column(training.state, 9, STATE_TONES.get(training.state, Tone.DIM)),
             span(f"{max(took, 0) / 60:.1f} min  ", Tone.DIM),
             span(energy, Tone.DIM),
             span(said),
@@ -185,11 +186,8 @@ def _training_line(training: Training, now: float, width: int, *, has_cursor: bo
 def facts_lines(facts: Iterable[tuple[str, object]], width: int) -> list[Line]:
     """Names and values in two columns."""
     shown = [(span(name, Tone.DIM, 60), span(_value(value), limit=400)) for name, value in facts]
-    widest = max((len(name.text) for name, _ in shown), default=0)
-    return [
-        shortened((span(" "), name, span(" " * (widest - cells_of((name,)) + 2)), value), width)
-        for name, value in shown
-    ]
+    widest = max((cells_of((name,)) for name, _ in shown), default=0)
+    return [shortened((span(" "), *padded((name,), widest + 2), value), width) for name, value in shown]
 
 
 def number(value: float | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from core.text import counted
-from screens.lines import Line, Tone, padded, span
+from screens.lines import Line, Tone, cells_of, column, shortened, span
 from screens.power.plot import area_lines, ceiling
 
 if TYPE_CHECKING:
@@ -105,41 +105,37 @@ def device_lines(page: Page, width: int, rows: int) -> list[Line]:
                 ),
             ),
         ]
-    names = [each.device for each in page.devices]
-    name_columns = min(max(len(name) for name in names) + 2, max(width // 4, 12))
+    longest = max(cells_of((span(each.device),)) for each in page.devices)
+    name_columns = min(longest + 2, max(width // 4, 12))
     heading = (
-        span("  " + "device".ljust(name_columns), Tone.DIM),
+        span("  "),
+        column("device", name_columns, Tone.DIM),
         span(f"{'draw':>9} {'temp':>6} {'load':>5}  {'memory':<16} name", Tone.DIM, width),
     )
     fits = max(rows - 1, 1)
     first = min(max(page.cursor - fits + 1, 0), max(len(page.devices) - fits, 0))
     window = list(enumerate(page.devices))[first : first + fits]
     lines = [_device_line(page, place, device, name_columns, width) for place, device in window]
-    return [heading, *lines]
+    return [shortened(line, width) for line in (heading, *lines)]
 
 
 def _device_line(page: Page, place: int, device: DevicePower, name_columns: int, width: int) -> Line:
     at_cursor = place == page.cursor
-    name = span(
-        ("> " if at_cursor else "  ") + span(device.device, limit=name_columns - 1).text.ljust(name_columns),
-        Tone.KEY if at_cursor else Tone.STRONG,
-    )
-    room = max(width - name_columns - 2, 1)
+    tone = Tone.KEY if at_cursor else Tone.STRONG
+    name = span("> " if at_cursor else "  ", tone), column(device.device, name_columns, tone)
     if device.reason is not None:
-        return (name, span(f"{NOT_MEASURED}: {device.reason}", Tone.WARN, room))
+        return (*name, span(f"{NOT_MEASURED}: {device.reason}", Tone.WARN))
     if device.at is None:
-        return (name, span("not sampled yet", Tone.DIM, room))
+        return (*name, span("not sampled yet", Tone.DIM))
     values = (
         f"{_value(device.watts, 'W', 1):>9} {_value(device.temperature_c, '°C', 0):>6} "
         f"{_percent(device.utilisation):>5}  {_memory(device):<16} "
     )
     stale = _stale(page, device)
-    more = room - len(values)
-    pieces: Line = (name, span(values, Tone.DIM if stale else Tone.PLAIN))
+    pieces: Line = (*name, span(values, Tone.DIM if stale else Tone.PLAIN))
     if stale:
-        pieces = (*pieces, span(f"at {stale} ", Tone.WARN, max(more, 1)))
-        more -= len(stale) + 4
-    return (*pieces, span(device.name, Tone.DIM, more)) if more > 4 else pieces
+        pieces = (*pieces, span(f"at {stale} ", Tone.WARN))
+    return (*pieces, span(device.name, Tone.DIM)) if width - cells_of(pieces) > 4 else pieces
 
 
 def _stale(page: Page, device: DevicePower) -> str:
@@ -195,10 +191,10 @@ def plot_lines(page: Page, width: int, rows: int, *, plain: bool) -> list[Line]:
 
 def _plot_heading(page: Page, device: str, width: int) -> Line:
     """Every quantity there is, the one that is shown set apart; on a narrow screen that one alone."""
-    name = span(f"of {device}", Tone.STRONG, max(width - 24, 10))
-    of: Line = (name, span(f"  {page.span.title}", Tone.DIM))
+    name = shortened((span(f"of {device}", Tone.STRONG),), max(width - 24, 10))
+    of: Line = (*name, span(f"  {page.span.title}", Tone.DIM))
     titles = [each.title for each in QUANTITIES]
-    if sum(len(title) + 3 for title in titles) + sum(len(piece.text) for piece in of) > width:
+    if sum(len(title) + 3 for title in titles) + cells_of(of) > width:
         return (span(f"{page.shown.title} ", Tone.STRONG), *of)
     chips = [
         (span(f" {title} ", Tone.CHIP if title == page.shown.title else Tone.DIM), span(" "))
@@ -246,24 +242,23 @@ def energy_lines(page: Page, width: int) -> list[Line]:
 
 
 def _titled(title: str, text: str, tone: Tone, width: int) -> Line:
-    return (span(title.ljust(TITLE_COLUMNS), Tone.DIM), span(text, tone, max(width - TITLE_COLUMNS, 1)))
+    return shortened((column(title, TITLE_COLUMNS, Tone.DIM), span(text, tone)), width)
 
 
 def _use_line(title: str, use: EnergyUse, width: int) -> Line:
-    name = padded((span(title, Tone.STRONG, TITLE_COLUMNS - 1),), TITLE_COLUMNS)
-    used = sum(len(piece.text) for piece in name)
+    name = column(title, TITLE_COLUMNS, Tone.STRONG)
     frames = f"{counted(use.frames, 'frame')}, {use.judged_real} judged real"
     if use.joules is None:
-        return (*name, span(f"energy {NOT_MEASURED}  ", Tone.WARN), span(frames, Tone.DIM))
+        return (name, span(f"energy {NOT_MEASURED}  ", Tone.WARN), span(frames, Tone.DIM))
     parts = [("at least " if use.is_partial else "") + _joules(use.joules)]
     if use.joules_per_frame is not None:
         parts.append(f"{_joules(use.joules_per_frame)} a frame")
     if use.joules_per_real is not None:
         parts.append(f"{_joules(use.joules_per_real)} an object judged real")
     told = "  ".join(parts)
-    more = width - used - len(told) - 2
-    line: Line = (*name, span(told, Tone.PLAIN, max(width - used, 1)))
-    return (*line, span("  " + frames, Tone.DIM)) if more >= len(frames) else line
+    line: Line = (name, span(told))
+    beside: Line = (*line, span("  " + frames, Tone.DIM))
+    return beside if cells_of(beside) <= width else shortened(line, width)
 
 
 def _joules(joules: float) -> str:

@@ -3,7 +3,7 @@
 import pytest
 from rich.cells import cell_len
 
-from screens.lines import Tone, cells_of, padded, plain, shortened, span, spread, wrapped
+from screens.lines import Tone, cells_of, column, padded, plain, shortened, span, spread, wrapped
 
 WIDE = "星雲観測フレーム"  # eight characters in sixteen cells
 
@@ -48,3 +48,14 @@ def test_text_without_blanks_goes_on_in_the_next_line(width):
         assert all(cells_of(line) <= width for line in found)
         assert "".join(plain(line).strip() for line in found) == text
         assert all(plain(line).startswith("    ") for line in found[1:])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "m31", WIDE, "é" * 5, "e\N{COMBINING ACUTE ACCENT}" * 5, "\x1b[31m", "x" * 99]
+)
+@pytest.mark.parametrize("width", [2, 7, 8, 20])
+def test_a_column_takes_its_cells_and_ends_in_a_blank(text, width):
+    shown = column(text, width, Tone.DIM)
+    assert cells_of((shown,)) == width
+    assert shown.text.endswith(" ")
+    assert shown.tone is Tone.DIM

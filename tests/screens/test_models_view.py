@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from core.database.store import Store
 from core.models.overview import ModelRow, VersionRow, shipped_worth
@@ -195,3 +196,27 @@ def test_a_model_that_came_with_astrid_tells_its_worth_in_the_list():
     listed = [plain(line) for line in lines if worth in plain(line)]
     assert len(listed) == 2  # of the model, and of its version 0
     assert any("on independent simulations" in plain(line) for line in lines)
+
+
+def test_columns_stand_below_each_other_whatever_script_is_in_them():
+    models = [ModelRow(name, 0, None) for name in ("tree", "樹木", "樹木" * 12)]
+    trainings = [training(name=name, state=state) for name, state in (("樹", "done"), ("tree", "終了"))]
+    shown = page_lines(page(*models, trainings=trainings), 80, 30)
+    for mark, count in (("as AstrID came", 3), ("1.5 min", 2)):
+        rows = [line for line in map(plain, shown) if mark in line]
+        assert len(rows) == count
+        assert len({cell_len(row[: row.index(mark)]) for row in rows}) == 1
+
+
+def test_facts_and_strata_stand_below_each_other_whatever_script_is_in_them():
+    rows = [
+        {"name": name, "n": 400, "value": 0.12, "low": 0.1, "high": 0.15} for name in ("SNR 6", "明るい星")
+    ]
+    facts = {"明るさ": "eins", "seed": "zwei"}
+    card = Card("tree", 1, 1, facts, {"strata": rows}, None, ())
+    shown = [plain(line) for line in card_lines(card, 100, plain=False)]
+    for marks in (("eins", "zwei"), ("0.120", "0.120")):
+        found = [row for row in shown if any(mark in row for mark in marks)]
+        assert len(found) == 2
+        starts = {cell_len(row[: min(row.index(mark) for mark in marks if mark in row)]) for row in found}
+        assert len(starts) == 1

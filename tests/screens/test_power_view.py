@@ -159,3 +159,19 @@ def test_any_history_is_drawn_in_its_rows_and_columns(values, rows, plain_only) 
 )
 def test_the_scale_ends_at_round_numbers(highest: float, top: float) -> None:
     assert ceiling([None, highest], 10.0) == pytest.approx(top)
+
+
+def test_columns_stand_below_each_other_whatever_script_a_device_is_named_in() -> None:
+    names = ("dome/gpu0", "観測所/gpu0", "e\N{COMBINING ACUTE ACCENT}toile/gpu0", "観測所" * 20)
+    devices = tuple(replace(GPU, device=name, name="天文台" * 40) for name in names)
+    for width in (60, 80, 120):
+        shown = page_lines(replace(FULL, devices=devices, history=None), width, 30, plain=False)
+        rows = [line for line in map(plain, shown) if "512.5 W" in line]
+        assert len(rows) == len(names)
+        assert len({cell_len(row[: row.index("512.5 W")]) for row in rows}) == 1
+        assert all(cell_len(plain(line)) <= width for line in shown)
+
+
+def test_a_reason_in_wide_characters_stays_within_the_width() -> None:
+    page = replace(FULL, devices=(replace(NO_CPU, reason="計測不能" * 40),), history=None)
+    assert all(cell_len(plain(line)) <= 80 for line in page_lines(page, 80, 30, plain=False))
