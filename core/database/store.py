@@ -30,6 +30,7 @@ from sqlalchemy import (
     inspect,
     literal,
     make_url,
+    select,
     text,
 )
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, OperationalError
@@ -115,6 +116,10 @@ class Store:
         if self.is_postgresql:
             return cast(func.extract("epoch", func.clock_timestamp()), Float(53))
         return literal(time.time())
+
+    def now(self, session: Session) -> float:
+        """The database's own now, in Unix seconds."""
+        return float(session.scalar(select(self.clock())) or 0.0)
 
     @contextmanager
     def read(self) -> Iterator[Session]:

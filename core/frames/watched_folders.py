@@ -88,11 +88,12 @@ def take(store: Store, path: Path, *, interval_s: float, processes: bool = False
 
     A watcher that is gone or fell silent is replaced.
     """
-    host, pid, now = socket.gethostname(), os.getpid(), time.time()
+    host, pid = socket.gethostname(), os.getpid()
     mark = mark_of(pid) or f"process {pid}"
     key = storable(str(path))
     with store.write() as session:
         take_turn(session, f"watch of {key}")  # while there is no row yet that could be locked
+        now = store.now(session)
         row = session.exec(
             select(WatchedFolder)
             .where(col(WatchedFolder.host) == host, col(WatchedFolder.path) == key)
@@ -111,7 +112,7 @@ def take(store: Store, path: Path, *, interval_s: float, processes: bool = False
 
 def beat(store: Store, watch: Watch, *, unsettled: int = 0, problem: str | None = None) -> bool:
     """Say that a folder was looked into; false when another watches it now."""
-    values = {"heartbeat_at": time.time(), "unsettled": unsettled, "problem": storable(problem)}
+    values = {"heartbeat_at": store.clock(), "unsettled": unsettled, "problem": storable(problem)}
     with store.write() as session:
         return _change(session, watch, values)
 
@@ -152,7 +153,7 @@ def remember(
                 "cadence_s": cadence,
                 "files": col(WatchedFolder.files) + 1,
                 "refused": col(WatchedFolder.refused) + int(refused),
-                "heartbeat_at": now,
+                "heartbeat_at": store.clock(),
             },
         )
     return cadence
@@ -173,8 +174,8 @@ def let_go(store: Store, watch: Watch) -> None:
 
 def folders(store: Store) -> tuple[Folder, ...]:
     """All folders that were ever watched, in the order of their names."""
-    now = time.time()
     with store.read() as session:
+        now = store.now(session)
         rows = session.exec(select(WatchedFolder).order_by(WatchedFolder.path, WatchedFolder.host)).all()
     return tuple(_folder(row, now) for row in rows)
 

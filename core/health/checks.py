@@ -217,7 +217,7 @@ def _frames(facts: Facts, _: HealthSettings) -> Iterator[Check]:
 def _runs(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
     well = 0
     for run in facts.store.running:
-        silent = facts.now - run.heartbeat_at
+        silent = facts.store_now - run.heartbeat_at
         cause = f"run {run.id}"
         if _is_gone(run, facts):
             message = f"process {run.pid} of run {run.id} is gone: the next run frees its frames"
@@ -227,9 +227,8 @@ def _runs(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
             yield Check("runs", "warning", message, cause)
         else:
             well += 1
-    lately = [
-        run for run in facts.store.lost if facts.now - (run.ended_at or run.heartbeat_at) < limits.lost_run_s
-    ]
+    since = facts.store_now - limits.lost_run_s
+    lately = [run for run in facts.store.lost if (run.ended_at or run.heartbeat_at) > since]
     for run in lately[:LISTED]:
         message = f"run {run.id} was lost: {run.reason or 'no reason was kept'}"
         yield Check("runs", "warning", message, f"run {run.id}")
@@ -245,7 +244,7 @@ def _watch(facts: Facts, _: HealthSettings) -> Iterator[Check]:
     watched = [folder for folder in facts.store.folders if folder.watcher is not None]
     well = 0
     for folder in watched:
-        silent = facts.now - folder.heartbeat_at
+        silent = facts.store_now - folder.heartbeat_at
         if folder.problem is not None:
             message = f"{folder.path} cannot be watched: {folder.problem}"
         elif silent > max(5 * folder.interval_s, WATCHER_S):

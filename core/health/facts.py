@@ -132,6 +132,11 @@ class Facts:
     prefect: ServerState | None = None
     gone_runs: frozenset[int] = field(default_factory=frozenset)
 
+    @property
+    def store_now(self) -> float:
+        """The database's clock, by which runs and watchers say that they are alive."""
+        return self.now + (self.store.clock_ahead_s or 0.0)
+
 
 def gather(settings: Settings, store: Store | None = None, *, over_network: bool = True) -> Facts:
     """Look at everything.

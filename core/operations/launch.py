@@ -71,10 +71,18 @@ def start_run(
         The process could not be started.
     """
     engine, note = _engine(settings) if engine == "auto" else (engine, None)
-    row = runs.start(store, engine=engine, workers=workers, config_hash=settings.science_hash, reason=note)
+    at_work = [each.id or 0 for each in runs.newest(store, limit=MOST_AT_WORK, running=True)]
+    prune_runs(settings, at_work)
+    row = runs.start(
+        store,
+        engine=engine,
+        workers=workers,
+        config_hash=settings.science_hash,
+        reason=note,
+        by_another=True,
+    )
     run_id = row.id or 0
     log = log_path(settings, run_id)
-    prune_runs(settings, [each.id or 0 for each in runs.newest(store, limit=MOST_AT_WORK, running=True)])
     options = ["--engine", engine, "--workers", str(workers), "--as-run", str(run_id)]
     if limit is not None:
         options += ["--limit", str(limit)]

@@ -157,7 +157,7 @@ def settle(store: Store, settings: Settings) -> int:
     Does nothing where there are none, and where no server answers: the next start tells it.
     """
     # One that ended by itself may be telling Prefect so at this moment.
-    silent = or_(col(Run.state) == "lost", col(Run.ended_at) < time.time() - PARTING_S)
+    silent = or_(col(Run.state) == "lost", col(Run.ended_at) < store.clock() - PARTING_S)
     query = select(Run).where(col(Run.flow_run_id).is_not(None), silent)
     with store.read() as session:
         rows = session.exec(query.order_by(col(Run.id).desc()).limit(SETTLED_AT_MOST)).all()

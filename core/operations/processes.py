@@ -73,6 +73,11 @@ def is_alive(pid: int, mark: str | None = None) -> bool:
     return found is not None and mark in {None, found}
 
 
+def is_surely_alive(pid: int, mark: str | None) -> bool:
+    """Whether the process of a mark is seen to live: not where it is hidden, nor where there is no mark."""
+    return mark is not None and mark_of(pid) == mark
+
+
 def _mark_on_linux(pid: int) -> str | None:
     try:
         stat = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")

@@ -6,23 +6,25 @@ import logging
 import os
 import signal
 import socket
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, case, null, update
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from core.database.store import Store
 from core.database.tables import Observation, Run
 from core.errors import AstridError
 from core.frames.queue import interrupt
-from core.operations.processes import is_alive, mark_of
+from core.operations.processes import is_alive, is_surely_alive, mark_of
 
 log = logging.getLogger(__name__)
 
-STALE_S = 900.0  # a run that has not been heard of for so long is lost, wherever it was
+STALE_S = 900.0  # a run that has not been heard of for so long is lost, unless its process is seen to live
 ASKED_TO_STOP = "asked to stop"
+LOST = "lost"
+_LIVING = ("running", LOST)  # a run that was given up for lost may be heard of again
 
 
 class RunRefused(AstridError):
@@ -39,6 +41,7 @@ def start(
     run_id: int | None = None,
     flow_run_id: str | None = None,
     reason: str | None = None,
+    by_another: bool = False,
 ) -> Run:
     """Record that this process begins a run.
 
@@ -48,32 +51,35 @@ def start(
         The run that this process was started for, if whoever started it has recorded it already.
     reason : str, optional
         Why it runs as it does, where that is not what was asked for.
+    by_another : bool
+        A process that is still to be started will begin it: that this one lives is no sign of it.
 
     Raises
     ------
     RunRefused
         The run that was recorded is over.
     """
-    now = time.time()
     facts: dict[str, Any] = {
         "engine": engine,
         "workers": workers,
         "config_hash": config_hash,
         "config": dict(config or {}),
-        "heartbeat_at": now,
         "flow_run_id": flow_run_id,
         **_place(os.getpid()),
     }
+    if by_another:
+        facts["process"] = None
     if run_id is None:
-        row = Run(state="running", started_at=now, reason=reason, **facts)
         with store.write() as session:
+            now = store.now(session)
+            row = Run(state="running", started_at=now, heartbeat_at=now, reason=reason, **facts)
             session.add(row)
-        log.info("run %d: begun by the %s engine, workers: %d", row.id, engine, workers)
-        return row
-    if not _change(store, run_id, facts):
+    elif _change(store, run_id, facts | {"heartbeat_at": store.clock()}):
+        row = read(store, run_id)
+    else:
         raise RunRefused(f"run {run_id} was over before it began")
-    log.info("run %d: begun by the %s engine, workers: %d", run_id, engine, workers)
-    return read(store, run_id)
+    log.info("run %d: begun by the %s engine, workers: %d", row.id, engine, workers)
+    return row
 
 
 def hand_over(store: Store, run_id: int, pid: int) -> bool:
@@ -117,6 +123,8 @@ def newest(
 def cancel(store: Store, run_id: int, *, now: bool = False) -> Run:
     """Ask a run of this host to stop, by SIGTERM; it ends a little later.
 
+    One that was given up for lost is asked too, if its process lives.
+
     Parameters
     ----------
     now : bool
@@ -128,14 +136,15 @@ def cancel(store: Store, run_id: int, *, now: bool = False) -> Run:
         There is no such run, it is over, or it is another host's.
     """
     run = read(store, run_id)
-    host = socket.gethostname()
-    if run.state == "running" and run.host != host:
-        raise RunRefused(f"run {run_id} is at work on {run.host}: cancel it there")
+    if run.state in _LIVING and run.host != socket.gethostname():
+        raise RunRefused(f"run {run_id} {_word(run)} on {run.host}: cancel it there")
     if run.state == "running" and not is_alive(run.pid, run.process):
         reconcile(store)
         run = read(store, run_id)
-    if run.state != "running":
+    if run.state != "running" and not (run.state == LOST and is_surely_alive(run.pid, run.process)):
         raise RunRefused(f"run {run_id} is {run.state} already")
+    if run.process is None:  # its number is that of who will start it
+        raise RunRefused(f"run {run_id} has not begun yet: try again in a moment")
     asked_before = run.reason == ASKED_TO_STOP
     _change(store, run_id, {"reason": ASKED_TO_STOP})
     try:
@@ -162,8 +171,8 @@ def workers(store: Store, run_id: int) -> int:
 
 
 def heartbeat(store: Store, run_id: int, counts: Mapping[str, int] | None = None) -> bool:
-    """Say that a run is alive; false when it was given up for lost."""
-    values: dict[str, Any] = {"heartbeat_at": time.time()}
+    """Say that a run is alive, also one that was given up for lost; false when it is over."""
+    values: dict[str, Any] = {"heartbeat_at": store.clock()}
     if counts is not None:
         values["counts"] = dict(counts)
     return _change(store, run_id, values)
@@ -178,10 +187,9 @@ def finish(
 ) -> bool:
     """End a run as ``done``, ``failed`` or ``interrupted``; its frames in hand return to the queue.
 
-    False when it had ended or been given up for lost before.
+    False when it had ended before. One that was given up for lost ends as it says itself.
     """
-    now = time.time()
-    values: dict[str, Any] = {"state": state, "heartbeat_at": now, "ended_at": now}
+    values: dict[str, Any] = {"state": state, "heartbeat_at": store.clock(), "ended_at": store.clock()}
     if counts is not None:
         values["counts"] = dict(counts)
     if reason is not None:
@@ -199,26 +207,40 @@ def reconcile(store: Store) -> list[int]:
     """Find the runs whose process is gone, and free their frames at once; the ids of those runs.
 
     A run is lost when it ran on this host and its process is no more, or when it has been silent
-    for `STALE_S`, on whatever host.
+    for `STALE_S`, on whatever host, unless its process is seen to live on this one.
     """
-    host, now = socket.gethostname(), time.time()
-    lost: list[int] = []
+    running = select(Run).where(col(Run.state) == "running").order_by(col(Run.id))
+    with store.read() as session:
+        if not _missed(store, session, running):
+            return []  # as a rule, and nobody had to wait for the right to write
     with store.write() as session:
-        running = session.exec(select(Run).where(col(Run.state) == "running").with_for_update()).all()
-        for run in running:
-            gone = run.host == host and not is_alive(run.pid, run.process)
-            if not gone and now - run.heartbeat_at < STALE_S:
-                continue
-            if run.reason == ASKED_TO_STOP:
+        missed = _missed(store, session, running.with_for_update())
+        now = store.now(session)
+        for run, is_gone in missed:
+            if is_gone and run.reason == ASKED_TO_STOP:
                 run.state = "interrupted"  # before it could say so itself
             else:
-                run.state = "lost"
-                run.reason = f"process {run.pid} {'is gone' if gone else 'fell silent'}"
+                run.state = LOST
+                run.reason = f"process {run.pid} {'is gone' if is_gone else 'fell silent'}"
             run.ended_at = now
-            key = run.id or 0
-            interrupt(session, _in_hand(key))
-            lost.append(key)
-    return lost
+            interrupt(session, _in_hand(run.id or 0))
+        return [run.id or 0 for run, _ in missed]
+
+
+def _missed(store: Store, session: Session, running: SelectOfScalar[Run]) -> list[tuple[Run, bool]]:
+    """Which of the runs that are said to be at work are not; whether their process is known to be gone."""
+    host, now = socket.gethostname(), store.now(session)
+    missed = []
+    for run in session.exec(running).all():
+        is_here, is_silent = run.host == host, now - run.heartbeat_at >= STALE_S
+        is_gone = is_here and not is_alive(run.pid, run.process)
+        if is_gone or (is_silent and not (is_here and is_surely_alive(run.pid, run.process))):
+            missed.append((run, is_gone))
+    return missed
+
+
+def _word(run: Run) -> str:
+    return "is at work" if run.state == "running" else f"fell silent as process {run.pid}"
 
 
 def _place(pid: int) -> dict[str, Any]:
@@ -235,10 +257,12 @@ def _change(store: Store, run_id: int, values: dict[str, Any]) -> bool:
 
 
 def _changed(session: Session, run_id: int, values: dict[str, Any]) -> bool:
+    """Change a run that is not over; one that was given up for lost is at work again by that."""
+    reason = case((col(Run.state) == LOST, null()), else_=col(Run.reason))  # why it was taken for lost
     result = session.exec(
         update(Run)
-        .where(col(Run.id) == run_id, col(Run.state) == "running")
-        .values(**values)
+        .where(col(Run.id) == run_id, col(Run.state).in_(_LIVING))
+        .values(**{"state": "running", "ended_at": None, "reason": reason} | values)
         .returning(col(Run.id))
     )
     return result.first() is not None

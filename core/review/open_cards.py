@@ -1,7 +1,5 @@
 """Who has a card open: told to others for a while, so that two need not decide the same."""
 
-import time
-
 from sqlalchemy import delete, select
 from sqlmodel import col
 
@@ -28,7 +26,7 @@ def others(store: Store, object_id: int, *, session: str) -> list[str]:
 def keep_open(store: Store, object_id: int, *, session: str, reviewer: str, seconds: float) -> None:
     """Tell others that a sitting has a card open; a sitting has one row, and so one card."""
     with store.write() as db:
-        now = float(db.scalar(select(store.clock())) or time.time())
+        now = store.now(db)
         db.merge(OpenCard(session=session, reviewer=reviewer, sky_object_id=object_id, until=now + seconds))
         db.execute(delete(OpenCard).where(col(OpenCard.until) < now - seconds))
 

@@ -166,6 +166,14 @@ def test_runs_that_died_fell_silent_or_were_lost():
     assert one("runs", running=[well], lost=[forgotten]).message == "1 run at work"
 
 
+def test_silence_is_told_by_the_clock_of_the_database():
+    ahead = {"clock_ahead_s": 3600.0}
+    assert one("runs", running=[run(2, heartbeat_at=NOW + 3590)], **ahead).state == "ok"
+    assert one("runs", running=[run(2, heartbeat_at=NOW - 10)], **ahead).state == "warning"
+    assert one("watch", folders=[folder(heartbeat_at=NOW + 3597)], **ahead).state == "ok"
+    assert one("watch", folders=[folder()], **ahead).state == "failed"
+
+
 def test_a_watcher_that_fell_silent_or_cannot_read():
     checks = found(
         "watch",

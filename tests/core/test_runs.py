@@ -4,18 +4,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import literal, update
 from sqlmodel import col
 
 from core.database.store import Store
 from core.database.tables import Run
+from core.frames import queue
 from core.operations import runs
 from core.operations.processes import mark_of
 from core.operations.runs import RunRefused
-from tests.core.test_queue import gone_pid
+from tests.core.test_queue import add_frames, gone_pid
 
 LISTENER = """
 import signal, sys, time
@@ -61,6 +62,56 @@ def test_a_process_id_that_is_in_use_again_does_not_keep_a_run_alive(store: Stor
     assert run.reason == f"process {os.getpid()} is gone"
 
 
+def test_a_run_whose_process_lives_here_is_never_lost_however_long_it_is_silent(store: Store) -> None:
+    key = a_run(store, heartbeat_at=1.0)
+    assert runs.reconcile(store) == []
+    assert runs.read(store, key).state == "running"
+
+
+def test_a_process_that_cannot_be_told_from_another_does_not_keep_a_silent_run_alive(store: Store) -> None:
+    key = a_run(store, heartbeat_at=1.0, process=None)
+    assert runs.reconcile(store) == [key]
+    assert runs.read(store, key).reason == f"process {os.getpid()} fell silent"
+
+
+@pytest.mark.parametrize("own_word", [runs.heartbeat, runs.finish])
+def test_a_lost_run_that_speaks_again_was_not_lost(store: Store, own_word: Callable[..., bool]) -> None:
+    """A laptop that slept: others had given its run up and taken its frames."""
+    add_frames(store, 1)
+    key = a_run(store, host="dome-2", heartbeat_at=1.0)
+    lease = queue.claim(store, runs.owner(key), 600.0)
+    assert runs.reconcile(store) == [key]
+    assert runs.read(store, key).state == "lost"
+    other = queue.claim(store, "run-999/0", 600.0)
+    assert lease is not None
+    assert other is not None
+    assert own_word(store, key)
+    run = runs.read(store, key)
+    assert (run.state, run.reason) == ("running" if own_word is runs.heartbeat else "done", None)
+    assert (run.ended_at is None) == (run.state == "running")
+    assert runs.reconcile(store) == []
+    assert not queue.renew(store, lease, 600.0)
+    assert queue.renew(store, other, 600.0)  # what was taken over stays so
+
+
+def test_runs_are_heard_of_by_the_clock_of_the_database(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clock_shows(at: float) -> None:
+        monkeypatch.setattr(Store, "clock", lambda _: literal(at))
+
+    clock_shows(5000.0)
+    key = a_run(store, host="dome-2")
+    clock_shows(5100.0)
+    runs.heartbeat(store, key)
+    clock_shows(5100.0 + runs.STALE_S - 1.0)
+    assert runs.reconcile(store) == []
+    clock_shows(5100.0 + runs.STALE_S)
+    assert runs.reconcile(store) == [key]
+    run = runs.read(store, key)
+    assert (run.started_at, run.heartbeat_at, run.ended_at) == (5000.0, 5100.0, 5100.0 + runs.STALE_S)
+
+
 def test_a_run_that_was_announced_is_taken_up_by_its_process(store: Store) -> None:
     key = a_run(store, pid=gone_pid(), process=None)
     row = runs.start(store, engine="prefect", workers=3, config_hash="def", run_id=key, flow_run_id="f-1")
@@ -99,6 +150,19 @@ def test_cancelling_sends_one_signal(sqlite_store: Store, listener: subprocess.P
     assert listener.communicate()[0] == "SIGTERM\n"
 
 
+@pytest.mark.parametrize("listener", ["1"], indirect=True)
+def test_a_run_that_was_given_up_is_cancelled_where_its_process_lives(
+    sqlite_store: Store, listener: subprocess.Popen[str]
+) -> None:
+    key = a_run(sqlite_store)
+    runs.hand_over(sqlite_store, key, listener.pid)
+    with sqlite_store.write() as session:
+        session.execute(update(Run).values(state="lost", reason="process 1 fell silent", ended_at=1.0))
+    run = runs.cancel(sqlite_store, key)
+    assert (run.state, run.reason, run.ended_at) == ("running", runs.ASKED_TO_STOP, None)
+    assert listener.communicate()[0] == "SIGTERM\n"
+
+
 @pytest.mark.parametrize("listener", ["2"], indirect=True)
 def test_cancelling_at_once_sends_two_that_cannot_merge(
     sqlite_store: Store, listener: subprocess.Popen[str]
@@ -131,6 +195,18 @@ def test_a_process_that_merely_has_the_id_is_never_signalled(store: Store) -> No
     assert heard == []
 
 
+def test_who_is_about_to_start_a_run_is_never_signalled(store: Store) -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        row = runs.start(store, engine="local", workers=1, config_hash="abc", by_another=True)
+        with pytest.raises(RunRefused, match=f"run {row.id} has not begun yet"):
+            runs.cancel(store, row.id or 0)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == []
+
+
 def test_a_run_that_died_of_its_cancelling_was_interrupted(store: Store) -> None:
     key = a_run(store, reason=runs.ASKED_TO_STOP, pid=gone_pid())
     assert runs.reconcile(store) == [key]
@@ -139,9 +215,12 @@ def test_a_run_that_died_of_its_cancelling_was_interrupted(store: Store) -> None
 
 def test_what_cannot_be_cancelled_is_said_in_a_sentence(store: Store) -> None:
     elsewhere, over = a_run(store, host="dome-2"), a_run(store)
+    lost = a_run(store, host="dome-2", state="lost", pid=77)
     runs.finish(store, over)
     with pytest.raises(RunRefused, match=f"run {elsewhere} is at work on dome-2: cancel it there"):
         runs.cancel(store, elsewhere)
+    with pytest.raises(RunRefused, match=f"run {lost} fell silent as process 77 on dome-2: cancel it there"):
+        runs.cancel(store, lost)
     with pytest.raises(RunRefused, match=f"run {over} is done already"):
         runs.cancel(store, over)
     with pytest.raises(RunRefused, match="there is no run 99"):
