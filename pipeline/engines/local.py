@@ -38,6 +38,7 @@ from core.operations.threads import THREAD_VARIABLES
 from core.settings import Settings
 from pipeline.clock import one_line
 from pipeline.energy.sampler import sampling
+from pipeline.engines.heartbeat import beating
 from pipeline.engines.signals import TERMINALS, held_back, interrupt, stopped_by_signals
 from pipeline.engines.tracklets import link_frames
 from pipeline.engines.worker import FrameBegun, FrameEvent, OnBegin, OnEvent, Worker
@@ -111,7 +112,7 @@ def run(
     StoreError
         The store cannot be used.
     RunRefused
-        The run that this process was started for is over.
+        The run that this process was started for is over, or somebody else ended it while it was at work.
     """
     store = open_store(settings.store_url)
     log_to_file(settings)
@@ -139,7 +140,12 @@ def run(
     told = _Told(on_begin or _unheard, seen, on_trouble or _unheard)
     state, reason = "failed", None
     try:
-        with stopped_by_signals(stop, on_stop), sampling(store, settings, number), watching(settings, store):
+        with (
+            stopped_by_signals(stop, on_stop),
+            beating(store, number, stop),
+            sampling(store, settings, number),
+            watching(settings, store),
+        ):
             if on_start:
                 on_start(number)
             drive = _with_processes if workers > 1 else _in_this_process

@@ -45,7 +45,6 @@ log = logging.getLogger(__name__)
 LOST = "lost"  # no state of the store's: another worker has the frame now
 RENEWALS = 3  # within the length of one lease
 WRITTEN_OVER = "its file holds other content than when it was registered: `astrid ingest` takes that"
-HEARTBEAT_S = 60.0  # at least so often a run says that it is alive
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,14 +236,13 @@ class Worker:
 
     @contextmanager
     def _kept_alive(self, lease: Lease) -> Iterator[None]:
-        """Renew the lease, and tell that the run is alive, until the frame is done."""
+        """Renew the lease until the frame is done."""
         finished = threading.Event()
         lease_s = self.settings.queue.lease_s
 
         def renew() -> None:
-            while not finished.wait(min(lease_s / RENEWALS, HEARTBEAT_S)):
+            while not finished.wait(lease_s / RENEWALS):
                 try:
-                    runs.heartbeat(self.store, self.run_id)
                     if not queue.renew(self.store, lease, lease_s):
                         return  # the commit will say so
                 except StoreError as error:

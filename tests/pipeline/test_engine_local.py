@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from dataclasses import dataclass, replace
 from multiprocessing import active_children
@@ -15,6 +16,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
+import pipeline.engines.heartbeat
 import pipeline.engines.local
 import pipeline.engines.worker
 from core.database.store import Store, StoreMissing, open_store
@@ -22,6 +24,7 @@ from core.database.tables import Candidate, Difference, Observation, Run
 from core.frames import queue, references
 from core.frames.observations import register
 from core.frames.outcome import FrameOutcome, ObservationFacts, ReferenceFacts
+from core.operations import runs
 from core.settings import Settings
 from core.settings_sections import QueueSettings, StoreSettings
 from pipeline.engines.local import RunSummary, run
@@ -30,6 +33,7 @@ from pipeline.engines.worker import LOST, FrameEvent
 from pipeline.intake.ingest import examine
 from pipeline.reference.references import from_frames
 from pipeline.simulate import simulate_night
+from tests.chaos.processes import eventually
 from tests.forks import FORKS, begin
 
 FRAMES = 4
@@ -308,6 +312,38 @@ def test_an_interrupt_that_a_library_makes_another_error_of_gives_the_frame_back
     monkeypatch.setattr(pipeline.engines.worker, "process", lambda *_: FrameOutcome("failed", "it broke"))
     assert run(settings, limit=1).state == "done"
     assert rows(store)[0].attempts == 1
+
+
+def test_a_run_is_heard_of_between_its_frames_too(
+    on_sqlite: tuple[Settings, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, store = on_sqlite
+    monkeypatch.setattr(pipeline.engines.worker.Worker, "_outcome", nothing)
+    monkeypatch.setattr(pipeline.engines.heartbeat, "EVERY_S", 0.01)
+
+    def is_heard_of_again(_: FrameEvent) -> None:
+        before = last_run(store).heartbeat_at
+        assert eventually(lambda: last_run(store).heartbeat_at > before)
+
+    assert run(settings, on_event=is_heard_of_again).counts == {"done": FRAMES}
+
+
+def test_a_run_that_was_ended_by_another_takes_no_more_frames(
+    on_sqlite: tuple[Settings, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would look after frames that it went on to take."""
+    settings, store = on_sqlite
+    monkeypatch.setattr(pipeline.engines.worker.Worker, "_outcome", nothing)
+    monkeypatch.setattr(pipeline.engines.heartbeat, "EVERY_S", 0.01)
+
+    def end_it(_: FrameEvent) -> None:
+        runs.finish(store, last_run(store).id or 0, "interrupted", reason="by hand")
+        assert eventually(lambda: not any(each.name == "heartbeat" for each in threading.enumerate()))
+
+    with pytest.raises(runs.RunRefused, match="run 1 was ended by another"):
+        run(settings, on_event=end_it)
+    assert states(store) == ["done"] + ["queued"] * (FRAMES - 1)
+    assert (last_run(store).state, last_run(store).reason) == ("interrupted", "by hand")
 
 
 def test_a_process_that_is_started_hears_nothing_of_the_terminal_before_it_can_tell() -> None:
