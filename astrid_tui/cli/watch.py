@@ -143,11 +143,9 @@ def _starter(context: typer.Context, store: Store, settings: Settings, workers: 
     begun: list[int] = []
 
     def start() -> None:
+        runs.reconcile(store)  # first: the frames of a run that was killed are due by that
         begun[:] = [run_id for run_id in begun if not _told_end(store, run_id)]
-        if not queue.any_due(store):
-            return
-        runs.reconcile(store)
-        if runs.newest(store, limit=1, running=True):
+        if runs.newest(store, limit=1, running=True) or not queue.count_takeable(store, 1):
             return
         started = start_run(store, settings, config=config, workers=workers)
         remark(f"run {started.run_id} started; its log is {started.log}")

@@ -102,12 +102,6 @@ def claim(store: Store, owner: str, lease_s: float, *, attempts: int = ATTEMPTS)
     return None if row is None else Lease(row, token, row.attempts)
 
 
-def any_due(store: Store) -> bool:
-    """Whether a frame waits that could be claimed now."""
-    with store.read() as session:
-        return session.exec(select(Observation.id).where(_due(store)).limit(1)).first() is not None
-
-
 def count_takeable(store: Store, most: int) -> int:
     """How many frames `claim` could give now, those included whose lease ran out; counted up to `most`."""
     lapsed = and_(

@@ -227,7 +227,8 @@ def _process(
     """One run, if a frame is due; how it ended. Trouble with the store is told and is no end."""
     try:
         with closing(open_store(settings.store_url)) as store:
-            if not queue.any_due(store):
+            runs.reconcile(store)  # first: the frames of a run that was killed are due by that
+            if not queue.count_takeable(store, 1):
                 return "done"
         return _run(settings, workers, on_event, on_trouble).state
     except AstridError as error:

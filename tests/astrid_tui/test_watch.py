@@ -10,11 +10,13 @@ import pytest
 
 from astrid_tui.cli.watch import _told_end
 from core.database.store import Store
+from core.frames import queue
 from core.frames.queue import counts_by_state
 from core.frames.watched_folders import folders
 from core.operations import runs
 from tests.astrid_tui.command import Command
 from tests.chaos.processes import eventually
+from tests.core.test_queue import gone_pid
 from tests.forks import Program
 from tests.pipeline.test_watch import exposure
 
@@ -91,6 +93,24 @@ def test_frames_that_arrive_are_processed_by_a_run_of_its_own(
     assert counts_by_state(sqlite_store) == {"waiting": 1}  # for a reference
     astrid(*words)
     assert "started" not in astrid.said  # nothing is due
+
+
+@pytest.mark.parametrize("how", ["its run was killed", "its lease ran out"])
+def test_a_frame_of_who_is_gone_is_processed_though_no_other_comes(
+    astrid: Command, sqlite_store: Store, night: Path, how: str
+) -> None:
+    astrid("watch", night, "--once", "--interval", "0.1")
+    if how == "its run was killed":
+        killed = runs.start(sqlite_store, engine="local", workers=1, config_hash="cafe").id or 0
+        runs.hand_over(sqlite_store, killed, gone_pid())
+        assert queue.claim(sqlite_store, runs.owner(killed), 600.0) is not None
+    else:
+        assert queue.claim(sqlite_store, "run-999/0", 0.0) is not None
+    astrid("watch", night, "--once", "--interval", "0.1", "--process")
+    run = runs.newest(sqlite_store)[0].id or 0
+    assert f"run {run} started" in astrid.said
+    assert eventually(lambda: runs.read(sqlite_store, run).state == "done"), runs.read(sqlite_store, run)
+    assert counts_by_state(sqlite_store) == {"waiting": 1}
 
 
 def test_what_became_of_its_run_is_said_once_it_has_ended(

@@ -14,6 +14,7 @@ from pathlib import Path
 import dramatiq as messages
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import update
 from sqlmodel import select
 from typer.testing import CliRunner
 
@@ -21,15 +22,16 @@ import pipeline.engines.worker
 from astrid_tui.cli.app import app
 from core.database.store import Store
 from core.database.tables import Observation
-from core.frames import references
+from core.frames import queue, references
 from core.frames.observations import register
 from core.frames.outcome import FrameOutcome
-from core.operations import broker
+from core.operations import broker, runs
 from core.settings import Settings
 from core.settings_sections import DramatiqSettings, StoreSettings
 from core.vocabulary import ExitCode
 from pipeline.engines import dramatiq
 from tests.core.frames import frame_facts, reference_facts
+from tests.core.test_queue import gone_pid
 
 FRAMES = 6
 
@@ -152,6 +154,22 @@ def test_a_worker_that_hears_of_nothing_looks_by_itself(
     settings: Settings, store: Store, monkeypatch
 ) -> None:
     monkeypatch.setattr(dramatiq, "LOOK_S", 0.05)
+    with at_work(settings):
+        until_done(store)
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("how", ["its run was killed", "its lease ran out"])
+def test_a_frame_of_who_is_gone_is_done_though_no_other_comes(
+    settings: Settings, store: Store, how: str
+) -> None:
+    killed = runs.start(store, engine="dramatiq", workers=1, config_hash="cafe").id or 0
+    if how == "its run was killed":
+        runs.hand_over(store, killed, gone_pid())
+    lease = queue.claim(store, runs.owner(killed), 600.0 if how == "its run was killed" else 0.0)
+    assert lease is not None
+    with store.write() as session:
+        session.execute(update(Observation).where(Observation.state == "queued").values(state="done"))
     with at_work(settings):
         until_done(store)
 
