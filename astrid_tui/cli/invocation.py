@@ -192,10 +192,27 @@ def print_item(head: str, text: object) -> None:
 
 
 def remark(*fields: object) -> None:
-    """Say something beside the result, on standard error."""
+    """Say something beside the result, on standard error, if that can be written to."""
     from core.text import safe_text
 
-    typer.echo(" ".join(safe_text(field, limit=1000) for field in fields), err=True)
+    with said_if_possible():
+        typer.echo(" ".join(safe_text(field, limit=1000) for field in fields), err=True)
+
+
+@contextmanager
+def said_if_possible() -> Iterator[None]:
+    """Within, what a full disk refuses, or a terminal that is gone, goes unsaid: no work ends by that.
+
+    Raises
+    ------
+    BrokenPipeError
+        Whoever read it has ended.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
 
 
 def print_table(

@@ -18,6 +18,7 @@ from astrid_tui.cli.invocation import (
     print_json_line,
     print_text,
     remark,
+    said_if_possible,
     settings_of,
     store_of,
 )
@@ -67,10 +68,11 @@ def watch(
             try:
                 for folder in folders:
                     for taken in crew.poll(folder, lambda: not stop.is_set()):
-                        _tell(taken, as_json=as_json)
+                        with said_if_possible():
+                            _tell(taken, as_json=as_json)
                 start()
-            except StoreUnreachable as error:
-                if once:
+            except (StoreUnreachable, OSError) as error:
+                if once or isinstance(error, BrokenPipeError):
                     raise
                 remark(f"{error}; trying again in {interval:g} s")
             looks += 1
@@ -135,36 +137,17 @@ class _Crew:
 
 def _starter(context: typer.Context, store: Store, settings: Settings, workers: int) -> Callable[[], None]:
     """What starts a run when a frame is due and none is at work, and says what became of those it started."""
-    from core.frames import queue
-    from core.operations import runs
     from core.operations.launch import start_run
+    from core.operations.starter import Starter
 
     config: Path | None = context.find_root().obj.config
-    begun: list[int] = []
+    starter = Starter(store, lambda: start_run(store, settings, config=config, workers=workers))
 
     def start() -> None:
-        runs.reconcile(store)  # first: the frames of a run that was killed are due by that
-        begun[:] = [run_id for run_id in begun if not _told_end(store, run_id)]
-        if runs.newest(store, limit=1, running=True) or not queue.count_takeable(store, 1):
-            return
-        started = start_run(store, settings, config=config, workers=workers)
-        remark(f"run {started.run_id} started; its log is {started.log}")
-        begun.append(started.run_id)
+        for told in starter.look():
+            remark(told)
 
     return start
-
-
-def _told_end(store: Store, run_id: int) -> bool:
-    """Whether a run has ended; if so, what became of its frames is said."""
-    from core.operations import runs
-
-    run = runs.read(store, run_id)
-    if run.ended_at is None:
-        return False
-    counts = ", ".join(f"{number} {state}" for state, number in sorted(run.counts.items()))
-    said = [word for word in (counts or "no frame was due", run.reason) if word]
-    remark(f"run {run_id} {run.state}: {'; '.join(said)}")
-    return True
 
 
 def _nothing() -> None:

@@ -4,7 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from astrid_tui.cli.invocation import JsonOption, print_json_line, remark, settings_of, store_of
+from astrid_tui.cli.invocation import (
+    JsonOption,
+    print_json_line,
+    remark,
+    said_if_possible,
+    settings_of,
+    store_of,
+)
 
 if TYPE_CHECKING:
     from pipeline.engines.worker import FrameEvent
@@ -29,15 +36,16 @@ def worker(
 
     def on_event(event: "FrameEvent") -> None:
         if as_json:
-            print_json_line(
-                {
-                    "frame": event.frame,
-                    "state": event.state,
-                    "reason": event.reason,
-                    "seconds": round(event.seconds, 3),
-                    "candidates": event.candidates,
-                }
-            )
+            with said_if_possible():
+                print_json_line(
+                    {
+                        "frame": event.frame,
+                        "state": event.state,
+                        "reason": event.reason,
+                        "seconds": round(event.seconds, 3),
+                        "candidates": event.candidates,
+                    }
+                )
         else:
             remark(f"{event.frame} {event.state} in {event.seconds:.1f} s", event.reason or "")
 

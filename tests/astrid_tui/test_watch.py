@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from astrid_tui.cli.watch import _told_end
 from core.database.store import Store
 from core.frames import queue
 from core.frames.queue import counts_by_state
@@ -21,6 +20,9 @@ from tests.forks import Program
 from tests.pipeline.test_watch import exposure
 
 PATIENCE_S = 60
+SAY_TO_FULL_DISK = "import os; full = os.open('/dev/full', os.O_WRONLY); os.dup2(full, 1); os.dup2(full, 2)"
+
+on_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 
 
 @pytest.fixture
@@ -113,14 +115,44 @@ def test_a_frame_of_who_is_gone_is_processed_though_no_other_comes(
     assert counts_by_state(sqlite_store) == {"waiting": 1}
 
 
-def test_what_became_of_its_run_is_said_once_it_has_ended(
-    sqlite_store: Store, capsys: pytest.CaptureFixture[str]
+def test_a_run_that_cannot_be_started_ends_no_watch(
+    env: dict[str, str], sqlite_store: Store, night: Path, tmp_path: Path
 ) -> None:
+    """As where the disk of the logs is full: the frames go on being taken, and a later start does them."""
+    (tmp_path / "home" / "logs" / "run-1.log").mkdir(parents=True)  # no log can be written there
+    soon = "import core.operations.starter as s; s.FIRST_PAUSE_S = 0.1"
+    words = ("watch", night, "--interval", "0.1", "--json", "--process")
+    with Program(*words, env=os.environ | env, before=soon) as service:
+        assert line(service)["frames"][0]["frame"] == "a.fits"
+        assert eventually(lambda: counts_by_state(sqlite_store) == {"waiting": 1})
+        assert eventually(lambda: not runs.newest(sqlite_store, running=True))
+        (night / "b.fits").write_bytes(exposure(1))
+        assert line(service)["frames"][0]["frame"] == "b.fits"
+    first = runs.read(sqlite_store, 1)
+    assert (first.state, "could not be started" in (first.reason or "")) == ("failed", True)
+
+
+@on_full_disk
+def test_what_a_full_disk_refuses_to_be_said_ends_no_watch(
+    env: dict[str, str], sqlite_store: Store, night: Path
+) -> None:
+    words = ("watch", night, "--interval", "0.1", "--json", "--process")
+    with Program(*words, env=os.environ | env, before=SAY_TO_FULL_DISK) as service:
+        assert eventually(lambda: counts_by_state(sqlite_store) == {"waiting": 1})
+        (night / "b.fits").write_bytes(exposure(1))
+        assert eventually(lambda: counts_by_state(sqlite_store) == {"waiting": 2})
+        assert service.poll() is None
+
+
+@on_full_disk
+def test_a_run_whose_log_is_on_a_full_disk_does_its_frames(
+    env: dict[str, str], astrid: Command, sqlite_store: Store, night: Path
+) -> None:
+    astrid("watch", night, "--once", "--interval", "0.1")
     run = runs.start(sqlite_store, engine="local", workers=1, config_hash="cafe").id or 0
-    assert not _told_end(sqlite_store, run)
-    runs.finish(sqlite_store, run, counts={"rejected": 1, "done": 2})
-    assert _told_end(sqlite_store, run)
-    assert capsys.readouterr().err == f"run {run} done: 2 done, 1 rejected\n"
+    with Program("run", "--as-run", run, env=os.environ | env, before=SAY_TO_FULL_DISK):
+        assert eventually(lambda: runs.read(sqlite_store, run).state != "running")
+    assert (runs.read(sqlite_store, run).state, counts_by_state(sqlite_store)) == ("done", {"waiting": 1})
 
 
 def test_a_watcher_that_was_killed_is_replaced_at_once(
