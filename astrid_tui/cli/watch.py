@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,13 +54,14 @@ def watch(
     from core.database.store import StoreUnreachable
     from core.health import watch as health_watch
     from core.operations.logs import log_to_file
+    from pipeline.engines.signals import stopped_by_signals
 
     settings, store = settings_of(context), store_of(context)
     log_to_file(settings)
     start = _starter(context, store, settings, workers) if process else _nothing
     crew = _Crew(store, settings, interval_s=interval, processes=process)
-    with _until_stopped() as stop, health_watch.watching(settings, store):
-        looks = 0
+    stop, looks = threading.Event(), 0
+    with stopped_by_signals(stop), health_watch.watching(settings, store):
         while not stop.is_set():
             try:
                 for folder in folders:
@@ -183,21 +181,3 @@ def _tell(taken: Taken, *, as_json: bool) -> None:
     for each in taken.frames:
         words = (each.frame, each.state, "" if each.new else "known already", each.reason, cadence)
         print_text(*(word for word in words if word))
-
-
-@contextmanager
-def _until_stopped() -> Iterator[threading.Event]:
-    """An event that the first SIGTERM, SIGINT or SIGHUP sets; the second ends the process."""
-    stop = threading.Event()
-    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(number, signal.SIG_DFL)
-
-    before = {each: signal.signal(each, handle) for each in signals}
-    try:
-        yield stop
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

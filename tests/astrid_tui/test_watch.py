@@ -155,6 +155,21 @@ def test_a_run_whose_log_is_on_a_full_disk_does_its_frames(
     assert (runs.read(sqlite_store, run).state, counts_by_state(sqlite_store)) == ("done", {"waiting": 1})
 
 
+def test_a_service_whose_terminal_hangs_up_goes_on_where_it_was_told_to_be_deaf_to_that(
+    env: dict[str, str], sqlite_store: Store, night: Path
+) -> None:
+    nohup = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    words = ("watch", night, "--interval", "0.1", "--json")
+    with Program(*words, env=os.environ | env, before=nohup) as service:
+        assert line(service)["frames"][0]["frame"] == "a.fits"
+        service.send_signal(signal.SIGHUP)
+        (night / "b.fits").write_bytes(exposure(1))
+        assert line(service)["frames"][0]["frame"] == "b.fits"
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(PATIENCE_S) == 0
+    assert not folders(sqlite_store)[0].watched
+
+
 def test_a_watcher_that_was_killed_is_replaced_at_once(
     env: dict[str, str], astrid: Command, sqlite_store: Store, night: Path
 ) -> None:
