@@ -1,4 +1,4 @@
-"""What a shell offers where an object or a candidate is to be named, or one of a few words.
+"""What a shell offers where an object, a candidate or a watched folder is to be named, or one of a few words.
 
 A shell asks while somebody types, so nothing is ever said but words: without a store, or with one that
 cannot be read now, there are none. What is offered is put into a command line as it is, and some shells
@@ -72,6 +72,13 @@ def place_words(ctx: typer.Context, incomplete: str) -> Words:
     return _found(ctx, incomplete, names_beginning) if incomplete[:1].isalpha() or not incomplete else []
 
 
+def forgettable_folders(ctx: typer.Context, incomplete: str) -> Words:
+    """Folders of this machine that were watched and are not."""
+    from core.frames.watched_folders import forgettable
+
+    return _found(ctx, incomplete, forgettable)
+
+
 def candidate_orders(incomplete: str) -> list[str]:
     """What a page of candidates can be ordered by, and with a minus before it, descending."""
     from core.review.candidates import ORDERS
@@ -121,7 +128,8 @@ def _hasty(url: str) -> str:
 
 
 def _can_be_written(word: str) -> bool:
-    return word[:1].isalnum() and len(word) <= LONGEST and word == _without_signs(word) and " " not in word
+    begins_well = word[:1].isalnum() or word[:1] == "/"
+    return begins_well and len(word) <= LONGEST and word == _without_signs(word) and " " not in word
 
 
 def _without_signs(text: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from astrid_tui.cli.completion import forgettable_folders
 from astrid_tui.cli.ingest import alert_record
 from astrid_tui.cli.invocation import (
     JsonOption,
@@ -31,19 +32,29 @@ INTERVAL_S = 5.0
 def watch(
     context: typer.Context,
     folders: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             metavar="FOLDER",
             help="Folders, watched to any depth.",
             exists=True,
             file_okay=False,
             resolve_path=True,
+            show_default=False,
         ),
-    ],
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Take what is there, and end.")] = False,
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = INTERVAL_S,
     process: Annotated[bool, typer.Option("--process", help="Start a run when frames are due.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes of such a run.")] = 1,
+    forget: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FOLDER",
+            autocompletion=forgettable_folders,
+            help="Watch nothing, but forget a folder that nobody will watch again, so that health misses it "
+            "no more; HOST:FOLDER is another machine's. Its frames stay.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Register FITS files and take alert packets when they have arrived whole, until SIGTERM or Ctrl-C.
@@ -56,6 +67,11 @@ def watch(
     from core.operations.logs import log_to_file
     from pipeline.engines.signals import stopped_by_signals
 
+    if forget and not folders:
+        _forget(store_of(context), forget, as_json=as_json)
+        return
+    if forget or not folders:
+        raise typer.BadParameter("name the folders to watch, or those to --forget", param_hint="FOLDER")
     settings, store = settings_of(context), store_of(context)
     log_to_file(settings)
     start = _starter(context, store, settings, workers) if process else _nothing
@@ -146,6 +162,17 @@ def _starter(context: typer.Context, store: Store, settings: Settings, workers: 
             remark(told)
 
     return start
+
+
+def _forget(store: Store, names: list[str], *, as_json: bool) -> None:
+    from core.frames.watched_folders import forget
+
+    for name in names:
+        folder = forget(store, name)
+        if as_json:
+            print_json_line({"forgotten": folder.path, "host": folder.host, "files": folder.files})
+        else:
+            print_text(f"{folder.host}:{folder.path} is forgotten; files that were taken: {folder.files}")
 
 
 def _nothing() -> None:

@@ -16,17 +16,22 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, or_, update
+from sqlalchemy import delete, func, or_, update
 from sqlmodel import Session, col, select
 
 from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import WatchedFile, WatchedFolder
 from core.database.turns import take_turn
+from core.errors import AstridError
 from core.operations.processes import is_alive, mark_of
 
 SILENT_S = 60.0  # a watcher that was not heard of for so long, and ten intervals, is given up
 CADENCE_FILES = 32  # the newest, between which the cadence is measured
+
+
+class FolderRefused(AstridError):
+    """What was asked of a watched folder cannot be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +127,15 @@ def remember(
 ) -> float | None:
     """Record that a file was taken as it looked; the cadence of the folder's files now.
 
-    Files whose names end as one of `beside` are no frames: the camera's pace is not told by them.
+    Files whose names end as one of `beside` are no frames: the camera's pace is not told by them. Where
+    another watches the folder now, or it was forgotten, nothing is recorded: `beat` tells so.
     """
     now = time.time()
     is_frame = not name.lower().endswith(beside)
     others = [func.lower(col(WatchedFile.name)).endswith(suffix, autoescape=True) for suffix in beside]
     with store.write() as session:
+        if not _change(session, watch, {"heartbeat_at": store.clock()}):
+            return None
         session.merge(
             WatchedFile(
                 folder_id=watch.folder_id,
@@ -153,7 +161,6 @@ def remember(
                 "cadence_s": cadence,
                 "files": col(WatchedFolder.files) + 1,
                 "refused": col(WatchedFolder.refused) + int(refused),
-                "heartbeat_at": store.clock(),
             },
         )
     return cadence
@@ -170,6 +177,52 @@ def let_go(store: Store, watch: Watch) -> None:
     """Watch a folder no more."""
     with store.write() as session:
         _change(session, watch, {"watcher": None, "pid": None, "unsettled": 0})
+
+
+def forget(store: Store, name: str) -> Folder:
+    """Know nothing more of a folder, which nobody means to watch again; what it was.
+
+    What was taken from it stays registered. Should it be watched again, its files are known by their content.
+
+    Parameters
+    ----------
+    store : Store
+    name : str
+        Its path on this host, or ``host:path``.
+
+    Raises
+    ------
+    FolderRefused
+        No such folder was ever watched, or one is that a process watches.
+    """
+    here = {storable(each) for each in (name, str(Path(name).absolute()), os.path.realpath(name))}
+    places = {f"{socket.gethostname()}:{each}" for each in here} | {storable(name)}
+    known = {f"{each.host}:{each.path}": each for each in folders(store)}
+    folder = next((each for place, each in known.items() if place in places), None)
+    if folder is None:
+        raise FolderRefused(f"{name} was never watched; these were: {', '.join(known) or 'none'}")
+    with store.write() as session:
+        take_turn(session, f"watch of {folder.path}")
+        row = session.exec(
+            select(WatchedFolder).where(col(WatchedFolder.id) == folder.id).with_for_update()
+        ).first()
+        if row is not None and _is_watched(row, store.now(session)):
+            raise FolderRefused(
+                f"{row.path} is watched by process {row.pid} of {row.host}: end that `astrid watch` first"
+            )
+        session.execute(delete(WatchedFile).where(col(WatchedFile.folder_id) == folder.id))
+        session.execute(delete(WatchedFolder).where(col(WatchedFolder.id) == folder.id))
+    return folder
+
+
+def forgettable(store: Store, beginning: str) -> list[tuple[str, str]]:
+    """Folders of this host that nobody watches and whose paths begin so, each with what is known of it."""
+    host = socket.gethostname()
+    return [
+        (each.path, f"{each.files} files taken")
+        for each in folders(store)
+        if each.host == host and not each.watched and each.path.startswith(beginning)
+    ]
 
 
 def folders(store: Store) -> tuple[Folder, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.health.filesystems import is_network
@@ -245,14 +246,18 @@ def _watch(facts: Facts, _: HealthSettings) -> Iterator[Check]:
     well = 0
     for folder in watched:
         silent = facts.store_now - folder.heartbeat_at
-        if folder.problem is not None:
+        place = f"{folder.host}:{folder.path}"
+        if silent > max(5 * folder.interval_s, WATCHER_S):
+            message = (
+                f"nobody watches {folder.path}: {folder.host} fell silent {ago(silent)} ago;"
+                f" if it is gone for good: `astrid watch --forget {quote(place)}`"
+            )
+        elif folder.problem is not None:
             message = f"{folder.path} cannot be watched: {folder.problem}"
-        elif silent > max(5 * folder.interval_s, WATCHER_S):
-            message = f"nobody watches {folder.path}: {folder.host} fell silent {ago(silent)} ago"
         else:
             well += 1
             continue
-        yield Check("watch", "failed", message, f"{folder.host}:{folder.path}")
+        yield Check("watch", "failed", message, place)
     if well == len(watched):
         yield Check("watch", "ok", f"{_number(well, 'folder')} watched")
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from core.database.store import Store
-from core.database.tables import SkyObject, SurveyObject
+from core.database.tables import SkyObject, SurveyObject, WatchedFolder
 from core.objects import beginnings
 from core.objects.association import designation, grid_designation
 from core.objects.beginnings import MOST, names_beginning, objects_beginning
 from core.objects.detail import read_object
 from core.objects.own_names import with_blanks, without_blanks
+from core.operations.processes import mark_of
 from tests.astrid_tui.command import Command
 from tests.builders import add_night
 
@@ -164,6 +167,19 @@ def test_few_are_read_however_many_there_are(store, monkeypatch) -> None:
     ]
     assert [name for name, _ in names_beginning(store, "ab_")] == ["ab_1"]
     assert len(names_beginning(store, "")) == len(objects_beginning(store, "")) == MOST
+
+
+def test_folders_that_can_be_forgotten_are_offered(offered, sqlite_store) -> None:
+    watched = {"host": socket.gethostname(), "interval_s": 5.0, "heartbeat_at": 1.0}
+    live = {"watcher": mark_of(os.getpid()), "pid": os.getpid(), "heartbeat_at": time.time()}
+    with sqlite_store.write() as db:
+        db.add(WatchedFolder(path="/data/gone", **watched))
+        db.add(WatchedFolder(path="/data/go;reboot", **watched))
+        db.add(WatchedFolder(path="/data/going on", **watched))
+        db.add(WatchedFolder(path="/data/good", **watched | live))
+        db.add(WatchedFolder(path="/data/gold", **watched | {"host": "dome-2"}))
+    assert offered("watch", "--forget", "/data/go") == ["/data/gone"]
+    assert offered("watch", "--forget", "/x") == []
 
 
 @pytest.mark.parametrize(

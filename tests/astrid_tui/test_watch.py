@@ -4,15 +4,23 @@ import json
 import os
 import select
 import signal
+import socket
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
+from sqlalchemy import update
 
 from core.database.store import Store
+from core.database.tables import WatchedFolder
 from core.frames import queue
 from core.frames.queue import counts_by_state
 from core.frames.watched_folders import folders
+from core.health.checks import Check
+from core.health.watch import look
 from core.operations import runs
+from core.settings import Settings
+from core.settings_sections import StoreSettings
 from tests.astrid_tui.command import Command
 from tests.chaos.processes import eventually
 from tests.core.test_queue import gone_pid
@@ -168,6 +176,57 @@ def test_a_service_whose_terminal_hangs_up_goes_on_where_it_was_told_to_be_deaf_
         service.send_signal(signal.SIGTERM)
         assert service.wait(PATIENCE_S) == 0
     assert not folders(sqlite_store)[0].watched
+
+
+def watch_checks(store: Store) -> list[Check]:
+    settings = Settings.model_construct(store=StoreSettings(url=f"sqlite:///{store.url}"))
+    return [each for each in look(settings, store, over_network=False) if each.name == "watch"]
+
+
+def test_a_folder_that_is_gone_is_forgotten_and_health_misses_it_no_more(
+    astrid: Command, sqlite_store: Store, night: Path
+) -> None:
+    astrid("watch", night, "--once", "--interval", "0.1")
+    with sqlite_store.write() as session:  # its watcher was killed, and its disk is gone
+        session.execute(update(WatchedFolder).values(watcher="gone", pid=gone_pid(), heartbeat_at=1.0))
+    rmtree(night)
+    (failed,) = watch_checks(sqlite_store)
+    assert failed.state == "failed"
+    assert f"astrid watch --forget {socket.gethostname()}:{night}" in failed.message
+    told = json.loads(astrid("watch", "--forget", night, "--json"))
+    assert told == {"forgotten": str(night), "host": socket.gethostname(), "files": 1}
+    assert [each.state for each in watch_checks(sqlite_store)] == ["ok"]
+    assert counts_by_state(sqlite_store) == {"queued": 1}  # its frame stays
+    astrid("watch", "--forget", night, code=1)
+    assert f"{night} was never watched; these were: none" in astrid.said
+
+
+def test_what_is_to_be_forgotten_is_named_as_health_names_it(
+    astrid: Command, sqlite_store: Store, night: Path
+) -> None:
+    astrid("watch", night, "--once", "--interval", "0.1")
+    with sqlite_store.write() as session:
+        session.execute(update(WatchedFolder).values(host="dome-2"))
+    astrid("watch", "--forget", night, code=1)  # another machine's
+    assert f"these were: dome-2:{night}" in astrid.said
+    assert "is forgotten" in astrid("watch", "--forget", f"dome-2:{night}")
+
+
+def test_a_folder_that_is_watched_is_not_forgotten(
+    env: dict[str, str], astrid: Command, sqlite_store: Store, night: Path
+) -> None:
+    with Program("watch", night, "--interval", "0.1", "--json", env=os.environ | env) as service:
+        line(service)
+        astrid("watch", "--forget", night, code=1)
+        assert f"{night} is watched by process {service.pid}" in astrid.said
+        assert folders(sqlite_store)[0].watched
+
+
+@pytest.mark.parametrize("words", [(), ("here", "--forget", "there")])
+def test_what_a_watch_is_about_must_be_said(astrid: Command, tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "here").mkdir()
+    astrid("watch", *words, code=2)
+    assert "--forget" in astrid.said
 
 
 def test_a_watcher_that_was_killed_is_replaced_at_once(

@@ -196,6 +196,18 @@ def test_one_process_watches_a_folder_and_another_takes_over_when_it_is_gone(sto
     assert isinstance(take(store, night, interval_s=5.0), Watch)
 
 
+def test_who_slept_while_its_folder_was_forgotten_records_nothing(store, night, clock) -> None:
+    watching = watcher(store, night, clock)
+    (night / "a.fits").write_bytes(exposure())
+    assert poll(watching) == []
+    with store.write() as db:
+        db.execute(update(WatchedFolder).values(heartbeat_at=1.0))
+    assert watched_folders.forget(store, str(night)).path == str(night)
+    with pytest.raises(WatchLost):
+        poll(watching)
+    assert watched_folders.folders(store) == ()
+
+
 def test_processes_that_began_at_the_same_tick_are_two(store, night, clock, monkeypatch) -> None:
     monkeypatch.setattr(watched_folders, "mark_of", lambda _pid: "the same tick")
     monkeypatch.setattr(watched_folders, "is_alive", lambda _pid, _mark: True)
