@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import TextIOWrapper
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
@@ -114,6 +115,15 @@ class SharedLog(WatchedFileHandler):
                         _aged(self._path, age - 1).replace(_aged(self._path, age))
 
 
+class _InUtc(logging.Formatter):
+    """Tells times as all else of AstrID's is told."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002
+        """When it was said, as 2026-11-25T03:04:05.678Z."""
+        said = datetime.fromtimestamp(record.created, UTC)
+        return f"{said:%Y-%m-%dT%H:%M:%S}.{said.microsecond // 1000:03}Z"
+
+
 def _is_full(path: Path, most_bytes: int) -> bool:
     try:
         return path.stat().st_size >= most_bytes
@@ -142,7 +152,7 @@ def log_to_file(settings: Settings) -> None:
         log.warning("%s cannot be written to by this login: what goes wrong is said here alone", folder)
         return
     handler = SharedLog(folder / NAME, most_bytes_of(settings.logs))
-    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_InUtc("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
     for logger in map(logging.getLogger, ("core", "pipeline")):
         known = {each.wanted for each in logger.handlers if isinstance(each, SharedLog)}
         if handler.wanted not in known:

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -164,6 +165,24 @@ def test_all_logs_together_keep_within_the_limit(tmp_path: Path, monkeypatch: py
     assert [len(logger.handlers) for logger in loggers] == [1, 1]
     for handler in {handler for logger in loggers for handler in logger.handlers}:
         handler.close()
+
+
+def test_a_line_tells_its_time_in_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("core", "pipeline"):
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
+    monkeypatch.setenv("TZ", "Pacific/Honolulu")
+    time.tzset()
+    try:
+        log_to_file(Settings.model_construct(home=tmp_path, logs=LogSettings()))
+        (handler,) = logging.getLogger("core").handlers
+        record = logging.makeLogRecord({"msg": "begun", "name": "core.x", "levelname": "INFO", "process": 7})
+        record.created = 1_795_575_845.6785
+        handler.handle(record)
+        handler.close()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert (tmp_path / "logs" / NAME).read_text() == "2026-11-25T03:04:05.678Z 7 INFO core.x: begun\n"
 
 
 def test_the_oldest_logs_of_runs_go_and_never_one_of_a_run_at_work(tmp_path):
