@@ -102,7 +102,8 @@ class EnergyUse:
     Attributes
     ----------
     joules : float or None
-        Of all measured devices of the machines they ran on, while they ran. None: nothing was measured.
+        Of all measured devices of the machines they ran on, while they ran. Runs that were at work on a
+        machine at once have shares of it, by their workers, which add up. None: nothing was measured.
     is_partial : bool
         Some device or some run was not measured, or not all the time: `joules` is less than was taken.
     frames : int

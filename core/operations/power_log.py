@@ -46,7 +46,7 @@ class SampleFacts:
 
 @dataclass(frozen=True, slots=True)
 class DeviceEnergy:
-    """What one device took during a run.
+    """What one device took during a run, or the run's share of that where others were at work beside it.
 
     ``seconds`` of it were measured, by its counter or by the integral of its draw (``how``); ``joules``
     is none, with a ``reason``, where nothing was.

@@ -164,10 +164,18 @@ def owner(run_id: int, worker: int = 0) -> str:
     return f"run-{run_id}/{worker}"
 
 
-def workers(store: Store, run_id: int) -> int:
-    """How many workers a run was started with."""
+def sharers(store: Store, run_id: int) -> tuple[int, int]:
+    """How many workers a run was started with, and how many are at work on this host: its own and others'.
+
+    Runs whose process is gone have none.
+    """
+    host = socket.gethostname()
+    here = (col(Run.state) == "running") & (col(Run.host) == host)
     with store.read() as session:
-        return session.exec(select(Run.workers).where(col(Run.id) == run_id)).first() or 1
+        rows = session.exec(select(Run).where(here | (col(Run.id) == run_id))).all()
+    own = next((row.workers for row in rows if row.id == run_id), 1)
+    others = [row.workers for row in rows if row.id != run_id and is_alive(row.pid, row.process)]
+    return own, own + sum(others)
 
 
 def heartbeat(store: Store, run_id: int, counts: Mapping[str, int] | None = None) -> bool:

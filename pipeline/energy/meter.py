@@ -24,38 +24,42 @@ class EnergyMeter:
     """Tells what was spent from one moment to another.
 
     All that this machine's devices took meanwhile counts, also what they take when idle. Where several
-    workers share the machine, each stage is charged an equal share; what a worker takes while it waits
-    for a frame is charged to no stage. So the stages of a run never add up to more than the run.
-
-    Two runs at once on one machine do not know of each other: each is charged the whole.
+    workers share the machine, of whatever runs, each stage is charged an equal share; what a worker takes
+    while it waits for a frame is charged to no stage. So the stages of a run do not add up to more than the
+    run, which is charged the shares of its workers (`pipeline.energy.sampler`).
 
     Parameters
     ----------
     sensors : sequence of Sensor
-    sharers : int
-        How many workers share the machine.
     """
 
-    def __init__(self, sensors: Sequence[Sensor], sharers: int = 1) -> None:
+    def __init__(self, sensors: Sequence[Sensor]) -> None:
         self._sensors = tuple(sensors)
-        self._sharers = sharers
 
     @classmethod
-    def of_this_machine(cls, settings: PowerSettings, sharers: int = 1) -> EnergyMeter:
+    def of_this_machine(cls, settings: PowerSettings) -> EnergyMeter:
         """A meter over every device that tells its energy by a counter."""
         present = find_sensors(settings).present
-        return cls([sensor for sensor in present if sensor.counter() is not None], sharers)
+        return cls([sensor for sensor in present if sensor.counter() is not None])
 
-    def begin(self) -> Callable[[], float | None]:
+    def begin(self, sharers: int = 1) -> Callable[[], float | None]:
         """Begin to measure. The function returned says how many joules were spent since.
 
-        It says none where there is nothing to measure with, or where any of the devices stopped
-        telling its energy meanwhile: a part would look like the whole.
+        Parameters
+        ----------
+        sharers : int
+            How many workers share the machine.
+
+        Returns
+        -------
+        callable
+            It says none where there is nothing to measure with, or where any of the devices stopped
+            telling its energy meanwhile: a part would look like the whole.
         """
         before = self._counters()
-        return lambda: self._since(before)
+        return lambda: self._since(before, sharers)
 
-    def _since(self, before: list[Counter | None]) -> float | None:
+    def _since(self, before: list[Counter | None], sharers: int) -> float | None:
         if not before or not self._sensors:
             return None
         spent = [between(*pair) for pair in zip(before, self._counters(), strict=True)]
@@ -64,7 +68,7 @@ class EnergyMeter:
             if joules is None:
                 return None
             total += joules
-        return total / self._sharers
+        return total / sharers
 
     def _counters(self) -> list[Counter | None]:
         start = time.perf_counter()

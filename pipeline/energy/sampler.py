@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from core.database.store import Store, StoreError
-from core.operations import power_log
+from core.operations import power_log, runs
 from core.operations.power_log import DeviceEnergy, DeviceFacts, SampleFacts
 from core.settings import Settings
 from core.settings_sections import PowerSettings
@@ -48,11 +48,13 @@ def sampling(store: Store, settings: Settings, run_id: int | None = None) -> Ite
 
 @dataclass(slots=True)
 class _Watched:
-    """One sensor, its last good reading, and what it has seen spent."""
+    """One sensor, its last good reading, what it has seen spent, and how much of that is this run's."""
 
     sensor: Sensor
     last: Reading | None = None
     spent: Spent = field(default_factory=Spent)
+    shared_j: float = 0.0  # of what was spent, so much has been shared out,
+    charged_j: float = 0.0  # and this is the run's share
     trouble: str | None = None
 
 
@@ -64,7 +66,8 @@ class Sampler:
     store : Store
     settings : PowerSettings
     run_id : int, optional
-        The run that is charged with what this machine takes meanwhile.
+        The run that is charged with what this machine takes meanwhile: all, or where other runs are at work
+        on it too, the share that its workers are of all; who they are is asked with each batch.
     sensors : Sensors, optional
         By default all of this machine; they are looked for in the thread.
     """
@@ -159,6 +162,7 @@ class Sampler:
         """Bring what waits into the store; what cannot be written waits for the next time."""
         batch = list(self._waiting)
         try:
+            self._charge()
             devices = self._devices()
             if devices != self._announced:
                 power_log.announce(self._store, self.host, devices)
@@ -194,13 +198,20 @@ class Sampler:
             *(DeviceFacts(each.device, each.kind, each.kind.upper(), reason=each.reason) for each in absent),
         ]
 
+    def _charge(self) -> None:
+        """Charge the run with its share of what was spent since the last time."""
+        own, every = (1, 1) if self._run_id is None else runs.sharers(self._store, self._run_id)
+        for each in self._watched:
+            each.charged_j += (each.spent.joules - each.shared_j) * own / every
+            each.shared_j = each.spent.joules
+
     def _energy(self) -> dict[str, DeviceEnergy]:
         absent = self._sensors.absent if self._sensors else ()
         energy = {each.device: DeviceEnergy(reason=each.reason) for each in absent}
         for each in self._watched:
             measured = each.spent.how is not None
             energy[each.sensor.device] = DeviceEnergy(
-                joules=each.spent.joules if measured else None,
+                joules=each.charged_j if measured else None,
                 seconds=each.spent.seconds,
                 how=each.spent.how,
                 reason=each.trouble,

@@ -99,8 +99,7 @@ class Worker:
         self.run_id = run_id
         self.owner = runs.owner(run_id, number)
         self._patiently = partial(patiently, wait_s=settings.queue.store_wait_s, on_trouble=on_trouble)
-        sharers = self._patiently(lambda: runs.workers(store, run_id))
-        self._meter = EnergyMeter.of_this_machine(settings.power, sharers=sharers)
+        self._meter = EnergyMeter.of_this_machine(settings.power)
 
     def one(self, on_begin: OnBegin | None = None) -> FrameEvent | None:
         """Take the next frame all the way; none where no frame is due.
@@ -182,6 +181,7 @@ class Worker:
             through = newest_object(session)
             objects = objects_of(session, reference)
             draw = draw_of(session, observation, reference)
+        _, sharers = runs.sharers(self.store, self.run_id)
         outcome = process(
             path,
             observation.extension,
@@ -189,7 +189,7 @@ class Worker:
             masters,
             known_objects(objects),
             self.settings,
-            self._meter.begin,
+            partial(self._meter.begin, sharers),
             chosen(self.store, self.settings),
             draw,
         )

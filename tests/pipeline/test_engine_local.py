@@ -13,6 +13,7 @@ from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
@@ -20,13 +21,15 @@ import pipeline.engines.heartbeat
 import pipeline.engines.local
 import pipeline.engines.worker
 from core.database.store import Store, StoreMissing, open_store
-from core.database.tables import Candidate, Difference, Observation, Run
+from core.database.tables import Candidate, Difference, Observation, Run, StageRun
 from core.frames import queue, references
 from core.frames.observations import register
 from core.frames.outcome import FrameOutcome, ObservationFacts, ReferenceFacts
 from core.operations import runs
 from core.settings import Settings
 from core.settings_sections import QueueSettings, StoreSettings
+from pipeline.energy.meter import EnergyMeter
+from pipeline.energy.readings import Counter
 from pipeline.engines.local import RunSummary, run
 from pipeline.engines.signals import TERMINALS, held_back
 from pipeline.engines.worker import LOST, FrameEvent
@@ -344,6 +347,31 @@ def test_a_run_that_was_ended_by_another_takes_no_more_frames(
         run(settings, on_event=end_it)
     assert states(store) == ["done"] + ["queued"] * (FRAMES - 1)
     assert (last_run(store).state, last_run(store).reason) == ("interrupted", "by hand")
+
+
+def test_stages_are_charged_shares_of_a_machine_that_other_runs_work_on_too(
+    on_sqlite: tuple[Settings, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Counting:
+        """A device that takes a joule from each look at it to the next."""
+
+        device, kind, name, memory_mib, looks = "cpu0", "cpu", "package-0", None, 0
+
+        def counter(self) -> Counter:
+            self.looks += 1
+            return Counter(float(self.looks))
+
+    settings, store = on_sqlite
+    monkeypatch.setattr(EnergyMeter, "of_this_machine", lambda _: EnergyMeter([Counting()]))
+    beside = runs.start(store, engine="local", workers=3, config_hash="cafe").id or 0
+    run(settings, limit=1)
+    runs.finish(store, beside)
+    run(settings, limit=1)
+    with store.read() as session:
+        charged = session.exec(
+            select(StageRun.run_id, func.min(StageRun.energy_j)).group_by(StageRun.run_id)
+        ).all()
+    assert dict(charged) == {beside + 1: 0.25, beside + 2: 1.0}
 
 
 def test_a_process_that_is_started_hears_nothing_of_the_terminal_before_it_can_tell() -> None:

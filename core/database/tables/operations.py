@@ -30,7 +30,7 @@ class Run(Stored, table=True):
     heartbeat_at: float
     ended_at: float | None = None
     counts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    energy_j: float | None = None  # all that was measured of its machine meanwhile; none: not measured
+    energy_j: float | None = None  # its share of what was measured of its machine; none: not measured
     energy: dict[str, Any] | None = Field(
         default=None, sa_column=Column(JSON)
     )  # by device: `core.operations.power`

@@ -41,7 +41,7 @@ def test_a_stage_is_charged_with_what_all_counters_went_on(nvml: FakeNvml) -> No
 
 def test_workers_that_share_a_machine_are_charged_equal_shares(nvml: FakeNvml) -> None:
     nvml.have(1)
-    joules = EnergyMeter.of_this_machine(PowerSettings(devices=("gpu0",)), sharers=4).begin()
+    joules = EnergyMeter.of_this_machine(PowerSettings(devices=("gpu0",))).begin(sharers=4)
     spend(nvml, 0, 10.0)
     assert joules() == 2.5
 

@@ -15,6 +15,7 @@ from pipeline.energy import sampler as sampler_module
 from pipeline.energy.readings import Absent, Counter, Reading
 from pipeline.energy.sampler import Sampler, sampling
 from pipeline.energy.sensors import NOT_THERE, Sensors, chosen, find_sensors
+from tests.core.test_queue import gone_pid
 from tests.pipeline.energy.conftest import FakeNvml, Field
 
 EPOCH = 4e9  # none of its samples is too old to be kept
@@ -50,8 +51,8 @@ def make(store: Store, *readings: Reading, run_id: int | None = None, **settings
     return sampler
 
 
-def begin_run(store: Store) -> int:
-    return runs.start(store, engine="local", workers=1, config_hash="cafe").id
+def begin_run(store: Store, workers: int = 1) -> int:
+    return runs.start(store, engine="local", workers=workers, config_hash="cafe").id
 
 
 def energy_of(store: Store, run_id: int) -> dict:
@@ -79,6 +80,45 @@ def test_samples_and_the_energy_of_the_run_reach_the_store_in_one_batch(store: S
         "joules": 100.0, "seconds": 3.0, "how": "counter", "reason": None,
     }  # fmt: skip
     assert energy_of(store, run_id)["cpu"]["reason"] == NO_CPU.reason
+
+
+def test_runs_that_share_a_machine_are_charged_shares_that_add_up_to_what_it_took(store: Store) -> None:
+    """The first is alone for 100 J, has a quarter of the next 200 J, and is alone for the last 50 J."""
+    readings = [at(0.0, 0.0), at(1.0, 100.0), at(2.0, 300.0), at(3.0, 350.0)]
+    first = begin_run(store, workers=1)
+    one = make(store, *readings, run_id=first)
+    for _ in range(2):
+        one.look()
+    one.write()
+    second = begin_run(store, workers=3)
+    other = make(store, *readings[1:3], run_id=second)
+    other.look()
+    for sampler in (one, other):
+        sampler.look()
+        sampler.write()
+    runs.finish(store, second)
+    one.look()
+    one.write()
+    runs.finish(store, first)
+    charged = {key: energy_of(store, key)["cpu0"]["joules"] for key in (first, second)}
+    assert charged == {first: 100.0 + 50.0 + 50.0, second: 150.0}
+    night = power.last_night(store)
+    assert night.run_ids == (first, second)
+    assert night.joules == 350.0
+
+
+def test_runs_that_are_gone_or_elsewhere_share_nothing(store: Store) -> None:
+    others = [begin_run(store) for _ in range(3)]
+    runs.finish(store, others[0])
+    runs.hand_over(store, others[1], gone_pid())
+    with store.write() as db:
+        db.get_one(Run, others[2]).host = "elsewhere"
+    run_id = begin_run(store)
+    sampler = make(store, at(0.0, 100.0), at(1.0, 140.0), run_id=run_id)
+    for _ in range(2):
+        sampler.look()
+    sampler.write()
+    assert energy_of(store, run_id)["cpu0"]["joules"] == 40.0
 
 
 def test_a_device_that_is_lost_midway_is_told_and_what_it_took_before_is_kept(store: Store) -> None:
