@@ -332,16 +332,15 @@ def _file_mask(hdus: fits.HDUList, extension: int, shape: tuple[int, ...]) -> Ma
     for hdu in hdus:
         if role_of(hdu) != MASK or hdu.shape != shape or hdu.ver != version:
             continue
-        planes = hdu.data.astype(np.int64)
-        harmless = sum(1 << _plane_number(hdu.header, name) for name in HARMLESS_PLANES)
-        mask[(planes & ~np.int64(harmless >> 1)) != 0] = MaskPlane.BAD
+        mask[(hdu.data.astype(np.int64) & ~_harmless(hdu.header)) != 0] = MaskPlane.BAD
     return mask
 
 
-def _plane_number(header: fits.Header, name: str) -> int:
-    """One more than the bit of a named mask plane (``MP_DETECTED = 5``); 0 where it has none."""
-    number = header.get(f"MP_{name}")
-    return number + 1 if isinstance(number, int) and 0 <= number < 62 else 0
+def _harmless(header: fits.Header) -> np.int64:
+    """The bits of the planes that a mask's header names (``MP_DETECTED = 5``) and that say nothing bad."""
+    numbers = [header.get(f"MP_{name}") for name in HARMLESS_PLANES]
+    bits = {1 << number for number in numbers if isinstance(number, int) and 0 <= number < 62}
+    return np.int64(sum(bits))
 
 
 def _check_content(data: Image, mask: MaskImage, kind: FrameKind) -> None:

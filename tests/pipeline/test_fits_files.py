@@ -109,6 +109,23 @@ def test_companions_are_no_frames_and_a_mask_masks(tmp_path):
     assert np.argwhere(raw.mask).tolist() == [[5, 6]]
 
 
+def test_every_value_of_a_mask_that_names_no_planes_masks(tmp_path):
+    flags = np.zeros(SKY.shape, np.uint8)
+    flags[5, :8] = range(8)
+    mask = fits.ImageHDU(flags, name="MASK")
+    path = written(tmp_path / "a.fits", fits.PrimaryHDU(header=header()), fits.ImageHDU(SKY), mask)
+    assert np.argwhere(only(path).mask).tolist() == [[5, x] for x in range(1, 8)]
+
+
+def test_the_lowest_planes_of_a_mask_mask_though_few_harmless_ones_are_named(tmp_path):
+    flags = np.zeros(SKY.shape, np.int32)
+    flags[5, 6], flags[7, 8], flags[9, 10] = 1 << 0, 1 << 1, 1 << 5
+    named = fits.Header({"MP_BAD": 0, "MP_SAT": 1, "HIERARCH MP_DETECTED": 5})
+    mask = fits.ImageHDU(flags, named, name="MASK")
+    path = written(tmp_path / "a.fits", fits.PrimaryHDU(header=header()), fits.ImageHDU(SKY), mask)
+    assert np.argwhere(only(path).mask).tolist() == [[5, 6], [7, 8]]
+
+
 def test_a_plane_that_marks_detections_is_no_reason_to_mask(tmp_path):
     flags = np.zeros(SKY.shape, np.int32)
     flags[5, 6], flags[7, 8] = 1 << 5, 1 << 2
