@@ -13,6 +13,7 @@ from pipeline.frame import Exposure, RawFrame
 
 SAME_LENGTH = 0.02  # relative difference of exposure times
 ENOUGH = 5  # of a kind: with fewer those of the next night are taken too
+ALONE = 3  # darks of the frame's own length are taken alone: their mean is free of cosmic rays
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ def choose(calibrators: Sequence[Calibrator], exposure: Exposure, shape: tuple[i
     """The calibration frames that serve a science frame.
 
     They must be of its instrument, size and readout, flats also of its filter. Of each kind those of the
-    nearest nights are taken, of more nights than the nearest only until there are enough. Without any bias a
+    nearest nights are taken, of more nights than the nearest only until there are enough. Darks are of one
+    length: scaled to a long frame, the noise of short ones would be far more than its own. Without any bias a
     dark holds the bias too: those of any length serve the flats, those of the frame's own length the frame.
 
     Parameters
@@ -67,8 +69,9 @@ def choose(calibrators: Sequence[Calibrator], exposure: Exposure, shape: tuple[i
         if of_kind and not fit:
             notes.append(_left_out(kind, of_kind, exposure))
         if kind is FrameKind.DARK:
-            for same in _by_length(fit):
-                chosen += _of_nearest_nights(same, exposure.mjd)
+            groups = [_of_nearest_nights(same, exposure.mjd) for same in _by_length(fit)]
+            # The biases come first, and are what is chosen by now.
+            chosen += _best_known(groups, exposure) if chosen else [one for same in groups for one in same]
         else:
             chosen += _of_nearest_nights(fit, exposure.mjd)
     return Choice(tuple(chosen), exposure.exposure_s or 0.0, tuple(notes))
@@ -93,13 +96,25 @@ def _left_out(kind: FrameKind, calibrators: Sequence[Calibrator], exposure: Expo
 def _by_length(darks: Sequence[Calibrator]) -> Iterable[list[Calibrator]]:
     """Darks in groups of one length."""
     groups: list[list[Calibrator]] = []
-    for one in sorted(darks, key=lambda each: each.exposure.exposure_s or 0.0):
-        seconds = one.exposure.exposure_s or 0.0
-        if groups and same_length(seconds, groups[-1][0].exposure.exposure_s or 0.0):
+    for one in sorted(darks, key=_seconds):
+        if groups and same_length(_seconds(one), _seconds(groups[-1][0])):
             groups[-1].append(one)
         else:
             groups.append([one])
     return groups
+
+
+def _best_known(groups: Sequence[list[Calibrator]], exposure: Exposure) -> list[Calibrator]:
+    """Of darks in groups of one length, those from which the current in a frame is known best."""
+    for group in groups:
+        if len(group) >= ALONE and same_length(_seconds(group[0]), exposure.exposure_s or 0.0):
+            return group
+    # Each has the same read noise: that of the mean current falls with the length and the root of the number.
+    return max(groups, key=lambda group: len(group) * _seconds(group[0]) ** 2, default=[])
+
+
+def _seconds(calibrator: Calibrator) -> float:
+    return calibrator.exposure.exposure_s or 0.0
 
 
 def _of_nearest_nights(calibrators: Sequence[Calibrator], mjd: float | None) -> list[Calibrator]:

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from astropy.io.fits import Header
 
 from core.settings import Settings
 from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator, choose
-from pipeline.calibration.masters import Masters, load, masters_for, save
+from pipeline.calibration.masters import Masters, build, load, masters_for, save
 from pipeline.frame import Exposure, RawFrame
 
 SHAPE = (40, 60)
@@ -88,6 +89,34 @@ def test_darks_of_each_length_are_chosen_by_themselves():
     long = [calibrator(FrameKind.DARK, n, exposure_s=60.0) for n in range(5)]
     short = [calibrator(FrameKind.DARK, 10 + n, mjd=59990.0) for n in range(5)]
     assert sorted(names([*long, *short])) == sorted(one.content for one in (*long, *short))
+
+
+def test_with_a_bias_darks_are_those_of_the_length_that_tells_the_current_best():
+    bias = calibrator(FrameKind.BIAS, 0)
+    of_flats = [calibrator(FrameKind.DARK, n, exposure_s=2.0) for n in range(10)]
+    own = [calibrator(FrameKind.DARK, 20 + n, exposure_s=60.0) for n in range(3)]
+    long = [calibrator(FrameKind.DARK, 30 + n, exposure_s=300.0) for n in range(2)]
+    assert names([bias, *of_flats, *own, *long]) == ["bias-0", "dark-20", "dark-21", "dark-22"]
+    assert names([bias, *of_flats, *own[:2], *long]) == ["bias-0", "dark-30", "dark-31"]
+    assert names([bias, *of_flats]) == ["bias-0", *(f"dark-{n}" for n in range(10))]
+
+
+def test_darks_of_the_flats_put_no_noise_into_a_long_frame():
+    random, shape = np.random.default_rng(5), (100, 100)
+
+    def dark_of(kind, seconds, number):
+        data = random.normal(500.0 + 0.05 * seconds, 6.0, shape).astype(np.float32)
+        exposure = Exposure(f"{kind}{seconds}", kind, exposure_s=seconds, instrument="cam", mjd=60000.0)
+        raw = RawFrame(data, np.zeros(shape, np.uint16), exposure, Header())
+        return Calibrator(exposure, shape, f"{kind}-{seconds}-{number}", lambda: raw)
+
+    frames = [dark_of(FrameKind.BIAS, 0.0, n) for n in range(8)]
+    frames += [dark_of(FrameKind.DARK, seconds, n) for seconds in (2.0, 300.0) for n in range(8)]
+    science = Exposure("x", exposure_s=300.0, instrument="cam", mjd=60000.3)
+    dark = build(choose(frames, science, shape)).dark
+    assert dark is not None
+    assert 300.0 * float(dark.std()) < 6.0  # of one read-out
+    assert 300.0 * float(dark.mean()) == pytest.approx(15.0, abs=1.0)
 
 
 def test_notes_are_kept_with_the_masters(tmp_path):
