@@ -29,7 +29,7 @@ class QueueSettings(Section):
 class CameraSettings(Section):
     """What the camera is like, where headers are silent. 0 means unknown."""
 
-    gain: float = Field(0.0, ge=0)  # electrons per data unit
+    gain: float = Field(0.0, ge=0)  # electrons per count
     read_noise: float = Field(0.0, ge=0)  # electrons
     saturation: float = Field(0.0, ge=0)  # data units
     cadence_s: float = Field(0.0, ge=0)  # between two frames; 0: as the watched folders find it

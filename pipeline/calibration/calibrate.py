@@ -15,6 +15,7 @@ from pipeline.calibration.illumination import vignetted
 from pipeline.calibration.masters import Masters
 from pipeline.calibration.noise import Detector, detector_of, sky_noise
 from pipeline.calibration.overscan import trim
+from pipeline.files.headers import gain_of
 from pipeline.frame import Exposure, Frame, FrameRefused, Image, MaskImage, RawFrame
 from pipeline.neighbourhood import blurred, gaussian_taps, grown, patches, places
 
@@ -56,7 +57,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
     """
     if raw.exposure.kind is not FrameKind.SCIENCE:
         raise FrameRefused(f"it is a {raw.exposure.kind} frame, not one of the sky")
-    exposure = _with_settings(raw.exposure, settings)
+    exposure = _with_settings(raw, settings)
     saturation = exposure.saturation or _plateau(raw.data)
     trimmed = trim(replace(raw, mask=raw.mask | _saturated(raw.data, saturation)))
     raw = trimmed.raw
@@ -127,12 +128,12 @@ def fill_bad(data: Image, level: Image, mask: MaskImage) -> None:
     mask[rows, columns] |= np.uint16(MaskPlane.INTERPOLATED)
 
 
-def _with_settings(exposure: Exposure, settings: Settings) -> Exposure:
+def _with_settings(raw: RawFrame, settings: Settings) -> Exposure:
     """The exposure with the camera's settings where its header is silent."""
-    camera = settings.camera
+    camera, exposure = settings.camera, raw.exposure
     return replace(
         exposure,
-        gain=exposure.gain or camera.gain or None,
+        gain=exposure.gain or gain_of(raw.header, exposure.exposure_s, camera.gain),
         read_noise=exposure.read_noise or camera.read_noise or None,
         saturation=exposure.saturation or camera.saturation or None,
     )

@@ -193,7 +193,7 @@ def exposure_of(header: Header, name: str) -> Exposure:
         filter=filter_of(header),
         field=text(header, "field"),
         instrument=instrument,
-        gain=_gain(header, exposure_s),
+        gain=gain_of(header, exposure_s, number(header, "gain")),
         read_noise=_positive(number(header, "read_noise")),
         saturation=_positive(number(header, "saturation")),
         airmass=_airmass(number(header, "airmass")),
@@ -278,10 +278,25 @@ def data_unit(header: Header) -> DataUnit:
     raise FrameRefused(f"its unit is {written[:40]!r}; counts, electrons or a flux per pixel is needed")
 
 
-def _gain(header: Header, exposure_s: float | None) -> float | None:
-    """Electrons per unit of the stored data, where the header tells."""
+def gain_of(header: Header, exposure_s: float | None, per_count: float | None) -> float | None:
+    """Electrons per unit of the stored data; none where that cannot be told.
+
+    Parameters
+    ----------
+    header : Header
+        Its unit tells what the data are.
+    exposure_s : float, optional
+        Seconds, for what is stored as a rate.
+    per_count : float, optional
+        Electrons per count of the camera; zero or less is taken as absent.
+
+    Raises
+    ------
+    FrameRefused
+        The unit is not one of light per pixel.
+    """
     unit = data_unit(header)
-    gain = 1.0 if unit.kind == "electrons" else _positive(number(header, "gain"))
+    gain = 1.0 if unit.kind == "electrons" else _positive(per_count)
     if gain is None or unit.kind == "flux":
         return None
     if unit.per_second:

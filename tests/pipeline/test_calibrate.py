@@ -136,6 +136,20 @@ def test_settings_stand_in_for_a_silent_header_and_yield_to_a_telling_one():
     assert calibrate(telling, None, other).gain == 2.0
 
 
+@pytest.mark.parametrize(("unit", "counts"), [("adu", 1.0), ("adu/s", 60.0), ("nmgy", 5000.0)])
+def test_the_gain_of_the_settings_is_that_of_a_count_whatever_the_data_are(unit, counts):
+    camera = CameraSettings(gain=2.0, read_noise=6.0)
+    settings = Settings(calibrate=CalibrateSettings(cosmic_rays=False), camera=camera)
+    raw, truth = raw_frame(told=False, n_stars=60, fwhm=2.5, flux_range=(2e4, 3e5))
+    stored = (raw.data / counts).astype(np.float32)
+    frame = calibrate(replace(raw, data=stored, header=Header({"BUNIT": unit})), None, settings)
+    electrons = truth.gain * counts / frame.gain  # true ones of one that is told
+    on_stars = (truth.model > 2000.0) & (truth.model < 20000.0) & (frame.mask == 0)
+    residual = (electrons * frame.data - truth.sky - truth.model)[on_stars]
+    pulls = residual / (electrons * np.sqrt(frame.variance[on_stars]))
+    assert np.std(pulls) == pytest.approx(1.0, abs=0.1)
+
+
 @pytest.mark.parametrize("claimed", [0.5, 20.0])
 def test_a_gain_that_the_sky_contradicts_is_replaced_and_said(claimed):
     raw, truth = raw_frame(sky=4000.0)
