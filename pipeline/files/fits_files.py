@@ -152,7 +152,7 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
             instrument=_with_chip(exposure.instrument, header, hdus, extension, selection),
             readout=readout_of(header),
         )
-        data, scaled = linear(_plane(hdu), header)
+        data, scaled = linear(_plane(hdu, header), header)
         bad = ~np.isfinite(data) | (np.abs(data) > SENTINEL)
         data[bad] = 0.0
         mask = np.where(bad, MaskPlane.BAD, 0).astype(np.uint16)
@@ -318,11 +318,16 @@ def _merged_header(hdus: fits.HDUList, extension: int) -> fits.Header:
     return header
 
 
-def _plane(hdu: fits.ImageHDU) -> Image:
-    """The pixels as float32, one plane."""
-    stored = hdu.data
+def _plane(hdu: fits.ImageHDU, header: fits.Header) -> Image:
+    """The pixels as float32, one plane; ``header`` is what was read before the data."""
+    stored = hdu.data.reshape(hdu.shape[-2:])
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is masked as a sentinel
-        return np.ascontiguousarray(stored.reshape(stored.shape[-2:]), dtype=np.float32)
+        plane = np.ascontiguousarray(stored, dtype=np.float32)
+    blank = header.get("BLANK")
+    # Unsigned integers are signed ones and a BZERO to FITS, and astropy forgets the blank ones of them.
+    if stored.dtype.kind == "u" and isinstance(blank, int):
+        plane[stored == blank + int(header.get("BZERO", 0))] = np.nan
+    return plane
 
 
 def _file_mask(hdus: fits.HDUList, extension: int, shape: tuple[int, ...]) -> MaskImage:

@@ -93,6 +93,17 @@ def test_inherit_false_takes_nothing_from_the_primary(tmp_path):
     assert only(path).exposure.filter is None
 
 
+@pytest.mark.parametrize("kind", [fits.ImageHDU, fits.CompImageHDU])
+def test_blank_pixels_of_unsigned_integers_are_masked(tmp_path, kind):
+    counts = SKY.astype(np.uint16)
+    counts[3, 4] = 7
+    image = kind(counts, name="SCI")
+    image.header["BLANK"] = 7 - 32768
+    raw = only(written(tmp_path / "a.fits", fits.PrimaryHDU(header=header()), image))
+    assert np.argwhere(raw.mask).tolist() == [[3, 4]]
+    assert raw.data[5, 5] == counts[5, 5]
+
+
 def test_companions_are_no_frames_and_a_mask_masks(tmp_path):
     flags = np.zeros(SKY.shape, np.int16)
     flags[5, 6] = 4
