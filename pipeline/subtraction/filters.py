@@ -29,6 +29,12 @@ class Filters:
     flux_norm: float
 
 
+def flux_of_level(made: Filters) -> float:
+    """The flux that a PSF fit finds in a level of 1 per pixel of the difference."""
+    whiten = 1.0 if made.whiten is None else float(made.whiten[0, 0])
+    return float(made.match[0, 0].real) / (whiten * made.flux_norm)
+
+
 def power(spectrum: Spectrum) -> Values:
     """The absolute square of a spectrum."""
     real, imaginary = spectrum.real, spectrum.imag

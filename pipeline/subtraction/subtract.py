@@ -32,7 +32,7 @@ from pipeline.frame import (
 from pipeline.subtraction import classic, zogy
 from pipeline.subtraction.arrays import Arrays, arrays
 from pipeline.subtraction.difference_psf import psf_model, tile_size
-from pipeline.subtraction.filters import Filters, compact, mean_of, power
+from pipeline.subtraction.filters import Filters, compact, flux_of_level
 from pipeline.subtraction.left_over import (
     StarLight,
     add_left_over,
@@ -111,7 +111,7 @@ def subtract(
 
     start = time.perf_counter()
     data, flux, flux_err = found.data, found.flux, found.flux_err
-    _remove_background(data, flux, tiles, found.areas, mask)
+    _remove_background(data, flux, tiles, found.levels, mask)
     _expect_left_over(flux, flux_err, mask, bright_stars(new, reference), found.wings, found.shifts)
     add_unseen(flux_err, theirs[0], new.frame.mask | reference.frame.mask, fwhm)
     score, deviation, score_scale = _score(flux, flux_err, mask)
@@ -150,7 +150,7 @@ class _Found:
     flux: Image
     flux_err: Image
     stamps: list[Image] = field(default_factory=list)
-    areas: list[float] = field(default_factory=list)
+    levels: list[float] = field(default_factory=list)  # `flux_of_level` of each tile
     responses: list[TileResponse] = field(default_factory=list)
     wings: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
     shifts: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
@@ -184,7 +184,7 @@ def _subtract_tiles(
             response = made.match * made.of_new * ours.psf * (1.0 / made.flux_norm)
             stamp = xp.host(compact(response, tile.shape, xp))
             found.wings, found.shifts = wing_error(stamp, fwhm), shift_error(stamp)
-        found.areas.append(1.0 / mean_of(power(made.psf), tile.shape))
+        found.levels.append(flux_of_level(made))
         if tile.key not in kept:
             return
         psf = xp.host(compact(made.psf, tile.shape, xp))
@@ -259,14 +259,13 @@ def _expect_left_over(
 
 
 def _remove_background(
-    data: Image, flux: Image, tiles: list[Tile], areas: list[float], mask: MaskImage
+    data: Image, flux: Image, tiles: list[Tile], levels: list[float], mask: MaskImage
 ) -> None:
     """Take what is left of the sky out of the difference, in place, and its share out of the flux.
 
-    A level of b per pixel adds b / sum(P_D^2) to a PSF fit:
-    ``areas`` are the inverse of these sums, tile by tile.
+    ``levels`` are what a level of 1 per pixel adds to the flux, tile by tile.
     """
     sky = left_sky(data, mask != 0)
     data -= sky
-    for tile, area in zip(tiles, areas, strict=True):
-        tile.add(sky[tile.inner] * np.float32(-area), flux)
+    for tile, level in zip(tiles, levels, strict=True):
+        tile.add(sky[tile.inner] * np.float32(-level), flux)

@@ -63,6 +63,20 @@ def test_flux_of_changes_of_both_signs_is_unbiased(method):
         assert np.median(np.abs(measured[:, 0] / measured[:, 1])) > 15
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("new", "ref"), [(3.0, 4.5), (4.5, 3.0)])
+def test_sky_that_is_left_in_one_frame_is_taken_out_of_the_flux(method, new, ref):
+    aligned, reference, *_ = make_pair((400, 330), new={"fwhm": new}, ref={"fwhm": ref})
+    frame = aligned.frame
+    plain = subtract(aligned, reference, SETTINGS, method)
+    moonlit = replace(aligned, frame=replace(frame, data=frame.data + np.float32(15.0)))
+    difference = subtract(moonlit, reference, SETTINGS, method)
+    good = (difference.mask == 0) & (plain.mask == 0)
+    change = (difference.flux - plain.flux)[good] / plain.flux_err[good]
+    assert abs(np.median(change)) < 0.05
+    assert np.median(difference.score[good]) == pytest.approx(0.0, abs=0.1)
+
+
 @pytest.mark.parametrize("ratio", [0.4, 1.0, 2.5])
 def test_gain_ratio_is_better_than_one_percent(ratio):
     new, reference, *_ = make_pair(new={"transparency": ratio, "fwhm": 3.8}, ref={"fwhm": 2.8})
