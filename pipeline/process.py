@@ -23,6 +23,7 @@ from core.places import block_scores
 from core.settings import Settings
 from pipeline import record
 from pipeline.calibration.calibrate import calibrate
+from pipeline.calibration.due import due
 from pipeline.calibration.masters import Masters
 from pipeline.classify.classify import Classifier, Models, with_scores
 from pipeline.classify.unet import NAME as UNET
@@ -109,6 +110,7 @@ def process(
         with clock.stage("read"):
             raw = read_frame(path, extension)
         with clock.stage("calibrate"):
+            masters = masters and due(masters, raw.header)
             frame = calibrate(raw, masters, settings)
             small = thumbnail.pack(miniature(frame))
         measured = measure_calibrated(frame, settings, clock)

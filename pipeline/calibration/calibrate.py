@@ -11,6 +11,7 @@ from core.settings import Settings
 from core.vocabulary import FrameKind, MaskPlane
 from pipeline.calibration.background import sky_level
 from pipeline.calibration.cosmic_rays import find_cosmic_rays
+from pipeline.calibration.due import due
 from pipeline.calibration.illumination import vignetted
 from pipeline.calibration.masters import Masters
 from pipeline.calibration.noise import Detector, detector_of, sky_noise
@@ -33,7 +34,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
 
     In this order: saturation is marked in the file's own values; overscan, bias, dark and flat are
     applied where there are any; gain and read noise are settled (`pipeline.calibration.noise`);
-    sky, variance and cosmic rays follow. A frame that was reduced before goes through as it is.
+    sky, variance and cosmic rays follow. What the header says was done is not done again.
 
     Parameters
     ----------
@@ -58,6 +59,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
     if raw.exposure.kind is not FrameKind.SCIENCE:
         raise FrameRefused(f"it is a {raw.exposure.kind} frame, not one of the sky")
     exposure = _with_settings(raw, settings)
+    masters = masters and due(masters, raw.header)
     saturation = exposure.saturation or _plateau(raw.data)
     trimmed = trim(replace(raw, mask=raw.mask | _saturated(raw.data, saturation)))
     raw = trimmed.raw

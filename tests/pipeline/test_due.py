@@ -1,0 +1,78 @@
+"""What a header says was done is not done again."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from astropy.io.fits import Header
+
+from core.settings import Settings
+from core.settings_sections import CalibrateSettings
+from core.vocabulary import FrameKind
+from pipeline.calibration.calibrate import calibrate
+from pipeline.calibration.due import ALL, done_by, due
+from pipeline.calibration.masters import Masters
+from tests.pipeline.synthetic_raw import raw_frame
+
+SETTINGS = Settings(calibrate=CalibrateSettings(cosmic_rays=False))
+SHAPE = (256, 256)
+BIAS = np.full(SHAPE, 300.0, dtype=np.float32)
+DARK = np.full(SHAPE, 1.0, dtype=np.float32)
+FLAT = np.linspace(0.7, 1.3, SHAPE[1], dtype=np.float32)[None, :] * np.ones((SHAPE[0], 1), np.float32)
+MASTERS = Masters(bias=BIAS, dark=DARK, flat=FLAT, bad=np.zeros(SHAPE, dtype=bool), content="c")
+TWO = frozenset({FrameKind.BIAS, FrameKind.DARK})
+
+
+@pytest.mark.parametrize(
+    ("cards", "done"),
+    [
+        ({}, frozenset()),
+        ({"BUNIT": "adu", "CALSTAT": "", "RLEVEL": 0, "NCOMBINE": 1}, frozenset()),
+        ({"FLATCORR": "PERFORM", "DARKCORR": "OMIT", "ZEROCOR": False}, frozenset()),
+        ({"CALSTAT": "uncalibrated"}, frozenset()),
+        ({"CALSTAT": "BDF"}, ALL),
+        ({"CALSTAT": "D"}, TWO),
+        ({"ZEROCOR": "Jan  5 10:11 Zero level correction image is Zero"}, frozenset({FrameKind.BIAS})),
+        ({"BIASCORR": "COMPLETE", "DARKCORR": "COMPLETE"}, TWO),
+        ({"FLATCOR": True}, frozenset({FrameKind.FLAT})),
+        ({"RLEVEL": 91}, ALL),
+        ({"STACKCNT": 20}, ALL),
+        ({"BUNIT": "electron"}, ALL),
+        ({"BUNIT": "adu/s"}, ALL),
+        ({"BUNIT": "nJy"}, ALL),
+    ],
+)
+def test_what_is_done_is_told_by_the_header(cards, done):
+    assert done_by(Header(cards)) == done
+
+
+@pytest.mark.parametrize("cards", [{"CALSTAT": "BDF"}, {"RLEVEL": 91}, {"NCOMBINE": 8}])
+def test_a_reduced_frame_goes_through_as_it_is(cards):
+    raw, truth = raw_frame(SHAPE)
+    raw = replace(raw, header=Header(cards))
+    frame, plain = calibrate(raw, MASTERS, SETTINGS), calibrate(raw, None, SETTINGS)
+    np.testing.assert_array_equal(frame.data, plain.data)
+    np.testing.assert_array_equal(frame.mask, plain.mask)
+    assert np.median(frame.background) == pytest.approx(truth.sky, rel=0.01)
+    assert any("reduced" in note for note in frame.notes)
+
+
+def test_what_is_left_to_do_is_done():
+    raw, truth = raw_frame(SHAPE, flat=FLAT)
+    frame = calibrate(replace(raw, header=Header({"CALSTAT": "BD"})), MASTERS, SETTINGS)
+    assert np.median(frame.background[:, :40]) == pytest.approx(truth.sky, rel=0.03)
+    assert np.median(frame.background[:, -40:]) == pytest.approx(truth.sky, rel=0.03)
+
+
+def test_a_dark_that_holds_the_bias_is_not_subtracted_where_the_bias_was():
+    left = due(replace(MASTERS, bias=None), Header({"CALSTAT": "B"}))
+    assert (left.bias, left.dark) == (None, None)
+    assert left.flat is FLAT
+
+
+def test_a_raw_frame_gets_all_and_twice_is_once():
+    assert due(MASTERS, Header()) is MASTERS
+    for cards in ({"CALSTAT": "BDF"}, {"CALSTAT": "BD"}):
+        once = due(MASTERS, Header(cards))
+        assert due(once, Header(cards)) is once
+        assert len(once.notes) == 1
