@@ -187,7 +187,7 @@ def report(result: DiffResult) -> dict[str, Any]:
     detections = sorted(result.detections, key=lambda source: -abs(source.snr))
     x = np.array([source.x for source in detections])
     y = np.array([source.y for source in detections])
-    x_new, y_new = result.new.map_to_new(x, y)
+    x_new, y_new = result.new.map_to_file(x, y)
     places = sky_positions(result.reference.frame, x, y)
     difference = result.difference
     return {

@@ -31,7 +31,8 @@ def write(
     """Write a difference and what was found in it, all at once or not at all.
 
     Extensions are ``DIFF`` (stored units of the reference), ``SCORE``, ``MASK``, ``PSF`` (of the
-    difference, at the middle of the frame) and the table ``SOURCES`` (x, y from 0).
+    difference, at the middle of the frame) and the table ``SOURCES`` (x, y from 0; x_new, y_new in the
+    new frame's file).
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ def _sources(
     NaN is no place on the sky, no score, and a feature that is not measured of this kind of source.
     """
     x, y = np.array([found.x for found in detections]), np.array([found.y for found in detections])
-    x_new, y_new = new.map_to_new(x, y)
+    x_new, y_new = new.map_to_file(x, y)
     places = [
         (math.nan if ra is None else ra, math.nan if dec is None else dec)
         for ra, dec in sky_positions(reference.frame, x, y)

@@ -281,6 +281,11 @@ class Aligned:
         a = self.to_new
         return a[0, 0] * x + a[0, 1] * y + a[0, 2], a[1, 0] * x + a[1, 1] * y + a[1, 2]
 
+    def map_to_file(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The same in the array of the new frame's file, of which overscan may have been trimmed."""
+        x_new, y_new = self.map_to_new(x, y)
+        return x_new + self.frame.origin[0], y_new + self.frame.origin[1]
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:

@@ -10,7 +10,8 @@ from astropy.io import fits
 
 from core.settings import Settings
 from core.vocabulary import MaskPlane
-from pipeline.diff import DiffOptions, diff_files
+from pipeline.diff import DiffOptions, diff_files, report
+from pipeline.diff_file import write as write_difference
 from pipeline.files.psf_file import read_psf
 from pipeline.frame import FrameRefused
 from pipeline.reference.reference_file import ReferenceImage, write
@@ -105,3 +106,22 @@ def test_a_gain_that_the_sky_contradicts_is_said_of_each_file(folder):
     warnings = subtracted(folder, gain=30.0).warnings
     assert [each.split(":")[0].split("/")[-1] for each in warnings] == ["ref.fits", "new.fits"]
     assert all("contradicts the sky's noise" in each for each in warnings)
+
+
+def test_places_in_the_new_frame_are_those_of_its_file_with_its_prescan(folder, tmp_path):
+    left, below = 24, 10
+    frame, _ = star_frame(SHAPE, **SKY, fwhm=3.4, noise_seed=8, extra=[(100.0, 60.0, 3e4)])
+    noise = np.random.default_rng(2).normal(0.0, 5.0, (SHAPE[0] + below, SHAPE[1] + left))
+    raw = (noise + 300.0).astype(np.float32)
+    raw[below:, left:] = frame.data + 300.0
+    cards = fits.Header({"DATE-OBS": "2020-01-01T00:00:00", "GAIN": 1.0, "RDNOISE": 5.0})
+    cards["TRIMSEC"] = f"[{left + 1}:{raw.shape[1]},{below + 1}:{raw.shape[0]}]"
+    cards["BIASSEC"] = f"[1:{left},{below + 1}:{raw.shape[0]}]"
+    fits.PrimaryHDU(raw, cards).writeto(tmp_path / "raw.fits")
+    result = diff_files(str(tmp_path / "raw.fits"), str(folder / "ref.fits"), DiffOptions(), Settings())
+    (source,) = report(result)["sources"]
+    assert (source["x"], source["y"]) == pytest.approx((100.0, 60.0), abs=0.2)
+    assert (source["x_new"], source["y_new"]) == pytest.approx((100.0 + left, 60.0 + below), abs=0.2)
+    write_difference(tmp_path / "d.fits", result.difference, result.detections, result.new, result.reference)
+    (row,) = fits.getdata(tmp_path / "d.fits", "SOURCES")
+    assert (row["x_new"], row["y_new"]) == (source["x_new"], source["y_new"])
