@@ -44,6 +44,7 @@ from pipeline.files.fits_selection import (
 from pipeline.files.headers import exposure_of, text
 from pipeline.files.readout import readout_of
 from pipeline.files.scaling import linear
+from pipeline.files.unfilled import unfilled
 from pipeline.frame import FrameRefused, Image, MaskImage, RawFrame
 from pipeline.quantile import quantile
 
@@ -122,8 +123,8 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
     Returns
     -------
     RawFrame
-        float32 data in the file's own units; pixels that are not finite, ``BLANK``, huge or masked by
-        the file are `MaskPlane.BAD` and hold 0.
+        float32 data in the file's own units; pixels that are not finite, ``BLANK``, huge, of the sky but
+        never written to, or masked by the file are `MaskPlane.BAD` and hold 0.
 
     Raises
     ------
@@ -158,6 +159,8 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
         mask = np.where(bad, MaskPlane.BAD, 0).astype(np.uint16)
         mask |= _file_mask(hdus, extension, data.shape)
         _check_content(data, mask, exposure.kind)
+        if exposure.kind is FrameKind.SCIENCE:
+            mask[unfilled(data)] = MaskPlane.BAD
         wcs, remark = _wcs(hdus, extension)
     complaints.extend(each for each in (scaled, remark) if each is not None)
     notes = tuple(dict.fromkeys(complaints))

@@ -104,6 +104,21 @@ def test_blank_pixels_of_unsigned_integers_are_masked(tmp_path, kind):
     assert raw.data[5, 5] == counts[5, 5]
 
 
+def test_squares_of_zeros_in_a_frame_of_the_sky_are_masked_and_single_zeros_are_not(tmp_path):
+    light = SKY - 1000.0  # its sky was subtracted
+    light[:, :9] = 0.0  # where the frame did not reach, when it was turned
+    light[20:28, 30:38] = 0.0
+    light[5, 20], light[10:17, 40:50] = 0.0, 0.0  # 7 rows are no square
+    raw = only(written(tmp_path / "a.fits", fits.PrimaryHDU(light, header())))
+    expected = np.zeros(SKY.shape, dtype=bool)
+    expected[:, :9] = expected[20:28, 30:38] = True
+    np.testing.assert_array_equal(raw.mask == MaskPlane.BAD, expected)
+    few = RNG.poisson(0.3, SKY.shape).astype(np.int16)
+    assert not only(written(tmp_path / "few.fits", fits.PrimaryHDU(few, header()))).mask.any()
+    dark = only(written(tmp_path / "dark.fits", fits.PrimaryHDU(light, header(IMAGETYP="DARK"))))
+    assert not dark.mask.any()
+
+
 def test_companions_are_no_frames_and_a_mask_masks(tmp_path):
     flags = np.zeros(SKY.shape, np.int16)
     flags[5, 6] = 4
