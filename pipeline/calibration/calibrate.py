@@ -64,6 +64,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
     trimmed = trim(replace(raw, mask=raw.mask | _saturated(raw.data, saturation)))
     raw = trimmed.raw
     counts, mask, response = _corrected(raw, masters, exposure)
+    current = _dark_current(masters, exposure)
     pedestal = trimmed.pedestal
     if masters is not None and masters.bias is not None:
         pedestal += float(np.median(masters.bias[::4, ::4]))
@@ -75,12 +76,14 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
 
     sky = _sky(counts, mask, bad, settings.calibrate.background_mesh_px, has_flat=response is not None)
     noise = sky_noise(counts, sky, bad)
+    # What the dark current leaves of itself is noise like the sky's, which else were taken for a wrong gain.
+    noise = replace(noise, level=max(noise.level, 0.0) + float(np.median(current)))
     brightest = float(np.max(np.where(bad, np.float32(-np.inf), counts - sky)))
     detector = detector_of(exposure, noise, brightest)
 
     gain = np.float32(detector.gain)
     data, level = counts * gain, sky * gain
-    quiet = _sky_variance(level, response, detector)
+    quiet = _sky_variance(level, current * gain, response, detector)
     signal = data - level
     sigma = np.sqrt(quiet)
     mask[(signal < np.float32(-COLD_SIGMA) * sigma) & ~bad] |= np.uint16(MaskPlane.BAD)
@@ -207,15 +210,26 @@ def _cosmic_rays(signal: Image, quiet: Image, mask: MaskImage, sigma: float) -> 
     return find_cosmic_rays(signal, noise2, dead, (mask & MaskPlane.SATURATED) != 0, sigma)
 
 
-def _sky_variance(level: Image, response: Image | None, detector: Detector) -> Image:
-    """Electrons squared: read noise and Poisson noise of the sky.
+def _dark_current(masters: Masters | None, exposure: Exposure) -> Image:
+    """What was subtracted as such, in data units: its Poisson noise is still there; (1, 1) where it is none.
+
+    Without any bias a dark holds that too, which has no such noise: then it is not known.
+    """
+    if masters is None or masters.dark is None or masters.bias is None:
+        return np.zeros((1, 1), dtype=np.float32)
+    current: Image = np.maximum(masters.dark * np.float32(exposure.exposure_s or 0.0), np.float32(0.0))
+    return current
+
+
+def _sky_variance(level: Image, current: Image, response: Image | None, detector: Detector) -> Image:
+    """Electrons squared: read noise and Poisson noise of sky and dark current.
 
     Under a flat ``f`` a calibrated signal ``S`` was ``S f`` electrons: its Poisson variance is
-    ``S / f`` and the read noise ``r**2 / f**2``.
+    ``S / f``, that of the dark current ``D / f**2`` and the read noise ``r**2 / f**2``.
     """
     sky = np.maximum(level, np.float32(0.0))
-    read = np.float32(detector.read_noise**2)
-    model = sky + read if response is None else (sky + read / response) / response
+    beside = current + np.float32(detector.read_noise**2)
+    model = sky + beside if response is None else (sky + beside / response) / response
     variance: Image = np.maximum(np.float32(detector.sky_variance_factor) * model, np.float32(1e-3))
     return variance
 

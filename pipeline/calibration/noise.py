@@ -30,7 +30,10 @@ BAND_ROWS = 64
 
 @dataclass(frozen=True, slots=True)
 class SkyNoise:
-    """Level and standard deviation of a pixel of empty sky, in data units."""
+    """Level and standard deviation of a pixel of empty sky, in data units.
+
+    To a detector's noise a dark current that was subtracted is a part of that level.
+    """
 
     level: float
     sigma: float

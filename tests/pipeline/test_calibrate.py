@@ -73,6 +73,21 @@ def test_bias_dark_and_flat_are_taken_out():
     assert corner == pytest.approx(1.0, abs=0.05), "under a low flat the noise is larger, and known"
 
 
+@pytest.mark.parametrize("flat", [None, FLAT])
+def test_the_noise_of_a_dark_current_is_expected_and_no_reason_to_doubt_the_gain(flat):
+    rng = np.random.default_rng(9)
+    dark = rng.gamma(4.0, 0.3, X.shape).astype(np.float32)  # data units a second: a camera that is warm
+    stars = {"n_stars": 60, "fwhm": 2.5, "flux_range": (5e3, 1e5), "sky": 100.0}
+    current = rng.poisson(2.0 * 60.0 * dark) / 2.0
+    raw, truth = raw_frame(flat=1.0 if flat is None else flat, bias=300.0 + current, **stars)
+    masters = Masters(bias=np.full(X.shape, 300.0, np.float32), dark=dark, flat=flat)
+    frame = calibrate(raw, masters, SETTINGS)
+    assert (frame.gain, frame.notes) == (2.0, ())
+    on_stars = (truth.model > 500.0) & (truth.model < 20000.0)
+    for where in (truth.model < 5.0, (truth.model < 5.0) & (dark > np.quantile(dark, 0.9)), on_stars):
+        assert np.std(pull(frame, truth, where)) == pytest.approx(1.0, abs=0.08)
+
+
 def test_dead_pixels_of_the_flat_and_hot_ones_of_the_dark_are_bad():
     raw, _ = raw_frame()
     flat = np.ones_like(FLAT)
