@@ -20,7 +20,8 @@ from pipeline.files.headers import gain_of
 from pipeline.frame import Exposure, Frame, FrameRefused, Image, MaskImage, RawFrame
 from pipeline.neighbourhood import blurred, gaussian_taps, grown, patches, places
 
-PLATEAU_PIXELS = 3  # so many pixels at the largest value: the detector or its digitiser is full
+PLATEAU_PIXELS = 3  # so many pixels at the largest value side by side: the detector or digitiser is full
+PLATEAU_SHARE = 0.25  # of all pixels, at most
 PLATEAU_MARGIN = 0.98
 DIGITISER_FULL = 65535.0  # of 16 bits, where nothing else tells
 MODEL_SMOOTHING_PX = 1.0
@@ -60,7 +61,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
         raise FrameRefused(f"it is a {raw.exposure.kind} frame, not one of the sky")
     exposure = _with_settings(raw, settings)
     masters = masters and due(masters, raw.header)
-    saturation = exposure.saturation or _plateau(raw.data)
+    saturation = _full(raw.data, exposure.saturation)
     trimmed = trim(replace(raw, mask=raw.mask | _saturated(raw.data, saturation)))
     raw = trimmed.raw
     counts, mask, response = _corrected(raw, masters, exposure)
@@ -144,17 +145,27 @@ def _with_settings(raw: RawFrame, settings: Settings) -> Exposure:
     )
 
 
-def _plateau(data: Image) -> float:
-    """Where a frame of unknown saturation is full, in its data's units.
+def _full(data: Image, told: float | None) -> float:
+    """Where a frame is full, in its data's units, where that may be told.
 
-    Several pixels at exactly the largest value are a plateau; without one nothing is full, and the
-    limit is that of 16 bits or the brightest pixel.
+    Several pixels beside each other at exactly the largest value are a plateau. It counts where nothing is
+    told, or more than any pixel holds, as is the full well of some cameras; without one nothing is full,
+    and the limit is that of 16 bits or the brightest pixel.
     """
     largest = float(data.max())
-    at_largest = np.count_nonzero(data >= largest)
-    if PLATEAU_PIXELS <= at_largest < data.size // 4 and largest > 2.0 * max(float(np.median(data)), 0.0):
+    if told is not None and told <= largest:
+        return told
+    plateau = data >= largest
+    share = np.count_nonzero(plateau) / data.size
+    if share < PLATEAU_SHARE and largest > 2.0 * max(float(np.median(data)), 0.0) and _touching(plateau):
         return PLATEAU_MARGIN * largest
-    return max(largest, DIGITISER_FULL)
+    return told or max(largest, DIGITISER_FULL)
+
+
+def _touching(pixels: NDArray[np.bool_]) -> bool:
+    """Whether so many of some pixels touch one of them, itself among them, as make a plateau."""
+    beside = patches(pixels, *places(pixels), 3)
+    return bool((np.count_nonzero(beside, axis=(1, 2)) >= PLATEAU_PIXELS).any())
 
 
 def _saturated(data: Image, saturation: float) -> MaskImage:

@@ -121,7 +121,7 @@ def test_nothing_that_is_not_finite_leaves():
     assert abs(np.median(residual)) < 3.0 * np.sqrt(truth.sky)
 
 
-@pytest.mark.parametrize("saturation", [3000.0, None])
+@pytest.mark.parametrize("saturation", [3000.0, None, 1e5])  # the last is what the wells hold
 def test_saturated_stars_are_masked_with_a_border(saturation):
     raw, _ = raw_frame(flux_range=(2e4, 3e5))
     data = np.minimum(raw.data, 3000.0)
@@ -140,6 +140,9 @@ def test_saturated_stars_are_masked_with_a_border(saturation):
 def test_a_frame_without_a_plateau_has_nothing_saturated():
     raw, _ = raw_frame()
     assert not (calibrate(raw, None, SETTINGS).mask & MaskPlane.SATURATED).any()
+    few = raw.data.copy()
+    few[20:200:60, 30:200:60] = few.max() + 100.0  # as bright, but not side by side
+    assert calibrate(replace(raw, data=few), None, SETTINGS).saturation > 1e5
 
 
 def test_settings_stand_in_for_a_silent_header_and_yield_to_a_telling_one():
