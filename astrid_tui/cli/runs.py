@@ -84,7 +84,7 @@ def show(context: typer.Context, run: RunArgument, as_json: JsonOption = False) 
         return
     told = {**record, "counts": _counts(record), "seconds": _seconds(record)}
     for name in ("started_at", "heartbeat_at", "ended_at"):
-        told[name] = _utc(record[name])
+        told[name] = f"{_utc(record[name])} UTC" if record[name] else None
     for name, value in told.items():
         if value is not None:
             print_text(f"{name:12} {value}")

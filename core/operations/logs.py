@@ -13,11 +13,11 @@ import logging
 import os
 import re
 import sys
+import time
 from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from io import TextIOWrapper
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
@@ -115,15 +115,6 @@ class SharedLog(WatchedFileHandler):
                         _aged(self._path, age - 1).replace(_aged(self._path, age))
 
 
-class _InUtc(logging.Formatter):
-    """Tells times as all else of AstrID's is told."""
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002
-        """When it was said, as 2026-11-25T03:04:05.678Z."""
-        said = datetime.fromtimestamp(record.created, UTC)
-        return f"{said:%Y-%m-%dT%H:%M:%S}.{said.microsecond // 1000:03}Z"
-
-
 def _is_full(path: Path, most_bytes: int) -> bool:
     try:
         return path.stat().st_size >= most_bytes
@@ -140,6 +131,13 @@ def _own(path: Path) -> Path:
 def _aged(path: Path, age: int) -> Path:
     """What a log is called after it was full; 0 is the one that is written to."""
     return path.with_name(f"{path.stem}.{age}{path.suffix}") if age else path
+
+
+class _InUtc(logging.Formatter):
+    """A line with its time in UTC, as all that AstrID tells is; marked, for older lines are in local time."""
+
+    converter = staticmethod(time.gmtime)
+    default_msec_format = "%s,%03dZ"
 
 
 def log_to_file(settings: Settings) -> None:

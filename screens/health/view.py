@@ -23,7 +23,7 @@ DAY_S = 86400.0
 
 STATE_TONES = {"ok": Tone.GOOD, "warning": Tone.WARN, "failed": Tone.BAD, "unknown": Tone.DIM}
 EVENT_TONES = {"open": Tone.STRONG, "seen": Tone.PLAIN, "over": Tone.PLAIN, "past": Tone.DIM}
-_HEAD = re.compile(r"^\d{4}-\d\d-\d\d (?P<hour>\d\d:\d\d:\d\d)[,.]\d+ \d+ (?P<level>[A-Z]+) [\w.]+: ")
+_HEAD = re.compile(r"^\d{4}-\d\d-\d\d (?P<hour>\d\d:\d\d:\d\d)[,.]\d+Z? \d+ (?P<level>[A-Z]+) [\w.]+: ")
 _WIDE = 120
 _LEVEL = re.compile(r"\b(CRITICAL|ERROR|WARNING)\b|^(Traceback)\b")
 

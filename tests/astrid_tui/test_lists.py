@@ -1,5 +1,7 @@
 """Lists at the command line: objects, tracklets that are kept, and runs."""
 
+import re
+
 import pytest
 
 from core.database.store import Store
@@ -90,4 +92,6 @@ def test_a_run_whose_clock_was_set_back_has_no_length(astrid: Command, sqlite_st
     (run,) = astrid.json("runs", "list")
     assert run["seconds"] is None
     assert "-7189" not in astrid("runs", "list")
-    assert "-7189" not in astrid("runs", "show", key)
+    shown = astrid("runs", "show", key)
+    assert "-7189" not in shown
+    assert re.search(r"^started_at .* UTC$", shown, re.MULTILINE)

@@ -117,8 +117,8 @@ def test_lines_of_a_log_are_toned_by_their_level(line, tone):
     assert log_tone(line) is tone
 
 
-def test_a_narrow_line_of_a_log_begins_with_its_hour_and_its_message():
-    head = "2026-11-22 03:00:00,125 4242"
+@pytest.mark.parametrize("head", ["2026-11-22 03:00:00,125Z 4242", "2026-11-22 03:00:00,125 4242"])
+def test_a_narrow_line_of_a_log_begins_with_its_hour_and_its_message(head):
     lines = [
         f"{head} INFO pipeline.engines.sequential: run 1: science_007.fits: rejected",
         f"{head} ERROR core: no",
