@@ -46,13 +46,15 @@ def init(context: typer.Context, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def upgrade(context: typer.Context) -> None:
+def upgrade(context: typer.Context, as_json: JsonOption = False) -> None:
     """Bring the store to this program's version; nothing is lost. `astrid db backup` copies it before."""
     from core.database.migrations import upgrade as run_upgrade
 
     must_write(context)
     before, after = run_upgrade(settings_of(context).store_url)
-    if before == after:
+    if as_json:
+        print_json({"before": before, "after": after})
+    elif before == after:
         print_text("The store is up to date.")
     elif before is None:
         print_text(f"The store was made, of version {after}.")

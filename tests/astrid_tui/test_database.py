@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from core.database.migrations import downgrade
-from core.database.store import Store
+from core.database.store import HEAD, Store
 from core.database.tables import Cutout
 from tests.astrid_tui.command import Command
 from tests.core.rows import add_candidate
@@ -110,7 +110,8 @@ def test_an_older_store_is_copied_and_comes_back(astrid: Command, sqlite_store: 
     said = astrid("db", "restore", tmp_path / "copy.db", "--force")
     assert "run `astrid db upgrade`" in said
     assert re.search(r"that was there is .*astrid-until-\d+T\d+Z\.db now", said)
-    astrid("db", "upgrade")
+    assert astrid.json("db", "upgrade") == {"before": "0011", "after": HEAD}
+    assert astrid("db", "upgrade") == "The store is up to date.\n"
     assert [each["id"] for each in astrid.json("candidates", "list")] == [candidate]
 
 
