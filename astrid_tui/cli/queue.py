@@ -92,7 +92,7 @@ def show(
     frame: Annotated[int, typer.Argument(metavar="FRAME", callback=storable, help="The frame's id.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show one frame and its whole history: failures, silences, hands laid upon it, stages."""
+    """Show one frame and its whole history: failures, silent workers, what people did to it, stages."""
     from core.frames.queue_history import history
     from core.frames.queue_page import page
 

@@ -212,7 +212,7 @@ def _frames(facts: Facts, _: HealthSettings) -> Iterator[Check]:
             cause="leases",
         )
     if not (store.quarantined or store.silent_leases):
-        yield Check("frames", "ok", "none is quarantined, none is in silent hands")
+        yield Check("frames", "ok", "none is quarantined, none is held by a worker that fell silent")
 
 
 def _runs(facts: Facts, limits: HealthSettings) -> Iterator[Check]:

@@ -1,8 +1,8 @@
-"""What is done with a candidate by its score: first, in its turn, or only on request.
+"""What a candidate is by its score: first, in its turn, or what nobody need look at. Filters ask for it.
 
-Nothing is ever deleted. The limits are those of the ensemble that AstrID comes with, on fields that nothing
-was trained on: below the lower one lie at most 0.5 % of the real, above the upper one at most 1 % are bogus,
-by the unfavourable end of the interval over fields, in the worst kind of them.
+Nothing is ever deleted, nor left out of the queue. The limits are those of the ensemble that AstrID comes
+with, on fields that nothing was trained on: below the lower one lie at most 0.5 % of the real, above the
+upper one at most 1 % are bogus, by the unfavourable end of the interval over fields, in their worst kind.
 """
 
 from __future__ import annotations
