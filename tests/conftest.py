@@ -21,12 +21,20 @@ from sqlmodel import SQLModel
 from core.database.migrations import upgrade
 from core.database.store import Store, open_store
 from tests.builders import empty_store
+from tests.statements import compile_once
 
 ROOT = Path(__file__).parent.parent
 
 # The same examples each time, however busy the machine is.
 settings.register_profile("astrid", derandomize=True, deadline=None)
 settings.load_profile("astrid")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        compile_once(patch)
+        yield
 
 
 @pytest.fixture(scope="session")
