@@ -1,9 +1,14 @@
 """What all stories share: a console is waited for as briefly as it takes."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual._wait import wait_for_idle
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
+from textual.pilot import Pilot
 
 from core.database.store import Store
 from tests.builders import add_night, make_store
@@ -11,11 +16,41 @@ from tests.builders import add_night, make_store
 
 @pytest.fixture(autouse=True)
 def soon_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After each key Textual waits twice until the process is idle: let it look every 5 ms, not every 20.
+    """After each key Textual waits twice until the process is idle, for animations that there are none of.
 
-    What counts as idle, less than a millisecond of work between two looks, stays.
+    Let it wait once, when all that the key asks for has been heard, and look every 5 ms, not every 20. What
+    counts as idle, less than a millisecond of work between two looks, stays.
     """
+
+    async def go_on(_: float) -> None:
+        await asyncio.sleep(0)
+
+    async def press(pilot: Pilot[None], *keys: str) -> None:
+        for key in keys:
+            await textual_press(pilot, key)
+            await wait_for_idle(0)
+
+    textual_press = Pilot.press
+    monkeypatch.setattr("textual.app.wait_for_idle", go_on)
+    monkeypatch.setattr(Pilot, "press", press)
     monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 0.005)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _styles_parsed_once() -> Iterator[None]:
+    """Every console, and each of its screens, would parse the same style sheets anew."""
+    parsed: dict[object, list[RuleSet]] = {}
+    parse = Stylesheet._parse_rules
+
+    def parse_once(sheet: Stylesheet, css: str, **more: object) -> list[RuleSet]:
+        key = (frozenset(sheet._variables.items()), css, *more.items())
+        if key not in parsed:
+            parsed[key] = parse(sheet, css, **more)
+        return parsed[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stylesheet, "_parse_rules", parse_once)
+        yield
 
 
 @pytest.fixture

@@ -84,11 +84,14 @@ class Reviewer:
             await self.pilot.press(key)
             await self.ready()
 
-    async def type(self, text: str) -> None:
-        """Type into the prompt and submit it."""
-        for character in text:
-            await self.pilot.press(character)
+    async def typed(self, text: str) -> None:
+        """Type into the prompt, as quickly as one who knows what to type, and submit it."""
+        await self.app._press_keys(text)
         await self.pilot.press("enter")
+
+    async def type(self, text: str) -> None:
+        """Type into the prompt, submit it, and wait until all that it asks for is done."""
+        await self.typed(text)
         await self.settled()  # else what was there before the filter might be taken for what passes it
         await self.ready()
 

@@ -26,9 +26,7 @@ def best(store, object_id):
 
 async def type_command(vera, line):
     await vera.pilot.press("colon")
-    for character in line:
-        await vera.pilot.press({" ": "space", "@": "at"}.get(character, character))
-    await vera.pilot.press("enter")
+    await vera.typed(line)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -379,6 +377,7 @@ async def test_an_expert_is_asked_by_name(night, tmp_path):
     async with console(url, tmp_path, more=more) as vera:
         await type_command(vera, "experts eve")
         await vera.until(lambda: "1 of 1" in vera.lines[1])
+        await vera.ready()
         assert vera.screen.card.object_id == ids[0]
         await type_command(vera, "assign vera")
         await vera.until(lambda: "awaits vera  u takes it back" in vera.lines[-2])
