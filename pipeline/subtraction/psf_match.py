@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
+from scipy.linalg import lapack
 
 from pipeline.frame import Aligned, Image, PreparedReference, PsfModel
 from pipeline.registration.pixel_map import polynomial_terms, term_powers
@@ -291,10 +292,12 @@ def _most_evident(cells: _Cells, basis: KernelBasis, variance: Array) -> tuple[A
     group = (degrees[:, None] * (basis.group.max() + 1) + basis.group).ravel()
     count = np.bincount(group)
     for _ in range(STEPS):
-        prior = 1.0 / variance[group]
-        inverse = np.linalg.inv(normal + np.diag(prior))
-        mean = inverse @ moment
-        told = np.maximum(count - np.bincount(group, prior * np.diag(inverse)), 1e-3)
+        # In units of what is expected of them, coefficients have an information matrix that can be inverted.
+        error = np.sqrt(variance[group])
+        root = np.linalg.cholesky(error[:, None] * normal * error + np.eye(len(error)))
+        inverse_root, _ = lapack.dtrtri(root.T, lower=0)
+        mean = error * (inverse_root @ (inverse_root.T @ (error * moment)))
+        told = np.maximum(count - np.bincount(group, np.sum(inverse_root**2, axis=1)), 1e-3)
         before, variance = variance, np.maximum(np.bincount(group, mean**2) / told, 0.1 * LEAST_VARIANCE)
         if np.all(np.abs(variance / before - 1.0) < SETTLED):
             break
