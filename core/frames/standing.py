@@ -8,8 +8,9 @@ Expressions never change and are dear to build, so they are kept.
 """
 
 from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, case, exists, func, select
+from sqlalchemy import ColumnElement, Select, case, exists, func, select, union
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -47,6 +48,18 @@ def candidate_label() -> ColumnElement[str | None]:
     )
     of_object = case((col(SkyObject.review_state) == ReviewState.REAL, SkyObject.review_label), else_=None)
     return func.coalesce(own, of_object)
+
+
+@cache
+def judged_objects() -> Select[Any]:
+    """The ids of objects of which anything was said, or of the body that they are: no others have a label.
+
+    What was said of one object of a body that moves stands of all.
+    """
+    of_body = select(col(SkyObject.id)).where(
+        col(SkyObject.tracklet_id).is_not(None), col(SkyObject.review_state) == ReviewState.REAL.value
+    )
+    return select(union(select(col(Verdict.sky_object_id)), of_body).subquery().c[0])
 
 
 def is_revealed(db: Session, sky_object_id: int) -> bool:

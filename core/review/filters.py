@@ -49,7 +49,7 @@ from core.database.tables import (
     TrackletMember,
     Verdict,
 )
-from core.frames.standing import candidate_label, is_taken_back
+from core.frames.standing import candidate_label, is_taken_back, judged_objects
 from core.objects.sky import MARGIN_DEG, haversine, ra_ranges, zone_of
 from core.review.filter_terms import (
     EXACT,
@@ -316,8 +316,7 @@ def _in_cone(ra: float, dec: float, radius: float) -> ColumnElement[bool]:
 def _judged() -> ColumnElement[bool]:
     """Anything was ever said of the object; it spares all others the search for their label."""
     other = aliased(Candidate)
-    said = select(col(Verdict.sky_object_id))
-    return col(Candidate.id).in_(select(col(other.id)).where(col(other.sky_object_id).in_(said)))
+    return col(Candidate.id).in_(select(col(other.id)).where(col(other.sky_object_id).in_(judged_objects())))
 
 
 def _known(answer: str) -> ColumnElement[bool]:

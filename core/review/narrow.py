@@ -27,6 +27,7 @@ from core.database.tables import (
     known_status,
     tagged,
 )
+from core.frames.standing import judged_objects
 from core.review.card_terms import AnyCard, CardTerm, SeenOn, is_on, seen_on
 from core.review.filter_terms import (
     KNOWN,
@@ -125,7 +126,7 @@ def _objects(term: CardTerm, dialect: str) -> tuple[Select[Any], Select[Any]] | 
                 return None
             found = select(union(*queries).subquery().c[0])
         case HasVerdict(labels) if labels:
-            found = select(col(Verdict.sky_object_id))
+            found = judged_objects()
         case HasTag(_, True):
             found = select(col(Verdict.sky_object_id)).where(text(tagged(dialect)))
         case AwaitsExpert(_, True):

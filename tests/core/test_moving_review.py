@@ -14,6 +14,7 @@ from core.database.store import Store, make_engine, open_store, parse_url
 from core.database.tables import Candidate, SkyObject
 from core.objects.association import refresh
 from core.objects.detail import read_object
+from core.objects.object_list import object_page
 from core.objects.tracklets import newest_night, nights, tracklets_of, write_tracklets
 from core.review.agreement import asked, assign, standings
 from core.review.candidates import page, show
@@ -288,3 +289,27 @@ def test_what_one_asked_an_expert_about_is_left_to_experts(body) -> None:
     assert queue_count(store, filters="state:escalated", asker="ann") == 1
     assign(store, objects[0], "ann", by="bob", at=1.0, session="bob")
     assert objects[0] in {row.object_id for row in queue_page(store, asker="ann").rows}
+
+
+@pytest.mark.parametrize("carrier", [0, 2])
+def test_a_verdict_on_a_body_is_found_at_each_of_its_detections(body, carrier) -> None:
+    store, candidates, objects = body
+    judge(store, candidates[carrier], Label.MOVING)
+    labels = {row["id"]: row["verdict"] for row in page(store).rows}
+    judged = {key for key, label in labels.items() if label == Label.MOVING}
+    assert judged == set(candidates)
+    for filters in ("verdict:moving", "verdict:any", "-verdict:none"):
+        assert {row["id"] for row in page(store, filters=filters).rows} == judged
+        assert {row["candidate"] for row in object_page(store, filters=filters).rows} == judged
+        assert [row.candidate.id for row in real_candidates(store, filters=filters)] == candidates
+        assert [row.object_id for row in queue_page(store, filters=filters).rows] == [objects[0]]
+        assert queue_count(store, filters=filters) == 1
+    assert {row["id"] for row in page(store, filters="verdict:none").rows} == labels.keys() - judged
+
+
+def test_a_verdict_on_a_body_is_found_by_the_few_that_have_one(body, monkeypatch) -> None:
+    store, candidates, objects = body
+    judge(store, candidates[2], Label.MOVING)
+    monkeypatch.setattr("core.review.waiting._BEGINNING", 1)
+    found = queue_page(store, limit=1, filters="verdict:moving").rows
+    assert [row.object_id for row in found] == [objects[0]]
