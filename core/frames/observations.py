@@ -17,6 +17,7 @@ from core.database.store import Store
 from core.database.tables import Observation
 from core.frames.content import was_written_over
 from core.frames.outcome import ObservationFacts
+from core.frames.queue import UNTRIED
 from core.frames.queue_history import note_all
 from core.text import safe_text
 from core.vocabulary import DROPPABLE, FrameKind, ObservationState, QueueEventKind
@@ -147,7 +148,7 @@ def _register(
     for fact in batch:
         row = stored[fact.content, fact.extension]
         key = row.id or 0
-        result.append(_told(fact, row, new=key in new, is_gone=gone.get(key) == row.path))
+        result.append(_told(session, fact, row, new=key in new, is_gone=gone.get(key) == row.path))
         new.discard(key)
     return result
 
@@ -176,11 +177,16 @@ def _drop_replaced(session: Session, batch: Sequence[ObservationFacts]) -> None:
         note_all(session, QueueEventKind.REPLACED, [dropped], reason=REPLACED)
 
 
-def _told(fact: ObservationFacts, row: Observation, *, new: bool, is_gone: bool) -> Registered:
+def _told(
+    session: Session, fact: ObservationFacts, row: Observation, *, new: bool, is_gone: bool
+) -> Registered:
     key = row.id or 0
     if not new and _can_be_used_now(fact, row):
-        row.sqlmodel_update(_row(fact))
-        return Registered(key, fact.frame, fact.path, row.state, row.reason, new=True)
+        # Somebody may have queued it by hand since, and a worker taken it.
+        session.refresh(row, with_for_update=True)
+        if _can_be_used_now(fact, row):
+            row.sqlmodel_update(_row(fact) | UNTRIED)
+            return Registered(key, fact.frame, fact.path, row.state, row.reason, new=True)
     if new or row.path == storable(fact.path):
         return Registered(key, fact.frame, fact.path, row.state, row.reason, new)
     if is_gone:

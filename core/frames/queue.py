@@ -25,6 +25,7 @@ BATCH = 1000
 MAX_INTERRUPTIONS = 10  # beyond power cuts and impatience: the frame itself kills its runs
 
 NO_LEASE = {"lease_owner": None, "lease_token": None, "lease_until": None}
+UNTRIED = {"attempts": 0, "interruptions": 0, "not_before": 0.0, "finished_at": None}
 
 
 class LeaseLost(AstridError):
@@ -217,14 +218,7 @@ def requeue(store: Store, ids: Sequence[int], by: str | None = None) -> int:
 
     Refused files of alerts stay as well: no worker takes them, `astrid ingest` does.
     """
-    values = {
-        "state": ObservationState.QUEUED.value,
-        "reason": None,
-        "attempts": 0,
-        "interruptions": 0,
-        "not_before": 0.0,
-        "finished_at": None,
-    }
+    values = {"state": ObservationState.QUEUED.value, "reason": None, **UNTRIED}
     are_frames = col(Observation.kind) != FrameKind.ALERTS.value
     return _move(store, ids, REQUEUED, values, QueueEventKind.RETRIED, by, only=are_frames)
 

@@ -107,13 +107,16 @@ def missing(observation: Observation) -> str:
 
 
 def _queue_waiting(session: Session, reference: Reference) -> None:
-    waiting = session.exec(
-        select(Observation).where(
+    waiting = (
+        select(Observation)
+        .where(
             col(Observation.state) == ObservationState.WAITING.value,
             col(Observation.filter).is_not_distinct_from(reference.filter),
         )
-    ).all()
-    for observation in waiting:
+        .order_by(col(Observation.id))
+        .with_for_update()  # somebody may have queued it by hand, and a worker taken it
+    )
+    for observation in session.exec(waiting).all():
         if covers(reference, observation):
             observation.state = ObservationState.QUEUED.value
             observation.reason = None

@@ -139,12 +139,13 @@ def write(
         and nothing was written.
     """
     with store.write() as session:
-        lock(session)  # before any row, as a frame's commit does
-        difference = session.scalar(
-            select(Difference).where(col(Difference.id) == frame.difference.id).with_for_update()
-        )
+        # In the order of a frame's commit: its own row, the lock, and then all others.
         observation = session.scalar(
             select(Observation).where(col(Observation.id) == frame.observation.id).with_for_update()
+        )
+        lock(session)
+        difference = session.scalar(
+            select(Difference).where(col(Difference.id) == frame.difference.id).with_for_update()
         )
         if difference is None or observation is None or not _still(observation, difference):
             return None

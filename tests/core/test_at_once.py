@@ -1,12 +1,20 @@
 """What several programs do with one store at the same moment: each is done, one after the other."""
 
 import threading
+import time
 from collections.abc import Callable
+from typing import Any
 
-from sqlmodel import select
+import pytest
+from sqlalchemy import text
+from sqlmodel import Session, col, select, update
 
-from core.database.tables import Assignment, CandidateMatch, Verdict
+from core.database.store import Store
+from core.database.tables import Assignment, CandidateMatch, Observation, Verdict
+from core.frames import observations, queue
+from core.frames.outcome import FrameOutcome
 from core.frames.watched_folders import Watch, take
+from core.frames.zeropoints import look, write
 from core.models import versions
 from core.objects.association import lock, refresh
 from core.objects.known import write_known
@@ -15,6 +23,7 @@ from core.review.label_file import read_labels
 from core.review.label_import import BATCH, Fate, Reach, bring, plan
 from core.review.verdicts import decide, decide_together
 from core.vocabulary import Label
+from tests.core.frames import add_frames, add_reference, done, frame_facts, process
 from tests.core.rows import add_candidate, add_object
 
 PROGRAMS = 4
@@ -38,6 +47,52 @@ def at_once(work: Callable[[int], object]) -> list[object]:
     for thread in threads:
         thread.join()
     return found
+
+
+def beside(
+    store: Store,
+    change: Callable[[Session], object],
+    work: Callable[[], object],
+    then: Callable[[Session], object] = lambda _: None,
+) -> object:
+    """What some work returned that began while a transaction had changed something and was not at its end."""
+    found: list[object] = []
+
+    def one() -> None:
+        try:
+            found.append(work())
+        except Exception as error:  # noqa: BLE001 a thread must report whatever ended it
+            found.append(error)
+
+    thread = threading.Thread(target=one)
+    with store.write() as session:
+        change(session)
+        thread.start()
+        until_it_waits(store, thread)
+        then(session)
+    thread.join()
+    return found[0]
+
+
+def until_it_waits(store: Store, thread: threading.Thread) -> None:
+    """SQLite's writers wait before they have seen anything."""
+    end = time.monotonic() + 60.0
+    while store.is_postgresql and thread.is_alive() and time.monotonic() < end:
+        with store.read() as db:
+            if db.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one():
+                return
+        time.sleep(0.01)
+
+
+def in_hand(frame: int) -> Callable[[Session], object]:
+    """The change that lets a worker have a frame."""
+    facts: dict[str, Any] = {"state": "running", "lease_token": "t", "lease_until": time.time() + 600.0}
+    taken = update(Observation).where(col(Observation.id) == frame).values(**facts)
+    return lambda session: session.exec(taken)
+
+
+def state_of(store: Store, frame: int) -> str:
+    return queue.states(store, [frame])[frame]
 
 
 def add(store, digest):
@@ -159,3 +214,39 @@ def test_commits_and_verdicts_on_many_do_not_wait_for_each_other(store):
                 refresh(session, objects[:10])
 
     assert at_once(work) == [None] * PROGRAMS
+
+
+def test_a_frame_that_waited_and_is_in_hand_stays_so_when_its_reference_comes(store):
+    (frame,) = add_frames(store, 1)
+    process(store, FrameOutcome("waiting", "no reference"))
+    beside(store, in_hand(frame), lambda: add_reference(store))
+    assert state_of(store, frame) == "running"
+
+
+def test_a_frame_that_was_refused_and_is_in_hand_stays_so_when_its_file_comes_again(store, monkeypatch):
+    if not store.is_postgresql:
+        pytest.skip("SQLite has one writer at a time")
+    refused = frame_facts(1, width=None, state="quarantined", reason="no disk")
+    (told,) = observations.register(store, [refused])
+    drop_replaced = observations._drop_replaced
+
+    def meanwhile(*arguments):
+        drop_replaced(*arguments)
+        with store.write() as session:
+            in_hand(told.id)(session)
+
+    monkeypatch.setattr(observations, "_drop_replaced", meanwhile)
+    observations.register(store, [frame_facts(1, path="/data/elsewhere/n1.fits")])
+    assert state_of(store, told.id) == "running"
+
+
+def test_a_zeropoint_and_the_commit_of_its_frame_do_not_wait_for_each_other(store):
+    (frame,) = add_frames(store, 1)
+    made = process(store, done(add_reference(store).id))
+    lack = look(store, frame, made.difference_id)
+
+    def work():
+        return write(store, lack, quality=None, remark=None, zeropoint=25.0, mag_system="ab")
+
+    assert beside(store, in_hand(frame), work, then=lock) is None
+    assert state_of(store, frame) == "running"

@@ -157,6 +157,20 @@ def test_what_could_not_be_read_is_taken_once_it_can_but_not_what_was_judged(sto
     assert register(store, [frame_facts(1)])[0].reason == "clouds"
 
 
+def test_a_frame_that_comes_back_has_all_its_attempts_before_it(store: Store, tmp_path: Path) -> None:
+    name = tmp_path / "a.fits"
+    frame = written(name, b"one")
+    register(store, [frame])
+    commit_frame(store, claimed(store), FrameOutcome("failed", "a crash"), attempts=1, retry_s=0.0)
+    register(store, [written(name, b"two")])
+    assert [row.state for row in rows(store)] == ["dropped", "queued"]
+    assert register(store, [written(name, b"one")])[0].new
+    first, _ = rows(store)
+    assert (first.state, first.attempts, first.finished_at) == ("queued", 0, None)
+    lease = claimed(store)
+    assert (lease.observation_id, lease.attempt) == (first.id, 1)
+
+
 def test_the_same_reference_is_added_once(store: Store) -> None:
     first, again = add_reference(store, field=None), add_reference(store, field=None)
     other_filter = add_reference(store, filter="g", field=None)
