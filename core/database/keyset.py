@@ -9,7 +9,6 @@ about where nulls belong and an index fits each of the two queries on both.
 import base64
 import binascii
 import json
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +53,7 @@ class Cursor:
             made_for, key, row_id = content
         except (binascii.Error, ValueError, TypeError, RecursionError):
             raise PageError("the cursor is damaged: start again without --after") from None
-        is_number = isinstance(key, int | float) and not isinstance(key, bool) and math.isfinite(key)
+        is_number = type(key) in {int, float} and -(2**63) <= key < 2**63  # false for NaN and infinities
         if not (is_number or key is None) or type(row_id) is not int or not 0 <= row_id < 2**63:
             raise PageError("the cursor is damaged: start again without --after")
         if made_for != order:

@@ -143,6 +143,8 @@ def cursor(content):
         ({"after": cursor("x")}, "damaged"),
         ({"after": cursor(["-score", "1", 1])}, "damaged"),
         ({"after": cursor(["-score", 1.0, 2**70])}, "damaged"),
+        ({"after": cursor(["-score", 2**70, 1])}, "damaged"),
+        ({"after": cursor(["-score", -(10**400), 1])}, "damaged"),
         ({"after": cursor(["-score", float("nan"), 1])}, "damaged"),
         ({"after": cursor(["mjd", 1.0, 1])}, "another order"),
     ],
