@@ -11,6 +11,8 @@ from core.database.tables import Difference, Observation, Rejection, SkyObject, 
 from core.frames.queue import counts_by_state
 from core.vocabulary import ReviewState
 
+BATCH = 1000  # frames of one query: a run may have processed more than databases take in one
+
 
 def status(store: Store, *, limit: int = 100, after: int | None = None) -> dict[str, Any]:
     """Counts by state, the length of the review queue, and one page of frames, newest first.
@@ -45,9 +47,14 @@ def status(store: Store, *, limit: int = 100, after: int | None = None) -> dict[
 
 def frames_status(store: Store, ids: Sequence[int]) -> list[dict[str, Any]]:
     """What became of the given observations, in the order of their ids."""
+    wanted = sorted(set(ids))
+    records: list[dict[str, Any]] = []
     with store.read() as session:
-        query = select(Observation).where(col(Observation.id).in_(ids)).order_by(col(Observation.id))
-        return frame_records(session, session.exec(query).all())
+        for start in range(0, len(wanted), BATCH):
+            some = col(Observation.id).in_(wanted[start : start + BATCH])
+            rows = session.exec(select(Observation).where(some).order_by(col(Observation.id))).all()
+            records += frame_records(session, rows)
+    return records
 
 
 def frame_records(session: Session, rows: Sequence[Observation]) -> list[dict[str, Any]]:

@@ -101,6 +101,11 @@ def test_all_that_a_frame_yields_is_in_the_store(store: Store) -> None:
     assert frames_status(store, [rejection.observation_id])[0]["dropped"] == {"edge": 1}
 
 
+def test_what_became_of_more_frames_than_a_query_takes_is_told(store):
+    keys = add_frames(store, 1, 2)
+    assert [each["id"] for each in frames_status(store, [*range(100_000, 1, -1), *keys])] == keys
+
+
 def test_the_depth_is_kept_and_told_by_frame(store: Store) -> None:
     reference = add_reference(store).id or 0
     (key,) = add_frames(store, 1)
