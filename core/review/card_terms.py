@@ -226,8 +226,10 @@ def _is_seen(term: SeenOn) -> ColumnElement[bool]:
     by_itself = exists().where(
         col(own.sky_object_id) == col(SkyObject.id), _stays(own), like(col(own.frame), term.pattern)
     )
-    together = select(col(other.id)).where(
-        col(other.tracklet_id) == col(SkyObject.tracklet_id), col(other.review_state) != _BOGUS
+    together = (
+        select(col(other.id))
+        .where(col(other.tracklet_id) == col(SkyObject.tracklet_id), col(other.review_state) != _BOGUS)
+        .correlate(SkyObject)  # two queries around it: it would not be found otherwise
     )
     with_others = exists().where(
         col(others.sky_object_id).in_(together), _stays(others), like(col(others.frame), term.pattern)

@@ -16,6 +16,7 @@ from core.objects.association import refresh
 from core.objects.detail import read_object
 from core.objects.object_list import object_page
 from core.objects.tracklets import newest_night, nights, tracklets_of, write_tracklets
+from core.review import names
 from core.review.agreement import asked, assign, standings
 from core.review.candidates import page, show
 from core.review.cards import carriers, read_card
@@ -26,7 +27,7 @@ from core.review.retractions import objects_of_step, redo, undo
 from core.review.verdicts import decide, decide_together
 from core.review.waiting import queue_count, queue_page
 from core.vocabulary import Label, ReviewState
-from tests.core.test_tracklets import found, one_mover
+from tests.core.test_tracklets import found, frames_of_a_night, one_mover
 
 
 @pytest.fixture
@@ -313,3 +314,14 @@ def test_a_verdict_on_a_body_is_found_by_the_few_that_have_one(body, monkeypatch
     monkeypatch.setattr("core.review.waiting._BEGINNING", 1)
     found = queue_page(store, limit=1, filters="verdict:moving").rows
     assert [row.object_id for row in found] == [objects[0]]
+
+
+def test_of_two_bodies_the_one_that_a_frame_shows_is_found(store: Store, monkeypatch) -> None:
+    frames = frames_of_a_night(store, [(10.0, 20.0)], [(30.0, 20.0)], [(10.0, 80.0)], [(30.0, 80.0)])
+    one, another = [[key for (key,) in part] for part in (frames[:2], frames[2:])]
+    write_tracklets(store, newest_night(store), [found(*one), found(*another)])
+    first, _ = objects_of(store, one)
+    for most in (names.MOST_NAMES, 0):  # frames whose names are looked up, and such as are too many for that
+        monkeypatch.setattr(names, "MOST_NAMES", most)
+        assert [row.object_id for row in queue_page(store, filters="frame:*2.fits").rows] == [first]
+        assert queue_count(store, filters="frame:*2.fits") == 1
