@@ -16,6 +16,7 @@ from astrid_tui.cli.invocation import (
     print_text,
     progress_bar,
     remark,
+    storable,
     store_of,
 )
 
@@ -36,8 +37,13 @@ def search(
         str | None,
         typer.Option(help="Objects that reviewers tagged so are examples; others judged are none."),
     ] = None,
-    like: Annotated[list[int] | None, typer.Option(help="A candidate that is one; may be repeated.")] = None,
-    unlike: Annotated[list[int] | None, typer.Option(help="One that is none; may be repeated.")] = None,
+    like: Annotated[
+        list[int] | None,
+        typer.Option(callback=storable, help="A candidate that is one; may be repeated."),
+    ] = None,
+    unlike: Annotated[
+        list[int] | None, typer.Option(callback=storable, help="One that is none; may be repeated.")
+    ] = None,
     filters: Annotated[
         list[str] | None, typer.Option("--filter", help='Among which, such as "snr>7 verdict:none".')
     ] = None,

@@ -101,9 +101,10 @@ def storable(value: Any) -> Any:
 
 def person_of(context: typer.Context, given: str | None = None) -> str:
     """Who gives this command: as told, else by the settings, else by the login name."""
+    from core.database.storable import storable as as_kept
     from core.login import login_name
 
-    return given or settings_of(context).review.reviewer or login_name()
+    return str(as_kept(given or settings_of(context).review.reviewer or login_name()))
 
 
 def session_of(reviewer: str) -> str:

@@ -17,6 +17,7 @@ from astrid_tui.cli.invocation import (
     print_text,
     remark,
     settings_of,
+    storable,
     store_of,
 )
 from core.errors import AstridError
@@ -99,7 +100,8 @@ def card(
     context: typer.Context,
     name: NameArgument,
     number: Annotated[
-        int | None, typer.Argument(metavar="NUMBER", help="The version; default: the one in use.")
+        int | None,
+        typer.Argument(metavar="NUMBER", callback=storable, help="The version; default: the one in use."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -153,7 +155,10 @@ def promote(
     context: typer.Context,
     name: NameArgument,
     number: Annotated[
-        int, typer.Argument(metavar="NUMBER", help="The version; 0 is the one that AstrID came with.")
+        int,
+        typer.Argument(
+            metavar="NUMBER", callback=storable, help="The version; 0 is the one that AstrID came with."
+        ),
     ],
     because: ReasonOption = None,
     yes: YesOption = False,

@@ -33,7 +33,7 @@ RunArgument = Annotated[
 @app.command(name="list")
 def list_(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, help="Runs to list, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, callback=storable, help="Runs to list, newest first.")] = 20,
     before: Annotated[
         int | None, typer.Option(callback=storable, help="List runs older than this one.")
     ] = None,

@@ -21,7 +21,7 @@ def _depth(frame: dict[str, Any]) -> str | None:
 
 def status(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, help="Frames to list, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, callback=storable, help="Frames to list, newest first.")] = 20,
     after: Annotated[
         int | None, typer.Option(callback=storable, help="List frames older than this id.")
     ] = None,

@@ -169,7 +169,8 @@ def _still(observation: Observation, difference: Difference) -> bool:
 
 def _named(session: Session, name: str) -> Any:
     """That a frame is one of a name, or lies in a field of it."""
-    conditions = [col(Observation.field) == name, col(Observation.frame) == name]
+    kept = storable(name)
+    conditions = [col(Observation.field) == kept, col(Observation.frame) == kept]
     if (key := key_in(name)) is not None:
         conditions.append(col(Observation.id) == key)
     if session.scalar(select(col(Observation.id)).where(or_(*conditions)).limit(1)) is None:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, s
 from sqlmodel import col
 
 from core.database.keys import MOST_KEY
+from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject, SurveyObject
 from core.objects.own_names import with_blanks, without_blanks
@@ -37,6 +38,7 @@ def names_beginning(store: Store, typed: str) -> list[Word]:
     list of (str, str)
         At most `MOST`: those of the newest `LOOKED_AT` first, the newest first.
     """
+    typed = storable(typed)
     begun = with_blanks(typed)
     own: Select[Any] = select(col(SkyObject.name), col(SkyObject.id))
     surveys: Select[Any] = select(col(SurveyObject.external_id), col(SurveyObject.sky_object_id))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlmodel import col
 
-from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, Difference, Observation, Reference
 from core.objects.detail import object_called
@@ -58,7 +57,7 @@ def chart_target(store: Store, what: str) -> ChartTarget:
     ObjectError
     """
     with store.read() as session:
-        row = object_called(session, storable(what))
+        row = object_called(session, what)
         query = (
             select(Observation, Reference)
             .select_from(Candidate)

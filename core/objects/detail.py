@@ -139,7 +139,7 @@ def read_object(store: Store, what: str) -> ObjectDetail:
         There is no such object, or a name means several.
     """
     with store.read() as db:
-        row = object_called(db, storable(what))
+        row = object_called(db, what)
         key = row.id or 0
         names = db.execute(
             select(col(SurveyObject.source), col(SurveyObject.external_id))
@@ -223,6 +223,7 @@ def object_called(db: Session, what: str) -> SkyObject:
     ObjectError
         There is no such object, or a name means several.
     """
+    what = storable(what)
     key = key_in(what)
     row = None if key is None else db.get(SkyObject, key)
     if row is not None:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, false, func
 
+from core.database.storable import storable
 from core.errors import AstridError
 from core.text import safe_text
 from core.vocabulary import ExitCode
@@ -122,6 +123,7 @@ def read(expression: str, *, unfinished: bool = False) -> Group:
         do not fit.
     """
     _refuse_length(len(expression), "characters", MAX_CHARACTERS)
+    expression = storable(expression)  # the names that it may match were kept so
     stack, position, terms = [_Open(0, "")], 0, 0
     while position < len(expression):
         if expression[position].isspace():

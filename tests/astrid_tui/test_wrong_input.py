@@ -39,7 +39,13 @@ def image(tmp_path) -> Path:
         ("queue", "priority", 1, "--to", -FAR_TOO_LARGE),
         ("runs", "show", FAR_TOO_LARGE),
         ("runs", "list", "--before", FAR_TOO_LARGE),
+        ("runs", "list", "--limit", FAR_TOO_LARGE),
         ("status", "--after", FAR_TOO_LARGE),
+        ("status", "--limit", FAR_TOO_LARGE),
+        ("models", "card", "realbogus", FAR_TOO_LARGE),
+        ("models", "promote", "realbogus", FAR_TOO_LARGE),
+        ("candidates", "search", "--like", FAR_TOO_LARGE),
+        ("candidates", "search", "--unlike", FAR_TOO_LARGE),
         ("health", "ack", FAR_TOO_LARGE),
         ("why", "--pixel", 1, 1, "--reference", FAR_TOO_LARGE),
         ("forced", "--pixel", 1, 1, "--reference", FAR_TOO_LARGE),
@@ -68,6 +74,25 @@ def test_what_is_not_there_is_a_failure(
 ) -> None:
     astrid(*words, code=1)
     assert f"astrid: there is no {what}" in astrid.said
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("candidates", "list", "--filter", "frame:\udcff*"), 0),
+        (("queue", "list", "--filter", "path:*\udcff"), 0),
+        (("candidates", "filters", "--save", "mine", "field:\udcff"), 0),
+        (("candidates", "show", "\udcff"), 1),
+        (("objects", "show", "\udcff"), 1),
+        (("why", 10, 20, "--frame", "\udcff"), 1),
+        (("candidates", "undo", "--reviewer", "\udcff"), 0),
+    ],
+)
+def test_bytes_that_are_no_text_are_a_name_that_nothing_has(
+    astrid: Command, store: Store, words: tuple[object, ...], code: int
+) -> None:
+    astrid(*words, code=code)
+    assert "Traceback" not in astrid.said
 
 
 def test_an_export_that_cannot_be_written_says_why(astrid: Command, store: Store, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import select
 
+from core.database.storable import storable
 from core.database.tables import Candidate, SkyObject
 from core.objects.sky import separation_deg, zone_of
+from core.review.candidates import page
 from core.review.filter_terms import AnyOf, Compare, HasTag, HasVerdict, InState, Match, Near, Not
 from core.review.filters import FilterError, conditions, parse
 from core.review.retractions import undo
@@ -166,6 +168,17 @@ def test_what_is_not_understood_is_named_with_what_is_allowed(expression, named)
     for part in named:
         assert part in str(refused.value)
     assert refused.value.exit_code == 2
+
+
+def test_a_name_is_found_as_it_was_kept_where_no_database_holds_it_as_it_came(store):
+    came = "M\0 \udcff.fits"
+    key = add_candidate(store, frame=storable(came), filter=storable(came))
+    add_candidate(store, frame="M 31.fits")
+    for word in ("frame", "filter"):
+        (row,) = page(store, filters=f'{word}:"{came}"').rows
+        assert row["id"] == key
+    for word in ("object", "field", "source", "survey", "tag", "expert"):
+        assert page(store, filters=f'{word}:"{came}"').rows == ()
 
 
 @given(st.text(max_size=60) | st.text('()-or @snr>7: "', max_size=40))
