@@ -79,6 +79,8 @@ class Watching:
                 here.say("the store answers again", Tone.GOOD)
             if beat.has_changed or recovered:
                 here.store_changed()
+            else:
+                here.catch_up()
             if beat.arrived is not None:
                 self._console.tell_arrival(beat.arrived)
         finally:

@@ -28,6 +28,7 @@ class Asker(Generic[Data]):
         self._is_asking = False
         self._is_stale = False  # what is being read is out of date already
         self._has_changed = False  # the store, while it was being read
+        self.is_owed = False  # the store did not answer
 
     @property
     def is_asking(self) -> bool:
@@ -70,16 +71,22 @@ class Asker(Generic[Data]):
         try:
             data = await asyncio.to_thread(question, opened.store)
         except AstridError as error:
+            from core.database.store import StoreError  # SQLAlchemy comes with it: not before the first paint
+
+            self.is_owed = isinstance(error, StoreError)
             if self._wanted == wanted:
                 self._wanted = None
             screen.say(error, Tone.BAD)
             return
+        was_owed, self.is_owed = self.is_owed, False
         if self._is_stale:
             return
         if wanted is not None:
             self._wanted, screen.filter = None, wanted
             screen.prompt.close()
         screen.answer(data)
+        if was_owed:
+            screen.say("the store answers again", Tone.GOOD)
         screen.paint()
 
     def _question(self, wanted: str | None) -> "Callable[[Store], Data] | None":

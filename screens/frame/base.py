@@ -138,6 +138,11 @@ class FrameScreen(KeyedScreen, Generic[Data]):
         """Something was written to the store."""
         self.ask(at_once=False)
 
+    def catch_up(self) -> None:
+        """The store answers: read what it did not answer for, if there is anything."""
+        if self._asker.is_owed:
+            self.ask()
+
     # -- what the frame offers ---------------------------------------------------------------------
 
     def ask(self, *, at_once: bool = True) -> None:

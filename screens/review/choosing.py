@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.errors import AstridError
-from core.text import counted
+from core.text import counted, safe_text
 from screens.frame.work import start
-from screens.lines import Tone, span
+from screens.lines import Tone, plain, span
 from screens.review.steering import NAMED_ORDERS, cut_line
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class Choosing:
     ----------
     order : str
         One of `NAMED_ORDERS`.
+    is_owed : bool
+        The store did not answer: what is missing on the screen is read once it does.
     """
 
     def __init__(self, screen: "ReviewScreen") -> None:
@@ -32,6 +34,7 @@ class Choosing:
         self._recalled: Mapping[str, Any] = {}
         self._looked_at: int | None = None  # how many awaited a verdict when more was looked for
         self.order = "score"
+        self.is_owed = False
         self.nothing: tuple[str, ...] = ()  # why no card passes the filter, as far as that is clear
 
     def restart_soon(self, filters: str) -> None:
@@ -49,8 +52,10 @@ class Choosing:
             self.order = reading.order
             from core.review.filter_words import FilterError
 
-            # What was typed still stands in the prompt.
-            screen.say(error.why if isinstance(error, FilterError) else error, Tone.BAD)
+            if isinstance(error, FilterError):  # what was typed still stands in the prompt
+                screen.say(error.why, Tone.BAD)
+            else:
+                self.went_wrong(error)
             return
         screen.filter, self._looked_at = reading.filter, None
         screen.notice, self.nothing = (), ()
@@ -82,6 +87,27 @@ class Choosing:
             with suppress(AstridError):  # then the length stays unknown
                 await reading.count()
             self._screen.paint()
+
+    def went_wrong(self, error: AstridError) -> None:
+        """A card could not be read: say so, unless it is said already of something that was not written."""
+        from core.database.store import StoreError  # SQLAlchemy comes with it: not before the first paint
+
+        self.is_owed = isinstance(error, StoreError)
+        if safe_text(error, 400) not in plain(self._screen.notice):
+            self._screen.say(error, Tone.BAD)
+        else:
+            self._screen.paint()
+
+    def catch_up(self) -> None:
+        """Read what the store did not answer for."""
+        if self.is_owed:
+            self.is_owed = False
+            start(self._screen, self._catch_up, group="card", exclusive=True)
+
+    async def _catch_up(self) -> None:
+        await (self._screen.read_place() if self._screen.queue.is_read else self.begin_again())
+        if not self.is_owed:
+            self._screen.say("the store answers again", Tone.GOOD)
 
     def look_for_more(self) -> None:
         """At the end of the queue, look for what came in since."""
@@ -141,6 +167,10 @@ class Choosing:
         """Begin where the last sitting ended: its object, if that still awaits a verdict near the start."""
         filters = self._recalled.get("filter")
         await self.restart(filters if isinstance(filters, str) else "")
+        if not self._screen.queue.is_read and not self.is_owed:  # it cannot be understood any more
+            said = self._screen.notice
+            await self.restart("")
+            self._screen.say_line(said)
         wanted, queue = self._recalled.get("object"), self._screen.queue
         places = [entry.object_id for entry in queue.entries]
         if wanted in places and queue.place == 0 and wanted != places[0]:

@@ -40,6 +40,11 @@ class Queue:
     marks: set[int] = field(default_factory=set)  # objects, also such as another filter would show
 
     @property
+    def is_read(self) -> bool:
+        """Whether the store said what is in it, be it nothing."""
+        return self.is_complete or bool(self.entries)
+
+    @property
     def reach(self) -> int:
         """How many of the entries are reached."""
         return len(self.entries) if self.cut is None else min(len(self.entries), self.cut)

@@ -129,6 +129,7 @@ class ReviewScreen(PictureScreen):
             others=self.company.others,
             said=self.company.said,
             nothing=self.choosing.nothing,
+            is_owed=self.choosing.is_owed,
             width=self.size.width,
         )
 
@@ -186,8 +187,17 @@ class ReviewScreen(PictureScreen):
             await self.choosing.begin_again()
 
     def store_changed(self) -> None:
-        """At the end of the queue, look for what came in since."""
+        """Read what is missing; at the end of the queue, look for what came in since."""
+        self.catch_up()
         self.choosing.look_for_more()
+
+    def catch_up(self) -> None:
+        """Read what the store did not answer for."""
+        self.choosing.catch_up()
+
+    def on_screen_resume(self) -> None:
+        """The store may have come back while another screen was open."""
+        self.catch_up()
 
     def choose(self, filters: str) -> None:
         """Begin at the start of what passes a filter."""
@@ -213,7 +223,7 @@ class ReviewScreen(PictureScreen):
             await self._reading.read(self.paint)
             await self._draw_ahead()
         except AstridError as error:
-            self.say(error, Tone.BAD)
+            self.choosing.went_wrong(error)
         self.company.follow()
 
     async def _draw_ahead(self) -> None:

@@ -44,6 +44,7 @@ class Page:
     order: str = "score"
     others: tuple[str, ...] = ()  # who else has the card open
     nothing: tuple[str, ...] = ()  # why no card passes the filter
+    is_owed: bool = False  # the store did not answer
     width: int = 80
     said: Mapping[str, str] = field(default_factory=dict)  # what others decided of it, by reviewer
 
@@ -121,8 +122,8 @@ def empty_lines(page: Page) -> list[Line]:
     queue, counts = page.queue, page.headline
     if counts is None:
         return []
-    if queue.current is not None:
-        return [(span(" reading the card …", Tone.DIM),)]
+    if queue.current is not None or not queue.is_read:
+        return [_reading_line(page)]
     if queue.entries:
         return _end_lines(page)
     if page.order in MODEL_ORDERS:
@@ -149,6 +150,13 @@ def empty_lines(page: Page) -> list[Line]:
             (span(f" Quarantined: {counted(counts.failed, 'frame')}. `astrid status` says why.", Tone.WARN),)
         )
     return lines
+
+
+def _reading_line(page: Page) -> Line:
+    what = "card" if page.queue.current is not None else "queue"
+    if page.is_owed:
+        return (span(f" The {what} is read as soon as the store answers.", Tone.WARN),)
+    return (span(f" reading the {what} …", Tone.DIM),)
 
 
 def _end_lines(page: Page) -> list[Line]:

@@ -1,0 +1,155 @@
+"""The queue while the store takes its time, does not answer, and answers again: as seen at the console."""
+
+import json
+from contextlib import contextmanager
+from threading import Event
+
+import pytest
+
+from core.database.store import Store, StoreUnreachable
+from tests.stories.desk import console
+
+pytestmark = pytest.mark.usefixtures("soon_seen")
+
+
+class Server:
+    """The server of the store, which may be away."""
+
+    def __init__(self) -> None:
+        self.is_away = False
+
+    @contextmanager
+    def told(self, before):
+        if self.is_away:
+            raise StoreUnreachable("the server is gone")
+        with before:
+            yield
+
+
+@pytest.fixture
+def server(monkeypatch):
+    found, told = Server(), Store.told
+    monkeypatch.setattr(Store, "told", lambda store: found.told(told(store)))
+    return found
+
+
+def slow(monkeypatch, name):
+    """Let a question to the store wait until the event that is given is set."""
+    from screens.review.desk import Desk
+
+    ask, answers = getattr(Desk, name), Event()
+
+    def waiting(*given, **named):
+        assert answers.wait(60)
+        return ask(*given, **named)
+
+    monkeypatch.setattr(Desk, name, waiting)
+    return answers
+
+
+async def test_a_queue_that_is_not_read_yet_is_not_called_empty(night, tmp_path, monkeypatch):
+    answers = slow(monkeypatch, "page")
+    try:
+        async with console(night[1], tmp_path, ready=False) as vera:
+            await vera.until(lambda: "5 await" in vera.lines[0] and vera.screen.reading is not None)
+            assert "reading the queue" in vera.text
+            assert "Nothing awaits" not in vera.text
+            answers.set()
+            await vera.ready()
+            assert "1 of 5" in vera.lines[1]
+    finally:
+        answers.set()
+
+
+async def test_a_card_that_was_not_answered_for_is_read_once_the_store_is_back(night, tmp_path, server):
+    async with console(night[1], tmp_path) as vera:
+        await vera.settled()
+        server.is_away = True
+        vera.screen.move_to(None)
+        await vera.until(lambda: "The card is read as soon as the store answers." in vera.text)
+        assert "the server is gone" in vera.text
+        server.is_away = False
+        await vera.ready()
+        assert vera.screen.card is not None
+        assert "5 of 5" in vera.lines[1]
+        assert "as soon as" not in vera.text
+
+
+async def test_and_so_it_is_where_another_screen_was_open_meanwhile(night, tmp_path, server):
+    async with console(night[1], tmp_path) as vera:
+        await vera.settled()
+        server.is_away = True
+        vera.screen.move_to(None)
+        await vera.until(lambda: "as soon as the store answers" in vera.text)
+        await vera.pilot.press("2")
+        await vera.until(lambda: "STORE DOWN" in vera.lines[0])
+        server.is_away = False
+        await vera.until(lambda: "STORE DOWN" not in vera.lines[0])
+        await vera.pilot.press("3")
+        await vera.until(lambda: vera.screen.card is not None)
+        assert "5 of 5" in vera.lines[1]
+
+
+async def test_a_queue_that_was_not_answered_for_is_read_once_the_store_is_back(
+    night, tmp_path, server, monkeypatch
+):
+    answers = slow(monkeypatch, "page")
+    try:
+        async with console(night[1], tmp_path, ready=False) as vera:
+            await vera.until(lambda: "5 await" in vera.lines[0] and vera.screen.reading is not None)
+            server.is_away = True
+            answers.set()
+            await vera.until(lambda: "The queue is read as soon as the store answers." in vera.text)
+            server.is_away = False
+            await vera.ready()
+            assert "1 of 5" in vera.lines[1]
+            await vera.until(lambda: "the store answers again" in vera.lines[-2])
+    finally:
+        answers.set()
+
+
+async def test_what_was_not_written_is_said_rather_than_what_was_not_read(
+    night, tmp_path, server, monkeypatch
+):
+    async with console(night[1], tmp_path) as vera:
+        await vera.settled()
+        answers = slow(monkeypatch, "card")
+        try:
+            vera.screen.move_by(1)  # the last card is on its way ...
+            await vera.ready()
+            server.is_away = True
+            await vera.pilot.press("r")
+            await vera.until(lambda: "NOT written: the server is gone" in vera.text)
+            answers.set()  # ... and does not come either
+            await vera.settled()
+            assert "NOT written: the server is gone" in vera.text
+        finally:
+            answers.set()
+
+
+async def test_a_page_that_was_not_answered_for_is_read_once_the_store_is_back(night, tmp_path, monkeypatch):
+    from screens.pipeline import reading
+
+    read, is_away = reading.read, Event()
+
+    def read_or_not(*given):
+        if is_away.is_set():
+            raise StoreUnreachable("the server is gone")
+        return read(*given)
+
+    monkeypatch.setattr(reading, "read", read_or_not)
+    async with console(night[1], tmp_path) as vera:
+        is_away.set()  # for so short a time that nobody else asks
+        await vera.pilot.press("2")
+        await vera.until(lambda: "the server is gone" in vera.lines[-2])
+        is_away.clear()
+        await vera.until(lambda: "No run yet" in vera.text)
+        assert "the store answers again" in vera.lines[-2]
+
+
+async def test_a_remembered_filter_that_is_none_any_more_hides_no_queue(night, tmp_path):
+    memory = {"screens": {"review": {"filter": "@gone"}}}
+    (tmp_path / "console.json").write_text(json.dumps(memory))
+    async with console(night[1], tmp_path) as vera:
+        assert "1 of 5" in vera.lines[1]
+        await vera.until(lambda: "gone" in vera.lines[-2])
