@@ -158,6 +158,7 @@ class Console(ScreensApp):
             clock=self.clock,
             read_only=self.read_only,
             trouble=self._watching.trouble,
+            is_silent=self._watching.is_silent,
             note=self._watching.note,
         )
         return header_line(around, self.headline, width)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from screens.frame.pulse import Pulse
 
 LOOK_S = 1.0
+SILENT_S = 5.0  # a store that says nothing for so long is told of, before any connection times out
 STARTS_S = 8.0  # after so long a Prefect server that is to come has begun to warm up
 
 
@@ -37,7 +38,8 @@ class Watching:
     def __init__(self, console: "Console") -> None:
         self._console = console
         self._pulse: Pulse | None = None
-        self._is_looking = False
+        self._asked_at: float | None = None  # when the look that is under way began
+        self._is_checking = False
         self.headline: Headline | None = None
         self.trouble: SafeText | None = None
         self.note = ""
@@ -49,9 +51,16 @@ class Watching:
         self._console.set_interval(LOOK_S, self.look)
         self._console.set_interval(opened.settings.health.look_s, self._check_health)
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the store lets one wait, as where its machine or the line to it is gone."""
+        return self._asked_at is not None and time.monotonic() - self._asked_at > SILENT_S
+
     def look(self) -> None:
         """See what changed in the store."""
-        if self._pulse is not None and not self._is_looking:
+        if self._asked_at is not None:
+            self._paint_header()
+        elif self._pulse is not None:
             start(self._console, partial(self._look, self._pulse), group="look")
 
     def warm_up(self) -> None:
@@ -62,7 +71,7 @@ class Watching:
         if not self._console.is_open:
             return
         here = self._console.here
-        self._is_looking = True
+        self._asked_at = time.monotonic()
         try:
             beat = await asyncio.to_thread(pulse.look)
         except AstridError as error:
@@ -84,7 +93,7 @@ class Watching:
             if beat.arrived is not None:
                 self._console.tell_arrival(beat.arrived)
         finally:
-            self._is_looking = False
+            self._asked_at = None
         self._paint_header()
 
     def _paint_header(self) -> None:
@@ -94,15 +103,20 @@ class Watching:
     def _check_health(self) -> None:
         """See whether anything is wrong, whichever screen is open, and write down what is."""
         opened = self._console.opened
-        if opened is not None and not self._console.read_only:
+        # Where the store is silent each look would keep one more thread, of which there are few.
+        if opened is not None and not self._console.read_only and not self._is_checking:
+            self._is_checking = True
             start(self._console, partial(self._look_at_health, opened), group="health")
 
     async def _look_at_health(self, opened: "Opened") -> None:
         from core.health import watch as health_watch
 
         # A store that does not answer is told of by the next look at it.
-        with suppress(AstridError):
-            await asyncio.to_thread(health_watch.look, opened.settings, opened.store, over_network=False)
+        try:
+            with suppress(AstridError):
+                await asyncio.to_thread(health_watch.look, opened.settings, opened.store, over_network=False)
+        finally:
+            self._is_checking = False
 
     async def _follow_prefect(self) -> None:
         from core.operations.prefect_server import look

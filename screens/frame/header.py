@@ -43,7 +43,8 @@ class Surroundings:
     now: float  # Unix seconds
     clock: Clock
     read_only: bool
-    trouble: SafeText | None = None  # the store does not answer
+    trouble: SafeText | None = None  # the store cannot be used
+    is_silent: bool = False  # the store has not answered yet
     note: str = ""  # such as: Prefect is warming up
 
 
@@ -118,6 +119,8 @@ def _standing(around: Surroundings, headline: "Headline | None") -> Iterator[_Pa
         yield part(3, f"! {event.severity}{_more(event.others)}", Tone.BAR_ALERT)
     if around.trouble is not None:
         yield part(1, "STORE DOWN", Tone.BAR_ALERT)
+    elif around.is_silent:
+        yield part(1, "STORE SILENT", Tone.BAR_ALERT)
     if around.read_only:
         yield part(2, "READ-ONLY", Tone.BAR_ALERT)
 

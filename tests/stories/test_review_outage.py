@@ -108,6 +108,35 @@ async def test_a_queue_that_was_not_answered_for_is_read_once_the_store_is_back(
         answers.set()
 
 
+async def test_a_store_that_lets_one_wait_is_told_of_and_keeps_no_thread_for_each_look(
+    night, tmp_path, monkeypatch
+):
+    from core.health import watch
+
+    monkeypatch.setattr("astrid_tui.watching.SILENT_S", 0.2)
+    answers, checks = Event(), []
+
+    def check(*_given, **_named):
+        checks.append(True)
+        assert answers.wait(60)
+
+    monkeypatch.setattr(watch, "look", check)
+    try:
+        async with console(night[1], tmp_path) as vera:
+            pulse = vera.app._watching._pulse
+            look = pulse.look
+            pulse.look = lambda: answers.wait(60) and look()
+            await vera.until(lambda: "STORE SILENT" in vera.lines[0])
+            for _ in range(3):
+                vera.app._watching._check_health()
+            await vera.until(lambda: bool(checks))
+            answers.set()
+            await vera.until(lambda: "STORE" not in vera.lines[0])
+            assert len(checks) == 1
+    finally:
+        answers.set()
+
+
 async def test_what_was_not_written_is_said_rather_than_what_was_not_read(
     night, tmp_path, server, monkeypatch
 ):
