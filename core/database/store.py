@@ -44,6 +44,14 @@ HEAD = "0014"  # the newest migration; a constant, so that opening a store need 
 
 BUSY_S = 30.0  # how long a writer waits for another
 CONNECT_S = 10
+# A line to PostgreSQL that is cut in silence, as where a network goes away, is known to be within a minute.
+_LINE = {
+    "connect_timeout": CONNECT_S,
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 60_000,  # milliseconds
+}
 THROWN_OUT = "25P03"  # PostgreSQL's codes: a transaction slept too long,
 MISSING = ("42P01", "42703")  # and there is no such table, no such column
 ASLEEP_S = 60.0  # PostgreSQL ends the transaction of who does nothing for so long: its locks bar everybody
@@ -295,8 +303,8 @@ def make_engine(place: URL, *, create: bool = False, read_only: bool = False) ->
     """An engine for a parsed URL, with the transactions that `Store` describes."""
     if place.get_backend_name() == "sqlite":
         return _sqlite_engine(Path(str(place.database)), "rwc" if create else "ro" if read_only else "rw")
-    timeout = {} if "connect_timeout" in place.query else {"connect_timeout": CONNECT_S}
-    engine = create_engine(place, connect_args=timeout, pool_pre_ping=True)
+    line = {name: value for name, value in _LINE.items() if name not in place.query}
+    engine = create_engine(place, connect_args=line, pool_pre_ping=True)
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:

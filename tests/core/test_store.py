@@ -237,6 +237,22 @@ def test_what_cannot_be_reached_is_one_sentence_without_the_password(url: str) -
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_a_line_that_is_cut_in_silence_is_known_to_be_within_a_minute(store_url: str) -> None:
+    def line(url: str) -> dict[str, str]:
+        engine = make_engine(parse_url(url))
+        with engine.connect() as connection:
+            found = connection.connection.dbapi_connection.info.get_parameters()
+        engine.dispose()
+        return found
+
+    kept = line(store_url)
+    idle, interval, count = (int(kept[f"keepalives_{name}"]) for name in ("idle", "interval", "count"))
+    assert idle + interval * count <= 60
+    assert int(kept["tcp_user_timeout"]) <= 60_000
+    assert line(f"{store_url}&keepalives_idle=7")["keepalives_idle"] == "7"  # what the URL says counts
+
+
 def test_a_shown_url_names_the_place_alone() -> None:
     assert (
         shown_url("postgres://ada:hunter2@db.example:5433/night?x=1") == "postgresql://db.example:5433/night"
