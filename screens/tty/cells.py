@@ -38,6 +38,7 @@ _OF_LETTERS = ("1", "2", "3", "5")  # bold, dim, italic, blinking
 _ENDS = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "7": "27", "8": "28", "9": "29"}
 _UPPER, _LOWER, _FULL = "▀▄█"
 _BLOCKS = frozenset((_UPPER, _LOWER, _FULL))
+_PICTURE = 16  # blocks in a row that is more of a picture than of words
 _FEW = 6  # unchanged cells that cost less than to place the cursor behind them
 _PICTORIAL = 0x1F000
 _SHORT = 4  # characters of a text that may well come again in the same attributes
@@ -228,14 +229,24 @@ class Cells:
         if has_drawn:
             yield None
 
-    def difference(self) -> str:
-        """What makes the terminal show what is wanted, from now on taken as sent."""
+    def difference(self, between: str = "") -> str:
+        """What makes the terminal show what is wanted, from now on taken as sent.
+
+        Rows of pictures come last: a thin line takes seconds for them, and words need not wait so long.
+
+        Parameters
+        ----------
+        between : str
+            To be sent between words and pictures, where there are both.
+        """
         out: list[str] = []
         style, x, y, is_in_picture = "", -1, -1, False
-        for row in sorted(self._changed):
+        changed = [row for row in self._changed if self._wanted[row] != self._sent[row]]
+        for is_picture, row in sorted((self._is_picture(row), row) for row in changed):
             wanted, sent = self._wanted[row], self._sent[row]
-            if wanted == sent:
-                continue
+            if is_picture and between:
+                out.append(between if out else "")
+                between = ""
             uneven = row in self._uneven
             for column in _stretches(wanted, sent, whole=uneven):
                 text, look = wanted[column]
@@ -265,6 +276,9 @@ class Cells:
         if out:
             out.append(self._placing())
         return "".join(out)
+
+    def _is_picture(self, row: int) -> bool:
+        return sum(text in _BLOCKS for text, _ in self._wanted[row]) >= _PICTURE
 
     def differ(self, row: int, column: int, rows: int, columns: int) -> bool:
         """Whether anything in a rectangle is to be sent."""

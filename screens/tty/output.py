@@ -101,8 +101,11 @@ class Output:
             while self._waiting:
                 each = self._waiting.popleft()
                 if each is None:
-                    if shown := self._graphics.difference(self._cells) + self._cells.difference():
-                        out.append(f"{SYNC[0]}{shown}{SYNC[1]}" if self._is_synced else shown)
+                    begins, ends = SYNC if self._is_synced else ("", "")
+                    if shown := self._graphics.difference(self._cells) + self._cells.difference(
+                        ends + begins
+                    ):
+                        out.append(f"{begins}{shown}{ends}")
                     continue
                 out.append(each.text)
                 if each.forgets:

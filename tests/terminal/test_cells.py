@@ -122,6 +122,35 @@ def test_nothing_is_sent_again():
     assert shown([cells.difference()])[2][4:7] == shown([drawn.replace("▀▀▀", "▀x▀")])[2][4:7]
 
 
+def test_words_are_sent_before_the_rows_of_a_picture():
+    cells, row = Cells(), "".join(f"\x1b[38;5;{232 + k % 24};48;5;{255 - k % 24}m▀\x1b[0m" for k in range(40))
+    list(cells.feed(f"\x1b[1;1H2 of 9\x1b[2;1H{row}\x1b[3;1H{row}\x1b[4;1Hreal  u takes it back"))
+    sent = cells.difference("|")
+    words, _, picture = sent.partition("|")
+    assert "2 of 9" in words
+    assert "takes it back" in words
+    assert "▀" not in words
+    assert picture.count("▀") + picture.count("▄") == 80
+    list(cells.feed("\x1b[1;1H3 of 9\x1b[4;1Hx"))
+    assert "|" not in cells.difference("|")  # nor where there are words alone
+    list(cells.feed(f"\x1b[2;1H{'█' * 40}"))
+    assert "|" not in cells.difference("|")  # or a picture
+
+
+def test_what_a_terminal_shows_at_once_are_the_words_and_then_the_picture(tmp_path):
+    file = os.open(tmp_path / "terminal", os.O_RDWR | os.O_CREAT)
+    output = Output(file)
+    output.write("\x1b[?2026h")
+    output.write(f"\x1b[1;1H2 of 9\x1b[2;1H{'▀' * 40}\x1b[3;1Hreal")
+    output.write("\x1b[?2026l")
+    output.start()
+    output.stop()
+    first, second = re.findall(r"\x1b\[\?2026h(.+?)\x1b\[\?2026l", (tmp_path / "terminal").read_text())
+    assert "real" in first
+    assert "▀" in second
+    os.close(file)
+
+
 def test_attributes_change_by_what_differs():
     assert look_of("1;38;5;240;48;2;1;2;3") == (("1",), "38;5;240", "48;2;1;2;3")
     assert look_of("7;33;102") == (("7",), "33", "102")
