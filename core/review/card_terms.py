@@ -16,6 +16,7 @@ from sqlmodel import Session, col
 from core.database.tables import Assignment, Candidate, SkyObject, Verdict
 from core.frames.standing import stands
 from core.review import filters
+from core.review.bodies import with_their_bodies
 from core.review.filter_terms import AnyOf, AwaitsExpert, Disputed, HasVerdict, InState, Match, Term
 from core.review.filter_words import like
 from core.review.states import AWAITING
@@ -198,18 +199,7 @@ def is_on(few: Sequence[str]) -> ColumnElement[bool]:
 
 def seen_on(of_frame: ColumnElement[bool]) -> Select[Any]:
     """The objects of some candidates, and all that are judged with one of those."""
-    direct = select(col(Candidate.sky_object_id)).where(of_frame).cte()  # looked for once
-    one, other = aliased(SkyObject), aliased(SkyObject)
-    together = (
-        select(col(other.id))
-        .join(one, col(one.tracklet_id) == col(other.tracklet_id))
-        .where(
-            col(one.id).in_(select(direct.c[0])),
-            col(one.review_state) != _BOGUS,
-            col(other.review_state) != _BOGUS,
-        )
-    )
-    return select(union(select(direct.c[0]), together).subquery().c[0])
+    return with_their_bodies(select(col(Candidate.sky_object_id)).where(of_frame))
 
 
 def _are_seen(term: SeenOn) -> ColumnElement[bool]:

@@ -51,6 +51,7 @@ from core.database.tables import (
 )
 from core.frames.standing import candidate_label, is_taken_back, judged_objects
 from core.objects.sky import MARGIN_DEG, haversine, ra_ranges, zone_of
+from core.review.bodies import with_their_bodies
 from core.review.filter_terms import (
     EXACT,
     KNOWN,
@@ -361,4 +362,4 @@ def _tagged(tag: str | None) -> ColumnElement[bool]:
     text = cast(col(given.tags), Text)
     has = text != "[]" if tag is None else text.contains(json.dumps(tag), autoescape=True)
     named = select(col(given.sky_object_id)).where(has, ~is_taken_back(given))
-    return col(SkyObject.id).in_(named)
+    return col(SkyObject.id).in_(with_their_bodies(named))

@@ -28,6 +28,7 @@ from core.database.tables import (
     tagged,
 )
 from core.frames.standing import judged_objects
+from core.review.bodies import with_their_bodies
 from core.review.card_terms import AnyCard, CardTerm, SeenOn, is_on, seen_on
 from core.review.filter_terms import (
     KNOWN,
@@ -128,7 +129,7 @@ def _objects(term: CardTerm, dialect: str) -> tuple[Select[Any], Select[Any]] | 
         case HasVerdict(labels) if labels:
             found = judged_objects()
         case HasTag(_, True):
-            found = select(col(Verdict.sky_object_id)).where(text(tagged(dialect)))
+            found = with_their_bodies(select(col(Verdict.sky_object_id)).where(text(tagged(dialect))))
         case AwaitsExpert(_, True):
             found = select(col(Assignment.sky_object_id))
         case AwaitsExpert() | Disputed(True):

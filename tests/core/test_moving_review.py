@@ -16,7 +16,7 @@ from core.objects.association import refresh
 from core.objects.detail import read_object
 from core.objects.object_list import object_page
 from core.objects.tracklets import newest_night, nights, tracklets_of, write_tracklets
-from core.review import names
+from core.review import names, waiting
 from core.review.agreement import asked, assign, standings
 from core.review.candidates import page, show
 from core.review.cards import carriers, read_card
@@ -24,7 +24,7 @@ from core.review.chain import verify
 from core.review.export import write_json_lines
 from core.review.real_rows import real_candidates
 from core.review.retractions import objects_of_step, redo, undo
-from core.review.verdicts import decide, decide_together
+from core.review.verdicts import annotate, decide, decide_together
 from core.review.waiting import queue_count, queue_page
 from core.vocabulary import Label, ReviewState
 from tests.core.test_tracklets import found, frames_of_a_night, one_mover
@@ -314,6 +314,21 @@ def test_a_verdict_on_a_body_is_found_by_the_few_that_have_one(body, monkeypatch
     monkeypatch.setattr("core.review.waiting._BEGINNING", 1)
     found = queue_page(store, limit=1, filters="verdict:moving").rows
     assert [row.object_id for row in found] == [objects[0]]
+
+
+def test_a_tag_on_a_body_leads_to_its_card_and_to_each_of_its_detections(body, monkeypatch) -> None:
+    store, candidates, objects = body
+    annotate(store, session="ann", reviewer="ann", candidate_id=candidates[2], tags=["fast"])
+    judge(store, candidates[3], Label.ARTEFACT)  # that one alone, which is not of the body then
+    assert read_card(store, objects[0]).tags == ("fast",)
+    others = {row["id"] for row in page(store).rows} - set(candidates[:3])
+    for beginning in (waiting._BEGINNING, 1):  # the queue in its order, and by the few that are tagged
+        monkeypatch.setattr(waiting, "_BEGINNING", beginning)
+        for filters in ("tag:fast", "tag:any"):
+            assert [row.object_id for row in queue_page(store, limit=1, filters=filters).rows] == [objects[0]]
+            assert queue_count(store, filters=filters) == 1
+            assert {row["id"] for row in page(store, filters=filters).rows} == set(candidates[:3])
+            assert {row["id"] for row in page(store, filters=f"-{filters}").rows} == others
 
 
 def test_of_two_bodies_the_one_that_a_frame_shows_is_found(store: Store, monkeypatch) -> None:
