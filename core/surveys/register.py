@@ -179,7 +179,8 @@ def _difference(first: dict[str, Any], kept: bytes | None, later: _Prepared) -> 
     """In what an alert differs from the first of its candid; none where it says the same."""
     other = later.columns
     for name, error in (("mjd", MJD_ERROR), ("ra", DEGREES_ERROR), ("dec", DEGREES_ERROR)):
-        if not _same(first[name], other[name], error):
+        apart = first[name] - other[name]
+        if abs(apart if name == "mjd" else math.remainder(apart, 360.0)) > error:
             return f"another {name} ({first[name]:.7g}, not {other[name]:.7g})"
     for name in ("snr", "flux", "flux_err", "mag", "mag_err"):
         if not _same(first[name], other[name]):
@@ -195,10 +196,10 @@ def _difference(first: dict[str, Any], kept: bytes | None, later: _Prepared) -> 
     return None
 
 
-def _same(a: float | None, b: float | None, error: float = 0.0) -> bool:
+def _same(a: float | None, b: float | None) -> bool:
     if a is None or b is None:
         return a is b
-    return math.isclose(a, b, rel_tol=0.0 if error else RELATIVE_ERROR, abs_tol=error or 1e-12)
+    return math.isclose(a, b, rel_tol=RELATIVE_ERROR, abs_tol=1e-12)
 
 
 def _columns(alert: AlertFacts) -> dict[str, Any]:

@@ -83,6 +83,12 @@ def test_an_alert_that_comes_again_changes_nothing(store: Store) -> None:
     assert objects(store) == [("ZTF1", 1)]
 
 
+def test_an_alert_that_was_rounded_across_the_seam_is_the_same(sqlite_store: Store) -> None:
+    first = alert(1, ra=359.99999996)
+    assert states(sqlite_store, first, replace(first, ra=0.0)) == ["new", "known"]
+    assert states(sqlite_store, replace(first, ra=360.0), replace(first, ra=0.00001)) == ["known", "refused"]
+
+
 @pytest.mark.parametrize(
     ("facts", "told"),
     [
