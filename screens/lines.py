@@ -5,7 +5,6 @@ Views make them, `screens.widgets.rows` draws them, tests read them. Text that i
 """
 
 import re
-import textwrap
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
@@ -79,7 +78,14 @@ def toned(text: str, tones: Mapping[str, Tone]) -> Line:
 def indented(line: Line, width: int) -> list[Line]:
     """A sentence over as many lines as it needs, a blank before each; all in its last tone."""
     tone = next((piece.tone for piece in reversed(line) if isinstance(piece, Span)), Tone.PLAIN)
-    return [(span(" "), span(text, tone)) for text in textwrap.wrap(plain(line), max(width - 2, 8))]
+    return [(span(" "), drawn(text, tone)) for text in folded(plain(line), max(width - 2, 8))]
+
+
+def folded(text: str, width: int) -> list[str]:
+    """A text that was made safe over as many lines as it needs, by the cells that its characters take."""
+    if not text.strip():
+        return []
+    return [plain(line) for line in wrapped((drawn(text.strip()),), width, indent=0)]
 
 
 def plain(line: Line) -> str:

@@ -116,9 +116,9 @@ def _in_lines(text: str, width: int) -> list[str]:
     """A sentence in lines; `textwrap` takes every character for one cell wide."""
     if cell_len(text) == len(text):
         return wrap(text, width, break_on_hyphens=False)
-    from screens.lines import plain, span, wrapped
+    from screens.lines import folded
 
-    return [plain(line) for line in wrapped((span(text),), width, indent=0)]
+    return folded(text, width)
 
 
 def _prose(cells: Sequence[Sequence[str]], widths: Sequence[int]) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +13,20 @@ from core.vocabulary import ObservationState
 from screens.ages import ago, length, moment, work
 from screens.ingest.depth import depth_facts
 from screens.ingest.view import STATE_TONES, end_of
-from screens.lines import Line, Span, Tinted, Tone, cells_of, drawn, indented, padded, plain, shortened, span
+from screens.lines import (
+    Line,
+    Span,
+    Tinted,
+    Tone,
+    cells_of,
+    drawn,
+    folded,
+    indented,
+    padded,
+    plain,
+    shortened,
+    span,
+)
 
 if TYPE_CHECKING:
     from core.cells import Look
@@ -134,8 +146,8 @@ def _wrapped(facts: Iterable[Line], room: int) -> list[Line]:
             lines.append(shortened(fact, room))
             continue
         title, *rest = fact
-        for text in textwrap.wrap(plain(tuple(rest)), room - _TITLE):
-            lines.append((title, span(text, limit=1000)))
+        for text in folded(plain(tuple(rest)), room - _TITLE):
+            lines.append((title, drawn(text)))
             title = drawn(" " * _TITLE)
     return lines
 

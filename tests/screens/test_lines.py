@@ -3,7 +3,19 @@
 import pytest
 from rich.cells import cell_len
 
-from screens.lines import Tone, cells_of, column, padded, plain, shortened, span, spread, wrapped
+from screens.lines import (
+    Tone,
+    cells_of,
+    column,
+    folded,
+    indented,
+    padded,
+    plain,
+    shortened,
+    span,
+    spread,
+    wrapped,
+)
 
 WIDE = "星雲観測フレーム"  # eight characters in sixteen cells
 
@@ -59,3 +71,19 @@ def test_a_column_takes_its_cells_and_ends_in_a_blank(text, width):
     assert cells_of((shown,)) == width
     assert shown.text.endswith(" ")
     assert shown.tone is Tone.DIM
+
+
+@pytest.mark.parametrize("width", [12, 33, 80])
+@pytest.mark.parametrize(
+    "text", [WIDE * 40, f"{WIDE} " * 30 + "end", "مرحبا بالعالم " * 30, "e\u0301a " * 200]
+)
+def test_a_sentence_of_any_script_is_told_whole_within_its_width(text, width):
+    told = span(text, Tone.WARN, 2000)
+    for lines in ([plain(line) for line in indented((told,), width)], folded(told.text, width)):
+        assert all(cell_len(line) <= width for line in lines)
+        assert "".join("".join(lines).split()) == "".join(told.text.split())
+
+
+def test_nothing_takes_no_line():
+    assert folded("  ", 10) == []
+    assert indented((), 10) == []
