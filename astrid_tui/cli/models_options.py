@@ -30,7 +30,7 @@ OutputOption = Annotated[
 
 def without_torch(missing: ModuleNotFoundError) -> typer.Exit:
     """How a training ends where AstrID is installed without what trains networks; others are raised again."""
-    if missing.name not in ("torch", "onnxscript"):
+    if missing.name != "torch":
         raise missing
     remark("Training needs torch: install AstrID with its extra 'train'.")
     return typer.Exit(ExitCode.UNAVAILABLE)

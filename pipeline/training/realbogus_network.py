@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from pipeline.classify.networks import ALL_PLANES, INPUT, OUTPUT
 from pipeline.classify.triplets import SIDE
 from pipeline.training.checkpoint import TrainingError
-from pipeline.training.onnx_export import export
+from pipeline.training.onnx_graph import OnnxGraph
 
 EMBEDDING = 32
 CENTRE = 31  # pixels a side that are looked at in full resolution
@@ -118,5 +118,25 @@ def exported(network: CutoutNetwork) -> bytes:
     network : CutoutNetwork
         It is left in evaluation mode.
     """
-    example = torch.zeros(2, ALL_PLANES, SIDE, SIDE)
-    return export(network, example, INPUT, (OUTPUT, "embedding"), {0: "n"})
+    network.eval()
+    graph = OnnxGraph(INPUT, ("n", ALL_PLANES, SIDE, SIDE))
+
+    def layer(x: str, each: nn.Module) -> str:
+        assert isinstance(each, Layer)
+        return graph.rectify(graph.convolve(x, each.convolve, each.norm))
+
+    sharp = graph.middle(INPUT, FIRST, FIRST + CENTRE)
+    sharp = graph.halve(layer(layer(sharp, network.centre[0]), network.centre[1]), by="MaxPool")
+    sharp = layer(graph.halve(layer(sharp, network.centre[2]), by="MaxPool"), network.centre[3])
+    wide = graph.halve(layer(graph.halve(INPUT, by="AveragePool"), network.around[0]), by="MaxPool")
+    wide = layer(graph.halve(layer(wide, network.around[1]), by="MaxPool"), network.around[2])
+    pooled = graph.join(
+        graph.over_pixels(sharp, by="ReduceMean"),
+        graph.over_pixels(sharp, by="ReduceMax"),
+        graph.flatten(graph.middle(sharp, 2, 5)),
+        graph.over_pixels(wide, by="ReduceMean"),
+        graph.over_pixels(wide, by="ReduceMax"),
+    )
+    embedding = graph.rectify(graph.connect(pooled, network.embed))
+    logits = graph.only(graph.connect(embedding, network.head))
+    return graph.content({OUTPUT: (logits, ("n",)), "embedding": (embedding, ("n", EMBEDDING))})

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pipeline.classify.unet import CLASSES, HALO_PX, STRIDE_PX
 from pipeline.classify.unet_input import CHANNELS
-from pipeline.training.onnx_export import export
+from pipeline.training.onnx_graph import OnnxGraph
 
 LEVELS = 4
 
@@ -67,5 +67,22 @@ def exported(network: UNetwork) -> bytes:
     """
     assert 2 ** (LEVELS - 1) == STRIDE_PX
     assert HALO_PX % STRIDE_PX == 0
-    image = torch.zeros(2, CHANNELS, 8 * STRIDE_PX, 9 * STRIDE_PX)
-    return export(network, image, "image", ("logits",), {0: "n", 2: "height", 3: "width"})
+    network.eval()
+    sides = ("n", CHANNELS, "height", "width")
+    graph = OnnxGraph("image", sides)
+
+    def two(x: str, pair: nn.Module) -> str:
+        assert isinstance(pair, Pair)
+        x = graph.rectify(graph.convolve(x, pair.first, pair.first_norm))
+        return graph.rectify(graph.convolve(x, pair.second, pair.second_norm))
+
+    x, seen = "image", []
+    for level, pair in enumerate(network.down):
+        x = two(x if level == 0 else graph.halve(x, by="MaxPool"), pair)
+        seen.append(x)
+    for level in reversed(range(LEVELS - 1)):
+        up = network.up[level]
+        assert isinstance(up, nn.ConvTranspose2d)
+        x = two(graph.join(seen[level], graph.convolve(x, up)), network.merge[level])
+    logits = graph.convolve(x, network.head)
+    return graph.content({"logits": (logits, ("n", len(CLASSES), *sides[2:]))})
