@@ -74,6 +74,8 @@ async def test_a_version_is_looked_into_promoted_and_rolled_back(home, sqlite_st
         await until(pilot, "go back to version 0")
         await pilot.press(*"rollback", "enter")
         await until(pilot, "version 0 of realbogus is in use again")
+        while pilot.app.screen._model.previous is not None:  # until what it shows was read anew
+            await pilot.pause(0.02)
         await pilot.press("R")
         await until(pilot, "no other version was in use before")
     assert [row.kind for row in versions.promotions(sqlite_store)] == ["rollback", "promote"]
