@@ -70,7 +70,7 @@ def test_commands_tell_of_a_body_what_they_tell_of_one_object(body, tmp_path) ->
     assert states(store, candidates) == ["real"] * 4
     astrid(url, tmp_path, "candidates", "undo")
     with store.read() as db:
-        objects = [row.id for row in db.exec(select(SkyObject)) if row.tracklet_id == 1]
+        objects = sorted(row.id for row in db.exec(select(SkyObject)) if row.tracklet_id == 1)
     shown = astrid(url, tmp_path, "objects", "show", objects[1])
     assert "state     linked" in shown
     assert f"as part of tracklet 1, whose card object {objects[0]} carries" in shown
