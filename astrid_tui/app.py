@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -263,8 +264,8 @@ class Console(ScreensApp):
 
     def _show_help(self) -> None:
         actions = self.registry.offered(read_only=self.read_only)
-        lines = help_lines(actions, self._line.typed(), self.size.width - 3, Where(self.current_mode))
-        self.push_screen(Sheet("Help: every key", lines))
+        make = partial(help_lines, actions, self._line.typed(), here=Where(self.current_mode))
+        self.push_screen(Sheet("Help: every key", make))
 
     def confirm(self, question: str, word: str, then: Callable[[], None]) -> None:
         """Do something that cannot be undone, once the user has typed a word."""

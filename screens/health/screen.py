@@ -203,19 +203,17 @@ class HealthScreen(FrameScreen["Answer"]):
         self.ask_line("words that lines must have; !word: must not", self.filter, self.choose)
 
     def _open(self) -> None:
-        width = self.size.width - 3
         if event := self._current:
-            self.app.push_screen(Sheet(f"Trouble {event.id}", event_sheet(event, time.time(), width)))
+            self.app.push_screen(Sheet(f"Trouble {event.id}", partial(event_sheet, event, time.time())))
         elif self._pane is Pane.LOG and self.data and self.data.lines and self.data.log:
             title = f"Log {safe_text(self.data.log.name, 40)}"
-            self.app.push_screen(Sheet(title, line_sheet(self.data.lines, self._line, width)))
+            self.app.push_screen(Sheet(title, partial(line_sheet, self.data.lines, self._line)))
         else:
             self.refuse("there is nothing under the cursor")
 
     def _show_checks(self) -> None:
         if self.data is not None:
-            lines = all_checks(self.data.checks, self.size.width - 3)
-            self.app.push_screen(Sheet("What each check says", lines))
+            self.app.push_screen(Sheet("What each check says", partial(all_checks, self.data.checks)))
 
     def _look(self) -> None:
         self._again = True

@@ -10,7 +10,7 @@ from screens.key_names import key_sign
 from screens.lines import Line, Tone, padded, span
 
 _KEY_COLUMNS = 16
-_LEAST_COLUMNS = 24  # a sentence needs so many
+_LEAST_COLUMNS = 20  # a sentence needs so many
 
 
 def help_lines(

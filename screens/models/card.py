@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from screens.lines import Line, Tone, column, shortened, span
+from screens.lines import Line, Tone, column, span, wrapped
 from screens.models.plots import plot_lines, training_curve_lines
 from screens.models.view import date, facts_lines
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PLOT_ROWS = 14
 MOST_STRATA = 60
 MOST_TABLES = 8
+_INDENT = 4  # of what goes on below
 _UNIT = (0.0, 1.0)
 
 
@@ -98,10 +99,10 @@ def _strata(cards: Mapping[str, Mapping[str, Any]], width: int) -> list[Line]:
     if not strata:
         return [(span("   none was measured", Tone.DIM),)]
     head = (span(" " * 27), *(column(name, 24, Tone.STRONG) for name in found))
-    lines: list[Line] = [shortened(head, width)]
+    lines: list[Line] = wrapped(head, width)
     for stratum in strata:
         cells = [column(_rate(rows.get(stratum)), 24) for rows in found.values()]
-        lines.append(shortened((span("   "), column(stratum, 24, Tone.DIM), *cells), width))
+        lines += wrapped((span("   "), column(stratum, 24, Tone.DIM), *cells), width, indent=_INDENT)
     return lines
 
 

@@ -210,8 +210,8 @@ class ModelsScreen(FrameScreen["Answer"]):
             self.refuse("nothing was trained yet")
             return
         curve = self.data.curve or {}
-        lines = training_sheet(training, curve, self.size.width - 3, plain=self._is_plain)
-        self.app.push_screen(Sheet(f"training {safe_text(training.key, 60)}", lines))
+        make = partial(training_sheet, training, curve, plain=self._is_plain)
+        self.app.push_screen(Sheet(f"training {safe_text(training.key, 60)}", make))
 
     def _open_version(self) -> None:
         from screens.models.reading import read_card
@@ -221,8 +221,8 @@ class ModelsScreen(FrameScreen["Answer"]):
             return
 
         def show(card: Card) -> None:
-            lines = card_lines(card, self.size.width - 3, plain=self._is_plain)
-            self.app.push_screen(Sheet(f"{safe_text(card.name, 40)}, version {card.number}", lines))
+            make = partial(card_lines, card, plain=self._is_plain)
+            self.app.push_screen(Sheet(f"{safe_text(card.name, 40)}, version {card.number}", make))
 
         what = "the version cannot be shown"
         self.in_background(

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from core.text import counted
-from screens.lines import Line, Tone, cells_of, column, indented, padded, shortened, span, spread
+from screens.lines import Line, Tone, cells_of, column, indented, padded, shortened, span, spread, wrapped
 from screens.models.plots import training_curve_lines
 
 if TYPE_CHECKING:
@@ -184,10 +184,12 @@ def _training_line(training: Training, now: float, width: int, *, has_cursor: bo
 
 
 def facts_lines(facts: Iterable[tuple[str, object]], width: int) -> list[Line]:
-    """Names and values in two columns."""
+    """Names and values in two columns, each value whole."""
     shown = [(span(name, Tone.DIM, 60), span(_value(value), limit=400)) for name, value in facts]
     widest = max((cells_of((name,)) for name, _ in shown), default=0)
-    return [shortened((span(" "), *padded((name,), widest + 2), value), width) for name, value in shown]
+    indent = widest + 3 if width >= 2 * (widest + 3) else 4
+    lines = [(span(" "), *padded((name,), widest + 2), value) for name, value in shown]
+    return [part for line in lines for part in wrapped(line, width, indent=indent)]
 
 
 def number(value: float | None) -> str:

@@ -1,5 +1,6 @@
 """Everything that is known of the card under review, as a page to scroll through that follows the card."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from screens.lines import Line
@@ -23,16 +24,16 @@ class DetailSheet:
     def show(self) -> None:
         """Open it."""
         if (card := self._screen.card) is not None:
-            self._sheet = Sheet(view.heading(card), self._lines(card))
+            self._sheet = Sheet(view.heading(card), partial(self._lines, card))
             self._screen.app.push_screen(self._sheet)
 
     def renew(self) -> None:
         """The card was read again: tell what is known of it now, if the page is open."""
         card, sheet = self._screen.card, self._sheet
         if card is not None and sheet is not None and sheet.is_mounted and sheet.is_current:
-            sheet.show(view.heading(card), self._lines(card))
+            sheet.show(view.heading(card), partial(self._lines, card))
 
-    def _lines(self, card: "Card") -> list[Line]:
-        viewing, width = self._screen.viewing, self._screen.size.width - 3
+    def _lines(self, card: "Card", width: int) -> list[Line]:
+        viewing = self._screen.viewing
         plain, axis = (viewing.look.drawing == "ascii", viewing.curve) if viewing else (False, AUTO)
         return detail_lines(card, width, curve_section(card, axis, width, plain=plain))

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from core.frames.frame_detail import Header
     from screens.review.screen import ReviewScreen
 
+_MOST = 1000  # characters of a card: those of a header are 80, and CONTINUE adds to them
+
 
 def show_header(screen: "ReviewScreen") -> None:
     """Read the header from the frame's file and show it, or say why there is none."""
@@ -24,8 +26,7 @@ def show_header(screen: "ReviewScreen") -> None:
             screen.refuse(header.problem)
             return
         # The text is as it stands in the file: `span` alone makes it fit to be shown.
-        room = max(screen.size.width - 2, 8)
-        lines: list[Line] = [(span(" "), span(each, limit=room)) for each in header.cards]
-        screen.app.push_screen(Sheet(safe_text(f"header of {name}", 60), lines))
+        lines: list[Line] = [(span(each, limit=_MOST),) for each in header.cards]
+        screen.app.push_screen(Sheet(safe_text(f"header of {name}", 60), lambda _: lines))
 
     screen.in_background(partial(desk.header, card.candidate_id), show, "no header")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from core.coordinates import CoordinateError, parse_position
 from core.text import counted
 from screens.frame.commands import Command, CommandRefused, Words
-from screens.lines import Line, Tone, cells_of, indented, shortened, span
+from screens.lines import Line, Tone, cells_of, indented, span, wrapped
 from screens.review.facts import sexagesimal, utc
 from screens.widgets.sheet import Sheet
 
@@ -55,8 +55,8 @@ def _ask(screen: "ReviewScreen", words: Words) -> None:
         work = partial(desk.why_of_candidate, card.candidate_id)
 
     def show(story: "Story") -> None:
-        lines = story_lines(story, screen.size.width - 3)
-        screen.app.push_screen(Sheet("why: each frame, and what became of the place in it", lines))
+        title = "why: each frame, and what became of the place in it"
+        screen.app.push_screen(Sheet(title, partial(story_lines, story)))
 
     screen.in_background(work, show, "why")
 
@@ -94,7 +94,7 @@ def story_lines(story: "Story", width: int) -> list[Line]:
             lines.append((span("  "), span(one["object"], Tone.KEY, 24), span(facts, limit=80)))
             if one["body"] is not None:
                 lines.append((span("    solar system ", Tone.DIM), span(one["body"], Tone.WARN, 200)))
-    return [shortened(line, width) for line in lines]
+    return [part for line in lines for part in wrapped(line, width, indent=4)]
 
 
 def _frame_lines(frame: "FrameStory", width: int) -> list[Line]:

@@ -34,6 +34,11 @@ class Confirm(ModalScreen[bool]):
 
     def on_mount(self) -> None:
         """Ask."""
+        self.on_resize()
+        self.query_one(Prompt).ask(self._word, "", self._typed, forgotten=self._forgotten)
+
+    def on_resize(self) -> None:
+        """Put the question so that it is told whole."""
         line = (
             span(" type ", Tone.WARN),
             span(self._word, Tone.KEY),
@@ -42,7 +47,6 @@ class Confirm(ModalScreen[bool]):
         lines, rows = wrapped(line, self.size.width, _ROWS), self.query_one(Rows)
         rows.styles.height = len(lines)
         rows.show(lines)
-        self.query_one(Prompt).ask(self._word, "", self._typed, forgotten=self._forgotten)
 
     async def on_key(self, event: events.Key) -> None:
         """All keys are for the word."""
