@@ -175,6 +175,13 @@ def _trimmed(pieces: "list[Span]") -> Line:
     return (*pieces[:-1], Span(SafeText(last.text.rstrip()), last.tone))
 
 
+def window(place: int, count: int, rows: int) -> range:
+    """The rows to show so that the cursor's is among them, the last ones if it is the last."""
+    fits = max(rows, 1)
+    first = min(max(place - fits // 2, 0), max(count - fits, 0))
+    return range(first, min(first + fits, count))
+
+
 def common_start(one: str, other: str) -> int:
     """How many characters two texts have in common from their start."""
     pairs = zip(one, other, strict=False)

@@ -14,8 +14,9 @@ from screens.action import Situation, Where
 from screens.frame.base import FrameScreen
 from screens.frame.host import Target
 from screens.frame.work import start
-from screens.health.view import Page, Pane, all_checks, event_sheet, line_sheet, page_lines
+from screens.health.view import Page, Pane, all_checks, event_sheet, page_lines
 from screens.lines import Line, Tone
+from screens.log_lines import line_sheet
 from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from core.text import counted
-from screens.lines import Line, Tone, cells_of, drawn, indented, shortened, span, spread
+from screens.lines import Line, Tone, cells_of, drawn, indented, shortened, span, spread, window
+from screens.log_lines import listed
 
 if TYPE_CHECKING:
     from core.health.checks import Check
@@ -23,9 +23,6 @@ DAY_S = 86400.0
 
 STATE_TONES = {"ok": Tone.GOOD, "warning": Tone.WARN, "failed": Tone.BAD, "unknown": Tone.DIM}
 EVENT_TONES = {"open": Tone.STRONG, "seen": Tone.PLAIN, "over": Tone.PLAIN, "past": Tone.DIM}
-_HEAD = re.compile(r"^\d{4}-\d\d-\d\d (?P<hour>\d\d:\d\d:\d\d)[,.]\d+Z? \d+ (?P<level>[A-Z]+) [\w.]+: ")
-_WIDE = 120
-_LEVEL = re.compile(r"\b(CRITICAL|ERROR|WARNING)\b|^(Traceback)\b")
 
 
 class Pane(StrEnum):
@@ -128,7 +125,7 @@ def event_lines(page: Page, width: int, rows: int) -> list[Line]:
     if not page.events:
         text = "none ever" if page.past else "none that lasts, none that nobody has seen"
         return [*lines, (span(f"   {text}", Tone.DIM),)]
-    for place in _window(page.event_place, len(page.events), rows - 1):
+    for place in window(page.event_place, len(page.events), rows - 1):
         at_cursor = page.pane is Pane.EVENTS and place == page.event_place
         lines.append(event_line(page.events[place], page.now, width, at_cursor=at_cursor))
     return lines
@@ -196,35 +193,8 @@ def log_lines(page: Page, width: int, rows: int) -> list[Line]:
         return [*lines, shortened((span(f"   it cannot be read: {page.log_trouble}", Tone.BAD),), width)]
     if not page.lines:
         return [*lines, (span("   no line passes the filter" if page.chip else "   it is empty", Tone.DIM),)]
-    for place in _window(page.line_place, len(page.lines), rows - 1):
-        at_cursor = page.pane is Pane.LOG and place == page.line_place
-        sign = span(" > " if at_cursor else "   ", Tone.KEY)
-        text = page.lines[place]
-        told = text if width >= _WIDE else _HEAD.sub(_short_head, text, count=1)
-        lines.append((sign, span(told, log_tone(text), max(width - 3, 8))))
-    return lines
-
-
-def _short_head(head: re.Match[str]) -> str:
-    """The hour, and the level where it is trouble: a narrow line has room for little before its message."""
-    return f"{head['hour']} " + ("" if head["level"] in {"INFO", "DEBUG"} else f"{head['level']} ")
-
-
-def log_tone(text: str) -> Tone:
-    """By its level, which stands in the beginning of the line."""
-    found = _LEVEL.search(text[:80])
-    if found is None:
-        return Tone.PLAIN
-    return Tone.WARN if found[0] == "WARNING" else Tone.BAD
-
-
-def line_sheet(lines: Sequence[str], place: int, width: int, around: int = 12) -> list[Line]:
-    """A line of the log in full, with those around it."""
-    sheet: list[Line] = []
-    for number in range(max(place - around, 0), min(place + around + 1, len(lines))):
-        tone = Tone.STRONG if number == place else Tone.DIM
-        sheet += indented((span(lines[number], tone, 4000),), width) or [()]
-    return sheet
+    has_cursor = page.pane is Pane.LOG
+    return [*lines, *listed(page.lines, page.line_place, width, rows - 1, has_cursor=has_cursor)]
 
 
 # -- parts ------------------------------------------------------------------------------------------
@@ -238,10 +208,3 @@ def moment(at: float, now: float) -> str:
 
 def _title(text: str, has_cursor: bool) -> Line:
     return (drawn(" "), span(text, Tone.KEY if has_cursor else Tone.STRONG))
-
-
-def _window(place: int, count: int, rows: int) -> range:
-    """The rows to show so that the cursor's is among them, the last ones if it is the last."""
-    fits = max(rows, 1)
-    first = min(max(place - fits // 2, 0), max(count - fits, 0))
-    return range(first, min(first + fits, count))

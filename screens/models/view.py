@@ -9,7 +9,19 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from core.text import counted
-from screens.lines import Line, Tone, cells_of, column, indented, padded, shortened, span, spread, wrapped
+from screens.lines import (
+    Line,
+    Tone,
+    cells_of,
+    column,
+    indented,
+    padded,
+    shortened,
+    span,
+    spread,
+    window,
+    wrapped,
+)
 from screens.models.plots import training_curve_lines
 
 if TYPE_CHECKING:
@@ -205,13 +217,6 @@ def date(at: float | None) -> str:
         return time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
     except (OverflowError, ValueError, OSError):
         return "at no known time"
-
-
-def window(place: int, count: int, rows: int) -> range:
-    """Which rows are shown, so that the cursor is among them."""
-    rows = max(rows, 1)
-    first = min(max(place - rows // 2, 0), max(count - rows, 0))
-    return range(first, min(first + rows, count))
 
 
 def _metrics(metrics: Mapping[str, float]) -> str:

@@ -12,7 +12,9 @@ from screens.action import Situation, Where
 from screens.frame.base import FrameScreen
 from screens.frame.host import Target
 from screens.lines import Line, Tone
-from screens.pipeline.view import PANES, Page, page_lines
+from screens.log_lines import line_sheet
+from screens.pipeline.view import PANES, Page, line_place, page_lines
+from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
     from core.database.store import Store
@@ -24,7 +26,10 @@ _EASE_S = 3.0  # a run writes all the time, and what it changes here is seen by 
 
 
 class PipelineScreen(FrameScreen["Answer"]):
-    """Panes that ``tab`` goes through; ``enter`` leads from a failure, a worker or a point to its frame."""
+    """Panes that ``tab`` goes through.
+
+    ``enter`` leads from a failure, a worker or a point to its frame, and opens a line of the log in full.
+    """
 
     WHERE = Where.PIPELINE
     TICK_S = 30.0  # ages, and runs that fell silent
@@ -169,11 +174,24 @@ class PipelineScreen(FrameScreen["Answer"]):
             self._pane = "log" if self._pane == "runs" else "failures"
             self.paint()
             return
+        if self._pane == "log":
+            self._open_line()
+            return
         frame = self._frame
         if frame is None:
             self.refuse("no frame belongs to this")
         else:
             self.host.jump(Where.INGEST, Target(observation_id=frame))
+
+    def _open_line(self) -> None:
+        """The line of the log under the cursor in full."""
+        data = self.data
+        if data is None or not data.log:
+            self.refuse("nothing was logged yet")
+            return
+        place = line_place(len(data.log), self._cursors.get("log", 0))
+        title = f"Log {safe_text(data.log_name, 40)}"
+        self.app.push_screen(Sheet(title, partial(line_sheet, data.log, place)))
 
     @property
     def _frame(self) -> int | None:

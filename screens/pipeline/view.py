@@ -12,6 +12,7 @@ from core.vocabulary import ObservationState
 from screens.ages import ago, length, short, work
 from screens.ingest.view import STATE_TONES
 from screens.lines import Line, Tone, cells_of, drawn, padded, shortened, span
+from screens.log_lines import listed
 from screens.pipeline.night import night_lines
 
 if TYPE_CHECKING:
@@ -312,15 +313,13 @@ def log_lines(page: Page, width: int, rows: int) -> list[Line]:
     found = page.answer.log
     if not found:
         return [(span(f" {page.answer.log_name} says nothing yet.", Tone.DIM),)]
-    last = max(len(found) - page.cursor("log"), min(rows, len(found)))
-    shown = found[max(last - rows, 0) : last]
-    return [(span(" "), span(line, _log_tone(line), max(width - 1, 1))) for line in shown]
+    place = line_place(len(found), page.cursor("log"))
+    return listed(found, place, width, rows, has_cursor=page.pane == "log")
 
 
-def _log_tone(line: str) -> Tone:
-    if " ERROR " in line or line.startswith(("Traceback", "error:")):
-        return Tone.BAD
-    return Tone.WARN if " WARNING " in line else Tone.PLAIN
+def line_place(count: int, back: int) -> int:
+    """Which line of so many is under the cursor, `back` lines before the last."""
+    return max(count - 1 - back, 0)
 
 
 def window(found: Sequence[_Row], cursor: int, rows: int) -> list[tuple[int, _Row]]:

@@ -4,8 +4,8 @@ import pytest
 
 from core.health.checks import Check
 from core.health.events import Event
-from screens.health.view import Page, Pane, check_lines, event_sheet, line_sheet, log_tone, moment, page_lines
-from screens.lines import Tone, plain
+from screens.health.view import Page, Pane, check_lines, event_sheet, moment, page_lines
+from screens.lines import plain
 
 NOW = 1_800_000_000.0
 NAMES = ("store", "disk", "clock", "queue", "frames", "runs", "watch", "camera", "prefect", "gpu")
@@ -103,20 +103,6 @@ def test_everything_about_a_trouble():
     assert "\x1b" not in shown
 
 
-@pytest.mark.parametrize(
-    ("line", "tone"),
-    [
-        ("2026-11-22 03:00:00,1 99 ERROR pipeline: it broke", Tone.BAD),
-        ("2026-11-22 03:00:00,1 99 WARNING pipeline: hm", Tone.WARN),
-        ("Traceback (most recent call last):", Tone.BAD),
-        ("2026-11-22 03:00:00,1 99 INFO pipeline: no ERRORS", Tone.PLAIN),
-        ("x" * 90 + " ERROR in a name", Tone.PLAIN),
-    ],
-)
-def test_lines_of_a_log_are_toned_by_their_level(line, tone):
-    assert log_tone(line) is tone
-
-
 @pytest.mark.parametrize("head", ["2026-11-22 03:00:00,125Z 4242", "2026-11-22 03:00:00,125 4242"])
 def test_a_narrow_line_of_a_log_begins_with_its_hour_and_its_message(head):
     lines = [
@@ -134,13 +120,6 @@ def test_a_log_that_is_missing_empty_filtered_or_unreadable_says_so():
     assert "it is empty" in text(page())
     assert "no line passes" in text(page(chip=page_lines(page(), 80, 21)[0]))
     assert "cannot be read: Permission denied" in text(page(log_trouble="Permission denied"))
-
-
-def test_a_long_line_is_read_in_full_with_its_neighbours():
-    lines = ["before", "word " * 100, "after"]
-    shown = [plain(line) for line in line_sheet(lines, 1, 60)]
-    assert " ".join(shown).split() == " ".join(lines).split()
-    assert all(len(line) <= 60 for line in shown)
 
 
 def test_times_of_the_last_day_have_no_date():

@@ -12,6 +12,7 @@ from core.database.tables import Observation, QueueEvent
 from core.frames import references
 from core.frames.observations import register
 from core.operations import runs
+from core.operations.logs import NAME, folder_of
 from core.settings import Settings
 from core.settings_sections import QueueSettings, StoreSettings
 from pipeline.engines.local import run
@@ -269,6 +270,24 @@ async def test_a_run_is_killed_with_a_typed_word(night, tmp_path, monkeypatch):
         await words(vera, "kill")
         await sees(vera, "run 1 was asked to stop")
     assert asked == [(1, False)]
+
+
+async def test_a_line_of_the_log_is_told_after_its_hour_and_opened_in_full(night, tmp_path):
+    _store, url, _ids = night
+    why = "the disk is full: " + " ".join(f"word{number}" for number in range(60))
+    log = folder_of(tmp_path) / NAME
+    log.parent.mkdir(exist_ok=True)
+    head = "2026-11-27 11:48:51,231Z 16844 ERROR pipeline.engines.worker: "
+    log.write_text(f"{head}run 1: n1.fits failed: {why}\n{head}the last line\n")
+    async with console(url, tmp_path) as vera:
+        await on(vera, Where.PIPELINE, "2")
+        await keys(vera, "enter")
+        await sees(vera, "11:48:51 ERROR run 1: n1.fits failed: the disk is full: word0")
+        await keys(vera, "k", "enter")
+        await vera.until(lambda: "Log pipeline" in vera.lines[0])
+        assert " ".join(why.split()) in " ".join(vera.text.split())
+        await keys(vera, "escape")
+        await sees(vera, "> 11:48:51 ERROR run 1")
 
 
 @pytest.mark.parametrize("key", ["1", "2"])
