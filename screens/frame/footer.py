@@ -30,18 +30,23 @@ def action_at(actions: Sequence[Action], width: int, column: int) -> Action | No
     return None
 
 
-def menu_line(title: str, actions: Sequence[Action], width: int) -> Line:
-    """The keys of a menu that is open."""
+def menu_line(title: str, actions: Sequence[Action], back: str, width: int) -> Line:
+    """The keys of a menu that is open, as many as leave room for the one that closes it, `back`."""
     line: Line = (span(f" {title} ", Tone.CHIP),)
-    for action in (*actions, None):
-        key, label = (key_sign(action.keys[0]), action.label) if action and action.keys else ("esc", "close")
-        piece = (span(f" {key}", Tone.KEY), span(f" {label} ", Tone.BAR))
-        if cells_of((*line, *piece)) <= width:
+    closing = _offered(back, "close")
+    room = width - cells_of(closing)
+    for action in actions:
+        piece = _offered(key_sign(action.keys[0]), action.label) if action.keys else ()
+        if cells_of((*line, *piece)) <= room:
             line = (*line, *piece)
-    return line
+    return (*line, *closing)
 
 
-def count_line(digits: str, actions: Sequence[Action], width: int) -> Line:
+def _offered(key: str, label: str) -> Line:
+    return (span(f" {key}", Tone.KEY), span(f" {label} ", Tone.BAR))
+
+
+def count_line(digits: str, actions: Sequence[Action], back: str, width: int) -> Line:
     """What a count may be followed by."""
     counted = [action for action in actions if action.id in COUNTED and action.keys]
-    return menu_line(f"count {int(digits or '0')}", counted, width)
+    return menu_line(f"count {int(digits or '0')}", counted, back, width)

@@ -38,10 +38,11 @@ class Hints:
 
     def line(self, registry: Registry, usable: Sequence[Action], width: int) -> Line:
         """The footer as it should be now."""
+        back = registry.sign("back")
         if self._is_shown and self._keys.menu is not None:
-            return menu_line(self._keys.menu.value, registry.on(self._keys.menu), width)
+            return menu_line(self._keys.menu.value, registry.on(self._keys.menu), back, width)
         if self._is_shown and self._keys.digits:
-            return count_line(self._keys.digits, usable, width)
+            return count_line(self._keys.digits, usable, back, width)
         return footer_line(usable, width)
 
     def _show(self) -> None:

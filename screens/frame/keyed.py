@@ -1,6 +1,7 @@
 """Keys, clicks and the wheel on their way to what a screen does."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 from textual import events
@@ -19,6 +20,7 @@ from screens.widgets.prompt import Prompt
 from screens.widgets.rows import Rows
 
 PAGE_STEP = 10
+_WAY_OUT = 20  # how much the key that leads out deserves its place in the footer: before all others
 
 
 class KeyedScreen(Screen[None]):
@@ -75,6 +77,11 @@ class KeyedScreen(Screen[None]):
         return False
 
     @property
+    def is_within(self) -> bool:
+        """Whether something is open that ``back`` closes: then the footer names its key."""
+        return False
+
+    @property
     def is_busy(self) -> bool:
         """Whether something is on its way to the disk: leaving waits for it, and stays if it fails."""
         return False
@@ -124,7 +131,8 @@ class KeyedScreen(Screen[None]):
         """What can be done here, by key or by name."""
         handled = {*self._all_handlers()}
         offered = self.host.registry.on(self.WHERE, read_only=self.host.read_only)
-        return [a for a in offered if a.where is not Where.COMMON or a.id in handled]
+        usable = [a for a in offered if a.where is not Where.COMMON or a.id in handled]
+        return [replace(a, footer=_WAY_OUT) if a.id == "back" and self.is_within else a for a in usable]
 
     def paint_footer(self) -> None:
         """Show the keys that matter now."""

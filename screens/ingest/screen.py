@@ -167,6 +167,11 @@ class IngestScreen(FrameScreen["Answer"]):
         return self._opened is not None
 
     @property
+    def is_within(self) -> bool:
+        """Whether a frame is open."""
+        return self.is_open
+
+    @property
     def chosen_row(self) -> FrameRow | None:
         """The frame that is open, else the one under the cursor."""
         if self._opened is not None and self.data is not None and self.data.detail is not None:

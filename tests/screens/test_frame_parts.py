@@ -112,11 +112,12 @@ class TestKeys:
     @pytest.mark.parametrize("width", [40, 80])
     def test_hints_fit_and_name_what_may_follow(self, width):
         registry = Registry()
-        line = plain(count_line("012", registry.on(Where.REVIEW), width))
+        line = plain(count_line("012", registry.on(Where.REVIEW), "esc", width))
         assert "count 12" in line
         assert "j next" in line
-        assert len(line) <= width
-        assert len(plain(menu_line("view", registry.on(Where.VIEW_MENU), width))) <= width
+        for hint in (line, plain(menu_line("view menu", registry.on(Where.VIEW_MENU), "esc", width))):
+            assert hint.endswith("  esc close ")
+            assert len(hint) <= width
 
 
 @pytest.mark.parametrize("width", [40, 80, 140])

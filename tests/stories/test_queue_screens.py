@@ -290,6 +290,18 @@ async def test_a_line_of_the_log_is_told_after_its_hour_and_opened_in_full(night
         await sees(vera, "> 11:48:51 ERROR run 1")
 
 
+@pytest.mark.parametrize("size", [(40, 10), (80, 24)])
+async def test_the_way_out_of_a_frame_is_told_as_long_as_it_is_open(night, tmp_path, size):
+    _store, url, _ids = night
+    async with console(url, tmp_path, size) as vera:
+        await on(vera, Where.INGEST, "1")
+        assert "esc back" not in vera.lines[-1]
+        await keys(vera, "enter")
+        await vera.until(lambda: "esc back" in vera.lines[-1])
+        await keys(vera, "escape")
+        await vera.until(lambda: "esc back" not in vera.lines[-1])
+
+
 @pytest.mark.parametrize("key", ["1", "2"])
 @pytest.mark.parametrize("size", [(40, 10), (80, 24), (140, 40), (200, 50)])
 async def test_no_line_is_wider_than_the_terminal_and_nothing_escapes(night, tmp_path, key, size):
