@@ -42,7 +42,7 @@ DOME = Theme(
     name="dome",
     primary="#d00000",
     secondary="#900000",
-    foreground="#b00000",
+    foreground="#c00000",
     background="#000000",
     surface="#140000",
     panel="#1e0000",
@@ -51,6 +51,16 @@ DOME = Theme(
     warning="#ff0000",
     error="#ff0000",
     dark=True,
+    # What is chosen is a little brighter than the rest: a bar as bright as its text could not be read.
+    variables={
+        f"block-cursor-{part}": shade
+        for part, shade in {
+            "foreground": "#ff0000",
+            "background": "#300000",
+            "blurred-foreground": "#ff0000",
+            "blurred-background": "#300000",
+        }.items()
+    },
 )
 THEMES = {theme.name: theme for theme in (DARK, LIGHT, DOME)}
 
@@ -136,7 +146,7 @@ _RED_ONLY = RedOnly()
 
 @lru_cache(maxsize=8192)
 def _reddened(style: Style) -> Style:
-    return style + Style(color=_red(style.color, 0xB0), bgcolor=_red(style.bgcolor, 0))
+    return style + Style(color=_red(style.color, 0xC0), bgcolor=_red(style.bgcolor, 0))
 
 
 def _red(colour: Color | None, unset: int) -> Color:
