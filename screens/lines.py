@@ -144,29 +144,40 @@ def wrapped(line: Line, width: int, rows: int = MANY, *, indent: int = 1) -> lis
     """
     if cells_of(line) <= width or rows < 2 or width <= indent + 1:
         return [shortened(line, width)]
-    pieces = [piece for piece in line if isinstance(piece, Span)]
-    words = [
-        Span(SafeText(part), piece.tone)
-        for piece in pieces
-        for word in _WORDS.findall(piece.text)
-        for part in _parts(word, width - indent)
-    ][::-1]  # what comes next is at the end, where it is cheap to take
+    words = _words(line, width - indent)[::-1]  # what comes next is at the end, where it is cheap to take
     found: list[Line] = []
     while words and len(found) < rows - 1:
         here: list[Span] = [drawn(" " * indent)] if found else []
         room = width - indent * len(here)
-        while words and cell_len(words[-1].text.rstrip()) <= room:
-            room -= cell_len(words[-1].text)
-            here.append(words.pop())
+        while words and cell_len(plain(words[-1]).rstrip()) <= room:
+            room -= cell_len(plain(words[-1]))
+            here += words.pop()
         found.append(_trimmed(here))
     if words:
-        found.append(shortened(_trimmed([drawn(" " * indent), *words[::-1]]), width))
+        rest = [piece for word in words[::-1] for piece in word]
+        found.append(shortened(_trimmed([drawn(" " * indent), *rest]), width))
     return found
 
 
-def _parts(word: str, room: int) -> list[str]:
-    """A word, in pieces where it is longer than a line."""
-    return [word] if cell_len(word.rstrip()) <= room else chop_cells(word, room)
+def _words(line: Line, room: int) -> list[tuple[Span, ...]]:
+    """The words of a line with the blanks about them, each of as many spans as it has tones.
+
+    A word goes on from one span to the next where no blank is between them; one that is longer than a
+    line comes in pieces.
+    """
+    found: list[tuple[Span, ...]] = []
+    is_open = False  # the last word may go on
+    for piece in (each for each in line if isinstance(each, Span)):
+        for text in _WORDS.findall(piece.text):
+            word = Span(SafeText(text), piece.tone)
+            if is_open and not text[0].isspace() and cell_len(plain((*found[-1], word)).rstrip()) <= room:
+                found[-1] = (*found[-1], word)
+            elif cell_len(text.rstrip()) <= room:
+                found.append((word,))
+            else:
+                found += [(word._replace(text=SafeText(part)),) for part in chop_cells(text, room)]
+            is_open = not text[-1].isspace()
+    return found
 
 
 def _trimmed(pieces: "list[Span]") -> Line:

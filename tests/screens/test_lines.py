@@ -84,6 +84,23 @@ def test_a_sentence_of_any_script_is_told_whole_within_its_width(text, width):
         assert "".join("".join(lines).split()) == "".join(told.text.split())
 
 
+@pytest.mark.parametrize("width", range(7, 40))
+def test_a_line_never_begins_in_the_midst_of_a_word_whatever_tones_it_has(width):
+    line = (
+        span("half blocks", Tone.DIM),
+        span("; no Kitty", Tone.WARN),
+        span(", so"),
+        span(" be it"),
+        span("."),
+    )
+    told = wrapped(line, width, indent=0)
+    assert [word for row in told for word in plain(row).split()] == plain(line).split()
+    assert all(cells_of(row) <= width for row in told)
+    pieces = [(character, piece.tone) for row in told for piece in row for character in piece.text]
+    whole = [(character, piece.tone) for piece in line for character in piece.text]
+    assert [each for each in pieces if each[0] != " "] == [each for each in whole if each[0] != " "]
+
+
 def test_nothing_takes_no_line():
     assert folded("  ", 10) == []
     assert indented((), 10) == []
