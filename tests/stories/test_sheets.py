@@ -37,22 +37,28 @@ def lines_of(vera, name: str):
     return vera.app.screen.query_one(name, Rows).lines
 
 
-def words_of(vera) -> list[str]:
-    """All words of the page, a long one that goes on below put together again."""
+async def opened(vera) -> None:
+    """Wait until a page lies over the screen, with its lines."""
+    await vera.until(lambda: isinstance(vera.app.screen, Sheet) and vera.app.screen.is_mounted)
+    await vera.until(lambda: bool(lines_of(vera, "#sheet-lines")))
+
+
+def words_of(vera) -> str:
+    """All that the page says, but for its blanks: words that go on below are put together again."""
     return "".join("".join(plain(line) for line in lines_of(vera, "#sheet-lines")).split())
 
 
 async def resized(vera, size) -> None:
+    """Resize the terminal, and wait until a page was made anew for it."""
     await vera.pilot.resize_terminal(*size)
-    await vera.until(lambda: vera.app.screen.size == size)
-    await vera.pilot.pause()
+    await vera.until(lambda: cells_of(lines_of(vera, "#sheet-heading")[0]) == size[0])
 
 
 @pytest.mark.parametrize(("key", "title"), [("question_mark", "Help"), ("o", "AID"), ("H", "header of")])
 async def test_a_page_is_made_anew_for_a_terminal_of_another_size(night, tmp_path, key, title):
     async with console(night, tmp_path, (140, 40)) as vera:
         await vera.press(key)
-        await vera.until(lambda: isinstance(vera.app.screen, Sheet))
+        await opened(vera)
         whole = words_of(vera)
         for size in SIZES:
             await resized(vera, size)
@@ -68,7 +74,7 @@ async def test_a_page_is_made_anew_for_a_terminal_of_another_size(night, tmp_pat
 async def test_a_card_of_a_header_is_read_to_its_end(night, tmp_path):
     async with console(night, tmp_path) as vera:
         await vera.press("H")
-        await vera.until(lambda: isinstance(vera.app.screen, Sheet))
+        await opened(vera)
         card = f"VALUE   = {' ' * 19}1 {COMMENT}"[:80]
         assert "".join(card.split()) in words_of(vera)
 
@@ -91,7 +97,7 @@ async def test_a_question_is_asked_whole_at_any_width(night, tmp_path):
         vera.app.confirm("drop all the frames that wait and were never looked at", "drop", lambda: None)
         await vera.until(lambda: isinstance(vera.app.screen, Confirm) and "looked at" in vera.text)
         assert len(lines_of(vera, "#confirm-question")) == 1
-        await resized(vera, (40, 24))
+        await vera.pilot.resize_terminal(40, 24)
+        await vera.until(lambda: all(cells_of(each) <= 40 for each in lines_of(vera, "#confirm-question")))
         asked = lines_of(vera, "#confirm-question")
-        assert all(cells_of(line) <= 40 for line in asked)
         assert "never looked at" in " ".join(" ".join(plain(line) for line in asked).split())
