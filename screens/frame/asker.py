@@ -1,6 +1,7 @@
 """A screen's question to the store: asked in a thread, and asked again when it is out of date."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from screens.frame.base import FrameScreen
 
 Data = TypeVar("Data")
+
+WAIT_S = 1.0  # a question that takes longer is told of where there is nothing else to show
 
 
 class Asker(Generic[Data]):
@@ -29,11 +32,23 @@ class Asker(Generic[Data]):
         self._is_stale = False  # what is being read is out of date already
         self._has_changed = False  # the store, while it was being read
         self.is_owed = False  # the store did not answer
+        self._unanswered_since: float | None = None  # Unix seconds
 
     @property
     def is_asking(self) -> bool:
         """Whether an answer is on its way."""
         return self._is_asking
+
+    def waiting_since(self, now: float) -> float | None:
+        """When the store was asked that has not answered yet; none: it was asked but a moment ago.
+
+        Parameters
+        ----------
+        now : float
+            Unix seconds, as what is returned.
+        """
+        since = self._unanswered_since
+        return since if since is not None and now - since >= WAIT_S else None
 
     def want(self, filters: str) -> None:
         """Let the next question be by a filter."""
@@ -68,16 +83,23 @@ class Asker(Generic[Data]):
         opened, question = screen.host.opened, self._question(wanted)
         if opened is None or question is None:
             return
+        self._unanswered_since = self._unanswered_since or time.time()
+        waiting = screen.set_interval(WAIT_S, self._tell_waiting)
         try:
             data = await asyncio.to_thread(question, opened.store)
         except AstridError as error:
             from core.database.store import StoreError  # SQLAlchemy comes with it: not before the first paint
 
             self.is_owed = isinstance(error, StoreError)
+            if not self.is_owed:
+                self._unanswered_since = None
             if self._wanted == wanted:
                 self._wanted = None
             screen.say(error, Tone.BAD)
             return
+        finally:
+            waiting.stop()
+        self._unanswered_since = None
         was_owed, self.is_owed = self.is_owed, False
         if self._is_stale:
             return
@@ -88,6 +110,10 @@ class Asker(Generic[Data]):
         if was_owed:
             screen.say("the store answers again", Tone.GOOD)
         screen.paint()
+
+    def _tell_waiting(self) -> None:
+        if self._screen.data is None:
+            self._screen.paint()
 
     def _question(self, wanted: str | None) -> "Callable[[Store], Data] | None":
         """The screen's question, as it would be with the filter that is wanted."""

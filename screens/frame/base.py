@@ -19,6 +19,7 @@ changed, or `ask` is called; `answer` gets what was read. Nothing that blocks be
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -277,11 +278,20 @@ class FrameScreen(KeyedScreen, Generic[Data]):
             failure: Line = (span(self.host.failure, Tone.BAD, 400),)
             body, notice = [(), *indented(failure, width)], (span(" "), *self.notice)
         else:
-            body, notice = self.body(width, height), self.notice_line()
+            body, notice = self.body(width, height) or self._waiting(width), self.notice_line()
         if self._completions:
             notice = (span(" "), span("  ".join(self._completions), Tone.DIM))
         told = wrapped(notice, width, NOTICE_ROWS) if not self._completions else [shortened(notice, width)]
         return [*(body + [()] * height)[: height + 1 - len(told)], *told]
+
+    def _waiting(self, width: int) -> list[Line]:
+        """What is said where there is nothing to show because the store lets one wait."""
+        since = self._asker.waiting_since(time.time()) if self.data is None else None
+        if since is None:
+            return []
+        asked = time.strftime("%H:%M:%S", time.gmtime(since))
+        told = f"The store has not answered since {asked} UTC: this page is read as soon as it does."
+        return [(), *indented((span(told, Tone.WARN),), width)]
 
     def _tick(self) -> None:
         if self.is_current:

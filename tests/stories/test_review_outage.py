@@ -1,6 +1,7 @@
 """The queue while the store takes its time, does not answer, and answers again: as seen at the console."""
 
 import json
+import re
 from contextlib import contextmanager
 from threading import Event
 
@@ -13,13 +14,16 @@ pytestmark = pytest.mark.usefixtures("soon_seen")
 
 
 class Server:
-    """The server of the store, which may be away."""
+    """The server of the store, which may be away, or hang until its answers come."""
 
     def __init__(self) -> None:
         self.is_away = False
+        self.answers = Event()
+        self.answers.set()
 
     @contextmanager
     def told(self, before):
+        assert self.answers.wait(60)
         if self.is_away:
             raise StoreUnreachable("the server is gone")
         with before:
@@ -135,6 +139,27 @@ async def test_a_store_that_lets_one_wait_is_told_of_and_keeps_no_thread_for_eac
             assert len(checks) == 1
     finally:
         answers.set()
+
+
+@pytest.mark.parametrize("size", [(40, 10), (80, 24), (140, 40)])
+async def test_each_screen_says_that_it_waits_for_a_store_that_hangs_and_since_when(
+    night, tmp_path, server, monkeypatch, size
+):
+    monkeypatch.setattr("screens.frame.asker.WAIT_S", 0.05)
+    waits = r"has not answered since \d\d:\d\d:\d\d UTC: this page is read as soon as it does"
+    try:
+        async with console(night[1], tmp_path, size) as vera:
+            for key in "12456":
+                server.answers.clear()
+                await vera.pilot.press(key)
+                await vera.until(lambda: re.search(waits, " ".join(vera.text.split())) is not None)
+                assert all(len(line) <= size[0] for line in vera.lines)
+                server.answers.set()
+                await vera.until(lambda: vera.app.here.data is not None)
+                await vera.settled()
+                assert "has not answered" not in vera.text
+    finally:
+        server.answers.set()
 
 
 async def test_what_was_not_written_is_said_rather_than_what_was_not_read(
