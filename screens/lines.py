@@ -122,15 +122,15 @@ def shortened(line: Line, width: int) -> Line:
     """A line cut to a width, the cut marked."""
     if cells_of(line) <= width:
         return line
-    kept: list[Span] = []
+    kept: list[Span | Tinted] = []
     room = width - 1  # the mark takes one
     for piece in line:
-        if not isinstance(piece, Span) or room < 0:
-            continue
         cells = cell_len(piece.text)
-        text = piece.text if cells <= room else set_cell_size(piece.text, room) + ELLIPSIS
-        kept.append(Span(SafeText(text), piece.tone))
-        room = room - cells if cells <= room else -1
+        if cells > room:
+            cut = set_cell_size(piece.text, room) + ELLIPSIS if room >= 0 else ""
+            return (*kept, piece._replace(text=SafeText(cut)))
+        kept.append(piece)
+        room -= cells
     return tuple(kept)
 
 

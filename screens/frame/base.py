@@ -282,7 +282,8 @@ class FrameScreen(KeyedScreen, Generic[Data]):
         if self._completions:
             notice = (span(" "), span("  ".join(self._completions), Tone.DIM))
         told = wrapped(notice, width, NOTICE_ROWS) if not self._completions else [shortened(notice, width)]
-        return [*(body + [()] * height)[: height + 1 - len(told)], *told]
+        page = (body + [()] * height)[: height + 1 - len(told)]
+        return [*(shortened(line, width) for line in page), *told]
 
     def _waiting(self, width: int) -> list[Line]:
         """What is said where there is nothing to show because the store lets one wait."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from core.text import counted
-from screens.lines import Line, Tone, cells_of, drawn, indented, shortened, span, spread, window
+from screens.lines import Line, Tone, drawn, indented, shortened, span, spread, window, wrapped
 from screens.log_lines import listed
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 CHECK_COLUMNS = 10
 LEAST_LOG_ROWS = 3
+NAME_ROWS = 3  # of the checks that find nothing wrong, on a narrow page
+LEAST_ROWS_FOR_NAMES = 16
 MOST_EVENT_ROWS = 5  # while the log has the cursor
 DAY_S = 86400.0
 
@@ -67,7 +69,8 @@ def page_lines(page: Page, width: int, height: int) -> list[Line]:
     """The page, at most `height` lines."""
     chips = [page.chip] if page.chip else []
     room = height - len(chips)
-    checks = check_lines(page.checks, width, full=room >= len(page.checks) + 18)
+    names = NAME_ROWS if room >= LEAST_ROWS_FOR_NAMES else 1
+    checks = check_lines(page.checks, width, full=room >= len(page.checks) + 18, rows=names)
     room -= len(checks) + 1
     if page.pane is Pane.EVENTS:
         events = event_lines(page, width, max(room - LEAST_LOG_ROWS - 2, 2))
@@ -80,8 +83,8 @@ def page_lines(page: Page, width: int, height: int) -> list[Line]:
 # -- checks -----------------------------------------------------------------------------------------
 
 
-def check_lines(checks: Sequence[Check], width: int, *, full: bool) -> list[Line]:
-    """A line for each check; or for each that is in trouble, and the names of the others."""
+def check_lines(checks: Sequence[Check], width: int, *, full: bool, rows: int = 1) -> list[Line]:
+    """A line for each check; or for each that is in trouble, and the names of the others in so many rows."""
     if full:
         return [check_line(each, width) for each in checks]
     lines = [check_line(each, width) for each in checks if each.is_trouble]
@@ -91,7 +94,7 @@ def check_lines(checks: Sequence[Check], width: int, *, full: bool) -> list[Line
         if names:
             text = " ".join(dict.fromkeys(names))
             line = (span(f" {said.ljust(CHECK_COLUMNS)}", STATE_TONES[state]), span(text, Tone.DIM))
-            lines.append(shortened(line, width))
+            lines += wrapped(line, width, rows, indent=CHECK_COLUMNS + 1)
     return lines
 
 
@@ -100,7 +103,7 @@ def check_line(check: Check, width: int) -> Line:
     state = span(f" {check.state.ljust(CHECK_COLUMNS)}", STATE_TONES[check.state])
     name = span(check.name.ljust(CHECK_COLUMNS), Tone.STRONG if check.is_trouble else Tone.PLAIN)
     tone = Tone.PLAIN if check.is_trouble else Tone.DIM
-    return (state, name, span(check.message, tone, max(width - 2 * CHECK_COLUMNS - 1, 8)))
+    return shortened((state, name, span(check.message, tone, width)), width)
 
 
 def all_checks(checks: Sequence[Check], width: int) -> list[Line]:
@@ -124,7 +127,7 @@ def event_lines(page: Page, width: int, rows: int) -> list[Line]:
     lines = [spread(left, right, width)]
     if not page.events:
         text = "none ever" if page.past else "none that lasts, none that nobody has seen"
-        return [*lines, (span(f"   {text}", Tone.DIM),)]
+        return [*lines, *wrapped((span(f"   {text}", Tone.DIM),), width, indent=3)]
     for place in window(page.event_place, len(page.events), rows - 1):
         at_cursor = page.pane is Pane.EVENTS and place == page.event_place
         lines.append(event_line(page.events[place], page.now, width, at_cursor=at_cursor))
@@ -143,7 +146,7 @@ def event_line(event: Event, now: float, width: int, *, at_cursor: bool) -> Line
         span(event.check.ljust(CHECK_COLUMNS), tone),
         span(f"{moment(event.opened_at, now)} ", Tone.DIM),
     )
-    return (*head, span(f"{often}{event.message}", tone, max(width - cells_of(head), 8)))
+    return shortened((*head, span(f"{often}{event.message}", tone, width)), width)
 
 
 def event_sheet(event: Event, now: float, width: int) -> list[Line]:
@@ -188,7 +191,7 @@ def log_lines(page: Page, width: int, rows: int) -> list[Line]:
     state = "followed" if page.is_following else "stands still"
     more = f", {counted(page.other_logs, 'other')}" if page.other_logs else ""
     left: Line = (*title, span(f" {page.log}", Tone.PLAIN, 40))
-    lines = [spread(left, (span(f"{state}{more} ", Tone.DIM),), width)]
+    lines = [spread(shortened(left, width), (span(f"{state}{more} ", Tone.DIM),), width)]
     if page.log_trouble is not None:
         return [*lines, shortened((span(f"   it cannot be read: {page.log_trouble}", Tone.BAD),), width)]
     if not page.lines:

@@ -1,5 +1,7 @@
 """The health screen's page at every size, and whatever stands in messages and logs."""
 
+from dataclasses import replace
+
 import pytest
 
 from core.health.checks import Check
@@ -49,6 +51,19 @@ def test_the_page_keeps_within_its_size_and_shows_the_cursor(size, pane):
     assert not any(
         ord(character) < 32 or character == "\u202e" for line in lines for character in plain(line)
     )
+
+
+@pytest.mark.parametrize("width", [40, 47, 60, 80])
+def test_what_is_cut_is_marked_and_short_sentences_are_told_whole(width):
+    hot = Check("gpu", "warning", "gpu0 is at 91 °C, above 85 °C, which slows down whatever runs on it. " * 2)
+    old = event(message="run 7 was lost with all of its workers: the machine went down while it ran. " * 2)
+    many = page(checks=[*CHECKS[:9], hot], events=[replace(old, opened_at=NOW - 9e6), old])
+    found = [plain(line) for line in page_lines(many, width, 21)]
+    assert all(len(line) <= width for line in found)
+    assert [line.endswith("…") for line in found if " warning " in line] == [True] * 3
+    told = " ".join(text(page(events=[]), width).split())
+    assert "none that lasts, none that nobody has seen" in told
+    assert "ok " + " ".join(NAMES) in told
 
 
 def test_a_small_page_spells_out_troubles_alone():

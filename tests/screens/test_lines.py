@@ -4,6 +4,7 @@ import pytest
 from rich.cells import cell_len
 
 from screens.lines import (
+    Tinted,
     Tone,
     cells_of,
     column,
@@ -44,6 +45,7 @@ def test_two_ends_meet_the_edges_also_where_one_is_wide():
         ((span("abcdef"), span("gh")), 7, "abcdef…"),
         ((span("abcdef"), span("gh")), 4, "abc…"),
         ((span("abc"), span("def")), 3, "ab…"),
+        ((span("abc"), Tinted("▀▀▀▀", 1, 2, True), span("d")), 6, "abc▀▀…"),
         ((span("abc"),), 1, "…"),
         ((span("abc"),), 0, ""),
     ],
