@@ -164,8 +164,19 @@ class FrameScreen(KeyedScreen, Generic[Data]):
     def ask_line(
         self, question: str, before: str, submit: Callable[[str], None], complete: Complete | None = None
     ) -> None:
-        """Let the user type a line; ``enter`` submits it, ``esc`` forgets it. `submit` closes the prompt."""
-        self.prompt.ask(question, before, submit, complete=complete, hint=self._show_completions)
+        """Let the user type a line; ``enter`` submits it, ``esc`` forgets it and what was said of it.
+
+        `submit` closes the prompt.
+        """
+        said = self.notice
+
+        def forgotten() -> None:
+            if self.notice is not said:
+                self.unsay()
+
+        self.prompt.ask(
+            question, before, submit, complete=complete, hint=self._show_completions, forgotten=forgotten
+        )
 
     def ask_filter(self) -> None:
         """Let the user type a filter."""

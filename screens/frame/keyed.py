@@ -111,6 +111,11 @@ class KeyedScreen(Screen[None]):
         self.notice = (span(text, tone, 400),)
         self.paint()
 
+    def unsay(self) -> None:
+        """Tell no longer what was told last."""
+        self.notice = ()
+        self.paint()
+
     def refuse(self, text: object) -> None:
         """Say why something was not done."""
         self.app.bell()

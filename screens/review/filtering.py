@@ -31,7 +31,14 @@ class Filtering:
         screen = self._screen
         screen.notice = ()
         question = "filter, such as: score>0.8 filter:r -tag:host"
-        screen.prompt.ask(question, screen.filter, self._submit, complete=self._complete, hint=self._tell)
+        screen.prompt.ask(
+            question,
+            screen.filter,
+            self._submit,
+            complete=self._complete,
+            hint=self._tell,
+            forgotten=screen.unsay,
+        )
         if screen.desk is not None and self._offered is None:
             screen.in_background(screen.desk.offered, self._take, "values cannot be offered")
 

@@ -203,6 +203,20 @@ async def test_what_was_typed_comes_back(night, tmp_path):
         await vera.until(lambda: vera.app.theme == "light")
 
 
+@pytest.mark.parametrize("where", ["1", "3"])
+async def test_what_was_said_of_a_filter_goes_with_it(night, tmp_path, where):
+    _, url = night
+    async with console(url, tmp_path) as vera:
+        await vera.pilot.press(where)
+        await vera.settled()
+        await vera.pilot.press("slash")
+        await vera.typed("statte:done")
+        await vera.until(lambda: "statte" in told(vera) and vera.app.here.prompt.is_open)
+        await vera.pilot.press("escape")
+        await vera.until(lambda: "statte" not in told(vera))
+        assert not vera.app.here.prompt.is_open
+
+
 async def test_what_cannot_be_undone_asks_for_a_word(night, tmp_path):
     _, url = night
     done = []
