@@ -32,7 +32,7 @@ from astrid_tui.ending import Ending
 from astrid_tui.picturing import Picturing
 from astrid_tui.screens_app import ScreensApp
 from astrid_tui.watching import Watching
-from core.charset import writes_utf8
+from core.charset import charset_of
 from core.errors import AstridError
 from core.text import SafeText, safe_text
 from core.vocabulary import ExitCode
@@ -108,7 +108,7 @@ class Console(ScreensApp):
         at_review: bool = False,
     ) -> None:
         # Before Textual takes NO_COLOR from the environment, and standard output.
-        self.terminal = terminal or probe(os.environ, is_utf8=writes_utf8(sys.stdout))
+        self.terminal = terminal or probe(os.environ, charset=charset_of(sys.stdout))
         # Without ansi_color the palette's greys are sent as true colours, thrice the bytes.
         super().__init__(driver_class=ReplyDriver, ansi_color=True)
         self.settings_path = settings_path

@@ -2,28 +2,56 @@
 
 import codecs
 import io
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import IO
 
+UTF_8, ASCII = "utf-8", "ascii"
 # One sign for one where there is one, so that columns stay columns.
 STAND_INS = {
     "…": "~", "–": "-", "−": "-", "·": ".", "×": "x", "′": "'", "″": '"', "°": "d", "µ": "u", "μ": "u",
     "σ": "sigma", "±": "+-", "≥": ">=", "≤": "<=",
 }  # fmt: skip
 _HANDLER = "astrid.stand-ins"
+_MEANT = (
+    "astrid-ascii"  # ASCII by a name that Click does not take for a mistake: it would write UTF-8 instead
+)
+
+
+def charset_of(stream: IO[str]) -> str:
+    """A stream's charset as Python names it; ASCII where Python does not know it."""
+    encoding = getattr(stream, "encoding", None)
+    try:
+        name = UTF_8 if encoding is None else codecs.lookup(encoding).name
+    except LookupError:
+        return ASCII
+    return ASCII if name == _MEANT else name
 
 
 def writes_utf8(stream: IO[str]) -> bool:
     """Whether any character can be written to a stream."""
-    encoding = getattr(stream, "encoding", None)
-    try:
-        return encoding is None or codecs.lookup(encoding).name == "utf-8"
-    except LookupError:
-        return False
+    return charset_of(stream) == UTF_8
+
+
+def is_ascii_wanted(environment: Mapping[str, str]) -> bool:
+    """Whether the locale was said to be ``C``, of which Python makes UTF-8 whatever the terminal may be."""
+    told_otherwise = environment.get("PYTHONIOENCODING") or environment.get("PYTHONUTF8") == "1"
+    return environment.get("LC_ALL") in ("C", "POSIX") and not told_otherwise
+
+
+def write_ascii(stream: IO[str]) -> None:
+    """Let a stream write nothing but ASCII, with stand-ins, or numbers, for the rest."""
+    if isinstance(stream, io.TextIOWrapper):
+        codecs.register(_find_meant)
+        codecs.register_error(_HANDLER, _stand_ins)
+        stream.reconfigure(encoding=_MEANT, errors=_HANDLER)
 
 
 def write_what_can_be(stream: IO[str]) -> None:
     """Let a stream of another charset than UTF-8 write stand-ins, or numbers, for what it cannot."""
-    if isinstance(stream, io.TextIOWrapper) and not writes_utf8(stream):
+    if isinstance(stream, io.TextIOWrapper) and charset_of(stream) == ASCII:
+        write_ascii(stream)
+    elif isinstance(stream, io.TextIOWrapper) and not writes_utf8(stream):
         codecs.register_error(_HANDLER, _stand_ins)
         stream.reconfigure(errors=_HANDLER)
 
@@ -34,6 +62,21 @@ def write_utf8(stream: IO[str]) -> None:
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
+def _find_meant(name: str) -> codecs.CodecInfo | None:
+    if name != _MEANT.replace("-", "_"):
+        return None
+    found = codecs.lookup(ASCII)
+    return codecs.CodecInfo(
+        found.encode,
+        found.decode,
+        found.streamreader,
+        found.streamwriter,
+        found.incrementalencoder,
+        found.incrementaldecoder,
+        name=_MEANT,
+    )
+
+
 def _stand_ins(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
@@ -42,3 +85,13 @@ def _stand_ins(error: UnicodeError) -> tuple[str | bytes, int]:
         for each in error.object[error.start : error.end]
     ]
     return "".join(told), error.end
+
+
+@lru_cache(maxsize=4096)
+def has(charset: str, character: str) -> bool:
+    """Whether a charset has a character."""
+    try:
+        character.encode(charset)
+    except UnicodeEncodeError:
+        return False
+    return True

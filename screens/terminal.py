@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.charset import UTF_8
+
 _SCREEN_BYTES = 512
 _FEW_COLOURS = ("linux", "vt100", "vt220", "ansi", "dumb", "unknown", "")
 
@@ -21,8 +23,8 @@ class Terminal:
         Inside tmux or GNU screen, which keep the clipboard and notes to the desktop to themselves.
     shows_no_pictures : str
         Why it is not to be asked for pictures; empty: it may be.
-    is_utf8 : bool
-        Its charset is UTF-8, which has block elements and braille.
+    charset : str
+        As Python names it; UTF-8 has block elements and braille, others have not.
     """
 
     colours: int = 256
@@ -30,7 +32,12 @@ class Terminal:
     in_tmux: bool = False
     in_screen: bool = False
     shows_no_pictures: str = ""
-    is_utf8: bool = True
+    charset: str = UTF_8
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether it can show any character."""
+        return self.charset == UTF_8
 
     @property
     def drawing(self) -> str:
@@ -54,10 +61,10 @@ class Terminal:
         return sequence
 
 
-def probe(environment: Mapping[str, str], *, is_utf8: bool = True) -> Terminal:
+def probe(environment: Mapping[str, str], *, charset: str = UTF_8) -> Terminal:
     """Read ``NO_COLOR``, ``COLORTERM``, ``TERM``, ``TERM_PROGRAM``, ``SSH_CONNECTION``, ``TMUX``, ``STY``.
 
-    Whether the locale is UTF-8 is known to whoever opened the terminal.
+    The charset of the locale is known to whoever opened the terminal.
     """
     term = environment.get("TERM", "")
     if environment.get("NO_COLOR") or term in ("dumb", "unknown", "", "vt100", "vt220"):
@@ -74,7 +81,7 @@ def probe(environment: Mapping[str, str], *, is_utf8: bool = True) -> Terminal:
         shows_no_pictures = "inside tmux or screen"
     elif colours < 256:
         shows_no_pictures = "too few colours"
-    elif not is_utf8:
+    elif charset != UTF_8:
         shows_no_pictures = "the locale is not UTF-8"
     elif environment.get("TERM_PROGRAM") == "Apple_Terminal":  # it would show the question as text
         shows_no_pictures = "not in this terminal"
@@ -84,5 +91,5 @@ def probe(environment: Mapping[str, str], *, is_utf8: bool = True) -> Terminal:
         in_tmux=in_tmux,
         in_screen=in_screen and not in_tmux,
         shows_no_pictures=shows_no_pictures,
-        is_utf8=is_utf8,
+        charset=charset,
     )

@@ -14,6 +14,7 @@ from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
+from core.charset import ASCII, UTF_8, charset_of
 from screens.tty.graphics import Placed
 from screens.tty.output import SYNC, Output
 from screens.tty.replies import ReplyFilter
@@ -61,7 +62,7 @@ class ReplyDriver(LinuxDriver):
         """Take the terminal over, at the start and after it was left to others."""
         if self._file is None:
             raise RuntimeError("there is no standard error, and so no console")
-        self._output = Output(self._file.fileno())
+        self._output = Output(self._file.fileno(), charset_of(self._file))
         self._output.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]
         self._has_left, self._is_begun = False, True
@@ -104,7 +105,8 @@ class ReplyDriver(LinuxDriver):
         selector = selectors.SelectSelector()
         selector.register(self.fileno, selectors.EVENT_READ)
         parser = XTermParser()
-        decode = getincrementaldecoder("utf-8")(errors="replace").decode
+        charset = charset_of(self._file) if self._file else UTF_8
+        decode = getincrementaldecoder(UTF_8 if charset == ASCII else charset)(errors="replace").decode
         replies = ReplyFilter()
         came = time.monotonic()
         try:

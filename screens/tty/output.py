@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from threading import Condition, Thread
 
+from core.charset import UTF_8
 from screens.tty.cells import Cells, Pass
+from screens.tty.charset import encoded
 from screens.tty.graphics import Graphics, Placed
 
 SYNC = ("\x1b[?2026h", "\x1b[?2026l")
@@ -23,10 +25,13 @@ class Output:
     ----------
     descriptor : int
         Of the terminal. Once it is gone, everything is thrown away.
+    charset : str
+        Of the terminal.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, charset: str = UTF_8) -> None:
         self._descriptor = descriptor
+        self._charset = charset
         self._cells = Cells()
         self._graphics = Graphics()
         self._waiting: deque[Pass | None] = deque()  # none: a picture, which is made when its turn comes
@@ -88,7 +93,7 @@ class Output:
 
     def _run(self) -> None:
         while (data := self._next()) is not None:
-            self._send(data.encode("utf-8", "replace"))
+            self._send(encoded(data, self._charset))
 
     def _next(self) -> str | None:
         """What to send now; none at the end."""

@@ -12,7 +12,10 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from screens.lines import Line, Tinted, common_start, plain
+from core.charset import UTF_8
+from screens.lines import Line, Tinted, common_start, plain, shortened
+from screens.spelling import spelled
+from screens.terminal import Terminal
 from screens.themes import tone_style
 
 
@@ -36,7 +39,10 @@ class Rows(Widget):
 
     def show(self, lines: Sequence[Line]) -> None:
         """Replace the page; lines that stayed the same cost nothing."""
-        before, self._lines = self._lines, tuple(lines)
+        told = (
+            lines if (charset := self._charset) == UTF_8 else [self._spelled(each, charset) for each in lines]
+        )
+        before, self._lines = self._lines, tuple(told)
         if self._scrollable and len(before) != len(self._lines):
             self.refresh(layout=True)
             return
@@ -74,6 +80,16 @@ class Rows(Widget):
         base = self.rich_style
         for line in lines:
             self._strip(line, base)
+
+    @property
+    def _charset(self) -> str:
+        terminal = getattr(self.app, "terminal", None)  # an app of another kind, as of a test, has none
+        return terminal.charset if isinstance(terminal, Terminal) else UTF_8
+
+    def _spelled(self, line: Line, charset: str) -> Line:
+        """The line as the charset lets it be; names may have made it longer than it was to be."""
+        told = spelled(line, charset)
+        return shortened(told, self.size.width) if self.size.width and told is not line else told
 
     def _strip(self, line: Line, base: Style) -> Strip:
         return _strip(line, base, self.size.width, self.app.theme, self.app.no_color)

@@ -31,6 +31,8 @@ def test_what_the_charset_lacks_is_written_by_other_signs(sqlite_store: Store, t
     told = said(tmp_path, "candidates", "show", str(first), charset="latin-1")
     assert (told.returncode, told.stderr) == (0, b"")
     assert "größer ~ \\u661f 5sigma" in told.stdout.decode("latin-1")
+    told = said(tmp_path, "candidates", "show", str(first), charset="ascii")
+    assert b"gr\\xf6\\xdfer ~ \\u661f 5sigma" in told.stdout
 
 
 @pytest.mark.parametrize("charset", ["latin-1", "ascii", "utf-8"])
@@ -52,6 +54,20 @@ def test_drawings_are_ascii_where_the_charset_has_no_blocks(sqlite_store: Store,
     assert (told.returncode, told.stderr) == (0, b"")
     assert b"\\u" not in told.stdout
     assert b"\x1b" not in told.stdout
+
+
+def test_the_c_locale_is_ascii_though_python_takes_it_for_utf8(sqlite_store: Store, tmp_path: Path) -> None:
+    (first,) = add_night(sqlite_store, objects=1, epochs=1)
+    annotate(sqlite_store, session="s", reviewer="ada", candidate_id=first, note=WORDS)
+    there = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "NO_COLOR": "", "LC_ALL": "C"}
+    python = {"PYTHONIOENCODING": "", "PYTHONUTF8": ""}
+    for words in (("candidates", "show", str(first)), ("show", str(first))):
+        told = said(tmp_path, *words, charset="", **python | there)
+        assert (told.returncode, told.stderr) == (0, b"")
+        assert told.stdout.isascii(), [line for line in told.stdout.splitlines() if not line.isascii()]
+    assert b"5sigma" in said(tmp_path, "candidates", "show", str(first), charset="", **python | there).stdout
+    whole = said(tmp_path, "show", str(first), charset="", **python | there | {"PYTHONUTF8": "1"})
+    assert "▀" in whole.stdout.decode("utf-8")  # it was said that the terminal shows all
 
 
 def test_a_stream_that_writes_any_character_is_left_as_it_is() -> None:

@@ -252,7 +252,7 @@ class TestTerminal:
         assert probe(environment).drawing == drawing
 
     def test_the_drawing_suits_the_charset(self):
-        terminal = probe({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, is_utf8=False)
+        terminal = probe({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, charset="iso8859-1")
         assert terminal.drawing == "ascii"
         assert terminal.shows_no_pictures == "the locale is not UTF-8"
 
