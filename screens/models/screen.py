@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from core.errors import AstridError
 from core.text import SafeText, safe_text
 from screens.action import Situation, Where
 from screens.frame.base import FrameScreen
+from screens.frame.work import start as start_work
 from screens.lines import Line, Tone
 from screens.models.card import card_lines, training_sheet
 from screens.models.view import PANES, SHIPPED, Page, Pane, page_lines, version_rows
@@ -35,6 +38,9 @@ class ModelsScreen(FrameScreen["Answer"]):
         self._name: str | None = None  # of the model that is chosen
         self._version: int | None = None  # and its version: the newest where that is none
         self._training: str | None = None  # the newest where that is none
+        self._is_changing = False
+        self._is_behind = False  # a version was put to use, and what is shown may be of before
+        self._told = ""  # what became of it, to be said once that is shown
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -44,6 +50,14 @@ class ModelsScreen(FrameScreen["Answer"]):
 
         opened = self.host.opened
         return None if opened is None else partial(read, opened.settings, self.data, self._training)
+
+    def answer(self, data: Answer) -> None:
+        """Keep what was read; what was asked for once a change was made tells of it."""
+        super().answer(data)
+        self._is_behind = self._is_changing
+        if self._told and not self._is_behind:
+            self.say(safe_text(self._told, 400), Tone.GOOD)
+            self._told = ""
 
     def opened(self) -> None:
         """Look again from time to time."""
@@ -78,6 +92,7 @@ class ModelsScreen(FrameScreen["Answer"]):
         return self.base_situation(
             has_row=chosen is not None if at_training else self._model is not None,
             state=chosen.state if at_training and chosen else "",
+            is_writing=self._is_behind,
         )
 
     @property
@@ -292,15 +307,22 @@ class ModelsScreen(FrameScreen["Answer"]):
         if opened is None:
             return
 
-        def told(sentence: str) -> None:
-            self.say(safe_text(sentence), Tone.GOOD)
-            self.host.look()
-            self.ask()
-
         work: Callable[[], str] = partial(rollback, name, opened.store, opened.settings)
         if number is not None:
             work = partial(promote, name, number, opened.store, opened.settings)
-        self.in_background(work, told, "nothing was changed")
+        self._is_changing = self._is_behind = True
+
+        async def change() -> None:
+            try:
+                self._told = await asyncio.to_thread(work)
+            except AstridError as error:
+                self.fail(f"nothing was changed: {error}")
+            finally:
+                self._is_changing = False
+            self.host.look()
+            self.ask()
+
+        start_work(self, change, group="work")
 
     def _ask_stop(self) -> None:
         training = self._chosen_training

@@ -3,6 +3,7 @@
 import json
 from hashlib import sha256
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -74,11 +75,43 @@ async def test_a_version_is_looked_into_promoted_and_rolled_back(home, sqlite_st
         await until(pilot, "go back to version 0")
         await pilot.press(*"rollback", "enter")
         await until(pilot, "version 0 of realbogus is in use again")
-        while pilot.app.screen._model.previous is not None:  # until what it shows was read anew
-            await pilot.pause(0.02)
         await pilot.press("R")
         await until(pilot, "no other version was in use before")
     assert [row.kind for row in versions.promotions(sqlite_store)] == ["rollback", "promote"]
+
+
+async def test_what_is_asked_after_a_change_is_asked_of_what_it_made(home, sqlite_store, monkeypatch) -> None:
+    from screens.models import reading
+
+    two_versions(sqlite_store, home)
+    versions.promote(sqlite_store, "realbogus", 1, by="ann")
+    read, answers = reading.read, Event()
+    answers.set()
+
+    def slow(*given):
+        answered = read(*given)
+        assert answers.wait(60)
+        return answered
+
+    monkeypatch.setattr(reading, "read", slow)
+    try:
+        async with Console(terminal=Terminal()).run_test(size=(80, 24)) as pilot:
+            await pilot.press("4")
+            await until(pilot, "> realbogus", "version 1")
+            await pilot.press("R")
+            await until(pilot, "go back to version 0 of realbogus from 1")
+            answers.clear()
+            await pilot.press(*"rollback", "enter")
+            while versions.in_use(sqlite_store, ["realbogus"])["realbogus"].number:
+                await pilot.pause(0.02)
+            await pilot.press("R")  # the page still shows what was
+            await until(pilot, "the last change is still being written")
+            answers.set()
+            await until(pilot, "version 0 of realbogus is in use again")
+            await pilot.press("R")
+            await until(pilot, "no other version was in use before")
+    finally:
+        answers.set()
 
 
 async def test_damaged_files_are_told_and_never_put_to_use(home, sqlite_store, monkeypatch, capsys) -> None:
