@@ -10,7 +10,8 @@ from rich.cells import cell_len
 from rich.color import Color, ColorSystem
 from rich.style import Style
 
-from screens.tty.cells import Cells, Pass, change, look_of
+from screens.tty.cells import Cells, Pass
+from screens.tty.looks import change, look_of
 from screens.tty.output import Output
 
 COLUMNS, LINES = 40, 8
