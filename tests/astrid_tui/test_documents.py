@@ -50,10 +50,10 @@ def command_lines(text: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: each.name)
 def test_commands_that_are_told_are_there_with_their_options(document: Path) -> None:
-    lines = list(command_lines(document.read_text(encoding="utf-8")))
+    lines, whole = list(command_lines(document.read_text(encoding="utf-8"))), typer.main.get_command(app)
     assert lines or document.name == "measured.md"
     for line in lines:
-        command, words = typer.main.get_command(app), line.split()
+        command, words = whole, line.split()
         while words and isinstance(command, typer.core.TyperGroup):
             name = words.pop(0).partition("|")[0]
             assert name in command.commands, line
