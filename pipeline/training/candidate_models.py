@@ -121,7 +121,7 @@ def train_tree(examples: Examples, options: TreeOptions, folder: Path) -> Traine
         It must not exist.
     """
     ours, held = split(examples)
-    arrays, _ = tree_train.train(ours, options)
+    arrays, *_ = tree_train.train(ours, options)
     names = cutout_features.NAMES
     raw = trees.sound("tree", arrays, len(names)).sums(cutout_features.measure(held.triplets))
     calibration = platt(raw, held.label)

@@ -157,21 +157,24 @@ def precision_at(tpr: float, fpr: float, prevalence: float) -> float:
     return prevalence * tpr / kept if kept > 0 else float("nan")
 
 
-def recall_at_rank(
-    real: Flags, score: Array, night: NDArray[np.str_], rank: int, weight: Array | None = None
-) -> float:
-    """The share of the real that is among the ``rank`` highest of its night, as a person looks at them.
-
-    ``weight`` counts nights: it must be the same for all candidates of a night.
-    """
-    w = np.ones(len(score)) if weight is None else weight
+def places(real: Flags, score: Array, night: NDArray[np.str_]) -> NDArray[np.intp]:
+    """The place of each candidate among those of its night, from 0, as a person looks at them."""
     order = np.lexsort((real, -score, night))  # of equal scores the bogus first: nothing is given away
     nights = night[order]
     starts = np.flatnonzero(np.concatenate([[True], nights[1:] != nights[:-1]]))
-    place = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
-    wanted = real[order]
-    total = float(np.sum(w[order][wanted]))
-    return float(np.sum(w[order][wanted & (place < rank)]) / total) if total > 0 else float("nan")
+    place = np.empty(len(order), dtype=np.intp)
+    place[order] = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    return place
+
+
+def recall_at_rank(real: Flags, place: NDArray[np.intp], rank: int, weight: Array | None = None) -> float:
+    """The share of the real that is among the first ``rank`` places of its night.
+
+    ``weight`` counts nights: it must be the same for all candidates of a night.
+    """
+    w = real if weight is None else np.where(real, weight, 0.0)
+    total = float(np.sum(w))
+    return float(np.sum(w, where=place < rank) / total) if total > 0 else float("nan")
 
 
 def probability(logit: Array) -> Array:

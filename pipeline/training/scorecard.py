@@ -209,9 +209,10 @@ class _Judged:
 
 def _recall_at_rank(judged: _Judged, night: NDArray[Any], weights: Array) -> dict[int, Estimate]:
     """The real among the first candidates of each night; nights are drawn, not objects."""
+    where = measures.places(judged.real, judged.score, night)
     return {
         place: resample.estimate(
-            partial(measures.recall_at_rank, judged.real, judged.score, night, place),
+            partial(measures.recall_at_rank, judged.real, where, place),
             weights,
             judged.n_real,
             what="real examples",

@@ -12,6 +12,7 @@ from pipeline.classify import cutout_features
 from pipeline.classify.model_file import Arrays
 from pipeline.classify.trees import LEAF
 from pipeline.training.examples import Examples
+from pipeline.training.feature_bins import Bins
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -40,15 +41,15 @@ class TreeOptions:
     seed: int = 1
 
 
-def train(examples: Examples, options: TreeOptions) -> tuple[Arrays, HistGradientBoostingClassifier]:
+def train(examples: Examples, options: TreeOptions) -> tuple[Arrays, Bins, HistGradientBoostingClassifier]:
     """Grow trees on the features of examples.
 
     Returns
     -------
     arrays : mapping of str to array
         As `pipeline.classify.trees.sound` takes them.
-    HistGradientBoostingClassifier
-        What they were taken from.
+    Bins, HistGradientBoostingClassifier
+        What they were taken from: trees that ask for the bins of features.
 
     Raises
     ------
@@ -60,6 +61,8 @@ def train(examples: Examples, options: TreeOptions) -> tuple[Arrays, HistGradien
     known = examples[examples.label >= 0]
     if len(np.unique(known.label)) != 2:
         raise AstridError("real and bogus examples are both needed to grow trees")
+    features = cutout_features.measure(known.triplets)
+    bins = Bins.of(features)
     grown = HistGradientBoostingClassifier(
         max_iter=options.trees,
         learning_rate=options.rate,
@@ -69,19 +72,20 @@ def train(examples: Examples, options: TreeOptions) -> tuple[Arrays, HistGradien
         early_stopping=False,
         class_weight="balanced",
         random_state=options.seed,
-    ).fit(cutout_features.measure(known.triplets), known.label)
-    return arrays_of(grown), grown
+    ).fit(bins.numbers(features), known.label)
+    return arrays_of(grown, bins), bins, grown
 
 
-def arrays_of(grown: HistGradientBoostingClassifier) -> Arrays:
+def arrays_of(grown: HistGradientBoostingClassifier, bins: Bins) -> Arrays:
     """The nodes of grown trees as plain arrays; categories are never asked for here."""
     nodes: list[Any] = [tree.nodes for (tree,) in grown._predictors]
     every = np.concatenate(nodes)
     leaf = every["is_leaf"].astype(bool)
+    threshold = bins.threshold(every["feature_idx"], every["num_threshold"])
     return {
         "start": np.concatenate([[0], np.cumsum([len(each) for each in nodes])]).astype(np.int64),
         "feature": np.where(leaf, LEAF, every["feature_idx"]).astype(np.int16),
-        "threshold": np.where(leaf, 0.0, np.clip(every["num_threshold"], -1e300, 1e300)),
+        "threshold": np.where(leaf, 0.0, np.clip(threshold, -1e300, 1e300)),
         "left": np.where(leaf, 0, every["left"]).astype(np.int32),
         "right": np.where(leaf, 0, every["right"]).astype(np.int32),
         "missing_left": every["missing_go_to_left"].astype(np.uint8),

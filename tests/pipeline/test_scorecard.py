@@ -99,9 +99,10 @@ def test_recall_at_rank_counts_the_highest_of_each_night_and_equal_scores_agains
     real = np.array([True, False, True, True, False, True])
     score = np.array([3.0, 2.0, 1.0, 5.0, 5.0, 4.0])
     night = np.array(["a", "a", "a", "b", "b", "b"])
-    assert measures.recall_at_rank(real, score, night, 1) == pytest.approx(1 / 4)  # b's tie is lost
-    assert measures.recall_at_rank(real, score, night, 2) == pytest.approx(2 / 4)
-    assert measures.recall_at_rank(real, score, night, 3) == 1.0
+    place = measures.places(real, score, night)
+    assert measures.recall_at_rank(real, place, 1) == pytest.approx(1 / 4)  # b's tie is lost
+    assert measures.recall_at_rank(real, place, 2) == pytest.approx(2 / 4)
+    assert measures.recall_at_rank(real, place, 3) == 1.0
 
 
 def test_true_log_odds_are_calibrated_and_doubled_ones_are_not():

@@ -9,6 +9,7 @@ from pipeline.classify.cutout_features import NAMES, measure
 from pipeline.classify.model_file import ModelRefused, read
 from pipeline.classify.scorers import Inputs, load
 from pipeline.classify.trees import sound
+from pipeline.training.feature_bins import Bins
 from pipeline.training.tree_train import TreeOptions, train
 from tests.pipeline.toy_models import blobs, tree
 
@@ -19,12 +20,32 @@ def grown():
 
 
 def test_our_sums_are_those_of_scikit_learn_also_of_missing_features(grown):
-    arrays, model = grown
+    arrays, bins, model = grown
     features = measure(blobs(200, seed=1).triplets)
     features[np.random.default_rng(2).random(features.shape) < 0.2] = np.nan
     ours = sound("tree", arrays, len(NAMES)).sums(features)
-    np.testing.assert_allclose(ours, model.decision_function(features), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(ours, model.decision_function(bins.numbers(features)), rtol=0, atol=1e-6)
     assert ours.std() > 0.5
+
+
+def test_bins_hold_equally_many_and_a_threshold_asks_what_its_bin_does():
+    random = np.random.default_rng(3)
+    features = np.column_stack(
+        [random.normal(size=20_000), random.integers(0, 5, 20_000), np.full(20_000, 7.0)]
+    )
+    features[::11, 0] = np.nan
+    bins = Bins.of(features)
+    numbers = bins.numbers(features)
+    known = numbers[np.isfinite(numbers[:, 0]), 0]
+    counts = np.bincount(known.astype(int))
+    assert len(counts) == 255
+    assert np.ptp(counts) <= 1
+    assert np.array_equal(np.isnan(numbers), np.isnan(features))
+    assert np.array_equal(numbers[:, 1], features[:, 1])  # a bin a value
+    assert np.array_equal(numbers[:, 2], np.zeros(20_000))
+    for feature, number in ((0, 3.5), (0, 253.5), (1, 0.5), (1, 4.5), (2, 0.0)):
+        (threshold,) = bins.threshold(np.array([feature]), np.array([number]))
+        assert np.array_equal(features[:, feature] <= threshold, numbers[:, feature] <= number)
 
 
 def test_a_written_tree_scores_what_it_was_grown_for(tmp_path):
@@ -46,7 +67,7 @@ def change(arrays, name, index, value):
 
 
 def test_trees_that_are_not_sound_are_refused(grown):
-    arrays, _ = grown
+    arrays, *_ = grown
     asks = int(np.flatnonzero(arrays["feature"] >= 0)[0])
     last = int(np.flatnonzero(arrays["feature"] >= 0)[-1])
     for changed, word in [
