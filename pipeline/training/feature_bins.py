@@ -1,7 +1,7 @@
 """Features as numbers of bins that hold equally many examples.
 
-scikit-learn bins features itself, but where examples have weights it searches the sorted values anew for each of
-its 254 cuts: of 100,000 examples that takes ten times as long as to grow 25 trees.
+scikit-learn bins features itself, but where examples have weights it sorts the values anew for each of its
+254 cuts: of 100,000 examples that takes ten times as long as to grow 25 trees.
 """
 
 from __future__ import annotations
