@@ -10,10 +10,12 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 import psycopg
 import pytest
+import typer.main
 from hypothesis import settings
 from sqlalchemy import make_url
 from sqlmodel import SQLModel
@@ -31,9 +33,12 @@ settings.load_profile("astrid")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _compiled_once() -> Iterator[None]:
+def _made_once() -> Iterator[None]:
+    """What a process makes once stays, though a test session stands for a thousand processes."""
     with pytest.MonkeyPatch.context() as patch:
         compile_once(patch)
+        patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # nor is each program compiled anew
         yield
 
 
