@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import typer.main
+import typer.testing
 from hypothesis import settings
 from sqlalchemy import make_url
 from sqlmodel import SQLModel
@@ -37,7 +38,9 @@ def _made_once() -> Iterator[None]:
     """What a process makes once stays, though a test session stands for a thousand processes."""
     with pytest.MonkeyPatch.context() as patch:
         compile_once(patch)
-        patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
+        command = cache(typer.main.get_command)
+        patch.setattr(typer.main, "get_command", command)
+        patch.setattr(typer.testing, "_get_command", command)
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # nor is each program compiled anew
         yield
 

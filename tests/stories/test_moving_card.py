@@ -8,7 +8,7 @@ from core.database.tables import SkyObject, Verdict
 from core.objects.tracklets import newest_night, write_tracklets
 from tests.core.test_tracklets import found, one_mover
 from tests.stories.desk import console
-from tests.stories.test_review_linear import astrid
+from tests.stories.test_review_linear import within
 
 LINKED = ["linked", "linked", "linked", "unreviewed"]
 
@@ -63,19 +63,19 @@ async def test_a_reviewer_steps_through_a_body_and_judges_it_once(body, tmp_path
 
 def test_commands_tell_of_a_body_what_they_tell_of_one_object(body, tmp_path) -> None:
     store, url, candidates = body
-    said = astrid(url, tmp_path, "review", "--linear", "--filter", "tracklet:any", typed="moving\n")
+    said = within(url, tmp_path, "review", "--linear", "--filter", "tracklet:any", typed="moving\n")
     assert "1 object awaiting a verdict" in said
     assert "4 objects of tracklet 1: one card" in said
     assert "3 more objects of tracklet 1: the same." in said
     assert states(store, candidates) == ["real"] * 4
-    astrid(url, tmp_path, "candidates", "undo")
+    within(url, tmp_path, "candidates", "undo")
     with store.read() as db:
         objects = sorted(row.id for row in db.exec(select(SkyObject)) if row.tracklet_id == 1)
-    shown = astrid(url, tmp_path, "objects", "show", objects[1])
+    shown = within(url, tmp_path, "objects", "show", objects[1])
     assert "state     linked" in shown
     assert f"as part of tracklet 1, whose card object {objects[0]} carries" in shown
     assert "Tracklet 1: 4 detections" in shown
-    listed = astrid(url, tmp_path, "candidates", "list", "--filter", "state:linked")
+    listed = within(url, tmp_path, "candidates", "list", "--filter", "state:linked")
     assert listed.splitlines()[0].split()[-1] == "tracklet"
     assert [line.split()[-1] for line in listed.splitlines()[1:] if line.strip("-─ ")] == ["1"] * 3
-    assert "judged_with: 4" in astrid(url, tmp_path, "candidates", "show", candidates[1])
+    assert "judged_with: 4" in within(url, tmp_path, "candidates", "show", candidates[1])

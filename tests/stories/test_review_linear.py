@@ -26,22 +26,29 @@ def night(store_url):
     store.close()
 
 
+def own(url, folder):
+    return {"ASTRID_HOME": str(folder), "ASTRID_STORE__URL": url, "ASTRID_REVIEW__REVIEWER": "vera"}
+
+
+def within(url, folder, *words, typed="", code=0):
+    """A command in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        done = CliRunner(env=own(url, folder)).invoke(app, [str(word) for word in words], input=typed)
+    assert done.exit_code == code, done.output
+    return done.stdout
+
+
 def astrid(url, folder, *words, typed="", code=0):
     """A process on SQLite; what that adds does not depend on the database, so on PostgreSQL there is none."""
-    own = {"ASTRID_HOME": str(folder), "ASTRID_STORE__URL": url, "ASTRID_REVIEW__REVIEWER": "vera"}
-    words = [str(word) for word in words]
     if not url.startswith("sqlite"):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(folder)
-            within = CliRunner(env=own).invoke(app, words, input=typed)
-        assert within.exit_code == code, within.output
-        return within.stdout
+        return within(url, folder, *words, typed=typed, code=code)
     done = subprocess.run(
-        [sys.executable, "-m", "astrid_tui", *words],
+        [sys.executable, "-m", "astrid_tui", *map(str, words)],
         check=False,
         capture_output=True,
         text=True,
-        env=own | {"OMP_NUM_THREADS": "1", "PATH": os.defpath},
+        env=own(url, folder) | {"OMP_NUM_THREADS": "1", "PATH": os.defpath},
         cwd=folder,
         input=typed,
     )
