@@ -269,6 +269,7 @@ def export(
     ] = None,
     filters: FilterOption = None,
     force: ForceOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Export candidates with their verdicts, and the heads of the verdict chains on standard error.
 
@@ -276,8 +277,11 @@ def export(
     each column what it is, of positions that they are ICRS, of times that they are MJD in UTC.
 
     Where sources were injected into the queue, only judged candidates are exported. A file that is there
-    already is left alone unless --force is given.
+    already is left alone unless --force is given. With --json, which needs a file, it is told what was
+    written to it, and the heads.
     """
+    from dataclasses import asdict
+
     from core.review.chain import session_heads
     from core.review.export import write_csv, write_json_lines
     from core.review.export_files import write_cutouts, write_parquet, write_regions, write_votable
@@ -299,6 +303,8 @@ def export(
         )
     if form in as_bytes and output is None:
         raise typer.BadParameter(f"{form} is no text for a terminal: name a file", param_hint="--output")
+    if as_json and output is None:
+        raise typer.BadParameter("--json tells of an export to a file: name one", param_hint="--output")
     check_output(output, force=force, text=form not in as_bytes)
     seen = 0
 
@@ -315,12 +321,25 @@ def export(
     else:
         with output_stream(output) as stream:
             count = as_text[form](found, stream)
+    heads = session_heads(store)
+    if as_json:
+        print_json(
+            {
+                "file": str(output),
+                "format": form,
+                "candidates": count,
+                "left_out": seen - count,
+                "judged_only": are_injected(store),
+                "chains": [asdict(head) for head in heads],
+            }
+        )
+        return
     if are_injected(store):
         remark("sources were injected into the queue: candidates without a verdict are left out")
     remark(f"{counted(count, 'candidate')} exported")
     if count < seen:
         remark(f"{seen - count} of {seen} are left out: {WHY_LEFT_OUT[form]}")
-    for head in session_heads(store):
+    for head in heads:
         remark(f"verdict chain {head.session}: {head.sequence} rows, head {head.hash}")
 
 

@@ -1,10 +1,11 @@
 """`astrid deploy`: process what is queued again and again, on a schedule of Prefect's."""
 
+import sys
 from typing import Annotated
 
 import typer
 
-from astrid_tui.cli.invocation import progress_bar, remark, settings_of, store_of
+from astrid_tui.cli.invocation import JsonOption, print_json, progress_bar, remark, settings_of, store_of
 
 
 def deploy(
@@ -17,6 +18,7 @@ def deploy(
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes of a run.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="Frames of a run at most.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Register a schedule with Prefect and start its runs, one at a time, until Ctrl-C.
 
@@ -35,6 +37,9 @@ def deploy(
     remark(
         "Runs start", f"every {every:g} s" if every else f"at {cron}", "until Ctrl-C; see: astrid runs list"
     )
+    if as_json:
+        print_json({"server": url, "every_s": every, "cron": cron, "workers": workers, "limit": limit})
+        sys.stdout.flush()  # whoever reads it in a pipe shall not wait for the end
     serve(
         settings,
         url,

@@ -52,6 +52,7 @@ def trainings(
 def stop(
     context: typer.Context,
     key: Annotated[str, typer.Argument(metavar="KEY", help="The training, or `last`.")],
+    as_json: JsonOption = False,
 ) -> None:
     """Ask a training to stop at its next step.
 
@@ -69,4 +70,7 @@ def stop(
             raise folders.TrainingRefused("nothing was trained yet: there is no training to stop")
         raise folders.TrainingRefused(f"there is no training {key}; `astrid models trainings` lists them")
     folders.stop(wanted[0])
+    if as_json:
+        print_json({"key": wanted[0].key, "name": wanted[0].name, "goes_on": folders.goes_on(wanted[0])})
+        return
     print_text(f"training {wanted[0].key} was asked to stop; {folders.goes_on(wanted[0])}")

@@ -293,11 +293,11 @@ def test_a_training_is_listed_and_can_be_stopped_while_its_examples_are_made(
     from tests.pipeline.example_sets import plain_examples
 
     astrid("init")
-    seen = []
+    seen, asked = [], []
 
     def stop_during(seeds, *_given, **_named):
         seen.extend(each["state"] for each in astrid.json("models", "trainings"))
-        astrid("models", "stop", "last")
+        asked.append(astrid.json("models", "stop", "last"))
         return plain_examples(40, 1, f"a{seeds[0]}")
 
     monkeypatch.setattr(candidate_run.example_sets, "of_seeds", stop_during)
@@ -305,6 +305,8 @@ def test_a_training_is_listed_and_can_be_stopped_while_its_examples_are_made(
     assert seen == ["running"]
     told = stopped if kind == "tree" else stopped[0]
     assert (told["state"], told["digest"]) == ("stopped", None)
+    assert [each["key"] for each in asked] == [told["key"]]
+    assert "the same command begins anew" in asked[0]["goes_on"]
     assert "stopped while examples were made" in told["reason"]
     assert len(astrid.json("models", "trainings")) == 1
 

@@ -55,6 +55,21 @@ def test_an_export_goes_by_the_name_of_its_file_and_replaces_none(
     assert "2 of 3 are left out: they have no place on the sky" in astrid.said
 
 
+def test_a_script_is_told_what_an_export_wrote(astrid: Command, sqlite_store: Store, tmp_path: Path) -> None:
+    judge(sqlite_store, "vera", add_candidate(sqlite_store, ra=10.0, dec=20.0), Label.REAL)
+    add_candidate(sqlite_store, frame="b.fits")
+    told = astrid.json("candidates", "export", "-o", tmp_path / "x.reg")
+    (chain,) = told.pop("chains")
+    assert told == {
+        "file": str(tmp_path / "x.reg"), "format": "regions", "candidates": 1, "left_out": 1,
+        "judged_only": False,
+    }  # fmt: skip
+    assert (chain["session"], chain["sequence"]) == ("vera", 1)
+    assert chain["hash"] in (astrid("candidates", "export", "-o", tmp_path / "x.csv") or astrid.said)
+    astrid("candidates", "export", "--json", code=2)
+    assert "name one" in astrid.said
+
+
 def test_a_report_replaces_no_file_unless_told(astrid: Command, tmp_path: Path) -> None:
     there = tmp_path / "report.json"
     there.write_text("{}")
