@@ -15,7 +15,8 @@ from sqlmodel import col
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, SkyObject, TrainedModel, Verdict
 from core.frames.standing import stands
-from core.review.agreement import side, standings
+from core.review.agreed import agreed_objects
+from core.review.agreement import side
 from core.review.real_rows import is_injected_candidate
 from core.settings_sections import ReviewSettings
 from core.vocabulary import ReviewState
@@ -32,7 +33,7 @@ class Learnable:
     made_at : tuple of float
         When each was made, Unix seconds.
     real, bogus : int
-        Objects that they are on.
+        Objects that they are on; a body that moves is one.
     """
 
     made_at: tuple[float, ...]
@@ -58,11 +59,7 @@ def learnable(store: Store, review: ReviewSettings) -> Learnable:
     review : ReviewSettings
         Who is an expert, and how many votes confirm without one.
     """
-    agreed = {
-        each.object_id: each.confirmed
-        for each in standings(store, experts=review.experts, needed=review.votes)
-        if each.confirmed is not None
-    }
+    agreed = agreed_objects(store, review)
     query = (
         select(
             col(Verdict.created_at), col(Verdict.label), col(Verdict.sky_object_id),
@@ -79,8 +76,9 @@ def learnable(store: Store, review: ReviewSettings) -> Learnable:
         taken = side(row.label)
         # A real label judges the object and so all its detections, a bogus one the detection it was given on.
         is_learnt = row.is_any_shown if taken is ReviewState.REAL else row.is_shown
-        if taken is not None and taken is agreed.get(row.sky_object_id) and is_learnt:
-            found.append((row.created_at, taken, row.sky_object_id))
+        standing = agreed.get(row.sky_object_id)
+        if standing is not None and taken is standing.confirmed and is_learnt:
+            found.append((row.created_at, taken, standing.object_id))
     objects = {
         taken: {key for _, of, key in found if of is taken} for taken in (ReviewState.REAL, ReviewState.BOGUS)
     }
@@ -105,10 +103,17 @@ def _is_shown() -> ColumnElement[bool]:
 
 
 def _is_any_shown() -> ColumnElement[bool]:
-    """The same of any candidate of its object."""
-    other = aliased(Candidate)
-    return exists().where(
+    """The same of any candidate of its object, or of the body that this is."""
+    other, of_body, part = aliased(Candidate), aliased(Candidate), aliased(SkyObject)
+    of_object = exists().where(
         col(other.sky_object_id) == col(SkyObject.id),
         col(other.is_current),
         col(Cutout.candidate_id) == col(other.id),
+    )
+    return of_object | exists().where(
+        col(part.tracklet_id) == col(SkyObject.tracklet_id),
+        col(part.review_state) == ReviewState.REAL.value,
+        col(of_body.sky_object_id) == col(part.id),
+        col(of_body.is_current),
+        col(Cutout.candidate_id) == col(of_body.id),
     )

@@ -35,10 +35,14 @@ class ExpertError(AstridError):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What reviewers say of one object.
+    """What reviewers say of one object, or of a body that moves, which is judged as one.
 
     Attributes
     ----------
+    object_id : int
+        Of a body the object that was judged first.
+    tracklet_id : int or None
+        The body.
     votes : dict
         The label that each reviewer gave last, by reviewer.
     confirmed : ReviewState or None
@@ -54,6 +58,7 @@ class Standing:
     by: str | None
     is_disputed: bool
     candidate_id: int  # of the newest verdict
+    tracklet_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,14 @@ def standings(store: Store, *, experts: Collection[str] = (), needed: int = 2) -
         votes[verdict.reviewer] = verdict.label or ""
         newest[key] = verdict.candidate_id
     found = [
-        Standing(row.id or 0, row.name, votes, *settled(votes, experts=experts, needed=needed), newest[key])
+        Standing(
+            row.id or 0,
+            row.name,
+            votes,
+            *settled(votes, experts=experts, needed=needed),
+            newest[key],
+            tracklet_id=None if key[0] else key[1],
+        )
         for key, (row, votes) in judged.items()
     ]
     return sorted(found, key=lambda each: each.object_id)

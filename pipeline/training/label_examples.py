@@ -13,7 +13,8 @@ from sqlmodel import col
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, Observation, SkyObject, Verdict
 from core.frames.standing import candidate_label, stands
-from core.review.agreement import side, standings
+from core.review.agreed import agreed_objects
+from core.review.agreement import Standing, side
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.real_rows import is_injected_candidate
 from core.settings_sections import ReviewSettings, SiteSettings
@@ -44,9 +45,10 @@ class _Row:
 def of_labels(store: Store, review: ReviewSettings, site: SiteSettings | None = None) -> Examples | None:
     """What reviewers agree on, an example for each candidate; none where they decided nothing yet.
 
-    A real label judges the object and so all its detections, a bogus label the one detection that was
-    shown. Candidates of objects that are disputed or await more votes are left out, and what was injected
-    never teaches: of that one knows the answer before the question.
+    A real label judges the object and so all its detections, of a body that moves those in all its frames,
+    which are one group; a bogus label judges the one detection that was shown. Candidates of objects that
+    are disputed or await more votes are left out, and what was injected never teaches: of that one knows
+    the answer before the question.
 
     Parameters
     ----------
@@ -57,11 +59,7 @@ def of_labels(store: Store, review: ReviewSettings, site: SiteSettings | None = 
         It tells when it is noon, which parts nights; without a position that of Greenwich does.
     """
     east_deg = site.position[1] if site is not None and site.position else 0.0
-    agreed = {
-        each.object_id: each.confirmed
-        for each in standings(store, experts=review.experts, needed=review.votes)
-        if each.confirmed is not None
-    }
+    agreed = agreed_objects(store, review)
     parts: list[Examples] = []
     ids = sorted(agreed)
     for first in range(0, len(ids), PAGE):
@@ -102,7 +100,7 @@ def night_of(mjd: float, east_deg: float = 0.0) -> int:
 
 
 def _labelled(
-    store: Store, ids: Sequence[int], agreed: dict[int, ReviewState], east_deg: float
+    store: Store, ids: Sequence[int], agreed: dict[int, Standing], east_deg: float
 ) -> Iterator[_Row]:
     own = (
         select(col(Verdict.label))
@@ -123,8 +121,12 @@ def _labelled(
     with store.read() as session:
         for candidate, sky_object, pixels, label, shown, observation in session.execute(query):
             taken = side(label) if label is not None else None
-            confirmed = agreed[sky_object.id]
-            if taken is not confirmed or (taken is ReviewState.BOGUS and shown is None):
+            standing = agreed[sky_object.id]
+            if (
+                taken is None
+                or taken is not standing.confirmed
+                or (taken is ReviewState.BOGUS and shown is None)
+            ):
                 continue
             cutouts = _unpacked(pixels)
             if cutouts is None:
@@ -137,7 +139,7 @@ def _labelled(
                 LABELS[taken],
                 str(label),
                 candidate.snr,
-                f"object:{sky_object.id}",
+                f"object:{standing.object_id}",
                 f"{instrument}:{night}",
                 f"label:{place}:{night}",
                 candidate.filter or "",

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from sqlmodel import select
 
-from core.database.tables import Candidate, Injection, SkyObject
+from core.database.tables import Candidate, Cutout, Injection, SkyObject
+from core.models.learnable import learnable
+from core.objects.tracklets import newest_night, write_tracklets
+from core.review.cutouts import pack
 from core.review.verdicts import decide
 from core.settings_sections import ReviewSettings, SiteSettings
 from core.surveys.alert import AlertFacts
@@ -14,7 +17,9 @@ from core.vocabulary import Label
 from pipeline.training import examples as sets
 from pipeline.training.examples import BOGUS, REAL, UNKNOWN, ExamplesError, of_seeds
 from pipeline.training.label_examples import night_of, of_alerts, of_labels
-from tests.builders import add_night
+from tests.builders import add_night, cutouts
+from tests.core.test_tracklets import found as mover
+from tests.core.test_tracklets import one_mover
 from tests.pipeline.toy_models import blobs
 
 RULE = ReviewSettings(experts=("eve",), votes=2)
@@ -148,6 +153,25 @@ def test_votes_that_are_too_few_or_disagree_or_take_no_side_teach_nothing(store,
     assert of_labels(store, RULE) is None
     judge(store, "eve", night[1][0], Label.DIPOLE)
     assert of_labels(store, RULE).label.tolist() == [BOGUS]
+
+
+@pytest.mark.parametrize("judged", [(0, 0), (1, 3), (3, 2)])
+def test_what_is_agreed_of_a_body_that_moves_teaches_all_its_detections(store, judged):
+    keys = one_mover(store)
+    write_tracklets(store, newest_night(store), [mover(*keys)])
+    with store.write() as db:
+        for row in db.exec(select(Cutout)).all():
+            row.pixels = pack(cutouts(row.candidate_id))
+    for who, which in zip(("ada", "bob"), judged, strict=True):
+        judge(store, who, keys[which], Label.MOVING)
+    found = of_labels(store, RULE)
+    assert found.label.tolist() == [REAL] * 4
+    assert len(set(found.group)) == 1  # one body is not learnt from and judged by
+    there = learnable(store, RULE)
+    assert (len(there.made_at), there.real, there.bogus) == (2, 1, 0)
+    judge(store, "eve", keys[judged[0]], Label.ARTEFACT)  # of that detection alone, which is no longer of it
+    assert sorted(of_labels(store, RULE).label.tolist())[0] == BOGUS
+    assert learnable(store, RULE).bogus == 1
 
 
 def test_what_was_injected_never_teaches(store, night):
