@@ -11,12 +11,12 @@ import socket
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, func, or_, update
+from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
 from core.database.storable import storable
@@ -88,6 +88,27 @@ class Watch:
     mark: str  # both together tell
 
 
+@dataclass(slots=True)
+class Newest:
+    """When the newest frames of a folder were written, by their names: what tells the camera's pace.
+
+    Whoever watches a folder keeps them, for its files in the store may be many.
+    """
+
+    written: dict[str, float] = field(default_factory=dict)
+
+    def add(self, name: str, look: Look) -> None:
+        """Count a frame that was taken, or taken again since it changed."""
+        self.written[name] = look.mtime
+        if len(self.written) > CADENCE_FILES:
+            del self.written[min(self.written, key=self.written.__getitem__)]
+
+    @property
+    def cadence_s(self) -> float | None:
+        """From one to the next, the median."""
+        return cadence_s(list(self.written.values()))
+
+
 def take(store: Store, path: Path, *, interval_s: float, processes: bool = False) -> Watch | int:
     """Become the one who watches a folder of this host; or the id of the process that does already.
 
@@ -123,19 +144,25 @@ def beat(store: Store, watch: Watch, *, unsettled: int = 0, problem: str | None 
 
 
 def remember(
-    store: Store, watch: Watch, name: str, look: Look, *, refused: bool, beside: tuple[str, ...] = ()
-) -> float | None:
-    """Record that a file was taken as it looked; the cadence of the folder's files now.
+    store: Store, watch: Watch, name: str, look: Look, *, refused: bool, is_frame: bool, cadence: float | None
+) -> None:
+    """Record that a file was taken as it looked, and the cadence of the folder's frames now.
 
-    Files whose names end as one of `beside` are no frames: the camera's pace is not told by them. Where
-    another watches the folder now, or it was forgotten, nothing is recorded: `beat` tells so.
+    Where another watches the folder now, or it was forgotten, nothing is recorded: `beat` tells so.
+
+    Parameters
+    ----------
+    refused : bool
+        None of its exposures is of use.
+    is_frame : bool
+        It is the camera's, and tells that this one works.
+    cadence : float, optional
+        Seconds from one of the newest frames to the next: `Newest`.
     """
     now = time.time()
-    is_frame = not name.lower().endswith(beside)
-    others = [func.lower(col(WatchedFile.name)).endswith(suffix, autoescape=True) for suffix in beside]
     with store.write() as session:
         if not _change(session, watch, {"heartbeat_at": store.clock()}):
-            return None
+            return
         session.merge(
             WatchedFile(
                 folder_id=watch.folder_id,
@@ -146,13 +173,6 @@ def remember(
             )
         )
         session.flush()
-        newest = session.exec(
-            select(WatchedFile.mtime)
-            .where(col(WatchedFile.folder_id) == watch.folder_id, ~or_(False, *others))
-            .order_by(col(WatchedFile.mtime).desc())
-            .limit(CADENCE_FILES)
-        ).all()
-        cadence = cadence_s(newest)
         _change(
             session,
             watch,
@@ -163,7 +183,6 @@ def remember(
                 "refused": col(WatchedFolder.refused) + int(refused),
             },
         )
-    return cadence
 
 
 def known(store: Store, watch: Watch) -> dict[str, Look]:

@@ -17,7 +17,7 @@ from core.database.store import Store
 from core.frames import watched_folders
 from core.frames.observations import Registered, register
 from core.frames.outcome import ObservationFacts
-from core.frames.watched_folders import Look, Watch
+from core.frames.watched_folders import Look, Newest, Watch
 from core.settings import Settings
 from core.vocabulary import ObservationState
 from pipeline.intake.alerts import SUFFIXES, AlertFile, take_alerts
@@ -75,6 +75,7 @@ class FolderWatch:
     clock: Callable[[], float] = time.monotonic
     _unsettled: dict[str, _Unsettled] = field(default_factory=dict)
     _known: dict[str, Look] | None = None
+    _newest: Newest = field(default_factory=Newest)
 
     def poll(self, go_on: Callable[[], bool] = lambda: True) -> Iterator[Taken]:
         """Look into the folder once; what is taken is registered before it is yielded.
@@ -93,6 +94,9 @@ class FolderWatch:
         """
         if self._known is None:
             self._known = watched_folders.known(self.store, self.watch)
+            for name, look in self._known.items():
+                if _is_frame(name):
+                    self._newest.add(name, look)
         try:
             looks = look_into(self.watch.path)
         except OSError as error:
@@ -154,8 +158,12 @@ class FolderWatch:
         return Taken(self.watch.path / name, frames, cadence)
 
     def _remember(self, name: str, look: Look, *, refused: bool) -> float | None:
-        cadence = watched_folders.remember(
-            self.store, self.watch, name, look, refused=refused, beside=packets.SUFFIXES
+        is_frame = _is_frame(name)
+        if is_frame:
+            self._newest.add(name, look)
+        cadence = self._newest.cadence_s
+        watched_folders.remember(
+            self.store, self.watch, name, look, refused=refused, is_frame=is_frame, cadence=cadence
         )
         del self._unsettled[name]
         if self._known is not None:
@@ -185,6 +193,11 @@ def look_into(folder: Path) -> dict[str, Look]:
         if look is not None and look.size > 0:
             looks[str(path.relative_to(folder))] = look
     return looks
+
+
+def _is_frame(name: str) -> bool:
+    """Whether a file is the camera's; packets of alerts do not tell its pace."""
+    return not name.lower().endswith(packets.SUFFIXES)
 
 
 def _look_at(path: Path) -> Look | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from sqlalchemy import update
+from sqlalchemy import event, update
 from sqlmodel import col, select
 
 from core.database.store import Store
@@ -179,6 +179,41 @@ def test_the_record_tells_what_a_screen_shows(store, night, clock) -> None:
     assert folder.last_file_at is not None
     watched_folders.let_go(store, watching.watch)
     assert not folders(store)[0].watched
+
+
+def test_the_pace_is_of_the_newest_frames_and_survives_a_restart(sqlite_store, night, clock) -> None:
+    def write(number: int, seconds: float) -> None:
+        path = night / f"{number}.fits"
+        path.write_bytes(exposure(number))
+        os.utime(path, (seconds,) * 2)
+
+    for number in range(40):
+        write(number, 1000.0 * number if number < 8 else 10_000.0 + 30.0 * number)
+    (night / "alert.avro").write_bytes(b"no packet")
+    watching = watcher(sqlite_store, night, clock)
+    poll(watching)
+    poll(watching)
+    assert folders(sqlite_store)[0].cadence_s == 30.0
+    watching = watcher(sqlite_store, night, clock)
+    assert poll(watching) == []
+    for number in range(40, 60):
+        write(number, 12_000.0 + 20.0 * number)
+    poll(watching)
+    poll(watching)
+    assert folders(sqlite_store)[0].cadence_s == 20.0
+
+
+def test_a_file_is_recorded_without_a_look_at_the_others(sqlite_store, night, clock) -> None:
+    watching = watcher(sqlite_store, night, clock)
+    (night / "a.fits").write_bytes(exposure())
+    poll(watching)
+    asked: list[str] = []
+    with sqlite_store.write() as db:  # all engines of a store share their events
+        event.listen(db.get_bind(), "before_cursor_execute", lambda *given: asked.append(given[2]))
+    assert poll(watching) == ["a.fits"]
+    of_files = [each for each in asked if each.startswith("SELECT") and "watched_file" in each]
+    assert of_files
+    assert all("watched_file.name = ?" in each for each in of_files)
 
 
 def test_one_process_watches_a_folder_and_another_takes_over_when_it_is_gone(store, night, clock) -> None:
