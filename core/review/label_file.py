@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ MOST_BYTES = 256 * 2**20
 MOST_CELL = 4000  # characters of a note; of a name far fewer
 MOST_NAME = 200
 DELIMITERS = ",\t;|"
+_NOUGHTS = re.compile(r"(?<=[0-9])\.0*$")  # as spreadsheets write whole numbers of a column with gaps
 
 # What columns are called, in small letters; of several of one meaning the first that a row fills counts.
 NAMES = {
@@ -247,7 +249,7 @@ def _label(word: str, words: Mapping[str, Label]) -> Label:
 def _whole(text: str | None) -> int | None:
     if text is None:
         return None
-    key = key_in(text)
+    key = key_in(_NOUGHTS.sub("", text))
     if not key:
         raise UnclearRow(f"'{safe_text(text, 40)}' is no candidate's number")
     return key

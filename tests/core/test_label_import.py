@@ -85,6 +85,12 @@ def test_three_kinds_of_files_say_the_same(tmp_path: Path) -> None:
         assert found == Asked(line, *[getattr(said, name) for name in Asked.__slots__[1:]])
 
 
+@pytest.mark.parametrize(("written", "number"), [("12.0", 12), ("12.", 12), ("12.000", 12), ("120", 120)])
+def test_a_number_is_read_as_spreadsheets_write_it(tmp_path: Path, written: str, number: int) -> None:
+    ((_, found),) = read_labels(file_of(tmp_path, f"id,verdict\n{written},real\n"), {}).rows
+    assert found.candidate == number
+
+
 def test_ecsv_as_astropy_writes_it_is_read(tmp_path: Path) -> None:
     from astropy.table import Table
 
@@ -101,6 +107,8 @@ def test_ecsv_as_astropy_writes_it_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
+        ("12.5,,,,,,real", "'12.5' is no candidate's number"),
+        (".0,,,,,,real", "'.0' is no candidate's number"),
         ("1e3,,,,,,real", "'1e3' is no candidate's number"),
         ("99999999999,,,,,,real", "no candidate's number"),
         (",ten,2,,,,real", "'ten' is no coordinate"),
@@ -167,7 +175,7 @@ def test_what_json_can_hide_is_unclear(tmp_path: Path) -> None:
     lines = [
         '{"id": true, "verdict": "real"}', '{"id": 1, "verdict": {"a": 1}}', "[1]", '{"id": 1', "[" * 100_000,
         '{"id": ' + "9" * 5000 + ', "verdict": "real"}', '{"id": 1, "verdict": "real", "tags": [["a b"]]}',
-        '{"id": 1.0, "verdict": "real"}', '{"id": 1, "verdict": "real", "note": "' + "x" * 5000 + '"}',
+        '{"id": 1.5, "verdict": "real"}', '{"id": 1, "verdict": "real", "note": "' + "x" * 5000 + '"}',
         '{"id": 1, "verdict": "real", "reviewer": "' + "x" * 300 + '"}',
     ]  # fmt: skip
     rows = [row for _, row in read_labels(file_of(tmp_path, '{"id": 1}\n' + "\n".join(lines)), {}).rows]
