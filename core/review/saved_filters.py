@@ -22,10 +22,11 @@ from core.text import safe_text
 from core.vocabulary import ExitCode
 
 _NAME = re.compile(r"[\w.-]{1,40}")
-_ME = re.compile(r"(?i)(?<![^\s(-])(expert[:=])me(?![^\s)])")
-_DISPUTED = re.compile(r"(?i)(?<![^\s(-])(disputed[:=])(yes|no)(?![^\s)])")
-# What is in quotes is a value, whatever it holds.
-_REFERENCE = re.compile(r'[:<>=]"[^"]*"(?=\)*(?:\s|$))|(?<![^\s(-])(?P<minus>-?)@(?P<name>[^\s()]*)')
+_QUOTED = r'[:<>=]"[^"]*"(?=\)*(?:\s|$))'  # a value, whatever it holds
+_OF_REVIEWER = re.compile(
+    rf"(?i){_QUOTED}|(?<![^\s(-])(?:(?P<asked>expert[:=])me|(?P<settled>disputed[:=])(?P<word>yes|no))(?![^\s)])"
+)
+_REFERENCE = re.compile(rf"{_QUOTED}|(?<![^\s(-])(?P<minus>-?)@(?P<name>[^\s()]*)")
 
 
 class SavedFilterError(AstridError):
@@ -126,9 +127,16 @@ def expanded(store: Store, expression: str, *, reviewer: str, experts: Sequence[
 
 
 def _of_reviewer(expression: str, reviewer: str, experts: Sequence[str]) -> str:
-    own = _ME.sub(lambda match: f'{match[1]}"{_quotable(reviewer)}"', expression)
     settling = ",".join(_quotable(each).replace(",", " ") for each in experts)
-    return _DISPUTED.sub(lambda match: f'{match[1]}"{match[2]},{settling}"', own) if settling else own
+
+    def put_in(match: re.Match[str]) -> str:
+        if match["asked"]:
+            return f'{match["asked"]}"{_quotable(reviewer)}"'
+        if match["settled"] and settling:
+            return f'{match["settled"]}"{match["word"]},{settling}"'
+        return match[0]
+
+    return _OF_REVIEWER.sub(put_in, expression)
 
 
 def _quotable(name: str) -> str:

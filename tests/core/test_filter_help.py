@@ -182,6 +182,11 @@ def test_a_filter_is_kept_by_its_name_for_its_reviewer_alone(store):
     assert (
         expanded(store, '(-@faint) field:"a @faint"', reviewer="ada") == '(-(mag>20 snr>5)) field:"a @faint"'
     )
+    within = 'note:"ask (expert:me) or disputed:yes" tag:"-disputed:no x"'
+    assert expanded(store, within, reviewer="ada", experts=("eve",)) == within
+    assert expanded(store, f"{within} -expert:me (disputed:yes)", reviewer="ada", experts=("eve",)) == (
+        f'{within} -expert:"ada" (disputed:"yes,eve")'
+    )
     save(store, reviewer="ada", name="either", expression="mag>20 or snr>5")
     assert expanded(store, "filter:r @either", reviewer="ada") == "filter:r (mag>20 or snr>5)"
     forget(store, reviewer="ada", name="either")
