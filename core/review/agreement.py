@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from core.database.store import Store
@@ -217,6 +218,7 @@ def asked(store: Store, *, expert: str | None = None, limit: int = 1000) -> list
         select(SkyObject, col(Assignment.expert))
         .outerjoin(Assignment, col(Assignment.sky_object_id) == col(SkyObject.id))
         .where(col(SkyObject.review_state) == ReviewState.ESCALATED.value)
+        .order_by(_asked_in(), col(SkyObject.id))
         .limit(limit)
     )
     if expert is not None:
@@ -250,6 +252,19 @@ def asked(store: Store, *, expert: str | None = None, limit: int = 1000) -> list
         )
     order = {key: verdict.id or 0 for key, verdict in questions.items()}
     return sorted(found, key=lambda each: (order.get(each.object_id, 0), each.object_id))
+
+
+def _asked_in() -> ColumnElement[int]:
+    """The newest standing question on an object, or on the body that it is; 0 without one."""
+    part = aliased(SkyObject)
+    newest = select(func.max(col(Verdict.id))).where(col(Verdict.label) == Label.ASK_EXPERT, stands(Verdict))
+    of_object = newest.where(col(Verdict.sky_object_id) == col(SkyObject.id)).correlate(SkyObject)
+    of_body = (
+        newest.join(part, col(Verdict.sky_object_id) == col(part.id))
+        .where(col(part.tracklet_id) == col(SkyObject.tracklet_id))
+        .correlate(SkyObject)
+    )
+    return func.coalesce(of_body.scalar_subquery(), of_object.scalar_subquery(), 0)
 
 
 def assign(store: Store, object_id: int, expert: str | None, *, by: str, at: float, session: str) -> str:

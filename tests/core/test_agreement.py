@@ -107,6 +107,7 @@ def test_an_expert_is_asked_assigned_and_answers(store):
         (second, "ada", "odd colour"),
         (first, "ada", None),
     ]
+    assert [each.candidate_id for each in asked(store, limit=1)] == [second]
     assign(store, waiting[0].object_id, "dan", by="ada", at=time.time(), session="ada")
     assign(store, waiting[0].object_id, "eve", by="ada", at=time.time(), session="ada")
     assert [each.candidate_id for each in asked(store, expert="eve")] == [second]

@@ -27,6 +27,7 @@ from core.review.retractions import objects_of_step, redo, undo
 from core.review.verdicts import annotate, decide, decide_together
 from core.review.waiting import queue_count, queue_page
 from core.vocabulary import Label, ReviewState
+from tests.core.rows import add_candidate
 from tests.core.test_tracklets import found, frames_of_a_night, one_mover
 
 
@@ -103,6 +104,8 @@ def test_an_expert_is_asked_about_one_card(body) -> None:
     judge(store, candidates[1], Label.ASK_EXPERT)
     assert words(store, objects) == ["escalated", "linked", "linked", "linked"]
     (question,) = asked(store)
+    judge(store, add_candidate(store), Label.ASK_EXPERT)
+    assert asked(store, limit=1) == [question]
     assert (question.object_id, question.candidate_id, question.asked_by) == (
         objects[0],
         candidates[1],
