@@ -68,6 +68,16 @@ def parse_position(ra: str, dec: str | None = None) -> tuple[float, float]:
     return right, up
 
 
+def degrees_of_ra(ra: float, digits: int) -> str:
+    """A right ascension in degrees with so many decimals, rounded to below 360.
+
+    >>> degrees_of_ra(359.9999999, 6)
+    '0.000000'
+    """
+    rounded = round(ra, digits)
+    return f"{rounded % 360.0 if rounded >= 360.0 else rounded:.{digits}f}"
+
+
 def _halves(text: str) -> tuple[str, str]:
     words = text.replace("\N{MINUS SIGN}", "-").replace(",", " ").split()
     if len(words) == 1 and (match := _TOGETHER.fullmatch(words[0])):

@@ -179,11 +179,13 @@ def _print_curve(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _print_facts(detail: ObjectDetail) -> None:
+    from core.coordinates import degrees_of_ra
+
     row = detail.object
     print_text(row.name)
     facts: dict[str, object] = {"number": row.id}
     if row.ra is not None and row.dec is not None:
-        facts["position"] = f"{row.ra:.6f} {row.dec:+.6f}"
+        facts["position"] = f"{degrees_of_ra(row.ra, 6)} {row.dec:+.6f}"
     else:
         facts["pixel"] = f"{number(row.x, 1)} {number(row.y, 1)} of reference {row.reference_id}"
     if detail.names:

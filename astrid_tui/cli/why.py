@@ -137,12 +137,16 @@ def _pixels(radius: str | None) -> float | None:
 
 
 def _print(story: Story) -> None:
+    from core.coordinates import degrees_of_ra
+
     _print_alerts(story)
     if not story.frames:
         print_text("No frame of this store shows the place, by its own header or by its reference.")
         return
     place = story.place
-    where = [f"{place.ra:.6f} {place.dec:+.6f}"] if place.ra is not None and place.dec is not None else []
+    where = []
+    if place.ra is not None and place.dec is not None:
+        where.append(f"{degrees_of_ra(place.ra, 6)} {place.dec:+.6f}")
     if place.x is not None and place.y is not None:
         where.append(f"pixel {place.x:.1f} {place.y:.1f} of reference {place.reference}")
     if where:

@@ -20,6 +20,7 @@ from typing import IO
 from sqlalchemy import select
 from sqlmodel import col
 
+from core.coordinates import degrees_of_ra
 from core.database.store import Store
 from core.database.tables import Reference
 from core.epochs import MJD_0
@@ -228,7 +229,7 @@ def _row(
         warnings.append("magnitudes are left out: [mpc] photometric_catalog is not set")
     else:
         mag = (f"{one.mag:.2f}", f"{max(one.mag_err, 0.01):.2f}", band, settings.photometric_catalog)
-    place = (f"{one.ra:.6f}", f"{one.dec:.6f}", rms, rms)
+    place = (degrees_of_ra(one.ra or 0.0, 6), f"{one.dec:.6f}", rms, rms)
     mode = _mode(settings.detector)
     return (name, mode, settings.station, _time(one.mjd), *place, settings.astrometric_catalog, *mag)
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
+from core.coordinates import degrees_of_ra
 from core.database.store import Store
 from core.epochs import MJD_0
 from core.objects.known import known_sky
@@ -148,7 +149,7 @@ def _checked(
     report = None
     if not problems:
         report = {
-            "ra": {"value": f"{sky_object.ra:.6f}", "error": "", "units": "arcsec"},
+            "ra": {"value": degrees_of_ra(sky_object.ra or 0.0, 6), "error": "", "units": "arcsec"},
             "dec": {"value": f"{sky_object.dec:+.6f}", "error": "", "units": "arcsec"},
             "reporting_group_id": settings.reporting_group_id,
             "discovery_data_source_id": settings.data_source_group_id,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.cells.stretch import brightness, sky_limits
+from core.coordinates import degrees_of_ra
 from core.text import safe_text
 from core.unfinished import unfinished
 from pipeline.charts.chart import Chart, ChartError
@@ -79,7 +80,9 @@ def text_lines(chart: Chart) -> list[str]:
     """What a chart says besides its picture: where, from which image, and how to get there."""
     lines = []
     if chart.ra is not None and chart.dec is not None:
-        lines.append(f"{sexagesimal(chart.ra, chart.dec)}   ({chart.ra:.6f} {chart.dec:+.6f}, ICRS)")
+        lines.append(
+            f"{sexagesimal(chart.ra, chart.dec)}   ({degrees_of_ra(chart.ra, 6)} {chart.dec:+.6f}, ICRS)"
+        )
     size = chart.size_arcsec
     extent = (
         f"{size / 60.0:.4g} arcmin, north up, east to the left" if size else "pixels of the image, no WCS"

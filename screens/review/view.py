@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from core.coordinates import degrees_of_ra
 from core.text import SafeText, counted, safe_text
 from core.vocabulary import LABELS, Label, ReviewState
 from screens.lines import Line, Span, Tone, indented, padded, span, spread
@@ -288,7 +289,9 @@ def copied_text(card: "Card") -> SafeText:
     """What goes to the clipboard: the name and, where there is one, the position."""
     if card.ra is None or card.dec is None:
         return safe_text(card.name)
-    return safe_text(f"{card.name} {sexagesimal(card.ra, card.dec)} ({card.ra:.6f}, {card.dec:+.6f})")
+    return safe_text(
+        f"{card.name} {sexagesimal(card.ra, card.dec)} ({degrees_of_ra(card.ra, 6)}, {card.dec:+.6f})"
+    )
 
 
 def shown_record(card: "Card", viewing: "Viewing", theme: str, size: tuple[int, int]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from core.coordinates import CoordinateError, parse_position
+from core.coordinates import CoordinateError, degrees_of_ra, parse_position
 from core.text import counted
 from screens.frame.commands import Command, CommandRefused, Words
 from screens.lines import Line, Tone, cells_of, indented, span, wrapped
@@ -70,7 +70,7 @@ def story_lines(story: "Story", width: int) -> list[Line]:
     lines: list[Line] = []
     if place.ra is not None and place.dec is not None:
         lines.append((span(sexagesimal(place.ra, place.dec), Tone.STRONG),))
-        lines.append((span(f"{place.ra:.6f} {place.dec:+.6f}", Tone.DIM),))
+        lines.append((span(f"{degrees_of_ra(place.ra, 6)} {place.dec:+.6f}", Tone.DIM),))
     elif place.x is not None and place.y is not None:
         lines.append(
             (span(f"pixel {place.x:.1f}, {place.y:.1f} of reference {place.reference}", Tone.STRONG),)

@@ -74,6 +74,12 @@ def test_what_passes_is_reported_with_all_that_is_required(store, body):
     assert [row["obsTime"] for row in rows] == sorted({row["obsTime"] for row in rows})
 
 
+def test_a_place_just_before_the_whole_turn_is_reported_at_its_beginning(store, body):
+    change(store, body[:1], ra=359.9999999)
+    _, _, rows = written(store)
+    assert rows[0]["ra"] == "0.000000"
+
+
 @pytest.mark.parametrize(
     ("detector", "mode"), [("CCD", "CCD"), ("e2v ccd", "CCD"), ("CMOS", "CMO"), ("plate", "UNK")]
 )

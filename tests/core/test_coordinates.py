@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.coordinates import CoordinateError, parse_position, parse_radius
+from core.coordinates import CoordinateError, degrees_of_ra, parse_position, parse_radius
 
 RA, DEC = 153.1379166667, -4.1697222222
 
@@ -78,3 +78,11 @@ def test_a_radius_has_a_unit(text, degrees):
 def test_what_is_no_radius_is_refused(text):
     with pytest.raises(CoordinateError):
         parse_radius(text)
+
+
+@pytest.mark.parametrize(
+    ("ra", "text"),
+    [(359.9999999, "0.000000"), (359.9999994, "359.999999"), (0.0, "0.000000"), (10.5, "10.500000")],
+)
+def test_a_right_ascension_is_never_rounded_to_a_whole_turn(ra, text):
+    assert degrees_of_ra(ra, 6) == text

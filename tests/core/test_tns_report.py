@@ -34,6 +34,8 @@ def test_what_passes_is_reported_with_all_that_is_required(store):
     discovery(store, "new")
     found = check(store)["new"]
     assert found.problems == ()
+    discovery(store, "turned", ra=359.9999999)
+    assert document([check(store)["turned"]])["at_report"]["0"]["ra"]["value"] == "0.000000"
     report = document([found])["at_report"]["0"]
     assert (report["ra"]["value"], report["dec"]["value"]) == ("10.500000", "-41.250000")
     assert report["discovery_datetime"] == "2023-02-25 12:00:00"
