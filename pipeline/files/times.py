@@ -7,7 +7,10 @@ In order of trust:
 3. a date alone with a time of day beside it (``UT``, ``UTSTART``, ``TIME-OBS``, …; SDSS's ``TAIHMS`` is TAI);
 4. the start as one number (``MJD-OBS``, ``JD``, …), unless it is that of a day alone.
 
-The start plus half the exposure is the middle. ``TIMESYS`` applies to times without an offset.
+The start plus half the exposure is the middle. Of SDSS's scans, in which the sky drifts over the detector
+while it is read, the time is that at which the first row was read, and so when its exposure ended: each row
+follows after the one before. Their middle is that of the row in the middle. ``TIMESYS`` applies to times
+without an offset.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ START_TIMES = (
     "UTIME",
     "EXPSTART",
 )
+ROW_CLOCKS = ("C_OBS",)  # of SDSS: "CCD row clock rate (usec/row)"
 TAI_TIMES = ("TAIHMS",)  # of SDSS, beside the date of TAI: "TAI time HH:MM:SS.SS"
 START_MJDS = ("MJD-OBS", "MJD-BEG", "MJD", "OBSMJD", "MJD_OBS", "MJDSTART", "EXPSTART", "TEXPSTRT")
 START_JDS = ("JD", "OBSJD", "JD-OBS", "JD_OBS", "JDSTART")
@@ -88,7 +92,16 @@ def mid_exposure(look: Look, exposure_s: float) -> float | None:
     if middle is not None:
         return _to_utc(middle, look)
     start = _start(look)
-    return None if start is None else _to_utc(start, look) + exposure_s / 2.0 / 86400.0
+    return None if start is None else _to_utc(start, look) + _until_middle_s(look, exposure_s) / 86400.0
+
+
+def _until_middle_s(look: Look, exposure_s: float) -> float:
+    """From the time that a header gives to the middle of the exposure, in the middle of the frame."""
+    clock_us, rows = _positive(look(ROW_CLOCKS)), _positive(look(("NAXIS2",)))
+    is_scan = str(look(("CCDMODE",)) or "").strip().upper() == "DRIFT"
+    if not is_scan or clock_us is None or rows is None:
+        return exposure_s / 2.0
+    return rows / 2.0 * clock_us * 1e-6 - exposure_s / 2.0
 
 
 def contradiction(look: Look) -> str | None:
@@ -216,3 +229,12 @@ def _in_range(value: object, zero: float = 0.0) -> float | None:
     except (TypeError, ValueError):
         return None
     return number if EARLIEST_MJD < number < LATEST_MJD else None
+
+
+def _positive(value: object) -> float | None:
+    """A number above zero."""
+    try:
+        number = float(value)  # type: ignore[arg-type]  # whatever cannot be a number raises
+    except (TypeError, ValueError):
+        return None
+    return number if 0.0 < number < math.inf else None

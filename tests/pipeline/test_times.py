@@ -72,6 +72,18 @@ def test_sdss_counts_its_hours_in_tai(date, tai, seconds, behind, scale):
         assert found == pytest.approx((seconds - behind + 53.907456 / 2.0) / 86400.0, abs=2e-7)
 
 
+@pytest.mark.parametrize("rows", [1489, 1361])
+def test_a_scan_is_of_the_middle_of_its_rows(rows):
+    """As SDSS's files say: the TAI "at reading of col 0, row 0", which ended that row's exposure."""
+    cards = {"DATE-OBS": "2007-09-16", "TAIHMS": "06:39:11.97", "TIMESYS": "TAI", "EXPTIME": "53.907456"}
+    scan = Header(cards | {"CCDMODE": "DRIFT", "C_OBS": 26322, "NAXIS2": rows})
+    ends = [utc("2007-09-16T06:39:11.97") - 33.0 / 86400.0 + row * 0.026322 / 86400.0 for row in (0, rows)]
+    middle = sum(ends) / 2.0 - 53.907456 / 2.0 / 86400.0
+    assert exposure_of(scan, "fpC").mjd == pytest.approx(middle, abs=1e-8)
+    staring = exposure_of(Header(cards | {"CCDMODE": "STARING", "C_OBS": 26322, "NAXIS2": rows}), "fpC").mjd
+    assert staring == pytest.approx(ends[0] + 53.907456 / 2.0 / 86400.0, abs=1e-8)
+
+
 def test_a_time_of_utc_is_believed_before_one_of_tai():
     header = Header({"DATE-OBS": "2007-09-16", "UT": "06:38:38.97", "TAIHMS": "06:39:11.97"})
     assert time_of(header, 0.0) == pytest.approx(utc("2007-09-16T06:38:38.97"), abs=1e-8)
