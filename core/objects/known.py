@@ -14,6 +14,7 @@ from core.database.store import Store
 from core.database.tables import CandidateMatch
 from core.database.turns import take_turn
 
+TOLD_BODY = "survey_body"  # among the answers: what the survey said, whatever catalogues say later
 BATCH = 500  # candidates of one statement
 TITLES = {
     "solar_system": "solar system",
@@ -52,6 +53,25 @@ def known_sky(store: Store, candidate_ids: Sequence[int]) -> dict[int, dict[str,
             )
             found |= {row.candidate_id: {"at": row.at, **row.answers} for row in session.exec(query)}
     return found
+
+
+def untold_bodies(session: Session, told: Mapping[int, Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
+    """What is known of some candidates, with the body that their survey tells of, where that was not kept.
+
+    Parameters
+    ----------
+    told : mapping
+        What is known now, of alerts that came again.
+    """
+    named = {key: answers for key, answers in told.items() if TOLD_BODY in answers}
+    query = select(CandidateMatch).where(col(CandidateMatch.candidate_id).in_(list(named)))
+    kept = {row.candidate_id: row.answers for row in session.exec(query)}
+    before = {key: kept.get(key, {}).get(TOLD_BODY) for key in named}
+    return {
+        key: {**kept.get(key, {}), **answers}
+        for key, answers in named.items()
+        if (body := before[key]) is None or (body.get("name") is None and answers[TOLD_BODY].get("name"))
+    }
 
 
 def bodies_at(session: Session, candidate_ids: Sequence[int]) -> dict[int, str]:

@@ -7,7 +7,7 @@ with other content is refused, and the first stays.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, SkyObject, SurveyFlux, SurveyObject
 from core.objects.association import Place, lock, refresh, wake
-from core.objects.known import write_known
+from core.objects.known import untold_bodies, write_known
 from core.objects.seen_again import Rule, wake_contradicted
 from core.objects.sky import zone_of
 from core.review.cutouts import same_pixels
@@ -64,8 +64,9 @@ def register_alerts(
 ) -> list[RegisteredAlert]:
     """Put alerts into the store, some a transaction; what became of each, in their order.
 
-    Those that are known already may complete what the first packet lacked: cutouts, and epochs of the
-    history. Two alerts with one candid among them are treated as if they had come one after the other.
+    Those that are known already may complete what the first packet lacked, or an older release did not read
+    of it: cutouts, epochs of the history, and the body of the solar system that the survey took it for. Two
+    alerts with one candid among them are treated as if they had come one after the other.
 
     Parameters
     ----------
@@ -132,6 +133,7 @@ def _register(
 
     done: list[RegisteredAlert] = []
     cutouts: dict[int, bytes] = {}
+    again: dict[int, Mapping[str, Any]] = {}
     fluxes: list[dict[str, Any]] = []
     for each in batch:
         if each.key in known:
@@ -146,6 +148,8 @@ def _register(
             reason = f"the {each.alert.source} alert {each.alert.external_id} is known with {difference}"
             done.append(RegisteredAlert("refused", candidate, f"{reason}: the first stays"))
             continue
+        if each.key in known and each.alert.known is not None:
+            again[candidate] = each.alert.known
         is_new = each.key in homes and each is first[each.key]
         done.append(RegisteredAlert("new" if is_new else "known", candidate))
         if each.alert.cutouts is not None and (is_new or known.get(each.key, (None, b""))[1] is None):
@@ -153,7 +157,7 @@ def _register(
         fluxes += [row | {"sky_object_id": sky_object} for row in each.fluxes]
     if known_state is not None:
         told = {homes[each.key][0]: each.alert.known for each in new if each.alert.known is not None}
-        write_known(session, told, known_state)
+        write_known(session, told | untold_bodies(session, again), known_state)
     _add(session, Cutout, [{"candidate_id": key, "pixels": pixels} for key, pixels in cutouts.items()])
     _add(session, SurveyObject, _name_rows(new, objects))
     _add(session, SurveyFlux, fluxes)

@@ -14,12 +14,12 @@ from sqlmodel import Session, col
 
 from core.database.store import Store
 from core.database.tables import Candidate, CandidateMatch, Difference, Reference
-from core.objects.known import write_known
+from core.objects.known import TOLD_BODY, write_known
 from core.settings import Settings
 from core.surveys.sites import site_of
 from core.vocabulary import OWN
 from pipeline.frame import Frame, FrameRefused, Stars
-from pipeline.known.alerts import TOLD_BODY, reference_answer, stored_body, with_body
+from pipeline.known.alerts import reference_answer, stored_body, with_body
 from pipeline.known.candidates import at_places
 from pipeline.known.match import Answer, KnownSky
 from pipeline.known.reference_sources import answers as reference_answers

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.objects.known import TOLD_BODY
 from core.surveys.alert import ToldBody
 from core.surveys.pixels import PIXEL_ARCSEC
 
 Answer = dict[str, Any]
 
 SURVEYS = frozenset({"ztf"})  # whose packets have `distnr`, in pixels, and `magnr`, in the alert's own band
-TOLD_BODY = "survey_body"  # among the answers: what the survey said, whatever catalogues say later
 
 # Of surveys that tell of the nearest body within 30 arcsec or more, what is a true identification. Within 5
 # arcsec is what Fink takes for known (fink-science, `asteroids/processor.py`: ``0 <= ssdistnr < 5``): orbits

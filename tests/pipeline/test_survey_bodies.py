@@ -155,6 +155,22 @@ def test_what_rubin_took_for_a_body_is_one() -> None:
     ]
 
 
+def test_an_alert_that_comes_again_tells_of_the_body_that_was_not_kept_of_it(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    """As of Rubin's, which older releases stored without."""
+    taken(store, settings, tmp_path, ztf(1), ztf(2, ra=200.0), ztf(3, ra=201.0, **ASTEROID))
+    before = known_sky(store, [1, 2, 3])
+    assert "survey_body" not in before[1]
+    again = write_avro(tmp_path / "again.avro", [ztf(1, **ASTEROID), ztf(2, ra=200.0), ztf(3, ra=201.0)])
+    (file,) = take_alerts(store, settings, [again])
+    assert (file.new, file.known) == (0, 3)
+    after = known_sky(store, [1, 2, 3])
+    assert after[1]["solar_system"]["name"] == after[1]["survey_body"]["name"] == "6281"
+    assert after[1]["star"] == before[1]["star"]
+    assert {key: after[key] for key in (2, 3)} == {key: before[key] for key in (2, 3)}
+
+
 def test_an_asteroid_of_the_surveys_own_counts_as_ours_do(
     store: Store, settings: Settings, tmp_path: Path
 ) -> None:
