@@ -12,6 +12,8 @@ from typing import IO, Any, cast
 
 GZIP, BZIP2, XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
 ZIP = b"PK\x03\x04"
+MOST_DICTIONARY = 256 << 20  # bytes; that of xz -9 is 64 MiB
+_BLOCK = 1 << 16
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError)  # what reading a damaged file raises
 
 
@@ -51,7 +53,73 @@ def _inflating(path: Path) -> IO[bytes]:
     magic = _magic(path)
     if magic.startswith(GZIP):
         return cast(IO[bytes], gzip.open(path))
-    return bz2.open(path) if magic.startswith(BZIP2) else cast(IO[bytes], lzma.open(path))
+    return bz2.open(path) if magic.startswith(BZIP2) else cast(IO[bytes], _Xz(path))
+
+
+class _Xz(io.RawIOBase):
+    """What is packed by xz, with a bound on the memory that this takes, which the file says itself.
+
+    `lzma.open` has none: a file of a hundred bytes may ask for gigabytes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._begin()
+
+    def _begin(self) -> None:
+        self._file.seek(0)
+        self._inflater, self._done = _xz_inflater(), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while size != 0:
+            packed = b""
+            if self._inflater.eof:  # another stream may follow, after zeros
+                packed = self._inflater.unused_data.lstrip(b"\0")
+                while not packed:
+                    block = self._file.read(_BLOCK)
+                    if not block:
+                        return b""
+                    packed = block.lstrip(b"\0")
+                self._inflater = _xz_inflater()
+            elif self._inflater.needs_input and not (packed := self._file.read(_BLOCK)):
+                raise EOFError("it ends before its end")
+            try:
+                found = self._inflater.decompress(packed, size)
+            except lzma.LZMAError as error:
+                if "limit" in str(error).lower():
+                    most = MOST_DICTIONARY >> 20
+                    raise OSError(f"its dictionary takes more than {most} MiB: pack it by xz -9") from error
+                raise
+            if found:
+                self._done += len(found)
+                return found
+        return b""
+
+    def seek(self, place: int, whence: int = io.SEEK_SET) -> int:
+        if whence != io.SEEK_SET:
+            raise io.UnsupportedOperation("places are told from the beginning")
+        if place < self._done:
+            self._begin()
+        while self._done < place and self.read(min(_BLOCK, place - self._done)):
+            pass
+        return self._done
+
+    def tell(self) -> int:
+        return self._done
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _xz_inflater() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=MOST_DICTIONARY)
 
 
 class _Bounded(io.RawIOBase):

@@ -9,6 +9,7 @@ import lzma
 import subprocess
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 from types import ModuleType
 
@@ -21,6 +22,7 @@ from core.catalogs.library import CatalogError, Library
 from core.catalogs.near import names
 from pipeline.known.add import Options, add
 from pipeline.known.angles import angles
+from pipeline.known.packed import opened
 from pipeline.known.table_file import CatalogRefused
 from tests.pipeline.catalogs import added, gaia, scattered, write_csv, write_parquet
 
@@ -392,6 +394,36 @@ def test_an_archive_of_files_is_to_be_unpacked_first(library: Library, tmp_path:
         archive.writestr("stars.csv", "ra,dec\n1,2\n")
     with pytest.raises(CatalogRefused, match="ZIP archive: unzip it"):
         add(tmp_path / "stars.csv.zip", library, Options(kind="stars"))
+
+
+def test_a_dictionary_that_takes_all_memory_is_refused(library: Library, tmp_path: Path) -> None:
+    rows = b"ra,dec\n1,2\n3,4\n"
+    small = lzma.compress(rows, preset=9)
+    (tmp_path / "small.csv.xz").write_bytes(small)
+    assert added(library, tmp_path / "small.csv.xz", kind="stars").rows == 2
+    # The first block's header, whose last byte of flags is the dictionary's size: 39 is 3 GiB.
+    large = bytearray(small)
+    at = large.index(b"\x21\x01") + 2
+    large[at] = 39
+    begin, size = 12, (large[12] + 1) * 4
+    large[begin + size - 4 : begin + size] = zlib.crc32(large[begin : begin + size - 4]).to_bytes(4, "little")
+    (tmp_path / "large.csv.xz").write_bytes(bytes(large))
+    with pytest.raises(CatalogRefused, match="its dictionary takes more than 256 MiB"):
+        added(library, tmp_path / "large.csv.xz", kind="stars")
+
+
+def test_streams_of_xz_are_read_one_after_the_other(library: Library, tmp_path: Path) -> None:
+    rows = "".join(f"{ra % 360},{ra % 50}\n" for ra in range(30_000)).encode()
+    first, second = lzma.compress(b"ra,dec\n" + rows[:100_001]), lzma.compress(rows[100_001:])
+    path = tmp_path / "stars.csv.xz"
+    path.write_bytes(first + bytes(8) + second)
+    assert added(library, path, kind="stars").rows == 30_000
+    with opened(path) as file:
+        assert file.read() == b"ra,dec\n" + rows
+        assert file.seek(5) == 5
+        assert file.read(4) == b"c\n0,"
+        assert file.seek(190_000) == 190_000
+        assert file.read(9) == rows[189_993:190_002]
 
 
 def damaged(packer: ModuleType) -> bytes:
