@@ -55,6 +55,10 @@ def open_table(path: Path, scratch: Path) -> TableFile:
     except UNREADABLE as error:
         raise CatalogRefused(f"cannot read {path}: {error}") from error
     if head.startswith(b"PAR1"):
+        if is_packed(path):
+            raise CatalogRefused(
+                f"{path.name} is a Parquet file within a compressed one: decompress it, and add what it holds"
+            )
         return ParquetTable(path)
     if _is_votable(head):
         return VOTable(path)

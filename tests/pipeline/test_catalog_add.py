@@ -14,9 +14,11 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
+from pyarrow import parquet
 
 from core.catalogs.library import CatalogError, Library
 from core.catalogs.near import names
@@ -394,6 +396,15 @@ def test_an_archive_of_files_is_to_be_unpacked_first(library: Library, tmp_path:
         archive.writestr("stars.csv", "ra,dec\n1,2\n")
     with pytest.raises(CatalogRefused, match="ZIP archive: unzip it"):
         add(tmp_path / "stars.csv.zip", library, Options(kind="stars"))
+
+
+def test_a_parquet_file_is_to_be_unpacked_first(library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "stars.parquet"
+    parquet.write_table(pa.table({"ra": [1.0], "dec": [2.0]}), path)
+    packed = tmp_path / "stars.parquet.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(CatalogRefused, match=r"stars\.parquet\.gz is a Parquet file within a compressed one"):
+        add(packed, library, Options(kind="stars"))
 
 
 def test_a_dictionary_that_takes_all_memory_is_refused(library: Library, tmp_path: Path) -> None:
