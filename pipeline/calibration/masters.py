@@ -27,7 +27,7 @@ from pipeline.calibration.overscan import trim
 from pipeline.calibration.stack import Stack
 from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import Exposure, FrameRefused, Image, RawFrame
-from pipeline.quantile import MAD_TO_SIGMA
+from pipeline.quantile import MAD_TO_SIGMA, quantile
 
 log = logging.getLogger(__name__)
 
@@ -357,8 +357,19 @@ def _bad(dark: Image | None, flat: Image | None) -> NDArray[np.bool_] | None:
     bad: NDArray[np.bool_] | None = None
     if dark is not None:
         middle = np.median(dark)
-        spread = MAD_TO_SIGMA * np.median(np.abs(dark - middle))
-        bad = np.abs(dark - middle) > HOT_SIGMA * max(float(spread), 1e-9)
+        deviation = np.abs(dark - middle)
+        bad = deviation > HOT_SIGMA * max(_scatter(deviation.ravel()), 1e-9)
     if flat is not None:
         bad = flat <= 0.0 if bad is None else bad | (flat <= 0.0)
     return bad
+
+
+def _scatter(deviation: NDArray[np.float32]) -> float:
+    """A standard deviation, of absolute deviations from the median.
+
+    Of whole numbers with little noise, or of what was clipped at zero, half and more may be equal: then those
+    tell that deviate, as so many of a normal distribution do.
+    """
+    usual = max(MAD_TO_SIGMA * quantile(deviation, 0.5), quantile(deviation, 0.6827))
+    wider = (quantile(deviation, share) / sigmas for sigmas, share in ((2.0, 0.9545), (3.0, 0.9973)))
+    return next((each for each in (usual, *wider) if each > 0.0), 0.0)

@@ -106,6 +106,29 @@ def test_hot_and_dead_pixels_are_bad_and_no_others():
     assert np.argwhere(build(Choice(tuple(night()), 60.0)).bad).tolist() == [[5, 6], [7, 8]]
 
 
+@pytest.mark.parametrize("current", [0.5, 0.05, 0.005, 0.0])
+def test_of_whole_numbers_that_are_nearly_all_alike_the_hot_pixel_alone_is_hot(current):
+    biases = [calibrator(FrameKind.BIAS, n, np.full(SHAPE, 500.0)) for n in range(3)]
+    for count in (1, 5):
+        darks = []
+        for n in range(count):
+            data = 500.0 + np.random.default_rng(n).poisson(current, SHAPE)
+            data[5, 6] += 3000.0
+            darks.append(calibrator(FrameKind.DARK, n, data, 100.0))
+        bad = build(Choice((*biases, *darks), 100.0)).bad
+        assert bad[5, 6]
+        assert np.count_nonzero(bad) <= 1 + 0.0027 * bad.size * (current < 0.1)
+
+
+def test_of_a_dark_that_was_clipped_at_zero_the_hot_pixel_alone_is_hot():
+    noise = np.maximum(np.random.default_rng(3).normal(-0.2, 2.0, SHAPE), 0.0)
+    noise[5, 6] = 3000.0
+    frames = (
+        calibrator(FrameKind.BIAS, 0, np.zeros(SHAPE)), calibrator(FrameKind.DARK, 0, noise, 100.0)
+    )  # fmt: skip
+    assert np.argwhere(build(Choice(frames, 100.0)).bad).tolist() == [[5, 6]]
+
+
 def test_a_cosmic_ray_in_one_frame_does_not_reach_the_mean():
     stack = [np.random.default_rng(n).normal(100.0, 3.0, SHAPE).astype(np.float32) for n in range(5)]
     stack[2][10, 10] += 5000.0
