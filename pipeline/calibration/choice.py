@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from core.vocabulary import FrameKind
-from pipeline.files.readout import differing
+from pipeline.files.readout import COMBINED, differing
 from pipeline.frame import Exposure, RawFrame
 
 SAME_LENGTH = 0.02  # relative difference of exposure times
@@ -24,6 +24,11 @@ class Calibrator:
     shape: tuple[int, int]  # height and width of the file's array
     content: str  # SHA-256 of its file, with its extension where there are several
     read: Callable[[], RawFrame]
+
+    @property
+    def exposures(self) -> int:
+        """Of how many it is the mean: one, but for masters."""
+        return int(dict(self.exposure.readout).get(COMBINED, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +112,14 @@ def _by_length(darks: Sequence[Calibrator]) -> Iterable[list[Calibrator]]:
 def _best_known(groups: Sequence[list[Calibrator]], exposure: Exposure) -> list[Calibrator]:
     """Of darks in groups of one length, those from which the current in a frame is known best."""
     for group in groups:
-        if len(group) >= ALONE and same_length(_seconds(group[0]), exposure.exposure_s or 0.0):
+        if _exposures(group) >= ALONE and same_length(_seconds(group[0]), exposure.exposure_s or 0.0):
             return group
     # Each has the same read noise: that of the mean current falls with the length and the root of the number.
-    return max(groups, key=lambda group: len(group) * _seconds(group[0]) ** 2, default=[])
+    return max(groups, key=lambda group: _exposures(group) * _seconds(group[0]) ** 2, default=[])
+
+
+def _exposures(calibrators: Iterable[Calibrator]) -> int:
+    return sum(one.exposures for one in calibrators)
 
 
 def _seconds(calibrator: Calibrator) -> float:
@@ -128,7 +137,7 @@ def _of_nearest_nights(calibrators: Sequence[Calibrator], mjd: float | None) -> 
         nights.setdefault(math.inf if taken is None else abs(_day(taken) - _day(mjd)), []).append(one)
     taken_so_far: list[Calibrator] = []
     for night in sorted(nights):
-        if len(taken_so_far) >= ENOUGH:
+        if _exposures(taken_so_far) >= ENOUGH:
             break
         taken_so_far += nights[night]
     return taken_so_far

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from astropy.io.fits import Header
 
 from core.vocabulary import FrameKind
 from pipeline.calibration.masters import Masters
+from pipeline.calibration.steps import STEPS, told_steps
 from pipeline.files.headers import data_unit, look_up
+from pipeline.files.readout import STACKED
 
-# Of IRAF's ccdproc and of Hubble's pipelines; true, or a text that tells when and how.
-STEPS: dict[FrameKind, tuple[str, ...]] = {
-    FrameKind.BIAS: ("ZEROCOR", "BIASCOR", "BIASCORR"),
-    FrameKind.DARK: ("DARKCOR", "DARKCORR"),
-    FrameKind.FLAT: ("FLATCOR", "FLATCORR"),
-}
-NOT_DONE = {"", "0", "f", "false", "n", "no", "none", "omit", "perform", "skipped"}
-LETTERS = {"B": FrameKind.BIAS, "D": FrameKind.DARK, "F": FrameKind.FLAT}  # of CALSTAT: MaxIm, ASTAP
-STACKED = ("STACKCNT", "NCOMBINE")  # how many frames it is of: Siril, IRAF
 LEVEL = "RLEVEL"  # 0 is raw: Las Cumbres Observatory
 ALL = frozenset(STEPS)
-
-_LETTERS = re.compile(r"[BDFSCM]+", re.IGNORECASE)
 
 
 def due(masters: Masters, header: Header) -> Masters:
@@ -55,18 +45,7 @@ def done_by(header: Header) -> frozenset[FrameKind]:
         return ALL
     if any(_number(header, keyword) > 1.0 for keyword in STACKED) or _number(header, LEVEL) > 0.0:
         return ALL
-    done = {kind for kind, keywords in STEPS.items() if any(_says_yes(header, key) for key in keywords)}
-    letters = str(look_up(header, ("CALSTAT",)) or "").upper()
-    if _LETTERS.fullmatch(letters):
-        done |= {LETTERS[letter] for letter in letters if letter in LETTERS}
-    if FrameKind.DARK in done:  # with a dark the bias goes, that is in it
-        done.add(FrameKind.BIAS)
-    return frozenset(done)
-
-
-def _says_yes(header: Header, keyword: str) -> bool:
-    value = look_up(header, (keyword,))
-    return value is not None and str(value).lower() not in NOT_DONE
+    return told_steps(header)
 
 
 def _number(header: Header, keyword: str) -> float:

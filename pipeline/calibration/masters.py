@@ -1,8 +1,8 @@
 """Master calibration frames: the mean bias, the dark current, the flat field.
 
 All are made of raw frames from which the overscan was cut, so that they fit trimmed science frames,
-and are kept on disk by the content of what they were made of. Frames are read one at a time and combined some
-rows at a time, so that memory does not grow with how many there are.
+and are kept on disk by the content of what they were made of. A master that another program made counts as
+the exposures that it is of, and nothing is subtracted from it that it does not hold.
 """
 
 from __future__ import annotations
@@ -23,24 +23,25 @@ from core.settings import Settings
 from core.unfinished import unfinished
 from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator, Choice, choose, same_length
+from pipeline.calibration.combine import mean_of
 from pipeline.calibration.overscan import trim
-from pipeline.calibration.stack import Stack
+from pipeline.calibration.steps import told_steps
 from pipeline.files.npz_file import DAMAGE
+from pipeline.files.readout import combined_of
 from pipeline.frame import Exposure, FrameRefused, Image, RawFrame
 from pipeline.quantile import MAD_TO_SIGMA, quantile
 
 log = logging.getLogger(__name__)
 
-CLIP_SIGMA = 4.0
-CHUNK_BYTES = 16 * 2**20  # of the stack that is in memory at once, a few times over while it is combined
 LOWEST_FLAT = 0.1  # of the median: below it a pixel sees no light to speak of
 PLATEAU_SHARE = 0.01  # of a flat's pixels at the converter's most
 SATURATED = 0.9  # of the saturation: the median of a flat above it cannot be trusted
 NORMALISED = 50.0  # data units: a flat of less is one that was divided by its level, and holds no bias
 CONVERTERS_FULL = (4095.0, 16383.0, 32767.0, 65535.0)  # of 12, 14, 15 and 16 bits
+FREE_OF_BIAS = 0.5  # of the bias: a master dark whose median is below it does not hold that any more
 HOT_SIGMA = 20.0  # of the dark current's scatter
 NOTES = "notes"
-CACHE_FORMAT = "2"
+CACHE_FORMAT = "3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,9 @@ def build(choice: Choice, content: str = "", *, folder: Path | None = None) -> M
     Bias: the clipped mean. Dark: the clipped mean of (frame - bias) / seconds. Flat: the clipped mean
     of frames less bias and dark, each divided by its median. Without any bias a dark holds it too, which
     does not grow with time: only darks of the frame's own length serve the frame, and from the flats
-    those of the length nearest to theirs are taken as they are. Saturated flats are left out.
+    those of the length nearest to theirs are taken as they are. Saturated flats are left out. Masters that
+    were ingested are weighed by their exposures; a master flat is used as it is, a master dark less the bias
+    unless its header or its level say that it holds none.
 
     Parameters
     ----------
@@ -163,18 +166,22 @@ def build(choice: Choice, content: str = "", *, folder: Path | None = None) -> M
         for kind in (FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT)
     )
     darks = [one for one in darks if one.exposure.exposure_s]
-    bias = clipped_mean((_trimmed(one) for one in biases), folder) if biases else None
+    bias = mean_of(_as_they_are(biases), folder) if biases else None
     own = darks if bias is not None else [one for one in darks if same_length(_seconds(one), choice.length_s)]
     dark = _dark_rate(own, bias, folder) if own else None
     if not flats:
         return Masters(bias, dark, None, _bad(dark, None), content)
     lit = _Flats(flats)
-    if bias is not None or not darks:
-        unlit = (_less_dark(_less(image, bias), dark, seconds) for image, seconds in lit.images())
-    else:
-        pedestal = _pedestal(darks, flats, folder)
-        unlit = (_less(image, pedestal) for image, _ in lit.images())
-    flat = _flat(unlit, folder)
+    pedestal = None if bias is not None or not darks else _pedestal(darks, flats, folder)
+
+    def unlit(raw: RawFrame, seconds: float) -> Image:
+        if combined_of(raw.header) > 1:  # no master is made of flats that still hold what is no light
+            return raw.data
+        if pedestal is not None:
+            return _less(raw.data, pedestal)
+        return _less_dark(_less(raw.data, bias), dark, seconds)
+
+    flat = _flat(((unlit(raw, seconds), combined_of(raw.header)) for raw, seconds in lit.frames()), folder)
     notes = lit.notes(has_pedestal=bias is None and not darks)
     return Masters(bias, dark, flat, _bad(dark, flat), content, notes)
 
@@ -187,10 +194,13 @@ class _Flats:
         self._saturated = 0
         self._level = 0.0  # of the brightest that still holds whatever the camera adds
 
-    def images(self) -> Iterator[tuple[Image, float]]:
+    def frames(self) -> Iterator[tuple[RawFrame, float]]:
         """Each of use, without its overscan, and its seconds."""
         for one in self._flats:
             raw = one.read()
+            if combined_of(raw.header) > 1:
+                yield trim(raw).raw, _seconds(one)
+                continue
             level = float(np.median(raw.data))
             if level >= SATURATED * _full(raw):
                 self._saturated += 1
@@ -198,7 +208,7 @@ class _Flats:
             trimmed = trim(raw)
             if trimmed.pedestal == 0.0:
                 self._level = max(self._level, level)
-            yield trimmed.raw.data, _seconds(one)
+            yield trimmed.raw, _seconds(one)
         if self._saturated == len(self._flats):
             raise FrameRefused(f"all its flats ({self._saturated}) are saturated: ingest others")
 
@@ -226,43 +236,27 @@ def _full(raw: RawFrame) -> float:
 
 def _dark_rate(darks: Sequence[Calibrator], bias: Image | None, folder: Path | None) -> Image:
     """The dark current in data units per second."""
-    return clipped_mean((_less(_trimmed(one), bias) / _seconds(one) for one in darks), folder)
+    frames = ((_master_checked(one), _seconds(one)) for one in darks)
+    rates = ((_without_bias(raw, bias) / seconds, combined_of(raw.header)) for raw, seconds in frames)
+    return mean_of(rates, folder)
+
+
+def _without_bias(raw: RawFrame, bias: Image | None) -> Image:
+    """A dark less the bias, if it is not a master that was freed of it when it was made."""
+    if bias is None:
+        return raw.data
+    if combined_of(raw.header) > 1:
+        is_free = float(np.median(raw.data)) < FREE_OF_BIAS * float(np.median(bias))
+        if is_free or FrameKind.BIAS in told_steps(raw.header):
+            return raw.data
+    return _less(raw.data, bias)
 
 
 def _pedestal(darks: Sequence[Calibrator], flats: Sequence[Calibrator], folder: Path | None) -> Image:
     """What flats hold beside light, where no bias tells: a dark of the length nearest to theirs."""
     wanted = float(np.median([_seconds(one) for one in flats]))
     nearest = min((_seconds(one) for one in darks), key=lambda seconds: abs(seconds - wanted))
-    return clipped_mean((_trimmed(one) for one in darks if same_length(_seconds(one), nearest)), folder)
-
-
-def clipped_mean(images: Iterable[Image], folder: Path | None = None) -> Image:
-    """The mean of each pixel over images of one shape, without outliers.
-
-    Images are taken one at a time, and combined in double precision a chunk of rows at a time.
-
-    Parameters
-    ----------
-    images : iterable of (height, width) float32
-        One at least.
-    folder : Path, optional
-        Where they are put meanwhile if they are too many for memory.
-
-    Raises
-    ------
-    FrameRefused
-        They are of different sizes.
-    """
-    with Stack(folder) as stack:
-        for image in images:
-            stack.add(image)
-        height, width = stack.shape or (0, 0)
-        rows = max(1, CHUNK_BYTES // (8 * width * len(stack)))
-        out = np.empty((height, width), dtype=np.float32)
-        for start in range(0, height, rows):
-            chunk = stack.rows(start, start + rows).astype(np.float64)
-            out[start : start + rows] = _clipped_mean_of_stack(chunk)
-    return out
+    return mean_of(_as_they_are([one for one in darks if same_length(_seconds(one), nearest)]), folder)
 
 
 def load(folder: Path, content: str) -> Masters | None:
@@ -292,22 +286,22 @@ def save(folder: Path, masters: Masters) -> None:
         np.savez(file, allow_pickle=False, **arrays)
 
 
-def _clipped_mean_of_stack(stack: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean along the first axis of what lies within the clip around the median.
-
-    A pixel's own scatter is of a handful of values: that of its row is its lower bound.
-    """
-    if len(stack) < 3:
-        return np.asarray(stack.mean(axis=0))
-    deviation = np.abs(stack - np.median(stack, axis=0))
-    scatter = MAD_TO_SIGMA * np.median(deviation, axis=0)
-    kept = deviation <= CLIP_SIGMA * np.maximum(scatter, np.median(scatter, axis=1, keepdims=True)) + 1e-12
-    return np.asarray(np.where(kept, stack, 0.0).sum(axis=0) / np.maximum(kept.sum(axis=0), 1))
+def _as_they_are(calibrators: Iterable[Calibrator]) -> Iterator[tuple[Image, int]]:
+    """Biases or darks without their overscan, each with how many exposures it is of."""
+    for one in calibrators:
+        raw = _master_checked(one)
+        yield raw.data, combined_of(raw.header)
 
 
-def _trimmed(calibrator: Calibrator) -> Image:
-    """A calibration frame without its overscan."""
-    return trim(calibrator.read()).raw.data
+def _master_checked(calibrator: Calibrator) -> RawFrame:
+    """A bias or dark without its overscan; a master of other numbers than the camera's is refused."""
+    raw = trim(calibrator.read()).raw
+    if combined_of(raw.header) > 1 and float(raw.data.max()) <= 1.0:
+        raise FrameRefused(
+            f"the master {raw.exposure.kind} {raw.exposure.name} is scaled to 1: save it in the camera's own "
+            "numbers, as 16 or 32 bit integers, and ingest it again"
+        )
+    return raw
 
 
 def _seconds(calibrator: Calibrator) -> float:
@@ -332,22 +326,22 @@ def _less_dark(image: Image, dark: Image | None, seconds: float) -> Image:
     return image if dark is None else _less(image, (dark * np.float32(seconds)).astype(np.float32))
 
 
-def _flat(images: Iterable[Image], folder: Path | None) -> Image:
+def _flat(images: Iterable[tuple[Image, int]], folder: Path | None) -> Image:
     """The relative response of the pixels."""
-    mean = clipped_mean(_lit(images), folder)
+    mean = mean_of(_lit(images), folder)
     mean /= np.float32(np.median(mean))
     mean[mean < LOWEST_FLAT] = 0.0
     return mean
 
 
-def _lit(images: Iterable[Image]) -> Iterator[Image]:
+def _lit(images: Iterable[tuple[Image, int]]) -> Iterator[tuple[Image, int]]:
     """Flats as parts of their median, those with light in them."""
     is_dark = True
-    for image in images:
+    for image, exposures in images:
         level = float(np.median(image))
         if level > 0.0:
             is_dark = False
-            yield image / np.float32(level)
+            yield image / np.float32(level), exposures
     if is_dark:
         raise FrameRefused("none of the flats has any light in it once the bias is subtracted")
 

@@ -79,6 +79,13 @@ def test_the_nearest_nights_serve_until_there_are_enough():
     assert len(names(flats, replace(SCIENCE, mjd=None))) == 12
 
 
+def test_a_master_of_the_nearest_night_is_enough_by_itself():
+    master = calibrator(FrameKind.FLAT, 0, readout=(*COLD, ("combined", 20)))
+    flats = [calibrator(FrameKind.FLAT, n, mjd=59999.0) for n in range(1, 9)]
+    assert names([master, *flats]) == ["flat-0"]
+    assert names([master], replace(SCIENCE, readout=(*COLD, ("combined", 3)))) == ["flat-0"]
+
+
 def test_the_frames_of_a_night_share_their_calibration():
     biases = [calibrator(FrameKind.BIAS, n, mjd=59995.0 + n / 2.0) for n in range(20)]
     evening, morning = (names(biases, replace(SCIENCE, mjd=mjd)) for mjd in (59999.6, 60000.4))

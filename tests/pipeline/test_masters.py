@@ -15,7 +15,9 @@ from core.settings import Settings
 from core.settings_sections import CalibrateSettings
 from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator, Choice
-from pipeline.calibration.masters import build, clipped_mean, load, masters_for, save
+from pipeline.calibration.combine import clipped_mean
+from pipeline.calibration.masters import build, load, masters_for, save
+from pipeline.files.readout import MASTER_OF, readout_of
 from pipeline.frame import Exposure, FrameRefused, RawFrame
 
 SHAPE = (40, 60)
@@ -27,11 +29,13 @@ RESPONSE = RNG.normal(1.0, 0.05, SHAPE).astype(np.float32)
 RESPONSE[7, 8] = 0.0
 
 
-def calibrator(kind, number, data, exposure_s=0.0, filter_name=None, instrument="cam"):
+def calibrator(kind, number, data, exposure_s=0.0, filter_name=None, instrument="cam", header=None):
+    header = Header(header or {})
     exposure = Exposure(
-        f"{kind}{number}", kind, exposure_s=exposure_s, filter=filter_name, instrument=instrument
-    )
-    raw = RawFrame(data.astype(np.float32), np.zeros(data.shape, np.uint16), exposure, Header())
+        f"{kind}{number}", kind, exposure_s=exposure_s, filter=filter_name, instrument=instrument,
+        readout=readout_of(header),
+    )  # fmt: skip
+    raw = RawFrame(data.astype(np.float32), np.zeros(data.shape, np.uint16), exposure, header)
     return Calibrator(exposure, data.shape, f"{kind}-{number}", lambda: raw)
 
 
@@ -55,6 +59,47 @@ def test_bias_dark_and_flat_are_what_went_in():
     lit = RESPONSE > 0.0
     assert np.std(masters.flat[lit] / RESPONSE[lit]) < 0.003
     assert np.median(masters.flat) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_master_counts_as_the_exposures_that_it_is_of():
+    values = [100.0, 101.0, 102.0, 103.0, 104.0]
+    raws = [calibrator(FrameKind.BIAS, n, np.full(SHAPE, value)) for n, value in enumerate(values)]
+    master = calibrator(FrameKind.BIAS, 9, np.full(SHAPE, 110.0), header={"NCOMBINE": 20})
+    unsaid = calibrator(FrameKind.BIAS, 8, np.full(SHAPE, 90.0), header={"IMAGETYP": "Master Bias"})
+    expected = (5 * 102.0 + 20 * 110.0 + MASTER_OF * 90.0) / (25 + MASTER_OF)
+    found = build(Choice((*raws, master, unsaid), 60.0)).bias
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_array_equal(build(Choice((master,), 60.0)).bias, 110.0)
+
+
+@pytest.mark.parametrize(
+    ("held", "header"),
+    [(True, {}), (False, {}), (False, {"CALSTAT": "B"}), (False, {"ZEROCOR": "Zero level correction done"})],
+)
+def test_a_master_dark_is_freed_of_the_bias_that_it_holds_and_of_none_that_it_does_not(held, header):
+    biases = [one for one in night() if one.exposure.kind is FrameKind.BIAS]
+    dark = RATE * 300.0 + held * (500.0 + PATTERN)
+    master = calibrator(FrameKind.DARK, 0, dark, 300.0, header={"IMAGETYP": "Master Dark"} | header)
+    found = build(Choice((*biases, master), 60.0))
+    assert np.std((found.dark - RATE)[RATE < 1.0]) < 0.01
+    assert np.argwhere(found.bad).tolist() == [[5, 6]]
+
+
+@pytest.mark.parametrize("scale", [1.0, 20000.0])
+def test_a_master_flat_is_used_as_it_is(scale):
+    others = [one for one in night() if one.exposure.kind is not FrameKind.FLAT]
+    header = {"IMAGETYP": "MASTER FLAT", "SATURATE": 1.0}
+    master = calibrator(FrameKind.FLAT, 0, scale * RESPONSE, 10.0, "r", header=header)
+    found = build(Choice((*others, master), 60.0)).flat
+    lit = RESPONSE > 0.0
+    np.testing.assert_allclose(found[lit], (RESPONSE / np.median(RESPONSE))[lit], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [FrameKind.BIAS, FrameKind.DARK])
+def test_a_master_of_other_numbers_than_the_cameras_is_refused(kind):
+    master = calibrator(kind, 0, (500.0 + PATTERN) / 65535.0, 60.0, header={"STACKCNT": 30})
+    with pytest.raises(FrameRefused, match=f"the master {kind} {kind}0 is scaled to 1: save it"):
+        build(Choice((master,), 60.0))
 
 
 def test_without_a_bias_a_flat_is_freed_of_it_by_the_darks():
@@ -138,7 +183,7 @@ def test_a_cosmic_ray_in_one_frame_does_not_reach_the_mean():
 def test_the_mean_of_chunks_is_the_mean_of_the_whole(monkeypatch):
     stack = [np.random.default_rng(n).normal(100.0, 3.0, SHAPE).astype(np.float32) for n in range(4)]
     whole = clipped_mean(stack)
-    monkeypatch.setattr("pipeline.calibration.masters.CHUNK_BYTES", 8 * SHAPE[1] * 4 * 7)
+    monkeypatch.setattr("pipeline.calibration.combine.CHUNK_BYTES", 8 * SHAPE[1] * 4 * 7)
     np.testing.assert_allclose(clipped_mean(stack), whole, rtol=1e-6)
 
 
@@ -215,7 +260,7 @@ def test_what_goes_to_disk_meanwhile_is_the_same_to_the_last_bit_and_leaves_noth
     frames = night()
     whole = build(Choice(tuple(frames), 60.0))
     monkeypatch.setattr("pipeline.calibration.stack.KEPT_BYTES", 4 * SHAPE[0] * SHAPE[1])  # of one frame
-    monkeypatch.setattr("pipeline.calibration.masters.CHUNK_BYTES", 8 * SHAPE[1] * 12 * 7)
+    monkeypatch.setattr("pipeline.calibration.combine.CHUNK_BYTES", 8 * SHAPE[1] * 12 * 7)
     parts = build(Choice(tuple(frames), 60.0), folder=tmp_path)
     for name in ("bias", "dark", "flat", "bad"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name), strict=True)
@@ -226,7 +271,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path, monkeypatch):
     shape = (400, 300)
     size = 4 * shape[0] * shape[1]
     monkeypatch.setattr("pipeline.calibration.stack.KEPT_BYTES", size)
-    monkeypatch.setattr("pipeline.calibration.masters.CHUNK_BYTES", size)
+    monkeypatch.setattr("pipeline.calibration.combine.CHUNK_BYTES", size)
 
     def read(number):
         data = np.random.default_rng(number).normal(500.0, 3.0, shape).astype(np.float32)

@@ -1,0 +1,37 @@
+"""Which steps of the calibration a header says were done."""
+
+from __future__ import annotations
+
+import re
+
+from astropy.io.fits import Header
+
+from core.vocabulary import FrameKind
+from pipeline.files.headers import look_up
+
+# Of IRAF's ccdproc and of Hubble's pipelines; true, or a text that tells when and how.
+STEPS: dict[FrameKind, tuple[str, ...]] = {
+    FrameKind.BIAS: ("ZEROCOR", "BIASCOR", "BIASCORR"),
+    FrameKind.DARK: ("DARKCOR", "DARKCORR"),
+    FrameKind.FLAT: ("FLATCOR", "FLATCORR"),
+}
+NOT_DONE = {"", "0", "f", "false", "n", "no", "none", "omit", "perform", "skipped"}
+LETTERS = {"B": FrameKind.BIAS, "D": FrameKind.DARK, "F": FrameKind.FLAT}  # of CALSTAT: MaxIm, ASTAP
+
+_LETTERS = re.compile(r"[BDFSCM]+", re.IGNORECASE)
+
+
+def told_steps(header: Header) -> frozenset[FrameKind]:
+    """The steps that a header names."""
+    done = {kind for kind, keywords in STEPS.items() if any(_says_yes(header, key) for key in keywords)}
+    letters = str(look_up(header, ("CALSTAT",)) or "").upper()
+    if _LETTERS.fullmatch(letters):
+        done |= {LETTERS[letter] for letter in letters if letter in LETTERS}
+    if FrameKind.DARK in done:  # with a dark the bias goes, that is in it
+        done.add(FrameKind.BIAS)
+    return frozenset(done)
+
+
+def _says_yes(header: Header, keyword: str) -> bool:
+    value = look_up(header, (keyword,))
+    return value is not None and str(value).lower() not in NOT_DONE
