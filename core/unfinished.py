@@ -4,6 +4,8 @@ import fcntl
 import os
 import re
 import secrets
+import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +14,28 @@ from pathlib import Path
 OLD_S = 86400.0  # nobody works at a part that did not change for so long
 # As this module names them, what SQLite lays beside one, and as older programs named copies of the store.
 _PART = re.compile(r"(\..+\.[0-9a-f]{16}|astrid.*\.(db|dump)\.\d+)\.part(-journal|-wal|-shm)?", re.DOTALL)
+_FOLDER = re.compile(r"\.(copy|fetch)-[a-z0-9_]{8}")  # as `folder_for` names them
+
+
+@contextmanager
+def folder_for(what: str, within: Path) -> Iterator[Path]:
+    """A new folder to work in, which goes at the end; `sweep` takes away what a killed program left of it.
+
+    Parameters
+    ----------
+    what : str
+        What is done there: ``copy`` or ``fetch``.
+    within : Path
+        Where it is made.
+    """
+    with tempfile.TemporaryDirectory(dir=within, prefix=f".{what}-") as work:
+        held = os.open(work, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            yield Path(work)
+        finally:
+            os.close(held)
 
 
 @contextmanager
@@ -52,7 +76,8 @@ def part_beside(path: Path, mode: int = 0o666) -> Iterator[Path]:
 def sweep(folders: Iterable[Path], *, now: float | None = None) -> list[Path]:
     """Remove the parts that killed programs left in some folders, but not in folders within: which.
 
-    Those that changed within a day stay, and those that a process has in hand.
+    Parts are files, and folders of `folder_for`. Those that changed within a day stay, and those that a
+    process has in hand.
 
     Parameters
     ----------
@@ -68,6 +93,8 @@ def sweep(folders: Iterable[Path], *, now: float | None = None) -> list[Path]:
             for each in os.scandir(folder):
                 if _PART.fullmatch(each.name) and each.is_file(follow_symlinks=False):
                     gone += _removed(Path(each.path), at)
+                elif _FOLDER.fullmatch(each.name) and each.is_dir(follow_symlinks=False):
+                    gone += _removed_folder(Path(each.path), at)
     return gone
 
 
@@ -78,6 +105,21 @@ def _removed(part: Path, at: float) -> list[Path]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 part.unlink()
             return [part]
+    return []
+
+
+def _removed_folder(work: Path, at: float) -> list[Path]:
+    with suppress(OSError):  # gone, or not this login's to remove
+        newest = max(each.lstat().st_mtime for each in (work, *work.rglob("*")))
+        if newest > at - OLD_S:
+            return []
+        held = os.open(work, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(work)
+        finally:
+            os.close(held)
+        return [work]
     return []
 
 

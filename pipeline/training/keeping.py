@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from core.login import login_name
 from core.models import files, versions
 from core.models.trainings import MODEL, SCORECARD, Training, TrainingRefused, trainings
 from core.settings import Settings
-from core.unfinished import sync
+from core.unfinished import folder_for, sync
 from pipeline.classify import model_file
 from pipeline.training.recording import DONE
 
@@ -114,8 +113,8 @@ def copy_in(settings: Settings, folder: Path, digest: str) -> Path:
     if place.is_dir():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".copy-") as work:
-        whole = Path(work) / digest
+    with folder_for("copy", place.parent) as work:
+        whole = work / digest
         whole.mkdir()
         for name in (model_file.DESCRIPTION, model_file.WEIGHTS, model_file.NETWORK):
             if (folder / name).is_file():

@@ -9,9 +9,7 @@ does, and that takes seconds.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from core.models import versions
 from core.models.registry import CHAMPION
 from core.models.trainings import MODEL, RUNNING, trainings
 from core.settings import Settings
+from core.unfinished import folder_for
 from pipeline.classify import model_file
 from pipeline.training.keeping import copy_in, folder_of
 from pipeline.training.mlflow_client import TrackingUnavailable, client, place
@@ -118,7 +117,7 @@ def fetch(store: Store, settings: Settings, name: str, number: int) -> Path:
     files = f"the files of version {number} of {name}"
     if model.registry_run is None:
         raise TrackingUnavailable(f"{files} are neither in {kept} nor in the registry")
-    with client(settings, f"could not give {files}") as mlflow, _work(settings) as work:
+    with client(settings, f"could not give {files}") as mlflow, folder_for("fetch", settings.home) as work:
         found = Path(mlflow.download_artifacts(model.registry_run, MODEL, str(work)))
         return copy_in(settings, found, model.digest)
 
@@ -195,9 +194,3 @@ def _ensure_model(mlflow: Any, model: TrainedModel) -> None:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         mlflow.create_registered_model(model.name, description=str(model.description.get("architecture", "")))
-
-
-@contextmanager
-def _work(settings: Settings) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=settings.home, prefix=".fetch-") as work:
-        yield Path(work)

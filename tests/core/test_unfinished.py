@@ -88,6 +88,38 @@ def test_what_a_killed_program_left_goes_once_it_is_old_and_what_is_in_hand_neve
     assert not part.exists()
 
 
+KILLED_IN_A_FOLDER = """
+import os, signal, sys
+from pathlib import Path
+from core.unfinished import folder_for
+with folder_for("copy", Path(sys.argv[1])) as work:
+    (work / "model").mkdir()
+    (work / "model" / "weights").write_bytes(b"half")
+    print(work, flush=True)
+    sys.stdin.readline()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_folder_that_a_killed_program_worked_in_goes_once_it_is_old(tmp_path: Path) -> None:
+    others = [
+        tmp_path / name for name in (".copy-mine", "copy-abcdefgh", ".copy-abcdefghi", ".fetched-abcdefgh")
+    ]
+    for folder in others:
+        folder.mkdir()
+    (tmp_path / ".fetch-abcdefgh").symlink_to(others[0])
+    code = [sys.executable, "-c", KILLED_IN_A_FOLDER, str(tmp_path)]
+    with subprocess.Popen(code, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        work = Path(program.stdout.readline().rstrip("\n"))
+        assert sweep([tmp_path], now=time.time() + LATER) == []
+        program.communicate("go\n")
+    assert program.returncode == -signal.SIGKILL
+    assert (work / "model" / "weights").exists()
+    assert sweep([tmp_path]) == []
+    assert sweep([tmp_path], now=time.time() + LATER) == [work]
+    assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / ".fetch-abcdefgh"])
+
+
 def test_nothing_but_parts_is_swept(tmp_path: Path) -> None:
     code = "0123456789abcdef"
     parts = [f".a.npz.{code}.part", f".astrid.db.{code}.part-journal", "astrid-20270105T000000Z.db.123.part"]
