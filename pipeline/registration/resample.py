@@ -131,7 +131,13 @@ def resample(frame: Frame, to_frame: PixelMap, wcs: WCS | None, fwhm: float) -> 
     variance *= areas
     signal[(mask & MaskPlane.EDGE) != 0] = 0.0
     return replace(
-        frame, data=signal + background, background=background, variance=variance, mask=mask, wcs=wcs
+        frame,
+        data=signal + background,
+        background=background,
+        variance=variance,
+        mask=mask,
+        wcs=wcs,
+        saturation=frame.saturation * abs(to_frame.area),  # of a pixel that holds the light of so many
     )
 
 

@@ -48,6 +48,15 @@ def test_noise_is_known_where_pixels_differ_in_size(factor):
     assert score[minimum_filter(moved.mask == 0, 25)].std() == pytest.approx(1.0, abs=0.03)
 
 
+@pytest.mark.parametrize("affine", [scaled(0.6), scaled(1.0), scaled(1.5), rotation(90, CENTRE)])
+def test_pixels_that_are_full_are_full_on_another_grid(affine):
+    frame, _ = star_frame(SHAPE, seed=3, n_stars=0)
+    data = frame.data.copy()
+    data[90:166, 90:166] = frame.saturation
+    moved = resample(replace(frame, data=data), PixelMap.from_affine(affine, SHAPE), None, 3.0)
+    assert np.median(moved.data[123:133, 123:133]) == pytest.approx(moved.saturation, rel=1e-4)
+
+
 @pytest.mark.parametrize(
     "affine", [rotation(0, CENTRE, (10.4, -3.7)), rotation(25, CENTRE), scaled(0.8), scaled(1.2)]
 )
