@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from pipeline.training.evaluate import Candidate, Evaluation
     from pipeline.training.examples import Examples
 
-FIRST_SEED = 2_000_000_000  # of fields that are drawn to judge by: no --seed of any training draws them
 FIELDS = 12
 MOST_FIELDS = 1000
 FIELD_PX = 512
@@ -212,8 +211,9 @@ def _print(title: str, evaluation: Evaluation, gap: dict[str, dict[str, float | 
 def _simulated(fields: int, network: UNet | None, *, quiet: bool) -> tuple[Examples, dict[str, NDArray[Any]]]:
     """Fields that are simulated now, and what the U-Net says of them."""
     from pipeline.training import examples, scored_fields
+    from pipeline.training.seeds import JUDGING
 
-    seeds = range(FIRST_SEED, FIRST_SEED + fields)
+    seeds = JUDGING[:fields]
     with progress_bar("simulating", quiet=quiet) as report:
 
         def told(done: int, total: int) -> None:

@@ -19,10 +19,10 @@ from pipeline.training.candidate_models import Trained, fine_tune_realbogus, tra
 from pipeline.training.examples import Examples
 from pipeline.training.fields import VERSION
 from pipeline.training.recording import DONE, Recording
+from pipeline.training.seeds import of_candidates
 from pipeline.training.tree_train import TreeOptions
 
 STOPPED_EARLY = "stopped while examples were made; the same command goes on with those that are there"
-FIRST_SEED = 1_000_000  # of the fields of a training, and as many for each seed of it
 FIELD_PX = 512
 CHUNK = 20  # fields whose examples are kept in one file
 
@@ -273,12 +273,6 @@ def _tune(
     return fine_tune_realbogus(tuning.start, found, options, recording.model, report, stopped)
 
 
-def seeds_of(seed: int, fields: int) -> range:
-    """The seeds of the fields that a training learns from."""
-    first = FIRST_SEED * (1 + seed)
-    return range(first, first + fields)
-
-
 def examples_of(
     settings: Settings, wanted: CandidateRun, report: Report, stopped: Callable[[], bool]
 ) -> Examples | None:
@@ -291,7 +285,7 @@ def examples_of(
     folder = settings.home / "examples"
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[Examples] = []
-    every = seeds_of(wanted.seed, wanted.fields)
+    every = of_candidates(wanted.seed, wanted.fields)
     for begin in every[::CHUNK]:
         seeds = range(begin, min(begin + CHUNK, every.stop))
         path = folder / f"fields-{VERSION}-{FIELD_PX}-{begin}-{len(seeds)}.npz"

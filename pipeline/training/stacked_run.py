@@ -15,7 +15,6 @@ from pipeline.training import scored_fields
 from pipeline.training.candidate_models import Trained
 from pipeline.training.candidate_run import (
     FIELD_PX,
-    FIRST_SEED,
     STOPPED_EARLY,
     CandidateRun,
     Report,
@@ -26,8 +25,7 @@ from pipeline.training.examples import Examples
 from pipeline.training.outlier_models import KINDS, train_outliers
 from pipeline.training.outliers_train import OutlierOptions
 from pipeline.training.recording import Recording
-
-ENSEMBLE_SEED = 3_000_000_000  # far from the fields that any model is trained on
+from pipeline.training.seeds import of_ensemble
 
 
 def run_outliers(
@@ -65,12 +63,6 @@ def run_outliers(
     return done
 
 
-def ensemble_seeds(seed: int, fields: int) -> range:
-    """The seeds of the fields that models are weighed on."""
-    first = ENSEMBLE_SEED + FIRST_SEED * seed
-    return range(first, first + fields)
-
-
 def run_ensemble(
     settings: Settings, models: Models, fields: int, seed: int, report: Report, stopped: Callable[[], bool]
 ) -> Training:
@@ -88,7 +80,7 @@ def run_ensemble(
     with Recording(settings, "ensemble", parameters) as recording:
         scored = scored_fields.make(
             settings.home / "examples" / "scored",
-            ensemble_seeds(seed, fields),
+            of_ensemble(seed, fields),
             FIELD_PX,
             network,
             lambda done, total: report(done, total, "fields"),

@@ -25,6 +25,7 @@ from pipeline.training.fields import VERSION, TrainingField, field
 from pipeline.training.real_fields import RealFields
 from pipeline.training.recording import Recording
 from pipeline.training.remembered import NIGHTS, numbers
+from pipeline.training.seeds import UNET_HELD_OUT, of_unet
 from pipeline.training.unet_choice import (
     Examined,
     calibration,
@@ -37,7 +38,7 @@ from pipeline.training.unet_choice import (
 from pipeline.training.unet_network import UNetwork, exported
 from pipeline.training.unet_train import Training, TrainOptions, train
 
-HELD_OUT = 1_000_000  # seeds from here on are never trained on
+HELD_OUT = UNET_HELD_OUT.start  # seeds from here on are never trained on
 STREAK_FREE = HELD_OUT + 500_000  # and of these, fields without streaks choose from where on one is shown
 MOST_DIFFERENCE = 1e-4  # of the exported network's logits from torch's
 METRIC_FIELDS = 8  # held-out fields that are measured after every epoch
@@ -159,9 +160,8 @@ def _training_fields(
     cache: Path, real: RealFields | None, wanted: UnetRun, report: Report, stopped: Callable[[], bool]
 ) -> list[Path] | None:
     """The files of all fields to train on; none where it was stopped before all were made."""
-    first = wanted.seed * 100_000 % HELD_OUT
     files: list[Path] = []
-    for number, seed in enumerate(range(first, first + wanted.fields)):
+    for number, seed in enumerate(of_unet(wanted.seed, wanted.fields)):
         one = range(seed, seed + 1)
         if real is not None and number % 2:
             files += field_cache.make(cache, one, wanted.size, source=real.field, kind=real.name)

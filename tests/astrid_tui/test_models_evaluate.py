@@ -1,6 +1,7 @@
 """`astrid models evaluate`: baselines beside models, leaks refused, in text, JSON and a picture."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,11 +10,10 @@ from PIL import Image
 from astrid_tui.cli import models_evaluate, models_options
 from pipeline.classify import chosen
 from pipeline.classify.shipped import SHIPPED
+from pipeline.training import seeds
 from pipeline.training.candidate_models import train_tree
-from pipeline.training.candidate_run import seeds_of
 from pipeline.training.evaluate import ready, scores
 from pipeline.training.examples import join, write
-from pipeline.training.stacked_run import ensemble_seeds
 from pipeline.training.tree_train import TreeOptions
 from tests.astrid_tui.command import Command
 from tests.pipeline.example_sets import plain_examples
@@ -167,11 +167,22 @@ def test_an_ensemble_without_one_of_its_members_is_not_judged(astrid, trained, t
 
 
 def test_fields_that_judge_are_of_no_training_whatever_its_seed():
-    judging = range(models_evaluate.FIRST_SEED, models_evaluate.FIRST_SEED + models_evaluate.MOST_FIELDS)
+    most = models_options.MOST_FIELDS
+    families = [seeds.UNET, seeds.UNET_HELD_OUT, seeds.OWN_KIND, seeds.JUDGING]
     for seed in range(models_options.MOST_SEED + 1):
-        for learnt in (seeds_of, ensemble_seeds):
-            drawn = learnt(seed, models_options.MOST_FIELDS)
-            assert drawn.stop <= judging.start or judging.stop <= drawn.start, (learnt, seed)
+        families += [seeds.of_candidates(seed, most), seeds.of_ensemble(seed, most)]
+    families.sort(key=lambda each: each.start)
+    assert all(one.stop <= other.start for one, other in pairwise(families))
+    for seed in (1, 9, models_options.MOST_SEED):
+        assert all(each in seeds.UNET for each in seeds.of_unet(seed, 200_000))
+    assert len(seeds.JUDGING) >= models_evaluate.MOST_FIELDS
+
+
+def test_the_fields_of_the_models_that_came_with_astrid_are_where_they_were():
+    assert seeds.of_unet(1, 400) == list(range(100_000, 100_400))
+    assert seeds.of_candidates(1, 400) == range(2_000_000, 2_000_400)
+    assert seeds.of_ensemble(1, 400) == range(3_001_000_000, 3_001_000_400)
+    assert (seeds.OWN_KIND[0], seeds.JUDGING[0]) == (9_000_000, 2_000_000_000)
 
 
 def test_wrong_input_is_one_sentence(astrid, trained, tmp_path):
