@@ -47,7 +47,7 @@ Report = Callable[[int, int, str], None]  # done, of how many, what
 
 
 class Halted(Exception):
-    """It was asked to stop among fields that come after the last step."""
+    """It was asked to stop among fields that come before the first step, or after the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +130,12 @@ def run(
 
     parameters = asdict(wanted) | {"frames": None if wanted.frames is None else str(wanted.frames)}
     with Recording(settings, NAME, parameters) as recording:
-        files = _training_fields(cache, real, wanted, report, stopped)
-        if files is None:
+        try:
+            files = _training_fields(cache, real, wanted, report, stopped)
+            measured = _kept(cache, held[:METRIC_FIELDS], wanted.size, report, stopped)
+        except Halted:
             recording.stopped("stopped while fields were made; the same command goes on from here")
             return None
-        measured = field_cache.make(cache, held[:METRIC_FIELDS], wanted.size)
 
         def epoch(step: int, metrics: dict[str, float]) -> None:
             recording.step(step, metrics)
@@ -158,8 +159,8 @@ def run(
 
 def _training_fields(
     cache: Path, real: RealFields | None, wanted: UnetRun, report: Report, stopped: Callable[[], bool]
-) -> list[Path] | None:
-    """The files of all fields to train on; none where it was stopped before all were made."""
+) -> list[Path]:
+    """The files of all fields to train on."""
     files: list[Path] = []
     for number, seed in enumerate(of_unet(wanted.seed, wanted.fields)):
         one = range(seed, seed + 1)
@@ -169,7 +170,18 @@ def _training_fields(
             files += field_cache.make(cache, one, wanted.size)
         report(number + 1, wanted.fields, "fields")
         if stopped():
-            return None
+            raise Halted
+    return files
+
+
+def _kept(cache: Path, seeds: range, size: int, report: Report, stopped: Callable[[], bool]) -> list[Path]:
+    """The files of the fields that are measured after every epoch."""
+    files: list[Path] = []
+    for number, seed in enumerate(seeds, start=1):
+        files += field_cache.make(cache, range(seed, seed + 1), size)
+        report(number, len(seeds), "fields to measure by")
+        if stopped():
+            raise Halted
     return files
 
 

@@ -69,6 +69,28 @@ def test_a_model_is_trained_although_a_signal_ends_it_once_and_can_be_served(
     assert "Traceback" not in astrid.said
 
 
+def test_a_stop_before_the_first_step_is_heard_at_the_next_field(
+    astrid: Command, tmp_path: Path, monkeypatch
+) -> None:
+    from pipeline.training import field_cache, unet_run
+
+    held = unet_run.HELD_OUT
+    one, seeds = unet_run.field(held, 192), []
+
+    def interrupted(seed, *_arguments, **_named):
+        if seed == held:
+            os.kill(os.getpid(), signal.SIGTERM)
+        seeds.append(seed)
+        return one
+
+    monkeypatch.setattr(field_cache, "field", interrupted)
+    astrid.json("models", "train", "unet", *TINY, "--held-out", 3, code=ExitCode.INTERRUPTED)
+    assert seeds[-1] == held
+    training = astrid.json("models", "trainings")[0]
+    assert training["state"] == "stopped"
+    assert "while fields were made" in training["reason"]
+
+
 def test_a_stop_after_the_last_step_is_heard_at_the_next_field(
     astrid: Command, tmp_path: Path, monkeypatch
 ) -> None:
