@@ -51,15 +51,19 @@ def candidate_label() -> ColumnElement[str | None]:
 
 
 @cache
-def judged_objects() -> Select[Any]:
-    """The ids of objects of which anything was said, or of the body that they are: no others have a label.
+def labelled_objects(labels: tuple[str, ...]) -> Select[Any]:
+    """The ids of objects of which one of some labels was ever said, or stands: no others' candidates have it.
 
     What was said of one object of a body that moves stands of all.
     """
+    said = select(col(Verdict.sky_object_id)).where(col(Verdict.label).in_(labels))
     of_body = select(col(SkyObject.id)).where(
-        col(SkyObject.tracklet_id).is_not(None), col(SkyObject.review_state) == ReviewState.REAL.value
+        col(SkyObject.tracklet_id).is_not(None),
+        # The sum keeps the databases to those in tracklets, which are few beside all that are real.
+        col(SkyObject.review_state) + "" == ReviewState.REAL.value,
+        col(SkyObject.review_label).in_(labels),
     )
-    return select(union(select(col(Verdict.sky_object_id)), of_body).subquery().c[0])
+    return select(union(said, of_body).subquery().c[0])
 
 
 def is_revealed(db: Session, sky_object_id: int) -> bool:

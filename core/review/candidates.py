@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Select, SQLColumnExpression, func, select
+from sqlalchemy import ColumnElement, Row, Select, SQLColumnExpression, func, select
 from sqlmodel import Session, col
 
-from core.database.keyset import Cursor, PageError, check_limit, fetch
+from core.database.keyset import Cursor, PageError, check_limit, fetch, parts
 from core.database.records import Record, candidate_rows, record, rows_of
 from core.database.store import Store
 from core.database.tables import Candidate, SkyObject, Verdict
@@ -16,9 +16,10 @@ from core.objects.known import known_sky
 from core.objects.tracklets import tracklets_of
 from core.review.cards import Card, CardError, hidden, read_card
 from core.review.fakes import revealed
-from core.review.filter_terms import Match, Term
+from core.review.filter_terms import AnyOf, HasTag, HasVerdict, Match, Not, Term
 from core.review.filters import conditions, parse
 from core.review.names import looked_up
+from core.review.narrow import few
 
 # What a page can be ordered by; `significance` is |snr|. All but that one have an index.
 ORDERS: dict[str, Callable[[], SQLColumnExpression[Any]]] = {
@@ -29,6 +30,10 @@ ORDERS: dict[str, Callable[[], SQLColumnExpression[Any]]] = {
     "mjd": lambda: col(Candidate.mjd),
     "id": lambda: col(Candidate.id),
 }
+
+NO_INDEX = "significance"
+BEGINNING = 2000  # candidates, of which enough for a page may pass
+MOST_SAID = 100_000  # objects of which something was said, beyond which all candidates are gone through
 
 
 class CandidateError(CardError):
@@ -79,30 +84,11 @@ def page(
     name = order.removeprefix("-")
     if name not in ORDERS:
         raise PageError(f"candidates can be ordered by {', '.join(ORDERS)}, a - before it for descending")
-    key = ORDERS[name]()
-    is_current = col(Candidate.is_current)
-    # Asked for in the second way no index can answer it: rows are read in order of their ids, or are those
-    # few that were looked up.
-    in_order, as_found = is_current.is_(True), is_current.is_not(False)
     terms: Sequence[Term] = parse(filters)
-    columns: tuple[Any, ...] = (col(Candidate.id), key.label("page_key"))
     start = Cursor.read(after, order) if after is not None else None
     with store.read() as db:
         terms = looked_up(db, terms)
-        few = any(isinstance(term, Match) and term.few is not None for term in terms)
-        query: Select[Any] = select(*columns).where(as_found if few or name == "id" else in_order)
-        if terms:  # they may ask for the object
-            query = query.join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
-            query = query.where(*conditions(terms))
-        found = fetch(
-            db,
-            query,
-            key=key,
-            row_id=col(Candidate.id),
-            descending=order.startswith("-"),
-            after=start,
-            limit=limit + 1,
-        )
+        found = _found(db, terms, name, descending=order.startswith("-"), after=start, limit=limit + 1)
         rows = rows_of(db, [row.id for row in found[:limit]], candidate_rows())
         known = None if blind_to is None else _judged_by(db, blind_to, [row[0].sky_object_id for row in rows])
     more = len(found) > limit
@@ -112,6 +98,54 @@ def page(
         for row in rows
     )
     return CandidatePage(tuple(records), str(cursor) if cursor else None)
+
+
+def _found(
+    db: Session, terms: Sequence[Term], by: str, *, descending: bool, after: Cursor | None, limit: int
+) -> list[Row[Any]]:
+    """The next candidates that pass: of the beginning of their order, else by what finds few, else of all.
+
+    How many pass a verdict or a tag neither database can tell: one reads all and sorts them where the first
+    few hundred would do, the other goes through all in their order where a dozen could be sorted.
+    """
+    is_current = col(Candidate.is_current)
+    # Asked for in the second way no index can answer it: rows are read in order of their ids, or are those
+    # few that were looked up.
+    in_order, as_found = is_current.is_(True), is_current.is_not(False)
+    key = ORDERS[by]()
+    order: dict[str, Any] = {
+        "key": key, "row_id": col(Candidate.id), "descending": descending, "after": after
+    }  # fmt: skip
+
+    def passing(*among: ColumnElement[bool]) -> list[Row[Any]]:
+        query: Select[Any] = select(col(Candidate.id), key.label("page_key")).where(*among)
+        if terms:  # they may ask for the object
+            query = query.join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
+            query = query.where(*conditions(terms))
+        return fetch(db, query, limit=limit, **order)
+
+    if any(isinstance(term, Match) and term.few is not None for term in terms):
+        return passing(as_found)
+    every = as_found if by == "id" else in_order
+    if any(map(_asks_what_was_said, terms)) and by != NO_INDEX:
+        first = parts(select(col(Candidate.id)).where(every), **order)[0].limit(max(BEGINNING, 2 * limit))
+        rows = passing(as_found, col(Candidate.id).in_(first))
+        if len(rows) == limit:
+            return rows
+    said = [term for term in terms if isinstance(term, HasVerdict | HasTag)]
+    among = few(db, said, most=MOST_SAID) if said else None
+    return passing(every) if among is None else passing(as_found, col(Candidate.sky_object_id).in_(among))
+
+
+def _asks_what_was_said(term: Term) -> bool:
+    """Whether a term is about verdicts or tags, on whichever side of an ``or`` or behind a minus."""
+    match term:
+        case Not(negated):
+            return _asks_what_was_said(negated)
+        case AnyOf(alternatives):
+            return any(_asks_what_was_said(each) for side in alternatives for each in side)
+        case _:
+            return isinstance(term, HasVerdict | HasTag)
 
 
 def _judged_by(db: Session, reviewer: str, object_ids: Sequence[int]) -> set[int]:

@@ -49,7 +49,7 @@ from core.database.tables import (
     TrackletMember,
     Verdict,
 )
-from core.frames.standing import candidate_label, is_taken_back, judged_objects
+from core.frames.standing import candidate_label, is_taken_back
 from core.objects.sky import MARGIN_DEG, haversine, ra_ranges, zone_of
 from core.review.bodies import with_their_bodies
 from core.review.filter_terms import (
@@ -131,7 +131,7 @@ def _condition(term: Term) -> ColumnElement[bool]:  # noqa: PLR0911, PLR0912 one
         case HasVerdict(()):
             return candidate_label().is_(None)
         case HasVerdict(labels):
-            return _judged() & candidate_label().in_(labels)
+            return _may_be(labels) & candidate_label().in_(labels)
         case InState(state):
             return col(SkyObject.review_state) == state
         case Near(ra, dec, radius):
@@ -314,10 +314,15 @@ def _in_cone(ra: float, dec: float, radius: float) -> ColumnElement[bool]:
     return col(Candidate.id).in_(inside)
 
 
-def _judged() -> ColumnElement[bool]:
-    """Anything was ever said of the object; it spares all others the search for their label."""
-    other = aliased(Candidate)
-    return col(Candidate.id).in_(select(col(other.id)).where(col(other.sky_object_id).in_(judged_objects())))
+def _may_be(labels: tuple[Label, ...]) -> ColumnElement[bool]:
+    """It was ever said of the object, or stands of the body that it is: that spares all others the search.
+
+    Told by an "or" it is no join, for which PostgreSQL takes far too few rows to be there.
+    """
+    given, words = aliased(Verdict), tuple(label.value for label in labels)
+    said = select(col(given.sky_object_id)).where(col(given.label).in_(words))
+    of_body = and_(col(SkyObject.tracklet_id).is_not(None), col(SkyObject.review_label).in_(words))
+    return or_(col(SkyObject.id).in_(said), of_body)
 
 
 def _known(answer: str) -> ColumnElement[bool]:

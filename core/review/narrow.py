@@ -27,7 +27,7 @@ from core.database.tables import (
     known_status,
     tagged,
 )
-from core.frames.standing import judged_objects
+from core.frames.standing import labelled_objects
 from core.review.bodies import with_their_bodies
 from core.review.card_terms import AnyCard, CardTerm, SeenOn, is_on, seen_on
 from core.review.filter_terms import (
@@ -57,7 +57,9 @@ _OF_OBJECTS = {"score": "best_score", "mag": "best_mag"}
 Objects = Select[Any] | Sequence[int]
 
 
-def few(db: Session, terms: Sequence[CardTerm]) -> Objects | None:
+def few(
+    db: Session, terms: Sequence[CardTerm], *, states: Sequence[str] | None = None, most: int = MOST
+) -> Objects | None:
     """The ids of objects that one of the terms leaves, the fewest; none where each leaves many.
 
     Very few are given as they are, others as the query that finds them.
@@ -65,18 +67,27 @@ def few(db: Session, terms: Sequence[CardTerm]) -> Objects | None:
     More may be among them than the term leaves, never fewer: the other conditions still have to hold.
     A negated term leaves many and no index finds them: it is not counted, nor is an ``or`` with a side that
     has no term with an index.
+
+    Parameters
+    ----------
+    states : sequence of str, optional
+        The review states of the objects that are wanted: of those that await a verdict few have one, though
+        many have.
+    most : int
+        Beyond which they are many.
     """
-    found = [each for term in terms if (each := _objects(term, db.get_bind().dialect.name)) is not None]
+    dialect = db.get_bind().dialect.name
+    found = [each for term in terms if (each := _objects(term, dialect, states)) is not None]
     for query, _ in found:
         ids = db.scalars(query.limit(VERY_FEW + 1)).all()
         if len(ids) <= VERY_FEW:
             return ids
     counts: list[int] = []
     for _, counted in found:
-        part = counted.limit(MOST + 1).subquery()
+        part = counted.limit(most + 1).subquery()
         counts.append(db.scalar(select(func.count()).select_from(part)) or 0)
-    fewest = min(counts, default=MOST + 1)
-    return found[counts.index(fewest)][0] if fewest <= MOST else None
+    fewest = min(counts, default=most + 1)
+    return found[counts.index(fewest)][0] if fewest <= most else None
 
 
 def within(column: str, terms: Sequence[CardTerm]) -> list[ColumnElement[bool]]:
@@ -100,7 +111,9 @@ def within(column: str, terms: Sequence[CardTerm]) -> list[ColumnElement[bool]]:
     return found
 
 
-def _objects(term: CardTerm, dialect: str) -> tuple[Select[Any], Select[Any]] | None:
+def _objects(
+    term: CardTerm, dialect: str, states: Sequence[str] | None = None
+) -> tuple[Select[Any], Select[Any]] | None:
     """The objects of a term in a query that an index answers, and a shorter one that finds as many.
 
     None where there is no such index.
@@ -127,7 +140,7 @@ def _objects(term: CardTerm, dialect: str) -> tuple[Select[Any], Select[Any]] | 
                 return None
             found = select(union(*queries).subquery().c[0])
         case HasVerdict(labels) if labels:
-            found = judged_objects()
+            found = _labelled(tuple(label.value for label in labels), states)
         case HasTag(_, True):
             found = with_their_bodies(select(col(Verdict.sky_object_id)).where(text(tagged(dialect))))
         case AwaitsExpert(_, True):
@@ -141,6 +154,16 @@ def _objects(term: CardTerm, dialect: str) -> tuple[Select[Any], Select[Any]] | 
             objects = select(col(Candidate.sky_object_id)).where(chosen)
             return objects, select(col(Candidate.id)).where(chosen)
     return found, found
+
+
+def _labelled(labels: tuple[str, ...], states: Sequence[str] | None) -> Select[Any]:
+    """The objects of which one of some labels was said; of those in some states, if these are told."""
+    found = labelled_objects(labels)
+    if states is None:
+        return found
+    # The sum keeps the database from beginning with all objects of a state.
+    in_state = (col(SkyObject.review_state) + "").in_(states)
+    return select(col(SkyObject.id)).where(col(SkyObject.id).in_(found), in_state)
 
 
 def _first(terms: Sequence[CardTerm], dialect: str) -> Select[Any] | None:

@@ -191,7 +191,7 @@ def _passing(
     db: Session, columns: Sequence[Any], states: Sequence[ReviewState], terms: Sequence[CardTerm], by: Order
 ) -> Select[Any]:
     """Objects in some states that pass a filter, however many: by what finds few, or by all candidates."""
-    among = few(db, terms)
+    among = few(db, terms, states=states)
     if among is not None:
         return queue_rows(columns, states, terms, by, among)
     # The sums keep the databases to candidates in the order in which they lie, each with its object.

@@ -1,0 +1,74 @@
+"""Filters about verdicts and tags: pages of candidates are the same however they are found."""
+
+import pytest
+from sqlalchemy import event
+
+from core.objects.tracklets import newest_night, write_tracklets
+from core.review import candidates
+from core.review.verdicts import annotate, decide
+from core.vocabulary import Label
+from tests.core.rows import add_candidate, add_object
+from tests.core.test_filters import matching
+from tests.core.test_tracklets import found, one_mover
+
+SAID = ("verdict:none", "verdict:any", "verdict:snooze", "verdict:real", "verdict:moving", "-verdict:real",
+        "tag:host", "tag:rare", "tag:none", "-tag:host", "verdict:real tag:host", "tag:host or snr>9",
+        "verdict:dipole snr<9")  # fmt: skip
+
+
+@pytest.fixture
+def said(store):
+    """Objects of two candidates each, a third of which somebody judged or tagged; and a body that was."""
+    body = one_mover(store)
+    write_tracklets(store, newest_night(store), [found(*body)])
+    labels = (Label.REAL, Label.DIPOLE, Label.SNOOZE, Label.SUPERNOVA)
+    sitting = {"session": "ada", "reviewer": "ada"}
+    for number in range(36):
+        key = add_object(store)
+        pair = [add_candidate(store, key, snr=5.0 + (7 * number + each) % 11) for each in range(2)]
+        if number % 3 == 0:
+            label = labels[number // 3 % 4]
+            decide(
+                store, **sitting, candidate_id=pair[0], label=label, shown={}, tags=["host"] * (number % 2)
+            )
+        if number == 5:
+            annotate(store, **sitting, candidate_id=pair[1], tags=["rare"])
+    decide(store, **sitting, candidate_id=body[2], label=Label.MOVING, shown={})
+    return store
+
+
+@pytest.mark.parametrize("limits", [{}, {"BEGINNING": 1}, {"BEGINNING": 1, "MOST_SAID": 0}])
+def test_what_was_said_is_found_however_much_there_is(said, monkeypatch, limits):
+    for name, value in limits.items():
+        monkeypatch.setattr(candidates, name, value)
+    for expression in SAID:
+        wanted = matching(said, expression)
+        for order in ("-score", "mjd", "-id", "significance"):
+            seen, after = [], None
+            while True:
+                page = candidates.page(said, order=order, filters=expression, limit=3, after=after)
+                seen += [row["id"] for row in page.rows]
+                if (after := page.next) is None:
+                    break
+            assert sorted(seen) == wanted, (expression, order)
+    assert matching(said, "verdict:moving") == matching(said, "tracklet:any")
+    assert len(matching(said, "verdict:moving")) == 4
+
+
+@pytest.mark.parametrize("expression", ["verdict:snooze", "tag:rare", "verdict:real"])
+def test_what_was_seldom_said_is_not_looked_for_among_all(sqlite_store, monkeypatch, expression):
+    """After the beginning of their order candidates are found by what was said, and then sorted."""
+    monkeypatch.setattr(candidates, "BEGINNING", 1)
+    for _ in range(4):
+        add_candidate(sqlite_store)
+    statements = []
+    with sqlite_store.read() as db:
+        event.listen(db.get_bind(), "before_cursor_execute", lambda *given: statements.append(given[2:4]))
+    candidates.page(sqlite_store, filters=expression, limit=1)
+    asked = [each for each in statements if "page_key" in each[0]]
+    with sqlite_store.read() as db:
+        for statement, values in asked:
+            plan = db.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+            outer = [step[3] for step in plan if step[1] == 0]
+            assert not any(" candidate USING INDEX ix_candidate_score" in step for step in outer), outer
+    assert len(asked) == 4  # of the beginning and of the few, each with a score and without
