@@ -17,6 +17,7 @@ from pipeline.frame import FrameRefused, Image
 from pipeline.quantile import MAD_TO_SIGMA
 
 CLIP_SIGMA = 4.0
+COMMON = 1e-3  # share of values beyond which their least deviation is a step, and not a cosmic ray
 CHUNK_BYTES = 16 * 2**20  # of the stack that is in memory at once, a few times over while it is combined
 
 
@@ -114,11 +115,19 @@ def clipped_mean(images: Iterable[Image], folder: Path | None = None) -> Image |
 def _clipped_mean_of_stack(stack: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean along the first axis of what lies within the clip around the median.
 
-    A pixel's own scatter is of a handful of values: that of its row is its lower bound.
+    A pixel's own scatter is of a handful of values: that of its row is its lower bound, and so is a step of
+    whole numbers, of which most may be equal: the few that are one more are no outliers.
     """
     if len(stack) < 3:
         return np.asarray(stack.mean(axis=0))
     deviation = np.abs(stack - np.median(stack, axis=0))
     scatter = MAD_TO_SIGMA * np.median(deviation, axis=0)
-    kept = deviation <= CLIP_SIGMA * np.maximum(scatter, np.median(scatter, axis=1, keepdims=True)) + 1e-12
+    least = np.maximum(np.median(scatter, axis=1, keepdims=True), _step(deviation))
+    kept = deviation <= CLIP_SIGMA * np.maximum(scatter, least) + 1e-12
     return np.asarray(np.where(kept, stack, 0.0).sum(axis=0) / np.maximum(kept.sum(axis=0), 1))
+
+
+def _step(deviation: NDArray[np.float64]) -> float:
+    """The least by which values deviate, if as many do as steps of whole numbers have them."""
+    some = deviation[deviation > 0.0]
+    return float(some.min()) if some.size > COMMON * deviation.size else 0.0

@@ -180,6 +180,16 @@ def test_a_cosmic_ray_in_one_frame_does_not_reach_the_mean():
     assert clipped_mean(stack)[10, 10] == pytest.approx(100.0, abs=6.0)
 
 
+def test_the_few_that_are_a_whole_number_more_count_and_a_cosmic_ray_does_not() -> None:
+    """Where most of a pixel's values are equal their scatter is nothing, but the others are no outliers."""
+    random = np.random.default_rng(4)
+    stack = (1000 + random.poisson(0.06, (15, 200, 200))).astype(np.float32)
+    stack[3, 50, 60] += 300.0
+    found = clipped_mean(stack)
+    assert np.mean(found) == pytest.approx(1000.06, abs=0.003)
+    assert found[50, 60] < 1001.0
+
+
 def test_the_mean_of_chunks_is_the_mean_of_the_whole(monkeypatch):
     stack = [np.random.default_rng(n).normal(100.0, 3.0, SHAPE).astype(np.float32) for n in range(4)]
     whole = clipped_mean(stack)
