@@ -70,6 +70,7 @@ class Judged:
     ----------
     stratum : (n,) str
     object : (n,) int
+        Its number; that of a body that moves is its tracklet's, below 0.
     real : (n,) bool
     scores : dict of str to (n,) float64
         Log-odds by model.
@@ -151,7 +152,7 @@ def judged(store: Store, span: NightSpan, names: Mapping[str, str], most: int = 
         select(
             col(Verdict.id), col(Verdict.candidate_id), col(Verdict.label), col(Candidate.source),
             col(Candidate.filter), col(Candidate.scores), col(Candidate.sky_object_id),
-            col(Candidate.observation_id), col(Observation.instrument),
+            col(Candidate.observation_id), col(Observation.instrument), col(SkyObject.tracklet_id),
         )
         .join(Candidate, col(Verdict.candidate_id) == col(Candidate.id))
         .join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
@@ -178,7 +179,7 @@ def judged(store: Store, span: NightSpan, names: Mapping[str, str], most: int = 
     scores = [_scores(row.scores, names, each) for (row, _), each in zip(kept, said, strict=True)]
     return Judged(
         np.array([_stratum(row) for row, _ in kept], dtype=np.str_),
-        np.array([row.sky_object_id for row, _ in kept], dtype=np.int64),
+        np.array([-(row.tracklet_id or 0) or row.sky_object_id for row, _ in kept], dtype=np.int64),
         np.array([real for _, real in kept], dtype=bool),
         _columns(scores, list(names)),
     )

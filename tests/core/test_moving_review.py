@@ -12,6 +12,7 @@ from sqlmodel import col, select, update
 from core.database import migrations
 from core.database.store import Store, make_engine, open_store, parse_url
 from core.database.tables import Candidate, SkyObject
+from core.models.drift_rows import NightSpan, judged
 from core.objects.association import refresh
 from core.objects.detail import read_object
 from core.objects.object_list import object_page
@@ -343,3 +344,14 @@ def test_of_two_bodies_the_one_that_a_frame_shows_is_found(store: Store, monkeyp
         monkeypatch.setattr(names, "MOST_NAMES", most)
         assert [row.object_id for row in queue_page(store, filters="frame:*2.fits").rows] == [first]
         assert queue_count(store, filters="frame:*2.fits") == 1
+
+
+def test_drift_counts_a_body_once_whichever_of_its_objects_were_judged(body) -> None:
+    store, candidates, _ = body
+    judge(store, candidates[0], Label.MOVING)
+    judge(store, candidates[2], Label.MOVING, "bob")
+    with store.read() as db:
+        times = [row.mjd for row in db.exec(select(Candidate))]
+    found = judged(store, NightSpan(min(times), max(times)), {})
+    assert len(found) == 2
+    assert len(set(found.object.tolist())) == 1
