@@ -15,10 +15,10 @@ class Filters:
 
     All are spectra of the tile, (h, w // 2 + 1). With ``A = of_new * N`` and ``B = of_ref * R``,
 
-    - the difference is ``whiten * (A - B)``, in the flux unit of the images, with the PSF ``psf``;
+    - the difference is ``whiten * (A - B)``, in the flux unit of the images, with the PSF ``whiten * psf``;
     - the matched filter is ``S = match * A - match * B``, and ``S / flux_norm`` the flux of a point source.
 
-    ``whiten`` is real, none where it is 1; ``psf`` is a spectrum too, 1 at the origin.
+    ``whiten`` is real, none where it is 1; ``whiten * psf`` is 1 at the origin.
     """
 
     of_new: Spectrum

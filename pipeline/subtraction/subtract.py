@@ -48,10 +48,10 @@ from pipeline.subtraction.match import Match, first_match, match
 from pipeline.subtraction.psf_match import match_psf
 from pipeline.subtraction.score_check import noise_excess, sky_deviation
 from pipeline.subtraction.sides import new_side, reference_side
-from pipeline.subtraction.tile_score import Side, difference, measure
+from pipeline.subtraction.tile_score import Side, measure
 from pipeline.subtraction.tiles import Tile, plan, spread, stamp_of
 
-BLEND_PX = 16  # half the width over which tiles fade into each other
+BLEND_PX = 8  # half the width over which tiles fade into each other
 MOST_HALO_PX = 40  # farther out a kernel holds no more than a part in 1e5
 MOST_STAMP_PX = 61  # of the difference's PSF
 TRUSTED_STD = 1.05  # a score that deviates more than this is rescaled, and the difference says so
@@ -177,8 +177,8 @@ def _subtract_tiles(
         ours = new_side(tile, new, *images[0], matched, xp)
         theirs = reference_side(tile, reference, *images[1], xp)
         made = make(tile, ours, theirs)
-        tile.add(difference(made, ours, theirs, tile, xp), data)
-        for values, to in zip(measure(made, ours, theirs, tile, matched, xp), (flux, flux_err), strict=True):
+        measured = measure(made, ours, theirs, tile, matched, xp)
+        for values, to in zip(measured, (data, flux, flux_err), strict=True):
             tile.add(values, to)
         if tile is tiles[len(tiles) // 2]:
             response = made.match * made.of_new * ours.psf * (1.0 / made.flux_norm)
@@ -187,7 +187,7 @@ def _subtract_tiles(
         found.levels.append(flux_of_level(made))
         if tile.key not in kept:
             return
-        psf = xp.host(compact(made.psf, tile.shape, xp))
+        psf = xp.host(compact(made.psf, tile.shape, xp, by=made.whiten))
         found.stamps.append(stamp_of(psf, min(most_px, (min(psf.shape) - 1) // 2 * 2 - 1)))
         if settings.depth.enabled:
             found.responses.append(response_of(made, tile, response_px, xp))

@@ -39,20 +39,16 @@ class Side:
     sigma: float
 
 
-def difference(made: Filters, new: Side, reference: Side, tile: Tile, xp: Arrays) -> Image:
-    """The difference at the pixels that a tile answers for, in reference electrons."""
-    rows, columns = tile.inside
-    change = made.of_new * new.light
-    change -= made.of_ref * reference.light
-    if made.whiten is not None:
-        change *= made.whiten
-    return xp.host(xp.irfft2(change, tile.shape, rows)[:, columns])
-
-
 def measure(
     made: Filters, new: Side, reference: Side, tile: Tile, matched: Match, xp: Arrays
-) -> tuple[Image, Image]:
-    """Flux of a point source at the pixels that a tile answers for, and its error, in reference electrons."""
+) -> tuple[Image, Image, Image]:
+    """What a tile finds at the pixels that it answers for, in reference electrons.
+
+    Returns
+    -------
+    difference, flux, error : (h, w) float32
+        Flux and error are those of a point source at each pixel.
+    """
     shape, near = tile.shape, tile.near
     variance = squared(made.match, made.of_new, shape, near.shape, xp)
     variance *= new.variance
@@ -62,15 +58,18 @@ def measure(
     del other
     rows, columns = near.inside
     variance = xp.irfft2(variance, near.shape, rows)[:, columns]
-    # With a pixel more on every side, for gradients.
     rows, columns = tile.inside
+    alike = made.of_new * new.light, made.of_ref * reference.light
+    change = alike[0] - alike[1]
+    if made.whiten is not None:
+        change *= made.whiten
+    change = xp.irfft2(change, shape, rows)[:, columns]
+    # With a pixel more on every side, for gradients.
     rows, columns = (slice(part.start - 1, part.stop + 1) for part in (rows, columns))
-    ours, theirs = (
-        xp.irfft2(own * side.light * made.match, shape, rows)[:, columns]
-        for own, side in ((made.of_new, new), (made.of_ref, reference))
-    )
+    ours, theirs = (xp.irfft2(spectrum * made.match, shape, rows)[:, columns] for spectrum in alike)
+    del alike
     flux, error = point_source(ours, theirs, variance, made.flux_norm, matched, xp)
-    return xp.host(flux), xp.host(error)
+    return xp.host(change), xp.host(flux), xp.host(error)
 
 
 def point_source(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -77,11 +76,15 @@ class Tile:
         whole = image[tuple(slice(max(0, span.origin), span.origin + length) for span, length, _ in spans)]
         if whole.shape == self.shape:
             return whole
+        out = np.empty(self.shape, dtype=whole.dtype)
         rows, columns = (
-            _mirrored(taken, max(0, -span.origin), max(0, span.origin + length - size))
-            for taken, (span, length, size) in zip(whole.shape, spans, strict=True)
+            slice(max(0, -span.origin), max(0, -span.origin) + taken)
+            for taken, (span, *_) in zip(whole.shape, spans, strict=True)
         )
-        return whole.take(rows, axis=0).take(columns, axis=1)
+        out[rows, columns] = whole
+        _mirror(out[rows].T, columns)  # its columns
+        _mirror(out, rows)
+        return out
 
     def add(self, values: Image, to: Image) -> None:
         """Add the tile's share of values, of the pixels it answers for, to a frame that began at zero.
@@ -129,10 +132,15 @@ def _narrow(rows: Span, columns: Span, shape: tuple[int, int]) -> Tile | None:
     return Tile(near[0], near[1], (tall, wide))
 
 
-@lru_cache(maxsize=64)
-def _mirrored(length: int, before: int, after: int) -> NDArray[np.intp]:
-    """The places of a row of pixels that goes on as its mirror image on either side."""
-    return np.pad(np.arange(length), (before, after), mode="reflect")
+def _mirror(image: NDArray[np.generic], known: slice) -> None:
+    """Continue the known rows of an image, two at least, as their mirror image on either side, in place."""
+    while known.start > 0 or known.stop < len(image):
+        inner = known.stop - known.start - 1
+        before, after = min(known.start, inner), min(len(image) - known.stop, inner)
+        first, last = known.start, known.stop - 1
+        image[first - before : first] = image[first + before : first : -1]
+        image[last + 1 : last + 1 + after] = image[last - after : last][::-1]
+        known = slice(first - before, last + 1 + after)
 
 
 def _spans(length: int, tile_px: int, halo: int, blend: int) -> tuple[list[Span], int]:
@@ -140,8 +148,6 @@ def _spans(length: int, tile_px: int, halo: int, blend: int) -> tuple[list[Span]
     edges = [round(length * i / count) for i in range(count + 1)]
     blend = min(blend, min(b - a for a, b in pairwise(edges)) // 2)
     fade = ((np.arange(2 * blend) + 0.5) / max(2 * blend, 1)).astype(np.float32)
-    longest = max(b - a for a, b in pairwise(edges)) + 2 * (blend + halo)
-    transformed = fast_length(longest)
     spans = []
     for first, last in pairwise(edges):
         start = first - blend if first > 0 else first
@@ -152,7 +158,7 @@ def _spans(length: int, tile_px: int, halo: int, blend: int) -> tuple[list[Span]
         weight[outer:] = fade[::-1][: stop - start - outer]
         faded = slice(0, inner), slice(outer, stop - start)
         spans.append(Span(start, stop, start - halo, weight, faded))
-    return spans, transformed
+    return spans, fast_length(max(span.stop - span.start for span in spans) + 2 * halo)
 
 
 def spread(tiles: list[Tile], most: int) -> list[Tile]:
@@ -166,8 +172,8 @@ def spread(tiles: list[Tile], most: int) -> list[Tile]:
 
 
 def fast_length(least: int) -> int:
-    """The next length whose transform is quick: 2, 3 and 5 alone divide it, and 16 does."""
-    length = -(-least // 16) * 16
+    """The next length whose transform is quick: 2, 3 and 5 alone divide it, and 8 does."""
+    length = -(-least // 8) * 8
     while True:
         rest = length
         for prime in (2, 3, 5):
@@ -175,7 +181,7 @@ def fast_length(least: int) -> int:
                 rest //= prime
         if rest == 1:
             return length
-        length += 16
+        length += 8
 
 
 def centred(stamp: NDArray[np.float32], shape: tuple[int, int]) -> Image:

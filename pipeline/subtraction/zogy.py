@@ -42,23 +42,21 @@ def filters(
         Of the device that holds the spectra.
     """
     total = sigma_new**2 + sigma_ref**2
-    noise = power(psf_ref)
+    noise, other = power(psf_ref), power(psf_new)
+    strength = noise * other
     noise *= sigma_new**2 / total
-    power_new = power(psf_new)
-    power_new *= sigma_ref**2 / total
-    noise += power_new
+    other *= sigma_ref**2 / total
+    noise += other
     noise += FLOOR
     inverse = 1.0 / noise
+    strength *= inverse
     both = psf_new * psf_ref
     match = both.conj() * (inverse * (1.0 / total))  # torch's `conj` alone is a view of both
-    strength = both * match  # real
-    whiten = xp.sqrt(inverse)  # 1 / (F_D * sqrt(noise))
-    both *= whiten
     return Filters(
         of_new=psf_ref,
         of_ref=psf_new,
-        whiten=whiten,
+        whiten=xp.sqrt(inverse),  # 1 / (F_D * sqrt(noise))
         match=match,
         psf=both,
-        flux_norm=mean_of(strength.real, shape),
+        flux_norm=mean_of(strength, shape) / total,
     )

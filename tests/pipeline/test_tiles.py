@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.subtraction.tiles import centred, plan, spread, stamp_of
+from pipeline.subtraction.tiles import centred, fast_length, plan, spread, stamp_of
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,13 @@ def test_every_tile_sees_the_frame_and_its_reflections_and_nothing_else(shape, t
             np.minimum(columns, 2 * shape[1] - 2 - columns),
         )
         assert np.array_equal(tile.cut(image), image[rows][:, columns])
+
+
+@pytest.mark.parametrize(("length", "most"), [(1024, 600), (2048, 800)])
+def test_a_transform_is_as_large_as_the_widest_tile_and_its_halo(length, most):
+    tiles = plan((length, length), 640, 40, 8)
+    widest = max(tile.rows.stop - tile.rows.start for tile in tiles)
+    assert tiles[0].shape == (fast_length(widest + 80),) * 2 == (most, most)
 
 
 def test_centred_and_back():
