@@ -48,7 +48,9 @@ CORE_FWHM = 1.5  # radius within which a PSF is judged
 SHAPES_FWHM = 1.7  # radius within which it varies in few shapes
 # Beyond this radius single stars show no more of the variation than its lowest orders.
 VARIED_FWHM, WINGS_DEGREE = 2.5, 2
-WIDE_FWHM, MOST_HALF_PX = 10.0, 40  # half width of the stamps in the end
+# Half width of the stamps in the end. Turbulence casts half a per cent of a sharp star's light farther than
+# 10 FWHM: a narrower stamp of unit sum would have too much in its middle, and every flux would be too small.
+WIDE_PX = 40
 # A priori, the PSF varies from the centre to the edge of the field by about this part of its value, or of
 # what is beside it within a part of the FWHM: optics move light, and beside a steep core that is much.
 VARIATION_PRIOR = 0.5
@@ -74,7 +76,7 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
     Returns
     -------
     PsfModel
-        Stamps of about 20 FWHM, at most 81 px.
+        Stamps of 81 px.
 
     Raises
     ------
@@ -113,8 +115,7 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
     model, profile = settled(model, NEAR_ROUNDS, NEAR_SETTLED)
     model = replace(model, basis=_widened(model.basis, profile, half))
     model, profile = settled(model, WIDE_ROUNDS, WIDE_SETTLED)
-    wide = int(np.clip(np.ceil(WIDE_FWHM * seeing), half, MOST_HALF_PX))
-    return replace(model, basis=_widened(model.basis, profile, wide))
+    return replace(model, basis=_widened(model.basis, profile, WIDE_PX))
 
 
 def _widened(basis: Image, profile: Profile, half: int) -> Image:

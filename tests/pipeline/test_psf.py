@@ -51,6 +51,15 @@ def test_light_within_circles_and_fitted_fluxes_are_true_to_a_per_cent(field, pl
 
 
 @pytest.mark.parametrize("place", PLACES)
+def test_a_sharp_star_has_its_light_as_far_out_as_turbulence_casts_it(place):
+    """A stamp that ends at 10 FWHM has half a per cent too much light in the middle."""
+    model, truth = measured(n_stars=150, flux_range=(1e4, 5e5), fwhm=2.4, beta=11 / 6)
+    found, true = model.at(*place).astype(float), truth.psf.centred(*place, 201)
+    light, true_light = (stamp[radius(stamp) < 3.0 * 2.4].sum() for stamp in (found, true))
+    assert light == pytest.approx(true_light, abs=0.0025)
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_stamps_have_unit_sum_and_their_centroid_in_the_middle(place):
     stamp = measured(**FIELDS[2])[0].at(*place).astype(float)
     offset = np.arange(stamp.shape[0]) - stamp.shape[0] // 2
