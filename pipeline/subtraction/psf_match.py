@@ -101,10 +101,11 @@ def match_psf(new: Aligned, reference: PreparedReference, matched: Match, bad: N
     x, y = _chosen(new, reference, bad)
     if len(x) < FEWEST_CELLS:
         return new
-    cells = _gather(new, reference, matched, bad, basis, (x[:FIRST_CELLS], y[:FIRST_CELLS]))
+    light = inpainted_signal(new.frame), reference_images(reference)[0]
+    cells = _gather(new, reference, light, matched, bad, basis, (x[:FIRST_CELLS], y[:FIRST_CELLS]))
     coefficients = _fit(cells, basis)
     if len(x) > FIRST_CELLS and coefficients.any():
-        rest = _gather(new, reference, matched, bad, basis, (x[FIRST_CELLS:], y[FIRST_CELLS:]))
+        rest = _gather(new, reference, light, matched, bad, basis, (x[FIRST_CELLS:], y[FIRST_CELLS:]))
         coefficients = _fit(cells.joined(rest), basis)
     if not coefficients.any():
         return new
@@ -118,6 +119,7 @@ def match_psf(new: Aligned, reference: PreparedReference, matched: Match, bad: N
 def _gather(
     new: Aligned,
     reference: PreparedReference,
+    lights: tuple[Image, Image],
     matched: Match,
     bad: NDArray[np.bool_],
     basis: KernelBasis,
@@ -130,7 +132,6 @@ def _gather(
         new.psf.basis.shape[1] // 2, reference.psf.basis.shape[1] // 2, int(np.ceil(PSF_FWHM * fwhm))
     )
     half = core + basis.reach + spread
-    ours, (theirs, _) = inpainted_signal(new.frame), reference_images(reference)
     variances = new.frame.variance, reference.frame.variance
     x, y = middles
     k = len(basis.pairs)
@@ -145,13 +146,13 @@ def _gather(
                 _stamps(variance, *places, half),
                 _psf_stamps(psf, *places, spread),
             )
-            for light, variance, psf in zip((ours, theirs), variances, (new.psf, reference.psf), strict=True)
+            for light, variance, psf in zip(lights, variances, (new.psf, reference.psf), strict=True)
         )
         mine = _Side(mine.light * scale, mine.variance * scale**2, mine.psf)
         hidden = _stamps(bad.astype(np.float32), *places, core, beyond=1.0) > 0
         shift = matched.dx.at(*places), matched.dy.at(*places)
         normal[some], moment[some], energy[some] = _least_squares(mine, other, shift, hidden, basis)
-    return _Cells(polynomial_terms(x, y, theirs.shape, FIELD_DEGREE), normal, moment, energy)
+    return _Cells(polynomial_terms(x, y, reference.frame.shape, FIELD_DEGREE), normal, moment, energy)
 
 
 def _core(fwhm: float) -> int:

@@ -51,7 +51,7 @@ from pipeline.subtraction.sides import new_side, reference_side
 from pipeline.subtraction.tile_score import Side, measure
 from pipeline.subtraction.tiles import Tile, plan, spread, stamp_of
 
-BLEND_PX = 8  # half the width over which tiles fade into each other
+BLEND_PX = 8  # half the width over which tiles fade into each other, at least
 MOST_HALO_PX = 40  # farther out a kernel holds no more than a part in 1e5
 MOST_STAMP_PX = 61  # of the difference's PSF
 TRUSTED_STD = 1.05  # a score that deviates more than this is rescaled, and the difference says so

@@ -112,7 +112,8 @@ def plan(shape: tuple[int, int], tile_px: int, halo: int, blend: int) -> list[Ti
         Pixels around each tile whose values are computed but not used: at least the radius of every
         kernel, or the transform's wrap-around reaches into the tile.
     blend : int
-        Half the width over which one tile fades into the next.
+        Half the width over which one tile fades into the next, at least; more where the transform has room,
+        for the wider the fade, the less it matters that each tile has one PSF.
     """
     rows, tall = _spans(shape[0], tile_px, halo, blend)
     columns, wide = _spans(shape[1], tile_px, halo, blend)
@@ -146,7 +147,11 @@ def _mirror(image: NDArray[np.generic], known: slice) -> None:
 def _spans(length: int, tile_px: int, halo: int, blend: int) -> tuple[list[Span], int]:
     count = max(1, round(length / tile_px))
     edges = [round(length * i / count) for i in range(count + 1)]
-    blend = min(blend, min(b - a for a, b in pairwise(edges)) // 2)
+    narrowest, widest = (pick(b - a for a, b in pairwise(edges)) for pick in (min, max))
+    blend, sides = min(blend, narrowest // 2), min(count - 1, 2)
+    least = widest + sides * blend + 2 * halo
+    transformed = fast_length(least)
+    blend = min(blend + (transformed - least) // max(sides, 1), narrowest // 2)
     fade = ((np.arange(2 * blend) + 0.5) / max(2 * blend, 1)).astype(np.float32)
     spans = []
     for first, last in pairwise(edges):
@@ -158,7 +163,7 @@ def _spans(length: int, tile_px: int, halo: int, blend: int) -> tuple[list[Span]
         weight[outer:] = fade[::-1][: stop - start - outer]
         faded = slice(0, inner), slice(outer, stop - start)
         spans.append(Span(start, stop, start - halo, weight, faded))
-    return spans, fast_length(max(span.stop - span.start for span in spans) + 2 * halo)
+    return spans, transformed
 
 
 def spread(tiles: list[Tile], most: int) -> list[Tile]:

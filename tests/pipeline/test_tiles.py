@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.subtraction.tiles import centred, fast_length, plan, spread, stamp_of
+from pipeline.subtraction.tiles import centred, plan, spread, stamp_of
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,19 @@ def test_every_tile_sees_the_frame_and_its_reflections_and_nothing_else(shape, t
 
 
 @pytest.mark.parametrize(("length", "most"), [(1024, 600), (2048, 800)])
-def test_a_transform_is_as_large_as_the_widest_tile_and_its_halo(length, most):
-    tiles = plan((length, length), 640, 40, 8)
+def test_a_transform_is_no_larger_than_its_tile_and_halo_need(length, most):
+    assert plan((length, length), 640, 40, 8)[0].shape == (most, most)
+
+
+@pytest.mark.parametrize(("length", "tile_px"), [(1024, 640), (2048, 640), (2048, 80), (90, 30), (61, 40)])
+def test_tiles_fade_over_all_that_the_transform_has_room_for(length, tile_px):
+    tiles = plan((length, length), tile_px, 40, 8)
     widest = max(tile.rows.stop - tile.rows.start for tile in tiles)
-    assert tiles[0].shape == (fast_length(widest + 80),) * 2 == (most, most)
+    spare = tiles[0].shape[0] - 80 - widest
+    blend = max(part.stop - part.start for part in tiles[0].rows.faded) // 2
+    narrowest = length // round(length / tile_px)
+    assert 0 <= spare < 4 or blend == narrowest // 2
+    assert blend >= min(8, narrowest // 2)
 
 
 def test_centred_and_back():
