@@ -50,9 +50,11 @@ def night(folder: Path) -> None:
 def ours(folder: Path, *, tried: bool = False) -> None:
     """Process the first frame, which makes the reference ready; then time the second."""
     from core.frames.injected import Draw
+    from core.operations.freed_memory import keep_freed_memory
     from core.settings_sections import FakesSettings
     from pipeline.process import process
 
+    keep_freed_memory()  # as a worker does
     settings, reference, masters, (first, second) = _ready(folder)
     process(first, 0, reference, masters, [], settings)
     draw = Draw("frame", is_fresh=True) if tried else None

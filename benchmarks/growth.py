@@ -25,6 +25,7 @@ from benchmarks.pairs.draw import draw
 from benchmarks.pairs.scenarios import SCENARIOS
 from benchmarks.subtraction.engines import way
 from benchmarks.usage import measure
+from core.operations.freed_memory import keep_freed_memory
 from core.settings import Settings
 from pipeline.frame import Aligned, Frame, PreparedReference, PsfModel, Stars
 from pipeline.subtraction.subtract import subtract
@@ -57,6 +58,7 @@ def main(sizes: tuple[int, ...] = SIZES) -> None:
 @patch("pipeline.subtraction.subtract.match_psf", lambda new, *_: new)
 def one_size(size: int) -> None:
     """Subtract a frame of one size with an empty cache and with a full one, for time and for memory."""
+    keep_freed_memory()  # as all do that subtract
     new, reference = _laid_out(size // 1024)
     told: dict[str, float] = {"fft_s": _transform_s(reference.frame.data)}
     subtract(new, replace(reference, caches={}), NO_DEPTH)  # loads what is loaded once

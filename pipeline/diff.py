@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from core.operations.freed_memory import keep_freed_memory
 from core.settings import Settings
 from core.vocabulary import MaskPlane
 from pipeline.classify.classify import Models, best_of
@@ -104,6 +105,7 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
     FrameRefused
         One of the files cannot be used, or they do not belong together.
     """
+    keep_freed_memory()
     clock = StageClock()
     warnings: list[str] = []
     settings = settings.model_copy(

@@ -25,11 +25,13 @@ from benchmarks.subtraction.metrics import (
     judge,
     star_chi2,
 )
+from core.operations.freed_memory import keep_freed_memory
 from pipeline.frame import FrameRefused
 
 
 def main() -> None:
     """Judge engines in scenarios and print a line of each."""
+    keep_freed_memory()  # as all do that subtract
     options = _options()
     results: dict[str, dict[str, Any]] = {}
     print(report.HEAD)

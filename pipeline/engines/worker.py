@@ -26,6 +26,7 @@ from core.frames.outcome import FrameOutcome
 from core.frames.queue import Lease, LeaseLost
 from core.objects.seen_again import Rule
 from core.operations import runs
+from core.operations.freed_memory import keep_freed_memory
 from core.settings import Settings
 from core.text import safe_text
 from core.vocabulary import ObservationState
@@ -100,6 +101,7 @@ class Worker:
         self.owner = runs.owner(run_id, number)
         self._patiently = partial(patiently, wait_s=settings.queue.store_wait_s, on_trouble=on_trouble)
         self._meter = EnergyMeter.of_this_machine(settings.power)
+        keep_freed_memory()
 
     def one(self, on_begin: OnBegin | None = None) -> FrameEvent | None:
         """Take the next frame all the way; none where no frame is due.
