@@ -19,7 +19,7 @@ demo: $(VENV)/.run
 	@$(BIN)/astrid demo $(DEMO)
 
 test: $(VENV)/.develop
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -n 3 --dist worksteal
 
 check: $(VENV)/.develop
 	@$(BIN)/ruff check .

@@ -235,14 +235,16 @@ ARGUMENTS = {
     "diff": ("--depth", "NEW", "REF"), "catalog near": ("RA", "DEC", "--radius", "120arcsec"),
     "candidates filters": ("--save", "mine", "snr>7 or mag<18"), "db backup": ("BACKUP",),
     "chart": ("1",), "models card": ("tree",), "models retrain": ("--dry-run",),
+    "candidates export": ("-o", "EXPORT"),
 }  # fmt: skip
 # They take longer, or more than a demo has: where they are tested, `Command.json` holds them to the document.
 ELSEWHERE = {
     "candidates label --from",
+    "deploy",
     *(f"models train {each}" for each in ("unet", "realbogus", "tree", "outliers", "ensemble")),
     *(
         f"models {each}"
-        for each in ("promote", "rollback", "sync", "evaluate", "examples", "score", "import")
+        for each in ("promote", "rollback", "sync", "evaluate", "examples", "score", "import", "stop")
     ),
 }
 
@@ -258,6 +260,7 @@ def test_what_json_prints_is_documented(
         "RA": f"{first['ra']:.6f}", "DEC": f"{first['dec']:.6f}", "SCIENCE": folder / "night" / "science",
         "NEW": folder / "night" / "science" / "science_001.fits",
         "REF": folder / "night" / "reference" / "reference_001.fits", "BACKUP": tmp_path / "copy.db",
+        "EXPORT": tmp_path / "labels.csv",
     }  # fmt: skip
     told = documented.commands()
     assert ARGUMENTS.keys() | ELSEWHERE <= {each.removeprefix("astrid ") for each in told}
