@@ -59,7 +59,7 @@ def main(sizes: tuple[int, ...] = SIZES) -> None:
 def one_size(size: int) -> None:
     """Subtract a frame of one size with an empty cache and with a full one, for time and for memory."""
     keep_freed_memory()  # as all do that subtract
-    new, reference = _laid_out(size // 1024)
+    new, reference = laid_out(size // 1024)
     told: dict[str, float] = {"fft_s": _transform_s(reference.frame.data)}
     subtract(new, replace(reference, caches={}), NO_DEPTH)  # loads what is loaded once
     for _ in range(max(1, MOST_SIZE // size)):
@@ -85,7 +85,8 @@ def _cpu_s(new: Aligned, reference: PreparedReference) -> dict[str, float]:
     return {"s": seconds, "tiles_s": found.seconds["kernels"] + found.seconds["transforms"]}
 
 
-def _laid_out(times: int) -> tuple[Aligned, PreparedReference]:
+def laid_out(times: int) -> tuple[Aligned, PreparedReference]:
+    """A pair of ``times`` x ``times`` copies of one of 1024 x 1024 pixels."""
     found = way(draw(SCENARIOS["typical"], 1))
     new, reference = found.aligned, found.reference
     size = new.frame.shape[0]

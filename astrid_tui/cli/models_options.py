@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,6 +23,10 @@ LabelsOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option(min=0, max=MOST_SEED, help="The same seed gives the same model.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="Of the CPU; one is best on a busy machine.")]
+DeviceOption = Annotated[
+    Literal["cpu", "cuda"],
+    typer.Option(help="Where it learns; with cuda, --threads prepare what the next steps learn from."),
+]
 OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", help="Also put the model's folder here; it must not exist.")
 ]

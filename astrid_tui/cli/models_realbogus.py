@@ -22,6 +22,7 @@ from astrid_tui.cli.invocation import (
 from astrid_tui.cli.models_options import (
     FIELDS,
     MOST_FIELDS,
+    DeviceOption,
     ExamplesOption,
     FieldsOption,
     LabelsOption,
@@ -78,6 +79,7 @@ def realbogus(
     ] = "auto",
     width: Annotated[int, typer.Option(min=4, max=64, help="Channels of the first layer.")] = 16,
     threads: ThreadsOption = 1,
+    device: DeviceOption = "cpu",
     resume: Annotated[
         bool,
         typer.Option(
@@ -99,7 +101,7 @@ def realbogus(
         if layers != "auto":
             raise typer.BadParameter("it goes with --from", param_hint="--layers")
         wanted = CandidateRun(
-            "realbogus", examples, fields or FIELDS, seed, minutes, steps or STEPS, width, threads
+            "realbogus", examples, fields or FIELDS, seed, minutes, steps or STEPS, width, threads, device
         )
         _run(context, wanted, output, labels=labels, resume=resume, as_json=as_json)
         return
@@ -109,7 +111,7 @@ def realbogus(
         raise typer.BadParameter(
             "a fine-tuning is short: --resume and --minutes do not go with it", param_hint="--from"
         )
-    wanted = CandidateRun("realbogus", examples, fields or 0, seed, None, steps or 0, 0, threads)
+    wanted = CandidateRun("realbogus", examples, fields or 0, seed, None, steps or 0, 0, threads, device)
     tuning = _tuning(context, begin_with, layers)
     _run(context, wanted, output, labels=labels, resume=False, as_json=as_json, tuning=tuning)
 

@@ -21,6 +21,7 @@ from astrid_tui.cli.invocation import (
 )
 from astrid_tui.cli.models_options import (
     FIELDS,
+    DeviceOption,
     FieldsOption,
     OutputOption,
     SeedOption,
@@ -46,6 +47,8 @@ def unet(
     width: Annotated[int, typer.Option(min=1, max=64, help="Channels of the first level.")] = 8,
     seed: SeedOption = 1,
     threads: ThreadsOption = 1,
+    device: DeviceOption = "cpu",
+    batch: Annotated[int, typer.Option(min=1, max=1024, help="Patches a step.")] = 4,
     false_alarms: Annotated[
         float, typer.Option(min=0.0, help="Of what only the U-Net sees, per 2048 x 2048 pixels.")
     ] = 2.0,
@@ -78,6 +81,8 @@ def unet(
         width=width,
         seed=seed,
         threads=threads,
+        device=device,
+        batch=batch,
         false_alarms=false_alarms,
         frames=frames,
         judged=judged,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from core.errors import AstridError
 from core.models.trainings import CHECKPOINT, LABELLED, MODEL, Training, read, trainings
@@ -25,6 +25,7 @@ from pipeline.training.tree_train import TreeOptions
 STOPPED_EARLY = "stopped while examples were made; the same command goes on with those that are there"
 FIELD_PX = 512
 CHUNK = 20  # fields whose examples are kept in one file
+FREE = ("threads", "device", "examples_sha256")  # parameters that may change while it is gone on with
 
 Report = Callable[[int, int, str], None]  # done, of how many, what
 
@@ -45,6 +46,8 @@ class CandidateRun:
         Of training, after which it ends; making examples is not counted.
     steps, width, threads : int
         Of the network.
+    device : str
+        ``cpu`` or ``cuda``, where the network learns.
     """
 
     name: str
@@ -55,6 +58,7 @@ class CandidateRun:
     steps: int = 4000
     width: int = 16
     threads: int = 1
+    device: Literal["cpu", "cuda"] = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +103,12 @@ def run(
     Raises
     ------
     AstridError
-        There is nothing to learn from or to go on with.
+        There is nothing to learn from or to go on with, or the device is not there.
     """
+    if wanted.device != "cpu":
+        from pipeline.training.checkpoint import on_device
+
+        on_device(wanted.device)  # said before hours of fields
     asked = asdict(wanted) | {"examples": str(wanted.examples) if wanted.examples else None}
     if tuning is not None:
         asked |= {"start": tuning.start.digest, "layers": tuning.layers}
@@ -130,7 +138,7 @@ def _go_on(
 ) -> Training:
     """Go on with what was stopped; what is refused stays as it is, to be gone on with otherwise."""
     before = unfinished(settings, wanted.name)
-    if dict(before.parameters) | {"examples_sha256": ""} != parameters:
+    if _same(before.parameters) != _same(parameters):
         raise AstridError(
             f"training {before.key} was begun with other options; it goes on only with the same"
         )
@@ -148,6 +156,11 @@ def _go_on(
     with Recording(settings, wanted.name, known, before.key) as recording:
         _made(wanted, None, found, recording, report, stopped)
     return _ended(recording)
+
+
+def _same(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be the same for a training to be gone on with; its examples are looked at apart."""
+    return {key: value for key, value in parameters.items() if key not in FREE}
 
 
 def _ended(recording: Recording) -> Training:
@@ -249,6 +262,7 @@ def _train(
         width=wanted.width,
         seed=wanted.seed,
         threads=wanted.threads,
+        device=wanted.device,
     )
 
     def on_epoch(step: int, metrics: dict[str, float]) -> None:
@@ -269,7 +283,9 @@ def _tune(
 ) -> Trained:
     from pipeline.training.fine_tune import FineTuneOptions
 
-    options = FineTuneOptions(tuning.layers, wanted.steps or None, seed=wanted.seed, threads=wanted.threads)
+    options = FineTuneOptions(
+        tuning.layers, wanted.steps or None, seed=wanted.seed, threads=wanted.threads, device=wanted.device
+    )
     return fine_tune_realbogus(tuning.start, found, options, recording.model, report, stopped)
 
 

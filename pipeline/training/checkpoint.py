@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,10 +14,35 @@ from torch import Tensor, nn
 
 from core.errors import AstridError
 from core.unfinished import unfinished
+from core.vocabulary import ExitCode
+
+Device = Literal["cpu", "cuda"]
 
 
 class TrainingError(AstridError):
     """A training that cannot begin or go on; one sentence says why."""
+
+
+class NoDevice(TrainingError):
+    """A training is to be on a device that this machine does not have."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+
+def on_device(name: Device) -> torch.device:
+    """The device that a network learns on.
+
+    A training on a CUDA device can be gone on with on a CPU, and the other way round. On the first it is not
+    the same to the last bit when it is done again: the order of sums is the device's.
+
+    Raises
+    ------
+    NoDevice
+        ``cuda`` where torch finds none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise NoDevice("torch finds no CUDA device here: train with --device cpu")
+    return torch.device(name)
 
 
 def save(

@@ -6,7 +6,8 @@ not at all, so that a folder that was interrupted goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import FrameRefused
 from pipeline.training.fields import VERSION, Classes, TrainingField, field
 
+MEMORY_SHARE = 0.1  # of the machine's, for fields that are learnt from
 EVENT_COLUMNS = ("x", "y", "snr", "x_begin", "y_begin", "x_end", "y_end")
 
 
@@ -132,6 +134,13 @@ def read(path: Path) -> CachedField:
     if found.planes.ndim != 3 or found.planes.shape[1:] != found.classes.shape:
         raise ValueError(f"{path.name} holds arrays that do not fit together")
     return found
+
+
+def memory_for(files: Sequence[Path]) -> int:
+    """How many of some fields may be kept in memory, one at least."""
+    largest = max(path.stat().st_size for path in files)
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, int(MEMORY_SHARE * total / largest))
 
 
 def name_of(path: Path) -> str:

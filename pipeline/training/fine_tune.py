@@ -20,7 +20,7 @@ from pipeline.classify.model_file import Calibration, ModelFile
 from pipeline.classify.networks import ARCHITECTURE
 from pipeline.training import measures, realbogus_train, remembered, resample
 from pipeline.training.calibration import at_share, platt
-from pipeline.training.checkpoint import TrainingError
+from pipeline.training.checkpoint import Device, TrainingError
 from pipeline.training.examples import BOGUS, REAL, Examples
 from pipeline.training.realbogus_network import CutoutNetwork
 from pipeline.training.realbogus_train import Start, TrainOptions
@@ -52,6 +52,8 @@ class FineTuneOptions:
     steps : int, optional
         Default: `EPOCHS` times through the examples, and `LEAST_STEPS` at least.
     folds, seed, threads : int
+    device : str
+        ``cpu`` or ``cuda``.
     """
 
     layers: str = "auto"
@@ -59,6 +61,7 @@ class FineTuneOptions:
     folds: int = FOLDS
     seed: int = 1
     threads: int = 1
+    device: Device = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +242,7 @@ def _options(model: ModelFile, count: int, options: FineTuneOptions, rate: float
         average=0.98,
         seed=options.seed,
         threads=options.threads,
+        device=options.device,
         epoch_steps=steps,
     )
 

@@ -5,9 +5,10 @@ What a step learns from follows from the options, the examples and its number al
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -20,8 +21,9 @@ from torch import Tensor
 from pipeline.classify.networks import PLANES
 from pipeline.classify.triplets import SOFTENING, network_input
 from pipeline.training import checkpoint as checkpoints
+from pipeline.training.ahead import ahead
 from pipeline.training.calibration import fnr_at_fpr
-from pipeline.training.checkpoint import TrainingError
+from pipeline.training.checkpoint import Device, TrainingError, on_device
 from pipeline.training.examples import BOGUS, REAL, Examples
 from pipeline.training.realbogus_network import CutoutNetwork
 
@@ -56,9 +58,12 @@ class TrainOptions:
         Of the exponential moving average of the weights, which is what is kept.
     seed : int
     threads : int
-        Of torch. On a machine that others use too, more than one are slower.
+        Of torch. On a machine that others use too, more than one are slower. Where the device is no CPU,
+        so many make what the next steps learn from.
     epoch_steps : int
         Steps between two measurements and checkpoints.
+    device : str
+        ``cpu`` or ``cuda``.
     """
 
     steps: int = 4000
@@ -71,6 +76,7 @@ class TrainOptions:
     seed: int = 1
     threads: int = 1
     epoch_steps: int = 100
+    device: Device = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,8 @@ class Start:
 class Training:
     """A training as it stands.
 
-    ``network`` is trained, ``averaged`` is what is kept; ``history`` has the metrics of every epoch.
+    ``network`` is trained, ``averaged`` is what is kept; ``history`` has the metrics of every epoch. Both
+    are on the device until the training ends, then in the host's memory.
     """
 
     network: CutoutNetwork
@@ -136,7 +143,7 @@ def train(
     Raises
     ------
     TrainingError
-        There is nothing to learn, or the checkpoint is of another training.
+        There is nothing to learn, the device is not there, or the checkpoint is of another training.
     """
     examples = examples[examples.label >= 0]
     for label, word in ((REAL, "real"), (BOGUS, "bogus")):
@@ -145,17 +152,10 @@ def train(
     with checkpoints.threads(options.threads):
         data = examples.digest if start is None else f"{examples.digest} {start.digest} {start.head_only}"
         state = _start(options, checkpoint, data, start)
-        planes = _stacked(examples)
-        target = examples.label.astype(np.float32)
-        weight = _weights(target)
-        before, begun, losses = state.seconds, time.monotonic(), list[float]()
+        batches = _batches(examples, options, state.step)
+        before, begun, losses = state.seconds, time.monotonic(), list[Tensor]()
         while not state.finished:
-            batch, chosen = _batch(planes, options, state.step)
-            losses.append(
-                _step(
-                    state, batch, torch.from_numpy(target[chosen]), torch.from_numpy(weight[chosen]), options
-                )
-            )
+            losses.append(_step(state, *next(batches), options))
             state.step += 1
             state.seconds = before + time.monotonic() - begun
             state.finished = _progress(state, options) >= 1.0
@@ -169,18 +169,21 @@ def train(
                 on_epoch(state.step, state.history[-1])
             if stopped():
                 break
+    state.network.cpu()
+    state.averaged.cpu()
     return state
 
 
 def scores(network: CutoutNetwork, examples: Examples) -> NDArray[np.float64]:
     """The network's logits, (n,)."""
     network.eval()
+    device = next(network.parameters()).device
     found = []
     with torch.inference_mode():
         for first in range(0, len(examples), SCORED):
             planes = network_input(examples[slice(first, first + SCORED)].triplets)
-            batch = torch.from_numpy(planes).contiguous(memory_format=torch.channels_last)
-            found.append(network(batch)[0].numpy().astype(np.float64))
+            batch = torch.from_numpy(planes).to(device).contiguous(memory_format=torch.channels_last)
+            found.append(network(batch)[0].cpu().numpy().astype(np.float64))
     return np.concatenate(found) if found else np.empty(0)
 
 
@@ -196,14 +199,15 @@ def save(state: Training, options: TrainOptions, path: Path, data: str) -> None:
 
 
 def _start(options: TrainOptions, checkpoint: Path, data: str, start: Start | None = None) -> Training:
+    device = on_device(options.device)
     torch.manual_seed(options.seed)
     network, averaged = CutoutNetwork(options.width), CutoutNetwork(options.width)
     if start is not None:
         network.take(start.weights)
         network.freeze(head_only=start.head_only)
     averaged.load_state_dict(network.state_dict())
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    averaged.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for each in (network, averaged):
+        each.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     learning = [each for each in network.parameters() if each.requires_grad]
     optimiser = torch.optim.AdamW(learning, lr=options.rate, weight_decay=options.weight_decay)
     state = Training(network, averaged, optimiser)
@@ -224,7 +228,8 @@ def _resume(state: Training, options: TrainOptions, path: Path, data: str) -> No
 
 def _same(options: TrainOptions, data: str) -> str:
     """What must be the same for a training to be gone on with."""
-    said = {key: value for key, value in asdict(options).items() if key not in ("threads", "epoch_steps")}
+    free = ("threads", "epoch_steps", "device")
+    said = {key: value for key, value in asdict(options).items() if key not in free}
     return sha256(json.dumps([said, data], sort_keys=True).encode()).hexdigest()
 
 
@@ -233,7 +238,7 @@ def _progress(state: Training, options: TrainOptions) -> float:
     return max(state.step / options.steps, by_time)
 
 
-def _step(state: Training, batch: Tensor, target: Tensor, weight: Tensor, options: TrainOptions) -> float:
+def _step(state: Training, batch: Tensor, target: Tensor, weight: Tensor, options: TrainOptions) -> Tensor:
     share = min(1.0, _progress(state, options))
     fall = LAST_RATE + (1.0 - LAST_RATE) * 0.5 * (1.0 + float(np.cos(np.pi * share)))
     for group in state.optimiser.param_groups:
@@ -255,7 +260,7 @@ def _step(state: Training, batch: Tensor, target: Tensor, weight: Tensor, option
                 value.lerp_(ours[key], 1.0 - keep)
             else:
                 value.copy_(ours[key])
-    return float(loss.detach())
+    return loss.detach()
 
 
 def _weights(target: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -264,8 +269,8 @@ def _weights(target: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(target > 0, 0.5 / share, 0.5 / (1.0 - share)).astype(np.float32)
 
 
-def _metrics(state: Training, losses: list[float], held_out: Examples) -> dict[str, float]:
-    metrics = {"step": float(state.step), "seconds": state.seconds, "loss": float(np.mean(losses))}
+def _metrics(state: Training, losses: list[Tensor], held_out: Examples) -> dict[str, float]:
+    metrics = {"step": float(state.step), "seconds": state.seconds, "loss": float(torch.stack(losses).mean())}
     known = held_out[held_out.label >= 0]
     if 0 < np.count_nonzero(known.label == REAL) < len(known):
         metrics["fnr_at_1_percent_fpr"] = fnr_at_fpr(scores(state.averaged, known), known.label, 0.01)
@@ -284,7 +289,26 @@ def _input(values: Tensor, good: Tensor) -> Tensor:
     return whole.contiguous(memory_format=torch.channels_last)
 
 
-def _batch(planes: NDArray[np.float16], options: TrainOptions, step: int) -> tuple[Tensor, NDArray[np.intp]]:
+def _batches(
+    examples: Examples, options: TrainOptions, first: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Of every step from the first on: what the network takes in, labels and weights, on the device."""
+    planes = _stacked(examples)
+    target = examples.label.astype(np.float32)
+    weight = _weights(target)
+    device = on_device(options.device)
+
+    def batch(step: int) -> tuple[Tensor, Tensor, Tensor]:
+        made, chosen = _batch(planes, options, step, device)
+        return made, torch.from_numpy(target[chosen]).to(device), torch.from_numpy(weight[chosen]).to(device)
+
+    threads = 0 if device.type == "cpu" else options.threads
+    return ahead(batch, itertools.count(first), threads)
+
+
+def _batch(
+    planes: NDArray[np.float16], options: TrainOptions, step: int, device: torch.device
+) -> tuple[Tensor, NDArray[np.intp]]:
     """The examples of one step: every epoch in an order of its own, turned, mirrored, varied and spoilt."""
     per_epoch = max(1, len(planes) // options.batch)
     epoch, place = divmod(step, per_epoch)
@@ -300,7 +324,7 @@ def _batch(planes: NDArray[np.float16], options: TrainOptions, step: int) -> tup
     batch *= np.exp(SCALE_ERROR * random.normal(size=each)).astype(np.float32)
     batch += (LEVEL_ERROR * random.normal(size=each)).astype(np.float32)
     _spoil(random, batch)
-    values = torch.from_numpy(batch)
+    values = torch.from_numpy(batch).to(device)
     good = torch.isfinite(values)
     if random.random() < ZOOMED:
         values, good = _zoomed(random, torch.where(good, values, 0.0), good)
@@ -309,8 +333,8 @@ def _batch(planes: NDArray[np.float16], options: TrainOptions, step: int) -> tup
 
 def _zoomed(random: np.random.Generator, values: Tensor, good: Tensor) -> tuple[Tensor, Tensor]:
     """Cutouts as they would be with other pixels; what lies outside is masked."""
-    zoom = torch.from_numpy(random.uniform(*ZOOM, len(values)).astype(np.float32))
-    move = torch.zeros(len(values), 2, 3)
+    zoom = torch.from_numpy(random.uniform(*ZOOM, len(values)).astype(np.float32)).to(values.device)
+    move = torch.zeros(len(values), 2, 3, device=values.device)
     move[:, 0, 0] = move[:, 1, 1] = zoom
     grid = torch.nn.functional.affine_grid(move, list(values.shape), align_corners=True)
     both = torch.cat([values, good.float()], dim=1)

@@ -19,7 +19,7 @@ from pipeline.classify.model_file import Calibration, Description, ModelFile, re
 from pipeline.classify.unet import ARCHITECTURE, CLASSES, NAME, STRIDE_PX, UNet
 from pipeline.classify.unet_input import CHANNELS
 from pipeline.training import field_cache, unet_scorecard
-from pipeline.training.checkpoint import TrainingError
+from pipeline.training.checkpoint import Device, TrainingError, on_device
 from pipeline.training.conditions import PLAIN
 from pipeline.training.fields import VERSION, TrainingField, field
 from pipeline.training.real_fields import RealFields
@@ -71,6 +71,8 @@ class UnetRun:
     width: int = 8
     seed: int = 1
     threads: int = 1
+    device: Device = "cpu"
+    batch: int = 4
     false_alarms: float = 2.0
     frames: Path | None = None
     judged: int = 20
@@ -115,7 +117,7 @@ def run(
     Raises
     ------
     TrainingError
-        ``out`` exists, or the checkpoint is of another training.
+        ``out`` exists, the device does not, or the checkpoint is of another training.
     """
     if out is not None and out.exists():
         raise TrainingError(f"{out} exists already")
@@ -123,7 +125,15 @@ def run(
     real = None if wanted.frames is None else RealFields(wanted.frames, settings)
     cache = home / "training" / f"fields-{wanted.size}"
     held = range(HELD_OUT, HELD_OUT + wanted.held_out)
-    options = TrainOptions(steps=wanted.steps, width=wanted.width, seed=wanted.seed, threads=wanted.threads)
+    on_device(wanted.device)  # said before hours of fields
+    options = TrainOptions(
+        steps=wanted.steps,
+        width=wanted.width,
+        seed=wanted.seed,
+        threads=wanted.threads,
+        device=wanted.device,
+        batch=wanted.batch,
+    )
     data = "simulated" if real is None else real.name
     made_of = f"{wanted.width}-{wanted.seed}-{wanted.fields}x{wanted.size}-{data}"
     checkpoint = home / "training" / f"unet-{made_of}.safetensors"

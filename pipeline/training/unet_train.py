@@ -20,8 +20,9 @@ from torch import Tensor
 
 from pipeline.classify.unet import CLASSES, STRIDE_PX
 from pipeline.training import checkpoint as checkpoints
-from pipeline.training.checkpoint import TrainingError
-from pipeline.training.field_cache import CachedField, read
+from pipeline.training.ahead import ahead
+from pipeline.training.checkpoint import Device, TrainingError, on_device
+from pipeline.training.field_cache import CachedField, memory_for, read
 from pipeline.training.fields import STREAK, UNTOLD
 from pipeline.training.unet_network import UNetwork
 
@@ -37,7 +38,7 @@ WARM_UP = 100  # steps
 LAST_RATE = 0.02  # of the first
 BUSY_SHARE = 0.7  # of patches that are centred on a pixel of some other class than background
 CLIP_NORM = 5.0
-KEPT_FIELDS = 256  # in memory; one of 512 x 512 pixels has 3 MB
+STREAK_SHARE = 0.4  # of these, on a pixel of a streak where there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,12 @@ class TrainOptions:
         Of AdamW; of the exponential moving average of the weights, which is what is kept.
     seed : int
     threads : int
-        Of torch. On a machine that others use too, more than one are slower.
+        Of torch. On a machine that others use too, more than one are slower. Where the device is no CPU,
+        so many make what the next steps learn from.
     epoch_steps : int
         Steps between two measurements and checkpoints.
+    device : str
+        ``cpu`` or ``cuda``.
     """
 
     steps: int = 4000
@@ -72,13 +76,15 @@ class TrainOptions:
     seed: int = 1
     threads: int = 1
     epoch_steps: int = 250
+    device: Device = "cpu"
 
 
 @dataclass(slots=True)
 class Training:
     """A training as it stands.
 
-    ``network`` is trained, ``averaged`` is what is kept; ``history`` has the metrics of every epoch.
+    ``network`` is trained, ``averaged`` is what is kept; ``history`` has the metrics of every epoch. Both
+    are on the device until the training ends, then in the host's memory.
     """
 
     network: UNetwork
@@ -118,8 +124,8 @@ def train(
     Raises
     ------
     TrainingError
-        There is nothing to train on, a field is both trained on and held out, or the checkpoint is of
-        another training.
+        There is nothing to train on, a field is both trained on and held out, the device is not there, or
+        the checkpoint is of another training.
     """
     if not files:
         raise TrainingError("there are no fields to train on")
@@ -129,13 +135,13 @@ def train(
     with checkpoints.threads(options.threads):
         state = _start(options, checkpoint)
         batches = _batches(files, options, state.step)
-        losses: list[float] = []
+        losses: list[Tensor] = []
         while state.step < options.steps:
             losses.append(_step(state, *next(batches), options))
             state.step += 1
             epoch_ends = state.step % options.epoch_steps == 0 or state.step == options.steps
             if epoch_ends:
-                metrics = {"step": float(state.step), "loss": float(np.mean(losses))}
+                metrics = {"step": float(state.step), "loss": float(torch.stack(losses).mean())}
                 metrics |= intersections(state.averaged, held_out) if held_out else {}
                 state.history.append(metrics)
                 losses = []
@@ -145,6 +151,8 @@ def train(
                 on_epoch(state.step, state.history[-1])
             if stopped():
                 break
+    state.network.cpu()
+    state.averaged.cpu()
     return state
 
 
@@ -152,11 +160,13 @@ def intersections(network: UNetwork, files: Sequence[Path]) -> dict[str, float]:
     """Intersection over union of every class over some fields; NaN is left out."""
     both, either = np.zeros(len(CLASSES)), np.zeros(len(CLASSES))
     network.eval()
+    device = next(network.parameters()).device
     for path in files:
         made = read(path)
         planes, classes = _cropped(made)
         with torch.inference_mode():
-            found = network(torch.from_numpy(planes[np.newaxis])).argmax(dim=1)[0].numpy()
+            logits = network(torch.from_numpy(planes[np.newaxis]).to(device))
+            found = logits.argmax(dim=1)[0].cpu().numpy()
         told = classes != UNTOLD
         for each in range(len(CLASSES)):
             true, said = (classes == each) & told, (found == each) & told
@@ -169,7 +179,7 @@ def loss_of(logits: Tensor, classes: Tensor) -> Tensor:
     """Weighted cross entropy, and the Dice loss of what is no background; untold pixels count in neither."""
     told = classes != UNTOLD
     target = torch.where(told, classes, 0)
-    weights = torch.tensor(CLASS_WEIGHTS, dtype=logits.dtype)
+    weights = torch.tensor(CLASS_WEIGHTS, dtype=logits.dtype, device=logits.device)
     entropy = torch.nn.functional.cross_entropy(logits, target, reduction="none")
     weight = weights[target] * told
     entropy = (entropy * weight).sum() / weight.sum().clamp(min=1.0)
@@ -189,9 +199,10 @@ def save(state: Training, options: TrainOptions, path: Path) -> None:
 
 
 def _start(options: TrainOptions, checkpoint: Path) -> Training:
+    device = on_device(options.device)
     torch.manual_seed(options.seed)
-    network = UNetwork(options.width)
-    averaged = UNetwork(options.width)
+    network = UNetwork(options.width).to(device)
+    averaged = UNetwork(options.width).to(device)
     averaged.load_state_dict(network.state_dict())
     optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.weight_decay)
     state = Training(network, averaged, optimiser)
@@ -210,12 +221,12 @@ def _resume(state: Training, options: TrainOptions, path: Path) -> None:
 
 def _same(options: TrainOptions) -> str:
     """What must be the same for a training to be gone on with."""
-    free = ("steps", "threads", "epoch_steps")  # a training may be prolonged
+    free = ("steps", "threads", "epoch_steps", "device")  # a training may be prolonged
     said = {key: value for key, value in asdict(options).items() if key not in free}
     return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _step(state: Training, planes: Tensor, classes: Tensor, options: TrainOptions) -> float:
+def _step(state: Training, planes: Tensor, classes: Tensor, options: TrainOptions) -> Tensor:
     for group in state.optimiser.param_groups:
         group["lr"] = options.rate * _rate_share(state.step, options.steps)
     state.network.train()
@@ -232,7 +243,7 @@ def _step(state: Training, planes: Tensor, classes: Tensor, options: TrainOption
                 value.lerp_(ours[key], 1.0 - keep)
             else:
                 value.copy_(ours[key])
-    return float(loss.detach())
+    return loss.detach()
 
 
 def _rate_share(step: int, steps: int) -> float:
@@ -240,29 +251,48 @@ def _rate_share(step: int, steps: int) -> float:
     return warm * (LAST_RATE + (1.0 - LAST_RATE) * 0.5 * (1.0 + float(np.cos(np.pi * step / steps))))
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A field in memory, and where it has something, as flat indices: any class but background; streaks."""
+
+    field: CachedField
+    busy: NDArray[np.int32]
+    streaks: NDArray[np.int32]
+
+
+def _keep(path: Path) -> _Kept:
+    made = read(path)
+    busy = np.flatnonzero((made.classes > 0) & (made.classes != UNTOLD)).astype(np.int32)
+    return _Kept(made, busy, np.flatnonzero(made.classes == STREAK).astype(np.int32))
+
+
 def _batches(files: Sequence[Path], options: TrainOptions, first: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Random patches, turned and mirrored; the batch of a step is the same whenever it is asked for."""
-    kept = lru_cache(maxsize=KEPT_FIELDS)(read)
-    for step in range(first, options.steps):
+    kept = lru_cache(maxsize=memory_for(files))(_keep)
+    device = on_device(options.device)
+
+    def batch(step: int) -> tuple[Tensor, Tensor]:
         random = np.random.default_rng([options.seed, step])
         chosen = random.choice(len(files), options.batch, replace=len(files) < options.batch)
         patches = [_patch(random, kept(files[i]), options.patch_px) for i in chosen]
-        planes = torch.from_numpy(np.stack([each[0] for each in patches]))
-        classes = torch.from_numpy(np.stack([each[1] for each in patches]).astype(np.int64))
-        yield planes.contiguous(memory_format=torch.channels_last), classes
+        planes = torch.from_numpy(np.stack([each[0] for each in patches])).to(device)
+        classes = torch.from_numpy(np.stack([each[1] for each in patches])).to(device)
+        return planes.float().contiguous(memory_format=torch.channels_last), classes.long()
+
+    threads = 0 if device.type == "cpu" else options.threads
+    return ahead(batch, range(first, options.steps), threads)
 
 
 def _patch(
-    random: np.random.Generator, made: CachedField, patch_px: int
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    random: np.random.Generator, kept: _Kept, patch_px: int
+) -> tuple[NDArray[np.float16], NDArray[np.uint8]]:
+    made = kept.field
     height, width = made.classes.shape
     size = min(patch_px, height, width) // STRIDE_PX * STRIDE_PX
     row, column = int(random.integers(height - size + 1)), int(random.integers(width - size + 1))
     if random.random() < BUSY_SHARE:
-        busy = made.classes == STREAK if random.random() < 0.4 else np.zeros(0, dtype=bool)
-        if not busy.any():
-            busy = (made.classes > 0) & (made.classes != UNTOLD)
-        places = np.flatnonzero(busy)
+        is_for_streaks = random.random() < STREAK_SHARE
+        places = kept.streaks if is_for_streaks and kept.streaks.size else kept.busy
         if places.size:
             place = int(random.choice(places))
             row, column = (
@@ -270,7 +300,7 @@ def _patch(
                 for at, length in ((place // width, height), (place % width, width))
             )
     cut = (slice(row, row + size), slice(column, column + size))
-    planes, classes = made.planes[(slice(None), *cut)].astype(np.float32), made.classes[cut]
+    planes, classes = made.planes[(slice(None), *cut)], made.classes[cut]
     turns = int(random.integers(4))
     planes, classes = np.rot90(planes, turns, axes=(1, 2)), np.rot90(classes, turns)
     if random.random() < 0.5:

@@ -10,20 +10,12 @@ from core.vocabulary import ExitCode
 from pipeline.subtraction.arrays import CudaArrays, DeviceMissing, arrays
 from pipeline.subtraction.subtract import subtract
 from pipeline.subtraction.tiles import centred
+from tests.pipeline.devices import needs_cuda, needs_no_cuda
 from tests.pipeline.pairs import make_pair
 
 SHAPES = [(40, 64), (41, 63), (40, 63), (64, 41)]
 
 
-def has_cuda() -> bool:
-    try:
-        import torch
-    except ImportError:
-        return False
-    return torch.cuda.is_available()
-
-
-needs_cuda = pytest.mark.skipif(not has_cuda(), reason="needs torch and a CUDA device")
 DEVICES = ["cpu", pytest.param("cuda", marks=needs_cuda)]
 
 
@@ -48,7 +40,7 @@ def test_some_rows_of_an_image_are_those_of_the_whole(device, shape):
     assert xp.host(found) == pytest.approx(image[7:30], abs=1e-5)
 
 
-@pytest.mark.skipif(has_cuda(), reason="there is a CUDA device")
+@needs_no_cuda
 def test_a_device_that_is_not_there_is_told_in_one_sentence():
     with pytest.raises(DeviceMissing, match=r"subtract\.device is 'cuda', and torch .*: .*say 'cpu'") as told:
         arrays("cuda")

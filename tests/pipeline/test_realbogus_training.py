@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from pipeline.training.candidate_models import train_realbogus  # noqa: E402
 from pipeline.training.checkpoint import TrainingError  # noqa: E402
 from pipeline.training.realbogus_train import TrainOptions  # noqa: E402
 from pipeline.training.remembered import weights_of  # noqa: E402
+from tests.pipeline.devices import needs_cuda  # noqa: E402
 
 SHORT = TrainOptions(steps=32, batch=32, width=8, epoch_steps=16)
 
@@ -44,6 +46,19 @@ def made(examples, tmp_path_factory):
         lambda step, metrics: epochs.append((step, metrics)),
     )
     return trained, epochs, folder / "kept"
+
+
+@needs_cuda
+def test_a_cuda_device_learns_what_a_cpu_does_and_a_cpu_goes_on_with_it(examples, tmp_path):
+    there = replace(SHORT, device="cuda", threads=3)
+    on_cuda = realbogus_train.train(examples, examples, there, tmp_path / "cuda")
+    assert all(each.device.type == "cpu" for each in on_cuda.averaged.parameters())
+    first, last = on_cuda.history[0], on_cuda.history[-1]
+    assert last["loss"] < 0.8 * first["loss"]
+    assert last["fnr_at_1_percent_fpr"] < 0.2
+    halted = realbogus_train.train(examples, examples[:0], there, tmp_path / "both", stopped=lambda: True)
+    assert halted.step == 1
+    assert realbogus_train.train(examples, examples[:0], SHORT, tmp_path / "both").finished
 
 
 def test_it_learns_and_tells_of_every_epoch(made):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from core.vocabulary import ExitCode  # noqa: E402
 from pipeline.classify.model_file import ModelRefused, read  # noqa: E402
 from pipeline.classify.unet import CLASSES, UNet  # noqa: E402
-from pipeline.training import unet_run  # noqa: E402
+from pipeline.training import unet_run, unet_train  # noqa: E402
+from pipeline.training.ahead import ahead  # noqa: E402
 from pipeline.training.checkpoint import TrainingError  # noqa: E402
 from pipeline.training.fields import UNTOLD  # noqa: E402
 from pipeline.training.remembered import NIGHTS, weights_of  # noqa: E402
@@ -28,6 +31,7 @@ from pipeline.training.unet_choice import (  # noqa: E402
     streak_threshold,
 )
 from pipeline.training.unet_train import TrainOptions, loss_of, train  # noqa: E402
+from tests.pipeline.devices import needs_cuda, needs_no_cuda  # noqa: E402
 
 SMALL = TrainOptions(steps=8, width=2, patch_px=64, batch=2, epoch_steps=4, seed=5)
 
@@ -93,6 +97,40 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(files, whole, tmp_
     assert same(again, whole)
     assert [each["step"] for each in again.history] == [each["step"] for each in whole.history]
     assert list(tmp_path.iterdir()) == [checkpoint]
+
+
+@needs_cuda
+def test_a_cuda_device_learns_what_a_cpu_does_and_either_goes_on_with_what_the_other_began(
+    files, whole, tmp_path
+):
+    there = replace(SMALL, device="cuda", threads=3)
+    all_of_it = train(files[:4], files[4:], there, tmp_path / "cuda.safetensors")
+    assert all(each.device.type == "cpu" for each in all_of_it.averaged.parameters())
+    losses = [each["loss"] for each in whole.history]
+    assert [each["loss"] for each in all_of_it.history] == pytest.approx(losses, rel=0.02)
+    for number, (first, then) in enumerate([(SMALL, there), (there, SMALL)]):
+        checkpoint = tmp_path / f"{number}.safetensors"
+        train(files[:4], files[4:], first, checkpoint, stopped=lambda: True)
+        gone_on = train(files[:4], files[4:], then, checkpoint)
+        assert gone_on.step == SMALL.steps
+        assert [each["loss"] for each in gone_on.history][-1] == pytest.approx(losses[-1], rel=0.02)
+
+
+@needs_no_cuda
+def test_a_device_that_is_not_there_is_told_before_anything_is_made(files, tmp_path):
+    with pytest.raises(TrainingError, match="no CUDA device here: train with --device cpu") as told:
+        train(files[:4], [], replace(SMALL, device="cuda"), tmp_path / "c.safetensors")
+    assert told.value.exit_code == ExitCode.UNAVAILABLE
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_step_learns_from_is_the_same_whoever_makes_it(files, monkeypatch):
+    alone = list(unet_train._batches(files, SMALL, 2))
+    monkeypatch.setattr(unet_train, "ahead", lambda make, steps, _: ahead(make, steps, 3))
+    together = list(unet_train._batches(files, SMALL, 2))
+    assert len(alone) == len(together) == SMALL.steps - 2
+    for one, other in zip(alone, together, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def test_the_seed_decides_the_weights(files, whole, tmp_path):
