@@ -34,6 +34,7 @@ def diagnose(config: Path | None = None) -> Iterator[Check]:
         yield Check("settings", "failed", str(error))
         return
     yield Check("settings", "ok", f"{find_file(config) or 'defaults'}; science {settings.science_hash}")
+    yield from _device(settings)
     yield _home(settings)
     from core.health.facts import gather
 
@@ -67,6 +68,20 @@ def _installed(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def _device(settings: Settings) -> Iterator[Check]:
+    if settings.subtract.device == "cpu":
+        return  # nothing needs another
+    try:
+        import torch
+    except ImportError:
+        yield Check("cuda", "failed", "subtract.device is 'cuda', and torch is not installed")
+        return
+    if torch.cuda.is_available():
+        yield Check("cuda", "ok", torch.cuda.get_device_name())
+    else:
+        yield Check("cuda", "failed", "subtract.device is 'cuda', and torch finds no device: say 'cpu'")
 
 
 def _broker(settings: Settings) -> Iterator[Check]:

@@ -331,6 +331,23 @@ def test_the_doctor_begins_with_the_settings(tmp_path, monkeypatch):
     assert "health.look_s" in checks[-1].message
 
 
+def test_the_doctor_looks_for_the_device_that_subtractions_are_to_be_made_on(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path))
+    config = tmp_path / "config.toml"
+
+    def said(device: str) -> list[tuple[str, str]]:
+        config.write_text(f'[subtract]\ndevice = "{device}"\n')
+        return [(check.state, check.message) for check in doctor.diagnose(config) if check.name == "cuda"]
+
+    assert said("cpu") == []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert said("cuda") == [("failed", "subtract.device is 'cuda', and torch finds no device: say 'cpu'")]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
+    assert said("cuda") == [("ok", "a card")]
+
+
 def settings(home: Path, url: str) -> Settings:
     return Settings(home=home, store=StoreSettings(url=url))
 
