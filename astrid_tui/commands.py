@@ -5,7 +5,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual.app import SystemCommand
-from textual.markup import escape
 
 from core.database.keys import key_in
 from core.text import safe_text
@@ -76,8 +75,8 @@ class CommandLine:
         """The same by what it does; Textual's palette reads markup."""
         for command in self.all():
             keys = " ".join(key_sign(key) for key in command.keys)
-            told = escape(f"{command.name} {command.usage}  {keys}")
-            yield SystemCommand(escape(command.help), told, self._chosen(command))
+            told = _as_markup(f"{command.name} {command.usage}  {keys}")
+            yield SystemCommand(_as_markup(command.help), told, self._chosen(command))
 
     def _chosen(self, command: Command) -> Callable[[], None]:
         """Do it; one that takes words is typed on."""
@@ -134,6 +133,11 @@ def console_commands(console: "Console") -> list[Command]:
         ),
         *always,
     ]
+
+
+def _as_markup(text: str) -> str:
+    """A text that Textual shows as it is; its own way to do so takes ``[RUN]`` for a style."""
+    return text.replace("[", r"\[")
 
 
 def _do(screen: FrameScreen[Any], action_id: str, words: Words) -> None:

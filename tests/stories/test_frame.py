@@ -367,3 +367,14 @@ async def test_the_loss_of_the_store_s_file_is_said_though_nobody_writes(night, 
         await vera.until(lambda: told in " ".join(vera.text.split()))
         (tmp_path / "away.db").rename(tmp_path / "astrid.db")
         await vera.until(lambda: "the store answers again" in vera.text)
+
+
+async def test_the_palette_says_all_words_of_a_command_and_needs_no_emoji(night, tmp_path):
+    _, url = night
+    async with console(url, tmp_path, (140, 60)) as vera:
+        await vera.press("ctrl+p")
+        await vera.pilot.press(*"stop a run")
+        await vera.until(lambda: any("cancel" in piece.text for piece in cells(vera.app)))
+        shown = "".join(piece.text for piece in cells(vera.app))
+        assert "cancel [RUN] [now]" in shown
+        assert all(ord(character) < 0x1F000 for character in shown)
