@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, select
+from sqlalchemy import Select, select
 from sqlmodel import col
 
+from core.database.beginnings import begins, index_order
 from core.database.keys import MOST_KEY
 from core.database.storable import storable
 from core.database.store import Store
@@ -19,7 +20,6 @@ from core.objects.own_names import with_blanks, without_blanks
 
 MOST = 50
 LOOKED_AT = 2000  # of the newest names; older ones are found by their index, in its order
-_LAST = "\U0010ffff"  # no character comes after it
 
 Word = tuple[str, str]  # what may be written, and what it stands for; both as the store has them
 
@@ -48,12 +48,14 @@ def names_beginning(store: Store, typed: str) -> list[Word]:
     )
     found: dict[str, int] = {}
     with store.read() as db:
+        dialect = db.get_bind().dialect.name
         for query, name, key, start in kinds:
             newest = query.order_by(col(key).desc()).limit(LOOKED_AT)
             _add(found, db.execute(newest).all(), start)
             if typed and len(found) < MOST:
-                indexed = query.where(_begins(store, col(name), start)).order_by(func.lower(col(name)))
-                _add(found, db.execute(indexed.limit(MOST)).all(), start)
+                indexed = query.where(begins(col(name), start, dialect))
+                indexed = indexed.order_by(index_order(col(name), dialect)).limit(MOST)
+                _add(found, db.execute(indexed).all(), start)
     return [(without_blanks(name), str(number)) for name, number in found.items()]
 
 
@@ -74,14 +76,6 @@ def _add(found: dict[str, int], rows: Iterable[Any], start: str) -> None:
     for name, number in rows:
         if name.startswith(start) and len(found) < MOST:
             found.setdefault(name, number)
-
-
-def _begins(store: Store, column: SQLColumnExpression[str], start: str) -> ColumnElement[bool]:
-    """As an index of names finds it; PostgreSQL's, by the rules of a language, finds no beginnings."""
-    if store.is_postgresql:
-        return column.startswith(start, autoescape=True)
-    first = func.lower(start)
-    return and_(func.lower(column) >= first, func.lower(column) < first + _LAST)
 
 
 def _numbers(store: Store, query: Select[Any], key: Any, typed: str) -> list[Word]:

@@ -10,12 +10,14 @@ Where a pattern leaves many candidates it stays a pattern: then a page is soon f
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, func, literal, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
+from core.database.beginnings import begins
 from core.database.tables import Candidate, Observation, SkyObject, SurveyObject
 from core.review.card_terms import AnyCard, CardTerm, SeenOn
 from core.review.filter_terms import AnyOf, Match, Not
@@ -24,7 +26,6 @@ from core.review.filter_words import like, lower_like
 MOST = 20_000  # candidates that are few
 MOST_NAMES = 500
 MOST_FRAMES = 10_000  # of all candidates, beyond which their names are not gone through
-_LAST = "\U0010ffff"  # no character comes after it
 _T = TypeVar("_T", bound=CardTerm)
 
 
@@ -50,20 +51,19 @@ def _looked_up(db: Session, term: Any) -> Any:
             return term
 
 
-def has_index(pattern: str, dialect: str) -> bool:
+def has_index(field: str, pattern: str, dialect: str) -> bool:
     """Whether an index of names in lower case finds a pattern: a whole name, or how it begins.
 
-    PostgreSQL sorts by the rules of a language, in which what begins alike need not lie together.
+    Beginnings of frames are found in SQLite alone: PostgreSQL's index of them is in the order of a language,
+    in which what begins alike need not lie together.
     """
-    return "*" not in pattern or (dialect == "sqlite" and "*" not in pattern[:-1] and len(pattern) > 1)
+    is_beginning = "*" not in pattern[:-1] and len(pattern) > 1
+    return "*" not in pattern or (is_beginning and (field == "object" or dialect == "sqlite"))
 
 
-def begins(column: SQLColumnExpression[Any], pattern: str) -> ColumnElement[bool]:
-    """A pattern that `has_index`, as a range of the index."""
-    if "*" not in pattern:
-        return like(column, pattern)
-    first = func.lower(pattern[:-1])
-    return and_(func.lower(column) >= first, func.lower(column) < first + _LAST)
+def is_named(column: SQLColumnExpression[Any], pattern: str, dialect: str) -> ColumnElement[bool]:
+    """A pattern that `has_index`, as the index finds it."""
+    return like(column, pattern) if "*" not in pattern else begins(column, pattern[:-1], dialect)
 
 
 def _frames(db: Session, pattern: str) -> tuple[str, ...] | None:
@@ -101,7 +101,8 @@ def _of_field(db: Session, pattern: str) -> tuple[int, ...] | None:
 
 def _objects(db: Session, pattern: str) -> tuple[int, ...] | None:
     """The ids of objects, by any of their names."""
-    matches = begins if has_index(pattern, db.get_bind().dialect.name) else like
+    dialect = db.get_bind().dialect.name
+    matches = partial(is_named, dialect=dialect) if has_index("object", pattern, dialect) else like
     named = select(col(SkyObject.id)).where(matches(col(SkyObject.name), pattern))
     others = select(col(SurveyObject.sky_object_id)).where(matches(col(SurveyObject.external_id), pattern))
     # One by one: what is joined by "or" not every database finds by two indexes, and a union is made whole.

@@ -46,7 +46,7 @@ from core.review.filter_terms import (
 )
 from core.review.filter_words import OPERATORS, like
 from core.review.filters import conditions
-from core.review.names import MOST, begins, has_index
+from core.review.names import MOST, has_index, is_named
 from core.review.zones import bounds
 from core.vocabulary import OWN
 
@@ -122,17 +122,17 @@ def _objects(
     match term:
         case Match("object", few=ids) if ids is not None:
             found = select(col(SkyObject.id)).where(col(SkyObject.id).in_(ids))
-        case Match("object", pattern) if has_index(pattern, dialect):
+        case Match("object", pattern) if has_index("object", pattern, dialect):
             # One by one: not every database uses two indexes for what is joined by "or".
-            named = select(col(SkyObject.id)).where(begins(col(SkyObject.name), pattern))
+            named = select(col(SkyObject.id)).where(is_named(col(SkyObject.name), pattern, dialect))
             others = select(col(SurveyObject.sky_object_id)).where(
-                begins(col(SurveyObject.external_id), pattern)
+                is_named(col(SurveyObject.external_id), pattern, dialect)
             )
             found = select(union(named, others).subquery().c[0])
         case SeenOn(_, names) if names is not None:
             found = seen_on(is_on(names))
-        case SeenOn(pattern) if has_index(pattern, dialect):
-            found = seen_on(begins(col(Candidate.frame), pattern))
+        case SeenOn(pattern) if has_index("frame", pattern, dialect):
+            found = seen_on(is_named(col(Candidate.frame), pattern, dialect))
         case AnyCard(alternatives):
             sides = [_first(side, dialect) for side in alternatives]
             queries = [side for side in sides if side is not None]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import JSON, Column, Index, LargeBinary, UniqueConstraint, column, func, text
 from sqlmodel import Field
 
 from core.database.tables.base import Stored
@@ -18,6 +18,12 @@ def known_status(kind: str, dialect: str) -> str:
     return f"json_extract(answers, '$.{kind}.status')"
 
 
+def beginning_index(index: str, name: str) -> Index:
+    """An index that finds names in lower case, whole or by how they begin; PostgreSQL's has to be told so."""
+    lowered = func.lower(column(name)).label(index)
+    return Index(index, lowered, postgresql_ops={index: "text_pattern_ops"})
+
+
 class SkyObject(Stored, table=True):
     """What the candidates at one position are."""
 
@@ -25,7 +31,7 @@ class SkyObject(Stored, table=True):
     __table_args__ = (
         Index("ix_sky_object_cone", "zone", "ra"),
         Index("ix_sky_object_grid", "reference_id", "x"),
-        Index("ix_sky_object_lower_name", text("lower(name)")),
+        beginning_index("ix_sky_object_lower_name", "name"),
         Index("ix_sky_object_queue", "review_state", "best_score", "id"),
         Index("ix_sky_object_brightness", "review_state", "best_mag", "id"),
         Index("ix_sky_object_age", "review_state", "first_mjd", "id"),
@@ -187,7 +193,7 @@ class SurveyObject(Stored, table=True):
     __tablename__ = "survey_object"
     __table_args__ = (
         UniqueConstraint("external_id", "source"),
-        Index("ix_survey_object_lower_external_id", text("lower(external_id)")),
+        beginning_index("ix_survey_object_lower_external_id", "external_id"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
