@@ -117,11 +117,11 @@ def _found(
         "key": key, "row_id": col(Candidate.id), "descending": descending, "after": after
     }  # fmt: skip
 
-    def passing(*among: ColumnElement[bool]) -> list[Row[Any]]:
+    def passing(*among: ColumnElement[bool], one_by_one: bool = True) -> list[Row[Any]]:
         query: Select[Any] = select(col(Candidate.id), key.label("page_key")).where(*among)
         if terms:  # they may ask for the object
             query = query.join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
-            query = query.where(*conditions(terms))
+            query = query.where(*conditions(terms, one_by_one=one_by_one))
         return fetch(db, query, limit=limit, **order)
 
     if any(isinstance(term, Match) and term.few is not None for term in terms):
@@ -134,7 +134,9 @@ def _found(
             return rows
     said = [term for term in terms if isinstance(term, HasVerdict | HasTag)]
     among = few(db, said, most=MOST_SAID) if said else None
-    return passing(every) if among is None else passing(as_found, col(Candidate.sky_object_id).in_(among))
+    if among is None:
+        return passing(every, one_by_one=False)
+    return passing(as_found, col(Candidate.sky_object_id).in_(among))
 
 
 def _asks_what_was_said(term: Term) -> bool:

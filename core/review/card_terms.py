@@ -171,7 +171,8 @@ def conditions(terms: Sequence[CardTerm], *, one_by_one: bool = False) -> list[C
     ----------
     terms : sequence of CardTerm
     one_by_one : bool
-        The query looks at some cards, not at all of them: the detections of each are sought for itself.
+        The query looks at some cards, not at all of them: the detections of each, and what was said of
+        it, are sought for itself.
     """
     return [_condition(term, one_by_one) for term in terms]
 
@@ -189,7 +190,7 @@ def _condition(term: CardTerm, one_by_one: bool) -> ColumnElement[bool]:
         case AnyCard(alternatives):
             return or_(*(and_(*conditions(each, one_by_one=one_by_one)) for each in alternatives))
         case _:
-            return filters.conditions([term])[0]
+            return filters.conditions([term], one_by_one=one_by_one)[0]
 
 
 def is_on(few: Sequence[str]) -> ColumnElement[bool]:

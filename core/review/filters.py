@@ -114,12 +114,19 @@ def parse(expression: str, *, unfinished: bool = False) -> tuple[Term, ...]:
     return built(read(expression, unfinished=unfinished), _term, AnyOf, _opposite)
 
 
-def conditions(terms: Sequence[Term]) -> list[ColumnElement[bool]]:
-    """Terms as conditions on a query that joins `Candidate` and `SkyObject`."""
-    return [_condition(term) for term in terms]
+def conditions(terms: Sequence[Term], *, one_by_one: bool = False) -> list[ColumnElement[bool]]:
+    """Terms as conditions on a query that joins `Candidate` and `SkyObject`.
+
+    Parameters
+    ----------
+    terms : sequence of Term
+    one_by_one : bool
+        The query looks at some candidates, not at all of them: what was said of each is sought for itself.
+    """
+    return [_condition(term, one_by_one) for term in terms]
 
 
-def _condition(term: Term) -> ColumnElement[bool]:  # noqa: PLR0911, PLR0912 one for each kind
+def _condition(term: Term, one_by_one: bool) -> ColumnElement[bool]:  # noqa: PLR0911, PLR0912 one for each
     match term:
         case Compare(field, sign, limit):
             found: ColumnElement[bool] = OPERATORS[sign](_number(field), limit)
@@ -131,7 +138,8 @@ def _condition(term: Term) -> ColumnElement[bool]:  # noqa: PLR0911, PLR0912 one
         case HasVerdict(()):
             return candidate_label().is_(None)
         case HasVerdict(labels):
-            return _may_be(labels) & candidate_label().in_(labels)
+            is_one = candidate_label().in_(labels)
+            return is_one if one_by_one else _may_be(labels) & is_one
         case InState(state):
             return col(SkyObject.review_state) == state
         case Near(ra, dec, radius):
@@ -153,9 +161,9 @@ def _condition(term: Term) -> ColumnElement[bool]:  # noqa: PLR0911, PLR0912 one
         case Disputed(wanted, experts):
             return is_disputed(experts) if wanted else ~is_disputed(experts)
         case Not(negated):
-            return negation(_condition(negated))
+            return negation(_condition(negated, one_by_one))
         case AnyOf(alternatives):
-            return or_(*(and_(*conditions(each)) for each in alternatives))
+            return or_(*(and_(*conditions(each, one_by_one=one_by_one)) for each in alternatives))
 
 
 def _term(word: Word) -> Term:

@@ -77,7 +77,9 @@ def few(
         Beyond which they are many.
     """
     dialect = db.get_bind().dialect.name
-    found = [each for term in terms if (each := _objects(term, dialect, states)) is not None]
+    # What was said is asked last: that is often much, and takes longest to find.
+    asked = sorted(terms, key=lambda term: isinstance(term, HasVerdict))
+    found = [each for term in asked if (each := _objects(term, dialect, states)) is not None]
     for query, _ in found:
         ids = db.scalars(query.limit(VERY_FEW + 1)).all()
         if len(ids) <= VERY_FEW:
@@ -161,9 +163,10 @@ def _labelled(labels: tuple[str, ...], states: Sequence[str] | None) -> Select[A
     found = labelled_objects(labels)
     if states is None:
         return found
-    # The sum keeps the database from beginning with all objects of a state.
-    in_state = (col(SkyObject.review_state) + "").in_(states)
-    return select(col(SkyObject.id)).where(col(SkyObject.id).in_(found), in_state)
+    # Asked of each by itself: PostgreSQL would go through all objects for the few that are of a state.
+    of_one = found.subquery()
+    state = select(col(SkyObject.review_state)).where(col(SkyObject.id) == of_one.c[0]).scalar_subquery()
+    return select(of_one.c[0]).where(state.in_(states))
 
 
 def _first(terms: Sequence[CardTerm], dialect: str) -> Select[Any] | None:

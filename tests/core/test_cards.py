@@ -396,6 +396,7 @@ def test_a_page_is_the_same_whichever_way_it_is_found(store, monkeypatch):
      ("known:solar", "ix_candidate_match_solar_system"), ("snr>9", "ix_candidate_snr"),
      ("object:AID1", "ix_sky_object_lower_name"), ("object:ztf18*", "ix_survey_object_lower_external_id"),
      ("frame:A.fits", "ix_candidate_lower_frame"), ("frame:a*", "ix_candidate_lower_frame"),
+     ("verdict:real tag:host", "ix_verdict_tagged"), ("verdict:real snr>9", "ix_candidate_snr"),
      ("tag:host or snr>9 x>1", "ix_candidate_snr"), ("x>1 snr>9 or tag:host", "ix_verdict_tagged")],
 )  # fmt: skip
 def test_what_leaves_few_is_found_by_an_index(sqlite_store, filters, index):

@@ -5,6 +5,8 @@ from sqlalchemy import event
 
 from core.objects.tracklets import newest_night, write_tracklets
 from core.review import candidates
+from core.review.card_terms import parse
+from core.review.narrow import few
 from core.review.verdicts import annotate, decide
 from core.vocabulary import Label
 from tests.core.rows import add_candidate, add_object
@@ -71,4 +73,20 @@ def test_what_was_seldom_said_is_not_looked_for_among_all(sqlite_store, monkeypa
             plan = db.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
             outer = [step[3] for step in plan if step[1] == 0]
             assert not any(" candidate USING INDEX ix_candidate_score" in step for step in outer), outer
+        assert " OR " not in statement  # by which PostgreSQL would go through all objects for some
     assert len(asked) == 4  # of the beginning and of the few, each with a score and without
+
+
+def test_of_what_was_said_each_object_is_asked_for_its_state(store):
+    """Told to join them, PostgreSQL goes through all that await a verdict for the few that were judged."""
+    asked = []
+    with store.read() as db:
+        event.listen(db.get_bind(), "before_cursor_execute", lambda *given: asked.append(given[2:4]))
+        assert few(db, parse("verdict:real"), states=["unreviewed"]) == []
+        connection, explain = db.connection(), "EXPLAIN" if store.is_postgresql else "EXPLAIN QUERY PLAN"
+        words, values = next(each for each in asked if "FROM verdict" in each[0])
+        plan = str(connection.exec_driver_sql(f"{explain} {words}", values).all())
+    key = "pk_sky_object" if store.is_postgresql else "USING INTEGER PRIMARY KEY"
+    assert key in plan
+    assert "Hash Join" not in plan
+    assert "Gather" not in plan
