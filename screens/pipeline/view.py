@@ -11,7 +11,7 @@ from core.text import counted
 from core.vocabulary import ObservationState
 from screens.ages import ago, length, short, work
 from screens.ingest.view import STATE_TONES
-from screens.lines import Line, Tone, cells_of, drawn, padded, shortened, span
+from screens.lines import Line, Span, Tone, cells_of, drawn, padded, shortened, span
 from screens.log_lines import listed
 from screens.pipeline.night import night_lines
 
@@ -113,12 +113,20 @@ def _beside(left: Sequence[Line], right: Sequence[Line], width: int, rows: int) 
 
 
 def tab_line(page: Page, width: int) -> Line:
-    """The panes, the one that is shown set apart."""
-    line: Line = ()
-    for pane in PANES:
-        is_here = pane == page.pane
-        line = (*line, span(f" {_title(page, pane)} ", Tone.CHIP if is_here else Tone.DIM))
-    return shortened(line, width)
+    """The panes, the one that is shown set apart; a narrow line leaves out numbers, then blanks."""
+    for told in (PANES, (page.pane,), ()):
+        titles = {pane: _title(page, pane) if pane in told else pane for pane in PANES}
+        if sum(len(title) + 2 for title in titles.values()) <= width:
+            return tuple(_tab(page, pane, f" {title} ") for pane, title in titles.items())
+    line: list[Span] = []
+    for pane in PANES:  # one blank between two, on either side of what is set apart in its tone
+        before = "" if line and line[-1].text.endswith(" ") else " "
+        line.append(_tab(page, pane, f"{before}{pane}" + (" " if pane == page.pane else "")))
+    return shortened(tuple(line), width)
+
+
+def _tab(page: Page, pane: str, title: str) -> Span:
+    return span(title, Tone.CHIP if pane == page.pane else Tone.DIM)
 
 
 def _title(page: Page, pane: str) -> str:

@@ -38,6 +38,7 @@ from screens.pipeline.view import (
     progress_line,
     run_lines,
     stage_lines,
+    tab_line,
     worker_lines,
 )
 
@@ -354,6 +355,21 @@ class TestPipeline:
         assert len(lines) <= rows
         assert max(len(plain(line)) for line in lines) <= width
         assert not {"\x1b", "\u202e", "\n"} & set("".join(plain(line) for line in lines))
+
+    @pytest.mark.parametrize("pane", PANES)
+    @pytest.mark.parametrize("width", [40, 47, 60, 80, 109])
+    def test_every_pane_is_named_and_the_chosen_one_set_apart(self, pane, width):
+        page = self.page(
+            causes=(Cause("x", "rejected", 99999, 1, "x", "x"),),
+            workers=(Worker("w", None, "dome", 1, "n", NOW, None),) * 640,
+            log=("x",) * 900,
+            runs=(RUN,) * 30,
+        )
+        line = tab_line(replace(page, pane=pane, cursors={"log": 888}), width)
+        assert cell_len(plain(line)) <= width
+        assert [word for word in plain(line).split() if word.isalpha()] == list(PANES)
+        chosen = [piece.text for piece in line if piece.tone is Tone.CHIP]
+        assert [each.split()[0] for each in chosen] == [pane]
 
 
 @pytest.mark.parametrize("width", [60, 80, 140])
