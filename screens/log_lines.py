@@ -23,6 +23,19 @@ def listed(lines: Sequence[str], place: int, width: int, rows: int, *, has_curso
     return found
 
 
+def came(before: Sequence[str], after: Sequence[str]) -> int:
+    """How many lines a log grew by at its end, of whose beginning some may be gone.
+
+    All of them are new where none that was there is left. The last one may have been half written.
+    """
+    for new in range(len(after) if before else 0):
+        end = len(after) - new
+        kept = min(end, len(before))
+        if after[end - 1].startswith(before[-1]) and before[-kept:-1] == after[end - kept : end - 1]:
+            return new
+    return len(after)
+
+
 def line_sheet(lines: Sequence[str], place: int, width: int) -> list[Line]:
     """A line of the log in full, then those around it."""
     sheet = [

@@ -12,7 +12,7 @@ from screens.action import Situation, Where
 from screens.frame.base import FrameScreen
 from screens.frame.host import Target
 from screens.lines import Line, Tone
-from screens.log_lines import line_sheet
+from screens.log_lines import came, line_sheet
 from screens.pipeline.view import PANES, Page, line_place, page_lines
 from screens.widgets.sheet import Sheet
 
@@ -61,11 +61,19 @@ class PipelineScreen(FrameScreen["Answer"]):
                 found = [(each.state, each.pattern) for each in data.causes]
                 if (there.state, there.pattern) in found:
                     self._cursors["failures"] = found.index((there.state, there.pattern))
+            self._cursors["log"] = self._log_place(before, data)
         if following:
             self._cursors["night"] = max(len(data.night.points) - 1, 0)
         places = [run.run_id for run in data.runs]
         self._cursors["runs"] = places.index(self._run_id) if self._run_id in places else 0
         self.data = data
+
+    def _log_place(self, before: Answer, data: Answer) -> int:
+        """Where the line under the log's cursor is now; at its end the log is followed."""
+        back = self._cursors.get("log", 0)
+        if not back or before.log_name != data.log_name:
+            return 0
+        return min(back + came(before.log, data.log), max(len(data.log) - 1, 0))
 
     def store_changed(self) -> None:
         """Read again, but not more often than the page is worth it."""

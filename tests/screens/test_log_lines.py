@@ -1,10 +1,12 @@
 """Lines of a log on any screen: short heads, the cursor, and one line in full."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from screens.lines import Tone, plain
-from screens.log_lines import line_sheet, listed, log_tone
+from screens.log_lines import came, line_sheet, listed, log_tone
 
 HEAD = "2026-11-27 11:48:51,231Z 16844"
 DONE = f"{HEAD} INFO pipeline.engines.worker: run 1: science_001.fits done in 23.6 s, candidates: 21"
@@ -56,3 +58,17 @@ def test_a_line_is_read_in_full_before_those_around_it(width):
     around = shown.index(" Around it")
     assert " ".join(shown[:around]).split() == lines[1].split()
     assert " ".join(shown[around + 1 :]).split() == " ".join(lines).split()
+
+
+@given(st.integers(1, 30), st.integers(0, 30), st.integers(0, 29), st.integers(0, 9))
+def test_the_lines_that_came_are_counted_however_many_are_gone(there, new, gone, cut):
+    log = [f"{'alike' if number % 3 else number}" for number in range(there)]
+    more = [f"line {number}" for number in range(new)]
+    half = [*log[:-1], log[-1][: max(len(log[-1]) - cut, 1)]] if cut else log
+    assert came(half, [*log, *more][min(gone, there - 1) :]) == new
+
+
+def test_of_a_log_begun_anew_all_lines_are_new():
+    assert came(("a", "b"), ("x", "y", "z")) == 3
+    assert came((), ("x",)) == 1
+    assert came(("a",), ()) == 0

@@ -290,6 +290,35 @@ async def test_a_line_of_the_log_is_told_after_its_hour_and_opened_in_full(night
         await sees(vera, "> 11:48:51 ERROR run 1")
 
 
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
+async def test_the_cursor_stays_on_its_line_of_the_log_while_others_come(night, tmp_path, size):
+    _store, url, _ids = night
+    log = folder_of(tmp_path) / NAME
+    log.parent.mkdir(exist_ok=True)
+    log.write_text("".join(f"line number {number}.\n" for number in range(60)))
+
+    async def grows(begin: int, end: int) -> None:
+        with log.open("a") as file:
+            file.writelines(f"line number {number}.\n" for number in range(begin, end))
+        vera.app.here.ask()
+        await vera.settled()
+
+    async with console(url, tmp_path, size) as vera:
+        await on(vera, Where.PIPELINE, "2")
+        await keys(vera, "enter")
+        await sees(vera, "> line number 59.")
+        await grows(60, 63)
+        await sees(vera, "> line number 62.")  # at the end it is followed
+        await keys(vera, "k", "k")
+        await sees(vera, "> line number 60.")
+        for begin in (63, 70):
+            await grows(begin, begin + 7)
+            await sees(vera, f"log -{begin + 6 - 60}")
+            assert "> line number 60." in vera.text
+        await keys(vera, "escape")
+        await sees(vera, "> line number 76.")
+
+
 @pytest.mark.parametrize("size", [(40, 10), (80, 24)])
 async def test_the_way_out_of_a_frame_is_told_as_long_as_it_is_open(night, tmp_path, size):
     _store, url, _ids = night
