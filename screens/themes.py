@@ -24,6 +24,7 @@ DARK = Theme(
     warning="#ffb000",
     error="#ff7b72",
     dark=True,
+    variables={"dim": "#8b949e"},
 )
 LIGHT = Theme(
     name="light",
@@ -37,12 +38,13 @@ LIGHT = Theme(
     warning="#8a5a00",
     error="#a40e26",
     dark=False,
+    variables={"dim": "#57606a"},
 )
 DOME = Theme(
     name="dome",
     primary="#d00000",
     secondary="#900000",
-    foreground="#c00000",
+    foreground="#d80000",
     background="#000000",
     surface="#140000",
     panel="#1e0000",
@@ -51,8 +53,10 @@ DOME = Theme(
     warning="#ff0000",
     error="#ff0000",
     dark=True,
+    # What is dim has a contrast of 3, below which words cannot be read; the rest is a third brighter.
+    variables={"dim": "#be0000"}
     # What is chosen is a little brighter than the rest: a bar as bright as its text could not be read.
-    variables={
+    | {
         f"block-cursor-{part}": shade
         for part, shade in {
             "foreground": "#ff0000",
@@ -67,7 +71,7 @@ THEMES = {theme.name: theme for theme in (DARK, LIGHT, DOME)}
 # Each tone as (colour or none, attributes). Good and bad always differ by word too, never by colour alone.
 _DARK_TONES = {
     Tone.PLAIN: "",
-    Tone.DIM: "#8b949e",
+    Tone.DIM: DARK.variables["dim"],
     Tone.STRONG: "bold #ffffff",
     Tone.KEY: "bold #ffb000",
     Tone.BAR: "#d0d0d0 on #22262b",
@@ -80,7 +84,7 @@ _DARK_TONES = {
 }
 _LIGHT_TONES = {
     Tone.PLAIN: "",
-    Tone.DIM: "#57606a",
+    Tone.DIM: LIGHT.variables["dim"],
     Tone.STRONG: "bold #000000",
     Tone.KEY: "bold #8a5a00",
     Tone.BAR: "#1f2328 on #dcdcd6",
@@ -93,10 +97,10 @@ _LIGHT_TONES = {
 }
 _DOME_TONES = {
     Tone.PLAIN: "",
-    Tone.DIM: "#800000",
+    Tone.DIM: DOME.variables["dim"],
     Tone.STRONG: "bold #ff0000",
     Tone.KEY: "bold #ff0000",
-    Tone.BAR: "#c00000 on #1e0000",
+    Tone.BAR: "#d80000 on #1e0000",
     Tone.HERE: "bold #ff0000 on #1e0000",
     Tone.BAR_ALERT: "bold #ff0000 on #1e0000",
     Tone.CHIP: "#ff0000 on #300000",
@@ -146,7 +150,7 @@ _RED_ONLY = RedOnly()
 
 @lru_cache(maxsize=8192)
 def _reddened(style: Style) -> Style:
-    return style + Style(color=_red(style.color, 0xC0), bgcolor=_red(style.bgcolor, 0))
+    return style + Style(color=_red(style.color, 0xD8), bgcolor=_red(style.bgcolor, 0))
 
 
 def _red(colour: Color | None, unset: int) -> Color:
