@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn, Protocol, runtime_checkable
 
-from core.charset import is_ascii_wanted, write_ascii, write_what_can_be
+from core.charset import environment_as_given, is_ascii_wanted, write_ascii, write_what_can_be
 from core.operations.threads import THREAD_VARIABLES
 
 
@@ -31,8 +31,9 @@ def main() -> None:
         from core.vocabulary import ExitCode
 
     _open_what_is_closed()
+    write = write_ascii if is_ascii_wanted(environment_as_given()) else write_what_can_be
     for stream in (sys.stdout, sys.stderr):
-        (write_ascii if is_ascii_wanted(os.environ) else write_what_can_be)(stream)
+        write(stream)
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
     try:

@@ -2,8 +2,11 @@
 
 import codecs
 import io
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import IO
 
 UTF_8, ASCII = "utf-8", "ascii"
@@ -12,6 +15,7 @@ STAND_INS = {
     "…": "~", "–": "-", "−": "-", "·": ".", "×": "x", "′": "'", "″": '"', "°": "d", "µ": "u", "μ": "u",
     "σ": "sigma", "±": "+-", "≥": ">=", "≤": "<=",
 }  # fmt: skip
+_COERCED = ("C.UTF-8", "C.utf8", "UTF-8")  # what Python makes of a C locale (PEP 538)
 _HANDLER = "astrid.stand-ins"
 _MEANT = (
     "astrid-ascii"  # ASCII by a name that Click does not take for a mistake: it would write UTF-8 instead
@@ -34,9 +38,25 @@ def writes_utf8(stream: IO[str]) -> bool:
 
 
 def is_ascii_wanted(environment: Mapping[str, str]) -> bool:
-    """Whether the locale was said to be ``C``, of which Python makes UTF-8 whatever the terminal may be."""
+    """Whether the locale was said to be ``C``, of which Python makes UTF-8 whatever the terminal may be.
+
+    As POSIX has it, the first one says it that is set and not empty. Where none is, as in many containers,
+    nothing was said.
+    """
     told_otherwise = environment.get("PYTHONIOENCODING") or environment.get("PYTHONUTF8") == "1"
-    return environment.get("LC_ALL") in ("C", "POSIX") and not told_otherwise
+    said = next(filter(None, map(environment.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")
+    return said in ("C", "POSIX") and not told_otherwise
+
+
+def environment_as_given() -> Mapping[str, str]:
+    """The environment without the ``LC_CTYPE`` that Python puts over a C locale, where the system tells."""
+    found = dict(os.environ)
+    if found.get("LC_CTYPE") in _COERCED:
+        with suppress(OSError):
+            entries = Path("/proc/self/environ").read_bytes().split(b"\0")
+            given = [each for each in entries if each.startswith(b"LC_CTYPE=")]
+            found["LC_CTYPE"] = os.fsdecode(given[0].partition(b"=")[2]) if given else ""
+    return found
 
 
 def write_ascii(stream: IO[str]) -> None:
