@@ -4,10 +4,11 @@ Rows of verdicts are never changed. A row with ``retracts_id`` takes the row of 
 retraction, which has no label, takes back a verdict; a verdict that was given again names the
 retraction it undoes. So a verdict stands while it has a label and no row takes it back.
 
-Expressions never change and are dear to build, so they are kept.
+Expressions never change and are dear to build, so they are kept; of those on a table under another name,
+of which each query may make one, the last few.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, exists, func, select, union
@@ -18,7 +19,7 @@ from core.database.tables import Candidate, InjectedSource, SkyObject, Verdict
 from core.vocabulary import ReviewState
 
 
-@cache
+@lru_cache(maxsize=8)
 def is_taken_back(verdict: type[Verdict]) -> ColumnElement[bool]:
     """Whether some row takes this one back."""
     later = aliased(Verdict)
