@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -31,6 +32,13 @@ ROOT = Path(__file__).parent.parent
 # The same examples each time, however busy the machine is.
 settings.register_profile("astrid", derandomize=True, deadline=None)
 settings.load_profile("astrid")
+
+gc.set_threshold(10_000, 10, 10)  # tests leave little, and looking for it took a sixth of their time
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests leave, not again and again among all modules and all tests."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
