@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pickle
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -36,10 +37,16 @@ def canary(tmp_path: Path) -> Path:
     return tmp_path / "canary"
 
 
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("grown") / "tree"
+    toy_models.tree(folder)
+    return folder
+
+
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    toy_models.tree(tmp_path / "tree")
-    return tmp_path / "tree"
+def tree(tmp_path: Path, grown: Path) -> Path:
+    return shutil.copytree(grown, tmp_path / "tree")
 
 
 def put(folder: Path, name: str, content: bytes) -> None:
