@@ -26,7 +26,7 @@ def main() -> None:
     With ``--json`` a failure is JSON on standard output too: ``{"error": ..., "exit_code": ...}``.
     """
     with _nothing_begun():
-        from astrid_tui.cli.app import app
+        from astrid_tui.cli.app import program
         from core.errors import AstridError
         from core.vocabulary import ExitCode
 
@@ -37,7 +37,7 @@ def main() -> None:
     for name in THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
     try:
-        app(prog_name="astrid")
+        program(sys.argv[1:])(prog_name="astrid")
     except SystemExit as end:
         _end(end)
     except AstridError as error:

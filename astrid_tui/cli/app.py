@@ -1,6 +1,9 @@
 """The command line, put together. Importing this imports Typer and nothing heavier."""
 
 import sys
+from collections.abc import Sequence
+from copy import copy
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -113,3 +116,40 @@ app.add_typer(models.app, name="models")
 app.command(name="why", context_settings=why.SETTINGS)(why.why)
 app.command(name="forced", context_settings=forced.SETTINGS)(forced.forced)
 app.add_typer(database.app, name="db")
+
+
+def program(words: Sequence[str]) -> typer.Typer:
+    """What understands a command line: of the commands only the one that it names, if it names one.
+
+    Typer makes all options of all the commands that it is given, which takes as long as to load it. Help,
+    completion and what is wrong with a word need all of them.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The command line, without the program's own name.
+    """
+    return _alone(_first(words)) or app
+
+
+@cache
+def _alone(name: str | None) -> typer.Typer | None:
+    """The program with one command, if there is one of that name."""
+    commands = [each for each in app.registered_commands if each.name == name]
+    groups = [each for each in app.registered_groups if each.name == name]
+    if not commands and not groups:
+        return None
+    one = copy(app)
+    one.registered_commands, one.registered_groups = commands, groups
+    return one
+
+
+def _first(words: Sequence[str]) -> str | None:
+    """The first word behind the options that may come before a command."""
+    rest = iter(words)
+    for word in rest:
+        if word == "--config":
+            next(rest, None)
+        elif word != "--read-only" and not word.startswith("--config="):
+            return word
+    return None
