@@ -384,7 +384,7 @@ def test_what_inflates_beyond_measure_is_refused_before_it_fills_anything(
 ) -> None:
     monkeypatch.setattr("pipeline.files.fits_selection.GROWTH_SLACK", 1 << 16)
     path = tmp_path / "bomb"
-    path.write_bytes(packer.compress(head + b" " * (40 << 20)))
+    path.write_bytes(packer.compress(head + b" " * (8 << 20)))
     kind = "orbits" if head.startswith(b"0") else "stars"
     with pytest.raises(CatalogRefused, match="inflates to more than 100 times its size"):
         add(path, library, Options(kind=kind))
