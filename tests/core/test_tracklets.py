@@ -34,13 +34,10 @@ def frames_of_a_night(store: Store, *frames: list[tuple[float, float]], first: i
     from tests.core.frames import frame_facts
 
     reference = add_reference(store, pixel_scale=1.0)
-    keys = []
-    for number, places in enumerate(frames):
-        facts = replace(frame_facts(first + number), mjd=day + number / 48.0)
-        observations.register(store, [facts])
-        outcome = done(reference.id, *(candidate(x, y, snr=9.0) for x, y in places))
-        keys.append(process(store, outcome).candidate_ids)
-    return keys
+    facts = [replace(frame_facts(first + number), mjd=day + number / 48.0) for number in range(len(frames))]
+    observations.register(store, facts)
+    outcomes = (done(reference.id, *(candidate(x, y, snr=9.0) for x, y in places)) for places in frames)
+    return [process(store, outcome).candidate_ids for outcome in outcomes]
 
 
 def one_mover(store: Store) -> list[int]:

@@ -8,10 +8,11 @@ from core.database.store import Store
 from core.database.tables import Run, WatchedFolder
 from core.frames import queue, references
 from core.frames.commit import commit_frame
+from core.frames.observations import register
 from core.frames.outcome import FrameOutcome, QualityFacts, StageRecord
 from core.frames.thumbnail import pack
 from core.operations import runs
-from tests.core.frames import add_frames, candidate, difference_facts, done, frame_facts, reference_facts
+from tests.core.frames import candidate, difference_facts, done, frame_facts, reference_facts
 
 STAGES = ("read", "calibrate", "stars", "quality", "psf", "align", "subtract", "detect", "cutouts", "forced")
 QUALITY = QualityFacts(
@@ -28,7 +29,7 @@ def troubled_night(store: Store, *, queued: int = 4) -> list[int]:
     now = time.time()
     reference = references.add(store, reference_facts())
     run = runs.start(store, engine="local", workers=2, config_hash="cafe")
-    ids = [_frame(store, number) for number in range(1, 10)]
+    ids = _frames(store, *range(1, 10))
     small = pack(np.random.default_rng(1).normal(size=(48, 64)).astype(np.float32))
     for number in range(3):
         outcome = done(
@@ -50,10 +51,10 @@ def troubled_night(store: Store, *, queued: int = 4) -> list[int]:
         told = stages(now - 200, "align", "failed", reason)
         _commit(store, FrameOutcome("failed", reason, stages=told), run.id)
     queue.claim(store, runs.owner(run.id, 1), 300.0)
-    ids.append(_frame(store, 10, filter="z"))
+    ids += _frames(store, 10, filter="z")
     other = queue.claim(store, runs.owner(run.id, 0), 300.0)
     commit_frame(store, other, FrameOutcome("waiting", "no reference in z covers it"), attempts=3, retry_s=1)
-    ids += [_frame(store, number) for number in range(11, 11 + queued)]
+    ids += _frames(store, *range(11, 11 + queued))
     with store.write() as db:
         db.add(
             WatchedFolder(
@@ -80,15 +81,14 @@ def stages(start: float, last: str = "forced", outcome: str = "done", reason: st
 
 def many_queued(store: Store, count: int) -> list[int]:
     """So many frames in the queue."""
-    from core.frames.observations import register
-
     made = register(store, [frame_facts(number) for number in range(1, count + 1)])
     return [each.id for each in made]
 
 
-def _frame(store: Store, number: int, **changes) -> int:
-    """A frame every three minutes of one night."""
-    return add_frames(store, number, mjd=60999.1 + 0.002 * number, **changes)[0]
+def _frames(store: Store, *numbers: int, **changes) -> list[int]:
+    """Frames every three minutes of one night."""
+    facts = [frame_facts(number, mjd=60999.1 + 0.002 * number, **changes) for number in numbers]
+    return [each.id for each in register(store, facts)]
 
 
 def _commit(store: Store, outcome: FrameOutcome, run_id: int) -> None:
