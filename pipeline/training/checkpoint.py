@@ -105,6 +105,24 @@ def damaged(path: Path, error: Exception) -> TrainingError:
 
 
 @contextmanager
+def enough_memory() -> Iterator[None]:
+    """Say in a sentence that a device's memory was not enough.
+
+    Raises
+    ------
+    TrainingError
+        It was not.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            "the device has too little memory left: stop what else is on it, train with smaller steps"
+            " where there is --batch, or with --device cpu"
+        ) from error
+
+
+@contextmanager
 def threads(count: int) -> Iterator[None]:
     """Let torch use so many threads meanwhile."""
     before = torch.get_num_threads()

@@ -149,7 +149,7 @@ def train(
     for label, word in ((REAL, "real"), (BOGUS, "bogus")):
         if np.count_nonzero(examples.label == label) < options.batch // 8:
             raise TrainingError(f"there are too few {word} examples to learn from")
-    with checkpoints.threads(options.threads):
+    with checkpoints.threads(options.threads), checkpoints.enough_memory():
         data = examples.digest if start is None else f"{examples.digest} {start.digest} {start.head_only}"
         state = _start(options, checkpoint, data, start)
         batches = _batches(examples, options, state.step)

@@ -132,7 +132,7 @@ def train(
     both = {path.name for path in files} & {path.name for path in held_out}
     if both:
         raise TrainingError(f"{min(both)} is both trained on and held out")
-    with checkpoints.threads(options.threads):
+    with checkpoints.threads(options.threads), checkpoints.enough_memory():
         state = _start(options, checkpoint)
         batches = _batches(files, options, state.step)
         losses: list[Tensor] = []

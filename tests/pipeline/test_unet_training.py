@@ -124,6 +124,20 @@ def test_a_device_that_is_not_there_is_told_before_anything_is_made(files, tmp_p
     assert not list(tmp_path.iterdir())
 
 
+def test_too_little_memory_is_told_in_a_sentence_and_what_was_done_is_kept(files, tmp_path, monkeypatch):
+    kept = tmp_path / "c.safetensors"
+    train(files[:4], [], SMALL, kept, stopped=lambda: True)
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr(unet_train, "_step", full)
+    with pytest.raises(TrainingError, match=r"too little memory left: .* --device cpu"):
+        train(files[:4], [], SMALL, kept)
+    monkeypatch.undo()
+    assert train(files[:4], [], SMALL, kept).step == SMALL.steps
+
+
 def test_what_a_step_learns_from_is_the_same_whoever_makes_it(files, monkeypatch):
     alone = list(unet_train._batches(files, SMALL, 2))
     monkeypatch.setattr(unet_train, "ahead", lambda make, steps, _: ahead(make, steps, 3))
