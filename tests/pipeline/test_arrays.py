@@ -58,7 +58,7 @@ def test_both_kinds_of_array_find_the_same_difference(where, method, monkeypatch
     pytest.importorskip("torch")
     monkeypatch.setattr("pipeline.subtraction.subtract.left_sky", lambda data, bad: np.zeros_like(data))
     there = CudaArrays(where)
-    new, reference, *_ = make_pair((400, 330), new={"fwhm": 3.5, "psf_gradient": 0.08})
+    new, reference, *_ = make_pair((280, 230), new={"fwhm": 3.5, "psf_gradient": 0.08})
     host = subtract(new, replace(reference, caches={}), Settings(), method)
     monkeypatch.setattr("pipeline.subtraction.subtract.arrays", lambda device: there)
     cuda = subtract(new, replace(reference, caches={}), Settings(), method)
