@@ -13,6 +13,7 @@ from pipeline.frame import PreparedReference
 from pipeline.known.match import KnownSky
 from pipeline.measure import compared
 from pipeline.reference.reference_file import ReferenceImage, read
+from pipeline.stellar.aliasing import without_aliases
 from pipeline.stellar.psf import estimate_psf
 from pipeline.stellar.stars import find_stars
 
@@ -68,10 +69,11 @@ def prepare_image(image: ReferenceImage, settings: Settings, reference_id: int =
 
 def _measured(image: ReferenceImage, psf_degree: int, reference_id: int) -> PreparedReference:
     stars = find_stars(image.frame) if image.stars is None else image.stars
+    frame = without_aliases(image.frame, stars)
     return PreparedReference(
-        frame=image.frame,
+        frame=frame,
         stars=stars,
-        psf=estimate_psf(image.frame, stars, psf_degree),
+        psf=estimate_psf(frame, stars, psf_degree),
         flux_unit=image.flux_unit,
         flux_scale=image.frame.gain,
         zeropoint=image.zeropoint,

@@ -17,6 +17,7 @@ from pipeline.registration.pixel_map import PixelMap, term_powers
 from pipeline.registration.resample import resample
 from pipeline.registration.star_match import Match, StarList, match_stars, misfit, with_local
 from pipeline.registration.triangles import similarities
+from pipeline.stellar.aliasing import without_aliases
 from pipeline.stellar.psf import estimate_psf, moved_psf
 from pipeline.subtraction.field import fit_field
 from pipeline.subtraction.match import common_stars, compare
@@ -62,6 +63,7 @@ def align(
         more than a factor of two.
     """
     match = find_map(frame, stars, reference.frame, reference.stars, fwhm, reference.psf.fwhm, settings)
+    frame = without_aliases(frame, stars)
     aligned = resample(frame, match.to_new, reference.frame.wcs, fwhm)
     moved = moved_stars(stars, match.to_new)
     result = Aligned(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -14,12 +16,15 @@ from pipeline.registration.pixel_map import polynomial_terms
 Values = NDArray[np.float64]
 Whole = NDArray[np.int64]
 Stamps = NDArray[np.float32]
+Pixel = TypeVar("Pixel", np.float32, np.uint16)
 
 SINC_LOBES = 8
 KAISER_BETA = 8.0  # passes what a star of FWHM 2.5 px or more is made of to within 0.01 %
 
 
-def cut(image: Stamps, rows: Whole, columns: Whole, half: int, beyond: float = np.nan) -> Stamps:
+def cut(
+    image: NDArray[Pixel], rows: Whole, columns: Whole, half: int, beyond: float = np.nan
+) -> NDArray[Pixel]:
     """Stamps of an image around some pixels: (n, 2 half + 1, 2 half + 1), ``beyond`` outside the image."""
     size, (height, width) = 2 * half + 1, image.shape
     stamps = np.empty((len(rows), size, size), dtype=image.dtype)
