@@ -196,7 +196,7 @@ def _seen(frame: Frame, light: Image, stars: _Placed, expected: Values) -> tuple
     """The stars in units of their fluxes, and the inverse variances; what is masked is as expected."""
     rows, columns = np.rint(stars.y).astype(np.int64), np.rint(stars.x).astype(np.int64)
     stamps, variance = (cut(image, rows, columns, FIT_PX) for image in (light, frame.variance))
-    known = np.isfinite(stamps) & (stars.flux > 0)[:, None, None]
+    known = np.isfinite(stamps) & np.isfinite(variance) & (stars.flux > 0)[:, None, None]
     known &= cut(frame.mask, rows, columns, FIT_PX, beyond=0) == 0
     flux = np.where(stars.flux > 0, stars.flux, 1.0)[:, None, None]
     spread = np.where(known, variance / flux**2 + (STAR_ERROR * expected) ** 2, np.inf)

@@ -38,6 +38,7 @@ WARM_UP = 100  # steps
 LAST_RATE = 0.02  # of the first
 BUSY_SHARE = 0.7  # of patches that are centred on a pixel of some other class than background
 CLIP_NORM = 5.0
+KEPT_FIELDS = 256  # in memory; one of 512 x 512 pixels has 3 MB. Where a device waits for them, more are
 STREAK_SHARE = 0.4  # of these, on a pixel of a streak where there is one
 
 
@@ -268,8 +269,9 @@ def _keep(path: Path) -> _Kept:
 
 def _batches(files: Sequence[Path], options: TrainOptions, first: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Random patches, turned and mirrored; the batch of a step is the same whenever it is asked for."""
-    kept = lru_cache(maxsize=memory_for(files))(_keep)
     device = on_device(options.device)
+    most = KEPT_FIELDS if device.type == "cpu" else max(KEPT_FIELDS, memory_for(files))
+    kept = lru_cache(maxsize=most)(_keep)
 
     def batch(step: int) -> tuple[Tensor, Tensor]:
         random = np.random.default_rng([options.seed, step])

@@ -82,6 +82,19 @@ def test_a_star_keeps_its_light_and_the_sky_its_pixels():
     assert apart.max() < 6.0 * np.sqrt(2.0) + 1.0
 
 
+@pytest.mark.parametrize("plane", ["data", "variance", "background"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_no_number_stays_where_it_is(plane, value):
+    frame, stars, truth = field()
+    values = getattr(frame, plane).copy()
+    hit = np.random.default_rng(1).random(SHAPE) < 0.003
+    hit[tuple(np.rint(bright(truth)[::3, 1::-1]).astype(int).T)] = True
+    values[hit] = value
+    found = without_aliases(replace(frame, **{plane: values}), stars)
+    assert np.isfinite(found.data[~hit]).all()
+    assert np.any(found.data[~hit] != frame.data[~hit])
+
+
 def test_a_masked_star_stays_as_it_is():
     frame, _, truth = field()
     places = bright(truth)[:, :2]
