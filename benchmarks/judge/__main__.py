@@ -162,10 +162,10 @@ def _detection(
 def _streaks(columns: dict[str, NDArray[Any]]) -> dict[str, Any]:
     """Print how many streaks are found, and how many there are where none is; the same for JSON."""
     from benchmarks.judge import table
+    from benchmarks.judge.streaks import streaks
     from pipeline.training import evaluate as room
 
-    wrong = zip(columns["frame_false_streaks"].tolist(), columns["frame_free_patches"].tolist(), strict=True)
-    goals = table.streaks(columns, dict(zip(columns["frame"].tolist(), wrong, strict=True)))
+    goals = streaks(columns)
     print("\n" + "\n".join(table.told(goals)))
     return {"streaks": [room.plain(line) for line in goals]}
 

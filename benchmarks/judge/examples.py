@@ -5,7 +5,8 @@ Columns, one row a candidate: ``new, ref, diff`` (n, 63, 63) float16 in sigma, `
 ``field``, ``host``, ``near_bright``, ``filter``, ``instrument``, ``cut``, ``source``. One row a truth:
 ``truth_snr, truth_sign, truth_host, truth_mag, truth_field, truth_findable`` and ``truth_row``, the
 candidate that it became or -1. One row a frame: ``frame, frame_pixels, frame_sky``. One row a streak:
-``streak_field, streak_snr, streak_length, streak_found``; ``unet`` is the U-Net's log-odds of a candidate.
+``streak_field, streak_snr, streak_length, streak_found, streak_evidence``; one row a line where there is no
+streak: ``false_streak_field, false_streak_evidence``. ``unet`` is the U-Net's log-odds of a candidate.
 """
 
 from __future__ import annotations
@@ -109,6 +110,7 @@ def assemble(parts: list[Part]) -> dict[str, NDArray[Any]]:
     }
     streaks = [(part.field.name, *each, ok) for part in parts for each, ok in
                zip(part.field.streaks, part.judged.streak_found, strict=True)]  # fmt: skip
+    wrong = [part.judged.false_evidence for part in parts]
     return {
         **{name: np.concatenate(each) for name, each in {**rows, **truths}.items()},
         **frames,
@@ -118,6 +120,9 @@ def assemble(parts: list[Part]) -> dict[str, NDArray[Any]]:
             [np.hypot(each[3] - each[1], each[4] - each[2]) for each in streaks], dtype=float
         ),
         "streak_found": np.array([each[7] for each in streaks], dtype=bool),
+        "streak_evidence": np.concatenate([part.judged.streak_evidence for part in parts]),
+        "false_streak_field": np.repeat(frames["frame"], [len(each) for each in wrong]),
+        "false_streak_evidence": np.concatenate(wrong),
     }
 
 

@@ -20,6 +20,8 @@ from pipeline.clock import StageClock
 from pipeline.detection.cutting import cut
 from pipeline.detection.detect import detect
 from pipeline.detection.joined import join, opinion
+from pipeline.detection.streak_check import streak_objects
+from pipeline.detection.unet_objects import StreakObject
 from pipeline.files.fits_files import read_frame
 from pipeline.frame import Aligned, Difference, PreparedReference, RawFrame
 from pipeline.measure import measure
@@ -38,6 +40,7 @@ NEAR_BRIGHT_PX = 30.0
 LIT_SIGMA = 8.0  # a constant source brighter than this leaves residuals, nothing leaves noise
 ON_TARGET_FWHM, ON_TARGET_PX = 0.7, 2.0
 WEAK = "weak where its flux peaks"  # it is no detection at its own place
+DOUBT = 6.0  # log-odds below the threshold down to which lines are kept, to tell what another would give
 UNTOLD = "untold"  # what a real frame shows and nobody knows the truth of
 
 
@@ -64,6 +67,8 @@ class Judged:
     pixels: int  # that are not masked
     false_streaks: int
     free_patches: int  # of 256 x 256 pixels that no streak crosses
+    streak_evidence: Array  # of the surest line on each streak, or -inf
+    false_evidence: Array  # of the lines where there is no streak, those below the threshold too
     unet: Array  # (n,), log-odds of the U-Net at the place of each candidate
 
 
@@ -87,6 +92,7 @@ def judge(field: Field, images: Path | None) -> Judged:
     )
     x = np.array([each.x for each in (*joined.detections, *dropped)])
     y = np.array([each.y for each in (*joined.detections, *dropped)])
+    lines = streak_objects(maps, difference, aligned, prepared, network.streak_threshold - DOUBT)
     cuts = np.array([""] * len(joined.detections) + [each.cause for each in dropped], dtype="U40")
     fit = network.calibration
     unet = fit.slope * opinion(maps, x, y, max(difference.psf.fwhm, 1.5)) + fit.offset
@@ -117,6 +123,7 @@ def judge(field: Field, images: Path | None) -> Judged:
         streak_found=_crossed(field, x_new[trail], y_new[trail]),
         false_streaks=_false(field, x_new[trail], y_new[trail]),
         free_patches=_free_patches(field),
+        **_evidence(field, lines, aligned),
         unet=np.where(np.isfinite(unet), unet, -60.0),
         pixels=int(np.count_nonzero(difference.mask == 0)),
     )
@@ -271,11 +278,28 @@ def _crossed(field: Field, x: Array, y: Array) -> NDArray[np.bool_]:
 
 def _false(field: Field, x: Array, y: Array) -> int:
     """How many trails were detected where there is no streak, in patches that no streak crosses."""
+    return int(np.count_nonzero(_wrong(field, x, y)))
+
+
+def _wrong(field: Field, x: Array, y: Array) -> NDArray[np.bool_]:
+    """Which trails lie where there is no streak, in patches that no streak crosses."""
     free = _free(field)
     row, column = (
         np.clip((each // PATCH_PX).astype(int), 0, n - 1) for each, n in zip((y, x), free.shape, strict=True)
     )
-    return int(np.count_nonzero(~np.any(_along(field, x, y), axis=1) & free[row, column]))
+    return ~np.any(_along(field, x, y), axis=1) & free[row, column]
+
+
+def _evidence(field: Field, lines: list[StreakObject], new: Aligned) -> dict[str, Array]:
+    """How sure the product is of lines on streaks, and of those where there is none."""
+    middle = np.array([(0.5 * (e.x_begin + e.x_end), 0.5 * (e.y_begin + e.y_end)) for e in lines])
+    x, y = (np.asarray(each, dtype=float) for each in new.map_to_new(*middle.reshape(-1, 2).T))
+    sure = np.array([each.evidence for each in lines])
+    on = np.where(_along(field, x, y), sure[:, None], -np.inf)
+    return {
+        "streak_evidence": np.max(on, axis=0, initial=-np.inf),
+        "false_evidence": sure[_wrong(field, x, y)],
+    }
 
 
 def _free_patches(field: Field) -> int:

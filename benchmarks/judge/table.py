@@ -26,14 +26,11 @@ Array = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
 
 FRAME_PIXELS = 2048**2
-PATCH_PIXELS = 256**2
 FALSE_PER_FRAME = 6.4, 2.0
 SNR_BINS = (6.0, 10.0), (10.0, 20.0), (20.0, np.inf)
 GOAL_FOUND = {6.4: (0.62, 0.90, 0.94), 2.0: (0.50, 0.86, 0.92)}
 GOAL_MISSED = 0.03
 GOAL_ECE = 0.02
-GOAL_STREAKS = 0.90
-STREAK_FALSE_PER_PATCH = 0.003
 ROUNDS = 400
 
 
@@ -101,53 +98,9 @@ def detection(columns: Columns, score: Array, skies: tuple[str, ...]) -> list[Li
         for place, (low, high) in enumerate(SNR_BINS):
             inside = (truth_snr >= low) & (truth_snr < high)
             name = f"{low:g} to {high:g}" if np.isfinite(high) else f"{low:g} and more"
-            estimate = _estimated(lambda w, r=rate, i=inside: found(w, r, i), weights, int(inside.sum()))
+            estimate = estimated(lambda w, r=rate, i=inside: found(w, r, i), weights, int(inside.sum()))
             goal = GOAL_FOUND[rate][place] if skies == ("simulated",) else None
             lines.append(Line(f"found at {rate:g} false a frame, SNR {name}", estimate, goal, at_most=False))
-    return lines
-
-
-def streaks(columns: Columns, false_patches: Mapping[str, tuple[int, int]] | None = None) -> list[Line]:
-    """What is found of streaks, by field; with false streaks and streak-free patches where they are known."""
-    field = np.asarray(columns["streak_field"])
-    found = np.asarray(columns["streak_found"])
-    if len(field) == 0:
-        return []
-    frames, night_of = np.asarray(columns["frame"]), np.asarray(columns["frame_night"])
-    names = np.unique(night_of)
-    weights = draws(names, ROUNDS, 2)
-    at = {name: int(np.searchsorted(names, night)) for name, night in zip(frames, night_of, strict=True)}
-    which = np.array([at[name] for name in field])
-    lines = []
-    for low, high in ((0.0, np.inf), (1.5, 4.0), (4.0, 20.0)):
-        inside = (columns["streak_snr"] >= low) & (columns["streak_snr"] < high)
-
-        def share(w: Array, i: NDArray[np.bool_] = inside) -> float:
-            total = float(w[which][i].sum())
-            return float(w[which][i & found].sum()) / total if total > 0 else float("nan")
-
-        name = "all" if low == 0 else f"SNR {low:g} to {high:g} a FWHM of length"
-        goal = GOAL_STREAKS if low == 0 else None
-        lines.append(
-            Line(f"streaks found, {name}", _estimated(share, weights, int(inside.sum())), goal, at_most=False)
-        )
-    if false_patches is not None:
-        wrong = np.zeros((len(names), 2))
-        for name, counts in false_patches.items():
-            wrong[at[name]] += counts
-
-        def rate(w: Array) -> float:
-            patches = float(w @ wrong[:, 1])
-            return float(w @ wrong[:, 0]) / patches if patches > 0 else float("nan")
-
-        patches = int(wrong[:, 1].sum())
-        lines.append(
-            Line(
-                "false streaks a streak-free patch of 256 x 256",
-                _estimated(rate, weights, patches),
-                STREAK_FALSE_PER_PATCH,
-            )
-        )
     return lines
 
 
@@ -205,11 +158,12 @@ def zones(examples: Examples, log_odds: Array) -> list[Line]:
             total = float(w[a].sum())
             return float(w[p].sum()) / total if total > 0 else float("nan")
 
-        lines.append(Line(what, _estimated(share, weights, int(whole.sum())), goal))
+        lines.append(Line(what, estimated(share, weights, int(whole.sum())), goal))
     return lines
 
 
-def _estimated(measure: Callable[[Array], float], weights: Array, n: int) -> Estimate:
+def estimated(measure: Callable[[Array], float], weights: Array, n: int) -> Estimate:
+    """A measure of weighted rows, with the interval of its drawn weights, (draws, rows)."""
     return of_draws(
         measure(np.ones(weights.shape[1])), np.array([measure(w) for w in weights]), n, what="truths"
     )
@@ -219,7 +173,7 @@ def told(lines: list[Line]) -> list[str]:
     """The lines as text, with whether each goal is met."""
     out = []
     for each in lines:
-        small = "calibration" in each.what or "Brier" in each.what or "false streaks" in each.what
+        small = "calibration" in each.what or "Brier" in each.what or each.what.startswith("false streaks")
         value = number(each.estimate, 4) if small else percent(each.estimate)
         goal = ""
         if each.goal is not None:
