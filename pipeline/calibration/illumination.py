@@ -13,7 +13,8 @@ BLOCK_PX = 8
 LEVEL_STEP = 4  # the sky's level is smooth: so many pixels are told by one
 DARK = 0.5  # of the typical sky: darker, at the frame's border, is vignetted
 UNEVEN = 0.05  # beside the dark part, so far off the typical sky is the vignetting's edge
-MOST_LINES = 32  # rows or columns without light along one border
+MOST_LINES = 32  # rows or columns with less light along one border
+INNER_LINES = 96  # those after them, up to here, tell how much light is expected
 REACH_BLOCKS = 12  # how far such an edge is followed
 LEAST_SIGNIFICANCE = 20.0  # of the sky's level in one block, or nothing can be said
 
@@ -23,7 +24,9 @@ def vignetted(counts: Image, level: Image, bad: NDArray[np.bool_]) -> NDArray[np
 
     Blocks of 8 x 8 pixels whose median is below half the typical sky and that reach the border are
     the dark part; from it the mask goes on through blocks that differ from the typical sky by more
-    than 5 per cent. Sky-subtracted frames, and frames with hardly any sky, have no such part.
+    than 5 per cent. Rows and columns along a border are marked as far as they are 5 per cent below the
+    trend of those farther in, where they fall to 10 per cent below it or more. Sky-subtracted frames,
+    and frames with hardly any sky, have no such part.
 
     Parameters
     ----------
@@ -85,10 +88,34 @@ def _medians(blocks: NDArray[np.float32]) -> Image:
 
 
 def _dark_lines(counts: Image, typical: float) -> NDArray[np.bool_]:
-    """Rows and columns at the frame's border that the chip did not expose."""
+    """Rows and columns at the frame's border that the chip did not expose, or less and less."""
     dark = np.zeros(counts.shape, dtype=bool)
     for turns in range(4):
         values, mask = np.rot90(counts, turns), np.rot90(dark, turns)  # views: each border is the first rows
-        faint = np.median(values[:MOST_LINES], axis=1) < DARK * typical
-        mask[: MOST_LINES if faint.all() else int(np.argmin(faint))] = True
+        medians = np.median(values[:INNER_LINES], axis=1)
+        mask[: max(_leading(medians[:MOST_LINES] < DARK * typical), _falling(medians))] = True
     return dark
+
+
+def _falling(medians: NDArray[np.floating]) -> int:
+    """How many of the outermost lines have less light than the lines farther in let expect.
+
+    A mesh of the sky would follow them, and every star among them would seem to have faded.
+    """
+    if len(medians) < INNER_LINES or not np.isfinite(medians).all():
+        return 0
+    line = np.arange(len(medians))
+    inner = line >= MOST_LINES
+    trend = np.polyval(np.polyfit(line[inner], medians[inner], 1), line)
+    scatter = MAD_TO_SIGMA * float(np.median(np.abs(medians - trend)[inner]))
+    if not trend.min() > LEAST_SIGNIFICANCE * scatter:
+        return 0
+    short = 1.0 - medians[:MOST_LINES] / trend[:MOST_LINES]
+    spread = scatter / trend[:MOST_LINES]
+    count = _leading(short > np.maximum(UNEVEN, 3.0 * spread))
+    return count if np.any(short[:count] > np.maximum(2.0 * UNEVEN, 5.0 * spread[:count])) else 0
+
+
+def _leading(flags: NDArray[np.bool_]) -> int:
+    """How many are true before the first that is not."""
+    return len(flags) if flags.all() else int(np.argmin(flags))

@@ -285,6 +285,27 @@ def test_vignetted_corners_are_masked_and_nothing_else():
     assert truth.sky == 2000.0
 
 
+@pytest.mark.parametrize("turns", range(4))
+def test_a_border_that_is_less_and_less_lit_is_masked_as_far_as_it_falls(turns):
+    raw, _ = raw_frame((384, 384), sky=300.0)
+    response = np.ones((384, 384))
+    response[:24] = np.sqrt(np.linspace(0.4, 1.0, 24))[:, None]
+    short = np.rot90(response, turns)
+    frame = calibrate(replace(raw, data=(raw.data * short).astype(np.float32)), None, SETTINGS)
+    bad = (frame.mask & MaskPlane.BAD) != 0
+    assert bad[short < 0.94].all()
+    assert not bad[short > 0.97].any()
+
+
+@pytest.mark.parametrize("edge", [0.8, 1.0, 1.2])
+def test_light_that_falls_off_gently_masks_nothing(edge):
+    raw, _ = raw_frame((384, 384), sky=300.0)
+    y, x = np.mgrid[:384, :384]
+    gentle = 1.0 + (edge - 1.0) * (np.hypot(x - 192, y - 192) / 192) ** 2 / 2.0
+    frame = calibrate(replace(raw, data=(raw.data * gentle).astype(np.float32)), None, SETTINGS)
+    assert not (frame.mask & MaskPlane.BAD).any()
+
+
 def test_a_dark_pixel_is_bad_and_a_faint_sky_is_not_vignetted():
     raw, _ = raw_frame(sky=1.0, read_noise=10.0, n_stars=10)
     data = raw.data.copy()
