@@ -44,6 +44,9 @@ FLOOR_SIGMA = 3.5  # what only the network sees has at least this significance
 CORE_FWHM = 0.5  # around a place the network's largest log-odds are its opinion of it
 SAME_FWHM = 1.0  # nearer objects are one
 STREAK_CAUSE = "part of a streak"
+BRIGHTEST_PERCENT = 95.0  # of the score along a streak: what lies on it by chance may be brighter
+NO_BRIGHTER = 1.15  # times that
+END_FWHM = 2.0  # a streak's last light may lie so far beyond the end of its line
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ def join(
     streaks = streak_objects(maps, difference, new, reference, network.streak_threshold)
     only, cut = _only_seen_by_unet(points, detections, difference, new, reference, settings)
     trails = _streak_detections(streaks, difference, new, reference)
-    kept, parts = _without_parts([*detections, *only], streaks, maps, fwhm)
+    kept, parts = _without_parts([*detections, *only], streaks, maps, difference, fwhm)
     scored = _scored([*kept, *trails], maps, network, fwhm)
     scored.sort(key=lambda each: -abs(each.snr))
     room = settings.detect.max_candidates
@@ -239,20 +242,47 @@ def _unmasked_middle(streak: StreakObject, difference: Difference) -> tuple[floa
 
 
 def _without_parts(
-    detections: Sequence[Detection], streaks: Sequence[StreakObject], maps: LogOdds, fwhm: float
+    detections: Sequence[Detection],
+    streaks: Sequence[StreakObject],
+    maps: LogOdds,
+    difference: Difference,
+    fwhm: float,
 ) -> tuple[list[Detection], list[Dropped]]:
-    """Detections without those that are light of a streak: positive, on its line, and no point source."""
+    """Detections without those that are light of a streak: positive, on its line, and no point source.
+
+    To the network the end of a streak looks like a point source. What is no brighter than the streak is
+    elsewhere is a part of it, whatever the network says.
+    """
+    brightest = [_brightest(streak, difference) for streak in streaks]
     kept, parts = [], []
     for each in detections:
         x, y = np.array([each.x]), np.array([each.y])
-        near = [float(streak.distance(x, y)[0]) for streak in streaks]
-        on_streak = each.snr > 0 and bool(near) and min(near) <= SAME_FWHM * fwhm
         row, column = round(each.y), round(each.x)
-        if on_streak and maps.streak[row, column] >= maps.point[row, column]:
-            parts.append(Dropped(STAGE, STREAK_CAUSE, each.x, each.y, min(near), SAME_FWHM * fwhm))
+        is_streak = maps.streak[row, column] >= maps.point[row, column]
+        away = [
+            float((streak if is_streak else streak.longer(END_FWHM * fwhm)).distance(x, y)[0])
+            for streak, most in zip(streaks, brightest, strict=True)
+            if each.snr > 0 and (is_streak or each.snr <= NO_BRIGHTER * most)
+        ]
+        if away and min(away) <= SAME_FWHM * fwhm:
+            parts.append(Dropped(STAGE, STREAK_CAUSE, each.x, each.y, min(away), SAME_FWHM * fwhm))
         else:
             kept.append(each)
     return kept, parts
+
+
+def _brightest(streak: StreakObject, difference: Difference) -> float:
+    """What the score reaches along a streak, but for what is masked; below all where all of it is."""
+    along = np.linspace(0.0, 1.0, max(3, int(streak.length)))
+    columns, rows = (
+        np.clip(np.rint(begin + along * (end - begin)).astype(int), 0, size - 1)
+        for begin, end, size in (
+            (streak.x_begin, streak.x_end, difference.score.shape[1]),
+            (streak.y_begin, streak.y_end, difference.score.shape[0]),
+        )
+    )
+    seen = difference.score[rows, columns][difference.mask[rows, columns] == 0]
+    return float(np.percentile(seen, BRIGHTEST_PERCENT)) if len(seen) else -np.inf
 
 
 def _scored(detections: Sequence[Detection], maps: LogOdds, network: UNet, fwhm: float) -> list[Detection]:

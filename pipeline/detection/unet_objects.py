@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,20 @@ class StreakObject:
     def angle_deg(self) -> float:
         """From the x axis towards the y axis, from 0 to 180."""
         return float(np.degrees(np.arctan2(self.y_end - self.y_begin, self.x_end - self.x_begin))) % 180.0
+
+    def longer(self, by: float) -> StreakObject:
+        """The same with either end so many pixels farther out."""
+        dx, dy = (
+            by * (end - begin) / max(self.length, 1e-6)
+            for begin, end in ((self.x_begin, self.x_end), (self.y_begin, self.y_end))
+        )
+        return replace(
+            self,
+            x_begin=self.x_begin - dx,
+            y_begin=self.y_begin - dy,
+            x_end=self.x_end + dx,
+            y_end=self.y_end + dy,
+        )
 
     def distance(self, x: Array, y: Array) -> Array:
         """Of places from the line between the ends, pixels."""

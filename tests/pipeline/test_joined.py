@@ -19,6 +19,7 @@ from pipeline.detection import joined
 from pipeline.detection.detect import detect
 from pipeline.detection.joined import STREAK_CAUSE, join, with_unet
 from pipeline.detection.streak_check import streak_objects
+from pipeline.detection.unet_objects import StreakObject
 from pipeline.subtraction.subtract import subtract
 from pipeline.training import fields as training_fields
 from pipeline.training.conditions import PLAIN
@@ -212,3 +213,46 @@ def test_the_network_finds_the_streak_where_it_is(made):
     found = streak_objects(maps, made.difference, made.new, made.reference, 0.0)
     assert found
     assert found[0].distance(np.array([128.0]), np.array([128.0]))[0] < 3.0
+
+
+def on_the_trail(found):
+    line = StreakObject(20.0, 60.0, 236.0, 196.0, 0.0).longer(6.0)
+    return [
+        each
+        for each in found
+        if "streak_length" not in each.features
+        and line.distance(np.array([each.x]), np.array([each.y]))[0] < 3.0
+    ]
+
+
+@pytest.fixture(scope="module")
+def seen_as_points(made, peaks):
+    """The maps of the network, had it taken every peak on the trail for a point source."""
+    maps = unet.shipped().log_odds(frame_input(made.difference, made.new, made.reference))
+    point = maps.point.copy()
+    for each in on_the_trail(peaks[0]):
+        point[round(each.y), round(each.x)] = 2.0 * SURE
+    return replace(maps, point=point)
+
+
+def with_a_streak(made, peaks, maps):
+    network = says(point=np.inf, streak=unet.shipped().streak_threshold)
+    return join(*peaks, maps, network, made.difference, made.new, made.reference, made.settings)
+
+
+def test_what_is_no_brighter_than_a_streak_is_a_part_of_it_whatever_the_network_says(
+    made, peaks, seen_as_points
+):
+    assert on_the_trail(peaks[0])
+    result = with_a_streak(made, peaks, seen_as_points)
+    assert any("streak_length" in each.features for each in result.detections)
+    assert on_the_trail(result.detections) == []
+
+
+def test_a_source_that_outshines_the_streak_it_lies_on_stays_a_candidate(made, peaks, seen_as_points):
+    brightest = max(on_the_trail(peaks[0]), key=lambda each: each.snr)
+    nova = replace(brightest, snr=3.0 * brightest.snr)
+    others = [each for each in peaks[0] if each is not brightest]
+    result = with_a_streak(made, ([nova, *others], peaks[1]), seen_as_points)
+    (kept,) = on_the_trail(result.detections)
+    assert (kept.x, kept.y, kept.snr) == (nova.x, nova.y, nova.snr)
