@@ -7,6 +7,7 @@ asked an expert about is not that reviewer's to decide.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select, union
@@ -263,6 +264,7 @@ def detections_on(db: Session, terms: Sequence[CardTerm], found: Sequence[SkyObj
     return chosen
 
 
+@lru_cache(maxsize=32)
 def _asked_by(reviewer: str) -> ColumnElement[bool]:
     said, judged = aliased(Verdict), aliased(SkyObject)
     asked = select(col(said.sky_object_id)).where(
@@ -279,6 +281,7 @@ def _asked_by(reviewer: str) -> ColumnElement[bool]:
     return waits & or_(col(SkyObject.id).in_(asked), of_tracklet) & ~is_theirs
 
 
+@cache
 def _carries() -> ColumnElement[bool]:
     """By the order of `core.review.states`: what was seen first, of those that still have a candidate."""
     other = aliased(SkyObject)

@@ -27,12 +27,14 @@ Terms are separated by spaces and all of them must hold, where no ``or`` stands 
 whose verdict settles.
 
 `parse` turns an expression into the frozen terms of `core.review.filter_terms`, and `conditions` turns
-terms into SQL for a query that joins `Candidate` and `SkyObject`.
+terms into SQL for a query that joins `Candidate` and `SkyObject`. Conditions never change; those that are
+dear to build, which takes longer than a database needs to answer them, are kept.
 """
 
 import json
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, Text, and_, cast, exists, false, func, or_, select
@@ -322,6 +324,7 @@ def _in_cone(ra: float, dec: float, radius: float) -> ColumnElement[bool]:
     return col(Candidate.id).in_(inside)
 
 
+@lru_cache(maxsize=32)
 def _may_be(labels: tuple[Label, ...]) -> ColumnElement[bool]:
     """It was ever said of the object, or stands of the body that it is: that spares all others the search.
 
@@ -333,6 +336,7 @@ def _may_be(labels: tuple[Label, ...]) -> ColumnElement[bool]:
     return or_(col(SkyObject.id).in_(said), of_body)
 
 
+@lru_cache(maxsize=32)
 def _known(answer: str) -> ColumnElement[bool]:
     """By the answers of one candidate at a time: they are read by its key, wherever the order leads."""
     of_it = select(col(CandidateMatch.candidate_id)).where(
@@ -369,6 +373,7 @@ def _in_zone(zone: Zone) -> ColumnElement[bool]:
     return and_(*ends, *([] if high is None else [col(Candidate.score) < high]))
 
 
+@lru_cache(maxsize=32)
 def _tagged(tag: str | None) -> ColumnElement[bool]:
     """Tags are a list in JSON, which both databases keep as it was written: ASCII, in double quotes."""
     given = aliased(Verdict)

@@ -3,7 +3,7 @@
 The rule for what is disputed is that of `core.review.agreement.settled`, said here in SQL.
 """
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.orm import aliased
@@ -28,7 +28,8 @@ def awaits_expert(expert: str | None, wanted: bool) -> ColumnElement[bool]:
     return waits & (asked if wanted else ~asked)
 
 
-def is_disputed(experts: Sequence[str]) -> ColumnElement[bool]:
+@lru_cache(maxsize=32)
+def is_disputed(experts: tuple[str, ...]) -> ColumnElement[bool]:
     """Reviewers differ on whether an object is real or bogus, and no expert has settled it."""
     judged, said = aliased(SkyObject), aliased(Verdict)
     alone = col(judged.tracklet_id).is_(None) | (col(judged.review_state) == ReviewState.BOGUS.value)
@@ -42,7 +43,7 @@ def is_disputed(experts: Sequence[str]) -> ColumnElement[bool]:
         .subquery()
     )
     vote = aliased(Verdict)
-    of_expert = col(vote.reviewer).in_(list(experts))
+    of_expert = col(vote.reviewer).in_(experts)
 
     def count(side: ReviewState, *conditions: ColumnElement[bool]) -> ColumnElement[int]:
         return func.sum(case((and_(col(vote.label).in_(_SIDES[side]), *conditions), 1), else_=0))

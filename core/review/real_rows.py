@@ -330,7 +330,9 @@ def _disputed(db: Session, found: Sequence[Any], experts: Sequence[str]) -> set[
     """The objects of some rows that reviewers differ on."""
     objects = [row.SkyObject.id for row in found]
     return set(
-        db.scalars(select(col(SkyObject.id)).where(col(SkyObject.id).in_(objects), is_disputed(experts)))
+        db.scalars(
+            select(col(SkyObject.id)).where(col(SkyObject.id).in_(objects), is_disputed(tuple(experts)))
+        )
     )
 
 
