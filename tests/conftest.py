@@ -6,6 +6,7 @@ import gc
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import uuid
 import warnings
@@ -32,6 +33,9 @@ ROOT = Path(__file__).parent.parent
 # The same examples each time, however busy the machine is.
 settings.register_profile("astrid", derandomize=True, deadline=None)
 settings.load_profile("astrid")
+
+# Else each process of each session would compile all tests and rewrite their assertions: ten seconds.
+sys.dont_write_bytecode = False
 
 gc.set_threshold(10_000, 10, 10)  # tests leave little, and looking for it took a sixth of their time
 
