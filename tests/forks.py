@@ -28,6 +28,7 @@ FORKS.set_forkserver_preload(
         "pynvml",
         "safetensors.numpy",
         "tests.forks",
+        "tests.warm",
     ]
 )
 
