@@ -14,3 +14,6 @@ SQLModel.metadata.naming_convention = {
 
 class Stored(SQLModel):
     """A row of the store."""
+
+    # Rows are not validated: what that takes would be a twentieth of each command's start.
+    model_config = {"defer_build": True}
