@@ -49,6 +49,7 @@ from screens.review.screen import ReviewScreen
 from screens.terminal import Terminal, probe
 from screens.themes import THEMES, filters
 from screens.tty.driver import ReplyDriver, TerminalReply
+from screens.tty.portions import ANSWERS
 from screens.tty.probe import Probe
 from screens.widgets.confirm import Confirm
 from screens.widgets.sheet import Sheet
@@ -292,9 +293,16 @@ class Console(ScreensApp):
         """What the terminal said of itself."""
         return self._picturing.probe
 
+    @property
+    def is_line_slow(self) -> bool:
+        """Whether drawings reach the terminal in portions, so that what is late is never sent."""
+        return isinstance(self._driver, ReplyDriver) and self._driver.is_slow
+
     def on_terminal_reply(self, reply: TerminalReply) -> None:
-        """What the terminal can show."""
-        if self._picturing.probe.take(reply.text):
+        """What the terminal can show, and on a slow line that it has drawn a portion."""
+        if reply.text in ANSWERS and self.is_open:
+            self.here.terminal_at_work()
+        elif self._picturing.probe.take(reply.text):
             for screen in self._made():
                 screen.terminal_known()
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
-_ASKS = re.compile(rb"\x1b\[(\d+);(\d+)H\x1b\[6n")
+_ASKS = re.compile(rb"\x1b\[(\d+);(\d+)H\x1b\[6n|\x1b\[5n")
 _SLICE_S = 0.01
 
 
@@ -79,7 +79,7 @@ class Terminal:
     def _arrive(self, data: bytes) -> None:
         tail = self._tail + data
         for row, column in _ASKS.findall(tail):
-            os.write(self._descriptor, b"\x1b[%b;%bR" % (row, column))
+            os.write(self._descriptor, b"\x1b[%b;%bR" % (row, column) if row else b"\x1b[0n")
         last = [match.end() for match in _ASKS.finditer(tail)]
         self._tail = tail[last[-1] if last else 0 :][-32:]
         with self._changed:

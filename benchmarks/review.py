@@ -3,6 +3,7 @@
 python -m benchmarks.review [CANDIDATES]
 """
 
+import re
 import statistics
 import sys
 import tempfile
@@ -20,7 +21,8 @@ from core.review.waiting import ORDERS, queue_page
 
 KEYS = 30
 PRESSES = 20
-THIN = 256_000 / 8
+THIN, SLOW = 256_000 / 8, 8_000 / 8
+ANSWER = re.compile(rb"\x1b\[2;2H\x1b\[[0-9;]+m2")  # the second card's place in the queue
 FILTERS = (
     "score>0.9", "score<0.001", "snr>24.9", "mag<18.001", "mag>20 filter:r", "field:F3", "frame:f77.fits",
     "object:AID77", "near:10,10,30arcmin", "known:star", "known:unknown", "tag:host", "verdict:none",
@@ -114,6 +116,16 @@ def lag(shown: Terminal, key: str) -> float:
     return shown.came[-1][0] - pressed
 
 
+def late(shown: Terminal, key: str) -> int:
+    """The bytes that come before the answer to a key, which is pressed while the first card is drawn."""
+    shown.until("▀".encode() * 2)
+    before = len(shown.text)
+    shown.press(key)
+    while (found := ANSWER.search(shown.text, before)) is None:
+        time.sleep(0.1)
+    return found.start() - before
+
+
 def pages(url: str) -> None:
     """The first page of orders and filters."""
     store = open_store(url)
@@ -197,6 +209,8 @@ def main(count: int = 1_000_000) -> None:
                 shown.until(b"difference")
                 shown.settle()
                 print(f"{drawing} on 256 kbit/s: {lag(shown, 'j'):.2f} s late (goal 1.0)")
+        with terminal(settings(full), bytes_s=SLOW) as shown:
+            print(f"grey on 8 kbit/s: {late(shown, 'j')} B before a key's answer (goal 1000)")
 
 
 if __name__ == "__main__":

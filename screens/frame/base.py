@@ -135,6 +135,9 @@ class FrameScreen(KeyedScreen, Generic[Data]):
     def terminal_known(self) -> None:
         """The terminal said what it can show."""
 
+    def terminal_at_work(self) -> None:
+        """The terminal has drawn a portion of what was sent, on a slow line."""
+
     def store_changed(self) -> None:
         """Something was written to the store."""
         self.ask(at_once=False)

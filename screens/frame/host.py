@@ -50,6 +50,10 @@ class Host(Protocol):
         """What the terminal said of itself."""
 
     @property
+    def is_line_slow(self) -> bool:
+        """Whether drawings reach the terminal in portions, so that what is late is never sent."""
+
+    @property
     def headline(self) -> "Headline | None":
         """How things stood when the store was last looked at; none before."""
 

@@ -52,7 +52,7 @@ class PictureScreen(FrameScreen[None]):
         self._pictures = pictures
 
     def paint(self) -> None:
-        """Show the state as it is; while another card is on its way to the terminal, later."""
+        """Show the state as it is; while another card is on its way to the terminal at once, later."""
         if not self.is_large_enough:
             self._pictures = ()
         if not (self.is_large_enough and self.is_mounted and self.is_current):
@@ -60,7 +60,7 @@ class PictureScreen(FrameScreen[None]):
             super().paint()
             return
         picture = self.picture
-        if not self._sight.may_draw(picture):
+        if not (self.host.is_line_slow or self._sight.may_draw(picture)):
             return
         self._painted = picture
         super().paint()
@@ -88,6 +88,12 @@ class PictureScreen(FrameScreen[None]):
                 self._question.stop()
                 self._question = None
             self.paint()
+
+    def terminal_at_work(self) -> None:
+        """The terminal draws, on a slow line: wait on for it to answer."""
+        self._sight.is_at_work()
+        if self._question is not None:
+            self._question.reset()
 
     def on_resize(self) -> None:
         """Do not wait for an answer from the former size; Textual has the frame paint after this."""

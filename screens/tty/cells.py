@@ -11,6 +11,7 @@ one that is sent whole whenever it changes, and the cursor is placed anew after 
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from rich.cells import get_character_cell_size
@@ -57,6 +58,16 @@ class Pass(NamedTuple):
 
     text: str
     forgets: bool  # what the terminal shows is not known after it
+
+
+@dataclass(slots=True)
+class _Pen:
+    """Where the terminal stands within what is sent."""
+
+    style: str = ""
+    x: int = -1
+    y: int = -1
+    is_in_picture: bool = False
 
 
 class Cells:
@@ -129,7 +140,12 @@ class Cells:
         if has_drawn:
             yield None
 
-    def difference(self, between: str = "") -> str:
+    @property
+    def is_shown(self) -> bool:
+        """Whether the terminal shows all that is wanted, as far as it was sent."""
+        return all(self._wanted[row] == self._sent[row] for row in self._changed)
+
+    def difference(self, between: str = "", room: int | None = None) -> str:
         """What makes the terminal show what is wanted, from now on taken as sent.
 
         Rows of pictures come last: a thin line takes seconds for them, and words need not wait so long.
@@ -138,44 +154,65 @@ class Cells:
         ----------
         between : str
             To be sent between words and pictures, where there are both.
+        room : int, optional
+            Bytes after which no other cell is begun; a line of uncertain width is sent whole. What is left
+            comes with the next difference.
         """
         out: list[str] = []
-        style, x, y, is_in_picture = "", -1, -1, False
-        changed = [row for row in self._changed if self._wanted[row] != self._sent[row]]
-        for is_picture, row in sorted((self._is_picture(row), row) for row in changed):
-            wanted, sent = self._wanted[row], self._sent[row]
+        pen = _Pen()
+        self._changed = {row for row in self._changed if self._wanted[row] != self._sent[row]}
+        for is_picture, row in sorted((self._is_picture(row), row) for row in self._changed):
+            if room is not None and room <= 0:
+                break
             if is_picture and between:
                 out.append(between if out else "")
                 between = ""
-            uneven = row in self._uneven
-            for column in _stretches(wanted, sent, whole=uneven):
-                text, look = wanted[column]
-                if not text or wanted[column] is _UNKNOWN:
-                    continue  # not text is what lies behind a wide character
-                if (row, column) != (y, x):
-                    ahead = row == y and 0 <= x < column
-                    out.append(f"\x1b[{column - x}C" if ahead else f"\x1b[{row + 1};{column + 1}H")
-                if text == " ":
-                    text, look = across(style, look, is_in_picture)
-                elif text == UPPER and style:
-                    text, look = turned(style, look)
-                if look != style:
-                    out.append(change(style, look))
-                    style = look
-                is_in_picture = text in _BLOCKS
-                out.append(text)
-                y, x = row, column + 1
-                if uneven and not (len(text) == 1 and is_plain(text)):
-                    x = -1
-            self._sent[row] = list(wanted)
-            if uneven and all(len(text) == 1 and is_plain(text) for text, _ in wanted):
-                self._uneven.discard(row)
-        self._changed.clear()
-        if style:
-            out.append(change(style, ""))
-        if out:
+            pieces = self._row_difference(row, pen, room)
+            out += pieces
+            if room is not None:
+                room -= _size(pieces)
+            if self._sent[row] == self._wanted[row]:
+                self._changed.discard(row)
+        if pen.style:
+            out.append(change(pen.style, ""))
+        if out and not self._changed:
             out.append(self._placing())
         return "".join(out)
+
+    def _row_difference(self, row: int, pen: "_Pen", room: int | None) -> list[str]:
+        """What makes a row equal, or some of it, and is taken as sent."""
+        out: list[str] = []
+        wanted, sent, uneven = self._wanted[row], self._sent[row], row in self._uneven
+        style, x, y, is_in_picture = pen.style, pen.x, pen.y, pen.is_in_picture
+        end = len(wanted)
+        for column in _stretches(wanted, sent, whole=uneven):
+            text, look = wanted[column]
+            if not text or wanted[column] is _UNKNOWN:
+                continue  # not text is what lies behind a wide character
+            begun = len(out)
+            if (row, column) != (y, x):
+                ahead = row == y and 0 <= x < column
+                out.append(f"\x1b[{column - x}C" if ahead else f"\x1b[{row + 1};{column + 1}H")
+            if text == " ":
+                text, look = across(style, look, is_in_picture)
+            elif text == UPPER and style:
+                text, look = turned(style, look)
+            if look != style:
+                out.append(change(style, look))
+                style = look
+            is_in_picture = text in _BLOCKS
+            out.append(text)
+            y, x = row, column + 1
+            if uneven:
+                x = x if len(text) == 1 and is_plain(text) else -1
+            elif room is not None and (room := room - _size(out[begun:])) <= 0:
+                end = column + 1
+                break
+        sent[:end] = wanted[:end]
+        if uneven and all(len(text) == 1 and is_plain(text) for text, _ in wanted):
+            self._uneven.discard(row)
+        pen.style, pen.x, pen.y, pen.is_in_picture = style, x, y, is_in_picture
+        return out
 
     def _is_picture(self, row: int) -> bool:
         return sum(text in _BLOCKS for text, _ in self._wanted[row]) >= _PICTURE
@@ -285,6 +322,11 @@ def _fits(cell: Cell, style: str) -> bool:
     if cell is _UNKNOWN:
         return False
     return cell[1] == style or (cell[0] == " " and under(style, cell[1]) == style)
+
+
+def _size(pieces: list[str]) -> int:
+    """Bytes that some text takes in UTF-8."""
+    return sum(len(each.encode(errors="replace")) for each in pieces)
 
 
 def _stretches(wanted: list[Cell], sent: list[Cell], *, whole: bool) -> Iterator[int]:

@@ -17,6 +17,7 @@ from textual.message import Message
 from core.charset import ASCII, UTF_8, charset_of
 from screens.tty.graphics import Placed
 from screens.tty.output import SYNC, Output
+from screens.tty.portions import ANSWERS, Portions
 from screens.tty.replies import ReplyFilter
 
 _CHUNK = 4096
@@ -54,6 +55,7 @@ class ReplyDriver(LinuxDriver):
     ) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._output: Output | None = None
+        self._portions = Portions()  # what was learnt of the line stays when others had the terminal
         self._has_left = False
         self._is_begun = False  # Textual will say the size, as after every begin: all is drawn then anyhow
         self.pictures: Callable[[], Sequence[Placed] | None] = lambda: None
@@ -62,7 +64,7 @@ class ReplyDriver(LinuxDriver):
         """Take the terminal over, at the start and after it was left to others."""
         if self._file is None:
             raise RuntimeError("there is no standard error, and so no console")
-        self._output = Output(self._file.fileno(), charset_of(self._file))
+        self._output = Output(self._file.fileno(), charset_of(self._file), self._portions)
         self._output.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]
         self._has_left, self._is_begun = False, True
@@ -85,6 +87,11 @@ class ReplyDriver(LinuxDriver):
             self._is_begun = False
         elif self._output is not None:
             self._output.forget(size)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the line is slow, and drawings that are late are left out whenever they come."""
+        return self._output is not None and self._output.is_slow
 
     def close(self) -> None:
         """Send what there is, and end."""
@@ -142,4 +149,9 @@ class ReplyDriver(LinuxDriver):
             for message in parser.feed(passed):
                 self.process_message(message)
         while replies.replies:
-            self.process_message(TerminalReply(replies.replies.pop(0)))
+            reply = replies.replies.pop(0)
+            if reply in ANSWERS and self._output is not None:
+                self._output.answered()
+                if not self._output.is_slow:
+                    continue
+            self.process_message(TerminalReply(reply))

@@ -56,8 +56,20 @@ class Graphics:
         self._numbers.clear()
         return "".join(map(_deletion, numbers))
 
-    def difference(self, cells: Cells) -> str:
-        """What makes the terminal show what is wanted; to be sent before the cells that differ."""
+    @property
+    def is_shown(self) -> bool:
+        """Whether all that is wanted was sent."""
+        return len(self._sent) == len(self._wanted)
+
+    def difference(self, cells: Cells, room: int | None = None) -> str:
+        """What makes the terminal show what is wanted; to be sent before the cells that differ.
+
+        Parameters
+        ----------
+        cells : Cells
+        room : int, optional
+            Bytes after which no other picture is begun; those left come with the next difference.
+        """
         wanted = self._wanted
         gone = [each for each in self._sent if each not in wanted]
         new = [
@@ -65,19 +77,22 @@ class Graphics:
             for each in wanted
             if each not in self._sent or (each.cell is not None and cells.differ(*each[:4]))
         ]
-        out = []
+        out: list[str] = []
+        self._sent = tuple(each for each in wanted if each not in new)
         for each in gone:
             if each.cell is None:
                 out.append(_removal(self._numbers[each.image], each))
             else:
                 cells.lose(*each[:4])
         for each in new:
+            if room is not None and sum(map(len, out)) >= room:
+                break
             place = f"\x1b[{each.row + 1};{each.column + 1}H"
             if each.cell is None:
                 out += [self._kept(each.image), place, _placement(self._numbers[each.image], each)]
             else:
                 out += [place, _sixel(each), cells.across(*each[:4])]
-        self._sent = wanted
+            self._sent += (each,)
         return "".join(out)
 
     def _kept(self, image: "Image") -> str:

@@ -4,7 +4,8 @@ After a picture the terminal is asked where its cursor is (``CSI 6n``). It answe
 that came before, so the answer says that the picture is on the screen. The cursor, which is hidden, is put
 on the last line at a column that counts the questions: so an answer tells which question it answers, and
 no key looks like it (shift+F3 sends ``ESC [ 1 ; 2 R``). At most one question is open, and while it is, no
-other picture is drawn: on a thin line late pictures are left out rather than queued.
+other picture is drawn: late pictures are left out rather than queued. Where drawings go in portions, it is
+`screens.tty.output` that leaves them out, and none has to wait here.
 
 A terminal that never answers within `ANSWER_S` is taken for one that cannot; from then on a picture counts
 as seen `DELAY_S` after it was sent. One that has answered before is given `PATIENCE_S`. Inside tmux or
@@ -76,6 +77,11 @@ class Sight:
             return True
         is_silent = self._is_open and not self.is_waiting
         return is_silent and self._clock() - self._drawn_at >= DELAY_S
+
+    def is_at_work(self) -> None:
+        """The terminal has drawn a portion of what comes before the question: its patience begins anew."""
+        if self.is_waiting:
+            self._asked_at = self._clock()
 
     def abandon(self) -> None:
         """The screen has another size: what is on it is lost, and where the cursor stood at the question."""

@@ -86,6 +86,26 @@ def test_the_terminal_shows_what_it_would_of_all_that_was_written(seed, characte
     assert len("".join(sent)) < len("".join(pictures))
 
 
+@pytest.mark.parametrize("characters", [PLAIN, PLAIN + UNEVEN], ids=["plain", "uneven"])
+@pytest.mark.parametrize("seed", range(20))
+def test_in_portions_the_terminal_shows_the_same_in_the_end(seed, characters):
+    lot = random.Random(seed)
+    pictures = [picture(lot, characters) for _ in range(12)]
+    cells, sent = Cells(), []
+    for each in pictures:
+        list(cells.feed(each))
+        for _ in range(lot.randrange(4)):  # the rest is late
+            room = lot.randrange(1, 200)
+            sent.append(cells.difference(room=room))
+            if characters is PLAIN:
+                assert len(sent[-1].encode()) <= room + 80  # a cell with all its attributes, and a reset
+    while not cells.is_shown:
+        sent.append(cells.difference(room=100))
+        assert sent[-1]
+    assert shown(sent) == shown(pictures)
+    assert cells.difference() == ""
+
+
 def test_a_half_block_is_turned_where_that_needs_less():
     dark, light = "38;5;240;48;5;250", "38;5;250;48;5;240"
     cells = Cells()

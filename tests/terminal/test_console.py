@@ -25,6 +25,7 @@ from tests.forks import Program
 
 PATIENCE_S = 60.0
 COLUMNS, LINES = 80, 24
+SLICE_S = 0.02
 QUIET = 5  # looks in a row, 30 ms apart, between which nothing happens: longer than the escape key waits
 
 _NOT_PYTES = re.compile(
@@ -45,8 +46,9 @@ class Terminal:
         self.sent = b""
         self._stream = pyte.ByteStream(self.screen)
         self._descriptor = descriptor
-        self.answers = True  # to CSI 6n, as terminals do
-        self.questions: list[str] = []  # the answers that were asked for, given or not
+        self.answers = True  # to CSI 6n and 5n, as terminals do
+        self.bytes_s: int | None = None  # of the line; none: as fast as can be
+        self.questions: list[str] = []  # where the cursor is, as it was asked for, answered or not
         self.is_open = True
         self.replies: dict[str, str] = {}  # to other questions
         self._answered: dict[str, int] = {}
@@ -59,7 +61,8 @@ class Terminal:
         return "\n".join(self.screen.display)
 
     def _answer(self, answer: str) -> None:
-        self.questions.append(answer)
+        if answer.endswith("R"):
+            self.questions.append(answer)
         if self._held is not None:
             self._held.append(answer)
         elif self.answers:
@@ -129,8 +132,10 @@ class Terminal:
         """Read what has come; false when nothing did."""
         if not select.select([self._descriptor] if self.is_open else [], [], [], seconds)[0]:
             return False
+        if self.bytes_s is not None:
+            time.sleep(SLICE_S)
         try:
-            data = os.read(self._descriptor, 65536)
+            data = os.read(self._descriptor, 65536 if self.bytes_s is None else int(self.bytes_s * SLICE_S))
         except OSError:  # the other end is closed; whoever waits leaves the processor to the program
             time.sleep(min(seconds, 0.05))
             return False
@@ -149,11 +154,12 @@ class Terminal:
 
 @contextmanager
 def console(
-    folder: Path, url: str, *, before: str = "", exit_code: int = 0, deaf: bool = False, **environment: str
-) -> Iterator[Terminal]:
+    folder: Path, url: str, *, before: str = "", exit_code: int = 0, deaf: bool = False,
+    bytes_s: int | None = None, **environment: str,
+) -> Iterator[Terminal]:  # fmt: skip
     """The real program on a store, after some code of the test's in the same process.
 
-    A ``deaf`` terminal does not say where its cursor is.
+    A ``deaf`` terminal says neither where its cursor is nor that it has drawn what came.
     """
     settings = folder / "config.toml"
     settings.write_text(f'home = "{folder}"\n[store]\nurl = "{url}"\n[review]\nreviewer = "vera"\n')
@@ -165,6 +171,7 @@ def console(
     os.close(follower)
     terminal = Terminal(leader, process)
     terminal.answers = not deaf
+    terminal.bytes_s = bytes_s
     try:
         yield terminal
         deadline = time.monotonic() + PATIENCE_S

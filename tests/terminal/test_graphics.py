@@ -60,6 +60,22 @@ def test_the_terminal_shows_what_is_wanted_after_any_changes(seed, cell):
     assert screen.read((sent + graphics.forget()).encode()).kitty.images == {}
 
 
+@pytest.mark.parametrize("cell", [None, CELL])
+def test_in_portions_one_picture_comes_after_the_other_and_a_late_one_never(cell):
+    cells, graphics, sent = Cells(), Graphics(), []
+    graphics.want([placed(0, place, cell) for place in range(3)])
+    sent.append(graphics.difference(cells, room=1))
+    assert not graphics.is_shown
+    graphics.want([placed(0, 0, cell), placed(1, 1, cell)])
+    while not graphics.is_shown:
+        sent.append(graphics.difference(cells, room=1))
+    screen = PictureScreen(CELL).read("".join(sent).encode())
+    assert len(sent) == 2
+    assert len(screen.sixels if cell else screen.kitty.shown) == 2
+    assert "".join(sent).count("\x1bP" if cell else "a=p") == 2
+    assert graphics.difference(cells, room=1) == ""
+
+
 def test_what_stays_is_not_sent_again_and_what_the_terminal_keeps_is_only_placed():
     cells, graphics = Cells(), Graphics()
 

@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import select
 
 from core.database.tables import Verdict
-from screens.tty.sight import ANSWER_S, DELAY_S
+from screens.tty.sight import ANSWER_S, DELAY_S, Sight
 from tests.builders import add_night, make_store
 from tests.terminal.test_console import console
 
@@ -111,6 +111,18 @@ def test_where_the_terminal_never_answers_a_short_delay_guards(night, tmp_path):
         terminal.until("3 of 6")
         assert labels(store) == ["supernova", "artefact"]
         terminal.press("q")
+
+
+def test_patience_begins_anew_with_each_portion_that_the_terminal_has_drawn():
+    now = [0.0]
+    sight = Sight(lambda: now[0])
+    assert sight.drew("card") == 1
+    for _ in range(5):
+        now[0] += 0.9 * ANSWER_S
+        sight.is_at_work()
+        assert not sight.has_seen("card")
+    now[0] += ANSWER_S
+    assert sight.has_seen("card")
 
 
 REPLIES = [
