@@ -11,8 +11,9 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import psycopg
@@ -38,6 +39,16 @@ settings.load_profile("astrid")
 sys.dont_write_bytecode = False
 
 gc.set_threshold(10_000, 10, 10)  # tests leave little, and looking for it took a sixth of their time
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Begin with a share of all tests each, so that none is compiled and rewritten by every worker."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and session.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        modules = sorted(Path(__file__).parent.rglob("test_*.py"))
+        for path in modules[int(worker[2:]) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]:
+            with suppress(Exception, pytest.skip.Exception):  # it is told where it is collected
+                import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
 
 
 def pytest_collection_finish() -> None:
