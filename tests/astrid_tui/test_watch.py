@@ -5,6 +5,8 @@ import os
 import select
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from shutil import rmtree
 
@@ -18,7 +20,7 @@ from core.frames.queue import counts_by_state
 from core.frames.watched_folders import folders
 from core.health.checks import Check
 from core.health.watch import look
-from core.operations import runs
+from core.operations import launch, runs
 from core.settings import Settings
 from core.settings_sections import StoreSettings
 from tests.astrid_tui.command import Command
@@ -52,6 +54,18 @@ def astrid(env, tmp_path, monkeypatch, capsys) -> Command:
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     return Command(monkeypatch, capsys.readouterr)
+
+
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Runs are forked: for what is not about how the process of one begins."""
+    with ExitStack() as until_then:
+
+        def fork(words: list[str], *_: object) -> int:
+            return until_then.enter_context(Program(*words, env=os.environ)).pid
+
+        monkeypatch.setattr(launch, "spawn_astrid", fork)
+        yield
 
 
 def line(process: Program) -> dict:
@@ -105,6 +119,7 @@ def test_frames_that_arrive_are_processed_by_a_run_of_its_own(
     assert "started" not in astrid.said  # nothing is due
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("how", ["its run was killed", "its lease ran out"])
 def test_a_frame_of_who_is_gone_is_processed_though_no_other_comes(
     astrid: Command, sqlite_store: Store, night: Path, how: str

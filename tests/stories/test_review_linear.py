@@ -86,9 +86,9 @@ def test_answers_that_end_end_the_sitting_and_read_only_writes_nothing(night, tm
     assert "nothing is written" in said
     assert "Card 2 of 5." in said
     assert rows(store) == []
-    said = astrid(url, tmp_path, "review", "--linear", "--filter", "score>1000", typed="r\n")
+    said = within(url, tmp_path, "review", "--linear", "--filter", "score>1000", typed="r\n")
     assert "Nothing awaits a verdict here." in said
-    astrid(url, tmp_path, "review", "--filter", "snr>7", code=2)
+    within(url, tmp_path, "review", "--filter", "snr>7", code=2)
 
 
 def test_what_reviewers_did_is_told_and_exported_by_commands(night, tmp_path, monkeypatch, capsys):
