@@ -146,7 +146,7 @@ def test_a_name_that_nobody_bears_is_refused_and_a_reviewer_who_is_no_expert_is_
 def test_filters_find_what_is_disputed_and_what_awaits_an_expert(store):
     labels = [Label.REAL, Label.DIPOLE, Label.SUPERNOVA, Label.INDETERMINATE, Label.ARTEFACT]
     lots = random.Random(7)
-    candidates = [add_candidate(store) for _ in range(30)]
+    candidates = [add_candidate(store) for _ in range(18)]
     for candidate in candidates:
         for who in ("ada", "bob", "eve", "dan", "ada")[: lots.randint(1, 5)]:
             judge(store, who, candidate, lots.choice(labels))

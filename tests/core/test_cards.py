@@ -381,7 +381,7 @@ def test_a_page_is_the_same_whichever_way_it_is_found(store, monkeypatch):
             wanted = set(db.scalars(query.where(*conditions(parse(filters)))))
         found, after = [], None
         while True:
-            page = queue_page(store, limit=4, filters=filters, after=after)
+            page = queue_page(store, limit=6, filters=filters, after=after)
             found += [(row.score, row.object_id) for row in page.rows]
             if (after := page.next) is None:
                 break

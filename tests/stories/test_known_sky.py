@@ -150,7 +150,7 @@ def test_every_candidate_beside_what_is_known(
 def test_bodies_of_a_simulated_night_are_linked_when_a_run_ends(
     astrid: Command, tmp_path: Path, no_network: None
 ) -> None:
-    night = simulate_night(tmp_path / "frames", frames=4, size=512, seed=1, references=2)
+    night = simulate_night(tmp_path / "frames", frames=4, size=384, seed=1, references=2)
     astrid("init")
     astrid("ingest", *night.calibration)
     astrid("reference", "build", *night.reference)
