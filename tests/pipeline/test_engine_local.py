@@ -36,6 +36,7 @@ from pipeline.engines.worker import LOST, FrameEvent
 from pipeline.intake.ingest import examine
 from pipeline.reference.references import from_frames
 from pipeline.simulate import simulate_night
+from tests.chaos.nights import QUICK
 from tests.chaos.processes import eventually
 from tests.forks import FORKS, begin
 
@@ -51,7 +52,7 @@ class Night:
     reference: ReferenceFacts
 
     def settings(self, url: str) -> Settings:
-        return Settings.model_construct(home=self.home, store=StoreSettings(url=url))
+        return Settings.model_construct(home=self.home, store=StoreSettings(url=url), **QUICK)
 
 
 @pytest.fixture(scope="module")

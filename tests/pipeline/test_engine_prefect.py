@@ -42,6 +42,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pytest.Mon
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASTRID_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setenv("ASTRID_POWER__ENABLED", "false")
+        patch.setenv("ASTRID_DETECT__UNET", "false")
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.delenv("PREFECT_API_URL", raising=False)
         yield patch

@@ -34,6 +34,7 @@ from pipeline.intake.ingest import examine
 from pipeline.reference.references import from_frames
 from pipeline.simulate import simulate_night
 from pipeline.subtraction.subtract import subtract
+from tests.chaos.nights import QUICK
 from tests.pipeline.pairs import make_pair
 
 FLUX = 60_000.0
@@ -85,7 +86,7 @@ class Done:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("forced")
     url = f"sqlite:///{folder / 'astrid.db'}"
-    settings = Settings.model_construct(home=folder / "home", store=StoreSettings(url=url))
+    settings = Settings.model_construct(home=folder / "home", store=StoreSettings(url=url), **QUICK)
     night = simulate_night(folder / "frames", frames=FRAMES, size=256, seed=3, references=2)
     with closing(open_store(url, create=True)) as store:
         register(store, [each for path in night.science for each in examine(path, settings)])
@@ -98,7 +99,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def done(template: Path, tmp_path: Path):
     (tmp_path / "astrid.db").write_bytes((template / "astrid.db").read_bytes())
     url = f"sqlite:///{tmp_path / 'astrid.db'}"
-    settings = Settings.model_construct(home=template / "home", store=StoreSettings(url=url))
+    settings = Settings.model_construct(home=template / "home", store=StoreSettings(url=url), **QUICK)
     with closing(open_store(url)) as store:
         yield Done(store, settings)
 

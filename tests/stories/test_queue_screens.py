@@ -23,6 +23,7 @@ from screens.action import Where
 from screens.lines import Tinted
 from screens.widgets.rows import Rows
 from tests.builders import make_store
+from tests.chaos.nights import QUICK
 from tests.stories.desk import Reviewer, console
 from tests.stories.trouble import many_queued, troubled_night
 
@@ -71,7 +72,7 @@ async def words(vera: Reviewer, text: str) -> None:
 async def test_a_frame_fails_is_understood_retried_and_done(tmp_path, size):
     store, url = make_store(tmp_path)
     settings = Settings.model_construct(
-        home=tmp_path, store=StoreSettings(url=url), queue=QueueSettings(attempts=1)
+        home=tmp_path, store=StoreSettings(url=url), queue=QueueSettings(attempts=1), **QUICK
     )
     paths = simulate_night(tmp_path / "frames", frames=1, size=256, seed=3, references=2)
     facts, _ = from_frames(paths.reference, settings)

@@ -45,6 +45,7 @@ class Astrid:
             "ASTRID_HOME": str(folder / "home"),
             "ASTRID_STORE__URL": url,
             "ASTRID_POWER__ENABLED": "false",
+            "ASTRID_DETECT__UNET": "false",
             "OMP_NUM_THREADS": "1",
         }.items():
             monkeypatch.setenv(name, value)
