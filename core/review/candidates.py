@@ -16,10 +16,10 @@ from core.objects.known import known_sky
 from core.objects.tracklets import tracklets_of
 from core.review.cards import Card, CardError, hidden, read_card
 from core.review.fakes import revealed
-from core.review.filter_terms import AnyOf, HasTag, HasVerdict, Match, Not, Term
+from core.review.filter_terms import AnyOf, Compare, HasTag, HasVerdict, InZone, Match, Not, Term
 from core.review.filters import conditions, parse
 from core.review.names import looked_up
-from core.review.narrow import few
+from core.review.narrow import as_they_lie, few
 
 # What a page can be ordered by; `significance` is |snr|. All but that one have an index.
 ORDERS: dict[str, Callable[[], SQLColumnExpression[Any]]] = {
@@ -112,6 +112,9 @@ def _found(
     # Asked for in the second way no index can answer it: rows are read in order of their ids, or are those
     # few that were looked up.
     in_order, as_found = is_current.is_(True), is_current.is_not(False)
+    # An index of numbers has what is current before them: without it SQLite is not to use one.
+    numbers = [term for term in terms if by == "id" and isinstance(term, Compare | InZone)]
+    others = [term for term in terms if term not in numbers]
     key = ORDERS[by]()
     order: dict[str, Any] = {
         "key": key, "row_id": col(Candidate.id), "descending": descending, "after": after
@@ -121,7 +124,8 @@ def _found(
         query: Select[Any] = select(col(Candidate.id), key.label("page_key")).where(*among)
         if terms:  # they may ask for the object
             query = query.join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
-            query = query.where(*conditions(terms, one_by_one=one_by_one))
+            query = query.where(*conditions(others, one_by_one=one_by_one))
+            query = query.where(*as_they_lie(db, conditions(numbers)))
         return fetch(db, query, limit=limit, **order)
 
     if any(isinstance(term, Match) and term.few is not None for term in terms):

@@ -23,7 +23,7 @@ from core.review.card_terms import (
     states_of,
 )
 from core.review.names import looked_up
-from core.review.narrow import Objects, few, within
+from core.review.narrow import Objects, as_they_lie, few, within
 from core.review.states import AWAITING, count_awaiting
 from core.vocabulary import ReviewState
 
@@ -202,7 +202,7 @@ def _passing(
         .where(
             col(SkyObject.best_candidate_id) == col(Candidate.id) + 0,
             (col(SkyObject.review_state) + "").in_(states),
-            *conditions(terms),
+            *as_they_lie(db, conditions(terms)),
         )
     )
     return query.where(by.key().is_not(None)) if by.only_known else query
