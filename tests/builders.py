@@ -49,6 +49,24 @@ def make_store(folder: Path) -> tuple[Store, str]:
     return open_store(url), url
 
 
+@cache
+def _night_file() -> tuple[bytes, tuple[int, ...]]:
+    with TemporaryDirectory() as folder:
+        store, _ = make_store(Path(folder))
+        ids = add_night(store)
+        store.close()  # which writes all of it into the one file
+        return (Path(folder) / "astrid.db").read_bytes(), tuple(ids)
+
+
+def make_night(folder: Path) -> tuple[Store, str, list[int]]:
+    """The store of `make_store` and `add_night` in a folder, its URL, and the objects: copied, not built anew."""
+    content, ids = _night_file()
+    path = folder / "astrid.db"
+    path.write_bytes(content)
+    url = f"sqlite:///{path}"
+    return open_store(url), url, list(ids)
+
+
 def add_night(store: Store, objects: int = 5, epochs: int = 3, **names: str) -> list[int]:
     """Objects that await a verdict, the first with the highest score.
 

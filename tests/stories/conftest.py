@@ -11,7 +11,7 @@ from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 
 from core.database.store import Store
-from tests.builders import add_night, make_store
+from tests.builders import make_night
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +63,6 @@ def soon_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def night(tmp_path: Path) -> Iterator[tuple[Store, str, list[int]]]:
     """A store with five objects that await a verdict, its URL, and their ids."""
-    store, url = make_store(tmp_path)
-    ids = add_night(store)
+    store, url, ids = make_night(tmp_path)
     yield store, url, ids
     store.close()
