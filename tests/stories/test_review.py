@@ -119,7 +119,7 @@ async def test_a_filter_is_kept_shown_explained_and_cleared(night, tmp_path):
         assert "expert, disputed" in vera.lines[-2]  # all of it
         assert "score>22.8" in vera.lines[1]
         await vera.press("escape", "escape")
-        assert "1 of 5" in vera.text
+        await vera.until(lambda: "1 of 5" in vera.text)
         await vera.press("slash")
         await vera.type("score>1000")
         assert "No card passes the filter" in vera.text

@@ -198,7 +198,7 @@ async def test_a_page_that_was_not_answered_for_is_read_once_the_store_is_back(n
         await vera.until(lambda: "the server is gone" in vera.lines[-2])
         is_away.clear()
         await vera.until(lambda: "No run yet" in vera.text)
-        assert "the store answers again" in vera.lines[-2]
+        await vera.until(lambda: "the store answers again" in vera.lines[-2])
 
 
 async def test_a_remembered_filter_that_is_none_any_more_hides_no_queue(night, tmp_path):
