@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, select, union
+from sqlalchemy import ColumnElement, Select, and_, select, union
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -30,3 +30,23 @@ def with_their_bodies(objects: Select[Any]) -> Select[Any]:
         )
     )
     return select(union(select(direct.c[0]), together).subquery().c[0])
+
+
+def is_of_body() -> ColumnElement[bool]:
+    """Whether the object that a query looks at is judged as one with others."""
+    return and_(
+        col(SkyObject.tracklet_id).is_not(None), col(SkyObject.review_state) != ReviewState.BOGUS.value
+    )
+
+
+def its_body() -> Select[Any]:
+    """The ids of all that are judged as one with the object that a query looks at."""
+    other = aliased(SkyObject)
+    return (
+        select(col(other.id))
+        .where(
+            col(other.tracklet_id) == col(SkyObject.tracklet_id),
+            col(other.review_state) != ReviewState.BOGUS.value,
+        )
+        .correlate(SkyObject)  # two queries around it: it would not be found otherwise
+    )

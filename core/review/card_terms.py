@@ -17,7 +17,7 @@ from sqlmodel import Session, col
 from core.database.tables import Assignment, Candidate, SkyObject, Verdict
 from core.frames.standing import stands
 from core.review import filters
-from core.review.bodies import with_their_bodies
+from core.review.bodies import is_of_body, its_body, with_their_bodies
 from core.review.filter_terms import AnyOf, AwaitsExpert, Disputed, HasVerdict, InState, Match, Term
 from core.review.filter_words import like
 from core.review.states import AWAITING
@@ -214,20 +214,14 @@ def _are_seen(term: SeenOn) -> ColumnElement[bool]:
 
 def _is_seen(term: SeenOn) -> ColumnElement[bool]:
     """The same, asked of one object."""
-    own, others, other = aliased(Candidate), aliased(Candidate), aliased(SkyObject)
+    own, others = aliased(Candidate), aliased(Candidate)
     by_itself = exists().where(
         col(own.sky_object_id) == col(SkyObject.id), _stays(own), like(col(own.frame), term.pattern)
     )
-    together = (
-        select(col(other.id))
-        .where(col(other.tracklet_id) == col(SkyObject.tracklet_id), col(other.review_state) != _BOGUS)
-        .correlate(SkyObject)  # two queries around it: it would not be found otherwise
-    )
     with_others = exists().where(
-        col(others.sky_object_id).in_(together), _stays(others), like(col(others.frame), term.pattern)
+        col(others.sky_object_id).in_(its_body()), _stays(others), like(col(others.frame), term.pattern)
     )
-    moves = and_(col(SkyObject.tracklet_id).is_not(None), col(SkyObject.review_state) != _BOGUS)
-    return or_(by_itself, and_(moves, with_others))
+    return or_(by_itself, and_(is_of_body(), with_others))
 
 
 def _stays(row: Any) -> ColumnElement[bool]:

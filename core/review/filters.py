@@ -53,7 +53,7 @@ from core.database.tables import (
 )
 from core.frames.standing import candidate_label, is_taken_back
 from core.objects.sky import MARGIN_DEG, haversine, ra_ranges, zone_of
-from core.review.bodies import with_their_bodies
+from core.review.bodies import is_of_body, its_body, with_their_bodies
 from core.review.filter_terms import (
     EXACT,
     KNOWN,
@@ -157,7 +157,8 @@ def _condition(term: Term, one_by_one: bool) -> ColumnElement[bool]:  # noqa: PL
         case InZone(zone):
             return _in_zone(zone)
         case HasTag(tag, wanted):
-            return _tagged(tag) if wanted else ~_tagged(tag)
+            has_it = _is_tagged(tag) if one_by_one else _are_tagged(tag)
+            return has_it if wanted else ~has_it
         case AwaitsExpert(expert, wanted):
             return awaits_expert(expert, wanted)
         case Disputed(wanted, experts):
@@ -374,10 +375,24 @@ def _in_zone(zone: Zone) -> ColumnElement[bool]:
 
 
 @lru_cache(maxsize=32)
-def _tagged(tag: str | None) -> ColumnElement[bool]:
-    """Tags are a list in JSON, which both databases keep as it was written: ASCII, in double quotes."""
+def _are_tagged(tag: str | None) -> ColumnElement[bool]:
+    """All objects that have a tag are found first."""
     given = aliased(Verdict)
-    text = cast(col(given.tags), Text)
-    has = text != "[]" if tag is None else text.contains(json.dumps(tag), autoescape=True)
-    named = select(col(given.sky_object_id)).where(has, ~is_taken_back(given))
+    named = select(col(given.sky_object_id)).where(*_names(given, tag))
     return col(SkyObject.id).in_(with_their_bodies(named))
+
+
+@lru_cache(maxsize=32)
+def _is_tagged(tag: str | None) -> ColumnElement[bool]:
+    """The same, asked of one object."""
+    own, others = aliased(Verdict), aliased(Verdict)
+    by_itself = exists().where(col(own.sky_object_id) == col(SkyObject.id), *_names(own, tag))
+    with_others = exists().where(col(others.sky_object_id).in_(its_body()), *_names(others, tag))
+    return or_(by_itself, and_(is_of_body(), with_others))
+
+
+def _names(given: type[Verdict], tag: str | None) -> tuple[ColumnElement[bool], ...]:
+    """Tags are a list in JSON, which both databases keep as it was written: ASCII, in double quotes."""
+    tags = cast(col(given.tags), Text)
+    has = tags != "[]" if tag is None else tags.contains(json.dumps(tag), autoescape=True)
+    return has, ~is_taken_back(given)

@@ -79,17 +79,24 @@ def few(
     dialect = db.get_bind().dialect.name
     # What was said is asked last: that is often much, and takes longest to find.
     asked = sorted(terms, key=lambda term: isinstance(term, HasVerdict))
-    found = [each for term in asked if (each := _objects(term, dialect, states)) is not None]
-    for query, _ in found:
+    found = [(*each, term) for term in asked if (each := _objects(term, dialect, states)) is not None]
+    for query, *_ in found:
         ids = db.scalars(query.limit(VERY_FEW + 1)).all()
         if len(ids) <= VERY_FEW:
             return ids
     counts: list[int] = []
-    for _, counted in found:
+    for _, counted, _ in found:
         part = counted.limit(most + 1).subquery()
         counts.append(db.scalar(select(func.count()).select_from(part)) or 0)
     fewest = min(counts, default=most + 1)
-    return found[counts.index(fewest)][0] if fewest <= most else None
+    if fewest > most:
+        return None
+    objects, _, term = found[counts.index(fewest)]
+    if dialect != "postgresql" or fewest > MOST or not isinstance(term, HasTag | HasVerdict):
+        return objects
+    # Each is sought by an index: PostgreSQL takes what has tags for all that was said, and would read every
+    # object instead. It takes an array for short.
+    return select(func.unnest(func.array(objects.scalar_subquery())))
 
 
 def as_they_lie(db: Session, conditions: Sequence[ColumnElement[bool]]) -> list[ColumnElement[bool]]:

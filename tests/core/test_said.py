@@ -7,10 +7,11 @@ from sqlalchemy import event
 from sqlalchemy.orm.util import AliasedInsp
 
 from core.objects.tracklets import newest_night, write_tracklets
-from core.review import candidates
+from core.review import candidates, waiting
 from core.review.card_terms import conditions, in_state, parse
 from core.review.narrow import few
 from core.review.verdicts import annotate, decide
+from core.review.waiting import queue_page
 from core.vocabulary import Label, ReviewState
 from tests.core.rows import add_candidate, add_object
 from tests.core.test_filters import matching
@@ -76,7 +77,8 @@ def test_what_was_seldom_said_is_not_looked_for_among_all(sqlite_store, monkeypa
             plan = db.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
             outer = [step[3] for step in plan if step[1] == 0]
             assert not any(" candidate USING INDEX ix_candidate_score" in step for step in outer), outer
-        assert " OR " not in statement  # by which PostgreSQL would go through all objects for some
+        # By which PostgreSQL would go through all objects for some; but of a tag each is asked by itself.
+        assert " OR " not in statement or expression.startswith("tag:")
     assert len(asked) == 4  # of the beginning and of the few, each with a score and without
 
 
@@ -90,6 +92,31 @@ def test_of_what_was_said_each_object_is_asked_for_its_state(store):
         words, values = next(each for each in asked if "FROM verdict" in each[0])
         plan = str(connection.exec_driver_sql(f"{explain} {words}", values).all())
     assert ("SubPlan" if store.is_postgresql else "CORRELATED SCALAR SUBQUERY") in plan
+
+
+@pytest.mark.parametrize("expression", ["tag:host", "tag:none", "-tag:host", "tag:any"])
+def test_of_a_few_objects_each_is_asked_for_its_tags(store, monkeypatch, expression):
+    """A page that looks at the first of a queue is not to read all that was ever said."""
+    monkeypatch.setattr(waiting, "_BEGINNING", 1)
+    for _ in range(3):
+        add_candidate(store)
+    asked = []
+    with store.read() as db:
+        event.listen(db.get_bind(), "before_cursor_execute", lambda *given: asked.append(given[2]))
+    queue_page(store, filters=expression, limit=1)
+    first = next(each for each in asked if "JOIN candidate" in each)
+    assert "_1.sky_object_id = sky_object.id" in first
+    assert "UNION" not in first
+
+
+def test_postgresql_takes_objects_with_tags_for_few(store, monkeypatch):
+    monkeypatch.setattr("core.review.narrow.VERY_FEW", -1)
+    annotate(store, session="ada", reviewer="ada", candidate_id=add_candidate(store), tags=["host"])
+    for expression in ("tag:host", "verdict:real"):
+        with store.read() as db:
+            among = few(db, parse(expression))
+        assert ("unnest(array(" in str(among)) is store.is_postgresql
+    assert len(queue_page(store, filters="tag:host").rows) == 1
 
 
 @pytest.mark.parametrize("expression", ["tag:host", "verdict:real", "disputed:yes", "expert:eve"])
