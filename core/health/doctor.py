@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from core.cuda import SUBTRACTING, no_cuda
 from core.health.checks import Check, examine
 from core.settings import Settings, SettingsError, find_file, load
 
@@ -73,15 +74,12 @@ def _installed(name: str) -> str | None:
 def _device(settings: Settings) -> Iterator[Check]:
     if settings.subtract.device == "cpu":
         return  # nothing needs another
-    try:
-        import torch
-    except ImportError:
-        yield Check("cuda", "failed", "subtract.device is 'cuda', and torch is not installed")
+    if why_not := no_cuda(*SUBTRACTING):
+        yield Check("cuda", "failed", why_not)
         return
-    if torch.cuda.is_available():
-        yield Check("cuda", "ok", torch.cuda.get_device_name())
-    else:
-        yield Check("cuda", "failed", "subtract.device is 'cuda', and torch finds no device: say 'cpu'")
+    import torch
+
+    yield Check("cuda", "ok", torch.cuda.get_device_name())
 
 
 def _broker(settings: Settings) -> Iterator[Check]:

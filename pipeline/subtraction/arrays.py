@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from core.cuda import SUBTRACTING, no_cuda
 from core.errors import AstridError
 from core.vocabulary import ExitCode
 
@@ -177,13 +178,6 @@ def arrays(device: Device) -> Arrays:
     """
     if device == "cpu":
         return HostArrays()
-    try:
-        import torch
-    except ImportError as error:
-        raise DeviceMissing(
-            "subtract.device is 'cuda', and torch is not installed:"
-            " pip install 'astrid-tui[train]', or say 'cpu'"
-        ) from error
-    if not torch.cuda.is_available():
-        raise DeviceMissing("subtract.device is 'cuda', and torch finds no CUDA device: say 'cpu'")
+    if why_not := no_cuda(*SUBTRACTING):
+        raise DeviceMissing(why_not)
     return CudaArrays()

@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from core.cuda import no_cuda
 from core.errors import AstridError
 from core.unfinished import unfinished
 from core.vocabulary import ExitCode
@@ -40,8 +41,8 @@ def on_device(name: Device) -> torch.device:
     NoDevice
         ``cuda`` where torch finds none.
     """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise NoDevice("torch finds no CUDA device here: train with --device cpu")
+    if name == "cuda" and (why_not := no_cuda("--device is cuda", "train with --device cpu")):
+        raise NoDevice(why_not)
     return torch.device(name)
 
 

@@ -1,6 +1,7 @@
 """What each check says of given facts, and that the facts of this machine can be gathered."""
 
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -342,7 +343,12 @@ def test_the_doctor_looks_for_the_device_that_subtractions_are_to_be_made_on(tmp
 
     assert said("cpu") == []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert said("cuda") == [("failed", "subtract.device is 'cuda', and torch finds no device: say 'cpu'")]
+    begins = "subtract.device is 'cuda', and torch"
+    assert said("cuda") == [("failed", f"{begins} finds no CUDA device: say 'cpu'")]
+    monkeypatch.setitem(sys.modules, "torch", None)
+    install = "pip install 'astrid-tui[train]', or say 'cpu'"
+    assert said("cuda") == [("failed", f"{begins} is not installed: {install}")]
+    monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a card")
     assert said("cuda") == [("ok", "a card")]

@@ -118,7 +118,7 @@ def test_a_cuda_device_learns_what_a_cpu_does_and_either_goes_on_with_what_the_o
 
 @needs_no_cuda
 def test_a_device_that_is_not_there_is_told_before_anything_is_made(files, tmp_path):
-    with pytest.raises(TrainingError, match="no CUDA device here: train with --device cpu") as told:
+    with pytest.raises(TrainingError, match="no CUDA device: train with --device cpu") as told:
         train(files[:4], [], replace(SMALL, device="cuda"), tmp_path / "c.safetensors")
     assert told.value.exit_code == ExitCode.UNAVAILABLE
     assert not list(tmp_path.iterdir())
