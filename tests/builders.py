@@ -59,7 +59,7 @@ def _night_file() -> tuple[bytes, tuple[int, ...]]:
 
 
 def make_night(folder: Path) -> tuple[Store, str, list[int]]:
-    """The store of `make_store` and `add_night` in a folder, its URL, and the objects: copied, not built anew."""
+    """The store of `make_store` and `add_night` in a folder, its URL and the objects: a copy."""
     content, ids = _night_file()
     path = folder / "astrid.db"
     path.write_bytes(content)
