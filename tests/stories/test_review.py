@@ -431,7 +431,8 @@ async def test_keys_that_come_quickly_scroll_a_page_as_often(night, tmp_path):
         assert vera.app.screen.query_one("#sheet-body", VerticalScroll).scroll_y == 20
 
 
-async def test_a_verdict_is_refused_once_the_file_of_the_store_is_gone(night, tmp_path):
+async def test_a_verdict_is_refused_once_the_file_of_the_store_is_gone(night, tmp_path, monkeypatch):
+    monkeypatch.setattr("astrid_tui.watching.LOOK_S", 3600.0)  # else it may say so by itself
     store, url, _ = night
     async with console(url, tmp_path, (140, 40)) as vera:
         (tmp_path / "astrid.db").rename(tmp_path / "away.db")
