@@ -28,7 +28,7 @@ from pipeline.stellar.profile import (
     settled_terms,
 )
 from pipeline.stellar.stamps import Stamps, psf_stamps, shifted
-from pipeline.stellar.star_fit import SKY_ERROR, StarFit, fit_stars, slopes
+from pipeline.stellar.star_fit import StarFit, fit_stars, slopes
 from pipeline.stellar.stars import half_width, select_psf_stars, stellar_fwhm
 from pipeline.stellar.variation import fit_core, fit_pixels
 
@@ -219,7 +219,7 @@ def _combined(
         cells = np.s_[: len(fitted.terms), part.reshape(size, size)]
         coefficients[cells], errors[cells] = fitted.terms, fitted.errors
     flux = fit.flux[shining]
-    sky_error = SKY_ERROR * float(np.sum(fit.noise[shining] * flux) / np.sum(flux**2))
+    sky_error = fit.sky_error / float(np.linalg.norm(flux))
     profile = fit_profile(coefficients[0], errors[0], model.fwhm, sky_error)
     centre = settled_centre(coefficients[0] - profile.sky, errors[0], profile.light, model.fwhm)
     nearby = _moved(profile.light, model.fwhm)

@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.frame import Frame, Image, PsfModel
+from pipeline.quantile import MAD_TO_SIGMA
 from pipeline.stellar.profile import offsets
 from pipeline.stellar.stamps import Stamps, cut, joint_fluxes, placed_psfs, shifted, star_model
 
 Values = NDArray[np.float64]
 
-# The sky under a star is known to about this part of a pixel's noise. What is taken off is no more: it
-# would be the star's own wings.
+# The sky under a star is known to about this part of a pixel's noise. What is taken off is no more.
 SKY_ERROR = 0.1
+FEWEST_SKIES = 3  # that are worth a median
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class StarFit:
     flux: Values
     stamps: Stamps  # (n, size, size)
     variance: Stamps  # of each pixel of `stamps`, its noise alone; infinite where masked
-    noise: Values  # of the sky around each star, electrons
+    sky_error: float  # of the sky that was taken from under each star, electrons a pixel
 
 
 def fit_stars(
@@ -67,8 +68,8 @@ def fit_stars(
     known = np.isfinite(residual) & (cut(weight, rows, columns, half) > 0)
     outer = np.where(known & (radius > 2.5 * model.fwhm), residual, np.nan)
     noise = np.sqrt(_medians(np.where(known, variance, np.nan).reshape(len(variance), -1)))
-    sky = np.clip(_medians(outer.reshape(len(outer), -1)), -SKY_ERROR * noise, SKY_ERROR * noise)
-    residual -= sky.astype(np.float32)[:, None, None]
+    sky, sky_error = _common_sky(_medians(outer.reshape(len(outer), -1)), SKY_ERROR * noise, flux)
+    residual -= sky
     residual[~known] = 0.0
     d_flux, shift_x, shift_y = _linear_step(residual, variance, known, placed, flux, core)
     fitted = flux.astype(np.float32)[:, None, None] * placed
@@ -85,8 +86,18 @@ def fit_stars(
         flux=flux,
         stamps=centred / scale,
         variance=np.where(known, variance / scale**2, np.float32(np.inf)),
-        noise=noise,
+        sky_error=sky_error,
     )
+
+
+def _common_sky(seen: Values, most: Values, flux: Values) -> tuple[np.float32, float]:
+    """The sky that is left under all stars, and how far that of one is from it.
+
+    The fainter half of them tells: around a bright star its own wings would pass for sky.
+    """
+    faint = np.argsort(flux)[: max(FEWEST_SKIES, len(flux) // 2)]
+    sky = float(np.median(np.clip(seen, -most, most)[faint]))
+    return np.float32(sky), MAD_TO_SIGMA * float(np.median(np.abs(seen[faint] - sky)))
 
 
 def _medians(values: Stamps) -> Values:

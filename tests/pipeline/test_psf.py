@@ -11,6 +11,7 @@ from pipeline.frame import FrameRefused, PsfModel
 from pipeline.registration.pixel_map import PixelMap
 from pipeline.stellar.psf import estimate_psf, moved_psf
 from pipeline.stellar.stamps import joint_fluxes, placed_psfs, shifted, star_model
+from pipeline.stellar.star_fit import fit_stars
 from pipeline.stellar.stars import find_stars
 from tests.pipeline.synthetic import Moffat, rotation, star_frame
 
@@ -141,3 +142,15 @@ def test_joint_fluxes_of_overlapping_stars_are_exact_without_noise():
     core = radius(stamps[0]) < 4
     fitted = joint_fluxes(signal, np.ones(shape), stamps, rows, columns, core, radius(stamps[0]) < 12)
     np.testing.assert_allclose(fitted, flux, rtol=1e-3)
+
+
+def test_wings_of_bright_stars_do_not_pass_for_their_sky():
+    faint = [(40.0 + 60.3 * i, 30.0 + 54.7 * j, 2e3) for i in range(5) for j in range(6)]
+    frame, truth = star_frame((384, 384), n_stars=0, beta=1.7, extra=[(345.3, 200.4, 3e5), *faint])
+    narrow = Moffat(frame.shape, 3.0, 4.0).centred(0, 0, 41)[None].astype(np.float32)
+    light = frame.signal, (1.0 / np.sqrt(frame.variance)).astype(np.float32)
+    fit = fit_stars(frame, light, PsfModel(narrow, 0, frame.shape, 3.0), truth.x, truth.y, len(truth.x))
+    offset = np.arange(41) - 20
+    true = truth.psf.stamp(fit.x[0], fit.y[0], offset + fit.y[0], offset + fit.x[0]) * truth.flux[0]
+    wing = (radius(true) > 9) & (radius(true) < 19)
+    assert (fit.stamps[0] * fit.flux[0])[wing].sum() == pytest.approx(true[wing].sum(), rel=0.03)
