@@ -218,12 +218,18 @@ def _combined(
     for part, fitted in ((near, inner), (~near, outer)):
         cells = np.s_[: len(fitted.terms), part.reshape(size, size)]
         coefficients[cells], errors[cells] = fitted.terms, fitted.errors
+    varying = settled_terms(
+        coefficients[1:], errors[1:], nearby.reshape(size, size), model.fwhm, VARIATION_PRIOR
+    )
+    # With less of the variation believed than each pixel has by itself, the centre is another one.
+    middle, error = np.zeros((2, size, size))
+    for part, fitted in ((near, inner), (~near, outer)):
+        pixels = part.reshape(size, size)
+        middle[pixels], error[pixels] = fitted.centre(varying[: len(fitted.terms) - 1, pixels])
     flux = fit.flux[shining]
     sky_error = fit.sky_error / float(np.linalg.norm(flux))
-    profile = fit_profile(coefficients[0], errors[0], model.fwhm, sky_error)
-    centre = settled_centre(coefficients[0] - profile.sky, errors[0], profile.light, model.fwhm)
-    nearby = _moved(profile.light, model.fwhm)
-    varying = settled_terms(coefficients[1:], errors[1:], nearby, model.fwhm, VARIATION_PRIOR)
+    profile = fit_profile(middle, error, model.fwhm, sky_error)
+    centre = settled_centre(middle - profile.sky, error, profile.light, model.fwhm)
     settled = np.concatenate([centre[None], varying])
     core = radius < SHAPES_FWHM
     light = profile.light[core]

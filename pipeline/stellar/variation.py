@@ -50,6 +50,12 @@ class Pixelwise:
         """Standard deviations of the terms, (terms, pixels)."""
         return np.sqrt(np.diagonal(self.covariances, axis1=1, axis2=2)).T
 
+    def centre(self, varying: Values) -> tuple[Values, Values]:
+        """The PSF at the centre of the field and its errors, (pixels,), where the other terms are given."""
+        alone = np.maximum(self.normal[:, 0, 0], 1e-12)
+        beside = np.einsum("pt,tp->p", self.normal[:, 0, 1:], varying)
+        return (self.right[:, 0] - beside) / alone, alone**-0.5
+
     def within(self, pixels: NDArray[np.bool_]) -> Pixelwise:
         """Of some pixels alone."""
         return Pixelwise(

@@ -59,3 +59,17 @@ def test_a_psf_that_is_the_same_everywhere_is_the_mean_of_its_stars():
     core = fit_core(pixelwise, np.zeros(PIXELS), np.full(PIXELS, 1e3), np.zeros(0))
     assert core.terms.shape == (1, PIXELS)
     assert np.std(core.terms[0] - true[0]) == pytest.approx(0.05 / np.sqrt(STARS), rel=0.3)
+
+
+def test_the_centre_goes_with_the_variation_that_is_believed():
+    """A PSF that is curved over the field is another one in its middle than on average."""
+    rng = np.random.default_rng(3)
+    u = rng.uniform(-1.0, 1.0, 80)
+    terms = np.stack([np.ones(80), u**2], axis=1)
+    true = np.array([[1.0, 2.0, 0.5], [0.6, -0.3, 0.0]])
+    values, weights = terms @ true, np.full((80, 3), 1e4)
+    fitted = fit_pixels(values, weights, terms, np.zeros((3, 2)))
+    np.testing.assert_allclose(fitted.centre(true[1:])[0], true[0], rtol=1e-5)
+    mean, error = fitted.centre(np.zeros((1, 3)))
+    np.testing.assert_allclose(mean, values.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(error, 0.01 / np.sqrt(80.0))
