@@ -18,9 +18,11 @@ TRIED = np.geomspace(1e-10, 1e2, 120)  # of an excess
 def excess(squares: Array, noise: Array, bound: float, fewest: int = FEWEST, told: float = 0.0) -> float:
     """The variance that squares show beyond that of their noise, of an M-estimator of scale.
 
-    The largest at which the sum of ``w (min(z, bound) - m)`` is ``told``, z being the squares in units of
-    their variance, m the mean of the bracket for normal deviates, and w, the squared share of the excess in
-    the variance, what each of them tells of the logarithm of the excess.
+    The sum of ``w (min(z, bound) - m)`` is ``told`` at it, z being the squares in units of their variance,
+    m the mean of the bracket for normal deviates, and w, the squared share of the excess in the variance,
+    what each of them tells of the logarithm of the excess. The smallest one, where there are several: those
+    whose noise hides least then agree on it. At a larger one the others outvote them, by squares that are
+    none of the scatter at all.
 
     Parameters
     ----------
@@ -44,12 +46,15 @@ def excess(squares: Array, noise: Array, bound: float, fewest: int = FEWEST, tol
     bounded = _bounded_mean(bound)
     # Beyond the largest square over its expectation no bracket is positive.
     largest = float(np.max(squares, initial=0.0, where=known)) / bounded
-    for variance in TRIED[largest > TRIED][::-1]:
+    last = 0.0
+    for variance in TRIED[largest > TRIED]:
         share = variance / (typical + variance)
         seen = np.where(known, np.minimum(squares / (noise + variance), bound) - bounded, 0.0)
         if np.sum(share**2 * seen.sum(axis=1) / count) > told:
-            return float(variance)
-    return 0.0
+            last = float(variance)
+        elif last > 0.0:
+            break
+    return last
 
 
 def ordinary(values: Array, kept: NDArray[np.bool_], most: float) -> NDArray[np.bool_]:

@@ -43,6 +43,13 @@ def test_a_few_that_changed_count_little():
     assert excess(squares, noise, 4.0) < 1.7 * before
 
 
+def test_many_faint_ones_beside_what_changed_do_not_outvote_the_best_known():
+    errors = np.geomspace(0.01, 0.5, 16)
+    squares, noise = deviates(errors, 0.02, seed=4)
+    squares[8:13] = 30.0  # most of a streak's light, or of a new source
+    assert np.sqrt(excess(squares, noise, 9.0)) < 0.08
+
+
 def test_what_one_tells_is_not_enough_where_more_must():
     squares, noise = deviates(np.r_[0.001, np.full(30, 1.0)], 0.0)
     squares[0] = 0.004**2
