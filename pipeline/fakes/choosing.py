@@ -115,8 +115,11 @@ def choose_new(
     else:
         at_host[:] = False
     height, width = difference.mask.shape
-    on_image = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
-    free = on_image & (difference.mask[pixel(y, height), pixel(x, width)] == 0)
+    free = (x > -0.5) & (y > -0.5) & (x < width - 0.5) & (y < height - 0.5)
+    there = pixel(y, height), pixel(x, width)
+    free &= difference.mask[there] == 0
+    # A streak or a moving body has light where it is not detected.
+    free &= np.abs(difference.score[there]) < settings.detect.threshold
     free &= _away(x, y, np.array([(each.x, each.y) for each in detections]), CLEAR_FWHM * difference.psf.fwhm)
     far = 2.0 * reach_px(difference) + 1.0
     free &= _away(x, y, busy, far)
