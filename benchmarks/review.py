@@ -21,6 +21,7 @@ from core.review.waiting import ORDERS, queue_page
 
 KEYS = 30
 PRESSES = 20
+PATIENCE_S = 120.0
 THIN, SLOW = 256_000 / 8, 8_000 / 8
 ANSWER = re.compile(rb"\x1b\[2;2H\x1b\[[0-9;]+m2")  # the second card's place in the queue
 FILTERS = (
@@ -117,11 +118,20 @@ def lag(shown: Terminal, key: str) -> float:
 
 
 def late(shown: Terminal, key: str) -> int:
-    """The bytes that come before the answer to a key, which is pressed while the first card is drawn."""
+    """The bytes that come before the answer to a key, which is pressed while the first card is drawn.
+
+    Raises
+    ------
+    TimeoutError
+        No answer comes.
+    """
     shown.until("▀".encode() * 2)
     before = len(shown.text)
     shown.press(key)
+    end = time.perf_counter() + PATIENCE_S
     while (found := ANSWER.search(shown.text, before)) is None:
+        if time.perf_counter() > end:
+            raise TimeoutError(f"{key!r} was never answered: {shown.text[-2000:]!r}")
         time.sleep(0.1)
     return found.start() - before
 

@@ -11,6 +11,7 @@ from core.settings import Settings
 from core.settings_sections import CalibrateSettings, CameraSettings
 from core.vocabulary import FrameKind, MaskPlane
 from pipeline.calibration.calibrate import calibrate, source_model
+from pipeline.calibration.illumination import vignetted
 from pipeline.calibration.masters import Masters
 from pipeline.calibration.overscan import trim
 from pipeline.files.fits_files import read_frame
@@ -295,6 +296,18 @@ def test_a_border_that_is_less_and_less_lit_is_masked_as_far_as_it_falls(turns):
     bad = (frame.mask & MaskPlane.BAD) != 0
     assert bad[short < 0.94].all()
     assert not bad[short > 0.97].any()
+
+
+def test_rows_without_values_hide_no_other_and_are_no_border_that_falls():
+    """A row of nothing else has no median, and tells of no trend."""
+    counts = np.full((384, 384), 300.0, dtype=np.float32)
+    counts[60] = np.nan
+    level, bad = np.full_like(counts, 300.0), np.isnan(counts)
+    assert not vignetted(counts, level, bad)[~bad].any()
+    counts[:5] = 30.0
+    dark = vignetted(counts, level, bad)
+    assert dark[:5].all()
+    assert not dark[32:].any()
 
 
 @pytest.mark.parametrize("edge", [0.8, 1.0, 1.2])

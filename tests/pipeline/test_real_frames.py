@@ -63,7 +63,7 @@ def process(sqlite_store: Store, tmp_path: Path) -> Callable[[Path, list[Path]],
     return processed
 
 
-@pytest.mark.parametrize(("reference", "name"), zip(FAINT, BRIGHT, strict=True))
+@pytest.mark.parametrize(("reference", "name"), list(zip(FAINT, BRIGHT, strict=True)))
 def test_the_microlensing_event_is_among_the_first_ten(
     shared_data: Path, process: Callable[[Path, list[Path]], Result], reference: str, name: str
 ) -> None:
