@@ -6,10 +6,12 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from astrid_tui.__main__ import main
 from core.charset import is_ascii_wanted, write_utf8, write_what_can_be
 from core.database.store import Store
 from core.review.verdicts import annotate
@@ -19,59 +21,99 @@ ROOT = Path(__file__).parents[2]
 WORDS = "größer … 星 5σ"
 
 
-def said(tmp_path: Path, *words: str, charset: str, **more: str) -> subprocess.CompletedProcess[bytes]:
-    env = os.environ | {"ASTRID_HOME": str(tmp_path), "PYTHONIOENCODING": charset, "PYTHONUTF8": "0"} | more
-    return subprocess.run(
-        [sys.executable, "-m", "astrid_tui", *words], capture_output=True, env=env, check=False
-    )
+HERE = {"PYTHONUTF8": "0", "LC_ALL": "", "LC_CTYPE": "", "LANG": ""}
+EACH = """
+import os, sys
+import astrid_tui.cli.app, core.cells, core.objects.detail, core.review.candidates, screens.review.facts
+from astrid_tui.__main__ import main
+
+for words in sys.argv[1:]:
+    if not (child := os.fork()):
+        sys.argv[1:] = words.split()
+        main()
+        break
+    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if ended:
+        sys.exit(ended)
+"""
 
 
-def test_what_the_charset_lacks_is_written_by_other_signs(sqlite_store: Store, tmp_path: Path) -> None:
+def said(tmp_path: Path, *commands: str, **more: str) -> subprocess.CompletedProcess[bytes]:
+    """What commands say one after the other, forked from a Python that began in some environment."""
+    env = os.environ | {"ASTRID_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)} | more
+    return subprocess.run([sys.executable, "-c", EACH, *commands], capture_output=True, env=env, check=False)
+
+
+@pytest.fixture
+def said_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[object, bytes, bytes]]:
+    """How a command ends in this process, and what it says on streams of a charset, as Python opens them."""
+
+    def called(command: str, *, charset: str, **more: str) -> tuple[object, bytes, bytes]:
+        out, error = io.BytesIO(), io.BytesIO()
+        with monkeypatch.context() as patch:
+            given = {"ASTRID_HOME": str(tmp_path), "PYTHONIOENCODING": charset}
+            for name, value in (HERE | given | more).items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["astrid", *command.split()])
+            patch.setattr(sys, "stdout", io.TextIOWrapper(out, charset, errors="strict"))
+            patch.setattr(sys, "stderr", io.TextIOWrapper(error, charset, errors="backslashreplace"))
+            with pytest.raises(SystemExit) as ended:
+                main()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            return ended.value.code, out.getvalue(), error.getvalue()
+
+    return called
+
+
+@pytest.fixture
+def first(sqlite_store: Store) -> int:
+    """A candidate with a note that few charsets can write."""
     (first,) = add_night(sqlite_store, objects=1, epochs=1)
     annotate(sqlite_store, session="s", reviewer="ada", candidate_id=first, note=WORDS)
-    told = said(tmp_path, "candidates", "show", str(first), charset="latin-1")
+    return first
+
+
+def test_what_the_charset_lacks_is_written_by_other_signs(tmp_path: Path, said_here, first: int) -> None:
+    command = f"candidates show {first}"
+    told = said(tmp_path, command, PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
     assert (told.returncode, told.stderr) == (0, b"")
     assert "größer ~ \\u661f 5sigma" in told.stdout.decode("latin-1")
-    told = said(tmp_path, "candidates", "show", str(first), charset="ascii")
-    assert b"gr\\xf6\\xdfer ~ \\u661f 5sigma" in told.stdout
+    assert said_here(command, charset="latin-1") == (0, told.stdout, b"")
+    assert b"gr\\xf6\\xdfer ~ \\u661f 5sigma" in said_here(command, charset="ascii")[1]
 
 
+@pytest.mark.usefixtures("first")
 @pytest.mark.parametrize("charset", ["latin-1", "ascii", "utf-8"])
-def test_an_export_into_a_pipe_is_utf8_in_any_locale(
-    sqlite_store: Store, tmp_path: Path, charset: str
-) -> None:
-    (first,) = add_night(sqlite_store, objects=1, epochs=1)
-    annotate(sqlite_store, session="s", reviewer="ada", candidate_id=first, note=WORDS)
-    told = said(tmp_path, "candidates", "export", charset=charset)
-    assert told.returncode == 0
-    assert WORDS in told.stdout.decode("utf-8")
+def test_an_export_into_a_pipe_is_utf8_in_any_locale(said_here, charset: str) -> None:
+    ended, told, _ = said_here("candidates export", charset=charset)
+    assert ended == 0
+    assert WORDS in told.decode("utf-8")
 
 
-def test_drawings_are_ascii_where_the_charset_has_no_blocks(sqlite_store: Store, tmp_path: Path) -> None:
+def test_drawings_are_ascii_where_the_charset_has_no_blocks(said_here, sqlite_store: Store) -> None:
     (first,) = add_night(sqlite_store, objects=1, epochs=1)
     there = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "NO_COLOR": ""}
-    assert "▀" in said(tmp_path, "show", str(first), charset="utf-8", **there).stdout.decode("utf-8")
-    told = said(tmp_path, "show", str(first), charset="latin-1", **there)
-    assert (told.returncode, told.stderr) == (0, b"")
-    assert b"\\u" not in told.stdout
-    assert b"\x1b" not in told.stdout
+    assert "▀" in said_here(f"show {first}", charset="utf-8", **there)[1].decode("utf-8")
+    ended, told, error = said_here(f"show {first}", charset="latin-1", **there)
+    assert (ended, error) == (0, b"")
+    assert b"\\u" not in told
+    assert b"\x1b" not in told
 
 
 @pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_CTYPE": "POSIX"}, {"LANG": "C"}])
 def test_the_c_locale_is_ascii_though_python_takes_it_for_utf8(
-    sqlite_store: Store, tmp_path: Path, locale: dict[str, str]
+    tmp_path: Path, first: int, locale: dict[str, str]
 ) -> None:
-    (first,) = add_night(sqlite_store, objects=1, epochs=1)
-    annotate(sqlite_store, session="s", reviewer="ada", candidate_id=first, note=WORDS)
     unsaid = {"LC_ALL": "", "LC_CTYPE": "", "LANG": "en_US.UTF-8" if "LANG" not in locale else ""}
     there = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "NO_COLOR": "", **unsaid, **locale}
     python = {"PYTHONIOENCODING": "", "PYTHONUTF8": ""}
-    for words, seen in ((("candidates", "show", str(first)), b"5sigma"), (("show", str(first)), b"")):
-        told = said(tmp_path, *words, charset="", **python | there)
-        assert (told.returncode, told.stderr) == (0, b"")
-        assert told.stdout.isascii(), [line for line in told.stdout.splitlines() if not line.isascii()]
-        assert seen in told.stdout
-    whole = said(tmp_path, "show", str(first), charset="", **python | there | {"PYTHONUTF8": "1"})
+    facts, drawing = f"candidates show {first}", f"show {first}"
+    told = said(tmp_path, facts, drawing, **python | there)
+    assert (told.returncode, told.stderr) == (0, b"")
+    assert told.stdout.isascii(), [line for line in told.stdout.splitlines() if not line.isascii()]
+    assert b"5sigma" in told.stdout
+    whole = said(tmp_path, drawing, **python | there | {"PYTHONUTF8": "1"})
     assert "▀" in whole.stdout.decode("utf-8")  # it was said that the terminal shows all
 
 
