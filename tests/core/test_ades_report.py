@@ -11,7 +11,8 @@ from core.review.ades_report import COLUMNS, preflight, write
 from core.review.verdicts import decide
 from core.settings_sections import MpcSettings, ReviewSettings
 from core.vocabulary import Label
-from tests.core.test_tracklets import found, one_mover
+from tests.copies import made_once
+from tests.core.test_tracklets import found, linked_mover, one_mover
 
 SITE = MpcSettings(
     station="K94", submitter="A. Observer", observers=("A. Observer", "B. Helper"),
@@ -22,14 +23,18 @@ RULE = ReviewSettings(experts=("eve",))
 MEASURED = {"mag": 18.254, "mag_err": 0.05, "mag_system": "ab", "filter": "r", "position_error_px": 0.2}
 
 
-@pytest.fixture
-def body(store):
-    """A body of four detections that an expert judged."""
-    candidates = one_mover(store)
-    write_tracklets(store, newest_night(store), [found(*candidates)])
+@made_once
+def judged_mover(store):
+    candidates = linked_mover(store)
     change(store, candidates, flux=100.0, flux_err=5.0, **MEASURED)
     judge(store, candidates[0])
     return candidates
+
+
+@pytest.fixture
+def body(store):
+    """A body of four detections that an expert judged."""
+    return judged_mover(store)
 
 
 def change(store, candidates, **columns):

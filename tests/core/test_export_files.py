@@ -26,14 +26,14 @@ from core.review.verdicts import annotate, decide
 from core.vocabulary import Label
 from pipeline.detection.cutting import to_sky
 from tests.builders import add_night, cutouts
+from tests.copies import made_once
 from tests.core.rows import add_candidate, add_difference, add_object
 
 HOSTILE = "x}\x1b[2J\u202e{ # color=blue\n"
 
 
-@pytest.fixture
-def night(store):
-    """Two real candidates, the second with no place and a hostile name, and an injected one."""
+@made_once
+def a_night(store):
     first = add_candidate(store, ra=10.5, dec=-41.25, mag=19.25, flux=5.0, scores={"m": 0.5})
     second = add_candidate(store, add_object(store, HOSTILE), frame=HOSTILE)
     fake = add_candidate(store, add_object(store, injected=True), ra=10.5, dec=-41.25)
@@ -44,7 +44,13 @@ def night(store):
         for candidate in (first, fake):
             db.add(Cutout(candidate_id=candidate, pixels=pack(cutouts(candidate))))
         db.add(Cutout(candidate_id=second, pixels=b"damaged"))
-    return store, first, second
+    return first, second
+
+
+@pytest.fixture
+def night(store):
+    """Two real candidates, the second with no place and a hostile name, and an injected one."""
+    return store, *a_night(store)
 
 
 def written(write, store, **more):

@@ -29,14 +29,13 @@ from core.review.verdicts import annotate, decide, decide_together
 from core.review.waiting import queue_count, queue_page
 from core.vocabulary import Label, ReviewState
 from tests.core.rows import add_candidate
-from tests.core.test_tracklets import found, frames_of_a_night, one_mover
+from tests.core.test_tracklets import found, frames_of_a_night, linked_mover, one_mover
 
 
 @pytest.fixture
 def body(store: Store) -> tuple[Store, list[int], list[int]]:
     """A body of four detections and so four objects, and a star: the keys of the body's, in time."""
-    candidates = one_mover(store)
-    write_tracklets(store, newest_night(store), [found(*candidates)])
+    candidates = linked_mover(store)
     return store, candidates, objects_of(store, candidates)
 
 

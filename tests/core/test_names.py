@@ -9,6 +9,7 @@ from core.objects.object_list import object_page
 from core.review import candidates, card_terms, filters, names
 from core.review.filter_terms import AnyOf, Match, Not
 from core.review.names import looked_up
+from tests.copies import made_once
 from tests.core.rows import add_candidate, add_difference, add_object
 
 EXPRESSIONS = (
@@ -24,9 +25,8 @@ def ids(store, conditions):
         return set(db.scalars(query))
 
 
-@pytest.fixture
-def some(store):
-    """Eight objects on frames of all kinds, one of each superseded, one without any frame."""
+@made_once
+def eight_objects(store):
     fields = [add_difference(store, field=field)[0] for field in ("M31", "m 31", "NGC 1")]
     frames = ("K7.fits", "k17.fits", "K_7.fits", "É7.fits", "É8.fits", "z.fits.fz", "k7.fits", None)
     for number, frame in enumerate(frames):
@@ -36,6 +36,12 @@ def some(store):
         add_candidate(store, key, score=-1.0, is_current=False, **facts)
     with store.write() as db:
         db.add(SurveyObject(source="ztf", external_id="ZTF2", sky_object_id=key))
+
+
+@pytest.fixture
+def some(store):
+    """Eight objects on frames of all kinds, one of each superseded, one without any frame."""
+    eight_objects(store)
     return store
 
 

@@ -6,27 +6,25 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm.util import AliasedInsp
 
-from core.objects.tracklets import newest_night, write_tracklets
 from core.review import candidates, waiting
 from core.review.card_terms import conditions, in_state, parse
 from core.review.narrow import few
 from core.review.verdicts import annotate, decide
 from core.review.waiting import queue_page
 from core.vocabulary import Label, ReviewState
+from tests.copies import made_once
 from tests.core.rows import add_candidate, add_object
 from tests.core.test_filters import matching
-from tests.core.test_tracklets import found, one_mover
+from tests.core.test_tracklets import linked_mover
 
 SAID = ("verdict:none", "verdict:any", "verdict:snooze", "verdict:real", "verdict:moving", "-verdict:real",
         "tag:host", "tag:rare", "tag:none", "-tag:host", "verdict:real tag:host", "tag:host or snr>9",
         "verdict:dipole snr<9")  # fmt: skip
 
 
-@pytest.fixture
-def said(store):
-    """Objects of two candidates each, a third of which somebody judged or tagged; and a body that was."""
-    body = one_mover(store)
-    write_tracklets(store, newest_night(store), [found(*body)])
+@made_once
+def much_was_said(store):
+    body = linked_mover(store)
     labels = (Label.REAL, Label.DIPOLE, Label.SNOOZE, Label.SUPERNOVA)
     sitting = {"session": "ada", "reviewer": "ada"}
     for number in range(24):
@@ -40,6 +38,12 @@ def said(store):
         if number == 5:
             annotate(store, **sitting, candidate_id=pair[1], tags=["rare"])
     decide(store, **sitting, candidate_id=body[2], label=Label.MOVING, shown={})
+
+
+@pytest.fixture
+def said(store):
+    """Objects of two candidates each, a third of which somebody judged or tagged; and a body that was."""
+    much_was_said(store)
     return store
 
 

@@ -19,6 +19,7 @@ from core.objects.tracklets import (
 )
 from core.settings import Settings
 from pipeline.engines.tracklets import link_night
+from tests.copies import made_once
 from tests.core.frames import add_frames, add_reference, candidate, done, process
 
 SETTINGS = Settings()
@@ -40,6 +41,7 @@ def frames_of_a_night(store: Store, *frames: list[tuple[float, float]], first: i
     return [process(store, outcome).candidate_ids for outcome in outcomes]
 
 
+@made_once
 def one_mover(store: Store) -> list[int]:
     """A body that goes 20 pixels in half an hour, and a star that stays."""
     keys = frames_of_a_night(store, *([(10.0 + 20.0 * f, 50.0), (80.0, 10.0)] for f in range(4)))
@@ -52,6 +54,14 @@ def found(*keys: int, **columns) -> FoundTracklet:
         "position_angle": 90.0, "chance": 1e-6,
     }  # fmt: skip
     return FoundTracklet(tuple(keys), facts | columns)
+
+
+@made_once
+def linked_mover(store: Store) -> list[int]:
+    """The same, and the body is known as one."""
+    candidates = one_mover(store)
+    write_tracklets(store, newest_night(store), [found(*candidates)])
+    return candidates
 
 
 def moving(store: Store) -> list[bool]:

@@ -10,7 +10,7 @@ from screens.action import SCREENS, Where
 from screens.frame.host import Target
 from screens.themes import THEMES
 from screens.widgets.confirm import Confirm
-from tests.builders import add_night, make_store
+from tests.builders import add_night, make_night, make_store
 from tests.stories.desk import console
 from tests.stories.test_review import HOSTILE
 
@@ -20,8 +20,7 @@ DIGITS = "123456"
 @pytest.fixture
 def night(tmp_path):
     """A store with five objects that await a verdict."""
-    store, url = make_store(tmp_path)
-    add_night(store)
+    store, url, _ = make_night(tmp_path)
     yield store, url
     store.close()
 

@@ -5,8 +5,7 @@ from sqlmodel import select
 
 from core.database.store import open_store
 from core.database.tables import SkyObject, Verdict
-from core.objects.tracklets import newest_night, write_tracklets
-from tests.core.test_tracklets import found, one_mover
+from tests.core.test_tracklets import linked_mover
 from tests.stories.desk import console
 from tests.stories.test_review_linear import within
 
@@ -17,8 +16,7 @@ LINKED = ["linked", "linked", "linked", "unreviewed"]
 def body(store_url):
     """A body of four detections and a star on each database; the candidates of the body in time."""
     store = open_store(store_url)
-    candidates = one_mover(store)
-    write_tracklets(store, newest_night(store), [found(*candidates)])
+    candidates = linked_mover(store)
     yield store, store_url, candidates
     store.close()
 

@@ -1,0 +1,77 @@
+"""What tests begin with in a store of their own: made once for each database, and copied from then on."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import wraps
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+from sqlmodel import SQLModel
+
+from core.database.store import Store
+
+T = TypeVar("T")
+
+SEQUENCES = "SELECT format('%I', sequencename), last_value FROM pg_sequences WHERE last_value IS NOT NULL"
+
+
+def made_once(make: Callable[[Store], T]) -> Callable[[Store], T]:
+    """Let what fills an empty store do so once for each database, and its rows be copied after that.
+
+    Not for what depends on the time of day: the copy says when the first one was made.
+    """
+    kept: dict[bool, tuple[Any, T]] = {}
+
+    @wraps(make)
+    def filled(store: Store) -> T:
+        if store.is_postgresql not in kept:
+            assert not any(_rows(store)), "it would be kept with what was there before"
+            answer = make(store)
+            kept[store.is_postgresql] = _rows(store), deepcopy(answer)
+            return answer
+        rows, answer = kept[store.is_postgresql]
+        with store.write() as session:
+            (_put if store.is_postgresql else _put_into_file)(session.connection(), *rows)
+        return deepcopy(answer)
+
+    return filled
+
+
+Rows = tuple[dict[str, Any], list[tuple[Any, ...]]]  # of each table that has some; where keys go on
+
+
+def _rows(store: Store) -> Rows:
+    with store.read() as session:
+        return (_take if store.is_postgresql else _take_from_file)(session.connection())
+
+
+def _tables() -> list[str]:
+    return [table.name for table in SQLModel.metadata.sorted_tables]
+
+
+def _take_from_file(db: Connection) -> Rows:
+    found = {name: db.exec_driver_sql(f"SELECT * FROM {name}") for name in _tables()}
+    rows = {name: [tuple(row) for row in each] for name, each in found.items()}
+    return {name: each for name, each in rows.items() if each}, []
+
+
+def _put_into_file(db: Connection, rows: dict[str, Any], _: object) -> None:
+    for name, each in rows.items():
+        db.exec_driver_sql(f"INSERT INTO {name} VALUES ({', '.join('?' * len(each[0]))})", each)
+
+
+def _take(db: Connection) -> Rows:
+    cursor, rows = db.connection.cursor(), {}
+    for name in _tables():
+        if cursor.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone():
+            with cursor.copy(f"COPY {name} TO STDOUT (FORMAT binary)") as copy:
+                rows[name] = b"".join(copy)
+    return rows, cursor.execute(SEQUENCES).fetchall()
+
+
+def _put(db: Connection, rows: dict[str, Any], sequences: list[tuple[Any, ...]]) -> None:
+    cursor = db.connection.cursor()
+    for name, each in rows.items():
+        with cursor.copy(f"COPY {name} FROM STDIN (FORMAT binary)") as copy:
+            copy.write(each)
+    cursor.executemany("SELECT setval(%s, %s)", sequences)
