@@ -249,43 +249,53 @@ def _draws(objects: NDArray[np.int64], seed: int) -> Array:
     return np.asarray(often[:, inverse], dtype=np.float64)
 
 
-Weighted = Callable[[Array], float]
+Weighted = Callable[[Array], Array]  # a number for each round, of its weights
 
 
-def _even(weight: Array, real: NDArray[np.bool_]) -> Array:
-    """Weights by which the real count as much as the bogus, one in all."""
-    of_real = float(weight[real].sum())
-    of_bogus = float(weight.sum()) - of_real
-    if of_real <= 0.0 or of_bogus <= 0.0:
-        return np.full(len(weight), math.nan)
-    return np.where(real, weight / of_real, weight / of_bogus) / 2.0
+def _evenly(weights: Array, values: Array, real: NDArray[np.bool_]) -> Array:
+    """Sums of values where the real count as much as the bogus, one in all: a row for each round.
+
+    Parameters
+    ----------
+    weights : (rounds, n) array
+    values : (n, sums) array
+    """
+    of_each = np.stack([real, ~real], axis=1).astype(np.float64)
+    totals = weights @ of_each
+    totals[(totals <= 0.0).any(axis=1)] = math.nan
+    halves = (weights @ (values * half[:, None]) for half in of_each.T)
+    return np.asarray(sum(each / total[:, None] for each, total in zip(halves, totals.T, strict=True)) / 2.0)
 
 
 def _brier(said: Array, real: NDArray[np.bool_]) -> Weighted:
     squares = (said - real) ** 2
-    return lambda weight: float(_even(weight, real) @ squares)
+    return lambda weights: _evenly(weights, squares[:, None], real)[:, 0]
 
 
 def _ece(said: Array, real: NDArray[np.bool_]) -> Weighted:
     """The mean distance of stated probability and true share at even odds, over bins of equal count."""
     rank = np.argsort(np.argsort(said, kind="stable"), kind="stable")
-    place = rank * CALIBRATION_BINS // len(said)
-    return lambda weight: float(np.abs(np.bincount(place, _even(weight, real) * (said - real))).sum())
+    is_within = rank[:, None] * CALIBRATION_BINS // len(said) == np.arange(CALIBRATION_BINS)
+    distances = is_within * (said - real)[:, None]
+    return lambda weights: np.asarray(np.abs(_evenly(weights, distances, real)).sum(axis=1))
 
 
 def _share(measure: Weighted, weights: Array) -> Share:
-    found = [measure(weight) for weight in weights]
-    return Share(
-        measure(np.ones(weights.shape[1])), *(float(each) for each in np.nanpercentile(found, (2.5, 97.5)))
-    )
+    found = np.nanpercentile(measure(weights), (2.5, 97.5))
+    return Share(_of_all(measure, weights), *(float(each) for each in found))
+
+
+def _of_all(measure: Weighted, weights: Array) -> float:
+    """What is measured when each row counts once."""
+    return float(measure(np.ones((1, weights.shape[1])))[0])
 
 
 def _change(
     first: Weighted, first_weights: Array, second: Weighted, second_weights: Array
 ) -> tuple[Share, float]:
     """A change with its interval, and the chance of an increase as large by the scatter of the bootstrap."""
-    found = [second(b) - first(a) for a, b in zip(first_weights, second_weights, strict=True)]
-    value = second(np.ones(second_weights.shape[1])) - first(np.ones(first_weights.shape[1]))
+    found = second(second_weights) - first(first_weights)
+    value = _of_all(second, second_weights) - _of_all(first, first_weights)
     scatter = float(np.nanstd(found))
     # No share of the rounds tells so small a chance as the correction for many comparisons asks for.
     p = 0.5 * math.erfc(value / (math.sqrt(2.0) * scatter)) if scatter > 0.0 else float(value <= 0.0)

@@ -144,6 +144,26 @@ def judged(random, n, *, slope=1.0):
     return Judged(np.array([f"camera {'ugrizy'[i % 6]}" for i in range(n)]), np.arange(n), real, scores)
 
 
+def test_scores_at_even_odds_are_as_they_are_defined():
+    random = np.random.default_rng(4)
+    rows = judged(random, 200, slope=1.5)
+    found = calibrated(rows, rows, ["realbogus"], LIMITS)[0]
+    said = 1.0 / (1.0 + np.exp(-rows.scores["realbogus"]))
+    halves = (said[rows.real], said[~rows.real])
+    assert found.brier_now.value == pytest.approx(
+        (((halves[0] - 1) ** 2).mean() + (halves[1] ** 2).mean()) / 2
+    )
+    weight = np.where(rows.real, 0.5 / len(halves[0]), 0.5 / len(halves[1]))
+    bins = np.array_split(np.argsort(said), 10)
+    ece = sum(abs(weight[each] @ (said[each] - rows.real[each])) for each in bins)
+    assert found.ece_now.value == pytest.approx(ece)
+    for each in (found.brier_now, found.ece_now):
+        assert each.low < each.value * 1.2
+        assert each.value < each.high < 2 * each.value
+    assert found.change.value == 0.0
+    assert found.change.low < 0.0 < found.change.high
+
+
 def test_of_many_models_and_bands_that_are_as_good_as_they_were_none_is_told(monkeypatch):
     monkeypatch.setattr("core.models.drift.ROUNDS", 100)
     random = np.random.default_rng(5)
