@@ -27,7 +27,8 @@ from pipeline.registration.pixel_map import PixelMap
 # What holds no light of the sky. Saturated and streaked pixels do, and are smooth as they are.
 HOLLOW = MaskPlane.BAD | MaskPlane.COSMIC_RAY | MaskPlane.EDGE
 WIDE_PX = 3.0  # sigma of the window that fills wide holes
-BLOCK_PX = 3
+BLOCK_PX, WIDE_BLOCKS = 3, 3  # blocks that are wide enough for it, and how many of them it reaches
+WINDOW_PX = 128 * BLOCK_PX  # of a frame, which has few such holes, so much is looked at together
 KNOT_PX = 8  # the background is smooth on this scale: no mesh is finer
 
 
@@ -70,12 +71,27 @@ def _fill_wide(filled: Image, bad: NDArray[np.bool_], unsolved: NDArray[np.bool_
 
     Deep in a hole nothing is sharp, so that sums over blocks of 3 pixels are fine enough.
     """
-    sigma = WIDE_PX / BLOCK_PX
-    covered = blurred(_block_sums((~bad).astype(np.float32)), sigma, truncate=3.0)
-    light = blurred(_block_sums(filled), sigma, truncate=3.0)
-    mean = np.where(covered > 1e-2, light / np.maximum(covered, np.float32(1e-2)), np.float32(0.0))
     rows, columns = places(unsolved)
-    filled[rows, columns] = mean[rows // BLOCK_PX, columns // BLOCK_PX]
+    across = -(-unsolved.shape[1] // WINDOW_PX)
+    window = rows // WINDOW_PX * across + columns // WINDOW_PX
+    order = np.argsort(window, kind="stable")
+    for some in np.split(order, np.flatnonzero(np.diff(window[order])) + 1):
+        (top, left), margin = divmod(int(window[some[0]]), across), WIDE_BLOCKS * BLOCK_PX
+        first_row, first_column = (max(n * WINDOW_PX - margin, 0) for n in (top, left))
+        part = np.s_[
+            first_row : (top + 1) * WINDOW_PX + margin, first_column : (left + 1) * WINDOW_PX + margin
+        ]
+        means = _wide_means(np.where(bad[part], np.float32(0.0), filled[part]), bad[part])
+        at = rows[some], columns[some]
+        filled[at] = means[(at[0] - first_row) // BLOCK_PX, (at[1] - first_column) // BLOCK_PX]
+
+
+def _wide_means(light: Image, bad: NDArray[np.bool_]) -> Image:
+    """The mean of the good pixels around each block; ``light`` is 0 where they are bad."""
+    sigma = WIDE_PX / BLOCK_PX
+    covered = blurred(_block_sums((~bad).astype(np.float32)), sigma, truncate=WIDE_BLOCKS / sigma)
+    around = blurred(_block_sums(light), sigma, truncate=WIDE_BLOCKS / sigma)
+    return np.where(covered > 1e-2, around / np.maximum(covered, np.float32(1e-2)), np.float32(0.0))
 
 
 def _block_sums(image: Image) -> Image:
