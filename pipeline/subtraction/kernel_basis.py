@@ -77,13 +77,14 @@ def kernel_basis(*psfs: PsfModel) -> KernelBasis:
         group += [number] * len(term_powers(degree))
         u = offset / (width * sharp)
         along += [np.exp(-0.5 * u**2) * u**power for power in range(degree + 1)]
-    plain = KernelBasis(np.array(along), np.array(pairs), np.ones(len(pairs)), np.array(group))
+    functions, chosen = np.array(along), np.array(pairs)
     size = fft.next_fast_len(2 * half + 1 + 2 * max(psf.basis.shape[1] for psf in psfs), real=True)
     middles = [psf.basis[0] / psf.basis[0].sum(dtype=np.float64) for psf in psfs]
-    star = np.prod([fft.rfft2(middle, s=(size, size)) for middle in middles], axis=0)
-    changed = fft.irfft2(star * fft.rfft2(plain.images(), s=(size, size)), s=(size, size))
-    energy = np.sum(fft.irfft2(star, s=(size, size)) ** 2)
-    return replace(plain, scale=np.sqrt(energy / np.sum(changed**2, axis=(1, 2))))
+    # Sums of squares are those of the transforms, and that of a product the product of two.
+    star = np.prod([np.abs(fft.fft2(middle, s=(size, size))) ** 2 for middle in middles], axis=0)
+    power = np.abs(fft.fft(functions, n=size)) ** 2
+    changed = (power @ star @ power.T)[chosen[:, 0], chosen[:, 1]]
+    return KernelBasis(functions, chosen, np.sqrt(star.sum() / changed), np.array(group))
 
 
 def convolved_psf(psf: PsfModel, kernels: Image, coefficients: Array, degree: int) -> PsfModel:

@@ -134,6 +134,7 @@ def _gather(
     half = core + basis.reach + spread
     variances = new.frame.variance, reference.frame.variance
     x, y = middles
+    holes = bad.astype(np.float32)
     k = len(basis.pairs)
     normal, moment, energy = np.zeros((len(x), k, k)), np.zeros((len(x), k)), np.zeros(len(x))
     for first in range(0, len(x), TOGETHER):
@@ -149,7 +150,7 @@ def _gather(
             for light, variance, psf in zip(lights, variances, (new.psf, reference.psf), strict=True)
         )
         mine = _Side(mine.light * scale, mine.variance * scale**2, mine.psf)
-        hidden = _stamps(bad.astype(np.float32), *places, core, beyond=1.0) > 0
+        hidden = _stamps(holes, *places, core, beyond=1.0) > 0
         shift = matched.dx.at(*places), matched.dy.at(*places)
         normal[some], moment[some], energy[some] = _least_squares(mine, other, shift, hidden, basis)
     return _Cells(polynomial_terms(x, y, reference.frame.shape, FIELD_DEGREE), normal, moment, energy)
@@ -193,10 +194,11 @@ def _least_squares(
     middle = slice(half - m // 2, half + m // 2 + 1)
     around = slice(middle.start - reach, middle.stop + reach)
     dx, dy = (each[:, None, None] for each in shift)
-    back = np.exp(2j * np.pi * (dy * fft.fftfreq(size)[:, None] + dx * fft.rfftfreq(size)))
-    ours = _part(
-        _transform(new.light, size) * _wrapped(old.psf, size) * back.astype(np.complex64), size, middle
+    down, across = (
+        np.exp(2j * np.pi * wave).astype(np.complex64)
+        for wave in (dy * fft.fftfreq(size)[:, None], dx * fft.rfftfreq(size))
     )
+    ours = _part(_transform(new.light, size) * _wrapped(old.psf, size) * (down * across), size, middle)
     wide = _part(_transform(old.light, size) * _wrapped(new.psf, size), size, around)
     inner = slice(reach, reach + m)
     theirs = wide[:, inner, inner]
