@@ -12,7 +12,7 @@ from scipy.spatial import KDTree
 from core.vocabulary import MaskPlane
 from pipeline.frame import Aligned, Difference, Frame, PreparedReference, PsfModel, Stars
 from pipeline.quantile import MAD_TO_SIGMA
-from pipeline.stellar.stamps import psf_stamps
+from pipeline.stellar.stamps import cut, psf_stamps
 
 Array = NDArray[np.float64]
 Stamps = NDArray[np.float64]  # (n, size, size), the nearest pixel to each place in the middle
@@ -118,15 +118,8 @@ def measure(
 
 def stamps(image: NDArray[np.generic], x: Array, y: Array, half: int, outside: float = 0.0) -> Stamps:
     """Squares of ``2 half + 1`` pixels around some places."""
-    height, width = image.shape
-    steps = np.arange(-half, half + 1)
-    rows, columns = np.rint(y).astype(int)[:, None] + steps, np.rint(x).astype(int)[:, None] + steps
-    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
-    rows, columns = np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)
-    values: Stamps = np.where(inside, image[rows[:, :, None], columns[:, None, :]], outside).astype(
-        np.float64
-    )
-    return values
+    rows, columns = np.rint(y).astype(np.int64), np.rint(x).astype(np.int64)
+    return cut(image, rows, columns, half, beyond=outside).astype(np.float64)
 
 
 def centred_psfs(psf: PsfModel, x: Array, y: Array, half: int) -> Stamps:
@@ -175,16 +168,24 @@ def _ring_share(places: Places, difference: Difference, around: NDArray[np.bool_
     """
     flux = stamps(difference.flux, places.x, places.y, around.shape[1] // 2)
     seen = np.where(around | ~around.any(axis=(1, 2), keepdims=True), flux, np.nan)
-    share = np.nanmedian(seen, axis=(1, 2)) / np.where(places.flux == 0, np.inf, places.flux)
+    share = _medians(seen) / np.where(places.flux == 0, np.inf, places.flux)
     return np.where(around.any(axis=(1, 2)), share, 0.0)
 
 
 def _level(data: Stamps, ring: NDArray[np.bool_]) -> tuple[Array, Array]:
     """Median and robust sigma of the pixels of a ring; without a ring, of the whole stamp."""
     seen = np.where(ring | ~ring.any(axis=(1, 2), keepdims=True), data, np.nan)
-    middle = np.nanmedian(seen, axis=(1, 2))
-    sigma = MAD_TO_SIGMA * np.nanmedian(np.abs(seen - middle[:, None, None]), axis=(1, 2))
+    middle = _medians(seen)
+    sigma = MAD_TO_SIGMA * _medians(np.abs(seen - middle[:, None, None]))
     return middle, np.maximum(sigma, 1e-12)
+
+
+def _medians(values: Stamps) -> Array:
+    """The median of each stamp without its NaN; NaN of nothing else."""
+    ordered = np.sort(values.reshape(len(values), -1), axis=1)  # NaN last
+    count = np.count_nonzero(~np.isnan(ordered), axis=1)
+    each = np.arange(len(ordered))
+    return np.asarray(0.5 * (ordered[each, (count - 1) // 2] + ordered[each, count // 2]))
 
 
 def _sky_error(difference: Difference, x: Array, y: Array, half: int) -> Array:

@@ -16,7 +16,7 @@ from pipeline.registration.pixel_map import polynomial_terms
 Values = NDArray[np.float64]
 Whole = NDArray[np.int64]
 Stamps = NDArray[np.float32]
-Pixel = TypeVar("Pixel", np.float32, np.uint16)
+Pixel = TypeVar("Pixel", bound=np.generic)
 
 SINC_LOBES = 8
 KAISER_BETA = 8.0  # passes what a star of FWHM 2.5 px or more is made of to within 0.01 %
