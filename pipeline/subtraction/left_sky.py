@@ -48,10 +48,13 @@ def left_sky(data: Image, bad: NDArray[np.bool_]) -> Image:
 def _scatter(data: Image, bad: NDArray[np.bool_]) -> float:
     """The noise of the mean of a block, from the differences of neighbours; 0 where nothing tells it."""
     height, width = (length // BLOCK_PX for length in data.shape)
-    shape = height, BLOCK_PX, width, BLOCK_PX
     part = np.s_[: height * BLOCK_PX, : width * BLOCK_PX]
-    means = data[part].reshape(shape).mean(axis=(1, 3))
-    whole = np.count_nonzero(bad[part].reshape(shape), axis=(1, 3)) == 0
+    down, across = (height, BLOCK_PX, width * BLOCK_PX), (height, width, BLOCK_PX)
+    # One axis after the other, which takes a quarter of the time.
+    rows: Image = np.add.reduce(data[part].reshape(down), axis=1)
+    means = np.add.reduce(rows.reshape(across), axis=2) / np.float32(BLOCK_PX**2)
+    holed: NDArray[np.bool_] = np.logical_or.reduce(bad[part].reshape(down), axis=1)
+    whole = ~np.logical_or.reduce(holed.reshape(across), axis=2)
     steps = np.abs(np.diff(means, axis=1))[whole[:, 1:] & whole[:, :-1]]
     return MAD_TO_SIGMA * float(quantile(steps, 0.5)) / math.sqrt(2.0) if steps.size else 0.0
 
