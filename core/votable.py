@@ -1,10 +1,12 @@
-"""VOTables that say what their columns are: coordinate and time systems, descriptions, units and UCDs."""
+"""VOTables that say what their columns are, and who wrote them: systems, descriptions, units and UCDs."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING
+
+from core.made_by import made_by
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -29,11 +31,12 @@ def write(table: Table, stream: IO[bytes], ucds: Mapping[str, str]) -> None:
         What each column is, by its name, as a UCD1+. By these columns are told to be positions and times.
     """
     from astropy.io.votable import from_table, writeto
-    from astropy.io.votable.tree import CooSys, TimeSys
+    from astropy.io.votable.tree import CooSys, Info, TimeSys
 
     document = from_table(table)
     document.version = _VERSION
     resource = document.resources[0]
+    resource.infos.append(Info(name="server_software", value=made_by()))  # by the IVOA's note Data Origin
     used = set()
     for column in document.get_first_table().fields:
         column.ucd = ucds.get(column.name)

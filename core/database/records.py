@@ -31,6 +31,7 @@ def candidate_rows(*more: Any) -> Select[Any]:
             candidate_label().label("verdict"),
             col(Difference.reference_id).label("reference_id"),
             col(Difference.method).label("method"),
+            col(Difference.config_hash).label("config_hash"),
             tracklet.label("tracklet_id"),
             *more,
         )
@@ -52,6 +53,7 @@ def rows_of(db: Session, ids: Sequence[int], query: Select[Any]) -> list[Row[Any
 def record(row: Row[Any]) -> Record:
     """One row of `candidate_rows`.
 
+    ``object_id`` and ``frame_id`` are numbers in the store, which no two share, as names of frames may.
     ``x, y`` are pixels of the reference's grid, ``x_frame, y_frame`` of the frame; ``ra, dec``
     degrees; ``snr`` and ``flux`` signed, ``flux`` in ``flux_unit``; ``mag`` of ``|flux|`` in
     ``mag_system``. ``scores`` are by model; those of a survey have its name before theirs, such as
@@ -62,7 +64,9 @@ def record(row: Row[Any]) -> Record:
     return {
         "id": candidate.id,
         "object": row.object_name,
+        "object_id": candidate.sky_object_id,
         "frame": candidate.frame,
+        "frame_id": candidate.observation_id,
         "x": finite(candidate.x),
         "y": finite(candidate.y),
         "x_frame": finite(candidate.x_frame),
@@ -86,6 +90,7 @@ def record(row: Row[Any]) -> Record:
         "source": candidate.source,
         "reference": row.reference_id,
         "method": row.method,
+        "config_hash": row.config_hash,
         "tracklet": row.tracklet_id,
     }
 

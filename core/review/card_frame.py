@@ -1,9 +1,9 @@
 """What a card says of the frame that its candidate came from, and of who scored it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from core.database.tables import Difference, Observation, StageRun
@@ -77,16 +77,23 @@ def frame_facts(
 
 def scored_by(db: Session, observation: Observation | None) -> str | None:
     """What the stage that scored the newest attempt at a frame said of its models."""
-    if observation is None:
+    if observation is None or observation.id is None:
         return None
-    said: dict[str, str | None] = {}
-    for stage in OPENINGS:
-        query = select(StageRun).where(
-            col(StageRun.observation_id) == observation.id, col(StageRun.stage) == stage
-        )
-        newest = db.scalar(query.order_by(col(StageRun.id).desc()).limit(1))
-        said[stage] = newest.reason if newest is not None else None
-    return _who_scored(said)
+    return scored_by_of(db, [observation.id])[observation.id]
+
+
+def scored_by_of(db: Session, observations: Iterable[int]) -> dict[int, str | None]:
+    """The same of many frames, by their numbers."""
+    said: dict[int, dict[str, str | None]] = {key: {} for key in observations}
+    newest = (
+        select(func.max(col(StageRun.id)))
+        .where(col(StageRun.observation_id).in_(said), col(StageRun.stage).in_(OPENINGS))
+        .group_by(col(StageRun.observation_id), col(StageRun.stage))
+    )
+    query = select(col(StageRun.observation_id), col(StageRun.stage), col(StageRun.reason))
+    for key, stage, reason in db.execute(query.where(col(StageRun.id).in_(newest))):
+        said[key][stage] = reason
+    return {key: _who_scored(each) for key, each in said.items()}
 
 
 def _who_scored(said: Mapping[str, str | None]) -> str | None:

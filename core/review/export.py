@@ -18,7 +18,8 @@ COLUMNS = (
     "id", "object", "frame", "source", "filter", "mjd", "x", "y", "x_frame", "y_frame", "ra", "dec",
     "snr", "flux", "flux_err", "flux_unit", "mag", "mag_err", "mag_system", "score", "scores", "method",
     "verdict", "reviewer", "decided_at", "disputed", "note", "tags", "verdict_hash",
-    "tracklet",
+    "tracklet", "object_id", "frame_id", "reference", "position_error_px", "mask_flags", "config_hash",
+    "scored_by",
 )  # fmt: skip
 BETWEEN_NOTES = " | "
 FORMS = {  # by what a file's name ends in
@@ -39,7 +40,7 @@ def values_of(row: RealCandidate) -> Record:
         "tags": list(row.tags),
         "verdict_hash": verdict.hash if verdict else None,
     }
-    everything = row.record | decided
+    everything = row.record | decided | {"scored_by": row.scored_by}
     return {name: everything[name] for name in COLUMNS}
 
 

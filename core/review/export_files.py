@@ -16,16 +16,20 @@ from sqlmodel import Session, col
 from core import votable
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, Difference, Observation, Reference
+from core.made_by import made_by
 from core.review.cutout_cards import Cards, epoch_cards, exposure_cards, sky_cards
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.export import COLUMNS, values_of
 from core.review.real_rows import PAGE, RealCandidate
 from core.text import safe_text, whole_text
-from core.vocabulary import LABELS, OWN, Label, ReviewState
+from core.vocabulary import LABELS, OWN, Label, MaskPlane, ReviewState
 
+_PLANES_OF_MASKS = ", ".join(
+    f"{bit} {name.lower().replace('_', ' ')}" for name, bit in vars(MaskPlane).items() if name.isupper()
+)
 UNITS = {
     "mjd": "d", "ra": "deg", "dec": "deg", "x": "pix", "y": "pix", "x_frame": "pix", "y_frame": "pix",
-    "mag": "mag", "mag_err": "mag",
+    "mag": "mag", "mag_err": "mag", "position_error_px": "pix",
 }  # fmt: skip
 UCDS = {
     "id": "meta.id;meta.main", "object": "meta.id;src", "frame": "meta.id;obs.image",
@@ -38,7 +42,9 @@ UCDS = {
     "mag_system": "meta.code;phot.mag", "score": "stat.probability", "scores": "meta.note",
     "method": "meta.code;meta.software", "verdict": "src.class", "reviewer": "meta.id", "decided_at": "time",
     "disputed": "meta.code.qual", "note": "meta.note", "tags": "meta.note", "verdict_hash": "meta.checksum",
-    "tracklet": "meta.id.assoc",
+    "tracklet": "meta.id.assoc", "object_id": "meta.id;src", "frame_id": "meta.id;obs.image",
+    "reference": "meta.id", "position_error_px": "stat.error;pos.cartesian", "mask_flags": "meta.code.qual",
+    "config_hash": "meta.checksum;meta.software", "scored_by": "meta.version;meta.software",
 }  # fmt: skip
 DESCRIPTIONS = {
     "id": "number of the candidate in its store",
@@ -71,10 +77,18 @@ DESCRIPTIONS = {
     "tags": "words that reviewers gave the object",
     "verdict_hash": "SHA-256 of the row of the decision, in the chain of its session",
     "tracklet": "number of the tracklet that it is a point of",
+    "object_id": "number of the sky object in its store",
+    "frame_id": "number of the frame in its store: frames may share a name",
+    "reference": "number of the reference that was subtracted",
+    "position_error_px": "one sigma of x and of y",
+    "mask_flags": f"planes of the mask under it, added up: {_PLANES_OF_MASKS}",
+    "config_hash": "of the settings that the frame was processed with",
+    "scored_by": "versions of the models that scored it, by their SHA-256",
 }
-_INTEGERS = ("id", "tracklet")
+_INTEGERS = ("id", "tracklet", "object_id", "frame_id", "reference", "mask_flags")
 _NUMBERS = (
     "mjd", "x", "y", "x_frame", "y_frame", "ra", "dec", "snr", "flux", "flux_err", "mag", "mag_err", "score",
+    "position_error_px",
 )  # fmt: skip
 _OF_ANY_LENGTH = ("note", "tags")
 _RADIUS_ARCSEC = 3.0
@@ -83,6 +97,7 @@ _HEAD_OF_PIXELS = 2  # lines before the regions in pixels
 _COLOURS = {ReviewState.REAL: "green", ReviewState.BOGUS: "red"}
 _PLANES = ("NEW", "REF", "DIFF", "SCORE")
 _BLOCK = 2880  # bytes of a block of FITS
+_CARD, _SENTENCE = 60, 600  # characters of a value: on one card, and of what may go on over several
 
 
 def write_parquet(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
@@ -104,7 +119,8 @@ def write_parquet(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
         [
             pa.field(name, kind(name), metadata={"unit": UNITS[name]} if name in UNITS else None)
             for name in COLUMNS
-        ]
+        ],
+        metadata={"creator": made_by()},
     )
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
     count = 0
@@ -231,7 +247,9 @@ def write_cutouts(found: Iterable[RealCandidate], stream: IO[bytes], store: Stor
     """
     from astropy.io import fits
 
-    stream.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
+    primary = fits.PrimaryHDU()
+    primary.header["CREATOR"] = (made_by(), "what wrote this file")
+    stream.write(primary.header.tostring().encode("ascii"))
     count = 0
     for page in _pages(iter(found)):
         with store.read() as db:
@@ -271,12 +289,18 @@ def _header(row: RealCandidate, plane: str, sigma: float) -> Any:
         "FRAME": ("frame", ""), "FILTER": ("filter", ""),
         "RA": ("ra", "deg, ICRS"), "DEC": ("dec", "deg, ICRS"), "XREF": ("x", "0-based, on the reference"),
         "YREF": ("y", "0-based, on the reference"), "SNR": ("snr", ""), "MAG": ("mag", ""),
+        "MAGSYS": ("mag_system", ""),
         "SCORE": ("score", ""), "VERDICT": ("verdict", ""),
+        "OBJID": ("object_id", "the object, in its store"),
+        "FRAMEID": ("frame_id", "the frame, in its store"),
+        "REFID": ("reference", "the reference, in its store"), "METHOD": ("method", "how it was subtracted"),
+        "CONFHASH": ("config_hash", "of the settings"), "SCOREDBY": ("scored_by", ""),
     }  # fmt: skip
     for keyword, (name, comment) in cards.items():
         value = values[name]
         if value is not None:
-            header[keyword] = (_ascii(value) if isinstance(value, str) else value, comment)
+            length = _SENTENCE if keyword == "SCOREDBY" else _CARD
+            header[keyword] = (_ascii(value, length) if isinstance(value, str) else value, comment)
     if math.isfinite(sigma):
         header["SKYSIG"] = (float(sigma), f"one sigma of {plane} in its linear unit")
     return header
@@ -309,9 +333,9 @@ def _sky(row: RealCandidate, cutouts: Cutouts) -> Cards:
     return sky_cards(cutouts.to_sky, (own.ra, own.dec), height_width, offset)
 
 
-def _ascii(text: str) -> str:
-    """Fit for a card of FITS: printable ASCII of one card's length."""
-    return "".join(each if " " <= each <= "~" else "?" for each in safe_text(text, 60))
+def _ascii(text: str, length: int = _CARD) -> str:
+    """Fit for a card of FITS: printable ASCII; what is longer than one card is continued on others."""
+    return "".join(each if " " <= each <= "~" else "?" for each in safe_text(text, length))
 
 
 def _plain(row: RealCandidate) -> dict[str, Any]:

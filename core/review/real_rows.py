@@ -28,6 +28,7 @@ from core.frames.standing import candidate_label, stands
 from core.objects.detail import ObjectDetail, read_object
 from core.objects.sky import objects_on_grid, rows_in_cone, separation_deg
 from core.places.place_facts import Place
+from core.review.card_frame import scored_by_of
 from core.review.fakes import are_injected
 from core.review.filter_terms import Term
 from core.review.filters import conditions, parse
@@ -65,6 +66,8 @@ class RealCandidate(_Real):
     candidate, sky_object : Candidate, SkyObject
     record : dict
         The candidate's record.
+    scored_by : str or None
+        Which versions of which models scored it; a survey's alert does not say.
     verdict : Verdict or None
         The decision in force.
     remarks : tuple of Verdict
@@ -76,6 +79,7 @@ class RealCandidate(_Real):
     candidate: Candidate
     sky_object: SkyObject
     record: Record
+    scored_by: str | None
     verdict: Verdict | None
     remarks: tuple[Verdict, ...]
     disputed: bool
@@ -268,6 +272,8 @@ def _candidates(
             verdicts = _verdicts(db, found)
             remarks = _remarks(db, found)
             disputed = _disputed(db, found, experts)
+            frames = {row.Candidate.observation_id for row in found} - {None}
+            scored = scored_by_of(db, frames)
         for row in found:
             own = row.SkyObject
             yield RealCandidate(
@@ -275,6 +281,7 @@ def _candidates(
                 row.Candidate,
                 own,
                 record(row),
+                scored.get(row.Candidate.observation_id),
                 verdicts.get(row.Candidate.id),
                 remarks.get(_judged_as(own), ()),
                 own.id in disputed,

@@ -59,7 +59,7 @@ def test_an_injected_source_reaches_no_export(store):
 def test_no_row_is_made_but_of_what_was_looked_up():
     candidate = Candidate(id=1, external_id="1", sky_object_id=2, mjd=1.0, snr=5.0)
     with pytest.raises(InjectedSourceError, match="made by"):
-        RealCandidate(None, candidate, SkyObject(id=2, name="a"), {"id": 1}, None, (), False)
+        RealCandidate(None, candidate, SkyObject(id=2, name="a"), {"id": 1}, None, None, (), False)
 
 
 def test_rows_come_in_order_of_time_over_many_pages(store, monkeypatch):

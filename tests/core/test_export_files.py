@@ -16,11 +16,18 @@ from astropy.io.votable.ucd import parse_ucd
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from core.database.tables import Cutout, Difference, Observation, Reference, SkyObject
+from core.database.tables import Candidate, Cutout, Difference, Observation, Reference, SkyObject, StageRun
 from core.objects import curve_table
 from core.review.cutouts import pack
 from core.review.export import COLUMNS, write_csv
-from core.review.export_files import UCDS, write_cutouts, write_parquet, write_regions, write_votable
+from core.review.export_files import (
+    DESCRIPTIONS,
+    UCDS,
+    write_cutouts,
+    write_parquet,
+    write_regions,
+    write_votable,
+)
 from core.review.real_rows import real_candidates
 from core.review.verdicts import annotate, decide
 from core.vocabulary import Label
@@ -242,6 +249,64 @@ def test_cutouts_have_the_sky_of_the_reference_and_the_times_of_the_frame(store,
     assert (ref["DATE-BEG"], ref["MJD-BEG"], ref["MJD-END"]) == ("2023-02-15T06:00:00.000", 59990.25, 59991.0)
     assert not {"DATE-OBS", "MJD-OBS", "MJD-AVG"} & set(ref)
     assert new["FILTER"] == ref["FILTER"] == "r"
+
+
+def test_an_export_says_which_frame_reference_settings_and_models_made_a_candidate(store):
+    """Two frames of one name: what tells them apart, and by what they were processed, goes along."""
+    made = {}
+    for settings, models in (("cafe", "tree abc"), ("beef", "tree def, " + "realbogus " + 9 * "0123456789")):
+        frame, difference = add_difference(store, "n.fits", config_hash=settings)
+        key = add_candidate(
+            store, frame="n.fits", observation_id=frame, difference_id=difference, x=9.0, y=8.0,
+            position_error_px=0.25, mask_flags=6,
+        )  # fmt: skip
+        with store.write() as db:
+            for attempt, said in enumerate(("an older version", models)):
+                db.add(
+                    StageRun(observation_id=frame, attempt=attempt, stage="classify", started_at=1.0,
+                             seconds=0.1, outcome="done", reason=f"scored by {said}.")
+                )  # fmt: skip
+            db.add(Cutout(candidate_id=key, pixels=pack(cutouts(key))))
+            owner = db.get_one(Candidate, key).sky_object_id
+        made[key] = {
+            "object_id": owner, "frame_id": frame, "reference": reference_of(store, difference),
+            "position_error_px": 0.25, "mask_flags": 6, "config_hash": settings, "scored_by": f"{models}.",
+        }  # fmt: skip
+    text = io.StringIO()
+    write_csv(real_candidates(store), text)
+    text.seek(0)
+    as_csv = {int(row["id"]): {name: row[name] for name in made[key]} for row in csv.DictReader(text)}
+    assert as_csv == {key: {name: str(value) for name, value in each.items()} for key, each in made.items()}
+    parquet = pq.read_table(written(write_parquet, store)[1])
+    assert {row["id"]: {name: row[name] for name in made[key]} for row in parquet.to_pylist()} == made
+    assert parquet.schema.metadata[b"creator"].startswith(b"AstrID")
+    document = parse(written(write_votable, store)[1], verify="exception")
+    table = document.get_first_table().to_table()
+    assert {row["id"]: {name: row[name] for name in made[key]} for row in table} == made
+    assert [(each.name, each.value) for each in document.resources[0].infos] == [
+        ("server_software", parquet.schema.metadata[b"creator"].decode())
+    ]
+    with fits.open(written(write_cutouts, store)[1]) as found:
+        found.verify("exception")
+        assert found[0].header["CREATOR"].startswith("AstrID")
+        words = ("OBJID", "FRAMEID", "REFID", "CONFHASH", "SCOREDBY")
+        told = {hdu.ver: [hdu.header[word] for word in words] for hdu in found[1:]}
+    names = ("object_id", "frame_id", "reference", "config_hash", "scored_by")
+    assert told == {key: [each[name] for name in names] for key, each in made.items()}
+
+
+def test_a_survey_says_nothing_of_frames_and_references(store):
+    key = add_candidate(store, source="ztf", ra=1.0, dec=2.0)
+    table = pq.read_table(written(write_parquet, store)[1]).to_pylist()
+    names = ("id", "frame_id", "reference", "position_error_px", "config_hash", "scored_by")
+    assert [tuple(row[name] for name in names) for row in table] == [(key, None, None, None, "", "")]
+
+
+def test_the_planes_of_masks_are_told_by_name():
+    assert DESCRIPTIONS["mask_flags"] == (
+        "planes of the mask under it, added up: 1 bad, 2 saturated, 4 cosmic ray, 8 edge, 16 interpolated,"
+        " 32 streak"
+    )
 
 
 def test_cutouts_without_a_known_sky_or_exposure_have_neither(night):
