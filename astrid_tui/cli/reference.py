@@ -25,12 +25,30 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The images to subtract from.", rich_markup_mode=None, no_args_is_help=True)
 
 
+def _word(given: str | None) -> str | None:
+    """A name as headers give them: without blanks around it, and some text."""
+    if given is None:
+        return None
+    if not given.strip():
+        raise typer.BadParameter("it is empty: leave the option out to take what the header says")
+    return given.strip()
+
+
 @app.command()
 def add(
     context: typer.Context,
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="FILE, FILE[NUMBER] or FILE[NAME]; calibrated or raw.")
     ],
+    band: Annotated[
+        str | None,
+        typer.Option(
+            "--filter", callback=_word, help="Its filter, as the frames name theirs; default: by its header."
+        ),
+    ] = None,
+    field: Annotated[
+        str | None, typer.Option(callback=_word, help="Its field, likewise; it counts where a WCS lacks.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Add one image as the reference of its field and filter; frames that waited for it are queued."""
@@ -45,7 +63,9 @@ def add(
     notes: list[str] = []
     masters = masters_of(store, settings)
     try:
-        facts = from_file(path, settings, extension=extension, masters_for=masters, said=notes)
+        facts = from_file(
+            path, settings, extension=extension, band=band, field=field, masters_for=masters, said=notes
+        )
     except FrameRefused as refused:
         raise AstridError(f"{path}: {refused}") from refused
     row = references.add(store, facts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from core.frames.outcome import ReferenceFacts
@@ -33,6 +34,8 @@ def from_file(
     settings: Settings,
     *,
     extension: int | str | None = None,
+    band: str | None = None,
+    field: str | None = None,
     masters_for: MastersFor | None = None,
     said: list[str] | None = None,
 ) -> ReferenceFacts:
@@ -46,6 +49,9 @@ def from_file(
         The reference goes to ``home/references``.
     extension : int or str, optional
         Which image of the file; without one, the first exposure.
+    band, field : str, optional
+        Its filter and its field, as the frames that are subtracted from it name them; without, as its header
+        does.
     masters_for : callable, optional
         Finds the masters that fit a raw frame: `pipeline.calibration.calibrators.masters_of`.
     said : list of str, optional
@@ -61,7 +67,7 @@ def from_file(
     FrameRefused
         The image cannot be used.
     """
-    measured = _measured(path, extension, settings, masters_for)
+    measured = _measured(path, extension, settings, masters_for, band=band, field=field)
     frame, zeropoint = measured.frame, measured.quality.zeropoint
     image = ReferenceImage(
         frame=frame,
@@ -75,6 +81,8 @@ def from_file(
     )
     if said is not None:
         said.extend(frame.notes)
+        if frame.exposure.filter is None:
+            said.append("its header names no filter, and it serves frames without one alone: see --filter")
     return _kept(image, measured.fwhm, f"added from {frame.exposure.name}", settings)
 
 
@@ -153,9 +161,22 @@ def _several(names: Sequence[str]) -> str:
 
 
 def _measured(
-    path: Path, extension: int | str | None, settings: Settings, masters_for: MastersFor | None
+    path: Path,
+    extension: int | str | None,
+    settings: Settings,
+    masters_for: MastersFor | None,
+    *,
+    band: str | None = None,
+    field: str | None = None,
 ) -> Measured:
     raw = read_frame(path, extension)
+    said = raw.exposure
+    exposure = replace(
+        said,
+        filter=said.filter if band is None else band,
+        field=said.field if field is None else field,
+    )
+    raw = replace(raw, exposure=exposure)
     height, width = raw.data.shape
     masters = masters_for(raw.exposure, (height, width)) if masters_for else None
     return measure(raw, masters, settings, StageClock())

@@ -357,6 +357,32 @@ def test_a_single_file_becomes_a_reference(case: Case) -> None:
     assert (again.content, again.path) == (facts.content, facts.path)
 
 
+def test_a_reference_whose_header_names_its_filter_otherwise_serves_the_frames_that_are_meant(
+    case: Case, tmp_path: Path
+) -> None:
+    """A stack of another survey: no filter, and a field of its own."""
+    from astropy.io import fits
+
+    from pipeline.reference.references import from_file
+
+    stack = tmp_path / "stack.fits"
+    with fits.open(case.path) as hdus:
+        del hdus[0].header["FILTER"]
+        hdus[0].header["OBJECT"] = "skycell.1234"
+        hdus.writeto(stack)
+    silent: list[str] = []
+    plain = from_file(stack, case.settings, said=silent)
+    assert (plain.filter, plain.field) == (None, "skycell.1234")
+    assert "--filter" in silent[-1]
+    told: list[str] = []
+    meant = from_file(stack, case.settings, band="r", field="SIM", said=told)
+    assert (meant.filter, meant.field) == ("r", "SIM")
+    assert not any("--filter" in each for each in told)
+    kept = read(Path(meant.path)).frame.exposure  # the file says it too
+    assert (kept.filter, kept.field) == ("r", "SIM")
+    assert meant.content != plain.content
+
+
 def test_what_shows_no_star_becomes_no_reference(case: Case, tmp_path: Path) -> None:
     """Every frame of its field would fail by it."""
     from astropy.io import fits
