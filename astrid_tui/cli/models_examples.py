@@ -37,6 +37,7 @@ def examples(
     are left out, and what is disputed or awaits more votes. docs/examples.md tells the columns.
     """
     from core.errors import AstridError
+    from core.review.agreed import agreed_objects, why_none
     from pipeline.training.examples import BOGUS, REAL, write
     from pipeline.training.label_examples import of_labels
 
@@ -44,8 +45,10 @@ def examples(
     settings = settings_of(context)
     with closing(store_of(context, read_only=True)) as store:
         found = of_labels(store, settings.review, settings.site)
-    if found is None:
-        raise AstridError("reviewers agree on nothing yet that has cutouts: decide on candidates first")
+        if found is None and agreed_objects(store, settings.review):
+            raise AstridError("of what reviewers agree on no cutouts are kept")
+        if found is None:
+            raise AstridError(f"there is nothing to write: {why_none(store, settings.review)}")
     with writing_to(output):
         write(found, output)
     counts = {name: int((found.label == label).sum()) for name, label in (("real", REAL), ("bogus", BOGUS))}

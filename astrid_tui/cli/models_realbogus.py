@@ -226,13 +226,17 @@ def _tuning(context: typer.Context, version: str, layers: str) -> Tuning:
 
 
 def _labelled(context: typer.Context, settings: Settings) -> Examples | None:
-    """What reviewers agree on; none without a store."""
+    """What reviewers agree on; none without a store. Where there is nothing, it is told why."""
     from core.database.store import StoreMissing
+    from core.review.agreed import agreed_objects, why_none
     from pipeline.training.label_examples import of_labels
 
     try:
         with closing(store_of(context, read_only=True)) as store:
-            return of_labels(store, settings.review, settings.site)
+            found = of_labels(store, settings.review, settings.site)
+            if found is None and not agreed_objects(store, settings.review):
+                remark(f"No verdict is learnt from: {why_none(store, settings.review)}.")
+            return found
     except StoreMissing:
         return None
 

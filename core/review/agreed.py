@@ -9,7 +9,7 @@ from sqlmodel import Session, col
 
 from core.database.store import Store
 from core.database.tables import SkyObject
-from core.review.agreement import Standing, standings
+from core.review.agreement import Standing, side, standings
 from core.settings_sections import ReviewSettings
 from core.vocabulary import ReviewState
 
@@ -39,6 +39,27 @@ def agreed_objects(store: Store, review: ReviewSettings) -> dict[int, Standing]:
         for object_id, tracklet_id in _objects_of(db, bodies):
             agreed[object_id] = bodies[tracklet_id]
     return agreed
+
+
+def why_none(store: Store, review: ReviewSettings) -> str:
+    """Why nothing is agreed on, in words: of what is judged by one, how others or an expert confirm it.
+
+    Parameters
+    ----------
+    store : Store
+    review : ReviewSettings
+        Who is an expert, and how many votes confirm without one.
+    """
+    judged = sum(
+        any(map(side, each.votes.values()))
+        for each in standings(store, experts=review.experts, needed=review.votes)
+    )
+    if not judged:
+        return "nothing was judged real or bogus yet: decide on candidates first"
+    return (
+        f"of {judged} that were judged none is confirmed: {review.votes} reviewers of one mind do that, or "
+        "one expert (votes and experts in [review])"
+    )
 
 
 def _objects_of(db: Session, tracklets: Iterable[int]) -> Iterator[tuple[int, int]]:

@@ -102,7 +102,7 @@ def model_lines(page: Page, width: int, rows: int) -> list[Line]:
     answer = page.answer
     here = page.pane is Pane.MODELS
     judged = answer.judged
-    learned = f"{counted(judged.real, 'object')} judged real, {judged.bogus} bogus to learn from "
+    learned = f"{counted(judged.real, 'object')} judged real, {judged.bogus} bogus "
     title = (span(" "), span("Models", Tone.KEY if here else Tone.STRONG))
     lines: list[Line] = [spread(title, (span(learned, Tone.DIM),), width)]
     for place in window(page.model_place, len(answer.models), rows):

@@ -215,12 +215,17 @@ def test_what_reviewers_agree_on_is_written_as_a_set_with_the_documented_columns
     out = tmp_path / "mine.npz"
     astrid("init")
     astrid("models", "examples", "-o", out, code=1)
-    assert "reviewers agree on nothing yet" in astrid.said
+    assert "decide on candidates first" in astrid.said
     assert not out.exists()
     with closing(open_store(f"sqlite:///{tmp_path / 'home' / 'astrid.db'}")) as store:
         add_night(store, objects=3, epochs=1)
+        decide(store, session="ada", reviewer="ada", candidate_id=1, label=Label.REAL, shown={})
+    astrid("models", "examples", "-o", out, code=1)  # whoever is alone is told what confirms
+    assert "of 1 that were judged none is confirmed: 2 reviewers of one mind do that" in astrid.said
+    assert "experts in [review]" in astrid.said
+    with closing(open_store(f"sqlite:///{tmp_path / 'home' / 'astrid.db'}")) as store:
         for who, candidate, label in (
-            ("ada", 1, Label.REAL), ("bob", 1, Label.REAL),
+            ("bob", 1, Label.REAL),
             ("ada", 2, Label.DIPOLE), ("bob", 2, Label.DIPOLE), ("ada", 3, Label.REAL),
         ):  # fmt: skip
             decide(store, session=who, reviewer=who, candidate_id=candidate, label=label, shown={})

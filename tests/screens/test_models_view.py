@@ -56,7 +56,8 @@ def test_models_and_the_versions_of_the_chosen_one():
     rows = (version(5), version(4, registry_version=None, metrics={}), used, version(2))
     shown = text(page(ModelRow("tree", 0, None), ModelRow("realbogus", 3, 2, rows), model_place=1))
     lines = shown.splitlines()
-    assert "12 objects judged real, 1 bogus to learn from" in lines[0]
+    assert "12 objects judged real, 1 bogus" in lines[0]
+    assert "learn" not in lines[0]  # that takes agreement
     assert lines[1].startswith("   tree              as AstrID came")
     assert lines[2].startswith(" > realbogus         version 3")
     assert "of 5 versions   auc 0.9877" in lines[2]
