@@ -55,7 +55,9 @@ def import_(
     """Bring in a network of any framework as a new version, which scores once it is promoted.
 
     It is looked through first: it may name no other files, and hold no operation that loops, branches or is
-    not of ONNX itself.
+    not of ONNX itself. A triplet is of shape (n, 3, 63, 63) or (n, 63, 63, 3): new, reference, difference,
+    with arcsinh(v / 3) in each pixel, v in sigma of its cutout's sky, 0 where masked. docs/models.md tells
+    the rest.
     """
     from pipeline.classify.imported import bring_in
     from pipeline.training.examples import read

@@ -10,11 +10,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.classify.cutout_features import NAMES
+from pipeline.classify.cutout_features import MEANING, NAMES
 from pipeline.classify.imported import bring_in
 from pipeline.classify.model_file import ModelRefused, read
 from pipeline.classify.scorers import Inputs, load
-from pipeline.classify.triplets import SIDE, network_input
+from pipeline.classify.triplets import SIDE, SOFTENING, network_input, of_arrays
 from tests.pipeline.toy_models import blobs
 
 
@@ -84,6 +84,31 @@ def test_every_order_of_axes_and_with_or_without_the_masks(tmp_path, examples, s
     seen = np.moveaxis(seen, 1, -1) if shape[1] == SIDE else seen
     expected = seen.reshape(len(seen), -1) @ weights
     np.testing.assert_allclose(scorer.logits(Inputs(examples.triplets)), expected.ravel(), atol=1e-5)
+
+
+def test_a_network_is_given_what_the_document_says():
+    """Whoever makes one goes by it alone: the order of planes, their scale, and what masked pixels hold."""
+    rng = np.random.default_rng(8)
+    sky, sigma = np.array([500.0, 40.0, 0.0]), np.array([30.0, 4.0, 7.0])
+    stacks = sky[:, None, None, None] + sigma[:, None, None, None] * rng.normal(size=(3, 2, SIDE, SIDE))
+    stacks[:, :, 31, 31] += 50.0 * sigma[:, None]  # the candidate
+    stacks[2, 1, 5, 7] = np.nan
+    expected = []
+    for stack in stacks:
+        middle = np.nanmedian(stack, axis=(1, 2), keepdims=True)
+        spread = 1.4826 * np.nanmedian(abs(stack - middle), axis=(1, 2), keepdims=True)
+        expected.append(np.nan_to_num(np.arcsinh((stack - middle) / spread / 3)))
+    given = network_input(of_arrays(*stacks))
+    np.testing.assert_allclose(given[:, :3], np.stack(expected, axis=1), atol=0.02)
+    assert given[1, 5, 5, 7] == given[1, 2, 5, 7] == 0.0
+    assert given[:, 3:].sum() == 2 * 3 * SIDE * SIDE - 1
+
+    document = Path(__file__).parents[2] / "docs" / "models.md"
+    said = " ".join(document.read_text(encoding="utf-8").split())
+    for words in (f"arcsinh(v / {SOFTENING:g})", f"(n, 3, {SIDE}, {SIDE})", "pixel (31, 31)"):
+        assert words in said
+    assert "pipeline.classify.cutout_features.MEANING" in said
+    assert tuple(MEANING) == NAMES
 
 
 def test_a_network_on_features_and_its_calibration_on_examples(tmp_path):
