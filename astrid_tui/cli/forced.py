@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from core.places.place_flux import PlaceFlux
 
 SETTINGS = {"ignore_unknown_options": True}  # a southern declination begins like an option
-ENDINGS = (".csv", ".json", ".ecsv")
+ENDINGS = (".csv", ".json", ".ecsv", ".vot")
 
 
 def forced(
@@ -70,7 +70,7 @@ def forced(
     ] = None,
     as_json: JsonOption = False,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="A file: .csv, .json or .ecsv.")
+        Path | None, typer.Option("-o", "--output", help="A file: .csv, .json, .ecsv or .vot.")
     ] = None,
     force: ForceOption = False,
 ) -> None:
@@ -149,17 +149,18 @@ def _alerts(store: Store, place: Place) -> list[dict[str, Any]]:
 def _write(told: dict[str, Any], ending: str, stream: IO[str]) -> None:
     import json
 
-    from core.objects.curve_table import astropy_table, write_csv
-    from core.places.place_flux import COLUMNS
+    from core.objects.curve_table import write_csv, write_ecsv, write_votable
+    from core.places.place_flux import COLUMNS, UCDS
 
     if ending == ".json":
         stream.write(json.dumps(told, allow_nan=False, indent=2) + "\n")
     elif ending == ".csv":
         write_csv(told["frames"], stream, COLUMNS)
+    elif ending == ".vot":
+        write_votable(told["frames"], stream, COLUMNS, UCDS)
     else:
-        table = astropy_table(told["frames"], COLUMNS)
-        table.meta["place"] = {name: value for name, value in told["place"].items() if value is not None}
-        table.write(stream, format="ascii.ecsv")
+        place = {name: value for name, value in told["place"].items() if value is not None}
+        write_ecsv(told["frames"], stream, COLUMNS, {"place": place})
 
 
 def _print(told: dict[str, Any], found: Sequence[PlaceFlux], output: Path | None) -> None:

@@ -105,7 +105,8 @@ def lightcurve(
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
     as_votable: Annotated[bool, typer.Option("--votable", help="Write a VOTable.")] = False,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="A file; default: standard output.")
+        Path | None,
+        typer.Option("-o", "--output", help="A file: .csv, .json, .ecsv or .vot; default: standard output."),
     ] = None,
     force: ForceOption = False,
 ) -> None:
@@ -133,32 +134,29 @@ def lightcurve(
         remark(f"{len(rows)} epochs in {output}")
 
 
+FORMS = {  # of light curves, by what a file's name ends in
+    ".csv": "csv", ".json": "json", ".ecsv": "ecsv",
+    ".xml": "votable", ".vot": "votable", ".votable": "votable",
+}  # fmt: skip
+
+
 def _form_of(output: Path | None) -> str | None:
     """What a file's name says of its form; a table for the reader where there is no file."""
     if output is None:
         return None
-    forms = {".csv": "csv", ".json": "json", ".xml": "votable", ".vot": "votable", ".votable": "votable"}
-    form = forms.get(output.suffix.lower())
+    form = FORMS.get(output.suffix.lower())
     if form is None:
-        raise typer.BadParameter("say --csv, --json or --votable, or end the file's name so", param_hint="-o")
+        raise typer.BadParameter(
+            "say --csv, --json or --votable, or end the file's name in .csv, .json, .ecsv or .vot",
+            param_hint="-o",
+        )
     return form
 
 
 def _writer(form: str) -> Callable[[Sequence[dict[str, Any]], IO[str]], None]:
-    from core.objects.curve_table import write_csv, write_json
+    from core.objects.curve_table import write_csv, write_ecsv, write_json, write_votable
 
-    return {"csv": write_csv, "json": write_json, "votable": _write_votable}[form]
-
-
-def _write_votable(rows: Sequence[dict[str, Any]], stream: IO[str]) -> None:
-    import io
-
-    from core import votable
-    from core.objects.curve_table import UCDS, astropy_table
-
-    written = io.BytesIO()
-    votable.write(astropy_table(rows), written, UCDS)
-    stream.write(written.getvalue().decode("utf-8"))
+    return {"csv": write_csv, "json": write_json, "votable": write_votable, "ecsv": write_ecsv}[form]
 
 
 def _print_curve(rows: Sequence[dict[str, Any]]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
+from core import votable
 from core.database.records import finite
 from core.objects.light_curve import LightCurvePoint
 from core.review.real_rows import RealObject
@@ -74,6 +76,30 @@ def write_csv(rows: Sequence[dict[str, Any]], stream: IO[str], columns: Sequence
 def write_json(rows: Sequence[dict[str, Any]], stream: IO[str]) -> None:
     """Write one JSON document, in ASCII."""
     stream.write(json.dumps(list(rows), allow_nan=False, indent=2) + "\n")
+
+
+def write_votable(
+    rows: Sequence[dict[str, Any]],
+    stream: IO[str],
+    columns: Sequence[Column] = COLUMNS,
+    ucds: Mapping[str, str] = UCDS,
+) -> None:
+    """Write a VOTable, with the systems of its positions and times."""
+    written = io.BytesIO()
+    votable.write(astropy_table(rows, columns), written, ucds)
+    stream.write(written.getvalue().decode("utf-8"))
+
+
+def write_ecsv(
+    rows: Sequence[dict[str, Any]],
+    stream: IO[str],
+    columns: Sequence[Column] = COLUMNS,
+    meta: Mapping[str, Any] | None = None,
+) -> None:
+    """Write ECSV, astropy's own text; what is said of the whole goes into its head."""
+    table = astropy_table(rows, columns)
+    table.meta.update(meta or {})
+    table.write(stream, format="ascii.ecsv")
 
 
 def curve_row(point: LightCurvePoint) -> dict[str, Any]:

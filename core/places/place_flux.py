@@ -9,6 +9,7 @@ from typing import Any
 from core.database.records import finite
 from core.database.tables import ForcedFlux
 from core.objects.curve_table import COLUMNS as OF_CURVES
+from core.objects.curve_table import UCDS as OF_CURVE_UCDS
 from core.objects.curve_table import Column, curve_row
 from core.objects.light_curve import forced_point
 from core.places.story_parts import FrameStory
@@ -29,6 +30,11 @@ COLUMNS = (
     Column("status", str, None, "measured, or why not: masked, not covered, rejected, failed, ..."),
     Column("reason", str, None, "why there is no flux"),
 )
+UCDS = OF_CURVE_UCDS | {
+    "id": "meta.id;obs.image", "frame": "meta.id;obs.image", "snr": "stat.snr", "reference": "meta.id",
+    "x": "pos.cartesian.x;instr.det", "y": "pos.cartesian.y;instr.det", "status": "meta.code",
+    "reason": "meta.note",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

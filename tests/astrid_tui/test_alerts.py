@@ -144,7 +144,7 @@ def test_an_object_is_shown_with_its_bands_candidates_and_names(known: Command) 
     assert "Verdict: supernova by" in text
 
 
-def test_a_light_curve_is_written_in_three_forms(known: Command, tmp_path) -> None:
+def test_a_light_curve_is_written_in_four_forms(known: Command, tmp_path) -> None:
     rows = known.json("objects", "lightcurve", "1")
     assert [(row["kind"], row["is_limit"]) for row in rows] == [
         ("limit", True), ("detection", False), ("detection", False),
@@ -164,6 +164,11 @@ def test_a_light_curve_is_written_in_three_forms(known: Command, tmp_path) -> No
     assert list(table["flux"].mask) == [True, False, False]
     assert list(table["is_limit"]) == [True, False, False]
     assert list(table["candidate"].mask) == [True, True, False]
+    known("objects", "lightcurve", "1", "-o", "curve.ecsv")
+    own = Table.read(tmp_path / "curve.ecsv")
+    assert list(own["mag"]) == pytest.approx([20.5, 19.0, 18.0])
+    assert (own["flux_njy"].unit, own["mjd"].unit) == ("nJy", "d")
+    assert list(own["flux"].mask) == [True, False, False]
     assert ">20.500" in known("objects", "lightcurve", "1")
 
 

@@ -18,6 +18,7 @@ from astropy.wcs import WCS
 
 from core.database.tables import Candidate, Cutout, Difference, Observation, Reference, SkyObject, StageRun
 from core.objects import curve_table
+from core.places import place_flux
 from core.review.cutouts import pack
 from core.review.export import COLUMNS, write_csv
 from core.review.export_files import (
@@ -335,8 +336,9 @@ def test_every_column_of_a_votable_says_what_it_is(night):
         "mjd": times.ID,
     }
     assert [each.name for each in fields] == [*COLUMNS]
-    for ucds in (UCDS, curve_table.UCDS):
+    for ucds in (UCDS, curve_table.UCDS, place_flux.UCDS):
         for ucd in ucds.values():
             parse_ucd(ucd, check_controlled_vocabulary=True)
     assert all(each.ucd == UCDS[each.name] and each.description for each in fields)
-    assert set(curve_table.UCDS) == {each.name for each in curve_table.COLUMNS}
+    for table in (curve_table, place_flux):
+        assert set(table.UCDS) == {each.name for each in table.COLUMNS}

@@ -129,6 +129,19 @@ def test_any_place_is_measured_and_written(astrid, brightest, tmp_path):
     assert row["is_limit"]
     assert abs(row["snr"]) < 5
     assert rows["mjd"].unit == "d"
+    astrid(
+        "forced",
+        *beside,
+        "--until",
+        found["mjd"] + 1e-6,
+        "--filter",
+        kept["filter"],
+        "-o",
+        tmp_path / "p.vot",
+    )
+    same = Table.read(tmp_path / "p.vot", format="votable")
+    assert list(same["frame"]) == list(rows["frame"])
+    assert (same["mjd"].unit, same["flux_njy"].unit) == ("d", "nJy")
     assert np.ma.is_masked(row["reason"])
     astrid("forced", *beside, "-o", table, code=2)
     assert json.loads(astrid("forced", *beside, "--filter", "none", "--json"))["frames"] == []
@@ -153,7 +166,7 @@ def test_an_object_is_asked_for_by_its_name_as_it_is_copied(astrid):
         (["--pixel", 1, 2], 2, "go together"),
         (["--pixel", 1, 2, "--reference", 77], 1, "there is no reference 77"),
         (["10", "-5", "--until", "soon"], 2, "write an MJD"),
-        (["10", "-5", "-o", "flux.txt"], 2, "must end in .csv or .json or .ecsv"),
+        (["10", "-5", "-o", "flux.txt"], 2, "must end in .csv or .json or .ecsv or .vot"),
     ],
 )
 def test_a_wrong_place_is_refused_in_one_sentence(astrid, words, code, says):
