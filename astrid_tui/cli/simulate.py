@@ -30,8 +30,11 @@ def simulate(
                 "reference": [str(path) for path in night.reference],
                 "calibration": [str(path) for path in night.calibration],
                 "truth": str(night.truth),
+                "catalogue": str(night.catalogue),
             }
         )
         return
     print_text(f"{len(night.science)} science frames, {len(night.reference)} reference frames and")
     print_text(f"{len(night.calibration)} calibration frames in {folder}; what is true is in {night.truth}")
+    print_text(f"The constant sky is in {night.catalogue}: `astrid catalog add` takes its galaxies, and,")
+    print_text("with `--kind stars --name stars --band r --mag-system ab`, its stars")

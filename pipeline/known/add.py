@@ -18,7 +18,7 @@ from core.catalogs.coverage import Coverage
 from core.catalogs.library import KINDS, VERSION, Catalog, Library
 from core.epochs import DAYS_PER_YEAR, J2000_MJD, JD_OF_MJD_0
 from core.text import counted, safe_text
-from pipeline.known import columns, discovery, labels, orbit_file
+from pipeline.known import columns, discovery, labels, mixed, orbit_file
 from pipeline.known.angles import angles
 from pipeline.known.columns import Layout
 from pipeline.known.files import open_table
@@ -187,7 +187,8 @@ def _positions(
         writer.add({name: values[good] for name, values in rows.items()})
         report(chunk.done, chunk.total, "rows")
     if writer is None or writer.rows == 0:
-        raise CatalogRefused(f"no row of {path.name} has a position")
+        what = f"is of {kind}" if reader.others else "has a position"
+        raise CatalogRefused(f"no row of {path.name} {what}")
     parts, found = writer.write(report)
     coverage = options.coverage or found
     if coverage.cells is not None:
@@ -197,7 +198,7 @@ def _positions(
         "kind": kind,
         "epoch": reader.epoch,
         "rows": writer.rows,
-        "skipped": skipped,
+        "skipped": skipped - reader.others,
         "bands": list(bands),
         "mag_system": options.mag_system or layout.mag_system,
         "coverage": coverage.record(),
@@ -220,6 +221,11 @@ def _remarks(layout: Layout, reader: _Reader, coverage: Coverage) -> list[str]:
             "it is too sparse to tell what it covers, so nothing is said where it has no source:"
             " add it with --area"
         )
+    if reader.others:
+        other, _ = mixed.OTHERS[reader.kind]
+        remarks.append(
+            f"{reader.others} {other} of the file are left out: --kind {other} adds them, by another --name"
+        )
     for what, number in reader.cut.items():
         if number:
             remarks.append(f"{counted(number, what)} longer than {NAME_BYTES} bytes: the rest is not kept")
@@ -231,11 +237,12 @@ class _Reader:
 
     def __init__(self, layout: Layout, kind: str, options: Options, bands: dict[str, str]) -> None:
         self._layout = layout
-        self._kind = kind
+        self.kind = kind
         self._options = options
         self._bands = bands
         self.epoch = options.epoch if options.epoch is not None else layout.epoch
         self.cut = Counter[str]()  # names and types that were too long
+        self.others = 0  # rows with a position that are said to be of the other kind
 
     def standard(self, chunk: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Columns as `PartWriter` takes them; positions that are none are NaN."""
@@ -248,23 +255,27 @@ class _Reader:
             rows[role] = angles(chunk[name], name, layout.units.get(name), is_ra=is_ra, told=told)
         rows["ra"] = rows["ra"] % 360.0
         wanted = [
-            role for role in NUMBERS if role in roles and (role != "period" or self._kind == "variables")
+            role for role in NUMBERS if role in roles and (role != "period" or self.kind == "variables")
         ]
         for role in wanted:
             rows[role] = (
                 columns.magnitudes(chunk[roles[role]]) if role == "redshift" else _number(chunk[roles[role]])
             )
-        if self._kind == "galaxies":
+        if self.kind == "galaxies":
             rows |= columns.shape(chunk, layout)
         for band, name in self._bands.items():
             rows[f"mag_{band}"] = columns.magnitudes(chunk[name])
         if "name" in roles:
             rows["name"], is_cut["name"] = labels.names(self._names(chunk))
-        if "discovered" in roles and self._kind == "transients":
+        if "discovered" in roles and self.kind == "transients":
             rows["discovered"] = discovery.days(chunk[roles["discovered"]])
-        if "type" in roles and self._kind in {"variables", "transients"}:
+        if "type" in roles and self.kind in {"variables", "transients"}:
             rows["type"], is_cut["type"] = labels.texts(chunk[roles["type"]])
         is_source = np.isfinite(rows["ra"]) & np.isfinite(rows["dec"])
+        if "type" in roles:
+            is_other = mixed.of_the_other(self.kind, chunk[roles["type"]]) & is_source
+            self.others += int(np.count_nonzero(is_other))
+            rows["ra"] = np.where(is_other, np.nan, rows["ra"])
         for role, cut in is_cut.items():
             self.cut[role] += int(np.count_nonzero(cut & is_source))
         if {"pmra", "pmdec"} <= rows.keys():

@@ -53,6 +53,7 @@ class Scene:
         table = Table(
             {
                 "id": [f"star{i}" for i in range(stars)] + [f"galaxy{i}" for i in range(galaxies)],
+                "type": ["star"] * stars + ["galaxy"] * galaxies,
                 "ra": np.concatenate([self.star_ra, self.galaxy_ra]),
                 "dec": np.concatenate([self.star_dec, self.galaxy_dec]),
                 "mag": np.concatenate([self.star_mag, self.galaxy_mag]),
