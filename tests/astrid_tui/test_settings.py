@@ -62,6 +62,8 @@ def test_the_store_is_in_the_home_unless_a_url_says_otherwise(monkeypatch, tmp_p
     [
         ("[detect]\nthreshhold = 5\n", "there is no key 'detect.threshhold'"),
         ("[detect]\nthreshold = -1\n", "detect.threshold"),
+        ("[detect]\nthreshold = inf\n", "wrong.toml: Input should be a finite number"),
+        ("[fakes]\nsnr = [4, inf]\n", "'fakes.snr.1' in"),
         ("[detect\n", "cannot read"),
         ("[subtract]\nmethod = 'magic'\n", "subtract.method"),
         ("[review]\nexperts = 'alice'\n", "'review.experts' in"),
