@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, or_
 from sqlmodel import Session, col, func, select
 
 from core.database.store import Store
@@ -25,6 +25,7 @@ from core.review.candidates import shown_capsule
 from core.review.label_file import Asked, LabelFile, UnclearRow, UnknownWord
 from core.review.pace import BY, IMPORT
 from core.review.verdicts import decide_in, lock_judged
+from core.vocabulary import LABELS, ReviewState
 
 MJD_DAYS = 0.003  # start and middle of an exposure are no farther apart
 BATCH = 20  # verdicts of one transaction: others need not wait for more than a tenth of a second
@@ -45,6 +46,7 @@ class Fate(StrEnum):
     EMPTY = "no verdict"
 
 
+REAL = tuple(label for label, kind in LABELS.items() if kind.review_state == ReviewState.REAL)
 GOOD = (Fate.NEW, Fate.SAME, Fate.EMPTY)
 
 
@@ -62,6 +64,9 @@ class Row:
     candidate, sky_object : int or None
     name : str or None
         Of the object.
+    judged : int or None
+        What a real verdict judges, all detections of which it is of: the object's number; below 0 that of the
+        tracklet whose body it is.
     reason : str or None
     """
 
@@ -72,7 +77,15 @@ class Row:
     candidate: int | None = None
     sky_object: int | None = None
     name: str | None = None
+    judged: int | None = None
     reason: str | None = None
+
+    @property
+    def real_of(self) -> tuple[str | None, int, str] | None:
+        """Who says which real label of what is judged as one; none of other labels."""
+        if self.judged is None or self.asked is None or self.asked.label not in REAL:
+            return None
+        return self.reviewer, self.judged, self.asked.label.value
 
     def record(self) -> dict[str, Any]:
         """What is told to scripts."""
@@ -217,8 +230,14 @@ def _by_number(db: Session, row: Row, asked: Asked, reach: Reach) -> Row:
 
 
 def _matched(db: Session, row: Row, candidate: Candidate) -> Row:
-    name = db.get_one(SkyObject, candidate.sky_object_id).name
-    return replace(row, candidate=candidate.id, sky_object=candidate.sky_object_id, name=name)
+    found = db.get_one(SkyObject, candidate.sky_object_id)
+    return replace(row, candidate=candidate.id, sky_object=found.id, name=found.name, judged=_judged(found))
+
+
+def _judged(row: SkyObject) -> int:
+    """As `Row` tells it: what was judged bogus is no longer of its tracklet's body."""
+    alone = row.tracklet_id is None or row.review_state == ReviewState.BOGUS
+    return row.id or 0 if alone else -(row.tracklet_id or 0)
 
 
 def _near(db: Session, asked: Asked, reach: Reach) -> list[Candidate]:
@@ -243,10 +262,11 @@ def _near(db: Session, asked: Asked, reach: Reach) -> list[Candidate]:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What reviewers said of candidates: what stands, and what an import brought."""
+    """What reviewers said of candidates: what stands, and what an import brought; and of whole objects."""
 
     standing: dict[tuple[str, int], str]
     brought: set[tuple[str, int, str]]
+    of_objects: dict[tuple[str, int], str]  # the newest real label that stands, by reviewer and `Row.judged`
 
 
 def _said(db: Session, rows: Sequence[Row]) -> _Said:
@@ -260,7 +280,30 @@ def _said(db: Session, rows: Sequence[Row]) -> _Said:
         for row in db.exec(select(Verdict).where(*of)):
             if row.shown.get(BY) == IMPORT:
                 brought.add((row.reviewer, row.candidate_id, str(row.label)))
-    return _Said(standing, brought)
+    return _Said(standing, brought, _said_of_objects(db, rows))
+
+
+def _said_of_objects(db: Session, rows: Sequence[Row]) -> dict[tuple[str, int], str]:
+    judged = sorted({row.judged for row in rows if row.judged is not None})
+    said: dict[tuple[str, int], str] = {}
+    for start in range(0, len(judged), 500):
+        some = judged[start : start + 500]
+        query = (
+            select(Verdict, SkyObject)
+            .join(SkyObject, col(Verdict.sky_object_id) == col(SkyObject.id))
+            .where(
+                or_(
+                    col(SkyObject.id).in_([each for each in some if each > 0]),
+                    col(SkyObject.tracklet_id).in_([-each for each in some if each < 0]),
+                ),
+                col(Verdict.label).in_(REAL),
+                stands(Verdict),
+            )
+            .order_by(col(Verdict.id))
+        )
+        for verdict, sky_object in db.exec(query):
+            said[verdict.reviewer, _judged(sky_object)] = str(verdict.label)
+    return said
 
 
 def _against(row: Row, said: _Said) -> Row:
@@ -276,16 +319,22 @@ def _against(row: Row, said: _Said) -> Row:
         return replace(row, fate=Fate.SAME, reason=f"it was brought in before, and {now}")
     if stands_now:
         return replace(row, fate=Fate.DIFFERS, reason=f"{row.reviewer} decided {stands_now} in AstrID")
+    if row.real_of and said.of_objects.get((row.reviewer, row.judged or 0)) == label:
+        return replace(row, fate=Fate.SAME, reason="it was said of its object already")
     return row
 
 
 def _agreeing(rows: Sequence[Row]) -> list[Row]:
-    """Refuse what the file says differently of one candidate for one reviewer; of two alike one is enough."""
+    """Refuse what the file says differently of one candidate for one reviewer; of two alike one is enough.
+
+    What is real is so in all its detections, and said once.
+    """
     said: dict[tuple[str | None, int | None], dict[str, int]] = {}
     for row in rows:
         if row.fate is Fate.NEW and row.asked:
             said.setdefault((row.reviewer, row.candidate), {}).setdefault(row.asked.label.value, row.line)
     checked = []
+    real: dict[tuple[str | None, int, str], int] = {}
     for row in rows:
         first = said.get((row.reviewer, row.candidate), {}) if row.fate is Fate.NEW else {}
         if len(first) > 1 and row.asked:
@@ -295,6 +344,8 @@ def _agreeing(rows: Sequence[Row]) -> list[Row]:
             checked.append(replace(row, fate=Fate.DIFFERS, reason=f"the file says {others}"))
         elif first and row.line not in first.values():
             checked.append(replace(row, fate=Fate.SAME, reason=f"as in line {next(iter(first.values()))}"))
+        elif first and (key := row.real_of) and real.setdefault(key, row.line) != row.line:
+            checked.append(replace(row, fate=Fate.SAME, reason=f"of its object, as in line {real[key]}"))
         else:
             checked.append(row)
     return checked

@@ -1,5 +1,6 @@
 """Verdicts from another vetting tool: how rows are read, which candidate each is of, and what is stored."""
 
+import io
 import json
 from pathlib import Path
 
@@ -9,12 +10,14 @@ from hypothesis import strategies as st
 from sqlmodel import col, select
 
 from core.database.store import Store
-from core.database.tables import Candidate, Verdict
+from core.database.tables import Candidate, SkyObject, Tracklet, Verdict
 from core.objects.sky import zone_of
 from core.review.chain import verify
+from core.review.export import write_csv
 from core.review.label_file import Asked, LabelFileRefused, UnclearRow, UnknownWord, read_labels
 from core.review.label_import import BATCH, Fate, Reach, bring, plan
 from core.review.pace import pace
+from core.review.real_rows import real_candidates
 from core.review.retractions import undo
 from core.review.verdicts import decide
 from core.vocabulary import Label
@@ -271,6 +274,38 @@ def test_a_second_import_stores_nothing_anew(store: Store, tmp_path: Path) -> No
         "it was brought in before, and taken back since",
     ]
     assert len(verdicts(store)) == 5
+
+
+def test_what_was_exported_comes_in_again_as_what_was_said(store: Store, tmp_path: Path) -> None:
+    """An export says of each detection what its object is; of that nothing is to be said anew."""
+    owner, body = add_object(store), [add_object(store) for _ in range(2)]
+    some = [add_candidate(store, owner, **at(10.0, 5.0)) for _ in range(3)]
+    moving = [add_candidate(store, each, **at(20.0 + each, 5.0)) for each in body]
+    other = add_candidate(store, owner, **at(10.0, 5.0))
+    with store.write() as db:
+        tracklet = Tracklet(
+            n=2, first_mjd=1.0, last_mjd=2.0, ra=20.0, dec=5.0, rate_arcsec_hour=30.0, position_angle=10.0,
+            rms_arcsec=0.1, chance=0.001, made_at=1.0,
+        )  # fmt: skip
+        db.add(tracklet)
+        db.flush()
+        for each in body:
+            db.get_one(SkyObject, each).tracklet_id = tracklet.id
+    for candidate, label in ((some[1], Label.SUPERNOVA), (moving[0], Label.MOVING)):
+        decide(store, session="s", reviewer="vera", candidate_id=candidate, label=label, shown={})
+    text = io.StringIO()
+    assert write_csv(real_candidates(store), text) == 6
+    rows = brought(store, tmp_path, text.getvalue())
+    assert fates(rows) == [Fate.SAME] * 6
+    assert len(verdicts(store)) == 2
+    # Somebody else says it once of the whole, and what is bogus of the one detection alone.
+    said = "".join(f"{each},supernova,eve\n" for each in some) + f"{other},dipole,eve\n"
+    rows = brought(store, tmp_path, "id,verdict,reviewer\n" + said)
+    assert fates(rows) == [Fate.NEW, Fate.SAME, Fate.SAME, Fate.NEW]
+    assert rows[1].reason == "of its object, as in line 2"
+    rows = brought(store, tmp_path, f"id,verdict,reviewer\n{some[2]},supernova,eve\n{some[2]},real,bob\n")
+    assert fates(rows) == [Fate.SAME, Fate.NEW]
+    assert rows[0].reason == "it was said of its object already"
 
 
 def test_what_a_reviewer_decided_here_is_not_overruled(store: Store, tmp_path: Path) -> None:
