@@ -12,6 +12,7 @@ from sqlmodel import Session, col
 
 from core.database.tables import Candidate, Difference, SkyObject, TrackletMember
 from core.frames.standing import candidate_label
+from core.vocabulary import OWN
 
 Record = dict[str, Any]
 
@@ -57,7 +58,8 @@ def record(row: Row[Any]) -> Record:
     ``x, y`` are pixels of the reference's grid, ``x_frame, y_frame`` of the frame; ``ra, dec``
     degrees; ``snr`` and ``flux`` signed, ``flux`` in ``flux_unit``; ``mag`` of ``|flux|`` in
     ``mag_system``. ``scores`` are by model; those of a survey have its name before theirs, such as
-    ``ztf:drb``. ``tracklet`` is the number of that which the candidate is one detection of. What is
+    ``ztf:drb``, and so has ``alert_id``, the number of an alert: text, for as a number it would lose digits
+    to what reads it. ``tracklet`` is the number of that which the candidate is one detection of. What is
     unknown is ``None``.
     """
     candidate: Candidate = row[0]
@@ -88,6 +90,7 @@ def record(row: Row[Any]) -> Record:
         "scores": {name: finite(value) for name, value in candidate.scores.items()},
         "verdict": row.verdict,
         "source": candidate.source,
+        "alert_id": None if candidate.source == OWN else f"{candidate.source}:{candidate.external_id}",
         "reference": row.reference_id,
         "method": row.method,
         "config_hash": row.config_hash,

@@ -45,6 +45,7 @@ UCDS = {
     "tracklet": "meta.id.assoc", "object_id": "meta.id;src", "frame_id": "meta.id;obs.image",
     "reference": "meta.id", "position_error_px": "stat.error;pos.cartesian", "mask_flags": "meta.code.qual",
     "config_hash": "meta.checksum;meta.software", "scored_by": "meta.version;meta.software",
+    "alert_id": "meta.id.cross",
 }  # fmt: skip
 DESCRIPTIONS = {
     "id": "number of the candidate in its store",
@@ -84,6 +85,7 @@ DESCRIPTIONS = {
     "mask_flags": f"planes of the mask under it, added up: {_PLANES_OF_MASKS}",
     "config_hash": "of the settings that the frame was processed with",
     "scored_by": "versions of the models that scored it, by their SHA-256",
+    "alert_id": "the survey, and its number of the alert",
 }
 _INTEGERS = ("id", "tracklet", "object_id", "frame_id", "reference", "mask_flags")
 _NUMBERS = (
@@ -295,6 +297,7 @@ def _header(row: RealCandidate, plane: str, sigma: float) -> Any:
         "FRAMEID": ("frame_id", "the frame, in its store"),
         "REFID": ("reference", "the reference, in its store"), "METHOD": ("method", "how it was subtracted"),
         "CONFHASH": ("config_hash", "of the settings"), "SCOREDBY": ("scored_by", ""),
+        "ALERTID": ("alert_id", ""),
     }  # fmt: skip
     for keyword, (name, comment) in cards.items():
         value = values[name]

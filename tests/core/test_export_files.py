@@ -297,10 +297,16 @@ def test_an_export_says_which_frame_reference_settings_and_models_made_a_candida
 
 
 def test_a_survey_says_nothing_of_frames_and_references(store):
-    key = add_candidate(store, source="ztf", ra=1.0, dec=2.0)
+    number = "1034526141515010021"  # more digits than a float has
+    key = add_candidate(store, source="ztf", ra=1.0, dec=2.0, external_id=number)
     table = pq.read_table(written(write_parquet, store)[1]).to_pylist()
-    names = ("id", "frame_id", "reference", "position_error_px", "config_hash", "scored_by")
-    assert [tuple(row[name] for name in names) for row in table] == [(key, None, None, None, "", "")]
+    names = ("id", "frame_id", "reference", "position_error_px", "config_hash", "scored_by", "alert_id")
+    said = (key, None, None, None, "", "", f"ztf:{number}")
+    assert [tuple(row[name] for name in names) for row in table] == [said]
+    text = io.StringIO()
+    write_csv(real_candidates(store), text)
+    text.seek(0)
+    assert next(csv.DictReader(text))["alert_id"] == f"ztf:{number}"
 
 
 def test_the_planes_of_masks_are_told_by_name():
