@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from core.made_by import made_by
 from core.unfinished import unfinished
 from pipeline.classify.classify import best_of
 from pipeline.depth.depth import Depth
@@ -71,6 +72,7 @@ def _facts(
     difference: Difference, new: Aligned, reference: PreparedReference, depth: Depth | None
 ) -> fits.Header:
     header = fits.Header()
+    header["CREATOR"] = (made_by(), "what wrote this file")
     header["METHOD"] = (difference.method, "zogy or classic")
     header["NEWFRAME"] = (_card(new.frame.exposure.name), "what was subtracted from")
     header["REFFRAME"] = (_card(reference.frame.exposure.name), "what was subtracted")

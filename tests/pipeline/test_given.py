@@ -125,3 +125,4 @@ def test_places_in_the_new_frame_are_those_of_its_file_with_its_prescan(folder, 
     write_difference(tmp_path / "d.fits", result.difference, result.detections, result.new, result.reference)
     (row,) = fits.getdata(tmp_path / "d.fits", "SOURCES")
     assert (row["x_new"], row["y_new"]) == (source["x_new"], source["y_new"])
+    assert fits.getheader(tmp_path / "d.fits")["CREATOR"].startswith("AstrID ")
