@@ -4,11 +4,14 @@ import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import core
 from core.models import trainings, versions
 from core.models.registry import own_database, read_registry
 from core.settings import Settings
@@ -49,6 +52,28 @@ def home(tmp_path: Path, template: Path, name: str = "home", **mlflow) -> Settin
     own_database(found).parent.mkdir(parents=True)
     shutil.copy(template, own_database(found))
     return found
+
+
+def test_mlflow_says_nothing_of_its_tables(tmp_path):
+    """Where it does what is asked of it, the output is AstrID's alone."""
+    code = f"""
+from pathlib import Path
+from core.settings import Settings
+from pipeline.training.mlflow_client import client
+with client(Settings(home=Path({str(tmp_path)!r}))) as found:
+    assert found.search_experiments()
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        check=False,
+        cwd=Path(core.__file__).parent.parent,
+        env={name: value for name, value in os.environ.items() if name not in mlflow_client.ENVIRONMENT},
+        text=True,
+        timeout=300,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert own_database(Settings(home=tmp_path)).exists()
 
 
 @pytest.fixture
