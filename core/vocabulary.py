@@ -131,6 +131,11 @@ LABELS: dict[Label, LabelFacts] = {
 ONCE_FOR_DAYS = {Label.COSMIC_RAY: 0.0, Label.TRAIL: 0.0, Label.MOVING: 0.5}
 
 
+def labels_of(state: ReviewState) -> tuple[Label, ...]:
+    """The labels that bring an object to a state."""
+    return tuple(label for label, facts in LABELS.items() if facts.review_state == state)
+
+
 # Among a candidate's features, before a cut that would hold were it less significant.
 DOUBT = "doubt."
 

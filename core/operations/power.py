@@ -17,13 +17,12 @@ from sqlmodel import Session, col
 from core.database.store import Store
 from core.database.tables import Candidate, PowerDevice, PowerSample, Run, SkyObject, StageRun, Verdict
 from core.frames.standing import candidate_label
-from core.vocabulary import LABELS, ReviewState
+from core.vocabulary import ReviewState, labels_of
 
 FRESH_S = 30.0  # a draw that is older is not that of now
 NIGHT_S = 86400.0
 ENERGY_EVERY_S = 30.0
 FULLY = 0.9  # of a run's time counts as all of it: sensors are found a moment after it began
-REAL_LABELS = tuple(label for label, facts in LABELS.items() if facts.review_state is ReviewState.REAL)
 
 Quantity = Literal["watts", "temperature_c", "utilisation", "memory_mib"]
 
@@ -353,7 +352,7 @@ def _judged_real(session: Session, run_ids: Sequence[int]) -> int:
             col(SkyObject.injected).is_(False),
             col(Candidate.is_current).is_(True),
             col(Candidate.observation_id).in_(frames),
-            candidate_label().in_(REAL_LABELS),
+            candidate_label().in_(labels_of(ReviewState.REAL)),
         )
     )
     return session.scalars(query).one()

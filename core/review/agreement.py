@@ -21,7 +21,7 @@ from core.errors import AstridError
 from core.frames.standing import stands
 from core.review.pace import FEWEST, Share, reviewers, share
 from core.review.real_rows import real_verdicts
-from core.review.states import judged_together
+from core.review.states import judged_as, judged_together
 from core.review.verdicts import decide_in
 from core.text import safe_text
 from core.vocabulary import LABELS, Label, ReviewState
@@ -130,13 +130,11 @@ def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
 
 def standings(store: Store, *, experts: Collection[str] = (), needed: int = 2) -> list[Standing]:
     """All objects that anybody judged, by their ids, but for injected sources."""
-    judged: dict[tuple[bool, int], tuple[SkyObject, dict[str, str]]] = {}
-    newest: dict[tuple[bool, int], int] = {}
+    judged: dict[int, tuple[SkyObject, dict[str, str]]] = {}
+    newest: dict[int, int] = {}
     for given in sorted(real_verdicts(store), key=lambda each: each.verdict.id or 0):
         row, verdict = given.sky_object, given.verdict
-        alone = row.tracklet_id is None or row.review_state == ReviewState.BOGUS
-        # A body that moves is judged as one.
-        key = (True, row.id or 0) if row.tracklet_id is None or alone else (False, row.tracklet_id)
+        key = judged_as(row)
         votes = judged.setdefault(key, (row, {}))[1]
         votes.pop(verdict.reviewer, None)
         votes[verdict.reviewer] = verdict.label or ""
@@ -148,7 +146,7 @@ def standings(store: Store, *, experts: Collection[str] = (), needed: int = 2) -
             votes,
             *settled(votes, experts=experts, needed=needed),
             newest[key],
-            tracklet_id=None if key[0] else key[1],
+            tracklet_id=-key if key < 0 else None,
         )
         for key, (row, votes) in judged.items()
     ]

@@ -93,7 +93,7 @@ from core.review.filter_words import (
 )
 from core.review.opinions import awaits_expert, is_disputed
 from core.review.zones import Zone, bounds
-from core.vocabulary import LABELS, OWN, Label, ReviewState
+from core.vocabulary import OWN, Label, ReviewState, labels_of
 
 __all__ = ["FilterError", "conditions", "parse"]
 
@@ -252,15 +252,11 @@ def _labels(word: Word, value: str) -> tuple[Label, ...]:
     if value in {label.value for label in Label}:
         own = (Label(value),)
         # `real` is a label and the state that other labels give as well: it means them all.
-        return own if value != Label.REAL else _labels_of(ReviewState.REAL)
+        return own if value != Label.REAL else labels_of(ReviewState.REAL)
     if value == ReviewState.BOGUS:
-        return _labels_of(ReviewState.BOGUS)
+        return labels_of(ReviewState.BOGUS)
     allowed = ", ".join(("none", "any", ReviewState.BOGUS, *Label))
     raise refusal(word, f"a verdict is one of {allowed}")
-
-
-def _labels_of(state: ReviewState) -> tuple[Label, ...]:
-    return tuple(label for label, facts in LABELS.items() if facts.review_state == state)
 
 
 def _state(word: Word, value: str) -> ReviewState:

@@ -24,8 +24,9 @@ from core.objects.sky import rows_in_cone
 from core.review.candidates import shown_capsule
 from core.review.label_file import Asked, LabelFile, UnclearRow, UnknownWord
 from core.review.pace import BY, IMPORT
+from core.review.states import judged_as
 from core.review.verdicts import decide_in, lock_judged
-from core.vocabulary import LABELS, ReviewState
+from core.vocabulary import ReviewState, labels_of
 
 MJD_DAYS = 0.003  # start and middle of an exposure are no farther apart
 BATCH = 20  # verdicts of one transaction: others need not wait for more than a tenth of a second
@@ -46,7 +47,7 @@ class Fate(StrEnum):
     EMPTY = "no verdict"
 
 
-REAL = tuple(label for label, kind in LABELS.items() if kind.review_state == ReviewState.REAL)
+REAL = labels_of(ReviewState.REAL)
 GOOD = (Fate.NEW, Fate.SAME, Fate.EMPTY)
 
 
@@ -65,8 +66,7 @@ class Row:
     name : str or None
         Of the object.
     judged : int or None
-        What a real verdict judges, all detections of which it is of: the object's number; below 0 that of the
-        tracklet whose body it is.
+        What a real verdict judges, by the number of `judged_as`: it is of all detections of that.
     reason : str or None
     """
 
@@ -231,13 +231,7 @@ def _by_number(db: Session, row: Row, asked: Asked, reach: Reach) -> Row:
 
 def _matched(db: Session, row: Row, candidate: Candidate) -> Row:
     found = db.get_one(SkyObject, candidate.sky_object_id)
-    return replace(row, candidate=candidate.id, sky_object=found.id, name=found.name, judged=_judged(found))
-
-
-def _judged(row: SkyObject) -> int:
-    """As `Row` tells it: what was judged bogus is no longer of its tracklet's body."""
-    alone = row.tracklet_id is None or row.review_state == ReviewState.BOGUS
-    return row.id or 0 if alone else -(row.tracklet_id or 0)
+    return replace(row, candidate=candidate.id, sky_object=found.id, name=found.name, judged=judged_as(found))
 
 
 def _near(db: Session, asked: Asked, reach: Reach) -> list[Candidate]:
@@ -302,7 +296,7 @@ def _said_of_objects(db: Session, rows: Sequence[Row]) -> dict[tuple[str, int], 
             .order_by(col(Verdict.id))
         )
         for verdict, sky_object in db.exec(query):
-            said[verdict.reviewer, _judged(sky_object)] = str(verdict.label)
+            said[verdict.reviewer, judged_as(sky_object)] = str(verdict.label)
     return said
 
 

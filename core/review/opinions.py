@@ -11,12 +11,9 @@ from sqlmodel import col
 
 from core.database.tables import Assignment, SkyObject, Verdict
 from core.frames.standing import stands
-from core.vocabulary import LABELS, ReviewState
+from core.vocabulary import ReviewState, labels_of
 
-_SIDES = {
-    side: [label.value for label, facts in LABELS.items() if facts.review_state == side]
-    for side in (ReviewState.REAL, ReviewState.BOGUS)
-}
+_SIDES = {side: labels_of(side) for side in (ReviewState.REAL, ReviewState.BOGUS)}
 
 
 def awaits_expert(expert: str | None, wanted: bool) -> ColumnElement[bool]:

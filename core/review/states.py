@@ -100,9 +100,19 @@ def any_linked(db: Session, candidate_ids: Sequence[int]) -> bool:
     return db.scalar(query.limit(1)) is not None
 
 
+def judged_as(sky_object: SkyObject) -> int:
+    """One number for what is judged as one: an object's own, or that of a body's tracklet, below zero.
+
+    What was judged bogus is no longer of its tracklet's body.
+    """
+    if sky_object.tracklet_id is None or sky_object.review_state == ReviewState.BOGUS:
+        return sky_object.id or 0
+    return -sky_object.tracklet_id
+
+
 def judged_together(db: Session, sky_object: SkyObject) -> list[int]:
     """The objects that a verdict on one falls on, the one that carries the card first; itself among them."""
-    if sky_object.tracklet_id is None or sky_object.review_state == ReviewState.BOGUS:
+    if judged_as(sky_object) >= 0:
         return [sky_object.id or 0]
     query = select(SkyObject).where(
         col(SkyObject.tracklet_id) == sky_object.tracklet_id,
