@@ -10,6 +10,7 @@ from astrid_tui.cli import (
     models_examples,
     models_import,
     models_registry,
+    models_rescore,
     models_score,
     models_trainings,
 )
@@ -25,5 +26,6 @@ models_trainings.add_to(app)
 models_evaluate.add_to(app)
 models_examples.add_to(app)
 models_score.add_to(app)
+models_rescore.add_to(app)
 models_import.add_to(app)
 models_drift.add_to(app)

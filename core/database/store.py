@@ -40,7 +40,7 @@ from core.database.store_file import StoreFile
 from core.errors import AstridError
 from core.vocabulary import ExitCode
 
-HEAD = "0015"  # the newest migration; a constant, so that opening a store need not import Alembic
+HEAD = "0016"  # the newest migration; a constant, so that opening a store need not import Alembic
 
 BUSY_S = 30.0  # how long a writer waits for another
 CONNECT_S = 10

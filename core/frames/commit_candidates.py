@@ -36,6 +36,7 @@ def candidate_columns(
             "source": "astrid",
             "observation_id": observation.id,
             "is_current": True,
+            "scoring_id": None,
             "frame": observation.frame,
             "filter": observation.filter,
             "mjd": observation.mjd,

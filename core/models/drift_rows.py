@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from core.database.store import Store
-from core.database.tables import Candidate, Difference, Observation, SkyObject, StageRun, Verdict
+from core.database.tables import Candidate, Difference, Observation, SkyObject, Verdict
+from core.frames.scored_by import scored_by
 from core.frames.standing import stands
 from core.objects.tracklets import NightSpan
 from core.review.agreement import side
@@ -24,7 +25,6 @@ Array = NDArray[np.float64]
 PAGE = 1000
 MOST = 5000  # candidates of a time that are looked at
 MOST_FEATURES = 64
-SCORING = ("classify", "unet")  # stages whose record says which versions scored
 DIGITS = 12  # of a model's digest, in the record of a frame
 FRAME_FACTS = {
     "seeing_px": col(Observation.seeing_px),
@@ -109,7 +109,8 @@ def sample(store: Store, span: NightSpan, digests: Mapping[str, str], most: int 
     columns = select(
         col(Candidate.id), col(Candidate.source), col(Candidate.filter), col(Candidate.snr),
         col(Candidate.mag), col(Candidate.scores), col(Candidate.features), col(Candidate.mjd),
-        col(Candidate.observation_id), col(Observation.instrument), *FRAME_FACTS.values(),
+        col(Candidate.observation_id), col(Candidate.scoring_id), col(Observation.instrument),
+        *FRAME_FACTS.values(),
     )  # fmt: skip
     query = (
         columns.select_from(Candidate)
@@ -127,12 +128,11 @@ def sample(store: Store, span: NightSpan, digests: Mapping[str, str], most: int 
     while True:
         with store.read() as session:
             rows = session.connection().execute(query.where(col(Candidate.id) > after)).all()
-        scored_by = _scored_by(store, {row.observation_id for row in rows if row.observation_id is not None})
+            said = scored_by(session, rows)
         for row in rows:
-            said = scored_by.get(row.observation_id) if row.source == OWN else None
             stratum.append(_stratum(row))
             mjd.append(row.mjd)
-            scores.append(_scores(row.scores, digests, said))
+            scores.append(_scores(row.scores, digests, said[row.id]))
             features.append(_features(row))
         if len(rows) < PAGE:
             break
@@ -150,9 +150,10 @@ def judged(store: Store, span: NightSpan, names: Mapping[str, str], most: int = 
     """What was decided on candidates between two times, of at most so many decisions, the newest."""
     query = (
         select(
-            col(Verdict.id), col(Verdict.candidate_id), col(Verdict.label), col(Candidate.source),
+            col(Candidate.id), col(Verdict.label), col(Candidate.source),
             col(Candidate.filter), col(Candidate.scores), col(Candidate.sky_object_id),
-            col(Candidate.observation_id), col(Observation.instrument), col(SkyObject.tracklet_id),
+            col(Candidate.observation_id), col(Candidate.scoring_id), col(Observation.instrument),
+            col(SkyObject.tracklet_id),
         )
         .join(Candidate, col(Verdict.candidate_id) == col(Candidate.id))
         .join(SkyObject, col(Candidate.sky_object_id) == col(SkyObject.id))
@@ -168,40 +169,20 @@ def judged(store: Store, span: NightSpan, names: Mapping[str, str], most: int = 
     )  # fmt: skip
     with store.read() as session:
         rows = session.connection().execute(query).all()
-    scored_by = _scored_by(store, {row.observation_id for row in rows if row.observation_id is not None})
+        said = scored_by(session, rows)
     kept, seen = [], set[int]()
     for row in rows:
         taken = side(row.label)
-        if taken is not None and row.candidate_id not in seen:
-            seen.add(row.candidate_id)
+        if taken is not None and row.id not in seen:
+            seen.add(row.id)
             kept.append((row, taken is ReviewState.REAL))
-    said = [scored_by.get(row.observation_id) if row.source == OWN else None for row, _ in kept]
-    scores = [_scores(row.scores, names, each) for (row, _), each in zip(kept, said, strict=True)]
+    scores = [_scores(row.scores, names, said[row.id]) for row, _ in kept]
     return Judged(
         np.array([_stratum(row) for row, _ in kept], dtype=np.str_),
         np.array([-(row.tracklet_id or 0) or row.sky_object_id for row, _ in kept], dtype=np.int64),
         np.array([real for _, real in kept], dtype=bool),
         _columns(scores, list(names)),
     )
-
-
-def _scored_by(store: Store, observations: set[int]) -> dict[int, str]:
-    """What the newest record of each frame says of who scored it."""
-    found: dict[tuple[int, str], str] = {}
-    ids = sorted(observations)
-    with store.read() as session:
-        for first in range(0, len(ids), PAGE // 2):
-            query = (
-                select(col(StageRun.observation_id), col(StageRun.stage), col(StageRun.reason))
-                .where(
-                    col(StageRun.observation_id).in_(ids[first : first + PAGE // 2]),
-                    col(StageRun.stage).in_(SCORING),
-                )
-                .order_by(col(StageRun.id))
-            )
-            for row in session.connection().execute(query):
-                found[row.observation_id, row.stage] = row.reason or ""
-    return {key: " ".join(found.get((key, stage), "") for stage in SCORING) for key in ids}
 
 
 def _scores(given: object, digests: Mapping[str, str], said: str | None) -> dict[str, float]:

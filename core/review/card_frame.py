@@ -1,14 +1,8 @@
 """What a card says of the frame that its candidate came from, and of who scored it."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
-from sqlmodel import Session, col
-
-from core.database.tables import Difference, Observation, StageRun
-
-OPENINGS = {"unet": "seen by ", "classify": "scored by "}  # of what the stages that score say
+from core.database.tables import Difference, Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,38 +67,3 @@ def frame_facts(
     if difference is not None and difference.limit_mag is not None:
         of_difference["limit_mag"] = difference.limit_mag
     return FrameFacts(**of_frame | of_difference, scored_by=scored)  # type: ignore[arg-type]
-
-
-def scored_by(db: Session, observation: Observation | None) -> str | None:
-    """What the stage that scored the newest attempt at a frame said of its models."""
-    if observation is None or observation.id is None:
-        return None
-    return scored_by_of(db, [observation.id])[observation.id]
-
-
-def scored_by_of(db: Session, observations: Iterable[int]) -> dict[int, str | None]:
-    """The same of many frames, by their numbers."""
-    said: dict[int, dict[str, str | None]] = {key: {} for key in observations}
-    newest = (
-        select(func.max(col(StageRun.id)))
-        .where(col(StageRun.observation_id).in_(said), col(StageRun.stage).in_(OPENINGS))
-        .group_by(col(StageRun.observation_id), col(StageRun.stage))
-    )
-    query = select(col(StageRun.observation_id), col(StageRun.stage), col(StageRun.reason))
-    for key, stage, reason in db.execute(query.where(col(StageRun.id).in_(newest))):
-        said[key][stage] = reason
-    return {key: _who_scored(each) for key, each in said.items()}
-
-
-def _who_scored(said: Mapping[str, str | None]) -> str | None:
-    """The models with their digests, the U-Net among them, and then what was refused."""
-    models: list[str] = []
-    remarks: list[str] = []
-    for stage, opening in OPENINGS.items():
-        first, _, rest = (said.get(stage) or "").partition(". ")
-        first = first.removesuffix(".")
-        if first.startswith(opening):
-            models.append(first.removeprefix(opening))
-        if rest:
-            remarks.append(rest)
-    return " ".join([f"{', '.join(models)}.", *remarks]) if models or remarks else None

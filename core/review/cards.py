@@ -27,10 +27,11 @@ from core.database.tables import (
     Verdict,
 )
 from core.errors import AstridError
+from core.frames.scored_by import scored_by
 from core.frames.standing import is_taken_back
 from core.objects.association import REAL_BY
 from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
-from core.review.card_frame import FrameFacts, frame_facts, scored_by
+from core.review.card_frame import FrameFacts, frame_facts
 from core.review.card_stamp import CardStamp, stamp
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.states import LAST_SEEN, contradicted, judged_together, newest_standing
@@ -195,7 +196,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
             shown = db.get_one(SkyObject, row.Candidate.sky_object_id)
         curve = light_curve(db, objects, epochs)
         past = history(db, *objects)
-        scored = scored_by(db, row.Observation)
+        scored = scored_by(db, [row.Candidate])[chosen]
         seen_again = _seen_again(db, sky_object, epochs)
         stamped = stamp(db, sky_object, objects)
     cutouts, problem = _cutouts(row.pixels, row.Candidate.source)

@@ -24,11 +24,11 @@ from core.database.store import Store
 from core.database.tables import Candidate, InjectedSource, Injection, SkyObject, Verdict
 from core.errors import AstridError
 from core.frames.injected import revealed_ids
+from core.frames.scored_by import scored_by
 from core.frames.standing import candidate_label, stands
 from core.objects.detail import ObjectDetail, read_object
 from core.objects.sky import objects_on_grid, rows_in_cone, separation_deg
 from core.places.place_facts import Place
-from core.review.card_frame import scored_by_of
 from core.review.fakes import are_injected
 from core.review.filter_terms import Term
 from core.review.filters import conditions, parse
@@ -272,8 +272,7 @@ def _candidates(
             verdicts = _verdicts(db, found)
             remarks = _remarks(db, found)
             disputed = _disputed(db, found, experts)
-            frames = {row.Candidate.observation_id for row in found} - {None}
-            scored = scored_by_of(db, frames)
+            scored = scored_by(db, [row.Candidate for row in found])
         for row in found:
             own = row.SkyObject
             yield RealCandidate(
@@ -281,7 +280,7 @@ def _candidates(
                 row.Candidate,
                 own,
                 record(row),
-                scored.get(row.Candidate.observation_id),
+                scored[row.Candidate.id],
                 verdicts.get(row.Candidate.id),
                 remarks.get(_judged_as(own), ()),
                 own.id in disputed,

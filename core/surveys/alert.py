@@ -85,6 +85,8 @@ class AlertFacts:
         Of the best of our own models, which orders the queue; none where no model scored it.
     model_scores : dict
         Of our own models, by their names.
+    scored_by : str or None
+        What the classifier tells of these models.
     features : dict
         More of the packet's numbers, named in the same way.
     cutouts : bytes or None
@@ -119,6 +121,7 @@ class AlertFacts:
     scores: dict[str, float] = field(default_factory=dict)
     score: float | None = None
     model_scores: dict[str, float] = field(default_factory=dict)
+    scored_by: str | None = None
     features: dict[str, float] = field(default_factory=dict)
     mask_flags: int = 0
     cutouts: bytes | None = None

@@ -19,6 +19,7 @@ from core.database.rows import insert_for_keys
 from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, SkyObject, SurveyFlux, SurveyObject
+from core.frames.scored_by import scoring_key
 from core.objects.association import Place, lock, refresh, wake
 from core.objects.known import untold_bodies, write_known
 from core.objects.seen_again import Rule, wake_contradicted
@@ -128,6 +129,10 @@ def _register(
     objects, _ = place_alerts(session, [each.place for each in new])
     for each, sky_object in zip(new, objects, strict=True):
         each.columns["sky_object_id"] = sky_object
+    classifiers = {each.alert.scored_by for each in new}
+    scorings = {by: scoring_key(session, by) for by in classifiers if by is not None}
+    for each in new:
+        each.columns["scoring_id"] = scorings.get(each.alert.scored_by or "")
     keys = insert_for_keys(session, Candidate, [each.columns for each in new])
     homes = dict(zip((each.key for each in new), zip(keys, objects, strict=True), strict=True))
 
@@ -215,6 +220,7 @@ def _columns(alert: AlertFacts) -> dict[str, Any]:
             "observation_id": None,
             "difference_id": None,
             "is_current": True,
+            "scoring_id": None,
             "frame": alert.frame,
             "filter": alert.filter,
             "mjd": alert.mjd,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 from core.frames.outcome import CandidateFacts
 from core.models.members import differing
 from core.review.cutouts import CutoutError, Cutouts, unpack
-from core.surveys.alert import AlertFacts
 from pipeline.classify.ensemble import Ensemble
 from pipeline.classify.model_file import DESCRIPTION, ModelRefused
 from pipeline.classify.scorers import Inputs, Scorer, load, probabilities
@@ -37,6 +37,22 @@ _NOTHING = Cutouts(_UNSEEN, _UNSEEN, _UNSEEN)
 
 Models = Mapping[str, tuple[Path, str | None]]  # folder and digest by name; none: what came with AstrID
 Progress = Callable[[int, int], None]  # how many are scored, of how many
+
+
+class Scorable(Protocol):
+    """What is asked of a candidate that is to be scored: the signed SNR, packed cutouts, scores so far."""
+
+    @property
+    def snr(self) -> float:
+        """Signed."""
+
+    @property
+    def cutouts(self) -> bytes | None:
+        """As `core.review.cutouts.pack` makes them."""
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """By name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +205,7 @@ class Classifier:
             values[unseen] = np.nan
         return Scores(len(triplets), by_model, digests, tuple(remarks), moved)
 
-    def score_candidates(
-        self, candidates: Sequence[CandidateFacts | AlertFacts], progress: Progress | None = None
-    ) -> Scores:
+    def score_candidates(self, candidates: Sequence[Scorable], progress: Progress | None = None) -> Scores:
         """Score candidates by their packed cutouts; those without any get no score.
 
         Scores that they have of models that see whole frames count as given.
@@ -207,7 +221,7 @@ class Classifier:
         return Scores.joined(parts)
 
 
-def _given(candidates: Sequence[CandidateFacts | AlertFacts], name: str) -> Array:
+def _given(candidates: Sequence[Scorable], name: str) -> Array:
     """Log-odds of scores that candidates have; NaN where they have none."""
     found = np.array([each.scores.get(name, np.nan) for each in candidates], dtype=np.float64)
     sure = np.clip(found, 1e-7, 1.0 - 1e-7)
@@ -239,15 +253,18 @@ def best_of(scores: Mapping[str, float]) -> float | None:
     return next((scores[name] for name in BEST_FIRST if name in scores), None)
 
 
-def _triplets(candidates: Sequence[CandidateFacts | AlertFacts]) -> Triplets:
-    """Triplets of packed cutouts; all masked where there are none that can be read."""
+def _triplets(candidates: Sequence[Scorable]) -> Triplets:
+    """Triplets of packed cutouts; all masked where there are none that can be read.
+
+    What comes of a frame of ours has no ``source``.
+    """
     stamps = []
     for each in candidates:
         try:
             stamps.append(_NOTHING if each.cutouts is None else unpack(each.cutouts))
         except CutoutError:
             stamps.append(_NOTHING)
-    return of_sources(stamps, [each.source if isinstance(each, AlertFacts) else "" for each in candidates])
+    return of_sources(stamps, [getattr(each, "source", "") for each in candidates])
 
 
 def _versions(name: str, folder: Path, digest: str | None) -> list[tuple[Path, str]]:

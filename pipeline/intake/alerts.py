@@ -175,12 +175,15 @@ def _scored(alerts: Sequence[AlertFacts], store: Store, settings: Settings) -> S
     if not (alerts and settings.classify.alerts):
         return alerts
     try:
-        scores = Classifier.of(chosen(store, settings)).score_candidates(alerts)
+        classifier = Classifier.of(chosen(store, settings))
+        scores = classifier.score_candidates(alerts)
     except Exception:  # ONNX Runtime raises many kinds, of no common base
         log.exception("alerts could not be scored")
         return alerts
     return [
-        replace(alert, score=best_of(ours), model_scores=ours) if (ours := scores.of(number)) else alert
+        replace(alert, score=best_of(ours), model_scores=ours, scored_by=classifier.told)
+        if (ours := scores.of(number))
+        else alert
         for number, alert in enumerate(alerts)
     ]
 

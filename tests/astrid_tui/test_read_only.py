@@ -45,6 +45,7 @@ WRITES = {
     "models promote": ("tree", 1),
     "models rollback": ("tree",),
     "models sync": (),
+    "models rescore": (),
     "models stop": ("last",),
     "models import": ("a.onnx", "--input", "features", "--gives", "probability"),
     "models retrain": (),

@@ -123,6 +123,20 @@ class Candidate(Stored, table=True):
     scores: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     features: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     mask_flags: int = 0
+    # A scoring; none: as its frame's record says. No foreign key: SQLite could not drop the column then.
+    scoring_id: int | None = None
+
+
+class Scoring(Stored, table=True):
+    """Which models scored candidates, as the classifier tells it.
+
+    Of alerts, which have no frame whose record says so, and of what was scored anew since its frame.
+    """
+
+    __tablename__ = "scoring"
+
+    id: int | None = Field(default=None, primary_key=True)
+    told: str = Field(unique=True)
 
 
 class Cutout(Stored, table=True):

@@ -1,0 +1,58 @@
+"""`astrid models rescore`, as a person and as a script call it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from core.database.store import open_store
+from core.settings import load
+from pipeline.engines import rescoring
+from pipeline.training import keeping
+from tests.astrid_tui.command import Command
+from tests.builders import add_night
+from tests.pipeline import toy_models
+
+
+@pytest.fixture
+def astrid(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("ASTRID_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    called = Command(monkeypatch, lambda: tuple(capsys.readouterr()))
+    called("init")
+    with closing(open_store(f"sqlite:///{tmp_path / 'home' / 'astrid.db'}")) as store:
+        add_night(store, objects=4, epochs=1)
+    return called
+
+
+def test_a_promotion_tells_of_it_and_it_orders_the_queue_anew(astrid, tmp_path):
+    first = astrid.json("models", "rescore")
+    assert (first["asked"], first["scored"]) == (4, 4)
+    before = {row["id"]: row["score"] for row in astrid.json("candidates", "list")}
+    _keep_a_tree(tmp_path)
+    assert "keeps its scores until `astrid models rescore`" in astrid(
+        "models", "promote", "tree", 1, "--yes", "--no-sync"
+    )
+    assert astrid("models", "rescore", "--filter", "snr>14.8").startswith("1 candidate of 1 scored anew")
+    assert astrid("models", "rescore").startswith("3 candidates of 4 scored anew; 1 had these models' scores")
+    after = astrid.json("candidates", "list")
+    assert [row["score"] for row in after] == sorted((row["score"] for row in after), reverse=True)
+    assert {row["id"]: row["score"] for row in after} != before
+    assert astrid("models", "rescore", "--filter", "snr>99") == "No candidate passes.\n"
+    told = astrid.json("models", "rescore")
+    assert (told["scored"], told["same"], told["without"]) == (0, 4, 0)
+
+
+def test_a_wrong_filter_and_a_lack_of_models_are_told(astrid, monkeypatch):
+    assert "brightness" in astrid.json("models", "rescore", "--filter", "brightness>3", code=2)["error"]
+    monkeypatch.setattr(rescoring, "chosen", lambda *_: {})
+    told = astrid.json("models", "rescore", code=4)
+    assert (told["models"], told["without"]) == ({}, 4)
+
+
+def _keep_a_tree(folder):
+    toy_models.tree(folder / "made")
+    with closing(open_store(f"sqlite:///{folder / 'home' / 'astrid.db'}")) as store:
+        keeping.keep(store, load(), folder / "made", origin="training")
