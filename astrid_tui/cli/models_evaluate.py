@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 FIELDS = 12
 MOST_FIELDS = 1000
 FIELD_PX = 512
+MOST_DIGITS = 9
 UNET = "unet"
 
 
@@ -72,6 +73,12 @@ def evaluate(
     ] = None,
     folder: Annotated[
         list[Path] | None, typer.Option(help="A model's folder that is judged in place of the one in use.")
+    ] = None,
+    version: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=NUMBER", help="A version that is judged in place of the one in use, such as tree=2."
+        ),
     ] = None,
     together: Annotated[
         Together, typer.Option(help="What the bootstrap of the intervals draws together.")
@@ -112,7 +119,7 @@ def evaluate(
     _usage(models, prevalence)
     read = (examples, own_kind, *(trained_on or ()))
     check_output(output, force=force, inputs=read, endings=(".png",))
-    found = _models(context, folder)
+    found = _models(context, folder, _numbers(version))
     names, shown = _names(models)
     candidates, network = _candidates(found, names, whole_frames=examples is None)
     judged_by, whole = _judged_by(examples, fields, network, surviving=surviving, quiet=as_json)
@@ -139,7 +146,7 @@ def evaluate(
         for name, number in kept.items():
             remark(f"the scorecard is kept with version {number} of {name}")
     asked = set(models or ()) & set(evaluation.absent)
-    if asked or (folder and evaluation.absent and not models):
+    if asked or ((folder or version) and evaluation.absent and not models):
         raise typer.Exit(ExitCode.PARTIAL)
 
 
@@ -231,18 +238,42 @@ def _read(path: Path) -> Examples:
     return read(path)
 
 
-def _models(context: typer.Context, folders: Sequence[Path] | None) -> dict[str, tuple[Path, str | None]]:
-    """The models in use, with given folders in their places."""
+def _numbers(given: Sequence[str] | None) -> dict[str, int]:
+    """The versions that were asked for, by model."""
+    from core.models.overview import NAMES
+
+    found: dict[str, int] = {}
+    for each in given or ():
+        name, _, number = each.partition("=")
+        if name not in NAMES or not number.isdecimal() or len(number) > MOST_DIGITS:
+            raise typer.BadParameter(
+                f"'{each}' is no version; one is told like tree=2, of {', '.join(NAMES)}",
+                param_hint="--version",
+            )
+        found[name] = int(number)
+    return found
+
+
+def _models(
+    context: typer.Context, folders: Sequence[Path] | None, numbers: Mapping[str, int]
+) -> dict[str, tuple[Path, str | None]]:
+    """The models in use, with given versions and folders in their places."""
     from core.database.store import StoreMissing
     from core.models.overview import NAMES
-    from pipeline.classify.chosen import chosen, shipped_folder
+    from core.models.versions import SHIPPED
+    from pipeline.classify.chosen import chosen, of_version, shipped_folder
     from pipeline.classify.model_file import read
 
     found: dict[str, tuple[Path, str | None]]
     try:
         with closing(store_of(context, read_only=True)) as store:
             found = chosen(store, settings_of(context))
-    except StoreMissing:  # those that AstrID came with need none
+            for name, number in numbers.items():
+                found[name] = of_version(store, settings_of(context), name, number)
+    except StoreMissing:
+        if any(number != SHIPPED for number in numbers.values()):
+            raise
+        # Those that AstrID came with need none.
         found = {name: (shipped_folder(name), None) for name in NAMES if shipped_folder(name).is_dir()}
     for each in folders or ():
         found[read(each).description.kind] = (each, None)

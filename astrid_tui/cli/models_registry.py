@@ -178,6 +178,8 @@ def promote(
         if used == number:
             _tell_same(number, name, as_json=as_json)
             return
+        for each in (number, used):
+            remark(f"version {each}{' (in use)' if each == used else ''}: {_worth(store, name, each)}")
         confirm(f"Version {number} of {name} will be used instead of {used}.", "promote", yes=yes)
         row = versions.promote(store, name, number, by=login_name(), reason=because)
         _tell_change(store, settings, row.number, row.previous, name, no_sync=no_sync, as_json=as_json)
@@ -252,6 +254,20 @@ def tell_registry(store: Store, settings: Settings) -> Told:
     if told.trouble:
         remark(f"{told.trouble}; `astrid models sync` tells it later")
     return told
+
+
+def _worth(store: Store, name: str, number: int) -> str:
+    """What a version is known to be worth, and how it can be held against others."""
+    from core.models import versions
+    from core.models.overview import shipped_worth
+    from core.models.worth import in_short
+
+    if number == versions.SHIPPED:
+        return shipped_worth(name) or "nothing is known of its worth"
+    trained = versions.version(store, name, number).description.get("trained")
+    worth = in_short(None, trained.get("metrics") if isinstance(trained, dict) else None)
+    beside = f"`astrid models evaluate --version {name}={number}` judges it"
+    return f"{worth}, on examples of its own training; {beside}" if worth else f"{beside}: no one did"
 
 
 def _tell_change(
@@ -344,8 +360,9 @@ def _shipped(name: str) -> dict[str, Any]:
 
 def shown_metrics(metrics: Mapping[str, Any]) -> str:
     """The first metrics, as a table shows them."""
-    shown = [(k, v) for k, v in dict(metrics).items() if isinstance(v, int | float)][:METRICS_SHOWN]
-    return " ".join(f"{name}={value:.4g}" for name, value in shown)
+    from core.models.worth import metric_rows
+
+    return ", ".join(f"{label} {value}" for label, value in metric_rows(metrics)[:METRICS_SHOWN])
 
 
 def date_of(at: float | None) -> str | None:

@@ -36,6 +36,18 @@ def chosen(store: Store, settings: Settings) -> dict[str, tuple[Path, str | None
     return found
 
 
+def of_version(store: Store, settings: Settings, name: str, number: int) -> tuple[Path, str | None]:
+    """The same of one version, in use or not.
+
+    Raises
+    ------
+    ModelUnknown
+        There is no such version.
+    """
+    digest = None if number == SHIPPED else versions.version(store, name, number).digest
+    return _folder(settings, versions.InUse(name, number, digest)), digest
+
+
 def _folder(settings: Settings, used: InUse) -> Path:
     if used.digest is None:
         return shipped_folder(used.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from core.database.store import open_store
 from core.settings import load
 from pipeline.engines import rescoring
+from pipeline.training import examples as example_sets
 from pipeline.training import keeping
 from tests.astrid_tui.command import Command
 from tests.builders import add_night
 from tests.pipeline import toy_models
+from tests.pipeline.example_sets import plain_examples
 
 
 @pytest.fixture
@@ -43,6 +46,25 @@ def test_a_promotion_tells_of_it_and_it_orders_the_queue_anew(astrid, tmp_path):
     assert astrid("models", "rescore", "--filter", "snr>99") == "No candidate passes.\n"
     told = astrid.json("models", "rescore")
     assert (told["scored"], told["same"], told["without"]) == (0, 4, 0)
+
+
+def test_a_promotion_says_what_either_version_is_worth_and_how_to_hold_them_against_each_other(
+    astrid, tmp_path
+):
+    _keep_a_tree(tmp_path)
+    astrid("models", "promote", "tree", 1, "--yes", "--no-sync")
+    mine, shipped = astrid.said.splitlines()[:2]
+    assert mine.startswith("version 1: missed at 1 % FPR ")
+    assert mine.endswith("`astrid models evaluate --version tree=1` judges it")
+    assert re.fullmatch(r"version 0 \(in use\): missed \d+\.\d %, ECE 0\.\d+", shipped)
+    digest = next(each for each in astrid.json("models", "list")["models"] if each["name"] == "tree")
+    example_sets.write(plain_examples(200, 2, "judge"), tmp_path / "judge.npz")
+    words = ("models", "evaluate", "--models", "tree", "--examples", tmp_path / "judge.npz")
+    judged = [astrid.json(*words, "--version", f"tree={number}")["cards"][1] for number in (0, 1)]
+    assert judged[1]["digest"] == digest["versions"][0]["digest"] != judged[0]["digest"]
+    assert "no version 7" in astrid.json(*words, "--version", "tree=7", code=1)["error"]
+    for wrong in ("tree", "tree=", "tree=-1", "oak=1"):
+        assert "told like tree=2" in astrid.json(*words, "--version", wrong, code=2)["error"]
 
 
 def test_a_wrong_filter_and_a_lack_of_models_are_told(astrid, monkeypatch):
