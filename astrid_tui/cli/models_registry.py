@@ -285,8 +285,8 @@ def _tell_change(
         )
     else:
         print_text(f"Version {number} of {name} is in use from the next frame on; it was {before}.")
-        if name != "unet":  # it sees frames, of which only the candidates are kept
-            print_text("What is in the queue keeps its scores until `astrid models rescore`.")
+        if (kept := members.kept_scores(name)) is not None:
+            print_text(f"{kept}.")
 
 
 def _tell_card(facts: dict[str, Any], *, as_json: bool) -> None:

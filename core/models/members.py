@@ -10,6 +10,7 @@ from core.models import versions
 from core.models.shipped import ShippedModelMissing, shipped
 
 ENSEMBLE = "ensemble"
+OF_FRAMES = "unet"  # it sees whole frames, of which the queue keeps cutouts alone
 
 
 def weighed_with(description: Mapping[str, Any]) -> dict[str, str]:
@@ -36,6 +37,13 @@ def differing(members: Mapping[str, str], used: Mapping[str, str]) -> str | None
         f"The ensemble was weighed with other versions of {', '.join(others)}, so its probabilities are not "
         "calibrated: `astrid models train ensemble` weighs anew."
     )
+
+
+def kept_scores(name: str) -> str | None:
+    """What is to be said of the queue when another version of a model comes to use."""
+    if name == OF_FRAMES:
+        return None
+    return "What is in the queue keeps its scores until `astrid models rescore`"
 
 
 def remark(store: Store) -> str | None:

@@ -236,7 +236,7 @@ def promote(name: str, number: int, store: Store, settings: Settings) -> str:
         _refuse_damaged(name, number, versions.version(store, name, number).digest, settings)
     row = versions.promote(store, name, number, by=login_name())
     told = f"version {row.number} of {name} is in use from the next frame on; it was {row.previous}"
-    return _with_remark(told, store)
+    return _with_remarks(told, name, store)
 
 
 def _refuse_damaged(name: str, number: int, digest: str, settings: Settings) -> None:
@@ -261,9 +261,8 @@ def rollback(name: str, store: Store, settings: Settings) -> str:
         _refuse_damaged(name, before, versions.version(store, name, before).digest, settings)
     row = versions.rollback(store, name, by=login_name())
     told = f"version {row.number} of {name} is in use again from the next frame on; it was {row.previous}"
-    return _with_remark(told, store)
+    return _with_remarks(told, name, store)
 
 
-def _with_remark(told: str, store: Store) -> str:
-    said = members.remark(store)
-    return told if said is None else f"{told}. {said}"
+def _with_remarks(told: str, name: str, store: Store) -> str:
+    return ". ".join(filter(None, (told, members.kept_scores(name), members.remark(store))))
