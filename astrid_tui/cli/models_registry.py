@@ -263,7 +263,8 @@ def _worth(store: Store, name: str, number: int) -> str:
     from core.models.worth import in_short
 
     if number == versions.SHIPPED:
-        return shipped_worth(name) or "nothing is known of its worth"
+        worth = shipped_worth(name)
+        return f"{worth}, on fields that no training draws" if worth else "nothing is known of its worth"
     trained = versions.version(store, name, number).description.get("trained")
     worth = in_short(None, trained.get("metrics") if isinstance(trained, dict) else None)
     beside = f"`astrid models evaluate --version {name}={number}` judges it"

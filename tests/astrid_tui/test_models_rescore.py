@@ -56,7 +56,9 @@ def test_a_promotion_says_what_either_version_is_worth_and_how_to_hold_them_agai
     mine, shipped = astrid.said.splitlines()[:2]
     assert mine.startswith("version 1: missed at 1 % FPR ")
     assert mine.endswith("`astrid models evaluate --version tree=1` judges it")
-    assert re.fullmatch(r"version 0 \(in use\): missed \d+\.\d %, ECE 0\.\d+", shipped)
+    assert re.fullmatch(
+        r"version 0 \(in use\): missed \d+\.\d %, ECE 0\.\d+, on fields that no training draws", shipped
+    )
     digest = next(each for each in astrid.json("models", "list")["models"] if each["name"] == "tree")
     example_sets.write(plain_examples(200, 2, "judge"), tmp_path / "judge.npz")
     words = ("models", "evaluate", "--models", "tree", "--examples", tmp_path / "judge.npz")
