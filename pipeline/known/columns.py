@@ -59,6 +59,8 @@ GAIA_SHORT = {"Gmag": "G", "BPmag": "BP", "RPmag": "RP"}  # as VizieR calls them
 MAIN = ("G", "r", "V", "g", "i", "R", "B", "mag")  # which magnitude stands for a source
 UNNAMED = ("mag", "magnitude", "max", "brightness", "discoverymag", "discoverymagflux")
 MOST_BANDS = 8
+# What a cell begins with; VSX has limits and colons around its numbers.
+_NUMBER = re.compile(rb"[\s<>(:]*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +254,6 @@ def numbers(values: NDArray[Any]) -> NDArray[np.float64]:
         return values.astype(np.float64)
     out = np.full(len(values), np.nan)
     for i, each in enumerate(values):
-        match = re.match(rb"[\s<>(:]*([+-]?\d+\.?\d*)", each)  # VSX has limits and colons around its numbers
-        if match:
+        if match := _NUMBER.match(each):
             out[i] = float(match[1])
     return out

@@ -159,6 +159,23 @@ def test_the_epoch_of_a_light_curve_is_none_of_positions(library: Library, tmp_p
     assert positions(library, "gaia") == {(10.0, round(10.0 / 3600.0, 6))}
 
 
+def test_numbers_among_limits_keep_their_exponents_and_need_no_nought_before_the_point(
+    library: Library, tmp_path: Path
+) -> None:
+    text = tmp_path / "limits.csv"
+    text.write_text(
+        "OID,Name,RAJ2000,DEJ2000,Type,max,Period\n"
+        "1,one,10,1,RRAB,<1.25e1,5.66868E-01\n"
+        "2,two,10,2,RRAB,9.5:,.25\n"
+        "3,three,10,3,M,+.5,(3e2)\n"
+        "4,four,10,4,M,7.e0 V,:\n"
+    )
+    table = added(library, text).parts[0].table
+    order = np.argsort(table.column("dec"))
+    assert table.values("mag_mag", order) == pytest.approx([12.5, 9.5, 0.5, 7.0], rel=1e-6)
+    assert table.values("period", order) == pytest.approx([0.566868, 0.25, 300.0, np.nan], nan_ok=True)
+
+
 def test_a_limit_far_down_a_catalogue_refuses_none_of_it(library: Library, tmp_path: Path) -> None:
     text = tmp_path / "vsx.csv"
     rows = [f"{i},V{i},{10.0 + i / 1000},20.0,M,{12.5 if i < 900 else '>18.2'},300" for i in range(1000)]
