@@ -267,7 +267,8 @@ def climb(difference: Difference, x: Array, y: Array, least: float) -> tuple[Arr
 
     The two differ where the noise is steep: beside a bright star the score peaks on the far side. No
     peak moves by more than one FWHM or onto masked pixels, and those that meet become one. A peak of `SURE`
-    sigma stays where it is if at the flux's peak fewer than ``least`` are left of them.
+    sigma stays where it is if at the flux's peak fewer than ``least`` are left of them. From a masked pixel
+    the climb goes to the source beside it, whatever its sign.
     """
     signed = np.where(difference.mask == 0, difference.flux, np.float32(0.0))
     height, width = signed.shape
@@ -276,9 +277,12 @@ def climb(difference: Difference, x: Array, y: Array, least: float) -> tuple[Arr
     start = row, column
     for _ in range(max(1, int(difference.psf.fwhm))):
         near = features.stamps(signed, column.astype(np.float64), row.astype(np.float64), 1)
-        best = np.argmax((near * sign[:, None, None]).reshape(len(row), 9), axis=1)
+        near = near.reshape(len(row), 9)
+        rise = np.where(sign[:, None] == 0, np.abs(near), near * sign[:, None])
+        best = np.where(rise.max(axis=1) > rise[:, 4], rise.argmax(axis=1), 4)
         column = np.clip(column + best % 3 - 1, 0, width - 1)
         row = np.clip(row + best // 3 - 1, 0, height - 1)
+        sign = np.where(sign == 0, np.sign(signed[row, column]), sign)
     lost = (np.abs(difference.score[start]) >= SURE) & (np.abs(difference.score[row, column]) < least)
     row, column = np.where(lost, start[0], row), np.where(lost, start[1], column)
     places = np.unique(np.stack([row, column]), axis=1).astype(np.float64)

@@ -176,6 +176,20 @@ def test_a_sure_peak_stays_where_nothing_would_be_left_of_it_on_the_star():
         assert climb(made, np.array([60.0]), np.array([60.0]), 5.0)[0] == pytest.approx([place])
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_start_on_a_masked_pixel_climbs_to_the_source_around_it(sign):
+    """The middle of what the U-Net sees around a bad pixel lies on it."""
+    new, reference, *_ = make_pair((128, 128))
+    difference = subtract(new, reference, SETTINGS)
+    flux, mask = np.zeros_like(difference.flux), np.zeros_like(difference.mask)
+    flux[59:62, 59:62] = sign * 50.0
+    flux[61, 61] = sign * 100.0
+    mask[60, 60] = MaskPlane.BAD
+    made = replace(difference, flux=flux, mask=mask, score=np.zeros_like(difference.score))
+    x, y = climb(made, np.array([60.0]), np.array([60.0]), 5.0)
+    assert (x, y) == (61.0, 61.0)
+
+
 def test_significant_drops_are_told_by_cause():
     cuts = [("single pixel", 41.2), ("single pixel", -12.0), ("edge", 30.0), ("edge", 6.0)]
     dropped = [Dropped("detect", cause, 5.0, 5.0, snr=snr) for cause, snr in cuts]
