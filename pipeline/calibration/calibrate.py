@@ -226,7 +226,7 @@ def _dark_current(masters: Masters | None, exposure: Exposure) -> Image:
 
     Without any bias a dark holds that too, which has no such noise: then it is not known.
     """
-    if masters is None or masters.dark is None or masters.bias is None:
+    if masters is None or masters.dark is None or masters.dark_holds_bias:
         return np.zeros((1, 1), dtype=np.float32)
     current: Image = np.maximum(masters.dark * np.float32(exposure.exposure_s or 0.0), np.float32(0.0))
     return current

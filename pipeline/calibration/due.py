@@ -25,7 +25,7 @@ def due(masters: Masters, header: Header) -> Masters:
         The unit of the frame is not one of light per pixel.
     """
     done = done_by(header)
-    if masters.bias is None and FrameKind.BIAS in done:  # the dark holds the bias
+    if masters.dark_holds_bias and FrameKind.BIAS in done:
         done |= {FrameKind.DARK}
     parts = {FrameKind.BIAS: masters.bias, FrameKind.DARK: masters.dark, FrameKind.FLAT: masters.flat}
     again = [kind.value for kind, part in parts.items() if part is not None and kind in done]

@@ -53,7 +53,7 @@ class Masters:
     bias : (height, width) float32, optional
         Data units, after subtraction of the overscan.
     dark : (height, width) float32, optional
-        Data units per second, without the bias.
+        Data units per second, without the bias where there is one.
     flat : (height, width) float32, optional
         Relative response, median 1; 0 where there is none to speak of.
     bad : (height, width) bool, optional
@@ -62,6 +62,8 @@ class Masters:
         A hash of all that they were made of.
     notes : tuple of str
         What is to be said of frames that they are used for, a sentence each.
+    dark_holds_bias : bool
+        No bias was there that could have been taken out of the dark.
     """
 
     bias: Image | None = None
@@ -70,6 +72,7 @@ class Masters:
     bad: NDArray[np.bool_] | None = None
     content: str = ""
     notes: tuple[str, ...] = ()
+    dark_holds_bias: bool = False
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -169,8 +172,9 @@ def build(choice: Choice, content: str = "", *, folder: Path | None = None) -> M
     bias = mean_of(_as_they_are(biases), folder) if biases else None
     own = darks if bias is not None else [one for one in darks if same_length(_seconds(one), choice.length_s)]
     dark = _dark_rate(own, bias, folder) if own else None
+    holds_bias = bias is None and dark is not None
     if not flats:
-        return Masters(bias, dark, None, _bad(dark, None), content)
+        return Masters(bias, dark, None, _bad(dark, None), content, dark_holds_bias=holds_bias)
     lit = _Flats(flats)
     pedestal = None if bias is not None or not darks else _pedestal(darks, flats, folder)
 
@@ -183,7 +187,7 @@ def build(choice: Choice, content: str = "", *, folder: Path | None = None) -> M
 
     flat = _flat(((unlit(raw, seconds), combined_of(raw.header)) for raw, seconds in lit.frames()), folder)
     notes = lit.notes(has_pedestal=bias is None and not darks)
-    return Masters(bias, dark, flat, _bad(dark, flat), content, notes)
+    return Masters(bias, dark, flat, _bad(dark, flat), content, notes, holds_bias)
 
 
 class _Flats:
@@ -267,7 +271,8 @@ def load(folder: Path, content: str) -> Masters | None:
             used(path)
             held = {name: arrays[name] for name in arrays.files if name != NOTES}
             notes = tuple(str(note) for note in arrays[NOTES]) if NOTES in arrays.files else ()
-            return Masters(**held, content=content, notes=notes)
+            holds_bias = "dark" in held and "bias" not in held
+            return Masters(**held, content=content, notes=notes, dark_holds_bias=holds_bias)
     except DAMAGE:
         return None
 

@@ -64,15 +64,26 @@ def test_what_is_left_to_do_is_done():
     assert np.median(frame.background[:, -40:]) == pytest.approx(truth.sky, rel=0.03)
 
 
+def test_where_the_bias_alone_was_taken_off_the_dark_is_and_its_noise_is_known():
+    header = Header({"CALSTAT": "B"})
+    current = np.random.default_rng(5).poisson(2.0 * 60.0 * DARK) / 2.0
+    raw, truth = raw_frame(SHAPE, bias=current)
+    masters = due(replace(MASTERS, flat=None), header)  # as the way of a frame asks beforehand
+    frame = calibrate(replace(raw, header=header), masters, SETTINGS)
+    assert np.median(frame.background) == pytest.approx(truth.sky, rel=0.01)
+    empty = truth.model < 5.0
+    assert np.std((frame.signal / np.sqrt(frame.variance))[empty]) == pytest.approx(1.0, abs=0.04)
+
+
 def test_a_dark_that_holds_the_bias_is_not_subtracted_where_the_bias_was():
-    left = due(replace(MASTERS, bias=None), Header({"CALSTAT": "B"}))
+    left = due(replace(MASTERS, bias=None, dark_holds_bias=True), Header({"CALSTAT": "B"}))
     assert (left.bias, left.dark) == (None, None)
     assert left.flat is FLAT
 
 
 def test_a_raw_frame_gets_all_and_twice_is_once():
     assert due(MASTERS, Header()) is MASTERS
-    for cards in ({"CALSTAT": "BDF"}, {"CALSTAT": "BD"}):
+    for cards in ({"CALSTAT": "BDF"}, {"CALSTAT": "BD"}, {"CALSTAT": "B"}):
         once = due(MASTERS, Header(cards))
         assert due(once, Header(cards)) is once
         assert len(once.notes) == 1
