@@ -157,7 +157,7 @@ def make_chart(
             continue
         scale = size_arcsec / SIDE_PX
         found = _from_catalogs(target, settings, size_arcsec, mjd) or _from_image(frame, target, size_arcsec)
-        stars = _offsets(target.ra, target.dec, _chosen(found, n_stars), scale)
+        stars = _offsets(target.ra, target.dec, found, n_stars, scale)
         return Chart(target.name, target.ra, target.dec, chart, scale, image, stars)
     chart_or_why = _from_stars(target, settings, size_arcsec, mjd, n_stars)
     if isinstance(chart_or_why, Chart):
@@ -189,7 +189,7 @@ def _from_stars(
     names = ", ".join(sorted({one.source for one in found} or set(covering)))
     image = ChartImage("", f"drawn from the stars of {names}, no image", None, mjd, is_reference=False)
     pixels = discs(middle - away[:, 0], middle + away[:, 1], mags, SIDE_PX)
-    stars = _offsets(target.ra, target.dec, _chosen(found, n_stars), scale)
+    stars = _offsets(target.ra, target.dec, found, n_stars, scale)
     return Chart(target.name, target.ra, target.dec, pixels, scale, image, stars, "catalog")
 
 
@@ -288,19 +288,21 @@ def _within(sources: list[_Source], target: ChartTarget, size_arcsec: float) -> 
     return inside
 
 
-def _chosen(sources: list[_Source], n_stars: int) -> list[_Source]:
-    """The brightest that nothing outshines nearby, not too near to each other."""
+def _chosen(ra: float, dec: float, sources: list[_Source], n_stars: int) -> list[_Source]:
+    """The brightest that nothing outshines nearby, not too near to each other or to the target."""
     ordered = sorted(sources, key=lambda one: one.mag)
     chosen: list[_Source] = []
     for place, one in enumerate(ordered):
+        if len(chosen) == min(n_stars, len(LETTERS)):
+            break
         if one.band is not None and one.mag < BRIGHTEST_MAG:
             continue
         brighter = ordered[:place]
         if any(_apart(one, other) < LEAST_APART_ARCSEC for other in brighter):
             continue
+        if math.hypot(*offset(one.ra, one.dec, ra, dec)) < LEAST_APART_ARCSEC:
+            continue
         chosen.append(one)
-        if len(chosen) == min(n_stars, len(LETTERS)):
-            break
     return chosen
 
 
@@ -308,17 +310,17 @@ def _apart(one: _Source, other: _Source) -> float:
     return math.hypot(*offset(one.ra, one.dec, other.ra, other.dec))
 
 
-def _offsets(ra: float, dec: float, sources: Sequence[_Source], scale: float) -> tuple[OffsetStar, ...]:
+def _offsets(
+    ra: float, dec: float, sources: list[_Source], n_stars: int, scale: float
+) -> tuple[OffsetStar, ...]:
     stars: list[OffsetStar] = []
     middle = (SIDE_PX - 1) / 2.0
-    for one in sources:
+    for letter, one in zip(LETTERS, _chosen(ra, dec, sources, n_stars), strict=False):
         east, north = offset(one.ra, one.dec, ra, dec)
-        if math.hypot(east, north) < LEAST_APART_ARCSEC:
-            continue
         away = offset(ra, dec, one.ra, one.dec)
         stars.append(
             OffsetStar(
-                letter=LETTERS[len(stars)],
+                letter=letter,
                 name=one.name,
                 ra=one.ra,
                 dec=one.dec,

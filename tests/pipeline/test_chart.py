@@ -112,6 +112,18 @@ def test_offset_stars_of_a_catalogue_lead_to_the_target(field, tmp_path: Path) -
     assert any("from A go" in line and "arcsec" in line for line in words)
 
 
+def test_a_bright_star_at_the_target_takes_no_offset_star_s_place(field, tmp_path: Path) -> None:
+    target, image, *_ = field
+    settings = settings_in(tmp_path)
+    north = np.array([0.0, 2.0, 20.0, -25.0]) / 3600.0
+    columns = {"ra": np.full(4, target.ra), "dec": target.dec + north, "rmag": [10.0, 11.0, 15.0, 16.0]}
+    added(Library(settings.home), write_csv(tmp_path / "stars.csv", **columns), kind="stars")
+    made = make_chart(target, [image], settings, size_arcsec=SIZE, mjd=MJD, n_stars=2)
+    assert [star.letter for star in made.stars] == ["A", "B"]
+    assert [star.north for star in made.stars] == pytest.approx([-20.0, 25.0], abs=0.01)
+    assert make_chart(target, [image], settings, size_arcsec=SIZE, mjd=MJD, n_stars=0).stars == ()
+
+
 def test_an_offset_is_the_way_from_the_first_to_the_second() -> None:
     assert offset(10.0, 0.0, 10.0 + 1 / 3600, 0.0) == pytest.approx((1.0, 0.0), abs=1e-6)
     assert offset(10.0, 20.0, 10.0, 20.0 - 5 / 3600) == pytest.approx((0.0, -5.0), abs=1e-6)
