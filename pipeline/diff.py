@@ -20,7 +20,7 @@ from pipeline.clock import StageClock
 from pipeline.depth.depth import Depth
 from pipeline.detection.detect import detect
 from pipeline.detection.joined import with_unet
-from pipeline.files.fits_files import opened, read_frame
+from pipeline.files.fits_files import first_image, opened, read_frame
 from pipeline.files.psf_file import check_width, read_psf
 from pipeline.frame import (
     Aligned,
@@ -317,7 +317,7 @@ def _mask(path: Path, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.uin
     """A mask file: every pixel that is not 0 is bad."""
     try:
         with opened(path) as (file, _):
-            image = next((hdu.data for hdu in file if hdu.is_image and hdu.data is not None), None)
+            image = first_image(file, path)
     except FrameRefused as refused:
         raise FrameRefused(f"the mask {path}: {refused}") from refused
     if image is None or image.shape != shape:

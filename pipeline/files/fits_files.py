@@ -21,12 +21,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyError
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS, FITSFixedWarning
+from numpy.typing import NDArray
 
 from core.vocabulary import FrameKind, MaskPlane
 from pipeline.files.celestial import celestial_wcs
@@ -40,6 +42,7 @@ from pipeline.files.fits_selection import (
     may_inflate_to,
     role_of,
     select,
+    wrong_claim,
 )
 from pipeline.files.headers import exposure_of, text
 from pipeline.files.readout import readout_of
@@ -227,6 +230,23 @@ def opened(path: Path) -> Iterator[tuple[fits.HDUList, list[str]]]:
         finally:
             logger.setLevel(level)
             complaints.extend(_first_line(str(w.message)) for w in caught if _matters(w.category))
+
+
+def first_image(hdus: fits.HDUList, path: Path) -> NDArray[Any] | None:
+    """The pixels of a file's first image, whatever it is of and called; none where it holds none.
+
+    Raises
+    ------
+    FrameRefused
+        It cannot be as large as its header says.
+    """
+    hdu = next((each for each in hdus if each.is_image and each.shape and 0 not in each.shape), None)
+    if hdu is None:
+        return None
+    if (wrong := wrong_claim(hdu, path)) is not None:
+        raise wrong
+    pixels: NDArray[Any] = hdu.data
+    return pixels
 
 
 def _check_path(path: Path) -> None:

@@ -118,11 +118,10 @@ def _plain_name(hdu: fits.hdu.base._BaseHDU) -> str:
 
 def _why_not(hdu: fits.ImageHDU, path: Path) -> FrameRefused | None:
     """Why an image cannot be an exposure of the sky, judged by its header alone."""
-    sides = [side for side in hdu.shape if side != 1]
-    size = " x ".join(str(side) for side in reversed(hdu.shape))
+    sides, size = [side for side in hdu.shape if side != 1], _size(hdu)
     if len(sides) > 2:
         return FrameRefused(f"it is a cube ({size}): give each plane as an image of its own")
-    if (wrong := _wrong_claim(hdu, path, size)) is not None:
+    if (wrong := wrong_claim(hdu, path)) is not None:
         return wrong
     if min(hdu.shape[-2:]) < SMALLEST_SIDE or len(sides) < 2:
         return FrameRefused(f"it is too small ({size} pixels; {SMALLEST_SIDE} x {SMALLEST_SIDE} are needed)")
@@ -132,8 +131,9 @@ def _why_not(hdu: fits.ImageHDU, path: Path) -> FrameRefused | None:
     return None
 
 
-def _wrong_claim(hdu: fits.ImageHDU, path: Path, size: str) -> FrameRefused | None:
-    """Why no image can be as large as its header says."""
+def wrong_claim(hdu: fits.ImageHDU, path: Path) -> FrameRefused | None:
+    """Why no image can be as large as its header says; none where it may be read."""
+    size = _size(hdu)
     if short := _missing_bytes(hdu, path):
         return Damaged(
             f"the file is truncated: its header promises {size} pixels, of which {short} bytes are missing"
@@ -143,6 +143,11 @@ def _wrong_claim(hdu: fits.ImageHDU, path: Path, size: str) -> FrameRefused | No
     if (promised := _promised_bytes(hdu)) > may_inflate_to(path):
         return FrameRefused(f"it inflates to {promised} bytes, more than {MOST_GROWTH} times its size")
     return None
+
+
+def _size(hdu: fits.ImageHDU) -> str:
+    """The sides of an image, in words."""
+    return " x ".join(str(side) for side in reversed(hdu.shape))
 
 
 def may_inflate_to(path: Path) -> int:

@@ -7,7 +7,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.files.fits_files import opened
+from pipeline.files.fits_files import first_image, opened
 from pipeline.frame import FrameRefused, Image, PsfModel
 
 CENTRE_TOLERANCE_PX = 0.05
@@ -89,7 +89,7 @@ def _read(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Stamps (n, size, size) and centres (n, 2); one stamp needs no centre."""
     try:
         with opened(path) as (file, _):
-            image = next((hdu.data for hdu in file if hdu.is_image and hdu.data is not None), None)
+            image = first_image(file, path)
             table = next((hdu.data for hdu in file if isinstance(hdu, fits.BinTableHDU)), None)
     except FrameRefused as refused:
         raise FrameRefused(f"the PSF {path}: {refused}") from refused

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from pipeline.diff_file import write as write_difference
 from pipeline.files.psf_file import read_psf
 from pipeline.frame import FrameRefused
 from pipeline.reference.reference_file import ReferenceImage, write
+from pipeline.reference.reference_file import read as read_reference
 from pipeline.stellar.profile import moffat, offsets
 from tests.pipeline.synthetic import star_frame
 
@@ -93,6 +96,33 @@ def test_what_cannot_be_is_refused_in_a_sentence(folder, given, said):
     with pytest.raises(FrameRefused, match=said) as refused:
         subtracted(folder, **given)
     assert "\n" not in str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def bomb(tmp_path_factory) -> bytes:
+    """A packed file of half a megabyte, whose image takes 128 MB."""
+    header = fits.Header({"SIMPLE": True, "BITPIX": -64, "NAXIS": 2, "NAXIS1": 4000, "NAXIS2": 4000})
+    header["ASTRIDRF"] = 1
+    return gzip.compress(header.tostring().encode() + bytes(4000 * 4000 * 8), compresslevel=1)
+
+
+READERS = {
+    "psf": lambda folder, path: read_psf(path, SHAPE, 0),
+    "mask": lambda folder, path: subtracted(folder, mask_new=path),
+    "reference": lambda folder, path: read_reference(path),
+}
+
+
+@pytest.mark.parametrize("given", READERS)
+def test_what_a_given_file_inflates_to_is_asked_before_it_is_inflated(folder, tmp_path, bomb, given):
+    path = tmp_path / "bomb.fits.gz"
+    path.write_bytes(bomb)
+    tracemalloc.start()
+    with pytest.raises(FrameRefused, match="it inflates to 128000000 bytes"):
+        READERS[given](folder, path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
 
 
 def test_a_mask_holds_for_a_reference_of_our_own_too_and_the_rest_is_said_to_be_new_s(folder):
