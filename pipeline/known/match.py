@@ -117,9 +117,8 @@ class KnownSky:
         sites: Sequence[Site | None],
     ) -> list[Answer]:
         """Small bodies of the solar system, as each site sees them."""
-        first = {"catalog": catalogs[0].name, "epoch": catalogs[0].epoch}
-        none = {"status": "none", **first, "within_arcsec": self.limits.solar_arcsec}
-        answers: list[Answer] = [none] * len(ra)
+        nones = [_none(each, {"within_arcsec": self.limits.solar_arcsec}) for each in catalogs]
+        answers: list[Answer] = [{}] * len(ra)
         for site in set(sites):
             here = np.array([point for point, each in enumerate(sites) if each == site])
             told = [
@@ -129,7 +128,7 @@ class KnownSky:
                 for catalog in catalogs
             ]
             for point, each in zip(here, zip(*told, strict=True), strict=True):
-                answers[point] = _nearest(each) or none
+                answers[point] = _nearest(each, nones)
         return answers
 
     def _matched(
@@ -147,7 +146,7 @@ class KnownSky:
         nobody = _unknown(f"no catalogue of {KINDS[kind]} covers this place")
         for catalog in catalogs:
             looked = catalog.coverage.covers(ra, dec)
-            none = {"status": "none", "catalog": catalog.name, "epoch": catalog.epoch} | self._reach(kind)
+            none = _none(catalog, self._reach(kind))
             for point in np.flatnonzero(looked):
                 if answers[point] is None:
                     answers[point] = none
@@ -252,13 +251,16 @@ def _hosts(part: Part, ra: Values, dec: Values, most_sizes: float, radius_deg: f
     return found
 
 
-def _nearest(told: Sequence[Answer | str | None]) -> Answer | None:
-    """The nearest body of what catalogues say of one place; unknown where none of them can tell."""
+def _nearest(told: Sequence[Answer | str | None], nones: Sequence[Answer]) -> Answer:
+    """The nearest body of what catalogues say of one place.
+
+    None is said by the first that can tell; unknown it is where none of them can.
+    """
     found = [one for one in told if isinstance(one, dict)]
     if found:
         return min(found, key=lambda one: float(one["distance_arcsec"]))
-    reasons = [one for one in told if isinstance(one, str)]
-    return _unknown(reasons[0]) if len(reasons) == len(told) else None
+    looked = (none for one, none in zip(told, nones, strict=True) if one is None)
+    return next(looked, _unknown(str(told[0])))
 
 
 Ellipse = tuple[Values, Values, Values, Values, Values]
@@ -291,6 +293,10 @@ def light_radii(ellipse: Ellipse, ra: Values, dec: Values) -> Values:
     phi = towards - np.radians(angle)
     radius = size / np.sqrt(np.cos(phi) ** 2 + (np.sin(phi) / ratio) ** 2)
     return np.asarray(distance / radius)
+
+
+def _none(catalog: Catalog, reach: dict[str, float]) -> Answer:
+    return {"status": "none", "catalog": catalog.name, "epoch": catalog.epoch} | reach
 
 
 def _unknown(reason: str) -> Answer:

@@ -293,3 +293,17 @@ def test_a_candidate_is_told_the_body_that_is_there(tmp_path: Path) -> None:
     assert found[1]["solar_system"]["status"] == "none"
     assert found[2]["solar_system"] == {"status": "unknown", "reason": "the time is not known"}
     assert "836 days" in found[3]["solar_system"]["reason"]
+
+
+def test_none_is_said_by_the_catalogue_whose_orbits_can_tell(tmp_path: Path) -> None:
+    library = Library(tmp_path / "home")
+    for name, epoch in (("old", "K205V"), ("present", "K228H")):
+        path = tmp_path / f"{name}.DAT"
+        path.write_text(PALLAS_LINE.replace("K205V", epoch) + "\n")
+        added(library, path)
+    times = np.array([59836.0, 59000.0, 57000.0])
+    assert [each.name for each in library.catalogs("orbits")] == ["old", "present"]
+    answers = KnownSky(library, CatalogSettings()).match(np.zeros(3), np.full(3, 89.0), times)
+    told = [each["solar_system"] for each in answers]
+    assert [one.get("catalog") for one in told] == ["present", "old", None]
+    assert told[2]["status"] == "unknown"
