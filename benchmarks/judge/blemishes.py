@@ -6,11 +6,8 @@ All in electrons on an image that is changed in place; ``marks`` tells where, by
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.judge.field import BLEMISHES, Footprints, Image
-
-Array = NDArray[np.float64]
 
 STEP_PX = 0.25  # along a particle's track
 DIFFUSION_PX = 0.35  # sigma of the cloud of charge that a particle leaves

@@ -21,11 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.judge import real_skies, skies
-from benchmarks.judge.field import HOSTS, Field, load, save
+from benchmarks.judge.field import HOSTS, VERSION, Field, load, save
 from benchmarks.judge.product import UNTOLD, Judged, host_names, judge
 from pipeline.frame import FrameRefused
-
-Array = NDArray[np.float64]
 
 SIMULATED = 180
 ROUNDS = {"saao": 3, "lt": 4}
@@ -60,7 +58,7 @@ def recipes(images: Path | None, simulated: int, first: int = 0) -> Iterator[tup
 
 def drawn(name: str, draw: Callable[[], Field], work: Path) -> Field:
     """A field, from the folder of those that were drawn before or anew."""
-    path = work / "fields" / f"{name}.npz"
+    path = work / "fields" / f"{name}-v{VERSION}.npz"
     if not path.exists():
         save(path, draw())
     return load(path)

@@ -64,6 +64,19 @@ def test_a_field_is_the_same_when_it_is_drawn_again_and_when_it_was_kept(field, 
         assert (other.name, other.files, other.misplaced) == (field.name, (), field.misplaced)
 
 
+def test_a_field_that_was_kept_is_drawn_anew_under_another_version(field, tmp_path, monkeypatch):
+    draws = []
+
+    def draw():
+        draws.append(field)
+        return field
+
+    for version, times in ((1, 1), (1, 1), (2, 2)):
+        monkeypatch.setattr(examples, "VERSION", version)
+        assert examples.drawn("simulated-003", draw, tmp_path).name == field.name
+        assert len(draws) == times
+
+
 def test_what_the_product_finds_is_labelled_by_what_is_there(field):
     found = judge(field, None)
     truth = field.injected
