@@ -7,7 +7,6 @@ as the frame itself was, by the same functions; the frame and all that is measur
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -36,9 +35,6 @@ from pipeline.frame import Aligned, Detection, Difference, PreparedReference
 from pipeline.places import sky_positions
 from pipeline.stellar.stamps import placed_psfs
 from pipeline.subtraction.subtract import subtract
-
-log = logging.getLogger(__name__)
-
 
 Finish = Callable[[Sequence[Detection], Difference, Aligned], tuple[CandidateFacts, ...]]
 

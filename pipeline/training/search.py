@@ -17,13 +17,6 @@ ODDNESS_SHARE = 0.05  # of the order: decides where the forest has nothing to sa
 UNKNOWN, OTHER, WANTED = -1, 0, 1
 
 
-def order(
-    features: NDArray[np.floating], labels: NDArray[np.integer], oddness: Array, seed: int = 1
-) -> NDArray[np.intp]:
-    """What to look at next, as `ranked` has it."""
-    return ranked(features, labels, oddness, seed)[0]
-
-
 def ranked(
     features: NDArray[np.floating], labels: NDArray[np.integer], oddness: Array, seed: int = 1
 ) -> tuple[NDArray[np.intp], Array]:

@@ -26,41 +26,6 @@ class LeakingSplit(AstridError):
     """What is to judge was trained on; the message names the first row that was."""
 
 
-def split(columns: Columns, share: float, by: By, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows to train on, and rows to judge by.
-
-    Parameters
-    ----------
-    columns : mapping
-        With ``group`` and ``by``, (n,) text.
-    share : float
-        Of the units (objects, nights or fields) that judge.
-    by : "group", "night" or "field"
-        What is never on both sides; a group never is, so that units which share one go together.
-    seed : int
-
-    Returns
-    -------
-    train, test : (k,) int
-        In the order of the rows.
-
-    Raises
-    ------
-    ValueError
-        A share that is none, or so few units that one side stays empty.
-    """
-    if not 0.0 < share < 1.0:
-        raise ValueError(f"a share of {share:g} leaves nothing on one side")
-    units = together(columns, {by, "group"})
-    names = np.unique(units)
-    count = round(share * len(names))
-    if not 0 < count < len(names):
-        raise ValueError(f"{len(names)} units cannot be split by a share of {share:g}")
-    test_units = np.random.default_rng(seed).permutation(names)[:count]
-    test = np.isin(units, test_units)
-    return np.flatnonzero(~test), np.flatnonzero(test)
-
-
 def together(columns: Columns, names: Iterable[str]) -> NDArray[np.intp]:
     """Units by number: rows that agree in any of some columns, or are linked by rows that do, are in one."""
     keys = [np.unique(columns[name], return_inverse=True)[1] for name in names]
@@ -162,13 +127,3 @@ def content(columns: Columns) -> list[bytes]:
             turned = [image, half, image[:, ::-1], half[:, ::-1]]
         out.append(min(hashlib.sha256(np.ascontiguousarray(each).tobytes()).digest() for each in turned))
     return out
-
-
-def digest(columns: Columns) -> str:
-    """SHA-256 of a whole example set: what a model is recorded to be trained on."""
-    whole = hashlib.sha256()
-    for name in sorted(columns):
-        array = np.ascontiguousarray(columns[name])
-        whole.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        whole.update(array.tobytes())
-    return whole.hexdigest()

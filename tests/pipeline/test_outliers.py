@@ -11,7 +11,7 @@ from pipeline.classify.model_file import Description, ModelRefused
 from pipeline.classify.scorers import Inputs, load, probabilities
 from pipeline.training import outliers_train
 from pipeline.training.outliers_train import OutlierOptions
-from pipeline.training.search import OTHER, UNKNOWN, WANTED, order
+from pipeline.training.search import OTHER, UNKNOWN, WANTED, ranked
 
 F = len(cutout_features.NAMES)
 OPTIONS = OutlierOptions(trees=20, sample=64, vectors_from=400)
@@ -114,7 +114,7 @@ def test_three_examples_and_a_hundred_answers_find_a_rare_class():
     labels[np.flatnonzero(rare)[:3]] = WANTED
     oddness = np.linalg.norm(features, axis=1) / 20.0
     for _ in range(10):
-        for each in order(features, labels, oddness)[:10]:
+        for each in ranked(features, labels, oddness)[0][:10]:
             labels[each] = WANTED if rare[each] else OTHER
     found = np.count_nonzero(labels == WANTED) - 3
     unaided = np.count_nonzero(rare[np.argsort(-oddness)[:100]])
@@ -125,6 +125,6 @@ def test_three_examples_and_a_hundred_answers_find_a_rare_class():
 def test_without_an_example_the_oddest_come_first_and_answers_do_not_come_again():
     features = np.zeros((4, F), np.float32)
     oddness = np.array([0.1, 0.9, 0.5, 0.7])
-    assert order(features, np.full(4, UNKNOWN), oddness).tolist() == [1, 3, 2, 0]
+    assert ranked(features, np.full(4, UNKNOWN), oddness)[0].tolist() == [1, 3, 2, 0]
     labels = np.array([UNKNOWN, OTHER, UNKNOWN, OTHER])
-    assert order(features, labels, oddness).tolist() == [2, 0]
+    assert ranked(features, labels, oddness)[0].tolist() == [2, 0]

@@ -18,9 +18,7 @@ from pipeline.training.splits import (
     check,
     check_groups,
     content,
-    digest,
     group_digest,
-    split,
 )
 from pipeline.training.tree_train import TreeOptions
 from tests.pipeline.example_sets import plain_examples
@@ -42,24 +40,6 @@ def named(examples):
 
 def of(rows, which):
     return {name: column[which] for name, column in rows.items()}
-
-
-@settings(max_examples=50, deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=40),
-    st.integers(0, 5),
-    st.sampled_from(["group", "night"]),
-)
-def test_a_split_never_leaks_and_loses_no_row(rows, seed, by):
-    group, night = (np.array([str(row[k]) for row in rows]) for k in (0, 1))
-    table = {"group": group, "night": night}
-    try:
-        train, test = split(table, 0.4, by, seed)
-    except ValueError:
-        return
-    assert sorted([*train, *test]) == list(range(len(rows)))
-    check(of(table, train), of(table, test), by)
-    np.testing.assert_array_equal(split(table, 0.4, by, seed)[1], test)
 
 
 def linked(rows):
@@ -146,14 +126,6 @@ def test_what_a_model_says_it_was_trained_on_does_not_judge_it():
     with pytest.raises(LeakingSplit, match=r"row 6 .*object 0/3, which tree was trained on"):
         check_groups(trained, rows, "tree")
     check_groups(frozenset([group_digest("elsewhere")]), rows, "tree")
-
-
-def test_the_digest_of_a_set_changes_with_any_value_and_not_with_the_order_of_columns():
-    rows = columns()
-    assert digest(dict(reversed(rows.items()))) == digest(rows)
-    other = {name: column.copy() for name, column in rows.items()}
-    other["new"][3, 2, 2] += 1
-    assert digest(other) != digest(rows)
 
 
 def test_of_simulated_objects_a_model_keeps_their_fields_alone():
