@@ -81,10 +81,13 @@ def look(settings: Settings) -> ServerState:
     if record is None:
         return ServerState("absent", None, True, "AstrID's Prefect server is not running")
     url, pid = f"http://{HOST}:{record['port']}/api", record["pid"]
-    password = _password(settings)
-    if password is None or not record.get("has_password"):
-        message = "the Prefect server was started without a password: stop it: astrid prefect stop"
-        return ServerState("unusable", url, True, message, pid=pid)
+    password, shut = _password(settings), None
+    if not record.get("has_password"):
+        shut = "the Prefect server was started without a password: stop it: astrid prefect stop"
+    elif password is None:  # another user's, where several share AstrID's home
+        shut = f"this login cannot read the Prefect server's password in {_password_file(settings)}"
+    if shut is not None:
+        return ServerState("unusable", url, True, shut, pid=pid)
     found = _look_at(url, pid, password)
     if found.state != "unusable" or found.version is not None:
         return found

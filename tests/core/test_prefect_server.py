@@ -119,6 +119,16 @@ def test_an_own_server_of_an_older_program_without_a_password_is_to_be_stopped(s
     assert found.message.endswith("without a password: stop it: astrid prefect stop")
 
 
+def test_a_server_whose_password_only_another_user_can_read_is_not_said_to_have_none(
+    settings: Settings,
+) -> None:
+    password = record(settings).with_name("password")
+    password.unlink()
+    found = prefect_server.look(settings)
+    assert (found.state, found.managed) == ("unusable", True)
+    assert found.message == f"this login cannot read the Prefect server's password in {password}"
+
+
 def test_an_own_server_is_told_its_password_and_a_given_one_is_not(
     settings: Settings, server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
