@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
+from astrid_tui.cli.models_registry import date_of
 from core.models.worth import judged_rows, metric_rows, stratum_rows
 from core.objects.association import ODD_BY
 
@@ -49,7 +49,7 @@ def card_lines(facts: Mapping[str, Any]) -> list[str]:
 def _what(facts: Mapping[str, Any], about: Mapping[str, Any]) -> list[tuple[str, str]]:
     origin = str(facts.get("origin"))
     if facts.get("created_at"):
-        origin += f", {_date(facts['created_at'])}, by {facts.get('created_by')}"
+        origin += f", {date_of(facts['created_at'])}, by {facts.get('created_by')}"
     calibration = _mapping(about.get("calibration"))
     rows = [
         ("from", origin),
@@ -82,7 +82,7 @@ def _use(promotions: object) -> list[tuple[str, str]]:
     rows = [each for each in promotions if isinstance(each, Mapping)] if isinstance(promotions, list) else []
     return [
         (
-            f"{_date(each['at'])} {each['kind']}",
+            f"{date_of(each['at'])} {each['kind']}",
             f"version {each['number']} for {each['previous']}, by {each['by']}"
             + (f": {each['reason']}" if each.get("reason") else ""),
         )
@@ -92,10 +92,6 @@ def _use(promotions: object) -> list[tuple[str, str]]:
 
 def _section(title: str, rows: list[tuple[str, str]]) -> list[str]:
     return ["", title, *(f"  {label:<{WIDTH}}  {value}" for label, value in rows)] if rows else []
-
-
-def _date(at: Any) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

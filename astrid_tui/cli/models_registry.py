@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +22,7 @@ from astrid_tui.cli.invocation import (
 from core.errors import AstridError
 from core.login import login_name
 from core.vocabulary import ExitCode
+from screens.ages import moment
 
 if TYPE_CHECKING:
     from core.database.store import Store
@@ -368,4 +368,4 @@ def shown_metrics(metrics: Mapping[str, Any]) -> str:
 
 def date_of(at: float | None) -> str | None:
     """A moment in UTC, as a table shows it."""
-    return None if at is None else time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
+    return None if at is None else moment(at, "%Y-%m-%d %H:%M")

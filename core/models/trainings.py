@@ -61,7 +61,7 @@ class Training:
     mark: str | None = None
     host: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)  # those that are numbers
     digest: str | None = None
     energy_j: float | None = None
     registry: str | None = None
@@ -102,7 +102,8 @@ def trainings(home: Path, limit: int = 50) -> list[Training]:
 def read(folder: Path) -> Training | None:
     """One training; none where its folder holds nothing that can be understood."""
     facts = _json(folder / FACTS)
-    if not isinstance(facts, dict):
+    started_at = _number(facts.get("started_at")) if isinstance(facts, dict) else None
+    if started_at is None:
         return None
     try:
         training = Training(
@@ -110,18 +111,18 @@ def read(folder: Path) -> Training | None:
             name=str(facts["name"]),
             state=str(facts["state"]),
             folder=folder,
-            started_at=float(facts["started_at"]),
+            started_at=started_at,
             ended_at=_number(facts.get("ended_at")),
             reason=_text(facts.get("reason")),
             pid=int(facts.get("pid") or 0),
             mark=_text(facts.get("mark")),
             host=str(facts.get("host") or ""),
             parameters=dict(facts.get("parameters") or {}),
-            metrics={str(k): float(v) for k, v in dict(facts.get("metrics") or {}).items()},
+            metrics=_numbers(facts.get("metrics")),
             digest=_text(facts.get("digest")),
             energy_j=_number(facts.get("energy_j")),
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
     if (
         training.state == RUNNING
@@ -136,14 +137,9 @@ def curve(training: Training) -> dict[str, list[tuple[float, float]]]:
     """What was measured at each step: by name, pairs of step and value."""
     found: dict[str, list[tuple[float, float]]] = {}
     for line in _lines(training.folder / CURVE):
-        step = _number(line.get("step"))
-        metrics = line.get("metrics")
-        if step is None or not isinstance(metrics, dict):
-            continue
-        for name, value in metrics.items():
-            number = _number(value)
-            if number is not None:
-                found.setdefault(str(name), []).append((step, number))
+        if (step := _number(line.get("step"))) is not None:
+            for name, value in _numbers(line.get("metrics")).items():
+                found.setdefault(name, []).append((step, value))
     return found
 
 
@@ -193,7 +189,7 @@ def _json(path: Path) -> Any:
     try:
         if path.stat().st_size > MOST_FACTS:
             return None
-        return json.loads(path.read_bytes())
+        return json.loads(path.read_bytes(), parse_constant=lambda _: None)
     except (OSError, ValueError, RecursionError):
         return None
 
@@ -217,9 +213,19 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _numbers(values: object) -> dict[str, float]:
+    """Those of some values that are numbers: what is not finite is written as null."""
+    found = {str(name): _number(each) for name, each in values.items()} if isinstance(values, dict) else {}
+    return {name: each for name, each in found.items() if each is not None}
 
 
 def _text(value: object) -> str | None:

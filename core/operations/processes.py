@@ -65,7 +65,7 @@ def is_alive(pid: int, mark: str | None = None) -> bool:
         return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process has such a number
         return False
     except PermissionError:
         return True  # somebody else's, which may be hidden from us: only its silence tells

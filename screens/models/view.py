@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from core.text import counted
+from screens.ages import moment
 from screens.lines import (
     Line,
     Tone,
@@ -211,12 +211,7 @@ def number(value: float | None) -> str:
 
 def date(at: float | None) -> str:
     """A time of book-keeping, UTC, to a minute."""
-    if at is None:
-        return "at no known time"
-    try:
-        return time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
-    except (OverflowError, ValueError, OSError):
-        return "at no known time"
+    return "at no known time" if at is None else moment(at, "%Y-%m-%d %H:%M")
 
 
 def _metrics(metrics: Mapping[str, float]) -> str:

@@ -16,6 +16,7 @@ from pipeline.classify.model_file import read
 from pipeline.training import examples as example_sets
 from tests.astrid_tui import documented
 from tests.astrid_tui.command import Command
+from tests.core.test_trainings import a_training
 from tests.pipeline.test_imported_models import linear
 from tests.pipeline.toy_models import blobs
 
@@ -314,6 +315,12 @@ def test_a_training_is_listed_and_can_be_stopped_while_its_examples_are_made(
     assert "the same command begins anew" in asked[0]["goes_on"]
     assert "stopped while examples were made" in told["reason"]
     assert len(astrid.json("models", "trainings")) == 1
+
+
+def test_trainings_of_impossible_times_are_listed(astrid, tmp_path):
+    a_training(tmp_path / "home", started_at=1e300)
+    assert "–" in astrid("models", "trainings")
+    assert astrid.json("models", "trainings")[0]["started_at"] == 1e300
 
 
 def test_what_came_with_astrid_is_listed_and_told_without_a_store(astrid):

@@ -1,5 +1,7 @@
 """Trainings as their folders tell of them, also when those were damaged."""
 
+import json
+import math
 import os
 import subprocess
 import sys
@@ -29,6 +31,29 @@ def test_the_newest_come_first_and_what_cannot_be_read_is_left_out(tmp_path):
     assert [each.key[-1] for each in found] == ["b", "a"]
     assert found[0].metrics == {"auc": 0.9}
     assert trainings.trainings(tmp_path / "nowhere") == []
+
+
+def test_a_metric_that_was_no_number_hides_no_training(tmp_path):
+    a_training(tmp_path, metrics={"auc": math.nan, "brier": 0.25, "many": 10**400})
+    assert [each.metrics for each in trainings.trainings(tmp_path)] == [{"brier": 0.25}]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"started_at": math.nan}, {"started_at": None}, {"started_at": 10**400}, {"pid": math.inf, "name": []}],
+)
+def test_damaged_facts_can_be_told_as_json_or_are_left_out(tmp_path, damage):
+    (trainings.folder_of(tmp_path) / "a").mkdir(parents=True)
+    facts = {"name": "tree", "state": "done", "started_at": 1.0, "parameters": {"rate": math.inf}} | damage
+    (trainings.folder_of(tmp_path) / "a" / trainings.FACTS).write_text(json.dumps(facts))
+    told = [each.record() for each in trainings.trainings(tmp_path)]
+    json.dumps(told, allow_nan=False)
+    assert len(told) == ("started_at" not in damage)
+
+
+def test_a_number_that_no_process_has_is_of_one_that_is_gone(tmp_path):
+    host = os.uname().nodename
+    assert trainings.read(a_training(tmp_path, state="running", host=host, pid=10**30)).state == "lost"
 
 
 def test_a_curve_is_read_while_it_is_written(tmp_path):
