@@ -293,6 +293,30 @@ def test_orders_of_the_queue_page_by_page_and_what_has_no_value_last(store):
     assert paged("age") == [second, third, first, fourth]
 
 
+@pytest.mark.parametrize(
+    ("scores", "anomaly", "uncertainty"),
+    [
+        ({}, None, None),
+        ({"ensemble": 0.5}, None, 1.0),
+        ({"ensemble": 0.9, "realbogus": 0.5, "tree": 0.5}, None, 0.2),
+        ({"tree": 0.25, "one_class_svm": 0.7}, 0.7, 0.5),
+        ({"realbogus": 1.0, "isolation_forest": 0.4, "one_class_svm": 0.8}, 0.6, 0.0),
+        ({"ensemble": 0.09, "isolation_forest": 0.9}, None, 0.18),  # an artefact, however odd
+        ({"isolation_forest": 0.9}, None, None),
+    ],
+)
+def test_an_object_has_from_its_best_detection_how_odd_and_how_doubtful_it_is(
+    store, scores, anomaly, uncertainty
+):
+    sky_object = add_object(store)
+    add_candidate(store, sky_object, score=0.9, scores=scores)
+    add_candidate(store, sky_object, score=0.8, scores={"ensemble": 0.3, "isolation_forest": 0.3})
+    with store.write() as db:
+        refresh(db, [sky_object])
+        row = db.get_one(SkyObject, sky_object)
+        assert (row.anomaly, row.uncertainty) == (pytest.approx(anomaly), pytest.approx(uncertainty))
+
+
 def test_an_order_by_models_holds_only_what_a_model_has_seen(store):
     one, _other = add_object(store, anomaly=0.9, uncertainty=0.1), add_object(store)
     two = add_object(store, anomaly=0.2, uncertainty=0.4)
