@@ -142,6 +142,13 @@ def test_what_stays_or_fades_or_was_seen_before_cannot_be_of_a_body(store: Store
     assert [row.id for row in rows] == [keys[0][0]]
 
 
+def test_what_was_seen_too_briefly_to_have_left_its_place_can_be_of_a_body(store: Store) -> None:
+    first, second = frames_of_a_night(store, [(80.0, 10.0)], [(80.0, 10.0)])
+    rows = movable(store, newest_night(store), **LEAST)
+    assert [row.id for row in rows] == [*first, *second]
+    assert len({row.sky_object_id for row in rows}) == 1
+
+
 def test_nights_are_parted_by_days_without_frames(store: Store) -> None:
     for number, day in enumerate((NIGHT, NIGHT + 0.1, NIGHT + 1.0, NIGHT + 9.0), start=60):
         frames_of_a_night(store, [(10.0, 10.0)], first=number, day=day)
