@@ -178,12 +178,9 @@ def sharers(store: Store, run_id: int) -> tuple[int, int]:
     return own, own + sum(others)
 
 
-def heartbeat(store: Store, run_id: int, counts: Mapping[str, int] | None = None) -> bool:
+def heartbeat(store: Store, run_id: int) -> bool:
     """Say that a run is alive, also one that was given up for lost; false when it is over."""
-    values: dict[str, Any] = {"heartbeat_at": store.clock()}
-    if counts is not None:
-        values["counts"] = dict(counts)
-    return _change(store, run_id, values)
+    return _change(store, run_id, {"heartbeat_at": store.clock()})
 
 
 def finish(

@@ -149,9 +149,9 @@ def _scale_bar(draw: ImageDraw, chart: Chart, top: int, font: object) -> None:
     draw.text((x, y - 32), bar_text(length), MARK, font)  # type: ignore[arg-type]
 
 
-def bar_arcsec(chart: Chart, share: float = 0.25) -> float:
-    """A round length that is at most a share of the field."""
-    most = share * (chart.size_arcsec or 1.0)
+def bar_arcsec(chart: Chart) -> float:
+    """A round length that is at most a quarter of the field."""
+    most = 0.25 * (chart.size_arcsec or 1.0)
     return float(max([each for each in ROUND if each <= most], default=most))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
@@ -36,7 +36,6 @@ _UNSEEN = np.full((1, 1), np.nan, dtype=np.float32)
 _NOTHING = Cutouts(_UNSEEN, _UNSEEN, _UNSEEN)
 
 Models = Mapping[str, tuple[Path, str | None]]  # folder and digest by name; none: what came with AstrID
-Progress = Callable[[int, int], None]  # how many are scored, of how many
 
 
 class Scorable(Protocol):
@@ -205,7 +204,7 @@ class Classifier:
             values[unseen] = np.nan
         return Scores(len(triplets), by_model, digests, tuple(remarks), moved)
 
-    def score_candidates(self, candidates: Sequence[Scorable], progress: Progress | None = None) -> Scores:
+    def score_candidates(self, candidates: Sequence[Scorable]) -> Scores:
         """Score candidates by their packed cutouts; those without any get no score.
 
         Scores that they have of models that see whole frames count as given.
@@ -216,8 +215,6 @@ class Classifier:
             snr = np.array([each.snr for each in some], dtype=np.float64)
             given = {name: _given(some, name) for name in OF_FRAMES}
             parts.append(self.score(_triplets(some), snr, given))
-            if progress is not None:
-                progress(first + len(some), len(candidates))
         return Scores.joined(parts)
 
 

@@ -56,7 +56,7 @@ def _calibrated(prepared: PreparedReference, settings: Settings) -> PreparedRefe
     return replace(prepared, zeropoint=value, mag_system=found.mag_system)
 
 
-def prepare_image(image: ReferenceImage, settings: Settings, reference_id: int = 0) -> PreparedReference:
+def prepare_image(image: ReferenceImage, settings: Settings) -> PreparedReference:
     """Make an image ready that is at hand already.
 
     Raises
@@ -64,7 +64,7 @@ def prepare_image(image: ReferenceImage, settings: Settings, reference_id: int =
     FrameRefused
         It shows too few stars to measure a PSF.
     """
-    return _measured(image, settings.subtract.psf_degree, reference_id)
+    return _measured(image, settings.subtract.psf_degree, 0)
 
 
 def _measured(image: ReferenceImage, psf_degree: int, reference_id: int) -> PreparedReference:

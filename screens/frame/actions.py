@@ -1,16 +1,14 @@
 """Actions that work on every screen, and those that work alike on all that have something of the kind."""
 
-from screens.action import SCREENS, Action, Excuse, Where, no_store
+from screens.action import SCREENS, Action, Where, no_store
 
 
 def _everywhere(id_: str, keys: tuple[str, ...], label: str, text: str, footer: int = 0) -> Action:
     return Action(id_, keys, label, text, Where.EVERYWHERE, "Everywhere", footer)
 
 
-def _common(
-    id_: str, keys: tuple[str, ...], label: str, text: str, footer: int = 0, excuse: Excuse = no_store
-) -> Action:
-    return Action(id_, keys, label, text, Where.COMMON, "Lists", footer, why_disabled=excuse)
+def _common(id_: str, keys: tuple[str, ...], label: str, text: str, footer: int = 0) -> Action:
+    return Action(id_, keys, label, text, Where.COMMON, "Lists", footer, why_disabled=no_store)
 
 
 _SCREEN_HELP = {

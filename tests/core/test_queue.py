@@ -216,7 +216,7 @@ def gone_pid() -> int:
 def test_a_run_beats_and_ends_once(store: Store) -> None:
     run = a_run(store)
     key = run.id or 0
-    assert runs.heartbeat(store, key, {"done": 3})
+    assert runs.heartbeat(store, key)
     assert runs.reconcile(store) == []
     assert runs.finish(store, key, "done", {"done": 4})
     assert not runs.heartbeat(store, key)
