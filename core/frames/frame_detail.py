@@ -97,7 +97,7 @@ class FrameDetail:
     history : tuple of Happening
         Stages of every attempt, failures, hands laid upon it; oldest first.
     dropped : tuple of DroppedKind
-        The most frequent first.
+        By the newest processing, the most frequent first.
     thumbnail : (H, W) float32 or None
         In sigma above the sky, NaN where masked.
     candidates : int
@@ -220,10 +220,17 @@ def _subtraction(session: Session, frame_id: int) -> Subtraction | None:
 
 
 def _dropped(session: Session, frame_id: int) -> tuple[DroppedKind, ...]:
+    """Of the current difference, or of a frame without one that was rejected."""
     times = func.count()
+    current = select(Difference.id).where(
+        col(Difference.observation_id) == frame_id, col(Difference.is_current)
+    )
     query = (
         select(Rejection.stage, Rejection.cause, times)
-        .where(col(Rejection.observation_id) == frame_id)
+        .where(
+            col(Rejection.observation_id) == frame_id,
+            col(Rejection.difference_id).is_not_distinct_from(current.scalar_subquery()),
+        )
         .group_by(col(Rejection.stage), col(Rejection.cause))
         .order_by(times.desc(), col(Rejection.cause))
         .limit(MAX_DROPPED)

@@ -1,6 +1,7 @@
 """How the queue stands, and one frame in full; on both databases."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from core.frames.frame_detail import NoSuchFrame, read_frame, read_header
 from core.frames.intake import ARRIVALS_S, read_intake
 from core.frames.outcome import FrameOutcome, QualityFacts, RejectionFacts, StageRecord
 from core.frames.thumbnail import pack
-from tests.core.frames import add_frames, add_reference, candidate, done, process
+from tests.core.frames import add_frames, add_reference, candidate, difference_facts, done, process
 
 NOW = 1_800_000_000.0
 
@@ -80,6 +81,22 @@ def test_a_frame_that_is_done_in_full(store):
     assert [(each.cause, each.times) for each in found.dropped] == [("edge", 2), ("shape", 1)]
     assert [line.what for line in found.history] == ["read"]
     np.testing.assert_array_equal(found.thumbnail, small)
+
+
+def test_what_was_dropped_is_told_of_the_newest_subtraction_alone(store):
+    reference = add_reference(store)
+    (key,) = add_frames(store, 1)
+
+    def dropped(cause, **changes):
+        outcome = done(reference.id, rejections=(RejectionFacts("detect", cause, 1.0, 2.0),))
+        process(store, replace(outcome, **changes))
+        queue.requeue(store, [key])
+        return [(each.cause, each.times) for each in read_frame(store, key).dropped]
+
+    assert dropped("trailed", state="rejected", difference=None) == [("trailed", 1)]
+    assert dropped("edge") == [("edge", 1)]
+    again = replace(difference_facts(reference.id), config_hash="other settings")
+    assert dropped("shape", difference=again) == [("shape", 1)]
 
 
 def test_a_frame_that_failed_keeps_the_thumbnail_of_the_attempt_that_came_so_far(store):
