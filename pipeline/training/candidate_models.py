@@ -258,9 +258,10 @@ def fine_tune_realbogus(
 
 
 def _judged_by(is_start_told: bool) -> str:
+    learnt = "each by a network that did not learn of its object"
     if is_start_told:
-        return "those of no object, night or field that the start knew, each by a network that did not either"
-    return "each by a network that did not learn of its object; what the start was trained on is unknown"
+        return f"those of no object, night or field that the start knew, {learnt}"
+    return f"{learnt}; what the start was trained on is unknown"
 
 
 def _check_served(model: ModelFile, held: Examples, raw: Array, calibration: Calibration) -> None:

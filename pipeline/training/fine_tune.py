@@ -150,6 +150,7 @@ def fine_tune(
     trained_on = remembered.known(model.arrays, columns)
     if trained_on is not None:
         judged &= ~trained_on
+    is_told = trained_on is not None and _tuned(model).get("is_start_told") is not False
     was = model.description.calibration
     calibration = _calibration(raw[judged], examples.label[judged], was)
     log_odds = calibration.slope * raw + calibration.offset
@@ -161,7 +162,7 @@ def fine_tune(
         "real": len(objects[REAL]),
         "bogus": len(objects[BOGUS]),
         "folds": folds,
-        "is_start_told": trained_on is not None,  # what the network before was trained on
+        "is_start_told": is_told,  # all that the network before was trained on
         "is_recalibrated": calibration != was,
         "objects": sorted({*known, *(group_digest(str(each)) for each in examples.group)})[:MOST_KEPT],
         "judged": compared(examples[judged], before[judged], log_odds[judged]),
@@ -275,6 +276,10 @@ def _calibration(raw: Array, label: NDArray[np.int8], was: Calibration) -> Calib
 
 def _learnt(model: ModelFile) -> Iterator[str]:
     """Digests of the objects that earlier fine-tunings learnt of."""
+    yield from (str(each) for each in _tuned(model).get("objects") or ())
+
+
+def _tuned(model: ModelFile) -> dict[str, Any]:
+    """The record of the fine-tuning that a network comes from; empty where it comes from none."""
     said = model.description.trained.get("fine_tuned")
-    objects = said.get("objects") if isinstance(said, dict) else None
-    yield from (str(each) for each in objects or ())
+    return said if isinstance(said, dict) else {}

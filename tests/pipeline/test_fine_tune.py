@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.classify.model_file import Calibration, Description, ModelFile
+from pipeline.classify.model_file import Calibration, Description, ModelFile, read
 from pipeline.training.splits import LeakingSplit
 from tests.pipeline.toy_models import blobs
 
@@ -148,6 +148,25 @@ def test_what_the_first_training_saw_does_not_judge_either(start, tmp_path):
     untold = tuned(start, examples, tmp_path / "untold", steps=2)
     assert untold.judged.all()
     assert not untold.record["is_start_told"]
+
+
+def test_what_is_not_known_of_a_start_is_not_known_of_what_it_became(start, tmp_path):
+    options = FineTuneOptions(steps=2, folds=2)
+    folder = fine_tune_realbogus(start, blobs(40), options, tmp_path / "once", quietly).folder
+    once = read(folder)
+    assert set(once.arrays) >= {remembered.OBJECTS, remembered.NIGHTS}
+    assert "unknown" in once.description.trained["judged_by"]
+    assert not tuned(once, blobs(40, seed=2), tmp_path / "twice", steps=2).record["is_start_told"]
+
+
+def test_folds_that_share_nights_are_not_said_to_share_none(start, tmp_path):
+    knows = replace(start, arrays={**start.arrays, **remembered.seen(blobs(4, seed=9))})
+    options = FineTuneOptions(steps=2, folds=2)
+    examples = blobs(40)
+    examples = replace(examples, night=np.full(len(examples), "one night"))
+    made = fine_tune_realbogus(knows, examples, options, tmp_path / "m", quietly)
+    told = read(made.folder).description.trained["judged_by"]
+    assert told.endswith("each by a network that did not learn of its object")
 
 
 def test_where_the_start_saw_all_of_it_nothing_is_judged(start, tmp_path):
