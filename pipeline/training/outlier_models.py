@@ -23,8 +23,8 @@ _ARCHITECTURES = {"isolation_forest": outliers.FOREST, "one_class_svm": outliers
 def train_outliers(kind: str, examples: Examples, options: OutlierOptions, folder: Path) -> Trained:
     """Fit one detector on the real among some examples, and write it.
 
-    Its metric is the share of held-out bogus among the oddest tenth of the held-out, beside their share in
-    all: it says how much an unlimited search for the odd would be a search for artefacts.
+    Its metric is the share of held-out bogus among the oddest tenth of the held-out, beside the share of the
+    real in all (``prevalence``): it says how much an unlimited search for the odd would be one for artefacts.
 
     Parameters
     ----------
