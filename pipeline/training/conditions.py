@@ -122,7 +122,7 @@ PLAIN = Conditions()
 
 
 def draw_conditions(random: np.random.Generator) -> Conditions:
-    """Random conditions: `PLAIN` for most fields."""
+    """Random conditions: `PLAIN` for half of the fields."""
     if random.random() > HARD_SHARE:
         return PLAIN
     many, sharp = random.random(2) < 0.5
