@@ -1,6 +1,7 @@
 """Who else has the card open, what came to it meanwhile, and telling them that it is open here."""
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -65,16 +66,16 @@ class Company:
             with suppress(AstridError):
                 await asyncio.to_thread(desk.put_away)
             return
-        told_at = time.monotonic() + SETTLE_S - desk.habits.open_card_s / 3
+        tell_at = math.inf if screen.host.read_only else time.monotonic() + SETTLE_S
         while True:
             with suppress(AstridError):  # whoever decides is told that the store does not answer
-                if not screen.host.read_only and time.monotonic() - told_at >= desk.habits.open_card_s / 3:
+                if time.monotonic() >= tell_at:
+                    tell_at = time.monotonic() + LOOK_S  # where it does not answer
                     await asyncio.to_thread(desk.keep_open, entry.object_id)
-                    told_at = time.monotonic()
+                    tell_at = time.monotonic() + desk.habits.open_card_s / 3
                 await self._look(desk, entry)
                 await self._renew(desk, entry)
-            renew_s = told_at + desk.habits.open_card_s / 3 - time.monotonic()
-            await asyncio.sleep(min(LOOK_S, max(renew_s, 0.01)))
+            await asyncio.sleep(min(LOOK_S, max(tell_at - time.monotonic(), 0.01)))
 
     async def _look(self, desk: "Desk", entry: "Entry") -> None:
         card = self._screen.card
