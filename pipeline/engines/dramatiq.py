@@ -40,6 +40,7 @@ ENGINE = "dramatiq"
 QUEUE = "astrid"
 LOOK_S = 10.0  # a worker that hears of nothing looks into the queue so often
 ANSWER_S = 10.0  # a worker that listens answers within that
+QUIET_S = 30.0  # where no run is at work for so long, though each worker looks, it is asked who is there
 WAKES = 64  # messages at most; who is not reached by one looks by himself
 _TICK_S = 0.5
 _TOKEN = re.compile(r"[0-9a-f]{32}")
@@ -136,6 +137,7 @@ def wake(settings: Settings) -> int:
     """
     redis = connect(settings)
     with closing(open_store(settings.store_url)) as store:
+        runs.reconcile(store)  # a worker that was killed is not at work, and what it held is due
         due = len(queue.due(store))
         if due:
             _send(redis, store, due)
@@ -153,7 +155,7 @@ def run(settings: Settings, *, on_progress: Callable[[int, int], None] | None = 
     Raises
     ------
     BrokerUnavailable
-        Redis does not answer, or no worker does. The frames stay queued.
+        Redis does not answer, or no worker does, now or later. The frames stay queued.
     StoreError
         The store cannot be used.
     """
@@ -161,15 +163,17 @@ def run(settings: Settings, *, on_progress: Callable[[int, int], None] | None = 
     redis = connect(settings)
     stop = threading.Event()
     with closing(open_store(settings.store_url)) as store, stopped_by_signals(stop):
+        runs.reconcile(store)  # as in `wake`
         ids = queue.due(store)
         if ids:
             _send(redis, store, len(ids))
-        left = set(ids)
+        left, heard = set(ids), time.monotonic()
         while left and not stop.is_set():
             left = queue.unfinished(store, left)
             if on_progress:
                 on_progress(len(ids) - len(left), len(ids))
             if left:
+                heard = _heard(redis, store, len(left), heard)
                 stop.wait(2 * _TICK_S)
         through = tuple(each for each in ids if each not in left)
         counts = dict(Counter(queue.states(store, through).values()))
@@ -208,6 +212,16 @@ def _send(redis: RedisBroker, store: Store, due: int) -> None:
         raise BrokerUnavailable(
             f"no worker answered within {ANSWER_S:g} s: start one with `astrid worker`; frames stay queued"
         )
+
+
+def _heard(redis: RedisBroker, store: Store, left: int, before: float) -> float:
+    """When somebody was last at work or answered; where that is long ago, one must answer now."""
+    runs.reconcile(store)
+    if not runs.newest(store, limit=1, running=True):
+        if time.monotonic() - before < QUIET_S:
+            return before
+        _send(redis, store, left)
+    return time.monotonic()
 
 
 def _answered(redis: RedisBroker, answers: str) -> bool:

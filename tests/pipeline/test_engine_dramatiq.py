@@ -186,6 +186,39 @@ def test_where_nobody_listens_the_frames_stay_queued(settings: Settings, store: 
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_worker_that_was_killed_is_not_waited_for(settings: Settings, store: Store, monkeypatch) -> None:
+    monkeypatch.setattr(dramatiq, "ANSWER_S", 0.1)
+    killed = runs.start(store, engine="dramatiq", workers=1, config_hash="cafe").id or 0
+    runs.hand_over(store, killed, gone_pid())
+    assert queue.claim(store, runs.owner(killed), 600.0) is not None
+    for follow in (dramatiq.run, dramatiq.wake):
+        with pytest.raises(broker.BrokerUnavailable, match="no worker answered"):
+            follow(settings)
+    assert [state for state, _ in frames(store)] == ["queued"] * FRAMES  # also what it held
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_when_the_last_worker_goes_its_frames_are_not_waited_for(
+    settings: Settings, store: Store, monkeypatch
+) -> None:
+    monkeypatch.setattr(dramatiq, "QUIET_S", 0.1)
+    monkeypatch.setattr(dramatiq, "ANSWER_S", 0.1)
+    answers = iter([True])  # one answers, takes a frame, and is killed
+    monkeypatch.setattr(dramatiq, "_answered", lambda *_: next(answers, False))
+    killed: list[int] = []
+
+    def take_one_and_go(_done: int, _total: int) -> None:
+        if not killed:
+            killed.append(runs.start(store, engine="dramatiq", workers=1, config_hash="cafe").id or 0)
+            assert queue.claim(store, runs.owner(killed[0]), 600.0) is not None
+        runs.hand_over(store, killed[0], gone_pid())
+
+    with pytest.raises(broker.BrokerUnavailable, match="no worker answered"):
+        dramatiq.run(settings, on_progress=take_one_and_go)
+    assert [state for state, _ in frames(store)] == ["queued"] * FRAMES
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_hostile_messages_wake_at_most(settings: Settings, store: Store, monkeypatch) -> None:
     monkeypatch.setattr(dramatiq, "ANSWER_S", 60.0)  # after damage it listens again a little later
     idle = told_when_idle(monkeypatch)
