@@ -91,11 +91,11 @@ def serve(
     workers : int
         Processes.
     on_ready : callable, optional
-        Told where messages are listened for, once.
+        Told where messages are listened for, and again when Redis is back.
     on_event : callable, optional
         Told of each frame as it is done.
     on_trouble : callable, optional
-        Told why the store cannot be used for a while; the worker goes on trying.
+        Told why the store or Redis cannot be used for a while; the worker goes on trying.
     stop : Event, optional
         Set by whoever wants it to end when it has nothing in hand.
 
@@ -108,11 +108,13 @@ def serve(
     stop = stop or threading.Event()
     woken, idle = threading.Event(), threading.Event()
     _declare(redis, woken, idle)
+    _keep_off_the_terminal()
     listener = dramatiq.Worker(redis, worker_threads=1)
     with stopped_by_signals(stop):
         listener.start()
         if on_ready:
             on_ready(broker.place(settings))
+        away = None
         try:
             while not stop.is_set():
                 idle.clear()
@@ -121,6 +123,11 @@ def serve(
                 idle.set()
                 _await(woken, stop)
                 woken.clear()
+                before, away = away, _away(settings)
+                if away and not before:
+                    _tell(away, on_trouble)
+                elif before and not away and on_ready:
+                    on_ready(broker.place(settings))
         finally:
             idle.set()
             listener.stop()
@@ -246,10 +253,41 @@ def _process(
                 return "done"
         return _run(settings, workers, on_event, on_trouble).state
     except AstridError as error:
-        log.warning("the worker could not work: %s", error)
-        if on_trouble:
-            on_trouble(str(error))
+        _tell(str(error), on_trouble)
         return "failed"
+
+
+def _tell(trouble: str, on_trouble: Callable[[str], None] | None) -> None:
+    log.warning("the worker could not work: %s", trouble)
+    if on_trouble:
+        on_trouble(trouble)
+
+
+def _away(settings: Settings) -> str | None:
+    """Why Redis cannot be used now; none where it answers."""
+    try:
+        broker.connect(settings).close()
+    except BrokerUnavailable as error:
+        return str(error)
+    return None
+
+
+class _Unforeseen(logging.Handler):
+    """Dramatiq's own log, of which AstrID's keeps what nobody foresaw; of lost connections `serve` tells."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            log.error("%s", record.getMessage(), exc_info=record.exc_info)
+
+
+_unforeseen = _Unforeseen()
+
+
+def _keep_off_the_terminal() -> None:
+    """Let Dramatiq not say every few seconds, in its own words, that Redis is away."""
+    its_own = logging.getLogger("dramatiq")
+    its_own.addHandler(_unforeseen)  # once, however often
+    its_own.propagate = False
 
 
 def _run(

