@@ -20,7 +20,7 @@ def deploy(
     limit: Annotated[int | None, typer.Option(min=1, help="Frames of a run at most.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Register a schedule with Prefect and start its runs, one at a time, until Ctrl-C.
+    """Register a schedule with Prefect and start its runs, one at a time, until SIGTERM or Ctrl-C.
 
     Prefect can also start a run between two of them. The schedule is paused at the end.
     """
@@ -34,12 +34,14 @@ def deploy(
     store_of(context).close()  # where there is none, say so now and not at every run
     with progress_bar("Waiting for Prefect") as report:
         url = ensure(settings, wait_s=120, report=lambda waited: report(int(waited), 120, ""))
-    remark(
-        "Runs start", f"every {every:g} s" if every else f"at {cron}", "until Ctrl-C; see: astrid runs list"
-    )
-    if as_json:
-        print_json({"server": url, "every_s": every, "cron": cron, "workers": workers, "limit": limit})
-        sys.stdout.flush()  # whoever reads it in a pipe shall not wait for the end
+
+    def on_ready() -> None:
+        when = f"every {every:g} s" if every else f"at {cron}"
+        remark("Runs start", when, "until Ctrl-C; see: astrid runs list")
+        if as_json:
+            print_json({"server": url, "every_s": every, "cron": cron, "workers": workers, "limit": limit})
+            sys.stdout.flush()  # whoever reads it in a pipe shall not wait for the end
+
     serve(
         settings,
         url,
@@ -48,4 +50,5 @@ def deploy(
         cron=cron,
         workers=workers,
         limit=limit,
+        on_ready=on_ready,
     )

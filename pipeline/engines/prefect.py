@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,18 @@ from core.operations.prefect_api import PrefectUnavailable
 from core.operations.prefect_server import client_environment
 from core.settings import Settings
 from core.settings_file import CONFIG_VARIABLE
+from core.vocabulary import ExitCode
 from pipeline.clock import one_line
 from pipeline.engines.local import RunSummary
 from pipeline.engines.worker import OnEvent
 
 log = logging.getLogger(__name__)
+
+
+class ScheduleRefused(AstridError):
+    """No schedule is meant by what was asked for."""
+
+    exit_code = ExitCode.USAGE
 
 
 @dataclass(slots=True)
@@ -126,6 +135,7 @@ def serve(
     cron: str | None = None,
     workers: int = 1,
     limit: int | None = None,
+    on_ready: Callable[[], None] | None = None,
 ) -> None:
     """Register a schedule with a server and start its runs, one at a time, until a signal.
 
@@ -137,9 +147,13 @@ def serve(
         Seconds from one run to the next.
     cron : str, optional
         Or when, in the words of cron, UTC.
+    on_ready : callable, optional
+        Called when the schedule is understood, before it is registered.
 
     Raises
     ------
+    ScheduleRefused
+        `cron` is none that Prefect understands.
     PrefectUnavailable
         The server went away, or does not take the schedule.
     """
@@ -147,22 +161,24 @@ def serve(
     os.environ[CONFIG_VARIABLE] = _named(config) or ""  # for the processes of its runs
     import httpx
     from prefect.exceptions import PrefectException
-    from prefect.types.entrypoint import EntrypointType
 
-    from pipeline.engines.flows import process
+    from pipeline.engines.schedule import keep, must_be_cron
 
+    if cron is not None:
+        must_be_cron(cron)
+    if on_ready:
+        on_ready()
     try:
-        process.serve(
-            name="astrid",
-            interval=every_s,
-            cron=cron,
-            parameters={"config": _named(config), "workers": workers, "limit": limit},
-            entrypoint_type=EntrypointType.MODULE_PATH,
-            print_starting_message=False,
-            limit=1,
-        )
+        keep(every_s, cron, {"config": _named(config), "workers": workers, "limit": limit})
     except (httpx.HTTPError, PrefectException, ValueError) as error:
-        raise PrefectUnavailable(f"the schedule could not be kept: {one_line(error)}") from error
+        if getattr(getattr(error, "response", None), "status_code", None) == HTTPStatus.UNAUTHORIZED:
+            why = (
+                "the Prefect server takes this password no more, as when it was started anew:"
+                " run `astrid deploy` again"
+            )
+        else:
+            why = one_line(error)
+        raise PrefectUnavailable(f"the schedule could not be kept: {why}") from error
 
 
 def _prepare_prefect(settings: Settings, url: str) -> None:

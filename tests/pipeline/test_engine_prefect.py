@@ -220,3 +220,44 @@ def test_a_cancelled_flow_says_so_and_lets_go_of_its_frame(
     until(lambda: "Running" not in states(server, run))
     assert states(server, run).count("Given back") == 1
     assert counts_by_state(store).get("running", 0) == 0
+
+
+def schedules_of(url: str) -> list[bool]:
+    """Of each schedule whether it is paused."""
+    return [each["paused"] for each in asked(url, "/deployments/filter", {})]
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGHUP], ids=["systemd", "a lost line"])
+def test_a_schedule_is_paused_at_the_end(
+    server: str, settings: Settings, store: Store, ended_by: signal.Signals
+) -> None:
+    with Program("deploy", "--every", 2, env=os.environ) as program:
+        until(lambda: any(run.state == "done" for run in runs.newest(store)))
+        assert schedules_of(server) == [False]
+        os.kill(program.pid, ended_by)
+        _, said = program.communicate(ENDS_S)
+    assert (program.returncode, said) == (0, "Runs start every 2 s until Ctrl-C; see: astrid runs list\n")
+    assert schedules_of(server) == [True]
+
+
+def test_what_is_no_time_of_crons_is_wrong_usage(server: str, settings: Settings) -> None:
+    assert server
+    with Program("deploy", "--cron", "61 * * * *", env=os.environ) as program:
+        out, said = program.communicate(ENDS_S)
+    assert (program.returncode, out) == (2, "")
+    assert said.startswith('astrid: "61 * * * *" is no time of cron\'s: write minute, hour, ')
+
+
+def test_a_server_that_was_started_anew_is_told(server: str, settings: Settings) -> None:
+    before = (
+        "from core.operations import prefect_server\n"
+        "prefect_server._password = lambda _: 'astrid:of the server before'\n"
+        f"prefect_server.ensure = lambda *_, **__: {server!r}"
+    )
+    with Program("deploy", "--every", 60, env=os.environ, before=before) as program:
+        _, said = program.communicate(ENDS_S)
+    assert program.returncode == 4
+    assert said.endswith(
+        "astrid: the schedule could not be kept: the Prefect server takes this password no more, as when it"
+        " was started anew: run `astrid deploy` again\n"
+    )
