@@ -27,6 +27,7 @@ from core.errors import AstridError
 from core.operations.processes import is_alive, mark_of
 
 SILENT_S = 60.0  # a watcher that was not heard of for so long, and ten intervals, is given up
+COPIED_S = 1.0  # files that follow one another faster than this were copied, not taken by a camera
 CADENCE_FILES = 32  # the newest, between which the cadence is measured
 
 
@@ -253,11 +254,12 @@ def folders(store: Store) -> tuple[Folder, ...]:
 
 
 def cadence_s(times: Sequence[float]) -> float | None:
-    """The median time from one file to the next; none of fewer than three."""
+    """The median time from one file to the next; none of fewer than three, or of copies."""
     ordered = sorted(times)
     if len(ordered) < 3:
         return None
-    return statistics.median(later - earlier for earlier, later in pairwise(ordered))
+    cadence = statistics.median(later - earlier for earlier, later in pairwise(ordered))
+    return cadence if cadence >= COPIED_S else None
 
 
 def _is_watched(row: WatchedFolder, now: float) -> bool:

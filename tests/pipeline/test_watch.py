@@ -262,7 +262,15 @@ def test_a_look_costs_no_read(night: Path) -> None:
 
 @pytest.mark.parametrize(
     ("times", "cadence"),
-    [([], None), ([5, 6], None), ([30, 0, 60], 30), ([0, 30, 60, 90, 4000], 30), ([7, 7, 7], 0)],
+    [([], None), ([5, 6], None), ([30, 0, 60], 30), ([0, 30, 60, 90, 4000], 30), ([0, 1, 2], 1)],
 )
 def test_the_cadence_is_the_usual_time_between_files(times: list[float], cadence: float | None) -> None:
     assert cadence_s(times) == cadence
+
+
+@pytest.mark.parametrize(
+    "times", [[7, 7, 7], [0.0, 0.1, 0.2, 0.3], [0, 60, 120, *(200 + n / 20 for n in range(5))]]
+)
+def test_files_that_were_copied_at_once_tell_of_no_cadence(times: list[float]) -> None:
+    """Else the camera would be missed a moment later."""
+    assert cadence_s(times) is None
