@@ -76,7 +76,7 @@ def watch(
     log_to_file(settings)
     start = _starter(context, store, settings, workers) if process else _nothing
     crew = _Crew(store, settings, interval_s=interval, processes=process)
-    stop, looks = threading.Event(), 0
+    stop, looks, trouble = threading.Event(), 0, ""
     with stopped_by_signals(stop), health_watch.watching(settings, store):
         while not stop.is_set():
             try:
@@ -88,7 +88,13 @@ def watch(
             except (StoreUnreachable, OSError) as error:
                 if once or isinstance(error, BrokenPipeError):
                     raise
-                remark(f"{error}; trying again in {interval:g} s")
+                if str(error) != trouble:  # else a night's log would hold nothing else
+                    remark(f"{error}; trying again every {interval:g} s")
+                trouble = str(error)
+            else:
+                if trouble:
+                    remark("It works again.")
+                trouble = ""
             looks += 1
             if once and looks >= 2:  # what is there must have been seen twice
                 break

@@ -114,18 +114,18 @@ def serve(
         listener.start()
         if on_ready:
             on_ready(broker.place(settings))
-        away = None
+        away, told = None, _Told(on_trouble)
         try:
             while not stop.is_set():
                 idle.clear()
-                if _process(settings, workers, on_event, on_trouble) == "interrupted":
+                if _process(settings, workers, on_event, told) == "interrupted":
                     return
                 idle.set()
                 _await(woken, stop)
                 woken.clear()
                 before, away = away, _away(settings)
                 if away and not before:
-                    _tell(away, on_trouble)
+                    told(away)
                 elif before and not away and on_ready:
                     on_ready(broker.place(settings))
         finally:
@@ -239,28 +239,32 @@ def _answered(redis: RedisBroker, answers: str) -> bool:
     return False
 
 
-def _process(
-    settings: Settings,
-    workers: int,
-    on_event: OnEvent | None,
-    on_trouble: Callable[[str], None] | None,
-) -> str:
+def _process(settings: Settings, workers: int, on_event: OnEvent | None, told: Callable[[str], None]) -> str:
     """One run, if a frame is due; how it ended. Trouble with the store is told and is no end."""
     try:
         with closing(open_store(settings.store_url)) as store:
             runs.reconcile(store)  # first: the frames of a run that was killed are due by that
-            if not queue.count_takeable(store, 1):
-                return "done"
-        return _run(settings, workers, on_event, on_trouble).state
+            due = queue.count_takeable(store, 1)
+        told("")
+        return _run(settings, workers, on_event, told).state if due else "done"
     except AstridError as error:
-        _tell(str(error), on_trouble)
+        told(str(error))
         return "failed"
 
 
-def _tell(trouble: str, on_trouble: Callable[[str], None] | None) -> None:
-    log.warning("the worker could not work: %s", trouble)
-    if on_trouble:
-        on_trouble(trouble)
+class _Told:
+    """Tells a trouble once, however long it lasts; an empty one is its end."""
+
+    def __init__(self, on_trouble: Callable[[str], None] | None) -> None:
+        self._on_trouble = on_trouble
+        self._last = ""
+
+    def __call__(self, trouble: str) -> None:
+        if trouble and trouble != self._last:
+            log.warning("the worker could not work: %s", trouble)
+            if self._on_trouble:
+                self._on_trouble(trouble)
+        self._last = trouble
 
 
 def _away(settings: Settings) -> str | None:
@@ -291,7 +295,7 @@ def _keep_off_the_terminal() -> None:
 
 
 def _run(
-    settings: Settings, workers: int, on_event: OnEvent | None, on_trouble: Callable[[str], None] | None
+    settings: Settings, workers: int, on_event: OnEvent | None, on_trouble: Callable[[str], None]
 ) -> local.RunSummary:
     return local.run(settings, workers=workers, on_event=on_event, on_trouble=on_trouble, engine=ENGINE)
 

@@ -5,8 +5,10 @@ import os
 import select
 import signal
 import socket
+import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from shutil import rmtree
 
@@ -153,6 +155,24 @@ def test_a_run_that_cannot_be_started_ends_no_watch(
         assert line(service)["frames"][0]["frame"] == "b.fits"
     first = runs.read(sqlite_store, 1)
     assert (first.state, "could not be started" in (first.reason or "")) == ("failed", True)
+
+
+def test_a_store_that_cannot_be_used_for_long_is_told_once_and_that_it_is_back(
+    env: dict[str, str], sqlite_store: Store, night: Path, tmp_path: Path
+) -> None:
+    """The log of a night holds more than that."""
+    with (
+        closing(sqlite3.connect(tmp_path / "astrid.db", isolation_level=None)) as raw,
+        Program("watch", night, "--interval", "0.1", "--json", env=os.environ | env) as service,
+    ):
+        assert line(service)["frames"][0]["frame"] == "a.fits"
+        raw.execute("ALTER TABLE watched_folder RENAME TO away")
+        said = service.stderr.readline()
+        time.sleep(1.0)  # ten looks, or some
+        raw.execute("ALTER TABLE away RENAME TO watched_folder")
+        assert "no such table: watched_folder" in said
+        assert said.endswith("; trying again every 0.1 s\n")
+        assert service.stderr.readline() == "It works again.\n"
 
 
 @on_full_disk

@@ -15,7 +15,7 @@ from queue import Queue
 import dramatiq as messages
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import update
+from sqlalchemy import text, update
 from sqlmodel import select
 from typer.testing import CliRunner
 
@@ -276,6 +276,30 @@ def test_a_worker_tells_once_that_redis_is_away_and_goes_on_without(
         stop.set()
         worker.join(60)
     assert capfd.readouterr().err == ""  # of Dramatiq's own words none
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_worker_tells_once_that_the_store_is_away(settings: Settings, store: Store, monkeypatch) -> None:
+    monkeypatch.setattr(dramatiq, "LOOK_S", 0.05)
+    looks, told, stop = threading.Semaphore(0), Queue[str](), threading.Event()
+    wait = dramatiq._await
+    monkeypatch.setattr(dramatiq, "_await", lambda *each: (looks.release(), wait(*each)))
+    with store.write() as session:
+        session.execute(text("ALTER TABLE run RENAME TO away"))
+    serving = {"stop": stop, "on_trouble": told.put}
+    worker = threading.Thread(target=dramatiq.serve, args=(settings,), kwargs=serving)
+    worker.start()
+    try:
+        for _ in range(5):
+            assert looks.acquire(timeout=60)
+        with store.write() as session:
+            session.execute(text("ALTER TABLE away RENAME TO run"))
+        until_done(store)
+    finally:
+        stop.set()
+        worker.join(60)
+    assert "no such table: run" in told.get_nowait()
+    assert told.empty()
 
 
 def test_a_broker_that_cannot_be_used_is_told_without_its_password() -> None:
