@@ -157,6 +157,8 @@ def restore(
     """Make a checked copy of a backup the store.
 
     A store that is there is never deleted: with --force it is renamed, and only when nobody has it open.
+    A store on PostgreSQL has to be empty, and takes the rows of a copy of SQLite's: the way from the one to
+    the other. A copy of PostgreSQL's own is restored by pg_restore.
     """
     from core.database.store import HEAD
     from core.operations.backup import restore as put_back
@@ -168,7 +170,7 @@ def restore(
     if as_json:
         print_json(restored.record())
         return
-    print_text(f"{restored.backup.path} is what {file} was, counted and checked.")
+    print_text(f"{restored.store} is what {file} was, counted and checked.")
     if restored.backup.contents.version != HEAD:
         print_text("It is of an older program: run `astrid db upgrade`.")
     if restored.aside:

@@ -15,13 +15,14 @@ from sqlalchemy import URL, Connection, func, inspect, select, table, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from core.database.store import HEAD, make_engine, parse_url, version_in
+from core.database.store import HEAD, StoreUnreachable, make_engine, parse_url, shown_url, version_in
 from core.errors import AstridError
 from core.permissions import give_as
 from core.review.chain import BrokenLink, SessionHead, heads_in, verify_in
 from core.unfinished import part_beside, put, sweep, sync
 
 STEP_BYTES = 4 * 2**20  # copied at once; after each it is told how far it is
+DUMP = b"PGDMP"  # how what pg_dump writes begins
 MIB = 2**20
 
 Report = Callable[[int, int, str], None]  # done, of how many, what
@@ -77,14 +78,19 @@ class Backup:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A backup that became the store, and where the store before went, if there was one."""
+    """A backup that became the store, and where the store before went, if there was one.
+
+    ``backup.path`` is the store's file, or the backup's where a server keeps the store.
+    """
 
     backup: Backup
-    aside: Path | None
+    store: str  # fit to be shown
+    aside: Path | None = None
 
     def record(self) -> dict[str, Any]:
         """What is told to scripts."""
-        return self.backup.record() | {"aside": str(self.aside) if self.aside else None}
+        aside = str(self.aside) if self.aside else None
+        return self.backup.record() | {"path": self.store, "aside": aside}
 
 
 def file_name(url: str, now: float) -> str:
@@ -161,16 +167,17 @@ def reading(place: URL) -> Iterator[Connection]:
 def restore(file: Path, url: str, *, force: bool, now: float, report: Report) -> Restored:
     """Make a copy of a backup the store; the one that is there is renamed, if that was asked for.
 
-    Those may use it who could use the one that was there, else those who may use the backup.
+    Those may use it who could use the one that was there, else those who may use the backup. A store on
+    PostgreSQL has to be empty, and gets the rows of the backup.
 
     Parameters
     ----------
     file : Path
         A backup of a store of SQLite's; it stays as it is.
     url : str
-        Of the store, a file of SQLite's too.
+        Of the store.
     force : bool
-        There may be a store already: it is put aside.
+        There may be a store of SQLite's already: it is put aside.
     now : float
         Unix seconds; the name of what is put aside tells them.
     report : callable
@@ -183,19 +190,20 @@ def restore(file: Path, url: str, *, force: bool, now: float, report: Report) ->
         broken; there is a store already; or somebody has it open.
     """
     place = parse_url(url)
-    if place.get_backend_name() != "sqlite":
-        raise BackupError(
-            "a store on PostgreSQL is restored by its own program: make an empty database, run `pg_restore"
-            f" --no-owner --dbname=URL {file.name}`, and name that database as url of [store]"
-        )
-    target = Path(str(place.database))
+    began = time.monotonic()
     _must_be_store(file)
+    if place.get_backend_name() != "sqlite":
+        from core.operations.move_to_server import move
+
+        moved = move(file, place, report)
+        backup = Backup(file, file.stat().st_size, moved, time.monotonic() - began)
+        return Restored(backup, shown_url(place))
+    target = Path(str(place.database))
     if target.exists() and file.samefile(target):
         raise BackupError(f"{file} is the store itself")
     if target.exists() and not force:
         raise BackupError(f"there is a store already, {target}: --force puts it aside")
     aside = None
-    began = time.monotonic()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _part_beside(target) as part:
@@ -214,7 +222,7 @@ def restore(file: Path, url: str, *, force: bool, now: float, report: Report) ->
                 raise
     except OSError as error:
         raise BackupError(f"cannot write to {target}: {error.strerror or error}") from error
-    return Restored(Backup(target, size, contents, time.monotonic() - began), aside)
+    return Restored(Backup(target, size, contents, time.monotonic() - began), shown_url(place), aside)
 
 
 def damage(url: str) -> list[str]:
@@ -231,7 +239,17 @@ def _must_be_store(file: Path) -> None:
     """Refuse a file that is no store, or one of a newer program; an older one can be upgraded."""
     if not file.is_file():
         raise BackupError(f"there is no file {file}")
-    found = version_in(URL.create("sqlite", database=str(file)))
+    with file.open("rb") as opened:
+        if opened.read(len(DUMP)) == DUMP:
+            raise BackupError(
+                f"{file} is PostgreSQL's, whose own program restores it: make an empty database, run"
+                f" `pg_restore --no-owner --dbname=URL {file.name}`, and name that database as url of [store]"
+            )
+    try:
+        found = version_in(URL.create("sqlite", database=str(file)))
+    except StoreUnreachable as error:
+        cause = getattr(error.__cause__, "orig", error)
+        raise BackupError(f"{file} is no whole copy of a store of SQLite's: {cause}") from error
     if found is None:
         raise BackupError(f"{file} is no copy of a store of SQLite's")
     if not found.isdecimal() or int(found) > int(HEAD):
