@@ -201,7 +201,8 @@ def restore(file: Path, url: str, *, force: bool, now: float, report: Report) ->
     target = Path(str(place.database))
     if target.exists() and file.samefile(target):
         raise BackupError(f"{file} is the store itself")
-    if target.exists() and not force:
+    is_store = target.exists() and target.stat().st_size > 0  # a full disk may have let it begin, no more
+    if is_store and not force:
         raise BackupError(f"there is a store already, {target}: --force puts it aside")
     aside = None
     try:
@@ -210,8 +211,8 @@ def restore(file: Path, url: str, *, force: bool, now: float, report: Report) ->
             contents = _copy_sqlite(URL.create("sqlite", database=str(file)), part, report)
             if contents.broken:
                 raise BackupError(f"{file} was not restored: {contents.broken[0].sentence}")
-            give_as(part, (target if target.exists() else file).stat())
-            if target.exists():
+            give_as(part, (target if is_store else file).stat())
+            if is_store:
                 sync(part)  # a disk that takes no more shows here, while the store is where it was
                 aside = _put_aside(target, now)
             try:

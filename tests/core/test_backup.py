@@ -242,6 +242,14 @@ def test_the_store_is_where_it_was_when_the_backup_cannot_take_its_place(
     assert session_heads(sqlite_store)[0].sequence == 1
 
 
+def test_an_empty_file_that_a_full_disk_left_is_no_store(sqlite_store: Store, tmp_path: Path) -> None:
+    judge(sqlite_store, add_candidate(sqlite_store))
+    back_up(f"sqlite:///{tmp_path}/astrid.db", tmp_path / "copy.db", quietly)
+    (tmp_path / "new.db").touch()
+    done = restore(tmp_path / "copy.db", f"sqlite:///{tmp_path}/new.db", force=False, now=0.0, report=quietly)
+    assert (done.aside, done.backup.contents.rows["verdict"]) == (None, 1)
+
+
 def test_what_is_no_backup_is_not_restored(sqlite_store: Store, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/new/astrid.db"
     with pytest.raises(BackupError, match="there is no file"):
