@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pipeline.training.tracking import Told
 
 NAMES = ("realbogus", "tree", "unet", "isolation_forest", "one_class_svm", "ensemble")
-METRICS_SHOWN = 3
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help=f"The model: {', '.join(NAMES)}.")]
 ReasonOption = Annotated[str | None, typer.Option("--because", help="Why; it is kept.")]
@@ -323,6 +322,8 @@ def _record(row: TrainedModel, used: int) -> dict[str, Any]:
 
 
 def _table(records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    from core.models.worth import in_a_line
+
     rows: list[tuple[Any, ...]] = []
     for model in records:
         used = "in use" if model["trouble"] is None else "in use, damaged"
@@ -336,7 +337,7 @@ def _table(records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
                     each["origin"],
                     use,
                     each["registry_version"] or "not told yet",
-                    shown_metrics(each["metrics"]),
+                    in_a_line(each["metrics"]),
                 )
             )
         shipped = used if model["in_use"] == 0 else "previous" if model["previous"] == 0 else ""
@@ -357,13 +358,6 @@ def _shipped(name: str) -> dict[str, Any]:
         "description": model.description.model_dump(mode="json"),
         "scorecard": model.description.trained.get("scorecard"),
     }
-
-
-def shown_metrics(metrics: Mapping[str, Any]) -> str:
-    """The first metrics, as a table shows them."""
-    from core.models.worth import metric_rows
-
-    return ", ".join(f"{label} {value}" for label, value in metric_rows(metrics)[:METRICS_SHOWN])
 
 
 def date_of(at: float | None) -> str | None:

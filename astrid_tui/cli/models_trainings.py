@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from astrid_tui.cli.invocation import JsonOption, must_write, print_json, print_table, print_text, settings_of
-from astrid_tui.cli.models_registry import date_of, shown_metrics
+from astrid_tui.cli.models_registry import date_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,6 +23,7 @@ def trainings(
 ) -> None:
     """List trainings, the newest first."""
     from core.models.trainings import trainings as newest
+    from core.models.worth import in_a_line
 
     found = newest(settings_of(context).home, limit)
     if as_json:
@@ -39,7 +40,7 @@ def trainings(
                 each.name,
                 each.state,
                 date_of(each.started_at),
-                shown_metrics(each.metrics),
+                in_a_line(each.metrics),
                 "not measured" if each.energy_j is None else f"{each.energy_j / 1000:.1f}",
                 each.reason,
             )

@@ -24,6 +24,8 @@ NUMBERS = {
     "calibration_error": "calibration error",
 }
 
+MOST_IN_A_LINE = 3
+
 Rows = list[tuple[str, str]]
 
 
@@ -32,6 +34,11 @@ def metric_rows(metrics: object) -> Rows:
     found = metrics if isinstance(metrics, Mapping) else {}
     known = [(METRICS[name], _told(METRICS[name], found[name])) for name in METRICS if name in found]
     return known or [(str(name), _number(value)) for name, value in list(found.items())[:5]]
+
+
+def in_a_line(metrics: object) -> str:
+    """The first of them for a list."""
+    return ", ".join(f"{label} {value}" for label, value in metric_rows(metrics)[:MOST_IN_A_LINE])
 
 
 def judged_rows(judged: object) -> Rows:
@@ -98,7 +105,9 @@ def _told(label: str, value: object) -> str:
 
 
 def _number(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    if value is None:
+        return "not a number"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

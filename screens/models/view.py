@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from core.models.worth import in_a_line
 from core.text import counted
 from screens.ages import moment
 from screens.lines import (
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from screens.models.reading import Answer
 
 NAME_COLUMNS = 18
-METRICS = 3  # in a line
 SHIPPED = 0
 CURVE_ROWS = 6
 LEAST_ROWS_FOR_CURVE = 24
@@ -119,7 +119,7 @@ def _model_line(model: ModelRow, width: int, *, is_chosen: bool, here: bool) -> 
             column(model.name, NAME_COLUMNS, Tone.STRONG if is_chosen else Tone.PLAIN),
             column(used, 16, Tone.GOOD if model.trouble is None else Tone.BAD),
             column(f"of {counted(len(model.versions) + 1, 'version')}", 16, Tone.DIM),
-            span(_metrics(row.metrics) if row else model.shipped, Tone.DIM),
+            span(in_a_line(row.metrics) if row else model.shipped, Tone.DIM),
         ),
         width,
     )
@@ -152,7 +152,7 @@ def _version_line(model: ModelRow, row: VersionRow | None, width: int, *, has_cu
             span(f"{date(row.created_at)}  ", Tone.DIM),
             column(row.origin, 9, Tone.DIM),
             span("" if row.registry_version else "registry not told  ", Tone.WARN),
-            span(_metrics(row.metrics)),
+            span(in_a_line(row.metrics)),
         )
     )
     number = row.number if row else SHIPPED
@@ -180,7 +180,7 @@ def training_lines(page: Page, width: int, rows: int) -> list[Line]:
 def _training_line(training: Training, now: float, width: int, *, has_cursor: bool) -> Line:
     took = (training.ended_at or now) - training.started_at
     energy = "" if training.energy_j is None else f"{training.energy_j / 1000:.1f} kJ  "
-    said = training.reason or _metrics(training.metrics)
+    said = training.reason or in_a_line(training.metrics)
     return shortened(
         (
             span(" > " if has_cursor else "   ", Tone.KEY),
@@ -212,10 +212,6 @@ def number(value: float | None) -> str:
 def date(at: float | None) -> str:
     """A time of book-keeping, UTC, to a minute."""
     return "at no known time" if at is None else moment(at, "%Y-%m-%d %H:%M")
-
-
-def _metrics(metrics: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {number(value)}" for name, value in list(metrics.items())[:METRICS])
 
 
 def _value(value: object) -> str:
