@@ -11,6 +11,7 @@ from core.frames import frame_detail, frame_filters, frame_list, intake, queue
 from core.frames.frame_detail import FrameDetail, Header
 from core.frames.frame_list import Around, FrameRow, Listing
 from core.frames.intake import Intake
+from core.review.filter_words import read as read_words
 
 QUEUE_ORDERED = ("queued", "waiting")  # states whose frames stand as the workers take them
 
@@ -39,8 +40,18 @@ class Wish:
 
     @property
     def expression(self) -> str:
-        """State and filter in one."""
-        return f"state:{self.state} {self.filters}".strip() if self.state else self.filters
+        """State and filter in one; the state holds for either side of an ``or``.
+
+        Raises
+        ------
+        FilterError
+            The filter cannot be understood by itself.
+        """
+        if not self.state:
+            return self.filters
+        is_either = len(read_words(self.filters).alternatives) > 1
+        filters = f"({self.filters})" if is_either else self.filters
+        return f"state:{self.state} {filters}".strip()
 
     @property
     def listing(self) -> Listing:
