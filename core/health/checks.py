@@ -265,6 +265,10 @@ def _watch(facts: Facts, _: HealthSettings) -> Iterator[Check]:
 def _camera(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
     """Is it time for a frame that did not come?"""
     cadence, last = facts.cadence_s, facts.store.last_arrival_at
+    if not cadence and all(folder.watcher is None for folder in facts.store.folders):
+        # Not "unknown": what was missed before the watch was ended, as in the morning, would be for ever.
+        yield Check("camera", "ok", "no frame is expected: no folder is watched")
+        return
     if not cadence:
         yield Check("camera", "unknown", "its cadence is not known: set cadence_s of [camera]")
         return

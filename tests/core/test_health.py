@@ -15,6 +15,7 @@ from core.database.store import Store, StoreUnreachable, open_store
 from core.database.tables import Observation, Run, WatchedFolder
 from core.health import doctor
 from core.health.checks import Check, ago, examine, worst
+from core.health.events import listed, record
 from core.health.facts import Facts, Place, StoreFacts, gather
 from core.health.filesystems import is_network, kind_of
 from core.operations.power import DevicePower
@@ -216,8 +217,16 @@ def test_the_site_is_a_latitude_and_a_longitude(sqlite_store: Store, tmp_path, m
 
 
 def test_a_camera_of_unknown_cadence_is_not_judged():
-    assert one("camera", last_arrival_at=NOW - 9e5).state == "unknown"
+    assert one("camera", last_arrival_at=NOW - 9e5, folders=[folder()]).state == "unknown"
     assert one("camera", cadence_s=60.0).state == "unknown"
+
+
+def test_a_camera_is_missed_no_more_when_the_watch_of_its_folder_was_ended(sqlite_store: Store):
+    late = {"last_arrival_at": NOW - 600}
+    record(sqlite_store, found("camera", cadence_s=30.0, folders=[folder()], **late), "here")
+    assert [(each.check, each.state) for each in listed(sqlite_store)] == [("camera", "open")]
+    record(sqlite_store, found("camera", folders=[folder(watcher=None)], **late), "here")
+    assert [(each.check, each.state) for each in listed(sqlite_store)] == [("camera", "over")]
 
 
 def test_prefect_matters_to_runs_that_need_it():
