@@ -227,11 +227,8 @@ def open_store(url: str, *, create: bool = False, read_only: bool = False) -> St
         from core.database.migrations import upgrade
 
         upgrade(url)
-    elif not found.isdecimal() or int(found) > int(HEAD):
-        raise StoreTooNew(
-            f"the store {shown_url(place)} is of version {found}, newer than this program's {HEAD}:"
-            " update AstrID"
-        )
+    elif is_newer(found):
+        raise too_new(url, found)
     elif int(found) < int(HEAD):
         raise StoreOutdated(
             f"the store {shown_url(place)} is of version {found}, this program needs {HEAD}:"
@@ -242,6 +239,18 @@ def open_store(url: str, *, create: bool = False, read_only: bool = False) -> St
         if why is not None:
             raise StoreUnreachable(f"the store {shown_url(place)} {why}")
     return Store(make_engine(place, read_only=read_only), read_only=read_only)
+
+
+def is_newer(version: str | None) -> bool:
+    """Whether a store's version is one that this program does not know yet."""
+    return version is not None and (not version.isdecimal() or int(version) > int(HEAD))
+
+
+def too_new(url: str, version: str) -> StoreTooNew:
+    """What is said of a store of such a version."""
+    return StoreTooNew(
+        f"the store {shown_url(url)} is of version {version}, newer than this program's {HEAD}: update AstrID"
+    )
 
 
 def why_unwritable(path: Path) -> str | None:

@@ -15,7 +15,15 @@ from sqlalchemy import URL, Connection, func, inspect, select, table, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from core.database.store import HEAD, StoreUnreachable, make_engine, parse_url, shown_url, version_in
+from core.database.store import (
+    HEAD,
+    StoreUnreachable,
+    is_newer,
+    make_engine,
+    parse_url,
+    shown_url,
+    version_in,
+)
 from core.errors import AstridError
 from core.permissions import give_as
 from core.review.chain import BrokenLink, SessionHead, heads_in, verify_in
@@ -253,7 +261,7 @@ def _must_be_store(file: Path) -> None:
         raise BackupError(f"{file} is no whole copy of a store of SQLite's: {cause}") from error
     if found is None:
         raise BackupError(f"{file} is no copy of a store of SQLite's")
-    if not found.isdecimal() or int(found) > int(HEAD):
+    if is_newer(found):
         raise BackupError(f"{file} is of version {found}, newer than this program's {HEAD}: update AstrID")
 
 

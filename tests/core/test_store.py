@@ -109,6 +109,8 @@ def test_a_store_of_a_newer_program_is_refused(empty_url: str) -> None:
         set_version(empty_url, version)
         with pytest.raises(StoreTooNew, match="update AstrID"):
             open_store(empty_url, create=True)
+        with pytest.raises(StoreTooNew, match="update AstrID"):
+            migrations.upgrade(empty_url)
 
 
 def test_a_store_of_an_older_program_asks_for_an_upgrade(empty_url: str) -> None:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DatabaseError, InterfaceError
 from sqlmodel import SQLModel
 
 from core.database import tables
-from core.database.store import HEAD, StoreUnreachable, make_engine, parse_url, shown_url
+from core.database.store import HEAD, StoreUnreachable, is_newer, make_engine, parse_url, shown_url, too_new
 from core.health.filesystems import is_network, kind_of
 
 FOLDER = Path(__file__).parent
@@ -41,10 +41,12 @@ def upgrade(url: str, version: str = "head") -> tuple[str | None, str | None]:
 
     Raises
     ------
-    StoreUnreachable
+    StoreUnreachable, StoreTooNew
     """
     with _migrating(url) as connection:
         before = _version(connection)
+        if is_newer(before):
+            raise too_new(url, before or "")
         command.upgrade(_config(connection), version)
         return before, _version(connection)
 
