@@ -4,7 +4,6 @@ Until the first frame is out nothing is imported but Textual and the standard li
 libraries and numpy follow in a thread.
 """
 
-import asyncio
 import gc
 import os
 import socket
@@ -29,11 +28,11 @@ from astrid_tui.commands import CommandLine
 from astrid_tui.crash import Crash
 from astrid_tui.early import read_early
 from astrid_tui.ending import Ending
+from astrid_tui.opening import opened_up
 from astrid_tui.picturing import Picturing
 from astrid_tui.screens_app import ScreensApp
 from astrid_tui.watching import Watching
 from core.charset import charset_of
-from core.errors import AstridError
 from core.text import SafeText, safe_text
 from core.vocabulary import ExitCode
 from screens.action import SCREENS, Where
@@ -175,13 +174,7 @@ class Console(ScreensApp):
         self.call_after_refresh(self.run_worker, self._open, group="open")
 
     async def _open(self) -> None:
-        from screens.frame.opening import open_up
-
-        try:
-            opening = await asyncio.to_thread(open_up, self.settings_path, read_only=self.read_only)
-        except AstridError as error:
-            self.failure = safe_text(error, 400)
-            self.here.say("")
+        if (opening := await opened_up(self)) is None:
             return
         self._take(opening)
         await self._watching.begin(opening.opened, opening.pulse)

@@ -5,6 +5,7 @@ from sqlmodel import select
 
 from core.database.store import Store
 from core.database.tables import Observation, SkyObject
+from core.operations.backup import back_up
 from core.review import chain
 from core.vocabulary import ReviewState
 from screens.action import Where
@@ -185,6 +186,29 @@ async def test_a_store_that_is_missing_is_one_clear_line(tmp_path):
         await pilot.press("r")
         assert "store is not open" in said(vera)
         assert "astrid init" in said(vera)
+
+
+async def test_a_store_that_comes_is_opened_on_every_screen(night, tmp_path, monkeypatch):
+    """As where its server starts after the console, or somebody makes the store meanwhile."""
+    from astrid_tui.app import Console
+    from screens.terminal import Terminal
+
+    monkeypatch.setattr("astrid_tui.opening.AGAIN_S", 0.05)
+    (folder := tmp_path / "later").mkdir()
+    settings = folder / "config.toml"
+    settings.write_text(f'home = "{folder}"\n[store]\nurl = "sqlite:///{folder}/astrid.db"\n')
+    app = Console(settings, False, Terminal())
+    async with app.run_test(size=(80, 24)) as pilot:
+        vera = Reviewer(app, pilot)
+        await vera.until(lambda: "astrid init" in said(vera))
+        await pilot.press("1")
+        await vera.until(lambda: "1 ingest" in vera.lines[0] and "astrid init" in said(vera))
+        back_up(night[1], folder / "astrid.db", lambda *_: None)
+        await vera.until(lambda: "5 await" in vera.lines[0])
+        assert "astrid init" not in said(vera)
+        await pilot.press("3")
+        await vera.press("r")
+        assert "4 await" in vera.lines[0]
 
 
 def said(reviewer: Reviewer) -> str:
