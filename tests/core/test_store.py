@@ -96,11 +96,32 @@ def test_the_check_names_what_differs(empty_url: str) -> None:
         connection.execute(text("DROP INDEX ix_candidate_cone"))
         connection.execute(text("DROP INDEX ix_sky_object_lower_name"))
         connection.execute(text("ALTER TABLE reference DROP COLUMN seeing_px"))
+        connection.execute(text("ALTER TABLE run ADD COLUMN colour INTEGER"))
+        connection.execute(text("DROP TABLE open_card"))
+        connection.execute(text("CREATE TABLE mine (x INTEGER)"))
     engine.dispose()
-    problems = "\n".join(migrations.check(empty_url))
-    assert "ix_candidate_cone" in problems
-    assert "ix_sky_object_lower_name" in problems
-    assert "seeing_px" in problems
+    problems = migrations.check(empty_url)
+    assert set(problems) >= {
+        "the table candidate has no index ix_candidate_cone",
+        "the table reference has no column seeing_px",
+        "the table run has a column colour, which is not AstrID's",
+        "the store has no table open_card",
+        "the store has a table mine, which is not AstrID's",
+    }
+    assert any("ix_sky_object_lower_name" in each for each in problems)
+    assert not any("(" in each for each in problems)
+
+
+def test_the_check_tells_of_a_column_of_another_type(empty_url: str) -> None:
+    migrations.upgrade(empty_url)
+    engine = make_engine(parse_url(empty_url))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE reference DROP COLUMN seeing_px"))
+        connection.execute(text("ALTER TABLE reference ADD COLUMN seeing_px INTEGER"))
+    engine.dispose()
+    assert migrations.check(empty_url) == [
+        "the column seeing_px of the table reference is of another type than AstrID's"
+    ]
 
 
 def test_a_store_of_a_newer_program_is_refused(empty_url: str) -> None:

@@ -65,7 +65,7 @@ def check(url: str) -> list[str]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*expression-based index")  # `_missing` sees those
             changes = list(_flat(compare_metadata(context, SQLModel.metadata)))
-        problems = [*map(str, changes), *_missing(connection)]
+        problems = [*map(_sentence, changes), *_missing(connection)]
     if found != HEAD:
         problems.insert(0, f"the store is of version {found or 'none'}, this program needs {HEAD}")
     return problems
@@ -116,6 +116,24 @@ def _missing(connection: Connection) -> list[str]:
         for index in table.indexes
         if not all(isinstance(each, Column) for each in index.expressions) and index.name not in there
     ]
+
+
+def _sentence(change: tuple[Any, ...]) -> str:
+    """What Alembic would change, as a user may read it: what it would add is missing."""
+    deed, _, kind = change[0].partition("_")
+    word = {"fk": "foreign key"}.get(kind, kind)
+    match deed, kind:
+        case "add" | "remove", "table":
+            what, where = change[1].name, "the store"
+        case "add" | "remove", "column":
+            what, where = change[3].name, f"the table {change[2]}"
+        case "add" | "remove", _:
+            what, where = change[1].name or "without a name", f"the table {change[1].table.name}"
+        case _:  # as modify_type and modify_nullable: of which table and column
+            return f"the column {change[3]} of the table {change[2]} is of another {kind} than AstrID's"
+    if deed == "add":
+        return f"{where} has no {word} {what}"
+    return f"{where} has a {word} {what}, which is not AstrID's"
 
 
 def _flat(changes: list[Any]) -> Iterator[Any]:
