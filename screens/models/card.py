@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from core.models.worth import METRICS
 from screens.lines import Line, Tone, column, span, wrapped
 from screens.models.plots import plot_lines, training_curve_lines
 from screens.models.view import date, facts_lines
@@ -27,7 +28,8 @@ def card_lines(card: Card, width: int, *, plain: bool) -> list[Line]:
     lines = facts_lines(facts, width)
     metrics = card.facts.get("metrics")
     if isinstance(metrics, Mapping):
-        lines += [(), _title("Metrics"), *facts_lines(metrics.items(), width)]
+        named = ((METRICS.get(str(name), str(name)), value) for name, value in metrics.items())
+        lines += [(), _title("Metrics"), *facts_lines(named, width)]
     if card.judged:
         lines += [
             (),

@@ -160,7 +160,8 @@ async def test_nothing_is_promoted_in_a_console_that_only_looks(home, sqlite_sto
         await until(pilot, "read-only", without="t train")
         await pilot.press("G", "enter")
         digest = SHIPPED["realbogus"].digest
-        await until(pilot, "realbogus, version 0", "came with AstrID", digest[:40], "calibration_error")
+        told = (digest[:40], "Metrics", "calibration error")
+        await until(pilot, "realbogus, version 0", "came with AstrID", *told)
     assert versions.promotions(sqlite_store) == []
 
 
