@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import sep
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from core.settings import Settings
 from core.vocabulary import DOUBT
@@ -36,6 +37,7 @@ DEBLEND_CONTRAST = 0.002
 PIXEL_STACK = 300_000
 SUB_OBJECTS = 65_536
 MAX_SHARE = 0.1  # of the pixels beyond the threshold
+SAME_FWHM = 0.5  # nearer peaks of one sign are of one source: it is associated over that distance too
 SURE = 20.0  # sigma: no noise, and more than stars are expected to leave
 TOLD = 10.0  # sigma: dropped detections that a frame's record tells of
 
@@ -151,7 +153,8 @@ def judge(
 ) -> tuple[list[Detection], list[Dropped]]:
     """Measure what is at some peaks of the score, and leave out what is no change in the sky.
 
-    Each is judged on its own, whichever others are given; of its features only ``neighbours`` counts them.
+    Peaks that turn out to be of one source are one; else each is judged on its own, whichever others are
+    given, and of its features only ``neighbours`` counts them.
 
     Parameters
     ----------
@@ -175,14 +178,14 @@ def judge(
         return [], []
     least = settings.detect.threshold if threshold is None else threshold
     x, y = climb(difference, x, y, least)
-    places = locate(difference, x, y)
+    places = apart(locate(difference, x, y), SAME_FWHM * difference.psf.fwhm)
     found = features.measure(places, difference, new, reference)
     error = np.hypot(position_width(difference.psf) / np.abs(places.snr), new.rms_px)
     flags = mask_flags(difference, places, difference.psf.fwhm)
     weak = Cut("weak where its flux peaks", "significance", above=False, limit=least)
     cuts = (weak, *(cut for cut in CUTS if cut.cause not in spared))
     detections, dropped = [], []
-    for i, values in enumerate(_rows(found, len(x))):
+    for i, values in enumerate(_rows(found, len(places.x))):
         cut = next((cut for cut in cuts if cut.holds(values)), None)
         if cut is not None:
             dropped.append(
@@ -305,6 +308,23 @@ def locate(difference: Difference, x: Array, y: Array) -> Places:
     flux = interpolate(difference.flux, fine_x, fine_y)
     flux_err = bilinear(difference.flux_err, fine_x, fine_y)
     return Places(fine_x, fine_y, flux / flux_err, flux, flux_err)
+
+
+def apart(places: Places, distance: float) -> Places:
+    """The places without those that are nearer than so many pixels to one of more flux and the same sign.
+
+    Where the errors are uneven, as on the rings that bright stars leave, the score of one bright source has
+    several peaks. Not all of them can climb as far as its peak of flux, but they come near it.
+    """
+    pairs = KDTree(np.column_stack([places.x, places.y])).query_pairs(distance, output_type="ndarray")
+    pairs = pairs[np.sign(places.flux[pairs[:, 0]]) == np.sign(places.flux[pairs[:, 1]])]
+    size = np.abs(places.flux)
+    pairs = np.where((size[pairs[:, 0]] >= size[pairs[:, 1]])[:, None], pairs, pairs[:, ::-1])
+    kept = np.ones(len(size), dtype=bool)
+    for larger, smaller in pairs[np.argsort(-size[pairs[:, 0]], kind="stable")]:
+        if kept[larger]:
+            kept[smaller] = False
+    return Places(*(each[kept] for each in (places.x, places.y, places.snr, places.flux, places.flux_err)))
 
 
 def position_width(psf: PsfModel) -> float:

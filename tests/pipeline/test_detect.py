@@ -7,8 +7,17 @@ import pytest
 
 from core.settings import Settings
 from core.vocabulary import DOUBT, MaskPlane
-from pipeline.detection.detect import CUTS, SURE, climb, detect, dropped_words, position_width
-from pipeline.detection.features import MEANING
+from pipeline.detection.detect import (
+    CUTS,
+    SURE,
+    apart,
+    climb,
+    detect,
+    dropped_words,
+    judge,
+    position_width,
+)
+from pipeline.detection.features import MEANING, Places
 from pipeline.detection.forced import bilinear, forced_flux, interpolate
 from pipeline.frame import Dropped, FrameRefused
 from pipeline.subtraction.subtract import subtract
@@ -188,6 +197,30 @@ def test_a_start_on_a_masked_pixel_climbs_to_the_source_around_it(sign):
     made = replace(difference, flux=flux, mask=mask, score=np.zeros_like(difference.score))
     x, y = climb(made, np.array([60.0]), np.array([60.0]), 5.0)
     assert (x, y) == (61.0, 61.0)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_several_peaks_of_the_score_of_one_bright_source_are_one_detection(sign):
+    extra = {"extra": [(150.3, 160.2, 3e5)]}
+    new, reference, *_ = make_pair(**({"new": extra} if sign > 0 else {"ref": extra}))
+    difference = subtract(new, reference, SETTINGS)
+    around = [(150, 160), (154, 160), (146, 160), (150, 164), (153, 156)]  # as rings of errors part its score
+    x, y = np.array(around, dtype=np.float64).T
+    (one,), dropped = judge(difference, x, y, new, reference, SETTINGS)
+    assert dropped == []
+    assert (one.x, one.y) == (pytest.approx(150.3, abs=0.1), pytest.approx(160.2, abs=0.1))
+    assert one.flux == pytest.approx(sign * 3e5, rel=0.02)
+    assert one.features["neighbours"] == 0
+
+
+def test_a_source_and_another_of_the_other_sign_beside_it_stay_two():
+    places = Places(
+        *(np.array(each) for each in ([10.0, 11.0], [9.0, 9.0], [9.0, -8.0], [9.0, -8.0], [1.0, 1.0]))
+    )
+    assert len(apart(places, 2.0).x) == 2
+    faint = replace(places, snr=np.abs(places.snr), flux=np.abs(places.flux))
+    assert apart(faint, 2.0).x == pytest.approx([10.0])
+    assert len(apart(faint, 0.9).x) == 2
 
 
 def test_significant_drops_are_told_by_cause():
