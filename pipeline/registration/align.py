@@ -24,6 +24,7 @@ from pipeline.subtraction.match import common_stars, compare
 
 MIN_OVERLAP = 0.05
 MAX_SCALE = 2.0
+SCALE_ROUNDING = 1.03  # of frames binned by that: two WCS, and a distortion, agree no better
 MAX_OFF_GRID_PX = 0.3  # of a frame that is said to lie on its reference's grid; the subtraction mends as much
 LEAST_OFF_PX = 0.005  # no star's place is known better than that
 LEAST_SCATTER_PX = 0.02  # nor does a local map know places in between better
@@ -222,8 +223,9 @@ def _first_maps(
         if by_wcs is not None:
             _check_scale(by_wcs)
             yield by_wcs
+    most = SCALE_ROUNDING * MAX_SCALE
     for count in (50, 120, 300):
-        proposed = similarities(reference_stars.places[:count], new_stars.places[:count], MAX_SCALE)
+        proposed = similarities(reference_stars.places[:count], new_stars.places[:count], most)
         yield from (PixelMap.from_affine(affine, reference.shape) for affine in proposed)
 
 
@@ -256,7 +258,7 @@ def _wcs_map(reference: WCS, new: WCS, shape: tuple[int, int], new_shape: tuple[
 
 def _check_scale(found: PixelMap) -> None:
     scale = float(np.sqrt(abs(found.area)))
-    if not 1.0 / MAX_SCALE < scale < MAX_SCALE:
+    if max(scale, 1.0 / scale) > SCALE_ROUNDING * MAX_SCALE:
         raise FrameRefused(
             f"a pixel of the reference is {scale:.2g} pixels of the frame wide; a factor of {MAX_SCALE:g} is "
             f"the most that can be aligned",

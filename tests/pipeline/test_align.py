@@ -30,6 +30,7 @@ MAPS = {
     "upside down": rotation(180.0, CENTRE),
     "mirror": np.array([[-1.0, 0.0, 319.0], [0.0, 1.0, 0.4]]),
     "larger pixels": np.array([[0.7, 0.0, 48.0], [0.0, 0.7, 48.0]]),
+    "binned by two": np.array([[0.5, 0.0, 80.0], [0.0, 0.5, 80.0]]),
     "half away": rotation(0.0, CENTRE, (150.0, 10.0)),
 }
 
@@ -129,6 +130,14 @@ def test_a_frame_is_on_the_grid_of_its_reference_or_refused_with_how_far_it_is_o
         already_aligned(*args)
     if off < 2.0:
         assert refused.value.value == pytest.approx(off, abs=0.1)
+
+
+@pytest.mark.parametrize("scale", [0.49995, 0.5, 0.50005, 1.9998, 2.0002])
+def test_frames_binned_by_two_are_no_less_aligned_for_the_rounding_of_their_wcs(scale):
+    affine = np.array([[scale, 0.0, CENTRE[0] * (1 - scale)], [0.0, scale, CENTRE[1] * (1 - scale)]])
+    against = replace(reference(), frame=replace(reference().frame, wcs=tangent()))
+    new = seen(affine, wcs=tangent(scale=0.5 / 3600 / scale))
+    assert map_error(aligned(new, against), affine) < 0.1
 
 
 def test_another_sky_is_refused_with_the_count():
