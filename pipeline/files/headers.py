@@ -18,7 +18,17 @@ from pipeline.frame import Exposure, FrameRefused
 
 # The first keyword that holds a usable value wins.
 KEYWORDS: dict[str, tuple[str, ...]] = {
-    "exposure_s": ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPOSED", "ITIME", "TEXPTIME", "ELAPTIME", "PEXP"),
+    "exposure_s": (
+        "EXPTIME",
+        "EXPOSURE",
+        "EXP_TIME",
+        "EXPOSED",
+        "ITIME",
+        "TEXPTIME",
+        "ELAPTIME",
+        "PEXP",
+        "XPOSURE",  # of the FITS Standard 4.0
+    ),
     "filter": ("FILTER", "FILTERS", "BAND", "FILTNAM", "FILTERID", "INSFILTE"),
     "field": ("OBJECT", "FIELD", "FIELDID", "TARGNAME", "OBJNAME", "TARGET"),
     "instrument": ("INSTRUME", "INSTRUMENT", "DETECTOR", "CAMERA", "DETNAM"),
@@ -201,7 +211,7 @@ def exposure_of(header: Header, name: str) -> Exposure:
 
 
 def time_of(header: Header, exposure_s: float | None) -> float:
-    """The middle of the exposure as MJD, UTC; its start where the exposure time is not known.
+    """The middle of the exposure as MJD, UTC; its start where neither its length nor its end is known.
 
     Raises
     ------

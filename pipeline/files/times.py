@@ -7,10 +7,11 @@ In order of trust:
 3. a date alone with a time of day beside it (``UT``, ``UTSTART``, ``TIME-OBS``, …; SDSS's ``TAIHMS`` is TAI);
 4. the start as one number (``MJD-OBS``, ``JD``, …), unless it is that of a day alone.
 
-The start plus half the exposure is the middle. Of SDSS's scans, in which the sky drifts over the detector
-while it is read, the time is that at which the first row was read, and so when its exposure ended: each row
-follows after the one before. Their middle is that of the row in the middle. ``TIMESYS`` applies to times
-without an offset.
+The start plus half the exposure is the middle; where that is not known, it is between start and end, if the
+header tells when it ended (``DATE-END``, ``MJD-END``). Of SDSS's scans, in which the sky drifts over the
+detector while it is read, the time is that at which the first row was read, and so when its exposure ended:
+each row follows after the one before. Their middle is that of the row in the middle. ``TIMESYS`` applies to
+times without an offset.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ START_TIMES = (
     "UTIME",
     "EXPSTART",
 )
+END_DATES = ("DATE-END",)
+END_MJDS = ("MJD-END",)
 ROW_CLOCKS = ("C_OBS",)  # of SDSS: "CCD row clock rate (usec/row)"
 TAI_TIMES = ("TAIHMS",)  # of SDSS, beside the date of TAI: "TAI time HH:MM:SS.SS"
 START_MJDS = ("MJD-OBS", "MJD-BEG", "MJD", "OBSMJD", "MJD_OBS", "MJDSTART", "EXPSTART", "TEXPSTRT")
@@ -73,7 +76,7 @@ def mid_exposure(look: Look, exposure_s: float) -> float | None:
     look : callable
         Gives the first value that the header holds under any of some keywords, or ``None``.
     exposure_s : float
-        Seconds; 0 where it is not known, and the result is then the start.
+        Seconds; 0 where it is not known, and the result is then the start unless the header tells the end.
 
     Returns
     -------
@@ -92,7 +95,13 @@ def mid_exposure(look: Look, exposure_s: float) -> float | None:
     if middle is not None:
         return _to_utc(middle, look)
     start = _start(look)
-    return None if start is None else _to_utc(start, look) + _until_middle_s(look, exposure_s) / 86400.0
+    if start is None:
+        return None
+    mjd = _to_utc(start, look)
+    if exposure_s == 0.0 and (end := _end(look)) is not None:
+        lasted = _to_utc(end, look) - mjd
+        return mjd + lasted / 2.0 if 0.0 < lasted < CONTRADICTION_DAYS else mjd
+    return mjd + _until_middle_s(look, exposure_s) / 86400.0
 
 
 def _until_middle_s(look: Look, exposure_s: float) -> float:
@@ -156,6 +165,15 @@ def _start(look: Look) -> _Moment | None:
             "needed, as UT, UTSTART, TIME-OBS or a fraction in MJD-OBS"
         )
     return None
+
+
+def _end(look: Look) -> _Moment | None:
+    """The end of the exposure, where the header tells it to the time of day."""
+    moment = _date_and_time(look(END_DATES), None)
+    if moment is not None and moment.clock is not None:
+        return moment
+    mjd = _in_range(look(END_MJDS))
+    return None if mjd is None or mjd == math.floor(mjd) else _Moment(0, mjd * 86400.0)
 
 
 def _date_and_time(written: object, clock: object) -> _Moment | None:

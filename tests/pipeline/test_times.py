@@ -48,6 +48,31 @@ def test_the_start_plus_half_the_exposure_is_the_middle(cards, start):
     assert time_of(Header(cards), 120.0) == pytest.approx(utc(start) + 60.0 / 86400.0, abs=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("cards", "middle"),
+    [
+        ({"DATE-BEG": "2024-03-01T23:59:00", "DATE-END": "2024-03-02T00:03:00"}, "2024-03-02T00:01:00"),
+        ({"MJD-OBS": 60370.25, "MJD-END": 60370.75}, "2024-03-01T12:00:00"),
+        ({"DATE-OBS": "2024-03-01T00:00:00", "DATE-END": "2024-03-01"}, "2024-03-01T00:00:00"),
+        ({"DATE-OBS": "2024-03-01T01:00:00", "DATE-END": "2024-03-01T00:59:00"}, "2024-03-01T01:00:00"),
+        ({"DATE-OBS": "2024-03-01T01:00:00", "MJD-END": 60400.1}, "2024-03-01T01:00:00"),
+    ],
+)
+def test_without_an_exposure_time_the_middle_is_that_of_start_and_end(cards, middle):
+    assert time_of(Header(cards), None) == pytest.approx(utc(middle), abs=1e-8)
+
+
+def test_an_exposure_time_is_believed_before_an_end_which_may_be_that_of_the_readout():
+    header = Header({"DATE-OBS": "2024-03-01T00:00:00", "DATE-END": "2024-03-01T00:10:00"})
+    assert time_of(header, 60.0) == pytest.approx(utc("2024-03-01T00:00:30"), abs=1e-8)
+
+
+def test_the_exposure_time_of_the_fits_standard_is_known():
+    exposure = exposure_of(Header({"DATE-OBS": "2024-03-01T00:00:00", "XPOSURE": 60.0}), "x")
+    assert exposure.exposure_s == 60.0
+    assert exposure.mjd == pytest.approx(utc("2024-03-01T00:00:30"), abs=1e-8)
+
+
 def test_a_middle_that_the_header_tells_is_taken_as_it_is():
     header = Header({"DATE-OBS": "2020-01-01T00:00:00", "DATE-AVG": "2020-01-01T00:01:40"})
     assert time_of(header, 100.0) == pytest.approx(utc("2020-01-01T00:01:40"), abs=1e-8)
