@@ -146,7 +146,7 @@ class KnownSky:
         nobody = _unknown(f"no catalogue of {KINDS[kind]} covers this place")
         for catalog in catalogs:
             looked = catalog.coverage.covers(ra, dec)
-            none = _none(catalog, self._reach(kind))
+            none = _none(catalog, self._reach(kind, catalog))
             for point in np.flatnonzero(looked):
                 if answers[point] is None:
                     answers[point] = none
@@ -157,15 +157,15 @@ class KnownSky:
     ) -> list[_Found]:
         if kind == "galaxy":
             return _hosts(part, ra, dec, self.limits.galaxy_sizes, self.limits.galaxy_arcsec / ARCSEC)
-        radius = self._reach(kind)["within_arcsec"]
+        radius = self._reach(kind, catalog)["within_arcsec"]
         years = catalog.years_to(mjd)
         drift = part.motion_mas * float(np.abs(years).max(initial=0.0)) / MAS_PER_DEG
         rows, distance = part.table.nearest(ra, dec, radius / ARCSEC, years, drift)
         return [_Found(part, rows, distance, distance)]
 
-    def _reach(self, kind: str) -> dict[str, float]:
-        """How far a match may be."""
-        if kind == "galaxy":
+    def _reach(self, kind: str, catalog: Catalog) -> dict[str, float]:
+        """How far a match in a catalogue may be."""
+        if kind == "galaxy" and any(part.size_arcsec > 0.0 for part in catalog.parts):
             return {"within_sizes": self.limits.galaxy_sizes}
         return {"within_arcsec": getattr(self.limits, f"{kind}_arcsec")}
 

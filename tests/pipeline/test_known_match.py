@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.catalogs.coverage import Coverage
 from core.catalogs.library import Library
 from core.objects.sky import separation_deg
 from core.settings_sections import CatalogSettings
@@ -79,6 +80,20 @@ def test_no_match_and_unknown_are_not_the_same(library: Library, tmp_path: Path)
     assert (here["transient"]["status"], here["transient"]["name"]) == ("match", "2026abc")
     (there,) = asked(library, 100.0, 2.0)
     assert there["transient"]["status"] == "unknown"  # one source does not say what it covers
+
+
+def test_a_catalogue_that_knows_no_sizes_does_not_say_within_how_many_there_is_no_galaxy(
+    library: Library, tmp_path: Path
+) -> None:
+    place, around = {"ra": [150.0], "dec": [2.0], "redshift": [0.02]}, Coverage("cone", (150.0, 2.0, 1.0))
+    added(library, write_csv(tmp_path / "bare.csv", **place), kind="galaxies", coverage=around)
+    near, far = asked(library, [150.0, 150.0], [2.0 + 9.0 / 3600.0, 2.0 + 11.0 / 3600.0])
+    assert near["galaxy"]["status"] == "match"
+    assert far["galaxy"] == {"status": "none", "catalog": "bare", "epoch": None, "within_arcsec": 10.0}
+    sized = write_csv(tmp_path / "sized.csv", **place, d25=[0.1])
+    added(library, sized, coverage=around, name="bare", replace=True)
+    (far,) = asked(library, 150.0, 2.0 + 20.0 / 3600.0)  # of a radius of 3 arcsec
+    assert far["galaxy"] == {"status": "none", "catalog": "bare", "epoch": None, "within_sizes": 5.0}
 
 
 def test_of_two_catalogues_the_nearer_source_counts(library: Library, tmp_path: Path) -> None:
