@@ -156,7 +156,7 @@ def _process(
                 nonlocal done
                 done += 1
                 if as_run is not None:  # its standard error is the run's log
-                    remark(f"{event.frame} {event.state} in {event.seconds:.1f} s", event.reason or "")
+                    remark(event.sentence)
                 with suppress(OSError):  # the terminal may be gone, and the frames go on
                     report(done, max(total, done), f"{event.frame} {event.state}")
 

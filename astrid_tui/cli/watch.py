@@ -205,12 +205,12 @@ def _tell(taken: Taken, *, as_json: bool) -> None:
             | ({} if taken.alerts is None else {"alerts": alert_record(taken.alerts)})
         )
         return
-    cadence = "" if taken.cadence_s is None else f"(one in {taken.cadence_s:.1f} s)"
+    cadence = "" if taken.cadence_s is None else f" (one every {taken.cadence_s:.1f} s)"
     if (file := taken.alerts) is not None:
         counts = f"{file.new} new, {file.known} already known, {file.refused} refused"
         left = f"{file.unmatched} not asked of catalogues: `astrid catalog match`" if file.unmatched else None
         told = (taken.path.name, file.state, counts, file.reason, left)
         print_text(*(word for word in told if word))
     for each in taken.frames:
-        words = (each.frame, each.state, "" if each.new else "known already", each.reason, cadence)
-        print_text(*(word for word in words if word))
+        known, reason = "" if each.new else ", known already", f": {each.reason}" if each.reason else ""
+        print_text(f"{each.frame} {each.state}{known}{reason}{cadence}")

@@ -47,7 +47,7 @@ def worker(
                     }
                 )
         else:
-            remark(f"{event.frame} {event.state} in {event.seconds:.1f} s", event.reason or "")
+            remark(event.sentence)
 
     dramatiq.serve(
         settings_of(context),

@@ -67,6 +67,12 @@ class FrameEvent:
     seconds: float
     candidates: int
 
+    @property
+    def sentence(self) -> str:
+        """What became of it in a line; it may hold text from outside."""
+        reason = f": {self.reason}" if self.reason else ""
+        return f"{self.frame} {self.state} in {self.seconds:.1f} s{reason}"
+
 
 OnBegin = Callable[[FrameBegun], None]
 OnEvent = Callable[[FrameEvent], None]

@@ -85,6 +85,17 @@ def test_once_takes_what_is_there_and_ends(astrid: Command, sqlite_store: Store,
     assert not folders(sqlite_store)[0].watched
 
 
+@pytest.mark.usefixtures("sqlite_store")
+def test_a_line_tells_what_became_of_a_file_and_why(astrid: Command, night: Path) -> None:
+    (night / "b.fits").write_bytes((night / "a.fits").read_bytes())
+    (night / "c.fits").write_text("no FITS file at all")
+    assert astrid("watch", night, "--once", "--interval", "0.1").splitlines() == [
+        "a.fits queued",
+        "b.fits rejected, known already: the same content as a.fits, which is registered already",
+        "c.fits rejected: it is not a FITS file (it does not begin with SIMPLE)",
+    ]
+
+
 def test_a_folder_that_is_not_there_is_a_usage_error(astrid: Command, tmp_path: Path) -> None:
     astrid("watch", tmp_path / "none", "--once", code=2)
     assert "none" in astrid.said

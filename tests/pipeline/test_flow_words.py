@@ -39,6 +39,11 @@ def test_a_frame_that_is_done_says_what_it_yielded(words):
     assert (state.type.name, state.name, state.message) == ("COMPLETED", "Done", "7 candidates in 2.5 s")
 
 
+def test_a_log_line_keeps_what_became_of_a_frame_apart_from_why():
+    assert event().sentence == "a.fits done in 2.5 s"
+    assert event("rejected", "too few stars").sentence == "a.fits rejected in 2.5 s: too few stars"
+
+
 @pytest.mark.parametrize("word", ["rejected", "quarantined", "queued", "waiting", "lost"])
 def test_a_frame_that_is_not_done_has_our_word_and_our_reason(words, word):
     state = words.frame_state(event(word, "seeing 17 px, at most 15 px\x1b[2J"))
