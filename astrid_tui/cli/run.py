@@ -101,7 +101,9 @@ def _by_workers(context: typer.Context, *, detach: bool, as_json: bool) -> None:
             print_text(f"Frames that are due: {due}." + (" The workers were told." if due else ""))
         return
     with progress_bar("Processing", quiet=as_json) as report:
-        followed = dramatiq.run(settings, on_progress=lambda done, total: report(done, total, ""))
+        followed = dramatiq.run(
+            settings, on_progress=lambda done, total: report(done, total, ""), on_trouble=remark
+        )
     _tell(context, Engine.DRAMATIQ, followed, followed.observation_ids, as_json, run_id=None)
     if followed.state == "interrupted":
         remark("The workers go on with what is left: `astrid status`.")

@@ -17,12 +17,14 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import BrokerError
 from redis.exceptions import RedisError
 
+from core.database.patience import OnTrouble, patiently
 from core.database.store import Store, open_store
 from core.errors import AstridError
 from core.frames import queue
@@ -151,13 +153,20 @@ def wake(settings: Settings) -> int:
     return due
 
 
-def run(settings: Settings, *, on_progress: Callable[[int, int], None] | None = None) -> Followed:
+def run(
+    settings: Settings,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+    on_trouble: OnTrouble | None = None,
+) -> Followed:
     """Wake the workers and wait until none of the frames that are due now waits or is in hand.
 
     Parameters
     ----------
     on_progress : callable, optional
         Told how many of how many frames are through.
+    on_trouble : callable, optional
+        Told that the store's server is away and waited for.
 
     Raises
     ------
@@ -169,6 +178,7 @@ def run(settings: Settings, *, on_progress: Callable[[int, int], None] | None = 
     start = time.perf_counter()
     redis = connect(settings)
     stop = threading.Event()
+    awaited = partial(patiently, wait_s=settings.queue.store_wait_s, on_trouble=on_trouble)
     with closing(open_store(settings.store_url)) as store, stopped_by_signals(stop):
         runs.reconcile(store)  # as in `wake`
         ids = queue.due(store)
@@ -176,14 +186,14 @@ def run(settings: Settings, *, on_progress: Callable[[int, int], None] | None = 
             _send(redis, store, len(ids))
         left, heard = set(ids), time.monotonic()
         while left and not stop.is_set():
-            left = queue.unfinished(store, left)
+            left = awaited(partial(queue.unfinished, store, left))
             if on_progress:
                 on_progress(len(ids) - len(left), len(ids))
             if left:
-                heard = _heard(redis, store, len(left), heard)
+                heard = awaited(partial(_heard, redis, store, len(left), heard))
                 stop.wait(2 * _TICK_S)
         through = tuple(each for each in ids if each not in left)
-        counts = dict(Counter(queue.states(store, through).values()))
+        counts = dict(Counter(awaited(partial(queue.states, store, through)).values()))
     state = "interrupted" if left else "done"
     return Followed(state, time.perf_counter() - start, counts, through)
 

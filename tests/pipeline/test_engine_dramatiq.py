@@ -21,7 +21,8 @@ from typer.testing import CliRunner
 
 import pipeline.engines.worker
 from astrid_tui.cli.app import app
-from core.database.store import Store
+from core.database import patience
+from core.database.store import Store, StoreAway
 from core.database.tables import Observation
 from core.frames import queue, references
 from core.frames.observations import register
@@ -226,6 +227,33 @@ def test_when_the_last_worker_goes_its_frames_are_not_waited_for(
     with pytest.raises(broker.BrokerUnavailable, match="no worker answered"):
         dramatiq.run(settings, on_progress=take_one_and_go)
     assert [state for state, _ in frames(store)] == ["queued"] * FRAMES
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_server_that_is_away_for_a_while_is_waited_for(
+    settings: Settings, store: Store, monkeypatch
+) -> None:
+    monkeypatch.setattr(patience, "FIRST_WAIT_S", 0.01)
+    progress: list[tuple[int, int]] = []
+    troubles: list[str] = []
+    left, me, told_of = [3], threading.get_ident(), Store.told
+
+    @contextmanager
+    def told(opened: Store) -> Iterator[None]:
+        if progress and left[0] and threading.get_ident() == me:
+            left[0] -= 1
+            raise StoreAway("the server is gone")
+        with told_of(opened):
+            yield
+
+    monkeypatch.setattr(Store, "told", told)
+    with at_work(settings):
+        followed = dramatiq.run(
+            settings, on_progress=lambda *each: progress.append(each), on_trouble=troubles.append
+        )
+    assert followed.counts == {"done": FRAMES}
+    assert left == [0]
+    assert troubles == ["the server is gone; waiting for it for up to 300 s"]
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
