@@ -54,5 +54,5 @@ def worker(
         workers=workers,
         on_ready=lambda place: remark(f"listening at {place}"),
         on_event=on_event,
-        on_trouble=lambda trouble: remark(f"{trouble}; trying again every {dramatiq.LOOK_S:g} s"),
+        on_trouble=remark,
     )

@@ -127,7 +127,7 @@ def serve(
                 woken.clear()
                 before, away = away, _away(settings)
                 if away and not before:
-                    told(away)
+                    told(_again(away))
                 elif before and not away and on_ready:
                     on_ready(broker.place(settings))
         finally:
@@ -180,10 +180,10 @@ def run(
     stop = threading.Event()
     awaited = partial(patiently, wait_s=settings.queue.store_wait_s, on_trouble=on_trouble)
     with closing(open_store(settings.store_url)) as store, stopped_by_signals(stop):
-        runs.reconcile(store)  # as in `wake`
-        ids = queue.due(store)
+        awaited(partial(runs.reconcile, store))  # as in `wake`
+        ids = awaited(partial(queue.due, store))
         if ids:
-            _send(redis, store, len(ids))
+            awaited(partial(_send, redis, store, len(ids)))
         left, heard = set(ids), time.monotonic()
         while left and not stop.is_set():
             left = awaited(partial(queue.unfinished, store, left))
@@ -258,8 +258,12 @@ def _process(settings: Settings, workers: int, on_event: OnEvent | None, told: C
         told("")
         return _run(settings, workers, on_event, told).state if due else "done"
     except AstridError as error:
-        told(str(error))
+        told(_again(str(error)))
         return "failed"
+
+
+def _again(trouble: str) -> str:
+    return f"{trouble}; trying again every {LOOK_S:g} s"
 
 
 class _Told:
