@@ -24,9 +24,10 @@ def worker(
 ) -> None:
     """Process what is queued, on this machine, whenever there is something, until SIGTERM or Ctrl-C.
 
-    It needs the store and the broker of [dramatiq], and the frames' files under the same paths as where they
-    were registered. `astrid run --engine dramatiq` wakes it. Ctrl-C finishes the frames in hand, a second one
-    gives them back. With --json each frame is one line. Exit code 4: the broker does not answer.
+    It needs the store and the broker of [dramatiq], and the files of frames and references under the same
+    paths as where they were registered and made: references are made in AstrID's home. `astrid run --engine
+    dramatiq` wakes it. Ctrl-C finishes the frames in hand, a second one gives them back. With --json each
+    frame is one line. Exit code 4: the broker does not answer.
     """
     from core.operations.logs import log_to_file
     from pipeline.engines import dramatiq

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -40,6 +42,7 @@ def diagnose(config: Path | None = None) -> Iterator[Check]:
     from core.health.facts import gather
 
     yield from examine(gather(settings), settings.health)
+    yield from _references(settings)
     yield from _broker(settings)
 
 
@@ -80,6 +83,28 @@ def _device(settings: Settings) -> Iterator[Check]:
     import torch
 
     yield Check("cuda", "ok", torch.cuda.get_device_name())
+
+
+def _references(settings: Settings) -> Iterator[Check]:
+    """Whether this machine can read what frames are subtracted from: another's home may hold it."""
+    from core.database.store import StoreError, open_store
+    from core.frames.references import newest_first
+
+    try:
+        with closing(open_store(settings.store_url, read_only=True)) as store:
+            paths = [Path(each.path) for each in newest_first(store) if each.is_current]
+    except StoreError:
+        return  # as was told
+    lost = [path for path in paths if not os.access(path, os.R_OK)]
+    if lost:
+        yield Check(
+            "references",
+            "failed",
+            f"{len(lost)} of {len(paths)} cannot be read on this machine, such as {lost[0]}: frames need them"
+            " under the same path on each",
+        )
+    elif paths:
+        yield Check("references", "ok", f"all that are in use can be read: {len(paths)}")
 
 
 def _broker(settings: Settings) -> Iterator[Check]:

@@ -13,6 +13,7 @@ from astropy.utils import iers
 
 from core.database.store import Store, StoreUnreachable, open_store
 from core.database.tables import Observation, Run, WatchedFolder
+from core.frames import references
 from core.health import doctor
 from core.health.checks import Check, ago, examine, worst
 from core.health.events import listed, record
@@ -23,7 +24,7 @@ from core.operations.prefect_server import ServerState
 from core.settings import Settings, SettingsError, load
 from core.settings_sections import CameraSettings, HealthSettings, StoreSettings
 from core.sun import altitude_deg
-from tests.core.frames import add_frames
+from tests.core.frames import add_frames, reference_facts
 
 NOW = 1_800_000_000.0
 LIMITS = HealthSettings()
@@ -339,6 +340,30 @@ def test_the_doctor_begins_with_the_settings(tmp_path, monkeypatch):
     checks = list(doctor.diagnose(broken))
     assert (checks[-1].name, checks[-1].state) == ("settings", "failed")
     assert "health.look_s" in checks[-1].message
+
+
+def test_the_doctor_looks_for_references_that_another_machine_keeps(
+    sqlite_store: Store, tmp_path, monkeypatch
+):
+    """As where workers share a store, but not the folder of references."""
+    monkeypatch.setenv("ASTRID_STORE__URL", f"sqlite:///{tmp_path}/astrid.db")
+    monkeypatch.setenv("ASTRID_HOME", str(tmp_path))
+
+    def said() -> list[tuple[str, str]]:
+        return [(each.state, each.message) for each in doctor.diagnose() if each.name == "references"]
+
+    assert said() == []
+    here, there = tmp_path / "here.fits", tmp_path / "there.fits"
+    here.touch()
+    references.add(sqlite_store, reference_facts(1, path=str(here)))
+    assert [state for state, _ in said()] == ["ok"]
+    lost = references.add(sqlite_store, reference_facts(2, path=str(there)))
+    ((state, message),) = said()
+    assert (state, message.partition(":")[0]) == (
+        "failed", f"1 of 2 cannot be read on this machine, such as {there}"
+    )  # fmt: skip
+    references.retire(sqlite_store, lost.id or 0)
+    assert [state for state, _ in said()] == ["ok"]
 
 
 def test_the_doctor_looks_for_the_device_that_subtractions_are_to_be_made_on(tmp_path, monkeypatch):
