@@ -127,7 +127,7 @@ def serve(
                 woken.clear()
                 before, away = away, _away(settings)
                 if away and not before:
-                    told(_again(away))
+                    told(f"{away.rstrip('.')}; the queue is looked into every {LOOK_S:g} s without it")
                 elif before and not away and on_ready:
                     on_ready(broker.place(settings))
         finally:
@@ -258,12 +258,8 @@ def _process(settings: Settings, workers: int, on_event: OnEvent | None, told: C
         told("")
         return _run(settings, workers, on_event, told).state if due else "done"
     except AstridError as error:
-        told(_again(str(error)))
+        told(f"{error}; trying again every {LOOK_S:g} s")
         return "failed"
-
-
-def _again(trouble: str) -> str:
-    return f"{trouble}; trying again every {LOOK_S:g} s"
 
 
 class _Told:
@@ -275,7 +271,7 @@ class _Told:
 
     def __call__(self, trouble: str) -> None:
         if trouble and trouble != self._last:
-            log.warning("the worker could not work: %s", trouble)
+            log.warning("%s", trouble)
             if self._on_trouble:
                 self._on_trouble(trouble)
         self._last = trouble
