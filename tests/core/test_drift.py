@@ -164,6 +164,14 @@ def test_scores_at_even_odds_are_as_they_are_defined():
     assert found.change.low < 0.0 < found.change.high
 
 
+def test_what_a_model_says_alike_of_many_is_held_against_all_of_them_whatever_their_order():
+    real = np.arange(200) < 100  # all real came first
+    rows = Judged(np.full(200, "camera r"), np.arange(200), real, {"tree": np.zeros(200)})
+    (found, *_) = calibrated(rows, rows, ["tree"], LIMITS)
+    assert found.ece_now.value == pytest.approx(0.0)
+    assert found.brier_now.value == pytest.approx(0.25)
+
+
 def test_of_many_models_and_bands_that_are_as_good_as_they_were_none_is_told(monkeypatch):
     monkeypatch.setattr("core.models.drift.ROUNDS", 100)
     random = np.random.default_rng(5)
