@@ -44,7 +44,9 @@ class Choice:
     notes: tuple[str, ...] = ()
 
 
-def choose(calibrators: Sequence[Calibrator], exposure: Exposure, shape: tuple[int, int]) -> Choice:
+def choose(
+    calibrators: Sequence[Calibrator], exposure: Exposure, shape: tuple[int, int], longitude: float = 0.0
+) -> Choice:
     """The calibration frames that serve a science frame.
 
     They must be of its instrument, size and readout, flats also of its filter. Of each kind those of the
@@ -60,6 +62,8 @@ def choose(calibrators: Sequence[Calibrator], exposure: Exposure, shape: tuple[i
         The science frame's.
     shape : (int, int)
         Height and width of its array in its file.
+    longitude : float
+        Of the site, degrees east: a night there is from its noon to its noon.
     """
     alike = [
         one for one in calibrators if one.exposure.instrument == exposure.instrument and one.shape == shape
@@ -74,11 +78,11 @@ def choose(calibrators: Sequence[Calibrator], exposure: Exposure, shape: tuple[i
         if of_kind and not fit:
             notes.append(_left_out(kind, of_kind, exposure))
         if kind is FrameKind.DARK:
-            groups = [_of_nearest_nights(same, exposure.mjd) for same in _by_length(fit)]
+            groups = [_of_nearest_nights(same, exposure.mjd, longitude) for same in _by_length(fit)]
             # The biases come first, and are what is chosen by now.
             chosen += _best_known(groups, exposure) if chosen else [one for same in groups for one in same]
         else:
-            chosen += _of_nearest_nights(fit, exposure.mjd)
+            chosen += _of_nearest_nights(fit, exposure.mjd, longitude)
     return Choice(tuple(chosen), exposure.exposure_s or 0.0, tuple(notes))
 
 
@@ -126,7 +130,9 @@ def _seconds(calibrator: Calibrator) -> float:
     return calibrator.exposure.exposure_s or 0.0
 
 
-def _of_nearest_nights(calibrators: Sequence[Calibrator], mjd: float | None) -> list[Calibrator]:
+def _of_nearest_nights(
+    calibrators: Sequence[Calibrator], mjd: float | None, longitude: float
+) -> list[Calibrator]:
     """Those of whole nights, the nearest first, until there are enough; those without a date come last."""
     if mjd is None:
         return list(calibrators)
@@ -134,7 +140,8 @@ def _of_nearest_nights(calibrators: Sequence[Calibrator], mjd: float | None) -> 
     for one in calibrators:
         taken = one.exposure.mjd
         # By day and not by time, so that all frames of a night share their masters.
-        nights.setdefault(math.inf if taken is None else abs(_day(taken) - _day(mjd)), []).append(one)
+        away = math.inf if taken is None else abs(_day(taken, longitude) - _day(mjd, longitude))
+        nights.setdefault(away, []).append(one)
     taken_so_far: list[Calibrator] = []
     for night in sorted(nights):
         if _exposures(taken_so_far) >= ENOUGH:
@@ -143,6 +150,6 @@ def _of_nearest_nights(calibrators: Sequence[Calibrator], mjd: float | None) -> 
     return taken_so_far
 
 
-def _day(mjd: float) -> float:
-    """The number of the day, from noon to noon UTC."""
-    return math.floor(mjd - 0.5)
+def _day(mjd: float, longitude: float) -> float:
+    """The number of the day, from mean noon to mean noon at a longitude in degrees east."""
+    return math.floor(mjd + longitude / 360.0 - 0.5)

@@ -99,7 +99,7 @@ def masters_for(
     shape : (int, int)
         Height and width of the science frame's array in its file.
     settings : Settings
-        ``home`` is where masters are kept.
+        ``home`` is where masters are kept; of ``site`` the longitude tells when it is noon.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def masters_for(
     FrameRefused
         A calibration frame cannot be read or is of another size than the others, or they find no room.
     """
-    choice = choose(calibrators, exposure, shape)
+    choice = choose(calibrators, exposure, shape, *settings.site.position[1:])
     if not choice.calibrators:
         return Masters(notes=choice.notes) if choice.notes else None
     content = _content(choice)

@@ -28,8 +28,40 @@ def calibrator(kind, number, shape=SHAPE, **changes):
     return Calibrator(replace(exposure, **changes), shape, f"{kind}-{number}", unread)
 
 
+def bias_of(level):
+    exposure = Exposure("b", FrameKind.BIAS)
+    mask = np.zeros(SHAPE, np.uint16)
+    return RawFrame(np.full(SHAPE, level, np.float32), mask, exposure, Header())
+
+
 def names(calibrators, science=SCIENCE):
     return [one.content for one in choose(calibrators, science, SHAPE).calibrators]
+
+
+@pytest.mark.parametrize("hour", [5.0, 10.0, 13.0, 15.5])
+def test_a_night_that_noon_of_utc_lies_in_has_one_set_of_masters(hour):
+    """On Hawaii it is from about 4:30 to 16:30, and biases are taken before each dusk."""
+    biases = [
+        calibrator(FrameKind.BIAS, 10 * day + i, mjd=60000.0 + day + 3.0 / 24.0)
+        for day in range(3)
+        for i in range(5)
+    ]
+    science = replace(SCIENCE, mjd=60001.0 + hour / 24.0)
+    chosen = choose(biases, science, SHAPE, longitude=-155.5).calibrators
+    assert [one.content for one in chosen] == [f"bias-{number}" for number in range(10, 15)]
+
+
+def test_masters_go_by_the_nights_of_the_site(tmp_path):
+    before, after = (
+        replace(calibrator(FrameKind.BIAS, number, mjd=mjd), read=lambda level=level: bias_of(level))
+        for number, mjd, level in ((1, 60001.1, 100.0), (2, 60002.1, 200.0))
+    )
+    science = replace(SCIENCE, mjd=60001.6)
+    for position, level in (((), 200.0), ((19.8, -155.5), 100.0)):
+        settings = Settings(home=tmp_path, site={"position": position})
+        found = masters_for([before] * 5 + [after] * 5, science, SHAPE, settings)
+        assert found is not None
+        assert found.bias == pytest.approx(level)
 
 
 def test_only_what_fits_the_frame_is_used():
