@@ -61,7 +61,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
         raise FrameRefused(f"it is a {raw.exposure.kind} frame, not one of the sky")
     exposure = _with_settings(raw, settings)
     masters = masters and due(masters, raw.header)
-    saturation = _full(raw.data, exposure.saturation)
+    saturation = _full(raw.data, raw.mask == 0, exposure.saturation)
     trimmed = trim(replace(raw, mask=raw.mask | _saturated(raw.data, saturation)))
     raw = trimmed.raw
     counts, mask, response = _corrected(raw, masters, exposure)
@@ -145,17 +145,18 @@ def _with_settings(raw: RawFrame, settings: Settings) -> Exposure:
     )
 
 
-def _full(data: Image, told: float | None) -> float:
+def _full(data: Image, good: NDArray[np.bool_], told: float | None) -> float:
     """Where a frame is full, in its data's units, where that may be told.
 
-    Several pixels beside each other at exactly the largest value are a plateau. It counts where nothing is
-    told, or more than any pixel holds, as is the full well of some cameras; without one nothing is full,
-    and the limit is that of 16 bits or the brightest pixel.
+    Several good pixels beside each other at exactly the largest value are a plateau. It counts where nothing
+    is told, or more than any pixel holds, as is the full well of some cameras; without one nothing is full,
+    and the limit is that of 16 bits or the brightest pixel. What the file calls bad, such as a hot column,
+    may hold any number.
     """
-    largest = float(data.max())
+    largest = float(data.max(where=good, initial=0.0))
     if told is not None and told <= largest:
         return told
-    plateau = data >= largest
+    plateau = good & (data >= largest)
     share = np.count_nonzero(plateau) / data.size
     if share < PLATEAU_SHARE and largest > 2.0 * max(float(np.median(data)), 0.0) and _touching(plateau):
         return PLATEAU_MARGIN * largest

@@ -146,6 +146,19 @@ def test_a_frame_without_a_plateau_has_nothing_saturated():
     assert calibrate(replace(raw, data=few), None, SETTINGS).saturation > 1e5
 
 
+def test_columns_that_the_file_itself_calls_bad_are_no_plateau_of_saturated_stars():
+    raw, _ = raw_frame()
+    data, mask = raw.data.copy(), raw.mask.copy()
+    data[:, 60:62] = 2.0 * data.max()
+    mask[:, 60:62] |= np.uint16(MaskPlane.BAD)
+    frame = calibrate(replace(raw, data=data, mask=mask), None, SETTINGS)
+    assert not (frame.mask & MaskPlane.SATURATED).any()
+    assert (frame.mask[:, 60:62] & MaskPlane.BAD).all()
+    assert not (frame.mask[:, [56, 57, 64, 65]] & MaskPlane.BAD).any()
+    unmasked = calibrate(replace(raw, data=data), None, SETTINGS)
+    assert (unmasked.mask[:, 60:62] & MaskPlane.SATURATED).all()
+
+
 def test_settings_stand_in_for_a_silent_header_and_yield_to_a_telling_one():
     camera = Settings(camera=CameraSettings(gain=2.0, read_noise=6.0))
     silent, _ = raw_frame(told=False)
