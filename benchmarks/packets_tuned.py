@@ -2,8 +2,9 @@
 
 Learnt of are alerts at known asteroids and at classified objects as real, and alerts that the survey's own
 score finds bogus as bogus. The latter is what the survey said, and no truth: what is told of those measures
-how well the network takes up the survey's opinion. Each object is judged by a network that did not learn
-of it. Alerts of other surveys, and simulated examples, tell what it costs elsewhere.
+how well the network takes up the survey's opinion. Each object is judged by a network that learnt neither
+of it nor, where there are nights enough, of its night. Alerts of other surveys, and simulated examples, tell
+what it costs elsewhere.
 """
 
 from __future__ import annotations

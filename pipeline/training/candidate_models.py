@@ -20,7 +20,7 @@ from pipeline.training.calibration import at_share, calibration_error, fnr_at_fp
 from pipeline.training.examples import LABELLED, SIMULATED, Examples
 from pipeline.training.remembered import seen
 from pipeline.training.scorecard_summary import of_held_out
-from pipeline.training.splits import together
+from pipeline.training.splits import SHARED, named, together
 from pipeline.training.tree_train import TreeOptions
 
 Array = NDArray[np.float64]
@@ -82,11 +82,7 @@ def split(examples: Examples) -> tuple[Examples, Examples]:
 
 def _units(examples: Examples) -> NDArray[np.str_]:
     """Of each row the first name among the fields that belong together with its own."""
-    alone = np.char.add("row ", np.arange(len(examples)).astype(str))  # an empty name says nothing
-    columns = {
-        name: np.where(column == "", alone, column)
-        for name, column in (("group", examples.group), ("night", examples.night), ("field", examples.field))
-    }
+    columns = named({name: getattr(examples, name) for name in SHARED})
     units = together(columns, columns)
     order = np.lexsort((columns["field"], units))
     _, first, inverse = np.unique(units[order], return_index=True, return_inverse=True)
@@ -242,7 +238,7 @@ def fine_tune_realbogus(
             f"{what}_{when}": each["value"] for when, each in told.items() if each["value"] is not None
         }
     trained = _trained(asdict(options), examples, known, metrics) | {
-        "judged_by": _judged_by(made.record["is_start_told"]),
+        "judged_by": _judged_by(made.record),
         "fine_tuned": made.record,
     }
     description = start.description.model_copy(
@@ -257,9 +253,15 @@ def fine_tune_realbogus(
     return Trained(folder, digest, metrics, scorecard=card)
 
 
-def _judged_by(is_start_told: bool) -> str:
-    learnt = "each by a network that did not learn of its object"
-    if is_start_told:
+def _judged_by(record: dict[str, Any]) -> str:
+    if record["are_nights_apart"]:
+        learnt = "each by a network that did not learn of its object, night or field"
+    else:
+        learnt = (
+            "each by a network that did not learn of its object but may have of its night and field, "
+            "which tells too much good of it"
+        )
+    if record["is_start_told"]:
         return f"those of no object, night or field that the start knew, {learnt}"
     return f"{learnt}; what the start was trained on is unknown"
 

@@ -1,7 +1,7 @@
 """Fine-tuning of the real-bogus network: from weights that are there to ones that know a few own examples.
 
-What it is worth is told by examples that it did not see: the objects are dealt into folds, and each fold
-is judged by a network that was fine-tuned on the others. The network that is kept has seen all of them.
+What it is worth is told by examples that it did not see: they are dealt into folds, and each fold is
+judged by a network that was fine-tuned on the others. The network that is kept has seen all of them.
 What the network before was trained on, an object, a night or a field, judges neither.
 """
 
@@ -22,6 +22,7 @@ from pipeline.training import measures, realbogus_train, remembered, resample
 from pipeline.training.calibration import at_share, platt
 from pipeline.training.checkpoint import Device, TrainingError
 from pipeline.training.examples import BOGUS, REAL, Examples
+from pipeline.training.folds import Folds, deal
 from pipeline.training.realbogus_network import CutoutNetwork
 from pipeline.training.realbogus_train import Start, TrainOptions
 from pipeline.training.remembered import weights_of
@@ -75,7 +76,7 @@ class FineTuned:
     calibration : Calibration
         Of examples that were not seen, or the one that was there before.
     log_odds, before : (n,) float64
-        Calibrated, of each example by a network that did not see its object, and by the one before.
+        Calibrated, of each example by a network that learnt of other folds alone, and by the one before.
     judged : (n,) bool
         Those whose object, night and field the network before was not trained on either, as far as it says.
     record : dict
@@ -128,8 +129,7 @@ def fine_tune(
     layers = ("head" if fewest < FEW else "all") if options.layers == "auto" else options.layers
     start = Start(model.digest, weights_of(model.arrays), head_only=layers == "head")
     training = _options(model, len(examples), options, RATES[layers])
-    folds = min(options.folds, fewest)
-    fold = _folds(examples, objects, folds, options.seed)
+    folds = deal(examples, min(options.folds, fewest), options.seed)
 
     def train(learnt: Examples, name: str) -> CutoutNetwork | None:
         state = realbogus_train.train(
@@ -137,10 +137,10 @@ def fine_tune(
         )
         return state.averaged if state.finished else None
 
-    raw = _unseen(examples, fold, folds, train, report)
+    raw = _unseen(examples, folds, train, report)
     if raw is None:
         return None
-    report(folds, folds + 1, "all examples")
+    report(folds.count, folds.count + 1, "all examples")
     network = train(examples, "all")
     if network is None:
         return None
@@ -161,7 +161,8 @@ def fine_tune(
         "steps": training.steps,
         "real": len(objects[REAL]),
         "bogus": len(objects[BOGUS]),
-        "folds": folds,
+        "folds": folds.count,
+        "are_nights_apart": folds.are_nights_apart,
         "is_start_told": is_told,  # all that the network before was trained on
         "is_recalibrated": calibration != was,
         "objects": sorted({*known, *(group_digest(str(each)) for each in examples.group)})[:MOST_KEPT],
@@ -172,16 +173,15 @@ def fine_tune(
 
 def _unseen(
     examples: Examples,
-    fold: NDArray[np.int64],
-    folds: int,
+    folds: Folds,
     train: Callable[[Examples, str], CutoutNetwork | None],
     report: Report,
 ) -> Array | None:
     """What a network that was trained on the other folds says of each example; none where it was stopped."""
     raw = np.full(len(examples), np.nan)
-    for number in range(folds):
-        report(number, folds + 1, f"fold {number + 1} of {folds}")
-        held = fold == number
+    for number in range(folds.count):
+        report(number, folds.count + 1, f"fold {number + 1} of {folds.count}")
+        held = folds.of == number
         network = train(examples[~held], f"fold-{number}")
         if network is None:
             return None
@@ -252,15 +252,6 @@ def _objects(examples: Examples) -> dict[int, list[str]]:
     """The names of objects by label; one with a real detection is real."""
     real = set(examples.group[examples.label == REAL].tolist())
     return {REAL: sorted(real), BOGUS: sorted(set(examples.group.tolist()) - real)}
-
-
-def _folds(examples: Examples, objects: dict[int, list[str]], count: int, seed: int) -> NDArray[np.intp]:
-    """The fold of each example: objects are dealt out at random, those of each label alike."""
-    random = np.random.default_rng(seed)
-    dealt: dict[str, int] = {}
-    for names in objects.values():
-        dealt |= {names[at]: place % count for place, at in enumerate(random.permutation(len(names)))}
-    return np.array([dealt[str(name)] for name in examples.group], dtype=np.intp)
 
 
 def _before(model: ModelFile, examples: Examples) -> Array:

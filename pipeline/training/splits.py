@@ -20,6 +20,7 @@ By = Literal["group", "night", "field"]
 Columns = Mapping[str, NDArray[Any]]
 
 PLANES = ("new", "ref", "diff")
+SHARED = ("group", "night", "field")  # what makes two rows tell of each other
 
 
 class LeakingSplit(AstridError):
@@ -43,6 +44,14 @@ def together(columns: Columns, names: Iterable[str]) -> NDArray[np.intp]:
             parent[root(a)] = root(b)
         offset += int(key.max(initial=-1)) + 1
     return np.array([root(a) for a in keys[0].tolist()], dtype=np.intp)
+
+
+def named(columns: Columns) -> dict[str, NDArray[Any]]:
+    """Columns of names, where an empty one, which says nothing, is a name of the row's own."""
+    return {
+        name: np.where(column == "", np.char.add("row ", np.arange(len(column)).astype(str)), column)
+        for name, column in columns.items()
+    }
 
 
 def check(train: Columns, test: Columns, by: By = "night") -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from astrid_tui.cli.models_card import card_lines
 from pipeline.classify.model_file import Calibration, Description, ModelFile, read
 from pipeline.training.splits import LeakingSplit
 from tests.pipeline.toy_models import blobs
@@ -86,7 +87,7 @@ def test_few_labels_move_the_last_layer_alone(start, tmp_path, monkeypatch):
     assert tuned(start, blobs(20), tmp_path / "more", steps=2).record["layers"] == "all"
 
 
-def test_an_object_never_judges_what_learnt_of_it(start, tmp_path, monkeypatch):
+def test_an_object_a_night_or_a_field_never_judges_what_learnt_of_it(start, tmp_path, monkeypatch):
     examples = blobs(60)
     examples = replace(examples, group=np.array([f"object {i // 4}-{i % 2}" for i in range(60)]))
     learnt, told = [], []
@@ -109,7 +110,8 @@ def test_an_object_never_judges_what_learnt_of_it(start, tmp_path, monkeypatch):
     judging = [each for each in told if len(each) < 60]
     assert sorted(name for each in judging for name in each.group.tolist()) == sorted(examples.group.tolist())
     for ours, theirs in zip(learnt, judging, strict=False):
-        assert not set(ours.group) & set(theirs.group)
+        for by in ("group", "night", "field"):
+            assert not set(getattr(ours, by)) & set(getattr(theirs, by))
         assert set(ours.label) == set(theirs.label) == {0, 1}
     assert np.isfinite(made.log_odds).all()
 
@@ -159,14 +161,25 @@ def test_what_is_not_known_of_a_start_is_not_known_of_what_it_became(start, tmp_
     assert not tuned(once, blobs(40, seed=2), tmp_path / "twice", steps=2).record["is_start_told"]
 
 
-def test_folds_that_share_nights_are_not_said_to_share_none(start, tmp_path):
-    knows = replace(start, arrays={**start.arrays, **remembered.seen(blobs(4, seed=9))})
+@pytest.mark.parametrize(
+    ("apart", "said"),
+    [
+        (True, "did not learn of its object, night or field"),
+        (False, "may have of its night and field, which tells too much good of it"),
+    ],
+)
+def test_a_model_says_whether_its_judges_share_a_night_with_what_it_learnt(start, tmp_path, apart, said):
+    knows = replace(start, arrays={**start.arrays, **remembered.seen(blobs(4, seed=9)[:0])})
     options = FineTuneOptions(steps=2, folds=2)
     examples = blobs(40)
-    examples = replace(examples, night=np.full(len(examples), "one night"))
+    examples = replace(examples, night=examples.night if apart else np.full(len(examples), "one night"))
     made = fine_tune_realbogus(knows, examples, options, tmp_path / "m", quietly)
-    told = read(made.folder).description.trained["judged_by"]
-    assert told.endswith("each by a network that did not learn of its object")
+    trained = read(made.folder).description.trained
+    assert trained["fine_tuned"]["are_nights_apart"] == apart
+    assert trained["judged_by"].endswith(said)
+    assert card_lines({"name": "realbogus", "number": 2, "description": {"trained": trained}}).count(
+        f"Worth, by {trained['judged_by']}"
+    )
 
 
 def test_where_the_start_saw_all_of_it_nothing_is_judged(start, tmp_path):
