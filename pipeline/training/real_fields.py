@@ -7,7 +7,7 @@ among it teaches the network to miss such, so the frames of a pair are best of o
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import AstridError
+from core.frames.content import content_hash
 from core.settings import Settings
 from core.vocabulary import MaskPlane
 from pipeline.clock import StageClock
@@ -95,6 +96,11 @@ class RealFields:
     settings : Settings
         How frames are read where their headers are silent.
 
+    Attributes
+    ----------
+    name : str
+        The same for the same pixels and settings alone, so that fields that are kept under it are of these.
+
     Raises
     ------
     FramesError
@@ -108,7 +114,8 @@ class RealFields:
                 f"{folder} holds {len(self.paths)} FITS files; two frames of one sky are needed"
             )
         self.settings = settings
-        self.name = f"frames-{zlib.crc32(repr([str(path.resolve()) for path in self.paths]).encode()):08x}"
+        made_of = [settings.science_hash, *(content_hash(path) for path in self.paths)]
+        self.name = f"frames-{hashlib.sha256(' '.join(made_of).encode()).hexdigest()[:12]}"
         self._pair = lru_cache(maxsize=KEPT_PAIRS)(self._measured)
 
     def field(self, seed: int, size: int = 512) -> TrainingField:

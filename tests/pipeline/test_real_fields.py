@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -47,6 +50,21 @@ def test_a_seed_is_a_field(folder):
     one, two = (RealFields(folder, Settings()).field(4, 320) for _ in range(2))
     assert np.array_equal(one.classes, two.classes)
     assert one.events == two.events
+
+
+def test_fields_are_kept_under_a_name_of_the_pixels_and_settings_that_they_are_of(folder, tmp_path):
+    settings = Settings()
+    name = RealFields(folder, settings).name
+    moved = tmp_path / "moved"
+    shutil.copytree(folder, moved)
+    assert RealFields(moved, Settings()).name == name
+    other = settings.model_copy(update={"camera": settings.camera.model_copy(update={"gain": 2.0})})
+    assert RealFields(moved, other).name != name
+    as_before = (moved / "one.fits").stat()
+    with fits.open(moved / "one.fits", mode="update") as file:
+        file[0].data[7, 7] += 1.0
+    os.utime(moved / "one.fits", ns=(as_before.st_atime_ns, as_before.st_mtime_ns))
+    assert RealFields(moved, settings).name != name
 
 
 def test_folders_and_windows_that_do_not_do_are_refused(folder, tmp_path):
