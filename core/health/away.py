@@ -120,5 +120,5 @@ def _read(path: Path) -> _State | None:
         found = json.loads(path.read_text(encoding="utf-8"))
         since = found["since"]
         return _State(None if since is None else float(since), deliveries.decoded(found["told"]))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return None

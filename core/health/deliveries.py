@@ -200,7 +200,7 @@ def decoded(text: str | None) -> dict[str, Delivery]:
     """What was encoded; nothing where the text is something else, such as an older program's sentence."""
     try:
         return dict(_read(text or "{}"))
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError, OverflowError):
         return {}
 
 

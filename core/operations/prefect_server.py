@@ -286,9 +286,9 @@ def _noted(settings: Settings) -> dict[str, Any] | None:
             **record,
             "pid": int(record["pid"]),
             "port": int(record["port"]),
-            "process": record["process"],
+            "process": None if record["process"] is None else str(record["process"]),
         }
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return None
 
 
@@ -304,7 +304,7 @@ def _free_port(wished: int) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, port))
-            except OSError:
+            except (OSError, OverflowError):  # no port at all is as one that is taken
                 continue
             return int(probe.getsockname()[1])
     raise PrefectUnavailable("no port is free for a Prefect server")

@@ -132,6 +132,6 @@ def copy_in(settings: Settings, folder: Path, digest: str) -> Path:
 def _scorecard(path: Path) -> dict[str, Any] | None:
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -64,7 +64,18 @@ def test_a_receiver_that_fails_is_tried_again_while_the_store_is_away_and_no_oth
     assert told_away(away, 20_000.0, receivers=BOTH) == []
 
 
-@pytest.mark.parametrize("kept", [b"", b"{", b"[1]", b'{"since": "x", "told": 3}'])
+@pytest.mark.parametrize(
+    "kept",
+    [
+        b"",
+        b"{",
+        b"[1]",
+        b'{"since": "x", "told": 3}',
+        b'{"since": 1%s, "told": ""}' % (b"0" * 400),
+        b"[" * 100_000,
+    ],
+    ids=range(6),
+)
 def test_a_damaged_memory_of_a_store_that_is_away_tells_again(tmp_path, kept):
     told_away(AwayStore(Settings(home=tmp_path)), 1000.0)
     (path,) = (tmp_path / "health").glob("*.json")

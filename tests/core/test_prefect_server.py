@@ -239,10 +239,27 @@ def test_a_record_of_a_process_that_is_gone_is_no_server(settings: Settings) -> 
     assert not prefect_server.stop(settings)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"pid": "x"}', "\x00"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"pid": "x"}',
+        "\x00",
+        '{"pid": 1e999, "port": 1, "process": null}',
+        f'{{"pid": {os.getpid()}, "port": 1, "process": []}}',
+        "[" * 100_000,
+    ],
+    ids=range(8),
+)
 def test_a_damaged_record_is_no_server(settings: Settings, content: str) -> None:
     record(settings).write_text(content)
     assert prefect_server.look(settings).state == "absent"
+
+
+def test_a_port_that_cannot_be_is_as_one_that_is_taken() -> None:
+    assert 0 < prefect_server._free_port(10**9) < 65536
 
 
 def test_runs_that_were_killed_are_told_to_prefect_with_their_frames(

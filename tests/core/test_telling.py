@@ -178,7 +178,8 @@ def test_what_an_older_program_told_is_not_told_again_and_what_it_did_not_is(sto
 def test_what_is_remembered_of_receivers_is_read_as_it_was_written_and_nonsense_as_nothing():
     known = {"json 2": Delivery(5.0, "failed", 7.5, 3, "no \N{SNOWMAN}", (5.0, 7.5)), "command": Delivery()}
     assert decoded(encoded(known)) == known
-    for nonsense in (None, "", "json: no", "[]", '{"json": 3}', '{"json": {"sent": 1}}', "{"):
+    huge, deep = '{"json": {"sent": [1%s]}}' % ("0" * 400), "[" * 100_000
+    for nonsense in (None, "", "json: no", "[]", '{"json": 3}', '{"json": {"sent": 1}}', "{", huge, deep):
         assert decoded(nonsense) == {}
 
 

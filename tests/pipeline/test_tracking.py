@@ -229,6 +229,13 @@ def test_a_training_that_went_on_after_it_was_told_is_told_to_its_end(sqlite_sto
     assert tracking.fetch(sqlite_store, settings, "tree", 1) == folder_of(settings, model.digest)
 
 
+@pytest.mark.parametrize("damaged", ["", "[1]", "[" * 100_000], ids=range(3))
+def test_a_training_whose_scorecard_is_damaged_becomes_a_version_without_one(sqlite_store, settings, damaged):
+    training = train(settings)
+    (training.folder / "scorecard.json").write_text(damaged)
+    assert keep_trained(sqlite_store, settings, training).scorecard is None
+
+
 def test_a_version_whose_run_was_told_without_files_gets_them(sqlite_store, settings, monkeypatch):
     before = stopped(settings)
     tracking.sync(sqlite_store, settings)
