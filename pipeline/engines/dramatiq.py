@@ -14,8 +14,8 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -61,17 +61,18 @@ class Followed:
     observation_ids: tuple[int, ...]
 
 
-def connect(settings: Settings) -> RedisBroker:
-    """The broker of the settings, which answers.
+@contextmanager
+def connected(settings: Settings) -> Iterator[RedisBroker]:
+    """The broker of the settings, which answers, until the end of the context.
 
     Raises
     ------
     BrokerUnavailable
         None is named, or it does not answer.
     """
-    client = broker.connect(settings)
-    # No middleware: the store's queue tries again, and nothing is cut off by time.
-    return RedisBroker(client=client, middleware=[], namespace=QUEUE)  # type: ignore[no-untyped-call]
+    with closing(broker.connect(settings)) as client:  # which its broker leaves open
+        # No middleware: the store's queue tries again, and nothing is cut off by time.
+        yield RedisBroker(client=client, middleware=[], namespace=QUEUE)  # type: ignore[no-untyped-call]
 
 
 def serve(
@@ -106,13 +107,12 @@ def serve(
     BrokerUnavailable
         None is named, or it does not answer. One that goes away later is waited for.
     """
-    redis = connect(settings)
     stop = stop or threading.Event()
     woken, idle = threading.Event(), threading.Event()
-    _declare(redis, woken, idle)
-    _keep_off_the_terminal()
-    listener = dramatiq.Worker(redis, worker_threads=1)
-    with stopped_by_signals(stop):
+    with connected(settings) as redis, stopped_by_signals(stop):
+        _declare(redis, woken, idle)
+        _keep_off_the_terminal()
+        listener = dramatiq.Worker(redis, worker_threads=1)
         listener.start()
         if on_ready:
             on_ready(broker.place(settings))
@@ -133,7 +133,6 @@ def serve(
         finally:
             idle.set()
             listener.stop()
-            redis.close()
 
 
 def wake(settings: Settings) -> int:
@@ -144,8 +143,7 @@ def wake(settings: Settings) -> int:
     BrokerUnavailable
         Redis does not answer, or no worker does.
     """
-    redis = connect(settings)
-    with closing(open_store(settings.store_url)) as store:
+    with connected(settings) as redis, closing(open_store(settings.store_url)) as store:
         runs.reconcile(store)  # a worker that was killed is not at work, and what it held is due
         due = len(queue.due(store))
         if due:
@@ -176,10 +174,13 @@ def run(
         The store cannot be used.
     """
     start = time.perf_counter()
-    redis = connect(settings)
     stop = threading.Event()
     awaited = partial(patiently, wait_s=settings.queue.store_wait_s, on_trouble=on_trouble)
-    with closing(open_store(settings.store_url)) as store, stopped_by_signals(stop):
+    with (
+        connected(settings) as redis,
+        closing(open_store(settings.store_url)) as store,
+        stopped_by_signals(stop),
+    ):
         awaited(partial(runs.reconcile, store))  # as in `wake`
         ids = awaited(partial(queue.due, store))
         if ids:

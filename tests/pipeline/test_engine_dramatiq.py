@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from queue import Queue
 
@@ -209,6 +209,28 @@ def test_a_worker_that_was_killed_is_not_waited_for(settings: Settings, store: S
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_who_wakes_workers_leaves_no_connection_open(settings: Settings, monkeypatch) -> None:
+    monkeypatch.setattr(dramatiq, "ANSWER_S", 0.1)
+    connect, opened = broker.connect, []
+    monkeypatch.setattr(broker, "connect", lambda told: opened.append(connect(told)) or opened[-1])
+    with closing(connect(settings)) as watcher:
+        before = connections(watcher)
+        for follow in (dramatiq.run, dramatiq.wake):
+            with pytest.raises(broker.BrokerUnavailable, match="no worker answered"):
+                follow(settings)
+        assert len(opened) == 2
+        for _ in range(500):
+            if connections(watcher) <= before:
+                return
+            time.sleep(0.01)
+        raise AssertionError(connections(watcher) - before)
+
+
+def connections(client) -> set[str]:
+    return {each["id"] for each in client.client_list()}
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 def test_when_the_last_worker_goes_its_frames_are_not_waited_for(
     settings: Settings, store: Store, monkeypatch
 ) -> None:
@@ -260,16 +282,16 @@ def test_a_server_that_is_away_for_a_while_is_waited_for(
 def test_hostile_messages_wake_at_most(settings: Settings, store: Store, monkeypatch) -> None:
     monkeypatch.setattr(dramatiq, "ANSWER_S", 60.0)  # after damage it listens again a little later
     idle = told_when_idle(monkeypatch)
-    redis = dramatiq.connect(settings)
-    redis.declare_queue(dramatiq.QUEUE)
+    identity, queued = "not a message", dramatiq.QUEUE
     hostile = [("os.system", ("true",)), ("wake_up", ("../x",)), ("wake_up", (1, 2)), ("wake_up", ())]
-    for actor, words in hostile:
-        redis.enqueue(
-            messages.Message(queue_name=dramatiq.QUEUE, actor_name=actor, args=words, kwargs={}, options={})
-        )
-    identity = "not a message"
-    redis.client.hset(f"{dramatiq.QUEUE}:{dramatiq.QUEUE}.msgs", identity, b"\x80\x04pickled")
-    redis.client.rpush(f"{dramatiq.QUEUE}:{dramatiq.QUEUE}", identity)
+    with dramatiq.connected(settings) as redis:
+        redis.declare_queue(queued)
+        for actor, words in hostile:
+            redis.enqueue(
+                messages.Message(queue_name=queued, actor_name=actor, args=words, kwargs={}, options={})
+            )
+        redis.client.hset(f"{queued}:{queued}.msgs", identity, b"\x80\x04pickled")
+        redis.client.rpush(f"{queued}:{queued}", identity)
     with at_work(settings):
         until_done(store)
         # What woke it once lets it look once more: when it waits twice, no look is left to come.
