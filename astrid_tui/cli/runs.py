@@ -138,7 +138,7 @@ def log(
         _print_lines(said, as_json=as_json)
         return
     position = path.stat().st_size
-    _print_lines(tail(path, most_lines=lines), as_json=as_json)
+    _print_lines(tail(path, most_lines=lines, end=position), as_json=as_json)
     if as_json:
         return
     with path.open(encoding="utf-8", errors="replace") as file:

@@ -242,17 +242,20 @@ def log_files(home: Path) -> tuple[LogFile, ...]:
     return tuple(sorted(found, key=lambda each: (-each.changed_at, each.name))[:FILES])
 
 
-def tail(path: Path, *, most_bytes: int = TAIL_BYTES, most_lines: int = TAIL_LINES) -> tuple[str, ...]:
+def tail(
+    path: Path, *, most_bytes: int = TAIL_BYTES, most_lines: int = TAIL_LINES, end: int | None = None
+) -> tuple[str, ...]:
     """The last lines of a log, oldest first, as they are: not safe to be shown.
 
     A line that the limit cuts is left out. A log that was begun a moment ago, for the one before was full,
-    goes on from that one. Raises OSError where the file cannot be read.
+    goes on from that one. Of a log that ``end`` is given of, what is beyond that byte is left out. Raises
+    OSError where the file cannot be read.
     """
     with path.open("rb") as file:
-        size = file.seek(0, 2)
+        size = file.seek(0, 2) if end is None else end
         begin = max(size - most_bytes, 0)
         file.seek(begin)
-        content = file.read(most_bytes)
+        content = file.read(size - begin)
     lines = content.decode("utf-8", errors="backslashreplace").split("\n")
     if begin:
         lines = lines[1:]

@@ -4,11 +4,13 @@ import csv
 import io
 import json
 import tarfile
+from typing import Any
 
 import pytest
 from astropy.table import Table
 
 from core.database.store import Store
+from core.operations import logs
 from tests.astrid_tui.command import Command
 from tests.pipeline.packets import past, write_avro, ztf
 from tests.pipeline.test_watch import exposure
@@ -238,6 +240,25 @@ def test_a_run_is_told_of_by_the_log_whoever_started_it(astrid: Command, night) 
     assert told[2].endswith(f": run {run}: done: 1 waiting")
     assert len(astrid("runs", "log", run, "--lines", 1).splitlines()) == 1
     assert "no run 77" in astrid("runs", "log", 77, code=1) + astrid.said
+
+
+def test_each_line_of_a_run_that_is_followed_is_told_once(
+    astrid: Command, night, tmp_path, monkeypatch
+) -> None:
+    astrid("ingest", night / "a.fits")
+    run = astrid.json("run", code=3)["run"]
+    log = tmp_path / "home" / "logs" / f"run-{run}.log"
+    log.write_text("one\ntwo\nthree\n")
+
+    tail = logs.tail
+
+    def while_it_goes_on(*words: Any, **named: Any) -> tuple[str, ...]:
+        with log.open("a") as file:
+            file.write("four\n")
+        return tail(*words, **named)
+
+    monkeypatch.setattr(logs, "tail", while_it_goes_on)
+    assert astrid("runs", "log", run, "--follow", "--lines", 2).split() == ["two", "three", "four"]
 
 
 def test_a_place_tells_of_the_alerts_that_are_there(known: Command) -> None:
