@@ -31,7 +31,7 @@ from astropy.wcs import WCS, FITSFixedWarning
 from numpy.typing import NDArray
 
 from core.vocabulary import FrameKind, MaskPlane
-from pipeline.files.celestial import celestial_wcs
+from pipeline.files.celestial import LEFT_OUT, celestial_wcs
 from pipeline.files.fits_selection import (
     COMPRESSIONS,
     MASK,
@@ -43,6 +43,7 @@ from pipeline.files.fits_selection import (
     role_of,
     select,
     wrong_claim,
+    wrong_distortion,
 )
 from pipeline.files.headers import exposure_of, text
 from pipeline.files.readout import readout_of
@@ -164,7 +165,7 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
         _check_content(data, mask, exposure.kind)
         if exposure.kind is FrameKind.SCIENCE:
             mask[unfilled(data)] = MaskPlane.BAD
-        wcs, remark = _wcs(hdus, extension)
+        wcs, remark = _wcs(hdus, extension, path)
     complaints.extend(each for each in (scaled, remark) if each is not None)
     notes = tuple(dict.fromkeys(complaints))
     return RawFrame(data, mask, exposure, header, wcs, extension, notes)
@@ -384,9 +385,11 @@ def _check_content(data: Image, mask: MaskImage, kind: FrameKind) -> None:
         raise FrameRefused(f"{share:.0%} of its pixels hold the one value {middle:g}: no exposure of the sky")
 
 
-def _wcs(hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str | None]:
+def _wcs(hdus: fits.HDUList, extension: int, path: Path) -> tuple[WCS | None, str | None]:
     """The image's celestial WCS, or ``None`` where it has none that works; and what is to be said of it."""
     try:
+        if (wrong := wrong_distortion(hdus[extension].header, hdus, path)) is not None:
+            return None, f"{LEFT_OUT}, whose distortion cannot be read: {wrong}"
         return celestial_wcs(hdus, extension)
     except DAMAGE:  # WcsError is a ValueError
         return None, None

@@ -21,6 +21,8 @@ from pipeline.frame import FrameRefused
 
 SMALLEST_SIDE = 32
 MOST_PIXELS = 2**28  # 1 GiB as float32; the largest single detectors have 1.1e8 pixels
+DISTORTIONS = {"WCSDVARR", "D2IMARR"}  # extensions that a WCS reads by these names
+_COORDINATES = re.compile(r"PS\d+_0[A-Z]?")  # keywords that name one of coordinates
 MOST_GROWTH, GROWTH_SLACK = 100, 64 * 2**20  # a file may hold so many times its size, and so many bytes more
 COMPRESSIONS = (b"\x1f\x8b", b"BZ", b"\xfd7", b"PK")  # gzip, bzip2, xz, zip
 
@@ -124,30 +126,48 @@ def _why_not(hdu: fits.ImageHDU, path: Path) -> FrameRefused | None:
     if (wrong := wrong_claim(hdu, path)) is not None:
         return wrong
     if min(hdu.shape[-2:]) < SMALLEST_SIDE or len(sides) < 2:
-        return FrameRefused(f"it is too small ({size} pixels; {SMALLEST_SIDE} x {SMALLEST_SIDE} are needed)")
+        return FrameRefused(f"it is too small ({size}; {SMALLEST_SIDE} x {SMALLEST_SIDE} are needed)")
     axes = [str(look_up(hdu.header, (keyword,)) or "") for keyword in ("CTYPE1", "CTYPE2")]
     if any(axis.upper().startswith(SPECTRAL_AXES) for axis in axes):
         return FrameRefused(f"its axes are {axes[0]} and {axes[1]}: a spectrum, not an image of the sky")
     return None
 
 
-def wrong_claim(hdu: fits.ImageHDU, path: Path) -> FrameRefused | None:
-    """Why no image can be as large as its header says; none where it may be read."""
+def wrong_distortion(header: fits.Header, hdus: fits.HDUList, path: Path) -> FrameRefused | None:
+    """Why what a file has of distortions cannot be as large as it says; none where a WCS may read it.
+
+    Parameters
+    ----------
+    header : Header
+        Of the image; it may name tables of coordinates.
+    hdus : HDUList
+        The whole file.
+    path : Path
+    """
+    named = {str(header[key]).upper() for key in header if _COORDINATES.fullmatch(key)} | DISTORTIONS
+    claims = (wrong_claim(hdu, path) for hdu in hdus if str(hdu.name).upper() in named)
+    return next(filter(None, claims), None)
+
+
+def wrong_claim(hdu: fits.ImageHDU | fits.BinTableHDU, path: Path) -> FrameRefused | None:
+    """Why no image or table can be as large as its header says; none where it may be read."""
     size = _size(hdu)
     if short := _missing_bytes(hdu, path):
         return Damaged(
-            f"the file is truncated: its header promises {size} pixels, of which {short} bytes are missing"
+            f"the file is truncated: its header promises {size}, of which {short} bytes are missing"
         )
-    if math.prod(hdu.shape) > MOST_PIXELS:
-        return FrameRefused(f"its header claims {size} pixels; at most {MOST_PIXELS} are read")
+    if hdu.is_image and math.prod(hdu.shape) > MOST_PIXELS:
+        return FrameRefused(f"its header claims {size}; at most {MOST_PIXELS} are read")
     if (promised := _promised_bytes(hdu)) > may_inflate_to(path):
         return FrameRefused(f"it inflates to {promised} bytes, more than {MOST_GROWTH} times its size")
     return None
 
 
-def _size(hdu: fits.ImageHDU) -> str:
-    """The sides of an image, in words."""
-    return " x ".join(str(side) for side in reversed(hdu.shape))
+def _size(hdu: fits.ImageHDU | fits.BinTableHDU) -> str:
+    """The sides of an image or the rows of a table, in words."""
+    if not hdu.is_image:
+        return f"{hdu.header['NAXIS2']} rows"
+    return f"{' x '.join(str(side) for side in reversed(hdu.shape))} pixels"
 
 
 def may_inflate_to(path: Path) -> int:
@@ -155,13 +175,15 @@ def may_inflate_to(path: Path) -> int:
     return MOST_GROWTH * path.stat().st_size + GROWTH_SLACK
 
 
-def _promised_bytes(hdu: fits.ImageHDU) -> int:
-    """How large an image's data are, by its header."""
+def _promised_bytes(hdu: fits.ImageHDU | fits.BinTableHDU) -> int:
+    """How large an image's or a table's data are, by its header."""
+    if not hdu.is_image:
+        return int(hdu.size)
     return int(math.prod(hdu.shape)) * abs(int(hdu.header["BITPIX"])) // 8
 
 
-def _missing_bytes(hdu: fits.ImageHDU, path: Path) -> int:
-    """How many bytes of an image's data lie beyond the end of an uncompressed file."""
+def _missing_bytes(hdu: fits.ImageHDU | fits.BinTableHDU, path: Path) -> int:
+    """How many bytes of its data lie beyond the end of an uncompressed file."""
     if isinstance(hdu, fits.CompImageHDU):
         return 0  # its bytes are a table's; a short one fails when it is read
     with path.open("rb") as file:

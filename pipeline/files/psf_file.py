@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.files.fits_files import first_image, opened
+from pipeline.files.fits_selection import wrong_claim
 from pipeline.frame import FrameRefused, Image, PsfModel
 
 CENTRE_TOLERANCE_PX = 0.05
@@ -90,7 +91,10 @@ def _read(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     try:
         with opened(path) as (file, _):
             image = first_image(file, path)
-            table = next((hdu.data for hdu in file if isinstance(hdu, fits.BinTableHDU)), None)
+            tables = [hdu for hdu in file if isinstance(hdu, fits.BinTableHDU)][:1]
+            if wrong := next((why for hdu in tables if (why := wrong_claim(hdu, path))), None):
+                raise wrong
+            table = tables[0].data if tables else None
     except FrameRefused as refused:
         raise FrameRefused(f"the PSF {path}: {refused}") from refused
     if image is None or image.ndim not in {2, 3} or min(image.shape) < 1:

@@ -22,7 +22,7 @@ from astropy.wcs import WCS
 
 from core.unfinished import unfinished
 from pipeline.files.fits_files import DAMAGE
-from pipeline.files.fits_selection import wrong_claim
+from pipeline.files.fits_selection import wrong_claim, wrong_distortion
 from pipeline.frame import Exposure, Frame, FrameRefused, Stars
 
 MARK = "ASTRIDRF"
@@ -97,7 +97,8 @@ def read(path: Path) -> ReferenceImage:
             header = layers[0].header.copy()
             if header[MARK] != VERSION:
                 raise FrameRefused(f"the reference has layout {header[MARK]}, this program reads {VERSION}")
-            if wrong := next(filter(None, (wrong_claim(layers[plane], path) for plane in PLANES)), None):
+            claims = (wrong_claim(layers[plane], path) for plane in PLANES)
+            if wrong := next(filter(None, claims), wrong_distortion(header, layers, path)):
                 raise FrameRefused(f"the reference {path} cannot be read: {wrong}")
             data, background, variance, mask = (np.asarray(layers[plane].data) for plane in PLANES)
             gain, read_noise = float(header["GAIN"]), float(header["RDNOISE"])

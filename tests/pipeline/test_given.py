@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import io
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from core.settings import Settings
 from core.vocabulary import MaskPlane
 from pipeline.diff import DiffOptions, diff_files, report
 from pipeline.diff_file import write as write_difference
+from pipeline.files.fits_files import read_frame
 from pipeline.files.psf_file import read_psf
 from pipeline.frame import FrameRefused
 from pipeline.reference.reference_file import ReferenceImage, write
@@ -106,6 +110,13 @@ def bomb(tmp_path_factory) -> bytes:
     return gzip.compress(header.tostring().encode() + bytes(4000 * 4000 * 8), compresslevel=1)
 
 
+def with_bomb(hdus: list, bomb: Any) -> bytes:
+    """A packed file whose last extension, of zeros alone, takes 128 MB."""
+    content = io.BytesIO()
+    fits.HDUList([*hdus, bomb]).writeto(content)
+    return gzip.compress(content.getvalue(), compresslevel=1)
+
+
 READERS = {
     "psf": lambda folder, path: read_psf(path, SHAPE, 0),
     "mask": lambda folder, path: subtracted(folder, mask_new=path),
@@ -117,12 +128,75 @@ READERS = {
 def test_what_a_given_file_inflates_to_is_asked_before_it_is_inflated(folder, tmp_path, bomb, given):
     path = tmp_path / "bomb.fits.gz"
     path.write_bytes(bomb)
+
+    def read() -> None:
+        with pytest.raises(FrameRefused, match="it inflates to 128000000 bytes"):
+            READERS[given](folder, path)
+
+    assert peak_of(read) < 50e6
+
+
+def peak_of(read: Callable[[], object]) -> int:
+    """The most bytes that are held meanwhile."""
     tracemalloc.start()
-    with pytest.raises(FrameRefused, match="it inflates to 128000000 bytes"):
-        READERS[given](folder, path)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 50e6
+    try:
+        read()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_the_table_of_a_psf_cube_inflates_to_is_asked_too(tmp_path):
+    path = tmp_path / "cube.fits.gz"
+    cube = fits.PrimaryHDU(np.tile(moffat(offsets(9), 3.0, 3.0), (2, 1, 1)))
+    zeros = np.zeros(8_000_000)
+    table = fits.BinTableHDU.from_columns([fits.Column(name, "D", array=zeros) for name in "xy"])
+    path.write_bytes(with_bomb([cube], table))
+    del zeros, table
+
+    def read() -> None:
+        with pytest.raises(FrameRefused, match="it inflates to 128000000 bytes"):
+            read_psf(path, SHAPE, 0)
+
+    assert peak_of(read) < 50e6
+
+
+RECORDS = ("EXTVER: 1", "NAXES: 2", "AXIS.1: 1", "AXIS.2: 2")
+DISTORTED = {
+    "WCSDVARR": [("CPDIS1", "LOOKUP"), *(("DP1", each) for each in RECORDS)],
+    "D2IMARR": [],
+    "TABLED": [("CTYPE1", "RA---TAB"), ("PS1_0", "TABLED"), ("PS1_1", "x")],
+}
+
+
+@pytest.mark.parametrize("name", DISTORTED)
+def test_what_a_distortion_inflates_to_is_asked_too(tmp_path, name):
+    frame, *_ = star_frame((64, 64), n_stars=4, flux_range=(1e4, 1e5), seed=4)
+    cards = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRPIX1": 32.0, "CRPIX2": 32.0})
+    cards.update(CRVAL1=10.0, CRVAL2=10.0, CDELT1=-1e-4, CDELT2=1e-4)
+    image, own = tmp_path / "frame.fits.gz", tmp_path / "own.fits"
+    write(ReferenceImage(frame=frame, names=("ref",), flux_unit="electron"), own)
+    zeros = np.zeros((4000, 4000))
+    if name == "TABLED":
+        extension = fits.BinTableHDU.from_columns([fits.Column("x", "D", array=zeros.ravel())], name=name)
+    else:
+        extension = fits.ImageHDU(zeros, name=name)
+    with fits.open(own) as layers:
+        for header in (cards, layers[0].header):
+            header.extend([fits.Card(*each) for each in DISTORTED[name]], update=True)
+        image.write_bytes(with_bomb([fits.PrimaryHDU(frame.data, cards)], extension))
+        own = own.with_suffix(".gz")
+        own.write_bytes(with_bomb(list(layers), extension))
+    del zeros, extension
+
+    def read() -> None:
+        raw = read_frame(image)
+        assert raw.wcs is None
+        assert "whose distortion cannot be read: it inflates to 128000000 bytes" in str(raw.notes)
+        with pytest.raises(FrameRefused, match="it inflates to 128000000 bytes"):
+            read_reference(own)
+
+    assert peak_of(read) < 50e6
 
 
 def test_a_mask_holds_for_a_reference_of_our_own_too_and_the_rest_is_said_to_be_new_s(folder):
