@@ -27,6 +27,8 @@ from pipeline.frame import Exposure, Frame, FrameRefused, Stars
 
 MARK = "ASTRIDRF"
 VERSION = 1  # of the layout
+BEGINS, GOES_ON = "frame ", "      "  # lines of the history
+LINE = 72 - len(BEGINS)  # characters of a name that one holds
 PLANES = (0, "BACKGROUND", "VARIANCE", "MASK")
 UNREADABLE = (*DAMAGE, zipfile.BadZipFile)
 
@@ -135,7 +137,7 @@ def read(path: Path) -> ReferenceImage:
     )
     return ReferenceImage(
         frame,
-        names=tuple(str(line).removeprefix("frame ") for line in header.get("HISTORY", [])),
+        names=_names(header),
         flux_unit=str(header["BUNIT"]),
         mjd_first=first,
         mjd_last=last,
@@ -182,8 +184,22 @@ def _header(reference: ReferenceImage, grid: fits.Header) -> fits.Header:
         if value is not None:
             header[key] = value
     for name in reference.names:
-        header.add_history(f"frame {_ascii(name)}")
+        text = _ascii(name) or ""
+        for start in range(0, max(len(text), 1), LINE):
+            header.add_history((GOES_ON if start else BEGINS) + text[start : start + LINE])
     return header
+
+
+def _names(header: fits.Header) -> tuple[str, ...]:
+    """The names that `_header` wrote: those that a line cannot hold go on in the next."""
+    names: list[str] = []
+    for line in map(str, header.get("HISTORY", [])):
+        if line.startswith(BEGINS) or not names:
+            names.append(line.removeprefix(BEGINS))
+        else:
+            whole = -(-len(names[-1]) // LINE) * LINE  # a card does not keep the blanks at its end
+            names[-1] = names[-1].ljust(whole) + line.removeprefix(GOES_ON)
+    return tuple(names)
 
 
 def _ascii(text: str | None) -> str | None:

@@ -193,6 +193,20 @@ def test_a_file_brings_back_what_was_written(coadd: ReferenceImage, tmp_path: Pa
     assert list(path.parent.iterdir()) == [path]  # nothing unfinished stays
 
 
+@pytest.mark.parametrize("length", [1, 65, 66, 67, 72, 132, 133, 300])
+def test_a_name_is_brought_back_however_long_it_is(
+    coadd: ReferenceImage, tmp_path: Path, length: int
+) -> None:
+    names = (
+        "first.fits",
+        "frame " * (length // 6) + "x" * (length % 6 or 6),
+        "x" * length,
+        "last frame .fits",
+    )
+    write(replace(coadd, names=names), tmp_path / "reference.fits")
+    assert read(tmp_path / "reference.fits").names == names
+
+
 def test_the_tables_of_a_distortion_are_kept(coadd: ReferenceImage, tmp_path: Path) -> None:
     wcs = WCS(naxis=2)
     wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [150.0, -30.0], [100.0, 100.0]
