@@ -2,11 +2,13 @@
 
 import asyncio
 from base64 import b64encode
+from contextlib import suppress
 from pathlib import Path
 
 from textual.app import App
 
 from core.text import SafeText
+from core.unfinished import unfinished
 from screens.terminal import Terminal
 
 COPIES = "copied.txt"
@@ -62,7 +64,8 @@ def keep(file: Path, text: SafeText) -> None:
     """
     if file.exists() and file.stat().st_size > _KEPT_BYTES:
         newer = file.read_bytes()[-_KEPT_BYTES // 2 :]
-        file.write_bytes(newer.partition(b"\n")[2])
+        with unfinished(file) as part:
+            part.write_bytes(newer.partition(b"\n")[2])
     with file.open("a", encoding="utf-8") as stream:
         stream.write(text + "\n")
 
@@ -78,7 +81,13 @@ async def _to_tmux(text: str) -> bool:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        await asyncio.wait_for(process.communicate(text.encode()), _TMUX_TIMEOUT_S)
+        try:
+            await asyncio.wait_for(process.communicate(text.encode()), _TMUX_TIMEOUT_S)
+        finally:
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
     except (OSError, TimeoutError):
         return False
     return process.returncode == 0

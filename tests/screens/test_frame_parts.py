@@ -1,7 +1,12 @@
 """The frame's parts: the header, key sequences, commands, and what is remembered."""
 
+import asyncio
+import errno
 import json
+import os
+import signal
 import stat
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,6 +14,7 @@ from hypothesis import strategies as st
 
 from core.operations.headline import Headline, OpenEvent, RunAtWork
 from core.text import safe_text
+from screens import clipboard
 from screens.action import SCREENS, Where
 from screens.actions import Registry, footer_actions
 from screens.clipboard import COPIES, keep
@@ -226,6 +232,38 @@ class TestCopies:
         lines = file.read_text().splitlines()
         assert lines[-1] == "newest"
         assert all(line.startswith("line ") for line in lines[:-1])
+
+    def test_where_the_disk_is_full_no_copy_is_lost(self, tmp_path, monkeypatch):
+        file = tmp_path / COPIES
+        file.write_text("".join(f"line {number}\n" for number in range(200_000)))
+        before = file.read_bytes()
+
+        def write_half(path, content):
+            with path.open("wb") as stream:
+                stream.write(content[: len(content) // 2])
+            raise OSError(errno.ENOSPC, "no space left")
+
+        monkeypatch.setattr(Path, "write_bytes", write_half)
+        with pytest.raises(OSError, match="no space"):
+            keep(file, safe_text("newest"))
+        assert file.read_bytes() == before
+        assert list(tmp_path.iterdir()) == [file]
+
+    def test_a_tmux_that_hangs_is_ended(self, tmp_path, monkeypatch):
+        tmux = tmp_path / "tmux"
+        tmux.write_text("#!/bin/sh\nexec sleep 600\n")
+        tmux.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        monkeypatch.setattr(clipboard, "_TMUX_TIMEOUT_S", 0.05)
+        start, started = asyncio.create_subprocess_exec, []
+
+        async def watched(*words, **named):
+            started.append(await start(*words, **named))
+            return started[-1]
+
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", watched)
+        assert not asyncio.run(clipboard._to_tmux("text"))
+        assert [each.returncode for each in started] == [-signal.SIGKILL]
 
 
 def test_every_screen_has_its_own_name_and_key():
