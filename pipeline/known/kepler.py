@@ -29,7 +29,7 @@ AU_KM = 149597870.7
 # The mass of the Sun over that of Mercury, Venus, Earth and Moon, Mars, Jupiter, Saturn, Uranus, Neptune.
 RECIPROCAL_MASSES = (6023600.0, 408523.71, 328900.56, 3098708.0, 1047.3486, 3497.898, 22902.98, 19412.24)
 STEP_DAYS = 4.0  # of the integration of what the planets add
-KEPLER_TOLERANCE = 1e-12
+KEPLER_TOLERANCE, KEPLER_STEPS = 1e-12, 30
 LIGHT_ITERATIONS = 3
 
 
@@ -87,7 +87,7 @@ def eccentric_anomaly(mean: Values, e: Values) -> Values:
     """
     turn = np.remainder(mean + np.pi, 2.0 * np.pi) - np.pi
     anomaly = turn + 0.85 * e * np.sign(np.sin(turn))
-    for _ in range(30):
+    for _ in range(KEPLER_STEPS):
         sine, cosine = e * np.sin(anomaly), e * np.cos(anomaly)
         f, f1 = anomaly - sine - turn, 1.0 - cosine
         d1 = -f / f1

@@ -13,15 +13,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import erfa
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
 
 from core.catalogs.library import Library
 from core.objects.sky import separation_deg
 from core.settings_sections import CatalogSettings
-from pipeline.known.kepler import MU, Orbits, eccentric_anomaly, magnitude, seen, terrestrial_time
+from pipeline.known import kepler
+from pipeline.known.kepler import (
+    MU,
+    RECIPROCAL_MASSES,
+    Orbits,
+    displaced,
+    eccentric_anomaly,
+    magnitude,
+    seen,
+    terrestrial_time,
+)
 from pipeline.known.match import KnownSky
 from pipeline.known.orbit_file import DTYPE
 from pipeline.known.small_bodies import SmallBodies, uncertainty
@@ -158,6 +170,47 @@ def test_keplers_equation_holds(mean: float, e: float) -> None:
     anomaly = eccentric_anomaly(np.array([mean]), np.array([e]))[0]
     rest = np.remainder(anomaly - e * np.sin(anomaly) - mean + np.pi, 2 * np.pi) - np.pi
     assert abs(rest) < 1e-9
+
+
+def test_three_steps_solve_keplers_equation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kepler, "KEPLER_STEPS", 3)
+    anomaly, e = map(np.ravel, np.meshgrid(np.linspace(-3.1, 3.1, 63), [0.05, 0.2, 0.4, 0.6, 0.8, 0.95]))
+    assert np.abs(eccentric_anomaly(anomaly - e * np.sin(anomaly), e) - anomaly).max() < 1e-12
+
+
+@pytest.mark.parametrize("days", [400.0, -250.0])
+def test_what_the_planets_add_is_what_a_far_finer_integration_of_all_forces_finds(days: float) -> None:
+    rows = table(ELEMENTS["2 Pallas"], ELEMENTS["911 Agamemnon"], epoch=57600.0)
+    orbits = Orbits.of(rows)
+    solved = solve_ivp(
+        _moved_by_all,
+        (57600.0, 57600.0 + days),
+        np.ravel(orbits.states(57600.0)),
+        "DOP853",
+        rtol=1e-13,
+        atol=1e-15,
+    )
+    for truth, on_orbit, added_to_it, most in zip(
+        solved.y[:, -1].reshape(2, 2, 3),
+        orbits.states(57600.0 + days),
+        displaced(orbits, 57600.0 + days),
+        (1e-11, 1e-13),
+        strict=True,
+    ):
+        assert np.abs(truth - on_orbit).max() > 1e6 * most
+        assert np.abs(on_orbit + added_to_it - truth).max() < most
+
+
+def _moved_by_all(tt: float, state: np.ndarray) -> np.ndarray:
+    """Velocities and accelerations by the Sun, which the planets pull as well, and by the planets."""
+    place, velocity = state.reshape(2, -1, 3)
+    pull = -MU * place / np.linalg.norm(place, axis=1, keepdims=True) ** 3
+    for number, mass in enumerate(RECIPROCAL_MASSES, start=1):
+        planet = np.asarray(erfa.plan94(2400000.5, tt, number)["p"])
+        towards = planet - place
+        pull += MU / mass * towards / np.linalg.norm(towards, axis=1, keepdims=True) ** 3
+        pull -= MU / mass * planet / np.linalg.norm(planet) ** 3
+    return np.ravel([velocity, pull])
 
 
 def test_velocity_is_the_slope_of_position_and_energy_is_kept() -> None:
