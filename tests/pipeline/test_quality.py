@@ -29,6 +29,18 @@ def test_what_is_measured_is_what_is_there():
     assert (facts.seeing_arcsec, facts.zeropoint, facts.limit_mag) == (None, None, None)
 
 
+def test_the_sky_is_that_of_the_middle_pixel_and_its_noise_that_of_the_empty_half():
+    """Sky light slopes from 200 to 400, and light of stars doubles the variance of every other pixel."""
+    height, width = FRAME.shape
+    slope = np.linspace(-1.0, 1.0, height * width).reshape(height, width)
+    empty = np.indices(FRAME.shape).sum(axis=0) % 2 == 0
+    variance = np.where(empty, 325.0 + 25.0 * slope, 650.0 + 50.0 * slope)
+    frame = replace(FRAME, background=300.0 + 100.0 * slope, variance=variance)
+    facts = assess(frame, STARS, Settings())
+    assert facts.sky == pytest.approx(300.0, abs=0.1)
+    assert facts.sky_rms == pytest.approx(np.sqrt(325.0), abs=0.01)
+
+
 def test_with_a_wcs_the_seeing_is_also_in_arcseconds():
     wcs = WCS(naxis=2)
     wcs.wcs.ctype, wcs.wcs.cdelt = ["RA---TAN", "DEC--TAN"], [-0.5 / 3600, 0.5 / 3600]
