@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -170,6 +172,35 @@ def test_what_a_model_says_alike_of_many_is_held_against_all_of_them_whatever_th
     (found, *_) = calibrated(rows, rows, ["tree"], LIMITS)
     assert found.ece_now.value == pytest.approx(0.0)
     assert found.brier_now.value == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("slope", [0.6, 1.3])
+def test_intervals_and_chances_are_those_of_independent_decisions(slope, monkeypatch):
+    """Half the mean over the real and half that over the bogus: its error is that of two means."""
+    monkeypatch.setattr("core.models.drift.ROUNDS", 4000)
+    random = np.random.default_rng(8)
+    before, now = judged(random, 900), judged(random, 700, slope=slope)
+    before, now = (replace(each, stratum=np.full(len(each), "camera r")) for each in (before, now))
+    found = calibrated(before, now, ["realbogus"], LIMITS)[0]
+    values, errors = zip(*(brier_and_error(each) for each in (before, now)), strict=True)
+    change, error = values[1] - values[0], math.hypot(*errors)
+    for told, value, sigma in (
+        (found.brier_before, values[0], errors[0]),
+        (found.brier_now, values[1], errors[1]),
+        (found.change, change, error),
+    ):
+        assert told.value == pytest.approx(value)
+        assert (told.high - value) / sigma == pytest.approx(1.96, abs=0.15)
+        assert (value - told.low) / sigma == pytest.approx(1.96, abs=0.15)
+    assert abs(change) > 0.5 * error
+    assert found.p_adjusted == pytest.approx(stats.norm.sf(change / error), abs=0.015)
+
+
+def brier_and_error(rows):
+    said = 1.0 / (1.0 + np.exp(-rows.scores["realbogus"]))
+    halves = [(said[which] - rows.real[which]) ** 2 for which in (rows.real, ~rows.real)]
+    error = 0.5 * math.sqrt(sum(each.var() / len(each) for each in halves))
+    return 0.5 * sum(each.mean() for each in halves), error
 
 
 def test_of_many_models_and_bands_that_are_as_good_as_they_were_none_is_told(monkeypatch):
