@@ -151,6 +151,21 @@ class MaskPlane:
     STREAK = 32
 
 
+_MASK_WORDS = {
+    MaskPlane.BAD: "bad pixels",
+    MaskPlane.SATURATED: "saturated",
+    MaskPlane.COSMIC_RAY: "cosmic ray",
+    MaskPlane.EDGE: "edge",
+    MaskPlane.INTERPOLATED: "interpolated",
+    MaskPlane.STREAK: "streak",
+}
+
+
+def mask_words(planes: int) -> str:
+    """What some bits of `MaskPlane` mean, in words."""
+    return ", ".join(word for plane, word in _MASK_WORDS.items() if planes & plane)
+
+
 class ExitCode:
     """What every command returns to the shell."""
 

@@ -11,16 +11,7 @@ import numpy as np
 from core.frames.registration import registration_words
 from core.places.block_scores import BlockScores, decode, is_capped
 from core.places.story_parts import Cut, Detected, Facts, Fate, FrameStory, Step
-from core.vocabulary import MaskPlane, ObservationState
-
-NAMES = {
-    MaskPlane.BAD: "bad pixels",
-    MaskPlane.SATURATED: "saturated",
-    MaskPlane.COSMIC_RAY: "cosmic ray",
-    MaskPlane.EDGE: "edge",
-    MaskPlane.INTERPOLATED: "interpolated",
-    MaskPlane.STREAK: "streak",
-}
+from core.vocabulary import MaskPlane, ObservationState, mask_words
 
 
 def tell(facts: Facts) -> FrameStory:
@@ -158,7 +149,7 @@ def _in_blocks(
     here = distances <= radius
     steps = []
     if planes := _union(scores.frame_mask[here] | scores.reference_mask[here]):
-        steps.append(Step("mask", "passed", f"masked pixels are near: {mask_names(planes)}"))
+        steps.append(Step("mask", "passed", f"masked pixels are near: {mask_words(planes)}"))
     if facts.forced_snr is not None and abs(facts.forced_snr) < scores.threshold:
         text = f"{facts.forced_snr:.1f} σ at the place of a known object, {scores.threshold:g} σ are needed"
         end = Step("detect", Fate.BELOW, text, facts.forced_snr, scores.threshold)
@@ -226,7 +217,7 @@ def _under_mask(
             text = f"outside the {whose}'s own pixels, {deep}"
             return Fate.UNCOVERED, [Step("align", Fate.UNCOVERED, text, depth if free.any() else None, 0.0)]
     over = [
-        f"{mask_names(planes)} in the {name}"
+        f"{mask_words(planes)} in the {name}"
         for planes, name in ((frame, "frame"), (reference, "reference"))
         if planes
     ]
@@ -243,8 +234,3 @@ def _own_radius(facts: Facts) -> float:
 
 def _union(planes: np.ndarray[Any, Any]) -> int:
     return int(np.bitwise_or.reduce(planes, axis=None)) if planes.size else 0
-
-
-def mask_names(planes: int) -> str:
-    """What some bits of `core.vocabulary.MaskPlane` mean, in words."""
-    return ", ".join(name for plane, name in NAMES.items() if planes & plane)

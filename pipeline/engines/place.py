@@ -19,12 +19,11 @@ from core.database.tables import Difference, Observation, Reference
 from core.frames.content import was_written_over
 from core.places.place_facts import Place
 from core.places.place_flux import FAILED, MEASURED, PlaceFlux, flux_of
-from core.places.story import mask_names
 from core.places.story_parts import Fate, FrameStory
 from core.places.why import Page, Story, why, why_on_grid
 from core.review.real_rows import RealPlace
 from core.settings import Settings
-from core.vocabulary import MaskPlane
+from core.vocabulary import MaskPlane, mask_words
 from pipeline.calibration.calibrators import MastersFor, exposure_of_row, masters_of
 from pipeline.clock import one_line
 from pipeline.detection.forced import forced_flux
@@ -170,7 +169,7 @@ def _measured(
     if not (np.isfinite(flux) and flux_err > 0):
         planes = int(difference.mask[row, column])
         fate = Fate.UNCOVERED if planes == MaskPlane.EDGE else Fate.MASKED
-        return PlaceFlux(frame, fate.value, *at, reason=mask_names(planes) or "no error is known there")
+        return PlaceFlux(frame, fate.value, *at, reason=mask_words(planes) or "no error is known there")
     told = flux_of(frame, flux, flux_err, difference.flux_unit, prepared.zeropoint, prepared.mag_system)
     now = (settings.science_hash, settings.subtract.method)
     other = made is not None and (made.config_hash, made.method) != now

@@ -10,7 +10,7 @@ from core.frames.registration import registration_words
 from core.moon import moon
 from core.orientation import described
 from core.text import counted
-from core.vocabulary import DOUBT, LABELS, OWN, Label, MaskPlane, ReviewState
+from core.vocabulary import DOUBT, LABELS, OWN, Label, ReviewState, mask_words
 from screens.lines import Line, Tone, cells_of, indented, padded, shortened, span, wrapped
 from screens.review.known import known_facts
 from screens.review.said import past_line
@@ -20,14 +20,6 @@ if TYPE_CHECKING:
     from core.review.cards import Card
 
 _COLUMN = 40  # cells of one column of facts, at least
-_MASK_WORDS = {
-    MaskPlane.BAD: "bad pixel",
-    MaskPlane.SATURATED: "saturated",
-    MaskPlane.COSMIC_RAY: "cosmic ray",
-    MaskPlane.EDGE: "edge",
-    MaskPlane.INTERPOLATED: "interpolated",
-    MaskPlane.STREAK: "streak",
-}
 _STATE_TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
 
 BEST_FIRST = ("ensemble", "realbogus", "unet", "tree")
@@ -219,11 +211,6 @@ def standing(card: "Card") -> Line:
         return (*asked, span(f", asks {last.reviewer}", Tone.DIM, 16))
     tone = _STATE_TONES.get(LABELS[Label(last.label)].review_state, Tone.WARN)
     return (span("  "), span(last.label, tone), span(f" by {last.reviewer}", Tone.DIM, 14), *asked)
-
-
-def mask_words(flags: int) -> str:
-    """The names of mask bits."""
-    return ", ".join(word for bit, word in _MASK_WORDS.items() if flags & bit)
 
 
 def doubt_words(features: Mapping[str, float | None]) -> str:

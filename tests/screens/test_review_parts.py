@@ -4,8 +4,9 @@ import pytest
 
 from core.cells import COLOUR_MAPS, STRETCHES, Look
 from core.review.pace import Cut, Pace, share
+from core.vocabulary import mask_words
 from screens.lines import plain
-from screens.review.facts import best_first, mask_words, sexagesimal, utc
+from screens.review.facts import best_first, sexagesimal, utc
 from screens.review.guard import RepeatGuard
 from screens.review.known import known_facts
 from screens.review.queue import Entry, Queue
