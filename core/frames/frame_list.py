@@ -183,16 +183,6 @@ def around(
     return Around(rows, here, skipped, total, is_end)
 
 
-def count(store: Store, filters: str) -> Counted:
-    """How many frames pass a filter, up to `COUNTED`.
-
-    Raises
-    ------
-    FilterError
-    """
-    return _count(store, Listing(filters), None)
-
-
 def _just_before(row: FrameRow, listing: Listing) -> Cursor:
     """The place from which a window begins with this very row."""
     place = row.place(listing)

@@ -3,7 +3,7 @@
 import pytest
 
 from core.frames import queue
-from core.frames.frame_list import COUNTED, Counted, Listing, around, count, window
+from core.frames.frame_list import COUNTED, Counted, Listing, around, window
 from core.review.filter_words import FilterError
 from tests.core.frames import add_frames, add_reference, candidate, done, process
 
@@ -81,7 +81,7 @@ def test_rows_tell_what_lists_show(store):
 
 def test_counting_stops_where_nobody_counts_any_more(store, monkeypatch):
     add_frames(store, 1, 2, 3)
-    assert count(store, "frame:n*") == Counted(3)
+    assert around(store, Listing("frame:n*"), after=2).total == Counted(3)
     monkeypatch.setattr("core.frames.frame_list.COUNTED", 2)
-    assert count(store, "frame:n*") == Counted(2, more=True)
+    assert around(store, Listing("frame:n*"), after=2).total == Counted(2, more=True)
     assert COUNTED >= 10_000
