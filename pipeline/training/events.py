@@ -22,8 +22,7 @@ TRAIL_SNR = (8.0, 150.0)  # in all
 TRAIL_FWHM = (2.5, 100.0)  # long
 SATELLITE_SNR = (1.0, 25.0)  # within one FWHM of length
 TUMBLING_SHARE = 0.25  # of streaks, whose light comes and goes
-KINDS = ("point", "variable", "fading", "vanished", "satellite", "trail")
-STREAKS = ("satellite", "trail")
+POINTS, STREAKS = ("point", "variable", "fading", "vanished"), ("satellite", "trail")
 DENSITY_PX = 9000  # of the field for each point event
 STREAK_SHARE = 0.55  # of fields with streaks
 
@@ -35,7 +34,7 @@ class Event:
     Attributes
     ----------
     kind : str
-        One of `KINDS`.
+        One of `POINTS` or `STREAKS`.
     x, y : float
         0-based pixel centres; of a streak its middle within the field.
     flux : float
@@ -76,7 +75,7 @@ def draw_events(
     count = max(4, random.poisson(size * size / DENSITY_PX))
     shares = _shares(conditions.variable_share)
     for i in range(count):
-        kind = str(random.choice(["point", "variable", "fading", "vanished"], p=shares))
+        kind = str(random.choice(POINTS, p=shares))
         x, y, host, steady = _place(random, scene, size, kind, conditions.bright_variables)
         if not (0.0 <= x <= size - 1 and 0.0 <= y <= size - 1):
             continue

@@ -272,7 +272,7 @@ def nature(found: TrainingField, x: float, y: float) -> tuple[str, Event | None]
     Returns
     -------
     kind : str
-        Of `pipeline.training.events.KINDS`, or ``cosmic_ray``, ``hot``, ``column``, ``row``, ``smear``,
+        Of `pipeline.training.events`, or ``cosmic_ray``, ``hot``, ``column``, ``row``, ``smear``,
         ``ghost``, ``spike``, ``bleed``, ``saturation``, ``edge``, ``dipole``, ``residual`` (of a star),
         ``host`` (of a galaxy's or any other light) or ``noise``.
     event : Event or None

@@ -6,7 +6,7 @@ import pytest
 from pipeline.detection.detect import detect
 from pipeline.detection.forced import forced_fluxes
 from pipeline.training import field_cache
-from pipeline.training.events import KINDS, draw_events
+from pipeline.training.events import POINTS, STREAKS, draw_events
 from pipeline.training.fields import ARTEFACT, DARK, POINT, STREAK, UNTOLD, field, nature
 from pipeline.training.scenes import draw_scene
 
@@ -83,10 +83,10 @@ def test_what_is_detected_is_told_apart_by_what_it_is(fields):
         detections, dropped = detect(made.difference, made.new, made.reference, made.settings)
         for found in (*detections, *dropped):
             kind, event = nature(made, found.x, found.y)
-            assert (event is not None) == (kind in KINDS)
+            assert (event is not None) == (kind in (*POINTS, *STREAKS))
             kinds.add(kind)
     assert {"point", "vanished"} <= kinds
-    assert kinds - set(KINDS)
+    assert kinds - {*POINTS, *STREAKS}
 
 
 def test_a_folder_of_fields_is_made_once_and_read_back(tmp_path, fields, monkeypatch):
