@@ -27,7 +27,6 @@ TAPER_PX = 30.0  # from here to HALF_PX the wings fade to nothing
 DIFFRACTION_PX = 0.6  # wavelength over diameter; coarser than 2 / SAMPLES, so nothing is aliased
 OBSCURATION = 0.3
 PER_WIDTH = 0.976  # FWHM of the atmosphere's PSF in units of wavelength over r0
-ZERNIKES = ("defocus", "astigmatism_0", "astigmatism_45", "coma_x", "coma_y", "trefoil_x", "trefoil_y")
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,8 @@ class Optics:
     growth : (gx, gy, gr)
         The atmosphere's and tracking's width is ``1 + gx u + gy v + gr (u^2 + v^2)`` times that.
     waves : dict
-        By name of `ZERNIKES`: root mean square over the pupil, in waves, as (constant, u, v, uu, uv, vv).
+        By name of a Zernike polynomial that `_telescope` has: root mean square over the pupil, in waves, as
+        (constant, u, v, uu, uv, vv).
     jitter : (xx, yy, xy)
         Covariance of the tracking's errors in square pixels.
     drift : (dx, dy)

@@ -1,7 +1,7 @@
 """A frame's thumbnail as the store keeps it: small, in sigma of its sky, one byte a pixel.
 
 Values are kept as their inverse hyperbolic sine, so that a faint gradient and a saturated star both
-fit: steps of a sixteenth of a sigma at the sky, up to `LARGEST` sigma.
+fit: steps of a sixteenth of a sigma at the sky, up to 1400 sigma.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ STEPS = 16.0  # per unit of asinh
 _MASKED = -128
 _HEAD = struct.Struct(">BBB")  # version, height, width
 _VERSION = 1
-
-LARGEST = float(np.sinh(127 / STEPS))
 
 
 class ThumbnailDamaged(ValueError):

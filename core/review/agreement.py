@@ -27,7 +27,6 @@ from core.text import safe_text
 from core.vocabulary import LABELS, Label, ReviewState
 
 SIDES = (ReviewState.REAL, ReviewState.BOGUS)
-SETTLED_BY = ("expert", "votes")
 
 
 class ExpertError(AstridError):
@@ -49,7 +48,7 @@ class Standing:
     confirmed : ReviewState or None
         Real or bogus.
     by : str or None
-        One of `SETTLED_BY`.
+        ``expert`` or ``votes``.
     """
 
     object_id: int

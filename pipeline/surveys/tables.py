@@ -295,7 +295,6 @@ DECAM = Survey(
             flux=("psfFlux",),
             flux_err=("psfFluxErr",),
             nanojansky=1.0,
-            negative=("isdiffpos",),
             is_forced=True,
         )
     },
