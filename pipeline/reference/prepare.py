@@ -36,7 +36,7 @@ def prepare(reference: Reference, settings: Settings) -> PreparedReference:
     """
     degree = settings.subtract.psf_degree
     prepared = _prepared(reference.id or 0, reference.content, reference.path, degree)
-    return _calibrated(prepared, settings) if prepared.zeropoint is None else prepared
+    return calibrated(prepared, settings) if prepared.zeropoint is None else prepared
 
 
 @lru_cache(maxsize=KEPT)
@@ -44,8 +44,8 @@ def _prepared(reference_id: int, _content: str, path: str, psf_degree: int) -> P
     return _measured(read(Path(path)), psf_degree, reference_id)
 
 
-def _calibrated(prepared: PreparedReference, settings: Settings) -> PreparedReference:
-    """A reference without a zeropoint, with that of a star catalogue, where there is one by now."""
+def calibrated(prepared: PreparedReference, settings: Settings) -> PreparedReference:
+    """A reference with the zeropoint of its PSF by a star catalogue; as it is where none tells."""
     key = ("zeropoint", KnownSky.of(settings).state)
     if key not in prepared.caches:
         prepared.caches[key] = compared(prepared.frame, prepared.stars, settings, prepared.psf).zeropoint

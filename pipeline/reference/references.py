@@ -22,7 +22,7 @@ from pipeline.frame import FrameRefused
 from pipeline.intake.ingest import footprint
 from pipeline.measure import Measured, measure
 from pipeline.reference.coadd import build
-from pipeline.reference.prepare import prepare_image
+from pipeline.reference.prepare import calibrated, prepare_image
 from pipeline.reference.reference_file import ReferenceImage, write
 
 Progress = Callable[[int, int, str], None]
@@ -185,9 +185,11 @@ def _measured(
 def _kept(image: ReferenceImage, seeing_px: float, chosen: str, settings: Settings) -> ReferenceFacts:
     """Put a reference into its place, under the name of its content; one without a PSF serves no frame."""
     try:
-        prepare_image(image, settings)
+        prepared = calibrated(prepare_image(image, settings), settings)
     except FrameRefused as refused:
         raise FrameRefused(f"nothing can be subtracted from it: {refused}") from None
+    # Fluxes are of its PSF, by which its zeropoint is better known than by the apertures of any frame.
+    image = replace(image, zeropoint=prepared.zeropoint, mag_system=prepared.mag_system)
     folder = settings.home / "references"
     folder.mkdir(parents=True, exist_ok=True)
     with part_beside(folder / "reference.fits") as written:

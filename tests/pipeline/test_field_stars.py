@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.io.fits import Header
 from astropy.wcs import WCS
 
@@ -17,9 +18,9 @@ from pipeline.clock import StageClock
 from pipeline.frame import Frame, FrameRefused
 from pipeline.known.field_stars import band_of, compare, moffat_share
 from pipeline.measure import measure_calibrated
-from pipeline.reference import prepare as prepare_module
-from pipeline.reference.prepare import prepare_image
-from pipeline.reference.reference_file import ReferenceImage
+from pipeline.reference.prepare import calibrated, prepare_image
+from pipeline.reference.reference_file import ReferenceImage, read
+from pipeline.reference.references import from_file
 from pipeline.stellar.psf import estimate_psf
 from pipeline.stellar.stars import find_stars
 from tests.pipeline.catalogs import added, gaia, write_csv
@@ -207,11 +208,31 @@ def test_a_reference_without_a_zeropoint_gets_that_of_the_catalogue(
     frame, truth = exposed()
     frame = replace(frame, gain=2.0)
     prepared = prepare_image(ReferenceImage(frame, ("one",), "adu"), settings)
-    assert prepare_module._calibrated(prepared, settings).zeropoint is None
+    assert calibrated(prepared, settings).zeropoint is None
     catalogue(Library(settings.home), tmp_path, truth)
-    found = prepare_module._calibrated(prepared, settings)
+    found = calibrated(prepared, settings)
     assert found.zeropoint == pytest.approx(ZEROPOINT - 2.5 * np.log10(2.0), abs=0.015)
     assert found.mag_system == "ab"
+
+
+def test_a_reference_has_one_zeropoint_whether_it_or_the_catalogue_came_first(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """That of its PSF, which fluxes are of: in a crowd it is not what two apertures make of the stars."""
+    frame, truth = exposed(stars=300)
+    header = wcs().to_header()
+    header.update({"FILTER": "r", "DATE-OBS": "2016-01-01T12:00:00", "EXPTIME": 60.0, "BUNIT": "electron"})
+    header["RDNOISE"] = frame.read_noise
+    path = tmp_path / "deep.fits"
+    fits.PrimaryHDU(frame.data, header).writeto(path)
+    first = from_file(path, settings)
+    assert first.zeropoint is None
+    catalogue(Library(settings.home), tmp_path, truth)
+    later = calibrated(prepare_image(read(Path(first.path)), settings), settings)
+    assert later.zeropoint == pytest.approx(ZEROPOINT, abs=0.01)
+    at_once = from_file(path, settings)
+    assert at_once.zeropoint == pytest.approx(later.zeropoint, abs=1e-6)
+    assert read(Path(at_once.path)).zeropoint == pytest.approx(later.zeropoint, abs=1e-6)
 
 
 @pytest.mark.parametrize("beta", [2.5, 3.0, 4.5])
