@@ -48,6 +48,11 @@ def test_half_a_position_is_refused(text):
         parse_position(text)
 
 
+def test_the_poles_are_places_too():
+    assert parse_position("0 -90") == (0.0, -90.0)
+    assert parse_position("23:59:59.9 +90:00:00") == (pytest.approx(359.9995833), 90.0)
+
+
 def test_the_sign_of_zero_degrees_counts():
     assert parse_position("0", "-00:30:00") == (0.0, -0.5)
     assert parse_position("0", "+00:30:00") == (0.0, 0.5)
@@ -68,7 +73,8 @@ def test_what_is_no_position_is_refused_in_safe_words(ra, dec):
 
 
 @pytest.mark.parametrize(
-    ("text", "degrees"), [("5arcsec", 5 / 3600), ('30"', 30 / 3600), ("2'", 2 / 60), ("1e-3deg", 1e-3)]
+    ("text", "degrees"),
+    [("5arcsec", 5 / 3600), ('30"', 30 / 3600), ("3arcmin", 3 / 60), ("2'", 2 / 60), ("1e-3deg", 1e-3)],
 )
 def test_a_radius_has_a_unit(text, degrees):
     assert parse_radius(text) == pytest.approx(degrees)
