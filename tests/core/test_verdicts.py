@@ -10,7 +10,7 @@ from sqlmodel import select
 from core.database.store import open_store
 from core.database.tables import Candidate, SkyObject, Verdict
 from core.review.chain import FIRST_HASH, row_hash, session_heads, verify
-from core.review.retractions import redo, step_size, undo
+from core.review.retractions import objects_of_step, redo, step_size, undo
 from core.review.verdicts import VerdictError, annotate, decide, decide_together
 from core.vocabulary import LABELS, Label, ReviewState
 from tests.core.rows import add_candidate, add_object
@@ -276,6 +276,7 @@ def test_many_verdicts_of_one_step_are_undone_and_redone_as_one(store):
     given = decide_together(store, **ADA, candidate_ids=many, label=Label.DIPOLE, shown={"by": "bulk"})
     assert [row.candidate_id for row in given] == many
     assert step_size(given[0]) == 4
+    assert _labels(store, [before, *many]) == ["real", *["dipole"] * 4]
 
     taken = undo(store, session="another day", reviewer="ada")
     assert step_size(taken) == 4
@@ -292,6 +293,21 @@ def test_many_verdicts_of_one_step_are_undone_and_redone_as_one(store):
     assert step_size(redo(store, session="a third", reviewer="ada")) == 4
     assert _labels(store, [before, *many]) == ["real", *["dipole"] * 4]
     assert verify(store) == []
+
+
+def test_a_step_is_none_of_what_was_decided_before_and_after_it(store):
+    objects = [add_object(store) for _ in range(4)]
+    candidates = [add_candidate(store, each) for each in objects]
+    judge(store, candidates[0], Label.REAL)
+    step = decide_together(store, **ADA, candidate_ids=candidates[1:3], label=Label.DIPOLE, shown={})
+    judge(store, candidates[3], Label.REAL)
+    assert [objects_of_step(store, row) for row in step] == [tuple(objects[1:3])] * 2
+    undo(store, **ADA)
+    taken = undo(store, **ADA)
+    assert (step_size(taken), objects_of_step(store, taken)) == (2, tuple(objects[1:3]))
+    assert _labels(store, candidates) == ["real", None, None, None]
+    redo(store, **ADA)
+    assert _labels(store, candidates) == ["real", "dipole", "dipole", None]
 
 
 def test_a_step_with_a_candidate_that_does_not_exist_writes_nothing(store):
