@@ -178,11 +178,24 @@ def test_the_match_radius_is_in_pixels_and_never_below_an_arcsecond(store: Store
     assert process(store, small).new_objects == 0
 
 
-def test_an_uncertain_position_reaches_further(store: Store) -> None:
+@pytest.mark.parametrize("pixel_scale", [0.8, 3.0])
+def test_the_match_radius_on_the_sky_follows_the_size_of_a_pixel(store: Store, pixel_scale: float) -> None:
     reference = add_reference(store).id or 0
-    add_frames(store, 1, 2)
+    add_frames(store, 1, 2, 3)
+
+    def new_objects(pixels_north: float) -> int:
+        dec = DEC + pixels_north * pixel_scale / 3600.0
+        return process(store, done(reference, candidate(dec=dec), pixel_scale=pixel_scale)).new_objects
+
+    assert [new_objects(north) for north in (0.0, 1.9, 2.1)] == [1, 0, 1]
+
+
+def test_an_uncertain_position_reaches_three_of_its_errors_far(store: Store) -> None:
+    reference = add_reference(store).id or 0
+    add_frames(store, 1, 2, 3)
     process(store, done(reference, candidate(50.0, 50.0)))
-    assert process(store, done(reference, candidate(50.0, 54.0, position_error_px=1.5))).new_objects == 0
+    assert process(store, done(reference, candidate(50.0, 54.4, position_error_px=1.5))).new_objects == 0
+    assert process(store, done(reference, candidate(50.0, 45.4, position_error_px=1.5))).new_objects == 1
 
 
 def test_a_frame_without_sky_is_associated_on_the_grid_of_its_reference(store: Store) -> None:
@@ -281,6 +294,18 @@ def test_committing_the_same_again_changes_nothing(store: Store) -> None:
     )  # fmt: skip
     assert after == before
     assert (count(store, Cutout), count(store, Rejection), count(store, Difference)) == (2, 1, 1)
+
+
+def test_a_frame_processed_again_leaves_the_cutouts_of_others(store: Store) -> None:
+    reference = add_reference(store).id or 0
+    keys = add_frames(store, 1, 2)
+    process(store, done(reference, candidate(cutouts=b"first")))
+    process(store, done(reference, candidate(cutouts=b"other")))
+    requeue(store, keys[:1])
+    process(store, done(reference, candidate(cutouts=b"anew")))
+    with store.read() as session:
+        kept = session.exec(select(Cutout.pixels).order_by(col(Cutout.candidate_id))).all()
+    assert kept == [b"anew", b"other"]
 
 
 def test_the_same_subtraction_with_other_detections_keeps_those_that_came_again(store: Store) -> None:
