@@ -348,6 +348,40 @@ def test_a_candidate_is_told_the_body_that_is_there(tmp_path: Path) -> None:
     assert "836 days" in found[3]["solar_system"]["reason"]
 
 
+def test_each_place_is_seen_from_its_own_site(tmp_path: Path) -> None:
+    """Pallas at some 3 au is seconds of arc elsewhere from the other side of the Earth."""
+    path = tmp_path / "MPCORB.DAT"
+    path.write_text(PALLAS_LINE + "\n")
+    library, mjd = Library(tmp_path / "home"), np.array([59020.0])
+    orbits = Orbits.of(np.load(added(library, path).folder / "orbits.npy"))
+    sites = [(33.36, -116.86), None, (-30.24, 109.26), (33.36, -116.86)]
+    centre = seen(orbits, 59020.0, None)
+    answers = KnownSky(library, CatalogSettings()).match(
+        np.repeat(centre.ra, 4), np.repeat(centre.dec, 4), np.repeat(mjd, 4), sites
+    )
+    told = [each["solar_system"]["distance_arcsec"] for each in answers]
+    for distance, site in zip(told, sites, strict=True):
+        place = seen(orbits, 59020.0, site)
+        truth = float(separation_deg(place.ra, place.dec, centre.ra, centre.dec)[0]) * 3600.0
+        assert distance == pytest.approx(truth, abs=0.01)
+    assert told[1] < 0.01 < 0.5 < min(told[0], told[2])
+    assert told[0] == told[3] != pytest.approx(told[2], abs=0.05)
+
+
+def test_of_two_catalogues_of_orbits_the_nearer_body_is_told(tmp_path: Path) -> None:
+    library = Library(tmp_path / "home")
+    anomaly = PALLAS_LINE[26:35]
+    for name, moved in (("first", 0.001), ("second", 0.0), ("third", -0.0005)):
+        path = tmp_path / f"{name}.DAT"
+        path.write_text(PALLAS_LINE.replace(anomaly, f"{float(anomaly) + moved:9.5f}") + "\n")
+        added(library, path)
+    mjd = np.array([59020.0])
+    place = seen(Orbits.of(np.load(library.catalogs("orbits")[1].folder / "orbits.npy")), mjd[0], None)
+    (answer,) = KnownSky(library, CatalogSettings()).match(place.ra, place.dec, mjd)
+    told = answer["solar_system"]
+    assert (told["catalog"], told["distance_arcsec"]) == ("second", pytest.approx(0.0, abs=0.01))
+
+
 def test_none_is_said_by_the_catalogue_whose_orbits_can_tell(tmp_path: Path) -> None:
     library = Library(tmp_path / "home")
     for name, epoch in (("old", "K205V"), ("present", "K228H")):

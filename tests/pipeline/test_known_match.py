@@ -12,7 +12,7 @@ from core.catalogs.coverage import Coverage
 from core.catalogs.library import Library
 from core.objects.sky import separation_deg
 from core.settings_sections import CatalogSettings
-from pipeline.known.match import KINDS, KnownSky
+from pipeline.known.match import KINDS, KnownSky, light_radii
 from tests.pipeline.catalogs import added, gaia, scattered, write_csv, write_parquet
 
 MJD_2026 = 61041.0
@@ -149,6 +149,19 @@ def test_a_host_is_measured_in_its_own_size(library: Library, tmp_path: Path) ->
     assert beside["galaxy"]["redshift"] == pytest.approx(0.2, abs=1e-6)
     assert (dot["galaxy"]["name"], dot["galaxy"]["sizes"]) == ("dot", None)
     assert nothing["galaxy"]["status"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("towards", "radii"),
+    [(30.0, 1.0), (120.0, 2.0), (210.0, 1.0), (60.0, 1.75**0.5), (0.0, 1.75**0.5), (-30.0, 3.25**0.5)],
+)
+def test_a_hosts_long_axis_is_turned_from_north_to_east(towards: float, radii: float) -> None:
+    """The long axis of 10 arcsec at a position angle of 30 degrees, the short one half of it."""
+    angle, dec = math.radians(towards), 60.0
+    east, north = 10.0 / 3600.0 * math.sin(angle), 10.0 / 3600.0 * math.cos(angle)
+    ellipse = tuple(np.array([each]) for each in (150.0, dec, 10.0 / 3600.0, 0.5, 30.0))
+    point = np.array([150.0 + east / math.cos(math.radians(dec))]), np.array([dec + north])
+    assert light_radii(ellipse, *point) == pytest.approx(radii, rel=1e-3)
 
 
 def test_a_variable_brings_its_type_and_period(library: Library, tmp_path: Path) -> None:
