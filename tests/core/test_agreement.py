@@ -88,13 +88,17 @@ def test_agreement_and_reliability_of_reviewers(store):
         judge(store, "eve", candidate, Label.REAL if i % 2 else Label.DIPOLE)
         judge(store, "ada", candidate, Label.SUPERNOVA if i % 2 else Label.TRAIL)
         judge(store, "bob", candidate, Label.REAL if i % 4 else Label.TRAIL)
+    settled_by_eve = add_candidate(store)
+    judge(store, "eve", settled_by_eve, Label.REAL)
+    judge(store, "bob", settled_by_eve, Label.SNOOZE)  # takes no side
+    judge(store, "ada", add_candidate(store), Label.REAL)  # which nobody else has seen
     found = standings(store, **RULE)
     by_pair = {(pair.first, pair.second): pair for pair in agreement(found)}
     assert by_pair["ada", "eve"].kappa == pytest.approx(1.0)
     assert by_pair["ada", "bob"].kappa == pytest.approx(0.5)
     shares = reliability(found, **RULE)
-    assert shares["ada"].share == 1.0
-    assert shares["bob"].share == 0.75
+    assert (shares["ada"].share, shares["ada"].n) == (1.0, FEWEST + 4)
+    assert (shares["bob"].share, shares["bob"].n) == (0.75, FEWEST + 4)
     assert agreement(found[: FEWEST - 1])[0].kappa is None
 
 
