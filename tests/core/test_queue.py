@@ -182,6 +182,19 @@ def test_a_claim_passes_over_a_row_that_is_being_committed(store: Store, store_u
     other.close()
 
 
+def test_what_could_be_claimed_is_counted_with_what_fell_silent(store: Store) -> None:
+    keys = add_frames(store, 1, 2, 3, 4, 5)
+    silent, held = claimed(store), claimed(store)
+    assert (silent.observation_id, held.observation_id) == (keys[0], keys[1])
+    with store.write() as session:
+        session.execute(update(Observation).where(col(Observation.id) == keys[0]).values(lease_until=0.0))
+        session.execute(update(Observation).where(col(Observation.id) == keys[2]).values(not_before=1e12))
+    drop(store, keys[4:])
+    assert queue.due(store) == [keys[3]]
+    assert queue.unfinished(store, keys) == {keys[0], keys[1], keys[3]}
+    assert [queue.count_takeable(store, most) for most in (9, 1)] == [2, 1]
+
+
 def test_a_person_can_put_frames_back_and_take_them_out(store: Store) -> None:
     keys = add_frames(store, 1, 2, 3)
     running = claimed(store).observation_id
@@ -270,8 +283,9 @@ def test_a_run_that_fell_silent_is_lost_wherever_it_was(store: Store) -> None:
 def test_a_frame_that_kills_every_run_is_quarantined_in_the_end(store: Store) -> None:
     (key,) = add_frames(store, 1)
     for number in range(queue.MAX_INTERRUPTIONS):
-        assert row(store, key).state == "queued", f"after {number} runs"
+        assert (row(store, key).state, row(store, key).reason) == ("queued", None), f"after {number} runs"
         run = a_run(store)
         claimed(store, owner=runs.owner(run.id or 0))
         runs.finish(store, run.id or 0, "interrupted")
     assert row(store, key).state == "quarantined"
+    assert row(store, key).reason == "10 runs ended while they processed it"
