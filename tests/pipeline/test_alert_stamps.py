@@ -100,6 +100,23 @@ def test_no_bytes_at_all_do_anything_else(noise, place):
         assert not np.isinf(plane).any()
 
 
+def test_blank_says_nothing_of_an_image_in_floats():
+    """By the standard it is for whole numbers alone."""
+    plain = as_fits(IMAGE, KEY=7, zipped=False)
+    assert plain.count(b"KEY     =") == 1
+    np.testing.assert_array_equal(read_stamp(plain.replace(b"KEY     =", b"BLANK   =")), IMAGE)
+
+
+@pytest.mark.parametrize("shape", [(21, 41), (41, 21), (11, 41), (21, 11)])
+def test_the_middle_of_a_longer_image_is_kept(shape):
+    image = np.random.default_rng(3).normal(size=shape).astype(np.float32)
+    image[shape[0] // 2, shape[1] // 2] = 1000.0
+    kept = to_cutouts(image, None, None, size=11)
+    assert kept is not None
+    assert kept.new.shape == (11, 11)
+    assert np.unravel_index(kept.new.argmax(), (11, 11)) == (5, 5)
+
+
 def test_no_image_at_all_makes_no_cutouts():
     assert to_cutouts(None, None, None, size=63) is None
 
