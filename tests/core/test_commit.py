@@ -30,6 +30,8 @@ from core.frames.frame_detail import read_frame
 from core.frames.outcome import ForcedFacts, FrameOutcome, QualityFacts, RejectionFacts, StageRecord
 from core.frames.queue import LeaseLost, requeue
 from core.operations.status import frames_status
+from core.review.verdicts import decide
+from core.vocabulary import Label
 from tests.core.frames import (
     DEC,
     RA,
@@ -390,6 +392,31 @@ def test_only_snoozed_objects_come_back_when_they_are_detected_again(
     process(store, done(reference, candidate()))
     row = the(store, SkyObject)
     assert (row.review_state, row.review_label) == (after, None if after == "unreviewed" else "x")
+
+
+@pytest.mark.parametrize(
+    ("label", "days", "comes_back"),
+    [
+        (Label.COSMIC_RAY, 0.01, True),
+        (Label.COSMIC_RAY, -1.0, False),  # an earlier frame, processed later
+        (Label.TRAIL, 0.01, True),
+        (Label.MOVING, 0.4, False),
+        (Label.MOVING, 0.6, True),
+        (Label.SNOOZE, 0.01, True),
+        (Label.DIPOLE, 30.0, False),
+        (Label.REAL, 30.0, False),
+    ],
+)
+def test_a_later_detection_contradicts_that_it_was_there_but_once(
+    store: Store, label: Label, days: float, comes_back: bool
+) -> None:
+    reference = add_reference(store).id or 0
+    add_frames(store, 1)
+    (key,) = process(store, done(reference, candidate())).candidate_ids
+    decide(store, session="s", reviewer="ada", candidate_id=key, label=label, shown={})
+    add_frames(store, 2, mjd=60001.0 + days)
+    assert process(store, done(reference, candidate())).new_objects == 0
+    assert the(store, SkyObject).review_label == (None if comes_back else label)
 
 
 def test_the_same_epoch_again_wakes_nothing(store: Store) -> None:

@@ -163,6 +163,25 @@ def test_a_snooze_remembers_when_and_ends_with_a_new_detection(store):
     assert state_of(store, sky_object) == (ReviewState.UNREVIEWED, None)
 
 
+@pytest.mark.parametrize(
+    ("label", "days"), [(Label.COSMIC_RAY, 0.0), (Label.TRAIL, 0.0), (Label.MOVING, 0.5)]
+)
+def test_what_is_there_but_once_stands_until_something_is_there_later(store, label, days):
+    sky_object = add_object(store)
+    candidate = add_candidate(store, sky_object, mjd=60000.0)
+    judge(store, candidate, label)
+    with store.read() as db:
+        assert db.get_one(SkyObject, sky_object).snoozed_at_mjd == 60000.0 + days
+    add_candidate(store, sky_object, mjd=60000.0 + days)  # the same body may still be there
+    judge(store, candidate, Label.REAL)
+    undo(store, **ADA)
+    assert state_of(store, sky_object) == (LABELS[label].review_state, label)
+    judge(store, candidate, Label.REAL)
+    add_candidate(store, sky_object, mjd=60000.1 + days)
+    undo(store, **ADA)
+    assert state_of(store, sky_object) == (ReviewState.UNREVIEWED, None)
+
+
 def test_the_verdict_on_one_object_leaves_others_alone(store, one):
     other = add_object(store)
     add_candidate(store, other)
