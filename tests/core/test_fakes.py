@@ -21,7 +21,7 @@ from core.database.tables import (
 )
 from core.frames.forced import add_points, look, objects_of
 from core.frames.frame_list import frame_rows
-from core.frames.injected import draw_of
+from core.frames.injected import draw_of, sources_of
 from core.frames.outcome import ForcedFacts, InjectedFacts
 from core.objects.detail import ObjectError, read_object
 from core.operations.status import status
@@ -46,6 +46,7 @@ from core.review.waiting import ORDERS, queue_count, queue_page
 from core.vocabulary import Label, ReviewState
 from tests.builders import empty_store
 from tests.core.frames import DEC, RA, add_frames, add_reference, candidate, claimed, done, process
+from tests.core.rows import add_object
 
 ADA = {"session": "s", "reviewer": "ada"}
 AT = (20.0, 70.0)  # of the injected source
@@ -342,6 +343,42 @@ def test_a_source_that_was_never_found_is_drawn_again_and_makes_no_card(store):
         new = Observation(id=9, content="x", frame="x", path="x", created_at=1.0)
         assert draw_of(db, new, db.get_one(Reference, 1)).is_fresh
     assert (source.sky_object_id, source.x, source.flux) == (None, lost.x, lost.flux)
+
+
+def test_what_was_measured_and_not_drawn_is_no_injection(store):
+    """Else the depth and the recovery of a frame would count a source that nobody drew into it."""
+    first_frame(store)
+    _, fake = the_fake(store)
+    add_frames(store, 2)
+    seen = drawn(sky_object_id=fake, flux=0.0, candidate=None, found=False, forced=(30.0, 90.0))
+    process(store, done(1, injected=(seen,)))
+    with store.read() as db:
+        assert [row.observation_id for row in db.exec(select(Injection))] == [1]
+    assert [point.flux for point in read_card(store, fake).light_curve] == [950.0, 30.0]
+
+
+def test_a_field_has_the_sources_of_all_its_references_across_the_seam_too(store):
+    at = {"a": (359.995, 10.0), "b": (0.005, 10.0), "south": (359.995, 9.0), "far": (0.5, 10.0)}
+    references = {
+        name: add_reference(store, number, ra=ra, dec=dec, radius_deg=0.02)
+        for number, (name, (ra, dec)) in enumerate(at.items(), 1)
+    }
+    on_grid = add_reference(store, 9, has_wcs=False, ra=None, dec=None, radius_deg=None)
+    for name, reference in (references | {"grid": on_grid}).items():
+        ra, dec = at.get(name, (None, None))
+        facts = {"x": 1.0, "y": 2.0, "ra": ra, "dec": dec, "mjd": 60000.0, "flux": 900.0, "mag_per_day": 0.1}
+        keys = {"sky_object_id": add_object(store, injected=True), "reference_id": reference.id}
+        with store.write() as db:
+            db.add(InjectedSource(**keys, **facts, snr=9.0, host=name))
+
+    def hosts(reference):
+        with store.read() as db:
+            return [each.host for each in sources_of(db, db.get_one(Reference, reference.id))]
+
+    assert hosts(references["a"]) == hosts(references["b"]) == ["a", "b"]
+    assert hosts(references["south"]) == ["south"]
+    assert hosts(references["far"]) == ["far"]
+    assert hosts(on_grid) == ["grid"]
 
 
 def test_a_worker_that_lost_its_lease_injects_nothing(store):

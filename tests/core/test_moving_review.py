@@ -29,7 +29,7 @@ from core.review.verdicts import annotate, decide, decide_together
 from core.review.waiting import queue_count, queue_page
 from core.vocabulary import Label, ReviewState
 from tests.core.rows import add_candidate
-from tests.core.test_tracklets import found, frames_of_a_night, linked_mover, one_mover
+from tests.core.test_tracklets import NIGHT, found, frames_of_a_night, linked_mover, one_mover
 
 
 @pytest.fixture
@@ -185,6 +185,24 @@ def test_two_tracklets_of_one_night_are_two_cards(store: Store) -> None:
     assert words(store, objects) == ["unreviewed", "linked"] * 2
     judge(store, candidates[1], Label.MOVING)
     assert words(store, objects) == ["real", "real", "unreviewed", "linked"]
+
+
+def test_each_of_two_bodies_judged_together_is_known_until_its_own_last_detection(store: Store) -> None:
+    candidates = one_mover(store)
+    write_tracklets(store, nights(store)[0], [found(*candidates[:2]), found(*candidates[2:])])
+    rows = decide_together(
+        store, session="ann", reviewer="ann", candidate_ids=[candidates[0], candidates[2]],
+        label=Label.SNOOZE, shown={},
+    )  # fmt: skip
+    last = [row.shown["object_last_mjd"] for row in rows]
+    assert last == pytest.approx([NIGHT + 1 / 48, NIGHT + 3 / 48], abs=1e-9)
+
+
+def test_the_earliest_detection_carries_the_card_though_its_frame_came_last(store: Store) -> None:
+    candidates = one_mover(store)
+    ((first,),) = frames_of_a_night(store, [(5.0, 50.0)], first=9, day=NIGHT - 1 / 48)
+    write_tracklets(store, newest_night(store), [found(*candidates, first)])
+    assert words(store, objects_of(store, [first, *candidates])) == ["unreviewed", *["linked"] * 4]
 
 
 def test_scripts_are_told(body) -> None:
