@@ -120,6 +120,17 @@ def test_what_came_back_is_decided_anew_and_waits_again_after_an_undo(store):
     assert rows == ["unreviewed", "bogus"]
 
 
+def test_it_still_waits_when_somebody_takes_back_what_they_said_before(store):
+    sky_object = add_object(store)
+    candidate = add_candidate(store, sky_object, mjd=60000.0, snr=8.0, scores={"ensemble": 0.2})
+    decide(store, **ADA, candidate_id=candidate, label=Label.REAL, shown={"snr": 8.0})
+    bob = {"session": "t", "reviewer": "bob"}
+    decide(store, **bob, candidate_id=candidate, label=Label.DIPOLE, shown={"snr": 8.0})
+    assert seen(store, sky_object) == [sky_object]
+    assert undo(store, **ADA) is not None
+    assert waits(store, sky_object)
+
+
 def test_a_frame_that_detects_it_clearly_brings_it_back(sqlite_store):
     store = sqlite_store
     reference = add_reference(store).id
