@@ -14,8 +14,8 @@ from sqlmodel import select
 from core.database.tables import SkyObject, Verdict
 from core.models import versions
 from core.models.distributions import adjusted, compare, effective, kolmogorov, ks_distance, psi
-from core.models.drift import RANKED, calibrated, drift
-from core.models.drift_rows import Judged
+from core.models.drift import RANKED, calibrated, compared, drift
+from core.models.drift_rows import Judged, Sample
 from core.models.retraining import retraining
 from core.settings_sections import DriftSettings, ReviewSettings
 from tests.core.nights import add_nights
@@ -109,6 +109,27 @@ def test_nights_before_a_promotion_are_no_reference(sqlite_store, monkeypatch):
     assert "5 nights" in found.advice[0]
     assert "there are 4 since the last promotion" in found.advice[0]
     assert measured(sqlite_store, DriftSettings(nights=2)).reference_nights == 2
+
+
+def test_a_change_is_one_that_is_large_and_no_chance():
+    """Of very many candidates even a small change is no chance, and it is no drift for that."""
+
+    def told(shift, n, limits):
+        random = np.random.default_rng(6)
+        nights_of = [np.arange(first, last).repeat(n) for first, last in ((0, 5), (5, 8))]
+        before, now = (
+            Sample(
+                np.full(len(mjd), "camera r"), mjd + 0.5,
+                {"tree": random.normal(shift if mjd[0] else 0.0, 1.0, len(mjd))}, {}, len(mjd),
+            )
+            for mjd in nights_of
+        )  # fmt: skip
+        (found,) = compared(before, now, np.arange(8.0), limits)
+        return found.p_adjusted < 0.01, found.psi >= 0.2, found.is_drift
+
+    assert told(0.2, 1000, LIMITS) == (True, False, False)
+    assert told(0.6, 1000, LIMITS) == (True, True, True)
+    assert told(0.6, 1000, LIMITS.model_copy(update={"p": 1e-300})) == (True, True, False)
 
 
 def test_many_candidates_are_sampled_evenly(sqlite_store, monkeypatch):
