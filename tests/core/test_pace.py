@@ -101,7 +101,8 @@ def test_a_time_cuts_the_queue_at_the_reviewers_own_pace_and_says_what_lies_belo
     assert 0 < low < 10 * 3 / 21 < high < 10
     assert cut(store, "ada", 60).below == 0
     with pytest.raises(PaceError, match="less than one"):
-        cut(store, "ada", 0.01)
+        cut(store, "ada", 0.09)
+    assert cut(store, "ada", 0.11).rank == 1
     with pytest.raises(PaceError, match="not known yet"):
         cut(store, "bob", 25)
     assert len(waiting) == 30
