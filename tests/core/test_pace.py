@@ -164,15 +164,17 @@ def test_only_what_one_decided_once_and_long_ago_is_due_again(store):
     assert due_again(store, "ada", 0, before=late) == []
 
 
-def test_what_was_taken_back_and_what_scripts_gave_has_no_pace(sqlite_store):
+def test_what_was_taken_back_what_scripts_gave_and_what_was_given_to_many_at_once_has_no_pace(sqlite_store):
     store = sqlite_store
     for i in range(FEWEST + 2):
         judge(store, add_candidate(store), Label.REAL)
         if i == 0:
             judge(store, add_candidate(store), Label.DIPOLE)
             undo(store, **ADA)
-    for _ in range(3 * FEWEST):
+    for _ in range(FEWEST):
         judge(store, add_candidate(store), Label.DIPOLE, **{BY: COMMAND_LINE})
+    many = [add_candidate(store) for _ in range(2 * FEWEST)]
+    decide_together(store, **ADA, candidate_ids=many, label=Label.DIPOLE, shown={})
     times = [0.0, 1.0, 2.0, *(6.0 * i for i in range(1, FEWEST + 2))]
     set_times(store, times + [1000.0 + 0.1 * i for i in range(3 * FEWEST)])
     found = pace(store, "ada")
