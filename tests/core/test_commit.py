@@ -29,6 +29,7 @@ from core.frames.commit import commit_frame
 from core.frames.frame_detail import read_frame
 from core.frames.outcome import ForcedFacts, FrameOutcome, QualityFacts, RejectionFacts, StageRecord
 from core.frames.queue import LeaseLost, requeue
+from core.frames.scored_by import scored_by
 from core.operations.status import frames_status
 from core.review.verdicts import decide
 from core.vocabulary import Label
@@ -146,6 +147,24 @@ def test_seconds_are_those_of_the_last_attempt_alone(store: Store) -> None:
     later = (StageRecord("read", 200.0, 1.0, "done"), StageRecord("calibrate", 201.0, 3.0, "rejected"))
     process(store, FrameOutcome("rejected", "too bright", stages=later))
     assert frames_status(store, [key])[0]["seconds"] == {"read": 1.0, "calibrate": 3.0}
+
+
+def test_the_models_of_a_candidate_are_those_of_the_newest_attempt_at_its_own_frame(store: Store) -> None:
+    reference = add_reference(store).id or 0
+    keys = add_frames(store, 1, 2)
+
+    def by(tree: str, remark: str = "") -> FrameOutcome:
+        said = (("unet", "seen by unet aaa."), ("classify", f"scored by tree {tree}.{remark}"))
+        stages = tuple(StageRecord(stage, 100.0, 0.5, "done", reason=words) for stage, words in said)
+        return done(reference, candidate(), stages=stages)
+
+    process(store, by("old", " realbogus is damaged."))
+    process(store, by("other"))
+    requeue(store, keys[:1])
+    process(store, by("new"))
+    with store.read() as session:
+        found = scored_by(session, session.exec(select(Candidate).order_by(col(Candidate.id))).all())
+    assert list(found.values()) == ["unet aaa, tree new.", "unet aaa, tree other."]
 
 
 def test_objects_remember_their_current_candidates(store: Store) -> None:
