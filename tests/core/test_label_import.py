@@ -318,6 +318,17 @@ def test_what_a_reviewer_decided_here_is_not_overruled(store: Store, tmp_path: P
     assert rows[1].reason == "vera decided real in AstrID"
 
 
+def test_what_was_taken_back_here_may_be_brought_in_once(store: Store, tmp_path: Path) -> None:
+    """Only what an import brought, and a person took back, is not said again."""
+    one = add_candidate(store)
+    decide(store, session="s", reviewer="eve", candidate_id=one, label=Label.REAL, shown={})
+    undo(store, session="s", reviewer="eve")
+    text = f"id,verdict,reviewer\n{one},real,eve\n"
+    assert fates(brought(store, tmp_path, text)) == [Fate.NEW]
+    undo(store, session="s", reviewer="eve")
+    assert fates(brought(store, tmp_path, text)) == [Fate.SAME]
+
+
 def test_rows_that_contradict_each_other_are_both_told(store: Store, tmp_path: Path) -> None:
     one = add_candidate(store)
     rows = brought(store, tmp_path, f"id,verdict,reviewer\n{one},real,\n{one},dipole,\n{one},dipole,eve\n")
