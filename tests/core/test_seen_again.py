@@ -120,6 +120,13 @@ def test_what_came_back_is_decided_anew_and_waits_again_after_an_undo(store):
     assert rows == ["unreviewed", "bogus"]
 
 
+def test_only_what_a_new_frame_has_seen_comes_back(sqlite_store):
+    one, other = judged(sqlite_store), judged(sqlite_store)
+    add_candidate(sqlite_store, other, mjd=60000.5, **CLEAR)
+    assert seen(sqlite_store, one) == [one]
+    assert not waits(sqlite_store, other)
+
+
 def test_it_still_waits_when_somebody_takes_back_what_they_said_before(store):
     sky_object = add_object(store)
     candidate = add_candidate(store, sky_object, mjd=60000.0, snr=8.0, scores={"ensemble": 0.2})
