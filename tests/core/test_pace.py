@@ -164,7 +164,7 @@ def test_only_what_one_decided_once_and_long_ago_is_due_again(store):
     assert due_again(store, "ada", 0, before=late) == []
 
 
-def test_what_was_taken_back_what_scripts_gave_and_what_was_given_to_many_at_once_has_no_pace(sqlite_store):
+def test_what_was_taken_back_or_given_by_scripts_or_to_many_has_no_pace(sqlite_store):
     store = sqlite_store
     for i in range(FEWEST + 2):
         judge(store, add_candidate(store), Label.REAL)
