@@ -45,6 +45,8 @@ def test_a_packet_becomes_an_alert_in_the_products_own_words():
     assert alert.frame == "ztf_2020_scimrefdiffimg.fits"
     assert alert.scores == {"ztf:rb": 0.75, "ztf:drb": 0.5}
     assert alert.radius_deg == pytest.approx(1.0 / 3600.0)
+    assert decoded(ztf(5), radius_arcsec=2.5).radius_deg == pytest.approx(2.5 / 3600.0)
+    assert decoded(ztf(5), radius_arcsec=0.1).radius_deg == pytest.approx(1.0 / 3600.0)  # half the seeing
     assert (alert.mask_flags, alert.remark) == (0, None)
 
 
@@ -106,7 +108,7 @@ def test_sentinels_are_unknown_and_stay_out():
     assert alert.snr == pytest.approx(2.5 / math.log(10) / 0.125)  # from the flux and its error
 
 
-@pytest.mark.parametrize("odd", [[1], {"a": 1}, b"g"])
+@pytest.mark.parametrize("odd", [[1], {"a": 1}, b"g", 1.5, math.nan])
 def test_a_filter_of_an_odd_kind_is_unknown(odd):
     """As a column of lists in a Parquet file has it."""
     assert decoded(ztf(fid=odd)).filter == decoded(ztf(fid=None)).filter
