@@ -257,6 +257,8 @@ def test_winter_and_decam_are_read_by_their_tables():
     facts = {"jd": JD, "exptime": 120.0, "fid": 1, "magpsf": 15.0, "sigmapsf": 0.1, "scorr": 6.0}
     alert = decoded(body(**facts, isdiffpos=False, rb=None) | {"objectid": "WNTR1"}, WINTER)
     assert (alert.filter, alert.snr, alert.object_id, alert.scores) == ("J", -6.0, "WNTR1", {})
+    unknown = decoded(body(**facts, isdiffpos=True, rb=-999.0, nneg=-99999.0, nbad=0.0), WINTER)
+    assert (unknown.scores, [name for name in unknown.features if "nneg" in name]) == ({}, [])
     flux = {"psfFlux": 1375.25, "psfFluxErr": 255.23, "isdiffpos": 1, "reliability": 0.93}
     alert = decoded(body(mjd=61229.08, band="g", **flux) | {"fp_hists": [{"mjd": 61228.0} | flux]}, DECAM)
     assert alert.mag == pytest.approx(23.554, abs=1e-3)
