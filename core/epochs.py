@@ -1,5 +1,6 @@
 """Times as astronomers count them beside those of Unix, and the epochs of catalogues."""
 
+import math
 from datetime import UTC, datetime
 
 DAY_S = 86400.0
@@ -24,3 +25,8 @@ def mjd_of(seconds: float) -> float:
 def julian_year(mjd: float) -> float:
     """A time (MJD) as a Julian epoch, such as 2016.0."""
     return 2000.0 + (mjd - J2000_MJD) / DAYS_PER_YEAR
+
+
+def night_of(mjd: float, east_deg: float = 0.0) -> int:
+    """The number of a night, from noon to noon at a longitude: the MJD of the day on which it begins."""
+    return math.floor(mjd + east_deg / 360.0 - 0.5)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from core.epochs import night_of
 from core.vocabulary import FrameKind
 from pipeline.files.readout import COMBINED, differing
 from pipeline.frame import Exposure, RawFrame
@@ -139,8 +140,8 @@ def _of_nearest_nights(
     nights: dict[float, list[Calibrator]] = {}
     for one in calibrators:
         taken = one.exposure.mjd
-        # By day and not by time, so that all frames of a night share their masters.
-        away = math.inf if taken is None else abs(_day(taken, longitude) - _day(mjd, longitude))
+        # By night and not by time, so that all frames of a night share their masters.
+        away = math.inf if taken is None else abs(night_of(taken, longitude) - night_of(mjd, longitude))
         nights.setdefault(away, []).append(one)
     taken_so_far: list[Calibrator] = []
     for night in sorted(nights):
@@ -148,8 +149,3 @@ def _of_nearest_nights(
             break
         taken_so_far += nights[night]
     return taken_so_far
-
-
-def _day(mjd: float, longitude: float) -> float:
-    """The number of the day, from mean noon to mean noon at a longitude in degrees east."""
-    return math.floor(mjd + longitude / 360.0 - 0.5)

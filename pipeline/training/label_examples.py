@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from sqlmodel import col
 
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, Observation, SkyObject, Verdict
+from core.epochs import night_of
 from core.frames.standing import candidate_label, stands
 from core.review.agreed import agreed_objects
 from core.review.agreement import Standing, side
@@ -92,11 +92,6 @@ def of_alerts(alerts: Iterable[AlertFacts]) -> Examples | None:
                 )
             )
     return _examples(rows) if rows else None
-
-
-def night_of(mjd: float, east_deg: float = 0.0) -> int:
-    """The number of a night, from noon to noon at a longitude: the MJD of the day on which it begins."""
-    return math.floor(mjd + east_deg / 360.0 - 0.5)
 
 
 def _labelled(

@@ -16,7 +16,7 @@ from core.surveys.alert import AlertFacts
 from core.vocabulary import Label
 from pipeline.training import examples as sets
 from pipeline.training.examples import BOGUS, REAL, UNKNOWN, ExamplesError, of_seeds
-from pipeline.training.label_examples import night_of, of_alerts, of_labels
+from pipeline.training.label_examples import of_alerts, of_labels
 from tests.builders import add_night, cutouts
 from tests.core.test_tracklets import found as mover
 from tests.core.test_tracklets import one_mover
@@ -114,22 +114,6 @@ def test_a_real_label_teaches_all_detections_of_its_object_and_a_bogus_one_its_o
     assert set(found.kind[found.label == REAL]) == {"supernova"}
     assert set(found.source) == {"label"}
     assert len(set(found.group)) == 2
-
-
-@pytest.mark.parametrize(
-    ("east_deg", "first_mjd", "hours", "nights"),
-    [
-        (0.0, 60000.75, 12, 1),  # Europe, across 0 h
-        (-70.4, 60000.97, 11, 1),  # Chile
-        (-155.5, 60001.2, 11, 1),  # Hawaii
-        (149.1, 60000.36, 11, 1),  # Australia
-        (0.0, 60000.75, 24, 2),
-    ],
-)
-def test_a_night_is_one_from_dusk_to_dawn(east_deg, first_mjd, hours, nights):
-    found = {night_of(first_mjd + hour / 24.0, east_deg) for hour in range(hours + 1)}
-    assert len(found) == nights
-    assert 60000 in found
 
 
 def test_labels_of_one_night_are_of_one_night_across_midnight(store, night):
