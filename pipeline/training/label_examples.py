@@ -19,7 +19,8 @@ from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.real_rows import is_injected_candidate
 from core.settings_sections import ReviewSettings, SiteSettings
 from core.surveys.alert import AlertFacts
-from core.vocabulary import ReviewState
+from core.surveys.sites import site_of
+from core.vocabulary import OWN, ReviewState
 from pipeline.classify.survey_cutouts import of_sources
 from pipeline.training.examples import BOGUS, LABELLED, REAL, UNKNOWN, Examples, join
 
@@ -56,7 +57,8 @@ def of_labels(store: Store, review: ReviewSettings, site: SiteSettings | None = 
     review : ReviewSettings
         Who is an expert, and how many votes confirm without one.
     site : SiteSettings, optional
-        It tells when it is noon, which parts nights; without a position that of Greenwich does.
+        It tells when it is noon, which parts the nights of own frames; without a position that of Greenwich
+        does. Those of a survey are of its own telescope.
     """
     east_deg = site.position[1] if site is not None and site.position else 0.0
     agreed = agreed_objects(store, review)
@@ -75,7 +77,7 @@ def of_alerts(alerts: Iterable[AlertFacts]) -> Examples | None:
     for alert in alerts:
         cutouts = _unpacked(alert.cutouts)
         if cutouts is not None:
-            night = f"{alert.source}:{night_of(alert.mjd)}"
+            night = f"{alert.source}:{night_of(alert.mjd, _east_deg(alert.source, alert.external_id))}"
             rows.append(
                 _Row(
                     cutouts,
@@ -128,7 +130,9 @@ def _labelled(
                 continue
             instrument = (observation.instrument if observation else None) or candidate.source
             place = (observation.field if observation else None) or instrument
-            night = night_of(candidate.mjd, east_deg)
+            is_own = candidate.source == OWN
+            east = east_deg if is_own else _east_deg(candidate.source, candidate.external_id)
+            night = night_of(candidate.mjd, east)
             yield _Row(
                 cutouts,
                 LABELS[taken],
@@ -142,6 +146,12 @@ def _labelled(
                 LABELLED,
                 candidate.source,
             )
+
+
+def _east_deg(source: str, external_id: str) -> float:
+    """The longitude from which a survey saw an alert; that of Greenwich where it is not known."""
+    site = site_of(source, external_id)
+    return 0.0 if site is None else site[1]
 
 
 def _unpacked(pixels: bytes | None) -> Cutouts | None:

@@ -180,3 +180,33 @@ def test_alerts_of_a_survey_are_of_unknown_nature_whatever_it_says(store, night)
     found = of_alerts([alert, with_image])
     assert found.label.tolist() == [UNKNOWN]
     assert of_alerts([alert]) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "external_id", "dusk", "hours"),
+    [
+        ("ztf", "1", 60000.08, 11),  # Palomar, where noon of UTC comes before dawn
+        ("rubin", "1", 60000.97, 11),
+        ("atlas", "02a60000o0040o_006230", 60000.2, 11),  # Haleakala, where it is midnight
+        ("atlas", "03a60000o0040o_006230", 60000.7, 11),  # Sutherland
+    ],
+)
+def test_a_night_of_a_survey_is_one_at_its_telescope(store, night, source, external_id, dusk, hours):
+    from core.review.cutouts import pack
+
+    pixels = pack(cutouts())
+    alerts = [
+        AlertFacts(source, external_id, f"{hour}", dusk + hour / 24.0, 1.0, 2.0, 0.1, 9.0, cutouts=pixels)
+        for hour in range(hours + 1)
+    ]
+    found = of_alerts(alerts)
+    assert len(set(found.night)) == len(set(found.field)) == 1
+    for candidates, alert in ((night[0], alerts[0]), (night[2], alerts[-1])):
+        with store.write() as db:
+            row = db.get_one(Candidate, candidates[0])
+            row.source, row.mjd, row.external_id = source, alert.mjd, f"{external_id}{candidates[0]}"
+            row.observation_id = None
+        judge(store, "eve", candidates[0], Label.REAL)
+    labelled = of_labels(store, RULE, SiteSettings(position=(0.0, 0.0)))
+    assert len(labelled) == 2
+    assert len(set(labelled.night)) == len(set(labelled.field)) == 1
