@@ -2,7 +2,8 @@
 
 Rows that share an object, a night, a field or their pixels, turned or mirrored, are in one fold. Examples of
 so few nights and fields that too little were left to learn of are dealt by object and pixels alone, which is
-told: such a fold is judged by a network that knows the night.
+told: such a fold is judged by a network that knows the night. Nor is it claimed that nights are apart where
+some row does not say which night and field it is of.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Folds:
         The fold of each example, from 0.
     count : int
     are_nights_apart : bool
-        Whether no night and no field is in two folds; of objects none is in any case.
+        Whether it is known that no night and no field is in two folds; of objects none is in any case.
     """
 
     of: NDArray[np.intp]
@@ -54,8 +55,8 @@ def deal(examples: Examples, most: int, seed: int) -> Folds:
     """
     columns = named({name: getattr(examples, name) for name in SHARED})
     columns["pixels"] = np.array(content({name: getattr(examples, name) for name in PLANES}))
-    names, first, group = np.unique(examples.group, return_index=True, return_inverse=True)
-    real = np.isin(names, examples.group[examples.label == REAL])
+    names, first, group = np.unique(columns["group"], return_index=True, return_inverse=True)
+    real = np.isin(names, columns["group"][examples.label == REAL])
     for shared in ((*SHARED, "pixels"), ("group", "pixels")):
         unit = together(columns, shared)[first]
         dealt, held = _dealt(unit, real, most, seed)
@@ -67,7 +68,8 @@ def deal(examples: Examples, most: int, seed: int) -> Folds:
             "mirrored: too few are left to learn of"
         )
     _, fold = np.unique(dealt, return_inverse=True)  # one may have got nothing
-    return Folds(fold[group], int(fold.max()) + 1, "night" in shared)
+    are_told = bool(np.all((examples.night != "") & (examples.field != "")))
+    return Folds(fold[group], int(fold.max()) + 1, are_told and "night" in shared)
 
 
 def _dealt(

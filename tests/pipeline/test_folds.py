@@ -13,12 +13,12 @@ from pipeline.training.folds import MOST_HELD, deal
 from pipeline.training.splits import By, LeakingSplit, check
 from tests.pipeline.toy_models import blobs
 
-NO_FIELD = np.full(60, "")
+NO_NAME, OWN_NAME = np.full(60, ""), np.array([f"own {i}" for i in range(60)])
 
 
 def named(**columns) -> Examples:
-    """60 examples, alternately bogus and real, that say nothing of where and when but what is told here."""
-    return replace(blobs(60), **{"night": NO_FIELD, "field": NO_FIELD} | columns)
+    """60 examples, alternately bogus and real, each of its own night and field but for what is told."""
+    return replace(blobs(60), **{"night": OWN_NAME, "field": OWN_NAME} | columns)
 
 
 def check_each(examples: Examples, of: np.ndarray, by: By) -> None:
@@ -79,10 +79,19 @@ def test_of_one_night_objects_are_dealt_and_it_is_said():
         assert np.bincount(folds.of[first]).tolist() == [3] * 5
 
 
-def test_names_that_are_empty_link_nothing():
-    folds = deal(named(), 5, seed=1)
-    assert folds.are_nights_apart
+@pytest.mark.parametrize("unknown", [["night"], ["field"], ["night", "field"]])
+def test_names_that_are_empty_link_nothing_and_nothing_is_claimed_of_them(unknown):
+    folds = deal(named(**dict.fromkeys(unknown, NO_NAME)), 5, seed=1)
+    assert not folds.are_nights_apart
     assert np.bincount(folds.of).tolist() == [12] * 5
+
+
+def test_objects_without_a_name_are_not_one_and_keep_their_nights_apart():
+    night = np.array([f"night {i // 6}" for i in range(60)])
+    examples = named(group=NO_NAME, night=night, field=night)
+    folds = deal(examples, 5, seed=1)
+    assert (folds.count, folds.are_nights_apart) == (5, True)
+    assert all(len(set(folds.of[night == each])) == 1 for each in night)
 
 
 def test_the_same_pixels_under_another_name_are_in_one_fold():
