@@ -18,17 +18,9 @@ from pipeline.frame import Exposure, FrameRefused
 
 # The first keyword that holds a usable value wins.
 KEYWORDS: dict[str, tuple[str, ...]] = {
-    "exposure_s": (
-        "EXPTIME",
-        "EXPOSURE",
-        "EXP_TIME",
-        "EXPOSED",
-        "ITIME",
-        "TEXPTIME",
-        "ELAPTIME",
-        "PEXP",
-        "XPOSURE",  # of the FITS Standard 4.0
-    ),
+    "exposure_s": ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPOSED", "ITIME", "TEXPTIME", "ELAPTIME", "PEXP"),
+    "exposure": ("XPOSURE",),  # of the FITS Standard 4.0: in the unit of its times
+    "time_unit": ("TIMEUNIT",),
     "filter": ("FILTER", "FILTERS", "BAND", "FILTNAM", "FILTERID", "INSFILTE"),
     "field": ("OBJECT", "FIELD", "FIELDID", "TARGNAME", "OBJNAME", "TARGET"),
     "instrument": ("INSTRUME", "INSTRUMENT", "DETECTOR", "CAMERA", "DETNAM"),
@@ -108,6 +100,7 @@ WHEELS = (
 )
 COLOUR_MOSAICS = {"rggb", "bggr", "grbg", "gbrg"}
 
+TIME_UNITS_S = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 COUNTS = {"adu", "dn", "du", "count", "counts", "ct", "cts", "data"}
 ELECTRONS = {"electron", "electrons", "e", "e-", "photoelectron", "photoelectrons", "photon", "photons", "ph"}
 FLUXES = {"jy", "mjy", "ujy", "njy", "nmgy", "nanomaggy", "nanomaggies", "maggy", "maggies"}
@@ -184,7 +177,7 @@ def exposure_of(header: Header, name: str) -> Exposure:
     FrameRefused
         A negative exposure, a unit that is no light per pixel, or no image of the sky.
     """
-    exposure_s = number(header, "exposure_s")
+    exposure_s = _exposure_s(header)
     if exposure_s is not None and exposure_s < 0.0:
         raise FrameRefused(f"its exposure time is negative ({exposure_s:g} s)")
     try:
@@ -208,6 +201,15 @@ def exposure_of(header: Header, name: str) -> Exposure:
         saturation=_positive(number(header, "saturation")),
         airmass=_airmass(number(header, "airmass")),
     )
+
+
+def _exposure_s(header: Header) -> float | None:
+    """How long it was exposed, in seconds; none where the header does not say, or in an unknown unit."""
+    told = number(header, "exposure_s")
+    if told is not None:
+        return told
+    length, unit = number(header, "exposure"), TIME_UNITS_S.get(text(header, "time_unit") or "s")
+    return None if length is None or unit is None else length * unit
 
 
 def time_of(header: Header, exposure_s: float | None) -> float:

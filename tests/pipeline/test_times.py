@@ -67,10 +67,20 @@ def test_an_exposure_time_is_believed_before_an_end_which_may_be_that_of_the_rea
     assert time_of(header, 60.0) == pytest.approx(utc("2024-03-01T00:00:30"), abs=1e-8)
 
 
-def test_the_exposure_time_of_the_fits_standard_is_known():
-    exposure = exposure_of(Header({"DATE-OBS": "2024-03-01T00:00:00", "XPOSURE": 60.0}), "x")
-    assert exposure.exposure_s == 60.0
+@pytest.mark.parametrize(
+    ("unit", "length"), [({}, 60.0), ({"TIMEUNIT": "d"}, 60.0 / 86400.0), ({"TIMEUNIT": "min"}, 1.0)]
+)
+def test_the_exposure_time_of_the_fits_standard_is_in_the_unit_that_the_header_names(unit, length):
+    exposure = exposure_of(Header({"DATE-OBS": "2024-03-01T00:00:00", "XPOSURE": length} | unit), "x")
+    assert exposure.exposure_s == pytest.approx(60.0)
     assert exposure.mjd == pytest.approx(utc("2024-03-01T00:00:30"), abs=1e-8)
+
+
+def test_an_exposure_time_in_an_unknown_unit_is_not_known_and_others_are_in_seconds():
+    start = {"DATE-OBS": "2024-03-01T00:00:00"}
+    assert exposure_of(Header(start | {"XPOSURE": 60.0, "TIMEUNIT": "Ba"}), "x").exposure_s is None
+    both = Header(start | {"EXPTIME": 60.0, "XPOSURE": 0.1, "TIMEUNIT": "d"})
+    assert exposure_of(both, "x").exposure_s == 60.0
 
 
 def test_a_middle_that_the_header_tells_is_taken_as_it_is():
