@@ -178,7 +178,7 @@ def judge(
         return [], []
     least = settings.detect.threshold if threshold is None else threshold
     x, y = climb(difference, x, y, least)
-    places = apart(locate(difference, x, y), SAME_FWHM * difference.psf.fwhm)
+    places = apart(locate(difference, x, y), SAME_FWHM * difference.psf.fwhm, least)
     found = features.measure(places, difference, new, reference)
     error = np.hypot(position_width(difference.psf) / np.abs(places.snr), new.rms_px)
     flags = mask_flags(difference, places, difference.psf.fwhm)
@@ -310,18 +310,19 @@ def locate(difference: Difference, x: Array, y: Array) -> Places:
     return Places(fine_x, fine_y, flux / flux_err, flux, flux_err)
 
 
-def apart(places: Places, distance: float) -> Places:
+def apart(places: Places, distance: float, least: float) -> Places:
     """The places without those that are nearer than so many pixels to one of more flux and the same sign.
 
     Where the errors are uneven, as on the rings that bright stars leave, the score of one bright source has
-    several peaks. Not all of them can climb as far as its peak of flux, but they come near it.
+    several peaks. Not all of them can climb as far as its peak of flux, but they come near it. One of fewer
+    than ``least`` sigma, which is dropped anyway, takes the place of none that has more.
     """
     pairs = KDTree(np.column_stack([places.x, places.y])).query_pairs(distance, output_type="ndarray")
     pairs = pairs[np.sign(places.flux[pairs[:, 0]]) == np.sign(places.flux[pairs[:, 1]])]
-    size = np.abs(places.flux)
-    pairs = np.where((size[pairs[:, 0]] >= size[pairs[:, 1]])[:, None], pairs, pairs[:, ::-1])
-    kept = np.ones(len(size), dtype=bool)
-    for larger, smaller in pairs[np.argsort(-size[pairs[:, 0]], kind="stable")]:
+    rank = np.argsort(np.lexsort((np.abs(places.flux), np.abs(places.snr) >= least)))
+    kept = np.ones(len(rank), dtype=bool)
+    pairs = np.where((rank[pairs[:, 0]] > rank[pairs[:, 1]])[:, None], pairs, pairs[:, ::-1])
+    for larger, smaller in pairs[np.argsort(-rank[pairs[:, 0]], kind="stable")]:
         if kept[larger]:
             kept[smaller] = False
     return Places(*(each[kept] for each in (places.x, places.y, places.snr, places.flux, places.flux_err)))

@@ -213,14 +213,33 @@ def test_several_peaks_of_the_score_of_one_bright_source_are_one_detection(sign)
     assert one.features["neighbours"] == 0
 
 
+def test_a_sure_peak_is_not_given_up_for_the_middle_of_its_source_where_nothing_is_significant():
+    """One peak stays beside the middle, in which errors are large, and a fainter one climbs onto it."""
+    new, reference, *_ = make_pair(new={"extra": [(150.3, 160.2, 3e5)]}, fwhm=6.0)
+    difference = subtract(new, reference, SETTINGS)
+    error = difference.flux_err.copy()
+    error[159:162, 149:152] *= 1000.0
+    score = np.where(difference.mask == 0, difference.flux / error, np.float32(0.0))
+    score[163, 150] = 0.5 * SURE
+    made = replace(difference, flux_err=error, score=score)
+    x, y = np.array([(153.0, 160.0), (150.0, 163.0)]).T
+    alone, _ = judge(made, x[:1], y[:1], new, reference, SETTINGS)
+    both, _ = judge(made, x, y, new, reference, SETTINGS)
+    assert [(each.x, each.y) for each in both] == [(each.x, each.y) for each in alone]
+    assert len(both) == 1
+
+
 def test_a_source_and_another_of_the_other_sign_beside_it_stay_two():
     places = Places(
         *(np.array(each) for each in ([10.0, 11.0], [9.0, 9.0], [9.0, -8.0], [9.0, -8.0], [1.0, 1.0]))
     )
-    assert len(apart(places, 2.0).x) == 2
+    assert len(apart(places, 2.0, 5.0).x) == 2
     faint = replace(places, snr=np.abs(places.snr), flux=np.abs(places.flux))
-    assert apart(faint, 2.0).x == pytest.approx([10.0])
-    assert len(apart(faint, 0.9).x) == 2
+    assert apart(faint, 2.0, 5.0).x == pytest.approx([10.0])
+    assert apart(faint, 2.0, 10.0).x == pytest.approx([10.0])  # neither is significant
+    weak = replace(faint, snr=np.array([4.0, 8.0]))
+    assert apart(weak, 2.0, 5.0).x == pytest.approx([11.0])
+    assert len(apart(faint, 0.9, 5.0).x) == 2
 
 
 def test_significant_drops_are_told_by_cause():
