@@ -194,10 +194,10 @@ def _names(header: fits.Header) -> tuple[str, ...]:
     """The names that `_header` wrote: those that a line cannot hold go on in the next."""
     names: list[str] = []
     for line in map(str, header.get("HISTORY", [])):
-        if line.startswith(BEGINS) or not names:
-            names.append(line.removeprefix(BEGINS))
+        if f"{line} ".startswith(BEGINS) or not names:  # a card does not keep the blanks at its end
+            names.append(f"{line} ".removeprefix(BEGINS).removesuffix(" "))
         else:
-            whole = -(-len(names[-1]) // LINE) * LINE  # a card does not keep the blanks at its end
+            whole = -(-len(names[-1]) // LINE) * LINE
             names[-1] = names[-1].ljust(whole) + line.removeprefix(GOES_ON)
     return tuple(names)
 

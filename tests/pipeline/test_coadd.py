@@ -201,6 +201,7 @@ def test_a_name_is_brought_back_however_long_it_is(
         "first.fits",
         "frame " * (length // 6) + "x" * (length % 6 or 6),
         "x" * length,
+        "",
         "last frame .fits",
     )
     write(replace(coadd, names=names), tmp_path / "reference.fits")
