@@ -33,6 +33,7 @@ from core.database.store import (
     why_unwritable,
 )
 from core.database.tables import SavedFilter
+from tests.conftest import _database
 
 
 def a_filter(name: str = "bright") -> SavedFilter:
@@ -122,6 +123,20 @@ def test_the_check_tells_of_a_column_of_another_type(empty_url: str) -> None:
     assert migrations.check(empty_url) == [
         "the column seeing_px of the table reference is of another type than AstrID's"
     ]
+
+
+def test_the_check_lets_the_comments_of_whoever_runs_the_server_be(postgres_server: str) -> None:
+    with _database(postgres_server) as url:
+        migrations.upgrade(url)
+        engine = make_engine(parse_url(url))
+        with engine.begin() as connection:
+            connection.execute(text("COMMENT ON TABLE verdict IS 'never delete'"))
+            connection.execute(text("COMMENT ON COLUMN verdict.note IS 'as it was typed'"))
+            connection.execute(text("ALTER TABLE run ALTER COLUMN counts DROP NOT NULL"))
+        engine.dispose()
+        assert migrations.check(url) == [
+            "the column counts of the table run is of another nullability than AstrID's"
+        ]
 
 
 def test_a_store_of_a_newer_program_is_refused(empty_url: str) -> None:

@@ -64,7 +64,11 @@ def check(url: str) -> list[str]:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*expression-based index")  # `_missing` sees those
-            changes = list(_flat(compare_metadata(context, SQLModel.metadata)))
+            changes = [
+                each
+                for each in _flat(compare_metadata(context, SQLModel.metadata))
+                if not each[0].endswith("comment")  # whoever runs the server may write them
+            ]
         problems = [*map(_sentence, changes), *_missing(connection)]
     if found != HEAD:
         problems.insert(0, f"the store is of version {found or 'none'}, this program needs {HEAD}")
@@ -121,7 +125,7 @@ def _missing(connection: Connection) -> list[str]:
 def _sentence(change: tuple[Any, ...]) -> str:
     """What Alembic would change, as a user may read it: what it would add is missing."""
     deed, _, kind = change[0].partition("_")
-    word = {"fk": "foreign key"}.get(kind, kind)
+    word = {"fk": "foreign key", "nullable": "nullability"}.get(kind, kind)
     match deed, kind:
         case "add" | "remove", "table":
             what, where = change[1].name, "the store"
@@ -130,7 +134,7 @@ def _sentence(change: tuple[Any, ...]) -> str:
         case "add" | "remove", _:
             what, where = change[1].name or "without a name", f"the table {change[1].table.name}"
         case _:  # as modify_type and modify_nullable: of which table and column
-            return f"the column {change[3]} of the table {change[2]} is of another {kind} than AstrID's"
+            return f"the column {change[3]} of the table {change[2]} is of another {word} than AstrID's"
     if deed == "add":
         return f"{where} has no {word} {what}"
     return f"{where} has a {word} {what}, which is not AstrID's"
