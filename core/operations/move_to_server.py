@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +14,10 @@ from sqlmodel import SQLModel
 
 from core.database import tables
 from core.database.migrations import upgrade
-from core.database.store import HEAD, make_engine, shown_url
+from core.database.store import HEAD, make_engine, shown_url, version_in
 from core.operations.backup import BackupError, Contents, Report, contents_of, must_agree, reading
 
-BATCH = 500  # rows at once; the largest hold cutouts of 10 kB
+BATCH = 500  # rows at once; the largest hold score maps of 50 kB
 
 assert tables  # imported to fill the metadata
 
@@ -29,7 +30,7 @@ def move(file: Path, place: URL, report: Report) -> Contents:
     file : Path
         A backup of a store of SQLite's, of this program's version; it stays as it is.
     place : URL
-        Of a database without tables, or of a store without rows.
+        Of a database without tables, or of a store of this program's version without rows.
     report : callable
         Told how far it is.
 
@@ -50,6 +51,8 @@ def move(file: Path, place: URL, report: Report) -> Contents:
                 f"{file} is of version {contents.version}, this program's is {HEAD}: name a copy of it as url"
                 " of [store], run `astrid db upgrade`, and restore that copy"
             )
+        if version_in(place) not in (None, HEAD):  # else it would be upgraded, and refused then
+            raise _full(place)
         upgrade(place.render_as_string(hide_password=False))
         with _filling(place) as target:
             done, total = 0, sum(contents.rows.values())
@@ -75,15 +78,21 @@ def _filling(place: URL) -> Iterator[Connection]:
         with engine.begin() as connection:
             connection.execute(text(f"LOCK TABLE {', '.join(names)} IN SHARE ROW EXCLUSIVE MODE"))
             if any(connection.execute(select(table(name)).limit(1)).first() is not None for name in names):
-                raise BackupError(
-                    f"there is a store already, {shown_url(place)}: name an empty database as url of [store]"
-                )
+                raise _full(place)
             yield connection
     except DBAPIError as error:
+        if isinstance(error.orig, sqlite3.Error):  # of the backup: `reading` tells of it
+            raise
         cause = str(error.orig).strip().splitlines() or [type(error).__name__]
         raise BackupError(f"the server did not take it: {cause[0]}; nothing was kept") from error
     finally:
         engine.dispose()
+
+
+def _full(place: URL) -> BackupError:
+    return BackupError(
+        f"there is a store already, {shown_url(place)}: name an empty database as url of [store]"
+    )
 
 
 def _copy(rows_of: Table, source: Connection, target: Connection) -> Iterator[int]:

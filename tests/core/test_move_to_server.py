@@ -10,7 +10,7 @@ from sqlalchemy import JSON, text
 from sqlmodel import SQLModel
 
 from core.database.migrations import check, downgrade
-from core.database.store import Store, open_store
+from core.database.store import Store, open_store, parse_url, version_in
 from core.frames.observations import register
 from core.operations.backup import BackupError, back_up, restore
 from core.review.chain import session_heads, verify
@@ -80,6 +80,31 @@ def test_a_store_that_has_rows_is_never_mixed_with_another(copy: Path, server_ur
         with pytest.raises(BackupError, match="name an empty database as url of"):
             restore(copy, server_url, force=True, now=0.0, report=quietly)
         assert rows(other) == before
+
+
+def test_a_store_of_an_older_program_is_not_upgraded_by_a_copy_that_it_refuses(
+    copy: Path, server_url: str
+) -> None:
+    open_store(server_url, create=True).close()
+    downgrade(server_url, "0015")
+    with pytest.raises(BackupError, match="name an empty database as url of"):
+        restore(copy, server_url, force=False, now=0.0, report=quietly)
+    assert version_in(parse_url(server_url)) == "0015"
+
+
+def test_damage_of_the_copy_is_not_told_of_the_server(
+    sqlite_store: Store, copy: Path, server_url: str, tmp_path: Path
+) -> None:
+    with sqlite_store.write() as session:
+        session.execute(text("UPDATE candidate SET frame = :long"), {"long": "z" * 20_000})
+    back_up(f"sqlite:///{tmp_path}/astrid.db", copy, quietly)
+    content = bytearray(copy.read_bytes())
+    for page in range(0, len(content), 4096):
+        if content[page + 4 : page + 4096] == b"z" * 4092:
+            content[page : page + 4] = b"\xff" * 4  # where the text goes on
+    copy.write_bytes(content)
+    with pytest.raises(BackupError, match=r"^the store cannot be copied: "):
+        restore(copy, server_url, force=False, now=0.0, report=quietly)
 
 
 @pytest.mark.parametrize(
