@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 from sqlmodel import col, select
 
+from core.database.store import open_store
 from core.database.tables import Candidate, Cutout, InjectedSource, SkyObject, StageRun
 from core.frames import queue
 from core.models import versions
@@ -89,6 +92,13 @@ def test_what_these_models_scored_is_not_scored_again(store, settings):
     assert (first.scored, first.same, second.scored, second.same) == (3, 0, 0, 3)
     versions.rollback(store, "tree", by="ann")
     assert rescore_stored(store, settings).scored == 3
+
+
+def test_where_nothing_is_new_nobody_who_writes_has_to_wait(store, store_url, settings):
+    add_night(store, objects=2, epochs=1)
+    assert rescore_stored(store, settings).scored == 2
+    with closing(open_store(store_url, read_only=True)) as looking:  # it refuses to write
+        assert rescore_stored(looking, settings).same == 2
 
 
 def _tree(settings: Settings):
