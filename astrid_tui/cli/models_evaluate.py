@@ -298,7 +298,8 @@ def _candidates(
     found: dict[str, tuple[Path, str | None]], names: Sequence[str], *, whole_frames: bool
 ) -> tuple[list[Candidate], UNet | None]:
     """Models that are read, and the U-Net where there are whole frames for it to see."""
-    from pipeline.training.evaluate import OF_FRAMES, ready, with_members
+    from core.models.members import OF_FRAMES
+    from pipeline.training.evaluate import ready, with_members
 
     candidates = ready(found, names)
     network = None

@@ -10,7 +10,7 @@ from core.models import versions
 from core.models.shipped import ShippedModelMissing, shipped
 
 ENSEMBLE = "ensemble"
-OF_FRAMES = "unet"  # it sees whole frames, of which the queue keeps cutouts alone
+OF_FRAMES = ("unet",)  # see whole frames, of which the queue keeps cutouts alone
 
 
 def weighed_with(description: Mapping[str, Any]) -> dict[str, str]:
@@ -41,7 +41,7 @@ def differing(members: Mapping[str, str], used: Mapping[str, str]) -> str | None
 
 def kept_scores(name: str) -> str | None:
     """What is to be said of the queue when another version of a model comes to use."""
-    if name == OF_FRAMES:
+    if name in OF_FRAMES:
         return None
     return "What is in the queue keeps its scores until `astrid models rescore`"
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.frames.outcome import CandidateFacts
-from core.models.members import differing
+from core.models.members import OF_FRAMES, differing
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from pipeline.classify.ensemble import Ensemble
 from pipeline.classify.model_file import DESCRIPTION, ModelRefused
@@ -26,7 +26,6 @@ Array = NDArray[np.float64]
 BEST_FIRST = ("ensemble", "realbogus", "unet", "tree")  # whose score orders the queue
 MOVED = "ensemble."  # before the name of a model, in a candidate's features
 LAST = ("ensemble",)  # judge by what the others say
-OF_FRAMES = ("unet",)  # models that see whole frames, no candidates
 SHOWN = 12  # digits of a digest
 BATCH = 512  # candidates that are unpacked at a time
 _MADE: dict[tuple[Path, str, int, int], Scorer | str] = {}  # models that were loaded, or why one was refused
