@@ -15,6 +15,7 @@ from core.database.tables import Candidate, Cutout, Observation
 from core.frames import injected
 from core.frames.outcome import CandidateFacts, FrameOutcome
 from core.frames.queue import Lease
+from core.frames.scored_by import CLASSIFY, scoring_key
 from core.frames.shown import Shown, kept_of
 from core.objects.association import POSITION_SIGMAS, Place, associate, refresh, wake
 from core.objects.known import write_known
@@ -64,6 +65,9 @@ def write_candidates(
     its key, its object and its verdicts. Those that did not come again leave the queue.
     """
     reference_id = outcome.difference.reference_id if outcome.difference else None
+    scoring_id = _scoring(session, outcome) if shown else None
+    for each in shown:
+        each.columns["scoring_id"] = scoring_id
     old = session.exec(select(Candidate).where(col(Candidate.difference_id) == difference_id)).all()
     kept = kept_of(session, shown, old, outcome.match_radius_px, difference_id)
     for row in old:
@@ -103,6 +107,16 @@ def write_candidates(
         wake(session, detected, lease.observation.mjd)
         wake_contradicted(session, detected, lease.observation.mjd, seen_again)
     return [keys[i] for i, each in enumerate(shown) if each.source is None], new_objects
+
+
+def _scoring(session: Session, outcome: FrameOutcome) -> int | None:
+    """Who scored: a later attempt that fails leaves a record too, but no candidates."""
+    said = [
+        each.reason
+        for each in outcome.stages
+        if (each.stage, each.outcome) == (CLASSIFY, "done") and each.reason
+    ]
+    return scoring_key(session, said[-1]) if said else None
 
 
 def _write_cutouts(session: Session, cutouts: dict[int, bytes | None], *, replace: bool) -> None:

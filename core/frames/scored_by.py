@@ -1,4 +1,4 @@
-"""Which versions of which models scored a candidate: by a record of its own, else by its frame's."""
+"""Which versions of which models scored a candidate: by a record of its own, else by its frame's newest."""
 
 from __future__ import annotations
 

@@ -167,6 +167,22 @@ def test_the_models_of_a_candidate_are_those_of_the_newest_attempt_at_its_own_fr
     assert list(found.values()) == ["unet aaa, tree new.", "unet aaa, tree other."]
 
 
+def test_an_attempt_that_yielded_nothing_scored_none_of_the_candidates_there_are(store: Store) -> None:
+    reference = add_reference(store).id or 0
+    (key,) = add_frames(store, 1)
+
+    def classified(tree: str) -> StageRecord:
+        return StageRecord("classify", 100.0, 0.5, "done", reason=f"scored by tree {tree}.")
+
+    process(store, done(reference, candidate(), stages=(classified("old"),)))
+    requeue(store, [key])
+    broken = StageRecord("forced", 101.0, 0.5, "failed", reason="broke")
+    process(store, FrameOutcome("failed", "forced: broke", stages=(classified("new"), broken)))
+    with store.read() as session:
+        found = scored_by(session, session.exec(select(Candidate)).all())
+    assert list(found.values()) == ["tree old."]
+
+
 def test_objects_remember_their_current_candidates(store: Store) -> None:
     reference = add_reference(store).id or 0
     add_frames(store, 1, 2, 3)

@@ -130,7 +130,8 @@ class Candidate(Stored, table=True):
 class Scoring(Stored, table=True):
     """Which models scored candidates, as the classifier tells it.
 
-    Of alerts, which have no frame whose record says so, and of what was scored anew since its frame.
+    A frame's record does not do for it: alerts have none, what is scored anew differs from it, and an attempt
+    that failed has one but scored nothing that is kept.
     """
 
     __tablename__ = "scoring"
