@@ -15,6 +15,7 @@ from core.database.tables import Scoring, StageRun
 CLASSIFY, UNET = "classify", "unet"  # the stages that score
 OPENINGS = {UNET: "seen by ", CLASSIFY: "scored by "}  # of what they say
 BATCH = 500  # numbers of one statement
+MOST_TOLD = 600  # characters: an index of PostgreSQL's holds 2704 bytes
 
 
 def scored_by(session: Session, candidates: Collection[Any]) -> dict[int, str | None]:
@@ -34,19 +35,24 @@ def scored_by(session: Session, candidates: Collection[Any]) -> dict[int, str | 
     return {key: _in_words(said) for key, said in _said(session, candidates).items()}
 
 
-def classified_by(session: Session, candidates: Collection[Any]) -> dict[int, str | None]:
-    """What the classifier that scored each candidate told of itself, of the same rows."""
-    return {key: said.get(CLASSIFY) for key, said in _said(session, candidates).items()}
+def not_classified_by(session: Session, candidates: Collection[Any], told: str) -> set[int]:
+    """Those of the same rows that another classifier scored than the one that tells this of itself."""
+    said = _said(session, candidates)
+    return {key for key, each in said.items() if _kept(each.get(CLASSIFY, "")) != _kept(told)}
 
 
 def scoring_key(session: Session, told: str) -> int:
     """The number under which it is kept who scored, in a transaction that writes."""
-    told = storable(told)
+    told = _kept(told)
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     session.connection().execute(dialect.insert(Scoring).values(told=told).on_conflict_do_nothing())
     query = select(col(Scoring.id)).where(col(Scoring.told) == told)
     key: int = session.connection().execute(query).scalar_one()  # type: ignore[assignment]
     return key
+
+
+def _kept(told: str) -> str:
+    return str(storable(told))[:MOST_TOLD]
 
 
 def _said(session: Session, candidates: Collection[Any]) -> dict[int, dict[str, str]]:

@@ -13,7 +13,7 @@ from sqlmodel import col, select
 from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, SkyObject
-from core.frames.scored_by import classified_by, scoring_key
+from core.frames.scored_by import not_classified_by, scoring_key
 from core.objects.association import lock, refresh
 from core.review.filters import conditions, parse
 from core.review.names import looked_up
@@ -86,8 +86,8 @@ def scored_by_others(store: Store, numbers: Collection[int], told: str) -> list[
     query = select(Candidate).where(col(Candidate.id).in_(numbers), col(Candidate.is_current).is_not(False))
     with store.read() as session:
         rows = session.exec(query).all()
-        by = classified_by(session, rows)
-        others = [row for row in rows if by[row.id or 0] != told]
+        by_others = not_classified_by(session, rows, told)
+        others = [row for row in rows if row.id in by_others]
         keys = [row.id for row in others]
         pixels = dict(
             session.exec(

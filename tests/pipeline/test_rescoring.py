@@ -219,6 +219,16 @@ def test_a_frame_that_is_processed_again_says_itself_who_scored(store, settings)
     assert [(each.id, each.score, each.scoring_id) for each in rows(store)] == [(row.id, 9.0, None)]
 
 
+def test_what_classifiers_tell_may_be_long(store):
+    add_night(store, objects=1, epochs=1)
+    (number,) = candidates_passing(store).tolist()
+    told = "scored by none. " + " ".join(f"realbogus {place:06x} is refused: \u00e9." for place in range(999))
+    (kept,) = scored_by_others(store, [number], told)
+    assert write_scores(store, told, [NewScores(kept, 0.5, {"tree": 0.5})]) == 1
+    assert scored_by_others(store, [number], told) == []
+    assert len(scored_by_others(store, [number], "scored by tree abc.")) == 1
+
+
 def test_where_no_model_can_score_everything_keeps_what_it_has(sqlite_store, settings, monkeypatch):
     add_night(sqlite_store, objects=1, epochs=1)
     monkeypatch.setattr(rescoring, "chosen", lambda *_: {})
