@@ -6,7 +6,6 @@ import select
 import signal
 import socket
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -33,6 +32,15 @@ from tests.pipeline.test_watch import exposure
 
 PATIENCE_S = 60
 SAY_TO_FULL_DISK = "import os; full = os.open('/dev/full', os.O_WRONLY); os.dup2(full, 1); os.dup2(full, 2)"
+
+COUNT_LOOKS = """
+from core.database.store import Store
+def counted(self, told=Store.told):
+    with open({looks!r}, "a") as file:
+        file.write(".")
+    return told(self)
+Store.told = counted
+"""
 
 on_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 
@@ -172,14 +180,19 @@ def test_a_store_that_cannot_be_used_for_long_is_told_once_and_that_it_is_back(
     env: dict[str, str], sqlite_store: Store, night: Path, tmp_path: Path
 ) -> None:
     """The log of a night holds more than that."""
+    looks = tmp_path / "looks"
+    counting = COUNT_LOOKS.format(looks=str(looks))
     with (
         closing(sqlite3.connect(tmp_path / "astrid.db", isolation_level=None)) as raw,
-        Program("watch", night, "--interval", "0.1", "--json", env=os.environ | env) as service,
+        Program(
+            "watch", night, "--interval", "0.1", "--json", env=os.environ | env, before=counting
+        ) as service,
     ):
         assert line(service)["frames"][0]["frame"] == "a.fits"
         raw.execute("ALTER TABLE watched_folder RENAME TO away")
         said = service.stderr.readline()
-        time.sleep(1.0)  # ten looks, or some
+        looked = looks.stat().st_size
+        assert eventually(lambda: looks.stat().st_size > looked + 5)
         raw.execute("ALTER TABLE away RENAME TO watched_folder")
         assert "no such table: watched_folder" in said
         assert said.endswith("; trying again every 0.1 s\n")
