@@ -86,7 +86,7 @@ def tuned(
 
         ours = after(found)
         pair = made.before[made.judged], made.log_odds[made.judged]
-        told[layers] = compared(learnt[made.judged], *pair, stated_at=EVEN_ODDS) | {
+        told[layers] = compared(learnt[made.judged], *pair, made.unit[made.judged], stated_at=EVEN_ODDS) | {
             "spearman_drb_of_the_rest": _agreement(before[rest], ours[rest], drb[rest], found.group[rest]),
             "low_drb_elsewhere_above_half": {
                 "count": int(elsewhere.sum()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -248,7 +248,8 @@ def fine_tune_realbogus(
     network = exported(made.network)
     raw = scores(made.network, known[slice(0, CHECKED)])
     _check_served(ModelFile(description, "", {}, network), known, raw, made.calibration)
-    card = of_held_out("realbogus", log_odds, judged, drawn_by="group") if both else None
+    drawn = replace(judged, group=made.unit[made.judged].astype(str))  # what was dealt together
+    card = of_held_out("realbogus", log_odds, drawn, drawn_by="group") if both else None
     digest = write(folder, description, {**weights, **seen(known, start.arrays)}, network)
     return Trained(folder, digest, metrics, scorecard=card)
 

@@ -1,8 +1,9 @@
 """Fine-tuning of the real-bogus network: from weights that are there to ones that know a few own examples.
 
 What it is worth is told by examples that it did not see: they are dealt into folds, and each fold is
-judged by a network that was fine-tuned on the others. The network that is kept has seen all of them.
-What the network before was trained on, an object, a night or a field, judges neither.
+judged by a network that was fine-tuned on the others, and calibrated by them. The network that is kept has
+seen all of them, and so has its calibration. What the network before was trained on, an object, a night or a
+field, judges neither.
 """
 
 from __future__ import annotations
@@ -74,11 +75,14 @@ class FineTuned:
     network : CutoutNetwork
         It has learnt of all examples.
     calibration : Calibration
-        Of examples that were not seen, or the one that was there before.
+        Of examples that the network had not seen, or the one that was there before.
     log_odds, before : (n,) float64
-        Calibrated, of each example by a network that learnt of other folds alone, and by the one before.
+        Of each example by a network that learnt of other folds alone, calibrated by these, and by the one
+        before.
     judged : (n,) bool
         Those whose object, night and field the network before was not trained on either, as far as it says.
+    unit : (n,) int
+        What was dealt together, which intervals draw together.
     record : dict
         What is kept of it in the model's description.
     """
@@ -88,6 +92,7 @@ class FineTuned:
     log_odds: Array
     before: Array
     judged: NDArray[np.bool_]
+    unit: NDArray[np.intp]
     record: dict[str, Any] = field(default_factory=dict)
 
 
@@ -153,7 +158,9 @@ def fine_tune(
     is_told = trained_on is not None and _tuned(model).get("is_start_told") is not False
     was = model.description.calibration
     calibration = _calibration(raw[judged], examples.label[judged], was)
-    log_odds = calibration.slope * raw + calibration.offset
+    log_odds = raw * was.slope + was.offset
+    if calibration != was:
+        log_odds = _cross_calibrated(raw, examples.label, judged, folds, was)
     before = was.slope * _before(model, examples) + was.offset
     record = {
         "start": model.digest,
@@ -166,9 +173,9 @@ def fine_tune(
         "is_start_told": is_told,  # all that the network before was trained on
         "is_recalibrated": calibration != was,
         "objects": sorted({*known, *(group_digest(str(each)) for each in examples.group)})[:MOST_KEPT],
-        "judged": compared(examples[judged], before[judged], log_odds[judged]),
+        "judged": compared(examples[judged], before[judged], log_odds[judged], folds.unit[judged]),
     }
-    return FineTuned(network, calibration, log_odds, before, judged, record)
+    return FineTuned(network, calibration, log_odds, before, judged, folds.unit, record)
 
 
 def _unseen(
@@ -190,17 +197,23 @@ def _unseen(
 
 
 def compared(
-    examples: Examples, before: Array, after: Array, stated_at: float | None = None
+    examples: Examples,
+    before: Array,
+    after: Array,
+    unit: NDArray[np.generic],
+    stated_at: float | None = None,
 ) -> dict[str, Any]:
     """Area under the ROC curve and Brier score of both, and what they differ by, with 95 % intervals.
 
-    Intervals are by bootstrap over objects, and those of the differences from the same draws.
+    Intervals are by bootstrap over units, and those of the differences from the same draws.
 
     Parameters
     ----------
     examples : Examples
     before, after : (n,) float64
         Log-odds at even odds.
+    unit : (n,) array
+        What is drawn together, as it was dealt into folds.
     stated_at : float, optional
         The share of real that the probabilities are told for; by default that of the examples.
     """
@@ -209,8 +222,8 @@ def compared(
     told: dict[str, Any] = {"real": int(real.sum()), "bogus": int(n - real.sum())}
     if not 0 < told["real"] < n:
         return told
-    weights = resample.draws(examples.group, resample.ROUNDS, 0)
-    groups = min(resample.count(examples.group, which) for which in (real, ~real))
+    weights = resample.draws(unit, resample.ROUNDS, 0)
+    groups = min(resample.count(unit, which) for which in (real, ~real))
     share = float(real.mean()) if stated_at is None else stated_at
     ranks = {name: measures.ranking(real, score) for name, score in (("before", before), ("after", after))}
 
@@ -263,6 +276,19 @@ def _before(model: ModelFile, examples: Examples) -> Array:
 def _calibration(raw: Array, label: NDArray[np.int8], was: Calibration) -> Calibration:
     real = int(np.count_nonzero(label == REAL))
     return platt(raw, label) if min(real, len(label) - real) >= LEAST_TO_CALIBRATE else was
+
+
+def _cross_calibrated(
+    raw: Array, label: NDArray[np.int8], judged: NDArray[np.bool_], folds: Folds, was: Calibration
+) -> Array:
+    """Log-odds of each fold, calibrated by the others; as before where these lack a kind."""
+    found = np.empty(len(raw))
+    for number in range(folds.count):
+        held = folds.of == number
+        others = judged & ~held
+        fitted = platt(raw[others], label[others]) if len(np.unique(label[others])) > 1 else was
+        found[held] = fitted.slope * raw[held] + fitted.offset
+    return found
 
 
 def _learnt(model: ModelFile) -> Iterator[str]:

@@ -28,12 +28,15 @@ class Folds:
     ----------
     of : (n,) int
         The fold of each example, from 0.
+    unit : (n,) int
+        What is dealt together, as it tells of each other.
     count : int
     are_nights_apart : bool
         Whether it is known that no night and no field is in two folds; of objects none is in any case.
     """
 
     of: NDArray[np.intp]
+    unit: NDArray[np.intp]
     count: int
     are_nights_apart: bool
 
@@ -69,7 +72,7 @@ def deal(examples: Examples, most: int, seed: int) -> Folds:
         )
     _, fold = np.unique(dealt, return_inverse=True)  # one may have got nothing
     are_told = bool(np.all((examples.night != "") & (examples.field != "")))
-    return Folds(fold[group], int(fold.max()) + 1, are_told and "night" in shared)
+    return Folds(fold[group], unit[group], int(fold.max()) + 1, are_told and "night" in shared)
 
 
 def _dealt(

@@ -16,10 +16,12 @@ torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
 
 from pipeline.training import fine_tune as tuning  # noqa: E402
 from pipeline.training import realbogus_train, remembered  # noqa: E402
+from pipeline.training.calibration import platt  # noqa: E402
 from pipeline.training.candidate_models import fine_tune_realbogus  # noqa: E402
 from pipeline.training.checkpoint import TrainingError  # noqa: E402
 from pipeline.training.evaluate import Candidate, refuse_leaks  # noqa: E402
 from pipeline.training.fine_tune import FineTuneOptions, fine_tune  # noqa: E402
+from pipeline.training.folds import deal  # noqa: E402
 from pipeline.training.realbogus_network import CutoutNetwork  # noqa: E402
 from pipeline.training.realbogus_train import TrainOptions  # noqa: E402
 
@@ -58,7 +60,7 @@ def test_it_learns_what_the_network_before_did_not_know(start, tmp_path, layers,
     unlike = replace(examples, label=(1 - examples.label).astype(np.int8))
     made = tuned(start, unlike, tmp_path, layers=layers, steps=24)
     auc = made.record["judged"]["auc"]
-    assert auc["before"]["high"] < 0.2
+    assert auc["before"]["high"] < 0.5
     assert auc["difference"]["low"] > 0.2
     assert auc["difference"]["value"] == auc["after"]["value"] - auc["before"]["value"]
     after = made.network.state_dict()
@@ -73,12 +75,12 @@ def test_it_learns_what_the_network_before_did_not_know(start, tmp_path, layers,
 def test_the_brier_score_is_of_probabilities_at_the_share_of_real_that_there_is():
     """A tenth is real and nothing tells which: the best to be said is a tenth."""
     label = (np.arange(400) % 10 == 0).astype(np.int8)
-    examples = replace(blobs(400), label=label, group=np.arange(400).astype(str))
+    examples, unit = replace(blobs(400), label=label), np.arange(400)
     even, sure = np.zeros(400), np.where(label == 1, 9.0, -9.0)
-    told = tuning.compared(examples, even, sure)["brier"]
+    told = tuning.compared(examples, even, sure, unit)["brier"]
     assert told["before"]["value"] == pytest.approx(0.09)
     assert told["after"]["value"] < 1e-4
-    assert tuning.compared(examples, even, sure, stated_at=0.5)["brier"]["before"]["value"] == 0.25
+    assert tuning.compared(examples, even, sure, unit, stated_at=0.5)["brier"]["before"]["value"] == 0.25
 
 
 def test_few_labels_move_the_last_layer_alone(start, tmp_path, monkeypatch):
@@ -198,6 +200,42 @@ def test_probabilities_are_those_of_the_start_until_there_are_enough_to_calibrat
     made = tuned(start, blobs(40), tmp_path / "more", steps=2)
     assert made.calibration != start.description.calibration
     assert made.record["is_recalibrated"]
+
+
+def test_a_fold_is_judged_by_a_calibration_that_knows_nothing_of_it(start, tmp_path, monkeypatch):
+    """What is kept is calibrated by all of them."""
+    monkeypatch.setattr(tuning, "LEAST_TO_CALIBRATE", 30)
+    examples = blobs(80)
+    raw = np.random.default_rng(4).normal(0.8 * examples.label, 1.0)
+    said = dict(zip(examples.group.tolist(), raw.tolist(), strict=True))
+    monkeypatch.setattr(
+        realbogus_train, "scores", lambda _network, some: np.array([said[name] for name in some.group])
+    )
+    made = tuned(start, examples, tmp_path, steps=2)
+    assert made.calibration == platt(raw, examples.label)
+    of = deal(examples, 3, seed=1).of
+    for fold in range(3):
+        held = of == fold
+        fitted = platt(raw[~held], examples.label[~held])
+        np.testing.assert_allclose(made.log_odds[held], fitted.slope * raw[held] + fitted.offset)
+
+
+def test_intervals_draw_together_what_was_dealt_together():
+    """Ten nights of 40 objects, half of which spoil all of theirs: the mean is as sure as of ten."""
+    night = np.arange(400) // 40
+    examples = blobs(400)
+    right = np.where(examples.label == 1, 3.0, -3.0)
+    after = np.where(night % 2, right, -right)
+
+    def width(unit):
+        found = tuning.compared(examples, np.zeros(400), after, unit)["brier"]["after"]
+        return found["high"] - found["low"]
+
+    assert width(night) > 4 * width(np.arange(400))
+    nights = night.astype(str)
+    unit = deal(replace(examples, night=nights, field=nights), 5, seed=1).unit
+    assert width(unit) == pytest.approx(width(night), rel=0.3)
+    assert len(set(unit.tolist())) == len(set(zip(unit.tolist(), nights.tolist(), strict=True))) == 10
 
 
 def test_what_cannot_be_tuned_is_refused_in_a_sentence(start, tmp_path):
