@@ -86,22 +86,32 @@ def _device(settings: Settings) -> Iterator[Check]:
 
 
 def _references(settings: Settings) -> Iterator[Check]:
-    """Whether this machine can read what frames are subtracted from: another's home may hold it."""
+    """Whether this machine can read what frames are subtracted from: another's home may hold it.
+
+    One that only reviews does not need to, and one that has yet to run cannot be told from it.
+    """
     from core.database.store import StoreError, open_store
     from core.frames.references import newest_first
+    from core.operations.runs import has_run_here
 
     try:
         with closing(open_store(settings.store_url, read_only=True)) as store:
             paths = [Path(each.path) for each in newest_first(store) if each.is_current]
+            needs_them = has_run_here(store)
     except StoreError:
         return  # as was told
     lost = [path for path in paths if not os.access(path, os.R_OK)]
     if lost:
         yield Check(
             "references",
-            "failed",
-            f"{len(lost)} of {len(paths)} cannot be read on this machine, such as {lost[0]}: frames need them"
-            " under the same path on each",
+            "failed" if needs_them else "warning",
+            f"{len(lost)} of {len(paths)} cannot be read on this machine, such as {lost[0]}: "
+            + (
+                "frames need them under the same path on each"
+                if needs_them
+                else "no run was made here yet, and to review needs none; before one, see that they lie under"
+                " the same path here"
+            ),
         )
     elif paths:
         yield Check("references", "ok", f"all that are in use can be read: {len(paths)}")

@@ -120,6 +120,13 @@ def newest(
         return session.exec(query).all()
 
 
+def has_run_here(store: Store) -> bool:
+    """Whether any run was made on this machine."""
+    query = select(Run.id).where(col(Run.host) == socket.gethostname()).limit(1)
+    with store.read() as session:
+        return session.exec(query).first() is not None
+
+
 def cancel(store: Store, run_id: int, *, now: bool = False) -> Run:
     """Ask a run of this host to stop, by SIGTERM; it ends a little later.
 

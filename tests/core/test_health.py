@@ -10,6 +10,7 @@ import pytest
 from astropy.coordinates import AltAz, EarthLocation, get_sun
 from astropy.time import Time
 from astropy.utils import iers
+from sqlalchemy import update
 
 from core.database.store import Store, StoreUnreachable, open_store
 from core.database.tables import Observation, Run, WatchedFolder
@@ -19,6 +20,7 @@ from core.health.checks import Check, ago, examine, worst
 from core.health.events import listed, record
 from core.health.facts import Facts, Place, StoreFacts, gather
 from core.health.filesystems import is_network, kind_of
+from core.operations import runs
 from core.operations.power import DevicePower
 from core.operations.prefect_server import ServerState
 from core.settings import Settings, SettingsError, load
@@ -359,9 +361,17 @@ def test_the_doctor_looks_for_references_that_another_machine_keeps(
     assert [state for state, _ in said()] == ["ok"]
     lost = references.add(sqlite_store, reference_facts(2, path=str(there)))
     ((state, message),) = said()
-    assert (state, message.partition(":")[0]) == (
-        "failed", f"1 of 2 cannot be read on this machine, such as {there}"
-    )  # fmt: skip
+    found = f"1 of 2 cannot be read on this machine, such as {there}"
+    assert (state, message.partition(":")[0]) == ("warning", found)  # it may be there to review
+    assert "no run was made here" in message
+    run = runs.start(sqlite_store, engine="local", workers=1, config_hash="")
+    with sqlite_store.write() as session:
+        session.exec(update(Run).values(host="another"))
+    assert [state for state, _ in said()] == ["warning"]
+    runs.finish(sqlite_store, run.id or 0, "done")
+    runs.start(sqlite_store, engine="local", workers=1, config_hash="")
+    ((state, message),) = said()
+    assert (state, message.partition(":")[0]) == ("failed", found)
     references.retire(sqlite_store, lost.id or 0)
     assert [state for state, _ in said()] == ["ok"]
 
