@@ -59,6 +59,7 @@ COMPRESS_MAGIC = b"\x1f\x9d"
 ZIP_MAGIC = b"PK"
 
 HARMLESS_PLANES = ("DETECTED", "DETECTED_NEGATIVE", "NOT_DEBLENDED", "CLIPPED", "INEXACT_PSF", "REJECTED")
+SATURATED_PLANES = ("SAT", "SATURATED")
 # A primary header's cards that describe its own array or grid and are not an extension's to inherit.
 _OWN_CARD = re.compile(
     r"SIMPLE|BITPIX|NAXIS\d*|EXTEND|GROUPS|PCOUNT|GCOUNT|BSCALE|BZERO|BLANK|CHECKSUM|DATASUM|NEXTEND|FILETYPE"
@@ -128,7 +129,8 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
     -------
     RawFrame
         float32 data in the file's own units; pixels that are not finite, ``BLANK``, huge, of the sky but
-        never written to, or masked by the file are `MaskPlane.BAD` and hold 0.
+        never written to are `MaskPlane.BAD` and hold 0; those that the file masks are too, or
+        `MaskPlane.SATURATED` by its name for them, and keep their values.
 
     Raises
     ------
@@ -355,21 +357,22 @@ def _plane(hdu: fits.ImageHDU, header: fits.Header) -> Image:
 
 
 def _file_mask(hdus: fits.HDUList, extension: int, shape: tuple[int, ...]) -> MaskImage:
-    """The pixels that a mask extension of the file declares bad."""
+    """What a mask extension of the file declares bad, or saturated where its header names that plane."""
     mask = np.zeros(shape, dtype=np.uint16)
     version = hdus[extension].ver
     for hdu in hdus:
         if role_of(hdu) != MASK or hdu.shape != shape or hdu.ver != version:
             continue
-        mask[(hdu.data.astype(np.int64) & ~_harmless(hdu.header)) != 0] = MaskPlane.BAD
+        flags, full = hdu.data.astype(np.int64), _bits(hdu.header, SATURATED_PLANES)
+        mask[(flags & full) != 0] |= np.uint16(MaskPlane.SATURATED)
+        mask[(flags & ~(full | _bits(hdu.header, HARMLESS_PLANES))) != 0] |= np.uint16(MaskPlane.BAD)
     return mask
 
 
-def _harmless(header: fits.Header) -> np.int64:
-    """The bits of the planes that a mask's header names (``MP_DETECTED = 5``) and that say nothing bad."""
-    numbers = [header.get(f"MP_{name}") for name in HARMLESS_PLANES]
-    bits = {1 << number for number in numbers if isinstance(number, int) and 0 <= number < 62}
-    return np.int64(sum(bits))
+def _bits(header: fits.Header, planes: tuple[str, ...]) -> np.int64:
+    """The bits of some planes, as far as a mask's header names them (``MP_DETECTED = 5``)."""
+    numbers = [header.get(f"MP_{name}") for name in planes]
+    return np.int64(sum({1 << number for number in numbers if isinstance(number, int) and 0 <= number < 62}))
 
 
 def _check_content(data: Image, mask: MaskImage, kind: FrameKind) -> None:

@@ -160,6 +160,18 @@ def test_a_plane_that_marks_detections_is_no_reason_to_mask(tmp_path):
     assert np.argwhere(only(path).mask).tolist() == [[7, 8]]
 
 
+def test_a_plane_of_a_mask_that_is_named_for_it_is_of_what_is_saturated(tmp_path):
+    """What is of another plane too, as interpolated values are, is bad as well."""
+    flags = np.zeros(SKY.shape, np.int32)
+    flags[5, 6:10] = 1 << 1, 1 << 1 | 1 << 5, 1 << 1 | 1 << 2, 1 << 2
+    named = fits.Header({"MP_SAT": 1, "MP_INTRP": 2, "HIERARCH MP_DETECTED": 5})
+    mask = fits.ImageHDU(flags, named, name="MASK")
+    raw = only(written(tmp_path / "a.fits", fits.PrimaryHDU(header=header()), fits.ImageHDU(SKY), mask))
+    full, bad = MaskPlane.SATURATED, MaskPlane.BAD
+    assert raw.mask[5, 6:10].tolist() == [full, full, full | bad, bad]
+    np.testing.assert_array_equal(raw.data, SKY)
+
+
 def test_a_cube_of_one_plane_is_an_image(tmp_path):
     raw = only(written(tmp_path / "a.fits", fits.PrimaryHDU(SKY[None], header())))
     np.testing.assert_array_equal(raw.data, SKY)
