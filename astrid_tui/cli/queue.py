@@ -189,18 +189,23 @@ def _missing(store: Store, ids: list[int] | None) -> set[int] | None:
 
 def _tell(done: str, chosen: list[int], changed: int, missing: set[int] | None, *, as_json: bool) -> None:
     """Tell what was done; that frames which were named stay as they are is a failure, all or in part."""
-    there = len(chosen) - len(missing or ())
+    there, trouble = len(chosen) - len(missing or ()), []
+    if missing:
+        trouble.append(f"There is no frame {', '.join(map(str, sorted(missing)))}.")
+    if missing is not None and changed < there:
+        others = "the others" if changed or missing else "these frames"
+        which = others if there > 1 else f"frame {next(key for key in chosen if key not in missing)}"
+        trouble.append(f"The state of {which} does not allow it: see `astrid queue show ID`.")
+    code = ExitCode.DONE if not trouble else ExitCode.PARTIAL if changed else ExitCode.FAILED
     if as_json:
-        print_json({"matched": there, "changed": changed})
+        failure = {"error": " ".join(trouble), "exit_code": int(code)} if trouble else {}
+        print_json({"matched": there, "changed": changed} | failure)
     else:
         print_text(f"{changed} of {counted(len(chosen), 'frame')} {done}.")
-    if missing is None or changed == len(chosen):
-        return
-    if missing:
-        remark(f"There is no frame {', '.join(map(str, sorted(missing)))}.")
-    if changed < there:
-        remark("The state of the others does not allow it: see `astrid queue show ID`.")
-    raise typer.Exit(ExitCode.PARTIAL if changed else ExitCode.FAILED)
+    for said in trouble:
+        remark(said)
+    if trouble:
+        raise typer.Exit(code)
 
 
 def _print_frames(rows: tuple[dict[str, Any], ...], told: Any) -> None:

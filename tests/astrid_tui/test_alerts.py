@@ -220,7 +220,9 @@ def test_what_was_refused_of_packets_is_there_the_next_morning(astrid: Command, 
     assert "1 file of alerts quarantined" in astrid("health", "check") + astrid.said
     damaged = next(each["id"] for each in found["frames"] if each["frame"] == "d.avro")
     # No worker could take it.
-    assert astrid.json("queue", "retry", damaged, code=1) == {"matched": 1, "changed": 0}
+    refused = astrid.json("queue", "retry", damaged, code=1)
+    assert (refused["matched"], refused["changed"], refused["exit_code"]) == (1, 0, 1)
+    assert refused["error"].startswith(f"The state of frame {damaged} does not allow it")
     assert astrid.json("queue", "drop", damaged) == {"matched": 1, "changed": 1}
     assert "none is quarantined" in astrid("health", "check")
     write_avro(night / "c.avro", [ztf(3, ra=20.0, isdiffpos="f")])  # copied again, and whole

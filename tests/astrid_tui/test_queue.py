@@ -81,9 +81,12 @@ def test_the_order_of_the_queue_can_be_changed_and_is_paged(astrid: Command, sto
 def test_what_cannot_be_done_is_said(astrid: Command, store: Store) -> None:
     (key,) = add_frames(store, 1)
     claimed(store)
-    assert astrid.json("queue", "drop", key, 999, code=1) == {"matched": 1, "changed": 0}
-    assert "There is no frame 999." in astrid.said
-    assert "does not allow it" in astrid.said
+    told = astrid.json("queue", "drop", key, 999, code=1)
+    sentence = (
+        f"There is no frame 999. The state of frame {key} does not allow it: see `astrid queue show ID`."
+    )
+    assert told == {"matched": 1, "changed": 0, "error": sentence, "exit_code": 1}
+    assert " ".join(astrid.said.split()) == sentence
     astrid("queue", "drop", code=2)
     astrid("queue", "drop", key, "--filter", "state:queued", code=2)
     astrid("queue", "list", "--filter", "state:lost", code=2)
@@ -97,10 +100,13 @@ def test_frames_that_are_not_there_are_told_apart_from_those_that_are(
 ) -> None:
     (key,) = add_frames(store, 1)
     verb, *options = words
-    assert astrid.json("queue", verb, 998, 999, *options, code=1) == {"matched": 0, "changed": 0}
-    assert astrid.said == "There is no frame 998, 999.\n"
+    sentence = "There is no frame 998, 999."
+    told = astrid.json("queue", verb, 998, 999, *options, code=1)
+    assert told == {"matched": 0, "changed": 0, "error": sentence, "exit_code": 1}
+    assert astrid.said == f"{sentence}\n"
     if verb != "retry":  # it waits already
-        assert astrid.json("queue", verb, key, 999, *options, code=3) == {"matched": 1, "changed": 1}
+        told = astrid.json("queue", verb, key, 999, *options, code=3)
+        assert told == {"matched": 1, "changed": 1, "error": "There is no frame 999.", "exit_code": 3}
         assert astrid.said == "There is no frame 999.\n"
 
 
