@@ -53,9 +53,13 @@ def forced(
     Each such frame is subtracted again; its candidates stay as they are. Interrupted, this goes on where
     it was. Exit code 3: some frames could not be measured.
     """
+    from core.objects.detail import object_called
     from pipeline.engines.remeasure import remeasure
 
     settings, store = settings_of(context), store_of(context)
+    with store.read() as session:
+        for each in ids or ():
+            object_called(session, str(each))
     with progress_bar("Measuring", quiet=as_json) as report:
         frames, left = remeasure(store, settings, set(ids) if ids else None, limit=limit, progress=report)
     points = sum(each.points for each in frames)

@@ -84,6 +84,13 @@ def test_tracklets_that_are_kept_are_listed_without_linking(
     assert astrid.json("objects", "tracklets", "--kept", "--night", "2023-06-05") == []
 
 
+def test_an_object_that_is_not_there_is_not_measured_in_silence(astrid: Command, sqlite_store: Store) -> None:
+    there = add_object(sqlite_store, "AT1")
+    told = astrid.json("objects", "forced", there, 999, code=1)
+    assert told == {"error": "there is no object '999'", "exit_code": 1}
+    assert astrid.json("objects", "forced", there)["points"] == 0
+
+
 def test_a_run_whose_clock_was_set_back_has_no_length(astrid: Command, sqlite_store: Store) -> None:
     key = runs.start(sqlite_store, engine="local", workers=1, config_hash="cafe").id
     with sqlite_store.write() as db:
