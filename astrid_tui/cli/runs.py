@@ -57,6 +57,7 @@ def list_(
         (
             each["run"],
             each["state"],
+            each["host"],
             each["engine"],
             each["workers"],
             _utc(each["started_at"]),
@@ -67,9 +68,9 @@ def list_(
         for each in records
     ]
     print_table(
-        ("run", "state", "engine", "workers", "started (UTC)", "seconds", "frames", "reason"),
+        ("run", "state", "host", "engine", "workers", "started (UTC)", "seconds", "frames", "reason"),
         rows,
-        least=(("workers",), ("engine",), ("seconds",), ("frames",)),
+        least=(("workers",), ("engine",), ("seconds",), ("host",), ("frames",)),
     )
 
 

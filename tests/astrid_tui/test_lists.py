@@ -91,6 +91,21 @@ def test_an_object_that_is_not_there_is_not_measured_in_silence(astrid: Command,
     assert astrid.json("objects", "forced", there)["points"] == 0
 
 
+def test_runs_are_listed_with_the_machines_that_they_were_made_on(
+    astrid: Command, sqlite_store: Store
+) -> None:
+    hosts = {}
+    for host in ("dome", "cellar"):
+        key = runs.start(sqlite_store, engine="local", workers=1, config_hash="cafe").id
+        hosts[key] = host
+        with sqlite_store.write() as db:
+            db.get_one(Run, key).host = host
+    headings, *rows = astrid("runs", "list").splitlines()
+    at = headings.index("host")
+    assert {int(row.split()[0]): row[at:].split()[0] for row in rows} == hosts
+    assert {each["run"]: each["host"] for each in astrid.json("runs", "list")} == hosts
+
+
 def test_a_run_whose_clock_was_set_back_has_no_length(astrid: Command, sqlite_store: Store) -> None:
     key = runs.start(sqlite_store, engine="local", workers=1, config_hash="cafe").id
     with sqlite_store.write() as db:
