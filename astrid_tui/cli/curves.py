@@ -1,8 +1,13 @@
-"""The cells of epochs in tables that are printed."""
+"""The forms of light curves: the cells of epochs that are printed, and what files are written."""
 
 from __future__ import annotations
 
 from typing import Any
+
+FORMS = {  # by what a file's name ends in
+    ".csv": "csv", ".json": "json", ".ecsv": "ecsv",
+    ".vot": "votable", ".votable": "votable", ".xml": "votable",
+}  # fmt: skip
 
 
 def flux_cells(row: dict[str, Any]) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from astrid_tui.cli.completion import place_words
-from astrid_tui.cli.curves import flux_cells, mag_cells, number
+from astrid_tui.cli.curves import FORMS, flux_cells, mag_cells, number
 from astrid_tui.cli.dates import mjd_from, moment_of
 from astrid_tui.cli.invocation import (
     ForceOption,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from core.places.place_flux import PlaceFlux
 
 SETTINGS = {"ignore_unknown_options": True}  # a southern declination begins like an option
-ENDINGS = (".csv", ".json", ".ecsv", ".vot")
 
 
 def forced(
@@ -89,7 +88,7 @@ def forced(
     page = Page(since=mjd_from(since, "--since"), until=mjd_from(until, "--until", through=True), filter=band)
     if page.since is not None and page.until is not None and page.since >= page.until:
         raise typer.BadParameter("no time lies between: --until comes after --since", param_hint="--until")
-    check_output(output, force=force, endings=ENDINGS, text=True)
+    check_output(output, force=force, endings=tuple(FORMS), text=True)
     settings, store = settings_of(context), store_of(context, read_only=True)
     place = _place(store, ra, dec, pixel, reference)
     real = real_place(store, place)
@@ -106,7 +105,7 @@ def forced(
     }
     if output is not None:
         with output_stream(output) as stream:
-            _write(told, output.suffix.lower() or ".csv", stream)
+            _write(told, FORMS.get(output.suffix.lower(), "csv"), stream)
     if as_json:
         print_json(told)
     else:
@@ -146,17 +145,17 @@ def _alerts(store: Store, place: Place) -> list[dict[str, Any]]:
     return list(alerts_at(store, place.ra, place.dec, PLACE_ARCSEC / 3600.0))
 
 
-def _write(told: dict[str, Any], ending: str, stream: IO[str]) -> None:
+def _write(told: dict[str, Any], form: str, stream: IO[str]) -> None:
     import json
 
     from core.objects.curve_table import write_csv, write_ecsv, write_votable
     from core.places.place_flux import COLUMNS, UCDS
 
-    if ending == ".json":
+    if form == "json":
         stream.write(json.dumps(told, allow_nan=False, indent=2) + "\n")
-    elif ending == ".csv":
+    elif form == "csv":
         write_csv(told["frames"], stream, COLUMNS)
-    elif ending == ".vot":
+    elif form == "votable":
         write_votable(told["frames"], stream, COLUMNS, UCDS)
     else:
         place = {name: value for name, value in told["place"].items() if value is not None}

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from astrid_tui.cli.completion import object_words
-from astrid_tui.cli.curves import flux_cells, mag_cells, number
+from astrid_tui.cli.curves import FORMS, flux_cells, mag_cells, number
 from astrid_tui.cli.invocation import (
     FilterOption,
     ForceOption,
@@ -132,12 +132,6 @@ def lightcurve(
         _writer(form)(rows, stream)
     if output is not None:
         remark(f"{len(rows)} epochs in {output}")
-
-
-FORMS = {  # of light curves, by what a file's name ends in
-    ".csv": "csv", ".json": "json", ".ecsv": "ecsv",
-    ".xml": "votable", ".vot": "votable", ".votable": "votable",
-}  # fmt: skip
 
 
 def _form_of(output: Path | None) -> str | None:

@@ -84,6 +84,21 @@ def test_tracklets_that_are_kept_are_listed_without_linking(
     assert astrid.json("objects", "tracklets", "--kept", "--night", "2023-06-05") == []
 
 
+@pytest.mark.parametrize(
+    ("ending", "begins"),
+    [("csv", "mjd,"), ("ecsv", "# %ECSV"), ("vot", "<?xml"), ("votable", "<?xml"), ("XML", "<?xml")],
+)
+def test_light_curves_of_places_and_objects_are_written_by_the_same_names(
+    astrid: Command, sqlite_store: Store, tmp_path, ending: str, begins: str
+) -> None:
+    key = add_object(sqlite_store, "AT1")
+    add_candidate(sqlite_store, key, ra=10.0, dec=20.0)
+    for number, words in enumerate([("objects", "lightcurve", key), ("forced", 10.0, 20.0)]):
+        file = tmp_path / f"curve-{number}.{ending}"
+        astrid(*words, "-o", file)
+        assert begins in file.read_text().splitlines()[0]
+
+
 def test_an_object_that_is_not_there_is_not_measured_in_silence(astrid: Command, sqlite_store: Store) -> None:
     there = add_object(sqlite_store, "AT1")
     told = astrid.json("objects", "forced", there, 999, code=1)

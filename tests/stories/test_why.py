@@ -166,7 +166,7 @@ def test_an_object_is_asked_for_by_its_name_as_it_is_copied(astrid):
         (["--pixel", 1, 2], 2, "go together"),
         (["--pixel", 1, 2, "--reference", 77], 1, "there is no reference 77"),
         (["10", "-5", "--until", "soon"], 2, "write an MJD"),
-        (["10", "-5", "-o", "flux.txt"], 2, "must end in .csv or .json or .ecsv or .vot"),
+        (["10", "-5", "-o", "flux.txt"], 2, "must end in .csv or .json or .ecsv or .vot or"),
     ],
 )
 def test_a_wrong_place_is_refused_in_one_sentence(astrid, words, code, says):
