@@ -58,7 +58,7 @@ def rescore(
         print_json(asdict(done) | {"same": done.same})
     else:
         print_text(_in_words(done))
-    if not done.models and done.asked:
+    if done.asked and (not done.models or (done.unscored and not done.scored)):
         raise typer.Exit(ExitCode.UNAVAILABLE)
 
 
@@ -73,4 +73,6 @@ def _in_words(done: Rescored) -> str:
             f"{done.without} keep what they have: no cutouts that show anything, or alerts where [classify] "
             "alerts is false"
         )
+    if done.unscored:
+        told.append(f"{done.unscored} keep what they have: no model could score them")
     return "; ".join(told)

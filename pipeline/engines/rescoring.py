@@ -29,6 +29,8 @@ class Rescored:
     without : int
         That keep what they have: their cutouts are gone or show nothing, or they are alerts where
         ``[classify] alerts`` is false.
+    unscored : int
+        That keep what they have because no model could score them, as ``remarks`` tell.
     models : dict of str to str
         Digests of the models in use that score candidates, by name.
     remarks : tuple of str
@@ -38,13 +40,14 @@ class Rescored:
     asked: int
     scored: int
     without: int
+    unscored: int
     models: dict[str, str]
     remarks: tuple[str, ...]
 
     @property
     def same(self) -> int:
         """Candidates that these models had scored before, or that changed meanwhile."""
-        return self.asked - self.scored - self.without
+        return self.asked - self.scored - self.without - self.unscored
 
 
 def rescore_stored(
@@ -69,29 +72,26 @@ def rescore_stored(
     numbers = candidates_passing(store, filters)
     classifier = Classifier.of(chosen(store, settings))
     remarks = dict.fromkeys(classifier.remarks)
-    scored = without = done = 0
+    scored = without = unscored = done = 0
     for first in range(0, len(numbers), BATCH):
         some = numbers[first : first + BATCH].tolist()
         others = scored_by_others(store, some, classifier.told)
-        found = _scored(others, classifier, alerts=settings.classify.alerts)
-        scored += write_scores(store, classifier.told, found[0])
-        without += len(others) - len(found[0])
-        remarks |= dict.fromkeys(found[1])
+        wanted = [each for each in others if _is_wanted(each, alerts=settings.classify.alerts)]
+        scores = classifier.score_candidates(wanted) if wanted else Scores(0)
+        found = [_new(each, scores, i) for i, each in enumerate(wanted) if scores.of(i)]
+        scored += write_scores(store, classifier.told, found)
+        silent = 0 if scores.digests else len(wanted)
+        unscored += silent
+        without += len(others) - len(found) - silent
+        remarks |= dict.fromkeys(scores.remarks)
         done += len(some)
         if progress:
             progress(done, len(numbers), "candidates")
-    return Rescored(len(numbers), scored, without, classifier.digests, tuple(remarks))
+    return Rescored(len(numbers), scored, without, unscored, classifier.digests, tuple(remarks))
 
 
-def _scored(
-    candidates: list[Kept], classifier: Classifier, *, alerts: bool
-) -> tuple[list[NewScores], tuple[str, ...]]:
-    """The new scores of those that get any, and what is to be said of the models."""
-    wanted = [each for each in candidates if each.cutouts is not None and (alerts or each.source == OWN)]
-    if not wanted:
-        return [], ()
-    scores = classifier.score_candidates(wanted)
-    return [_new(each, scores, i) for i, each in enumerate(wanted) if scores.of(i)], scores.remarks
+def _is_wanted(candidate: Kept, *, alerts: bool) -> bool:
+    return candidate.cutouts is not None and (alerts or candidate.source == OWN)
 
 
 def _new(kept: Kept, scores: Scores, number: int) -> NewScores:

@@ -9,6 +9,11 @@ import pytest
 
 from core.database.store import open_store
 from core.settings import load
+from pipeline.classify.ensemble import Ensemble
+from pipeline.classify.model_file import ModelRefused
+from pipeline.classify.networks import CandidateNetwork
+from pipeline.classify.outliers import IsolationForest, OneClassMachine
+from pipeline.classify.trees import BoostedTrees
 from pipeline.engines import rescoring
 from pipeline.training import examples as example_sets
 from pipeline.training import keeping
@@ -73,7 +78,21 @@ def test_a_wrong_filter_and_a_lack_of_models_are_told(astrid, monkeypatch):
     assert "brightness" in astrid.json("models", "rescore", "--filter", "brightness>3", code=2)["error"]
     monkeypatch.setattr(rescoring, "chosen", lambda *_: {})
     told = astrid.json("models", "rescore", code=4)
-    assert (told["models"], told["without"]) == ({}, 4)
+    assert (told["models"], told["without"], told["unscored"]) == ({}, 0, 4)
+
+
+def test_models_that_refuse_what_they_are_shown_are_told_of_not_a_lack_of_cutouts(astrid, monkeypatch):
+    def refuse(*_):
+        raise ModelRefused("the model takes other planes")
+
+    for kind in (CandidateNetwork, BoostedTrees, IsolationForest, OneClassMachine, Ensemble):
+        monkeypatch.setattr(kind, "logits", refuse)
+    told = astrid.json("models", "rescore", code=4)
+    assert (told["scored"], told["without"], told["unscored"]) == (0, 0, 4)
+    assert "the model takes other planes; no tree scores." in told["remarks"]
+    said = astrid("models", "rescore", code=4)
+    assert "4 keep what they have: no model could score them" in said
+    assert "cutouts" not in said
 
 
 def _keep_a_tree(folder):

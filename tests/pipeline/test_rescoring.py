@@ -233,5 +233,5 @@ def test_where_no_model_can_score_everything_keeps_what_it_has(sqlite_store, set
     add_night(sqlite_store, objects=1, epochs=1)
     monkeypatch.setattr(rescoring, "chosen", lambda *_: {})
     told = rescore_stored(sqlite_store, settings)
-    assert (told.models, told.scored, told.without) == ({}, 0, 1)
+    assert (told.models, told.scored, told.without, told.unscored) == ({}, 0, 0, 1)
     assert chosen(sqlite_store, settings)
