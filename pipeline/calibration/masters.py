@@ -41,7 +41,8 @@ CONVERTERS_FULL = (4095.0, 16383.0, 32767.0, 65535.0)  # of 12, 14, 15 and 16 bi
 FREE_OF_BIAS = 0.5  # of the bias: a master dark whose median is below it does not hold that any more
 HOT_SIGMA = 20.0  # of the dark current's scatter
 NOTES = "notes"
-CACHE_FORMAT = "3"
+HOLDS_BIAS = "dark_holds_bias"
+CACHE_FORMAT = "4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Masters:
     notes : tuple of str
         What is to be said of frames that they are used for, a sentence each.
     dark_holds_bias : bool
-        No bias was there that could have been taken out of the dark.
+        No bias was there that could have been taken out of the dark, and it was not taken out before.
     """
 
     bias: Image | None = None
@@ -145,12 +146,12 @@ def _content(choice: Choice) -> str:
 def build(choice: Choice, content: str = "", *, folder: Path | None = None) -> Masters:
     """Combine calibration frames.
 
-    Bias: the clipped mean. Dark: the clipped mean of (frame - bias) / seconds. Flat: the clipped mean
-    of frames less bias and dark, each divided by its median. Without any bias a dark holds it too, which
-    does not grow with time: only darks of the frame's own length serve the frame, and from the flats
-    those of the length nearest to theirs are taken as they are. Saturated flats are left out. Masters that
-    were ingested are weighed by their exposures; a master flat is used as it is, a master dark less the bias
-    unless its header or its level say that it holds none.
+    Bias: the clipped mean. Dark: the clipped mean of (frame - bias) / seconds. Flat: the clipped mean of
+    frames less bias and dark, each divided by its median. Without any bias darks hold it too, unless the
+    headers of all say that it was taken out: it does not grow with time, so that only darks of the frame's
+    own length serve the frame, and from the flats those of the length nearest to theirs are taken as they
+    are. Saturated flats are left out. Masters that were ingested are weighed by their exposures; a master
+    flat is used as it is, a master dark less the bias unless its header or its level say that it holds none.
 
     Parameters
     ----------
@@ -170,13 +171,14 @@ def build(choice: Choice, content: str = "", *, folder: Path | None = None) -> M
     )
     darks = [one for one in darks if one.exposure.exposure_s]
     bias = mean_of(_as_they_are(biases), folder) if biases else None
-    own = darks if bias is not None else [one for one in darks if same_length(_seconds(one), choice.length_s)]
+    may_scale = bias is not None or all(_is_freed(one.read()) for one in darks)
+    own = darks if may_scale else [one for one in darks if same_length(_seconds(one), choice.length_s)]
     dark = _dark_rate(own, bias, folder) if own else None
-    holds_bias = bias is None and dark is not None
+    holds_bias = dark is not None and not may_scale
     if not flats:
         return Masters(bias, dark, None, _bad(dark, None), content, dark_holds_bias=holds_bias)
     lit = _Flats(flats)
-    pedestal = None if bias is not None or not darks else _pedestal(darks, flats, folder)
+    pedestal = None if may_scale else _pedestal(darks, flats, folder)
 
     def unlit(raw: RawFrame, seconds: float) -> Image:
         if combined_of(raw.header) > 1:  # no master is made of flats that still hold what is no light
@@ -186,7 +188,7 @@ def build(choice: Choice, content: str = "", *, folder: Path | None = None) -> M
         return _less_dark(_less(raw.data, bias), dark, seconds)
 
     flat = _flat(((unlit(raw, seconds), combined_of(raw.header)) for raw, seconds in lit.frames()), folder)
-    notes = lit.notes(has_pedestal=bias is None and not darks)
+    notes = lit.notes(has_pedestal=bias is None and pedestal is None)
     return Masters(bias, dark, flat, _bad(dark, flat), content, notes, holds_bias)
 
 
@@ -246,14 +248,17 @@ def _dark_rate(darks: Sequence[Calibrator], bias: Image | None, folder: Path | N
 
 
 def _without_bias(raw: RawFrame, bias: Image | None) -> Image:
-    """A dark less the bias, if it is not a master that was freed of it when it was made."""
-    if bias is None:
+    """A dark less the bias, if it was not freed of it before, as its header says or a master's level."""
+    if bias is None or _is_freed(raw):
         return raw.data
-    if combined_of(raw.header) > 1:
-        is_free = float(np.median(raw.data)) < FREE_OF_BIAS * float(np.median(bias))
-        if is_free or FrameKind.BIAS in told_steps(raw.header):
-            return raw.data
+    if combined_of(raw.header) > 1 and float(np.median(raw.data)) < FREE_OF_BIAS * float(np.median(bias)):
+        return raw.data
     return _less(raw.data, bias)
+
+
+def _is_freed(raw: RawFrame) -> bool:
+    """Whether the header says that the bias was taken out."""
+    return FrameKind.BIAS in told_steps(raw.header)
 
 
 def _pedestal(darks: Sequence[Calibrator], flats: Sequence[Calibrator], folder: Path | None) -> Image:
@@ -269,10 +274,9 @@ def load(folder: Path, content: str) -> Masters | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             used(path)
-            held = {name: arrays[name] for name in arrays.files if name != NOTES}
+            held = {name: arrays[name] for name in arrays.files if name not in {NOTES, HOLDS_BIAS}}
             notes = tuple(str(note) for note in arrays[NOTES]) if NOTES in arrays.files else ()
-            holds_bias = "dark" in held and "bias" not in held
-            return Masters(**held, content=content, notes=notes, dark_holds_bias=holds_bias)
+            return Masters(**held, content=content, notes=notes, dark_holds_bias=HOLDS_BIAS in arrays.files)
     except DAMAGE:
         return None
 
@@ -287,6 +291,8 @@ def save(folder: Path, masters: Masters) -> None:
     }
     if masters.notes:
         arrays[NOTES] = np.array(masters.notes, dtype=np.str_)
+    if masters.dark_holds_bias:
+        arrays[HOLDS_BIAS] = np.array(True)
     with unfinished(folder / f"{masters.content}.npz") as part, part.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 

@@ -16,6 +16,7 @@ from core.settings_sections import CalibrateSettings
 from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator, Choice
 from pipeline.calibration.combine import clipped_mean
+from pipeline.calibration.due import due
 from pipeline.calibration.masters import build, load, masters_for, save
 from pipeline.files.readout import MASTER_OF, readout_of
 from pipeline.frame import Exposure, FrameRefused, RawFrame
@@ -112,6 +113,35 @@ def test_without_a_bias_a_flat_is_freed_of_it_by_the_darks():
     flat = build(Choice(tuple(frames), 60.0)).flat
     usual = (RESPONSE > 0.0) & (RATE < 1.0)
     assert np.polyfit(RESPONSE[usual], flat[usual], 1)[0] == pytest.approx(1.0, abs=0.005)
+
+
+@pytest.mark.parametrize("header", [{}, {"CALSTAT": "B"}, {"ZEROCOR": "Zero level correction done"}])
+def test_without_a_bias_a_dark_holds_it_unless_its_header_says_that_it_was_taken_out(tmp_path, header):
+    """What was freed of it serves frames of any length, as a frame that is freed of it says for itself."""
+    is_freed = bool(header)
+    dark = RATE * 300.0 + (0.0 if is_freed else 500.0 + PATTERN)
+    master = calibrator(FrameKind.DARK, 0, dark, 300.0, header={"IMAGETYP": "Master Dark"} | header)
+    lit = calibrator(FrameKind.FLAT, 0, 500.0 + PATTERN + 20000.0 * RESPONSE, 10.0, "r")
+    of_its_length = build(Choice((master,), 300.0))
+    assert of_its_length.dark_holds_bias == (not is_freed)
+    assert (build(Choice((master,), 60.0)).dark is not None) == is_freed
+    notes = build(Choice((master, lit), 300.0)).notes
+    assert any("without a bias" in note for note in notes) == is_freed
+    save(tmp_path, replace(of_its_length, content="c"))
+    kept = load(tmp_path, "c")
+    assert kept.dark_holds_bias == (not is_freed)
+    left = due(kept, Header({"CALSTAT": "B"})).dark
+    if is_freed:
+        np.testing.assert_allclose(left, RATE, rtol=1e-5)
+    else:
+        assert left is None
+
+
+def test_a_single_dark_whose_header_says_so_is_not_freed_of_the_bias_again():
+    biases = [one for one in night() if one.exposure.kind is FrameKind.BIAS]
+    dark = calibrator(FrameKind.DARK, 0, RATE * 300.0, 300.0, header={"ZEROCOR": "done"})
+    found = build(Choice((*biases, dark), 60.0)).dark
+    np.testing.assert_allclose(found, RATE, rtol=1e-5)
 
 
 def test_darks_of_another_length_still_free_the_flats_of_the_bias():
