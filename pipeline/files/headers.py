@@ -18,7 +18,9 @@ from pipeline.frame import Exposure, FrameRefused
 
 # The first keyword that holds a usable value wins.
 KEYWORDS: dict[str, tuple[str, ...]] = {
-    "exposure_s": ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPOSED", "ITIME", "TEXPTIME", "ELAPTIME", "PEXP"),
+    "exposure_s": ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPOSED", "TEXPTIME", "ELAPTIME", "PEXP"),
+    "integration_s": ("ITIME",),  # of Keck and IRTF: of each of the frames that the camera added up
+    "coadds": ("COADDS", "CO_ADDS"),
     "exposure": ("XPOSURE",),  # of the FITS Standard 4.0: in the unit of its times
     "time_unit": ("TIMEUNIT",),
     "filter": ("FILTER", "FILTERS", "BAND", "FILTNAM", "FILTERID", "INSFILTE"),
@@ -208,6 +210,9 @@ def _exposure_s(header: Header) -> float | None:
     told = number(header, "exposure_s")
     if told is not None:
         return told
+    each = number(header, "integration_s")
+    if each is not None:
+        return each * max(number(header, "coadds") or 1.0, 1.0)
     length, unit = number(header, "exposure"), TIME_UNITS_S.get(text(header, "time_unit") or "s")
     return None if length is None or unit is None else length * unit
 

@@ -52,6 +52,23 @@ def test_lamps_and_spectra_are_refused(cards):
 
 
 @pytest.mark.parametrize(
+    ("cards", "seconds"),
+    [
+        ({"ITIME": 30.0}, 30.0),
+        ({"ITIME": 30.0, "COADDS": 4}, 120.0),  # Keck
+        ({"ITIME": 30.0, "CO_ADDS": 4}, 120.0),  # IRTF
+        ({"ITIME": 30.0, "COADDS": 0}, 30.0),
+        ({"ITIME": 30000, "COADDS": 4, "ELAPTIME": 120.0}, 120.0),  # Keck's archive tells the whole itself
+        ({"EXPTIME": 120.0, "COADDS": 4}, 120.0),  # nothing says that it is of a part
+    ],
+)
+def test_what_a_camera_added_up_was_exposed_for_all_of_its_integrations(cards, seconds):
+    told = exposure_of(Header(cards | {"DATE-OBS": "2020-01-01T00:00:00"}), "a.fits")
+    assert told.exposure_s == seconds
+    assert (told.mjd - 58849.0) * 86400.0 == pytest.approx(seconds / 2.0, abs=1e-4)
+
+
+@pytest.mark.parametrize(
     ("unit", "kind", "per_second"),
     [
         ("", "counts", False),
