@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from astrid_tui.cli.models_registry import date_of
+from core.models.names import ODD_BY
 from core.models.worth import judged_rows, metric_rows, stratum_rows
-from core.objects.association import ODD_BY
 
 LOOKS_AT = {
     "triplet": "cutouts of new, reference and difference",

@@ -187,7 +187,7 @@ def _kept(context: typer.Context, evaluation: Evaluation, title: str, digest: st
 
 
 def _usage(models: Sequence[str] | None, prevalence: Sequence[float] | None) -> None:
-    from core.models.overview import NAMES
+    from core.models.names import NAMES
 
     for name in models or ():
         if name not in NAMES:
@@ -240,7 +240,7 @@ def _read(path: Path) -> Examples:
 
 def _numbers(given: Sequence[str] | None) -> dict[str, int]:
     """The versions that were asked for, by model."""
-    from core.models.overview import NAMES
+    from core.models.names import NAMES
 
     found: dict[str, int] = {}
     for each in given or ():
@@ -259,7 +259,7 @@ def _models(
 ) -> dict[str, tuple[Path, str | None]]:
     """The models in use, with given versions and folders in their places."""
     from core.database.store import StoreMissing
-    from core.models.overview import NAMES
+    from core.models.names import NAMES
     from core.models.versions import SHIPPED
     from pipeline.classify.chosen import chosen, of_version, shipped_folder
     from pipeline.classify.model_file import read

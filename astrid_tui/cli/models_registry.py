@@ -21,6 +21,7 @@ from astrid_tui.cli.invocation import (
 )
 from core.errors import AstridError
 from core.login import login_name
+from core.models.names import NAMES
 from core.vocabulary import ExitCode
 from screens.ages import moment
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from core.database.tables import TrainedModel
     from core.settings import Settings
     from pipeline.training.tracking import Told
-
-NAMES = ("realbogus", "tree", "unet", "isolation_forest", "one_class_svm", "ensemble")
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help=f"The model: {', '.join(NAMES)}.")]
 ReasonOption = Annotated[str | None, typer.Option("--because", help="Why; it is kept.")]

@@ -29,7 +29,7 @@ def main() -> None:
     """Print the table."""
     from benchmarks.judge import examples as sets
     from benchmarks.judge.own_kind import of_fields
-    from core.models.overview import NAMES
+    from core.models.names import NAMES
     from pipeline.classify.chosen import shipped_folder
     from pipeline.training import evaluate as room
     from pipeline.training.examples import read

@@ -15,6 +15,7 @@ from core.database.store import Store
 from core.database.tables import Candidate, Difference, Observation, SkyObject, Verdict
 from core.frames.scored_by import scored_by
 from core.frames.standing import stands
+from core.models.names import MOVED
 from core.objects.tracklets import NightSpan
 from core.review.agreement import side
 from core.review.real_rows import is_injected_candidate
@@ -202,7 +203,7 @@ def _scores(given: object, digests: Mapping[str, str], said: str | None) -> dict
 def _features(row: object) -> dict[str, float]:
     given = getattr(row, "features", None)
     found = dict(given) if isinstance(given, dict) else {}
-    found = {key: value for key, value in found.items() if not key.startswith(("ensemble.", DOUBT))}
+    found = {key: value for key, value in found.items() if not key.startswith((MOVED, DOUBT))}
     found |= {"|snr|": abs(getattr(row, "snr", math.nan)), "mag": getattr(row, "mag", None)}
     found |= {name: getattr(row, name) for name in FRAME_FACTS}
     return {

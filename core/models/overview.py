@@ -13,10 +13,9 @@ from sqlmodel import col, select
 from core.database.store import Store
 from core.database.tables import TrainedModel
 from core.models import files, versions
+from core.models.names import NAMES
 from core.models.shipped import ShippedModelMissing, judged, shipped
 from core.models.worth import in_short
-
-NAMES = ("realbogus", "tree", "unet", "isolation_forest", "one_class_svm", "ensemble")
 
 
 @dataclass(frozen=True, slots=True)

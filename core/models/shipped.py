@@ -34,7 +34,7 @@ def shipped(name: str, folder: Path | None = None) -> ShippedDescription:
     Parameters
     ----------
     name : str
-        One of `core.models.overview.NAMES`.
+        One of `core.models.names.NAMES`.
     folder : Path, optional
         Where the models are; by default beside the code.
 

@@ -19,6 +19,7 @@ from sqlmodel import Session, col, func, select
 
 from core.database.tables import Candidate, SkyObject
 from core.database.turns import take_turn
+from core.models.names import ODD_BY
 from core.objects.moving import linked_among, settle
 from core.objects.sky import (
     chord,
@@ -34,7 +35,6 @@ ASSOCIATION = 0x41737441  # one association at a time
 POSITION_SIGMAS = 3.0  # of its position a detection may be away from its object
 BATCH = 5000
 REAL_BY = ("ensemble", "realbogus", "tree")  # models, the best first
-ODD_BY = ("isolation_forest", "one_class_svm")
 LEAST_REAL = 0.1  # less likely real, nothing is a rarity
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.database.store import Store
 from core.models import files, versions
-from core.models.overview import NAMES
+from core.models.names import NAMES
 from core.models.versions import SHIPPED
 from core.settings import Settings
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.frames.outcome import CandidateFacts
 from core.models.members import OF_FRAMES, differing
+from core.models.names import BEST_FIRST, MOVED
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from pipeline.classify.ensemble import Ensemble
 from pipeline.classify.model_file import DESCRIPTION, ModelRefused
@@ -23,8 +24,6 @@ from pipeline.classify.triplets import Triplets
 
 Array = NDArray[np.float64]
 
-BEST_FIRST = ("ensemble", "realbogus", "unet", "tree")  # whose score orders the queue
-MOVED = "ensemble."  # before the name of a model, in a candidate's features
 LAST = ("ensemble",)  # judge by what the others say
 SHOWN = 12  # digits of a digest
 BATCH = 512  # candidates that are unpacked at a time

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from core.database.store import Store
 from core.models.members import OF_FRAMES
-from core.models.overview import NAMES
+from core.models.names import MOVED, NAMES
 from core.review.rescoring import Kept, NewScores, candidates_passing, scored_by_others, write_scores
 from core.settings import Settings
 from core.vocabulary import OWN
 from pipeline.classify.chosen import chosen
-from pipeline.classify.classify import BATCH, MOVED, Classifier, Scores, best_of
+from pipeline.classify.classify import BATCH, Classifier, Scores, best_of
 
 Progress = Callable[[int, int, str], None]
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.models.members import OF_FRAMES
+from core.models.names import ODD_BY
 from pipeline.classify import scorers
 from pipeline.classify.ensemble import Ensemble
 from pipeline.classify.model_file import ModelFile, ModelRefused, read
@@ -28,7 +29,7 @@ Array = NDArray[np.float64]
 SIGNIFICANCE = "S_corr"  # the baseline that needs no model
 ENSEMBLE = "ensemble"
 ORDER = ("tree", "realbogus", "unet", ENSEMBLE)  # the last needs what the others say
-NO_PROBABILITY = (SIGNIFICANCE, "isolation_forest", "one_class_svm")  # they rank, and tell no probability
+NO_PROBABILITY = (SIGNIFICANCE, *ODD_BY)  # they rank, and tell no probability
 CHUNK = 1024
 BY: tuple[By, ...] = ("group", "night", "field")
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import AstridError
+from core.models.names import ODD_BY
 from pipeline.classify import cutout_features, outliers, trees
 from pipeline.classify.model_file import Description, write
 from pipeline.training import outliers_train
@@ -16,7 +17,6 @@ from pipeline.training.examples import Examples
 from pipeline.training.outliers_train import OutlierOptions
 from pipeline.training.remembered import seen
 
-KINDS = ("isolation_forest", "one_class_svm")
 _ARCHITECTURES = {"isolation_forest": outliers.FOREST, "one_class_svm": outliers.MACHINE}
 
 
@@ -39,8 +39,8 @@ def train_outliers(kind: str, examples: Examples, options: OutlierOptions, folde
     AstridError
         There are too few real ones.
     """
-    if kind not in KINDS:
-        raise AstridError(f"{kind} is no outlier detector; there are {', '.join(KINDS)}")
+    if kind not in ODD_BY:
+        raise AstridError(f"{kind} is no outlier detector; there are {', '.join(ODD_BY)}")
     ours, held = split(examples)
     usual = cutout_features.measure(ours[ours.label == 1].triplets)
     if kind == "isolation_forest":

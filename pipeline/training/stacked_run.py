@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.errors import AstridError
+from core.models.names import ODD_BY
 from core.models.trainings import Training, read
 from core.settings import Settings
 from pipeline.classify import unet
@@ -22,7 +23,7 @@ from pipeline.training.candidate_run import (
 )
 from pipeline.training.ensemble_models import train_ensemble
 from pipeline.training.examples import Examples
-from pipeline.training.outlier_models import KINDS, train_outliers
+from pipeline.training.outlier_models import train_outliers
 from pipeline.training.outliers_train import OutlierOptions
 from pipeline.training.recording import Recording
 from pipeline.training.seeds import of_ensemble
@@ -46,14 +47,14 @@ def run_outliers(
     options = OutlierOptions(seed=seed)
     done: list[Training] = []
     found: Examples | None = None
-    for number, kind in enumerate(KINDS):
+    for number, kind in enumerate(ODD_BY):
         with Recording(settings, kind, options.record()) as recording:
             if found is None:
                 found = examples_of(settings, CandidateRun("tree", examples, fields, seed), report, stopped)
             if found is None:
                 recording.stopped(STOPPED_EARLY)
             else:
-                report(number, len(KINDS), kind)
+                report(number, len(ODD_BY), kind)
                 recording.know(examples_sha256=found.digest)
                 _clear(recording.model)
                 _finish(recording, train_outliers(kind, found, options, recording.model))

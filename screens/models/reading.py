@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from core.database.store import Store
 from core.login import login_name
 from core.models import files, members, trainings, versions
+from core.models.names import ODD_BY
 from core.models.overview import ModelRow, overview
 from core.models.registry import Registry, read_registry
 from core.models.shipped import judged as said_by_second
@@ -40,7 +41,7 @@ OPTIONS = {
     "outliers": ("seed", "examples", "fields"),
     "ensemble": ("seed", "fields"),
 }
-SAME = {"isolation_forest": "outliers", "one_class_svm": "outliers"}
+SAME = dict.fromkeys(ODD_BY, "outliers")
 
 
 @dataclass(frozen=True, slots=True)

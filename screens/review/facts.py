@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.epochs import MJD_0
 from core.frames.registration import registration_words
+from core.models.names import BEST_FIRST, MOVED, ODD_BY
 from core.moon import moon
 from core.orientation import described
 from core.text import counted
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
 _COLUMN = 40  # cells of one column of facts, at least
 _STATE_TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
 
-BEST_FIRST = ("ensemble", "realbogus", "unet", "tree")
-ODD = ("isolation_forest", "one_class_svm")  # how unlike others, not how real
 _NONE: Line = (span("  none", Tone.DIM),)
-MOVED = "ensemble."  # before the name of a score, among the features
 
 
 def fact_lines(card: "Card", width: int, rows: int, columns: int = 0) -> list[Line]:
@@ -263,7 +261,7 @@ def _with_scores(line: Line, card: "Card", room: int) -> Line:
 def best_first(scores: Mapping[str, float | None]) -> list[tuple[str, float | None]]:
     """The scores, that which orders the queue first; how odd it is comes last."""
     ranks = {name: place for place, name in enumerate(BEST_FIRST)}
-    return sorted(scores.items(), key=lambda each: (each[0] in ODD, ranks.get(each[0], len(ranks))))
+    return sorted(scores.items(), key=lambda each: (each[0] in ODD_BY, ranks.get(each[0], len(ranks))))
 
 
 def _refused(card: "Card") -> str:

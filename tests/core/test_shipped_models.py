@@ -1,11 +1,13 @@
 """The models that AstrID came with can be told of without any of the science."""
 
 import json
+from typing import get_args
 
 import pytest
 
-from core.models.overview import NAMES
+from core.models.names import BEST_FIRST, NAMES, ODD_BY
 from core.models.shipped import DESCRIPTION, JUDGED, MOST_BYTES, ShippedModelMissing, judged, shipped
+from pipeline.classify.model_file import Kind
 from pipeline.classify.shipped import SHIPPED
 
 
@@ -15,6 +17,11 @@ def test_each_says_what_it_is_and_what_it_was_judged_by(name):
     assert found.digest == SHIPPED[name].digest
     assert found.description["kind"] == name
     assert found.description["trained"]["metrics"]
+
+
+def test_every_kind_of_model_has_a_name_and_tells_how_real_or_how_odd_something_is():
+    assert set(NAMES) == set(get_args(Kind)) == {*BEST_FIRST, *ODD_BY}
+    assert len(NAMES) == len(BEST_FIRST) + len(ODD_BY)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"[" * 100_000, b"{}" + b" " * MOST_BYTES])

@@ -1,0 +1,6 @@
+"""What the models are called, as versions, scores and features are kept; nothing heavy is imported for it."""
+
+NAMES = ("realbogus", "tree", "unet", "isolation_forest", "one_class_svm", "ensemble")
+BEST_FIRST = ("ensemble", "realbogus", "unet", "tree")  # whose score orders the queue
+ODD_BY = ("isolation_forest", "one_class_svm")  # tell how unlike others it is, not how real
+MOVED = "ensemble."  # before the name of a model, in a candidate's features
