@@ -116,20 +116,22 @@ def serve(
         listener.start()
         if on_ready:
             on_ready(broker.place(settings))
-        away, told = None, _Told(on_trouble)
+        away, of_store, of_redis = None, _Told(on_trouble), _Told(on_trouble)
         try:
             while not stop.is_set():
                 idle.clear()
-                if _process(settings, workers, on_event, told) == "interrupted":
+                if _process(settings, workers, on_event, of_store) == "interrupted":
                     return
                 idle.set()
                 _await(woken, stop)
                 woken.clear()
                 before, away = away, _away(settings)
                 if away and not before:
-                    told(f"{away.rstrip('.')}; the queue is looked into every {LOOK_S:g} s without it")
-                elif before and not away and on_ready:
-                    on_ready(broker.place(settings))
+                    of_redis(f"{away.rstrip('.')}; the queue is looked into every {LOOK_S:g} s without it")
+                elif before and not away:
+                    of_redis("")
+                    if on_ready:
+                        on_ready(broker.place(settings))
         finally:
             idle.set()
             listener.stop()
@@ -147,7 +149,7 @@ def wake(settings: Settings) -> int:
         runs.reconcile(store)  # a worker that was killed is not at work, and what it held is due
         due = len(queue.due(store))
         if due:
-            _send(redis, store, due)
+            _send(redis, store, due, threading.Event())
     return due
 
 
@@ -184,14 +186,14 @@ def run(
         awaited(partial(runs.reconcile, store))  # as in `wake`
         ids = awaited(partial(queue.due, store))
         if ids:
-            awaited(partial(_send, redis, store, len(ids)))
+            awaited(partial(_send, redis, store, len(ids), stop))
         left, heard = set(ids), time.monotonic()
         while left and not stop.is_set():
             left = awaited(partial(queue.unfinished, store, left))
             if on_progress:
                 on_progress(len(ids) - len(left), len(ids))
             if left:
-                heard = awaited(partial(_heard, redis, store, len(left), heard))
+                heard = awaited(partial(_heard, redis, store, len(left), heard, stop))
                 stop.wait(2 * _TICK_S)
         through = tuple(each for each in ids if each not in left)
         counts = dict(Counter(awaited(partial(queue.states, store, through)).values()))
@@ -213,8 +215,11 @@ def _declare(redis: RedisBroker, woken: threading.Event, idle: threading.Event) 
     dramatiq.actor(actor_name="wake_up", queue_name=QUEUE, broker=redis)(wake_up)
 
 
-def _send(redis: RedisBroker, store: Store, due: int) -> None:
-    """Wake as many workers as there are frames; one must answer, unless one is at work and will look."""
+def _send(redis: RedisBroker, store: Store, due: int, stop: threading.Event) -> None:
+    """Wake as many workers as there are frames; one must answer, unless one is at work and will look.
+
+    Who is asked to stop waits for no answer.
+    """
     token = uuid.uuid4().hex
     try:
         redis.declare_queue(QUEUE)
@@ -222,29 +227,29 @@ def _send(redis: RedisBroker, store: Store, due: int) -> None:
             redis.enqueue(
                 dramatiq.Message(queue_name=QUEUE, actor_name="wake_up", args=(token,), kwargs={}, options={})
             )
-        answered = _answered(redis, f"{QUEUE}:answers:{token}")
+        answered = _answered(redis, f"{QUEUE}:answers:{token}", stop)
     except (BrokerError, RedisError, OSError) as error:
         raise BrokerUnavailable(f"Redis went away: {one_line(error)}; the frames stay queued") from error
     at_work = any(row.engine == ENGINE for row in runs.newest(store, limit=100, running=True))
-    if not (answered or at_work):
+    if not (answered or at_work or stop.is_set()):
         raise BrokerUnavailable(
             f"no worker answered within {ANSWER_S:g} s: start one with `astrid worker`; frames stay queued"
         )
 
 
-def _heard(redis: RedisBroker, store: Store, left: int, before: float) -> float:
+def _heard(redis: RedisBroker, store: Store, left: int, before: float, stop: threading.Event) -> float:
     """When somebody was last at work or answered; where that is long ago, one must answer now."""
     runs.reconcile(store)
     if not runs.newest(store, limit=1, running=True):
         if time.monotonic() - before < QUIET_S:
             return before
-        _send(redis, store, left)
+        _send(redis, store, left, stop)
     return time.monotonic()
 
 
-def _answered(redis: RedisBroker, answers: str) -> bool:
+def _answered(redis: RedisBroker, answers: str, stop: threading.Event) -> bool:
     until = time.monotonic() + ANSWER_S
-    while time.monotonic() < until:
+    while time.monotonic() < until and not stop.is_set():
         if redis.client.brpop([answers], timeout=1) is not None:
             return True
     return False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -354,6 +356,49 @@ def test_a_worker_tells_once_that_the_store_is_away(settings: Settings, store: S
     assert "no such table: run" in trouble
     assert trouble.endswith("; trying again every 0.05 s")
     assert told.empty()
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_worker_tells_once_of_each_that_is_away_at_the_same_time(
+    settings: Settings, store: Store, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(dramatiq, "LOOK_S", 0.05)
+    port, stop, told, ready = free_port(), threading.Event(), Queue[str](), threading.Event()
+    own = named(f"redis://127.0.0.1:{port}/0", store=settings.store, home=settings.home)
+    looks, wait = threading.Semaphore(0), dramatiq._await
+    monkeypatch.setattr(dramatiq, "_await", lambda *each: (looks.release(), wait(*each)))
+    with store.write() as session:
+        session.execute(text("ALTER TABLE run RENAME TO away"))
+    serving = {"stop": stop, "on_ready": lambda _: ready.set(), "on_trouble": told.put}
+    worker = threading.Thread(target=dramatiq.serve, args=(own,), kwargs=serving)
+    try:
+        with redis_server(tmp_path, port):
+            worker.start()
+            assert ready.wait(60)
+            assert "no such table: run" in told.get(timeout=60)
+        assert "Redis at" in told.get(timeout=60)
+        while looks.acquire(blocking=False):
+            pass
+        for _ in range(5):
+            assert looks.acquire(timeout=60)
+    finally:
+        stop.set()
+        worker.join(60)
+    assert told.empty()
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_who_is_stopped_waits_for_no_answer(settings: Settings, store: Store, monkeypatch) -> None:
+    monkeypatch.setattr(dramatiq, "ANSWER_S", 3600.0)
+    wait = dramatiq._answered
+
+    def stopped_meanwhile(*given: object) -> bool:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return wait(*given)
+
+    monkeypatch.setattr(dramatiq, "_answered", stopped_meanwhile)
+    assert dramatiq.run(settings).state == "interrupted"
+    assert frames(store) == [("queued", 0)] * FRAMES
 
 
 def test_a_broker_that_cannot_be_used_is_told_without_its_password() -> None:
