@@ -69,7 +69,7 @@ def check(context: typer.Context, as_json: JsonOption = False) -> None:
     Its file is read through (SQLite), and each verdict compared with the hash that its chain has of it.
     """
     from core.database.migrations import check as run_check
-    from core.database.store import why_unwritable
+    from core.database.store_file import why_unwritable
     from core.operations.backup import damage
     from core.operations.kept import kept
     from core.review.chain import verify

@@ -8,7 +8,6 @@ willing to wait. A `Store` must not cross a fork; a new process opens its own.
 from __future__ import annotations
 
 import math
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -36,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlmodel import Session
 
-from core.database.store_file import StoreFile
+from core.database.store_file import StoreFile, is_still, why_unwritable
 from core.errors import AstridError
 from core.vocabulary import ExitCode
 
@@ -253,27 +252,6 @@ def too_new(url: str, version: str) -> StoreTooNew:
     )
 
 
-def why_unwritable(path: Path) -> str | None:
-    """Why a store's file, which is there, cannot be written to, in words that go on from its name."""
-    if is_read_only(path):
-        why = "its file system is read-only"
-    elif path.exists() and not os.access(path, os.W_OK):
-        why = "this login may not write to it"
-    elif path.exists() and not os.access(path.parent, os.W_OK) and not _log_of(path).exists():
-        why = "this login may not write to its folder"
-    else:
-        return None
-    return f"cannot be written: {why}; `astrid --read-only` shows it"
-
-
-def is_read_only(path: Path) -> bool:
-    """Whether the file system that holds something takes no changes at all."""
-    try:
-        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
-    except OSError:  # whoever opens it is told why not
-        return False
-
-
 def parse_url(url: str) -> URL:
     """Understand a store's URL; ``postgresql://`` means psycopg 3.
 
@@ -327,7 +305,7 @@ def make_engine(place: URL, *, create: bool = False, read_only: bool = False) ->
 def _sqlite_engine(path: Path, mode: str) -> Engine:
     def connect() -> sqlite3.Connection:
         uri = f"file:{quote(str(path))}?mode={mode}"
-        if mode == "ro" and _is_still(path):
+        if mode == "ro" and is_still(path):
             uri += "&immutable=1"
         # SQLAlchemy begins and ends transactions, not the driver; its pool keeps threads apart.
         connection = sqlite3.connect(
@@ -352,20 +330,6 @@ def _sqlite_engine(path: Path, mode: str) -> Engine:
         connection.exec_driver_sql(options.get("astrid_begin", "BEGIN"))
 
     return engine
-
-
-def _log_of(path: Path) -> Path:
-    """Where SQLite writes what it has not yet written into a database."""
-    return path.with_name(path.name + "-wal")
-
-
-def _is_still(path: Path) -> bool:
-    """Whether nobody can be writing to a database: SQLite could then not even read it without being told.
-
-    Its folder takes no new files, and no log of changes is left beside it.
-    """
-    log = _log_of(path)
-    return not os.access(path.parent, os.W_OK) and not (log.exists() and log.stat().st_size > 0)
 
 
 def _passing_null(function: Callable[[float], float]) -> Callable[[float | None], float | None]:

@@ -1,9 +1,10 @@
-"""The file of a SQLite store, which can be deleted or replaced while the store is open.
+"""The file of a SQLite store: whether it can be written to, and is still the one that was opened.
 
-SQLite then goes on with the file that it opened, which has no name any more: all that is written into it
-is lost, and nothing says so.
+It can be deleted or replaced while the store is open. SQLite then goes on with the file that it opened, which
+has no name any more: all that is written into it is lost, and nothing says so.
 """
 
+import os
 from pathlib import Path
 
 
@@ -40,3 +41,38 @@ class StoreFile:
         except OSError:
             return None
         return found.st_dev, found.st_ino
+
+
+def why_unwritable(path: Path) -> str | None:
+    """Why a store's file, which is there, cannot be written to, in words that go on from its name."""
+    if is_read_only(path):
+        why = "its file system is read-only"
+    elif path.exists() and not os.access(path, os.W_OK):
+        why = "this login may not write to it"
+    elif path.exists() and not os.access(path.parent, os.W_OK) and not _log_of(path).exists():
+        why = "this login may not write to its folder"
+    else:
+        return None
+    return f"cannot be written: {why}; `astrid --read-only` shows it"
+
+
+def is_read_only(path: Path) -> bool:
+    """Whether the file system that holds something takes no changes at all."""
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:  # whoever opens it is told why not
+        return False
+
+
+def is_still(path: Path) -> bool:
+    """Whether nobody can be writing to a database: SQLite could then not even read it without being told.
+
+    Its folder takes no new files, and no log of changes is left beside it.
+    """
+    log = _log_of(path)
+    return not os.access(path.parent, os.W_OK) and not (log.exists() and log.stat().st_size > 0)
+
+
+def _log_of(path: Path) -> Path:
+    """Where SQLite writes what it has not yet written into a database."""
+    return path.with_name(path.name + "-wal")

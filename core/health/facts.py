@@ -18,12 +18,11 @@ from core import clock
 from core.database.store import (
     Store,
     StoreError,
-    is_read_only,
     open_store,
     parse_url,
     shown_url,
-    why_unwritable,
 )
+from core.database.store_file import is_read_only, why_unwritable
 from core.database.tables import Observation, Run, WatchedFolder
 from core.epochs import unix_of
 from core.errors import AstridError

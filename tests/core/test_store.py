@@ -30,8 +30,8 @@ from core.database.store import (
     open_store,
     parse_url,
     shown_url,
-    why_unwritable,
 )
+from core.database.store_file import why_unwritable
 from core.database.tables import SavedFilter
 from tests.conftest import _database
 
@@ -394,7 +394,7 @@ def test_a_read_only_file_system_is_named_before_anything_is_written(tmp_path, m
     open_store(url, create=True).close()
     seen = os.statvfs(tmp_path)
     flags = SimpleNamespace(f_flag=seen.f_flag | os.ST_RDONLY)
-    monkeypatch.setattr("core.database.store.os.statvfs", lambda _: flags)
+    monkeypatch.setattr("core.database.store_file.os.statvfs", lambda _: flags)
     with pytest.raises(StoreUnreachable, match=r"its file system is read-only; `astrid --read-only` shows"):
         open_store(url)
     open_store(url, read_only=True).close()
@@ -403,7 +403,7 @@ def test_a_read_only_file_system_is_named_before_anything_is_written(tmp_path, m
 def test_a_store_that_the_login_may_not_write_to_says_so_before_anything_is_done(sqlite_store, monkeypatch):
     path = Path(sqlite_store.url)
     refused = {path}
-    monkeypatch.setattr("core.database.store.os.access", lambda place, _: Path(place) not in refused)
+    monkeypatch.setattr("core.database.store_file.os.access", lambda place, _: Path(place) not in refused)
     with pytest.raises(StoreUnreachable, match=r"this login may not write to it; `astrid --read-only` shows"):
         open_store(f"sqlite:///{path}")
     open_store(f"sqlite:///{path}", read_only=True).close()
