@@ -42,6 +42,7 @@ from core.vocabulary import ExitCode
 HEAD = "0016"  # the newest migration; a constant, so that opening a store need not import Alembic
 
 BUSY_S = 30.0  # how long a writer waits for another
+BUSY_LOOK_S = 0.01  # where SQLite does not wait itself
 CONNECT_S = 10
 # A line to PostgreSQL that is cut in silence, as where a network goes away, is known to be within a minute.
 _LINE = {
@@ -312,7 +313,7 @@ def _sqlite_engine(path: Path, mode: str) -> Engine:
             uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
         )
         if mode != "ro":
-            connection.execute("PRAGMA journal_mode=WAL")
+            _log_ahead(connection)
         connection.execute("PRAGMA foreign_keys=ON")
         for name, function in (("sin", math.sin), ("cos", math.cos)):
             # Distances on the sky need them, and not every build of SQLite has its own.
@@ -330,6 +331,23 @@ def _sqlite_engine(path: Path, mode: str) -> Engine:
         connection.exec_driver_sql(options.get("astrid_begin", "BEGIN"))
 
     return engine
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Let changes be logged ahead, once nobody writes: SQLite itself does not wait with that.
+
+    So two may make one store at once.
+    """
+    until = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(BUSY_LOOK_S)
+        else:
+            return
 
 
 def _passing_null(function: Callable[[float], float]) -> Callable[[float | None], float | None]:

@@ -156,6 +156,22 @@ def test_a_store_of_an_older_program_asks_for_an_upgrade(empty_url: str) -> None
         open_store(empty_url)
 
 
+def test_who_opens_a_store_that_is_being_made_waits(tmp_path: Path, monkeypatch) -> None:
+    """The first to write has not yet let the file keep a log ahead, and SQLite refuses that to others."""
+    path, waits = tmp_path / "astrid.db", []
+    with closing(sqlite3.connect(path, isolation_level=None)) as first:
+        first.execute("CREATE TABLE being_made (id INTEGER)")
+        first.execute("BEGIN IMMEDIATE")
+
+        def waited(seconds: float) -> None:
+            waits.append(seconds)
+            first.execute("COMMIT")
+
+        monkeypatch.setattr(time, "sleep", waited)
+        open_store(f"sqlite:///{path}", create=True).close()
+    assert len(waits) == 1
+
+
 def test_two_that_create_at_once_make_one_store(empty_url: str) -> None:
     failures: list[Exception] = []
 
