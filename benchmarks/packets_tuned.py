@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from core.surveys.alert import AlertFacts
+from pipeline.classify import unet
 from pipeline.classify.model_file import read
 from pipeline.classify.networks import CandidateNetwork
 from pipeline.classify.scorers import Inputs
@@ -68,7 +69,8 @@ def tuned(
     elsewhere = (groups == "low drb") & ~is_ours
     start = read(SHIPPED["realbogus"].folder, SHIPPED["realbogus"].digest)
     before = CandidateNetwork(start).logits(Inputs(found.triplets))
-    simulated = example_sets.of_seeds(range(FIRST_FIELD, FIRST_FIELD + fields), FIELD_PX) if fields else None
+    seeds = range(FIRST_FIELD, FIRST_FIELD + fields)
+    simulated = example_sets.of_seeds(seeds, FIELD_PX, network=unet.shipped()) if fields else None
     told: dict[str, Any] = {
         "start": start.digest,
         "learnt_of": {name: int(np.sum(is_ours & (groups == name))) for name in LABELS},

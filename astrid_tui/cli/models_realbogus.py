@@ -183,9 +183,10 @@ def _trained(
     if output is not None and output.exists():
         raise typer.BadParameter(f"{output} is there already", param_hint="--output")
     labelled = _labelled(context, settings) if labels and not resume else None
+    models = _in_use(context, settings)
     try:
         with until_stopped() as stopped, progress_bar("Training", quiet=quiet) as report:
-            training = run(settings, wanted, report, stopped, resume, labelled, tuning)
+            training = run(settings, wanted, report, stopped, resume, labelled, tuning, models)
     except ModuleNotFoundError as missing:
         raise without_torch(missing) from None
     told: dict[str, Any] = training.record() | {"version": None}
@@ -223,6 +224,18 @@ def _tuning(context: typer.Context, version: str, layers: str) -> Tuning:
     else:
         raise typer.BadParameter("it is the number of a version, or `shipped`", param_hint="--from")
     return Tuning(start, layers)
+
+
+def _in_use(context: typer.Context, settings: Settings) -> dict[str, tuple[Path, str | None]]:
+    """The models in use, by the store; without one those that AstrID came with are."""
+    from core.database.store import StoreMissing
+    from pipeline.classify.chosen import chosen
+
+    try:
+        with closing(store_of(context, read_only=True)) as store:
+            return chosen(store, settings)
+    except StoreMissing:
+        return {}
 
 
 def _labelled(context: typer.Context, settings: Settings) -> Examples | None:

@@ -49,14 +49,17 @@ def outliers(
 
     Each becomes a new version, which tells what is odd once it is promoted.
     """
+    from pipeline.classify.chosen import chosen
     from pipeline.training.stacked_run import run_outliers
     from pipeline.training.stopping import until_stopped
 
     must_write(context)
     settings = settings_of(context)
     _refuse_existing(output)
+    with closing(store_of(context)) as store:
+        models = chosen(store, settings)
     with until_stopped() as stopped, progress_bar("Fitting", quiet=as_json) as report:
-        done = run_outliers(settings, examples, fields, seed, report, stopped)
+        done = run_outliers(settings, models, examples, fields, seed, report, stopped)
     if output is not None:
         for training in done:
             _copy_out(training, output / training.name)

@@ -6,7 +6,7 @@ divides, with inputs that were scaled once for the whole frame: the result is th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -146,6 +146,17 @@ def shipped(threads: int = 1) -> UNet:
     """
     model = SHIPPED[NAME]
     return loaded(model.folder, model.digest, threads)
+
+
+def in_use(models: Mapping[str, tuple[Path, str | None]]) -> UNet:
+    """The network of the models in use, or the one that comes with AstrID where none is among them.
+
+    Raises
+    ------
+    ModelRefused
+        Its files are not what they were when it was made.
+    """
+    return loaded(*models[NAME]) if NAME in models else shipped()
 
 
 def _number(model: ModelFile, key: str) -> float:

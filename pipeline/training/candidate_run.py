@@ -12,6 +12,8 @@ from typing import Any, Literal
 from core.errors import AstridError
 from core.models.trainings import CHECKPOINT, LABELLED, MODEL, Training, read, trainings
 from core.settings import Settings
+from pipeline.classify import unet
+from pipeline.classify.classify import Models
 from pipeline.classify.model_file import ModelFile
 from pipeline.classify.model_file import read as read_model
 from pipeline.training import examples as example_sets
@@ -77,6 +79,7 @@ def run(
     resume: bool = False,
     labelled: Examples | None = None,
     tuning: Tuning | None = None,
+    models: Models | None = None,
 ) -> Training:
     """Train, and leave the record and the model in AstrID's home.
 
@@ -94,6 +97,8 @@ def run(
         What reviewers agree on, to be learnt from besides; of a training that is resumed its own are.
     tuning : Tuning, optional
         The network to begin with; it is fine-tuned, and cannot be gone on with later.
+    models : mapping of str to (Path, str or None), optional
+        Those in use: their U-Net takes part in the detection in simulated fields.
 
     Returns
     -------
@@ -114,13 +119,13 @@ def run(
         asked |= {"start": tuning.start.digest, "layers": tuning.layers}
     parameters = asked | {"examples_sha256": ""}
     if resume:
-        return _go_on(settings, wanted, parameters, report, stopped)
+        return _go_on(settings, wanted, parameters, report, stopped, models or {})
     if labelled is None and wanted.examples is None and not wanted.fields:
         raise AstridError("there is nothing to learn from: reviewers agree on nothing yet; give --examples")
     with Recording(settings, wanted.name, parameters) as recording:
         if labelled is not None and wanted.name == "realbogus" and tuning is None:
             example_sets.write(labelled, recording.folder / LABELLED)  # labels may change before it goes on
-        found = _all_examples(settings, wanted, labelled, report, stopped)
+        found = _all_examples(settings, wanted, labelled, report, stopped, models or {})
         if found is None:
             recording.stopped(STOPPED_EARLY)
         else:
@@ -135,6 +140,7 @@ def _go_on(
     parameters: dict[str, Any],
     report: Report,
     stopped: Callable[[], bool],
+    models: Models,
 ) -> Training:
     """Go on with what was stopped; what is refused stays as it is, to be gone on with otherwise."""
     before = unfinished(settings, wanted.name)
@@ -144,7 +150,7 @@ def _go_on(
         )
     kept = before.folder / LABELLED
     labelled = example_sets.read(kept) if kept.exists() else None
-    found = _all_examples(settings, wanted, labelled, report, stopped)
+    found = _all_examples(settings, wanted, labelled, report, stopped, models)
     if found is None:
         return before
     if found.digest != before.parameters.get("examples_sha256"):
@@ -180,10 +186,11 @@ def _all_examples(
     labelled: Examples | None,
     report: Report,
     stopped: Callable[[], bool],
+    models: Models,
 ) -> Examples | None:
     parts = [] if labelled is None else [labelled]
     if wanted.examples is not None or wanted.fields:
-        made_of = examples_of(settings, wanted, report, stopped)
+        made_of = examples_of(settings, wanted, report, stopped, models)
         if made_of is None:
             return None
         parts = [made_of, *parts]
@@ -290,26 +297,30 @@ def _tune(
 
 
 def examples_of(
-    settings: Settings, wanted: CandidateRun, report: Report, stopped: Callable[[], bool]
+    settings: Settings, wanted: CandidateRun, report: Report, stopped: Callable[[], bool], models: Models
 ) -> Examples | None:
     """Those of a file, or of simulated fields, which are kept in files so that none is made twice.
+
+    What the U-Net in use sees is among them: what a file keeps of another U-Net is not mixed with it.
 
     None where it was stopped before all were made.
     """
     if wanted.examples is not None:
         return example_sets.read(wanted.examples)
+    network = unet.in_use(models)
     folder = settings.home / "examples"
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[Examples] = []
     every = of_candidates(wanted.seed, wanted.fields)
     for begin in every[::CHUNK]:
         seeds = range(begin, min(begin + CHUNK, every.stop))
-        path = folder / f"fields-{VERSION}-{FIELD_PX}-{begin}-{len(seeds)}.npz"
+        path = folder / f"shown-{VERSION}-{network.digest[:12]}-{FIELD_PX}-{begin}-{len(seeds)}.npz"
         if stopped():
             return None
         if not path.exists():
             done = begin - every.start
-            example_sets.write(example_sets.of_seeds(seeds, FIELD_PX, _from(done, wanted, report)), path)
+            made = example_sets.of_seeds(seeds, FIELD_PX, _from(done, wanted, report), network)
+            example_sets.write(made, path)
         parts.append(example_sets.read(path))
     return example_sets.join(parts)
 

@@ -1,7 +1,7 @@
 """Example sets: what models learn from and are judged by, one row a detection.
 
-A set is an ``.npz`` of plain arrays. Every detection beyond the threshold is an example, also those that
-the pipeline's cuts would drop; a bogus is always a detection, never empty sky.
+A set is an ``.npz`` of plain arrays. Every detection is an example, what only the U-Net sees too, and also
+those that the pipeline's cuts would drop; a bogus is always a detection, never empty sky.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from core.errors import AstridError
 from core.review.cutouts import Cutouts, pack, unpack
 from core.unfinished import unfinished
 from pipeline.classify.triplets import SIDE, Triplets, of_cutouts
+from pipeline.classify.unet import UNet
 from pipeline.detection.cutting import cut
-from pipeline.detection.detect import find_peaks, judge
 from pipeline.detection.forced import bilinear, interpolate
 from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import FrameRefused
+from pipeline.training.detected import Peak, Seen, Told, detections_of
 from pipeline.training.events import Event
-from pipeline.training.fields import TrainingField, field, nature
+from pipeline.training.fields import TrainingField, field
 
 REAL, BOGUS, UNKNOWN = 1, 0, -1  # labels; survey alerts are of unknown nature
 SIMULATED = "training"  # the source of what the training's own fields give
 LABELLED = "label"  # of what reviewers agree on
-MOST_OF_STREAK = 4  # detections along one trail that are kept
 # A trail across the frame is light in the sky, but what a reviewer calls bogus; a moving object is real.
 BOGUS_EVENTS = ("satellite",)
 KIND_OF = {"variable": "star", "fading": "dark", "vanished": "dark", "satellite": "streak"}
@@ -193,7 +193,10 @@ def join(parts: Sequence[Examples]) -> Examples:
 
 
 def of_seeds(
-    seeds: Iterable[int], size: int = 512, on_field: Callable[[int, int], None] | None = None
+    seeds: Iterable[int],
+    size: int = 512,
+    on_field: Callable[[int, int], None] | None = None,
+    network: UNet | None = None,
 ) -> Examples:
     """Examples of simulated fields, a field for each seed.
 
@@ -204,6 +207,8 @@ def of_seeds(
         Pixels along the sides of a field.
     on_field : callable
         Called with the number of fields and of examples so far.
+    network : UNet, optional
+        The one that takes part in the detection.
 
     Raises
     ------
@@ -214,7 +219,7 @@ def of_seeds(
     total = 0
     for done, seed in enumerate(seeds, start=1):
         try:
-            part = of_field(field(seed, size))
+            part = of_field(field(seed, size), network)
         except FrameRefused:
             part = None  # no draw of this seed could be subtracted
         if part is not None:
@@ -227,40 +232,14 @@ def of_seeds(
     return join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Peak:
-    """A detection, and why the pipeline's cuts would drop it."""
-
-    x: float
-    y: float
-    cut: str
-
-
-Told = tuple["Peak", str, Event | None]  # a detection, what it is, and the event that it is
-
-
-def detections_of(found: TrainingField) -> list[Told]:
-    """What the product detects in one training field, with what each detection is."""
-    threshold = found.settings.detect.threshold
-    try:
-        x, y = find_peaks(found.difference.score, threshold)
-    except FrameRefused:
-        return []
-    detections, dropped = judge(found.difference, x, y, found.new, found.reference, found.settings)
-    peaks = [Peak(each.x, each.y, "") for each in detections]
-    peaks += [
-        Peak(each.x, each.y, each.cause)
-        for each in dropped
-        if each.cause != "weak where its flux peaks"  # it is no detection at its own place
-    ]
-    return _few_of_streaks([(peak, *nature(found, peak.x, peak.y)) for peak in peaks])
-
-
-def of_field(found: TrainingField) -> Examples | None:
+def of_field(found: TrainingField, network: UNet | None = None) -> Examples | None:
     """The examples of one training field; None where nothing is detected."""
-    told = detections_of(found)
-    if not told:
-        return None
+    told = detections_of(found, None if network is None else Seen.by(network, found))
+    return of_detections(found, told) if told else None
+
+
+def of_detections(found: TrainingField, told: list[Told]) -> Examples:
+    """The examples of what was detected in a field, at least one."""
     places = np.array([(peak.x, peak.y) for peak, _, _ in told])
     flux = interpolate(found.difference.flux, places[:, 0], places[:, 1])
     error = bilinear(found.difference.flux_err, places[:, 0], places[:, 1])
@@ -291,18 +270,6 @@ def of_field(found: TrainingField) -> Examples | None:
         cut=np.array([peak.cut for peak, _, _ in told]),
         source=np.full(count, SIMULATED),
     )
-
-
-def _few_of_streaks(told: list[Told]) -> list[Told]:
-    kept, seen = [], dict[str, int]()
-    for row in told:
-        event = row[2]
-        if event is not None and event.is_streak:
-            seen[event.group] = seen.get(event.group, 0) + 1
-            if seen[event.group] > MOST_OF_STREAK:
-                continue
-        kept.append(row)
-    return kept
 
 
 def _label(event: Event | None) -> int:

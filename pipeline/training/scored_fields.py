@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from core.unfinished import unfinished
 from pipeline.classify.unet import UNet
-from pipeline.classify.unet_input import frame_input
-from pipeline.detection.joined import opinion
 from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import FrameRefused
 from pipeline.training import examples as example_sets
-from pipeline.training.examples import Examples, ExamplesError, detections_of, of_field
+from pipeline.training.detected import Seen, detections_of
+from pipeline.training.examples import Examples, ExamplesError, of_detections
 from pipeline.training.fields import VERSION, TrainingField, field
 
 Array = NDArray[np.float64]
@@ -33,13 +32,9 @@ class Scored:
 
 def of_training_field(found: TrainingField, network: UNet) -> Scored | None:
     """One field; none where nothing is detected."""
-    examples = of_field(found)
-    if examples is None:
-        return None
-    places = np.array([(peak.x, peak.y) for peak, _, _ in detections_of(found)])
-    maps = network.log_odds(frame_input(found.difference, found.new, found.reference))
-    raw = opinion(maps, places[:, 0], places[:, 1], max(found.difference.psf.fwhm, 1.5))
-    return Scored(examples, network.calibration.slope * raw + network.calibration.offset)
+    seen = Seen.by(network, found)
+    told = detections_of(found, seen)
+    return Scored(of_detections(found, told), seen.log_odds_at(found, told)) if told else None
 
 
 def make(
@@ -72,7 +67,7 @@ def make(
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[Scored] = []
     for done, seed in enumerate(seeds, start=1):
-        path = folder / f"scored-{VERSION}-{network.digest[:12]}-{size}-{seed}.npz"
+        path = folder / f"shown-{VERSION}-{network.digest[:12]}-{size}-{seed}.npz"
         part = _read(path) if path.exists() else None
         if part is None:
             try:

@@ -31,6 +31,7 @@ from pipeline.training.seeds import of_ensemble
 
 def run_outliers(
     settings: Settings,
+    models: Models,
     examples: Path | None,
     fields: int,
     seed: int,
@@ -38,6 +39,8 @@ def run_outliers(
     stopped: Callable[[], bool],
 ) -> list[Training]:
     """Fit both detectors, each as a training of its own; the first alone where that was stopped.
+
+    The U-Net of the models takes part in the detection in simulated fields.
 
     Raises
     ------
@@ -50,7 +53,8 @@ def run_outliers(
     for number, kind in enumerate(ODD_BY):
         with Recording(settings, kind, options.record()) as recording:
             if found is None:
-                found = examples_of(settings, CandidateRun("tree", examples, fields, seed), report, stopped)
+                wanted = CandidateRun("tree", examples, fields, seed)
+                found = examples_of(settings, wanted, report, stopped, models)
             if found is None:
                 recording.stopped(STOPPED_EARLY)
             else:
@@ -75,8 +79,7 @@ def run_ensemble(
         There is too little to learn from.
     """
     scorers = [each for each in Classifier.of(models).scorers if each.name != "ensemble"]
-    folder, digest = models.get(unet.NAME, (None, None))
-    network = unet.shipped() if folder is None or digest is None else unet.loaded(folder, digest)
+    network = unet.in_use(models)
     parameters = {"fields": fields, "seed": seed, "members": {each.name: each.digest for each in scorers}}
     with Recording(settings, "ensemble", parameters) as recording:
         scored = scored_fields.make(

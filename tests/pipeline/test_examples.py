@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 from sqlmodel import select
@@ -11,11 +14,20 @@ from core.models.learnable import learnable
 from core.objects.tracklets import newest_night, write_tracklets
 from core.review.cutouts import pack
 from core.review.verdicts import decide
+from core.settings import Settings
 from core.settings_sections import ReviewSettings, SiteSettings
 from core.surveys.alert import AlertFacts
 from core.vocabulary import Label
+from pipeline.classify.shipped import SHIPPED
+from pipeline.classify.unet import shipped
+from pipeline.detection.detect import detect
+from pipeline.detection.joined import with_unet
+from pipeline.training import candidate_run
 from pipeline.training import examples as sets
-from pipeline.training.examples import BOGUS, REAL, UNKNOWN, ExamplesError, of_seeds
+from pipeline.training.candidate_run import CandidateRun
+from pipeline.training.detected import Seen, detections_of
+from pipeline.training.examples import BOGUS, REAL, UNKNOWN, ExamplesError, of_field, of_seeds
+from pipeline.training.fields import field as make_field
 from pipeline.training.label_examples import of_alerts, of_labels
 from tests.builders import add_night, cutouts
 from tests.core.test_tracklets import found as mover
@@ -50,6 +62,62 @@ def test_a_seed_gives_the_same_examples_and_no_two_fields_share_a_name(made):
     assert again.digest == made.digest
     assert len(set(made.field)) == 2
     assert not set(made.group[made.field == "sim-9"]) & set(made.group[made.field == "sim-8"])
+
+
+@pytest.fixture(scope="module")
+def fields():
+    """One with a satellite's trail, one with a source that only the U-Net sees."""
+    return [make_field(seed, 256) for seed in (9_200_007, 9_200_055)]
+
+
+def test_models_learn_of_all_that_the_product_shows_what_only_the_unet_sees_too(fields):
+    network = shipped()
+    for found in fields:
+        plain = detect(found.difference, found.new, found.reference, found.settings)
+        shown = with_unet(*plain, found.difference, found.new, found.reference, found.settings)
+        told = detections_of(found, Seen.by(network, found))
+        expected = {(each.x, each.y) for each in shown.detections}
+        assert {(peak.x, peak.y) for peak, _, _ in told if peak.cut == ""} == expected
+        assert expected - {(peak.x, peak.y) for peak, _, _ in detections_of(found)}
+        examples = of_field(found, network)
+        assert len(examples) == len(told)
+        assert (examples.cut == "").sum() == len(expected)
+
+
+def test_what_only_the_unet_sees_is_told_truly(fields):
+    trail, faint = (of_field(found, shipped()) for found in fields)
+    middle = (trail.kind == "streak") & (trail.cut == "") & (np.abs(trail.snr) < 5.0)
+    assert middle.sum() == 1
+    assert trail.label[middle] == BOGUS
+    vanished = (faint.kind == "dark") & (np.abs(faint.snr) < 5.0)
+    assert vanished.sum() == 1
+    assert faint.label[vanished] == REAL
+
+
+def test_examples_are_of_the_unet_that_saw_the_fields_and_are_made_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(candidate_run, "FIELD_PX", 192)
+    settings = Settings(home=tmp_path)
+
+    def examples(models):
+        return candidate_run.examples_of(
+            settings, CandidateRun("tree", fields=2), lambda *_: None, lambda: False, models
+        )
+
+    one = examples({})
+    (file,) = (tmp_path / "examples").iterdir()
+    assert shipped().digest[:12] in file.name
+    with monkeypatch.context() as refusing:
+        refusing.setattr(sets, "field", None)
+        again = examples({})
+    assert again.digest == one.digest
+    other = tmp_path / "other"
+    shutil.copytree(SHIPPED["unet"].folder, other)
+    card = json.loads((other / "model.json").read_text())
+    card["config"]["point_threshold"] = -2.0
+    (other / "model.json").write_text(json.dumps(card))
+    keen = examples({"unet": (other, None)})
+    assert len(keen) > len(one)
+    assert len(list((tmp_path / "examples").iterdir())) == 2
 
 
 def test_a_set_comes_back_as_it_was_written(made, tmp_path):

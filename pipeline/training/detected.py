@@ -1,0 +1,90 @@
+"""What the product detects in a training field, and what each detection is.
+
+Models learn of what they will be asked about: the peaks of the score and, where a U-Net takes part, what only
+it sees, fainter than the threshold, and its streaks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.classify.unet import LogOdds, UNet
+from pipeline.classify.unet_input import frame_input
+from pipeline.detection.detect import find_peaks, judge
+from pipeline.detection.joined import join, opinion
+from pipeline.frame import FrameRefused
+from pipeline.training.events import Event
+from pipeline.training.fields import TrainingField, nature
+
+MOST_OF_STREAK = 4  # detections along one trail that are kept
+WEAK = "weak where its flux peaks"  # it is no detection at its own place
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """A detection, and why the pipeline's cuts would drop it."""
+
+    x: float
+    y: float
+    cut: str
+
+
+Told = tuple[Peak, str, Event | None]  # a detection, what it is, and the event that it is
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A U-Net and its maps of a field."""
+
+    network: UNet
+    maps: LogOdds
+
+    @classmethod
+    def by(cls, network: UNet, found: TrainingField) -> Self:
+        """What a U-Net sees in a field."""
+        return cls(network, network.log_odds(frame_input(found.difference, found.new, found.reference)))
+
+    def log_odds_at(self, found: TrainingField, told: list[Told]) -> NDArray[np.float64]:
+        """Its calibrated log-odds of each detection: (n,)."""
+        x, y = (np.array([getattr(peak, axis) for peak, _, _ in told]) for axis in "xy")
+        raw = opinion(self.maps, x, y, max(found.difference.psf.fwhm, 1.5))
+        return self.network.calibration.slope * raw + self.network.calibration.offset
+
+
+def detections_of(found: TrainingField, seen: Seen | None = None) -> list[Told]:
+    """What the product detects in one training field, with what each detection is.
+
+    Parameters
+    ----------
+    found : TrainingField
+    seen : Seen, optional
+        The U-Net that takes part; none where none does.
+    """
+    difference, new, reference, settings = found.difference, found.new, found.reference, found.settings
+    try:
+        x, y = find_peaks(difference.score, settings.detect.threshold)
+    except FrameRefused:
+        return []
+    detections, dropped = judge(difference, x, y, new, reference, settings)
+    if seen is not None:
+        joined = join(detections, dropped, seen.maps, seen.network, difference, new, reference, settings)
+        detections, dropped = joined.detections, joined.dropped
+    peaks = [Peak(each.x, each.y, "") for each in detections]
+    peaks += [Peak(each.x, each.y, each.cause) for each in dropped if each.cause != WEAK]
+    return _few_of_streaks([(peak, *nature(found, peak.x, peak.y)) for peak in peaks])
+
+
+def _few_of_streaks(told: list[Told]) -> list[Told]:
+    kept, seen = [], dict[str, int]()
+    for row in told:
+        event = row[2]
+        if event is not None and event.is_streak:
+            seen[event.group] = seen.get(event.group, 0) + 1
+            if seen[event.group] > MOST_OF_STREAK:
+                continue
+        kept.append(row)
+    return kept
