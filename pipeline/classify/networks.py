@@ -16,6 +16,7 @@ from pipeline.classify.model_file import ModelFile, ModelRefused
 from pipeline.classify.onnx_network import checked, session
 from pipeline.classify.scorers import Inputs, calibrated
 from pipeline.classify.triplets import SIDE, network_input
+from pipeline.classify.turns import TURNS, mean_logits
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -55,7 +56,8 @@ class CandidateNetwork:
     ----------
     model : ModelFile
         ``config`` of an imported one says ``input`` and ``output``, the names; ``layout``, ``nchw`` or
-        ``nhwc``; ``planes``, 3 or 6; ``gives``, ``logit`` or ``probability``.
+        ``nhwc``; ``planes``, 3 or 6; ``gives``, ``logit`` or ``probability``. That of one of our own says
+        ``turns``, 8 where it is the mean over `pipeline.classify.turns`.
     threads : int
         Of one run.
 
@@ -78,8 +80,11 @@ class CandidateNetwork:
         self._output = OUTPUT if own else str(config.get("output", OUTPUT))
         self._last = str(config.get("layout", "nchw")) == "nhwc"
         self._planes = int(config.get("planes", ALL_PLANES))
+        self._is_turned = own and config.get("turns", 1) != 1
         self._is_probability = str(config.get("gives", "logit")) == "probability"
         shape = self._shape(self.name, said.inputs)
+        if own and config.get("turns", 1) not in (1, TURNS):
+            raise ModelRefused(f"{self.name}: a cutout is looked at in one way or in {TURNS}")
         operators = OWN_OPERATORS if own else OPERATORS
         if model.network is not None:
             check_sizes(
@@ -101,7 +106,8 @@ class CandidateNetwork:
         ModelRefused
             It fails, or gives what are no logits.
         """
-        raw = np.concatenate([np.empty(0), *(self._run(batch)[0] for batch in self._batches(inputs))])
+        told = [self._told(batch) for batch in self._batches(inputs)]
+        raw = np.concatenate([np.empty(0), *told])
         return calibrated(raw, self._calibration)
 
     def embedding(self, inputs: Inputs) -> NDArray[np.float32] | None:
@@ -134,6 +140,9 @@ class CandidateNetwork:
             return np.nan_to_num(inputs.features[which], nan=0.0)  # what is missing is 0 to a network
         planes = network_input(inputs.triplets[which])[:, : self._planes]
         return np.ascontiguousarray(np.moveaxis(planes, 1, -1) if self._last else planes)
+
+    def _told(self, batch: Batch) -> Array:
+        return mean_logits(lambda some: self._run(some)[0], batch) if self._is_turned else self._run(batch)[0]
 
     def _run(self, batch: Batch, also: str | None = None) -> tuple[Array, Any]:
         names = [self._output] if also is None else [self._output, also]

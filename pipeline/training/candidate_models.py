@@ -6,15 +6,16 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import AstridError
 from pipeline.classify import cutout_features, trees
-from pipeline.classify.model_file import Calibration, Description, ModelFile, write
-from pipeline.classify.scorers import Inputs, load
+from pipeline.classify.model_file import Description, ModelFile, write
+from pipeline.classify.scorers import Inputs, calibrated, load
+from pipeline.classify.turns import TURNS
 from pipeline.training import tree_train
 from pipeline.training.calibration import at_share, calibration_error, fnr_at_fpr, is_held_out, platt
 from pipeline.training.examples import LABELLED, SIMULATED, Examples
@@ -22,6 +23,9 @@ from pipeline.training.remembered import seen
 from pipeline.training.scorecard_summary import of_held_out
 from pipeline.training.splits import SHARED, named, together
 from pipeline.training.tree_train import TreeOptions
+
+if TYPE_CHECKING:
+    from pipeline.training.realbogus_network import CutoutNetwork
 
 Array = NDArray[np.float64]
 
@@ -179,14 +183,14 @@ def train_realbogus(
     description = Description(
         kind="realbogus",
         architecture="cutout_cnn",
-        config={"width": options.width},
+        config={"width": options.width, "turns": TURNS},
         inputs="triplet",
         calibration=calibration,
         trained=_trained(asdict(options), examples, ours, metrics)
         | {"steps": state.step, "seconds": round(state.seconds, 1), "history": state.history},
     )
     network = exported(state.averaged)
-    _check_served(ModelFile(description, "", {}, network), held, raw, calibration)
+    _check_served(ModelFile(description, "", {}, network), held, state.averaged)
     card = of_held_out("realbogus", log_odds, held)
     digest = write(folder, description, {**weights, **seen(examples)}, network)
     return Trained(folder, digest, metrics, scorecard=card)
@@ -221,7 +225,6 @@ def fine_tune_realbogus(
     """
     from pipeline.training.fine_tune import fine_tune
     from pipeline.training.realbogus_network import exported
-    from pipeline.training.realbogus_train import scores
 
     known = examples[examples.label >= 0]
     with tempfile.TemporaryDirectory() as work:
@@ -242,12 +245,16 @@ def fine_tune_realbogus(
         "fine_tuned": made.record,
     }
     description = start.description.model_copy(
-        update={"calibration": made.calibration, "trained": trained, "files": {}}
+        update={
+            "config": start.description.config | {"turns": TURNS},
+            "calibration": made.calibration,
+            "trained": trained,
+            "files": {},
+        }
     )
     weights = {key: value.numpy() for key, value in made.network.state_dict().items()}
     network = exported(made.network)
-    raw = scores(made.network, known[slice(0, CHECKED)])
-    _check_served(ModelFile(description, "", {}, network), known, raw, made.calibration)
+    _check_served(ModelFile(description, "", {}, network), known, made.network)
     drawn = replace(judged, group=made.unit[made.judged].astype(str))  # what was dealt together
     card = of_held_out("realbogus", log_odds, drawn, drawn_by="group") if both else None
     digest = write(folder, description, {**weights, **seen(known, start.arrays)}, network)
@@ -267,10 +274,17 @@ def _judged_by(record: dict[str, Any]) -> str:
     return f"{learnt}; what the start was trained on is unknown"
 
 
-def _check_served(model: ModelFile, held: Examples, raw: Array, calibration: Calibration) -> None:
+def _check_served(model: ModelFile, held: Examples, network: CutoutNetwork) -> None:
+    """Compare what is served with what was trained, each cutout as it is: which are turned hangs on less."""
+    from pipeline.training.realbogus_train import scores
+
     some = held[slice(0, CHECKED)]
-    served = load(model).logits(Inputs(some.triplets))
-    apart = float(np.abs(served - (calibration.slope * raw[: len(some)] + calibration.offset)).max())
+    config = {name: value for name, value in model.description.config.items() if name != "turns"}
+    once = replace(model, description=model.description.model_copy(update={"config": config}))
+    served = load(once).logits(Inputs(some.triplets))
+    apart = float(
+        np.abs(served - calibrated(scores(network, some, turned=False), once.description.calibration)).max()
+    )
     if apart > SAME * max(1.0, float(np.abs(served).max())):
         raise AstridError(f"the served network differs from the trained one by {apart:.2g} in log-odds")
 

@@ -268,9 +268,10 @@ def _objects(examples: Examples) -> dict[int, list[str]]:
 
 
 def _before(model: ModelFile, examples: Examples) -> Array:
-    network = CutoutNetwork(int(model.description.config["width"]))
+    config = model.description.config
+    network = CutoutNetwork(int(config["width"]))
     network.take(weights_of(model.arrays))
-    return realbogus_train.scores(network, examples)
+    return realbogus_train.scores(network, examples, turned=config.get("turns", 1) != 1)
 
 
 def _calibration(raw: Array, label: NDArray[np.int8], was: Calibration) -> Calibration:

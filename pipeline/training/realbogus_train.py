@@ -20,6 +20,7 @@ from torch import Tensor
 
 from pipeline.classify.networks import PLANES
 from pipeline.classify.triplets import SOFTENING, network_input
+from pipeline.classify.turns import mean_logits
 from pipeline.training import checkpoint as checkpoints
 from pipeline.training.ahead import ahead
 from pipeline.training.calibration import fnr_at_fpr
@@ -174,16 +175,24 @@ def train(
     return state
 
 
-def scores(network: CutoutNetwork, examples: Examples) -> NDArray[np.float64]:
-    """The network's logits, (n,)."""
+def scores(network: CutoutNetwork, examples: Examples, *, turned: bool = True) -> NDArray[np.float64]:
+    """The network's logits, (n,): as it is served, the mean over turned cutouts, or of each as it is."""
     network.eval()
     device = next(network.parameters()).device
-    found = []
+
+    def run(planes: NDArray[np.float32]) -> NDArray[np.float64]:
+        batch = torch.from_numpy(planes).to(device).contiguous(memory_format=torch.channels_last)
+        logits: NDArray[np.float64] = network(batch)[0].cpu().numpy().astype(np.float64)
+        return logits
+
     with torch.inference_mode():
-        for first in range(0, len(examples), SCORED):
-            planes = network_input(examples[slice(first, first + SCORED)].triplets)
-            batch = torch.from_numpy(planes).to(device).contiguous(memory_format=torch.channels_last)
-            found.append(network(batch)[0].cpu().numpy().astype(np.float64))
+        found = [
+            mean_logits(run, planes) if turned else run(planes)
+            for planes in (
+                network_input(examples[slice(first, first + SCORED)].triplets)
+                for first in range(0, len(examples), SCORED)
+            )
+        ]
     return np.concatenate(found) if found else np.empty(0)
 
 

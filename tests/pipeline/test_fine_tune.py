@@ -100,9 +100,9 @@ def test_an_object_a_night_or_a_field_never_judges_what_learnt_of_it(start, tmp_
         network = CutoutNetwork(options.width)
         return realbogus_train.Training(network, network, None, finished=True)
 
-    def score(network, some):
+    def score(network, some, **how):
         told.append(some)
-        return scores(network, some)
+        return scores(network, some, **how)
 
     monkeypatch.setattr(realbogus_train, "train", train)
     monkeypatch.setattr(realbogus_train, "scores", score)
