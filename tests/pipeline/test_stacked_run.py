@@ -1,5 +1,7 @@
 """Outlier detectors and the ensemble by their commands, from a few fields to versions that score."""
 
+import json
+import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -11,9 +13,11 @@ from core.models import trainings
 from core.settings import load
 from pipeline.classify.chosen import chosen
 from pipeline.classify.classify import Classifier
+from pipeline.classify.model_file import read as model_file
 from pipeline.classify.shipped import SHIPPED
 from pipeline.training import stacked_run
 from pipeline.training.examples import read, write
+from pipeline.training.keeping import keep
 from pipeline.training.scorecard_summary import of_held_out
 from screens.lines import plain
 from screens.models.card import card_lines
@@ -66,6 +70,26 @@ def test_an_ensemble_is_weighed_on_fields_of_its_own(home, monkeypatch, capsys):
     assert np.isfinite(scores.by_model["ensemble"]).all()
     assert set(scores.moved) >= {"realbogus", "tree", "snr"}
     assert (scores.moved["unet"] == 0).all()
+
+
+@pytest.mark.parametrize("kind", ["tree", "outliers"])
+def test_what_is_learnt_of_simulated_fields_is_what_the_unet_in_use_sees_there(
+    home, monkeypatch, capsys, kind
+):
+    monkeypatch.setattr("pipeline.training.candidate_run.FIELD_PX", 256)
+    monkeypatch.setattr("pipeline.training.outliers_train.LEAST_EXAMPLES", 3)
+    keen = home / "keen"
+    shutil.copytree(SHIPPED["unet"].folder, keen)
+    card = json.loads((keen / "model.json").read_text())
+    card["config"]["point_threshold"] = 0.0
+    (keen / "model.json").write_text(json.dumps(card))
+    model = model_file(keen)
+    with closing(open_store(load().store_url)) as store:
+        keep(store, load(), keen, origin="elsewhere")
+    astrid = Command(monkeypatch, capsys.readouterr)
+    astrid("models", "promote", "unet", "1", "--yes", "--no-sync")
+    astrid.json("models", "train", kind, "--fields", 8)
+    assert {path.name.split("-")[2] for path in (home / "examples").glob("*.npz")} == {model.digest[:12]}
 
 
 def test_a_card_lays_what_was_measured_by_stratum(tmp_path):
