@@ -1,7 +1,23 @@
 """Every benchmark, one after the other."""
 
-from benchmarks import console, depth, engines, frame, known_sky, packets, power, review, start, unet, why
+from benchmarks import (
+    console,
+    depth,
+    engines,
+    frame,
+    known_sky,
+    packets,
+    power,
+    review,
+    scoring,
+    start,
+    unet,
+    why,
+)
 
-for benchmark in (start, console, frame, depth, packets, known_sky, engines, power, unet, why, review):
+PIPELINE = (start, console, frame, depth, packets, known_sky, engines, power)
+MODELS = (unet, scoring)
+
+for benchmark in (*PIPELINE, *MODELS, why, review):
     print(f"== {benchmark.__name__}")
     benchmark.main()
