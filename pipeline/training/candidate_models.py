@@ -123,7 +123,7 @@ def train_tree(examples: Examples, options: TreeOptions, folder: Path) -> Traine
     ours, held = split(examples)
     arrays, *_ = tree_train.train(ours, options)
     names = cutout_features.NAMES
-    raw = trees.sound("tree", arrays, len(names)).sums(cutout_features.measure(held.triplets))
+    raw = trees.sound("tree", arrays, len(names)).sums(held.features)
     calibration = platt(raw, held.label)
     log_odds = calibration.slope * raw + calibration.offset
     metrics = metrics_of(log_odds, held)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from core.errors import AstridError
 from core.review.cutouts import Cutouts, pack, unpack
 from core.unfinished import unfinished
+from pipeline.classify import cutout_features
 from pipeline.classify.triplets import SIDE, Triplets, of_cutouts
 from pipeline.classify.unet import UNet
 from pipeline.detection.cutting import cut
@@ -35,6 +36,7 @@ LABELLED = "label"  # of what reviewers agree on
 BOGUS_EVENTS = ("satellite",)
 KIND_OF = {"variable": "star", "fading": "dark", "vanished": "dark", "satellite": "streak"}
 BRIGHT_RATIO, BRIGHT_FWHM = 20.0, 4.0
+AT_ONCE = 512  # examples that are measured
 COLUMNS: dict[str, str] = {  # by the kind of dtype
     "new": "f",
     "ref": "f",
@@ -106,12 +108,25 @@ class Examples:
         return len(self.label)
 
     def __getitem__(self, which: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Examples:
+        if isinstance(which, np.ndarray) and which.dtype == np.bool_ and which.all():
+            return self  # gigabytes need no copy
         return Examples(**{each.name: getattr(self, each.name)[which] for each in fields(self)})
 
     @property
     def triplets(self) -> Triplets:
         """The images as the models take them."""
         return Triplets(*(plane.astype(np.float32) for plane in (self.new, self.ref, self.diff)))
+
+    @property
+    def features(self) -> NDArray[np.float32]:
+        """What is measured of the images, (n, F): of some at a time, for as the models take them they are
+        twice as large.
+        """
+        parts = [
+            cutout_features.measure(self[slice(first, first + AT_ONCE)].triplets)
+            for first in range(0, max(len(self), 1), AT_ONCE)
+        ]
+        return np.concatenate(parts)
 
     @property
     def digest(self) -> str:

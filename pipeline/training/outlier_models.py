@@ -42,14 +42,14 @@ def train_outliers(kind: str, examples: Examples, options: OutlierOptions, folde
     if kind not in ODD_BY:
         raise AstridError(f"{kind} is no outlier detector; there are {', '.join(ODD_BY)}")
     ours, held = split(examples)
-    usual = cutout_features.measure(ours[ours.label == 1].triplets)
+    usual = ours[ours.label == 1].features
     if kind == "isolation_forest":
         arrays = outliers_train.forest(usual, options)
         forest = trees.sound(kind, arrays, usual.shape[1])
-        odd = outliers.forest_oddness(forest, cutout_features.measure(held.triplets))
+        odd = outliers.forest_oddness(forest, held.features)
     else:
         arrays = outliers_train.machine(usual, options)
-        odd = outliers.machine_oddness(arrays, cutout_features.measure(held.triplets))
+        odd = outliers.machine_oddness(arrays, held.features)
     metrics = {
         "bogus_among_the_oddest": _bogus_share(odd, held.label),
         "prevalence": float(held.label.mean()),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.errors import AstridError
-from pipeline.classify import cutout_features
 from pipeline.classify.model_file import Arrays
 from pipeline.classify.trees import LEAF
 from pipeline.training.examples import Examples
@@ -61,7 +60,7 @@ def train(examples: Examples, options: TreeOptions) -> tuple[Arrays, Bins, HistG
     known = examples[examples.label >= 0]
     if len(np.unique(known.label)) != 2:
         raise AstridError("real and bogus examples are both needed to grow trees")
-    features = cutout_features.measure(known.triplets)
+    features = known.features
     bins = Bins.of(features)
     grown = HistGradientBoostingClassifier(
         max_iter=options.trees,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from core.settings import Settings
 from core.settings_sections import ReviewSettings, SiteSettings
 from core.surveys.alert import AlertFacts
 from core.vocabulary import Label
+from pipeline.classify.cutout_features import measure
 from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.unet import shipped
 from pipeline.detection.detect import detect
@@ -118,6 +120,19 @@ def test_examples_are_of_the_unet_that_saw_the_fields_and_are_made_once(tmp_path
     keen = examples({"unet": (other, None)})
     assert len(keen) > len(one)
     assert len(list((tmp_path / "examples").iterdir())) == 2
+
+
+def test_features_are_those_of_the_images_and_take_less_memory_than_these(monkeypatch):
+    examples = blobs(1200)
+    whole = measure(examples.triplets)
+    monkeypatch.setattr(sets, "AT_ONCE", 100)
+    tracemalloc.start()
+    found = examples.features
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.array_equal(found, whole, equal_nan=True)
+    assert most < 0.7 * sum(plane.nbytes for plane in examples.triplets.planes)
+    assert examples[:0].features.shape == (0, whole.shape[1])
 
 
 def test_a_set_comes_back_as_it_was_written(made, tmp_path):
