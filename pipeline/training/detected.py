@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.classify.triplets import SIDE
 from pipeline.classify.unet import LogOdds, UNet
 from pipeline.classify.unet_input import frame_input
 from pipeline.detection.detect import find_peaks, judge
@@ -79,10 +80,15 @@ def detections_of(found: TrainingField, seen: Seen | None = None) -> list[Told]:
 
 
 def _few_of_streaks(told: list[Told]) -> list[Told]:
+    """Without more than a few along one trail, and without moving objects whose trails no cutout shows an end
+    of: nothing in it tells them from satellites, which are bogus.
+    """
     kept, seen = [], dict[str, int]()
     for row in told:
         event = row[2]
         if event is not None and event.is_streak:
+            if event.kind == "trail" and event.length > SIDE:
+                continue
             seen[event.group] = seen.get(event.group, 0) + 1
             if seen[event.group] > MOST_OF_STREAK:
                 continue

@@ -62,6 +62,11 @@ class Event:
     y_end: float
 
     @property
+    def length(self) -> float:
+        """Of a streak, within the field, px; else 0."""
+        return float(np.hypot(self.x_end - self.x_begin, self.y_end - self.y_begin))
+
+    @property
     def is_streak(self) -> bool:
         """Whether it is extended along a line."""
         return self.kind in STREAKS

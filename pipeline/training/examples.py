@@ -32,7 +32,8 @@ from pipeline.training.fields import TrainingField, field
 REAL, BOGUS, UNKNOWN = 1, 0, -1  # labels; survey alerts are of unknown nature
 SIMULATED = "training"  # the source of what the training's own fields give
 LABELLED = "label"  # of what reviewers agree on
-# A trail across the frame is light in the sky, but what a reviewer calls bogus; a moving object is real.
+# A trail across the frame is light in the sky, but what a reviewer calls bogus; a moving object is real, if a
+# cutout shows an end of its trail.
 BOGUS_EVENTS = ("satellite",)
 KIND_OF = {"variable": "star", "fading": "dark", "vanished": "dark", "satellite": "streak"}
 BRIGHT_RATIO, BRIGHT_FWHM = 20.0, 4.0

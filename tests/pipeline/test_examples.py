@@ -21,6 +21,7 @@ from core.surveys.alert import AlertFacts
 from core.vocabulary import Label
 from pipeline.classify.cutout_features import measure
 from pipeline.classify.shipped import SHIPPED
+from pipeline.classify.triplets import SIDE
 from pipeline.classify.unet import shipped
 from pipeline.detection.detect import detect
 from pipeline.detection.joined import with_unet
@@ -30,6 +31,7 @@ from pipeline.training.candidate_run import CandidateRun
 from pipeline.training.detected import Seen, detections_of
 from pipeline.training.examples import BOGUS, REAL, UNKNOWN, ExamplesError, of_field, of_seeds
 from pipeline.training.fields import field as make_field
+from pipeline.training.fields import nature
 from pipeline.training.label_examples import of_alerts, of_labels
 from tests.builders import add_night, cutouts
 from tests.core.test_tracklets import found as mover
@@ -66,6 +68,11 @@ def test_a_seed_gives_the_same_examples_and_no_two_fields_share_a_name(made):
     assert not set(made.group[made.field == "sim-9"]) & set(made.group[made.field == "sim-8"])
 
 
+def on_long_trail(found, detection):
+    _, event = nature(found, detection.x, detection.y)
+    return event is not None and event.kind == "trail" and event.length > SIDE
+
+
 @pytest.fixture(scope="module")
 def fields():
     """One with a satellite's trail, one with a source that only the U-Net sees."""
@@ -78,7 +85,7 @@ def test_models_learn_of_all_that_the_product_shows_what_only_the_unet_sees_too(
         plain = detect(found.difference, found.new, found.reference, found.settings)
         shown = with_unet(*plain, found.difference, found.new, found.reference, found.settings)
         told = detections_of(found, Seen.by(network, found))
-        expected = {(each.x, each.y) for each in shown.detections}
+        expected = {(each.x, each.y) for each in shown.detections if not on_long_trail(found, each)}
         assert {(peak.x, peak.y) for peak, _, _ in told if peak.cut == ""} == expected
         assert expected - {(peak.x, peak.y) for peak, _, _ in detections_of(found)}
         examples = of_field(found, network)
@@ -94,6 +101,19 @@ def test_what_only_the_unet_sees_is_told_truly(fields):
     vanished = (faint.kind == "dark") & (np.abs(faint.snr) < 5.0)
     assert vanished.sum() == 1
     assert faint.label[vanished] == REAL
+
+
+def test_trails_that_no_cutout_shows_an_end_of_are_learnt_as_satellites_or_not_at_all():
+    long, short = (make_field(seed, 256) for seed in (9_200_001, 9_200_003))
+    assert max(event.length for event in long.events if event.kind == "trail") > 300
+    assert min(event.length for event in long.events if event.kind == "trail") > SIDE
+    examples = of_field(long, shipped())
+    assert "trail" not in examples.kind
+    assert (examples.label[examples.kind == "streak"] == BOGUS).all()
+    assert max(event.length for event in short.events if event.kind == "trail") < SIDE
+    examples = of_field(short, shipped())
+    assert (examples.kind == "trail").sum() >= 1
+    assert (examples.label[examples.kind == "trail"] == REAL).all()
 
 
 def test_examples_are_of_the_unet_that_saw_the_fields_and_are_made_once(tmp_path, monkeypatch):
