@@ -208,9 +208,11 @@ def test_a_fold_is_judged_by_a_calibration_that_knows_nothing_of_it(start, tmp_p
     examples = blobs(80)
     raw = np.random.default_rng(4).normal(0.8 * examples.label, 1.0)
     said = dict(zip(examples.group.tolist(), raw.tolist(), strict=True))
-    monkeypatch.setattr(
-        realbogus_train, "scores", lambda _network, some: np.array([said[name] for name in some.group])
-    )
+
+    def told(_network, some, **_how):
+        return np.array([said[name] for name in some.group])
+
+    monkeypatch.setattr(realbogus_train, "scores", told)
     made = tuned(start, examples, tmp_path, steps=2)
     assert made.calibration == platt(raw, examples.label)
     of = deal(examples, 3, seed=1).of
