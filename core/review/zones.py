@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-REJECT_BELOW = 0.017
-FAST_ABOVE = 0.98
+REJECT_BELOW = 0.013
+FAST_ABOVE = 0.988
 
 
 class Zone(StrEnum):
