@@ -151,7 +151,7 @@ def join(
     fwhm = max(difference.psf.fwhm, 1.5)
     points = point_objects(maps, masked, network.point_threshold)
     streaks = streak_objects(maps, difference, new, reference, network.streak_threshold)
-    only, cut = _only_seen_by_unet(points, detections, difference, new, reference, settings)
+    only, cut = only_seen_by_unet(points, detections, difference, new, reference, settings)
     trails = _streak_detections(streaks, difference, new, reference)
     kept, parts = _without_parts([*detections, *only], streaks, maps, difference, fwhm)
     scored = _scored([*kept, *trails], maps, network, fwhm)
@@ -167,9 +167,9 @@ def opinion(maps: LogOdds, x: Array, y: Array, fwhm: float) -> Array:
     return near
 
 
-def _only_seen_by_unet(
+def only_seen_by_unet(
     points: Sequence[PointObject],
-    detections: Sequence[Detection],
+    detections: Sequence[Detection | Dropped],
     difference: Difference,
     new: Aligned,
     reference: PreparedReference,
@@ -190,7 +190,9 @@ def _only_seen_by_unet(
     return apart, [replace(each, stage=STAGE) for each in cut]
 
 
-def _far_from(points: Sequence[Placed], others: Sequence[Detection], distance: float) -> list[Placed]:
+def _far_from(
+    points: Sequence[Placed], others: Sequence[Detection | Dropped], distance: float
+) -> list[Placed]:
     if not others:
         return list(points)
     x, y = np.array([each.x for each in others]), np.array([each.y for each in others])

@@ -314,7 +314,7 @@ def examples_of(
     every = of_candidates(wanted.seed, wanted.fields)
     for begin in every[::CHUNK]:
         seeds = range(begin, min(begin + CHUNK, every.stop))
-        path = folder / f"told-{VERSION}-{network.digest[:12]}-{FIELD_PX}-{begin}-{len(seeds)}.npz"
+        path = folder / f"seen-{VERSION}-{network.digest[:12]}-{FIELD_PX}-{begin}-{len(seeds)}.npz"
         if stopped():
             return None
         if not path.exists():

@@ -1,11 +1,13 @@
 """What the product detects in a training field, and what each detection is.
 
 Models learn of what they will be asked about: the peaks of the score and, where a U-Net takes part, what only
-it sees, fainter than the threshold, and its streaks.
+it sees, fainter than the threshold, and its streaks. Of what only it sees they learn more than is shown: also
+what it is less sure of, for at 3.5 to 5 sigma peaks of noise look like sources, and few of them are shown.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,13 +18,16 @@ from pipeline.classify.triplets import SIDE
 from pipeline.classify.unet import LogOdds, UNet
 from pipeline.classify.unet_input import frame_input
 from pipeline.detection.detect import find_peaks, judge
-from pipeline.detection.joined import join, opinion
-from pipeline.frame import FrameRefused
+from pipeline.detection.joined import join, only_seen_by_unet, opinion
+from pipeline.detection.unet_objects import point_objects
+from pipeline.frame import Detection, Dropped, FrameRefused
 from pipeline.training.events import Event
 from pipeline.training.fields import TrainingField, nature
 
 MOST_OF_STREAK = 4  # detections along one trail that are kept
 WEAK = "weak where its flux peaks"  # it is no detection at its own place
+DOUBT = 6.0  # log-odds that the U-Net may be short of what it proposes
+DOUBTED = "doubted by the U-Net"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +76,24 @@ def detections_of(found: TrainingField, seen: Seen | None = None) -> list[Told]:
     except FrameRefused:
         return []
     detections, dropped = judge(difference, x, y, new, reference, settings)
+    doubted: list[Detection] = []
     if seen is not None:
         joined = join(detections, dropped, seen.maps, seen.network, difference, new, reference, settings)
         detections, dropped = joined.detections, joined.dropped
+        doubted = _doubted(found, seen, [*detections, *dropped])
     peaks = [Peak(each.x, each.y, "") for each in detections]
     peaks += [Peak(each.x, each.y, each.cause) for each in dropped if each.cause != WEAK]
+    peaks += [Peak(each.x, each.y, DOUBTED) for each in doubted]
     return _few_of_streaks([(peak, *nature(found, peak.x, peak.y)) for peak in peaks])
+
+
+def _doubted(found: TrainingField, seen: Seen, others: Sequence[Detection | Dropped]) -> list[Detection]:
+    """What the U-Net alone sees, away from all others, and is not sure enough of to propose."""
+    difference = found.difference
+    least = seen.network.point_threshold - DOUBT
+    points = point_objects(seen.maps, difference.mask != 0, least)
+    more, _ = only_seen_by_unet(points, others, difference, found.new, found.reference, found.settings)
+    return more
 
 
 def _few_of_streaks(told: list[Told]) -> list[Told]:

@@ -67,7 +67,7 @@ def make(
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[Scored] = []
     for done, seed in enumerate(seeds, start=1):
-        path = folder / f"told-{VERSION}-{network.digest[:12]}-{size}-{seed}.npz"
+        path = folder / f"seen-{VERSION}-{network.digest[:12]}-{size}-{seed}.npz"
         part = _read(path) if path.exists() else None
         if part is None:
             try:

@@ -24,11 +24,11 @@ from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.triplets import SIDE
 from pipeline.classify.unet import shipped
 from pipeline.detection.detect import detect
-from pipeline.detection.joined import with_unet
+from pipeline.detection.joined import opinion, with_unet
 from pipeline.training import candidate_run
 from pipeline.training import examples as sets
 from pipeline.training.candidate_run import CandidateRun
-from pipeline.training.detected import Seen, detections_of
+from pipeline.training.detected import DOUBT, DOUBTED, Seen, detections_of
 from pipeline.training.examples import BOGUS, REAL, UNKNOWN, ExamplesError, of_field, of_seeds
 from pipeline.training.fields import field as make_field
 from pipeline.training.fields import nature
@@ -91,6 +91,24 @@ def test_models_learn_of_all_that_the_product_shows_what_only_the_unet_sees_too(
         examples = of_field(found, network)
         assert len(examples) == len(told)
         assert (examples.cut == "").sum() == len(expected)
+
+
+def test_of_what_the_unet_is_not_sure_of_models_learn_too_but_nothing_of_it_is_shown(monkeypatch):
+    network, found = shipped(), make_field(9_200_061, 256)
+    seen, fwhm = Seen.by(network, found), found.difference.psf.fwhm
+    told = detections_of(found, seen)
+    doubted = [peak for peak, _, _ in told if peak.cut == DOUBTED]
+    assert len(doubted) >= 2
+    others = np.array([(peak.x, peak.y) for peak, _, _ in told if peak.cut != DOUBTED])
+    for peak in doubted:
+        assert np.hypot(others[:, 0] - peak.x, others[:, 1] - peak.y).min() > fwhm
+        (log_odds,) = opinion(seen.maps, np.array([peak.x]), np.array([peak.y]), 3.0 * fwhm)
+        assert network.point_threshold - DOUBT < log_odds
+    examples = of_field(found, network)
+    assert (np.abs(examples.snr[examples.cut == DOUBTED]) > 3.4).all()
+    monkeypatch.setattr("pipeline.training.detected.DOUBT", 0.0)
+    sure = [peak for peak, _, _ in detections_of(found, seen)]
+    assert sure == [peak for peak, _, _ in told if peak.cut != DOUBTED]
 
 
 def test_what_only_the_unet_sees_is_told_truly(fields):
