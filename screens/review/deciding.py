@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.errors import AstridError
@@ -17,6 +18,7 @@ from screens.review.steering import Remark
 if TYPE_CHECKING:
     from core.review.cards import Card
     from screens.review.desk import Earlier, Undone
+    from screens.review.queue import Entry
     from screens.review.screen import ReviewScreen
 
 
@@ -43,8 +45,11 @@ class Deciding:
         self._asked: Earlier | None = None  # what of another sitting was named, to be taken back
 
     def give(self, label: Label) -> None:
-        """Give the card a verdict."""
-        self.write(self._decide, label)
+        """Give the card a verdict, whichever the reader goes to before it is written."""
+        card, viewing, entry = self._screen.card, self._screen.viewing, self._screen.queue.current
+        if card is not None and viewing is not None and entry is not None:
+            shown = view.shown_record(card, viewing, self._screen.app.theme, self._screen.size)
+            self.write(self._decide, card, entry, label, shown)
 
     def take_back(self) -> None:
         """Take back the newest verdict that stands."""
@@ -59,8 +64,11 @@ class Deciding:
         self.write(self._redo)
 
     def ask_note(self) -> None:
-        """Let the user type a note on the card."""
-        self._screen.ask_line("a note on this candidate, #words are tags", "", self._note)
+        """Let the user type a note on the card, whichever is there by the time it is typed."""
+        card, entry = self._screen.card, self._screen.queue.current
+        if card is not None and entry is not None:
+            note = partial(self._note, card, entry)
+            self._screen.ask_line("a note on this candidate, #words are tags", "", note)
 
     def write(self, write: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
         """Write something; where it fails, say so."""
@@ -96,17 +104,13 @@ class Deciding:
         """Say what was decided, and keep it above the footer."""
         self._screen.notice = self.last = line
 
-    async def _decide(self, label: Label) -> None:
+    async def _decide(self, card: "Card", entry: "Entry", label: Label, shown: dict[str, Any]) -> None:
         screen = self._screen
-        card, reading, desk, viewing = screen.card, screen.reading, screen.desk, screen.viewing
-        if desk is None or reading is None or viewing is None or card is None:
-            return
-        entry = reading.entry
-        if entry is None:
+        reading, desk = screen.reading, screen.desk
+        if desk is None or reading is None:
             return
         from core.review.pace import AGAIN  # SQLAlchemy comes with it: not before the first paint
 
-        shown = view.shown_record(card, viewing, screen.app.theme, screen.size)
         if entry.is_blind:
             shown[AGAIN] = True
         revealed = await asyncio.to_thread(desk.decide, card.candidate_id, label, shown)
@@ -173,17 +177,16 @@ class Deciding:
         self._screen.notice = view.changed_back(done, row, len(objects))
         self._screen.show_place()
 
-    def _note(self, text: str) -> None:
+    def _note(self, card: "Card", entry: "Entry", text: str) -> None:
         self._screen.prompt.close()
         remark = Remark.read(text)
         if remark.note or remark.tags:
-            self.write(self._annotate, remark)
+            self.write(self._annotate, card, entry, remark)
 
-    async def _annotate(self, remark: Remark) -> None:
+    async def _annotate(self, card: "Card", entry: "Entry", remark: Remark) -> None:
         screen = self._screen
-        card, reading, desk = screen.card, screen.reading, screen.desk
-        entry = reading.entry if reading is not None else None
-        if desk is None or reading is None or card is None or entry is None:
+        reading, desk = screen.reading, screen.desk
+        if desk is None or reading is None:
             return
         await asyncio.to_thread(desk.annotate, card.candidate_id, remark.note, remark.tags)
         reading.forget(entry.object_id)

@@ -9,6 +9,8 @@ from screens.frame.commands import Command, CommandRefused, Words
 from screens.lines import Tone, span
 
 if TYPE_CHECKING:
+    from core.review.cards import Card
+    from screens.review.queue import Entry
     from screens.review.screen import ReviewScreen
 
 
@@ -60,18 +62,17 @@ def _disputed(screen: "ReviewScreen", words: Words) -> None:
 
 
 def _assign(screen: "ReviewScreen", words: Words) -> None:
-    card, reading = screen.card, screen.reading
-    if card is None or reading is None or len(words) != 1:
+    card, entry = screen.card, screen.queue.current
+    if card is None or entry is None or len(words) != 1:
         raise CommandRefused("assign takes the name of an expert, and asks about the card that is open")
     if screen.is_busy:
         raise CommandRefused("the last change is still being written")
-    screen.deciding.write(_ask, screen, words[0])
+    screen.deciding.write(_ask, screen, card, entry, words[0])
 
 
-async def _ask(screen: "ReviewScreen", expert: str) -> None:
-    card, desk, reading = screen.card, screen.desk, screen.reading
-    entry = reading.entry if reading else None
-    if card is None or desk is None or reading is None or entry is None:
+async def _ask(screen: "ReviewScreen", card: "Card", entry: "Entry", expert: str) -> None:
+    desk, reading = screen.desk, screen.reading
+    if desk is None or reading is None:
         return
     name, doubt = await asyncio.to_thread(desk.assign, card.object_id, expert)
     entry.label = Label.ASK_EXPERT

@@ -30,6 +30,20 @@ async def test_keys_typed_ahead_fall_on_no_card_that_was_not_drawn(night, tmp_pa
     assert judged == [drawn]
 
 
+async def test_a_verdict_falls_on_the_card_before_which_its_key_came_though_others_came_with_it(
+    night, tmp_path
+):
+    store, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await vera.settled()
+        for key in "xjj":  # a slow line brings them together
+            vera.app.simulate_key(key)
+        await vera.until(lambda: len(verdicts(store)) == 1)
+        await vera.settled()
+        assert "3 of 5" in vera.lines[1]
+    assert [(row.label, row.sky_object_id) for row in verdicts(store)] == [("artefact", ids[0])]
+
+
 async def test_pasted_text_is_never_keys(night, tmp_path):
     from textual.events import Paste
 
