@@ -105,7 +105,7 @@ class Asker(Generic[Data]):
             return
         if wanted is not None:
             self._wanted, screen.filter = None, wanted
-            screen.prompt.close()
+            screen.prompt.close_answered()
         screen.answer(data)
         if was_owed:
             screen.say("the store answers again", Tone.GOOD)

@@ -61,7 +61,7 @@ class Choosing:
         screen.notice, self.nothing = (), ()
         if screen.filter and not screen.queue.entries:
             start(screen, self._explain_nothing, group="nothing", exclusive=True)
-        screen.prompt.close()
+        screen.prompt.close_answered()
         start(screen, self._count, group="count", exclusive=True)
         await screen.read_place()
 

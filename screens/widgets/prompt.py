@@ -44,6 +44,7 @@ class Prompt(Input):
         self._question = ""
         self._earlier: dict[str, list[str]] = {}
         self._place = 0
+        self._is_answered = False  # and what stands there is what was answered
 
     @property
     def is_open(self) -> bool:
@@ -74,7 +75,7 @@ class Prompt(Input):
         forgotten : callable, optional
             Called when the user would rather not answer.
         """
-        self._forgotten = forgotten
+        self._forgotten, self._is_answered = forgotten, False
         self._question, self._submit, self._complete, self._hint = question, submit, complete, hint
         self._place = len(self._earlier.setdefault(question, []))
         self.placeholder = question
@@ -95,6 +96,11 @@ class Prompt(Input):
         if hint is not None:
             hint(())
 
+    def close_answered(self) -> None:
+        """Close if an answer is waited for; not a question that was asked since, which is still typed."""
+        if self._is_answered:
+            self.close()
+
     async def action_submit(self) -> None:
         """Hand the line to who asked."""
         line = self.value.strip()
@@ -103,10 +109,12 @@ class Prompt(Input):
             earlier.append(line)
             del earlier[:-_KEPT]
         if self._submit is not None:
+            self._is_answered = True
             self._submit(line)
 
     def watch_value(self, _: str) -> None:
-        """Keep the hint true to what is typed."""
+        """Keep the hint true to what is typed; an answer that is typed on is none yet."""
+        self._is_answered = False
         self._show_hint()
 
     async def take(self, event: events.Key) -> None:

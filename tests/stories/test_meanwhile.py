@@ -1,0 +1,64 @@
+"""What is asked for while something else is on its way: nothing is given up, nothing falls elsewhere."""
+
+from threading import Event
+
+from tests.stories.desk import console, verdicts
+
+
+class Held:
+    """A method that waits until it is let go."""
+
+    def __init__(self, monkeypatch, owner, name):
+        self._is_free, self._is_begun, does = Event(), Event(), getattr(owner, name)
+
+        def waits(*given, **more):
+            self._is_begun.set()
+            assert self._is_free.wait(20)
+            return does(*given, **more)
+
+        monkeypatch.setattr(owner, name, waits)
+
+    @property
+    def is_begun(self):
+        return self._is_begun.is_set()
+
+    def let_go(self):
+        self._is_free.set()
+
+
+async def test_a_note_that_is_typed_while_the_queue_is_read_is_no_verdict_and_falls_on_its_card(
+    night, tmp_path, monkeypatch
+):
+    store, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await vera.settled()
+        await vera.pilot.press("j")
+        await vera.settled()
+        pages = Held(monkeypatch, vera.screen.desk, "page")
+        await vera.pilot.press("O")
+        await vera.until(lambda: pages.is_begun)
+        await vera.pilot.press("w", *"next to a ")
+        pages.let_go()
+        await vera.until(lambda: "1 of 5 by brightness" in vera.lines[1])
+        await vera.settled()
+        await vera.pilot.press(*"star", "enter")
+        await vera.settled()
+    (note,) = verdicts(store)
+    assert (note.label, note.note, note.sky_object_id) == (None, "next to a star", ids[1])
+
+
+async def test_a_command_that_is_typed_while_a_list_is_read_anew_is_not_cut_off(night, tmp_path, monkeypatch):
+    _, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.pilot.press("1", "slash")
+        await vera.typed("kind:science")
+        await vera.until(lambda: "kind:science  esc clears" in vera.text)
+        lists = Held(monkeypatch, __import__("screens.ingest.reading", fromlist=["read"]), "read")
+        await vera.pilot.press("escape")
+        await vera.until(lambda: lists.is_begun)
+        await vera.pilot.press("colon", *"state qu")
+        lists.let_go()
+        await vera.until(lambda: vera.app.here.filter == "")
+        await vera.settled()
+        assert vera.app.here.prompt.is_open
+        assert vera.app.here.prompt.value == "state qu"
