@@ -33,19 +33,52 @@ class Choosing:
         self._screen = screen
         self._recalled: Mapping[str, Any] = {}
         self._looked_at: int | None = None  # how many awaited a verdict when more was looked for
+        self._restart: object | None = None  # which one is under way
         self.order = "score"
         self.is_owed = False
         self.nothing: tuple[str, ...] = ()  # why no card passes the filter, as far as that is clear
 
+    @property
+    def is_restarting(self) -> bool:
+        """Whether another queue is being read: no card of this one is read meanwhile."""
+        return self._restart is not None
+
     def restart_soon(self, filters: str) -> None:
         """Begin at the start of what passes a filter."""
+        self._restart = object()
         start(self._screen, partial(self.restart, filters), group="card", exclusive=True)
+
+    def stay(self) -> None:
+        """Stay in the queue that is here, though another is being read."""
+        self._restart = None
+        if (reading := self._screen.reading) is not None:
+            self.order = reading.order
 
     async def restart(self, filters: str) -> None:
         """Read the queue from its start; a filter that cannot be understood leaves everything as it was."""
+        screen, said = self._screen, self._screen.notice
+        mine = self._restart = object()
+        try:
+            is_there = await self._read_queue(filters)
+        finally:
+            if self._restart is mine:
+                self._restart = None
+        if not is_there:
+            return
+        if screen.notice is said:
+            screen.notice = ()
+        self.nothing = ()
+        if screen.filter and not screen.queue.entries:
+            start(screen, self._explain_nothing, group="nothing", exclusive=True)
+        screen.prompt.close_answered()
+        start(screen, self._count, group="count", exclusive=True)
+        await screen.read_place()
+
+    async def _read_queue(self, filters: str) -> bool:
+        """Read another queue in place of the one that is here; whether that was possible."""
         screen, reading = self._screen, self._screen.reading
         if reading is None:
-            return
+            return False
         try:
             await reading.restart(filters, self.order)
         except AstridError as error:
@@ -56,14 +89,11 @@ class Choosing:
                 screen.say(error.why, Tone.BAD)
             else:
                 self.went_wrong(error)
-            return
+            if screen.queue.is_read and not self.is_owed:
+                await screen.read_place()  # where the reader went meanwhile
+            return False
         screen.filter, self._looked_at = reading.filter, None
-        screen.notice, self.nothing = (), ()
-        if screen.filter and not screen.queue.entries:
-            start(screen, self._explain_nothing, group="nothing", exclusive=True)
-        screen.prompt.close_answered()
-        start(screen, self._count, group="count", exclusive=True)
-        await screen.read_place()
+        return True
 
     async def _explain_nothing(self) -> None:
         from core.review.filter_help import why_nothing
@@ -100,7 +130,7 @@ class Choosing:
 
     def catch_up(self) -> None:
         """Read what the store did not answer for."""
-        if self.is_owed:
+        if self.is_owed and not self.is_restarting:
             self.is_owed = False
             start(self._screen, self._catch_up, group="card", exclusive=True)
 
@@ -128,7 +158,7 @@ class Choosing:
         with suppress(AstridError):  # the header says that the store does not answer
             await screen.reading.look_for_more()
         if queue is screen.queue and queue.current is None:
-            if queue.came_in and not queue.awaiting:
+            if queue.came_in and not queue.awaiting and not self.is_restarting:
                 self.restart_soon(screen.filter)
             screen.paint()
 

@@ -207,7 +207,8 @@ class ReviewScreen(PictureScreen):
         """Show the entry at the queue's place; a newer call takes over from an unfinished one."""
         self.blinking.stop()
         self.paint()
-        start(self, self._read_on, group="card", exclusive=True)
+        if not self.choosing.is_restarting:  # else that would be given up, and it ends with its own card
+            start(self, self._read_on, group="card", exclusive=True)
 
     async def _read_on(self) -> None:
         """Read what comes next; what is there already is sent before, for threads share one processor."""
@@ -336,6 +337,7 @@ class ReviewScreen(PictureScreen):
         if self._reading is None:
             self._arriving, self._filter_before = target, ""
         elif target.object_id is not None:
+            self.choosing.stay()
             self._reading.queue.go_to(target.object_id)
             self.show_place()
         else:

@@ -2,6 +2,8 @@
 
 from threading import Event
 
+import pytest
+
 from tests.stories.desk import console, verdicts
 
 
@@ -45,6 +47,48 @@ async def test_a_note_that_is_typed_while_the_queue_is_read_is_no_verdict_and_fa
         await vera.settled()
     (note,) = verdicts(store)
     assert (note.label, note.note, note.sky_object_id) == (None, "next to a star", ids[1])
+
+
+async def test_another_order_is_not_given_up_by_going_on(night, tmp_path, monkeypatch):
+    _, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await vera.settled()
+        pages = Held(monkeypatch, vera.screen.desk, "page")
+        await vera.pilot.press("O")
+        await vera.until(lambda: pages.is_begun)
+        await vera.pilot.press("j")
+        pages.let_go()
+        await vera.settled()
+        assert "1 of 5 by brightness" in vera.lines[1]
+        assert vera.screen.reading.order == "brightness"
+        assert vera.screen.card.object_id == ids[0]
+
+
+@pytest.mark.parametrize("is_understood", [True, False])
+async def test_a_filter_is_not_given_up_by_a_verdict_that_is_written_meanwhile(
+    night, tmp_path, monkeypatch, is_understood
+):
+    store, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await vera.settled()
+        writes = Held(monkeypatch, vera.screen.desk, "decide")
+        filters = Held(monkeypatch, vera.screen.desk, "expanded")
+        await vera.pilot.press("x")
+        await vera.until(lambda: writes.is_begun)
+        await vera.pilot.press("slash")
+        await vera.typed("score>22.8" if is_understood else "scorn>22.8")
+        await vera.until(lambda: filters.is_begun)
+        writes.let_go()
+        await vera.until(lambda: len(verdicts(store)) == 1 and not vera.screen.is_busy)
+        filters.let_go()
+        await vera.settled()
+        assert vera.screen.prompt.is_open != is_understood
+        if is_understood:
+            assert "score>22.8" in vera.lines[1]
+        else:
+            assert "there is no 'scorn' to filter by" in vera.text
+            assert "2 of 5" in vera.lines[1]
+            assert vera.screen.card.object_id == ids[1]
 
 
 async def test_a_command_that_is_typed_while_a_list_is_read_anew_is_not_cut_off(night, tmp_path, monkeypatch):
