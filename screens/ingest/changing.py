@@ -66,11 +66,14 @@ class Changing:
 
     def ask_priority(self) -> None:
         """Let the user type a priority for frames."""
-        row = self._screen.chosen_row
+        row, chosen = self._screen.chosen_row, self._chosen()
+        if chosen is None:
+            return
         before = str(row.priority) if row and not self.count else "0"
-        self._screen.ask_line("priority, a whole number: lower runs first", before, self._prioritise)
+        then = partial(self._prioritise, chosen[0])  # the list may change while it is typed
+        self._screen.ask_line("priority, a whole number: lower runs first", before, then)
 
-    def _prioritise(self, text: str) -> None:
+    def _prioritise(self, chosen: Chosen, text: str) -> None:
         from screens.ingest.reading import prioritise
 
         try:
@@ -81,8 +84,7 @@ class Changing:
             self._screen.refuse(f"a priority is a whole number between -{MOST_PRIORITY} and {MOST_PRIORITY}")
             return
         self._screen.prompt.close()
-        if chosen := self._chosen():
-            self._write(partial(prioritise, chosen[0], priority, self._by), f"moved to priority {priority}")
+        self._write(partial(prioritise, chosen, priority, self._by), f"moved to priority {priority}")
 
     def _chosen(self) -> tuple[Chosen, str] | None:
         """The frames of an action and how they are called; none where there are none."""

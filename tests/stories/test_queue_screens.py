@@ -9,7 +9,7 @@ from sqlmodel import select
 
 from core.database.store import Store
 from core.database.tables import Observation, QueueEvent
-from core.frames import references
+from core.frames import queue, references
 from core.frames.observations import register
 from core.operations import runs
 from core.operations.logs import NAME, folder_of
@@ -204,6 +204,27 @@ async def test_marked_frames_go_first(night, tmp_path):
         await sees(vera, "a priority is a whole number")
     with store.read() as db:
         assert db.get_one(Observation, ids[12]).priority == -5
+
+
+async def test_a_priority_is_for_the_frame_it_was_asked_for_though_a_worker_takes_that_meanwhile(
+    night, tmp_path
+):
+    store, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await on(vera, Where.INGEST, "1")
+        await keys(vera, "l")
+        await sees(vera, "as workers take them")
+        first = vera.app.here.chosen_row.id
+        await keys(vera, "p", "backspace")
+        taken = queue.claim(store, "elsewhere", 300.0)
+        assert taken is not None
+        assert taken.observation_id == first
+        vera.app.look()
+        await vera.until(lambda: vera.app.here.chosen_row.id != first)
+        await words(vera, "-5")
+        await sees(vera, "0 frames moved to priority -5")
+    with store.read() as db:
+        assert {db.get_one(Observation, each).priority for each in ids} == {0}
 
 
 async def test_the_list_is_a_window_however_long_it_is(tmp_path):
