@@ -20,8 +20,11 @@ def mark(screen: "ReviewScreen") -> None:
     if entry is None:
         screen.refuse("there is no card to mark")
         return
-    screen.queue.marks ^= {entry.object_id}
-    if entry.object_id in screen.queue.marks:
+    marks = screen.queue.marks
+    if entry.object_id in marks:
+        del marks[entry.object_id]
+    else:
+        marks[entry.object_id] = entry.candidate_id
         screen.move_by(1)
     screen.paint()
 
@@ -62,19 +65,20 @@ def _prepare(screen: "ReviewScreen", text: str, marked: list[int]) -> None:
         return
     screen.prompt.close()
 
-    away = _out_of_view(screen, marked)
+    away, shown = _out_of_view(screen, marked), dict(screen.queue.marks)
 
     def find() -> tuple[dict[int, int], list[str]]:
         if not marked:
             return dict(desk.passing(filters, order)), []
-        return desk.best_candidates(marked), desk.names(away[:_NAMED])
+        best = desk.best_candidates(marked)
+        return {each: shown.get(each) or best[each] for each in best}, desk.names(away[:_NAMED])
 
     def found(result: tuple[dict[int, int], list[str]]) -> None:
         chosen, names = result
-        shown = {"by": "bulk", "filter": filters, "chosen": "marks" if marked else "filter"}
+        why = {"by": "bulk", "filter": filters, "chosen": "marks" if marked else "filter"}
 
         def decide() -> None:
-            screen.deciding.write(_decide_all, screen, chosen, label, shown)
+            screen.deciding.write(_decide_all, screen, chosen, label, why)
 
         if not chosen:
             screen.refuse("bulk: no card passes the filter")
@@ -101,7 +105,8 @@ async def _decide_all(
         if entry.object_id in chosen:
             entry.label = label
             reading.forget(entry.object_id)
-    reading.queue.marks.difference_update(chosen)
+    for each in chosen:
+        reading.queue.marks.pop(each, None)
     while (entry_here := reading.queue.current) is not None and entry_here.label is not None:
         reading.queue.move(1)
     screen.deciding.told(view.decided(label, f"{len(chosen)} objects", revealed=revealed))

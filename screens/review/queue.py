@@ -37,7 +37,8 @@ class Queue:
     without: int | None = 0  # how many more await that have no value in this order; none: not known yet
     came_in: int = 0  # how many more came in since all was read
     cut: int | None = None  # no more entries than these are reached: as far as a given time goes
-    marks: set[int] = field(default_factory=set)  # objects, also such as another filter would show
+    # Objects, also such as another filter would show, with the detection that was shown if not the best one.
+    marks: dict[int, int | None] = field(default_factory=dict)
 
     @property
     def is_read(self) -> bool:

@@ -52,6 +52,18 @@ async def test_marked_cards_get_one_verdict_that_is_undone_as_one_step_later(nig
         assert states(store)[:3] == ["bogus", "bogus", "unreviewed"]
 
 
+async def test_a_marked_card_is_judged_by_the_detection_that_was_shown(night, tmp_path):
+    store, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("j", "left_square_bracket")
+        earlier = vera.screen.card.candidate_id
+        assert earlier != best(store, ids[1])
+        await vera.press("space", "space", "B")
+        await vera.type("dipole")
+        await vera.until(lambda: "2 objects" in vera.text)
+    assert {row.candidate_id for row in verdicts(store)} == {earlier, best(store, ids[2])}
+
+
 async def test_all_of_a_filter_get_one_verdict_once_it_is_confirmed(night, tmp_path):
     store, url, _ = night
     async with console(url, tmp_path) as vera:
