@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.text import counted
+from core.text import counted, safe_text
 from screens.frame.commands import Command, CommandRefused, Words
 from screens.lines import Tone
 
@@ -21,7 +21,7 @@ def export_command(screen: "FrameScreen[Any]") -> Command:
         opened = screen.host.opened
         if opened is None or not words or list(words[1:]) not in ([], ["judged"]):
             raise CommandRefused("export takes the name of a file, and 'judged' for those with a verdict")
-        file = Path(words[0]).expanduser().absolute()
+        file = _place(words[0])
 
         def told(count: int) -> None:
             screen.say(f"{counted(count, 'candidate')} in {file}", Tone.GOOD)
@@ -37,6 +37,14 @@ def export_command(screen: "FrameScreen[Any]") -> Command:
         "FILE [judged]",
         lambda words: ("judged",) if len(words) > 1 else (),
     )
+
+
+def _place(name: str) -> Path:
+    try:
+        return Path(name).expanduser().absolute()
+    except RuntimeError as error:  # ~NAME of somebody whom this machine does not know
+        told = f"{safe_text(name, 60)} cannot be written: nobody of that name has a home here"
+        raise CommandRefused(told) from error
 
 
 def export_to(file: Path, filters: str, judged_only: bool, opened: "Opened") -> int:
@@ -65,9 +73,9 @@ def export_to(file: Path, filters: str, judged_only: bool, opened: "Opened") -> 
     }
     if file.suffix not in {*text, *binary}:
         raise CommandRefused(f"a file's name ends in {', '.join((*text, *binary))}")
-    if file.exists():
-        raise CommandRefused(f"{file.name} is there already")
     try:
+        if file.exists():
+            raise CommandRefused(f"{file.name} is there already")
         with unfinished(file) as beside:
             if file.suffix in binary:
                 with beside.open("wb") as stream:
@@ -75,4 +83,4 @@ def export_to(file: Path, filters: str, judged_only: bool, opened: "Opened") -> 
             with beside.open("w", encoding="utf-8", newline="") as lines:
                 return text[file.suffix](found, lines)
     except OSError as error:
-        raise CommandRefused(f"{file.name} cannot be written: {error.strerror}") from error
+        raise CommandRefused(f"{safe_text(file.name, 60)} cannot be written: {error.strerror}") from error
