@@ -135,6 +135,8 @@ def _disk(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
 
 
 def _space(place: Place, limits: HealthSettings) -> tuple[State, str]:
+    if place.trouble is not None:
+        return "failed", f"{place.path} cannot be looked at: {place.trouble}"
     if not place.is_writable:
         why = "its file system is read-only" if place.is_read_only else "this login may not"
         return "failed", f"{place.path} cannot be written to: {why}"

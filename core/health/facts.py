@@ -44,9 +44,10 @@ class Place:
     """A folder that AstrID writes into, or the nearest parent that exists."""
 
     path: Path
-    free_bytes: int
-    is_writable: bool
+    free_bytes: int = 0
+    is_writable: bool = False
     is_read_only: bool = False  # its file system, whoever asks
+    trouble: str | None = None  # why nothing else is known of it, as where its server went away
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,18 +171,21 @@ def _places(settings: Settings) -> list[Place]:
     database = _file_of(settings)
     if database is not None:
         paths.append(database.parent)
-    found: dict[int, Place] = {}
+    found: dict[int | Path, Place] = {}
     for path in paths:
-        there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
-        found.setdefault(
-            there.stat().st_dev,
-            Place(
-                there,
-                shutil.disk_usage(there).free,
-                os.access(there, os.W_OK | os.X_OK),
-                is_read_only(there),
-            ),
-        )
+        try:
+            there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+            found.setdefault(
+                there.stat().st_dev,
+                Place(
+                    there,
+                    shutil.disk_usage(there).free,
+                    os.access(there, os.W_OK | os.X_OK),
+                    is_read_only(there),
+                ),
+            )
+        except OSError as error:
+            found[path] = Place(path, trouble=error.strerror or type(error).__name__)
     return list(found.values())
 
 

@@ -25,8 +25,8 @@ def kind_of(path: Path, mounts: Path = MOUNTS) -> str | None:
     mounts : Path
         The kernel's table, as ``/proc/self/mountinfo`` has it.
     """
-    place = next((each for each in (path, *path.parents) if each.exists()), Path("/")).resolve()
     try:
+        place = next((each for each in (path, *path.parents) if each.exists()), Path("/")).resolve()
         lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None

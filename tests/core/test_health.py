@@ -1,5 +1,6 @@
 """What each check says of given facts, and that the facts of this machine can be gathered."""
 
+import errno
 import math
 import sys
 from dataclasses import replace
@@ -90,6 +91,18 @@ def test_where_all_is_well_nothing_is_wrong():
 def test_a_disk_is_short_before_it_is_full(free_gib, writable, state):
     check = one("disk", places=(Place(Path("/data"), int(free_gib * GIB), writable),))
     assert (check.state, check.cause, check.host) == (state, "/data", "here")
+
+
+def test_a_disk_that_went_away_is_a_trouble_that_is_told_of(tmp_path, monkeypatch):
+    def went_away(_):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr("shutil.disk_usage", went_away)
+    gathered = gather(settings(tmp_path, f"sqlite:///{tmp_path}/astrid.db"), over_network=False)
+    told = [check for check in examine(gathered, LIMITS) if check.name == "disk"]
+    assert [(each.state, each.message) for each in told] == [
+        ("failed", f"{tmp_path} cannot be looked at: Stale file handle")
+    ]
 
 
 @pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
