@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
-from textual.command import CommandPalette
 from textual.filter import LineFilter
 from textual.screen import Screen
 
@@ -51,6 +50,7 @@ from screens.tty.driver import ReplyDriver, TerminalReply
 from screens.tty.portions import ANSWERS
 from screens.tty.probe import Probe
 from screens.widgets.confirm import Confirm
+from screens.widgets.palette import Palette
 from screens.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ class Console(ScreensApp):
             {
                 "help": self._show_help,
                 "command": self._line.ask,
-                "palette": lambda: self.push_screen(CommandPalette(id="--command-palette")),
+                "palette": lambda: self.push_screen(Palette(id="--command-palette")),
                 "back": self._back,
                 "quit": self.leave,
             }[action_id]()

@@ -14,6 +14,7 @@ from screens.frame.footer import action_at
 from screens.frame.hints import Hints
 from screens.frame.host import Host
 from screens.frame.keys import KeyReader
+from screens.frame.on_top import is_on_top
 from screens.frame.work import start
 from screens.lines import Line, Tone, span
 from screens.widgets.prompt import Prompt
@@ -153,7 +154,14 @@ class KeyedScreen(Screen[None]):
             self.prompt.take_paste(event)
 
     async def on_key(self, event: events.Key) -> None:
-        """Let a key do its action."""
+        """Let a key do its action; one that came with the key that opened another screen is for that one."""
+        if not is_on_top(self):
+            event.stop()
+            event.prevent_default()
+            lies_below = self in self.app.screen_stack
+            if lies_below or self._is_for_any_screen(event.key):  # what was not seen yet takes no other
+                self.app.post_message(events.Key(event.key, event.character))
+            return
         if self.prompt.is_open:
             event.stop()
             event.prevent_default()
@@ -167,6 +175,10 @@ class KeyedScreen(Screen[None]):
         self._hints.follow()
         if pressed.action is not None:
             self.do(pressed.action.id, pressed.count)
+
+    def _is_for_any_screen(self, key: str) -> bool:
+        action = self.host.registry.find(self.WHERE, key)
+        return action is not None and action.where is Where.EVERYWHERE
 
     def on_mouse_scroll_down(self) -> None:
         """The wheel moves the cursor."""

@@ -4,6 +4,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.screen import ModalScreen
 
+from screens.frame.on_top import is_on_top
 from screens.lines import Tone, span, wrapped
 from screens.widgets.prompt import Prompt
 from screens.widgets.rows import Rows
@@ -49,10 +50,11 @@ class Confirm(ModalScreen[bool]):
         rows.show(lines)
 
     async def on_key(self, event: events.Key) -> None:
-        """All keys are for the word."""
+        """All keys are for the word; once it is answered none is."""
         event.stop()
         event.prevent_default()
-        await self.query_one(Prompt).take(event)
+        if is_on_top(self):
+            await self.query_one(Prompt).take(event)
 
     def _forgotten(self) -> None:
         self.dismiss(False)

@@ -11,6 +11,7 @@ from textual.screen import ModalScreen
 from screens.action import Where
 from screens.actions import Registry
 from screens.frame.actions import SCREEN_PREFIX
+from screens.frame.on_top import is_on_top
 from screens.lines import Line, Tone, cells_of, padded, shortened, span, wrapped
 from screens.widgets.rows import Rows
 
@@ -92,10 +93,12 @@ class Sheet(ModalScreen[None]):
         return padded((*title, *ways), self._width, Tone.BAR)
 
     def on_key(self, event: events.Key) -> None:
-        """Scroll, or go back."""
+        """Scroll, or go back; once it is closed keys that came with the one that closed it do nothing."""
         action = self._registry.find(Where.REVIEW, event.key)  # what moves in lists is alike on all screens
         event.stop()
         event.prevent_default()
+        if not is_on_top(self):
+            return
         if action is not None and action.id in _CLOSING:
             self.dismiss()
         elif action is not None and action.id.startswith(SCREEN_PREFIX):  # a number leads there from anywhere

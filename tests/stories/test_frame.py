@@ -4,6 +4,7 @@ import json
 
 import pytest
 from sqlmodel import select
+from textual.command import CommandList
 
 from core.database.tables import Run, Verdict
 from screens.action import SCREENS, Where
@@ -11,7 +12,7 @@ from screens.frame.host import Target
 from screens.themes import THEMES
 from screens.widgets.confirm import Confirm
 from tests.builders import add_night, make_night, make_store
-from tests.stories.desk import console
+from tests.stories.desk import console, verdicts
 from tests.stories.test_review import HOSTILE
 
 DIGITS = "123456"
@@ -368,6 +369,21 @@ async def test_the_loss_of_the_store_s_file_is_said_though_nobody_writes(night, 
         await vera.until(lambda: told in " ".join(vera.text.split()))
         (tmp_path / "away.db").rename(tmp_path / "astrid.db")
         await vera.until(lambda: "the store answers again" in vera.text)
+
+
+async def test_what_is_chosen_in_the_palette_is_done_once_though_enter_comes_twice(night, tmp_path):
+    store, url = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("ctrl+p")
+        await vera.pilot.press(*"misaligned")
+        found = vera.app.screen.query_one(CommandList)
+        await vera.until(lambda: found.option_count == 1)
+        for _ in range(3):
+            vera.app.simulate_key("enter")
+        await vera.until(lambda: vera.app.screen is vera.screen)
+        await vera.settled()
+        await vera.ready()
+    assert [row.label for row in verdicts(store)] == ["dipole"]
 
 
 async def test_the_palette_says_all_words_of_a_command_and_needs_no_emoji(night, tmp_path):

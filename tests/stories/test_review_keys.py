@@ -44,6 +44,31 @@ async def test_a_verdict_falls_on_the_card_before_which_its_key_came_though_othe
     assert [(row.label, row.sky_object_id) for row in verdicts(store)] == [("artefact", ids[0])]
 
 
+@pytest.mark.parametrize(
+    ("keys", "on_top", "place"),
+    [
+        ("o q q", "ReviewScreen", "1 of 5"),  # the second comes too late to close anything
+        ("o 2", "PipelineScreen", ""),
+        ("o x", "Sheet", ""),
+        ("question_mark j escape j", "ReviewScreen", "1 of 5"),
+        ("2 x 3 x", "ReviewScreen", "1 of 5"),
+    ],
+)
+async def test_keys_that_come_with_the_one_that_opens_a_page_are_for_that_page(
+    night, tmp_path, keys, on_top, place
+):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.settled()
+        for key in keys.split():
+            vera.app.simulate_key(key)
+        await vera.until(lambda: type(vera.app.screen).__name__ == on_top)
+        await vera.settled()
+        assert type(vera.app.screen).__name__ == on_top
+        assert place in vera.lines[1]
+    assert verdicts(store) == []
+
+
 async def test_pasted_text_is_never_keys(night, tmp_path):
     from textual.events import Paste
 
