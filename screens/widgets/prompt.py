@@ -11,6 +11,7 @@ from screens.lines import common_start
 
 Complete = Callable[[str], Sequence[str]]  # a line to the lines that it may become
 _KEPT = 50
+_MOST = 10_000  # characters, as many as a filter may have: one that was saved is shown whole
 
 
 _EDITING = {
@@ -34,7 +35,7 @@ class Prompt(Input):
 
     can_focus = False
 
-    def __init__(self, *, id: str | None = None, max_length: int = 500) -> None:
+    def __init__(self, *, id: str | None = None, max_length: int = _MOST) -> None:
         super().__init__(id=id, max_length=max_length, compact=True, select_on_focus=False)
         self.cursor_blink = False  # each blink would be sent to the terminal
         self._submit: Callable[[str], None] | None = None
@@ -79,7 +80,7 @@ class Prompt(Input):
         self._question, self._submit, self._complete, self._hint = question, submit, complete, hint
         self._place = len(self._earlier.setdefault(question, []))
         self.placeholder = question
-        self.value = safe_text(before, self.max_length or 500)
+        self.value = safe_text(before, self.max_length or _MOST)
         self.cursor_position = len(self.value)
         self.add_class("-open")
         self.has_focus = True  # as far as its looks go
@@ -135,7 +136,7 @@ class Prompt(Input):
     def take_paste(self, event: events.Paste) -> None:
         """Take the first line of what was pasted."""
         first = event.text.splitlines()[0] if event.text else ""
-        self.insert_text_at_cursor(safe_text(first, self.max_length or 500))
+        self.insert_text_at_cursor(safe_text(first, self.max_length or _MOST))
 
     def _forget(self) -> None:
         self.close()

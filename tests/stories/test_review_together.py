@@ -5,6 +5,7 @@ from sqlmodel import select
 
 from core.database.tables import OpenCard, SavedFilter, SkyObject
 from core.review.retractions import undo
+from core.review.saved_filters import save
 from core.review.verdicts import annotate, decide
 from core.vocabulary import Label
 from tests.builders import add_night, make_store
@@ -119,6 +120,21 @@ async def test_a_filter_is_explained_and_completed_while_it_is_typed_and_kept_by
     with store.read() as db:
         (kept,) = db.exec(select(SavedFilter)).all()
     assert (kept.reviewer, kept.name) == ("vera", "strong")
+
+
+async def test_a_long_filter_that_was_saved_can_be_typed_on(night, tmp_path):
+    store, url, _ = night
+    names = " or ".join(f'object:"one of many that are watched, number {each}"' for each in range(12))
+    save(store, reviewer="vera", name="watched", expression=f"{names} or score>22.8")
+    async with console(url, tmp_path) as vera:
+        await vera.press("slash")
+        await vera.type("@watched")
+        assert "1 of 2" in vera.lines[1]
+        await vera.press("slash")
+        assert len(vera.screen.prompt.value) > 500
+        await vera.type(" verdict:none")
+        assert "1 of 2" in vera.lines[1]
+        assert vera.screen.filter.endswith("score>22.8) verdict:none")
 
 
 async def test_orders_of_the_queue_and_one_that_is_empty_until_there_are_models(night, tmp_path):
