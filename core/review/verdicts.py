@@ -7,11 +7,11 @@ The state of the sky object, and of those that are judged with it, follows in th
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlmodel import Session, col
 
 from core.database.store import Store
-from core.database.tables import Candidate, SkyObject, Verdict
+from core.database.tables import Assignment, Candidate, SkyObject, Verdict
 from core.errors import AstridError
 from core.objects.association import lock
 from core.review import chain
@@ -26,7 +26,7 @@ from core.review.states import (
     last_seen,
     locked,
 )
-from core.vocabulary import Label
+from core.vocabulary import Label, ReviewState
 
 BULK = "bulk"  # in `shown`: [first, n], the rows of the session that were written as one step
 MOST_AT_ONCE = 2000  # decisions of one step
@@ -104,6 +104,7 @@ def decide_in(
     """As `decide` does it, within a durable transaction that does more."""
     judged, objects = locked_with_objects(db, [candidate_id])
     ((_, sky_object),) = judged
+    forget_answered(db, objects, label)
     repealed = contradicted(db, objects)
     row = append(
         db,
@@ -161,6 +162,7 @@ def decide_together(
     with store.write(durable=True) as db:
         judged, objects = locked_with_objects(db, ids)
         bulk = [next_sequence(db, session), len(ids)]
+        forget_answered(db, objects, label)
         repealed = contradicted(db, objects)
         rows = []
         for candidate, sky_object in judged:
@@ -236,6 +238,17 @@ def locked_with_objects(
     by_id = {row.id: row for row in objects}
     pairs = [(candidate, by_id[candidate.sky_object_id]) for candidate in found]
     return sorted(pairs, key=lambda pair: (pair[1].id or 0, pair[0].id or 0)), objects
+
+
+def forget_answered(db: Session, objects: Sequence[SkyObject], label: Label) -> None:
+    """A new question is not for the expert who answered an earlier one.
+
+    Whom that was for is kept until then: an answer that is taken back is awaited again.
+    """
+    if label == Label.ASK_EXPERT:
+        open_states = (ReviewState.ESCALATED, ReviewState.LINKED)  # of a body one object tells of all
+        answered = [row.id for row in objects if row.review_state not in open_states]
+        db.execute(delete(Assignment).where(col(Assignment.sky_object_id).in_(answered)))
 
 
 def repeals(object_id: int | None, repealed: Mapping[int, int]) -> dict[str, int]:

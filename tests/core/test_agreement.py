@@ -122,6 +122,22 @@ def test_an_expert_is_asked_assigned_and_answers(store):
         assign(store, 10**6, "eve", by="ada", at=1.0, session="ada")
 
 
+def test_who_has_answered_is_not_asked_again_by_a_later_question_to_anybody(store):
+    candidate = add_candidate(store)
+    judge(store, "ada", candidate, Label.ASK_EXPERT)
+    number = asked(store)[0].object_id
+    assign(store, number, "eve", by="ada", at=time.time(), session="ada")
+    judge(store, "bob", candidate, Label.ASK_EXPERT)
+    assert [each.expert for each in asked(store)] == ["eve"]  # who has not answered yet
+    judge(store, "eve", candidate, Label.REAL)
+    undo(store, session="eve", reviewer="eve")
+    assert [each.expert for each in asked(store)] == ["eve"]
+    judge(store, "eve", candidate, Label.REAL)
+    judge(store, "bob", candidate, Label.ASK_EXPERT)
+    assert [each.expert for each in asked(store)] == [None]
+    assert read_card(store, number).expert is None
+
+
 def test_an_object_is_escalated_and_its_expert_asked_at_once_or_not_at_all(store):
     candidate = add_candidate(store)
     judge(store, "bob", candidate, Label.REAL)
