@@ -33,6 +33,7 @@ from core.review.fakes import are_injected
 from core.review.filter_terms import Term
 from core.review.filters import conditions, parse
 from core.review.opinions import is_disputed
+from core.review.states import judged_as
 from core.vocabulary import LABELS, Label, ReviewState
 
 PAGE = 500
@@ -282,7 +283,7 @@ def _candidates(
                 record(row),
                 scored[row.Candidate.id],
                 verdicts.get(row.Candidate.id),
-                remarks.get(_judged_as(own), ()),
+                remarks.get(judged_as(own), ()),
                 own.id in disputed,
             )
         if len(found) < PAGE:
@@ -294,7 +295,7 @@ def _candidates(
 def _verdicts(db: Session, found: Sequence[Any]) -> dict[int, Verdict]:
     """The verdict in force on each candidate of some rows (`core.frames.standing.candidate_label`)."""
     query = (
-        select(Verdict, col(SkyObject.tracklet_id))
+        select(Verdict, col(SkyObject.tracklet_id), col(SkyObject.review_state))
         .join(SkyObject, col(Verdict.sky_object_id) == col(SkyObject.id))
         .where(_of_any(found), stands(Verdict))
         .order_by(col(Verdict.id))
@@ -302,10 +303,11 @@ def _verdicts(db: Session, found: Sequence[Any]) -> dict[int, Verdict]:
     on_candidate: dict[int, Verdict] = {}
     on_object: dict[int, Verdict] = {}
     on_tracklet: dict[int, Verdict] = {}
-    for verdict, tracklet in db.execute(query):  # the newest stays
+    for verdict, tracklet, state in db.execute(query):  # the newest stays
         on_candidate[verdict.candidate_id] = verdict
         on_object[verdict.sky_object_id] = verdict
-        if tracklet is not None and _judges_object(verdict):
+        # What was judged bogus since is no longer of the body.
+        if tracklet is not None and state != ReviewState.BOGUS and _judges_object(verdict):
             on_tracklet[tracklet] = verdict
     in_force: dict[int, Verdict] = {}
     for row in found:
@@ -318,7 +320,7 @@ def _verdicts(db: Session, found: Sequence[Any]) -> dict[int, Verdict]:
 
 
 def _remarks(db: Session, found: Sequence[Any]) -> dict[int, tuple[Verdict, ...]]:
-    """Notes and tags without a decision, by `_judged_as`."""
+    """Notes and tags without a decision, by `core.review.states.judged_as`."""
     query = (
         select(Verdict, SkyObject)
         .join(SkyObject, col(Verdict.sky_object_id) == col(SkyObject.id))
@@ -327,7 +329,7 @@ def _remarks(db: Session, found: Sequence[Any]) -> dict[int, tuple[Verdict, ...]
     )
     remarks: dict[int, tuple[Verdict, ...]] = {}
     for verdict, sky_object in db.execute(query):
-        key = _judged_as(sky_object)
+        key = judged_as(sky_object)
         remarks[key] = (*remarks.get(key, ()), verdict)
     return remarks
 
@@ -347,11 +349,6 @@ def _of_any(found: Sequence[Any]) -> ColumnElement[bool]:
     objects = {row.SkyObject.id for row in found}
     tracklets = {row.SkyObject.tracklet_id for row in found if row.SkyObject.tracklet_id is not None}
     return or_(col(SkyObject.id).in_(objects), col(SkyObject.tracklet_id).in_(tracklets))
-
-
-def _judged_as(sky_object: SkyObject) -> int:
-    """Of an object its number; of all that are one tracklet one number, below zero."""
-    return sky_object.id or 0 if sky_object.tracklet_id is None else -sky_object.tracklet_id
 
 
 def _judges_object(verdict: Verdict) -> bool:

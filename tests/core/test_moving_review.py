@@ -226,6 +226,25 @@ def test_scripts_are_told(body) -> None:
     assert [each["label"] for each in told["verdicts"]] == ["moving"]
 
 
+def test_what_was_said_of_a_detection_that_is_bogus_since_is_not_exported_as_of_the_body(body) -> None:
+    store, candidates, _ = body
+    judge(store, candidates[0], Label.MOVING)
+    judge(store, candidates[2], Label.VARIABLE, reviewer="bob")
+    annotate(store, session="bob", reviewer="bob", candidate_id=candidates[2], tags=["long"])
+    annotate(store, session="ann", reviewer="ann", candidate_id=candidates[0], tags=["fast"])
+    judge(store, candidates[2], Label.TRAIL, reviewer="eve")
+    listed = {row["id"]: row["verdict"] for row in page(store).rows}
+    exported = list(real_candidates(store, judged_only=True))
+    rows = {row.candidate.id: row.verdict for row in exported}
+    assert [(rows[key].label, rows[key].reviewer) for key in candidates] == [
+        ("moving", "ann"), ("moving", "ann"), ("trail", "eve"), ("moving", "ann")
+    ]  # fmt: skip
+    assert {key: row.label for key, row in rows.items()} == {key: listed[key] for key in rows}
+    for tag in ("long", "fast"):
+        tagged = {row["id"] for row in page(store, filters=f"tag:{tag}").rows}
+        assert {row.candidate.id for row in exported if tag in row.tags} == tagged
+
+
 def test_votes_on_any_detection_of_a_body_are_votes_on_one_thing(body) -> None:
     store, candidates, _ = body
     judge(store, candidates[0], Label.MOVING)
