@@ -23,9 +23,10 @@ from core.review.agreement import standings
 from core.review.real_rows import RealCandidate, real_candidates
 from core.settings_sections import ReviewSettings, TnsSettings
 from core.text import safe_text
-from core.vocabulary import FluxKind, Label, ReviewState
+from core.vocabulary import FluxKind, Label, ReviewState, labels_of
 
 REPORTED = (Label.SUPERNOVA, Label.NUCLEAR, Label.REAL)  # what is new at a fixed place
+_BOGUS = labels_of(ReviewState.BOGUS)
 DUPLICATE_ARCSEC = 2.0
 # By TNS: 1 possible supernova, 4 nuclear, 0 other.
 _TYPES = {Label.SUPERNOVA: "1", Label.NUCLEAR: "4", Label.REAL: "0"}
@@ -134,6 +135,7 @@ def _checked(
         detections = current_detections(db, sky_object.id or 0)
         curve = light_curve(db, [sky_object.id or 0], detections)
     earlier = _told_detections(curve)
+    part = _not_bogus(part, problems, warnings)
     if len({row.candidate.mjd for row in part} | {each.mjd for each in earlier}) < 2:
         warnings.append("it was detected at one time alone")
     _check_known(store, part, problems, warnings)
@@ -197,6 +199,19 @@ def _check_known(
             warnings.append(f"no catalogue of kind {kind.replace('_', ' ')} was asked")
     if tracklets_of(store, ids):
         problems.append("it moves: its detections belong to a tracklet")
+
+
+def _not_bogus(
+    part: Sequence[RealCandidate], problems: list[str], warnings: list[str]
+) -> Sequence[RealCandidate]:
+    """The detections that are of the object: a bogus verdict judges one of them alone."""
+    bogus = [row for row in part if row.verdict is not None and row.verdict.label in _BOGUS]
+    if len(bogus) == len(part):
+        problems.append("each of its detections was judged bogus by itself")
+        return part
+    if bogus:
+        warnings.append(f"{len(bogus)} of {len(part)} detections were judged bogus, and are left out")
+    return [row for row in part if row not in bogus]
 
 
 def _brightening(

@@ -116,6 +116,18 @@ def test_what_fades_is_no_discovery_and_a_fading_detection_is_left_out(sqlite_st
     assert len(found["late"].report["photometry"]["photometry_group"]) == 1
 
 
+def test_a_detection_that_was_judged_bogus_is_no_discovery(sqlite_store):
+    candidate = discovery(sqlite_store, "new", flux=900.0)
+    eve = {"session": "eve", "reviewer": "eve", "shown": {}}
+    decide(sqlite_store, **eve, candidate_id=candidate - 1, label=Label.ARTEFACT)
+    decide(sqlite_store, **eve, candidate_id=candidate, label=Label.SUPERNOVA)
+    found = check(sqlite_store)["new"]
+    assert found.problems == ()
+    assert any("1 of 2 detections were judged bogus" in each for each in found.warnings)
+    assert found.report["discovery_datetime"] == "2023-02-26 12:00:00"
+    assert len(found.report["photometry"]["photometry_group"]) == 1
+
+
 def test_a_packets_history_tells_when_it_was_discovered(sqlite_store):
     sky_object = add_object(sqlite_store, "new", ra=10.5, dec=-41.25)
     candidate = add_candidate(sqlite_store, sky_object, **(FACTS | {"mjd": 60005.5, "source": "ztf"}))
