@@ -69,6 +69,15 @@ def test_it_learns_and_tells_of_every_epoch(made):
     assert trained.metrics["fnr_at_1_percent_fpr"] < 0.2
 
 
+@pytest.mark.parametrize("left", [0.01, 1.0])
+def test_at_the_end_so_much_is_left_of_the_rate(examples, tmp_path, left):
+    options = replace(SHORT, steps=8, last_rate=left)
+    state = realbogus_train.train(examples, examples[:0], options, tmp_path / "kept")
+    (group,) = state.optimiser.param_groups
+    fall = 0.5 * (1.0 + np.cos(np.pi * 7 / 8))  # of the last of eight steps
+    assert group["lr"] == pytest.approx(options.rate * (left + (1.0 - left) * fall))
+
+
 def test_what_is_served_is_what_was_trained(made, examples):
     trained, _, kept = made
     served = CandidateNetwork(read(trained.folder, trained.digest))
