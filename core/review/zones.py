@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-REJECT_BELOW = 0.013
-FAST_ABOVE = 0.988
+REJECT_BELOW = 0.008
+FAST_ABOVE = 0.982
 
 
 class Zone(StrEnum):

@@ -17,11 +17,11 @@ class ShippedModel:
 SHIPPED: dict[str, ShippedModel] = {
     name: ShippedModel(_HERE / name, digest)
     for name, digest in {
-        "realbogus": "6e6209c6e1e9ce99cf23670d1ea1d18594131b3963f7996d568d43e9e82bc1a8",
+        "realbogus": "89430376e6b8c5650742b7547a114a5a2a7716bd503797d9d1425fd1160e2692",
         "tree": "f7f2217c8300c350828c142ddd65f319f22153de5211601232c084ee0537b668",
         "unet": "3ce180260198aed067aebd14c5f3f663e4ad2ad0c230673ee2578e9c0fc177fa",
         "isolation_forest": "499541e3beb0475fec64f8b268889d7da50ef2d7ea6be420f3984a67429f8b98",
         "one_class_svm": "30cc6c807daeccc8a1c6b362e4755631bd04198466e57ffdddbf786a5b76672f",
-        "ensemble": "9154356d0b6b0f13da6c5e3c7c87f240cdb5873ff464a88e76da11b1ff9afd8d",
+        "ensemble": "e29d143c813a3ff09b09981bfc7cefa3af729330c33d80b5f85a86240309dec3",
     }.items()
 }
