@@ -7,7 +7,7 @@ at the first look is not looked at in the other seven: most candidates are, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,18 +25,19 @@ def mean_logits(run: Callable[[Planes], Array], planes: Planes) -> Array:
     Parameters
     ----------
     run : callable
-        The network: logits (n,) of planes, any number of them.
+        The network: logits (n,) of planes, never of more than are given here.
     planes : (n, planes, side, side) float32
     """
     found = run(planes)
     doubted = np.flatnonzero((found > DOUBTED[0]) & (found < DOUBTED[1]))
     if doubted.size:
-        more = run(_turned(planes[doubted])).reshape(TURNS - 1, doubted.size)
-        found[doubted] = (found[doubted] + more.sum(axis=0)) / TURNS
+        more = sum(run(way) for way in _turned(planes[doubted]))
+        found[doubted] = (found[doubted] + more) / TURNS
     return found
 
 
-def _turned(planes: Planes) -> Planes:
+def _turned(planes: Planes) -> Iterator[Planes]:
     """The seven other ways up, one after the other: by one to three quarters, and all four mirrored."""
     ways = [(planes, 1), (planes, 2), (planes, 3), *((planes[..., ::-1], quarter) for quarter in range(4))]
-    return np.concatenate([np.rot90(way, quarter, axes=(2, 3)) for way, quarter in ways])
+    for way, quarter in ways:
+        yield np.ascontiguousarray(np.rot90(way, quarter, axes=(2, 3)))
