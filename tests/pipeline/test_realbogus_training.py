@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from tests.pipeline.toy_models import blobs
 
 torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
 
+from pipeline.training import checkpoint as checkpoints  # noqa: E402
 from pipeline.training import realbogus_train  # noqa: E402
 from pipeline.training.candidate_models import train_realbogus  # noqa: E402
 from pipeline.training.checkpoint import TrainingError  # noqa: E402
@@ -111,6 +114,19 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(made, examples, tm
     assert whole.keys() == resumed.keys()
     for name, array in whole.items():
         np.testing.assert_allclose(resumed[name].numpy().ravel(), array.ravel(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_training_from_before_the_last_rate_could_be_chosen_goes_on(examples, tmp_path):
+    ours, held = split(examples)
+    halted = realbogus_train.train(ours, held, SHORT, tmp_path / "k", stopped=lambda: True)
+    told = {"steps": 32, "minutes": None, "width": 8, "batch": 32, "rate": 3e-3, "weight_decay": 1e-3}
+    told |= {"average": 0.995, "seed": 1}
+    then = sha256(json.dumps([told, ours.digest], sort_keys=True).encode()).hexdigest()
+    state = (halted.network, halted.averaged, halted.optimiser)
+    checkpoints.save(*state, {"step": "1", "seconds": "1", "history": "[]", "options": then}, tmp_path / "k")
+    assert realbogus_train.train(ours, held, SHORT, tmp_path / "k").step == 32
+    with pytest.raises(TrainingError, match="other options"):
+        realbogus_train.train(ours, held, replace(SHORT, last_rate=1.0), tmp_path / "k")
 
 
 def test_a_checkpoint_of_another_training_or_of_none_is_refused(made, examples, tmp_path):
