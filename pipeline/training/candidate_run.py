@@ -27,7 +27,8 @@ from pipeline.training.tree_train import TreeOptions
 STOPPED_EARLY = "stopped while examples were made; the same command goes on with those that are there"
 FIELD_PX = 512
 CHUNK = 20  # fields whose examples are kept in one file
-FREE = ("threads", "device", "examples_sha256")  # parameters that may change while it is gone on with
+# Parameters that may change while it is gone on with, or are looked at apart.
+FREE = ("threads", "device", "examples_sha256", "unet")
 
 Report = Callable[[int, int, str], None]  # done, of how many, what
 
@@ -117,6 +118,8 @@ def run(
     asked = asdict(wanted) | {"examples": str(wanted.examples) if wanted.examples else None}
     if tuning is not None:
         asked |= {"start": tuning.start.digest, "layers": tuning.layers}
+    if wanted.examples is None and wanted.fields:
+        asked |= {"unet": unet.in_use(models or {}).digest}
     parameters = asked | {"examples_sha256": ""}
     if resume:
         return _go_on(settings, wanted, parameters, report, stopped, models or {})
@@ -148,6 +151,9 @@ def _go_on(
         raise AstridError(
             f"training {before.key} was begun with other options; it goes on only with the same"
         )
+    if (saw := before.parameters.get("unet")) != parameters.get("unet"):  # said before hours of fields
+        which = "before a U-Net took part in its fields" if saw is None else "while another U-Net was in use"
+        raise AstridError(f"training {before.key} was begun {which}: begin anew without --resume")
     kept = before.folder / LABELLED
     labelled = example_sets.read(kept) if kept.exists() else None
     found = _all_examples(settings, wanted, labelled, report, stopped, models)

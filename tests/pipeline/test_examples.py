@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import tracemalloc
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from sqlmodel import select
 
 from core.database.tables import Candidate, Cutout, Injection, SkyObject
+from core.errors import AstridError
 from core.models.learnable import learnable
+from core.models.trainings import CHECKPOINT
 from core.objects.tracklets import newest_night, write_tracklets
 from core.review.cutouts import pack
 from core.review.verdicts import decide
@@ -33,6 +36,7 @@ from pipeline.training.examples import BOGUS, REAL, UNKNOWN, ExamplesError, of_f
 from pipeline.training.fields import field as make_field
 from pipeline.training.fields import nature
 from pipeline.training.label_examples import of_alerts, of_labels
+from pipeline.training.recording import Recording
 from tests.builders import add_night, cutouts
 from tests.core.test_tracklets import found as mover
 from tests.core.test_tracklets import one_mover
@@ -158,6 +162,23 @@ def test_examples_are_of_the_unet_that_saw_the_fields_and_are_made_once(tmp_path
     keen = examples({"unet": (other, None)})
     assert len(keen) > len(one)
     assert len(list((tmp_path / "examples").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("saw", "told"), [(None, "before a U-Net took part"), ("ab" * 32, "while another U-Net was in use")]
+)
+def test_a_training_of_fields_that_another_unet_saw_goes_on_in_none_and_makes_no_fields_to_find_that(
+    tmp_path, monkeypatch, saw, told
+):
+    settings, wanted = Settings(home=tmp_path), CandidateRun("realbogus", fields=2)
+    begun = asdict(wanted) | {"examples_sha256": "cd" * 32} | ({"unet": saw} if saw else {})
+    with Recording(settings, "realbogus", begun) as recording:
+        (recording.folder / CHECKPOINT).touch()
+        recording.stopped("stopped; --resume goes on from here")
+    monkeypatch.setattr(sets, "field", None)
+    with pytest.raises(AstridError, match=f"was begun {told}.*: begin anew without --resume"):
+        candidate_run.run(settings, wanted, lambda *_: None, lambda: False, resume=True)
+    assert candidate_run.unfinished(settings, "realbogus").key == recording.key
 
 
 def test_features_are_those_of_the_images_and_take_less_memory_than_these(monkeypatch):
