@@ -3,7 +3,7 @@
 A filter can lead to such as are decided, too (`core.review.card_terms.states_of`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -270,13 +270,21 @@ def _count_all(db: Session, states: Sequence[ReviewState], terms: Sequence[CardT
     return total
 
 
-def best_candidates(store: Store, objects: Sequence[int]) -> dict[int, int]:
-    """The candidate that stands for each of some objects; those that have none any more are left out."""
-    query = select(col(SkyObject.id), col(SkyObject.best_candidate_id)).where(
-        col(SkyObject.id).in_(objects), col(SkyObject.best_candidate_id).is_not(None)
+def candidates_shown(store: Store, shown: Mapping[int, int | None]) -> dict[int, int]:
+    """The candidate that was shown of each of some objects, or its best one where that counts no longer.
+
+    Objects that have none any more are left out.
+    """
+    best = select(col(SkyObject.id), col(SkyObject.best_candidate_id)).where(
+        col(SkyObject.id).in_(shown), col(SkyObject.best_candidate_id).is_not(None)
     )
+    count = select(col(Candidate.id)).where(col(Candidate.id).in_(shown.values()), col(Candidate.is_current))
     with store.read() as db:
-        return {row[0]: row[1] for row in db.execute(query)}
+        found = {row[0]: row[1] for row in db.execute(best)}
+        still = set(db.scalars(count))
+    return found | {
+        key: one for key, one in shown.items() if key in found and one is not None and one in still
+    }
 
 
 def queue_rows(

@@ -20,11 +20,11 @@ def mark(screen: "ReviewScreen") -> None:
     if entry is None:
         screen.refuse("there is no card to mark")
         return
-    marks = screen.queue.marks
+    marks, card = screen.queue.marks, screen.card
     if entry.object_id in marks:
         del marks[entry.object_id]
     else:
-        marks[entry.object_id] = entry.candidate_id
+        marks[entry.object_id] = card.candidate_id if card else entry.candidate_id
         screen.move_by(1)
     screen.paint()
 
@@ -70,8 +70,7 @@ def _prepare(screen: "ReviewScreen", text: str, marked: list[int]) -> None:
     def find() -> tuple[dict[int, int], list[str]]:
         if not marked:
             return dict(desk.passing(filters, order)), []
-        best = desk.best_candidates(marked)
-        return {each: shown.get(each) or best[each] for each in best}, desk.names(away[:_NAMED])
+        return desk.candidates_shown(shown), desk.names(away[:_NAMED])
 
     def found(result: tuple[dict[int, int], list[str]]) -> None:
         chosen, names = result

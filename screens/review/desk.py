@@ -242,9 +242,9 @@ class Desk:
         page = self.page(after=None, filters=filters, limit=verdicts.MOST_AT_ONCE + 1, order=order)
         return [(row.object_id, row.candidate_id) for row in page.rows]
 
-    def best_candidates(self, objects: Sequence[int]) -> dict[int, int]:
-        """The candidate that stands for each of some objects."""
-        return waiting.best_candidates(self._store, objects)
+    def candidates_shown(self, shown: Mapping[int, int | None]) -> dict[int, int]:
+        """The candidate that was shown of each of some objects, or what stands for it by now."""
+        return waiting.candidates_shown(self._store, shown)
 
     def names(self, objects: Sequence[int]) -> list[str]:
         """The names of some objects, in their order."""

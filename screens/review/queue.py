@@ -37,7 +37,7 @@ class Queue:
     without: int | None = 0  # how many more await that have no value in this order; none: not known yet
     came_in: int = 0  # how many more came in since all was read
     cut: int | None = None  # no more entries than these are reached: as far as a given time goes
-    # Objects, also such as another filter would show, with the detection that was shown if not the best one.
+    # Objects, also such as another filter would show, with the detection that was shown if it was read yet.
     marks: dict[int, int | None] = field(default_factory=dict)
 
     @property

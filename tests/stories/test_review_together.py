@@ -3,7 +3,7 @@
 import pytest
 from sqlmodel import select
 
-from core.database.tables import OpenCard, SavedFilter, SkyObject
+from core.database.tables import Candidate, OpenCard, SavedFilter, SkyObject
 from core.review.retractions import undo
 from core.review.saved_filters import save
 from core.review.verdicts import annotate, decide
@@ -429,3 +429,34 @@ async def test_what_reviewers_differ_on_is_listed_until_it_is_settled(night, tmp
         await vera.until(lambda: "bob said dipole: real is confirmed" in vera.text)
         await type_command(vera, "disagreements")
         await vera.until(lambda: "No card passes the filter" in vera.text)
+
+
+async def test_a_marked_card_is_judged_by_what_was_shown_though_a_better_one_came_since(night, tmp_path):
+    store, url, ids = night
+    seen = best(store, ids[0])
+    async with console(url, tmp_path) as vera:
+        await vera.press("space", "space")
+        with store.write() as db:
+            facts = db.get_one(Candidate, seen).model_dump(exclude={"id"})
+            newer = Candidate(**(facts | {"external_id": "later", "mjd": facts["mjd"] + 1.0, "score": 99.0}))
+            db.add(newer)
+            db.flush()
+            db.get_one(SkyObject, ids[0]).best_candidate_id = newer.id
+        await vera.press("B")
+        await vera.type("dipole")
+        await vera.until(lambda: "2 objects" in vera.text)
+    assert {row.candidate_id for row in verdicts(store)} == {seen, best(store, ids[1])}
+
+
+async def test_of_a_marked_card_whose_detection_counts_no_longer_the_best_one_is_judged(night, tmp_path):
+    store, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("j", "left_square_bracket")
+        earlier = vera.screen.card.candidate_id
+        await vera.press("space")
+        with store.write() as db:
+            db.get_one(Candidate, earlier).is_current = False
+        await vera.press("B")
+        await vera.type("dipole")
+        await vera.until(lambda: "1 objects" in vera.text)
+    assert [row.candidate_id for row in verdicts(store)] == [best(store, ids[1])]
