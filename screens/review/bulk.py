@@ -100,11 +100,9 @@ async def _decide_all(
     if desk is None or reading is None:
         return
     revealed = await asyncio.to_thread(desk.decide_together, list(chosen.values()), label, shown)
-    for entry in reading.queue.entries:
-        if entry.object_id in chosen:
-            entry.label = label
-            reading.forget(entry.object_id)
+    reading.queue.decide(chosen, label)
     for each in chosen:
+        reading.forget(each)
         reading.queue.marks.pop(each, None)
     while (entry_here := reading.queue.current) is not None and entry_here.label is not None:
         reading.queue.move(1)

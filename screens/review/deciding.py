@@ -114,10 +114,11 @@ class Deciding:
         if entry.is_blind:
             shown[AGAIN] = True
         revealed = await asyncio.to_thread(desk.decide, card.candidate_id, label, shown)
-        entry.label = label
+        reading.queue.decide([entry.object_id], label)
         reading.forget(entry.object_id)
         self.told(view.decided(label, card.name, len(card.objects), revealed))
-        if reading.entry is entry:  # else the reader went elsewhere meanwhile: no card is passed over
+        here = reading.entry
+        if here and here.object_id == entry.object_id:  # else the reader went elsewhere: none is passed over
             reading.queue.move(1)
         screen.show_place()
         if not revealed:
@@ -167,9 +168,7 @@ class Deciding:
             return
         entry = reading.queue.go_to(row.object_id, row.candidate_id)
         objects = {row.object_id, *row.objects}
-        for each in reading.queue.entries:
-            if each.object_id in objects:
-                each.label = row.label
+        reading.queue.decide(objects, row.label)
         entry.label, entry.is_again = row.label, entry.is_again or row.is_again
         for object_id in objects:
             reading.forget(object_id)

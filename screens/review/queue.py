@@ -155,6 +155,13 @@ class Queue:
         """The entries that the reader meets next."""
         return self.entries[self.place + 1 : min(self.place + 1 + count, self.reach)]
 
+    def decide(self, objects: Iterable[int], label: str | None) -> None:
+        """Keep what was decided of some objects, also of such as were read before that was written."""
+        decided = set(objects)
+        for entry in self.entries:
+            if entry.object_id in decided:
+                entry.label = label
+
     def go_to(self, object_id: int, candidate_id: int | None = None) -> Entry:
         """Go to an object's entry; one that was not reached yet is put in at the reader's place."""
         places = (i for i, entry in enumerate(self.entries) if entry.object_id == object_id)

@@ -106,3 +106,22 @@ async def test_a_command_that_is_typed_while_a_list_is_read_anew_is_not_cut_off(
         await vera.settled()
         assert vera.app.here.prompt.is_open
         assert vera.app.here.prompt.value == "state qu"
+
+
+async def test_a_card_whose_verdict_is_still_written_is_not_shown_as_undecided_in_another_order(
+    night, tmp_path, monkeypatch
+):
+    store, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await vera.settled()
+        writes = Held(monkeypatch, vera.screen.desk, "decide")
+        await vera.pilot.press("x")
+        await vera.until(lambda: writes.is_begun)
+        await vera.pilot.press("O")
+        await vera.until(lambda: "1 of 5 by brightness" in vera.lines[1])
+        assert vera.screen.queue.current.object_id == ids[0]
+        writes.let_go()
+        await vera.settled()
+        assert "2 of 5 by brightness" in vera.lines[1]
+        assert [entry.label for entry in vera.screen.queue.entries[:2]] == ["artefact", None]
+    assert [row.sky_object_id for row in verdicts(store)] == [ids[0]]
