@@ -183,7 +183,7 @@ def _trained(
     if output is not None and output.exists():
         raise typer.BadParameter(f"{output} is there already", param_hint="--output")
     labelled = _labelled(context, settings) if labels and not resume else None
-    models = _in_use(context, settings)
+    models = _in_use(context, settings) if wanted.simulates else None
     try:
         with until_stopped() as stopped, progress_bar("Training", quiet=quiet) as report:
             training = run(settings, wanted, report, stopped, resume, labelled, tuning, models)

@@ -30,6 +30,7 @@ from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
     from core.models.trainings import Training
+    from pipeline.classify.classify import Models
 
 ENSEMBLE_FIELDS = 200
 
@@ -56,8 +57,10 @@ def outliers(
     must_write(context)
     settings = settings_of(context)
     _refuse_existing(output)
-    with closing(store_of(context)) as store:
-        models = chosen(store, settings)
+    models: Models = {}
+    if examples is None:
+        with closing(store_of(context)) as store:
+            models = chosen(store, settings)
     with until_stopped() as stopped, progress_bar("Fitting", quiet=as_json) as report:
         done = run_outliers(settings, models, examples, fields, seed, report, stopped)
     if output is not None:

@@ -63,6 +63,11 @@ class CandidateRun:
     threads: int = 1
     device: Literal["cpu", "cuda"] = "cpu"
 
+    @property
+    def simulates(self) -> bool:
+        """Whether fields are simulated, in which the U-Net in use takes part in the detection."""
+        return self.examples is None and self.fields > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
@@ -118,7 +123,7 @@ def run(
     asked = asdict(wanted) | {"examples": str(wanted.examples) if wanted.examples else None}
     if tuning is not None:
         asked |= {"start": tuning.start.digest, "layers": tuning.layers}
-    if wanted.examples is None and wanted.fields:
+    if wanted.simulates:
         asked |= {"unet": unet.in_use(models or {}).digest}
     parameters = asked | {"examples_sha256": ""}
     if resume:

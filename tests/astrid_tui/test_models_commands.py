@@ -291,6 +291,17 @@ def test_a_training_that_is_stopped_is_resumed_with_the_same_options_alone(astri
     assert "no training of realbogus" in astrid.said
 
 
+@pytest.mark.parametrize(("kind", "options"), [("tree", ["--no-labels"]), ("outliers", [])])
+def test_a_training_of_examples_needs_no_store_until_it_is_done(astrid, tmp_path, monkeypatch, kind, options):
+    from core.models.trainings import trainings
+    from tests.pipeline.example_sets import plain_examples
+
+    example_sets.write(plain_examples(600, 1, "field"), tmp_path / "examples.npz")
+    monkeypatch.setenv("ASTRID_STORE__URL", "postgresql://127.0.0.1:1/none")
+    astrid("models", "train", kind, "--examples", tmp_path / "examples.npz", *options, code=4)
+    assert {each.state for each in trainings(tmp_path / "home")} == {"done"}
+
+
 @pytest.mark.parametrize("kind", ["tree", "outliers"])
 def test_a_training_is_listed_and_can_be_stopped_while_its_examples_are_made(
     astrid, tmp_path, monkeypatch, kind
