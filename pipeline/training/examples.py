@@ -109,7 +109,12 @@ class Examples:
         return len(self.label)
 
     def __getitem__(self, which: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Examples:
-        if isinstance(which, np.ndarray) and which.dtype == np.bool_ and which.all():
+        if (
+            isinstance(which, np.ndarray)
+            and which.dtype == np.bool_
+            and which.all()
+            and len(which) == len(self)
+        ):
             return self  # gigabytes need no copy
         return Examples(**{each.name: getattr(self, each.name)[which] for each in fields(self)})
 

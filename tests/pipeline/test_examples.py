@@ -164,6 +164,13 @@ def test_examples_are_of_the_unet_that_saw_the_fields_and_are_made_once(tmp_path
     assert len(list((tmp_path / "examples").iterdir())) == 2
 
 
+def test_a_mask_of_other_examples_chooses_none_of_these():
+    examples = blobs(6)
+    assert examples[np.ones(6, dtype=bool)] is examples
+    with pytest.raises(IndexError):
+        examples[np.ones(5, dtype=bool)]
+
+
 @pytest.mark.parametrize(
     ("saw", "told"), [(None, "before a U-Net took part"), ("ab" * 32, "while another U-Net was in use")]
 )
