@@ -86,6 +86,7 @@ class Choosing:
             from core.review.filter_words import FilterError
 
             if isinstance(error, FilterError):  # what was typed still stands in the prompt
+                screen.prompt.ask_on()
                 screen.say(error.why, Tone.BAD)
             else:
                 self.went_wrong(error)

@@ -102,6 +102,10 @@ class Prompt(Input):
         if self._is_answered:
             self.close()
 
+    def ask_on(self) -> None:
+        """Wait for another answer: this one was not taken, and is typed on."""
+        self._is_answered = False
+
     async def action_submit(self) -> None:
         """Hand the line to who asked."""
         line = self.value.strip()

@@ -125,3 +125,16 @@ async def test_a_card_whose_verdict_is_still_written_is_not_shown_as_undecided_i
         assert "2 of 5 by brightness" in vera.lines[1]
         assert [entry.label for entry in vera.screen.queue.entries[:2]] == ["artefact", None]
     assert [row.sky_object_id for row in verdicts(store)] == [ids[0]]
+
+
+async def test_a_filter_that_was_not_understood_is_still_typed_when_the_queue_is_read_anew(night, tmp_path):
+    _, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.settled()
+        await vera.pilot.press("slash")
+        await vera.typed("scorn>22.8")
+        await vera.until(lambda: "there is no 'scorn' to filter by" in vera.text)
+        vera.screen.choosing.restart_soon(vera.screen.filter)  # as where more came in at the queue's end
+        await vera.settled()
+        assert vera.screen.prompt.is_open
+        assert vera.screen.prompt.value == "scorn>22.8"
