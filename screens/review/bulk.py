@@ -1,6 +1,7 @@
 """Many cards at once: marks, and one verdict for all that are marked or all that pass the filter."""
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.errors import AstridError
@@ -31,19 +32,17 @@ def mark(screen: "ReviewScreen") -> None:
 
 def ask_bulk(screen: "ReviewScreen") -> None:
     """Ask for the one verdict that all marked cards get, or all that pass the filter."""
-    marked = sorted(screen.queue.marks)
-    if not marked and not screen.filter:
+    shown = dict(screen.queue.marks)
+    marked = sorted(shown)
+    if screen.reading is None or not (marked or screen.filter):
         screen.refuse("bulk: mark cards with space first, or choose them by a filter")
         return
     what = f"{len(marked)} marked" if marked else "all that pass the filter"
     if away := len(_out_of_view(screen, marked)):
         what += f", {away} of them out of view"
-    screen.ask_line(
-        f"one verdict on {what}, such as: artefact",
-        "",
-        lambda text: _prepare(screen, text, marked),
-        label_words,
-    )
+    # Another queue may come while the verdict is typed: it is on what was there when it was asked for.
+    then = partial(_prepare, screen, shown, screen.filter, screen.reading.order)
+    screen.ask_line(f"one verdict on {what}, such as: artefact", "", then, label_words)
 
 
 def _out_of_view(screen: "ReviewScreen", marked: list[int]) -> list[int]:
@@ -52,9 +51,11 @@ def _out_of_view(screen: "ReviewScreen", marked: list[int]) -> list[int]:
     return [each for each in marked if each not in here]
 
 
-def _prepare(screen: "ReviewScreen", text: str, marked: list[int]) -> None:
+def _prepare(
+    screen: "ReviewScreen", shown: dict[int, int | None], filters: str, order: str, text: str
+) -> None:
     """Count what would be decided, and let many be confirmed by a word."""
-    desk, filters, order = screen.desk, screen.filter, screen.choosing.order
+    desk, marked = screen.desk, sorted(shown)
     if desk is None or not text:
         screen.prompt.close()
         return
@@ -65,7 +66,7 @@ def _prepare(screen: "ReviewScreen", text: str, marked: list[int]) -> None:
         return
     screen.prompt.close()
 
-    away, shown = _out_of_view(screen, marked), dict(screen.queue.marks)
+    away = _out_of_view(screen, marked)
 
     def find() -> tuple[dict[int, int], list[str]]:
         if not marked:

@@ -4,6 +4,7 @@ from threading import Event
 
 import pytest
 
+from screens.widgets.confirm import Confirm
 from tests.stories.desk import console, verdicts
 
 
@@ -138,3 +139,28 @@ async def test_a_filter_that_was_not_understood_is_still_typed_when_the_queue_is
         await vera.settled()
         assert vera.screen.prompt.is_open
         assert vera.screen.prompt.value == "scorn>22.8"
+
+
+async def test_one_verdict_on_all_of_a_filter_is_for_the_filter_that_was_in_force_when_it_was_asked_for(
+    night, tmp_path, monkeypatch
+):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("slash")
+        await vera.type("score>22.8")
+        assert "1 of 2" in vera.lines[1]
+        filters = Held(monkeypatch, vera.screen.desk, "expanded")
+        await vera.pilot.press("slash")
+        await vera.typed(" or score<=22.8")
+        await vera.until(lambda: filters.is_begun)
+        await vera.pilot.press("escape", "B")
+        filters.let_go()
+        await vera.until(lambda: "1 of 5" in vera.lines[1])
+        await vera.settled()
+        await vera.typed("artefact")
+        await vera.until(lambda: isinstance(vera.app.screen, Confirm))
+        await vera.typed("artefact")
+        await vera.until(lambda: verdicts(store))
+        await vera.settled()
+    assert len(verdicts(store)) == 2
+    assert {row.shown["filter"] for row in verdicts(store)} == {"score>22.8"}
