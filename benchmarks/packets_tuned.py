@@ -71,6 +71,8 @@ def tuned(
     before = CandidateNetwork(start).logits(Inputs(found.triplets))
     seeds = range(FIRST_FIELD, FIRST_FIELD + fields)
     simulated = example_sets.of_seeds(seeds, FIELD_PX, network=unet.shipped()) if fields else None
+    if simulated is not None:
+        simulated = simulated[simulated.cut == ""]  # what is shown
     told: dict[str, Any] = {
         "start": start.digest,
         "learnt_of": {name: int(np.sum(is_ours & (groups == name))) for name in LABELS},
