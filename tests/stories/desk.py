@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from astrid_tui.app import Console
 from core.database.store import Store
 from core.database.tables import Verdict
+from screens.frame.on_top import is_on_top
 from screens.lines import plain
 from screens.review.guard import RepeatGuard
 from screens.review.screen import ReviewScreen
@@ -60,7 +61,7 @@ class Reviewer:
             now = self.screen.situation
             queue = self.screen.queue
             is_read = bool(queue.entries) or queue.is_complete
-            is_seen = now.is_drawn or not self.screen.is_current  # a sheet may lie over the card
+            is_seen = now.is_drawn or not is_on_top(self.screen)  # a sheet may lie over the card
             shown = is_seen if queue.current else is_read and not now.has_card
             return now.is_open and self.app.headline is not None and shown and not now.is_writing
 
