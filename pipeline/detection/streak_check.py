@@ -144,8 +144,13 @@ def distinct(streaks: Sequence[StreakObject], fwhm: float) -> list[StreakObject]
 
 
 def _on(streak: StreakObject, other: StreakObject, fwhm: float) -> bool:
-    """Whether the middle and the quarters of one lie on another."""
+    """Whether the middle of one lies on another, and its quarters on that or straight beyond its ends.
+
+    One that only crosses the end of another has its middle there too, but not its quarters.
+    """
     share = np.array([0.25, 0.5, 0.75])
     x = streak.x_begin + share * (streak.x_end - streak.x_begin)
     y = streak.y_begin + share * (streak.y_end - streak.y_begin)
-    return bool(np.median(other.distance(x, y)) < SAME_FWHM * fwhm)
+    middle = float(np.median(other.distance(x, y)))
+    quarters = float(np.max(other.longer(streak.length).distance(x, y)))
+    return max(middle, quarters) < SAME_FWHM * fwhm

@@ -136,6 +136,17 @@ def test_one_streak_is_one_however_often_it_is_proposed():
     assert len(found_in(made)) == 2
 
 
+def test_a_streak_across_the_end_of_another_is_one_of_its_own():
+    """At a small angle: its middle and one of its quarters lie on the other."""
+    ends = (133.0, 133.0, 193.0, 140.0)
+    made = scene(line(*ENDS, height_of(8.0)) + line(*ends, height_of(8.0)))
+    made[0].streak[line(*ends, 1.0) > 0.7] = LIKELY
+    found = sorted(found_in(made), key=lambda each: -each.length)
+    assert [each.length for each in found] == pytest.approx(
+        [np.hypot(120.0, 110.0), np.hypot(60.0, 7.0)], abs=3 * FWHM
+    )
+
+
 def of_column(width):
     return line(100.0, 0.0, 100.0, 179.0, height_of(6.0) * SIGMA / width, sigma=width)
 
