@@ -21,7 +21,9 @@ from pipeline.detection.streak_lines import lit_lines
 from pipeline.detection.unet_objects import StreakObject, proposed_streaks
 from pipeline.frame import Aligned, Difference, PreparedReference
 
-ALONG_DEG = 1.2  # lines so nearly along a row or column of the detector may be its own: smear, bad lines
+# Lines so nearly along a row or column of the detector may be its own, smear or bad lines; but none of these
+# leaves its row, and where a line's ends lie is known to a third of a FWHM.
+ALONG_DEG, ALONG_FWHM = 1.2, 0.75
 MASKED = 0.3  # a larger share that is masked tells no more
 SAME_FWHM = 2.0  # of a streak whose middle lies so near another, only the surer is kept
 
@@ -121,7 +123,7 @@ def terms(light: Light, along: Course) -> dict[str, float]:
         "lobes": float(np.clip(light.lobes, -1.0, 0.0)),
         "lit_before": light.lit_before,
         "ground": float(np.log1p(np.clip(light.ground, 0.0, 5.0))),
-        "angle": min(light.angle_deg, ALONG_DEG) / ALONG_DEG,
+        "angle": min(max(light.angle_deg / ALONG_DEG, light.leaves / ALONG_FWHM), 1.0),
         "masked": min(light.masked, MASKED),
         "spike": light.spike,
         "lit": along.lit,

@@ -64,6 +64,8 @@ class Light:
         Of the new frame on both sides, above its sky, in sigma.
     angle_deg : float
         From the nearest of rows and columns of the new frame's own pixels.
+    leaves : float
+        How far its ends lie across that row or column from each other, FWHM.
     masked : float
         The share of it that is.
     spike : float
@@ -80,6 +82,7 @@ class Light:
     lit_before: float
     ground: float
     angle_deg: float
+    leaves: float
     masked: float
     spike: float
 
@@ -158,6 +161,7 @@ class Scene:
         on = seen[:, reach]
         before = at(self.before, x[on, reach], y[on, reach]) / self.noise_before
         around = np.where(seen, at(self.now, x, y), np.nan)[:, ground] / self.noise_now
+        leaves, onward = self._along_detector(line)
         return Light(
             streak=streak,
             point=point,
@@ -167,7 +171,8 @@ class Scene:
             lobes=deepest / max(abs(height), 1e-30),
             lit_before=float(np.mean(before > LIT_SIGMA)),
             ground=float(np.nanmedian(around)) if _any(around) else 0.0,
-            angle_deg=self._angle(line),
+            angle_deg=float(np.degrees(np.arctan2(leaves, onward))),
+            leaves=leaves / self.fwhm,
             masked=1.0 - float(np.mean(on)),
             spike=self._spike(x[:, reach], y[:, reach], on),
         )
@@ -263,10 +268,11 @@ class Scene:
         x, y = places(line, along, np.array([-STRIP_STEP_PX, 0.0, STRIP_STEP_PX]))
         return float(at(map_, x, y).max(axis=1).clip(-NETWORK_LIMIT, NETWORK_LIMIT).mean())
 
-    def _angle(self, line: StreakObject) -> float:
+    def _along_detector(self, line: StreakObject) -> tuple[float, float]:
+        """How far its ends lie apart across the row or column of the new frame nearest to it, and along."""
         x, y = self.new.map_to_new(np.array([line.x_begin, line.x_end]), np.array([line.y_begin, line.y_end]))
-        across, along = sorted(np.abs([x[1] - x[0], y[1] - y[0]]))
-        return float(np.degrees(np.arctan2(across, along)))
+        across, along = sorted(np.abs([float(x[1] - x[0]), float(y[1] - y[0])]))
+        return float(across), float(along)
 
 
 def at(image: NDArray[np.float32] | Array, x: Array, y: Array) -> Array:

@@ -182,21 +182,31 @@ def test_a_streak_of_which_the_network_is_in_doubt_is_found_by_its_light():
     assert len(found_in(scene(line(*ENDS, height_of(8.0)), opinion=1.0))) == 1
 
 
+def turned(degrees):
+    """The map to a frame that is turned."""
+    angle = np.radians(degrees)
+    return lambda x, y: (x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle))
+
+
+def sure(on, degrees):
+    """Of a line of light in a frame whose detector is turned."""
+    made = scene(line(*on, height_of(8.0)), on=on, turned=turned(degrees))
+    found, light = light_of(made, on)
+    return evidence(light, course(Scene(*made), found))
+
+
 def test_what_runs_along_the_detector_must_be_surer():
     """A column of the detector, upright in the maps or turned."""
-
-    def turned(degrees):
-        angle = np.radians(degrees)
-        return lambda x, y: (x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle))
-
-    def sure(on, degrees):
-        made = scene(line(*on, height_of(8.0)), on=on, turned=turned(degrees))
-        found, light = light_of(made, on)
-        return evidence(light, course(Scene(*made), found))
-
     upright, slanted = (100.0, 20.0, 100.0, 160.0), (40.0, 30.0, 160.0, 150.0)
     assert sure(upright, 0.0) == pytest.approx(sure(upright, 3.0) - WEIGHTS["angle"], abs=0.3)
     assert sure(slanted, 45.0) == pytest.approx(sure(slanted, 0.0) - WEIGHTS["angle"], abs=0.3)
+
+
+def test_a_long_line_that_leaves_its_row_is_none_of_the_detector():
+    """As it would 3 degrees from the row; a short one might yet be a bad row."""
+    long, short = (10.0, 85.0, 210.0, 85.0), (90.0, 85.0, 140.0, 85.0)
+    assert sure(long, 0.9) == pytest.approx(sure(long, 3.0), abs=0.1)
+    assert sure(short, 0.6) == pytest.approx(sure(short, 3.0) - 0.5 * WEIGHTS["angle"], abs=0.5)
 
 
 def test_a_bright_band_is_measured_along_itself():
