@@ -61,18 +61,22 @@ class Trees:
 
     def sums(self, features: NDArray[np.floating]) -> Array:
         """The baseline and what every tree adds, (n,), for features (n, F); NaN is missing."""
-        rows = np.asarray(features, dtype=np.float64)
+        rows = np.ascontiguousarray(features, dtype=np.float64)
         found = np.empty(len(rows))
         asked = np.maximum(self.feature, 0)
+        children = np.column_stack([self.left, self.right]).ravel()
         for first in range(0, len(rows), ROWS):
             part = rows[first : first + ROWS]
-            row = np.arange(len(part))[:, None]
+            values, incomplete = part.ravel(), bool(np.isnan(part).any())
+            begins = np.arange(len(part))[:, None] * part.shape[1]
             node = np.broadcast_to(self.start[:-1], (len(part), len(self.start) - 1))
             for _ in range(self.depth):
-                value = part[row, asked[node]]
-                goes_left = (value <= self.threshold[node]) | (np.isnan(value) & self.missing_left[node])
-                node = np.where(goes_left, self.left[node], self.right[node])
-            found[first : first + ROWS] = self.baseline + self.value[node].sum(axis=1)
+                value = values.take(begins + asked.take(node))
+                goes_right = value > self.threshold.take(node)
+                if incomplete:
+                    goes_right |= np.isnan(value) & ~self.missing_left.take(node)
+                node = children.take(2 * node + goes_right)
+            found[first : first + ROWS] = self.baseline + self.value.take(node).sum(axis=1)
         return found
 
 
