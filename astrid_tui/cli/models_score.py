@@ -49,6 +49,9 @@ def score(
         ),
     ],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the JSON here.")] = None,
+    threads: Annotated[
+        int, typer.Option(min=1, max=64, help="Of the CPU; the scores are the same with any number.")
+    ] = 1,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,7 +68,7 @@ def score(
     triplets = score_file.read(file)
     classifier = Classifier.of(models_in_use(context, settings_of(context)))
     with progress_bar("Scoring", quiet=as_json) as report:
-        scores = score_file.score(triplets, classifier, lambda done, of: report(done, of, ""))
+        scores = score_file.score(triplets, classifier, lambda done, of: report(done, of, ""), threads)
     for said in (*classifier.remarks, *scores.remarks):
         remark(said)
     lost = _unscored(scores)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,9 +110,21 @@ def _check_sizes(path: Path) -> None:
 
 
 def score(
-    triplets: TripletFile, classifier: Classifier, progress: Callable[[int, int], None] | None = None
+    triplets: TripletFile,
+    classifier: Classifier,
+    progress: Callable[[int, int], None] | None = None,
+    threads: int = 1,
 ) -> Scores:
     """Score triplets in batches; one whose difference cannot be seen has no score.
+
+    Parameters
+    ----------
+    triplets : TripletFile
+    classifier : Classifier
+    progress : callable, optional
+        Called with how many are scored, and of how many.
+    threads : int
+        That score batches beside each other; the scores are the same.
 
     Raises
     ------
@@ -119,22 +132,32 @@ def score(
         They are no triplets.
     """
     parts: list[Scores] = []
-    for first in range(0, len(triplets), BATCH):
-        part = slice(first, first + BATCH)
+    done, starts = 0, range(0, len(triplets), BATCH)
+    with ThreadPoolExecutor(threads, thread_name_prefix="scores") as pool:
         try:
-            some = of_arrays(triplets.new[part], triplets.ref[part], triplets.diff[part])
-        except TripletError as error:
-            raise TripletFileError(str(error)) from None
-        if triplets.pixel_scale is not None:
-            fwhm_px = SEEING_ARCSEC / triplets.pixel_scale[part]
-            some = enlarged(some, np.array([enlargement(each) for each in fwhm_px]))
-        scores = classifier.score(some)
-        blank = ~np.isfinite(some.diff).any(axis=(1, 2))
-        for values in scores.by_model.values():
-            values[blank] = np.nan
-        parts.append(scores)
-        if progress is not None:
-            progress(first + len(some), len(triplets))
+            for scored in pool.map(lambda first: _batch(triplets, classifier, first), starts):
+                parts.append(scored)
+                done += scored.count
+                if progress is not None:
+                    progress(done, len(triplets))
+        finally:
+            pool.shutdown(cancel_futures=True)
     if not parts:  # none to score, yet who would have scored is told
         return Scores(0, {each.name: np.empty(0) for each in classifier.scorers}, classifier.digests)
     return Scores.joined(parts)
+
+
+def _batch(triplets: TripletFile, classifier: Classifier, first: int) -> Scores:
+    part = slice(first, first + BATCH)
+    try:
+        some = of_arrays(triplets.new[part], triplets.ref[part], triplets.diff[part])
+    except TripletError as error:
+        raise TripletFileError(str(error)) from None
+    if triplets.pixel_scale is not None:
+        fwhm_px = SEEING_ARCSEC / triplets.pixel_scale[part]
+        some = enlarged(some, np.array([enlargement(each) for each in fwhm_px]))
+    scores = classifier.score(some)
+    blank = ~np.isfinite(some.diff).any(axis=(1, 2))
+    for values in scores.by_model.values():
+        values[blank] = np.nan
+    return scores

@@ -47,6 +47,14 @@ def test_score_says_what_every_model_says_without_a_store(astrid, triplets):
         assert min(np.array(scores)[made.label == 1]) > max(np.array(scores)[made.label == 0])
 
 
+def test_score_says_the_same_with_any_number_of_threads(astrid, tmp_path):
+    made = blobs(700, seed=9)
+    np.savez(tmp_path / "many.npz", new=made.new, ref=made.ref, diff=made.diff)
+    one, three = (astrid.json("models", "score", tmp_path / "many.npz", "--threads", n) for n in (1, 3))
+    assert one == three
+    assert one["count"] == 700 == len(one["scores"]["realbogus"])
+
+
 def test_score_writes_a_file_and_shows_a_table(astrid, triplets, tmp_path):
     path, _ = triplets
     assert "some.json" in astrid("models", "score", path, "-o", tmp_path / "some.json")
