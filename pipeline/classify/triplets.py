@@ -124,10 +124,14 @@ def network_input(triplets: Triplets) -> NDArray[np.float32]:
     (n, 6, SIDE, SIDE) float32
         ``arcsinh(value / SOFTENING)`` with 0 where masked, then 1 where a pixel is good and 0 where not.
     """
-    planes = np.stack(triplets.planes, axis=1)
-    good = np.isfinite(planes)
-    values = np.arcsinh(np.where(good, planes, 0.0) / SOFTENING)
-    return np.concatenate([values, good], axis=1, dtype=np.float32)
+    count = len(triplets.planes)
+    whole = np.empty((len(triplets), 2 * count, SIDE, SIDE), dtype=np.float32)
+    for i, plane in enumerate(triplets.planes):
+        good, softened = np.isfinite(plane), whole[:, i]
+        np.arcsinh(np.divide(plane, SOFTENING, out=softened), out=softened)
+        np.copyto(softened, 0.0, where=~good)
+        whole[:, count + i] = good
+    return whole
 
 
 def _enlarged(image: Stack, factor: float) -> Stack:

@@ -12,6 +12,14 @@ PER_THREAD = 2  # batches that wait, so that one that is made slowly holds up no
 Made = TypeVar("Made")
 
 
+def makers(device: str, threads: int) -> int:
+    """How many threads make what the next steps learn from, of those that a training may use.
+
+    A device learns by itself, and all may make; on a CPU, where they learn, one of several makes besides.
+    """
+    return min(1, threads - 1) if device == "cpu" else threads
+
+
 def ahead(make: Callable[[int], Made], steps: Iterable[int], threads: int) -> Iterator[Made]:
     """What is made of each step, in order.
 

@@ -22,7 +22,7 @@ from pipeline.classify.networks import PLANES
 from pipeline.classify.triplets import SOFTENING, network_input
 from pipeline.classify.turns import mean_logits
 from pipeline.training import checkpoint as checkpoints
-from pipeline.training.ahead import ahead
+from pipeline.training.ahead import ahead, makers
 from pipeline.training.calibration import fnr_at_fpr
 from pipeline.training.checkpoint import Device, TrainingError, on_device
 from pipeline.training.examples import BOGUS, REAL, Examples
@@ -61,8 +61,8 @@ class TrainOptions:
         Of the exponential moving average of the weights, which is what is kept.
     seed : int
     threads : int
-        Of torch. On a machine that others use too, more than one are slower. Where the device is no CPU,
-        so many make what the next steps learn from.
+        Of torch; of several, one more makes what the next steps learn from, and where the device is no CPU
+        all do. On a machine that others use too, more than one are slower.
     epoch_steps : int
         Steps between two measurements and checkpoints.
     device : str
@@ -298,7 +298,11 @@ def _stacked(examples: Examples) -> NDArray[np.float16]:
 
 def _input(values: Tensor, good: Tensor) -> Tensor:
     """As `pipeline.classify.triplets.network_input` makes it."""
-    softened = torch.asinh(torch.where(good, values, 0.0) / SOFTENING)
+    known = torch.where(good, values, 0.0) / SOFTENING
+    # On a CPU NumPy takes vectors at a time, torch a number.
+    softened = (
+        torch.from_numpy(np.arcsinh(known.numpy())) if known.device.type == "cpu" else torch.asinh(known)
+    )
     whole = torch.cat([softened, good.float()], dim=1)
     return whole.contiguous(memory_format=torch.channels_last)
 
@@ -316,8 +320,7 @@ def _batches(
         made, chosen = _batch(planes, options, step, device)
         return made, torch.from_numpy(target[chosen]).to(device), torch.from_numpy(weight[chosen]).to(device)
 
-    threads = 0 if device.type == "cpu" else options.threads
-    return ahead(batch, itertools.count(first), threads)
+    return ahead(batch, itertools.count(first), makers(device.type, options.threads))
 
 
 def _batch(

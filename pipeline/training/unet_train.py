@@ -20,7 +20,7 @@ from torch import Tensor
 
 from pipeline.classify.unet import CLASSES, STRIDE_PX
 from pipeline.training import checkpoint as checkpoints
-from pipeline.training.ahead import ahead
+from pipeline.training.ahead import ahead, makers
 from pipeline.training.checkpoint import Device, TrainingError, on_device
 from pipeline.training.field_cache import CachedField, memory_for, read
 from pipeline.training.fields import STREAK, UNTOLD
@@ -59,8 +59,8 @@ class TrainOptions:
         Of AdamW; of the exponential moving average of the weights, which is what is kept.
     seed : int
     threads : int
-        Of torch. On a machine that others use too, more than one are slower. Where the device is no CPU,
-        so many make what the next steps learn from.
+        Of torch; of several, one more makes what the next steps learn from, and where the device is no CPU
+        all do. On a machine that others use too, more than one are slower.
     epoch_steps : int
         Steps between two measurements and checkpoints.
     device : str
@@ -281,8 +281,7 @@ def _batches(files: Sequence[Path], options: TrainOptions, first: int) -> Iterat
         classes = torch.from_numpy(np.stack([each[1] for each in patches])).to(device)
         return planes.float().contiguous(memory_format=torch.channels_last), classes.long()
 
-    threads = 0 if device.type == "cpu" else options.threads
-    return ahead(batch, range(first, options.steps), threads)
+    return ahead(batch, range(first, options.steps), makers(device.type, options.threads))
 
 
 def _patch(

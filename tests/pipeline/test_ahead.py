@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from pipeline.training.ahead import PER_THREAD, ahead
+from pipeline.training.ahead import PER_THREAD, ahead, makers
 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
@@ -48,3 +48,8 @@ def test_little_is_made_that_nobody_asks_for(threads):
     found.close()
     assert len(made) <= 1 + PER_THREAD * threads
     assert not any(each.name.startswith("batches") for each in threading.enumerate())
+
+
+def test_a_cpu_that_learns_with_several_threads_has_one_to_make_besides():
+    assert [makers("cpu", threads) for threads in (1, 2, 8)] == [0, 1, 1]
+    assert [makers("cuda", threads) for threads in (1, 2, 8)] == [1, 2, 8]
