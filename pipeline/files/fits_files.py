@@ -30,6 +30,7 @@ from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS, FITSFixedWarning
 from numpy.typing import NDArray
 
+from core.errors import AstridError
 from core.vocabulary import FrameKind, MaskPlane
 from pipeline.files.celestial import LEFT_OUT, celestial_wcs
 from pipeline.files.fits_selection import (
@@ -67,7 +68,7 @@ _OWN_CARD = re.compile(
     r"|[AB]P?_(?:ORDER|\d+_\d+)|COMMENT|HISTORY|"
 )
 
-# What astropy raises on damaged files, beside its own errors.
+# What astropy raises on damaged headers and tables, beside its own errors.
 DAMAGE = (
     ArithmeticError,
     AttributeError,
@@ -224,11 +225,11 @@ def opened(path: Path) -> Iterator[tuple[fits.HDUList, list[str]]]:
             with fits.open(path, memmap=False, lazy_load_hdus=True) as hdus:
                 len(hdus)  # reads every header now, so that damage shows here
                 yield hdus, complaints
-        except FrameRefused:
+        except AstridError:
             raise
         except PermissionError as error:
             raise Damaged("the file may not be read (permission denied)") from error
-        except DAMAGE as error:
+        except Exception as error:  # noqa: BLE001 - what unpacks damaged tiles raises errors of no public class
             raise Damaged(_what_is_wrong(path, error)) from error
         finally:
             logger.setLevel(level)

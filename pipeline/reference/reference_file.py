@@ -107,7 +107,9 @@ def read(path: Path) -> ReferenceImage:
             saturation = float(header["SATURATE"])
             numbers = [_number(header, key) for key in ("MJD-BEG", "MJD-AVG", "MJD-END", "MAGZERO")]
             wcs = WCS(header, fobj=layers)
-    except UNREADABLE as error:
+    except FrameRefused:
+        raise
+    except Exception as error:  # noqa: BLE001 - what unpacks damaged tiles raises errors of no public class
         raise FrameRefused(f"the reference {path} cannot be read: {error}") from error
     if data.ndim != 2 or not data.shape == background.shape == variance.shape == mask.shape:
         raise FrameRefused(f"the reference {path} is damaged: its planes are not of one size")

@@ -273,6 +273,21 @@ def test_bytes_that_are_no_fits_are_refused(tmp_path, content, words, damaged):
     assert found.damaged is damaged
 
 
+@pytest.mark.parametrize("codec", ["RICE_1", "GZIP_1", "GZIP_2", "HCOMPRESS_1"])
+def test_damaged_tiles_are_refused_or_read_and_never_raise(tmp_path, codec):
+    """Tiles 0 or 255 from some byte on: what unpacks them raises an error of its own."""
+    packed = fits.CompImageHDU(SKY, header(), compression_type=codec)
+    content = written(tmp_path / "a.fits", fits.PrimaryHDU(), packed).read_bytes()
+    path, end, refused = tmp_path / "b.fits", len(content.rstrip(b"\0")), 0
+    for back in (8, 100, 400):
+        for value in (b"\0", b"\xff"):
+            path.write_bytes(content[: end - back] + value * back + content[end:])
+            found = only(path)
+            refused += isinstance(found, Refusal)
+            assert isinstance(found, RawFrame) or "\n" not in found.reason
+    assert refused
+
+
 def zipped(path: Path, *names: str, content: bytes) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
