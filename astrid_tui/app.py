@@ -261,16 +261,18 @@ class Console(ScreensApp):
         make = partial(help_lines, actions, self._line.typed(), here=Where(self.current_mode))
         self.push_screen(Sheet("Help: every key", make))
 
-    def confirm(self, question: str, word: str, then: Callable[[], None]) -> None:
+    def confirm(self, question: str | None, word: str, then: Callable[[], None]) -> Confirm:
         """Do something that cannot be undone, once the user has typed a word."""
 
         def answered(is_sure: bool | None) -> None:
             if is_sure:
                 then()
-            else:
+            elif is_sure is not None:
                 self.here.say("not done")
 
-        self.push_screen(Confirm(question, word), answered)
+        asked = Confirm(question, word)
+        self.push_screen(asked, answered)
+        return asked
 
     # -- the terminal ------------------------------------------------------------------------------
 

@@ -185,13 +185,21 @@ class FrameScreen(KeyedScreen, Generic[Data]):
         """Let the user type a filter."""
         self.ask_line("filter, such as: name:value number>7", self.filter, self.choose)
 
-    def in_background(self, work: Callable[[], Any], then: Callable[[Any], None], what: str) -> None:
+    def in_background(
+        self,
+        work: Callable[[], Any],
+        then: Callable[[Any], None],
+        what: str,
+        failed: Callable[[], None] | None = None,
+    ) -> None:
         """Do something that blocks in a thread; what it returns goes to `then`, its failure on the screen.
 
         Parameters
         ----------
         what : str
             What was tried, for the sentence that says that it failed.
+        failed : callable, optional
+            What else is to be done then.
         """
 
         async def doing() -> None:
@@ -199,6 +207,8 @@ class FrameScreen(KeyedScreen, Generic[Data]):
                 done = await asyncio.to_thread(work)
             except AstridError as error:
                 self.fail(f"{what}: {error}")
+                if failed is not None:
+                    failed()
             else:
                 then(done)
 

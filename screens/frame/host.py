@@ -14,6 +14,7 @@ from screens.tty.probe import Probe
 if TYPE_CHECKING:
     from core.operations.headline import Headline
     from screens.frame.opened import Opened
+    from screens.widgets.confirm import Confirm
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +85,11 @@ class Host(Protocol):
     def send_pictures(self) -> None:
         """Send the pictures that belong to what is on the screen, where they are not there yet."""
 
-    def confirm(self, question: str, word: str, then: Callable[[], None]) -> None:
-        """Do something that cannot be undone, once the user has typed a word."""
+    def confirm(self, question: str | None, word: str, then: Callable[[], None]) -> "Confirm":
+        """Do something that cannot be undone, once the user has typed a word.
+
+        Parameters
+        ----------
+        question : str or None
+            None where it is told later: what is asked is open at once, and takes what is typed.
+        """

@@ -1,18 +1,33 @@
 """Many cards at once: marks, and one verdict for all that are marked or all that pass the filter."""
 
 import asyncio
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.errors import AstridError
+from core.text import counted
 from core.vocabulary import Label
 from screens.review import view
 from screens.review.steering import FEW, label_of, label_words
 
-_NAMED = 3  # marked objects out of view that are named
-
 if TYPE_CHECKING:
+    from screens.review.desk import Desk
     from screens.review.screen import ReviewScreen
+
+_NAMED = 3  # marked objects out of view that are named
+_NO_CARD = "bulk: no card passes the filter"
+_NO_MARKED = "bulk: none of the marked cards counts any longer"
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What a verdict is wanted on: the marked objects with what was shown of each, else all of a filter."""
+
+    shown: dict[int, int | None]
+    away: list[int]  # of those marked, out of view
+    filters: str
+    order: str
 
 
 def mark(screen: "ReviewScreen") -> None:
@@ -55,7 +70,7 @@ def _prepare(
     screen: "ReviewScreen", shown: dict[int, int | None], filters: str, order: str, text: str
 ) -> None:
     """Count what would be decided, and let many be confirmed by a word."""
-    desk, marked = screen.desk, sorted(shown)
+    desk = screen.desk
     if desk is None or not text:
         screen.prompt.close()
         return
@@ -65,33 +80,53 @@ def _prepare(
         screen.refuse(error)
         return
     screen.prompt.close()
+    why = {"by": "bulk", "filter": filters, "chosen": "marks" if shown else "filter"}
+    away = _out_of_view(screen, sorted(shown))
+    if shown and len(shown) <= FEW and not away:
+        screen.deciding.write(_decide_marked, screen, desk, shown, label, why)
+    else:
+        _confirm(screen, desk, _Wish(shown, away, filters, order), label, why)
 
-    away = _out_of_view(screen, marked)
+
+def _confirm(screen: "ReviewScreen", desk: "Desk", wish: _Wish, label: Label, why: dict[str, Any]) -> None:
+    """Ask for a word; the question is open while cards are counted: no key falls on the one behind it."""
+    chosen: dict[int, int] = {}
 
     def find() -> tuple[dict[int, int], list[str]]:
-        if not marked:
-            return dict(desk.passing(filters, order)), []
-        return desk.candidates_shown(shown), desk.names(away[:_NAMED])
+        if not wish.shown:
+            return dict(desk.passing(wish.filters, wish.order)), []
+        return desk.candidates_shown(wish.shown), desk.names(wish.away[:_NAMED])
 
     def found(result: tuple[dict[int, int], list[str]]) -> None:
-        chosen, names = result
-        why = {"by": "bulk", "filter": filters, "chosen": "marks" if marked else "filter"}
-
-        def decide() -> None:
-            screen.deciding.write(_decide_all, screen, chosen, label, why)
-
-        if not chosen:
-            screen.refuse("bulk: no card passes the filter")
-        elif len(chosen) <= FEW and marked and not away:
-            decide()
+        chosen.update(result[0])
+        if chosen:
+            asked.tell(_question(label, len(chosen), len(wish.away), result[1]))
         else:
-            question = f"{label.value} for {len(chosen)} objects, not looked at one by one"
-            if away:  # they were marked under another filter
-                more = ", …" if len(away) > _NAMED else ""
-                question += f"; {len(away)} out of view: {', '.join(names)}{more}"
-            screen.host.confirm(question, label.value, decide)
+            asked.drop()
+            screen.refuse(_NO_MARKED if wish.shown else _NO_CARD)
 
-    screen.in_background(find, found, "nothing was decided")
+    asked = screen.host.confirm(
+        None, label.value, lambda: screen.deciding.write(_decide_all, screen, chosen, label, why)
+    )
+    screen.in_background(find, found, "nothing was decided", asked.drop)
+
+
+def _question(label: Label, count: int, away: int, names: list[str]) -> str:
+    question = f"{label.value} for {counted(count, 'object')}, not looked at one by one"
+    if away:  # they were marked under another filter
+        more = ", …" if away > _NAMED else ""
+        question += f"; {away} out of view: {', '.join(names)}{more}"
+    return question
+
+
+async def _decide_marked(
+    screen: "ReviewScreen", desk: "Desk", shown: dict[int, int | None], label: Label, why: dict[str, Any]
+) -> None:
+    chosen = await asyncio.to_thread(desk.candidates_shown, shown)
+    if chosen:
+        await _decide_all(screen, chosen, label, why)
+    else:
+        screen.refuse(_NO_MARKED)
 
 
 async def _decide_all(
@@ -107,5 +142,5 @@ async def _decide_all(
         reading.queue.marks.pop(each, None)
     while (entry_here := reading.queue.current) is not None and entry_here.label is not None:
         reading.queue.move(1)
-    screen.deciding.told(view.decided(label, f"{len(chosen)} objects", revealed=revealed))
+    screen.deciding.told(view.decided(label, counted(len(chosen), "object"), revealed=revealed))
     screen.show_place()

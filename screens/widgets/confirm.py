@@ -12,18 +12,19 @@ from screens.widgets.rows import Rows
 _ROWS = 3  # of a question
 
 
-class Confirm(ModalScreen[bool]):
-    """Asks for a word; true once it was typed, false after ``esc`` or any other word.
+class Confirm(ModalScreen[bool | None]):
+    """Asks for a word; true once it was typed, false after ``esc`` or any other word, none if it was dropped.
 
     Parameters
     ----------
-    question : str
-        What would be done, to how much of what.
+    question : str or None
+        What would be done, to how much of what; none while that is being found out. What is typed until
+        `tell` brings it stays, but answers nothing.
     word : str
         To be typed, such as ``drop``.
     """
 
-    def __init__(self, question: str, word: str) -> None:
+    def __init__(self, question: str | None, word: str) -> None:
         super().__init__()
         self._question = question
         self._word = word
@@ -43,11 +44,22 @@ class Confirm(ModalScreen[bool]):
         line = (
             span(" type ", Tone.WARN),
             span(self._word, Tone.KEY),
-            span(f" to do it, esc not to: {self._question}", Tone.WARN, 300),
+            span(f" to do it, esc not to: {self._question or '…'}", Tone.WARN, 300),
         )
         lines, rows = wrapped(line, self.size.width, _ROWS), self.query_one(Rows)
         rows.styles.height = len(lines)
         rows.show(lines)
+
+    def tell(self, question: str) -> None:
+        """Say what would be done, now that it is known."""
+        self._question = question
+        if self.is_mounted and is_on_top(self):
+            self.on_resize()
+
+    def drop(self) -> None:
+        """There is nothing to be asked after all."""
+        if is_on_top(self):
+            self.dismiss(None)
 
     async def on_key(self, event: events.Key) -> None:
         """All keys are for the word; once it is answered none is."""
@@ -60,5 +72,8 @@ class Confirm(ModalScreen[bool]):
         self.dismiss(False)
 
     def _typed(self, text: str) -> None:
+        if self._question is None:
+            self.app.bell()
+            return
         self.query_one(Prompt).close()
         self.dismiss(text == self._word)

@@ -4,7 +4,9 @@ from threading import Event
 
 import pytest
 
+from screens.lines import plain
 from screens.widgets.confirm import Confirm
+from screens.widgets.rows import Rows
 from tests.stories.desk import console, verdicts
 
 
@@ -164,3 +166,64 @@ async def test_one_verdict_on_all_of_a_filter_is_for_the_filter_that_was_in_forc
         await vera.settled()
     assert len(verdicts(store)) == 2
     assert {row.shown["filter"] for row in verdicts(store)} == {"score>22.8"}
+
+
+async def test_keys_that_are_typed_while_a_bulk_verdict_is_counted_are_for_its_word(
+    night, tmp_path, monkeypatch
+):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("slash")
+        await vera.type("score>22.8")
+        passing = Held(monkeypatch, vera.screen.desk, "passing")
+        await vera.pilot.press("B")
+        await vera.typed("artefact")
+        await vera.until(lambda: passing.is_begun)
+        await vera.typed("artefact")  # its letters are verdicts and more on the card behind
+        assert isinstance(vera.app.screen, Confirm)
+        passing.let_go()
+        await vera.until(lambda: "artefact for 2 objects" in vera.text)
+        await vera.settled()
+        assert verdicts(store) == []  # what was not told yet was not answered
+        assert "1 of 2" in plain(vera.screen.query_one("#page", Rows).lines[0])
+        await vera.pilot.press("enter")
+        await vera.until(lambda: len(verdicts(store)) == 2)
+        await vera.settled()
+    assert {row.shown["by"] for row in verdicts(store)} == {"bulk"}
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_a_bulk_verdict_that_is_not_given_leaves_no_question_behind(
+    night, tmp_path, monkeypatch, is_there
+):
+    store, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("slash")
+        await vera.type("score>22.8" if is_there else "score>99")
+        passing = Held(monkeypatch, vera.screen.desk, "passing")
+        await vera.pilot.press("B")
+        await vera.typed("artefact")
+        await vera.until(lambda: passing.is_begun)
+        if is_there:
+            await vera.pilot.press("escape")
+        passing.let_go()
+        said = "not done" if is_there else "no card passes the filter"
+        await vera.settled()
+        await vera.until(lambda: said in vera.text)
+        assert vera.app.screen is vera.screen
+    assert verdicts(store) == []
+
+
+async def test_no_other_verdict_is_begun_while_the_marked_cards_are_looked_up(night, tmp_path, monkeypatch):
+    store, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("space", "space", "B")
+        looked_up = Held(monkeypatch, vera.screen.desk, "candidates_shown")
+        await vera.typed("dipole")
+        await vera.until(lambda: looked_up.is_begun)
+        await vera.pilot.press("r")
+        assert "still being written" in vera.text
+        looked_up.let_go()
+        await vera.until(lambda: "2 objects" in vera.text)
+        await vera.settled()
+    assert {(row.sky_object_id, row.label) for row in verdicts(store)} == {(i, "dipole") for i in ids[:2]}

@@ -458,5 +458,5 @@ async def test_of_a_marked_card_whose_detection_counts_no_longer_the_best_one_is
             db.get_one(Candidate, earlier).is_current = False
         await vera.press("B")
         await vera.type("dipole")
-        await vera.until(lambda: "1 objects" in vera.text)
+        await vera.until(lambda: "1 object " in vera.text)
     assert [row.candidate_id for row in verdicts(store)] == [best(store, ids[1])]
