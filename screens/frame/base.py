@@ -30,6 +30,7 @@ from core.text import safe_text
 from screens.frame.asker import Asker
 from screens.frame.host import Target
 from screens.frame.keyed import KeyedScreen
+from screens.frame.on_top import is_on_top
 from screens.frame.size import is_large_enough, too_small
 from screens.frame.work import start
 from screens.lines import Line, Tone, indented, shortened, span, wrapped
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from core.database.store import Store
     from screens.frame.commands import Command
     from screens.tty.graphics import Placed
+    from screens.widgets.sheet import Sheet
 
 MARGINS = 3  # header, notice, footer
 NOTICE_ROWS = 3  # of a notice that is too long for its line, over the end of the page
@@ -71,6 +73,7 @@ class FrameScreen(KeyedScreen, Generic[Data]):
         self._asker: Asker[Data] = Asker(self)
         self._filter_before: str | None = None
         self._has_begun = False
+        self._page_to_come: Sheet | None = None
 
     # -- what a screen brings ----------------------------------------------------------------------
 
@@ -214,6 +217,16 @@ class FrameScreen(KeyedScreen, Generic[Data]):
 
         start(self, doing, group="work")
 
+    def show_page(self, page: "Sheet") -> None:
+        """Open a page that was made in the background; once nothing else is typed or read."""
+        self._page_to_come = page
+        self._show_page()
+
+    def _show_page(self) -> None:
+        if self._page_to_come is not None and is_on_top(self) and not self.prompt.is_open:
+            page, self._page_to_come = self._page_to_come, None
+            self.app.push_screen(page)
+
     def chip(self) -> Line:
         """The filter, and how to be rid of it."""
         if not self.filter:
@@ -271,6 +284,8 @@ class FrameScreen(KeyedScreen, Generic[Data]):
 
     def paint(self) -> None:
         """Show the state as it is; what did not change is not sent again."""
+        if self._page_to_come is not None:
+            self.call_after_refresh(self._show_page)  # after what an answer that was typed leads to
         if not self.is_mounted or not self.is_current:
             return
         width, height = self.size

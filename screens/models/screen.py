@@ -237,7 +237,7 @@ class ModelsScreen(FrameScreen["Answer"]):
 
         def show(card: Card) -> None:
             make = partial(card_lines, card, plain=self._is_plain)
-            self.app.push_screen(Sheet(f"{safe_text(card.name, 40)}, version {card.number}", make))
+            self.show_page(Sheet(f"{safe_text(card.name, 40)}, version {card.number}", make))
 
         what = "the version cannot be shown"
         self.in_background(

@@ -81,7 +81,7 @@ def _pace(screen: "ReviewScreen", words: Words) -> None:
     desk = _desk(screen)
 
     def told(lines: list[Line]) -> None:
-        screen.app.push_screen(Sheet("Pace and agreement", lambda _: lines))
+        screen.show_page(Sheet("Pace and agreement", lambda _: lines))
 
     screen.in_background(lambda: pace_lines(*desk.measured()), told, "the pace was not measured")
 

@@ -27,6 +27,6 @@ def show_header(screen: "ReviewScreen") -> None:
             return
         # The text is as it stands in the file: `span` alone makes it fit to be shown.
         lines: list[Line] = [(span(each, limit=_MOST),) for each in header.cards]
-        screen.app.push_screen(Sheet(safe_text(f"header of {name}", 60), lambda _: lines))
+        screen.show_page(Sheet(safe_text(f"header of {name}", 60), lambda _: lines))
 
     screen.in_background(partial(desk.header, card.candidate_id), show, "no header")

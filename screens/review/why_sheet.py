@@ -56,7 +56,7 @@ def _ask(screen: "ReviewScreen", words: Words) -> None:
 
     def show(story: "Story") -> None:
         title = "why: each frame, and what became of the place in it"
-        screen.app.push_screen(Sheet(title, partial(story_lines, story)))
+        screen.show_page(Sheet(title, partial(story_lines, story)))
 
     screen.in_background(work, show, "why")
 

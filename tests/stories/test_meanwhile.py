@@ -7,6 +7,7 @@ import pytest
 from screens.lines import plain
 from screens.widgets.confirm import Confirm
 from screens.widgets.rows import Rows
+from screens.widgets.sheet import Sheet
 from tests.stories.desk import console, verdicts
 
 
@@ -227,3 +228,42 @@ async def test_no_other_verdict_is_begun_while_the_marked_cards_are_looked_up(ni
         await vera.until(lambda: "2 objects" in vera.text)
         await vera.settled()
     assert {(row.sky_object_id, row.label) for row in verdicts(store)} == {(i, "dipole") for i in ids[:2]}
+
+
+@pytest.mark.parametrize("command", ["why", "pace"])
+async def test_a_page_that_comes_late_waits_until_nothing_is_typed(night, tmp_path, monkeypatch, command):
+    _, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.settled()
+        made = Held(monkeypatch, vera.screen.desk, {"why": "why", "pace": "measured"}[command])
+        await vera.pilot.press("colon")
+        await vera.typed(command)
+        await vera.until(lambda: made.is_begun)
+        await vera.pilot.press("slash", *"score")
+        made.let_go()
+        await vera.settled()
+        assert vera.app.screen is vera.screen
+        await vera.typed(">22.8")
+        await vera.until(lambda: isinstance(vera.app.screen, Sheet))
+        await vera.settled()
+        assert vera.screen.filter == "score>22.8"
+        await vera.pilot.press("escape")
+        await vera.settled()
+        assert vera.app.screen is vera.screen  # it came once
+
+
+async def test_a_page_that_comes_late_waits_until_another_is_read(night, tmp_path, monkeypatch):
+    _, url, _ = night
+    async with console(url, tmp_path) as vera:
+        await vera.settled()
+        made = Held(monkeypatch, vera.screen.desk, "measured")
+        await vera.pilot.press("colon")
+        await vera.typed("pace")
+        await vera.until(lambda: made.is_begun)
+        await vera.pilot.press("question_mark")
+        await vera.until(lambda: "Help" in vera.text)
+        made.let_go()
+        await vera.settled()
+        assert "Help" in vera.text
+        await vera.pilot.press("escape")
+        await vera.until(lambda: "Pace and agreement" in vera.text)
