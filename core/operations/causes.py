@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from core.database.store import Store
 from core.database.tables import Observation
+from core.review.filter_words import quoted
 from core.vocabulary import ObservationState
 
 READ = 1000  # of the newest frames of each state
@@ -59,9 +60,8 @@ class Cause:
         """An expression of `core.frames.frame_filters` for its frames."""
         if self.pattern == NO_REASON:
             return f"state:{self.state}"
-        # A quote cannot stand within quotes; a star stands for anything.
-        like = re.sub(r'["*…#\s]+', "*", self.pattern)
-        return f'state:{self.state} reason:"{like}"'
+        like = re.sub(r"[*…#\s]+", "*", self.pattern)  # a star stands for anything
+        return f"state:{self.state} reason:{quoted(like)}"
 
 
 def pattern_of(reason: str | None, frame: str = "") -> str:

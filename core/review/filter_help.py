@@ -24,7 +24,7 @@ from core.review.filter_terms import (
     Not,
     Term,
 )
-from core.review.filter_words import FilterError, no_such_name
+from core.review.filter_words import FilterError, no_such_name, quoted
 from core.review.filters import parse
 from core.review.zones import Zone, bounds
 from core.text import safe_text
@@ -62,7 +62,8 @@ EITHER = "either side of it: snr>20 or tag:host"
 TOGETHER = "terms taken together: (tag:host or snr>20) mag<19"
 MOST_VALUES = 200  # of one name that are offered
 _BEGUN = re.compile(r"(?P<name>[^\s:<>=@\"]+)(?P<sign>[:<>=]*)(?P<value>[^\"]*)")
-_QUOTED = re.compile(r'(?P<name>[^\s:<>=\"(-][^\s:<>=\"(]*)[:=]"[^"]*$')
+_QUOTED = re.compile(r'(?P<name>[^\s:<>=\"(-][^\s:<>=\"(]*)[:=]"(?:[^"]|"")*$')
+_NEEDS_QUOTES = re.compile(r'[\s()]|^"')
 _EITHER = re.compile(r"(?i)[\s)]or\s*$")
 _NUMBER_BEGUN = re.compile(r"[-+]?\.?|[-+]?[\d.]+e[-+]?", re.IGNORECASE)
 _SIGNS = {">": "above", ">=": "at least", "<": "below", "<=": "at most", "=": "exactly"}
@@ -168,7 +169,7 @@ def _values(name: str, known: Known) -> list[str]:
         "disputed": ("yes", "no"),
     }
     found = [*fixed.get(name, ()), *known.values.get(name, ())]
-    return [f'"{each}"' if " " in each else each for each in found]
+    return [quoted(each) if _NEEDS_QUOTES.search(each) else each for each in found]
 
 
 def _together(terms: Sequence[Term]) -> str:

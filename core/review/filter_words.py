@@ -1,12 +1,15 @@
 """The grammar that all filters share: words, operators, numbers and patterns.
 
-``name<operator>value`` separated by spaces, the value in double quotes where it holds spaces. A minus before
+``name<operator>value`` separated by spaces, the value in double quotes where it holds spaces; within them two
+double quotes stand for one. A minus before
 the name negates the term: what does not pass it, and what has no such value, passes. All terms beside one
 another must hold; ``or`` between them binds less than that, and parentheses take terms together, with a minus
 before them if need be. What the names mean is the business of `core.review.filters` (candidates) and
 `core.frames.frame_filters` (frames).
 """
 
+import csv
+import io
 import math
 import operator
 import re
@@ -34,7 +37,8 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
     "=": operator.eq,
 }
-_WORD = re.compile(r'(?P<key>[^\s:<>="]+)(?P<operator>>=|<=|[:<>=])(?P<value>"[^"]*"(?=\)*(?:\s|$))|\S*)')
+QUOTED = r'"(?:[^"]|"")*"(?=\)*(?:\s|$))'  # a value, whatever it holds, as a regular expression
+_WORD = re.compile(rf'(?P<key>[^\s:<>="]+)(?P<operator>>=|<=|[:<>=])(?P<value>{QUOTED}|\S*)')
 _OPENING = re.compile(r"-?\(")
 _OR = re.compile(r"or(?![^\s()])", re.IGNORECASE)
 _SPACED = re.compile(r"\s+[:<>=]")
@@ -196,6 +200,24 @@ def built(
     return found[0] if len(found) == 1 else (any_of(found),)
 
 
+def quoted(value: str) -> str:
+    """A value as a term holds it, whatever is in it."""
+    doubled = value.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def listed(values: Sequence[str]) -> str:
+    """Several values as one, with commas between them; `parts_of` finds them again, whatever is in them."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(values)
+    return line.getvalue()
+
+
+def parts_of(value: str) -> list[str]:
+    """The values between the commas of one; such as hold a comma themselves are in quotes."""
+    return next(csv.reader(io.StringIO(value, newline="")), [""])
+
+
 def finite(word: Word, value: str) -> float:
     """A number of a term.
 
@@ -308,7 +330,7 @@ def _word(expression: str, at: int, *, is_in_group: bool) -> Word:
     text, value = match.group(), match["value"]
     is_quoted = len(value) >= 2 and value[0] == value[-1] == '"'
     if is_quoted:
-        value = value[1:-1]
+        value = value[1:-1].replace('""', '"')
     elif is_in_group:
         while value.endswith(")") and value.count(")") > value.count("("):
             text, value = text[:-1], value[:-1]

@@ -87,6 +87,7 @@ from core.review.filter_words import (
     like,
     negation,
     no_such_name,
+    parts_of,
     read,
     refusal,
     refuse_order,
@@ -236,7 +237,7 @@ def _relation(word: Word) -> Term:  # noqa: PLR0911, PLR0912 one for each word
         case "expert", _:
             return AwaitsExpert(None if value in {"any", "none"} else word.value, value != "none")
         case "disputed", _:
-            answer, *experts = word.value.split(",")
+            answer, *experts = parts_of(word.value)
             if answer.lower() not in {"yes", "no"}:
                 raise refusal(word, "disputed is yes or no")
             return Disputed(answer.lower() == "yes", tuple(name for name in experts if name))

@@ -16,13 +16,13 @@ from core.database.tables import Assignment, Candidate, Observation, SavedFilter
 from core.errors import AstridError
 from core.frames.standing import stands
 from core.review.filter_help import MOST_VALUES, Known
-from core.review.filter_words import read
+from core.review.filter_words import QUOTED, listed, quoted, read
 from core.review.filters import parse
 from core.text import safe_text
 from core.vocabulary import ExitCode
 
 _NAME = re.compile(r"[\w.-]{1,40}")
-_QUOTED = r'[:<>=]"[^"]*"(?=\)*(?:\s|$))'  # a value, whatever it holds
+_QUOTED = f"[:<>=]{QUOTED}"
 _OF_REVIEWER = re.compile(
     rf"(?i){_QUOTED}|(?<![^\s(-])(?:(?P<asked>expert[:=])me|(?P<settled>disputed[:=])(?P<word>yes|no))(?![^\s)])"
 )
@@ -127,20 +127,14 @@ def expanded(store: Store, expression: str, *, reviewer: str, experts: Sequence[
 
 
 def _of_reviewer(expression: str, reviewer: str, experts: Sequence[str]) -> str:
-    settling = ",".join(_quotable(each).replace(",", " ") for each in experts)
-
     def put_in(match: re.Match[str]) -> str:
         if match["asked"]:
-            return f'{match["asked"]}"{_quotable(reviewer)}"'
-        if match["settled"] and settling:
-            return f'{match["settled"]}"{match["word"]},{settling}"'
+            return f"{match['asked']}{quoted(reviewer)}"
+        if match["settled"] and experts:
+            return f"{match['settled']}{quoted(listed([match['word'], *experts]))}"
         return match[0]
 
     return _OF_REVIEWER.sub(put_in, expression)
-
-
-def _quotable(name: str) -> str:
-    return name.replace('"', "")
 
 
 def offered(store: Store, *, reviewer: str, blind: bool = False) -> Known:

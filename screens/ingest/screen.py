@@ -319,9 +319,9 @@ class IngestScreen(FrameScreen["Answer"]):
         if row is None or not row.candidates:
             self.refuse("this frame has no candidates")
             return
-        # A filter has no sign for a quote within quotes; a star stands for anything.
-        name = row.frame.replace('"', "*")
-        self.host.jump(Where.REVIEW, Target(observation_id=row.id, filter=f'frame:"{name}"'))
+        from core.review.filter_words import quoted  # SQLAlchemy comes with it: not before the first paint
+
+        self.host.jump(Where.REVIEW, Target(observation_id=row.id, filter=f"frame:{quoted(row.frame)}"))
 
     def copied_text(self) -> SafeText | None:
         """Where the frame's file is."""

@@ -51,8 +51,12 @@ def _awaiting(screen: "ReviewScreen", words: Words) -> None:
         raise CommandRefused("experts takes the name of one expert, me, or nothing: what awaits any")
     if not words:
         screen.choose("state:escalated")
+    elif words[0] == "me":
+        screen.choose("expert:me")
     else:
-        screen.choose("expert:me" if words[0] == "me" else f'expert:"{words[0]}"')
+        from core.review.filter_words import quoted  # SQLAlchemy comes with it: not before the first paint
+
+        screen.choose(f"expert:{quoted(words[0])}")
 
 
 def _disputed(screen: "ReviewScreen", words: Words) -> None:

@@ -19,10 +19,11 @@ from core.review.agreement import (
     standings,
 )
 from core.review.cards import hidden, read_card
+from core.review.filter_help import completions
 from core.review.open_cards import close_card, keep_open, others
 from core.review.pace import FEWEST
 from core.review.retractions import undo
-from core.review.saved_filters import expanded
+from core.review.saved_filters import expanded, offered
 from core.review.verdicts import annotate, decide
 from core.review.waiting import queue_count, queue_page
 from core.vocabulary import Label, ReviewState
@@ -186,6 +187,25 @@ def test_filters_find_what_is_disputed_and_what_awaits_an_expert(store):
     assert matching(store, "expert:any") == [first]
     assert matching(store, "expert:none") == [second]
     assert [row.candidate_id for row in queue_page(store, filters="expert:ada").rows] == [first]
+
+
+@pytest.mark.parametrize("name", ["Doe, Jane", 'the "hawk"', '"', "a (b)", 'o\'hara, "x", y'])
+def test_an_expert_is_found_by_any_name(store, name):
+    asked_of, settled_by, other = (add_candidate(store) for _ in range(3))
+    for candidate in (settled_by, other):
+        judge(store, "ada", candidate, Label.REAL)
+        judge(store, "bob", candidate, Label.DIPOLE)
+    judge(store, name, settled_by, Label.REAL)
+    numbers = {e.candidate_id: e.object_id for e in standings(store)}
+    with store.read() as db:
+        awaiting = db.get_one(Candidate, asked_of).sky_object_id
+    assign(store, awaiting, name, by="bob", at=1.0, session="bob")
+    assert matching(store, expanded(store, "expert:me", reviewer=name)) == [asked_of]
+    assert matching(store, expanded(store, "(expert:me)", reviewer=name)) == [asked_of]
+    terms = expanded(store, "disputed:yes", reviewer="ada", experts=(name, "eve"))
+    assert [row.object_id for row in queue_page(store, filters=terms).rows] == [numbers[other]]
+    offered_words = completions("expert:", offered(store, reviewer="ada"))
+    assert [asked_of] in [matching(store, each) for each in offered_words]
 
 
 def test_an_open_card_is_told_to_others_until_it_is_left_or_its_time_is_over(store):

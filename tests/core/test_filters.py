@@ -43,6 +43,7 @@ def matching(store, expression):
         ("snr=-5.5e1", (Compare("snr", "=", -55.0),)),
         ("filter:r", (Match("filter", "r"),)),
         ('field:"M 31" object:AT*', (Match("field", "M 31"), Match("object", "AT*"))),
+        ('field:"a ""b"" c" snr>7', (Match("field", 'a "b" c'), SNR)),
         ("frame=a:b", (Match("frame", "a:b"),)),
         ("verdict:none", (HasVerdict(()),)),
         ("-verdict:none -verdict:any", (HasVerdict(tuple(Label)), HasVerdict(()))),
