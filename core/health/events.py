@@ -22,7 +22,6 @@ from core.errors import AstridError
 from core.health import deliveries
 from core.health.checks import Check
 from core.health.deliveries import GRAVITY
-from core.vocabulary import ExitCode
 
 LATER_S = 60.0  # a trouble that lasts is written again so often
 LISTED = 200
@@ -31,8 +30,6 @@ LOOK = 0x48454C54  # one look is recorded at a time, and one alert taken on
 
 class NoSuchEvent(AstridError):
     """There is no event of that number."""
-
-    exit_code = ExitCode.USAGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def test_scripts_check_list_and_acknowledge(home, sqlite_store: Store, monkeypat
     assert "run 1 was lost" in astrid("health", "list")
     (event,) = astrid.json("health", "ack", event["id"])
     assert (event["state"], event["acknowledged_by"]) == ("seen", "vera")
-    astrid("health", "ack", "99", code=2)
+    astrid("health", "ack", "99", code=1)
     assert "there is no health event 99" in astrid.said
     astrid("health", "ack", code=2)
     assert astrid.json("health", "ack", "--all") == []
