@@ -226,7 +226,7 @@ class Console(ScreensApp):
         if memory == self._remembered:
             return
         try:
-            memory.write(self.opened.settings.home)
+            memory.write(self.opened.settings.home, self.opened.reviewer)
         except OSError as error:
             self.here.say(f"where you are cannot be kept: {error.strerror}", Tone.WARN)
         self._remembered = memory

@@ -12,6 +12,7 @@ from typing import Any
 
 import platformdirs
 
+from core.login import login_name
 from core.settings_file import find_file
 from screens.frame.memory import Memory
 from screens.terminal import Terminal
@@ -32,7 +33,7 @@ def read_early(settings_path: Path | None, terminal: Terminal) -> Early:
     mouse = os.environ.get("ASTRID_CONSOLE__MOUSE") or _value(table, "console", "mouse")
     theme = os.environ.get("ASTRID_REVIEW__THEME") or _value(table, "review", "theme")
     if _value(table, "console", "resume") is not False:
-        theme = Memory.read(_home(table)).theme or theme
+        theme = Memory.read(_home(table), _reviewer(table)).theme or theme
     return Early(
         mouse=mouse == "on" or (mouse != "off" and not terminal.is_remote),
         theme=theme if isinstance(theme, str) and theme in THEMES else "dark",
@@ -42,6 +43,11 @@ def read_early(settings_path: Path | None, terminal: Terminal) -> Early:
 def _home(table: dict[str, Any]) -> Path:
     home = os.environ.get("ASTRID_HOME") or table.get("home")
     return Path(home) if isinstance(home, str) and home else Path(platformdirs.user_data_dir("astrid"))
+
+
+def _reviewer(table: dict[str, Any]) -> str:
+    named = os.environ.get("ASTRID_REVIEW__REVIEWER") or _value(table, "review", "reviewer")
+    return named if isinstance(named, str) and named else login_name()
 
 
 def _value(table: dict[str, Any], section: str, key: str) -> object:

@@ -1,14 +1,16 @@
-"""Where the console was when it was left: a small file, written whole or not at all."""
+"""Where a reviewer's console was when it was left: a small file, written whole or not at all."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from core.unfinished import unfinished
 
-FILE = "console.json"
+SHARED = "console.json"  # of all reviewers, as it was once: whoever comes first goes on from it
+_LONGEST = 100
 _MOST_BYTES = 1 << 20
 
 
@@ -30,10 +32,11 @@ class Memory:
     screens: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, home: Path) -> "Memory":
-        """What the file says; nothing where it is missing, damaged or of another shape."""
+    def read(cls, home: Path, reviewer: str) -> "Memory":
+        """What a reviewer's file says; nothing where it is missing, damaged or of another shape."""
+        own = home / file_of(reviewer)
         try:
-            with (home / FILE).open("rb") as stream:
+            with (own if own.exists() else home / SHARED).open("rb") as stream:
                 found = json.loads(stream.read(_MOST_BYTES))
         except (OSError, ValueError, RecursionError):
             return cls()
@@ -50,8 +53,8 @@ class Memory:
             },
         )
 
-    def write(self, home: Path) -> None:
-        """Replace the file.
+    def write(self, home: Path, reviewer: str) -> None:
+        """Replace a reviewer's file.
 
         Raises
         ------
@@ -60,8 +63,14 @@ class Memory:
         text = json.dumps(
             {"screen": self.screen, "theme": self.theme, "screens": self.screens}, indent=1, allow_nan=False
         )
-        with unfinished(home / FILE) as part:
+        with unfinished(home / file_of(reviewer)) as part:
             part.write_text(text, encoding="utf-8")
+        (home / SHARED).unlink(missing_ok=True)
+
+
+def file_of(reviewer: str) -> str:
+    """The name of a reviewer's file, whatever is in the reviewer's name."""
+    return f"console-{quote(reviewer, safe='', errors='replace')[:_LONGEST]}.json"
 
 
 def _text(value: object) -> str | None:

@@ -30,7 +30,9 @@ def open_up(settings_path: Path | None, *, read_only: bool) -> Opening:
     """
     opened = Opened.open(settings_path, read_only=read_only)
     registry = registry_of(opened.settings, settings_path)
-    memory = Memory.read(opened.settings.home) if opened.settings.console.resume else Memory()
+    memory = Memory()
+    if opened.settings.console.resume:
+        memory = Memory.read(opened.settings.home, opened.reviewer)
     return Opening(opened, registry, memory, Pulse(opened.store, opened.settings.review))
 
 

@@ -50,11 +50,14 @@ def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
     assert (early.mouse, early.theme) == (False, "dome")
 
 
-def test_the_first_frame_is_in_the_theme_of_the_last_console(tmp_path):
-    path = settings(tmp_path, '[review]\ntheme = "light"\n')
+def test_the_first_frame_is_in_the_theme_of_the_last_console(tmp_path, monkeypatch):
+    path = settings(tmp_path, '[review]\ntheme = "light"\nreviewer = "vera"\n')
     assert read_early(path, HERE).theme == "light"
-    Memory("review", "dome").write(tmp_path)
+    Memory("review", "dome").write(tmp_path, "vera")
     assert read_early(path, HERE).theme == "dome"
+    monkeypatch.setenv("ASTRID_REVIEW__REVIEWER", "eve")
+    assert read_early(path, HERE).theme == "light"
+    monkeypatch.delenv("ASTRID_REVIEW__REVIEWER")
     path = settings(tmp_path, '[review]\ntheme = "light"\n[console]\nresume = false\n')
     assert read_early(path, HERE).theme == "light"
 

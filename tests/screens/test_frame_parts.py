@@ -22,7 +22,7 @@ from screens.frame.commands import Command, CommandRefused, completions, one_of,
 from screens.frame.footer import action_at, count_line, footer_line, menu_line
 from screens.frame.header import Clock, Surroundings, header_line
 from screens.frame.keys import KeyReader
-from screens.frame.memory import FILE, Memory
+from screens.frame.memory import Memory, file_of
 from screens.key_names import key_sign
 from screens.lines import Tone, plain, span, wrapped
 
@@ -197,9 +197,9 @@ class TestCommands:
 class TestMemory:
     def test_what_was_written_is_read(self, tmp_path):
         memory = Memory("power", "dome", {"review": {"filter": "snr>7", "object": 3}})
-        memory.write(tmp_path)
-        assert Memory.read(tmp_path) == memory
-        assert [file.name for file in tmp_path.iterdir()] == [FILE]
+        memory.write(tmp_path, "vera")
+        assert Memory.read(tmp_path, "vera") == memory
+        assert [file.name for file in tmp_path.iterdir()] == ["console-vera.json"]
 
     @pytest.mark.parametrize(
         "text",
@@ -207,14 +207,22 @@ class TestMemory:
          '{"screens": {"review": 3}}', "[" * 100_000],
     )  # fmt: skip
     def test_a_damaged_file_is_as_none(self, tmp_path, text):
-        (tmp_path / FILE).write_bytes(text.encode("latin-1"))
-        assert Memory.read(tmp_path) == Memory()
+        (tmp_path / file_of("vera")).write_bytes(text.encode("latin-1"))
+        assert Memory.read(tmp_path, "vera") == Memory()
 
     def test_a_failed_write_leaves_the_old_file(self, tmp_path):
-        Memory("power").write(tmp_path)
+        Memory("power").write(tmp_path, "vera")
         with pytest.raises(ValueError, match="JSON"):
-            Memory("power", None, {"x": {"y": float("nan")}}).write(tmp_path)
-        assert json.loads((tmp_path / FILE).read_text())["screen"] == "power"
+            Memory("power", None, {"x": {"y": float("nan")}}).write(tmp_path, "vera")
+        assert json.loads((tmp_path / file_of("vera")).read_text())["screen"] == "power"
+
+    @pytest.mark.parametrize("reviewer", ["../x", "a/b", "", ".", "é" * 300, "\udc80", "x\0y", "a b"])
+    def test_any_name_has_a_file_of_its_own(self, tmp_path, reviewer):
+        Memory("health").write(tmp_path, "vera")
+        Memory("power").write(tmp_path, reviewer)
+        assert Memory.read(tmp_path, reviewer).screen == "power"
+        assert Memory.read(tmp_path, "vera").screen == "health"
+        assert len([*tmp_path.iterdir()]) == 2
 
 
 class TestCopies:

@@ -9,6 +9,7 @@ from textual.command import CommandList
 from core.database.tables import Run, Verdict
 from screens.action import SCREENS, Where
 from screens.frame.host import Target
+from screens.frame.memory import SHARED, file_of
 from screens.themes import THEMES
 from screens.widgets.confirm import Confirm
 from tests.builders import add_night, make_night, make_store
@@ -79,12 +80,31 @@ async def test_the_console_begins_where_the_last_one_was_left(night, tmp_path):
 @pytest.mark.parametrize("text", ["{", '{"screen": "nowhere", "theme": "pink", "screens": {"review": 3}}'])
 async def test_a_damaged_memory_is_no_memory(night, tmp_path, text):
     _, url = night
-    (tmp_path / "console.json").write_text(text)
+    (tmp_path / file_of("vera")).write_text(text)
     async with console(url, tmp_path) as vera:
         assert "1 of 5" in vera.text
         assert vera.app.theme == "dark"
         await vera.pilot.press("q")
-    assert json.loads((tmp_path / "console.json").read_text())["screen"] == "review"
+    assert json.loads((tmp_path / file_of("vera")).read_text())["screen"] == "review"
+
+
+async def test_each_reviewer_comes_back_to_an_own_place(night, tmp_path, monkeypatch):
+    _, url = night
+    (tmp_path / SHARED).write_text('{"screens": {"review": {"filter": "score>22.8"}}}')
+    async with console(url, tmp_path) as vera:  # as an earlier AstrID kept it for all
+        assert "score>22.8" in vera.lines[1]
+        await vera.pilot.press("q")
+    monkeypatch.setenv("ASTRID_REVIEW__REVIEWER", "Eve / Löwe")
+    async with console(url, tmp_path) as eve:
+        assert "score>" not in eve.lines[1]
+        await eve.press("slash")
+        await eve.type("score>22.2")
+        await eve.pilot.press("q")
+    async with console(url, tmp_path) as eve:
+        assert "score>22.2" in eve.lines[1]
+    monkeypatch.delenv("ASTRID_REVIEW__REVIEWER")
+    async with console(url, tmp_path) as vera:
+        assert "score>22.8" in vera.lines[1]
 
 
 async def test_read_only_leaves_no_trace(night, tmp_path):
@@ -94,7 +114,7 @@ async def test_read_only_leaves_no_trace(night, tmp_path):
         await vera.pilot.press("colon")
         assert "cancel" not in vera.text
         await vera.pilot.press("escape", "q")
-    assert not (tmp_path / "console.json").exists()
+    assert not [*tmp_path.glob("console*")]
 
 
 async def test_keys_of_the_configuration_are_the_keys(night, tmp_path):
@@ -158,7 +178,7 @@ async def test_a_jump_leads_there_and_esc_back(night, tmp_path):
 
 async def test_a_jump_into_a_screen_that_was_never_open(night, tmp_path):
     _, url = night
-    (tmp_path / "console.json").write_text('{"screen": "ingest"}')
+    (tmp_path / file_of("vera")).write_text('{"screen": "ingest"}')
     async with console(url, tmp_path, ready=False) as vera:
         await vera.until(lambda: vera.app.opened is not None and "ingest" in vera.lines[0])
         vera.app.jump(Where.REVIEW, Target(filter="score>22.8"))

@@ -8,6 +8,7 @@ from threading import Event
 import pytest
 
 from core.database.store import Store, StoreUnreachable
+from screens.frame.memory import file_of
 from tests.stories.desk import console
 
 pytestmark = pytest.mark.usefixtures("soon_seen")
@@ -203,7 +204,7 @@ async def test_a_page_that_was_not_answered_for_is_read_once_the_store_is_back(n
 
 async def test_a_remembered_filter_that_is_none_any_more_hides_no_queue(night, tmp_path):
     memory = {"screens": {"review": {"filter": "@gone"}}}
-    (tmp_path / "console.json").write_text(json.dumps(memory))
+    (tmp_path / file_of("vera")).write_text(json.dumps(memory))
     async with console(night[1], tmp_path) as vera:
         assert "1 of 5" in vera.lines[1]
         await vera.until(lambda: "gone" in vera.lines[-2])
