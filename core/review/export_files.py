@@ -5,7 +5,7 @@ All are made of `core.review.real_rows.RealCandidate`, which no injected source 
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO, Any
@@ -21,7 +21,7 @@ from core.review.cutout_cards import Cards, epoch_cards, exposure_cards, sky_car
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from core.review.export import COLUMNS, values_of
 from core.review.real_rows import PAGE, RealCandidate
-from core.text import safe_text, whole_text
+from core.text import safe_text
 from core.vocabulary import LABELS, OWN, Label, MaskPlane, ReviewState
 
 _PLANES_OF_MASKS = ", ".join(
@@ -92,7 +92,6 @@ _NUMBERS = (
     "mjd", "x", "y", "x_frame", "y_frame", "ra", "dec", "snr", "flux", "flux_err", "mag", "mag_err", "score",
     "position_error_px",
 )  # fmt: skip
-_OF_ANY_LENGTH = ("note", "tags")
 _RADIUS_ARCSEC = 3.0
 _RADIUS_PX = 6.0
 _HEAD_OF_PIXELS = 2  # lines before the regions in pixels
@@ -138,36 +137,23 @@ def write_parquet(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
 
 
 def write_votable(found: Iterable[RealCandidate], stream: IO[bytes]) -> int:
-    """Write candidates as a VOTable; return how many. It is made in memory, all of it."""
-    from astropy.table import MaskedColumn, Table
+    """Write candidates as a VOTable; return how many."""
+    from astropy.table import Column, Table
 
-    records = [_plain(row) for row in found]
-    table = Table()
-    for name in COLUMNS:
-        values = [record[name] for record in records]
-        if name == "tags":
-            values = [" ".join(str(tag) for tag in each) for each in values]
-        blank: Any
-        dtype: type | str | None
-        if name == "disputed":
-            blank, dtype = False, "bool"
-        elif name in _INTEGERS:
-            blank, dtype = 0, "i8"
-        elif name in _NUMBERS:
-            blank, dtype = math.nan, "f8"
-        else:  # XML knows no control characters
-            values = [None if each is None else whole_text(each) for each in values]
-            # A note may be long, and an array of fixed width would give as much room to each of the others.
-            blank, dtype = "", (object if name in _OF_ANY_LENGTH else None) if records else "U1"
-        table[name] = MaskedColumn(
-            [blank if each is None else each for each in values],
-            mask=[each is None and dtype is not object for each in values],  # which VOTables do not hold
-            dtype=dtype,
-            unit=UNITS.get(name),
-            description=DESCRIPTIONS[name],
-        )
-    votable.write(table, stream, UCDS)
-    return len(records)
+    kinds = {"disputed": "bool", **dict.fromkeys(_INTEGERS, "i8"), **dict.fromkeys(_NUMBERS, "f8")}
+    columns = Table(
+        [
+            Column([], name, kinds.get(name, "U1"), unit=UNITS.get(name), description=DESCRIPTIONS[name])
+            for name in COLUMNS
+        ]
+    )
+
+    def cells(row: RealCandidate) -> Sequence[object]:
+        record = _plain(row)
+        record["tags"] = " ".join(str(tag) for tag in record["tags"])
+        return [*record.values()]
+
+    return votable.write_rows(columns, map(cells, found), stream, UCDS)
 
 
 def write_regions(found: Iterable[RealCandidate], stream: IO[str]) -> int:

@@ -348,3 +348,34 @@ def test_every_column_of_a_votable_says_what_it_is(night):
     assert all(each.ucd == UCDS[each.name] and each.description for each in fields)
     for table in (curve_table, place_flux):
         assert set(table.UCDS) == {each.name for each in table.COLUMNS}
+
+
+def test_a_votable_is_written_as_its_rows_are_read(night):
+    store, first, _ = night
+    (row,) = (each for each in real_candidates(store) if each.candidate.id == first)
+    stream, before = io.BytesIO(), []
+
+    def rows():
+        for _ in range(3):
+            before.append(len(stream.getvalue()))
+            yield row
+
+    assert write_votable(rows(), stream) == 3
+    assert before[0] < before[1] < before[2] < len(stream.getvalue())
+    table = parse_single_table(stream, verify="exception").to_table()
+    assert list(table["object"]) == [row.record["object"]] * 3
+
+
+def test_texts_and_numbers_of_a_votable_come_back_as_they_were(night):
+    store, _, second = night
+    note = "a <b> & \"c\" 'd' ]]> ünï 𝛼"
+    annotate(store, session="s", reviewer="ada", candidate_id=second, note=note)
+    stream = written(write_votable, store)[1]
+    table = parse_single_table(stream, verify="exception").to_table()
+    rows = {each.candidate.id: each for each in real_candidates(store)}
+    assert table["note"][list(table["id"]).index(second)] == note
+    assert table["disputed"].dtype == bool
+    for each in table:
+        for name in ("id", "mjd", "ra", "snr", "flux", "mag", "x_frame", "mask_flags"):
+            said = rows[each["id"]].record[name]
+            assert each[name] is np.ma.masked if said is None else each[name] == said
