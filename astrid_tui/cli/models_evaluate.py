@@ -229,7 +229,7 @@ def _simulated(fields: int, network: UNet | None, *, quiet: bool) -> tuple[Examp
         if network is None:
             return examples.of_seeds(seeds, on_field=told), {}
         scored = scored_fields.of_seeds(seeds, FIELD_PX, network, told)
-    return scored.examples, {UNET: scored.unet}
+    return scored.examples, {} if scored.unet is None else {UNET: scored.unet}
 
 
 def _read(path: Path) -> Examples:

@@ -12,20 +12,21 @@ from typing import Any, Literal
 from core.errors import AstridError
 from core.models.trainings import CHECKPOINT, LABELLED, MODEL, Training, read, trainings
 from core.settings import Settings
-from pipeline.classify import unet
 from pipeline.classify.classify import Models
 from pipeline.classify.model_file import ModelFile
 from pipeline.classify.model_file import read as read_model
+from pipeline.classify.unet import UNet
 from pipeline.training import examples as example_sets
 from pipeline.training.candidate_models import Trained, fine_tune_realbogus, train_realbogus, train_tree
+from pipeline.training.detected import kept_as, taking_part
 from pipeline.training.examples import Examples
-from pipeline.training.fields import VERSION
 from pipeline.training.recording import DONE, Recording
 from pipeline.training.seeds import of_candidates
 from pipeline.training.tree_train import TreeOptions
 
 STOPPED_EARLY = "stopped while examples were made; the same command goes on with those that are there"
 FIELD_PX = 512
+SHOWN = 12  # characters of a digest
 CHUNK = 20  # fields whose examples are kept in one file
 # Parameters that may change while it is gone on with, or are looked at apart.
 FREE = ("threads", "device", "examples_sha256", "unet")
@@ -65,7 +66,7 @@ class CandidateRun:
 
     @property
     def simulates(self) -> bool:
-        """Whether fields are simulated, in which the U-Net in use takes part in the detection."""
+        """Whether fields are simulated, in which the U-Net may take part in the detection."""
         return self.examples is None and self.fields > 0
 
 
@@ -104,7 +105,8 @@ def run(
     tuning : Tuning, optional
         The network to begin with; it is fine-tuned, and cannot be gone on with later.
     models : mapping of str to (Path, str or None), optional
-        Those in use: their U-Net takes part in the detection in simulated fields.
+        Those in use: their U-Net takes part in the detection in simulated fields, as ``detect.unet`` of the
+        settings has it.
 
     Returns
     -------
@@ -124,7 +126,7 @@ def run(
     if tuning is not None:
         asked |= {"start": tuning.start.digest, "layers": tuning.layers}
     if wanted.simulates:
-        asked |= {"unet": unet.in_use(models or {}).digest}
+        asked |= {"unet": _digest(taking_part(settings, models or {}))}
     parameters = asked | {"examples_sha256": ""}
     if resume:
         return _go_on(settings, wanted, parameters, report, stopped, models or {})
@@ -157,7 +159,7 @@ def _go_on(
             f"training {before.key} was begun with other options; it goes on only with the same"
         )
     if (saw := before.parameters.get("unet")) != parameters.get("unet"):  # said before hours of fields
-        which = "before a U-Net took part in its fields" if saw is None else "while another U-Net was in use"
+        which = "without a U-Net in its fields" if saw is None else f"with U-Net {saw[:SHOWN]} in its fields"
         raise AstridError(f"training {before.key} was begun {which}: begin anew without --resume")
     kept = before.folder / LABELLED
     labelled = example_sets.read(kept) if kept.exists() else None
@@ -312,20 +314,20 @@ def examples_of(
 ) -> Examples | None:
     """Those of a file, or of simulated fields, which are kept in files so that none is made twice.
 
-    What the U-Net in use sees is among them: what a file keeps of another U-Net is not mixed with it.
+    Where the U-Net takes part, what it sees is among them: what a file keeps of another is not mixed with it.
 
     None where it was stopped before all were made.
     """
     if wanted.examples is not None:
         return example_sets.read(wanted.examples)
-    network = unet.in_use(models)
+    network = taking_part(settings, models)
     folder = settings.home / "examples"
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[Examples] = []
     every = of_candidates(wanted.seed, wanted.fields)
     for begin in every[::CHUNK]:
         seeds = range(begin, min(begin + CHUNK, every.stop))
-        path = folder / f"seen-{VERSION}-{network.digest[:12]}-{FIELD_PX}-{begin}-{len(seeds)}.npz"
+        path = folder / f"{kept_as(network)}-{FIELD_PX}-{begin}-{len(seeds)}.npz"
         if stopped():
             return None
         if not path.exists():
@@ -334,6 +336,10 @@ def examples_of(
             example_sets.write(made, path)
         parts.append(example_sets.read(path))
     return example_sets.join(parts)
+
+
+def _digest(network: UNet | None) -> str | None:
+    return None if network is None else network.digest
 
 
 def _from(done: int, wanted: CandidateRun, report: Report) -> Callable[[int, int], None]:

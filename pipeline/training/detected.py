@@ -1,8 +1,9 @@
 """What the product detects in a training field, and what each detection is.
 
 Models learn of what they will be asked about: the peaks of the score and, where a U-Net takes part, what only
-it sees, fainter than the threshold, and its streaks. Of what only it sees they learn more than is shown: also
-what it is less sure of, for at 3.5 to 5 sigma peaks of noise look like sources, and few of them are shown.
+it sees, fainter than the threshold, and its streaks. It takes part unless the settings switch it off. Of what
+only it sees they learn more than is shown: also what it is less sure of, for at 3.5 to 5 sigma peaks of noise
+look like sources, and few of them are shown.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from core.settings import Settings
+from pipeline.classify import unet
+from pipeline.classify.classify import Models
 from pipeline.classify.triplets import SIDE
 from pipeline.classify.unet import LogOdds, UNet
 from pipeline.classify.unet_input import frame_input
@@ -22,7 +26,7 @@ from pipeline.detection.joined import join, only_seen_by_unet, opinion
 from pipeline.detection.unet_objects import point_objects
 from pipeline.frame import Detection, Dropped, FrameRefused
 from pipeline.training.events import Event
-from pipeline.training.fields import TrainingField, nature
+from pipeline.training.fields import VERSION, TrainingField, nature
 
 MOST_OF_STREAK = 4  # detections along one trail that are kept
 WEAK = "weak where its flux peaks"  # it is no detection at its own place
@@ -59,6 +63,22 @@ class Seen:
         x, y = (np.array([getattr(peak, axis) for peak, _, _ in told]) for axis in "xy")
         raw = opinion(self.maps, x, y, max(found.difference.psf.fwhm, 1.5))
         return self.network.calibration.slope * raw + self.network.calibration.offset
+
+
+def taking_part(settings: Settings, models: Models) -> UNet | None:
+    """The U-Net that takes part in the detection: of the models in use; none where the settings want none.
+
+    Raises
+    ------
+    ModelRefused
+        Its files are not what they were when it was made.
+    """
+    return unet.in_use(models) if settings.detect.unet else None
+
+
+def kept_as(network: UNet | None) -> str:
+    """What the names of files begin with that keep what was detected in fields, with a U-Net or without."""
+    return f"seen-{VERSION}-{'none' if network is None else network.digest[:12]}"
 
 
 def detections_of(found: TrainingField, seen: Seen | None = None) -> list[Told]:

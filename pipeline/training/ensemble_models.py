@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 HELD_OUT = 3  # one field in so many judges
 
 
-def train_ensemble(scored: Scored, scorers: Sequence[Scorer], unet: str, folder: Path) -> Trained:
+def train_ensemble(scored: Scored, scorers: Sequence[Scorer], unet: str | None, folder: Path) -> Trained:
     """Weigh the models on some fields, judge the sum on others, and write it.
 
     The zones are set on all fields, each scored by weights that it had no part in, of what the cuts let
@@ -38,8 +38,8 @@ def train_ensemble(scored: Scored, scorers: Sequence[Scorer], unet: str, folder:
         Of fields that none of the models was trained on.
     scorers : sequence of Scorer
         Those of candidates: the members besides the U-Net.
-    unet : str
-        Digest of the U-Net that scored the fields.
+    unet : str or None
+        Digest of the U-Net that scored the fields; none where none took part.
     folder : Path
         It must not exist.
 
@@ -49,7 +49,9 @@ def train_ensemble(scored: Scored, scorers: Sequence[Scorer], unet: str, folder:
         There are too few examples.
     """
     examples = scored.examples
-    inputs = Inputs(examples.triplets, examples.snr.astype(np.float64), {"unet": scored.unet})
+    inputs = Inputs(examples.triplets, examples.snr.astype(np.float64))
+    if scored.unet is not None:
+        inputs.log_odds["unet"] = scored.unet
     for scorer in scorers:
         if scorer.name in MEMBERS:
             inputs.log_odds[scorer.name] = scorer.logits(inputs)
@@ -70,7 +72,8 @@ def train_ensemble(scored: Scored, scorers: Sequence[Scorer], unet: str, folder:
         probabilities(beside)[shown], examples.label[shown], examples.field[shown], strata_of(examples[shown])
     )
     trained = {
-        "members": {each.name: each.digest for each in scorers if each.name in MEMBERS} | {"unet": unet},
+        "members": {each.name: each.digest for each in scorers if each.name in MEMBERS}
+        | ({"unet": unet} if unet else {}),
         "examples": int(np.count_nonzero(~held)),
         "examples_sha256": examples.digest,
         "metrics": metrics,

@@ -15,33 +15,35 @@ from pipeline.classify.unet import UNet
 from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import FrameRefused
 from pipeline.training import examples as example_sets
-from pipeline.training.detected import Seen, detections_of
+from pipeline.training.detected import Seen, detections_of, kept_as
 from pipeline.training.examples import Examples, ExamplesError, of_detections
-from pipeline.training.fields import VERSION, TrainingField, field
+from pipeline.training.fields import TrainingField, field
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Examples, and the calibrated log-odds that the U-Net gives each: (n,)."""
+    """Examples, and the calibrated log-odds that the U-Net gives each: (n,); none where none took part."""
 
     examples: Examples
-    unet: Array
+    unet: Array | None
 
 
-def of_training_field(found: TrainingField, network: UNet) -> Scored | None:
+def of_training_field(found: TrainingField, network: UNet | None) -> Scored | None:
     """One field; none where nothing is detected."""
-    seen = Seen.by(network, found)
+    seen = None if network is None else Seen.by(network, found)
     told = detections_of(found, seen)
-    return Scored(of_detections(found, told), seen.log_odds_at(found, told)) if told else None
+    if not told:
+        return None
+    return Scored(of_detections(found, told), None if seen is None else seen.log_odds_at(found, told))
 
 
 def make(
     folder: Path,
     seeds: range,
     size: int,
-    network: UNet,
+    network: UNet | None,
     on_field: Callable[[int, int], None] | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Scored:
@@ -53,7 +55,8 @@ def make(
     seeds : range
     size : int
         Pixels along a side.
-    network : UNet
+    network : UNet or None
+        The one that takes part in the detection, if one does.
     on_field : callable, optional
         Called with how many are there and how many will be.
     stopped : callable
@@ -67,8 +70,8 @@ def make(
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[Scored] = []
     for done, seed in enumerate(seeds, start=1):
-        path = folder / f"seen-{VERSION}-{network.digest[:12]}-{size}-{seed}.npz"
-        part = _read(path) if path.exists() else None
+        path = folder / f"{kept_as(network)}-{size}-{seed}.npz"
+        part = _read(path, with_unet=network is not None) if path.exists() else None
         if part is None:
             try:
                 part = of_training_field(field(seed, size), network)
@@ -124,23 +127,27 @@ def joined(parts: Sequence[Scored]) -> Scored:
     """
     if not parts:
         raise ExamplesError("no field gave any detection to learn from")
+    said = [each.unet for each in parts if each.unet is not None]
     return Scored(
-        example_sets.join([each.examples for each in parts]), np.concatenate([each.unet for each in parts])
+        example_sets.join([each.examples for each in parts]), np.concatenate(said) if said else None
     )
 
 
 def _write(path: Path, scored: Scored) -> None:
     example_sets.write(scored.examples, path)
+    if scored.unet is None:
+        return
     with unfinished(path.with_suffix(".npy")) as part, part.open("wb") as file:
         np.save(file, scored.unet, allow_pickle=False)
 
 
-def _read(path: Path) -> Scored | None:
+def _read(path: Path, *, with_unet: bool) -> Scored | None:
     """What is kept of a field; none where that is incomplete or damaged."""
     try:
-        found = Scored(
-            example_sets.read(path), np.load(path.with_suffix(".npy"), allow_pickle=False).astype(np.float64)
-        )
+        examples = example_sets.read(path)
+        if not with_unet:
+            return Scored(examples, None)
+        said = np.load(path.with_suffix(".npy"), allow_pickle=False).astype(np.float64)
     except (*DAMAGE, ExamplesError):
         return None
-    return found if found.unet.shape == (len(found.examples),) else None
+    return Scored(examples, said) if said.shape == (len(examples),) else None

@@ -10,7 +10,6 @@ from core.errors import AstridError
 from core.models.names import ODD_BY
 from core.models.trainings import Training, read
 from core.settings import Settings
-from pipeline.classify import unet
 from pipeline.classify.classify import Classifier, Models
 from pipeline.training import scored_fields
 from pipeline.training.candidate_models import Trained
@@ -21,6 +20,7 @@ from pipeline.training.candidate_run import (
     Report,
     examples_of,
 )
+from pipeline.training.detected import taking_part
 from pipeline.training.ensemble_models import train_ensemble
 from pipeline.training.examples import Examples
 from pipeline.training.outlier_models import train_outliers
@@ -40,7 +40,7 @@ def run_outliers(
 ) -> list[Training]:
     """Fit both detectors, each as a training of its own; the first alone where that was stopped.
 
-    The U-Net of the models takes part in the detection in simulated fields.
+    The U-Net of the models takes part in the detection in simulated fields, if the settings let it.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def run_outliers(
 def run_ensemble(
     settings: Settings, models: Models, fields: int, seed: int, report: Report, stopped: Callable[[], bool]
 ) -> Training:
-    """Weigh the models in use.
+    """Weigh the models in use; the U-Net is one of them unless the settings switch it off.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def run_ensemble(
         There is too little to learn from.
     """
     scorers = [each for each in Classifier.of(models).scorers if each.name != "ensemble"]
-    network = unet.in_use(models)
+    network = taking_part(settings, models)
     parameters = {"fields": fields, "seed": seed, "members": {each.name: each.digest for each in scorers}}
     with Recording(settings, "ensemble", parameters) as recording:
         scored = scored_fields.make(
@@ -94,7 +94,8 @@ def run_ensemble(
             recording.stopped("stopped; the same command goes on from the fields that were made")
         else:
             _clear(recording.model)
-            _finish(recording, train_ensemble(scored, scorers, network.digest, recording.model))
+            digest = None if network is None else network.digest
+            _finish(recording, train_ensemble(scored, scorers, digest, recording.model))
     return _read(recording)
 
 

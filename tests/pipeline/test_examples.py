@@ -172,7 +172,8 @@ def test_a_mask_of_other_examples_chooses_none_of_these():
 
 
 @pytest.mark.parametrize(
-    ("saw", "told"), [(None, "before a U-Net took part"), ("ab" * 32, "while another U-Net was in use")]
+    ("saw", "told"),
+    [(None, "without a U-Net in its fields"), ("ab" * 32, f"with U-Net {'ab' * 6} in its fields")],
 )
 def test_a_training_of_fields_that_another_unet_saw_goes_on_in_none_and_makes_no_fields_to_find_that(
     tmp_path, monkeypatch, saw, told

@@ -16,6 +16,7 @@ from pipeline.classify.classify import Classifier
 from pipeline.classify.model_file import read as model_file
 from pipeline.classify.shipped import SHIPPED
 from pipeline.training import stacked_run
+from pipeline.training.detected import DOUBTED
 from pipeline.training.examples import read, write
 from pipeline.training.keeping import keep
 from pipeline.training.scorecard_summary import of_held_out
@@ -90,6 +91,29 @@ def test_what_is_learnt_of_simulated_fields_is_what_the_unet_in_use_sees_there(
     astrid("models", "promote", "unet", "1", "--yes", "--no-sync")
     astrid.json("models", "train", kind, "--fields", 8)
     assert {path.name.split("-")[2] for path in (home / "examples").glob("*.npz")} == {model.digest[:12]}
+
+
+def test_where_the_unet_is_switched_off_models_learn_of_what_is_detected_without_it(
+    home, monkeypatch, capsys
+):
+    monkeypatch.setenv("ASTRID_DETECT__UNET", "false")
+    monkeypatch.setattr("pipeline.training.candidate_run.FIELD_PX", 256)
+    monkeypatch.setattr(stacked_run, "FIELD_PX", 256)
+    monkeypatch.setattr("pipeline.training.ensemble_train.LEAST_OF_A_KIND", 3)
+    astrid = Command(monkeypatch, capsys.readouterr)
+    tree = astrid.json("models", "train", "tree", "--fields", 6)
+    assert trainings.read(Path(tree["folder"])).parameters["unet"] is None
+    (ensemble,) = astrid.json("models", "train", "ensemble", "--fields", 6, "--seed", 3)
+    weighed = model_file(Path(ensemble["folder"]) / trainings.MODEL).description
+    assert weighed.features == ["realbogus", "tree", "snr"]
+    assert set(weighed.trained["members"]) == {"realbogus", "tree"}
+    for path in (home / "examples").rglob("seen-*.npz"):
+        assert path.name.split("-")[2] == "none"
+        assert DOUBTED not in read(path).cut
+    again = astrid.json(
+        "models", "train", "ensemble", "--fields", 6, "--seed", 3
+    )  # of the fields that are kept
+    assert again[0]["metrics"] == ensemble["metrics"]
 
 
 def test_a_card_lays_what_was_measured_by_stratum(tmp_path):
