@@ -79,6 +79,18 @@ def forgettable_folders(ctx: typer.Context, incomplete: str) -> Words:
     return _found(ctx, incomplete, forgettable)
 
 
+def realbogus_versions(ctx: typer.Context, incomplete: str) -> Words:
+    """Versions of the real-bogus network, and the one that AstrID came with."""
+    from core.models.versions import versions
+
+    def find(store: Store, begun: str) -> Words:
+        found = [(str(each.number), each.origin) for each in versions(store, "realbogus")]
+        return [(number, origin) for number, origin in found if number.startswith(begun)]
+
+    own = [("shipped", "the one that AstrID came with")] if "shipped".startswith(incomplete) else []
+    return own + _found(ctx, incomplete, find)
+
+
 def candidate_orders(incomplete: str) -> list[str]:
     """What a page of candidates can be ordered by, and with a minus before it, descending."""
     from core.review.candidates import ORDERS

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from astrid_tui.cli.completion import realbogus_versions
 from astrid_tui.cli.invocation import (
     JsonOption,
     must_write,
@@ -36,10 +37,11 @@ from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
     from core.settings import Settings
+    from pipeline.classify.model_file import ModelFile
     from pipeline.training.candidate_run import CandidateRun, Tuning
     from pipeline.training.examples import Examples
 
-STEPS = 4000
+STEPS, WIDTH = 4000, 16
 
 
 def realbogus(
@@ -70,6 +72,7 @@ def realbogus(
         typer.Option(
             "--from",
             metavar="VERSION",
+            autocompletion=realbogus_versions,
             help="Fine-tune this version (a number, or `shipped`) on labels and --examples, and judge it "
             "object by object by networks that did not learn of it.",
         ),
@@ -77,7 +80,38 @@ def realbogus(
     layers: Annotated[
         str, typer.Option(help="With --from: which learn. head, all, or auto, by how many labels there are.")
     ] = "auto",
-    width: Annotated[int, typer.Option(min=4, max=64, help="Channels of the first layer.")] = 16,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION",
+            autocompletion=realbogus_versions,
+            help="Begin with this version (a number, or `shipped`) instead of chance, and train all of it.",
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=1e-6, max=1.0, help="Of learning, at the beginning; default .003."),
+    ] = None,
+    last_rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, help="The share of the rate that is left at the end; default .01, 1: all."
+        ),
+    ] = None,
+    average: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=0.99999,
+            help="The past's share in the mean of the weights, which is kept; default .995.",
+        ),
+    ] = None,
+    width: Annotated[
+        int | None,
+        typer.Option(
+            min=4, max=64, help=f"Channels of the first layer; default {WIDTH}, or as the network before."
+        ),
+    ] = None,
     threads: ThreadsOption = 1,
     device: DeviceOption = "cpu",
     resume: Annotated[
@@ -97,14 +131,23 @@ def realbogus(
     """
     from pipeline.training.candidate_run import CandidateRun
 
+    if width is not None and (start or begin_with):
+        raise typer.BadParameter("a network that is there has its own", param_hint="--width")
     if begin_with is None:
         if layers != "auto":
             raise typer.BadParameter("it goes with --from", param_hint="--layers")
         wanted = CandidateRun(
-            "realbogus", examples, fields or FIELDS, seed, minutes, steps or STEPS, width, threads, device
-        )
-        _run(context, wanted, output, labels=labels, resume=resume, as_json=as_json)
+            "realbogus", examples, fields or FIELDS, seed, minutes, steps or STEPS, width or WIDTH, threads,
+            device, rate, last_rate, average,
+        )  # fmt: skip
+        begun = None if start is None else _model(context, start, "--start")
+        _run(context, wanted, output, labels=labels, resume=resume, as_json=as_json, start=begun)
         return
+    if any(given is not None for given in (start, rate, last_rate, average)):
+        raise typer.BadParameter(
+            "--start, --rate, --last-rate and --average are of trainings, not of fine-tunings",
+            param_hint="--from",
+        )
     if layers not in ("auto", "head", "all"):
         raise typer.BadParameter("it is auto, head or all", param_hint="--layers")
     if resume or minutes is not None:
@@ -144,8 +187,11 @@ def _run(
     resume: bool,
     as_json: bool,
     tuning: Tuning | None = None,
+    start: ModelFile | None = None,
 ) -> None:
-    told = _trained(context, wanted, output, labels=labels, resume=resume, quiet=as_json, tuning=tuning)
+    told = _trained(
+        context, wanted, output, labels=labels, resume=resume, quiet=as_json, tuning=tuning, start=start
+    )
     if as_json:
         print_json(told)
     else:
@@ -172,6 +218,7 @@ def _trained(
     resume: bool,
     quiet: bool,
     tuning: Tuning | None,
+    start: ModelFile | None = None,
 ) -> dict[str, Any]:
     """Train, and keep what is made as a version; the record of it, for JSON."""
     from core.database.store import StoreMissing
@@ -186,7 +233,7 @@ def _trained(
     models = _in_use(context, settings) if wanted.simulates else None
     try:
         with until_stopped() as stopped, progress_bar("Training", quiet=quiet) as report:
-            training = run(settings, wanted, report, stopped, resume, labelled, tuning, models)
+            training = run(settings, wanted, report, stopped, resume, labelled, tuning, models, start)
     except ModuleNotFoundError as missing:
         raise without_torch(missing) from None
     told: dict[str, Any] = training.record() | {"version": None}
@@ -209,21 +256,25 @@ def _trained(
 
 
 def _tuning(context: typer.Context, version: str, layers: str) -> Tuning:
+    """A network to fine-tune, and how."""
+    from pipeline.training.candidate_run import Tuning
+
+    return Tuning(_model(context, version, "--from"), layers)
+
+
+def _model(context: typer.Context, version: str, option: str) -> ModelFile:
     """The network to begin with: one that AstrID came with, or a version in the store."""
     from pipeline.classify.chosen import shipped_folder
     from pipeline.classify.model_file import read
     from pipeline.classify.shipped import SHIPPED
-    from pipeline.training.candidate_run import Tuning
     from pipeline.training.tracking import fetch
 
     if version in ("shipped", "0"):
-        start = read(shipped_folder("realbogus"), SHIPPED["realbogus"].digest)
-    elif (number := key_in(version)) is not None:
-        with closing(store_of(context, read_only=True)) as store:
-            start = read(fetch(store, settings_of(context), "realbogus", number))
-    else:
-        raise typer.BadParameter("it is the number of a version, or `shipped`", param_hint="--from")
-    return Tuning(start, layers)
+        return read(shipped_folder("realbogus"), SHIPPED["realbogus"].digest)
+    if (number := key_in(version)) is None:
+        raise typer.BadParameter("it is the number of a version, or `shipped`", param_hint=option)
+    with closing(store_of(context, read_only=True)) as store:
+        return read(fetch(store, settings_of(context), "realbogus", number))
 
 
 def _in_use(context: typer.Context, settings: Settings) -> dict[str, tuple[Path, str | None]]:

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from core.errors import AstridError
 from pipeline.classify import cutout_features, trees
 from pipeline.classify.model_file import Description, ModelFile, write
+from pipeline.classify.networks import ARCHITECTURE
 from pipeline.classify.scorers import Inputs, calibrated, load
 from pipeline.classify.turns import TURNS
-from pipeline.training import tree_train
+from pipeline.training import remembered, tree_train
 from pipeline.training.calibration import at_share, calibration_error, fnr_at_fpr, is_held_out, platt
 from pipeline.training.examples import LABELLED, SIMULATED, Examples
-from pipeline.training.remembered import seen
+from pipeline.training.remembered import seen, weights_of
 from pipeline.training.scorecard_summary import of_held_out
 from pipeline.training.splits import SHARED, named, together
 from pipeline.training.tree_train import TreeOptions
@@ -147,6 +148,7 @@ def train_realbogus(
     checkpoint: Path,
     on_epoch: OnEpoch | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    start: ModelFile | None = None,
 ) -> Trained:
     """Train the network, or go on with it, and write it.
 
@@ -162,6 +164,8 @@ def train_realbogus(
         Called with the step and the metrics after every epoch.
     stopped : callable
         Where it answers True, the checkpoint is written and nothing else.
+    start : ModelFile, optional
+        A network of the same width to begin with instead of chance. All of it learns.
 
     Raises
     ------
@@ -172,7 +176,11 @@ def train_realbogus(
     from pipeline.training.realbogus_network import exported
 
     ours, held = split(examples)
-    state = realbogus_train.train(ours, held, options, checkpoint, on_epoch, stopped)
+    begin = None
+    if start is not None:
+        held = _unknown_to(start, held)
+        begin = realbogus_train.Start(start.digest, weights_of(start.arrays), norms_learn=True)
+    state = realbogus_train.train(ours, held, options, checkpoint, on_epoch, stopped, begin)
     if not state.finished:
         return Trained(folder, "", state.history[-1] if state.history else {}, finished=False)
     raw = realbogus_train.scores(state.averaged, held)
@@ -182,18 +190,46 @@ def train_realbogus(
     weights = {key: value.numpy() for key, value in state.averaged.state_dict().items()}
     description = Description(
         kind="realbogus",
-        architecture="cutout_cnn",
+        architecture=ARCHITECTURE,
         config={"width": options.width, "turns": TURNS},
         inputs="triplet",
         calibration=calibration,
         trained=_trained(asdict(options), examples, ours, metrics)
-        | {"steps": state.step, "seconds": round(state.seconds, 1), "history": state.history},
+        | {"steps": state.step, "seconds": round(state.seconds, 1), "history": state.history}
+        | ({} if start is None else {"begun_from": start.digest}),
     )
     network = exported(state.averaged)
     _check_served(ModelFile(description, "", {}, network), held, state.averaged)
     card = of_held_out("realbogus", log_odds, held)
-    digest = write(folder, description, {**weights, **seen(examples)}, network)
+    before = None if start is None else start.arrays
+    digest = write(folder, description, {**weights, **seen(examples, before)}, network)
     return Trained(folder, digest, metrics, scorecard=card)
+
+
+def _unknown_to(start: ModelFile, held: Examples) -> Examples:
+    """What is held out and was no part of a network's training either.
+
+    Simulated fields are held out by their names alone, so it did not learn of them, unless it was fine-tuned.
+
+    Raises
+    ------
+    AstridError
+        It is no network that can be trained on, or nothing is left to judge by.
+    """
+    trained = start.description.trained
+    if start.description.architecture != ARCHITECTURE:
+        raise AstridError("only networks that AstrID trained can be begun with, not what was imported")
+    if "fine_tuned" in trained:
+        raise AstridError(
+            "that version was fine-tuned, and may have learnt of what would judge it: take another"
+        )
+    columns = {"group": held.group, "night": held.night, "field": held.field}
+    known = remembered.known(start.arrays, columns)
+    unknown = held.source == SIMULATED
+    left = held[unknown if known is None else unknown | ~known]
+    if len(np.unique(left.label)) != 2:
+        raise AstridError("that version learnt of all that would judge it: take another, or more examples")
+    return left
 
 
 def fine_tune_realbogus(

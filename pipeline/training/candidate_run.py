@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +28,7 @@ STOPPED_EARLY = "stopped while examples were made; the same command goes on with
 FIELD_PX = 512
 SHOWN = 12  # characters of a digest
 CHUNK = 20  # fields whose examples are kept in one file
+LEARNING = ("rate", "last_rate", "average")
 # Parameters that may change while it is gone on with, or are looked at apart.
 FREE = ("threads", "device", "examples_sha256", "unet")
 
@@ -52,6 +53,8 @@ class CandidateRun:
         Of the network.
     device : str
         ``cpu`` or ``cuda``, where the network learns.
+    rate, last_rate, average : float, optional
+        As `pipeline.training.realbogus_train.TrainOptions` has them; none: its own.
     """
 
     name: str
@@ -63,6 +66,14 @@ class CandidateRun:
     width: int = 16
     threads: int = 1
     device: Literal["cpu", "cuda"] = "cpu"
+    rate: float | None = None
+    last_rate: float | None = None
+    average: float | None = None
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """How the network learns, as far as that was chosen."""
+        return {name: value for name in LEARNING if (value := getattr(self, name)) is not None}
 
     @property
     def simulates(self) -> bool:
@@ -87,6 +98,7 @@ def run(
     labelled: Examples | None = None,
     tuning: Tuning | None = None,
     models: Models | None = None,
+    start: ModelFile | None = None,
 ) -> Training:
     """Train, and leave the record and the model in AstrID's home.
 
@@ -107,6 +119,8 @@ def run(
     models : mapping of str to (Path, str or None), optional
         Those in use: their U-Net takes part in the detection in simulated fields, as ``detect.unet`` of the
         settings has it.
+    start : ModelFile, optional
+        A real-bogus network that the training begins with instead of chance; all of it learns.
 
     Returns
     -------
@@ -123,13 +137,15 @@ def run(
 
         on_device(wanted.device)  # said before hours of fields
     asked = asdict(wanted) | {"examples": str(wanted.examples) if wanted.examples else None}
+    if start is not None:
+        asked |= {"begun_from": start.digest, "width": start.description.config["width"]}
     if tuning is not None:
         asked |= {"start": tuning.start.digest, "layers": tuning.layers}
     if wanted.simulates:
         asked |= {"unet": _digest(taking_part(settings, models or {}))}
     parameters = asked | {"examples_sha256": ""}
     if resume:
-        return _go_on(settings, wanted, parameters, report, stopped, models or {})
+        return _go_on(settings, wanted, parameters, report, stopped, models or {}, start)
     if labelled is None and wanted.examples is None and not wanted.fields:
         raise AstridError("there is nothing to learn from: reviewers agree on nothing yet; give --examples")
     with Recording(settings, wanted.name, parameters) as recording:
@@ -140,7 +156,7 @@ def run(
             recording.stopped(STOPPED_EARLY)
         else:
             recording.know(examples_sha256=found.digest)
-            _made(wanted, tuning, found, recording, report, stopped)
+            _made(wanted, tuning or start, found, recording, report, stopped)
     return _ended(recording)
 
 
@@ -151,6 +167,7 @@ def _go_on(
     report: Report,
     stopped: Callable[[], bool],
     models: Models,
+    start: ModelFile | None,
 ) -> Training:
     """Go on with what was stopped; what is refused stays as it is, to be gone on with otherwise."""
     before = unfinished(settings, wanted.name)
@@ -173,13 +190,18 @@ def _go_on(
         )
     known = parameters | {"examples_sha256": found.digest}
     with Recording(settings, wanted.name, known, before.key) as recording:
-        _made(wanted, None, found, recording, report, stopped)
+        _made(wanted, start, found, recording, report, stopped)
     return _ended(recording)
 
 
 def _same(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """What must be the same for a training to be gone on with; its examples are looked at apart."""
-    return {key: value for key, value in parameters.items() if key not in FREE}
+    return {
+        key: value
+        for key, value in parameters.items()
+        # Trainings that were begun before it could be chosen how they learn do not tell it.
+        if key not in FREE and not (key in LEARNING and value is None)
+    }
 
 
 def _ended(recording: Recording) -> Training:
@@ -212,20 +234,20 @@ def _all_examples(
 
 def _made(
     wanted: CandidateRun,
-    tuning: Tuning | None,
+    begin: Tuning | ModelFile | None,
     found: Examples,
     recording: Recording,
     report: Report,
     stopped: Callable[[], bool],
 ) -> None:
-    """Train, and record what came of it."""
-    if tuning is None:
-        made = _train(wanted, found, recording, report, stopped)
+    """Train, from a network or chance, or fine-tune; and record what came of it."""
+    if isinstance(begin, Tuning):
+        made = _tune(wanted, begin, found, recording, report, stopped)
     else:
-        made = _tune(wanted, tuning, found, recording, report, stopped)
+        made = _train(wanted, begin, found, recording, report, stopped)
     if made.finished:
         recording.finish(made.digest, made.metrics, made.scorecard)
-    elif tuning is not None:
+    elif isinstance(begin, Tuning):
         recording.stopped("stopped; a fine-tuning begins anew")
     else:
         recording.stopped("stopped; --resume goes on from here")
@@ -267,7 +289,12 @@ def copy_out(training: Training, folder: Path) -> None:
 
 
 def _train(
-    wanted: CandidateRun, found: Examples, recording: Recording, report: Report, stopped: Callable[[], bool]
+    wanted: CandidateRun,
+    start: ModelFile | None,
+    found: Examples,
+    recording: Recording,
+    report: Report,
+    stopped: Callable[[], bool],
 ) -> Trained:
     if recording.model.exists():  # it was written, but the record of it was not
         shutil.rmtree(recording.model)
@@ -276,21 +303,22 @@ def _train(
         return train_tree(found, TreeOptions(seed=wanted.seed), recording.model)
     from pipeline.training.realbogus_train import TrainOptions
 
-    options = TrainOptions(
+    plain = TrainOptions(
         steps=wanted.steps,
         minutes=wanted.minutes,
-        width=wanted.width,
+        width=wanted.width if start is None else int(start.description.config["width"]),
         seed=wanted.seed,
         threads=wanted.threads,
         device=wanted.device,
     )
+    options = replace(plain, **wanted.chosen)
 
     def on_epoch(step: int, metrics: dict[str, float]) -> None:
         recording.step(step, metrics)
         report(step, wanted.steps, f"loss {metrics['loss']:.3f}")
 
     checkpoint = recording.folder / CHECKPOINT
-    return train_realbogus(found, options, recording.model, checkpoint, on_epoch, stopped)
+    return train_realbogus(found, options, recording.model, checkpoint, on_epoch, stopped, start)
 
 
 def _tune(

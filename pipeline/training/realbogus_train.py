@@ -85,7 +85,7 @@ class TrainOptions:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A network that a training begins with instead of chance.
+    """A network that a training begins with instead of chance; its optimiser begins anew.
 
     Attributes
     ----------
@@ -93,13 +93,19 @@ class Start:
         Of its model.
     weights : mapping of str to array
     head_only : bool
-        Only the last layer learns; else all do. What normalises the layers stays as it was either way: few
-        examples say little of it.
+        Only the last layer learns; else all do.
+    norms_learn : bool
+        What normalises the layers learns too; else it stays as it was, for few examples say little of it.
     """
 
     digest: str
     weights: Mapping[str, NDArray[np.generic]]
     head_only: bool = False
+    norms_learn: bool = False
+
+    def told_with(self, data: str) -> str:
+        """The digest of examples, with how they are learnt from."""
+        return f"{data} {self.digest} {self.head_only}{' norms' if self.norms_learn else ''}"
 
 
 @dataclass(slots=True)
@@ -154,7 +160,7 @@ def train(
         if np.count_nonzero(examples.label == label) < options.batch // 8:
             raise TrainingError(f"there are too few {word} examples to learn from")
     with checkpoints.threads(options.threads), checkpoints.enough_memory():
-        data = examples.digest if start is None else f"{examples.digest} {start.digest} {start.head_only}"
+        data = examples.digest if start is None else start.told_with(examples.digest)
         state = _start(options, checkpoint, data, start)
         batches = _batches(examples, options, state.step)
         before, begun, losses = state.seconds, time.monotonic(), list[Tensor]()
@@ -216,7 +222,8 @@ def _start(options: TrainOptions, checkpoint: Path, data: str, start: Start | No
     network, averaged = CutoutNetwork(options.width), CutoutNetwork(options.width)
     if start is not None:
         network.take(start.weights)
-        network.freeze(head_only=start.head_only)
+        if not start.norms_learn:
+            network.freeze(head_only=start.head_only)
     averaged.load_state_dict(network.state_dict())
     for each in (network, averaged):
         each.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

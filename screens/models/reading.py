@@ -35,7 +35,10 @@ LOOK_S = 0.2
 FAILED = "failed"
 # What a training of each model may be started with; both outlier detectors are fitted by one.
 OPTIONS = {
-    "realbogus": ("minutes", "steps", "seed", "examples", "fields", "from", "layers"),
+    "realbogus": (
+        *("minutes", "steps", "seed", "examples", "fields", "from", "layers"),
+        *("start", "rate", "last-rate", "average"),
+    ),
     "tree": ("seed", "examples", "fields"),
     "unet": ("steps", "seed", "fields"),
     "outliers": ("seed", "examples", "fields"),

@@ -14,6 +14,7 @@ import pytest
 
 from core.database.store import Store
 from core.database.tables import SkyObject, SurveyObject, WatchedFolder
+from core.models import versions
 from core.objects import beginnings
 from core.objects.association import designation, grid_designation
 from core.objects.beginnings import MOST, names_beginning, objects_beginning
@@ -91,6 +92,19 @@ def test_names_are_offered_newest_first_and_as_one_word(offered, sqlite_store) -
     assert offered("chart", "AIDJ1", shell="fish") == [f"{south}\t3"]
     for name in (north, south, "AIDR3X0120.5Y-004.0", "ZTF18aabcdef"):
         assert without_blanks(read_object(sqlite_store, name).object.name) in (name, "AIDJ093000.00+010000.0")
+
+
+def test_versions_of_the_network_are_offered_to_train_from(offered, sqlite_store) -> None:
+    train = ("models", "train", "realbogus")
+    assert offered(*train, "--start", "") == ["shipped"]
+    for name, digest in (("realbogus", "ab"), ("tree", "cd"), ("realbogus", "ef")):
+        versions.add(
+            sqlite_store, name=name, digest=digest * 32, origin="training", created_by="", description={}
+        )
+    for option in ("--start", "--from"):
+        assert offered(*train, option, "") == ["shipped", "2", "1"]
+        assert offered(*train, option, "1") == ["1"]
+    assert "--last-rate" in offered(*train, "--last")
 
 
 def test_numbers_are_offered_where_digits_were_typed(offered, sqlite_store, tmp_path) -> None:

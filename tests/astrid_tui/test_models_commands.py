@@ -13,6 +13,7 @@ from astrid_tui.cli.models_score import SHOWN
 from core.models.trainings import CHECKPOINT, LABELLED
 from pipeline.classify.cutout_features import NAMES
 from pipeline.classify.model_file import read
+from pipeline.classify.shipped import SHIPPED
 from pipeline.training import examples as example_sets
 from tests.astrid_tui import documented
 from tests.astrid_tui.command import Command
@@ -389,6 +390,27 @@ def test_a_network_that_is_brought_in_becomes_a_version(astrid, tmp_path):
     told = astrid.json("models", "import", tmp_path / "model.onnx", "--input", "features")
     assert (told["name"], told["version"], told["calibrated"]) == ("tree", 1, False)
     assert astrid.json("models", "card", "tree", 1)["digest"] == told["digest"]
+
+
+def test_how_a_network_learns_and_what_it_begins_with_can_be_chosen(astrid, tmp_path):
+    pytest.importorskip("torch", reason="training needs the extra 'train'")
+    example_sets.write(blobs(400), tmp_path / "own.npz")
+    astrid("init")
+    words = ("models", "train", "realbogus", "--examples", tmp_path / "own.npz", "--steps", 1)
+    chosen = {"rate": 0.0015, "last_rate": 1.0, "average": 0.999}
+    given = [each for name, value in chosen.items() for each in (f"--{name.replace('_', '-')}", value)]
+    first = astrid.json(*words, *given, "--start", "shipped")
+    begun = {"begun_from": SHIPPED["realbogus"].digest, "width": 16}
+    assert first["parameters"].items() >= (begun | chosen).items()
+    trained = astrid.json("models", "card", "realbogus", 1)["description"]["trained"]
+    assert trained["options"].items() >= chosen.items()
+    second = astrid.json(*words, "--start", 1)
+    assert second["parameters"]["begun_from"] == first["digest"]
+    assert {second["parameters"][name] for name in chosen} == {None}
+    astrid(*words, "--start", "newest", code=2)
+    astrid(*words, "--start", "shipped", "--width", 8, code=2)
+    for option in (("--start", "shipped"), ("--rate", 0.1), ("--last-rate", 1), ("--average", 0.9)):
+        astrid(*words, "--from", "shipped", *option, code=2)
 
 
 def test_a_network_is_fine_tuned_from_a_version_and_its_card_says_what_that_changed(astrid, tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.errors import AstridError
 from pipeline.classify.model_file import NETWORK, read
 from pipeline.classify.networks import OWN_OPERATORS, CandidateNetwork
 from pipeline.classify.onnx_network import checked
@@ -17,6 +18,7 @@ from pipeline.classify.scorers import Inputs
 from pipeline.classify.triplets import SIDE
 from pipeline.training.calibration import at_share, calibration_error, fnr_at_fpr, is_held_out, platt
 from pipeline.training.candidate_models import split
+from pipeline.training.examples import LABELLED, join
 from tests.pipeline.toy_models import blobs
 
 torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
@@ -79,6 +81,39 @@ def test_at_the_end_so_much_is_left_of_the_rate(examples, tmp_path, left):
     (group,) = state.optimiser.param_groups
     fall = 0.5 * (1.0 + np.cos(np.pi * 7 / 8))  # of the last of eight steps
     assert group["lr"] == pytest.approx(options.rate * (left + (1.0 - left) * fall))
+
+
+def test_a_training_begins_with_a_network_that_is_there_and_all_of_it_learns(made, examples, tmp_path):
+    start = read(made[0].folder)
+    options = replace(SHORT, steps=1, rate=1e-6, average=0.0)
+    trained = train_realbogus(examples, options, tmp_path / "m", tmp_path / "k", start=start)
+    after = read(trained.folder)
+    before, now = weights_of(start.arrays), weights_of(after.arrays)
+    for name, array in before.items():
+        if "running" in name or "batches" in name:  # what normalises has seen one batch more
+            assert not np.array_equal(now[name], array)
+        else:
+            np.testing.assert_allclose(now[name], array, atol=2e-6)
+            assert array.size < 100 or not np.array_equal(now[name], array)
+    assert after.description.trained["begun_from"] == start.digest
+    assert trained.metrics["fnr_at_1_percent_fpr"] == made[0].metrics["fnr_at_1_percent_fpr"]
+
+
+def test_what_a_network_learnt_before_does_not_judge_it_later(made, examples, tmp_path):
+    start, options = read(made[0].folder), replace(SHORT, steps=1)
+    known = replace(examples, source=np.full(len(examples), LABELLED))
+    with pytest.raises(AstridError, match="learnt of all that would judge it"):
+        train_realbogus(known, options, tmp_path / "m", tmp_path / "k", start=start)
+    names = {name: np.char.add(getattr(known, name), " later") for name in ("group", "night", "field")}
+    both = join([known, replace(known, **names)])
+    held = split(both)[1].field
+    trained = train_realbogus(both, options, tmp_path / "m", tmp_path / "k", start=start)
+    new = np.count_nonzero(np.char.endswith(held, " later"))
+    assert trained.metrics["held_out_examples"] == new < len(held)
+    assert {*start.arrays["seen.nights"]} < {*read(trained.folder).arrays["seen.nights"]}
+    tuned = replace(start, description=start.description.model_copy(update={"trained": {"fine_tuned": {}}}))
+    with pytest.raises(AstridError, match="was fine-tuned"):
+        train_realbogus(both, options, tmp_path / "m2", tmp_path / "k2", start=tuned)
 
 
 def test_what_is_served_is_what_was_trained(made, examples):
