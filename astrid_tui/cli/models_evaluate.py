@@ -157,7 +157,7 @@ def _judged_by(
     found, whole = (_read(path), {}) if path is not None else _simulated(fields, network, quiet=quiet)
     if not surviving:
         return found, whole
-    which = found.cut == ""
+    which = found.is_shown
     return found[which], {name: values[which] for name, values in whole.items()}
 
 

@@ -97,18 +97,26 @@ def _units(examples: Examples) -> NDArray[np.str_]:
 
 
 def metrics_of(log_odds: Array, examples: Examples) -> dict[str, float]:
-    """How good calibrated log-odds are, at the share of real among these examples."""
+    """How good calibrated log-odds are of those examples that are shown, at the share of real among them.
+
+    Nothing where these are not of both kinds.
+    """
+    log_odds, examples = log_odds[examples.is_shown], examples[examples.is_shown]
     labels = examples.label
+    if len(np.unique(labels)) != 2:
+        return {}
     share = float(np.mean(labels == 1))
-    strong = (np.abs(examples.snr) >= 10.0) | (labels == 0)
-    return {
+    metrics = {
         "fnr_at_1_percent_fpr": fnr_at_fpr(log_odds, labels, 0.01),
-        "fnr_at_1_percent_fpr_snr_10": fnr_at_fpr(log_odds[strong], labels[strong], 0.01),
         "fnr_at_10_percent_fpr": fnr_at_fpr(log_odds, labels, 0.10),
         "calibration_error": calibration_error(at_share(log_odds, share), labels),
         "prevalence": share,
         "held_out_examples": float(len(labels)),
     }
+    strong = (np.abs(examples.snr) >= 10.0) | (labels == 0)
+    if labels[strong].any():
+        metrics["fnr_at_1_percent_fpr_snr_10"] = fnr_at_fpr(log_odds[strong], labels[strong], 0.01)
+    return metrics
 
 
 def train_tree(examples: Examples, options: TreeOptions, folder: Path) -> Trained:
@@ -180,7 +188,8 @@ def train_realbogus(
     if start is not None:
         held = _unknown_to(start, held)
         begin = realbogus_train.Start(start.digest, weights_of(start.arrays), norms_learn=True)
-    state = realbogus_train.train(ours, held, options, checkpoint, on_epoch, stopped, begin)
+    judging = held[held.is_shown]
+    state = realbogus_train.train(ours, judging, options, checkpoint, on_epoch, stopped, begin)
     if not state.finished:
         return Trained(folder, "", state.history[-1] if state.history else {}, finished=False)
     raw = realbogus_train.scores(state.averaged, held)
@@ -267,7 +276,8 @@ def fine_tune_realbogus(
         made = fine_tune(start, known, options, Path(work), report, stopped)
     if made is None:
         return Trained(folder, "", {}, finished=False)
-    judged, log_odds = known[made.judged], made.log_odds[made.judged]
+    judges = made.judged & known.is_shown
+    judged, log_odds = known[judges], made.log_odds[judges]
     bogus = np.count_nonzero(judged.label == 0)
     both = 0 < bogus < len(judged)
     metrics = metrics_of(log_odds, judged) if both and bogus >= LEAST_BOGUS else {}
@@ -291,7 +301,7 @@ def fine_tune_realbogus(
     weights = {key: value.numpy() for key, value in made.network.state_dict().items()}
     network = exported(made.network)
     _check_served(ModelFile(description, "", {}, network), known, made.network)
-    drawn = replace(judged, group=made.unit[made.judged].astype(str))  # what was dealt together
+    drawn = replace(judged, group=made.unit[judges].astype(str))  # what was dealt together
     card = of_held_out("realbogus", log_odds, drawn, drawn_by="group") if both else None
     digest = write(folder, description, {**weights, **seen(known, start.arrays)}, network)
     return Trained(folder, digest, metrics, scorecard=card)
@@ -337,5 +347,5 @@ def _trained(
         "kinds": dict(zip(kinds.tolist(), counts.tolist(), strict=True)),
         "sources": sorted(set(ours.source.tolist())),
         "metrics": metrics,
-        "judged_by": "held-out fields of the same kind of data",
+        "judged_by": "what is shown of held-out fields of the same kind of data",
     }

@@ -58,16 +58,17 @@ def train_ensemble(scored: Scored, scorers: Sequence[Scorer], unet: str | None, 
     members = tuple(name for name in MEMBERS if name == "snr" or name in inputs.log_odds)
     table = member_table(inputs, members)
     held = is_held_out(examples.field, HELD_OUT)
-    if len(np.unique(examples.label[held])) != 2:
+    judges = held & examples.is_shown
+    if len(np.unique(examples.label[judges])) != 2:
         raise AstridError("the fields that are held out show nothing real, or nothing bogus: more are needed")
     arrays = weigh(table[~held], examples.label[~held], members)
     description = _description(members)
     said = Ensemble(ModelFile(description, "", arrays)).logits(inputs)
-    judged = examples[held]
-    metrics = metrics_of(said[held], judged)
-    metrics |= _each_alone(inputs.log_odds, held, examples.snr, judged.label)
+    judged = examples[judges]
+    metrics = metrics_of(said[judges], judged)
+    metrics |= _each_alone(inputs.log_odds, judges, examples.snr, judged.label)
     beside = _unseen(inputs, examples, table, members)
-    shown = (examples.cut == "") & np.isfinite(beside)
+    shown = examples.is_shown & np.isfinite(beside)
     found = zones(
         probabilities(beside)[shown], examples.label[shown], examples.field[shown], strata_of(examples[shown])
     )
@@ -77,7 +78,7 @@ def train_ensemble(scored: Scored, scorers: Sequence[Scorer], unet: str | None, 
         "examples": int(np.count_nonzero(~held)),
         "examples_sha256": examples.digest,
         "metrics": metrics,
-        "judged_by": "fields that neither the members nor the weights were trained on",
+        "judged_by": "what is shown of fields that neither the members nor the weights were trained on",
         "zones": {
             "reject_below": found.reject_below,
             "fast_above": found.fast_above,
@@ -94,7 +95,7 @@ def train_ensemble(scored: Scored, scorers: Sequence[Scorer], unet: str | None, 
             "config": {"reject_below": found.reject_below, "fast_above": found.fast_above},
         }
     )
-    card = of_held_out("ensemble", said[held], judged)
+    card = of_held_out("ensemble", said[judges], judged)
     return Trained(folder, write(folder, whole, {**arrays, **seen(examples)}), metrics, scorecard=card)
 
 

@@ -119,6 +119,11 @@ class Examples:
         return Examples(**{each.name: getattr(self, each.name)[which] for each in fields(self)})
 
     @property
+    def is_shown(self) -> NDArray[np.bool_]:
+        """Which the product would show, (n,): a model is worth what it says of these."""
+        return np.asarray(self.cut == "")
+
+    @property
     def triplets(self) -> Triplets:
         """The images as the models take them."""
         return Triplets(*(plane.astype(np.float32) for plane in (self.new, self.ref, self.diff)))

@@ -161,6 +161,7 @@ def fine_tune(
     log_odds = raw * was.slope + was.offset
     if calibration != was:
         log_odds = _cross_calibrated(raw, examples.label, judged, folds, was)
+    shown = judged & examples.is_shown
     before = was.slope * _before(model, examples) + was.offset
     record = {
         "start": model.digest,
@@ -173,7 +174,7 @@ def fine_tune(
         "is_start_told": is_told,  # all that the network before was trained on
         "is_recalibrated": calibration != was,
         "objects": sorted({*known, *(group_digest(str(each)) for each in examples.group)})[:MOST_KEPT],
-        "judged": compared(examples[judged], before[judged], log_odds[judged], folds.unit[judged]),
+        "judged": compared(examples[shown], before[shown], log_odds[shown], folds.unit[shown]),
     }
     return FineTuned(network, calibration, log_odds, before, judged, folds.unit, record)
 

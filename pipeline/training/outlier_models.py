@@ -23,8 +23,9 @@ _ARCHITECTURES = {"isolation_forest": outliers.FOREST, "one_class_svm": outliers
 def train_outliers(kind: str, examples: Examples, options: OutlierOptions, folder: Path) -> Trained:
     """Fit one detector on the real among some examples, and write it.
 
-    Its metric is the share of held-out bogus among the oddest tenth of the held-out, beside the share of the
-    real in all (``prevalence``): it says how much an unlimited search for the odd would be one for artefacts.
+    Its metric is the share of bogus among the oddest tenth of what is shown of the held-out, beside the share
+    of the real in all of that (``prevalence``): it says how much an unlimited search for the odd would be one
+    for artefacts.
 
     Parameters
     ----------
@@ -50,10 +51,13 @@ def train_outliers(kind: str, examples: Examples, options: OutlierOptions, folde
     else:
         arrays = outliers_train.machine(usual, options)
         odd = outliers.machine_oddness(arrays, held.features)
-    metrics = {
-        "bogus_among_the_oddest": _bogus_share(odd, held.label),
-        "prevalence": float(held.label.mean()),
-    }
+    metrics = {}
+    if held.is_shown.any():
+        label = held.label[held.is_shown]
+        metrics = {
+            "bogus_among_the_oddest": _bogus_share(odd[held.is_shown], label),
+            "prevalence": float(label.mean()),
+        }
     description = Description(
         kind=kind,
         architecture=_ARCHITECTURES[kind],

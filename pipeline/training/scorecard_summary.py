@@ -18,7 +18,10 @@ SIGNIFICANCE = "SNR"  # the strata that make the completeness
 def of_held_out(
     name: str, log_odds: NDArray[np.float64], held: Examples, drawn_by: str = "field"
 ) -> dict[str, Any] | None:
-    """The summary of calibrated log-odds over held-out examples; none where these judge nothing."""
+    """The summary of calibrated log-odds over those held-out examples that are shown; none where they judge
+    nothing.
+    """
+    log_odds, held = log_odds[held.is_shown], held[held.is_shown]
     if len(np.unique(held.label)) != 2:
         return None
     columns = {each: getattr(held, each) for each in COLUMNS}

@@ -83,6 +83,15 @@ def test_the_brier_score_is_of_probabilities_at_the_share_of_real_that_there_is(
     assert tuning.compared(examples, even, sure, unit, stated_at=0.5)["brier"]["before"]["value"] == 0.25
 
 
+def test_what_a_fine_tuning_is_worth_is_told_by_what_is_shown(start, tmp_path):
+    examples = replace(blobs(60), cut=np.where(np.arange(60) % 6 < 2, "doubted by the U-Net", ""))
+    made = tuned(start, examples, tmp_path, steps=2)
+    assert (made.record["real"], made.record["bogus"]) == (30, 30)
+    assert (made.record["judged"]["real"], made.record["judged"]["bogus"]) == (20, 20)
+    whole = fine_tune_realbogus(start, examples, FineTuneOptions(folds=3, steps=2), tmp_path / "m", quietly)
+    assert whole.scorecard["examples"] == {"real": 20, "bogus": 20}
+
+
 def test_few_labels_move_the_last_layer_alone(start, tmp_path, monkeypatch):
     assert tuned(start, blobs(20), tmp_path / "few", steps=2).record["layers"] == "head"
     monkeypatch.setattr(tuning, "FEW", 10)

@@ -74,6 +74,20 @@ def test_it_learns_and_tells_of_every_epoch(made):
     assert trained.metrics["fnr_at_1_percent_fpr"] < 0.2
 
 
+def test_it_learns_of_all_and_is_judged_by_what_is_shown(examples, tmp_path):
+    cut = np.where(np.arange(len(examples)) % 3 == 0, "doubted by the U-Net", "")
+    partly, options = replace(examples, cut=cut), replace(SHORT, steps=1)
+    (ours, held), folder = split(partly), tmp_path / "model"
+    made = train_realbogus(partly, options, folder, tmp_path / "kept")
+    trained, shown = read(folder).description.trained, held[held.is_shown]
+    assert trained["examples"] == len(ours) > np.count_nonzero(ours.is_shown)
+    assert made.metrics["held_out_examples"] == sum(made.scorecard["examples"].values()) == len(shown)
+    network = realbogus_train._start(options, tmp_path / "kept", ours.digest).averaged
+    (epoch,) = trained["history"]
+    raw = realbogus_train.scores(network, shown)
+    assert epoch["fnr_at_1_percent_fpr"] == fnr_at_fpr(raw, shown.label, 0.01)
+
+
 @pytest.mark.parametrize("left", [0.01, 1.0])
 def test_at_the_end_so_much_is_left_of_the_rate(examples, tmp_path, left):
     options = replace(SHORT, steps=8, last_rate=left)

@@ -120,7 +120,8 @@ def test_a_card_lays_what_was_measured_by_stratum(tmp_path):
     examples = plain_examples(600, 2, "field")
     logit = np.where(examples.label == 1, 2.0, -2.0) + np.random.default_rng(2).standard_normal(600)
     found = of_held_out("tree", logit, examples)
-    assert found["examples"] == {"real": int(examples.label.sum()), "bogus": int((examples.label == 0).sum())}
+    label = examples.label[examples.is_shown]
+    assert found["examples"] == {"real": int(label.sum()), "bogus": int((label == 0).sum())}
     by_name = {each["name"]: each for each in found["strata"]}
     assert by_name["kind point"]["low"] <= by_name["kind point"]["value"] <= by_name["kind point"]["high"]
     assert len(found["reliability"]["predicted"]) == len(found["reliability"]["observed"]) > 5
