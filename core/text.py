@@ -94,6 +94,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def size_told(size: int) -> str:
+    """A number of bytes in units of 1024, for a person."""
+    amount, unit = float(size), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
+
+
 def csv_cell(value: object) -> str:
     """One cell of a CSV file, displayable and whole, that no spreadsheet takes for a formula.
 

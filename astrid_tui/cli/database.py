@@ -21,6 +21,7 @@ from astrid_tui.cli.invocation import (
     writing_to,
 )
 from core.errors import AstridError
+from core.text import size_told
 from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
@@ -131,7 +132,8 @@ def backup(
     else:
         rows, chains = made.contents.rows, made.contents.heads
         print_text(
-            f"The store is copied to {made.path}: {_bytes(made.size)}, {sum(rows.values()):,} rows, checked"
+            f"The store is copied to {made.path}: "
+            f"{size_told(made.size)}, {sum(rows.values()):,} rows, checked"
         )
         print_text(f"{rows['verdict']:,} verdicts, retractions and notes in {len(chains):,} chains")
         for link in made.contents.broken:
@@ -188,21 +190,11 @@ def _print_kept(found: "list[Kept]") -> None:
     for title, in_store in (("In the store", True), ("Beside it", False)):
         some = [each for each in found if each.in_store == in_store]
         if some:
-            print_text(f"{title}: {_bytes(sum(each.size for each in some))}")
+            print_text(f"{title}: {size_told(sum(each.size for each in some))}")
         for each in some:
             count = f"{each.count:,}" if each.count else ""
-            print_text(f"  {each.what:32} {_bytes(each.size):>10}  {count}".rstrip())
+            print_text(f"  {each.what:32} {size_told(each.size):>10}  {count}".rstrip())
 
 
 def _words(each: "Kept") -> str:
-    return f"{each.what} {_bytes(each.size)}"
-
-
-def _bytes(size: int) -> str:
-    """A size in units of 1024, for a person."""
-    amount, unit = float(size), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if amount < 1024:
-            break
-        amount, unit = amount / 1024, larger
-    return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
+    return f"{each.what} {size_told(each.size)}"

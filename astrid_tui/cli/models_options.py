@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from astrid_tui.cli.invocation import remark
+from astrid_tui.cli.invocation import remark, settings_of, store_of
 from core.vocabulary import ExitCode
 
 FIELDS = 400
@@ -30,6 +31,29 @@ DeviceOption = Annotated[
 OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", help="Also put the model's folder here; it must not exist.")
 ]
+
+
+def free_outdated(context: typer.Context) -> None:
+    """Remove kept fields that no model here could learn from any more, and say what that freed."""
+    from core.database.store import StoreError, StoreMissing
+    from core.models.versions import versions
+    from core.text import size_told
+    from pipeline.classify.shipped import SHIPPED
+    from pipeline.training.outdated import remove_outdated
+
+    shipped = SHIPPED["unet"].digest
+    networks: set[str] | None
+    try:
+        with closing(store_of(context, read_only=True)) as store:
+            networks = {shipped, *(each.digest for each in versions(store, "unet"))}
+    except StoreMissing:
+        networks = {shipped}
+    except StoreError:
+        networks = None
+    if freed := remove_outdated(settings_of(context).home, networks):
+        remark(
+            f"{size_told(freed)} of kept fields were removed: no model here could learn from them any more."
+        )
 
 
 def without_torch(missing: ModuleNotFoundError) -> typer.Exit:

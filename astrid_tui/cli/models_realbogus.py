@@ -30,6 +30,7 @@ from astrid_tui.cli.models_options import (
     OutputOption,
     SeedOption,
     ThreadsOption,
+    free_outdated,
     without_torch,
 )
 from core.database.keys import key_in
@@ -252,6 +253,7 @@ def _trained(
                 told["version"] = keep_trained(store, settings, training).number
         except StoreMissing as missing_store:
             remark(f"the model is no version yet: {missing_store}; `astrid models sync` makes it one then")
+        free_outdated(context)
     return told
 
 

@@ -25,6 +25,7 @@ from astrid_tui.cli.models_options import (
     FieldsOption,
     OutputOption,
     SeedOption,
+    free_outdated,
 )
 from core.vocabulary import ExitCode
 
@@ -128,5 +129,7 @@ def _tell(context: typer.Context, done: list[Training], *, as_json: bool) -> Non
                 print_text(
                     f"It is version {each['version']}: astrid models promote {each['name']} {each['version']}"
                 )
-    if any(training.digest is None for training in done):
+    if all(training.digest for training in done):
+        free_outdated(context)
+    else:
         raise typer.Exit(ExitCode.INTERRUPTED)

@@ -26,6 +26,7 @@ from astrid_tui.cli.models_options import (
     OutputOption,
     SeedOption,
     ThreadsOption,
+    free_outdated,
     without_torch,
 )
 from core.vocabulary import ExitCode
@@ -95,6 +96,7 @@ def unet(
         remark("Stopped; the same command goes on from here.")
         raise typer.Exit(ExitCode.INTERRUPTED)
     number = _kept(context, made)
+    free_outdated(context)
     if as_json:
         print_json(made.record() | {"version": number})
         return

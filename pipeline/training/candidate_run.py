@@ -355,7 +355,7 @@ def examples_of(
     every = of_candidates(wanted.seed, wanted.fields)
     for begin in every[::CHUNK]:
         seeds = range(begin, min(begin + CHUNK, every.stop))
-        path = folder / f"{kept_as(network)}-{FIELD_PX}-{begin}-{len(seeds)}.npz"
+        path = folder / f"{kept_as(_digest(network))}{FIELD_PX}-{begin}-{len(seeds)}.npz"
         if stopped():
             return None
         if not path.exists():

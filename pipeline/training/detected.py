@@ -76,9 +76,15 @@ def taking_part(settings: Settings, models: Models) -> UNet | None:
     return unet.in_use(models) if settings.detect.unet else None
 
 
-def kept_as(network: UNet | None) -> str:
-    """What the names of files begin with that keep what was detected in fields, with a U-Net or without."""
-    return f"seen-{VERSION}-{'none' if network is None else network.digest[:12]}"
+def kept_as(network: str | None) -> str:
+    """What the names of files begin with that keep what was detected in fields, with a U-Net or without.
+
+    Parameters
+    ----------
+    network : str or None
+        Digest of the U-Net; none where none took part.
+    """
+    return f"seen-{VERSION}-{'none' if network is None else network[:12]}-"
 
 
 def detections_of(found: TrainingField, seen: Seen | None = None) -> list[Told]:

@@ -69,8 +69,9 @@ def make(
     """
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[Scored] = []
+    begin = kept_as(None if network is None else network.digest)
     for done, seed in enumerate(seeds, start=1):
-        path = folder / f"{kept_as(network)}-{size}-{seed}.npz"
+        path = folder / f"{begin}{size}-{seed}.npz"
         part = _read(path, with_unet=network is not None) if path.exists() else None
         if part is None:
             try:

@@ -1,0 +1,47 @@
+"""Simulated fields that are kept from training to training, and which of them none could use any more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from pipeline.training.detected import kept_as
+from pipeline.training.fields import VERSION
+
+EXAMPLES, SCORED, TRAINING = "examples", "scored", "training"  # folders of the home
+# As they are named, and as earlier versions of AstrID named them.
+_DETECTED = re.compile(r"(?:seen|scored|fields|shown|told)(?:-(?:\d+|[0-9a-f]{12}|none))+\.np[yz]")
+_WHOLE = re.compile(r"(?:field|frames-[0-9a-f]{12})-(?P<version>\d+)-\d+-\d{7}\.npz")
+
+
+def outdated(home: Path, networks: Collection[str] | None) -> Iterator[Path]:
+    """Files of fields that another version of AstrID drew, or that a U-Net saw which is not here any more.
+
+    Parameters
+    ----------
+    home : Path
+    networks : collection of str, optional
+        Digests of the U-Nets that are here; none: they are not known, and any may be.
+    """
+    usable = (f"seen-{VERSION}-",) if networks is None else tuple(map(kept_as, (None, *networks)))
+    for folder in (home / EXAMPLES, home / EXAMPLES / SCORED):
+        for path in folder.glob("*.np[yz]"):
+            if _DETECTED.fullmatch(path.name) and not path.name.startswith(usable):
+                yield path
+    for path in (home / TRAINING).glob("fields-*/*.npz"):
+        told = _WHOLE.fullmatch(path.name)
+        if told is not None and int(told["version"]) != VERSION:
+            yield path
+
+
+def remove_outdated(home: Path, networks: Collection[str] | None) -> int:
+    """Remove them; how many bytes that freed. What this login may not remove stays."""
+    freed = 0
+    for path in outdated(home, networks):
+        with suppress(OSError):
+            size = path.stat().st_size
+            path.unlink()
+            freed += size
+    return freed
