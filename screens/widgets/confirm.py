@@ -18,7 +18,7 @@ class Confirm(ModalScreen[bool | None]):
     Parameters
     ----------
     question : str or None
-        What would be done, to how much of what; none while that is being found out. What is typed until
+        What would be done, to how much of what; none while that is being counted. What is typed until
         `tell` brings it stays, but answers nothing.
     word : str
         To be typed, such as ``drop``.
@@ -44,7 +44,7 @@ class Confirm(ModalScreen[bool | None]):
         line = (
             span(" type ", Tone.WARN),
             span(self._word, Tone.KEY),
-            span(f" to do it, esc not to: {self._question or '…'}", Tone.WARN, 300),
+            span(f" to do it, esc not to: {self._question or 'counting …'}", Tone.WARN, 300),
         )
         lines, rows = wrapped(line, self.size.width, _ROWS), self.query_one(Rows)
         rows.styles.height = len(lines)

@@ -182,6 +182,7 @@ async def test_keys_that_are_typed_while_a_bulk_verdict_is_counted_are_for_its_w
         await vera.until(lambda: passing.is_begun)
         await vera.typed("artefact")  # its letters are verdicts and more on the card behind
         assert isinstance(vera.app.screen, Confirm)
+        assert "esc not to: counting" in vera.text
         passing.let_go()
         await vera.until(lambda: "artefact for 2 objects" in vera.text)
         await vera.settled()
