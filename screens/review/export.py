@@ -57,30 +57,31 @@ def export_to(file: Path, filters: str, judged_only: bool, opened: "Opened") -> 
     AstridError
         It exists, cannot be written, or the store does not answer.
     """
-    from core.review.export import write_csv, write_json_lines
+    from core.review.export import FORMS, write_csv, write_json_lines
     from core.review.export_files import write_cutouts, write_parquet, write_regions, write_votable
     from core.review.real_rows import real_candidates
     from core.unfinished import unfinished
 
     store, experts = opened.store, opened.settings.review.experts
     found = real_candidates(store, filters=filters, judged_only=judged_only, experts=experts)
-    text = {".csv": write_csv, ".jsonl": write_json_lines, ".reg": write_regions}
+    text = {"csv": write_csv, "jsonl": write_json_lines, "regions": write_regions}
     cutouts = partial(write_cutouts, store=store)
     binary: dict[str, Callable[..., int]] = {
-        ".parquet": write_parquet,
-        ".vot": write_votable,
-        ".fits": cutouts,
+        "parquet": write_parquet,
+        "votable": write_votable,
+        "fits": cutouts,
     }
-    if file.suffix not in {*text, *binary}:
-        raise CommandRefused(f"a file's name ends in {', '.join((*text, *binary))}")
+    form = FORMS.get(file.suffix.lower())
+    if form is None:
+        raise CommandRefused(f"a file's name ends in {', '.join(FORMS)}")
     try:
         if file.exists():
             raise CommandRefused(f"{file.name} is there already")
         with unfinished(file) as beside:
-            if file.suffix in binary:
+            if form in binary:
                 with beside.open("wb") as stream:
-                    return binary[file.suffix](found, stream)
+                    return binary[form](found, stream)
             with beside.open("w", encoding="utf-8", newline="") as lines:
-                return text[file.suffix](found, lines)
+                return text[form](found, lines)
     except OSError as error:
         raise CommandRefused(f"{safe_text(file.name, 60)} cannot be written: {error.strerror}") from error

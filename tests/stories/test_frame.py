@@ -357,6 +357,7 @@ async def test_what_passes_the_filter_is_exported_once(night, tmp_path, monkeypa
         for line, said in [
             ("export out.csv", "candidates in"),
             ("export out.csv", "is there already"),
+            ("export OUT.VOT", "candidates in"),
             ("export none/out.csv", "cannot be written"),
             ("export ~nobody-here/out.csv", "nobody of that name has a home here"),
             (f"export {'long' * 70}.csv", "cannot be written: File name too long"),
