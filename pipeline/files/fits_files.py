@@ -229,7 +229,7 @@ def opened(path: Path) -> Iterator[tuple[fits.HDUList, list[str]]]:
             raise
         except PermissionError as error:
             raise Damaged("the file may not be read (permission denied)") from error
-        except Exception as error:  # noqa: BLE001 - what unpacks damaged tiles raises errors of no public class
+        except Exception as error:  # what unpacks damaged tiles raises errors of no public class
             raise Damaged(_what_is_wrong(path, error)) from error
         finally:
             logger.setLevel(level)

@@ -96,12 +96,8 @@ def read(path: Path) -> ReferenceImage:
     """
     try:
         with _quiet(), fits.open(path, memmap=False) as layers:
+            _check_layout(layers, path)
             header = layers[0].header.copy()
-            if header[MARK] != VERSION:
-                raise FrameRefused(f"the reference has layout {header[MARK]}, this program reads {VERSION}")
-            claims = (wrong_claim(layers[plane], path) for plane in PLANES)
-            if wrong := next(filter(None, claims), wrong_distortion(header, layers, path)):
-                raise FrameRefused(f"the reference {path} cannot be read: {wrong}")
             data, background, variance, mask = (np.asarray(layers[plane].data) for plane in PLANES)
             gain, read_noise = float(header["GAIN"]), float(header["RDNOISE"])
             saturation = float(header["SATURATE"])
@@ -109,7 +105,7 @@ def read(path: Path) -> ReferenceImage:
             wcs = WCS(header, fobj=layers)
     except FrameRefused:
         raise
-    except Exception as error:  # noqa: BLE001 - what unpacks damaged tiles raises errors of no public class
+    except Exception as error:  # what unpacks damaged tiles raises errors of no public class
         raise FrameRefused(f"the reference {path} cannot be read: {error}") from error
     if data.ndim != 2 or not data.shape == background.shape == variance.shape == mask.shape:
         raise FrameRefused(f"the reference {path} is damaged: its planes are not of one size")
@@ -146,6 +142,16 @@ def read(path: Path) -> ReferenceImage:
         zeropoint=zeropoint,
         mag_system=header.get("MAGSYS"),
     )
+
+
+def _check_layout(layers: fits.HDUList, path: Path) -> None:
+    """Refuse what `read` cannot read, before any array is made."""
+    header = layers[0].header
+    if header[MARK] != VERSION:
+        raise FrameRefused(f"the reference has layout {header[MARK]}, this program reads {VERSION}")
+    claims = (wrong_claim(layers[plane], path) for plane in PLANES)
+    if wrong := next(filter(None, claims), wrong_distortion(header, layers, path)):
+        raise FrameRefused(f"the reference {path} cannot be read: {wrong}")
 
 
 def _number(header: fits.Header, key: str) -> float | None:
