@@ -54,6 +54,10 @@ from pipeline.frame import FrameRefused, Image, MaskImage, RawFrame
 from pipeline.quantile import quantile
 
 SENTINEL = 1e30  # surveys mark missing pixels with huge numbers
+# No detector has a range of so many times the scatter of its pixels: a number beyond it is damage, and a
+# transform in single precision that holds it holds nothing of the sky.
+MOST_RANGE = 1e8
+SPARSE = 4  # every so many rows and columns tell the scatter
 MOST_NAMED = 8  # exposures that a sentence names
 SAME_VALUE_SHARE = 0.8  # of an exposure's pixels, no one value is held by so many
 COMPRESS_MAGIC = b"\x1f\x9d"
@@ -129,7 +133,7 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
     Returns
     -------
     RawFrame
-        float32 data in the file's own units; pixels that are not finite, ``BLANK``, huge, of the sky but
+        float32 data in the file's own units; pixels that are not finite, ``BLANK``, absurd, of the sky but
         never written to are `MaskPlane.BAD` and hold 0; those that the file masks are too, or
         `MaskPlane.SATURATED` by its name for them, and keep their values.
 
@@ -161,7 +165,7 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
             readout=readout_of(header),
         )
         data, scaled = linear(_plane(hdu, header), header)
-        bad = ~np.isfinite(data) | (np.abs(data) > SENTINEL)
+        bad = _huge(data)
         data[bad] = 0.0
         mask = np.where(bad, MaskPlane.BAD, 0).astype(np.uint16)
         mask |= _file_mask(hdus, extension, data.shape)
@@ -355,6 +359,17 @@ def _plane(hdu: fits.ImageHDU, header: fits.Header) -> Image:
     if stored.dtype.kind == "u" and isinstance(blank, int):
         plane[stored == blank + int(header.get("BZERO", 0))] = np.nan
     return plane
+
+
+def _huge(data: Image) -> NDArray[np.bool_]:
+    """Pixels that hold no number, one that stands for none, or one beyond all that a detector can tell."""
+    huge = ~(np.abs(data) <= SENTINEL)  # of NaN too
+    some = data[::SPARSE, ::SPARSE][~huge[::SPARSE, ::SPARSE]]
+    if some.size:
+        low, middle, high = (quantile(some, share) for share in (0.16, 0.5, 0.84))
+        if high > low:
+            huge |= ~(np.abs(data - np.float32(middle)) <= np.float32(MOST_RANGE * (high - low)))
+    return huge
 
 
 def _file_mask(hdus: fits.HDUList, extension: int, shape: tuple[int, ...]) -> MaskImage:

@@ -232,6 +232,10 @@ def _score(flux: Image, flux_err: Image, mask: MaskImage) -> tuple[Image, float,
     """The score, its standard deviation on the sky, and the factor that errors of real frames called for."""
     score: Image = flux / flux_err
     score[mask != 0] = 0.0
+    if not np.isfinite(score).all():  # whoever looks at what is left would find nothing, and be sure of it
+        raise FrameRefused(
+            "the difference is no number in places: pixels or variances are too large for its precision"
+        )
     deviation = sky_deviation(score, flux_err, mask)
     if not deviation > TRUSTED_STD:
         return score, deviation, 1.0

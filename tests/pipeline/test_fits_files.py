@@ -192,6 +192,16 @@ def test_mirrored_and_plain_wcs_are_kept_and_a_broken_one_is_none(tmp_path):
             assert wcs.all_pix2world([[24.0, 19.0]], 0)[0] == pytest.approx([10.0, 20.0])
 
 
+def test_a_number_beyond_all_that_a_detector_tells_is_masked_and_a_bright_star_is_not(tmp_path):
+    """As a flipped bit of the exponent makes one: of a sky that scatters by 20."""
+    data = SKY.copy()
+    data[0, 0], data[1, 1], data[2, 2], data[3, 3] = 8e27, -5e12, 65535.0, 1e8
+    raw = only(written(tmp_path / "a.fits", fits.PrimaryHDU(data, header())))
+    assert sorted(zip(*np.nonzero(raw.mask), strict=True)) == [(0, 0), (1, 1)]
+    assert raw.data[0, 0] == raw.data[1, 1] == 0.0
+    assert (raw.data[2, 2], raw.data[3, 3]) == (65535.0, 1e8)
+
+
 def cards(**values) -> bytes:
     return "".join(f"{key:<8}= {value:>20}".ljust(80) for key, value in values.items()).encode()
 

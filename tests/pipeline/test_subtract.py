@@ -162,6 +162,16 @@ def test_masked_pixels_do_not_spread(method):
     assert np.std(holed.score[far] - whole.score[far]) < 0.1
 
 
+@pytest.mark.parametrize("plane", ["data", "variance"])
+def test_a_difference_that_is_no_number_is_refused(plane):
+    """A pixel whose square is beyond single precision makes none of all around it."""
+    new, reference, *_ = make_pair()
+    pixels = getattr(new.frame, plane).copy()
+    pixels[150, 150] = 3e38
+    with np.errstate(all="ignore"), pytest.raises(FrameRefused, match="no number"):
+        subtract(replace(new, frame=replace(new.frame, **{plane: pixels})), reference, SETTINGS)
+
+
 def test_an_isolated_bad_pixel_stays_one_and_edges_grow():
     mask = np.zeros((60, 60), dtype=np.uint16)
     mask[30, 30] = MaskPlane.BAD
