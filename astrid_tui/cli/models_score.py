@@ -60,10 +60,12 @@ def score(
     A triplet of fewer than 25 usable pixels, or without a difference, gets no score. Exit code 3 where some
     got none, 1 where none got any, 4 where no model can score.
     """
+    from core.operations.freed_memory import keep_freed_memory
     from pipeline.classify import score_file
     from pipeline.classify.classify import Classifier
     from pipeline.classify.triplets import LEAST_PIXELS
 
+    keep_freed_memory()  # threads would wait for each other while the kernel clears pages
     check_output(output, force=force, inputs=(file,), endings=(".json",), text=True)
     triplets = score_file.read(file)
     classifier = Classifier.of(models_in_use(context, settings_of(context)))
