@@ -13,6 +13,7 @@ Array = NDArray[np.float64]
 
 FEWEST = 12  # groups of squares that tell anything
 TRIED = np.geomspace(1e-10, 1e2, 120)  # of an excess
+TOGETHER = 1 << 14  # squares in memory at a time, of all that are tried
 
 
 def excess(squares: Array, noise: Array, bound: float, fewest: int = FEWEST, told: float = 0.0) -> float:
@@ -47,13 +48,17 @@ def excess(squares: Array, noise: Array, bound: float, fewest: int = FEWEST, tol
     # Beyond the largest square over its expectation no bracket is positive.
     largest = float(np.max(squares, initial=0.0, where=known)) / bounded
     last = 0.0
-    for variance in TRIED[largest > TRIED]:
-        share = variance / (typical + variance)
-        seen = np.where(known, np.minimum(squares / (noise + variance), bound) - bounded, 0.0)
-        if np.sum(share**2 * seen.sum(axis=1) / count) > told:
-            last = float(variance)
-        elif last > 0.0:
-            break
+    tried = TRIED[largest > TRIED]
+    at_once = max(1, TOGETHER // squares.size)
+    for variances in (tried[i : i + at_once, None, None] for i in range(0, len(tried), at_once)):
+        shares = variances[:, 0] / (typical + variances[:, 0])
+        seen = np.where(known, np.minimum(squares / (noise + variances), bound) - bounded, 0.0)
+        sums = np.sum(shares**2 * seen.sum(axis=2) / count, axis=1)
+        for variance, total in zip(variances.ravel(), sums, strict=True):
+            if total > told:
+                last = float(variance)
+            elif last > 0.0:
+                return last
     return last
 
 
