@@ -2,19 +2,18 @@
 
 Images and their transforms are a few MiB each, made and freed thousands of times a frame. Left to itself,
 glibc hands many of them back to the kernel, which clears every page anew for the next: a fifth of the time
-that a frame of 1024 x 1024 took. It does so no more once an array of 32 MiB was freed; here it is told at
-once.
+that a frame of 1024 x 1024 took. Here it is told not to.
 """
 
 import ctypes
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 ARRAY_BYTES = 32 * 2**20  # smaller arrays come from the heap: as much as glibc allows
-KEPT_BYTES = 2 * ARRAY_BYTES  # at its end, at most
+KEPT_BYTES = 16 * ARRAY_BYTES  # at its end, at most: as much as a frame of 2048 x 2048 takes on its way
 
 
 def keep_freed_memory() -> bool:
-    """Keep up to 64 MiB that were freed. Call it again as often as you like.
+    """Keep up to 512 MiB that were freed. Call it again as often as you like.
 
     Returns
     -------
