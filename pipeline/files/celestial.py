@@ -54,9 +54,9 @@ def celestial_wcs(hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str |
     wcs = wcs.celestial
     height, width = hdus[extension].shape[-2:]
     corners = np.array([[0.0, 0.0], [width - 1.0, 0.0], [0.0, height - 1.0], [width / 2.0, height / 2.0]])
-    sky = np.asarray(wcs.wcs_pix2world(corners, 0))
+    sky, distorted = np.asarray(wcs.wcs_pix2world(corners, 0)), np.asarray(wcs.all_pix2world(corners, 0))
     scale = float(np.linalg.det(wcs.pixel_scale_matrix))
-    if not np.isfinite(sky).all() or not math.isfinite(scale) or scale == 0.0:
+    if not np.isfinite([sky, distorted]).all() or not math.isfinite(scale) or scale == 0.0:
         return None, None
     if wcs.wcs.radesys.strip().upper() not in SYSTEMS:  # "FK5?": the equinox tells
         wcs.wcs.radesys = ""

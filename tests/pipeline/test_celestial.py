@@ -89,3 +89,10 @@ def test_what_cannot_be_turned_is_no_wcs_and_told(made: fits.Header) -> None:
     wcs, remark = read(made)
     assert wcs is None
     assert "cannot be turned" in (remark or "")
+
+
+@pytest.mark.filterwarnings("ignore:CRPIX2")
+def test_distortions_that_give_no_place_are_no_wcs():
+    sip = header(("RA---TAN-SIP", "DEC--TAN-SIP"), **SIP)
+    sip["CRPIX2"] = None  # without a value: of the distorted places none is a number
+    assert read(sip) == (None, None)
