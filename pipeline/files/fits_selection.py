@@ -24,6 +24,7 @@ MOST_PIXELS = 2**28  # 1 GiB as float32; the largest single detectors have 1.1e8
 DISTORTIONS = {"WCSDVARR", "D2IMARR"}  # extensions that a WCS reads by these names
 _COORDINATES = re.compile(r"PS\d+_0[A-Z]?")  # keywords that name one of coordinates
 MOST_GROWTH, GROWTH_SLACK = 100, 64 * 2**20  # a file may hold so many times its size, and so many bytes more
+MOST_AXES = 999  # of an image, or columns of a table: the most that the FITS Standard allows
 COMPRESSIONS = (b"\x1f\x8b", b"BZ", b"\xfd7", b"PK")  # gzip, bzip2, xz, zip
 
 MASK_NAMES = {"MASK", "DQ", "BPM", "BADPIX", "FLAG", "FLAGS", "DQMASK", "DATAQUALITY"}
@@ -47,6 +48,22 @@ NOT_IMAGES = (
 
 class Damaged(FrameRefused):
     """A file that cannot be read, or is damaged: a person should look, or fetch it again."""
+
+
+class _TooManyAxes(fits.GroupsHDU):  # type: ignore[misc]  # astropy asks classes of random groups first
+    """What claims more axes or columns than FITS has: astropy would list every one, for hours."""
+
+    @classmethod
+    def match_header(cls, header: fits.Header) -> bool:
+        """Whether a header is of this kind, which astropy asks of every one that it reads."""
+        claims = (header.get(keyword) for keyword in ("NAXIS", "TFIELDS", "ZNAXIS"))
+        return any(isinstance(claim, int) and claim > MOST_AXES for claim in claims)
+
+    def __init__(self, *_: object, **__: object) -> None:
+        raise Damaged(f"its header is damaged: it claims more than {MOST_AXES} axes or columns")
+
+
+fits.register_hdu(_TooManyAxes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,29 +117,27 @@ class FitsTable:
     def __init__(self, path: Path) -> None:
         from astropy.io import fits
 
-        from pipeline.files.fits_files import DAMAGE
+        import pipeline.files.fits_selection  # noqa: F401 - with it astropy refuses columns without end
 
         self._path = path
         try:
             with warnings.catch_warnings(), fits.open(path, memmap=True) as hdus:
                 warnings.simplefilter("ignore")
-                place = next((i for i, hdu in enumerate(hdus) if isinstance(hdu, fits.BinTableHDU)), None)
-                ascii_place = next((i for i, hdu in enumerate(hdus) if isinstance(hdu, fits.TableHDU)), None)
-                if place is None and ascii_place is None:
-                    raise CatalogRefused(f"{path.name} is a FITS file without a table")
-                self._place = place if place is not None else ascii_place
+                kinds = (fits.BinTableHDU, fits.TableHDU)
+                places = [i for kind in kinds for i, hdu in enumerate(hdus) if isinstance(hdu, kind)]
+                self._place: int | None = next(iter(places), None)
                 self.columns = tuple(
                     Column(str(each.name), str(each.unit) if each.unit else None, _is_fits_text(each.format))
-                    for each in hdus[self._place].columns
+                    for each in (hdus[self._place].columns if places else ())
                 )
-        except DAMAGE as error:
+        except Exception as error:  # astropy raises nearly every kind
             raise refused(path, error) from error
+        if self._place is None:
+            raise CatalogRefused(f"{path.name} is a FITS file without a table")
 
     def chunks(self, names: Sequence[str], labels: Collection[str] = ()) -> Iterator[Chunk]:
         """The rows of some columns."""
         from astropy.io import fits
-
-        from pipeline.files.fits_files import DAMAGE
 
         try:
             with warnings.catch_warnings(), fits.open(self._path, memmap=True) as hdus:
@@ -155,7 +153,7 @@ class FitsTable:
                         missing = values == nulls[name] if name in nulls else np.zeros(len(values), bool)
                         columns[name] = plain(values, missing, is_label=name in labels)
                     yield Chunk(columns, start + len(part), len(rows))
-        except DAMAGE as error:
+        except Exception as error:  # astropy raises nearly every kind
             raise refused(self._path, error) from error
 
 

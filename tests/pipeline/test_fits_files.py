@@ -390,6 +390,41 @@ def test_damage_anywhere_is_a_frame_or_a_sentence(tmp_path, seed):
             assert np.isfinite(found.data).all()
 
 
+@pytest.mark.parametrize(
+    ("keyword", "claim"), [("NAXIS", 10**12), ("NAXIS", 10**22), ("TFIELDS", 10**11), ("ZNAXIS", 10**12)]
+)
+def test_axes_and_columns_without_end_are_refused_before_they_are_listed(tmp_path, keyword, claim):
+    packed = fits.CompImageHDU(SKY, header(), compression_type="RICE_1")
+    image = fits.PrimaryHDU() if keyword != "NAXIS" else fits.PrimaryHDU(SKY, header())
+    path = written(tmp_path / "a.fits", image, packed)
+    content = path.read_bytes()
+    at = content.rindex(f"{keyword:8}=".encode())
+    for name, write in (("b.fits", bytes), ("b.fits.gz", gzip.compress)):
+        broken = tmp_path / name
+        broken.write_bytes(
+            write(content[:at] + f"{keyword:8}= {claim:>20}".encode().ljust(80) + content[at + 80 :])
+        )
+        found = only(broken)
+        assert isinstance(found, Refusal)
+        assert found.damaged
+        assert found.reason == "its header is damaged: it claims more than 999 axes or columns"
+
+
+@pytest.mark.parametrize("codec", ["RICE_1", "HCOMPRESS_1", "GZIP_1"])
+def test_tiles_that_cannot_be_decompressed_are_damaged(tmp_path, codec):
+    path = written(
+        tmp_path / "a.fits", fits.PrimaryHDU(), fits.CompImageHDU(SKY, header(), compression_type=codec)
+    )
+    with fits.open(path, disable_image_compression=True) as hdus:
+        start = hdus[1].fileinfo()["datLoc"] + hdus[1].header["NAXIS1"] * hdus[1].header["NAXIS2"]
+    content = bytearray(path.read_bytes())
+    content[start:] = bytes(len(content) - start)
+    path.write_bytes(content)
+    found = only(path)
+    assert isinstance(found, Refusal)
+    assert found.damaged
+
+
 def test_the_declination_may_come_first(tmp_path):
     cards = {"CTYPE1": "DEC--TAN", "CTYPE2": "RA---TAN", "CRVAL1": 20.0, "CRVAL2": 10.0}
     cards |= {"CRPIX1": 25.0, "CRPIX2": 20.0, "CD1_1": 1e-4, "CD2_2": -1e-4}
