@@ -34,7 +34,6 @@ from pipeline.files.celestial import LEFT_OUT, celestial_wcs
 from pipeline.files.fits_selection import (
     COMPRESSIONS,
     MASK,
-    MOST_GROWTH,
     Damaged,
     Refusal,
     Selection,
@@ -46,6 +45,7 @@ from pipeline.files.fits_selection import (
 )
 from pipeline.files.headers import exposure_of, text
 from pipeline.files.readout import readout_of
+from pipeline.files.safe_tiles import MOST_GROWTH
 from pipeline.files.scaling import linear
 from pipeline.files.unfilled import unfilled
 from pipeline.frame import FrameRefused, Image, MaskImage, RawFrame
@@ -207,7 +207,7 @@ def opened(path: Path) -> Iterator[tuple[fits.HDUList, list[str]]]:
         logger.setLevel(logging.ERROR)  # astropy.wcs also speaks through its log
         try:
             with fits.open(path, memmap=False, lazy_load_hdus=True) as hdus:
-                len(hdus)  # reads every header now, so that damage shows here
+                _read_headers(hdus)  # all of them now, so that damage shows here
                 yield hdus, complaints
         except AstridError:
             raise
@@ -218,6 +218,19 @@ def opened(path: Path) -> Iterator[tuple[fits.HDUList, list[str]]]:
         finally:
             logger.setLevel(level)
             complaints.extend(_first_line(str(w.message)) for w in caught if _matters(w.category))
+
+
+def _read_headers(hdus: fits.HDUList) -> None:
+    """Read every header, each behind the one before: broken ones may lead astropy back, without end."""
+    last, odd = -1, 0
+    for hdu in hdus:
+        if hasattr(hdu, "fileinfo"):
+            begins = int(hdu.fileinfo()["hdrLoc"])
+        else:  # what is not standard FITS, or no header at all: it takes all the rest, so there is but one
+            begins, odd = last + 1, odd + 1
+        if begins <= last or odd > 1:
+            raise Damaged("its header is damaged: it does not tell where its data end")
+        last = begins
 
 
 def first_image(hdus: fits.HDUList, path: Path) -> NDArray[Any] | None:

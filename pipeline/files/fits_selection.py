@@ -16,14 +16,15 @@ from pathlib import Path
 
 from astropy.io import fits
 
+from pipeline.files import safe_tiles
 from pipeline.files.headers import look_up
+from pipeline.files.safe_tiles import GROWTH_SLACK, MOST_GROWTH
 from pipeline.frame import FrameRefused
 
 SMALLEST_SIDE = 32
 MOST_PIXELS = 2**28  # 1 GiB as float32; the largest single detectors have 1.1e8 pixels
 DISTORTIONS = {"WCSDVARR", "D2IMARR"}  # extensions that a WCS reads by these names
 _COORDINATES = re.compile(r"PS\d+_0[A-Z]?")  # keywords that name one of coordinates
-MOST_GROWTH, GROWTH_SLACK = 100, 64 * 2**20  # a file may hold so many times its size, and so many bytes more
 MOST_AXES = 999  # of an image, or columns of a table: the most that the FITS Standard allows
 COMPRESSIONS = (b"\x1f\x8b", b"BZ", b"\xfd7", b"PK")  # gzip, bzip2, xz, zip
 
@@ -56,7 +57,7 @@ class _TooManyAxes(fits.GroupsHDU):  # type: ignore[misc]  # astropy asks classe
     @classmethod
     def match_header(cls, header: fits.Header) -> bool:
         """Whether a header is of this kind, which astropy asks of every one that it reads."""
-        claims = (header.get(keyword) for keyword in ("NAXIS", "TFIELDS", "ZNAXIS"))
+        claims = (look_up(header, (keyword,)) for keyword in ("NAXIS", "TFIELDS", "ZNAXIS"))
         return any(isinstance(claim, int) and claim > MOST_AXES for claim in claims)
 
     def __init__(self, *_: object, **__: object) -> None:
@@ -64,6 +65,7 @@ class _TooManyAxes(fits.GroupsHDU):  # type: ignore[misc]  # astropy asks classe
 
 
 fits.register_hdu(_TooManyAxes)
+safe_tiles.install()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ def opened(path: Path, most: int | None = None) -> IO[bytes]:
     if not is_packed(path):
         return path.open("rb")
     # It brings astropy along, which most files are read without.
-    from pipeline.files.fits_selection import MOST_GROWTH, may_inflate_to
+    from pipeline.files.fits_selection import may_inflate_to
+    from pipeline.files.safe_tiles import MOST_GROWTH
 
     limit, words = may_inflate_to(path), f"{MOST_GROWTH} times its size"
     if most is not None and most < limit:
