@@ -1,12 +1,16 @@
 """What is wrong with a command line, in words of somebody who types it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 import typer
 from typer.core import TyperGroup
 
 from core.settings_words import without_prefix
+from core.text import safe_text
+
+MOST_SAID = 1000  # letters
 
 
 @runtime_checkable
@@ -18,11 +22,29 @@ class _NoSuchOption(Protocol):
     ctx: Any
 
 
+@runtime_checkable
+class _WrongUsage(Protocol):
+    """What Typer's parser raises, with the words that were typed in it; its class is not public."""
+
+    message: str
+
+    def format_message(self) -> str: ...
+
+
 class PlainWords(TyperGroup):
     """Commands that say what is wrong with a word, and behind which of them an option goes."""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read what comes before the command."""
+        with _displayable():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: Any) -> Any:
         """Run one of them."""
+        with _displayable():
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
@@ -32,6 +54,17 @@ class PlainWords(TyperGroup):
             if isinstance(error, _NoSuchOption) and isinstance(error.ctx.command, TyperGroup):
                 error.message += _who_has(error.option_name, error.ctx.command.commands)
             raise
+
+
+@contextmanager
+def _displayable() -> Iterator[None]:
+    """Make what is said of a wrong word fit to be displayed: it quotes the word."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, _WrongUsage) and isinstance(error.message, str):
+            error.message = safe_text(error.message, MOST_SAID)
+        raise
 
 
 def _who_has(option: str, commands: Mapping[str, Any]) -> str:

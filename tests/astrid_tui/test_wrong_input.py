@@ -7,6 +7,7 @@ import pytest
 from astropy.io import fits
 
 from core.database.store import Store
+from core.database.tables import Observation
 from pipeline.simulate.pair import simulate_pair
 from tests.astrid_tui.command import Command
 from tests.builders import add_night
@@ -86,6 +87,8 @@ def test_what_is_not_there_is_a_failure(
         (("objects", "show", "\udcff"), 1),
         (("why", 10, 20, "--frame", "\udcff"), 1),
         (("candidates", "undo", "--reviewer", "\udcff"), 0),
+        (("candidates", "experts", "--expert", "\udcff"), 0),
+        (("candidates", "stats", "--reviewer", "\udcff"), 0),
     ],
 )
 def test_bytes_that_are_no_text_are_a_name_that_nothing_has(
@@ -238,3 +241,29 @@ def test_an_option_of_its_commands_is_told_to_whoever_gives_it_to_the_group(astr
     assert "goes behind" not in astrid.said
     astrid("health", "check", "--jsn", code=2)
     assert "--json" in astrid.said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("objects", "tracklets", "--night", "\x1b[31m\x07"),
+        ("objects", "\x1b[31m\x07"),
+        ("\x1b[31m\x07",),
+        ("--\x1b[31m\x07",),
+        ("objects", "tracklets", "--night", "A" * 100_000),
+    ],
+)
+def test_a_wrong_word_is_quoted_displayable_and_short(
+    astrid: Command, store: Store, words: tuple[str, ...]
+) -> None:
+    astrid(*words, code=2)
+    assert "\x1b" not in astrid.said
+    assert "\x07" not in astrid.said
+    assert len(astrid.said) < 2000
+
+
+def test_a_reason_of_bytes_that_are_no_text_is_kept(astrid: Command, store: Store) -> None:
+    with store.write() as db:
+        db.add(Observation(content="o", frame="a.fits", path="a.fits", created_at=1.0, state="queued"))
+    astrid("queue", "drop", 1, "--reason", "clouds \udcff", "--yes")
+    assert astrid.json("queue", "show", 1)["reason"] == "clouds ?"
