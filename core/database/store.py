@@ -368,6 +368,8 @@ def version_in(place: URL) -> str | None:
     except (DatabaseError, InterfaceError) as error:
         kind = StoreAway if place.get_backend_name() == "postgresql" else StoreUnreachable
         raise kind(f"cannot reach the store {shown_url(place)}: {_cause(error)}") from error
+    except UnicodeDecodeError as error:  # of what SQLite quotes of a damaged file
+        raise StoreUnreachable(f"cannot reach the store {shown_url(place)}: it is damaged") from error
     finally:
         engine.dispose()
 

@@ -30,9 +30,11 @@ from core.database.store import (
     open_store,
     parse_url,
     shown_url,
+    version_in,
 )
 from core.database.store_file import why_unwritable
 from core.database.tables import SavedFilter
+from tests.builders import empty_store
 from tests.conftest import _database
 
 
@@ -501,3 +503,10 @@ class TestFileThatGoesAway:
         monkeypatch.chdir("/")
         self.write(store, "after")
         store.close()
+
+
+def test_a_file_whose_damage_is_no_text_is_told_in_a_sentence(tmp_path):
+    path = tmp_path / "astrid.db"
+    path.write_bytes(empty_store().replace(b"CREATE TABLE", b"CREATE \x80ABLE"))
+    with pytest.raises(StoreUnreachable, match=r"astrid\.db.*damaged"):
+        version_in(parse_url(f"sqlite:///{path}"))
