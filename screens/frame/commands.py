@@ -81,7 +81,7 @@ def _not_one(name: str, meant: Sequence[str], known: Sequence[str]) -> str:
 
 def completions(line: str, commands: Sequence[Command]) -> list[str]:
     """The lines that an unfinished one may become."""
-    head, blank, last = line.rpartition(" ")
+    head, blank, last = line.lstrip().rpartition(" ")
     if not blank:
         found = [command for command in commands if _may_become(last, command.name)]
         return [f"{command.name} " if command.usage else command.name for command in found]

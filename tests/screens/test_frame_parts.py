@@ -181,6 +181,8 @@ class TestCommands:
         assert completions("run w", commands) == ["run workers="]
         assert completions("run workers=2 l", commands) == ["run workers=2 limit="]
         assert completions("walk x", commands) == []
+        assert completions("  run w", commands) == ["run workers="]
+        assert completions(" ", commands) == completions("", commands)
 
     def test_options_are_values_of_their_kind(self):
         allowed = {"workers": positive, "engine": one_of(["local", "prefect"])}
