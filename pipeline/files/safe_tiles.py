@@ -12,18 +12,10 @@ import zlib
 from typing import Any
 
 import numpy as np
-from astropy.io.fits.hdu.compressed import _tiled_compression
-from astropy.io.fits.hdu.compressed._compression import (
-    decompress_hcompress_1_c,
-    decompress_plio_1_c,
-    decompress_rice_1_c,
-)
 from numpy.typing import NDArray
 
-MOST_GROWTH, GROWTH_SLACK = (
-    100,
-    64 * 2**20,
-)  # what is packed may hold so many times its size, and so much more
+# What is packed may hold so many times its size, and so many bytes more.
+MOST_GROWTH, GROWTH_SLACK = 100, 64 * 2**20
 CHUNK = 2**20  # bytes that are inflated at once to be counted
 GZIP = b"\x1f\x8b"
 RICE_BYTES = (1, 2, 4)  # of a pixel
@@ -33,12 +25,24 @@ HCOMPRESS_MAGIC = b"\xdd\x99"
 MOST_PLANES = 62  # of bits
 MOST_TILE = 2**27  # pixels that the decoder of HCOMPRESS_1 can count the bytes of
 
-_as_astropy_does = _tiled_compression._decompress_tile
+try:  # these are no public part of astropy, and one without them decompresses tiles as ever
+    from astropy.io.fits.hdu.compressed import _tiled_compression
+    from astropy.io.fits.hdu.compressed._compression import (
+        decompress_hcompress_1_c,
+        decompress_plio_1_c,
+        decompress_rice_1_c,
+    )
+
+    _as_astropy_does = _tiled_compression._decompress_tile
+    IS_KNOWN = True
+except (ImportError, AttributeError):
+    IS_KNOWN = False
 
 
 def install() -> None:
-    """Let astropy decompress tiles by this module."""
-    _tiled_compression._decompress_tile = decompressed
+    """Let astropy decompress tiles by this module, where it is an astropy that this module knows."""
+    if IS_KNOWN:
+        _tiled_compression._decompress_tile = decompressed
 
 
 def decompressed(tile: NDArray[Any], *, algorithm: str, **settings: Any) -> Any:
