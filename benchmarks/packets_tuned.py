@@ -149,11 +149,12 @@ def _agreement(before: Array, after: Array, drb: Array, group: NDArray[np.str_])
 
         return measure
 
-    n = len(drb)
+    n, groups = len(drb), len(np.unique(group))
+    first, second = with_drb(before), with_drb(after)
     return {
-        "before": asdict(resample.estimate(with_drb(before), weights, n)),
-        "after": asdict(resample.estimate(with_drb(after), weights, n)),
-        "difference": asdict(resample.difference(with_drb(before), with_drb(after), weights, n)),
+        "before": asdict(resample.estimate(first, weights, n, groups=groups, is_share=False)),
+        "after": asdict(resample.estimate(second, weights, n, groups=groups, is_share=False)),
+        "difference": asdict(resample.difference(first, second, weights, n, groups=groups)),
     }
 
 

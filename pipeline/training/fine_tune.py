@@ -241,7 +241,7 @@ def compared(
         told[what] = {
             "before": asdict(resample.estimate(first, weights, n, groups=groups)),
             "after": asdict(resample.estimate(second, weights, n, groups=groups)),
-            "difference": asdict(resample.difference(first, second, weights, n)),
+            "difference": asdict(resample.difference(first, second, weights, n, groups=groups)),
         }
     return told
 

@@ -12,11 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.text import counted
+
 Array = NDArray[np.float64]
 Measure = Callable[[Array], float]  # of weights, one an example
 
 ROUNDS = 400
 LEAST = 20  # examples below which a share is not told
+# The range of six groups holds the true median in 97 of 100 cases (1 - 2**-5), that of five in 94.
+LEAST_GROUPS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,8 @@ def of_draws(
 
     Of none or of all of n examples every round gives the same, which says nothing of the spread: a share's
     interval then is the exact one (Clopper & Pearson 1934), from 0 to ``1 - 0.025**(1/n)``. Of examples that
-    belong together n are the groups: a hundred detections of one object say as much as one.
+    belong together n are the groups: a hundred detections of one object say as much as one. Of fewer than
+    `LEAST_GROUPS` there is no other interval than that: how groups differ they do not tell.
     """
     if n < least:
         return Estimate(None, n=n, note=f"only {n} {what}; at least {least} are needed")
@@ -101,11 +106,13 @@ def of_draws(
         return Estimate(None, n=n, note="not defined here")
     found = found[~np.isnan(found)]
     if len(found) < LEAST:
-        return Estimate(float(value), n=n, note="too few groups for an interval")
+        return Estimate(float(value), n=n, note="no interval: too few groups")
     low, high = np.percentile(found, (2.5, 97.5))
-    if is_share and low == high == value and n:
+    if is_share and low == high == value and value in (0.0, 1.0) and n:
         edge = 0.025 ** (1.0 / (groups or n))
-        low, high = (0.0, 1.0 - edge) if value == 0.0 else (edge, 1.0) if value == 1.0 else (low, high)
+        low, high = (0.0, 1.0 - edge) if value == 0.0 else (edge, 1.0)
+    elif groups is not None and groups < LEAST_GROUPS:
+        return Estimate(float(value), n=n, note=f"no interval: {counted(groups, 'group')}")
     return Estimate(float(value), float(low), float(high), n)
 
 
@@ -114,6 +121,6 @@ def count(group: NDArray[np.generic], which: NDArray[np.bool_]) -> int:
     return len(np.unique(group[which]))
 
 
-def difference(first: Measure, second: Measure, weights: Array, n: int, least: int = LEAST) -> Estimate:
+def difference(first: Measure, second: Measure, weights: Array, n: int, *, groups: int) -> Estimate:
     """The second measure minus the first, both of the same draws: a paired comparison of two models."""
-    return estimate(lambda weight: second(weight) - first(weight), weights, n, least, is_share=False)
+    return estimate(lambda weight: second(weight) - first(weight), weights, n, groups=groups, is_share=False)

@@ -162,7 +162,7 @@ def scorecard(
         mcc=judged.at_fpr(partial(_mcc, rank)),
         precision={p: judged.at_fpr(partial(_precision, rank, p)) for p in (prevalence, *prevalences)},
         strata=strata_of(columns, real, score, threshold, thresholds, weights, drawn_by) if enough else (),
-        calibration=calibrated(real, score, weights, stated_at=stated_at) if is_probability else None,
+        calibration=judged.calibrated(stated_at) if is_probability else None,
         notes=_notes(columns, nights) + (() if enough else (f"no strata: {_too_few(n_bogus, WORKING_FPR)}",)),
     )
 
@@ -202,6 +202,11 @@ class _Judged:
             return Estimate(None, n=self.n_bogus, note=_too_few(self.n_bogus, fpr))
         return self.estimate(measure)
 
+    def calibrated(self, stated_at: float | None) -> Calibrated:
+        """How well the score is calibrated as log-odds."""
+        groups = resample.count(self.group, np.ones_like(self.real))
+        return calibrated(self.real, self.score, self.weights, groups=groups, stated_at=stated_at)
+
     def missed_at(self, count: int, nights: int) -> Estimate:
         """What is missed where so many candidates a night are looked at."""
         return self.estimate(lambda w: measures.fnr_at_count(self.rank, count * nights * w.mean(), w))
@@ -228,6 +233,8 @@ def calibrated(
     weights: Array,
     count: int = BINS,
     stated_at: float | None = None,
+    *,
+    groups: int | None = None,
 ) -> Calibrated:
     """How well log-odds are calibrated, in bins of equally many by rising logit.
 
@@ -241,6 +248,8 @@ def calibrated(
         Of the bins.
     stated_at : float, optional
         The share of real that the probabilities are told for; by default that of the examples.
+    groups : int, optional
+        Of how many groups the examples are, where these are drawn.
     """
     bins = measures.calibration_bins(logit, count)
     prevalence = float(real.mean())
@@ -267,10 +276,10 @@ def calibrated(
 
     n = len(real)
     return Calibrated(
-        ece=resample.estimate(lambda w: measures.ece(real, moved, bins, w), weights, n),
-        brier=resample.estimate(lambda w: measures.brier(real, moved, w), weights, n),
+        ece=resample.estimate(lambda w: measures.ece(real, moved, bins, w), weights, n, groups=groups),
+        brier=resample.estimate(lambda w: measures.brier(real, moved, w), weights, n, groups=groups),
         brier_constant=measures.brier(real, flat),
-        better_than_constant=resample.estimate(gain, weights, n, is_share=False),
+        better_than_constant=resample.estimate(gain, weights, n, groups=groups, is_share=False),
         bins=tuple(table),
     )
 
@@ -308,7 +317,9 @@ def paired(
     if n_bogus < round(1.0 / fpr):
         return Estimate(None, n=n_bogus, note=_too_few(n_bogus, fpr))
     first, second = (np.asarray(each, dtype=np.float64) for each in (first, second))
-    return resample.difference(missed(first), missed(second), weights, int(wanted.sum()))
+    group = np.asarray(columns[drawn_by])
+    groups = min(resample.count(group, which) for which in (wanted, ~real))
+    return resample.difference(missed(first), missed(second), weights, int(wanted.sum()), groups=groups)
 
 
 def _too_few(n_bogus: int, fpr: float) -> str:

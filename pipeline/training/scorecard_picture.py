@@ -81,16 +81,11 @@ def _trade(real: NDArray[np.bool_], score: Array) -> tuple[Array, Array]:
 def _by_snr(card: Scorecard) -> tuple[Array, Array, Array, Array]:
     rows = []
     for each in card.strata:
-        if each.of == "SNR" and each.missed.value is not None and each.missed.high is not None:
+        missed = each.missed
+        if each.of == "SNR" and missed.value is not None:
             low, _, high = each.name.partition(" to ")
             edges = (float(low.split(" ")[0]), float(high) if high else 1.5 * float(low.split(" ")[0]))
-            rows.append(
-                (
-                    np.sqrt(edges[0] * edges[1]),
-                    1.0 - each.missed.value,
-                    1.0 - each.missed.high,
-                    1.0 - (each.missed.low or 0.0),
-                )
-            )
+            ends = (missed.value if end is None else end for end in (missed.high, missed.low))
+            rows.append((np.sqrt(edges[0] * edges[1]), *(1.0 - end for end in (missed.value, *ends))))
     table = np.array(rows).reshape(-1, 4)
     return table[:, 0], table[:, 1], table[:, 2], table[:, 3]

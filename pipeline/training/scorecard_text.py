@@ -94,7 +94,7 @@ def percent(estimate: Estimate) -> str:
     if estimate.value is None:
         return f"- ({estimate.note})"
     if estimate.low is None or estimate.high is None:
-        return f"{100 * estimate.value:.2f} %"
+        return f"{100 * estimate.value:.2f} % ({estimate.note})"
     return f"{100 * estimate.value:.2f} % ({100 * estimate.low:.2f} to {100 * estimate.high:.2f})"
 
 
@@ -103,5 +103,5 @@ def number(estimate: Estimate, digits: int) -> str:
     if estimate.value is None:
         return f"- ({estimate.note})"
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.{digits}f}"
+        return f"{estimate.value:.{digits}f} ({estimate.note})"
     return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"

@@ -201,9 +201,10 @@ def _false(fields: list[JudgedField], weights: Array) -> tuple[resample.Estimate
         seen = float(weight @ pixels)
         return float(weight @ counts) * FRAME_PX / seen if seen > 0 else float("nan")
 
-    return resample.estimate(rate, weights, len(fields), least=1, what="fields", is_share=False), int(
-        counts.sum()
+    found = resample.estimate(
+        rate, weights, len(fields), least=1, what="fields", groups=len(fields), is_share=False
     )
+    return found, int(counts.sum())
 
 
 def _pixels(fields: list[JudgedField], weights: Array, axis: int) -> list[dict[str, Any]]:

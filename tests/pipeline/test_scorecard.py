@@ -10,6 +10,7 @@ from scipy.stats import norm
 
 from pipeline.training import measures, resample
 from pipeline.training.scorecard import calibrated, paired, scorecard
+from pipeline.training.scorecard_text import percent
 from pipeline.training.strata import CLEAR_NAME, CLEAR_OF
 
 
@@ -173,6 +174,28 @@ def test_intervals_hold_the_truth_as_often_as_they_say_when_groups_are_drawn_tog
     assert alone / rounds < 0.7
 
 
+@pytest.mark.parametrize(("groups", "interval"), [(2, False), (5, False), (6, True)])
+def test_few_groups_give_a_number_and_no_interval(groups, interval):
+    """Between two nights a bootstrap knows three outcomes: what it gives is far too narrow."""
+    columns, score = examples(3000)
+    columns["night"] = np.array([f"night {i % groups}" for i in range(len(score))])
+    card = scorecard("x", columns, score, drawn_by="night", rounds=40)
+    missed = [card.fnr_at_fpr[0.01], card.auc, card.calibration.ece, card.calibration.better_than_constant]
+    missed += [stratum.missed for stratum in card.strata if 0 < (stratum.missed.value or 0) < 1]
+    assert len(missed) > 4
+    for each in (*missed, paired(columns, score, -score, drawn_by="night", rounds=40)):
+        assert each.value is not None
+        assert (each.low is not None) == interval
+        assert each.note == ("" if interval else f"no interval: {groups} groups")
+    told = percent(missed[0])
+    assert ("no interval: " in told) != interval
+
+
+def test_a_share_of_none_has_an_exact_interval_however_few_the_groups():
+    found = resample.of_draws(0.0, np.zeros(100), 400, groups=2)
+    assert (found.low, found.high) == (0.0, pytest.approx(1.0 - 0.025**0.5))
+
+
 def test_a_paired_difference_sees_what_two_intervals_hide():
     columns, score = examples(3000, seed=3)
     rng = np.random.default_rng(9)
@@ -231,7 +254,7 @@ def test_none_of_a_few_is_no_certainty(value: float, low: float, high: float) ->
     """By Clopper and Pearson: of 29, none missed says that up to 12 % may be."""
     told = resample.of_draws(value, np.full(500, value), 29)
     assert (told.low, told.high) == pytest.approx((low, high), abs=1e-4)
-    same = resample.difference(lambda _: value, lambda _: value, np.ones((500, 29)), 29)
+    same = resample.difference(lambda _: value, lambda _: value, np.ones((500, 29)), 29, groups=29)
     assert (same.low, same.high) == (0.0, 0.0)
 
 
