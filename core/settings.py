@@ -44,11 +44,16 @@ from core.settings_sections import (
     TnsSettings,
     TrackletSettings,
 )
-from core.settings_variables import stray_variable, variables_of
+from core.settings_values import usable
+from core.settings_variables import stray_variable, too_deep, variables_of
 from core.settings_words import key_parts, plain_message
+from core.text import safe_text
 from core.vocabulary import ExitCode
 
 __all__ = ["Settings", "SettingsError", "find_file", "load"]
+
+
+MOST_KEY = 80  # characters of a key that are told
 
 
 class SettingsError(AstridError):
@@ -111,6 +116,7 @@ class Settings(BaseSettings):
     def _of_the_user(cls, home: Path) -> Path:
         """``~`` is the user's own folder, as a shell has it."""
         try:
+            usable(str(home))
             return home.expanduser()
         except RuntimeError as error:
             raise ValueError(f"there is no such user's folder: {home}") from error
@@ -168,8 +174,14 @@ def load(explicit: Path | None = None) -> Settings:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise SettingsError(f"cannot read the configuration {path}: {error.strerror or error}") from error
+        except RecursionError:
+            raise SettingsError(f"cannot read the configuration {path}: it is nested too deeply") from None
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"cannot read the configuration {path}: {error}") from error
+        except ValueError:
+            raise SettingsError(
+                f"cannot read the configuration {path}: it holds a number of thousands of digits"
+            ) from None
         if explicit is None and _runs_a_program(values) and may_be_anybodys(path):
             raise SettingsError(
                 f"the command of [alerts] in {path.absolute()} is not run: others can write that file;"
@@ -185,16 +197,20 @@ def load(explicit: Path | None = None) -> Settings:
         raise SettingsError(
             f'{names} in the environment cannot be read: a list is written as ["a", "b"], a section as JSON'
         ) from error
+    except RecursionError:
+        names = ", ".join(too_deep())
+        raise SettingsError(f"{names} in the environment cannot be read: it is nested too deeply") from None
     except ValidationError as error:
         first = error.errors()[0]
         parts, what = key_parts(first["loc"]), plain_message(first)
+        key = safe_text(".".join(parts), MOST_KEY)
         if first["type"] == "extra_forbidden":
             where = f"{given[0]} in the environment" if (given := variables_of(*parts)) else str(path)
-            raise SettingsError(f"{where}: there is no key '{'.'.join(parts)}'") from error
+            raise SettingsError(f"{where}: there is no key '{key}'") from error
         if given := variables_of(*parts):  # the environment wins over the file
             raise SettingsError(f"{given[0]} in the environment: {what}") from error
         place = path or "the settings"
-        raise SettingsError(f"configuration key '{'.'.join(parts)}' in {place}: {what}") from error
+        raise SettingsError(f"configuration key '{key}' in {place}: {what}") from error
 
 
 def _runs_a_program(values: Mapping[str, Any]) -> bool:

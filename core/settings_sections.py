@@ -1,14 +1,21 @@
 """The tables of the configuration file, one class each: their keys, defaults and limits."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from core.settings_values import usable
 
 
 class Section(BaseModel):
     """A table of the configuration file: unknown keys are errors, numbers finite, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _usable(cls, value: Any) -> Any:
+        return usable(value)
 
 
 class StoreSettings(Section):

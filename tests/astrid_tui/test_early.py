@@ -62,7 +62,9 @@ def test_the_first_frame_is_in_the_theme_of_the_last_console(tmp_path, monkeypat
     assert read_early(path, HERE).theme == "light"
 
 
-@pytest.mark.parametrize("text", ['[review]\ntheme = "pink"\n', "review = []\n", "\xff"])
+@pytest.mark.parametrize(
+    "text", ['[review]\ntheme = "pink"\n', "review = []\n", "\xff", "a=" + "[" * 9999, f"a = {'9' * 5000}"]
+)
 def test_what_makes_no_sense_is_left_to_the_settings(tmp_path, text):
     assert read_early(settings(tmp_path, text), HERE).theme == "dark"
 

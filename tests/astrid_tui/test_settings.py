@@ -71,6 +71,15 @@ def test_the_store_is_in_the_home_unless_a_url_says_otherwise(monkeypatch, tmp_p
         ("[fakes]\nsnr = [9, 5]\n", "'fakes' in"),
         ("[fakes]\nsnr = [9, 5]\n", "wrong.toml: snr is two numbers"),
         ("[keys]\nundo = 7\n", "'keys.undo' in"),
+        ("[queue]\nlease_s = 1e300\n", "'queue.lease_s' in"),  # no clock waits so long
+        ("[queue]\nattempts = 4294967297\n", "a number here is at most 4294967296"),
+        ('[alerts]\ncommand = ["say\\u0000"]\n', "'alerts.command' in"),  # the system starts no such program
+        ('[tns]\nfilters = { r = "\\u0000" }\n', "text cannot hold the character NUL"),
+        ('[alerts]\nurls = ["\\u0000"]\n', "'alerts.urls' in"),
+        ('home = "\\u0000"\n', "'home' in"),
+        (f"home = {'9' * 5000}\n", "wrong.toml: it holds a number of thousands of digits"),
+        (f"home = {'[' * 5000}\n", "wrong.toml: it is nested too deeply"),
+        (f"[store]\n{'k' * 5000} = 1\n", f"there is no key 'store.{'k' * 73}…'"),
     ],
 )
 def test_a_wrong_file_is_told_by_its_key(tmp_path, text, said):
@@ -142,6 +151,7 @@ def test_the_science_hash_follows_what_changes_a_frame_and_nothing_else():
         ("astrid_queue_lease_s", "9", "did you mean ASTRID_QUEUE__LEASE_S?"),
         ("ASTRID_HOME__DIR", "x", "there is no section 'home'"),
         ("ASTRID_SITE__POSITION", "28,-17", "ASTRID_SITE__POSITION in the environment: a list is written as"),
+        ("ASTRID_KEYS", "[" * 100_000, "ASTRID_KEYS in the environment cannot be read: it is nested too"),
         ("ASTRID_SITE__POSITION", "[128, -17]", "ASTRID_SITE__POSITION in the environment: Input should be"),
     ],
 )

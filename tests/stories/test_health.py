@@ -114,8 +114,8 @@ def test_scripts_check_list_and_acknowledge(home, sqlite_store: Store, monkeypat
 
 
 def test_a_full_disk_is_an_exit_code(home, sqlite_store: Store, monkeypatch, capsys) -> None:
-    monkeypatch.setenv("ASTRID_HEALTH__LOW_DISK_GIB", "1e12")
-    monkeypatch.setenv("ASTRID_HEALTH__FULL_DISK_GIB", "1e12")
+    monkeypatch.setenv("ASTRID_HEALTH__LOW_DISK_GIB", "1e9")
+    monkeypatch.setenv("ASTRID_HEALTH__FULL_DISK_GIB", "1e9")
     astrid = Command(monkeypatch, capsys.readouterr)
     checks = {check["name"]: check for check in astrid.json("health", "check", code=4)["checks"]}
     assert "the disk is full" in checks["disk"]["message"]
