@@ -7,6 +7,7 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
+from core.bounded_file import FileTooLarge, bounded_bytes
 from core.models.shipped import DESCRIPTION, MOST_BYTES, shipped_folder
 from core.models.versions import SHIPPED, InUse
 
@@ -69,6 +70,8 @@ def _trouble(folder: Path, digest: str | None, _stamps: tuple[tuple[int, int] | 
         return f"{Path(error.filename or folder).name} is missing"
     except OSError as error:
         return f"its files cannot be read: {error.strerror or error}"
+    except FileTooLarge as error:
+        return str(error)
     except (ValueError, RecursionError):
         return f"{DESCRIPTION} is no description of a model"
     if changed is None:
@@ -78,18 +81,12 @@ def _trouble(folder: Path, digest: str | None, _stamps: tuple[tuple[int, int] | 
 
 def _changed(folder: Path, digest: str | None) -> str | None:
     """The first file that is not what its hash says."""
-    content = _bytes(folder / DESCRIPTION, MOST_BYTES)
+    content = bounded_bytes(folder / DESCRIPTION, MOST_BYTES)
     if digest is not None and sha256(content).hexdigest() != digest:
         return DESCRIPTION
     said = json.loads(content)
     files = said.get("files", {}) if isinstance(said, dict) else None
     if not isinstance(files, dict) or not set(files) <= set(FILES):
         raise ValueError("no description of a model")
-    hashes = ((name, sha256(_bytes(folder / name, MOST_FILE)).hexdigest()) for name in files)
+    hashes = ((name, sha256(bounded_bytes(folder / name, MOST_FILE)).hexdigest()) for name in files)
     return next((name for name, found in hashes if found != files[name]), None)
-
-
-def _bytes(path: Path, most: int) -> bytes:
-    if path.stat().st_size > most:
-        raise ValueError(f"{path.name} is too large")
-    return path.read_bytes()

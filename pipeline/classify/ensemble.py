@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 ARCHITECTURE = "logistic_stacking"
 SIGNIFICANCE = "snr"  # the logarithm of its size is a member too
 MEMBERS = ("realbogus", "tree", "unet", SIGNIFICANCE)
+MOST_SETS = 2 ** len(MEMBERS)  # of members that speak
 CLIPPED = 12.0  # log-odds beyond it are no better known
 
 
@@ -41,6 +42,10 @@ class Ensemble:
         shape = (len(bias) if bias.ndim == 1 else -1, len(self.members))
         if present.shape != shape or weights.shape != shape or not shape[0] or (weights < 0).any():
             raise ModelRefused("ensemble: its weights are of the wrong shape, or below 0")
+        if shape[0] > MOST_SETS:
+            raise ModelRefused(
+                f"ensemble: it has {shape[0]} sets of weights; members form {MOST_SETS} at most"
+            )
         self._present = present.astype(bool)
         self._weights = np.where(self._present, weights, 0.0).astype(np.float64)
         self._bias = bias.astype(np.float64)

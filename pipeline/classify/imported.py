@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.bounded_file import FileTooLarge, bounded_bytes
 from pipeline.classify.cutout_features import NAMES
 from pipeline.classify.model_file import MOST_FILE, Calibration, Description, ModelRefused, write
 from pipeline.classify.networks import ALL_PLANES, IMPORTED, OPERATORS, PLANES
 from pipeline.classify.onnx_network import checked
 from pipeline.classify.scorers import Inputs, load
+from pipeline.classify.trial import survive
 from pipeline.classify.triplets import SIDE, of_arrays
 
 if TYPE_CHECKING:
     from pipeline.training.examples import Examples
 
+SHAPING = ("Identity", "Reshape", "Squeeze", "Flatten", "Cast")  # what changes no number
 TRIED = 8  # candidates that it is tried on
 FLAG = "--gives probability"
 
@@ -104,6 +107,7 @@ def bring_in(
         features=list(NAMES) if takes.inputs == "features" else [],
         trained={"imported_from": path.name[:200], "producer": str(network.producer_name)[:100]},
     )
+    survive(path.name, _tried, description, content)
     tried, given = _tried(description, content)
     if examples is not None:
         from pipeline.training.calibration import platt
@@ -121,9 +125,9 @@ def bring_in(
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MOST_FILE:
-            raise ModelRefused(f"{path.name} has more than {MOST_FILE} bytes")
-        return path.read_bytes()
+        return bounded_bytes(path, MOST_FILE)
+    except FileTooLarge as error:
+        raise ModelRefused(str(error)) from None
     except OSError as error:
         raise ModelRefused(f"{path.name} cannot be read: {error.strerror or error}") from None
 
@@ -156,8 +160,8 @@ def _output(name: str, network: Any) -> tuple[str, bool]:
     output = str(network.graph.output[0].name)
     makers = {given: node for node in network.graph.node for given in node.output}
     node = makers.get(output)
-    while node is not None and node.op_type in ("Identity", "Reshape", "Squeeze", "Flatten", "Cast"):
-        node = makers.get(node.input[0])
+    while node is not None and node.input and node.op_type in SHAPING:
+        node = makers.pop(node.input[0], None)  # once each, as a file may lead round in a circle
     return output, node is not None and node.op_type in ("Sigmoid", "HardSigmoid")
 
 

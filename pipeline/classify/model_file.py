@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from core.bounded_file import FileTooLarge, bounded_bytes
 from core.errors import AstridError
 
 DESCRIPTION = "model.json"
@@ -28,6 +29,7 @@ NETWORK = "model.onnx"
 MOST_DESCRIPTION = 1_000_000  # bytes
 MOST_FILE = 256 * 1024 * 1024  # bytes
 MOST_NUMBERS = 50_000_000  # in all arrays
+MOST_NUMBER = 1e30  # in an array: sums of products of them are finite, and no model of ours comes near
 DIGITS = 64  # of a SHA-256
 
 Kind = Literal["tree", "realbogus", "unet", "isolation_forest", "one_class_svm", "ensemble"]
@@ -183,12 +185,9 @@ def _verified(folder: Path, name: str, sha: str) -> bytes:
 
 def _bytes(path: Path, most: int) -> bytes:
     try:
-        size = path.stat().st_size
-        if size > most:
-            raise ModelRefused(
-                f"{_called(path.parent)}{path.name} has {size} bytes; more than {most} are not read"
-            )
-        return path.read_bytes()
+        return bounded_bytes(path, most)
+    except FileTooLarge as error:
+        raise ModelRefused(f"{_called(path.parent)}{error}") from None
     except OSError as error:
         raise ModelRefused(
             f"{_called(path.parent)}{path.name} cannot be read: {error.strerror or error}"
@@ -227,5 +226,9 @@ def _arrays(folder: Path, content: bytes) -> Arrays:
         if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
             raise ModelRefused(
                 f"{_called(folder)}{WEIGHTS} holds values in {name[:64]!r} that are no finite numbers"
+            )
+        if np.any(np.abs(array) > np.float64(MOST_NUMBER)):
+            raise ModelRefused(
+                f"{_called(folder)}{WEIGHTS} holds values in {name[:64]!r} that no sum could take"
             )
     return arrays

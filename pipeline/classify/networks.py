@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classify.model_file import ModelFile, ModelRefused
-from pipeline.classify.onnx_network import checked, session
+from pipeline.classify.onnx_network import checked, line_of, session
 from pipeline.classify.scorers import Inputs, calibrated
 from pipeline.classify.triplets import SIDE, network_input
 from pipeline.classify.turns import TURNS, mean_logits
@@ -79,7 +79,8 @@ class CandidateNetwork:
         self._input = INPUT if own else str(config.get("input", INPUT))
         self._output = OUTPUT if own else str(config.get("output", OUTPUT))
         self._last = str(config.get("layout", "nchw")) == "nhwc"
-        self._planes = int(config.get("planes", ALL_PLANES))
+        planes = config.get("planes", ALL_PLANES)
+        self._planes = int(planes) if planes in (PLANES, ALL_PLANES) else 0
         self._is_turned = own and config.get("turns", 1) != 1
         self._is_probability = str(config.get("gives", "logit")) == "probability"
         shape = self._shape(self.name, said.inputs)
@@ -126,7 +127,7 @@ class CandidateNetwork:
             if self._features != list(NAMES):
                 raise ModelRefused(f"{name}: it takes other features than are measured here")
             return (len(NAMES),)
-        if inputs != "triplet" or self._planes not in (PLANES, ALL_PLANES):
+        if inputs != "triplet" or not self._planes:
             raise ModelRefused(f"{name}: it takes neither triplets nor features")
         return (SIDE, SIDE, self._planes) if self._last else (self._planes, SIDE, SIDE)
 
@@ -149,7 +150,7 @@ class CandidateNetwork:
         try:
             found = self._session.run(names, {self._input: batch})
         except Exception as error:  # noqa: BLE001 - ONNX Runtime raises many kinds, of no common base
-            raise ModelRefused(f"{self.name}: it cannot be run: {_line(error)}") from None
+            raise ModelRefused(f"{self.name}: it cannot be run: {line_of(error)}") from None
         raw = np.asarray(found[0], dtype=np.float64)
         if raw.size != len(batch) or not np.isfinite(raw).all():
             raise ModelRefused(f"{self.name}: what it gives is not one finite number a candidate")
@@ -188,7 +189,9 @@ def check_sizes(name: str, network: Any, inputs: dict[str, tuple[int, ...]]) -> 
         del network.graph.value_info[:]  # what its maker called the sizes would stand in for numbers
         inferred = onnx.shape_inference.infer_shapes(network, data_prop=True)
     except Exception as error:  # noqa: BLE001 - protobuf and ONNX raise many kinds, of no common base
-        raise ModelRefused(f"{name}: model.onnx is no ONNX that can be understood: {_line(error)}") from None
+        raise ModelRefused(
+            f"{name}: model.onnx is no ONNX that can be understood: {line_of(error)}"
+        ) from None
     layers = {each.name: each for each in (*inferred.graph.value_info, *inferred.graph.output)}
     for given in (name for node in inferred.graph.node for name in node.output if name):
         if given not in layers or not _has_sizes(layers[given]):
@@ -197,6 +200,8 @@ def check_sizes(name: str, network: Any, inputs: dict[str, tuple[int, ...]]) -> 
             )
     for each in layers.values():
         sides = [dim.dim_value for dim in each.type.tensor_type.shape.dim]
+        if min(sides, default=0) < 0:
+            raise ModelRefused(f"{name}: a layer of model.onnx is smaller than what goes over it")
         if math.prod(sides) > MOST_ACTIVATIONS:
             raise ModelRefused(
                 f"{name}: a layer of model.onnx has {math.prod(sides)} numbers, too many to run"
@@ -207,7 +212,3 @@ def _has_sizes(layer: Any) -> bool:
     """Whether all sides of a layer are known before it is run."""
     kind = layer.type.tensor_type
     return kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim)
-
-
-def _line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

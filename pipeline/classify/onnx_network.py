@@ -43,6 +43,7 @@ def session(
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
+    onnxruntime.set_default_logger_severity(4)  # else it writes on the terminal, in colours
     name = model.description.kind
     if model.network is None:
         raise ModelRefused(f"{name}: there is no network to be run, model.onnx is missing")
@@ -52,9 +53,14 @@ def session(
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     try:
-        made = onnxruntime.InferenceSession(model.network, options, providers=["CPUExecutionProvider"])
+        made = onnxruntime.InferenceSession(
+            model.network,
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,  # there is none, and it would print on standard output
+        )
     except Exception as error:  # noqa: BLE001 - ONNX Runtime raises many kinds, of no common base
-        raise ModelRefused(f"{name}: model.onnx cannot be run: {str(error).splitlines()[0][:200]}") from None
+        raise ModelRefused(f"{name}: model.onnx cannot be run: {line_of(error)}") from None
     found = {each.name: list(each.shape) for each in made.get_inputs()}
     fits = found.keys() == inputs.keys() and all(
         len(found[key]) == len(shape)
@@ -64,6 +70,11 @@ def session(
     if not fits:
         raise ModelRefused(f"{name}: model.onnx takes other inputs than the architecture has")
     return made
+
+
+def line_of(error: Exception) -> str:
+    """The first line of what another library says, or the kind of its error."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def checked(name: str, content: bytes, operators: frozenset[str]) -> Any:
@@ -80,12 +91,15 @@ def checked(name: str, content: bytes, operators: frozenset[str]) -> Any:
     try:
         network = onnx.load_from_string(content)
     except (DecodeError, ValueError, RecursionError) as error:
-        raise ModelRefused(f"{name}: it is no ONNX: {str(error)[:200]}") from None
+        raise ModelRefused(f"{name}: it is no ONNX: {line_of(error)}") from None
     if len(network.functions):
         raise ModelRefused(f"{name}: model.onnx defines functions of its own")
     count = 0
     for graph in _graphs(network.graph):
-        if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(graph)):
+        if any(
+            tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data
+            for tensor in _tensors(graph)
+        ):
             raise ModelRefused(f"{name}: model.onnx names other files as its weights")
         for node in graph.node:
             count += 1
@@ -112,11 +126,14 @@ def _graphs(graph: Any) -> Iterator[Any]:
 
 def _tensors(graph: Any) -> Iterator[Any]:
     yield from graph.initializer
-    for each in graph.sparse_initializer:
-        yield each.values
-        yield each.indices
+    sparse = list(graph.sparse_initializer)
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.HasField("t"):
                 yield attribute.t
             yield from attribute.tensors
+            sparse += [attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []
+            sparse += attribute.sparse_tensors
+    for each in sparse:
+        yield each.values
+        yield each.indices

@@ -21,6 +21,7 @@ QUANTILES = 1001
 DIGITS = 4
 LEAST_RANK = 0.5 / QUANTILES
 ROWS = 512
+LEAST_SCALE = 1e-30  # what is divided by less is no number any more
 CLIPPED = 6.0  # scaled features beyond it say nothing more
 
 
@@ -131,7 +132,7 @@ def sound_machine(name: str, arrays: Arrays, n_features: int) -> Arrays:
         raise ModelRefused(f"{name}: its vectors are incomplete: {error}") from None
     if wrong or not 0 < count <= MOST_VECTORS:
         raise ModelRefused(f"{name}: its {wrong[0] if wrong else 'vectors'} are of the wrong shape")
-    if (arrays["scale"] <= 0).any() or arrays["gamma"][0] <= 0:
+    if (arrays["scale"] < LEAST_SCALE).any() or arrays["gamma"][0] <= 0:
         raise ModelRefused(f"{name}: its scales are not above 0")
     return arrays
 

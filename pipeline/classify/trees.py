@@ -123,6 +123,9 @@ def sound(name: str, arrays: Arrays, n_features: int) -> Trees:
     lacking = [column for column in COLUMNS if column not in arrays]
     if lacking:
         raise ModelRefused(f"{name}: the trees lack {', '.join(lacking)}")
+    for column in ("start", "feature", "left", "right"):
+        if arrays[column].dtype.kind not in "iu":
+            raise ModelRefused(f"{name}: the array {column} holds no whole numbers")
     start = arrays["start"].astype(np.int64)
     nodes = len(arrays["feature"]) if arrays["feature"].ndim == 1 else 0
     if start.ndim != 1 or not 2 <= len(start) <= MOST_TREES + 1 or not 1 <= nodes <= MOST_NODES:
@@ -130,7 +133,7 @@ def sound(name: str, arrays: Arrays, n_features: int) -> Trees:
     for column in ("threshold", "left", "right", "missing_left", "value"):
         if arrays[column].shape != (nodes,):
             raise ModelRefused(f"{name}: the array {column} has another shape than the nodes")
-    if start[0] != 0 or start[-1] != nodes or np.any(np.diff(start) < 1) or arrays["baseline"].size != 1:
+    if start[0] != 0 or start[-1] != nodes or np.any(start[1:] <= start[:-1]) or arrays["baseline"].size != 1:
         raise ModelRefused(f"{name}: the trees do not lie one after the other")
     feature = arrays["feature"].astype(np.int64)
     if np.any((feature < LEAF) | (feature >= n_features)):

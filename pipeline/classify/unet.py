@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.classify.model_file import Calibration, ModelFile, ModelRefused, read
-from pipeline.classify.onnx_network import session
+from pipeline.classify.networks import check_sizes
+from pipeline.classify.onnx_network import checked, line_of, session
 from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.unet_input import CHANNELS, Planes
 
@@ -79,6 +80,10 @@ class UNet:
         self.calibration: Calibration = said.calibration
         self.point_threshold = _number(model, "point_threshold")
         self.streak_threshold = _number(model, "streak_threshold")
+        if model.network is not None:
+            side = TILE_PX + 2 * HALO_PX
+            network = checked(NAME, model.network, OPERATORS)
+            check_sizes(NAME, network, {"image": (1, CHANNELS, side, side)})
         self._session: onnxruntime.InferenceSession = session(
             model, OPERATORS, {"image": [None, CHANNELS, None, None]}, threads
         )
@@ -117,7 +122,7 @@ class UNet:
         try:
             (found,) = self._session.run(["logits"], {"image": np.ascontiguousarray(planes[np.newaxis])})
         except Exception as error:  # noqa: BLE001 - ONNX Runtime raises many kinds, of no common base
-            raise ModelRefused(f"{NAME}: it cannot be run: {str(error).splitlines()[0][:200]}") from None
+            raise ModelRefused(f"{NAME}: it cannot be run: {line_of(error)}") from None
         logits: Maps = found[0]
         if logits.shape != (len(CLASSES), *planes.shape[1:]) or not np.isfinite(logits).all():
             raise ModelRefused(f"{NAME}: what it gives is no logits of {len(CLASSES)} classes")

@@ -16,7 +16,16 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.classify.model_file import DESCRIPTION, NETWORK, WEIGHTS, ModelRefused, read
+from core.models.files import folder_of, trouble
+from pipeline.classify.model_file import (
+    DESCRIPTION,
+    NETWORK,
+    WEIGHTS,
+    Description,
+    ModelFile,
+    ModelRefused,
+    read,
+)
 from pipeline.classify.scorers import load
 from pipeline.classify.triplets import SIDE
 from tests.pipeline import toy_models
@@ -175,6 +184,16 @@ def outside(place: str) -> onnx.ModelProto:
     return network(helper.make_node("Conv", ["triplet", "w"], ["logit"]), weights=(weight,))
 
 
+def sparse_outside() -> onnx.ModelProto:
+    """Other files as the values of a constant of which most is 0."""
+    values = outside("/etc/passwd").graph.initializer[0]
+    indices = numpy_helper.from_array(np.arange(6, dtype=np.int64))
+    sparse = onnx.SparseTensorProto(values=values, indices=indices, dims=[1, 6, 1, 1])
+    constant = helper.make_node("Constant", [], ["w"])
+    constant.attribute.add(name="sparse_value", type=onnx.AttributeProto.SPARSE_TENSOR, sparse_tensor=sparse)
+    return network(constant, helper.make_node("Conv", ["triplet", "w"], ["logit"]))
+
+
 def hidden() -> onnx.ModelProto:
     """The same within a branch."""
     inner = outside("/etc/passwd").graph
@@ -205,6 +224,7 @@ def own_function() -> onnx.ModelProto:
     [
         (lambda: outside("/etc/passwd"), "other files"),
         (lambda: outside("../../../secret.bin"), "other files"),
+        (sparse_outside, "other files"),
         (hidden, "operator 'If'|other files"),
         (own_domain, "operator 'Evil'"),
         (own_function, "functions of its own"),
@@ -233,6 +253,75 @@ def test_bytes_that_are_no_network_are_refused(tmp_path: Path, content: bytes) -
     (folder / DESCRIPTION).write_text(json.dumps(said))
     put(folder, NETWORK, content)
     refused(folder, "ONNX|cannot be run|other inputs|no output")
+
+
+@pytest.mark.parametrize("name", [DESCRIPTION, WEIGHTS])
+def test_a_pipe_or_a_device_in_place_of_a_file_is_refused_and_not_read(
+    grown: Path, tmp_path: Path, name: str
+) -> None:
+    tree = shutil.copytree(grown, folder_of(tmp_path, "tree"))
+    for put_there in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+        (tree / name).unlink()
+        put_there(tree / name)
+        refused(tree, "no regular file")
+        assert "no regular file" in str(trouble(tmp_path, "tree", tree.name))
+
+
+@pytest.mark.parametrize("planes", ["x", "", 3.5, 0])
+def test_planes_that_are_no_number_of_them_are_refused(tmp_path: Path, planes: object) -> None:
+    folder = tmp_path / "realbogus"
+    folder.mkdir()
+    said = {
+        "kind": "realbogus",
+        "architecture": "imported",
+        "inputs": "triplet",
+        "files": {},
+        "config": {"planes": planes},
+    }
+    (folder / DESCRIPTION).write_text(json.dumps(said))
+    put(folder, NETWORK, network().SerializeToString())
+    refused(folder, "neither triplets nor features")
+
+
+def with_arrays(folder: Path, **changed: np.ndarray) -> None:
+    from safetensors.numpy import load as load_arrays
+    from safetensors.numpy import save
+
+    put(folder, WEIGHTS, save({**load_arrays((folder / WEIGHTS).read_bytes()), **changed}))
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        # Differences of whole numbers wrap: each of these begins "after" the one before it.
+        (
+            {
+                "start": np.array([0, 2**62 + 2**61, -(2**62), 3]),
+                **{name: np.zeros(3) for name in ("threshold", "value")},
+                **{name: np.zeros(3, np.int64) for name in ("left", "right", "missing_left")},
+                "feature": np.full(3, -1),
+            },
+            "one after the other",
+        ),
+        ({"start": np.array([0.0, 1e19])}, "no whole numbers"),
+        ({"value": np.array([1e308])}, "no sum could take"),
+    ],
+)
+def test_numbers_that_wrap_or_overflow_are_refused(
+    tree: Path, changed: dict[str, np.ndarray], word: str
+) -> None:
+    with_arrays(tree, **changed)
+    refused(tree, word)
+
+
+def test_more_sets_of_weights_than_members_form_are_refused() -> None:
+    """Each candidate is compared with every set: millions of them would fill the memory."""
+    description = Description(
+        kind="ensemble", architecture="logistic_stacking", inputs="scores", features=["tree"]
+    )
+    sets = {"present": np.zeros((17, 1), np.uint8), "weights": np.zeros((17, 1)), "bias": np.zeros(17)}
+    with pytest.raises(ModelRefused, match="17 sets of weights; members form 16"):
+        load(ModelFile(description, "", sets))
 
 
 def test_a_tree_whose_nodes_go_round_in_a_circle_is_refused(tree: Path) -> None:

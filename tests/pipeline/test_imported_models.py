@@ -206,3 +206,40 @@ def test_what_looks_like_a_probability_and_is_taken_for_a_logit_is_told(tmp_path
     assert "--gives probability" in (told.doubt or "")
     said = bring_in(tmp_path / "a.onnx", tmp_path / "n", "realbogus", "triplet", "logit")
     assert said.doubt is None
+
+
+def test_a_network_that_ends_the_program_which_reads_it_is_refused_by_one_that_goes_on(tmp_path, capfd):
+    """A pool wider than its image: ONNX itself aborts as it asks how large the result is."""
+    nodes = [
+        helper.make_node("MaxPool", ["in"], ["pooled"], kernel_shape=[2, 1000]),
+        helper.make_node("Slice", ["pooled", "from", "to", "across"], ["narrow"]),
+        helper.make_node("ReduceMean", ["narrow"], ["out"], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("in", TensorProto.FLOAT, ["n", 3, 63, 63])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, None)],
+        [
+            numpy_helper.from_array(np.array([3]), "from"),
+            numpy_helper.from_array(np.array([9]), "to"),
+            numpy_helper.from_array(np.array([3]), "across"),
+        ],
+    )
+    save(graph, tmp_path / "a.onnx")
+    with pytest.raises(ModelRefused, match="ends the program that runs it"):
+        bring_in(tmp_path / "a.onnx", tmp_path / "m", "realbogus", "triplet")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_operations_that_lead_round_in_a_circle_are_refused(tmp_path):
+    nodes = [helper.make_node("Identity", ["out"], ["a"]), helper.make_node("Identity", ["a"], ["out"])]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("in", TensorProto.FLOAT, ["n", 3, 63, 63])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["n"])],
+    )
+    save(graph, tmp_path / "a.onnx")
+    with pytest.raises(ModelRefused, match=r"a\.onnx|model\.onnx"):
+        bring_in(tmp_path / "a.onnx", tmp_path / "m", "realbogus", "triplet")
