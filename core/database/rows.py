@@ -6,17 +6,15 @@ from typing import Any
 from sqlalchemy import insert
 from sqlmodel import Session
 
-from core.database.storable import storable
-
 
 def insert_rows(session: Session, table: type[Any], rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows that have the same columns, each value made `storable`."""
+    """Insert rows that have the same columns."""
     if rows:
-        session.connection().execute(insert(table), [storable(row) for row in rows])
+        session.connection().execute(insert(table), list(rows))
 
 
 def insert_for_keys(session: Session, table: type[Any], rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Insert rows that have the same columns and storable values; their keys, in the same order."""
+    """Insert rows that have the same columns; their keys, in the same order."""
     if not rows:
         return []
     statement = insert(table).returning(table.id, sort_by_parameter_order=True)

@@ -1,5 +1,10 @@
-"""Values as both databases can keep them and give them back unchanged."""
+"""Values as both databases can keep them and give them back unchanged.
 
+All that a store is given is made so as a statement is executed. Whoever compares a value with what is kept,
+or takes a hash of it, makes it so first.
+"""
+
+import json
 import math
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -31,3 +36,23 @@ def storable(value: Any) -> Any:
     elif isinstance(value, Real):
         value = float(value) if math.isfinite(value) else None
     return value
+
+
+def storable_json(value: Any) -> str:
+    """JSON of a value as both databases hold it."""
+    return json.dumps(storable(value))
+
+
+def storable_parameters(
+    _connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _is_many: bool
+) -> tuple[str, Any]:
+    """What a statement is given, as both databases hold it: SQLAlchemy's event before it is executed."""
+    if isinstance(parameters, list):  # a row each; what is said of many is also said of many rows in one
+        return statement, [_each(row) for row in parameters]
+    return statement, _each(parameters)
+
+
+def _each(row: Any) -> Any:
+    if isinstance(row, Mapping):
+        return {name: storable(value) for name, value in row.items()}
+    return tuple(storable(value) for value in row)

@@ -35,6 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlmodel import Session
 
+from core.database.storable import storable_json, storable_parameters
 from core.database.store_file import StoreFile, is_still, why_unwritable
 from core.errors import AstridError
 from core.vocabulary import ExitCode
@@ -104,6 +105,7 @@ class Store:
     def __init__(self, engine: Engine, *, read_only: bool = False) -> None:
         self.url = shown_url(engine.url)
         self.read_only = read_only
+        event.listen(engine, "before_cursor_execute", storable_parameters, retval=True)
         self._reader = engine.execution_options(postgresql_readonly=True) if read_only else engine
         self._writer = engine.execution_options(astrid_begin="BEGIN IMMEDIATE")
         self._durable = engine.execution_options(astrid_begin="BEGIN IMMEDIATE", astrid_synchronous="FULL")
@@ -292,7 +294,7 @@ def make_engine(place: URL, *, create: bool = False, read_only: bool = False) ->
     if place.get_backend_name() == "sqlite":
         return _sqlite_engine(Path(str(place.database)), "rwc" if create else "ro" if read_only else "rw")
     line = {name: value for name, value in _LINE.items() if name not in place.query}
-    engine = create_engine(place, connect_args=line, pool_pre_ping=True)
+    engine = create_engine(place, connect_args=line, pool_pre_ping=True, json_serializer=storable_json)
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
@@ -320,7 +322,9 @@ def _sqlite_engine(path: Path, mode: str) -> Engine:
             connection.create_function(name, 1, _passing_null(function), deterministic=True)
         return connection
 
-    engine = create_engine(URL.create("sqlite", database=str(path)), creator=connect)
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)), creator=connect, json_serializer=storable_json
+    )
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

@@ -159,11 +159,10 @@ def _end_lease(
         values["attempts"] = col(Observation.attempts) - 1
     else:
         values["finished_at"] = time.time()
-    plain = {key: storable(value) for key, value in values.items()}
     result = session.exec(
         update(Observation)
         .where(held(store, lease))
-        .values(**plain)
+        .values(**values)
         .returning(col(Observation.id))
         .execution_options(synchronize_session=False)
     )

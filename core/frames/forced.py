@@ -14,7 +14,6 @@ from typing import Any, Protocol
 from sqlalchemy import func, insert, select
 from sqlmodel import Session, col
 
-from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Candidate, Difference, ForcedFlux, Observation, Reference, SkyObject
 from core.frames.injected import DrawnSource, hidden_objects, sources_of
@@ -160,7 +159,7 @@ def add_points(store: Store, difference_id: int, points: Sequence[ForcedFacts], 
         fresh = [point for point in points if point.sky_object_id not in has]
         if fresh:
             rows = forced_rows(fresh, difference, difference_id, observation)
-            session.connection().execute(insert(ForcedFlux), [storable(row) for row in rows])
+            session.connection().execute(insert(ForcedFlux), rows)
         difference.forced_through = max(difference.forced_through or 0, through)
         return len(fresh)
 

@@ -83,7 +83,7 @@ def drop_mended(store: Store, paths: Sequence[str]) -> None:
     """Take files of alerts out of what needs a person: what was damaged or refused of them is whole now."""
     for start in range(0, len(paths), BATCH):
         query = select(Observation).where(
-            col(Observation.path).in_([storable(path) for path in paths[start : start + BATCH]]),
+            col(Observation.path).in_(paths[start : start + BATCH]),
             col(Observation.kind) == FrameKind.ALERTS.value,
             col(Observation.state).in_([state.value for state in DROPPABLE]),
         )
@@ -190,7 +190,7 @@ def _told(
     if new or row.path == storable(fact.path):
         return Registered(key, fact.frame, fact.path, row.state, row.reason, new)
     if is_gone:
-        row.path, row.frame = storable(fact.path), storable(fact.frame)
+        row.path, row.frame = fact.path, fact.frame
         return Registered(key, fact.frame, fact.path, row.state, row.reason, new=False)
     reason = f"the same content as {row.frame}, which is registered already"
     return Registered(key, fact.frame, fact.path, ObservationState.REJECTED.value, reason, new=False)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, or_, true, update
 from sqlmodel import Session, col, func, select
 
-from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Observation
 from core.errors import AstridError
@@ -226,7 +225,6 @@ def requeue(store: Store, ids: Sequence[int], by: str | None = None) -> int:
 
 def drop(store: Store, ids: Sequence[int], reason: str = "dropped by hand", by: str | None = None) -> int:
     """Take frames out of the queue; those that run or are done stay. How many went."""
-    reason = str(storable(reason))
     values = {"state": ObservationState.DROPPED.value, "reason": reason}
     return _move(store, ids, DROPPABLE, values, QueueEventKind.DROPPED, by, reason)
 

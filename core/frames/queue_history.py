@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlmodel import Session, col, insert, select
 
-from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import QueueEvent, StageRun
 from core.vocabulary import QueueEventKind
@@ -74,8 +73,8 @@ def note_all(
             "event": event.value,
             "state": state,
             "attempt": attempt,
-            "by": storable(by),
-            "reason": storable(reason),
+            "by": by,
+            "reason": reason,
         }
         for key, state, attempt, by in frames
     ]

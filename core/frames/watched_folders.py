@@ -139,7 +139,7 @@ def take(store: Store, path: Path, *, interval_s: float, processes: bool = False
 
 def beat(store: Store, watch: Watch, *, unsettled: int = 0, problem: str | None = None) -> bool:
     """Say that a folder was looked into; false when another watches it now."""
-    values = {"heartbeat_at": store.clock(), "unsettled": unsettled, "problem": storable(problem)}
+    values = {"heartbeat_at": store.clock(), "unsettled": unsettled, "problem": problem}
     with store.write() as session:
         return _change(session, watch, values)
 
@@ -167,7 +167,7 @@ def remember(
         session.merge(
             WatchedFile(
                 folder_id=watch.folder_id,
-                name=storable(name),
+                name=name,
                 size=look.size,
                 mtime=look.mtime,
                 taken_at=now,

@@ -14,7 +14,6 @@ from sqlalchemy import and_, bindparam, or_, select, update
 from sqlmodel import Session, col
 
 from core.database.keys import key_in
-from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import (
     Candidate,
@@ -153,9 +152,9 @@ def write(
             return None
         if quality is not None:
             for name in OF_FRAME:
-                setattr(observation, name, storable(getattr(quality, name)))
+                setattr(observation, name, getattr(quality, name))
         if remark and remark not in (observation.reason or ""):
-            observation.reason = storable(f"{observation.reason} {remark}" if observation.reason else remark)
+            observation.reason = f"{observation.reason} {remark}" if observation.reason else remark
         if zeropoint is None or difference.zeropoint is not None:
             return 0
         _brighten(difference, zeropoint, mag_system)
@@ -169,8 +168,7 @@ def _still(observation: Observation, difference: Difference) -> bool:
 
 def _named(session: Session, name: str) -> Any:
     """That a frame is one of a name, or lies in a field of it."""
-    kept = storable(name)
-    conditions = [col(Observation.field) == kept, col(Observation.frame) == kept]
+    conditions = [col(Observation.field) == name, col(Observation.frame) == name]
     if (key := key_in(name)) is not None:
         conditions.append(col(Observation.id) == key)
     if session.scalar(select(col(Observation.id)).where(or_(*conditions)).limit(1)) is None:

@@ -149,7 +149,7 @@ def acknowledge(store: Store, ids: Iterable[int], by: str, *, now: float | None 
             raise NoSuchEvent(f"there is no health event {min(missing)}")
         for row in rows:
             if row.acknowledged_at is None:
-                row.acknowledged_at, row.acknowledged_by = at, storable(by)
+                row.acknowledged_at, row.acknowledged_by = at, by
         return [event_of(row) for row in rows]
 
 

@@ -16,7 +16,6 @@ from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Promotion, TrainedModel
 from core.database.turns import take_turn
@@ -76,8 +75,8 @@ def add(
             created_at=time.time(),
             created_by=created_by,
             training=training,
-            description=storable(dict(description)),
-            scorecard=storable(dict(scorecard)) if scorecard is not None else None,
+            description=dict(description),
+            scorecard=dict(scorecard) if scorecard is not None else None,
         )
         session.add(row)
     return row
@@ -104,7 +103,7 @@ def keep_scorecard(store: Store, name: str, digest: str, scorecard: Mapping[str,
             return None
         before = row.scorecard or {}
         first = before.get(OF_TRAINING) if JUDGED_BY in before else before
-        row.scorecard = storable({**scorecard, **({OF_TRAINING: first} if first else {})})
+        row.scorecard = {**scorecard, **({OF_TRAINING: first} if first else {})}
         session.add(row)
         return row.number
 
@@ -188,7 +187,7 @@ def registered(store: Store, model_id: int, run: str, number: str) -> None:
 
 def _take_turn(session: Session, name: str) -> None:
     """Versions of one model are numbered, promoted and rolled back one after another."""
-    take_turn(session, f"versions of {storable(name)}")
+    take_turn(session, f"versions of {name}")
 
 
 def _of(name: str) -> SelectOfScalar[TrainedModel]:
@@ -233,7 +232,7 @@ def _change(session: Session, name: str, number: int, kind: str, by: str, reason
         number=number,
         previous=before,
         kind=kind,
-        reason=storable(reason),
+        reason=reason,
         promoted_by=by,
         promoted_at=time.time(),
     )

@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import delete, insert
 from sqlmodel import Session, col, select
 
-from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import CandidateMatch
 from core.database.turns import take_turn
@@ -131,8 +130,5 @@ def write_known(session: Session, answers: Mapping[int, Mapping[str, Any]], stat
     for start in range(0, len(ids), BATCH):
         some = ids[start : start + BATCH]
         session.connection().execute(delete(CandidateMatch).where(col(CandidateMatch.candidate_id).in_(some)))
-        rows = [
-            {"candidate_id": key, "state": state, "at": now, "answers": storable(answers[key])}
-            for key in some
-        ]
+        rows = [{"candidate_id": key, "state": state, "at": now, "answers": answers[key]} for key in some]
         session.connection().execute(insert(CandidateMatch), rows)

@@ -100,7 +100,7 @@ def write_samples(
     with store.write() as session:
         mine = _taken(session, host, sampler, stale_s)
         rows = [
-            {name: storable(getattr(each, name)) for name in _SAMPLE} | {"device": key(host, each.device)}
+            {name: getattr(each, name) for name in _SAMPLE} | {"device": key(host, each.device)}
             for each in samples
             if key(host, each.device) in mine
         ]
@@ -164,5 +164,5 @@ def _run_energy(energy: Mapping[str, DeviceEnergy]) -> dict[str, Any]:
     measured = [each.joules for each in energy.values() if each.joules is not None]
     return {
         "energy_j": sum(measured) if measured else None,
-        "energy": storable({device: asdict(each) for device, each in energy.items()}),
+        "energy": {device: asdict(each) for device, each in energy.items()},
     }

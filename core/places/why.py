@@ -19,7 +19,6 @@ from sqlmodel import Session, col, select
 from core.database.keys import key_in
 from core.database.keyset import Cursor, check_limit, fetch
 from core.database.records import Record, finite
-from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Candidate, Difference, Observation, Reference, SkyObject
 from core.errors import AstridError
@@ -229,7 +228,7 @@ def _frame(session: Session, frame: int | str) -> Observation:
     row = None if key is None else session.get(Observation, key)
     if row is not None:
         return row
-    called = col(Observation.frame) == storable(str(frame))
+    called = col(Observation.frame) == str(frame)
     rows = session.exec(select(Observation).where(called).limit(2)).all()
     if not rows:
         raise WhyError(f"there is no frame {safe_text(frame, 200)}: name one by its id or its name")
@@ -278,7 +277,7 @@ def _page(session: Session, place: Place, page: Page) -> tuple[list[Observation]
     if page.until is not None:
         query = query.where(col(Observation.mjd) < page.until)
     if page.filter is not None:
-        query = query.where(col(Observation.filter) == storable(page.filter))
+        query = query.where(col(Observation.filter) == page.filter)
     rows = fetch(
         session,
         query,

@@ -14,7 +14,6 @@ from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Assignment, SkyObject, Verdict
 from core.database.turns import take_turn
@@ -220,7 +219,7 @@ def asked(store: Store, *, expert: str | None = None, limit: int = 1000) -> list
         .limit(limit)
     )
     if expert is not None:
-        query = query.where(col(Assignment.expert) == storable(expert))
+        query = query.where(col(Assignment.expert) == expert)
     with store.read() as db:
         rows = [(sky_object, who) for sky_object, who in db.execute(query)]
         ids = [sky_object.id or 0 for sky_object, _ in rows]

@@ -17,7 +17,6 @@ from sqlalchemy import case, false, func, select
 from sqlmodel import col
 
 from core.database.keyset import MAX_LIMIT
-from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import SkyObject, Verdict
 from core.errors import AstridError
@@ -168,7 +167,7 @@ def pace(store: Store, reviewer: str) -> Pace:
     """Measure a reviewer's pace from the newest verdicts."""
     query = (
         select(Verdict)
-        .where(col(Verdict.reviewer) == storable(reviewer), stands(Verdict))
+        .where(col(Verdict.reviewer) == reviewer, stands(Verdict))
         .order_by(col(Verdict.id).desc())
         .limit(NEWEST)
     )

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlmodel import col, select
 
-from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, SkyObject
 from core.frames.scored_by import not_classified_by, scoring_key
@@ -118,7 +117,7 @@ def write_scores(store: Store, told: str, scored: Sequence[NewScores]) -> int:
         for row in rows:
             new = by_number[row.id or 0]
             columns = {"score": new.score, "scores": dict(new.scores), "features": dict(new.features)}
-            row.sqlmodel_update(storable(columns) | {"scoring_id": key})
+            row.sqlmodel_update(columns | {"scoring_id": key})
         session.flush()
         refresh(session, {row.sky_object_id for row in rows})
     return len(rows)

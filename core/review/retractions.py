@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import SkyObject, Verdict
 from core.database.turns import take_turn
@@ -123,7 +122,7 @@ def objects_of_step(store: Store, row: Verdict) -> tuple[int, ...]:
 
 def _hold(db: Session, reviewer: str) -> None:
     """Let one console of a reviewer at a time take back or give again: two would answer the same row."""
-    take_turn(db, f"undo of {storable(reviewer)}")
+    take_turn(db, f"undo of {reviewer}")
 
 
 def _step_of(db: Session, row: Verdict, *conditions: Any) -> list[Verdict]:

@@ -10,7 +10,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from core.database.storable import storable
 from core.database.store import Store
 from core.database.tables import Assignment, Candidate, Observation, SavedFilter, Verdict
 from core.errors import AstridError
@@ -62,7 +61,7 @@ def save(store: Store, *, reviewer: str, name: str, expression: str) -> None:
             row = db.scalar(select(SavedFilter).where(*mine))
             if row is None:
                 row = SavedFilter(reviewer=reviewer, name=name, expression="", created_at=0.0)
-            row.expression, row.created_at = storable(expression), time.time()
+            row.expression, row.created_at = expression, time.time()
             try:
                 db.add(row)
                 db.flush()

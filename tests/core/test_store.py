@@ -1,5 +1,6 @@
 """A store is opened only when this program understands it, and says in one sentence why not."""
 
+import math
 import os
 import sqlite3
 import subprocess
@@ -10,9 +11,10 @@ from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import insert, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel, select
 
@@ -33,7 +35,7 @@ from core.database.store import (
     version_in,
 )
 from core.database.store_file import why_unwritable
-from core.database.tables import SavedFilter
+from core.database.tables import Run, SavedFilter
 from tests.builders import empty_store
 from tests.conftest import _database
 
@@ -47,6 +49,35 @@ def set_version(url: str, version: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
     engine.dispose()
+
+
+CAME = "a\0b\ud800\udcff\x1b[31m"
+KEPT = "a\N{REPLACEMENT CHARACTER}b??\x1b[31m"
+
+
+def test_whatever_a_store_is_given_it_can_hold_and_finds_again(store: Store) -> None:
+    with store.write() as session:
+        session.add(
+            SavedFilter(reviewer=CAME, name=CAME, expression=CAME * 100_000, created_at=np.float32(1))
+        )
+        run = Run(engine="local", host="h", pid=1, workers=1, state="done", config_hash="")
+        run.started_at, run.heartbeat_at = np.int64(2), 2.0
+        run.config = {CAME: [CAME, math.nan, np.float32(0.5)], "n": -math.inf}
+        session.add(run)
+    with store.write() as session:
+        # Several rows by one statement, the same values as conditions, and SQL of one's own.
+        columns = {"reviewer": CAME, "expression": "", "created_at": 1.0}
+        session.connection().execute(insert(SavedFilter), [columns | {"name": CAME + each} for each in "xy"])
+        session.execute(
+            text("UPDATE saved_filter SET expression = :to WHERE name = :name"),
+            {"to": CAME, "name": f"{CAME}x"},
+        )
+    with store.read() as session:
+        found = session.exec(select(SavedFilter).where(SavedFilter.reviewer == CAME).order_by(SavedFilter.id))
+        kept = [(KEPT, KEPT * 100_000), (f"{KEPT}x", KEPT), (f"{KEPT}y", "")]
+        assert [(row.name, row.expression) for row in found] == kept
+        assert session.exec(select(Run.config)).one() == {KEPT: [KEPT, None, 0.5], "n": None}
+        assert session.exec(select(Run.started_at)).one() == 2.0
 
 
 def test_the_constant_head_is_the_newest_migration() -> None:

@@ -259,12 +259,13 @@ def test_bytes_that_are_no_network_are_refused(tmp_path: Path, content: bytes) -
 def test_a_pipe_or_a_device_in_place_of_a_file_is_refused_and_not_read(
     grown: Path, tmp_path: Path, name: str
 ) -> None:
-    tree = shutil.copytree(grown, folder_of(tmp_path, "tree"))
+    digest = hashlib.sha256((grown / DESCRIPTION).read_bytes()).hexdigest()
+    tree = shutil.copytree(grown, folder_of(tmp_path, digest))
     for put_there in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
         (tree / name).unlink()
         put_there(tree / name)
         refused(tree, "no regular file")
-        assert "no regular file" in str(trouble(tmp_path, "tree", tree.name))
+        assert "no regular file" in str(trouble(tmp_path, "tree", digest))
 
 
 @pytest.mark.parametrize("planes", ["x", "", 3.5, 0])
