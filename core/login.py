@@ -2,6 +2,7 @@
 
 import getpass
 
+MOST_NAME = 100  # letters of a reviewer's name; PostgreSQL's indexes hold no text without end
 NAMELESS = "reviewer"  # what a user is called that has no name, as in some containers
 
 

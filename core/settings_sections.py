@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from core.login import MOST_NAME
 from core.settings_values import usable
 
 
@@ -221,7 +222,7 @@ class AlertSettings(Section):
 class ReviewSettings(Section):
     """The review screen."""
 
-    reviewer: str = ""  # empty: the login name
+    reviewer: str = Field("", max_length=MOST_NAME)  # empty: the login name
     theme: Literal["dark", "light", "dome"] = "dark"
     drawing: Literal["auto", "kitty", "sixel", "half", "grey", "braille", "ascii"] = "auto"
     stretch: Literal["linear", "asinh", "log", "zscale", "percentile", "histogram"] = "asinh"

@@ -22,6 +22,7 @@ import typer
 from core.charset import write_utf8
 from core.database.keys import MOST_KEY
 from core.errors import AstridError
+from core.login import MOST_NAME
 from core.unfinished import unfinished
 from core.vocabulary import ExitCode
 
@@ -104,7 +105,10 @@ def person_of(context: typer.Context, given: str | None = None) -> str:
     from core.database.storable import storable as as_kept
     from core.login import login_name
 
-    return str(as_kept(given or settings_of(context).review.reviewer or login_name()))
+    named = str(as_kept(given or settings_of(context).review.reviewer or login_name()))
+    if len(named) > MOST_NAME:
+        raise typer.BadParameter(f"a reviewer's name has at most {MOST_NAME} letters, not {len(named)}")
+    return named
 
 
 def session_of(reviewer: str) -> str:

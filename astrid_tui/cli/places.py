@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from astrid_tui.cli.invocation import storable
+import typer
+
+from core.database.keys import key_in
+from core.text import safe_text
 
 if TYPE_CHECKING:
     from core.database.store import Store
@@ -24,7 +27,9 @@ def candidate_given(store: Store, what: str) -> int:
     from core.objects.detail import newest_candidate
 
     if what.isdecimal() and what.isascii():
-        key: int = storable(int(what))
+        key = key_in(what)
+        if key is None:
+            raise typer.BadParameter(f"{safe_text(what, 40)} is out of range")
         return key
     return newest_candidate(store, what)
 

@@ -54,6 +54,7 @@ _LINE = {
     "tcp_user_timeout": 60_000,  # milliseconds
 }
 THROWN_OUT = "25P03"  # PostgreSQL's codes: a transaction slept too long,
+TOO_LONG = "54000"  # a text is longer than an index holds,
 MISSING = ("42P01", "42703")  # and there is no such table, no such column
 ASLEEP_S = 60.0  # PostgreSQL ends the transaction of who does nothing for so long: its locks bar everybody
 
@@ -199,6 +200,10 @@ class Store:
         try:
             yield
         except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) == TOO_LONG:
+                raise StoreError(
+                    f"the store {self.url} cannot hold so long a text: {_cause(error)}"
+                ) from error
             if not _is_unusable(error):
                 raise
             kind = StoreAway if self.is_postgresql and not _lacks_a_table(error) else StoreUnreachable

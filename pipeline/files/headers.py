@@ -17,6 +17,8 @@ from pipeline.files.times import absurd_dates, contradiction, mid_exposure
 from pipeline.frame import Exposure, FrameRefused
 
 # The first keyword that holds a usable value wins.
+MOST_TEXT = 200  # letters of a text
+
 KEYWORDS: dict[str, tuple[str, ...]] = {
     "exposure_s": ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPOSED", "TEXPTIME", "ELAPTIME", "PEXP"),
     "integration_s": ("ITIME",),  # of Keck and IRTF: of each of the frames that the camera added up
@@ -139,9 +141,9 @@ def look_up(header: Header, keywords: tuple[str, ...]) -> object:
 
 
 def text(header: Header, name: str) -> str | None:
-    """A text of `KEYWORDS`, as it stands in the header."""
+    """A text of `KEYWORDS`, as it stands in the header; its beginning, where it goes on over many cards."""
     value = look_up(header, KEYWORDS[name])
-    return None if value is None else str(value)
+    return None if value is None else str(value)[:MOST_TEXT]
 
 
 def number(header: Header, name: str) -> float | None:

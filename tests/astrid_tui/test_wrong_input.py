@@ -84,6 +84,8 @@ def test_what_is_not_there_is_a_failure(
         (("queue", "list", "--filter", "path:*\udcff"), 0),
         (("candidates", "filters", "--save", "mine", "field:\udcff"), 0),
         (("candidates", "show", "\udcff"), 1),
+        (("candidates", "show", "9" * 5000), 2),  # Python itself makes no number of so many digits
+        (("candidates", "undo", "--reviewer", "x" * 101), 2),
         (("objects", "show", "\udcff"), 1),
         (("why", 10, 20, "--frame", "\udcff"), 1),
         (("candidates", "undo", "--reviewer", "\udcff"), 0),
@@ -91,7 +93,7 @@ def test_what_is_not_there_is_a_failure(
         (("candidates", "stats", "--reviewer", "\udcff"), 0),
     ],
 )
-def test_bytes_that_are_no_text_are_a_name_that_nothing_has(
+def test_bytes_that_are_no_text_and_words_without_end_are_a_name_that_nothing_has(
     astrid: Command, store: Store, words: tuple[object, ...], code: int
 ) -> None:
     astrid(*words, code=code)

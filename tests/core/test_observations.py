@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlmodel import select
 
@@ -130,6 +131,19 @@ def test_a_path_that_no_database_holds_is_rejected_once(store: Store) -> None:
         assert told.state == "rejected"
         assert "UTF-8" in (told.reason or "")
     assert len(rows(store)) == 1
+
+
+def test_a_path_that_no_index_holds_is_rejected_until_its_file_is_moved(store: Store) -> None:
+    """Random letters: PostgreSQL compresses what repeats. It would have refused the whole batch."""
+    folders = np.random.default_rng(1).integers(0x4E00, 0x9FFF, (20, 60))
+    path = f"/data/{'/'.join(''.join(map(chr, each)) for each in folders)}.fits"
+    for _ in range(2):
+        (told,) = register(store, [frame_facts(1, path=path)])
+        assert (told.state, told.reason) == ("rejected", "its path has more than 2500 bytes: move it")
+    (row,) = rows(store)
+    assert path.endswith(row.path)
+    (told,) = register(store, [frame_facts(1, path="/data/moved.fits")])
+    assert (told.state, rows(store)[0].path) == ("queued", "/data/moved.fits")
 
 
 def test_a_file_that_was_renamed_as_asked_is_taken(store: Store) -> None:

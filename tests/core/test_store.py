@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,6 +22,7 @@ from core.database import migrations, tables
 from core.database.store import (
     HEAD,
     Store,
+    StoreError,
     StoreLost,
     StoreMissing,
     StoreOutdated,
@@ -78,6 +79,15 @@ def test_whatever_a_store_is_given_it_can_hold_and_finds_again(store: Store) -> 
         assert [(row.name, row.expression) for row in found] == kept
         assert session.exec(select(Run.config)).one() == {KEPT: [KEPT, None, 0.5], "n": None}
         assert session.exec(select(Run.started_at)).one() == 2.0
+
+
+def test_a_text_that_no_index_holds_is_the_text_s_fault_not_the_server_s(store: Store) -> None:
+    """A run waits for a server that is away; this one would answer the same for ever."""
+    name = "".join(map(chr, np.random.default_rng(1).integers(0x4E00, 0x9FFF, 3000)))
+    refused = pytest.raises(StoreError, match="cannot hold so long a text")
+    with refused if store.is_postgresql else nullcontext() as told, store.write() as session:
+        session.add(a_filter(name))
+    assert told is None or told.type is StoreError  # none of those that a run waits out
 
 
 def test_the_constant_head_is_the_newest_migration() -> None:

@@ -4,7 +4,7 @@ import pytest
 from astropy.io.fits import Header
 
 from core.vocabulary import FrameKind
-from pipeline.files.headers import data_unit, exposure_of, filter_of, kind_of
+from pipeline.files.headers import data_unit, exposure_of, filter_of, kind_of, text
 from pipeline.frame import FrameRefused
 
 DATE = {"DATE-OBS": "2020-01-01T00:00:00"}
@@ -134,3 +134,9 @@ def test_of_several_wheels_the_one_in_use_gives_the_filter():
 def test_a_colour_mosaic_is_refused(cards):
     with pytest.raises(FrameRefused, match="colour mosaic"):
         filter_of(Header(cards))
+
+
+def test_a_text_that_goes_on_over_many_cards_is_cut_so_that_every_store_can_index_it():
+    header = Header()
+    header["OBJECT"] = "M31 " * 5000
+    assert text(header, "field") == "M31 " * 50
