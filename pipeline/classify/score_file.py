@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from core.errors import AstridError
+from core.text import size_told
 from pipeline.classify.classify import Classifier, Scores
 from pipeline.classify.scorers import BATCH
 from pipeline.classify.triplets import (
@@ -25,7 +28,7 @@ from pipeline.classify.triplets import (
 from pipeline.files.npz_file import DAMAGE
 
 MOST_SIDE = 1024
-MOST_BYTES = 8 * 2**30  # of one array
+LEAST_SCALE, MOST_SCALE = 1e-6, 1e6  # arcsec that a pixel is wide
 
 
 class TripletFileError(AstridError):
@@ -66,12 +69,13 @@ def read(path: Path) -> TripletFile:
             lacking = [name for name in PLANES if name not in file]
             if lacking:
                 raise TripletFileError(f"{path.name} lacks the arrays {', '.join(lacking)}")
-            arrays = [file[name] for name in PLANES]
-            scale = file.get("pixel_scale")
+            arrays = [_array(file, name) for name in PLANES]
+            scale = _array(file, "pixel_scale") if "pixel_scale" in file else None
     except OSError as error:
         raise TripletFileError(f"{path.name} cannot be read: {error.strerror or error}") from None
     except DAMAGE as error:
-        raise TripletFileError(f"{path.name} is no file of triplets: {str(error)[:200]}") from None
+        told = (str(error).splitlines() or [type(error).__name__])[0]
+        raise TripletFileError(f"{path.name} is no file of triplets: {told[:200]}") from None
     shapes = {name: array.shape for name, array in zip(PLANES, arrays, strict=True)}
     for name, array in zip(PLANES, arrays, strict=True):
         if array.ndim != 3 or 0 in array.shape[1:] or max(array.shape[1:]) > MOST_SIDE:
@@ -93,20 +97,44 @@ def _scale(path: Path, given: NDArray[np.generic] | None, count: int) -> NDArray
     if given.dtype.kind not in "fiu" or given.size not in (1, count):
         raise TripletFileError(f"{path.name}: pixel_scale must be one number, or one for each triplet")
     scale = given.astype(np.float64).ravel()
-    if not (np.isfinite(scale) & (scale > 0.0)).all():
-        raise TripletFileError(f"{path.name}: pixel_scale must be positive: arcsec that a pixel is wide")
+    if not ((scale >= LEAST_SCALE) & (scale <= MOST_SCALE)).all():
+        raise TripletFileError(
+            f"{path.name}: pixel_scale must be positive: arcsec that a pixel is wide, "
+            f"{LEAST_SCALE:g} to {MOST_SCALE:g}"
+        )
     return np.array(np.broadcast_to(scale, (count,)))
 
 
 def _check_sizes(path: Path) -> None:
-    """Refuse what would fill the memory, by the sizes that its directory tells."""
+    """Refuse what would fill the memory, by the sizes that its directory tells, and what has no end."""
+    if path.exists() and not path.is_dir() and not path.is_file():
+        raise TripletFileError(f"{path.name} cannot be read: it is no regular file")
     with zipfile.ZipFile(path) as file:
-        for each in file.infolist():
-            if each.file_size > MOST_BYTES:
-                raise TripletFileError(
-                    f"{path.name}: {each.filename[:64]} has {each.file_size} bytes; "
-                    f"more than {MOST_BYTES} are not read"
-                )
+        size = sum(each.file_size for each in file.infolist())
+    if size > (most := _memory()):
+        raise TripletFileError(
+            f"{path.name} holds {size_told(size)}, more than this machine's memory of {size_told(most)}: "
+            "part it"
+        )
+
+
+def _memory() -> int:
+    """Bytes that this machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _array(file: NpzFile, name: str) -> NDArray[np.generic]:
+    """An array of a file; other files may lie in it under the name of one.
+
+    Raises
+    ------
+    TypeError
+        It is no array.
+    """
+    found = file[name]
+    if not isinstance(found, np.ndarray):
+        raise TypeError(f"its {name} is no array")
+    return found
 
 
 def score(

@@ -151,7 +151,8 @@ def _enlarged(image: Stack, factor: float) -> Stack:
 
 def _fitted(stack: NDArray[np.generic]) -> Stack:
     """Squares of SIDE around the middle pixel: cropped, or filled up with NaN."""
-    values = stack.astype(np.float32)
+    with np.errstate(over="ignore"):  # what is beyond single precision is masked in a moment
+        values = stack.astype(np.float32)
     values[~(np.abs(values) <= MAX_ABS)] = np.nan
     count, height, width = values.shape
     out = np.full((count, SIDE, SIDE), np.nan, np.float32)

@@ -3,6 +3,7 @@
 import struct
 import zipfile
 import zlib
+from tokenize import TokenError
 
 DAMAGE = (
     AttributeError,
@@ -13,6 +14,7 @@ DAMAGE = (
     OverflowError,
     RuntimeError,  # an encrypted entry, or one packed in a way that is not known
     SyntaxError,
+    TokenError,  # of brackets that are not closed, where an array is described
     TypeError,  # an array alone, where several by name are wanted
     ValueError,
     struct.error,

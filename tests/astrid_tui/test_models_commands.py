@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from contextlib import closing, contextmanager
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -115,6 +117,40 @@ def test_files_that_are_no_triplets_get_one_sentence(astrid, tmp_path, arrays, w
     astrid("models", "score", tmp_path / "bad.npz", code=1)
     assert word in astrid.said
     assert len(astrid.said.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("new.npy", b"no array"),
+        ("pixel_scale.npy", b"no array"),
+        ("ref.npy", b"\x93NUMPY\x01\x00\x09\x00(((((((((" + b"\0" * 400),  # brackets that are not closed
+        ("ref.npy", b"\x93NUMPY\x02\x00\x00\x50\x00\x00" + b" " * 0x5000),  # a description without end
+    ],
+)
+def test_members_of_an_archive_that_are_no_arrays_get_one_sentence(astrid, tmp_path, name, content):
+    np.savez(tmp_path / "good.npz", **dict.fromkeys(("new", "ref", "diff"), np.zeros((3, 9, 9))))
+    with ZipFile(tmp_path / "good.npz") as good, ZipFile(tmp_path / "bad.npz", "w") as bad:
+        for each in {name, *good.namelist()}:
+            bad.writestr(each, content if each == name else good.read(each))
+    astrid("models", "score", tmp_path / "bad.npz", code=1)
+    assert "bad.npz is no file of triplets: " in astrid.said
+    assert len(astrid.said.strip().splitlines()) == 1
+
+
+def test_an_archive_larger_than_the_memory_is_not_unpacked(astrid, tmp_path, monkeypatch):
+    """Zeros take a thousandth of their room."""
+    monkeypatch.setattr("pipeline.classify.score_file._memory", lambda: 2**20)
+    zeros = dict.fromkeys(("new", "ref", "diff"), np.zeros((99, 63, 63), np.float32))
+    np.savez_compressed(tmp_path / "bomb.npz", **zeros)
+    astrid("models", "score", tmp_path / "bomb.npz", code=1)
+    assert "holds 4.5 MiB, more than this machine's memory of 1.0 MiB: part it" in astrid.said
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_at(astrid, tmp_path):
+    os.mkfifo(tmp_path / "pipe.npz")
+    astrid("models", "score", tmp_path / "pipe.npz", code=1)
+    assert "no regular file" in astrid.said
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04" + b"\0" * 50, b"\x80\x02pickle", None])
