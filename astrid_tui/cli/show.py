@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 _FACTS = 6  # lines of facts
+LEAST_WIDTH = 20  # columns
+MOST_SIDE = 1000  # columns or lines that are drawn on; no screen has more, and memory would not last
 _LEAST_PANEL = 24  # columns of an image, for a fourth one
 
 
@@ -74,12 +76,14 @@ def show(
     ] = Shown.AUTO,
     stretch: Annotated[Stretch, typer.Option(help="How brightness follows signal.")] = Stretch.ASINH,
     invert: Annotated[bool, typer.Option("--invert", help="Dark sources on a bright sky.")] = False,
-    width: Annotated[int | None, typer.Option(min=20, help="Columns; default: the terminal's.")] = None,
+    width: Annotated[
+        int | None, typer.Option(min=LEAST_WIDTH, max=MOST_SIDE, help="Columns; default: the terminal's.")
+    ] = None,
 ) -> None:
     """Draw an image, or a candidate's new, reference and difference with what is known of it."""
     from core.cells import Look
 
-    columns = width or shutil.get_terminal_size().columns
+    columns = width or min(max(shutil.get_terminal_size().columns, LEAST_WIDTH), MOST_SIDE)
     look = Look(drawing=_chosen(drawing), stretch=stretch.value, invert=invert)
     if what.isascii() and what.isdecimal() and not Path(what).exists():
         candidate = key_in(what)
@@ -139,7 +143,7 @@ def _show_file(context: typer.Context, name: str, look: "Look", columns: int) ->
     except FrameRefused as refused:
         raise AstridError(f"{path}: {refused}") from refused
     values = np.where(raw.mask != 0, np.float32(np.nan), raw.data)
-    rows = min(columns // 2, max(4, shutil.get_terminal_size().lines - 3))
+    rows = min(columns // 2, max(4, _lines() - 3))
     _draw([draw_plane(values, rows, 2 * rows, look)], look.drawing)
     height, width = raw.data.shape
     exposure = raw.exposure
@@ -178,13 +182,17 @@ def _show_candidate(context: typer.Context, candidate: int, look: "Look", column
         print_text(f"No images: {card.cutouts_problem or 'no cutouts were kept'}.")
 
 
+def _lines() -> int:
+    return min(shutil.get_terminal_size().lines, MOST_SIDE)
+
+
 def _draw_cutouts(cutouts: "Cutouts", look: "Look", columns: int, below: int) -> None:
     """New, reference, difference, and the score where there is room, each with the limits of its scale."""
     from core.cells import draw_triplet, faint_sources_survive
 
     score = cutouts.score if columns >= 4 * _LEAST_PANEL + 3 else None
     count = 3 if score is None else 4
-    rows = max(4, shutil.get_terminal_size().lines - 3 - below)
+    rows = max(4, _lines() - 3 - below)
     side = min((columns - count + 1) // count // 2, rows)
     panels = draw_triplet(
         cutouts.new,

@@ -100,6 +100,19 @@ def test_bytes_that_are_no_text_and_words_without_end_are_a_name_that_nothing_ha
     assert "Traceback" not in astrid.said
 
 
+@pytest.mark.parametrize(("columns", "lines"), [("1", "1"), ("1000000", "1000000")])
+def test_a_terminal_that_says_an_absurd_size_is_drawn_on_within_bounds(
+    astrid: Command, image: Path, monkeypatch: pytest.MonkeyPatch, columns: str, lines: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("LINES", lines)
+    fits.PrimaryHDU(np.arange(64.0 * 64.0).reshape(64, 64)).writeto(image, overwrite=True)
+    drawn = astrid("show", image, "--drawing", "ascii").splitlines()
+    assert 4 < len(drawn) <= 502
+    assert 8 <= max(map(len, drawn)) <= 1000
+    astrid("show", image, "--width", 1_000_000, code=2)
+
+
 def test_an_export_that_cannot_be_written_says_why(astrid: Command, store: Store, tmp_path: Path) -> None:
     astrid("candidates", "export", "-o", tmp_path / "none" / "x.csv", code=1)
     assert "x.csv: there is no folder" in astrid.said
