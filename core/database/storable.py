@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
+MOST_INDEXED = 2500  # bytes of a text
 PLAIN = frozenset({int, bool, bytes, type(None)})
 
 
@@ -36,6 +37,11 @@ def storable(value: Any) -> Any:
     elif isinstance(value, Real):
         value = float(value) if math.isfinite(value) else None
     return value
+
+
+def indexable(path: str) -> str:
+    """A path as it is kept: storable, and its end alone where PostgreSQL's indexes could not hold it."""
+    return str(storable(path)).encode()[-MOST_INDEXED:].decode(errors="ignore")
 
 
 def storable_json(value: Any) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy import Insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select, tuple_
 
-from core.database.storable import storable
+from core.database.storable import MOST_INDEXED, indexable, storable
 from core.database.store import Store
 from core.database.tables import Observation
 from core.frames.content import was_written_over
@@ -28,9 +28,8 @@ log = logging.getLogger(__name__)
 
 BATCH = 500
 REPLACED = "its file holds other content now"
-MOST_PATH = 2500  # bytes
 NOT_UTF8 = "its path is no valid UTF-8: rename it"
-TOO_LONG = f"its path has more than {MOST_PATH} bytes: move it"
+TOO_LONG = f"its path has more than {MOST_INDEXED} bytes: move it"
 REFUSED = (ObservationState.REJECTED, ObservationState.QUARANTINED)
 REPLACEABLE = (*DROPPABLE, ObservationState.CALIBRATION)
 
@@ -85,7 +84,7 @@ def drop_mended(store: Store, paths: Sequence[str]) -> None:
     """Take files of alerts out of what needs a person: what was damaged or refused of them is whole now."""
     for start in range(0, len(paths), BATCH):
         query = select(Observation).where(
-            col(Observation.path).in_([_kept(path) for path in paths[start : start + BATCH]]),
+            col(Observation.path).in_([indexable(path) for path in paths[start : start + BATCH]]),
             col(Observation.kind) == FrameKind.ALERTS.value,
             col(Observation.state).in_([state.value for state in DROPPABLE]),
         )
@@ -111,7 +110,7 @@ def _gone(store: Store, batch: Sequence[ObservationFacts]) -> dict[int, str]:
 
     Whole files are read for it, so that nobody who writes waits meanwhile.
     """
-    paths = {(fact.content, fact.extension): _kept(fact.path) for fact in batch}
+    paths = {(fact.content, fact.extension): indexable(fact.path) for fact in batch}
     keys = tuple_(col(Observation.content), col(Observation.extension))
     with store.read() as session:
         rows = session.exec(select(Observation).where(keys.in_(list(paths)))).all()
@@ -157,7 +156,7 @@ def _register(
 
 def _row(fact: ObservationFacts) -> dict[str, object]:
     row: dict[str, object] = storable(asdict(fact))
-    kept = row["path"] = _kept(fact.path)
+    kept = row["path"] = indexable(fact.path)
     if kept != fact.path:
         # Neither database can hold it, so no worker could find the file again.
         reason = NOT_UTF8 if storable(fact.path) != fact.path else TOO_LONG
@@ -165,15 +164,10 @@ def _row(fact: ObservationFacts) -> dict[str, object]:
     return row
 
 
-def _kept(path: str) -> str:
-    """A path as it is kept: of one that is too long for PostgreSQL's index, the end."""
-    return str(storable(path)).encode()[-MOST_PATH:].decode(errors="ignore")
-
-
 def _drop_replaced(session: Session, batch: Sequence[ObservationFacts]) -> None:
     """Take frames out of the queue whose content is no more: their path holds another now."""
     # What cannot be read proves nothing: the file server may be away.
-    now = {_kept(fact.path): fact.content for fact in batch if fact.state != ObservationState.QUARANTINED}
+    now = {indexable(fact.path): fact.content for fact in batch if fact.state != ObservationState.QUARANTINED}
     replaceable = [state.value for state in REPLACEABLE]
     query = select(Observation).where(
         col(Observation.path).in_(list(now)), col(Observation.state).in_(replaceable)
@@ -196,10 +190,10 @@ def _told(
         if _can_be_used_now(fact, row):
             row.sqlmodel_update(_row(fact) | UNTRIED)
             return Registered(key, fact.frame, fact.path, row.state, row.reason, new=True)
-    if new or row.path == _kept(fact.path):
+    if new or row.path == indexable(fact.path):
         return Registered(key, fact.frame, fact.path, row.state, row.reason, new)
     if is_gone:
-        row.path, row.frame = _kept(fact.path), fact.frame
+        row.path, row.frame = indexable(fact.path), fact.frame
         return Registered(key, fact.frame, fact.path, row.state, row.reason, new=False)
     reason = f"the same content as {row.frame}, which is registered already"
     return Registered(key, fact.frame, fact.path, ObservationState.REJECTED.value, reason, new=False)

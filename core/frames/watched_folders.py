@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
-from core.database.storable import storable
+from core.database.storable import indexable, storable
 from core.database.store import Store
 from core.database.tables import WatchedFile, WatchedFolder
 from core.database.turns import take_turn
@@ -167,7 +167,7 @@ def remember(
         session.merge(
             WatchedFile(
                 folder_id=watch.folder_id,
-                name=name,
+                name=indexable(name),
                 size=look.size,
                 mtime=look.mtime,
                 taken_at=now,
