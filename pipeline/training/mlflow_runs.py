@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from core.database.tables import TrainedModel
+from core.models.files import trouble
 from core.models.trainings import MODEL, PUBLISHED, SCORECARD, Training, curve
 from core.settings import Settings
 from pipeline.classify.model_file import DESCRIPTION
@@ -69,8 +70,8 @@ def with_files(client: Any, settings: Settings, model: TrainedModel) -> str | No
     if run_id is not None and _has_files(client, run_id):
         return run_id
     folder = folder_of(settings, model.digest)
-    if not folder.is_dir():
-        return None
+    if trouble(settings.home, model.name, model.digest) is not None:
+        return None  # absent; or damaged: MLflow would copy whatever lies there, a device without an end too
     if run_id is None:
         return _import_run(client, settings, model)
     client.log_artifacts(run_id, str(folder), MODEL)

@@ -236,6 +236,21 @@ def test_a_training_whose_scorecard_is_damaged_becomes_a_version_without_one(sql
     assert keep_trained(sqlite_store, settings, training).scorecard is None
 
 
+def test_files_of_a_version_that_are_not_what_was_kept_are_not_told(sqlite_store, settings, monkeypatch):
+    """MLflow copies what lies in a folder: of a link to /dev/zero, until the disk is full."""
+    copied = []
+    model = keep_trained(sqlite_store, settings, train(settings))
+    weights = folder_of(settings, model.digest) / "weights.safetensors"
+    weights.unlink()
+    weights.symlink_to("/dev/zero")
+    monkeypatch.setattr(
+        "mlflow.tracking.MlflowClient.log_artifacts", lambda _, __, place, *___: copied.append(Path(place))
+    )
+    told = tracking.sync(sqlite_store, settings)
+    assert weights.parent not in copied
+    assert "MLflow at" in (told.trouble or "")
+
+
 def test_a_version_whose_run_was_told_without_files_gets_them(sqlite_store, settings, monkeypatch):
     before = stopped(settings)
     tracking.sync(sqlite_store, settings)
