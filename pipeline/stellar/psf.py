@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from pipeline.frame import Frame, FrameRefused, Image, PsfModel, Stars
 from pipeline.registration.pixel_map import PixelMap, polynomial_terms, term_powers
 from pipeline.stellar.profile import (
+    COARSE_FWHM,
     PROFILE_PRIOR,
     WINGS_FROM,
     Profile,
@@ -38,7 +39,8 @@ Values = NDArray[np.float64]
 # the stars' places and the core of the PSF, on stamps of this half width; then come those that see the wings.
 NEAR_FWHM = 3.0
 NEAR_ROUNDS, NEAR_SETTLED = 4, 0.05
-WIDE_ROUNDS, WIDE_SETTLED = 3, 0.005
+WIDE_ROUNDS, WIDE_SETTLED = 3, 0.015  # a round leaves a tenth of its change for the next ...
+COARSE_SETTLED = 0.005  # ... but more where pixels are coarse
 MIN_STARS = 3
 STARS_PER_TERM = 5
 # No star shows the PSF better than to this part of its value in a pixel: what interpolation, flat
@@ -114,7 +116,8 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
 
     model, profile = settled(model, NEAR_ROUNDS, NEAR_SETTLED)
     model = replace(model, basis=_widened(model.basis, profile, half))
-    model, profile = settled(model, WIDE_ROUNDS, WIDE_SETTLED)
+    enough = COARSE_SETTLED if seeing < COARSE_FWHM else WIDE_SETTLED
+    model, profile = settled(model, WIDE_ROUNDS, enough)
     return replace(model, basis=_widened(model.basis, profile, WIDE_PX))
 
 
