@@ -14,6 +14,7 @@ from core.vocabulary import MaskPlane
 from pipeline.frame import Frame, Image, MaskImage, Stars
 from pipeline.neighbourhood import spline_coefficients
 from pipeline.quantile import MAD_TO_SIGMA
+from pipeline.stellar.profile import COARSE_FWHM
 
 Values = NDArray[np.float64]
 
@@ -162,7 +163,8 @@ def _centroids(
     signal: Image, blind: NDArray[np.bool_], x: Values, y: Values, seeing: float
 ) -> tuple[Values, Values]:
     """Windowed centroids; the given places where the window ran away to a neighbour."""
-    xw, yw, _ = sep.winpos(signal, x, y, seeing / FWHM_PER_SIGMA, mask=blind, subpix=5)
+    subpixels = 5 if seeing < COARSE_FWHM else 1
+    xw, yw, _ = sep.winpos(signal, x, y, seeing / FWHM_PER_SIGMA, mask=blind, subpix=subpixels)
     stayed = np.hypot(xw - x, yw - y) < max(1.0, 0.4 * seeing)  # a NaN compares false
     return np.where(stayed, xw, x), np.where(stayed, yw, y)
 
