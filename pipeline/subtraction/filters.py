@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.subtraction.arrays import Arrays, Spectrum, Values
 
-LEAST_KERNEL_PX = 96  # wider than any PSF and what a filter adds to it
+LEAST_KERNEL_PX = 80  # wider than what counts of any PSF and what a filter adds to it
 
 
 @dataclass(frozen=True, slots=True)

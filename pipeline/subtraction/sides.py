@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import fft
 
 from pipeline.frame import Aligned, Image, MaskImage, PreparedReference
 from pipeline.quantile import quantile
 from pipeline.subtraction.arrays import Arrays, Spectrum
-from pipeline.subtraction.match import Match
 from pipeline.subtraction.tile_score import Side
 from pipeline.subtraction.tiles import Tile, centred, fitting
 
 MIN_SHIFT_PX = 0.003  # smaller shifts are not worth a phase
 # Transforms of small tiles, mostly halo, would fill as much memory as all the rest of a subtraction, and to
 # make them again is a tenth of it.
-MOST_OVERLAP = 2.5
+MOST_OVERLAP = 2.0
 
 
-def new_side(tile: Tile, new: Aligned, light: Image, variance: Image, matched: Match, xp: Arrays) -> Side:
-    """A tile of the new frame, in reference electrons, moved by what its stars are still off."""
+def new_side(
+    tile: Tile, new: Aligned, light: Image, variance: Image, shift: NDArray[np.float64], xp: Arrays
+) -> Side:
+    """A tile of the new frame, in reference electrons, moved by what its stars are still off: x and y."""
     x, y = tile.centre
-    at = np.array([x]), np.array([y])
     spectrum = xp.rfft2(xp.array(tile.cut(light)))
-    dx, dy = float(matched.dx.at(*at)[0]), float(matched.dy.at(*at)[0])
+    dx, dy = map(float, shift)
     if max(abs(dx), abs(dy)) > MIN_SHIFT_PX:
         spectrum = shifted(spectrum, dx, dy, tile.shape, xp)
     return Side(

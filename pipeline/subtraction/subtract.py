@@ -31,9 +31,10 @@ from pipeline.frame import (
 )
 from pipeline.subtraction import classic, zogy
 from pipeline.subtraction.arrays import Arrays, arrays
-from pipeline.subtraction.difference_psf import psf_model, tile_size
+from pipeline.subtraction.difference_psf import SMALLEST_TILE_PX, psf_model, tile_size
 from pipeline.subtraction.filters import Filters, compact, flux_of_level
 from pipeline.subtraction.left_over import (
+    REACH_PX,
     StarLight,
     add_left_over,
     add_unseen,
@@ -53,6 +54,8 @@ from pipeline.subtraction.tiles import Tile, plan, spread, stamp_of
 
 BLEND_PX = 8  # half the width over which tiles fade into each other, at least
 MOST_HALO_PX = 40  # farther out a kernel holds no more than a part in 1e5
+# Those of the smallest tiles: where PSFs vary so much, a wide fade tells more than the last of a halo.
+SMALL_BLEND_PX, SMALL_HALO_PX = 16, 24
 MOST_STAMP_PX = 61  # of the difference's PSF
 TRUSTED_STD = 1.05  # a score that deviates more than this is rescaled, and the difference says so
 FILTERS_KEPT = 12  # tiles in either direction, at most, whose filters are kept for later
@@ -100,7 +103,9 @@ def subtract(
     start = time.perf_counter()
     size = max(new.psf.basis.shape[1], reference.psf.basis.shape[1])
     tile_px = tile_size(settings.subtract.tile_px, new.psf, reference.psf)
-    tiles = plan(reference.frame.shape, tile_px, min(size * 5 // 8, MOST_HALO_PX), BLEND_PX)
+    small = tile_px <= SMALLEST_TILE_PX
+    halo, blend = (SMALL_HALO_PX, SMALL_BLEND_PX) if small else (MOST_HALO_PX, BLEND_PX)
+    tiles = plan(reference.frame.shape, tile_px, min(size * 5 // 8, halo), blend)
     make = _filter_maker(method, new, reference, ours, theirs, mask, settings, xp)
     seconds["kernels"] = time.perf_counter() - start
 
@@ -173,8 +178,8 @@ def _subtract_tiles(
     most_px = min(max(psf.basis.shape[1] for psf in (new.psf, reference.psf)), MOST_STAMP_PX)
     response_px = most_px // 2 + math.ceil(RESPONSE_FWHM * fwhm)
 
-    def take(tile: Tile) -> None:
-        ours = new_side(tile, new, *images[0], matched, xp)
+    def take(tile: Tile, shift: NDArray[np.float64]) -> None:
+        ours = new_side(tile, new, *images[0], shift, xp)
         theirs = reference_side(tile, reference, *images[1], xp)
         made = make(tile, ours, theirs)
         measured = measure(made, ours, theirs, tile, matched, xp)
@@ -182,7 +187,7 @@ def _subtract_tiles(
             tile.add(values, to)
         if tile is tiles[len(tiles) // 2]:
             response = made.match * made.of_new * ours.psf * (1.0 / made.flux_norm)
-            stamp = xp.host(compact(response, tile.shape, xp))
+            stamp = xp.host(compact(response, tile.shape, xp, least=2 * REACH_PX + 1))
             found.wings, found.shifts = wing_error(stamp, fwhm), shift_error(stamp)
         found.levels.append(flux_of_level(made))
         if tile.key not in kept:
@@ -193,8 +198,10 @@ def _subtract_tiles(
             found.responses.append(response_of(made, tile, response_px, xp))
 
     kept = {tile.key for tile in spread(tiles, FILTERS_KEPT)}
-    for tile in tiles:
-        take(tile)  # on its own, so that nothing of a tile is in memory beside the next
+    x, y = np.array([tile.centre for tile in tiles]).T
+    shifts = np.stack([matched.dx.at(x, y), matched.dy.at(x, y)], axis=1)
+    for tile, shift in zip(tiles, shifts, strict=True):
+        take(tile, shift)  # on its own, so that nothing of a tile is in memory beside the next
     return found
 
 
