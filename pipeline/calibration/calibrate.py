@@ -188,7 +188,8 @@ def _corrected(
     if masters.shape is not None and masters.shape != counts.shape:
         height, width = masters.shape
         raise FrameRefused(
-            f"it is {counts.shape[1]} x {counts.shape[0]} pixels, its calibration frames {width} x {height}"
+            f"{exposure.name} is {counts.shape[1]} x {counts.shape[0]} pixels without overscan, "
+            f"its calibration frames {width} x {height}: compare TRIMSEC or DATASEC in their headers"
         )
     if masters.bias is not None:
         counts -= masters.bias

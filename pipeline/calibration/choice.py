@@ -14,6 +14,7 @@ from pipeline.frame import Exposure, RawFrame
 
 SAME_LENGTH = 0.02  # relative difference of exposure times
 ENOUGH = 5  # of a kind: with fewer those of the next night are taken too
+MOST_SIZES = 3  # that a sentence tells
 ALONE = 3  # darks of the frame's own length are taken alone: their mean is free of cosmic rays
 
 
@@ -34,7 +35,7 @@ class Calibrator:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The calibration frames that serve, and a sentence for each kind of which none does although there are.
+    """The calibration frames that serve, and sentences that say why others do not although they are there.
 
     ``length_s`` is how long the frame that they are for was exposed: without a bias a dark of that length
     alone may be taken from it.
@@ -70,7 +71,8 @@ def choose(
         one for one in calibrators if one.exposure.instrument == exposure.instrument and one.shape == shape
     ]
     chosen: list[Calibrator] = []
-    notes: list[str] = []
+    others = [one for one in calibrators if one.exposure.instrument == exposure.instrument]
+    notes = [] if alike or not others else [_of_other_sizes(others, shape)]
     for kind in (FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT):
         of_kind = [one for one in alike if one.exposure.kind is kind]
         if kind is FrameKind.FLAT:
@@ -101,6 +103,16 @@ def _left_out(kind: FrameKind, calibrators: Sequence[Calibrator], exposure: Expo
     ((name, _),) = Counter(_difference(one, exposure) for one in calibrators).most_common(1)
     count = "the only one" if len(calibrators) == 1 else f"all {len(calibrators)}"
     return f"no {kind} of its {name} is there: {count} of its camera differ"
+
+
+def _of_other_sizes(calibrators: Sequence[Calibrator], shape: tuple[int, int]) -> str:
+    """One sentence: none of a camera's calibration frames is of a frame's size."""
+    sizes = Counter(one.shape for one in calibrators).most_common(MOST_SIZES)
+    told = " or ".join(f"{width} x {height}" for (height, width), _ in sizes)
+    return (
+        f"it is {shape[1]} x {shape[0]} pixels and its camera's calibration frames ({len(calibrators)}) "
+        f"{told}: none is applied"
+    )
 
 
 def _by_length(darks: Sequence[Calibrator]) -> Iterable[list[Calibrator]]:

@@ -29,6 +29,8 @@ def due(masters: Masters, header: Header) -> Masters:
         done |= {FrameKind.DARK}
     parts = {FrameKind.BIAS: masters.bias, FrameKind.DARK: masters.dark, FrameKind.FLAT: masters.flat}
     again = [kind.value for kind, part in parts.items() if part is not None and kind in done]
+    if done == ALL and not masters.content:  # nothing was made
+        return Masters()  # and nothing is needed
     if not again:
         return masters
     note = f"its header says that it is reduced: no {' and no '.join(again)} of yours is applied again"

@@ -24,6 +24,7 @@ from core.unfinished import unfinished
 from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator, Choice, choose, same_length
 from pipeline.calibration.combine import mean_of
+from pipeline.calibration.fitting import OddPart, fitting, same_part
 from pipeline.calibration.overscan import trim
 from pipeline.calibration.steps import told_steps
 from pipeline.files.npz_file import DAMAGE
@@ -42,7 +43,7 @@ FREE_OF_BIAS = 0.5  # of the bias: a master dark whose median is below it does n
 HOT_SIGMA = 20.0  # of the dark current's scatter
 NOTES = "notes"
 HOLDS_BIAS = "dark_holds_bias"
-CACHE_FORMAT = "4"
+CACHE_FORMAT = "5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def masters_for(
     Raises
     ------
     FrameRefused
-        A calibration frame cannot be read or is of another size than the others, or they find no room.
+        A calibration frame cannot be read, or they find no room.
     """
     choice = choose(calibrators, exposure, shape, *settings.site.position[1:])
     if not choice.calibrators:
@@ -152,6 +153,7 @@ def build(choice: Choice, content: str = "", *, folder: Path | None = None) -> M
     own length serve the frame, and from the flats those of the length nearest to theirs are taken as they
     are. Saturated flats are left out. Masters that were ingested are weighed by their exposures; a master
     flat is used as it is, a master dark less the bias unless its header or its level say that it holds none.
+    Frames of other pixels of the detector than most are set aside, and told.
 
     Parameters
     ----------
@@ -163,8 +165,18 @@ def build(choice: Choice, content: str = "", *, folder: Path | None = None) -> M
     Raises
     ------
     FrameRefused
-        A frame cannot be read or is of another size than the others, or no flat is of use.
+        A frame cannot be read, or no flat is of use.
     """
+    try:
+        return _combined(replace(choice, calibrators=same_part(choice.calibrators)), content, folder)
+    except OddPart:
+        kept, said = fitting(choice.calibrators)
+        made = _combined(replace(choice, calibrators=kept), content, folder)
+        return replace(made, notes=(*said, *made.notes))
+
+
+def _combined(choice: Choice, content: str, folder: Path | None) -> Masters:
+    """Masters of calibration frames that fit each other."""
     biases, darks, flats = (
         [one for one in choice.calibrators if one.exposure.kind is kind]
         for kind in (FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT)
@@ -322,14 +334,7 @@ def _seconds(calibrator: Calibrator) -> float:
 
 def _less(image: Image, bias: Image | None) -> Image:
     """An image without its bias."""
-    if bias is None:
-        return image
-    if bias.shape != image.shape:
-        raise FrameRefused(
-            f"a calibration frame is {image.shape[1]} x {image.shape[0]} pixels and the bias "
-            f"{bias.shape[1]} x {bias.shape[0]}"
-        )
-    return image - bias
+    return image if bias is None else image - bias
 
 
 def _less_dark(image: Image, dark: Image | None, seconds: float) -> Image:

@@ -30,6 +30,11 @@ class Section:
     y0: int
     y1: int
 
+    def __str__(self) -> str:
+        """Its size, and where it lies as FITS headers write it."""
+        place = f"[{self.x0 + 1}:{self.x1},{self.y0 + 1}:{self.y1}]"
+        return f"{self.x1 - self.x0} x {self.y1 - self.y0} pixels {place}"
+
     def of(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
         """The part as a view."""
         return array[self.y0 : self.y1, self.x0 : self.x1]
@@ -43,6 +48,16 @@ class Section:
         apart_x = self.x1 <= other.x0 or other.x1 <= self.x0
         apart_y = self.y1 <= other.y0 or other.y1 <= self.y0
         return not (apart_x or apart_y)
+
+
+def illuminated(header: Header, shape: tuple[int, ...]) -> Section | None:
+    """The part of an array to which it is cut, or ``None`` where it stays as it is.
+
+    That is where no section is named, or one that is not in the array: it was cut before.
+    """
+    cut = section(header, "TRIMSEC", "DATASEC")
+    is_all = cut is not None and (cut.x1 - cut.x0, cut.y1 - cut.y0) == shape[::-1]
+    return None if cut is None or is_all or not cut.inside(shape) else cut
 
 
 def section(header: Header, *keywords: str) -> Section | None:
@@ -75,9 +90,9 @@ def trim(raw: RawFrame) -> Trimmed:
     is followed along the strip, smoothed over a hundred lines.
     """
     data, shape = raw.data, raw.data.shape
-    cut = section(raw.header, "TRIMSEC", "DATASEC")
+    cut = illuminated(raw.header, shape)
     strip = section(raw.header, "BIASSEC")
-    if cut is None or not cut.inside(shape) or (cut.x1 - cut.x0, cut.y1 - cut.y0) == shape[::-1]:
+    if cut is None:
         return Trimmed(raw)
     pedestal = 0.0
     if strip is not None and strip.inside(shape) and not strip.overlaps(cut):

@@ -1,5 +1,6 @@
 """From counts to electrons: every step against a known truth."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -101,7 +102,8 @@ def test_dead_pixels_of_the_flat_and_hot_ones_of_the_dark_are_bad():
 
 def test_masters_of_another_size_are_refused_with_both_sizes():
     raw, _ = raw_frame()
-    with pytest.raises(FrameRefused, match=r"256 x 256.*10 x 20"):
+    named = rf"{re.escape(raw.exposure.name)} is 256 x 256 pixels .*, its calibration frames 10 x 20: "
+    with pytest.raises(FrameRefused, match=named):
         calibrate(raw, Masters(bias=np.zeros((20, 10), np.float32)), SETTINGS)
 
 

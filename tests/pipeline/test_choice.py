@@ -9,6 +9,7 @@ from astropy.io.fits import Header
 from core.settings import Settings
 from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator, choose
+from pipeline.calibration.due import due
 from pipeline.calibration.masters import Masters, build, load, masters_for, save
 from pipeline.frame import Exposure, RawFrame
 
@@ -100,6 +101,22 @@ def test_where_none_of_a_kind_serves_a_sentence_says_why(tmp_path):
     masters = masters_for(hot, SCIENCE, SHAPE, Settings(home=tmp_path))
     assert masters is not None
     assert (masters.shape, masters.notes) == (None, choice.notes)
+
+
+def test_a_frame_of_another_size_than_all_of_its_camera_is_told_both_sizes(tmp_path):
+    frames = [calibrator(FrameKind.BIAS, n) for n in range(4)] + [
+        calibrator(FrameKind.FLAT, 0, shape=(20, 30)),
+        calibrator(FrameKind.FLAT, 1, shape=(7, 9), instrument="other"),
+    ]
+    masters = masters_for(frames, SCIENCE, (80, 120), Settings(home=tmp_path))
+    assert masters is not None
+    assert masters.shape is None
+    assert masters.notes == (
+        "it is 120 x 80 pixels and its camera's calibration frames (5) 60 x 40 or 30 x 20: none is applied",
+    )
+    assert due(masters, Header({"CALSTAT": "B"})).notes == masters.notes
+    assert due(masters, Header({"CALSTAT": "BDF"})).notes == ()  # it needs none
+    assert choose(frames, replace(SCIENCE, instrument="third"), (80, 120)).notes == ()
 
 
 def test_the_nearest_nights_serve_until_there_are_enough():

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import tracemalloc
 from dataclasses import replace
 from functools import partial
@@ -285,10 +286,62 @@ def test_damaged_masters_on_disk_are_built_again(tmp_path):
     assert load(tmp_path, "none") is None
 
 
-def test_frames_of_different_sizes_are_refused():
-    frames = [calibrator(FrameKind.BIAS, 1, PATTERN), calibrator(FrameKind.BIAS, 2, PATTERN[:20])]
-    with pytest.raises(FrameRefused, match="different sizes"):
-        build(Choice(tuple(frames), 0.0))
+def test_the_mean_of_images_of_different_sizes_is_refused():
+    with pytest.raises(FrameRefused, match=r"different sizes \(60 x 20 and 60 x 40\)"):
+        clipped_mean([PATTERN, PATTERN[:20]])
+
+
+TRIMMED = {"TRIMSEC": "[11:60,1:40]"}  # ten columns of overscan
+
+
+def cut_night(odd: dict[str, str], *odd_ones: str) -> list[Calibrator]:
+    """A night of frames with an overscan, the headers of some of which name another part."""
+    cut = []
+    for one in night():
+        raw = replace(one.read(), header=Header(odd if one.content in odd_ones else TRIMMED))
+        cut.append(replace(one, read=lambda raw=raw: raw))
+    return cut
+
+
+@pytest.mark.parametrize(
+    ("odd", "told"),
+    [
+        ({"TRIMSEC": "[11:50,1:40]"}, r"40 x 40 pixels \[11:50,1:40\]"),
+        ({"DATASEC": "[1:50,1:40]"}, r"50 x 40 pixels \[1:50,1:40\]"),  # of the same size, and elsewhere
+        ({}, r"60 x 40 pixels \[1:60,1:40\]"),
+    ],
+)
+@pytest.mark.parametrize("content", ["bias-0", "bias-7", "dark-1", "flat-3"])
+def test_a_frame_of_another_part_than_most_is_set_aside_and_told_and_the_others_serve(
+    tmp_path: Path, odd: dict[str, str], told: str, content: str
+) -> None:
+    frames = cut_night(odd, content)
+    expected = build(Choice(tuple(one for one in frames if one.content != content), 60.0))
+    assert expected.notes == ()
+    made = build(Choice(tuple(frames), 60.0), "c")
+    save(tmp_path, made)
+    for found in (made, load(tmp_path, "c")):
+        assert found.shape == (40, 50)
+        for name in ("bias", "dark", "flat", "bad"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+        (note,) = found.notes
+        name = content.replace("-", "")
+        assert re.match(
+            rf"{name[:4]} {name} was set aside: it is {told} without overscan, "
+            r"20 calibration frames 50 x 40 pixels \[11:60,1:40\]; ",
+            note,
+        )
+
+
+def test_of_many_that_are_set_aside_some_are_named_and_a_kind_may_be_missing() -> None:
+    frames = cut_night({"TRIMSEC": "[1:50,1:40]"}, *(f"flat-{n}" for n in range(4)))
+    masters = build(Choice(tuple(frames), 60.0))
+    assert masters.flat is None
+    assert masters.bias.shape == masters.dark.shape == (40, 50)
+    assert masters.notes[0].startswith("flat flat0, flat flat1, flat flat2, flat flat3 were set aside")
+    odd = cut_night({"TRIMSEC": "[1:50,1:40]"}, *(f"bias-{n}" for n in range(7)))
+    (note,) = build(Choice(tuple(odd), 60.0)).notes
+    assert "bias bias4 and 2 more were set aside: they are" in note
 
 
 def test_flats_without_light_are_refused():
