@@ -1,13 +1,15 @@
 """Pictures of every screen, made by the real program on a night that was really processed.
 
-python docs/make_pictures.py
+python docs/make_pictures.py [SCREEN ...]
 """
 
+import argparse
 import asyncio
 import html
 import os
 import re
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from astrid_tui.app import Console
@@ -44,12 +46,14 @@ def _words(found: re.Match[str]) -> str:
     )
 
 
-async def draw(size: tuple[int, int]) -> None:
-    """Step through the screens at one size, and keep each as an SVG."""
+async def draw(size: tuple[int, int], names: Collection[str]) -> None:
+    """Step through some screens at one size, and keep each as an SVG."""
     app = Console(terminal=Terminal(colours=256))
     async with app.run_test(size=size) as pilot:
         await pilot.pause(2 * SETTLE_S)
         for key, name in SCREENS.items():
+            if name not in names:
+                continue
             await pilot.press(key)
             await pilot.pause(SETTLE_S)
             svg = app.export_screenshot(title=f"astrid: {name}", simplify=True)
@@ -59,13 +63,18 @@ async def draw(size: tuple[int, int]) -> None:
 
 def main() -> None:
     """Process a small night and draw it."""
+    parser = argparse.ArgumentParser(prog="docs/make_pictures.py", description=main.__doc__)
+    parser.add_argument("screen", nargs="*", help=f"of {', '.join(SCREENS.values())}; default: all")
+    names = parser.parse_args().screen or list(SCREENS.values())
+    if unknown := set(names) - set(SCREENS.values()):
+        parser.error(f"there is no screen {min(unknown)}")
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run_demo(folder, frames=6, size=512, seed=3)
         os.environ["ASTRID_HOME"] = str(demo_settings(folder).home)
         for size in SIZES:
-            asyncio.run(draw(size))
+            asyncio.run(draw(size, names))
 
 
 if __name__ == "__main__":

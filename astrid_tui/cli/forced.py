@@ -111,7 +111,7 @@ def forced(
     else:
         _print(told, found, output)
     if output is not None:
-        remark(f"{len(found)} rows in {output}")
+        remark(f"{counted(len(found), 'row')} in {output}")
     if measured.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
     if any(each.status == "failed" for each in found):

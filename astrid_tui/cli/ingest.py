@@ -17,7 +17,7 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
-from core.text import safe_text
+from core.text import counted, safe_text
 from core.vocabulary import ExitCode, ObservationState
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _taken(store: "Store", settings: "Settings", files: list[Path], report: "Pro
     places = {path: place for place, path in enumerate(files)}
 
     def progress(path: Path, count: int) -> None:
-        report(places[path], len(files), f"{path.name}: {count} alerts")
+        report(places[path], len(files), f"{path.name}: {counted(count, 'alert')}")
 
     for are_alerts, group in groupby(files, holds_alerts):
         if are_alerts:

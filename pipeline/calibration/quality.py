@@ -56,7 +56,9 @@ def assess(frame: Frame, stars: Stars, settings: Settings) -> QualityFacts:
         )
     if len(stars) < limits.min_stars:
         raise FrameRefused(
-            f"only {len(stars)} stars were found; {limits.min_stars} are needed", len(stars), limits.min_stars
+            f"too few stars: {len(stars)} found; {limits.min_stars} are needed",
+            len(stars),
+            limits.min_stars,
         )
     seeing_px = stellar_fwhm(stars)
     if seeing_px <= 0.0:

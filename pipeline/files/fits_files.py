@@ -264,7 +264,7 @@ def _check_path(path: Path) -> None:
     except PermissionError as error:
         raise Damaged("the file may not be read (permission denied)") from error
     except OSError as error:
-        raise Damaged(f"the file cannot be read ({error.strerror or type(error).__name__})") from error
+        raise Damaged(f"the file cannot be read ({error.strerror or _first_line(str(error))})") from error
     if not start:
         raise Damaged("the file is empty")
     if start.startswith(COMPRESS_MAGIC):
@@ -310,9 +310,7 @@ def _what_is_wrong(path: Path, error: BaseException) -> str:
             if packed
             else "its header is no valid FITS header"
         )
-    return (
-        f"it cannot be read as FITS ({type(error).__name__}: {said})" if said else "it cannot be read as FITS"
-    )
+    return f"it cannot be read as FITS: {said}" if said else "it cannot be read as FITS"
 
 
 def _first_line(said: str) -> str:

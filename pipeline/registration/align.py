@@ -196,8 +196,8 @@ def find_map(
     needed = settings.align.min_matched
     if min(len(new_stars), len(reference_stars)) < needed:
         raise FrameRefused(
-            f"{len(new_stars)} stars in the frame and {len(reference_stars)} in the reference are too few "
-            f"to align them: {needed} must match",
+            f"too few stars are in the frame or the reference to align them: {len(new_stars)} and "
+            f"{len(reference_stars)}, and {needed} must match",
             min(len(new_stars), len(reference_stars)),
             needed,
         )
@@ -288,7 +288,7 @@ def _accepted(best: Match | None, new: Frame, reference: Frame, settings: Settin
         if best is None or best.n_matched < limits.min_matched:
             matched = 0 if best is None else best.n_matched
             raise FrameRefused(
-                f"{matched} stars match the reference; at least {limits.min_matched} must{masked}",
+                f"too few stars match the reference: {matched}, and {limits.min_matched} must{masked}",
                 matched,
                 limits.min_matched,
             )

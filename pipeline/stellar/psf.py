@@ -184,7 +184,7 @@ def relative_error(model: PsfModel, x: Values, y: Values) -> Values:
 def _need(count: int) -> None:
     if count < MIN_STARS:
         raise FrameRefused(
-            f"only {count} stars show the point-spread function; at least {MIN_STARS} are needed"
+            f"too few stars show the point-spread function: {count}, and {MIN_STARS} are needed"
         )
 
 

@@ -88,8 +88,8 @@ def match(new: Aligned, reference: PreparedReference) -> Match:
     usable = stars.usable & (np.hypot(stars.dx, stars.dy) < max(new.psf.fwhm, reference.psf.fwhm))
     if usable.sum() < NEEDED:
         raise FrameRefused(
-            f"only {int(usable.sum())} of {len(x)} stars could be fitted in both frames; "
-            f"{NEEDED} are needed to match their fluxes",
+            f"too few stars could be fitted in both frames: {int(usable.sum())} of {len(x)}, and {NEEDED} "
+            "are needed to match their fluxes",
             int(usable.sum()),
             NEEDED,
         )

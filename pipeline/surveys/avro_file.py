@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Protocol
 
 import fastavro
 
+from core.text import counted
 from pipeline.surveys.avro_schema import MOST_BLOCK, ReadingPlan, plan
 from pipeline.surveys.refusal import PacketError, Refused
 from pipeline.surveys.survey import Survey
@@ -104,7 +105,7 @@ def read_avro(raw: BinaryIO) -> Iterator[tuple[Survey, dict[str, Any]] | Refused
 
 
 def _after(count: int) -> str:
-    return f"after {count} alerts" if count else ""
+    return f"after {counted(count, 'alert')}" if count else ""
 
 
 def _header(stream: _Stream) -> tuple[ReadingPlan, str, bytes]:

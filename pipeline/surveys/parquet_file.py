@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 import pyarrow
 import pyarrow.parquet
 
+from core.text import counted
 from pipeline.surveys.avro_schema import recognised
 from pipeline.surveys.refusal import PacketError, Refused
 from pipeline.surveys.survey import Survey
@@ -68,7 +69,7 @@ def _rows(file: Any, survey: Survey, wanted: list[str]) -> Iterator[tuple[Survey
                     count += 1
                     yield survey, row
         except (pyarrow.ArrowException, OSError, ValueError, ArithmeticError, MemoryError) as error:
-            where = f"after {count} alerts" if count else ""
+            where = f"after {counted(count, 'alert')}" if count else ""
             yield Refused(where, f"its rows cannot be read: {_first_line(error)}", damaged=True)
 
 

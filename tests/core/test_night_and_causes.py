@@ -20,7 +20,10 @@ class TestPattern:
     @pytest.mark.parametrize(
         ("one", "other"),
         [
-            ("only 3 stars were found; 10 are needed", "only 7 stars were found; 12 are needed"),
+            (
+                "too few stars: 3 found; 10 are needed",
+                "too few stars: 7 found; 12 are needed",
+            ),
             ("rms of 0.71 px, at most 0.5", "rms of 1e+3 px, at most .5"),
             ("no such file: /data/night1/a.fits", "no such file: /data/night2/x/b.fits"),
             ("KeyError: 'EXPTIME' is missing", "KeyError: 'GAIN' is missing"),

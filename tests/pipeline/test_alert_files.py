@@ -93,7 +93,7 @@ def test_a_file_that_is_cut_short_keeps_what_came(tmp_path):
     (tmp_path / "a.avro").write_bytes(data[:-100])
     alerts, (refused,) = read(tmp_path / "a.avro")
     assert [alert.external_id for alert in alerts] == ["1"]
-    assert str(refused) == "after 1 alerts: it ends in the middle: it is truncated or damaged"
+    assert str(refused) == "after 1 alert: it ends in the middle: it is truncated or damaged"
 
 
 def test_one_bad_alert_does_not_stop_the_others(tmp_path):

@@ -155,7 +155,7 @@ def test_too_different_pixels_are_refused():
 
 def test_too_few_stars_are_refused_with_their_number():
     new = seen(MAPS["shift"])
-    with pytest.raises(FrameRefused, match=r"^4 stars in the frame"):
+    with pytest.raises(FrameRefused, match=r"^too few stars .* to align them: 4 and \d+, and \d+ must match"):
         aligned(replace(new, stars=new.stars.take(np.arange(4))))
 
 

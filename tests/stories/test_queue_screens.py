@@ -142,7 +142,7 @@ async def test_from_a_cause_to_its_frame_and_back(night, tmp_path, size):
         await sees(vera, "5 frames left")
         await keys(vera, "tab", "tab", "tab")
         await sees(vera, "align: FrameRefused: rms of # px")
-        await sees(vera, "only # stars were found; # are needed")
+        await sees(vera, "too few stars: # found; # are needed")
         await keys(vera, "enter")
         await sees(vera, "rms of 1.93 px")  # the newest of them, in full
         assert vera.app.here.data.detail.row.id == ids[6]

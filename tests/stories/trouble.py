@@ -42,7 +42,7 @@ def troubled_night(store: Store, *, queued: int = 4) -> list[int]:
         )  # fmt: skip
         _commit(store, outcome, run.id)
     for stars in (3, 7):
-        reason = f"only {stars} stars were found; 10 are needed"
+        reason = f"too few stars: {stars} found; 10 are needed"
         told = stages(now - 300, "quality", "rejected", reason)
         _commit(store, FrameOutcome("rejected", reason, stages=told, thumbnail=small), run.id)
     for rms in (0.71, 1.93, None):
