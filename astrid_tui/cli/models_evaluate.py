@@ -90,8 +90,12 @@ def evaluate(
         ),
     ] = None,
     surviving: Annotated[
-        bool, typer.Option("--surviving", help="Judge by what the pipeline's cuts keep, not by every peak.")
-    ] = False,
+        bool,
+        typer.Option(
+            "--surviving/--every-peak",
+            help="Judge by what the pipeline's cuts keep, as trainings do, or by every peak.",
+        ),
+    ] = True,
     fields: Annotated[
         int, typer.Option(min=1, max=MOST_FIELDS, help="How many fields are simulated without --examples.")
     ] = FIELDS,
@@ -122,11 +126,19 @@ def evaluate(
     found = _models(context, folder, _numbers(version))
     names, shown = _names(models)
     candidates, network = _candidates(found, names, whole_frames=examples is None)
-    judged_by, whole = _judged_by(examples, fields, network, surviving=surviving, quiet=as_json)
+    whole: dict[str, NDArray[Any]] = {}
+    if examples is not None:
+        judged_by = _read(examples)
+    else:
+        judged_by, whole = _simulated(fields, network, quiet=as_json)
     own = None if own_kind is None else _read(own_kind)
     learnt_from = [_read(path) for path in trained_on or ()]
     for each in (judged_by,) if own is None else (judged_by, own):
         room.refuse_leaks(each, candidates, learnt_from)
+    if surviving:  # only now, so that what leaks is told by its row in the file
+        which = judged_by.is_shown
+        judged_by, whole = judged_by[which], {name: values[which] for name, values in whole.items()}
+        own = None if own is None else own[own.is_shown]
     options = {"drawn_by": together.value, "prevalences": tuple(prevalence or ())}
     try:
         evaluation, score = _evaluated(judged_by, candidates, shown, options, whole, network, quiet=as_json)
@@ -148,17 +160,6 @@ def evaluate(
     asked = set(models or ()) & set(evaluation.absent)
     if asked or ((folder or version) and evaluation.absent and not models):
         raise typer.Exit(ExitCode.PARTIAL)
-
-
-def _judged_by(
-    path: Path | None, fields: int, network: UNet | None, *, surviving: bool, quiet: bool
-) -> tuple[Examples, dict[str, NDArray[Any]]]:
-    """The examples that judge, and what the U-Net says of each where fields are simulated."""
-    found, whole = (_read(path), {}) if path is not None else _simulated(fields, network, quiet=quiet)
-    if not surviving:
-        return found, whole
-    which = found.is_shown
-    return found[which], {name: values[which] for name, values in whole.items()}
 
 
 def _kept(context: typer.Context, evaluation: Evaluation, title: str, digest: str) -> dict[str, int]:

@@ -184,7 +184,8 @@ def test_a_trained_tree_becomes_a_version_and_scores_once_it_is_promoted(astrid,
     assert (len(before["remarks"]), after["remarks"]) == (0, [promoted["remark"]])
     from tests.pipeline.example_sets import plain_examples
 
-    example_sets.write(plain_examples(400, 5, "judge"), tmp_path / "judge.npz")
+    judge = plain_examples(400, 5, "judge")
+    example_sets.write(judge, tmp_path / "judge.npz")
     words = ("models", "evaluate", "--models", "tree", "--examples", tmp_path / "judge.npz")
     first = astrid.json("models", "card", "tree", 1)["scorecard"]
     assert astrid.json(*words, "--no-keep")["kept"] == {}
@@ -193,7 +194,7 @@ def test_a_trained_tree_becomes_a_version_and_scores_once_it_is_promoted(astrid,
         assert astrid.json(*words)["kept"] == {"tree": 1}
         card = astrid.json("models", "card", "tree", 1)["scorecard"]
         assert (card["judged_by"], card["of_training"]) == ("judged by judge.npz", first)
-        assert card["examples"]["real"] + card["examples"]["bogus"] == 400
+        assert card["examples"]["real"] + card["examples"]["bogus"] == judge.is_shown.sum()
     assert before["models"]["realbogus"] == after["models"]["realbogus"]
     back = astrid.json("models", "rollback", "tree", "--yes", "--no-sync")
     assert (back["in_use"], back["was"], back["remark"]) == (0, 1, None)

@@ -49,6 +49,7 @@ def test_the_significance_alone_stands_beside_the_models(astrid, trained):
     told = astrid.json(
         "models", "evaluate", "--models", "tree", "--folder", folder / "tree",
         "--examples", folder / "judge.npz", "--own-kind", folder / "own.npz", "--prevalence", "0.01",
+        "--every-peak",
     )  # fmt: skip
     cards = {card["name"]: card for card in told["cards"]}
     assert set(cards) == {"S_corr", "tree"}
@@ -72,7 +73,7 @@ def test_the_significance_alone_stands_beside_the_models(astrid, trained):
 def test_text_and_picture(astrid, trained, tmp_path):
     folder, _ = trained
     said = astrid(
-        "models", "evaluate", "--models", "tree", "--folder", folder / "tree", "--surviving",
+        "models", "evaluate", "--models", "tree", "--folder", folder / "tree",
         "--examples", folder / "judge.npz", "-o", tmp_path / "card.png",
     )  # fmt: skip
     for words in (
@@ -88,6 +89,23 @@ def test_text_and_picture(astrid, trained, tmp_path):
         pixels = np.asarray(picture.convert("L"))
     assert min(pixels.shape) > 300
     assert np.mean(pixels < 200) > 0.005
+
+
+def test_what_the_cuts_keep_judges_as_in_trainings_and_every_peak_where_that_is_asked_for(astrid, trained):
+    folder, sets = trained
+    judge = sets["judge"]
+    some = replace(judge, cut=np.where(np.arange(600) % 3 == 0, "dipole", ""))
+    write(some, folder / "cut.npz")
+    given = ("--models", "tree", "--folder", folder / "tree", "--examples", folder / "cut.npz", "--no-keep")
+    for flags, of in (((), some[some.is_shown]), (("--every-peak",), some)):
+        told = astrid.json("models", "evaluate", *given, *flags)
+        card = told["cards"][0]
+        assert (card["n_real"], card["n_bogus"]) == tuple(np.count_nonzero(of.label == n) for n in (1, 0))
+        assert ("cut" in {each["of"] for each in card["strata"]}) == bool(flags)
+    leaking = replace(some, night=np.where(some.night == "judge-7", "training-7", ""))
+    write(leaking, folder / "leaking.npz")
+    astrid("models", "evaluate", *given[:5], folder / "leaking.npz", code=1)
+    assert "row 7 of what judges is of night training-7" in astrid.said  # of the file, though row 0 was cut
 
 
 def test_what_was_trained_on_does_not_judge(astrid, trained):
