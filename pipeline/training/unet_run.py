@@ -162,6 +162,7 @@ def run(
             recording.stopped("stopped after its last step; the same command goes on with the thresholds")
             return None
         recording.finish(published.digest, published.metrics, card)
+        checkpoint.unlink(missing_ok=True)  # there is nothing to go on with
     if out is not None:
         shutil.copytree(published.folder, out)
     return replace(published, folder=out or published.folder, training=recording.folder)

@@ -42,7 +42,10 @@ def test_a_model_is_trained_although_a_signal_ends_it_once_and_can_be_served(
     assert stopped["digest"] is None
     assert "goes on from here" in astrid.said
     assert not (tmp_path / "home" / "models").exists()
+    kept = tmp_path / "home" / "training"
+    assert len(list(kept.glob("unet-*.safetensors"))) == 1
     made = astrid.json("models", "train", "unet", *TINY)
+    assert not list(kept.glob("unet-*.safetensors"))
     folder = Path(made["folder"])
     (training,) = (each for each in astrid.json("models", "trainings") if each["state"] != "stopped")
     assert (training["name"], training["state"], training["digest"]) == ("unet", "done", made["digest"])
@@ -52,7 +55,7 @@ def test_a_model_is_trained_although_a_signal_ends_it_once_and_can_be_served(
     assert UNet(model).digest == made["digest"]
     assert model.description.config["width"] == 1
     assert model.description.trained["metrics"]["step"] == 2
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "home" / "training").rglob("*.npz")}
+    before = {path: path.stat().st_mtime_ns for path in kept.rglob("*.npz")}
     assert len(before) == 3
     astrid("init")
     again = astrid.json("models", "train", "unet", *TINY, "-o", tmp_path / "again")
