@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from core.login import MOST_NAME
+from core.login import refusal
 from core.settings_values import usable
 
 
@@ -222,7 +222,7 @@ class AlertSettings(Section):
 class ReviewSettings(Section):
     """The review screen."""
 
-    reviewer: str = Field("", max_length=MOST_NAME)  # empty: the login name
+    reviewer: str = ""  # empty: the login name
     theme: Literal["dark", "light", "dome"] = "dark"
     drawing: Literal["auto", "kitty", "sixel", "half", "grey", "braille", "ascii"] = "auto"
     stretch: Literal["linear", "asinh", "log", "zscale", "percentile", "histogram"] = "asinh"
@@ -237,6 +237,14 @@ class ReviewSettings(Section):
     notify: Literal["off", "bell", "desktop"] = "off"  # when something of a high score arrives
     notify_above: float = Field(default=0.982, ge=0)  # that score: as of the zone "fast"
     notify_every_s: float = Field(default=60.0, ge=1)  # at most once in so long
+
+    @field_validator("reviewer", "experts")
+    @classmethod
+    def _are_names(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for name in (value,) if isinstance(value, str) else value:
+            if (why := refusal(name)) is not None:
+                raise ValueError(why)
+        return value
 
 
 class LogSettings(Section):

@@ -22,7 +22,7 @@ import typer
 from core.charset import write_utf8
 from core.database.keys import MOST_KEY
 from core.errors import AstridError
-from core.login import MOST_NAME
+from core.login import refusal
 from core.unfinished import unfinished
 from core.vocabulary import ExitCode
 
@@ -106,8 +106,8 @@ def person_of(context: typer.Context, given: str | None = None) -> str:
     from core.login import login_name
 
     named = str(as_kept(given or settings_of(context).review.reviewer or login_name()))
-    if len(named) > MOST_NAME:
-        raise typer.BadParameter(f"a reviewer's name has at most {MOST_NAME} letters, not {len(named)}")
+    if (why := refusal(named)) is not None:
+        raise typer.BadParameter(why)
     return named
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from core.login import NO_NAMES
 from core.review.filter_terms import (
     EXACT,
     KNOWN,
@@ -165,7 +166,7 @@ def _values(name: str, known: Known) -> list[str]:
         "survey": ("any", "none"),
         "tag": ("any", "none"),
         "zone": tuple(Zone),
-        "expert": ("me", "any", "none"),
+        "expert": NO_NAMES,
         "disputed": ("yes", "no"),
     }
     found = [*fixed.get(name, ()), *known.values.get(name, ())]

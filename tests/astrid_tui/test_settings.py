@@ -67,6 +67,8 @@ def test_the_store_is_in_the_home_unless_a_url_says_otherwise(monkeypatch, tmp_p
         ("[detect\n", "cannot read"),
         ("[subtract]\nmethod = 'magic'\n", "subtract.method"),
         ("[review]\nexperts = 'alice'\n", "'review.experts' in"),
+        ("[review]\nexperts = ['vera', 'None']\n", "nobody can be called 'None'"),
+        ("[review]\nreviewer = 'me'\n", "filters mean others by it, such as expert:me"),
         ("[review]\nexperts = 'alice'\n", 'wrong.toml: a list is written as ["a", "b"]'),
         ("[fakes]\nsnr = [9, 5]\n", "'fakes' in"),
         ("[fakes]\nsnr = [9, 5]\n", "wrong.toml: snr is two numbers"),

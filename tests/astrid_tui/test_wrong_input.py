@@ -86,6 +86,7 @@ def test_what_is_not_there_is_a_failure(
         (("candidates", "show", "\udcff"), 1),
         (("candidates", "show", "9" * 5000), 2),  # Python itself makes no number of so many digits
         (("candidates", "undo", "--reviewer", "x" * 101), 2),
+        (("candidates", "undo", "--reviewer", "Any"), 2),
         (("objects", "show", "\udcff"), 1),
         (("why", 10, 20, "--frame", "\udcff"), 1),
         (("candidates", "undo", "--reviewer", "\udcff"), 0),
