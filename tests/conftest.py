@@ -57,6 +57,16 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _nobodys_settings() -> Iterator[None]:
+    """What the shell sets for its user's AstrID is not for tests: they have homes and stores of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.upper().startswith("ASTRID_")]:
+            if not name.upper().startswith("ASTRID_TEST_"):
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _made_once() -> Iterator[None]:
     """What a process makes once stays, though a test session stands for a thousand processes."""
     with pytest.MonkeyPatch.context() as patch:
