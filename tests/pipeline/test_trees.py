@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from pipeline.classify.cutout_features import NAMES, measure
 from pipeline.classify.model_file import ModelRefused, read
 from pipeline.classify.scorers import Inputs, load
 from pipeline.classify.trees import sound
+from pipeline.training.candidate_models import train_tree
 from pipeline.training.feature_bins import Bins
 from pipeline.training.tree_train import TreeOptions, train
 from tests.pipeline.toy_models import blobs, tree
@@ -58,6 +61,19 @@ def test_a_written_tree_scores_what_it_was_grown_for(tmp_path):
     said = read(tmp_path / "tree").description
     assert said.calibration.prevalence == pytest.approx(0.5, abs=0.1)
     assert said.trained["metrics"]["held_out_examples"] > 0
+
+
+def test_a_tree_that_asks_only_whether_a_feature_is_there_can_be_kept(tmp_path):
+    """Its threshold is endless, and nothing adds thresholds up."""
+    examples = blobs(400)
+    label = np.random.default_rng(6).permutation(examples.label)  # the images tell nothing else
+    lacking = np.where((label == 1)[:, None, None], np.float16(np.nan), examples.ref)
+    examples = replace(examples, label=label, ref=lacking)
+    made = train_tree(examples, TreeOptions(trees=5), tmp_path / "tree")
+    assert np.abs(read(made.folder, made.digest).arrays["threshold"]).max() > 1e100
+    found = load(made.folder, made.digest).logits(Inputs(examples.triplets))
+    assert np.isfinite(found).all()
+    assert np.mean((found > 0) == (examples.label == 1)) > 0.95
 
 
 def change(arrays, name, index, value):
