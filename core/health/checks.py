@@ -13,6 +13,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.health.filesystems import is_network
+from core.models.versions import SHIPPED
 from core.settings_sections import HealthSettings
 from core.sun import altitude_deg
 
@@ -83,6 +84,7 @@ def examine(facts: Facts, limits: HealthSettings) -> list[Check]:
         _camera,
         _prefect,
         _gpu,
+        _models,
         _alerts,
     )
     for check in checks:
@@ -333,6 +335,17 @@ def _gpu(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
             well.append(f"{each.device}{warmth}")
     if len(well) == len(devices):
         yield Check("gpu", "ok", "; ".join(well))
+
+
+def _models(facts: Facts, _: HealthSettings) -> Iterator[Check]:
+    """Do the versions score that are in use, or others in their place?"""
+    for used, what in facts.damaged_models:
+        mend = f"put its files back, or `astrid models rollback {used.name}`"
+        if used.number == SHIPPED:
+            mend = "install AstrID anew"
+        yield Check("models", "warning", f"{what}: {mend}", cause=used.name, host=facts.host)
+    if not facts.damaged_models:
+        yield Check("models", "ok", "none in use is damaged")
 
 
 def _alerts(facts: Facts, _: HealthSettings) -> Iterator[Check]:

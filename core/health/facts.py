@@ -7,7 +7,7 @@ import shutil
 import socket
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,14 @@ from core.errors import AstridError
 from core.health import telling
 from core.health.deliveries import Failing
 from core.health.filesystems import kind_of
+from core.models.files import champion_trouble
+from core.models.names import NAMES
+from core.models.versions import InUse, in_use
 from core.operations import power, prefect_server
 from core.operations.power import DevicePower
 from core.operations.prefect_server import ServerState
 from core.operations.processes import is_alive
+from core.operations.runs import has_run_here
 from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
 
@@ -77,6 +81,8 @@ class StoreFacts:
         the last also counts files of watched folders.
     failing : sequence of Failing
         Whoever should be told of troubles and takes no message.
+    used : sequence of InUse
+        The versions of models that score here; none where no run was made on this machine.
     """
 
     url: str
@@ -100,6 +106,7 @@ class StoreFacts:
     newest_entry_at: float | None = None
     last_arrival_at: float | None = None
     failing: Sequence[Failing] = ()
+    used: Sequence[InUse] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,8 @@ class Facts:
         None where it was not asked.
     gone_runs : frozenset of int
         Runs at work whose process on this machine is no more.
+    damaged_models : tuple of (InUse, str)
+        Versions in use that cannot score here, and what is to be said of each.
     """
 
     now: float
@@ -131,6 +140,7 @@ class Facts:
     site: tuple[float, float] | None = None
     prefect: ServerState | None = None
     gone_runs: frozenset[int] = field(default_factory=frozenset)
+    damaged_models: tuple[tuple[InUse, str], ...] = ()
 
     @property
     def store_now(self) -> float:
@@ -162,7 +172,14 @@ def gather(settings: Settings, store: Store | None = None, *, over_network: bool
         site=settings.site.position or None,
         prefect=prefect_server.look(settings) if over_network else None,
         gone_runs=frozenset(run.id or 0 for run in running if not is_alive(run.pid, run.process)),
+        damaged_models=tuple(_damaged(settings.home, found.used)),
     )
+
+
+def _damaged(home: Path, used: Sequence[InUse]) -> Iterator[tuple[InUse, str]]:
+    for each in used:
+        if (what := champion_trouble(home, each)) is not None:
+            yield each, what
 
 
 def _places(settings: Settings) -> list[Place]:
@@ -225,6 +242,7 @@ def _shown(settings: Settings) -> str:
 def _ask(store: Store, file: Path | None) -> StoreFacts:
     store.must_be_there()  # an open connection answers on without its file
     devices = power.devices(store)
+    used = tuple(in_use(store, NAMES).values()) if has_run_here(store) else ()
     now = time.time()
     with store.read() as session:
         connection = session.connection()
@@ -278,6 +296,7 @@ def _ask(store: Store, file: Path | None) -> StoreFacts:
         folders=folders,
         devices=devices,
         failing=failing,
+        used=used,
         newest_frame=newest.frame if newest else None,
         newest_taken_at=unix_of(newest.mjd) if newest and newest.mjd is not None else None,
         newest_entry_at=entered,

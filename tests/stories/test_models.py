@@ -11,6 +11,7 @@ from astrid_tui.app import Console
 from core.database.store import Store
 from core.models import versions
 from core.models.registry import own_database
+from core.operations import runs
 from core.settings import load
 from pipeline.classify.model_file import Description
 from pipeline.classify.shipped import SHIPPED
@@ -149,6 +150,33 @@ def test_scripts_are_told_of_damaged_files(home, sqlite_store, monkeypatch, caps
     astrid("models", "promote", "realbogus", "2", "--yes", "--no-sync", code=1)
     assert "version 2 of realbogus cannot be used" in astrid.said
     assert len(astrid.said.strip().splitlines()) == 1
+
+
+def test_health_tells_of_a_damaged_version_in_use_where_it_would_score(
+    home, sqlite_store, monkeypatch, capsys
+) -> None:
+    """The night goes on with the version that came with AstrID, and somebody should know."""
+    two_versions(sqlite_store, home)
+    astrid = Command(monkeypatch, capsys.readouterr)
+    versions.promote(sqlite_store, "realbogus", 1, by="ann")
+    weights = home / "models" / versions.version(sqlite_store, "realbogus", 1).digest / "weights.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1])
+
+    def told() -> list[tuple[str, str]]:
+        checks = astrid.json("health", "check")["checks"]
+        return [(each["state"], each["message"]) for each in checks if each["name"] == "models"]
+
+    assert [state for state, _ in told()] == ["ok"]  # no run was made here: this machine only reviews
+    run = runs.start(sqlite_store, engine="local", workers=1, config_hash="")
+    runs.finish(sqlite_store, run.id or 0, "done")
+    ((state, message),) = told()
+    assert state == "warning"
+    assert "version 1 of realbogus is in use, but weights.safetensors is damaged" in message
+    assert message.endswith("put its files back, or `astrid models rollback realbogus`")
+    assert "version 1 of realbogus" in astrid("health", "list")
+    weights.write_bytes(whole)
+    assert [state for state, _ in told()] == ["ok"]
 
 
 async def test_nothing_is_promoted_in_a_console_that_only_looks(home, sqlite_store) -> None:
