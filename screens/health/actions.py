@@ -21,7 +21,7 @@ def _health(id_: str, key: str, label: str, text: str, excuse: Excuse = no_store
 ACTIONS: tuple[Action, ...] = (
     _health("acknowledge", "a", "seen", "acknowledge the trouble under the cursor", _no_acknowledging, 9),
     _health("acknowledge-all", "", "all seen", "acknowledge every trouble that nobody has seen", no_writing),
-    _health("go", "o", "go to", "go to the frames or the run that it is about", _no_way_on, 7),
+    _health("go", "o", "go to", "go to the frames, the run or the model that it is about", _no_way_on, 7),
     _health("past", "h", "history", "also troubles that are over and were seen, or no more", no_store, 5),
     _health("checks", "c", "checks", "what each check says, in full", no_store, 5),
     _health("look", "r", "look", "look at everything again now", no_store, 4),

@@ -34,6 +34,7 @@ _WAYS_ON = {
     "camera": (Where.INGEST, None),
     "runs": (Where.PIPELINE, None),
     "prefect": (Where.PIPELINE, None),
+    "models": (Where.MODELS, None),
     "gpu": (Where.POWER, None),
 }
 _RUN = "run "

@@ -179,6 +179,21 @@ def test_health_tells_of_a_damaged_version_in_use_where_it_would_score(
     assert [state for state, _ in told()] == ["ok"]
 
 
+async def test_from_the_trouble_of_a_damaged_version_to_the_models(
+    home, sqlite_store, monkeypatch, capsys
+) -> None:
+    two_versions(sqlite_store, home)
+    versions.promote(sqlite_store, "realbogus", 1, by="ann")
+    (home / "models" / versions.version(sqlite_store, "realbogus", 1).digest / "weights.safetensors").unlink()
+    runs.start(sqlite_store, engine="local", workers=1, config_hash="")
+    Command(monkeypatch, capsys.readouterr)("health", "check")
+    async with Console(terminal=Terminal()).run_test(size=(80, 24)) as pilot:
+        await pilot.press("6")
+        await until(pilot, "> open", "version 1 of realbogus is in use")
+        await pilot.press("o")
+        await until(pilot, "4 models", "weights.safetensors is missing")
+
+
 async def test_nothing_is_promoted_in_a_console_that_only_looks(home, sqlite_store) -> None:
     two_versions(sqlite_store)
     async with Console(terminal=Terminal(), read_only=True).run_test(size=(80, 24)) as pilot:
