@@ -1,6 +1,5 @@
 """`astrid chart`: the field of an object, to find it at the telescope."""
 
-import shutil
 import time
 from dataclasses import asdict
 from enum import StrEnum
@@ -20,7 +19,7 @@ from astrid_tui.cli.invocation import (
     writing_to,
 )
 from astrid_tui.cli.objects import ObjectArgument
-from astrid_tui.cli.show import Drawing, mode
+from astrid_tui.cli.show import Drawing, mode, screen
 from core.epochs import mjd_of
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def _draw(made: "Chart", drawing: str) -> None:
     from core.cells import Look, draw_plane, to_ansi
     from pipeline.charts.chart_file import bar_arcsec, bar_text, stars_on
 
-    terminal = shutil.get_terminal_size()
+    terminal = screen()
     rows = max(8, min(terminal.columns // 2, terminal.lines - 6 - len(made.stars)))
     columns = 2 * rows
     cells = draw_plane(made.pixels, rows, columns, Look(drawing=drawing)).cells

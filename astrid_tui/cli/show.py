@@ -83,7 +83,7 @@ def show(
     """Draw an image, or a candidate's new, reference and difference with what is known of it."""
     from core.cells import Look
 
-    columns = width or min(max(shutil.get_terminal_size().columns, LEAST_WIDTH), MOST_SIDE)
+    columns = width or max(screen().columns, LEAST_WIDTH)
     look = Look(drawing=_chosen(drawing), stretch=stretch.value, invert=invert)
     if what.isascii() and what.isdecimal() and not Path(what).exists():
         candidate = key_in(what)
@@ -143,7 +143,7 @@ def _show_file(context: typer.Context, name: str, look: "Look", columns: int) ->
     except FrameRefused as refused:
         raise AstridError(f"{path}: {refused}") from refused
     values = np.where(raw.mask != 0, np.float32(np.nan), raw.data)
-    rows = min(columns // 2, max(4, _lines() - 3))
+    rows = min(columns // 2, max(4, screen().lines - 3))
     _draw([draw_plane(values, rows, 2 * rows, look)], look.drawing)
     height, width = raw.data.shape
     exposure = raw.exposure
@@ -182,8 +182,10 @@ def _show_candidate(context: typer.Context, candidate: int, look: "Look", column
         print_text(f"No images: {card.cutouts_problem or 'no cutouts were kept'}.")
 
 
-def _lines() -> int:
-    return min(shutil.get_terminal_size().lines, MOST_SIDE)
+def screen() -> os.terminal_size:
+    """The terminal's columns and lines, no more than are drawn on."""
+    size = shutil.get_terminal_size()
+    return os.terminal_size((min(size.columns, MOST_SIDE), min(size.lines, MOST_SIDE)))
 
 
 def _draw_cutouts(cutouts: "Cutouts", look: "Look", columns: int, below: int) -> None:
@@ -192,7 +194,7 @@ def _draw_cutouts(cutouts: "Cutouts", look: "Look", columns: int, below: int) ->
 
     score = cutouts.score if columns >= 4 * _LEAST_PANEL + 3 else None
     count = 3 if score is None else 4
-    rows = max(4, _lines() - 3 - below)
+    rows = max(4, screen().lines - 3 - below)
     side = min((columns - count + 1) // count // 2, rows)
     panels = draw_triplet(
         cutouts.new,

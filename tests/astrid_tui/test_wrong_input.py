@@ -103,7 +103,7 @@ def test_bytes_that_are_no_text_and_words_without_end_are_a_name_that_nothing_ha
 
 @pytest.mark.parametrize(("columns", "lines"), [("1", "1"), ("1000000", "1000000")])
 def test_a_terminal_that_says_an_absurd_size_is_drawn_on_within_bounds(
-    astrid: Command, image: Path, monkeypatch: pytest.MonkeyPatch, columns: str, lines: str
+    astrid: Command, store: Store, image: Path, monkeypatch: pytest.MonkeyPatch, columns: str, lines: str
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("LINES", lines)
@@ -112,6 +112,10 @@ def test_a_terminal_that_says_an_absurd_size_is_drawn_on_within_bounds(
     assert 4 < len(drawn) <= 502
     assert 8 <= max(map(len, drawn)) <= 1000
     astrid("show", image, "--width", 1_000_000, code=2)
+    add_night(store)
+    chart = astrid("chart", 1, "--drawing", "ascii").splitlines()
+    assert 8 <= len(chart) <= 510
+    assert 16 <= max(map(len, chart)) <= 1000
 
 
 def test_an_export_that_cannot_be_written_says_why(astrid: Command, store: Store, tmp_path: Path) -> None:
