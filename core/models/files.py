@@ -69,7 +69,7 @@ def _trouble(folder: Path, digest: str | None, _stamps: tuple[tuple[int, int] | 
     except FileNotFoundError as error:
         return f"{Path(error.filename or folder).name} is missing"
     except OSError as error:
-        return f"its files cannot be read: {error.strerror or error}"
+        return f"{Path(error.filename or folder).name} cannot be read: {error.strerror or error}"
     except FileTooLarge as error:
         return str(error)
     except (ValueError, RecursionError):

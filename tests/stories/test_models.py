@@ -1,6 +1,9 @@
 """An observer asks which model scores the candidates, and puts another to use."""
 
 import json
+import os
+import shutil
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from threading import Event
@@ -9,6 +12,7 @@ import pytest
 
 from astrid_tui.app import Console
 from core.database.store import Store
+from core.health import doctor
 from core.models import versions
 from core.models.registry import own_database
 from core.operations import runs
@@ -192,6 +196,62 @@ async def test_from_the_trouble_of_a_damaged_version_to_the_models(
         await until(pilot, "> open", "version 1 of realbogus is in use")
         await pilot.press("o")
         await until(pilot, "4 models", "weights.safetensors is missing")
+
+
+def _replaced(put_there: Callable[[Path], object]) -> Callable[[Path], None]:
+    def replaced(path: Path) -> None:
+        path.unlink()
+        put_there(path)
+
+    return replaced
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lambda path: os.truncate(path, 1), "weights.safetensors is damaged or was changed"),
+        (Path.unlink, "weights.safetensors is missing"),
+        (_replaced(os.mkfifo), "weights.safetensors cannot be read: it is no regular file"),
+        (
+            _replaced(lambda path: path.symlink_to("/dev/zero")),
+            "weights.safetensors cannot be read: it is no regular file",
+        ),
+        (_replaced(lambda path: path.symlink_to(path)), "its files cannot be read: Too many levels"),
+        (_replaced(Path.mkdir), "weights.safetensors cannot be read: Is a directory"),
+        (lambda path: path.with_name("model.json").unlink(), "model.json is missing"),
+        (lambda path: shutil.rmtree(path.parent), "its files are not on this machine"),
+    ],
+)
+def test_whatever_befell_the_files_of_the_one_in_use_is_told_and_it_can_be_left(
+    home, sqlite_store, monkeypatch, capsys, damage, why
+) -> None:
+    two_versions(sqlite_store, home)
+    astrid = Command(monkeypatch, capsys.readouterr)
+
+    runs.start(sqlite_store, engine="local", workers=1, config_hash="")
+
+    def doctor_says() -> list[tuple[str, str]]:
+        return [(each.state, each.message) for each in doctor.diagnose() if each.name == "models"]
+
+    versions.promote(sqlite_store, "realbogus", 2, by="ann")
+    assert doctor_says() == [("ok", "none in use is damaged")]
+    (used,) = (row for row in versions.versions(sqlite_store, "realbogus") if row.number == 2)
+    damage(home / "models" / used.digest / "weights.safetensors")
+    ((state, said),) = doctor_says()
+    assert state == "warning"
+    assert said.startswith(f"version 2 of realbogus is in use, but {why}")
+    told, _, mend = said.rpartition(": ")
+    assert told.endswith("the one that came with AstrID scores instead")
+    assert mend == "put its files back, or `astrid models rollback realbogus`"
+    assert "in use, damaged" in astrid("models", "list")
+    assert told in astrid.said
+    assert f"  {why}" in astrid("models", "card", "realbogus")
+    astrid("models", "rollback", "realbogus", "--yes", "--no-sync")
+    assert doctor_says() == [("ok", "none in use is damaged")]
+    there = (home / "models" / used.digest).is_dir()
+    astrid("models", "promote", "realbogus", "2", "--yes", "--no-sync", code=1 if there else 4)
+    assert len(astrid.said.strip().splitlines()) == 1
+    assert versions.in_use(sqlite_store, ["realbogus"])["realbogus"].number == versions.SHIPPED
 
 
 async def test_nothing_is_promoted_in_a_console_that_only_looks(home, sqlite_store) -> None:
