@@ -141,11 +141,11 @@ class Choosing:
             self._screen.say("the store answers again", Tone.GOOD)
 
     def look_for_more(self) -> None:
-        """At the end of the queue, look for what came in since."""
+        """At the end of the queue, look for what came in since; what is taken back just now is none of it."""
         screen, headline = self._screen, self._screen.host.headline
         waiting, queue = headline.awaiting if headline else 0, screen.queue
         is_at_end = queue.is_waiting and queue.current is None and queue.is_complete
-        is_at_end = is_at_end and screen.reading is not None
+        is_at_end = is_at_end and screen.reading is not None and not screen.is_busy
         if is_at_end and queue.cut is None and waiting > queue.awaiting and waiting != self._looked_at:
             self._looked_at = waiting
             start(screen, self._look, group="count", exclusive=True)
@@ -158,7 +158,9 @@ class Choosing:
             return
         with suppress(AstridError):  # the header says that the store does not answer
             await screen.reading.look_for_more()
-        if queue is screen.queue and queue.current is None:
+        if screen.is_busy:
+            self._looked_at = None  # once that is written it is looked again
+        elif queue is screen.queue and queue.current is None:
             if queue.came_in and not queue.awaiting and not self.is_restarting:
                 self.restart_soon(screen.filter)
             screen.paint()

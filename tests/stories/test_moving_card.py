@@ -1,10 +1,13 @@
 """One card for one body that moves: at the console, and without a screen."""
 
+from threading import Event
+
 import pytest
 from sqlmodel import select
 
 from core.database.store import open_store
 from core.database.tables import SkyObject, Verdict
+from screens.review.desk import Desk
 from tests.core.test_tracklets import linked_mover
 from tests.stories.desk import console
 from tests.stories.test_review_linear import within
@@ -27,6 +30,44 @@ def states(store, candidates) -> list[str]:
     with store.read() as db:
         mine = {row.sky_object_id for row in db.exec(select(Candidate)) if row.id in candidates}
         return sorted(row.review_state for row in db.exec(select(SkyObject)) if row.id in mine)
+
+
+async def test_what_is_taken_back_did_not_come_in_anew(body, tmp_path, monkeypatch) -> None:
+    """While an undo is on its way the store tells of one card more: the queue does not begin anew for it."""
+    store, url, candidates = body
+    undo, page, undone, paged = Desk.undo, Desk.page, Event(), Event()
+
+    def slow_undo(desk):
+        found = undo(desk)
+        assert undone.wait(60)
+        return found
+
+    def slow_page(desk, **asked):
+        assert paged.wait(60)
+        return page(desk, **asked)
+
+    try:
+        async with console(url, tmp_path, (140, 40)) as desk:
+            paged.set()
+            await desk.type("/tracklet:any")
+            await desk.press("]", "]", "m")
+            paged.clear()
+            monkeypatch.setattr(Desk, "undo", slow_undo)
+            monkeypatch.setattr(Desk, "page", slow_page)
+            await desk.pilot.press("u")
+            await desk.until(lambda: states(store, candidates) == LINKED)
+            for _ in range(3):
+                desk.app.look()
+                await desk.pilot.pause(0.2)
+            undone.set()
+            await desk.until(lambda: not desk.screen.is_busy)
+            paged.set()
+            await desk.ready()
+            await desk.settled()
+            assert desk.screen.card.candidate_id == candidates[2]
+    finally:
+        undone.set()
+        paged.set()
 
 
 async def test_a_reviewer_steps_through_a_body_and_judges_it_once(body, tmp_path) -> None:
