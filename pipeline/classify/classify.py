@@ -16,7 +16,7 @@ from core.models.members import OF_FRAMES, differing
 from core.models.names import BEST_FIRST, MOVED
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from pipeline.classify.ensemble import Ensemble
-from pipeline.classify.model_file import DESCRIPTION, ModelRefused
+from pipeline.classify.model_file import DESCRIPTION, NETWORK, WEIGHTS, ModelRefused
 from pipeline.classify.scorers import Inputs, Scorer, load, probabilities
 from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.survey_cutouts import of_sources
@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 LAST = ("ensemble",)  # judge by what the others say
 SHOWN = 12  # digits of a digest
 BATCH = 512  # candidates that are unpacked at a time
-_MADE: dict[tuple[Path, str, int, int], Scorer | str] = {}  # models that were loaded, or why one was refused
+_MADE: dict[tuple[object, ...], Scorer | str] = {}  # models that were loaded, or why one was refused
 _MOST_MADE = 32
 _LOCK = Lock()
 _UNSEEN = np.full((1, 1), np.nan, dtype=np.float32)
@@ -268,13 +268,17 @@ def _versions(name: str, folder: Path, digest: str | None) -> list[tuple[Path, s
     return shipped if digest is None else [(folder, digest), *shipped]
 
 
-def _ready(folder: Path, digest: str) -> Scorer | str:
-    """A model, loaded once; or why it is refused."""
+def _stamp(path: Path) -> tuple[int, int] | None:
     try:
-        stamp = (folder / DESCRIPTION).stat()
-        key = (folder, digest, stamp.st_mtime_ns, stamp.st_size)
+        facts = path.stat()
     except OSError:
-        key = (folder, digest, 0, 0)
+        return None
+    return facts.st_mtime_ns, facts.st_size
+
+
+def _ready(folder: Path, digest: str) -> Scorer | str:
+    """A model, loaded once; or why it is refused. Files that were changed since, or mended, are read anew."""
+    key = (folder, digest, tuple(_stamp(folder / each) for each in (DESCRIPTION, WEIGHTS, NETWORK)))
     with _LOCK:
         if key not in _MADE:
             try:

@@ -99,6 +99,20 @@ def test_a_refused_version_is_passed_over_for_the_one_that_came_and_the_remark_s
     assert set(broken.score_candidates(candidates[:2]).of(0)) == {"tree", "realbogus"}
 
 
+def test_a_refused_version_scores_once_its_files_are_mended(tmp_path):
+    digest = toy_models.tree(tmp_path / "tree")
+    weights = tmp_path / "tree" / "weights.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-100])
+    asked = {"tree": (tmp_path / "tree", digest)}
+    assert [each.digest for each in Classifier.of(asked).scorers] == [SHIPPED["tree"].digest]
+    weights.write_bytes(whole)
+    mended = Classifier.of(asked)
+    assert ([each.digest for each in mended.scorers], mended.remarks) == ([digest], ())
+    weights.unlink()
+    assert "weights.safetensors cannot be read" in Classifier.of(asked).told
+
+
 def test_an_ensemble_that_was_weighed_with_other_versions_is_remarked_on(tmp_path, candidates):
     shipped = {name: (each.folder, None) for name, each in SHIPPED.items()}
     assert "weighed with" not in Classifier.of(shipped).told
