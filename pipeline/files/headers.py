@@ -16,9 +16,9 @@ from core.vocabulary import FrameKind
 from pipeline.files.times import absurd_dates, contradiction, mid_exposure
 from pipeline.frame import Exposure, FrameRefused
 
-# The first keyword that holds a usable value wins.
 MOST_TEXT = 200  # letters of a text
 
+# The first keyword that holds a usable value wins.
 KEYWORDS: dict[str, tuple[str, ...]] = {
     "exposure_s": ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPOSED", "TEXPTIME", "ELAPTIME", "PEXP"),
     "integration_s": ("ITIME",),  # of Keck and IRTF: of each of the frames that the camera added up
