@@ -108,9 +108,12 @@ def adopt(store: Store, settings: Settings, report: Callable[[str], None]) -> li
 
 
 def copy_in(settings: Settings, folder: Path, digest: str) -> Path:
-    """Copy a model's files to where models are kept, whole or not at all, and verify the copy."""
+    """Copy a model's files to where models are kept, whole or not at all, and verify the copy.
+
+    What lies there and is damaged is replaced.
+    """
     place = folder_of(settings, digest)
-    if place.is_dir():
+    if _is_whole(place, digest):
         return place
     place.parent.mkdir(parents=True, exist_ok=True)
     with folder_for("copy", place.parent) as work:
@@ -123,10 +126,19 @@ def copy_in(settings: Settings, folder: Path, digest: str) -> Path:
         model_file.read(whole, digest)
         try:
             whole.rename(place)
-        except OSError:
-            if not place.is_dir():  # another process may have been quicker
-                raise
+        except OSError:  # there is something: another process was quicker, or it is damaged
+            if not _is_whole(place, digest):
+                place.rename(work / "damaged")
+                whole.rename(place)
     return place
+
+
+def _is_whole(place: Path, digest: str) -> bool:
+    try:
+        model_file.read(place, digest)
+    except model_file.ModelRefused:
+        return False
+    return True
 
 
 def _scorecard(path: Path) -> dict[str, Any] | None:

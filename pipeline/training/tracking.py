@@ -97,24 +97,29 @@ def sync(store: Store, settings: Settings, report: Callable[[str], None] | None 
 
 
 def fetch(store: Store, settings: Settings, name: str, number: int) -> Path:
-    """The folder of a version's files, verified; brought from the registry where it is not on this machine.
+    """The folder of a version's files, verified; brought from the registry where they are not whole here.
 
     Raises
     ------
     ModelUnknown
     TrackingUnavailable
     ModelRefused
-        They are damaged, or what came is not what was registered.
+        They are damaged and not in the registry, or what came is not what was registered.
     """
     model = versions.version(store, name, number)
     kept = folder_of(settings, model.digest)
+    files = f"the files of version {number} of {name}"
     if kept.is_dir():
         try:
             model_file.read(kept, model.digest)
         except model_file.ModelRefused as refused:
-            raise model_file.ModelRefused(f"version {number} of {name} cannot be used: {refused}") from None
-        return kept
-    files = f"the files of version {number} of {name}"
+            if model.registry_run is None:
+                raise model_file.ModelRefused(
+                    f"version {number} of {name} cannot be used: {refused}"
+                ) from None
+            files = f"{files}, which are damaged here"
+        else:
+            return kept
     if model.registry_run is None:
         raise TrackingUnavailable(f"{files} are neither in {kept} nor in the registry")
     with client(settings, f"could not give {files}") as mlflow, folder_for("fetch", settings.home) as work:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.database.store import Store
+from core.database.tables import TrainedModel
 from core.login import login_name
 from core.models import files, members, trainings, versions
 from core.models.names import ODD_BY
@@ -237,20 +238,20 @@ def promote(name: str, number: int, store: Store, settings: Settings) -> str:
     StoreError
     """
     if number != versions.SHIPPED:
-        _refuse_damaged(name, number, versions.version(store, name, number).digest, settings)
+        _refuse_damaged(versions.version(store, name, number), settings)
     row = versions.promote(store, name, number, by=login_name())
     told = f"version {row.number} of {name} is in use from the next frame on; it was {row.previous}"
     return _with_remarks(told, name, store)
 
 
-def _refuse_damaged(name: str, number: int, digest: str, settings: Settings) -> None:
-    trouble = files.trouble(settings.home, name, digest)
+def _refuse_damaged(row: TrainedModel, settings: Settings) -> None:
+    trouble = files.trouble(settings.home, row.name, row.digest)
     if trouble is None:
         return
     hint = ""
-    if not files.folder_of(settings.home, digest).is_dir():
-        hint = f"; `astrid models promote {name} {number}` brings them from the registry"
-    raise ModelUnknown(f"version {number} of {name} cannot be used: {trouble}{hint}")
+    if row.registry_run is not None:
+        hint = f"; `astrid models promote {row.name} {row.number}` brings its files from the registry"
+    raise ModelUnknown(f"version {row.number} of {row.name} cannot be used: {trouble}{hint}")
 
 
 def rollback(name: str, store: Store, settings: Settings) -> str:
@@ -262,7 +263,7 @@ def rollback(name: str, store: Store, settings: Settings) -> str:
     """
     before = versions.previous(store, name)
     if before is not None and before != versions.SHIPPED:
-        _refuse_damaged(name, before, versions.version(store, name, before).digest, settings)
+        _refuse_damaged(versions.version(store, name, before), settings)
     row = versions.rollback(store, name, by=login_name())
     told = f"version {row.number} of {name} is in use again from the next frame on; it was {row.previous}"
     return _with_remarks(told, name, store)

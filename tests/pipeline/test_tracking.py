@@ -403,3 +403,43 @@ def test_a_model_from_elsewhere_is_kept_once_and_damage_is_refused(sqlite_store,
     weights.write_bytes(weights.read_bytes()[:-4])
     with pytest.raises(ModelRefused, match="damaged or was changed"):
         keep(sqlite_store, settings, tmp_path / "given", origin="import")
+
+
+def broken_off(folder: Path) -> None:
+    os.truncate(folder / model_file.WEIGHTS, 10)
+
+
+def a_pipe_in_it(folder: Path) -> None:
+    (folder / model_file.WEIGHTS).unlink()
+    os.mkfifo(folder / model_file.WEIGHTS)
+
+
+def no_folder(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.write_text("")
+
+
+def a_link_to_nowhere(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.symlink_to(folder)
+
+
+@pytest.mark.parametrize("damage", [broken_off, a_pipe_in_it, no_folder, a_link_to_nowhere])
+def test_damaged_files_are_mended_by_bringing_them_in_again_or_from_the_registry(
+    sqlite_store, settings, tmp_path, damage
+):
+    a_model(tmp_path / "given", 3)
+    row = keep(sqlite_store, settings, tmp_path / "given", origin="import")
+    place = folder_of(settings, row.digest)
+    damage(place)
+    assert keep(sqlite_store, settings, tmp_path / "given", origin="import").number == row.number
+    assert model_file.read(place).digest == row.digest
+    damage(place)
+    with pytest.raises((ModelRefused, tracking.TrackingUnavailable)):
+        tracking.fetch(sqlite_store, settings, "tree", 1)  # the registry was not told of it yet
+    keep(sqlite_store, settings, tmp_path / "given", origin="import")
+    assert tracking.sync(sqlite_store, settings).versions == 1
+    damage(place)
+    assert tracking.fetch(sqlite_store, settings, "tree", 1) == place
+    assert model_file.read(place).digest == row.digest
+    assert [each.name for each in place.parent.iterdir()] == [row.digest]  # the damaged ones are gone

@@ -125,6 +125,7 @@ async def test_damaged_files_are_told_and_never_put_to_use(home, sqlite_store, m
     versions.promote(sqlite_store, "realbogus", older.number, by="ann")
     (home / "models" / older.digest / "weights.safetensors").write_bytes(b"ab")
     (home / "models" / newest.digest / "weights.safetensors").unlink()
+    versions.registered(sqlite_store, newest.id or 0, "a run", "7")
     damaged = "version 1 of realbogus is in use, but weights.safetensors is damaged"
     async with Console(terminal=Terminal()).run_test(size=(80, 24)) as pilot:
         await pilot.press("4")
@@ -136,6 +137,7 @@ async def test_damaged_files_are_told_and_never_put_to_use(home, sqlite_store, m
             pilot,
             "nothing was changed: version 2 of realbogus cannot be used: weights.safetensors",
             "is missing",
+            "brings its files from the",
         )
         await pilot.press("down", "enter")
         await until(pilot, "realbogus, version 1", "damage")
