@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -163,19 +164,25 @@ def promote(
     no_sync: QuietRegistry = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a version be used from the next frame on. Running pipelines take it up by themselves."""
+    """Let a version be used from the next frame on. Running pipelines take it up by themselves.
+
+    Before that it is tried: one that does not score here is refused.
+    """
     from core.models import versions
     from pipeline.training.tracking import fetch
 
     known_name(name)
     settings = settings_of(context)
     with closing(store_of(context)) as store:
+        folder = None
         if number != versions.SHIPPED:
-            fetch(store, settings, name, number)  # with damaged files, or none, it must not be promoted
+            folder = fetch(store, settings, name, number)  # with damaged files it must not be promoted
         used = versions.in_use(store, [name])[name].number
         if used == number:
             _tell_same(number, name, as_json=as_json)
             return
+        if folder is not None:
+            _refuse_failing(store, folder, name, number)
         for each in (number, used):
             remark(f"version {each}{' (in use)' if each == used else ''}: {_worth(store, name, each)}")
         confirm(f"Version {number} of {name} will be used instead of {used}.", "promote", yes=yes)
@@ -252,6 +259,17 @@ def tell_registry(store: Store, settings: Settings) -> Told:
     if told.trouble:
         remark(f"{told.trouble}; `astrid models sync` tells it later")
     return told
+
+
+def _refuse_failing(store: Store, folder: Path, name: str, number: int) -> None:
+    from core.models import versions
+    from pipeline.classify.first_run import see_that_it_runs
+    from pipeline.classify.model_file import ModelRefused
+
+    try:
+        see_that_it_runs(folder, versions.version(store, name, number).digest, name)
+    except ModelRefused as refused:
+        raise AstridError(f"version {number} of {name} cannot be used: {refused}") from None
 
 
 def _worth(store: Store, name: str, number: int) -> str:

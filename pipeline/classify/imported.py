@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from core.bounded_file import FileTooLarge, bounded_bytes
 from pipeline.classify.cutout_features import NAMES
+from pipeline.classify.first_run import some_triplets
 from pipeline.classify.model_file import MOST_FILE, Calibration, Description, ModelRefused, write
 from pipeline.classify.networks import ALL_PLANES, IMPORTED, OPERATORS, PLANES
 from pipeline.classify.onnx_network import checked
 from pipeline.classify.scorers import Inputs, load
 from pipeline.classify.trial import survive
-from pipeline.classify.triplets import SIDE, of_arrays
+from pipeline.classify.triplets import SIDE
 
 if TYPE_CHECKING:
     from pipeline.training.examples import Examples
 
 SHAPING = ("Identity", "Reshape", "Squeeze", "Flatten", "Cast")  # what changes no number
-TRIED = 8  # candidates that it is tried on
 FLAG = "--gives probability"
 
 
@@ -166,11 +166,8 @@ def _output(name: str, network: Any) -> tuple[str, bool]:
 
 
 def _tried(description: Description, content: bytes) -> tuple[Any, NDArray[np.float64]]:
-    """The model, and what it gave some candidates, also of the kinds that are hardest to take."""
+    """The model, and what it gave some candidates."""
     from pipeline.classify.model_file import ModelFile
 
     made = load(ModelFile(description, "", {}, content))
-    random = np.random.default_rng(0)
-    planes = random.normal(size=(3, TRIED, SIDE, SIDE)).astype(np.float32)
-    planes[1, 0] = np.nan
-    return made, made.logits(Inputs(of_arrays(*planes)))
+    return made, made.logits(Inputs(some_triplets()))

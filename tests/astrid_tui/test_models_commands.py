@@ -12,11 +12,15 @@ import numpy as np
 import pytest
 
 from astrid_tui.cli.models_score import SHOWN
+from core.database.store import open_store
 from core.models.trainings import CHECKPOINT, LABELLED
+from core.models.versions import in_use
+from core.settings import load
 from pipeline.classify.cutout_features import NAMES
-from pipeline.classify.model_file import read
+from pipeline.classify.model_file import Description, read, write
 from pipeline.classify.shipped import SHIPPED
 from pipeline.training import examples as example_sets
+from pipeline.training.keeping import keep
 from tests.astrid_tui import documented
 from tests.astrid_tui.command import Command
 from tests.core.test_trainings import a_training
@@ -162,6 +166,20 @@ def test_bytes_that_are_no_archive_get_one_sentence(astrid, tmp_path, content):
     assert "Traceback" not in astrid.said
 
 
+def test_a_version_that_does_not_score_here_is_not_promoted(astrid, tmp_path):
+    """As one that was kept by another AstrID."""
+    astrid("init")
+    later = Description(kind="tree", architecture="of_next_year", inputs="features")
+    write(tmp_path / "later", later, {"a": np.ones(3)})
+    settings = load()
+    with closing(open_store(settings.store_url)) as store:
+        keep(store, settings, tmp_path / "later", origin="training")
+        astrid("models", "promote", "tree", 1, "--yes", "--no-sync", code=1)
+        assert in_use(store, ["tree"])["tree"].number == 0
+    why = "tree: the architecture 'of_next_year' is not known"
+    assert astrid.said == f"astrid: version 1 of tree cannot be used: {why}\n"
+
+
 def test_a_trained_tree_becomes_a_version_and_scores_once_it_is_promoted(astrid, triplets, tmp_path):
     example_sets.write(blobs(200), tmp_path / "examples.npz")
     astrid("init")
@@ -223,7 +241,6 @@ def test_sync_makes_versions_of_trainings_that_ended_without_a_store(astrid, tmp
 @pytest.fixture
 def decided(astrid, tmp_path):
     """A store with candidates, and how two reviewers agree that one of them is real."""
-    from core.database.store import open_store
     from core.database.tables import Candidate
     from core.review.verdicts import decide
     from core.vocabulary import Label
@@ -254,7 +271,6 @@ def test_what_reviewers_agree_on_is_learnt_from_unless_it_shall_not(astrid, tmp_
 
 
 def test_what_reviewers_agree_on_is_written_as_a_set_with_the_documented_columns(astrid, tmp_path):
-    from core.database.store import open_store
     from core.review.verdicts import decide
     from core.vocabulary import Label
     from tests.builders import add_night

@@ -208,7 +208,7 @@ def test_what_looks_like_a_probability_and_is_taken_for_a_logit_is_told(tmp_path
     assert said.doubt is None
 
 
-def test_a_network_that_ends_the_program_which_reads_it_is_refused_by_one_that_goes_on(tmp_path, capfd):
+def aborting(path: Path) -> None:
     """A pool wider than its image: ONNX itself aborts as it asks how large the result is."""
     nodes = [
         helper.make_node("MaxPool", ["in"], ["pooled"], kernel_shape=[2, 1000]),
@@ -226,7 +226,11 @@ def test_a_network_that_ends_the_program_which_reads_it_is_refused_by_one_that_g
             numpy_helper.from_array(np.array([3]), "across"),
         ],
     )
-    save(graph, tmp_path / "a.onnx")
+    save(graph, path)
+
+
+def test_a_network_that_ends_the_program_which_reads_it_is_refused_by_one_that_goes_on(tmp_path, capfd):
+    aborting(tmp_path / "a.onnx")
     with pytest.raises(ModelRefused, match="ends the program that runs it"):
         bring_in(tmp_path / "a.onnx", tmp_path / "m", "realbogus", "triplet")
     assert capfd.readouterr() == ("", "")
