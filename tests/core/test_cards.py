@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlmodel import select
 
 from core.database.keyset import PageError
@@ -30,6 +30,7 @@ from core.review.retractions import redo, undo
 from core.review.verdicts import annotate, decide
 from core.review.waiting import queue_count, queue_page
 from core.vocabulary import Label, ReviewState
+from tests.builders import add_night
 from tests.core.rows import add_candidate, add_difference, add_object
 
 ADA = {"session": "s", "reviewer": "ada"}
@@ -235,6 +236,21 @@ def test_cutouts_come_with_the_card_and_a_damaged_blob_only_says_so(store, night
     assert shown["stretch"] == "asinh"
     assert shown["cutouts_sha256"] == card.cutouts_sha256
     assert (shown["snr"], shown["config_hash"]) == (9.0, "cafe")
+
+
+@pytest.mark.parametrize("put_there", ["text", "", 7, 2.5])
+def test_what_is_no_bytes_in_a_column_of_bytes_only_says_so(sqlite_store, put_there):
+    """SQLite keeps whatever another program gives it."""
+    add_night(sqlite_store)
+    with sqlite_store.write() as db:
+        db.execute(text("UPDATE cutout SET pixels = :given"), {"given": put_there})
+        kinds = db.execute(text("SELECT DISTINCT typeof(pixels) FROM cutout")).scalars().all()
+        sky_object = db.execute(text("SELECT min(id) FROM sky_object")).scalar_one()
+    assert "blob" not in kinds
+    card = read_card(sqlite_store, sky_object)
+    assert card.cutouts is None
+    assert "truncated" in card.cutouts_problem
+    assert len(card.cutouts_sha256) == 64
 
 
 def test_the_history_has_everyones_rows_and_which_stand(store, night):

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import JSON, Column, Index, UniqueConstraint, text
 from sqlmodel import Field
 
+from core.database.blobs import Blob
 from core.database.tables.base import Stored
 from core.vocabulary import FrameKind, ObservationState
 
@@ -198,7 +199,7 @@ class Thumbnail(Stored, table=True):
     __tablename__ = "thumbnail"
 
     observation_id: int = Field(primary_key=True, foreign_key="observation.id")
-    pixels: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    pixels: bytes = Field(sa_column=Column(Blob, nullable=False))
 
 
 class ScoreMap(Stored, table=True):
@@ -207,7 +208,7 @@ class ScoreMap(Stored, table=True):
     __tablename__ = "score_map"
 
     difference_id: int = Field(primary_key=True, foreign_key="difference.id")
-    blocks: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    blocks: bytes = Field(sa_column=Column(Blob, nullable=False))
 
 
 class ForcedFlux(Stored, table=True):

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, UniqueConstraint, column, func, text
+from sqlalchemy import JSON, Column, Index, UniqueConstraint, column, func, text
 from sqlmodel import Field
 
+from core.database.blobs import Blob
 from core.database.tables.base import Stored
 from core.vocabulary import ReviewState
 
@@ -146,7 +147,7 @@ class Cutout(Stored, table=True):
     __tablename__ = "cutout"
 
     candidate_id: int = Field(primary_key=True, foreign_key="candidate.id")
-    pixels: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    pixels: bytes = Field(sa_column=Column(Blob, nullable=False))
 
 
 class CandidateMatch(Stored, table=True):
