@@ -168,7 +168,7 @@ def promote(
 
     Before that it is tried: one that does not score here is refused.
     """
-    from core.models import versions
+    from core.models import files, versions
     from pipeline.training.tracking import fetch
 
     known_name(name)
@@ -176,7 +176,11 @@ def promote(
     with closing(store_of(context)) as store:
         folder = None
         if number != versions.SHIPPED:
+            digest = versions.version(store, name, number).digest
+            trouble = files.trouble(settings.home, name, digest)
             folder = fetch(store, settings, name, number)  # with damaged files it must not be promoted
+            if trouble is not None:
+                remark(f"brought its files from the registry: here, {trouble}")
         used = versions.in_use(store, [name])[name].number
         if used == number:
             _tell_same(number, name, as_json=as_json)

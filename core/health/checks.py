@@ -340,7 +340,10 @@ def _gpu(facts: Facts, limits: HealthSettings) -> Iterator[Check]:
 def _models(facts: Facts, _: HealthSettings) -> Iterator[Check]:
     """Do the versions score that are in use, or others in their place?"""
     for used, what in facts.damaged_models:
-        mend = f"put its files back, or `astrid models rollback {used.name}`"
+        mend = (
+            f"`astrid models promote {used.name} {used.number}` brings its files back where the registry has"
+            f" them, `astrid models rollback {used.name}` goes back to the version before"
+        )
         if used.number == SHIPPED:
             mend = "install AstrID anew"
         yield Check("models", "warning", f"{what}: {mend}", cause=used.name, host=facts.host)

@@ -35,6 +35,14 @@ def home(sqlite_store: Store, tmp_path, monkeypatch):
     return tmp_path
 
 
+def mending(number: int) -> str:
+    """What is said to do about a damaged version in use."""
+    return (
+        f"`astrid models promote realbogus {number}` brings its files back where the registry has them,"
+        " `astrid models rollback realbogus` goes back to the version before"
+    )
+
+
 def two_versions(store: Store, home: Path | None = None) -> None:
     """Two versions of the real-bogus; with files where a home is given."""
     for digest in ("aa", "bb"):
@@ -179,7 +187,7 @@ def test_health_tells_of_a_damaged_version_in_use_where_it_would_score(
     ((state, message),) = told()
     assert state == "warning"
     assert "version 1 of realbogus is in use, but weights.safetensors is damaged" in message
-    assert message.endswith("put its files back, or `astrid models rollback realbogus`")
+    assert message.endswith(mending(1))
     assert "version 1 of realbogus" in astrid("health", "list")
     weights.write_bytes(whole)
     assert [state for state, _ in told()] == ["ok"]
@@ -244,7 +252,7 @@ def test_whatever_befell_the_files_of_the_one_in_use_is_told_and_it_can_be_left(
     assert said.startswith(f"version 2 of realbogus is in use, but {why}")
     told, _, mend = said.rpartition(": ")
     assert told.endswith("the one that came with AstrID scores instead")
-    assert mend == "put its files back, or `astrid models rollback realbogus`"
+    assert mend == mending(2)
     assert "in use, damaged" in astrid("models", "list")
     assert told in astrid.said
     assert f"  {why}" in astrid("models", "card", "realbogus")
