@@ -21,12 +21,12 @@ Columns of the second table
     at, SNR50           as above, of the false peaks that are not beside masks
     lost                changes that are masked
     rms, gain±          what the product takes for the scatter of single stars' places and flux ratios
+    bias%, scat, pull   the 95 % between which they lie, by pairs drawn anew with repeats
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ from benchmarks.subtraction.metrics import (
     Array,
     Forced,
     Judged,
+    flux_intervals,
     half_complete,
     poisson_interval,
     threshold_for,
@@ -95,11 +96,8 @@ def pooled(
         "masked_changes": _mean([each.masked_changes for each in judged]),
     }
     if forced:
-        parts = (
-            np.concatenate([getattr(each, each_field.name) for each in forced])
-            for each_field in fields(Forced)
-        )
-        result["flux"] = Forced(*parts).summary()
+        result["flux"] = Forced.joined(forced).summary()
+        result["flux_intervals"] = flux_intervals(forced)
     for name in sorted({name for each in facts for name in each}):
         values = np.array([each[name] for each in facts if name in each])
         result.setdefault("facts", {})[name] = float(
@@ -189,6 +187,7 @@ def line(scenario: str, engine: str, result: dict[str, Any]) -> str:
 HEAD_OFF_MASKS = (
     f"{'scenario':14s}{'engine':9s}{'mask':>7s}{'source':>7s}{'sky':>7s} {'at':>6s} "
     f"{'sky':>6s}{'star':>6s}{'gal':>6s} {'lost%':>6s}{'rms':>7s}{'gain±%':>7s}"
+    f"{'bias%':>14s}{'scat':>12s}{'pull':>12s}"
 )
 
 
@@ -210,8 +209,15 @@ def line_off_masks(scenario: str, engine: str, result: dict[str, Any]) -> str:
             _f(result["masked_changes"], 6, 2, 100.0),
             _f(facts.get("rms_px"), 7, 3),
             _f(facts.get("gain_scatter"), 7, 2, 100.0),
+            *_between(result.get("flux_intervals", {})),
         ]
     )
+
+
+def _between(intervals: dict[str, list[float]]) -> Iterator[str]:
+    for name, width, factor in (("bias", 7, 100.0), ("over_ideal", 6, 1.0), ("pull", 6, 1.0)):
+        low, high = intervals.get(name, (None, None))
+        yield _f(low, width, 2, factor) + _f(high, width, 2, factor)
 
 
 def _f(value: float | None, width: int, digits: int, factor: float = 1.0) -> str:

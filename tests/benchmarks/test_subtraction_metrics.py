@@ -10,6 +10,7 @@ from benchmarks.subtraction.metrics import (
     change_radius,
     deviation,
     discs,
+    flux_intervals,
     forced,
     half_complete,
     judge,
@@ -174,6 +175,26 @@ def test_forced_fluxes_are_compared_with_the_best_error():
     assert summary["bias"] == pytest.approx(0.01, abs=0.003)
     assert summary["over_ideal"] == pytest.approx(2.0, rel=0.05)
     assert summary["pull"] == pytest.approx(1.0, rel=0.05)
+
+
+def test_the_intervals_of_forced_fluxes_hold_what_scatters_between_pairs():
+    rng = np.random.default_rng(11)
+    true, error, snr = np.full(40, 1000.0), np.full(40, 40.0), np.full(40, 25.0)
+
+    def pairs(scatter):  # of all fluxes of a pair, of themselves
+        return [
+            forced(true * (1.0 + rng.normal(0.0, scatter)) + rng.normal(0.0, error), error, true, snr)
+            for _ in range(60)
+        ]
+
+    def width(interval):
+        return interval[1] - interval[0]
+
+    calm, restless = flux_intervals(pairs(0.0)), flux_intervals(pairs(0.04))
+    assert calm["pull"][0] < 1.0 < calm["pull"][1]
+    assert width(calm["pull"]) == pytest.approx(4.0 * np.sqrt(1.36 / 2400), rel=0.3)
+    assert restless["pull"][0] < np.sqrt(2.0) < restless["pull"][1]
+    assert width(restless["bias"]) > 3.0 * width(calm["bias"])
 
 
 def test_deviation_ignores_outliers():
