@@ -40,14 +40,16 @@ class Part:
     judged: Judged
 
 
-def recipes(images: Path | None, simulated: int, first: int = 0) -> Iterator[tuple[str, Callable[[], Field]]]:
-    """Name and drawing of each field; real ones only where their frames are."""
+def recipes(
+    images: Path | None, simulated: int, first: int = 0, times: int = 1
+) -> Iterator[tuple[str, Callable[[], Field]]]:
+    """Name and drawing of each field; real ones only where their frames are, ``times`` as many of them."""
     for seed in range(first, first + simulated):
         yield f"simulated-{seed:03d}", lambda seed=seed: skies.field_of(seed)
     if images is None:
         return
     for sky, number in real_skies.SKIES:
-        for round_ in range(ROUNDS[sky]):
+        for round_ in range(times * ROUNDS[sky]):
             yield (
                 f"{sky}-{number:02d}-{round_}",
                 lambda sky=sky, number=number, round_=round_: real_skies.field_of(
@@ -65,11 +67,16 @@ def drawn(name: str, draw: Callable[[], Field], work: Path) -> Field:
 
 
 def judged(
-    images: Path | None, work: Path, simulated: int, tell: Callable[[str], None], first: int = 0
+    images: Path | None,
+    work: Path,
+    simulated: int,
+    tell: Callable[[str], None],
+    first: int = 0,
+    times: int = 1,
 ) -> list[Part]:
     """Every field and what the product made of it; those that the product refuses are told of."""
     parts = []
-    for name, draw in recipes(images, simulated, first):
+    for name, draw in recipes(images, simulated, first, times):
         field = drawn(name, draw, work)
         try:
             parts.append(Part(field, judge(field, images)))
