@@ -33,6 +33,7 @@ from pipeline.detection.detect import detect, dropped_words
 from pipeline.detection.joined import with_opinion, with_unet
 from pipeline.energy.meter import Begin, unmetered
 from pipeline.fakes.copies import Finish, Searched, forced_in_copy, inject, is_wanted
+from pipeline.files.doubts import doubts
 from pipeline.files.fits_files import read_frame
 from pipeline.files.fits_selection import Damaged
 from pipeline.files.miniature import miniature
@@ -114,7 +115,8 @@ def process(
             frame = calibrate(raw, masters, settings)
             small = thumbnail.pack(miniature(frame))
         measured = measure_calibrated(frame, settings, clock)
-        said = () if masters is None else (f"{note[:1].upper()}{note[1:]}." for note in masters.notes)
+        notes = (*doubts(raw), *(() if masters is None else masters.notes))
+        said = (f"{note[:1].upper()}{note[1:]}." for note in notes)
         measured = replace(measured, remarks=(*said, *measured.remarks))
         quality = measured.quality
         outcome = _subtracted(measured, reference, known_objects, settings, clock, models, draw)

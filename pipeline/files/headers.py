@@ -13,7 +13,7 @@ from astropy.io.fits import Header
 from astropy.io.fits.verify import VerifyError
 
 from core.vocabulary import FrameKind
-from pipeline.files.times import absurd_dates, contradiction, mid_exposure
+from pipeline.files.times import absurd_dates, contradiction, mid_exposure, tells_middle
 from pipeline.frame import Exposure, FrameRefused
 
 MOST_TEXT = 200  # letters of a text
@@ -238,6 +238,15 @@ def time_of(header: Header, exposure_s: float | None) -> float:
 def date_contradiction(header: Header) -> str | None:
     """One sentence where a header dates the exposure twice, and differently."""
     return contradiction(lambda keywords: look_up(header, keywords))
+
+
+def unknown_length(header: Header, exposure_s: float | None) -> str | None:
+    """One sentence where the time of an exposure is that of its start, as nothing tells how long it was."""
+    if exposure_s or tells_middle(lambda keywords: look_up(header, keywords)):
+        return None
+    written = look_up(header, KEYWORDS["exposure_s"])
+    told = "has no exposure time (EXPTIME)" if written is None else f"has no usable exposure time ({written})"
+    return f"its header {told[:80]}, so its time is that of its start, not of its middle"
 
 
 def kind_of(header: Header) -> FrameKind:

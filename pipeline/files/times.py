@@ -88,10 +88,7 @@ def mid_exposure(look: Look, exposure_s: float) -> float | None:
     FrameRefused
         The header has a date, but not one that tells the time of the exposure.
     """
-    middle = _date_and_time(look(MIDDLE_DATES), None)
-    if middle is None or middle.clock is None:
-        number = _in_range(look(MIDDLE_MJDS))
-        middle = None if number is None else _Moment(0, number * 86400.0)
+    middle = _middle(look)
     if middle is not None:
         return _to_utc(middle, look)
     start = _start(look)
@@ -111,6 +108,11 @@ def _until_middle_s(look: Look, exposure_s: float) -> float:
     if not is_scan or clock_us is None or rows is None:
         return exposure_s / 2.0
     return rows / 2.0 * clock_us * 1e-6 - exposure_s / 2.0
+
+
+def tells_middle(look: Look) -> bool:
+    """Whether a header tells the middle of an exposure without its length: itself, or by when it ended."""
+    return _middle(look) is not None or _end(look) is not None
 
 
 def contradiction(look: Look) -> str | None:
@@ -140,6 +142,15 @@ class _Moment:
         self.day = day
         self.clock = clock
         self.scale = scale  # where it says so itself, as by an offset or a Z: TIMESYS does not apply
+
+
+def _middle(look: Look) -> _Moment | None:
+    """The middle of the exposure, where the header tells that itself, to the time of day."""
+    moment = _date_and_time(look(MIDDLE_DATES), None)
+    if moment is not None and moment.clock is not None:
+        return moment
+    number = _in_range(look(MIDDLE_MJDS))
+    return None if number is None else _Moment(0, number * 86400.0)
 
 
 def _start(look: Look) -> _Moment | None:

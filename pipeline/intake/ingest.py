@@ -17,10 +17,10 @@ from core.frames.outcome import ObservationFacts
 from core.precession import of_date
 from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
-from pipeline.files.celestial import LEFT_OUT
+from pipeline.files.doubts import doubts
 from pipeline.files.fits_files import read_frames
 from pipeline.files.fits_selection import Refusal
-from pipeline.files.headers import date_contradiction, time_of
+from pipeline.files.headers import time_of
 from pipeline.frame import Exposure, FrameRefused, RawFrame
 
 SUFFIXES = tuple(
@@ -111,8 +111,7 @@ def _facts(raw: RawFrame, content: str, path: str, settings: Settings) -> Observ
     elif exposure.mjd is None:
         state, reason = ObservationState.REJECTED, _why_no_time(raw)
     else:
-        left_out = (note for note in raw.notes if note.startswith(LEFT_OUT))
-        reason = date_contradiction(raw.header) or next(left_out, None)
+        reason = "; ".join(doubts(raw)) or None
     height, width = raw.data.shape
     ra, dec, radius = footprint(raw.wcs, (height, width)) or (None, None, None)
     return ObservationFacts(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 
 from core.database.store import open_store
@@ -286,6 +287,23 @@ def test_the_limit_is_five_times_the_median_error(case: Case) -> None:
     assert limit_magnitude(difference, 25.0) == pytest.approx(25.0 - 2.5 * math.log10(20.0))
     assert limit_magnitude(difference, None) is None
     assert limit_magnitude(replace(difference, mask=np.ones_like(mask)), 25.0) is None
+
+
+def test_what_is_doubtful_in_a_header_is_still_told_when_the_frame_is_done(
+    case: Case, tmp_path: Path
+) -> None:
+    with fits.open(case.path) as hdus:
+        header = hdus[0].header
+        header["DATE-OBS"], header["MJD-OBS"] = "2026-03-05T03:00:00", 61100.125
+        for keyword in ("EXPTIME", "DATE-AVG", "MJD-AVG", "DATE-END"):
+            header.remove(keyword, ignore_missing=True)
+        hdus.writeto(tmp_path / "doubtful.fits")
+    (facts,) = examine(tmp_path / "doubtful.fits", case.settings)
+    outcome = case.process(path=tmp_path / "doubtful.fits")
+    assert (facts.state, outcome.state) == ("queued", "done")
+    for told in ("ATE-OBS and MJD-OBS of its header are 4 days apart", "ts header has no exposure time"):
+        assert told in (facts.reason or "")
+        assert told in (outcome.reason or "")
 
 
 def test_a_frame_that_is_refused_is_rejected_with_the_reason(case: Case) -> None:

@@ -9,7 +9,7 @@ from astropy.io.fits import Header
 from astropy.time import Time
 
 from pipeline.files.fits_files import read_frame
-from pipeline.files.headers import date_contradiction, exposure_of, time_of
+from pipeline.files.headers import date_contradiction, exposure_of, time_of, unknown_length
 from pipeline.frame import FrameRefused
 
 EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
@@ -209,3 +209,28 @@ def test_two_dates_that_differ_are_told_and_an_absurd_one_is_not_none_at_all():
     assert told == ("DATE-OBS and MJD-OBS of its header are 31212 days apart; DATE-OBS is believed")
     with pytest.raises(FrameRefused, match=r"the date of its header cannot be used: 1e\+300"):
         time_of(Header({"MJD-OBS": 1e300}), None)
+
+
+@pytest.mark.parametrize(
+    ("cards", "told"),
+    [
+        (
+            {},
+            "its header has no exposure time (EXPTIME), so its time is that of its start, not of its middle",
+        ),
+        (
+            {"EXPTIME": "60,0"},
+            "its header has no usable exposure time (60,0), so its time is that of its start",
+        ),
+        ({"EXPTIME": 0.0}, "its header has no usable exposure time (0.0), so its time is that of its start"),
+        ({"EXPTIME": 60.0}, None),
+        ({"ITIME": 10.0}, None),
+        ({"DATE-AVG": "2026-03-01T03:00:30"}, None),
+        ({"MJD-END": 61100.126}, None),
+    ],
+)
+def test_an_exposure_of_unknown_length_is_told_where_its_middle_is_not_known(cards, told):
+    header = Header({"DATE-OBS": "2026-03-01T03:00:00", **cards})
+    said = unknown_length(header, exposure_of(header, "a").exposure_s)
+    assert (said or "").startswith(told or "")
+    assert (said is None) == (told is None)
