@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from pipeline.known.angles import angles
 from pipeline.known.columns import Layout
 from pipeline.known.files import open_table
 from pipeline.known.motions import mas_a_year
-from pipeline.known.table_file import CatalogRefused
+from pipeline.known.table_file import CatalogRefused, Column
 
 Progress = Callable[[int, int, str], None]
 NUMBERS = ("pmra", "pmdec", "redshift", "period")
@@ -171,8 +171,8 @@ def _positions(
         raise CatalogRefused(
             f"what {path.name} holds its columns do not tell: say --kind, one of {', '.join(KINDS[:-1])}"
         )
-    bands = _renamed(layout.bands, options.band)
-    reader = _Reader(layout, kind, options, bands)
+    layout = replace(layout, bands=_bands(table.columns, layout, options.band, path.name))
+    reader = _Reader(layout, kind, options)
     writer: PartWriter | None = None
     skipped = 0
     for chunk in table.chunks(layout.wanted, {layout.roles[role] for role in TEXTS if role in layout.roles}):
@@ -199,7 +199,7 @@ def _positions(
         "epoch": reader.epoch,
         "rows": writer.rows,
         "skipped": skipped - reader.others,
-        "bands": list(bands),
+        "bands": list(layout.bands),
         "mag_system": options.mag_system or layout.mag_system,
         "coverage": coverage.record(),
         "parts": parts,
@@ -207,13 +207,30 @@ def _positions(
     return facts, _remarks(layout, reader, coverage)
 
 
-def _renamed(bands: dict[str, str], told: str | None) -> dict[str, str]:
-    """The bands, the one of unknown name as the user calls it."""
-    return {told if told and band == "mag" else band: name for band, name in bands.items()}
+def _bands(found: Sequence[Column], layout: Layout, told: str | None, file: str) -> dict[str, str]:
+    """The bands, the one of unknown name as the user calls it; a column of that very name is of that band."""
+    if told is None:
+        return layout.bands
+    bands = {told if band == "mag" else band: name for band, name in layout.bands.items()}
+    numbers = {each.name for each in found if not each.is_text} - set(layout.roles.values())
+    if told not in bands and told in numbers:
+        bands[told] = told
+    if told not in bands:
+        others = f"; its magnitudes are of {', '.join(bands)}" if bands else ""
+        raise CatalogRefused(
+            f"{file} has no magnitude for --band {safe_text(told, 20)}: a column called mag or"
+            f" {safe_text(told, 20)}mag is needed{others}"
+        )
+    return bands
 
 
 def _remarks(layout: Layout, reader: _Reader, coverage: Coverage) -> list[str]:
     remarks = []
+    if reader.kind == "stars" and not layout.bands:
+        remarks.append(
+            "no column of it is known as a magnitude, so no frame gets a zeropoint by it: call one rmag, or"
+            " call it mag and say its --band"
+        )
     if reader.epoch is None and "pmra" in layout.roles:
         remarks.append("it says no epoch, so its proper motions are not applied: add it with --epoch")
     if coverage.how == "unknown":
@@ -235,11 +252,11 @@ def _remarks(layout: Layout, reader: _Reader, coverage: Coverage) -> list[str]:
 class _Reader:
     """Makes of a file's columns what the tables hold."""
 
-    def __init__(self, layout: Layout, kind: str, options: Options, bands: dict[str, str]) -> None:
+    def __init__(self, layout: Layout, kind: str, options: Options) -> None:
         self._layout = layout
         self.kind = kind
         self._options = options
-        self._bands = bands
+        self._bands = layout.bands
         self.epoch = options.epoch if options.epoch is not None else layout.epoch
         self.cut = Counter[str]()  # names and types that were too long
         self.others = 0  # rows with a position that are said to be of the other kind

@@ -500,3 +500,25 @@ def test_the_position_angle_of_a_galaxy_is_in_its_unit(
     table.write(tmp_path / "shapes.xml", format="votable")
     part = added(library, tmp_path / "shapes.xml").parts[0]
     assert part.table.values("pa", np.array([0]))[0] == pytest.approx(pa, rel=1e-6)
+
+
+def test_a_column_of_one_letter_is_a_magnitude_where_the_user_says_its_band(
+    library: Library, tmp_path: Path
+) -> None:
+    ra, dec = scattered(60, (150.0, 2.0), 0.1)
+    path = write_csv(tmp_path / "field.csv", ra=ra, dec=dec, r=np.full(60, 17.25))
+    found = add(path, library, Options(kind="stars", band="r", mag_system="ab")).catalog
+    assert found.bands == ("r",)
+    assert {float(mag) for part in found.parts for mag in part.table.column("mag_r")} == {17.25}
+
+
+def test_stars_without_a_magnitude_and_a_band_of_no_column_are_told(library: Library, tmp_path: Path) -> None:
+    ra, dec = scattered(60, (150.0, 2.0), 0.1)
+    path = write_csv(tmp_path / "field.csv", ra=ra, dec=dec, brightest=np.full(60, 17.25))
+    with pytest.raises(
+        CatalogRefused, match="no magnitude for --band r: a column called mag or rmag is needed"
+    ):
+        add(path, library, Options(kind="stars", band="r"))
+    assert library.catalogs() == []
+    (remark,) = add(path, library, Options(kind="stars")).remarks
+    assert "no frame gets a zeropoint by it" in remark
