@@ -14,6 +14,7 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyError
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def celestial_wcs(hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str |
     Exception
         Whatever astropy and wcslib raise on damaged headers.
     """
-    wcs = WCS(hdus[extension].header, fobj=hdus)
+    wcs = WCS(_readable(hdus[extension].header), fobj=hdus)
     if not wcs.has_celestial:
         return None, None
     wcs = wcs.celestial
@@ -78,6 +79,27 @@ def celestial_wcs(hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str |
     if not away < (AGREES_FK4_DEG if "FK4" in wcs.wcs.radesys else AGREES_DEG):
         return None, f"{LEFT_OUT}: {system} cannot be turned to right ascension and declination"
     return turned, f"its WCS, {system}, was turned to right ascension and declination of the ICRS"
+
+
+def _readable(header: fits.Header) -> fits.Header:
+    """A header without the cards that hold no FITS text, such as a target's name with a tab in it.
+
+    One of them is enough for astropy to give none of the others to wcslib.
+    """
+    unreadable = [number for number, card in enumerate(header.cards) if not _is_text(card)]
+    if not unreadable:
+        return header
+    others = header.copy()
+    for number in reversed(unreadable):
+        del others[number]
+    return others
+
+
+def _is_text(card: fits.Card) -> bool:
+    try:
+        return bool(str(card))
+    except (VerifyError, ValueError):
+        return False
 
 
 def _is_of_icrs(wcs: WCS) -> bool:

@@ -434,3 +434,14 @@ def test_how_a_frame_was_read_out_is_kept(tmp_path):
     raw = only(written(tmp_path / "a.fits", fits.PrimaryHDU(SKY, told)))
     expected = {"binning x": 2.0, "gain": 100.0, "offset": 50.0, "mode": "High Gain", "temperature": -19.9}
     assert dict(raw.exposure.readout) == expected
+
+
+@pytest.mark.parametrize("name", [b"M 31\t(bulge)", b"M 31\x00\x00", b"\x1b[31mM 31", b"M\xfcller 31"])
+def test_a_target_s_name_that_is_no_fits_text_does_not_cost_the_wcs(tmp_path, name):
+    cards = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 20.0, "CDELT1": -1e-4}
+    made = header(OBJECT="PLACE".ljust(20, "-"), **cards, CDELT2=1e-4, CRPIX1=25.0, CRPIX2=20.0)
+    path = written(tmp_path / "a.fits", fits.PrimaryHDU(SKY, made))
+    path.write_bytes(path.read_bytes().replace(b"PLACE".ljust(20, b"-"), name.ljust(20)))
+    raw = only(path)
+    assert raw.wcs.all_pix2world([[24.0, 19.0]], 0)[0] == pytest.approx([10.0, 20.0])
+    assert raw.exposure.exposure_s == 10.0
