@@ -17,18 +17,18 @@ from datetime import timedelta
 from itertools import groupby
 from typing import IO
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlmodel import col
 
 from core.coordinates import degrees_of_ra
 from core.database.store import Store
-from core.database.tables import Reference
+from core.database.tables import Observation, Reference
 from core.epochs import MJD_0
 from core.objects.known import known_sky
 from core.review.agreement import standings
 from core.review.real_rows import RealCandidate, real_candidates
 from core.settings_sections import MpcSettings, ReviewSettings
-from core.text import safe_text
+from core.text import counted, safe_text
 from core.vocabulary import OWN, Label, ReviewState
 
 VERSION = "2022"
@@ -179,6 +179,7 @@ def _checked(
         warnings.append(f"{len(placed)} detections alone tell little of a body")
     if any(row.disputed for row in placed):
         problems.append("it is disputed")
+    warnings += _of_unknown_length(store, placed)
     scales = _pixel_scales(store, placed)
     name = f"A{tracklet % 10_000_000:07d}"
     rows = tuple(_row(settings, name, row, scales, warnings) for row in placed) if not problems else ()
@@ -198,6 +199,19 @@ def _known_bodies(store: Store, part: Sequence[RealCandidate]) -> list[str]:
     if not any(each["status"] == "none" for each in answers):
         return ["no catalogue of orbits was asked whether it is known"]
     return []
+
+
+def _of_unknown_length(store: Store, part: Sequence[RealCandidate]) -> list[str]:
+    """What is to be said of times, where headers do not tell how long an exposure was."""
+    ids = {row.record["frame_id"] for row in part}
+    unknown = col(Observation.exposure_s).is_(None) | (col(Observation.exposure_s) <= 0.0)
+    query = select(func.count()).where(col(Observation.id).in_(ids), unknown)
+    with store.read() as db:
+        number = int(db.execute(query).scalar_one())
+    if not number:
+        return []
+    told = counted(number, "frame")
+    return [f"the headers of {told} tell no exposure time: look whether times are of mid-exposure"]
 
 
 def _pixel_scales(store: Store, part: Sequence[RealCandidate]) -> dict[int, float]:

@@ -5,7 +5,7 @@ import io
 import pytest
 from sqlmodel import col, select, update
 
-from core.database.tables import Candidate, CandidateMatch
+from core.database.tables import Candidate, CandidateMatch, Observation
 from core.objects.tracklets import newest_night, write_tracklets
 from core.review.ades_report import COLUMNS, preflight, write
 from core.review.verdicts import decide
@@ -155,6 +155,21 @@ def test_detections_of_surveys_are_theirs_to_report(store, body):
     (checked,), _, rows = written(store)
     assert any("too few" in each for each in checked.problems)
     assert rows == []
+
+
+@pytest.mark.parametrize(("seconds", "is_told"), [(60.0, False), (0.0, True), (None, True)])
+def test_frames_whose_length_is_unknown_are_told_as_their_times_may_be_of_the_start(
+    store, body, seconds, is_told
+):
+    with store.write() as db:
+        db.exec(update(Observation).values(exposure_s=60.0))
+        first = select(Candidate.observation_id).where(Candidate.id == body[0])
+        db.exec(update(Observation).where(col(Observation.id).in_(first)).values(exposure_s=seconds))
+    (checked,), _, rows = written(store)
+    told = [each for each in checked.warnings if "tell no exposure time" in each]
+    said = "the headers of 1 frame tell no exposure time: look whether times are of mid-exposure"
+    assert told == ([said] if is_told else [])
+    assert len(rows) == 4
 
 
 def test_a_known_body_is_told(store, body):
