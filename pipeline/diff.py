@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from core.operations.freed_memory import keep_freed_memory
 from core.settings import Settings
 from core.vocabulary import MaskPlane
-from pipeline.classify.classify import Models, best_of
+from pipeline.classify.classify import Classifier, Models, best_of
 from pipeline.classify.unet import NAME as UNET
 from pipeline.clock import StageClock
 from pipeline.depth.depth import Depth
@@ -169,7 +170,7 @@ def _scored(
     """Detections with what the models say of their cutouts, and what is to be said of the models."""
     with clock.stage("cutouts"):
         found = candidates_of(detections, difference, new, reference, (0, 0), settings)
-    found, remarks = classified(found, options.models, clock)
+    found, remarks = classified(found, partial(Classifier.of, options.models), clock)
     scored = [replace(each, scores=other.scores) for each, other in zip(detections, found, strict=True)]
     return scored, list(remarks)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from pipeline.calibration.calibrate import calibrate
 from pipeline.calibration.due import due
 from pipeline.calibration.masters import Masters
 from pipeline.classify.classify import Classifier, Models, with_scores
-from pipeline.classify.unet import NAME as UNET
+from pipeline.classify.unet import NAME, UNet
 from pipeline.clock import StageClock, one_line
 from pipeline.depth.depth import Depth, measure_depth
 from pipeline.detection.detect import detect, dropped_words
@@ -199,13 +200,14 @@ def _subtracted(
         detections, dropped = detect(difference, new, reference, settings)
         remark.text = dropped_words(dropped)
     with clock.stage("unet") as remark:
-        version = (models or {}).get(UNET)
+        version = (models or {}).get(NAME)
         joined = with_unet(detections, dropped, difference, new, reference, settings, version)
         remark.text = joined.told
         detections, dropped = joined.detections, joined.dropped
     with clock.stage("cutouts"):
         candidates = candidates_of(detections, difference, new, reference, measured.frame.origin, settings)
-    candidates, remarks = classified(candidates, models, clock)
+    classifier = cache(partial(Classifier.of, models))  # once: a copy is scored by what scores its frame
+    candidates, remarks = classified(candidates, classifier, clock)
     with clock.stage("known"):
         known = KnownSky.of(settings)
         candidates = with_known(candidates, reference, measured.frame.exposure.mjd, known)
@@ -221,7 +223,7 @@ def _subtracted(
         mjd = measured.frame.exposure.mjd
         searched = Searched(detections, difference, new, reference, radius_px, mjd)
         objects = on_grid(known_objects, reference.frame)[1]
-        finish = _finisher(measured.frame, reference, known, models, settings)
+        finish = _finisher(measured.frame, reference, known, joined.network, classifier, settings)
         injected = _injected(draw, searched, objects, finish, settings, clock)
     depth = (
         Depth(reason=said)
@@ -246,7 +248,7 @@ def _subtracted(
 
 
 def classified(
-    candidates: tuple[CandidateFacts, ...], models: Models | None, clock: StageClock
+    candidates: tuple[CandidateFacts, ...], classifier_of: Callable[[], Classifier], clock: StageClock
 ) -> tuple[tuple[CandidateFacts, ...], tuple[str, ...]]:
     """Candidates with what the models say of them, and what is to be said of the models.
 
@@ -254,7 +256,7 @@ def classified(
     """
     try:
         with clock.stage("classify") as remark:
-            classifier = Classifier.of(models)
+            classifier = classifier_of()
             remark.text = classifier.told
             scores = classifier.score_candidates(candidates)
             return with_scores(candidates, scores), (*classifier.remarks, *scores.remarks)
@@ -264,16 +266,21 @@ def classified(
 
 
 def _finisher(
-    frame: Frame, reference: PreparedReference, known: KnownSky, models: Models | None, settings: Settings
+    frame: Frame,
+    reference: PreparedReference,
+    known: KnownSky,
+    network: UNet | None,
+    classifier_of: Callable[[], Classifier],
+    settings: Settings,
 ) -> Finish:
     """What makes candidates of injected sources: in nothing otherwise than of all others."""
 
     def finish(found: Sequence[Detection], copied: Difference, copy: Aligned) -> tuple[CandidateFacts, ...]:
         if not found:
             return ()
-        seen = with_opinion(found, copied, copy, reference, settings, (models or {}).get(UNET))
+        seen = with_opinion(found, copied, copy, reference, network)
         made = candidates_of(seen, copied, copy, reference, frame.origin, settings)
-        made = with_scores(made, Classifier.of(models).score_candidates(made))
+        made = with_scores(made, classifier_of().score_candidates(made))
         return with_known(made, reference, frame.exposure.mjd, known)
 
     return finish

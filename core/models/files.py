@@ -15,6 +15,8 @@ MOST_FILE = 2**28  # bytes
 FILES = ("weights.safetensors", "model.onnx")  # beside the description
 SHOWN = 12  # digits of a digest
 
+Stamps = tuple[tuple[int, int, int] | None, ...]
+
 
 def folder_of(home: Path, digest: str) -> Path:
     """Where the files of a version are kept."""
@@ -39,10 +41,23 @@ def trouble(home: Path, name: str, digest: str | None) -> str | None:
     if not folder.is_dir():
         return None if digest is None else f"its files are not on this machine (digest {digest[:SHOWN]})"
     try:
-        stamps = tuple(_stamp(folder / each) for each in (DESCRIPTION, *FILES))
+        seen = stamps(folder)
     except OSError as error:
         return f"its files cannot be read: {error.strerror or error}"
-    return _trouble(folder, digest, stamps)
+    return _trouble(folder, digest, seen)
+
+
+def stamps(folder: Path) -> Stamps:
+    """Of each file of a version its time, size and inode: files of the same stamps are not read again.
+
+    A file that took another's place may have its time and size, but not its inode.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be looked at.
+    """
+    return tuple(_stamp(folder / each) for each in (DESCRIPTION, *FILES))
 
 
 def champion_trouble(home: Path, used: InUse) -> str | None:
@@ -54,16 +69,16 @@ def champion_trouble(home: Path, used: InUse) -> str | None:
     return f"version {used.number} of {used.name} is in use, but {found}; {instead}"
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _stamp(path: Path) -> tuple[int, int, int] | None:
     try:
         facts = path.stat()
     except FileNotFoundError:
         return None
-    return facts.st_mtime_ns, facts.st_size
+    return facts.st_mtime_ns, facts.st_size, facts.st_ino
 
 
 @lru_cache(maxsize=64)
-def _trouble(folder: Path, digest: str | None, _stamps: tuple[tuple[int, int] | None, ...]) -> str | None:
+def _trouble(folder: Path, digest: str | None, _stamps: Stamps) -> str | None:
     try:
         changed = _changed(folder, digest)
     except FileNotFoundError as error:

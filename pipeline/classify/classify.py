@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +15,8 @@ from core.models.members import OF_FRAMES, differing
 from core.models.names import BEST_FIRST, MOVED
 from core.review.cutouts import CutoutError, Cutouts, unpack
 from pipeline.classify.ensemble import Ensemble
-from pipeline.classify.model_file import DESCRIPTION, NETWORK, WEIGHTS, ModelRefused
+from pipeline.classify.kept import Kept
+from pipeline.classify.model_file import ModelRefused
 from pipeline.classify.scorers import Inputs, Scorer, load, probabilities
 from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.survey_cutouts import of_sources
@@ -27,9 +27,7 @@ Array = NDArray[np.float64]
 LAST = ("ensemble",)  # judge by what the others say
 SHOWN = 12  # digits of a digest
 BATCH = 512  # candidates that are unpacked at a time
-_MADE: dict[tuple[object, ...], Scorer | str] = {}  # models that were loaded, or why one was refused
-_MOST_MADE = 32
-_LOCK = Lock()
+_READY: Kept[Scorer] = Kept(load, 32)
 _UNSEEN = np.full((1, 1), np.nan, dtype=np.float32)
 _NOTHING = Cutouts(_UNSEEN, _UNSEEN, _UNSEEN)
 
@@ -139,11 +137,11 @@ class Classifier:
             refused: list[str] = []
             ranked = _versions(name, *asked[name])
             for folder, digest in ranked:
-                made = _ready(folder, digest)
-                if not isinstance(made, str):
-                    scorers.append(made)
+                try:
+                    scorers.append(_READY(folder, digest))
                     break
-                refused.append(made)
+                except ModelRefused as error:
+                    refused.append(str(error))
             if refused:
                 instead = f"the {name} that comes with AstrID scores instead"
                 here = any(each.name == name for each in scorers)
@@ -266,26 +264,3 @@ def _versions(name: str, folder: Path, digest: str | None) -> list[tuple[Path, s
     """Folders and digests that may score under a name, the one in use first."""
     shipped = [(SHIPPED[name].folder, SHIPPED[name].digest)] if name in SHIPPED else []
     return shipped if digest is None else [(folder, digest), *shipped]
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        facts = path.stat()
-    except OSError:
-        return None
-    return facts.st_mtime_ns, facts.st_size
-
-
-def _ready(folder: Path, digest: str) -> Scorer | str:
-    """A model, loaded once; or why it is refused. Files that were changed since, or mended, are read anew."""
-    key = (folder, digest, tuple(_stamp(folder / each) for each in (DESCRIPTION, WEIGHTS, NETWORK)))
-    with _LOCK:
-        if key not in _MADE:
-            try:
-                made: Scorer | str = load(folder, digest)
-            except ModelRefused as refused:
-                made = str(refused)  # told once, by whoever asks for it
-            if len(_MADE) >= _MOST_MADE:
-                _MADE.clear()
-            _MADE[key] = made
-        return _MADE[key]

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.classify.kept import Kept
 from pipeline.classify.model_file import Calibration, ModelFile, ModelRefused, read
 from pipeline.classify.networks import check_sizes
 from pipeline.classify.onnx_network import checked, line_of, session
@@ -129,19 +129,14 @@ class UNet:
         return logits
 
 
-@lru_cache(maxsize=4)
-def loaded(folder: Path, digest: str | None = None, threads: int = 1) -> UNet:
-    """A network from its folder; the last few are kept.
-
-    Raises
-    ------
-    ModelRefused
-        Its files are not what they were when it was made, or it is no U-Net.
-    """
-    return UNet(read(folder, digest), threads)
+def _load(folder: Path, digest: str | None) -> UNet:
+    return UNet(read(folder, digest))
 
 
-def shipped(threads: int = 1) -> UNet:
+loaded = Kept(_load, 4)
+
+
+def shipped() -> UNet:
     """The network that comes with AstrID.
 
     Raises
@@ -150,7 +145,7 @@ def shipped(threads: int = 1) -> UNet:
         Its files are not what they were when it was made.
     """
     model = SHIPPED[NAME]
-    return loaded(model.folder, model.digest, threads)
+    return loaded(model.folder, model.digest)
 
 
 def in_use(models: Mapping[str, tuple[Path, str | None]]) -> UNet:

@@ -119,21 +119,16 @@ def with_opinion(
     difference: Difference,
     new: Aligned,
     reference: PreparedReference,
-    settings: Settings,
-    version: tuple[Path, str | None] | None = None,
+    network: UNet | None,
 ) -> list[Detection]:
-    """The same detections with the U-Net's opinion of each, as `with_unet` would give it."""
-    if not settings.detect.unet:
+    """The same detections with the opinion of each of the U-Net that took part, as `with_unet` gives it."""
+    if network is None:
         return list(detections)
-    versions: list[Callable[[], UNet]] = [partial(loaded, *version)] if version else []
-    for load in (*versions, shipped):
-        try:
-            network = load()
-            maps = network.log_odds(frame_input(difference, new, reference))
-        except ModelRefused:
-            continue
-        return _scored(detections, maps, network, max(difference.psf.fwhm, 1.5))
-    return list(detections)
+    try:
+        maps = network.log_odds(frame_input(difference, new, reference))
+    except ModelRefused:
+        return list(detections)
+    return _scored(detections, maps, network, max(difference.psf.fwhm, 1.5))
 
 
 def join(

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from core.frames.outcome import CandidateFacts
+from core.models.files import folder_of, trouble
 from core.review.cutouts import Cutouts, pack
 from pipeline.classify import classify
 from pipeline.classify.classify import Classifier, best_of, with_scores
@@ -135,16 +136,31 @@ def test_with_no_network_the_tree_orders_and_with_no_model_the_significance(
     assert with_scores(candidates, none.score_candidates(candidates)) == tuple(candidates)
 
 
-def test_a_promotion_is_used_from_the_next_time_on_and_a_model_is_read_once(tmp_path, monkeypatch):
+def test_a_promotion_is_used_from_the_next_time_on_and_a_model_is_read_once(tmp_path):
     first, second = (toy_models.tree(tmp_path / name, seed) for seed, name in enumerate("ab"))
-    loads = []
-    real = classify.load
-    monkeypatch.setattr(classify, "load", lambda *given: loads.append(given) or real(*given))
     held = Classifier.of({"tree": (tmp_path / "a", first)})
     again = Classifier.of({"tree": (tmp_path / "a", first)})
     promoted = Classifier.of({"tree": (tmp_path / "b", second)})
     assert [each.scorers[0].digest for each in (held, again, promoted)] == [first, first, second]
-    assert len(loads) == 2
+    assert again.scorers[0] is held.scorers[0]
+
+
+def test_a_file_that_takes_anothers_place_is_read_though_its_size_and_time_are_the_same(tmp_path):
+    """By what scores, and by what tells the health of it."""
+    digest = toy_models.tree(tmp_path / "made")
+    folder = folder_of(tmp_path, digest)
+    folder.parent.mkdir()
+    (tmp_path / "made").rename(folder)
+    asked = {"tree": (folder, digest)}
+    assert [each.digest for each in Classifier.of(asked).scorers] == [digest]
+    assert trouble(tmp_path, "tree", digest) is None
+    weights, other = folder / "weights.safetensors", tmp_path / "other"
+    facts = weights.stat()
+    other.write_bytes(weights.read_bytes()[:-1] + b"?")
+    os.utime(other, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    other.replace(weights)
+    assert "weights.safetensors is damaged" in Classifier.of(asked).told
+    assert trouble(tmp_path, "tree", digest).startswith("weights.safetensors is damaged")
 
 
 def test_candidates_without_cutouts_or_with_broken_ones_have_no_score(candidates):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,13 @@ from core.database.tables import (
 from core.frames import references
 from core.frames.injected import Draw, DrawnSource
 from core.frames.observations import register
-from core.frames.outcome import CandidateFacts, FrameOutcome, ObservationFacts, ReferenceFacts
+from core.frames.outcome import (
+    CandidateFacts,
+    FrameOutcome,
+    InjectedFacts,
+    ObservationFacts,
+    ReferenceFacts,
+)
 from core.operations import runs
 from core.places.story_parts import Fate
 from core.places.why import why
@@ -38,6 +45,7 @@ from core.settings_sections import FakesSettings, StoreSettings
 from core.vocabulary import DOUBT, Label
 from pipeline.engines.remeasure import remeasure
 from pipeline.engines.worker import Worker
+from pipeline.fakes.copies import inject
 from pipeline.frame import PreparedReference
 from pipeline.intake.ingest import examine
 from pipeline.process import process
@@ -46,6 +54,7 @@ from pipeline.reference.reference_file import read
 from pipeline.reference.references import from_frames
 from pipeline.simulate import simulate_night
 from tests.builders import empty_store
+from tests.pipeline import toy_models
 
 UNSEEN = (Fate.MASKED, Fate.UNCOVERED, Fate.UNPROCESSED)
 
@@ -102,6 +111,35 @@ def test_the_frame_itself_stays_as_it_is(plain: FrameOutcome, tried: FrameOutcom
     assert [each.stage for each in tried.stages if each.stage != "copy"] == [
         each.stage for each in plain.stages
     ]
+
+
+def test_models_that_are_damaged_within_a_frame_score_its_copy_too_and_none_of_the_next(
+    night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing may tell an injected source from others, and so no other version either."""
+    models = {
+        "unet": toy_models.unet(tmp_path / "unet"),
+        "tree": (tmp_path / "tree", toy_models.tree(tmp_path / "tree")),
+    }
+    path, settings = Path(night.frames[0].path), night.settings(0.5)
+
+    def processed() -> FrameOutcome:
+        return process(path, 0, night.prepared, None, [], settings, models=models, draw=FRESH)
+
+    def damaged_before(*given: Any) -> tuple[InjectedFacts, ...]:
+        for folder, _ in models.values():
+            (folder / "model.json").write_bytes(b"{}")
+        return inject(*given)
+
+    whole = processed()
+    assert whole.injected
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.process.inject", damaged_before)
+        assert processed().injected == whole.injected
+    after = processed()
+    assert "unet" in (after.reason or "")
+    assert "tree" in (after.reason or "")
+    assert after.injected != whole.injected
 
 
 def test_the_same_frame_gets_the_same_sources_and_another_frame_others(

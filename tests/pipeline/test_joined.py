@@ -25,6 +25,7 @@ from pipeline.training import fields as training_fields
 from pipeline.training.conditions import PLAIN
 from pipeline.training.events import Event
 from pipeline.training.fields import CLASSES, field
+from tests.pipeline import toy_models
 from tests.pipeline.pairs import make_pair
 
 NOTHING = -9.0
@@ -147,6 +148,31 @@ def test_weights_that_were_changed_are_refused(tmp_path):
     (tmp_path / "model.json").write_bytes(content.replace(b'"seed"', b'"seeD"'))
     with pytest.raises(ModelRefused, match="SHA-256 differs"):
         unet.loaded(tmp_path, SHIPPED["unet"].digest)
+
+
+def test_a_version_that_is_damaged_while_frames_are_searched_leaves_its_place_until_it_is_mended(
+    made, peaks, tmp_path
+):
+    version = folder, digest = toy_models.unet(tmp_path / "unet")
+
+    def told():
+        return with_unet(*peaks, made.difference, made.new, made.reference, made.settings, version).told
+
+    assert told() == f"seen by unet {digest[:12]}."
+    network = folder / "model.onnx"
+    whole = network.read_bytes()
+    network.write_bytes(whole[:-1])
+    assert told().startswith(f"seen by unet {SHIPPED['unet'].digest[:12]}. unet {digest[:12]} is refused")
+    network.write_bytes(whole)
+    assert told() == f"seen by unet {digest[:12]}."
+
+
+def test_files_that_did_not_change_are_read_once(tmp_path):
+    version = toy_models.unet(tmp_path / "unet")
+    network = unet.loaded(*version)
+    assert unet.loaded(*version) is network
+    (tmp_path / "unet" / "model.onnx").touch()
+    assert unet.loaded(*version) is not network
 
 
 def test_switched_off_nothing_changes(made, peaks):

@@ -1,4 +1,4 @@
-"""Small examples that anything can be learnt from, and models that were trained on them."""
+"""Small examples that anything can be learnt from, models that were trained on them, and others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.classify.model_file import Calibration, read, write
+from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.triplets import SIDE, of_arrays
 from pipeline.training.candidate_models import train_tree
 from pipeline.training.examples import Examples
@@ -50,3 +52,10 @@ def blobs(count: int, seed: int = 0) -> Examples:
 def tree(folder: Path, seed: int = 0) -> str:
     """A tree in a folder; its digest."""
     return train_tree(blobs(200, seed), TreeOptions(trees=5, least_in_leaf=5), folder).digest
+
+
+def unet(folder: Path) -> tuple[Path, str]:
+    """The U-Net that comes with AstrID, calibrated otherwise: a version of its own; folder and digest."""
+    made = read(SHIPPED["unet"].folder)
+    description = made.description.model_copy(update={"calibration": Calibration(slope=0.5)})
+    return folder, write(folder, description, made.arrays, made.network)
