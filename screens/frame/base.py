@@ -193,7 +193,7 @@ class FrameScreen(KeyedScreen, Generic[Data]):
         work: Callable[[], Any],
         then: Callable[[Any], None],
         what: str,
-        failed: Callable[[], None] | None = None,
+        failed: Callable[[str], None] | None = None,
     ) -> None:
         """Do something that blocks in a thread; what it returns goes to `then`, its failure on the screen.
 
@@ -202,16 +202,17 @@ class FrameScreen(KeyedScreen, Generic[Data]):
         what : str
             What was tried, for the sentence that says that it failed.
         failed : callable, optional
-            What else is to be done then.
+            What else is to be done then; given that sentence.
         """
 
         async def doing() -> None:
             try:
                 done = await asyncio.to_thread(work)
             except AstridError as error:
-                self.fail(f"{what}: {error}")
+                told = f"{what}: {error}"
+                self.fail(told)
                 if failed is not None:
-                    failed()
+                    failed(told)
             else:
                 then(done)
 

@@ -88,7 +88,7 @@ def _prepare(
         _confirm(screen, desk, _Wish(shown, away, filters, order), label, why)
 
 
-def _confirm(screen: "ReviewScreen", desk: "Desk", wish: _Wish, label: Label, why: dict[str, Any]) -> None:
+def _confirm(screen: "ReviewScreen", desk: "Desk", wish: _Wish, label: Label, shown: dict[str, Any]) -> None:
     """Ask for a word; the question is open while cards are counted: no key falls on the one behind it."""
     chosen: dict[int, int] = {}
 
@@ -102,11 +102,12 @@ def _confirm(screen: "ReviewScreen", desk: "Desk", wish: _Wish, label: Label, wh
         if chosen:
             asked.tell(_question(label, len(chosen), len(wish.away), result[1]))
         else:
-            asked.drop()
-            screen.refuse(_NO_MARKED if wish.shown else _NO_CARD)
+            why = _NO_MARKED if wish.shown else _NO_CARD
+            asked.drop(why)
+            screen.refuse(why)
 
     asked = screen.host.confirm(
-        None, label.value, lambda: screen.deciding.write(_decide_all, screen, chosen, label, why)
+        None, label.value, lambda: screen.deciding.write(_decide_all, screen, chosen, label, shown)
     )
     screen.in_background(find, found, "nothing was decided", asked.drop)
 

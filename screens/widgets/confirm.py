@@ -5,7 +5,7 @@ from textual.app import ComposeResult
 from textual.screen import ModalScreen
 
 from screens.frame.on_top import is_on_top
-from screens.lines import Tone, span, wrapped
+from screens.lines import Line, Tone, span, wrapped
 from screens.widgets.prompt import Prompt
 from screens.widgets.rows import Rows
 
@@ -28,6 +28,7 @@ class Confirm(ModalScreen[bool | None]):
         super().__init__()
         self._question = question
         self._word = word
+        self._nothing = ""  # why there is nothing to be asked after all
 
     def compose(self) -> ComposeResult:
         """The question and the word, at the foot of the screen."""
@@ -41,14 +42,18 @@ class Confirm(ModalScreen[bool | None]):
 
     def on_resize(self) -> None:
         """Put the question so that it is told whole."""
-        line = (
+        lines, rows = wrapped(self._line(), self.size.width, _ROWS), self.query_one(Rows)
+        rows.styles.height = len(lines)
+        rows.show(lines)
+
+    def _line(self) -> Line:
+        if self._nothing:
+            return (span(f" nothing is done, enter or esc goes back: {self._nothing}", Tone.WARN, 300),)
+        return (
             span(" type ", Tone.WARN),
             span(self._word, Tone.KEY),
             span(f" to do it, esc not to: {self._question or 'counting …'}", Tone.WARN, 300),
         )
-        lines, rows = wrapped(line, self.size.width, _ROWS), self.query_one(Rows)
-        rows.styles.height = len(lines)
-        rows.show(lines)
 
     def tell(self, question: str) -> None:
         """Say what would be done, now that it is known."""
@@ -56,9 +61,14 @@ class Confirm(ModalScreen[bool | None]):
         if self.is_mounted and is_on_top(self):
             self.on_resize()
 
-    def drop(self) -> None:
-        """There is nothing to be asked after all."""
-        if is_on_top(self):
+    def drop(self, why: str) -> None:
+        """There is nothing to be asked after all; who is typing the word already types it to its end."""
+        if not is_on_top(self):
+            return
+        if self.is_mounted and self.query_one(Prompt).value:
+            self._nothing = why
+            self.on_resize()
+        else:
             self.dismiss(None)
 
     async def on_key(self, event: events.Key) -> None:
@@ -69,9 +79,12 @@ class Confirm(ModalScreen[bool | None]):
             await self.query_one(Prompt).take(event)
 
     def _forgotten(self) -> None:
-        self.dismiss(False)
+        self.dismiss(None if self._nothing else False)
 
     def _typed(self, text: str) -> None:
+        if self._nothing:
+            self._forgotten()
+            return
         if self._question is None:
             self.app.bell()
             return

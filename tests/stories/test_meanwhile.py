@@ -4,6 +4,9 @@ from threading import Event
 
 import pytest
 
+from core.database.tables import SkyObject
+from core.review.verdicts import decide
+from core.vocabulary import Label
 from screens.lines import plain
 from screens.widgets.confirm import Confirm
 from screens.widgets.rows import Rows
@@ -214,6 +217,33 @@ async def test_a_bulk_verdict_that_is_not_given_leaves_no_question_behind(
         await vera.until(lambda: said in vera.text)
         assert vera.app.screen is vera.screen
     assert verdicts(store) == []
+
+
+@pytest.mark.parametrize("last", ["enter", "escape"])
+async def test_a_word_that_is_being_typed_when_its_question_drops_falls_on_no_card(
+    night, tmp_path, monkeypatch, last
+):
+    store, url, ids = night
+    async with console(url, tmp_path) as vera:
+        await vera.press("slash")
+        await vera.type("score>22.8")
+        passing = Held(monkeypatch, vera.screen.desk, "passing")
+        await vera.pilot.press("B")
+        await vera.typed("artefact")
+        await vera.until(lambda: passing.is_begun)
+        await vera.pilot.press(*"art")
+        with store.read() as session:
+            shown = [session.get(SkyObject, each).best_candidate_id for each in ids]
+        for each in shown:  # at another console
+            decide(store, session="a", reviewer="ada", candidate_id=each, label=Label.REAL, shown={})
+        passing.let_go()
+        await vera.settled()
+        assert "nothing is done, enter or esc goes back: bulk: no card passes the filter" in vera.text
+        await vera.pilot.press(*"efact", last)  # ask an expert, cosmic ray, trail
+        await vera.settled()
+        assert vera.app.screen is vera.screen
+        assert "no card passes the filter" in vera.text
+    assert {row.reviewer for row in verdicts(store)} == {"ada"}
 
 
 async def test_no_other_verdict_is_begun_while_the_marked_cards_are_looked_up(night, tmp_path, monkeypatch):
