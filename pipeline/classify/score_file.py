@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from core.errors import AstridError
+from core.operations import memory
 from core.text import size_told
 from pipeline.classify.classify import Classifier, Scores
 from pipeline.classify.scorers import BATCH
@@ -111,16 +111,11 @@ def _check_sizes(path: Path) -> None:
         raise TripletFileError(f"{path.name} cannot be read: it is no regular file")
     with zipfile.ZipFile(path) as file:
         size = sum(each.file_size for each in file.infolist())
-    if size > (most := _memory()):
+    if size > (most := memory.of_this_machine()):
         raise TripletFileError(
             f"{path.name} holds {size_told(size)}, more than this machine's memory of {size_told(most)}: "
             "part it"
         )
-
-
-def _memory() -> int:
-    """Bytes that this machine has."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _array(file: NpzFile, name: str) -> NDArray[np.generic]:

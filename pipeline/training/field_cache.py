@@ -6,7 +6,6 @@ not at all, so that a folder that was interrupted goes on where it was.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.operations import memory
 from core.unfinished import unfinished
 from pipeline.classify.unet_input import frame_input
 from pipeline.files.npz_file import DAMAGE
@@ -139,8 +139,7 @@ def read(path: Path) -> CachedField:
 def memory_for(files: Sequence[Path]) -> int:
     """How many of some fields may be kept in memory, one at least."""
     largest = max(path.stat().st_size for path in files)
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(1, int(MEMORY_SHARE * total / largest))
+    return max(1, int(MEMORY_SHARE * memory.of_this_machine() / largest))
 
 
 def name_of(path: Path) -> str:

@@ -144,7 +144,7 @@ def test_members_of_an_archive_that_are_no_arrays_get_one_sentence(astrid, tmp_p
 
 def test_an_archive_larger_than_the_memory_is_not_unpacked(astrid, tmp_path, monkeypatch):
     """Zeros take a thousandth of their room."""
-    monkeypatch.setattr("pipeline.classify.score_file._memory", lambda: 2**20)
+    monkeypatch.setattr("core.operations.memory.of_this_machine", lambda: 2**20)
     zeros = dict.fromkeys(("new", "ref", "diff"), np.zeros((99, 63, 63), np.float32))
     np.savez_compressed(tmp_path / "bomb.npz", **zeros)
     astrid("models", "score", tmp_path / "bomb.npz", code=1)
