@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from sqlmodel import col, select
 
@@ -15,10 +15,26 @@ from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
 from pipeline.calibration.choice import Calibrator
 from pipeline.calibration.masters import Masters, masters_for
-from pipeline.files.fits_files import read_frame
+from pipeline.calibration.overscan import Section, remaining
+from pipeline.files.fits_files import read_frame, read_header
 from pipeline.frame import Exposure, FrameRefused, RawFrame
 
-MastersFor = Callable[[Exposure, tuple[int, int]], Masters | None]
+Served = tuple[Exposure, tuple[int, int], Section | None]
+
+
+class MastersFor(Protocol):
+    """Finds the masters for an exposure."""
+
+    def __call__(
+        self, exposure: Exposure, shape: tuple[int, int], part: Section | None = None
+    ) -> Masters | None:
+        """Those for an exposure of a shape (height, width), of which `part` remains where that is known.
+
+        Raises
+        ------
+        FrameRefused
+            Calibration frames that fit cannot be used.
+        """
 
 
 def calibrators(store: Store) -> list[Calibrator]:
@@ -46,19 +62,24 @@ def _read(path: Path, extension: int, content: str) -> RawFrame:
         It is not, or cannot be read.
     """
     if was_written_over(path, content):
-        raise FrameRefused(
-            f"{path.name} holds other content than when it was ingested: `astrid ingest` it again"
-        )
+        raise FrameRefused("the file holds other content than when it was ingested: `astrid ingest` it again")
     return read_frame(path, extension)
 
 
 def masters_of(store: Store, settings: Settings) -> MastersFor:
-    """What finds the masters for an exposure of a shape (height, width), of the frames in a store.
-
-    It raises FrameRefused where a calibration frame that fits cannot be used.
-    """
+    """What finds the masters for an exposure, of the frames in a store."""
     known = calibrators(store)
-    return lambda exposure, shape: masters_for(known, exposure, shape, settings)
+    return lambda exposure, shape, part=None: masters_for(known, exposure, shape, settings, part)
+
+
+def served(row: Observation) -> Served:
+    """By what masters for a frame are asked for; of one whose header cannot be read no part is known."""
+    shape = (row.height or 0, row.width or 0)
+    try:
+        part = remaining(read_header(Path(row.path), row.extension), shape)
+    except FrameRefused:
+        part = None  # reading the frame says why
+    return exposure_of_row(row), shape, part
 
 
 def exposure_of_row(row: Observation) -> Exposure:

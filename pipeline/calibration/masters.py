@@ -24,8 +24,8 @@ from core.unfinished import unfinished
 from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator, Choice, choose, same_length
 from pipeline.calibration.combine import mean_of
-from pipeline.calibration.fitting import OddPart, fitting, same_part
-from pipeline.calibration.overscan import trim
+from pipeline.calibration.fitting import Unfit, fitting, same_part
+from pipeline.calibration.overscan import Section, trim
 from pipeline.calibration.steps import told_steps
 from pipeline.files.npz_file import DAMAGE
 from pipeline.files.readout import combined_of
@@ -42,6 +42,7 @@ CONVERTERS_FULL = (4095.0, 16383.0, 32767.0, 65535.0)  # of 12, 14, 15 and 16 bi
 FREE_OF_BIAS = 0.5  # of the bias: a master dark whose median is below it does not hold that any more
 HOT_SIGMA = 20.0  # of the dark current's scatter
 NOTES = "notes"
+UNREAD = "unread"
 HOLDS_BIAS = "dark_holds_bias"
 CACHE_FORMAT = "5"
 
@@ -66,6 +67,8 @@ class Masters:
         What is to be said of frames that they are used for, a sentence each.
     dark_holds_bias : bool
         No bias was there that could have been taken out of the dark, and it was not taken out before.
+    unread : tuple of str
+        The contents of calibration frames that could not be read, and so are not in them.
     """
 
     bias: Image | None = None
@@ -75,6 +78,7 @@ class Masters:
     content: str = ""
     notes: tuple[str, ...] = ()
     dark_holds_bias: bool = False
+    unread: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -86,7 +90,11 @@ class Masters:
 
 
 def masters_for(
-    calibrators: Sequence[Calibrator], exposure: Exposure, shape: tuple[int, int], settings: Settings
+    calibrators: Sequence[Calibrator],
+    exposure: Exposure,
+    shape: tuple[int, int],
+    settings: Settings,
+    part: Section | None = None,
 ) -> Masters | None:
     """The masters for a frame, from the cache or built and then kept there.
 
@@ -102,6 +110,8 @@ def masters_for(
         Height and width of the science frame's array in its file.
     settings : Settings
         ``home`` is where masters are kept; of ``site`` the longitude tells when it is noon.
+    part : Section, optional
+        What remains of the science frame's array without its overscan, where that is known.
 
     Returns
     -------
@@ -111,19 +121,19 @@ def masters_for(
     Raises
     ------
     FrameRefused
-        A calibration frame cannot be read, or they find no room.
+        None of a kind can be read, or they find no room.
     """
     choice = choose(calibrators, exposure, shape, *settings.site.position[1:])
     if not choice.calibrators:
         return Masters(notes=choice.notes) if choice.notes else None
-    content = _content(choice)
+    content = _content(choice, part)
     folder = settings.home / "masters"
     cached = load(folder, content)
-    if cached is None:
+    if cached is None or _is_mended(choice, cached):
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
         try:
-            cached = build(choice, content, folder=folder if folder.is_dir() else None)
+            cached = build(choice, content, folder=folder if folder.is_dir() else None, part=part)
         except OSError as error:
             why = error.strerror or str(error)
             raise FrameRefused(f"they cannot be combined in {folder}: {why}") from error
@@ -135,16 +145,30 @@ def masters_for(
     return replace(cached, notes=(*choice.notes, *cached.notes))
 
 
-def _content(choice: Choice) -> str:
+def _is_mended(choice: Choice, masters: Masters) -> bool:
+    """Whether any of the calibration frames that could not be read can be by now."""
+    for one in choice.calibrators:
+        if one.content in masters.unread:
+            with suppress(FrameRefused):
+                one.read()
+                return True
+    return False
+
+
+def _content(choice: Choice, part: Section | None) -> str:
     """A hash of what masters are made of and how."""
     chosen = sorted(choice.calibrators, key=lambda one: one.content)
     names = [CACHE_FORMAT, *(f"{one.exposure.kind} {one.content}" for one in chosen)]
     if not any(one.exposure.kind is FrameKind.BIAS for one in chosen):
         names.append(f"{choice.length_s:.4g} s")
+    if part is not None:
+        names.append(str(part))
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
-def build(choice: Choice, content: str = "", *, folder: Path | None = None) -> Masters:
+def build(
+    choice: Choice, content: str = "", *, folder: Path | None = None, part: Section | None = None
+) -> Masters:
     """Combine calibration frames.
 
     Bias: the clipped mean. Dark: the clipped mean of (frame - bias) / seconds. Flat: the clipped mean of
@@ -153,7 +177,8 @@ def build(choice: Choice, content: str = "", *, folder: Path | None = None) -> M
     own length serve the frame, and from the flats those of the length nearest to theirs are taken as they
     are. Saturated flats are left out. Masters that were ingested are weighed by their exposures; a master
     flat is used as it is, a master dark less the bias unless its header or its level say that it holds none.
-    Frames of other pixels of the detector than most are set aside, and told.
+    Frames that cannot be read, or are of other pixels of the detector than the science frame, are set aside,
+    and told.
 
     Parameters
     ----------
@@ -161,18 +186,21 @@ def build(choice: Choice, content: str = "", *, folder: Path | None = None) -> M
     content : str
     folder : Path, optional
         Where frames that are too many for memory are put meanwhile.
+    part : Section, optional
+        What remains of the science frame's array without its overscan; where it is not known, that of most
+        calibration frames decides.
 
     Raises
     ------
     FrameRefused
-        A frame cannot be read, or no flat is of use.
+        None of a kind can be read, or no flat is of use.
     """
     try:
-        return _combined(replace(choice, calibrators=same_part(choice.calibrators)), content, folder)
-    except OddPart:
-        kept, said = fitting(choice.calibrators)
-        made = _combined(replace(choice, calibrators=kept), content, folder)
-        return replace(made, notes=(*said, *made.notes))
+        return _combined(replace(choice, calibrators=same_part(choice.calibrators, part)), content, folder)
+    except Unfit:
+        found = fitting(choice.calibrators, part)
+        made = _combined(replace(choice, calibrators=found.kept), content, folder)
+        return replace(made, notes=(*found.notes, *made.notes), unread=found.unread)
 
 
 def _combined(choice: Choice, content: str, folder: Path | None) -> Masters:
@@ -286,9 +314,13 @@ def load(folder: Path, content: str) -> Masters | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             used(path)
-            held = {name: arrays[name] for name in arrays.files if name not in {NOTES, HOLDS_BIAS}}
-            notes = tuple(str(note) for note in arrays[NOTES]) if NOTES in arrays.files else ()
-            return Masters(**held, content=content, notes=notes, dark_holds_bias=HOLDS_BIAS in arrays.files)
+            held = {name: arrays[name] for name in arrays.files if name not in {NOTES, UNREAD, HOLDS_BIAS}}
+            notes, unread = (
+                tuple(str(each) for each in arrays[name]) if name in arrays.files else ()
+                for name in (NOTES, UNREAD)
+            )
+            holds_bias = HOLDS_BIAS in arrays.files
+            return Masters(**held, content=content, notes=notes, dark_holds_bias=holds_bias, unread=unread)
     except DAMAGE:
         return None
 
@@ -301,8 +333,9 @@ def save(folder: Path, masters: Masters) -> None:
         for field in fields(masters)
         if isinstance(value := getattr(masters, field.name), np.ndarray)
     }
-    if masters.notes:
-        arrays[NOTES] = np.array(masters.notes, dtype=np.str_)
+    for name, texts in ((NOTES, masters.notes), (UNREAD, masters.unread)):
+        if texts:
+            arrays[name] = np.array(texts, dtype=np.str_)
     if masters.dark_holds_bias:
         arrays[HOLDS_BIAS] = np.array(True)
     with unfinished(folder / f"{masters.content}.npz") as part, part.open("wb") as file:

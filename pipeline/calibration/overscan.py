@@ -33,7 +33,13 @@ class Section:
     def __str__(self) -> str:
         """Its size, and where it lies as FITS headers write it."""
         place = f"[{self.x0 + 1}:{self.x1},{self.y0 + 1}:{self.y1}]"
-        return f"{self.x1 - self.x0} x {self.y1 - self.y0} pixels {place}"
+        width, height = self.size
+        return f"{width} x {height} pixels {place}"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.x1 - self.x0, self.y1 - self.y0
 
     def of(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
         """The part as a view."""
@@ -56,8 +62,13 @@ def illuminated(header: Header, shape: tuple[int, ...]) -> Section | None:
     That is where no section is named, or one that is not in the array: it was cut before.
     """
     cut = section(header, "TRIMSEC", "DATASEC")
-    is_all = cut is not None and (cut.x1 - cut.x0, cut.y1 - cut.y0) == shape[::-1]
+    is_all = cut is not None and cut.size == shape[::-1]
     return None if cut is None or is_all or not cut.inside(shape) else cut
+
+
+def remaining(header: Header, shape: tuple[int, int]) -> Section:
+    """Which pixels of its array remain of a frame."""
+    return illuminated(header, shape) or Section(0, shape[1], 0, shape[0])
 
 
 def section(header: Header, *keywords: str) -> Section | None:

@@ -24,7 +24,7 @@ from core.places.why import Page, Story, why, why_on_grid
 from core.review.real_rows import RealPlace
 from core.settings import Settings
 from core.vocabulary import MaskPlane, mask_words
-from pipeline.calibration.calibrators import MastersFor, exposure_of_row, masters_of
+from pipeline.calibration.calibrators import MastersFor, masters_of, served
 from pipeline.clock import one_line
 from pipeline.detection.forced import forced_flux
 from pipeline.engines.worker import WRITTEN_OVER
@@ -157,12 +157,11 @@ def _measured(
     row, column = round(at[1]), round(at[0])
     if not (0 <= row < height and 0 <= column < width):
         return PlaceFlux(frame, Fate.UNCOVERED.value, *at, reason="outside the reference")
-    shape = (observation.height or 0, observation.width or 0)
     _, difference = subtract_again(
         Path(observation.path),
         observation.extension,
         prepared,
-        masters(exposure_of_row(observation), shape) if masters else None,
+        masters(*served(observation)) if masters else None,
         settings,
     )
     flux, flux_err = forced_flux(difference, *at)

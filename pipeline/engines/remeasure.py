@@ -18,7 +18,7 @@ from core.frames.forced import Lack, add_points, lacking, look
 from core.frames.injected import Draw, content_of
 from core.frames.outcome import ForcedFacts
 from core.settings import Settings
-from pipeline.calibration.calibrators import exposure_of_row, masters_of
+from pipeline.calibration.calibrators import masters_of, served
 from pipeline.clock import one_line
 from pipeline.engines.worker import WRITTEN_OVER
 from pipeline.frame import FrameRefused
@@ -108,12 +108,11 @@ def _one(store: Store, settings: Settings, lack: Lack) -> Remeasured:
 
 def _measured(store: Store, settings: Settings, lack: Lack) -> tuple[ForcedFacts, ...]:
     observation = lack.observation
-    shape = (observation.height or 0, observation.width or 0)
     return measure_again(
         Path(observation.path),
         observation.extension,
         prepare(lack.reference, settings),
-        masters_of(store, settings)(exposure_of_row(observation), shape),
+        masters_of(store, settings)(*served(observation)),
         known_objects([row for row in lack.objects if not row.injected]),
         settings,
         Draw(content_of(observation), lack.sources),

@@ -30,7 +30,7 @@ from core.operations.freed_memory import keep_freed_memory
 from core.settings import Settings
 from core.text import safe_text
 from core.vocabulary import ObservationState
-from pipeline.calibration.calibrators import exposure_of_row, masters_of
+from pipeline.calibration.calibrators import masters_of, served
 from pipeline.classify.chosen import chosen
 from pipeline.clock import one_line
 from pipeline.energy.meter import EnergyMeter
@@ -176,9 +176,8 @@ class Worker:
             prepared = prepare(reference, self.settings)
         except FrameRefused as refused:
             return FrameOutcome("failed", f"reference {reference.id}: {refused}")
-        shape = (observation.height or 0, observation.width or 0)
         try:
-            masters = masters_of(self.store, self.settings)(exposure_of_row(observation), shape)
+            masters = masters_of(self.store, self.settings)(*served(observation))
         except FrameRefused as refused:
             return FrameOutcome("failed", f"calibration frames: {refused}")
         path = Path(observation.path)

@@ -22,7 +22,7 @@ from core.database.tables import Observation
 from core.frames.content import was_written_over
 from core.frames.zeropoints import Uncalibrated, look, uncalibrated, write
 from core.settings import Settings
-from pipeline.calibration.calibrators import MastersFor, exposure_of_row, masters_of
+from pipeline.calibration.calibrators import MastersFor, masters_of, served
 from pipeline.clock import StageClock, one_line
 from pipeline.engines.worker import WRITTEN_OVER
 from pipeline.files.fits_files import read_frame
@@ -208,7 +208,7 @@ def _of_frame(frame: Uncalibrated, settings: Settings, masters: MastersFor) -> M
     row = frame.observation
     if was_written_over(Path(row.path), row.content):
         raise FrameRefused(WRITTEN_OVER)
-    fitting = masters(exposure_of_row(row), (row.height or 0, row.width or 0))
+    fitting = masters(*served(row))
     return measure(read_frame(Path(row.path), row.extension), fitting, settings, StageClock())
 
 

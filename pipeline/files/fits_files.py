@@ -158,6 +158,18 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
     return RawFrame(data, mask, exposure, header, wcs, extension, notes)
 
 
+def read_header(path: Path, extension: int) -> fits.Header:
+    """The header of one image of a file, as `read_frame` has it.
+
+    Raises
+    ------
+    FrameRefused
+        The file cannot be read, or has no such extension.
+    """
+    with opened(path) as (hdus, _):
+        return _merged_header(hdus, extension)
+
+
 def _unnamed(hdus: fits.HDUList, selection: Selection) -> list[str]:
     """Which exposure was taken where nobody said which; nothing where there is but one."""
     if len(selection.science) == 1:

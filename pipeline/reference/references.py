@@ -16,6 +16,7 @@ from core.frames.outcome import ReferenceFacts
 from core.settings import Settings
 from core.unfinished import part_beside, put
 from pipeline.calibration.calibrators import MastersFor
+from pipeline.calibration.overscan import remaining
 from pipeline.clock import StageClock
 from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused
@@ -178,7 +179,8 @@ def _measured(
     )
     raw = replace(raw, exposure=exposure)
     height, width = raw.data.shape
-    masters = masters_for(raw.exposure, (height, width)) if masters_for else None
+    part = remaining(raw.header, (height, width))
+    masters = masters_for(raw.exposure, (height, width), part) if masters_for else None
     return measure(raw, masters, settings, StageClock())
 
 

@@ -5,13 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from sqlmodel import select
 
 from core.database.store import Store
+from core.database.tables import Observation
 from core.frames.observations import register
 from core.settings import Settings
-from pipeline.calibration.calibrators import calibrators
+from pipeline.calibration.calibrators import calibrators, masters_of, served
 from pipeline.frame import FrameRefused
 from pipeline.intake.ingest import examine
+from pipeline.reference.references import from_frames
 from pipeline.simulate.night import simulate_night
 
 
@@ -25,6 +28,58 @@ def test_a_flat_that_was_written_over_is_not_divided_by(store: Store, tmp_path: 
     (known,) = calibrators(store)
     with pytest.raises(FrameRefused, match="other content than when it was ingested"):
         known.read()
+
+
+def test_the_header_of_the_frame_decides_of_what_part_its_masters_are(store: Store, tmp_path: Path) -> None:
+    """Where that is lost, most of the calibration frames do."""
+    random = np.random.default_rng(1)
+    settings = Settings.model_construct(home=tmp_path)
+
+    def written(name: str, kind: str, section: str) -> Path:
+        cards = {"IMAGETYP": kind, "TRIMSEC": section, "INSTRUME": "cam", "DATE-OBS": "2020-01-01T00:00"}
+        pixels = random.normal(500.0, 3.0, (40, 50)).astype(np.float32)
+        fits.PrimaryHDU(pixels, fits.Header(cards)).writeto(tmp_path / name)
+        return tmp_path / name
+
+    for number, section in enumerate(["[1:40,1:40]", *["[1:45,1:40]"] * 3]):
+        register(store, examine(written(f"b{number}.fits", "bias", section), settings))
+    science = written("science.fits", "object", "[1:40,1:40]")
+    register(store, examine(science, settings))
+    with store.read() as session:
+        row = session.exec(select(Observation).where(Observation.frame == "science.fits")).one()
+    masters = masters_of(store, settings)
+    found = masters(*served(row))
+    assert found is not None
+    assert found.shape == (40, 40)
+    (note,) = found.notes
+    assert note.startswith("bias b1.fits, bias b2.fits, bias b3.fits were set aside: they are 45 x 40 pixels")
+    science.unlink()
+    lost = masters(*served(row))
+    assert lost is not None
+    assert lost.shape == (40, 45)
+
+
+def test_a_frame_that_was_cut_off_since_is_told_where_a_reference_is_built(
+    store: Store, tmp_path: Path
+) -> None:
+    night = simulate_night(tmp_path / "night", frames=1, size=128, seed=3, references=2)
+    settings = Settings.model_construct(home=tmp_path)
+    for path in night.calibration:
+        register(store, examine(path, settings))
+    flats = [path for path in night.calibration if path.name.startswith("flat")]
+    flats[0].write_bytes(flats[0].read_bytes()[:9000])
+    said: list[str] = []
+    facts, skipped = from_frames(
+        night.reference, settings, masters_for=masters_of(store, settings), said=said
+    )
+    assert (facts.n_frames, skipped) == (2, {})
+    assert any(f"flat {flats[0].name} was set aside: the file holds other content" in each for each in said)
+    for path in flats:
+        path.unlink()
+    for path in (tmp_path / "masters").iterdir():
+        path.unlink()
+    with pytest.raises(FrameRefused, match=rf"none of its {len(flats)} flat frames can be read; flat"):
+        from_frames(night.reference, settings, masters_for=masters_of(store, settings))
 
 
 def test_how_it_was_read_out_goes_through_the_store(store: Store, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from pipeline.calibration.choice import Calibrator, Choice
 from pipeline.calibration.combine import clipped_mean
 from pipeline.calibration.due import due
 from pipeline.calibration.masters import build, load, masters_for, save
+from pipeline.calibration.overscan import Section, remaining
 from pipeline.files.readout import MASTER_OF, readout_of
 from pipeline.frame import Exposure, FrameRefused, RawFrame
 
@@ -342,6 +343,88 @@ def test_of_many_that_are_set_aside_some_are_named_and_a_kind_may_be_missing() -
     odd = cut_night({"TRIMSEC": "[1:50,1:40]"}, *(f"bias-{n}" for n in range(7)))
     (note,) = build(Choice(tuple(odd), 60.0)).notes
     assert "bias bias4 and 2 more were set aside: they are" in note
+
+
+ODD = {"TRIMSEC": "[11:50,1:40]"}
+
+
+@pytest.mark.parametrize("agree", [0, 1])
+def test_the_part_of_the_frame_decides_however_many_are_of_another(agree: int) -> None:
+    fits = ["bias-0", "bias-1", "dark-2", "flat-3"]
+    cut = cut_night(*((ODD, *fits) if agree else (ODD, *{one.content for one in night()} - set(fits))))
+    part, other = (Section(10, 60, 0, 40), Section(10, 50, 0, 40))[:: -1 if agree else 1]
+    expected = build(Choice(tuple(one for one in cut if one.content in fits), 60.0))
+    made = build(Choice(tuple(cut), 60.0), part=part)
+    np.testing.assert_array_equal(made.flat, expected.flat)
+    np.testing.assert_array_equal(made.bias, expected.bias)
+    assert made.shape == part.size[::-1]
+    (note,) = made.notes
+    assert "bias bias2, bias bias3, bias bias4, bias bias5, bias bias6 and 12 more were set aside" in note
+    assert f"they are {other} without overscan, the frame {part}; if TRIMSEC" in note
+    assert build(Choice(tuple(cut), 60.0)).shape == other.size[::-1]  # else most of them decide
+
+
+def test_where_none_is_of_the_very_part_of_the_frame_those_of_its_size_serve() -> None:
+    """A TRIMSEC that is a pixel off is common; pixels of another size never fit."""
+    cut = cut_night(ODD, *(f"bias-{number}" for number in range(12)))
+    frame = {"TRIMSEC": "[12:51,1:40]"}
+    made = build(Choice(tuple(cut), 60.0), part=remaining(Header(frame), SHAPE))
+    assert made.shape == (40, 40)
+    assert (made.bias is None, made.flat is None) == (False, True)
+
+
+def lost(one: Calibrator, why: str = "the file is cut off") -> Calibrator:
+    def read() -> RawFrame:
+        raise FrameRefused(why)
+
+    return replace(one, read=read)
+
+
+@pytest.mark.parametrize("content", ["bias-0", "bias-7", "dark-1", "flat-3"])
+def test_a_frame_that_cannot_be_read_is_set_aside_and_told_and_the_others_serve(content: str) -> None:
+    frames = night()
+    expected = build(Choice(tuple(one for one in frames if one.content != content), 60.0))
+    made = build(Choice(tuple(lost(one) if one.content == content else one for one in frames), 60.0))
+    for name in ("bias", "dark", "flat", "bad"):
+        np.testing.assert_array_equal(getattr(made, name), getattr(expected, name))
+    name = content.replace("-", "")
+    assert made.notes == (f"{name[:4]} {name} was set aside: the file is cut off",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (FrameKind.BIAS, "none of its 12 bias frames can be read; bias0: the file is cut off"),
+        (FrameKind.FLAT, "none of its 4 flat frames can be read; flat0: the file is cut off"),
+    ],
+)
+def test_where_none_of_a_kind_can_be_read_no_frame_goes_without_it(kind: FrameKind, said: str) -> None:
+    frames = [lost(one) if one.exposure.kind is kind else one for one in night()]
+    with pytest.raises(FrameRefused) as refused:
+        build(Choice(tuple(frames), 60.0))
+    assert str(refused.value) == said
+
+
+def test_the_only_one_of_a_kind_that_cannot_be_read_is_told_in_a_sentence() -> None:
+    *others, flat = night()
+    frames = [one for one in others if one.exposure.kind is not FrameKind.FLAT]
+    with pytest.raises(FrameRefused) as refused:
+        build(Choice((*frames, lost(flat)), 60.0))
+    assert str(refused.value) == "its only flat cannot be read; flat3: the file is cut off"
+
+
+def test_masters_that_lack_a_frame_are_kept_until_it_can_be_read(tmp_path: Path) -> None:
+    settings, science = Settings(home=tmp_path), Exposure("x", exposure_s=60.0, filter="r", instrument="cam")
+    frames = night()
+    without = [lost(frames[0]), *frames[1:]]
+    made = masters_for(without, science, SHAPE, settings)
+    unread = [lost(one, "nobody read it") for one in frames]
+    again = masters_for(unread, science, SHAPE, settings)  # the one that is lost alone is looked at
+    assert again.notes == made.notes == ("bias bias0 was set aside: the file is cut off",)
+    np.testing.assert_array_equal(again.bias, made.bias)
+    mended = masters_for(frames, science, SHAPE, settings)
+    assert mended.notes == ()
+    np.testing.assert_array_equal(mended.bias, build(Choice(tuple(frames), 60.0)).bias)
 
 
 def test_flats_without_light_are_refused():
