@@ -21,6 +21,7 @@ from pipeline.clock import StageClock
 from pipeline.depth.depth import Depth
 from pipeline.detection.detect import detect
 from pipeline.detection.joined import with_unet
+from pipeline.detection.new_saturated import new_saturated, remark_on
 from pipeline.files.fits_files import first_image, opened, read_frame
 from pipeline.files.psf_file import check_width, read_psf
 from pipeline.frame import (
@@ -130,6 +131,7 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
     warnings += [shared] if shared is not None else []
     with clock.stage("detect"):
         detections, dropped = detect(difference, aligned, prepared, settings)
+        warnings += remark_on(new_saturated(difference, aligned, prepared), prepared.frame)
     depth = Depth(reason="not asked for")
     if options.score:
         with clock.stage("unet"):

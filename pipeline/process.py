@@ -32,6 +32,7 @@ from pipeline.clock import StageClock, one_line
 from pipeline.depth.depth import Depth, measure_depth
 from pipeline.detection.detect import detect, dropped_words
 from pipeline.detection.joined import with_opinion, with_unet
+from pipeline.detection.new_saturated import new_saturated, remark_on
 from pipeline.energy.meter import Begin, unmetered
 from pipeline.fakes.copies import Finish, Searched, forced_in_copy, inject, is_wanted
 from pipeline.files.doubts import doubts
@@ -199,11 +200,12 @@ def _subtracted(
     with clock.stage("detect") as remark:
         detections, dropped = detect(difference, new, reference, settings)
         remark.text = dropped_words(dropped)
+        saturated = new_saturated(difference, new, reference)
     with clock.stage("unet") as remark:
         version = (models or {}).get(NAME)
         joined = with_unet(detections, dropped, difference, new, reference, settings, version)
         remark.text = joined.told
-        detections, dropped = joined.detections, joined.dropped
+        detections, dropped = joined.detections, [*joined.dropped, *saturated]
     with clock.stage("cutouts"):
         candidates = candidates_of(detections, difference, new, reference, measured.frame.origin, settings)
     classifier = cache(partial(Classifier.of, models))  # once: a copy is scored by what scores its frame
@@ -232,7 +234,10 @@ def _subtracted(
     )
     return FrameOutcome(
         "done",
-        reason=" ".join((*measured.remarks, *shared, *joined.remarks, *remarks)) or None,
+        reason=" ".join(
+            (*measured.remarks, *shared, *remark_on(saturated, reference.frame), *joined.remarks, *remarks)
+        )
+        or None,
         quality=measured.quality,
         difference=difference_facts(measured, difference, new, reference, depth, settings),
         candidates=candidates,

@@ -22,6 +22,7 @@ from pipeline.calibration.calibrators import masters_of
 from pipeline.calibration.masters import Masters
 from pipeline.classify.classify import best_of
 from pipeline.classify.shipped import SHIPPED
+from pipeline.detection.new_saturated import CAUSE
 from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused, PreparedReference
 from pipeline.intake.ingest import examine
@@ -287,6 +288,18 @@ def test_the_limit_is_five_times_the_median_error(case: Case) -> None:
     assert limit_magnitude(difference, 25.0) == pytest.approx(25.0 - 2.5 * math.log10(20.0))
     assert limit_magnitude(difference, None) is None
     assert limit_magnitude(replace(difference, mask=np.ones_like(mask)), 25.0) is None
+
+
+def test_a_new_star_that_saturates_is_told_with_its_place(case: Case, tmp_path: Path) -> None:
+    with fits.open(case.path) as hdus:
+        rows, columns = np.indices(hdus[0].data.shape)
+        star = 1e6 * np.exp(-0.5 * ((rows - 120) ** 2 + (columns - 130) ** 2) / 1.5**2)
+        hdus[0].data = np.minimum(hdus[0].data + star, 65535).astype(np.uint16)
+        hdus.writeto(tmp_path / "nova.fits")
+    outcome = case.process(path=tmp_path / "nova.fits")
+    assert outcome.state == "done"
+    assert "saturated here, and faint in the reference" in (outcome.reason or "")
+    assert [each.cause for each in outcome.rejections].count(CAUSE) == 1
 
 
 def test_what_is_doubtful_in_a_header_is_still_told_when_the_frame_is_done(
