@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from pipeline.frame import Difference, Frame
+from pipeline.quantile import quantile
 
 SAME_NOISE = 0.7  # a score that scatters less is of frames that share their noise
 SAME_MJD = 1e-6  # days
+SAME_SECOND = 1.0 / 86400.0
+SPARSE = 5  # one pixel of so many along each axis tells
+MEDIAN_OF_NORMAL = 0.6745  # of its absolute values, in standard deviations
 
 
 def _length(days: float) -> str:
@@ -30,6 +36,22 @@ def remarks_on(new: Frame, reference: Frame) -> list[str]:
             f"NEW is {_length(before - taken)} older than REF: what faded since counts as brighter here"
         )
     return said
+
+
+def is_same_exposure(one: Frame, other: Frame) -> bool:
+    """Whether two frames hold one exposure, as a file and its packed copy do: their noise is the same."""
+    mine, theirs = one.exposure.mjd, other.exposure.mjd
+    if one.shape != other.shape or one.exposure.filter != other.exposure.filter:
+        return False
+    if mine is not None and theirs is not None and abs(mine - theirs) > SAME_SECOND:
+        return False
+    some = (slice(None, None, SPARSE), slice(None, None, SPARSE))
+    good = (one.mask[some] | other.mask[some]) == 0
+    if not good.any():
+        return False
+    apart = (one.data[some] - one.background[some] - other.data[some] + other.background[some])[good]
+    noise = np.sqrt((one.variance[some] + other.variance[some])[good])
+    return quantile(np.abs(apart) / noise, 0.5) < SAME_NOISE * MEDIAN_OF_NORMAL
 
 
 def shared_light(difference: Difference) -> str | None:

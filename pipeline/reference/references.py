@@ -22,6 +22,7 @@ from pipeline.files.fits_files import read_frame
 from pipeline.frame import FrameRefused
 from pipeline.intake.ingest import footprint
 from pipeline.measure import Measured, measure
+from pipeline.pairing import is_same_exposure
 from pipeline.reference.coadd import build
 from pipeline.reference.prepare import calibrated, prepare_image
 from pipeline.reference.reference_file import ReferenceImage, write
@@ -135,6 +136,10 @@ def from_frames(
             measured = _measured(path, extension, settings, masters_for)
         except FrameRefused as refused:
             skipped[name] = str(refused)
+            continue
+        twin = next((other for other in frames if is_same_exposure(measured.frame, other.frame)), None)
+        if twin is not None:
+            skipped[name] = f"it holds the exposure of {twin.frame.exposure.name}, which is taken already"
             continue
         frames.append(measured)
         for note in measured.frame.notes:
