@@ -27,7 +27,7 @@ class Rule:
     score : float
         By the ensemble, or the best model that scored it, at least.
     times : float
-        |SNR| over that of what was judged, at least.
+        |SNR| over that of what was judged, by anybody whose verdict stands, at least.
     """
 
     score: float = 0.9
@@ -67,7 +67,7 @@ def wake_contradicted(session: Session, object_ids: Collection[int], since: floa
         said = newest_standing(session, [row.id or 0 for row in rows])
         for row in rows:
             judged = said.get(row.id or 0)
-            snr, seen = (judged.shown.get(name) if judged else None for name in ("snr", LAST_SEEN))
+            snr, seen = (judged.judged_snr, judged.shown.get(LAST_SEEN)) if judged else (None, None)
             if snr is None or seen is None or row.review_state not in REPEALABLE:
                 continue
             found = session.scalars(
@@ -75,7 +75,7 @@ def wake_contradicted(session: Session, object_ids: Collection[int], since: floa
                     col(Candidate.sky_object_id) == row.id, clear, col(Candidate.mjd) > seen
                 )
             )
-            if max(map(abs, found), default=0.0) >= rule.times * abs(snr):
+            if max(map(abs, found), default=0.0) >= rule.times * snr:
                 row.review_state, row.review_label = ReviewState.UNREVIEWED.value, None
                 row.snoozed_at_mjd = None
                 woken.append(row.id or 0)

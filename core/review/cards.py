@@ -306,12 +306,12 @@ def _seen_again(db: Session, sky_object: SkyObject, detections: Sequence[Candida
     if not contradicted(db, [sky_object]):
         return None
     said = newest_standing(db, [sky_object.id or 0])[sky_object.id or 0]
-    judged, snr = said.shown.get(LAST_SEEN) or 0.0, said.shown.get("snr")
+    judged, snr = said.shown.get(LAST_SEEN) or 0.0, said.judged_snr
     later = [one for one in detections if one.mjd > judged]
     if not later:
         return f"judged {said.label.value}"
     best = max(later, key=lambda one: abs(one.snr))
-    at = f" at {abs(snr):.0f} sigma" if isinstance(snr, int | float) else ""
+    at = f" at {snr:.0f} sigma" if snr is not None else ""
     score = next((best.scores[name] for name in REAL_BY if best.scores.get(name) is not None), None)
     told = f", score {score:.2f}" if score is not None else ""
     return f"judged {said.label.value}{at}; seen again at {abs(best.snr):.0f} sigma{told}"

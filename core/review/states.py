@@ -30,11 +30,18 @@ _FEW = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The newest standing verdict on an object."""
+    """The newest standing verdict on an object.
+
+    Attributes
+    ----------
+    judged_snr : float or None
+        The most that |SNR| was when somebody judged it bogus or unclear, in the verdicts that stand.
+    """
 
     id: int
     label: Label
     shown: Mapping[str, Any]
+    judged_snr: float | None = None
 
     @property
     def is_bogus(self) -> bool:
@@ -137,7 +144,7 @@ def contradicted(db: Session, objects: Sequence[SkyObject]) -> dict[int, int]:
     """
     waiting = [row.id or 0 for row in objects if row.review_state in AWAITING and row.tracklet_id is None]
     said = newest_standing(db, waiting) if waiting else {}
-    return {key: one.id for key, one in said.items() if _is_repealable(one)}
+    return {key: one.id for key, one in said.items() if _is_repealable(one.label)}
 
 
 def follow_verdicts(db: Session, objects: Sequence[SkyObject], *, is_new: bool = True) -> None:
@@ -164,8 +171,8 @@ def follow_verdicts(db: Session, objects: Sequence[SkyObject], *, is_new: bool =
     db.flush()
 
 
-def _is_repealable(said: Said) -> bool:
-    return LABELS[said.label].review_state in REPEALABLE and said.label not in ONCE_FOR_DAYS
+def _is_repealable(label: Label) -> bool:
+    return LABELS[label].review_state in REPEALABLE and label not in ONCE_FOR_DAYS
 
 
 def _repealed(
@@ -173,7 +180,7 @@ def _repealed(
 ) -> list[int]:
     """Objects whose newest standing verdict a detection has contradicted since."""
     alone = {row.id or 0: row for row in objects if row.tracklet_id is None}
-    asked = [key for key, one in said.items() if key in alone and _is_repealable(one)]
+    asked = [key for key, one in said.items() if key in alone and _is_repealable(one.label)]
     if not is_new:
         waiting = ReviewState.UNREVIEWED
         return [key for key in asked if said[key].is_bogus and alone[key].review_state == waiting]
@@ -234,5 +241,9 @@ def newest_standing(db: Session, object_ids: Sequence[int]) -> dict[int, Said]:
             .order_by(col(Verdict.id))
         )
         for key, number, label, shown in db.execute(query):
-            found[key] = Said(number or 0, Label(label), shown)
+            before = found.get(key)
+            most = before.judged_snr if before else None
+            if _is_repealable(label := Label(label)) and isinstance(snr := shown.get("snr"), int | float):
+                most = max(abs(snr), most or 0.0)
+            found[key] = Said(number or 0, label, shown, most)
     return found

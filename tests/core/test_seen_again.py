@@ -150,3 +150,22 @@ def test_a_frame_that_detects_it_clearly_brings_it_back(sqlite_store):
     process(store, done(reference, candidate(snr=30.0, scores={"ensemble": 0.99})))
     (row,) = queue_page(store).rows
     assert row.snr == 30.0
+
+
+def test_the_clearest_that_anybody_judged_counts(store):
+    """Of two who confirm an artefact together one judged it at 30 sigma, the other later at 8."""
+    sky_object = add_object(store)
+    clear = add_candidate(store, sky_object, mjd=60000.0, snr=-30.0, scores={"ensemble": 0.99})
+    faint = add_candidate(store, sky_object, mjd=60000.1, snr=8.0, scores={"ensemble": 0.2})
+    decide(store, **ADA, candidate_id=clear, label=Label.ARTEFACT, shown={"snr": -30.0})
+    bob = {"session": "t", "reviewer": "bob"}
+    decide(store, **bob, candidate_id=faint, label=Label.DIPOLE, shown={"snr": 8.0})
+    assert seen(store, sky_object, snr=31.0) == []
+    assert not waits(store, sky_object)
+    assert seen(store, sky_object, days=2.0, snr=60.0) == [sky_object]
+    assert read_card(store, sky_object).seen_again == (
+        "judged dipole at 30 sigma; seen again at 60 sigma, score 1.00"
+    )
+    undo(store, **ADA)  # of what stands, 8 sigma is the most now
+    decide(store, **bob, candidate_id=faint, label=Label.DIPOLE, shown={"snr": 8.0})
+    assert seen(store, sky_object, days=3.0, snr=31.0) == [sky_object]
