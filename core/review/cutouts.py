@@ -33,6 +33,7 @@ _MAGIC = b"AC"
 _VERSION, _VERSION_WITH_SKY = 1, 2
 _SKY = struct.Struct("<4f")
 _HEADER = struct.Struct("<2sBBHH")
+_SIDES = slice(4, _HEADER.size)  # of a blob's bytes: its height and width
 _PLANES = (3, 4)  # without and with a score
 _TOP = 32767
 
@@ -148,6 +149,11 @@ def unpack(blob: bytes) -> Cutouts:
 def same_pixels(one: bytes, other: bytes) -> bool:
     """Whether two blobs hold the same planes, whatever else is known of them."""
     return _without_sky(one) == _without_sky(other)
+
+
+def same_size(one: bytes, other: bytes) -> bool:
+    """Whether the planes of two blobs have as many pixels a side."""
+    return one[_SIDES] == other[_SIDES]
 
 
 def _without_sky(blob: bytes) -> bytes:

@@ -24,7 +24,7 @@ from core.objects.association import Place, lock, refresh, wake
 from core.objects.known import untold_bodies, write_known
 from core.objects.seen_again import Rule, wake_contradicted
 from core.objects.sky import zone_of
-from core.review.cutouts import same_pixels
+from core.review.cutouts import same_pixels, same_size
 from core.surveys.alert import AlertFacts, FluxFacts
 from core.surveys.placing import AlertPlace, place_alerts
 from core.vocabulary import ReviewState
@@ -200,7 +200,8 @@ def _difference(first: dict[str, Any], kept: bytes | None, later: _Prepared) -> 
         if not _same(first["scores"][name], other["scores"][name]):
             return f"another {name} ({first['scores'][name]}, not {other['scores'][name]})"
     sent = later.alert.cutouts
-    if kept is not None and sent is not None and not same_pixels(kept, sent):
+    # Of another size they were cut by another setting, and their sky was measured in other pixels.
+    if kept is not None and sent is not None and same_size(kept, sent) and not same_pixels(kept, sent):
         return "other cutouts"
     return None
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from sqlmodel import col, select
 
@@ -11,6 +12,7 @@ from core.objects.association import Place, associate, lock
 from core.objects.detail import ObjectError, read_object
 from core.review.candidates import page, show
 from core.review.cards import read_card
+from core.review.cutouts import Cutouts, pack
 from core.review.export import values_of
 from core.review.real_rows import real_candidates as exported
 from core.review.verdicts import decide
@@ -22,12 +24,21 @@ from core.vocabulary import FluxKind, Label, ReviewState
 ARCSEC = 1.0 / 3600.0
 
 
+def stamps(side: int, seed: int = 1) -> bytes:
+    """Cutouts of noise, as the store keeps them."""
+    new, ref, diff = np.random.default_rng(seed).normal(size=(3, side, side)).astype(np.float32)
+    return pack(Cutouts(new, ref, diff))
+
+
+PIXELS = stamps(63)
+
+
 def alert(candid: object = 1, **facts) -> AlertFacts:
     values = {
         "source": "ztf", "external_id": str(candid), "object_id": f"ZTF{candid}", "mjd": 60000.5, "ra": 150.0,
         "dec": 2.0, "radius_deg": ARCSEC, "snr": 9.0, "filter": "r", "flux": 900.0, "flux_err": 100.0,
         "flux_unit": "nJy", "mag": 24.0, "mag_err": 0.12, "mag_system": "ab", "scores": {"ztf:drb": 0.9},
-        "cutouts": b"pixels",
+        "cutouts": PIXELS,
     }  # fmt: skip
     return AlertFacts(**values | facts)
 
@@ -57,7 +68,7 @@ def test_an_alert_is_a_candidate_without_a_difference(store: Store) -> None:
     assert (row.snr, row.score, row.flux, row.flux_unit, row.mag) == (9.0, 9.0, 900.0, "nJy", 24.0)
     assert (row.scores, row.features) == ({"ztf:drb": 0.9}, {"ztf:fwhm": 2.0})
     assert (row.frame, row.x, row.x_frame, row.is_current) == ("a.fits", None, 3.0, True)
-    assert kept.pixels == b"pixels"
+    assert kept.pixels == PIXELS
     assert objects(store) == [("ZTF7", 1)]
 
 
@@ -99,7 +110,7 @@ def test_an_alert_that_was_rounded_across_the_seam_is_the_same(sqlite_store: Sto
         ({"flux_err": None}, "another flux_err (100.0, not None)"),
         ({"filter": "g"}, "another filter (r, not g)"),
         ({"scores": {"ztf:drb": 0.1}}, "another ztf:drb (0.9, not 0.1)"),
-        ({"cutouts": b"others"}, "other cutouts"),
+        ({"cutouts": stamps(63, 2)}, "other cutouts"),
     ],
 )
 @pytest.mark.parametrize("together", [True, False])
@@ -126,8 +137,17 @@ def test_a_packet_may_complete_what_the_first_one_lacked(store: Store) -> None:
     assert states(store, alert(1, history=(epoch("limit.1", 59999.5),))) == ["known"]
     assert states(store, bare) == ["known"]
     with store.read() as session:
-        assert [row.pixels for row in session.exec(select(Cutout))] == [b"pixels"]
+        assert [row.pixels for row in session.exec(select(Cutout))] == [PIXELS]
         assert len(session.exec(select(SurveyFlux)).all()) == 1
+
+
+def test_an_alert_comes_again_after_its_cutouts_were_set_to_another_size(store: Store) -> None:
+    assert states(store, alert(1), alert(2, ra=151.0)) == ["new"] * 2
+    smaller = stamps(41)
+    assert states(store, alert(1, cutouts=smaller), alert(2, ra=151.0, cutouts=smaller)) == ["known"] * 2
+    assert states(store, alert(1, cutouts=smaller, mag=20.0)) == ["refused"]
+    with store.read() as session:
+        assert [row.pixels for row in session.exec(select(Cutout))] == [PIXELS] * 2
 
 
 def test_the_same_number_of_two_surveys_is_two_alerts(store: Store) -> None:
