@@ -72,9 +72,14 @@ def list_(
 
     store = store_of(context, read_only=True)
     try:
-        events = listed(store, past=past, limit=limit)
+        events = listed(store, past=past, limit=limit + 1)
     finally:
         store.close()
+    if len(events) > limit:
+        events = events[:limit]
+        remark(
+            f"there are more than these {limit}: --limit lists more, `astrid health ack` takes off the list"
+        )
     if as_json:
         print_json([event.record() for event in events])
     elif not events:
@@ -98,14 +103,13 @@ def ack(
     as_json: JsonOption = False,
 ) -> None:
     """Acknowledge troubles: they are alerted of no more, unless they come back or get worse."""
-    from core.health.events import acknowledge, listed
+    from core.health.events import acknowledge, unseen
 
     if bool(ids) == everything:
         raise typer.BadParameter("name some events, or --all")
     store = store_of(context)
     try:
-        unseen = ids or [event.id for event in listed(store, limit=1000) if event.acknowledged_at is None]
-        events = acknowledge(store, unseen, by or person_of(context))
+        events = acknowledge(store, ids or unseen(store), by or person_of(context))
     finally:
         store.close()
     if as_json:
@@ -115,5 +119,5 @@ def ack(
 
 
 def _row(event: Event) -> tuple[Any, ...]:
-    since = time.strftime("%m-%d %H:%M", time.gmtime(event.opened_at))
+    since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(event.opened_at))
     return event.id, event.state, event.severity, event.check, since, event.count, event.message

@@ -11,6 +11,7 @@ from astrid_tui.cli.invocation import (
     print_json,
     print_table,
     print_text,
+    remark,
     settings_of,
     storable,
     store_of,
@@ -47,7 +48,11 @@ def list_(
     records = [
         _record(row, settings) for row in runs.newest(store, limit=limit, before=before, running=running)
     ]
+    last = records[-1]["run"] if len(records) == limit else None
+    more = last is not None and runs.newest(store, limit=1, before=last, running=running)
     if as_json:
+        if more:
+            remark(f"more: --before {last}")
         print_json(records)
         return
     if not records:
@@ -72,6 +77,8 @@ def list_(
         rows,
         least=(("workers",), ("engine",), ("seconds",), ("host",), ("frames",)),
     )
+    if more:
+        print_text(f"more: --before {last}")
 
 
 @app.command()

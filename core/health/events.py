@@ -25,6 +25,7 @@ from core.health.deliveries import GRAVITY
 
 LATER_S = 60.0  # a trouble that lasts is written again so often
 LISTED = 200
+BATCH = 2000  # of one statement
 LOOK = 0x48454C54  # one look is recorded at a time, and one alert taken on
 
 
@@ -133,6 +134,13 @@ def listed(store: Store, *, past: bool = False, limit: int = LISTED) -> list[Eve
         return [event_of(row) for row in session.exec(query)]
 
 
+def unseen(store: Store) -> list[int]:
+    """The events that nobody has seen since they came last."""
+    query = select(HealthEvent.id).where(col(HealthEvent.acknowledged_at).is_(None))
+    with store.read() as session:
+        return [key or 0 for key in session.exec(query.order_by(col(HealthEvent.id)))]
+
+
 def acknowledge(store: Store, ids: Iterable[int], by: str, *, now: float | None = None) -> list[Event]:
     """Note who has seen some events; those that were seen already stay as they are.
 
@@ -143,7 +151,13 @@ def acknowledge(store: Store, ids: Iterable[int], by: str, *, now: float | None 
     wanted = list(ids)
     at = time.time() if now is None else now
     with store.write() as session:
-        rows = session.exec(select(HealthEvent).where(col(HealthEvent.id).in_(wanted))).all()
+        rows = [
+            row
+            for start in range(0, len(wanted), BATCH)
+            for row in session.exec(
+                select(HealthEvent).where(col(HealthEvent.id).in_(wanted[start : start + BATCH]))
+            )
+        ]
         missing = set(wanted) - {row.id for row in rows}
         if missing:
             raise NoSuchEvent(f"there is no health event {min(missing)}")

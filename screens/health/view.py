@@ -22,6 +22,7 @@ NAME_ROWS = 3  # of the checks that find nothing wrong, on a narrow page
 LEAST_ROWS_FOR_NAMES = 16
 MOST_EVENT_ROWS = 5  # while the log has the cursor
 DAY_S = 86400.0
+YEARLESS_S = 300 * DAY_S  # a date so far away could be taken for one of another year
 
 STATE_TONES = {"ok": Tone.GOOD, "warning": Tone.WARN, "failed": Tone.BAD, "unknown": Tone.DIM}
 EVENT_TONES = {"open": Tone.STRONG, "seen": Tone.PLAIN, "over": Tone.PLAIN, "past": Tone.DIM}
@@ -204,8 +205,11 @@ def log_lines(page: Page, width: int, rows: int) -> list[Line]:
 
 
 def moment(at: float, now: float) -> str:
-    """A time of the last day by its hour, an older one with its date."""
-    pattern = "%H:%M" if 0 <= now - at < DAY_S else "%m-%d %H:%M"
+    """A time of the last day by its hour, an older one with its date, which after months names the year."""
+    if 0 <= now - at < DAY_S:
+        pattern = "%H:%M"
+    else:
+        pattern = "%m-%d %H:%M" if abs(now - at) < YEARLESS_S else "%Y-%m-%d"
     return time.strftime(pattern, time.gmtime(at))
 
 

@@ -1,4 +1,4 @@
-"""Lists at the command line: objects, tracklets that are kept, and runs."""
+"""Lists at the command line: objects, tracklets that are kept, runs and troubles."""
 
 import re
 
@@ -6,6 +6,8 @@ import pytest
 
 from core.database.store import Store
 from core.database.tables import Run
+from core.health import events
+from core.health.checks import Check
 from core.objects.tracklets import FoundTracklet, NightSpan, write_tracklets
 from core.operations import runs
 from core.review.verdicts import decide
@@ -132,3 +134,27 @@ def test_a_run_whose_clock_was_set_back_has_no_length(astrid: Command, sqlite_st
     shown = astrid("runs", "show", key)
     assert "-7189" not in shown
     assert re.search(r"^started_at .* UTC$", shown, re.MULTILINE)
+
+
+def test_more_runs_than_are_listed_are_said_to_be_there(astrid: Command, sqlite_store: Store) -> None:
+    keys = [runs.start(sqlite_store, engine="local", workers=1, config_hash="cafe").id for _ in range(3)]
+    assert f"more: --before {keys[1]}" in astrid("runs", "list", "--limit", 2)
+    assert [each["run"] for each in astrid.json("runs", "list", "--limit", 2)] == [keys[2], keys[1]]
+    assert "more: --before" in astrid.said
+    assert "more" not in astrid("runs", "list", "--limit", 2, "--before", keys[2])
+    assert "more" not in astrid("runs", "list", "--limit", 3)
+
+
+def test_a_year_of_troubles_is_told_with_its_year_and_acknowledged_as_one(
+    astrid: Command, sqlite_store: Store
+) -> None:
+    lost = [Check("runs", "warning", f"run {n} was lost", f"run {n}") for n in range(1001)]
+    events.record(sqlite_store, lost, "here", now=1_700_000_000.0)
+    assert "2023-11-14 22:13" in astrid("health", "list", "--limit", 2)
+    assert "there are more than these 2" in astrid.said
+    assert len(astrid.json("health", "list", "--limit", 1000)) == 1000
+    assert "there are more than these 1000" in astrid.said
+    assert len(astrid.json("health", "ack", "--all")) == 1001
+    events.record(sqlite_store, [Check("runs", "ok", "none at work")], "here", now=1_700_000_060.0)
+    assert astrid.json("health", "list") == []
+    assert "there are more" not in astrid.said

@@ -6,7 +6,7 @@ from core.database.store import Store
 from core.health import events as health_events
 from core.health.alerts import Alert
 from core.health.checks import Check
-from core.health.events import NoSuchEvent, acknowledge, listed
+from core.health.events import NoSuchEvent, acknowledge, listed, unseen
 
 FULL = Check("disk", "failed", "0.1 GiB free at /data", "/data", "here")
 SHORT = Check("disk", "warning", "1.5 GiB free at /data", "/data", "here")
@@ -88,6 +88,14 @@ def test_an_event_that_is_not_there_cannot_be_acknowledged(store: Store):
     with pytest.raises(NoSuchEvent, match="99"):
         acknowledge(store, [listed(store)[0].id, 99], "vera")
     assert states(store) == [("/data", "open", 1)]
+
+
+def test_all_that_nobody_has_seen_in_a_year_is_acknowledged_at_once(sqlite_store: Store):
+    record(sqlite_store, *(Check("runs", "warning", "lost", f"run {n}") for n in range(2500)), at=1000.0)
+    ids = unseen(sqlite_store)
+    assert len(ids) == 2500
+    assert len(acknowledge(sqlite_store, ids, "vera")) == 2500
+    assert unseen(sqlite_store) == []
 
 
 def test_the_gravest_unseen_trouble_comes_first(store: Store):

@@ -140,4 +140,5 @@ def test_a_log_that_is_missing_empty_filtered_or_unreadable_says_so():
 def test_times_of_the_last_day_have_no_date():
     assert moment(NOW - 60, NOW) == "07:59"
     assert moment(NOW - 86400, NOW) == "01-14 08:00"
+    assert moment(NOW - 364 * 86400, NOW) == "2026-01-16"
     assert moment(NOW + 60, NOW) == "01-15 08:01"  # a clock is wrong
