@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from core.database.tables import Reference
     from pipeline.reference.references import Named
 
+LISTED = 5  # names of transients that one warning tells
+
 app = typer.Typer(help="The images to subtract from.", rich_markup_mode=None, no_args_is_help=True)
 
 
@@ -69,6 +71,7 @@ def add(
     except FrameRefused as refused:
         raise AstridError(f"{path}: {refused}") from refused
     row = references.add(store, facts)
+    notes += _light_in_it(references.seen_meanwhile(store, row), blind=settings.review.blind)
     for note in notes:
         remark("warning:", note)
     if as_json:
@@ -108,6 +111,7 @@ def build(
             said=notes,
         )
     row = references.add(store, facts)
+    notes += _light_in_it(references.seen_meanwhile(store, row), blind=settings.review.blind)
     for note in notes:
         remark("warning:", note)
     if as_json:
@@ -170,6 +174,18 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
         ],
         least=(("size",), ("seeing px",), ("field",)),
     )
+
+
+def _light_in_it(names: list[str], *, blind: bool) -> list[str]:
+    """What is to be said of transients that a reference holds; who works blind is told no names."""
+    if not names:
+        return []
+    count = "1 transient" if len(names) == 1 else f"{len(names)} transients"
+    told = "" if blind else f" ({', '.join(names[:LISTED])}{', ...' if len(names) > LISTED else ''})"
+    return [
+        f"{count} that reviewers judged real{told} shone while its frames were taken: what is subtracted from"
+        " it lacks that light. `astrid reference retire` goes back to the one before"
+    ]
 
 
 def _named(names: list[str]) -> "list[Named]":

@@ -242,3 +242,19 @@ def test_doctor_sees_what_is_missing_and_what_is_there(astrid):
     astrid("init")
     checks = {check["name"]: check for check in astrid.json("doctor")}
     assert checks["store"]["state"] == "ok"
+
+
+def test_a_reference_that_holds_a_supernova_is_told_of(astrid, night, monkeypatch):
+    astrid.stay(monkeypatch)
+    astrid("init")
+    astrid("reference", "build", *night.reference)
+    assert "judged real" not in astrid.said
+    astrid("ingest", *night.science)
+    astrid("run")
+    seen = astrid.json("candidates", "list", "--limit", 1)[0]
+    astrid("candidates", "label", seen["id"], "supernova")
+    astrid("reference", "build", *night.science)
+    assert f"1 transient that reviewers judged real ({seen['object']}) shone while" in astrid.said
+    monkeypatch.setenv("ASTRID_REVIEW__BLIND", "true")
+    astrid("reference", "build", *night.science)
+    assert "1 transient that reviewers judged real shone while" in astrid.said
