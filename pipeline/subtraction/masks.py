@@ -7,8 +7,11 @@ import numpy as np
 from core.vocabulary import MaskPlane
 from pipeline.frame import MaskImage
 from pipeline.neighbourhood import convolved, grown, patches, places
+from pipeline.stellar.profile import COARSE_FWHM
 
 SATURATED_FWHM = 1.25  # around saturated pixels
+# The same where pixels are coarse, in pixels: the aliases of a star whose core is lost stay in the frame.
+COARSE_SATURATED_PX = 4
 LOST_SHARE = 0.25  # of a PSF core under the mask: then nothing can be said of its centre
 
 
@@ -30,5 +33,6 @@ def combined_mask(mask: MaskImage, fwhm: float) -> MaskImage:
     result[grown(framed, max(1, int(np.ceil(fwhm))))[1:-1, 1:-1]] |= np.uint16(MaskPlane.EDGE)
     clipped = (mask & np.uint16(MaskPlane.SATURATED)) != 0
     if clipped.any():
-        result[grown(clipped, round(SATURATED_FWHM * fwhm))] |= np.uint16(MaskPlane.SATURATED)
+        around = COARSE_SATURATED_PX if fwhm < COARSE_FWHM else round(SATURATED_FWHM * fwhm)
+        result[grown(clipped, around)] |= np.uint16(MaskPlane.SATURATED)
     return result

@@ -181,6 +181,15 @@ def test_an_isolated_bad_pixel_stays_one_and_edges_grow():
     assert not np.any(out[5:55, 5:55] & MaskPlane.EDGE)
 
 
+@pytest.mark.parametrize(("fwhm", "radius"), [(1.7, 4), (2.3, 3), (4.0, 5)])
+def test_saturated_stars_grow_with_the_psf_and_in_coarse_pixels_by_what_their_aliases_reach(fwhm, radius):
+    mask = np.zeros((60, 60), dtype=np.uint16)
+    mask[30, 30] = MaskPlane.SATURATED
+    out = (combined_mask(mask, fwhm) & MaskPlane.SATURATED) != 0
+    assert np.all(out[30, 30 - radius : 31 + radius])
+    assert not out[30, 30 + radius + 1]
+
+
 def test_tiles_agree_with_the_whole():
     new, reference, *_ = make_pair((384, 384), new={"fwhm": 3.6})
     whole = subtract(new, reference, SETTINGS)
