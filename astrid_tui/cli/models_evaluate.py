@@ -30,6 +30,7 @@ from core.vocabulary import ExitCode
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from core.settings import Settings
     from pipeline.classify.unet import UNet
     from pipeline.training.evaluate import Candidate, Evaluation
     from pipeline.training.examples import Examples
@@ -130,7 +131,7 @@ def evaluate(
     if examples is not None:
         judged_by = _read(examples)
     else:
-        judged_by, whole = _simulated(fields, network, quiet=as_json)
+        judged_by, whole = _simulated(fields, network, settings_of(context), quiet=as_json)
     own = None if own_kind is None else _read(own_kind)
     learnt_from = [_read(path) for path in trained_on or ()]
     for each in (judged_by,) if own is None else (judged_by, own):
@@ -216,7 +217,9 @@ def _print(title: str, evaluation: Evaluation, gap: dict[str, dict[str, float | 
         remark(f"{evaluation.left_out} examples without a label were left out")
 
 
-def _simulated(fields: int, network: UNet | None, *, quiet: bool) -> tuple[Examples, dict[str, NDArray[Any]]]:
+def _simulated(
+    fields: int, network: UNet | None, settings: Settings, *, quiet: bool
+) -> tuple[Examples, dict[str, NDArray[Any]]]:
     """Fields that are simulated now, and what the U-Net says of them."""
     from pipeline.training import examples, scored_fields
     from pipeline.training.seeds import JUDGING
@@ -228,8 +231,8 @@ def _simulated(fields: int, network: UNet | None, *, quiet: bool) -> tuple[Examp
             report(done, fields, f"{total} examples")
 
         if network is None:
-            return examples.of_seeds(seeds, on_field=told), {}
-        scored = scored_fields.of_seeds(seeds, FIELD_PX, network, told)
+            return examples.of_seeds(seeds, on_field=told, settings=settings), {}
+        scored = scored_fields.of_seeds(seeds, FIELD_PX, network, told, settings)
     return scored.examples, {} if scored.unet is None else {UNET: scored.unet}
 
 

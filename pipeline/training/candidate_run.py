@@ -20,6 +20,7 @@ from pipeline.training import examples as example_sets
 from pipeline.training.candidate_models import Trained, fine_tune_realbogus, train_realbogus, train_tree
 from pipeline.training.detected import kept_as, taking_part
 from pipeline.training.examples import Examples
+from pipeline.training.fields import told_by
 from pipeline.training.recording import DONE, Recording
 from pipeline.training.seeds import of_candidates
 from pipeline.training.tree_train import TreeOptions
@@ -143,6 +144,7 @@ def run(
         asked |= {"start": tuning.start.digest, "layers": tuning.layers}
     if wanted.simulates:
         asked |= {"unet": _digest(taking_part(settings, models or {}))}
+        asked |= {"followed": other} if (other := told_by(settings)) else {}
     parameters = asked | {"examples_sha256": ""}
     if resume:
         return _go_on(settings, wanted, parameters, report, stopped, models or {}, start)
@@ -355,12 +357,12 @@ def examples_of(
     every = of_candidates(wanted.seed, wanted.fields)
     for begin in every[::CHUNK]:
         seeds = range(begin, min(begin + CHUNK, every.stop))
-        path = folder / f"{kept_as(_digest(network))}{FIELD_PX}-{begin}-{len(seeds)}.npz"
+        path = folder / f"{kept_as(_digest(network), settings)}{FIELD_PX}-{begin}-{len(seeds)}.npz"
         if stopped():
             return None
         if not path.exists():
             done = begin - every.start
-            made = example_sets.of_seeds(seeds, FIELD_PX, _from(done, wanted, report), network)
+            made = example_sets.of_seeds(seeds, FIELD_PX, _from(done, wanted, report), network, settings)
             example_sets.write(made, path)
         parts.append(example_sets.read(path))
     return example_sets.join(parts)

@@ -3,7 +3,7 @@
 Models learn of what they will be asked about: the peaks of the score and, where a U-Net takes part, what only
 it sees, fainter than the threshold, and its streaks. It takes part unless the settings switch it off. Of what
 only it sees they learn more than is shown: also what it is less sure of, for at 3.5 to 5 sigma peaks of noise
-look like sources, and few of them are shown.
+look like sources, and few of them are shown. The threshold is that of the settings.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pipeline.detection.joined import join, only_seen_by_unet, opinion
 from pipeline.detection.unet_objects import point_objects
 from pipeline.frame import Detection, Dropped, FrameRefused
 from pipeline.training.events import Event
-from pipeline.training.fields import VERSION, TrainingField, nature
+from pipeline.training.fields import VERSION, TrainingField, nature, told_by
 
 MOST_OF_STREAK = 4  # detections along one trail that are kept
 WEAK = "weak where its flux peaks"  # it is no detection at its own place
@@ -76,15 +76,18 @@ def taking_part(settings: Settings, models: Models) -> UNet | None:
     return unet.in_use(models) if settings.detect.unet else None
 
 
-def kept_as(network: str | None) -> str:
+def kept_as(network: str | None, settings: Settings | None = None) -> str:
     """What the names of files begin with that keep what was detected in fields, with a U-Net or without.
 
     Parameters
     ----------
     network : str or None
         Digest of the U-Net; none where none took part.
+    settings : Settings, optional
+        Those that the fields follow; by default as AstrID comes.
     """
-    return f"seen-{VERSION}-{'none' if network is None else network[:12]}-"
+    other = told_by(settings)
+    return f"seen-{VERSION}-{'none' if network is None else network[:12]}-{f'{other}-' if other else ''}"
 
 
 def detections_of(found: TrainingField, seen: Seen | None = None) -> list[Told]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from core.errors import AstridError
 from core.review.cutouts import Cutouts, pack, unpack
+from core.settings import Settings
 from core.unfinished import unfinished
 from pipeline.classify import cutout_features
 from pipeline.classify.triplets import SIDE, Triplets, of_cutouts
@@ -223,6 +224,7 @@ def of_seeds(
     size: int = 512,
     on_field: Callable[[int, int], None] | None = None,
     network: UNet | None = None,
+    settings: Settings | None = None,
 ) -> Examples:
     """Examples of simulated fields, a field for each seed.
 
@@ -235,6 +237,8 @@ def of_seeds(
         Called with the number of fields and of examples so far.
     network : UNet, optional
         The one that takes part in the detection.
+    settings : Settings, optional
+        Those that the fields follow: `pipeline.training.fields.field`.
 
     Raises
     ------
@@ -245,7 +249,7 @@ def of_seeds(
     total = 0
     for done, seed in enumerate(seeds, start=1):
         try:
-            part = of_field(field(seed, size), network)
+            part = of_field(field(seed, size, settings=settings), network)
         except FrameRefused:
             part = None  # no draw of this seed could be subtracted
         if part is not None:

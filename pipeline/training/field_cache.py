@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.operations import memory
+from core.settings import Settings
 from core.unfinished import unfinished
 from pipeline.classify.unet_input import frame_input
 from pipeline.files.npz_file import DAMAGE
 from pipeline.frame import FrameRefused
-from pipeline.training.fields import VERSION, Classes, TrainingField, field
+from pipeline.training.fields import VERSION, Classes, TrainingField, field, told_by
 
 MEMORY_SHARE = 0.1  # of the machine's, for fields that are learnt from
 EVENT_COLUMNS = ("x", "y", "snr", "x_begin", "y_begin", "x_end", "y_end")
@@ -59,6 +61,7 @@ def make(
     on_field: Callable[[int, int], None] | None = None,
     source: Callable[[int, int], TrainingField] | None = None,
     kind: str = "field",
+    settings: Settings | None = None,
 ) -> list[Path]:
     """Make the fields of some seeds that a folder lacks.
 
@@ -74,6 +77,8 @@ def make(
         What makes a field of a seed and a size, instead of `pipeline.training.fields.field`.
     kind : str
         Begins the files' names; of another source, another.
+    settings : Settings, optional
+        Those that simulated fields follow: `pipeline.training.fields.field`.
 
     Returns
     -------
@@ -81,12 +86,15 @@ def make(
         The files of all seeds that could be made.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    draw = source or partial(field, settings=settings)
+    other = told_by(settings)
+    begin = f"{kind}-{other}" if other else kind
     files = []
     for done, seed in enumerate(seeds, start=1):
-        path = folder / f"{kind}-{VERSION}-{size}-{seed:07d}.npz"
+        path = folder / f"{begin}-{VERSION}-{size}-{seed:07d}.npz"
         if not path.exists():
             with suppress(FrameRefused):
-                write((source or field)(seed, size), path)
+                write(draw(seed, size), path)
         if path.exists():
             files.append(path)
         if on_field is not None:

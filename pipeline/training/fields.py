@@ -1,12 +1,17 @@
 """Training fields: a new frame and its reference with everything that changed and went wrong known.
 
 A field goes through the product's own calibration, alignment and subtraction, so that a model learns from
-the residuals that it will meet. What is in a field follows from its seed alone.
+the residuals that it will meet. What is in a field follows from its seed alone, how it is subtracted and
+searched also from ``[subtract]`` and ``[detect]`` of the settings: they decide what candidates there are and
+what they look like. All other settings suit a telescope, and each field draws its own.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from astropy.io.fits import Header
@@ -14,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from core.settings import Settings
+from core.settings_sections import DetectSettings, SubtractSettings
 from core.vocabulary import MaskPlane
 from pipeline.classify.unet import CLASSES
 from pipeline.clock import StageClock
@@ -40,6 +46,9 @@ ISLAND, ISLAND_PEAK = 4.0, 5.0  # sigma: what is beyond these and no event is an
 LOBES_FWHM = 3.0  # around bright events rings of the filter are no artefacts
 TRIES = 12
 VERSION = 7  # of what a seed gives; what is kept of another version is not mixed with it
+OTHER_METHOD: dict[str, Literal["zogy", "classic"]] = {"zogy": "classic", "classic": "zogy"}
+BY_OTHER_METHOD = 0.15  # of the fields
+DIGITS = 12  # of a digest
 CLEAR = 2.0  # sigma that an event must have where it is said to be what was detected
 
 
@@ -82,8 +91,26 @@ class TrainingField:
     conditions: Conditions = PLAIN
 
 
+def told_by(settings: Settings | None) -> str:
+    """What the names of kept fields tell of the settings that fields follow: nothing of the defaults."""
+    if settings is None:
+        return ""
+    made_of, usual = (
+        json.dumps([subtract.model_dump(exclude={"device"}), detect.model_dump(exclude={"unet"})])
+        for subtract, detect in (
+            (settings.subtract, settings.detect),
+            (SubtractSettings(), DetectSettings()),
+        )
+    )
+    return "" if made_of == usual else hashlib.sha256(made_of.encode()).hexdigest()[:DIGITS]
+
+
 def field(
-    seed: int, size: int = 512, streaks: bool = True, conditions: Conditions | None = None
+    seed: int,
+    size: int = 512,
+    streaks: bool = True,
+    conditions: Conditions | None = None,
+    settings: Settings | None = None,
 ) -> TrainingField:
     """A simulated field.
 
@@ -97,6 +124,8 @@ def field(
         Whether the trails that were drawn are in it; all else is drawn alike.
     conditions : Conditions, optional
         Instead of those that are drawn, half of which are hard ones.
+    settings : Settings, optional
+        How it is subtracted and searched; by default as AstrID comes.
 
     Raises
     ------
@@ -115,7 +144,7 @@ def field(
         add_events(random, scene, events)
         defects = add_defects(random, scene)
         try:
-            made = subtracted(random, scene, events, defects, name, seed)
+            made = subtracted(random, scene, events, defects, name, seed, settings)
             return replace(made, conditions=drawn)
         except FrameRefused as error:
             refused = error
@@ -123,7 +152,13 @@ def field(
 
 
 def subtracted(
-    random: np.random.Generator, scene: Scene, events: list[Event], defects: Defects, name: str, seed: int
+    random: np.random.Generator,
+    scene: Scene,
+    events: list[Event],
+    defects: Defects,
+    name: str,
+    seed: int,
+    settings: Settings | None = None,
 ) -> TrainingField:
     """A scene with events and defects in it, taken through the pipeline.
 
@@ -132,7 +167,7 @@ def subtracted(
     FrameRefused
         The pipeline does not take it.
     """
-    settings = _settings(random)
+    settings = _settings(random, settings)
     clock = StageClock()
     raw_ref = _raw(scene.ref, f"{name} reference", np.zeros(scene.ref.electrons.shape, np.uint16))
     raw_new = _raw(scene.new, name, defects.known)
@@ -140,7 +175,9 @@ def subtracted(
     reference = prepare_image(ReferenceImage(old.frame, (raw_ref.exposure.name,), "electron"), settings)
     measured = measure(raw_new, None, settings, clock)
     new = align(measured.frame, measured.stars, measured.fwhm, reference, settings)
-    method = "classic" if random.random() < 0.15 else "zogy"
+    method = settings.subtract.method
+    if random.random() < BY_OTHER_METHOD:
+        method = OTHER_METHOD[method]
     difference = subtract(new, reference, settings, method)
     # Where a frame's noise contradicts its gain, its electrons are not those of the plate.
     electrons = (reference.frame.gain or scene.ref.gain) / scene.ref.gain
@@ -154,14 +191,19 @@ def subtracted(
     )
 
 
-def _settings(random: np.random.Generator) -> Settings:
-    """The defaults, but at times no cosmic rays are looked for: then they are what detections are made of."""
-    settings = Settings()
+def _settings(random: np.random.Generator, followed: Settings | None) -> Settings:
+    """The defaults and what is followed, but at times no cosmic rays are looked for: then they are what
+    detections are made of. A GPU's last digits would make other fields.
+    """
+    settings = Settings.model_construct()
+    subtract = settings.subtract if followed is None else followed.subtract
     look = bool(random.random() < 0.65)
     return settings.model_copy(
         update={
             "calibrate": settings.calibrate.model_copy(update={"cosmic_rays": look}),
             "depth": settings.depth.model_copy(update={"enabled": False}),
+            "subtract": subtract.model_copy(update={"device": "cpu"}),
+            "detect": settings.detect if followed is None else followed.detect,
         }
     )
 

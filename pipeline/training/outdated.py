@@ -13,7 +13,7 @@ from pipeline.training.fields import VERSION
 EXAMPLES, SCORED, TRAINING = "examples", "scored", "training"  # folders of the home
 # As they are named, and as earlier versions of AstrID named them.
 _DETECTED = re.compile(r"(?:seen|scored|fields|shown|told)(?:-(?:\d+|[0-9a-f]{12}|none))+\.np[yz]")
-_WHOLE = re.compile(r"(?:field|frames-[0-9a-f]{12})-(?P<version>\d+)-\d+-\d{7}\.npz")
+_WHOLE = re.compile(r"(?:field(?:-[0-9a-f]{12})?|frames-[0-9a-f]{12})-(?P<version>\d+)-\d+-\d{7}\.npz")
 
 
 def outdated(home: Path, networks: Collection[str] | None) -> Iterator[Path]:

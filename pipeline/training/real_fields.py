@@ -32,7 +32,7 @@ from pipeline.stellar.stamps import placed_psfs
 from pipeline.subtraction.match import match
 from pipeline.training.defects import Defects
 from pipeline.training.events import add_events, draw_events
-from pipeline.training.fields import TRIES, TrainingField, subtracted
+from pipeline.training.fields import TRIES, TrainingField, subtracted, told_by
 from pipeline.training.scenes import Plate, Scene
 
 Array = NDArray[np.float64]
@@ -94,7 +94,7 @@ class RealFields:
     ----------
     folder : Path
     settings : Settings
-        How frames are read where their headers are silent.
+        How frames are read where their headers are silent, subtracted and searched.
 
     Attributes
     ----------
@@ -114,7 +114,9 @@ class RealFields:
                 f"{folder} holds {len(self.paths)} FITS files; two frames of one sky are needed"
             )
         self.settings = settings
-        made_of = [settings.science_hash, *(content_hash(path) for path in self.paths)]
+        # The hash alone was the name before fields followed the settings.
+        followed = [other] if (other := told_by(settings)) else []
+        made_of = [settings.science_hash, *followed, *(content_hash(path) for path in self.paths)]
         self.name = f"frames-{hashlib.sha256(' '.join(made_of).encode()).hexdigest()[:12]}"
         self._pair = lru_cache(maxsize=KEPT_PAIRS)(self._measured)
 
@@ -137,7 +139,7 @@ class RealFields:
                 add_events(random, scene, events)
                 spoilt = Defects({}, np.zeros((size, size), dtype=bool), known)
                 name = f"{pair.new.frame.exposure.name} {seed}"
-                return subtracted(random, scene, events, spoilt, name, seed)
+                return subtracted(random, scene, events, spoilt, name, seed, self.settings)
             except FrameRefused as error:
                 refused = error
         raise FrameRefused(f"no two frames could be subtracted: {refused}")

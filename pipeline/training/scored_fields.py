@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.settings import Settings
 from core.unfinished import unfinished
 from pipeline.classify.unet import UNet
 from pipeline.files.npz_file import DAMAGE
@@ -46,6 +47,7 @@ def make(
     network: UNet | None,
     on_field: Callable[[int, int], None] | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    settings: Settings | None = None,
 ) -> Scored:
     """The fields of some seeds; those that a folder lacks are made, and kept there.
 
@@ -61,6 +63,8 @@ def make(
         Called with how many are there and how many will be.
     stopped : callable
         Asked after every field; where it answers True no more are made.
+    settings : Settings, optional
+        Those that the fields follow: `pipeline.training.fields.field`.
 
     Raises
     ------
@@ -69,13 +73,13 @@ def make(
     """
     folder.mkdir(parents=True, exist_ok=True)
     parts: list[Scored] = []
-    begin = kept_as(None if network is None else network.digest)
+    begin = kept_as(None if network is None else network.digest, settings)
     for done, seed in enumerate(seeds, start=1):
         path = folder / f"{begin}{size}-{seed}.npz"
         part = _read(path, with_unet=network is not None) if path.exists() else None
         if part is None:
             try:
-                part = of_training_field(field(seed, size), network)
+                part = of_training_field(field(seed, size, settings=settings), network)
             except FrameRefused:
                 part = None
             if part is not None:
@@ -90,7 +94,11 @@ def make(
 
 
 def of_seeds(
-    seeds: Iterable[int], size: int, network: UNet, on_field: Callable[[int, int], None] | None = None
+    seeds: Iterable[int],
+    size: int,
+    network: UNet,
+    on_field: Callable[[int, int], None] | None = None,
+    settings: Settings | None = None,
 ) -> Scored:
     """As `pipeline.training.examples.of_seeds`, each example with what a U-Net says of it.
 
@@ -102,6 +110,8 @@ def of_seeds(
     network : UNet
     on_field : callable, optional
         Called with the number of fields and of examples so far.
+    settings : Settings, optional
+        Those that the fields follow.
 
     Raises
     ------
@@ -111,7 +121,7 @@ def of_seeds(
     parts: list[Scored] = []
     for done, seed in enumerate(seeds, start=1):
         with suppress(FrameRefused):  # no draw of this seed could be subtracted
-            part = of_training_field(field(seed, size), network)
+            part = of_training_field(field(seed, size, settings=settings), network)
             parts += [] if part is None else [part]
         if on_field is not None:
             on_field(done, sum(len(each.examples) for each in parts))

@@ -89,6 +89,7 @@ def run_ensemble(
             network,
             lambda done, total: report(done, total, "fields"),
             stopped,
+            settings,
         )
         if stopped():
             recording.stopped("stopped; the same command goes on from the fields that were made")

@@ -21,7 +21,7 @@ from pipeline.classify.unet_input import CHANNELS
 from pipeline.training import field_cache, unet_scorecard
 from pipeline.training.checkpoint import Device, TrainingError, on_device
 from pipeline.training.conditions import PLAIN
-from pipeline.training.fields import VERSION, TrainingField, field
+from pipeline.training.fields import VERSION, TrainingField, field, told_by
 from pipeline.training.real_fields import RealFields
 from pipeline.training.recording import Recording
 from pipeline.training.remembered import NIGHTS, numbers
@@ -134,15 +134,15 @@ def run(
         device=wanted.device,
         batch=wanted.batch,
     )
-    data = "simulated" if real is None else real.name
+    data = f"simulated{told_by(settings)}" if real is None else real.name
     made_of = f"{wanted.width}-{wanted.seed}-{wanted.fields}x{wanted.size}-{data}"
     checkpoint = home / "training" / f"unet-{made_of}.safetensors"
 
     parameters = asdict(wanted) | {"frames": None if wanted.frames is None else str(wanted.frames)}
     with Recording(settings, NAME, parameters) as recording:
         try:
-            files = _training_fields(cache, real, wanted, report, stopped)
-            measured = _kept(cache, held[:METRIC_FIELDS], wanted.size, report, stopped)
+            files = _training_fields(cache, real, wanted, settings, report, stopped)
+            measured = _kept(cache, held[:METRIC_FIELDS], wanted.size, settings, report, stopped)
         except Halted:
             recording.stopped("stopped while fields were made; the same command goes on from here")
             return None
@@ -156,7 +156,9 @@ def run(
             recording.stopped("stopped; the same command goes on from here")
             return None
         try:
-            published, card = _judged(state, options, files, wanted, recording.model, report, stopped)
+            published, card = _judged(
+                state, options, files, wanted, settings, recording.model, report, stopped
+            )
         except Halted:
             shutil.rmtree(recording.model, ignore_errors=True)  # what is not judged yet is no model
             recording.stopped("stopped after its last step; the same command goes on with the thresholds")
@@ -169,7 +171,12 @@ def run(
 
 
 def _training_fields(
-    cache: Path, real: RealFields | None, wanted: UnetRun, report: Report, stopped: Callable[[], bool]
+    cache: Path,
+    real: RealFields | None,
+    wanted: UnetRun,
+    settings: Settings,
+    report: Report,
+    stopped: Callable[[], bool],
 ) -> list[Path]:
     """The files of all fields to train on."""
     files: list[Path] = []
@@ -178,18 +185,25 @@ def _training_fields(
         if real is not None and number % 2:
             files += field_cache.make(cache, one, wanted.size, source=real.field, kind=real.name)
         else:
-            files += field_cache.make(cache, one, wanted.size)
+            files += field_cache.make(cache, one, wanted.size, settings=settings)
         report(number + 1, wanted.fields, "fields")
         if stopped():
             raise Halted
     return files
 
 
-def _kept(cache: Path, seeds: range, size: int, report: Report, stopped: Callable[[], bool]) -> list[Path]:
+def _kept(
+    cache: Path,
+    seeds: range,
+    size: int,
+    settings: Settings,
+    report: Report,
+    stopped: Callable[[], bool],
+) -> list[Path]:
     """The files of the fields that are measured after every epoch."""
     files: list[Path] = []
     for number, seed in enumerate(seeds, start=1):
-        files += field_cache.make(cache, range(seed, seed + 1), size)
+        files += field_cache.make(cache, range(seed, seed + 1), size, settings=settings)
         report(number, len(seeds), "fields to measure by")
         if stopped():
             raise Halted
@@ -201,6 +215,7 @@ def _judged(
     options: TrainOptions,
     files: Sequence[Path],
     wanted: UnetRun,
+    settings: Settings,
     out: Path,
     report: Report,
     stopped: Callable[[], bool],
@@ -209,7 +224,8 @@ def _judged(
     held = range(HELD_OUT, HELD_OUT + wanted.held_out)
     free = range(STREAK_FREE, STREAK_FREE + wanted.streak_free)
     others = range(held.stop, held.stop + wanted.judged)
-    plain = partial(field, streaks=False, conditions=PLAIN)
+    usual = partial(field, settings=settings)
+    plain = partial(usual, streaks=False, conditions=PLAIN)
 
     def drawn(
         make: Callable[[int, int], TrainingField], seeds: Sequence[int], what: str
@@ -221,13 +237,13 @@ def _judged(
         state,
         options,
         files,
-        drawn(field, held, "thresholds"),
+        drawn(usual, held, "thresholds"),
         drawn(plain, free, "fields without streaks"),
         wanted.false_alarms,
         out,
     )
     network = UNet(read(made.folder, made.digest), wanted.threads)
-    judged = unet_scorecard.judge(network, drawn(field, others, "judging"))
+    judged = unet_scorecard.judge(network, drawn(usual, others, "judging"))
     return made, unet_scorecard.summary(judged) if judged else None
 
 

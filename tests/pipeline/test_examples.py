@@ -19,7 +19,7 @@ from core.objects.tracklets import newest_night, write_tracklets
 from core.review.cutouts import pack
 from core.review.verdicts import decide
 from core.settings import Settings
-from core.settings_sections import ReviewSettings, SiteSettings
+from core.settings_sections import DetectSettings, ReviewSettings, SiteSettings
 from core.surveys.alert import AlertFacts
 from core.vocabulary import Label
 from pipeline.classify.cutout_features import measure
@@ -162,6 +162,33 @@ def test_examples_are_of_the_unet_that_saw_the_fields_and_are_made_once(tmp_path
     keen = examples({"unet": (other, None)})
     assert len(keen) > len(one)
     assert len(list((tmp_path / "examples").iterdir())) == 2
+
+
+def test_models_learn_of_what_is_found_at_the_threshold_in_force(tmp_path, monkeypatch):
+    monkeypatch.setattr(candidate_run, "FIELD_PX", 192)
+
+    def shown(threshold):
+        settings = Settings(home=tmp_path, detect=DetectSettings(threshold=threshold, unet=False))
+        wanted = CandidateRun("tree", fields=2)
+        found = candidate_run.examples_of(settings, wanted, lambda *_: None, lambda: False, {})
+        return np.abs(found.snr[found.is_shown])
+
+    keen, usual, strict = (shown(threshold) for threshold in (4.5, 5.0, 8.0))
+    assert len(keen) > len(usual) > len(strict) > 0
+    assert 4.0 < keen.min() < usual.min() < 6.0 < 7.0 < strict.min()
+    assert len(list((tmp_path / "examples").iterdir())) == 3  # none is mixed with those of another
+
+
+def test_a_training_goes_on_in_no_fields_of_another_threshold(tmp_path, monkeypatch):
+    settings, wanted = Settings(home=tmp_path), CandidateRun("realbogus", fields=2)
+    begun = asdict(wanted) | {"examples_sha256": "cd" * 32, "unet": shipped().digest}
+    with Recording(settings, "realbogus", begun) as recording:
+        (recording.folder / CHECKPOINT).touch()
+        recording.stopped("stopped; --resume goes on from here")
+    monkeypatch.setattr(sets, "field", None)
+    keen = settings.model_copy(update={"detect": DetectSettings(threshold=4.0)})
+    with pytest.raises(AstridError, match="was begun with other options; it goes on only with the same"):
+        candidate_run.run(keen, wanted, lambda *_: None, lambda: False, resume=True)
 
 
 def test_a_mask_of_other_examples_chooses_none_of_these():

@@ -4,23 +4,27 @@ import pytest
 
 from core.database.store import open_store
 from core.models import versions
-from core.settings import load
+from core.settings import Settings, load
+from core.settings_sections import DetectSettings
 from pipeline.classify.shipped import SHIPPED
 from pipeline.training.detected import kept_as
 from pipeline.training.examples import write
-from pipeline.training.fields import VERSION
+from pipeline.training.fields import VERSION, told_by
 from pipeline.training.outdated import remove_outdated
 from tests.astrid_tui.command import Command
 from tests.pipeline.toy_models import blobs
 
+KEEN = Settings.model_construct(detect=DetectSettings(threshold=4.0))
 OLD, GONE, HERE, SHIPPED_UNET = VERSION - 1, "ab" * 32, "cd" * 32, SHIPPED["unet"].digest
 USABLE = (
     f"examples/{kept_as(SHIPPED_UNET)}512-2000000-20.npz",
     f"examples/{kept_as(HERE)}512-2000000-20.npz",
     f"examples/{kept_as(None)}512-2000000-20.npz",
+    f"examples/{kept_as(HERE, KEEN)}512-2000000-20.npz",
     f"examples/scored/{kept_as(HERE)}512-3001000000.npz",
     f"examples/scored/{kept_as(HERE)}512-3001000000.npy",
     f"training/fields-512/field-{VERSION}-512-0000001.npz",
+    f"training/fields-512/field-{told_by(KEEN)}-{VERSION}-512-0000001.npz",
     f"training/fields-512/frames-0123456789ab-{VERSION}-512-0000001.npz",
 )
 OTHERS = (
@@ -35,10 +39,12 @@ USELESS = (
     f"examples/scored/scored-{HERE[:12]}-512-3001000000.npz",
     f"examples/scored/scored-{VERSION}-{HERE[:12]}-512-3001000000.npy",
     f"training/fields-512/field-{OLD}-512-0000001.npz",
+    f"training/fields-512/field-{told_by(KEEN)}-{OLD}-512-0000001.npz",
     f"training/fields-256/frames-0123456789ab-{OLD}-256-0000001.npz",
 )
 OF_ANOTHER_UNET = (
     f"examples/{kept_as(GONE)}512-2000000-20.npz",
+    f"examples/{kept_as(GONE, KEEN)}512-2000000-20.npz",
     f"examples/scored/{kept_as(GONE)}512-3001000000.npz",
     f"examples/scored/{kept_as(GONE)}512-3001000000.npy",
 )
@@ -73,7 +79,7 @@ def test_a_training_removes_it_and_tells_how_much_it_was(home, sqlite_store, mon
     store.close()
     astrid = Command(monkeypatch, capsys.readouterr)
     astrid("models", "train", "tree", "--examples", home / "set.npz", "--no-labels")
-    assert "9.8 KiB of kept fields were removed" in astrid.said
+    assert "11.7 KiB of kept fields were removed" in astrid.said
     assert there(home) == {*USABLE, *OTHERS}
     astrid("models", "train", "tree", "--examples", home / "set.npz", "--no-labels")
     assert "removed" not in astrid.said

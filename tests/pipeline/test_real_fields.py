@@ -10,6 +10,7 @@ import pytest
 from astropy.io import fits
 
 from core.settings import Settings
+from core.settings_sections import DetectSettings, SubtractSettings
 from pipeline.detection.forced import forced_fluxes
 from pipeline.frame import FrameRefused
 from pipeline.simulate import simulate_pair
@@ -50,6 +51,15 @@ def test_a_seed_is_a_field(folder):
     one, two = (RealFields(folder, Settings()).field(4, 320) for _ in range(2))
     assert np.array_equal(one.classes, two.classes)
     assert one.events == two.events
+
+
+def test_they_follow_how_the_settings_subtract_and_search(folder):
+    settings = Settings.model_construct(
+        detect=DetectSettings(threshold=4.0), subtract=SubtractSettings(method="classic")
+    )
+    one, other = (RealFields(folder, each).field(4, 320) for each in (Settings(), settings))
+    assert other.settings.detect.threshold == 4.0
+    assert {one.difference.method, other.difference.method} == {"zogy", "classic"}
 
 
 def test_fields_are_kept_under_a_name_of_the_pixels_and_settings_that_they_are_of(folder, tmp_path):

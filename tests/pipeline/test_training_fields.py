@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from core.settings import Settings
+from core.settings_sections import DetectSettings, SubtractSettings
 from pipeline.detection.detect import detect
 from pipeline.detection.forced import forced_fluxes
 from pipeline.training import field_cache
+from pipeline.training.detected import kept_as
 from pipeline.training.events import POINTS, STREAKS, draw_events
-from pipeline.training.fields import ARTEFACT, DARK, POINT, STREAK, UNTOLD, field, nature
+from pipeline.training.fields import ARTEFACT, DARK, POINT, STREAK, UNTOLD, VERSION, field, nature
 from pipeline.training.scenes import draw_scene
 
 SEEDS = (7, 4)
@@ -24,6 +27,34 @@ def test_a_seed_gives_one_field_and_another_seed_another(fields):
     assert np.array_equal(again.classes, fields[0].classes)
     assert again.events == fields[0].events
     assert not np.array_equal(fields[0].difference.score, fields[1].difference.score)
+
+
+def test_a_field_follows_how_the_settings_subtract_and_search_and_no_variable(fields, monkeypatch):
+    """At times it is subtracted by the other method: what comes with AstrID knows of both."""
+    detect, subtract = DetectSettings(threshold=4.0), SubtractSettings(method="classic", device="cuda")
+    settings = Settings.model_construct(detect=detect, subtract=subtract)
+    monkeypatch.setenv("ASTRID_DETECT__THRESHOLD", "9")
+    for seed, usual in zip(SEEDS, fields, strict=True):
+        other = field(seed, 384, settings=settings)
+        assert other.settings.detect.threshold == 4.0
+        assert other.settings.subtract.device == "cpu"
+        assert {other.difference.method, usual.difference.method} == {"zogy", "classic"}
+        np.testing.assert_array_equal(other.new.frame.data, usual.new.frame.data)
+    assert field(SEEDS[0], 384).settings.detect.threshold == 5.0
+
+
+def test_what_is_kept_of_fields_is_told_apart_by_what_they_follow_alone(tmp_path):
+    usual = Settings.model_construct(home=tmp_path)
+    keen, coarse, as_it_comes = (
+        usual.model_copy(update=update)
+        for update in (
+            {"detect": DetectSettings(threshold=4.0)},
+            {"subtract": SubtractSettings(tile_px=320)},
+            {"detect": DetectSettings(unet=False), "subtract": SubtractSettings(device="cuda")},
+        )
+    )
+    assert kept_as(None, as_it_comes) == kept_as(None, usual) == kept_as(None) == f"seen-{VERSION}-none-"
+    assert len({kept_as(None, each) for each in (usual, keen, coarse)}) == 3
 
 
 def test_injected_sources_have_the_flux_and_the_significance_that_the_truth_tells(fields):
@@ -90,13 +121,13 @@ def test_what_is_detected_is_told_apart_by_what_it_is(fields):
 
 
 def test_a_folder_of_fields_is_made_once_and_read_back(tmp_path, fields, monkeypatch):
-    monkeypatch.setattr(field_cache, "field", lambda seed, size: fields[SEEDS.index(seed)])
+    monkeypatch.setattr(field_cache, "field", lambda seed, size, **_: fields[SEEDS.index(seed)])
     seen = []
     files = field_cache.make(
         tmp_path, range(SEEDS[0], SEEDS[0] + 1), 384, lambda done, of: seen.append((done, of))
     )
     before = files[0].read_bytes()
-    monkeypatch.setattr(field_cache, "field", lambda seed, size: pytest.fail("made twice"))
+    monkeypatch.setattr(field_cache, "field", lambda *_, **__: pytest.fail("made twice"))
     assert field_cache.make(tmp_path, range(SEEDS[0], SEEDS[0] + 1), 384) == files
     assert files[0].read_bytes() == before
     assert seen == [(1, 1)]
@@ -106,6 +137,11 @@ def test_a_folder_of_fields_is_made_once_and_read_back(tmp_path, fields, monkeyp
     assert np.isfinite(back.planes).all()
     assert back.kinds.tolist() == [event.kind for event in fields[0].events]
     assert sorted(tmp_path.iterdir()) == files
+    keen = Settings.model_construct(detect=DetectSettings(threshold=4.0))
+    monkeypatch.setattr(field_cache, "field", lambda seed, size, settings: fields[settings is keen])
+    (other,) = field_cache.make(tmp_path, range(SEEDS[0], SEEDS[0] + 1), 384, settings=keen)
+    assert other not in files
+    assert field_cache.read(other).name == fields[1].name
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04cos\nsystem\n."])
