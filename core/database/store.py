@@ -320,7 +320,7 @@ def _sqlite_engine(path: Path, mode: str) -> Engine:
             uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
         )
         if mode != "ro":
-            _log_ahead(connection)
+            log_ahead(connection)
         connection.execute("PRAGMA foreign_keys=ON")
         for name, function in (("sin", math.sin), ("cos", math.cos)):
             # Distances on the sky need them, and not every build of SQLite has its own.
@@ -342,7 +342,7 @@ def _sqlite_engine(path: Path, mode: str) -> Engine:
     return engine
 
 
-def _log_ahead(connection: sqlite3.Connection) -> None:
+def log_ahead(connection: sqlite3.Connection) -> None:
     """Let changes be logged ahead, once nobody writes: SQLite itself does not wait with that.
 
     So two may make one store at once.

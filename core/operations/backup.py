@@ -19,6 +19,7 @@ from core.database.store import (
     HEAD,
     StoreUnreachable,
     is_newer,
+    log_ahead,
     make_engine,
     parse_url,
     shown_url,
@@ -219,6 +220,8 @@ def restore(file: Path, url: str, *, force: bool, now: float, report: Report) ->
             contents = _copy_sqlite(URL.create("sqlite", database=str(file)), part, report)
             if contents.broken:
                 raise BackupError(f"{file} was not restored: {contents.broken[0].sentence}")
+            with closing(sqlite3.connect(part, isolation_level=None)) as store:
+                log_ahead(store)  # as it did before, also while nobody but readers opens it
             give_as(part, (target if is_store else file).stat())
             if is_store:
                 sync(part)  # a disk that takes no more shows here, while the store is where it was

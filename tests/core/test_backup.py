@@ -15,12 +15,15 @@ from sqlalchemy import make_url, text
 
 from core.database.migrations import downgrade
 from core.database.store import Store, open_store
+from core.health.checks import examine
+from core.health.facts import gather
 from core.operations import backup, postgres_dump
 from core.operations.backup import BackupError, back_up, damage, file_name, restore
 from core.operations.postgres_dump import PostgresToolsMissing
 from core.permissions import give_as
 from core.review.chain import session_heads, verify
 from core.review.verdicts import decide
+from core.settings import Settings
 from core.vocabulary import Label
 from tests.core.rows import add_candidate
 
@@ -222,6 +225,17 @@ def test_a_backup_becomes_the_store_and_the_old_one_is_put_aside(sqlite_store: S
     with closing(open_store(f"sqlite:///{done.aside}")) as old:
         assert session_heads(old)[0].sequence == 1
     assert not list(tmp_path.glob("*.part*"))
+
+
+def test_a_restored_store_is_well_before_anybody_writes_to_it(sqlite_store: Store, tmp_path: Path) -> None:
+    back_up(f"sqlite:///{tmp_path}/astrid.db", tmp_path / "copy.db", quietly)
+    url = f"sqlite:///{tmp_path}/new/astrid.db"
+    restore(tmp_path / "copy.db", url, force=False, now=0.0, report=quietly)
+    assert [each.name for each in (tmp_path / "new").iterdir()] == ["astrid.db"]
+    facts = gather(Settings(home=tmp_path, store={"url": url}), over_network=False)
+    assert facts.store.journal_mode == "wal"
+    (said,) = (each for each in examine(facts, Settings().health) if each.name == "store")
+    assert said.state == "ok", said.message
 
 
 def test_the_store_is_where_it_was_when_the_backup_cannot_take_its_place(
