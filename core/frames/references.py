@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from pathlib import Path
 
 from sqlmodel import Session, col, select
 
@@ -16,17 +17,11 @@ from core.objects.sky import rows_in_cone, separation_deg
 from core.vocabulary import Label, ObservationState, ReviewState
 
 __all__ = [
-    "ReferenceFacts",
-    "add",
-    "best",
-    "choose",
-    "covers",
-    "missing",
-    "newest_first",
-    "retire",
-    "seen_meanwhile",
-]
+    "FOLDER", "ReferenceFacts", "add", "best", "choose", "covers", "file_of", "missing", "newest_first",
+    "retire", "seen_meanwhile",
+]  # fmt: skip
 
+FOLDER = "references"  # of AstrID's home
 SIZE_TOLERANCE = 0.2  # of width and height, where nothing but the field's name tells the place
 CENTRE_STEPS = 4  # centres within a quarter of the radius are equally good, and the newest is taken
 
@@ -62,6 +57,15 @@ def retire(store: Store, reference_id: int) -> bool:
         if row is not None:
             row.is_current = False
         return row is not None
+
+
+def file_of(path: str, home: Path) -> Path:
+    """Where the file of a reference is: where it was made, or else in this home, which may have been moved.
+
+    Its name tells its content, so that no other can be taken for it.
+    """
+    made, here = Path(path), home / FOLDER / Path(path).name
+    return here if not made.exists() and here.exists() else made
 
 
 def newest_first(store: Store) -> list[Reference]:

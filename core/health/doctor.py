@@ -91,12 +91,12 @@ def _references(settings: Settings) -> Iterator[Check]:
     One that only reviews does not need to, and one that has yet to run cannot be told from it.
     """
     from core.database.store import StoreError, open_store
-    from core.frames.references import newest_first
+    from core.frames.references import file_of, newest_first
     from core.operations.runs import has_run_here
 
     try:
         with closing(open_store(settings.store_url, read_only=True)) as store:
-            paths = [Path(each.path) for each in newest_first(store) if each.is_current]
+            paths = [file_of(each.path, settings.home) for each in newest_first(store) if each.is_current]
             needs_them = has_run_here(store)
     except StoreError:
         return  # as was told
@@ -107,10 +107,10 @@ def _references(settings: Settings) -> Iterator[Check]:
             "failed" if needs_them else "warning",
             f"{len(lost)} of {len(paths)} cannot be read on this machine, such as {lost[0]}: "
             + (
-                "frames need them under the same path on each"
+                "frames need them there or in the folder references of AstrID's home"
                 if needs_them
-                else "no run was made here yet, and to review needs none; before one, see that they lie under"
-                " the same path here"
+                else "no run was made here yet, and to review needs none; before one, see that they lie"
+                " there or in the folder references of AstrID's home"
             ),
         )
     elif paths:

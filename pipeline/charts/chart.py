@@ -15,6 +15,7 @@ from scipy.ndimage import map_coordinates
 from core.catalogs.library import CatalogError, Library
 from core.catalogs.near import near
 from core.errors import AstridError
+from core.frames.references import file_of
 from core.objects.chart_images import ChartImage, ChartTarget
 from core.review.cutouts import CutoutError, unpack
 from core.settings import Settings
@@ -215,7 +216,7 @@ def _from_cutout(target: ChartTarget, reason: str) -> Chart:
 
 def _frame(image: ChartImage, settings: Settings) -> Frame:
     if image.is_reference:
-        return read(Path(image.path)).frame
+        return read(file_of(image.path, settings.home)).frame
     return calibrate(read_frame(Path(image.path), image.extension), None, settings)
 
 

@@ -14,6 +14,7 @@ from sqlmodel import Session, col
 
 from core.database.store import Store
 from core.database.tables import Candidate, CandidateMatch, Difference, Reference
+from core.frames.references import file_of
 from core.objects.known import TOLD_BODY, write_known
 from core.settings import Settings
 from core.surveys.sites import site_of
@@ -165,7 +166,7 @@ def _from_file(reference: Reference | None, rows: Sequence[Any], settings: Setti
     if reference is None:
         return [{"status": "unknown", "reason": "its reference is gone from the store"}] * len(rows)
     try:
-        frame, stars = _sources(reference.path, reference.content)
+        frame, stars = _sources(file_of(reference.path, settings.home), reference.content)
     except FrameRefused as refused:
         log.warning("the reference of %d candidates cannot be read: %s", len(rows), refused)
         return [{"status": "unknown", "reason": "its reference image cannot be read"}] * len(rows)
@@ -184,6 +185,6 @@ def _from_file(reference: Reference | None, rows: Sequence[Any], settings: Setti
 
 
 @lru_cache(maxsize=2)
-def _sources(path: str, _content: str) -> tuple[Frame, Stars]:
-    frame = read(Path(path)).frame
+def _sources(path: Path, _content: str) -> tuple[Frame, Stars]:
+    frame = read(path).frame
     return frame, find_stars(frame)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from core.database.tables import Reference
+from core.frames.references import file_of
 from core.settings import Settings
 from pipeline.frame import PreparedReference
 from pipeline.known.match import KnownSky
@@ -35,13 +36,14 @@ def prepare(reference: Reference, settings: Settings) -> PreparedReference:
         Its file cannot be read, or shows too few stars to measure a PSF.
     """
     degree = settings.subtract.psf_degree
-    prepared = _prepared(reference.id or 0, reference.content, reference.path, degree)
+    path = file_of(reference.path, settings.home)
+    prepared = _prepared(reference.id or 0, reference.content, path, degree)
     return calibrated(prepared, settings) if prepared.zeropoint is None else prepared
 
 
 @lru_cache(maxsize=KEPT)
-def _prepared(reference_id: int, _content: str, path: str, psf_degree: int) -> PreparedReference:
-    return _measured(read(Path(path)), psf_degree, reference_id)
+def _prepared(reference_id: int, _content: str, path: Path, psf_degree: int) -> PreparedReference:
+    return _measured(read(path), psf_degree, reference_id)
 
 
 def calibrated(prepared: PreparedReference, settings: Settings) -> PreparedReference:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.frames.outcome import ReferenceFacts
+from core.frames.references import FOLDER
 from core.settings import Settings
 from core.unfinished import part_beside, put
 from pipeline.calibration.calibrators import MastersFor
@@ -197,7 +198,7 @@ def _kept(image: ReferenceImage, seeing_px: float, chosen: str, settings: Settin
         raise FrameRefused(f"nothing can be subtracted from it: {refused}") from None
     # Fluxes are of its PSF, by which its zeropoint is better known than by the apertures of any frame.
     image = replace(image, zeropoint=prepared.zeropoint, mag_system=prepared.mag_system)
-    folder = settings.home / "references"
+    folder = settings.home / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     with part_beside(folder / "reference.fits") as written:
         write(image, written)

@@ -385,6 +385,10 @@ def test_the_doctor_looks_for_references_that_another_machine_keeps(
     runs.start(sqlite_store, engine="local", workers=1, config_hash="")
     ((state, message),) = said()
     assert (state, message.partition(":")[0]) == ("failed", found)
+    (tmp_path / "references").mkdir()
+    (tmp_path / "references" / "there.fits").touch()  # as where this home was moved
+    assert [state for state, _ in said()] == ["ok"]
+    (tmp_path / "references" / "there.fits").unlink()
     references.retire(sqlite_store, lost.id or 0)
     assert [state for state, _ in said()] == ["ok"]
 

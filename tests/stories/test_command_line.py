@@ -258,3 +258,19 @@ def test_a_reference_that_holds_a_supernova_is_told_of(astrid, night, monkeypatc
     monkeypatch.setenv("ASTRID_REVIEW__BLIND", "true")
     astrid("reference", "build", *night.science)
     assert "1 transient that reviewers judged real shone while" in astrid.said
+
+
+def test_a_home_that_was_moved_goes_on(astrid, night, tmp_path, monkeypatch):
+    astrid.stay(monkeypatch)
+    astrid("init")
+    reference = astrid.json("reference", "build", *night.reference)
+    astrid("ingest", *night.science)
+    moved = tmp_path / "elsewhere" / "home"
+    moved.parent.mkdir()
+    (tmp_path / "home").rename(moved)
+    monkeypatch.setenv("ASTRID_HOME", str(moved))
+    assert not Path(reference["path"]).exists()
+    assert astrid.json("run")["counts"] == {"done": len(night.science)}
+    seen = astrid.json("candidates", "list", "--limit", 1)[0]
+    astrid("chart", seen["object"], "-o", tmp_path / "chart.png")
+    assert "reference" in astrid.json("candidates", "show", seen["id"])["known"]
