@@ -159,14 +159,21 @@ def _print_curve(rows: Sequence[dict[str, Any]]) -> None:
         return
     told = [
         (f"{row['mjd']:.5f}", row["source"], row["filter"], row["kind"], *mag_cells(row),
-         *flux_cells(row), row["calibration"])
+         *flux_cells(row), row["calibration"], row["reference"])
         for row in rows
     ]  # fmt: skip
     headings = (
         "mjd", "source", "filter", "kind", "mag", "mag error", "system", "flux", "flux error", "unit",
-        "calibration",
+        "calibration", "reference",
     )  # fmt: skip
-    least = (("calibration",), ("system",), ("flux", "flux error", "unit"), ("kind",), ("source",))
+    least = (
+        ("calibration",),
+        ("reference",),
+        ("system",),
+        ("flux", "flux error", "unit"),
+        ("kind",),
+        ("source",),
+    )
     print_table(headings, told, least=least)
 
 

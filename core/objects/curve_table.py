@@ -47,6 +47,7 @@ COLUMNS = (
     Column("flux_err_njy", float, "nJy", "one sigma of flux_njy"),
     Column("calibration", str, None, "ab where a zeropoint is known, else instrumental"),
     Column("candidate", int, None, "number of the detection in the store"),
+    Column("reference", int, None, "number of the reference that was subtracted"),
 )
 
 
@@ -56,7 +57,7 @@ UCDS = {
     "flux_unit": "meta.unit;phot.flux", "mag": "phot.mag;arith.diff", "mag_err": "stat.error;phot.mag",
     "mag_system": "meta.code;phot.mag", "flux_njy": "phot.flux.density;arith.diff",
     "flux_err_njy": "stat.error;phot.flux.density", "calibration": "meta.code.qual",
-    "candidate": "meta.id.cross",
+    "candidate": "meta.id.cross", "reference": "meta.id",
 }  # fmt: skip
 
 
@@ -123,6 +124,7 @@ def curve_row(point: LightCurvePoint) -> dict[str, Any]:
         "flux_err_njy": None if scale is None or error is None else error * scale,
         "calibration": "instrumental" if scale is None else "ab",
         "candidate": point.candidate_id,
+        "reference": point.reference,
     }
 
 

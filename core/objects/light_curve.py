@@ -47,6 +47,9 @@ class LightCurvePoint:
     m50 : float or None
         The depth of the frame, where nothing was detected: the magnitude at which half of injected
         sources are found anywhere in it.
+    reference : int or None
+        What was subtracted; none of a survey. Fluxes by one reference and by another differ by what the place
+        shone in each, and, where they are instrumental, in their unit.
     """
 
     mjd: float
@@ -63,6 +66,7 @@ class LightCurvePoint:
     kind: str = FluxKind.DETECTION
     zeropoint: float | None = None
     m50: float | None = None
+    reference: int | None = None
 
 
 def current_detections(db: Session, *object_ids: int) -> list[Candidate]:
@@ -84,17 +88,27 @@ def light_curve(
     Forced fluxes are those of current differences.
     """
     query = (
-        select(ForcedFlux, col(Difference.m50))
+        select(ForcedFlux, col(Difference.m50), col(Difference.reference_id))
         .join(Difference, col(ForcedFlux.difference_id) == col(Difference.id))
         .where(col(ForcedFlux.sky_object_id).in_(object_ids), col(Difference.is_current).is_(True))
         .order_by(col(ForcedFlux.mjd).desc())
         .limit(MAX_POINTS)
     )
     detected = list(detections)
-    points = [_detected(row) for row in detected]
-    points += [forced_point(row, m50) for row, m50 in db.execute(query)]
+    references = _references(db, detected)
+    points = [_detected(row, references.get(row.difference_id or 0)) for row in detected]
+    points += [forced_point(row, m50, reference) for row, m50, reference in db.execute(query)]
     points += [_told(row) for row in _survey_fluxes(db, object_ids, detected)]
     return tuple(sorted(points, key=lambda point: point.mjd))
+
+
+def _references(db: Session, detected: Sequence[Candidate]) -> dict[int, int]:
+    """The reference of each difference that something was detected in."""
+    ids = sorted({row.difference_id for row in detected if row.difference_id is not None})
+    if not ids:
+        return {}
+    query = select(col(Difference.id), col(Difference.reference_id)).where(col(Difference.id).in_(ids))
+    return {key or 0: reference for key, reference in db.execute(query)}
 
 
 def _survey_fluxes(db: Session, object_ids: Sequence[int], detected: list[Candidate]) -> Iterable[SurveyFlux]:
@@ -118,21 +132,23 @@ def _exposure(row: Candidate | SurveyFlux) -> tuple[str, str | None, int]:
     return row.source, row.filter, round(row.mjd * 86400.0)
 
 
-def _detected(row: Candidate) -> LightCurvePoint:
+def _detected(row: Candidate, reference: int | None) -> LightCurvePoint:
     zeropoint = None
     if row.mag is not None and row.flux:
         zeropoint = row.mag + 2.5 * math.log10(abs(row.flux))
     return LightCurvePoint(
         row.mjd, row.filter, row.flux, row.flux_err, row.flux_unit,
         row.mag, row.mag_err, row.mag_system, is_limit=False, candidate_id=row.id,
-        source=row.source, zeropoint=zeropoint,
+        source=row.source, zeropoint=zeropoint, reference=reference,
     )  # fmt: skip
 
 
-def forced_point(row: ForcedFlux, m50: float | None = None) -> LightCurvePoint:
+def forced_point(row: ForcedFlux, m50: float | None = None, reference: int | None = None) -> LightCurvePoint:
     """A forced flux as an epoch: a limit where it is below five times its error."""
     is_limit = not _is_seen(row.flux, row.flux_err)
-    return _measured(row, row.flux, row.flux_err, OWN, FluxKind.FORCED, is_limit=is_limit, m50=m50)
+    return _measured(
+        row, row.flux, row.flux_err, OWN, FluxKind.FORCED, is_limit=is_limit, m50=m50, reference=reference
+    )
 
 
 def _told(row: SurveyFlux) -> LightCurvePoint:
@@ -154,6 +170,7 @@ def _measured(
     *,
     is_limit: bool,
     m50: float | None = None,
+    reference: int | None = None,
 ) -> LightCurvePoint:
     brightness = UPPER_LIMIT_SIGMA * (flux_err or 0.0) if is_limit else abs(flux or 0.0)
     mag = mag_err = None
@@ -163,5 +180,5 @@ def _measured(
             mag_err = MAG_PER_RELATIVE_ERROR * flux_err / brightness
     return LightCurvePoint(
         row.mjd, row.filter, flux, flux_err, row.flux_unit, mag, mag_err, row.mag_system, is_limit,
-        source=source, kind=kind, zeropoint=row.zeropoint, m50=m50,
+        source=source, kind=kind, zeropoint=row.zeropoint, m50=m50, reference=reference,
     )  # fmt: skip

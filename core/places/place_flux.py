@@ -24,14 +24,13 @@ COLUMNS = (
     *OF_CURVES[:5],
     Column("snr", float, None, "flux over flux_err, signed"),
     *OF_CURVES[5:],
-    Column("reference", int, None, "number of the reference that was subtracted"),
     Column("x", float, "pix", "place on the reference's grid, from 0"),
     Column("y", float, "pix", "place on the reference's grid, from 0"),
     Column("status", str, None, "measured, or why not: masked, not covered, rejected, failed, ..."),
     Column("reason", str, None, "why there is no flux"),
 )
 UCDS = OF_CURVE_UCDS | {
-    "id": "meta.id;obs.image", "frame": "meta.id;obs.image", "snr": "stat.snr", "reference": "meta.id",
+    "id": "meta.id;obs.image", "frame": "meta.id;obs.image", "snr": "stat.snr",
     "x": "pos.cartesian.x;instr.det", "y": "pos.cartesian.y;instr.det", "status": "meta.code",
     "reason": "meta.note",
 }  # fmt: skip
@@ -82,7 +81,7 @@ class PlaceFlux:
         }
         if self.flux is None:
             return values
-        found = curve_row(forced_point(self.flux))
+        found = curve_row(forced_point(self.flux, reference=self.frame.reference))
         found["mjd"] = values["mjd"]
         near = self.frame.candidates
         return (
