@@ -102,6 +102,8 @@ def read(path: Path) -> ReferenceImage:
             wcs = WCS(header, fobj=layers)
     except FrameRefused:
         raise
+    except OSError as error:
+        raise FrameRefused(f"the reference {path} cannot be read: {error.strerror or error}") from error
     except Exception as error:  # astropy raises nearly every kind
         raise FrameRefused(f"the reference {path} cannot be read: {error}") from error
     if data.ndim != 2 or not data.shape == background.shape == variance.shape == mask.shape:

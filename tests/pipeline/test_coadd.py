@@ -225,6 +225,13 @@ def test_the_tables_of_a_distortion_are_kept(coadd: ReferenceImage, tmp_path: Pa
     np.testing.assert_array_equal(back.mask, coadd.frame.mask)
 
 
+def test_a_file_that_is_gone_is_told_of_once(tmp_path: Path) -> None:
+    with pytest.raises(FrameRefused) as refused:
+        read(tmp_path / "gone.fits")
+    where = f"the reference {tmp_path}/gone.fits"
+    assert str(refused.value) == f"{where} cannot be read: No such file or directory"
+
+
 def test_a_damaged_file_is_refused_in_a_sentence(coadd: ReferenceImage, tmp_path: Path) -> None:
     path = tmp_path / "reference.fits"
     write(coadd, path)
