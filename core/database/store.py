@@ -40,7 +40,7 @@ from core.database.store_file import StoreFile, is_still, why_unwritable
 from core.errors import AstridError
 from core.vocabulary import ExitCode
 
-HEAD = "0016"  # the newest migration; a constant, so that opening a store need not import Alembic
+HEAD = "0017"  # the newest migration; a constant, so that opening a store need not import Alembic
 
 BUSY_S = 30.0  # how long a writer waits for another
 BUSY_LOOK_S = 0.01  # where SQLite does not wait itself

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sqlalchemy import Insert
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session, col, select, tuple_
+from sqlmodel import Session, col, or_, select, tuple_
 
 from core.database.storable import MOST_INDEXED, indexable, storable
 from core.database.store import Store
 from core.database.tables import Observation
+from core.database.turns import take_turn
 from core.frames.content import was_written_over
 from core.frames.outcome import ObservationFacts
 from core.frames.queue import UNTRIED
 from core.frames.queue_history import note_all
+from core.frames.same_exposure import TURN, has_same_header, twin_of
 from core.text import safe_text
 from core.vocabulary import DROPPABLE, FrameKind, ObservationState, QueueEventKind
 
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 500
 REPLACED = "its file holds other content now"
+NEW_HEADER = "its file has another header now"
 NOT_UTF8 = "its path is no valid UTF-8: rename it"
 TOO_LONG = f"its path has more than {MOST_INDEXED} bytes: move it"
 REFUSED = (ObservationState.REJECTED, ObservationState.QUARANTINED)
@@ -45,7 +48,7 @@ class Registered:
     frame, path : str
         As ingest found it.
     state, reason : str, str or None
-        ``rejected`` with the reason for a file that repeats another's content.
+        ``rejected`` with the reason for a file that repeats another's content or exposure.
     new : bool
         Whether the store did not have it before.
     """
@@ -59,17 +62,20 @@ class Registered:
 
 
 def register(store: Store, facts: Sequence[ObservationFacts]) -> list[Registered]:
-    """Put frames into the store, each content once; harmless when repeated.
+    """Put frames into the store, each exposure once; harmless when repeated.
 
     The same content from another path is a duplicate, and its row stays as it is; but where the
     registered file is gone or holds something else, it was moved, and the row learns its new path. Where a
     file holds other content than it did, what was registered of it and is not done yet leaves the queue, and
     comes back where that content is found again. What ingest had refused and can be used now, by another
     name or by a newer version, is registered as if it were new.
+
+    An exposure that another file holds already, packed or with another header, is a duplicate too, and its
+    row learns of the new file where the old one is gone or was written over with it; a header that says
+    something else then brings it back into the queue.
     """
     registered: list[Registered] = []
-    for start in range(0, len(facts), BATCH):
-        batch = facts[start : start + BATCH]
+    for batch in _batches(facts):
         gone = _gone(store, batch)
         with store.write() as session:
             made = _register(session, batch, gone, on_postgresql=store.is_postgresql)
@@ -78,6 +84,22 @@ def register(store: Store, facts: Sequence[ObservationFacts]) -> list[Registered
                 _log(one)
         registered.extend(made)
     return registered
+
+
+def _batches(facts: Sequence[ObservationFacts]) -> Iterator[list[ObservationFacts]]:
+    """Parts of a bounded size, no two files of one exposure in the same: the first is then known to all."""
+    batch: list[ObservationFacts] = []
+    held: dict[str, str] = {}  # the content by the pixels
+    for fact in facts:
+        other = fact.pixels is not None and held.get(fact.pixels, fact.content) != fact.content
+        if other or len(batch) == BATCH:
+            yield batch
+            batch, held = [], {}
+        batch.append(fact)
+        if fact.pixels is not None:
+            held[fact.pixels] = fact.content
+    if batch:
+        yield batch
 
 
 def drop_mended(store: Store, paths: Sequence[str]) -> None:
@@ -112,9 +134,11 @@ def _gone(store: Store, batch: Sequence[ObservationFacts]) -> dict[int, str]:
     """
     paths = {(fact.content, fact.extension): indexable(fact.path) for fact in batch}
     keys = tuple_(col(Observation.content), col(Observation.extension))
+    pixels = [fact.pixels for fact in batch if fact.pixels is not None]
+    query = select(Observation).where(or_(keys.in_(list(paths)), col(Observation.pixels).in_(pixels)))
     with store.read() as session:
-        rows = session.exec(select(Observation).where(keys.in_(list(paths)))).all()
-    elsewhere = [row for row in rows if row.path != paths[row.content, row.extension]]
+        rows = session.exec(query).all()
+    elsewhere = [row for row in rows if row.path != paths.get((row.content, row.extension))]
     return {
         row.id or 0: row.path
         for row in elsewhere
@@ -123,6 +147,18 @@ def _gone(store: Store, batch: Sequence[ObservationFacts]) -> dict[int, str]:
 
 
 def _register(
+    session: Session, batch: Sequence[ObservationFacts], gone: dict[int, str], *, on_postgresql: bool
+) -> list[Registered]:
+    if any(fact.pixels for fact in batch):  # of two files of one exposure the second learns of the first
+        take_turn(session, TURN)
+    told = [_told_as_twin(session, fact, gone) for fact in batch]
+    others = [fact for fact, one in zip(batch, told, strict=True) if one is None]
+    _drop_replaced(session, batch)
+    known = iter(_register_contents(session, others, gone, on_postgresql=on_postgresql) if others else ())
+    return [next(known) if one is None else one for one in told]
+
+
+def _register_contents(
     session: Session, batch: Sequence[ObservationFacts], gone: dict[int, str], *, on_postgresql: bool
 ) -> list[Registered]:
     now = time.time()
@@ -144,7 +180,6 @@ def _register(
         (row.content, row.extension): row
         for row in session.exec(select(Observation).where(keys.in_(list(rows)))).all()
     }
-    _drop_replaced(session, batch)
     result = []
     for fact in batch:
         row = stored[fact.content, fact.extension]
@@ -152,6 +187,43 @@ def _register(
         result.append(_told(session, fact, row, new=key in new, is_gone=gone.get(key) == row.path))
         new.discard(key)
     return result
+
+
+def _told_as_twin(session: Session, fact: ObservationFacts, gone: dict[int, str]) -> Registered | None:
+    """What becomes of an exposure that is registered by another file; none where it is not."""
+    content = select(Observation).where(
+        col(Observation.content) == fact.content, col(Observation.extension) == fact.extension
+    )
+    own = session.exec(content).first()
+    if own is not None and not _can_be_used_now(fact, own):
+        return None
+    twin = twin_of(session, fact)
+    if twin is None:
+        return None
+    session.refresh(twin, with_for_update=True)
+    kept, key = _row(fact), twin.id or 0
+    is_same = has_same_header(twin, kept)
+    if gone.get(key) == twin.path and (is_same or twin.state != ObservationState.RUNNING):
+        if own is not None or kept["state"] in REFUSED:
+            return None
+        return _take_place(session, fact, twin, has_new_header=not is_same)
+    reason = f"the same exposure as {twin.frame}, which is registered already"
+    if not is_same:
+        reason += " with another header: put this file in its place to use this one"
+    return Registered(key, fact.frame, fact.path, ObservationState.REJECTED.value, reason, new=False)
+
+
+def _take_place(
+    session: Session, fact: ObservationFacts, row: Observation, *, has_new_header: bool
+) -> Registered:
+    """Let a row learn of the file that its exposure is in now; it is processed again by a new header."""
+    kept = _row(fact)
+    if has_new_header:
+        row.sqlmodel_update(kept | UNTRIED)
+        note_all(session, QueueEventKind.REPLACED, [(row.id or 0, row.state, 0, None)], reason=NEW_HEADER)
+    else:
+        row.sqlmodel_update({name: kept[name] for name in ("content", "extension", "path", "frame")})
+    return Registered(row.id or 0, fact.frame, fact.path, row.state, row.reason, new=has_new_header)
 
 
 def _row(fact: ObservationFacts) -> dict[str, object]:

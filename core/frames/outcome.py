@@ -226,6 +226,8 @@ class ObservationFacts:
         The frame's centre and the distance from it to a corner, in degrees.
     readout : tuple of (str, float or str)
         What calibration frames must share with it, such as gain, binning and temperature.
+    pixels : str or None
+        `core.frames.same_exposure.pixels_hash` of an exposure of the sky whose time is known.
     state : str
         Where it starts: ``queued``, ``calibration``, or ``rejected`` or ``quarantined`` with a `reason`.
     """
@@ -248,6 +250,7 @@ class ObservationFacts:
     dec: float | None = None
     radius_deg: float | None = None
     readout: tuple[tuple[str, float | str], ...] = ()
+    pixels: str | None = None
     state: str = ObservationState.QUEUED
     reason: str | None = None
     priority: int = 0

@@ -14,6 +14,7 @@ from core import horizon
 from core.epochs import unix_of
 from core.frames.content import content_hash
 from core.frames.outcome import ObservationFacts
+from core.frames.same_exposure import pixels_hash
 from core.precession import of_date
 from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
@@ -133,6 +134,7 @@ def _facts(raw: RawFrame, content: str, path: str, settings: Settings) -> Observ
         dec=dec,
         radius_deg=radius,
         readout=exposure.readout,
+        pixels=pixels_hash(raw.data) if state == ObservationState.QUEUED else None,
         state=state,
         reason=reason,
     )

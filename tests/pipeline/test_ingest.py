@@ -1,5 +1,6 @@
 """What ingest makes of files and folders."""
 
+import gzip
 import hashlib
 from pathlib import Path
 
@@ -195,3 +196,24 @@ def test_no_odd_file_is_forgotten_here(shared_data):
     folder = shared_data / "odd"
     names = {path.name for part in ("fits", "wcs") for path in (folder / part).iterdir()}
     assert names == set(ODD)
+
+
+def test_however_it_is_packed_an_exposure_has_the_same_pixels(tmp_path):
+    """The bytes of each copy are others. A bias has none that tell it from the next: all may be alike."""
+    counts = np.round(SKY).astype(np.uint16)
+    header = fits.Header(CARDS)
+    fits.PrimaryHDU(counts, header).writeto(tmp_path / "x.fits")
+    (tmp_path / "x.fits.gz").write_bytes(gzip.compress((tmp_path / "x.fits").read_bytes()))
+    fits.CompImageHDU(counts, header, compression_type="RICE_1").writeto(tmp_path / "x.fits.fz")
+    fits.PrimaryHDU(counts.astype(np.float32), fits.Header(CARDS | {"FILTER": "g"})).writeto(
+        tmp_path / "g.fits"
+    )
+    found = [examine(path, Settings())[0] for path in find_files([tmp_path])]
+    assert len({each.content for each in found}) == 4
+    assert len({(each.pixels, each.mjd) for each in found}) == 1
+    assert found[0].pixels is not None
+    counts[3, 4] += 1
+    fits.PrimaryHDU(counts, header).writeto(tmp_path / "y.fits")
+    assert examine(tmp_path / "y.fits", Settings())[0].pixels != found[0].pixels
+    (bias,) = examine(write(tmp_path / "bias.fits", IMAGETYP="bias"), Settings())
+    assert bias.pixels is None

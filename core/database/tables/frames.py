@@ -40,6 +40,7 @@ class Observation(Stored, table=True):
     dec: float | None = None
     radius_deg: float | None = Field(default=None, index=True)  # centre to corner
     readout: list[Any] | None = Field(default=None, sa_column=Column(JSON))  # pairs: gain, binning, ...
+    pixels: str | None = Field(default=None, index=True)  # `core.frames.same_exposure.pixels_hash`
 
     # the queue
     state: str = ObservationState.QUEUED

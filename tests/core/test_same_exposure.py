@@ -1,0 +1,124 @@
+"""One exposure is registered once, packed or with another header, and a chip is never its neighbour."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlmodel import select
+
+from core.database.store import Store
+from core.database.tables import Observation
+from core.frames.content import content_hash
+from core.frames.observations import Registered, register
+from core.frames.outcome import FrameOutcome, ObservationFacts
+from core.frames.queue_history import history
+from core.frames.same_exposure import pixels_hash
+from tests.core.frames import add_reference, claimed, done, frame_facts, process
+
+PIXELS = "ab" * 32
+
+
+def rows(store: Store) -> list[Observation]:
+    with store.read() as session:
+        return list(session.exec(select(Observation).order_by(Observation.id)).all())
+
+
+def written(path: Path, content: bytes, **changes: Any) -> ObservationFacts:
+    """A file of one exposure, and what ingest tells of it."""
+    path.write_bytes(content)
+    facts = frame_facts(path=str(path), content=content_hash(path), frame=path.name, pixels=PIXELS)
+    return replace(facts, **changes)
+
+
+def told(store: Store, *facts: ObservationFacts) -> list[tuple[int, str, str | None, bool]]:
+    return [_told(each) for each in register(store, list(facts))]
+
+
+def _told(one: Registered) -> tuple[int, str, str | None, bool]:
+    return one.id, one.state, one.reason, one.new
+
+
+def test_a_packed_copy_repeats_the_exposure_by_name(store: Store, tmp_path: Path) -> None:
+    plain = written(tmp_path / "x.fits", b"plain")
+    packed = written(tmp_path / "x.fits.fz", b"packed", extension=1)
+    reason = "the same exposure as x.fits, which is registered already"
+    assert told(store, plain, packed) == [(1, "queued", None, True), (1, "rejected", reason, False)]
+    process(store, done(add_reference(store).id or 0))
+    assert told(store, packed) == [(1, "rejected", reason, False)]
+    assert [(row.path, row.extension, row.state) for row in rows(store)] == [(plain.path, 0, "done")]
+
+
+def test_a_packed_copy_that_remains_alone_is_the_frame(store: Store, tmp_path: Path) -> None:
+    plain = written(tmp_path / "x.fits", b"plain")
+    register(store, [plain])
+    Path(plain.path).unlink()
+    packed = written(tmp_path / "x.fits.fz", b"packed", extension=1)
+    assert told(store, packed) == [(1, "queued", None, False)]
+    assert told(store, packed) == [(1, "queued", None, False)]
+    (row,) = rows(store)
+    assert (row.path, row.frame, row.content, row.extension) == (packed.path, "x.fits.fz", packed.content, 1)
+
+
+def test_a_header_that_was_mended_in_place_is_processed_again(store: Store, tmp_path: Path) -> None:
+    register(store, [written(tmp_path / "x.fits", b"wrong filter", filter="g")])
+    process(store, done(add_reference(store).id or 0))
+    mended = written(tmp_path / "x.fits", b"filter r")
+    assert told(store, mended) == [(1, "queued", None, True)]
+    (row,) = rows(store)
+    assert (row.filter, row.content, row.attempts, row.finished_at) == ("r", mended.content, 0, None)
+    assert "its file has another header now" in [each.reason for each in history(store, 1)]
+    assert claimed(store).observation_id == 1
+
+
+def test_a_mended_copy_beside_it_says_how_it_is_used(store: Store, tmp_path: Path) -> None:
+    register(store, [written(tmp_path / "x.fits", b"wrong filter", filter="g")])
+    ((_, state, reason, _),) = told(store, written(tmp_path / "y.fits", b"filter r"))
+    assert (state, reason) == (
+        "rejected",
+        "the same exposure as x.fits, which is registered already with another header: "
+        "put this file in its place to use this one",
+    )
+    assert [row.filter for row in rows(store)] == ["g"]
+
+
+def test_one_that_was_refused_bars_no_mended_copy(store: Store, tmp_path: Path) -> None:
+    register(store, [written(tmp_path / "x.fits", b"no WCS", has_wcs=False)])
+    process(store, FrameOutcome("rejected", "no stars match"))
+    assert told(store, written(tmp_path / "solved.fits", b"WCS")) == [(2, "queued", None, True)]
+
+
+def test_chips_and_other_times_and_unknown_pixels_are_exposures_of_their_own(
+    store: Store, tmp_path: Path
+) -> None:
+    one = written(tmp_path / "a.fits", b"two chips", extension=1)
+    later = written(tmp_path / "b.fits", b"later", mjd=one.mjd + 2 / 86400)
+    silent = [written(tmp_path / f"{n}.fits", b"%d" % n, pixels=None) for n in range(2)]
+    made = told(store, one, replace(one, extension=2), later, *silent)
+    assert [(state, new) for _, state, _, new in made] == [("queued", True)] * 5
+
+
+def test_each_chip_of_a_packed_copy_repeats_its_own(store: Store, tmp_path: Path) -> None:
+    """They are alike to the last pixel, as those of a simulation can be."""
+    plain = written(tmp_path / "x.fits", b"plain", extension=1)
+    register(store, [plain, replace(plain, extension=2)])
+    Path(plain.path).unlink()
+    packed = written(tmp_path / "x.fits.gz", b"packed", extension=1)
+    both = told(store, packed, replace(packed, extension=2))
+    assert both == [(1, "queued", None, False), (2, "queued", None, False)]
+    assert [(row.extension, row.path) for row in rows(store)] == [(1, packed.path), (2, packed.path)]
+
+
+def test_another_exposure_in_its_place_is_a_frame_of_its_own(store: Store, tmp_path: Path) -> None:
+    register(store, [written(tmp_path / "x.fits", b"night 1")])
+    assert told(store, written(tmp_path / "x.fits", b"night 2", pixels="cd" * 32)) == [
+        (2, "queued", None, True)
+    ]
+    assert [row.state for row in rows(store)] == ["dropped", "queued"]
+
+
+def test_pixels_tell_sides_and_values_but_not_the_machine() -> None:
+    image = np.arange(12, dtype=np.float32).reshape(3, 4)
+    assert pixels_hash(image) == pixels_hash(image.astype(">f4")) == pixels_hash(image.T.copy().T)
+    others = (image.reshape(4, 3), image[::-1], image + np.float32(0.5))
+    assert len({pixels_hash(each) for each in (image, *others)}) == 4
