@@ -20,6 +20,7 @@ from core.objects.light_curve import LightCurvePoint, current_detections, light_
 from core.objects.sky import separation_deg
 from core.objects.tracklets import tracklets_of
 from core.review.agreement import standings
+from core.review.exposure_lengths import ExposureLengths, exposure_lengths
 from core.review.real_rows import RealCandidate, real_candidates
 from core.settings_sections import ReviewSettings, TnsSettings
 from core.text import safe_text
@@ -134,6 +135,7 @@ def _checked(
     with store.read() as db:
         detections = current_detections(db, sky_object.id or 0)
         curve = light_curve(db, [sky_object.id or 0], detections)
+        lengths = exposure_lengths(db, sky_object.id or 0)
     earlier = _told_detections(curve)
     part = _not_bogus(part, problems, warnings)
     if len({row.candidate.mjd for row in part} | {each.mjd for each in earlier}) < 2:
@@ -146,8 +148,8 @@ def _checked(
         warnings.append(f"its first detection is of {safe_text(measured[0].source, 20)}, which may report it")
     measured = _reportable(measured, settings.source, problems, warnings)
     discovery = measured[0]
-    photometry = _photometry(settings, measured, problems)
-    before = _last_limit(curve, discovery, settings, warnings)
+    photometry = _photometry(settings, measured, lengths, problems)
+    before = _last_limit(curve, discovery, settings, lengths, warnings)
     report = None
     if not problems:
         report = {
@@ -285,7 +287,7 @@ def _reportable(
 
 
 def _photometry(
-    settings: TnsSettings, measured: Sequence[_Measured], problems: list[str]
+    settings: TnsSettings, measured: Sequence[_Measured], lengths: ExposureLengths, problems: list[str]
 ) -> list[dict[str, str]]:
     """The detections that TNS can hold: those with a magnitude in a filter and system it has numbers for."""
     found = []
@@ -309,7 +311,7 @@ def _photometry(
                     "flux_units": unit,
                     "filter_value": filter_id,
                     "instrument_value": settings.instrument_id,
-                    "exptime": "",
+                    "exptime": lengths.of(one),
                     "observer": settings.observer,
                     "comments": "",
                 }
@@ -321,7 +323,11 @@ def _photometry(
 
 
 def _last_limit(
-    curve: Sequence[LightCurvePoint], discovery: _Measured, settings: TnsSettings, warnings: list[str]
+    curve: Sequence[LightCurvePoint],
+    discovery: _Measured,
+    settings: TnsSettings,
+    lengths: ExposureLengths,
+    warnings: list[str],
 ) -> dict[str, str] | None:
     """The last limit before the first detection, of those in a filter and system that TNS has numbers for.
 
@@ -344,7 +350,7 @@ def _last_limit(
                 "flux_units": unit or "",
                 "filter_value": filter_id or "",
                 "instrument_value": settings.instrument_id,
-                "exptime": "",
+                "exptime": lengths.of(point),
                 "observer": settings.observer,
                 "comments": "",
                 "archiveid": "",

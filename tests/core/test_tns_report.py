@@ -2,12 +2,12 @@
 
 import pytest
 
-from core.database.tables import Candidate, CandidateMatch, SurveyFlux
+from core.database.tables import Candidate, CandidateMatch, ForcedFlux, Observation, SurveyFlux
 from core.review.tns_report import document, preflight
 from core.review.verdicts import decide
 from core.settings_sections import ReviewSettings, TnsSettings
 from core.vocabulary import Label
-from tests.core.rows import add_candidate, add_object
+from tests.core.rows import add_candidate, add_difference, add_object
 
 SITE = TnsSettings(
     reporter="A. Observer", reporting_group_id="7", data_source_group_id="8", instrument_id="9",
@@ -168,4 +168,32 @@ def test_a_packets_history_tells_when_it_was_discovered(sqlite_store):
     without = theirs.model_copy(update={"filters": {}})
     assert any(
         "the last limit before (r, ab)" in each for each in check(sqlite_store, without)["new"].warnings
+    )
+
+
+def test_how_long_each_exposure_was_is_told_of_detections_and_of_the_limit_before(store):
+    candidate = discovery(store, "new")
+    frames = {mjd: add_difference(store, f"{mjd}.fits") for mjd in (59999.5, 60000.5, 60001.5)}
+    with store.write() as db:
+        for (mjd, (frame, _)), seconds in zip(frames.items(), (30.0, 120.5, None), strict=True):
+            row = db.get_one(Observation, frame)
+            row.mjd, row.exposure_s = mjd, seconds
+        db.get_one(Candidate, candidate - 1).observation_id = frames[60000.5][0]
+        last = db.get_one(Candidate, candidate)
+        last.observation_id = frames[60001.5][0]
+        limit = {
+            "flux": 1.0,
+            "flux_err": 10.0,
+            "flux_unit": "electron",
+            "zeropoint": 25.0,
+            "mag_system": "ab",
+        }
+        key = {"difference_id": frames[59999.5][1], "sky_object_id": last.sky_object_id}
+        db.add(ForcedFlux(mjd=59999.5, filter="r", **key, **limit))
+    report = check(store)["new"].report
+    rows = report["photometry"]["photometry_group"]
+    assert [rows[number]["exptime"] for number in ("0", "1")] == ["120.5", ""]
+    assert (report["non_detection"]["obsdate"], report["non_detection"]["exptime"]) == (
+        "2023-02-24 12:00:00",
+        "30",
     )
