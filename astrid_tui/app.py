@@ -190,7 +190,7 @@ class Console(ScreensApp):
         self._remembered = opening.memory
         settings = opening.opened.settings
         self._crash.folder = settings.home / "logs"
-        self.clock = Clock(settings.console.clock)
+        self.clock = Clock(settings.console.clock, *settings.site.position[1:])
         self._chosen_theme = opening.memory.theme if opening.memory.theme in THEMES else None
         self.theme = self._chosen_theme or settings.review.theme
         self._picturing.begin(settings.review.drawing)

@@ -1,6 +1,7 @@
 """The console's command line: what can be typed on every screen, and found in the palette."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,6 @@ from screens.frame.commands import (
     positive,
     run_line,
 )
-from screens.frame.header import Clock
 from screens.key_names import key_sign
 from screens.lines import Tone
 from screens.themes import THEMES
@@ -157,7 +157,7 @@ def _theme(console: "Console", words: Words) -> None:
 
 
 def _clock(console: "Console", words: Words) -> None:
-    console.clock = Clock(_one(words, CLOCKS, "clock"))
+    console.clock = replace(console.clock, by=_one(words, CLOCKS, "clock"))
     console.here.paint_header()
 
 

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.epochs import mjd_of, night_of, unix_of
 from core.text import SafeText
 from screens.lines import Line, Span, Tone, cells_of, drawn, padded, plain, span
 
 if TYPE_CHECKING:
     from core.operations.headline import Headline
 
-_NIGHT_SHIFT_S = 12 * 3600  # a night has one name from noon to noon
 _GAP = "  "
 
 
@@ -20,6 +20,7 @@ class Clock:
     """How exactly the header tells the time: each change is sent to the terminal."""
 
     by: str = "minutes"  # "seconds", "minutes" or "off"
+    east_deg: float = 0.0  # of the site, whose noon parts two nights
 
     def text(self, now: float) -> str:
         """The time of day in UTC, or nothing."""
@@ -31,6 +32,11 @@ class Clock:
     def date(self, now: float) -> str:
         """The day in UTC, or nothing."""
         return "" if self.by == "off" else time.strftime("%Y-%m-%d", time.gmtime(now))
+
+    def night(self, now: float) -> str:
+        """The night by the day of the site on which it begins: one name from noon to noon there."""
+        begins = night_of(mjd_of(now), self.east_deg)
+        return time.strftime("%m-%d", time.gmtime(unix_of(begins)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +101,7 @@ def _place(around: Surroundings, headline: "Headline | None") -> Iterator[_Part]
         yield _Part(10, (span(f"{headline.watts:.0f} W", Tone.BAR),))
     yield _Part(13, (span(around.clock.date(around.now), Tone.BAR),))
     yield _Part(11, (span(around.host, Tone.BAR, 24),))
-    night = time.strftime("%m-%d", time.gmtime(around.now - _NIGHT_SHIFT_S))
-    yield _Part(14, (span(f"night of {night}", Tone.BAR),))
+    yield _Part(14, (span(f"night of {around.clock.night(around.now)}", Tone.BAR),))
 
 
 def _standing(around: Surroundings, headline: "Headline | None") -> Iterator[_Part]:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import stat
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,24 @@ class TestHeader:
         assert len(texts["seconds"]) == 120
         assert len(texts["minutes"]) <= 3
         assert Clock("off").text(NOON) == ""
+
+    @pytest.mark.parametrize(
+        ("east_deg", "evening", "night"),
+        [
+            (0.0, "2026-12-31T18:00", "12-31"),
+            (-155.5, "2027-01-01T04:30", "12-31"),  # Hawaii, where it is still the evening of the 31st
+            (149.1, "2026-12-31T08:30", "12-31"),  # Siding Spring
+            (179.9, "2026-12-31T06:30", "12-31"),  # on either side of the date line
+            (-179.9, "2027-01-01T06:30", "12-31"),
+        ],
+    )
+    def test_a_night_has_one_name_from_dusk_to_dawn_wherever_the_site_is(self, east_deg, evening, night):
+        dusk = datetime.fromisoformat(f"{evening}+00:00").timestamp()
+        names = {Clock("minutes", east_deg).night(dusk + 600.0 * step) for step in range(66)}  # 11 hours
+        assert names == {night}
+        assert f"night of {night}" in plain(
+            header_line(around(now=dusk, clock=Clock("minutes", east_deg)), None, 120)
+        )
 
 
 class TestKeys:

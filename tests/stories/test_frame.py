@@ -1,6 +1,7 @@
 """The frame of the console: going from screen to screen, coming back, keys, commands, themes."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from sqlmodel import select
@@ -221,6 +222,19 @@ async def test_what_was_typed_comes_back(night, tmp_path):
         assert vera.screen.prompt.value == ""
         await vera.pilot.press(*"the", "tab", *"lig", "tab", "enter")
         await vera.until(lambda: vera.app.theme == "light")
+
+
+async def test_the_night_is_that_of_the_site_however_exact_the_clock_is(night, tmp_path):
+    """At 90 degrees east noon is at 6:00 UTC."""
+    _, url = night
+    async with console(url, tmp_path, more="[site]\nposition = [0.0, 90.0]\n") as vera:
+        new_year = datetime(2027, 1, 1, 5, tzinfo=UTC).timestamp()
+        assert vera.app.clock.night(new_year) == "12-31"
+        assert vera.app.clock.night(new_year + 7200.0) == "01-01"
+        await vera.pilot.press("colon")
+        await vera.type("clock seconds")
+        await vera.until(lambda: vera.app.clock.by == "seconds")
+        assert vera.app.clock.night(new_year + 7200.0) == "01-01"
 
 
 @pytest.mark.parametrize("where", ["1", "3"])
