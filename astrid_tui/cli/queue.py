@@ -79,7 +79,7 @@ def list_(
         print_json({"counts": counts, "oldest_queued_s": oldest, "frames": rows, "next": found.next})
         return
     if not found.rows:
-        print_text("No such frames.")
+        print_text("No such frames." if filters else "No frame waits: all that were taken are done.")
         return
     _print_frames(found.rows, told)
     if found.next:

@@ -56,6 +56,14 @@ def test_a_failed_frame_is_found_understood_and_retried(astrid: Command, store: 
     assert [row["id"] for row in astrid.json("queue", "list")["frames"]] == [first, second]
 
 
+def test_where_all_is_done_the_list_says_so(astrid: Command, store: Store) -> None:
+    add_frames(store, 1)
+    with store.write() as session:
+        session.exec(update(Observation).values(state="done"))
+    assert astrid("queue", "list") == "No frame waits: all that were taken are done.\n"
+    assert astrid("queue", "list", "--filter", "state:waiting") == "No such frames.\n"
+
+
 def test_many_at_once_need_a_yes_where_nobody_can_be_asked(astrid: Command, store: Store) -> None:
     add_frames(store, 1, 2, 3)
     astrid("queue", "drop", "--filter", "frame:n*", code=2)
