@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,7 +41,7 @@ from pipeline.energy.sampler import sampling
 from pipeline.engines.heartbeat import beating
 from pipeline.engines.signals import TERMINALS, held_back, interrupt, stopped_by_signals
 from pipeline.engines.tracklets import link_frames
-from pipeline.engines.worker import FrameBegun, FrameEvent, OnBegin, OnEvent, Worker
+from pipeline.engines.worker import LOST, FrameBegun, FrameEvent, OnBegin, OnEvent, Worker
 
 log = logging.getLogger(__name__)
 
@@ -158,12 +158,25 @@ def run(
         reason = str(error) if isinstance(error, AstridError) else one_line(error)
         raise
     finally:
-        counts = dict(Counter(event.state for event in events))
+        counts = _counted(events)
         # Who gave the store up already waits no more; the next run settles what this one could not say.
         wait_s = 0.0 if reason else settings.queue.store_wait_s
         patiently(lambda: runs.finish(store, number, state, counts, reason), wait_s=wait_s)
         store.close()
     return RunSummary(number, state, time.perf_counter() - start, counts, tuple(events))
+
+
+def _counted(events: Sequence[FrameEvent]) -> dict[str, int]:
+    """Frames by how they ended: a later attempt counts in place of an earlier one.
+
+    A lease that was lost counts where no attempt of this run tells more: another worker of it may have done
+    the frame before the one that lost it said so.
+    """
+    ended: dict[int, str] = {}
+    for event in events:
+        if event.state != LOST or event.observation_id not in ended:
+            ended[event.observation_id] = event.state
+    return dict(Counter(ended.values()))
 
 
 def _unheard(_: object) -> None:

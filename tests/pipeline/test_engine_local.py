@@ -244,6 +244,32 @@ def test_a_lost_lease_commits_nothing(
     assert rows(store)[0].state != "done"
 
 
+def test_a_frame_that_a_later_try_did_is_done_and_not_lost(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock jumps past the lease of the first frame while it is in hand."""
+    tries: list[Path] = []
+
+    def slow(path: Path, *_: object) -> FrameOutcome:
+        tries.append(path)
+        if len(tries) == 1:
+            with store.write() as session:
+                for row in session.exec(select(Observation).where(Observation.state == "running")):
+                    row.lease_token, row.lease_until = "another's", 0.0
+        return FrameOutcome("done")
+
+    monkeypatch.setattr(pipeline.engines.worker, "process", slow)
+    summary = run(settings)
+    assert [event.state for event in summary.frames].count(LOST) == 1
+    assert summary.counts == last_run(store).counts == {"done": FRAMES}
+
+
+def test_who_did_a_frame_may_say_so_before_the_one_that_lost_it() -> None:
+    said = [(1, "done"), (1, LOST), (2, LOST), (3, "queued"), (3, "quarantined")]
+    events = [FrameEvent(number, "", state, None, 1.0, 0) for number, state in said]
+    assert pipeline.engines.local._counted(events) == {"done": 1, LOST: 1, "quarantined": 1}
+
+
 def test_the_lease_is_renewed_while_a_frame_takes_long(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
