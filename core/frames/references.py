@@ -23,6 +23,7 @@ __all__ = [
 
 FOLDER = "references"  # of AstrID's home
 SIZE_TOLERANCE = 0.2  # of width and height, where nothing but the field's name tells the place
+MOST_NAMED = 5  # filters that a sentence names
 CENTRE_STEPS = 4  # centres within a quarter of the radius are equally good, and the newest is taken
 
 
@@ -123,12 +124,18 @@ def best(session: Session, observation: Observation) -> Reference | None:
 def covers(reference: Reference, observation: Observation) -> bool:
     """Whether a reference can be subtracted from a frame.
 
-    Both have the same filter (none is a filter of its own). Where both have a WCS, the frame's centre
-    lies within the reference's radius. Where one has none, both name the same field (or both none)
-    and their sides differ by less than a fifth; whether it is the same sky the stars then tell.
+    Both have the same filter (none is a filter of its own), and the reference is of the frame's place.
     """
-    if reference.filter != observation.filter:
-        return False
+    return reference.filter == observation.filter and _lies_at(reference, observation)
+
+
+def _lies_at(reference: Reference, observation: Observation) -> bool:
+    """Whether a reference is of a frame's place.
+
+    Where both have a WCS, the frame's centre lies within the reference's radius. Where one has none, both
+    name the same field (or both none) and their sides differ by less than a fifth; whether it is the same
+    sky the stars then tell.
+    """
     distance = _distance_deg(reference, observation)
     if distance is not None:
         return distance <= (reference.radius_deg or 0.0)
@@ -139,11 +146,26 @@ def covers(reference: Reference, observation: Observation) -> bool:
     )
 
 
-def missing(observation: Observation) -> str:
-    """Why a frame waits, in one sentence."""
+def missing(store: Store, observation: Observation) -> str:
+    """Why a frame waits, in one sentence, with the filters of the references that its place does have."""
+    with store.read() as session:
+        current = session.exec(select(Reference).where(col(Reference.is_current))).all()
+    there = sorted({row.filter or "" for row in current if _lies_at(row, observation)})
     field = f"field {observation.field}" if observation.field else "its field"
-    band = f"filter {observation.filter}" if observation.filter else "no filter"
-    return f"no reference for {field}, {band}: add one with `astrid reference add`"
+    why = f"no reference for {field}, {_band(observation.filter)}"
+    if not there:
+        return f"{why}: add one with `astrid reference add`"
+    others = ", ".join(_band(each) for each in there[:MOST_NAMED]) + (
+        ", ..." if len(there) > MOST_NAMED else ""
+    )
+    return (
+        f"{why}; its place has references for {others}: add one with `astrid reference add`, "
+        "with `--filter` as the frame names it"
+    )
+
+
+def _band(name: str | None) -> str:
+    return f"filter {name}" if name else "no filter"
 
 
 def _queue_waiting(session: Session, reference: Reference) -> None:

@@ -171,7 +171,7 @@ class Worker:
             return self._read_anew(observation)
         reference = references.choose(self.store, observation)
         if reference is None:
-            return FrameOutcome("waiting", references.missing(observation))
+            return FrameOutcome("waiting", references.missing(self.store, observation))
         try:
             prepared = prepare(reference, self.settings)
         except FrameRefused as refused:

@@ -267,7 +267,7 @@ def test_frames_wait_for_a_reference_and_come_back_when_it_is_there(store: Store
     here, there = add_frames(store, 1), add_frames(store, 2, ra=RA + 5.0)
     for _ in range(2):
         lease = claimed(store)
-        outcome = FrameOutcome(state="waiting", reason=missing(lease.observation))
+        outcome = FrameOutcome(state="waiting", reason=missing(store, lease.observation))
         assert commit_frame(store, lease, outcome, attempts=1, retry_s=60.0).state == "waiting"
     assert claim(store, "me", 60) is None
     assert "M 31, filter r" in (rows(store)[0].reason or "")
@@ -286,7 +286,7 @@ def test_a_reference_that_came_while_the_frame_looked_for_one_is_not_missed(stor
     lease = claimed(store)
     assert choose(store, lease.observation) is None
     add_reference(store)
-    outcome = FrameOutcome(state="waiting", reason=missing(lease.observation))
+    outcome = FrameOutcome(state="waiting", reason=missing(store, lease.observation))
     assert commit_frame(store, lease, outcome, attempts=1, retry_s=60.0).state == "queued"
     again = claimed(store)
     assert (again.observation.id, again.attempt, again.observation.reason) == (key, 1, None)
@@ -308,9 +308,23 @@ def test_a_frame_of_unknown_size_is_not_matched_by_name() -> None:
         ({}, "field M 31, filter r"),
     ],
 )
-def test_the_reason_to_wait_says_what_is_missing(frame: dict[str, Any], words: str) -> None:
-    assert words in missing(a_frame(**frame))
-    assert "astrid reference add" in missing(a_frame(**frame))
+def test_the_reason_to_wait_says_what_is_missing(
+    sqlite_store: Store, frame: dict[str, Any], words: str
+) -> None:
+    said = missing(sqlite_store, a_frame(**frame))
+    assert said.endswith(f"{words}: add one with `astrid reference add`")
+
+
+def test_the_reason_to_wait_names_the_filters_that_its_place_has(store: Store) -> None:
+    """The header of the frame says r', that of the reference r; one elsewhere or retired is of no use."""
+    for number, band in enumerate(("r", "g", None), start=1):
+        add_reference(store, number, filter=band)
+    add_reference(store, 4, filter="i", ra=RA + 5.0)
+    references.retire(store, add_reference(store, 5, filter="z").id or 0)
+    assert missing(store, a_frame(filter="r'")) == (
+        "no reference for field M 31, filter r'; its place has references for no filter, filter g, filter r: "
+        "add one with `astrid reference add`, with `--filter` as the frame names it"
+    )
 
 
 @pytest.mark.parametrize(
