@@ -179,7 +179,7 @@ def _show_candidate(context: typer.Context, candidate: int, look: "Look", column
         if text := plain(line).rstrip():
             print_text(text)
     if card.cutouts is None:
-        print_text(f"No images: {card.cutouts_problem or 'no cutouts were kept'}.")
+        print_text(card.cutouts_problem or "No images: no cutouts were kept.")
 
 
 def screen() -> os.terminal_size:

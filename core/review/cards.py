@@ -91,7 +91,7 @@ class Card:
     history : tuple of PastVerdict
         All verdicts and notes on the object, newest first.
     cutouts : Cutouts or None
-        None where none are kept; where they cannot be read, `cutouts_problem` says why.
+        None where none are kept; where they cannot be read, `cutouts_problem` says how they come again.
     known : mapping or None
         What is known at the candidate's place, an answer by kind as in `core.objects.known`; None where
         nobody was asked.
@@ -199,7 +199,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         scored = scored_by(db, [row.Candidate])[chosen]
         seen_again = _seen_again(db, sky_object, epochs)
         stamped = stamp(db, sky_object, objects)
-    cutouts, problem = _cutouts(row.pixels, row.Candidate.source)
+    cutouts, problem = _cutouts(row.pixels, row.Candidate)
     return Card(
         object_id=object_id,
         name=shown.name,
@@ -317,12 +317,18 @@ def _seen_again(db: Session, sky_object: SkyObject, detections: Sequence[Candida
     return f"judged {said.label.value}{at}; seen again at {abs(best.snr):.0f} sigma{told}"
 
 
-def _cutouts(pixels: bytes | None, source: str) -> tuple[Cutouts | None, str | None]:
+def _cutouts(pixels: bytes | None, candidate: Candidate) -> tuple[Cutouts | None, str | None]:
     """The cutouts, or why there are none; those of a survey without a WCS with the scale of its camera."""
     if pixels is None:
         return None, None
     try:
         found = unpack(pixels)
-    except CutoutError as error:
-        return None, str(error)
-    return replace(found, pixel_arcsec=None if found.to_sky else PIXEL_ARCSEC.get(source)), None
+    except CutoutError:
+        frame = candidate.observation_id
+        again = (
+            "`astrid ingest` of its packet brings them again"
+            if frame is None
+            else f"`astrid queue retry {frame}` and then `astrid run` make them again"
+        )
+        return None, f"The store's copy of the images is damaged: {again}."
+    return replace(found, pixel_arcsec=None if found.to_sky else PIXEL_ARCSEC.get(candidate.source)), None

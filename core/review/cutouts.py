@@ -146,6 +146,15 @@ def unpack(blob: bytes) -> Cutouts:
     return Cutouts(planes[0], planes[1], planes[2], sigma, score, to_sky)
 
 
+def is_whole(blob: bytes) -> bool:
+    """Whether a blob can be unpacked."""
+    try:
+        unpack(blob)
+    except CutoutError:
+        return False
+    return True
+
+
 def same_pixels(one: bytes, other: bytes) -> bool:
     """Whether two blobs hold the same planes, whatever else is known of them."""
     return _without_sky(one) == _without_sky(other)

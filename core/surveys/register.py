@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sqlalchemy import or_
+from sqlalchemy import delete, or_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select, tuple_
 
@@ -24,7 +24,7 @@ from core.objects.association import Place, lock, refresh, wake
 from core.objects.known import untold_bodies, write_known
 from core.objects.seen_again import Rule, wake_contradicted
 from core.objects.sky import zone_of
-from core.review.cutouts import same_pixels, same_size
+from core.review.cutouts import is_whole, same_pixels, same_size
 from core.surveys.alert import AlertFacts, FluxFacts
 from core.surveys.placing import AlertPlace, place_alerts
 from core.vocabulary import ReviewState
@@ -65,9 +65,10 @@ def register_alerts(
 ) -> list[RegisteredAlert]:
     """Put alerts into the store, some a transaction; what became of each, in their order.
 
-    Those that are known already may complete what the first packet lacked, or an older release did not read
-    of it: cutouts, epochs of the history, and the body of the solar system that the survey took it for. Two
-    alerts with one candid among them are treated as if they had come one after the other.
+    Those that are known already may complete what the first packet lacked, an older release did not read
+    of it, or is damaged in the store: cutouts, epochs of the history, and the body of the solar system that
+    the survey took it for. Two alerts with one candid among them are treated as if they had come one after
+    the other.
 
     Parameters
     ----------
@@ -125,6 +126,7 @@ def _register(
     for each in batch:
         first.setdefault(each.key, each)
     known = _known(session, list(first))
+    damaged = _without_damaged(known, batch)
     new = [each for key, each in first.items() if key not in known]
     objects, _ = place_alerts(session, [each.place for each in new])
     for each, sky_object in zip(new, objects, strict=True):
@@ -163,6 +165,8 @@ def _register(
     if known_state is not None:
         told = {homes[each.key][0]: each.alert.known for each in new if each.alert.known is not None}
         write_known(session, told | untold_bodies(session, again), known_state)
+    if mended := damaged & cutouts.keys():
+        session.connection().execute(delete(Cutout).where(col(Cutout.candidate_id).in_(mended)))
     _add(session, Cutout, [{"candidate_id": key, "pixels": pixels} for key, pixels in cutouts.items()])
     _add(session, SurveyObject, _name_rows(new, objects))
     _add(session, SurveyFlux, fluxes)
@@ -182,6 +186,22 @@ def _known(session: Session, keys: Sequence[Key]) -> dict[Key, tuple[Candidate, 
         .where(tuple_(col(Candidate.source), col(Candidate.external_id)).in_(list(keys)))
     )
     return {(row.source, row.external_id): (row, pixels) for row, pixels in session.exec(query)}
+
+
+def _without_damaged(
+    known: dict[Key, tuple[Candidate, bytes | None]], batch: Sequence[_Prepared]
+) -> set[int]:
+    """Take cutouts that no longer can be read out of what is known, where others come; whose they were."""
+    found: set[int] = set()
+    for each in batch:
+        row, kept = known.get(each.key, (None, None))
+        sent = each.alert.cutouts
+        if row is None or kept is None or sent is None or same_pixels(kept, sent):
+            continue
+        if not is_whole(kept):
+            known[each.key] = (row, None)
+            found.add(row.id or 0)
+    return found
 
 
 def _difference(first: dict[str, Any], kept: bytes | None, later: _Prepared) -> str | None:

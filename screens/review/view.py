@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from core.coordinates import degrees_of_ra
 from core.text import SafeText, counted, safe_text
 from core.vocabulary import LABELS, Label, ReviewState
-from screens.lines import Line, Span, Tone, indented, padded, span, spread
+from screens.lines import Line, Span, Tone, indented, padded, span, spread, wrapped
 from screens.review.curve import curve_lines
 from screens.review.drawings import GRAPHICS
 from screens.review.epochs import AUTO, curve_points
@@ -324,7 +324,8 @@ def _images(card: "Card", page: Page, layout: Layout) -> tuple[list[Line], Line]
     """The images, or one sentence in their place."""
     if card.cutouts is None or page.viewing is None:
         problem = card.cutouts_problem or "No cutouts were kept of this candidate: judge by facts and curve."
-        return [(), (span(f" {problem}", Tone.WARN),), *[()] * (layout.panel_rows - 2)], ()
+        said = wrapped((span(f" {problem}", Tone.WARN),), layout.width, layout.panel_rows - 1)
+        return [(), *said, *[()] * (layout.panel_rows - 1 - len(said))], ()
     from screens.review.draw import image_lines  # numpy comes with it: not before the first paint
 
     return image_lines(

@@ -150,6 +150,22 @@ def test_an_alert_comes_again_after_its_cutouts_were_set_to_another_size(store: 
         assert [row.pixels for row in session.exec(select(Cutout))] == [PIXELS] * 2
 
 
+@pytest.mark.parametrize("damaged", [PIXELS[:2000], b"rubbish"])
+def test_cutouts_that_are_damaged_in_the_store_come_again_with_their_packet(store: Store, damaged) -> None:
+    assert states(store, alert(1), alert(2, ra=151.0)) == ["new"] * 2
+    with store.write() as session:
+        session.exec(select(Cutout).order_by(col(Cutout.candidate_id))).first().pixels = damaged
+    problem = read_card(store, read_object(store, "ZTF1").object.id).cutouts_problem
+    assert problem == (
+        "The store's copy of the images is damaged: `astrid ingest` of its packet brings them again."
+    )
+    assert states(store, alert(1, mag=20.0)) == ["refused"]
+    assert states(store, alert(1, cutouts=None), alert(1), alert(2, ra=151.0)) == ["known"] * 3
+    with store.read() as session:
+        assert [row.pixels for row in session.exec(select(Cutout))] == [PIXELS] * 2
+    assert read_card(store, read_object(store, "ZTF1").object.id).cutouts_problem is None
+
+
 def test_the_same_number_of_two_surveys_is_two_alerts(store: Store) -> None:
     assert states(store, alert(1), alert(1, source="winter", object_id="WNTR1", mjd=60001.5)) == ["new"] * 2
     assert objects(store) == [("ZTF1", 2)]

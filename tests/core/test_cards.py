@@ -231,7 +231,10 @@ def test_cutouts_come_with_the_card_and_a_damaged_blob_only_says_so(store, night
     assert len(card.cutouts_sha256) == 64
     damaged = read_card(store, sky_object, last)
     assert damaged.cutouts is None
-    assert "truncated" in damaged.cutouts_problem
+    assert damaged.cutouts_problem == (
+        "The store's copy of the images is damaged: "
+        "`astrid queue retry 1` and then `astrid run` make them again."
+    )
     shown = card.shown(stretch="asinh")
     assert shown["stretch"] == "asinh"
     assert shown["cutouts_sha256"] == card.cutouts_sha256
@@ -249,7 +252,7 @@ def test_what_is_no_bytes_in_a_column_of_bytes_only_says_so(sqlite_store, put_th
     assert "blob" not in kinds
     card = read_card(sqlite_store, sky_object)
     assert card.cutouts is None
-    assert "truncated" in card.cutouts_problem
+    assert "is damaged" in card.cutouts_problem
     assert len(card.cutouts_sha256) == 64
 
 

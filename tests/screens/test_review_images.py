@@ -37,7 +37,10 @@ def planes(shape: tuple[int, int], value: float) -> Cutouts:
 class TestCutouts:
     @pytest.mark.parametrize(
         ("problem", "said"),
-        [(None, "No cutouts were kept of this candidate"), ("Its cutouts are truncated.", "truncated")],
+        [
+            (None, "No cutouts were kept of this candidate"),
+            (f"The images are damaged: {'so ' * 20}`astrid run` makes them again.", "makes them again."),
+        ],
     )
     def test_missing_or_damaged_ones_are_told_of_and_the_facts_stay(self, card, drawing, problem, said):
         bare = page(replace(card, cutouts=None, cutouts_problem=problem), drawing)
