@@ -41,6 +41,9 @@ def ingest(
 ) -> None:
     """Register frames: read each header, queue what can be processed, say why the rest cannot.
 
+    An exposure is taken once, however its file is packed. One whose filter, field, exposure time or WCS was
+    mended in its place is queued anew.
+
     Alert packets of surveys (Avro, Parquet, tar and tar.gz of Avro) become candidates at once: ZTF, Rubin,
     ATLAS, WINTER, PGIR, DECam. What is already known changes nothing.
 
