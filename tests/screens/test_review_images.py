@@ -47,6 +47,7 @@ class TestCutouts:
         lines = [plain(line) for line in page_lines(bare, LAYOUT)]
         assert len(lines) <= HEIGHT
         assert sum(said in line for line in lines) == 1
+        assert max(map(len, lines)) <= WIDTH
         assert any(card.name in line for line in lines)
         assert pictures(bare, LAYOUT, None) == ()
 
