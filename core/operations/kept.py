@@ -17,11 +17,13 @@ from core.settings import Settings
 from core.unfinished import sweep
 
 # Images in the store; what else is in it are facts, verdicts and indexes.
+CUTOUTS, MAPS = "cutouts", "maps of significance"
 IMAGES: dict[str, Any] = {
-    "cutouts": Cutout.pixels,
+    CUTOUTS: Cutout.pixels,
     "thumbnails of frames": Thumbnail.pixels,
-    "maps of significance": ScoreMap.blocks,
+    MAPS: ScoreMap.blocks,
 }
+FREE = "free inside the store's file"
 FACTS = "facts, verdicts and indexes"
 # Folders of AstrID's home, by what they hold; what else is in it is told together.
 FOLDERS = {
@@ -79,8 +81,19 @@ def in_store(settings: Settings, store: Store) -> list[Kept]:
         else:
             total = sum(_size(path) for path in _files_of(settings))
         found = [_images(db, what, column) for what, column in IMAGES.items()]
+        found.append(Kept(FREE, free_in_file(db) or 0, 0, True))
     rest = max(total - sum(each.size for each in found), 0)
     return _ordered([*found, Kept(FACTS, rest, 0, True)])
+
+
+def free_in_file(db: Session) -> int | None:
+    """Bytes inside SQLite's file that hold nothing and are filled before it grows; None of a server's."""
+    if db.get_bind().dialect.name == "postgresql":
+        return None
+    pages, size = (
+        int(db.execute(text(f"PRAGMA {name}")).scalar_one()) for name in ("freelist_count", "page_size")
+    )
+    return pages * size
 
 
 def in_home(settings: Settings) -> list[Kept]:
