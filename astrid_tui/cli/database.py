@@ -3,6 +3,7 @@
 import time
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,7 @@ from astrid_tui.cli.invocation import (
     ForceOption,
     JsonOption,
     check_output,
+    confirm,
     must_write,
     print_json,
     print_text,
@@ -26,6 +28,7 @@ from core.vocabulary import ExitCode
 
 if TYPE_CHECKING:
     from core.operations.kept import Kept
+    from core.operations.prune import Pruned
 
 app = typer.Typer(help="Look after the store.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -94,6 +97,51 @@ def check(context: typer.Context, as_json: JsonOption = False) -> None:
         _print_kept(found)
     if problems:
         raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command()
+def prune(
+    context: typer.Context,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask; with --json nothing is removed without.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove images of what was superseded when its frame was processed again, and that nobody judged.
+
+    Those are cutouts of candidates and maps of significance. Facts and verdicts stay, and so do all images of
+    an object of which anybody said anything. Ended at any time, it goes on when it is called again; meanwhile
+    frames are processed and verdicts given.
+    """
+    from core.operations.prune import prunable
+    from core.operations.prune import prune as remove
+
+    must_write(context)
+    store = store_of(context)
+    with progress_bar("Look", quiet=as_json):
+        found = prunable(store)
+    if as_json and not yes:
+        print_json(found.record() | {"removed": False})
+        return
+    if found.count:
+        told = _images_told(found)
+        question = f"This removes, of what was superseded and nobody judged: {told}."
+        confirm(question, "remove", yes=yes)
+        with progress_bar("Remove", quiet=as_json) as report:
+            found = remove(store, found.count, report)
+    if as_json:
+        print_json(found.record() | {"removed": True})
+        return
+    print_text(f"Removed: {_images_told(found)}." if found.count else "There is nothing to remove.")
+    if found.free:
+        print_text(
+            f"In the store's file {size_told(found.free)} are free: AstrID fills them before the file grows. "
+            f"While no astrid runs, `sqlite3 {quote(store.url)} VACUUM` makes it smaller."
+        )
+    elif found.free is None and found.count:
+        print_text(
+            "PostgreSQL fills that room anew; `VACUUM FULL` while no astrid runs makes the tables smaller."
+        )
 
 
 @app.command()
@@ -194,6 +242,10 @@ def _print_kept(found: "list[Kept]") -> None:
         for each in some:
             count = f"{each.count:,}" if each.count else ""
             print_text(f"  {each.what:32} {size_told(each.size):>10}  {count}".rstrip())
+
+
+def _images_told(found: "Pruned") -> str:
+    return ", ".join(f"{each.count:,} {each.what} of {size_told(each.size)}" for each in found.images)
 
 
 def _words(each: "Kept") -> str:

@@ -91,7 +91,8 @@ class Card:
     history : tuple of PastVerdict
         All verdicts and notes on the object, newest first.
     cutouts : Cutouts or None
-        None where none are kept; where they cannot be read, `cutouts_problem` says how they come again.
+        None where none are kept; where they cannot be read or were removed, `cutouts_problem` says how they
+        come again.
     known : mapping or None
         What is known at the candidate's place, an answer by kind as in `core.objects.known`; None where
         nobody was asked.
@@ -200,6 +201,8 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         seen_again = _seen_again(db, sky_object, epochs)
         stamped = stamp(db, sky_object, objects)
     cutouts, problem = _cutouts(row.pixels, row.Candidate)
+    if row.pixels is None and not row.Candidate.is_current and row.Difference is not None:
+        problem = _removed(row.Difference)
     return Card(
         object_id=object_id,
         name=shown.name,
@@ -332,3 +335,12 @@ def _cutouts(pixels: bytes | None, candidate: Candidate) -> tuple[Cutouts | None
         )
         return None, f"The store's copy of the images is damaged: {again}."
     return replace(found, pixel_arcsec=None if found.to_sky else PIXEL_ARCSEC.get(candidate.source)), None
+
+
+def _removed(difference: Difference) -> str:
+    """What is said of a superseded detection of ours without cutouts, which each had once."""
+    return (
+        "The images were removed as superseded: with the settings of then and reference "
+        f"{difference.reference_id}, `astrid queue retry {difference.observation_id}` and then `astrid run`"
+        " make them again."
+    )

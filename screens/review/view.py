@@ -324,7 +324,7 @@ def _images(card: "Card", page: Page, layout: Layout) -> tuple[list[Line], Line]
     """The images, or one sentence in their place."""
     if card.cutouts is None or page.viewing is None:
         problem = card.cutouts_problem or "No cutouts were kept of this candidate: judge by facts and curve."
-        said = wrapped((span(f" {problem}", Tone.WARN),), layout.width, layout.panel_rows - 1)
+        said = wrapped((span(f" {problem}", Tone.WARN),), layout.width, max(layout.panel_rows - 1, 1))
         return [(), *said, *[()] * (layout.panel_rows - 1 - len(said))], ()
     from screens.review.draw import image_lines  # numpy comes with it: not before the first paint
 

@@ -10,8 +10,12 @@ from sqlalchemy import text
 from core.database.migrations import downgrade
 from core.database.store import HEAD, Store
 from core.database.tables import Cutout
+from core.review.cutouts import pack
+from core.review.verdicts import decide
+from core.vocabulary import Label
 from tests.astrid_tui.command import Command
-from tests.core.rows import add_candidate
+from tests.builders import cutouts
+from tests.core.rows import add_candidate, add_difference
 
 
 @pytest.fixture
@@ -131,3 +135,43 @@ def test_without_a_store_there_is_nothing_to_copy(astrid: Command, tmp_path, mon
     astrid("db", "backup", tmp_path / "copy.db", code=4)
     assert "run `astrid init`" in astrid.said
     assert not (tmp_path / "copy.db").exists()
+
+
+def test_images_of_what_was_superseded_are_told_and_then_removed(
+    astrid: Command, sqlite_store: Store, tmp_path: Path
+) -> None:
+    old, judged, new, size = superseded(sqlite_store)
+    told = {"what": "cutouts", "bytes": size, "count": 1, "in_store": True}
+    assert astrid.json("db", "prune") == {"images": [told], "free_in_file": 0, "removed": False}
+    astrid("db", "prune", code=2)  # nobody can be asked
+    assert re.search(rf"nobody judged: 1 cutouts of {size / 1024:.1f} KiB\. Add --yes", astrid.said)
+    assert "No images" not in astrid("show", old, "--drawing", "ascii")
+
+    said = astrid("db", "prune", "--yes")
+    assert f"Removed: 1 cutouts of {size / 1024:.1f} KiB." in said
+    assert f"`sqlite3 {tmp_path}/astrid.db VACUUM` makes it smaller" in said
+    kept = {each["what"]: each for each in astrid.json("db", "check")["kept"]}
+    assert kept["cutouts"]["count"] == 2
+    assert kept["free inside the store's file"]["bytes"] >= 8192
+    assert "There is nothing to remove." in astrid("db", "prune", "--yes")
+    again = astrid.json("db", "prune", "--yes")
+    assert (again["images"], again["removed"]) == ([], True)
+
+    why = "The images were removed as superseded: with the settings of then and reference 1, `astrid"
+    assert why in astrid("show", old)
+    assert "removed" not in astrid("show", judged, "--drawing", "ascii")
+    assert "removed" not in astrid("show", new, "--drawing", "ascii")
+    assert astrid.json("candidates", "show", old)["id"] == old
+
+
+def superseded(store: Store) -> tuple[int, int, int, int]:
+    """A superseded candidate, one that was judged, a current one; how large the cutouts of each are."""
+    observation, difference = add_difference(store, is_current=False)
+    of_frame = {"observation_id": observation, "difference_id": difference}
+    old, judged = (add_candidate(store, is_current=False, **of_frame) for _ in range(2))
+    new = add_candidate(store)
+    decide(store, session="s", reviewer="vera", candidate_id=judged, label=Label.ARTEFACT, shown={})
+    pixels = pack(cutouts())
+    with store.write() as db:
+        db.add_all([Cutout(candidate_id=key, pixels=pixels) for key in (old, judged, new)])
+    return old, judged, new, len(pixels)

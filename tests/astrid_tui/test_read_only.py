@@ -56,6 +56,7 @@ WRITES = {
     "models train ensemble": (),
     "db upgrade": (),
     "db restore": ("a.onnx",),
+    "db prune": (),
 }
 # What the console, a file that was named or the standard output is all that these change.
 READS = {
