@@ -28,6 +28,7 @@ PIERCED_FWHM = 0.1  # how far bad pixels move a centroid, in FWHM
 NEIGHBOUR_FWHM = 0.015  # by which a neighbour moves the centroids of a few stars, in FWHM
 CENTROID_FLOOR_PX = 0.01  # no centroid is better, by pixels and optics
 PAIRS_PER_TERM = 8  # of a map that is not affine
+GREW = 1.1  # times as many pairs as before: then a map that is not affine may reach more still
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +109,24 @@ def match_stars(
             return None
         pairs, noise = _paired(first, new, reference, mine, other)
         found, keep = _corrected(found, pairs, noise)
-    bent = _bent(found, _take(pairs, keep), noise[keep])
-    if bent.degree > found.degree:
-        # The stars that distortion carried farthest were no partners of the affine map.
+    bent, count = _bent(found, _take(pairs, keep), noise[keep]), 0
+    # The stars that distortion carried farthest were no partners of the affine map, nor are those beyond the
+    # reach of the first polynomial: as it learns of more, it leads to more. One of a higher degree would lead
+    # astray there, so that it is tried when no more are found.
+    while bent.degree > found.degree:
         mine, other = _partners(bent, tree, reference, tolerance)
         pairs, noise = _paired(first, new, reference, mine, other)
         sigma = np.hypot(noise, max(_excess(misfit(bent, pairs), noise, 0), 0.02))
         keep = np.abs(misfit(bent, pairs)).max(axis=0) < 4.0 * sigma
         weights = 1.0 / (noise[keep] ** 2 + 0.02**2)
         bent = PixelMap.fit(*_take(pairs, keep), bent.shape, bent.degree, weights)
+        if (now := int(np.count_nonzero(keep))) > GREW * count:
+            count = now
+            continue
+        higher = _bent(bent, _take(pairs, keep), noise[keep])
+        if higher.degree == bent.degree:
+            break
+        bent = higher
     found, mine, other, noise = bent, mine[keep], other[keep], noise[keep]
     pairs = _take(pairs, keep)
     known = _known(new, reference)

@@ -14,7 +14,8 @@ from core.settings import Settings
 from core.vocabulary import MaskPlane
 from pipeline.frame import Exposure, Frame, FrameRefused, PreparedReference, Stars
 from pipeline.registration.align import align, already_aligned
-from pipeline.registration.star_match import StarList
+from pipeline.registration.pixel_map import PixelMap
+from pipeline.registration.star_match import StarList, match_stars
 from pipeline.registration.triangles import similarities
 from pipeline.stellar.psf import estimate_psf
 from pipeline.stellar.stars import find_stars
@@ -173,6 +174,33 @@ def test_distortion_is_followed_where_stars_show_it():
     expected = x + 20.3
     np.testing.assert_allclose(result.map_to_new(x, y)[0], expected + bend(expected), atol=0.1)
     assert result.rms_px < 0.1
+
+
+@pytest.mark.parametrize("bend_px", [4.0, 15.0, 25.0])
+def test_strong_distortion_is_followed_into_the_corners(bend_px):
+    """A first map reaches the middle alone, where distortion is flat: what it learns there leads farther."""
+    rng = np.random.default_rng(3)
+    shape, middle = (1024, 1024), 511.5
+    x, y = rng.uniform(0.0, 1023.0, (2, 300))
+
+    def bent(x, y):
+        u, v = (x - middle) / middle, (y - middle) / middle
+        return x + bend_px * (u * v + 0.6 * u**2 + 0.15 * v**3), y + bend_px * (0.5 * v**2 - 0.7 * u * v)
+
+    def listed(x, y):
+        flux = np.geomspace(1e6, 1e4, len(x))
+        same = np.zeros((3, len(x)))
+        seen = (x >= 0) & (y >= 0) & (x < 1024) & (y < 1024)
+        stars = Stars(x, y, flux, np.sqrt(flux), flux, same[0] + 3.0, same[0], *same[1:].astype(np.int64))
+        return StarList(stars.take(seen), 3.0)
+
+    noise = rng.normal(0.0, 0.02, (2, 300))
+    new = listed(*(np.stack(bent(x, y)) + noise))
+    found = match_stars(PixelMap.from_affine(np.eye(2, 3), shape), new, listed(x, y), shape)
+    grid = [axis.ravel() for axis in np.mgrid[20:1004:40, 20:1004:40].astype(float)]
+    assert found is not None
+    assert np.abs(np.stack(found.to_new(*grid)) - np.stack(bent(*grid))).max() < 0.15
+    assert found.n_matched > 270
 
 
 def test_bright_defects_that_stay_on_the_detector_do_not_bend_the_map():
