@@ -245,7 +245,13 @@ def _print_kept(found: "list[Kept]") -> None:
 
 
 def _images_told(found: "Pruned") -> str:
-    return ", ".join(f"{each.count:,} {each.what} of {size_told(each.size)}" for each in found.images)
+    from core.operations.kept import ONE_OF
+
+    return ", ".join(
+        f"{each.count:,} {each.what if each.count > 1 else ONE_OF.get(each.what, each.what)} of"
+        f" {size_told(each.size)}"
+        for each in found.images
+    )
 
 
 def _words(each: "Kept") -> str:

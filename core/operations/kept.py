@@ -18,6 +18,7 @@ from core.unfinished import sweep
 
 # Images in the store; what else is in it are facts, verdicts and indexes.
 CUTOUTS, MAPS = "cutouts", "maps of significance"
+ONE_OF = {CUTOUTS: "cutout", MAPS: "map of significance"}
 IMAGES: dict[str, Any] = {
     CUTOUTS: Cutout.pixels,
     "thumbnails of frames": Thumbnail.pixels,
