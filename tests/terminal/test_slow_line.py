@@ -140,7 +140,8 @@ def test_a_key_pressed_while_a_card_is_drawn(tmp_path):
             before = len(terminal.sent)
             terminal.press("j")
             terminal.until(f"{number} of 6")
-            assert len(terminal.sent) - before < 3000  # a card has 12 kB
+            # A card has 12 kB. A busy machine is at the key for a while, and the line goes on meanwhile.
+            assert len(terminal.sent) - before < 6000
             terminal.press("r")  # on a card that is not drawn yet
             drawn = terminal.sent.count("▀".encode())
             terminal.wait(lambda drawn=drawn: terminal.sent.count("▀".encode()) > drawn + 50)
