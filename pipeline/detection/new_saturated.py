@@ -28,6 +28,7 @@ ROUND = np.ones((3, 3), dtype=bool)
 
 Mask = NDArray[np.bool_]
 Box = tuple[slice, slice]
+Pixels = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows and columns
 
 
 def new_saturated(difference: Difference, new: Aligned, reference: PreparedReference) -> list[Dropped]:
@@ -36,16 +37,18 @@ def new_saturated(difference: Difference, new: Aligned, reference: PreparedRefer
     labels, _ = ndimage.label(clipped, structure=ROUND)
     reach = max(2, round(RING_FWHM * difference.psf.fwhm))
     found: list[tuple[float, Dropped]] = []
-    for number, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
-        box = _wider(rows, reach), _wider(columns, reach)
+    for number, box in enumerate(ndimage.find_objects(labels), 1):
         core = labels[box] == number
-        light, before = _light(box, core, difference.gain_ratio, new.frame, reference.frame)
+        rows, columns = np.nonzero(core)
+        at = rows + box[0].start, columns + box[1].start
+        light, before = _light(at, difference.gain_ratio, new.frame, reference.frame)
         if not before < MOST_BEFORE * light:
             continue
-        x, y, around = _middle(core, reach)
-        if _shines(box, around, difference.gain_ratio, new.frame, reference.frame):
-            place = box[1].start + x, box[0].start + y
-            found.append((light, Dropped(STAGE, CAUSE, *place, value=before / light, limit=MOST_BEFORE)))
+        y, x, radius = _widest(core, box)
+        near = _near(y, radius + reach), _near(x, radius + reach)
+        around = _around(labels[near] == number, y - near[0].start, x - near[1].start, radius + reach, reach)
+        if _shines(near, around, difference.gain_ratio, new.frame, reference.frame):
+            found.append((light, Dropped(STAGE, CAUSE, x, y, value=before / light, limit=MOST_BEFORE)))
     found.sort(key=lambda each: -each[0])
     return [each for _, each in found]
 
@@ -63,33 +66,43 @@ def remark_on(found: Sequence[Dropped], reference: Frame) -> tuple[str, ...]:
     return (f"Look at {'; '.join(places)}{more}: saturated here, and faint in the reference.",)
 
 
-def _wider(side: slice, reach: int) -> slice:
-    return slice(max(side.start - reach, 0), side.stop + reach)
+def _widest(core: Mask, box: Box) -> tuple[float, float, float]:
+    """Where (y, x) what is clipped is widest, which is the star not what bled from it; and its radius there.
+
+    A trail across the frame makes a large box: of all distances those to the sides of a square need the least
+    memory. The corners of a square are farther away, and a disc reaches to them.
+    """
+    depth = ndimage.distance_transform_cdt(np.pad(core, 1))[1:-1, 1:-1]
+    most = depth.max()
+    y, x = (float(each) for each in np.argwhere(depth == most).mean(axis=0))
+    return y + box[0].start, x + box[1].start, float(np.sqrt(2.0) * most)
 
 
-def _middle(core: Mask, reach: int) -> tuple[float, float, Mask]:
-    """Where what is clipped is widest, which is the star and not what bled from it; and what lies around."""
-    padded = np.pad(core, 1)
-    depth = ndimage.distance_transform_edt(padded)[1:-1, 1:-1]
-    y, x = (float(each) for each in np.argwhere(depth > depth.max() - 0.5).mean(axis=0))
+def _near(centre: float, reach: float) -> slice:
+    return slice(max(int(centre - reach), 0), int(np.ceil(centre + reach)) + 1)
+
+
+def _around(core: Mask, y: float, x: float, radius: float, reach: int) -> Mask:
+    """What lies within a radius, and that close to what is clipped."""
     rows, columns = np.indices(core.shape)
-    near = np.hypot(columns - x, rows - y) < depth.max() + reach
-    return x, y, near & ndimage.binary_dilation(core, ROUND, iterations=reach) & ~core
+    near = np.hypot(columns - x, rows - y) < radius
+    around: Mask = near & ndimage.binary_dilation(core, ROUND, iterations=reach) & ~core
+    return around
 
 
-def _light(box: Box, core: Mask, gain_ratio: float, new: Frame, reference: Frame) -> tuple[float, float]:
+def _light(at: Pixels, gain_ratio: float, new: Frame, reference: Frame) -> tuple[float, float]:
     """Its light and that of the reference there, in the new frame's electrons; infinite where unknown."""
-    unknown = reference.mask[box]
-    is_known = core & ((new.mask[box] & SPOILT) == 0) & (unknown == 0)
-    light = float(_signal(new, box)[is_known].sum())
-    if np.any(unknown[core] & MaskPlane.SATURATED) or is_known.sum() < LEAST_KNOWN * core.sum():
+    unknown = reference.mask[at]
+    is_known = ((new.mask[at] & SPOILT) == 0) & (unknown == 0)
+    light = float(_signal(new, at)[is_known].sum())
+    if np.any(unknown & MaskPlane.SATURATED) or is_known.mean() < LEAST_KNOWN:
         return light, np.inf
-    return light, max(gain_ratio * float(_signal(reference, box)[is_known].sum()), 0.0)
+    return light, max(gain_ratio * float(_signal(reference, at)[is_known].sum()), 0.0)
 
 
-def _signal(frame: Frame, box: Box) -> Image:
+def _signal(frame: Frame, part: Box | Pixels) -> Image:
     """Electrons above the sky in a part of a frame."""
-    return frame.data[box] - frame.background[box]
+    return frame.data[part] - frame.background[part]
 
 
 def _shines(box: Box, around: Mask, gain_ratio: float, new: Frame, reference: Frame) -> bool:

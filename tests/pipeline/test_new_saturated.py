@@ -1,6 +1,8 @@
 """A new source too bright to be measured is told with its place, and nothing else that is saturated is."""
 
+import tracemalloc
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -66,6 +68,43 @@ def test_a_bad_column_through_it_makes_one_source_no_two():
     mask = seen.frame.mask.copy()
     mask[:, 149:151] |= MaskPlane.BAD
     assert len(told(replace(seen, frame=replace(seen.frame, mask=mask)), reference)) == 1
+
+
+def test_of_a_wide_star_that_bled_the_star_is_told():
+    new, reference, *_ = make_pair()
+    rows, columns = np.indices(new.frame.shape)
+    away = np.hypot(columns - 150, rows - 160)
+
+    def shine(light):
+        light += 2.0 * FULL * np.exp(-np.maximum(away - 30.0, 0.0) / 8.0)
+        bleed(light)
+
+    (one,) = told(clipped(new, shine), reference)
+    assert (one.x, one.y) == (pytest.approx(150, abs=2.0), pytest.approx(160, abs=2.0))
+
+
+def test_a_bright_trail_across_the_frame_takes_no_more_memory_than_a_difference_does():
+    side = 1500
+    sky = np.full((side, side), 1000.0, dtype=np.float32)
+    step = np.arange(side)
+    trail = np.zeros(sky.shape, dtype=bool)
+    light = sky.copy()
+    for aside in range(-5, 6):
+        at = step, np.clip(step + aside, 0, side - 1)
+        light[at] += 5000.0
+        trail[at] = abs(aside) < 4
+    light[trail] = FULL
+    mask = trail * np.uint16(MaskPlane.SATURATED)
+    before = SimpleNamespace(data=sky, background=sky, variance=sky, mask=np.zeros_like(mask))
+    new = SimpleNamespace(data=light, background=sky, variance=sky, mask=mask)
+    difference = SimpleNamespace(psf=SimpleNamespace(fwhm=3.0), gain_ratio=1.0)
+    tracemalloc.start()
+    try:
+        new_saturated(difference, SimpleNamespace(frame=new), SimpleNamespace(frame=before))
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 30 * side * side
 
 
 @pytest.mark.parametrize("spoil", [hot_column, cosmic_ray])
