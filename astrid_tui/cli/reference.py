@@ -71,7 +71,7 @@ def add(
     except FrameRefused as refused:
         raise AstridError(f"{path}: {refused}") from refused
     row = references.add(store, facts)
-    notes += _light_in_it(references.seen_meanwhile(store, row), blind=settings.review.blind)
+    notes += _light_in_it(row, references.seen_meanwhile(store, row), blind=settings.review.blind)
     for note in notes:
         remark("warning:", note)
     if as_json:
@@ -111,7 +111,7 @@ def build(
             said=notes,
         )
     row = references.add(store, facts)
-    notes += _light_in_it(references.seen_meanwhile(store, row), blind=settings.review.blind)
+    notes += _light_in_it(row, references.seen_meanwhile(store, row), blind=settings.review.blind)
     for note in notes:
         remark("warning:", note)
     if as_json:
@@ -176,7 +176,7 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
     )
 
 
-def _light_in_it(names: list[str], *, blind: bool) -> list[str]:
+def _light_in_it(row: "Reference", names: list[str], *, blind: bool) -> list[str]:
     """What is to be said of transients that a reference holds; who works blind is told no names."""
     if not names:
         return []
@@ -184,7 +184,7 @@ def _light_in_it(names: list[str], *, blind: bool) -> list[str]:
     told = "" if blind else f" ({', '.join(names[:LISTED])}{', ...' if len(names) > LISTED else ''})"
     return [
         f"{count} that reviewers judged real{told} shone while its frames were taken: what is subtracted from"
-        " it lacks that light. `astrid reference retire` goes back to the one before"
+        f" it lacks that light. `astrid reference retire {row.id}` goes back to the one before"
     ]
 
 

@@ -253,8 +253,9 @@ def test_a_reference_that_holds_a_supernova_is_told_of(astrid, night, monkeypatc
     astrid("run")
     seen = astrid.json("candidates", "list", "--limit", 1)[0]
     astrid("candidates", "label", seen["id"], "supernova")
-    astrid("reference", "build", *night.science)
+    built = astrid.json("reference", "build", *night.science)
     assert f"1 transient that reviewers judged real ({seen['object']}) shone while" in astrid.said
+    assert f"`astrid reference retire {built['id']}`" in astrid.said
     monkeypatch.setenv("ASTRID_REVIEW__BLIND", "true")
     astrid("reference", "build", *night.science)
     assert "1 transient that reviewers judged real shone while" in astrid.said
