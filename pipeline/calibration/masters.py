@@ -126,17 +126,18 @@ def masters_for(
     choice = choose(calibrators, exposure, shape, *settings.site.position[1:])
     if not choice.calibrators:
         return Masters(notes=choice.notes) if choice.notes else None
-    content = _content(choice, part)
+    scaled, of_length = _contents(choice, part)
     folder = settings.home / "masters"
-    cached = load(folder, content)
+    cached = load(folder, scaled) or load(folder, of_length)
     if cached is None or _is_mended(choice, cached):
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
         try:
-            cached = build(choice, content, folder=folder if folder.is_dir() else None, part=part)
+            cached = build(choice, folder=folder if folder.is_dir() else None, part=part)
         except OSError as error:
             why = error.strerror or str(error)
             raise FrameRefused(f"they cannot be combined in {folder}: {why}") from error
+        cached = replace(cached, content=of_length if cached.bias is None else scaled)
         try:
             save(folder, cached)
             make_room(folder, "*.npz", settings.calibrate.keep_gib * 2**30)
@@ -155,20 +156,23 @@ def _is_mended(choice: Choice, masters: Masters) -> bool:
     return False
 
 
-def _content(choice: Choice, part: Section | None) -> str:
-    """A hash of what masters are made of and how."""
+def _contents(choice: Choice, part: Section | None) -> tuple[str, str]:
+    """Hashes of what masters are made of and how: of those with a bias, and of those that no bias is in.
+
+    Without a bias, be it that none that was chosen fits, they serve exposures of one length alone.
+    """
     chosen = sorted(choice.calibrators, key=lambda one: one.content)
     names = [CACHE_FORMAT, *(f"{one.exposure.kind} {one.content}" for one in chosen)]
-    if not any(one.exposure.kind is FrameKind.BIAS for one in chosen):
-        names.append(f"{choice.length_s:.4g} s")
-    if part is not None:
-        names.append(str(part))
+    of_part = [] if part is None else [str(part)]
+    scaled, of_length = (*names, *of_part), (*names, f"{choice.length_s:.4g} s", *of_part)
+    return _hash(scaled), _hash(of_length)
+
+
+def _hash(names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
-def build(
-    choice: Choice, content: str = "", *, folder: Path | None = None, part: Section | None = None
-) -> Masters:
+def build(choice: Choice, *, folder: Path | None = None, part: Section | None = None) -> Masters:
     """Combine calibration frames.
 
     Bias: the clipped mean. Dark: the clipped mean of (frame - bias) / seconds. Flat: the clipped mean of
@@ -183,7 +187,6 @@ def build(
     Parameters
     ----------
     choice : Choice
-    content : str
     folder : Path, optional
         Where frames that are too many for memory are put meanwhile.
     part : Section, optional
@@ -196,14 +199,14 @@ def build(
         None of a kind can be read, or no flat is of use.
     """
     try:
-        return _combined(replace(choice, calibrators=same_part(choice.calibrators, part)), content, folder)
+        return _combined(replace(choice, calibrators=same_part(choice.calibrators, part)), folder)
     except Unfit:
         found = fitting(choice.calibrators, part)
-        made = _combined(replace(choice, calibrators=found.kept), content, folder)
+        made = _combined(replace(choice, calibrators=found.kept), folder)
         return replace(made, notes=(*found.notes, *made.notes), unread=found.unread)
 
 
-def _combined(choice: Choice, content: str, folder: Path | None) -> Masters:
+def _combined(choice: Choice, folder: Path | None) -> Masters:
     """Masters of calibration frames that fit each other."""
     biases, darks, flats = (
         [one for one in choice.calibrators if one.exposure.kind is kind]
@@ -216,7 +219,7 @@ def _combined(choice: Choice, content: str, folder: Path | None) -> Masters:
     dark = _dark_rate(own, bias, folder) if own else None
     holds_bias = dark is not None and not may_scale
     if not flats:
-        return Masters(bias, dark, None, _bad(dark, None), content, dark_holds_bias=holds_bias)
+        return Masters(bias, dark, None, _bad(dark, None), dark_holds_bias=holds_bias)
     lit = _Flats(flats)
     pedestal = None if may_scale else _pedestal(darks, flats, folder)
 
@@ -229,7 +232,7 @@ def _combined(choice: Choice, content: str, folder: Path | None) -> Masters:
 
     flat = _flat(((unlit(raw, seconds), combined_of(raw.header)) for raw, seconds in lit.frames()), folder)
     notes = lit.notes(has_pedestal=bias is None and pedestal is None)
-    return Masters(bias, dark, flat, _bad(dark, flat), content, notes, holds_bias)
+    return Masters(bias, dark, flat, _bad(dark, flat), notes=notes, dark_holds_bias=holds_bias)
 
 
 class _Flats:

@@ -279,7 +279,7 @@ def test_without_anything_that_fits_there_are_none(tmp_path):
 
 
 def test_damaged_masters_on_disk_are_built_again(tmp_path):
-    masters = build(Choice((calibrator(FrameKind.BIAS, 1, PATTERN),), 0.0), "abc")
+    masters = replace(build(Choice((calibrator(FrameKind.BIAS, 1, PATTERN),), 0.0)), content="abc")
     save(tmp_path, masters)
     path = tmp_path / "abc.npz"
     path.write_bytes(path.read_bytes()[:100])
@@ -319,7 +319,7 @@ def test_a_frame_of_another_part_than_most_is_set_aside_and_told_and_the_others_
     frames = cut_night(odd, content)
     expected = build(Choice(tuple(one for one in frames if one.content != content), 60.0))
     assert expected.notes == ()
-    made = build(Choice(tuple(frames), 60.0), "c")
+    made = replace(build(Choice(tuple(frames), 60.0)), content="c")
     save(tmp_path, made)
     for found in (made, load(tmp_path, "c")):
         assert found.shape == (40, 50)
@@ -371,6 +371,20 @@ def test_where_none_is_of_the_very_part_of_the_frame_those_of_its_size_serve() -
     made = build(Choice(tuple(cut), 60.0), part=remaining(Header(frame), SHAPE))
     assert made.shape == (40, 40)
     assert (made.bias is None, made.flat is None) == (False, True)
+
+
+def test_darks_whose_biases_are_all_set_aside_serve_frames_of_their_own_length_alone(tmp_path: Path) -> None:
+    """Without a bias a dark holds it: of two lengths of exposure one alone could be right."""
+    settings = Settings(home=tmp_path)
+    cut = cut_night(ODD, *(f"bias-{number}" for number in range(12)))
+    darks = [one for one in cut if one.exposure.exposure_s in (0.0, 300.0)]
+    for _ in range(2):
+        for seconds, has_dark in ((300.0, True), (60.0, False)):
+            science = Exposure("x", exposure_s=seconds, instrument="cam")
+            made = masters_for(darks, science, SHAPE, settings, Section(10, 60, 0, 40))
+            assert made.bias is None
+            assert (made.dark is not None) is has_dark
+    assert len(list((tmp_path / "masters").glob("*.npz"))) == 2
 
 
 def lost(one: Calibrator, why: str = "the file is cut off") -> Calibrator:
