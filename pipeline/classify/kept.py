@@ -9,16 +9,15 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from core.models.files import Stamps, stamps
-from pipeline.classify.model_file import ModelRefused
 
 Made = TypeVar("Made")
 
 
 class Kept(Generic[Made]):
-    """The last few models that were read, or why they were refused.
+    """The last few models that were read.
 
     Whoever asks is told of the files as they are at that moment, at the price of a look at their sizes and
-    times: what was damaged, replaced or mended since is read anew.
+    times: what was damaged, replaced or mended since is read anew, and so is what was refused.
 
     Parameters
     ----------
@@ -31,7 +30,7 @@ class Kept(Generic[Made]):
     def __init__(self, make: Callable[[Path, str | None], Made], most: int) -> None:
         self._make = make
         self._most = most
-        self._made: OrderedDict[tuple[Path, str | None, Stamps | None], Made | str] = OrderedDict()
+        self._made: OrderedDict[tuple[Path, str | None, Stamps | None], Made] = OrderedDict()
         self._lock = Lock()
 
     def __call__(self, folder: Path, digest: str | None = None) -> Made:
@@ -55,17 +54,8 @@ class Kept(Generic[Made]):
         key = (folder, digest, seen)
         with self._lock:
             if key not in self._made:
-                self._made[key] = self._read(folder, digest)
+                self._made[key] = self._make(folder, digest)
                 if len(self._made) > self._most:
                     self._made.popitem(last=False)
             self._made.move_to_end(key)
-            made = self._made[key]
-        if isinstance(made, str):
-            raise ModelRefused(made)
-        return made
-
-    def _read(self, folder: Path, digest: str | None) -> Made | str:
-        try:
-            return self._make(folder, digest)
-        except ModelRefused as refused:
-            return str(refused)
+            return self._made[key]
