@@ -25,6 +25,8 @@ from core.vocabulary import ExitCode
 if TYPE_CHECKING:
     from core.health.events import Event
 
+MOST = 1000  # events of one list
+
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Troubles: look for them, list them.")
 
 
@@ -64,7 +66,7 @@ def check(
 def list_(
     context: typer.Context,
     past: Annotated[bool, typer.Option("--all", help="Also those that are over and were seen.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Events at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="Events at most.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List the troubles that last, and those that nobody has seen yet."""
@@ -77,9 +79,9 @@ def list_(
         store.close()
     if len(events) > limit:
         events = events[:limit]
-        remark(
-            f"there are more than these {limit}: --limit lists more, `astrid health ack` takes off the list"
-        )
+        ways = [] if limit == MOST else [f"--limit lists up to {MOST}"]
+        ways += [] if past else ["`astrid health ack` takes off the list"]
+        remark("; ".join([f"there are more than these {limit}", *ways]))
     if as_json:
         print_json([event.record() for event in events])
     elif not events:

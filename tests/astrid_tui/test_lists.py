@@ -153,7 +153,9 @@ def test_a_year_of_troubles_is_told_with_its_year_and_acknowledged_as_one(
     assert "2023-11-14 22:13" in astrid("health", "list", "--limit", 2)
     assert "there are more than these 2" in astrid.said
     assert len(astrid.json("health", "list", "--limit", 1000)) == 1000
-    assert "there are more than these 1000" in astrid.said
+    assert "there are more than these 1000; `astrid health ack` takes off the list\n" in astrid.said
+    astrid("health", "list", "--all", "--limit", 2)  # what was seen stays on this list
+    assert "there are more than these 2; --limit lists up to 1000\n" in astrid.said
     assert len(astrid.json("health", "ack", "--all")) == 1001
     events.record(sqlite_store, [Check("runs", "ok", "none at work")], "here", now=1_700_000_060.0)
     assert astrid.json("health", "list") == []
