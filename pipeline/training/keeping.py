@@ -126,7 +126,9 @@ def copy_in(settings: Settings, folder: Path, digest: str) -> Path:
         model_file.read(whole, digest)
         try:
             whole.rename(place)
-        except OSError:  # there is something: another process was quicker, or it is damaged
+        except OSError:  # if there is something, another process was quicker, or it is damaged
+            if not os.path.lexists(place):
+                raise
             if not _is_whole(place, digest):
                 place.rename(work / "damaged")
                 whole.rename(place)

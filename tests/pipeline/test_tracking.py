@@ -1,5 +1,6 @@
 """MLflow is told everything, once, whenever it is there; files that it keeps are trusted by their digest."""
 
+import errno
 import json
 import os
 import shutil
@@ -443,3 +444,18 @@ def test_damaged_files_are_mended_by_bringing_them_in_again_or_from_the_registry
     assert tracking.fetch(sqlite_store, settings, "tree", 1) == place
     assert model_file.read(place).digest == row.digest
     assert [each.name for each in place.parent.iterdir()] == [row.digest]  # the damaged ones are gone
+
+
+def test_why_files_cannot_be_put_where_models_are_kept_is_told(sqlite_store, settings, tmp_path, monkeypatch):
+    a_model(tmp_path / "given", 3)
+
+    rename = Path.rename
+
+    def full(self, target):
+        if self.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        keep(sqlite_store, settings, tmp_path / "given", origin="import")
