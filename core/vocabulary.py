@@ -149,6 +149,7 @@ class MaskPlane:
     EDGE = 8  # outside the frame, or so near its edge that resampling reached beyond
     INTERPOLATED = 16  # filled from neighbours before a transform
     STREAK = 32
+    UNSUBTRACTED = 64  # of a difference: its stars are not where the reference has them, or not as bright
 
 
 _MASK_WORDS = {
@@ -158,6 +159,7 @@ _MASK_WORDS = {
     MaskPlane.EDGE: "edge",
     MaskPlane.INTERPOLATED: "interpolated",
     MaskPlane.STREAK: "streak",
+    MaskPlane.UNSUBTRACTED: "stars not subtracted",
 }
 
 

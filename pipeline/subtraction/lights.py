@@ -88,3 +88,13 @@ def new_images(new: Aligned, reference: PreparedReference, matched: Match) -> tu
         cores = lost_cores(old_light, old_variance, beyond, lost, reference.psf)
         fill(light, variance, cores, new.psf, matched.moved)
     return light, variance
+
+
+def star_lights(
+    new: Aligned, reference: PreparedReference, matched: Match
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
+    """Places and fluxes of the whole stars of either frame, in electrons of the reference."""
+    theirs = reference.stars.take(reference.stars.mask == 0)
+    ours = new.stars.take(new.stars.mask == 0)
+    light = ours.flux * np.exp(-matched.log_gain.at(ours.x, ours.y))
+    return [(theirs.x, theirs.y, theirs.flux), (ours.x, ours.y, light)]

@@ -43,7 +43,7 @@ from pipeline.subtraction.left_over import (
     wing_error,
 )
 from pipeline.subtraction.left_sky import left_sky
-from pipeline.subtraction.lights import bright_stars, new_images, reference_images
+from pipeline.subtraction.lights import bright_stars, new_images, reference_images, star_lights
 from pipeline.subtraction.masks import combined_mask
 from pipeline.subtraction.match import Match, first_match, match
 from pipeline.subtraction.psf_match import match_psf
@@ -51,6 +51,7 @@ from pipeline.subtraction.score_check import noise_excess, sky_deviation
 from pipeline.subtraction.sides import new_side, reference_side
 from pipeline.subtraction.tile_score import Side, measure
 from pipeline.subtraction.tiles import Tile, plan, spread, stamp_of
+from pipeline.subtraction.unsubtracted import mask_unsubtracted
 
 BLEND_PX = 8  # half the width over which tiles fade into each other, at least
 MOST_HALO_PX = 40  # farther out a kernel holds no more than a part in 1e5
@@ -117,6 +118,7 @@ def subtract(
     start = time.perf_counter()
     data, flux, flux_err = found.data, found.flux, found.flux_err
     _remove_background(data, flux, tiles, found.levels, mask)
+    mask_unsubtracted(flux, flux_err, mask, star_lights(new, reference, matched))
     _expect_left_over(flux, flux_err, mask, bright_stars(new, reference), found.wings, found.shifts)
     add_unseen(flux_err, theirs[0], new.frame.mask | reference.frame.mask, fwhm)
     score, deviation, score_scale = _score(flux, flux_err, mask)
