@@ -44,6 +44,7 @@ from pipeline.reference.reference_file import ReferenceImage, is_reference, read
 from pipeline.registration.align import align, already_aligned
 from pipeline.stellar.stars import stellar_fwhm
 from pipeline.subtraction.subtract import subtract
+from pipeline.subtraction.unsubtracted import unsubtracted_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +128,8 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
         aligned = bring(measured.frame, measured.stars, measured.fwhm, prepared, settings, psf)
     with clock.stage("subtract"):
         difference = subtract(aligned, prepared, settings, options.method)
-    shared = shared_light(difference)
-    warnings += [shared] if shared is not None else []
+    told = shared_light(difference), unsubtracted_part(difference)
+    warnings += [each for each in told if each is not None]
     with clock.stage("detect"):
         detections, dropped = detect(difference, aligned, prepared, settings)
         warnings += remark_on(new_saturated(difference, aligned, prepared), prepared.frame)

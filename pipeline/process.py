@@ -62,6 +62,7 @@ from pipeline.outcome_facts import (
 from pipeline.pairing import shared_light
 from pipeline.registration.align import align
 from pipeline.subtraction.subtract import subtract
+from pipeline.subtraction.unsubtracted import unsubtracted_part
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +197,8 @@ def _subtracted(
     with clock.stage("subtract"):
         difference = subtract(new, reference, settings)
     said = shared_light(difference)
-    shared = () if said is None else (said,)
+    left_out = unsubtracted_part(difference)
+    told = tuple(each for each in (said, left_out) if each is not None)
     with clock.stage("detect") as remark:
         detections, dropped = detect(difference, new, reference, settings)
         remark.text = dropped_words(dropped)
@@ -216,7 +218,7 @@ def _subtracted(
     radius_px = match_radius_px(reference, max(new.psf.fwhm, reference.psf.fwhm), settings)
     with clock.stage("forced"):
         # What is subtracted from itself has no flux, and would be a limit where there was light.
-        forced = () if shared else forced_points(known_objects, detections, difference, reference, radius_px)
+        forced = () if said else forced_points(known_objects, detections, difference, reference, radius_px)
     with clock.stage("record"):
         scores = record.block_scores(difference, new, reference, measured.frame.origin, radius_px, settings)
         score_map = block_scores.pack(scores)
@@ -235,7 +237,7 @@ def _subtracted(
     return FrameOutcome(
         "done",
         reason=" ".join(
-            (*measured.remarks, *shared, *remark_on(saturated, reference.frame), *joined.remarks, *remarks)
+            (*measured.remarks, *told, *remark_on(saturated, reference.frame), *joined.remarks, *remarks)
         )
         or None,
         quality=measured.quality,

@@ -12,6 +12,7 @@ from core.places.block_scores import BlockScores, block_side, encode
 from core.places.grid_maps import PlaneMap, SkyMap
 from core.settings import Settings
 from pipeline.frame import Aligned, Difference, Frame, PreparedReference
+from pipeline.subtraction.unsubtracted import UNSUBTRACTED
 
 SAMPLES = 11  # on a side: places that a map is fitted to
 LEAST = 30  # of them a WCS must know
@@ -44,6 +45,7 @@ def block_scores(
     height, width = difference.score.shape
     side = block_side(width, height)
     good = difference.mask == 0
+    left_out = difference.mask & UNSUBTRACTED
     highest = _over_blocks(np.where(good, difference.score, np.float32(-np.inf)), side, np.maximum)
     lowest = _over_blocks(np.where(good, difference.score, np.float32(np.inf)), side, np.minimum)
     usable = np.isfinite(highest)
@@ -55,7 +57,7 @@ def block_scores(
         threshold=settings.detect.threshold,
         match_radius_px=match_radius_px,
         codes=encode(strongest, usable),
-        frame_mask=_over_blocks(new.frame.mask.astype(np.uint8), side, np.bitwise_or),
+        frame_mask=_over_blocks((new.frame.mask | left_out).astype(np.uint8), side, np.bitwise_or),
         reference_mask=_over_blocks(reference.frame.mask.astype(np.uint8), side, np.bitwise_or),
         to_frame=_frame_map(new, origin, difference.score.shape),
         sky=_cached_sky_map(reference),

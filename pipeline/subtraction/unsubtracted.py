@@ -8,6 +8,7 @@ were dismissed as outliers. So each part of a difference is judged by the stars 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +20,25 @@ from pipeline.frame import Difference, FrameRefused, Image, MaskImage
 from pipeline.subtraction.left_over import sky_error
 
 BRIGHT = 20.0  # flux errors of the sky that a star must have to tell
-LEFT = 0.3  # of its flux: what is left of a star that is not subtracted. A wrong PSF leaves less, and few vary so
+LEFT = 0.3  # of its flux, at least, is left of a star that is not subtracted; a wrong PSF leaves less
 NEAREST = 15  # stars that judge a place
 MOST = 0.6  # of them
-ALONG = 0.4  # of them, along the border of a place where most are left
+ALONG = 0.3  # of them, along the border of a place where most are left
 CELL_PX = 16
+SIDE_FWHM = 0.6  # from a star: there most is left of one that lies a little off
+HALO_FWHM = 2.5  # from a star: what is as bright all around it there is none of its own light
 MOST_OF_FRAME = 0.5  # may be without
-PLANE = np.uint16(MaskPlane.UNSUBTRACTED)
+UNSUBTRACTED = np.uint16(MaskPlane.UNSUBTRACTED)
 
 Values = NDArray[np.float64]
 Lights = tuple[Values, Values, Values]  # x, y and flux
+Index = NDArray[np.int64]
 Cells = NDArray[np.bool_]
 
 
-def mask_unsubtracted(flux: Image, flux_err: Image, mask: MaskImage, lights: Iterable[Lights]) -> None:
+def mask_unsubtracted(
+    flux: Image, flux_err: Image, mask: MaskImage, lights: Iterable[Lights], fwhm: float
+) -> None:
     """Mark in a mask, in place, where stars do not subtract.
 
     Parameters
@@ -44,6 +50,8 @@ def mask_unsubtracted(flux: Image, flux_err: Image, mask: MaskImage, lights: Ite
     lights : iterable of (x, y, flux)
         The stars of either frame in the units of ``flux``. Each list judges by itself: behind a cloud the new
         frame has none that could be left.
+    fwhm : float
+        Of the wider PSF, in pixels.
 
     Raises
     ------
@@ -52,7 +60,7 @@ def mask_unsubtracted(flux: Image, flux_err: Image, mask: MaskImage, lights: Ite
     """
     found = np.zeros(tuple(-(-side // CELL_PX) for side in mask.shape), dtype=bool)
     for stars in lights:
-        found |= _cells(flux, flux_err, mask, stars)
+        found |= _cells(flux, flux_err, mask, stars, fwhm)
     if not found.any():
         return
     whole = np.repeat(np.repeat(found, CELL_PX, axis=0), CELL_PX, axis=1)[: mask.shape[0], : mask.shape[1]]
@@ -64,12 +72,12 @@ def mask_unsubtracted(flux: Image, flux_err: Image, mask: MaskImage, lights: Ite
             share,
             MOST_OF_FRAME,
         )
-    mask[whole] |= PLANE
+    mask[whole] |= UNSUBTRACTED
 
 
 def unsubtracted_part(difference: Difference) -> str | None:
-    """A sentence where a part of a frame is left out as its stars do not subtract; none where there is none."""
-    left_out = (difference.mask & PLANE) != 0
+    """A sentence where a part of a frame is left out, its stars not being subtracted; none where none is."""
+    left_out = (difference.mask & UNSUBTRACTED) != 0
     if not left_out.any():
         return None
     parts, count = ndimage.label(left_out, structure=np.ones((3, 3)))
@@ -82,7 +90,7 @@ def unsubtracted_part(difference: Difference) -> str | None:
     )
 
 
-def _cells(flux: Image, flux_err: Image, mask: MaskImage, stars: Lights) -> Cells:
+def _cells(flux: Image, flux_err: Image, mask: MaskImage, stars: Lights, fwhm: float) -> Cells:
     """Where most of the nearest bright stars are left, with the surroundings that share their lot."""
     centres = [np.arange(CELL_PX // 2, side + CELL_PX // 2, CELL_PX) for side in mask.shape]
     y, x = np.meshgrid(*centres, indexing="ij")
@@ -92,13 +100,28 @@ def _cells(flux: Image, flux_err: Image, mask: MaskImage, stars: Lights) -> Cell
     at, light = (rows[inside], columns[inside]), stars[2][inside]
     tells = (mask[at] == 0) & (light > BRIGHT * sky_error(flux_err))
     at, light = (at[0][tells], at[1][tells]), light[tells]
-    left = np.abs(flux[at]) > LEFT * light
+    halo = np.median(_around(flux, *at, round(HALO_FWHM * fwhm)), axis=0)
+    near = np.vstack([flux[at], _around(flux, *at, max(1, round(SIDE_FWHM * fwhm)))])
+    left = np.abs(near - halo).max(axis=0) > LEFT * light
     if np.count_nonzero(left) <= MOST * NEAREST:
         return np.zeros(x.shape, dtype=bool)
     apart, nearest = cKDTree(np.column_stack(at)).query(np.stack([y, x], axis=-1), min(NEAREST, len(left)))
     share = left[nearest].mean(axis=-1)
-    most = share > MOST
+    most: Cells = share > MOST
     if not most.any():
         return most
     border = CELL_PX * ndimage.distance_transform_edt(~most) < apart[..., -1]
-    return most | ((share > ALONG) & border)
+    found: Cells = most | ((share > ALONG) & border)
+    return found
+
+
+def _around(flux: Image, rows: Index, columns: Index, apart: int) -> Image:
+    """What eight places around each star hold: (8, stars)."""
+    height, width = flux.shape
+    return np.stack(
+        [
+            flux[np.clip(rows + apart * down, 0, height - 1), np.clip(columns + apart * right, 0, width - 1)]
+            for down, right in product((-1, 0, 1), repeat=2)
+            if (down, right) != (0, 0)
+        ]
+    )
