@@ -15,6 +15,7 @@ from scipy import ndimage
 from core.vocabulary import MaskPlane
 from pipeline.frame import Aligned, Difference, Dropped, Frame, Image, PreparedReference
 from pipeline.places import sky_positions
+from pipeline.subtraction.unsubtracted import UNSUBTRACTED
 
 CAUSE = "saturated, and faint in the reference"
 STAGE = "detect"
@@ -32,8 +33,11 @@ Pixels = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows and columns
 
 
 def new_saturated(difference: Difference, new: Aligned, reference: PreparedReference) -> list[Dropped]:
-    """What is saturated in the new frame where the reference has little light, the brightest first."""
-    clipped = (new.frame.mask & MaskPlane.SATURATED) != 0
+    """What is saturated in the new frame where the reference has little light, the brightest first.
+
+    Where stars do not subtract, a star that lies elsewhere in the reference would be one.
+    """
+    clipped = ((new.frame.mask & MaskPlane.SATURATED) != 0) & ((difference.mask & UNSUBTRACTED) == 0)
     labels, _ = ndimage.label(clipped, structure=ROUND)
     reach = max(2, round(RING_FWHM * difference.psf.fwhm))
     found: list[tuple[float, Dropped]] = []

@@ -97,7 +97,7 @@ def test_a_bright_trail_across_the_frame_takes_no_more_memory_than_a_difference_
     mask = trail * np.uint16(MaskPlane.SATURATED)
     before = SimpleNamespace(data=sky, background=sky, variance=sky, mask=np.zeros_like(mask))
     new = SimpleNamespace(data=light, background=sky, variance=sky, mask=mask)
-    difference = SimpleNamespace(psf=SimpleNamespace(fwhm=3.0), gain_ratio=1.0)
+    difference = SimpleNamespace(psf=SimpleNamespace(fwhm=3.0), gain_ratio=1.0, mask=np.zeros_like(mask))
     tracemalloc.start()
     try:
         new_saturated(difference, SimpleNamespace(frame=new), SimpleNamespace(frame=before))
@@ -120,6 +120,16 @@ def test_a_star_that_was_as_bright_before_is_none(is_clipped):
     new, reference, *_ = make_pair(new={"extra": [NOVA]}, ref={"extra": [NOVA]})
     before = replace(reference, frame=clipped(reference).frame) if is_clipped else reference
     assert told(clipped(new), before) == []
+
+
+def test_where_stars_do_not_subtract_one_that_lies_elsewhere_is_none():
+    new, reference, *_ = make_pair(new={"extra": [NOVA]})
+    new = clipped(new)
+    difference = subtract(new, reference, Settings())
+    mask = difference.mask.copy()
+    mask[100:, 100:] |= MaskPlane.UNSUBTRACTED
+    assert new_saturated(difference, new, reference)
+    assert new_saturated(replace(difference, mask=mask), new, reference) == []
 
 
 @pytest.mark.parametrize(("before", "is_told"), [(0.02, True), (0.7, False)])
