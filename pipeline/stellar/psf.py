@@ -42,6 +42,7 @@ NEAR_ROUNDS, NEAR_SETTLED = 4, 0.05
 WIDE_ROUNDS, WIDE_SETTLED = 3, 0.015  # a round leaves a tenth of its change for the next ...
 COARSE_SETTLED = 0.005  # ... but more where pixels are coarse
 MIN_STARS = 3
+WIDEST_PX = 20.0  # FWHM: stamps hold no more of wider stars than their cores
 STARS_PER_TERM = 5
 # No star shows the PSF better than to this part of its value in a pixel: what interpolation, flat
 # field and centring leave. It keeps the few brightest stars from deciding alone.
@@ -83,13 +84,19 @@ def estimate_psf(frame: Frame, stars: Stars, degree: int) -> PsfModel:
     Raises
     ------
     FrameRefused
-        Fewer than 3 stars are fit for it.
+        Fewer than 3 stars are fit for it, or they are wider than 20 pixels.
     """
     chosen = select_psf_stars(frame, stars)
     _need(len(chosen))
     while degree > 0 and len(chosen) < STARS_PER_TERM * len(term_powers(degree)):
         degree -= 1
     seeing = stellar_fwhm(chosen)
+    if seeing > WIDEST_PX:
+        raise FrameRefused(
+            f"its stars are {seeing:.1f} pixels wide; {WIDEST_PX:g} is the most: bin the image",
+            seeing,
+            WIDEST_PX,
+        )
     half = int(np.clip(np.ceil(6.5 * seeing), 12, 30))
     first = moffat(offsets(min(half, int(np.ceil(NEAR_FWHM * seeing)))), seeing, 3.0)
     model = PsfModel((first / first.sum())[None].astype(np.float32), 0, frame.shape, seeing)

@@ -11,7 +11,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from core.vocabulary import MaskPlane
-from pipeline.frame import Frame, Image, MaskImage, Stars
+from pipeline.frame import Frame, FrameRefused, Image, MaskImage, Stars
 from pipeline.neighbourhood import spline_coefficients
 from pipeline.quantile import MAD_TO_SIGMA
 from pipeline.stellar.profile import COARSE_FWHM
@@ -21,6 +21,8 @@ Values = NDArray[np.float64]
 FWHM_PER_SIGMA = 2.3548
 MAX_STARS = 5000
 NEAR_SEEING = 0.8  # radius, in FWHM of the stars, within which hardly any has more than half its peak
+MOST_SATURATED = 0.01  # of a frame: a larger area is no star
+MOST_THRESHOLD = 100.0  # standard deviations
 # Saturated pixels still show where a star is; the others show nothing of the sky.
 BLIND = MaskPlane.BAD | MaskPlane.COSMIC_RAY | MaskPlane.EDGE | MaskPlane.STREAK
 # SEP's flags of an object that is cut by the frame or by memory, or whose shape cannot be measured.
@@ -45,9 +47,14 @@ def find_stars(frame: Frame, threshold: float = 3.0) -> Stars:
     -------
     Stars
         Brightest first, at most 5000. Galaxies and blends are among them.
+
+    Raises
+    ------
+    FrameRefused
+        A quarter of the frame shines 100 times as much as its noise.
     """
     signal = np.ascontiguousarray(frame.signal)
-    blind = (frame.mask & BLIND) != 0
+    blind = ((frame.mask & BLIND) != 0) | _too_large_for_a_star(frame.mask)
     found = _extract(signal, frame.variance, blind, threshold)
     shaped = np.isfinite(found["a"]) & np.isfinite(found["b"]) & (found["b"] > 0)
     found = found[shaped]
@@ -141,6 +148,18 @@ def mask_under(mask: MaskImage, x: Values, y: Values, radius: float) -> NDArray[
     return union
 
 
+def _too_large_for_a_star(mask: MaskImage) -> NDArray[np.bool_]:
+    """Saturated areas that are no star: rows that were not read out, a lamp, the dawn."""
+    saturated = (mask & MaskPlane.SATURATED) != 0
+    if np.count_nonzero(saturated) < MOST_SATURATED * mask.size:
+        return np.zeros(mask.shape, dtype=bool)
+    areas, _ = ndimage.label(saturated)
+    large = np.bincount(areas.ravel()) > MOST_SATURATED * mask.size
+    large[0] = False
+    found: NDArray[np.bool_] = large[areas]
+    return found
+
+
 def _extract(signal: Image, variance: Image, blind: NDArray[np.bool_], threshold: float) -> NDArray[np.void]:
     """SEP's objects; in fields too dense for its buffers, those above a higher threshold."""
     sep.set_extract_pixstack(max(300_000, signal.size // 4))
@@ -152,8 +171,12 @@ def _extract(signal: Image, variance: Image, blind: NDArray[np.bool_], threshold
             )
         except Exception as error:
             # SEP raises nothing more special.
-            if threshold > 100.0 or not ("overflow" in str(error) or "buffer full" in str(error)):
+            if not ("overflow" in str(error) or "buffer full" in str(error)):
                 raise
+            if threshold > MOST_THRESHOLD:
+                raise FrameRefused(
+                    f"no stars can be told from what shines {threshold:g} times as bright as its noise"
+                ) from error
             threshold *= 2.0
         else:
             return objects

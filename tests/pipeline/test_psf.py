@@ -101,6 +101,19 @@ def test_two_stars_are_refused_with_their_number():
         estimate_psf(frame, find_stars(frame), 0)
 
 
+def test_stars_as_wide_as_stamps_still_show_their_psf():
+    wide, truth = star_frame((900, 900), 3, fwhm=17.5, n_stars=40, flux_range=(1e5, 1e7))
+    model = estimate_psf(wide, find_stars(wide), 2)
+    expected = truth.psf.centred(350.0, 350.0, model.basis.shape[1])
+    assert np.linalg.norm(model.at(350.0, 350.0) - expected) < 0.2 * np.linalg.norm(expected)
+
+
+def test_wider_ones_are_refused_with_their_width():
+    wide, _ = star_frame((900, 900), 3, fwhm=26.0, n_stars=30, flux_range=(1e6, 1e8))
+    with pytest.raises(FrameRefused, match=r"2\d\.\d pixels wide; 20 is the most: bin the image"):
+        estimate_psf(wide, find_stars(wide), 2)
+
+
 def test_masked_wings_do_not_show():
     frame, truth = star_frame(SHAPE, **FIELDS[0])
     data, mask = frame.data.copy(), frame.mask.copy()

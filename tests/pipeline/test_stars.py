@@ -7,6 +7,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from core.vocabulary import MaskPlane
+from pipeline.frame import FrameRefused
 from pipeline.stellar.stars import find_stars, half_width, select_psf_stars, stellar_fwhm
 from tests.pipeline.synthetic import star_frame
 
@@ -68,6 +69,24 @@ def test_masked_pixels_make_no_stars_and_tell_of_themselves():
     hit = np.hypot(stars.x - x, stars.y - y) < 1.0
     assert stars.mask[hit] == [MaskPlane.COSMIC_RAY]
     assert not stars.mask[~hit].any()
+
+
+def test_a_part_that_was_not_read_out_hides_no_other_star():
+    frame, truth = star_frame((600, 600), n_stars=60)
+    data, mask = frame.data.copy(), frame.mask.copy()
+    data[400:], mask[400:] = 65535.0, MaskPlane.SATURATED
+    stars = find_stars(replace(frame, data=data, mask=mask))
+    assert (stars.y < 402).all()
+    distance, _ = nearest(stars, truth)
+    assert np.count_nonzero(distance < 0.3) > 25
+
+
+def test_where_all_shines_a_frame_is_refused_in_a_sentence():
+    frame, _ = star_frame((900, 900), n_stars=20)
+    data = frame.data.copy()
+    data[:450] += 1e5
+    with pytest.raises(FrameRefused, match="no stars can be told from what shines"):
+        find_stars(replace(frame, data=data))
 
 
 def test_an_empty_frame_has_no_stars():
