@@ -25,6 +25,7 @@ PLATEAU_SHARE = 0.25  # of all pixels, at most
 PLATEAU_MARGIN = 0.98
 DIGITISER_FULL = 65535.0  # of 16 bits, where nothing else tells
 MODEL_SMOOTHING_PX = 1.0
+ROUND_FIELD = 0.25  # of a square frame is no more than what a round field leaves dark
 COLD_SIGMA = 10.0  # so far below the sky is no light, but a pixel that does not work
 NEIGHBOUR_SIGMA_PX = 1.0  # of the weights by which a hit pixel is filled from its neighbours
 NEIGHBOUR_LEAST = 0.15  # of all weight must lie on good pixels, or the sky fills it
@@ -75,7 +76,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
         cause = f": {share:.0%} are saturated, at {saturation:g} and above" if share > 0 else ""
         raise FrameRefused(f"none of its pixels is good{cause}")
 
-    sky = _sky(counts, mask, bad, settings.calibrate.background_mesh_px, has_flat=response is not None)
+    sky, dark = _sky(counts, mask, bad, settings.calibrate.background_mesh_px, has_flat=response is not None)
     noise = sky_noise(counts, sky, bad)
     # What the dark current leaves of itself is noise like the sky's, which else were taken for a wrong gain.
     noise = replace(noise, level=max(noise.level, 0.0) + float(np.median(current)))
@@ -108,7 +109,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
         read_noise=detector.read_noise,
         saturation=(saturation - pedestal) * detector.gain,
         origin=trimmed.origin,
-        notes=raw.notes + (masters.notes if masters is not None else ()) + detector.notes,
+        notes=raw.notes + (masters.notes if masters is not None else ()) + detector.notes + _told(dark),
     )
 
 
@@ -204,15 +205,27 @@ def _corrected(
     return counts, mask, response
 
 
-def _sky(counts: Image, mask: MaskImage, bad: NDArray[np.bool_], mesh_px: int, *, has_flat: bool) -> Image:
-    """The level of the sky; what lies in the dark without a flat that says so is marked in mask and bad."""
+def _sky(
+    counts: Image, mask: MaskImage, bad: NDArray[np.bool_], mesh_px: int, *, has_flat: bool
+) -> tuple[Image, float]:
+    """The level of the sky, and the part of the frame that lies in the dark without a flat that says so.
+
+    That part is marked in mask and bad.
+    """
     sky = sky_level(counts, bad, mesh_px)
     dark = None if has_flat else vignetted(counts, sky, bad)
     if dark is None or not dark.any():
-        return sky
+        return sky, 0.0
     mask[dark] |= np.uint16(MaskPlane.BAD)
     bad |= dark
-    return sky_level(counts, bad, mesh_px)
+    return sky_level(counts, bad, mesh_px), float(dark.mean())
+
+
+def _told(dark: float) -> tuple[str, ...]:
+    """A sentence where more lies in the dark than a round field leaves of a square."""
+    if dark <= ROUND_FIELD:
+        return ()
+    return (f"{dark:.0%} of it are much darker than the rest, and left out as if no light came there",)
 
 
 def _cosmic_rays(signal: Image, quiet: Image, mask: MaskImage, sigma: float) -> NDArray[np.bool_]:

@@ -301,6 +301,15 @@ def test_vignetted_corners_are_masked_and_nothing_else():
     assert truth.sky == 2000.0
 
 
+@pytest.mark.parametrize(("columns", "is_told"), [(40, False), (120, True)])
+def test_of_a_large_part_in_the_dark_it_is_told(columns, is_told):
+    raw, _ = raw_frame((384, 384), sky=2000.0)
+    data = raw.data.copy()
+    data[:, :columns] *= 0.2
+    told = [note for note in calibrate(replace(raw, data=data), None, SETTINGS).notes if "darker" in note]
+    assert [note[:1] for note in told] == ["3"] * is_told  # 31 % and its edge
+
+
 @pytest.mark.parametrize("turns", range(4))
 def test_a_border_that_is_less_and_less_lit_is_masked_as_far_as_it_falls(turns):
     raw, _ = raw_frame((384, 384), sky=300.0)
