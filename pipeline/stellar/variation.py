@@ -87,9 +87,8 @@ def fit_pixels(values: Numbers, weights: Numbers, terms: Values, prior: Values) 
     prior : (pixels, terms)
         Inverse variances of the coefficients, around 0.
     """
-    parts = [
-        np.s_[start : start + PIXELS_AT_ONCE] for start in range(0, max(values.shape[1], 1), PIXELS_AT_ONCE)
-    ]
+    starts = range(0, max(values.shape[1], 1), PIXELS_AT_ONCE)
+    parts = [np.s_[start : start + PIXELS_AT_ONCE] for start in starts]
     fits = [_fitted(values[:, part], weights[:, part], terms, prior[part]) for part in parts]
     found, covariances, normal, right = (np.concatenate(each) for each in zip(*fits, strict=True))
     return Pixelwise(found.T, covariances, normal, right)

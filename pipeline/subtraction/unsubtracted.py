@@ -20,7 +20,7 @@ from pipeline.frame import Difference, FrameRefused, Image, MaskImage
 from pipeline.subtraction.left_over import sky_error
 
 BRIGHT = 20.0  # flux errors of the sky that a star must have to tell
-LEFT = 0.3  # of its flux, at least, is left of a star that is not subtracted; a wrong PSF leaves less
+LEFT = 0.25  # of its flux, at least, is left of a star that is not subtracted; a wrong PSF leaves less
 NEAREST = 15  # stars that judge a place
 MOST = 0.6  # of them
 ALONG = 0.3  # of them, along the border of a place where most are left
