@@ -92,20 +92,12 @@ def unsubtracted_part(difference: Difference) -> str | None:
 
 def _cells(flux: Image, flux_err: Image, mask: MaskImage, stars: Lights, fwhm: float) -> Cells:
     """Where most of the nearest bright stars are left, with the surroundings that share their lot."""
+    at, left = _judged(flux, flux_err, mask, stars, fwhm)
     centres = [np.arange(CELL_PX // 2, side + CELL_PX // 2, CELL_PX) for side in mask.shape]
-    y, x = np.meshgrid(*centres, indexing="ij")
-    columns, rows = (np.rint(axis).astype(np.int64) for axis in stars[:2])
-    height, width = mask.shape
-    inside = (columns >= 0) & (rows >= 0) & (columns < width) & (rows < height)
-    at, light = (rows[inside], columns[inside]), stars[2][inside]
-    tells = (mask[at] == 0) & (light > BRIGHT * sky_error(flux_err))
-    at, light = (at[0][tells], at[1][tells]), light[tells]
-    halo = np.median(_around(flux, *at, round(HALO_FWHM * fwhm)), axis=0)
-    near = np.vstack([flux[at], _around(flux, *at, max(1, round(SIDE_FWHM * fwhm)))])
-    left = np.abs(near - halo).max(axis=0) > LEFT * light
+    places = np.stack(np.meshgrid(*centres, indexing="ij"), axis=-1)
     if np.count_nonzero(left) <= MOST * NEAREST:
-        return np.zeros(x.shape, dtype=bool)
-    apart, nearest = cKDTree(np.column_stack(at)).query(np.stack([y, x], axis=-1), min(NEAREST, len(left)))
+        return np.zeros(places.shape[:2], dtype=bool)
+    apart, nearest = cKDTree(at).query(places, min(NEAREST, len(left)))
     share = left[nearest].mean(axis=-1)
     most: Cells = share > MOST
     if not most.any():
@@ -113,6 +105,22 @@ def _cells(flux: Image, flux_err: Image, mask: MaskImage, stars: Lights, fwhm: f
     border = CELL_PX * ndimage.distance_transform_edt(~most) < apart[..., -1]
     found: Cells = most | ((share > ALONG) & border)
     return found
+
+
+def _judged(
+    flux: Image, flux_err: Image, mask: MaskImage, stars: Lights, fwhm: float
+) -> tuple[Index, NDArray[np.bool_]]:
+    """The pixels (n, 2), row and column, of the bright stars of a list, and which of these are left."""
+    columns, rows = (np.rint(axis).astype(np.int64) for axis in stars[:2])
+    height, width = mask.shape
+    inside = (columns >= 0) & (rows >= 0) & (columns < width) & (rows < height)
+    rows, columns, light = rows[inside], columns[inside], stars[2][inside]
+    tells = (mask[rows, columns] == 0) & (light > BRIGHT * sky_error(flux_err))
+    rows, columns, light = rows[tells], columns[tells], light[tells]
+    halo = np.median(_around(flux, rows, columns, round(HALO_FWHM * fwhm)), axis=0)
+    beside = _around(flux, rows, columns, max(1, round(SIDE_FWHM * fwhm)))
+    own = np.abs(np.vstack([flux[rows, columns], beside]) - halo).max(axis=0)
+    return np.column_stack([rows, columns]), own > LEFT * light
 
 
 def _around(flux: Image, rows: Index, columns: Index, apart: int) -> Image:
