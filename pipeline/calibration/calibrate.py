@@ -25,6 +25,10 @@ PLATEAU_SHARE = 0.25  # of all pixels, at most
 PLATEAU_MARGIN = 0.98
 DIGITISER_FULL = 65535.0  # of 16 bits, where nothing else tells
 MODEL_SMOOTHING_PX = 1.0
+NOISE_ROWS = 256  # at least, tell of the noise
+MOST_CUT_OFF = (
+    0.2  # of a row's pixels are at the least value beside one that is not: at random, 28 % are at it
+)
 ROUND_FIELD = 0.25  # of a square frame is no more than what a round field leaves dark
 COLD_SIGMA = 10.0  # so far below the sky is no light, but a pixel that does not work
 NEIGHBOUR_SIGMA_PX = 1.0  # of the weights by which a hit pixel is filled from its neighbours
@@ -56,12 +60,14 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
     Raises
     ------
     FrameRefused
-        The frame is no science frame, of another size than its masters, or has no good pixel.
+        The frame is no science frame, of another size than its masters, or has no good pixel; or the noise
+        of its sky is cut off.
     """
     if raw.exposure.kind is not FrameKind.SCIENCE:
         raise FrameRefused(f"it is a {raw.exposure.kind} frame, not one of the sky")
     exposure = _with_settings(raw, settings)
     masters = masters and due(masters, raw.header)
+    _check_noise(raw.data, raw.mask == 0)
     saturation = _full(raw.data, raw.mask == 0, exposure.saturation)
     trimmed = trim(replace(raw, mask=raw.mask | _saturated(raw.data, saturation)))
     raw = trimmed.raw
@@ -144,6 +150,21 @@ def _with_settings(raw: RawFrame, settings: Settings) -> Exposure:
         read_noise=exposure.read_noise or camera.read_noise or None,
         saturation=exposure.saturation or camera.saturation or None,
     )
+
+
+def _check_noise(data: Image, good: NDArray[np.bool_]) -> None:
+    """Refuse a frame that was cut off at its sky: half of the noise tells nothing of what is significant."""
+    rows = np.s_[:: max(1, data.shape[0] // NOISE_ROWS)]
+    least = float(data[rows].min(where=good[rows], initial=np.inf))
+    at_least = (data[rows] == np.float32(least)) & good[rows]
+    # A border without data is at the least value too, but its pixels lie side by side.
+    alone = at_least[:, :-1] & ~at_least[:, 1:]
+    if alone.size and alone.mean() > MOST_CUT_OFF:
+        raise FrameRefused(
+            f"{at_least.mean():.0%} of its pixels hold its least value, {least:g}: the noise of its sky is cut "
+            "off there, or hardly a photon fell on a pixel; give it as it was before that, or bin it",
+            float(at_least.mean()),
+        )
 
 
 def _full(data: Image, good: NDArray[np.bool_], told: float | None) -> float:

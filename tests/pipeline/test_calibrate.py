@@ -301,6 +301,25 @@ def test_vignetted_corners_are_masked_and_nothing_else():
     assert truth.sky == 2000.0
 
 
+@pytest.mark.parametrize(("sigmas", "is_refused"), [(0.0, True), (-0.4, True), (-1.5, False), (-5.0, False)])
+def test_a_frame_that_is_cut_off_at_its_sky_is_refused(sigmas, is_refused):
+    raw, _ = raw_frame((384, 384), sky=300.0)
+    sky, noise = np.median(raw.data), np.std(raw.data[raw.data < np.quantile(raw.data, 0.9)])
+    cut = replace(raw, data=np.maximum(raw.data, np.float32(np.rint(sky + sigmas * noise))))
+    if is_refused:
+        with pytest.raises(FrameRefused, match="of its pixels hold its least value"):
+            calibrate(cut, None, SETTINGS)
+    else:
+        calibrate(cut, None, SETTINGS)
+
+
+def test_a_border_without_data_is_no_noise_that_is_cut_off():
+    raw, _ = raw_frame((384, 384), sky=300.0)
+    data = raw.data.copy()
+    data[:, 200:] = 0.0
+    assert calibrate(replace(raw, data=data), None, SETTINGS).mask.shape == (384, 384)
+
+
 @pytest.mark.parametrize(("columns", "is_told"), [(40, False), (120, True)])
 def test_of_a_large_part_in_the_dark_it_is_told(columns, is_told):
     raw, _ = raw_frame((384, 384), sky=2000.0)
