@@ -161,8 +161,8 @@ def _check_noise(data: Image, good: NDArray[np.bool_]) -> None:
     alone = at_least[:, :-1] & ~at_least[:, 1:]
     if alone.size and alone.mean() > MOST_CUT_OFF:
         raise FrameRefused(
-            f"{at_least.mean():.0%} of its pixels hold its least value, {least:g}: the noise of its sky is cut "
-            "off there, or hardly a photon fell on a pixel; give it as it was before that, or bin it",
+            f"{at_least.mean():.0%} of its pixels hold its least value, {least:g}: the noise of its sky is "
+            "cut off there, or hardly a photon fell on a pixel; give it as it was before that, or bin it",
             float(at_least.mean()),
         )
 
