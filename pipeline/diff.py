@@ -36,7 +36,7 @@ from pipeline.frame import (
 )
 from pipeline.measure import Measured, measure
 from pipeline.outcome_facts import candidates_of, depth_magnitude, match_radius_px
-from pipeline.pairing import remarks_on, shared_light
+from pipeline.pairing import remarks_on, told_of
 from pipeline.places import sky_positions
 from pipeline.process import classified, depth_of
 from pipeline.reference.prepare import prepare_image
@@ -44,7 +44,6 @@ from pipeline.reference.reference_file import ReferenceImage, is_reference, read
 from pipeline.registration.align import align, already_aligned
 from pipeline.stellar.stars import stellar_fwhm
 from pipeline.subtraction.subtract import subtract
-from pipeline.subtraction.unsubtracted import unsubtracted_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +127,7 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
         aligned = bring(measured.frame, measured.stars, measured.fwhm, prepared, settings, psf)
     with clock.stage("subtract"):
         difference = subtract(aligned, prepared, settings, options.method)
-    told = shared_light(difference), unsubtracted_part(difference)
-    warnings += [each for each in told if each is not None]
+    warnings += told_of(difference)
     with clock.stage("detect"):
         detections, dropped = detect(difference, aligned, prepared, settings)
         warnings += remark_on(new_saturated(difference, aligned, prepared), prepared.frame)

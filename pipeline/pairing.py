@@ -6,8 +6,10 @@ import numpy as np
 
 from pipeline.frame import Difference, Frame
 from pipeline.quantile import quantile
+from pipeline.subtraction.unsubtracted import unsubtracted_part
 
 SAME_NOISE = 0.7  # a score that scatters less is of frames that share their noise
+UNKNOWN_NOISE = 1.5  # one that scatters more is of a frame whose noise is not what its pixels say
 SAME_MJD = 1e-6  # days
 SAME_SECOND = 1.0 / 86400.0
 SPARSE = 5  # one pixel of so many along each axis tells
@@ -64,4 +66,20 @@ def shared_light(difference: Difference) -> str | None:
     return (
         "The frame and its reference seem to hold the same exposure, so that what it shows is subtracted"
         f" from itself: the score of empty sky scatters by {difference.score_std:.2f}, where 1 is expected."
+    )
+
+
+def told_of(difference: Difference) -> tuple[str, ...]:
+    """All that is to be said of a difference as such, a sentence each."""
+    told = shared_light(difference), _unknown_noise(difference), unsubtracted_part(difference)
+    return tuple(each for each in told if each is not None)
+
+
+def _unknown_noise(difference: Difference) -> str | None:
+    if not difference.score_std > UNKNOWN_NOISE:
+        return None
+    return (
+        f"The score of empty sky scattered by {difference.score_std:.2f}, where 1 is expected, and was scaled"
+        " to that: the frame's noise is not what its pixels say, as where it was smoothed or stretched, and"
+        " what is found may be noise."
     )

@@ -59,10 +59,9 @@ from pipeline.outcome_facts import (
     on_grid,
     rejections,
 )
-from pipeline.pairing import shared_light
+from pipeline.pairing import shared_light, told_of
 from pipeline.registration.align import align
 from pipeline.subtraction.subtract import subtract
-from pipeline.subtraction.unsubtracted import unsubtracted_part
 
 log = logging.getLogger(__name__)
 
@@ -197,8 +196,6 @@ def _subtracted(
     with clock.stage("subtract"):
         difference = subtract(new, reference, settings)
     said = shared_light(difference)
-    left_out = unsubtracted_part(difference)
-    told = tuple(each for each in (said, left_out) if each is not None)
     with clock.stage("detect") as remark:
         detections, dropped = detect(difference, new, reference, settings)
         remark.text = dropped_words(dropped)
@@ -237,7 +234,13 @@ def _subtracted(
     return FrameOutcome(
         "done",
         reason=" ".join(
-            (*measured.remarks, *told, *remark_on(saturated, reference.frame), *joined.remarks, *remarks)
+            (
+                *measured.remarks,
+                *told_of(difference),
+                *remark_on(saturated, reference.frame),
+                *joined.remarks,
+                *remarks,
+            )
         )
         or None,
         quality=measured.quality,
