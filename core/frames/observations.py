@@ -209,7 +209,9 @@ def _told_as_twin(session: Session, fact: ObservationFacts, gone: dict[int, str]
         return _take_place(session, fact, twin, has_new_header=not is_same)
     reason = f"the same exposure as {twin.frame}, which is registered already"
     if not is_same:
-        reason += " with another header: put this file in its place to use this one"
+        reason += " with another header"
+    if not is_same or twin.state == ObservationState.CALIBRATION:  # which may name other pixels of use
+        reason += ": put this file in its place to use this one"
     return Registered(key, fact.frame, fact.path, ObservationState.REJECTED.value, reason, new=False)
 
 

@@ -227,7 +227,8 @@ class ObservationFacts:
     readout : tuple of (str, float or str)
         What calibration frames must share with it, such as gain, binning and temperature.
     pixels : str or None
-        `core.frames.same_exposure.pixels_hash` of an exposure of the sky whose time is known.
+        `core.frames.same_exposure.pixels_hash` of an exposure of the sky whose time is known, or of a
+        calibration frame.
     state : str
         Where it starts: ``queued``, ``calibration``, or ``rejected`` or ``quarantined`` with a `reason`.
     """

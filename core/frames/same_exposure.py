@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlmodel import Session, col, select
 
+from core.database.storable import storable
 from core.database.tables import Observation
 from core.frames.outcome import ObservationFacts
 from core.vocabulary import ObservationState
@@ -23,14 +25,20 @@ COUNTED = (
     ObservationState.WAITING,
     ObservationState.DONE,
 )
-# What the store keeps of a header, and processing goes by.
-_OF_THE_HEADER = (
+# What the store keeps of a header, and processing goes by: of the sky, and of calibration frames.
+_OF_THE_SKY = (
     "kind", "instrument", "filter", "field", "exposure_s", "has_wcs", "ra", "dec", "radius_deg"
 )  # fmt: skip
+_OF_CALIBRATION = ("kind", "instrument", "filter", "exposure_s", "readout")
 
 
-def pixels_hash(data: NDArray[np.float32]) -> str:
-    """SHA-256 of an image's sides and values, the same on every machine and for every packing."""
+def pixels_hash(data: NDArray[np.float32]) -> str | None:
+    """SHA-256 of an image's sides and values, the same on every machine and for every packing.
+
+    There is none of an image of one value alone: it is like all others of that value.
+    """
+    if data.size == 0 or data.min() == data.max():
+        return None
     digest = hashlib.sha256(repr(data.shape).encode())
     digest.update(np.ascontiguousarray(data, dtype="<f4").data)
     return digest.hexdigest()
@@ -39,23 +47,33 @@ def pixels_hash(data: NDArray[np.float32]) -> str:
 def twin_of(session: Session, fact: ObservationFacts) -> Observation | None:
     """The frame that holds the same exposure by another file's content; none where there is none.
 
-    Two chips of one file are never one exposure, whatever their pixels.
+    Two chips of one file are never one exposure, whatever their pixels. A calibration frame may have no time,
+    and is another one where its header says that it serves other frames.
     """
-    if fact.pixels is None or fact.mjd is None:
+    is_calibration = fact.state == ObservationState.CALIBRATION
+    if fact.pixels is None or (fact.mjd is None and not is_calibration):
         return None
+    states = (ObservationState.CALIBRATION,) if is_calibration else COUNTED
     query = select(Observation).where(
         col(Observation.pixels) == fact.pixels,
         col(Observation.content) != fact.content,
-        col(Observation.state).in_([state.value for state in COUNTED]),
+        col(Observation.state).in_([state.value for state in states]),
     )
-    found = [
-        row
-        for row in session.exec(query.order_by(col(Observation.id))).all()
-        if row.mjd is not None and abs(row.mjd - fact.mjd) < SAME_DAYS
-    ]
+    rows = session.exec(query.order_by(col(Observation.id))).all()
+    found = [row for row in rows if _is_of_one_time(row.mjd, fact.mjd)]
+    if is_calibration:
+        kept = storable(asdict(fact))
+        found = [row for row in found if has_same_header(row, kept)]
     return min(found, key=lambda row: row.extension != fact.extension, default=None)
 
 
 def has_same_header(row: Observation, kept: Mapping[str, Any]) -> bool:
     """Whether a frame is registered with what is to be kept of another file's header."""
-    return all(getattr(row, name) == kept[name] for name in _OF_THE_HEADER)
+    names = _OF_CALIBRATION if row.state == ObservationState.CALIBRATION else _OF_THE_SKY
+    return all(getattr(row, name) == kept[name] for name in names)
+
+
+def _is_of_one_time(mjd: float | None, other: float | None) -> bool:
+    if mjd is None or other is None:
+        return mjd is other
+    return abs(mjd - other) < SAME_DAYS

@@ -134,7 +134,7 @@ def _facts(raw: RawFrame, content: str, path: str, settings: Settings) -> Observ
         dec=dec,
         radius_deg=radius,
         readout=exposure.readout,
-        pixels=pixels_hash(raw.data) if state == ObservationState.QUEUED else None,
+        pixels=None if state == ObservationState.REJECTED else pixels_hash(raw.data),
         state=state,
         reason=reason,
     )

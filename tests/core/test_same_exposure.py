@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from sqlmodel import select
 
 from core.database.store import Store
@@ -14,6 +15,7 @@ from core.frames.observations import Registered, register
 from core.frames.outcome import FrameOutcome, ObservationFacts
 from core.frames.queue_history import history
 from core.frames.same_exposure import pixels_hash
+from core.vocabulary import FrameKind, ObservationState
 from tests.core.frames import add_reference, claimed, done, frame_facts, process
 
 PIXELS = "ab" * 32
@@ -109,6 +111,51 @@ def test_each_chip_of_a_packed_copy_repeats_its_own(store: Store, tmp_path: Path
     assert [(row.extension, row.path) for row in rows(store)] == [(1, packed.path), (2, packed.path)]
 
 
+def flat(path: Path, content: bytes, **changes: Any) -> ObservationFacts:
+    facts = written(path, content, kind=FrameKind.FLAT, state=ObservationState.CALIBRATION, field="dome")
+    return replace(facts, readout=(("gain", 1.5),), **changes)
+
+
+@pytest.mark.parametrize("mjd", [60001.0, None])
+def test_a_packed_copy_of_a_calibration_frame_does_not_count_again(
+    store: Store, tmp_path: Path, mjd: float | None
+) -> None:
+    plain = flat(tmp_path / "f.fits", b"plain", mjd=mjd)
+    packed = flat(tmp_path / "f.fits.fz", b"packed", mjd=mjd, extension=1)
+    renamed = replace(flat(tmp_path / "g.fits", b"renamed", mjd=mjd), field="Dome flats")
+    reason = (
+        "the same exposure as f.fits, which is registered already: put this file in its place to use this one"
+    )
+    refused = (1, "rejected", reason, False)
+    assert told(store, plain, packed, renamed) == [(1, "calibration", None, True), refused, refused]
+    Path(plain.path).unlink()
+    assert told(store, packed) == [(1, "calibration", None, False)]
+    assert [(row.path, row.extension, row.state) for row in rows(store)] == [(packed.path, 1, "calibration")]
+
+
+def test_a_calibration_frame_that_serves_others_is_another(store: Store, tmp_path: Path) -> None:
+    """A flat of one filter that is to serve a second as well, a bias of a camera that has a new name."""
+    one = flat(tmp_path / "f.fits", b"r")
+    others = [
+        flat(tmp_path / "g.fits", b"g", filter="g"),
+        flat(tmp_path / "c.fits", b"camera", instrument="cam2"),
+        replace(flat(tmp_path / "h.fits", b"gain"), readout=(("gain", 2.0),)),
+        flat(tmp_path / "l.fits", b"later", mjd=(one.mjd or 0.0) + 2 / 86400),
+        flat(tmp_path / "u.fits", b"no time", mjd=None),
+    ]
+    assert [(state, new) for _, state, _, new in told(store, one, *others)] == [("calibration", True)] * 6
+
+
+def test_a_calibration_frame_whose_header_was_mended_in_place_is_the_same(
+    store: Store, tmp_path: Path
+) -> None:
+    """What TRIMSEC says is not kept: the content alone tells that masters are to be made anew."""
+    register(store, [flat(tmp_path / "f.fits", b"wrong TRIMSEC")])
+    mended = flat(tmp_path / "f.fits", b"TRIMSEC")
+    assert told(store, mended) == [(1, "calibration", None, False)]
+    assert [row.content for row in rows(store)] == [mended.content]
+
+
 def test_another_exposure_in_its_place_is_a_frame_of_its_own(store: Store, tmp_path: Path) -> None:
     register(store, [written(tmp_path / "x.fits", b"night 1")])
     assert told(store, written(tmp_path / "x.fits", b"night 2", pixels="cd" * 32)) == [
@@ -122,3 +169,4 @@ def test_pixels_tell_sides_and_values_but_not_the_machine() -> None:
     assert pixels_hash(image) == pixels_hash(image.astype(">f4")) == pixels_hash(image.T.copy().T)
     others = (image.reshape(4, 3), image[::-1], image + np.float32(0.5))
     assert len({pixels_hash(each) for each in (image, *others)}) == 4
+    assert pixels_hash(np.full((3, 4), 500.0, np.float32)) is None  # as any other of that value

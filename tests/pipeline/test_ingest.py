@@ -199,7 +199,7 @@ def test_no_odd_file_is_forgotten_here(shared_data):
 
 
 def test_however_it_is_packed_an_exposure_has_the_same_pixels(tmp_path):
-    """The bytes of each copy are others. A bias has none that tell it from the next: all may be alike."""
+    """The bytes of each copy are others. One value alone tells no bias from the next."""
     counts = np.round(SKY).astype(np.uint16)
     header = fits.Header(CARDS)
     fits.PrimaryHDU(counts, header).writeto(tmp_path / "x.fits")
@@ -216,4 +216,8 @@ def test_however_it_is_packed_an_exposure_has_the_same_pixels(tmp_path):
     fits.PrimaryHDU(counts, header).writeto(tmp_path / "y.fits")
     assert examine(tmp_path / "y.fits", Settings())[0].pixels != found[0].pixels
     (bias,) = examine(write(tmp_path / "bias.fits", IMAGETYP="bias"), Settings())
-    assert bias.pixels is None
+    assert bias.pixels is not None
+    even_bias = fits.PrimaryHDU(np.full_like(SKY, 500.0), fits.Header(CARDS | {"IMAGETYP": "bias"}))
+    even_bias.writeto(tmp_path / "even.fits")
+    (even,) = examine(tmp_path / "even.fits", Settings())
+    assert even.pixels is None
