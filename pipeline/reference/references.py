@@ -117,7 +117,8 @@ def from_frames(
     facts : ReferenceFacts
         For `core.frames.references.add`.
     skipped : dict
-        The names of frames that could not be used, and why.
+        The names of frames that could not be used, and why. Another copy of one that is used is none of them:
+        `said` takes it.
 
     Raises
     ------
@@ -127,6 +128,7 @@ def from_frames(
     report = progress or (lambda _done, _total, _what: None)
     frames: list[Measured] = []
     skipped: dict[str, str] = {}
+    copies: dict[str, str] = {}
     notes: dict[str, list[str]] = {}
     steps = 2 * len(paths)
     for done, each in enumerate(paths):
@@ -140,21 +142,23 @@ def from_frames(
             continue
         twin = next((other for other in frames if is_same_exposure(measured.frame, other.frame)), None)
         if twin is not None:
-            skipped[name] = f"it holds the exposure of {twin.frame.exposure.name}, which is taken already"
+            copies[name] = f"it holds the exposure of {twin.frame.exposure.name}, which is taken once"
             continue
         frames.append(measured)
         for note in measured.frame.notes:
             notes.setdefault(note, []).append(name)
     if said is not None:
         said.extend(f"{_several(names)}: {note}" for note, names in notes.items())
+        said.extend(f"{name}: {copy}" for name, copy in copies.items())
     filters = {each.frame.exposure.filter for each in frames}
     if len(filters) > 1:
         names = ", ".join(sorted(str(name) for name in filters))
         raise FrameRefused(
             f"frames of {len(filters)} filters ({names}) cannot be averaged: build one of each"
         )
-    if len(frames) < 2 and skipped:
-        name, reason = next(iter(skipped.items()))
+    left_out = skipped | copies
+    if len(frames) < 2 and left_out:
+        name, reason = next(iter(left_out.items()))
         raise FrameRefused(f"a coadd needs at least 2 frames, {len(frames)} can be used; {name}: {reason}")
     image, unaligned = build(
         frames, settings, lambda done, _total, what: report(len(paths) + done, steps, what)

@@ -29,7 +29,7 @@ def test_noise_tells_whether_two_frames_hold_one_exposure(mjd):
     assert not is_same_exposure(one, replace(one, exposure=replace(one.exposure, mjd=60000.1)))
 
 
-def test_a_packed_copy_is_left_out_of_a_reference(tmp_path):
+def test_a_packed_copy_is_taken_once_for_a_reference_and_told(tmp_path):
     names = []
     for number in (1, 2):
         frame = seen(number)
@@ -40,8 +40,9 @@ def test_a_packed_copy_is_left_out_of_a_reference(tmp_path):
     copy = tmp_path / "f1.fits.gz"
     copy.write_bytes(gzip.compress(names[0].read_bytes()))
     settings = Settings(home=tmp_path / "home")
-    facts, skipped = from_frames([names[0], copy, names[1]], settings)
-    assert facts.n_frames == 2
-    assert skipped == {"f1.fits.gz": "it holds the exposure of f1.fits, which is taken already"}
+    said = []
+    facts, skipped = from_frames([names[0], copy, names[1]], settings, said=said)
+    assert (facts.n_frames, skipped) == (2, {})
+    assert said[-1] == "f1.fits.gz: it holds the exposure of f1.fits, which is taken once"
     with pytest.raises(FrameRefused, match=r"needs at least 2 frames, 1 can be used; f1\.fits\.gz: it holds"):
         from_frames([names[0], copy], settings)

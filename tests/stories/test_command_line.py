@@ -1,8 +1,10 @@
 """A night from the command line alone, as a script lives it: JSON, exit codes, undo, export."""
 
 import csv
+import gzip
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -259,6 +261,22 @@ def test_a_reference_that_holds_a_supernova_is_told_of(astrid, night, monkeypatc
     monkeypatch.setenv("ASTRID_REVIEW__BLIND", "true")
     astrid("reference", "build", *night.science)
     assert "1 transient that reviewers judged real shone while" in astrid.said
+
+
+def test_a_folder_that_holds_packed_copies_makes_one_reference_of_each_exposure(
+    alone, night, tmp_path, monkeypatch
+):
+    alone.stay(monkeypatch)
+    alone("init")
+    folder = tmp_path / "earlier"
+    folder.mkdir()
+    for path in night.reference:
+        shutil.copy(path, folder)
+    first = night.reference[0].name
+    (folder / f"{first}.gz").write_bytes(gzip.compress(night.reference[0].read_bytes()))
+    built = alone.json("reference", "build", folder)
+    assert (built["n_frames"], built["skipped"]) == (len(night.reference), {})
+    assert f"warning: {first}.gz: it holds the exposure of {first}, which is taken once" in alone.said
 
 
 def test_a_home_that_was_moved_goes_on(astrid, night, tmp_path, monkeypatch):
