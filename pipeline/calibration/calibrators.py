@@ -14,7 +14,8 @@ from core.frames.content import was_written_over
 from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
 from pipeline.calibration.choice import Calibrator
-from pipeline.calibration.masters import Masters, masters_for
+from pipeline.calibration.kept_masters import masters_for
+from pipeline.calibration.masters import Masters
 from pipeline.calibration.overscan import Section, remaining
 from pipeline.files.fits_files import read_frame, read_header
 from pipeline.frame import Exposure, FrameRefused, RawFrame

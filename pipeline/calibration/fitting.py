@@ -1,8 +1,9 @@
 """Calibration frames that can be used together for a frame, and those that cannot.
 
-All of a camera's frames are cut to their illuminated part before they are combined. One whose header names
-another part than that of the frame they are for, or whose file is of another size, would end every frame that
-it serves, and so would one that cannot be read: it is set aside, and told.
+What does not fit the frame, as its header names another part of the detector, and what is of no use, as it
+cannot be read, is saturated, without light or scaled to 1, is set aside, and told. A frame goes on without a
+kind of which nothing fits it. Where something of a kind fits and nothing of that is of use the frame fails:
+that can be mended, and the frame is there to be tried again.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.text import counted
+from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator
 from pipeline.calibration.overscan import Section, remaining
+from pipeline.files.readout import combined_of
 from pipeline.frame import FrameRefused, RawFrame
 
 MOST_NAMED = 5  # files in a sentence
+SCALED = "scaled to 1; save it in the camera's own numbers, as 16 or 32 bit integers, and ingest it again"
 
 
 class Unfit(FrameRefused):
-    """A calibration frame cannot be read, or is of another part of the detector than it should be."""
+    """A calibration frame is of no use, or of another part of the detector than it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ def same_part(calibrators: Iterable[Calibrator], part: Section | None) -> tuple[
                 raw = one.read()
             except FrameRefused as refused:
                 raise Unfit(str(refused)) from refused
+            if is_scaled(raw):
+                raise Unfit(SCALED)
             found = _part(raw)
             if not wanted:
                 wanted.append(found)
@@ -71,7 +77,7 @@ def same_part(calibrators: Iterable[Calibrator], part: Section | None) -> tuple[
 
 
 def fitting(calibrators: Sequence[Calibrator], part: Section | None) -> Fitting:
-    """Those that can be read and are of the frame's part. All are read.
+    """Those that are of use and of the frame's part. All are read.
 
     Where none is of that very part those of its size serve, and where none is of that either, or the part is
     not known, the part decides of which most are; of as many, the earlier in the sequence.
@@ -85,42 +91,77 @@ def fitting(calibrators: Sequence[Calibrator], part: Section | None) -> Fitting:
     Raises
     ------
     FrameRefused
-        None of a kind can be read.
+        Of a kind nothing is left, and something of it is of no use.
     """
     parts: dict[str, Section] = {}
-    unread: dict[str, str] = {}
+    useless: dict[str, str] = {}
+    unread: list[str] = []
     for one in calibrators:
         try:
-            parts[one.content] = _part(one.read())
+            raw = one.read()
         except FrameRefused as refused:
-            unread[one.content] = str(refused)
-    _check_kinds(calibrators, unread)
+            useless[one.content] = str(refused)
+            unread.append(one.content)
+            continue
+        if is_scaled(raw):
+            useless[one.content] = SCALED
+        else:
+            parts[one.content] = _part(raw)
     count = Counter(parts.values())
     size = None if part is None else part.size
-    usual = max(count, key=lambda each: (each == part, each.size == size, count[each]))
+    usual = max(count, key=lambda each: (each == part, each.size == size, count[each]), default=None)
+    kept = tuple(one for one in calibrators if usual is not None and parts.get(one.content) == usual)
+    without = _kinds_left_out(calibrators, kept, useless)
     aside: dict[str, list[Calibrator]] = {}
     for one in calibrators:
-        if one.content in unread:
-            aside.setdefault(unread[one.content], []).append(one)
-    notes = [f"{_named(group)}: {reason}" for reason, group in aside.items()]
-    others = "the frame" if usual == part else counted(count[usual], "calibration frame")
+        if one.content in useless:
+            aside.setdefault(useless[one.content], []).append(one)
+    notes = [set_aside(group, reason) for reason, group in aside.items()]
+    others = "the frame" if usual == part else counted(len(kept), "calibration frame")
     for odd in count:
         if odd != usual:
             group = [one for one in calibrators if parts.get(one.content) == odd]
             notes.append(_of_other_part(group, odd, f"{others} {usual}"))
-    kept = tuple(one for one in calibrators if parts.get(one.content) == usual)
-    return Fitting(kept, tuple(notes), tuple(unread))
+    return Fitting(kept, (*notes, *(f"no {kind} is left" for kind in without)), tuple(unread))
 
 
-def _check_kinds(calibrators: Sequence[Calibrator], unread: Mapping[str, str]) -> None:
-    """Refuse frames to be calibrated without a kind of which there are files."""
-    for kind in dict.fromkeys(one.exposure.kind for one in calibrators):
+def is_scaled(raw: RawFrame) -> bool:
+    """Whether it is a master bias or dark of other numbers than the camera's."""
+    if raw.exposure.kind is FrameKind.FLAT or combined_of(raw.header) == 1:
+        return False
+    return float(raw.data.max()) <= 1.0
+
+
+def none_of_use(calibrators: Sequence[Calibrator], one: Calibrator, reason: str) -> FrameRefused:
+    """What ends a frame that needs some calibration frames of one kind, with the reason of one of them."""
+    kind, count = one.exposure.kind, len(calibrators)
+    which = f"its only {kind} cannot" if count == 1 else f"none of its {count} {kind} frames can"
+    return FrameRefused(f"{which} be used, ingest others; {one.exposure.name}: {reason}")
+
+
+def set_aside(calibrators: Sequence[Calibrator], reason: str) -> str:
+    """One sentence: which do not serve, and why."""
+    return f"{_named(calibrators)}: {reason}"
+
+
+def _kinds_left_out(
+    calibrators: Sequence[Calibrator], kept: Sequence[Calibrator], useless: Mapping[str, str]
+) -> list[FrameKind]:
+    """The kinds of which nothing fits.
+
+    Raises
+    ------
+    FrameRefused
+        Something of such a kind is of no use.
+    """
+    left = {one.exposure.kind for one in kept}
+    without = [kind for kind in dict.fromkeys(one.exposure.kind for one in calibrators) if kind not in left]
+    for kind in without:
         group = [one for one in calibrators if one.exposure.kind is kind]
-        if all(one.content in unread for one in group):
-            first = group[0]
-            which = f"its only {kind}" if len(group) == 1 else f"none of its {len(group)} {kind} frames"
-            can = "cannot" if len(group) == 1 else "can"
-            raise FrameRefused(f"{which} {can} be read; {first.exposure.name}: {unread[first.content]}")
+        for one in group:
+            if one.content in useless:
+                raise none_of_use(group, one, useless[one.content])
+    return without
 
 
 def _part(raw: RawFrame) -> Section:
@@ -139,7 +180,8 @@ def _named(calibrators: Sequence[Calibrator]) -> str:
 
 def _of_other_part(calibrators: Sequence[Calibrator], part: Section, others: str) -> str:
     they = "it is" if len(calibrators) == 1 else "they are"
-    return (
-        f"{_named(calibrators)}: {they} {part} without overscan, {others}; "
-        "if TRIMSEC or DATASEC in the header is wrong, correct it and `astrid ingest` again"
+    return set_aside(
+        calibrators,
+        f"{they} {part} without overscan, {others}; "
+        "if TRIMSEC or DATASEC in the header is wrong, correct it and `astrid ingest` again",
     )

@@ -10,7 +10,8 @@ from core.settings import Settings
 from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator, choose
 from pipeline.calibration.due import due
-from pipeline.calibration.masters import Masters, build, load, masters_for, save
+from pipeline.calibration.kept_masters import load, masters_for, save
+from pipeline.calibration.masters import Masters, build
 from pipeline.frame import Exposure, RawFrame
 
 SHAPE = (40, 60)

@@ -18,7 +18,8 @@ from core.vocabulary import FrameKind
 from pipeline.calibration.choice import Calibrator, Choice
 from pipeline.calibration.combine import clipped_mean
 from pipeline.calibration.due import due
-from pipeline.calibration.masters import build, load, masters_for, save
+from pipeline.calibration.kept_masters import load, masters_for, save
+from pipeline.calibration.masters import build
 from pipeline.calibration.overscan import Section, remaining
 from pipeline.files.readout import MASTER_OF, readout_of
 from pipeline.frame import Exposure, FrameRefused, RawFrame
@@ -99,10 +100,17 @@ def test_a_master_flat_is_used_as_it_is(scale):
 
 
 @pytest.mark.parametrize("kind", [FrameKind.BIAS, FrameKind.DARK])
-def test_a_master_of_other_numbers_than_the_cameras_is_refused(kind):
-    master = calibrator(kind, 0, (500.0 + PATTERN) / 65535.0, 60.0, header={"STACKCNT": 30})
-    with pytest.raises(FrameRefused, match=f"the master {kind} {kind}0 is scaled to 1: save it"):
+def test_a_master_of_other_numbers_than_the_cameras_is_set_aside(kind):
+    master = calibrator(kind, 99, (500.0 + PATTERN) / 65535.0, 60.0, header={"STACKCNT": 30})
+    told = f"{kind}99: scaled to 1; save it in the camera's own numbers"
+    with pytest.raises(FrameRefused, match=f"its only {kind} cannot be used, ingest others; {told}"):
         build(Choice((master,), 60.0))
+    frames = night()
+    found = build(Choice((*frames, master), 60.0))
+    assert found.unread == ()  # the same file will be no better
+    (note,) = found.notes
+    assert note.startswith(f"{kind} {kind}99 was set aside: scaled to 1; save it")
+    np.testing.assert_array_equal(found.bias, build(Choice(tuple(frames), 60.0)).bias)
 
 
 def test_without_a_bias_a_flat_is_freed_of_it_by_the_darks():
@@ -166,8 +174,8 @@ def test_saturated_flats_are_left_out_and_told():
     masters = build(Choice((bias, *good, calibrator(FrameKind.FLAT, 3, full, 9.0, "r")), 60.0))
     lit = RESPONSE > 0.0
     np.testing.assert_allclose(masters.flat[lit], (RESPONSE / np.median(RESPONSE))[lit], atol=1e-3)
-    assert masters.notes == ("1 of 3 flats are saturated and were left out",)
-    with pytest.raises(FrameRefused, match=r"all its flats \(1\) are saturated"):
+    assert masters.notes == ("flat flat3 was set aside: saturated",)
+    with pytest.raises(FrameRefused, match="its only flat cannot be used, ingest others; flat3: saturated"):
         build(Choice((bias, calibrator(FrameKind.FLAT, 3, full, 9.0, "r")), 60.0))
 
 
@@ -247,7 +255,7 @@ def test_masters_that_cannot_be_kept_are_made_and_used_all_the_same(tmp_path, mo
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("pipeline.calibration.masters.save", full)
+    monkeypatch.setattr("pipeline.calibration.kept_masters.save", full)
     biases, science = [calibrator(FrameKind.BIAS, 1, PATTERN)], Exposure("x", instrument="cam")
     made = masters_for(biases, science, SHAPE, Settings(home=tmp_path))
     assert made is not None
@@ -408,8 +416,8 @@ def test_a_frame_that_cannot_be_read_is_set_aside_and_told_and_the_others_serve(
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        (FrameKind.BIAS, "none of its 12 bias frames can be read; bias0: the file is cut off"),
-        (FrameKind.FLAT, "none of its 4 flat frames can be read; flat0: the file is cut off"),
+        (FrameKind.BIAS, "none of its 12 bias frames can be used, ingest others; bias0: the file is cut off"),
+        (FrameKind.FLAT, "none of its 4 flat frames can be used, ingest others; flat0: the file is cut off"),
     ],
 )
 def test_where_none_of_a_kind_can_be_read_no_frame_goes_without_it(kind: FrameKind, said: str) -> None:
@@ -419,12 +427,34 @@ def test_where_none_of_a_kind_can_be_read_no_frame_goes_without_it(kind: FrameKi
     assert str(refused.value) == said
 
 
+@pytest.mark.parametrize("kind", [FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT])
+def test_a_frame_goes_on_without_a_kind_of_which_nothing_fits_it_and_is_told(kind: FrameKind) -> None:
+    cut = cut_night(ODD, *(one.content for one in night() if one.exposure.kind is kind))
+    made = build(Choice(tuple(cut), 60.0), part=Section(10, 60, 0, 40))
+    assert made.notes[-1] == f"no {kind} is left"
+    assert {"bias": made.bias, "dark": made.dark, "flat": made.flat}[kind] is None
+
+
+@pytest.mark.parametrize("kind", [FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT])
+def test_where_one_that_may_fit_cannot_be_read_and_no_other_fits_no_frame_goes_without(
+    kind: FrameKind,
+) -> None:
+    group = [one.content for one in night() if one.exposure.kind is kind]
+    cut = cut_night(ODD, *group)
+    frames = [lost(one) if one.content == group[1] else one for one in cut]
+    with pytest.raises(FrameRefused) as refused:
+        build(Choice(tuple(frames), 60.0), part=Section(10, 60, 0, 40))
+    assert str(refused.value) == (
+        f"none of its {len(group)} {kind} frames can be used, ingest others; {kind}1: the file is cut off"
+    )
+
+
 def test_the_only_one_of_a_kind_that_cannot_be_read_is_told_in_a_sentence() -> None:
     *others, flat = night()
     frames = [one for one in others if one.exposure.kind is not FrameKind.FLAT]
     with pytest.raises(FrameRefused) as refused:
         build(Choice((*frames, lost(flat)), 60.0))
-    assert str(refused.value) == "its only flat cannot be read; flat3: the file is cut off"
+    assert str(refused.value) == "its only flat cannot be used, ingest others; flat3: the file is cut off"
 
 
 def test_masters_that_lack_a_frame_are_kept_until_it_can_be_read(tmp_path: Path) -> None:
@@ -441,9 +471,14 @@ def test_masters_that_lack_a_frame_are_kept_until_it_can_be_read(tmp_path: Path)
     np.testing.assert_array_equal(mended.bias, build(Choice(tuple(frames), 60.0)).bias)
 
 
-def test_flats_without_light_are_refused():
-    with pytest.raises(FrameRefused, match="light"):
-        build(Choice((calibrator(FrameKind.FLAT, 1, PATTERN - 100.0),), 0.0))
+def test_flats_without_light_are_set_aside_and_told():
+    dark = calibrator(FrameKind.FLAT, 9, PATTERN - 100.0, 10.0, "r")
+    with pytest.raises(FrameRefused, match="its only flat cannot be used, ingest others; flat9: without"):
+        build(Choice((dark,), 0.0))
+    frames = night()
+    found = build(Choice((*frames, dark), 60.0))
+    assert found.notes == ("flat flat9 was set aside: without light once the bias is subtracted",)
+    np.testing.assert_array_equal(found.flat, build(Choice(tuple(frames), 60.0)).flat)
 
 
 def test_what_goes_to_disk_meanwhile_is_the_same_to_the_last_bit_and_leaves_nothing(tmp_path, monkeypatch):

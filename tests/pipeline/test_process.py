@@ -252,10 +252,10 @@ def empty_place(case: Case, done: FrameOutcome) -> tuple[float, float]:
 
 
 def test_what_is_to_be_said_of_the_calibration_is_told(case: Case) -> None:
-    masters = replace(case.masters or Masters(), notes=("1 of 3 flats are saturated and were left out",))
+    masters = replace(case.masters or Masters(), notes=("flat f3 was set aside: saturated",))
     outcome = case.process(masters=masters)
     assert outcome.state == "done"
-    assert "1 of 3 flats are saturated and were left out." in (outcome.reason or "")
+    assert "Flat f3 was set aside: saturated." in (outcome.reason or "")
 
 
 def test_a_reference_without_wcs_uses_its_grid(case: Case, done: FrameOutcome) -> None:

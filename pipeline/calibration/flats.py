@@ -1,0 +1,96 @@
+"""The response of the pixels, of flats that are neither saturated nor without light."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.calibration.choice import Calibrator
+from pipeline.calibration.combine import mean_of
+from pipeline.calibration.fitting import none_of_use, set_aside
+from pipeline.calibration.overscan import trim
+from pipeline.files.readout import combined_of
+from pipeline.frame import Image, RawFrame
+
+LOWEST_FLAT = 0.1  # of the median: below it a pixel sees no light to speak of
+PLATEAU_SHARE = 0.01  # of a flat's pixels at the converter's most
+SATURATED = 0.9  # of the saturation: the median of a flat above it cannot be trusted
+NORMALISED = 50.0  # data units: a flat of less is one that was divided by its level, and holds no bias
+CONVERTERS_FULL = (4095.0, 16383.0, 32767.0, 65535.0)  # of 12, 14, 15 and 16 bits
+IS_SATURATED = "saturated"
+IS_DARK = "without light once the bias is subtracted"
+
+Unlit = Callable[[RawFrame, float], Image]
+
+
+class Flats:
+    """Flats of one filter, read one at a time, and what is to be said of them."""
+
+    def __init__(self, flats: Sequence[Calibrator]) -> None:
+        self._flats = flats
+        self._aside: dict[str, list[Calibrator]] = {}
+        self._level = 0.0  # of the brightest that still holds whatever the camera adds
+
+    def response(self, unlit: Unlit, folder: Path | None) -> Image:
+        """The relative response of the pixels; 0 where there is none to speak of.
+
+        Parameters
+        ----------
+        unlit : callable
+            Takes from a flat without its overscan, exposed for so many seconds, what is no light.
+        folder : Path, optional
+            Where they are put meanwhile if they are too many for memory.
+
+        Raises
+        ------
+        FrameRefused
+            None is of use.
+        """
+        mean = mean_of(self._lit(unlit), folder)
+        mean /= np.float32(np.median(mean))
+        mean[mean < LOWEST_FLAT] = 0.0
+        return mean
+
+    def notes(self, *, has_pedestal: bool) -> tuple[str, ...]:
+        """Sentences for the frames that they are used for, once they were read."""
+        said = [set_aside(group, reason) for reason, group in self._aside.items()]
+        if has_pedestal and self._level > NORMALISED:
+            said.append(
+                "its flats were used without a bias or dark: what the camera adds to them stays in them"
+            )
+        return tuple(said)
+
+    def _lit(self, unlit: Unlit) -> Iterator[tuple[Image, int]]:
+        """Those with light in them, as parts of their median, each with how many exposures it is of."""
+        for one in self._flats:
+            raw = one.read()
+            exposures = combined_of(raw.header)
+            level = float(np.median(raw.data))
+            if exposures == 1 and level >= SATURATED * _full(raw):
+                self._aside.setdefault(IS_SATURATED, []).append(one)
+                continue
+            trimmed = trim(raw)
+            image = unlit(trimmed.raw, one.exposure.exposure_s or 0.0)
+            light = float(np.median(image))
+            if light <= 0.0:
+                self._aside.setdefault(IS_DARK, []).append(one)
+                continue
+            if exposures == 1 and trimmed.pedestal == 0.0:
+                self._level = max(self._level, level)
+            yield image / np.float32(light), exposures
+        if sum(map(len, self._aside.values())) == len(self._flats):
+            reason, (first, *_) = next(iter(self._aside.items()))
+            raise none_of_use(self._flats, first, reason)
+
+
+def _full(raw: RawFrame) -> float:
+    """Where a flat is full, in its own units; infinite where nothing tells."""
+    if raw.exposure.saturation is not None:
+        return raw.exposure.saturation
+    # Many pixels at exactly the most that a converter gives are a plateau.
+    top = float(raw.data.max())
+    is_full = top in CONVERTERS_FULL and float(np.mean(raw.data == top)) > PLATEAU_SHARE
+    return top if is_full else math.inf
