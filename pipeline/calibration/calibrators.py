@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +21,13 @@ from pipeline.calibration.overscan import Section, remaining
 from pipeline.files.fits_files import read_frame, read_header
 from pipeline.frame import Exposure, FrameRefused, RawFrame
 
+WRITTEN_OVER = "the file holds other content than when it was ingested: `astrid ingest` it again"
+MOST_REFUSED = 10_000  # files whose refusal is kept
+
 Served = tuple[Exposure, tuple[int, int], Section | None]
+
+# Why files were refused, by what they are and how they looked.
+_refused: dict[tuple[Path, int, str, tuple[int, ...] | None], str] = {}
 
 
 class MastersFor(Protocol):
@@ -57,14 +64,48 @@ def calibrators(store: Store) -> list[Calibrator]:
 def _read(path: Path, extension: int, content: str) -> RawFrame:
     """A calibration frame, as long as its file is the one that was ingested.
 
+    What is refused for what the file holds is not read again until it looks otherwise: every frame that it
+    would serve asks.
+
     Raises
     ------
     FrameRefused
         It is not, or cannot be read.
     """
+    key = (path, extension, content, _look_at(path))
+    if key in _refused:
+        raise FrameRefused(_refused[key])
+    try:
+        return _read_same(path, extension, content)
+    except FrameRefused as refused:
+        if not _may_pass(refused):
+            if len(_refused) >= MOST_REFUSED:
+                _refused.clear()
+            _refused[key] = str(refused)
+        raise
+
+
+def _read_same(path: Path, extension: int, content: str) -> RawFrame:
     if was_written_over(path, content):
-        raise FrameRefused("the file holds other content than when it was ingested: `astrid ingest` it again")
+        raise FrameRefused(WRITTEN_OVER)
     return read_frame(path, extension)
+
+
+def _look_at(path: Path) -> tuple[int, ...] | None:
+    """What differs once a file was written to or exchanged."""
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino
+
+
+def _may_pass(refused: FrameRefused) -> bool:
+    """Whether it was refused for the disk, its rights or the memory, and not for what the file holds."""
+    cause = refused.__cause__
+    if isinstance(cause, OSError):  # what astropy finds wrong in a header has no number, or this one
+        return cause.errno not in (None, errno.EINVAL)
+    return isinstance(cause, MemoryError)
 
 
 def masters_of(store: Store, settings: Settings) -> MastersFor:

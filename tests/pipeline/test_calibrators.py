@@ -9,6 +9,7 @@ from sqlmodel import select
 
 from core.database.store import Store
 from core.database.tables import Observation
+from core.frames.content import was_written_over
 from core.frames.observations import register
 from core.settings import Settings
 from pipeline.calibration.calibrators import calibrators, masters_of, served
@@ -78,9 +79,57 @@ def test_a_frame_that_was_cut_off_since_is_told_where_a_reference_is_built(
         path.unlink()
     for path in (tmp_path / "masters").iterdir():
         path.unlink()
-    none = rf"none of its {len(flats)} flat frames can be used, ingest others; flat"
-    with pytest.raises(FrameRefused, match=none):
+    with pytest.raises(
+        FrameRefused, match=rf"none of its {len(flats)} flat frames can be used, ingest others; flat"
+    ):
         from_frames(night.reference, settings, masters_for=masters_of(store, settings))
+
+
+def test_a_damaged_frame_is_read_again_only_once_it_looks_otherwise(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A night of frames asks for it, each by a list of its own from the store."""
+    night = simulate_night(tmp_path / "night", frames=1, size=128, seed=3, references=1)
+    path, whole = night.calibration[0], night.calibration[0].read_bytes()
+    register(store, examine(path, Settings.model_construct(home=tmp_path)))
+    looked: list[Path] = []
+
+    def counted(path: Path, content: str) -> bool:
+        looked.append(path)
+        return was_written_over(path, content)
+
+    monkeypatch.setattr("pipeline.calibration.calibrators.was_written_over", counted)
+    path.write_bytes(whole[:9000])
+    for _ in range(3):
+        with pytest.raises(FrameRefused, match="other content than when it was ingested"):
+            calibrators(store)[0].read()
+    assert looked == [path]
+    path.write_bytes(whole)
+    assert calibrators(store)[0].read().data.shape == (128, 128 + 32)
+    path.unlink()
+    for _ in range(2):  # the disk may be back for any frame
+        with pytest.raises(FrameRefused, match="there is no such file"):
+            calibrators(store)[0].read()
+    assert looked == [path] * 4
+
+
+UNREADABLE = Path("/proc/self/mem")  # a file that is there and cannot be read, even by root
+
+
+@pytest.mark.skipif(not UNREADABLE.is_file(), reason="this system has no file that nobody can read")
+def test_a_disk_that_fails_is_told_as_such_and_no_file_that_was_written_over(
+    store: Store, tmp_path: Path
+) -> None:
+    night = simulate_night(tmp_path / "night", frames=1, size=128, seed=3, references=1)
+    path = night.calibration[0]
+    register(store, examine(path, Settings.model_construct(home=tmp_path)))
+    moved = path.rename(tmp_path / "moved.fits")
+    path.symlink_to(UNREADABLE)
+    with pytest.raises(FrameRefused, match="the file cannot be read"):
+        calibrators(store)[0].read()
+    path.unlink()
+    moved.rename(path)
+    assert calibrators(store)[0].read().data.any()
 
 
 def test_how_it_was_read_out_goes_through_the_store(store: Store, tmp_path: Path) -> None:
