@@ -17,6 +17,7 @@ from core.review.cutouts import CutoutError, Cutouts, unpack
 from pipeline.classify.ensemble import Ensemble
 from pipeline.classify.kept import Kept
 from pipeline.classify.model_file import ModelRefused
+from pipeline.classify.proven import see_that_it_ran
 from pipeline.classify.scorers import Inputs, Scorer, load, probabilities
 from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.survey_cutouts import of_sources
@@ -27,9 +28,17 @@ Array = NDArray[np.float64]
 LAST = ("ensemble",)  # judge by what the others say
 SHOWN = 12  # digits of a digest
 BATCH = 512  # candidates that are unpacked at a time
-_READY: Kept[Scorer] = Kept(load, 32)
 _UNSEEN = np.full((1, 1), np.nan, dtype=np.float32)
 _NOTHING = Cutouts(_UNSEEN, _UNSEEN, _UNSEEN)
+
+
+def _ready(folder: Path, digest: str | None) -> Scorer:
+    if folder not in {each.folder for each in SHIPPED.values()}:
+        see_that_it_ran(folder, digest)
+    return load(folder, digest)
+
+
+_READY: Kept[Scorer] = Kept(_ready, 32)
 
 Models = Mapping[str, tuple[Path, str | None]]  # folder and digest by name; none: what came with AstrID
 

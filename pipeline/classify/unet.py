@@ -19,6 +19,7 @@ from pipeline.classify.kept import Kept
 from pipeline.classify.model_file import Calibration, ModelFile, ModelRefused, read
 from pipeline.classify.networks import check_sizes
 from pipeline.classify.onnx_network import checked, line_of, session
+from pipeline.classify.proven import see_that_it_ran
 from pipeline.classify.shipped import SHIPPED
 from pipeline.classify.unet_input import CHANNELS, Planes
 
@@ -130,6 +131,8 @@ class UNet:
 
 
 def _load(folder: Path, digest: str | None) -> UNet:
+    if folder != SHIPPED[NAME].folder:
+        see_that_it_ran(folder, digest)
     return UNet(read(folder, digest))
 
 
