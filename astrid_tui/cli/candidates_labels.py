@@ -13,6 +13,7 @@ from astrid_tui.cli.invocation import (
     print_table,
     print_text,
     progress_bar,
+    remark,
     session_of,
     storable,
     store_of,
@@ -122,6 +123,8 @@ def _decide(
     as_json: bool,
 ) -> None:
     """Give one verdict, unless it stands already, and tell it; an injected source is told as one now."""
+    from core.objects.reference_light import holders
+    from core.objects.reference_light import told as told_of_light
     from core.review.candidates import shown_capsule
     from core.review.fakes import revealed
     from core.review.pace import COMMAND_LINE
@@ -145,6 +148,7 @@ def _decide(
         tags=remarks.tags,
     )
     truth = revealed(store, [row.sky_object_id]).get(row.sky_object_id)
+    references = holders(store, [row.sky_object_id])
     if as_json:
         print_json(
             {
@@ -154,6 +158,7 @@ def _decide(
                 "hash": row.hash,
                 "new": said is None,
                 "injected": truth.record() if truth else None,
+                "in_references": references,
             }
         )
         return
@@ -164,6 +169,8 @@ def _decide(
         print_text(f"{told}; astrid candidates undo takes it back")
     if truth:
         print_text(truth.sentence)
+    if references:
+        remark("warning:", told_of_light(references))
 
 
 def _bring_in(
@@ -179,6 +186,8 @@ def _bring_in(
 ) -> None:
     """Tell what would become of each row of a file of labels, and with ``yes`` store what can be."""
     from core.coordinates import parse_radius
+    from core.objects.reference_light import holders
+    from core.objects.reference_light import told as told_of_light
     from core.review.fakes import revealed, told
     from core.review.label_file import read_labels
     from core.review.label_import import GOOD, Fate, Reach, bring, counted, plan
@@ -193,6 +202,8 @@ def _bring_in(
     count = counted(rows)
     objects = {row.sky_object for row in rows if yes and row.fate is Fate.NEW and row.sky_object}
     truth = told(revealed(store, objects).values(), len(objects))
+    if references := holders(store, sorted(objects)):
+        remark("warning:", told_of_light(references, len(objects)))
     if as_json:
         print_json(
             {

@@ -55,6 +55,7 @@ def add(
 ) -> None:
     """Add one image as the reference of its field and filter; frames that waited for it are queued."""
     from core.frames import references
+    from core.objects.reference_light import seen_meanwhile
     from pipeline.calibration.calibrators import masters_of
     from pipeline.diff import split_extension
     from pipeline.frame import FrameRefused
@@ -71,7 +72,7 @@ def add(
     except FrameRefused as refused:
         raise AstridError(f"{path}: {refused}") from refused
     row = references.add(store, facts)
-    notes += _light_in_it(row, references.seen_meanwhile(store, row), blind=settings.review.blind)
+    notes += _light_in_it(row, seen_meanwhile(store, row), blind=settings.review.blind)
     for note in notes:
         remark("warning:", note)
     if as_json:
@@ -97,6 +98,7 @@ def build(
     Of a file with several exposures the first is taken where none is named, and a warning says so.
     """
     from core.frames import references
+    from core.objects.reference_light import seen_meanwhile
     from pipeline.calibration.calibrators import masters_of
     from pipeline.reference.references import from_frames
 
@@ -111,7 +113,7 @@ def build(
             said=notes,
         )
     row = references.add(store, facts)
-    notes += _light_in_it(row, references.seen_meanwhile(store, row), blind=settings.review.blind)
+    notes += _light_in_it(row, seen_meanwhile(store, row), blind=settings.review.blind)
     for note in notes:
         remark("warning:", note)
     if as_json:
@@ -183,8 +185,9 @@ def _light_in_it(row: "Reference", names: list[str], *, blind: bool) -> list[str
     count = "1 transient" if len(names) == 1 else f"{len(names)} transients"
     told = "" if blind else f" ({', '.join(names[:LISTED])}{', ...' if len(names) > LISTED else ''})"
     return [
-        f"{count} that reviewers judged real{told} shone while its frames were taken: what is subtracted from"
-        f" it lacks that light. `astrid reference retire {row.id}` goes back to the one before"
+        f"{count} that reviewers judged real{told} shone while its frames were taken, or may have: what is"
+        f" subtracted from it lacks that light. `astrid reference retire {row.id}` goes back to the one"
+        " before"
     ]
 
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from sqlmodel import Session, col, select
 
 from core.database.store import Store
-from core.database.tables import Observation, Reference, SkyObject
+from core.database.tables import Observation, Reference
 from core.frames.outcome import ReferenceFacts
 from core.frames.queue import NO_LEASE
 from core.objects.association import lock
-from core.objects.sky import rows_in_cone, separation_deg
-from core.vocabulary import Label, ObservationState, ReviewState
+from core.objects.sky import separation_deg
+from core.vocabulary import ObservationState
 
 __all__ = [
     "FOLDER", "ReferenceFacts", "add", "best", "choose", "covers", "file_of", "missing", "newest_first",
-    "retire", "seen_meanwhile",
+    "retire",
 ]  # fmt: skip
 
 FOLDER = "references"  # of AstrID's home
@@ -73,32 +73,6 @@ def newest_first(store: Store) -> list[Reference]:
     """Every reference, retired ones too."""
     with store.read() as session:
         return list(session.exec(select(Reference).order_by(col(Reference.id).desc())).all())
-
-
-def seen_meanwhile(store: Store, reference: Reference) -> list[str]:
-    """The names of transients that were seen in the months of a reference's frames: their light is in it.
-
-    Those are objects within its radius that were judged real and neither move nor vary all the time. Without
-    a WCS it cannot be told.
-    """
-    first, last = reference.mjd_first, reference.mjd_last
-    if reference.ra is None or reference.dec is None or first is None or last is None:
-        return []
-    with store.read() as session:
-        rows = rows_in_cone(
-            session,
-            SkyObject,
-            reference.ra,
-            reference.dec,
-            reference.radius_deg or 0.0,
-            col(SkyObject.injected).is_(False),
-            col(SkyObject.moving).is_(False),
-            col(SkyObject.review_state) == ReviewState.REAL.value,
-            col(SkyObject.review_label).not_in([Label.VARIABLE.value, Label.MOVING.value]),
-            col(SkyObject.first_mjd) <= last,
-            col(SkyObject.last_mjd) >= first,
-        )
-    return sorted(row.name for row in rows)
 
 
 def choose(store: Store, observation: Observation) -> Reference | None:

@@ -31,6 +31,7 @@ from core.frames.scored_by import scored_by
 from core.frames.standing import is_taken_back
 from core.objects.association import REAL_BY
 from core.objects.light_curve import LightCurvePoint, current_detections, light_curve
+from core.objects.reference_light import holders_of
 from core.review.card_frame import FrameFacts, frame_facts
 from core.review.card_stamp import CardStamp, stamp
 from core.review.cutouts import CutoutError, Cutouts, unpack
@@ -107,6 +108,9 @@ class Card:
         Who was asked to judge it, while it awaits an expert.
     seen_again : str or None
         Why it is back though a verdict stands, in words (`core.objects.seen_again`).
+    in_references : tuple of int
+        The references in use that hold its light, or may (`core.objects.reference_light`), once it was
+        judged real.
     stamp : CardStamp or None
         What tells that the store holds more of it by now; what is hidden of the card counts too.
     """
@@ -133,6 +137,7 @@ class Card:
     objects: tuple[int, ...] = ()
     expert: str | None = None
     seen_again: str | None = None
+    in_references: tuple[int, ...] = ()
     stamp: CardStamp | None = None
 
     @property
@@ -199,6 +204,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         past = history(db, *objects)
         scored = scored_by(db, [row.Candidate])[chosen]
         seen_again = _seen_again(db, sky_object, epochs)
+        in_references = tuple(sorted(holders_of(db, [sky_object])))
         stamped = stamp(db, sky_object, objects)
     cutouts, problem = _cutouts(row.pixels, row.Candidate)
     if row.pixels is None and not row.Candidate.is_current and row.Difference is not None:
@@ -226,6 +232,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         objects=tuple(objects),
         expert=row.expert if sky_object.review_state == ReviewState.ESCALATED else None,
         seen_again=seen_again,
+        in_references=in_references,
         stamp=stamped,
     )
 
@@ -270,6 +277,7 @@ def hidden(card: Card, *, keep: str | None = None) -> Card:
         review_label=None,
         expert=card.expert if keep is not None and card.expert == keep else None,
         seen_again=None,
+        in_references=(),
     )
 
 

@@ -1,6 +1,7 @@
 """Many cards at once: marks, and one verdict for all that are marked or all that pass the filter."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -145,3 +146,5 @@ async def _decide_all(
         reading.queue.move(1)
     screen.deciding.told(view.decided(label, counted(len(chosen), "object"), revealed=revealed))
     screen.show_place()
+    with suppress(AstridError):  # the verdicts are written: that is what counts
+        await screen.deciding.tell_of_light(desk, list(chosen), label)

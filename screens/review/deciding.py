@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.errors import AstridError
-from core.vocabulary import Label
+from core.vocabulary import LABELS, Label, ReviewState
 from screens.frame.work import start
 from screens.lines import Line, Tone, span
 from screens.review import view
@@ -17,7 +17,7 @@ from screens.review.steering import Remark
 
 if TYPE_CHECKING:
     from core.review.cards import Card
-    from screens.review.desk import Earlier, Undone
+    from screens.review.desk import Desk, Earlier, Undone
     from screens.review.queue import Entry
     from screens.review.screen import ReviewScreen
 
@@ -122,22 +122,34 @@ class Deciding:
             reading.queue.move(1)
         screen.show_place()
         if not revealed:
-            await self._compare(card, label)
+            with suppress(AstridError):  # the verdict is written: that is what counts
+                await self._compare(desk, card, label)
+                await self.tell_of_light(desk, card.objects, label)
 
-    async def _compare(self, card: "Card", label: Label) -> None:
+    async def _compare(self, desk: "Desk", card: "Card", label: Label) -> None:
         """Say what others decided of the same card, now that it sways nobody."""
-        desk, told = self._screen.desk, self.last
-        if desk is None:
+        told = self.last
+        votes = await asyncio.to_thread(desk.said_by_others, card.objects)
+        if votes:
+            confirmed, _, is_disputed = desk.settled({**votes, desk.reviewer: label})
+            self._tell_before(told, view.others_said(label, votes, confirmed, is_disputed=is_disputed))
+
+    async def tell_of_light(self, desk: "Desk", objects: Sequence[int], label: Label) -> None:
+        """Say which references may hold the light of what was just judged real."""
+        if LABELS[label].review_state != ReviewState.REAL:
             return
-        with suppress(AstridError):  # the verdict is written: that is what counts
-            votes = await asyncio.to_thread(desk.said_by_others, card.objects)
-            if votes and self.last is told:
-                confirmed, _, is_disputed = desk.settled({**votes, desk.reviewer: label})
-                said = view.others_said(label, votes, confirmed, is_disputed=is_disputed)
-                before = self._screen.notice
-                self.last = (*said, span(" · "), *told)
-                if before is told:
-                    self._screen.say_line(self.last)
+        told = self.last
+        if references := await asyncio.to_thread(desk.in_references, objects):
+            self._tell_before(told, view.light_lost(references, len(objects)))
+
+    def _tell_before(self, told: Line, more: Line) -> None:
+        """Say more of what was just decided, before that, unless something else was decided since."""
+        if self.last is not told:
+            return
+        before = self._screen.notice
+        self.last = (*more, span(" · "), *told)
+        if before is told:
+            self._screen.say_line(self.last)
 
     async def _undo(self) -> None:
         """Take back what was decided at this sitting; what was at another one only once it was named."""

@@ -10,6 +10,7 @@ from uuid import uuid4
 from core.database.store import Store
 from core.database.tables import Candidate, Difference, SkyObject, Verdict
 from core.frames.frame_detail import Header, NoSuchFrame, read_frame, read_header
+from core.objects import reference_light
 from core.review import (
     agreement,
     card_stamp,
@@ -204,6 +205,10 @@ class Desk:
     def said_by_others(self, objects: Sequence[int]) -> dict[str, str]:
         """The label of everybody else who says that a card is real, or that it is not."""
         return agreement.said_by_others(self._store, objects, self.reviewer)
+
+    def in_references(self, objects: Sequence[int]) -> list[int]:
+        """The references that hold the light of what was just judged real, or may."""
+        return reference_light.holders(self._store, objects)
 
     def settled(self, votes: Mapping[str, str]) -> tuple[ReviewState | None, str | None, bool]:
         """Whether votes confirm a card, by what, and whether they are disputed."""

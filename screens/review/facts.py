@@ -61,6 +61,8 @@ def _facts(card: "Card", cell: int = _COLUMN, scores: int = 0) -> Iterator[Line]
     yield _with_scores(_labelled("snr", _signed(record["snr"], "σ")), card, (scores or cell) - 1)
     if card.seen_again:
         yield (span(card.seen_again, Tone.WARN),)
+    if card.in_references:
+        yield (span(in_references(card.in_references), Tone.WARN),)
     if refused := _refused(card):
         yield (span(refused, Tone.WARN),)
     yield _position(card)
@@ -105,6 +107,10 @@ def detail_lines(card: "Card", width: int, curve: Sequence[Line] = ()) -> list[L
     lines: list[Line] = [(span("Facts", Tone.STRONG),)]
     lines += [(span("  "), *fact) for fact in _facts(card, width)]
     lines += [(span("  "), *_labelled(label, value)) for label, value in _further(card) if value is not None]
+    if card.in_references:
+        from core.objects.reference_light import told  # the store comes with it: not before the first paint
+
+        lines.append((span("  "), span(told(card.in_references), Tone.WARN, 1000)))
     lines += curve
     lines += _known_lines(card)
     lines += _score_lines(card, width)
@@ -158,6 +164,13 @@ def _score_lines(card: "Card", width: int) -> list[Line]:
 
 def _valued(name: str, value: float | None) -> Line:
     return (*padded((span("  "), span(name, Tone.DIM, 26)), 30), span(_number(value, 4)))
+
+
+def in_references(references: Sequence[int], objects: int = 1) -> str:
+    """Which references may hold the light of what was judged real, in few words."""
+    numbers = ", ".join(map(str, references))
+    whose = "its light" if objects == 1 else "light of some"
+    return f"{whose} may be in {'reference' if len(references) == 1 else 'references'} {numbers}"
 
 
 def _images(card: "Card") -> str:

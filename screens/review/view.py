@@ -1,6 +1,6 @@
 """The review screen as lines: values in, lines out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from screens.lines import Line, Span, Tone, indented, padded, span, spread, wrap
 from screens.review.curve import curve_lines
 from screens.review.drawings import GRAPHICS
 from screens.review.epochs import AUTO, curve_points
-from screens.review.facts import fact_lines, sexagesimal
+from screens.review.facts import fact_lines, in_references, sexagesimal
 from screens.review.layout import Layout, arrange
 from screens.review.queue import Queue
 from screens.review.said import last_note
@@ -205,7 +205,15 @@ def last_line(notice: Line, card: "Card | None", last_decision: Line) -> Line:
 def says_more(before: "Card", now: "Card") -> bool:
     """Whether a card that was read again says anything else; what is hidden of it does not count."""
     told, tells = (
-        (each.epochs, each.history, each.candidate, each.objects, each.expert, each.seen_again)
+        (
+            each.epochs,
+            each.history,
+            each.candidate,
+            each.objects,
+            each.expert,
+            each.seen_again,
+            each.in_references,
+        )
         for each in (before, now)
     )
     return told != tells
@@ -246,6 +254,15 @@ def others_said(label: Label, votes: Mapping[str, str], confirmed: str | None, *
         line = (*line, span(f"{', ' if line else ''}{who} said ", Tone.WARN, 40), _label_span(votes[who]))
     end = ": disputed" if is_disputed else f": {confirmed} is confirmed" if confirmed else ""
     return (*line, span("" if differ else " too", Tone.WARN), span(end, Tone.WARN))
+
+
+def light_lost(references: Sequence[int], objects: int = 1) -> Line:
+    """That references may hold the light of what was just judged real: where to read what to do."""
+    return (
+        span(in_references(references, objects), Tone.WARN),
+        span(": k, o", Tone.KEY),
+        span(" tell more", Tone.DIM),
+    )
 
 
 def changed_back(done: str, row: "Undone", count: int = 1) -> Line:

@@ -10,11 +10,15 @@ from sqlalchemy import update
 
 from core.database.store import Store
 from core.database.tables import Cutout, SkyObject
+from core.frames import references
+from core.objects.reference_light import told
+from core.objects.sky import zone_of
 from core.review.cutouts import pack
 from core.review.verdicts import decide
 from core.vocabulary import Label
 from tests.astrid_tui.command import Command
 from tests.builders import cutouts
+from tests.core.frames import DEC, RA, reference_facts
 from tests.core.rows import add_candidate, add_object
 
 
@@ -262,3 +266,28 @@ def test_a_verdict_and_a_file_of_them_are_two_things(
     assert "name a candidate and a verdict, or a file of labels with --from" in astrid.said
     astrid("candidates", "label", candidate, "real", "--yes", code=2)
     astrid("candidates", "label", candidate, "real")
+
+
+def test_a_verdict_real_tells_of_the_reference_that_holds_its_light(
+    astrid: Command, sqlite_store: Store, tmp_path: Path
+) -> None:
+    """The reference was made before anybody had judged: nothing was told of it then."""
+    row = references.add(sqlite_store, reference_facts(mjd_first=60000.0, mjd_last=60010.0))
+    seen = [add_candidate(sqlite_store, a_place(sqlite_store, arcsec), mjd=60005.0) for arcsec in (0, 9, 18)]
+    astrid("candidates", "label", seen[0], "artefact")
+    assert astrid.said == ""
+    astrid("candidates", "label", seen[0], "supernova")
+    assert astrid.said == f"warning: {told([row.id])}\n"
+    assert astrid.json("candidates", "label", seen[1], "real")["in_references"] == [row.id]
+    assert astrid.json("candidates", "show", seen[1])["in_references"] == [row.id]
+    labels = tmp_path / "labels.csv"
+    labels.write_text(f"candidate,verdict\n{seen[2]},real\n")
+    astrid("candidates", "label", "--from", labels)
+    assert astrid.said == ""
+    astrid("candidates", "label", "--from", labels, "--yes")
+    assert f"`astrid reference retire {row.id}`" in astrid.said
+
+
+def a_place(store: Store, arcsec: float) -> int:
+    dec = DEC + arcsec / 3600.0
+    return add_object(store, ra=RA, dec=dec, zone=zone_of(dec))

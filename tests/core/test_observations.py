@@ -17,10 +17,8 @@ from core.frames.observations import register
 from core.frames.outcome import FrameOutcome, ObservationFacts
 from core.frames.queue import claim
 from core.frames.references import choose, covers, missing
-from core.objects.sky import zone_of
 from core.vocabulary import FrameKind, ObservationState
-from tests.core.frames import DEC, RA, add_frames, add_reference, claimed, frame_facts, reference_facts
-from tests.core.rows import add_object
+from tests.core.frames import DEC, RA, add_frames, add_reference, claimed, frame_facts
 
 
 def rows(store: Store) -> list[Observation]:
@@ -325,37 +323,3 @@ def test_the_reason_to_wait_names_the_filters_that_its_place_has(store: Store) -
         "no reference for field M 31, filter r'; its place has references for no filter, filter g, filter r: "
         "add one with `astrid reference add`, with `--filter` as the frame names it"
     )
-
-
-@pytest.mark.parametrize(
-    ("facts", "is_in_it"),
-    [
-        ({}, True),
-        ({"review_label": "real"}, True),
-        ({"first_mjd": 59000.0, "last_mjd": 61000.0}, True),
-        ({"first_mjd": 59000.0, "last_mjd": 59999.0}, False),  # before its frames
-        ({"first_mjd": 60011.0, "last_mjd": 60011.0}, False),  # and after
-        ({"dec": DEC + 0.03}, False),
-        ({"review_state": "unreviewed", "review_label": None}, False),
-        ({"review_label": "variable"}, False),  # it shines always
-        ({"review_label": "moving"}, False),
-        ({"moving": True}, False),
-        ({"injected": True}, False),
-    ],
-)
-def test_a_reference_holds_the_light_of_transients_that_were_seen_meanwhile(store, facts, is_in_it) -> None:
-    row = references.add(store, reference_facts(mjd_first=60000.0, mjd_last=60010.0))
-    known = {
-        "ra": RA, "dec": DEC, "review_state": "real", "review_label": "supernova", "first_mjd": 60005.0,
-        "last_mjd": 60005.0,
-    }  # fmt: skip
-    known |= facts
-    add_object(store, "AT1", zone=zone_of(known["dec"]), **known)
-    assert references.seen_meanwhile(store, row) == (["AT1"] if is_in_it else [])
-
-
-@pytest.mark.parametrize("lacks", [{"ra": None, "dec": None, "radius_deg": None}, {"mjd_first": None}])
-def test_of_a_reference_without_place_or_time_nothing_is_said(sqlite_store: Store, lacks) -> None:
-    whole = {"mjd_first": 60000.0, "mjd_last": 60010.0}
-    row = references.add(sqlite_store, reference_facts(**whole | lacks))
-    assert references.seen_meanwhile(sqlite_store, row) == []

@@ -4,11 +4,13 @@ import pytest
 from sqlmodel import select
 
 from core.database.tables import Candidate, OpenCard, SavedFilter, SkyObject
+from core.frames import references
 from core.review.retractions import undo
 from core.review.saved_filters import save
 from core.review.verdicts import annotate, decide
 from core.vocabulary import Label
 from tests.builders import add_night, make_store
+from tests.core.frames import reference_facts
 from tests.core.test_pace import set_times
 from tests.stories.desk import console, verdicts
 
@@ -460,3 +462,35 @@ async def test_of_a_marked_card_whose_detection_counts_no_longer_the_best_one_is
         await vera.type("dipole")
         await vera.until(lambda: "1 object " in vera.text)
     assert [row.candidate_id for row in verdicts(store)] == [best(store, ids[1])]
+
+
+def reference_of_the_night(store):
+    """One more, of frames that were taken while all objects of the night were seen; nobody has judged yet."""
+    with store.read() as db:
+        ra, dec = db.exec(select(SkyObject.ra, SkyObject.dec)).first()
+    facts = reference_facts(ra=ra, dec=dec, radius_deg=1.0, mjd_first=60999.0, mjd_last=61001.5)
+    return references.add(store, facts).id
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_real_one_whose_light_is_in_a_reference_is_told_of_and_what_to_do(night, tmp_path, size):
+    store, url, _ = night
+    number = reference_of_the_night(store)
+    async with console(url, tmp_path, size) as vera:
+        await vera.press("x")
+        assert "its light" not in vera.text
+        await vera.press("s")
+        await vera.until(lambda: f"its light may be in reference {number}: k, o tell more" in vera.text)
+        await vera.press("k")
+        assert f"its light may be in reference {number}" in "\n".join(vera.lines[2:-3])
+        await vera.pilot.press("o")
+        await vera.until(lambda: f"`astrid reference retire {number}`" in " ".join(vera.text.split()))
+
+
+async def test_of_many_that_are_judged_real_at_once_it_is_told_too(night, tmp_path):
+    store, url, _ = night
+    number = reference_of_the_night(store)
+    async with console(url, tmp_path) as vera:
+        await vera.press("space", "space", "B")
+        await vera.type("real")
+        await vera.until(lambda: f"light of some may be in reference {number}" in vera.text)
