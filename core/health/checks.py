@@ -25,6 +25,7 @@ State = Literal["ok", "warning", "failed", "unknown"]
 
 GIB = 2**30
 LISTED = 5  # troubles of one kind that are told one by one
+MOST_COUNTED = 1000  # cards: that there are more tells no more
 SESSION_FRAMES = 30  # so many missed in a row, an hour at least: the camera has ended its night
 SESSION_S = 3600.0
 WATCHER_S = 60.0  # a watcher may be silent for so long, however often it looks
@@ -347,7 +348,18 @@ def _models(facts: Facts, _: HealthSettings) -> Iterator[Check]:
         if used.number == SHIPPED:
             mend = "install AstrID anew"
         yield Check("models", "warning", f"{what}: {mend}", cause=used.name, host=facts.host)
-    if not facts.damaged_models:
+    if unscored := facts.store.unscored:
+        many = "1 card stands" if unscored == 1 else f"{unscored} cards stand"
+        if unscored >= MOST_COUNTED:
+            many = f"{MOST_COUNTED} cards and more stand"
+        yield Check(
+            "models",
+            "warning",
+            f"{many} in the queue by |snr|, before all that models scored: `astrid models rescore`"
+            f" gives {'it a score' if unscored == 1 else 'them scores'}",
+            cause="unscored",
+        )
+    if not (facts.damaged_models or unscored):
         yield Check("models", "ok", "none in use is damaged")
 
 

@@ -27,6 +27,7 @@ from core.database.tables import Observation, Run, WatchedFolder
 from core.epochs import unix_of
 from core.errors import AstridError
 from core.health import telling
+from core.health.checks import MOST_COUNTED
 from core.health.deliveries import Failing
 from core.health.filesystems import kind_of
 from core.models.files import champion_trouble
@@ -37,6 +38,7 @@ from core.operations.power import DevicePower
 from core.operations.prefect_server import ServerState
 from core.operations.processes import is_alive
 from core.operations.runs import has_run_here
+from core.review.rescoring import unscored_cards
 from core.settings import Settings
 from core.vocabulary import FrameKind, ObservationState
 
@@ -81,6 +83,8 @@ class StoreFacts:
         the last also counts files of watched folders.
     failing : sequence of Failing
         Whoever should be told of troubles and takes no message.
+    unscored : int
+        Cards that await a verdict by their SNR though models could score them, `MOST_COUNTED` at most.
     used : sequence of InUse
         The versions of models that score here; none where no run was made on this machine.
     """
@@ -106,6 +110,7 @@ class StoreFacts:
     newest_entry_at: float | None = None
     last_arrival_at: float | None = None
     failing: Sequence[Failing] = ()
+    unscored: int = 0
     used: Sequence[InUse] = ()
 
 
@@ -222,10 +227,10 @@ def _cadence(folders: Sequence[WatchedFolder]) -> float | None:
 def _store(settings: Settings, store: Store | None) -> StoreFacts:
     try:
         if store is not None:
-            return _ask(store, _file_of(settings))
+            return _ask(store, settings)
         opened = open_store(settings.store_url, read_only=True)
         try:
-            return _ask(opened, _file_of(settings))
+            return _ask(opened, settings)
         finally:
             opened.close()
     except AstridError as error:
@@ -239,7 +244,8 @@ def _shown(settings: Settings) -> str:
         return "the store"
 
 
-def _ask(store: Store, file: Path | None) -> StoreFacts:
+def _ask(store: Store, settings: Settings) -> StoreFacts:
+    file = _file_of(settings)
     store.must_be_there()  # an open connection answers on without its file
     devices = power.devices(store)
     used = tuple(in_use(store, NAMES).values()) if has_run_here(store) else ()
@@ -270,6 +276,7 @@ def _ask(store: Store, file: Path | None) -> StoreFacts:
         failing = telling.failing(session, now)
         quarantined = _count(session, ObservationState.QUARANTINED)
         damaged = _count(session, ObservationState.QUARANTINED, FrameKind.ALERTS)
+        unscored = unscored_cards(session, alerts=settings.classify.alerts, most=MOST_COUNTED)
         silent = session.exec(
             select(func.count())
             .select_from(Observation)
@@ -296,6 +303,7 @@ def _ask(store: Store, file: Path | None) -> StoreFacts:
         folders=folders,
         devices=devices,
         failing=failing,
+        unscored=unscored,
         used=used,
         newest_frame=newest.frame if newest else None,
         newest_taken_at=unix_of(newest.mjd) if newest and newest.mjd is not None else None,

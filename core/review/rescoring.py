@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlmodel import col, select
+from sqlmodel import Session, col, func, select
 
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, SkyObject
@@ -16,6 +16,8 @@ from core.frames.scored_by import not_classified_by, scoring_key
 from core.objects.association import lock, refresh
 from core.review.filters import conditions, parse
 from core.review.names import looked_up
+from core.review.states import AWAITING
+from core.vocabulary import OWN
 
 PAGE = 10_000  # numbers that are read at once
 
@@ -72,6 +74,34 @@ def candidates_passing(store: Store, filters: str = "") -> NDArray[np.int64]:
         )
         found = session.exec(query.execution_options(yield_per=PAGE))
         return np.fromiter((key for key in found if key is not None), dtype=np.int64)
+
+
+def unscored_cards(session: Session, *, alerts: bool, most: int) -> int:
+    """How many cards await a verdict by |SNR| which models could score, `most` at most.
+
+    A probability is one at most, and nothing of an SNR below one is a candidate: such cards come before all
+    that models scored. They are of a store that is older than the models, or of frames for which no model
+    could be read. Of a card without cutouts no model could tell.
+
+    Parameters
+    ----------
+    alerts : bool
+        Models are to score alerts too.
+    most : int
+        Where there are many, more need not be counted.
+    """
+    query = (
+        select(col(SkyObject.id))
+        .join(Candidate, col(Candidate.id) == col(SkyObject.best_candidate_id))
+        .join(Cutout, col(Cutout.candidate_id) == col(Candidate.id))
+        .where(
+            col(SkyObject.review_state).in_([each.value for each in AWAITING]),
+            col(SkyObject.best_score) > 1.0,
+        )
+    )
+    if not alerts:
+        query = query.where(col(Candidate.source) == OWN)
+    return session.exec(select(func.count()).select_from(query.limit(most).subquery())).one()
 
 
 def scored_by_others(store: Store, numbers: Collection[int], told: str) -> list[Kept]:

@@ -14,7 +14,7 @@ from astropy.utils import iers
 from sqlalchemy import update
 
 from core.database.store import Store, StoreUnreachable, open_store
-from core.database.tables import Observation, Run, WatchedFolder
+from core.database.tables import Cutout, Observation, Run, WatchedFolder
 from core.frames import references
 from core.health import doctor
 from core.health.checks import Check, ago, examine, worst
@@ -24,10 +24,14 @@ from core.health.filesystems import is_network, kind_of
 from core.operations import runs
 from core.operations.power import DevicePower
 from core.operations.prefect_server import ServerState
+from core.review.rescoring import unscored_cards
+from core.review.verdicts import decide
 from core.settings import Settings, SettingsError, load
 from core.settings_sections import CameraSettings, HealthSettings, StoreSettings
 from core.sun import altitude_deg
+from core.vocabulary import Label
 from tests.core.frames import add_frames, reference_facts
+from tests.core.rows import add_candidate
 
 NOW = 1_800_000_000.0
 LIMITS = HealthSettings()
@@ -430,3 +434,38 @@ def test_an_open_store_whose_file_is_gone_has_failed(sqlite_store: Store, tmp_pa
     (tmp_path / "astrid.db").rename(tmp_path / "away.db")
     assert said().state == "failed"
     assert "was deleted or renamed while it was open" in said().message
+
+
+def test_cards_that_stand_by_their_snr_before_all_that_models_scored_are_told_of():
+    """As where the store is older than the models."""
+    check = one("models", unscored=3)
+    assert (check.state, check.cause) == ("warning", "unscored")
+    assert check.message == (
+        "3 cards stand in the queue by |snr|, before all that models scored: `astrid models rescore` gives "
+        "them scores"
+    )
+    assert one("models", unscored=1).message.startswith("1 card stands ")
+    assert one("models", unscored=1000).message.startswith("1000 cards and more stand ")
+
+
+@pytest.mark.parametrize(
+    ("facts", "alerts", "counts"),
+    [
+        ({"score": 8.0}, True, True),
+        ({"score": 0.97, "scores": {"ensemble": 0.97}}, True, False),
+        ({"score": 8.0, "source": "ztf"}, True, True),
+        ({"score": 8.0, "source": "ztf"}, False, False),  # nobody is to score it
+    ],
+)
+def test_it_is_asked_of_cards_that_await_a_verdict_and_can_be_scored(
+    store: Store, facts, alerts, counts
+) -> None:
+    seen = [add_candidate(store, **facts) for _ in range(3)]
+    with store.write() as session:
+        session.add_all([Cutout(candidate_id=each, pixels=b"") for each in seen[:2]])  # the third has none
+    with store.read() as session:
+        assert unscored_cards(session, alerts=alerts, most=9) == 2 * counts
+        assert unscored_cards(session, alerts=alerts, most=1) == 1 * counts
+    decide(store, session="s", reviewer="ada", candidate_id=seen[0], label=Label.REAL, shown={})
+    with store.read() as session:
+        assert unscored_cards(session, alerts=alerts, most=9) == 1 * counts
