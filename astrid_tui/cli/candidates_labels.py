@@ -125,7 +125,7 @@ def _decide(
     """Give one verdict, unless it stands already, and tell it; an injected source is told as one now."""
     from core.objects.reference_light import holders
     from core.objects.reference_light import told as told_of_light
-    from core.review.candidates import shown_capsule
+    from core.review.candidates import card_of
     from core.review.fakes import revealed
     from core.review.pace import COMMAND_LINE
     from core.review.repeated import already_said
@@ -137,13 +137,14 @@ def _decide(
     said = already_said(
         store, reviewer=who, candidate_id=candidate, label=verdict, note=remarks.note, tags=remarks.tags
     )
+    card = card_of(store, candidate)
     row = said or decide(
         store,
         session=session_of(who),
         reviewer=who,
         candidate_id=candidate,
         label=verdict,
-        shown=shown_capsule(store, candidate, by=COMMAND_LINE),
+        shown=card.shown(by=COMMAND_LINE),
         note=remarks.note,
         tags=remarks.tags,
     )
@@ -169,6 +170,8 @@ def _decide(
         print_text(f"{told}; astrid candidates undo takes it back")
     if truth:
         print_text(truth.sentence)
+    if card.cutouts_problem and not said:
+        remark("warning: the verdict rests on no images.", card.cutouts_problem)
     if references:
         remark("warning:", told_of_light(references))
 

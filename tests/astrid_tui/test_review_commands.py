@@ -19,7 +19,7 @@ from core.vocabulary import Label
 from tests.astrid_tui.command import Command
 from tests.builders import cutouts
 from tests.core.frames import DEC, RA, reference_facts
-from tests.core.rows import add_candidate, add_object
+from tests.core.rows import add_candidate, add_difference, add_object
 
 
 @pytest.fixture
@@ -291,3 +291,21 @@ def test_a_verdict_real_tells_of_the_reference_that_holds_its_light(
 def a_place(store: Store, arcsec: float) -> int:
     dec = DEC + arcsec / 3600.0
     return add_object(store, ra=RA, dec=dec, zone=zone_of(dec))
+
+
+def test_a_verdict_by_number_on_what_has_no_images_any_more_says_so(
+    astrid: Command, sqlite_store: Store
+) -> None:
+    """Of a superseded detection `astrid db prune` removed them; an alert that came without any is as it was."""
+    frame, difference = add_difference(sqlite_store)
+    old = add_candidate(sqlite_store, observation_id=frame, difference_id=difference, is_current=False)
+    alert = add_candidate(sqlite_store, source="ztf")
+    astrid("candidates", "label", alert, "real")
+    assert astrid.said == ""
+    astrid("candidates", "label", old, "artefact")
+    assert astrid.said.startswith(
+        "warning: the verdict rests on no images. The images were removed as superseded: "
+    )
+    assert f"`astrid queue retry {frame}`" in astrid.said
+    astrid("candidates", "label", old, "artefact")
+    assert astrid.said == ""  # nothing was given
