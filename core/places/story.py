@@ -10,6 +10,7 @@ import numpy as np
 
 from core.frames.registration import registration_words
 from core.places.block_scores import BlockScores, decode, is_capped
+from core.places.cut_words import cut_words
 from core.places.story_parts import Cut, Detected, Facts, Fate, FrameStory, Step
 from core.vocabulary import MaskPlane, ObservationState, mask_words
 
@@ -134,7 +135,7 @@ def _steps_of(found: Detected) -> list[Step]:
 def _cut_text(cut: Cut) -> str:
     text = f"detected {cut.distance_px:.1f} px from the place, and dropped: {cut.cause}"
     if cut.value is not None and cut.limit is not None:
-        text += f" ({cut.value:.3g}, the limit is {cut.limit:.3g})"
+        text += f" ({cut_words(cut.cause, cut.value, cut.limit)})"
     return text
 
 

@@ -296,9 +296,10 @@ def a_place(store: Store, arcsec: float) -> int:
 def test_a_verdict_by_number_on_what_has_no_images_any_more_says_so(
     astrid: Command, sqlite_store: Store
 ) -> None:
-    """Of a superseded detection `astrid db prune` removed them; an alert that came without any is as it was."""
+    """Of a superseded detection `astrid db prune` removed them; an alert may never have had any."""
     frame, difference = add_difference(sqlite_store)
-    old = add_candidate(sqlite_store, observation_id=frame, difference_id=difference, is_current=False)
+    superseded = {"observation_id": frame, "difference_id": difference, "is_current": False}
+    old = add_candidate(sqlite_store, **superseded)
     alert = add_candidate(sqlite_store, source="ztf")
     astrid("candidates", "label", alert, "real")
     assert astrid.said == ""

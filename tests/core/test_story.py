@@ -99,6 +99,27 @@ def test_a_detection_that_was_cut_tells_the_cause_and_the_numbers():
     assert story.end.margin == pytest.approx(0.12)
 
 
+@pytest.mark.parametrize(
+    ("cause", "value", "limit", "words"),
+    [
+        (
+            "saturated, and faint in the reference", 0.0213, 0.3,
+            "light in the reference over that in the frame: 0.0213, the limit is 0.3",
+        ),
+        ("edge", 0.56, 1.0, "distance to the edge of the data: 0.56 FWHM, the limit is 1 FWHM"),
+        ("part of a streak", 0.4, 1.5, "distance to the line of the streak: 0.4 px, the limit is 1.5 px"),
+        ("of another time", 0.4, 1.5, "0.4, the limit is 1.5"),
+    ],
+)  # fmt: skip
+def test_it_tells_of_what_the_numbers_are_and_in_which_unit(cause, value, limit, words):
+    story = tell(
+        facts(
+            scores=block_scores({HERE: 12.0}), cuts=(replace(cut(), cause=cause, value=value, limit=limit),)
+        )
+    )
+    assert story.end.text == f"detected 1.0 px from the place, and dropped: {cause} ({words})"
+
+
 def test_significant_pixels_belong_to_the_detection_beside_them():
     bright = block_scores({HERE: 30.0})
     story = tell(facts(scores=bright, detected=(detected(4.0),)))

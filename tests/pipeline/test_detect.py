@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.places.cut_words import MEASURED
 from core.settings import Settings
 from core.vocabulary import DOUBT, MaskPlane
 from pipeline.detection.detect import (
@@ -19,6 +20,8 @@ from pipeline.detection.detect import (
 )
 from pipeline.detection.features import MEANING, Places
 from pipeline.detection.forced import bilinear, forced_flux, interpolate
+from pipeline.detection.joined import STREAK_CAUSE
+from pipeline.detection.new_saturated import CAUSE as SATURATED_CAUSE
 from pipeline.frame import Dropped, FrameRefused
 from pipeline.subtraction.subtract import subtract
 from tests.pipeline.pairs import make_pair
@@ -268,6 +271,12 @@ def test_a_difference_full_of_residuals_is_refused():
 def test_every_cut_names_features_that_exist():
     for cut in CUTS:
         assert {cut.feature, *(name for name, _, _ in cut.only)} <= set(MEANING)
+
+
+def test_of_every_cause_it_can_be_told_what_was_measured():
+    """`astrid why` has it from the store, where the numbers alone are."""
+    weak = "weak where its flux peaks"
+    assert {*(cut.cause for cut in CUTS), weak, STREAK_CAUSE, SATURATED_CAUSE} == set(MEASURED)
 
 
 def test_forced_flux_says_nothing_under_a_mask_or_outside():

@@ -1,0 +1,37 @@
+"""What the cuts that drop detections measure, in words: a number alone tells nobody of what it is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Measured(NamedTuple):
+    """What is held against a cut's limit, and its unit; empty where it is a share or a ratio."""
+
+    what: str
+    unit: str = ""
+
+
+# By cause, as `pipeline.detection` and frames of earlier times call it.
+MEASURED: dict[str, Measured] = {
+    "masked core": Measured("share of the fit's weight on masked pixels"),
+    "edge": Measured("distance to the edge of the data", "FWHM"),
+    "single pixel": Measured("its highest pixel over that of the fit"),
+    "no point source": Measured("likeness to a point source, which has 1"),
+    "extended": Measured("flux of a point source between 1 and 2 FWHM away over its own"),
+    "wing of a saturated star": Measured("distance to the nearest saturated pixel", "FWHM"),
+    "residual of a bright star": Measured("its flux over that of the star"),
+    "dipole": Measured("the strongest of the opposite sign within 2 FWHM over its own significance"),
+    "weak where its flux peaks": Measured("significance there", "σ"),
+    "part of a streak": Measured("distance to the line of the streak", "px"),
+    "saturated, and faint in the reference": Measured("light in the reference over that in the frame"),
+}
+
+
+def cut_words(cause: str, value: float, limit: float) -> str:
+    """What a cut measured, and the limit."""
+    measured = MEASURED.get(cause)
+    if measured is None:
+        return f"{value:.3g}, the limit is {limit:.3g}"
+    unit = f" {measured.unit}" if measured.unit else ""
+    return f"{measured.what}: {value:.3g}{unit}, the limit is {limit:.3g}{unit}"
