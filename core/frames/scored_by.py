@@ -14,6 +14,7 @@ from core.database.tables import Scoring, StageRun
 
 CLASSIFY, UNET = "classify", "unet"  # the stages that score
 OPENINGS = {UNET: "seen by ", CLASSIFY: "scored by "}  # of what they say
+BY_NO_MODEL = f"{OPENINGS[CLASSIFY]}no model"  # where none could be read
 BATCH = 500  # numbers of one statement
 MOST_TOLD = 600  # characters: an index of PostgreSQL's holds 2704 bytes
 

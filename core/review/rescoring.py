@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, func, or_, select
 
 from core.database.store import Store
-from core.database.tables import Candidate, Cutout, SkyObject
-from core.frames.scored_by import not_classified_by, scoring_key
+from core.database.tables import Candidate, Cutout, Scoring, SkyObject
+from core.frames.scored_by import BY_NO_MODEL, not_classified_by, scoring_key
 from core.objects.association import lock, refresh
 from core.review.filters import conditions, parse
 from core.review.names import looked_up
@@ -20,6 +20,7 @@ from core.review.states import AWAITING
 from core.vocabulary import OWN
 
 PAGE = 10_000  # numbers that are read at once
+MOST_PROBABLE = 1.0  # a score above it is no probability, but |SNR|
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def unscored_cards(session: Session, *, alerts: bool, most: int) -> int:
 
     A probability is one at most, and nothing of an SNR below one is a candidate: such cards come before all
     that models scored. They are of a store that is older than the models, or of frames for which no model
-    could be read. Of a card without cutouts no model could tell.
+    could be read. Of a card without cutouts no model could tell, nor of what was scored anew in vain.
 
     Parameters
     ----------
@@ -94,9 +95,11 @@ def unscored_cards(session: Session, *, alerts: bool, most: int) -> int:
         select(col(SkyObject.id))
         .join(Candidate, col(Candidate.id) == col(SkyObject.best_candidate_id))
         .join(Cutout, col(Cutout.candidate_id) == col(Candidate.id))
+        .outerjoin(Scoring, col(Scoring.id) == col(Candidate.scoring_id))
         .where(
             col(SkyObject.review_state).in_([each.value for each in AWAITING]),
-            col(SkyObject.best_score) > 1.0,
+            col(SkyObject.best_score) > MOST_PROBABLE,
+            or_(col(Candidate.scoring_id).is_(None), col(Scoring.told).startswith(BY_NO_MODEL)),
         )
     )
     if not alerts:
@@ -105,7 +108,7 @@ def unscored_cards(session: Session, *, alerts: bool, most: int) -> int:
 
 
 def scored_by_others(store: Store, numbers: Collection[int], told: str) -> list[Kept]:
-    """Those of some current candidates that were not scored by these models.
+    """Those of some current candidates that these models did not score, or did in vain with their frame.
 
     Parameters
     ----------
@@ -116,7 +119,7 @@ def scored_by_others(store: Store, numbers: Collection[int], told: str) -> list[
     with store.read() as session:
         rows = session.exec(query).all()
         by_others = not_classified_by(session, rows, told)
-        others = [row for row in rows if row.id in by_others]
+        others = [row for row in rows if row.id in by_others or _is_unscored(row)]
         keys = [row.id for row in others]
         pixels = dict(
             session.exec(
@@ -151,6 +154,10 @@ def write_scores(store: Store, told: str, scored: Sequence[NewScores]) -> int:
         session.flush()
         refresh(session, {row.sky_object_id for row in rows})
     return len(rows)
+
+
+def _is_unscored(row: Candidate) -> bool:
+    return row.scoring_id is None and row.score is not None and row.score > MOST_PROBABLE
 
 
 def _unchanged(row: Candidate, kept: Kept) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.frames.outcome import CandidateFacts
+from core.frames.scored_by import BY_NO_MODEL, CLASSIFY, OPENINGS
 from core.models.members import OF_FRAMES, differing
 from core.models.names import BEST_FIRST, MOVED
 from core.review.cutouts import CutoutError, Cutouts, unpack
@@ -174,7 +175,8 @@ class Classifier:
     def told(self) -> str:
         """Which models score, each with the first digits of its digest, and what was refused."""
         models = ", ".join(f"{each.name} {each.digest[:SHOWN]}" for each in self.scorers)
-        return " ".join([f"scored by {models or 'no model'}.", *self.remarks])
+        opening = f"{OPENINGS[CLASSIFY]}{models}" if models else BY_NO_MODEL
+        return " ".join([f"{opening}.", *self.remarks])
 
     def score(
         self, triplets: Triplets, snr: Array | None = None, given: Mapping[str, Array] | None = None

@@ -80,6 +80,9 @@ def rescore_stored(
         scores = classifier.score_candidates(wanted) if wanted else Scores(0)
         found = [_new(each, scores, i) for i, each in enumerate(wanted) if scores.of(i)]
         scored += write_scores(store, classifier.told, found)
+        if scores.digests:  # what none can score is not asked for again, nor missed by health
+            in_vain = [_as_it_is(each) for i, each in enumerate(wanted) if not scores.of(i)]
+            write_scores(store, classifier.told, in_vain)
         silent = 0 if scores.digests else len(wanted)
         unscored += silent
         without += len(others) - len(found) - silent
@@ -92,6 +95,11 @@ def rescore_stored(
 
 def _is_wanted(candidate: Kept, *, alerts: bool) -> bool:
     return candidate.cutouts is not None and (alerts or candidate.source == OWN)
+
+
+def _as_it_is(kept: Kept) -> NewScores:
+    best = best_of(kept.scores)
+    return NewScores(kept, abs(kept.snr) if best is None else best, kept.scores, kept.features)
 
 
 def _new(kept: Kept, scores: Scores, number: int) -> NewScores:

@@ -14,8 +14,9 @@ from astropy.utils import iers
 from sqlalchemy import update
 
 from core.database.store import Store, StoreUnreachable, open_store
-from core.database.tables import Cutout, Observation, Run, WatchedFolder
+from core.database.tables import Candidate, Cutout, Observation, Run, WatchedFolder
 from core.frames import references
+from core.frames.scored_by import scoring_key
 from core.health import doctor
 from core.health.checks import Check, ago, examine, worst
 from core.health.events import listed, record
@@ -467,5 +468,8 @@ def test_it_is_asked_of_cards_that_await_a_verdict_and_can_be_scored(
         assert unscored_cards(session, alerts=alerts, most=9) == 2 * counts
         assert unscored_cards(session, alerts=alerts, most=1) == 1 * counts
     decide(store, session="s", reviewer="ada", candidate_id=seen[0], label=Label.REAL, shown={})
-    with store.read() as session:
-        assert unscored_cards(session, alerts=alerts, most=9) == 1 * counts
+    for told, more in (("scored by no model.", 1), ("scored by tree abc.", 0)):  # by none, and in vain
+        with store.write() as session:
+            session.get(Candidate, seen[1]).scoring_id = scoring_key(session, told)
+        with store.read() as session:
+            assert unscored_cards(session, alerts=alerts, most=9) == more * counts

@@ -15,7 +15,13 @@ from core.review.cards import read_card
 from core.review.cutouts import unpack
 from core.review.filters import FilterError
 from core.review.real_rows import real_candidates
-from core.review.rescoring import NewScores, candidates_passing, scored_by_others, write_scores
+from core.review.rescoring import (
+    NewScores,
+    candidates_passing,
+    scored_by_others,
+    unscored_cards,
+    write_scores,
+)
 from core.review.verdicts import decide
 from core.review.waiting import queue_page
 from core.settings import Settings
@@ -84,8 +90,10 @@ def test_what_these_models_scored_is_not_scored_again(store, settings):
                 seconds=1.0, outcome="done", reason=Classifier.of().told,
             )
         )  # fmt: skip
+        for row in db.exec(select(Candidate)):
+            row.score, row.scores = 0.5, {"ensemble": 0.5}
     assert rescore_stored(store, settings).same == 3
-    assert {row.score for row in rows(store)} == {row.snr for row in rows(store)}
+    assert {row.score for row in rows(store)} == {0.5}
     keeping.keep(store, settings, _tree(settings), origin="training")
     versions.promote(store, "tree", 1, by="ann")
     first, second = rescore_stored(store, settings), rescore_stored(store, settings)
@@ -235,3 +243,32 @@ def test_where_no_model_can_score_everything_keeps_what_it_has(sqlite_store, set
     told = rescore_stored(sqlite_store, settings)
     assert (told.models, told.scored, told.without, told.unscored) == ({}, 0, 0, 1)
     assert chosen(sqlite_store, settings)
+
+
+def test_what_stands_by_its_snr_though_its_frame_was_scored_is_scored(store, settings):
+    """A store of an earlier AstrID may say so of a frame whose candidates have no scores."""
+    add_night(store, objects=1, epochs=1)
+    with store.write() as db:
+        db.add(
+            StageRun(
+                observation_id=rows(store)[0].observation_id, attempt=1, stage="classify", started_at=1.0,
+                seconds=1.0, outcome="done", reason=Classifier.of().told,
+            )
+        )  # fmt: skip
+    assert rescore_stored(store, settings).scored == 1
+
+
+def test_what_no_model_can_score_is_tried_once(store, settings):
+    """Its cutouts show nothing; health does not ask for it again and again."""
+    add_night(store, objects=2, epochs=1)
+    with store.write() as db:
+        db.get_one(Cutout, rows(store)[0].id).pixels = b"damaged"
+    before = rows(store)[0]
+    first = rescore_stored(store, settings)
+    assert (first.scored, first.without, first.same) == (1, 1, 0)
+    with store.read() as db:
+        assert unscored_cards(db, alerts=True, most=9) == 0
+    again = rescore_stored(store, settings)
+    assert (again.scored, again.without, again.same) == (0, 0, 2)
+    after = rows(store)[0]
+    assert (after.score, after.scores, after.features) == (before.score, before.scores, before.features)
