@@ -208,11 +208,20 @@ def _positions(
 
 
 def _bands(found: Sequence[Column], layout: Layout, told: str | None, file: str) -> dict[str, str]:
-    """The bands, the one of unknown name as the user calls it; a column of that very name is of that band."""
+    """The bands, the one of unknown name as the user calls it; a column of that very name is of that band.
+
+    Which of two such columns is meant is not guessed: zeropoints would be wrong without a word.
+    """
     if told is None:
         return layout.bands
     bands = {told if band == "mag" else band: name for band, name in layout.bands.items()}
     numbers = {each.name for each in found if not each.is_text} - set(layout.roles.values())
+    unnamed = layout.bands.get("mag")
+    if unnamed is not None and told in numbers and told != unnamed:
+        raise CatalogRefused(
+            f"{file} has a column {safe_text(unnamed, 40)} and a column {safe_text(told, 20)}: call the"
+            f" one that --band {safe_text(told, 20)} means {safe_text(told, 20)}mag"
+        )
     if told not in bands and told in numbers:
         bands[told] = told
     if told not in bands:

@@ -512,6 +512,20 @@ def test_a_column_of_one_letter_is_a_magnitude_where_the_user_says_its_band(
     assert {float(mag) for part in found.parts for mag in part.table.column("mag_r")} == {17.25}
 
 
+def test_which_of_two_columns_is_of_the_band_is_not_guessed(library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "both.csv"
+    path.write_text("ra,dec,mag,r\n10,20,15.5,17.25\n11,20,16.5,18.25\n")
+    with pytest.raises(
+        CatalogRefused, match="a column mag and a column r: call the one that --band r means rmag"
+    ):
+        add(path, library, Options(kind="stars", band="r"))
+    assert library.catalogs() == []
+    assert add(path, library, Options(kind="stars", band="V")).catalog.bands == ("V",)  # none is called V
+    path.write_text("ra,dec,mag,rmag\n10,20,15.5,17.25\n11,20,16.5,18.25\n")
+    named = add(path, library, Options(name="named", kind="stars", band="r")).catalog
+    assert {float(mag) for part in named.parts for mag in part.table.column("mag_r")} == {17.25, 18.25}
+
+
 def test_stars_without_a_magnitude_and_a_band_of_no_column_are_told(library: Library, tmp_path: Path) -> None:
     ra, dec = scattered(60, (150.0, 2.0), 0.1)
     path = write_csv(tmp_path / "field.csv", ra=ra, dec=dec, brightest=np.full(60, 17.25))
