@@ -261,8 +261,10 @@ class Console(ScreensApp):
         make = partial(help_lines, actions, self._line.typed(), here=Where(self.current_mode))
         self.push_screen(Sheet("Help: every key", make))
 
-    def confirm(self, question: str | None, word: str, then: Callable[[], None]) -> Confirm:
-        """Do something that cannot be undone, once the user has typed a word."""
+    def confirm(
+        self, question: str | None, word: str, then: Callable[[], None], *, is_light: bool = False
+    ) -> Confirm:
+        """Do something that cannot be undone, or to many, once the user has typed a word."""
 
         def answered(is_sure: bool | None) -> None:
             if is_sure:
@@ -270,7 +272,7 @@ class Console(ScreensApp):
             elif is_sure is not None:
                 self.here.say("not done")
 
-        asked = Confirm(question, word)
+        asked = Confirm(question, word, is_light=is_light)
         self.push_screen(asked, answered)
         return asked
 

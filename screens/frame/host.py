@@ -85,11 +85,15 @@ class Host(Protocol):
     def send_pictures(self) -> None:
         """Send the pictures that belong to what is on the screen, where they are not there yet."""
 
-    def confirm(self, question: str | None, word: str, then: Callable[[], None]) -> "Confirm":
-        """Do something that cannot be undone, once the user has typed a word.
+    def confirm(
+        self, question: str | None, word: str, then: Callable[[], None], *, is_light: bool = False
+    ) -> "Confirm":
+        """Do something that cannot be undone, or to many, once the user has typed a word.
 
         Parameters
         ----------
         question : str or None
             None where it is told later: what is asked is open at once, and takes what is typed.
+        is_light : bool
+            ``enter`` alone will do.
         """

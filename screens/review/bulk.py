@@ -30,6 +30,11 @@ class _Wish:
     filters: str
     order: str
 
+    @property
+    def is_light(self) -> bool:
+        """A few cards that were marked one by one and are in view."""
+        return 0 < len(self.shown) <= FEW and not self.away
+
 
 def mark(screen: "ReviewScreen") -> None:
     """Mark the card and go on, or take its mark away."""
@@ -70,7 +75,7 @@ def _out_of_view(screen: "ReviewScreen", marked: list[int]) -> list[int]:
 def _prepare(
     screen: "ReviewScreen", shown: dict[int, int | None], filters: str, order: str, text: str
 ) -> None:
-    """Count what would be decided, and let many be confirmed by a word."""
+    """Count what would be decided, and let it be confirmed: a few marked by ``enter``, many by a word."""
     desk = screen.desk
     if desk is None or not text:
         screen.prompt.close()
@@ -83,14 +88,15 @@ def _prepare(
     screen.prompt.close()
     why = {"by": "bulk", "filter": filters, "chosen": "marks" if shown else "filter"}
     away = _out_of_view(screen, sorted(shown))
-    if shown and len(shown) <= FEW and not away:
-        screen.deciding.write(_decide_marked, screen, desk, shown, label, why)
-    else:
-        _confirm(screen, desk, _Wish(shown, away, filters, order), label, why)
+    _confirm(screen, desk, _Wish(shown, away, filters, order), label, why)
 
 
 def _confirm(screen: "ReviewScreen", desk: "Desk", wish: _Wish, label: Label, shown: dict[str, Any]) -> None:
-    """Ask for a word; the question is open while cards are counted: no key falls on the one behind it."""
+    """Ask; the question is open while cards are counted: no key falls on the one behind it.
+
+    Of a few cards too, though nobody need type the word for them: who does so from habit would judge other
+    cards by its letters.
+    """
     chosen: dict[int, int] = {}
 
     def find() -> tuple[dict[int, int], list[str]]:
@@ -101,34 +107,29 @@ def _confirm(screen: "ReviewScreen", desk: "Desk", wish: _Wish, label: Label, sh
     def found(result: tuple[dict[int, int], list[str]]) -> None:
         chosen.update(result[0])
         if chosen:
-            asked.tell(_question(label, len(chosen), len(wish.away), result[1]))
+            asked.tell(_question(wish, label, len(chosen), result[1]))
         else:
             why = _NO_MARKED if wish.shown else _NO_CARD
             asked.drop(why)
             screen.refuse(why)
 
     asked = screen.host.confirm(
-        None, label.value, lambda: screen.deciding.write(_decide_all, screen, chosen, label, shown)
+        None,
+        label.value,
+        lambda: screen.deciding.write(_decide_all, screen, chosen, label, shown),
+        is_light=wish.is_light,
     )
     screen.in_background(find, found, "nothing was decided", asked.drop)
 
 
-def _question(label: Label, count: int, away: int, names: list[str]) -> str:
-    question = f"{label.value} for {counted(count, 'object')}, not looked at one by one"
-    if away:  # they were marked under another filter
+def _question(wish: _Wish, label: Label, count: int, names: list[str]) -> str:
+    question = f"{label.value} for {counted(count, 'object')}"
+    if not wish.is_light:
+        question += ", not looked at one by one"
+    if away := len(wish.away):  # they were marked under another filter
         more = ", …" if away > _NAMED else ""
         question += f"; {away} out of view: {', '.join(names)}{more}"
     return question
-
-
-async def _decide_marked(
-    screen: "ReviewScreen", desk: "Desk", shown: dict[int, int | None], label: Label, why: dict[str, Any]
-) -> None:
-    chosen = await asyncio.to_thread(desk.candidates_shown, shown)
-    if chosen:
-        await _decide_all(screen, chosen, label, why)
-    else:
-        screen.refuse(_NO_MARKED)
 
 
 async def _decide_all(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from core.review.filter_help import Known
     from core.review.pace import Cut, Pace, Share
 
-FEW = 10  # verdicts at once that need no word typed
+FEW = 10  # verdicts at once that ``enter`` will do for
 NAMED_ORDERS = ("score", "brightness", "age", "uncertainty", "anomaly")
 MODEL_ORDERS = ("uncertainty", "anomaly")  # what has no value there is left out
 _SHOWN = 10  # completions

@@ -1,4 +1,4 @@
-"""A question before what cannot be undone: it is done only once a word has been typed."""
+"""A question before what is done to many or cannot be undone: it is done only once it was answered."""
 
 from textual import events
 from textual.app import ComposeResult
@@ -15,6 +15,8 @@ _ROWS = 3  # of a question
 class Confirm(ModalScreen[bool | None]):
     """Asks for a word; true once it was typed, false after ``esc`` or any other word, none if it was dropped.
 
+    All that is typed is for the answer: the letters of a word are keys on the screen behind.
+
     Parameters
     ----------
     question : str or None
@@ -22,10 +24,13 @@ class Confirm(ModalScreen[bool | None]):
         `tell` brings it stays, but answers nothing.
     word : str
         To be typed, such as ``drop``.
+    is_light : bool
+        ``enter`` alone says yes too.
     """
 
-    def __init__(self, question: str | None, word: str) -> None:
+    def __init__(self, question: str | None, word: str, *, is_light: bool = False) -> None:
         super().__init__()
+        self._is_light = is_light
         self._question = question
         self._word = word
         self._nothing = ""  # why there is nothing to be asked after all
@@ -49,9 +54,13 @@ class Confirm(ModalScreen[bool | None]):
     def _line(self) -> Line:
         if self._nothing:
             return (span(f" nothing is done, enter or esc goes back: {self._nothing}", Tone.WARN, 300),)
+        asked = (
+            (span(" enter", Tone.KEY),)
+            if self._is_light
+            else (span(" type ", Tone.WARN), span(self._word, Tone.KEY))
+        )
         return (
-            span(" type ", Tone.WARN),
-            span(self._word, Tone.KEY),
+            *asked,
             span(f" to do it, esc not to: {self._question or 'counting …'}", Tone.WARN, 300),
         )
 
@@ -89,4 +98,4 @@ class Confirm(ModalScreen[bool | None]):
             self.app.bell()
             return
         self.query_one(Prompt).close()
-        self.dismiss(text == self._word)
+        self.dismiss(text == self._word or (self._is_light and not text))

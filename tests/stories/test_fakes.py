@@ -67,6 +67,7 @@ async def test_many_at_once_are_told_how_many_were(night, tmp_path):
     async with console(url, tmp_path) as vera:
         await vera.press("space", "space", "B")
         await vera.type("artefact")
+        await vera.press("enter")
         await vera.until(lambda: "of 2 objects 1 was injected" in vera.text)
     with store.read() as db:
         assert len(db.exec(select(Verdict)).all()) == 2

@@ -246,19 +246,25 @@ async def test_a_word_that_is_being_typed_when_its_question_drops_falls_on_no_ca
     assert {row.reviewer for row in verdicts(store)} == {"ada"}
 
 
-async def test_no_other_verdict_is_begun_while_the_marked_cards_are_looked_up(night, tmp_path, monkeypatch):
+async def test_a_word_that_is_typed_from_habit_after_a_few_were_marked_falls_on_no_card(
+    night, tmp_path, monkeypatch
+):
+    """Of a few, enter alone will do; the letters of the word would ask an expert, and call others real."""
     store, url, ids = night
     async with console(url, tmp_path) as vera:
         await vera.press("space", "space", "B")
         looked_up = Held(monkeypatch, vera.screen.desk, "candidates_shown")
-        await vera.typed("dipole")
+        await vera.typed("artefact")
         await vera.until(lambda: looked_up.is_begun)
-        await vera.pilot.press("r")
-        assert "still being written" in vera.text
+        await vera.pilot.press(*"arte")
         looked_up.let_go()
-        await vera.until(lambda: "2 objects" in vera.text)
+        await vera.until(lambda: "enter to do it, esc not to: artefact for 2 objects" in vera.text)
+        assert verdicts(store) == []
+        await vera.typed("fact")
+        await vera.until(lambda: len(verdicts(store)) == 2)
         await vera.settled()
-    assert {(row.sky_object_id, row.label) for row in verdicts(store)} == {(i, "dipole") for i in ids[:2]}
+        assert "3 of 5" in vera.lines[1]
+    assert {(row.sky_object_id, row.label) for row in verdicts(store)} == {(i, "artefact") for i in ids[:2]}
 
 
 @pytest.mark.parametrize("command", ["why", "pace"])

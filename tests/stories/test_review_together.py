@@ -40,6 +40,7 @@ async def test_marked_cards_get_one_verdict_that_is_undone_as_one_step_later(nig
         assert "2 marked" in vera.lines[1]
         await vera.press("B")
         await vera.type("dipole")
+        await vera.press("enter")
         await vera.until(lambda: "2 objects" in vera.text)
         assert states(store)[:3] == ["bogus", "bogus", "unreviewed"]
         assert "3 of 5" in vera.lines[1]
@@ -63,6 +64,7 @@ async def test_a_marked_card_is_judged_by_the_detection_that_was_shown(night, tm
         assert earlier != best(store, ids[1])
         await vera.press("space", "space", "B")
         await vera.type("dipole")
+        await vera.press("enter")
         await vera.until(lambda: "2 objects" in vera.text)
     assert {row.candidate_id for row in verdicts(store)} == {earlier, best(store, ids[2])}
 
@@ -212,6 +214,7 @@ async def test_marks_stay_while_the_filter_and_the_order_change(night, tmp_path)
         assert "2 marked" in vera.lines[1]
         await vera.press("B")
         await vera.type("dipole")
+        await vera.press("enter")
         await vera.until(lambda: "2 objects" in vera.text)
         assert "marked" not in vera.lines[1]
     assert {row.sky_object_id for row in verdicts(store)} > {ids[0]}
@@ -446,6 +449,7 @@ async def test_a_marked_card_is_judged_by_what_was_shown_though_a_better_one_cam
             db.get_one(SkyObject, ids[0]).best_candidate_id = newer.id
         await vera.press("B")
         await vera.type("dipole")
+        await vera.press("enter")
         await vera.until(lambda: "2 objects" in vera.text)
     assert {row.candidate_id for row in verdicts(store)} == {seen, best(store, ids[1])}
 
@@ -460,6 +464,7 @@ async def test_of_a_marked_card_whose_detection_counts_no_longer_the_best_one_is
             db.get_one(Candidate, earlier).is_current = False
         await vera.press("B")
         await vera.type("dipole")
+        await vera.press("enter")
         await vera.until(lambda: "1 object " in vera.text)
     assert [row.candidate_id for row in verdicts(store)] == [best(store, ids[1])]
 
@@ -493,4 +498,5 @@ async def test_of_many_that_are_judged_real_at_once_it_is_told_too(night, tmp_pa
     async with console(url, tmp_path) as vera:
         await vera.press("space", "space", "B")
         await vera.type("real")
+        await vera.press("enter")
         await vera.until(lambda: f"light of some may be in reference {number}" in vera.text)
