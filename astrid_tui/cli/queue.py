@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,7 +23,7 @@ from astrid_tui.cli.invocation import (
 )
 from core.errors import AstridError
 from core.text import counted
-from core.vocabulary import ExitCode
+from core.vocabulary import ExitCode, ObservationState
 
 if TYPE_CHECKING:
     from core.database.store import Store
@@ -82,6 +83,7 @@ def list_(
         print_text("No such frames." if filters else "No frame waits: all that were taken are done.")
         return
     _print_frames(found.rows, told)
+    advise(row["state"] for row in found.rows)
     if found.next:
         print_text(f"more: --after {found.next}")
 
@@ -108,6 +110,7 @@ def show(
         if value is not None and not isinstance(value, dict):
             print_item(f"{key:20}", value)
     _print_history(lines)
+    advise([rows[0]["state"]])
 
 
 @app.command()
@@ -223,6 +226,15 @@ def _print_frames(rows: tuple[dict[str, Any], ...], told: Any) -> None:
         ],
         least=(("worker",), ("attempts",), ("priority",), ("due",), ("frame",)),
     )
+
+
+def advise(states: Iterable[str]) -> None:
+    """Say how frames that nobody tries again by itself are tried again, if there are any."""
+    if {ObservationState.REJECTED.value, ObservationState.QUARANTINED.value} & set(states):
+        print_text(
+            "Rejected and quarantined frames: once what hindered them is mended, as in the settings,"
+            " `astrid queue retry ID` and `astrid run` try them again."
+        )
 
 
 def _print_history(lines: tuple[Happening, ...]) -> None:

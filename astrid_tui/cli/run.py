@@ -20,6 +20,7 @@ from astrid_tui.cli.invocation import (
     settings_of,
     store_of,
 )
+from astrid_tui.cli.queue import advise
 from core.errors import AstridError
 from core.vocabulary import ExitCode, ObservationState
 
@@ -248,6 +249,7 @@ def _tell(
     if troubled:
         rows = [(frame["frame"], frame["state"], frame["reason"]) for frame in troubled]
         print_table(("frame", "state", "reason"), rows)
+    advise(frame["state"] for frame in frames)
 
 
 def _left(context: typer.Context) -> str:

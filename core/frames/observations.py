@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 BATCH = 500
 REPLACED = "its file holds other content now"
 NEW_HEADER = "its file has another header now"
+WRITTEN_ANEW = "its file was written anew, with the same pixels"
 NOT_UTF8 = "its path is no valid UTF-8: rename it"
 TOO_LONG = f"its path has more than {MOST_INDEXED} bytes: move it"
 REFUSED = (ObservationState.REJECTED, ObservationState.QUARANTINED)
@@ -224,7 +225,13 @@ def _take_place(
         row.sqlmodel_update(kept | UNTRIED)
         note_all(session, QueueEventKind.REPLACED, [(row.id or 0, row.state, 0, None)], reason=NEW_HEADER)
     else:
+        is_in_place = row.path == kept["path"]
         row.sqlmodel_update({name: kept[name] for name in ("content", "extension", "path", "frame")})
+        if row.state == ObservationState.QUEUED:  # an attempt may have failed as this file was not known yet
+            row.sqlmodel_update(UNTRIED | {"reason": None})
+        elif is_in_place:
+            reason = f"{WRITTEN_ANEW}: `astrid queue retry {row.id}` processes it by its header of now"
+            return Registered(row.id or 0, fact.frame, fact.path, row.state, reason, new=False)
     return Registered(row.id or 0, fact.frame, fact.path, row.state, row.reason, new=has_new_header)
 
 

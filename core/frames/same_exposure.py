@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -29,7 +29,7 @@ COUNTED = (
 _OF_THE_SKY = (
     "kind", "instrument", "filter", "field", "exposure_s", "has_wcs", "ra", "dec", "radius_deg"
 )  # fmt: skip
-_OF_CALIBRATION = ("kind", "instrument", "filter", "exposure_s", "readout")
+_OF_CALIBRATION = ("kind", "instrument", "filter", "exposure_s")
 
 
 def pixels_hash(data: NDArray[np.float32]) -> str | None:
@@ -68,12 +68,20 @@ def twin_of(session: Session, fact: ObservationFacts) -> Observation | None:
 
 
 def has_same_header(row: Observation, kept: Mapping[str, Any]) -> bool:
-    """Whether a frame is registered with what is to be kept of another file's header."""
+    """Whether a frame is registered with what is to be kept of another file's header.
+
+    How its camera was read out, its gain among it, was not kept of frames of earlier times.
+    """
     names = _OF_CALIBRATION if row.state == ObservationState.CALIBRATION else _OF_THE_SKY
-    return all(getattr(row, name) == kept[name] for name in names)
+    is_read_alike = row.readout is None or _pairs(row.readout) == _pairs(kept["readout"])
+    return is_read_alike and all(getattr(row, name) == kept[name] for name in names)
 
 
 def _is_of_one_time(mjd: float | None, other: float | None) -> bool:
     if mjd is None or other is None:
         return mjd is other
     return abs(mjd - other) < SAME_DAYS
+
+
+def _pairs(readout: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    return {str(name): value for name, value in readout}

@@ -49,10 +49,14 @@ def test_a_failed_frame_is_found_understood_and_retried(astrid: Command, store: 
     told = astrid("queue", "show", first)
     assert re.search(r"registered_at +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", told)
     assert not re.search(r"\.\d{7}", told)
+    again = "`astrid queue retry ID` and `astrid run` try them again"
+    assert again in told
+    assert again in astrid("queue", "list")
     assert astrid.json("queue", "retry", first) == {"matched": 1, "changed": 1}
     assert states(store) == ["queued", "queued"]
     last = astrid.json("queue", "show", first)["history"][-1]
     assert (last["what"], last["by"]) == ("retried", "vera")
+    assert again not in astrid("queue", "list")
     assert [row["id"] for row in astrid.json("queue", "list")["frames"]] == [first, second]
 
 

@@ -73,6 +73,50 @@ def test_a_header_that_was_mended_in_place_is_processed_again(store: Store, tmp_
     assert claimed(store).observation_id == 1
 
 
+@pytest.mark.parametrize(
+    ("before", "is_another"),
+    [
+        ((("gain", 14.0),), True),
+        ((("gain", 1.4),), False),
+        ((), True),
+        (None, False),
+    ],  # not kept: an old store
+)
+def test_a_gain_that_was_mended_in_place_is_another_header(
+    store: Store, tmp_path, before, is_another
+) -> None:
+    register(store, [written(tmp_path / "x.fits", b"wrong gain", readout=before or ())])
+    process(store, done(add_reference(store).id or 0))
+    if before is None:
+        with store.write() as session:
+            session.get_one(Observation, 1).readout = None
+    ((_, state, _, is_new),) = told(store, written(tmp_path / "x.fits", b"gain", readout=(("gain", 1.4),)))
+    assert (state, is_new) == (("queued", True) if is_another else ("done", False))
+
+
+def test_what_else_was_mended_in_place_is_told_with_what_processes_it_anew(store: Store, tmp_path) -> None:
+    """As a read noise or a saturation, which the store does not keep; in another place it is no news."""
+    register(store, [written(tmp_path / "x.fits", b"read noise of 60")])
+    process(store, done(add_reference(store).id or 0))
+    reason = (
+        "its file was written anew, with the same pixels: `astrid queue retry 1` processes it by its header "
+        "of now"
+    )
+    assert told(store, written(tmp_path / "x.fits", b"read noise of 6")) == [(1, "done", reason, False)]
+    assert told(store, written(tmp_path / "x.fits", b"read noise of 6")) == [(1, "done", None, False)]
+    Path(tmp_path / "x.fits").unlink()
+    assert told(store, written(tmp_path / "x.fits.fz", b"packed")) == [(1, "done", None, False)]
+
+
+def test_what_failed_as_its_file_was_mended_is_tried_at_once_after_ingest(store: Store, tmp_path) -> None:
+    register(store, [written(tmp_path / "x.fits", b"before")])
+    process(store, FrameOutcome("failed", "its file holds other content"))
+    assert rows(store)[0].not_before > 0.0
+    assert told(store, written(tmp_path / "x.fits", b"mended")) == [(1, "queued", None, False)]
+    (row,) = rows(store)
+    assert (row.not_before, row.reason, row.attempts) == (0.0, None, 0)
+
+
 def test_a_mended_copy_beside_it_says_how_it_is_used(store: Store, tmp_path: Path) -> None:
     register(store, [written(tmp_path / "x.fits", b"wrong filter", filter="g")])
     ((_, state, reason, _),) = told(store, written(tmp_path / "y.fits", b"filter r"))
