@@ -10,6 +10,7 @@ from sqlmodel import col
 from core.database.store import Store
 from core.database.tables import Candidate, Cutout, Difference, Observation, Reference
 from core.objects.detail import object_called
+from core.review.missing_cutouts import damaged, removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class ChartCutout:
     filter: str | None
     mjd: float
     pixels: bytes
+    if_damaged: str  # what is to be said where they cannot be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class ChartTarget:
     reference: ChartImage | None
     newest: ChartImage | None
     cutout: ChartCutout | None = None
+    no_cutout: str = ""  # why there is none, where that is known
 
 
 def chart_target(store: Store, what: str) -> ChartTarget:
@@ -59,7 +62,7 @@ def chart_target(store: Store, what: str) -> ChartTarget:
     with store.read() as session:
         row = object_called(session, what)
         query = (
-            select(Observation, Reference)
+            select(Observation, Reference, Difference, col(Candidate.is_current))
             .select_from(Candidate)
             .join(Difference, col(Difference.id) == col(Candidate.difference_id))
             .join(Observation, col(Observation.id) == col(Difference.observation_id))
@@ -92,9 +95,11 @@ def chart_target(store: Store, what: str) -> ChartTarget:
     if cutout is not None:
         candidate = cutout[0]
         what = f"cutout of {candidate.source} candidate {candidate.id}"
-        stamp = ChartCutout(what, candidate.filter, candidate.mjd, cutout[1])
+        again = damaged(candidate.observation_id)
+        stamp = ChartCutout(what, candidate.filter, candidate.mjd, cutout[1], again)
+    why_none = removed(newest[2]) if stamp is None and newest is not None and not newest[3] else ""
     image = _reference(reference)
-    return ChartTarget(row.id or 0, row.name, row.ra, row.dec, row.x, row.y, image, frame, stamp)
+    return ChartTarget(row.id or 0, row.name, row.ra, row.dec, row.x, row.y, image, frame, stamp, why_none)
 
 
 def _reference(row: Reference | None) -> ChartImage | None:

@@ -35,6 +35,7 @@ from core.objects.reference_light import holders_of
 from core.review.card_frame import FrameFacts, frame_facts
 from core.review.card_stamp import CardStamp, stamp
 from core.review.cutouts import CutoutError, Cutouts, unpack
+from core.review.missing_cutouts import damaged, removed
 from core.review.states import LAST_SEEN, contradicted, judged_together, newest_standing
 from core.surveys.pixels import PIXEL_ARCSEC
 from core.vocabulary import ReviewState
@@ -208,7 +209,7 @@ def read_card(store: Store, object_id: int, candidate_id: int | None = None) -> 
         stamped = stamp(db, sky_object, objects)
     cutouts, problem = _cutouts(row.pixels, row.Candidate)
     if row.pixels is None and not row.Candidate.is_current and row.Difference is not None:
-        problem = _removed(row.Difference)
+        problem = removed(row.Difference)
     return Card(
         object_id=object_id,
         name=shown.name,
@@ -335,20 +336,5 @@ def _cutouts(pixels: bytes | None, candidate: Candidate) -> tuple[Cutouts | None
     try:
         found = unpack(pixels)
     except CutoutError:
-        frame = candidate.observation_id
-        again = (
-            "`astrid ingest` of its packet brings them again"
-            if frame is None
-            else f"`astrid queue retry {frame}` and then `astrid run` make them again"
-        )
-        return None, f"The store's copy of the images is damaged: {again}."
+        return None, damaged(candidate.observation_id)
     return replace(found, pixel_arcsec=None if found.to_sky else PIXEL_ARCSEC.get(candidate.source)), None
-
-
-def _removed(difference: Difference) -> str:
-    """What is said of a superseded detection of ours without cutouts, which each had once."""
-    return (
-        "The images were removed as superseded: with the settings of then and reference "
-        f"{difference.reference_id}, `astrid queue retry {difference.observation_id}` and then `astrid run`"
-        " make them again."
-    )

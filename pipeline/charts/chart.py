@@ -144,7 +144,7 @@ def make_chart(
         try:
             frame = _frame(image, settings)
         except AstridError as error:
-            reason = str(error)
+            reason = f"{image.what}: {error}"
             continue
         if target.ra is None or target.dec is None or frame.wcs is None:
             if target.x is None or target.y is None or not image.is_reference:
@@ -197,11 +197,12 @@ def _from_stars(
 def _from_cutout(target: ChartTarget, reason: str) -> Chart:
     """The newest cutout as it is: its scale and where north is are not kept."""
     if target.cutout is None:
-        raise ChartError(f"no chart of {target.name}: {reason}, and no cutout of it is kept")
+        why = f". {target.no_cutout}" if target.no_cutout else ""
+        raise ChartError(f"no chart of {target.name}: {reason}, and no cutout of it is kept{why}")
     try:
         planes = unpack(target.cutout.pixels)
     except CutoutError as error:
-        raise ChartError(f"no chart of {target.name}: {reason}, and {error}") from error
+        raise ChartError(f"no chart of {target.name}: {reason}. {target.cutout.if_damaged}") from error
     plane = next((each for each in planes.planes[:3] if np.isfinite(each).any()), None)
     if plane is None:
         raise ChartError(f"no chart of {target.name}: {reason}, and its cutouts are empty")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _UNDECIDED = (ReviewState.UNREVIEWED, ReviewState.ESCALATED, ReviewState.LINKED)
 _TONES = {ReviewState.REAL: Tone.GOOD, ReviewState.BOGUS: Tone.BAD}
+MOST_CURVE_ROWS = 16  # in the place of images: a taller curve tells no more
 _CHANGED = span("changed meanwhile", Tone.WARN)
 
 
@@ -69,7 +70,8 @@ def layout_of(page: Page, width: int, height: int) -> Layout:
 
 def picture_lines(page: Page, layout: Layout) -> list[Line]:
     """The images alone, which take the time; they are kept for a while, so that to show them takes none."""
-    return _images(page.card, page, layout)[0] if page.card is not None else []
+    found = _images(page.card, page, layout) if page.card is not None else None
+    return found[0] if found is not None else []
 
 
 def chips(page: Page, width: int) -> Line:
@@ -318,36 +320,46 @@ def shown_record(card: "Card", viewing: "Viewing", theme: str, size: tuple[int, 
 
 
 def _card_lines(card: "Card", page: Page, layout: Layout) -> list[Line]:
-    images, caption = _images(card, page, layout)
+    found = _images(card, page, layout)
+    if found is None:
+        return _without_images(card, page, layout)
+    images, caption = found
     if layout.beside:  # at full size
         strip = fact_lines(card, layout.beside, len(images), columns=1)
         start = layout.width - layout.beside
         images = [(*padded(line, start), *fact) for line, fact in zip(images, strip, strict=True)]
     facts = fact_lines(card, layout.width, layout.fact_rows)
-    points, magnitudes, unit = curve_points(card, page.viewing.curve if page.viewing else AUTO)
-    plain_signs = page.viewing is not None and page.viewing.look.drawing == "ascii"
-    curve = curve_lines(
-        points,
-        magnitudes=magnitudes,
-        unit=unit,
-        width=layout.width,
-        rows=layout.curve_rows,
-        plain=plain_signs,
-    )
-    return [*images, caption, *facts, *curve]
+    return [*images, caption, *facts, *_curve_lines(card, page, layout.width, layout.curve_rows)]
 
 
-def _images(card: "Card", page: Page, layout: Layout) -> tuple[list[Line], Line]:
-    """The images, or one sentence in their place."""
+def _images(card: "Card", page: Page, layout: Layout) -> tuple[list[Line], Line] | None:
+    """The images and what stands below them; none where there are none."""
     if card.cutouts is None or page.viewing is None:
-        problem = card.cutouts_problem or "No cutouts were kept of this candidate: judge by facts and curve."
-        said = wrapped((span(f" {problem}", Tone.WARN),), layout.width, max(layout.panel_rows - 1, 1))
-        return [(), *said, *[()] * (layout.panel_rows - 1 - len(said))], ()
+        return None
     from screens.review.draw import image_lines  # numpy comes with it: not before the first paint
 
     return image_lines(
         card.cutouts, layout, page.viewing.dressed(page.theme), **_chosen(card, page.viewing, page.blinked)
     )
+
+
+def _without_images(card: "Card", page: Page, layout: Layout) -> list[Line]:
+    """One sentence, and in the place of images more facts and a larger light curve: they must do."""
+    problem = card.cutouts_problem or "No cutouts were kept of this candidate: judge by facts and curve."
+    rows = layout.panel_rows + 1 + layout.fact_rows + layout.curve_rows
+    said = wrapped((span(f" {problem}", Tone.WARN),), layout.width, max(layout.panel_rows - 1, 1))
+    facts = fact_lines(card, layout.width, max(rows - len(said) - 2 - layout.curve_rows, layout.fact_rows))
+    while facts and not facts[-1]:
+        facts.pop()
+    lines = [(), *said, (), *facts, ()][:rows]
+    curve = _curve_lines(card, page, layout.width, min(rows - len(lines), MOST_CURVE_ROWS))
+    return [*lines, *curve, *[()] * (rows - len(lines) - len(curve))]
+
+
+def _curve_lines(card: "Card", page: Page, width: int, rows: int) -> list[Line]:
+    points, magnitudes, unit = curve_points(card, page.viewing.curve if page.viewing else AUTO)
+    plain_signs = page.viewing is not None and page.viewing.look.drawing == "ascii"
+    return curve_lines(points, magnitudes=magnitudes, unit=unit, width=width, rows=rows, plain=plain_signs)
 
 
 def pictures(page: Page, layout: Layout, cell: tuple[int, int] | None) -> "tuple[Placed, ...]":

@@ -10,12 +10,16 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 from PIL import Image
+from sqlalchemy import delete, update
+from sqlmodel import select
 
 from core.catalogs.coverage import Coverage
 from core.catalogs.library import Library
 from core.database.store import Store
+from core.database.tables import Candidate, Cutout
 from core.objects.chart_images import ChartCutout, ChartImage, ChartTarget, chart_target
 from core.objects.detail import ObjectError
+from core.review.cards import read_card
 from core.review.cutouts import Cutouts, pack
 from core.settings import Settings
 from pipeline.charts.chart import SIDE_PX, ChartError, make_chart, offset, tangent_plane
@@ -259,13 +263,18 @@ def test_an_alert_without_an_image_is_drawn_from_the_star_catalogue(tmp_path: Pa
 def test_an_alert_where_no_catalogue_is_shows_its_cutout_and_says_what_is_not_known(tmp_path: Path) -> None:
     plane = np.random.default_rng(0).normal(0.0, 1.0, (41, 63)).astype(np.float32)
     empty = np.full_like(plane, np.nan)
-    cutout = ChartCutout("cutout of ztf candidate 7", "r", MJD, pack(Cutouts(plane, plane, plane)))
+    cutout = ChartCutout(
+        "cutout of ztf candidate 7", "r", MJD, pack(Cutouts(plane, plane, plane)), "It is damaged."
+    )
     made = make_chart(alert_target(cutout=cutout), [], settings_in(tmp_path), size_arcsec=SIZE, mjd=MJD)
     assert (made.drawn_from, made.scale, made.stars) == ("cutout", None, ())
     assert made.pixels.shape == (63, 63)
     assert "cutout of ztf candidate 7, 63 px, north unknown" in text_lines(made)[1]
     write(made, tmp_path / "chart.png")
-    for pixels, why in ((b"AC", "truncated"), (pack(Cutouts(empty, empty, empty)), "are empty")):
+    for pixels, why in (
+        (b"AC", r"`astrid catalog add`\)\. It is damaged\."),
+        (pack(Cutouts(empty, empty, empty)), "are empty"),
+    ):
         broken = replace(cutout, pixels=pixels)
         with pytest.raises(ChartError, match=why):
             make_chart(alert_target(cutout=broken), [], settings_in(tmp_path), size_arcsec=SIZE, mjd=MJD)
@@ -276,3 +285,28 @@ def test_an_alert_where_no_catalogue_is_shows_its_cutout_and_says_what_is_not_kn
 def test_the_newest_cutout_of_an_object_is_found(sqlite_store: Store) -> None:
     key = add_night(sqlite_store, objects=1, epochs=2)[0]
     assert chart_target(sqlite_store, str(key)).cutout.mjd == 61000.1
+
+
+def test_why_there_is_no_cutout_is_told_as_on_the_card(sqlite_store: Store, tmp_path: Path) -> None:
+    """Damaged, and removed as a newer processing superseded it."""
+    key = add_night(sqlite_store, objects=1, epochs=1)[0]
+
+    def told() -> tuple[str, str | None]:
+        target = chart_target(sqlite_store, str(key))
+        with pytest.raises(ChartError) as refused:
+            make_chart(target, [], settings_in(tmp_path), size_arcsec=SIZE, mjd=MJD)
+        with sqlite_store.read() as db:
+            (candidate,) = db.exec(select(Candidate.id)).all()
+        return str(refused.value), read_card(sqlite_store, key, candidate).cutouts_problem
+
+    with sqlite_store.write() as db:
+        db.exec(update(Cutout).values(pixels=b"AC"))
+    chart, card = told()
+    assert card.startswith("The store's copy of the images is damaged: ")
+    assert chart.endswith(f". {card}")
+    with sqlite_store.write() as db:
+        db.exec(delete(Cutout))
+        db.exec(update(Candidate).values(is_current=False))
+    chart, card = told()
+    assert card.startswith("The images were removed as superseded: ")
+    assert chart.endswith(f"and no cutout of it is kept. {card}")

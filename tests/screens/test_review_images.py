@@ -51,6 +51,20 @@ class TestCutouts:
         assert any(card.name in line for line in lines)
         assert pictures(bare, LAYOUT, None) == ()
 
+    def test_in_their_place_are_all_facts_and_a_curve_with_axes(self, card, drawing):
+        """They must do for the verdict; beside images there is room for neither. ASCII has no axes."""
+        shown, bare = (
+            "\n".join(plain(line) for line in page_lines(page(each, drawing), LAYOUT))
+            for each in (card, replace(card, cutouts=None))
+        )
+        for said in (
+            "subtraction zogy",
+            "registration",
+            "in frame",
+            *(() if drawing == "ascii" else (" shown ",)),
+        ):
+            assert (said in shown, said in bare) == (False, True)
+
     @pytest.mark.parametrize("shape", [(5, 5), (1, 1), (63, 63), (5, 63)])
     @pytest.mark.parametrize("value", [np.nan, np.inf, 1.0])
     def test_empty_and_tiny_ones_are_drawn(self, card, drawing, shape, value):
