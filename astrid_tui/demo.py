@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from sqlmodel import Session, col, func, select
 
 from core.catalogs.library import Library
-from core.database.store import Store, StoreOutdated, open_store
+from core.database.store import Store, open_store
+from core.database.store_errors import StoreOutdated
 from core.database.tables import Candidate, Difference, Observation, Reference, Rejection, SkyObject
 from core.errors import AstridError
 from core.frames import references

@@ -19,7 +19,7 @@ async def opened_up(console: "Console") -> "Opening | None":
 
     A store that cannot be opened may come: its server starts, or somebody makes or upgrades it.
     """
-    from core.database.store import StoreError
+    from core.database.store_errors import StoreError
     from screens.frame.opening import open_up
 
     while True:

@@ -21,7 +21,7 @@ def compile_once(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(dialect, "__eq__", _speak_alike)
         patch.setattr(dialect, "__hash__", lambda self: hash(type(self)))
     shared = {"compiled_cache": LRUCache(DISTINCT)}
-    patch.setattr("core.database.store.create_engine", partial(create_engine, execution_options=shared))
+    patch.setattr("core.database.engine.create_engine", partial(create_engine, execution_options=shared))
 
 
 def _speak_alike(one: Any, other: Any) -> bool:

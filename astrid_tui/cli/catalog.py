@@ -288,7 +288,8 @@ def _mag(value: float | None) -> float | None:
 
 def _lacking(context: typer.Context, catalog: "Catalog") -> int:
     """How many processed frames without a zeropoint a new star catalogue covers; 0 without a store."""
-    from core.database.store import StoreError, open_store
+    from core.database.store import open_store
+    from core.database.store_errors import StoreError
     from pipeline.engines.zeropoints import covered
 
     if catalog.kind != "stars":

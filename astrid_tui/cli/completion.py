@@ -131,7 +131,7 @@ def _found(ctx: typer.Context, incomplete: str, find: Callable[[Store, str], Wor
 
 def _hasty(url: str) -> str:
     """The store's URL, so that a server that does not answer is not waited for as long as by a command."""
-    from core.database.store import parse_url
+    from core.database.engine import parse_url
 
     place = parse_url(url)
     if place.get_backend_name() == "sqlite" or "connect_timeout" in place.query:

@@ -35,7 +35,8 @@ app = typer.Typer(help="Look after the store.", rich_markup_mode=None, no_args_i
 
 def init(context: typer.Context, as_json: JsonOption = False) -> None:
     """Make AstrID's home and its store; harmless where they exist."""
-    from core.database.store import open_store, shown_url
+    from core.database.engine import shown_url
+    from core.database.store import open_store
 
     must_write(context)
     settings = settings_of(context)
@@ -161,7 +162,7 @@ def backup(
 
     Exit code 3: the copy was made, but a chain of verdicts is broken in the store.
     """
-    from core.database.store import StoreOutdated
+    from core.database.store_errors import StoreOutdated
     from core.operations.backup import back_up, file_name
     from core.operations.kept import in_home
 
@@ -228,7 +229,7 @@ def restore(
 
 
 def _files_of(url: str) -> list[Path]:
-    from core.database.store import parse_url
+    from core.database.engine import parse_url
 
     place = parse_url(url)
     return [Path(str(place.database))] if place.get_backend_name() == "sqlite" else []

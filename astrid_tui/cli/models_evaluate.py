@@ -165,7 +165,7 @@ def evaluate(
 
 def _kept(context: typer.Context, evaluation: Evaluation, title: str, digest: str) -> dict[str, int]:
     """Keep the scorecards of versions in the store; the numbers of those that were judged, by model."""
-    from core.database.store import StoreMissing
+    from core.database.store_errors import StoreMissing
     from core.models import versions
     from pipeline.training.scorecard_summary import summary
 
@@ -262,7 +262,7 @@ def _models(
     context: typer.Context, folders: Sequence[Path] | None, numbers: Mapping[str, int]
 ) -> dict[str, tuple[Path, str | None]]:
     """The models in use, with given versions and folders in their places."""
-    from core.database.store import StoreMissing
+    from core.database.store_errors import StoreMissing
     from core.models.names import NAMES
     from core.models.versions import SHIPPED
     from pipeline.classify.chosen import chosen, of_version, shipped_folder

@@ -35,7 +35,7 @@ OutputOption = Annotated[
 
 def free_outdated(context: typer.Context) -> None:
     """Remove kept fields that no model here could learn from any more, and say what that freed."""
-    from core.database.store import StoreError, StoreMissing
+    from core.database.store_errors import StoreError, StoreMissing
     from core.models.versions import versions
     from core.text import size_told
     from pipeline.classify.shipped import SHIPPED

@@ -222,7 +222,7 @@ def _trained(
     start: ModelFile | None = None,
 ) -> dict[str, Any]:
     """Train, and keep what is made as a version; the record of it, for JSON."""
-    from core.database.store import StoreMissing
+    from core.database.store_errors import StoreMissing
     from pipeline.training.candidate_run import copy_out, run
     from pipeline.training.stopping import until_stopped
 
@@ -281,7 +281,7 @@ def _model(context: typer.Context, version: str, option: str) -> ModelFile:
 
 def _in_use(context: typer.Context, settings: Settings) -> dict[str, tuple[Path, str | None]]:
     """The models in use, by the store; without one those that AstrID came with are."""
-    from core.database.store import StoreMissing
+    from core.database.store_errors import StoreMissing
     from pipeline.classify.chosen import chosen
 
     try:
@@ -293,7 +293,7 @@ def _in_use(context: typer.Context, settings: Settings) -> dict[str, tuple[Path,
 
 def _labelled(context: typer.Context, settings: Settings) -> Examples | None:
     """What reviewers agree on; none without a store. Where there is nothing, it is told why."""
-    from core.database.store import StoreMissing
+    from core.database.store_errors import StoreMissing
     from core.review.agreed import agreed_objects, why_none
     from pipeline.training.label_examples import of_labels
 

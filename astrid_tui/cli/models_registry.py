@@ -51,7 +51,7 @@ def add_to(app: typer.Typer) -> None:
 
 def list_(context: typer.Context, as_json: JsonOption = False) -> None:
     """List models and their versions, and which is in use. Version 0 came with AstrID, and needs no store."""
-    from core.database.store import StoreMissing
+    from core.database.store_errors import StoreMissing
     from core.models import files, versions
     from core.models.overview import shipped_worth
     from core.models.registry import read_registry
@@ -105,7 +105,7 @@ def card(
     as_json: JsonOption = False,
 ) -> None:
     """Tell all that is known of one version: what it is, what it was trained on, what it is worth."""
-    from core.database.store import StoreMissing
+    from core.database.store_errors import StoreMissing
     from core.models import files, members, versions
 
     known_name(name)

@@ -109,7 +109,7 @@ def unet(
 
 def _kept(context: typer.Context, made: Made) -> int | None:
     """The number of the version that was made; none where there is no store to keep it in."""
-    from core.database.store import StoreMissing
+    from core.database.store_errors import StoreMissing
     from core.models.trainings import read
     from pipeline.training.keeping import keep_trained
 

@@ -17,7 +17,7 @@ def models_in_use(context: typer.Context, settings: Settings) -> Models | None:
     """Those in use by the store; those that came with AstrID where there is no store that can be read."""
     from contextlib import closing
 
-    from core.database.store import StoreError
+    from core.database.store_errors import StoreError
     from pipeline.classify.chosen import chosen
 
     try:

@@ -147,7 +147,7 @@ def _readings_record(sensors: Sensors, readings: dict[str, Reading]) -> dict[str
 
 def _energy_records(context: typer.Context) -> dict[str, Any]:
     """What the last run and the last night took; null before the first run and where there is no store."""
-    from core.database.store import StoreMissing
+    from core.database.store_errors import StoreMissing
     from core.operations.power import last_night, last_run
 
     try:

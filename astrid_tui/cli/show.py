@@ -153,7 +153,7 @@ def _show_file(context: typer.Context, name: str, look: "Look", columns: int) ->
 
 def _show_named(context: typer.Context, name: str, look: "Look", columns: int) -> None:
     """The newest candidate of the object that is called so."""
-    from core.database.store import StoreError
+    from core.database.store_errors import StoreError
     from core.objects.detail import ObjectError, newest_candidate
 
     try:

@@ -62,7 +62,7 @@ def watch(
     A file is taken when two looks found it the same. Hidden files and parts of copies are left out. With
     --json each file is one line. A folder that another process watches is left to it until that ends.
     """
-    from core.database.store import StoreUnreachable
+    from core.database.store_errors import StoreUnreachable
     from core.health import watch as health_watch
     from core.operations.logs import log_to_file
     from pipeline.engines.signals import stopped_by_signals
@@ -124,7 +124,7 @@ class _Crew:
             del self._watches[folder]
 
     def end(self) -> None:
-        from core.database.store import StoreError
+        from core.database.store_errors import StoreError
         from core.frames.watched_folders import let_go
 
         for watching in self._watches.values():

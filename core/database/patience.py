@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from core.database.store import StoreAway
+from core.database.store_errors import StoreAway
 
 T = TypeVar("T")
 OnTrouble = Callable[[str], None]

@@ -1,20 +1,15 @@
 """The store: one database, SQLite in a file or PostgreSQL by URL, opened once a process.
 
-Every access is one short transaction. On SQLite writers begin with ``BEGIN IMMEDIATE``: a
-transaction that read first and wrote later would fail with "database is locked" however long it is
-willing to wait. A `Store` must not cross a fork; a new process opens its own.
+Every access is one short transaction (`core.database.engine`). A `Store` must not cross a fork; a new process
+opens its own.
 """
 
 from __future__ import annotations
 
-import math
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import (
     URL,
@@ -23,74 +18,35 @@ from sqlalchemy import (
     Engine,
     Float,
     cast,
-    create_engine,
     event,
     func,
     inspect,
     literal,
-    make_url,
     select,
     text,
 )
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError
 from sqlmodel import Session
 
-from core.database.storable import storable_json, storable_parameters
-from core.database.store_file import StoreFile, is_still, why_unwritable
-from core.errors import AstridError
-from core.vocabulary import ExitCode
+from core.database.engine import make_engine, parse_url, shown_url
+from core.database.storable import storable_parameters
+from core.database.store_errors import (
+    TOO_LONG,
+    StoreAway,
+    StoreError,
+    StoreLost,
+    StoreMissing,
+    StoreOutdated,
+    StoreReadOnly,
+    StoreTooNew,
+    StoreUnreachable,
+    cause,
+    is_unusable,
+    lacks_a_table,
+)
+from core.database.store_file import StoreFile, why_unwritable
 
 HEAD = "0017"  # the newest migration; a constant, so that opening a store need not import Alembic
-
-BUSY_S = 30.0  # how long a writer waits for another
-BUSY_LOOK_S = 0.01  # where SQLite does not wait itself
-CONNECT_S = 10
-# A line to PostgreSQL that is cut in silence, as where a network goes away, is known to be within a minute.
-_LINE = {
-    "connect_timeout": CONNECT_S,
-    "keepalives_idle": 20,
-    "keepalives_interval": 10,
-    "keepalives_count": 4,
-    "tcp_user_timeout": 60_000,  # milliseconds
-}
-THROWN_OUT = "25P03"  # PostgreSQL's codes: a transaction slept too long,
-TOO_LONG = "54000"  # a text is longer than an index holds,
-MISSING = ("42P01", "42703")  # and there is no such table, no such column
-ASLEEP_S = 60.0  # PostgreSQL ends the transaction of who does nothing for so long: its locks bar everybody
-
-
-class StoreError(AstridError):
-    """The store cannot be used; the message is one sentence for the user."""
-
-    exit_code = ExitCode.UNAVAILABLE
-
-
-class StoreUnreachable(StoreError):
-    """There is no such database, or it does not answer, or it refuses."""
-
-
-class StoreAway(StoreUnreachable):
-    """The store's server does not answer, or let go of who asked; it may come back."""
-
-
-class StoreMissing(StoreError):
-    """The database holds no AstrID tables yet."""
-
-
-class StoreOutdated(StoreError):
-    """The tables are older than this program."""
-
-
-class StoreTooNew(StoreError):
-    """The tables are newer than this program."""
-
-
-class StoreLost(StoreError):
-    """The file of an open store was deleted or replaced: what is written now would be lost."""
-
-
-class StoreReadOnly(StoreError):
-    """Something would write to a store that was opened for reading."""
 
 
 class Store:
@@ -202,12 +158,12 @@ class Store:
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) == TOO_LONG:
                 raise StoreError(
-                    f"the store {self.url} cannot hold so long a text: {_cause(error)}"
+                    f"the store {self.url} cannot hold so long a text: {cause(error)}"
                 ) from error
-            if not _is_unusable(error):
+            if not is_unusable(error):
                 raise
-            kind = StoreAway if self.is_postgresql and not _lacks_a_table(error) else StoreUnreachable
-            raise kind(f"the store {self.url} cannot be used: {_cause(error)}") from error
+            kind = StoreAway if self.is_postgresql and not lacks_a_table(error) else StoreUnreachable
+            raise kind(f"the store {self.url} cannot be used: {cause(error)}") from error
 
 
 def open_store(url: str, *, create: bool = False, read_only: bool = False) -> Store:
@@ -260,109 +216,6 @@ def too_new(url: str, version: str) -> StoreTooNew:
     )
 
 
-def parse_url(url: str) -> URL:
-    """Understand a store's URL; ``postgresql://`` means psycopg 3.
-
-    Raises
-    ------
-    StoreUnreachable
-        It is no URL, or names a database that AstrID does not speak to.
-    """
-    try:
-        place = make_url(url)
-    except (ArgumentError, ValueError):
-        # The URL stays unsaid: it may hold a password.
-        raise StoreUnreachable(
-            "the store's URL cannot be understood: write sqlite:///FILE or postgresql://USER@HOST/DATABASE"
-        ) from None
-    kind = place.drivername.partition("+")[0]
-    if kind in {"postgresql", "postgres"}:
-        return place.set(drivername="postgresql+psycopg")
-    if kind != "sqlite":
-        raise StoreUnreachable(f"the store can be SQLite or PostgreSQL, not {kind}")
-    if place.database in {None, "", ":memory:"}:
-        raise StoreUnreachable("the store must outlive the program: name a file, sqlite:///FILE")
-    return place
-
-
-def shown_url(url: URL | str) -> str:
-    """Where a store is, without anything secret: a file, or a server and its database."""
-    place = parse_url(url) if isinstance(url, str) else url
-    if place.get_backend_name() == "sqlite":
-        return str(place.database)
-    host = place.host or "localhost"
-    return f"postgresql://{host}{f':{place.port}' if place.port else ''}/{place.database or ''}"
-
-
-def make_engine(place: URL, *, create: bool = False, read_only: bool = False) -> Engine:
-    """An engine for a parsed URL, with the transactions that `Store` describes."""
-    if place.get_backend_name() == "sqlite":
-        return _sqlite_engine(Path(str(place.database)), "rwc" if create else "ro" if read_only else "rw")
-    line = {name: value for name, value in _LINE.items() if name not in place.query}
-    engine = create_engine(place, connect_args=line, pool_pre_ping=True, json_serializer=storable_json)
-
-    @event.listens_for(engine, "connect")
-    def connect(connection: Any, _record: Any) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET idle_in_transaction_session_timeout = {ASLEEP_S * 1000:.0f}")
-        connection.commit()
-
-    return engine
-
-
-def _sqlite_engine(path: Path, mode: str) -> Engine:
-    def connect() -> sqlite3.Connection:
-        uri = f"file:{quote(str(path))}?mode={mode}"
-        if mode == "ro" and is_still(path):
-            uri += "&immutable=1"
-        # SQLAlchemy begins and ends transactions, not the driver; its pool keeps threads apart.
-        connection = sqlite3.connect(
-            uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
-        )
-        if mode != "ro":
-            log_ahead(connection)
-        connection.execute("PRAGMA foreign_keys=ON")
-        for name, function in (("sin", math.sin), ("cos", math.cos)):
-            # Distances on the sky need them, and not every build of SQLite has its own.
-            connection.create_function(name, 1, _passing_null(function), deterministic=True)
-        return connection
-
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)), creator=connect, json_serializer=storable_json
-    )
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        if "astrid_begin" in options:
-            synchronous = options.get("astrid_synchronous", "NORMAL")
-            connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
-        connection.exec_driver_sql(options.get("astrid_begin", "BEGIN"))
-
-    return engine
-
-
-def log_ahead(connection: sqlite3.Connection) -> None:
-    """Let changes be logged ahead, once nobody writes: SQLite itself does not wait with that.
-
-    So two may make one store at once.
-    """
-    until = time.monotonic() + BUSY_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-            time.sleep(BUSY_LOOK_S)
-        else:
-            return
-
-
-def _passing_null(function: Callable[[float], float]) -> Callable[[float | None], float | None]:
-    return lambda value: None if value is None else function(value)
-
-
 def version_in(place: URL) -> str | None:
     """The version that the database says it has, or none where it holds no AstrID tables."""
     if place.get_backend_name() == "sqlite" and not Path(str(place.database)).is_file():
@@ -376,30 +229,8 @@ def version_in(place: URL) -> str | None:
             return None if version is None else str(version)
     except (DatabaseError, InterfaceError) as error:
         kind = StoreAway if place.get_backend_name() == "postgresql" else StoreUnreachable
-        raise kind(f"cannot reach the store {shown_url(place)}: {_cause(error)}") from error
+        raise kind(f"cannot reach the store {shown_url(place)}: {cause(error)}") from error
     except UnicodeDecodeError as error:  # of what SQLite quotes of a damaged file
         raise StoreUnreachable(f"cannot reach the store {shown_url(place)}: it is damaged") from error
     finally:
         engine.dispose()
-
-
-def _is_unusable(error: DBAPIError) -> bool:
-    """Whether the database is at fault, not what was asked of it."""
-    if isinstance(error, OperationalError | InterfaceError) or _lacks_a_table(error):
-        return True
-    if type(error.orig) is sqlite3.DatabaseError:  # itself, no kind of it: the file is damaged
-        return True
-    return getattr(error.orig, "sqlstate", None) == THROWN_OUT
-
-
-def _lacks_a_table(error: Any) -> bool:
-    """Whether a table or column is missing, as after an upgrade by hand or half a copy."""
-    state = getattr(error.orig, "sqlstate", None)
-    return state in MISSING or str(error.orig).startswith(("no such table", "no such column"))
-
-
-def _cause(error: Any) -> str:
-    """The driver's own first line, without the statement and its values, and what to do about it."""
-    lines = str(error.orig).strip().splitlines()
-    cause = lines[0] if lines else type(error.orig).__name__
-    return f"{cause}; `astrid db check` tells what else is missing" if _lacks_a_table(error) else cause

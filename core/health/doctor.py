@@ -90,7 +90,8 @@ def _references(settings: Settings) -> Iterator[Check]:
 
     One that only reviews does not need to, and one that has yet to run cannot be told from it.
     """
-    from core.database.store import StoreError, open_store
+    from core.database.store import open_store
+    from core.database.store_errors import StoreError
     from core.frames.references import file_of, newest_first
     from core.operations.runs import has_run_here
 

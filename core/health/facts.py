@@ -15,13 +15,9 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from core import clock
-from core.database.store import (
-    Store,
-    StoreError,
-    open_store,
-    parse_url,
-    shown_url,
-)
+from core.database.engine import parse_url, shown_url
+from core.database.store import Store, open_store
+from core.database.store_errors import StoreError
 from core.database.store_file import is_read_only, why_unwritable
 from core.database.tables import Observation, Run, WatchedFolder
 from core.epochs import unix_of

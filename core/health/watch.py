@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from core.database.store import Store, StoreError
+from core.database.store import Store
+from core.database.store_errors import StoreError
 from core.health import alerts, telling
 from core.health import events as health_events
 from core.health.alerts import Alert

@@ -15,16 +15,9 @@ from sqlalchemy import URL, Connection, func, inspect, select, table, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from core.database.store import (
-    HEAD,
-    StoreUnreachable,
-    is_newer,
-    log_ahead,
-    make_engine,
-    parse_url,
-    shown_url,
-    version_in,
-)
+from core.database.engine import log_ahead, make_engine, parse_url, shown_url
+from core.database.store import HEAD, is_newer, version_in
+from core.database.store_errors import StoreUnreachable
 from core.errors import AstridError
 from core.permissions import give_as
 from core.review.chain import BrokenLink, SessionHead, heads_in, verify_in

@@ -11,7 +11,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlmodel import Session
 
-from core.database.store import Store, parse_url
+from core.database.engine import parse_url
+from core.database.store import Store
 from core.database.tables import Cutout, ScoreMap, Thumbnail
 from core.settings import Settings
 from core.unfinished import sweep

@@ -13,8 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from core.database import tables
+from core.database.engine import make_engine, shown_url
 from core.database.migrations import upgrade
-from core.database.store import HEAD, make_engine, shown_url, version_in
+from core.database.store import HEAD, version_in
 from core.operations.backup import BackupError, Contents, Report, contents_of, must_agree, reading
 
 BATCH = 500  # rows at once; the largest hold score maps of 50 kB

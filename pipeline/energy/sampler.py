@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from core.database.store import Store, StoreError
+from core.database.store import Store
+from core.database.store_errors import StoreError
 from core.operations import power_log, runs
 from core.operations.power_log import DeviceEnergy, DeviceFacts, SampleFacts
 from core.settings import Settings

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from core.database.store import Store, StoreError
+from core.database.store import Store
+from core.database.store_errors import StoreError
 from core.operations import runs
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from core.database.store import Store, StoreError
+from core.database.store import Store
+from core.database.store_errors import StoreError
 from core.magnitudes import MAG_PER_RELATIVE_ERROR
 from core.objects.tracklets import FoundTracklet, NightSpan, movable, nights, times_of, write_tracklets
 from core.settings import Settings

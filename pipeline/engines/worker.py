@@ -14,7 +14,8 @@ from pathlib import Path
 from sqlalchemy.exc import StatementError
 
 from core.database.patience import OnTrouble, patiently
-from core.database.store import Store, StoreAway, StoreError
+from core.database.store import Store
+from core.database.store_errors import StoreAway, StoreError
 from core.database.tables import Observation
 from core.frames import queue, references
 from core.frames.commit import CommitResult, commit_frame

@@ -88,7 +88,7 @@ class Asker(Generic[Data]):
         try:
             data = await asyncio.to_thread(question, opened.store)
         except AstridError as error:
-            from core.database.store import StoreError  # SQLAlchemy comes with it: not before the first paint
+            from core.database.store_errors import StoreError
 
             self.is_owed = isinstance(error, StoreError)
             if not self.is_owed:

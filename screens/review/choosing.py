@@ -121,7 +121,7 @@ class Choosing:
 
     def went_wrong(self, error: AstridError) -> None:
         """A card could not be read: say so, unless it is said already of something that was not written."""
-        from core.database.store import StoreError  # SQLAlchemy comes with it: not before the first paint
+        from core.database.store_errors import StoreError
 
         self.is_owed = isinstance(error, StoreError)
         if safe_text(error, 400) not in plain(self._screen.notice):

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from sqlmodel import col, select
 
-from core.database.store import Store, StoreUnreachable, open_store
+from core.database.store import Store, open_store
+from core.database.store_errors import StoreUnreachable
 from core.database.tables import Candidate, Observation, Run, StageRun
 from core.frames import queue
 from core.frames.queue import Lease
@@ -51,7 +52,7 @@ def test_who_slept_past_the_lease_commits_nothing(
     night: Night, store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = night.fill(store_url, queue=QueueSettings(lease_s=LEASE_S, attempts=100, retry_s=0.0))
-    monkeypatch.setattr("core.database.store.BUSY_S", 1.0)
+    monkeypatch.setattr("core.database.engine.BUSY_S", 1.0)
     with closing(open_store(store_url)) as store, none_survives() as runs:
         runs.append(a_run(settings, log=tmp_path / "log"))
         lease = claimed_from(runs[0].pid or 0, store)
@@ -71,7 +72,7 @@ def test_who_slept_past_the_lease_commits_nothing(
 def test_who_sleeps_within_a_transaction_is_thrown_out(
     store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.database.store.ASLEEP_S", 0.5)
+    monkeypatch.setattr("core.database.engine.ASLEEP_S", 0.5)
     with closing(open_store(store_url)) as sleeper, closing(open_store(store_url)) as other:
         with pytest.raises(StoreUnreachable, match="idle"):
             lock_and_sleep(sleeper, other)

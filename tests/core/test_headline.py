@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from core.database.store import StoreUnreachable, open_store
+from core.database.store import open_store
+from core.database.store_errors import StoreUnreachable
 from core.database.tables import HealthEvent, PowerDevice, PowerSample, SkyObject
 from core.frames import observations
 from core.frames.queue import claim

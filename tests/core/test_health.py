@@ -13,7 +13,8 @@ from astropy.time import Time
 from astropy.utils import iers
 from sqlalchemy import update
 
-from core.database.store import Store, StoreUnreachable, open_store
+from core.database.store import Store, open_store
+from core.database.store_errors import StoreUnreachable
 from core.database.tables import Candidate, Cutout, Observation, Run, WatchedFolder
 from core.frames import references
 from core.frames.scored_by import scoring_key

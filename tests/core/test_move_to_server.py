@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import JSON, text
 from sqlmodel import SQLModel
 
+from core.database.engine import parse_url
 from core.database.migrations import check, downgrade
-from core.database.store import Store, open_store, parse_url, version_in
+from core.database.store import Store, open_store, version_in
 from core.frames.observations import register
 from core.operations.backup import BackupError, back_up, restore
 from core.review.chain import session_heads, verify

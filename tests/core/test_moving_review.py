@@ -10,7 +10,8 @@ from sqlalchemy import text
 from sqlmodel import col, select, update
 
 from core.database import migrations
-from core.database.store import Store, make_engine, open_store, parse_url
+from core.database.engine import make_engine, parse_url
+from core.database.store import Store, open_store
 from core.database.tables import Candidate, SkyObject
 from core.models.drift_rows import NightSpan, judged
 from core.objects.association import refresh

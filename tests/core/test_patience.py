@@ -4,7 +4,7 @@ import pytest
 
 from core.database import patience
 from core.database.patience import patiently
-from core.database.store import StoreAway, StoreUnreachable
+from core.database.store_errors import StoreAway, StoreUnreachable
 
 
 @pytest.fixture(autouse=True)

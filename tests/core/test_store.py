@@ -19,9 +19,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel, select
 
 from core.database import migrations, tables
-from core.database.store import (
-    HEAD,
-    Store,
+from core.database.engine import make_engine, parse_url, shown_url
+from core.database.store import HEAD, Store, open_store, version_in
+from core.database.store_errors import (
     StoreError,
     StoreLost,
     StoreMissing,
@@ -29,11 +29,6 @@ from core.database.store import (
     StoreReadOnly,
     StoreTooNew,
     StoreUnreachable,
-    make_engine,
-    open_store,
-    parse_url,
-    shown_url,
-    version_in,
 )
 from core.database.store_file import why_unwritable
 from core.database.tables import Run, SavedFilter

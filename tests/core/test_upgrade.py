@@ -7,7 +7,8 @@ from sqlalchemy import JSON, Boolean, Column, Float, Integer, LargeBinary, MetaD
 from sqlalchemy.exc import SAWarning
 
 from core.database import migrations
-from core.database.store import HEAD, make_engine, open_store, parse_url
+from core.database.engine import make_engine, parse_url
+from core.database.store import HEAD, open_store
 
 GONE = {"injection": {"revealed_at"}}  # 0007 tells it of the injected source
 

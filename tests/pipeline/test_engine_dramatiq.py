@@ -24,7 +24,8 @@ from typer.testing import CliRunner
 import pipeline.engines.worker
 from astrid_tui.cli.app import app
 from core.database import patience
-from core.database.store import Store, StoreAway
+from core.database.store import Store
+from core.database.store_errors import StoreAway
 from core.database.tables import Observation
 from core.frames import queue, references
 from core.frames.observations import register

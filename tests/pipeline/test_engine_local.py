@@ -20,7 +20,8 @@ from sqlmodel import select
 import pipeline.engines.heartbeat
 import pipeline.engines.local
 import pipeline.engines.worker
-from core.database.store import Store, StoreMissing, open_store
+from core.database.store import Store, open_store
+from core.database.store_errors import StoreMissing
 from core.database.tables import Candidate, Difference, Observation, Run, StageRun
 from core.frames import queue, references
 from core.frames.observations import register

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from core.database.store import StoreError
+from core.database.store_errors import StoreError
 from screens.review import company
 from screens.review.company import Company
 from screens.review.queue import Entry

@@ -288,7 +288,7 @@ async def test_a_store_that_goes_away_and_comes_back(night, tmp_path):
     async with console(url, tmp_path) as vera:
         hidden = tmp_path / "astrid.db.hidden"
         look = vera.app._watching._pulse.look
-        from core.database.store import StoreUnreachable
+        from core.database.store_errors import StoreUnreachable
 
         def fail():
             raise StoreUnreachable("the server is gone \x1b[2J")

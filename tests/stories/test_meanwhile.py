@@ -1,5 +1,6 @@
 """What is asked for while something else is on its way: nothing is given up, nothing falls elsewhere."""
 
+from contextlib import asynccontextmanager
 from threading import Event
 
 import pytest
@@ -33,6 +34,31 @@ class Held:
 
     def let_go(self):
         self._is_free.set()
+
+
+@asynccontextmanager
+async def bulk_being_counted(url, folder, monkeypatch, filters="score>22.8"):
+    """A console where one verdict on all of a filter was asked for; its cards are still counted."""
+    async with console(url, folder) as vera:
+        await vera.press("slash")
+        await vera.type(filters)
+        passing = Held(monkeypatch, vera.screen.desk, "passing")
+        await vera.pilot.press("B")
+        await vera.typed("artefact")
+        await vera.until(lambda: passing.is_begun)
+        yield vera, passing
+
+
+@asynccontextmanager
+async def page_being_made(url, folder, monkeypatch, command):
+    """A console where a page was asked for by a command; the store is still asked."""
+    async with console(url, folder) as vera:
+        await vera.settled()
+        made = Held(monkeypatch, vera.screen.desk, {"why": "why", "pace": "measured"}[command])
+        await vera.pilot.press("colon")
+        await vera.typed(command)
+        await vera.until(lambda: made.is_begun)
+        yield vera, made
 
 
 async def test_a_note_that_is_typed_while_the_queue_is_read_is_no_verdict_and_falls_on_its_card(
@@ -176,13 +202,7 @@ async def test_keys_that_are_typed_while_a_bulk_verdict_is_counted_are_for_its_w
     night, tmp_path, monkeypatch
 ):
     store, url, _ = night
-    async with console(url, tmp_path) as vera:
-        await vera.press("slash")
-        await vera.type("score>22.8")
-        passing = Held(monkeypatch, vera.screen.desk, "passing")
-        await vera.pilot.press("B")
-        await vera.typed("artefact")
-        await vera.until(lambda: passing.is_begun)
+    async with bulk_being_counted(url, tmp_path, monkeypatch) as (vera, passing):
         await vera.typed("artefact")  # its letters are verdicts and more on the card behind
         assert isinstance(vera.app.screen, Confirm)
         assert "esc not to: counting" in vera.text
@@ -202,13 +222,8 @@ async def test_a_bulk_verdict_that_is_not_given_leaves_no_question_behind(
     night, tmp_path, monkeypatch, is_there
 ):
     store, url, _ = night
-    async with console(url, tmp_path) as vera:
-        await vera.press("slash")
-        await vera.type("score>22.8" if is_there else "score>99")
-        passing = Held(monkeypatch, vera.screen.desk, "passing")
-        await vera.pilot.press("B")
-        await vera.typed("artefact")
-        await vera.until(lambda: passing.is_begun)
+    filters = "score>22.8" if is_there else "score>99"
+    async with bulk_being_counted(url, tmp_path, monkeypatch, filters) as (vera, passing):
         if is_there:
             await vera.pilot.press("escape")
         passing.let_go()
@@ -224,13 +239,7 @@ async def test_a_word_that_is_being_typed_when_its_question_drops_falls_on_no_ca
     night, tmp_path, monkeypatch, last
 ):
     store, url, ids = night
-    async with console(url, tmp_path) as vera:
-        await vera.press("slash")
-        await vera.type("score>22.8")
-        passing = Held(monkeypatch, vera.screen.desk, "passing")
-        await vera.pilot.press("B")
-        await vera.typed("artefact")
-        await vera.until(lambda: passing.is_begun)
+    async with bulk_being_counted(url, tmp_path, monkeypatch) as (vera, passing):
         await vera.pilot.press(*"art")
         with store.read() as session:
             shown = [session.get(SkyObject, each).best_candidate_id for each in ids]
@@ -270,12 +279,7 @@ async def test_a_word_that_is_typed_from_habit_after_a_few_were_marked_falls_on_
 @pytest.mark.parametrize("command", ["why", "pace"])
 async def test_a_page_that_comes_late_waits_until_nothing_is_typed(night, tmp_path, monkeypatch, command):
     _, url, _ = night
-    async with console(url, tmp_path) as vera:
-        await vera.settled()
-        made = Held(monkeypatch, vera.screen.desk, {"why": "why", "pace": "measured"}[command])
-        await vera.pilot.press("colon")
-        await vera.typed(command)
-        await vera.until(lambda: made.is_begun)
+    async with page_being_made(url, tmp_path, monkeypatch, command) as (vera, made):
         await vera.pilot.press("slash", *"score")
         made.let_go()
         await vera.settled()
@@ -291,12 +295,7 @@ async def test_a_page_that_comes_late_waits_until_nothing_is_typed(night, tmp_pa
 
 async def test_a_page_that_comes_late_waits_until_another_is_read(night, tmp_path, monkeypatch):
     _, url, _ = night
-    async with console(url, tmp_path) as vera:
-        await vera.settled()
-        made = Held(monkeypatch, vera.screen.desk, "measured")
-        await vera.pilot.press("colon")
-        await vera.typed("pace")
-        await vera.until(lambda: made.is_begun)
+    async with page_being_made(url, tmp_path, monkeypatch, "pace") as (vera, made):
         await vera.pilot.press("question_mark")
         await vera.until(lambda: "Help" in vera.text)
         made.let_go()

@@ -85,7 +85,7 @@ async def test_pasted_text_is_never_keys(night, tmp_path):
 
 
 async def test_a_verdict_that_cannot_be_written_leaves_the_card_and_says_so(night, tmp_path, monkeypatch):
-    from core.database.store import StoreUnreachable
+    from core.database.store_errors import StoreUnreachable
 
     store, url, _ = night
     async with console(url, tmp_path) as vera:
@@ -108,7 +108,7 @@ async def test_leaving_waits_for_what_is_being_written_and_stays_where_it_fails(
 ):
     from threading import Event
 
-    from core.database.store import StoreUnreachable
+    from core.database.store_errors import StoreUnreachable
 
     store, url, _ = night
     is_free = Event()

@@ -7,7 +7,8 @@ from threading import Event
 
 import pytest
 
-from core.database.store import Store, StoreUnreachable
+from core.database.store import Store
+from core.database.store_errors import StoreUnreachable
 from screens.frame.memory import file_of
 from tests.stories.desk import console
 

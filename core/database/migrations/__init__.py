@@ -22,7 +22,9 @@ from sqlalchemy.exc import DatabaseError, InterfaceError
 from sqlmodel import SQLModel
 
 from core.database import tables
-from core.database.store import HEAD, StoreUnreachable, is_newer, make_engine, parse_url, shown_url, too_new
+from core.database.engine import make_engine, parse_url, shown_url
+from core.database.store import HEAD, is_newer, too_new
+from core.database.store_errors import StoreUnreachable
 from core.health.filesystems import is_network, kind_of
 
 FOLDER = Path(__file__).parent

@@ -6,7 +6,8 @@ from pathlib import Path
 import pynvml
 import pytest
 
-from core.database.store import Store, StoreUnreachable
+from core.database.store import Store
+from core.database.store_errors import StoreUnreachable
 from core.database.tables import Run
 from core.operations import power, runs
 from core.settings import Settings

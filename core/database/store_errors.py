@@ -1,0 +1,71 @@
+"""What can be wrong with a store, and what a driver's own errors mean."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from core.errors import AstridError
+from core.vocabulary import ExitCode
+
+THROWN_OUT = "25P03"  # PostgreSQL's codes: a transaction slept too long,
+TOO_LONG = "54000"  # a text is longer than an index holds,
+MISSING = ("42P01", "42703")  # and there is no such table, no such column
+
+
+class StoreError(AstridError):
+    """The store cannot be used; the message is one sentence for the user."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class StoreUnreachable(StoreError):
+    """There is no such database, or it does not answer, or it refuses."""
+
+
+class StoreAway(StoreUnreachable):
+    """The store's server does not answer, or let go of who asked; it may come back."""
+
+
+class StoreMissing(StoreError):
+    """The database holds no AstrID tables yet."""
+
+
+class StoreOutdated(StoreError):
+    """The tables are older than this program."""
+
+
+class StoreTooNew(StoreError):
+    """The tables are newer than this program."""
+
+
+class StoreLost(StoreError):
+    """The file of an open store was deleted or replaced: what is written now would be lost."""
+
+
+class StoreReadOnly(StoreError):
+    """Something would write to a store that was opened for reading."""
+
+
+def is_unusable(error: DBAPIError) -> bool:
+    """Whether the database is at fault, not what was asked of it."""
+    if isinstance(error, OperationalError | InterfaceError) or lacks_a_table(error):
+        return True
+    if type(error.orig) is sqlite3.DatabaseError:  # itself, no kind of it: the file is damaged
+        return True
+    return getattr(error.orig, "sqlstate", None) == THROWN_OUT
+
+
+def lacks_a_table(error: Any) -> bool:
+    """Whether a table or column is missing, as after an upgrade by hand or half a copy."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state in MISSING or str(error.orig).startswith(("no such table", "no such column"))
+
+
+def cause(error: Any) -> str:
+    """The driver's own first line, without the statement and its values, and what to do about it."""
+    lines = str(error.orig).strip().splitlines()
+    first = lines[0] if lines else type(error.orig).__name__
+    return f"{first}; `astrid db check` tells what else is missing" if lacks_a_table(error) else first
