@@ -349,14 +349,12 @@ def _models(facts: Facts, _: HealthSettings) -> Iterator[Check]:
             mend = "install AstrID anew"
         yield Check("models", "warning", f"{what}: {mend}", cause=used.name, host=facts.host)
     if unscored := facts.store.unscored:
-        many = "1 card stands" if unscored == 1 else f"{unscored} cards stand"
-        if unscored >= MOST_COUNTED:
-            many = f"{MOST_COUNTED} cards and more stand"
+        many = f"{MOST_COUNTED} cards and more" if unscored >= MOST_COUNTED else _number(unscored, "card")
         yield Check(
             "models",
             "warning",
-            f"{many} in the queue by |snr|, before all that models scored: `astrid models rescore`"
-            f" gives {'it a score' if unscored == 1 else 'them scores'}",
+            f"{many} of the queue without a score: `astrid models rescore` gives scores; until then what is"
+            " without stands before all that models scored, by |snr|",
             cause="unscored",
         )
     if not (facts.damaged_models or unscored):

@@ -443,11 +443,11 @@ def test_cards_that_stand_by_their_snr_before_all_that_models_scored_are_told_of
     check = one("models", unscored=3)
     assert (check.state, check.cause) == ("warning", "unscored")
     assert check.message == (
-        "3 cards stand in the queue by |snr|, before all that models scored: `astrid models rescore` gives "
-        "them scores"
+        "3 cards of the queue without a score: `astrid models rescore` gives scores; until then what is "
+        "without stands before all that models scored, by |snr|"
     )
-    assert one("models", unscored=1).message.startswith("1 card stands ")
-    assert one("models", unscored=1000).message.startswith("1000 cards and more stand ")
+    assert one("models", unscored=1).message.startswith("1 card of ")
+    assert one("models", unscored=1000).message.startswith("1000 cards and more of ")
 
 
 @pytest.mark.parametrize(
