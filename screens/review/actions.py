@@ -32,7 +32,7 @@ def _no_card(now: Situation) -> str | None:
 
 
 def _no_cutouts(now: Situation) -> str | None:
-    return _no_card(now) or (None if now.has_cutouts else "no cutouts were kept of this candidate")
+    return _no_card(now) or (None if now.has_cutouts else "there are no images of this candidate")
 
 
 def _no_colours(now: Situation) -> str | None:

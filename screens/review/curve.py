@@ -10,6 +10,7 @@ from screens.lines import Line, Tone, padded, shortened, span, toned
 
 PLOT_ROWS = 7  # below this a frame with axes leaves no room for the curve
 _LABEL_COLUMNS = 7
+_FINE = 0.1  # a range whose thirds hundredths would tell a third wrong
 _DETECTION, _SHOWN, _LIMIT, _OTHER_LIMIT, _FADED, _BAR = "●", "◆", "▽", "▿", "○", "│"
 _PLAIN_SIGNS = {_DETECTION: "o", _SHOWN: "X", _LIMIT: "v", _OTHER_LIMIT: ",", _FADED: "-", _BAR: "|"}
 _TONES = {
@@ -199,7 +200,8 @@ def _strip(
     for point in sorted(points, key=lambda p: (not p.is_limit, p.is_shown)):  # the shown epoch on top
         grid[round(height(point.value))][column_of(point)] = signs.sign(point)
     top, bottom = (low, high) if magnitudes else (high, low)
-    labels = [_number(top)] + [""] * (rows - 2) + [_number(bottom)] if rows > 1 else [_number(top)]
+    told = [_number(each, high - low) for each in (top, bottom)]
+    labels = [told[0], *[""] * (rows - 2), told[1]] if rows > 1 else told[:1]
     tones = signs.tones()
     lines: list[Line] = []
     for row in range(rows):
@@ -241,7 +243,9 @@ def _plot(points: Sequence[CurvePoint], *, magnitudes: bool, unit: str, width: i
         if chosen:
             plot.scatter([point.mjd - start for point in chosen], heights, marker=sign)
     ticks = [low + (high - low) * step / 3 for step in range(4)]
-    plot.yticks([-tick if magnitudes else tick for tick in ticks], [_number(tick) for tick in ticks])
+    plot.yticks(
+        [-tick if magnitudes else tick for tick in ticks], [_number(tick, high - low) for tick in ticks]
+    )
     plot.ylim(*((-high - margin, -low + margin) if magnitudes else (low - margin, high + margin)))
     first, last = points[0].mjd - start, points[-1].mjd - start
     if last > first:  # no point stands on the frame, where its error bar could not be told from it
@@ -318,9 +322,10 @@ def _date_range(points: Sequence[CurvePoint]) -> str:
     return f"MJD {first:.2f} + {length}"
 
 
-def _number(value: float) -> str:
-    """A value in at most six characters."""
-    for text in (f"{value:.2f}", f"{value:.1f}", f"{value:.0f}"):
+def _number(value: float, among: float) -> str:
+    """A value in at most six characters, finer where the range of values is small."""
+    for digits in (3, 2, 1, 0) if 0.0 < among < _FINE else (2, 1, 0):
+        text = f"{value:.{digits}f}"
         if len(text) <= _LABEL_COLUMNS - 1:
             return text
     mantissa, exponent = f"{value:.1e}".split("e")

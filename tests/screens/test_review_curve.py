@@ -3,6 +3,7 @@
 import math
 import re
 
+import numpy as np
 import pytest
 
 from screens.lines import plain
@@ -44,6 +45,13 @@ class TestCurve:
         limit, shown = place("▽"), place("◆")
         assert shown[0] < limit[0]
         assert shown[1] > limit[1]
+
+    @pytest.mark.parametrize(("faintest", "step"), [(18.03, 0.01), (18.035, 0.0117), (19.5, 0.5)])
+    def test_an_axis_says_even_steps_also_of_a_small_range(self, faintest, step):
+        points = (CurvePoint(60000, 18.0), CurvePoint(60001, faintest))
+        drawn = curve_lines(points, magnitudes=True, unit="mag", width=80, rows=12, plain=False)
+        labels = [float(found[1]) for line in drawn if (found := re.match(r" *([\d.]+)[┤-]", plain(line)))]
+        assert np.diff(labels) == pytest.approx([step] * 3, abs=0.0011)
 
     def test_limits_are_marked_and_named(self):
         text = "\n".join(
