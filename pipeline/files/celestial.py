@@ -19,10 +19,16 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 from numpy.typing import NDArray
 
+from pipeline.files.headers import look_up
+
 AGREES_DEG = 0.001 / 3600.0
 AGREES_FK4_DEG = 0.1 / 3600.0  # the aberration in its places differs by less over a field of some degrees
+LARGEST_PIXEL_DEG = 0.5  # of a camera that sees all of the sky; a degree is what wcslib takes for no scale
 ZENITHAL = {"AZP", "SZP", "TAN", "TPV", "TNX", "ZPX", "STG", "SIN", "ARC", "ZPN", "ZEA", "AIR"}
 LEFT_OUT = "its WCS is left out"
+UNREADABLE = f"{LEFT_OUT}: it cannot be read as the FITS Standard has it"
+LONGITUDES = ("RA", "GLON", "ELON", "HLON", "SLON")  # what such an axis' type begins with
+LATITUDES = ("DEC", "GLAT", "ELAT", "HLAT", "SLAT")
 SYSTEMS = {"", "ICRS", "FK5", "FK4", "FK4-NO-E"}
 
 Places = NDArray[np.float64]
@@ -49,16 +55,16 @@ def celestial_wcs(hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str |
     Exception
         Whatever astropy and wcslib raise on damaged headers.
     """
-    wcs = WCS(_readable(hdus[extension].header), fobj=hdus)
+    header = hdus[extension].header
+    wcs = WCS(_readable(header), fobj=hdus)
     if not wcs.has_celestial:
-        return None, None
-    wcs = wcs.celestial
+        return None, UNREADABLE if means_sky(header) else None
     height, width = hdus[extension].shape[-2:]
     corners = np.array([[0.0, 0.0], [width - 1.0, 0.0], [0.0, height - 1.0], [width / 2.0, height / 2.0]])
-    sky, distorted = np.asarray(wcs.wcs_pix2world(corners, 0)), np.asarray(wcs.all_pix2world(corners, 0))
-    scale = float(np.linalg.det(wcs.pixel_scale_matrix))
-    if not np.isfinite([sky, distorted]).all() or not math.isfinite(scale) or scale == 0.0:
-        return None, None
+    if (unusable := _missing(header, wcs) or _without_place(wcs.celestial, corners)) is not None:
+        return None, unusable
+    wcs = wcs.celestial
+    sky = np.asarray(wcs.wcs_pix2world(corners, 0))
     if wcs.wcs.radesys.strip().upper() not in SYSTEMS:  # "FK5?": the equinox tells
         wcs.wcs.radesys = ""
     of_icrs = _is_of_icrs(wcs)
@@ -79,6 +85,37 @@ def celestial_wcs(hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str |
     if not away < (AGREES_FK4_DEG if "FK4" in wcs.wcs.radesys else AGREES_DEG):
         return None, f"{LEFT_OUT}: {system} cannot be turned to right ascension and declination"
     return turned, f"its WCS, {system}, was turned to right ascension and declination of the ICRS"
+
+
+def means_sky(header: fits.Header) -> bool:
+    """Whether the types of a header's axes are those of places on the sky, however they are spelt."""
+    found = [look_up(header, (f"CTYPE{axis}",)) for axis in (1, 2)]
+    kinds = [str(kind or "").strip().upper() for kind in found]
+    return any(kind.startswith(LONGITUDES) for kind in kinds) and any(
+        kind.startswith(LATITUDES) for kind in kinds
+    )
+
+
+def _missing(header: fits.Header, wcs: WCS) -> str | None:
+    """One sentence where the reference point lacks a number: wcslib takes zero for it, and says nothing."""
+    for axis in (wcs.wcs.lng + 1, wcs.wcs.lat + 1):
+        value = header.get(f"CRVAL{axis}")
+        if f"CTYPE{axis}" in header and (isinstance(value, bool) or not isinstance(value, int | float)):
+            said = "there is none" if value is None else f"{str(value)[:20]!r} is written"
+            return f"{LEFT_OUT}: its CRVAL{axis} must be a number of degrees, and {said}"
+    return None
+
+
+def _without_place(wcs: WCS, corners: Places) -> str | None:
+    """One sentence where the pixels have no places, or are as wide as those of no camera."""
+    scale = float(np.linalg.det(wcs.pixel_scale_matrix))
+    places = [wcs.wcs_pix2world(corners, 0), wcs.all_pix2world(corners, 0)]
+    if not np.isfinite(places).all() or not math.isfinite(scale) or scale == 0.0:
+        return UNREADABLE
+    if abs(scale) > LARGEST_PIXEL_DEG**2:
+        wide = f"a pixel is {math.sqrt(abs(scale)):.3g} degrees wide"
+        return f"{LEFT_OUT}: it says that {wide}, as one without a scale (CD, CDELT) does"
+    return None
 
 
 def _readable(header: fits.Header) -> fits.Header:

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from core.errors import AstridError
 from core.vocabulary import FrameKind, MaskPlane
-from pipeline.files.celestial import LEFT_OUT, celestial_wcs
+from pipeline.files.celestial import LEFT_OUT, UNREADABLE, celestial_wcs, means_sky
 from pipeline.files.fits_selection import (
     COMPRESSIONS,
     MASK,
@@ -414,4 +414,4 @@ def _wcs(hdus: fits.HDUList, extension: int, path: Path) -> tuple[WCS | None, st
             return None, f"{LEFT_OUT}, whose distortion cannot be read: {wrong}"
         return celestial_wcs(hdus, extension)
     except Exception:  # noqa: BLE001 - astropy and wcslib raise nearly every kind on damaged headers
-        return None, None
+        return None, UNREADABLE if means_sky(hdus[extension].header) else None

@@ -95,4 +95,42 @@ def test_what_cannot_be_turned_is_no_wcs_and_told(made: fits.Header) -> None:
 def test_distortions_that_give_no_place_are_no_wcs():
     sip = header(("RA---TAN-SIP", "DEC--TAN-SIP"), **SIP)
     sip["CRPIX2"] = None  # without a value: of the distorted places none is a number
-    assert read(sip) == (None, None)
+    wcs, remark = read(sip)
+    assert wcs is None
+    assert "cannot be read" in (remark or "")
+
+
+def without(*keywords: str, **cards) -> fits.Header:
+    """A header as capture programs write it before a plate is solved: some keywords are not there."""
+    made = header(**cards)
+    for keyword in keywords:
+        del made[keyword]
+    return made
+
+
+SCALE = ("CD1_1", "CD1_2", "CD2_1", "CD2_2")
+
+
+@pytest.mark.filterwarnings("ignore::astropy.wcs.FITSFixedWarning")
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (without(*SCALE), "1 degrees wide"),
+        (header(CD1_1=0.0, CD1_2=0.0, CD2_1=0.0, CD2_2=0.0), "1 degrees wide"),
+        (header(CD1_1=-2.0, CD1_2=0.0, CD2_1=0.0, CD2_2=2.0), "2 degrees wide"),
+        (without("CRVAL1", "CRVAL2"), "CRVAL1 must be a number of degrees, and there is none"),
+        (header(centre=("10:28:48.0", "-20:24:00")), "CRVAL1 must be a number of degrees, and '10:28:48.0'"),
+    ],
+)
+def test_a_place_or_a_scale_that_nobody_told_is_no_wcs_and_told(made: fits.Header, told: str) -> None:
+    """Else wcslib takes a degree for the width of a pixel, and the vernal equinox for the place."""
+    wcs, remark = read(made)
+    assert wcs is None
+    assert told in (remark or "")
+
+
+@pytest.mark.parametrize(("pixel_deg", "works"), [(0.1, True), (0.6, False)])
+def test_the_pixels_of_a_camera_that_sees_all_of_the_sky_are_wide(pixel_deg: float, works: bool) -> None:
+    made = header(CD1_1=-pixel_deg, CD1_2=0.0, CD2_1=0.0, CD2_2=pixel_deg)
+    hdu = fits.PrimaryHDU(np.zeros((50, 40), np.float32), made)
+    assert (celestial_wcs(fits.HDUList([hdu]), 0)[0] is not None) == works

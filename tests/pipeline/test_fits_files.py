@@ -11,6 +11,7 @@ import pytest
 from astropy.io import fits
 
 from core.vocabulary import MaskPlane
+from pipeline.files.doubts import doubts
 from pipeline.files.fits_files import read_frame, read_frames
 from pipeline.files.fits_selection import Refusal
 from pipeline.frame import FrameRefused, RawFrame
@@ -190,6 +191,18 @@ def test_mirrored_and_plain_wcs_are_kept_and_a_broken_one_is_none(tmp_path):
         if wcs is not None:
             assert np.sign(np.linalg.det(wcs.pixel_scale_matrix)) == np.sign(scale)
             assert wcs.all_pix2world([[24.0, 19.0]], 0)[0] == pytest.approx([10.0, 20.0])
+
+
+@pytest.mark.parametrize("axes", [("RA---XYZ", "DEC--XYZ"), ("ra---tan", "dec--tan"), ("RA--TAN", "DEC-TAN")])
+def test_axes_of_the_sky_that_cannot_be_read_are_told_and_those_of_the_detector_are_not(tmp_path, axes):
+    cards = {"CRVAL1": 10.0, "CRVAL2": 20.0, "CD1_1": -1e-4, "CD2_2": 1e-4}
+    made = header(CTYPE1=axes[0], CTYPE2=axes[1], **cards)
+    raw = only(written(tmp_path / "a.fits", fits.PrimaryHDU(SKY, made)))
+    assert raw.wcs is None
+    assert doubts(raw) == ("its WCS is left out: it cannot be read as the FITS Standard has it",)
+    pixels = header(CTYPE1="LINEAR", CTYPE2="LINEAR", **cards)
+    raw = only(written(tmp_path / "b.fits", fits.PrimaryHDU(SKY, pixels)))
+    assert (raw.wcs, doubts(raw)) == (None, ())
 
 
 def test_a_number_beyond_all_that_a_detector_tells_is_masked_and_a_bright_star_is_not(tmp_path):
