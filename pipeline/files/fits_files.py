@@ -31,14 +31,13 @@ from numpy.typing import NDArray
 from core.errors import AstridError
 from core.vocabulary import FrameKind, MaskPlane
 from pipeline.files.celestial import LEFT_OUT, UNREADABLE, celestial_wcs, means_sky
+from pipeline.files.extension_roles import MASK, masks, role_of
 from pipeline.files.fits_selection import (
     COMPRESSIONS,
-    MASK,
     Damaged,
     Refusal,
     Selection,
     may_inflate_to,
-    role_of,
     select,
     wrong_claim,
     wrong_distortion,
@@ -378,9 +377,8 @@ def _huge(data: Image) -> NDArray[np.bool_]:
 def _file_mask(hdus: fits.HDUList, extension: int, shape: tuple[int, ...]) -> MaskImage:
     """What a mask extension of the file declares bad, or saturated where its header names that plane."""
     mask = np.zeros(shape, dtype=np.uint16)
-    version = hdus[extension].ver
     for hdu in hdus:
-        if role_of(hdu) != MASK or hdu.shape != shape or hdu.ver != version:
+        if role_of(hdu) != MASK or hdu.shape != shape or not masks(hdu, hdus[extension]):
             continue
         flags, full = hdu.data.astype(np.int64), _bits(hdu.header, SATURATED_PLANES)
         mask[(flags & full) != 0] |= np.uint16(MaskPlane.SATURATED)

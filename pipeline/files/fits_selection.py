@@ -1,9 +1,9 @@
 """Which extensions of a FITS file are exposures of the sky, judged by their headers alone.
 
-- An extension named as a mask (``MASK``, ``DQ``, ``BPM``, …) is used as the mask of the image of the
-  same size and ``EXTVER``.
+- An extension named as a mask (``MASK``, ``DQ``, ``BPM``, …) is used as the mask of the image that it belongs
+  to.
 - An extension named as something else that goes with an image (an uncertainty, a weight, a PSF, a
-  background) is passed over.
+  background) is passed over (`pipeline.files.extension_roles`).
 - Every other image of two axes, or of more that have a single plane, is an observation of its own.
 """
 
@@ -17,6 +17,7 @@ from pathlib import Path
 from astropy.io import fits
 
 from pipeline.files import safe_tiles
+from pipeline.files.extension_roles import IMAGE, role_of
 from pipeline.files.headers import look_up
 from pipeline.files.safe_tiles import GROWTH_SLACK, MOST_GROWTH
 from pipeline.frame import FrameRefused
@@ -28,23 +29,9 @@ _COORDINATES = re.compile(r"PS\d+_0[A-Z]?")  # keywords that name one of coordin
 MOST_AXES = 999  # of an image, or columns of a table: the most that the FITS Standard allows
 COMPRESSIONS = (b"\x1f\x8b", b"BZ", b"\xfd7", b"PK")  # gzip, bzip2, xz, zip
 
-MASK_NAMES = {"MASK", "DQ", "BPM", "BADPIX", "FLAG", "FLAGS", "DQMASK", "DATAQUALITY"}
-COMPANION_NAMES = {
-    "ERR", "ERROR", "ERRORS", "SIGMA", "STD", "STDDEV", "RMS", "NOISE", "UNCERT", "UNCERTAINTY",
-    "VAR", "VARIANCE", "IVAR", "INVVAR", "WEIGHT", "WEIGHTS", "WHT", "WT", "PSF", "PSFIMAGE", "KERNEL",
-    "SKY", "BACKGROUND", "BKG", "BACK", "MODEL", "EXPMAP", "EXP", "SAMP", "TIME", "CTX", "CON",
-    "DIIMARR", "WCSDVARR", "THUMBNAIL", "PREVIEW",
-}  # fmt: skip
 SPECTRAL_AXES = (
     "LAMBDA", "WAVE", "AWAV", "FREQ", "VELO", "VRAD", "VOPT", "ZOPT", "ENER", "WAVN", "BETA", "FELO"
 )  # fmt: skip
-
-MASK = "a mask"
-NOT_IMAGES = (
-    (fits.GroupsHDU, "random groups"),
-    (fits.BinTableHDU, "tables"),
-    (fits.TableHDU, "tables"),
-)
 
 
 class Damaged(FrameRefused):
@@ -93,7 +80,7 @@ def select(hdus: fits.HDUList, path: Path) -> Selection:
     others: list[str] = []
     for index, hdu in enumerate(hdus):
         role = role_of(hdu)
-        if role != "image":
+        if role != IMAGE:
             others.append(role)
         elif (error := _why_not(hdu, path)) is not None:
             refused.append((index, error))
@@ -113,28 +100,6 @@ def select(hdus: fits.HDUList, path: Path) -> Selection:
             for i, why in refused
         ),
     )
-
-
-def role_of(hdu: object) -> str:
-    """``image`` for an exposure's array, else what it is; empty where there are no data."""
-    for kind, what in NOT_IMAGES:
-        if isinstance(hdu, kind):
-            return what
-    if not isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU):
-        return "data that are not standard FITS"
-    if not hdu.shape or 0 in hdu.shape:
-        return ""
-    name = _plain_name(hdu)
-    if name in MASK_NAMES:
-        return MASK
-    if name in COMPANION_NAMES:
-        return f"an extension named {hdu.name}"
-    return "image" if len(hdu.shape) > 1 else "data of one axis"
-
-
-def _plain_name(hdu: fits.hdu.base._BaseHDU) -> str:
-    """An extension's name in letters only: ``DQ_1`` and ``dq1`` are ``DQ``."""
-    return re.sub(r"[^A-Z]", "", str(hdu.name).upper())
 
 
 def _why_not(hdu: fits.ImageHDU, path: Path) -> FrameRefused | None:

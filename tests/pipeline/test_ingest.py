@@ -168,7 +168,7 @@ ODD = {
     "science-mef.fits": "too small",
     "solved.fits.fz": "colour mosaic",
     "tiny.fits": "colour mosaic",
-    "dist.fits": "one axis",
+    "dist.fits": "D2IMARR",
     "header_with_time.fits": "not standard",
     "invalid_header.hdr": "header",
     "j94f05bgq_flt.fits": "too small",

@@ -1,0 +1,80 @@
+"""What goes with an image is no exposure, whatever words observatories have for it."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from pipeline.files.extension_roles import IMAGE, MASK, role_of
+from pipeline.files.fits_files import read_frames
+
+SKY = np.random.default_rng(1).normal(1000.0, 20.0, (40, 50)).astype(np.float32)
+DATE = fits.Header({"DATE-OBS": "2020-01-01T00:00:00", "EXPTIME": 10.0})
+
+
+def image(name: str, data=SKY, **cards) -> fits.ImageHDU:
+    return fits.ImageHDU(data, fits.Header(cards), name=name)
+
+
+def frames(path, *hdus):
+    fits.HDUList([fits.PrimaryHDU(header=DATE), *hdus]).writeto(path)
+    return list(read_frames(path))
+
+
+@pytest.mark.parametrize(
+    "name", ["SCI", "sci1", "S29", "IMAGE", "CHIP1.INT1", "IM4", "DET1.DATA", "MASKED", ""]
+)
+def test_an_exposure(name):
+    assert role_of(image(name)) == IMAGE
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["DQ", "dq_2", "MSK", "CHIP1.INT1.DQ", "BAD PIXEL MASK", "FLAG_MAP", "QUALITY", "DATA_QUALITY", "bpm1"],
+)
+def test_a_mask(name):
+    assert role_of(image(name)) == MASK
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "WGT",
+        "WHT",
+        "VAR_POISSON",
+        "CHIP1.INT1.ERR",
+        "WEIGHT_MAP",
+        "INVERSE VARIANCE",
+        "STAT",
+        "D2IMARR",
+        "DIFFERENCE",
+    ],
+)
+def test_what_goes_with_an_exposure(name):
+    assert role_of(image(name)) == f"an extension named {name}"
+
+
+@pytest.mark.parametrize(
+    ("said", "role"), [("ERROR", "an extension named CHIP1"), ("QUALITY", MASK), ("DATA", IMAGE)]
+)
+def test_files_of_eso_say_it_by_a_keyword(said, role):
+    assert role_of(image("CHIP1", HDUCLASS="ESO", HDUCLAS1="IMAGE", HDUCLAS2=said)) == role
+
+
+@pytest.mark.parametrize("name", ["{}.DQ", "{} MASK", "{}_BPM"])
+def test_a_mask_with_the_name_of_an_image_masks_no_other(tmp_path, name):
+    hdus = []
+    for row, chip in enumerate(("CHIP1-2", "CHIP2-1")):
+        flags = np.zeros(SKY.shape, np.int16)
+        flags[row, 6] = 1
+        hdus += [image(chip), image(name.format(chip), flags)]
+    found = [np.argwhere(raw.mask).tolist() for raw in frames(tmp_path / "a.fits", *hdus)]
+    assert found == [[[0, 6]], [[1, 6]]]
+
+
+def test_numbers_tell_the_masks_of_images_apart_and_one_without_is_of_all(tmp_path):
+    flags = [np.zeros(SKY.shape, np.int16) for _ in range(3)]
+    for row, each in enumerate(flags):
+        each[row, 6] = 1
+    masks = [image("DQ_1", flags[0]), image("DQ_2", flags[1]), image("BPM", flags[2])]
+    found = frames(tmp_path / "a.fits", image("SCI_1"), image("SCI_2"), *masks)
+    assert [np.argwhere(raw.mask)[:, 0].tolist() for raw in found] == [[0, 2], [1, 2]]
