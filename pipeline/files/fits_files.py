@@ -140,7 +140,7 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
         exposure = exposure_of(header, _name(path, extension, selection))
         exposure = replace(
             exposure,
-            instrument=_with_chip(exposure.instrument, header, hdus, extension, selection),
+            instrument=_with_chip(exposure.instrument, hdus, extension, selection),
             readout=readout_of(header),
         )
         data, scaled = linear(_plane(hdu, header), header)
@@ -182,14 +182,18 @@ def _unnamed(hdus: fits.HDUList, selection: Selection) -> list[str]:
 
 
 def _with_chip(
-    instrument: str | None, header: fits.Header, hdus: fits.HDUList, extension: int, selection: Selection
+    instrument: str | None, hdus: fits.HDUList, extension: int, selection: Selection
 ) -> str | None:
-    """The instrument, with the extension's name where that alone tells the chips of a mosaic apart."""
-    names = [str(hdus[number].name) for number in selection.science]
-    if len(names) == 1 or "" in names or len(set(names)) < len(names) or text(header, "detector") is not None:
+    """The instrument, with what tells the chips or amplifiers of one file apart where its headers do not.
+
+    That is the extension's name, or its number where several have the same.
+    """
+    told = [text(hdus[number].header, "detector") for number in selection.science]
+    if len(told) == 1 or (None not in told and len(set(told)) == len(told)):
         return instrument
-    name = str(hdus[extension].name)
-    return f"{instrument} {name}" if instrument else name
+    names = [str(hdus[number].name) for number in selection.science]
+    chip = f"[{extension}]" if len(set(names)) < len(names) else str(hdus[extension].name)
+    return f"{instrument} {chip}" if instrument else chip
 
 
 def _numbered(hdus: fits.HDUList, name: str) -> int:

@@ -441,6 +441,22 @@ def test_the_chips_of_a_mosaic_are_cameras_of_their_own(tmp_path):
     assert only(written(tmp_path / "c.fits", primary, alone)).exposure.instrument == "WFC"
 
 
+@pytest.mark.parametrize(
+    ("inherited", "names", "own", "told"),
+    [
+        ({"DETECTID": "fa03"}, ("AMP1", "AMP2"), ({}, {}), ["WFC fa03 AMP1", "WFC fa03 AMP2"]),
+        ({}, ("", ""), ({}, {}), ["WFC [1]", "WFC [2]"]),
+        ({}, ("SCI", "SCI"), ({"CCDNAME": "A"}, {"CCDNAME": "A"}), ["WFC A [1]", "WFC A [2]"]),
+        ({}, ("SCI", "SCI"), ({"CCDNAME": "A"}, {"CCDNAME": "B"}), ["WFC A", "WFC B"]),
+    ],
+)
+def test_amplifiers_of_one_chip_have_biases_of_their_own(tmp_path, inherited, names, own, told):
+    primary = fits.PrimaryHDU(header=header(INSTRUME="WFC", **inherited))
+    amplifiers = [fits.ImageHDU(SKY, fits.Header(c), name=name) for name, c in zip(names, own, strict=True)]
+    found = read_frames(written(tmp_path / "a.fits", primary, *amplifiers))
+    assert [raw.exposure.instrument for raw in found] == told
+
+
 def test_how_a_frame_was_read_out_is_kept(tmp_path):
     told = header(GAIN=100, OFFSET=50, READOUTM="High Gain", XBINNING=2)
     told["CCD-TEMP"] = -19.9
