@@ -9,7 +9,8 @@ from astropy.io.fits import Header
 from core.vocabulary import FrameKind
 from pipeline.calibration.masters import Masters
 from pipeline.calibration.steps import STEPS, told_steps
-from pipeline.files.headers import data_unit, look_up
+from pipeline.files.cards import look_up
+from pipeline.files.headers import data_unit
 from pipeline.files.readout import STACKED
 
 LEVEL = "RLEVEL"  # 0 is raw: Las Cumbres Observatory

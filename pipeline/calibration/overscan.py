@@ -10,7 +10,7 @@ from astropy.io.fits import Header
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
-from pipeline.files.headers import look_up
+from pipeline.files.cards import look_up
 from pipeline.frame import Image, RawFrame
 from pipeline.quantile import MAD_TO_SIGMA
 

@@ -7,7 +7,7 @@ import re
 from astropy.io.fits import Header
 
 from core.vocabulary import FrameKind
-from pipeline.files.headers import look_up
+from pipeline.files.cards import look_up
 
 # Of IRAF's ccdproc and of Hubble's pipelines; true, or a text that tells when and how.
 STEPS: dict[FrameKind, tuple[str, ...]] = {

@@ -19,7 +19,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 from numpy.typing import NDArray
 
-from pipeline.files.headers import look_up
+from pipeline.files.cards import look_up
 
 AGREES_DEG = 0.001 / 3600.0
 AGREES_FK4_DEG = 0.1 / 3600.0  # the aberration in its places differs by less over a field of some degrees

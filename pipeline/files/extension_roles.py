@@ -11,7 +11,7 @@ import re
 
 from astropy.io import fits
 
-from pipeline.files.headers import look_up
+from pipeline.files.cards import look_up
 
 MASK_WORDS = {"MASK", "MSK", "DQ", "BPM", "FLAG", "FLAGS", "FLG", "BITMASK"}
 COMPANION_WORDS = {

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from core.errors import AstridError
 from core.vocabulary import FrameKind, MaskPlane
+from pipeline.files.cards import text
 from pipeline.files.celestial import LEFT_OUT, UNREADABLE, celestial_wcs, means_sky
 from pipeline.files.extension_roles import MASK, masks, role_of
 from pipeline.files.fits_selection import (
@@ -42,7 +43,7 @@ from pipeline.files.fits_selection import (
     wrong_claim,
     wrong_distortion,
 )
-from pipeline.files.headers import exposure_of, text
+from pipeline.files.headers import exposure_of
 from pipeline.files.readout import readout_of
 from pipeline.files.safe_tiles import MOST_GROWTH
 from pipeline.files.scaling import linear

@@ -17,8 +17,8 @@ from pathlib import Path
 from astropy.io import fits
 
 from pipeline.files import safe_tiles
+from pipeline.files.cards import look_up
 from pipeline.files.extension_roles import IMAGE, role_of
-from pipeline.files.headers import look_up
 from pipeline.files.safe_tiles import GROWTH_SLACK, MOST_GROWTH
 from pipeline.frame import FrameRefused
 

@@ -1,85 +1,17 @@
-"""What FITS headers say of an exposure, whatever each observatory calls it.
-
-The keywords are data: a camera that names its gain in another way is one more word in `KEYWORDS`.
-"""
+"""What FITS headers say of an exposure, whatever each observatory calls it."""
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 
 from astropy.io.fits import Header
-from astropy.io.fits.verify import VerifyError
 
-from core.vocabulary import FrameKind
+from pipeline.files.cards import KEYWORDS, look_up, number, text
+from pipeline.files.kinds import kind_of
 from pipeline.files.times import absurd_dates, contradiction, mid_exposure, tells_middle
 from pipeline.frame import Exposure, FrameRefused
 
-MOST_TEXT = 200  # letters of a text
-
-# The first keyword that holds a usable value wins.
-KEYWORDS: dict[str, tuple[str, ...]] = {
-    "exposure_s": ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPOSED", "TEXPTIME", "ELAPTIME", "PEXP"),
-    "integration_s": ("ITIME",),  # of Keck and IRTF: of each of the frames that the camera added up
-    "coadds": ("COADDS", "CO_ADDS"),
-    "exposure": ("XPOSURE",),  # of the FITS Standard 4.0: in the unit of its times
-    "time_unit": ("TIMEUNIT",),
-    "filter": ("FILTER", "FILTERS", "BAND", "FILTNAM", "FILTERID", "INSFILTE"),
-    "field": ("OBJECT", "FIELD", "FIELDID", "TARGNAME", "OBJNAME", "TARGET"),
-    "instrument": ("INSTRUME", "INSTRUMENT", "DETECTOR", "CAMERA", "DETNAM"),
-    "detector": (
-        "CCDNUM",
-        "CCDID",
-        "CCDCHIP",
-        "CHIPID",
-        "DETECTID",
-        "CHIP",
-        "CCDNAME",
-        "IMAGEID",
-        "DET-ID",
-        "HIERARCH ESO DET CHIP1 ID",
-        "HIERARCH ESO DET CHIP NAME",
-    ),
-    "kind": (
-        "IMAGETYP",
-        "IMGTYP",
-        "OBSTYPE",
-        "IMAGETYPE",
-        "EXPTYPE",
-        "FRAME",
-        "OBS_TYPE",
-        "PICTTYPE",
-        "HIERARCH ESO DPR TYPE",
-    ),
-    "gain": ("EGAIN", "GAIN", "GAINA", "CCDGAIN", "GAIN1", "HIERARCH ESO DET OUT1 CONAD", "CONAD"),
-    "read_noise": (
-        "RDNOISE",
-        "READNOIS",
-        "READNOISE",
-        "RON",
-        "ENOISE",
-        "RDNOISEA",
-        "HIERARCH ESO DET OUT1 RON",
-    ),
-    "saturation": ("SATURATE", "SATURATA", "SATLEVEL", "MAXLIN", "SATUR_LEVEL", "FULLWELL"),
-    "unit": ("BUNIT", "UNIT", "UNITS"),
-    "airmass": ("AIRMASS", "SECZ", "AM", "HIERARCH ESO TEL AIRM START", "HIERARCH ESO TEL AIRM END"),
-}
-
-# Parts of what headers call the kind of an exposure. Flats come first: "sky flat", "dome flat".
-KINDS: tuple[tuple[FrameKind, tuple[str, ...]], ...] = (
-    (FrameKind.FLAT, ("flat", "skyflat", "dflat", "sflat", "flatfield")),
-    (FrameKind.BIAS, ("bias", "zero", "offset")),
-    (FrameKind.DARK, ("dark",)),
-)
-
-OF_THE_SKY = {
-    "object",
-    "science",
-    "light",
-}  # whole words that no bias or dark has, such as in "object, offset"
-NOT_IMAGES = {"arc", "comp", "comparison", "lamp", "focus", "wave"}  # whole words of the kind
 EMPTY_SLOTS = (
     "air",
     "clear",
@@ -112,10 +44,6 @@ NO_UNIT = {"", "none", "unitless", "dimensionless", "n/a", "unknown", "undefined
 
 _PER_PIXEL = re.compile(r"\s*/\s*pix(el)?|\s+pix(el)?(\^|\*\*)?-1")
 _PER_SECOND = re.compile(r"(\s*/\s*s(ec(ond)?)?|\s+per\s+s(ec(ond)?)?|[\s*.]+s(ec)?(\^|\*\*)?\(?-1\)?)$")
-_CALIBRATION_TARGET = re.compile(
-    r"(?:dome|sky|twilight|master)?[\s_-]*(?P<kind>flat|bias|zero|dark)s?(?:[\s_-]*(?:field|frame)s?)?[\s_-]*\d*",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,41 +52,6 @@ class DataUnit:
 
     kind: str
     per_second: bool = False
-
-
-def look_up(header: Header, keywords: tuple[str, ...]) -> object:
-    """The first value that is there and not empty under any of some keywords, or ``None``."""
-    for keyword in keywords:
-        try:
-            value = header.get(keyword)
-        except (VerifyError, ValueError, AttributeError):  # a card that cannot be parsed
-            continue
-        if isinstance(value, str):
-            value = value.strip()
-        if isinstance(value, str | int | float) and value != "":
-            return value
-    return None
-
-
-def text(header: Header, name: str) -> str | None:
-    """A text of `KEYWORDS`, as it stands in the header; its beginning, where it goes on over many cards."""
-    value = look_up(header, KEYWORDS[name])
-    return None if value is None else str(value)[:MOST_TEXT]
-
-
-def number(header: Header, name: str) -> float | None:
-    """The first finite number of `KEYWORDS`, also where it was written as text."""
-    for keyword in KEYWORDS[name]:
-        value = look_up(header, (keyword,))
-        if value is None or isinstance(value, bool):
-            continue
-        try:
-            found = float(value)  # type: ignore[arg-type]  # text that is no number raises
-        except ValueError:
-            continue
-        if math.isfinite(found):
-            return found
-    return None
 
 
 def exposure_of(header: Header, name: str) -> Exposure:
@@ -247,27 +140,6 @@ def unknown_length(header: Header, exposure_s: float | None) -> str | None:
     written = look_up(header, KEYWORDS["exposure_s"])
     told = "has no exposure time (EXPTIME)" if written is None else f"has no usable exposure time ({written})"
     return f"its header {told[:80]}, so its time is that of its start, not of its middle"
-
-
-def kind_of(header: Header) -> FrameKind:
-    """What an exposure was taken for, by its image type or, without one, by the name of its target.
-
-    Raises
-    ------
-    FrameRefused
-        It is no image of the sky and no bias, dark or flat: a lamp, a focus run, a spectrum.
-    """
-    said = (text(header, "kind") or "").lower()
-    words = set(re.split(r"[^a-z]+", said))
-    for kind, parts in KINDS:
-        if any(part in said for part in parts) and (kind is FrameKind.FLAT or not words & OF_THE_SKY):
-            return kind
-    if words & NOT_IMAGES or "spectr" in said:
-        raise FrameRefused(f"its header calls it {said[:40]!r}: not an image of the sky")
-    if not said and (target := _CALIBRATION_TARGET.fullmatch(text(header, "field") or "")):
-        names = {"flat": FrameKind.FLAT, "dark": FrameKind.DARK}
-        return names.get(target["kind"].lower(), FrameKind.BIAS)
-    return FrameKind.SCIENCE
 
 
 def filter_of(header: Header) -> str | None:

@@ -11,7 +11,7 @@ import math
 from astropy.io.fits import Header
 
 from core.vocabulary import FrameKind
-from pipeline.files.headers import look_up, text
+from pipeline.files.cards import look_up, text
 from pipeline.frame import Readout
 
 KEYWORDS: dict[str, tuple[str, ...]] = {

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from astropy.io.fits import Header
 
 from core.magnitudes import AB, VEGA
-from pipeline.files.headers import data_unit, look_up, text
+from pipeline.files.cards import look_up, text
+from pipeline.files.headers import data_unit
 from pipeline.frame import Exposure
 
 # AB magnitude of one (Oke & Gunn 1983, ApJ 266, 713: 3631 Jy is 0), by the unit as FITS writes it.

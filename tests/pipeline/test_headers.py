@@ -4,7 +4,9 @@ import pytest
 from astropy.io.fits import Header
 
 from core.vocabulary import FrameKind
-from pipeline.files.headers import data_unit, exposure_of, filter_of, kind_of, text
+from pipeline.files.cards import text
+from pipeline.files.headers import data_unit, exposure_of, filter_of
+from pipeline.files.kinds import kind_of
 from pipeline.frame import FrameRefused
 
 DATE = {"DATE-OBS": "2020-01-01T00:00:00"}

@@ -1,0 +1,97 @@
+"""The cards of a header by what they mean, whatever each observatory calls them.
+
+The keywords are data: a camera that names its gain in another way is one more word in `KEYWORDS`.
+"""
+
+from __future__ import annotations
+
+import math
+
+from astropy.io.fits import Header
+from astropy.io.fits.verify import VerifyError
+
+MOST_TEXT = 200  # letters of a text
+
+# The first keyword that holds a usable value wins.
+KEYWORDS: dict[str, tuple[str, ...]] = {
+    "exposure_s": ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPOSED", "TEXPTIME", "ELAPTIME", "PEXP"),
+    "integration_s": ("ITIME",),  # of Keck and IRTF: of each of the frames that the camera added up
+    "coadds": ("COADDS", "CO_ADDS"),
+    "exposure": ("XPOSURE",),  # of the FITS Standard 4.0: in the unit of its times
+    "time_unit": ("TIMEUNIT",),
+    "filter": ("FILTER", "FILTERS", "BAND", "FILTNAM", "FILTERID", "INSFILTE"),
+    "field": ("OBJECT", "FIELD", "FIELDID", "TARGNAME", "OBJNAME", "TARGET"),
+    "instrument": ("INSTRUME", "INSTRUMENT", "DETECTOR", "CAMERA", "DETNAM"),
+    "detector": (
+        "CCDNUM",
+        "CCDID",
+        "CCDCHIP",
+        "CHIPID",
+        "DETECTID",
+        "CHIP",
+        "CCDNAME",
+        "IMAGEID",
+        "DET-ID",
+        "HIERARCH ESO DET CHIP1 ID",
+        "HIERARCH ESO DET CHIP NAME",
+    ),
+    "kind": (
+        "IMAGETYP",
+        "IMGTYP",
+        "OBSTYPE",
+        "IMAGETYPE",
+        "EXPTYPE",
+        "FRAME",
+        "OBS_TYPE",
+        "PICTTYPE",
+        "HIERARCH ESO DPR TYPE",
+    ),
+    "gain": ("EGAIN", "GAIN", "GAINA", "CCDGAIN", "GAIN1", "HIERARCH ESO DET OUT1 CONAD", "CONAD"),
+    "read_noise": (
+        "RDNOISE",
+        "READNOIS",
+        "READNOISE",
+        "RON",
+        "ENOISE",
+        "RDNOISEA",
+        "HIERARCH ESO DET OUT1 RON",
+    ),
+    "saturation": ("SATURATE", "SATURATA", "SATLEVEL", "MAXLIN", "SATUR_LEVEL", "FULLWELL"),
+    "unit": ("BUNIT", "UNIT", "UNITS"),
+    "airmass": ("AIRMASS", "SECZ", "AM", "HIERARCH ESO TEL AIRM START", "HIERARCH ESO TEL AIRM END"),
+}
+
+
+def look_up(header: Header, keywords: tuple[str, ...]) -> object:
+    """The first value that is there and not empty under any of some keywords, or ``None``."""
+    for keyword in keywords:
+        try:
+            value = header.get(keyword)
+        except (VerifyError, ValueError, AttributeError):  # a card that cannot be parsed
+            continue
+        if isinstance(value, str):
+            value = value.strip()
+        if isinstance(value, str | int | float) and value != "":
+            return value
+    return None
+
+
+def text(header: Header, name: str) -> str | None:
+    """A text of `KEYWORDS`, as it stands in the header; its beginning, where it goes on over many cards."""
+    value = look_up(header, KEYWORDS[name])
+    return None if value is None else str(value)[:MOST_TEXT]
+
+
+def number(header: Header, name: str) -> float | None:
+    """The first finite number of `KEYWORDS`, also where it was written as text."""
+    for keyword in KEYWORDS[name]:
+        value = look_up(header, (keyword,))
+        if value is None or isinstance(value, bool):
+            continue
+        try:
+            found = float(value)  # type: ignore[arg-type]  # text that is no number raises
+        except ValueError:
+            continue
+        if math.isfinite(found):
+            return found
+    return None

@@ -1,0 +1,50 @@
+"""What an exposure was taken for, in the words of observatories and of the programs of amateurs."""
+
+from __future__ import annotations
+
+import re
+
+from astropy.io.fits import Header
+
+from core.vocabulary import FrameKind
+from pipeline.files.cards import text
+from pipeline.frame import FrameRefused
+
+# Parts of what headers call the kind of an exposure. Flats come first: "sky flat", "dome flat".
+KINDS: tuple[tuple[FrameKind, tuple[str, ...]], ...] = (
+    (FrameKind.FLAT, ("flat", "skyflat", "dflat", "sflat", "flatfield")),
+    (FrameKind.BIAS, ("bias", "zero", "offset")),
+    (FrameKind.DARK, ("dark",)),
+)
+
+OF_THE_SKY = {
+    "object",
+    "science",
+    "light",
+}  # whole words that no bias or dark has, such as in "object, offset"
+NOT_IMAGES = {"arc", "comp", "comparison", "lamp", "focus", "wave"}  # whole words of the kind
+_CALIBRATION_TARGET = re.compile(
+    r"(?:dome|sky|twilight|master)?[\s_-]*(?P<kind>flat|bias|zero|dark)s?(?:[\s_-]*(?:field|frame)s?)?[\s_-]*\d*",
+    re.IGNORECASE,
+)
+
+
+def kind_of(header: Header) -> FrameKind:
+    """What an exposure was taken for, by its image type or, without one, by the name of its target.
+
+    Raises
+    ------
+    FrameRefused
+        It is no image of the sky and no bias, dark or flat: a lamp, a focus run, a spectrum.
+    """
+    said = (text(header, "kind") or "").lower()
+    words = set(re.split(r"[^a-z]+", said))
+    for kind, parts in KINDS:
+        if any(part in said for part in parts) and (kind is FrameKind.FLAT or not words & OF_THE_SKY):
+            return kind
+    if words & NOT_IMAGES or "spectr" in said:
+        raise FrameRefused(f"its header calls it {said[:40]!r}: not an image of the sky")
+    if not said and (target := _CALIBRATION_TARGET.fullmatch(text(header, "field") or "")):
+        names = {"flat": FrameKind.FLAT, "dark": FrameKind.DARK}
+        return names.get(target["kind"].lower(), FrameKind.BIAS)
+    return FrameKind.SCIENCE
