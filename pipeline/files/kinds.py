@@ -7,12 +7,12 @@ import re
 from astropy.io.fits import Header
 
 from core.vocabulary import FrameKind
-from pipeline.files.cards import text
+from pipeline.files.cards import look_up, text
 from pipeline.frame import FrameRefused
 
 # Parts of what headers call the kind of an exposure. Flats come first: "sky flat", "dome flat".
 KINDS: tuple[tuple[FrameKind, tuple[str, ...]], ...] = (
-    (FrameKind.FLAT, ("flat", "skyflat", "dflat", "sflat", "flatfield")),
+    (FrameKind.FLAT, ("flat", "twilight")),
     (FrameKind.BIAS, ("bias", "zero", "offset")),
     (FrameKind.DARK, ("dark",)),
 )
@@ -22,7 +22,11 @@ OF_THE_SKY = {
     "science",
     "light",
 }  # whole words that no bias or dark has, such as in "object, offset"
-NOT_IMAGES = {"arc", "comp", "comparison", "lamp", "focus", "wave"}  # whole words of the kind
+NOT_IMAGES = {"arc", "comp", "comparison", "lamp", "focus", "focusing", "wave"}  # whole words of the kind
+# What goes with an image and comes in a file of its own, by the words of NOIRLab, ESO and the DES.
+PRODUCTS = ("PRODTYPE", "PRODCATG", "DES_EXT")
+NOT_EXPOSURES = {"dqmask", "wtmap", "expmap", "mask", "weight", "ancillary"}  # whole words of those
+_DARK_FOR_FLATS = re.compile(r"dark[\s_-]*flat|flat[\s_-]*dark")  # as long as they: no flat
 _CALIBRATION_TARGET = re.compile(
     r"(?:dome|sky|twilight|master)?[\s_-]*(?P<kind>flat|bias|zero|dark)s?(?:[\s_-]*(?:field|frame)s?)?[\s_-]*\d*",
     re.IGNORECASE,
@@ -35,10 +39,15 @@ def kind_of(header: Header) -> FrameKind:
     Raises
     ------
     FrameRefused
-        It is no image of the sky and no bias, dark or flat: a lamp, a focus run, a spectrum.
+        It is no image of the sky and no bias, dark or flat: a lamp, a focus run, a spectrum, a weight map.
     """
+    for product in (str(look_up(header, (keyword,)) or "") for keyword in PRODUCTS):
+        if _words(product) & NOT_EXPOSURES:
+            raise FrameRefused(f"its header calls it {product[:40]!r}: it goes with an image, and is none")
     said = (text(header, "kind") or "").lower()
-    words = set(re.split(r"[^a-z]+", said))
+    words = _words(said)
+    if _DARK_FOR_FLATS.search(said):
+        return FrameKind.DARK
     for kind, parts in KINDS:
         if any(part in said for part in parts) and (kind is FrameKind.FLAT or not words & OF_THE_SKY):
             return kind
@@ -48,3 +57,7 @@ def kind_of(header: Header) -> FrameKind:
         names = {"flat": FrameKind.FLAT, "dark": FrameKind.DARK}
         return names.get(target["kind"].lower(), FrameKind.BIAS)
     return FrameKind.SCIENCE
+
+
+def _words(said: str) -> set[str]:
+    return set(re.split(r"[^a-z]+", said.lower()))

@@ -33,6 +33,16 @@ DATE = {"DATE-OBS": "2020-01-01T00:00:00"}
         ({"HIERARCH ESO DPR TYPE": "FLAT,LAMP"}, FrameKind.FLAT),
         ({"HIERARCH ESO DPR TYPE": "BIAS"}, FrameKind.BIAS),
         ({"HIERARCH ESO DPR TYPE": "OBJECT"}, FrameKind.SCIENCE),
+        ({"IMGTYPE": "BIAS", "OBJECT": "LSST"}, FrameKind.BIAS),
+        ({"DATA-TYP": "DOMEFLAT", "OBJECT": "DOMEFLAT"}, FrameKind.FLAT),
+        ({"DATA-TYP": "BIAS", "OBJECT": "CAL"}, FrameKind.BIAS),
+        ({"DATA-TYP": "STANDARD_STAR"}, FrameKind.SCIENCE),
+        ({"IMAGETYP": "TWILIGHT"}, FrameKind.FLAT),
+        ({"IMAGETYP": "DARKFLAT"}, FrameKind.DARK),
+        ({"IMAGETYP": "Dark Flat"}, FrameKind.DARK),
+        ({"IMAGETYP": "flat_dark"}, FrameKind.DARK),
+        ({"OBSTYPE": "object", "PRODTYPE": "image", "DES_EXT": "IMAGE"}, FrameKind.SCIENCE),
+        ({"PRODCATG": "SCIENCE.IMAGE"}, FrameKind.SCIENCE),
     ],
 )
 def test_the_kind_of_a_frame_is_read_from_its_type_or_its_target(cards, kind):
@@ -46,11 +56,26 @@ def test_the_kind_of_a_frame_is_read_from_its_type_or_its_target(cards, kind):
         {"OBSTYPE": "SPECTROSCOPIC"},
         {"IMAGETYP": "comp lamp"},
         {"HIERARCH ESO DPR TYPE": "WAVE,LAMP"},
+        {"DATA-TYP": "FOCUSING"},
     ],
 )
 def test_lamps_and_spectra_are_refused(cards):
     with pytest.raises(FrameRefused, match="not an image of the sky"):
         kind_of(Header(cards))
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {"PRODTYPE": "dqmask"},
+        {"PRODTYPE": "wtmap"},
+        {"PRODTYPE": "image", "DES_EXT": "WEIGHT"},
+        {"PRODCATG": "ANCILLARY.WEIGHTMAP"},
+    ],
+)
+def test_a_file_of_weights_or_flags_is_refused(cards):
+    with pytest.raises(FrameRefused, match="goes with an image"):
+        kind_of(Header({"OBSTYPE": "object", "FILTER": "r"} | cards))
 
 
 @pytest.mark.parametrize(
