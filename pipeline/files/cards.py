@@ -6,6 +6,7 @@ The keywords are data: a camera that names its gain in another way is one more w
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from astropy.io.fits import Header
 from astropy.io.fits.verify import VerifyError
@@ -84,7 +85,14 @@ def text(header: Header, name: str) -> str | None:
     return None if value is None else str(value)[:MOST_TEXT]
 
 
-def number(header: Header, name: str) -> float | None:
+class Number(NamedTuple):
+    """A number of a header, and what its card says of it."""
+
+    value: float
+    comment: str
+
+
+def told(header: Header, name: str) -> Number | None:
     """The first finite number of `KEYWORDS`, also where it was written as text."""
     for keyword in KEYWORDS[name]:
         value = look_up(header, (keyword,))
@@ -95,5 +103,11 @@ def number(header: Header, name: str) -> float | None:
         except ValueError:
             continue
         if math.isfinite(found):
-            return found
+            return Number(found, str(header.comments[keyword]))
     return None
+
+
+def number(header: Header, name: str) -> float | None:
+    """The value of what `told` finds."""
+    found = told(header, name)
+    return None if found is None else found.value

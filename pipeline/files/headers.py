@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from astropy.io.fits import Header
 
-from pipeline.files.cards import KEYWORDS, look_up, number, text
+from pipeline.files.card_units import (
+    TIME_UNITS_S,
+    is_in_counts,
+    is_in_electrons,
+    is_of_counts_per_electron,
+    seconds_of,
+)
+from pipeline.files.cards import KEYWORDS, Number, look_up, number, text, told
 from pipeline.files.kinds import kind_of
 from pipeline.files.times import absurd_dates, contradiction, mid_exposure, tells_middle
 from pipeline.frame import Exposure, FrameRefused
@@ -36,7 +43,6 @@ WHEELS = (
 )
 COLOUR_MOSAICS = {"rggb", "bggr", "grbg", "gbrg"}
 
-TIME_UNITS_S = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 COUNTS = {"adu", "dn", "du", "count", "counts", "ct", "cts", "data"}
 ELECTRONS = {"electron", "electrons", "e", "e-", "photoelectron", "photoelectrons", "photon", "photons", "ph"}
 FLUXES = {"jy", "mjy", "ujy", "njy", "nmgy", "nanomaggy", "nanomaggies", "maggy", "maggies"}
@@ -81,6 +87,7 @@ def exposure_of(header: Header, name: str) -> Exposure:
         mjd: float | None = time_of(header, exposure_s)
     except FrameRefused:
         mjd = None
+    per_count = _per_count(told(header, "gain"))
     detector = text(header, "detector")
     instrument = text(header, "instrument") or detector
     if instrument and detector and detector != instrument:
@@ -93,21 +100,19 @@ def exposure_of(header: Header, name: str) -> Exposure:
         filter=filter_of(header),
         field=text(header, "field"),
         instrument=instrument,
-        gain=gain_of(header, exposure_s, number(header, "gain")),
-        read_noise=_positive(number(header, "read_noise")),
-        saturation=_positive(number(header, "saturation")),
+        gain=gain_of(header, exposure_s, per_count),
+        read_noise=_read_noise(told(header, "read_noise"), per_count),
+        saturation=_saturation(told(header, "saturation"), data_unit(header), per_count),
         airmass=_airmass(number(header, "airmass")),
     )
 
 
 def _exposure_s(header: Header) -> float | None:
     """How long it was exposed, in seconds; none where the header does not say, or in an unknown unit."""
-    told = number(header, "exposure_s")
-    if told is not None:
-        return told
-    each = number(header, "integration_s")
-    if each is not None:
-        return each * max(number(header, "coadds") or 1.0, 1.0)
+    if (whole := told(header, "exposure_s")) is not None:
+        return whole.value * seconds_of(whole.comment)
+    if (each := told(header, "integration_s")) is not None:
+        return each.value * seconds_of(each.comment) * max(number(header, "coadds") or 1.0, 1.0)
     length, unit = number(header, "exposure"), TIME_UNITS_S.get(text(header, "time_unit") or "s")
     return None if length is None or unit is None else length * unit
 
@@ -202,6 +207,31 @@ def gain_of(header: Header, exposure_s: float | None, per_count: float | None) -
     if unit.per_second:
         return gain * exposure_s if exposure_s else None
     return gain
+
+
+def _per_count(gain: Number | None) -> float | None:
+    """Electrons per count: a gain whose card says that it is of counts per electron is turned over."""
+    if gain is None or not gain.value > 0.0:
+        return None
+    return 1.0 / gain.value if is_of_counts_per_electron(gain.comment) else gain.value
+
+
+def _read_noise(noise: Number | None, per_count: float | None) -> float | None:
+    """Electrons; none where a card tells counts and nobody the gain."""
+    if noise is None or not noise.value > 0.0:
+        return None
+    if is_in_counts(noise.comment):
+        return None if per_count is None else noise.value * per_count
+    return noise.value
+
+
+def _saturation(level: Number | None, unit: DataUnit, per_count: float | None) -> float | None:
+    """Units of the stored data; none where a card tells electrons and nobody the gain."""
+    if level is None or not level.value > 0.0:
+        return None
+    if unit.kind == "counts" and is_in_electrons(level.comment):
+        return None if per_count is None else level.value / per_count
+    return level.value
 
 
 def _airmass(value: float | None) -> float | None:
