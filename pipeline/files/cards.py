@@ -79,6 +79,14 @@ def look_up(header: Header, keywords: tuple[str, ...]) -> object:
     return None
 
 
+def comment_of(header: Header, keywords: tuple[str, ...]) -> str:
+    """What stands behind the value that `look_up` finds."""
+    for keyword in keywords:
+        if look_up(header, (keyword,)) is not None:
+            return str(header.comments[keyword])
+    return ""
+
+
 def text(header: Header, name: str) -> str | None:
     """A text of `KEYWORDS`, as it stands in the header; its beginning, where it goes on over many cards."""
     value = look_up(header, KEYWORDS[name])

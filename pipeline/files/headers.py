@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 from astropy.io.fits import Header
 
@@ -14,9 +15,16 @@ from pipeline.files.card_units import (
     is_of_counts_per_electron,
     seconds_of,
 )
-from pipeline.files.cards import KEYWORDS, Number, look_up, number, text, told
+from pipeline.files.cards import KEYWORDS, Number, comment_of, look_up, number, text, told
 from pipeline.files.kinds import kind_of
-from pipeline.files.times import absurd_dates, contradiction, mid_exposure, tells_middle
+from pipeline.files.times import (
+    absurd_dates,
+    contradiction,
+    mid_exposure,
+    old_century,
+    tells_middle,
+    told_by,
+)
 from pipeline.frame import Exposure, FrameRefused
 
 EMPTY_SLOTS = (
@@ -48,6 +56,10 @@ ELECTRONS = {"electron", "electrons", "e", "e-", "photoelectron", "photoelectron
 FLUXES = {"jy", "mjy", "ujy", "njy", "nmgy", "nanomaggy", "nanomaggies", "maggy", "maggies"}
 NO_UNIT = {"", "none", "unitless", "dimensionless", "n/a", "unknown", "undefined"}
 
+# What the comment of a time says of it.
+_OF_MIDDLE = re.compile(r"\bmid(dle|point|time|exposure)?\b", re.IGNORECASE)
+_LOCAL = re.compile(r"\blocal\b", re.IGNORECASE)
+_UNIVERSAL = re.compile(r"\b(ut[c1]?|gmt|universal)\b", re.IGNORECASE)
 _PER_PIXEL = re.compile(r"\s*/\s*pix(el)?|\s+pix(el)?(\^|\*\*)?-1")
 _PER_SECOND = re.compile(r"(\s*/\s*s(ec(ond)?)?|\s+per\s+s(ec(ond)?)?|[\s*.]+s(ec)?(\^|\*\*)?\(?-1\)?)$")
 
@@ -125,22 +137,29 @@ def time_of(header: Header, exposure_s: float | None) -> float:
     FrameRefused
         The header has no date, or not one that tells the time.
     """
-    mjd = mid_exposure(lambda keywords: look_up(header, keywords), exposure_s or 0.0)
+    look = partial(look_up, header)
+    is_middle = _OF_MIDDLE.search(comment_of(header, told_by(look))) is not None
+    mjd = mid_exposure(look, exposure_s or 0.0, is_middle=is_middle)
     if mjd is None:
-        if absurd := absurd_dates(lambda keywords: look_up(header, keywords)):
+        if absurd := absurd_dates(look):
             raise FrameRefused(f"the date of its header cannot be used: {absurd}")
         raise FrameRefused("its header has no date (DATE-OBS, MJD-OBS or JD)")
     return mjd
 
 
-def date_contradiction(header: Header) -> str | None:
-    """One sentence where a header dates the exposure twice, and differently."""
-    return contradiction(lambda keywords: look_up(header, keywords))
+def date_doubts(header: Header, exposure_s: float | None) -> tuple[str, ...]:
+    """A sentence each for what makes the date of an exposure doubtful."""
+    look = partial(look_up, header)
+    said = comment_of(header, told_by(look))
+    is_local = _LOCAL.search(said) and not _UNIVERSAL.search(said) and look(("TIMESYS",)) is None
+    local = f"its header calls its time local ({said[:60]!r}), and it is taken as UTC" if is_local else None
+    found = (contradiction(look, exposure_s or 0.0), old_century(look), local)
+    return tuple(each for each in found if each is not None)
 
 
 def unknown_length(header: Header, exposure_s: float | None) -> str | None:
     """One sentence where the time of an exposure is that of its start, as nothing tells how long it was."""
-    if exposure_s or tells_middle(lambda keywords: look_up(header, keywords)):
+    if exposure_s or tells_middle(partial(look_up, header)):
         return None
     written = look_up(header, KEYWORDS["exposure_s"])
     told = "has no exposure time (EXPTIME)" if written is None else f"has no usable exposure time ({written})"

@@ -32,6 +32,7 @@ MIDDLE_DATES = ("DATE-AVG", "DATE-MID", "DATEMID", "DATE_MID", "UTMIDDLE")
 MIDDLE_MJDS = ("MJD-AVG", "MJD-MID", "MJDMID", "MJD_MID")
 START_DATES = ("DATE-OBS", "DATE-BEG", "DATEOBS", "DATE_OBS", "UT-DATE", "UTDATE")
 START_TIMES = (
+    "UT-STR",  # of Subaru, whose UT is that of the middle
     "UT",
     "UTSTART",
     "TIME-OBS",
@@ -49,13 +50,18 @@ END_DATES = ("DATE-END",)
 END_MJDS = ("MJD-END",)
 ROW_CLOCKS = ("C_OBS",)  # of SDSS: "CCD row clock rate (usec/row)"
 TAI_TIMES = ("TAIHMS",)  # of SDSS, beside the date of TAI: "TAI time HH:MM:SS.SS"
-START_MJDS = ("MJD-OBS", "MJD-BEG", "MJD", "OBSMJD", "MJD_OBS", "MJDSTART", "EXPSTART", "TEXPSTRT")
+START_MJDS = ("MJD-OBS", "MJD-BEG", "MJD-STR", "MJD", "OBSMJD", "MJD_OBS", "MJDSTART", "EXPSTART", "TEXPSTRT")
 START_JDS = ("JD", "OBSJD", "JD-OBS", "JD_OBS", "JDSTART")
 
 MJD_OF_ORDINAL_ZERO = -678576  # `date.toordinal` of 1858-11-17 is 678576
 GPS_BEHIND_TAI_S = 19.0
 EARLIEST_MJD = 1.0  # a zero stands for "not known"
-CONTRADICTION_DAYS = 1.0
+LONGEST_DAYS = 1.0  # of an exposure
+CONTRADICTION_DAYS = (
+    1.5 / 24.0
+)  # more than a day number of one decimal leaves open, less than most time zones
+LEAST_DAYS_TOLD = 2.0  # fewer are told in hours
+FIRST_OF_TWO_DIGITS = 49  # 1949: the oldest surveys of the sky that were digitised
 LATEST_MJD = 120000.0  # the year 2187: later is a damaged number
 
 _DATE = re.compile(r"(?P<year>[+-]?\d{4,6})[-/](?P<month>\d{1,2})[-/](?P<day>\d{1,2})")
@@ -68,7 +74,7 @@ _CLOCK = re.compile(
 _DIGITS = re.compile(r"(\d{4})(\d{2})(\d{2})")  # 20130706
 
 
-def mid_exposure(look: Look, exposure_s: float) -> float | None:
+def mid_exposure(look: Look, exposure_s: float, *, is_middle: bool = False) -> float | None:
     """The middle of an exposure.
 
     Parameters
@@ -77,6 +83,8 @@ def mid_exposure(look: Look, exposure_s: float) -> float | None:
         Gives the first value that the header holds under any of some keywords, or ``None``.
     exposure_s : float
         Seconds; 0 where it is not known, and the result is then the start unless the header tells the end.
+    is_middle : bool
+        Whether the header calls the time of ``DATE-OBS`` that of the middle.
 
     Returns
     -------
@@ -95,9 +103,11 @@ def mid_exposure(look: Look, exposure_s: float) -> float | None:
     if start is None:
         return None
     mjd = _to_utc(start, look)
+    if is_middle:
+        return mjd
     if exposure_s == 0.0 and (end := _end(look)) is not None:
         lasted = _to_utc(end, look) - mjd
-        return mjd + lasted / 2.0 if 0.0 < lasted < CONTRADICTION_DAYS else mjd
+        return mjd + lasted / 2.0 if 0.0 < lasted < LONGEST_DAYS else mjd
     return mjd + _until_middle_s(look, exposure_s) / 86400.0
 
 
@@ -115,16 +125,32 @@ def tells_middle(look: Look) -> bool:
     return _middle(look) is not None or _end(look) is not None
 
 
-def contradiction(look: Look) -> str | None:
-    """One sentence where the date of the start and its day number are more than a day apart."""
+def contradiction(look: Look, exposure_s: float) -> str | None:
+    """One sentence where the date of the start and its day number are further apart than it lasted."""
     moment = _date_and_time(look(START_DATES), look(START_TIMES))
     mjd = _in_range(look(START_MJDS))
-    if moment is None or moment.clock is None or mjd is None:
+    if moment is None or moment.clock is None or mjd is None or mjd == math.floor(mjd):  # the number of a day
         return None
-    apart = moment.day + moment.clock / 86400.0 - mjd
-    if abs(apart) <= CONTRADICTION_DAYS:
+    apart = abs(moment.day + moment.clock / 86400.0 - mjd)
+    if apart <= CONTRADICTION_DAYS + exposure_s / 86400.0:
         return None
-    return f"DATE-OBS and MJD-OBS of its header are {abs(apart):.0f} days apart; DATE-OBS is believed"
+    said = f"{apart:.0f} days" if apart >= LEAST_DAYS_TOLD else f"{24.0 * apart:.1f} hours"
+    return f"DATE-OBS and MJD-OBS of its header are {said} apart; DATE-OBS is believed"
+
+
+def old_century(look: Look) -> str | None:
+    """One sentence where a year of two digits makes a date older than any digital image of the sky."""
+    written = str(look(START_DATES) or "").strip()
+    found = _OLD_DATE.match(written)
+    if found is None or len(found["year"]) != len("YY") or int(found["year"]) >= FIRST_OF_TWO_DIGITS:
+        return None
+    return f"its date {written[:20]} is of the year 19{found['year']}, as the FITS Standard has it"
+
+
+def told_by(look: Look) -> tuple[str, ...]:
+    """The keywords among which is the one that tells the time of the day."""
+    moment = _date_and_time(look(START_DATES), None)
+    return START_TIMES if moment is not None and moment.clock is None else START_DATES
 
 
 def absurd_dates(look: Look) -> str | None:

@@ -9,7 +9,7 @@ from astropy.io.fits import Header
 from astropy.time import Time
 
 from pipeline.files.fits_files import read_frame
-from pipeline.files.headers import date_contradiction, exposure_of, time_of, unknown_length
+from pipeline.files.headers import date_doubts, exposure_of, time_of, unknown_length
 from pipeline.frame import FrameRefused
 
 EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
@@ -204,11 +204,66 @@ def test_rise_frames_agree_with_their_mjd(shared_data):
 
 
 def test_two_dates_that_differ_are_told_and_an_absurd_one_is_not_none_at_all():
-    assert date_contradiction(Header({"DATE-OBS": "2020-08-30T21:36:59", "MJD-OBS": 59091.9})) is None
-    told = date_contradiction(Header({"DATE-OBS": "2099-01-01T00:00:00", "MJD-OBS": 56492.5}))
-    assert told == ("DATE-OBS and MJD-OBS of its header are 31212 days apart; DATE-OBS is believed")
+    assert date_doubts(Header({"DATE-OBS": "2020-08-30T21:36:59", "MJD-OBS": 59091.9}), 60.0) == ()
+    told = date_doubts(Header({"DATE-OBS": "2099-01-01T00:00:00", "MJD-OBS": 56492.4}), 60.0)
+    assert told == ("DATE-OBS and MJD-OBS of its header are 31212 days apart; DATE-OBS is believed",)
     with pytest.raises(FrameRefused, match=r"the date of its header cannot be used: 1e\+300"):
         time_of(Header({"MJD-OBS": 1e300}), None)
+
+
+@pytest.mark.parametrize(
+    ("hours", "exposure_s", "told"),
+    [(7.0, 60.0, True), (2.0, 60.0, True), (1.0, 60.0, False), (2.0, 3600.0, False), (-7.0, 60.0, True)],
+)
+def test_a_local_time_beside_a_day_number_of_utc_is_told(hours, exposure_s, told):
+    """A day number of one decimal, or of the middle or the end, is as far away as that."""
+    start = Header({"DATE-OBS": "2020-08-30T12:00:00", "MJD-OBS": 59091.5 + hours / 24.0})
+    said = date_doubts(start, exposure_s)
+    assert bool(said) == told
+    assert not told or f"are {abs(hours):.1f} hours apart" in said[0]
+
+
+@pytest.mark.parametrize("keyword", ["DATE-OBS", "UT"])
+@pytest.mark.parametrize("words", ["UTC at mid exposure", "Middle of the exposure (UT)", "UT midpoint"])
+def test_a_time_that_is_called_that_of_the_middle_is_it(keyword, words):
+    cards = {"DATE-OBS": "2020-01-01T06:00:00"}
+    if keyword == "UT":
+        cards = {"DATE-OBS": "2020-01-01", "UT": "06:00:00"}
+    header = Header(cards | {"EXPTIME": 600.0})
+    header.comments[keyword] = words
+    assert time_of(header, 600.0) == pytest.approx(58849.25, abs=1e-9)
+    header.comments[keyword] = "UTC at start of exposure"
+    assert time_of(header, 600.0) == pytest.approx(58849.25 + 300.0 / 86400.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("words", "scale", "told"),
+    [
+        ("Local time at start", {}, True),
+        ("local date and time", {}, True),
+        ("UTC, not local time", {}, False),
+        ("start of exposure", {}, False),
+        ("local time", {"TIMESYS": "UTC"}, False),
+    ],
+)
+def test_a_time_that_is_called_local_is_told(words, scale, told):
+    header = Header({"DATE-OBS": "2020-01-01T06:00:00", "EXPTIME": 60.0, **scale})
+    header.comments["DATE-OBS"] = words
+    assert bool(date_doubts(header, 60.0)) == told
+
+
+@pytest.mark.parametrize(
+    ("written", "told"), [("14/05/08", True), ("17/01/55", False), ("14/05/2008", False)]
+)
+def test_a_year_of_two_digits_before_there_were_such_images_is_told(written, told):
+    said = date_doubts(Header({"DATE-OBS": written, "UT": "06:00:00"}), 60.0)
+    assert said == ((f"its date {written} is of the year 1908, as the FITS Standard has it",) if told else ())
+
+
+def test_subaru_tells_the_start_beside_a_ut_of_the_middle():
+    cards = {"DATE-OBS": "2015-10-10", "UT": "08:01:15.0", "UT-STR": "08:00:00.0", "MJD": 57305.334201}
+    assert time_of(Header(cards), 150.0) == pytest.approx(57305 + (8 * 3600 + 75) / 86400.0, abs=1e-9)
+    assert time_of(Header({"MJD-STR": 57305.25, "MJD": 57305.26}), 0.0) == 57305.25
 
 
 @pytest.mark.parametrize(
