@@ -7,8 +7,9 @@ In order of trust:
 3. a date alone with a time of day beside it (``UT``, ``UTSTART``, ``TIME-OBS``, …; SDSS's ``TAIHMS`` is TAI);
 4. the start as one number (``MJD-OBS``, ``JD``, …), unless it is that of a day alone.
 
-The start plus half the exposure is the middle; where that is not known, it is between start and end, if the
-header tells when it ended (``DATE-END``, ``MJD-END``). Of SDSS's scans, in which the sky drifts over the
+The start plus half the exposure is the middle, or half of ``TELAPSE`` (FITS Standard 4.0, section 9.4), which
+has the gaps in it; where neither is known, it is between start and end, if the header tells when it ended
+(``DATE-END``, ``MJD-END``). Of SDSS's scans, in which the sky drifts over the
 detector while it is read, the time is that at which the first row was read, and so when its exposure ended:
 each row follows after the one before. Their middle is that of the row in the middle. ``TIMESYS`` applies to
 times without an offset.
@@ -24,6 +25,7 @@ from datetime import date
 from astropy.time import Time
 
 from core.epochs import JD_OF_MJD_0
+from pipeline.files.card_units import TIME_UNITS_S
 from pipeline.frame import FrameRefused
 
 Look = Callable[[tuple[str, ...]], object]
@@ -105,6 +107,7 @@ def mid_exposure(look: Look, exposure_s: float, *, is_middle: bool = False) -> f
     mjd = _to_utc(start, look)
     if is_middle:
         return mjd
+    exposure_s = max(exposure_s, _elapsed_s(look))
     if exposure_s == 0.0 and (end := _end(look)) is not None:
         lasted = _to_utc(end, look) - mjd
         return mjd + lasted / 2.0 if 0.0 < lasted < LONGEST_DAYS else mjd
@@ -120,9 +123,15 @@ def _until_middle_s(look: Look, exposure_s: float) -> float:
     return rows / 2.0 * clock_us * 1e-6 - exposure_s / 2.0
 
 
+def _elapsed_s(look: Look) -> float:
+    """From start to end by ``TELAPSE``: with what was lost in between it is more than the exposure."""
+    unit_s = TIME_UNITS_S.get(str(look(("TIMEUNIT",)) or "s"))
+    return (_positive(look(("TELAPSE",))) or 0.0) * (unit_s or 0.0)
+
+
 def tells_middle(look: Look) -> bool:
     """Whether a header tells the middle of an exposure without its length: itself, or by when it ended."""
-    return _middle(look) is not None or _end(look) is not None
+    return _middle(look) is not None or _end(look) is not None or _elapsed_s(look) > 0.0
 
 
 def contradiction(look: Look, exposure_s: float) -> str | None:

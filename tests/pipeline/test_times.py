@@ -260,6 +260,15 @@ def test_a_year_of_two_digits_before_there_were_such_images_is_told(written, tol
     assert said == ((f"its date {written} is of the year 1908, as the FITS Standard has it",) if told else ())
 
 
+@pytest.mark.parametrize(("unit", "elapsed"), [("s", 1800.0), ("d", 1800.0 / 86400.0), (None, 1800.0)])
+def test_the_middle_is_that_of_all_the_time_that_elapsed(unit, elapsed):
+    """A satellite's exposure is what remains of it after readout and cosmic rays."""
+    cards = {"DATE-OBS": "2020-01-01T00:00:00", "EXPTIME": 1180.0, "TELAPSE": elapsed, "TIMEUNIT": unit}
+    header = Header({name: value for name, value in cards.items() if value is not None})
+    assert time_of(header, 1180.0) == pytest.approx(58849.0 + 900.0 / 86400.0, abs=1e-9)
+    assert unknown_length(header, None) is None
+
+
 def test_subaru_tells_the_start_beside_a_ut_of_the_middle():
     cards = {"DATE-OBS": "2015-10-10", "UT": "08:01:15.0", "UT-STR": "08:00:00.0", "MJD": 57305.334201}
     assert time_of(Header(cards), 150.0) == pytest.approx(57305 + (8 * 3600 + 75) / 86400.0, abs=1e-9)
