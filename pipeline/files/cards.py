@@ -16,11 +16,12 @@ MOST_TEXT = 200  # letters of a text
 # The first keyword that holds a usable value wins.
 KEYWORDS: dict[str, tuple[str, ...]] = {
     "exposure_s": ("EXPTIME", "EXPOSURE", "EXP_TIME", "EXPOSED", "TEXPTIME", "ELAPTIME", "PEXP"),
-    "integration_s": ("ITIME",),  # of Keck and IRTF: of each of the frames that the camera added up
-    "coadds": ("COADDS", "CO_ADDS"),
+    # Of each of the frames that the camera added up: Keck, IRTF, ESO.
+    "integration_s": ("ITIME", "HIERARCH ESO DET DIT"),
+    "coadds": ("COADDS", "CO_ADDS", "HIERARCH ESO DET NDIT"),
     "exposure": ("XPOSURE",),  # of the FITS Standard 4.0: in the unit of its times
     "time_unit": ("TIMEUNIT",),
-    "filter": ("FILTER", "FILTERS", "BAND", "FILTNAM", "FILTERID", "INSFILTE"),
+    "filter": ("FILTER", "FILTERS", "BAND", "FILTNAM", "FILTNAME", "FILTERID", "INSFILTE", "WFFBAND"),
     "field": ("OBJECT", "FIELD", "FIELDID", "TARGNAME", "OBJNAME", "TARGET"),
     "instrument": ("INSTRUME", "INSTRUMENT", "DETECTOR", "CAMERA", "DETNAM"),
     "detector": (
@@ -33,6 +34,7 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
         "CCDNAME",
         "IMAGEID",
         "DET-ID",
+        "LSST_NUM",
         "HIERARCH ESO DET CHIP1 ID",
         "HIERARCH ESO DET CHIP NAME",
     ),
@@ -49,17 +51,19 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
         "DATA-TYP",
         "HIERARCH ESO DPR TYPE",
     ),
-    "gain": ("EGAIN", "GAIN", "GAINA", "CCDGAIN", "GAIN1", "HIERARCH ESO DET OUT1 CONAD", "CONAD"),
+    "gain": ("EGAIN", "GAIN", "GAINA", "CCDGAIN", "GAIN1", "RO_GAIN", "HIERARCH ESO DET OUT1 CONAD", "CONAD"),
     "read_noise": (
         "RDNOISE",
         "READNOIS",
         "READNOISE",
+        "READNOI",
         "RON",
         "ENOISE",
+        "RO_NOISE",
         "RDNOISEA",
         "HIERARCH ESO DET OUT1 RON",
     ),
-    "saturation": ("SATURATE", "SATURATA", "SATLEVEL", "MAXLIN", "SATUR_LEVEL", "FULLWELL"),
+    "saturation": ("SATURATE", "SATURATA", "SATLEVEL", "MAXLIN", "SATURVAL", "SATUR_LEVEL", "FULLWELL"),
     "unit": ("BUNIT", "UNIT", "UNITS"),
     "airmass": ("AIRMASS", "SECZ", "AM", "HIERARCH ESO TEL AIRM START", "HIERARCH ESO TEL AIRM END"),
 }

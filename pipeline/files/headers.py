@@ -15,7 +15,7 @@ from pipeline.files.card_units import (
     is_of_counts_per_electron,
     seconds_of,
 )
-from pipeline.files.cards import KEYWORDS, Number, comment_of, look_up, number, text, told
+from pipeline.files.cards import KEYWORDS, MOST_TEXT, Number, comment_of, look_up, number, text, told
 from pipeline.files.kinds import kind_of
 from pipeline.files.times import (
     absurd_dates,
@@ -27,27 +27,13 @@ from pipeline.files.times import (
 )
 from pipeline.frame import Exposure, FrameRefused
 
-EMPTY_SLOTS = (
-    "air",
-    "clear",
-    "open",
-    "none",
-    "empty",
-    "out",
-    "free",
-    "n/a",
-)  # of a filter wheel among several
+# Of a filter wheel among several.
+EMPTY_SLOTS = ("air", "clear", "clr", "open", "none", "empty", "out", "free", "hole", "n/a")
 WHEELS = (
-    "FILTER1",
-    "FILTER2",
-    "FILTER3",
-    "FILTER4",
-    "FILTERA",
-    "FILTERB",
-    "HIERARCH ESO INS FILT1 NAME",
-    "HIERARCH ESO INS FILT2 NAME",
-    "HIERARCH ESO INS FILT3 NAME",
-    "HIERARCH ESO INS FILT4 NAME",
+    *(f"FILTER{wheel}" for wheel in ("1", "2", "3", "4", "A", "B", "01", "02", "03")),
+    *("FILTNAM1", "FILTNAM2"),  # Hubble's WFPC2
+    *("ALFLTNM", "FAFLTNM", "FBFLTNM", "NCFLTNM1", "NCFLTNM2"),  # the NOT
+    *(f"HIERARCH ESO INS FILT{wheel} NAME" for wheel in (1, 2, 3, 4)),
 )
 COLOUR_MOSAICS = {"rggb", "bggr", "grbg", "gbrg"}
 
@@ -121,12 +107,18 @@ def exposure_of(header: Header, name: str) -> Exposure:
 
 def _exposure_s(header: Header) -> float | None:
     """How long it was exposed, in seconds; none where the header does not say, or in an unknown unit."""
-    if (whole := told(header, "exposure_s")) is not None:
-        return whole.value * seconds_of(whole.comment)
-    if (each := told(header, "integration_s")) is not None:
-        return each.value * seconds_of(each.comment) * max(number(header, "coadds") or 1.0, 1.0)
+    whole, each = _seconds(header, "exposure_s"), _seconds(header, "integration_s")
+    if each is not None and whole in (None, each):  # of one, although it is called that of the exposure
+        return each * max(number(header, "coadds") or 1.0, 1.0)
+    if whole is not None:
+        return whole
     length, unit = number(header, "exposure"), TIME_UNITS_S.get(text(header, "time_unit") or "s")
     return None if length is None or unit is None else length * unit
+
+
+def _seconds(header: Header, name: str) -> float | None:
+    length = told(header, name)
+    return None if length is None else length.value * seconds_of(length.comment)
 
 
 def time_of(header: Header, exposure_s: float | None) -> float:
@@ -167,7 +159,7 @@ def unknown_length(header: Header, exposure_s: float | None) -> str | None:
 
 
 def filter_of(header: Header) -> str | None:
-    """The filter's name; where there are several wheels, the first that is not an empty slot.
+    """The filter's name; where there are several wheels, what is in them but for empty slots.
 
     Raises
     ------
@@ -182,7 +174,7 @@ def filter_of(header: Header) -> str | None:
         return name
     slots = [str(slot) for wheel in WHEELS if (slot := look_up(header, (wheel,))) is not None]
     in_use = [slot for slot in slots if not slot.lower().startswith(EMPTY_SLOTS)]
-    return next(iter(in_use or slots), None)
+    return "+".join(in_use)[:MOST_TEXT] if in_use else next(iter(slots), None)
 
 
 def data_unit(header: Header) -> DataUnit:

@@ -87,6 +87,8 @@ def test_a_file_of_weights_or_flags_is_refused(cards):
         ({"ITIME": 30.0, "COADDS": 0}, 30.0),
         ({"ITIME": 30000, "COADDS": 4, "ELAPTIME": 120.0}, 120.0),  # Keck's archive tells the whole itself
         ({"EXPTIME": 120.0, "COADDS": 4}, 120.0),  # nothing says that it is of a part
+        ({"EXPTIME": 10.0, "HIERARCH ESO DET DIT": 10.0, "HIERARCH ESO DET NDIT": 6}, 60.0),  # it is of one
+        ({"EXPTIME": 60.0, "HIERARCH ESO DET DIT": 10.0, "HIERARCH ESO DET NDIT": 6}, 60.0),
     ],
 )
 def test_what_a_camera_added_up_was_exposed_for_all_of_its_integrations(cards, seconds):
@@ -154,7 +156,14 @@ def test_of_several_wheels_the_one_in_use_gives_the_filter():
     assert filter_of(Header({"FILTERS": 58})) == "58"
     eso = {"HIERARCH ESO INS FILT1 NAME": "free", "HIERARCH ESO INS FILT2 NAME": "R_SPECIAL"}
     assert filter_of(Header(eso)) == "R_SPECIAL"
+    assert filter_of(Header({"FILTER01": "HSC-r"})) == "HSC-r"
+    assert filter_of(Header({"ALFLTNM": "Open", "FAFLTNM": "r' SDSS", "FBFLTNM": "Open"})) == "r' SDSS"
+    assert filter_of(Header({"FILTER1": "clear", "FILTER2": "open"})) == "clear"
     assert filter_of(Header()) is None
+
+
+def test_two_filters_in_the_light_are_another_than_one_of_them():
+    assert filter_of(Header({"FILTER1": "GG455", "FILTER2": "i", "FILTER3": "open"})) == "GG455+i"
 
 
 @pytest.mark.parametrize("cards", [{"BAYERPAT": "RGGB"}, {"FILTER": "GBRG"}])
@@ -167,3 +176,8 @@ def test_a_text_that_goes_on_over_many_cards_is_cut_so_that_every_store_can_inde
     header = Header()
     header["OBJECT"] = "M31 " * 5000
     assert text(header, "field") == "M31 " * 50
+
+
+def test_read_noise_and_saturation_of_palomar_are_known():
+    found = exposure_of(Header({"READNOI": 10.2, "SATURVAL": 17000.0, "GAIN": 1.5, **DATE}), "x")
+    assert (found.read_noise, found.saturation, found.gain) == (10.2, 17000.0, 1.5)
