@@ -145,10 +145,11 @@ class Settings(BaseSettings):
         How the depth is measured changes nothing of that, and so makes no other version of a difference;
         nor does how much room masters may take.
         """
+        unscientific = {"cadence_s"} if self.camera.keywords else {"cadence_s", "keywords"}
         science = self.model_dump(
             mode="json",
             include={"camera", "calibrate", "quality", "align", "subtract", "detect", "cutout"},
-            exclude={"camera": {"cadence_s"}, "calibrate": {"keep_gib"}, "subtract": {"device"}},
+            exclude={"camera": unscientific, "calibrate": {"keep_gib"}, "subtract": {"device"}},
         )
         return hashlib.sha256(json.dumps(science, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -2,7 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from core.login import refusal
 from core.settings_values import usable
@@ -17,6 +25,10 @@ class Section(BaseModel):
     @classmethod
     def _usable(cls, value: Any) -> Any:
         return usable(value)
+
+
+def _upper(value: Any) -> Any:
+    return value.strip().upper() if isinstance(value, str) else value
 
 
 class StoreSettings(Section):
@@ -34,6 +46,12 @@ class QueueSettings(Section):
     store_wait_s: float = Field(300.0, ge=0)  # for a server that is away, before a run gives up
 
 
+# Of a FITS header: of eight characters, or a long one of ESO's convention.
+Keyword = Annotated[
+    str, Field(pattern=r"^([A-Z0-9_-]{1,8}|HIERARCH [A-Z0-9_.\- ]{1,66})$"), BeforeValidator(_upper)
+]
+
+
 class CameraSettings(Section):
     """What the camera is like, where headers are silent. 0 means unknown."""
 
@@ -41,6 +59,7 @@ class CameraSettings(Section):
     read_noise: float = Field(0.0, ge=0)  # electrons
     saturation: float = Field(0.0, ge=0)  # data units
     cadence_s: float = Field(0.0, ge=0)  # between two frames; 0: as the watched folders find it
+    keywords: dict[Keyword, Keyword] = Field(default_factory=dict)  # what AstrID reads, and where it stands
 
 
 Latitude = Annotated[float, Field(ge=-90, le=90)]

@@ -287,7 +287,7 @@ def _measured(
 ) -> Measured:
     with _of_file(name):
         with clock.stage("read"):
-            raw = _raw(name, options, mask)
+            raw = _raw(name, options, mask, settings)
         return measure(raw, None, settings, clock)
 
 
@@ -300,10 +300,10 @@ def _of_file(name: str) -> Iterator[None]:
         raise FrameRefused(f"{name}: {refused}", refused.value, refused.limit) from refused
 
 
-def _raw(name: str, options: DiffOptions, mask: Path | None) -> RawFrame:
+def _raw(name: str, options: DiffOptions, mask: Path | None, settings: Settings) -> RawFrame:
     """Read a file, with what the caller knows better standing over its header."""
     path, extension = split_extension(name)
-    raw = read_frame(path, extension)
+    raw = read_frame(path, extension, settings.camera.keywords)
     exposure = raw.exposure
     if options.gain is not None:
         exposure = replace(exposure, gain=options.gain)

@@ -111,7 +111,7 @@ def process(
     small: bytes | None = None
     try:
         with clock.stage("read"):
-            raw = read_frame(path, extension)
+            raw = read_frame(path, extension, settings.camera.keywords)
         with clock.stage("calibrate"):
             masters = masters and due(masters, raw.header)
             frame = calibrate(raw, masters, settings)
@@ -172,7 +172,7 @@ def subtract_again(
     FrameRefused
         The frame can no longer be used, or holds the exposure that its reference does.
     """
-    frame = calibrate(read_frame(path, extension), masters, settings)
+    frame = calibrate(read_frame(path, extension, settings.camera.keywords), masters, settings)
     measured = measure_calibrated(frame, settings, StageClock())
     new = align(measured.frame, measured.stars, measured.fwhm, reference, settings)
     difference = subtract(new, reference, settings)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from astrid_tui.cli.completion import file_or_candidate
-from astrid_tui.cli.invocation import card_for, print_text, store_of
+from astrid_tui.cli.invocation import card_for, print_text, settings_of, store_of
 from core.charset import writes_utf8
 from core.database.keys import key_in
 from core.errors import AstridError
@@ -139,7 +139,7 @@ def _show_file(context: typer.Context, name: str, look: "Look", columns: int) ->
         _show_named(context, name, look, columns)
         return
     try:
-        raw = read_frame(path, extension)
+        raw = read_frame(path, extension, settings_of(context).camera.keywords)
     except FrameRefused as refused:
         raise AstridError(f"{path}: {refused}") from refused
     values = np.where(raw.mask != 0, np.float32(np.nan), raw.data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -45,7 +46,7 @@ class MastersFor(Protocol):
         """
 
 
-def calibrators(store: Store) -> list[Calibrator]:
+def calibrators(store: Store, settings: Settings) -> list[Calibrator]:
     """Every bias, dark and flat that was ingested."""
     with store.read() as session:
         query = select(Observation).where(col(Observation.state) == ObservationState.CALIBRATION.value)
@@ -55,13 +56,13 @@ def calibrators(store: Store) -> list[Calibrator]:
             exposure=exposure_of_row(row),
             shape=(row.height or 0, row.width or 0),
             content=f"{row.content}[{row.extension}]",
-            read=partial(_read, Path(row.path), row.extension, row.content),
+            read=partial(_read, Path(row.path), row.extension, row.content, settings.camera.keywords),
         )
         for row in rows
     ]
 
 
-def _read(path: Path, extension: int, content: str) -> RawFrame:
+def _read(path: Path, extension: int, content: str, keywords: Mapping[str, str]) -> RawFrame:
     """A calibration frame, as long as its file is the one that was ingested.
 
     What is refused for what the file holds is not read again until it looks otherwise: every frame that it
@@ -72,11 +73,11 @@ def _read(path: Path, extension: int, content: str) -> RawFrame:
     FrameRefused
         It is not, or cannot be read.
     """
-    key = (path, extension, content, _look_at(path))
+    key = (path, extension, content, _look_at(path), tuple(sorted(keywords.items())))
     if key in _refused:
         raise FrameRefused(_refused[key])
     try:
-        return _read_same(path, extension, content)
+        return _read_same(path, extension, content, keywords)
     except FrameRefused as refused:
         if not _may_pass(refused):
             if len(_refused) >= MOST_REFUSED:
@@ -85,10 +86,10 @@ def _read(path: Path, extension: int, content: str) -> RawFrame:
         raise
 
 
-def _read_same(path: Path, extension: int, content: str) -> RawFrame:
+def _read_same(path: Path, extension: int, content: str, keywords: Mapping[str, str]) -> RawFrame:
     if was_written_over(path, content):
         raise FrameRefused(WRITTEN_OVER)
-    return read_frame(path, extension)
+    return read_frame(path, extension, keywords)
 
 
 def _look_at(path: Path) -> tuple[int, ...] | None:
@@ -110,15 +111,15 @@ def _may_pass(refused: FrameRefused) -> bool:
 
 def masters_of(store: Store, settings: Settings) -> MastersFor:
     """What finds the masters for an exposure, of the frames in a store."""
-    known = calibrators(store)
+    known = calibrators(store, settings)
     return lambda exposure, shape, part=None: masters_for(known, exposure, shape, settings, part)
 
 
-def served(row: Observation) -> Served:
+def served(row: Observation, settings: Settings) -> Served:
     """By what masters for a frame are asked for; of one whose header cannot be read no part is known."""
     shape = (row.height or 0, row.width or 0)
     try:
-        part = remaining(read_header(Path(row.path), row.extension), shape)
+        part = remaining(read_header(Path(row.path), row.extension, settings.camera.keywords), shape)
     except FrameRefused:
         part = None  # reading the frame says why
     return exposure_of_row(row), shape, part

@@ -218,7 +218,7 @@ def _from_cutout(target: ChartTarget, reason: str) -> Chart:
 def _frame(image: ChartImage, settings: Settings) -> Frame:
     if image.is_reference:
         return read(file_of(image.path, settings.home)).frame
-    return calibrate(read_frame(Path(image.path), image.extension), None, settings)
+    return calibrate(read_frame(Path(image.path), image.extension, settings.camera.keywords), None, settings)
 
 
 def _on_sky(ra: float, dec: float, frame: Frame, size_arcsec: float) -> NDArray[np.float32]:

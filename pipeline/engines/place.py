@@ -161,7 +161,7 @@ def _measured(
         Path(observation.path),
         observation.extension,
         prepared,
-        masters(*served(observation)) if masters else None,
+        masters(*served(observation, settings)) if masters else None,
         settings,
     )
     flux, flux_err = forced_flux(difference, *at)

@@ -112,7 +112,7 @@ def _measured(store: Store, settings: Settings, lack: Lack) -> tuple[ForcedFacts
         Path(observation.path),
         observation.extension,
         prepare(lack.reference, settings),
-        masters_of(store, settings)(*served(observation)),
+        masters_of(store, settings)(*served(observation, settings)),
         known_objects([row for row in lack.objects if not row.injected]),
         settings,
         Draw(content_of(observation), lack.sources),

@@ -178,7 +178,7 @@ class Worker:
         except FrameRefused as refused:
             return FrameOutcome("failed", f"reference {reference.id}: {refused}")
         try:
-            masters = masters_of(self.store, self.settings)(*served(observation))
+            masters = masters_of(self.store, self.settings)(*served(observation, self.settings))
         except FrameRefused as refused:
             return FrameOutcome("failed", f"calibration frames: {refused}")
         path = Path(observation.path)

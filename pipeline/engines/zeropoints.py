@@ -208,8 +208,10 @@ def _of_frame(frame: Uncalibrated, settings: Settings, masters: MastersFor) -> M
     row = frame.observation
     if was_written_over(Path(row.path), row.content):
         raise FrameRefused(WRITTEN_OVER)
-    fitting = masters(*served(row))
-    return measure(read_frame(Path(row.path), row.extension), fitting, settings, StageClock())
+    fitting = masters(*served(row, settings))
+    return measure(
+        read_frame(Path(row.path), row.extension, settings.camera.keywords), fitting, settings, StageClock()
+    )
 
 
 def _refused(frame: Uncalibrated, reason: str) -> Calibrated:

@@ -6,6 +6,7 @@ The keywords are data: a camera that names its gain in another way is one more w
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from astropy.io.fits import Header
@@ -81,6 +82,14 @@ def look_up(header: Header, keywords: tuple[str, ...]) -> object:
         if isinstance(value, str | int | float) and value != "":
             return value
     return None
+
+
+def as_known(header: Header, keywords: Mapping[str, str]) -> Header:
+    """A header in which some keywords have the values and comments of those that a camera has for them."""
+    for known, own in keywords.items():
+        if (value := look_up(header, (own,))) is not None:
+            header[known] = (value, header.comments[own])
+    return header
 
 
 def comment_of(header: Header, keywords: tuple[str, ...]) -> str:

@@ -16,10 +16,11 @@ import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,9 @@ from numpy.typing import NDArray
 
 from core.errors import AstridError
 from core.vocabulary import FrameKind, MaskPlane
-from pipeline.files.cards import text
+from pipeline.files.cards import as_known, text
 from pipeline.files.celestial import LEFT_OUT, UNREADABLE, celestial_wcs, means_sky
-from pipeline.files.extension_roles import MASK, masks, role_of
+from pipeline.files.file_mask import file_mask
 from pipeline.files.fits_selection import (
     COMPRESSIONS,
     Damaged,
@@ -51,6 +52,7 @@ from pipeline.files.unfilled import unfilled
 from pipeline.frame import FrameRefused, Image, MaskImage, RawFrame
 from pipeline.quantile import quantile
 
+NO_OTHERS: Mapping[str, str] = MappingProxyType({})
 SENTINEL = 1e30  # surveys mark missing pixels with huge numbers
 # No detector has a range of so many times the scatter of its pixels: a number beyond it is damage, and a
 # transform in single precision that holds it holds nothing of the sky.
@@ -61,8 +63,6 @@ SAME_VALUE_SHARE = 0.8  # of an exposure's pixels, no one value is held by so ma
 COMPRESS_MAGIC = b"\x1f\x9d"
 ZIP_MAGIC = b"PK"
 
-HARMLESS_PLANES = ("DETECTED", "DETECTED_NEGATIVE", "NOT_DEBLENDED", "CLIPPED", "INEXACT_PSF", "REJECTED")
-SATURATED_PLANES = ("SAT", "SATURATED")
 # A primary header's cards that describe its own array or grid and are not an extension's to inherit.
 _OWN_CARD = re.compile(
     r"SIMPLE|BITPIX|NAXIS\d*|EXTEND|GROUPS|PCOUNT|GCOUNT|BSCALE|BZERO|BLANK|CHECKSUM|DATASUM|NEXTEND|FILETYPE"
@@ -71,13 +71,15 @@ _OWN_CARD = re.compile(
 )
 
 
-def read_frames(path: Path) -> Iterator[RawFrame | Refusal]:
+def read_frames(path: Path, keywords: Mapping[str, str] = NO_OTHERS) -> Iterator[RawFrame | Refusal]:
     """Read every exposure of a file, one at a time.
 
     Parameters
     ----------
     path : Path
         Any file, or what is none.
+    keywords : mapping
+        Of the settings of the camera: those that AstrID reads, and what its headers have for them.
 
     Yields
     ------
@@ -94,13 +96,15 @@ def read_frames(path: Path) -> Iterator[RawFrame | Refusal]:
     yield from selection.refused
     for extension in selection.science:
         try:
-            yield read_frame(path, extension)
+            yield read_frame(path, extension, keywords)
         except FrameRefused as refused:
             name = _name(path, extension, selection)
             yield Refusal(name, extension, str(refused), damaged=isinstance(refused, Damaged))
 
 
-def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
+def read_frame(
+    path: Path, extension: int | str | None = None, keywords: Mapping[str, str] = NO_OTHERS
+) -> RawFrame:
     """Read one exposure.
 
     Parameters
@@ -109,6 +113,8 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
         The file.
     extension : int or str, optional
         The number or the name of the extension in the file; without one, the first exposure.
+    keywords : mapping
+        As for `read_frames`.
 
     Returns
     -------
@@ -137,7 +143,7 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
                     raise _error(refusal)
             raise FrameRefused(f"extension {extension} of the file is no exposure")
         hdu = hdus[extension]
-        header = _merged_header(hdus, extension)
+        header = as_known(_merged_header(hdus, extension), keywords)
         exposure = exposure_of(header, _name(path, extension, selection))
         exposure = replace(
             exposure,
@@ -148,7 +154,7 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
         bad = _huge(data)
         data[bad] = 0.0
         mask = np.where(bad, MaskPlane.BAD, 0).astype(np.uint16)
-        mask |= _file_mask(hdus, extension, data.shape)
+        mask |= file_mask(hdus, extension, data.shape)
         _check_content(data, mask, exposure.kind)
         if exposure.kind is FrameKind.SCIENCE:
             mask[unfilled(data)] = MaskPlane.BAD
@@ -158,7 +164,7 @@ def read_frame(path: Path, extension: int | str | None = None) -> RawFrame:
     return RawFrame(data, mask, exposure, header, wcs, extension, notes)
 
 
-def read_header(path: Path, extension: int) -> fits.Header:
+def read_header(path: Path, extension: int, keywords: Mapping[str, str] = NO_OTHERS) -> fits.Header:
     """The header of one image of a file, as `read_frame` has it.
 
     Raises
@@ -167,7 +173,7 @@ def read_header(path: Path, extension: int) -> fits.Header:
         The file cannot be read, or has no such extension.
     """
     with opened(path) as (hdus, _):
-        return _merged_header(hdus, extension)
+        return as_known(_merged_header(hdus, extension), keywords)
 
 
 def _unnamed(hdus: fits.HDUList, selection: Selection) -> list[str]:
@@ -377,24 +383,6 @@ def _huge(data: Image) -> NDArray[np.bool_]:
         if high > low:
             huge |= ~(np.abs(data - np.float32(middle)) <= np.float32(MOST_RANGE * (high - low)))
     return huge
-
-
-def _file_mask(hdus: fits.HDUList, extension: int, shape: tuple[int, ...]) -> MaskImage:
-    """What a mask extension of the file declares bad, or saturated where its header names that plane."""
-    mask = np.zeros(shape, dtype=np.uint16)
-    for hdu in hdus:
-        if role_of(hdu) != MASK or hdu.shape != shape or not masks(hdu, hdus[extension]):
-            continue
-        flags, full = hdu.data.astype(np.int64), _bits(hdu.header, SATURATED_PLANES)
-        mask[(flags & full) != 0] |= np.uint16(MaskPlane.SATURATED)
-        mask[(flags & ~(full | _bits(hdu.header, HARMLESS_PLANES))) != 0] |= np.uint16(MaskPlane.BAD)
-    return mask
-
-
-def _bits(header: fits.Header, planes: tuple[str, ...]) -> np.int64:
-    """The bits of some planes, as far as a mask's header names them (``MP_DETECTED = 5``)."""
-    numbers = [header.get(f"MP_{name}") for name in planes]
-    return np.int64(sum({1 << number for number in numbers if isinstance(number, int) and 0 <= number < 62}))
 
 
 def _check_content(data: Image, mask: MaskImage, kind: FrameKind) -> None:

@@ -68,7 +68,7 @@ def examine(path: Path, settings: Settings) -> list[ObservationFacts]:
     content = content_hash(path)
     location = str(path.absolute())
     facts = []
-    for item in read_frames(path):
+    for item in read_frames(path, settings.camera.keywords):
         if isinstance(item, Refusal):
             facts.append(
                 ObservationFacts(

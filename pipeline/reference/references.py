@@ -180,7 +180,7 @@ def _measured(
     band: str | None = None,
     field: str | None = None,
 ) -> Measured:
-    raw = read_frame(path, extension)
+    raw = read_frame(path, extension, settings.camera.keywords)
     said = raw.exposure
     exposure = replace(
         said,

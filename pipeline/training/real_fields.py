@@ -146,7 +146,10 @@ class RealFields:
 
     def _measured(self, new: int, reference: int) -> Pair:
         settings, clock = self.settings, StageClock()
-        now, then = (measure(read_frame(self.paths[i]), None, settings, clock) for i in (new, reference))
+        now, then = (
+            measure(read_frame(self.paths[i], keywords=settings.camera.keywords), None, settings, clock)
+            for i in (new, reference)
+        )
         prepared = prepare_image(
             ReferenceImage(then.frame, (then.frame.exposure.name,), "electron"), settings
         )

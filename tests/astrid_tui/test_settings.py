@@ -27,6 +27,20 @@ def test_the_shipped_file_lists_every_key_with_its_default():
     assert shown == Settings().model_dump(mode="json", exclude={"home"})
 
 
+def test_what_a_camera_calls_its_keywords_is_written_as_in_headers(monkeypatch, tmp_path):
+    plain = Settings().science_hash
+    (tmp_path / "config.toml").write_text(
+        '[camera]\nkeywords = { filter = "Wheel2", "DATE-OBS" = "SHUTTER" }\n'
+    )
+    assert load().camera.keywords == {"FILTER": "WHEEL2", "DATE-OBS": "SHUTTER"}
+    assert load().science_hash != plain
+    monkeypatch.setenv("ASTRID_CAMERA__KEYWORDS", '{"GAIN": "HIERARCH ESO DET OUT1 GAIN"}')
+    assert load().camera.keywords["GAIN"] == "HIERARCH ESO DET OUT1 GAIN"
+    monkeypatch.setenv("ASTRID_CAMERA__KEYWORDS", '{"FILTER": "the second wheel"}')
+    with pytest.raises(SettingsError, match="ASTRID_CAMERA__KEYWORDS"):
+        load()
+
+
 def test_a_tilde_is_the_user_s_own_folder(monkeypatch, tmp_path):
     (tmp_path / "config.toml").write_text('home = "~/sky"\n')
     assert load().home == tmp_path / "sky"

@@ -23,10 +23,11 @@ def test_a_flat_that_was_written_over_is_not_divided_by(store: Store, tmp_path: 
     night = simulate_night(tmp_path / "night", frames=1, size=128, seed=3, references=1)
     one, other = night.calibration[:2]
     register(store, examine(one, Settings.model_construct(home=tmp_path)))
-    (known,) = calibrators(store)
+    settings = Settings.model_construct(home=tmp_path)
+    (known,) = calibrators(store, settings)
     assert known.read().data.shape == known.shape
     one.write_bytes(other.read_bytes())
-    (known,) = calibrators(store)
+    (known,) = calibrators(store, settings)
     with pytest.raises(FrameRefused, match="other content than when it was ingested"):
         known.read()
 
@@ -49,13 +50,13 @@ def test_the_header_of_the_frame_decides_of_what_part_its_masters_are(store: Sto
     with store.read() as session:
         row = session.exec(select(Observation).where(Observation.frame == "science.fits")).one()
     masters = masters_of(store, settings)
-    found = masters(*served(row))
+    found = masters(*served(row, settings))
     assert found is not None
     assert found.shape == (40, 40)
     (note,) = found.notes
     assert note.startswith("bias b1.fits, bias b2.fits, bias b3.fits were set aside: they are 45 x 40 pixels")
     science.unlink()
-    lost = masters(*served(row))
+    lost = masters(*served(row, settings))
     assert lost is not None
     assert lost.shape == (40, 45)
 
@@ -139,5 +140,5 @@ def test_how_it_was_read_out_goes_through_the_store(store: Store, tmp_path: Path
     pixels = np.random.default_rng(1).normal(500.0, 3.0, (40, 50)).astype(np.float32)
     fits.PrimaryHDU(pixels, header).writeto(tmp_path / "b.fits")
     register(store, examine(tmp_path / "b.fits", Settings.model_construct(home=tmp_path)))
-    (known,) = calibrators(store)
+    (known,) = calibrators(store, Settings.model_construct(home=tmp_path))
     assert known.exposure.readout == (("gain", 1.5), ("mode", "High"))

@@ -192,6 +192,27 @@ def test_every_odd_file_is_a_frame_or_a_one_line_reason(shared_data, capfd, name
     assert capfd.readouterr() == ("", "")
 
 
+def test_what_a_camera_calls_otherwise_is_read_by_the_settings_where_it_is_there(tmp_path):
+    """With its comment, in which its unit may be; of any keyword that AstrID reads."""
+    header = fits.Header({"FILTER": "1", "WHEEL2": "r", "OPENED": "2020-01-01T06:00:00", "MILLI": 60000})
+    header.comments["MILLI"] = "[ms] shutter"
+    header["NAME"] = "NGC 3031"
+    fits.PrimaryHDU(SKY, header).writeto(tmp_path / "x.fits")
+    called = {
+        "FILTER": "WHEEL2",
+        "DATE-OBS": "OPENED",
+        "EXPTIME": "MILLI",
+        "OBJECT": "NAME",
+        "GAIN": "NOTHING",
+    }
+    settings = Settings(camera={"keywords": called})
+    (facts,) = examine(tmp_path / "x.fits", settings)
+    assert (facts.filter, facts.field, facts.exposure_s, facts.state) == ("r", "NGC 3031", 60.0, "queued")
+    assert facts.mjd == pytest.approx(58849.25 + 30.0 / 86400.0, abs=1e-8)
+    (plain,) = examine(tmp_path / "x.fits", Settings())
+    assert (plain.filter, plain.state) == ("1", "rejected")
+
+
 def test_no_odd_file_is_forgotten_here(shared_data):
     folder = shared_data / "odd"
     names = {path.name for part in ("fits", "wcs") for path in (folder / part).iterdir()}
