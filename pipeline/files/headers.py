@@ -46,6 +46,7 @@ NO_UNIT = {"", "none", "unitless", "dimensionless", "n/a", "unknown", "undefined
 _OF_MIDDLE = re.compile(r"\bmid(dle|point|time|exposure)?\b", re.IGNORECASE)
 _LOCAL = re.compile(r"\blocal\b", re.IGNORECASE)
 _UNIVERSAL = re.compile(r"\b(ut[c1]?|gmt|universal)\b", re.IGNORECASE)
+_OF_FILTER = re.compile(r"FILT|FLT|WHEEL")
 _PER_PIXEL = re.compile(r"\s*/\s*pix(el)?|\s+pix(el)?(\^|\*\*)?-1")
 _PER_SECOND = re.compile(r"(\s*/\s*s(ec(ond)?)?|\s+per\s+s(ec(ond)?)?|[\s*.]+s(ec)?(\^|\*\*)?\(?-1\)?)$")
 
@@ -175,6 +176,16 @@ def filter_of(header: Header) -> str | None:
     slots = [str(slot) for wheel in WHEELS if (slot := look_up(header, (wheel,))) is not None]
     in_use = [slot for slot in slots if not slot.lower().startswith(EMPTY_SLOTS)]
     return "+".join(in_use)[:MOST_TEXT] if in_use else next(iter(slots), None)
+
+
+def filter_doubt(header: Header) -> str | None:
+    """One sentence where a header has a word of a filter or its wheel, and none that is known."""
+    if filter_of(header) is not None:
+        return None
+    own = [word for word in header if _OF_FILTER.search(word) and look_up(header, (word,)) is not None]
+    if not own:
+        return None
+    return f"its header names no filter by a known word, but has {', '.join(own[:3])}: see [camera] keywords"
 
 
 def data_unit(header: Header) -> DataUnit:

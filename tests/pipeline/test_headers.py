@@ -5,7 +5,7 @@ from astropy.io.fits import Header
 
 from core.vocabulary import FrameKind
 from pipeline.files.cards import text
-from pipeline.files.headers import data_unit, exposure_of, filter_of
+from pipeline.files.headers import data_unit, exposure_of, filter_doubt, filter_of
 from pipeline.files.kinds import kind_of
 from pipeline.frame import FrameRefused
 
@@ -160,6 +160,23 @@ def test_of_several_wheels_the_one_in_use_gives_the_filter():
     assert filter_of(Header({"ALFLTNM": "Open", "FAFLTNM": "r' SDSS", "FBFLTNM": "Open"})) == "r' SDSS"
     assert filter_of(Header({"FILTER1": "clear", "FILTER2": "open"})) == "clear"
     assert filter_of(Header()) is None
+
+
+@pytest.mark.parametrize(
+    ("cards", "told"),
+    [
+        (
+            {"WHEEL2": "r", "HIERARCH INS UPPER FILT": "open"},
+            "but has WHEEL2, INS UPPER FILT: see [camera] keywords",
+        ),
+        ({"WHEEL2": "r", "FILTER": "r"}, None),
+        ({"WHEEL2": ""}, None),
+        ({}, None),  # of a camera without filters
+    ],
+)
+def test_a_filter_that_stands_under_an_unknown_word_is_told(cards, told):
+    said = filter_doubt(Header(cards))
+    assert said is None if told is None else (said or "").endswith(told)
 
 
 def test_two_filters_in_the_light_are_another_than_one_of_them():
