@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from pipeline.quantile import MAD_TO_SIGMA
 
 SMOOTH_LINES = 101  # a line's overscan has few pixels: its noise must not become the image's stripes
 CLIP_SIGMA = 5.0
+AMPLIFIERS = "ABCD"  # of one chip, in an array of all: ends of keywords, as of the Dark Energy Camera
 STALE_SECTIONS = ("TRIMSEC", "DATASEC", "CCDSEC", "BIASSEC")  # all wrong once the frame is cut
 
 _SECTION = re.compile(r"\[\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]")
@@ -41,9 +43,14 @@ class Section:
         """Width and height."""
         return self.x1 - self.x0, self.y1 - self.y0
 
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
     def of(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
         """The part as a view."""
-        return array[self.y0 : self.y1, self.x0 : self.x1]
+        return array[self.slices]
 
     def inside(self, shape: tuple[int, ...]) -> bool:
         """Whether the array has all of it."""
@@ -98,17 +105,21 @@ def trim(raw: RawFrame) -> Trimmed:
 
     ``TRIMSEC`` (or ``DATASEC``) and ``BIASSEC`` say where. A frame that is smaller than its own
     ``TRIMSEC`` was trimmed before and is left as it is, and so is one that names no section. The level
-    is followed along the strip, smoothed over a hundred lines.
+    is followed along the strip, smoothed over a hundred lines. Where a chip was read out by several
+    amplifiers, each has a strip of its own, and its counts become those of the exposure's gain.
     """
     data, shape = raw.data, raw.data.shape
     cut = illuminated(raw.header, shape)
-    strip = section(raw.header, "BIASSEC")
     if cut is None:
         return Trimmed(raw)
-    pedestal = 0.0
-    if strip is not None and strip.inside(shape) and not strip.overlaps(cut):
-        level = _overscan_level(strip, data, raw.mask != 0)
-        data, pedestal = data - level, float(np.median(level))
+    pedestal, outputs = 0.0, _outputs(raw, cut)
+    if outputs:
+        levels = [_overscan_level(each.strip, data, raw.mask != 0) for each in outputs]
+        pedestal = float(np.mean([np.median(level) for level in levels]))
+        data = data.copy()
+        for each, level in zip(outputs, levels, strict=True):
+            part = each.part.slices
+            data[part] = (data[part] - np.broadcast_to(level, shape)[part]) * np.float32(each.scale)
     header = raw.header.copy()
     for keyword in STALE_SECTIONS:
         header.remove(keyword, ignore_missing=True)
@@ -123,6 +134,39 @@ def trim(raw: RawFrame) -> Trimmed:
         wcs=None if raw.wcs is None else raw.wcs[cut.y0 : cut.y1, cut.x0 : cut.x1],
     )
     return Trimmed(trimmed, (cut.x0, cut.y0), pedestal)
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """An amplifier: the part that it read, its overscan, and its counts in those of the exposure's gain."""
+
+    part: Section
+    strip: Section
+    scale: float = 1.0
+
+
+def _outputs(raw: RawFrame, cut: Section) -> tuple[_Output, ...]:
+    """The amplifiers that read all that remains of a frame; none where the overscan of any is not known."""
+    strip = section(raw.header, "BIASSEC")
+    found = [_Output(cut, strip)] if strip is not None else list(_several_outputs(raw))
+    read = np.zeros(raw.data.shape, dtype=np.int8)
+    for each in found:
+        if not each.strip.inside(read.shape) or each.strip.overlaps(cut):
+            return ()
+        read[each.part.slices] += 1
+    return tuple(found) if (cut.of(read) == 1).all() else ()
+
+
+def _several_outputs(raw: RawFrame) -> Iterator[_Output]:
+    """The amplifiers whose part and overscan a header names by their letters."""
+    for letter in AMPLIFIERS:
+        part = section(raw.header, f"TRIMSEC{letter}", f"DATASEC{letter}")
+        strip = section(raw.header, f"BIASSEC{letter}")
+        if part is None or strip is None:
+            continue
+        own, gain = look_up(raw.header, (f"GAIN{letter}",)), raw.exposure.gain
+        scale = own / gain if gain is not None and isinstance(own, int | float) and own > 0.0 else 1.0
+        yield _Output(part, strip, scale)
 
 
 def _overscan_level(strip: Section, data: Image, bad: NDArray[np.bool_]) -> Image:

@@ -281,6 +281,40 @@ def test_a_place_on_the_sky_stays_where_it_was_when_the_overscan_goes():
     np.testing.assert_allclose(WCS(frame.header).all_pix2world([[100.0, 100.0]], 0), before, atol=1e-10)
 
 
+def of_two_amplifiers(gains=(2.0, 1.6), levels=(500.0, 800.0)):
+    """A frame whose halves were read with other gains and biases, each with ten columns of overscan."""
+    raw, truth = raw_frame()
+    rng = np.random.default_rng(9)
+    data = np.empty((256, 276), np.float32)
+    for half, (gain, level) in enumerate(zip(gains, levels, strict=True)):
+        left, strip = 128 * half, 256 + 10 * half
+        data[:, left : left + 128] = raw.data[:, left : left + 128] * 2.0 / gain + level
+        data[:, strip : strip + 10] = level + rng.normal(0.0, 3.0, (256, 10))
+    cards = {"TRIMSEC": "[1:256,1:256]", "GAINA": gains[0], "GAINB": gains[1]}
+    cards |= {"TRIMSECA": "[1:128,1:256]", "TRIMSECB": "[129:256,1:256]"}
+    cards |= {"BIASSECA": "[257:266,1:256]", "BIASSECB": "[267:276,1:256]"}
+    exposure, mask = replace(raw.exposure, gain=gains[0]), np.zeros(data.shape, np.uint16)
+    return replace(raw, data=data, mask=mask, header=Header(cards), exposure=exposure), truth
+
+
+def test_two_amplifiers_of_a_chip_make_one_frame_of_one_gain():
+    raw, truth = of_two_amplifiers()
+    frame = calibrate(raw, None, SETTINGS)
+    assert frame.shape == (256, 256)
+    assert frame.notes == ()
+    for half in (X < 128, X >= 128):
+        pulls = pull(frame, truth, half)
+        assert np.mean(pulls) == pytest.approx(0.0, abs=0.05)
+        assert np.std(pulls) == pytest.approx(1.0, abs=0.05)
+    assert trim(raw).pedestal == pytest.approx(650.0, abs=1.0)
+
+
+def test_an_overscan_of_one_of_two_amplifiers_is_not_taken_from_half_of_a_frame():
+    raw, _ = of_two_amplifiers()
+    del raw.header["BIASSECB"]
+    np.testing.assert_array_equal(trim(raw).raw.data, raw.data[:, :256])
+
+
 def test_a_frame_that_was_trimmed_before_is_left_alone():
     raw, _ = raw_frame()
     told = Header({"BIASSEC": "[4:13,1:264]", "TRIMSEC": "[17:272,1:264]"})
