@@ -6,7 +6,7 @@ The keywords are data: a camera that names its gain in another way is one more w
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from astropy.io.fits import Header
@@ -64,7 +64,8 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
         "RDNOISEA",
         "HIERARCH ESO DET OUT1 RON",
     ),
-    "saturation": ("SATURATE", "SATURATA", "SATLEVEL", "MAXLIN", "SATURVAL", "SATUR_LEVEL", "FULLWELL"),
+    "saturation": ("SATURATE", "SATLEVEL", "MAXLIN", "SATURVAL", "SATUR_LEVEL", "FULLWELL"),
+    "saturation_of_each": ("SATURATA", "SATURATB", "SATURATC", "SATURATD"),  # amplifier
     "unit": ("BUNIT", "UNIT", "UNITS"),
     "airmass": ("AIRMASS", "SECZ", "AM", "HIERARCH ESO TEL AIRM START", "HIERARCH ESO TEL AIRM END"),
 }
@@ -115,6 +116,11 @@ class Number(NamedTuple):
 
 def told(header: Header, name: str) -> Number | None:
     """The first finite number of `KEYWORDS`, also where it was written as text."""
+    return next(all_told(header, name), None)
+
+
+def all_told(header: Header, name: str) -> Iterator[Number]:
+    """Every finite number of `KEYWORDS`."""
     for keyword in KEYWORDS[name]:
         value = look_up(header, (keyword,))
         if value is None or isinstance(value, bool):
@@ -124,8 +130,7 @@ def told(header: Header, name: str) -> Number | None:
         except ValueError:
             continue
         if math.isfinite(found):
-            return Number(found, str(header.comments[keyword]))
-    return None
+            yield Number(found, str(header.comments[keyword]))
 
 
 def number(header: Header, name: str) -> float | None:

@@ -15,7 +15,17 @@ from pipeline.files.card_units import (
     is_of_counts_per_electron,
     seconds_of,
 )
-from pipeline.files.cards import KEYWORDS, MOST_TEXT, Number, comment_of, look_up, number, text, told
+from pipeline.files.cards import (
+    KEYWORDS,
+    MOST_TEXT,
+    Number,
+    all_told,
+    comment_of,
+    look_up,
+    number,
+    text,
+    told,
+)
 from pipeline.files.kinds import kind_of
 from pipeline.files.times import (
     absurd_dates,
@@ -101,7 +111,7 @@ def exposure_of(header: Header, name: str) -> Exposure:
         instrument=instrument,
         gain=gain_of(header, exposure_s, per_count),
         read_noise=_read_noise(told(header, "read_noise"), per_count),
-        saturation=_saturation(told(header, "saturation"), data_unit(header), per_count),
+        saturation=_saturation(_full_level(header), data_unit(header), per_count),
         airmass=_airmass(number(header, "airmass")),
     )
 
@@ -245,6 +255,12 @@ def _read_noise(noise: Number | None, per_count: float | None) -> float | None:
     if is_in_counts(noise.comment):
         return None if per_count is None else noise.value * per_count
     return noise.value
+
+
+def _full_level(header: Header) -> Number | None:
+    """Where a chip is full: where its first amplifier is, if several read it."""
+    each = all_told(header, "saturation_of_each")
+    return told(header, "saturation") or min((one for one in each if one.value > 0.0), default=None)
 
 
 def _saturation(level: Number | None, unit: DataUnit, per_count: float | None) -> float | None:

@@ -195,6 +195,13 @@ def test_a_text_that_goes_on_over_many_cards_is_cut_so_that_every_store_can_inde
     assert text(header, "field") == "M31 " * 50
 
 
+def test_a_chip_of_several_amplifiers_is_full_where_the_first_of_them_is():
+    each = {"SATURATA": 42424.0, "SATURATB": 39146.0, "GAINA": 4.6, "GAINB": 4.4, "RDNOISEA": 7.2}
+    found = exposure_of(Header(each | DATE), "x")
+    assert (found.saturation, found.gain, found.read_noise) == (39146.0, 4.6, 7.2)
+    assert exposure_of(Header(each | {"SATURATE": 41000.0} | DATE), "x").saturation == 41000.0
+
+
 def test_read_noise_and_saturation_of_palomar_are_known():
     found = exposure_of(Header({"READNOI": 10.2, "SATURVAL": 17000.0, "GAIN": 1.5, **DATE}), "x")
     assert (found.read_noise, found.saturation, found.gain) == (10.2, 17000.0, 1.5)
