@@ -32,9 +32,16 @@ BATCH = 500
 REPLACED = "its file holds other content now"
 NEW_HEADER = "its file has another header now"
 WRITTEN_ANEW = "its file was written anew, with the same pixels"
+READ_OTHERWISE = "its header is read otherwise now"
 NOT_UTF8 = "its path is no valid UTF-8: rename it"
 TOO_LONG = f"its path has more than {MOST_INDEXED} bytes: move it"
 REFUSED = (ObservationState.REJECTED, ObservationState.QUARANTINED)
+UNPROCESSED = (
+    ObservationState.QUEUED,
+    ObservationState.WAITING,
+    ObservationState.CALIBRATION,
+    ObservationState.REJECTED,
+)
 REPLACEABLE = (*DROPPABLE, ObservationState.CALIBRATION)
 
 
@@ -69,7 +76,8 @@ def register(store: Store, facts: Sequence[ObservationFacts]) -> list[Registered
     registered file is gone or holds something else, it was moved, and the row learns its new path. Where a
     file holds other content than it did, what was registered of it and is not done yet leaves the queue, and
     comes back where that content is found again. What ingest had refused and can be used now, by another
-    name or by a newer version, is registered as if it were new.
+    name or by a newer version, is registered as if it were new; and so is what no worker had yet, where its
+    header is read otherwise now, by other settings or by a newer version.
 
     An exposure that another file holds already, packed or with another header, is a duplicate too, and its
     row learns of the new file where the old one is gone or was written over with it; a header that says
@@ -271,6 +279,12 @@ def _told(
         if _can_be_used_now(fact, row):
             row.sqlmodel_update(_row(fact) | UNTRIED)
             return Registered(key, fact.frame, fact.path, row.state, row.reason, new=True)
+    if not new and _is_read_otherwise(fact, row):
+        session.refresh(row, with_for_update=True)
+        if _is_read_otherwise(fact, row):
+            row.sqlmodel_update(_row(fact) | UNTRIED)
+            note_all(session, QueueEventKind.REPLACED, [(key, row.state, 0, None)], reason=READ_OTHERWISE)
+            return Registered(key, fact.frame, fact.path, row.state, row.reason, new=True)
     if new or row.path == indexable(fact.path):
         return Registered(key, fact.frame, fact.path, row.state, row.reason, new)
     if is_gone:
@@ -278,6 +292,16 @@ def _told(
         return Registered(key, fact.frame, fact.path, row.state, row.reason, new=False)
     reason = f"the same content as {row.frame}, which is registered already"
     return Registered(key, fact.frame, fact.path, ObservationState.REJECTED.value, reason, new=False)
+
+
+def _is_read_otherwise(fact: ObservationFacts, row: Observation) -> bool:
+    """Whether the same file tells something else of a frame from which nothing was made yet."""
+    kept = _row(fact)
+    if row.path != kept["path"] or row.state not in UNPROCESSED or kept["state"] not in UNPROCESSED:
+        return False
+    if row.finished_at is not None and row.state != ObservationState.WAITING:
+        return False
+    return row.mjd != kept["mjd"] or not has_same_header(row, kept)
 
 
 def _can_be_used_now(fact: ObservationFacts, row: Observation) -> bool:

@@ -28,7 +28,7 @@ MOST_REFUSED = 10_000  # files whose refusal is kept
 Served = tuple[Exposure, tuple[int, int], Section | None]
 
 # Why files were refused, by what they are and how they looked.
-_refused: dict[tuple[Path, int, str, tuple[int, ...] | None], str] = {}
+_refused: dict[tuple[Path, int, str, tuple[int, ...] | None, tuple[tuple[str, str], ...]], str] = {}
 
 
 class MastersFor(Protocol):

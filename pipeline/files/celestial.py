@@ -113,7 +113,7 @@ def _without_place(wcs: WCS, corners: Places) -> str | None:
     if not np.isfinite(places).all() or not math.isfinite(scale) or scale == 0.0:
         return UNREADABLE
     if abs(scale) > LARGEST_PIXEL_DEG**2:
-        wide = f"a pixel is {math.sqrt(abs(scale)):.3g} degrees wide"
+        wide = f"a pixel is {math.sqrt(abs(scale)):.3g} deg wide"
         return f"{LEFT_OUT}: it says that {wide}, as one without a scale (CD, CDELT) does"
     return None
 

@@ -41,6 +41,28 @@ def test_registering_again_changes_nothing(store: Store) -> None:
     assert [row.frame for row in rows(store)] == ["n1.fits", "n2.fits"]
 
 
+def test_a_header_that_is_read_otherwise_is_believed_where_nothing_was_made_of_the_frame(
+    store: Store,
+) -> None:
+    dark = {"kind": FrameKind.DARK, "state": ObservationState.CALIBRATION}
+    lacking = {"mjd": None, "state": ObservationState.REJECTED, "reason": "its header has no date"}
+    register(store, [frame_facts(1, filter=None), frame_facts(2, filter=None), frame_facts(3, **lacking)])
+    register(store, [frame_facts(4)])
+    lease = claimed(store)  # of the first
+    assert commit_frame(store, lease, FrameOutcome("rejected", "clouds"), attempts=3, retry_s=0.0)
+    again = [frame_facts(1, filter="g"), frame_facts(2, filter="g"), frame_facts(3), frame_facts(4, **dark)]
+    told = register(store, again)
+    assert [(one.state, one.new) for one in told] == [
+        ("rejected", False),
+        ("queued", True),
+        ("queued", True),
+        ("calibration", True),
+    ]
+    assert [row.filter for row in rows(store)] == [None, "g", again[2].filter, again[3].filter]
+    assert rows(store)[2].mjd == again[2].mjd
+    assert [one.new for one in register(store, again)] == [False] * 4
+
+
 def test_every_extension_of_a_file_is_a_frame(store: Store) -> None:
     facts = [frame_facts(1, extension=number, frame=f"n1.fits[{number}]") for number in (1, 2)]
     assert [one.new for one in register(store, facts)] == [True, True]

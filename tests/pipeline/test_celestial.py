@@ -115,9 +115,9 @@ SCALE = ("CD1_1", "CD1_2", "CD2_1", "CD2_2")
 @pytest.mark.parametrize(
     ("made", "told"),
     [
-        (without(*SCALE), "1 degrees wide"),
-        (header(CD1_1=0.0, CD1_2=0.0, CD2_1=0.0, CD2_2=0.0), "1 degrees wide"),
-        (header(CD1_1=-2.0, CD1_2=0.0, CD2_1=0.0, CD2_2=2.0), "2 degrees wide"),
+        (without(*SCALE), "1 deg wide"),
+        (header(CD1_1=0.0, CD1_2=0.0, CD2_1=0.0, CD2_2=0.0), "1 deg wide"),
+        (header(CD1_1=-2.0, CD1_2=0.0, CD2_1=0.0, CD2_2=2.0), "2 deg wide"),
         (without("CRVAL1", "CRVAL2"), "CRVAL1 must be a number of degrees, and there is none"),
         (header(centre=("10:28:48.0", "-20:24:00")), "CRVAL1 must be a number of degrees, and '10:28:48.0'"),
     ],
