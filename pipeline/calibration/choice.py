@@ -15,6 +15,7 @@ from pipeline.frame import Exposure, RawFrame
 SAME_LENGTH = 0.02  # relative difference of exposure times
 ENOUGH = 5  # of a kind: with fewer those of the next night are taken too
 MOST_SIZES = 3  # that a sentence tells
+MOST_FILTERS = 5
 ALONE = 3  # darks of the frame's own length are taken alone: their mean is free of cosmic rays
 
 
@@ -76,7 +77,10 @@ def choose(
     for kind in (FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT):
         of_kind = [one for one in alike if one.exposure.kind is kind]
         if kind is FrameKind.FLAT:
-            of_kind = [one for one in of_kind if one.exposure.filter == exposure.filter]
+            flats = of_kind
+            of_kind = [one for one in flats if one.exposure.filter == exposure.filter]
+            if flats and not of_kind:
+                notes.append(_of_other_filters(flats, exposure.filter))
         fit = [one for one in of_kind if _difference(one, exposure) is None]
         if of_kind and not fit:
             notes.append(_left_out(kind, of_kind, exposure))
@@ -113,6 +117,13 @@ def _of_other_sizes(calibrators: Sequence[Calibrator], shape: tuple[int, int]) -
         f"it is {shape[1]} x {shape[0]} pixels and its camera's calibration frames ({len(calibrators)}) "
         f"{told}: none is applied"
     )
+
+
+def _of_other_filters(flats: Sequence[Calibrator], band: str | None) -> str:
+    """One sentence: none of a camera's flats is of a frame's filter."""
+    of = sorted({one.exposure.filter or "no filter" for one in flats})
+    told = ", ".join(of[:MOST_FILTERS]) + (" ..." if len(of) > MOST_FILTERS else "")
+    return f"no flat of its filter ({band or 'none'}) is there: those of its camera are of {told}"
 
 
 def _by_length(darks: Sequence[Calibrator]) -> Iterable[list[Calibrator]]:

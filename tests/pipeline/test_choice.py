@@ -104,6 +104,17 @@ def test_where_none_of_a_kind_serves_a_sentence_says_why(tmp_path):
     assert (masters.shape, masters.notes) == (None, choice.notes)
 
 
+@pytest.mark.parametrize(
+    ("band", "told"),
+    [("i", ("no flat of its filter (i) is there: those of its camera are of g, r",)), ("r", ())],
+)
+def test_a_frame_whose_camera_has_flats_of_other_filters_alone_is_told_of_it(band, told):
+    flats = [calibrator(FrameKind.FLAT, n, filter=each) for n, each in enumerate("rgr")]
+    flats.append(calibrator(FrameKind.FLAT, 9, filter="z", instrument="other"))
+    assert choose(flats, replace(SCIENCE, filter=band), SHAPE).notes == told
+    assert choose(flats[3:], replace(SCIENCE, filter="i"), SHAPE).notes == ()
+
+
 def test_a_frame_of_another_size_than_all_of_its_camera_is_told_both_sizes(tmp_path):
     frames = [calibrator(FrameKind.BIAS, n) for n in range(4)] + [
         calibrator(FrameKind.FLAT, 0, shape=(20, 30)),
