@@ -23,8 +23,9 @@ OF_UNITS = {
     "nanomaggies": 22.5,
 }
 KEYWORDS = ("PHOTZP", "MAGZERO", "MAGZP", "ZEROPT", "ZP", "MAG_ZP", "ZPT", "IMAGEZPT")
-# Of a count a second at an airmass of 1, with EXTINCT magnitudes per airmass (CASU, the INT's survey, IGAPS).
-KEYWORDS_OF_RATES = ("MAGZPT",)
+# Of a count a second at an airmass of 1, with EXTINCT magnitudes per airmass (CASU, the INT's survey, IGAPS);
+# of Pan-STARRS' stacks and warps, above the air.
+KEYWORDS_OF_RATES = ("MAGZPT", "HIERARCH FPA.ZP")
 SYSTEM_KEYWORDS = ("PHOTSYS", "MAGSYS", "MAG_SYS", "ZPTSYS")
 VEGA_BANDS = {"U", "B", "V", "R", "I", "Rc", "Ic", "J", "H", "K", "Ks"}  # where nothing else is said
 FAINTEST = 50.0

@@ -34,6 +34,10 @@ def test_that_of_a_count_a_second_is_made_that_of_the_exposure(cards, value):
     assert (None if found is None else found.value) == (None if value is None else pytest.approx(value))
 
 
+def test_that_of_pan_starrs_is_of_a_count_a_second():
+    assert told(**{"EXPTIME": 1000.0, "HIERARCH FPA.ZP": 25.0, "AIRMASS": 1.3}) == pytest.approx((32.5, "ab"))
+
+
 @pytest.mark.parametrize(
     ("cards", "system"),
     [

@@ -202,6 +202,14 @@ def test_a_chip_of_several_amplifiers_is_full_where_the_first_of_them_is():
     assert exposure_of(Header(each | {"SATURATE": 41000.0} | DATE), "x").saturation == 41000.0
 
 
+def test_what_pan_starrs_and_the_names_of_images_say_is_understood():
+    told = {"FPA.FILTERID": "r.00000", "CELL.GAIN": 1.1, "CELL.READNOISE": 5.5, "CELL.SATURATION": 6e4}
+    found = exposure_of(Header({f"HIERARCH {word}": value for word, value in told.items()} | DATE), "x")
+    assert (found.filter, found.gain, found.read_noise, found.saturation) == ("r.00000", 1.1, 5.5, 6e4)
+    cards = {"INSTRUME": "cam", "IMAGEID": "PAN001_20190405T110036"}  # of each image another: no detector
+    assert exposure_of(Header(cards | DATE), "x").instrument == "cam"
+
+
 def test_read_noise_and_saturation_of_palomar_are_known():
     found = exposure_of(Header({"READNOI": 10.2, "SATURVAL": 17000.0, "GAIN": 1.5, **DATE}), "x")
     assert (found.read_noise, found.saturation, found.gain) == (10.2, 17000.0, 1.5)
