@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from pipeline.files.cards import look_up
-from pipeline.frame import Image, RawFrame
+from pipeline.files.fits_selection import SMALLEST_SIDE
+from pipeline.frame import FrameRefused, Image, RawFrame
 from pipeline.quantile import MAD_TO_SIGMA
 
 SMOOTH_LINES = 101  # a line's overscan has few pixels: its noise must not become the image's stripes
@@ -107,11 +108,20 @@ def trim(raw: RawFrame) -> Trimmed:
     ``TRIMSEC`` was trimmed before and is left as it is, and so is one that names no section. The level
     is followed along the strip, smoothed over a hundred lines. Where a chip was read out by several
     amplifiers, each has a strip of its own, and its counts become those of the exposure's gain.
+
+    Raises
+    ------
+    FrameRefused
+        Hardly anything would be left of it.
     """
     data, shape = raw.data, raw.data.shape
     cut = illuminated(raw.header, shape)
     if cut is None:
         return Trimmed(raw)
+    if min(cut.size) < SMALLEST_SIDE:
+        raise FrameRefused(
+            f"TRIMSEC or DATASEC leaves {cut} of it; {SMALLEST_SIDE} x {SMALLEST_SIDE} are needed"
+        )
     pedestal, outputs = 0.0, _outputs(raw, cut)
     if outputs:
         levels = [_overscan_level(each.strip, data, raw.mask != 0) for each in outputs]

@@ -309,6 +309,15 @@ def test_two_amplifiers_of_a_chip_make_one_frame_of_one_gain():
     assert trim(raw).pedestal == pytest.approx(650.0, abs=1.0)
 
 
+def test_a_section_that_leaves_hardly_anything_of_a_frame_is_told():
+    raw, _ = with_overscan()
+    raw.header["TRIMSEC"] = "[21:276,5:30]"
+    with pytest.raises(
+        FrameRefused, match=r"leaves 256 x 26 pixels \[21:276,5:30\] of it; 32 x 32 are needed"
+    ):
+        calibrate(raw, None, SETTINGS)
+
+
 def test_an_overscan_of_one_of_two_amplifiers_is_not_taken_from_half_of_a_frame():
     raw, _ = of_two_amplifiers()
     del raw.header["BIASSECB"]
