@@ -117,7 +117,7 @@ def process(
             frame = calibrate(raw, masters, settings)
             small = thumbnail.pack(miniature(frame))
         measured = measure_calibrated(frame, settings, clock)
-        notes = (*doubts(raw), *(() if masters is None else masters.notes))
+        notes = (*doubts(raw), *(note for note in frame.notes if note not in raw.notes))
         said = (f"{note[:1].upper()}{note[1:]}." for note in notes)
         measured = replace(measured, remarks=(*said, *measured.remarks))
         quality = measured.quality

@@ -20,6 +20,7 @@ from pipeline.neighbourhood import blurred, grown
 from pipeline.quantile import MAD_TO_SIGMA, quantile
 
 TOLERANCE = 0.2  # of the sky's standard deviation, beyond which the header is not believed
+SURELY_SECONDS = 4.0  # of so short an exposure counts and a rate are hardly told apart by their noise
 QUIET_SHARE = 0.25  # of the good pixels, those with least light from sources, are the sky
 FULL_WELL = 2e5  # electrons; hardly any pixel holds more, which bounds a gain that nothing else tells
 LARGEST_READ_NOISE = 50.0  # electrons
@@ -129,7 +130,9 @@ def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float) -> Detector
     if abs(ratio - 1.0) <= TOLERANCE:
         return Detector(gain, read_noise, 1.0, ())
     if ratio < 1.0:
-        note = f"the sky's noise is {ratio:.2f} of what gain {gain:.3g} implies: taken as measured"
+        note = f"the sky's noise is {ratio:.2g} of what gain {gain:.3g} implies: taken as measured"
+        if _is_of_a_rate(sky, exposure):
+            note += ", as that of counts a second would be, which BUNIT does not tell"
         return Detector(gain, read_noise, ratio**2, (note,))
     implied = gain * math.sqrt(variance - max(sky.level, 0.0) / gain)
     if exposure.read_noise is None and implied <= LARGEST_READ_NOISE:
@@ -141,6 +144,15 @@ def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float) -> Detector
     estimated = _consistent_gain(sky, read_noise)
     note = f"gain {gain:.3g} contradicts the sky's noise: {estimated:.3g} estimated from it"
     return Detector(estimated, read_noise, 1.0, (note,))
+
+
+def _is_of_a_rate(sky: SkyNoise, exposure: Exposure) -> bool:
+    """Whether the noise is as expected of what was divided by the seconds of its exposure."""
+    seconds, gain = exposure.exposure_s or 0.0, exposure.gain or 1.0
+    if seconds < SURELY_SECONDS or sky.level <= 0.0:
+        return False
+    expected = seconds * sky.level / gain + ((exposure.read_noise or 0.0) / gain) ** 2
+    return abs(seconds * sky.sigma / math.sqrt(expected) - 1.0) <= TOLERANCE
 
 
 def _without_gain(sky: SkyNoise, read_noise: float, brightest: float) -> Detector:

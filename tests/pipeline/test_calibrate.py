@@ -196,6 +196,15 @@ def test_a_gain_that_the_sky_contradicts_is_replaced_and_said(claimed):
         assert frame.gain == pytest.approx(truth.gain, rel=0.05)
 
 
+@pytest.mark.parametrize(("divided_by", "told"), [(60.0, True), (5.0, False)])
+def test_counts_a_second_that_no_unit_tells_are_suspected(divided_by, told):
+    raw, _ = raw_frame(sky=4000.0)
+    exposure = replace(raw.exposure, exposure_s=60.0)
+    frame = calibrate(replace(raw, data=raw.data / np.float32(divided_by), exposure=exposure), None, SETTINGS)
+    (note,) = frame.notes
+    assert ("counts a second" in note) == told
+
+
 def test_an_unknown_gain_is_found_from_the_sky():
     raw, truth = raw_frame(sky=4000.0, read_noise=3.0, told=False)
     frame = calibrate(raw, None, SETTINGS)

@@ -308,6 +308,7 @@ def test_what_is_doubtful_in_a_header_is_still_told_when_the_frame_is_done(
     with fits.open(case.path) as hdus:
         header = hdus[0].header
         header["DATE-OBS"], header["MJD-OBS"] = "2026-03-05T03:00:00", 61100.125
+        header["GAIN"] = 139  # as a camera calls its setting
         for keyword in ("EXPTIME", "DATE-AVG", "MJD-AVG", "DATE-END"):
             header.remove(keyword, ignore_missing=True)
         hdus.writeto(tmp_path / "doubtful.fits")
@@ -317,6 +318,7 @@ def test_what_is_doubtful_in_a_header_is_still_told_when_the_frame_is_done(
     for told in ("ATE-OBS and MJD-OBS of its header are 4 days apart", "ts header has no exposure time"):
         assert told in (facts.reason or "")
         assert told in (outcome.reason or "")
+    assert "Gain 139 contradicts the sky's noise" in (outcome.reason or "")
 
 
 def test_a_frame_that_is_refused_is_rejected_with_the_reason(case: Case) -> None:
