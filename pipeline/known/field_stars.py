@@ -40,7 +40,7 @@ APERTURE = 1.5  # radius of the aperture that stars are measured in, in FWHM
 ALONE = 3.5  # in FWHM: no neighbour but those so much fainter
 NEGLIGIBLE_MAG = 4.0
 NO_FILTER = {"", "clear", "c", "cl", "open", "none", "no", "l", "lum", "luminance", "white", "w", "empty"}
-SLOAN = re.compile(r"(?:sdss|sloan|ps1?|panstarrs|des|decam|ztf|lsst|skymapper)?[-_ .]?([ugrizy])[psi']?")
+SLOAN = re.compile(r"(?:sdss|sloan|ps1?|panstarrs|des|decam|ztf|lsst|skymapper|hsc)?[-_ .]?([ugrizy])[psi']?")
 JOHNSON = re.compile(r"(bessell?|johnson|cousins|harris)?[-_ .]?([UBVRI])c?", re.IGNORECASE)
 
 
@@ -179,8 +179,8 @@ def band_of(name: str | None, bands: Sequence[str]) -> str | None:
         system, letter = match.groups()
         if system or letter not in "uri":  # which alone are Sloan's
             return letter.upper()
-    # Such as "g DECam SDSS" and "r.MP9602"; H-alpha is no H, and g-r a colour.
-    first = re.match(r"([A-Za-z])[-_ .](?!alpha|beta|[A-Za-z]$)", plain, re.IGNORECASE)
+    # Such as "g DECam SDSS", "r.MP9602" and "r'_SDSS 618_148"; H-alpha is no H, and g-r a colour.
+    first = re.match(r"([A-Za-z])'?[-_ .](?!alpha|beta|[A-Za-z]$)", plain, re.IGNORECASE)
     return first[1] if first and first[1] in bands else None
 
 

@@ -144,7 +144,8 @@ def test_proper_motion_is_no_error_of_the_wcs(library: Library, tmp_path: Path) 
     ("filter_", "band"),
     [
         ("r", "r"), ("rp", "r"), ("r'", "r"), ("SDSS-R", "r"), ("sdss_r", "r"), ("zs", "z"), ("ip", "i"),
-        ("g DECam SDSS c0001", "g"), ("V", "V"), ("Bessell-V", "V"), ("R", None), ("B", None),
+        ("g DECam SDSS c0001", "g"), ("HSC-r", "r"), ("r'_SDSS 618_148", "r"),
+        ("V", "V"), ("Bessell-V", "V"), ("R", None), ("B", None),
         ("Halpha", None),
         ("clear", "G"), ("", "G"), (None, "G"),
     ],
