@@ -34,6 +34,7 @@ from pipeline.files.times import (
     old_century,
     tells_middle,
     told_by,
+    too_long,
 )
 from pipeline.frame import Exposure, FrameRefused
 
@@ -156,7 +157,8 @@ def date_doubts(header: Header, exposure_s: float | None) -> tuple[str, ...]:
     said = comment_of(header, told_by(look))
     is_local = _LOCAL.search(said) and not _UNIVERSAL.search(said) and look(("TIMESYS",)) is None
     local = f"its header calls its time local ({said[:60]!r}), and it is taken as UTC" if is_local else None
-    found = (contradiction(look, exposure_s or 0.0), old_century(look), local)
+    seconds = exposure_s or 0.0
+    found = (contradiction(look, seconds), too_long(look, seconds), old_century(look), local)
     return tuple(each for each in found if each is not None)
 
 

@@ -62,6 +62,7 @@ LONGEST_DAYS = 1.0  # of an exposure
 CONTRADICTION_DAYS = (
     1.5 / 24.0
 )  # more than a day number of one decimal leaves open, less than most time zones
+MORE, ROUNDED_S = 1.5, 10.0  # by which an exposure is longer than its start and end tell
 LEAST_DAYS_TOLD = 2.0  # fewer are told in hours
 FIRST_OF_TWO_DIGITS = 49  # 1949: the oldest surveys of the sky that were digitised
 LATEST_MJD = 120000.0  # the year 2187: later is a damaged number
@@ -145,6 +146,19 @@ def contradiction(look: Look, exposure_s: float) -> str | None:
         return None
     said = f"{apart:.0f} days" if apart >= LEAST_DAYS_TOLD else f"{24.0 * apart:.1f} hours"
     return f"DATE-OBS and MJD-OBS of its header are {said} apart; DATE-OBS is believed"
+
+
+def too_long(look: Look, exposure_s: float) -> str | None:
+    """One sentence where an exposure is longer than from its start to its end, or than a day."""
+    if exposure_s > LONGEST_DAYS * 86400.0:
+        return f"its exposure time is more than a day ({exposure_s:g} s)"
+    start, end = _date_and_time(look(START_DATES), look(START_TIMES)), _end(look)
+    if start is None or start.clock is None or end is None:
+        return None
+    lasted_s = (end.day - start.day) * 86400.0 + (end.clock or 0.0) - start.clock
+    if lasted_s <= 0.0 or exposure_s <= MORE * lasted_s + ROUNDED_S:
+        return None
+    return f"its exposure time of {exposure_s:g} s is more than from its start to its end ({lasted_s:.0f} s)"
 
 
 def old_century(look: Look) -> str | None:

@@ -223,6 +223,25 @@ def test_a_local_time_beside_a_day_number_of_utc_is_told(hours, exposure_s, told
     assert not told or f"are {abs(hours):.1f} hours apart" in said[0]
 
 
+@pytest.mark.parametrize(
+    ("exposure_s", "end", "told"),
+    [
+        (60.0, "2020-01-01T06:01:08", None),
+        (70.0, "2020-01-01T06:01:00", None),  # rounded
+        (
+            60000.0,
+            "2020-01-01T06:01:08",
+            "its exposure time of 60000 s is more than from its start to its end (68 s)",
+        ),
+        (160000.0, None, "its exposure time is more than a day (160000 s)"),
+    ],
+)
+def test_an_exposure_in_another_unit_than_seconds_is_told_by_when_it_ended(exposure_s, end, told):
+    cards = {"DATE-OBS": "2020-01-01T06:00:00", "DATE-END": end}
+    header = Header({name: value for name, value in cards.items() if value is not None})
+    assert date_doubts(header, exposure_s) == (() if told is None else (told,))
+
+
 @pytest.mark.parametrize("keyword", ["DATE-OBS", "UT"])
 @pytest.mark.parametrize("words", ["UTC at mid exposure", "Middle of the exposure (UT)", "UT midpoint"])
 def test_a_time_that_is_called_that_of_the_middle_is_it(keyword, words):
