@@ -14,6 +14,8 @@ from pipeline.files.headers import data_unit
 from pipeline.files.readout import STACKED
 
 LEVEL = "RLEVEL"  # 0 is raw: Las Cumbres Observatory
+PROCESSED = "PROCTYPE"  # raw, or what was made of it: NOIRLab
+PRODUCT = "HIERARCH ESO PRO CATG"  # of what ESO's pipelines wrote, and of nothing raw
 ALL = frozenset(STEPS)
 
 
@@ -47,6 +49,8 @@ def done_by(header: Header) -> frozenset[FrameKind]:
     if unit.kind != "counts" or unit.per_second:
         return ALL
     if any(_number(header, keyword) > 1.0 for keyword in STACKED) or _number(header, LEVEL) > 0.0:
+        return ALL
+    if look_up(header, (PRODUCT,)) or str(look_up(header, (PROCESSED,)) or "raw").lower() != "raw":
         return ALL
     return told_steps(header)
 

@@ -95,7 +95,14 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
     ),
     "saturation_of_each": ("SATURATA", "SATURATB", "SATURATC", "SATURATD"),  # amplifier
     "unit": ("BUNIT", "UNIT", "UNITS"),
-    "airmass": ("AIRMASS", "SECZ", "AM", "HIERARCH ESO TEL AIRM START", "HIERARCH ESO TEL AIRM END"),
+    "airmass": (
+        "AIRMASS",
+        "SECZ",
+        "AM",
+        "AMSTART",
+        "HIERARCH ESO TEL AIRM START",
+        "HIERARCH ESO TEL AIRM END",
+    ),
 }
 
 
