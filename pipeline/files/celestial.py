@@ -8,6 +8,7 @@ zenithal projections turned; what cannot be turned is no WCS of use, and a sente
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ AGREES_DEG = 0.001 / 3600.0
 AGREES_FK4_DEG = 0.1 / 3600.0  # the aberration in its places differs by less over a field of some degrees
 LARGEST_PIXEL_DEG = 0.5  # of a camera that sees all of the sky; a degree is what wcslib takes for no scale
 ZENITHAL = {"AZP", "SZP", "TAN", "TPV", "TNX", "ZPX", "STG", "SIN", "ARC", "ZPN", "ZEA", "AIR"}
+LARGEST_FIELD_DEG = 10.0  # from its middle to a corner: beyond, projections differ
+MOST_STRETCH = 3.0
 LEFT_OUT = "its WCS is left out"
 UNREADABLE = f"{LEFT_OUT}: it cannot be read as the FITS Standard has it"
 LONGITUDES = ("RA", "GLON", "ELON", "HLON", "SLON")  # what such an axis' type begins with
@@ -56,7 +59,7 @@ def celestial_wcs(hdus: fits.HDUList, extension: int) -> tuple[WCS | None, str |
         Whatever astropy and wcslib raise on damaged headers.
     """
     header = hdus[extension].header
-    wcs = WCS(_readable(header), fobj=hdus)
+    wcs = WCS(_with_polynomials(_readable(header)), fobj=hdus)
     if not wcs.has_celestial:
         return None, UNREADABLE if means_sky(header) else None
     height, width = hdus[extension].shape[-2:]
@@ -112,9 +115,18 @@ def _without_place(wcs: WCS, corners: Places) -> str | None:
     places = [wcs.wcs_pix2world(corners, 0), wcs.all_pix2world(corners, 0)]
     if not np.isfinite(places).all() or not math.isfinite(scale) or scale == 0.0:
         return UNREADABLE
+    width_deg = math.sqrt(abs(scale))
     if abs(scale) > LARGEST_PIXEL_DEG**2:
-        wide = f"a pixel is {math.sqrt(abs(scale)):.3g} deg wide"
+        wide = f"a pixel is {width_deg:.3g} deg wide"
         return f"{LEFT_OUT}: it says that {wide}, as one without a scale (CD, CDELT) does"
+    # Over a small field a distortion bends, and does not change how large all of it is.
+    side, middle = math.hypot(*(corners[3] - corners[0])) * width_deg, [wcs.wcs.lng, wcs.wcs.lat]
+    if side < LARGEST_FIELD_DEG:
+        seen = _farthest_deg(places[1][:1, middle], places[1][3:, middle]) / side
+        if not 1.0 / MOST_STRETCH < seen < MOST_STRETCH:
+            return (
+                f"{LEFT_OUT}: its distortion makes the field {seen:.3g} times as wide as its CD or CDELT do"
+            )
     return None
 
 
@@ -130,6 +142,27 @@ def _readable(header: fits.Header) -> fits.Header:
     for number in reversed(unreadable):
         del others[number]
     return others
+
+
+def _with_polynomials(header: fits.Header) -> fits.Header:
+    """A header whose polynomials of a tangent plane wcslib reads as they are meant.
+
+    SCAMP wrote them for ``TAN``, of whose latitude the FITS Standard has no parameters; wcslib takes those
+    of the longitude for other things as long as they are few. Of ``TPV``, as it is registered, missing terms
+    are 0, but 1 in ``PVi_1``; wcslib takes 0 for these too, and all pixels for one place.
+    """
+    kinds = {axis: str(look_up(header, (f"CTYPE{axis}",)) or "").strip().upper() for axis in (1, 2)}
+    latitude = next((axis for axis, kind in kinds.items() if kind.startswith(LATITUDES)), None)
+    of_scamp = any(re.fullmatch(rf"PV{latitude}_\d+", word) and header[word] for word in header)
+    wanted = {"-TPV", "-TAN"} if of_scamp else {"-TPV"}
+    if latitude is None or not {kind[4:] for kind in kinds.values()} <= wanted:
+        return header
+    told = header.copy()
+    for axis, kind in kinds.items():
+        told[f"CTYPE{axis}"] = f"{kind[:4]}-TPV"
+        if f"PV{axis}_1" not in told:
+            told[f"PV{axis}_1"] = 1.0
+    return told
 
 
 def _is_text(card: fits.Card) -> bool:

@@ -134,3 +134,43 @@ def test_the_pixels_of_a_camera_that_sees_all_of_the_sky_are_wide(pixel_deg: flo
     made = header(CD1_1=-pixel_deg, CD1_2=0.0, CD2_1=0.0, CD2_2=pixel_deg)
     hdu = fits.PrimaryHDU(np.zeros((50, 40), np.float32), made)
     assert (celestial_wcs(fits.HDUList([hdu]), 0)[0] is not None) == works
+
+
+LINEAR = {"PV1_0": 0.0, "PV1_1": 1.02, "PV1_2": 0.01, "PV2_0": 0.0, "PV2_1": 0.98, "PV2_2": -0.02}
+
+
+@pytest.mark.parametrize("axes", [("RA---TAN", "DEC--TAN"), ("RA---TPV", "DEC--TPV")])
+def test_the_polynomials_of_scamp_are_read_however_few_they_are(axes: tuple[str, str]) -> None:
+    """Those of the first degree are but another matrix."""
+    made, expected = header(axes, **LINEAR), header()
+    (a, b), (c, d) = ((expected[f"CD{row}_1"], expected[f"CD{row}_2"]) for row in (1, 2))
+    expected["CD1_1"], expected["CD1_2"] = 1.02 * a + 0.01 * c, 1.02 * b + 0.01 * d
+    expected["CD2_1"], expected["CD2_2"] = 0.98 * c - 0.02 * a, 0.98 * d - 0.02 * b
+    wcs, remark = read(made)
+    assert wcs is not None
+    assert remark is None
+    np.testing.assert_allclose(
+        wcs.all_pix2world(PIXELS, 0), WCS(expected).all_pix2world(PIXELS, 0), rtol=0, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        header(("RA---TPV", "DEC--TPV")),
+        header(("RA---TPV", "DEC--TPV"), PV1_1=1.0),
+        header(PV1_0=0.0, PV1_1=1.0, PV1_2=0.0, PV2_0=0.0, PV2_1=1.0, PV2_2=0.0),
+        header(PV1_1=0.0, PV1_2=90.0, PV1_3=180.0, PV2_1=0.0),  # what the FITS Standard has, and nothing
+    ],
+)
+def test_polynomials_without_terms_are_none(made: fits.Header) -> None:
+    wcs, _ = read(made)
+    assert wcs is not None
+    expected = WCS(header()).all_pix2world(PIXELS, 0)
+    np.testing.assert_allclose(wcs.all_pix2world(PIXELS, 0), expected, rtol=0, atol=1e-9)
+
+
+def test_a_distortion_that_puts_all_pixels_in_one_place_is_no_wcs_and_told() -> None:
+    wcs, remark = read(header(("RA---TPV", "DEC--TPV"), PV1_1=0.0, PV2_1=0.0))
+    assert wcs is None
+    assert "0 times as wide as its CD or CDELT do" in (remark or "")
