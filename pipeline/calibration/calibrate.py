@@ -24,6 +24,7 @@ PLATEAU_PIXELS = 3  # so many pixels at the largest value side by side: the dete
 PLATEAU_SHARE = 0.25  # of all pixels, at most
 PLATEAU_MARGIN = 0.98
 DIGITISER_FULL = 65535.0  # of 16 bits, where nothing else tells
+WHOLE_PX = 8  # every so many rows and columns tell whether pixels are whole numbers
 MODEL_SMOOTHING_PX = 1.0
 NOISE_ROWS = 256  # at least, tell of the noise
 MOST_CUT_OFF = (
@@ -69,6 +70,8 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
     masters = masters and due(masters, raw.header)
     _check_noise(raw.data, raw.mask == 0)
     saturation = _full(raw.data, raw.mask == 0, exposure.saturation)
+    some = raw.data[::WHOLE_PX, ::WHOLE_PX]
+    are_whole = bool((some == np.rint(some)).all())
     trimmed = trim(replace(raw, mask=raw.mask | _saturated(raw.data, saturation)))
     raw = trimmed.raw
     counts, mask, response = _corrected(raw, masters, exposure)
@@ -87,7 +90,7 @@ def calibrate(raw: RawFrame, masters: Masters | None, settings: Settings) -> Fra
     # What the dark current leaves of itself is noise like the sky's, which else were taken for a wrong gain.
     noise = replace(noise, level=max(noise.level, 0.0) + float(np.median(current)))
     brightest = float(np.max(np.where(bad, np.float32(-np.inf), counts - sky)))
-    detector = detector_of(exposure, noise, brightest)
+    detector = detector_of(exposure, noise, brightest, are_whole=are_whole)
 
     gain = np.float32(detector.gain)
     data, level = counts * gain, sky * gain

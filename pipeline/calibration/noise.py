@@ -10,7 +10,7 @@ said.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ from pipeline.neighbourhood import blurred, grown
 from pipeline.quantile import MAD_TO_SIGMA, quantile
 
 TOLERANCE = 0.2  # of the sky's standard deviation, beyond which the header is not believed
-SURELY_SECONDS = 4.0  # of so short an exposure counts and a rate are hardly told apart by their noise
+SCALED = 0.01  # a bias of 65535 counts and a noise of 3 electrons are above it
+SURELY_SECONDS = 15.0  # of shorter exposures resampled frames have as much less noise
 QUIET_SHARE = 0.25  # of the good pixels, those with least light from sources, are the sky
 FULL_WELL = 2e5  # electrons; hardly any pixel holds more, which bounds a gain that nothing else tells
 LARGEST_READ_NOISE = 50.0  # electrons
@@ -98,7 +99,7 @@ def _second_differences(image: Image) -> Image:
     return both
 
 
-def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float) -> Detector:
+def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float, *, are_whole: bool = False) -> Detector:
     """Settle the gain and the read noise of a frame.
 
     A known gain and read noise stand where the sky's noise agrees with them within 20 per cent. Else:
@@ -108,6 +109,8 @@ def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float) -> Detector
     - more noise in spite of a known read noise: the gain is what makes the sky consistent;
     - less noise: the level has a pedestal or frames were averaged. The gain stands, which
       overstates rather than understates the noise of sources, and the sky's variance is as measured;
+    - as much less as counts a second have, and no whole numbers: that they are. Less than any pedestal
+      explains: pixels were scaled, such as to 1 at most, and the gain is not theirs;
     - no gain known: the one that makes the sky consistent, bounded so that the brightest pixel does
       not exceed 200,000 electrons, for a pedestal makes it too large without limit.
 
@@ -119,6 +122,8 @@ def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float) -> Detector
         In data units.
     brightest : float
         The largest value above the sky, in data units.
+    are_whole : bool
+        Whether the pixels of the file are whole numbers: then they are a camera's counts, on a pedestal.
     """
     read_noise = exposure.read_noise or 0.0
     variance = sky.sigma**2
@@ -130,10 +135,7 @@ def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float) -> Detector
     if abs(ratio - 1.0) <= TOLERANCE:
         return Detector(gain, read_noise, 1.0, ())
     if ratio < 1.0:
-        note = f"the sky's noise is {ratio:.2g} of what gain {gain:.3g} implies: taken as measured"
-        if _is_of_a_rate(sky, exposure):
-            note += ", as that of counts a second would be, which BUNIT does not tell"
-        return Detector(gain, read_noise, ratio**2, (note,))
+        return _quieter(exposure, sky, ratio, brightest, are_whole=are_whole)
     implied = gain * math.sqrt(variance - max(sky.level, 0.0) / gain)
     if exposure.read_noise is None and implied <= LARGEST_READ_NOISE:
         return Detector(gain, implied, 1.0, (f"read noise estimated from the sky: {implied:.1f} electrons",))
@@ -146,13 +148,31 @@ def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float) -> Detector
     return Detector(estimated, read_noise, 1.0, (note,))
 
 
-def _is_of_a_rate(sky: SkyNoise, exposure: Exposure) -> bool:
-    """Whether the noise is as expected of what was divided by the seconds of its exposure."""
-    seconds, gain = exposure.exposure_s or 0.0, exposure.gain or 1.0
+def _quieter(
+    exposure: Exposure, sky: SkyNoise, ratio: float, brightest: float, *, are_whole: bool
+) -> Detector:
+    """The detector of a frame whose noise is less than its gain implies, by the ratio of both."""
+    gain, read_noise = exposure.gain or 1.0, exposure.read_noise or 0.0
+    if not are_whole and (rate := _of_rate(sky, gain, read_noise, exposure.exposure_s or 0.0)) is not None:
+        return rate
+    if not are_whole and ratio < SCALED:
+        scaled = _without_gain(sky, read_noise, brightest)
+        note = f"its pixels were scaled, and gain {gain:.3g} is not theirs: {scaled.gain:.3g} is assumed"
+        return replace(scaled, notes=(note,))
+    note = f"the sky's noise is {ratio:.2g} of what gain {gain:.3g} implies: taken as measured"
+    return Detector(gain, read_noise, ratio**2, (note,))
+
+
+def _of_rate(sky: SkyNoise, gain: float, read_noise: float, seconds: float) -> Detector | None:
+    """The detector of counts that were divided by their exposure, where their noise tells so."""
     if seconds < SURELY_SECONDS or sky.level <= 0.0:
-        return False
-    expected = seconds * sky.level / gain + ((exposure.read_noise or 0.0) / gain) ** 2
-    return abs(seconds * sky.sigma / math.sqrt(expected) - 1.0) <= TOLERANCE
+        return None
+    gain *= seconds
+    expected = sky.level / gain + (read_noise / gain) ** 2
+    if abs(sky.sigma / math.sqrt(expected) - 1.0) > TOLERANCE:
+        return None
+    note = "its noise is that of counts a second, and so they are taken, though BUNIT does not say it"
+    return Detector(gain, read_noise, sky.sigma**2 / expected, (note,))
 
 
 def _without_gain(sky: SkyNoise, read_noise: float, brightest: float) -> Detector:

@@ -196,13 +196,34 @@ def test_a_gain_that_the_sky_contradicts_is_replaced_and_said(claimed):
         assert frame.gain == pytest.approx(truth.gain, rel=0.05)
 
 
-@pytest.mark.parametrize(("divided_by", "told"), [(60.0, True), (5.0, False)])
-def test_counts_a_second_that_no_unit_tells_are_suspected(divided_by, told):
-    raw, _ = raw_frame(sky=4000.0)
+def test_counts_a_second_that_no_unit_tells_are_known_by_their_noise():
+    raw, truth = raw_frame(sky=4000.0)
     exposure = replace(raw.exposure, exposure_s=60.0)
-    frame = calibrate(replace(raw, data=raw.data / np.float32(divided_by), exposure=exposure), None, SETTINGS)
+    frame = calibrate(replace(raw, data=raw.data / np.float32(60.0), exposure=exposure), None, SETTINGS)
+    assert frame.gain == 60.0 * truth.gain
+    assert np.std(pull(frame, truth)) == pytest.approx(1.0, abs=0.03)
     (note,) = frame.notes
-    assert ("counts a second" in note) == told
+    assert "counts a second" in note
+    averaged = calibrate(replace(raw, data=raw.data / np.float32(5.0), exposure=exposure), None, SETTINGS)
+    assert averaged.gain == truth.gain
+    assert "taken as measured" in averaged.notes[0]
+
+
+def test_whole_numbers_on_a_bias_are_no_counts_a_second_though_their_noise_is_alike():
+    """As of a raw frame of a dark sky, without any bias frame; of fractions nothing tells the two apart."""
+    raw, truth = raw_frame(sky=20.0, bias=1000.0)
+    counts = np.rint(raw.data)
+    for data, gain in ((counts, truth.gain), (counts + np.float32(0.25), truth.gain * 34.0)):
+        exposure = replace(raw.exposure, exposure_s=34.0)
+        assert calibrate(replace(raw, data=data, exposure=exposure), None, SETTINGS).gain == gain
+
+
+def test_pixels_that_were_scaled_to_one_have_a_gain_of_their_own():
+    raw, truth = raw_frame(sky=4000.0, read_noise=3.0)
+    frame = calibrate(replace(raw, data=raw.data / np.float32(65535.0)), None, SETTINGS)
+    assert frame.gain == pytest.approx(65535.0 * truth.gain, rel=0.05)
+    (note,) = frame.notes
+    assert note.startswith("its pixels were scaled, and gain 2 is not theirs")
 
 
 def test_an_unknown_gain_is_found_from_the_sky():
