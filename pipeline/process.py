@@ -26,6 +26,7 @@ from pipeline import record
 from pipeline.calibration.calibrate import calibrate
 from pipeline.calibration.due import due
 from pipeline.calibration.masters import Masters
+from pipeline.calibration.noise import CONTRADICTS
 from pipeline.classify.classify import Classifier, Models, with_scores
 from pipeline.classify.unet import NAME, UNet
 from pipeline.clock import StageClock, one_line
@@ -117,7 +118,7 @@ def process(
             frame = calibrate(raw, masters, settings)
             small = thumbnail.pack(miniature(frame))
         measured = measure_calibrated(frame, settings, clock)
-        notes = (*doubts(raw), *(note for note in frame.notes if note not in raw.notes))
+        notes = (*doubts(raw), *map(_with_remedy, (note for note in frame.notes if note not in raw.notes)))
         said = (f"{note[:1].upper()}{note[1:]}." for note in notes)
         measured = replace(measured, remarks=(*said, *measured.remarks))
         quality = measured.quality
@@ -131,6 +132,13 @@ def process(
         log.exception("%s broke in stage %s", path, clock.records[-1].stage)
         state, reason = "failed", f"{clock.records[-1].stage}: {one_line(error)}"
     return FrameOutcome(state, reason, quality=quality, stages=tuple(clock.records), thumbnail=small)
+
+
+def _with_remedy(note: str) -> str:
+    """What is noted of a frame, and what to do where another gain is taken than it has."""
+    if CONTRADICTS not in note:
+        return note
+    return f"{note}; where [camera] gain is mended, `astrid queue retry` processes the frame by it"
 
 
 def measure_again(

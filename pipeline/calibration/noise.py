@@ -41,6 +41,9 @@ class SkyNoise:
     sigma: float
 
 
+CONTRADICTS = "contradicts the sky's noise"
+
+
 @dataclass(frozen=True, slots=True)
 class Detector:
     """The numbers that turn data units into electrons and their noise.
@@ -144,7 +147,7 @@ def detector_of(exposure: Exposure, sky: SkyNoise, brightest: float, *, are_whol
             gain, implied, 1.0, (f"the sky's noise, {implied:.1f} electrons, taken as read noise",)
         )
     estimated = _consistent_gain(sky, read_noise)
-    note = f"gain {gain:.3g} contradicts the sky's noise: {estimated:.3g} estimated from it"
+    note = f"gain {gain:.3g} {CONTRADICTS}: {estimated:.3g} estimated from it"
     return Detector(estimated, read_noise, 1.0, (note,))
 
 

@@ -321,6 +321,18 @@ def test_what_is_doubtful_in_a_header_is_still_told_when_the_frame_is_done(
     assert "Gain 139 contradicts the sky's noise" in (outcome.reason or "")
 
 
+def test_a_gain_that_the_sky_contradicts_is_told_with_what_mends_it(case: Case, tmp_path: Path) -> None:
+    path = tmp_path / "gain.fits"
+    with fits.open(case.path) as hdus:
+        hdus[0].header["GAIN"] = 30.0
+        hdus.writeto(path)
+    outcome = case.process(path=path)
+    assert outcome.state == "done"
+    assert "Gain 30 contradicts the sky's noise: " in (outcome.reason or "")
+    assert "where [camera] gain is mended, `astrid queue retry` processes the frame" in (outcome.reason or "")
+    assert "contradicts" not in (case.process().reason or "")
+
+
 def test_a_frame_that_is_refused_is_rejected_with_the_reason(case: Case) -> None:
     strict = case.settings.model_copy(update={"quality": QualitySettings(min_stars=100_000)})
     outcome = case.process(settings=strict)
