@@ -7,9 +7,9 @@ from typing import Any
 from sqlmodel import Session, col, func, select
 
 from core.database.store import Store
-from core.database.tables import Difference, Observation, Rejection, SkyObject, StageRun
+from core.database.tables import Difference, Observation, Rejection, StageRun
 from core.frames.queue import counts_by_state
-from core.vocabulary import ReviewState
+from core.review.states import count_awaiting
 
 BATCH = 1000  # frames of one query: a run may have processed more than databases take in one
 
@@ -39,7 +39,7 @@ def status(store: Store, *, limit: int = 100, after: int | None = None) -> dict[
         rows = session.exec(query).all()
         return {
             "counts": counts,
-            "awaiting_verdict": _awaiting(session),
+            "awaiting_verdict": count_awaiting(session),
             "frames": frame_records(session, rows[:limit]),
             "next": rows[limit - 1].id if len(rows) > limit else None,
         }
@@ -137,9 +137,3 @@ def _record(
         "registration_scatter_px": difference.registration_scatter_px if difference else None,
         "reference": difference.reference_id if difference else None,
     }
-
-
-def _awaiting(session: Session) -> int:
-    waiting = (ReviewState.UNREVIEWED, ReviewState.ESCALATED)
-    query = select(func.count()).select_from(SkyObject).where(col(SkyObject.review_state).in_(waiting))
-    return session.exec(query).one()

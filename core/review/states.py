@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlmodel import Session, col
 
 from core.database.tables import Candidate, SkyObject, Verdict
@@ -60,18 +60,40 @@ class _Standing:
 
 
 def count_awaiting(db: Session) -> int:
-    """How many objects await a verdict.
+    """How many objects await a verdict; not those whose candidates are all superseded, which have no card.
 
     Where few others are there, as all less those: a whole table is counted in a sixth of the time that a
     range of an index takes.
     """
+    gone = db.scalar(_without_card(AWAITING)) or 0
     others = [state.value for state in ReviewState if state not in AWAITING]
     some = select(col(SkyObject.id)).where(col(SkyObject.review_state).in_(others)).limit(_FEW + 1)
     rest = db.scalar(select(func.count()).select_from(some.subquery())) or 0
     every = select(func.count()).select_from(SkyObject)
     if rest <= _FEW:
-        return (db.scalar(every) or 0) - rest
-    return db.scalar(every.where(col(SkyObject.review_state).in_(AWAITING))) or 0
+        return (db.scalar(every) or 0) - rest - gone
+    return (db.scalar(every.where(col(SkyObject.review_state).in_(AWAITING))) or 0) - gone
+
+
+def count_with_cards(db: Session, states: Sequence[ReviewState]) -> int:
+    """How many objects are in some states, but for those without a card."""
+    if tuple(states) == AWAITING:
+        return count_awaiting(db)
+    every = select(func.count()).select_from(SkyObject).where(col(SkyObject.review_state).in_(states))
+    return (db.scalar(every) or 0) - (db.scalar(_without_card(states)) or 0)
+
+
+def _without_card(states: Sequence[ReviewState]) -> Select[Any]:
+    """A count of objects in some states all of whose candidates are superseded: few, if any."""
+    return (
+        select(func.count())
+        .select_from(SkyObject)
+        .where(
+            col(SkyObject.review_state).in_(states),
+            col(SkyObject.best_score).is_(None),
+            col(SkyObject.best_candidate_id).is_(None),
+        )
+    )
 
 
 def locked(db: Session, object_ids: Collection[int]) -> list[SkyObject]:

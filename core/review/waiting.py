@@ -24,7 +24,7 @@ from core.review.card_terms import (
 )
 from core.review.names import looked_up
 from core.review.narrow import Objects, as_they_lie, few, within
-from core.review.states import AWAITING, count_awaiting
+from core.review.states import count_with_cards
 from core.vocabulary import ReviewState
 
 _BEGINNING = 2500  # objects that are looked through before anything else is tried
@@ -263,10 +263,7 @@ def _count_all(db: Session, states: Sequence[ReviewState], terms: Sequence[CardT
         if held or by.only_known:
             total += db.scalar(_passing(db, (func.count(),), some, held, by)) or 0
             continue
-        waiting = select(func.count()).select_from(SkyObject).where(col(SkyObject.review_state).in_(some))
-        gone = waiting.where(col(SkyObject.best_score).is_(None), col(SkyObject.best_candidate_id).is_(None))
-        every = count_awaiting(db) if tuple(some) == AWAITING else db.scalar(waiting) or 0
-        total += every - (db.scalar(gone) or 0)  # few if any: all their candidates are superseded
+        total += count_with_cards(db, some)
     return total
 
 

@@ -12,6 +12,7 @@ from core.frames.queue import claim
 from core.operations.changes import Changes
 from core.operations.headline import Headline, OpenEvent, headline
 from core.operations.runs import start
+from core.operations.status import status
 from core.review import states
 from core.vocabulary import ReviewState
 from tests.core.frames import frame_facts
@@ -25,6 +26,11 @@ def event(severity: str, message: str, **changes) -> HealthEvent:
 def add(store, *rows):
     with store.write() as session:
         session.add_all(rows)
+
+
+def an_object(name: str, state: str = "unreviewed") -> SkyObject:
+    """One with a card."""
+    return SkyObject(name=name, review_state=state, best_score=0.5, best_candidate_id=1)
 
 
 class TestChanges:
@@ -69,9 +75,10 @@ class TestHeadline:
     def test_it_counts_frames_and_objects(self, store):
         observations.register(store, [frame_facts(number) for number in range(1, 4)])
         claim(store, "run-1/0", 60)
-        add(store, SkyObject(name="a"), SkyObject(name="b", review_state="real"),
-            SkyObject(name="c", review_state="escalated"))  # fmt: skip
+        add(store, an_object("a"), an_object("b", "real"), an_object("c", "escalated"),
+            SkyObject(name="of which all is superseded"))  # fmt: skip
         now = headline(store)
+        assert status(store)["awaiting_verdict"] == 2
         assert (now.awaiting, now.queued, now.running, now.failed) == (2, 2, 1, 0)
 
     def test_the_newest_run_stands_for_all(self, store):
@@ -97,6 +104,7 @@ class TestHeadline:
 def test_what_awaits_is_counted_alike_whether_few_or_many_others_are_there(store, monkeypatch, few):
     monkeypatch.setattr(states, "_FEW", few)
     every = [*ReviewState, ReviewState.UNREVIEWED]
-    add(store, *(SkyObject(name=f"{n}", review_state=state) for n, state in enumerate(every)))
+    add(store, *(an_object(f"{n}", state) for n, state in enumerate(every)))
+    add(store, SkyObject(name="of which all is superseded"))
     with store.read() as db:
         assert states.count_awaiting(db) == 3
