@@ -30,10 +30,11 @@ from astrid_tui.cli.invocation import (
     storable,
     store_of,
 )
+from astrid_tui.cli.past import past_words
 from astrid_tui.cli.places import candidate_given
 from astrid_tui.cli.reviewing import register
 from core.text import counted
-from core.vocabulary import OWN
+from core.vocabulary import OWN, mask_words
 
 if TYPE_CHECKING:
     from core.review.real_rows import RealCandidate
@@ -120,6 +121,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show all that is known of one candidate."""
+    from core.objects.reference_light import told
     from core.review.candidates import show as read_candidate
 
     store = store_of(context, read_only=True)
@@ -130,6 +132,10 @@ def show(
     for key, value in detail.items():
         if key == "known":
             _print_known(value)
+        elif key == "mask_flags" and value:
+            print_text(f"{key:18} {value}: {mask_words(value)}")
+        elif key == "in_references" and value:
+            print_text(f"{key:18} {told(value)}")
         elif isinstance(value, dict):
             print_text(f"{key}:")
             for name, inner in value.items():
@@ -137,7 +143,7 @@ def show(
         elif isinstance(value, list) and value:
             print_text(f"{key}: {len(value)}")
             for inner in value:
-                print_text(f"  {_past(inner) if key == 'verdicts' else _plain(inner)}")
+                print_text(f"  {past_words(inner) if key == 'verdicts' else _plain(inner)}")
         else:
             print_text(f"{key:18} {_plain(value or None if isinstance(value, list) else value, key)}")
 
@@ -369,20 +375,6 @@ def _print_known(known: dict[str, Any] | None) -> None:
 
 def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
-
-
-def _past(row: dict[str, Any]) -> str:
-    """One verdict, retraction or note in words."""
-    from datetime import UTC, datetime
-
-    from screens.review.said import remark
-
-    at = f"{datetime.fromtimestamp(row['at'], UTC):%Y-%m-%d %H:%M:%S} UTC"
-    what = row["label"] or ("taken back" if row["retracts_id"] is not None else "note")
-    stands = ", taken back since" if row["label"] and not row["stands"] else ""
-    words = remark(row["note"], row["tags"])
-    note = f"{':' if row['note'] else ''} {words}" if words else ""
-    return f"{at}, {what} by {row['reviewer']} on candidate {row['candidate_id']}{stands}{note}"
 
 
 def _plain(value: Any, key: str = "") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,7 @@ from astrid_tui.cli.invocation import (
     remark,
     store_of,
 )
+from astrid_tui.cli.past import past_words
 
 if TYPE_CHECKING:
     from core.objects.detail import ObjectDetail
@@ -252,10 +254,10 @@ def _print_candidates(detail: ObjectDetail) -> None:
 
 
 def _print_verdicts(detail: ObjectDetail) -> None:
+    if detail.verdicts:
+        print_text("Verdicts and notes, newest first:")
     for past in detail.verdicts:
-        what = past.label or ("taken back" if past.retracts_id is not None else "note")
-        words = (f"{what} by {past.reviewer}", "" if past.stands else "(does not stand)", past.note or "")
-        print_text("Verdict:", *(word for word in words if word))
+        print_text(f"  {past_words(asdict(past))}")
 
 
 # What `astrid objects show` tells, in this order.

@@ -280,6 +280,7 @@ def test_a_verdict_real_tells_of_the_reference_that_holds_its_light(
     assert astrid.said == f"warning: {told([row.id])}\n"
     assert astrid.json("candidates", "label", seen[1], "real")["in_references"] == [row.id]
     assert astrid.json("candidates", "show", seen[1])["in_references"] == [row.id]
+    assert f"in_references      {told([row.id])}\n" in astrid("candidates", "show", seen[1])
     labels = tmp_path / "labels.csv"
     labels.write_text(f"candidate,verdict\n{seen[2]},real\n")
     astrid("candidates", "label", "--from", labels)
@@ -310,3 +311,20 @@ def test_a_verdict_by_number_on_what_has_no_images_any_more_says_so(
     assert f"`astrid queue retry {frame}`" in astrid.said
     astrid("candidates", "label", old, "artefact")
     assert astrid.said == ""  # nothing was given
+
+
+def test_what_was_said_is_told_alike_of_a_candidate_and_of_its_object(
+    astrid: Command, sqlite_store: Store
+) -> None:
+    candidate = add_candidate(sqlite_store, a_place(sqlite_store, 0), mask_flags=17)
+    name = astrid.json("candidates", "show", candidate)["object"]
+    astrid("candidates", "label", candidate, "dipole", "--note", "close to a star")
+    astrid("candidates", "undo")
+    told = astrid("candidates", "show", candidate), astrid("objects", "show", name)
+    for said in told:
+        newest, oldest = (line for line in said.splitlines() if " by vera " in line)
+        assert newest.endswith(f" UTC, taken back by vera on candidate {candidate}")
+        assert oldest.endswith(
+            f" UTC, dipole by vera on candidate {candidate}, taken back since: close to a star"
+        )
+    assert re.search(r"^mask_flags +17: bad pixels, interpolated$", told[0], re.MULTILINE)
