@@ -251,6 +251,8 @@ def _plot(points: Sequence[CurvePoint], *, magnitudes: bool, unit: str, width: i
     if last > first:  # no point stands on the frame, where its error bar could not be told from it
         side = (last - first) * _SIDE
         plot.xlim(first - side, last + side)
+    else:
+        plot.xticks([first], [f"{first:.3f}"])  # of one date there are no steps to be told
     detected = safe_text(signs.series(), max(width // 3, 1)) or _DETECTION
     limits = signs.limits(unit)
     legends = (

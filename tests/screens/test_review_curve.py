@@ -53,6 +53,11 @@ class TestCurve:
         labels = [float(found[1]) for line in drawn if (found := re.match(r" *([\d.]+)[┤-]", plain(line)))]
         assert np.diff(labels) == pytest.approx([step] * 3, abs=0.0011)
 
+    def test_an_axis_of_one_date_has_that_date_alone(self):
+        points = (CurvePoint(59000.25, 18.0),)
+        drawn = curve_lines(points, magnitudes=True, unit="mag", width=80, rows=9, plain=False)
+        assert [plain(line).strip() for line in drawn if "0.2" in plain(line)] == ["0.250"]
+
     def test_limits_are_marked_and_named(self):
         text = "\n".join(
             plain(line)
