@@ -6,13 +6,15 @@ The keywords are data: a camera that names its gain in another way is one more w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from astropy.io.fits import Header
 from astropy.io.fits.verify import VerifyError
 
 MOST_TEXT = 200  # letters of a text
+MOST_NAMED = 4  # cards that a sentence names
+UNREADABLE = (VerifyError, ValueError, AttributeError)  # what asking for a card raises that cannot be parsed
 
 # The first keyword that holds a usable value wins.
 KEYWORDS: dict[str, tuple[str, ...]] = {
@@ -106,12 +108,30 @@ KEYWORDS: dict[str, tuple[str, ...]] = {
 }
 
 
+def unreadable(header: Header, keywords: Iterable[str]) -> str | None:
+    """One sentence where some cards cannot be read, as where they hold a control character."""
+    found = []
+    for keyword in dict.fromkeys(keywords):
+        try:
+            header.get(keyword)
+        except UNREADABLE:
+            found.append(keyword)
+    if not found:
+        return None
+    names = ", ".join(found[:MOST_NAMED]) + (", ..." if len(found) > MOST_NAMED else "")
+    counts = "counts" if len(found) == 1 else "count"
+    return (
+        f"{names} of its header cannot be read (damaged, or with characters that FITS does not allow), and"
+        f" {counts} as absent"
+    )
+
+
 def look_up(header: Header, keywords: tuple[str, ...]) -> object:
     """The first value that is there and not empty under any of some keywords, or ``None``."""
     for keyword in keywords:
         try:
             value = header.get(keyword)
-        except (VerifyError, ValueError, AttributeError):  # a card that cannot be parsed
+        except UNREADABLE:
             continue
         if isinstance(value, str):
             value = value.strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 from astropy.io.fits import Header
 
@@ -25,9 +26,11 @@ from pipeline.files.cards import (
     number,
     text,
     told,
+    unreadable,
 )
 from pipeline.files.kinds import kind_of
 from pipeline.files.times import (
+    START_DATES,
     absurd_dates,
     contradiction,
     mid_exposure,
@@ -133,6 +136,11 @@ def _seconds(header: Header, name: str) -> float | None:
     return None if length is None else length.value * seconds_of(length.comment)
 
 
+def unreadable_cards(header: Header) -> str | None:
+    """One sentence where cards that are asked for cannot be read; none where all can."""
+    return unreadable(header, (*chain.from_iterable(KEYWORDS.values()), *WHEELS, *START_DATES))
+
+
 def time_of(header: Header, exposure_s: float | None) -> float:
     """The middle of the exposure as MJD, UTC; its start where neither its length nor its end is known.
 
@@ -147,6 +155,8 @@ def time_of(header: Header, exposure_s: float | None) -> float:
     if mjd is None:
         if absurd := absurd_dates(look):
             raise FrameRefused(f"the date of its header cannot be used: {absurd}")
+        if damaged := unreadable_cards(header):
+            raise FrameRefused(f"its header has no date that can be read: {damaged}")
         raise FrameRefused("its header has no date (DATE-OBS, MJD-OBS or JD)")
     return mjd
 

@@ -333,6 +333,32 @@ def test_a_gain_that_the_sky_contradicts_is_told_with_what_mends_it(case: Case, 
     assert "contradicts" not in (case.process().reason or "")
 
 
+def test_cards_that_cannot_be_read_are_told_of(case: Case, tmp_path: Path) -> None:
+    """Damaged on their way, they would count as absent without a word: a frame without a filter waits."""
+    path = tmp_path / "damaged.fits"
+    with fits.open(case.path) as hdus:
+        hdus[0].header["OBJECT"], hdus[0].header["FILTER"] = "A galaxy", "r1"
+        hdus.writeto(path)
+    path.write_bytes(path.read_bytes().replace(b"'A galaxy", b"'A\tgalaxy").replace(b"'r1", b"'\x071"))
+    (facts,) = examine(path, case.settings)
+    assert (facts.field, facts.filter) == (None, None)
+    assert "FILTER, OBJECT of its header cannot be read" in (facts.reason or "")
+
+
+def test_a_date_that_cannot_be_read_is_told_of(case: Case, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.fits"
+    with fits.open(case.path) as hdus:
+        header = hdus[0].header
+        for keyword in ("DATE-AVG", "MJD-AVG", "MJD-OBS", "MJD", "JD"):
+            header.remove(keyword, ignore_missing=True)
+        header["DATE-OBS"] = "2026-03-05T03:00:00"
+        hdus.writeto(path)
+    path.write_bytes(path.read_bytes().replace(b"'2026-03-05T03", b"'2026-03-05\t03"))
+    (facts,) = examine(path, case.settings)
+    assert facts.state == "rejected"
+    assert "no date that can be read: DATE-OBS of its header cannot be read" in (facts.reason or "")
+
+
 def test_a_frame_that_is_refused_is_rejected_with_the_reason(case: Case) -> None:
     strict = case.settings.model_copy(update={"quality": QualitySettings(min_stars=100_000)})
     outcome = case.process(settings=strict)
