@@ -92,7 +92,8 @@ def test_a_damaged_frame_is_read_again_only_once_it_looks_otherwise(
     """A night of frames asks for it, each by a list of its own from the store."""
     night = simulate_night(tmp_path / "night", frames=1, size=128, seed=3, references=1)
     path, whole = night.calibration[0], night.calibration[0].read_bytes()
-    register(store, examine(path, Settings.model_construct(home=tmp_path)))
+    settings = Settings.model_construct(home=tmp_path)
+    register(store, examine(path, settings))
     looked: list[Path] = []
 
     def counted(path: Path, content: str) -> bool:
@@ -103,14 +104,14 @@ def test_a_damaged_frame_is_read_again_only_once_it_looks_otherwise(
     path.write_bytes(whole[:9000])
     for _ in range(3):
         with pytest.raises(FrameRefused, match="other content than when it was ingested"):
-            calibrators(store)[0].read()
+            calibrators(store, settings)[0].read()
     assert looked == [path]
     path.write_bytes(whole)
-    assert calibrators(store)[0].read().data.shape == (128, 128 + 32)
+    assert calibrators(store, settings)[0].read().data.shape == (128, 128 + 32)
     path.unlink()
     for _ in range(2):  # the disk may be back for any frame
         with pytest.raises(FrameRefused, match="there is no such file"):
-            calibrators(store)[0].read()
+            calibrators(store, settings)[0].read()
     assert looked == [path] * 4
 
 
@@ -123,14 +124,15 @@ def test_a_disk_that_fails_is_told_as_such_and_no_file_that_was_written_over(
 ) -> None:
     night = simulate_night(tmp_path / "night", frames=1, size=128, seed=3, references=1)
     path = night.calibration[0]
-    register(store, examine(path, Settings.model_construct(home=tmp_path)))
+    settings = Settings.model_construct(home=tmp_path)
+    register(store, examine(path, settings))
     moved = path.rename(tmp_path / "moved.fits")
     path.symlink_to(UNREADABLE)
     with pytest.raises(FrameRefused, match="the file cannot be read"):
-        calibrators(store)[0].read()
+        calibrators(store, settings)[0].read()
     path.unlink()
     moved.rename(path)
-    assert calibrators(store)[0].read().data.any()
+    assert calibrators(store, settings)[0].read().data.any()
 
 
 def test_how_it_was_read_out_goes_through_the_store(store: Store, tmp_path: Path) -> None:
