@@ -21,7 +21,7 @@ from pipeline.clock import StageClock
 from pipeline.depth.depth import Depth
 from pipeline.detection.detect import detect
 from pipeline.detection.joined import with_unet
-from pipeline.detection.new_saturated import new_saturated, remark_on
+from pipeline.detection.new_saturated import apart_from_streaks, new_saturated, remark_on
 from pipeline.files.fits_files import first_image, opened, read_frame
 from pipeline.files.psf_file import check_width, read_psf
 from pipeline.frame import (
@@ -130,15 +130,17 @@ def diff_files(new: str, reference: str, options: DiffOptions, settings: Setting
     warnings += told_of(difference)
     with clock.stage("detect"):
         detections, dropped = detect(difference, aligned, prepared, settings)
-        warnings += remark_on(new_saturated(difference, aligned, prepared), prepared.frame)
+        saturated = new_saturated(difference, aligned, prepared)
     depth = Depth(reason="not asked for")
     if options.score:
         with clock.stage("unet"):
             version = (options.models or {}).get(UNET)
             joined = with_unet(detections, dropped, difference, aligned, prepared, settings, version)
+        saturated = apart_from_streaks(saturated, joined.detections, difference.psf.fwhm)
         warnings += joined.remarks
         detections, said = _scored(joined.detections, difference, aligned, prepared, options, settings, clock)
         warnings += said
+    warnings += remark_on(saturated, prepared.frame)
     if options.depth:
         radius_px = match_radius_px(prepared, max(aligned.psf.fwhm, prepared.psf.fwhm), settings)
         depth = depth_of(difference, aligned, prepared, detections, radius_px, settings, clock)

@@ -33,7 +33,7 @@ from pipeline.clock import StageClock, one_line
 from pipeline.depth.depth import Depth, measure_depth
 from pipeline.detection.detect import detect, dropped_words
 from pipeline.detection.joined import with_opinion, with_unet
-from pipeline.detection.new_saturated import new_saturated, remark_on
+from pipeline.detection.new_saturated import apart_from_streaks, new_saturated, remark_on
 from pipeline.energy.meter import Begin, unmetered
 from pipeline.fakes.copies import Finish, Searched, forced_in_copy, inject, is_wanted
 from pipeline.files.doubts import doubts
@@ -212,6 +212,7 @@ def _subtracted(
         version = (models or {}).get(NAME)
         joined = with_unet(detections, dropped, difference, new, reference, settings, version)
         remark.text = joined.told
+        saturated = apart_from_streaks(saturated, joined.detections, difference.psf.fwhm)
         detections, dropped = joined.detections, [*joined.dropped, *saturated]
     with clock.stage("cutouts"):
         candidates = candidates_of(detections, difference, new, reference, measured.frame.origin, settings)

@@ -10,7 +10,15 @@ from scipy.ndimage import binary_dilation
 
 from core.settings import Settings
 from core.vocabulary import MaskPlane
-from pipeline.detection.new_saturated import CAUSE, new_saturated, remark_on
+from pipeline.detection.detect import detect
+from pipeline.detection.joined import STREAK_CAUSE, with_unet
+from pipeline.detection.new_saturated import (
+    CAUSE,
+    TRAIL_CAUSE,
+    apart_from_streaks,
+    new_saturated,
+    remark_on,
+)
 from pipeline.subtraction.subtract import subtract
 from tests.pipeline.pairs import make_pair
 
@@ -81,6 +89,68 @@ def test_of_a_wide_star_that_bled_the_star_is_told():
 
     (one,) = told(clipped(new, shine), reference)
     assert (one.x, one.y) == (pytest.approx(150, abs=2.0), pytest.approx(160, abs=2.0))
+
+
+def trail(angle, peak=4.0 * FULL, reach=np.inf):
+    """Of a satellite through the middle, as wide as a star."""
+    way = np.deg2rad(angle)
+
+    def shine(light):
+        dy, dx = np.indices(light.shape) - 160.0
+        along, across = dx * np.cos(way) + dy * np.sin(way), dy * np.cos(way) - dx * np.sin(way)
+        light += peak * np.exp(-0.5 * (across / 1.5) ** 2) * (np.abs(along) < reach)
+
+    return shine
+
+
+def flash(light):
+    rows, columns = np.indices(light.shape)
+    light += 6.0 * FULL * np.exp(-0.5 * ((columns - 212.0) ** 2 + (rows - 190.0) ** 2) / 1.5**2)
+
+
+@pytest.mark.parametrize("peak", [1.3 * FULL, 8.0 * FULL])
+@pytest.mark.parametrize("angle", [0.0, 30.0, 90.0, 135.0])
+@pytest.mark.parametrize("reach", [50.0, np.inf])
+def test_a_saturated_trail_is_told_as_a_trail_and_no_source(angle, peak, reach):
+    new, reference, *_ = make_pair()
+    found = told(clipped(new, trail(angle, peak, reach)), reference)
+    (one,) = found
+    assert one.cause == TRAIL_CAUSE
+    across = (one.y - 160.0) * np.cos(np.deg2rad(angle)) - (one.x - 160.0) * np.sin(np.deg2rad(angle))
+    assert abs(across) < 2.0
+    assert one.value > one.limit
+    assert reach == np.inf or one.value == pytest.approx(2.0 * reach, abs=4.0)
+    (said,) = remark_on(found, reference.frame)
+    assert said.startswith("A saturated trail goes through ")
+
+
+@pytest.mark.parametrize("peak", [300.0, 3000.0, 20000.0])
+def test_what_flashes_on_a_streak_is_a_part_of_it(peak):
+    new, reference, *_ = make_pair()
+
+    def shine(light):
+        trail(30.0, peak)(light)
+        flash(light)
+
+    seen = clipped(new, shine)
+    difference = subtract(seen, reference, Settings())
+    detections, dropped = detect(difference, seen, reference, Settings())
+    joined = with_unet(detections, dropped, difference, seen, reference, Settings())
+    found = new_saturated(difference, seen, reference)
+    assert [each.cause for each in found] == [CAUSE]
+    (one,) = apart_from_streaks(found, joined.detections, difference.psf.fwhm)
+    assert one.cause == STREAK_CAUSE
+    assert one.value < one.limit
+    assert remark_on([one], reference.frame) == ()
+
+
+def test_a_new_source_beside_a_streak_is_told():
+    new, reference, *_ = make_pair(new={"extra": [NOVA]})
+    found = told(clipped(new), reference)
+    streak = SimpleNamespace(x=160.0, y=200.0, features={"streak_length": 300.0, "streak_angle": 30.0})
+    assert apart_from_streaks(found, [streak], 3.0) == found
+    beyond = SimpleNamespace(x=350.4, y=160.2, features={"streak_length": 100.0, "streak_angle": 0.0})
+    assert apart_from_streaks(found, [beyond], 3.0) == found
 
 
 def test_a_bright_trail_across_the_frame_takes_no_more_memory_than_a_difference_does():
