@@ -285,6 +285,8 @@ def _told(
             row.sqlmodel_update(_row(fact) | UNTRIED)
             note_all(session, QueueEventKind.REPLACED, [(key, row.state, 0, None)], reason=READ_OTHERWISE)
             return Registered(key, fact.frame, fact.path, row.state, row.reason, new=True)
+    if row.pixels is None:  # registered by an AstrID that did not ask for them
+        row.pixels = fact.pixels
     if new or row.path == indexable(fact.path):
         return Registered(key, fact.frame, fact.path, row.state, row.reason, new)
     if is_gone:

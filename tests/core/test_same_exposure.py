@@ -51,6 +51,17 @@ def test_a_packed_copy_repeats_the_exposure_by_name(store: Store, tmp_path: Path
     assert [(row.path, row.extension, row.state) for row in rows(store)] == [(plain.path, 0, "done")]
 
 
+def test_a_frame_of_an_earlier_version_is_known_by_its_pixels_once_it_is_ingested_again(
+    store: Store, tmp_path: Path
+) -> None:
+    plain = written(tmp_path / "x.fits", b"plain")
+    register(store, [replace(plain, pixels=None)])
+    process(store, done(add_reference(store).id or 0))
+    packed = written(tmp_path / "x.fits.gz", b"packed")
+    reason = "the same exposure as x.fits, which is registered already"
+    assert told(store, plain, packed) == [(1, "done", None, False), (1, "rejected", reason, False)]
+
+
 def test_a_packed_copy_that_remains_alone_is_the_frame(store: Store, tmp_path: Path) -> None:
     plain = written(tmp_path / "x.fits", b"plain")
     register(store, [plain])
