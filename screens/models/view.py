@@ -218,7 +218,8 @@ def _value(value: object) -> str:
     if isinstance(value, float):
         return number(value)
     if isinstance(value, Mapping):
-        return "  ".join(f"{name} {_value(inner)}" for name, inner in list(value.items())[:12])
+        known = [(name, inner) for name, inner in value.items() if inner is not None]
+        return "  ".join(f"{name} {_value(inner)}" for name, inner in known[:12])
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(map(str, value[:12]))
     return str(value)

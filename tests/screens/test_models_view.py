@@ -16,7 +16,7 @@ from screens.lines import plain
 from screens.models.card import card_lines, training_sheet
 from screens.models.plots import plot_lines
 from screens.models.reading import Answer, Card, command_of
-from screens.models.view import Page, Pane, number, page_lines
+from screens.models.view import Page, Pane, facts_lines, number, page_lines
 from tests.core.rows import add_object
 
 HOSTILE = "\x1b]0;x\x07[/red] [bold]\u202e"
@@ -221,3 +221,8 @@ def test_facts_and_strata_stand_below_each_other_whatever_script_is_in_them():
         assert len(found) == 2
         starts = {cell_len(row[: min(row.index(mark) for mark in marks if mark in row)]) for row in found}
         assert len(starts) == 1
+
+
+def test_what_was_not_asked_for_of_a_training_is_no_option():
+    (line,) = facts_lines([("options", {"steps": 4000, "minutes": None, "rate": 0.0015})], 80)
+    assert plain(line).split() == ["options", "steps", "4000", "rate", "0.0015"]
