@@ -31,7 +31,13 @@ MEASURED: dict[str, Measured] = {
 def cut_words(cause: str, value: float, limit: float) -> str:
     """What a cut measured, and the limit."""
     measured = MEASURED.get(cause)
+    unit = f" {measured.unit}" if measured and measured.unit else ""
+    return f"{measured_words(cause, value)}, the limit is {limit:.3g}{unit}"
+
+
+def measured_words(cause: str, value: float) -> str:
+    """What a cut measured, alone."""
+    measured = MEASURED.get(cause)
     if measured is None:
-        return f"{value:.3g}, the limit is {limit:.3g}"
-    unit = f" {measured.unit}" if measured.unit else ""
-    return f"{measured.what}: {value:.3g}{unit}, the limit is {limit:.3g}{unit}"
+        return f"{value:.3g}"
+    return f"{measured.what}: {value:.3g}{f' {measured.unit}' if measured.unit else ''}"

@@ -10,6 +10,7 @@ from core.frames.registration import registration_words
 from core.models.names import BEST_FIRST, MOVED, ODD_BY
 from core.moon import moon
 from core.orientation import described
+from core.places.cut_words import measured_words
 from core.text import counted
 from core.vocabulary import DOUBT, LABELS, OWN, Label, ReviewState, mask_words
 from screens.lines import Line, Tone, cells_of, indented, padded, shortened, span, wrapped
@@ -141,6 +142,10 @@ def _further(card: "Card") -> list[tuple[str, str | None]]:
         ("file", frame.path),
         ("field", frame.field),
         ("exposure", None if frame.exposure_s is None else f"{frame.exposure_s:.1f} s"),
+        *(
+            (f"doubtful {cause}:", None if value is None else measured_words(cause, value))
+            for cause, value in _doubts(card.features)
+        ),
         ("masked", None if frame.masked_fraction is None else _percent(frame.masked_fraction)),
         ("images", _images(card)),
     ]
@@ -226,8 +231,13 @@ def standing(card: "Card") -> Line:
 
 def doubt_words(features: Mapping[str, float | None]) -> str:
     """The cuts that would have dropped a candidate were it less significant, with what they go by."""
-    found = {name.removeprefix(DOUBT): value for name, value in features.items() if name.startswith(DOUBT)}
-    return ", ".join(f"{cause} {_number(value, 2)}" for cause, value in sorted(found.items()))
+    return ", ".join(f"{cause} {_number(value, 2)}" for cause, value in _doubts(features))
+
+
+def _doubts(features: Mapping[str, float | None]) -> list[tuple[str, float | None]]:
+    return sorted(
+        (name.removeprefix(DOUBT), value) for name, value in features.items() if name.startswith(DOUBT)
+    )
 
 
 def sexagesimal(ra: float, dec: float) -> str:

@@ -113,6 +113,9 @@ def test_what_would_have_dropped_a_less_significant_one_is_on_the_card(store):
 
     assert "doubtful edge 0.71, masked core 0.34" in shown(kept)
     assert "doubtful" not in shown(card)
+    told = "\n".join(plain(line) for line in detail_lines(kept, 120))
+    assert "doubtful edge: distance to the edge of the data: 0.71 FWHM\n" in told
+    assert "doubtful masked core: share of the fit's weight on masked pixels: 0.34\n" in told
 
 
 def test_tags_are_on_the_card_as_a_note_is(store):
