@@ -205,7 +205,7 @@ def _frames(facts: Facts, _: HealthSettings) -> Iterator[Check]:
         yield Check(
             "frames",
             "warning",
-            f"{_quarantined(store)} quarantined, for a person to look at",
+            f"{_quarantined(store)} quarantined, for a person to look at: `astrid queue list` tells why",
             cause="quarantined",
         )
     if store.silent_leases:

@@ -175,6 +175,7 @@ def test_frames_that_stand_still_are_told_by_what_holds_them():
         ("quarantined", "warning"),
         ("leases", "warning"),
     ]
+    assert checks[0].message == "2 frames quarantined, for a person to look at: `astrid queue list` tells why"
 
 
 def test_runs_that_died_fell_silent_or_were_lost():
