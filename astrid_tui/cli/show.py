@@ -132,6 +132,7 @@ def _show_file(context: typer.Context, name: str, look: "Look", columns: int) ->
     from core.cells import draw_plane
     from pipeline.diff import split_extension
     from pipeline.files.fits_files import read_frame
+    from pipeline.files.taken import taken
     from pipeline.frame import FrameRefused
 
     path, extension = split_extension(name)
@@ -143,12 +144,13 @@ def _show_file(context: typer.Context, name: str, look: "Look", columns: int) ->
     except FrameRefused as refused:
         raise AstridError(f"{path}: {refused}") from refused
     values = np.where(raw.mask != 0, np.float32(np.nan), raw.data)
-    rows = min(columns // 2, max(4, screen().lines - 3))
+    lines = taken(raw)
+    rows = min(columns // 2, max(4, screen().lines - 3 - len(lines)))
     _draw([draw_plane(values, rows, 2 * rows, look)], look.drawing)
     height, width = raw.data.shape
-    exposure = raw.exposure
-    facts = (exposure.field, exposure.filter, exposure.mjd and f"MJD {exposure.mjd:.5f}")
-    print_text(exposure.name, f"{width} x {height}", *(fact for fact in facts if fact))
+    print_text(raw.exposure.name, f"{width} x {height}", raw.exposure.field or "")
+    for line in lines:
+        print_text(line)
 
 
 def _show_named(context: typer.Context, name: str, look: "Look", columns: int) -> None:
