@@ -138,14 +138,18 @@ def tells_middle(look: Look) -> bool:
 def contradiction(look: Look, exposure_s: float) -> str | None:
     """One sentence where the date of the start and its day number are further apart than it lasted."""
     moment = _date_and_time(look(START_DATES), look(START_TIMES))
-    mjd = _in_range(look(START_MJDS))
-    if moment is None or moment.clock is None or mjd is None or mjd == math.floor(mjd):  # the number of a day
+    word, mjd = "MJD-OBS", _in_range(look(START_MJDS))
+    if mjd is None:
+        word, mjd = "JD", _in_range(look(START_JDS), JD_OF_MJD_0)
+    if (
+        moment is None or moment.clock is None or mjd is None or (2.0 * mjd).is_integer()
+    ):  # the number of a day
         return None
     apart = abs(moment.day + moment.clock / 86400.0 - mjd)
     if apart <= CONTRADICTION_DAYS + exposure_s / 86400.0:
         return None
     said = f"{apart:.0f} days" if apart >= LEAST_DAYS_TOLD else f"{24.0 * apart:.1f} hours"
-    return f"DATE-OBS and MJD-OBS of its header are {said} apart; DATE-OBS is believed"
+    return f"DATE-OBS and {word} of its header are {said} apart; DATE-OBS is believed"
 
 
 def too_long(look: Look, exposure_s: float) -> str | None:

@@ -217,10 +217,18 @@ def test_two_dates_that_differ_are_told_and_an_absurd_one_is_not_none_at_all():
 )
 def test_a_local_time_beside_a_day_number_of_utc_is_told(hours, exposure_s, told):
     """A day number of one decimal, or of the middle or the end, is as far away as that."""
-    start = Header({"DATE-OBS": "2020-08-30T12:00:00", "MJD-OBS": 59091.5 + hours / 24.0})
-    said = date_doubts(start, exposure_s)
-    assert bool(said) == told
-    assert not told or f"are {abs(hours):.1f} hours apart" in said[0]
+    for word, zero in (("MJD-OBS", 0.0), ("JD", 2400000.5)):
+        start = Header({"DATE-OBS": "2020-08-30T12:01:00", word: zero + 59091.5 + (hours + 1 / 60) / 24.0})
+        said = date_doubts(start, exposure_s)
+        assert bool(said) == told
+        assert not told or said[0].startswith(f"DATE-OBS and {word} of its header are {abs(hours):.1f} hours")
+
+
+def test_a_date_whose_day_and_month_may_be_the_other_way_round_is_told_by_the_day_number():
+    header = Header({"DATE-OBS": "04/07/2018", "UT": "14:03:03", "JD": 2458213.08545})  # of the 4th of April
+    assert date_doubts(header, 300.0) == (
+        "DATE-OBS and JD of its header are 91 days apart; DATE-OBS is believed",
+    )
 
 
 @pytest.mark.parametrize(
