@@ -1,10 +1,11 @@
 """The tables of the configuration file, one class each: their keys, defaults and limits."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -27,8 +28,14 @@ class Section(BaseModel):
         return usable(value)
 
 
-def _upper(value: Any) -> Any:
-    return value.strip().upper() if isinstance(value, str) else value
+def _keyword(value: str) -> str:
+    """A keyword of FITS headers: of eight characters, or a long one of ESO's convention."""
+    word = value.strip().upper()
+    if not re.fullmatch(r"[A-Z0-9_-]{1,8}|HIERARCH [A-Z0-9_.\- ]{1,66}", word):
+        raise ValueError(
+            f"{word[:40]!r} is no keyword of a FITS header: 8 letters at most, or HIERARCH and words"
+        )
+    return word
 
 
 class StoreSettings(Section):
@@ -46,10 +53,7 @@ class QueueSettings(Section):
     store_wait_s: float = Field(300.0, ge=0)  # for a server that is away, before a run gives up
 
 
-# Of a FITS header: of eight characters, or a long one of ESO's convention.
-Keyword = Annotated[
-    str, Field(pattern=r"^([A-Z0-9_-]{1,8}|HIERARCH [A-Z0-9_.\- ]{1,66})$"), BeforeValidator(_upper)
-]
+Keyword = Annotated[str, AfterValidator(_keyword)]
 
 
 class CameraSettings(Section):
