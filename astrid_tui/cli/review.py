@@ -257,7 +257,18 @@ class Sitting:
             print_text(f"{others}: {'not judged by this' if is_bogus else 'the same'}.")
         if revealed:
             print_text(f"{revealed[0].upper()}{revealed[1:]}.")
+        if LABELS[label].review_state == ReviewState.REAL:
+            self._tell_of_light(card)
         return True
+
+    def _tell_of_light(self, card: "Card") -> None:
+        """Say which references hold the light of what was just judged real, if any does."""
+        from core.errors import AstridError
+        from core.objects.reference_light import told
+
+        with suppress(AstridError):  # the verdict is written: that is what counts
+            if light := told(self._desk.in_references(card.objects)):
+                print_text(f"{light[0].upper()}{light[1:]}.")
 
     def _note(self, card: "Card", text: str) -> None:
         from screens.review.steering import Remark

@@ -2,8 +2,12 @@
 
 from itertools import count
 
+from sqlmodel import select
+
 from core.database.store import Store
 from core.database.tables import Candidate, Difference, Observation, Reference, SkyObject
+from core.frames import references
+from tests.core.frames import reference_facts
 
 _numbers = count(1)
 
@@ -58,3 +62,11 @@ def add_difference(store: Store, frame: str = "a.fits", **facts) -> tuple[int, i
         db.add(difference)
         db.flush()
         return observation.id, difference.id
+
+
+def reference_of_the_night(store: Store) -> int:
+    """One of frames that were taken while all objects of `tests.builders.add_night` were seen; its number."""
+    with store.read() as db:
+        ra, dec = db.execute(select(SkyObject.ra, SkyObject.dec)).first()
+    facts = reference_facts(ra=ra, dec=dec, radius_deg=1.0, mjd_first=60999.0, mjd_last=61001.5)
+    return references.add(store, facts).id

@@ -16,6 +16,7 @@ from core.review.verdicts import decide
 from core.vocabulary import Label
 from tests.astrid_tui.command import Command
 from tests.builders import add_night
+from tests.core.rows import reference_of_the_night
 
 
 @pytest.fixture
@@ -78,6 +79,13 @@ def test_a_queue_is_judged_by_questions_and_answers_line_by_line(night, tmp_path
     assert [row.label for row in written] == ["real", None, None, "real", "dipole"]
     assert (written[1].note, written[1].tags) == ("near the core #host", ["host"])
     assert {row.shown["by"] for row in written if row.label} == {"linear"}
+
+
+def test_of_what_is_judged_real_it_is_told_which_reference_holds_its_light(night, tmp_path):
+    store, url, _ = night
+    number = reference_of_the_night(store)
+    said = within(url, tmp_path, "review", "--linear", typed="dipole\nsupernova\nquit\n")
+    assert said.count(f"Reference {number} is of frames that may hold its light") == 1
 
 
 def test_answers_that_end_end_the_sitting_and_read_only_writes_nothing(night, tmp_path):

@@ -4,13 +4,12 @@ import pytest
 from sqlmodel import select
 
 from core.database.tables import Candidate, OpenCard, SavedFilter, SkyObject
-from core.frames import references
 from core.review.retractions import undo
 from core.review.saved_filters import save
 from core.review.verdicts import annotate, decide
 from core.vocabulary import Label
 from tests.builders import add_night, make_store
-from tests.core.frames import reference_facts
+from tests.core.rows import reference_of_the_night
 from tests.core.test_pace import set_times
 from tests.stories.desk import console, verdicts
 
@@ -467,14 +466,6 @@ async def test_of_a_marked_card_whose_detection_counts_no_longer_the_best_one_is
         await vera.press("enter")
         await vera.until(lambda: "1 object " in vera.text)
     assert [row.candidate_id for row in verdicts(store)] == [best(store, ids[1])]
-
-
-def reference_of_the_night(store):
-    """One more, of frames that were taken while all objects of the night were seen; nobody has judged yet."""
-    with store.read() as db:
-        ra, dec = db.exec(select(SkyObject.ra, SkyObject.dec)).first()
-    facts = reference_facts(ra=ra, dec=dec, radius_deg=1.0, mjd_first=60999.0, mjd_last=61001.5)
-    return references.add(store, facts).id
 
 
 @pytest.mark.parametrize("size", SIZES)
