@@ -24,6 +24,7 @@ MEASURED: dict[str, Measured] = {
     "dipole": Measured("the strongest of the opposite sign within 2 FWHM over its own significance"),
     "weak where its flux peaks": Measured("significance there", "σ"),
     "part of a streak": Measured("distance to the line of the streak", "px"),
+    "saturated trail": Measured("its length", "px"),
     "saturated, and faint in the reference": Measured("light in the reference over that in the frame"),
 }
 

@@ -22,6 +22,7 @@ from pipeline.detection.features import MEANING, Places
 from pipeline.detection.forced import bilinear, forced_flux, interpolate
 from pipeline.detection.joined import STREAK_CAUSE
 from pipeline.detection.new_saturated import CAUSE as SATURATED_CAUSE
+from pipeline.detection.new_saturated import TRAIL_CAUSE
 from pipeline.frame import Dropped, FrameRefused
 from pipeline.subtraction.subtract import subtract
 from tests.pipeline.pairs import make_pair
@@ -276,7 +277,7 @@ def test_every_cut_names_features_that_exist():
 def test_of_every_cause_it_can_be_told_what_was_measured():
     """`astrid why` has it from the store, where the numbers alone are."""
     weak = "weak where its flux peaks"
-    assert {*(cut.cause for cut in CUTS), weak, STREAK_CAUSE, SATURATED_CAUSE} == set(MEASURED)
+    assert {*(cut.cause for cut in CUTS), weak, STREAK_CAUSE, SATURATED_CAUSE, TRAIL_CAUSE} == set(MEASURED)
 
 
 def test_forced_flux_says_nothing_under_a_mask_or_outside():
