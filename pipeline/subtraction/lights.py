@@ -92,9 +92,9 @@ def new_images(new: Aligned, reference: PreparedReference, matched: Match) -> tu
 
 def star_lights(
     new: Aligned, reference: PreparedReference, matched: Match
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
-    """Places and fluxes of the whole stars of either frame, in electrons of the reference."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Places and fluxes of the whole stars of both frames, in electrons of the reference."""
     theirs = reference.stars.take(reference.stars.mask == 0)
     ours = new.stars.take(new.stars.mask == 0)
     light = ours.flux * np.exp(-matched.log_gain.at(ours.x, ours.y))
-    return [(theirs.x, theirs.y, theirs.flux), (ours.x, ours.y, light)]
+    return np.r_[theirs.x, ours.x], np.r_[theirs.y, ours.y], np.r_[theirs.flux, light]

@@ -7,7 +7,6 @@ were dismissed as outliers. So each part of a difference is judged by the stars 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import product
 
 import numpy as np
@@ -21,8 +20,8 @@ from pipeline.subtraction.left_over import sky_error
 
 BRIGHT = 20.0  # flux errors of the sky that a star must have to tell
 LEFT = 0.25  # of its flux, at least, is left of a star that is not subtracted; a wrong PSF leaves less
-NEAREST = 15  # stars that judge a place
-MOST = 0.6  # of them
+NEAREST = 20  # stars that judge a place
+MOST = 0.9  # of them: changes may be many, but stars that stayed what they are lie between them
 ALONG = 0.3  # of them, along the border of a place where most are left
 CELL_PX = 16
 SIDE_FWHM = 0.6  # from a star: there most is left of one that lies a little off
@@ -36,9 +35,7 @@ Index = NDArray[np.int64]
 Cells = NDArray[np.bool_]
 
 
-def mask_unsubtracted(
-    flux: Image, flux_err: Image, mask: MaskImage, lights: Iterable[Lights], fwhm: float
-) -> None:
+def mask_unsubtracted(flux: Image, flux_err: Image, mask: MaskImage, stars: Lights, fwhm: float) -> None:
     """Mark in a mask, in place, where stars do not subtract.
 
     Parameters
@@ -47,9 +44,8 @@ def mask_unsubtracted(
         The flux of a point source at each pixel of a difference, and its error.
     mask : (height, width) uint16
         Gets `MaskPlane.UNSUBTRACTED`; what is masked already tells nothing.
-    lights : iterable of (x, y, flux)
-        The stars of either frame in the units of ``flux``. Each list judges by itself: behind a cloud the new
-        frame has none that could be left.
+    stars : (x, y, flux)
+        Those of both frames, in the units of ``flux``: one that is in both tells twice.
     fwhm : float
         Of the wider PSF, in pixels.
 
@@ -58,9 +54,7 @@ def mask_unsubtracted(
     FrameRefused
         The stars of more than half of what is not masked do not subtract.
     """
-    found = np.zeros(tuple(-(-side // CELL_PX) for side in mask.shape), dtype=bool)
-    for stars in lights:
-        found |= _cells(flux, flux_err, mask, stars, fwhm)
+    found = _cells(flux, flux_err, mask, stars, fwhm)
     if not found.any():
         return
     whole = np.repeat(np.repeat(found, CELL_PX, axis=0), CELL_PX, axis=1)[: mask.shape[0], : mask.shape[1]]
