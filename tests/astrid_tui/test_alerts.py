@@ -143,7 +143,7 @@ def test_an_object_is_shown_with_its_bands_candidates_and_names(known: Command) 
     known("candidates", "label", "1", "supernova")
     text = known("objects", "show", "1")
     assert "state     real, supernova" in text
-    assert "Verdict: supernova by" in text
+    assert "UTC, supernova by " in text
 
 
 def test_a_light_curve_is_written_in_four_forms(known: Command, tmp_path) -> None:

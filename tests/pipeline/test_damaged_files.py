@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pipeline.calibration import masters
+from pipeline.calibration import kept_masters
 from pipeline.classify import score_file
 from pipeline.classify.score_file import TripletFileError
 from pipeline.frame import FrameRefused
@@ -45,7 +45,7 @@ def arrays() -> bytes:
         (examples.read, ExamplesError),
         (score_file.read, TripletFileError),
         (field_cache.read, ValueError),
-        (lambda path: masters.load(path.parent, path.stem), ()),
+        (lambda path: kept_masters.load(path.parent, path.stem), ()),
     ],
 )
 def test_files_of_arrays_are_read_or_refused(

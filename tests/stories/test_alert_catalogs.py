@@ -93,5 +93,6 @@ def test_an_object_is_shown_in_words(astrid: Command, tmp_path: Path) -> None:
     assert "Known sky, at candidate 1:" in said
     assert "Light curve, by source and band:" in said
     assert "Candidates, newest first:" in said
-    assert [line for line in said if line.startswith("Verdict:")] == ["Verdict: supernova by ann rising"]
+    (verdict,) = [line for line in said if " by ann" in line]
+    assert verdict.endswith(" UTC, supernova by ann on candidate 1: rising")
     assert "no object" in (astrid("objects", "show", "ZTF99nobody", code=1) + astrid.said)
