@@ -18,12 +18,16 @@ TIME_UNITS_S = {
 }  # fmt: skip
 SHORT = 3  # letters of a unit that are one only in brackets or behind "in": "min" is "at least" too
 
-_MARKED = re.compile(r"[\[(]\s*([a-z]+)\.?\s*[\])]|\bin\s+([a-z]+)\b")
+_MARKED = re.compile(r"(?<![a-z])[\[(]\s*([a-z]+)\.?\s*[\])](?![a-z])|\bin\s+([a-z]+)\b")
 _COUNT = r"(?:adu|dn|count|ct)s?"
-_ELECTRON = r"(?:photo-?)?(?:electrons?\b|e-|e\b)"
+_ELECTRON = r"(?<![a-z])(?:photo-?)?(?:electrons?\b|e-|e\b)"
 _COUNTS_PER_ELECTRON = re.compile(rf"\b{_COUNT}\s*(?:/|per)\s*{_ELECTRON}|{_ELECTRON}\s*to\s*{_COUNT}\b")
-_IN_ELECTRONS = re.compile(rf"[\[(]\s*{_ELECTRON}\s*(?:rms)?\s*[\])]|\bin\s+{_ELECTRON}|\belectrons\b")
-_IN_COUNTS = re.compile(rf"[\[(]\s*{_COUNT}\s*(?:rms)?\s*[\])]|\bin\s+{_COUNT}\b")
+_ELECTRONS_PER_COUNT = re.compile(rf"{_ELECTRON}\s*(?:/|per)\s*{_COUNT}\b")
+_UNIT_OF_LEVEL = re.compile(
+    rf"[\[(]\s*(?:(?P<e>{_ELECTRON})|{_COUNT})\s*(?:rms)?\s*[\])]|\bin\s+(?:(?P<in_e>{_ELECTRON})|{_COUNT}\b)"
+)
+_OF_COUNTS = re.compile(rf"\b{_COUNT}\b")
+_OF_ELECTRONS = re.compile(r"\belectrons\b")
 
 
 def seconds_of(comment: str) -> float:
@@ -32,20 +36,33 @@ def seconds_of(comment: str) -> float:
     for bracketed, behind in _MARKED.findall(said):
         if (seconds := TIME_UNITS_S.get(bracketed or behind)) is not None:
             return seconds
-    words = (word for word in re.findall(r"[a-z]+", said) if len(word) > SHORT)
-    return next((TIME_UNITS_S[word] for word in words if word in TIME_UNITS_S), 1.0)
+    words = re.findall(r"[a-z]+", said)
+    if not words or "seconds" in words:
+        return 1.0
+    # In between it may be that of something else: "with millisecond accuracy".
+    ends = (word for word in (words[0], words[-1]) if len(word) > SHORT)
+    return next((TIME_UNITS_S[word] for word in ends if word in TIME_UNITS_S), 1.0)
 
 
 def is_of_counts_per_electron(comment: str) -> bool:
     """Whether a gain is that of the amplifier, the inverse of electrons per count."""
-    return _COUNTS_PER_ELECTRON.search(comment.lower()) is not None
+    said = comment.lower()
+    return _COUNTS_PER_ELECTRON.search(said) is not None and _ELECTRONS_PER_COUNT.search(said) is None
 
 
 def is_in_electrons(comment: str) -> bool:
     """Whether a level is told in electrons."""
-    return _IN_ELECTRONS.search(comment.lower()) is not None and not is_in_counts(comment)
+    said = comment.lower()
+    if (unit := _UNIT_OF_LEVEL.search(said)) is not None:
+        return _names_electrons(unit)
+    return _OF_ELECTRONS.search(said) is not None and _OF_COUNTS.search(said) is None
 
 
 def is_in_counts(comment: str) -> bool:
     """Whether a noise is told in counts."""
-    return _IN_COUNTS.search(comment.lower()) is not None
+    unit = _UNIT_OF_LEVEL.search(comment.lower())
+    return unit is not None and not _names_electrons(unit)
+
+
+def _names_electrons(unit: re.Match[str]) -> bool:
+    return (unit["e"] or unit["in_e"]) is not None

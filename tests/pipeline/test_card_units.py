@@ -24,6 +24,9 @@ def read(*cards, **others):
         ("[sec] of the shutter, which opens in ms", 1.0),
         ("Integration time; min. 0.1", 1.0),
         ("exposure of the day", 1.0),
+        ("Exposure time, millisecond precision", 1.0),
+        ("Exposure (d)uration", 1.0),
+        ("exposure seconds, not minutes", 1.0),
         ("[d] time on source", 86400.0),
         ("exposure time in ms", 1e-3),
         ("Exposure time (ms)", 1e-3),
@@ -53,6 +56,9 @@ def test_an_exposure_time_is_told_in_seconds_and_its_middle_is_by_them(keyword):
         ("Nominal Photo-electrons per ADU", 0.5),
         ("Conversion from ADUs to electrons", 0.5),
         ("Camera gain", 0.5),
+        ("[e-/ADU] e- to ADU conversion", 0.5),
+        ("e-/ADU (2 ADU/e-)", 0.5),
+        ("scale to counts", 0.5),
         ("[adu/e-] gain", 2.0),
         ("ADU per electron", 2.0),
         ("Conversion from electrons to ADU", 2.0),
@@ -74,6 +80,8 @@ def test_a_gain_of_counts_per_electron_is_turned_over(comment, gain):
         ("[adu] saturation, of 3 electrons each", False),
         ("Saturation value (ADU)", False),
         ("the level that is full", False),
+        ("ADU level where electrons saturate", False),
+        ("[e-] full well, in counts below", True),
     ],
 )
 def test_a_full_well_of_electrons_is_made_one_of_counts_by_the_gain(comment, of_electrons):
@@ -86,7 +94,13 @@ def test_a_full_well_of_electrons_is_made_one_of_counts_by_the_gain(comment, of_
 
 @pytest.mark.parametrize(
     ("comment", "of_counts"),
-    [("[adu] read noise", True), ("(ADU rms)", True), ("[e-] rms", False), ("readout noise", False)],
+    [
+        ("[adu] read noise", True),
+        ("(ADU rms)", True),
+        ("[e-] rms", False),
+        ("[e-] rms, measured in counts", False),
+        ("readout noise", False),
+    ],
 )
 def test_a_read_noise_of_counts_is_made_one_of_electrons_by_the_gain(comment, of_counts):
     assert is_in_counts(comment) == of_counts
