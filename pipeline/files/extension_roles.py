@@ -60,9 +60,12 @@ def masks(mask: fits.ImageHDU, image: fits.ImageHDU) -> bool:
     """Whether a mask is that of an image: of its size and ``EXTVER``, and of its name if it has one."""
     if mask.shape != image.shape or mask.ver != image.ver:
         return False
-    names = iter(_words(image))
+    names = _words(image)
     own = [word for word in _words(mask) if word not in MASK_WORDS | MASK_NAMES | OF_ANY_IMAGE]
-    return all(word in names for word in own)  # in this order
+    if all(name.isalpha() for name in names):  # the number tells masks apart, and no images
+        own = [word for word in own if word.isalpha()]
+    rest = iter(names)
+    return all(word in rest for word in own)  # in this order
 
 
 def _words(hdu: fits.hdu.base._BaseHDU) -> list[str]:

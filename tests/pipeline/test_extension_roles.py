@@ -78,3 +78,12 @@ def test_numbers_tell_the_masks_of_images_apart_and_one_without_is_of_all(tmp_pa
     masks = [image("DQ_1", flags[0]), image("DQ_2", flags[1]), image("BPM", flags[2])]
     found = frames(tmp_path / "a.fits", image("SCI_1"), image("SCI_2"), *masks)
     assert [np.argwhere(raw.mask)[:, 0].tolist() for raw in found] == [[0, 2], [1, 2]]
+
+
+@pytest.mark.parametrize("name", ["MASK1", "DQ_1", "bpm2", "BAD_PIXEL_MASK_1"])
+def test_the_number_of_a_mask_says_nothing_where_images_have_none(tmp_path, name):
+    flags = np.zeros(SKY.shape, np.int16)
+    flags[3, 6] = 1
+    fits.HDUList([fits.PrimaryHDU(SKY, DATE), image(name, flags)]).writeto(tmp_path / "a.fits")
+    (raw,) = read_frames(tmp_path / "a.fits")
+    assert np.argwhere(raw.mask).tolist() == [[3, 6]]
