@@ -120,7 +120,8 @@ def _without_place(wcs: WCS, corners: Places) -> str | None:
         wide = f"a pixel is {width_deg:.3g} deg wide"
         return f"{LEFT_OUT}: it says that {wide}, as one without a scale (CD, CDELT) does"
     # Over a small field a distortion bends, and does not change how large all of it is.
-    side, middle = math.hypot(*(corners[3] - corners[0])) * width_deg, [wcs.wcs.lng, wcs.wcs.lat]
+    side = math.hypot(*(wcs.pixel_scale_matrix @ (corners[3] - corners[0])))
+    middle = [wcs.wcs.lng, wcs.wcs.lat]
     if side < LARGEST_FIELD_DEG:
         seen = _farthest_deg(places[1][:1, middle], places[1][3:, middle]) / side
         if not 1.0 / MOST_STRETCH < seen < MOST_STRETCH:

@@ -100,6 +100,12 @@ def test_distortions_that_give_no_place_are_no_wcs():
     assert "cannot be read" in (remark or "")
 
 
+def test_a_pixel_may_be_much_longer_than_wide():
+    wcs, remark = read(header(CD1_1=-1e-3, CD1_2=0.0, CD2_1=0.0, CD2_2=2e-5))
+    assert wcs is not None
+    assert remark is None
+
+
 def without(*keywords: str, **cards) -> fits.Header:
     """A header as capture programs write it before a plate is solved: some keywords are not there."""
     made = header(**cards)
