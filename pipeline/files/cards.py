@@ -142,9 +142,10 @@ def look_up(header: Header, keywords: tuple[str, ...]) -> object:
 
 def as_known(header: Header, keywords: Mapping[str, str]) -> Header:
     """A header in which some keywords have the values and comments of those that a camera has for them."""
-    for known, own in keywords.items():
-        if (value := look_up(header, (own,))) is not None:
-            header[known] = (value, header.comments[own])
+    found = {known: (look_up(header, (own,)), comment_of(header, (own,))) for known, own in keywords.items()}
+    for known, (value, comment) in found.items():
+        if value is not None:
+            header[known] = (value, comment)
     return header
 
 

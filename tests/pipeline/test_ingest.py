@@ -211,6 +211,9 @@ def test_what_a_camera_calls_otherwise_is_read_by_the_settings_where_it_is_there
     assert facts.mjd == pytest.approx(58849.25 + 30.0 / 86400.0, abs=1e-8)
     (plain,) = examine(tmp_path / "x.fits", Settings())
     assert (plain.filter, plain.state) == ("1", "rejected")
+    exchanged = Settings(camera={"keywords": {"FILTER": "NAME", "NAME": "FILTER", "OBJECT": "NAME"}})
+    (facts,) = examine(tmp_path / "x.fits", exchanged)
+    assert (facts.filter, facts.field) == ("NGC 3031", "NGC 3031")
 
 
 def test_no_odd_file_is_forgotten_here(shared_data):
