@@ -42,7 +42,10 @@ from pipeline.files.times import (
 from pipeline.frame import Exposure, FrameRefused
 
 # Of a filter wheel among several.
-EMPTY_SLOTS = ("air", "clear", "clr", "open", "none", "empty", "out", "free", "hole", "n/a")
+EMPTY_SLOTS = (
+    *("air", "clear", "clr", "open", "none", "empty", "out", "free", "hole", "n/a"),
+    *("blank", "home", "no filter", "no_filter", "nofilter", "null", "unknown", "unused"),
+)
 WHEELS = (
     *(f"FILTER{wheel}" for wheel in ("1", "2", "3", "4", "A", "B", "01", "02", "03")),
     *("FILTNAM1", "FILTNAM2"),  # Hubble's WFPC2
@@ -58,6 +61,7 @@ NO_UNIT = {"", "none", "unitless", "dimensionless", "n/a", "unknown", "undefined
 
 # What the comment of a time says of it.
 _OF_MIDDLE = re.compile(r"\bmid(dle|point|time|exposure)?\b", re.IGNORECASE)
+_OF_START = re.compile(r"\b(start|begin)", re.IGNORECASE)
 _LOCAL = re.compile(r"\blocal\b", re.IGNORECASE)
 _UNIVERSAL = re.compile(r"\b(ut[c1]?|gmt|universal)\b", re.IGNORECASE)
 _OF_FILTER = re.compile(r"FILT|FLT|WHEEL")
@@ -150,7 +154,8 @@ def time_of(header: Header, exposure_s: float | None) -> float:
         The header has no date, or not one that tells the time.
     """
     look = partial(look_up, header)
-    is_middle = _OF_MIDDLE.search(comment_of(header, told_by(look))) is not None
+    said = comment_of(header, told_by(look))
+    is_middle = _OF_MIDDLE.search(said) is not None and _OF_START.search(said) is None
     mjd = mid_exposure(look, exposure_s or 0.0, is_middle=is_middle)
     if mjd is None:
         if absurd := absurd_dates(look):
@@ -196,7 +201,9 @@ def filter_of(header: Header) -> str | None:
     if name is not None:
         return name
     slots = [str(slot) for wheel in WHEELS if (slot := look_up(header, (wheel,))) is not None]
-    in_use = [slot for slot in slots if not slot.lower().startswith(EMPTY_SLOTS)]
+    filled = [slot for slot in slots if not slot.lower().startswith(EMPTY_SLOTS)]
+    named = [slot for slot in filled if re.search("[A-Za-z]", slot)]  # beside which numbers are positions
+    in_use = dict.fromkeys(named or filled[:1])
     return "+".join(in_use)[:MOST_TEXT] if in_use else next(iter(slots), None)
 
 

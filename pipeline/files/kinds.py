@@ -21,7 +21,7 @@ OF_THE_SKY = {
     "object",
     "science",
     "light",
-}  # whole words that no bias or dark has, such as in "object, offset"
+}  # whole words that no bias, dark or twilight has, such as in "object, offset"
 NOT_IMAGES = {"arc", "comp", "comparison", "lamp", "focus", "focusing", "wave"}  # whole words of the kind
 # What goes with an image and comes in a file of its own, by the words of NOIRLab, ESO and the DES.
 PRODUCTS = ("PRODTYPE", "PRODCATG", "DES_EXT")
@@ -49,7 +49,7 @@ def kind_of(header: Header) -> FrameKind:
     if _DARK_FOR_FLATS.search(said):
         return FrameKind.DARK
     for kind, parts in KINDS:
-        if any(part in said for part in parts) and (kind is FrameKind.FLAT or not words & OF_THE_SKY):
+        if any(part in said for part in parts) and ("flat" in said or not words & OF_THE_SKY):
             return kind
     if words & NOT_IMAGES or "spectr" in said:
         raise FrameRefused(f"its header calls it {said[:40]!r}: not an image of the sky")

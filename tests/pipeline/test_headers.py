@@ -38,6 +38,7 @@ DATE = {"DATE-OBS": "2020-01-01T00:00:00"}
         ({"DATA-TYP": "BIAS", "OBJECT": "CAL"}, FrameKind.BIAS),
         ({"DATA-TYP": "STANDARD_STAR"}, FrameKind.SCIENCE),
         ({"IMAGETYP": "TWILIGHT"}, FrameKind.FLAT),
+        ({"IMAGETYP": "object (twilight)"}, FrameKind.SCIENCE),
         ({"IMAGETYP": "DARKFLAT"}, FrameKind.DARK),
         ({"IMAGETYP": "Dark Flat"}, FrameKind.DARK),
         ({"IMAGETYP": "flat_dark"}, FrameKind.DARK),
@@ -181,6 +182,13 @@ def test_a_filter_that_stands_under_an_unknown_word_is_told(cards, told):
 
 def test_two_filters_in_the_light_are_another_than_one_of_them():
     assert filter_of(Header({"FILTER1": "GG455", "FILTER2": "i", "FILTER3": "open"})) == "GG455+i"
+
+
+@pytest.mark.parametrize("other", ["V", 0, "-", "blank", "no filter", "unknown", "Home"])
+def test_one_filter_is_called_by_its_name_alone_whatever_stands_for_none_beside_it(other):
+    assert filter_of(Header({"FILTER1": "V", "FILTERA": other})) == "V"
+    assert filter_of(Header({"FILTER1": other, "FILTER01": "V"})) == "V"
+    assert filter_of(Header({"FILTER1": 3, "FILTER2": 1})) == "3"
 
 
 @pytest.mark.parametrize("cards", [{"BAYERPAT": "RGGB"}, {"FILTER": "GBRG"}])

@@ -259,8 +259,9 @@ def test_a_time_that_is_called_that_of_the_middle_is_it(keyword, words):
     header = Header(cards | {"EXPTIME": 600.0})
     header.comments[keyword] = words
     assert time_of(header, 600.0) == pytest.approx(58849.25, abs=1e-9)
-    header.comments[keyword] = "UTC at start of exposure"
-    assert time_of(header, 600.0) == pytest.approx(58849.25 + 300.0 / 86400.0, abs=1e-9)
+    for other in ("UTC at start of exposure", "start, not middle, of the exposure", "Begin; mid is MJD_MID"):
+        header.comments[keyword] = other
+        assert time_of(header, 600.0) == pytest.approx(58849.25 + 300.0 / 86400.0, abs=1e-9)
 
 
 @pytest.mark.parametrize(
