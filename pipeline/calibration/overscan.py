@@ -13,6 +13,7 @@ from scipy.ndimage import uniform_filter1d
 
 from pipeline.files.cards import look_up
 from pipeline.files.fits_selection import SMALLEST_SIDE
+from pipeline.files.headers import gain_of_amplifier
 from pipeline.frame import FrameRefused, Image, RawFrame
 from pipeline.quantile import MAD_TO_SIGMA
 
@@ -174,9 +175,8 @@ def _several_outputs(raw: RawFrame) -> Iterator[_Output]:
         strip = section(raw.header, f"BIASSEC{letter}")
         if part is None or strip is None:
             continue
-        own, gain = look_up(raw.header, (f"GAIN{letter}",)), raw.exposure.gain
-        scale = own / gain if gain is not None and isinstance(own, int | float) and own > 0.0 else 1.0
-        yield _Output(part, strip, scale)
+        own, gain = gain_of_amplifier(raw.header, letter, raw.exposure.exposure_s), raw.exposure.gain
+        yield _Output(part, strip, 1.0 if own is None or gain is None else own / gain)
 
 
 def _overscan_level(strip: Section, data: Image, bad: NDArray[np.bool_]) -> Image:

@@ -177,7 +177,12 @@ def told(header: Header, name: str) -> Number | None:
 
 def all_told(header: Header, name: str) -> Iterator[Number]:
     """Every finite number of `KEYWORDS`."""
-    for keyword in KEYWORDS[name]:
+    yield from numbers(header, KEYWORDS[name])
+
+
+def numbers(header: Header, keywords: Iterable[str]) -> Iterator[Number]:
+    """Every finite number of some keywords."""
+    for keyword in keywords:
         value = look_up(header, (keyword,))
         if value is None or isinstance(value, bool):
             continue

@@ -24,6 +24,7 @@ from pipeline.files.cards import (
     comment_of,
     look_up,
     number,
+    numbers,
     text,
     told,
     unreadable,
@@ -258,6 +259,12 @@ def gain_of(header: Header, exposure_s: float | None, per_count: float | None) -
     if unit.per_second:
         return gain * exposure_s if exposure_s else None
     return gain
+
+
+def gain_of_amplifier(header: Header, letter: str, exposure_s: float | None) -> float | None:
+    """`gain_of` one of several amplifiers by its letter; none where the header does not tell its gain."""
+    own = next(numbers(header, (f"GAIN{letter}",)), None)
+    return gain_of(header, exposure_s, _per_count(own))
 
 
 def _per_count(gain: Number | None) -> float | None:

@@ -339,6 +339,29 @@ def test_two_amplifiers_of_a_chip_make_one_frame_of_one_gain():
     assert trim(raw).pedestal == pytest.approx(650.0, abs=1.0)
 
 
+@pytest.mark.parametrize("unit", ["adu/electron", "electron", "adu/s"])
+def test_gains_of_amplifiers_are_read_as_that_of_the_frame_is(unit):
+    """Turned over where their cards say so; electrons have one gain already, and counts a second too."""
+    raw, truth = of_two_amplifiers()
+    data, gain, seconds = raw.data, 2.0, 1.0
+    if unit == "adu/electron":
+        for letter in "AB":
+            raw.header[f"GAIN{letter}"] = (1.0 / raw.header[f"GAIN{letter}"], f"[{unit}]")
+    elif unit == "electron":
+        raw.header["BUNIT"], gain = unit, 1.0
+        data = of_two_amplifiers(gains=(1.0, 1.0))[0].data
+    else:
+        raw.header["BUNIT"], seconds = unit, 50.0
+        data, gain = raw.data / np.float32(seconds), 2.0 * seconds
+    exposure = replace(raw.exposure, gain=gain, exposure_s=seconds)
+    frame = calibrate(replace(raw, data=data, exposure=exposure), None, SETTINGS)
+    assert frame.gain == gain
+    for half in (X < 128, X >= 128):
+        pulls = pull(frame, truth, half)
+        assert np.mean(pulls) == pytest.approx(0.0, abs=0.05)
+        assert np.std(pulls) == pytest.approx(1.0, abs=0.05)
+
+
 def test_a_section_that_leaves_hardly_anything_of_a_frame_is_told():
     raw, _ = with_overscan()
     raw.header["TRIMSEC"] = "[21:276,5:30]"
