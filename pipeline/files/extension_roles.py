@@ -30,6 +30,7 @@ OF_ANY_IMAGE = {"IMAGE", "IMG", "SCI", "DATA", "MAP", "BAD", "PIXEL", "PIX", "QU
 
 IMAGE = "image"
 MASK = "a mask"
+COMPANION = "an extension named"
 NOT_IMAGES = (
     (fits.GroupsHDU, "random groups"),
     (fits.BinTableHDU, "tables"),
@@ -52,8 +53,13 @@ def role_of(hdu: object) -> str:
     if said is MASK_WORDS or name in MASK_NAMES or not MASK_WORDS.isdisjoint(words):
         return MASK
     if said is COMPANION_WORDS or name in COMPANION_NAMES or not COMPANION_WORDS.isdisjoint(words):
-        return f"an extension named {hdu.name}"
+        return f"{COMPANION} {hdu.name}"
     return IMAGE if len(hdu.shape) > 1 else "data of one axis"
+
+
+def is_companion(role: str) -> bool:
+    """Whether a role is that of an image which goes with another, and is no mask."""
+    return role.startswith(COMPANION)
 
 
 def masks(mask: fits.ImageHDU, image: fits.ImageHDU) -> bool:

@@ -137,7 +137,7 @@ def read_frame(
             complaints.extend(_unnamed(hdus, selection))
         if isinstance(extension, str):
             extension = _numbered(hdus, extension)
-        if extension not in selection.science:
+        if extension not in selection.science + selection.beside:
             for refusal in selection.refused:
                 if refusal.extension == extension:
                     raise _error(refusal)
@@ -348,7 +348,7 @@ def _matters(category: type[Warning]) -> bool:
 
 def _name(path: Path, extension: int, selection: Selection) -> str:
     """``file``, or ``file[ext]`` where the file has several images."""
-    alone = len(selection.science) + len(selection.refused) == 1
+    alone = len(selection.science) + len(selection.refused) == 1 and extension not in selection.beside
     return path.name if alone else f"{path.name}[{extension}]"
 
 

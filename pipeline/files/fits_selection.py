@@ -3,7 +3,7 @@
 - An extension named as a mask (``MASK``, ``DQ``, ``BPM``, …) is used as the mask of the image that it belongs
   to.
 - An extension named as something else that goes with an image (an uncertainty, a weight, a PSF, a
-  background) is passed over (`pipeline.files.extension_roles`).
+  background) is passed over (`pipeline.files.extension_roles`), unless somebody asks for that very one.
 - Every other image of two axes, or of more that have a single plane, is an observation of its own.
 """
 
@@ -18,7 +18,7 @@ from astropy.io import fits
 
 from pipeline.files import safe_tiles
 from pipeline.files.cards import look_up
-from pipeline.files.extension_roles import IMAGE, role_of
+from pipeline.files.extension_roles import IMAGE, is_companion, role_of
 from pipeline.files.safe_tiles import GROWTH_SLACK, MOST_GROWTH
 from pipeline.frame import FrameRefused
 
@@ -67,21 +67,28 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The extensions of a file that are exposures, and those that would be but cannot be used."""
+    """The extensions of a file that are exposures, and those that would be but cannot be used.
+
+    Those ``beside`` them are images too, and are read only where they are asked for.
+    """
 
     science: tuple[int, ...]
     refused: tuple[Refusal, ...]
+    beside: tuple[int, ...] = ()
 
 
 def select(hdus: fits.HDUList, path: Path) -> Selection:
     """Sort the extensions of a file by the rules of this module."""
     science: list[int] = []
+    beside: list[int] = []
     refused: list[tuple[int, FrameRefused]] = []
     others: list[str] = []
     for index, hdu in enumerate(hdus):
         role = role_of(hdu)
         if role != IMAGE:
             others.append(role)
+            if is_companion(role) and _why_not(hdu, path) is None:
+                beside.append(index)
         elif (error := _why_not(hdu, path)) is not None:
             refused.append((index, error))
         else:
@@ -91,7 +98,7 @@ def select(hdus: fits.HDUList, path: Path) -> Selection:
         reason = (
             f"it holds no image, only {held}" if held else "it holds no image: its header announces no data"
         )
-        return Selection((), (Refusal(path.name, 0, reason),))
+        return Selection((), (Refusal(path.name, 0, reason),), tuple(beside))
     alone = len(science) + len(refused) == 1
     return Selection(
         tuple(science),
@@ -99,6 +106,7 @@ def select(hdus: fits.HDUList, path: Path) -> Selection:
             Refusal(path.name if alone else f"{path.name}[{i}]", i, str(why), isinstance(why, Damaged))
             for i, why in refused
         ),
+        tuple(beside),
     )
 
 

@@ -5,7 +5,8 @@ import pytest
 from astropy.io import fits
 
 from pipeline.files.extension_roles import IMAGE, MASK, role_of
-from pipeline.files.fits_files import read_frames
+from pipeline.files.fits_files import read_frame, read_frames
+from pipeline.frame import FrameRefused
 
 SKY = np.random.default_rng(1).normal(1000.0, 20.0, (40, 50)).astype(np.float32)
 DATE = fits.Header({"DATE-OBS": "2020-01-01T00:00:00", "EXPTIME": 10.0})
@@ -87,3 +88,20 @@ def test_the_number_of_a_mask_says_nothing_where_images_have_none(tmp_path, name
     fits.HDUList([fits.PrimaryHDU(SKY, DATE), image(name, flags)]).writeto(tmp_path / "a.fits")
     (raw,) = read_frames(tmp_path / "a.fits")
     assert np.argwhere(raw.mask).tolist() == [[3, 6]]
+
+
+def test_what_goes_with_an_exposure_is_read_where_it_is_asked_for(tmp_path):
+    """As is the template that another survey's pipeline puts beside its exposure. A mask is no image."""
+    flags = image("DQ", np.zeros(SKY.shape, np.int16))
+    (raw,) = frames(tmp_path / "a.fits", image("SCI"), image("TEMPLATE", SKY + 1.0), flags)
+    assert raw.extension == 1
+    for which in ("TEMPLATE", 2):
+        template = read_frame(tmp_path / "a.fits", which)
+        assert template.exposure.name == "a.fits[2]"
+        np.testing.assert_array_equal(template.data, SKY + 1.0)
+    with pytest.raises(FrameRefused, match="is no exposure"):
+        read_frame(tmp_path / "a.fits", "DQ")
+    frames(tmp_path / "b.fits", image("TEMPLATE"))
+    assert read_frame(tmp_path / "b.fits", 1).extension == 1
+    with pytest.raises(FrameRefused, match="only an extension named TEMPLATE"):
+        read_frame(tmp_path / "b.fits")
