@@ -31,7 +31,7 @@ class Section(BaseModel):
 def _keyword(value: str) -> str:
     """A keyword of FITS headers: of eight characters, or a long one of ESO's convention."""
     word = value.strip().upper()
-    if not re.fullmatch(r"[A-Z0-9_-]{1,8}|HIERARCH [A-Z0-9_.\- ]{1,66}", word):
+    if word == "END" or not re.fullmatch(r"[A-Z0-9_-]{1,8}|HIERARCH [A-Z0-9_.\- ]{1,66}", word):
         raise ValueError(
             f"{word[:40]!r} is no keyword of a FITS header: 8 letters at most, or HIERARCH and words"
         )

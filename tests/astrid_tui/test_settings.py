@@ -36,9 +36,10 @@ def test_what_a_camera_calls_its_keywords_is_written_as_in_headers(monkeypatch, 
     assert load().science_hash != plain
     monkeypatch.setenv("ASTRID_CAMERA__KEYWORDS", '{"GAIN": "HIERARCH ESO DET OUT1 GAIN"}')
     assert load().camera.keywords["GAIN"] == "HIERARCH ESO DET OUT1 GAIN"
-    monkeypatch.setenv("ASTRID_CAMERA__KEYWORDS", '{"FILTER": "the second wheel"}')
-    with pytest.raises(SettingsError, match=r"ASTRID_CAMERA__KEYWORDS .* is no keyword of a FITS header"):
-        load()
+    for wrong in ('{"FILTER": "the second wheel"}', '{"END": "WHEEL2"}'):
+        monkeypatch.setenv("ASTRID_CAMERA__KEYWORDS", wrong)
+        with pytest.raises(SettingsError, match=r"ASTRID_CAMERA__KEYWORDS .* is no keyword of a FITS header"):
+            load()
 
 
 def test_a_tilde_is_the_user_s_own_folder(monkeypatch, tmp_path):
