@@ -112,7 +112,8 @@ def read_frame(
     path : Path
         The file.
     extension : int or str, optional
-        The number or the name of the extension in the file; without one, the first exposure.
+        The number or the name of the extension in the file; without one, the first exposure. What goes with
+        an exposure is read where it is asked for by its name.
     keywords : mapping
         As for `read_frames`.
 
@@ -135,9 +136,10 @@ def read_frame(
                 raise _error(selection.refused[0])
             extension = selection.science[0]
             complaints.extend(_unnamed(hdus, selection))
+        usable = selection.science
         if isinstance(extension, str):
-            extension = _numbered(hdus, extension)
-        if extension not in selection.science + selection.beside:
+            extension, usable = _numbered(hdus, extension), usable + selection.beside
+        if extension not in usable:
             for refusal in selection.refused:
                 if refusal.extension == extension:
                     raise _error(refusal)

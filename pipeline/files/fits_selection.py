@@ -3,7 +3,7 @@
 - An extension named as a mask (``MASK``, ``DQ``, ``BPM``, …) is used as the mask of the image that it belongs
   to.
 - An extension named as something else that goes with an image (an uncertainty, a weight, a PSF, a
-  background) is passed over (`pipeline.files.extension_roles`), unless somebody asks for that very one.
+  background) is passed over (`pipeline.files.extension_roles`), unless somebody asks for it by its name.
 - Every other image of two axes, or of more that have a single plane, is an observation of its own.
 """
 
@@ -69,7 +69,7 @@ class Refusal:
 class Selection:
     """The extensions of a file that are exposures, and those that would be but cannot be used.
 
-    Those ``beside`` them are images too, and are read only where they are asked for.
+    Those ``beside`` them are images too, and are read only where they are asked for by name.
     """
 
     science: tuple[int, ...]
