@@ -232,17 +232,18 @@ def _corrected(
 def _sky(
     counts: Image, mask: MaskImage, bad: NDArray[np.bool_], mesh_px: int, *, has_flat: bool
 ) -> tuple[Image, float]:
-    """The level of the sky, and the part of the frame that lies in the dark without a flat that says so.
+    """The level of the sky, and the part of what was good that lies in the dark without a flat that says so.
 
-    That part is marked in mask and bad.
+    That part is marked in mask and bad; what nothing was written to is bad already.
     """
     sky = sky_level(counts, bad, mesh_px)
     dark = None if has_flat else vignetted(counts, sky, bad)
     if dark is None or not dark.any():
         return sky, 0.0
+    part = np.count_nonzero(dark & ~bad) / dark.size
     mask[dark] |= np.uint16(MaskPlane.BAD)
     bad |= dark
-    return sky_level(counts, bad, mesh_px), float(dark.mean())
+    return sky_level(counts, bad, mesh_px), part
 
 
 def _told(dark: float) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ SCALED = 0.01  # a bias of 65535 counts and a noise of 3 electrons are above it
 SURELY_SECONDS = 15.0  # of shorter exposures resampled frames have as much less noise
 QUIET_SHARE = 0.25  # of the good pixels, those with least light from sources, are the sky
 FULL_WELL = 2e5  # electrons; hardly any pixel holds more, which bounds a gain that nothing else tells
+MOST_WELLS = 5.0  # of a pixel in some exposures that were added up: of more they are no counts a second
 LARGEST_READ_NOISE = 50.0  # electrons
 
 ENOUGH = 2**18  # pixels tell the noise to three parts in a thousand: of larger images some bands of rows do
@@ -156,7 +157,7 @@ def _quieter(
 ) -> Detector:
     """The detector of a frame whose noise is less than its gain implies, by the ratio of both."""
     gain, read_noise = exposure.gain or 1.0, exposure.read_noise or 0.0
-    if not are_whole and (rate := _of_rate(sky, gain, read_noise, exposure.exposure_s or 0.0)) is not None:
+    if not are_whole and (rate := _of_rate(exposure, sky, brightest)) is not None:
         return rate
     if not are_whole and ratio < SCALED:
         scaled = _without_gain(sky, read_noise, brightest)
@@ -166,11 +167,15 @@ def _quieter(
     return Detector(gain, read_noise, ratio**2, (note,))
 
 
-def _of_rate(sky: SkyNoise, gain: float, read_noise: float, seconds: float) -> Detector | None:
-    """The detector of counts that were divided by their exposure, where their noise tells so."""
-    if seconds < SURELY_SECONDS or sky.level <= 0.0:
+def _of_rate(exposure: Exposure, sky: SkyNoise, brightest: float) -> Detector | None:
+    """The detector of counts that were divided by their exposure, where their noise tells so.
+
+    That of counts on a bias may be alike; but then the brightest pixel were one of too many electrons.
+    """
+    seconds, read_noise = exposure.exposure_s or 0.0, exposure.read_noise or 0.0
+    gain = (exposure.gain or 1.0) * seconds
+    if seconds < SURELY_SECONDS or sky.level <= 0.0 or brightest * gain > MOST_WELLS * FULL_WELL:
         return None
-    gain *= seconds
     expected = sky.level / gain + (read_noise / gain) ** 2
     if abs(sky.sigma / math.sqrt(expected) - 1.0) > TOLERANCE:
         return None

@@ -210,10 +210,16 @@ def test_counts_a_second_that_no_unit_tells_are_known_by_their_noise():
 
 
 def test_whole_numbers_on_a_bias_are_no_counts_a_second_though_their_noise_is_alike():
-    """As of a raw frame of a dark sky, without any bias frame; of fractions nothing tells the two apart."""
+    """As of a raw frame of a dark sky, without any bias frame.
+
+    Of fractions only a pixel that would hold more electrons than any tells the two apart.
+    """
     raw, truth = raw_frame(sky=20.0, bias=1000.0)
     counts = np.rint(raw.data)
-    for data, gain in ((counts, truth.gain), (counts + np.float32(0.25), truth.gain * 34.0)):
+    odd = counts + np.float32(0.25)
+    bright = odd.copy()
+    bright[128, 128] = 30000.0
+    for data, gain in ((counts, truth.gain), (odd, truth.gain * 34.0), (bright, truth.gain)):
         exposure = replace(raw.exposure, exposure_s=34.0)
         assert calibrate(replace(raw, data=data, exposure=exposure), None, SETTINGS).gain == gain
 
@@ -423,6 +429,15 @@ def test_of_a_large_part_in_the_dark_it_is_told(columns, is_told):
     data[:, :columns] *= 0.2
     told = [note for note in calibrate(replace(raw, data=data), None, SETTINGS).notes if "darker" in note]
     assert [note[:1] for note in told] == ["3"] * is_told  # 31 % and its edge
+
+
+def test_what_nothing_was_written_to_is_not_told_as_dark():
+    """As the borders of a frame that was turned, which its reader masks."""
+    raw, _ = raw_frame((384, 384), sky=2000.0)
+    data, mask = raw.data.copy(), raw.mask.copy()
+    data[:, :120], mask[:, :120] = 0.0, MaskPlane.BAD
+    frame = calibrate(replace(raw, data=data, mask=mask), None, SETTINGS)
+    assert not [note for note in frame.notes if "darker" in note]
 
 
 @pytest.mark.parametrize("turns", range(4))
