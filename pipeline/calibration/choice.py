@@ -15,7 +15,7 @@ from pipeline.frame import Exposure, RawFrame
 SAME_LENGTH = 0.02  # relative difference of exposure times
 ENOUGH = 5  # of a kind: with fewer those of the next night are taken too
 MOST_SIZES = 3  # that a sentence tells
-MOST_FILTERS = 5
+MOST_NAMED = 5
 ALONE = 3  # darks of the frame's own length are taken alone: their mean is free of cosmic rays
 
 
@@ -73,7 +73,10 @@ def choose(
     ]
     chosen: list[Calibrator] = []
     others = [one for one in calibrators if one.exposure.instrument == exposure.instrument]
-    notes = [] if alike or not others else [_of_other_sizes(others, shape)]
+    if others:
+        notes = [] if alike else [_of_other_sizes(others, shape)]
+    else:
+        notes = _of_other_chips(calibrators, exposure.instrument)
     for kind in (FrameKind.BIAS, FrameKind.DARK, FrameKind.FLAT):
         of_kind = [one for one in alike if one.exposure.kind is kind]
         if kind is FrameKind.FLAT:
@@ -119,10 +122,27 @@ def _of_other_sizes(calibrators: Sequence[Calibrator], shape: tuple[int, int]) -
     )
 
 
+def _of_other_chips(calibrators: Sequence[Calibrator], instrument: str | None) -> list[str]:
+    """One sentence where a camera's calibration frames name a chip and the frame none, or the other way.
+
+    So do those that an earlier version registered, which knew other words.
+    """
+    names = {one.exposure.instrument for one in calibrators if one.exposure.instrument}
+    own = f"{instrument or ''} "
+    of = sorted(name for name in names if f"{name} ".startswith(own) or own.startswith(f"{name} "))
+    if not of:
+        return []
+    told = ", ".join(of[:MOST_NAMED]) + (" ..." if len(of) > MOST_NAMED else "")
+    return [
+        f"no calibration frame of its camera ({instrument}) is there, but of {told}: "
+        "if that is the same, `astrid ingest` them again"
+    ]
+
+
 def _of_other_filters(flats: Sequence[Calibrator], band: str | None) -> str:
     """One sentence: none of a camera's flats is of a frame's filter."""
     of = sorted({one.exposure.filter or "no filter" for one in flats})
-    told = ", ".join(of[:MOST_FILTERS]) + (" ..." if len(of) > MOST_FILTERS else "")
+    told = ", ".join(of[:MOST_NAMED]) + (" ..." if len(of) > MOST_NAMED else "")
     return f"no flat of its filter ({band or 'none'}) is there: those of its camera are of {told}"
 
 

@@ -115,6 +115,25 @@ def test_a_frame_whose_camera_has_flats_of_other_filters_alone_is_told_of_it(ban
     assert choose(flats[3:], replace(SCIENCE, filter="i"), SHAPE).notes == ()
 
 
+@pytest.mark.parametrize(
+    ("own", "of", "told"),
+    [
+        ("SIMCAM", "SIMCAM 1", True),
+        ("SIMCAM 1", "SIMCAM", True),
+        ("SIMCAM 2", "SIMCAM 1", False),
+        ("SIMCAM2", "SIMCAM", False),
+        (None, "SIMCAM", False),
+        ("SIMCAM", None, False),
+    ],
+)
+def test_a_frame_that_names_no_chip_as_its_camera_s_calibration_frames_do_is_told(own, of, told):
+    """As those of a camera whose chips an earlier version knew by another word."""
+    frames = [calibrator(FrameKind.BIAS, n, instrument=of) for n in range(2)]
+    said = f"no calibration frame of its camera ({own}) is there, but of {of}: "
+    notes = choose(frames, replace(SCIENCE, instrument=own), SHAPE).notes
+    assert notes == ((said + "if that is the same, `astrid ingest` them again",) if told else ())
+
+
 def test_a_frame_of_another_size_than_all_of_its_camera_is_told_both_sizes(tmp_path):
     frames = [calibrator(FrameKind.BIAS, n) for n in range(4)] + [
         calibrator(FrameKind.FLAT, 0, shape=(20, 30)),
