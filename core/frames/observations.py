@@ -236,7 +236,7 @@ def _take_place(
         is_in_place = row.path == kept["path"]
         row.sqlmodel_update({name: kept[name] for name in ("content", "extension", "path", "frame")})
         if row.state == ObservationState.QUEUED:  # an attempt may have failed as this file was not known yet
-            row.sqlmodel_update(UNTRIED | {"reason": None})
+            row.sqlmodel_update(UNTRIED | {"reason": kept["reason"]})
         elif is_in_place and row.state != ObservationState.CALIBRATION:
             reason = f"{WRITTEN_ANEW}: `astrid queue retry {row.id}` processes it by its header of now"
             return Registered(row.id or 0, fact.frame, fact.path, row.state, reason, new=False)

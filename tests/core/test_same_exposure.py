@@ -126,6 +126,8 @@ def test_what_failed_as_its_file_was_mended_is_tried_at_once_after_ingest(store:
     assert told(store, written(tmp_path / "x.fits", b"mended")) == [(1, "queued", None, False)]
     (row,) = rows(store)
     assert (row.not_before, row.reason, row.attempts) == (0.0, None, 0)
+    doubtful = written(tmp_path / "x.fits", b"mended again", reason="its header has no exposure time")
+    assert told(store, doubtful) == [(1, "queued", doubtful.reason, False)]
 
 
 def test_a_mended_copy_beside_it_says_how_it_is_used(store: Store, tmp_path: Path) -> None:
