@@ -18,7 +18,7 @@ TIME_UNITS_S = {
 }  # fmt: skip
 SHORT = 3  # letters of a unit that are one only in brackets or behind "in": "min" is "at least" too
 
-_MARKED = re.compile(r"(?<![a-z])[\[(]\s*([a-z]+)\.?\s*[\])](?![a-z])|\bin\s+([a-z]+)\b")
+_MARKED = re.compile(r"[\[(]\s*([a-z]+)\.?\s*[\])](?![a-z])|\bin\s+([a-z]+)\b")
 _COUNT = r"(?:adu|dn|count|ct)s?"
 _ELECTRON = r"(?<![a-z])(?:photo-?)?(?:electrons?\b|e-|e\b)"
 _COUNTS_PER_ELECTRON = re.compile(rf"\b{_COUNT}\s*(?:/|per)\s*{_ELECTRON}|{_ELECTRON}\s*to\s*{_COUNT}\b")

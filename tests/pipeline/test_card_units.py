@@ -30,6 +30,7 @@ def read(*cards, **others):
         ("[d] time on source", 86400.0),
         ("exposure time in ms", 1e-3),
         ("Exposure time (ms)", 1e-3),
+        ("Exposure time(ms)", 1e-3),
         ("exposure time in msec", 1e-3),
         ("Exposure time, milliseconds", 1e-3),
         ("[us] exposure", 1e-6),
